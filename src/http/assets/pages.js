@@ -1,0 +1,37 @@
+// Every page works without this script.
+
+// A page that the browser kept must not outlive the session: ask the server again.
+addEventListener('pageshow', (event) => {
+  if (event.persisted) location.reload();
+});
+
+// A link to JSON becomes a panel on the page.
+for (const link of document.querySelectorAll('[data-json-panel]')) {
+  const panel = document.getElementById(link.dataset.jsonPanel);
+  link.setAttribute('role', 'button');
+  link.setAttribute('aria-controls', panel.id);
+  link.setAttribute('aria-expanded', 'false');
+  link.addEventListener('keydown', (event) => {
+    if (event.key === ' ') {
+      event.preventDefault();
+      link.click();
+    }
+  });
+  link.addEventListener('click', async (event) => {
+    event.preventDefault();
+    if (!panel.hidden) return show(false);
+    try {
+      const response = await fetch(link.href);
+      if (response.status === 401) return location.reload();
+      panel.querySelector('code').textContent = JSON.stringify(await response.json(), null, 2);
+    } catch {
+      panel.querySelector('code').textContent = 'The server could not be reached. Please try again.';
+    }
+    show(true);
+  });
+
+  function show(visible) {
+    panel.hidden = !visible;
+    link.setAttribute('aria-expanded', String(visible));
+  }
+}

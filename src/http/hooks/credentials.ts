@@ -1,0 +1,51 @@
+import type { FastifyRequest } from 'fastify';
+import type { Identity, Presented } from '../../identity/identity.ts';
+import { Refusal } from '../../identity/refusal.ts';
+import type { Cookies } from '../cookies.ts';
+import type { App } from '../types.ts';
+
+/** Reads the credentials of a request, and guards the routes that need someone signed in (`config: { signedIn: true }`). */
+export function addCredentials(app: App, { identity, cookies }: { identity: Identity; cookies: Cookies }): void {
+  app.decorateRequest('presented', {
+    getter() {
+      return readPresented(this, cookies);
+    },
+  });
+  app.decorateRequest('signedInUser', undefined);
+  app.decorateRequest('user', {
+    getter() {
+      if (this.signedInUser === undefined) throw new TypeError('only a route with `signedIn` has a user');
+      return this.signedInUser;
+    },
+  });
+  app.decorateReply('clearSessionCookie', function () {
+    return this.header('set-cookie', cookies.endedSession());
+  });
+
+  app.addHook('onRoute', (route) => {
+    if (!route.config?.signedIn) return;
+    route.onRequest = [
+      route.onRequest ?? [],
+      async (request: FastifyRequest) => {
+        request.signedInUser = await identity.requireUser(request.presented);
+      },
+    ].flat();
+  });
+}
+
+/**
+ * The session cookie and the Bearer token of a request. Tokens in a query or a form are not read (RFC 9700 4.3.2), nor are
+ * other schemes (RFC 9110 11.1).
+ * @throws {Refusal} `ambiguous-credential` for a second Authorization field, which `request.headers` would hide
+ */
+function readPresented({ headers, raw }: FastifyRequest, cookies: Cookies): Presented {
+  if (countFields(raw.rawHeaders, 'authorization') > 1) throw new Refusal('ambiguous-credential');
+  const bearer = /^bearer(?:\s+(.*))?$/i.exec(headers.authorization ?? '');
+  // `Bearer` with nothing behind it presents a token too: an empty one, which is nobody's.
+  const accessToken = bearer === null ? undefined : (bearer[1] ?? '');
+  return { cookie: cookies.readSession(headers.cookie), accessToken };
+}
+
+function countFields(rawHeaders: readonly string[], name: string): number {
+  return rawHeaders.filter((text, index) => index % 2 === 0 && text.toLowerCase() === name).length;
+}

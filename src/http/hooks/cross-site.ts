@@ -1,0 +1,54 @@
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { Refusal } from '../../identity/refusal.ts';
+import type { App } from '../types.ts';
+import { formatHeader } from './format.ts';
+
+const safeMethods = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE', 'QUERY']);
+
+export interface CrossSiteOptions {
+  /** Our own origins. A set, because the demo learns its port when it listens. */
+  readonly publicOrigins: ReadonlySet<string>;
+  /** Other origins whose scripts may call us, cookies included. */
+  readonly corsOrigins: ReadonlySet<string>;
+}
+
+/**
+ * Keeps other sites from acting in a visitor's name, logging them in included (ASVS 3.5.1).
+ * Browsers say where a request comes from, so no form token is needed; what says nothing is no browser.
+ */
+export function addCrossSiteRules(app: App, { publicOrigins, corsOrigins }: CrossSiteOptions): void {
+  app.addHook('onRequest', (request, reply, done) => {
+    const { origin } = request.headers;
+    const listed = origin !== undefined && corsOrigins.has(origin);
+    if (corsOrigins.size > 0) reply.header('vary', addedTo(reply, 'Origin'));
+    if (listed) allowReading(request, reply, origin);
+    const safe = safeMethods.has(request.method) || listed || comesFromUs(request, publicOrigins);
+    done(safe ? undefined : new Refusal('cross-site'));
+  });
+}
+
+/** `Sec-Fetch-Site` decides where it is sent; else `Origin`, compared whole; a request with neither is a program's. */
+function comesFromUs({ headers }: FastifyRequest, publicOrigins: ReadonlySet<string>): boolean {
+  const site = headers['sec-fetch-site'];
+  if (site === 'same-origin' || site === 'none') return true;
+  if (site === 'same-site' || site === 'cross-site') return false;
+  return headers.origin === undefined || publicOrigins.has(headers.origin);
+}
+
+/** CORS for one listed origin: its exact value, never `*` (ASVS 3.4.2). */
+function allowReading(request: FastifyRequest, reply: FastifyReply, origin: string): void {
+  reply.header('access-control-allow-origin', origin);
+  reply.header('access-control-allow-credentials', 'true');
+  reply.header('access-control-expose-headers', 'WWW-Authenticate, Retry-After');
+  reply.header('cross-origin-resource-policy', 'cross-origin');
+  if (request.method === 'OPTIONS' && request.headers['access-control-request-method'] !== undefined) {
+    reply.header('access-control-allow-methods', 'GET, HEAD, POST');
+    reply.header('access-control-allow-headers', `authorization, content-type, ${formatHeader}`);
+    reply.header('access-control-max-age', '600');
+  }
+}
+
+function addedTo(reply: FastifyReply, name: string): string {
+  const present = reply.getHeader('vary');
+  return present === undefined ? name : `${present}, ${name}`;
+}

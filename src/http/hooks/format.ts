@@ -1,0 +1,54 @@
+import type { FastifyRequest } from 'fastify';
+import type { Pages } from '../pages.ts';
+import type { App, Format } from '../types.ts';
+
+export const formatHeader = 'x-expected-format';
+
+/** Decides for each request whether its answer is a page or JSON, so that no handler has to ask. */
+export function addFormats(app: App, pages: Pages): void {
+  app.decorateRequest('format', 'html');
+
+  app.decorateReply('proceed', function (to, model) {
+    return this.request.format === 'html' ? this.redirect(to, 303) : this.send(model);
+  });
+
+  app.addHook('onRequest', (request, reply, done) => {
+    request.format = formatOf(request);
+    if (!isUnderApi(request)) reply.header('vary', formatHeader);
+    done();
+  });
+
+  // Last before the handler: what is refused earlier is answered by the error handler instead.
+  app.addHook('preHandler', (request, reply, done) => {
+    const { view, pageOnly } = request.routeOptions.config;
+    if (view !== undefined && (pageOnly || request.format === 'html')) {
+      reply.type('text/html; charset=utf-8').serializer((model: object) => pages.render(view, model));
+    }
+    done();
+  });
+}
+
+/** JSON is for those who ask by the header or by the path, HTML for all others; `Accept` decides nothing. */
+export function formatOf(request: FastifyRequest): Format {
+  return isUnderApi(request) || asksForJson(request.headers[formatHeader]) ? 'json' : 'html';
+}
+
+/** Compared as media types are: without case and without parameters (RFC 9110 8.3.1). */
+function asksForJson(value: string | string[] | undefined): boolean {
+  return typeof value === 'string' && value.split(';', 1)[0]?.trim().toLowerCase() === 'application/json';
+}
+
+/** Goes by the route, which the router found by the decoded path; where it found none, by the decoded path itself. */
+function isUnderApi(request: FastifyRequest): boolean {
+  return (request.routeOptions.url ?? decodedPath(request.url)).startsWith('/api/');
+}
+
+/** The decoded path of a request target in origin-form or absolute-form (RFC 9112 3.2); as sent, where it cannot be decoded. */
+export function decodedPath(target: string): string {
+  const path = target.replace(/^[a-z][a-z\d+.-]*:\/\/[^/?#]*/i, '').split(/[?#]/, 1)[0] ?? '';
+  try {
+    return decodeURIComponent(path);
+  } catch {
+    return path;
+  }
+}

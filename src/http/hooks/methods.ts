@@ -1,0 +1,37 @@
+import createError from '@fastify/error';
+import FindMyWay from 'find-my-way';
+import type { App } from '../types.ts';
+import { decodedPath } from './format.ts';
+
+const NotFound = createError('JANUA_NOT_FOUND', 'There is nothing at this address', 404);
+const MethodNotAllowed = createError('JANUA_METHOD_NOT_ALLOWED', 'This address does not take that method', 405);
+
+/**
+ * Answers what no route takes: OPTIONS and wrong methods with the methods there are (RFC 9110 9.3.7, 15.5.6), anything
+ * else with 404. Must be added before the routes.
+ */
+export function addMethodRules(app: App): void {
+  // The framework's own router again, with paths only: a path is found whatever the method.
+  const paths = FindMyWay();
+  const methodsOf = new Map<string, Set<string>>();
+
+  app.addHook('onRoute', ({ url, method }) => {
+    let methods = methodsOf.get(url);
+    if (methods === undefined) {
+      methods = new Set();
+      methodsOf.set(url, methods);
+      paths.on('GET', url, () => {}, methods);
+    }
+    for (const name of [method].flat()) methods.add(name);
+    if (methods.has('GET')) methods.add('HEAD');
+  });
+
+  app.addHook('onRequest', async (request, reply) => {
+    if (!request.is404) return undefined;
+    const methods: Set<string> | undefined = paths.find('GET', encodeURI(decodedPath(request.url)))?.store;
+    if (methods === undefined) throw new NotFound();
+    reply.header('allow', [...methods, 'OPTIONS'].join(', '));
+    if (request.method !== 'OPTIONS') throw new MethodNotAllowed();
+    return reply.code(204).send();
+  });
+}

@@ -1,0 +1,79 @@
+import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
+import { Refusal } from '../../identity/refusal.ts';
+import { Unavailable } from '../../unavailable.ts';
+import { answers, challenged } from '../answers.ts';
+import { loginMessage } from '../login-messages.ts';
+import type { Pages } from '../pages.ts';
+import { type Problem, problem } from '../problem.ts';
+import type { App } from '../types.ts';
+import { acceptedBodyTypes } from './bodies.ts';
+import { formatOf } from './format.ts';
+import type { SecurityHeaders } from './security-headers.ts';
+
+/** One place answers for everything that was thrown, in the format that was asked for. */
+export function addProblems(app: App, pages: Pages): void {
+  app.setErrorHandler<FastifyError | Error>((error, request, reply) => answer(error, request, reply, pages));
+}
+
+/** Answers errors that the framework finds before it has a route, such as a broken escape in the address. */
+export function answerFrameworkError(pages: Pages, headers: SecurityHeaders) {
+  return (error: FastifyError, request: FastifyRequest, reply: FastifyReply): void => {
+    request.format = formatOf(request);
+    reply.headers({ ...headers, vary: 'x-expected-format' });
+    answer(error, request, reply, pages);
+  };
+}
+
+function answer(error: FastifyError | Error, request: FastifyRequest, reply: FastifyReply, pages: Pages): FastifyReply {
+  const problem = describe(error, request);
+  reply.code(problem.status);
+  addHeaders(error, request, reply);
+  if (request.format === 'json')
+    return reply.type('application/json; charset=utf-8').serializer(JSON.stringify).send(problem);
+  if (error instanceof Refusal) {
+    const { redirect, loginPage } = answers[error.code];
+    if (redirect !== undefined) return reply.redirect(redirect(request), 303);
+    if (loginPage !== undefined) return sendPage(reply, pages.render('login', { message: loginMessage(loginPage) }));
+  }
+  return sendPage(reply, pages.render('problem', problem));
+}
+
+function sendPage(reply: FastifyReply, page: string): FastifyReply {
+  return reply.type('text/html; charset=utf-8').serializer(String).send(page);
+}
+
+function describe(error: FastifyError | Error, request: FastifyRequest): Problem {
+  if (error instanceof Refusal) {
+    const { status, detail, error: code } = answers[error.code];
+    return problem(status, detail, code);
+  }
+  if (error instanceof Unavailable) {
+    request.log.warn({ err: error, part: error.part }, 'unavailable');
+    return { ...problem(503), request_id: request.id };
+  }
+  const status = 'statusCode' in error ? (error.statusCode ?? 500) : 500;
+  if (status >= 400 && status < 500) {
+    // A validation error names the field and the rule, never the value.
+    return problem(status, 'validation' in error && error.validation !== undefined ? error.message : undefined);
+  }
+  request.log.error({ err: error }, 'unexpected error');
+  return { ...problem(500), request_id: request.id };
+}
+
+function addHeaders(error: FastifyError | Error, request: FastifyRequest, reply: FastifyReply): void {
+  if (error instanceof Unavailable || (error instanceof Refusal && error.retryAfterSeconds !== undefined)) {
+    reply.header('retry-after', String(error.retryAfterSeconds));
+  }
+  if (reply.statusCode === 415) reply.header('accept', acceptedBodyTypes.join(', '));
+  if (!(error instanceof Refusal && challenged.has(error.code))) return;
+  const { accessToken, cookie } = request.presented;
+  if (request.format === 'json') {
+    reply.header(
+      'www-authenticate',
+      `Bearer realm="janua"${accessToken === undefined ? '' : ', error="invalid_token"'}`,
+    );
+  } else if (cookie !== undefined && accessToken === undefined) {
+    // Not by a JSON answer: one that is late could erase a cookie that was just set.
+    reply.clearSessionCookie();
+  }
+}

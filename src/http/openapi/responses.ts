@@ -1,0 +1,89 @@
+import { STATUS_CODES } from 'node:http';
+import Type, { type TSchema } from 'typebox';
+import type { RefusalCode } from '../../identity/refusal.ts';
+import { answers, challenged } from '../answers.ts';
+import { problem } from '../problem.ts';
+
+/** What a program gets when something is refused or fails. */
+export const problemSchema = Type.Object(
+  {
+    title: Type.String({ description: 'The status in words' }),
+    status: Type.Integer({ description: 'The HTTP status' }),
+    detail: Type.String({ description: 'What happened' }),
+    error: Type.Optional(Type.String({ description: 'The error code of RFC 6749, where one applies' })),
+    error_description: Type.Optional(Type.String({ description: 'The same text as `detail`' })),
+    request_id: Type.Optional(Type.String({ description: 'Finds the entry in the log of the server' })),
+  },
+  { description: 'What went wrong' },
+);
+
+/** Refusals and faults that a kind of route can answer with, whatever it does. */
+export const faults = {
+  /** Any route that asks a store. */
+  store: [503],
+  /** Any route that takes a body: 403 for another site's. */
+  body: [400, 413, 415],
+} as const;
+
+interface Media {
+  schema: TSchema;
+  example?: unknown;
+  examples?: Record<string, { value: unknown }>;
+}
+
+interface Response {
+  description: string;
+  content?: Record<string, Media>;
+  type?: 'null';
+  headers?: Record<string, unknown>;
+}
+
+export type Responses = Record<string, Response>;
+
+/** A page, for the `text/html` answers. */
+export function page(description: string): Response {
+  return { description, content: { 'text/html': { schema: Type.String(), example: '<!doctype html>…' } } };
+}
+
+/** A JSON body with an example. */
+export function json(description: string, schema: TSchema, example: unknown): Response {
+  return { description, content: { 'application/json': { schema, example } } };
+}
+
+/** A redirect with 303, for answers to browsers. */
+export function redirect(description: string): Response {
+  return { description, type: 'null', headers: { Location: { type: 'string', description: 'A path on this server' } } };
+}
+
+/** Joins what one status answers in its two formats. */
+export function either(html: Response, program: Response): Response {
+  return { ...html, ...program, content: { ...html.content, ...program.content } };
+}
+
+/** The answers of a list of refusals and of bare statuses, as programs get them. */
+export function problems(codes: readonly RefusalCode[], statuses: readonly number[] = []): Responses {
+  const responses: Responses = {};
+  for (const code of codes) {
+    const { status, detail, error } = answers[code];
+    addExample(responses, status, code, problem(status, detail, error));
+    if (challenged.has(code)) {
+      Object.assign(responses[status] as Response, {
+        headers: { 'WWW-Authenticate': { type: 'string', description: 'A Bearer challenge (RFC 6750 3)' } },
+      });
+    }
+  }
+  for (const status of statuses) addExample(responses, status, 'general', problem(status));
+  if (responses[503] !== undefined) {
+    responses[503].headers = { 'Retry-After': { type: 'integer', description: 'Seconds to wait' } };
+  }
+  return responses;
+}
+
+function addExample(responses: Responses, status: number, name: string, value: unknown): void {
+  responses[status] ??= {
+    description: STATUS_CODES[status] ?? 'Error',
+    content: { 'application/json': { schema: problemSchema, examples: {} } },
+  };
+  const examples = responses[status].content?.['application/json']?.examples ?? {};
+  examples[name] = { value };
+}

@@ -1,0 +1,32 @@
+import { STATUS_CODES } from 'node:http';
+
+/** What went wrong, as told to a program; a person's page shows the same (names as in RFC 9457 and RFC 6749 5.2). */
+export interface Problem {
+  readonly title: string;
+  readonly status: number;
+  readonly detail: string;
+  readonly error?: string;
+  readonly error_description?: string;
+  /** Finds the log entry; given where the detail cannot say what happened. */
+  readonly request_id?: string;
+}
+
+/** Fixed sentences: what a client sent is never repeated to it (ASVS 16.5.1). */
+const sentences: Readonly<Record<number, string>> = {
+  400: 'The request could not be understood',
+  404: 'There is nothing at this address',
+  405: 'This address does not take that method',
+  413: 'The request is too large',
+  414: 'The address is too long',
+  415: 'This kind of body is not taken here',
+  500: 'Something went wrong on our side. It has been recorded under this request id.',
+  503: 'The service is busy or being mended. Please try again in a moment.',
+};
+
+/** @param error code of RFC 6749, where one applies */
+export function problem(status: number, detail?: string, error?: string): Problem {
+  const title = STATUS_CODES[status] ?? 'Error';
+  const sentence = detail ?? sentences[status] ?? title;
+  if (error === undefined) return { title, status, detail: sentence };
+  return { error, error_description: sentence, detail: sentence, title, status };
+}

@@ -1,0 +1,138 @@
+import Type from 'typebox';
+import type { Identity } from '../../identity/identity.ts';
+import { maxPasswordBytes } from '../../identity/password.ts';
+import { Refusal } from '../../identity/refusal.ts';
+import { maxUsernameLength } from '../../identity/user.ts';
+import type { Cookies } from '../cookies.ts';
+import { acceptedBodyTypes } from '../hooks/bodies.ts';
+import { loginMessage } from '../login-messages.ts';
+import { safeNext } from '../next.ts';
+import { json, page, problems, redirect } from '../openapi/responses.ts';
+import type { App } from '../types.ts';
+
+const tokenSchema = Type.Object(
+  {
+    access_token: Type.String({ description: 'Opaque; send it as `Authorization: Bearer …`' }),
+    token_type: Type.Literal('bearer'),
+    expires_in: Type.Integer({ description: 'Seconds until the session ends' }),
+    scope: Type.Optional(Type.String({ description: 'Given when scopes were asked for: there are none' })),
+    detail: Type.Optional(Type.String({ description: '`Already logged in`, when a session was presented' })),
+  },
+  { description: 'A session was started' },
+);
+
+const loginBody = Type.Object(
+  {
+    username: Type.String({
+      minLength: 1,
+      maxLength: maxUsernameLength,
+      description: 'An e-mail address; case does not matter',
+    }),
+    password: Type.String({
+      minLength: 1,
+      maxLength: maxPasswordBytes,
+      description: 'At most 1024 bytes of UTF-8',
+      format: 'password',
+    }),
+    grant_type: Type.Optional(Type.String({ description: '`password`, or left out' })),
+    scope: Type.Optional(Type.String({ description: 'Taken and ignored: there are no scopes' })),
+    next: Type.Optional(Type.String({ description: 'For pages: the path to go to after the login' })),
+  },
+  { description: 'As a form or as JSON', examples: [{ username: 'behai_nguyen@hotmail.com', password: 'password' }] },
+);
+
+/** Parameters of a token request; none of them may come by the query string (RFC 6749 3.2, ASVS 14.2.1). */
+const parameters = Object.keys(loginBody.properties);
+
+export function addLoginRoutes(app: App, { identity, cookies }: { identity: Identity; cookies: Cookies }): void {
+  for (const url of ['/', '/auth/login']) {
+    app.get(
+      url,
+      {
+        config: { view: 'login', pageOnly: true },
+        schema: {
+          summary: 'Login page',
+          tags: ['Pages'],
+          querystring: Type.Object({
+            state: Type.Optional(Type.Unknown({ description: 'Picks a fixed message: 1 to 4', examples: ['2'] })),
+            next: Type.Optional(
+              Type.Unknown({ description: 'A path of this server to go to after the login', examples: ['/admin/me'] }),
+            ),
+          }),
+          response: {
+            200: page('The login page'),
+            303: redirect('To the home page, for someone signed in'),
+            ...problems(['ambiguous-credential'], [500, 503]),
+          },
+        },
+      },
+      async (request, reply) => {
+        const { cookie, accessToken } = request.presented;
+        if (await identity.findUser(request.presented)) return reply.redirect('/auth/home', 303);
+        if (cookie !== undefined && accessToken === undefined) reply.clearSessionCookie();
+        const { state, next } = request.query;
+        return { message: loginMessage(state), next: safeNext(next) };
+      },
+    );
+  }
+
+  for (const url of ['/auth/token', '/api/login']) {
+    app.post(
+      url,
+      {
+        attachValidation: true,
+        schema: {
+          summary: 'Log in',
+          description:
+            'Checks the password, starts a new session, and ends every session that was presented. Both answers set the session cookie.',
+          tags: ['Sign in'],
+          consumes: [...acceptedBodyTypes],
+          body: loginBody,
+          response: {
+            200: json('A session was started', tokenSchema, {
+              access_token: 'janua_QxZ2…',
+              token_type: 'bearer',
+              expires_in: 604_800,
+            }),
+            ...(url.startsWith('/api/')
+              ? {}
+              : { 303: redirect('Pages: home or `next`; back to the login page when refused') }),
+            ...problems(
+              [
+                'invalid-credentials',
+                'incomplete-login',
+                'unsupported-grant-type',
+                'too-many-attempts',
+                'ambiguous-credential',
+                'cross-site',
+              ],
+              [400, 413, 415, 500, 503],
+            ),
+          },
+        },
+      },
+      async (request, reply) => {
+        const inQuery = parameters.some((name) => name !== 'next' && name in (request.query as object));
+        if (request.validationError || inQuery) throw new Refusal('incomplete-login');
+        const { username, password, grant_type: grantType, scope, next } = request.body;
+        if (grantType !== undefined && grantType !== '' && grantType !== 'password')
+          throw new Refusal('unsupported-grant-type');
+
+        const { user, session, wasSignedIn } = await identity.logIn({
+          username,
+          password,
+          presented: request.presented,
+        });
+
+        reply.header('set-cookie', [cookies.session(session.cookie), cookies.browser(user.id, request.headers.cookie)]);
+        return reply.proceed(safeNext(next) ?? '/auth/home', {
+          access_token: session.accessToken,
+          token_type: 'bearer',
+          expires_in: session.expiresInSeconds,
+          ...(scope ? { scope: '' } : {}),
+          ...(wasSignedIn ? { detail: 'Already logged in' } : {}),
+        });
+      },
+    );
+  }
+}

@@ -1,0 +1,34 @@
+import Type from 'typebox';
+import type { Identity } from '../../identity/identity.ts';
+import { loginPath } from '../login-messages.ts';
+import { json, problems, redirect } from '../openapi/responses.ts';
+import type { App } from '../types.ts';
+
+const logoutSchema = Type.Object({ detail: Type.String() }, { description: 'The session has ended' });
+
+export function addLogoutRoutes(app: App, { identity }: { identity: Identity }): void {
+  for (const url of ['/auth/logout', '/api/logout']) {
+    app.post(
+      url,
+      {
+        schema: {
+          summary: 'Log out',
+          description: 'Ends every session that is presented, with all credentials bound to it, at once.',
+          tags: ['Sign in'],
+          security: [{ session: [] }, { password: [] }],
+          response: {
+            200: json('The session has ended', logoutSchema, { detail: 'Logged out' }),
+            ...(url.startsWith('/api/')
+              ? {}
+              : { 303: redirect('Pages: to the login page, with message 1 when there was no session') }),
+            ...problems(['no-session', 'ambiguous-credential', 'cross-site'], [400, 413, 415, 500, 503]),
+          },
+        },
+      },
+      async (request, reply) => {
+        await identity.logOut(request.presented);
+        return reply.clearSessionCookie().proceed(loginPath(0), { detail: 'Logged out' });
+      },
+    );
+  }
+}

@@ -1,0 +1,39 @@
+import Type from 'typebox';
+import { either, json, page, problems, redirect } from '../openapi/responses.ts';
+import type { App } from '../types.ts';
+
+const meSchema = Type.Object(
+  {
+    username: Type.String(),
+    first_name: Type.String(),
+    last_name: Type.String(),
+  },
+  { additionalProperties: false, description: 'The one who is signed in' },
+);
+
+export function addMeRoutes(app: App): void {
+  for (const url of ['/admin/me', '/api/me']) {
+    const signedIn = json('The one who is signed in', meSchema, {
+      username: 'behai_nguyen@hotmail.com',
+      first_name: 'Be Hai',
+      last_name: 'Doe',
+    });
+    app.get(
+      url,
+      {
+        config: { signedIn: true, view: 'me' },
+        schema: {
+          summary: 'Who am I',
+          tags: ['Who am I'],
+          security: [{ session: [] }, { password: [] }],
+          response: {
+            200: url.startsWith('/api/') ? signedIn : either(page('The page My Info'), signedIn),
+            ...(url.startsWith('/api/') ? {} : { 303: redirect('Pages: to the login page, for someone signed out') }),
+            ...problems(['not-authenticated', 'invalid-token', 'ambiguous-credential'], [500, 503]),
+          },
+        },
+      },
+      async ({ user }) => ({ username: user.username, first_name: user.firstName, last_name: user.lastName }),
+    );
+  }
+}

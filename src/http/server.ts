@@ -1,0 +1,86 @@
+import { randomUUID } from 'node:crypto';
+import { fileURLToPath } from 'node:url';
+import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
+import Fastify, { type FastifyBaseLogger, LogController } from 'fastify';
+import type { Identity } from '../identity/identity.ts';
+import { createCookies } from './cookies.ts';
+import { addBodies, bodyLimit } from './hooks/bodies.ts';
+import { addCredentials } from './hooks/credentials.ts';
+import { addCrossSiteRules } from './hooks/cross-site.ts';
+import { addFormats } from './hooks/format.ts';
+import { addMethodRules } from './hooks/methods.ts';
+import { addProblems, answerFrameworkError } from './hooks/problems.ts';
+import { addSecurityHeaders, securityHeaders } from './hooks/security-headers.ts';
+import { addDocumentation } from './openapi/openapi.ts';
+import { createPages } from './pages.ts';
+import { addAssets } from './routes/assets.ts';
+import { addHealthRoutes, type ReadinessCheck } from './routes/health.ts';
+import { addHomeRoute } from './routes/home.ts';
+import { addLoginRoutes } from './routes/login.ts';
+import { addLogoutRoutes } from './routes/logout.ts';
+import { addMeRoutes } from './routes/me.ts';
+import type { App } from './types.ts';
+
+export interface ServerOptions {
+  readonly identity: Identity;
+  readonly checkReadiness: ReadinessCheck;
+  readonly log: FastifyBaseLogger;
+  /** A line for each request and each answer. */
+  readonly logRequests: boolean;
+  readonly appName: string;
+  readonly version: string;
+  /** Our own origins. A set, since with a free port it is known only when listening. */
+  readonly publicOrigins: ReadonlySet<string>;
+  /** Whether browsers come by HTTPS: decides the cookies and HSTS. */
+  readonly https: boolean;
+  readonly corsOrigins: ReadonlySet<string>;
+  /** Signs the `browser` cookie; 32 bytes or more. */
+  readonly key: Buffer;
+  readonly docs: boolean;
+  readonly themeFile?: string | undefined;
+  /** Where the templates are; ours, unless said otherwise. */
+  readonly viewsDirectory?: string;
+}
+
+const ownViews = fileURLToPath(new URL('./views', import.meta.url));
+
+/**
+ * The HTTP face of the server. A request passes the hooks in the order in which they stand here, then its route.
+ * Your own routes go to the end, see README.
+ */
+export function createServer(options: ServerOptions): App {
+  const { identity, checkReadiness, log, appName, https, publicOrigins, corsOrigins } = options;
+  const pages = createPages(options.viewsDirectory ?? ownViews, { name: appName });
+  const headers = securityHeaders({ https });
+  const cookies = createCookies({ secure: https, key: options.key });
+
+  const app: App = Fastify({
+    loggerInstance: log,
+    logController: new LogController({ disableRequestLogging: !options.logRequests }),
+    genReqId: () => randomUUID(),
+    bodyLimit,
+    // Never adapt what was sent: a number where a text belongs is a mistake, not a text.
+    ajv: { customOptions: { coerceTypes: false, removeAdditional: false, useDefaults: false } },
+    frameworkErrors: answerFrameworkError(pages, headers),
+  }).withTypeProvider<TypeBoxTypeProvider>();
+
+  addSecurityHeaders(app, headers);
+  addFormats(app, pages);
+  addCrossSiteRules(app, { publicOrigins, corsOrigins });
+  addMethodRules(app);
+  addCredentials(app, { identity, cookies });
+  addBodies(app);
+  addProblems(app, pages);
+  if (options.docs)
+    addDocumentation(app, { name: appName, version: options.version, sessionCookie: cookies.sessionName });
+
+  app.register(async (site: App) => {
+    addLoginRoutes(site, { identity, cookies });
+    addLogoutRoutes(site, { identity });
+    addHomeRoute(site);
+    addMeRoutes(site);
+    addHealthRoutes(site, checkReadiness);
+    addAssets(site, options.themeFile);
+  });
+  return app;
+}

@@ -1,0 +1,53 @@
+import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
+import type {
+  FastifyBaseLogger,
+  FastifyInstance,
+  FastifyRequest,
+  RawReplyDefaultExpression,
+  RawRequestDefaultExpression,
+  RawServerDefault,
+} from 'fastify';
+import type { Presented } from '../identity/identity.ts';
+import type { User } from '../identity/user.ts';
+
+/** What an answer becomes: a page for a person, JSON for a program. */
+export type Format = 'html' | 'json';
+
+/** The Fastify instance that every route and hook of this server receives. */
+export type App = FastifyInstance<
+  RawServerDefault,
+  RawRequestDefaultExpression,
+  RawReplyDefaultExpression,
+  FastifyBaseLogger,
+  TypeBoxTypeProvider
+>;
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** The route needs someone signed in, found in `request.user`; others are refused before the handler runs. */
+    signedIn?: boolean;
+    /** The template of `views/` that shows what the handler returns. Without it the answer is JSON in either format. */
+    view?: string;
+    /** The route's answer is a page also for someone who asked for JSON; its refusals still follow the format. */
+    pageOnly?: boolean;
+  }
+
+  interface FastifyRequest {
+    /** The format that was asked for. */
+    format: Format;
+    /** The credentials that the request carries, proven or not. */
+    presented: Presented;
+    /** Who is signed in. Reading it on a route that is not `signedIn` is a `TypeError`. */
+    readonly user: User;
+    signedInUser: User | undefined;
+  }
+
+  interface FastifyReply {
+    /** Goes on after an action: a browser is sent to a page (303), a program gets the model. */
+    proceed(to: string, model: unknown): FastifyReply;
+    /** Ends the browser's session cookie. */
+    clearSessionCookie(): FastifyReply;
+  }
+}
+
+export type Request = FastifyRequest;

@@ -1,0 +1,110 @@
+import type { Sessions } from '../sessions/sessions.ts';
+import { maxPasswordBytes, type Passwords } from './password.ts';
+import { canonicalUsername, maxUsernameLength, type User } from './user.ts';
+import type { ListedUser, UserRegistry } from './user-directory.ts';
+
+/** Shortest new password, in code points: what NIST SP 800-63B-4 asks for where the password is the only factor. */
+export const minPasswordLength = 15;
+
+const maxNameLength = 100;
+
+/** A change that cannot be made as it was asked for; the message says why, to an administrator. */
+export class ChangeRefused extends Error {
+  override readonly name = 'ChangeRefused';
+}
+
+export interface UserDetails {
+  readonly username: string;
+  readonly firstName: string;
+  readonly lastName: string;
+  readonly password: string;
+}
+
+/** What an administrator may do with users. Every method throws `ChangeRefused` when it cannot. */
+export interface Administration {
+  add(details: UserDetails): Promise<User>;
+  list(): Promise<ListedUser[]>;
+  setPassword(username: string, password: string): Promise<void>;
+  disable(username: string): Promise<void>;
+  enable(username: string): Promise<void>;
+  remove(username: string): Promise<void>;
+}
+
+export interface AdministrationOptions {
+  readonly users: UserRegistry;
+  readonly sessions: Sessions;
+  readonly passwords: Passwords;
+}
+
+/** Changes users, and ends their sessions where the change calls for it (ASVS 7.4.2). */
+export function createAdministration({ users, sessions, passwords }: AdministrationOptions): Administration {
+  async function find(username: string): Promise<User> {
+    const account = await users.findByUsername(canonicalUsername(username));
+    if (account === undefined) throw new ChangeRefused('There is no user of that name.');
+    return account.user;
+  }
+
+  return {
+    async add({ username, firstName, lastName, password }) {
+      const canonical = requireEmail(username);
+      const names = { firstName: requireName(firstName), lastName: requireName(lastName) };
+      requireGoodPassword(password, canonical);
+      const passwordHash = await passwords.hash(password);
+      const added = await users.add({ username: canonical, ...names, passwordHash, demo: false });
+      if (!added) throw new ChangeRefused('There is a user of that name already.');
+      return find(canonical);
+    },
+
+    list: () => users.list(),
+
+    async setPassword(username, password) {
+      const user = await find(username);
+      requireGoodPassword(password, user.username);
+      await users.setPasswordHash(user.id, await passwords.hash(password));
+      await sessions.endAllOf(user.id);
+    },
+
+    // First the user, then the sessions: a login in between finds the user changed and takes its session back.
+    async disable(username) {
+      const user = await find(username);
+      await users.setDisabled(user.id, true);
+      await sessions.endAllOf(user.id);
+    },
+
+    async enable(username) {
+      await users.setDisabled((await find(username)).id, false);
+    },
+
+    async remove(username) {
+      const user = await find(username);
+      await users.remove(user.id);
+      await sessions.endAllOf(user.id);
+    },
+  };
+}
+
+function requireEmail(username: string): string {
+  const canonical = canonicalUsername(username);
+  const wellFormed = /^[^\s@\p{Cc}\p{Cf}]+@[^\s@\p{Cc}\p{Cf}]+$/u.test(canonical) && canonical.isWellFormed();
+  if (wellFormed && canonical.length <= maxUsernameLength) return canonical;
+  throw new ChangeRefused(`A user name is one e-mail address of at most ${maxUsernameLength} characters.`);
+}
+
+function requireName(name: string): string {
+  const trimmed = name.trim();
+  if (trimmed.length <= maxNameLength && !/\p{Cc}/u.test(trimmed) && trimmed.isWellFormed()) return trimmed;
+  throw new ChangeRefused(`A first or last name has at most ${maxNameLength} characters, on one line.`);
+}
+
+/** No rule about kinds of characters (ASVS 6.2.5): length, and not the name itself. */
+function requireGoodPassword(password: string, username: string): void {
+  if ([...password].length < minPasswordLength) {
+    throw new ChangeRefused(
+      `A password has at least ${minPasswordLength} characters; a few words with spaces do well.`,
+    );
+  }
+  if (Buffer.byteLength(password) > maxPasswordBytes || !password.isWellFormed()) {
+    throw new ChangeRefused(`A password has at most ${maxPasswordBytes} bytes.`);
+  }
+  if (canonicalUsername(password) === username) throw new ChangeRefused('A password must not be the user name.');
+}

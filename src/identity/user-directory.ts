@@ -1,0 +1,50 @@
+import type { User } from './user.ts';
+
+/** What a login needs to know of a user, beyond what may be shown. */
+export interface Account {
+  readonly user: User;
+  /** As stored; may be weak, foreign or broken. */
+  readonly passwordHash: string;
+  readonly disabled: boolean;
+}
+
+/**
+ * Where users live, as seen from a login.
+ * Every method throws `Unavailable` when the directory cannot be reached.
+ */
+export interface UserDirectory {
+  /** @param username in its canonical form */
+  findByUsername(username: string): Promise<Account | undefined>;
+  findById(id: string): Promise<Account | undefined>;
+  /** Stores `replacement` unless the stored hash has meanwhile become another than `current`. */
+  replacePasswordHash(id: string, current: string, replacement: string): Promise<void>;
+}
+
+/** What a new user is made of. */
+export interface NewUser {
+  /** Canonical. */
+  readonly username: string;
+  readonly firstName: string;
+  readonly lastName: string;
+  readonly passwordHash: string;
+  /** One of the demo's users, whose password everybody knows. Production does not start while one exists. */
+  readonly demo: boolean;
+}
+
+/** A user as an administrator sees them. */
+export interface ListedUser extends User {
+  readonly disabled: boolean;
+  readonly demo: boolean;
+  readonly createdAt: Date;
+}
+
+/** A directory whose users this server may also change. */
+export interface UserRegistry extends UserDirectory {
+  /** False when the user name is taken. */
+  add(user: NewUser): Promise<boolean>;
+  list(): Promise<ListedUser[]>;
+  /** A password set by hand is nobody's demo password: it also ends `demo`. */
+  setPasswordHash(id: string, passwordHash: string): Promise<void>;
+  setDisabled(id: string, disabled: boolean): Promise<void>;
+  remove(id: string): Promise<void>;
+}

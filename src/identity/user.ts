@@ -1,0 +1,20 @@
+/** A person who can sign in, as the rest of the program may see them: never with a password, hashed or not. */
+export interface User {
+  /** Stable and opaque; never shown and never reused. */
+  readonly id: string;
+  /** Canonical e-mail address. */
+  readonly username: string;
+  readonly firstName: string;
+  readonly lastName: string;
+}
+
+/** Longest user name that is looked up, in characters (RFC 5321 4.5.3.1.3 leaves 254 for an address). */
+export const maxUsernameLength = 254;
+
+/**
+ * The one form in which a user name is stored, compared and counted: trimmed, composed (NFC), without case.
+ * Whatever names a user passes through here first, or two spellings become two people.
+ */
+export function canonicalUsername(username: string): string {
+  return username.trim().normalize('NFC').toLowerCase();
+}

@@ -1,0 +1,114 @@
+import {
+  type CredentialKind,
+  createSecret,
+  createSessionId,
+  formatCredential,
+  hashSecret,
+  parseCredential,
+  secretMatches,
+} from './credential.ts';
+import type { SessionRecord, SessionStore } from './store.ts';
+
+/** A session that is alive. */
+export interface Session {
+  readonly id: string;
+  readonly userId: string;
+}
+
+/** A session that was just started, with its two credentials: the only moment at which they are known. */
+export interface StartedSession extends Session {
+  readonly cookie: string;
+  readonly accessToken: string;
+  /** Seconds until the session ends, however much it is used. */
+  readonly expiresInSeconds: number;
+}
+
+export interface Sessions {
+  /** Starts a session and ends those that it replaces, both or neither (ASVS 7.2.4). */
+  start(userId: string, replaced: readonly Session[]): Promise<StartedSession>;
+  /** The living session that a credential belongs to. Counts as use of it. */
+  find(kind: CredentialKind, credential: string): Promise<Session | undefined>;
+  /** Ends sessions with every credential bound to them; false when none was left to end. */
+  end(sessions: readonly Session[]): Promise<boolean>;
+  endAllOf(userId: string): Promise<number>;
+  /** Removes what is left of sessions that have expired, in small batches. */
+  removeExpired(): Promise<void>;
+}
+
+export interface SessionOptions {
+  readonly store: SessionStore;
+  readonly idleTimeoutSeconds: number;
+  readonly lifetimeSeconds: number;
+  /** Milliseconds since 1970. */
+  readonly now?: () => number;
+}
+
+const cleaningBatch = 500;
+
+/** Rules of sessions: what starts, proves, refreshes and ends one. Both limits are judged from stored times (ASVS 7.3.1, 7.3.2). */
+export function createSessions({
+  store,
+  idleTimeoutSeconds,
+  lifetimeSeconds,
+  now = Date.now,
+}: SessionOptions): Sessions {
+  const idleTimeout = idleTimeoutSeconds * 1000;
+  const lifetime = lifetimeSeconds * 1000;
+  // Written at most once a minute, and often enough for a short idle timeout to be kept.
+  const touchInterval = Math.min(60_000, idleTimeout / 10);
+
+  const isAlive = ({ createdAt, lastSeenAt }: SessionRecord, time: number) =>
+    time < createdAt + lifetime && time < lastSeenAt + idleTimeout;
+
+  return {
+    async start(userId, replaced) {
+      const id = createSessionId();
+      const cookieSecret = createSecret();
+      const tokenSecret = createSecret();
+      const time = now();
+      const record = {
+        id,
+        userId,
+        cookieHash: hashSecret(cookieSecret),
+        tokenHash: hashSecret(tokenSecret),
+        createdAt: time,
+        lastSeenAt: time,
+      };
+      await store.insert(
+        record,
+        replaced.map((session) => session.id),
+      );
+      return {
+        id,
+        userId,
+        cookie: formatCredential('cookie', id, cookieSecret),
+        accessToken: formatCredential('token', id, tokenSecret),
+        expiresInSeconds: lifetimeSeconds,
+      };
+    },
+
+    async find(kind, credential) {
+      const presented = parseCredential(kind, credential);
+      if (presented === undefined) return undefined;
+      const record = await store.find(presented.sessionId);
+      if (record === undefined) return undefined;
+      if (!secretMatches(presented.secret, kind === 'cookie' ? record.cookieHash : record.tokenHash)) return undefined;
+      const time = now();
+      if (!isAlive(record, time)) return undefined;
+      if (time - record.lastSeenAt >= touchInterval) await store.touch(record.id, time);
+      return { id: record.id, userId: record.userId };
+    },
+
+    async end(sessions) {
+      if (sessions.length === 0) return false;
+      return (await store.remove(sessions.map((session) => session.id))) > 0;
+    },
+
+    endAllOf: (userId) => store.removeOfUser(userId),
+
+    async removeExpired() {
+      // A session past its lifetime is no longer touched, so that it is unseen soon enough.
+      while ((await store.removeUnseenSince(now() - idleTimeout, cleaningBatch)) === cleaningBatch);
+    },
+  };
+}

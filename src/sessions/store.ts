@@ -1,0 +1,30 @@
+/** What is kept of a session. Of the two secrets only hashes: a stolen store signs nobody in (ASVS 14.2.4). */
+export interface SessionRecord {
+  /** Public: may be listed and logged. */
+  readonly id: string;
+  readonly userId: string;
+  /** SHA-256 of the cookie's secret, base64url. */
+  readonly cookieHash: string;
+  /** SHA-256 of the access token's secret, base64url. */
+  readonly tokenHash: string;
+  /** Milliseconds since 1970, like every time here. */
+  readonly createdAt: number;
+  readonly lastSeenAt: number;
+}
+
+/**
+ * Where sessions live. It keeps records and judges nothing.
+ * Every method throws `Unavailable` when the store cannot be reached.
+ */
+export interface SessionStore {
+  /** Adds a record and removes those it replaces, both or neither. */
+  insert(record: SessionRecord, replaced: readonly string[]): Promise<void>;
+  find(id: string): Promise<SessionRecord | undefined>;
+  /** Changes a record that exists; one that has ended meanwhile stays ended. */
+  touch(id: string, lastSeenAt: number): Promise<void>;
+  /** Removes the records and returns how many there were. */
+  remove(ids: readonly string[]): Promise<number>;
+  removeOfUser(userId: string): Promise<number>;
+  /** Removes at most `limit` records last seen before a time, and returns how many there were. */
+  removeUnseenSince(time: number, limit: number): Promise<number>;
+}
