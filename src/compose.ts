@@ -27,11 +27,20 @@ export interface Services {
   close(): Promise<void>;
 }
 
+/** What tests set in place of the real thing. */
+export interface Overrides {
+  /** The clock, in milliseconds since 1970. */
+  readonly now?: () => number;
+  /** See `IdentityOptions`. */
+  readonly failureFloor?: number;
+  readonly viewsDirectory?: string;
+}
+
 /**
  * Settings in, running services out: the only place where the parts meet.
  * @throws {Misconfiguration} when the database cannot be opened
  */
-export async function compose(settings: Settings): Promise<Services> {
+export async function compose(settings: Settings, overrides: Overrides = {}): Promise<Services> {
   const log = pino({ level: settings.LOG_LEVEL, serializers: { req: requestForLog } });
   const database = openDatabase(settings.DATABASE_URL);
   await migrate(database);
@@ -41,9 +50,10 @@ export async function compose(settings: Settings): Promise<Services> {
     store: createSqlSessionStore(database),
     idleTimeoutSeconds: settings.SESSION_IDLE_SECONDS,
     lifetimeSeconds: settings.SESSION_LIFETIME_SECONDS,
+    ...overrides,
   });
   const passwords = createPasswords({ concurrency: settings.HASHING_CONCURRENCY, queue: settings.HASHING_QUEUE, log });
-  const identity = createIdentity({ users, sessions, passwords });
+  const identity = createIdentity({ users, sessions, passwords, ...overrides });
   const administration = createAdministration({ users, sessions, passwords });
 
   return {
@@ -69,6 +79,7 @@ export async function compose(settings: Settings): Promise<Services> {
         key: await loadBrowserKey(database),
         docs: settings.DOCS === 'on',
         themeFile: settings.THEME_FILE,
+        ...overrides,
       });
       if (settings.PUBLIC_URL === undefined) {
         // With PORT=0 the port, and with it our origin, is known only now.
