@@ -1,5 +1,6 @@
 import type { RefusalCode } from '../identity/refusal.ts';
 import { loginPath } from './login-messages.ts';
+import { originForm } from './request-target.ts';
 import type { Request } from './types.ts';
 
 /** How an expected no is answered. */
@@ -12,7 +13,7 @@ export interface Answer {
   /** The page that a browser is sent to instead of an error page. */
   readonly redirect?: (request: Request) => string;
   /** The message of the login page that a browser gets with this status. */
-  readonly loginPage?: 4;
+  readonly loginPage?: '4';
 }
 
 const incorrect = 'Incorrect username or password';
@@ -41,7 +42,7 @@ export const answers: Readonly<Record<RefusalCode, Answer>> = {
     status: 429,
     error: 'temporarily_unavailable',
     detail: 'Too many attempts',
-    loginPage: 4,
+    loginPage: '4',
   },
   'not-authenticated': {
     status: 401,
@@ -78,6 +79,6 @@ function sentNext({ body }: Request): unknown {
 
 /** Only what can be asked for again by following a link; the home page is where a login leads anyway. */
 function pageAskedFor({ method, url }: Request): string | undefined {
-  const path = url.replace(/^[a-z][a-z\d+.-]*:\/\/[^/?#]*/i, '');
+  const path = originForm(url);
   return (method === 'GET' || method === 'HEAD') && path !== '/auth/home' ? path : undefined;
 }

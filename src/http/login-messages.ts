@@ -1,18 +1,18 @@
 import { safeNext } from './next.ts';
 
 /** The fixed messages of the login page, by `state`. Nothing else that a visitor sends is ever shown there. */
-const messages: Readonly<Record<string, string>> = {
-  1: 'This session has not been logged in before',
-  2: 'Please log in to continue',
-  3: 'Incorrect username or password',
-  4: 'Too many attempts. Please wait before trying again.',
-};
+const messages: ReadonlyMap<unknown, string> = new Map([
+  ['1', 'This session has not been logged in before'],
+  ['2', 'Please log in to continue'],
+  ['3', 'Incorrect username or password'],
+  ['4', 'Too many attempts. Please wait before trying again.'],
+]);
 
 export type LoginState = 0 | 1 | 2 | 3 | 4;
 
 /** The message for a state from the address, if it is one. */
 export function loginMessage(state: unknown): string | undefined {
-  return typeof state === 'string' || typeof state === 'number' ? messages[state] : undefined;
+  return messages.get(state);
 }
 
 /** Address of the login page with a message, and where to go afterwards when that is safe. */

@@ -1,5 +1,6 @@
 import type { FastifyRequest } from 'fastify';
 import type { Pages } from '../pages.ts';
+import { decodedPath } from '../request-target.ts';
 import type { App, Format } from '../types.ts';
 
 export const formatHeader = 'x-expected-format';
@@ -41,14 +42,4 @@ function asksForJson(value: string | string[] | undefined): boolean {
 /** Goes by the route, which the router found by the decoded path; where it found none, by the decoded path itself. */
 function isUnderApi(request: FastifyRequest): boolean {
   return (request.routeOptions.url ?? decodedPath(request.url)).startsWith('/api/');
-}
-
-/** The decoded path of a request target in origin-form or absolute-form (RFC 9112 3.2); as sent, where it cannot be decoded. */
-export function decodedPath(target: string): string {
-  const path = target.replace(/^[a-z][a-z\d+.-]*:\/\/[^/?#]*/i, '').split(/[?#]/, 1)[0] ?? '';
-  try {
-    return decodeURIComponent(path);
-  } catch {
-    return path;
-  }
 }

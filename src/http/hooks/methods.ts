@@ -1,7 +1,7 @@
 import createError from '@fastify/error';
 import FindMyWay from 'find-my-way';
+import { rawPath } from '../request-target.ts';
 import type { App } from '../types.ts';
-import { decodedPath } from './format.ts';
 
 const NotFound = createError('JANUA_NOT_FOUND', 'There is nothing at this address', 404);
 const MethodNotAllowed = createError('JANUA_METHOD_NOT_ALLOWED', 'This address does not take that method', 405);
@@ -26,11 +26,16 @@ export function addMethodRules(app: App): void {
     if (methods.has('GET')) methods.add('HEAD');
   });
 
+  // For a route that finds nothing itself, as a file that is not there.
+  app.setNotFoundHandler(() => {
+    throw new NotFound();
+  });
+
   app.addHook('onRequest', async (request, reply) => {
     if (!request.is404) return undefined;
-    const methods: Set<string> | undefined = paths.find('GET', encodeURI(decodedPath(request.url)))?.store;
+    const methods: Set<string> | undefined = paths.find('GET', rawPath(request.url))?.store;
     if (methods === undefined) throw new NotFound();
-    reply.header('allow', [...methods, 'OPTIONS'].join(', '));
+    reply.header('allow', [...[...methods].sort(), 'OPTIONS'].join(', '));
     if (request.method !== 'OPTIONS') throw new MethodNotAllowed();
     return reply.code(204).send();
   });

@@ -1,0 +1,94 @@
+import type { InjectOptions, LightMyRequestResponse } from 'fastify';
+import type { App, Format } from '../../src/http/types.ts';
+import { ann, password } from '../janua.ts';
+
+/** A way to the same action: the address, the kind of body, and what asks for the format. */
+export interface LoginFace {
+  readonly name: string;
+  readonly format: Format;
+  /** A login attempt; the fields may be anything that a client could send. */
+  request(fields: Record<string, unknown>): InjectOptions;
+}
+
+const asJson = { 'x-expected-format': 'application/json' };
+
+export function form(fields: Record<string, unknown>): Pick<InjectOptions, 'payload' | 'headers'> {
+  const body = new URLSearchParams();
+  for (const [name, value] of Object.entries(fields)) {
+    for (const item of [value].flat()) body.append(name, String(item));
+  }
+  return { headers: { 'content-type': 'application/x-www-form-urlencoded' }, payload: body.toString() };
+}
+
+export function json(fields: Record<string, unknown>): Pick<InjectOptions, 'payload' | 'headers'> {
+  return { headers: { 'content-type': 'application/json' }, payload: JSON.stringify(fields) };
+}
+
+function face(url: string, format: Format, body: typeof form, headers: Record<string, string> = {}): LoginFace {
+  return {
+    name: `POST ${url} as ${format}, ${body.name} body`,
+    format,
+    request(fields) {
+      const sent = body(fields);
+      return { method: 'POST', url, ...sent, headers: { ...sent.headers, ...headers } };
+    },
+  };
+}
+
+/** Every way to log in. */
+export const loginFaces: readonly LoginFace[] = [
+  face('/auth/token', 'html', form),
+  face('/auth/token', 'html', json),
+  face('/auth/token', 'json', form, asJson),
+  face('/auth/token', 'json', json, asJson),
+  face('/api/login', 'json', form),
+  face('/api/login', 'json', json),
+];
+
+/** A request in one format to an address that has both. */
+export interface Face {
+  readonly name: string;
+  readonly format: Format;
+  readonly request: Pick<InjectOptions, 'url' | 'headers' | 'method'>;
+}
+
+const faces = (method: 'GET' | 'POST', page: string, api: string): readonly Face[] => [
+  { name: `${method} ${page} as html`, format: 'html', request: { method, url: page } },
+  { name: `${method} ${page} as json`, format: 'json', request: { method, url: page, headers: asJson } },
+  { name: `${method} ${api}`, format: 'json', request: { method, url: api } },
+];
+
+export const meFaces = faces('GET', '/admin/me', '/api/me');
+export const logoutFaces = faces('POST', '/auth/logout', '/api/logout');
+
+/** A session's two credentials, as headers of a request. */
+export interface SignedIn {
+  readonly cookie: { cookie: string };
+  readonly bearer: { authorization: string };
+}
+
+export async function logIn(app: App, username = ann.username): Promise<SignedIn> {
+  const answer = await app.inject({ method: 'POST', url: '/api/login', ...json({ username, password }) });
+  return {
+    cookie: { cookie: `session=${sessionCookie(answer)}` },
+    bearer: { authorization: `Bearer ${answer.json().access_token}` },
+  };
+}
+
+/** The value of the session cookie that an answer sets, if it sets one. */
+export function sessionCookie(answer: LightMyRequestResponse): string | undefined {
+  return answer.cookies.find(({ name }) => name.endsWith('session'))?.value;
+}
+
+/** Whether credentials are those of a living session. */
+export async function isSignedIn(app: App, headers: Record<string, string>): Promise<boolean> {
+  const { statusCode } = await app.inject({ url: '/api/me', headers });
+  if (statusCode !== 200 && statusCode !== 401) throw new Error(`unexpected status ${statusCode}`);
+  return statusCode === 200;
+}
+
+/** An answer with what differs from one request to the next left out. */
+export function comparable(answer: LightMyRequestResponse): object {
+  const { date, ...headers } = answer.headers;
+  return { status: answer.statusCode, headers, body: answer.body };
+}

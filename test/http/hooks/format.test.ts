@@ -1,0 +1,99 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+import { startJanua, type TestJanua } from '../../janua.ts';
+
+let janua: TestJanua;
+before(async () => {
+  janua = await startJanua();
+});
+after(() => janua[Symbol.asyncDispose]());
+
+/** Whether a request is answered as JSON, seen on the refusal of `/admin/me` or on a 404. */
+async function isJson(url: string, value?: string): Promise<boolean> {
+  const headers = value === undefined ? {} : { 'x-expected-format': value };
+  const answer = await janua.app.inject({ url, headers });
+  const json = /^application\/json; charset=utf-8$/.test(String(answer.headers['content-type']));
+  if (json) assert.equal(typeof answer.json().detail, 'string');
+  else assert.ok(answer.statusCode === 303 || answer.headers['content-type'] === 'text/html; charset=utf-8');
+  return json;
+}
+
+describe('the header asks for JSON', () => {
+  for (const value of [
+    'application/json',
+    'Application/JSON',
+    'application/json; charset=utf-8',
+    ' application/json ',
+    'APPLICATION/JSON;a=b',
+  ]) {
+    test(`"${value}"`, async () => assert.equal(await isJson('/admin/me', value), true));
+  }
+});
+
+describe('the header asks for nothing we know: a page', () => {
+  for (const value of [
+    '',
+    'text/html',
+    'json',
+    'application/json, text/html',
+    'application/xml',
+    'x'.repeat(2000),
+    '*/*',
+    'application/jsonx',
+  ]) {
+    test(`"${value.slice(0, 30)}"`, async () => assert.equal(await isJson('/admin/me', value), false));
+  }
+});
+
+describe('under /api it is always JSON', () => {
+  for (const url of [
+    '/api/me',
+    '/%61pi/me',
+    '/api/%6De',
+    '/api/nothing',
+    '/%61pi/nothing',
+    '/api/',
+    'http://evil.example/api/me',
+  ]) {
+    test(url, async () => {
+      for (const value of [undefined, 'text/html', 'application/json']) assert.equal(await isJson(url, value), true);
+    });
+  }
+});
+
+describe('elsewhere it is not', () => {
+  for (const url of [
+    '/apix/me',
+    '/x/api/me',
+    '/nothing',
+    '/?/api/me',
+    'http://evil.example/admin/me',
+    '/admin/me?x=/api/',
+  ]) {
+    test(url, async () => assert.equal(await isJson(url), false));
+  }
+});
+
+test('Accept decides nothing', async () => {
+  const answer = await janua.app.inject({ url: '/admin/me', headers: { accept: 'application/json' } });
+  assert.equal(answer.statusCode, 303);
+  const program = await janua.app.inject({ url: '/api/me', headers: { accept: 'text/html' } });
+  assert.equal(program.statusCode, 401);
+});
+
+test('Vary names the header on every dual-format answer, whatever the status', async () => {
+  for (const [method, url] of [
+    ['GET', '/admin/me'],
+    ['POST', '/auth/token'],
+    ['POST', '/auth/logout'],
+    ['GET', '/auth/home'],
+    ['PUT', '/auth/token'],
+    ['GET', '/nothing'],
+    ['GET', '/%zz'],
+  ] as const) {
+    for (const headers of [{}, { 'x-expected-format': 'application/json' }]) {
+      const answer = await janua.app.inject({ method, url, headers });
+      assert.equal(answer.headers.vary, 'x-expected-format', `${method} ${url}`);
+    }
+  }
+});

@@ -1,0 +1,121 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { METHODS } from 'node:http';
+import { connect } from 'node:net';
+import { text } from 'node:stream/consumers';
+import { after, before, test } from 'node:test';
+import { startJanua, type TestJanua } from '../../janua.ts';
+
+let janua: TestJanua;
+let port: number;
+before(async () => {
+  janua = await startJanua();
+  await janua.app.listen({ host: '127.0.0.1', port: 0 });
+  const [address] = janua.app.addresses();
+  port = typeof address === 'object' ? address.port : 0;
+});
+after(() => janua[Symbol.asyncDispose]());
+
+/** Sends bytes as they are and returns all that comes back until the connection closes. */
+async function raw(bytes: string): Promise<string> {
+  const socket = connect(port, '127.0.0.1');
+  await once(socket, 'connect');
+  socket.end(bytes, 'latin1');
+  return text(socket);
+}
+
+const routes: Record<string, string> = {
+  '/': 'GET, HEAD',
+  '/auth/login': 'GET, HEAD',
+  '/auth/home': 'GET, HEAD',
+  '/auth/token': 'POST',
+  '/auth/logout': 'POST',
+  '/admin/me': 'GET, HEAD',
+  '/api/login': 'POST',
+  '/api/logout': 'POST',
+  '/api/me': 'GET, HEAD',
+  '/docs': 'GET, HEAD',
+  '/openapi.json': 'GET, HEAD',
+  '/health/live': 'GET, HEAD',
+  '/health/ready': 'GET, HEAD',
+  '/assets/janua.css': 'GET, HEAD',
+  '/docs/static/swagger-ui.css': 'GET, HEAD',
+};
+
+for (const [path, methods] of Object.entries(routes)) {
+  test(`${path}: OPTIONS names ${methods}; every other method is 405`, async () => {
+    for (const method of METHODS.filter((name) => name !== 'CONNECT')) {
+      if (methods.split(', ').includes(method)) continue;
+      const answer = await raw(`${method} ${path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`);
+      assert.match(answer, method === 'OPTIONS' ? /^HTTP\/1.1 204/ : /^HTTP\/1.1 405/, method);
+      assert.match(answer, new RegExp(`\r\nallow: ${methods}, OPTIONS\r\n`));
+      assert.match(answer, /x-content-type-options: nosniff/);
+    }
+  });
+}
+
+for (const url of [
+  '/nothing',
+  '/admin/me/x.css',
+  '/admin',
+  '/auth',
+  '/ADMIN/ME',
+  '/admin/me/',
+  '/admin%2Fme',
+  '//admin/me',
+  '/.git/config',
+  '/.env',
+  '/assets/',
+  '/assets/../package.json',
+  '/assets/%2e%2e/views/login.eta',
+  '/docs/static/..%2fpackage.json',
+  '/assets/janua.css.map',
+  '/robots.txt\0',
+  '/a/'.repeat(500),
+]) {
+  test(`${url.slice(0, 40)} is 404, in the asked format, not echoed`, async () => {
+    const first = await janua.app.inject('/something-else');
+    for (const method of ['GET', 'POST', 'OPTIONS', 'DELETE'] as const) {
+      const page = await janua.app.inject({
+        method,
+        url,
+        headers: { 'content-type': 'text/plain' },
+        payload: method === 'GET' ? '' : 'x',
+      });
+      assert.equal(page.statusCode, 404, method);
+      assert.equal(page.headers['content-type'], 'text/html; charset=utf-8');
+      assert.equal(page.body, first.body, 'whatever the address');
+    }
+    const program = await janua.app.inject({ url, headers: { 'x-expected-format': 'application/json' } });
+    assert.deepEqual(program.json(), { title: 'Not Found', status: 404, detail: 'There is nothing at this address' });
+  });
+}
+
+test('broken HTTP is answered or closed', async () => {
+  for (const bytes of [
+    'GET / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n0\r\n\r\n',
+    'POST /api/login HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab',
+    'GET / HTTP/1.1\r\nHost: x\r\nA: b\r\n folded\r\n\r\n',
+    'GET / HTTP/1.1\r\n\r\n',
+    'nonsense\r\n\r\n',
+    `GET / HTTP/1.1\r\nHost: x\r\nA: ${'x'.repeat(20_000)}\r\n\r\n`,
+  ]) {
+    assert.match(await raw(bytes), /^HTTP\/1.1 4\d\d/);
+  }
+});
+
+test('two Authorization fields are 400', async () => {
+  for (const path of ['/api/me', '/admin/me', '/auth/home', '/auth/login']) {
+    const answer = await raw(
+      `GET ${path} HTTP/1.1\r\nHost: x\r\nAuthorization: Basic Og==\r\nauthorization: Bearer x\r\nConnection: close\r\n\r\n`,
+    );
+    assert.match(answer, /^HTTP\/1.1 400/, path);
+    if (path.startsWith('/api')) assert.match(answer, /"error":"invalid_request"/);
+  }
+  for (const path of ['/api/logout', '/auth/logout']) {
+    const answer = await raw(
+      `POST ${path} HTTP/1.1\r\nHost: x\r\nAuthorization: Basic Og==\r\nauthorization: Bearer x\r\nContent-Length: 0\r\nConnection: close\r\n\r\n`,
+    );
+    assert.match(answer, /^HTTP\/1.1 400/, path);
+  }
+});

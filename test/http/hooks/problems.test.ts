@@ -1,0 +1,106 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { Refusal, refusalCodes } from '../../../src/identity/refusal.ts';
+import { Unavailable } from '../../../src/unavailable.ts';
+import { json, loginFaces } from '../faces.ts';
+import { startServer } from '../server.ts';
+
+const credentials = { username: 'ann@example.com', password: 'x' };
+
+const failingWith = (error: Error) => startServer({ identity: { logIn: () => Promise.reject(error) } });
+
+for (const face of loginFaces) {
+  describe(`${face.name}, when the login`, () => {
+    test('comes too often', async () => {
+      await using server = await failingWith(new Refusal('too-many-attempts', 30));
+      const answer = await server.app.inject(face.request(credentials));
+      assert.equal(answer.statusCode, 429);
+      assert.equal(answer.headers['retry-after'], '30');
+      assert.equal(answer.headers['cache-control'], 'no-store');
+      if (face.format === 'html') {
+        assert.match(answer.body, /<title>Janua Login<\/title>/);
+        assert.match(answer.body, /Too many attempts\. Please wait before trying again\./);
+        assert.match(answer.body, /action="\/auth\/token"/);
+      } else {
+        assert.equal(answer.json().error, 'temporarily_unavailable');
+        assert.equal(answer.json().detail, 'Too many attempts');
+      }
+    });
+
+    test('meets a store or a queue that cannot serve', async () => {
+      await using server = await failingWith(new Unavailable('The database', 5, new Error('secret path')));
+      const answer = await server.app.inject(face.request(credentials));
+      assert.equal(answer.statusCode, 503);
+      assert.equal(answer.headers['retry-after'], '5');
+      assert.equal(answer.headers['set-cookie'], undefined);
+      assert.doesNotMatch(answer.body, /secret/);
+      if (face.format === 'html') assert.match(answer.body, /<title>Janua Service Unavailable<\/title>/);
+      else assert.equal(typeof answer.json().detail, 'string');
+    });
+
+    test('meets a fault of our own: a general text, and an id that the log holds too', async () => {
+      await using server = await failingWith(new TypeError('secret detail'));
+      const answer = await server.app.inject(face.request(credentials));
+      assert.equal(answer.statusCode, 500);
+      assert.doesNotMatch(answer.body, /secret|TypeError|\.ts/);
+      const [id] = /[\da-f]{8}-[\da-f-]{27}/.exec(answer.body) ?? [];
+      assert.ok(id !== undefined);
+      if (face.format === 'json') assert.equal(answer.json().request_id, id);
+      const logged = server.log.filter((line) => line.includes('secret detail'));
+      assert.equal(logged.length, 1);
+      assert.equal(JSON.parse(logged[0] ?? '{}').reqId, id);
+      assert.match(String(answer.headers['content-security-policy']), /default-src 'none'/);
+    });
+  });
+}
+
+test('every refusal as JSON has a string detail, title and status; error texts are plain ASCII (RFC 6749 5.2)', async () => {
+  for (const code of refusalCodes) {
+    await using server = await failingWith(new Refusal(code));
+    const answer = await server.app.inject({ method: 'POST', url: '/api/login', ...json(credentials) });
+    const { detail, title, status, error, error_description } = answer.json();
+    assert.equal(typeof detail, 'string', code);
+    assert.equal(typeof title, 'string', code);
+    assert.equal(status, answer.statusCode, code);
+    for (const text of [error, error_description]) {
+      if (text !== undefined) assert.match(text, /^[\x20\x21\x23-\x5b\x5d-\x7e]+$/);
+    }
+  }
+});
+
+test('a broken escape in the address is a 400 with every header', async () => {
+  await using server = await startServer();
+  for (const [url, type] of [
+    ['/%zz', 'text/html; charset=utf-8'],
+    ['/api/%zz', 'application/json; charset=utf-8'],
+    ['/%E0%A4%A', 'text/html; charset=utf-8'],
+  ] as const) {
+    const answer = await server.app.inject({ url });
+    assert.equal(answer.statusCode, 400);
+    assert.equal(answer.headers['content-type'], type);
+    assert.equal(answer.headers['x-content-type-options'], 'nosniff');
+    assert.equal(answer.headers['cache-control'], 'no-store');
+    assert.ok(!answer.body.includes(url));
+  }
+});
+
+test('a field of the wrong form is named, and what was sent is not repeated', async () => {
+  await using server = await startServer({
+    addRoutes: (app) =>
+      app.post(
+        '/things',
+        { schema: { body: { type: 'object', properties: { size: { type: 'integer' } } } } },
+        async () => ({}),
+      ),
+  });
+  const sent = json({ size: 'canary' });
+  const answer = await server.app.inject({
+    method: 'POST',
+    url: '/things',
+    ...sent,
+    headers: { ...sent.headers, 'x-expected-format': 'application/json' },
+  });
+  assert.equal(answer.statusCode, 400);
+  assert.match(answer.json().detail, /size/);
+  assert.doesNotMatch(answer.body, /canary/);
+});

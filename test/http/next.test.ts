@@ -1,0 +1,100 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import fc from 'fast-check';
+import { safeNext } from '../../src/http/next.ts';
+
+describe('followed', () => {
+  for (const [next, followed] of [
+    ['/', '/'],
+    ['/admin/me', '/admin/me'],
+    ['/admin/me?a=b&c=d#e', '/admin/me?a=b&c=d#e'],
+    ['/a/../b', '/b'],
+    ['/a b', '/a%20b'],
+    ['/é', '/%C3%A9'],
+    ['/a//b', '/a//b'],
+    ['/x?next=//evil.example', '/x?next=//evil.example'],
+    ['/a\r\nSet-Cookie: b=c', '/aSet-Cookie:%20b=c'],
+  ] as const) {
+    test(JSON.stringify(next), () => assert.equal(safeNext(next), followed));
+  }
+});
+
+describe('dropped', () => {
+  for (const next of [
+    undefined,
+    null,
+    7,
+    ['/a'],
+    {},
+    '',
+    'admin/me',
+    '//evil.example',
+    '///evil.example',
+    '/\\evil.example',
+    '\\/evil.example',
+    '\\\\evil.example',
+    '/\t/evil.example',
+    '/\n/evil.example',
+    '\t//evil.example',
+    '\n/evil.example',
+    ' /admin/me',
+    '/%5Cevil.example',
+    '/%5cevil.example',
+    '/%2Fevil.example',
+    '/%252Fevil.example',
+    '/%25252fevil.example',
+    '/%09/evil.example',
+    '/%0d%0aevil',
+    '/..//evil.example',
+    '/a/..//evil.example',
+    '/.//evil.example',
+    'https:evil.example',
+    'https://evil.example',
+    'http://localhost:5000/admin/me',
+    'http://own@evil.example/',
+    '//own.example',
+    'javascript:alert(1)',
+    'data:text/html,x',
+    `/${'a'.repeat(10_000)}`,
+  ]) {
+    test(JSON.stringify(next)?.slice(0, 40) ?? 'undefined', () => assert.equal(safeNext(next), undefined));
+  }
+});
+
+test('whatever is followed stays on the origin, and is a header value', () => {
+  const pieces = fc.constantFrom(
+    '/',
+    '\\',
+    '//',
+    '..',
+    '.',
+    '%2f',
+    '%5c',
+    '%09',
+    '@',
+    ':',
+    '?',
+    '#',
+    'evil.example',
+    'a',
+    '\t',
+    '\n',
+    ' ',
+    'http:',
+    'é',
+  );
+  const paths = fc.oneof(
+    fc.string({ unit: 'binary' }),
+    fc.array(pieces, { maxLength: 8 }).map((parts) => `/${parts.join('')}`),
+  );
+  fc.assert(
+    fc.property(paths, (next) => {
+      const followed = safeNext(next);
+      if (followed === undefined) return;
+      assert.equal(new URL(followed, 'https://auth.example.com').origin, 'https://auth.example.com');
+      assert.match(followed, /^\/(?![/\\])[\x21-\x7e]*$/);
+      assert.equal(safeNext(followed), followed);
+    }),
+    { numRuns: 3000 },
+  );
+});

@@ -1,0 +1,145 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { Ajv2020 } from 'ajv/dist/2020.js';
+import { ann, password, startJanua } from '../../janua.ts';
+import { form, logIn } from '../faces.ts';
+
+interface Operation {
+  operationId: string;
+  summary: string;
+  tags: string[];
+  parameters?: { name: string; in: string }[];
+  requestBody?: { content: Record<string, unknown> };
+  responses: Record<string, { description: string; content?: Record<string, Media> }>;
+}
+
+interface Media {
+  schema: object;
+  example?: unknown;
+  examples?: Record<string, { value: unknown }>;
+}
+
+async function withDocument() {
+  const janua = await startJanua();
+  const document = (await janua.app.inject('/openapi.json')).json();
+  const operations = Object.entries<Record<string, Operation>>(document.paths).flatMap(([path, methods]) =>
+    Object.entries(methods).map(([method, operation]) => ({ path, method, operation })),
+  );
+  return { janua, document, operations };
+}
+
+test('lists every route, in OpenAPI 3.1, with relative addresses only', async () => {
+  const { janua, document, operations } = await withDocument();
+  assert.match(document.openapi, /^3\.1\./);
+  assert.deepEqual(operations.map(({ path, method }) => `${method.toUpperCase()} ${path}`).sort(), [
+    'GET /',
+    'GET /admin/me',
+    'GET /api/me',
+    'GET /auth/home',
+    'GET /auth/login',
+    'GET /health/live',
+    'GET /health/ready',
+    'GET /openapi.json',
+    'POST /api/login',
+    'POST /api/logout',
+    'POST /auth/logout',
+    'POST /auth/token',
+  ]);
+  assert.deepEqual(document.servers, [{ url: '/' }]);
+  assert.equal(document.components.securitySchemes.password.flows.password.tokenUrl, '/api/login');
+  assert.deepEqual(document.components.securitySchemes.session.name, 'session');
+  assert.equal(new Set(operations.map(({ operation }) => operation.operationId)).size, operations.length);
+  await janua[Symbol.asyncDispose]();
+});
+
+test('every body that is documented has a schema, and examples that keep it', async () => {
+  const { janua, operations } = await withDocument();
+  const ajv = new Ajv2020({ strict: false, validateFormats: false });
+  let checked = 0;
+  for (const { path, operation } of operations) {
+    assert.ok(operation.summary);
+    for (const [status, response] of Object.entries(operation.responses)) {
+      assert.ok(response.description, `${path} ${status}`);
+      for (const media of Object.values(response.content ?? {})) {
+        const examples =
+          media.examples === undefined ? [media.example] : Object.values(media.examples).map(({ value }) => value);
+        assert.ok(examples.length > 0);
+        for (const example of examples) {
+          assert.ok(ajv.validate(media.schema, example), `${path} ${status}: ${ajv.errorsText()}`);
+          checked++;
+        }
+      }
+    }
+  }
+  assert.ok(checked > 50);
+  await janua[Symbol.asyncDispose]();
+});
+
+test('the header is a parameter of every route with two formats, and of no other', async () => {
+  const { janua, operations } = await withDocument();
+  for (const { path, operation } of operations) {
+    const has =
+      operation.parameters?.some(({ name, in: place }) => name === 'x-expected-format' && place === 'header') ?? false;
+    assert.equal(has, /^\/(auth|admin)\/|^\/$/.test(path), path);
+  }
+  await janua[Symbol.asyncDispose]();
+});
+
+test('answers have statuses and bodies that are documented', async () => {
+  const { janua, operations } = await withDocument();
+  const { cookie } = await logIn(janua.app);
+  const ajv = new Ajv2020({ strict: false, validateFormats: false });
+  const bodies = [
+    {},
+    form({ username: ann.username, password }),
+    form({ username: ann.username, password: 'wrong' }),
+    form({ username: ann.username, password, grant_type: 'x' }),
+    form({ username: ann.username }),
+    { headers: { 'content-type': 'application/json' }, payload: '{' },
+    { headers: { 'content-type': 'text/plain' }, payload: 'x' },
+    { headers: { 'content-type': 'application/json' }, payload: ' '.repeat(20_000) },
+  ];
+  const extra = [
+    {},
+    cookie,
+    { authorization: 'Bearer x' },
+    { 'x-expected-format': 'application/json' },
+    { 'x-expected-format': 'application/json', ...cookie },
+    { origin: 'null' },
+  ];
+  for (const { path, method, operation } of operations) {
+    for (const body of method === 'post' ? bodies : [{}]) {
+      for (const headers of extra) {
+        const sent = 'headers' in body ? body.headers : {};
+        const answer = await janua.app.inject({
+          method: method.toUpperCase() as 'GET',
+          url: path,
+          ...body,
+          headers: { ...sent, ...headers },
+        });
+        const documented = operation.responses[answer.statusCode];
+        assert.ok(documented, `${method} ${path} answered ${answer.statusCode}`);
+        if (!String(answer.headers['content-type']).startsWith('application/json')) continue;
+        const schema = documented.content?.['application/json']?.schema;
+        assert.ok(schema, `${method} ${path} ${answer.statusCode} has a JSON schema`);
+        assert.ok(ajv.validate(schema, answer.json()), `${method} ${path}: ${ajv.errorsText()}`);
+      }
+    }
+  }
+  await janua[Symbol.asyncDispose]();
+});
+
+test('DOCS=off removes both', async () => {
+  await using janua = await startJanua({ settings: { DOCS: 'off' } });
+  for (const url of ['/docs', '/docs/', '/docs/json', '/docs/static/index.html', '/openapi.json']) {
+    assert.equal((await janua.app.inject(url)).statusCode, 404);
+  }
+});
+
+test('Swagger UI asks nobody else and keeps no token', async () => {
+  await using janua = await startJanua();
+  const { body } = await janua.app.inject('/docs/static/swagger-initializer.js');
+  assert.match(body, /"validatorUrl":\s*null/);
+  assert.match(body, /"persistAuthorization":\s*false/);
+  assert.match(body, /"url":\s*"\/openapi.json"/);
+});

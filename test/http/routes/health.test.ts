@@ -1,0 +1,38 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { Unavailable } from '../../../src/unavailable.ts';
+import { startJanua } from '../../janua.ts';
+import { startServer } from '../server.ts';
+
+test('alive and ready', async () => {
+  await using janua = await startJanua();
+  for (const url of ['/health/live', '/health/ready']) {
+    const answer = await janua.app.inject({ url });
+    assert.equal(answer.statusCode, 200);
+    assert.equal(answer.body, '{"status":"ok"}');
+    assert.equal(answer.headers['content-type'], 'application/json; charset=utf-8');
+    assert.equal(answer.headers['cache-control'], 'no-store');
+  }
+});
+
+test('while a store is unreachable: alive, not ready', async () => {
+  await using server = await startServer({
+    checkReadiness: async () => {
+      throw new Unavailable('The database', 5);
+    },
+  });
+  assert.equal((await server.app.inject('/health/live')).statusCode, 200);
+  const answer = await server.app.inject({
+    url: '/health/ready',
+    headers: { 'x-expected-format': 'application/json' },
+  });
+  assert.equal(answer.statusCode, 503);
+  assert.equal(answer.headers['retry-after'], '5');
+});
+
+test('ready is not after the database was closed', async () => {
+  const janua = await startJanua();
+  await janua.services.close();
+  assert.notEqual((await janua.app.inject('/health/ready')).statusCode, 200);
+  await janua.app.close();
+});

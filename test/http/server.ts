@@ -1,0 +1,49 @@
+import pino from 'pino';
+import { createServer, type ServerOptions } from '../../src/http/server.ts';
+import type { App } from '../../src/http/types.ts';
+import type { Identity } from '../../src/identity/identity.ts';
+
+export interface TestServer extends AsyncDisposable {
+  readonly app: App;
+  /** The lines that were logged. */
+  readonly log: string[];
+}
+
+/** An identity that a test has no use for: whatever is called, fails the test. */
+const unexpected = async (): Promise<never> => {
+  throw new TypeError('the test did not expect this call');
+};
+
+/** The HTTP layer alone, with an identity of the test's own making: for outcomes that are hard to bring about. */
+export async function startServer(
+  options: Partial<Omit<ServerOptions, 'identity'>> & {
+    identity?: Partial<Identity>;
+    addRoutes?: (app: App) => void;
+  } = {},
+): Promise<TestServer> {
+  const { identity, addRoutes, ...rest } = options;
+  const log: string[] = [];
+  const app = createServer({
+    checkReadiness: async () => {},
+    log: pino({ level: 'info' }, { write: (line: string) => log.push(line) }),
+    logRequests: true,
+    appName: 'Janua',
+    version: '0.0.0',
+    publicOrigins: new Set(['http://localhost:5000', 'http://127.0.0.1:5000']),
+    https: false,
+    corsOrigins: new Set(),
+    key: Buffer.alloc(32, 1),
+    docs: true,
+    ...rest,
+    identity: {
+      logIn: unexpected,
+      logOut: unexpected,
+      findUser: async () => undefined,
+      requireUser: unexpected,
+      ...identity,
+    },
+  });
+  addRoutes?.(app);
+  await app.ready();
+  return { app, log, [Symbol.asyncDispose]: () => app.close() };
+}
