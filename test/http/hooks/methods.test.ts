@@ -68,7 +68,6 @@ for (const url of [
   '/assets/',
   '/assets/../package.json',
   '/assets/%2e%2e/views/login.eta',
-  '/docs/static/..%2fpackage.json',
   '/assets/janua.css.map',
   '/robots.txt\0',
   '/a/'.repeat(500),
@@ -117,5 +116,19 @@ test('two Authorization fields are 400', async () => {
       `POST ${path} HTTP/1.1\r\nHost: x\r\nAuthorization: Basic Og==\r\nauthorization: Bearer x\r\nContent-Length: 0\r\nConnection: close\r\n\r\n`,
     );
     assert.match(answer, /^HTTP\/1.1 400/, path);
+  }
+});
+
+test('a file that is not there, or is not to be had, is any missing address', async () => {
+  const missing = await janua.app.inject('/something-else');
+  for (const url of [
+    '/docs/static/nothing',
+    '/docs/static/..%2fpackage.json',
+    '/docs/static/%2e%2e/package.json',
+    '/docs/static/.git',
+  ]) {
+    const answer = await janua.app.inject(url);
+    assert.equal(answer.statusCode, 404, url);
+    assert.equal(answer.body, missing.body);
   }
 });

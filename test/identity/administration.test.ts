@@ -1,0 +1,76 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+import { ChangeRefused } from '../../src/identity/administration.ts';
+import { ann, password, startJanua, type TestJanua } from '../janua.ts';
+
+let janua: TestJanua;
+before(async () => {
+  janua = await startJanua();
+});
+after(() => janua[Symbol.asyncDispose]());
+
+const add = (changes: object) =>
+  janua.services.administration.add({
+    username: 'new@example.com',
+    firstName: 'N',
+    lastName: 'N',
+    password,
+    ...changes,
+  });
+
+describe('a new user is refused', () => {
+  for (const [name, changes] of [
+    ['without @', { username: 'ann' }],
+    ['with two @', { username: 'a@b@example.com' }],
+    ['with a blank inside', { username: 'a b@example.com' }],
+    ['with a line break', { username: 'a\n@example.com' }],
+    ['with an invisible character', { username: 'a\u200b@example.com' }],
+    ['with 255 characters', { username: `${'a'.repeat(243)}@example.com` }],
+    ['whose name is taken', { username: ' ANN@example.com' }],
+    ['with a long first name', { firstName: 'x'.repeat(101) }],
+    ['with a line break in a name', { lastName: 'a\nb' }],
+    ['with 14 characters of password', { password: 'x'.repeat(14) }],
+    ['with 1025 bytes of password', { password: 'x'.repeat(1025) }],
+    ['with the user name as password', { username: 'abcdefgh@example.com', password: 'ABCDEFGH@example.com' }],
+  ] as const) {
+    test(name, () => assert.rejects(add(changes), ChangeRefused));
+  }
+});
+
+test('15 code points of any kind are a password', async () => {
+  for (const [index, secret] of ['x'.repeat(15), ' '.repeat(15), '🔑'.repeat(15)].entries()) {
+    const user = await add({ username: `U${index}@Example.com`, password: secret });
+    assert.equal(user.username, `u${index}@example.com`);
+    await janua.services.identity.logIn({ username: user.username, password: secret, presented: {} });
+  }
+});
+
+test('a name that differs only in case or composition is the same user', async () => {
+  await add({ username: 'andr\u00e9@example.com' });
+  await assert.rejects(add({ username: 'ANDRE\u0301@example.com' }), ChangeRefused);
+});
+
+test('two users with the same password have different hashes', async () => {
+  const { users } = janua.services;
+  await add({ username: 'twin@example.com' });
+  const hashes = await Promise.all([ann.username, 'twin@example.com'].map((name) => users.findByUsername(name)));
+  assert.notEqual(hashes[0]?.passwordHash, hashes[1]?.passwordHash);
+});
+
+test('whatever is asked of an unknown user is refused', async () => {
+  const { administration } = janua.services;
+  for (const change of ['setPassword', 'disable', 'enable', 'remove'] as const) {
+    await assert.rejects(administration[change]('nobody@example.com', password), ChangeRefused);
+  }
+});
+
+test('a password set by hand works, ends the old one and every session, and is no demo password', async () => {
+  const { administration, identity, users } = janua.services;
+  await users.add({ username: 'demo@example.com', firstName: 'D', lastName: 'D', passwordHash: 'x', demo: true });
+  await administration.setPassword('DEMO@example.com', password);
+  const { session } = await identity.logIn({ username: 'demo@example.com', password, presented: {} });
+  await administration.setPassword('demo@example.com', `new ${password}`);
+  assert.equal(await identity.findUser({ cookie: session.cookie }), undefined);
+  const listed = (await administration.list()).find(({ username }) => username === 'demo@example.com');
+  assert.equal(listed?.demo, false);
+});

@@ -1,0 +1,119 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { createIdentity } from '../../src/identity/identity.ts';
+import type { PasswordCheck } from '../../src/identity/password.ts';
+import { Refusal } from '../../src/identity/refusal.ts';
+import type { Account } from '../../src/identity/user-directory.ts';
+import { createSessions } from '../../src/sessions/sessions.ts';
+import type { SessionRecord, SessionStore } from '../../src/sessions/store.ts';
+import { ann, password, startJanua } from '../janua.ts';
+
+const account: Account = {
+  user: { id: '1', ...ann },
+  passwordHash: 'hash of secret',
+  disabled: false,
+};
+
+/** Sessions in a Map, to see what is left in it. */
+function createMapStore(): SessionStore & { records: Map<string, SessionRecord> } {
+  const records = new Map<string, SessionRecord>();
+  return {
+    records,
+    async insert(record, replaced) {
+      records.set(record.id, record);
+      for (const id of replaced) records.delete(id);
+    },
+    find: async (id) => records.get(id),
+    async touch() {},
+    remove: async (ids) => ids.filter((id) => records.delete(id)).length,
+    removeOfUser: async () => 0,
+    removeUnseenSince: async () => 0,
+  };
+}
+
+/** An identity whose user changes while the password is being hashed. */
+function createRacing(change: (current: Account) => Account | undefined) {
+  let current: Account | undefined = account;
+  const store = createMapStore();
+  const insert = store.insert;
+  store.insert = async (record, replaced) => {
+    current = current && change(current);
+    await insert(record, replaced);
+  };
+  const identity = createIdentity({
+    users: {
+      findByUsername: async () => current,
+      findById: async () => current,
+      replacePasswordHash: async () => {},
+    },
+    sessions: createSessions({ store, idleTimeoutSeconds: 60, lifetimeSeconds: 60 }),
+    passwords: {
+      check: async (stored, secret): Promise<PasswordCheck> => ({
+        matches: stored === `hash of ${secret}` || stored === `stronger hash of ${secret}`,
+        replacement: undefined,
+      }),
+      hash: async (secret) => `hash of ${secret}`,
+    },
+    failureFloor: 0,
+  });
+  return {
+    identity,
+    store,
+    logIn: () => identity.logIn({ username: ann.username, password: 'secret', presented: {} }),
+  };
+}
+
+describe('a user who changes while logging in', () => {
+  for (const [name, change] of [
+    ['is removed', () => undefined],
+    ['is disabled', (current: Account) => ({ ...current, disabled: true })],
+    ['gets another password', (current: Account) => ({ ...current, passwordHash: 'hash of other' })],
+  ] as const) {
+    test(`${name}: is refused, and no session is left`, async () => {
+      const { logIn, store } = createRacing(change);
+      await assert.rejects(logIn(), (error) => error instanceof Refusal && error.code === 'invalid-credentials');
+      assert.equal(store.records.size, 0);
+    });
+  }
+
+  test('has the hash replaced by another login of the same password: is signed in', async () => {
+    const { logIn, store } = createRacing((current) => ({ ...current, passwordHash: 'stronger hash of secret' }));
+    assert.equal((await logIn()).user.username, ann.username);
+    assert.equal(store.records.size, 1);
+  });
+});
+
+test('a failure is not answered before its floor', async () => {
+  await using janua = await startJanua({ overrides: { failureFloor: 300 } });
+  for (const [username, secret] of [
+    [ann.username, 'wrong'],
+    ['nobody@example.com', 'wrong'],
+  ] as const) {
+    const start = performance.now();
+    await assert.rejects(janua.services.identity.logIn({ username, password: secret, presented: {} }), Refusal);
+    assert.ok(performance.now() - start >= 299);
+  }
+});
+
+test('a weak stored hash is replaced at login, and two logins at once both succeed', async () => {
+  await using janua = await startJanua();
+  const { users, identity } = janua.services;
+  const weak = '$argon2id$v=19$m=16,t=2,p=1$b2szcWQ4a0tlTkFydUdOaw$7LX7WCYbItEMEwvH3yUxPA';
+  await users.add({ username: 'old@example.com', firstName: 'O', lastName: 'D', passwordHash: weak, demo: true });
+  const attempt = { username: 'old@example.com', password: 'password', presented: {} };
+  await assert.rejects(identity.logIn({ ...attempt, password: 'wrong' }), Refusal);
+  assert.equal((await users.findByUsername('old@example.com'))?.passwordHash, weak, 'a failure changes nothing');
+  const logins = await Promise.all(Array.from({ length: 6 }, () => identity.logIn(attempt)));
+  assert.match(String((await users.findByUsername('old@example.com'))?.passwordHash), /m=19456,t=2,p=1/);
+  for (const { session } of logins) assert.ok(await identity.findUser({ cookie: session.cookie }));
+  assert.ok(await identity.logIn(attempt));
+});
+
+test('a login ends no session of anybody who did not present one', async () => {
+  await using janua = await startJanua();
+  const { identity } = janua.services;
+  const attempt = { username: ann.username, password, presented: {} };
+  const first = await identity.logIn(attempt);
+  await identity.logIn(attempt);
+  assert.ok(await identity.findUser({ accessToken: first.session.accessToken }));
+});

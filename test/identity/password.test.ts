@@ -1,0 +1,138 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { hash, parseOptions } from '@node-rs/argon2';
+import { createPasswords } from '../../src/identity/password.ts';
+import { Unavailable } from '../../src/unavailable.ts';
+
+const warnings: object[] = [];
+const passwords = createPasswords({ concurrency: 2, queue: 100, log: { warn: (details) => warnings.push(details) } });
+
+const weak = (options: object) => hash('secret', { memoryCost: 64, timeCost: 1, ...options });
+
+test("a new hash is argon2id at today's cost, salted anew each time", async () => {
+  const [first, second] = [await passwords.hash('secret'), await passwords.hash('secret')];
+  assert.notEqual(first, second);
+  assert.match(first, /^\$argon2id\$v=19\$m=19456,t=2,p=1\$/);
+  assert.equal(parseOptions(first).saltLen, 16);
+  assert.deepEqual(await passwords.check(first, 'secret'), { matches: true, replacement: undefined });
+  assert.equal((await passwords.check(first, 'Secret')).matches, false);
+});
+
+describe('a weaker stored hash', () => {
+  const seed = '$argon2id$v=19$m=16,t=2,p=1$b2szcWQ4a0tlTkFydUdOaw$7LX7WCYbItEMEwvH3yUxPA';
+
+  test('of the demo matches and is replaced; a wrong password replaces nothing', async () => {
+    const { matches, replacement } = await passwords.check(seed, 'password');
+    assert.ok(matches);
+    assert.match(String(replacement), /^\$argon2id\$v=19\$m=19456,t=2,p=1\$/);
+    assert.ok((await passwords.check(replacement, 'password')).matches);
+    assert.deepEqual(await passwords.check(seed, 'Password'), { matches: false, replacement: undefined });
+  });
+
+  for (const [name, options] of [
+    ['argon2i', { algorithm: 1, memoryCost: 19_456, timeCost: 3 }],
+    ['argon2d', { algorithm: 0, memoryCost: 19_456, timeCost: 3 }],
+    ['one pass', { memoryCost: 19_456, timeCost: 1 }],
+    ['little memory, many passes', { memoryCost: 4096, timeCost: 12 }],
+    ['version 16', { version: 0, memoryCost: 19_456, timeCost: 2 }],
+  ] as const) {
+    test(`${name} is replaced`, async () => {
+      const { matches, replacement } = await passwords.check(await weak(options), 'secret');
+      assert.ok(matches);
+      assert.ok(replacement !== undefined);
+    });
+  }
+});
+
+describe('an equal or stronger stored hash is kept', () => {
+  for (const options of [
+    { memoryCost: 47_104, timeCost: 1 },
+    { memoryCost: 12_288, timeCost: 4 },
+    { memoryCost: 65_536, timeCost: 3, parallelism: 4 },
+  ]) {
+    test(JSON.stringify(options), async () => {
+      assert.deepEqual(await passwords.check(await weak(options), 'secret'), { matches: true, replacement: undefined });
+    });
+  }
+});
+
+describe('a stored hash that is malformed or absurdly costly is a wrong password, logged, and soon answered', () => {
+  const good = '$argon2id$v=19$m=19456,t=2,p=1$b2szcWQ4a0tlTkFydUdOaw$7LX7WCYbItEMEwvH3yUxPA';
+  for (const stored of [
+    '',
+    'secret',
+    '$argon2id$',
+    good.slice(0, -5),
+    good.slice(0, good.lastIndexOf('$')),
+    good.replace('m=19456', 'm=4294967295'),
+    good.replace('m=19456', 'm=204800'),
+    good.replace('t=2', 't=4294967295'),
+    good.replace('p=1', 'p=255'),
+    good.replace('m=19456', 'm=1'),
+    good.replace('v=19', 'v=99'),
+    `${good}\0`,
+    good.replace('argon2id', 'argon2x'),
+    '$2b$12$EixZaYVK1fsbw1ZfbX3OXePaWxn96p36WQoeG6Lruj3vjPGga31lW',
+    'x'.repeat(100_000),
+  ]) {
+    test(JSON.stringify(stored.slice(0, 40)), async () => {
+      warnings.length = 0;
+      assert.deepEqual(await passwords.check(stored, 'secret'), { matches: false, replacement: undefined });
+      assert.equal(warnings.length, 1);
+      assert.doesNotMatch(JSON.stringify(warnings), /"secret"|b2szcWQ4/);
+    });
+  }
+});
+
+test("a failure costs as much work without a hash, with a cheap one, and with a broken one as with today's", async () => {
+  const cases = [undefined, await weak({}), 'broken', await passwords.hash('other')];
+  const spent: number[][] = cases.map(() => []);
+  for (let round = 0; round < 9; round++) {
+    for (const [index, stored] of cases.entries()) {
+      const start = process.cpuUsage();
+      await passwords.check(stored, 'wrong');
+      const { user, system } = process.cpuUsage(start);
+      spent[index]?.push(user + system);
+    }
+  }
+  const medians = spent.map((times) => times.sort((a, b) => a - b)[4] ?? 0);
+  const least = Math.min(...medians);
+  // Not a timing test: a case that skips the work takes a hundredth of it.
+  assert.ok(least > Math.max(...medians) / 4, medians.join(', '));
+});
+
+describe('passwords are compared exactly as sent', () => {
+  for (const secret of [
+    'x'.repeat(64),
+    'x'.repeat(128),
+    '        ',
+    '🔑'.repeat(20),
+    'пароль с пробелом',
+    'a\0b',
+    'é',
+    'e\u0301',
+    '密码'.repeat(50),
+  ]) {
+    test(JSON.stringify(secret.slice(0, 20)), async () => {
+      const stored = await passwords.hash(secret);
+      assert.ok((await passwords.check(stored, secret)).matches);
+      for (const other of [
+        `${secret} `,
+        secret.slice(0, -1),
+        `${secret.slice(0, -1)}y`,
+        secret.normalize('NFD') + secret.normalize('NFC'),
+      ]) {
+        assert.equal((await passwords.check(stored, other)).matches, false);
+      }
+    });
+  }
+});
+
+test('so many at a time, so many waiting, the rest is refused at once', async () => {
+  const bounded = createPasswords({ concurrency: 1, queue: 2, log: { warn: () => {} } });
+  const results = await Promise.allSettled(Array.from({ length: 10 }, () => bounded.check(undefined, 'x')));
+  const refused = results.filter(({ status }) => status === 'rejected');
+  assert.equal(refused.length, 7);
+  for (const result of refused) assert.ok(result.status === 'rejected' && result.reason instanceof Unavailable);
+  assert.equal((await bounded.check(undefined, 'x')).matches, false, 'and serves again afterwards');
+});

@@ -1,0 +1,145 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { sql } from 'kysely';
+import { openDatabase } from '../../src/database/database.ts';
+import { migrate } from '../../src/database/migrations.ts';
+import { hashSecret } from '../../src/sessions/credential.ts';
+import { createSessions } from '../../src/sessions/sessions.ts';
+import { createSqlSessionStore } from '../../src/sessions/sql-store.ts';
+
+const minute = 60_000;
+
+async function open() {
+  const database = openDatabase('sqlite::memory:');
+  await migrate(database);
+  const clock = { time: 1_000_000 };
+  const store = createSqlSessionStore(database);
+  const sessions = createSessions({ store, idleTimeoutSeconds: 600, lifetimeSeconds: 3600, now: () => clock.time });
+  return { database, clock, store, sessions, [Symbol.asyncDispose]: () => database.destroy() };
+}
+
+test('a session is found by its cookie and by its token, each only as what it is', async () => {
+  await using opened = await open();
+  const { sessions } = opened;
+  const { id, cookie, accessToken, expiresInSeconds } = await sessions.start('user', []);
+  assert.equal(expiresInSeconds, 3600);
+  for (const [kind, credential] of [
+    ['cookie', cookie],
+    ['token', accessToken],
+  ] as const) {
+    assert.deepEqual(await sessions.find(kind, credential), { id, userId: 'user' });
+  }
+  assert.equal(await sessions.find('token', cookie), undefined);
+  assert.equal(await sessions.find('cookie', accessToken), undefined);
+  assert.equal(await sessions.find('cookie', accessToken.slice('janua_'.length)), undefined);
+  assert.equal(await sessions.find('token', `janua_${cookie}`), undefined);
+});
+
+test('the store holds only hashes of the secrets, and credentials carry 256 random bits', async () => {
+  await using opened = await open();
+  const { cookie, accessToken } = await opened.sessions.start('user', []);
+  const { rows } = await sql<object>`select * from janua_sessions`.execute(opened.database);
+  const stored = JSON.stringify(rows);
+  for (const credential of [cookie, accessToken]) {
+    const secret = credential.split('.')[1] ?? '';
+    assert.equal(Buffer.from(secret, 'base64url').length, 32);
+    assert.ok(!stored.includes(secret));
+    assert.ok(stored.includes(hashSecret(secret)));
+  }
+});
+
+describe('a session ends', () => {
+  test('when it is idle for its timeout', async () => {
+    await using opened = await open();
+    const { sessions, clock } = opened;
+    const { cookie, accessToken } = await sessions.start('user', []);
+    clock.time += 10 * minute - 1;
+    assert.ok(await sessions.find('token', accessToken));
+    clock.time += 10 * minute - 1;
+    assert.ok(await sessions.find('cookie', cookie), 'use by either credential counts');
+    clock.time += 10 * minute;
+    assert.equal(await sessions.find('cookie', cookie), undefined);
+    assert.equal(await sessions.find('token', accessToken), undefined);
+  });
+
+  test('at the end of its lifetime, however much it is used', async () => {
+    await using opened = await open();
+    const { sessions, clock } = opened;
+    const { cookie } = await sessions.start('user', []);
+    for (let passed = 0; passed < 59; passed++) {
+      clock.time += minute;
+      assert.ok(await sessions.find('cookie', cookie));
+    }
+    clock.time += minute;
+    assert.equal(await sessions.find('cookie', cookie), undefined);
+  });
+
+  test('when another replaces it, when it is ended, and with all of its user', async () => {
+    await using opened = await open();
+    const { sessions } = opened;
+    const first = await sessions.start('user', []);
+    const second = await sessions.start('user', [first]);
+    assert.equal(await sessions.find('cookie', first.cookie), undefined);
+    assert.equal(await sessions.end([second]), true);
+    assert.equal(await sessions.end([second]), false);
+    assert.equal(await sessions.end([]), false);
+    const third = await sessions.start('user', []);
+    await sessions.endAllOf('user');
+    assert.equal(await sessions.find('token', third.accessToken), undefined);
+  });
+});
+
+test('last use is written at most once a minute', async () => {
+  await using opened = await open();
+  const { sessions, clock, store } = opened;
+  const { id, cookie } = await sessions.start('user', []);
+  const seen = async () => (await store.find(id))?.lastSeenAt;
+  const start = await seen();
+  clock.time += minute - 1;
+  await sessions.find('cookie', cookie);
+  assert.equal(await seen(), start);
+  clock.time += 1;
+  await sessions.find('cookie', cookie);
+  assert.equal(await seen(), clock.time);
+});
+
+test('a credential of a session that a client made up is never adopted', async () => {
+  await using opened = await open();
+  const id = 'A'.repeat(22);
+  for (const secret of ['A'.repeat(43), hashSecret('A'.repeat(43))]) {
+    assert.equal(await opened.sessions.find('cookie', `${id}.${secret}`), undefined);
+    assert.equal(await opened.store.find(id), undefined);
+  }
+});
+
+test("malformed credentials are nobody's, and fast", async () => {
+  await using opened = await open();
+  const { sessions } = opened;
+  const { cookie } = await sessions.start('user', []);
+  for (const wrong of [
+    '',
+    '.',
+    cookie.slice(1),
+    cookie.slice(0, -1),
+    `${cookie}A`,
+    `${cookie}\n`,
+    cookie.replace('.', ':'),
+    `${cookie}.x`,
+    'x'.repeat(1_000_000),
+    '\0',
+  ]) {
+    assert.equal(await sessions.find('cookie', wrong), undefined);
+  }
+});
+
+test('cleaning removes what has expired and nothing else', async () => {
+  await using opened = await open();
+  const { sessions, clock, database } = opened;
+  for (let number = 0; number < 1200; number++) await sessions.start('user', []);
+  clock.time += 10 * minute + 1;
+  const alive = await sessions.start('user', []);
+  await sessions.removeExpired();
+  const { rows } = await sql<{ count: number }>`select count(*) as count from janua_sessions`.execute(database);
+  assert.equal(rows[0]?.count, 1);
+  assert.ok(await sessions.find('cookie', alive.cookie));
+});
