@@ -1,0 +1,136 @@
+import assert from 'node:assert/strict';
+import { accessSync, constants } from 'node:fs';
+import { delimiter, join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { type Browser, type BrowserContext, type BrowserContextOptions, chromium, type Page } from 'playwright-core';
+import { ann, password, startJanua, type TestJanua } from '../janua.ts';
+
+const names = ['chromium', 'chromium-browser', 'google-chrome'];
+
+/** The program that `CHROMIUM_PATH` names, else the first Chromium on the path. */
+function findChromium(): string | undefined {
+  const { CHROMIUM_PATH, PATH = '' } = process.env;
+  if (CHROMIUM_PATH) return CHROMIUM_PATH;
+  const candidates = names.flatMap((name) => PATH.split(delimiter).map((directory) => join(directory, name)));
+  return candidates.find((file) => {
+    try {
+      accessSync(file, constants.X_OK);
+      return true;
+    } catch {
+      return false;
+    }
+  });
+}
+
+/** @throws when there is no Chromium */
+export async function launchBrowser(): Promise<Browser> {
+  const executablePath = findChromium();
+  if (executablePath === undefined) throw new Error('No Chromium was found. Set CHROMIUM_PATH.');
+  const off = ['gpu', 'background-networking', 'component-update', 'sync'].map((name) => `--disable-${name}`);
+  return chromium.launch({ executablePath, args: ['--no-sandbox', '--no-first-run', ...off] });
+}
+
+const skip =
+  findChromium() === undefined && process.env.CI !== 'true' && 'no Chromium was found; CHROMIUM_PATH names one';
+
+export interface VisitOptions extends BrowserContextOptions {
+  /** What the console may say, such as that a page was answered with 404. Anything else fails the test. */
+  readonly expected?: RegExp;
+  /** Origins beside our own that the browser may ask. */
+  readonly otherOrigins?: () => string[];
+}
+
+export interface Visit {
+  readonly page: Page;
+  readonly context: BrowserContext;
+}
+
+/** One server and one browser for the tests of a file. */
+export interface Site {
+  readonly janua: TestJanua;
+  /** Where the server listens. */
+  readonly origin: string;
+  /**
+   * A test in a fresh browser context. It also fails when a script fails, the console shows an error or a warning, the
+   * content security policy stops something, or a request leaves our origin.
+   */
+  test(name: string, visit: (visit: Visit) => Promise<void>, options?: VisitOptions): void;
+}
+
+/** Starts a server and a browser before the tests of the calling file, and stops both after them. */
+export function openSite(): Site {
+  const resources = new AsyncDisposableStack();
+  let janua: TestJanua;
+  let origin: string;
+  let browser: Browser;
+
+  before(async () => {
+    if (skip) return;
+    janua = resources.use(await startJanua());
+    origin = await janua.app.listen({ host: '127.0.0.1', port: 0 });
+    browser = resources.adopt(await launchBrowser(), (launched) => launched.close());
+  });
+  after(() => resources.disposeAsync());
+
+  return {
+    get janua() {
+      return janua;
+    },
+    get origin() {
+      return origin;
+    },
+    test(name, visit, { expected, otherOrigins = () => [], ...options } = {}) {
+      test(name, { skip, timeout: 60_000 }, async () => {
+        const context = await browser.newContext({ baseURL: origin, ...options });
+        context.setDefaultTimeout(10_000);
+        const complaints = await watch(context, [origin, ...otherOrigins()]);
+        try {
+          await visit({ page: await context.newPage(), context });
+          assert.deepEqual(
+            complaints.filter((text) => !expected?.test(text)),
+            [],
+          );
+        } finally {
+          await context.close();
+        }
+      });
+    },
+  };
+}
+
+/** Notes everything that should not happen on a page. */
+async function watch(context: BrowserContext, origins: string[]): Promise<string[]> {
+  const complaints: string[] = [];
+  context.on('console', (message) => {
+    if (['error', 'warning'].includes(message.type())) complaints.push(`${message.location().url} ${message.text()}`);
+  });
+  context.on('weberror', (error) => complaints.push(String(error.error())));
+  context.on('request', (request) => {
+    const { protocol, origin } = new URL(request.url());
+    if (/^https?:$/.test(protocol) && !origins.includes(origin)) complaints.push(`left the origin: ${request.url()}`);
+  });
+  await context.addInitScript(
+    "addEventListener('securitypolicyviolation', (event) => console.error('policy:', event.violatedDirective, event.blockedURI))",
+  );
+  return complaints;
+}
+
+/** Fills in the login page that is open, and sends it. */
+export async function sendLogin(page: Page, credentials: { username?: string; password?: string } = {}): Promise<void> {
+  await page.getByLabel('E-mail address').fill(credentials.username ?? ann.username);
+  await page.getByLabel('Password').fill(credentials.password ?? password);
+  await page.getByRole('button', { name: 'Log in' }).click();
+}
+
+/** Signs Ann in on the login page and waits for the home page. */
+export async function signIn(page: Page): Promise<void> {
+  await page.goto('/auth/login');
+  await sendLogin(page);
+  await page.waitForURL('/auth/home');
+}
+
+/** Path and query of the page that is open. */
+export function address(page: Page): string {
+  const { pathname, search } = new URL(page.url());
+  return pathname + search;
+}

@@ -1,0 +1,60 @@
+import assert from 'node:assert/strict';
+import { ann } from '../janua.ts';
+import { address, openSite, signIn } from './browser.ts';
+
+const site = openSite();
+const me = { username: ann.username, first_name: ann.firstName, last_name: ann.lastName };
+
+site.test('a button opens My Info as JSON on the page, and closes it', async ({ page }) => {
+  await signIn(page);
+  const button = page.getByRole('button', { name: 'My Info as JSON' });
+  const panel = page.getByRole('region', { name: 'My Info as JSON' });
+  assert.equal(await button.getAttribute('aria-expanded'), 'false');
+  assert.equal(await panel.isVisible(), false);
+
+  await button.click();
+  await panel.waitFor();
+  assert.deepEqual(JSON.parse((await panel.textContent()) ?? ''), me);
+  assert.equal(await button.getAttribute('aria-expanded'), 'true');
+  assert.equal(address(page), '/auth/home');
+
+  for (const key of ['Space', 'Enter', 'Space']) {
+    const opens = !(await panel.isVisible());
+    await button.press(key);
+    await panel.waitFor({ state: opens ? 'visible' : 'hidden' });
+  }
+});
+
+site.test(
+  'without scripts the same link leads to the JSON',
+  async ({ page }) => {
+    await signIn(page);
+    await page.getByRole('link', { name: 'My Info as JSON' }).click();
+    await page.waitForURL('/api/me');
+    assert.deepEqual(JSON.parse(await page.innerText('pre')), me);
+  },
+  // A browser that shows JSON asks for an icon by itself.
+  { javaScriptEnabled: false, expected: /favicon\.ico .*404/ },
+);
+
+site.test(
+  'when the session has ended, the button leads to the login page',
+  async ({ page, context }) => {
+    await signIn(page);
+    await context.clearCookies({ name: 'session' });
+    await page.getByRole('button', { name: 'My Info as JSON' }).click();
+    await page.waitForURL('/auth/login?state=2');
+  },
+  { expected: /status of 401/ },
+);
+
+site.test(
+  'when the server cannot be reached, the panel says so',
+  async ({ page }) => {
+    await signIn(page);
+    await page.route('/api/me', (route) => route.abort());
+    await page.getByRole('button', { name: 'My Info as JSON' }).click();
+    await page.getByText('The server could not be reached. Please try again.').waitFor();
+  },
+  { expected: /ERR_FAILED/ },
+);

@@ -1,0 +1,88 @@
+import assert from 'node:assert/strict';
+import { stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { createWorkplace } from './janua-command.ts';
+
+const demoUsers = ['behai_nguyen@hotmail.com', 'pranav.furedi.10198@gmail.com'];
+
+const logIn = (url: string, username: string) =>
+  fetch(`${url}/api/login`, { method: 'POST', body: new URLSearchParams({ username, password: 'password' }) });
+
+test('says where to go and who can sign in; both can, and the data stays between runs', async () => {
+  await using workplace = await createWorkplace();
+  let server = await workplace.start(['demo']);
+  const tokens: string[] = [];
+  for (const username of demoUsers) {
+    assert.ok(server.output.includes(username));
+    const answer = await logIn(server.url, username);
+    assert.equal(answer.status, 200);
+    tokens.push(((await answer.json()) as { access_token: string }).access_token);
+  }
+  assert.equal(await server.stop('SIGTERM'), 0);
+
+  server = await workplace.start(['demo']);
+  for (const [index, token] of tokens.entries()) {
+    const me = await fetch(`${server.url}/api/me`, { headers: { authorization: `Bearer ${token}` } });
+    assert.equal(((await me.json()) as { username: string }).username, demoUsers[index]);
+  }
+  assert.equal((await logIn(server.url, demoUsers[0] ?? '')).status, 200);
+  assert.equal(await server.stop('SIGINT'), 0);
+});
+
+test('makes its file in data/, for its owner alone', async () => {
+  await using workplace = await createWorkplace();
+  const server = await workplace.start(['demo']);
+  for (const name of ['janua.db', 'janua.db-wal']) {
+    assert.equal((await stat(join(workplace.folder, 'data', name))).mode & 0o777, 0o600);
+  }
+  await server.stop();
+});
+
+test('an acknowledged login and logout survive a kill', async () => {
+  await using workplace = await createWorkplace();
+  let server = await workplace.start(['demo']);
+  const tokens = await Promise.all(
+    demoUsers.map(
+      async (name) => ((await (await logIn(server.url, name)).json()) as { access_token: string }).access_token,
+    ),
+  );
+  const bearer = (index: number) => ({ authorization: `Bearer ${tokens[index]}` });
+  await fetch(`${server.url}/api/logout`, { method: 'POST', headers: bearer(1) });
+  await server.stop('SIGKILL');
+
+  server = await workplace.start(['demo']);
+  assert.equal((await fetch(`${server.url}/api/me`, { headers: bearer(0) })).status, 200);
+  assert.equal((await fetch(`${server.url}/api/me`, { headers: bearer(1) })).status, 401);
+  await server.stop();
+});
+
+test('takes its own origin by either name, whatever the port', async () => {
+  await using workplace = await createWorkplace();
+  const server = await workplace.start(['demo']);
+  const { port } = new URL(server.url);
+  for (const [origin, status] of [
+    [`http://localhost:${port}`, 401],
+    [`http://127.0.0.1:${port}`, 401],
+    ['http://localhost:1', 403],
+  ] as const) {
+    const answer = await fetch(`${server.url}/api/logout`, { method: 'POST', headers: { origin } });
+    assert.equal(answer.status, status, origin);
+  }
+  await server.stop();
+});
+
+for (const env of [
+  { HOST: '0.0.0.0' },
+  { HOST: '::' },
+  { HOST: '192.0.2.1' },
+  { HOST: 'example.com' },
+  { PUBLIC_URL: 'https://auth.example.com' },
+]) {
+  test(`refuses ${JSON.stringify(env)}`, async () => {
+    await using workplace = await createWorkplace();
+    const { code, stderr } = await workplace.run(['demo'], { env });
+    assert.equal(code, 2);
+    assert.match(stderr, /^The demo has public passwords and listens on this machine only\. .*\n$/);
+  });
+}

@@ -1,0 +1,102 @@
+import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { text } from 'node:stream/consumers';
+import { fileURLToPath } from 'node:url';
+
+const cli = fileURLToPath(new URL('../../src/cli.ts', import.meta.url));
+
+/** Milliseconds after which a command that hangs is ended, and its test fails. */
+const patience = 60_000;
+
+type Environment = Readonly<Record<string, string>>;
+
+export interface Finished {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** An empty folder in which the `janua` command runs; what was started in it is ended with it. */
+export interface Workplace extends AsyncDisposable {
+  readonly folder: string;
+  /** Runs a command to its end. */
+  run(args: readonly string[], options?: { env?: Environment; input?: string }): Promise<Finished>;
+  /** Starts a server and waits until it says that it is ready. */
+  start(args: readonly string[], env?: Environment): Promise<Running>;
+}
+
+export interface Running {
+  readonly url: string;
+  readonly process: ChildProcessWithoutNullStreams;
+  /** What was printed until the server was ready. */
+  readonly output: string;
+  stop(signal?: NodeJS.Signals): Promise<number | null>;
+}
+
+export async function createWorkplace(): Promise<Workplace> {
+  const folder = await mkdtemp(join(tmpdir(), 'janua-'));
+  const started = new Set<ChildProcessWithoutNullStreams>();
+
+  function launch(args: readonly string[], env: Environment): ChildProcessWithoutNullStreams {
+    const { PATH = '' } = process.env;
+    const child = spawn(process.execPath, [cli, ...args], { cwd: folder, env: { PATH, ...env }, timeout: patience });
+    started.add(child);
+    child.once('exit', () => started.delete(child));
+    return child;
+  }
+
+  return {
+    folder,
+
+    async run(args, { env = {}, input = '' } = {}) {
+      const child = launch(args, env);
+      child.stdin.end(input);
+      const [stdout, stderr, [code]] = await Promise.all([
+        text(child.stdout),
+        text(child.stderr),
+        once(child, 'close'),
+      ]);
+      return { code, stdout, stderr };
+    },
+
+    async start(args, env = {}) {
+      const child = launch(args, { PORT: '0', ...env });
+      const errors = text(child.stderr);
+      let output = '';
+      for await (const line of createInterface({ input: child.stdout })) {
+        output += `${line}\n`;
+        // Both name the address with the real port; the demo's greeting goes on for some lines.
+        const port = /http:\/\/localhost:(\d+)\n|"port":(\d+)/.exec(output)?.slice(1).find(Boolean);
+        if (port === undefined || !/"msg":"ready"|Ctrl\+C/.test(line)) continue;
+        return {
+          url: `http://127.0.0.1:${port}`,
+          process: child,
+          output,
+          async stop(signal = 'SIGTERM') {
+            const closed = once(child, 'close');
+            child.stdout.resume();
+            child.kill(signal);
+            const [code] = await closed;
+            return code;
+          },
+        };
+      }
+      throw new Error(`the server did not start: ${await errors}`);
+    },
+
+    async [Symbol.asyncDispose]() {
+      await Promise.all(
+        [...started].map(async (child) => {
+          const closed = once(child, 'exit');
+          child.kill('SIGKILL');
+          await closed;
+        }),
+      );
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
+}

@@ -1,0 +1,176 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { chmod, mkdir, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { describe, test } from 'node:test';
+import { createWorkplace } from './janua-command.ts';
+
+describe('production does not start', () => {
+  const refused: [name: string, env: Record<string, string>, stderr: RegExp][] = [
+    [
+      'beyond loopback without a public URL',
+      { HOST: '0.0.0.0' },
+      /^PUBLIC_URL must be set when HOST is reachable from other machines\.\n$/,
+    ],
+    [
+      'with plain HTTP beyond loopback',
+      { PUBLIC_URL: 'http://auth.example.com' },
+      /^PUBLIC_URL must be https.*ALLOW_PLAIN_HTTP=on overrides this\.\n$/,
+    ],
+    [
+      'with a path in the public URL',
+      { PUBLIC_URL: 'https://auth.example.com/x' },
+      /^PUBLIC_URL must be an http or https address without a path/,
+    ],
+    ['with another scheme', { PUBLIC_URL: 'ftp://auth.example.com' }, /^PUBLIC_URL must be an http or https address/],
+    ['with a wrong port', { PORT: '70000' }, /^PORT must be a whole number from 0 to 65535\.\n$/],
+    ['with a wrong switch', { DOCS: 'yes' }, /^DOCS must be on or off\.\n$/],
+    [
+      'with a database that it does not know',
+      { DATABASE_URL: 'oracle://me:canary@db/x' },
+      /^DATABASE_URL must be sqlite: and a path.*\n$/,
+    ],
+    [
+      'with a file where a folder must be',
+      { DATABASE_URL: 'sqlite:/dev/null/janua.db' },
+      /^DATABASE_URL: the file cannot be opened for writing \(.*\)\.\n$/,
+    ],
+    [
+      'with a host that is not ours',
+      { HOST: '192.0.2.1', PUBLIC_URL: 'https://a.example' },
+      /^HOST 192\.0\.2\.1 is not an address of this machine\.\n$/,
+    ],
+    ['with a theme that is not there', { THEME_FILE: './nothing.css' }, /^THEME_FILE: the file cannot be read.*\n$/],
+  ];
+  for (const [name, env, expected] of refused) {
+    test(name, async () => {
+      await using workplace = await createWorkplace();
+      const { code, stderr, stdout } = await workplace.run(['serve'], { env });
+      assert.equal(code, 2, stderr);
+      assert.match(stderr, expected);
+      assert.doesNotMatch(stderr + stdout, /\bat .*:\d+|canary/);
+    });
+  }
+
+  test('with several faults: all are named at once', async () => {
+    await using workplace = await createWorkplace();
+    const { stderr } = await workplace.run(['serve'], { env: { PORT: 'x', DOCS: 'x', SESSION_IDLE_SECONDS: '5' } });
+    assert.equal(stderr.trim().split('\n').length, 3);
+  });
+
+  test('on a busy port', async () => {
+    await using workplace = await createWorkplace();
+    const other = createServer().listen(0, '127.0.0.1');
+    await once(other, 'listening');
+    const address = other.address();
+    const port = typeof address === 'object' && address !== null ? address.port : 0;
+    const { code, stderr } = await workplace.run(['serve'], { env: { PORT: String(port) } });
+    assert.equal(code, 2);
+    assert.match(stderr, new RegExp(`^Port ${port} is in use already\\..*\n$`));
+    other.close();
+  });
+
+  test('with a file that is no database', async () => {
+    await using workplace = await createWorkplace();
+    await writeFile(
+      join(workplace.folder, 'janua.db'),
+      'this is a text, and not a database at all, whatever its name says',
+    );
+    const { code, stderr } = await workplace.run(['serve'], { env: { DATABASE_URL: 'sqlite:./janua.db' } });
+    assert.equal(code, 2);
+    assert.match(stderr, /^DATABASE_URL: the file cannot be opened for writing \(.*\)\.\n$/);
+  });
+
+  test('with a folder that may not be written', {
+    skip: process.getuid?.() === 0 && 'root may write everywhere',
+  }, async () => {
+    await using workplace = await createWorkplace();
+    await mkdir(join(workplace.folder, 'data'));
+    await chmod(join(workplace.folder, 'data'), 0o500);
+    const { code, stderr } = await workplace.run(['serve']);
+    assert.equal(code, 2);
+    assert.match(stderr, /^DATABASE_URL: .*\n$/);
+  });
+});
+
+test('has no user, and refuses a database with users of the demo until they are gone', async () => {
+  await using workplace = await createWorkplace();
+  await (await workplace.start(['demo'])).stop();
+  const refused = await workplace.run(['serve']);
+  assert.equal(refused.code, 2);
+  const commands = refused.stderr.split('\n').filter((line) => line.startsWith('  npx janua'));
+  assert.equal(commands.length, 2);
+  for (const command of commands) {
+    const { code } = await workplace.run(command.trim().split(' ').slice(2));
+    assert.equal(code, 0);
+  }
+  const server = await workplace.start(['serve']);
+  const body = new URLSearchParams({ username: 'behai_nguyen@hotmail.com', password: 'password' });
+  assert.equal((await fetch(`${server.url}/api/login`, { method: 'POST', body })).status, 400);
+  await server.stop();
+});
+
+test('beyond loopback with HTTPS in front, or plain HTTP when it is said', async () => {
+  await using workplace = await createWorkplace();
+  for (const env of [
+    { HOST: '0.0.0.0', PUBLIC_URL: 'https://auth.example.com' },
+    { HOST: '0.0.0.0', PUBLIC_URL: 'http://auth.example.com', ALLOW_PLAIN_HTTP: 'on' },
+    { PUBLIC_URL: 'http://localhost:8080' },
+  ]) {
+    const server = await workplace.start(['serve'], env as unknown as Record<string, string>);
+    assert.equal((await fetch(`${server.url}/health/ready`)).status, 200);
+    await server.stop();
+  }
+});
+
+test('finishes the requests under way before it stops', async () => {
+  await using workplace = await createWorkplace();
+  const secret = 'correct horse battery';
+  await workplace.run(['users', 'add', 'ann@example.com', '--first-name', 'A', '--last-name', 'B'], { input: secret });
+  const server = await workplace.start(['serve']);
+  const logins = Array.from({ length: 8 }, () =>
+    fetch(`${server.url}/api/login`, {
+      method: 'POST',
+      body: new URLSearchParams({ username: 'ann@example.com', password: secret }),
+    }),
+  );
+  await Promise.race(logins);
+  const stopping = server.stop();
+  for (const login of logins) assert.equal((await login).status, 200);
+  assert.equal(await stopping, 0);
+});
+
+test('the log holds no password, cookie, token or query string', async () => {
+  await using workplace = await createWorkplace();
+  const secret = 'canary horse battery';
+  await workplace.run(['users', 'add', 'ann@example.com', '--first-name', 'A', '--last-name', 'B'], { input: secret });
+  const server = await workplace.start(['serve'], { LOG_LEVEL: 'trace' });
+  let log = '';
+  server.process.stdout.on('data', (chunk) => {
+    log += chunk;
+  });
+  const answer = await fetch(`${server.url}/api/login?password=canary-in-query`, {
+    method: 'POST',
+    body: new URLSearchParams({ username: 'ann@example.com', password: secret }),
+  });
+  assert.equal(answer.status, 400);
+  const login = await fetch(`${server.url}/api/login`, {
+    method: 'POST',
+    body: new URLSearchParams({ username: 'ann@example.com', password: secret }),
+  });
+  const { access_token: token } = (await login.json()) as { access_token: string };
+  const cookies = login.headers.getSetCookie().map((cookie) => cookie.split(/[=;]/)[1] ?? '');
+  await fetch(`${server.url}/api/me`, {
+    headers: { authorization: `Bearer ${token}`, cookie: `session=${cookies[0]}` },
+  });
+  await fetch(`${server.url}/api/login`, {
+    method: 'POST',
+    body: new URLSearchParams({ username: 'canary@example.com\r\n\u001b[31m', password: 'canary' }),
+  });
+  await server.stop();
+  assert.match(log, /request completed/);
+  for (const text of [secret, 'canary', token, token.split('.')[1] ?? '', ...cookies])
+    assert.ok(!log.includes(text), text);
+  for (const line of log.trim().split('\n')) JSON.parse(line);
+});

@@ -1,0 +1,115 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { createWorkplace, type Workplace } from './janua-command.ts';
+
+const secret = 'correct horse battery';
+
+const addAnn = (workplace: Workplace) =>
+  workplace.run(['users', 'add', 'Ann@Example.com', '--first-name', 'Ann', '--last-name', 'Archer'], {
+    input: `${secret}\n`,
+  });
+
+const logIn = async (url: string, password: string) => {
+  const body = new URLSearchParams({ username: 'ann@example.com', password });
+  const answer = await fetch(`${url}/api/login`, { method: 'POST', body });
+  return { status: answer.status, token: ((await answer.json()) as { access_token?: string }).access_token };
+};
+
+test('a user is added, listed, changed and removed while the server runs', async () => {
+  await using workplace = await createWorkplace();
+  const added = await addAnn(workplace);
+  assert.deepEqual(added, { code: 0, stdout: 'Added ann@example.com.\n', stderr: '' });
+  const { url, stop } = await workplace.start(['serve']);
+  const isIn = async (token: string | undefined) =>
+    (await fetch(`${url}/api/me`, { headers: { authorization: `Bearer ${token}` } })).status === 200;
+
+  const first = await logIn(url, secret);
+  assert.ok(await isIn(first.token));
+
+  const changed = await workplace.run(['users', 'set-password', 'ANN@example.com'], { input: `another ${secret}` });
+  assert.equal(changed.code, 0);
+  assert.equal(await isIn(first.token), false);
+  assert.equal((await logIn(url, secret)).status, 400);
+  const second = await logIn(url, `another ${secret}`);
+  assert.ok(await isIn(second.token));
+
+  assert.equal((await workplace.run(['users', 'disable', 'ann@example.com'])).code, 0);
+  assert.equal(await isIn(second.token), false);
+  assert.equal((await logIn(url, `another ${secret}`)).status, 400);
+  assert.match(
+    (await workplace.run(['users', 'list'])).stdout,
+    /^USER .*\nann@example\.com +Ann Archer +disabled +\d{4}-\d\d-\d\d\n$/,
+  );
+
+  assert.equal((await workplace.run(['users', 'enable', 'ann@example.com'])).code, 0);
+  assert.equal(await isIn(second.token), false, 'what ended stays ended');
+  const third = await logIn(url, `another ${secret}`);
+  const listed = JSON.parse((await workplace.run(['users', 'list', '--json'])).stdout);
+  assert.equal(listed.username, 'ann@example.com');
+  assert.doesNotMatch(JSON.stringify(listed), /argon2/);
+
+  assert.equal((await workplace.run(['users', 'remove', 'ann@example.com'])).code, 0);
+  assert.equal(await isIn(third.token), false);
+  assert.match((await workplace.run(['users', 'list'])).stdout, /There are no users yet/);
+  await stop();
+});
+
+test('what cannot be done is said in one line, and changes nothing', async () => {
+  await using workplace = await createWorkplace();
+  await addAnn(workplace);
+  const name = ['--first-name', 'A', '--last-name', 'B'];
+  for (const [args, input, expected] of [
+    [['users', 'add', 'ann@example.com', ...name], secret, /^There is a user of that name already\.\n$/],
+    [['users', 'add', 'bob', ...name], secret, /^A user name is one e-mail address/],
+    [['users', 'add', 'bob@example.com', ...name], 'short', /^A password has at least 15 characters/],
+    [['users', 'add', 'bob@example.com', ...name], '', /^A password has at least 15 characters/],
+    [['users', 'set-password', 'bob@example.com'], secret, /^There is no user of that name\.\n$/],
+    [['users', 'disable', 'bob@example.com'], '', /^There is no user of that name\.\n$/],
+    [['users', 'remove', ''], '', /^There is no user of that name\.\n$/],
+  ] as const) {
+    const { code, stderr, stdout } = await workplace.run(args, { input });
+    assert.equal(code, 1, args.join(' '));
+    assert.equal(stdout, '');
+    assert.match(stderr, expected);
+  }
+  assert.equal((await workplace.run(['users', 'list', '--json'])).stdout.trim().split('\n').length, 1);
+});
+
+test('a password is never an argument', async () => {
+  await using workplace = await createWorkplace();
+  const name = ['--first-name', 'A', '--last-name', 'B'];
+  for (const more of [['--password', secret], [secret]]) {
+    const { code, stderr } = await workplace.run(['users', 'add', 'bob@example.com', ...name, ...more], {
+      input: secret,
+    });
+    assert.notEqual(code, 0);
+    assert.doesNotMatch(stderr, /\bat .*:\d+/);
+  }
+});
+
+test('there is help on everything', async () => {
+  await using workplace = await createWorkplace();
+  for (const args of [
+    [],
+    ['demo'],
+    ['serve'],
+    ['users'],
+    ...['add', 'list', 'set-password', 'disable', 'enable', 'remove'].map((name) => ['users', name]),
+  ]) {
+    const { code, stdout } = await workplace.run([...args, '--help']);
+    assert.equal(code, 0);
+    assert.match(stdout, /^Usage: janua/);
+  }
+  assert.match((await workplace.run(['serve', '--help'])).stdout, /PUBLIC_URL/);
+  assert.match((await workplace.run(['--version'])).stdout, /^\d+\.\d+\.\d+\n$/);
+});
+
+test('an unknown command or option is one line and a hint', async () => {
+  await using workplace = await createWorkplace();
+  for (const args of [['nothing'], ['serve', '--port', '1'], ['users', 'nothing'], ['users', 'add']]) {
+    const { code, stderr } = await workplace.run(args);
+    assert.equal(code, 1);
+    assert.match(stderr, /^error: .*\n/);
+    assert.doesNotMatch(stderr, /\bat .*:\d+/);
+  }
+});
