@@ -1,4 +1,4 @@
-import { compose, type Overrides, type Services } from '../src/compose.ts';
+import { type Overrides, compose as ownCompose, type Services } from '../src/compose.ts';
 import { loadSettings } from '../src/config/load.ts';
 import type { Settings } from '../src/config/settings.ts';
 import type { App } from '../src/http/types.ts';
@@ -16,9 +16,15 @@ export interface TestJanua extends AsyncDisposable {
 export interface TestOptions {
   readonly settings?: Partial<Settings>;
   readonly overrides?: Overrides;
+  /** Another copy of `compose`, as from a changed tree. */
+  readonly compose?: typeof ownCompose;
 }
 
-export async function startJanua({ settings = {}, overrides = {} }: TestOptions = {}): Promise<TestJanua> {
+export async function startJanua({
+  settings = {},
+  overrides = {},
+  compose = ownCompose,
+}: TestOptions = {}): Promise<TestJanua> {
   const effective = {
     ...loadSettings({}, {}),
     DATABASE_URL: 'sqlite::memory:',

@@ -18,5 +18,6 @@ export function originOf(text: string): string | undefined {
   const url = new URL(text);
   const bare =
     url.pathname === '/' && url.search === '' && url.hash === '' && url.username === '' && url.password === '';
-  return bare && /^https?:$/.test(url.protocol) ? url.origin : undefined;
+  // A star in a host name is no wildcard here: better refused than never matching.
+  return bare && !url.hostname.includes('*') && /^https?:$/.test(url.protocol) ? url.origin : undefined;
 }

@@ -4,7 +4,7 @@ import { canonicalUsername, maxUsernameLength, type User } from './user.ts';
 import type { ListedUser, UserRegistry } from './user-directory.ts';
 
 /** Shortest new password, in code points: what NIST SP 800-63B-4 asks for where the password is the only factor. */
-export const minPasswordLength = 15;
+const minPasswordLength = 15;
 
 const maxNameLength = 100;
 

@@ -4,7 +4,7 @@ import { hash, randomBytes, timingSafeEqual } from 'node:crypto';
 export type CredentialKind = 'cookie' | 'token';
 
 /** Marks access tokens, so that a secret scanner can find one that leaked. */
-export const accessTokenPrefix = 'janua_';
+const accessTokenPrefix = 'janua_';
 
 const shape = /^([\w-]{22})\.([\w-]{43})$/;
 

@@ -5,7 +5,7 @@ import { answers, challenged } from '../answers.ts';
 import { problem } from '../problem.ts';
 
 /** What a program gets when something is refused or fails. */
-export const problemSchema = Type.Object(
+const problemSchema = Type.Object(
   {
     title: Type.String({ description: 'The status in words' }),
     status: Type.Integer({ description: 'The HTTP status' }),
@@ -16,14 +16,6 @@ export const problemSchema = Type.Object(
   },
   { description: 'What went wrong' },
 );
-
-/** Refusals and faults that a kind of route can answer with, whatever it does. */
-export const faults = {
-  /** Any route that asks a store. */
-  store: [503],
-  /** Any route that takes a body: 403 for another site's. */
-  body: [400, 413, 415],
-} as const;
 
 interface Media {
   schema: TSchema;

@@ -1,0 +1,95 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { loadSettings, requireSafeExposure } from '../../src/config/load.ts';
+import { Misconfiguration } from '../../src/misconfiguration.ts';
+
+const load = (environment: Record<string, string>) => loadSettings({}, environment);
+
+test('without any environment there are defaults', () => {
+  const settings = load({});
+  assert.equal(settings.HOST, '127.0.0.1');
+  assert.equal(settings.PORT, 5000);
+  assert.equal(settings.DATABASE_URL, 'sqlite:./data/janua.db');
+  assert.equal(settings.PUBLIC_URL, undefined);
+  assert.deepEqual(settings.CORS_ORIGINS, []);
+});
+
+test('texts become what the setting is; an empty one counts as missing', () => {
+  const settings = load({ PORT: ' 8080 ', CORS_ORIGINS: 'https://a.example, https://b.example', HOST: '' });
+  assert.equal(settings.PORT, 8080);
+  assert.deepEqual(settings.CORS_ORIGINS, ['https://a.example', 'https://b.example']);
+  assert.equal(settings.HOST, '127.0.0.1');
+});
+
+test('defaults of a command stand in for those of the settings, and give way to the environment', () => {
+  assert.equal(loadSettings({ LOG_LEVEL: 'warn' }, {}).LOG_LEVEL, 'warn');
+  assert.equal(loadSettings({ LOG_LEVEL: 'warn' }, { LOG_LEVEL: 'debug' }).LOG_LEVEL, 'debug');
+});
+
+describe('a wrong value is named without being shown', () => {
+  for (const [name, value] of [
+    ['PORT', '-1'],
+    ['PORT', '65536'],
+    ['PORT', '1e3'],
+    ['PORT', 'canary'],
+    ['DOCS', 'canary'],
+    ['LOG_LEVEL', 'canary'],
+    ['APP_NAME', 'canary'.repeat(20)],
+    ['SESSION_IDLE_SECONDS', '59'],
+    ['SESSION_LIFETIME_SECONDS', '2592001'],
+    ['HASHING_CONCURRENCY', '0'],
+  ] as const) {
+    test(`${name}=${value}`, () => {
+      assert.throws(
+        () => load({ [name]: value }),
+        (error) =>
+          error instanceof Misconfiguration &&
+          error.faults.length === 1 &&
+          error.message.startsWith(`${name} must be `) &&
+          !error.message.includes('canary'),
+      );
+    });
+  }
+});
+
+describe('exposure', () => {
+  const faultsOf = (environment: Record<string, string>, mode: 'demo' | 'serve') => {
+    try {
+      requireSafeExposure(load(environment), mode);
+      return 0;
+    } catch (error) {
+      assert.ok(error instanceof Misconfiguration);
+      return error.faults.length;
+    }
+  };
+
+  for (const HOST of ['127.0.0.1', '127.1.2.3', '::1', 'localhost', 'LOCALHOST', '[::1]']) {
+    test(`${HOST} is this machine`, () => {
+      assert.equal(faultsOf({ HOST }, 'demo'), 0);
+      assert.equal(faultsOf({ HOST }, 'serve'), 0);
+    });
+  }
+
+  for (const HOST of [
+    '0.0.0.0',
+    '::',
+    '10.0.0.1',
+    '::ffff:10.0.0.1',
+    'localhost.example',
+    '127.0.0.1.example',
+    '128.0.0.1',
+  ]) {
+    test(`${HOST} is not`, () => {
+      assert.equal(faultsOf({ HOST }, 'demo'), 1);
+      assert.equal(faultsOf({ HOST }, 'serve'), 1);
+    });
+  }
+
+  test('all faults are named at once', () => {
+    assert.equal(faultsOf({ HOST: '0.0.0.0', CORS_ORIGINS: 'x', PUBLIC_URL: 'x' }, 'serve'), 2);
+  });
+
+  for (const CORS_ORIGINS of ['*', 'null', 'app.example.com', 'https://a.example/x', 'https://*.example']) {
+    test(`CORS_ORIGINS=${CORS_ORIGINS} is refused`, () => assert.equal(faultsOf({ CORS_ORIGINS }, 'serve'), 1));
+  }
+});

@@ -1,0 +1,99 @@
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { describe, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { settingsSchema } from '../src/config/settings.ts';
+import { createWorkplace } from './commands/janua-command.ts';
+import { form } from './http/faces.ts';
+import { startJanua } from './janua.ts';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+const readme = await readFile(`${root}README.md`, 'utf8');
+
+/** The code blocks of a language, in order. */
+const blocks = (language: string) =>
+  [...readme.matchAll(new RegExp(`\`\`\`${language}\n(.*?)\`\`\``, 'gs'))].map(([, code]) => code ?? '');
+
+describe('the examples with curl', () => {
+  const scripts = blocks('sh').filter((code) => code.includes('curl'));
+  assert.equal(scripts.length, 2);
+
+  for (const [index, script] of scripts.entries()) {
+    test(`number ${index + 1} prints what is printed beside it`, async () => {
+      await using workplace = await createWorkplace();
+      const server = await workplace.start(['demo']);
+      const run = script.replaceAll('localhost:5000', new URL(server.url).host);
+      const { stdout } = await promisify(execFile)('bash', ['-e', '-c', run.replaceAll(/^# .*$/gm, 'echo')]);
+      const printed = stdout.trim().split(/\n+/);
+      const expected = [...script.matchAll(/^# (.*)$/gm)].map(([, text]) => text ?? '');
+      assert.equal(printed.length, expected.length);
+      for (const [line, text] of expected.entries()) {
+        const pattern = text
+          .split('…')
+          .map((part) => part.replaceAll(/[.*+?^${}()|[\]\\]/g, '\\$&'))
+          .join('[^"]+');
+        assert.match(printed[line] ?? '', new RegExp(`^${pattern}$`));
+      }
+      await server.stop();
+    });
+  }
+});
+
+test('the protected page, added as it says, follows the flow in both formats', async () => {
+  await mkdir(`${root}.tmp`, { recursive: true });
+  const copy = await mkdtemp(`${root}.tmp/readme-`);
+  try {
+    await cp(`${root}src`, `${copy}/src`, { recursive: true });
+    await cp(`${root}package.json`, `${copy}/package.json`);
+    const [route] = blocks('ts');
+    const [view] = blocks('html');
+    await writeFile(`${copy}/src/http/routes/reports.ts`, route ?? '');
+    await writeFile(`${copy}/src/http/views/reports.eta`, view ?? '');
+    const server = `${copy}/src/http/server.ts`;
+    const withLine = (await readFile(server, 'utf8')).replace(
+      'addMeRoutes(site);',
+      'addMeRoutes(site);\n    addReportsRoute(site);',
+    );
+    await writeFile(server, `import { addReportsRoute } from './routes/reports.ts';\n${withLine}`);
+
+    const { compose }: typeof import('../src/compose.ts') = await import(`${copy}/src/compose.ts`);
+    await using janua = await startJanua({ compose });
+    const asJson = { 'x-expected-format': 'application/json' };
+    const login = form({ username: 'ann@example.com', password: 'correct horse battery' });
+    const { cookies } = await janua.app.inject({ method: 'POST', url: '/auth/token', ...login });
+    const cookie = { cookie: `session=${cookies[0]?.value}` };
+
+    const page = await janua.app.inject({ url: '/reports', headers: cookie });
+    assert.match(page.body, /<title>Janua Reports<\/title>/);
+    assert.match(page.body, /<h1>Reports for Ann<\/h1>/);
+    assert.match(page.body, /<li>February<\/li>/);
+    const program = await janua.app.inject({ url: '/reports', headers: { ...cookie, ...asJson } });
+    assert.deepEqual(program.json(), { reader: 'Ann', reports: ['January', 'February'] });
+    const visitor = await janua.app.inject('/reports');
+    assert.equal(visitor.statusCode, 303);
+    assert.equal(visitor.headers.location, '/auth/login?state=2&next=%2Freports');
+    const stranger = await janua.app.inject({ url: '/reports', headers: asJson });
+    assert.equal(stranger.statusCode, 401);
+    assert.equal(stranger.headers['www-authenticate'], 'Bearer realm="janua"');
+  } finally {
+    await rm(copy, { recursive: true, force: true });
+  }
+});
+
+test('lists every setting and every route', async () => {
+  for (const name of Object.keys(settingsSchema.properties)) assert.ok(readme.includes(`| \`${name}\` |`), name);
+  await using janua = await startJanua();
+  const { paths } = (await janua.app.inject('/openapi.json')).json();
+  for (const [path, methods] of Object.entries<object>(paths)) {
+    for (const method of Object.keys(methods))
+      assert.ok(readme.includes(`${method.toUpperCase()} ${path}`), `${method} ${path}`);
+  }
+});
+
+test('the files that it names are there', async () => {
+  for (const [, path] of readme.matchAll(/\]\(([\w./-]+)\)/g)) {
+    if (path !== 'docs/decisions') await readFile(`${root}${path}`);
+  }
+});
