@@ -59,6 +59,10 @@ export function createServer(options: ServerOptions): App {
     logController: new LogController({ disableRequestLogging: !options.logRequests }),
     genReqId: () => randomUUID(),
     bodyLimit,
+    // A request that trickles in does not hold a connection for ever (milliseconds).
+    requestTimeout: 30_000,
+    // While closing, what still arrives on an open connection is answered like any other.
+    return503OnClosing: false,
     // Never adapt what was sent: a number where a text belongs is a mistake, not a text.
     ajv: { customOptions: { coerceTypes: false, removeAdditional: false, useDefaults: false } },
     frameworkErrors: answerFrameworkError(pages, headers),

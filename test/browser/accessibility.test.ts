@@ -1,26 +1,36 @@
 import assert from 'node:assert/strict';
+import { mock } from 'node:test';
 import { AxeBuilder } from '@axe-core/playwright';
 import type { Page } from 'playwright-core';
+import { ann, password } from '../janua.ts';
 import { address, openSite, signIn } from './browser.ts';
 
 const site = openSite();
-const tags = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa'];
+const wcag22aa = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa'];
 
 /** Opens every page of ours, one after another. */
-async function* everyPage(page: Page): AsyncGenerator<string> {
+async function* everyPage(page: Page, username: string): AsyncGenerator<string> {
   for (const state of [0, 1, 2, 3, 4]) {
     await page.goto(`/auth/login?state=${state}`);
     yield address(page);
   }
   await page.goto('/nothing/here');
   yield '404';
+
   // A form of another site's, which is refused.
   await page.goto('about:blank');
   await page.setContent(`<form method="post" action="${site.origin}/auth/token"><button>Send</button></form>`);
   await page.getByRole('button').click();
   await page.getByRole('heading', { name: 'Forbidden' }).waitFor();
   yield '403';
-  await signIn(page);
+
+  const failing = mock.method(site.janua.services.identity, 'requireUser', () => Promise.reject(new Error('broken')));
+  await page.goto('/admin/me');
+  failing.mock.restore();
+  await page.getByText('Request id:').waitFor();
+  yield '500';
+
+  await signIn(page, username);
   yield address(page);
   await page.getByRole('button', { name: 'My Info as JSON' }).click();
   await page.getByRole('region', { name: 'My Info as JSON' }).waitFor();
@@ -29,51 +39,63 @@ async function* everyPage(page: Page): AsyncGenerator<string> {
   yield address(page);
 }
 
-const options = { expected: /status of (403|404)/ };
-
-for (const colorScheme of ['light', 'dark'] as const) {
-  for (const width of [375, 1280]) {
-    site.test(
-      `no page breaks a WCAG 2.2 AA rule, ${colorScheme}, ${width} pixels wide`,
-      async ({ page }) => {
-        for await (const name of everyPage(page)) assert.deepEqual(await violations(page), [], name);
-      },
-      { ...options, colorScheme, viewport: { width, height: 720 }, reducedMotion: 'reduce' },
-    );
-  }
-}
+const expected = /status of (403|404|500)/;
+const looks = (['light', 'dark'] as const).flatMap((colorScheme) =>
+  [375, 1280].map((width) => ({ colorScheme, width })),
+);
 
 site.test(
-  'no page scrolls sideways at 320 pixels, also with long words (WCAG 1.4.10)',
+  'no page breaks a rule of WCAG 2.2 AA, light or dark, narrow or wide',
   async ({ page }) => {
-    const long = { username: `${'long'.repeat(20)}@example.com`, firstName: 'W'.repeat(60), lastName: 'W'.repeat(60) };
-    await page.route('/api/me', (route) => route.fulfill({ json: long }));
-    for await (const name of everyPage(page)) {
+    for await (const name of everyPage(page, ann.username)) {
+      for (const { colorScheme, width } of looks) {
+        await page.emulateMedia({ colorScheme });
+        await page.setViewportSize({ width, height: 720 });
+        assert.deepEqual(await violations(page), [], `${name}, ${colorScheme}, ${width}`);
+      }
+    }
+  },
+  { expected, reducedMotion: 'reduce' },
+);
+
+site.test(
+  'no page scrolls sideways at 320 pixels, even with the longest names (WCAG 1.4.10)',
+  async ({ page }) => {
+    const long = { username: `${'w'.repeat(242)}@example.com`, firstName: 'W'.repeat(100), lastName: 'W'.repeat(100) };
+    await site.janua.services.administration.add({ ...long, password });
+    for await (const name of everyPage(page, long.username)) {
       const hidden = await page.evaluate('document.documentElement.scrollWidth - document.documentElement.clientWidth');
       assert.equal(hidden, 0, name);
     }
   },
-  { ...options, viewport: { width: 320, height: 568 } },
+  { expected, viewport: { width: 320, height: 568 } },
 );
 
-async function violations(page: Page, exclusions: { rules?: string[] } = {}): Promise<string[]> {
-  const { violations } = await new AxeBuilder({ page })
-    .withTags(tags)
-    .disableRules(exclusions.rules ?? [])
-    .analyze();
-  return violations.flatMap(({ id, nodes }) =>
-    nodes.map(({ target, failureSummary }) => `${id}: ${target} ${failureSummary}`),
-  );
-}
+/**
+ * What Swagger UI itself does not keep; it can be neither configured nor styled away without replacing its parts:
+ * pictures and fields of its top bar and its list of servers have no names, its greens and greys are too pale, a line
+ * that opens an operation holds a link in a button, and these links are 19 pixels high.
+ */
+const brokenBySwaggerUi = ['image-alt', 'label', 'select-name', 'color-contrast', 'nested-interactive', 'target-size'];
 
 for (const colorScheme of ['light', 'dark'] as const) {
   site.test(
-    `Swagger UI, ${colorScheme}`,
+    `Swagger UI breaks no rule beside those known, ${colorScheme}`,
     async ({ page }) => {
       await page.goto('/docs');
-      await page.locator('.opblock').first().waitFor();
-      assert.deepEqual(await violations(page, { rules: [] }), []);
+      await page.locator('[data-path="/api/me"]').click();
+      await page.getByRole('button', { name: 'Try it out' }).waitFor();
+      assert.deepEqual(await violations(page, brokenBySwaggerUi), []);
     },
-    { colorScheme },
+    { colorScheme, reducedMotion: 'reduce' },
+  );
+}
+
+async function violations(page: Page, except: string[] = []): Promise<string[]> {
+  // No page has frames, so the slow way through them is not needed.
+  const axe = new AxeBuilder({ page }).setLegacyMode().withTags(wcag22aa).disableRules(except);
+  const { violations } = await axe.analyze();
+  return violations.flatMap(({ id, nodes }) =>
+    nodes.map(({ target, failureSummary }) => `${id}: ${target} ${failureSummary}`),
   );
 }

@@ -1,26 +1,8 @@
 import assert from 'node:assert/strict';
-import { accessSync, constants } from 'node:fs';
-import { delimiter, join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { type Browser, type BrowserContext, type BrowserContextOptions, chromium, type Page } from 'playwright-core';
 import { ann, password, startJanua, type TestJanua } from '../janua.ts';
-
-const names = ['chromium', 'chromium-browser', 'google-chrome'];
-
-/** The program that `CHROMIUM_PATH` names, else the first Chromium on the path. */
-function findChromium(): string | undefined {
-  const { CHROMIUM_PATH, PATH = '' } = process.env;
-  if (CHROMIUM_PATH) return CHROMIUM_PATH;
-  const candidates = names.flatMap((name) => PATH.split(delimiter).map((directory) => join(directory, name)));
-  return candidates.find((file) => {
-    try {
-      accessSync(file, constants.X_OK);
-      return true;
-    } catch {
-      return false;
-    }
-  });
-}
+import { findChromium } from './chromium.ts';
 
 /** @throws when there is no Chromium */
 export async function launchBrowser(): Promise<Browser> {
@@ -122,10 +104,10 @@ export async function sendLogin(page: Page, credentials: { username?: string; pa
   await page.getByRole('button', { name: 'Log in' }).click();
 }
 
-/** Signs Ann in on the login page and waits for the home page. */
-export async function signIn(page: Page): Promise<void> {
+/** Signs someone in on the login page, Ann unless said otherwise, and waits for the home page. */
+export async function signIn(page: Page, username?: string): Promise<void> {
   await page.goto('/auth/login');
-  await sendLogin(page);
+  await sendLogin(page, username === undefined ? {} : { username });
   await page.waitForURL('/auth/home');
 }
 

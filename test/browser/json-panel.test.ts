@@ -31,7 +31,7 @@ site.test(
     await signIn(page);
     await page.getByRole('link', { name: 'My Info as JSON' }).click();
     await page.waitForURL('/api/me');
-    assert.deepEqual(JSON.parse(await page.innerText('pre')), me);
+    assert.deepEqual(JSON.parse((await page.textContent('pre')) ?? ''), me);
   },
   // A browser that shows JSON asks for an icon by itself.
   { javaScriptEnabled: false, expected: /favicon\.ico .*404/ },

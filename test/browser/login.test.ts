@@ -23,7 +23,11 @@ for (const javaScriptEnabled of [true, false]) {
       await page.getByRole('link', { name: 'My Info', exact: true }).click();
       await page.waitForURL('/admin/me');
       assert.equal(await page.title(), 'Janua My Info');
-      assert.deepEqual(await page.getByRole('definition').allTextContents(), [ann.username, ann.firstName, ann.lastName]);
+      assert.deepEqual(await page.getByRole('definition').allTextContents(), [
+        ann.username,
+        ann.firstName,
+        ann.lastName,
+      ]);
 
       await page.getByRole('button', { name: 'Log out' }).click();
       await page.waitForURL('/auth/login?state=0');

@@ -13,7 +13,7 @@ async function authorize(page: Page): Promise<void> {
   await form.locator('#oauth_password').fill(password);
   await form.getByRole('button', { name: 'Apply' }).click();
   await page.getByRole('button', { name: 'Remove authorization' }).waitFor();
-  await page.locator('.btn-done').click();
+  await page.getByRole('button', { name: 'Close' }).first().click();
 }
 
 /** Executes an operation by Try it out. */

@@ -90,6 +90,15 @@ for (const url of [
   });
 }
 
+for (const [path, methods] of Object.entries(routes).filter(([, allowed]) => allowed.includes('GET'))) {
+  test(`HEAD ${path} answers as GET, without a body`, async () => {
+    const [get, head] = [await janua.app.inject(path), await janua.app.inject({ method: 'HEAD', url: path })];
+    assert.equal(head.body, '');
+    assert.equal(head.statusCode, get.statusCode, methods);
+    assert.deepEqual({ ...head.headers, date: '' }, { ...get.headers, date: '' });
+  });
+}
+
 test('broken HTTP is answered or closed', async () => {
   for (const bytes of [
     'GET / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n0\r\n\r\n',

@@ -286,6 +286,10 @@ describe('what is not a login', () => {
     });
 
     test(`POST ${url} without a body is an invalid request`, async () => {
+      if (url === '/auth/token') {
+        const page = await janua.app.inject({ method: 'POST', url });
+        assert.equal(page.headers.location, '/auth/login?state=3');
+      }
       for (const headers of [{}, { 'content-type': 'application/json' }]) {
         const answer = await janua.app.inject({
           method: 'POST',
