@@ -10,9 +10,16 @@ const messages: ReadonlyMap<unknown, string> = new Map([
 
 export type LoginState = 0 | 1 | 2 | 3 | 4;
 
+export interface LoginMessage {
+  readonly text: string;
+  /** Whether something went wrong, or the visitor is only told what to do. */
+  readonly alarming: boolean;
+}
+
 /** The message for a state from the address, if it is one. */
-export function loginMessage(state: unknown): string | undefined {
-  return messages.get(state);
+export function loginMessage(state: unknown): LoginMessage | undefined {
+  const text = messages.get(state);
+  return text === undefined ? undefined : { text, alarming: state === '3' || state === '4' };
 }
 
 /** Address of the login page with a message, and where to go afterwards when that is safe. */

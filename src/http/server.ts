@@ -13,7 +13,7 @@ import { addProblems, answerFrameworkError } from './hooks/problems.ts';
 import { addSecurityHeaders, securityHeaders } from './hooks/security-headers.ts';
 import { addDocumentation } from './openapi/openapi.ts';
 import { createPages } from './pages.ts';
-import { addAssets } from './routes/assets.ts';
+import { addAssets, addFileServing } from './routes/assets.ts';
 import { addHealthRoutes, type ReadinessCheck } from './routes/health.ts';
 import { addHomeRoute } from './routes/home.ts';
 import { addLoginRoutes } from './routes/login.ts';
@@ -75,6 +75,7 @@ export function createServer(options: ServerOptions): App {
   addCredentials(app, { identity, cookies });
   addBodies(app);
   addProblems(app, pages);
+  addFileServing(app);
   if (options.docs)
     addDocumentation(app, { name: appName, version: options.version, sessionCookie: cookies.sessionName });
 

@@ -1,14 +1,14 @@
+import { fileURLToPath } from 'node:url';
 import swagger from '@fastify/swagger';
-import swaggerUi from '@fastify/swagger-ui';
 import type { FastifySchema } from 'fastify';
 import Type from 'typebox';
 import { formatHeader } from '../hooks/format.ts';
-import { widenedPolicy } from '../hooks/security-headers.ts';
+import { own, serveFiles } from '../routes/assets.ts';
 import type { App } from '../types.ts';
 import { json, problems } from './responses.ts';
 
-/** The one `<style>` that Swagger UI adds, in the picture of its top bar, by its hash: `unsafe-inline` is not needed for it. */
-const swaggerStyle = "'sha256-RL3ie0nH+Lzz2YNqQN83mnU0J1ot4QL7b99vMdIX99w='";
+/** A file of Swagger UI, from the package that brings it without install scripts; its plugin is not used (docs/decisions/0008). */
+const swaggerUi = (name: string) => fileURLToPath(import.meta.resolve(`@fastify/swagger-ui/static/${name}`));
 
 /**
  * The OpenAPI 3.1 document at `/openapi.json`, made from the routes' own schemas, and Swagger UI at `/docs`.
@@ -25,7 +25,6 @@ export function addDocumentation(app: App, { name, version, sessionCookie }: Doc
           'Signs people in. Every route answers with a page, or with JSON under `/api` and for `x-expected-format: application/json`.',
         license: { name: 'MIT', identifier: 'MIT' },
       },
-      servers: [{ url: '/' }],
       tags: [
         { name: 'Sign in', description: 'Logging in and out' },
         { name: 'Who am I', description: 'The one who is signed in' },
@@ -50,13 +49,6 @@ export function addDocumentation(app: App, { name, version, sessionCookie }: Doc
     },
     transform: ({ schema, url, route }) => ({ schema: complete(schema, url, String(route.method)), url }),
   });
-  app.register(swaggerUi, {
-    routePrefix: '/docs',
-    indexPrefix: '',
-    uiConfig: { url: '/openapi.json', validatorUrl: null, persistAuthorization: false, docExpansion: 'list' } as object,
-    theme: { title: `${name} API` },
-    staticCSP: widenedPolicy('style-src', swaggerStyle),
-  });
   app.register(async (documented: App) => {
     documented.get(
       '/openapi.json',
@@ -72,6 +64,12 @@ export function addDocumentation(app: App, { name, version, sessionCookie }: Doc
       },
       async () => documented.swagger(),
     );
+    documented.get('/docs', { config: { view: 'docs', pageOnly: true }, schema: { hide: true } }, async () => ({}));
+    serveFiles(documented, '/docs', {
+      'swagger-ui.css': swaggerUi('swagger-ui.css'),
+      'swagger-ui.js': swaggerUi('swagger-ui-bundle.js'),
+      'docs.js': own('docs.js'),
+    });
   });
 }
 

@@ -5,7 +5,8 @@ import fastifyStatic from '@fastify/static';
 import { Misconfiguration } from '../../misconfiguration.ts';
 import type { App } from '../types.ts';
 
-const own = (name: string) => fileURLToPath(new URL(`../assets/${name}`, import.meta.url));
+/** A file of our own `assets/`. */
+export const own = (name: string) => fileURLToPath(new URL(`../assets/${name}`, import.meta.url));
 
 /**
  * Styles, scripts and pictures: the only answers that a browser may keep.
@@ -14,20 +15,27 @@ const own = (name: string) => fileURLToPath(new URL(`../assets/${name}`, import.
  */
 export function addAssets(app: App, themeFile: string | undefined): void {
   if (themeFile !== undefined) requireReadable(themeFile);
-  const files: Record<string, string> = {
+  serveFiles(app, '/assets', {
     'pico.css': fileURLToPath(import.meta.resolve('@picocss/pico/css/pico.classless.min.css')),
     'janua.css': own('janua.css'),
     'theme.css': themeFile === undefined ? own('theme.css') : resolve(themeFile),
     'logo.svg': own('logo.svg'),
     'pages.js': own('pages.js'),
-  };
-  // An hour, then asked again by its ETag: a changed theme shows up without a new address.
-  app.register(fastifyStatic, { serve: false, maxAge: '1h', dotfiles: 'allow' });
+  });
+}
+
+/** Serves these files by these names, and no others. @param files path of each by its name */
+export function serveFiles(app: App, prefix: string, files: Readonly<Record<string, string>>): void {
   for (const [name, file] of Object.entries(files)) {
-    app.get(`/assets/${name}`, { schema: { hide: true } }, (_request, reply) =>
+    app.get(`${prefix}/${name}`, { schema: { hide: true } }, (_request, reply) =>
       reply.removeHeader('pragma').sendFile(basename(file), dirname(file)),
     );
   }
+}
+
+/** Must be added once, before files are served. An hour, then asked again by its ETag: a changed theme needs no new address. */
+export function addFileServing(app: App): void {
+  app.register(fastifyStatic, { serve: false, maxAge: '1h', dotfiles: 'allow' });
 }
 
 function requireReadable(themeFile: string): void {

@@ -45,7 +45,7 @@ test('lists every route, in OpenAPI 3.1, with relative addresses only', async ()
     'POST /auth/logout',
     'POST /auth/token',
   ]);
-  assert.deepEqual(document.servers, [{ url: '/' }]);
+  assert.equal(document.servers, undefined, 'the server that it comes from');
   assert.equal(document.components.securitySchemes.password.flows.password.tokenUrl, '/api/login');
   assert.deepEqual(document.components.securitySchemes.session.name, 'session');
   assert.equal(new Set(operations.map(({ operation }) => operation.operationId)).size, operations.length);
@@ -131,15 +131,15 @@ test('answers have statuses and bodies that are documented', async () => {
 
 test('DOCS=off removes both', async () => {
   await using janua = await startJanua({ settings: { DOCS: 'off' } });
-  for (const url of ['/docs', '/docs/', '/docs/json', '/docs/static/index.html', '/openapi.json']) {
+  for (const url of ['/docs', '/docs/docs.js', '/docs/swagger-ui.js', '/openapi.json']) {
     assert.equal((await janua.app.inject(url)).statusCode, 404);
   }
 });
 
 test('Swagger UI asks nobody else and keeps no token', async () => {
   await using janua = await startJanua();
-  const { body } = await janua.app.inject('/docs/static/swagger-initializer.js');
-  assert.match(body, /"validatorUrl":\s*null/);
-  assert.match(body, /"persistAuthorization":\s*false/);
-  assert.match(body, /"url":\s*"\/openapi.json"/);
+  const { body } = await janua.app.inject('/docs/docs.js');
+  assert.match(body, /validatorUrl: null/);
+  assert.match(body, /persistAuthorization: false/);
+  assert.match(body, /url: '\/openapi.json'/);
 });
