@@ -73,10 +73,10 @@ site.test(
 
 /**
  * What Swagger UI itself does not keep; it can be neither configured nor styled away without replacing its parts:
- * its greens and greys are too pale, a line that opens an operation holds a link in a button, and these links are 19 pixels
+ * its lists of examples have no names, its greens and greys are too pale, a line that opens an operation holds a link in a button, and these links are 19 pixels
  * high.
  */
-const brokenBySwaggerUi = ['color-contrast', 'nested-interactive', 'target-size'];
+const brokenBySwaggerUi = ['select-name', 'color-contrast', 'nested-interactive', 'target-size'];
 
 for (const colorScheme of ['light', 'dark'] as const) {
   site.test(
