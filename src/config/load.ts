@@ -1,8 +1,7 @@
 import { Ajv } from 'ajv';
-import type { TSchema } from 'typebox';
 import { Misconfiguration } from '../misconfiguration.ts';
 import { isLoopbackHost, originOf } from './origin.ts';
-import { type Settings, settingsSchema } from './settings.ts';
+import { type SettingSchema, type Settings, settingsSchema } from './settings.ts';
 
 /** `demo` has built-in users and stays on this machine; `serve` is production. */
 export type Mode = 'demo' | 'serve';
@@ -19,9 +18,9 @@ type Environment = Readonly<Record<string, string | undefined>>;
 export function loadSettings(defaults: Partial<Settings> = {}, environment: Environment = process.env): Settings {
   const settings: Record<string, unknown> = {};
   const faults: string[] = [];
-  for (const [name, schema] of Object.entries<TSchema>(settingsSchema.properties)) {
+  for (const [name, schema] of Object.entries<SettingSchema>(settingsSchema.properties)) {
     const text = environment[name]?.trim();
-    const fallback = defaults[name as keyof Settings] ?? (schema as { default?: unknown }).default;
+    const fallback = defaults[name as keyof Settings] ?? schema.default;
     const value = text === undefined || text === '' ? fallback : fromText(text, schema);
     if (value === undefined) continue;
     if (ajv.validate(schema, value)) settings[name] = value;
@@ -72,16 +71,14 @@ function serveFaults(settings: Settings): string[] {
   ];
 }
 
-function fromText(text: string, schema: TSchema): unknown {
-  if ('type' in schema && schema.type === 'integer') return /^\d+$/.test(text) ? Number(text) : text;
-  if ('type' in schema && schema.type === 'array') return text.split(',').map((item) => item.trim());
+function fromText(text: string, schema: SettingSchema): unknown {
+  if (schema.type === 'integer') return /^\d+$/.test(text) ? Number(text) : text;
+  if (schema.type === 'array') return text.split(',').map((item) => item.trim());
   return text;
 }
 
-function expectation(schema: TSchema): string {
-  const { type, minimum, maximum, minLength, maxLength, anyOf, enum: values } = schema as Record<string, unknown>;
+function expectation({ type, minimum, maximum, minLength, maxLength, enum: values }: SettingSchema): string {
   if (type === 'integer') return `a whole number from ${minimum} to ${maximum}`;
-  if (Array.isArray(values)) return `one of ${values.join(', ')}`;
-  if (Array.isArray(anyOf)) return anyOf.map((option) => option.const).join(' or ');
+  if (values !== undefined) return values.length === 2 ? values.join(' or ') : `one of ${values.join(', ')}`;
   return `a text of ${minLength ?? 0} to ${maxLength ?? 'any number of'} characters`;
 }

@@ -1,90 +1,115 @@
 import { availableParallelism } from 'node:os';
-import Type, { type Static } from 'typebox';
+import type { FromSchema, JSONSchema } from 'json-schema-to-ts';
 
 const day = 24 * 60 * 60;
-
-const onOff = (options: { default: 'on' | 'off'; description: string }) =>
-  Type.Union([Type.Literal('on'), Type.Literal('off')], options);
 
 /**
  * Every setting, once: its environment variable, type, limits, default and meaning.
  * A setting without a default is optional.
  */
-export const settingsSchema = Type.Object({
-  HOST: Type.String({
-    default: '127.0.0.1',
-    minLength: 1,
-    description: 'Address to listen on.',
-  }),
-  PORT: Type.Integer({
-    default: 5000,
-    minimum: 0,
-    maximum: 65535,
-    description: 'TCP port to listen on; 0 takes a free one.',
-  }),
-  PUBLIC_URL: Type.Optional(
-    Type.String({
+export const settingsSchema = {
+  type: 'object',
+  properties: {
+    HOST: { type: 'string', default: '127.0.0.1', minLength: 1, description: 'Address to listen on.' },
+    PORT: {
+      type: 'integer',
+      default: 5000,
+      minimum: 0,
+      maximum: 65535,
+      description: 'TCP port to listen on; 0 takes a free one.',
+    },
+    PUBLIC_URL: {
+      type: 'string',
       description:
         'Where browsers reach the server, as `https://auth.example.com`. Decides the accepted origin and the kind of cookie. Without it: `http://localhost:PORT`.',
-    }),
-  ),
-  ALLOW_PLAIN_HTTP: onOff({
-    default: 'off',
-    description: 'Let `PUBLIC_URL` be plain HTTP beyond this machine. Passwords then cross the network in the clear.',
-  }),
-  DATABASE_URL: Type.String({
-    default: 'sqlite:./data/janua.db',
-    minLength: 1,
-    description: 'Where users and sessions are kept: `sqlite:` and a path.',
-  }),
-  APP_NAME: Type.String({
-    default: 'Janua',
-    minLength: 1,
-    maxLength: 60,
-    description: 'The name in titles and headings.',
-  }),
-  THEME_FILE: Type.Optional(
-    Type.String({
+    },
+    ALLOW_PLAIN_HTTP: {
+      enum: ['on', 'off'],
+      default: 'off',
+      description: 'Let `PUBLIC_URL` be plain HTTP beyond this machine. Passwords then cross the network in the clear.',
+    },
+    DATABASE_URL: {
+      type: 'string',
+      default: 'sqlite:./data/janua.db',
+      minLength: 1,
+      description: 'Where users and sessions are kept: `sqlite:` and a path.',
+    },
+    APP_NAME: {
+      type: 'string',
+      default: 'Janua',
+      minLength: 1,
+      maxLength: 60,
+      description: 'The name in titles and headings.',
+    },
+    THEME_FILE: {
+      type: 'string',
       description:
         'A stylesheet with your colours and logo, in place of `src/http/assets/theme.css`, which explains itself.',
-    }),
-  ),
-  DOCS: onOff({
-    default: 'on',
-    description: 'Swagger UI at `/docs` and the OpenAPI document at `/openapi.json`.',
-  }),
-  SESSION_IDLE_SECONDS: Type.Integer({
-    default: day,
-    minimum: 60,
-    maximum: 30 * day,
-    description: 'A session ends after this many seconds without a request (ASVS 7.3.1).',
-  }),
-  SESSION_LIFETIME_SECONDS: Type.Integer({
-    default: 7 * day,
-    minimum: 60,
-    maximum: 30 * day,
-    description: 'A session ends this many seconds after its login, used or not (ASVS 7.3.2).',
-  }),
-  CORS_ORIGINS: Type.Array(Type.String(), {
-    default: [],
-    description: 'Other origins whose scripts may call the server, separated by commas, as `https://app.example.com`.',
-  }),
-  HASHING_CONCURRENCY: Type.Integer({
-    default: availableParallelism(),
-    minimum: 1,
-    maximum: 128,
-    description: 'Passwords hashed at the same time; each takes 19 MiB while it lasts. Default: one for each core.',
-  }),
-  HASHING_QUEUE: Type.Integer({
-    default: 100,
-    minimum: 0,
-    maximum: 10_000,
-    description: 'Logins that may wait for their hash; beyond it the answer is 503.',
-  }),
-  LOG_LEVEL: Type.Enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'], {
-    default: 'info',
-    description: 'How much is logged, as JSON lines on standard output. The demo defaults to `warn`.',
-  }),
-});
+    },
+    DOCS: {
+      enum: ['on', 'off'],
+      default: 'on',
+      description: 'Swagger UI at `/docs` and the OpenAPI document at `/openapi.json`.',
+    },
+    SESSION_IDLE_SECONDS: {
+      type: 'integer',
+      default: day,
+      minimum: 60,
+      maximum: 30 * day,
+      description: 'A session ends after this many seconds without a request (ASVS 7.3.1).',
+    },
+    SESSION_LIFETIME_SECONDS: {
+      type: 'integer',
+      default: 7 * day,
+      minimum: 60,
+      maximum: 30 * day,
+      description: 'A session ends this many seconds after its login, used or not (ASVS 7.3.2).',
+    },
+    CORS_ORIGINS: {
+      type: 'array',
+      items: { type: 'string' },
+      default: [],
+      description:
+        'Other origins whose scripts may call the server, separated by commas, as `https://app.example.com`.',
+    },
+    HASHING_CONCURRENCY: {
+      type: 'integer',
+      default: availableParallelism(),
+      minimum: 1,
+      maximum: 128,
+      description: 'Passwords hashed at the same time; each takes 19 MiB while it lasts. Default: one for each core.',
+    },
+    HASHING_QUEUE: {
+      type: 'integer',
+      default: 100,
+      minimum: 0,
+      maximum: 10_000,
+      description: 'Logins that may wait for their hash; beyond it the answer is 503.',
+    },
+    LOG_LEVEL: {
+      enum: ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'],
+      default: 'info',
+      description: 'How much is logged, as JSON lines on standard output. The demo defaults to `warn`.',
+    },
+  },
+  additionalProperties: false,
+} as const satisfies JSONSchema;
 
-export type Settings = Static<typeof settingsSchema>;
+type Optional = 'PUBLIC_URL' | 'THEME_FILE';
+
+/** The settings as they are after reading: all have a value, but for those without a default. */
+export type Settings = Required<Omit<Given, Optional>> & Pick<Given, Optional>;
+
+type Given = FromSchema<typeof settingsSchema>;
+
+/** What the schema of any one setting may say. */
+export interface SettingSchema {
+  readonly type?: string;
+  readonly description: string;
+  readonly default?: unknown;
+  readonly enum?: readonly string[];
+  readonly minimum?: number;
+  readonly maximum?: number;
+  readonly minLength?: number;
+  readonly maxLength?: number;
+}

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Selectable } from 'kysely';
 import type { Database } from '../database/database.ts';
+import { prepareLookup } from '../database/lookup.ts';
 import type { UsersTable } from '../database/schema.ts';
 import type { User } from '../identity/user.ts';
 import type { Account, UserRegistry } from '../identity/user-directory.ts';
@@ -8,16 +9,18 @@ import type { Account, UserRegistry } from '../identity/user-directory.ts';
 /** Users in our own table of the SQL database. */
 export function createSqlDirectory(database: Database): UserRegistry {
   const select = () => database.selectFrom('janua_users').selectAll();
+  const findRowById = prepareLookup(database, (id) => select().where('id', '=', id));
+  const findRowByUsername = prepareLookup(database, (username) => select().where('username', '=', username));
   const update = (id: string) => database.updateTable('janua_users').where('id', '=', id);
 
   return {
     async findByUsername(username) {
-      const row = await select().where('username', '=', username).executeTakeFirst();
+      const row = await findRowByUsername(username);
       return row && toAccount(row);
     },
 
     async findById(id) {
-      const row = await select().where('id', '=', id).executeTakeFirst();
+      const row = await findRowById(id);
       return row && toAccount(row);
     },
 

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
-import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
+import type { JsonSchemaToTsProvider } from '@fastify/type-provider-json-schema-to-ts';
 import Fastify, { type FastifyBaseLogger, LogController } from 'fastify';
 import type { Identity } from '../identity/identity.ts';
 import { createCookies } from './cookies.ts';
@@ -66,7 +66,7 @@ export function createServer(options: ServerOptions): App {
     // Never adapt what was sent: a number where a text belongs is a mistake, not a text.
     ajv: { customOptions: { coerceTypes: false, removeAdditional: false, useDefaults: false } },
     frameworkErrors: answerFrameworkError(pages, headers),
-  }).withTypeProvider<TypeBoxTypeProvider>();
+  }).withTypeProvider<JsonSchemaToTsProvider>();
 
   addSecurityHeaders(app, headers);
   addFormats(app, pages);

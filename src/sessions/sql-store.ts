@@ -1,10 +1,15 @@
 import type { Selectable } from 'kysely';
 import type { Database } from '../database/database.ts';
+import { prepareLookup } from '../database/lookup.ts';
 import type { SessionsTable } from '../database/schema.ts';
 import type { SessionRecord, SessionStore } from './store.ts';
 
 /** Sessions in a table of the SQL database. */
 export function createSqlSessionStore(database: Database): SessionStore {
+  const findRow = prepareLookup(database, (id) =>
+    database.selectFrom('janua_sessions').selectAll().where('id', '=', id),
+  );
+
   return {
     async insert(record, replaced) {
       const add = (db: Database) => db.insertInto('janua_sessions').values(toRow(record)).execute();
@@ -19,7 +24,7 @@ export function createSqlSessionStore(database: Database): SessionStore {
     },
 
     async find(id) {
-      const row = await database.selectFrom('janua_sessions').selectAll().where('id', '=', id).executeTakeFirst();
+      const row = await findRow(id);
       return row === undefined ? undefined : fromRow(row);
     },
 

@@ -1,14 +1,16 @@
 import { fileURLToPath } from 'node:url';
 import swagger from '@fastify/swagger';
 import type { FastifySchema } from 'fastify';
-import Type from 'typebox';
 import { formatHeader } from '../hooks/format.ts';
 import { own, serveFiles } from '../routes/assets.ts';
 import type { App } from '../types.ts';
 import { json, problems } from './responses.ts';
 
-/** A file of Swagger UI, from the package that brings it without install scripts; its plugin is not used (docs/decisions/0008). */
-const swaggerUi = (name: string) => fileURLToPath(import.meta.resolve(`@fastify/swagger-ui/static/${name}`));
+/** Swagger UI itself, from the package that brings it without install scripts; its plugin is not used (docs/decisions/0008). */
+const swaggerUi = {
+  style: fileURLToPath(import.meta.resolve('@fastify/swagger-ui/static/swagger-ui.css')),
+  script: fileURLToPath(import.meta.resolve('@fastify/swagger-ui/static/swagger-ui-bundle.js')),
+};
 
 /**
  * The OpenAPI 3.1 document at `/openapi.json`, made from the routes' own schemas, and Swagger UI at `/docs`.
@@ -57,7 +59,7 @@ export function addDocumentation(app: App, { name, version, sessionCookie }: Doc
           summary: 'This document',
           tags: ['Operation'],
           response: {
-            200: json('The OpenAPI document', Type.Object({}, { additionalProperties: true }), { openapi: '3.1.0' }),
+            200: json('The OpenAPI document', { type: 'object', additionalProperties: true }, { openapi: '3.1.0' }),
             ...problems([], [500]),
           },
         },
@@ -66,8 +68,8 @@ export function addDocumentation(app: App, { name, version, sessionCookie }: Doc
     );
     documented.get('/docs', { config: { view: 'docs', pageOnly: true }, schema: { hide: true } }, async () => ({}));
     serveFiles(documented, '/docs', {
-      'swagger-ui.css': swaggerUi('swagger-ui.css'),
-      'swagger-ui.js': swaggerUi('swagger-ui-bundle.js'),
+      'swagger-ui.css': swaggerUi.style,
+      'swagger-ui.js': swaggerUi.script,
       'docs.js': own('docs.js'),
     });
   });
@@ -79,14 +81,16 @@ export interface DocumentationOptions {
   readonly sessionCookie: string;
 }
 
-const formatParameter = Type.Object({
-  [formatHeader]: Type.Optional(
-    Type.String({
+const formatParameter = {
+  type: 'object',
+  properties: {
+    [formatHeader]: {
+      type: 'string',
       description: '`application/json` asks for JSON; without it, or with any other value, the answer is a page',
       examples: ['application/json'],
-    }),
-  ),
-});
+    },
+  },
+};
 
 /** Adds what follows from the address alone: a name for the operation, and the header outside `/api`. */
 function complete(schema: FastifySchema | undefined, url: string, method: string): FastifySchema {

@@ -1,24 +1,37 @@
 import { STATUS_CODES } from 'node:http';
-import Type, { type TSchema } from 'typebox';
 import type { RefusalCode } from '../../identity/refusal.ts';
 import { answers, challenged } from '../answers.ts';
 import { problem } from '../problem.ts';
 
+/** A JSON Schema, as far as the document goes; what it means to the compiler matters to the routes only. */
+export type Schema = Readonly<Record<string, unknown>>;
+
+/** An object with these properties; those named in `optional` may be missing. */
+export function object(
+  description: string,
+  properties: Readonly<Record<string, Schema>>,
+  optional: readonly string[] = [],
+): Schema {
+  const required = Object.keys(properties).filter((name) => !optional.includes(name));
+  return { type: 'object', description, properties, required };
+}
+
 /** What a program gets when something is refused or fails. */
-const problemSchema = Type.Object(
+const problemSchema = object(
+  'What went wrong',
   {
-    title: Type.String({ description: 'The status in words' }),
-    status: Type.Integer({ description: 'The HTTP status' }),
-    detail: Type.String({ description: 'What happened' }),
-    error: Type.Optional(Type.String({ description: 'The error code of RFC 6749, where one applies' })),
-    error_description: Type.Optional(Type.String({ description: 'The same text as `detail`' })),
-    request_id: Type.Optional(Type.String({ description: 'Finds the entry in the log of the server' })),
+    title: { type: 'string', description: 'The status in words' },
+    status: { type: 'integer', description: 'The HTTP status' },
+    detail: { type: 'string', description: 'What happened' },
+    error: { type: 'string', description: 'The error code of RFC 6749, where one applies' },
+    error_description: { type: 'string', description: 'The same text as `detail`' },
+    request_id: { type: 'string', description: 'Finds the entry in the log of the server' },
   },
-  { description: 'What went wrong' },
+  ['error', 'error_description', 'request_id'],
 );
 
 interface Media {
-  schema: TSchema;
+  schema: Schema;
   example?: unknown;
   examples?: Record<string, { value: unknown }>;
 }
@@ -34,11 +47,11 @@ export type Responses = Record<string, Response>;
 
 /** A page, for the `text/html` answers. */
 export function page(description: string): Response {
-  return { description, content: { 'text/html': { schema: Type.String(), example: '<!doctype html>…' } } };
+  return { description, content: { 'text/html': { schema: { type: 'string' }, example: '<!doctype html>…' } } };
 }
 
 /** A JSON body with an example. */
-export function json(description: string, schema: TSchema, example: unknown): Response {
+export function json(description: string, schema: Schema, example: unknown): Response {
   return { description, content: { 'application/json': { schema, example } } };
 }
 

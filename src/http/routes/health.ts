@@ -1,11 +1,10 @@
-import Type from 'typebox';
-import { json, problems } from '../openapi/responses.ts';
+import { json, object, problems } from '../openapi/responses.ts';
 import type { App } from '../types.ts';
 
 /** Throws `Unavailable` while a part that answers depend on cannot be reached. */
 export type ReadinessCheck = () => Promise<void>;
 
-const okSchema = Type.Object({ status: Type.Literal('ok') }, { description: 'All is well' });
+const okSchema = object('All is well', { status: { const: 'ok' } });
 const ok = { status: 'ok' } as const;
 
 export function addHealthRoutes(app: App, checkReadiness: ReadinessCheck): void {

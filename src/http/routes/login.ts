@@ -1,4 +1,3 @@
-import Type from 'typebox';
 import type { Identity } from '../../identity/identity.ts';
 import { maxPasswordBytes } from '../../identity/password.ts';
 import { Refusal } from '../../identity/refusal.ts';
@@ -7,39 +6,54 @@ import type { Cookies } from '../cookies.ts';
 import { acceptedBodyTypes } from '../hooks/bodies.ts';
 import { loginMessage } from '../login-messages.ts';
 import { safeNext } from '../next.ts';
-import { json, page, problems, redirect } from '../openapi/responses.ts';
+import { json, object, page, problems, redirect } from '../openapi/responses.ts';
 import type { App } from '../types.ts';
 
-const tokenSchema = Type.Object(
+const tokenSchema = object(
+  'A session was started',
   {
-    access_token: Type.String({ description: 'Opaque; send it as `Authorization: Bearer …`' }),
-    token_type: Type.Literal('bearer'),
-    expires_in: Type.Integer({ description: 'Seconds until the session ends' }),
-    scope: Type.Optional(Type.String({ description: 'Given when scopes were asked for: there are none' })),
-    detail: Type.Optional(Type.String({ description: '`Already logged in`, when a session was presented' })),
+    access_token: { type: 'string', description: 'Opaque; send it as `Authorization: Bearer …`' },
+    token_type: { const: 'bearer' },
+    expires_in: { type: 'integer', description: 'Seconds until the session ends' },
+    scope: { type: 'string', description: 'Given when scopes were asked for: there are none' },
+    detail: { type: 'string', description: '`Already logged in`, when a session was presented' },
   },
-  { description: 'A session was started' },
+  ['scope', 'detail'],
 );
 
-const loginBody = Type.Object(
-  {
-    username: Type.String({
+const loginBody = {
+  type: 'object',
+  description: 'As a form or as JSON',
+  required: ['username', 'password'],
+  properties: {
+    username: {
+      type: 'string',
       minLength: 1,
       maxLength: maxUsernameLength,
       description: 'An e-mail address; case does not matter',
-    }),
-    password: Type.String({
+    },
+    password: {
+      type: 'string',
       minLength: 1,
       maxLength: maxPasswordBytes,
       description: 'At most 1024 bytes of UTF-8',
       format: 'password',
-    }),
-    grant_type: Type.Optional(Type.String({ description: '`password`, or left out' })),
-    scope: Type.Optional(Type.String({ description: 'Taken and ignored: there are no scopes' })),
-    next: Type.Optional(Type.String({ description: 'For pages: the path to go to after the login' })),
+    },
+    grant_type: { type: 'string', description: '`password`, or left out' },
+    scope: { type: 'string', description: 'Taken and ignored: there are no scopes' },
+    next: { type: 'string', description: 'For pages: the path to go to after the login' },
   },
-  { description: 'As a form or as JSON', examples: [{ username: 'behai_nguyen@hotmail.com', password: 'password' }] },
-);
+  examples: [{ username: 'behai_nguyen@hotmail.com', password: 'password' }],
+} as const;
+
+/** Anything may come here: what is not known shows no message and leads nowhere. */
+const loginPageQuery = {
+  type: 'object',
+  properties: {
+    state: { description: 'Picks a fixed message: 1 to 4', examples: ['2'] },
+    next: { description: 'A path of this server to go to after the login', examples: ['/admin/me'] },
+  },
+} as const;
 
 /** Parameters of a token request; none of them may come by the query string (RFC 6749 3.2, ASVS 14.2.1). */
 const parameters = Object.keys(loginBody.properties);
@@ -53,12 +67,7 @@ export function addLoginRoutes(app: App, { identity, cookies }: { identity: Iden
         schema: {
           summary: 'Login page',
           tags: ['Pages'],
-          querystring: Type.Object({
-            state: Type.Optional(Type.Unknown({ description: 'Picks a fixed message: 1 to 4', examples: ['2'] })),
-            next: Type.Optional(
-              Type.Unknown({ description: 'A path of this server to go to after the login', examples: ['/admin/me'] }),
-            ),
-          }),
+          querystring: loginPageQuery,
           response: {
             200: page('The login page'),
             303: redirect('To the home page, for someone signed in'),

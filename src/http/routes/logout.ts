@@ -1,10 +1,9 @@
-import Type from 'typebox';
 import type { Identity } from '../../identity/identity.ts';
 import { loginPath } from '../login-messages.ts';
-import { json, problems, redirect } from '../openapi/responses.ts';
+import { json, object, problems, redirect } from '../openapi/responses.ts';
 import type { App } from '../types.ts';
 
-const logoutSchema = Type.Object({ detail: Type.String() }, { description: 'The session has ended' });
+const logoutSchema = object('The session has ended', { detail: { type: 'string' } });
 
 export function addLogoutRoutes(app: App, { identity }: { identity: Identity }): void {
   for (const url of ['/auth/logout', '/api/logout']) {

@@ -360,3 +360,10 @@ test('the browser cookie keeps its identifier for the same user only', async () 
   assert.notEqual(await idOf(`${id}.${'A'.repeat(String(signature).length)}`), id);
   assert.equal(await isSignedIn(janua.app, { cookie: `session=${browser}; browser=${browser}` }), false);
 });
+
+test("a disabled user with the right password ends nobody's session", async () => {
+  const { cookie } = await logIn(janua.app);
+  const sent = json({ username: bob.username, password });
+  await janua.app.inject({ method: 'POST', url: '/api/login', ...sent, headers: { ...sent.headers, ...cookie } });
+  assert.ok(await isSignedIn(janua.app, cookie));
+});

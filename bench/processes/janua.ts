@@ -1,0 +1,13 @@
+// The server as `janua serve` composes it; only the port and the usage of the process are told to the parent.
+import { listen } from '../../src/commands/listen.ts';
+import { compose } from '../../src/compose.ts';
+import { loadSettings } from '../../src/config/load.ts';
+import { offer } from './child.ts';
+import { usage } from './server-tasks.ts';
+
+const settings = loadSettings();
+const services = await compose(settings);
+const listening = Promise.withResolvers<number>();
+listen(services, settings, listening.resolve).catch(listening.reject);
+
+offer({ port: () => listening.promise, usage });

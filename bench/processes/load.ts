@@ -1,0 +1,76 @@
+// Sends the requests, away from the servers.
+import { setTimeout } from 'node:timers/promises';
+import { percentile } from '../statistics.ts';
+import { offer } from './child.ts';
+import { type Connection, openConnection } from './connection.ts';
+
+export interface Load {
+  readonly port: number;
+  /** Whole HTTP requests; each connection repeats one of them. */
+  readonly requests: readonly string[];
+  readonly connections: number;
+  /** Ends at this many answers or this many seconds, whichever comes first. */
+  readonly count: number;
+  readonly seconds: number;
+  /** Milliseconds between an answer and the next request of a connection. */
+  readonly pause?: number;
+  /**
+   * Never sleeps, at the price of a core. Whoever sends to a sleeping process pays for waking it, much in a virtual
+   * machine, and that is not what a request costs (docs/performance.md).
+   */
+  readonly awake?: boolean;
+}
+
+export interface LoadResult {
+  readonly answers: number;
+  readonly perSecond: number;
+  /** Milliseconds. */
+  readonly median: number;
+  readonly p99: number;
+}
+
+export type LoadTasks = {
+  /** @throws for any answer that is not a 200: the speed of refusals is nobody's question */
+  send(load: Load): Promise<LoadResult>;
+};
+
+offer({
+  async send({ port, requests, connections, count, seconds, pause, awake = false }) {
+    const open = await Promise.all(Array.from({ length: connections }, () => openConnection(port)));
+    const start = performance.now();
+    const deadline = start + seconds * 1000;
+    const times: number[] = [];
+    let sent = 0;
+
+    async function repeat(connection: Connection, request: Buffer): Promise<void> {
+      while (sent < count && performance.now() < deadline) {
+        sent += 1;
+        const sentAt = performance.now();
+        const status = await connection.exchange(request);
+        if (status !== 200) throw new Error(`the server answered ${status}`);
+        times.push(performance.now() - sentAt);
+        if (pause !== undefined) await setTimeout(pause);
+      }
+    }
+
+    const bytes = requests.map((request) => Buffer.from(request));
+    let turn = awake ? setImmediate(stayAwake) : undefined;
+    function stayAwake(): void {
+      turn = setImmediate(stayAwake);
+    }
+    try {
+      await Promise.all(
+        open.map((connection, index) => repeat(connection, bytes[index % bytes.length] ?? Buffer.alloc(0))),
+      );
+    } finally {
+      clearImmediate(turn);
+      for (const connection of open) connection.close();
+    }
+    return {
+      answers: times.length,
+      perSecond: (times.length / (performance.now() - start)) * 1000,
+      median: percentile(times, 0.5),
+      p99: percentile(times, 0.99),
+    };
+  },
+} satisfies LoadTasks);
