@@ -8,6 +8,7 @@ import type {
   RawServerDefault,
 } from 'fastify';
 import type { Presented } from '../identity/identity.ts';
+import type { RefusalCode } from '../identity/refusal.ts';
 import type { User } from '../identity/user.ts';
 
 /** What an answer becomes: a page for a person, JSON for a program. */
@@ -30,6 +31,10 @@ declare module 'fastify' {
     view?: string;
     /** The route's answer is a page also for someone who asked for JSON; its refusals still follow the format. */
     pageOnly?: boolean;
+    /** The refusals that the route can answer with, beside those of `signedIn`, for the OpenAPI document. */
+    refusals?: readonly RefusalCode[];
+    /** Other statuses of problems that it can answer with, for the OpenAPI document. */
+    problems?: readonly number[];
   }
 
   interface FastifyRequest {

@@ -1,6 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import swagger from '@fastify/swagger';
-import type { FastifySchema } from 'fastify';
+import type { FastifySchema, RouteOptions } from 'fastify';
 import { formatHeader } from '../hooks/format.ts';
 import { own, serveFiles } from '../routes/assets.ts';
 import type { App } from '../types.ts';
@@ -49,18 +49,18 @@ export function addDocumentation(app: App, { name, version, sessionCookie }: Doc
         },
       },
     },
-    transform: ({ schema, url, route }) => ({ schema: complete(schema, url, String(route.method)), url }),
+    transform: ({ url, route }) => ({ schema: complete(route), url }),
   });
   app.register(async (documented: App) => {
     documented.get(
       '/openapi.json',
       {
+        config: { problems: [500] },
         schema: {
           summary: 'This document',
           tags: ['Operation'],
           response: {
             200: json('The OpenAPI document', { type: 'object', additionalProperties: true }, { openapi: '3.1.0' }),
-            ...problems([], [500]),
           },
         },
       },
@@ -92,10 +92,18 @@ const formatParameter = {
   },
 };
 
-/** Adds what follows from the address alone: a name for the operation, and the header outside `/api`. */
-function complete(schema: FastifySchema | undefined, url: string, method: string): FastifySchema {
+/** What a route that needs someone signed in answers to others. */
+const signedOutRefusals = ['not-authenticated', 'invalid-token', 'ambiguous-credential'] as const;
+
+/**
+ * Adds what need not stand in a route's schema: a name for the operation, the header outside `/api`, and the problems. These
+ * are kept from the schema also because Fastify would build a serializer for each at start, and the error handler uses none.
+ */
+function complete({ schema, url, method, config = {} }: RouteOptions): FastifySchema {
   const words = url === '/' ? ['root'] : url.split(/[^a-z]+/i).filter(Boolean);
-  const operationId = [method.toLowerCase(), ...words].join('_');
+  const operationId = [String(method).toLowerCase(), ...words].join('_');
+  const refusals = [...(config.signedIn ? signedOutRefusals : []), ...(config.refusals ?? [])];
+  const response = { ...(schema?.response as object), ...problems(refusals, config.problems ?? []) };
   const both = !url.startsWith('/api/') && schema?.tags?.includes('Operation') === false;
-  return { ...schema, operationId, ...(both ? { headers: formatParameter } : {}) };
+  return { ...schema, response, operationId, ...(both ? { headers: formatParameter } : {}) };
 }

@@ -1,11 +1,16 @@
-import { page, problems, redirect } from '../openapi/responses.ts';
+import { page, redirect } from '../openapi/responses.ts';
 import type { App } from '../types.ts';
 
 export function addHomeRoute(app: App): void {
   app.get(
     '/auth/home',
     {
-      config: { signedIn: true, view: 'home', pageOnly: true },
+      config: {
+        signedIn: true,
+        view: 'home',
+        pageOnly: true,
+        problems: [500, 503],
+      },
       schema: {
         summary: 'Home page',
         description: 'Where a login leads. A page for everyone signed in; signed out, the answer follows the format.',
@@ -14,7 +19,6 @@ export function addHomeRoute(app: App): void {
         response: {
           200: page('The home page'),
           303: redirect('Pages: to the login page, for someone signed out'),
-          ...problems(['not-authenticated', 'invalid-token', 'ambiguous-credential'], [500, 503]),
         },
       },
     },

@@ -6,7 +6,7 @@ import type { Cookies } from '../cookies.ts';
 import { acceptedBodyTypes } from '../hooks/bodies.ts';
 import { loginMessage } from '../login-messages.ts';
 import { safeNext } from '../next.ts';
-import { json, object, page, problems, redirect } from '../openapi/responses.ts';
+import { json, object, page, redirect } from '../openapi/responses.ts';
 import type { App } from '../types.ts';
 
 const tokenSchema = object(
@@ -63,7 +63,7 @@ export function addLoginRoutes(app: App, { identity, cookies }: { identity: Iden
     app.get(
       url,
       {
-        config: { view: 'login', pageOnly: true },
+        config: { view: 'login', pageOnly: true, refusals: ['ambiguous-credential'], problems: [500, 503] },
         schema: {
           summary: 'Login page',
           tags: ['Pages'],
@@ -71,7 +71,6 @@ export function addLoginRoutes(app: App, { identity, cookies }: { identity: Iden
           response: {
             200: page('The login page'),
             303: redirect('To the home page, for someone signed in'),
-            ...problems(['ambiguous-credential'], [500, 503]),
           },
         },
       },
@@ -90,6 +89,17 @@ export function addLoginRoutes(app: App, { identity, cookies }: { identity: Iden
       url,
       {
         attachValidation: true,
+        config: {
+          refusals: [
+            'invalid-credentials',
+            'incomplete-login',
+            'unsupported-grant-type',
+            'too-many-attempts',
+            'ambiguous-credential',
+            'cross-site',
+          ],
+          problems: [400, 413, 415, 500, 503],
+        },
         schema: {
           summary: 'Log in',
           description:
@@ -106,17 +116,6 @@ export function addLoginRoutes(app: App, { identity, cookies }: { identity: Iden
             ...(url.startsWith('/api/')
               ? {}
               : { 303: redirect('Pages: home or `next`; back to the login page when refused') }),
-            ...problems(
-              [
-                'invalid-credentials',
-                'incomplete-login',
-                'unsupported-grant-type',
-                'too-many-attempts',
-                'ambiguous-credential',
-                'cross-site',
-              ],
-              [400, 413, 415, 500, 503],
-            ),
           },
         },
       },

@@ -1,6 +1,6 @@
 import type { Identity } from '../../identity/identity.ts';
 import { loginPath } from '../login-messages.ts';
-import { json, object, problems, redirect } from '../openapi/responses.ts';
+import { json, object, redirect } from '../openapi/responses.ts';
 import type { App } from '../types.ts';
 
 const logoutSchema = object('The session has ended', { detail: { type: 'string' } });
@@ -10,6 +10,7 @@ export function addLogoutRoutes(app: App, { identity }: { identity: Identity }):
     app.post(
       url,
       {
+        config: { refusals: ['no-session', 'ambiguous-credential', 'cross-site'], problems: [400, 413, 415, 500, 503] },
         schema: {
           summary: 'Log out',
           description: 'Ends every session that is presented, with all credentials bound to it, at once.',
@@ -20,7 +21,6 @@ export function addLogoutRoutes(app: App, { identity }: { identity: Identity }):
             ...(url.startsWith('/api/')
               ? {}
               : { 303: redirect('Pages: to the login page, with message 1 when there was no session') }),
-            ...problems(['no-session', 'ambiguous-credential', 'cross-site'], [400, 413, 415, 500, 503]),
           },
         },
       },

@@ -1,4 +1,4 @@
-import { either, json, object, page, problems, redirect } from '../openapi/responses.ts';
+import { either, json, object, page, redirect } from '../openapi/responses.ts';
 import type { App } from '../types.ts';
 
 /** Only what is listed is ever sent, whatever the handler returns (ASVS 15.3.1). */
@@ -18,7 +18,11 @@ export function addMeRoutes(app: App): void {
     app.get(
       url,
       {
-        config: { signedIn: true, view: 'me' },
+        config: {
+          signedIn: true,
+          view: 'me',
+          problems: [500, 503],
+        },
         schema: {
           summary: 'Who am I',
           tags: ['Who am I'],
@@ -26,7 +30,6 @@ export function addMeRoutes(app: App): void {
           response: {
             200: url.startsWith('/api/') ? signedIn : either(page('The page My Info'), signedIn),
             ...(url.startsWith('/api/') ? {} : { 303: redirect('Pages: to the login page, for someone signed out') }),
-            ...problems(['not-authenticated', 'invalid-token', 'ambiguous-credential'], [500, 503]),
           },
         },
       },
