@@ -41,7 +41,9 @@ export function runOnOwnNode(args) {
   const threads = process.env.UV_THREADPOOL_SIZE ?? String(Math.max(4, availableParallelism() + 2));
   // What was compiled at one start is kept for the next, where nobody else may write.
   const cache = fileURLToPath(new URL('../node_modules/.cache/janua', import.meta.url));
-  const child = spawn(own ?? process.execPath, args, {
+  // Megabytes for young objects: more is only held after the start, and requests do not get faster by it.
+  const flags = ['--max-semi-space-size=2'];
+  const child = spawn(own ?? process.execPath, [...flags, ...args], {
     stdio: 'inherit',
     env: { NODE_COMPILE_CACHE: cache, ...process.env, UV_THREADPOOL_SIZE: threads },
   });

@@ -16,7 +16,7 @@ const mostMilliseconds = 500;
 const mostMegabytes = 110;
 
 /** Milliseconds: between two tries, until a start is given up, and after which a server is at rest. */
-const tryInterval = 3;
+const tryInterval = 10;
 const startDeadline = 20_000;
 const rest = 1500;
 
@@ -54,7 +54,7 @@ export async function measureStart(workspace: Workspace, effort: Effort): Promis
 async function startOnce(workspace: Workspace): Promise<{ milliseconds: number; megabytes: number }> {
   const port = await findFreePort();
   const start = performance.now();
-  const child = spawn(process.execPath, [cli, 'serve'], {
+  const child = spawn(process.execPath, [...process.execArgv, cli, 'serve'], {
     env: environment({ ...workspace.settings, PORT: String(port) }),
     stdio: ['ignore', 'ignore', 'inherit'],
   });
