@@ -111,7 +111,8 @@ for (const face of meFaces) {
         'x'.repeat(9000),
       ]) {
         await refusedToken(`Bearer ${wrong}`);
-        await refusedToken(`Bearer ${wrong}`, signedIn.cookie);
+        const answer = await refusedToken(`Bearer ${wrong}`, signedIn.cookie);
+        assert.equal(answer.headers['set-cookie'], undefined, 'the cookie was not judged, and stays');
       }
       await refusedToken('Bearer', signedIn.cookie);
     });
