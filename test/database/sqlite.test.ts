@@ -1,0 +1,72 @@
+import assert from 'node:assert/strict';
+import { mkdtemp, rm, stat } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { after, before, test } from 'node:test';
+import { openDatabase } from '../../src/database/database.ts';
+import { loadBrowserKey } from '../../src/database/keys.ts';
+import { migrate } from '../../src/database/migrations.ts';
+import { Misconfiguration } from '../../src/misconfiguration.ts';
+import { json } from '../http/faces.ts';
+import { ann, password, startJanua } from '../janua.ts';
+
+let folder: string;
+before(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'janua-'));
+});
+after(() => rm(folder, { recursive: true, force: true }));
+
+test('a file is made for its owner alone, with the folders on the way', async () => {
+  const path = join(folder, 'a', 'b', 'janua.db');
+  const database = openDatabase(`sqlite:${path}`);
+  await migrate(database);
+  for (const name of [path, `${path}-wal`, `${path}-shm`]) assert.equal((await stat(name)).mode & 0o777, 0o600);
+  await database.destroy();
+});
+
+test('opened again: the schema and the key are those of before', async () => {
+  const url = `sqlite:${join(folder, 'again.db')}`;
+  const keys: string[] = [];
+  for (let start = 0; start < 2; start++) {
+    const database = openDatabase(url);
+    await migrate(database);
+    keys.push((await loadBrowserKey(database)).toString('hex'));
+    await database.destroy();
+  }
+  assert.equal(keys[0], keys[1]);
+  assert.equal(keys[0]?.length, 64);
+});
+
+test('two processes that make the key at the same time get the same one', async () => {
+  const url = `sqlite:${join(folder, 'race.db')}`;
+  const [first, second] = [openDatabase(url), openDatabase(url)];
+  await migrate(first);
+  const [one, other] = await Promise.all([loadBrowserKey(first), loadBrowserKey(second)]);
+  assert.deepEqual(one, other);
+  await Promise.all([first.destroy(), second.destroy()]);
+});
+
+for (const url of ['sqlite:', 'mysql://localhost/x', 'janua.db', '']) {
+  test(`"${url}" names no database`, () => assert.throws(() => openDatabase(url), Misconfiguration));
+}
+
+test('while another process holds the file: reading goes on, a login is 503 and leaves nothing, and later it works', async () => {
+  const path = join(folder, 'held.db');
+  await using janua = await startJanua({ settings: { DATABASE_URL: `sqlite:${path}` } });
+  const logIn = () =>
+    janua.app.inject({ method: 'POST', url: '/api/login', ...json({ username: ann.username, password }) });
+  const { access_token: token } = (await logIn()).json();
+  const other = new DatabaseSync(path);
+  other.exec('BEGIN IMMEDIATE');
+  const refused = await logIn();
+  assert.equal(refused.statusCode, 503);
+  assert.equal(refused.headers['retry-after'], '5');
+  assert.equal(refused.headers['set-cookie'], undefined);
+  const me = await janua.app.inject({ url: '/api/me', headers: { authorization: `Bearer ${token}` } });
+  assert.equal(me.statusCode, 200);
+  assert.deepEqual({ ...other.prepare('select count(*) as sessions from janua_sessions').get() }, { sessions: 1 });
+  other.exec('ROLLBACK');
+  other.close();
+  assert.equal((await logIn()).statusCode, 200);
+});
