@@ -50,6 +50,11 @@ export function runOnOwnNode(args) {
   // A terminal sends Ctrl+C to both processes: this one only waits for the other's orderly end.
   process.on('SIGINT', () => {});
   for (const signal of ['SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));
+  // npm ends at SIGTERM without passing it on: whoever it started goes with it.
+  if (process.env.npm_command !== undefined) {
+    const parent = process.ppid;
+    setInterval(() => process.ppid === parent || child.kill('SIGTERM'), 500).unref();
+  }
   child.on('error', (error) => {
     process.stderr.write(`The project's own Node could not be started: ${error.message}\n`);
     process.exit(1);

@@ -26,8 +26,10 @@ export interface Services {
   close(): Promise<void>;
 }
 
-/** What tests set in place of the real thing. */
+/** What the demo and tests set in place of the usual. */
 export interface Overrides {
+  /** Whether the demo's users may sign in. */
+  readonly demoUsers?: boolean;
   /** The clock, in milliseconds since 1970. */
   readonly now?: () => number;
   /** See `IdentityOptions`. */
@@ -44,7 +46,7 @@ export async function compose(settings: Settings, overrides: Overrides = {}): Pr
   const database = openDatabase(settings.DATABASE_URL);
   await migrate(database);
 
-  const users = createSqlDirectory(database);
+  const users = createSqlDirectory(database, { demoUsers: overrides.demoUsers ?? false });
   const sessions = createSessions({
     store: createSqlSessionStore(database),
     idleTimeoutSeconds: settings.SESSION_IDLE_SECONDS,

@@ -17,7 +17,7 @@ const demoUsers = [
 export async function demo(): Promise<void> {
   const settings = loadSettings({ LOG_LEVEL: 'warn' });
   requireSafeExposure(settings, 'demo');
-  const services = await compose(settings);
+  const services = await compose(settings, { demoUsers: true });
   await addDemoUsers(services.users);
   await listen(services, settings, (port) => {
     const url = settings.PUBLIC_URL ?? `http://localhost:${port}`;

@@ -1,6 +1,7 @@
-import { createInterface } from 'node:readline/promises';
+import { isUtf8 } from 'node:buffer';
+import { createInterface } from 'node:readline';
 import { Writable } from 'node:stream';
-import { text } from 'node:stream/consumers';
+import { buffer } from 'node:stream/consumers';
 import { Misconfiguration } from '../misconfiguration.ts';
 
 /**
@@ -8,24 +9,32 @@ import { Misconfiguration } from '../misconfiguration.ts';
  * Never an argument, which every process of the machine could read.
  */
 export async function readNewPassword(): Promise<string> {
-  if (!process.stdin.isTTY) return (await text(process.stdin)).split(/\r?\n/, 1)[0] ?? '';
-  const first = await ask('Password: ');
-  const second = await ask('The same again: ');
-  if (first !== second) throw new Misconfiguration('The two were not the same. Nothing was changed.');
-  return first;
+  if (process.stdin.isTTY) return askTwice();
+  const input = await buffer(process.stdin);
+  if (!isUtf8(input)) throw new Misconfiguration('The password is not UTF-8. Nothing was changed.');
+  return input.toString().split(/\r?\n/, 1)[0] ?? '';
 }
 
-async function ask(question: string): Promise<string> {
-  process.stderr.write(question);
+async function askTwice(): Promise<string> {
   const silent = new Writable({ write: (_chunk, _encoding, done) => done() });
   const terminal = createInterface({ input: process.stdin, output: silent, terminal: true });
+  // Ctrl+C and Ctrl+D both end the lines.
+  terminal.once('SIGINT', () => terminal.close());
+  const lines = terminal[Symbol.asyncIterator]();
+
+  async function ask(question: string): Promise<string> {
+    process.stderr.write(question);
+    const { done, value } = await lines.next();
+    process.stderr.write('\n');
+    if (done) throw new Misconfiguration('Stopped. Nothing was changed.');
+    return value;
+  }
+
   try {
-    return await new Promise<string>((resolve, reject) => {
-      terminal.once('SIGINT', () => reject(new Misconfiguration('Stopped. Nothing was changed.')));
-      terminal.question('').then(resolve, reject);
-    });
+    const first = await ask('Password: ');
+    if ((await ask('The same again: ')) === first) return first;
+    throw new Misconfiguration('The two were not the same. Nothing was changed.');
   } finally {
     terminal.close();
-    process.stderr.write('\n');
   }
 }

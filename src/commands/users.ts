@@ -1,13 +1,15 @@
 import { compose } from '../compose.ts';
 import { loadSettings } from '../config/load.ts';
 import type { Administration } from '../identity/administration.ts';
+import type { ListedUser } from '../identity/user-directory.ts';
 import { readNewPassword } from './read-password.ts';
 
 /** Runs one administrative task on the configured database and says in a line what was done. */
 async function administer(task: (administration: Administration) => Promise<string>): Promise<void> {
   const services = await compose(loadSettings());
   try {
-    process.stdout.write(`${await task(services.administration)}\n`);
+    const text = await task(services.administration);
+    if (text !== '') process.stdout.write(`${text}\n`);
   } finally {
     await services.close();
   }
@@ -49,14 +51,19 @@ export const listUsers = ({ json }: { json?: boolean }) =>
     if (json) return users.map((user) => JSON.stringify(user)).join('\n');
     if (users.length === 0)
       return 'There are no users yet. Add one: npx janua users add EMAIL --first-name NAME --last-name NAME';
-    const rows = users.map(({ username, firstName, lastName, disabled, createdAt }) => [
-      username,
-      `${firstName} ${lastName}`.trim(),
-      disabled ? 'disabled' : 'enabled',
-      createdAt.toISOString().slice(0, 10),
+    const rows = users.map((user) => [
+      user.username,
+      `${user.firstName} ${user.lastName}`.trim(),
+      stateOf(user),
+      user.createdAt.toISOString().slice(0, 10),
     ]);
     return formatTable([['USER', 'NAME', 'STATE', 'ADDED'], ...rows]);
   });
+
+function stateOf({ disabled, demo }: ListedUser): string {
+  if (disabled) return 'disabled';
+  return demo ? 'demo only' : 'enabled';
+}
 
 function formatTable(rows: readonly (readonly string[])[]): string {
   const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));

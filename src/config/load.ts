@@ -1,3 +1,4 @@
+import { accessSync, constants, statSync } from 'node:fs';
 import { Ajv } from 'ajv';
 import { Misconfiguration } from '../misconfiguration.ts';
 import { isLoopbackHost, originOf } from './origin.ts';
@@ -27,6 +28,7 @@ export function loadSettings(defaults: Partial<Settings> = {}, environment: Envi
     if (ajv.validate(schema, value)) settings[name] = value;
     else faults.push(`${name} must be ${expectation(schema)}.`);
   }
+  faults.push(...furtherFaults(settings as Partial<Settings>));
   if (faults.length > 0) throw new Misconfiguration(...faults);
   return settings as Settings;
 }
@@ -36,23 +38,27 @@ export function loadSettings(defaults: Partial<Settings> = {}, environment: Envi
  * @throws {Misconfiguration} with every fault at once.
  */
 export function requireSafeExposure(settings: Settings, mode: Mode): void {
-  const faults = [...originFaults(settings), ...(mode === 'demo' ? demoFaults(settings) : serveFaults(settings))];
+  const faults = mode === 'demo' ? demoFaults(settings) : serveFaults(settings);
   if (faults.length > 0) throw new Misconfiguration(...faults);
 }
 
-function originFaults(settings: Settings): string[] {
+/** What a schema cannot say. */
+function furtherFaults(settings: Partial<Settings>): string[] {
   const faults: string[] = [];
   if (settings.PUBLIC_URL !== undefined && originOf(settings.PUBLIC_URL) === undefined) {
     faults.push('PUBLIC_URL must be an http or https address without a path, such as https://auth.example.com.');
   }
-  if (settings.CORS_ORIGINS.some((origin) => originOf(origin) === undefined)) {
+  if (settings.CORS_ORIGINS?.some((origin) => originOf(origin) === undefined)) {
     faults.push('CORS_ORIGINS must be origins without a path, separated by commas, such as https://app.example.com.');
+  }
+  if (settings.THEME_FILE !== undefined && !isReadableFile(settings.THEME_FILE)) {
+    faults.push('THEME_FILE: the file cannot be read.');
   }
   return faults;
 }
 
 function demoFaults(settings: Settings): string[] {
-  const url = settings.PUBLIC_URL === undefined ? undefined : originOf(settings.PUBLIC_URL);
+  const url = settings.PUBLIC_URL;
   if (isLoopbackHost(settings.HOST) && (url === undefined || isLoopbackHost(new URL(url).hostname))) return [];
   return [
     'The demo has public passwords and listens on this machine only. Unset HOST and PUBLIC_URL, or use `janua serve`.',
@@ -60,16 +66,33 @@ function demoFaults(settings: Settings): string[] {
 }
 
 function serveFaults(settings: Settings): string[] {
-  const origin = settings.PUBLIC_URL === undefined ? undefined : originOf(settings.PUBLIC_URL);
-  if (settings.PUBLIC_URL === undefined) {
-    return isLoopbackHost(settings.HOST) ? [] : ['PUBLIC_URL must be set when HOST is reachable from other machines.'];
+  const faults: string[] = [];
+  const hostname = settings.PUBLIC_URL === undefined ? undefined : new URL(settings.PUBLIC_URL).hostname;
+  const plain = settings.PUBLIC_URL?.startsWith('http:') && !isLoopbackHost(hostname ?? '');
+  if (!isLoopbackHost(settings.HOST)) {
+    if (settings.PUBLIC_URL === undefined)
+      faults.push('PUBLIC_URL must be set when HOST is reachable from other machines.');
+    if (settings.ALLOW_PLAIN_HTTP === 'off') {
+      faults.push(
+        'HOST must be this machine alone, with a TLS proxy beside it. ALLOW_PLAIN_HTTP=on says that the network between is trusted.',
+      );
+    }
   }
-  if (origin === undefined) return [];
-  const { protocol, hostname } = new URL(origin);
-  if (protocol === 'https:' || isLoopbackHost(hostname) || settings.ALLOW_PLAIN_HTTP === 'on') return [];
-  return [
-    'PUBLIC_URL must be https, since passwords would cross the network in the clear. ALLOW_PLAIN_HTTP=on overrides this.',
-  ];
+  if (plain && settings.ALLOW_PLAIN_HTTP === 'off') {
+    faults.push(
+      'PUBLIC_URL must be https, since passwords would cross the network in the clear. ALLOW_PLAIN_HTTP=on overrides this.',
+    );
+  }
+  return faults;
+}
+
+function isReadableFile(path: string): boolean {
+  try {
+    accessSync(path, constants.R_OK);
+    return statSync(path).isFile();
+  } catch {
+    return false;
+  }
 }
 
 function fromText(text: string, schema: SettingSchema): unknown {

@@ -26,7 +26,8 @@ export const settingsSchema = {
     ALLOW_PLAIN_HTTP: {
       enum: ['on', 'off'],
       default: 'off',
-      description: 'Let `PUBLIC_URL` be plain HTTP beyond this machine. Passwords then cross the network in the clear.',
+      description:
+        'Let `HOST` or a plain `PUBLIC_URL` be beyond this machine. Passwords then cross that network in the clear.',
     },
     DATABASE_URL: {
       type: 'string',

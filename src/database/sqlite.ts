@@ -6,7 +6,7 @@ import { Misconfiguration } from '../misconfiguration.ts';
 import { Unavailable } from '../unavailable.ts';
 
 /** Milliseconds that a statement waits for another process's write; the event loop waits with it. */
-const busyTimeout = 2000;
+const busyTimeout = 250;
 
 /**
  * Opens a SQLite file, made with mode 0600 when it is missing: it holds password hashes (ASVS 14.2.4).
@@ -42,11 +42,18 @@ function adapt(database: DatabaseSync): SqliteDatabase {
       let statement = prepared.get(sql);
       if (statement === undefined) {
         statement = guarded(() => adaptStatement(database.prepare(sql)));
+        if (sql === 'rollback') statement = adaptRollback(database, statement);
         prepared.set(sql, statement);
       }
       return statement;
     },
   };
+}
+
+/** SQLite ends some failed transactions by itself, as with a full disk; ending them again must not hide why they failed. */
+function adaptRollback(database: DatabaseSync, statement: SqliteStatement): SqliteStatement {
+  const ended = { changes: 0, lastInsertRowid: 0 };
+  return { ...statement, run: (parameters) => (database.isTransaction ? statement.run(parameters) : ended) };
 }
 
 function adaptStatement(statement: StatementSync): SqliteStatement {

@@ -6,8 +6,11 @@ import type { UsersTable } from '../database/schema.ts';
 import type { User } from '../identity/user.ts';
 import type { Account, UserRegistry } from '../identity/user-directory.ts';
 
-/** Users in our own table of the SQL database. */
-export function createSqlDirectory(database: Database): UserRegistry {
+/**
+ * Users in our own table of the SQL database.
+ * @param demoUsers whether the demo's users, whose passwords everybody knows, may sign in; else they count as disabled
+ */
+export function createSqlDirectory(database: Database, { demoUsers }: { demoUsers: boolean }): UserRegistry {
   const select = () => database.selectFrom('janua_users').selectAll();
   const findRowById = prepareLookup(database, (id) => select().where('id', '=', id));
   const findRowByUsername = prepareLookup(database, (username) => select().where('username', '=', username));
@@ -16,12 +19,12 @@ export function createSqlDirectory(database: Database): UserRegistry {
   return {
     async findByUsername(username) {
       const row = await findRowByUsername(username);
-      return row && toAccount(row);
+      return row && toAccount(row, demoUsers);
     },
 
     async findById(id) {
       const row = await findRowById(id);
-      return row && toAccount(row);
+      return row && toAccount(row, demoUsers);
     },
 
     async replacePasswordHash(id, current, replacement) {
@@ -71,8 +74,9 @@ export function createSqlDirectory(database: Database): UserRegistry {
   };
 }
 
-function toAccount(row: Selectable<UsersTable>): Account {
-  return { user: toUser(row), passwordHash: row.password_hash, disabled: row.disabled !== 0 };
+function toAccount(row: Selectable<UsersTable>, demoUsers: boolean): Account {
+  const disabled = row.disabled !== 0 || (row.demo !== 0 && !demoUsers);
+  return { user: toUser(row), passwordHash: row.password_hash, disabled };
 }
 
 function toUser(row: Selectable<UsersTable>): User {

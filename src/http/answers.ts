@@ -1,6 +1,6 @@
 import type { RefusalCode } from '../identity/refusal.ts';
 import { loginPath } from './login-messages.ts';
-import { originForm } from './request-target.ts';
+import { decodedPath, originForm } from './request-target.ts';
 import type { Request } from './types.ts';
 
 /** How an expected no is answered. */
@@ -79,6 +79,6 @@ function sentNext({ body }: Request): unknown {
 
 /** Only what can be asked for again by following a link; the home page is where a login leads anyway. */
 function pageAskedFor({ method, url }: Request): string | undefined {
-  const path = originForm(url);
-  return (method === 'GET' || method === 'HEAD') && path !== '/auth/home' ? path : undefined;
+  const mayBeAskedAgain = method === 'GET' || method === 'HEAD';
+  return mayBeAskedAgain && decodedPath(url) !== '/auth/home' ? originForm(url) : undefined;
 }

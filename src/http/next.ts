@@ -14,7 +14,9 @@ export function safeNext(next: unknown): string | undefined {
   }
   const url = new URL(next, base);
   if (url.origin !== base || startsOddly(url.pathname)) return undefined;
-  return url.pathname + url.search + url.hash;
+  const path = url.pathname + url.search + url.hash;
+  // Once more, since what is not ASCII has grown.
+  return path.length > maxLength ? undefined : path;
 }
 
 /** A path that some proxy or browser could still read as `//host`, once decoded or not. */

@@ -96,7 +96,12 @@ export function createIdentity({ users, sessions, passwords, failureFloor = 250 
       if (account === undefined) return refuse(earliestFailure);
       const wasSignedIn = (await findUser(presented)) !== undefined;
       const session = await sessions.start(account.user.id, await findPresentedSessions(presented));
-      if (!(await isStillValid(account, password))) {
+      const valid = await isStillValid(account, password).catch(async (error: unknown) => {
+        // It could not be found out: then nobody gets this session (ASVS 2.3.3).
+        await sessions.end([session]);
+        throw error;
+      });
+      if (!valid) {
         await sessions.end([session]);
         return refuse(earliestFailure);
       }

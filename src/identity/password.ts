@@ -9,8 +9,11 @@ export const maxPasswordBytes = 1024;
 /** Today's cost of a stored password: argon2id, 19 MiB, two passes (OWASP Password Storage CS; ASVS 11.4.2). */
 const today = { memoryCost: 19_456, timeCost: 2, parallelism: 1, outputLen: 32 } as const;
 
-/** The dearest stored hash that is still computed; anything beyond is taken for broken. Memory in KiB. */
-const dearest = { memoryCost: 131_072, timeCost: 12, parallelism: 16 } as const;
+/**
+ * The dearest stored hash that is still computed; anything beyond is taken for broken. Memory in KiB. Its work, memory times
+ * passes, stays under seven times today's: what a failure may take before it is answered must cover it.
+ */
+const dearest = { memoryCost: 131_072, timeCost: 64, parallelism: 16, work: 262_144 } as const;
 
 const argon2id = 2;
 const argon2Version19 = 1;
@@ -88,7 +91,11 @@ type Strength = 'current' | 'weak' | 'broken';
 function strengthOf(storedHash: string): Strength {
   try {
     const { algorithm, version, memoryCost, timeCost, parallelism, outputLen, saltLen } = parseOptions(storedHash);
-    const tooDear = memoryCost > dearest.memoryCost || timeCost > dearest.timeCost || parallelism > dearest.parallelism;
+    const tooDear =
+      memoryCost > dearest.memoryCost ||
+      timeCost > dearest.timeCost ||
+      parallelism > dearest.parallelism ||
+      memoryCost * timeCost > dearest.work;
     if (tooDear || outputLen < 16 || saltLen < 8) return 'broken';
     const cheap = memoryCost * timeCost < today.memoryCost * today.timeCost || memoryCost < 7168;
     const weak = cheap || algorithm !== argon2id || version !== argon2Version19 || outputLen < 32 || saltLen < 16;

@@ -27,7 +27,7 @@ export interface NewUser {
   readonly firstName: string;
   readonly lastName: string;
   readonly passwordHash: string;
-  /** One of the demo's users, whose password everybody knows. Production does not start while one exists. */
+  /** One of the demo's users, whose password everybody knows: may sign in to the demo only. */
   readonly demo: boolean;
 }
 

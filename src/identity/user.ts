@@ -1,6 +1,6 @@
 /** A person who can sign in, as the rest of the program may see them: never with a password, hashed or not. */
 export interface User {
-  /** Stable and opaque; never shown and never reused. */
+  /** Stable, opaque and never reused; shown to administrators only. */
   readonly id: string;
   /** Canonical e-mail address. */
   readonly username: string;

@@ -11,7 +11,7 @@ describe('production does not start', () => {
     [
       'beyond loopback without a public URL',
       { HOST: '0.0.0.0' },
-      /^PUBLIC_URL must be set when HOST is reachable from other machines\.\n$/,
+      /^PUBLIC_URL must be set when HOST is reachable from other machines\.\nHOST must be this machine alone.*\n$/,
     ],
     [
       'with plain HTTP beyond loopback',
@@ -43,7 +43,7 @@ describe('production does not start', () => {
     ],
     [
       'with a host that is not ours',
-      { HOST: '192.0.2.1', PUBLIC_URL: 'https://a.example' },
+      { HOST: '192.0.2.1', PUBLIC_URL: 'https://a.example', ALLOW_PLAIN_HTTP: 'on' },
       /^HOST 192\.0\.2\.1 is not an address of this machine\.\n$/,
     ],
     ['with a theme that is not there', { THEME_FILE: './nothing.css' }, /^THEME_FILE: the file cannot be read.*\n$/],
@@ -60,8 +60,16 @@ describe('production does not start', () => {
 
   test('with several faults: all are named at once', async () => {
     await using workplace = await createWorkplace();
-    const { stderr } = await workplace.run(['serve'], { env: { PORT: 'x', DOCS: 'x', SESSION_IDLE_SECONDS: '5' } });
-    assert.equal(stderr.trim().split('\n').length, 3);
+    const env = {
+      PORT: 'x',
+      DOCS: 'x',
+      SESSION_IDLE_SECONDS: '5',
+      PUBLIC_URL: 'x',
+      CORS_ORIGINS: '*',
+      THEME_FILE: '/',
+    };
+    const { stderr } = await workplace.run(['serve'], { env });
+    assert.equal(stderr.trim().split('\n').length, 6, stderr);
   });
 
   test('on a busy port', async () => {
@@ -88,27 +96,25 @@ describe('production does not start', () => {
   });
 });
 
-test('has no user, and refuses a database with users of the demo until they are gone', async () => {
+test("has no user: the demo's cannot sign in, not even when a demo adds them to the same file meanwhile", async () => {
   await using workplace = await createWorkplace();
-  await (await workplace.start(['demo'])).stop();
-  const refused = await workplace.run(['serve']);
-  assert.equal(refused.code, 2);
-  const commands = refused.stderr.split('\n').filter((line) => line.startsWith('  npx janua'));
-  assert.equal(commands.length, 2);
-  for (const command of commands) {
-    const { code } = await workplace.run(command.trim().split(' ').slice(2));
-    assert.equal(code, 0);
-  }
   const server = await workplace.start(['serve']);
+  const demo = await workplace.start(['demo']);
   const body = new URLSearchParams({ username: 'behai_nguyen@hotmail.com', password: 'password' });
-  assert.equal((await fetch(`${server.url}/api/login`, { method: 'POST', body })).status, 400);
-  await server.stop();
+  const logIn = async (url: string) => (await fetch(`${url}/api/login`, { method: 'POST', body })).status;
+  assert.equal(await logIn(demo.url), 200);
+  assert.equal(await logIn(server.url), 400);
+  await workplace.run(['users', 'enable', 'behai_nguyen@hotmail.com']);
+  assert.equal(await logIn(server.url), 400);
+  assert.match((await workplace.run(['users', 'list'])).stdout, /behai_nguyen@hotmail\.com +Be Hai Doe +demo only/);
+  await Promise.all([server.stop(), demo.stop()]);
 });
 
 test('beyond loopback with HTTPS in front, or plain HTTP when it is said', async () => {
   await using workplace = await createWorkplace();
   for (const env of [
-    { HOST: '0.0.0.0', PUBLIC_URL: 'https://auth.example.com' },
+    { HOST: '127.0.0.1', PUBLIC_URL: 'https://auth.example.com' },
+    { HOST: '0.0.0.0', PUBLIC_URL: 'https://auth.example.com', ALLOW_PLAIN_HTTP: 'on' },
     { HOST: '0.0.0.0', PUBLIC_URL: 'http://auth.example.com', ALLOW_PLAIN_HTTP: 'on' },
     { PUBLIC_URL: 'http://localhost:8080' },
   ]) {

@@ -81,7 +81,10 @@ describe('exposure', () => {
   ]) {
     test(`${HOST} is not`, () => {
       assert.equal(faultsOf({ HOST }, 'demo'), 1);
-      assert.equal(faultsOf({ HOST }, 'serve'), 1);
+      assert.equal(faultsOf({ HOST }, 'serve'), 2);
+      assert.equal(faultsOf({ HOST, PUBLIC_URL: 'https://auth.example.com' }, 'serve'), 1);
+      assert.equal(faultsOf({ HOST, PUBLIC_URL: 'http://localhost:8080' }, 'serve'), 1);
+      assert.equal(faultsOf({ HOST, PUBLIC_URL: 'https://auth.example.com', ALLOW_PLAIN_HTTP: 'on' }, 'serve'), 0);
     });
   }
 

@@ -56,6 +56,7 @@ describe('dropped', () => {
     'javascript:alert(1)',
     'data:text/html,x',
     `/${'a'.repeat(10_000)}`,
+    `/${'é'.repeat(1000)}`,
   ]) {
     test(JSON.stringify(next)?.slice(0, 40) ?? 'undefined', () => assert.equal(safeNext(next), undefined));
   }

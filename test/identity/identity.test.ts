@@ -32,7 +32,7 @@ function createMapStore(): SessionStore & { records: Map<string, SessionRecord> 
 }
 
 /** An identity whose user changes while the password is being hashed. */
-function createRacing(change: (current: Account) => Account | undefined) {
+function createRacing(change: (current: Account) => Account | undefined, fault?: Error) {
   let current: Account | undefined = account;
   const store = createMapStore();
   const insert = store.insert;
@@ -43,7 +43,10 @@ function createRacing(change: (current: Account) => Account | undefined) {
   const identity = createIdentity({
     users: {
       findByUsername: async () => current,
-      findById: async () => current,
+      async findById() {
+        if (fault !== undefined) throw fault;
+        return current;
+      },
       replacePasswordHash: async () => {},
     },
     sessions: createSessions({ store, idleTimeoutSeconds: 60, lifetimeSeconds: 60 }),
@@ -83,6 +86,12 @@ describe('a user who changes while logging in', () => {
   });
 });
 
+test('a store that fails after the session was started: no session is left', async () => {
+  const { logIn, store } = createRacing((current) => current, new Error('gone'));
+  await assert.rejects(logIn(), /gone/);
+  assert.equal(store.records.size, 0);
+});
+
 test('a failure is not answered before its floor', async () => {
   await using janua = await startJanua({ overrides: { failureFloor: 300 } });
   for (const [username, secret] of [
@@ -99,7 +108,7 @@ test('a weak stored hash is replaced at login, and two logins at once both succe
   await using janua = await startJanua();
   const { users, identity } = janua.services;
   const weak = '$argon2id$v=19$m=16,t=2,p=1$b2szcWQ4a0tlTkFydUdOaw$7LX7WCYbItEMEwvH3yUxPA';
-  await users.add({ username: 'old@example.com', firstName: 'O', lastName: 'D', passwordHash: weak, demo: true });
+  await users.add({ username: 'old@example.com', firstName: 'O', lastName: 'D', passwordHash: weak, demo: false });
   const attempt = { username: 'old@example.com', password: 'password', presented: {} };
   await assert.rejects(identity.logIn({ ...attempt, password: 'wrong' }), Refusal);
   assert.equal((await users.findByUsername('old@example.com'))?.passwordHash, weak, 'a failure changes nothing');

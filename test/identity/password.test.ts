@@ -67,6 +67,7 @@ describe('a stored hash that is malformed or absurdly costly is a wrong password
     good.replace('m=19456', 'm=4294967295'),
     good.replace('m=19456', 'm=204800'),
     good.replace('t=2', 't=4294967295'),
+    good.replace('t=2', 't=14'),
     good.replace('p=1', 'p=255'),
     good.replace('m=19456', 'm=1'),
     good.replace('v=19', 'v=99'),

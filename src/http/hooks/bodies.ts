@@ -1,20 +1,31 @@
+import { isUtf8 } from 'node:buffer';
+import createError from '@fastify/error';
 import formbody from '@fastify/formbody';
 import type { App } from '../types.ts';
+
+const BrokenEncoding = createError('JANUA_BROKEN_ENCODING', 'The body is not UTF-8', 400);
 
 /** Media types of the bodies that are taken. */
 export const acceptedBodyTypes = ['application/x-www-form-urlencoded', 'application/json'] as const;
 
-/** Largest body, in bytes: a login with every field at its cap, each byte percent-encoded, fits. */
-export const bodyLimit = 16 * 1024;
+/** Largest body, in bytes: a login with every field at its cap, each byte percent-encoded, fits, with a `next` that is far too long. */
+export const bodyLimit = 64 * 1024;
 
 /** Takes forms and JSON and nothing else: `text/plain` would let another site's form reach a route (ASVS 3.5.2). */
 export function addBodies(app: App): void {
   app.removeAllContentTypeParsers();
   app.register(formbody, { bodyLimit });
   const parseJson = app.getDefaultJsonParser('error', 'error');
-  app.addContentTypeParser('application/json', { parseAs: 'string', bodyLimit }, (request, body, done) => {
-    // A program may announce JSON and send none, as with a logout.
-    if (body === '') done(null, undefined);
-    else parseJson(request, body.toString(), done);
+  app.addContentTypeParser('application/json', { parseAs: 'buffer', bodyLimit }, (request, body, done) => {
+    // Decoding would put the same character in place of any broken bytes, and two passwords would be one.
+    if (isUtf8(body as Buffer)) parseJson(request, body.toString(), done);
+    else done(new BrokenEncoding());
+  });
+
+  // A program may announce a type and send no body, as with a logout: then the type does not matter.
+  app.addHook('onRequest', ({ headers }, _reply, done) => {
+    const empty = headers['transfer-encoding'] === undefined && (headers['content-length'] ?? '0') === '0';
+    if (empty) delete headers['content-type'];
+    done();
   });
 }

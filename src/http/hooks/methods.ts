@@ -34,7 +34,8 @@ export function addMethodRules(app: App): void {
   app.addHook('onRequest', async (request, reply) => {
     if (!request.is404) return undefined;
     const methods: Set<string> | undefined = paths.find('GET', rawPath(request.url))?.store;
-    if (methods === undefined) throw new NotFound();
+    // The router takes no target of another scheme: then there is nothing here, whatever the path.
+    if (methods === undefined || methods.has(request.method)) throw new NotFound();
     reply.header('allow', [...[...methods].sort(), 'OPTIONS'].join(', '));
     if (request.method !== 'OPTIONS') throw new MethodNotAllowed();
     return reply.code(204).send();

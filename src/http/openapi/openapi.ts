@@ -4,7 +4,7 @@ import type { FastifySchema, RouteOptions } from 'fastify';
 import { formatHeader } from '../hooks/format.ts';
 import { own, serveFiles } from '../routes/assets.ts';
 import type { App } from '../types.ts';
-import { json, problems } from './responses.ts';
+import { json, page, problems } from './responses.ts';
 
 /** Swagger UI itself, from the package that brings it without install scripts; its plugin is not used (docs/decisions/0008). */
 const swaggerUi = {
@@ -66,7 +66,14 @@ export function addDocumentation(app: App, { name, version, sessionCookie }: Doc
       },
       async () => documented.swagger(),
     );
-    documented.get('/docs', { config: { view: 'docs', pageOnly: true }, schema: { hide: true } }, async () => ({}));
+    documented.get(
+      '/docs',
+      {
+        config: { view: 'docs', pageOnly: true, problems: [500] },
+        schema: { summary: 'Swagger UI', tags: ['Operation'], response: { 200: page('Swagger UI') } },
+      },
+      async () => ({}),
+    );
     serveFiles(documented, '/docs', {
       'swagger-ui.css': swaggerUi.style,
       'swagger-ui.js': swaggerUi.script,
@@ -103,7 +110,7 @@ function complete({ schema, url, method, config = {} }: RouteOptions): FastifySc
   const words = url === '/' ? ['root'] : url.split(/[^a-z]+/i).filter(Boolean);
   const operationId = [String(method).toLowerCase(), ...words].join('_');
   const refusals = [...(config.signedIn ? signedOutRefusals : []), ...(config.refusals ?? [])];
-  const response = { ...(schema?.response as object), ...problems(refusals, config.problems ?? []) };
   const both = !url.startsWith('/api/') && schema?.tags?.includes('Operation') === false;
+  const response = { ...(schema?.response as object), ...problems(refusals, config.problems ?? [], both) };
   return { ...schema, response, operationId, ...(both ? { headers: formatParameter } : {}) };
 }

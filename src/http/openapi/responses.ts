@@ -57,7 +57,11 @@ export function json(description: string, schema: Schema, example: unknown): Res
 
 /** A redirect with 303, for answers to browsers. */
 export function redirect(description: string): Response {
-  return { description, type: 'null', headers: { Location: { type: 'string', description: 'A path on this server' } } };
+  return {
+    description,
+    type: 'null',
+    headers: { Location: { type: 'string', description: 'A path on this server', examples: ['/auth/home'] } },
+  };
 }
 
 /** Joins what one status answers in its two formats. */
@@ -65,21 +69,24 @@ export function either(html: Response, program: Response): Response {
   return { ...html, ...program, content: { ...html.content, ...program.content } };
 }
 
-/** The answers of a list of refusals and of bare statuses, as programs get them. */
-export function problems(codes: readonly RefusalCode[], statuses: readonly number[] = []): Responses {
+/**
+ * The answers of a list of refusals and of bare statuses.
+ * @param pages whether people get them too, as error pages
+ */
+export function problems(codes: readonly RefusalCode[], statuses: readonly number[], pages: boolean): Responses {
   const responses: Responses = {};
   for (const code of codes) {
     const { status, detail, error } = answers[code];
     addExample(responses, status, code, problem(status, detail, error));
-    if (challenged.has(code)) {
-      Object.assign(responses[status] as Response, {
-        headers: { 'WWW-Authenticate': { type: 'string', description: 'A Bearer challenge (RFC 6750 3)' } },
-      });
-    }
+    if (challenged.has(code)) addHeader(responses, status, 'WWW-Authenticate', 'A Bearer challenge (RFC 6750 3)');
   }
   for (const status of statuses) addExample(responses, status, 'general', problem(status));
-  if (responses[503] !== undefined) {
-    responses[503].headers = { 'Retry-After': { type: 'integer', description: 'Seconds to wait' } };
+  for (const status of [429, 503]) addHeader(responses, status, 'Retry-After', 'Seconds to wait');
+  addHeader(responses, 415, 'Accept', 'The kinds of body that are taken');
+  if (pages) {
+    for (const [status, response] of Object.entries(responses)) {
+      if (status !== '401') response.content = { ...response.content, ...page('').content };
+    }
   }
   return responses;
 }
@@ -91,4 +98,17 @@ function addExample(responses: Responses, status: number, name: string, value: u
   };
   const examples = responses[status].content?.['application/json']?.examples ?? {};
   examples[name] = { value };
+}
+
+function addHeader(responses: Responses, status: number, name: string, description: string): void {
+  const response = responses[status];
+  if (response !== undefined) response.headers = { ...response.headers, [name]: { type: 'string', description } };
+}
+
+/** The same answer, with the cookies that it sets or ends. */
+export function settingCookies(response: Response): Response {
+  return {
+    ...response,
+    headers: { ...response.headers, 'Set-Cookie': { type: 'string', description: 'The cookies' } },
+  };
 }

@@ -1,8 +1,6 @@
-import { accessSync, constants } from 'node:fs';
 import { basename, dirname, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import fastifyStatic from '@fastify/static';
-import { Misconfiguration } from '../../misconfiguration.ts';
 import type { App } from '../types.ts';
 
 /** A file of our own `assets/`. */
@@ -11,10 +9,8 @@ export const own = (name: string) => fileURLToPath(new URL(`../assets/${name}`, 
 /**
  * Styles, scripts and pictures: the only answers that a browser may keep.
  * @param themeFile replaces `theme.css`
- * @throws {Misconfiguration} when it cannot be read
  */
 export function addAssets(app: App, themeFile: string | undefined): void {
-  if (themeFile !== undefined) requireReadable(themeFile);
   serveFiles(app, '/assets', {
     'pico.css': fileURLToPath(import.meta.resolve('@picocss/pico/css/pico.classless.min.css')),
     'janua.css': own('janua.css'),
@@ -36,12 +32,4 @@ export function serveFiles(app: App, prefix: string, files: Readonly<Record<stri
 /** Must be added once, before files are served. An hour, then asked again by its ETag: a changed theme needs no new address. */
 export function addFileServing(app: App): void {
   app.register(fastifyStatic, { serve: false, maxAge: '1h', dotfiles: 'allow' });
-}
-
-function requireReadable(themeFile: string): void {
-  try {
-    accessSync(themeFile, constants.R_OK);
-  } catch {
-    throw new Misconfiguration('THEME_FILE: the file cannot be read.');
-  }
 }

@@ -6,7 +6,7 @@ import type { Cookies } from '../cookies.ts';
 import { acceptedBodyTypes } from '../hooks/bodies.ts';
 import { loginMessage } from '../login-messages.ts';
 import { safeNext } from '../next.ts';
-import { json, object, page, redirect } from '../openapi/responses.ts';
+import { json, object, page, redirect, settingCookies } from '../openapi/responses.ts';
 import type { App } from '../types.ts';
 
 const tokenSchema = object(
@@ -89,6 +89,7 @@ export function addLoginRoutes(app: App, { identity, cookies }: { identity: Iden
       url,
       {
         attachValidation: true,
+        preValidation: async ({ body }) => dropOddFields(body),
         config: {
           refusals: [
             'invalid-credentials',
@@ -108,23 +109,24 @@ export function addLoginRoutes(app: App, { identity, cookies }: { identity: Iden
           consumes: [...acceptedBodyTypes],
           body: loginBody,
           response: {
-            200: json('A session was started', tokenSchema, {
-              access_token: 'janua_QxZ2…',
-              token_type: 'bearer',
-              expires_in: 604_800,
-            }),
+            200: settingCookies(
+              json('A session was started', tokenSchema, {
+                access_token: 'janua_QxZ2…',
+                token_type: 'bearer',
+                expires_in: 604_800,
+              }),
+            ),
             ...(url.startsWith('/api/')
               ? {}
-              : { 303: redirect('Pages: home or `next`; back to the login page when refused') }),
+              : { 303: settingCookies(redirect('Pages: home or `next`; back to the login page when refused')) }),
           },
         },
       },
       async (request, reply) => {
         const inQuery = parameters.some((name) => name !== 'next' && name in (request.query as object));
+        if (hasOtherGrantType(request.body)) throw new Refusal('unsupported-grant-type');
         if (request.validationError || inQuery) throw new Refusal('incomplete-login');
-        const { username, password, grant_type: grantType, scope, next } = request.body;
-        if (grantType !== undefined && grantType !== '' && grantType !== 'password')
-          throw new Refusal('unsupported-grant-type');
+        const { username, password, scope, next } = request.body;
 
         const { user, session, wasSignedIn } = await identity.logIn({
           username,
@@ -143,4 +145,21 @@ export function addLoginRoutes(app: App, { identity, cookies }: { identity: Iden
       },
     );
   }
+}
+
+/** A value that is no text cannot be followed, or ask for anything; it must not stop a login either. Two of a kind do (RFC 6749 3.2). */
+function dropOddFields(body: unknown): void {
+  if (!isObject(body)) return;
+  if (typeof body.next !== 'string') delete body.next;
+  if (typeof body.scope !== 'string' && !Array.isArray(body.scope)) delete body.scope;
+}
+
+/** An empty value counts as none (RFC 6749 3.2), two as a mistake in the request. */
+function hasOtherGrantType(body: unknown): boolean {
+  if (!isObject(body) || Array.isArray(body.grant_type)) return false;
+  return body.grant_type !== undefined && body.grant_type !== '' && body.grant_type !== 'password';
+}
+
+function isObject(body: unknown): body is Record<string, unknown> {
+  return typeof body === 'object' && body !== null;
 }

@@ -1,6 +1,6 @@
 import type { Identity } from '../../identity/identity.ts';
 import { loginPath } from '../login-messages.ts';
-import { json, object, redirect } from '../openapi/responses.ts';
+import { json, object, redirect, settingCookies } from '../openapi/responses.ts';
 import type { App } from '../types.ts';
 
 const logoutSchema = object('The session has ended', { detail: { type: 'string' } });
@@ -17,10 +17,12 @@ export function addLogoutRoutes(app: App, { identity }: { identity: Identity }):
           tags: ['Sign in'],
           security: [{ session: [] }, { password: [] }],
           response: {
-            200: json('The session has ended', logoutSchema, { detail: 'Logged out' }),
+            200: settingCookies(json('The session has ended', logoutSchema, { detail: 'Logged out' })),
             ...(url.startsWith('/api/')
               ? {}
-              : { 303: redirect('Pages: to the login page, with message 1 when there was no session') }),
+              : {
+                  303: settingCookies(redirect('Pages: to the login page, with message 1 when there was no session')),
+                }),
           },
         },
       },

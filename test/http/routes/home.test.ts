@@ -29,6 +29,9 @@ test('signed out: to the login page, without next, or 401 where JSON was asked f
   const page = await janua.app.inject({ url: '/auth/home' });
   assert.equal(page.statusCode, 303);
   assert.equal(page.headers.location, '/auth/login?state=2');
+  for (const url of ['/auth/home?a=b', '/auth/hom%65']) {
+    assert.equal((await janua.app.inject({ url })).headers.location, '/auth/login?state=2');
+  }
   const program = await janua.app.inject({ url: '/auth/home', headers: asJson });
   assert.equal(program.statusCode, 401);
   assert.equal(program.json().detail, 'Not authenticated');

@@ -241,6 +241,19 @@ for (const face of loginFaces) {
       });
     }
 
+    if (face.name.includes('json body')) {
+      test('a next or a scope that is no text is as good as none; a grant type that is no text is not supported', async () => {
+        for (const fields of [{ next: null }, { next: 5 }, { next: {} }, { scope: null }, { scope: 1 }]) {
+          assert.ok(sessionCookie(await attempt({ ...good, ...fields })), JSON.stringify(fields));
+        }
+        for (const grantType of [null, 1, {}]) {
+          const answer = await attempt({ ...good, grant_type: grantType });
+          if (face.format === 'json') assert.equal(answer.json().error, 'unsupported_grant_type');
+          else assert.equal(answer.headers.location, '/auth/login?state=3');
+        }
+      });
+    }
+
     test('unknown fields are ignored, a scope is answered by none', async () => {
       const answer = await attempt({
         ...good,
@@ -259,6 +272,15 @@ for (const face of loginFaces) {
         const failed = await attempt({ ...good, password: 'wrong', next: '/admin/me?a=b' });
         assert.equal(failed.headers.location, '/auth/login?state=3&next=%2Fadmin%2Fme%3Fa%3Db');
       });
+
+      for (const next of [['/a', '/b'], `/${'é'.repeat(2000)}`, '/a'.repeat(5000), '']) {
+        test(`a next that is too long, or two, is dropped, and the login still works: ${String(next).slice(0, 20)}`, async () => {
+          const answer = await attempt({ ...good, next });
+          assert.equal(answer.headers.location, '/auth/home');
+          assert.ok(sessionCookie(answer));
+          assert.equal((await attempt({ ...good, password: 'wrong', next })).headers.location, '/auth/login?state=3');
+        });
+      }
 
       test('an unsafe next is dropped, and the login still works', async () => {
         const answer = await attempt({ ...good, next: '//evil.example' });
@@ -290,7 +312,7 @@ describe('what is not a login', () => {
         const page = await janua.app.inject({ method: 'POST', url });
         assert.equal(page.headers.location, '/auth/login?state=3');
       }
-      for (const headers of [{}, { 'content-type': 'application/json' }]) {
+      for (const headers of [{}, { 'content-type': 'application/json' }, { 'content-type': 'text/plain' }]) {
         const answer = await janua.app.inject({
           method: 'POST',
           url,
@@ -323,9 +345,9 @@ describe('what is not a login', () => {
       }
     }
 
-    test(`POST ${url} with more than 16 KiB is 413, with broken JSON 400`, async () => {
+    test(`POST ${url} with more than 64 KiB is 413, with broken JSON 400`, async () => {
       const headers = { 'content-type': 'application/json', 'x-expected-format': 'application/json' };
-      const large = await janua.app.inject({ method: 'POST', url, headers, payload: ' '.repeat(16_385) });
+      const large = await janua.app.inject({ method: 'POST', url, headers, payload: ' '.repeat(65_537) });
       assert.equal(large.statusCode, 413);
       assert.equal(typeof large.json().detail, 'string');
       for (const payload of ['{', '{"username":', '{"__proto__":{"username":"a"}}', '\u0000']) {
@@ -333,6 +355,17 @@ describe('what is not a login', () => {
         assert.equal(broken.statusCode, 400, payload);
         assert.equal(typeof broken.json().detail, 'string');
       }
+    });
+
+    test(`POST ${url} with JSON that is not UTF-8 is 400`, async () => {
+      const headers = { 'content-type': 'application/json', 'x-expected-format': 'application/json' };
+      const payload = Buffer.from(
+        JSON.stringify({ username: ann.username, password: '?' }).replace('?', '\xff'),
+        'latin1',
+      );
+      const answer = await janua.app.inject({ method: 'POST', url, headers, payload });
+      assert.equal(answer.statusCode, 400);
+      assert.equal(answer.json().error, undefined);
     });
 
     for (const payload of ['null', '1', '"text"', '[]', '[{"username":"a"}]']) {

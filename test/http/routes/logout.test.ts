@@ -70,6 +70,7 @@ for (const face of logoutFaces) {
         ['application/x-www-form-urlencoded', 'a=b'],
         ['application/json', '{}'],
         ['application/json', ''],
+        ['text/plain', ''],
       ] as const) {
         const { cookie } = await logIn(janua.app);
         await logOut({ ...cookie, 'content-type': type }, payload);
