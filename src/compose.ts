@@ -1,10 +1,10 @@
-import { sql } from 'kysely';
 import pino, { type Logger } from 'pino';
 import manifest from '../package.json' with { type: 'json' };
 import { originOf } from './config/origin.ts';
 import type { Settings } from './config/settings.ts';
 import { openDatabase } from './database/database.ts';
 import { loadBrowserKey } from './database/keys.ts';
+import { sql } from './database/kysely.ts';
 import { migrate } from './database/migrations.ts';
 import { createSqlDirectory } from './directory/sql-directory.ts';
 import type { App } from './http/types.ts';

@@ -1,5 +1,5 @@
-import { Kysely } from 'kysely';
 import { Misconfiguration } from '../misconfiguration.ts';
+import { Kysely } from './kysely.ts';
 import type { Tables } from './schema.ts';
 import { createSqliteDialect } from './sqlite.ts';
 

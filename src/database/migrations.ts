@@ -1,4 +1,5 @@
-import { type Kysely, type Migration, Migrator } from 'kysely';
+import type { Migration } from 'kysely';
+import { type Kysely, Migrator } from './kysely.ts';
 import type { Tables } from './schema.ts';
 
 /** In order of their names; one that was released is never changed. */

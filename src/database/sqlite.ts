@@ -1,9 +1,10 @@
 import { closeSync, mkdirSync, openSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite';
-import { type Dialect, type SqliteDatabase, SqliteDialect, type SqliteStatement } from 'kysely';
+import type { Dialect, SqliteDatabase, SqliteStatement } from 'kysely';
 import { Misconfiguration } from '../misconfiguration.ts';
 import { Unavailable } from '../unavailable.ts';
+import { SqliteDialect } from './kysely.ts';
 
 /** Milliseconds that a statement waits for another process's write; the event loop waits with it. */
 const busyTimeout = 250;
