@@ -37,9 +37,15 @@ function openFile(path: string): DatabaseSync {
 /** What Kysely's SQLite dialect expects of a driver, on `node:sqlite`. Statements are prepared once for each text. */
 function adapt(database: DatabaseSync): SqliteDatabase {
   const prepared = new Map<string, SqliteStatement>();
+  const snapshot = createSharedSnapshot(database);
   return {
-    close: () => database.close(),
+    close() {
+      snapshot.end();
+      database.close();
+    },
     prepare(sql) {
+      if (sql.startsWith('select')) guarded(snapshot.begin);
+      else guarded(snapshot.end);
       let statement = prepared.get(sql);
       if (statement === undefined) {
         statement = guarded(() => adaptStatement(database.prepare(sql)));
@@ -48,6 +54,32 @@ function adapt(database: DatabaseSync): SqliteDatabase {
       }
       return statement;
     },
+  };
+}
+
+/**
+ * One read transaction for all reads of a turn of the event loop: taking and giving back the lock costs more than the read.
+ * Whatever is read in a turn was asked for before it began, so that nothing older is seen than without it. A write ends it first.
+ */
+function createSharedSnapshot(database: DatabaseSync): { begin(): void; end(): void } {
+  const begin = database.prepare('begin');
+  const commit = database.prepare('commit');
+  let open = false;
+
+  function end(): void {
+    if (!open) return;
+    open = false;
+    commit.run();
+  }
+
+  return {
+    begin() {
+      if (open || database.isTransaction) return;
+      begin.run();
+      open = true;
+      setImmediate(end);
+    },
+    end,
   };
 }
 

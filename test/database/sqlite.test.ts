@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { after, before, test } from 'node:test';
+import { setImmediate } from 'node:timers/promises';
 import { openDatabase } from '../../src/database/database.ts';
 import { loadBrowserKey } from '../../src/database/keys.ts';
 import { migrate } from '../../src/database/migrations.ts';
@@ -69,4 +70,32 @@ test('while another process holds the file: reading goes on, a login is 503 and 
   other.exec('ROLLBACK');
   other.close();
   assert.equal((await logIn()).statusCode, 200);
+});
+
+test('what another process writes is seen in the next turn, and reads hold no lock beyond theirs', async () => {
+  const path = join(folder, 'seen.db');
+  const database = openDatabase(`sqlite:${path}`);
+  await migrate(database);
+  const other = new DatabaseSync(path);
+  const count = async () => (await database.selectFrom('janua_keys').select('name').execute()).length;
+  for (let written = 0; written < 5; written++) {
+    assert.equal(await count(), written);
+    assert.equal(await count(), written);
+    await setImmediate();
+    other.exec(`insert into janua_keys values ('key-${written}', 'x')`);
+    assert.deepEqual(
+      { ...other.prepare('pragma wal_checkpoint(truncate)').get() },
+      { busy: 0, log: 0, checkpointed: 0 },
+    );
+  }
+  await count();
+  await database.insertInto('janua_keys').values({ name: 'own', value: 'x' }).execute();
+  assert.equal(
+    other.prepare("select name from janua_keys where name = 'own'").all().length,
+    1,
+    'a write is committed at once',
+  );
+  assert.equal(await count(), 6);
+  other.close();
+  await database.destroy();
 });
