@@ -69,7 +69,8 @@ function createSharedSnapshot(database: DatabaseSync): { begin(): void; end(): v
   function end(): void {
     if (!open) return;
     open = false;
-    commit.run();
+    // SQLite may have ended it by itself, after a fault of the disk; nobody could catch that here.
+    if (database.isTransaction) commit.run();
   }
 
   return {
