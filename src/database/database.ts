@@ -1,17 +1,80 @@
 import { Misconfiguration } from '../misconfiguration.ts';
+import type { StoreWatch } from '../store-watch.ts';
 import { Kysely } from './kysely.ts';
 import type { Tables } from './schema.ts';
-import { createSqliteDialect } from './sqlite.ts';
+import type { Patience } from './server-driver.ts';
 
 export type Database = Kysely<Tables>;
 
+/** What decides how something is said in SQL. MariaDB speaks as MySQL does. */
+export type Engine = 'sqlite' | 'postgres' | 'mysql';
+
+export interface OpenDatabase {
+  readonly database: Database;
+  readonly engine: Engine;
+  /** Gives everything until `work` is done this many milliseconds a step. */
+  withPatience(milliseconds: number, work: () => Promise<void>): Promise<void>;
+  /** @throws {Unavailable} while the database cannot be reached, or its file is no longer the one that was opened */
+  check(): Promise<void>;
+}
+
+export interface DatabaseOptions {
+  /** Most connections at the same time, to a server. */
+  readonly connections: number;
+  /** Longest that a step may take, in milliseconds. */
+  readonly timeout: number;
+  readonly watch: StoreWatch;
+}
+
+const engines: Readonly<Record<string, Engine>> = {
+  'sqlite:': 'sqlite',
+  'postgres:': 'postgres',
+  'postgresql:': 'postgres',
+  'mysql:': 'mysql',
+  'mariadb:': 'mysql',
+};
+
+const wrongUrl =
+  'DATABASE_URL must be sqlite: and a path, such as sqlite:./data/janua.db, or postgres://, mysql:// or mariadb:// ' +
+  'and USER:PASSWORD@HOST:PORT/DATABASE.';
+
+/** @throws {Misconfiguration} for a URL that names no database */
+export function engineOf(url: string): Engine {
+  const engine = engines[/^[a-z]+:/.exec(url)?.[0] ?? ''];
+  const complete = engine === 'sqlite' ? url !== 'sqlite:' : /^[a-z]+:\/\//.test(url) && URL.canParse(url);
+  if (engine === undefined || !complete) throw new Misconfiguration(wrongUrl);
+  return engine;
+}
+
 /**
- * Opens the database that a URL names.
+ * Opens the database that a URL names. A server is connected to only when it is needed first.
  * @throws {Misconfiguration} for a URL that names none, or a file that cannot be opened
  */
-export function openDatabase(url: string): Database {
-  const [, path] = /^sqlite:(.+)$/.exec(url) ?? [];
-  if (path === undefined)
-    throw new Misconfiguration('DATABASE_URL must be sqlite: and a path, such as sqlite:./data/janua.db.');
-  return new Kysely<Tables>({ dialect: createSqliteDialect(path) });
+export async function openDatabase(
+  url: string,
+  { connections, timeout, watch }: DatabaseOptions,
+): Promise<OpenDatabase> {
+  const engine = engineOf(url);
+  const patience: Patience = { milliseconds: timeout };
+  if (engine === 'sqlite') {
+    const { openSqlite } = await import('./sqlite.ts');
+    const { dialect, ...file } = openSqlite(url.slice('sqlite:'.length), watch);
+    return { database: new Kysely<Tables>({ dialect }), engine, ...file };
+  }
+  // Only the client that is used is loaded.
+  const dialect =
+    engine === 'postgres'
+      ? (await import('./postgres.ts')).createPostgresDialect(url, connections, patience, watch)
+      : (await import('./mysql.ts')).createMysqlDialect(url, connections, patience, watch);
+  return {
+    database: new Kysely<Tables>({ dialect }),
+    engine,
+    async withPatience(milliseconds, work) {
+      patience.milliseconds = milliseconds;
+      await work().finally(() => {
+        patience.milliseconds = timeout;
+      });
+    },
+    async check() {},
+  };
 }

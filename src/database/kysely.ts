@@ -2,6 +2,18 @@ import { createRequire } from 'node:module';
 import type * as kysely from 'kysely';
 
 /** Kysely as CommonJS: its three hundred ES modules take 90 ms more to load, at every start and for every command. */
-export const { Kysely, Migrator, SqliteDialect, sql }: typeof kysely = createRequire(import.meta.url)('kysely');
+export const {
+  Kysely,
+  Migrator,
+  MysqlAdapter,
+  MysqlIntrospector,
+  MysqlQueryCompiler,
+  PostgresAdapter,
+  PostgresIntrospector,
+  PostgresQueryCompiler,
+  SqliteAdapter,
+  SqliteDialect,
+  sql,
+}: typeof kysely = createRequire(import.meta.url)('kysely');
 
 export type Kysely<Tables> = kysely.Kysely<Tables>;

@@ -11,6 +11,8 @@ export function prepareLookup<Row>(
 ): (value: string) => Promise<Row | undefined> {
   const compiled = build('').compile();
   return async (value) => {
+    // PostgreSQL holds no text with NUL in it, and takes the question for broken.
+    if (value.includes('\0')) return undefined;
     const { rows } = await database.executeQuery<Row>({ ...compiled, parameters: [value] });
     return rows[0];
   };

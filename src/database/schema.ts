@@ -3,8 +3,8 @@ import type { Generated } from 'kysely';
 /** 0 or 1: no boolean type is common to all databases. */
 type Flag = number;
 
-/** Milliseconds since 1970. */
-type Time = number;
+/** Milliseconds since 1970. PostgreSQL's client gives a bigint as text. */
+type Time = number | string;
 
 export interface UsersTable {
   id: string;
@@ -21,10 +21,12 @@ export interface UsersTable {
 export interface SessionsTable {
   id: string;
   user_id: string;
+  password_fingerprint: string;
   cookie_hash: string;
   token_hash: string;
   created_at: Time;
   last_seen_at: Time;
+  expires_at: Time;
 }
 
 /** Keys that the server made for itself. */
@@ -34,9 +36,17 @@ export interface KeysTable {
   value: string;
 }
 
+/** Work that only one of many processes does: whoever moved the time on has it until then. */
+export interface LeasesTable {
+  name: string;
+  expires_at: Time;
+}
+
 /** Our own tables. Their names carry a prefix, since they may stand beside a team's own. */
 export interface Tables {
   janua_users: UsersTable;
   janua_sessions: SessionsTable;
   janua_keys: KeysTable;
+  janua_leases: LeasesTable;
+  janua_migrations: { name: string };
 }

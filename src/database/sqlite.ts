@@ -1,10 +1,14 @@
-import { closeSync, mkdirSync, openSync } from 'node:fs';
+import { closeSync, existsSync, mkdirSync, openSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite';
 import type { Dialect, SqliteDatabase, SqliteStatement } from 'kysely';
 import { Misconfiguration } from '../misconfiguration.ts';
+import type { AccessKind, StoreWatch } from '../store-watch.ts';
 import { Unavailable } from '../unavailable.ts';
-import { SqliteDialect } from './kysely.ts';
+import { accessOf } from './access.ts';
+import type { OpenDatabase } from './database.ts';
+import { classify, databaseUnavailable } from './errors.ts';
+import { SqliteAdapter, SqliteDialect } from './kysely.ts';
 
 /** Milliseconds that a statement waits for another process's write; the event loop waits with it. */
 const busyTimeout = 250;
@@ -14,15 +18,44 @@ const busyTimeout = 250;
  * Every acknowledged write is on the disk (`synchronous=FULL`): a logout must not come undone with the power.
  * @throws {Misconfiguration} when the file cannot be opened for writing
  */
-export function createSqliteDialect(path: string): Dialect {
-  const database = openFile(path);
-  return new SqliteDialect({ database: adapt(database) });
+export function openSqlite(
+  path: string,
+  watch: StoreWatch,
+): { dialect: Dialect } & Pick<OpenDatabase, 'withPatience' | 'check'> {
+  const file = openFile(path);
+  const opened = identityOf(path);
+  const setTimeout = (milliseconds: number) => file.exec(`pragma busy_timeout = ${milliseconds}`);
+  const adapter = new SqliteAdapter();
+  // SQLite's DDL is transactional, and the write lock that a transaction takes keeps two migrations apart.
+  Object.defineProperty(adapter, 'supportsTransactionalDdl', { value: true });
+  const dialect = new SqliteDialect({ database: adapt(file, watch) });
+  dialect.createAdapter = () => adapter;
+  return {
+    dialect,
+    async withPatience(milliseconds, work) {
+      setTimeout(milliseconds);
+      await work().finally(() => setTimeout(busyTimeout));
+    },
+    async check() {
+      if (identityOf(path) === opened) return;
+      const gone = databaseUnavailable(new Error('the file was removed or replaced while it was open'));
+      watch.failed('write', gone);
+      throw gone;
+    },
+  };
+}
+
+/** Tells a file from another one that took its place. */
+function identityOf(path: string): string | undefined {
+  if (path === ':memory:') return undefined;
+  const stats = statSync(path, { throwIfNoEntry: false });
+  return stats && `${stats.dev}:${stats.ino}`;
 }
 
 function openFile(path: string): DatabaseSync {
   try {
     if (path !== ':memory:') {
-      mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+      makeFolder(dirname(path));
       closeSync(openSync(path, 'a', 0o600));
     }
     const database = new DatabaseSync(path, { timeout: busyTimeout });
@@ -34,21 +67,36 @@ function openFile(path: string): DatabaseSync {
   }
 }
 
+/** One folder at a time: Node's own `recursive` never returns where folders cannot be made, as below /proc. */
+function makeFolder(path: string): void {
+  if (existsSync(path)) return;
+  makeFolder(dirname(path));
+  try {
+    mkdirSync(path, { mode: 0o700 });
+  } catch (error) {
+    if (!existsSync(path)) throw error;
+  }
+}
+
+type Guard = ReturnType<typeof createGuard>;
+
 /** What Kysely's SQLite dialect expects of a driver, on `node:sqlite`. Statements are prepared once for each text. */
-function adapt(database: DatabaseSync): SqliteDatabase {
+function adapt(database: DatabaseSync, watch: StoreWatch): SqliteDatabase {
   const prepared = new Map<string, SqliteStatement>();
   const snapshot = createSharedSnapshot(database);
+  const guarded = createGuard(watch);
   return {
     close() {
       snapshot.end();
       database.close();
     },
     prepare(sql) {
-      if (sql.startsWith('select')) guarded(snapshot.begin);
-      else guarded(snapshot.end);
+      guarded('read', sql.startsWith('select') ? snapshot.begin : snapshot.end);
       let statement = prepared.get(sql);
       if (statement === undefined) {
-        statement = guarded(() => adaptStatement(database.prepare(sql)));
+        // Whoever begins a transaction is going to write: taking the lock later could find the snapshot outdated.
+        const text = sql === 'begin' ? 'begin immediate' : sql;
+        statement = guarded('read', () => adaptStatement(database.prepare(text), accessOf(sql), guarded));
         if (sql === 'rollback') statement = adaptRollback(database, statement);
         prepared.set(sql, statement);
       }
@@ -90,24 +138,27 @@ function adaptRollback(database: DatabaseSync, statement: SqliteStatement): Sqli
   return { ...statement, run: (parameters) => (database.isTransaction ? statement.run(parameters) : ended) };
 }
 
-function adaptStatement(statement: StatementSync): SqliteStatement {
+function adaptStatement(statement: StatementSync, kind: AccessKind, guarded: Guard): SqliteStatement {
   const values = (parameters: readonly unknown[]) => parameters as SQLInputValue[];
   return {
     reader: statement.columns().length > 0,
-    all: (parameters) => guarded(() => statement.all(...values(parameters))),
-    run: (parameters) => guarded(() => statement.run(...values(parameters))),
-    iterate: (parameters) => guarded(() => statement.iterate(...values(parameters))),
+    all: (parameters) => guarded(kind, () => statement.all(...values(parameters))),
+    run: (parameters) => guarded(kind, () => statement.run(...values(parameters))),
+    iterate: (parameters) => guarded(kind, () => statement.iterate(...values(parameters))),
   };
 }
 
-/** SQLite's primary result codes that mean "not now" and not "wrong": busy, locked, read-only, I/O error, corrupt, full, cannot open, not a database. */
-const notNow = new Set([5, 6, 8, 10, 11, 13, 14, 26]);
-
-function guarded<T>(work: () => T): T {
-  try {
-    return work();
-  } catch (error) {
-    const code = error instanceof Error && 'errcode' in error ? Number(error.errcode) & 0xff : undefined;
-    throw code !== undefined && notNow.has(code) ? new Unavailable('The database', 5, error) : error;
-  }
+/** Turns what SQLite cannot do now into `Unavailable`, and keeps the watch informed. */
+function createGuard(watch: StoreWatch) {
+  return <T>(kind: AccessKind, work: () => T): T => {
+    try {
+      const result = work();
+      watch.succeeded(kind);
+      return result;
+    } catch (error) {
+      const classified = classify(error);
+      if (classified instanceof Unavailable) watch.failed(kind, classified);
+      throw classified;
+    }
+  };
 }

@@ -1,0 +1,55 @@
+import { Unavailable } from '../unavailable.ts';
+
+/** How the database is called in answers, logs and `/health/ready`. */
+export const databasePart = 'The database';
+
+/** Seconds after which another try makes sense. */
+const retryAfter = 5;
+
+export const databaseUnavailable = (cause: unknown) => new Unavailable(databasePart, retryAfter, cause);
+
+/** What the three client libraries tell of an error: SQLite's result code, MySQL's number, the SQLSTATE of a server. */
+interface DatabaseError {
+  readonly errcode?: unknown;
+  readonly errno?: unknown;
+  readonly sqlState?: unknown;
+  readonly code?: unknown;
+}
+
+const isDatabaseError = (error: unknown): error is DatabaseError => error instanceof Error;
+
+/** Two rows with the same key. */
+export function isDuplicate(error: unknown): boolean {
+  if (!isDatabaseError(error)) return false;
+  return error.errcode === 1555 || error.errcode === 2067 || error.errno === 1062 || error.code === '23505';
+}
+
+export function isMissingTable(error: unknown): boolean {
+  if (!isDatabaseError(error)) return false;
+  const missingInSqlite = error.errcode === 1 && /^no such table/.test(String((error as Error).message));
+  return missingInSqlite || error.errno === 1146 || error.code === '42P01';
+}
+
+/** SQLite's primary result codes that mean "not now" and not "wrong": busy, locked, read-only, I/O error, corrupt, full, cannot open, not a database. */
+const notNowInSqlite = new Set([5, 6, 8, 10, 11, 13, 14, 26]);
+
+/**
+ * SQLSTATE classes that mean that the statement is wrong: data, integrity, syntax or access rule, cardinality (PostgreSQL,
+ * appendix A; ISO/IEC 9075-2). Everything else, no SQLSTATE included, is a server that cannot do it now.
+ */
+const wrongStatement = new Set(['21', '22', '23', '42']);
+
+/** What a server answers when the account may not: `insufficient_privilege`, and MySQL's three of its kind. */
+const denied = new Set<unknown>(['42501', 1044, 1142, 1143]);
+
+/** The error itself when the statement was wrong, else `Unavailable`. */
+export function classify(error: unknown): unknown {
+  if (error instanceof Unavailable || !isDatabaseError(error)) return error;
+  if (error instanceof TypeError) return error;
+  if (error.errcode !== undefined) {
+    return notNowInSqlite.has(Number(error.errcode) & 0xff) ? databaseUnavailable(error) : error;
+  }
+  const state = typeof error.sqlState === 'string' ? error.sqlState : error.code;
+  const isWrong = typeof state === 'string' && /^[0-9A-Z]{5}$/.test(state) && wrongStatement.has(state.slice(0, 2));
+  return isWrong && !denied.has(state) && !denied.has(error.errno) ? error : databaseUnavailable(error);
+}

@@ -1,0 +1,25 @@
+import type { Database } from './database.ts';
+import { isDuplicate } from './errors.ts';
+
+/**
+ * Whether this process has the work of that name until `until`: of many that ask in the meantime, one is told yes.
+ * Times are milliseconds since 1970; the clocks of the processes should agree to within the length of a lease.
+ */
+export async function claimLease(database: Database, name: string, now: number, until: number): Promise<boolean> {
+  const { numUpdatedRows } = await database
+    .updateTable('janua_leases')
+    .set({ expires_at: until })
+    .where('name', '=', name)
+    .where('expires_at', '<=', now)
+    .executeTakeFirst();
+  if (numUpdatedRows > 0n) return true;
+  const known = await database.selectFrom('janua_leases').select('name').where('name', '=', name).executeTakeFirst();
+  if (known !== undefined) return false;
+  try {
+    await database.insertInto('janua_leases').values({ name, expires_at: until }).execute();
+    return true;
+  } catch (error) {
+    if (isDuplicate(error)) return false;
+    throw error;
+  }
+}

@@ -1,0 +1,83 @@
+import type { Dialect, QueryResult } from 'kysely';
+import { createPool, type PoolConnection, type PoolOptions, type ResultSetHeader, type RowDataPacket } from 'mysql2';
+import { Misconfiguration } from '../misconfiguration.ts';
+import type { StoreWatch } from '../store-watch.ts';
+import { MysqlAdapter, MysqlIntrospector, MysqlQueryCompiler } from './kysely.ts';
+import { createServerDriver, type Patience, type ServerConnection, type ServerPool } from './server-driver.ts';
+
+/**
+ * MySQL and MariaDB by `mysql2`. `?ssl=on` asks for TLS with a checked certificate, `?socket=PATH` for a local socket.
+ * @throws {Misconfiguration} for a URL that cannot be read
+ */
+export function createMysqlDialect(url: string, connections: number, patience: Patience, watch: StoreWatch): Dialect {
+  const pool = openPool({ ...readUrl(url), connectionLimit: connections, connectTimeout: patience.milliseconds });
+  return {
+    createAdapter: () => new MysqlAdapter(),
+    createDriver: () => createServerDriver(pool, patience, watch),
+    createIntrospector: (db) => new MysqlIntrospector(db),
+    createQueryCompiler: () => new MysqlQueryCompiler(),
+  };
+}
+
+function readUrl(text: string): PoolOptions {
+  const { hostname, port, username, password, pathname, searchParams } = new URL(text);
+  const { ssl = 'off', socket, ...unknown } = Object.fromEntries(searchParams);
+  const database = decodeURIComponent(pathname.slice(1));
+  if (Object.keys(unknown).length > 0 || !['on', 'off'].includes(ssl) || database === '') {
+    throw new Misconfiguration(
+      'DATABASE_URL must be mysql://USER:PASSWORD@HOST:PORT/DATABASE; ?ssl=on and ?socket=PATH may follow.',
+    );
+  }
+  return {
+    host: hostname.replace(/^\[|\]$/g, ''),
+    port: port === '' ? 3306 : Number(port),
+    user: decodeURIComponent(username),
+    password: decodeURIComponent(password),
+    database,
+    charset: 'utf8mb4',
+    ...(socket === undefined ? {} : { socketPath: socket }),
+    ...(ssl === 'on' ? { ssl: {} } : {}),
+  };
+}
+
+function openPool(options: PoolOptions): ServerPool {
+  const pool = createPool(options);
+  return {
+    async connect() {
+      const { promise, resolve, reject } = Promise.withResolvers<PoolConnection>();
+      pool.getConnection((error, connection) => (error ? reject(error) : resolve(connection)));
+      return adapt(await promise);
+    },
+    async end() {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      pool.end(() => resolve());
+      await promise;
+    },
+  };
+}
+
+function adapt(connection: PoolConnection): ServerConnection {
+  return {
+    async query(sql, parameters) {
+      const { promise, resolve, reject } = Promise.withResolvers<QueryResult<never>>();
+      const answer = (error: Error | null, result: RowDataPacket[] | RowDataPacket[][] | ResultSetHeader) =>
+        error ? reject(error) : resolve(toResult(result));
+      // With parameters as a prepared statement: they never become part of its text, whatever the server's sql_mode is.
+      if (parameters.length === 0) connection.query(sql, answer as never);
+      else connection.execute(sql, parameters.map(toParameter), answer as never);
+      return promise;
+    },
+    release: () => connection.release(),
+    destroy: () => connection.destroy(),
+  };
+}
+
+/** mysql2 sends numbers as floating point, which LIMIT refuses and large keys would not survive. */
+function toParameter(value: unknown): string | null {
+  return value === null || value === undefined ? null : String(value);
+}
+
+function toResult(result: unknown): QueryResult<never> {
+  if (Array.isArray(result)) return { rows: result as never[] };
+  return { rows: [], numAffectedRows: BigInt((result as ResultSetHeader).affectedRows) };
+}

@@ -1,0 +1,60 @@
+import type { Dialect } from 'kysely';
+import pg from 'pg';
+import type { StoreWatch } from '../store-watch.ts';
+import { PostgresAdapter, PostgresIntrospector, PostgresQueryCompiler } from './kysely.ts';
+import { createServerDriver, type Patience, type ServerConnection, type ServerPool } from './server-driver.ts';
+
+/**
+ * PostgreSQL by `pg`, which reads the URL as libpq would: `sslmode=verify-full&sslrootcert=…` for TLS, `host=/run/postgresql`
+ * for a socket.
+ */
+export function createPostgresDialect(
+  url: string,
+  connections: number,
+  patience: Patience,
+  watch: StoreWatch,
+): Dialect {
+  const pool = createPool(url, connections, patience);
+  return {
+    createAdapter: () => new PostgresAdapter(),
+    createDriver: () => createServerDriver(pool, patience, watch),
+    createIntrospector: (db) => new PostgresIntrospector(db),
+    createQueryCompiler: () => new PostgresQueryCompiler(),
+  };
+}
+
+function createPool(connectionString: string, max: number, { milliseconds }: Patience): ServerPool {
+  const pool = new pg.Pool({
+    connectionString,
+    max,
+    connectionTimeoutMillis: milliseconds,
+    keepAlive: true,
+    application_name: 'janua',
+  });
+  // A connection that breaks while nobody uses it leaves the pool; whoever needs one next opens another.
+  pool.on('error', () => {});
+  return {
+    async connect() {
+      return adapt(await pool.connect());
+    },
+    end: () => pool.end(),
+  };
+}
+
+function adapt(client: pg.PoolClient): ServerConnection {
+  // Without a listener an error between two queries would end the process; the next query fails anyway.
+  const ignore = () => {};
+  client.on('error', ignore);
+  const release = (destroy: boolean) => {
+    client.off('error', ignore);
+    client.release(destroy);
+  };
+  return {
+    async query(sql, parameters) {
+      const { rows, rowCount } = await client.query<never>(sql, [...parameters]);
+      return { rows, numAffectedRows: BigInt(rowCount ?? 0) };
+    },
+    release: () => release(false),
+    destroy: () => release(true),
+  };
+}

@@ -1,0 +1,40 @@
+import type { Unavailable } from './unavailable.ts';
+
+/** A disk that is full still reads: what works does not say that the rest does. */
+export type AccessKind = 'read' | 'write';
+
+/** Follows whether a store answers, and says so once for each change rather than once for each request. */
+export interface StoreWatch {
+  failed(kind: AccessKind, error: Unavailable): void;
+  succeeded(kind: AccessKind): void;
+}
+
+interface Log {
+  error(details: object, message: string): void;
+  info(details: object, message: string): void;
+}
+
+export function createStoreWatch(part: string, log: Log): StoreWatch {
+  const failing = new Set<AccessKind>();
+  let since = 0;
+
+  return {
+    failed(kind, { cause }) {
+      if (failing.size === 0) {
+        since = Date.now();
+        const reason = cause instanceof Error ? cause.message : undefined;
+        log.error({ event: 'store_unavailable', part, reason }, `${part} is unavailable`);
+      }
+      failing.add(kind);
+    },
+
+    succeeded(kind) {
+      if (failing.size === 0) return;
+      failing.delete(kind);
+      if (kind === 'write') failing.delete('read');
+      if (failing.size > 0) return;
+      const seconds = Math.round((Date.now() - since) / 1000);
+      log.info({ event: 'store_available', part, seconds }, `${part} is available again`);
+    },
+  };
+}
