@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import {
   type CredentialKind,
   createSecret,
@@ -13,7 +14,20 @@ import type { SessionRecord, SessionStore } from './store.ts';
 export interface Session {
   readonly id: string;
   readonly userId: string;
+  readonly passwordFingerprint: string;
 }
+
+/** A session as an administrator sees it. */
+export interface ListedSession {
+  readonly id: string;
+  readonly startedAt: Date;
+  /** To within a minute. */
+  readonly lastSeenAt: Date;
+  readonly expiresAt: Date;
+}
+
+/** Whose session it is to be, and with which password. */
+export type SessionOwner = Pick<Session, 'userId' | 'passwordFingerprint'>;
 
 /** A session that was just started, with its two credentials: the only moment at which they are known. */
 export interface StartedSession extends Session {
@@ -25,12 +39,14 @@ export interface StartedSession extends Session {
 
 export interface Sessions {
   /** Starts a session and ends those that it replaces, both or neither (ASVS 7.2.4). */
-  start(userId: string, replaced: readonly Session[]): Promise<StartedSession>;
+  start(owner: SessionOwner, replaced: readonly Session[]): Promise<StartedSession>;
   /** The living session that a credential belongs to. Counts as use of it. */
   find(kind: CredentialKind, credential: string): Promise<Session | undefined>;
   /** Ends sessions with every credential bound to them; false when none was left to end. */
-  end(sessions: readonly Session[]): Promise<boolean>;
+  end(sessions: readonly Pick<Session, 'id'>[]): Promise<boolean>;
   endAllOf(userId: string): Promise<number>;
+  /** The living sessions of a user, the latest first. */
+  listOf(userId: string): Promise<ListedSession[]>;
   /** Removes what is left of sessions that have expired, in small batches. */
   removeExpired(): Promise<void>;
 }
@@ -57,11 +73,11 @@ export function createSessions({
   // Written at most once a minute, and often enough for a short idle timeout to be kept.
   const touchInterval = Math.min(60_000, idleTimeout / 10);
 
-  const isAlive = ({ createdAt, lastSeenAt }: SessionRecord, time: number) =>
-    time < createdAt + lifetime && time < lastSeenAt + idleTimeout;
+  const endOf = (createdAt: number, lastSeenAt: number) => Math.min(createdAt + lifetime, lastSeenAt + idleTimeout);
+  const isAlive = ({ createdAt, lastSeenAt }: SessionRecord, time: number) => time < endOf(createdAt, lastSeenAt);
 
   return {
-    async start(userId, replaced) {
+    async start({ userId, passwordFingerprint }, replaced) {
       const id = createSessionId();
       const cookieSecret = createSecret();
       const tokenSecret = createSecret();
@@ -69,10 +85,12 @@ export function createSessions({
       const record = {
         id,
         userId,
+        passwordFingerprint,
         cookieHash: hashSecret(cookieSecret),
         tokenHash: hashSecret(tokenSecret),
         createdAt: time,
         lastSeenAt: time,
+        expiresAt: endOf(time, time),
       };
       await store.insert(
         record,
@@ -81,6 +99,7 @@ export function createSessions({
       return {
         id,
         userId,
+        passwordFingerprint,
         cookie: formatCredential('cookie', id, cookieSecret),
         accessToken: formatCredential('token', id, tokenSecret),
         expiresInSeconds: lifetimeSeconds,
@@ -95,8 +114,11 @@ export function createSessions({
       if (!secretMatches(presented.secret, kind === 'cookie' ? record.cookieHash : record.tokenHash)) return undefined;
       const time = now();
       if (!isAlive(record, time)) return undefined;
-      if (time - record.lastSeenAt >= touchInterval) await store.touch(record.id, time);
-      return { id: record.id, userId: record.userId };
+      if (time - record.lastSeenAt >= touchInterval) {
+        await store.touch(record.id, time, endOf(record.createdAt, time));
+      }
+      const { id, userId, passwordFingerprint } = record;
+      return { id, userId, passwordFingerprint };
     },
 
     async end(sessions) {
@@ -106,9 +128,22 @@ export function createSessions({
 
     endAllOf: (userId) => store.removeOfUser(userId),
 
+    async listOf(userId) {
+      const time = now();
+      const alive = (await store.listOfUser(userId)).filter((record) => isAlive(record, time));
+      return alive
+        .sort((one, other) => other.createdAt - one.createdAt)
+        .map(({ id, createdAt, lastSeenAt }) => ({
+          id,
+          startedAt: new Date(createdAt),
+          lastSeenAt: new Date(lastSeenAt),
+          expiresAt: new Date(endOf(createdAt, lastSeenAt)),
+        }));
+    },
+
     async removeExpired() {
-      // A session past its lifetime is no longer touched, so that it is unseen soon enough.
-      while ((await store.removeUnseenSince(now() - idleTimeout, cleaningBatch)) === cleaningBatch);
+      // Requests go first: between two batches everything else has its turn.
+      while ((await store.removeExpired(now(), cleaningBatch)) === cleaningBatch) await setImmediate();
     },
   };
 }

@@ -1,5 +1,6 @@
 import type { Selectable } from 'kysely';
 import type { Database } from '../database/database.ts';
+import { claimLease } from '../database/lease.ts';
 import { prepareLookup } from '../database/lookup.ts';
 import type { SessionsTable } from '../database/schema.ts';
 import type { SessionRecord, SessionStore } from './store.ts';
@@ -25,11 +26,16 @@ export function createSqlSessionStore(database: Database): SessionStore {
 
     async find(id) {
       const row = await findRow(id);
-      return row === undefined ? undefined : fromRow(row);
+      // MySQL takes trailing spaces for nothing.
+      return row?.id === id ? fromRow(row) : undefined;
     },
 
-    async touch(id, lastSeenAt) {
-      await database.updateTable('janua_sessions').set({ last_seen_at: lastSeenAt }).where('id', '=', id).execute();
+    async touch(id, lastSeenAt, expiresAt) {
+      await database
+        .updateTable('janua_sessions')
+        .set({ last_seen_at: lastSeenAt, expires_at: expiresAt })
+        .where('id', '=', id)
+        .execute();
     },
 
     async remove(ids) {
@@ -37,30 +43,41 @@ export function createSqlSessionStore(database: Database): SessionStore {
       return Number(result.numDeletedRows);
     },
 
+    async listOfUser(userId) {
+      const rows = await database.selectFrom('janua_sessions').selectAll().where('user_id', '=', userId).execute();
+      return rows.map(fromRow);
+    },
+
     async removeOfUser(userId) {
       const result = await database.deleteFrom('janua_sessions').where('user_id', '=', userId).executeTakeFirst();
       return Number(result.numDeletedRows);
     },
 
-    async removeUnseenSince(time, limit) {
-      const unseen = await database
+    async removeExpired(time, limit) {
+      const expired = await database
         .selectFrom('janua_sessions')
         .select('id')
-        .where('last_seen_at', '<', time)
+        .where('expires_at', '<', time)
         .limit(limit)
         .execute();
-      if (unseen.length === 0) return 0;
+      if (expired.length === 0) return 0;
       // Asked again while deleting: a session may have been seen since.
       const result = await database
         .deleteFrom('janua_sessions')
-        .where('last_seen_at', '<', time)
+        .where('expires_at', '<', time)
         .where(
           'id',
           'in',
-          unseen.map(({ id }) => id),
+          expired.map(({ id }) => id),
         )
         .executeTakeFirst();
       return Number(result.numDeletedRows);
+    },
+
+    async check() {
+      // A lease that is over as soon as it began: a write that changes nothing for anybody.
+      const now = Date.now();
+      await claimLease(database, 'check', now, now);
     },
   };
 }
@@ -69,10 +86,12 @@ function toRow(record: SessionRecord): SessionsTable {
   return {
     id: record.id,
     user_id: record.userId,
+    password_fingerprint: record.passwordFingerprint,
     cookie_hash: record.cookieHash,
     token_hash: record.tokenHash,
     created_at: record.createdAt,
     last_seen_at: record.lastSeenAt,
+    expires_at: record.expiresAt,
   };
 }
 
@@ -80,9 +99,11 @@ function fromRow(row: Selectable<SessionsTable>): SessionRecord {
   return {
     id: row.id,
     userId: row.user_id,
+    passwordFingerprint: row.password_fingerprint,
     cookieHash: row.cookie_hash,
     tokenHash: row.token_hash,
-    createdAt: row.created_at,
-    lastSeenAt: row.last_seen_at,
+    createdAt: Number(row.created_at),
+    lastSeenAt: Number(row.last_seen_at),
+    expiresAt: Number(row.expires_at),
   };
 }

@@ -3,6 +3,8 @@ export interface SessionRecord {
   /** Public: may be listed and logged. */
   readonly id: string;
   readonly userId: string;
+  /** Tells whether the user's password is still the one that the session was started with. */
+  readonly passwordFingerprint: string;
   /** SHA-256 of the cookie's secret, base64url. */
   readonly cookieHash: string;
   /** SHA-256 of the access token's secret, base64url. */
@@ -10,6 +12,8 @@ export interface SessionRecord {
   /** Milliseconds since 1970, like every time here. */
   readonly createdAt: number;
   readonly lastSeenAt: number;
+  /** When it ends by itself if it is not used again. From then on the store may forget it, and owes it to nobody. */
+  readonly expiresAt: number;
 }
 
 /**
@@ -17,14 +21,18 @@ export interface SessionRecord {
  * Every method throws `Unavailable` when the store cannot be reached.
  */
 export interface SessionStore {
-  /** Adds a record and removes those it replaces, both or neither. */
+  /** Adds a record and removes those it replaces; when it fails, those are still there. */
   insert(record: SessionRecord, replaced: readonly string[]): Promise<void>;
   find(id: string): Promise<SessionRecord | undefined>;
   /** Changes a record that exists; one that has ended meanwhile stays ended. */
-  touch(id: string, lastSeenAt: number): Promise<void>;
+  touch(id: string, lastSeenAt: number, expiresAt: number): Promise<void>;
   /** Removes the records and returns how many there were. */
   remove(ids: readonly string[]): Promise<number>;
+  /** The records of a user, in no order. */
+  listOfUser(userId: string): Promise<SessionRecord[]>;
   removeOfUser(userId: string): Promise<number>;
-  /** Removes at most `limit` records last seen before a time, and returns how many there were. */
-  removeUnseenSince(time: number, limit: number): Promise<number>;
+  /** Removes at most `limit` records that expired before a time, and returns how many there were. */
+  removeExpired(time: number, limit: number): Promise<number>;
+  /** Proves that the store can be read and written. */
+  check(): Promise<void>;
 }

@@ -1,0 +1,143 @@
+import type { OpenRedis, RedisClient } from '../redis/redis.ts';
+import type { SessionRecord, SessionStore } from './store.ts';
+
+const sessionKey = (id: string) => `janua:session:${id}`;
+/** Which sessions a user has: their ids, ordered by the time at which they expire. */
+const indexKey = (userId: string) => `janua:sessions-of:${userId}`;
+
+const fields = ['user', 'fingerprint', 'cookie', 'token', 'created', 'seen', 'expires'] as const;
+
+/**
+ * Each is carried out as a whole, and touches one key only, so that it works in a cluster too. They take their expiry
+ * from the record: Redis forgets what has expired by itself.
+ */
+const scripts = {
+  /** Gives 0 when there is one already. */
+  insertSession: `if redis.call('EXISTS', KEYS[1]) == 1 then return 0 end
+    redis.call('HSET', KEYS[1], ${fields.map((name, index) => `'${name}', ARGV[${index + 1}]`).join(', ')})
+    redis.call('PEXPIREAT', KEYS[1], ARGV[7])
+    return 1`,
+  /** Changes one that is there, and gives its user. */
+  touchSession: `local user = redis.call('HGET', KEYS[1], 'user')
+    if user then
+      redis.call('HSET', KEYS[1], 'seen', ARGV[1], 'expires', ARGV[2])
+      redis.call('PEXPIREAT', KEYS[1], ARGV[2])
+    end
+    return user`,
+  /** Gives the user whose it was. */
+  removeSession: `local user = redis.call('HGET', KEYS[1], 'user')
+    redis.call('DEL', KEYS[1])
+    return user`,
+  /** Adds a session to its user's, or moves it; the index lives as long as the last of them. */
+  indexSession: `redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', '(' .. ARGV[3])
+    redis.call('ZADD', KEYS[1], ARGV[2], ARGV[1])
+    local last = redis.call('ZRANGE', KEYS[1], -1, -1, 'WITHSCORES')
+    redis.call('PEXPIREAT', KEYS[1], string.format('%.0f', last[2]))`,
+} as const;
+
+/** The scripts as methods of the client, as `defineCommand` adds them. */
+type ScriptedClient = RedisClient &
+  Record<keyof typeof scripts, (key: string, ...values: (string | number)[]) => Promise<unknown>>;
+
+/**
+ * Sessions in Redis or Valkey. Two keys cannot be changed as one in a cluster, so that the order is what keeps them
+ * right: the index first when something begins, last when it ends. An id in it without a session means nothing.
+ */
+export function createRedisSessionStore(redis: OpenRedis): SessionStore {
+  const defined = new WeakSet<RedisClient>();
+
+  function use<T>(work: (client: ScriptedClient) => Promise<T>): Promise<T> {
+    return redis.use((client) => {
+      if (!defined.has(client)) {
+        for (const [name, lua] of Object.entries(scripts)) client.defineCommand(name, { lua, numberOfKeys: 1 });
+        defined.add(client);
+      }
+      return work(client as ScriptedClient);
+    });
+  }
+
+  async function find(client: RedisClient, id: string): Promise<SessionRecord | undefined> {
+    return toRecord(id, await client.hmget(sessionKey(id), ...fields));
+  }
+
+  /** Gives how many there were. */
+  async function remove(client: ScriptedClient, ids: readonly string[]): Promise<number> {
+    const users = await Promise.all([...new Set(ids)].map((id) => removeOne(client, id)));
+    return users.filter((user) => user !== null).length;
+  }
+
+  async function removeOne(client: ScriptedClient, id: string): Promise<unknown> {
+    const user = await client.removeSession(sessionKey(id));
+    if (user !== null) await client.zrem(indexKey(String(user)), id);
+    return user;
+  }
+
+  return {
+    async insert(record, replaced) {
+      const { id, userId, lastSeenAt, expiresAt } = record;
+      const inserted = await use(async (client) => {
+        await client.indexSession(indexKey(userId), id, expiresAt, lastSeenAt);
+        return client.insertSession(sessionKey(id), ...toValues(record));
+      });
+      if (inserted === 0) throw new TypeError('a session id was used twice');
+      await use((client) => remove(client, replaced)).catch(async (error: unknown) => {
+        // Nobody gets the new one. If it cannot be removed either, it expires without ever having been known.
+        await use((client) => remove(client, [id])).catch(() => {});
+        throw error;
+      });
+    },
+
+    find: (id) => use((client) => find(client, id)),
+
+    async touch(id, lastSeenAt, expiresAt) {
+      await use(async (client) => {
+        const user = await client.touchSession(sessionKey(id), lastSeenAt, expiresAt);
+        if (user !== null) await client.indexSession(indexKey(String(user)), id, expiresAt, lastSeenAt);
+      });
+    },
+
+    remove: (ids) => use((client) => remove(client, ids)),
+
+    listOfUser: (userId) =>
+      use(async (client) => {
+        const ids = await client.zrange(indexKey(userId), '0', '-1');
+        const records = await Promise.all(ids.map((id) => find(client, id)));
+        return records.filter((record) => record?.userId === userId) as SessionRecord[];
+      }),
+
+    removeOfUser: (userId) =>
+      use(async (client) => {
+        const ids = await client.zrange(indexKey(userId), '0', '-1');
+        const count = await remove(client, ids);
+        if (ids.length > 0) await client.zrem(indexKey(userId), ...ids);
+        return count;
+      }),
+
+    // Redis does it by itself.
+    removeExpired: async () => 0,
+
+    async check() {
+      await use((client) => client.set('janua:check', '1', 'PX', 10_000));
+    },
+  };
+}
+
+function toValues(record: SessionRecord): (string | number)[] {
+  const { userId, passwordFingerprint, cookieHash, tokenHash, createdAt, lastSeenAt, expiresAt } = record;
+  return [userId, passwordFingerprint, cookieHash, tokenHash, createdAt, lastSeenAt, expiresAt];
+}
+
+function toRecord(id: string, values: readonly (string | null)[]): SessionRecord | undefined {
+  const [userId, passwordFingerprint, cookieHash, tokenHash, createdAt, lastSeenAt, expiresAt] = values;
+  if (userId == null || passwordFingerprint == null || cookieHash == null || tokenHash == null) return undefined;
+  return {
+    id,
+    userId,
+    passwordFingerprint,
+    cookieHash,
+    tokenHash,
+    createdAt: Number(createdAt),
+    lastSeenAt: Number(lastSeenAt),
+    expiresAt: Number(expiresAt),
+  };
+}
