@@ -1,7 +1,9 @@
 import { Command, CommanderError } from 'commander';
 import manifest from '../package.json' with { type: 'json' };
 import { demo } from './commands/demo.ts';
+import { migrate } from './commands/migrate.ts';
 import { serve } from './commands/serve.ts';
+import { listSessions, revokeAllSessions, revokeSession } from './commands/sessions.ts';
 import { addUser, disableUser, enableUser, listUsers, removeUser, setPassword } from './commands/users.ts';
 import { settingsHelp } from './config/describe.ts';
 import { ChangeRefused } from './identity/administration.ts';
@@ -31,6 +33,12 @@ function createProgram(): Command {
     .action(demo);
   program.command('serve').description('serve in production').addHelpText('after', settingsHelp).action(serve);
 
+  program
+    .command('migrate')
+    .description("make Janua's tables in the database, or bring them up to date")
+    .addHelpText('after', settingsHelp)
+    .action(migrate);
+
   const users = program.command('users').description('add, list and change users');
   users
     .command('add')
@@ -48,6 +56,23 @@ function createProgram(): Command {
   users.command('disable').description('keep a user out and end all sessions').argument('<email>').action(disableUser);
   users.command('enable').description('let a disabled user in again').argument('<email>').action(enableUser);
   users.command('remove').description('remove a user and end all sessions').argument('<email>').action(removeUser);
+
+  const sessions = program.command('sessions').description('list and end the sessions of a user');
+  const userId = ['--user-id <id>', 'in place of the address, for someone who is no longer a user'] as const;
+  sessions
+    .command('list')
+    .description('list the living sessions of a user')
+    .argument('[email]')
+    .option(...userId)
+    .option('--json', 'one JSON object a line')
+    .action(listSessions);
+  sessions.command('revoke').description('end one session').argument('<session>').action(revokeSession);
+  sessions
+    .command('revoke-all')
+    .description('end all sessions of a user')
+    .argument('[email]')
+    .option(...userId)
+    .action(revokeAllSessions);
   return program;
 }
 

@@ -2,34 +2,58 @@ import pino, { type Logger } from 'pino';
 import manifest from '../package.json' with { type: 'json' };
 import { originOf } from './config/origin.ts';
 import type { Settings } from './config/settings.ts';
-import { openDatabase } from './database/database.ts';
+import { type OpenDatabase, openDatabase } from './database/database.ts';
+import { databasePart } from './database/errors.ts';
 import { loadBrowserKey } from './database/keys.ts';
-import { sql } from './database/kysely.ts';
-import { migrate } from './database/migrations.ts';
+import { claimLease } from './database/lease.ts';
+import { migrate, requireCurrentSchema } from './database/migrations.ts';
 import { createSqlDirectory } from './directory/sql-directory.ts';
 import type { App } from './http/types.ts';
 import { type Administration, createAdministration } from './identity/administration.ts';
 import { createIdentity, type Identity } from './identity/identity.ts';
 import { createPasswords } from './identity/password.ts';
-import type { UserRegistry } from './identity/user-directory.ts';
+import type { UserDirectory, UserRegistry } from './identity/user-directory.ts';
+import { createReadiness, type Readiness } from './readiness.ts';
+import type { OpenRedis } from './redis/redis.ts';
 import { createSessions, type Sessions } from './sessions/sessions.ts';
 import { createSqlSessionStore } from './sessions/sql-store.ts';
+import type { SessionStore } from './sessions/store.ts';
+import { createStoreWatch } from './store-watch.ts';
+import { Unavailable } from './unavailable.ts';
+
+/** The parts, put together but not yet proven: nothing was asked of a store so far. */
+export interface Composition {
+  readonly log: Logger;
+  readonly readiness: Readiness;
+  /**
+   * Looks whether the stores are as they should be, and gives what the commands work with. May be tried again.
+   * @throws {Misconfiguration} when the schema is not this version's, or the table of users cannot work
+   * @throws {Unavailable} while a store cannot be reached
+   */
+  prepare(): Promise<Services>;
+  /** The HTTP server. Until `prepare` has succeeded once, everybody is told to come back. */
+  createServer(): Promise<App>;
+  close(): Promise<void>;
+}
 
 /** What the commands work with. */
 export interface Services {
-  readonly log: Logger;
-  readonly users: UserRegistry;
+  readonly users: UserDirectory;
+  /** The same where this server may change it. */
+  readonly registry: UserRegistry | undefined;
   readonly sessions: Sessions;
   readonly identity: Identity;
   readonly administration: Administration;
-  createServer(): Promise<App>;
-  close(): Promise<void>;
+  /** Removes expired sessions, unless another process has just done it. */
+  clean(): Promise<void>;
 }
 
 /** What the demo and tests set in place of the usual. */
 export interface Overrides {
   /** Whether the demo's users may sign in. */
   readonly demoUsers?: boolean;
+  /** Whether `prepare` brings our own tables up to date. */
+  readonly migrates?: boolean;
   /** The clock, in milliseconds since 1970. */
   readonly now?: () => number;
   /** See `IdentityOptions`. */
@@ -37,41 +61,53 @@ export interface Overrides {
   readonly viewsDirectory?: string;
 }
 
+/** How often expired sessions are removed, in milliseconds. */
+export const cleaningInterval = 10 * 60 * 1000;
+
+interface Prepared extends Services {
+  readonly browserKey: Buffer;
+}
+
 /**
  * Settings in, running services out: the only place where the parts meet.
- * @throws {Misconfiguration} when the database cannot be opened
+ * @throws {Misconfiguration} when a store's address cannot be read, or a database file not be opened
  */
-export async function compose(settings: Settings, overrides: Overrides = {}): Promise<Services> {
+export async function compose(settings: Settings, overrides: Overrides = {}): Promise<Composition> {
   const log = pino({ level: settings.LOG_LEVEL, serializers: { req: requestForLog } });
-  const database = openDatabase(settings.DATABASE_URL);
-  await migrate(database);
-
-  const users = createSqlDirectory(database, { demoUsers: overrides.demoUsers ?? false });
-  const sessions = createSessions({
-    store: createSqlSessionStore(database),
-    idleTimeoutSeconds: settings.SESSION_IDLE_SECONDS,
-    lifetimeSeconds: settings.SESSION_LIFETIME_SECONDS,
-    ...overrides,
+  const timeout = settings.STORE_TIMEOUT_SECONDS * 1000;
+  const opened = await openDatabase(settings.DATABASE_URL, {
+    connections: settings.DATABASE_CONNECTIONS,
+    timeout,
+    watch: createStoreWatch(databasePart, log),
   });
-  const passwords = createPasswords({ concurrency: settings.HASHING_CONCURRENCY, queue: settings.HASHING_QUEUE, log });
-  const identity = createIdentity({ users, sessions, passwords, ...overrides });
-  const administration = createAdministration({ users, sessions, passwords });
+  const redis = await openRedisOf(settings, timeout, log);
+  const store =
+    redis === undefined
+      ? createSqlSessionStore(opened.database)
+      : (await import('./sessions/redis-store.ts')).createRedisSessionStore(redis);
+
+  let prepared: Prepared | undefined;
+  const readiness = createReadiness([() => requirePrepared(prepared) && opened.check(), () => store.check()]);
 
   return {
     log,
-    users,
-    sessions,
-    identity,
-    administration,
+    readiness,
+    async prepare() {
+      prepared ??= await prepare(settings, overrides, { log, opened, store, cleans: redis === undefined });
+      return prepared;
+    },
     async createServer() {
       // Loaded only where something is served: the other commands start in half the time.
       const { createServer } = await import('./http/server.ts');
       const publicOrigins = publicOriginsOf(settings);
       const server = createServer({
-        identity,
-        checkReadiness: async () => {
-          await sql`select 1 from janua_users limit 1`.execute(database);
+        identity: {
+          logIn: async (attempt) => requirePrepared(prepared).identity.logIn(attempt),
+          logOut: async (presented) => requirePrepared(prepared).identity.logOut(presented),
+          findUser: async (presented) => requirePrepared(prepared).identity.findUser(presented),
+          requireUser: async (presented) => requirePrepared(prepared).identity.requireUser(presented),
         },
+        findUnavailable: () => readiness.findUnavailable(),
         log,
         logRequests: log.isLevelEnabled('info'),
         appName: settings.APP_NAME,
@@ -79,7 +115,7 @@ export async function compose(settings: Settings, overrides: Overrides = {}): Pr
         publicOrigins,
         https: settings.PUBLIC_URL?.startsWith('https:') ?? false,
         corsOrigins: new Set(settings.CORS_ORIGINS.map((origin) => originOf(origin) ?? origin)),
-        key: await loadBrowserKey(database),
+        browserKey: () => requirePrepared(prepared).browserKey,
         docs: settings.DOCS === 'on',
         themeFile: settings.THEME_FILE,
         ...overrides,
@@ -94,8 +130,63 @@ export async function compose(settings: Settings, overrides: Overrides = {}): Pr
       }
       return server;
     },
-    close: () => database.destroy(),
+    async close() {
+      await Promise.all([opened.database.destroy(), redis?.close()]);
+    },
   };
+}
+
+interface Stores {
+  readonly log: Logger;
+  readonly opened: OpenDatabase;
+  readonly store: SessionStore;
+  /** Whether expired sessions stay in the store until they are removed. */
+  readonly cleans: boolean;
+}
+
+async function prepare(
+  settings: Settings,
+  overrides: Overrides,
+  { log, opened, store, cleans }: Stores,
+): Promise<Prepared> {
+  const { database } = opened;
+  if (overrides.migrates) await migrate(opened);
+  else await requireCurrentSchema(opened);
+  await store.check();
+
+  const sessions = createSessions({
+    store,
+    idleTimeoutSeconds: settings.SESSION_IDLE_SECONDS,
+    lifetimeSeconds: settings.SESSION_LIFETIME_SECONDS,
+    ...overrides,
+  });
+  const passwords = createPasswords({ concurrency: settings.HASHING_CONCURRENCY, queue: settings.HASHING_QUEUE, log });
+  const registry = createSqlDirectory(database, { demoUsers: overrides.demoUsers ?? false });
+  const users: UserDirectory = registry;
+  const now = overrides.now ?? Date.now;
+  return {
+    users,
+    registry,
+    sessions,
+    identity: createIdentity({ users, sessions, passwords, ...overrides }),
+    administration: createAdministration({ users, registry, sessions, passwords }),
+    browserKey: await loadBrowserKey(database),
+    async clean() {
+      if (!cleans || !(await claimLease(database, 'cleaning', now(), now() + cleaningInterval * 0.9))) return;
+      await sessions.removeExpired();
+    },
+  };
+}
+
+async function openRedisOf({ REDIS_URL }: Settings, timeout: number, log: Logger): Promise<OpenRedis | undefined> {
+  if (REDIS_URL === undefined) return undefined;
+  const { openRedis, redisPart } = await import('./redis/redis.ts');
+  return openRedis(REDIS_URL, timeout, createStoreWatch(redisPart, log));
+}
+
+function requirePrepared(prepared: Prepared | undefined): Prepared {
+  if (prepared !== undefined) return prepared;
+  throw new Unavailable(databasePart, 5, new Error('it could not be reached yet'));
 }
 
 /** Where our own pages come from. Without a public URL, this machine by each of its names. */

@@ -1,6 +1,6 @@
 import { compose } from '../compose.ts';
 import { loadSettings, requireSafeExposure } from '../config/load.ts';
-import type { UserRegistry } from '../identity/user-directory.ts';
+import type { Settings } from '../config/settings.ts';
 import { listen } from './listen.ts';
 
 const demoPassword = 'password';
@@ -15,19 +15,23 @@ const demoUsers = [
 
 /** The server with two built-in users, on this machine only. Keeps its data between runs. */
 export async function demo(): Promise<void> {
-  const settings = loadSettings({ LOG_LEVEL: 'warn' });
+  const settings = loadSettings({ LOG_LEVEL: 'warn', DRAIN_SECONDS: 0 });
   requireSafeExposure(settings, 'demo');
-  const services = await compose(settings, { demoUsers: true });
-  await addDemoUsers(services.users);
-  await listen(services, settings, (port) => {
-    const url = settings.PUBLIC_URL ?? `http://localhost:${port}`;
-    process.stdout.write(welcome(settings.APP_NAME, url, settings.DOCS === 'on', settings.DATABASE_URL));
-  });
-  await services.close();
+  const composition = await compose(settings, { demoUsers: true, migrates: true });
+  try {
+    await listen(composition, settings, async (port, { registry }) => {
+      for (const user of demoUsers) await registry?.add({ ...user, passwordHash: demoHash, demo: true });
+      const url = settings.PUBLIC_URL ?? `http://localhost:${port}`;
+      process.stdout.write(welcome(settings.APP_NAME, url, settings.DOCS === 'on', shownDatabase(settings)));
+    });
+  } finally {
+    await composition.close();
+  }
 }
 
-async function addDemoUsers(users: UserRegistry): Promise<void> {
-  for (const user of demoUsers) await users.add({ ...user, passwordHash: demoHash, demo: true });
+/** Where the data is, without the password that a server's address may carry. */
+function shownDatabase({ DATABASE_URL }: Settings): string {
+  return DATABASE_URL.replace(/^([a-z]+:\/\/)[^@/]*@/, '$1');
 }
 
 function welcome(name: string, url: string, docs: boolean, database: string): string {

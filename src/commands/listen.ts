@@ -1,39 +1,90 @@
-import type { Services } from '../compose.ts';
+import { setTimeout } from 'node:timers/promises';
+import { type Composition, cleaningInterval, type Services } from '../compose.ts';
 import type { Settings } from '../config/settings.ts';
 import { Misconfiguration } from '../misconfiguration.ts';
-
-const cleaningInterval = 10 * 60 * 1000;
+import { Unavailable } from '../unavailable.ts';
 
 /** Longest that requests under way are waited for after a signal to stop, in milliseconds. */
 const closingDeadline = 10_000;
 
+/** Between two tries to reach stores that could not be reached at the start, in milliseconds. */
+const preparingInterval = 1000;
+
 /**
- * Serves until a signal says stop, then finishes the requests under way.
- * @param onReady is told the port, once requests are taken
- * @throws {Misconfiguration} when the port is taken or the address cannot be used
+ * Serves until a signal says stop: then says that it is not ready, goes on for a while, and finishes the requests under way.
+ * Stores that cannot be reached at the start are waited for, with requests answered 503 until then.
+ * @param onReady is told the port, once the stores are as they should be
+ * @throws {Misconfiguration} when the port is taken, the address cannot be used, or the stores are not as they should be
  */
-export async function listen(services: Services, settings: Settings, onReady: (port: number) => void): Promise<void> {
-  const server = await services.createServer();
+export async function listen(
+  composition: Composition,
+  settings: Settings,
+  onReady: (port: number, services: Services) => void | Promise<void>,
+): Promise<void> {
+  const stop = new AbortController();
   const stopped = new Promise<void>((resolve) => {
     for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve());
   });
+  stopped.then(() => stop.abort());
+
+  const services = await prepareNow(composition);
+  const server = await composition.createServer();
   try {
     await server.listen({ host: settings.HOST, port: settings.PORT });
   } catch (error) {
     throw listeningFault(error, settings);
   }
-  const cleaning = setInterval(() => {
-    services.sessions
-      .removeExpired()
-      .catch((error: unknown) => services.log.warn({ err: error }, 'expired sessions were not removed'));
-  }, cleaningInterval);
   const [address] = server.addresses();
-  onReady(typeof address === 'object' ? address.port : settings.PORT);
+  const port = typeof address === 'object' ? address.port : settings.PORT;
 
-  await stopped;
-  clearInterval(cleaning);
-  setTimeout(() => server.server.closeAllConnections(), closingDeadline).unref();
-  await server.close();
+  try {
+    const ready = services ?? (await prepareLater(composition, stop.signal));
+    if (ready !== undefined) {
+      await onReady(port, ready);
+      const cleaning = startCleaning(composition, ready);
+      await stopped;
+      clearInterval(cleaning);
+      composition.readiness.stop();
+      // A second signal ends the wait.
+      await Promise.race([setTimeout(settings.DRAIN_SECONDS * 1000, undefined, { ref: false }), nextSignal()]);
+    }
+  } finally {
+    setTimeout(closingDeadline, undefined, { ref: false }).then(() => server.server.closeAllConnections());
+    await server.close();
+  }
+}
+
+/** Undefined while a store cannot be reached. */
+async function prepareNow(composition: Composition): Promise<Services | undefined> {
+  try {
+    return await composition.prepare();
+  } catch (error) {
+    if (error instanceof Unavailable) return undefined;
+    throw error;
+  }
+}
+
+/** Tries until it succeeds; undefined when told to stop. */
+async function prepareLater(composition: Composition, signal: AbortSignal): Promise<Services | undefined> {
+  composition.log.error('started without its stores: everybody is answered 503 until they can be reached');
+  let services: Services | undefined;
+  while (services === undefined && !signal.aborted) {
+    await setTimeout(preparingInterval, undefined, { signal }).catch(() => {});
+    if (!signal.aborted) services = await prepareNow(composition);
+  }
+  return services;
+}
+
+function startCleaning({ log }: Composition, services: Services): NodeJS.Timeout {
+  return setInterval(() => {
+    services.clean().catch((error: unknown) => log.warn({ err: error }, 'expired sessions were not removed'));
+  }, cleaningInterval);
+}
+
+async function nextSignal(): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve());
+  await promise;
 }
 
 function listeningFault(error: unknown, { HOST, PORT }: Settings): unknown {

@@ -6,13 +6,13 @@ import { listen } from './listen.ts';
 export async function serve(): Promise<void> {
   const settings = loadSettings();
   requireSafeExposure(settings, 'serve');
-  const services = await compose(settings);
+  const composition = await compose(settings);
   try {
-    await listen(services, settings, (port) => {
+    await listen(composition, settings, (port) => {
       const url = settings.PUBLIC_URL ?? `http://localhost:${port}`;
-      services.log.info({ url, port }, 'ready');
+      composition.log.info({ url, port }, 'ready');
     });
   } finally {
-    await services.close();
+    await composition.close();
   }
 }

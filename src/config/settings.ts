@@ -33,7 +33,44 @@ export const settingsSchema = {
       type: 'string',
       default: 'sqlite:./data/janua.db',
       minLength: 1,
-      description: 'Where users and sessions are kept: `sqlite:` and a path.',
+      description:
+        'Where users and sessions are kept: `sqlite:` and a path, or `postgres://`, `mysql://` or `mariadb://` and `USER:PASSWORD@HOST:PORT/DATABASE`.',
+    },
+    DATABASE_CONNECTIONS: {
+      type: 'integer',
+      default: 10,
+      minimum: 1,
+      maximum: 1000,
+      description: 'Most connections of one process to the database server.',
+    },
+    REDIS_URL: {
+      type: 'string',
+      description:
+        'Keeps the sessions in Redis or Valkey: `redis://USER:PASSWORD@HOST:PORT`, `rediss` for TLS, `redis+cluster` or `redis+sentinel` for several. Without it they are in the database.',
+    },
+    STORE_TIMEOUT_SECONDS: {
+      type: 'integer',
+      default: 3,
+      minimum: 1,
+      maximum: 60,
+      description: 'Longest that one step of the database or of Redis may take; then the answer is 503.',
+    },
+    USERS_TABLE: {
+      type: 'string',
+      minLength: 1,
+      description: "Your own table of users, in place of Janua's. It is never altered.",
+    },
+    USERS_COLUMNS: {
+      type: 'string',
+      minLength: 1,
+      description:
+        'Its columns: `id=…,username=…,password=…`, and, where there are such, `first_name=…,last_name=…,disabled=…`.',
+    },
+    PASSWORD_REHASH: {
+      enum: ['on', 'off'],
+      default: 'on',
+      description:
+        'Store a password anew, with argon2id, when its owner signs in and the stored hash is weaker. `off` where other programs read the same column.',
     },
     APP_NAME: {
       type: 'string',
@@ -87,6 +124,14 @@ export const settingsSchema = {
       maximum: 10_000,
       description: 'Logins that may wait for their hash; beyond it the answer is 503.',
     },
+    DRAIN_SECONDS: {
+      type: 'integer',
+      default: 2,
+      minimum: 0,
+      maximum: 300,
+      description:
+        'After a signal to stop, requests are still taken for this long while `/health/ready` says no, so that a proxy can turn away. The demo defaults to 0.',
+    },
     LOG_LEVEL: {
       enum: ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'],
       default: 'info',
@@ -96,7 +141,7 @@ export const settingsSchema = {
   additionalProperties: false,
 } as const satisfies JSONSchema;
 
-type Optional = 'PUBLIC_URL' | 'THEME_FILE';
+type Optional = 'PUBLIC_URL' | 'THEME_FILE' | 'REDIS_URL' | 'USERS_TABLE' | 'USERS_COLUMNS';
 
 /** The settings as they are after reading: all have a value, but for those without a default. */
 export type Settings = Required<Omit<Given, Optional>> & Pick<Given, Optional>;

@@ -22,16 +22,16 @@ export interface Cookies {
 
 /**
  * @param secure whether browsers come by HTTPS: then the names carry `__Host-`, which no other host can set
- * @param key signs the `browser` cookie
+ * @param key signs the `browser` cookie; asked for only when one is signed or checked
  */
-export function createCookies({ secure, key }: { secure: boolean; key: Buffer }): Cookies {
+export function createCookies({ secure, key }: { secure: boolean; key: () => Buffer }): Cookies {
   const sessionName = secure ? '__Host-session' : 'session';
   const browserName = secure ? '__Host-browser' : 'browser';
   const format = (name: string, value: string, more = '') =>
     `${name}=${value}; ${attributes}${secure ? '; Secure' : ''}${more}`;
 
   const sign = (browserId: string, userId: string) =>
-    createHmac('sha256', key).update(`browser:${browserId}:${userId}`).digest('base64url');
+    createHmac('sha256', key()).update(`browser:${browserId}:${userId}`).digest('base64url');
 
   function knownBrowser(userId: string, header: string | undefined): string | undefined {
     const [browserId, signature] = readCookie(header, browserName)?.split('.', 2) ?? [];

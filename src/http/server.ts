@@ -14,7 +14,7 @@ import { addSecurityHeaders, securityHeaders } from './hooks/security-headers.ts
 import { addDocumentation } from './openapi/openapi.ts';
 import { createPages } from './pages.ts';
 import { addAssets, addFileServing } from './routes/assets.ts';
-import { addHealthRoutes, type ReadinessCheck } from './routes/health.ts';
+import { addHealthRoutes, type FindUnavailable } from './routes/health.ts';
 import { addHomeRoute } from './routes/home.ts';
 import { addLoginRoutes } from './routes/login.ts';
 import { addLogoutRoutes } from './routes/logout.ts';
@@ -23,7 +23,7 @@ import type { App } from './types.ts';
 
 export interface ServerOptions {
   readonly identity: Identity;
-  readonly checkReadiness: ReadinessCheck;
+  readonly findUnavailable: FindUnavailable;
   readonly log: FastifyBaseLogger;
   /** A line for each request and each answer. */
   readonly logRequests: boolean;
@@ -34,8 +34,8 @@ export interface ServerOptions {
   /** Whether browsers come by HTTPS: decides the cookies and HSTS. */
   readonly https: boolean;
   readonly corsOrigins: ReadonlySet<string>;
-  /** Signs the `browser` cookie; 32 bytes or more. */
-  readonly key: Buffer;
+  /** Signs the `browser` cookie; 32 bytes or more. Asked for only when it is needed. */
+  readonly browserKey: () => Buffer;
   readonly docs: boolean;
   readonly themeFile?: string | undefined;
   /** Where the templates are; ours, unless said otherwise. */
@@ -49,10 +49,10 @@ const ownViews = fileURLToPath(new URL('./views', import.meta.url));
  * Your own routes go to the end, see README.
  */
 export function createServer(options: ServerOptions): App {
-  const { identity, checkReadiness, log, appName, https, publicOrigins, corsOrigins } = options;
+  const { identity, findUnavailable, log, appName, https, publicOrigins, corsOrigins } = options;
   const pages = createPages(options.viewsDirectory ?? ownViews, { name: appName });
   const headers = securityHeaders({ https });
-  const cookies = createCookies({ secure: https, key: options.key });
+  const cookies = createCookies({ secure: https, key: options.browserKey });
 
   const app: App = Fastify({
     loggerInstance: log,
@@ -84,7 +84,7 @@ export function createServer(options: ServerOptions): App {
     addLogoutRoutes(site, { identity });
     addHomeRoute(site);
     addMeRoutes(site);
-    addHealthRoutes(site, checkReadiness);
+    addHealthRoutes(site, findUnavailable);
     addAssets(site, options.themeFile);
   });
   return app;

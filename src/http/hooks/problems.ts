@@ -48,7 +48,8 @@ function describe(error: FastifyError | Error, request: FastifyRequest): Problem
     return problem(status, detail, code);
   }
   if (error instanceof Unavailable) {
-    request.log.warn({ err: error, part: error.part }, 'unavailable');
+    // One line a request would bury the rest: whoever found the part unavailable has said so once.
+    request.log.debug({ err: error, part: error.part }, 'unavailable');
     return { ...problem(503), request_id: request.id };
   }
   const status = 'statusCode' in error ? (error.statusCode ?? 500) : 500;

@@ -1,13 +1,18 @@
+import type { FastifyReply } from 'fastify';
 import { json, object } from '../openapi/responses.ts';
+import { problem } from '../problem.ts';
 import type { App } from '../types.ts';
 
-/** Throws `Unavailable` while a part that answers depend on cannot be reached. */
-export type ReadinessCheck = () => Promise<void>;
+/** The names of the parts that answers depend on and that are unavailable now. */
+export type FindUnavailable = () => Promise<readonly string[]>;
+
+/** Seconds after which asking again makes sense. */
+const retryAfter = 5;
 
 const okSchema = object('All is well', { status: { const: 'ok' } });
 const ok = { status: 'ok' } as const;
 
-export function addHealthRoutes(app: App, checkReadiness: ReadinessCheck): void {
+export function addHealthRoutes(app: App, findUnavailable: FindUnavailable): void {
   app.get(
     '/health/live',
     {
@@ -30,9 +35,18 @@ export function addHealthRoutes(app: App, checkReadiness: ReadinessCheck): void 
         response: { 200: json('Every store answers', okSchema, ok) },
       },
     },
-    async () => {
-      await checkReadiness();
-      return ok;
+    async (_request, reply) => {
+      const parts = await findUnavailable();
+      if (parts.length === 0) return ok;
+      const detail = `${parts.join(' and ')} ${parts.length === 1 ? 'is' : 'are'} unavailable`;
+      // For a program in either format, and no news for the log: the store's watch has told it.
+      const unready: FastifyReply = reply as never;
+      return unready
+        .code(503)
+        .header('retry-after', String(retryAfter))
+        .type('application/json; charset=utf-8')
+        .serializer(JSON.stringify)
+        .send(problem(503, detail));
     },
   );
 }

@@ -1,0 +1,40 @@
+import type { Whose } from '../identity/administration.ts';
+import { Misconfiguration } from '../misconfiguration.ts';
+import { administer } from './administer.ts';
+import { formatTable } from './table.ts';
+
+interface Choice {
+  readonly userId?: string;
+}
+
+export const listSessions = (username: string | undefined, { json, ...choice }: Choice & { json?: boolean }) =>
+  administer(async (administration) => {
+    const sessions = await administration.listSessions(whose(username, choice));
+    if (json) return sessions.map((session) => JSON.stringify(session)).join('\n');
+    if (sessions.length === 0) return 'There are no sessions.';
+    const rows = sessions.map(({ id, startedAt, lastSeenAt, expiresAt }) => [
+      id,
+      ...[startedAt, lastSeenAt, expiresAt].map(minute),
+    ]);
+    return formatTable([['SESSION', 'STARTED (UTC)', 'LAST SEEN', 'ENDS UNLESS USED'], ...rows]);
+  });
+
+export const revokeSession = (id: string) =>
+  administer(async (administration) => {
+    await administration.endSession(id);
+    return 'The session has ended.';
+  });
+
+export const revokeAllSessions = (username: string | undefined, choice: Choice) =>
+  administer(async (administration) => {
+    const count = await administration.endSessions(whose(username, choice));
+    return count === 1 ? 'One session has ended.' : `${count} sessions have ended.`;
+  });
+
+function whose(username: string | undefined, { userId }: Choice): Whose {
+  if (username !== undefined && userId === undefined) return { username };
+  if (username === undefined && userId !== undefined) return { userId };
+  throw new Misconfiguration('Say whose: an e-mail address, or --user-id for someone who is no longer a user.');
+}
+
+const minute = (time: Date) => time.toISOString().slice(0, 16).replace('T', ' ');
