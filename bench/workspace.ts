@@ -26,7 +26,8 @@ export async function createWorkspace(users: number): Promise<Workspace> {
   process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
   const settings = { DATABASE_URL: `sqlite:${join(folder, 'janua.db')}`, LOG_LEVEL: 'warn', PORT: '0' };
 
-  const services = await compose(loadSettings({}, settings));
+  const composition = await compose(loadSettings({}, settings), { migrates: true });
+  const services = await composition.prepare();
   const usernames = Array.from({ length: users }, (_, index) => `user${index}@example.com`);
   for (const username of usernames) {
     await services.administration.add({ username, firstName: 'Ann', lastName: 'Archer', password });
@@ -34,7 +35,7 @@ export async function createWorkspace(users: number): Promise<Workspace> {
   const [username = ''] = usernames;
   const account = await services.users.findByUsername(username);
   const { session } = await services.identity.logIn({ username, password, presented: {} });
-  await services.close();
+  await composition.close();
   return {
     settings,
     password,

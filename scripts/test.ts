@@ -1,10 +1,15 @@
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
-import { availableParallelism } from 'node:os';
+import { availableParallelism, constants } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { findChromium } from '../test/browser/chromium.ts';
+import { findMariadb, startMariadb } from '../test/servers/mariadb.ts';
+import { findPostgres, startPostgres } from '../test/servers/postgres.ts';
+import { findRedis, startRedis } from '../test/servers/redis.ts';
+import { sharedServerVariables } from '../test/servers/shared.ts';
+import { templateFolder } from '../test/servers/throw-away-server.ts';
 
 /**
  * Everything that is checked, by one command: `npm test`. Arguments go to the test runner in place of all test files.
@@ -13,10 +18,16 @@ import { findChromium } from '../test/browser/chromium.ts';
 const root = fileURLToPath(new URL('..', import.meta.url));
 const bin = (name: string) => fileURLToPath(new URL(`../node_modules/${name}`, import.meta.url));
 
+/** What the test files find in their environment beside ours. */
+const forTests: Record<string, string> = {};
+
+let current: ChildProcess | undefined;
+
 /** Runs a program to its end and returns whether it succeeded. */
-async function run(program: string, args: readonly string[]): Promise<boolean> {
-  const child = spawn(program, args, { cwd: root, stdio: 'inherit' });
-  const [code] = await once(child, 'exit');
+async function run(program: string, args: readonly string[], env: Readonly<Record<string, string>> = {}) {
+  current = spawn(program, args, { cwd: root, stdio: 'inherit', env: { ...process.env, ...env } });
+  const [code] = await once(current, 'exit');
+  current = undefined;
   return code === 0;
 }
 
@@ -30,17 +41,34 @@ async function step(name: string, work: () => Promise<boolean>): Promise<void> {
   if (!succeeded) process.exit(1);
 }
 
-/** The browser tests need Chromium: installed where the distribution has it and we may, else left out with a word. */
-async function ensureChromium(): Promise<boolean> {
-  if (findChromium() !== undefined) return true;
-  if (process.getuid?.() === 0 && (await isDebian())) {
-    const installed =
-      (await run('apt-get', ['update', '-qq'])) &&
-      (await run('apt-get', ['install', '-y', '-qq', '--no-install-recommends', 'chromium']));
-    if (installed && findChromium() !== undefined) return true;
+/** The servers that the tests need, by the name of the distribution's package. */
+const servers = { 'redis-server': findRedis, 'mariadb-server': findMariadb, postgresql: findPostgres };
+
+const missingServers = () =>
+  Object.entries(servers)
+    .filter(([, find]) => find() === undefined)
+    .map(([name]) => name);
+
+/** Installs what is missing where the distribution has it and we may. Only the browser tests can be left out. */
+async function ensurePrograms(): Promise<boolean> {
+  await install([...missingServers(), ...(findChromium() === undefined ? ['chromium'] : [])]);
+  // One package that the distribution does not have keeps apt from installing any.
+  await install(missingServers());
+  const missing = missingServers();
+  if (missing.length > 0) {
+    process.stdout.write(`  The tests need ${missing.join(', ')}: install what is missing and start again.\n`);
+    return false;
   }
+  if (findChromium() !== undefined) return true;
   process.stdout.write('  There is no Chromium: the browser tests are left out. Install it, or set CHROMIUM_PATH.\n');
   return process.env.CI !== 'true';
+}
+
+async function install(packages: readonly string[]): Promise<void> {
+  if (packages.length === 0 || process.getuid?.() !== 0 || !(await isDebian())) return;
+  const unattended = { DEBIAN_FRONTEND: 'noninteractive' };
+  if (!(await run('apt-get', ['update', '-qq'], unattended))) return;
+  await run('apt-get', ['install', '-y', '-qq', '--no-install-recommends', ...packages], unattended);
 }
 
 async function isDebian(): Promise<boolean> {
@@ -48,13 +76,42 @@ async function isDebian(): Promise<boolean> {
   return /^ID(_LIKE)?=.*(debian|ubuntu)/m.test(await readFile('/etc/os-release', 'utf8'));
 }
 
+/** One server of each kind for the whole run, on free ports and in temporary folders. They end with this process. */
+async function startServers(): Promise<boolean> {
+  const [postgres, mariadb, redis, templates] = await Promise.all([
+    startPostgres(),
+    startMariadb(),
+    startRedis(),
+    templateFolder(),
+  ]);
+  forTests[sharedServerVariables.postgres] = postgres.url;
+  forTests[sharedServerVariables.mariadb] = mariadb.url;
+  forTests[sharedServerVariables.redis] = redis.url;
+  forTests.JANUA_TEST_TEMPLATES = templates;
+  return true;
+}
+
+// What runs is told to end, and this process ends after it, with the servers. The test runner knows no SIGHUP.
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+  process.on(signal, () => {
+    const end = () => process.exit(128 + constants.signals[signal]);
+    if (current === undefined) end();
+    current?.once('exit', end).kill('SIGTERM');
+  });
+}
+
 const chosen = process.argv.slice(2);
 const files = chosen.length > 0 ? chosen : ['test/**/*.test.ts'];
 
-await step('Chromium', ensureChromium);
+await step('Programs', ensurePrograms);
 await step('Types', () => node(bin('typescript/bin/tsc')));
 await step('Lint, format and import rules', () => node(bin('@biomejs/biome/bin/biome'), 'ci', '--error-on-warnings'));
 await step('Dead code', () => node(bin('knip/bin/knip.js')));
+await step('Servers', startServers);
 await step('Tests', () =>
-  node('--test', '--test-timeout=120000', `--test-concurrency=${availableParallelism()}`, ...files),
+  run(
+    process.execPath,
+    ['--test', '--test-timeout=120000', `--test-concurrency=${availableParallelism()}`, ...files],
+    forTests,
+  ),
 );

@@ -2,15 +2,18 @@ import { type Overrides, compose as ownCompose, type Services } from '../src/com
 import { loadSettings } from '../src/config/load.ts';
 import type { Settings } from '../src/config/settings.ts';
 import type { App } from '../src/http/types.ts';
+import { openStores, type StoreChoice } from './stores.ts';
 
 export const password = 'correct horse battery';
 
 export const ann = { username: 'ann@example.com', firstName: 'Ann', lastName: 'Archer' };
 
-/** A server with its own empty database in memory, in this process, with one user: Ann. */
+/** A server with its own empty stores, in this process, with one user: Ann. */
 export interface TestJanua extends AsyncDisposable {
   readonly app: App;
   readonly services: Services;
+  /** Closes the stores under the running server. */
+  closeStores(): Promise<void>;
 }
 
 export interface TestOptions {
@@ -18,29 +21,31 @@ export interface TestOptions {
   readonly overrides?: Overrides;
   /** Another copy of `compose`, as from a changed tree. */
   readonly compose?: typeof ownCompose;
+  /** SQLite in memory, unless said otherwise. */
+  readonly stores?: StoreChoice;
 }
 
 export async function startJanua({
   settings = {},
   overrides = {},
   compose = ownCompose,
+  stores = { users: 'SQLite', sessions: 'SQL' },
 }: TestOptions = {}): Promise<TestJanua> {
-  const effective = {
-    ...loadSettings({}, {}),
-    DATABASE_URL: 'sqlite::memory:',
-    LOG_LEVEL: 'silent' as const,
-    ...settings,
-  };
-  const services = await compose(effective, { failureFloor: 0, ...overrides });
+  const opened = await openStores(stores);
+  const effective = { ...loadSettings({}, {}), LOG_LEVEL: 'silent' as const, ...opened.settings, ...settings };
+  const composition = await compose(effective, { failureFloor: 0, migrates: true, ...overrides });
+  const services = await composition.prepare();
   await services.administration.add({ ...ann, password });
-  const app = await services.createServer();
+  const app = await composition.createServer();
   await app.ready();
   return {
     app,
     services,
+    closeStores: () => composition.close(),
     async [Symbol.asyncDispose]() {
       await app.close();
-      await services.close();
+      await composition.close();
+      await opened.drop();
     },
   };
 }

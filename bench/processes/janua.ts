@@ -6,8 +6,8 @@ import { offer } from './child.ts';
 import { usage } from './server-tasks.ts';
 
 const settings = loadSettings();
-const services = await compose(settings);
+const composition = await compose(settings);
 const listening = Promise.withResolvers<number>();
-listen(services, settings, listening.resolve).catch(listening.reject);
+listen(composition, settings, listening.resolve).catch(listening.reject);
 
 offer({ port: () => listening.promise, usage });

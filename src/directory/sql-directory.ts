@@ -1,10 +1,14 @@
 import { randomUUID } from 'node:crypto';
 import type { Selectable } from 'kysely';
 import type { Database } from '../database/database.ts';
+import { isDuplicate } from '../database/errors.ts';
 import { prepareLookup } from '../database/lookup.ts';
 import type { UsersTable } from '../database/schema.ts';
 import type { User } from '../identity/user.ts';
 import type { Account, UserRegistry } from '../identity/user-directory.ts';
+
+/** Users that are read at once for a list: no step of it takes long, however many there are. */
+export const listPage = 1000;
 
 /**
  * Users in our own table of the SQL database.
@@ -19,12 +23,13 @@ export function createSqlDirectory(database: Database, { demoUsers }: { demoUser
   return {
     async findByUsername(username) {
       const row = await findRowByUsername(username);
-      return row && toAccount(row, demoUsers);
+      // MySQL takes trailing spaces for nothing.
+      return row?.username === username ? toAccount(row, demoUsers) : undefined;
     },
 
     async findById(id) {
       const row = await findRowById(id);
-      return row && toAccount(row, demoUsers);
+      return row?.id === id ? toAccount(row, demoUsers) : undefined;
     },
 
     async replacePasswordHash(id, current, replacement) {
@@ -32,30 +37,38 @@ export function createSqlDirectory(database: Database, { demoUsers }: { demoUser
     },
 
     async add({ username, firstName, lastName, passwordHash, demo }) {
-      const result = await database
-        .insertInto('janua_users')
-        .values({
-          id: randomUUID(),
-          username,
-          password_hash: passwordHash,
-          first_name: firstName,
-          last_name: lastName,
-          demo: demo ? 1 : 0,
-          created_at: Date.now(),
-        })
-        .onConflict((conflict) => conflict.column('username').doNothing())
-        .executeTakeFirst();
-      return result.numInsertedOrUpdatedRows === 1n;
+      const row = {
+        id: randomUUID(),
+        username,
+        password_hash: passwordHash,
+        first_name: firstName,
+        last_name: lastName,
+        demo: demo ? 1 : 0,
+        created_at: Date.now(),
+      };
+      try {
+        await database.insertInto('janua_users').values(row).execute();
+        return true;
+      } catch (error) {
+        if (isDuplicate(error)) return false;
+        throw error;
+      }
     },
 
-    async list() {
-      const rows = await select().orderBy('username').execute();
-      return rows.map((row) => ({
-        ...toUser(row),
-        disabled: row.disabled === 1,
-        demo: row.demo === 1,
-        createdAt: new Date(row.created_at),
-      }));
+    async *list() {
+      const page = (after: string) =>
+        select().where('username', '>', after).orderBy('username').limit(listPage).execute();
+      for (let rows = await page(''); rows.length > 0; rows = await page(rows.at(-1)?.username ?? '')) {
+        for (const row of rows) {
+          const { disabled, demo, created_at: createdAt } = row;
+          yield {
+            ...toUser(row),
+            disabled: disabled === 1,
+            demo: demo === 1,
+            createdAt: new Date(Number(createdAt)),
+          };
+        }
+      }
     },
 
     async setPasswordHash(id, passwordHash) {

@@ -1,7 +1,7 @@
-import type { Sessions } from '../sessions/sessions.ts';
+import type { ListedSession, Sessions } from '../sessions/sessions.ts';
 import { maxPasswordBytes, type Passwords } from './password.ts';
 import { canonicalUsername, maxUsernameLength, type User } from './user.ts';
-import type { ListedUser, UserRegistry } from './user-directory.ts';
+import type { ListedUser, UserDirectory, UserRegistry } from './user-directory.ts';
 
 /** Shortest new password, in code points: what NIST SP 800-63B-4 asks for where the password is the only factor. */
 const minPasswordLength = 15;
@@ -20,24 +20,46 @@ export interface UserDetails {
   readonly password: string;
 }
 
-/** What an administrator may do with users. Every method throws `ChangeRefused` when it cannot. */
+/** What an administrator may do. Every method throws `ChangeRefused` when it cannot. */
 export interface Administration {
   add(details: UserDetails): Promise<User>;
-  list(): Promise<ListedUser[]>;
+  list(): AsyncIterable<ListedUser>;
   setPassword(username: string, password: string): Promise<void>;
   disable(username: string): Promise<void>;
   enable(username: string): Promise<void>;
   remove(username: string): Promise<void>;
+  /** The living sessions of a user, the latest first. */
+  listSessions(whose: Whose): Promise<ListedSession[]>;
+  endSession(id: string): Promise<void>;
+  /** Ends all sessions of a user and gives how many there were. */
+  endSessions(whose: Whose): Promise<number>;
 }
 
+/** A user by name, or, where they are gone from the directory, by the id that their sessions carry. */
+export type Whose = { readonly username: string } | { readonly userId: string };
+
 export interface AdministrationOptions {
-  readonly users: UserRegistry;
+  readonly users: UserDirectory;
+  /** The same directory where this server may change it; undefined for a table that is somebody else's. */
+  readonly registry: UserRegistry | undefined;
   readonly sessions: Sessions;
   readonly passwords: Passwords;
 }
 
 /** Changes users, and ends their sessions where the change calls for it (ASVS 7.4.2). */
-export function createAdministration({ users, sessions, passwords }: AdministrationOptions): Administration {
+export function createAdministration({ users, registry, sessions, passwords }: AdministrationOptions): Administration {
+  function requireRegistry(): UserRegistry {
+    if (registry !== undefined) return registry;
+    throw new ChangeRefused(
+      'USERS_TABLE is a table of your own, which is only read here. Change users where you keep it; ' +
+        'janua sessions revoke-all ends what they have open.',
+    );
+  }
+
+  async function idOf(whose: Whose): Promise<string> {
+    return 'userId' in whose ? whose.userId : (await find(whose.username)).id;
+  }
+
   async function find(username: string): Promise<User> {
     const account = await users.findByUsername(canonicalUsername(username));
     if (account === undefined) throw new ChangeRefused('There is no user of that name.');
@@ -46,11 +68,12 @@ export function createAdministration({ users, sessions, passwords }: Administrat
 
   return {
     async add({ username, firstName, lastName, password }) {
+      const registry = requireRegistry();
       const canonical = requireEmail(username);
       const names = { firstName: requireName(firstName), lastName: requireName(lastName) };
       requireGoodPassword(password, canonical);
       const passwordHash = await passwords.hash(password);
-      const added = await users.add({ username: canonical, ...names, passwordHash, demo: false });
+      const added = await registry.add({ username: canonical, ...names, passwordHash, demo: false });
       if (!added) throw new ChangeRefused('There is a user of that name already.');
       return find(canonical);
     },
@@ -58,28 +81,39 @@ export function createAdministration({ users, sessions, passwords }: Administrat
     list: () => users.list(),
 
     async setPassword(username, password) {
+      const registry = requireRegistry();
       const user = await find(username);
       requireGoodPassword(password, user.username);
-      await users.setPasswordHash(user.id, await passwords.hash(password));
+      await registry.setPasswordHash(user.id, await passwords.hash(password));
       await sessions.endAllOf(user.id);
     },
 
     // First the user, then the sessions: a login in between finds the user changed and takes its session back.
     async disable(username) {
+      const registry = requireRegistry();
       const user = await find(username);
-      await users.setDisabled(user.id, true);
+      await registry.setDisabled(user.id, true);
       await sessions.endAllOf(user.id);
     },
 
     async enable(username) {
-      await users.setDisabled((await find(username)).id, false);
+      await requireRegistry().setDisabled((await find(username)).id, false);
     },
 
     async remove(username) {
+      const registry = requireRegistry();
       const user = await find(username);
-      await users.remove(user.id);
+      await registry.remove(user.id);
       await sessions.endAllOf(user.id);
     },
+
+    listSessions: async (whose) => sessions.listOf(await idOf(whose)),
+
+    async endSession(id) {
+      if (!(await sessions.end([{ id }]))) throw new ChangeRefused('There is no session of that id.');
+    },
+
+    endSessions: async (whose) => sessions.endAllOf(await idOf(whose)),
   };
 }
 

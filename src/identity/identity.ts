@@ -1,6 +1,7 @@
 import { setTimeout } from 'node:timers/promises';
 import type { Session, Sessions, StartedSession } from '../sessions/sessions.ts';
 import { maxPasswordBytes, type Passwords } from './password.ts';
+import { passwordFingerprint } from './password-fingerprint.ts';
 import { Refusal } from './refusal.ts';
 import { canonicalUsername, maxUsernameLength, type User } from './user.ts';
 import type { Account, UserDirectory } from './user-directory.ts';
@@ -54,16 +55,35 @@ export function createIdentity({ users, sessions, passwords, failureFloor = 250 
     const check = await passwords.check(account?.passwordHash, password);
     if (account === undefined || account.disabled || !check.matches) return undefined;
     if (check.replacement === undefined) return account;
-    await users.replacePasswordHash(account.user.id, account.passwordHash, check.replacement);
-    return { ...account, passwordHash: check.replacement };
+    // Where it cannot be stored, the login goes on with the hash that there is: the store's watch has said why.
+    await users.replacePasswordHash(account.user.id, account.passwordHash, check.replacement).catch(() => {});
+    // Read again: another login may have stored one at the same time, and the first stays.
+    return users.findById(account.user.id);
   }
 
-  /** Whether what was true before the session started is still true: a user may be disabled or get a new password meanwhile. */
-  async function isStillValid(account: Account, password: string): Promise<boolean> {
-    const current = await users.findById(account.user.id);
+  /** Whether a user who was let in may still come in: they may be disabled, or get a new password, in the meantime. */
+  async function mayStay(current: Account | undefined, password: string): Promise<boolean> {
     if (current === undefined || current.disabled) return false;
-    if (current.passwordHash === account.passwordHash) return true;
     return (await passwords.check(current.passwordHash, password)).matches;
+  }
+
+  /** A session for the account, or undefined when it changed meanwhile in a way that keeps its owner out. */
+  async function startSession(
+    account: Account,
+    password: string,
+    replaced: readonly Session[],
+  ): Promise<StartedSession | undefined> {
+    const owner = { userId: account.user.id, passwordFingerprint: passwordFingerprint(account.passwordHash) };
+    const session = await sessions.start(owner, replaced);
+    const current = await users.findById(account.user.id).catch(async (error: unknown) => {
+      // It could not be found out: then nobody gets this session (ASVS 2.3.3).
+      await sessions.end([session]);
+      throw error;
+    });
+    if (current !== undefined && !current.disabled && current.passwordHash === account.passwordHash) return session;
+    await sessions.end([session]);
+    // The same password, stored anew by another login: the session must carry the fingerprint of what is stored now.
+    return current && (await mayStay(current, password)) ? startSession(current, password, []) : undefined;
   }
 
   async function findPresentedSessions({ cookie, accessToken }: Presented): Promise<Session[]> {
@@ -80,31 +100,27 @@ export function createIdentity({ users, sessions, passwords, failureFloor = 250 
     else if (cookie !== undefined) session = await sessions.find('cookie', cookie);
     if (session === undefined) return undefined;
     const account = await users.findById(session.userId);
-    return account === undefined || account.disabled ? undefined : account.user;
+    if (account === undefined || account.disabled) return undefined;
+    return session.passwordFingerprint === passwordFingerprint(account.passwordHash) ? account.user : undefined;
   }
 
-  async function refuse(earliest: number): Promise<never> {
-    await setTimeout(Math.max(0, earliest - performance.now()));
+  async function refuse(start: number): Promise<never> {
+    const earliest = start + Math.max(failureFloor, passwords.failureFloor());
+    // A timer may fire early: it counts whole milliseconds, from when the event loop last looked at the clock.
+    for (let rest = earliest - performance.now(); rest > 0; rest = earliest - performance.now())
+      await setTimeout(Math.ceil(rest));
     throw new Refusal('invalid-credentials');
   }
 
   return {
     async logIn({ username, password, presented }) {
       requireComplete(username, password);
-      const earliestFailure = performance.now() + failureFloor;
+      const start = performance.now();
       const account = await authenticate(username, password);
-      if (account === undefined) return refuse(earliestFailure);
+      if (account === undefined) return refuse(start);
       const wasSignedIn = (await findUser(presented)) !== undefined;
-      const session = await sessions.start(account.user.id, await findPresentedSessions(presented));
-      const valid = await isStillValid(account, password).catch(async (error: unknown) => {
-        // It could not be found out: then nobody gets this session (ASVS 2.3.3).
-        await sessions.end([session]);
-        throw error;
-      });
-      if (!valid) {
-        await sessions.end([session]);
-        return refuse(earliestFailure);
-      }
+      const session = await startSession(account, password, await findPresentedSessions(presented));
+      if (session === undefined) return refuse(start);
       return { user: account.user, session, wasSignedIn };
     },
 

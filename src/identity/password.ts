@@ -1,22 +1,22 @@
 import { randomBytes } from 'node:crypto';
-import { hash, parseOptions, verify } from '@node-rs/argon2';
+import { hash, verify } from '@node-rs/argon2';
 import pLimit from 'p-limit';
 import { Unavailable } from '../unavailable.ts';
+import { today } from './password-schemes/argon2.ts';
+import type { ComparableHash, StoredPassword } from './password-schemes/scheme.ts';
+import { parseStoredPassword } from './password-schemes/stored-password.ts';
 
 /** Longest password that is hashed, in bytes of UTF-8 (long passwords cost time: OWASP Authentication CS). */
 export const maxPasswordBytes = 1024;
 
-/** Today's cost of a stored password: argon2id, 19 MiB, two passes (OWASP Password Storage CS; ASVS 11.4.2). */
-const today = { memoryCost: 19_456, timeCost: 2, parallelism: 1, outputLen: 32 } as const;
+/** Of each kind of stored hash, so many of its last times say how long it takes. */
+const timesKept = 9;
 
-/**
- * The dearest stored hash that is still computed; anything beyond is taken for broken. Memory in KiB. Its work, memory times
- * passes, stays under seven times today's: what a failure may take before it is answered must cover it.
- */
-const dearest = { memoryCost: 131_072, timeCost: 64, parallelism: 16, work: 262_144 } as const;
+/** Kinds of stored hashes that are tried out before the first login: a start must not take long. */
+const kindsCalibrated = 8;
 
-const argon2id = 2;
-const argon2Version19 = 1;
+/** What one computation may take beyond the usual before it shows. */
+const floorMargin = 1.25;
 
 /** What comparing a password with a stored hash showed. */
 export interface PasswordCheck {
@@ -34,6 +34,13 @@ export interface Passwords {
   check(storedHash: string | undefined, password: string): Promise<PasswordCheck>;
   /** The PHC string to store for a new password. */
   hash(password: string): Promise<string>;
+  /**
+   * Milliseconds before which no failure should be answered: kinds of stored hashes take more or less time, and a failure with one
+   * must not be told from a failure with another (ASVS 6.3.8). Covers the dearest kind that was met so far.
+   */
+  failureFloor(): number;
+  /** Meets the dearest kinds among these stored hashes, so that the floor covers them before the first login. */
+  calibrate(storedHashes: readonly string[]): Promise<void>;
 }
 
 export interface PasswordOptions {
@@ -48,61 +55,74 @@ export interface PasswordOptions {
 export function createPasswords({ concurrency, queue, log }: PasswordOptions): Passwords {
   const limit = pLimit(concurrency);
   const decoy = decoyHash();
+  const durations = createDurations();
 
   function bounded<T>(work: () => Promise<T>): Promise<T> {
     if (limit.activeCount >= concurrency && limit.pendingCount >= queue) throw new Unavailable('Password hashing', 2);
     return limit(work);
   }
 
-  async function matchesStored(storedHash: string, password: Buffer): Promise<boolean> {
+  function warn(scheme: string): void {
+    log.warn({ event: 'password_hash_unusable', scheme }, 'a stored password hash cannot be computed');
+  }
+
+  async function matchesStored(stored: ComparableHash, password: Buffer): Promise<boolean> {
     try {
-      return await verify(storedHash, password);
-    } catch (error) {
-      log.warn({ event: 'password_hash_unusable', err: error }, 'a stored password hash cannot be computed');
-      return false;
+      return await stored.matches(password);
+    } catch {
+      // Not with the error: it might quote the hash.
+      warn(stored.scheme);
+      return verify(decoy, password);
     }
   }
 
-  async function compare(storedHash: string | undefined, password: Buffer): Promise<PasswordCheck> {
-    const strength = storedHash === undefined ? 'none' : strengthOf(storedHash);
-    if (strength === 'broken')
-      log.warn({ event: 'password_hash_unusable' }, 'a stored password hash is malformed or too costly');
-    const comparable = storedHash !== undefined && strength !== 'broken';
-    if (comparable && (await matchesStored(storedHash, password))) {
-      return { matches: true, replacement: strength === 'weak' ? await hash(password, today) : undefined };
-    }
-    // A failure costs the same with a weak hash, a broken one, and none at all.
-    if (strength !== 'current') await verify(decoy, password);
-    return { matches: false, replacement: undefined };
+  async function compare(stored: StoredPassword | undefined, password: Buffer): Promise<PasswordCheck> {
+    const start = performance.now();
+    if (stored?.state === 'broken') warn(stored.scheme);
+    const comparable = stored?.state === 'broken' ? undefined : stored;
+    const matches = comparable !== undefined && (await matchesStored(comparable, password));
+    const replacement = matches && comparable?.state === 'weak' ? await hash(password, today) : undefined;
+    // A failure costs no less with a weak hash, a broken one, and none at all.
+    if (!matches && comparable?.state !== 'current') await verify(decoy, password);
+    durations.add(comparable?.kind ?? 'none', performance.now() - start);
+    return { matches, replacement };
   }
 
   return {
     async check(storedHash, password) {
-      return bounded(() => compare(storedHash, Buffer.from(password, 'utf8')));
+      return bounded(() => {
+        const stored = storedHash === undefined ? undefined : parseStoredPassword(storedHash);
+        return compare(stored, Buffer.from(password, 'utf8'));
+      });
     },
     async hash(password) {
       return bounded(() => hash(Buffer.from(password, 'utf8'), today));
     },
+    failureFloor: () => durations.longest() * floorMargin,
+    async calibrate(storedHashes) {
+      const kinds = new Map<string, ComparableHash>();
+      for (const stored of storedHashes.map(parseStoredPassword))
+        if (stored.state !== 'broken') kinds.set(stored.kind, stored);
+      const dearest = [...kinds.values()].sort((a, b) => b.effort - a.effort).slice(0, kindsCalibrated);
+      const nobodys = Buffer.from(randomBytes(16).toString('hex'));
+      for (const stored of [undefined, ...dearest]) await limit(() => compare(stored, nobodys));
+    },
   };
 }
 
-type Strength = 'current' | 'weak' | 'broken';
+/** How long comparing takes with each kind of stored hash: the median of its last times, since one slow moment must not last. */
+function createDurations() {
+  const timesOfKinds = new Map<string, readonly number[]>();
+  return {
+    add(kind: string, milliseconds: number): void {
+      timesOfKinds.set(kind, [...(timesOfKinds.get(kind) ?? []), milliseconds].slice(-timesKept));
+    },
+    longest: () => Math.max(0, ...timesOfKinds.values().map(median)),
+  };
+}
 
-function strengthOf(storedHash: string): Strength {
-  try {
-    const { algorithm, version, memoryCost, timeCost, parallelism, outputLen, saltLen } = parseOptions(storedHash);
-    const tooDear =
-      memoryCost > dearest.memoryCost ||
-      timeCost > dearest.timeCost ||
-      parallelism > dearest.parallelism ||
-      memoryCost * timeCost > dearest.work;
-    if (tooDear || outputLen < 16 || saltLen < 8) return 'broken';
-    const cheap = memoryCost * timeCost < today.memoryCost * today.timeCost || memoryCost < 7168;
-    const weak = cheap || algorithm !== argon2id || version !== argon2Version19 || outputLen < 32 || saltLen < 16;
-    return weak ? 'weak' : 'current';
-  } catch {
-    return 'broken';
-  }
+function median(times: readonly number[]): number {
+  return times.toSorted((a, b) => a - b)[Math.floor(times.length / 2)] ?? 0;
 }
 
 /** A hash of nothing, at today's cost: comparing with it takes as long as with a real one and never matches. */

@@ -8,6 +8,14 @@ export interface Account {
   readonly disabled: boolean;
 }
 
+/** A user as an administrator sees them. */
+export interface ListedUser extends User {
+  readonly disabled: boolean;
+  readonly demo: boolean;
+  /** Undefined where the directory does not say. */
+  readonly createdAt: Date | undefined;
+}
+
 /**
  * Where users live, as seen from a login.
  * Every method throws `Unavailable` when the directory cannot be reached.
@@ -18,6 +26,8 @@ export interface UserDirectory {
   findById(id: string): Promise<Account | undefined>;
   /** Stores `replacement` unless the stored hash has meanwhile become another than `current`. */
   replacePasswordHash(id: string, current: string, replacement: string): Promise<void>;
+  /** All users, by name. */
+  list(): AsyncIterable<ListedUser>;
 }
 
 /** What a new user is made of. */
@@ -31,18 +41,10 @@ export interface NewUser {
   readonly demo: boolean;
 }
 
-/** A user as an administrator sees them. */
-export interface ListedUser extends User {
-  readonly disabled: boolean;
-  readonly demo: boolean;
-  readonly createdAt: Date;
-}
-
 /** A directory whose users this server may also change. */
 export interface UserRegistry extends UserDirectory {
   /** False when the user name is taken. */
   add(user: NewUser): Promise<boolean>;
-  list(): Promise<ListedUser[]>;
   /** A password set by hand is nobody's demo password: it also ends `demo`. */
   setPasswordHash(id: string, passwordHash: string): Promise<void>;
   setDisabled(id: string, disabled: boolean): Promise<void>;

@@ -5,12 +5,12 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { after, before, test } from 'node:test';
 import { setImmediate } from 'node:timers/promises';
-import { openDatabase } from '../../src/database/database.ts';
 import { loadBrowserKey } from '../../src/database/keys.ts';
 import { migrate } from '../../src/database/migrations.ts';
 import { Misconfiguration } from '../../src/misconfiguration.ts';
 import { json } from '../http/faces.ts';
 import { ann, password, startJanua } from '../janua.ts';
+import { openTestDatabase } from './open.ts';
 
 let folder: string;
 before(async () => {
@@ -20,20 +20,18 @@ after(() => rm(folder, { recursive: true, force: true }));
 
 test('a file is made for its owner alone, with the folders on the way', async () => {
   const path = join(folder, 'a', 'b', 'janua.db');
-  const database = openDatabase(`sqlite:${path}`);
+  await using database = await openTestDatabase(`sqlite:${path}`);
   await migrate(database);
   for (const name of [path, `${path}-wal`, `${path}-shm`]) assert.equal((await stat(name)).mode & 0o777, 0o600);
-  await database.destroy();
 });
 
 test('opened again: the schema and the key are those of before', async () => {
   const url = `sqlite:${join(folder, 'again.db')}`;
   const keys: string[] = [];
   for (let start = 0; start < 2; start++) {
-    const database = openDatabase(url);
-    await migrate(database);
-    keys.push((await loadBrowserKey(database)).toString('hex'));
-    await database.destroy();
+    await using opened = await openTestDatabase(url);
+    await migrate(opened);
+    keys.push((await loadBrowserKey(opened.database)).toString('hex'));
   }
   assert.equal(keys[0], keys[1]);
   assert.equal(keys[0]?.length, 64);
@@ -41,16 +39,16 @@ test('opened again: the schema and the key are those of before', async () => {
 
 test('two processes that make the key at the same time get the same one', async () => {
   const url = `sqlite:${join(folder, 'race.db')}`;
-  const [first, second] = [openDatabase(url), openDatabase(url)];
+  await using first = await openTestDatabase(url);
+  await using second = await openTestDatabase(url);
   await migrate(first);
-  const [one, other] = await Promise.all([loadBrowserKey(first), loadBrowserKey(second)]);
+  const [one, other] = await Promise.all([loadBrowserKey(first.database), loadBrowserKey(second.database)]);
   assert.deepEqual(one, other);
-  await Promise.all([first.destroy(), second.destroy()]);
 });
 
-for (const url of ['sqlite:', 'mysql://localhost/x', 'janua.db', '']) {
-  test(`"${url}" names no database`, () => assert.throws(() => openDatabase(url), Misconfiguration));
-}
+test('below a folder that takes none: said at once', async () => {
+  await assert.rejects(openTestDatabase('sqlite:/proc/x/y.db'), Misconfiguration);
+});
 
 test('while another process holds the file: reading goes on, a login is 503 and leaves nothing, and later it works', async () => {
   const path = join(folder, 'held.db');
@@ -74,8 +72,9 @@ test('while another process holds the file: reading goes on, a login is 503 and 
 
 test('what another process writes is seen in the next turn, and reads hold no lock beyond theirs', async () => {
   const path = join(folder, 'seen.db');
-  const database = openDatabase(`sqlite:${path}`);
-  await migrate(database);
+  await using opened = await openTestDatabase(`sqlite:${path}`);
+  await migrate(opened);
+  const { database } = opened;
   const other = new DatabaseSync(path);
   const count = async () => (await database.selectFrom('janua_keys').select('name').execute()).length;
   for (let written = 0; written < 5; written++) {
@@ -97,5 +96,4 @@ test('what another process writes is seen in the next turn, and reads hold no lo
   );
   assert.equal(await count(), 6);
   other.close();
-  await database.destroy();
 });

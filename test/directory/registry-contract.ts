@@ -59,7 +59,7 @@ export function testUserRegistry(name: string, open: () => Promise<OpenRegistry>
       const added = await Promise.all([opened.users.add(bob), opened.users.add(bob), opened.users.add(ann)]);
       assert.deepEqual(added.toSorted(), [false, false, true]);
       assert.deepEqual(
-        (await opened.users.list()).map(({ username }) => username),
+        (await Array.fromAsync(opened.users.list())).map(({ username }) => username),
         [ann.username, bob.username],
       );
     });
@@ -80,19 +80,19 @@ export function testUserRegistry(name: string, open: () => Promise<OpenRegistry>
       const { id } = account.user;
       await users.setDisabled(id, true);
       assert.equal((await users.findById(id))?.disabled, true);
-      assert.equal((await users.list())[0]?.disabled, true);
+      assert.equal((await Array.fromAsync(users.list()))[0]?.disabled, true);
       await users.setDisabled(id, false);
       assert.equal((await users.findByUsername(ann.username))?.disabled, false);
       await users.setPasswordHash(id, 'set');
       assert.equal((await users.findById(id))?.passwordHash, 'set');
       await users.remove(id);
       assert.equal(await users.findById(id), undefined);
-      assert.deepEqual(await users.list(), []);
+      assert.deepEqual(await Array.fromAsync(users.list()), []);
     });
 
     test('lists what an administrator may see, and no hash', async () => {
       await using opened = await openWithAnn();
-      const [listed] = await opened.users.list();
+      const [listed] = await Array.fromAsync(opened.users.list());
       assert.deepEqual(Object.keys(listed ?? {}).sort(), [
         'createdAt',
         'demo',

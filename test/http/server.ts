@@ -24,7 +24,7 @@ export async function startServer(
   const { identity, addRoutes, ...rest } = options;
   const log: string[] = [];
   const app = createServer({
-    checkReadiness: async () => {},
+    findUnavailable: async () => [],
     log: pino({ level: 'info' }, { write: (line: string) => log.push(line) }),
     logRequests: true,
     appName: 'Janua',
@@ -32,7 +32,7 @@ export async function startServer(
     publicOrigins: new Set(['http://localhost:5000', 'http://127.0.0.1:5000']),
     https: false,
     corsOrigins: new Set(),
-    key: Buffer.alloc(32, 1),
+    browserKey: () => Buffer.alloc(32, 1),
     docs: true,
     ...rest,
     identity: {

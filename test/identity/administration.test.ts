@@ -65,12 +65,12 @@ test('whatever is asked of an unknown user is refused', async () => {
 });
 
 test('a password set by hand works, ends the old one and every session, and is no demo password', async () => {
-  const { administration, identity, users } = janua.services;
-  await users.add({ username: 'demo@example.com', firstName: 'D', lastName: 'D', passwordHash: 'x', demo: true });
+  const { administration, identity, registry } = janua.services;
+  await registry?.add({ username: 'demo@example.com', firstName: 'D', lastName: 'D', passwordHash: 'x', demo: true });
   await administration.setPassword('DEMO@example.com', password);
   const { session } = await identity.logIn({ username: 'demo@example.com', password, presented: {} });
   await administration.setPassword('demo@example.com', `new ${password}`);
   assert.equal(await identity.findUser({ cookie: session.cookie }), undefined);
-  const listed = (await administration.list()).find(({ username }) => username === 'demo@example.com');
+  const listed = (await Array.fromAsync(administration.list())).find(({ username }) => username === 'demo@example.com');
   assert.equal(listed?.demo, false);
 });

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { setImmediate } from 'node:timers/promises';
 import { hash, parseOptions } from '@node-rs/argon2';
-import { createPasswords } from '../../src/identity/password.ts';
+import { createPasswords, type Passwords } from '../../src/identity/password.ts';
 import { Unavailable } from '../../src/unavailable.ts';
 
 const warnings: object[] = [];
@@ -73,7 +74,7 @@ describe('a stored hash that is malformed or absurdly costly is a wrong password
     good.replace('v=19', 'v=99'),
     `${good}\0`,
     good.replace('argon2id', 'argon2x'),
-    '$2b$12$EixZaYVK1fsbw1ZfbX3OXePaWxn96p36WQoeG6Lruj3vjPGga31lW',
+    '$2b$16$EixZaYVK1fsbw1ZfbX3OXePaWxn96p36WQoeG6Lruj3vjPGga31lW',
     'x'.repeat(100_000),
   ]) {
     test(JSON.stringify(stored.slice(0, 40)), async () => {
@@ -136,4 +137,99 @@ test('so many at a time, so many waiting, the rest is refused at once', async ()
   assert.equal(refused.length, 7);
   for (const result of refused) assert.ok(result.status === 'rejected' && result.reason instanceof Unavailable);
   assert.equal((await bounded.check(undefined, 'x')).matches, false, 'and serves again afterwards');
+});
+
+describe('the floor of a failure', () => {
+  const create = () =>
+    createPasswords({ concurrency: 1, queue: 100, log: { warn: (details) => warnings.push(details) } });
+  const bcrypt = (cost: string) => `$2b$${cost}$seasaltseasaltseasaltOQfF80o/rjzn2fmGZuulVA5HaC6IUAoG`;
+  const pbkdf2 = (iterations: number) => `pbkdf2:sha1:${iterations}$salt$${'00'.repeat(20)}`;
+
+  async function elapsed(work: Promise<unknown>): Promise<number> {
+    const start = performance.now();
+    await work;
+    return performance.now() - start;
+  }
+
+  /** Keeps the event loop from turning while a password is compared, as a busy machine would. */
+  async function checkSlowly(subject: Passwords, milliseconds: number): Promise<void> {
+    const check = subject.check(undefined, 'x');
+    await setImmediate();
+    const end = performance.now() + milliseconds;
+    while (performance.now() < end);
+    await check;
+  }
+
+  test("is nothing at first, then covers a comparison with nobody's hash", async () => {
+    const subject = create();
+    assert.equal(subject.failureFloor(), 0);
+    const longest = await elapsed(subject.check(undefined, 'x'));
+    assert.ok(subject.failureFloor() >= longest);
+    assert.ok(subject.failureFloor() < longest * 2);
+  });
+
+  test('covers the dearest kind of hash that was met, and what a failure costs beside it', async () => {
+    const subject = create();
+    const dearest = await elapsed(subject.check(bcrypt('10'), 'x'));
+    await subject.check(bcrypt('04'), 'x');
+    await subject.check(undefined, 'x');
+    assert.ok(subject.failureFloor() >= dearest);
+  });
+
+  test('does not count the wait for others', async () => {
+    const subject = create();
+    const all = await elapsed(Promise.all(Array.from({ length: 20 }, () => subject.check(undefined, 'x'))));
+    assert.ok(subject.failureFloor() < all / 4);
+  });
+
+  test('forgets a slow moment', async () => {
+    const subject = create();
+    await checkSlowly(subject, 300);
+    assert.ok(subject.failureFloor() >= 300);
+    for (let time = 0; time < 2; time++) await subject.check(undefined, 'x');
+    assert.ok(subject.failureFloor() < 300);
+  });
+
+  test('follows a kind that has become slower', async () => {
+    const subject = create();
+    for (let time = 0; time < 30; time++) await subject.check(undefined, 'x');
+    for (let time = 0; time < 5; time++) {
+      assert.ok(subject.failureFloor() < 125);
+      await checkSlowly(subject, 100);
+    }
+    assert.ok(subject.failureFloor() >= 125);
+  });
+
+  test('is known before the first login: the dearest of the kinds in a sample is tried out', async () => {
+    const [cheap, dear, cold] = [create(), create(), create()];
+    await cheap.calibrate([bcrypt('04'), pbkdf2(1)]);
+    await dear.calibrate([
+      bcrypt('04'),
+      bcrypt('04'),
+      bcrypt('10'),
+      ...Array.from({ length: 20 }, (_, i) => pbkdf2(i + 1)),
+    ]);
+    const failure = await elapsed(cold.check(bcrypt('10'), 'x'));
+    assert.ok(cheap.failureFloor() > 0 && cheap.failureFloor() < failure);
+    assert.ok(dear.failureFloor() > failure * 0.8);
+  });
+
+  test('without a sample, it is that of nobody', async () => {
+    const subject = create();
+    await subject.calibrate([]);
+    const floor = subject.failureFloor();
+    assert.ok(floor > 0);
+  });
+
+  test('a start tries few kinds, each once, and logs nothing of what it cannot compute', async () => {
+    warnings.length = 0;
+    const subject = create();
+    const many = Array.from({ length: 100 }, (_, i) => pbkdf2(200_000 + i));
+    const one = await elapsed(subject.check(many[0], 'x'));
+    const all = await elapsed(
+      subject.calibrate([...many, ...many, ...Array(500).fill(bcrypt('10')), 'x', '$1$a$b', bcrypt('31')]),
+    );
+    assert.ok(all < one * 30, `${all} for ${one}`);
+    assert.deepEqual(warnings, []);
+  });
 });

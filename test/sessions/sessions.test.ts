@@ -1,33 +1,33 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { sql } from 'kysely';
-import { openDatabase } from '../../src/database/database.ts';
-import { migrate } from '../../src/database/migrations.ts';
 import { hashSecret } from '../../src/sessions/credential.ts';
 import { createSessions } from '../../src/sessions/sessions.ts';
 import { createSqlSessionStore } from '../../src/sessions/sql-store.ts';
+import { openMigrated } from '../database/open.ts';
 
 const minute = 60_000;
 
+const owner = { userId: 'user', passwordFingerprint: 'fingerprint' };
+
 async function open() {
-  const database = openDatabase('sqlite::memory:');
-  await migrate(database);
+  const { database, ...opened } = await openMigrated();
   const clock = { time: 1_000_000 };
   const store = createSqlSessionStore(database);
   const sessions = createSessions({ store, idleTimeoutSeconds: 600, lifetimeSeconds: 3600, now: () => clock.time });
-  return { database, clock, store, sessions, [Symbol.asyncDispose]: () => database.destroy() };
+  return { database, clock, store, sessions, [Symbol.asyncDispose]: opened[Symbol.asyncDispose] };
 }
 
 test('a session is found by its cookie and by its token, each only as what it is', async () => {
   await using opened = await open();
   const { sessions } = opened;
-  const { id, cookie, accessToken, expiresInSeconds } = await sessions.start('user', []);
+  const { id, cookie, accessToken, expiresInSeconds } = await sessions.start(owner, []);
   assert.equal(expiresInSeconds, 3600);
   for (const [kind, credential] of [
     ['cookie', cookie],
     ['token', accessToken],
   ] as const) {
-    assert.deepEqual(await sessions.find(kind, credential), { id, userId: 'user' });
+    assert.deepEqual(await sessions.find(kind, credential), { id, ...owner });
   }
   assert.equal(await sessions.find('token', cookie), undefined);
   assert.equal(await sessions.find('cookie', accessToken), undefined);
@@ -37,7 +37,7 @@ test('a session is found by its cookie and by its token, each only as what it is
 
 test('the store holds only hashes of the secrets, and credentials carry 256 random bits', async () => {
   await using opened = await open();
-  const { cookie, accessToken } = await opened.sessions.start('user', []);
+  const { cookie, accessToken } = await opened.sessions.start(owner, []);
   const { rows } = await sql<object>`select * from janua_sessions`.execute(opened.database);
   const stored = JSON.stringify(rows);
   for (const credential of [cookie, accessToken]) {
@@ -52,7 +52,7 @@ describe('a session ends', () => {
   test('when it is idle for its timeout', async () => {
     await using opened = await open();
     const { sessions, clock } = opened;
-    const { cookie, accessToken } = await sessions.start('user', []);
+    const { cookie, accessToken } = await sessions.start(owner, []);
     clock.time += 10 * minute - 1;
     assert.ok(await sessions.find('token', accessToken));
     clock.time += 10 * minute - 1;
@@ -65,7 +65,7 @@ describe('a session ends', () => {
   test('at the end of its lifetime, however much it is used', async () => {
     await using opened = await open();
     const { sessions, clock } = opened;
-    const { cookie } = await sessions.start('user', []);
+    const { cookie } = await sessions.start(owner, []);
     for (let passed = 0; passed < 59; passed++) {
       clock.time += minute;
       assert.ok(await sessions.find('cookie', cookie));
@@ -77,13 +77,13 @@ describe('a session ends', () => {
   test('when another replaces it, when it is ended, and with all of its user', async () => {
     await using opened = await open();
     const { sessions } = opened;
-    const first = await sessions.start('user', []);
-    const second = await sessions.start('user', [first]);
+    const first = await sessions.start(owner, []);
+    const second = await sessions.start(owner, [first]);
     assert.equal(await sessions.find('cookie', first.cookie), undefined);
     assert.equal(await sessions.end([second]), true);
     assert.equal(await sessions.end([second]), false);
     assert.equal(await sessions.end([]), false);
-    const third = await sessions.start('user', []);
+    const third = await sessions.start(owner, []);
     await sessions.endAllOf('user');
     assert.equal(await sessions.find('token', third.accessToken), undefined);
   });
@@ -92,7 +92,7 @@ describe('a session ends', () => {
 test('last use is written at most once a minute', async () => {
   await using opened = await open();
   const { sessions, clock, store } = opened;
-  const { id, cookie } = await sessions.start('user', []);
+  const { id, cookie } = await sessions.start(owner, []);
   const seen = async () => (await store.find(id))?.lastSeenAt;
   const start = await seen();
   clock.time += minute - 1;
@@ -115,7 +115,7 @@ test('a credential of a session that a client made up is never adopted', async (
 test("malformed credentials are nobody's, and fast", async () => {
   await using opened = await open();
   const { sessions } = opened;
-  const { cookie } = await sessions.start('user', []);
+  const { cookie } = await sessions.start(owner, []);
   for (const wrong of [
     '',
     '.',
@@ -135,9 +135,9 @@ test("malformed credentials are nobody's, and fast", async () => {
 test('cleaning removes what has expired and nothing else', async () => {
   await using opened = await open();
   const { sessions, clock, database } = opened;
-  for (let number = 0; number < 1200; number++) await sessions.start('user', []);
+  for (let number = 0; number < 1200; number++) await sessions.start(owner, []);
   clock.time += 10 * minute + 1;
-  const alive = await sessions.start('user', []);
+  const alive = await sessions.start(owner, []);
   await sessions.removeExpired();
   const { rows } = await sql<{ count: number }>`select count(*) as count from janua_sessions`.execute(database);
   assert.equal(rows[0]?.count, 1);

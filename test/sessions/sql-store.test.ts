@@ -1,10 +1,10 @@
-import { openDatabase } from '../../src/database/database.ts';
-import { migrate } from '../../src/database/migrations.ts';
 import { createSqlSessionStore } from '../../src/sessions/sql-store.ts';
+import { openMigrated } from '../database/open.ts';
 import { testSessionStore } from './store-contract.ts';
 
-testSessionStore('SQLite', async () => {
-  const database = openDatabase('sqlite::memory:');
-  await migrate(database);
-  return { store: createSqlSessionStore(database), [Symbol.asyncDispose]: () => database.destroy() };
-});
+for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] as const) {
+  testSessionStore(engine, async () => {
+    const opened = await openMigrated(engine);
+    return { store: createSqlSessionStore(opened.database), [Symbol.asyncDispose]: opened[Symbol.asyncDispose] };
+  });
+}

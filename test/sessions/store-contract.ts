@@ -8,25 +8,35 @@ export interface OpenStore extends AsyncDisposable {
 
 let count = 0;
 
+/** Real times: a store may forget what has expired by its own clock. */
+const start = Date.now();
+const minute = 60_000;
+
 function createRecord(changes: Partial<SessionRecord> = {}): SessionRecord {
   const id = `session-${++count}`.padEnd(22, '-');
   return {
     id,
     userId: 'user-1',
+    passwordFingerprint: 'f'.repeat(43),
     cookieHash: 'c'.repeat(43),
     tokenHash: 't'.repeat(43),
-    createdAt: 1_000,
-    lastSeenAt: 1_000,
+    createdAt: start,
+    lastSeenAt: start,
+    expiresAt: start + minute,
     ...changes,
   };
 }
 
-/** What every session store must do. @param open makes an empty one */
-export function testSessionStore(name: string, open: () => Promise<OpenStore>): void {
+/**
+ * What every session store must do.
+ * @param open makes an empty one
+ * @param forgetsByItself whether expired sessions go without being removed
+ */
+export function testSessionStore(name: string, open: () => Promise<OpenStore>, { forgetsByItself = false } = {}): void {
   describe(`${name} as a session store`, () => {
     test('finds what was inserted, as it was', async () => {
       await using opened = await open();
-      const record = createRecord({ createdAt: Date.now(), lastSeenAt: Date.now() });
+      const record = createRecord({ createdAt: start - 1, lastSeenAt: start });
       await opened.store.insert(record, []);
       assert.deepEqual(await opened.store.find(record.id), record);
       for (const id of ['unknown', '', record.id.toUpperCase(), `${record.id} `, "' or 1=1 --", '%', '__proto__']) {
@@ -58,10 +68,11 @@ export function testSessionStore(name: string, open: () => Promise<OpenStore>): 
       await using opened = await open();
       const record = createRecord();
       await opened.store.insert(record, []);
-      await opened.store.touch(record.id, 2_000);
-      assert.deepEqual(await opened.store.find(record.id), { ...record, lastSeenAt: 2_000 });
+      const later = { lastSeenAt: start + 1000, expiresAt: start + 2 * minute };
+      await opened.store.touch(record.id, later.lastSeenAt, later.expiresAt);
+      assert.deepEqual(await opened.store.find(record.id), { ...record, ...later });
       await opened.store.remove([record.id]);
-      await opened.store.touch(record.id, 3_000);
+      await opened.store.touch(record.id, start + 2000, start + 3 * minute);
       assert.equal(await opened.store.find(record.id), undefined);
     });
 
@@ -83,15 +94,37 @@ export function testSessionStore(name: string, open: () => Promise<OpenStore>): 
       assert.ok(await opened.store.find(other.id));
     });
 
-    test('removes what was not seen since a time, so many at once', async () => {
+    test('lists the sessions of a user, as they are now', async () => {
       await using opened = await open();
-      const old = [1, 2, 3].map(() => createRecord({ lastSeenAt: 999 }));
-      const seen = createRecord({ lastSeenAt: 1_000 });
-      for (const record of [...old, seen]) await opened.store.insert(record, []);
-      assert.equal(await opened.store.removeUnseenSince(1_000, 2), 2);
-      assert.equal(await opened.store.removeUnseenSince(1_000, 2), 1);
-      assert.equal(await opened.store.removeUnseenSince(1_000, 2), 0);
-      assert.ok(await opened.store.find(seen.id));
+      const { store } = opened;
+      assert.deepEqual(await store.listOfUser('user-1'), []);
+      const records = [createRecord(), createRecord(), createRecord({ userId: 'user-2' }), createRecord()];
+      for (const record of records) await store.insert(record, []);
+      const [first, second, , ended] = records as [SessionRecord, SessionRecord, SessionRecord, SessionRecord];
+      await store.touch(second.id, start + 5, start + 2 * minute);
+      await store.remove([ended.id]);
+      const listed = (await store.listOfUser('user-1')).sort((one, other) => one.id.localeCompare(other.id));
+      assert.deepEqual(listed, [first, { ...second, lastSeenAt: start + 5, expiresAt: start + 2 * minute }]);
+    });
+
+    test('what has expired is gone, by itself or so many at once, and nothing else', async () => {
+      await using opened = await open();
+      const { store } = opened;
+      const old = [1, 2, 3].map(() => createRecord({ expiresAt: start - 1 }));
+      const alive = createRecord({ expiresAt: start + minute });
+      for (const record of [...old, alive]) await store.insert(record, []);
+      if (!forgetsByItself) {
+        assert.equal(await store.removeExpired(start, 2), 2);
+        assert.equal(await store.removeExpired(start, 2), 1);
+      }
+      assert.equal(await store.removeExpired(start, 2), 0);
+      for (const { id } of old) assert.equal(await store.find(id), undefined);
+      assert.deepEqual(await store.listOfUser('user-1'), [alive]);
+    });
+
+    test('says that it can be read and written', async () => {
+      await using opened = await open();
+      await Promise.all([opened.store.check(), opened.store.check(), opened.store.check()]);
     });
 
     test('two requests at once: a removed session is not brought back by touches', async () => {
@@ -99,11 +132,13 @@ export function testSessionStore(name: string, open: () => Promise<OpenStore>): 
       const { store } = opened;
       const record = createRecord();
       await store.insert(record, []);
-      const touches = Array.from({ length: 20 }, (_, index) => store.touch(record.id, 2_000 + index));
+      const touches = Array.from({ length: 20 }, (_, index) =>
+        store.touch(record.id, start + index, start + minute + index),
+      );
       await Promise.all([
         ...touches,
         store.remove([record.id]),
-        ...touches.map((_, index) => store.touch(record.id, 3_000 + index)),
+        ...touches.map((_, index) => store.touch(record.id, start + index, start + minute + index)),
       ]);
       assert.equal(await store.find(record.id), undefined);
     });

@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Unavailable } from '../../../src/unavailable.ts';
 import { startJanua } from '../../janua.ts';
 import { startServer } from '../server.ts';
 
@@ -17,22 +16,22 @@ test('alive and ready', async () => {
 
 test('while a store is unreachable: alive, not ready', async () => {
   await using server = await startServer({
-    checkReadiness: async () => {
-      throw new Unavailable('The database', 5);
-    },
+    findUnavailable: async () => ['The database', 'Redis'],
   });
   assert.equal((await server.app.inject('/health/live')).statusCode, 200);
-  const answer = await server.app.inject({
-    url: '/health/ready',
-    headers: { 'x-expected-format': 'application/json' },
-  });
-  assert.equal(answer.statusCode, 503);
-  assert.equal(answer.headers['retry-after'], '5');
+  for (const headers of [{}, { 'x-expected-format': 'application/json' }]) {
+    const answer = await server.app.inject({ url: '/health/ready', headers });
+    assert.equal(answer.statusCode, 503);
+    assert.equal(answer.headers['retry-after'], '5');
+    assert.equal(answer.headers['content-type'], 'application/json; charset=utf-8');
+    const detail = 'The database and Redis are unavailable';
+    assert.deepEqual(answer.json(), { title: 'Service Unavailable', status: 503, detail });
+  }
 });
 
 test('ready is not after the database was closed', async () => {
   const janua = await startJanua();
-  await janua.services.close();
+  await janua.closeStores();
   assert.notEqual((await janua.app.inject('/health/ready')).statusCode, 200);
   await janua.app.close();
 });

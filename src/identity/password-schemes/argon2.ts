@@ -1,0 +1,42 @@
+import { parseOptions, verify } from '@node-rs/argon2';
+import { broken, type StoredPassword } from './scheme.ts';
+
+/** Today's cost of a stored password: argon2id, 19 MiB, two passes (OWASP Password Storage CS; ASVS 11.4.2). */
+export const today = { memoryCost: 19_456, timeCost: 2, parallelism: 1, outputLen: 32 } as const;
+
+/**
+ * The dearest stored hash that is still computed; anything beyond is taken for broken. Memory in KiB. Its work, memory times
+ * passes, stays under seven times today's: what a failure may take before it is answered must cover it.
+ */
+const dearest = { memoryCost: 131_072, timeCost: 64, parallelism: 16, work: 262_144 } as const;
+
+const argon2id = 2;
+const argon2Version19 = 1;
+
+/** Reads argon2's PHC strings (RFC 9106), bare or behind Django's `argon2`; undefined when it is another scheme. */
+export function parseArgon2(stored: string): StoredPassword | undefined {
+  const scheme = /^(?:argon2)?\$(argon2(?:id|i|d))\$/.exec(stored)?.[1];
+  if (scheme === undefined) return undefined;
+  const phc = stored.slice(stored.indexOf('$'));
+  try {
+    const { algorithm, version, memoryCost, timeCost, parallelism, outputLen, saltLen } = parseOptions(phc);
+    const work = memoryCost * timeCost;
+    const tooDear =
+      memoryCost > dearest.memoryCost ||
+      timeCost > dearest.timeCost ||
+      parallelism > dearest.parallelism ||
+      work > dearest.work;
+    if (tooDear || outputLen < 16 || saltLen < 8) return broken(scheme);
+    const cheap = work < today.memoryCost * today.timeCost || memoryCost < 7168;
+    const weak = cheap || algorithm !== argon2id || version !== argon2Version19 || outputLen < 32 || saltLen < 16;
+    return {
+      scheme,
+      state: weak ? 'weak' : 'current',
+      kind: `${scheme} m=${memoryCost},t=${timeCost},p=${parallelism}`,
+      effort: work / 2000,
+      matches: (password) => verify(phc, password),
+    };
+  } catch {
+    return broken(scheme);
+  }
+}

@@ -1,0 +1,63 @@
+import { pbkdf2, timingSafeEqual } from 'node:crypto';
+import { promisify } from 'node:util';
+import { bareBase64, hex, type KeyEncoding, paddedBase64, readDerivedKey, text } from './derived-key.ts';
+import { broken, type StoredPassword } from './scheme.ts';
+
+const derive = promisify(pbkdf2);
+
+/**
+ * The dearest stored hash that is still computed, in iterations times blocks of the digest: eight times the 600 000 that OWASP's
+ * Password Storage CS asks for, since Django raises its own with each release. Takes about a second.
+ */
+const dearestWork = 5_000_000;
+
+/** Bytes of the digest, which is one block of a key (RFC 8018 section 5.2). */
+const digestBytes: Readonly<Record<string, number>> = { sha1: 20, sha256: 32, sha512: 64 };
+
+/** Bytes of a key: fewer can be guessed, and more no system writes. */
+const keyBytes = { least: 16, most: 64 } as const;
+
+const encodings: readonly KeyEncoding[] = [
+  // PHC string format, as RustCrypto and npm's @phc/pbkdf2 write it.
+  {
+    shape: /^\$pbkdf2-\w+\$i=(?<iterations>\d{1,10})(?:,l=(?<length>\d{1,3}))?\$(?<salt>[^$]+)\$(?<key>[^$]+)$/,
+    salt: bareBase64,
+    key: bareBase64,
+  },
+  // passlib; without a digest's name it is SHA-1.
+  {
+    shape: /^\$pbkdf2(?:-\w+)?\$(?<iterations>\d{1,10})\$(?<salt>[^$]+)\$(?<key>[^$]+)$/,
+    salt: bareBase64,
+    key: bareBase64,
+  },
+  // Django.
+  { shape: /^pbkdf2_\w+\$(?<iterations>\d{1,10})\$(?<salt>[^$]+)\$(?<key>[^$]+)$/, salt: text, key: paddedBase64 },
+  // Werkzeug.
+  { shape: /^pbkdf2:\w+:(?<iterations>\d{1,10})\$(?<salt>[^$]+)\$(?<key>[^$]+)$/, salt: text, key: hex },
+];
+
+/** Reads PBKDF2 (RFC 8018) as passlib, Django and Werkzeug store it; undefined when it is another scheme. */
+export function parsePbkdf2(stored: string): StoredPassword | undefined {
+  const prefix = /^(?:\$pbkdf2(?:-(sha1|sha256|sha512))?\$|pbkdf2[_:](sha1|sha256|sha512)[:$])/.exec(stored);
+  if (prefix === null) return undefined;
+  const digest = prefix[1] ?? prefix[2] ?? 'sha1';
+  const scheme = `pbkdf2-${digest}`;
+  const derived = readDerivedKey(encodings, stored);
+  if (derived === undefined) return broken(scheme);
+  const { salt, key, costs } = derived;
+  const blockBytes = digestBytes[digest] ?? 0;
+  // The beginning of a key is a shorter key, so one cut short would still match: its length must be what was said, or the digest's.
+  const keyFits = key.length === Number(costs.length ?? blockBytes) && (digest !== 'sha1' || key.length === blockBytes);
+  if (!keyFits || key.length < keyBytes.least || key.length > keyBytes.most) return broken(scheme);
+  const iterations = Number(costs.iterations);
+  const work = iterations * Math.ceil(key.length / blockBytes);
+  if (iterations < 1 || work > dearestWork) return broken(scheme);
+  return {
+    scheme,
+    state: 'weak',
+    kind: `${scheme} ${work}`,
+    // SHA-512 takes more than twice as long as the others.
+    effort: digest === 'sha512' ? work / 4000 : work / 10_000,
+    matches: async (password) => timingSafeEqual(await derive(password, salt, iterations, key.length, digest), key),
+  };
+}

@@ -1,0 +1,58 @@
+import { type BinaryLike, type ScryptOptions, scrypt, timingSafeEqual } from 'node:crypto';
+import { promisify } from 'node:util';
+import { bareBase64, hex, type KeyEncoding, paddedBase64, readDerivedKey, text } from './derived-key.ts';
+import { broken, type StoredPassword } from './scheme.ts';
+
+const derive = promisify<BinaryLike, BinaryLike, number, ScryptOptions, Buffer>(scrypt);
+
+/**
+ * The dearest stored hash that is still computed. Memory, 128·N·r bytes, is that of argon2's bound; the work, N·r·p, is twice
+ * that of the dearest that OWASP's Password Storage CS names, and takes about half a second.
+ */
+const dearest = { memoryBytes: 128 * 1024 * 1024, parallelism: 16, work: 2 ** 21 } as const;
+
+/** All fix the length of the key: the beginning of a scrypt key is a shorter key, so one cut short would still match. */
+const encodings: readonly KeyEncoding[] = [
+  // PHC string format, as passlib and npm's @phc/scrypt write it.
+  {
+    shape: /^\$scrypt\$ln=(?<ln>\d{1,2}),r=(?<r>\d{1,9}),p=(?<p>\d{1,9})\$(?<salt>[^$]+)\$(?<key>[^$]{43})$/,
+    salt: bareBase64,
+    key: bareBase64,
+  },
+  // Django: the salt stands after N.
+  {
+    shape: /^scrypt\$(?<n>\d{1,9})\$(?<salt>[^$]+)\$(?<r>\d{1,9})\$(?<p>\d{1,9})\$(?<key>[^$]{86}==)$/,
+    salt: text,
+    key: paddedBase64,
+  },
+  // Werkzeug.
+  {
+    shape: /^scrypt:(?<n>\d{1,9}):(?<r>\d{1,9}):(?<p>\d{1,9})\$(?<salt>[^$]+)\$(?<key>[^$]{128})$/,
+    salt: text,
+    key: hex,
+  },
+];
+
+/** Reads scrypt (RFC 7914) as passlib, Django and Werkzeug store it; undefined when it is another scheme. */
+export function parseScrypt(stored: string): StoredPassword | undefined {
+  if (!/^(?:\$scrypt\$|scrypt[:$])/.test(stored)) return undefined;
+  const scheme = 'scrypt';
+  const derived = readDerivedKey(encodings, stored);
+  if (derived === undefined) return broken(scheme);
+  const { salt, key, costs } = derived;
+  const N = costs.ln === undefined ? Number(costs.n) : 2 ** Number(costs.ln);
+  const r = Number(costs.r);
+  const p = Number(costs.p);
+  const tooDear = 128 * N * r > dearest.memoryBytes || p > dearest.parallelism || N * r * p > dearest.work;
+  const isPowerOfTwo = Number.isInteger(Math.log2(N));
+  if (tooDear || N < 2 || !isPowerOfTwo || r < 1 || p < 1) return broken(scheme);
+  // What OpenSSL counts beside the 128·N·r bytes: a block for each of p, and two to work in.
+  const maxmem = 128 * r * (N + p + 2);
+  return {
+    scheme,
+    state: 'weak',
+    kind: `${scheme} N=${N},r=${r},p=${p}`,
+    effort: (N * r * p) / 4500,
+    matches: async (password) => timingSafeEqual(await derive(password, salt, key.length, { N, r, p, maxmem }), key),
+  };
+}

@@ -1,0 +1,60 @@
+import { parseArgon2 } from './argon2.ts';
+import { parseBcrypt } from './bcrypt.ts';
+import { parsePbkdf2 } from './pbkdf2.ts';
+import { broken, type StoredPassword } from './scheme.ts';
+import { parseScrypt } from './scrypt.ts';
+
+const parsers = [parseArgon2, parseBcrypt, parseScrypt, parsePbkdf2];
+
+/**
+ * Names, for the log, of what is met and not computed, by how it begins. Mostly fast hashes, which nothing makes safe but a new
+ * password. The last ones are beginnings of schemes that are understood, in a form that is not.
+ */
+const foreign: Readonly<Record<string, string>> = {
+  $1$: 'md5crypt',
+  $apr1$: 'apr1',
+  $5$: 'sha256crypt',
+  $6$: 'sha512crypt',
+  $7$: 'scrypt-crypt',
+  $y$: 'yescrypt',
+  $gy$: 'gost-yescrypt',
+  $2x$: 'bcrypt-2x',
+  $2$: 'bcrypt-2',
+  $sha1$: 'sha1crypt',
+  $P$: 'phpass',
+  $H$: 'phpass',
+  $S$: 'drupal7',
+  '$bcrypt-sha256$': 'bcrypt-sha256',
+  bcrypt_sha256$: 'django-bcrypt-sha256',
+  '{SSHA}': 'ssha',
+  '{SSHA256}': 'ssha256',
+  '{SSHA512}': 'ssha512',
+  '{SHA}': 'sha',
+  '{SHA256}': 'sha256',
+  '{SHA512}': 'sha512',
+  '{SMD5}': 'smd5',
+  '{MD5}': 'md5',
+  '{CRYPT}': 'crypt',
+  crypt$: 'crypt',
+  md5$: 'md5',
+  sha1$: 'sha1',
+  sha256$: 'sha256',
+  sha512$: 'sha512',
+  $argon2: 'argon2',
+  argon2$: 'argon2',
+  bcrypt$: 'bcrypt',
+  $scrypt: 'scrypt',
+  $pbkdf2: 'pbkdf2',
+  pbkdf2_: 'pbkdf2',
+  'pbkdf2:': 'pbkdf2',
+};
+
+/** Tells what a stored password is, and computes nothing yet. */
+export function parseStoredPassword(stored: string): StoredPassword {
+  for (const parse of parsers) {
+    const password = parse(stored);
+    if (password !== undefined) return password;
+  }
+  const prefix = Object.keys(foreign).find((beginning) => stored.startsWith(beginning));
+  return broken(prefix === undefined ? 'unknown' : (foreign[prefix] ?? 'unknown'));
+}

@@ -1,0 +1,26 @@
+import { type OpenDatabase, openDatabase } from '../../src/database/database.ts';
+import { migrate } from '../../src/database/migrations.ts';
+import { openUserDatabase, type UserEngine } from '../stores.ts';
+
+export type TestDatabase = OpenDatabase & AsyncDisposable;
+
+/** Opens a database as it is, and closes it with its scope. Nobody watches it. */
+export async function openTestDatabase(url: string, timeout = 3000): Promise<TestDatabase> {
+  const watch = { failed() {}, succeeded() {} };
+  const opened = await openDatabase(url, { connections: 10, timeout, watch });
+  return { ...opened, [Symbol.asyncDispose]: () => opened.database.destroy() };
+}
+
+/** A new database with our own tables, gone with its scope. */
+export async function openMigrated(engine: UserEngine = 'SQLite'): Promise<TestDatabase> {
+  const { url, drop } = await openUserDatabase(engine);
+  const opened = await openTestDatabase(url);
+  await migrate(opened);
+  return {
+    ...opened,
+    async [Symbol.asyncDispose]() {
+      await opened.database.destroy();
+      await drop();
+    },
+  };
+}

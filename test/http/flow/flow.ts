@@ -1,0 +1,16 @@
+import { describe } from 'node:test';
+import type { StoreChoice } from '../../stores.ts';
+import { testHome } from './home.ts';
+import { testLogin } from './login.ts';
+import { testLogout } from './logout.ts';
+import { testMe } from './me.ts';
+
+/** Everything that the flow promises of every store: run once for each combination, in a file of its own. */
+export function testFlow(stores: StoreChoice): void {
+  describe(`users in ${stores.users}, sessions in ${stores.sessions}`, () => {
+    describe('login', () => testLogin(stores));
+    describe('logout', () => testLogout(stores));
+    describe('me', () => testMe(stores));
+    describe('home', () => testHome(stores));
+  });
+}

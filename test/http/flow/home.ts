@@ -1,0 +1,43 @@
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { startJanua, type TestJanua } from '../../janua.ts';
+import type { StoreChoice } from '../../stores.ts';
+import { logIn } from '../faces.ts';
+
+/** What the flow promises of the home page, on any stores. */
+export function testHome(stores: StoreChoice): void {
+  let janua: TestJanua;
+  before(async () => {
+    janua = await startJanua({ stores, settings: { APP_NAME: 'Acme & Sons' } });
+  });
+  after(() => janua[Symbol.asyncDispose]());
+
+  const asJson = { 'x-expected-format': 'application/json' };
+
+  test('signed in: the page, with the three things to do, in either format', async () => {
+    const { cookie, bearer } = await logIn(janua.app);
+    for (const headers of [cookie, bearer, { ...cookie, ...asJson }]) {
+      const answer = await janua.app.inject({ url: '/auth/home', headers });
+      assert.equal(answer.statusCode, 200);
+      assert.equal(answer.headers['content-type'], 'text/html; charset=utf-8');
+      assert.equal(answer.headers['cache-control'], 'no-store');
+      assert.match(answer.body, /<title>Acme &amp; Sons Home<\/title>/);
+      assert.match(answer.body, /href="\/admin\/me"[^>]*>My Info</);
+      assert.match(answer.body, /href="\/api\/me"[^>]*>My Info as JSON</);
+      assert.match(answer.body, /action="\/auth\/logout"/);
+    }
+  });
+
+  test('signed out: to the login page, without next, or 401 where JSON was asked for', async () => {
+    const page = await janua.app.inject({ url: '/auth/home' });
+    assert.equal(page.statusCode, 303);
+    assert.equal(page.headers.location, '/auth/login?state=2');
+    for (const url of ['/auth/home?a=b', '/auth/hom%65']) {
+      assert.equal((await janua.app.inject({ url })).headers.location, '/auth/login?state=2');
+    }
+    const program = await janua.app.inject({ url: '/auth/home', headers: asJson });
+    assert.equal(program.statusCode, 401);
+    assert.equal(program.json().detail, 'Not authenticated');
+    assert.equal(program.headers['www-authenticate'], 'Bearer realm="janua"');
+  });
+}

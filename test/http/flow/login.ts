@@ -1,0 +1,406 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+import { ann, password, startJanua, type TestJanua } from '../../janua.ts';
+import type { StoreChoice } from '../../stores.ts';
+import { comparable, form, isSignedIn, json, logIn, loginFaces, sessionCookie } from '../faces.ts';
+
+/** What the flow promises of the login page and logging in, on any stores. */
+export function testLogin(stores: StoreChoice): void {
+  const bob = { username: 'bob@example.com', firstName: 'Bob', lastName: 'Bell' };
+
+  let janua: TestJanua;
+  before(async () => {
+    janua = await startJanua({ stores });
+    await janua.services.administration.add({ ...bob, password });
+    await janua.services.administration.disable(bob.username);
+  });
+  after(() => janua[Symbol.asyncDispose]());
+
+  const good = { username: ann.username, password };
+
+  describe('the login page', () => {
+    const page = (url: string, headers = {}) => janua.app.inject({ url, headers });
+
+    for (const path of ['/', '/auth/login']) {
+      test(`GET ${path} shows the form`, async () => {
+        const answer = await page(path);
+        assert.equal(answer.statusCode, 200);
+        assert.equal(answer.headers['content-type'], 'text/html; charset=utf-8');
+        assert.match(answer.body, /<title>Janua Login<\/title>/);
+        assert.match(answer.body, /<form method="post" action="\/auth\/token">/);
+        assert.match(answer.body, /type="password" autocomplete="current-password"/);
+        assert.match(answer.body, /autocomplete="username"/);
+        assert.equal(answer.headers['set-cookie'], undefined);
+      });
+
+      test(`GET ${path} sends someone signed in to the home page`, async () => {
+        const { cookie, bearer } = await logIn(janua.app);
+        for (const headers of [cookie, bearer]) {
+          const answer = await page(path, headers);
+          assert.equal(answer.statusCode, 303);
+          assert.equal(answer.headers.location, '/auth/home');
+        }
+      });
+    }
+
+    test('GET / answers exactly as GET /auth/login', async () => {
+      const query = '?state=2&next=%2Fadmin%2Fme';
+      assert.deepEqual(comparable(await page(`/${query}`)), comparable(await page(`/auth/login${query}`)));
+    });
+
+    for (const [state, message] of [
+      ['1', 'This session has not been logged in before'],
+      ['2', 'Please log in to continue'],
+      ['3', 'Incorrect username or password'],
+      ['4', 'Too many attempts. Please wait before trying again.'],
+    ]) {
+      test(`state ${state} shows its message`, async () => {
+        const { statusCode, body } = await page(`/auth/login?state=${state}`);
+        assert.equal(statusCode, 200);
+        assert.match(body, /role="alert"/);
+        assert.ok(body.includes(`>${message}</p>`));
+      });
+    }
+
+    for (const state of [
+      '0',
+      '5',
+      '-1',
+      '03',
+      '3.0',
+      'constructor',
+      '__proto__',
+      '<b>',
+      '%3Cscript%3E',
+      '',
+      '3&state=4',
+      'x'.repeat(5000),
+    ]) {
+      test(`state ${state.slice(0, 20)} shows no message`, async () => {
+        const { statusCode, body } = await page(`/auth/login?state=${state}`);
+        assert.equal(statusCode, 200);
+        assert.doesNotMatch(body, /role="alert"/);
+        assert.doesNotMatch(body, /<b>|script>al/);
+      });
+    }
+
+    test('a page also for someone who asks for JSON by the header', async () => {
+      const answer = await page('/auth/login', { 'x-expected-format': 'application/json' });
+      assert.equal(answer.headers['content-type'], 'text/html; charset=utf-8');
+    });
+
+    test('a safe next goes with the form, escaped; an unsafe one is dropped', async () => {
+      assert.match((await page('/auth/login?next=%2Fa%3Fb%3D%22c%26d')).body, /name="next" value="\/a\?b=%22c&amp;d"/);
+      assert.doesNotMatch((await page('/auth/login?next=https://evil.example')).body, /evil/);
+    });
+
+    test('a dead cookie is cleared', async () => {
+      const answer = await page('/auth/login', { cookie: 'session=dead' });
+      assert.match(String(answer.headers['set-cookie']), /^session=; Path=\/; HttpOnly; SameSite=Lax; Max-Age=0$/);
+    });
+  });
+
+  for (const face of loginFaces) {
+    describe(face.name, () => {
+      const attempt = (fields: Record<string, unknown>, headers: Record<string, string> = {}) => {
+        const request = face.request(fields);
+        return janua.app.inject({ ...request, headers: { ...request.headers, ...headers } });
+      };
+
+      test('credentials match', async () => {
+        const answer = await attempt(good);
+        if (face.format === 'html') {
+          assert.equal(answer.statusCode, 303);
+          assert.equal(answer.headers.location, '/auth/home');
+          assert.equal(answer.body, '');
+          assert.doesNotMatch(JSON.stringify(answer.headers), /janua_/, 'the access token stays out of the page');
+        } else {
+          assert.equal(answer.statusCode, 200);
+          const { access_token, ...rest } = answer.json();
+          assert.deepEqual(rest, { token_type: 'bearer', expires_in: 604_800 });
+          assert.match(access_token, /^janua_[\w-]{22}\.[\w-]{43}$/);
+          assert.ok(await isSignedIn(janua.app, { authorization: `Bearer ${access_token}` }));
+          assert.ok(!answer.body.includes(String(sessionCookie(answer))), 'the cookie stays out of the body');
+        }
+        assert.ok(await isSignedIn(janua.app, { cookie: `session=${sessionCookie(answer)}` }));
+        assert.equal(answer.headers['cache-control'], 'no-store');
+        assert.equal(answer.headers.pragma, 'no-cache');
+        const cookies = answer.headers['set-cookie'] as string[];
+        assert.match(cookies[0] ?? '', /^session=[\w-]{22}\.[\w-]{43}; Path=\/; HttpOnly; SameSite=Lax$/);
+        assert.match(cookies[1] ?? '', /^browser=[\w.-]+; Path=\/; HttpOnly; SameSite=Lax; Max-Age=31536000$/);
+      });
+
+      test('the user name is trimmed and compared without case, the password exactly', async () => {
+        assert.ok(sessionCookie(await attempt({ username: '  ANN@Example.COM ', password })));
+        for (const other of [`${password} `, ` ${password}`, password.toUpperCase(), password.slice(0, -1)]) {
+          assert.equal(sessionCookie(await attempt({ username: ann.username, password: other })), undefined);
+        }
+      });
+
+      test('while signed in: a new session, and those presented end', async () => {
+        const byCookie = await logIn(janua.app);
+        const byToken = await logIn(janua.app);
+        const answer = await attempt(good, { ...byCookie.cookie, ...byToken.bearer });
+        if (face.format === 'json') assert.equal(answer.json().detail, 'Already logged in');
+        assert.ok(await isSignedIn(janua.app, { cookie: `session=${sessionCookie(answer)}` }));
+        for (const { cookie, bearer } of [byCookie, byToken]) {
+          assert.equal(await isSignedIn(janua.app, cookie), false);
+          assert.equal(await isSignedIn(janua.app, bearer), false);
+        }
+      });
+
+      test('while signed in, with a wrong password: refused, and the session stays', async () => {
+        const { cookie } = await logIn(janua.app);
+        const answer = await attempt({ ...good, password: 'wrong' }, cookie);
+        assert.equal(sessionCookie(answer), undefined);
+        assert.ok(await isSignedIn(janua.app, cookie));
+      });
+
+      test('unknown user, wrong password and disabled user are answered alike', async () => {
+        const wrong = await attempt({ ...good, password: 'wrong' });
+        if (face.format === 'html') {
+          assert.equal(wrong.statusCode, 303);
+          assert.equal(wrong.headers.location, '/auth/login?state=3');
+        } else {
+          assert.equal(wrong.statusCode, 400);
+          assert.deepEqual(wrong.json(), {
+            error: 'invalid_grant',
+            error_description: 'Incorrect username or password',
+            detail: 'Incorrect username or password',
+            title: 'Bad Request',
+            status: 400,
+          });
+        }
+        assert.equal(wrong.headers['set-cookie'], undefined);
+        assert.equal(wrong.headers['cache-control'], 'no-store');
+        assert.equal(wrong.headers.pragma, 'no-cache');
+        for (const fields of [
+          { username: 'nobody@example.com', password },
+          { username: bob.username, password },
+        ]) {
+          assert.deepEqual(comparable(await attempt(fields)), comparable(wrong));
+        }
+      });
+
+      const incomplete: [string, Record<string, unknown>][] = [
+        ['nothing', {}],
+        ['no password', { username: ann.username }],
+        ['no user name', { password }],
+        ['an empty user name', { username: '', password }],
+        ['a blank user name', { username: '  ', password }],
+        ['an empty password', { username: ann.username, password: '' }],
+        ['a user name of 255 characters', { username: `${'a'.repeat(243)}@example.com`, password }],
+        ['a password of 1025 bytes', { username: ann.username, password: 'x'.repeat(1025) }],
+        ['a password of 1026 bytes in 513 characters', { username: ann.username, password: 'é'.repeat(513) }],
+      ];
+      if (face.name.includes('form')) {
+        incomplete.push(['two user names', { username: [ann.username, ann.username], password }]);
+        incomplete.push(['two passwords', { username: ann.username, password: [password, password] }]);
+        incomplete.push(['two grant types', { ...good, grant_type: ['password', 'password'] }]);
+      } else {
+        for (const value of [0, 1, true, null, [], {}, [ann.username], { $ne: '' }]) {
+          incomplete.push([`${JSON.stringify(value)} for a user name`, { username: value, password }]);
+          incomplete.push([`${JSON.stringify(value)} for a password`, { username: ann.username, password: value }]);
+        }
+        incomplete.push(['a lone surrogate', { username: ann.username, password: '\ud800' }]);
+      }
+      for (const [name, fields] of incomplete) {
+        test(`${name} is an invalid request`, async () => {
+          const answer = await attempt(fields);
+          if (face.format === 'html') {
+            assert.equal(answer.statusCode, 303);
+            assert.equal(answer.headers.location, '/auth/login?state=3');
+          } else {
+            assert.equal(answer.statusCode, 400);
+            assert.equal(answer.json().error, 'invalid_request');
+            assert.equal(typeof answer.json().detail, 'string');
+          }
+          assert.equal(answer.headers['set-cookie'], undefined);
+        });
+      }
+
+      test('a user name of 254 characters and a password of 1024 bytes are only wrong', async () => {
+        const answer = await attempt({ username: `${'a'.repeat(242)}@example.com`, password: 'é'.repeat(512) });
+        if (face.format === 'json') assert.equal(answer.json().error, 'invalid_grant');
+        else assert.equal(answer.headers.location, '/auth/login?state=3');
+      });
+
+      for (const grantType of ['password', '']) {
+        test(`grant_type "${grantType}" is taken`, async () => {
+          assert.ok(sessionCookie(await attempt({ ...good, grant_type: grantType })));
+        });
+      }
+
+      for (const grantType of ['client_credentials', 'PASSWORD', ' password']) {
+        test(`grant_type "${grantType}" is not supported`, async () => {
+          const answer = await attempt({ ...good, grant_type: grantType });
+          assert.equal(answer.headers['set-cookie'], undefined);
+          if (face.format === 'json') {
+            assert.equal(answer.statusCode, 400);
+            assert.equal(answer.json().error, 'unsupported_grant_type');
+          } else {
+            assert.equal(answer.headers.location, '/auth/login?state=3');
+          }
+        });
+      }
+
+      if (face.name.includes('json body')) {
+        test('a next or a scope that is no text is as good as none; a grant type that is no text is not supported', async () => {
+          for (const fields of [{ next: null }, { next: 5 }, { next: {} }, { scope: null }, { scope: 1 }]) {
+            assert.ok(sessionCookie(await attempt({ ...good, ...fields })), JSON.stringify(fields));
+          }
+          for (const grantType of [null, 1, {}]) {
+            const answer = await attempt({ ...good, grant_type: grantType });
+            if (face.format === 'json') assert.equal(answer.json().error, 'unsupported_grant_type');
+            else assert.equal(answer.headers.location, '/auth/login?state=3');
+          }
+        });
+      }
+
+      test('unknown fields are ignored, a scope is answered by none', async () => {
+        const answer = await attempt({
+          ...good,
+          client_id: 'x',
+          'x-expected-format': 'application/json',
+          scope: 'admin',
+        });
+        assert.ok(sessionCookie(answer));
+        if (face.format === 'json') assert.equal(answer.json().scope, '');
+        else assert.equal(answer.statusCode, 303);
+      });
+
+      if (face.format === 'html') {
+        test('a safe next is followed after a login, and kept after a failure', async () => {
+          assert.equal((await attempt({ ...good, next: '/admin/me?a=b#c' })).headers.location, '/admin/me?a=b#c');
+          const failed = await attempt({ ...good, password: 'wrong', next: '/admin/me?a=b' });
+          assert.equal(failed.headers.location, '/auth/login?state=3&next=%2Fadmin%2Fme%3Fa%3Db');
+        });
+
+        for (const next of [['/a', '/b'], `/${'é'.repeat(2000)}`, '/a'.repeat(5000), '']) {
+          test(`a next that is too long, or two, is dropped, and the login still works: ${String(next).slice(0, 20)}`, async () => {
+            const answer = await attempt({ ...good, next });
+            assert.equal(answer.headers.location, '/auth/home');
+            assert.ok(sessionCookie(answer));
+            assert.equal((await attempt({ ...good, password: 'wrong', next })).headers.location, '/auth/login?state=3');
+          });
+        }
+
+        test('an unsafe next is dropped, and the login still works', async () => {
+          const answer = await attempt({ ...good, next: '//evil.example' });
+          assert.equal(answer.headers.location, '/auth/home');
+          assert.ok(sessionCookie(answer));
+          const failed = await attempt({ ...good, password: 'wrong', next: '//evil.example' });
+          assert.equal(failed.headers.location, '/auth/login?state=3');
+        });
+      }
+    });
+  }
+
+  describe('what is not a login', () => {
+    for (const url of ['/auth/token', '/api/login']) {
+      test(`POST ${url} reads no credentials from the query string`, async () => {
+        const query = new URLSearchParams(good).toString();
+        const answer = await janua.app.inject({
+          method: 'POST',
+          url: `${url}?${query}`,
+          headers: { 'x-expected-format': 'application/json' },
+        });
+        assert.equal(answer.json().error, 'invalid_request');
+        const both = await janua.app.inject({ method: 'POST', url: `${url}?username=x`, ...json(good) });
+        assert.equal(both.headers['set-cookie'], undefined);
+      });
+
+      test(`POST ${url} without a body is an invalid request`, async () => {
+        if (url === '/auth/token') {
+          const page = await janua.app.inject({ method: 'POST', url });
+          assert.equal(page.headers.location, '/auth/login?state=3');
+        }
+        for (const headers of [{}, { 'content-type': 'application/json' }, { 'content-type': 'text/plain' }]) {
+          const answer = await janua.app.inject({
+            method: 'POST',
+            url,
+            headers: { 'x-expected-format': 'application/json', ...headers },
+          });
+          assert.equal(answer.json().error, 'invalid_request');
+        }
+      });
+
+      for (const type of [
+        'text/plain',
+        'multipart/form-data; boundary=x',
+        'application/xml',
+        'application/jsonx',
+        'nonsense',
+      ]) {
+        for (const headers of [{}, { 'x-expected-format': 'application/json' }]) {
+          test(`POST ${url} with ${type} ${JSON.stringify(headers)} is 415`, async () => {
+            const payload = form(good).payload as string;
+            const answer = await janua.app.inject({
+              method: 'POST',
+              url,
+              headers: { ...headers, 'content-type': type },
+              payload,
+            });
+            assert.equal(answer.statusCode, 415);
+            assert.equal(answer.headers.accept, 'application/x-www-form-urlencoded, application/json');
+            assert.equal(answer.headers['set-cookie'], undefined);
+          });
+        }
+      }
+
+      test(`POST ${url} with more than 64 KiB is 413, with broken JSON 400`, async () => {
+        const headers = { 'content-type': 'application/json', 'x-expected-format': 'application/json' };
+        const large = await janua.app.inject({ method: 'POST', url, headers, payload: ' '.repeat(65_537) });
+        assert.equal(large.statusCode, 413);
+        assert.equal(typeof large.json().detail, 'string');
+        for (const payload of ['{', '{"username":', '{"__proto__":{"username":"a"}}', '\u0000']) {
+          const broken = await janua.app.inject({ method: 'POST', url, headers, payload });
+          assert.equal(broken.statusCode, 400, payload);
+          assert.equal(typeof broken.json().detail, 'string');
+        }
+      });
+
+      test(`POST ${url} with JSON that is not UTF-8 is 400`, async () => {
+        const headers = { 'content-type': 'application/json', 'x-expected-format': 'application/json' };
+        const payload = Buffer.from(
+          JSON.stringify({ username: ann.username, password: '?' }).replace('?', '\xff'),
+          'latin1',
+        );
+        const answer = await janua.app.inject({ method: 'POST', url, headers, payload });
+        assert.equal(answer.statusCode, 400);
+        assert.equal(answer.json().error, undefined);
+      });
+
+      for (const payload of ['null', '1', '"text"', '[]', '[{"username":"a"}]']) {
+        test(`POST ${url} with the JSON ${payload} is an invalid request`, async () => {
+          const headers = { 'content-type': 'application/json', 'x-expected-format': 'application/json' };
+          const answer = await janua.app.inject({ method: 'POST', url, headers, payload });
+          assert.equal(answer.statusCode, 400);
+          assert.equal(answer.json().error, 'invalid_request');
+        });
+      }
+    }
+  });
+
+  test('the browser cookie keeps its identifier for the same user only', async () => {
+    const first = await janua.app.inject({ method: 'POST', url: '/api/login', ...json(good) });
+    const browser = String(first.cookies.find(({ name }) => name === 'browser')?.value);
+    const idOf = async (value: string) => {
+      const sent = json(good);
+      const headers = { ...sent.headers, cookie: `browser=${value}` };
+      const answer = await janua.app.inject({ method: 'POST', url: '/api/login', ...sent, headers });
+      return answer.cookies.find(({ name }) => name === 'browser')?.value.split('.')[0];
+    };
+    const [id, signature] = browser.split('.');
+    assert.equal(await idOf(browser), id);
+    assert.notEqual(await idOf(`${id}.${'A'.repeat(String(signature).length)}`), id);
+    assert.equal(await isSignedIn(janua.app, { cookie: `session=${browser}; browser=${browser}` }), false);
+  });
+
+  test("a disabled user with the right password ends nobody's session", async () => {
+    const { cookie } = await logIn(janua.app);
+    const sent = json({ username: bob.username, password });
+    await janua.app.inject({ method: 'POST', url: '/api/login', ...sent, headers: { ...sent.headers, ...cookie } });
+    assert.ok(await isSignedIn(janua.app, cookie));
+  });
+}

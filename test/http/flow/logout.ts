@@ -1,0 +1,104 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+import { startJanua, type TestJanua } from '../../janua.ts';
+import type { StoreChoice } from '../../stores.ts';
+import { isSignedIn, logIn, logoutFaces } from '../faces.ts';
+
+/** What the flow promises of logging out, on any stores. */
+export function testLogout(stores: StoreChoice): void {
+  let janua: TestJanua;
+  before(async () => {
+    janua = await startJanua({ stores });
+  });
+  after(() => janua[Symbol.asyncDispose]());
+
+  for (const face of logoutFaces) {
+    describe(face.name, () => {
+      const logOut = (headers: Record<string, string> = {}, payload?: string) =>
+        janua.app.inject({
+          ...face.request,
+          headers: { ...face.request.headers, ...headers },
+          ...(payload === undefined ? {} : { payload }),
+        });
+
+      for (const by of ['cookie', 'bearer'] as const) {
+        test(`by ${by}: both credentials are dead, and the cookie goes`, async () => {
+          const signedIn = await logIn(janua.app);
+          const answer = await logOut(signedIn[by]);
+          if (face.format === 'html') {
+            assert.equal(answer.statusCode, 303);
+            assert.equal(answer.headers.location, '/auth/login?state=0');
+          } else {
+            assert.equal(answer.statusCode, 200);
+            assert.deepEqual(answer.json(), { detail: 'Logged out' });
+          }
+          assert.equal(answer.headers['set-cookie'], 'session=; Path=/; HttpOnly; SameSite=Lax; Max-Age=0');
+          assert.equal(answer.headers['cache-control'], 'no-store');
+          assert.equal(await isSignedIn(janua.app, signedIn.cookie), false);
+          assert.equal(await isSignedIn(janua.app, signedIn.bearer), false);
+        });
+      }
+
+      test('ends every session that is presented, and no other', async () => {
+        const [first, second, third] = [await logIn(janua.app), await logIn(janua.app), await logIn(janua.app)];
+        await logOut({ ...first.cookie, ...second.bearer });
+        assert.equal(await isSignedIn(janua.app, first.bearer), false);
+        assert.equal(await isSignedIn(janua.app, second.cookie), false);
+        assert.ok(await isSignedIn(janua.app, third.cookie));
+      });
+
+      test('without a session', async () => {
+        for (const headers of [{}, { cookie: 'session=dead' }, { authorization: 'Bearer dead' }]) {
+          const answer = await logOut(headers as Record<string, string>);
+          if (face.format === 'html') {
+            assert.equal(answer.statusCode, 303);
+            assert.equal(answer.headers.location, '/auth/login?state=1');
+          } else {
+            assert.equal(answer.statusCode, 401);
+            assert.equal(answer.json().detail, 'This session has not been logged in before');
+            assert.match(String(answer.headers['www-authenticate']), /^Bearer realm="janua"/);
+            assert.equal(answer.headers['set-cookie'], undefined);
+          }
+        }
+      });
+
+      test('a second time, and after the session expired: there is none', async () => {
+        const { cookie } = await logIn(janua.app);
+        await logOut(cookie);
+        assert.equal((await logOut(cookie)).statusCode, face.format === 'html' ? 303 : 401);
+      });
+
+      test('a body is a form or JSON, or there is none; any other type is 415 and ends nothing', async () => {
+        for (const [type, payload] of [
+          ['application/x-www-form-urlencoded', 'a=b'],
+          ['application/json', '{}'],
+          ['application/json', ''],
+          ['text/plain', ''],
+        ] as const) {
+          const { cookie } = await logIn(janua.app);
+          await logOut({ ...cookie, 'content-type': type }, payload);
+          assert.equal(await isSignedIn(janua.app, cookie), false, type);
+        }
+        const { cookie } = await logIn(janua.app);
+        for (const type of ['text/plain', 'multipart/form-data; boundary=x']) {
+          assert.equal((await logOut({ ...cookie, 'content-type': type }, 'a=b')).statusCode, 415);
+        }
+        assert.ok(await isSignedIn(janua.app, cookie));
+      });
+
+      test('is never a GET', async () => {
+        const { cookie } = await logIn(janua.app);
+        for (const method of ['GET', 'HEAD', 'PUT', 'DELETE'] as const) {
+          const answer = await janua.app.inject({
+            ...face.request,
+            method,
+            headers: { ...face.request.headers, ...cookie },
+          });
+          assert.equal(answer.statusCode, 405);
+          assert.equal(answer.headers.allow, 'POST, OPTIONS');
+        }
+        assert.ok(await isSignedIn(janua.app, cookie));
+      });
+    });
+  }
+}

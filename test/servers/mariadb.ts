@@ -1,0 +1,64 @@
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { createConnection } from 'mysql2/promise';
+import { findProgram } from './find-program.ts';
+import { runAs, type ServerOptions, startServer, type ThrowAwayServer } from './throw-away-server.ts';
+
+/** Small files, alike for the making of a data folder and for the server that finds it. */
+const files = [
+  '--innodb-log-file-size=8M',
+  '--innodb-undo-tablespaces=0',
+  '--innodb-data-file-path=ibdata1:10M:autoextend',
+];
+
+/** Speed over what a power cut or a crash of the server would leave. */
+const careless = ['--innodb-flush-log-at-trx-commit=0', '--innodb-doublewrite=0'];
+
+/** Path of the MariaDB server here. */
+export function findMariadb(): string | undefined {
+  return findProgram('mariadbd');
+}
+
+/** MariaDB, where `root` is the account that may do everything, and has no password. */
+export async function startMariadb(options: ServerOptions = {}): Promise<ThrowAwayServer> {
+  const program = findMariadb();
+  const installer = findProgram('mariadb-install-db');
+  if (program === undefined || installer === undefined) throw new Error('MariaDB is not installed');
+  // As root it runs only where it is told that this is meant.
+  const user = process.getuid?.() === 0 ? ['--user=root'] : [];
+  return startServer(
+    {
+      name: 'mariadb',
+      program,
+      async initialise(folder) {
+        await runAs(undefined, installer, [
+          ...['--no-defaults', ...user, `--datadir=${folder}`, ...files, ...careless],
+          ...['--auth-root-authentication-method=normal', '--skip-test-db', '--skip-name-resolve'],
+        ]);
+        // A folder is what a database is: this one is for those that have to name one.
+        await mkdir(join(folder, 'empty'));
+      },
+      args: ({ data, home, port }) => [
+        ...['--no-defaults', ...user, `--datadir=${data}`, ...files],
+        ...[`--port=${port}`, '--bind-address=127.0.0.1', '--skip-networking=0', '--skip-name-resolve'],
+        ...[`--socket=${join(home, 'socket')}`, `--pid-file=${join(home, 'pid')}`, `--tmpdir=${home}`],
+        ...['--max-connections=300', '--innodb-buffer-pool-size=32M', '--aria-pagecache-buffer-size=1M'],
+        ...(options.durable ? [] : careless),
+      ],
+      url: (port) => `mysql://root@127.0.0.1:${port}/empty`,
+      async answers(url, { home }) {
+        const connection = await createConnection({ uri: url, connectTimeout: 1_000 });
+        connection.on('error', () => {});
+        try {
+          const [rows] = await connection.query('select @@pid_file as file');
+          return Array.isArray(rows) && JSON.stringify(rows[0]) === JSON.stringify({ file: join(home, 'pid') });
+        } finally {
+          connection.destroy();
+        }
+      },
+      stopSignal: 'SIGTERM',
+      endSignal: 'SIGKILL',
+    },
+    options,
+  );
+}

@@ -1,0 +1,76 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { Client } from 'pg';
+import { findProgram } from './find-program.ts';
+import { type Account, runAs, type ServerOptions, startServer, type ThrowAwayServer } from './throw-away-server.ts';
+
+/** Where Debian keeps the programs of each version, which are on nobody's path. */
+const versions = '/usr/lib/postgresql';
+
+/** Speed over what a power cut or a crash of the server would leave. */
+const careless = ['fsync=off', 'full_page_writes=off', 'synchronous_commit=off'];
+
+/** Path of the newest PostgreSQL server here. */
+export function findPostgres(): string | undefined {
+  const newest = existsSync(versions) ? readdirSync(versions).toSorted((a, b) => Number(b) - Number(a)) : [];
+  return findProgram(
+    'postgres',
+    newest.map((version) => join(versions, version, 'bin')),
+  );
+}
+
+/** PostgreSQL, where `postgres` is the account that may do everything, and has no password. */
+export async function startPostgres(options: ServerOptions = {}): Promise<ThrowAwayServer> {
+  const program = findPostgres();
+  if (program === undefined) throw new Error('PostgreSQL is not installed');
+  const account = findAccount();
+  return startServer(
+    {
+      name: 'postgres',
+      program,
+      account,
+      initialise: (folder) =>
+        runAs(account, join(program, '../initdb'), [
+          ...['-D', folder, '-U', 'postgres', '-A', 'trust', '-E', 'UTF8', '--locale=C.UTF-8'],
+          ...['--no-sync', '--no-instructions'],
+        ]),
+      args: ({ data, port }) => [
+        ...['-D', data, '-p', String(port)],
+        ...[
+          'listen_addresses=127.0.0.1',
+          'unix_socket_directories=',
+          'max_connections=300',
+          'shared_buffers=32MB',
+          // Else a killed server leaves files outside of its folder.
+          'dynamic_shared_memory_type=mmap',
+          ...(options.durable ? [] : careless),
+        ].flatMap((setting) => ['-c', setting]),
+      ],
+      url: (port) => `postgres://postgres@127.0.0.1:${port}/postgres`,
+      async answers(url, { data }) {
+        const client = new Client({ connectionString: url, connectionTimeoutMillis: 1_000 });
+        client.on('error', () => {});
+        try {
+          await client.connect();
+          const { rows } = await client.query(`select current_setting('data_directory') as folder`);
+          return rows[0]?.folder === data;
+        } finally {
+          await client.end().catch(() => {});
+        }
+      },
+      stopSignal: 'SIGINT',
+      endSignal: 'SIGQUIT',
+    },
+    options,
+  );
+}
+
+/** PostgreSQL does not run as root: as its own account, else as nobody. */
+function findAccount(): Account | undefined {
+  if (process.getuid?.() !== 0) return undefined;
+  const accounts = readFileSync('/etc/passwd', 'utf8')
+    .split('\n')
+    .map((line) => line.split(':'));
+  const [, , uid, gid] = ['postgres', 'nobody'].flatMap((name) => accounts.find((fields) => fields[0] === name) ?? []);
+  return { uid: Number(uid), gid: Number(gid) };
+}

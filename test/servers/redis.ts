@@ -1,0 +1,51 @@
+import { Redis } from 'ioredis';
+import { findProgram } from './find-program.ts';
+import { type ServerOptions, startServer, type ThrowAwayServer } from './throw-away-server.ts';
+
+export interface RedisOptions extends ServerOptions {
+  /** Valkey continues Redis under its old license, and takes the same arguments. */
+  readonly program?: 'redis-server' | 'valkey-server';
+}
+
+/** Path of the Redis server here. */
+export function findRedis(name: 'redis-server' | 'valkey-server' = 'redis-server'): string | undefined {
+  return findProgram(name);
+}
+
+/** Redis or Valkey, without a password. Databases are many, since each test takes one. */
+export async function startRedis(options: RedisOptions = {}): Promise<ThrowAwayServer> {
+  const name = options.program ?? 'redis-server';
+  const program = findRedis(name);
+  if (program === undefined) throw new Error(`${name} is not installed`);
+  const persistence = options.durable ? ['--appendonly', 'yes', '--appendfsync', 'always'] : ['--appendonly', 'no'];
+  return startServer(
+    {
+      name,
+      program,
+      args: ({ data, port }) => [
+        ...['--port', String(port), '--bind', '127.0.0.1', '--dir', data, '--databases', '10000'],
+        ...['--save', '', ...persistence],
+      ],
+      url: (port) => `redis://127.0.0.1:${port}/0`,
+      async answers(url, _place, pid) {
+        const redis = connectOnce(url);
+        try {
+          const information = await redis.info('server');
+          return new RegExp(`^process_id:${pid}\\r?$`, 'm').test(information);
+        } finally {
+          redis.disconnect();
+        }
+      },
+      stopSignal: 'SIGTERM',
+      endSignal: 'SIGKILL',
+    },
+    options,
+  );
+}
+
+/** A client that says at once when there is no server, instead of waiting for one. */
+export function connectOnce(url: string): Redis {
+  const redis = new Redis(url, { connectTimeout: 1_000, maxRetriesPerRequest: 0, retryStrategy: () => null });
+  redis.on('error', () => {});
+  return redis;
+}

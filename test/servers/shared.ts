@@ -1,0 +1,97 @@
+import { randomBytes } from 'node:crypto';
+import { createConnection } from 'mysql2/promise';
+import { Client } from 'pg';
+import { startMariadb } from './mariadb.ts';
+import { startPostgres } from './postgres.ts';
+import { connectOnce, startRedis } from './redis.ts';
+import type { ThrowAwayServer } from './throw-away-server.ts';
+
+/** The environment variables by which the whole run shares one server of each kind. */
+export const sharedServerVariables = {
+  postgres: 'JANUA_TEST_POSTGRES_URL',
+  mariadb: 'JANUA_TEST_MARIADB_URL',
+  redis: 'JANUA_TEST_REDIS_URL',
+} as const;
+
+/**
+ * URLs of the servers that all tests share, with accounts that may do everything. A file of tests that runs by itself
+ * starts those that it asks for, and they end with its process.
+ */
+export const sharedServers = {
+  postgres: share(sharedServerVariables.postgres, startPostgres),
+  mariadb: share(sharedServerVariables.mariadb, startMariadb),
+  redis: share(sharedServerVariables.redis, startRedis),
+};
+
+function share(variable: string, start: () => Promise<ThrowAwayServer>): () => Promise<string> {
+  let started: Promise<ThrowAwayServer> | undefined;
+  return async () => {
+    const url = process.env[variable];
+    if (url) return url;
+    started ??= start();
+    return (await started).url;
+  };
+}
+
+/** A part of a shared server that is one test's own. */
+export interface OwnDatabase {
+  readonly url: string;
+  /** Removes all that it holds, and ends the connections to it where the server would wait for them. */
+  drop(): Promise<void>;
+}
+
+/** A new database, which is empty. */
+export async function createDatabase(engine: 'postgres' | 'mariadb'): Promise<OwnDatabase> {
+  const server = await sharedServers[engine]();
+  const execute = engine === 'postgres' ? executeInPostgres : executeInMariadb;
+  const name = `test_${randomBytes(8).toString('hex')}`;
+  await execute(server, `create database ${name}`);
+  return {
+    url: Object.assign(new URL(server), { pathname: name }).href,
+    drop: () => execute(server, `drop database ${name}${engine === 'postgres' ? ' with (force)' : ''}`),
+  };
+}
+
+async function executeInPostgres(url: string, statement: string): Promise<void> {
+  const client = new Client({ connectionString: url });
+  await client.connect();
+  try {
+    await client.query(statement);
+  } finally {
+    await client.end();
+  }
+}
+
+async function executeInMariadb(url: string, statement: string): Promise<void> {
+  const connection = await createConnection(url);
+  try {
+    await connection.query(statement);
+  } finally {
+    await connection.end();
+  }
+}
+
+/** How many databases a shared Redis has beside number 0, which counts those that are taken. */
+const redisDatabases = 9_999;
+
+/** A database of Redis that no other test uses, which is empty. */
+export async function createRedisDatabase(): Promise<OwnDatabase> {
+  const server = await sharedServers.redis();
+  const counter = connectOnce(server);
+  try {
+    const taken = await counter.incr('test-databases');
+    const url = Object.assign(new URL(server), { pathname: String(((taken - 1) % redisDatabases) + 1) }).href;
+    return { url, drop: () => flush(url) };
+  } finally {
+    counter.disconnect();
+  }
+}
+
+async function flush(url: string): Promise<void> {
+  const redis = connectOnce(url);
+  try {
+    await redis.flushdb();
+  } finally {
+    redis.disconnect();
+  }
+}

@@ -1,0 +1,20 @@
+import { openRedis } from '../../src/redis/redis.ts';
+import { createRedisSessionStore } from '../../src/sessions/redis-store.ts';
+import { createRedisDatabase } from '../servers/shared.ts';
+import { testSessionStore } from './store-contract.ts';
+
+testSessionStore(
+  'Redis',
+  async () => {
+    const { url, drop } = await createRedisDatabase();
+    const redis = openRedis(url, 3000, { failed() {}, succeeded() {} });
+    return {
+      store: createRedisSessionStore(redis),
+      async [Symbol.asyncDispose]() {
+        await redis.close();
+        await drop();
+      },
+    };
+  },
+  { forgetsByItself: true },
+);
