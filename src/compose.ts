@@ -7,6 +7,7 @@ import { databasePart } from './database/errors.ts';
 import { loadBrowserKey } from './database/keys.ts';
 import { claimLease } from './database/lease.ts';
 import { migrate, requireCurrentSchema } from './database/migrations.ts';
+import { parseMapping, type UserMapping } from './directory/mapping.ts';
 import { createSqlDirectory } from './directory/sql-directory.ts';
 import type { App } from './http/types.ts';
 import { type Administration, createAdministration } from './identity/administration.ts';
@@ -74,6 +75,7 @@ interface Prepared extends Services {
  */
 export async function compose(settings: Settings, overrides: Overrides = {}): Promise<Composition> {
   const log = pino({ level: settings.LOG_LEVEL, serializers: { req: requestForLog } });
+  const mapping = parseMapping(settings.USERS_TABLE, settings.USERS_COLUMNS);
   const timeout = settings.STORE_TIMEOUT_SECONDS * 1000;
   const opened = await openDatabase(settings.DATABASE_URL, {
     connections: settings.DATABASE_CONNECTIONS,
@@ -93,7 +95,7 @@ export async function compose(settings: Settings, overrides: Overrides = {}): Pr
     log,
     readiness,
     async prepare() {
-      prepared ??= await prepare(settings, overrides, { log, opened, store, cleans: redis === undefined });
+      prepared ??= await prepare(settings, overrides, { log, opened, store, cleans: redis === undefined, mapping });
       return prepared;
     },
     async createServer() {
@@ -142,12 +144,14 @@ interface Stores {
   readonly store: SessionStore;
   /** Whether expired sessions stay in the store until they are removed. */
   readonly cleans: boolean;
+  /** The table of users, where it is a team's own. */
+  readonly mapping: UserMapping | undefined;
 }
 
 async function prepare(
   settings: Settings,
   overrides: Overrides,
-  { log, opened, store, cleans }: Stores,
+  { log, opened, store, cleans, mapping }: Stores,
 ): Promise<Prepared> {
   const { database } = opened;
   if (overrides.migrates) await migrate(opened);
@@ -160,9 +164,14 @@ async function prepare(
     lifetimeSeconds: settings.SESSION_LIFETIME_SECONDS,
     ...overrides,
   });
-  const passwords = createPasswords({ concurrency: settings.HASHING_CONCURRENCY, queue: settings.HASHING_QUEUE, log });
-  const registry = createSqlDirectory(database, { demoUsers: overrides.demoUsers ?? false });
-  const users: UserDirectory = registry;
+  const rehashes = settings.PASSWORD_REHASH === 'on';
+  const passwords = createPasswords({
+    concurrency: settings.HASHING_CONCURRENCY,
+    queue: settings.HASHING_QUEUE,
+    rehashes,
+    log,
+  });
+  const { users, registry } = await openDirectory();
   const now = overrides.now ?? Date.now;
   return {
     users,
@@ -176,6 +185,18 @@ async function prepare(
       await sessions.removeExpired();
     },
   };
+
+  async function openDirectory(): Promise<Pick<Prepared, 'users' | 'registry'>> {
+    if (mapping === undefined) {
+      const own = createSqlDirectory(database, { demoUsers: overrides.demoUsers ?? false });
+      return { users: own, registry: own };
+    }
+    const { openMappedDirectory } = await import('./directory/mapped-directory.ts');
+    const mapped = await openMappedDirectory(opened, mapping, { rehashes, log });
+    for (const warning of mapped.warnings) log.warn({ event: 'users_table' }, warning);
+    await passwords.calibrate(await mapped.samplePasswordHashes());
+    return { users: mapped.directory, registry: undefined };
+  }
 }
 
 async function openRedisOf({ REDIS_URL }: Settings, timeout: number, log: Logger): Promise<OpenRedis | undefined> {

@@ -58,6 +58,8 @@ function furtherFaults(settings: Partial<Settings>): string[] {
 }
 
 function demoFaults(settings: Settings): string[] {
+  if (settings.USERS_TABLE !== undefined)
+    return ['The demo has users of its own. Unset USERS_TABLE and USERS_COLUMNS, or use `janua serve`.'];
   const url = settings.PUBLIC_URL;
   if (isLoopbackHost(settings.HOST) && (url === undefined || isLoopbackHost(new URL(url).hostname))) return [];
   return [

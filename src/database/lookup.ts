@@ -8,12 +8,12 @@ import type { Database } from './database.ts';
 export function prepareLookup<Row>(
   database: Database,
   build: (value: string) => { compile(): CompiledQuery<Row> },
-): (value: string) => Promise<Row | undefined> {
+): (value: string) => Promise<readonly Row[]> {
   const compiled = build('').compile();
   return async (value) => {
     // PostgreSQL holds no text with NUL in it, and takes the question for broken.
-    if (value.includes('\0')) return undefined;
+    if (value.includes('\0')) return [];
     const { rows } = await database.executeQuery<Row>({ ...compiled, parameters: [value] });
-    return rows[0];
+    return rows;
   };
 }

@@ -22,13 +22,13 @@ export function createSqlDirectory(database: Database, { demoUsers }: { demoUser
 
   return {
     async findByUsername(username) {
-      const row = await findRowByUsername(username);
+      const [row] = await findRowByUsername(username);
       // MySQL takes trailing spaces for nothing.
       return row?.username === username ? toAccount(row, demoUsers) : undefined;
     },
 
     async findById(id) {
-      const row = await findRowById(id);
+      const [row] = await findRowById(id);
       return row?.id === id ? toAccount(row, demoUsers) : undefined;
     },
 

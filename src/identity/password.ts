@@ -48,11 +48,13 @@ export interface PasswordOptions {
   readonly concurrency: number;
   /** Hashes that may wait beside them. */
   readonly queue: number;
+  /** Whether a password that matched a weaker hash than today's is to be stored anew. */
+  readonly rehashes: boolean;
   readonly log: { warn(details: object, message: string): void };
 }
 
 /** Hashes and compares passwords, a bounded number at a time: each takes a core and 19 MiB (ASVS 2.4.1, 15.2.2). */
-export function createPasswords({ concurrency, queue, log }: PasswordOptions): Passwords {
+export function createPasswords({ concurrency, queue, rehashes, log }: PasswordOptions): Passwords {
   const limit = pLimit(concurrency);
   const decoy = decoyHash();
   const durations = createDurations();
@@ -81,7 +83,7 @@ export function createPasswords({ concurrency, queue, log }: PasswordOptions): P
     if (stored?.state === 'broken') warn(stored.scheme);
     const comparable = stored?.state === 'broken' ? undefined : stored;
     const matches = comparable !== undefined && (await matchesStored(comparable, password));
-    const replacement = matches && comparable?.state === 'weak' ? await hash(password, today) : undefined;
+    const replacement = rehashes && matches && comparable?.state === 'weak' ? await hash(password, today) : undefined;
     // A failure costs no less with a weak hash, a broken one, and none at all.
     if (!matches && comparable?.state !== 'current') await verify(decoy, password);
     durations.add(comparable?.kind ?? 'none', performance.now() - start);

@@ -25,7 +25,7 @@ export function createSqlSessionStore(database: Database): SessionStore {
     },
 
     async find(id) {
-      const row = await findRow(id);
+      const [row] = await findRow(id);
       // MySQL takes trailing spaces for nothing.
       return row?.id === id ? fromRow(row) : undefined;
     },

@@ -2,16 +2,23 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createSqlDirectory } from '../../src/directory/sql-directory.ts';
 import { openMigrated } from '../database/open.ts';
+import { type Person, testUserDirectory } from './directory-contract.ts';
 import { testUserRegistry } from './registry-contract.ts';
 
 for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] as const) {
-  testUserRegistry(engine, async () => {
+  const open = async () => {
     const { database, ...opened } = await openMigrated(engine);
+    const users = createSqlDirectory(database, { demoUsers: false });
     return {
-      users: createSqlDirectory(database, { demoUsers: false }),
+      users,
+      async insert(person: Person) {
+        assert.ok(await users.add({ ...person, demo: false }));
+      },
       [Symbol.asyncDispose]: opened[Symbol.asyncDispose],
     };
-  });
+  };
+  testUserDirectory(`janua_users in ${engine}`, open);
+  testUserRegistry(`janua_users in ${engine}`, open);
 }
 
 test("the demo's users may sign in to the demo only", async () => {

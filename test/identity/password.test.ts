@@ -6,7 +6,12 @@ import { createPasswords, type Passwords } from '../../src/identity/password.ts'
 import { Unavailable } from '../../src/unavailable.ts';
 
 const warnings: object[] = [];
-const passwords = createPasswords({ concurrency: 2, queue: 100, log: { warn: (details) => warnings.push(details) } });
+const passwords = createPasswords({
+  concurrency: 2,
+  queue: 100,
+  rehashes: true,
+  log: { warn: (details) => warnings.push(details) },
+});
 
 const weak = (options: object) => hash('secret', { memoryCost: 64, timeCost: 1, ...options });
 
@@ -131,7 +136,7 @@ describe('passwords are compared exactly as sent', () => {
 });
 
 test('so many at a time, so many waiting, the rest is refused at once', async () => {
-  const bounded = createPasswords({ concurrency: 1, queue: 2, log: { warn: () => {} } });
+  const bounded = createPasswords({ concurrency: 1, queue: 2, rehashes: true, log: { warn: () => {} } });
   const results = await Promise.allSettled(Array.from({ length: 10 }, () => bounded.check(undefined, 'x')));
   const refused = results.filter(({ status }) => status === 'rejected');
   assert.equal(refused.length, 7);
@@ -141,7 +146,7 @@ test('so many at a time, so many waiting, the rest is refused at once', async ()
 
 describe('the floor of a failure', () => {
   const create = () =>
-    createPasswords({ concurrency: 1, queue: 100, log: { warn: (details) => warnings.push(details) } });
+    createPasswords({ concurrency: 1, queue: 100, rehashes: true, log: { warn: (details) => warnings.push(details) } });
   const bcrypt = (cost: string) => `$2b$${cost}$seasaltseasaltseasaltOQfF80o/rjzn2fmGZuulVA5HaC6IUAoG`;
   const pbkdf2 = (iterations: number) => `pbkdf2:sha1:${iterations}$salt$${'00'.repeat(20)}`;
 
@@ -227,7 +232,7 @@ describe('the floor of a failure', () => {
     const many = Array.from({ length: 100 }, (_, i) => pbkdf2(200_000 + i));
     const one = await elapsed(subject.check(many[0], 'x'));
     const all = await elapsed(
-      subject.calibrate([...many, ...many, ...Array(500).fill(bcrypt('10')), 'x', '$1$a$b', bcrypt('31')]),
+      subject.calibrate([...many, ...many, ...Array<string>(500).fill(bcrypt('10')), 'x', '$1$a$b', bcrypt('31')]),
     );
     assert.ok(all < one * 30, `${all} for ${one}`);
     assert.deepEqual(warnings, []);

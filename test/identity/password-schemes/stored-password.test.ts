@@ -195,7 +195,12 @@ const vectors: readonly (readonly [name: string, scheme: string, password: strin
 ];
 
 const warnings: object[] = [];
-const passwords = createPasswords({ concurrency: 2, queue: 100, log: { warn: (details) => warnings.push(details) } });
+const passwords = createPasswords({
+  concurrency: 2,
+  queue: 100,
+  rehashes: true,
+  log: { warn: (details) => warnings.push(details) },
+});
 
 const matches = async (stored: string, password: string) => {
   const parsed = parseStoredPassword(stored);
@@ -278,7 +283,7 @@ describe('bcrypt', () => {
 
 const filler = (length: number) => 'A'.repeat(length);
 const argon2 = (costs: string) => `$argon2id$v=19$${costs}$${filler(22)}$${filler(43)}`;
-const bcrypt = (cost: string) => `$2b$${cost}$${filler(53)}`;
+const bcrypt = (cost: string) => `$2b$${cost}$${'.'.repeat(53)}`;
 const phcScrypt = (costs: string) => `$scrypt$${costs}$${filler(22)}$${filler(43)}`;
 const djangoScrypt = (n: string, r: string, p: string) => `scrypt$${n}$salt$${r}$${p}$${filler(86)}==`;
 const werkzeugScrypt = (costs: string) => `scrypt:${costs}$salt$${'0'.repeat(128)}`;

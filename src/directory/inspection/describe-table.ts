@@ -1,0 +1,18 @@
+import type { Database, Engine } from '../../database/database.ts';
+import { describeMysqlTable } from './mysql.ts';
+import { describePostgresTable } from './postgres.ts';
+import { describeSqliteTable } from './sqlite.ts';
+
+import type { TableDescription } from './table-description.ts';
+
+/** What the database says of a table; undefined where there is none of that name. */
+export function describeTable(
+  database: Database,
+  engine: Engine,
+  table: string,
+): Promise<TableDescription | undefined> {
+  const parts = table.split('.');
+  const name = parts.pop() ?? '';
+  const describe = { sqlite: describeSqliteTable, postgres: describePostgresTable, mysql: describeMysqlTable }[engine];
+  return describe(database, name, parts[0]);
+}

@@ -1,0 +1,75 @@
+import type { Database } from '../../database/database.ts';
+import { sql } from '../../database/kysely.ts';
+import type { ColumnKind, IndexDescription, TableDescription } from './table-description.ts';
+
+const kinds: Readonly<Record<string, ColumnKind>> = {
+  int2: 'integer',
+  int4: 'integer',
+  int8: 'integer',
+  text: 'text',
+  varchar: 'text',
+  bpchar: 'text',
+  citext: 'text',
+  uuid: 'uuid',
+  bool: 'boolean',
+  date: 'time',
+  timestamp: 'time',
+  timestamptz: 'time',
+};
+
+const quote = (identifier: string) => `"${identifier.replaceAll('"', '""')}"`;
+
+export async function describePostgresTable(
+  database: Database,
+  name: string,
+  schema?: string,
+): Promise<TableDescription | undefined> {
+  const qualified = schema === undefined ? quote(name) : `${quote(schema)}.${quote(name)}`;
+  const found = await sql<{ oid: number; relkind: string }>`
+    select oid, relkind::text from pg_class where oid = to_regclass(${qualified})`.execute(database);
+  const [table] = found.rows;
+  if (table === undefined) return undefined;
+
+  const columns = await sql<{
+    name: string;
+    type: string;
+    base: string;
+    isenum: boolean;
+    nullable: boolean;
+    typmod: number;
+  }>`
+    select a.attname::text as name, format_type(a.atttypid, a.atttypmod) as type, coalesce(b.typname, t.typname)::text as base,
+      t.typtype = 'e' as isenum, not a.attnotnull as nullable, a.atttypmod as typmod
+    from pg_attribute a join pg_type t on t.oid = a.atttypid left join pg_type b on b.oid = nullif(t.typbasetype, 0)
+    where a.attrelid = ${table.oid} and a.attnum > 0 and not a.attisdropped order by a.attnum`.execute(database);
+
+  const indexes = await sql<{ column: string | null; unique: boolean; definition: string }>`
+    select a.attname::text as column, i.indisunique and i.indnkeyatts = 1 as unique,
+      pg_get_indexdef(i.indexrelid, 1, true) as definition
+    from pg_index i left join pg_attribute a on a.attrelid = i.indrelid and a.attnum = nullif(i.indkey[0], 0)
+    where i.indrelid = ${table.oid} and i.indisvalid and i.indpred is null`.execute(database);
+
+  return {
+    // Ordinary and partitioned tables; neither views nor foreign tables, whose indexes are elsewhere.
+    isTable: table.relkind === 'r' || table.relkind === 'p',
+    columns: columns.rows.map(({ name: column, type, base, isenum, nullable, typmod }) => ({
+      name: column,
+      type,
+      kind: isenum ? 'text' : (kinds[base] ?? 'other'),
+      nullable,
+      maxLength: (base === 'varchar' || base === 'bpchar') && typmod > 0 ? typmod - 4 : undefined,
+      ignoresCase: base === 'citext',
+    })),
+    indexes: indexes.rows.flatMap(({ column, unique, definition }): IndexDescription[] => {
+      if (column !== null) return [{ column, unique, form: 'plain' }];
+      const lowered = loweredColumn(definition);
+      return lowered === undefined ? [] : [{ column: lowered, unique, form: 'lower' }];
+    }),
+  };
+}
+
+/** The column of `lower(email::text)` or `lower("E-Mail")`. */
+function loweredColumn(definition: string): string | undefined {
+  const [, quoted, bare] = /^lower\(\(?(?:"((?:[^"]|"")+)"|(\w+))\)?(?:::text)?\)$/.exec(definition) ?? [];
+  return quoted?.replaceAll('""', '"') ?? bare;
+}

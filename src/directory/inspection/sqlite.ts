@@ -1,0 +1,69 @@
+import type { Database } from '../../database/database.ts';
+import { sql } from '../../database/kysely.ts';
+import type { ColumnDescription, ColumnKind, IndexDescription, TableDescription } from './table-description.ts';
+
+/** SQLite takes any type name; what it makes of one is decided by what the name contains. */
+const kinds: readonly (readonly [RegExp, ColumnKind])[] = [
+  [/bool/i, 'boolean'],
+  [/date|time/i, 'time'],
+  [/int/i, 'integer'],
+  [/char|clob|text|uuid/i, 'text'],
+];
+
+export async function describeSqliteTable(database: Database, name: string): Promise<TableDescription | undefined> {
+  const found = await sql<{ type: string; name: string }>`
+    select type, name from sqlite_master where name = ${name} collate nocase and type in ('table', 'view')`.execute(
+    database,
+  );
+  const [table] = found.rows;
+  if (table === undefined) return undefined;
+  const columns = await sql<{ name: string; type: string; notnull: number; pk: number }>`
+    select name, type, "notnull", pk from pragma_table_xinfo(${table.name})`.execute(database);
+  const keys = columns.rows.filter(({ pk }) => pk > 0);
+  const indexes = await describeIndexes(database, table.name);
+  // A whole number as the primary key is the row's own number, and has no index beside the table itself.
+  const [key] = keys;
+  if (key !== undefined && keys.length === 1) indexes.push({ column: key.name, unique: true, form: 'plain' });
+  return { isTable: table.type === 'table', columns: columns.rows.map(toColumn), indexes };
+}
+
+function toColumn({
+  name,
+  type,
+  notnull,
+  pk,
+}: {
+  name: string;
+  type: string;
+  notnull: number;
+  pk: number;
+}): ColumnDescription {
+  const kind = kinds.find(([pattern]) => pattern.test(type))?.[1] ?? 'other';
+  // SQLite holds longer texts than a column's type says. Of case, each index says by itself.
+  return { name, type, kind, nullable: notnull === 0 && pk === 0, maxLength: undefined, ignoresCase: false };
+}
+
+interface IndexRow {
+  readonly unique: number;
+  readonly column: string | null;
+  readonly collation: string;
+  readonly columns: number;
+  readonly definition: string | null;
+}
+
+async function describeIndexes(database: Database, table: string): Promise<IndexDescription[]> {
+  const { rows } = await sql<IndexRow>`
+    select list."unique", part.name as "column", part.coll as collation, master.sql as definition,
+      (select count(*) from pragma_index_xinfo(list.name) where key = 1) as columns
+    from pragma_index_list(${table}) as list
+    join pragma_index_xinfo(list.name) as part on part.seqno = 0 and part.key = 1
+    left join sqlite_master as master on master.name = list.name
+    where list.partial = 0`.execute(database);
+  return rows.flatMap(({ unique, column, collation, columns, definition }): IndexDescription[] => {
+    const lowered = /\(\s*lower\s*\(\s*["`[]?(.+?)["`\]]?\s*\)/i.exec(definition ?? '')?.[1];
+    const name = column ?? lowered;
+    if (name === undefined) return [];
+    const plain = collation.toLowerCase() === 'nocase' ? 'nocase' : 'plain';
+    return [{ column: name, unique: unique === 1 && columns === 1, form: column === null ? 'lower' : plain }];
+  });
+}

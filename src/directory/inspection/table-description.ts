@@ -1,0 +1,30 @@
+/** What can be done with a column, whatever the engine calls its type. */
+export type ColumnKind = 'integer' | 'text' | 'uuid' | 'boolean' | 'time' | 'other';
+
+export interface ColumnDescription {
+  readonly name: string;
+  /** As the engine calls it. */
+  readonly type: string;
+  readonly kind: ColumnKind;
+  readonly nullable: boolean;
+  /** In characters; undefined where there is no limit. */
+  readonly maxLength: number | undefined;
+  /** Whether = takes a for A, or the column holds lower case only. */
+  readonly ignoresCase: boolean;
+}
+
+/** An index over the whole table, as far as it helps to find one row by one column. */
+export interface IndexDescription {
+  /** The first column in it. */
+  readonly column: string;
+  /** Whether it keeps two rows from having the same value in that column alone. */
+  readonly unique: boolean;
+  /** Over the value as it is, over `lower(…)` of it, or with SQLite's NOCASE. */
+  readonly form: 'plain' | 'lower' | 'nocase';
+}
+
+export interface TableDescription {
+  readonly isTable: boolean;
+  readonly columns: readonly ColumnDescription[];
+  readonly indexes: readonly IndexDescription[];
+}

@@ -1,0 +1,213 @@
+import type { RawBuilder } from 'kysely';
+import type { Database, Engine, OpenDatabase } from '../database/database.ts';
+import { sql } from '../database/kysely.ts';
+import { prepareLookup } from '../database/lookup.ts';
+import { canonicalUsername } from '../identity/user.ts';
+import type { Account, ListedUser, UserDirectory } from '../identity/user-directory.ts';
+import { Misconfiguration } from '../misconfiguration.ts';
+import { describeTable } from './inspection/describe-table.ts';
+import { isDisabled, type UserMapping } from './mapping.ts';
+import { type Fitness, judgeTable } from './requirements.ts';
+import { listPage } from './sql-directory.ts';
+
+interface Row {
+  readonly id: string;
+  readonly username: string | null;
+  readonly password: string | null;
+  readonly first_name: string | null;
+  readonly last_name: string | null;
+  readonly disabled: unknown;
+}
+
+export interface MappedDirectory {
+  readonly directory: UserDirectory;
+  /** What works worse than it could, each with the fix. */
+  readonly warnings: readonly string[];
+  /** Some of the stored hashes, to learn which kinds are in use. */
+  samplePasswordHashes(): Promise<string[]>;
+}
+
+interface MappedOptions {
+  /** Whether passwords are stored anew; nothing else is ever written. */
+  readonly rehashes: boolean;
+  readonly log: { warn(details: object, message: string): void };
+}
+
+/** Longest that looking through all rows may take, in milliseconds. */
+const scanPatience = 60_000;
+
+/** Rows from either end of the table. */
+const sampleSize = 200;
+
+/**
+ * Users in a table of a team's own, which is looked at first.
+ * @throws {Misconfiguration} with everything that keeps the table from working, and the fixes
+ */
+export async function openMappedDirectory(
+  opened: OpenDatabase,
+  mapping: UserMapping,
+  options: MappedOptions,
+): Promise<MappedDirectory> {
+  const { database, engine } = opened;
+  const description = await describeTable(database, engine, mapping.table);
+  if (description === undefined) {
+    throw new Misconfiguration(`USERS_TABLE: there is no table ${mapping.table} in the database of DATABASE_URL.`);
+  }
+  const fitness = judgeTable(mapping, description, engine, options.rehashes);
+  if (fitness.faults.length > 0) throw new Misconfiguration(...fitness.faults);
+  const table = describeRows(database, mapping);
+  const warnings = [...fitness.warnings];
+  await opened.withPatience(scanPatience, async () => {
+    if (fitness.nameMatch === 'equal-then-scan') await table.requireNoTwins();
+    warnings.push(...(await table.findMissing()));
+  });
+  return {
+    directory: createMappedDirectory(database, engine, mapping, fitness, options),
+    warnings,
+    samplePasswordHashes: table.samplePasswordHashes,
+  };
+}
+
+function createMappedDirectory(
+  database: Database,
+  engine: Engine,
+  mapping: UserMapping,
+  { nameMatch, idKind }: Fitness,
+  { log }: MappedOptions,
+): UserDirectory {
+  const table = sql.table(mapping.table);
+  const name = sql.ref(mapping.username);
+  const id = sql.ref(mapping.id);
+  const columns = selectList(engine, mapping);
+  // Cast, for the client sends texts: a whole number is compared as one, whatever the text looks like.
+  const idValue = (value: string) =>
+    engine === 'postgres' && idKind !== 'text'
+      ? sql`cast(${value} as ${sql.raw(idKind === 'uuid' ? 'uuid' : 'bigint')})`
+      : sql`${value}`;
+  const mayBeId = { integer: /^-?\d{1,18}$/, uuid: /^[\da-f]{8}(?:-?[\da-f]{4}){3}-?[\da-f]{12}$/i, text: /^/ }[idKind];
+
+  const lookUp = (condition: (value: string) => RawBuilder<unknown>) =>
+    prepareLookup<Row>(database, (value) => {
+      const query = sql<Row>`select ${columns} from ${table} where ${condition(value)}`;
+      return { compile: () => query.compile(database) };
+    });
+  const findById = lookUp((value) => sql`${id} = ${idValue(value)}`);
+  const findEqual = lookUp((value) => sql`${name} = ${value}`);
+  const findLower = lookUp((value) => sql`lower(${name}) = ${value}`);
+  const findNoCase = lookUp((value) => sql`${name} = ${value} collate nocase`);
+
+  async function findRowsByName(username: string): Promise<readonly Row[]> {
+    switch (nameMatch) {
+      case 'equal':
+        return findEqual(username);
+      case 'lower':
+        return findLower(username);
+      case 'nocase':
+        return findNoCase(username);
+      case 'equal-then-scan': {
+        const rows = await findEqual(username);
+        return rows.length > 0 ? rows : findLower(username);
+      }
+    }
+  }
+
+  return {
+    async findByUsername(username) {
+      // A collation may take more for equal than case: what counts is our own rule.
+      const rows = (await findRowsByName(username)).filter((row) => canonicalUsername(row.username ?? '') === username);
+      if (rows.length > 1) log.warn({ event: 'user_name_twice' }, 'two users have one name: neither can sign in');
+      const [row] = rows;
+      return row !== undefined && rows.length === 1 ? toAccount(row, mapping) : undefined;
+    },
+
+    async findById(value) {
+      if (!mayBeId.test(value)) return undefined;
+      const [row] = await findById(value);
+      return row?.id === value ? toAccount(row, mapping) : undefined;
+    },
+
+    async replacePasswordHash(value, current, replacement) {
+      const password = sql.ref(mapping.password);
+      await sql`update ${table} set ${password} = ${replacement}
+        where ${id} = ${idValue(value)} and ${password} = ${current}`.execute(database);
+    },
+
+    async *list() {
+      const page = async (after: string) =>
+        (
+          await sql<Row>`select ${columns} from ${table} where ${name} > ${after} order by ${name} limit ${sql.lit(listPage)}`.execute(
+            database,
+          )
+        ).rows;
+      for (let rows = await page(''); rows.length > 0; rows = await page(rows.at(-1)?.username ?? '')) {
+        for (const row of rows) yield toListed(row, mapping);
+      }
+    },
+  };
+}
+
+/** The id as text: a client library would round a large one, and each gives another type. */
+function selectList(
+  engine: Engine,
+  { id, username, password, firstName, lastName, disabled }: UserMapping,
+): RawBuilder<unknown> {
+  const optional = (column: string | undefined) => (column === undefined ? sql`null` : sql.ref(column));
+  const idType = sql.raw(engine === 'mysql' ? 'char' : 'text');
+  return sql`cast(${sql.ref(id)} as ${idType}) as id, ${sql.ref(username)} as username, ${sql.ref(password)} as password,
+    ${optional(firstName)} as first_name, ${optional(lastName)} as last_name, ${optional(disabled?.column)} as disabled`;
+}
+
+function describeRows(database: Database, { table: name, id, username, password }: UserMapping) {
+  const table = sql.table(name);
+  const exists = async (condition: RawBuilder<unknown>) =>
+    (await sql`select 1 from ${table} where ${condition} limit 1`.execute(database)).rows.length > 0;
+
+  return {
+    /** @throws {Misconfiguration} when two names differ by case alone: which of the two signs in must not be chance */
+    async requireNoTwins(): Promise<void> {
+      const folded = sql`lower(${sql.ref(username)})`;
+      const twins = await sql`select ${folded} from ${table} group by ${folded} having count(*) > 1 limit 1`.execute(
+        database,
+      );
+      if (twins.rows.length === 0) return;
+      throw new Misconfiguration(
+        `USERS_COLUMNS: in ${username} some names differ by case alone. Find them and leave one of each: ` +
+          `SELECT lower(${username}), count(*) FROM ${name} GROUP BY lower(${username}) HAVING count(*) > 1;`,
+      );
+    },
+
+    /** Rows without what a login needs: those people cannot sign in, and everybody else can. */
+    async findMissing(): Promise<string[]> {
+      const missing: string[] = [];
+      for (const column of [username, password]) {
+        if (await exists(sql`${sql.ref(column)} is null`))
+          missing.push(`USERS_COLUMNS: ${column} is NULL in some rows; those people cannot sign in.`);
+      }
+      return missing;
+    },
+
+    async samplePasswordHashes(): Promise<string[]> {
+      const from = (direction: 'asc' | 'desc') =>
+        sql<{ password: string | null }>`select ${sql.ref(password)} as password from ${table}
+          order by ${sql.ref(id)} ${sql.raw(direction)} limit ${sql.lit(sampleSize)}`.execute(database);
+      const rows = [...(await from('asc')).rows, ...(await from('desc')).rows];
+      return rows.flatMap(({ password: hash }) => (hash === null ? [] : [hash]));
+    },
+  };
+}
+
+function toAccount(row: Row, mapping: UserMapping): Account {
+  return {
+    user: toUser(row),
+    passwordHash: row.password ?? '',
+    disabled: mapping.disabled !== undefined && isDisabled(mapping.disabled, row.disabled),
+  };
+}
+
+function toListed(row: Row, mapping: UserMapping): ListedUser {
+  return { ...toUser(row), disabled: toAccount(row, mapping).disabled, demo: false, createdAt: undefined };
+}
+
+function toUser({ id, username, first_name: firstName, last_name: lastName }: Row): Account['user'] {
+  return { id, username: canonicalUsername(username ?? ''), firstName: firstName ?? '', lastName: lastName ?? '' };
+}

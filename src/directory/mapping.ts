@@ -1,0 +1,94 @@
+import { Misconfiguration } from '../misconfiguration.ts';
+
+/** Which table of a team's own holds its users, and which columns mean what. */
+export interface UserMapping {
+  /** As it was written; a schema may stand before it, with a dot. */
+  readonly table: string;
+  readonly id: string;
+  readonly username: string;
+  readonly password: string;
+  readonly firstName: string | undefined;
+  readonly lastName: string | undefined;
+  readonly disabled: DisabledRule | undefined;
+}
+
+/** When a user counts as disabled, by one column. A NULL is not one of any values. */
+export interface DisabledRule {
+  readonly column: string;
+  /** `flag`: true or not zero. `set`: anything but NULL. `is` and `is-not`: its text against `values`. */
+  readonly meaning: 'flag' | 'set' | 'is' | 'is-not';
+  readonly values: readonly string[];
+}
+
+const keys = ['id', 'username', 'password', 'first_name', 'last_name', 'disabled'] as const;
+
+type Key = (typeof keys)[number];
+
+/**
+ * Reads `USERS_TABLE` and `USERS_COLUMNS`, as in `id=emp_no,username=email,password=password,disabled=status:left|ill`.
+ * @throws {Misconfiguration} with every fault at once
+ */
+export function parseMapping(table: string | undefined, columns: string | undefined): UserMapping | undefined {
+  if (table === undefined && columns === undefined) return undefined;
+  if (table === undefined || columns === undefined)
+    throw new Misconfiguration('USERS_TABLE and USERS_COLUMNS go together: set both, or neither.');
+  const faults: string[] = [];
+  const named = new Map<Key, string>();
+  for (const pair of columns.split(',')) {
+    const [, key = '', value = ''] = /^\s*([a-z_]+)\s*=\s*(.*?)\s*$/.exec(pair) ?? [];
+    if (!isKey(key) || value === '')
+      faults.push(`USERS_COLUMNS: each part is one of ${keys.join(', ')}, = and a column.`);
+    else if (named.has(key)) faults.push(`USERS_COLUMNS: ${key} is given twice.`);
+    else named.set(key, value);
+  }
+  for (const key of ['id', 'username', 'password'] as const) {
+    if (!named.has(key)) faults.push(`USERS_COLUMNS: ${key}=… is missing.`);
+  }
+  if (!/^[^.\0]+(?:\.[^.\0]+)?$/.test(table)) faults.push('USERS_TABLE must be the name of a table, or SCHEMA.TABLE.');
+  if (faults.length > 0) throw new Misconfiguration(...new Set(faults));
+  const disabled = named.get('disabled');
+  return {
+    table,
+    id: named.get('id') ?? '',
+    username: named.get('username') ?? '',
+    password: named.get('password') ?? '',
+    firstName: named.get('first_name'),
+    lastName: named.get('last_name'),
+    disabled: disabled === undefined ? undefined : parseDisabled(disabled),
+  };
+}
+
+const isKey = (text: string): text is Key => (keys as readonly string[]).includes(text);
+
+/** `locked`, `left_on:*`, `status:left|ill`, `active:!1`. */
+function parseDisabled(text: string): DisabledRule {
+  const [, column = '', rule] = /^([^:]+)(?::(.+))?$/.exec(text) ?? [];
+  if (column === '')
+    throw new Misconfiguration('USERS_COLUMNS: disabled=COLUMN, COLUMN:VALUE|VALUE, COLUMN:!VALUE or COLUMN:*.');
+  if (rule === undefined) return { column, meaning: 'flag', values: [] };
+  if (rule === '*') return { column, meaning: 'set', values: [] };
+  const negated = rule.startsWith('!');
+  return { column, meaning: negated ? 'is-not' : 'is', values: rule.slice(negated ? 1 : 0).split('|') };
+}
+
+/** Whether a user is disabled, by the value that the column holds for them, in whatever form the client library gave it. */
+export function isDisabled({ meaning, values }: DisabledRule, value: unknown): boolean {
+  const text = textOf(value);
+  switch (meaning) {
+    case 'flag':
+      return text !== undefined && text !== '0';
+    case 'set':
+      return text !== undefined;
+    case 'is':
+      return text !== undefined && values.includes(text);
+    case 'is-not':
+      return text === undefined || !values.includes(text);
+  }
+}
+
+/** A boolean is 1 or 0, as it is in the databases that have none. */
+function textOf(value: unknown): string | undefined {
+  if (value === null || value === undefined) return undefined;
+  if (typeof value === 'boolean') return value ? '1' : '0';
+  return String(value).trim();
+}

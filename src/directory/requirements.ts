@@ -1,0 +1,131 @@
+import type { Engine } from '../database/database.ts';
+import type { ColumnDescription, IndexDescription, TableDescription } from './inspection/table-description.ts';
+import type { UserMapping } from './mapping.ts';
+
+/** How a name is found without regard to case. Where no index is over the folded name, the last resort reads all rows. */
+export type NameMatch = 'equal' | 'nocase' | 'lower' | 'equal-then-scan';
+
+/** What a table must be for people to sign in by it, and what this one is. */
+export interface Fitness {
+  /** What keeps it from working, each with the fix. */
+  readonly faults: readonly string[];
+  /** What works worse than it could, each with the fix. */
+  readonly warnings: readonly string[];
+  readonly nameMatch: NameMatch;
+  readonly idKind: 'integer' | 'text' | 'uuid';
+}
+
+/** Characters of the longest hash that is stored anew: argon2id in PHC form, 16 bytes of salt and 32 of hash. */
+const hashLength = 97;
+
+/** @param rehashes whether passwords are stored anew in this table */
+export function judgeTable(
+  { table, ...mapping }: UserMapping,
+  { isTable, columns, indexes }: TableDescription,
+  engine: Engine,
+  rehashes: boolean,
+): Fitness {
+  const faults: string[] = [];
+  const warnings: string[] = [];
+  const ignoresCase = engine === 'postgres' ? (name: string) => name : (name: string) => name.toLowerCase();
+  const findColumn = (name: string) => columns.find((column) => ignoresCase(column.name) === ignoresCase(name));
+  const indexesOf = (name: string) => indexes.filter(({ column }) => ignoresCase(column) === ignoresCase(name));
+
+  if (!isTable) faults.push(`USERS_TABLE: ${table} is a view. Name the table behind it, which has the indexes.`);
+
+  function requireColumn(use: string, name: string | undefined): ColumnDescription | undefined {
+    if (name === undefined) return undefined;
+    const column = findColumn(name);
+    if (column === undefined) {
+      const known = columns.map((each) => each.name).join(', ');
+      faults.push(`USERS_COLUMNS: ${table} has no column ${name}, for ${use}. It has: ${known}.`);
+    }
+    return column;
+  }
+
+  const id = requireColumn('id', mapping.id);
+  if (id !== undefined) {
+    if (id.kind !== 'integer' && id.kind !== 'text' && id.kind !== 'uuid')
+      faults.push(`USERS_COLUMNS: ${id.name} is ${id.type}. An id is a whole number, a text or a UUID.`);
+    else if (!indexesOf(id.name).some(({ unique, form }) => unique && form === 'plain'))
+      faults.push(`USERS_COLUMNS: ${id.name} is not unique, so that it tells nobody apart. Name the primary key.`);
+  }
+
+  const username = requireColumn('username', mapping.username);
+  if (username !== undefined) judgeUsername(username);
+
+  const password = requireColumn('password', mapping.password);
+  if (password !== undefined) {
+    if (password.kind !== 'text')
+      faults.push(`USERS_COLUMNS: ${password.name} is ${password.type}. A password hash is a text.`);
+    else if (rehashes && password.maxLength !== undefined && password.maxLength < hashLength)
+      faults.push(
+        `USERS_COLUMNS: ${password.name} is ${password.type}, too short for a password stored anew. ` +
+          `Make it ${hashLength} characters or more, or set PASSWORD_REHASH=off.`,
+      );
+  }
+
+  for (const [use, name] of [
+    ['first_name', mapping.firstName],
+    ['last_name', mapping.lastName],
+  ] as const) {
+    const column = requireColumn(use, name);
+    if (column !== undefined && column.kind !== 'text')
+      faults.push(`USERS_COLUMNS: ${column.name} is ${column.type}. A ${use} is a text.`);
+  }
+
+  const disabled = requireColumn('disabled', mapping.disabled?.column);
+  if (
+    disabled !== undefined &&
+    mapping.disabled?.meaning === 'flag' &&
+    disabled.kind !== 'integer' &&
+    disabled.kind !== 'boolean'
+  )
+    faults.push(
+      `USERS_COLUMNS: ${disabled.name} is ${disabled.type}, which is neither true nor false. Say which values mean disabled: ` +
+        `disabled=${disabled.name}:VALUE, :!VALUE for all others, or :* for any.`,
+    );
+
+  const form = username === undefined ? undefined : bestForm(username, indexesOf(username.name));
+  return {
+    faults,
+    warnings,
+    nameMatch: form ?? 'equal-then-scan',
+    idKind: id?.kind === 'integer' || id?.kind === 'uuid' ? id.kind : 'text',
+  };
+
+  function judgeUsername(column: ColumnDescription): void {
+    const usable = indexesOf(column.name);
+    const fix = uniqueIndex(table, column, engine);
+    if (column.kind !== 'text') faults.push(`USERS_COLUMNS: ${column.name} is ${column.type}. A user name is a text.`);
+    else if (usable.length === 0)
+      faults.push(`USERS_COLUMNS: ${column.name} has no index: every login would read the whole table. Fix: ${fix}`);
+    else if (!usable.some(({ unique }) => unique))
+      faults.push(`USERS_COLUMNS: ${column.name} is not unique: two people could have one name. Fix: ${fix}`);
+    else if (bestForm(column, usable) === undefined)
+      warnings.push(
+        `USERS_COLUMNS: ${column.name} is indexed with its case. A name that is not stored in lower case, and one that ` +
+          `is nobody's, makes a login read the whole table. Fix: ${fix}`,
+      );
+  }
+}
+
+/** The way to find a name without its case by an index, if there is one. */
+function bestForm({ ignoresCase }: ColumnDescription, indexes: readonly IndexDescription[]): NameMatch | undefined {
+  const forms = new Set(indexes.map(({ form }) => form));
+  if (ignoresCase && forms.has('plain')) return 'equal';
+  if (forms.has('lower')) return 'lower';
+  return forms.has('nocase') ? 'nocase' : undefined;
+}
+
+/** What makes a column unique without its case, in the words of the engine. */
+function uniqueIndex(table: string, { name, type }: ColumnDescription, engine: Engine): string {
+  switch (engine) {
+    case 'sqlite':
+      return `CREATE UNIQUE INDEX ${table}_${name} ON ${table} (${name} COLLATE NOCASE);`;
+    case 'postgres':
+      return `CREATE UNIQUE INDEX ON ${table} (lower(${name}));`;
+    case 'mysql':
+      return `ALTER TABLE ${table} MODIFY ${name} ${type} COLLATE utf8mb4_unicode_ci, ADD UNIQUE (${name});`;
+  }
+}

@@ -1,0 +1,98 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import type { UserDirectory } from '../../src/identity/user-directory.ts';
+
+/** A user as a test puts one into a directory. */
+export interface Person {
+  readonly username: string;
+  readonly firstName: string;
+  readonly lastName: string;
+  readonly passwordHash: string;
+}
+
+export interface OpenDirectory extends AsyncDisposable {
+  readonly users: UserDirectory;
+  /** Adds one by the back door, as whoever keeps the users would. */
+  insert(person: Person): Promise<void>;
+}
+
+export const ann: Person = {
+  username: 'ann@example.com',
+  firstName: 'Ann',
+  lastName: "O'Archer",
+  passwordHash: 'hash',
+};
+
+/** What every directory of users must do. @param open makes an empty one */
+export function testUserDirectory(name: string, open: () => Promise<OpenDirectory>): void {
+  async function openWithAnn() {
+    const { users, insert, ...opened } = await open();
+    await insert(ann);
+    const account = await users.findByUsername(ann.username);
+    assert.ok(account !== undefined);
+    return { users, insert, account, [Symbol.asyncDispose]: opened[Symbol.asyncDispose] };
+  }
+
+  describe(`${name} as a directory of users`, () => {
+    test('finds a user by name and by id', async () => {
+      await using opened = await openWithAnn();
+      const { users, account } = opened;
+      assert.deepEqual(account, {
+        user: { id: account.user.id, username: ann.username, firstName: ann.firstName, lastName: ann.lastName },
+        passwordHash: 'hash',
+        disabled: false,
+      });
+      assert.equal(typeof account.user.id, 'string');
+      assert.deepEqual(await users.findById(account.user.id), account);
+    });
+
+    test("finds nobody by a name or id that is nobody's", async () => {
+      await using opened = await openWithAnn();
+      const { id } = opened.account.user;
+      for (const text of [
+        '',
+        'ann',
+        '%',
+        'ann@example.co_',
+        "' or '1'='1",
+        'ann@example.com\0',
+        ' ann@example.com',
+        '__proto__',
+        'änn@example.com',
+        '0',
+        '-1',
+        '99999999999999999999999999',
+        '00000000-0000-0000-0000-000000000000',
+        `${id} `,
+        `${id}.0`,
+        `0${id}`,
+        `${id}x`,
+      ]) {
+        assert.equal(await opened.users.findByUsername(text), undefined, text);
+        assert.equal(await opened.users.findById(text), undefined, text);
+      }
+    });
+
+    test('replaces a hash only while it is still the one that was read', async () => {
+      await using opened = await openWithAnn();
+      const { users, account } = opened;
+      const stored = async () => (await users.findById(account.user.id))?.passwordHash;
+      await users.replacePasswordHash(account.user.id, 'other', 'new');
+      assert.equal(await stored(), 'hash');
+      await users.replacePasswordHash(account.user.id, 'hash', 'new');
+      assert.equal(await stored(), 'new');
+    });
+
+    test('lists everybody once, by name, without a hash', async () => {
+      await using opened = await openWithAnn();
+      const names = Array.from({ length: 12 }, (_, index) => `user-${String(index).padStart(2, '0')}@example.com`);
+      for (const username of names) await opened.insert({ ...ann, username });
+      const listed = await Array.fromAsync(opened.users.list());
+      assert.deepEqual(
+        listed.map(({ username }) => username),
+        [ann.username, ...names],
+      );
+      assert.ok(!JSON.stringify(listed).includes('hash'));
+    });
+  });
+}

@@ -1,0 +1,340 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { sql } from '../../src/database/kysely.ts';
+import { openMappedDirectory } from '../../src/directory/mapped-directory.ts';
+import { parseMapping } from '../../src/directory/mapping.ts';
+import { Misconfiguration } from '../../src/misconfiguration.ts';
+import { openTestDatabase } from '../database/open.ts';
+import { openUserDatabase, type UserEngine } from '../stores.ts';
+import { ann, type Person, testUserDirectory } from './directory-contract.ts';
+
+const columns = 'id=no,username=email,password=secret,first_name=first,last_name=last';
+
+/** A table as a team might have it: how its columns are declared, and what follows. */
+interface Table {
+  readonly name: string;
+  readonly id: string;
+  /** A new id, where the database makes none. */
+  readonly newId?: () => string;
+  readonly email: string;
+  readonly after?: string;
+}
+
+const counter = { value: 0 };
+const uuid = () => crypto.randomUUID();
+const code = () => `P-${++counter.value}`;
+
+const tables: Readonly<Record<UserEngine, readonly Table[]>> = {
+  SQLite: [
+    { name: 'whole numbers, NOCASE', id: 'integer primary key', email: 'text collate nocase unique' },
+    {
+      name: 'UUIDs, an index without case',
+      id: 'uuid primary key',
+      newId: uuid,
+      email: 'varchar(255)',
+      after: 'create unique index by_email on people (email collate nocase)',
+    },
+    {
+      name: 'texts, an index over lower()',
+      id: 'text primary key',
+      newId: code,
+      email: 'text',
+      after: 'create unique index by_email on people (lower(email))',
+    },
+    { name: 'unique with case', id: 'integer primary key', email: 'text unique' },
+  ],
+  PostgreSQL: [
+    {
+      name: 'whole numbers, lower()',
+      id: 'serial primary key',
+      email: 'varchar(255)',
+      after: 'create unique index on people (lower(email))',
+    },
+    {
+      name: 'large numbers, lower()',
+      id: 'bigint generated always as identity (start with 9007199254740995) primary key',
+      email: 'text',
+      after: 'create unique index on people (lower(email))',
+    },
+    { name: 'UUIDs, unique with case', id: 'uuid primary key', newId: uuid, email: 'text not null unique' },
+    {
+      name: 'texts of fixed length, lower()',
+      id: 'char(10) primary key',
+      newId: code,
+      email: 'varchar(100)',
+      after: 'create unique index on people (lower(email))',
+    },
+  ],
+  MariaDB: [
+    {
+      name: 'whole numbers, a collation without case',
+      id: 'int auto_increment primary key',
+      email: 'varchar(255) unique',
+    },
+    {
+      name: 'large numbers',
+      id: 'bigint unsigned auto_increment primary key',
+      email: 'varchar(255) unique',
+      after: 'alter table people auto_increment = 9007199254740995',
+    },
+    {
+      name: 'UUIDs, unique with case',
+      id: 'uuid primary key',
+      newId: uuid,
+      email: 'varchar(255) collate utf8mb4_bin unique',
+    },
+    {
+      name: 'texts, a generated column',
+      id: 'varchar(40) primary key',
+      newId: code,
+      email: 'varchar(200) collate utf8mb4_bin, lowered varchar(200) collate utf8mb4_bin as (lower(email)) unique',
+    },
+  ],
+};
+
+async function openTable(engine: UserEngine, declaration: string, after?: string) {
+  const { url, drop } = await openUserDatabase(engine);
+  const opened = await openTestDatabase(url);
+  const execute = (text: string) => sql.raw(text).execute(opened.database);
+  await execute(declaration);
+  if (after !== undefined) await execute(after);
+  return {
+    opened,
+    execute,
+    async [Symbol.asyncDispose]() {
+      await opened.database.destroy();
+      await drop();
+    },
+  };
+}
+
+const declare = ({ id, email }: Pick<Table, 'id' | 'email'>, more = '') =>
+  `create table people (no ${id}, email ${email}, secret varchar(255), first varchar(50), last varchar(50)${more})`;
+
+const quiet = { rehashes: true, log: { warn() {} } };
+
+function mappingOf(text = columns) {
+  const mapping = parseMapping('people', text);
+  assert.ok(mapping !== undefined);
+  return mapping;
+}
+
+for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] as const) {
+  for (const table of tables[engine]) {
+    const username = table.email.includes('lowered') ? 'lowered' : 'email';
+    const mapping = mappingOf(columns.replace('username=email', `username=${username}`));
+
+    async function open() {
+      const { opened, execute, ...resource } = await openTable(engine, declare(table), table.after);
+      const { directory, warnings } = await openMappedDirectory(opened, mapping, quiet);
+      return {
+        users: directory,
+        warnings,
+        execute,
+        async insert({ username: email, passwordHash, firstName, lastName }: Person) {
+          const values = [email, passwordHash, firstName, lastName].map((text) => `'${text.replaceAll("'", "''")}'`);
+          const id = table.newId === undefined ? '' : `'${table.newId()}', `;
+          await execute(
+            `insert into people (${id === '' ? '' : 'no, '}email, secret, first, last) values (${id}${values.join(', ')})`,
+          );
+        },
+        [Symbol.asyncDispose]: resource[Symbol.asyncDispose],
+      };
+    }
+
+    testUserDirectory(`a table of ${engine} with ${table.name}`, open);
+
+    describe(`names in a table of ${engine} with ${table.name}`, () => {
+      test('are found without their case, as stored and as asked for', async () => {
+        await using opened = await open();
+        await opened.insert({ ...ann, username: 'Ann.Example@EXAMPLE.com' });
+        const account = await opened.users.findByUsername('ann.example@example.com');
+        assert.equal(account?.user.username, 'ann.example@example.com');
+        assert.equal((await opened.users.findById(account?.user.id ?? ''))?.user.username, 'ann.example@example.com');
+        assert.equal(await opened.users.findByUsername('Ann.Example@EXAMPLE.com'), undefined, 'not its canonical form');
+      });
+
+      test('have an index without case, or there is a word about it', async () => {
+        await using opened = await open();
+        assert.equal(opened.warnings.length, table.name.includes('unique with case') ? 1 : 0);
+        for (const warning of opened.warnings) assert.match(warning, /Fix: (?:CREATE UNIQUE INDEX|ALTER TABLE) /);
+      });
+
+      test('that are NULL, and other things that are missing, do no harm', async () => {
+        await using opened = await open();
+        await opened.insert(ann);
+        await opened.execute('update people set first = null, last = null, secret = null');
+        const account = await opened.users.findByUsername(ann.username);
+        assert.deepEqual([account?.user.firstName, account?.user.lastName, account?.passwordHash], ['', '', '']);
+        if (!/not null/.test(table.email)) {
+          await opened.execute('update people set email = null');
+          assert.equal(await opened.users.findByUsername(ann.username), undefined);
+          assert.equal(await opened.users.findByUsername(''), undefined);
+          assert.deepEqual(await Array.fromAsync(opened.users.list()), []);
+        }
+      });
+    });
+  }
+
+  describe(`a table of ${engine} that cannot work`, () => {
+    const good = tables[engine][0] as Table;
+    const unusable: readonly [name: string, declaration: string, columns: string, line: RegExp, after?: string][] = [
+      [
+        'is not there',
+        'create table others (x integer)',
+        columns,
+        /^USERS_TABLE: there is no table people in the database/,
+      ],
+      [
+        'is a view',
+        'create table persons (no integer primary key, email varchar(99), secret varchar(255))',
+        'id=no,username=email,password=secret',
+        /USERS_TABLE: people is a view\. Name the table behind it/,
+        'create view people as select * from persons',
+      ],
+      [
+        'lacks columns',
+        declare(good),
+        'id=no,username=mail,password=hash',
+        /no column mail, for username\. It has: no, email, .*\n.*no column hash, for password/,
+      ],
+      [
+        'has no index on the name',
+        declare({ id: good.id, email: 'varchar(255)' }),
+        columns,
+        /email has no index: every login would read the whole table\. Fix: /,
+      ],
+      [
+        'has an index, and two people may have one name',
+        declare({ id: good.id, email: 'varchar(255)' }),
+        columns,
+        /email is not unique: two people could have one name\. Fix: /,
+        'create index by_email on people (email)',
+      ],
+      [
+        'has a name that is unique only together with another',
+        declare({ id: good.id, email: 'varchar(255)' }, ', unique (email, last)'),
+        columns,
+        /email is not unique/,
+      ],
+      [
+        'has a number for a name',
+        declare({ id: good.id, email: 'integer unique' }),
+        columns,
+        /email is int.*\. A user name is a text/i,
+      ],
+      [
+        'has an id that tells nobody apart',
+        declare(good),
+        columns.replace('id=no', 'id=last'),
+        /last is not unique, so that it tells nobody apart\. Name the primary key/,
+      ],
+      [
+        'has an id that is no id',
+        declare(good, ', born date unique'),
+        columns.replace('id=no', 'id=born'),
+        /born is date\. An id is a whole number, a text or a UUID/,
+      ],
+      [
+        'has a date for a password',
+        declare(good, ', born date'),
+        columns.replace('password=secret', 'password=born'),
+        /born is date\. A password hash is a text/,
+      ],
+      [
+        'has a text for a flag',
+        declare(good, ', state varchar(9)'),
+        `${columns},disabled=state`,
+        /state is .*neither true nor false\. Say which values mean disabled: disabled=state:VALUE/,
+      ],
+    ];
+
+    for (const [name, declaration, given, line, after] of unusable) {
+      test(name, async () => {
+        await using table = await openTable(engine, declaration, after);
+        await assert.rejects(openMappedDirectory(table.opened, mappingOf(given), quiet), (error) => {
+          assert.ok(error instanceof Misconfiguration);
+          assert.match(error.message, line);
+          return true;
+        });
+      });
+    }
+
+    test('has two names that differ by case alone', async () => {
+      const caseSensitive = engine === 'MariaDB' ? 'varchar(99) collate utf8mb4_bin unique' : 'varchar(99) unique';
+      await using table = await openTable(engine, declare({ id: good.id, email: caseSensitive }));
+      await table.execute(
+        "insert into people (no, email) values (1, 'ann@example.com'), (2, 'Ann@example.com'), (3, null)",
+      );
+      await assert.rejects(
+        openMappedDirectory(table.opened, mappingOf(), quiet),
+        /differ by case alone\. Find them .*: SELECT/,
+      );
+    });
+
+    test('has a password column too short for what is stored anew', async () => {
+      // SQLite takes longer texts than were declared.
+      if (engine === 'SQLite') return;
+      const declaration = declare(good).replace('secret varchar(255)', 'secret varchar(60)');
+      await using table = await openTable(engine, declaration, good.after);
+      const short = /secret is .*60.*too short.*97 characters or more, or set PASSWORD_REHASH=off/;
+      await assert.rejects(openMappedDirectory(table.opened, mappingOf(), quiet), short);
+      await openMappedDirectory(table.opened, mappingOf(), { ...quiet, rehashes: false });
+    });
+  });
+
+  describe(`who is disabled in a table of ${engine}`, () => {
+    for (const [declaration, rule, values] of [
+      ['gone integer', 'gone', { 0: false, 1: true, '-1': true, null: false }],
+      ['gone boolean', 'gone', { false: false, true: true, null: false }],
+      ['gone boolean', 'gone:0', { false: true, true: false, null: false }],
+      ['gone boolean', 'gone:!1', { false: true, true: false, null: true }],
+      ['gone date', 'gone:*', { "'2026-01-31'": true, null: false }],
+      [
+        'gone varchar(9)',
+        'gone:left|ill',
+        { "'left'": true, "'ill'": true, "'here'": false, "'LEFT'": false, "''": false, null: false },
+      ],
+      ['gone varchar(9)', 'gone:!here', { "'left'": true, "'here'": false, null: true }],
+    ] as const) {
+      test(`disabled=${rule} for ${declaration}`, async () => {
+        const table = tables[engine][0] as Table;
+        await using opened = await openTable(engine, declare(table, `, ${declaration}`), table.after);
+        for (const [index, value] of Object.keys(values).entries()) {
+          await opened.execute(`insert into people (email, gone) values ('user${index}@example.com', ${value})`);
+        }
+        const { directory } = await openMappedDirectory(opened.opened, mappingOf(`${columns},disabled=${rule}`), quiet);
+        for (const [index, disabled] of Object.values(values).entries()) {
+          const account = await directory.findByUsername(`user${index}@example.com`);
+          assert.equal(account?.disabled, disabled, `for ${Object.keys(values)[index]}`);
+        }
+      });
+    }
+  });
+}
+
+test('a schema may stand before the table', async () => {
+  await using table = await openTable(
+    'PostgreSQL',
+    'create schema "HR"',
+    'create table "HR".people (no int primary key, email text, secret text)',
+  );
+  await table.execute('create unique index on "HR".people (lower(email))');
+  await table.execute(`insert into "HR".people values (7, 'Ann@example.com', 'hash')`);
+  const mapping = parseMapping('HR.people', 'id=no,username=email,password=secret');
+  assert.ok(mapping !== undefined);
+  const { directory } = await openMappedDirectory(table.opened, mapping, quiet);
+  assert.equal((await directory.findByUsername('ann@example.com'))?.user.id, '7');
+});
+
+test('by citext names are found by their index', async () => {
+  await using table = await openTable(
+    'PostgreSQL',
+    'create extension citext',
+    declare({ id: 'serial primary key', email: 'citext unique' }),
+  );
+  await table.execute("insert into people (email, secret) values ('Ann@Example.com', 'hash')");
+  const { directory, warnings } = await openMappedDirectory(table.opened, mappingOf(), quiet);
+  assert.deepEqual(warnings, []);
+  assert.equal((await directory.findByUsername('ann@example.com'))?.passwordHash, 'hash');
+});

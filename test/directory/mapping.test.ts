@@ -1,0 +1,38 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { parseMapping } from '../../src/directory/mapping.ts';
+import { Misconfiguration } from '../../src/misconfiguration.ts';
+
+test('the columns of the seed', () => {
+  const text = 'id=emp_no, username=email ,password=password,first_name=first_name,last_name=last_name';
+  assert.deepEqual(parseMapping('employees', text), {
+    table: 'employees',
+    id: 'emp_no',
+    username: 'email',
+    password: 'password',
+    firstName: 'first_name',
+    lastName: 'last_name',
+    disabled: undefined,
+  });
+});
+
+test('no table, no mapping', () => assert.equal(parseMapping(undefined, undefined), undefined));
+
+for (const [table, columns, line] of [
+  ['people', undefined, /go together/],
+  [undefined, 'id=a,username=b,password=c', /go together/],
+  ['people', 'id=a', /username=… is missing\.\n.*password=… is missing/],
+  ['people', 'id=a,username=b,password=c,name=d', /each part is one of id, username, password/],
+  ['people', 'id=a,username=b,password=c,id=d', /id is given twice/],
+  ['people', 'id=a,username=b,password=', /each part is one of/],
+  ['people', 'id=a,username=b,password=c,', /each part is one of/],
+  ['people', 'id=a,username=b,password=c,disabled=:x', /disabled=COLUMN/],
+  ['a.b.c', 'id=a,username=b,password=c', /SCHEMA\.TABLE/],
+] as const) {
+  test(`${table} with ${columns} is refused`, () => {
+    assert.throws(
+      () => parseMapping(table, columns),
+      (error) => error instanceof Misconfiguration && line.test(error.message),
+    );
+  });
+}
