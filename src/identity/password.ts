@@ -59,8 +59,15 @@ export function createPasswords({ concurrency, queue, rehashes, log }: PasswordO
   const decoy = decoyHash();
   const durations = createDurations();
 
+  let wasFull = false;
+
   function bounded<T>(work: () => Promise<T>): Promise<T> {
-    if (limit.activeCount >= concurrency && limit.pendingCount >= queue) throw new Unavailable('Password hashing', 2);
+    const isFull = limit.activeCount >= concurrency && limit.pendingCount >= queue;
+    // Said once, and not for each of those who are turned away.
+    if (isFull && !wasFull)
+      log.warn({ event: 'hashing_queue_full', queue }, 'too many logins are waiting for their hash');
+    wasFull = isFull;
+    if (isFull) throw new Unavailable('Password hashing', 2);
     return limit(work);
   }
 
@@ -86,7 +93,8 @@ export function createPasswords({ concurrency, queue, rehashes, log }: PasswordO
     const replacement = rehashes && matches && comparable?.state === 'weak' ? await hash(password, today) : undefined;
     // A failure costs no less with a weak hash, a broken one, and none at all.
     if (!matches && comparable?.state !== 'current') await verify(decoy, password);
-    durations.add(comparable?.kind ?? 'none', performance.now() - start);
+    // Of failures alone: a match whose hash is kept takes less, and would lower the floor.
+    if (!matches) durations.add(comparable?.kind ?? 'none', performance.now() - start);
     return { matches, replacement };
   }
 

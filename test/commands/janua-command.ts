@@ -37,6 +37,14 @@ export interface Running {
   stop(signal?: NodeJS.Signals): Promise<number | null>;
 }
 
+/** One in which `janua migrate` has been run. */
+export async function createMigratedWorkplace(): Promise<Workplace> {
+  const workplace = await createWorkplace();
+  const { code, stderr } = await workplace.run(['migrate']);
+  if (code !== 0) throw new Error(`the tables were not made: ${stderr}`);
+  return workplace;
+}
+
 export async function createWorkplace(): Promise<Workplace> {
   const folder = await mkdtemp(join(tmpdir(), 'janua-'));
   const started = new Set<ChildProcessWithoutNullStreams>();
@@ -64,7 +72,7 @@ export async function createWorkplace(): Promise<Workplace> {
     },
 
     async start(args, env = {}) {
-      const child = launch(args, { PORT: '0', ...env });
+      const child = launch(args, { PORT: '0', DRAIN_SECONDS: '0', ...env });
       const errors = text(child.stderr);
       let output = '';
       for await (const line of createInterface({ input: child.stdout })) {

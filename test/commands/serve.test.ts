@@ -4,7 +4,7 @@ import { writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
-import { createWorkplace } from './janua-command.ts';
+import { createMigratedWorkplace, createWorkplace } from './janua-command.ts';
 
 describe('production does not start', () => {
   const refused: [name: string, env: Record<string, string>, stderr: RegExp][] = [
@@ -50,7 +50,7 @@ describe('production does not start', () => {
   ];
   for (const [name, env, expected] of refused) {
     test(name, async () => {
-      await using workplace = await createWorkplace();
+      await using workplace = await createMigratedWorkplace();
       const { code, stderr, stdout } = await workplace.run(['serve'], { env });
       assert.equal(code, 2, stderr);
       assert.match(stderr, expected);
@@ -73,7 +73,7 @@ describe('production does not start', () => {
   });
 
   test('on a busy port', async () => {
-    await using workplace = await createWorkplace();
+    await using workplace = await createMigratedWorkplace();
     const other = createServer().listen(0, '127.0.0.1');
     await once(other, 'listening');
     const address = other.address();
@@ -97,7 +97,7 @@ describe('production does not start', () => {
 });
 
 test("has no user: the demo's cannot sign in, not even when a demo adds them to the same file meanwhile", async () => {
-  await using workplace = await createWorkplace();
+  await using workplace = await createMigratedWorkplace();
   const server = await workplace.start(['serve']);
   const demo = await workplace.start(['demo']);
   const body = new URLSearchParams({ username: 'behai_nguyen@hotmail.com', password: 'password' });
@@ -111,7 +111,7 @@ test("has no user: the demo's cannot sign in, not even when a demo adds them to 
 });
 
 test('beyond loopback with HTTPS in front, or plain HTTP when it is said', async () => {
-  await using workplace = await createWorkplace();
+  await using workplace = await createMigratedWorkplace();
   for (const env of [
     { HOST: '127.0.0.1', PUBLIC_URL: 'https://auth.example.com' },
     { HOST: '0.0.0.0', PUBLIC_URL: 'https://auth.example.com', ALLOW_PLAIN_HTTP: 'on' },
@@ -125,7 +125,7 @@ test('beyond loopback with HTTPS in front, or plain HTTP when it is said', async
 });
 
 test('finishes the requests under way before it stops', async () => {
-  await using workplace = await createWorkplace();
+  await using workplace = await createMigratedWorkplace();
   const secret = 'correct horse battery';
   await workplace.run(['users', 'add', 'ann@example.com', '--first-name', 'A', '--last-name', 'B'], { input: secret });
   const server = await workplace.start(['serve']);
@@ -142,7 +142,7 @@ test('finishes the requests under way before it stops', async () => {
 });
 
 test('the log holds no password, cookie, token or query string', async () => {
-  await using workplace = await createWorkplace();
+  await using workplace = await createMigratedWorkplace();
   const secret = 'canary horse battery';
   await workplace.run(['users', 'add', 'ann@example.com', '--first-name', 'A', '--last-name', 'B'], { input: secret });
   const server = await workplace.start(['serve'], { LOG_LEVEL: 'trace' });

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { createWorkplace, type Workplace } from './janua-command.ts';
+import { createMigratedWorkplace, type Workplace } from './janua-command.ts';
 
 const secret = 'correct horse battery';
 
@@ -16,7 +16,7 @@ const logIn = async (url: string, password: string) => {
 };
 
 test('a user is added, listed, changed and removed while the server runs', async () => {
-  await using workplace = await createWorkplace();
+  await using workplace = await createMigratedWorkplace();
   const added = await addAnn(workplace);
   assert.deepEqual(added, { code: 0, stdout: 'Added ann@example.com.\n', stderr: '' });
   const { url, stop } = await workplace.start(['serve']);
@@ -55,7 +55,7 @@ test('a user is added, listed, changed and removed while the server runs', async
 });
 
 test('what cannot be done is said in one line, and changes nothing', async () => {
-  await using workplace = await createWorkplace();
+  await using workplace = await createMigratedWorkplace();
   await addAnn(workplace);
   const name = ['--first-name', 'A', '--last-name', 'B'];
   for (const [args, input, expected] of [
@@ -76,7 +76,7 @@ test('what cannot be done is said in one line, and changes nothing', async () =>
 });
 
 test('a password is never an argument', async () => {
-  await using workplace = await createWorkplace();
+  await using workplace = await createMigratedWorkplace();
   const name = ['--first-name', 'A', '--last-name', 'B'];
   for (const more of [['--password', secret], [secret]]) {
     const { code, stderr } = await workplace.run(['users', 'add', 'bob@example.com', ...name, ...more], {
@@ -88,7 +88,7 @@ test('a password is never an argument', async () => {
 });
 
 test('there is help on everything', async () => {
-  await using workplace = await createWorkplace();
+  await using workplace = await createMigratedWorkplace();
   for (const args of [
     [],
     ['demo'],
@@ -105,7 +105,7 @@ test('there is help on everything', async () => {
 });
 
 test('an unknown command or option is one line and a hint', async () => {
-  await using workplace = await createWorkplace();
+  await using workplace = await createMigratedWorkplace();
   for (const args of [['nothing'], ['serve', '--port', '1'], ['users', 'nothing'], ['users', 'add']]) {
     const { code, stderr } = await workplace.run(args);
     assert.equal(code, 1);

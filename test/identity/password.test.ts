@@ -187,6 +187,14 @@ describe('the floor of a failure', () => {
     assert.ok(subject.failureFloor() < all / 4);
   });
 
+  test('is not lowered by matches, which take less where hashes are kept as they are', async () => {
+    const subject = createPasswords({ concurrency: 1, queue: 100, rehashes: false, log: { warn: () => {} } });
+    await subject.check(bcrypt('04'), 'wrong');
+    const floor = subject.failureFloor();
+    for (let time = 0; time < 9; time++) assert.ok((await subject.check(bcrypt('04'), 'lètmein')).matches);
+    assert.equal(subject.failureFloor(), floor);
+  });
+
   test('forgets a slow moment', async () => {
     const subject = create();
     await checkSlowly(subject, 300);

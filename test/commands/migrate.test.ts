@@ -1,0 +1,62 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { sql } from '../../src/database/kysely.ts';
+import { openTestDatabase } from '../database/open.ts';
+import { openUserDatabase } from '../stores.ts';
+import { createWorkplace } from './janua-command.ts';
+
+for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] as const) {
+  describe(`the tables in ${engine}`, () => {
+    async function open() {
+      const workplace = await createWorkplace();
+      const own = engine === 'SQLite' ? undefined : await openUserDatabase(engine);
+      const url = own?.url ?? `sqlite:${workplace.folder}/janua.db`;
+      const run = (...args: string[]) => workplace.run(args, { env: { DATABASE_URL: url, PORT: '0' } });
+      return {
+        run,
+        url,
+        async [Symbol.asyncDispose]() {
+          await workplace[Symbol.asyncDispose]();
+          await own?.drop();
+        },
+      };
+    }
+
+    test('are made by one of many that try at once, and only once', async () => {
+      await using place = await open();
+      const finished = await Promise.all(Array.from({ length: 6 }, () => place.run('migrate')));
+      for (const { code, stderr } of finished) assert.equal(code, 0, stderr);
+      assert.equal((await place.run('migrate')).stdout, 'The tables are up to date.\n');
+      await using opened = await openTestDatabase(place.url);
+      const { rows } = await sql`select * from janua_keys`.execute(opened.database);
+      assert.equal(rows.length, 1);
+    });
+
+    test('that are missing, older or newer keep a process from starting', async () => {
+      await using place = await open();
+      const refused = async (line: RegExp) => {
+        for (const args of [['serve'], ['users', 'list']]) {
+          const { code, stderr } = await place.run(...args);
+          assert.equal(code, 2);
+          assert.match(stderr, line);
+        }
+      };
+      await refused(/^The database has no tables of Janua yet\. Run: npx janua migrate\n$/);
+      await place.run('migrate');
+      await using opened = await openTestDatabase(place.url);
+      await sql`insert into janua_migrations (name, timestamp) values ('9999-later', '2030-01-01T00:00:00.000Z')`.execute(
+        opened.database,
+      );
+      await refused(/^The database's tables are of a newer version than this Janua\. Start the newer version\.\n$/);
+      const migrated = await place.run('migrate');
+      assert.equal(migrated.code, 2);
+      assert.match(migrated.stderr, /of a newer version/);
+      await sql`delete from janua_migrations where name in ('9999-later', '0002-sessions-and-leases')`.execute(
+        opened.database,
+      );
+      await refused(/^The database's tables are of an older version\. Run: npx janua migrate\n$/);
+      assert.equal((await place.run('migrate')).stdout, 'Done: 0002-sessions-and-leases.\n');
+      assert.equal((await place.run('users', 'list')).code, 0);
+    });
+  });
+}

@@ -1,0 +1,119 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { openStores, type StoreChoice } from '../stores.ts';
+import { createWorkplace } from './janua-command.ts';
+
+const secret = 'correct horse battery';
+
+const choices: readonly StoreChoice[] = [
+  { users: 'SQLite', sessions: 'SQL' },
+  { users: 'SQLite', sessions: 'Redis' },
+  { users: 'PostgreSQL', sessions: 'SQL' },
+  { users: 'MariaDB', sessions: 'Redis' },
+];
+
+for (const choice of choices) {
+  describe(`the sessions of a user, in ${choice.users} and ${choice.sessions}`, () => {
+    test('are listed, ended one by one and all at once', async () => {
+      await using workplace = await createWorkplace();
+      const stores = await openStores(choice);
+      const file = choice.users === 'SQLite' ? { DATABASE_URL: 'sqlite:./janua.db' } : {};
+      const env = { ...stores.settings, ...file } as Record<string, string>;
+      const run = (args: string[], input = '') => workplace.run(args, { env, input });
+      await run(['migrate']);
+      for (const name of ['ann', 'bob'])
+        await run(['users', 'add', `${name}@example.com`, '--first-name', 'A', '--last-name', 'B'], secret);
+      const server = await workplace.start(['serve'], env);
+
+      async function logIn(name: string): Promise<string> {
+        const body = new URLSearchParams({ username: `${name}@example.com`, password: secret });
+        const answer = await fetch(`${server.url}/api/login`, { method: 'POST', body });
+        return ((await answer.json()) as { access_token: string }).access_token;
+      }
+      const isSignedIn = async (token: string) =>
+        (await fetch(`${server.url}/api/me`, { headers: { authorization: `Bearer ${token}` } })).status === 200;
+
+      assert.equal((await run(['sessions', 'list', 'ann@example.com'])).stdout, 'There are no sessions.\n');
+      const tokens = [await logIn('ann'), await logIn('ann'), await logIn('ann')];
+      const other = await logIn('bob');
+      const idOf = (token = '') => token.slice('janua_'.length).split('.')[0] ?? '';
+
+      const table = (await run(['sessions', 'list', 'ANN@example.com'])).stdout.trim().split('\n');
+      assert.match(table[0] ?? '', /^SESSION +STARTED \(UTC\) +LAST SEEN +ENDS UNLESS USED$/);
+      assert.deepEqual(
+        table
+          .slice(1)
+          .map((line) => line.split(' ', 1)[0])
+          .toSorted(),
+        tokens.map(idOf).toSorted(),
+      );
+      const json = (await run(['sessions', 'list', 'ann@example.com', '--json'])).stdout.trim().split('\n');
+      for (const line of json) {
+        const { id, startedAt, expiresAt, ...rest } = JSON.parse(line);
+        assert.ok(tokens.map(idOf).includes(id));
+        assert.ok(new Date(startedAt) < new Date(expiresAt));
+        assert.deepEqual(Object.keys(rest), ['lastSeenAt']);
+      }
+
+      assert.equal((await run(['sessions', 'revoke', idOf(tokens[0])])).stdout, 'The session has ended.\n');
+      assert.deepEqual(await Promise.all(tokens.map(isSignedIn)), [false, true, true]);
+      const again = await run(['sessions', 'revoke', idOf(tokens[0])]);
+      assert.deepEqual([again.code, again.stderr], [1, 'There is no session of that id.\n']);
+
+      assert.equal((await run(['sessions', 'revoke-all', 'ann@example.com'])).stdout, '2 sessions have ended.\n');
+      assert.deepEqual(await Promise.all(tokens.map(isSignedIn)), [false, false, false]);
+      assert.equal(await isSignedIn(other), true);
+
+      const bob = JSON.parse((await run(['users', 'list', '--json'])).stdout.trim().split('\n')[1] ?? '');
+      assert.equal((await run(['sessions', 'revoke-all', '--user-id', bob.id])).stdout, 'One session has ended.\n');
+      assert.equal(await isSignedIn(other), false);
+
+      for (const args of [
+        ['sessions', 'list'],
+        ['sessions', 'revoke-all', 'bob@example.com', '--user-id', bob.id],
+      ]) {
+        const { code, stderr } = await run(args);
+        assert.deepEqual(
+          [code, stderr],
+          [2, 'Say whose: an e-mail address, or --user-id for someone who is no longer a user.\n'],
+        );
+      }
+      const unknown = await run(['sessions', 'list', 'nobody@example.com']);
+      assert.deepEqual([unknown.code, unknown.stderr], [1, 'There is no user of that name.\n']);
+      await server.stop();
+      await stores.drop();
+    });
+
+    test('end when the user is disabled, gets another password, or is removed', async () => {
+      await using workplace = await createWorkplace();
+      const stores = await openStores(choice);
+      const file = choice.users === 'SQLite' ? { DATABASE_URL: 'sqlite:./janua.db' } : {};
+      const env = { ...stores.settings, ...file } as Record<string, string>;
+      const run = (args: string[], input = '') => workplace.run(args, { env, input });
+      await run(['migrate']);
+      await run(['users', 'add', 'ann@example.com', '--first-name', 'A', '--last-name', 'B'], secret);
+      const server = await workplace.start(['serve'], env);
+      const statusOf = async (token: string) =>
+        (await fetch(`${server.url}/api/me`, { headers: { authorization: `Bearer ${token}` } })).status;
+
+      for (const [args, input] of [
+        [['users', 'disable', 'ann@example.com'], ''],
+        [['users', 'set-password', 'ann@example.com'], secret],
+        [['users', 'remove', 'ann@example.com'], ''],
+      ] as const) {
+        const body = new URLSearchParams({ username: 'ann@example.com', password: secret });
+        const answer = await fetch(`${server.url}/api/login`, { method: 'POST', body });
+        const { access_token: token } = (await answer.json()) as { access_token: string };
+        assert.equal(await statusOf(token), 200);
+        assert.equal((await run([...args], input)).code, 0);
+        assert.equal(await statusOf(token), 401, args[1]);
+        if (args[1] === 'disable') {
+          await run(['users', 'enable', 'ann@example.com']);
+          assert.equal(await statusOf(token), 401, 'nor does enabling bring it back');
+        }
+      }
+      await server.stop();
+      await stores.drop();
+    });
+  });
+}
