@@ -1,17 +1,8 @@
 import { compose } from '../compose.ts';
 import { loadSettings, requireSafeExposure } from '../config/load.ts';
 import type { Settings } from '../config/settings.ts';
+import { demoHash, demoPassword, demoUsers } from './demo-users.ts';
 import { listen } from './listen.ts';
-
-const demoPassword = 'password';
-
-/** Both share one hash of weak cost; it is replaced by a strong one at each user's first login. */
-const demoHash = '$argon2id$v=19$m=16,t=2,p=1$b2szcWQ4a0tlTkFydUdOaw$7LX7WCYbItEMEwvH3yUxPA';
-
-const demoUsers = [
-  { username: 'behai_nguyen@hotmail.com', firstName: 'Be Hai', lastName: 'Doe' },
-  { username: 'pranav.furedi.10198@gmail.com', firstName: 'Pranav', lastName: 'Furedi' },
-];
 
 /** The server with two built-in users, on this machine only. Keeps its data between runs. */
 export async function demo(): Promise<void> {

@@ -1,0 +1,129 @@
+import { setImmediate } from 'node:timers/promises';
+import type { Engine, OpenDatabase } from '../../src/database/database.ts';
+import { type Kysely, sql } from '../../src/database/kysely.ts';
+import type { Tables } from '../../src/database/schema.ts';
+import { describeTable } from '../../src/directory/inspection/describe-table.ts';
+import { Misconfiguration } from '../../src/misconfiguration.ts';
+import type { Employee } from './people.ts';
+
+type WithEmployees = Kysely<Tables & EmployeesTable>;
+
+type EmployeesTable = { employees: Employee };
+
+/** Rows of one insert: each value is a parameter, of which SQLite takes 32,766. */
+const batchSize = 2_000;
+
+/** Longest that one step may take, in milliseconds. The index takes longest. */
+const patience = 5 * 60 * 1000;
+
+interface Making {
+  /** Aborted, it is given up and nothing is left. */
+  readonly signal: AbortSignal;
+  onProgress(rows: number): void;
+}
+
+/**
+ * Makes the table `employees` as MySQL's sample database has it, with an address and a password for each, and fills it.
+ * All or nothing, whatever comes in between.
+ * @throws {Misconfiguration} when there is such a table already
+ */
+export async function makeTable(opened: OpenDatabase, people: Iterable<Employee>, making: Making): Promise<void> {
+  const { engine } = opened;
+  if ((await describeTable(opened.database, engine, 'employees')) !== undefined) {
+    throw new Misconfiguration(
+      'There is a table employees already, and it was left as it is. Choose another database in DATABASE_URL; or, if nobody ' +
+        'needs that table: DROP TABLE employees;',
+    );
+  }
+  const database = opened.database.withTables<EmployeesTable>();
+  await opened.withPatience(patience, async () => {
+    if (engine === 'mysql') await fillOrDrop(database, people, making);
+    else
+      await database.transaction().execute(async (transaction) => {
+        await create(transaction, engine);
+        await fill(transaction, engine, people, making);
+      });
+  });
+}
+
+/** MySQL commits a new table at once, so that taking it back is ours to do. */
+async function fillOrDrop(database: WithEmployees, people: Iterable<Employee>, making: Making): Promise<void> {
+  await create(database, 'mysql');
+  try {
+    await fill(database, 'mysql', people, making);
+  } catch (error) {
+    await database.schema
+      .dropTable('employees')
+      .execute()
+      .catch(() => {
+        throw new Misconfiguration(
+          'The table employees was made in part, and could not be removed. Do it: DROP TABLE employees;',
+        );
+      });
+    throw error;
+  }
+}
+
+async function create(database: WithEmployees, engine: Engine): Promise<void> {
+  const table = database.schema
+    .createTable('employees')
+    .addColumn('emp_no', 'integer', (column) => column.primaryKey())
+    .addColumn('birth_date', 'date', (column) => column.notNull())
+    .addColumn('first_name', 'varchar(14)', (column) => column.notNull())
+    .addColumn('last_name', 'varchar(16)', (column) => column.notNull())
+    .addColumn('gender', engine === 'mysql' ? sql`enum('M', 'F')` : 'char(1)', (column) =>
+      engine === 'mysql' ? column.notNull() : column.notNull().check(sql`gender in ('M', 'F')`),
+    )
+    .addColumn('hire_date', 'date', (column) => column.notNull())
+    .addColumn('email', 'varchar(255)', (column) => column.notNull())
+    .addColumn('password', 'varchar(255)', (column) => column.notNull());
+  await (engine === 'mysql' ? table.modifyEnd(sql`character set utf8mb4 collate utf8mb4_unicode_ci`) : table).execute();
+}
+
+async function fill(
+  database: WithEmployees,
+  engine: Engine,
+  people: Iterable<Employee>,
+  { signal, onProgress }: Making,
+): Promise<void> {
+  let rows = 0;
+  for (const batch of inBatches(people)) {
+    await database.insertInto('employees').values(batch).execute();
+    rows += batch.length;
+    onProgress(rows);
+    // SQLite keeps the event loop to itself: signals are heard here.
+    await setImmediate();
+    signal.throwIfAborted();
+  }
+  // After the rows: an index over what is there is made faster than one that each row is put into.
+  await database.schema
+    .createIndex('employees_email')
+    .unique()
+    .on('employees')
+    .expression(emailWithoutCase(engine))
+    .execute();
+  signal.throwIfAborted();
+}
+
+/** What is unique, so that a name is found without its case by this index. In MySQL the column's collation sees to it. */
+function emailWithoutCase(engine: Engine) {
+  switch (engine) {
+    case 'sqlite':
+      return sql`email collate nocase`;
+    case 'postgres':
+      return sql`lower(email)`;
+    case 'mysql':
+      return sql`email`;
+  }
+}
+
+function* inBatches(people: Iterable<Employee>): Generator<Employee[]> {
+  let batch: Employee[] = [];
+  for (const person of people) {
+    batch.push(person);
+    if (batch.length < batchSize) continue;
+    yield batch;
+    batch = [];
+  }
+  if (batch.length > 0) yield batch;
+}

@@ -1,0 +1,10 @@
+export const demoPassword = 'password';
+
+/** All share one hash of weak cost; it is replaced by a strong one at each user's first login. */
+export const demoHash = '$argon2id$v=19$m=16,t=2,p=1$b2szcWQ4a0tlTkFydUdOaw$7LX7WCYbItEMEwvH3yUxPA';
+
+/** The users of the demo, and of the example in `examples/employees`. */
+export const demoUsers = [
+  { username: 'behai_nguyen@hotmail.com', firstName: 'Be Hai', lastName: 'Doe' },
+  { username: 'pranav.furedi.10198@gmail.com', firstName: 'Pranav', lastName: 'Furedi' },
+] as const;
