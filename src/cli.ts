@@ -39,6 +39,19 @@ function createProgram(): Command {
     .addHelpText('after', settingsHelp)
     .action(migrate);
 
+  program
+    .command('doctor')
+    .description('look whether settings, stores and machine are as `serve` needs them; changes nothing')
+    .option('--json', 'one JSON object a line')
+    .addHelpText('after', settingsHelp)
+    .action(async (options: { json?: boolean }) => {
+      // Loaded only where it is asked for: it knows nearly every part.
+      const { doctor } = await import('./commands/doctor.ts');
+      if (!(await doctor(options))) process.exitCode = 1;
+      // A store that stopped answering meanwhile must not keep the process with a connection that never ends.
+      setTimeout(() => process.exit(), 500).unref();
+    });
+
   const users = program.command('users').description('add, list and change users');
   users
     .command('add')
@@ -82,14 +95,23 @@ function report(error: unknown): number {
   if (error instanceof Misconfiguration) return complain(2, ...error.faults);
   if (error instanceof ChangeRefused) return complain(1, error.message);
   if (error instanceof Unavailable) {
-    return complain(1, `${error.message}: ${error.cause instanceof Error ? error.cause.message : 'try again later'}.`);
+    return complain(1, `${error.message}: ${reasonOf(error.cause)}.`);
   }
   return complain(70, `Unexpected: ${error instanceof Error ? error.message : String(error)}. Please report this.`);
+}
+
+/** A host with several addresses gives an error without a message, only with a code. */
+function reasonOf(cause: unknown): string {
+  if (!(cause instanceof Error)) return 'try again later';
+  return cause.message || String((cause as NodeJS.ErrnoException).code);
 }
 
 function complain(exitCode: number, ...lines: string[]): number {
   for (const line of lines) process.stderr.write(`${line}\n`);
   return exitCode;
 }
+
+// Whoever reads a list may stop reading, as `head` does.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 70));
 
 await main();

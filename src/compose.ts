@@ -89,14 +89,25 @@ export async function compose(settings: Settings, overrides: Overrides = {}): Pr
       : (await import('./sessions/redis-store.ts')).createRedisSessionStore(redis);
 
   let prepared: Prepared | undefined;
-  const readiness = createReadiness([() => requirePrepared(prepared) && opened.check(), () => store.check()]);
+  /** Why not yet, for whoever asks meanwhile. */
+  let fault: unknown = new Unavailable(databasePart, 5);
+  function requirePrepared(): Prepared {
+    if (prepared === undefined) throw fault;
+    return prepared;
+  }
+  const readiness = createReadiness([opened.check, store.check, async () => void requirePrepared()]);
 
   return {
     log,
     readiness,
     async prepare() {
-      prepared ??= await prepare(settings, overrides, { log, opened, store, cleans: redis === undefined, mapping });
-      return prepared;
+      try {
+        prepared ??= await prepare(settings, overrides, { log, opened, store, cleans: redis === undefined, mapping });
+        return prepared;
+      } catch (error) {
+        fault = error;
+        throw error;
+      }
     },
     async createServer() {
       // Loaded only where something is served: the other commands start in half the time.
@@ -104,10 +115,10 @@ export async function compose(settings: Settings, overrides: Overrides = {}): Pr
       const publicOrigins = publicOriginsOf(settings);
       const server = createServer({
         identity: {
-          logIn: async (attempt) => requirePrepared(prepared).identity.logIn(attempt),
-          logOut: async (presented) => requirePrepared(prepared).identity.logOut(presented),
-          findUser: async (presented) => requirePrepared(prepared).identity.findUser(presented),
-          requireUser: async (presented) => requirePrepared(prepared).identity.requireUser(presented),
+          logIn: async (attempt) => requirePrepared().identity.logIn(attempt),
+          logOut: async (presented) => requirePrepared().identity.logOut(presented),
+          findUser: async (presented) => requirePrepared().identity.findUser(presented),
+          requireUser: async (presented) => requirePrepared().identity.requireUser(presented),
         },
         findUnavailable: () => readiness.findUnavailable(),
         log,
@@ -117,7 +128,7 @@ export async function compose(settings: Settings, overrides: Overrides = {}): Pr
         publicOrigins,
         https: settings.PUBLIC_URL?.startsWith('https:') ?? false,
         corsOrigins: new Set(settings.CORS_ORIGINS.map((origin) => originOf(origin) ?? origin)),
-        browserKey: () => requirePrepared(prepared).browserKey,
+        browserKey: () => requirePrepared().browserKey,
         docs: settings.DOCS === 'on',
         themeFile: settings.THEME_FILE,
         ...overrides,
@@ -203,11 +214,6 @@ async function openRedisOf({ REDIS_URL }: Settings, timeout: number, log: Logger
   if (REDIS_URL === undefined) return undefined;
   const { openRedis, redisPart } = await import('./redis/redis.ts');
   return openRedis(REDIS_URL, timeout, createStoreWatch(redisPart, log));
-}
-
-function requirePrepared(prepared: Prepared | undefined): Prepared {
-  if (prepared !== undefined) return prepared;
-  throw new Unavailable(databasePart, 5, new Error('it could not be reached yet'));
 }
 
 /** Where our own pages come from. Without a public URL, this machine by each of its names. */

@@ -1,6 +1,6 @@
 import { Misconfiguration } from '../misconfiguration.ts';
 import type { StoreWatch } from '../store-watch.ts';
-import { Kysely } from './kysely.ts';
+import { Kysely, sql } from './kysely.ts';
 import type { Tables } from './schema.ts';
 import type { Patience } from './server-driver.ts';
 
@@ -66,8 +66,9 @@ export async function openDatabase(
     engine === 'postgres'
       ? (await import('./postgres.ts')).createPostgresDialect(url, connections, patience, watch)
       : (await import('./mysql.ts')).createMysqlDialect(url, connections, patience, watch);
+  const database = new Kysely<Tables>({ dialect });
   return {
-    database: new Kysely<Tables>({ dialect }),
+    database,
     engine,
     async withPatience(milliseconds, work) {
       patience.milliseconds = milliseconds;
@@ -75,6 +76,8 @@ export async function openDatabase(
         patience.milliseconds = timeout;
       });
     },
-    async check() {},
+    async check() {
+      await sql`select 1`.execute(database);
+    },
   };
 }

@@ -73,6 +73,8 @@ function createClient(address: RedisAddress, timeout: number): RedisClient {
   const common = {
     commandTimeout: timeout,
     connectTimeout: timeout,
+    // A connection on which an answer is overdue is given up: the network may have lost it without a word.
+    socketTimeout: timeout,
     connectionName: 'janua',
     // What was under way when the connection broke may have been done: it fails, and is never sent a second time.
     autoResendUnfulfilledCommands: false,

@@ -25,6 +25,8 @@ export interface Workplace extends AsyncDisposable {
   readonly folder: string;
   /** Runs a command to its end. */
   run(args: readonly string[], options?: { env?: Environment; input?: string }): Promise<Finished>;
+  /** Starts a command and waits for nothing. */
+  launch(args: readonly string[], env: Environment): ChildProcessWithoutNullStreams;
   /** Starts a server and waits until it says that it is ready. */
   start(args: readonly string[], env?: Environment): Promise<Running>;
 }
@@ -59,6 +61,7 @@ export async function createWorkplace(): Promise<Workplace> {
 
   return {
     folder,
+    launch,
 
     async run(args, { env = {}, input = '' } = {}) {
       const child = launch(args, env);

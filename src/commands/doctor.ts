@@ -1,0 +1,131 @@
+import { checkClock } from '../doctor/clock.ts';
+import { checkDatabase, checkSchema } from '../doctor/database.ts';
+import { type Check, type Finding, needing } from '../doctor/finding.ts';
+import { checkHashing } from '../doctor/hashing.ts';
+import { checkIndexes } from '../doctor/indexes.ts';
+import { checkPublicUrl, type Served } from '../doctor/public-url.ts';
+import { checkRedis, checkSqlSessions } from '../doctor/session-store.ts';
+import { checkSettings, type ReadSettings } from '../doctor/settings.ts';
+import { checkSqliteFile, sqlitePath } from '../doctor/sqlite-file.ts';
+import { explain, type Stores } from '../doctor/store-fault.ts';
+import { checkUsers } from '../doctor/users-table.ts';
+import { createCookies } from '../http/cookies.ts';
+import { securityHeaders } from '../http/hooks/security-headers.ts';
+
+/** Of the time for a check, how much one step of a store may take: a step that is too late still says whose it was. */
+const stepShare = 0.9;
+
+/** Runs a check in its time and prints what it found. Gives what it came to, if it came to its end. */
+type Look = <Result>(name: string, check: Check<Result>) => Promise<Result | undefined>;
+
+/**
+ * Looks at settings, stores and machine as `janua serve` would find them, and says what is right and what is wrong. It
+ * writes nothing but the probe of `/health/ready`. Gives whether nothing is wrong.
+ */
+export async function doctor({ json = false }: { json?: boolean }): Promise<boolean> {
+  const counts = { ok: 0, warning: 0, wrong: 0 };
+  const format = json ? formatJson : formatLine;
+
+  const lookFor =
+    (stores: Stores): Look =>
+    async (name, check) => {
+      const { found, result } = await carryOut(check, stores);
+      for (const finding of found) {
+        counts[finding.state] += 1;
+        process.stdout.write(format(name, finding));
+      }
+      return result;
+    };
+
+  // How long a check may take is known only after this one, which asks no store.
+  const read = await lookFor({ DATABASE_URL: '', STORE_TIMEOUT_SECONDS: 1 })('settings', checkSettings());
+  if (read !== undefined) await lookAtAll(read, lookFor(read.settings));
+  if (!json) process.stdout.write(`\n${summary(counts)}\n`);
+  return counts.wrong === 0;
+}
+
+async function lookAtAll({ settings, faulty }: ReadSettings, look: Look): Promise<void> {
+  const seconds = settings.STORE_TIMEOUT_SECONDS;
+  const patience = seconds * 1000 * stepShare;
+  const closing = new AsyncDisposableStack();
+  try {
+    const publicUrl = faulty.has('PUBLIC_URL') ? undefined : settings;
+    await look(
+      'public-url',
+      needing(publicUrl, 'PUBLIC_URL is wrong', () => checkPublicUrl(settings, describeServed)),
+    );
+    await look('hashing', checkHashing(settings));
+
+    const opened = await look('database', checkDatabase(settings, patience, closing));
+    const path = sqlitePath(settings.DATABASE_URL);
+    if (path !== undefined && opened !== undefined) await look('file', checkSqliteFile(path));
+    const unopened = 'the database could not be used';
+    const isCurrent = await look('schema', needing(opened, unopened, checkSchema));
+    const current = isCurrent ? opened : undefined;
+    const outdated = opened === undefined ? unopened : "Janua's tables are not as this version needs them";
+
+    const users = await look('users', checkUsers(settings, opened));
+    const { REDIS_URL: redisUrl } = settings;
+    const sessionsHere = redisUrl === undefined;
+    const lookups = { sessions: sessionsHere, users };
+    await look(
+      'indexes',
+      needing(current, outdated, (database) => checkIndexes(database, lookups)),
+    );
+
+    const redis = sessionsHere ? undefined : await look('sessions', checkRedis(redisUrl, patience, closing));
+    if (sessionsHere) await look('sessions', needing(current, outdated, checkSqlSessions));
+    await look('clock', checkClock(opened, redis));
+  } finally {
+    // What cannot be closed in time is of no use to anybody.
+    await inTime(closing.disposeAsync(), seconds).catch(() => {});
+  }
+}
+
+async function carryOut<Result>(
+  check: Check<Result>,
+  stores: Stores,
+): Promise<{ found: Finding[]; result: Result | undefined }> {
+  const found: Finding[] = [];
+  async function run(): Promise<Result> {
+    for (;;) {
+      const { done, value } = await check.next();
+      if (done) return value;
+      found.push(value);
+    }
+  }
+  try {
+    return { result: await inTime(run(), stores.STORE_TIMEOUT_SECONDS), found };
+  } catch (error) {
+    // A copy: a check that is too late may still find something.
+    return { result: undefined, found: [...found, ...explain(error, stores)] };
+  }
+}
+
+async function inTime<T>(work: Promise<T>, seconds: number): Promise<T> {
+  const { promise, reject } = Promise.withResolvers<never>();
+  const timer = setTimeout(() => reject(new Error(`no answer within ${seconds} s`)), seconds * 1000);
+  try {
+    return await Promise.race([work, promise]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+function describeServed(https: boolean): Served {
+  const { sessionName } = createCookies({ secure: https, key: () => Buffer.alloc(0) });
+  return { sessionCookie: sessionName, hsts: securityHeaders({ https })['strict-transport-security'] };
+}
+
+const formatJson = (check: string, finding: Finding) => `${JSON.stringify({ check, ...finding })}\n`;
+
+function formatLine(check: string, { state, message, fix }: Finding): string {
+  const indent = ' '.repeat(9 + 12);
+  return `${state.padEnd(9)}${check.padEnd(12)}${message}\n${fix === undefined ? '' : `${indent}Fix: ${fix}\n`}`;
+}
+
+function summary({ warning, wrong }: { warning: number; wrong: number }): string {
+  const warnings = warning === 1 ? '1 warning' : `${warning === 0 ? 'no' : warning} warnings`;
+  if (wrong === 0) return `Nothing is wrong; ${warnings}.`;
+  return `${wrong === 1 ? 'One thing is' : `${wrong} things are`} wrong; ${warnings}.`;
+}

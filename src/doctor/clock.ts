@@ -1,0 +1,55 @@
+import type { OpenDatabase } from '../database/database.ts';
+import { sql } from '../database/kysely.ts';
+import type { OpenRedis } from '../redis/redis.ts';
+import { type Check, type Finding, ok, warning, wrong } from './finding.ts';
+import { serversOf } from './session-store.ts';
+
+/** When this version can have been installed at the earliest, in milliseconds since 1970. */
+const released = Date.UTC(2026, 0, 1);
+
+/** How far a store's clock may be from this machine's, in milliseconds, before it is worth a word, and before it is wrong. */
+const noticeable = 2_000;
+const harmful = 30_000;
+
+const fix = 'Have all machines take the time from the network, as with: timedatectl set-ntp true';
+
+/** Whether this machine's clock can be right, and agrees with those of the stores. */
+export async function* checkClock(opened: OpenDatabase | undefined, redis: OpenRedis | undefined): Check {
+  const now = Date.now();
+  const shown = `This machine's clock says ${new Date(now).toISOString().slice(0, 19)} UTC`;
+  yield now < released ? wrong(`${shown}, which is before this version was made.`, fix) : ok(`${shown}.`);
+  if (opened !== undefined && opened.engine !== 'sqlite')
+    yield judgeDifference('The database', await differenceTo(() => askDatabase(opened)));
+  if (redis !== undefined) yield judgeDifference('Redis', await differenceTo(() => askRedis(redis)));
+}
+
+/** The time there, in milliseconds since 1970. */
+async function askDatabase({ database, engine }: OpenDatabase): Promise<number> {
+  const time = engine === 'postgres' ? sql`extract(epoch from clock_timestamp())` : sql`unix_timestamp(sysdate(3))`;
+  const { rows } = await sql<{ time: number | string }>`select ${time} as time`.execute(database);
+  return Number(rows[0]?.time) * 1000;
+}
+
+async function askRedis(redis: OpenRedis): Promise<number> {
+  const times = await redis.use((client) => Promise.all(serversOf(client).map((server) => server.time())));
+  const milliseconds = times.map(([seconds, microseconds]) => Number(seconds) * 1000 + Number(microseconds) / 1000);
+  // Of several, the one that is furthest away.
+  const now = Date.now();
+  return milliseconds.toSorted((a, b) => Math.abs(b - now) - Math.abs(a - now))[0] ?? now;
+}
+
+/** How far another clock is ahead of ours. It was read at some moment between the question and its answer: the middle. */
+async function differenceTo(ask: () => Promise<number>): Promise<number> {
+  const before = Date.now();
+  const there = await ask();
+  return there - (before + Date.now()) / 2;
+}
+
+function judgeDifference(name: string, difference: number): Finding {
+  const distance = Math.abs(difference);
+  const seconds = `${(distance / 1000).toFixed(1)} s`;
+  if (distance <= noticeable) return ok(`${name} has the same time, to within ${seconds}.`);
+  const message = `${name} is ${seconds} ${difference > 0 ? 'ahead of' : 'behind'} this machine.`;
+  const harm = 'Where several processes serve, sessions end early or late.';
+  return distance > harmful ? wrong(`${message} ${harm}`, fix) : warning(message, fix);
+}

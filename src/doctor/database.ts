@@ -1,0 +1,59 @@
+import type { Settings } from '../config/settings.ts';
+import { type OpenDatabase, openDatabase } from '../database/database.ts';
+import { sql } from '../database/kysely.ts';
+import { requireCurrentSchema } from '../database/migrations.ts';
+import { Misconfiguration } from '../misconfiguration.ts';
+import { type Check, faultsAsSaid, ok, warning } from './finding.ts';
+import { shownUrl } from './shown-url.ts';
+import { refuseUnprepared, sqlitePath } from './sqlite-file.ts';
+
+/** Longest that a round trip should take, in milliseconds: each request has one or two. */
+const farAway = 20;
+
+/** Round trips of which the median counts; the first one connects, and counts for nothing. */
+const roundTrips = 5;
+
+/**
+ * Opens the database and gives it when it answers. It is closed with `closing`.
+ * @param patience longest that a step may take, in milliseconds
+ */
+export async function* checkDatabase(
+  settings: Settings,
+  patience: number,
+  closing: AsyncDisposableStack,
+): Check<OpenDatabase | undefined> {
+  const { DATABASE_URL: url, DATABASE_CONNECTIONS: connections } = settings;
+  const path = sqlitePath(url);
+  const unprepared = path === undefined || path === '' ? undefined : refuseUnprepared(path);
+  if (unprepared !== undefined) {
+    yield unprepared;
+    return undefined;
+  }
+  const opened = await openDatabase(url, { connections, timeout: patience, watch: { failed() {}, succeeded() {} } });
+  closing.defer(() => opened.database.destroy());
+  const times: number[] = [];
+  for (let count = 0; count <= roundTrips; count += 1) {
+    const start = performance.now();
+    await sql`select 1`.execute(opened.database);
+    times.push(performance.now() - start);
+  }
+  const [, ...counted] = times;
+  const median = counted.toSorted((a, b) => a - b)[Math.floor(roundTrips / 2)] ?? 0;
+  const shown = median < 0.1 ? 'less than 0.1' : median.toFixed(1);
+  const message = `${shownUrl(url)} answers; a round trip takes ${shown} ms.`;
+  yield median > farAway ? warning(message, 'Have the database nearer: every request waits for it.') : ok(message);
+  return opened;
+}
+
+/** Whether our own tables are there, and of this version. */
+export async function* checkSchema(opened: OpenDatabase): Check<boolean> {
+  try {
+    await requireCurrentSchema(opened);
+  } catch (error) {
+    if (!(error instanceof Misconfiguration)) throw error;
+    yield* faultsAsSaid(error, 'npx janua migrate');
+    return false;
+  }
+  yield ok("Janua's tables are of this version.");
+  return true;
+}

@@ -1,0 +1,88 @@
+import { randomBytes } from 'node:crypto';
+import { availableParallelism, freemem } from 'node:os';
+import type { Settings } from '../config/settings.ts';
+import { createPasswords } from '../identity/password.ts';
+import { today } from '../identity/password-schemes/argon2.ts';
+import { type Check, type Finding, ok, warning, wrong } from './finding.ts';
+
+/** Memory of one hash of today's cost, in MiB. */
+const hashMebibytes = today.memoryCost / 1024;
+
+/** Longest that a hash should take, in milliseconds. */
+const slow = 1000;
+
+/** libuv's own number of threads where nothing is said; `bin/own-node.mjs` says more. */
+const usualThreads = 4;
+
+/** The machine, as far as hashing passwords needs it. */
+export interface Capacity {
+  /** How long one hash takes, in milliseconds. */
+  readonly milliseconds: number;
+  /** Hashes at the same time. */
+  readonly concurrency: number;
+  readonly cores: number;
+  /** Threads that hash, beside reading files. */
+  readonly threads: number;
+  /** Memory that can be had, in MiB. */
+  readonly freeMebibytes: number;
+}
+
+/** Hashes a password at today's cost, some times, and holds the machine against it. */
+export async function* checkHashing({ HASHING_CONCURRENCY }: Settings): Check {
+  const passwords = createPasswords({ concurrency: 1, queue: 0, rehashes: false, log: { warn() {} } });
+  const times: number[] = [];
+  while (times.length < 3 && !times.some((time) => time > slow)) {
+    const start = performance.now();
+    await passwords.hash(randomBytes(16).toString('hex'));
+    times.push(performance.now() - start);
+  }
+  yield* judgeCapacity({
+    milliseconds: times.toSorted((a, b) => a - b)[Math.floor(times.length / 2)] ?? 0,
+    concurrency: HASHING_CONCURRENCY,
+    cores: availableParallelism(),
+    threads: threadCount(),
+    freeMebibytes: freeMebibytes(),
+  });
+}
+
+export function* judgeCapacity({
+  milliseconds,
+  concurrency,
+  cores,
+  threads,
+  freeMebibytes,
+}: Capacity): Generator<Finding> {
+  const atOnce = Math.min(concurrency, cores, threads);
+  const speed =
+    `Hashing a password takes ${Math.round(milliseconds)} ms: at most ${Math.floor((atOnce * 1000) / milliseconds)} logins ` +
+    `a second, with HASHING_CONCURRENCY=${concurrency} on ${cores} ${cores === 1 ? 'core' : 'cores'}.`;
+  yield milliseconds > slow ? warning(speed, 'Give it a faster machine, or one that has less else to do.') : ok(speed);
+
+  const needed = concurrency * hashMebibytes;
+  const memory = `Hashing may take ${needed} MiB (${concurrency} × ${hashMebibytes}); ${Math.floor(freeMebibytes)} MiB can be had.`;
+  const fitting = Math.max(1, Math.min(cores, Math.floor(freeMebibytes / hashMebibytes)));
+  yield needed > freeMebibytes ? wrong(memory, `HASHING_CONCURRENCY=${fitting}, or more memory.`) : ok(memory);
+
+  if (concurrency > cores)
+    yield warning(
+      `HASHING_CONCURRENCY is beyond the ${cores} cores: more at the same time makes each slower, and takes memory.`,
+      `HASHING_CONCURRENCY=${cores}, which is the default here.`,
+    );
+  if (threads < concurrency)
+    yield warning(
+      `There are ${threads} threads to hash with, fewer than HASHING_CONCURRENCY.`,
+      `UV_THREADPOOL_SIZE=${concurrency + 2}`,
+    );
+}
+
+/** As libuv reads it. */
+function threadCount(): number {
+  const { UV_THREADPOOL_SIZE: text } = process.env;
+  return text === undefined ? usualThreads : Math.min(1024, Math.max(1, Number.parseInt(text, 10) || 1));
+}
+
+/** What the machine has free, or less where a control group limits this process. */
+function freeMebibytes(): number {
+  const limit = process.constrainedMemory() || Number.POSITIVE_INFINITY;
+  return Math.min(freemem(), Math.max(0, limit - process.memoryUsage.rss())) / 2 ** 20;
+}

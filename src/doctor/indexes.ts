@@ -1,0 +1,71 @@
+import type { OpenDatabase } from '../database/database.ts';
+import { describeTable } from '../directory/inspection/describe-table.ts';
+import type { UserMapping } from '../directory/mapping.ts';
+import { judgeTable } from '../directory/requirements.ts';
+import { type Check, ok, warning, wrong } from './finding.ts';
+
+interface Lookup {
+  readonly what: string;
+  readonly table: string;
+  readonly column: string;
+  readonly unique: boolean;
+}
+
+const sessionLookups: readonly Lookup[] = [
+  { what: 'a session by its id', table: 'janua_sessions', column: 'id', unique: true },
+  { what: 'the sessions of a user', table: 'janua_sessions', column: 'user_id', unique: false },
+];
+
+const userLookups: readonly Lookup[] = [
+  { what: 'a user by name', table: 'janua_users', column: 'username', unique: true },
+  { what: 'a user by id', table: 'janua_users', column: 'id', unique: true },
+];
+
+export interface LookedUp {
+  /** Whether sessions are in our own table. */
+  readonly sessions: boolean;
+  /** The table of users where it is a team's own; as a whole undefined where that could not be read. */
+  readonly users: { readonly mapping: UserMapping | undefined } | undefined;
+}
+
+/** Whether what each request looks up is found by an index, as the tables are now. */
+export async function* checkIndexes(opened: OpenDatabase, { sessions, users }: LookedUp): Check {
+  const mapping = users?.mapping;
+  const ownUsers = users !== undefined && mapping === undefined;
+  const lookups = [...(sessions ? sessionLookups : []), ...(ownUsers ? userLookups : [])];
+  const found: string[] = [];
+  for (const lookup of lookups) {
+    const { what, table, column, unique } = lookup;
+    const description = await describeTable(opened.database, opened.engine, table);
+    if (description === undefined)
+      yield warning(`It could not be seen how ${what} is found: ${table} is hidden from this account.`, grant(table));
+    else if (
+      description.indexes.some(
+        (index) => index.column === column && index.form === 'plain' && (index.unique || !unique),
+      )
+    )
+      found.push(what);
+    else
+      yield wrong(
+        unique
+          ? `No unique index finds ${what}: the whole table would be read each time, or two rows be found.`
+          : `No index finds ${what}: the whole table would be read each time.`,
+        createIndex(lookup),
+      );
+  }
+  if (mapping !== undefined && (await findsByIndex(opened, mapping))) found.push(`a user of ${mapping.table}`);
+  if (found.length > 0) yield ok(`By an index are found: ${found.join(', ')}.`);
+}
+
+/** What keeps a team's own table from it is said where that table is checked. */
+async function findsByIndex({ database, engine }: OpenDatabase, mapping: UserMapping): Promise<boolean> {
+  const description = await describeTable(database, engine, mapping.table);
+  if (description === undefined) return false;
+  const { faults, nameMatch } = judgeTable(mapping, description, engine, false);
+  return faults.length === 0 && nameMatch !== 'equal-then-scan';
+}
+
+const grant = (table: string) => `Grant SELECT on ${table} to the account of DATABASE_URL.`;
+
+const createIndex = ({ table, column, unique }: Lookup) =>
+  `CREATE ${unique ? 'UNIQUE ' : ''}INDEX ${table}_${column} ON ${table} (${column});`;

@@ -1,0 +1,35 @@
+import { isLoopbackHost, originOf } from '../config/origin.ts';
+import type { Settings } from '../config/settings.ts';
+import { type Check, ok, warning } from './finding.ts';
+
+/** What the HTTP layer gives to browsers. */
+export interface Served {
+  readonly sessionCookie: string;
+  /** The value of `Strict-Transport-Security`, where it is sent. */
+  readonly hsts: string | undefined;
+}
+
+/** What `PUBLIC_URL` decides: the origin of our own pages, the kind of cookie, and whether browsers keep to HTTPS. */
+export async function* checkPublicUrl(settings: Settings, describeServed: (https: boolean) => Served): Check {
+  const { PUBLIC_URL, CORS_ORIGINS } = settings;
+  const https = PUBLIC_URL?.startsWith('https:') ?? false;
+  const { sessionCookie, hsts } = describeServed(https);
+  const others = CORS_ORIGINS.length === 0 ? '' : `, and scripts of ${CORS_ORIGINS.map(originOf).join(', ')}`;
+  yield ok(`Logins are taken from pages of ${ownOrigins(settings)}${others}.`);
+  yield ok(
+    `The session cookie is ${sessionCookie}, ${https ? 'with' : 'without'} Secure; ` +
+      `HSTS is ${hsts === undefined ? 'not sent' : `sent (${hsts})`}.`,
+  );
+  if (https) return;
+  const fix = 'PUBLIC_URL=https://auth.example.com, with a TLS proxy that passes requests on to Janua.';
+  yield PUBLIC_URL === undefined || isLoopbackHost(new URL(PUBLIC_URL).hostname)
+    ? warning('Plain http on this machine alone is for development.', fix)
+    : warning('Over plain http, passwords and cookies cross the network in the clear.', fix);
+}
+
+function ownOrigins({ PUBLIC_URL, PORT }: Settings): string {
+  if (PUBLIC_URL !== undefined) return originOf(PUBLIC_URL) ?? PUBLIC_URL;
+  const port = PORT === 0 ? ', at the port that it gets at its start' : '';
+  const origins = ['localhost', '127.0.0.1', '[::1]'].map((host) => new URL(`http://${host}:${PORT}`).origin);
+  return `${origins.join(', ').replaceAll(':0', '')}${port}`;
+}

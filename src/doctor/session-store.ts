@@ -1,0 +1,113 @@
+import type { Settings } from '../config/settings.ts';
+import type { OpenDatabase } from '../database/database.ts';
+import type { OpenRedis, RedisClient } from '../redis/redis.ts';
+import { createSqlSessionStore } from '../sessions/sql-store.ts';
+import { Unavailable } from '../unavailable.ts';
+import { type Check, type Finding, ok, warning, wrong } from './finding.ts';
+import { shownUrl } from './shown-url.ts';
+
+/** The oldest major version of Redis that is tried; Valkey's first is 7. */
+const leastVersion = 6;
+
+/** Whether sessions can be read and written in the database, by the probe of `/health/ready`. */
+export async function* checkSqlSessions({ database }: OpenDatabase): Check {
+  await createSqlSessionStore(database).check();
+  yield ok('Sessions are in the database, and can be written.');
+}
+
+/**
+ * Opens Redis or Valkey and gives it when it answers. It is closed with `closing`.
+ * @param patience longest that a command may take, in milliseconds
+ */
+export async function* checkRedis(
+  url: NonNullable<Settings['REDIS_URL']>,
+  patience: number,
+  closing: AsyncDisposableStack,
+): Check<OpenRedis> {
+  const { openRedis } = await import('../redis/redis.ts');
+  const { createRedisSessionStore } = await import('../sessions/redis-store.ts');
+  const redis = openRedis(url, patience, { failed() {}, succeeded() {} });
+  closing.defer(() => redis.close());
+  await requireNumber(redis);
+  const information = await readInformation(redis);
+  if (information === undefined)
+    yield warning(
+      'Its version, eviction, persistence and role could not be seen: the account may not ask for INFO.',
+      'Allow it INFO: ACL SETUSER NAME +info',
+    );
+  const known = new Map(
+    (information ?? []).flatMap((text) => [...judgeInformation(parseInformation(text))]).map(byText),
+  );
+  yield* known.values();
+  if (![...known.values()].some(({ state }) => state === 'wrong')) {
+    await createRedisSessionStore(redis).check();
+    yield ok(`Sessions are in ${shownUrl(url)}, and can be written.`);
+  }
+  return redis;
+}
+
+/** What each server that holds sessions says of itself: a cluster has several. */
+export const serversOf = (client: RedisClient) => ('nodes' in client ? client.nodes('master') : [client]);
+
+const byText = (finding: Finding) => [finding.message, finding] as const;
+
+/** The client itself takes number 0 where there is none of the number in the URL, and says nothing. */
+async function requireNumber(redis: OpenRedis): Promise<void> {
+  await redis.use(async (client) => {
+    const number = 'nodes' in client ? 0 : (client.options.db ?? 0);
+    if (!('nodes' in client) && number !== 0) await client.select(number);
+  });
+}
+
+/** Undefined where the account may not ask. */
+async function readInformation(redis: OpenRedis): Promise<string[] | undefined> {
+  try {
+    return await redis.use((client) => Promise.all(serversOf(client).map((server) => server.info())));
+  } catch (error) {
+    const refused = error instanceof Unavailable && error.cause instanceof Error && /^NOPERM/.test(error.cause.message);
+    if (refused) return undefined;
+    throw error;
+  }
+}
+
+type Information = ReadonlyMap<string, string>;
+
+/** Reads the answer to INFO: a `name:value` a line. */
+export function parseInformation(text: string): Information {
+  return new Map([...text.matchAll(/^(\w+):(.*?)\r?$/gm)].map(([, name = '', value = '']) => [name, value]));
+}
+
+/** What a server says of itself, against what keeps sessions alive and ended ones away. */
+export function* judgeInformation(information: Information): Generator<Finding> {
+  const valkey = information.get('valkey_version');
+  const version = valkey ?? information.get('redis_version') ?? 'unknown';
+  const name = `${valkey === undefined ? 'Redis' : 'Valkey'} ${version}`;
+  yield Number.parseInt(version, 10) < leastVersion
+    ? wrong(`${name} is too old.`, `Have Redis ${leastVersion} or newer, or Valkey.`)
+    : ok(`The server is ${name}.`);
+
+  if (information.get('role') === 'slave')
+    yield wrong(
+      'REDIS_URL names a replica, in which no session can be kept.',
+      'Name the primary in REDIS_URL, or sentinels, which know it: redis+sentinel://HOST:PORT,HOST:PORT/NAME',
+    );
+
+  const policy = information.get('maxmemory_policy');
+  if (policy !== undefined)
+    yield policy === 'noeviction'
+      ? ok('No session is evicted: maxmemory-policy is noeviction.')
+      : // The others that are not allkeys-* take keys that expire, as sessions do.
+        warning(
+          `When its memory is full, living sessions are evicted: maxmemory-policy is ${policy}.`,
+          'CONFIG SET maxmemory-policy noeviction, and the same in its configuration',
+        );
+
+  const appends = information.get('aof_enabled');
+  if (appends !== undefined)
+    yield appends === '1'
+      ? ok('Sessions are kept through a restart of it: appendonly is yes.')
+      : warning(
+          'A restart of it signs people out, or brings ended sessions back: appendonly is no.',
+          'CONFIG SET appendonly yes, and the same in its configuration',
+        );
+}

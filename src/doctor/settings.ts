@@ -1,0 +1,51 @@
+import { loadSettings, requireSafeExposure } from '../config/load.ts';
+import type { Settings } from '../config/settings.ts';
+import { Misconfiguration } from '../misconfiguration.ts';
+import { type Check, ok, wrong } from './finding.ts';
+
+export interface ReadSettings {
+  /** Those that are wrong are at their defaults, so that the other checks can go on. */
+  readonly settings: Settings;
+  /** The names of those that are wrong. */
+  readonly faulty: ReadonlySet<string>;
+}
+
+/** What decides who can reach the server, and how. */
+const exposure = ['HOST', 'PUBLIC_URL', 'ALLOW_PLAIN_HTTP'];
+
+/** All that keeps `janua serve` from taking its settings. */
+export async function* checkSettings(): Check<ReadSettings> {
+  const faults = faultsOf(() => loadSettings());
+  for (const line of faults)
+    yield wrong(line, `Correct ${nameIn(line)}, or unset it. What it may be: npx janua serve --help`);
+  const faulty = new Set(faults.map(nameIn));
+  const settings = loadSettings(
+    {},
+    Object.fromEntries(Object.entries(process.env).filter(([name]) => !faulty.has(name))),
+  );
+  if (!exposure.some((name) => faulty.has(name))) {
+    const unsafe = faultsOf(() => requireSafeExposure(settings, 'serve'));
+    for (const line of unsafe) yield wrong(line, saferBy(nameIn(line)));
+    if (faults.length + unsafe.length === 0) yield ok('All settings are such as `janua serve` takes.');
+  }
+  return { settings, faulty };
+}
+
+function faultsOf(work: () => unknown): readonly string[] {
+  try {
+    work();
+    return [];
+  } catch (error) {
+    if (error instanceof Misconfiguration) return error.faults;
+    throw error;
+  }
+}
+
+/** The setting that a fault is about: its line begins with it. */
+const nameIn = (line: string) => /^[A-Z_]+/.exec(line)?.[0] ?? 'the setting';
+
+function saferBy(name: string): string {
+  return name === 'PUBLIC_URL'
+    ? 'Set PUBLIC_URL to the https address by which browsers come, such as https://auth.example.com.'
+    : 'Unset HOST and have a TLS proxy on this machine, or set ALLOW_PLAIN_HTTP=on where the network between is trusted.';
+}

@@ -1,0 +1,70 @@
+import { closeSync, openSync, readSync } from 'node:fs';
+import { stat, statfs } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { type Check, type Finding, ok, warning, wrong } from './finding.ts';
+
+const scheme = 'sqlite:';
+
+/** Space that a disk should have free, in MiB. */
+const leastFree = 100;
+
+/** The path in a URL of a SQLite database; undefined where it is another's. */
+export function sqlitePath(url: string): string | undefined {
+  return url.startsWith(scheme) ? url.slice(scheme.length) : undefined;
+}
+
+/** What keeps a SQLite file from being opened without a change to it: opening makes one that is missing, and prepares it. */
+export function refuseUnprepared(path: string): Finding | undefined {
+  if (path === ':memory:')
+    return wrong('DATABASE_URL is a database in memory, which is empty at each start.', 'Name a file in DATABASE_URL.');
+  const fix = 'npx janua migrate';
+  const beginning = readBeginning(path);
+  if (beginning === undefined) return wrong(`There is no file ${path} yet.`, fix);
+  if (beginning.length === 0) return wrong(`The file ${path} is empty.`, fix);
+  // What is no database at all is told by opening it.
+  const isDatabase = beginning.toString('latin1', 0, 16) === 'SQLite format 3\0';
+  return isDatabase && beginning[18] !== walVersion
+    ? wrong(`The file ${path} is not in WAL mode, in which Janua has its database.`, fix)
+    : undefined;
+}
+
+/** In the header, who may write the file: 2 is WAL (SQLite, Database File Format, 1.3.3). */
+const walVersion = 2;
+
+/** The first bytes of a file. One that may not be read is told by opening it. */
+function readBeginning(path: string): Buffer | undefined {
+  try {
+    const file = openSync(path, 'r');
+    try {
+      const bytes = Buffer.alloc(20);
+      return bytes.subarray(0, readSync(file, bytes));
+    } finally {
+      closeSync(file);
+    }
+  } catch (error) {
+    const isMissing = error instanceof Error && 'code' in error && error.code === 'ENOENT';
+    return isMissing ? undefined : Buffer.from('unreadable');
+  }
+}
+
+/** Who may read the file, with password hashes in it, and whether its disk has space left. */
+export async function* checkSqliteFile(path: string): Check {
+  const { mode } = await stat(path);
+  // Windows knows no such modes.
+  if (process.platform !== 'win32') yield judgeMode(path, mode & 0o777);
+  const { bavail, bsize } = await statfs(dirname(path));
+  yield judgeSpace((bavail * bsize) / 2 ** 20);
+}
+
+function judgeMode(path: string, mode: number): Finding {
+  const shown = `${path} has mode 0${mode.toString(8)}`;
+  return (mode & 0o077) === 0
+    ? ok(`${shown}: nobody else may read it.`)
+    : warning(`${shown}: other accounts of this machine may use it, with the password hashes.`, `chmod 600 ${path}`);
+}
+
+/** @param free in MiB */
+export function judgeSpace(free: number): Finding {
+  const message = `Its disk has ${Math.floor(free)} MiB free.`;
+  return free < leastFree ? warning(message, 'Make space: with a full disk nobody can sign in or out.') : ok(message);
+}

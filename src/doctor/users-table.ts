@@ -1,0 +1,82 @@
+import type { Settings } from '../config/settings.ts';
+import type { OpenDatabase } from '../database/database.ts';
+import { sql } from '../database/kysely.ts';
+import { openMappedDirectory } from '../directory/mapped-directory.ts';
+import { parseMapping, type UserMapping } from '../directory/mapping.ts';
+import { parseStoredPassword } from '../identity/password-schemes/stored-password.ts';
+import { Misconfiguration } from '../misconfiguration.ts';
+import { Unavailable } from '../unavailable.ts';
+import { asSaid, type Check, type Finding, faultsAsSaid, needing, ok, warning, wrong } from './finding.ts';
+
+/** Rows from either end of the table. */
+const sampleSize = 200;
+
+const otherwise = 'Correct USERS_TABLE or USERS_COLUMNS.';
+
+/** Where people are looked up, and whether they can sign in by it. Gives the table, where it is a team's own. */
+export async function* checkUsers(
+  { USERS_TABLE, USERS_COLUMNS, PASSWORD_REHASH }: Settings,
+  opened: OpenDatabase | undefined,
+): Check<{ readonly mapping: UserMapping | undefined }> {
+  const mapping = parseMapping(USERS_TABLE, USERS_COLUMNS);
+  if (mapping === undefined) yield ok("People are looked up in Janua's own table.");
+  else
+    yield* needing(opened, 'the database could not be used', (database) =>
+      checkUsersTable(database, mapping, PASSWORD_REHASH === 'on'),
+    );
+  return { mapping };
+}
+
+async function* checkUsersTable(opened: OpenDatabase, mapping: UserMapping, rehashes: boolean): Check {
+  // As long as any other step: a server may take a minute to look through all rows, and this must not.
+  const hurried: OpenDatabase = { ...opened, withPatience: (_milliseconds, work) => work() };
+  try {
+    const { warnings } = await openMappedDirectory(hurried, mapping, { rehashes, log: { warn() {} } });
+    yield ok(`People are looked up in ${mapping.table}.`);
+    for (const line of warnings) yield asSaid('warning', line, 'Fill it in, or leave those people out.');
+  } catch (error) {
+    if (error instanceof Misconfiguration) {
+      yield* faultsAsSaid(error, otherwise);
+      return;
+    }
+    if (!isTimeout(error)) throw error;
+    yield warning(`The rows of ${mapping.table} could not all be looked through in time.`, moreTime);
+  }
+  yield* judgeStoredPasswords(await samplePasswords(opened, mapping));
+}
+
+const moreTime = 'STORE_TIMEOUT_SECONDS=60 npx janua doctor';
+
+const isTimeout = (error: unknown) =>
+  error instanceof Unavailable && error.cause instanceof Error && error.cause.message.startsWith('no answer within');
+
+/** The passwords of the oldest and the newest users, each once. */
+async function samplePasswords({ database, engine }: OpenDatabase, mapping: UserMapping): Promise<string[]> {
+  const id = sql.ref(mapping.id);
+  const from = async (direction: 'asc' | 'desc') =>
+    (
+      await sql<{ id: string; password: string | null }>`
+        select cast(${id} as ${sql.raw(engine === 'mysql' ? 'char' : 'text')}) as id, ${sql.ref(mapping.password)} as password
+        from ${sql.table(mapping.table)} order by ${id} ${sql.raw(direction)} limit ${sql.lit(sampleSize)}`.execute(
+        database,
+      )
+    ).rows;
+  const rows = [...(await from('asc')), ...(await from('desc'))];
+  const passwords = new Map(rows.map((row) => [row.id, row.password]));
+  return [...passwords.values()].filter((password) => password !== null);
+}
+
+/** Says which kinds of stored passwords nobody can sign in with. */
+function judgeStoredPasswords(passwords: readonly string[]): Finding[] {
+  if (passwords.length === 0) return [ok('No passwords are stored yet.')];
+  const counts = new Map<string, number>();
+  for (const stored of passwords.map(parseStoredPassword))
+    if (stored.state === 'broken') counts.set(stored.scheme, (counts.get(stored.scheme) ?? 0) + 1);
+  const unusable = counts.values().reduce((sum, count) => sum + count, 0);
+  const looked = `Of ${passwords.length} stored passwords looked at`;
+  if (unusable === 0) return [ok(`${looked}, all can be computed.`)];
+  const kinds = [...counts].map(([scheme, count]) => `${count} ${scheme}`).join(', ');
+  const message = `${looked}, ${unusable} cannot be computed (${kinds}): those people cannot sign in.`;
+  const fix = 'Have them set a new password by your application, in a scheme that Janua knows.';
+  return [unusable === passwords.length ? wrong(message, fix) : warning(message, fix)];
+}

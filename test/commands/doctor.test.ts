@@ -1,0 +1,533 @@
+import assert from 'node:assert/strict';
+import { chmod, readdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { describe, test } from 'node:test';
+import { createConnection } from 'mysql2/promise';
+import { Client } from 'pg';
+import { judgeCapacity } from '../../src/doctor/hashing.ts';
+import { judgeInformation, parseInformation } from '../../src/doctor/session-store.ts';
+import { judgeSpace } from '../../src/doctor/sqlite-file.ts';
+import { startPostgres } from '../servers/postgres.ts';
+import { createTemporaryFolder } from '../servers/process-end.ts';
+import { startProxy } from '../servers/proxy.ts';
+import { connectOnce, startRedis } from '../servers/redis.ts';
+import { createDatabase, createRedisDatabase } from '../servers/shared.ts';
+import { createMigratedWorkplace, createWorkplace, type Workplace } from './janua-command.ts';
+
+/** What all passwords here are, and no output may hold. */
+const canary = 'canary-secret';
+
+/** What is compiled once is kept for the next, as by `bin/own-node.mjs`: the command is run many times here. */
+const cached = { NODE_COMPILE_CACHE: createTemporaryFolder('compiled').path };
+
+interface Line {
+  readonly check: string;
+  readonly state: 'ok' | 'warning' | 'wrong';
+  readonly message: string;
+  readonly fix?: string;
+}
+
+interface Diagnosis {
+  readonly code: number | null;
+  readonly lines: readonly Line[];
+  /** Milliseconds. */
+  readonly took: number;
+  /** The lines of one check that are not ok, each as its state, message and fix. */
+  complaints(check: string): string[];
+  /** The messages of a check that are ok. */
+  praise(check: string): string;
+}
+
+/** Runs the command, and holds what is true of each of its outputs against this one. */
+async function examine(workplace: Workplace, env: Readonly<Record<string, string>> = {}): Promise<Diagnosis> {
+  const start = performance.now();
+  const { code, stdout, stderr } = await workplace.run(['doctor', '--json'], { env: { ...cached, ...env } });
+  const took = performance.now() - start;
+  // Redis' client has a word of its own for an account that may not ask what it asks when it connects.
+  assert.match(stderr, /^(?:Skipping the ready check .*\n)*$/);
+  assert.doesNotMatch(stdout, /canary|\bat .*:\d+:\d+/);
+  const lines = stdout
+    .trim()
+    .split('\n')
+    .map((line): Line => JSON.parse(line));
+  for (const { state, message, fix } of lines) assert.equal(fix === undefined, state === 'ok', message);
+  assert.equal(code, lines.some(({ state }) => state === 'wrong') ? 1 : 0);
+  const of = (check: string) => lines.filter((line) => line.check === check);
+  return {
+    code,
+    lines,
+    took,
+    complaints: (check) =>
+      of(check)
+        .filter(({ state }) => state !== 'ok')
+        .map(({ state, message, fix }) => `${state}: ${message} ${fix}`),
+    praise: (check) =>
+      of(check)
+        .filter(({ state }) => state === 'ok')
+        .map(({ message }) => message)
+        .join('\n'),
+  };
+}
+
+/** One complaint, and no more. */
+function assertOnly(complaints: readonly string[], expected: RegExp): void {
+  assert.equal(complaints.length, 1, complaints.join('\n'));
+  assert.match(complaints[0] ?? '', expected);
+}
+
+/** What runs before the command, in its process. */
+const first = (code: string) => ({ NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(code)}` });
+
+const clockAhead = (seconds: number) =>
+  first(`const now = Date.now; Date.now = () => now() + ${seconds * 1000};
+    globalThis.Date = class extends Date { constructor(...given) { given.length ? super(...given) : super(Date.now()); } }`);
+
+function change(workplace: Workplace, statements: string): void {
+  const database = new DatabaseSync(join(workplace.folder, 'data/janua.db'));
+  database.exec(statements);
+  database.close();
+}
+
+const threads = { UV_THREADPOOL_SIZE: '128' };
+
+const mapped = { USERS_TABLE: 'people', USERS_COLUMNS: 'id=no,username=email,password=secret' };
+
+const bcrypt = '$2b$10$abcdefghijklmnopqrstuuN8SZ8OeQ7QWzvDZuZ3AtxU9VnYQzOZ6';
+
+describe('janua doctor', { concurrency: 2 }, () => {
+  describe('a server', { concurrency: 3 }, () => {
+    test('of PostgreSQL: far away, with another time, without an account, frozen, and stopped', async () => {
+      // The shared one asks nobody for a password.
+      const home = createTemporaryFolder('doctor');
+      await chmod(home.path, 0o755);
+      const rules = join(home.path, 'pg_hba.conf');
+      await writeFile(rules, 'host all postgres 127.0.0.1/32 trust\nhost all all 127.0.0.1/32 scram-sha-256\n');
+      await using server = await startPostgres({ args: ['-c', `hba_file=${rules}`] });
+      const client = new Client({ connectionString: server.url });
+      await client.connect();
+      await client.query(`create role janua login password '${canary}'`);
+      await client.query('create database janua owner janua');
+      await client.end();
+      const urlAt = (port: number, password: string, name = 'janua') =>
+        `postgres://janua:${password}@127.0.0.1:${port}/${name}`;
+      const url = urlAt(server.port, canary);
+      const env = { ...threads, DATABASE_URL: url, STORE_TIMEOUT_SECONDS: '1' };
+      await using workplace = await createWorkplace();
+
+      assertOnly((await examine(workplace, env)).complaints('schema'), /^wrong: .* no tables of Janua yet/);
+      await workplace.run(['migrate'], { env });
+      const well = await examine(workplace, env);
+      assert.equal(well.code, 0);
+      assert.match(well.praise('database'), new RegExp(`^postgres://127\\.0\\.0\\.1:${server.port}/janua answers`));
+      assert.match(well.praise('clock'), /The database has the same time/);
+      assert.match(well.praise('indexes'), /a user by name/);
+
+      const ahead = await examine(workplace, { ...env, ...clockAhead(60) });
+      assertOnly(ahead.complaints('clock'), /^wrong: The database is (59|60)\.\d s behind this machine/);
+      const early = await examine(workplace, { ...env, ...clockAhead(-5) });
+      assertOnly(early.complaints('clock'), /^warning: The database is [45]\.\d s ahead of this machine/);
+
+      await using proxy = await startProxy(server.port);
+      proxy.delay(25);
+      const far = await examine(workplace, { ...env, DATABASE_URL: urlAt(proxy.port, canary) });
+      assertOnly(far.complaints('database'), /^warning: .* a round trip takes (2[5-9]|[3-9]\d)\.\d ms/);
+
+      const wrongPassword = await examine(workplace, { ...env, DATABASE_URL: urlAt(server.port, `${canary}x`) });
+      assertOnly(wrongPassword.complaints('database'), /^wrong: .* refuses the account or its password/);
+      const noPassword = await examine(workplace, { ...env, DATABASE_URL: urlAt(server.port, '') });
+      assertOnly(noPassword.complaints('database'), /^wrong: .* refuses the account or its password/);
+      const noDatabase = await examine(workplace, { ...env, DATABASE_URL: urlAt(server.port, canary, 'none') });
+      assertOnly(noDatabase.complaints('database'), /^wrong: .* has no database of that name/);
+
+      server.freeze();
+      const frozen = await examine(workplace, env);
+      assertOnly(frozen.complaints('database'), /^wrong: The database \(postgres:.*\) gives no answer within 1 s/);
+      assert.ok(frozen.took < 4_000, `${frozen.took} ms`);
+      server.resume();
+      await server.stop();
+      const stopped = await examine(workplace, env);
+      assertOnly(stopped.complaints('database'), /^wrong: The database \(postgres:.*\) cannot be reached/);
+      home.remove();
+    });
+
+    test('of PostgreSQL or MariaDB, with a view as the table of users, and rows in it', async () => {
+      for (const engine of ['postgres', 'mariadb'] as const) {
+        const { url, drop } = await createDatabase(engine);
+        const env = { ...threads, DATABASE_URL: url };
+        await using workplace = await createWorkplace();
+        await workplace.run(['migrate'], { env });
+        const execute = engine === 'postgres' ? inPostgres : inMariadb;
+        const email = engine === 'postgres' ? 'email varchar(200)' : 'email varchar(200) unique';
+        await execute(url, `create table behind (no int primary key, ${email}, secret varchar(255))`);
+        if (engine === 'postgres') await execute(url, 'create unique index on behind (lower(email))');
+        await execute(url, `insert into behind values (1, 'ann@x', '${bcrypt}'), (2, 'bob@x', '{SSHA}abc')`);
+        await execute(url, 'create view people as select * from behind');
+        const view = await examine(workplace, { ...env, ...mapped });
+        assert.match(view.complaints('users')[0] ?? '', /^wrong: USERS_TABLE: people is a view/);
+        const { complaints, praise } = await examine(workplace, { ...env, ...mapped, USERS_TABLE: 'behind' });
+        assertOnly(complaints('users'), /^warning: Of 2 .*, 1 cannot be computed \(1 ssha\)/);
+        assert.match(praise('indexes'), /a session by its id, the sessions of a user, a user of behind\./);
+        assert.match(praise('sessions'), /in the database, and can be written/);
+        assert.match(praise('clock'), /The database has the same time/);
+        await drop();
+      }
+    });
+
+    test('of MariaDB: without the account, the database, or what the account has to do', async () => {
+      const { url, drop } = await createDatabase('mariadb');
+      await using workplace = await createWorkplace();
+      await workplace.run(['migrate'], { env: { DATABASE_URL: url } });
+      const { host, pathname } = new URL(url);
+      const account = `doctor${pathname.slice(-8)}`;
+      await inMariadb(url, `create user ${account} identified by '${canary}'`);
+      const as = (password: string, name = pathname.slice(1)) => ({
+        DATABASE_URL: `mariadb://${account}:${password}@${host}/${name}`,
+      });
+      try {
+        const refused = await examine(workplace, as('another-canary'));
+        assertOnly(refused.complaints('database'), /^wrong: .* refuses the account or its password/);
+        const mayNot = await examine(workplace, as(canary));
+        assertOnly(mayNot.complaints('database'), /^wrong: .* does not allow the account/);
+        await inMariadb(url, `grant select on ${pathname.slice(1)}.* to ${account}`);
+        const mayRead = await examine(workplace, as(canary));
+        assert.deepEqual(mayRead.complaints('schema'), []);
+        assertOnly(mayRead.complaints('sessions'), /^wrong: .* does not allow the account .* Grant it SELECT, INSERT/);
+        const none = await examine(workplace, { DATABASE_URL: Object.assign(new URL(url), { pathname: 'none' }).href });
+        assertOnly(none.complaints('database'), /^wrong: .* has no database of that name/);
+      } finally {
+        await inMariadb(url, `drop user ${account}`);
+        await drop();
+      }
+    });
+
+    test('of Redis: as it should be, evicting, forgetting, with another time, a replica, and frozen', async () => {
+      await using server = await startRedis({ durable: true });
+      await using replica = await startRedis({ args: ['--replicaof', '127.0.0.1', String(server.port)] });
+      await using workplace = await createMigratedWorkplace();
+      const env = { ...threads, STORE_TIMEOUT_SECONDS: '1' };
+      const using = (url: string) => examine(workplace, { ...env, REDIS_URL: url });
+
+      const well = await using(server.url);
+      assert.deepEqual(well.complaints('sessions'), []);
+      assert.match(
+        well.praise('sessions'),
+        new RegExp(`Sessions are in redis://127\\.0\\.0\\.1:${server.port}/0, and can be`),
+      );
+      assert.match(well.praise('clock'), /Redis has the same time/);
+      assert.doesNotMatch(well.praise('indexes'), /session/);
+
+      const client = connectOnce(server.url);
+      for (const policy of ['allkeys-lru', 'volatile-ttl']) {
+        await client.config('SET', 'maxmemory-policy', policy);
+        const evicting = await using(server.url);
+        assert.equal(evicting.code, 0);
+        assertOnly(
+          evicting.complaints('sessions'),
+          /^warning: .* sessions are evicted.* CONFIG SET maxmemory-policy noeviction/,
+        );
+      }
+      await client.config('SET', 'maxmemory-policy', 'noeviction');
+      await client.config('SET', 'appendonly', 'no');
+      assertOnly((await using(server.url)).complaints('sessions'), /^warning: A restart .* CONFIG SET appendonly yes/);
+      const ahead = await examine(workplace, { ...env, ...clockAhead(60), REDIS_URL: server.url });
+      assertOnly(ahead.complaints('clock'), /^wrong: Redis is (59|60)\.\d s behind this machine/);
+
+      const limited = ['~janua:*', '+@read', '+@write', '+@scripting', '+@connection'];
+      await client.call('ACL', 'SETUSER', 'limited', 'on', `>${canary}`, ...limited);
+      const account = (name: string, password: string) => server.url.replace('//', `//${name}:${password}@`);
+      const unseen = await using(account('limited', canary));
+      assertOnly(unseen.complaints('sessions'), /^warning: Its version, .* could not be seen: .* \+info$/);
+      assert.match(unseen.praise('sessions'), /can be written/);
+      await client.call('ACL', 'SETUSER', 'limited', '-@write', '+info');
+      const readOnly = (await using(account('limited', canary))).complaints('sessions');
+      assert.match(readOnly.at(-1) ?? '', /^wrong: Redis \(redis:.*\) does not allow the account .* ACL SETUSER/);
+      const refused = await using(account('limited', 'another-canary'));
+      assertOnly(refused.complaints('sessions'), /^wrong: Redis \(redis:.*\) refuses the account or its password/);
+      assert.deepEqual(refused.complaints('schema'), []);
+      client.disconnect();
+
+      const second = await using(replica.url);
+      assert.match(second.complaints('sessions').join('\n'), /^wrong: REDIS_URL names a replica.* redis\+sentinel/m);
+      assert.doesNotMatch(second.praise('sessions'), /can be written/);
+
+      server.freeze();
+      const frozen = await using(server.url);
+      assertOnly(frozen.complaints('sessions'), /^wrong: Redis \(redis:.*\) gives no answer within 1 s/);
+      assert.ok(frozen.took < 5_000, `${frozen.took} ms`);
+      server.resume();
+      await server.kill();
+      assertOnly((await using(server.url)).complaints('sessions'), /^wrong: Redis \(redis:.*\) cannot be reached/);
+    });
+
+    test('of Redis with a database that it has not, and one that is shared', async () => {
+      const { url, drop } = await createRedisDatabase();
+      await using workplace = await createMigratedWorkplace();
+      assert.match((await examine(workplace, { REDIS_URL: url })).praise('sessions'), /can be written/);
+      const none = await examine(workplace, { REDIS_URL: Object.assign(new URL(url), { pathname: '10001' }).href });
+      assertOnly(none.complaints('sessions'), /^wrong: Redis .* has no database of that name/);
+      await drop();
+    });
+  });
+
+  describe('the machine and the settings', { concurrency: 2 }, () => {
+    test('finds nothing wrong where `janua serve` would work, and says so for a person', async () => {
+      await using workplace = await createMigratedWorkplace();
+      const { code, lines, complaints } = await examine(workplace, threads);
+      assert.equal(code, 0);
+      assert.deepEqual(
+        [...new Set(lines.map(({ check }) => check))],
+        ['settings', 'public-url', 'hashing', 'database', 'file', 'schema', 'users', 'indexes', 'sessions', 'clock'],
+      );
+      assertOnly(
+        [...new Set(lines.map(({ check }) => check))].flatMap(complaints),
+        /^warning: Plain http .*PUBLIC_URL=https/,
+      );
+      const { stdout } = await workplace.run(['doctor'], { env: threads });
+      assert.match(stdout, /^ok {7}settings {4}All settings .*\n/);
+      assert.match(stdout, /\nwarning {2}public-url {2}Plain http .*\n {21}Fix: PUBLIC_URL=/);
+      assert.match(stdout, /\n\nNothing is wrong; 1 warning\.\n$/);
+    });
+
+    test('makes nothing where nothing is yet, and goes on with what can be looked at', async () => {
+      await using workplace = await createWorkplace();
+      const { code, complaints, praise } = await examine(workplace);
+      assert.equal(code, 1);
+      assertOnly(complaints('database'), /^wrong: There is no file \.\/data\/janua\.db yet\. npx janua migrate$/);
+      for (const check of ['schema', 'indexes', 'sessions'])
+        assertOnly(complaints(check), /^warning: Not looked at, since the database/);
+      assert.match(praise('clock'), /\d{4}-\d\d-\d\dT/);
+      assert.deepEqual(await readdir(workplace.folder), []);
+    });
+
+    test('says each fault of the settings in a line, and looks at the rest with the defaults', async () => {
+      await using workplace = await createMigratedWorkplace();
+      const env = {
+        PORT: 'x',
+        DOCS: 'x',
+        SESSION_IDLE_SECONDS: '5',
+        THEME_FILE: '/',
+        PUBLIC_URL: `https://x/${canary}`,
+      };
+      const { complaints, praise } = await examine(workplace, { ...env, CORS_ORIGINS: '*' });
+      assert.equal(complaints('settings').length, 6);
+      assertOnly(complaints('public-url'), /^warning: Not looked at, since PUBLIC_URL is wrong/);
+      assert.match(praise('sessions'), /can be written/);
+      const unsafe = await examine(workplace, { HOST: '0.0.0.0' });
+      assert.match(
+        unsafe.complaints('settings').join('\n'),
+        /^wrong: PUBLIC_URL must be set .*\nwrong: HOST must be .*$/,
+      );
+      const half = await examine(workplace, { USERS_TABLE: 'people' });
+      assertOnly(half.complaints('users'), /^wrong: USERS_TABLE and USERS_COLUMNS go together/);
+    });
+
+    test('says what PUBLIC_URL makes of the cookie, HSTS and the accepted origin', async () => {
+      await using workplace = await createWorkplace();
+      const https = await examine(workplace, {
+        PUBLIC_URL: 'https://auth.example.com/',
+        CORS_ORIGINS: 'https://app.example.com',
+      });
+      assert.deepEqual(https.complaints('public-url'), []);
+      assert.equal(
+        https.praise('public-url'),
+        'Logins are taken from pages of https://auth.example.com, and scripts of https://app.example.com.\n' +
+          'The session cookie is __Host-session, with Secure; HSTS is sent (max-age=31536000; includeSubDomains).',
+      );
+      const plain = await examine(workplace, { PUBLIC_URL: 'http://auth.example.com', ALLOW_PLAIN_HTTP: 'on' });
+      assert.match(plain.praise('public-url'), /The session cookie is session, without Secure; HSTS is not sent\./);
+      assertOnly(plain.complaints('public-url'), /^warning: Over plain http, passwords .* in the clear/);
+      const anyPort = await examine(workplace, { PORT: '0' });
+      assert.match(anyPort.praise('public-url'), /http:\/\/localhost, .* at the port that it gets/);
+    });
+
+    test('holds the memory, the cores and the threads against HASHING_CONCURRENCY', async () => {
+      await using workplace = await createWorkplace();
+      const poor = await examine(workplace, {
+        ...first(`import os from 'node:os'; import { syncBuiltinESMExports } from 'node:module';
+        os.freemem = () => 100 * 2 ** 20; os.availableParallelism = () => 2; syncBuiltinESMExports();`),
+        HASHING_CONCURRENCY: '10',
+        UV_THREADPOOL_SIZE: '3',
+      });
+      assert.match(
+        poor.praise('hashing'),
+        /takes \d+ ms: at most \d+ logins a second, with HASHING_CONCURRENCY=10 on 2 cores/,
+      );
+      const [memory, cores, threadCount, ...more] = poor.complaints('hashing');
+      assert.match(
+        memory ?? '',
+        /^wrong: Hashing may take 190 MiB \(10 × 19\); 100 MiB can be had\. HASHING_CONCURRENCY=2,/,
+      );
+      assert.match(cores ?? '', /^warning: HASHING_CONCURRENCY is beyond the 2 cores/);
+      assert.match(threadCount ?? '', /^warning: There are 3 threads .* UV_THREADPOOL_SIZE=12$/);
+      assert.deepEqual(more, []);
+
+      const capacity = { milliseconds: 40, concurrency: 4, cores: 4, threads: 6, freeMebibytes: 76 };
+      const states = (machine: Partial<typeof capacity>) =>
+        [...judgeCapacity({ ...capacity, ...machine })].map(({ state }) => state);
+      assert.deepEqual(states({}), ['ok', 'ok']);
+      assert.deepEqual(states({ milliseconds: 1100 }), ['warning', 'ok']);
+      assert.deepEqual(states({ freeMebibytes: 75 }), ['ok', 'wrong']);
+    });
+  });
+
+  describe('a SQLite file', { concurrency: 2 }, () => {
+    test('that Janua did not prepare is not opened, since that would change it', async () => {
+      await using workplace = await createWorkplace();
+      const path = join(workplace.folder, 'other.db');
+      const env = { DATABASE_URL: 'sqlite:other.db' };
+      const database = new DatabaseSync(path);
+      database.exec('create table people (no integer primary key)');
+      database.close();
+      const before = await readFile(path);
+      assertOnly((await examine(workplace, env)).complaints('database'), /^wrong: .* WAL mode.* npx janua migrate$/);
+      assert.deepEqual(await readFile(path), before);
+      assert.deepEqual(await readdir(workplace.folder), ['other.db']);
+
+      await writeFile(path, '');
+      assertOnly((await examine(workplace, env)).complaints('database'), /^wrong: The file other\.db is empty/);
+      await writeFile(path, 'this is a text, and no database at all, whatever its name says');
+      assertOnly(
+        (await examine(workplace, env)).complaints('database'),
+        /^wrong: DATABASE_URL: the file cannot be opened/,
+      );
+      const memory = await examine(workplace, { DATABASE_URL: 'sqlite::memory:' });
+      assertOnly(memory.complaints('database'), /^wrong: .* in memory/);
+      const unknown = await examine(workplace, { DATABASE_URL: `oracle://me:${canary}@db/x` });
+      assertOnly(unknown.complaints('database'), /^wrong: DATABASE_URL must be sqlite:/);
+    });
+
+    test('with tables that are missing, older or newer', async () => {
+      await using workplace = await createMigratedWorkplace();
+      const path = join(workplace.folder, 'data/janua.db');
+      const all = 'select * from janua_migrations';
+      change(workplace, `create table kept as ${all}; delete from janua_migrations where name like '0002%'`);
+      const older = await examine(workplace);
+      assertOnly(older.complaints('schema'), /^wrong: .* older version\. npx janua migrate$/);
+      assertOnly(older.complaints('sessions'), /^warning: Not looked at, since Janua's tables/);
+      change(
+        workplace,
+        `delete from janua_migrations; insert into janua_migrations select * from kept;
+      insert into janua_migrations values ('9999-later', '2030')`,
+      );
+      assertOnly(
+        (await examine(workplace)).complaints('schema'),
+        /^wrong: .* newer version .* Start the newer version\.$/,
+      );
+      change(workplace, 'drop table janua_migrations');
+      assertOnly(
+        (await examine(workplace)).complaints('schema'),
+        /^wrong: .* no tables of Janua yet\. npx janua migrate$/,
+      );
+      assert.equal((await stat(path)).isFile(), true);
+    });
+
+    test('without an index that each request needs: the fix puts it right', async () => {
+      await using workplace = await createMigratedWorkplace();
+      change(workplace, 'drop index janua_sessions_user_id');
+      const without = await examine(workplace);
+      assertOnly(without.complaints('indexes'), /^wrong: No index finds the sessions of a user/);
+      change(workplace, without.lines.find(({ check, state }) => check === 'indexes' && state === 'wrong')?.fix ?? '');
+      const { complaints, praise } = await examine(workplace);
+      assert.deepEqual(complaints('indexes'), []);
+      assert.match(praise('indexes'), /a session by its id, the sessions of a user, a user by name, a user by id/);
+      change(
+        workplace,
+        `create table twofold as select * from janua_users; drop table janua_users; alter table twofold rename to janua_users;
+        create unique index by_id on janua_users (id); create index by_name on janua_users (username)`,
+      );
+      assertOnly((await examine(workplace)).complaints('indexes'), /^wrong: No unique index finds a user by name/);
+    });
+
+    test('that others may read, or whose disk is nearly full', async () => {
+      await using workplace = await createMigratedWorkplace();
+      assert.match((await examine(workplace)).praise('file'), /mode 0600.*\nIts disk has \d+ MiB free/);
+      await chmod(join(workplace.folder, 'data/janua.db'), 0o640);
+      assertOnly(
+        (await examine(workplace)).complaints('file'),
+        /^warning: .* mode 0640.* chmod 600 \.\/data\/janua\.db$/,
+      );
+      assert.equal(judgeSpace(100).state, 'ok');
+      assert.equal(judgeSpace(99.9).state, 'warning');
+    });
+  });
+
+  describe("a team's own table", { concurrency: 2 }, () => {
+    test('with passwords that cannot be computed, counted by their scheme', async () => {
+      await using workplace = await createMigratedWorkplace();
+      change(workplace, 'create table people (no integer primary key, email text collate nocase unique, secret text)');
+      const add = (count: number, secret: string) =>
+        change(
+          workplace,
+          `with recursive n(i) as (select 1 union all select i + 1 from n where i < ${count})
+          insert into people (email, secret) select hex(randomblob(8)) || '@x', ${secret} from n`,
+        );
+      assert.match((await examine(workplace, mapped)).praise('users'), /No passwords are stored yet/);
+      add(150, "'$1$' || i");
+      const unusable = await examine(workplace, mapped);
+      assertOnly(unusable.complaints('users'), /^wrong: Of 150 .*, 150 cannot be computed \(150 md5crypt\)/);
+      add(3, "'x'");
+      add(150, `'${bcrypt}'`);
+      const some = await examine(workplace, mapped);
+      assertOnly(some.complaints('users'), /^warning: Of 303 .*, 153 cannot be computed \(150 md5crypt, 3 unknown\)/);
+      assert.match(some.praise('indexes'), /a user of people\.$/);
+      change(workplace, "delete from people where secret not like '$2b$%'");
+      const { complaints, praise } = await examine(workplace, mapped);
+      assert.deepEqual(complaints('users'), []);
+      assert.match(
+        praise('users'),
+        /^People are looked up in people\.\nOf 150 stored passwords looked at, all can be computed\.$/,
+      );
+    });
+
+    test('that cannot work, or works worse than it could', async () => {
+      await using workplace = await createMigratedWorkplace();
+      change(workplace, 'create table behind (no integer primary key, email text unique, secret text)');
+      change(workplace, 'create view people as select * from behind');
+      const view = await examine(workplace, mapped);
+      assert.equal(view.code, 1);
+      assert.match(
+        view.complaints('users')[0] ?? '',
+        /^wrong: USERS_TABLE: people is a view\. Name the table behind it/,
+      );
+      change(workplace, 'drop view people; alter table behind rename to people');
+      change(workplace, `insert into people values (1, 'Ann@Example.com', null)`);
+      const { code, complaints, praise } = await examine(workplace, mapped);
+      assert.equal(code, 0);
+      const [cased, missing, ...more] = complaints('users');
+      assert.match(cased ?? '', /^warning: .* indexed with its case\..* CREATE UNIQUE INDEX .* COLLATE NOCASE\);$/);
+      assert.match(missing ?? '', /^warning: USERS_COLUMNS: secret is NULL in some rows/);
+      assert.deepEqual(more, []);
+      assert.doesNotMatch(praise('indexes'), /people/);
+      const absent = await examine(workplace, { ...mapped, USERS_TABLE: 'nobody' });
+      assertOnly(absent.complaints('users'), /^wrong: USERS_TABLE: there is no table nobody/);
+    });
+  });
+
+  test('a Redis that is too old, and a Valkey', () => {
+    const states = (information: string) =>
+      [...judgeInformation(parseInformation(information))].map(({ state, message }) => `${state}: ${message}`);
+    assert.deepEqual(states('# Server\r\nredis_version:5.0.14\r\n'), ['wrong: Redis 5.0.14 is too old.']);
+    assert.deepEqual(states('redis_version:6.0.0\r\n'), ['ok: The server is Redis 6.0.0.']);
+    assert.deepEqual(states('redis_version:7.2.4\nvalkey_version:8.1.0\n'), ['ok: The server is Valkey 8.1.0.']);
+  });
+
+  test("this machine's clock is before the release", async () => {
+    await using workplace = await createWorkplace();
+    const { complaints } = await examine(workplace, clockAhead(-10 * 365 * 24 * 60 * 60));
+    assertOnly(complaints('clock'), /^wrong: This machine's clock says 201\d-.* before this version was made/);
+  });
+});
+
+async function inPostgres(url: string, statement: string): Promise<void> {
+  const client = new Client({ connectionString: url });
+  await client.connect();
+  await client.query(statement);
+  await client.end();
+}
+
+async function inMariadb(url: string, statement: string): Promise<void> {
+  const connection = await createConnection(url);
+  await connection.query(statement);
+  await connection.end();
+}
