@@ -25,7 +25,8 @@ export interface OpenRedis {
  * @throws {Misconfiguration} for a URL that cannot be read
  */
 export function openRedis(url: string, timeout: number, watch: StoreWatch): OpenRedis {
-  const client = createClient(parseRedisUrl(url), timeout);
+  const address = parseRedisUrl(url);
+  const client = createClient(address, timeout);
   // Whoever uses it is told; nobody needs telling twice.
   let lastFault: Error | undefined;
   client.on('error', (error: Error) => {
@@ -34,22 +35,29 @@ export function openRedis(url: string, timeout: number, watch: StoreWatch): Open
 
   /** Waits for the first connection only: while Redis is known to be away, nobody waits for it. */
   async function connect(): Promise<void> {
-    const { promise, resolve } = Promise.withResolvers<void>();
-    client.once('ready', resolve);
-    const timer = setTimeout(resolve, timeout);
-    client.connect().catch(() => {});
-    await promise;
-    clearTimeout(timer);
-    client.off('ready', resolve);
+    if (client.status !== 'ready') {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      client.once('ready', resolve);
+      const timer = setTimeout(resolve, timeout);
+      client.connect().catch(() => {});
+      await promise;
+      clearTimeout(timer);
+      client.off('ready', resolve);
+    }
+    // The client goes on with number 0 when there is no such database, among keys that may be somebody else's.
+    if (address.kind === 'single' && client.status === 'ready') await client.call('select', String(address.options.db));
   }
 
   let first: Promise<void> | undefined;
 
   return {
     async use(work) {
-      first ??= connect();
-      await first;
       try {
+        first ??= connect().catch((error: unknown) => {
+          first = undefined;
+          throw error;
+        });
+        await first;
         const result = await work(client);
         watch.succeeded('write');
         return result;
