@@ -96,7 +96,8 @@ function adapt(database: DatabaseSync, watch: StoreWatch): SqliteDatabase {
       if (statement === undefined) {
         // Whoever begins a transaction is going to write: taking the lock later could find the snapshot outdated.
         const text = sql === 'begin' ? 'begin immediate' : sql;
-        statement = guarded('read', () => adaptStatement(database.prepare(text), accessOf(sql), guarded));
+        const kind = sql === 'begin' ? 'lock' : accessOf(sql);
+        statement = guarded('read', () => adaptStatement(database.prepare(text), kind, guarded));
         if (sql === 'rollback') statement = adaptRollback(database, statement);
         prepared.set(sql, statement);
       }
@@ -138,7 +139,7 @@ function adaptRollback(database: DatabaseSync, statement: SqliteStatement): Sqli
   return { ...statement, run: (parameters) => (database.isTransaction ? statement.run(parameters) : ended) };
 }
 
-function adaptStatement(statement: StatementSync, kind: AccessKind, guarded: Guard): SqliteStatement {
+function adaptStatement(statement: StatementSync, kind: StatementKind, guarded: Guard): SqliteStatement {
   const values = (parameters: readonly unknown[]) => parameters as SQLInputValue[];
   return {
     reader: statement.columns().length > 0,
@@ -148,16 +149,19 @@ function adaptStatement(statement: StatementSync, kind: AccessKind, guarded: Gua
   };
 }
 
+/** To take the write lock is to try to write, and does not prove yet that something can be written. */
+type StatementKind = AccessKind | 'lock';
+
 /** Turns what SQLite cannot do now into `Unavailable`, and keeps the watch informed. */
 function createGuard(watch: StoreWatch) {
-  return <T>(kind: AccessKind, work: () => T): T => {
+  return <T>(kind: StatementKind, work: () => T): T => {
     try {
       const result = work();
-      watch.succeeded(kind);
+      watch.succeeded(kind === 'lock' ? 'read' : kind);
       return result;
     } catch (error) {
       const classified = classify(error);
-      if (classified instanceof Unavailable) watch.failed(kind, classified);
+      if (classified instanceof Unavailable) watch.failed(kind === 'lock' ? 'write' : kind, classified);
       throw classified;
     }
   };

@@ -21,7 +21,11 @@ export interface Served extends AsyncDisposable {
   expectUnavailable(part: string, options?: { readable?: boolean }): Promise<void>;
   /** Waits until it is ready again, and sees that logging in works and the session of before is alive. */
   expectRecovery(): Promise<void>;
+  /** Not ready, and alive. */
+  expectUnready(part: string): Promise<void>;
   logIn(): Promise<Response>;
+  /** Logs in until a store has no space left for it, and sees that the one who is refused gets no session. */
+  fillUntilRefused(): Promise<void>;
   /** How often each event was logged so far. */
   count(event: string): number;
   readonly workplace: Workplace;
@@ -82,7 +86,15 @@ export async function serveOn({ env: given, beforeStart }: ServeOptions): Promis
     }
   }
 
+  async function expectUnready(part: string): Promise<void> {
+    const ready = await until('/health/ready', 503);
+    assert.equal(ready.headers.get('retry-after'), '5');
+    assert.equal(((await ready.json()) as { detail: string }).detail, `${part} is unavailable`);
+    assert.equal((await inTime('/health/live', ask('/health/live'))).status, 200);
+  }
+
   return {
+    expectUnready,
     get cookie() {
       return cookie;
     },
@@ -108,12 +120,18 @@ export async function serveOn({ env: given, beforeStart }: ServeOptions): Promis
           ),
         ),
       );
-      const ready = await until('/health/ready', 503);
-      assert.equal(ready.status, 503);
-      assert.equal(ready.headers.get('retry-after'), '5');
-      assert.equal(((await ready.json()) as { detail: string }).detail, `${part} is unavailable`);
-      assert.equal((await inTime('/health/live', ask('/health/live'))).status, 200);
+      await expectUnready(part);
       if (readable) assert.equal((await ask('/api/me', { headers: { cookie } })).status, 200);
+    },
+
+    async fillUntilRefused() {
+      let refused: Response | undefined;
+      for (let round = 0; round < 60 && refused === undefined; round += 1) {
+        const answers = await Promise.all(Array.from({ length: 8 }, () => logIn()));
+        refused = answers.find(({ status }) => status !== 200);
+      }
+      assert.equal(refused?.status, 503);
+      assert.deepEqual(refused.headers.getSetCookie(), []);
     },
 
     async expectRecovery() {
