@@ -1,0 +1,155 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { describe, test } from 'node:test';
+import { setTimeout } from 'node:timers/promises';
+import { startBalancer } from '../servers/balancer.ts';
+import { openStores, type StoreChoice } from '../stores.ts';
+import { createWorkplace, type Running, type Workplace } from './janua-command.ts';
+
+const secret = 'correct horse battery';
+const username = 'ann@example.com';
+
+async function openTown(choice: StoreChoice) {
+  const workplace = await createWorkplace();
+  const stores = await openStores(choice);
+  const file = choice.users === 'SQLite' ? { DATABASE_URL: 'sqlite:./janua.db' } : {};
+  const settings = { ...stores.settings, ...file, PUBLIC_URL: 'http://localhost:8000' } as Record<string, string>;
+  await workplace.run(['migrate'], { env: settings });
+  const added = await workplace.run(['users', 'add', username, '--first-name', 'A', '--last-name', 'B'], {
+    env: settings,
+    input: secret,
+  });
+  assert.equal(added.code, 0, added.stderr);
+  return {
+    start: (more: Record<string, string> = {}) => startServer(workplace, { ...settings, ...more }),
+    async [Symbol.asyncDispose]() {
+      await workplace[Symbol.asyncDispose]();
+      await stores.drop();
+    },
+  };
+}
+
+async function startServer(workplace: Workplace, env: Record<string, string>): Promise<Running> {
+  const server = await workplace.start(['serve'], env);
+  // Read on, or a full pipe holds the process up.
+  server.process.stdout.resume();
+  return server;
+}
+
+const logIn = (url: string) =>
+  fetch(`${url}/api/login`, { method: 'POST', body: new URLSearchParams({ username, password: secret }) });
+const withToken = (token: string) => ({ headers: { authorization: `Bearer ${token}` } });
+const statusOf = async (url: string, token: string) => (await fetch(`${url}/api/me`, withToken(token))).status;
+const logOut = (url: string, token: string) => fetch(`${url}/api/logout`, { method: 'POST', ...withToken(token) });
+const tokenOf = async (answer: Response) => ((await answer.json()) as { access_token: string }).access_token;
+
+/** What clients were told: only that must hold. */
+interface Acknowledged {
+  readonly alive: Set<string>;
+  readonly ended: Set<string>;
+  /** Answers that were neither a success nor the end of a connection. */
+  readonly odd: number[];
+}
+
+/** Clients that log in, look who they are, and now and then log out, until told to stop. */
+async function load(url: string, clients: number, signal: AbortSignal): Promise<Acknowledged> {
+  const told: Acknowledged = { alive: new Set(), ended: new Set(), odd: [] };
+  async function client(number: number): Promise<void> {
+    for (let round = 0; !signal.aborted; round += 1) {
+      const login = await logIn(url).catch(() => undefined);
+      if (login?.status !== 200) {
+        told.odd.push(login?.status ?? 0);
+        continue;
+      }
+      const token = await tokenOf(login);
+      told.alive.add(token);
+      const me = await statusOf(url, token).catch(() => 0);
+      if (me !== 200) told.odd.push(me);
+      if ((round + number) % 2 === 0) continue;
+      // From here on it may be over, whether we hear of it or not.
+      told.alive.delete(token);
+      const logout = await logOut(url, token).catch(() => undefined);
+      if (logout?.status === 200) told.ended.add(token);
+      else told.odd.push(logout?.status ?? 0);
+    }
+  }
+  await Promise.all(Array.from({ length: clients }, (_, number) => client(number)));
+  return told;
+}
+
+async function expectKept(url: string, { alive, ended }: Acknowledged): Promise<void> {
+  assert.ok(alive.size > 3 && ended.size > 3, `there was something to lose: ${alive.size} alive, ${ended.size} ended`);
+  for (const token of alive) assert.equal(await statusOf(url, token), 200, 'an acknowledged login is there');
+  for (const token of ended) assert.equal(await statusOf(url, token), 401, 'an acknowledged logout is final');
+}
+
+for (const choice of [
+  { users: 'SQLite', sessions: 'SQL' },
+  { users: 'PostgreSQL', sessions: 'SQL' },
+  { users: 'MariaDB', sessions: 'Redis' },
+] as const) {
+  describe(`two processes on ${choice.users} and ${choice.sessions}`, () => {
+    test('what begins on one goes on on the other, and ends on both', async () => {
+      await using town = await openTown(choice);
+      const [one, other] = await Promise.all([town.start(), town.start()]);
+      const login = await logIn(one.url);
+      const cookie = login.headers.getSetCookie()[0]?.split(';')[0] ?? '';
+      const token = await tokenOf(login);
+      assert.equal(await statusOf(other.url, token), 200);
+      assert.equal((await fetch(`${other.url}/admin/me`, { headers: { cookie }, redirect: 'manual' })).status, 200);
+      assert.equal((await logOut(other.url, token)).status, 200);
+      assert.equal(await statusOf(one.url, token), 401);
+      assert.equal(await statusOf(other.url, token), 401);
+    });
+
+    test('one is killed under load: nothing that was acknowledged is lost', async () => {
+      await using town = await openTown(choice);
+      await using balancer = await startBalancer();
+      const [one, other] = await Promise.all([town.start(), town.start()]);
+      await balancer.setBackends([one.url, other.url]);
+      const over = new AbortController();
+      const loading = load(balancer.url, 4, over.signal);
+      await setTimeout(700);
+      const gone = once(one.process, 'exit');
+      one.process.kill('SIGKILL');
+      await gone;
+      await setTimeout(700);
+      over.abort();
+      const told = await loading;
+      await expectKept(other.url, told);
+      for (const status of told.odd) assert.ok([0, 502].includes(status), String(status));
+    });
+  });
+}
+
+test('a rolling restart: each says that it is not ready, finishes, and is gone in time; nobody notices', async () => {
+  await using town = await openTown({ users: 'PostgreSQL', sessions: 'Redis' });
+  await using balancer = await startBalancer();
+  const draining = { DRAIN_SECONDS: '1' };
+  let running = await Promise.all([town.start(draining), town.start(draining)]);
+  await balancer.setBackends(running.map(({ url }) => url));
+  const over = new AbortController();
+  const loading = load(balancer.url, 4, over.signal);
+  for (let restarted = 0; restarted < 2; restarted += 1) {
+    const [old, kept] = running as [Running, Running];
+    const start = performance.now();
+    const stopped = old.stop();
+    await setTimeout(300);
+    const unready = await fetch(`${old.url}/health/ready`);
+    const { detail } = (await unready.json()) as { detail: string };
+    assert.deepEqual([unready.status, detail], [503, 'The server is unavailable']);
+    assert.equal((await fetch(`${old.url}/health/live`)).status, 200);
+    assert.deepEqual(balancer.ready, [kept.url]);
+    assert.equal(await stopped, 0);
+    const took = performance.now() - start;
+    assert.ok(took > 1000 && took < 6000, `gone after ${took.toFixed(0)} ms`);
+    const next = await town.start(draining);
+    running = [kept, next];
+    await balancer.setBackends([kept.url, next.url]);
+    await setTimeout(200);
+  }
+  over.abort();
+  const told = await loading;
+  assert.deepEqual(told.odd, []);
+  await expectKept((running[0] as Running).url, told);
+});
