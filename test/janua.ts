@@ -2,6 +2,7 @@ import { type Overrides, compose as ownCompose, type Services } from '../src/com
 import { loadSettings } from '../src/config/load.ts';
 import type { Settings } from '../src/config/settings.ts';
 import type { App } from '../src/http/types.ts';
+import { createTeamProgram, type People, peopleBy } from './people.ts';
 import { openStores, type StoreChoice } from './stores.ts';
 
 export const password = 'correct horse battery';
@@ -12,6 +13,7 @@ export const ann = { username: 'ann@example.com', firstName: 'Ann', lastName: 'A
 export interface TestJanua extends AsyncDisposable {
   readonly app: App;
   readonly services: Services;
+  readonly people: People;
   /** Closes the stores under the running server. */
   closeStores(): Promise<void>;
 }
@@ -32,19 +34,29 @@ export async function startJanua({
   stores = { users: 'SQLite', sessions: 'SQL' },
 }: TestOptions = {}): Promise<TestJanua> {
   const opened = await openStores(stores);
-  const effective = { ...loadSettings({}, {}), LOG_LEVEL: 'silent' as const, ...opened.settings, ...settings };
+  const team = stores.ownTable ? await createTeamProgram(opened.settings.DATABASE_URL, stores) : undefined;
+  const effective = {
+    ...loadSettings({}, {}),
+    LOG_LEVEL: 'silent' as const,
+    ...opened.settings,
+    ...team?.settings,
+    ...settings,
+  };
   const composition = await compose(effective, { failureFloor: 0, migrates: true, ...overrides });
   const services = await composition.prepare();
-  await services.administration.add({ ...ann, password });
+  const people = team?.people ?? peopleBy(services.administration);
+  await people.add({ ...ann, password });
   const app = await composition.createServer();
   await app.ready();
   return {
     app,
     services,
+    people,
     closeStores: () => composition.close(),
     async [Symbol.asyncDispose]() {
       await app.close();
       await composition.close();
+      await team?.[Symbol.asyncDispose]();
       await opened.drop();
     },
   };

@@ -1,4 +1,5 @@
-import type { Settings } from '../src/config/settings.ts';
+import { join } from 'node:path';
+import { createTemporaryFolder } from './servers/process-end.ts';
 import { createDatabase, createRedisDatabase, type OwnDatabase } from './servers/shared.ts';
 
 export type UserEngine = 'SQLite' | 'PostgreSQL' | 'MariaDB';
@@ -7,21 +8,24 @@ export type UserEngine = 'SQLite' | 'PostgreSQL' | 'MariaDB';
 export interface StoreChoice {
   readonly users: UserEngine;
   readonly sessions: 'SQL' | 'Redis';
+  /** Whether the users are in a table of a team's own. */
+  readonly ownTable?: boolean;
 }
 
 /** Empty stores of a test's own, as settings. */
 export interface OpenStores {
-  readonly settings: Partial<Settings>;
+  readonly settings: { readonly DATABASE_URL: string; readonly REDIS_URL?: string };
   drop(): Promise<void>;
 }
 
-const memory: OwnDatabase = { url: 'sqlite::memory:', drop: async () => {} };
-
 export const openUserDatabase = (engine: UserEngine): Promise<OwnDatabase> =>
-  engine === 'SQLite' ? Promise.resolve(memory) : createDatabase(engine === 'PostgreSQL' ? 'postgres' : 'mariadb');
+  engine === 'SQLite'
+    ? Promise.resolve({ url: 'sqlite::memory:', drop: async () => {} })
+    : createDatabase(engine === 'PostgreSQL' ? 'postgres' : 'mariadb');
 
-export async function openStores({ users, sessions }: StoreChoice): Promise<OpenStores> {
-  const database = await openUserDatabase(users);
+export async function openStores({ users, sessions, ownTable = false }: StoreChoice): Promise<OpenStores> {
+  // Their table is there before the server, which a database in memory is not.
+  const database = users === 'SQLite' && ownTable ? createFile() : await openUserDatabase(users);
   const redis = sessions === 'Redis' ? await createRedisDatabase() : undefined;
   return {
     settings: { DATABASE_URL: database.url, ...(redis && { REDIS_URL: redis.url }) },
@@ -29,4 +33,9 @@ export async function openStores({ users, sessions }: StoreChoice): Promise<Open
       await Promise.all([database.drop(), redis?.drop()]);
     },
   };
+}
+
+function createFile(): OwnDatabase {
+  const folder = createTemporaryFolder('own-table');
+  return { url: `sqlite:${join(folder.path, 'people.db')}`, drop: async () => folder.remove() };
 }

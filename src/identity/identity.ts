@@ -100,8 +100,10 @@ export function createIdentity({ users, sessions, passwords, failureFloor = 250 
     else if (cookie !== undefined) session = await sessions.find('cookie', cookie);
     if (session === undefined) return undefined;
     const account = await users.findById(session.userId);
-    if (account === undefined || account.disabled) return undefined;
-    return session.passwordFingerprint === passwordFingerprint(account.passwordHash) ? account.user : undefined;
+    if (account !== undefined && mayHave(session, account)) return account.user;
+    // Over for good: whoever is let in again later logs in again. Where it cannot be ended now, it is refused all the same.
+    await sessions.end([session]).catch(() => {});
+    return undefined;
   }
 
   async function refuse(start: number): Promise<never> {
@@ -137,6 +139,10 @@ export function createIdentity({ users, sessions, passwords, failureFloor = 250 
     },
   };
 }
+
+/** Whether an account may have a session that was started for it: not when it is disabled, or has got another password since. */
+const mayHave = (session: Session, { disabled, passwordHash }: Account) =>
+  !disabled && session.passwordFingerprint === passwordFingerprint(passwordHash);
 
 /** Checked before any look-up or hashing, in characters and bytes (long input costs time; lone surrogates have no bytes). */
 function requireComplete(username: string, password: string): void {

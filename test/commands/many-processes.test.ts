@@ -13,7 +13,7 @@ async function openTown(choice: StoreChoice) {
   const workplace = await createWorkplace();
   const stores = await openStores(choice);
   const file = choice.users === 'SQLite' ? { DATABASE_URL: 'sqlite:./janua.db' } : {};
-  const settings = { ...stores.settings, ...file, PUBLIC_URL: 'http://localhost:8000' } as unknown as Record<string, string>;
+  const settings = { ...stores.settings, ...file, PUBLIC_URL: 'http://localhost:8000' } as Record<string, string>;
   await workplace.run(['migrate'], { env: settings });
   const added = await workplace.run(['users', 'add', username, '--first-name', 'A', '--last-name', 'B'], {
     env: settings,

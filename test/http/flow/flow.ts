@@ -7,7 +7,8 @@ import { testMe } from './me.ts';
 
 /** Everything that the flow promises of every store: run once for each combination, in a file of its own. */
 export function testFlow(stores: StoreChoice): void {
-  describe(`users in ${stores.users}, sessions in ${stores.sessions}`, () => {
+  const table = stores.ownTable ? 'a table of their own in ' : '';
+  describe(`users in ${table}${stores.users}, sessions in ${stores.sessions}`, () => {
     describe('login', () => testLogin(stores));
     describe('logout', () => testLogout(stores));
     describe('me', () => testMe(stores));

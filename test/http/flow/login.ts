@@ -11,8 +11,8 @@ export function testLogin(stores: StoreChoice): void {
   let janua: TestJanua;
   before(async () => {
     janua = await startJanua({ stores });
-    await janua.services.administration.add({ ...bob, password });
-    await janua.services.administration.disable(bob.username);
+    await janua.people.add({ ...bob, password });
+    await janua.people.disable(bob.username);
   });
   after(() => janua[Symbol.asyncDispose]());
 

@@ -137,22 +137,22 @@ export function testMe(stores: StoreChoice): void {
       });
 
       test('of a disabled and of a removed user: dead at once, and still dead when enabled again', async () => {
-        const { administration } = janua.services;
+        const { people } = janua;
         const eve = { username: 'eve@example.com', firstName: 'Eve', lastName: 'E' };
         const secret = 'correct horse battery';
         for (const end of ['disable', 'remove', 'setPassword'] as const) {
-          await administration.add({ ...eve, password: secret });
+          await people.add({ ...eve, password: secret });
           const { cookie, bearer } = await logIn(janua.app, eve.username);
           assert.equal((await ask(cookie)).statusCode, 200);
-          await administration[end](eve.username, `another ${secret}`);
+          await people[end](eve.username, `another ${secret}`);
           const check = async () => {
             await refusedToken(bearer.authorization);
             await refusedWithout(cookie);
           };
           await check();
-          if (end === 'disable') await administration.enable(eve.username);
+          if (end === 'disable') await people.enable(eve.username);
           await check();
-          if (end !== 'remove') await administration.remove(eve.username);
+          if (end !== 'remove') await people.remove(eve.username);
         }
       });
 
@@ -175,7 +175,7 @@ export function testMe(stores: StoreChoice): void {
   test('markup in a name stays text', async () => {
     const name = `<script>alert("1")</script>'&`;
     const mallory = { username: `"><b>@example.com`, firstName: name, lastName: name };
-    await janua.services.administration.add({ ...mallory, password: 'correct horse battery' });
+    await janua.people.add({ ...mallory, password: 'correct horse battery' });
     const { cookie } = await logIn(janua.app, mallory.username);
     for (const url of ['/admin/me', '/auth/home']) {
       const { body } = await janua.app.inject({ url, headers: cookie });

@@ -1,0 +1,3 @@
+import { testFlow } from './flow.ts';
+
+testFlow({ users: 'MariaDB', sessions: 'SQL', ownTable: true });

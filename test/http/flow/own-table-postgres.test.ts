@@ -1,0 +1,3 @@
+import { testFlow } from './flow.ts';
+
+testFlow({ users: 'PostgreSQL', sessions: 'SQL', ownTable: true });
