@@ -14,6 +14,7 @@ import { type Administration, createAdministration } from './identity/administra
 import { createIdentity, type Identity } from './identity/identity.ts';
 import { createPasswords } from './identity/password.ts';
 import type { UserDirectory, UserRegistry } from './identity/user-directory.ts';
+import { Misconfiguration } from './misconfiguration.ts';
 import { createReadiness, type Readiness } from './readiness.ts';
 import type { OpenRedis } from './redis/redis.ts';
 import { createSessions, type Sessions } from './sessions/sessions.ts';
@@ -106,7 +107,7 @@ export async function compose(settings: Settings, overrides: Overrides = {}): Pr
         return prepared;
       } catch (error) {
         fault = error;
-        throw error;
+        throw refusedAccount(error) ?? error;
       }
     },
     async createServer() {
@@ -208,6 +209,20 @@ async function prepare(
     await passwords.calibrate(await mapped.samplePasswordHashes());
     return { users: mapped.directory, registry: undefined };
   }
+}
+
+/** What a store says to an account that it does not know: by SQLSTATE, MySQL's names, and the first words of Redis. */
+const refusals =
+  /^(?:28P01|28000|3D000|ER_ACCESS_DENIED_ERROR|ER_BAD_DB_ERROR|ER_DBACCESS_DENIED_ERROR|WRONGPASS|NOAUTH|ERR DB index)/;
+
+/** A wrong password, or a database that is not there, does not go away by waiting as a store that is down does. */
+function refusedAccount(error: unknown): Misconfiguration | undefined {
+  if (!(error instanceof Unavailable && error.cause instanceof Error)) return undefined;
+  const { message } = error.cause;
+  const code = 'code' in error.cause ? String(error.cause.code) : message;
+  if (!refusals.test(code) && !refusals.test(message)) return undefined;
+  const setting = error.part === databasePart ? 'DATABASE_URL' : 'REDIS_URL';
+  return new Misconfiguration(`${setting}: ${error.part} refuses it (${message}).`);
 }
 
 async function openRedisOf({ REDIS_URL }: Settings, timeout: number, log: Logger): Promise<OpenRedis | undefined> {

@@ -3,7 +3,9 @@ import { test } from 'node:test';
 import { compose } from '../src/compose.ts';
 import { loadSettings } from '../src/config/load.ts';
 import { Misconfiguration } from '../src/misconfiguration.ts';
+import { createWorkplace } from './commands/janua-command.ts';
 import { ann, password, startJanua } from './janua.ts';
+import { sharedServers } from './servers/shared.ts';
 
 for (const users of ['SQLite', 'PostgreSQL', 'MariaDB'] as const) {
   for (const rehash of ['on', 'off'] as const) {
@@ -55,5 +57,65 @@ for (const [name, settings, line] of [
       assert.doesNotMatch(error.message, /canary/);
       return true;
     });
+  });
+}
+
+/** An address with something in it changed. */
+const changed = (url: string, parts: Partial<URL>) => Object.assign(new URL(url), parts).href;
+
+for (const [name, settings, line] of [
+  [
+    'an unknown account of PostgreSQL',
+    async () => ({ DATABASE_URL: changed(await sharedServers.postgres(), { username: 'nobody', password: 'canary' }) }),
+    /^DATABASE_URL: The database refuses it \(.*role "nobody" does not exist\)\.\n$/,
+  ],
+  [
+    'a database that PostgreSQL has not',
+    async () => ({ DATABASE_URL: changed(await sharedServers.postgres(), { pathname: '/nowhere' }) }),
+    /^DATABASE_URL: The database refuses it \(.*does not exist\)\.\n$/,
+  ],
+  [
+    'a wrong password for MariaDB',
+    async () => ({ DATABASE_URL: changed(await sharedServers.mariadb(), { password: 'canary' }) }),
+    /^DATABASE_URL: The database refuses it \(Access denied.*\)\.\n$/,
+  ],
+  [
+    'a database that MariaDB has not',
+    async () => ({ DATABASE_URL: changed(await sharedServers.mariadb(), { pathname: '/nowhere' }) }),
+    /^DATABASE_URL: The database refuses it \(Unknown database.*\)\.\n$/,
+  ],
+  [
+    'a number that Redis has not',
+    async () => ({ REDIS_URL: changed(await sharedServers.redis(), { pathname: '/99999' }) }),
+    /^REDIS_URL: Redis refuses it \(ERR DB index is out of range\)\.\n$/,
+  ],
+] as const) {
+  test(`${name}: said in a line, at every command, and nothing is waited for`, async () => {
+    await using workplace = await createWorkplace();
+    const env = { DATABASE_URL: 'sqlite:./janua.db', PORT: '0', ...(await settings()) };
+    if (env.DATABASE_URL === 'sqlite:./janua.db') await workplace.run(['migrate'], { env });
+    for (const args of [['serve'], ['users', 'list']]) {
+      const { code, stderr } = await workplace.run(args, { env });
+      assert.equal(code, 2, stderr);
+      assert.match(stderr, line);
+      assert.doesNotMatch(stderr, /canary/);
+    }
+  });
+}
+
+for (const [part, env] of [
+  ['The database', { DATABASE_URL: 'postgres://a:canary@127.0.0.1:1/b' }],
+  ['The database', { DATABASE_URL: 'mariadb://a:canary@127.0.0.1:1/b' }],
+  ['Redis', { DATABASE_URL: 'sqlite:./janua.db', REDIS_URL: 'redis://:canary@127.0.0.1:1' }],
+] as const) {
+  test(`a command without its store (${env.DATABASE_URL}) says which in a line`, async () => {
+    await using workplace = await createWorkplace();
+    if (part === 'Redis') await workplace.run(['migrate'], { env });
+    const { code, stderr } = await workplace.run(['sessions', 'revoke', 'x'], {
+      env: { ...env, STORE_TIMEOUT_SECONDS: '1' },
+    });
+    assert.equal(code, 1);
+    assert.match(stderr, new RegExp(`^${part} is unavailable: .*ECONNREFUSED.*\\.\\n$`));
+    assert.doesNotMatch(stderr, /canary/);
   });
 }
