@@ -82,6 +82,7 @@ export async function compose(settings: Settings, overrides: Overrides = {}): Pr
     connections: settings.DATABASE_CONNECTIONS,
     timeout,
     watch: createStoreWatch(databasePart, log),
+    mustExist: !overrides.migrates,
   });
   const redis = await openRedisOf(settings, timeout, log);
   const store =

@@ -24,6 +24,8 @@ export interface DatabaseOptions {
   /** Longest that a step may take, in milliseconds. */
   readonly timeout: number;
   readonly watch: StoreWatch;
+  /** Whether a SQLite file that is not there is a mistake, and not to be made. */
+  readonly mustExist?: boolean;
 }
 
 const engines: Readonly<Record<string, Engine>> = {
@@ -50,15 +52,13 @@ export function engineOf(url: string): Engine {
  * Opens the database that a URL names. A server is connected to only when it is needed first.
  * @throws {Misconfiguration} for a URL that names none, or a file that cannot be opened
  */
-export async function openDatabase(
-  url: string,
-  { connections, timeout, watch }: DatabaseOptions,
-): Promise<OpenDatabase> {
+export async function openDatabase(url: string, options: DatabaseOptions): Promise<OpenDatabase> {
+  const { connections, timeout, watch, mustExist = false } = options;
   const engine = engineOf(url);
   const patience: Patience = { milliseconds: timeout };
   if (engine === 'sqlite') {
     const { openSqlite } = await import('./sqlite.ts');
-    const { dialect, ...file } = openSqlite(url.slice('sqlite:'.length), watch);
+    const { dialect, ...file } = openSqlite(url.slice('sqlite:'.length), watch, mustExist);
     return { database: new Kysely<Tables>({ dialect }), engine, ...file };
   }
   // Only the client that is used is loaded.

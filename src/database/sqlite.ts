@@ -16,12 +16,15 @@ const busyTimeout = 250;
 /**
  * Opens a SQLite file, made with mode 0600 when it is missing: it holds password hashes (ASVS 14.2.4).
  * Every acknowledged write is on the disk (`synchronous=FULL`): a logout must not come undone with the power.
- * @throws {Misconfiguration} when the file cannot be opened for writing
+ * @throws {Misconfiguration} when the file cannot be opened for writing, or must exist and does not
  */
 export function openSqlite(
   path: string,
   watch: StoreWatch,
+  mustExist: boolean,
 ): { dialect: Dialect } & Pick<OpenDatabase, 'withPatience' | 'check'> {
+  if (mustExist && path !== ':memory:' && !existsSync(path))
+    throw new Misconfiguration('DATABASE_URL: there is no such file yet. Run: npx janua migrate');
   const file = openFile(path);
   const opened = identityOf(path);
   const setTimeout = (milliseconds: number) => file.exec(`pragma busy_timeout = ${milliseconds}`);

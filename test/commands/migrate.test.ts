@@ -41,7 +41,9 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] as const) {
           assert.match(stderr, line);
         }
       };
-      await refused(/^The database has no tables of Janua yet\. Run: npx janua migrate\n$/);
+      // A file that is not there is not made by asking.
+      if (engine === 'SQLite') await refused(/^DATABASE_URL: there is no such file yet\. Run: npx janua migrate\n$/);
+      else await refused(/^The database has no tables of Janua yet\. Run: npx janua migrate\n$/);
       await place.run('migrate');
       await using opened = await openTestDatabase(place.url);
       await sql`insert into janua_migrations (name, timestamp) values ('9999-later', '2030-01-01T00:00:00.000Z')`.execute(
@@ -58,5 +60,14 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] as const) {
       assert.equal((await place.run('migrate')).stdout, 'Done: 0002-sessions-and-leases.\n');
       assert.equal((await place.run('users', 'list')).code, 0);
     });
+  });
+}
+
+for (const url of ['sqlite:/dev/null/janua.db', 'sqlite:/proc/x/janua.db', 'sqlite:/proc/janua.db']) {
+  test(`${url} cannot be made`, async () => {
+    await using workplace = await createWorkplace();
+    const { code, stderr } = await workplace.run(['migrate'], { env: { DATABASE_URL: url } });
+    assert.equal(code, 2);
+    assert.match(stderr, /^DATABASE_URL: the file cannot be opened for writing \(.*\)\.\n$/);
   });
 }

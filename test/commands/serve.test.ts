@@ -34,11 +34,11 @@ describe('production does not start', () => {
     [
       'with a file where a folder must be',
       { DATABASE_URL: 'sqlite:/dev/null/janua.db' },
-      /^DATABASE_URL: the file cannot be opened for writing \(.*\)\.\n$/,
+      /^DATABASE_URL: there is no such file yet\. Run: npx janua migrate\n$/,
     ],
     [
-      'with a folder that may not be written',
-      { DATABASE_URL: 'sqlite:/proc/janua.db' },
+      'with a folder in place of a file',
+      { DATABASE_URL: 'sqlite:/proc' },
       /^DATABASE_URL: the file cannot be opened for writing \(.*\)\.\n$/,
     ],
     [
