@@ -190,7 +190,7 @@ async function prepare(
     users,
     registry,
     sessions,
-    identity: createIdentity({ users, sessions, passwords, ...overrides }),
+    identity: createIdentity({ users, sessions, passwords, log, ...overrides }),
     administration: createAdministration({ users, registry, sessions, passwords }),
     browserKey: await loadBrowserKey(database),
     async clean() {
@@ -212,18 +212,25 @@ async function prepare(
   }
 }
 
-/** What a store says to an account that it does not know: by SQLSTATE, MySQL's names, and the first words of Redis. */
+/**
+ * What a store says to an account that it does not know, or that may not do what is needed: by SQLSTATE, MySQL's names, and
+ * the first words of Redis.
+ */
 const refusals =
-  /^(?:28P01|28000|3D000|ER_ACCESS_DENIED_ERROR|ER_BAD_DB_ERROR|ER_DBACCESS_DENIED_ERROR|WRONGPASS|NOAUTH|ERR DB index)/;
+  /^(?:28P01|28000|3D000|42501|ER_ACCESS_DENIED_ERROR|ER_BAD_DB_ERROR|ER_(?:DB|TABLE|COLUMN)ACCESS_DENIED_ERROR|WRONGPASS|NOAUTH|NOPERM|ERR DB index)/;
 
-/** A wrong password, or a database that is not there, does not go away by waiting as a store that is down does. */
+/** What does not go away by waiting, as a store that is down does: a wrong password, a missing grant or database. */
 function refusedAccount(error: unknown): Misconfiguration | undefined {
-  if (!(error instanceof Unavailable && error.cause instanceof Error)) return undefined;
-  const { message } = error.cause;
-  const code = 'code' in error.cause ? String(error.cause.code) : message;
-  if (!refusals.test(code) && !refusals.test(message)) return undefined;
-  const setting = error.part === databasePart ? 'DATABASE_URL' : 'REDIS_URL';
-  return new Misconfiguration(`${setting}: ${error.part} refuses it (${message}).`);
+  const cause = error instanceof Unavailable ? error.cause : error;
+  if (!(cause instanceof Error)) return undefined;
+  const code = 'code' in cause ? String(cause.code) : '';
+  if (!refusals.test(code) && !refusals.test(cause.message)) return undefined;
+  const isRedis = error instanceof Unavailable && error.part !== databasePart;
+  return new Misconfiguration(
+    isRedis
+      ? `REDIS_URL: Redis refuses it (${cause.message}).`
+      : `DATABASE_URL: The database refuses it (${cause.message}).`,
+  );
 }
 
 async function openRedisOf({ REDIS_URL }: Settings, timeout: number, log: Logger): Promise<OpenRedis | undefined> {

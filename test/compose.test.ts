@@ -1,11 +1,16 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { compose } from '../src/compose.ts';
+import { compose, type Services } from '../src/compose.ts';
 import { loadSettings } from '../src/config/load.ts';
+import { loadBrowserKey } from '../src/database/keys.ts';
+import { sql } from '../src/database/kysely.ts';
+import { migrate } from '../src/database/migrations.ts';
 import { Misconfiguration } from '../src/misconfiguration.ts';
 import { createWorkplace } from './commands/janua-command.ts';
+import { openTestDatabase } from './database/open.ts';
 import { ann, password, startJanua } from './janua.ts';
-import { sharedServers } from './servers/shared.ts';
+import { createTeamProgram } from './people.ts';
+import { createDatabase, sharedServers } from './servers/shared.ts';
 
 for (const users of ['SQLite', 'PostgreSQL', 'MariaDB'] as const) {
   for (const rehash of ['on', 'off'] as const) {
@@ -119,3 +124,48 @@ for (const [part, env] of [
     assert.doesNotMatch(stderr, /canary/);
   });
 }
+
+test('an account that may only read the table signs people in, and says that no hash is replaced', async () => {
+  const own = await createDatabase('postgres');
+  await using team = await createTeamProgram(own.url, { users: 'PostgreSQL', sessions: 'SQL' });
+  await team.people.add({ ...ann, password });
+  await using admin = await openTestDatabase(own.url);
+  await migrate(admin);
+  await loadBrowserKey(admin.database);
+  const account = `reader_${process.pid}`;
+  const execute = (text: string) => sql.raw(text).execute(admin.database);
+  await execute(`create role ${account} login`);
+  try {
+    const settings = {
+      ...loadSettings({}, {}),
+      LOG_LEVEL: 'silent',
+      DATABASE_URL: changed(own.url, { username: account }),
+      ...team.settings,
+    } as const;
+    const prepare = async (work: (services: Services) => Promise<void>) => {
+      const composition = await compose(settings, { failureFloor: 0 });
+      try {
+        await work(await composition.prepare());
+      } finally {
+        await composition.close();
+      }
+    };
+    const denied = /DATABASE_URL: The database refuses it \(permission denied for table janua_migrations\)\./;
+    await assert.rejects(
+      prepare(async () => {}),
+      (error) => error instanceof Misconfiguration && denied.test(error.message),
+    );
+    await execute(`grant select on people, janua_keys, janua_migrations to ${account}`);
+    await execute(`grant select, insert, update, delete on janua_sessions, janua_leases to ${account}`);
+    await prepare(async ({ identity, users }) => {
+      const before = (await users.findByUsername(ann.username))?.passwordHash;
+      const { session } = await identity.logIn({ username: ann.username, password, presented: {} });
+      assert.ok(await identity.findUser({ cookie: session.cookie }));
+      assert.equal((await users.findByUsername(ann.username))?.passwordHash, before);
+    });
+  } finally {
+    await execute(`drop owned by ${account}`);
+    await execute(`drop role ${account}`);
+    await own.drop();
+  }
+});

@@ -39,9 +39,6 @@ const notNowInSqlite = new Set([5, 6, 8, 10, 11, 13, 14, 26]);
  */
 const wrongStatement = new Set(['21', '22', '23', '42']);
 
-/** What a server answers when the account may not: `insufficient_privilege`, and MySQL's three of its kind. */
-const denied = new Set<unknown>(['42501', 1044, 1142, 1143]);
-
 /** The error itself when the statement was wrong, else `Unavailable`. */
 export function classify(error: unknown): unknown {
   if (error instanceof Unavailable || !isDatabaseError(error)) return error;
@@ -51,5 +48,5 @@ export function classify(error: unknown): unknown {
   }
   const state = typeof error.sqlState === 'string' ? error.sqlState : error.code;
   const isWrong = typeof state === 'string' && /^[0-9A-Z]{5}$/.test(state) && wrongStatement.has(state.slice(0, 2));
-  return isWrong && !denied.has(state) && !denied.has(error.errno) ? error : databaseUnavailable(error);
+  return isWrong ? error : databaseUnavailable(error);
 }

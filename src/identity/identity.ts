@@ -44,19 +44,24 @@ export interface IdentityOptions {
   readonly users: UserDirectory;
   readonly sessions: Sessions;
   readonly passwords: Passwords;
+  readonly log: { warn(details: object, message: string): void };
   /** Milliseconds before which no failed login is answered, so that the kind of failure cannot be told by the clock (ASVS 6.3.8). */
   readonly failureFloor?: number;
 }
 
-export function createIdentity({ users, sessions, passwords, failureFloor = 250 }: IdentityOptions): Identity {
+export function createIdentity({ users, sessions, passwords, log, failureFloor = 250 }: IdentityOptions): Identity {
   /** The account whose name and password these are, if it may sign in. */
   async function authenticate(username: string, password: string): Promise<Account | undefined> {
     const account = await users.findByUsername(canonicalUsername(username));
     const check = await passwords.check(account?.passwordHash, password);
     if (account === undefined || account.disabled || !check.matches) return undefined;
     if (check.replacement === undefined) return account;
-    // Where it cannot be stored, the login goes on with the hash that there is: the store's watch has said why.
-    await users.replacePasswordHash(account.user.id, account.passwordHash, check.replacement).catch(() => {});
+    await users
+      .replacePasswordHash(account.user.id, account.passwordHash, check.replacement)
+      // The login goes on with the hash that there is.
+      .catch((err: unknown) =>
+        log.warn({ event: 'password_not_stored_anew', err }, 'a weak hash could not be replaced'),
+      );
     // Read again: another login may have stored one at the same time, and the first stays.
     return users.findById(account.user.id);
   }

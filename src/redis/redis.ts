@@ -11,6 +11,13 @@ const retryAfter = 5;
 /** Longest pause between two tries to connect again, in milliseconds. */
 const longestPause = 1000;
 
+/**
+ * What the client says of connections. It sums up in an error what it has said of each sentinel or node of a cluster, and
+ * leaves out why.
+ */
+const faultEvents = ['error', 'sentinelError', 'node error'] as const;
+const summary = /^(All sentinels are unreachable|Failed to refresh slots cache)/;
+
 export type RedisClient = Redis | Cluster;
 
 /** Redis or Valkey; every use of it goes through `use`, which ends in time and turns its faults into `Unavailable`. */
@@ -21,7 +28,7 @@ export interface OpenRedis {
 
 /**
  * Opens Redis or Valkey. It is connected to on the first use, and again whenever the connection was lost.
- * @param timeout longest that a command may take, in milliseconds
+ * @param timeout longest that a use of it may take, in milliseconds
  * @throws {Misconfiguration} for a URL that cannot be read
  */
 export function openRedis(url: string, timeout: number, watch: StoreWatch): OpenRedis {
@@ -29,9 +36,11 @@ export function openRedis(url: string, timeout: number, watch: StoreWatch): Open
   const client = createClient(address, timeout);
   // Whoever uses it is told; nobody needs telling twice.
   let lastFault: Error | undefined;
-  client.on('error', (error: Error) => {
-    lastFault = error;
-  });
+  for (const event of faultEvents) {
+    client.on(event, (error: Error) => {
+      if (lastFault === undefined || !summary.test(error.message)) lastFault = error;
+    });
+  }
 
   /** Waits for the first connection only: while Redis is known to be away, nobody waits for it. */
   async function connect(): Promise<void> {
@@ -58,11 +67,12 @@ export function openRedis(url: string, timeout: number, watch: StoreWatch): Open
           throw error;
         });
         await first;
-        const result = await work(client);
+        if (client.status !== 'ready') throw new Error('there is no connection');
+        const result = await inTime(work(client), timeout);
         watch.succeeded('write');
         return result;
       } catch (error) {
-        // "Stream isn't writeable" says less than why it is so.
+        // That there is no connection says less than why it is so.
         const cause = client.status === 'ready' ? error : (lastFault ?? error);
         const unavailable = new Unavailable(redisPart, retryAfter, cause);
         watch.failed('write', unavailable);
@@ -95,14 +105,40 @@ function createClient(address: RedisAddress, timeout: number): RedisClient {
       enableOfflineQueue: false,
       retryStrategy: pause,
       sentinelRetryStrategy: pause,
+      // One that does not answer leaves time to ask two others.
+      sentinelCommandTimeout: timeout / 3,
+      // Else they would be asked in the clear, with TLS to Redis alone.
+      ...(address.options.tls && { sentinelTLS: address.options.tls }),
       ...address.options,
     });
   }
-  return new Cluster(address.nodes, {
+  const cluster = new Cluster(address.nodes, {
     lazyConnect: true,
-    enableOfflineQueue: false,
+    // Without it a node refuses all but the first of those that come while it is being connected to.
+    enableOfflineQueue: true,
+    // Whether the cluster works is what its nodes answer; the client would say only that it is not ready.
+    enableReadyCheck: false,
+    // These mean that a command which failed is sent again, also when it may have been done.
+    retryDelayOnFailover: 0,
+    retryDelayOnClusterDown: 0,
     clusterRetryStrategy: pause,
-    slotsRefreshTimeout: timeout,
+    slotsRefreshTimeout: timeout / 3,
+    // Certificates are for names, and not for what these stand for.
+    dnsLookup: (name, answer) => answer(null, name),
     redisOptions: { ...common, ...address.options },
   });
+  // At once, since why a node cannot be connected to is said only of connections that commands are for.
+  cluster.on('+node', (node: Redis) => node.options.readOnly || node.connect().catch(() => {}));
+  return cluster;
+}
+
+/** A cluster's commands have a time of their own only when it is known which node they are for. */
+async function inTime<T>(work: Promise<T>, milliseconds: number): Promise<T> {
+  const { promise, reject } = Promise.withResolvers<never>();
+  const timer = setTimeout(() => reject(new Error(`no answer within ${milliseconds / 1000} s`)), milliseconds);
+  try {
+    return await Promise.race([work, promise]);
+  } finally {
+    clearTimeout(timer);
+  }
 }

@@ -62,6 +62,7 @@ function createRacing(change: (current: Account) => Account | undefined, fault?:
       failureFloor: () => passwordFloor,
       calibrate: async () => {},
     },
+    log: { warn() {} },
     failureFloor: 0,
   });
   return {
