@@ -1,3 +1,4 @@
+import type { Dialect } from 'kysely';
 import { Misconfiguration } from '../misconfiguration.ts';
 import type { StoreWatch } from '../store-watch.ts';
 import { Kysely, sql } from './kysely.ts';
@@ -56,16 +57,7 @@ export async function openDatabase(url: string, options: DatabaseOptions): Promi
   const { connections, timeout, watch, mustExist = false } = options;
   const engine = engineOf(url);
   const patience: Patience = { milliseconds: timeout };
-  if (engine === 'sqlite') {
-    const { openSqlite } = await import('./sqlite.ts');
-    const { dialect, ...file } = openSqlite(url.slice('sqlite:'.length), watch, mustExist);
-    return { database: new Kysely<Tables>({ dialect }), engine, ...file };
-  }
-  // Only the client that is used is loaded.
-  const dialect =
-    engine === 'postgres'
-      ? (await import('./postgres.ts')).createPostgresDialect(url, connections, patience, watch)
-      : (await import('./mysql.ts')).createMysqlDialect(url, connections, patience, watch);
+  const { dialect, check } = await openDialect();
   const database = new Kysely<Tables>({ dialect });
   return {
     database,
@@ -78,6 +70,19 @@ export async function openDatabase(url: string, options: DatabaseOptions): Promi
     },
     async check() {
       await sql`select 1`.execute(database);
+      await check?.();
     },
   };
+
+  /** Only the client that is used is loaded. */
+  async function openDialect(): Promise<{ dialect: Dialect; check?(): Promise<void> }> {
+    switch (engine) {
+      case 'sqlite':
+        return (await import('./sqlite.ts')).openSqlite(url.slice('sqlite:'.length), patience, watch, mustExist);
+      case 'postgres':
+        return { dialect: (await import('./postgres.ts')).createPostgresDialect(url, connections, patience, watch) };
+      case 'mysql':
+        return { dialect: (await import('./mysql.ts')).createMysqlDialect(url, connections, patience, watch) };
+    }
+  }
 }

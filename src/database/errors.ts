@@ -24,6 +24,11 @@ export function isDuplicate(error: unknown): boolean {
   return error.errcode === 1555 || error.errcode === 2067 || error.errno === 1062 || error.code === '23505';
 }
 
+/** Another process holds SQLite's lock. */
+export function isBusy(error: unknown): boolean {
+  return isDatabaseError(error) && (Number(error.errcode) & 0xff) === 5;
+}
+
 export function isMissingTable(error: unknown): boolean {
   if (!isDatabaseError(error)) return false;
   const missingInSqlite = error.errcode === 1 && /^no such table/.test(String((error as Error).message));

@@ -12,7 +12,8 @@ export const {
   PostgresIntrospector,
   PostgresQueryCompiler,
   SqliteAdapter,
-  SqliteDialect,
+  SqliteIntrospector,
+  SqliteQueryCompiler,
   sql,
 }: typeof kysely = createRequire(import.meta.url)('kysely');
 

@@ -52,7 +52,7 @@ test('below a folder that takes none: said at once', async () => {
 
 test('while another process holds the file: reading goes on, a login is 503 and leaves nothing, and later it works', async () => {
   const path = join(folder, 'held.db');
-  await using janua = await startJanua({ settings: { DATABASE_URL: `sqlite:${path}` } });
+  await using janua = await startJanua({ settings: { DATABASE_URL: `sqlite:${path}`, STORE_TIMEOUT_SECONDS: 1 } });
   const logIn = () =>
     janua.app.inject({ method: 'POST', url: '/api/login', ...json({ username: ann.username, password }) });
   const { access_token: token } = (await logIn()).json();
@@ -95,5 +95,29 @@ test('what another process writes is seen in the next turn, and reads hold no lo
     'a write is committed at once',
   );
   assert.equal(await count(), 6);
+  other.close();
+});
+
+test('while another process writes, reads and timers go on, and a write waits for it', async () => {
+  const path = join(folder, 'busy.db');
+  await using opened = await openTestDatabase(`sqlite:${path}`);
+  await migrate(opened);
+  const { database } = opened;
+  const other = new DatabaseSync(path);
+  other.exec('begin immediate');
+  const written = database.insertInto('janua_keys').values({ name: 'waiting', value: 'x' }).execute();
+  const nextWritten = database
+    .transaction()
+    .execute((transaction) => transaction.insertInto('janua_keys').values({ name: 'next', value: 'x' }).execute());
+  const read = () => database.selectFrom('janua_keys').select('name').execute();
+  const start = performance.now();
+  for (let turn = 0; turn < 20; turn += 1) {
+    assert.deepEqual(await read(), []);
+    await setImmediate();
+  }
+  assert.ok(performance.now() - start < 100, 'nobody was held up');
+  other.exec('commit');
+  await Promise.all([written, nextWritten]);
+  assert.equal((await read()).length, 2);
   other.close();
 });

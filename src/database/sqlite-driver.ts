@@ -1,0 +1,184 @@
+import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite';
+import { setTimeout } from 'node:timers/promises';
+import type { DatabaseConnection, Driver, QueryResult } from 'kysely';
+import pLimit from 'p-limit';
+import type { AccessKind, StoreWatch } from '../store-watch.ts';
+import { Unavailable } from '../unavailable.ts';
+import { accessOf } from './access.ts';
+import { classify, isBusy } from './errors.ts';
+import type { Patience } from './server-driver.ts';
+
+/** The file opened twice: what is read never waits for what is written. In memory both are one. */
+export interface SqliteConnections {
+  readonly reader: DatabaseSync;
+  readonly writer: DatabaseSync;
+}
+
+/** A connection as Kysely holds it: the writer is its own from its first write on, until it is released. */
+interface SqliteConnection extends DatabaseConnection {
+  begin(): Promise<void>;
+  release(): void;
+}
+
+/** Pauses while another process writes, in milliseconds; the last one repeats. */
+const pauses = [1, 2, 5, 10, 20];
+
+/**
+ * Kysely's driver for a SQLite file. Statements run on this thread, each for its own short time; waiting for another
+ * process's write does not hold the thread up, and ends in time.
+ */
+export function createSqliteDriver(
+  { reader, writer }: SqliteConnections,
+  patience: Patience,
+  watch: StoreWatch,
+): Driver {
+  const reading = createStatements(reader);
+  const writing = createStatements(writer);
+  const snapshot = createSharedSnapshot(reader);
+  const oneWriter = pLimit(1);
+
+  /** Carries out what is asked, again and again while another process is in the way. */
+  async function carryOut<T>(kind: AccessKind | 'lock', work: () => T): Promise<T> {
+    const deadline = performance.now() + patience.milliseconds;
+    for (let attempt = 0; ; attempt += 1) {
+      try {
+        const result = work();
+        // To take the write lock does not prove yet that something can be written.
+        watch.succeeded(kind === 'lock' ? 'read' : kind);
+        return result;
+      } catch (error) {
+        if (isBusy(error) && performance.now() < deadline) {
+          await setTimeout(pauses[Math.min(attempt, pauses.length - 1)]);
+          continue;
+        }
+        const classified = classify(error);
+        if (classified instanceof Unavailable) watch.failed(kind === 'lock' ? 'write' : kind, classified);
+        throw classified;
+      }
+    }
+  }
+
+  function createConnection(): SqliteConnection {
+    let owns: { release(): void } | undefined;
+
+    async function own(): Promise<void> {
+      if (owns !== undefined) return;
+      const { promise: owned, resolve: startOwning } = Promise.withResolvers<void>();
+      const { promise: released, resolve: release } = Promise.withResolvers<void>();
+      void oneWriter(async () => {
+        startOwning();
+        await released;
+      });
+      await owned;
+      owns = { release };
+    }
+
+    return {
+      async executeQuery<Row>({ sql, parameters }: { sql: string; parameters: readonly unknown[] }) {
+        if (owns === undefined && sql.startsWith('select')) {
+          return carryOut('read', () => {
+            snapshot.begin();
+            return reading.run<Row>(sql, parameters);
+          });
+        }
+        await own();
+        return carryOut(accessOf(sql), () => {
+          // What is read next must see what is written here.
+          snapshot.end();
+          return writing.run<Row>(sql, parameters);
+        });
+      },
+
+      async begin() {
+        await own();
+        // Whoever begins a transaction is going to write: taking the lock later could find the snapshot outdated.
+        await carryOut('lock', () => {
+          snapshot.end();
+          return writing.run('begin immediate', []);
+        });
+      },
+
+      release() {
+        owns?.release();
+        owns = undefined;
+      },
+
+      async *streamQuery() {
+        yield* [];
+        throw new TypeError('nothing here streams');
+      },
+    };
+  }
+
+  const run = (connection: DatabaseConnection, sql: string) =>
+    connection.executeQuery({ sql, parameters: [] } as never);
+
+  return {
+    async init() {},
+    acquireConnection: async () => createConnection(),
+    beginTransaction: (connection) => (connection as SqliteConnection).begin(),
+    async commitTransaction(connection) {
+      await run(connection, 'commit');
+    },
+    async rollbackTransaction(connection) {
+      // SQLite ends some failed transactions by itself, as with a full disk; why they failed is what matters.
+      if (writer.isTransaction) await run(connection, 'rollback');
+    },
+    releaseConnection: async (connection) => (connection as SqliteConnection).release(),
+    async destroy() {
+      snapshot.end();
+      reader.close();
+      if (writer !== reader) writer.close();
+    },
+  };
+}
+
+/** Statements are prepared once for each text. */
+function createStatements(database: DatabaseSync) {
+  const prepared = new Map<string, { statement: StatementSync; returnsRows: boolean }>();
+
+  function prepare(sql: string) {
+    const known = prepared.get(sql);
+    if (known !== undefined) return known;
+    const statement = database.prepare(sql);
+    const made = { statement, returnsRows: statement.columns().length > 0 };
+    prepared.set(sql, made);
+    return made;
+  }
+
+  return {
+    run<Row>(sql: string, parameters: readonly unknown[]): QueryResult<Row> {
+      const { statement, returnsRows } = prepare(sql);
+      const values = parameters as SQLInputValue[];
+      if (returnsRows) return { rows: statement.all(...values) as Row[] };
+      return { rows: [], numAffectedRows: BigInt(statement.run(...values).changes) };
+    },
+  };
+}
+
+/**
+ * One read transaction for all reads of a turn of the event loop: taking and giving back the lock costs more than the read.
+ * Whatever is read in a turn was asked for before it began, so that nothing older is seen than without it. A write ends it first.
+ */
+function createSharedSnapshot(database: DatabaseSync): { begin(): void; end(): void } {
+  const begin = database.prepare('begin');
+  const commit = database.prepare('commit');
+  let open = false;
+
+  function end(): void {
+    if (!open) return;
+    open = false;
+    // SQLite may have ended it by itself, after a fault of the disk; nobody could catch that here.
+    if (database.isTransaction) commit.run();
+  }
+
+  return {
+    begin() {
+      if (open || database.isTransaction) return;
+      begin.run();
+      open = true;
+      setImmediate(end);
+    },
+    end,
+  };
+}
