@@ -9,6 +9,9 @@ import { fileURLToPath } from 'node:url';
 
 const cli = fileURLToPath(new URL('../../src/cli.ts', import.meta.url));
 
+/** Where compiled code is kept, as the launcher of `bin/` has it: a command then starts in half the time. */
+const compiled = fileURLToPath(new URL('../../node_modules/.cache/janua', import.meta.url));
+
 /** Milliseconds after which a command that hangs is ended, and its test fails. */
 const patience = 60_000;
 
@@ -53,7 +56,11 @@ export async function createWorkplace(): Promise<Workplace> {
 
   function launch(args: readonly string[], env: Environment): ChildProcessWithoutNullStreams {
     const { PATH = '' } = process.env;
-    const child = spawn(process.execPath, [cli, ...args], { cwd: folder, env: { PATH, ...env }, timeout: patience });
+    const child = spawn(process.execPath, [cli, ...args], {
+      cwd: folder,
+      env: { PATH, NODE_COMPILE_CACHE: compiled, ...env },
+      timeout: patience,
+    });
     started.add(child);
     child.once('exit', () => started.delete(child));
     return child;
