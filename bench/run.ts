@@ -4,6 +4,7 @@ import { availableParallelism, cpus, loadavg } from 'node:os';
 import { measureHashing } from './measures/hashing.ts';
 import { measureLogins } from './measures/logins.ts';
 import { measureRequests } from './measures/requests.ts';
+import { measureScale } from './measures/scale.ts';
 import { measureStart } from './measures/start.ts';
 import { type Effort, readOptions, usageText } from './options.ts';
 import { formatRows, formatTable } from './table.ts';
@@ -16,7 +17,7 @@ const deadline = 20 * 60 * 1000;
 const busy = 0.5;
 
 async function main(): Promise<void> {
-  const { help, hashing, effort } = readOptions(process.argv.slice(2));
+  const { help, hashing, scale, effort } = readOptions(process.argv.slice(2));
   if (help) {
     console.log(usageText);
     return;
@@ -31,6 +32,7 @@ async function main(): Promise<void> {
   if (load > busy)
     console.log(`Other work keeps the machine busy (load ${load.toFixed(1)}): repeat this when it is idle.\n`);
   if (hashing) await printHashing(effort);
+  else if (scale) await printScale(effort);
   else await printMain(effort);
 }
 
@@ -46,6 +48,11 @@ async function printMain(effort: Effort): Promise<void> {
 
 async function printHashing(effort: Effort): Promise<void> {
   console.log(formatTable(await measureHashing(await createWorkspace(16), effort)));
+}
+
+async function printScale(effort: Effort): Promise<void> {
+  const { filling, requests } = await measureScale(effort);
+  console.log(`${formatTable(filling)}\n\nGET /api/me by cookie, CPU time of a request\n${formatTable(requests)}`);
 }
 
 await main();

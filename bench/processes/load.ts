@@ -6,7 +6,7 @@ import { type Connection, openConnection } from './connection.ts';
 
 export interface Load {
   readonly port: number;
-  /** Whole HTTP requests; each connection repeats one of them. */
+  /** Whole HTTP requests; each connection repeats its share of them. */
   readonly requests: readonly string[];
   readonly connections: number;
   /** Ends at this many answers or this many seconds, whichever comes first. */
@@ -42,8 +42,10 @@ offer({
     const times: number[] = [];
     let sent = 0;
 
-    async function repeat(connection: Connection, request: Buffer): Promise<void> {
-      while (sent < count && performance.now() < deadline) {
+    const bytes = requests.map((request) => Buffer.from(request));
+    async function repeat(connection: Connection, first: number): Promise<void> {
+      for (let next = first; sent < count && performance.now() < deadline; next += connections) {
+        const request = bytes[next % bytes.length] ?? Buffer.alloc(0);
         sent += 1;
         const sentAt = performance.now();
         const status = await connection.exchange(request);
@@ -53,15 +55,12 @@ offer({
       }
     }
 
-    const bytes = requests.map((request) => Buffer.from(request));
     let turn = awake ? setImmediate(stayAwake) : undefined;
     function stayAwake(): void {
       turn = setImmediate(stayAwake);
     }
     try {
-      await Promise.all(
-        open.map((connection, index) => repeat(connection, bytes[index % bytes.length] ?? Buffer.alloc(0))),
-      );
+      await Promise.all(open.map(repeat));
     } finally {
       clearImmediate(turn);
       for (const connection of open) connection.close();

@@ -1,0 +1,172 @@
+import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { startMariadb } from '../../test/servers/mariadb.ts';
+import { startPostgres } from '../../test/servers/postgres.ts';
+import { startRedis } from '../../test/servers/redis.ts';
+import type { Effort } from '../options.ts';
+import { fillDatabase } from '../population/fill-database.ts';
+import { fillRedis } from '../population/fill-redis.ts';
+import { type Size, writePopulation } from '../population/population.ts';
+import type { LoadTasks } from '../processes/load.ts';
+import { type Settings, startChild } from '../processes/parent.ts';
+import type { ServerTasks } from '../processes/server-tasks.ts';
+import { summarize } from '../statistics.ts';
+import { getRequest } from '../workspace.ts';
+import { createSubject, measureInTurns, type Subject } from './turns.ts';
+
+const small: Size = { users: 1_000, sessions: 1_000 };
+
+/** Different sessions that ask in turn, of either size: all of the small one. */
+const cookieCount = 1_000;
+
+const mostTimesSmall = 1.15;
+const mostTimesBare = 6.5;
+
+/** The servers' own memory, in which the large size fits: what a disk does is not measured here. */
+const serverArguments = {
+  postgres: ['-c', 'shared_buffers=1GB'],
+  mariadb: ['--innodb-buffer-pool-size=1G', '--innodb-log-file-size=256M'],
+};
+
+const number = new Intl.NumberFormat('en');
+
+/** A size on every store. */
+interface Filled {
+  readonly size: Size;
+  readonly cookies: readonly string[];
+  /** Of the stores, by their names. */
+  readonly urls: Readonly<Record<Store, string>>;
+  /** Seconds. */
+  readonly took: Readonly<Record<Store | 'files', number>>;
+}
+
+type Store = 'SQLite' | 'PostgreSQL' | 'MariaDB' | 'Redis';
+
+interface Choice {
+  readonly users: Exclude<Store, 'Redis'>;
+  readonly inRedis: boolean;
+}
+
+const choices: readonly Choice[] = (['SQLite', 'PostgreSQL', 'MariaDB'] as const).flatMap((users) => [
+  { users, inRedis: false },
+  { users, inRedis: true },
+]);
+
+/** What `GET /api/me` costs with many users and sessions, against few, on each store. */
+export interface Scale {
+  /** The lines of a table: how long filling the stores took. */
+  readonly filling: string[][];
+  readonly requests: string[][];
+}
+
+export async function measureScale(effort: Effort): Promise<Scale> {
+  await using stack = new AsyncDisposableStack();
+  const sizes = [await fill(stack, small), await fill(stack, effort.large)] as const;
+  const load = stack.use(startChild<LoadTasks>('./load.ts'));
+  const start = (file: string, settings?: Settings) => stack.use(startChild<ServerTasks>(file, settings));
+
+  const bare = createSubject(start('./bare.ts'), [getRequest('/')]);
+  const compared = choices.map((choice) => {
+    const subject = ({ urls, cookies }: Filled) => {
+      const requests = cookies.map((cookie) => getRequest('/api/me', `Cookie: session=${cookie}`));
+      return createSubject(start('./janua.ts', settingsFor(choice, urls)), requests);
+    };
+    return { choice, few: subject(sizes[0]), many: subject(sizes[1]) };
+  });
+  await measureInTurns([bare, ...compared.flatMap(({ few, many }) => [few, many])], load, effort);
+
+  const bareMedian = summarize(bare.cpu).median;
+  return {
+    filling: describeFilling(sizes),
+    requests: [
+      [
+        ...['users and sessions in', ...sizes.map(({ size }) => describeSize(size))],
+        ...['ratio', 'goal', 'met', 'times bare', 'goal', 'met', 'requests/s'],
+      ],
+      ['bare Fastify route', describeCpu(bare), '', '', '', '', '1.00', '', '', describeSpeed(bare)],
+      ...compared.map(({ choice, few, many }) => {
+        const median = summarize(many.cpu).median;
+        const ratio = median / summarize(few.cpu).median;
+        const timesBare = median / bareMedian;
+        const bareGoal = choice.users === 'SQLite' && choice.inRedis;
+        return [
+          choice.inRedis ? `${choice.users}, Redis` : choice.users,
+          ...[describeCpu(few), describeCpu(many)],
+          ...[ratio.toFixed(2), `at most ${mostTimesSmall}`, yesOrNo(ratio <= mostTimesSmall)],
+          timesBare.toFixed(2),
+          ...(bareGoal ? [`at most ${mostTimesBare}`, yesOrNo(timesBare <= mostTimesBare)] : ['', '']),
+          `${describeSpeed(few)}, ${describeSpeed(many)}`,
+        ];
+      }),
+    ],
+  };
+}
+
+/** Starts servers of its own for a size, and fills them and a file one after the other. */
+async function fill(stack: AsyncDisposableStack, size: Size): Promise<Filled> {
+  const folder = createFolder();
+  const [postgres, mariadb, redis] = await Promise.all([
+    startPostgres({ args: serverArguments.postgres }),
+    startMariadb({ args: serverArguments.mariadb }),
+    startRedis(),
+  ]);
+  for (const server of [postgres, mariadb, redis]) stack.use(server);
+  const urls = {
+    SQLite: `sqlite:${join(folder, 'janua.db')}`,
+    PostgreSQL: postgres.url,
+    MariaDB: mariadb.url,
+    Redis: redis.url,
+  };
+
+  const written = await time(() => writePopulation(folder, size, cookieCount));
+  const { sessions, cookies } = written.result;
+  const fillOne = async (store: keyof typeof urls) =>
+    (await time(() => fillDatabase(urls[store], written.result))).seconds;
+  const took = {
+    files: written.seconds,
+    SQLite: await fillOne('SQLite'),
+    PostgreSQL: await fillOne('PostgreSQL'),
+    MariaDB: await fillOne('MariaDB'),
+    Redis: (await time(() => fillRedis(urls.Redis, sessions))).seconds,
+  };
+  return { size, cookies, urls, took };
+}
+
+/** For the files; the database servers, which may run as other accounts, have to get through. */
+function createFolder(): string {
+  const folder = mkdtempSync(join(tmpdir(), 'janua-bench-'));
+  process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
+  chmodSync(folder, 0o755);
+  return folder;
+}
+
+function settingsFor({ users, inRedis }: Choice, urls: Filled['urls']): Settings {
+  const common = { DATABASE_URL: urls[users], LOG_LEVEL: 'warn', PORT: '0' };
+  return inRedis ? { ...common, REDIS_URL: urls.Redis } : common;
+}
+
+async function time<T>(work: () => Promise<T>): Promise<{ readonly result: T; readonly seconds: number }> {
+  const start = performance.now();
+  const result = await work();
+  return { result, seconds: (performance.now() - start) / 1000 };
+}
+
+function describeFilling(sizes: readonly Filled[]): string[][] {
+  const stores = ['files', 'SQLite', 'PostgreSQL', 'MariaDB', 'Redis'] as const;
+  return [
+    ['seconds to fill', ...sizes.map(({ size }) => describeSize(size))],
+    ...stores.map((store) => [store, ...sizes.map(({ took }) => took[store].toFixed(1))]),
+  ];
+}
+
+const describeSize = ({ users, sessions }: Size) => `${number.format(users)} and ${number.format(sessions)}`;
+
+function describeCpu({ cpu }: Subject): string {
+  const { median, lowest, highest } = summarize(cpu);
+  return `${median.toFixed(0)} µs (${lowest.toFixed(0)} to ${highest.toFixed(0)})`;
+}
+
+const describeSpeed = ({ perSecond }: Subject) => summarize(perSecond).median.toFixed(0);
+
+const yesOrNo = (met: boolean) => (met ? 'yes' : 'NO');

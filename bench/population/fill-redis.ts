@@ -1,0 +1,43 @@
+import { open } from 'node:fs/promises';
+import { connectOnce } from '../../test/servers/redis.ts';
+import type { TableFile } from './population.ts';
+
+/** Sessions of one command, and commands under way. */
+const batchSize = 500;
+const commandsUnderWay = 8;
+
+/**
+ * Writes what the session store writes (src/sessions/redis-store.ts), for many sessions at once. They come in the order
+ * in which they expire, so that the index of a user ends with the last of them.
+ */
+const script = `for at = 1, #ARGV, 8 do
+    local session, index = 'janua:session:' .. ARGV[at], 'janua:sessions-of:' .. ARGV[at + 1]
+    redis.call('HSET', session, 'user', ARGV[at + 1], 'fingerprint', ARGV[at + 2], 'cookie', ARGV[at + 3],
+      'token', ARGV[at + 4], 'created', ARGV[at + 5], 'seen', ARGV[at + 6], 'expires', ARGV[at + 7])
+    redis.call('PEXPIREAT', session, ARGV[at + 7])
+    redis.call('ZADD', index, ARGV[at + 7], ARGV[at])
+    redis.call('PEXPIREAT', index, ARGV[at + 7])
+  end`;
+
+export async function fillRedis(url: string, { path }: TableFile): Promise<void> {
+  const redis = connectOnce(url);
+  try {
+    await using file = await open(path);
+    let values: string[] = [];
+    let sent: Promise<unknown>[] = [];
+    let sessions = 0;
+    for await (const line of file.readLines()) {
+      values.push(...line.split('\t'));
+      sessions += 1;
+      if (sessions % batchSize !== 0) continue;
+      sent.push(redis.eval(script, 0, ...values));
+      values = [];
+      if (sent.length < commandsUnderWay) continue;
+      await Promise.all(sent);
+      sent = [];
+    }
+    await Promise.all([...sent, redis.eval(script, 0, ...values)]);
+  } finally {
+    redis.disconnect();
+  }
+}

@@ -1,0 +1,81 @@
+import { randomUUID } from 'node:crypto';
+import { createWriteStream } from 'node:fs';
+import { join } from 'node:path';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { demoHash } from '../../src/commands/demo-users.ts';
+import { passwordFingerprint } from '../../src/identity/password-fingerprint.ts';
+import { createSecret, createSessionId, formatCredential, hashSecret } from '../../src/sessions/credential.ts';
+
+/** How many there are. */
+export interface Size {
+  readonly users: number;
+  readonly sessions: number;
+}
+
+/** Users and their sessions as lines of values with tabs between them: the servers load such a file by themselves. */
+export interface Population {
+  readonly users: TableFile;
+  readonly sessions: TableFile;
+  /** Of sessions from all over the table. */
+  readonly cookies: readonly string[];
+}
+
+export interface TableFile {
+  readonly table: string;
+  /** In the order of the values. */
+  readonly columns: readonly string[];
+  readonly path: string;
+}
+
+const userColumns = ['id', 'username', 'password_hash', 'first_name', 'last_name', 'disabled', 'demo', 'created_at'];
+const sessionColumns = [
+  ...['id', 'user_id', 'password_fingerprint', 'cookie_hash', 'token_hash'],
+  ...['created_at', 'last_seen_at', 'expires_at'],
+];
+
+/** Lines of one write. */
+const batchSize = 1_000;
+
+/** Milliseconds. */
+const hour = 60 * 60 * 1000;
+const day = 24 * hour;
+
+/** Invents so many, and writes them to files in the folder. */
+export async function writePopulation(folder: string, size: Size, cookieCount: number): Promise<Population> {
+  const now = Date.now();
+  const ids = Array.from({ length: size.users }, () => randomUUID());
+  const cookies: string[] = [];
+  const every = Math.floor(size.sessions / cookieCount);
+  const fingerprint = passwordFingerprint(demoHash);
+
+  function inventUser(index: number): (string | number)[] {
+    return [ids[index] ?? '', `user${index}@example.com`, demoHash, 'Ann', 'Archer', 0, 0, now];
+  }
+
+  function inventSession(index: number): (string | number)[] {
+    const id = createSessionId();
+    const secret = createSecret();
+    if (index % every === 0 && cookies.length < cookieCount) cookies.push(formatCredential('cookie', id, secret));
+    // Ahead of the clock: else the first request of each session in a minute would write, which is not what is measured.
+    const seen = now + hour + Math.floor((index / size.sessions) * hour);
+    const userId = ids[index % ids.length] ?? '';
+    return [id, userId, fingerprint, hashSecret(secret), hashSecret(createSecret()), now, seen, seen + day];
+  }
+
+  const users = { table: 'janua_users', columns: userColumns, path: join(folder, 'users.tsv') };
+  const sessions = { table: 'janua_sessions', columns: sessionColumns, path: join(folder, 'sessions.tsv') };
+  await writeLines(users.path, size.users, inventUser);
+  await writeLines(sessions.path, size.sessions, inventSession);
+  return { users, sessions, cookies };
+}
+
+async function writeLines(path: string, count: number, invent: (index: number) => (string | number)[]): Promise<void> {
+  function* batches(): Generator<string> {
+    for (let start = 0; start < count; start += batchSize) {
+      const length = Math.min(batchSize, count - start);
+      yield Array.from({ length }, (_, index) => `${invent(start + index).join('\t')}\n`).join('');
+    }
+  }
+  await pipeline(Readable.from(batches()), createWriteStream(path));
+}

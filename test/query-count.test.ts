@@ -1,0 +1,204 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { type AddressInfo, connect, createServer } from 'node:net';
+import { DatabaseSync, StatementSync } from 'node:sqlite';
+import { mock, test } from 'node:test';
+import { setTimeout } from 'node:timers/promises';
+import { compose } from '../src/compose.ts';
+import { logIn, meFaces } from './http/faces.ts';
+import { startJanua } from './janua.ts';
+import { connectOnce } from './servers/redis.ts';
+import type { StoreChoice, UserEngine } from './stores.ts';
+
+// What is counted is what a server is really asked, whichever way of the client library it takes: the messages on the
+// wire to PostgreSQL and MariaDB, what Redis itself says that it did, and the statements that SQLite carries out.
+
+/** What a request may cost: one look-up of the session and one of its user. */
+const signedIn = { session: 1, user: 1 };
+const dead = { session: 1, user: 0 };
+const nothing = { session: 0, user: 0 };
+
+/** Milliseconds in which a request that was answered could still ask for something. */
+const aftermath = 10;
+
+const engines: readonly UserEngine[] = ['SQLite', 'PostgreSQL', 'MariaDB'];
+
+for (const users of engines) {
+  for (const sessions of ['SQL', 'Redis'] as const) testCounts({ users, sessions });
+  testCounts({ users, sessions: 'SQL', ownTable: true });
+}
+
+function testCounts(stores: StoreChoice): void {
+  const table = stores.ownTable ? 'a table of their own in ' : '';
+  test(`users in ${table}${stores.users}, sessions in ${stores.sessions}: no more look-ups than needed`, async () => {
+    await using counters = new AsyncDisposableStack();
+    let sql: Counter | undefined;
+    let redis: Counter | undefined;
+    await using janua = await startJanua({
+      stores,
+      async compose(settings, overrides) {
+        const counted = await countStatements(stores.users, settings.DATABASE_URL);
+        sql = counters.use(counted.counter);
+        if (settings.REDIS_URL !== undefined) redis = counters.use(await countCommands(settings.REDIS_URL));
+        return compose({ ...settings, DATABASE_URL: counted.url }, overrides);
+      },
+    });
+    const ended = await logIn(janua.app);
+    const ann = await logIn(janua.app);
+    await janua.app.inject({ method: 'POST', url: '/api/logout', headers: ended.cookie });
+    const count = async () => ({ sql: (await sql?.count()) ?? 0, redis: (await redis?.count()) ?? 0 });
+
+    const asked = [
+      { who: 'by cookie', headers: ann.cookie, expected: signedIn },
+      { who: 'by token', headers: ann.bearer, expected: signedIn },
+      { who: 'by both', headers: { ...ann.cookie, ...ann.bearer }, expected: signedIn },
+      { who: 'by the cookie of a session that has ended', headers: ended.cookie, expected: dead },
+      { who: 'by the token of a session that has ended', headers: ended.bearer, expected: dead },
+      { who: 'by a cookie that cannot be one', headers: { cookie: 'session=x' }, expected: nothing },
+      { who: 'by nothing', headers: {}, expected: nothing },
+    ];
+    for (const { name, request } of meFaces) {
+      for (const { who, headers, expected } of asked) {
+        const before = await count();
+        await janua.app.inject({ ...request, headers: { ...request.headers, ...headers } });
+        await setTimeout(aftermath);
+        const after = await count();
+        const { session, user } = expected;
+        assert.deepEqual(
+          { sql: after.sql - before.sql, redis: after.redis - before.redis },
+          stores.sessions === 'Redis' ? { sql: user, redis: session } : { sql: session + user, redis: 0 },
+          `${name}, ${who}`,
+        );
+      }
+    }
+  });
+}
+
+interface Counter extends AsyncDisposable {
+  /** Everything that was asked so far. */
+  count(): Promise<number>;
+}
+
+interface Counted {
+  /** Of the same database; what goes to it is counted. */
+  readonly url: string;
+  readonly counter: Counter;
+}
+
+async function countStatements(engine: UserEngine, url: string): Promise<Counted> {
+  switch (engine) {
+    case 'SQLite':
+      return { url, counter: countInSqlite() };
+    case 'PostgreSQL':
+      return countOnTheWire(url, readPostgresMessage);
+    case 'MariaDB':
+      return countOnTheWire(url, readMysqlPacket);
+  }
+}
+
+/** All ways to carry out a statement. Where a transaction begins and ends nothing is looked up. */
+function countInSqlite(): Counter {
+  const executed = (['all', 'get', 'iterate', 'run'] as const).map((name) =>
+    mock.method(StatementSync.prototype, name),
+  );
+  const executedText = mock.method(DatabaseSync.prototype, 'exec');
+  return {
+    async count() {
+      const statements = executed.flatMap(({ mock: { calls } }) => calls.map((call) => call.this as StatementSync));
+      const lookups = statements.filter(({ sourceSQL }) => !/^(?:begin|commit)\b/.test(sourceSQL));
+      return lookups.length + executedText.mock.callCount();
+    },
+    async [Symbol.asyncDispose]() {
+      for (const { mock: context } of [...executed, executedText]) context.restore();
+    },
+  };
+}
+
+/** What Redis was asked in that database, as it tells whoever listens, whether by a command or by a script. */
+async function countCommands(url: string): Promise<Counter> {
+  const own = new URL(url).pathname.slice(1);
+  const redis = connectOnce(url);
+  const monitor = await redis.monitor();
+  let commands = 0;
+  let marks = 0;
+  monitor.on('monitor', (_time: string, [name]: readonly string[], _source: string, database: string) => {
+    if (database !== own) return;
+    if (name === 'echo') marks += 1;
+    else commands += 1;
+  });
+  return {
+    async count() {
+      // What it tells comes by another connection, and in the order of what was asked.
+      const next = marks + 1;
+      await redis.echo('mark');
+      while (marks < next) await setTimeout(1);
+      return commands;
+    },
+    async [Symbol.asyncDispose]() {
+      monitor.disconnect();
+      redis.disconnect();
+    },
+  };
+}
+
+interface Message {
+  readonly length: number;
+  /** Whether it has a statement carried out. */
+  readonly executes: boolean;
+}
+
+/** The first message of what a client sent, if all that says what it is has come. */
+type ReadMessage = (bytes: Buffer, isFirst: boolean) => Message | undefined;
+
+/** Execute or Query; the first message of a connection has no letter. */
+function readPostgresMessage(bytes: Buffer, isFirst: boolean): Message | undefined {
+  if (bytes.length < 5) return undefined;
+  if (isFirst) return { length: bytes.readUInt32BE(0), executes: false };
+  return { length: 1 + bytes.readUInt32BE(1), executes: ['E', 'Q'].includes(String.fromCharCode(bytes[0] ?? 0)) };
+}
+
+/** COM_QUERY or COM_STMT_EXECUTE; commands begin with packet 0, and what proves who is connecting does not. */
+function readMysqlPacket(bytes: Buffer): Message | undefined {
+  if (bytes.length < 5) return undefined;
+  return { length: 4 + bytes.readUIntLE(0, 3), executes: bytes[3] === 0 && [0x03, 0x17].includes(bytes[4] ?? 0) };
+}
+
+async function countOnTheWire(url: string, readMessage: ReadMessage): Promise<Counted> {
+  const { hostname: host, port: serverPort } = new URL(url);
+  let executed = 0;
+
+  /** Takes what one connection sends, piece by piece. */
+  function createReader(): (chunk: Buffer) => void {
+    let rest = Buffer.alloc(0);
+    let isFirst = true;
+    return (chunk) => {
+      rest = Buffer.concat([rest, chunk]);
+      for (;;) {
+        const message = readMessage(rest, isFirst);
+        if (message === undefined || message.length > rest.length) return;
+        if (message.executes) executed += 1;
+        rest = rest.subarray(message.length);
+        isFirst = false;
+      }
+    };
+  }
+
+  const server = createServer({ noDelay: true }, (client) => {
+    const onward = connect({ host, port: Number(serverPort), noDelay: true });
+    client.on('data', createReader());
+    client.pipe(onward).pipe(client);
+    client.on('error', () => onward.destroy());
+    onward.on('error', () => client.destroy());
+  }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  return {
+    url: Object.assign(new URL(url), { port: String(port) }).href,
+    counter: {
+      count: async () => executed,
+      async [Symbol.asyncDispose]() {
+        server.close();
+      },
+    },
+  };
+}
