@@ -44,21 +44,27 @@ async function step(name: string, work: () => Promise<boolean>): Promise<void> {
 /** The servers that the tests need, by the name of the distribution's package. */
 const servers = { 'redis-server': findRedis, 'mariadb-server': findMariadb, postgresql: findPostgres };
 
-const missingServers = () =>
-  Object.entries(servers)
+/** What only some tests need, which are left out without it. */
+const optional = { chromium: findChromium, 'valkey-server': () => findRedis('valkey-server') };
+
+const missingOf = (programs: Readonly<Record<string, () => string | undefined>>) =>
+  Object.entries(programs)
     .filter(([, find]) => find() === undefined)
     .map(([name]) => name);
 
-/** Installs what is missing where the distribution has it and we may. Only the browser tests can be left out. */
+/** Installs what is missing where the distribution has it and we may. Only what is optional can be left out. */
 async function ensurePrograms(): Promise<boolean> {
-  await install([...missingServers(), ...(findChromium() === undefined ? ['chromium'] : [])]);
+  await install([...missingOf(servers), ...missingOf(optional)]);
   // One package that the distribution does not have keeps apt from installing any.
-  await install(missingServers());
-  const missing = missingServers();
+  await install(missingOf(servers));
+  for (const name of missingOf(optional)) await install([name]);
+  const missing = missingOf(servers);
   if (missing.length > 0) {
     process.stdout.write(`  The tests need ${missing.join(', ')}: install what is missing and start again.\n`);
     return false;
   }
+  if (findRedis('valkey-server') === undefined)
+    process.stdout.write('  There is no Valkey: its tests are left out. Install valkey-server.\n');
   if (findChromium() !== undefined) return true;
   process.stdout.write('  There is no Chromium: the browser tests are left out. Install it, or set CHROMIUM_PATH.\n');
   return process.env.CI !== 'true';

@@ -1,7 +1,8 @@
-import { Cluster, Redis } from 'ioredis';
+import { Cluster, Redis, type RedisOptions } from 'ioredis';
 import type { StoreWatch } from '../store-watch.ts';
 import { Unavailable } from '../unavailable.ts';
 import { parseRedisUrl, type RedisAddress } from './redis-url.ts';
+import { TlsConnector } from './tls-connector.ts';
 
 export const redisPart = 'Redis';
 
@@ -11,12 +12,12 @@ const retryAfter = 5;
 /** Longest pause between two tries to connect again, in milliseconds. */
 const longestPause = 1000;
 
-/**
- * What the client says of connections. It sums up in an error what it has said of each sentinel or node of a cluster, and
- * leaves out why.
- */
+/** What the client says of connections: to Redis, to a sentinel, to a node of a cluster. */
 const faultEvents = ['error', 'sentinelError', 'node error'] as const;
-const summary = /^(All sentinels are unreachable|Failed to refresh slots cache)/;
+
+/** What it says after that, and leaves out why. */
+const summary =
+  /^(All sentinels are unreachable|Failed to refresh slots cache|Connection is closed|there is no connection)/;
 
 export type RedisClient = Redis | Cluster;
 
@@ -38,7 +39,7 @@ export function openRedis(url: string, timeout: number, watch: StoreWatch): Open
   let lastFault: Error | undefined;
   for (const event of faultEvents) {
     client.on(event, (error: Error) => {
-      if (lastFault === undefined || !summary.test(error.message)) lastFault = error;
+      if (!summary.test(error.message)) lastFault = error;
     });
   }
 
@@ -47,7 +48,10 @@ export function openRedis(url: string, timeout: number, watch: StoreWatch): Open
     if (client.status !== 'ready') {
       const { promise, resolve } = Promise.withResolvers<void>();
       client.once('ready', resolve);
-      const timer = setTimeout(resolve, timeout);
+      const timer = setTimeout(() => {
+        lastFault ??= noAnswer(timeout);
+        resolve();
+      }, timeout);
       client.connect().catch(() => {});
       await promise;
       clearTimeout(timer);
@@ -69,11 +73,12 @@ export function openRedis(url: string, timeout: number, watch: StoreWatch): Open
         await first;
         if (client.status !== 'ready') throw new Error('there is no connection');
         const result = await inTime(work(client), timeout);
+        lastFault = undefined;
         watch.succeeded('write');
         return result;
       } catch (error) {
-        // That there is no connection says less than why it is so.
-        const cause = client.status === 'ready' ? error : (lastFault ?? error);
+        const saysWhy = client.status === 'ready' && error instanceof Error && !summary.test(error.message);
+        const cause = saysWhy ? error : (lastFault ?? error);
         const unavailable = new Unavailable(redisPart, retryAfter, cause);
         watch.failed('write', unavailable);
         throw unavailable;
@@ -107,8 +112,7 @@ function createClient(address: RedisAddress, timeout: number): RedisClient {
       sentinelRetryStrategy: pause,
       // One that does not answer leaves time to ask two others.
       sentinelCommandTimeout: timeout / 3,
-      // Else they would be asked in the clear, with TLS to Redis alone.
-      ...(address.options.tls && { sentinelTLS: address.options.tls }),
+      ...withTls(address.options),
       ...address.options,
     });
   }
@@ -118,27 +122,37 @@ function createClient(address: RedisAddress, timeout: number): RedisClient {
     enableOfflineQueue: true,
     // Whether the cluster works is what its nodes answer; the client would say only that it is not ready.
     enableReadyCheck: false,
-    // These mean that a command which failed is sent again, also when it may have been done.
+    // Anything else means that a command which failed is sent again, also when it may have been done.
     retryDelayOnFailover: 0,
     retryDelayOnClusterDown: 0,
     clusterRetryStrategy: pause,
     slotsRefreshTimeout: timeout / 3,
     // Certificates are for names, and not for what these stand for.
     dnsLookup: (name, answer) => answer(null, name),
-    redisOptions: { ...common, ...address.options },
+    redisOptions: { ...common, ...withTls(address.options), ...address.options },
   });
-  // At once, since why a node cannot be connected to is said only of connections that commands are for.
-  cluster.on('+node', (node: Redis) => node.options.readOnly || node.connect().catch(() => {}));
+  // At once, since why a node cannot be connected to is said only of the connections that commands are for.
+  cluster.on('+node', (node: Redis) => {
+    if (!node.options.readOnly) node.connect().catch(() => {});
+  });
   return cluster;
+}
+
+/** Sentinels come with a connector of their own, and would be asked in the clear, with TLS to Redis alone. */
+function withTls({ tls, sentinels }: RedisOptions): Pick<RedisOptions, 'sentinelTLS' | 'Connector'> {
+  if (tls === undefined) return {};
+  return sentinels ? { sentinelTLS: tls } : { Connector: TlsConnector };
 }
 
 /** A cluster's commands have a time of their own only when it is known which node they are for. */
 async function inTime<T>(work: Promise<T>, milliseconds: number): Promise<T> {
   const { promise, reject } = Promise.withResolvers<never>();
-  const timer = setTimeout(() => reject(new Error(`no answer within ${milliseconds / 1000} s`)), milliseconds);
+  const timer = setTimeout(() => reject(noAnswer(milliseconds)), milliseconds);
   try {
     return await Promise.race([work, promise]);
   } finally {
     clearTimeout(timer);
   }
 }
+
+const noAnswer = (milliseconds: number) => new Error(`no answer within ${milliseconds / 1000} s`);

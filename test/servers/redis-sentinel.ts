@@ -1,0 +1,104 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
+import { connectOnce, findRedis, startRedis } from './redis.ts';
+import { startServer, type ThrowAwayServer } from './throw-away-server.ts';
+
+/** A master and its replica, and three sentinels that make the replica the master when they lose the master. */
+export interface SentinelRedis extends AsyncDisposable {
+  /** For REDIS_URL; names the sentinels. */
+  readonly url: string;
+  readonly first: ThrowAwayServer;
+  readonly second: ThrowAwayServer;
+  readonly sentinels: readonly ThrowAwayServer[];
+}
+
+export const masterName = 'main';
+
+/** After this time without an answer the master is taken to be gone, in milliseconds. */
+const downAfter = 300;
+
+/** Longest that they may take to know of each other, and time between two looks, in milliseconds. */
+const patience = 20_000;
+const pollInterval = 25;
+
+export async function startSentinelRedis(): Promise<SentinelRedis> {
+  const args = ['--repl-diskless-sync-delay', '0'];
+  const starting = [startRedis({ args }), startRedis({ args })] as const;
+  const startingSentinels = Array.from({ length: 3 }, startSentinel);
+  const closing = new AsyncDisposableStack();
+  try {
+    const first = closing.use(await starting[0]);
+    const second = closing.use(await starting[1]);
+    const sentinels: ThrowAwayServer[] = [];
+    for (const sentinel of startingSentinels) sentinels.push(closing.use(await sentinel));
+    await ask(second, 'replicaof', '127.0.0.1', String(first.port));
+    await until(second, ['info', 'replication'], /master_link_status:up/);
+    // Sentinels that find a replica at their first look need not wait ten seconds for the next one.
+    for (const sentinel of sentinels) {
+      await ask(sentinel, 'sentinel', 'monitor', masterName, '127.0.0.1', String(first.port), '2');
+      await ask(sentinel, 'sentinel', 'set', masterName, 'down-after-milliseconds', String(downAfter));
+      await ask(sentinel, 'sentinel', 'set', masterName, 'failover-timeout', '2000');
+    }
+    for (const sentinel of sentinels) await until(sentinel, ['info', 'sentinel'], /status=ok,.*slaves=1,sentinels=3/);
+    return {
+      url: `redis+sentinel://${sentinels.map(({ port }) => `127.0.0.1:${port}`).join(',')}/${masterName}`,
+      first,
+      second,
+      sentinels,
+      [Symbol.asyncDispose]: () => closing.disposeAsync(),
+    };
+  } catch (error) {
+    await closing.disposeAsync();
+    throw error;
+  }
+}
+
+async function startSentinel(): Promise<ThrowAwayServer> {
+  const program = findRedis();
+  if (program === undefined) throw new Error('Redis is not installed');
+  return startServer(
+    {
+      name: 'redis-sentinel',
+      program,
+      // It keeps in its configuration what it has learnt, and does not start without one.
+      initialise: (folder) => writeFile(join(folder, 'sentinel.conf'), ''),
+      args: ({ data, port }) => [
+        ...[join(data, 'sentinel.conf'), '--sentinel', '--port', String(port)],
+        ...['--bind', '127.0.0.1', '--dir', data],
+      ],
+      url: (port) => `redis://127.0.0.1:${port}/0`,
+      async answers(url, _place, pid) {
+        const redis = connectOnce(url);
+        try {
+          return new RegExp(`^process_id:${pid}\\r?$`, 'm').test(await redis.info('server'));
+        } finally {
+          redis.disconnect();
+        }
+      },
+      stopSignal: 'SIGTERM',
+      endSignal: 'SIGKILL',
+    },
+    {},
+  );
+}
+
+async function until(server: ThrowAwayServer, words: [string, ...string[]], expected: RegExp): Promise<void> {
+  const deadline = performance.now() + patience;
+  let said = '';
+  while (performance.now() < deadline) {
+    said = String(await ask(server, ...words));
+    if (expected.test(said)) return;
+    await setTimeout(pollInterval);
+  }
+  throw new Error(`it did not say ${expected} within ${patience} ms, but: ${said}`);
+}
+
+async function ask({ url }: ThrowAwayServer, ...words: [string, ...string[]]): Promise<unknown> {
+  const redis = connectOnce(url);
+  try {
+    return await redis.call(...words);
+  } finally {
+    redis.disconnect();
+  }
+}

@@ -1,0 +1,219 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+import { setTimeout } from 'node:timers/promises';
+import { openRedis } from '../../src/redis/redis.ts';
+import { createRedisSessionStore } from '../../src/sessions/redis-store.ts';
+import type { SessionRecord, SessionStore } from '../../src/sessions/store.ts';
+import { Unavailable } from '../../src/unavailable.ts';
+import { connectOnce, findRedis, startRedis } from '../servers/redis.ts';
+import { type RedisCluster, startRedisCluster } from '../servers/redis-cluster.ts';
+import { type SentinelRedis, startSentinelRedis } from '../servers/redis-sentinel.ts';
+import type { ThrowAwayServer } from '../servers/throw-away-server.ts';
+import { type OpenStore, testSessionStore } from './store-contract.ts';
+
+/** Longest that a command may take here, and how much later than that two busy cores may be, in milliseconds. */
+const timeout = 1000;
+const slack = 500;
+
+/** Longest that a store may take to work again by itself, in milliseconds. */
+const recovery = 20_000;
+
+function openStore(url: string, clean: () => Promise<unknown> = async () => {}): OpenStore {
+  const redis = openRedis(url, timeout, { failed() {}, succeeded() {} });
+  return {
+    store: createRedisSessionStore(redis),
+    async [Symbol.asyncDispose]() {
+      await redis.close();
+      await clean();
+    },
+  };
+}
+
+function createRecord(number: number): SessionRecord {
+  const now = Date.now();
+  return {
+    id: `session-${number}`.padEnd(22, '-'),
+    userId: `user-${number % 3}`,
+    passwordFingerprint: 'f'.repeat(43),
+    cookieHash: 'c'.repeat(43),
+    tokenHash: 't'.repeat(43),
+    createdAt: now,
+    lastSeenAt: now,
+    expiresAt: now + 600_000,
+  };
+}
+
+/** So many that each master of a cluster holds some. */
+const records = Array.from({ length: 30 }, (_, index) => createRecord(index));
+
+const insertAll = (store: SessionStore) => Promise.all(records.map((record) => store.insert(record, [])));
+
+async function expectAll(store: SessionStore): Promise<void> {
+  assert.deepEqual(await Promise.all(records.map(({ id }) => store.find(id))), records);
+}
+
+/** Everything that is asked ends in time, and what fails says that the store is away, and at least once why. */
+async function expectUnavailable(store: SessionStore, reason = /./): Promise<void> {
+  const start = performance.now();
+  const asked = await Promise.allSettled([...records.map(({ id }) => store.find(id)), store.listOfUser('user-1')]);
+  const took = performance.now() - start;
+  assert.ok(took < timeout + slack, `it took ${took.toFixed(0)} ms`);
+  const errors = asked.filter((result) => result.status === 'rejected').map((result): unknown => result.reason);
+  for (const error of errors) assert.ok(error instanceof Unavailable, String(error));
+  const reasons = errors.map((error) => String((error as Unavailable).cause));
+  assert.ok(
+    reasons.some((text) => reason.test(text)),
+    `for ${reason}: ${[...new Set(reasons)].join(', ')}`,
+  );
+}
+
+/** Asks, as people do, until everything is well again. */
+async function expectRecovery(store: SessionStore): Promise<void> {
+  const deadline = performance.now() + recovery;
+  for (;;) {
+    try {
+      await store.check();
+      return await expectAll(store);
+    } catch (error) {
+      if (!(error instanceof Unavailable) || performance.now() > deadline) throw error;
+      await setTimeout(50);
+    }
+  }
+}
+
+describe('a Redis Cluster', () => {
+  let cluster: RedisCluster;
+  before(async () => {
+    cluster = await startRedisCluster();
+  });
+  after(() => cluster?.[Symbol.asyncDispose]());
+
+  testSessionStore('Redis Cluster', async () => openStore(cluster.url, cluster.flush), { forgetsByItself: true });
+
+  test('many at once are served from the first moment on, by every master', async () => {
+    await using opened = openStore(cluster.url, cluster.flush);
+    await insertAll(opened.store);
+    await expectAll(opened.store);
+    for (const master of cluster.masters) {
+      const redis = connectOnce(master.url);
+      assert.ok((await redis.dbsize()) > 0);
+      redis.disconnect();
+    }
+  });
+
+  test('one of several hosts is enough to find the others', async () => {
+    await using opened = openStore(`redis+cluster://127.0.0.1:1,127.0.0.1:${cluster.masters[2]?.port}`, cluster.flush);
+    await insertAll(opened.store);
+    await expectAll(opened.store);
+  });
+
+  for (const { how, noAnswer, lose, giveBack } of [
+    {
+      how: 'killed',
+      // Which it is depends on whether its connection is known to be closed by then.
+      noAnswer: /ECONNREFUSED|closed/,
+      lose: (master: ThrowAwayServer) => master.kill(),
+      giveBack: (master: ThrowAwayServer) => master.start(),
+    },
+    {
+      how: 'frozen',
+      noAnswer: /timed out/,
+      lose: async (master: ThrowAwayServer) => master.freeze(),
+      giveBack: async (master: ThrowAwayServer) => master.resume(),
+    },
+  ]) {
+    test(`a master is ${how}: everybody is told in time, and all is well when it is back`, async () => {
+      await using opened = openStore(cluster.url, cluster.flush);
+      const { store } = opened;
+      await insertAll(store);
+      const [lost] = cluster.masters;
+      assert.ok(lost !== undefined);
+      await using late = openStore(cluster.url);
+      await lose(lost);
+      try {
+        await expectUnavailable(store, noAnswer);
+        await cluster.reach('fail');
+        await expectUnavailable(store, /CLUSTERDOWN/);
+        await expectUnavailable(late.store, /CLUSTERDOWN/);
+      } finally {
+        await giveBack(lost);
+      }
+      await expectRecovery(store);
+      await expectRecovery(late.store);
+      await cluster.reach('ok');
+    });
+  }
+
+  test('all masters are away, and come back', async () => {
+    await using opened = openStore(cluster.url, cluster.flush);
+    await insertAll(opened.store);
+    for (const master of cluster.masters) await master.kill();
+    try {
+      await expectUnavailable(opened.store);
+      await setTimeout(100);
+      await expectUnavailable(opened.store, /ECONNREFUSED|closed|no connection/);
+    } finally {
+      for (const master of cluster.masters) await master.start();
+    }
+    await expectRecovery(opened.store);
+  });
+});
+
+describe('Redis with sentinels', () => {
+  let redis: SentinelRedis;
+  before(async () => {
+    redis = await startSentinelRedis();
+  });
+  after(() => redis?.[Symbol.asyncDispose]());
+
+  testSessionStore('Redis with sentinels', async () => openStore(redis.url, () => flush(redis.first)), {
+    forgetsByItself: true,
+  });
+
+  test('a sentinel is frozen, and another is asked', async () => {
+    const [sentinel] = redis.sentinels;
+    sentinel?.freeze();
+    await using opened = openStore(redis.url, () => flush(redis.first));
+    await insertAll(opened.store);
+    sentinel?.resume();
+    await expectAll(opened.store);
+  });
+
+  test('a name that the sentinels do not know is said', async () => {
+    await using opened = openStore(`${redis.url}-other`);
+    await expectUnavailable(opened.store, /No such master/);
+  });
+
+  test('the master is killed: its replica takes over, and sessions that it had are alive', async () => {
+    await using opened = openStore(redis.url);
+    const { store } = opened;
+    await insertAll(store);
+    const master = connectOnce(redis.first.url);
+    assert.equal(await master.wait(1, 5000), 1);
+    master.disconnect();
+    await redis.first.kill();
+    await expectUnavailable(store);
+    await expectRecovery(store);
+    const promoted = connectOnce(redis.second.url);
+    assert.match(await promoted.info('replication'), /role:master/);
+    promoted.disconnect();
+  });
+});
+
+async function flush({ url }: ThrowAwayServer): Promise<void> {
+  const redis = connectOnce(url);
+  await redis.flushall();
+  redis.disconnect();
+}
+
+const noValkey = findRedis('valkey-server') === undefined && 'valkey-server is not installed';
+
+describe('Valkey', { skip: noValkey }, () => {
+  let server: ThrowAwayServer;
+  before(async () => {
+    server = await startRedis({ program: 'valkey-server' });
+  });
+  after(() => server?.[Symbol.asyncDispose]());
+
+  testSessionStore('Valkey', async () => openStore(server.url, () => flush(server)), { forgetsByItself: true });
+});
