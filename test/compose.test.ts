@@ -52,6 +52,12 @@ for (const [name, settings, line] of [
   ['a server without its slashes', { DATABASE_URL: 'postgres:x' }, /^DATABASE_URL must be/],
   ['a server without a database', { DATABASE_URL: 'mysql://root@localhost' }, /^DATABASE_URL must be mysql:\/\//],
   ['an option that MySQL has not', { DATABASE_URL: 'mysql://a:canary@b/c?tls=1' }, /^DATABASE_URL must be mysql:\/\//],
+  ['an account that cannot be decoded', { DATABASE_URL: 'postgres://a:canary%zz@b/c' }, /^DATABASE_URL must be/],
+  [
+    'TLS to an address',
+    { DATABASE_URL: 'mysql://a:canary@127.0.0.1/c?ssl=on' },
+    /^DATABASE_URL: with \?ssl=on the host must be a name/,
+  ],
   ['an address of no Redis', { REDIS_URL: 'http://:canary@x' }, /^REDIS_URL must be/],
 ] as const) {
   test(`${name} is refused at once`, async () => {

@@ -44,9 +44,19 @@ const wrongUrl =
 /** @throws {Misconfiguration} for a URL that names no database */
 export function engineOf(url: string): Engine {
   const engine = engines[/^[a-z]+:/.exec(url)?.[0] ?? ''];
-  const complete = engine === 'sqlite' ? url !== 'sqlite:' : /^[a-z]+:\/\//.test(url) && URL.canParse(url);
+  const complete = engine === 'sqlite' ? url !== 'sqlite:' : isServerUrl(url);
   if (engine === undefined || !complete) throw new Misconfiguration(wrongUrl);
   return engine;
+}
+
+function isServerUrl(url: string): boolean {
+  try {
+    const { username, password, pathname } = new URL(url);
+    for (const part of [username, password, pathname]) decodeURIComponent(part);
+    return /^[a-z]+:\/\//.test(url);
+  } catch {
+    return false;
+  }
 }
 
 /**

@@ -1,3 +1,4 @@
+import { isIP } from 'node:net';
 import type { Dialect, QueryResult } from 'kysely';
 import { createPool, type PoolConnection, type PoolOptions, type ResultSetHeader, type RowDataPacket } from 'mysql2';
 import { Misconfiguration } from '../misconfiguration.ts';
@@ -23,20 +24,26 @@ function readUrl(text: string): PoolOptions {
   const { hostname, port, username, password, pathname, searchParams } = new URL(text);
   const { ssl = 'off', socket, ...unknown } = Object.fromEntries(searchParams);
   const database = decodeURIComponent(pathname.slice(1));
+  const host = hostname.replace(/^\[|\]$/g, '');
   if (Object.keys(unknown).length > 0 || !['on', 'off'].includes(ssl) || database === '') {
     throw new Misconfiguration(
       'DATABASE_URL must be mysql://USER:PASSWORD@HOST:PORT/DATABASE; ?ssl=on and ?socket=PATH may follow.',
     );
   }
+  if (ssl === 'on' && isIP(host) !== 0) {
+    throw new Misconfiguration(
+      'DATABASE_URL: with ?ssl=on the host must be a name, which its certificate is checked for.',
+    );
+  }
   return {
-    host: hostname.replace(/^\[|\]$/g, ''),
+    host,
     port: port === '' ? 3306 : Number(port),
     user: decodeURIComponent(username),
     password: decodeURIComponent(password),
     database,
     charset: 'utf8mb4',
     ...(socket === undefined ? {} : { socketPath: socket }),
-    ...(ssl === 'on' ? { ssl: {} } : {}),
+    ...(ssl === 'on' ? { ssl: { verifyIdentity: true } } : {}),
   };
 }
 
