@@ -29,7 +29,7 @@ export interface TeamProgram extends AsyncDisposable {
 }
 
 /** As many applications have it: bcrypt, of the lowest cost so that tests are fast. */
-const hashOf = (password: string) => hash(password, { cost: 4 });
+const hashOf = (password: string) => hash(password, 4);
 
 export async function createTeamProgram(url: string, { users }: StoreChoice): Promise<TeamProgram> {
   const opened = await openTestDatabase(url);
