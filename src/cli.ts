@@ -103,7 +103,7 @@ function report(error: unknown): number {
 /** A host with several addresses gives an error without a message, only with a code. */
 function reasonOf(cause: unknown): string {
   if (!(cause instanceof Error)) return 'try again later';
-  return cause.message || String((cause as NodeJS.ErrnoException).code);
+  return (cause.message || String((cause as NodeJS.ErrnoException).code)).replace(/\.$/, '');
 }
 
 function complain(exitCode: number, ...lines: string[]): number {

@@ -7,6 +7,7 @@ import { databasePart } from './database/errors.ts';
 import { loadBrowserKey } from './database/keys.ts';
 import { claimLease } from './database/lease.ts';
 import { migrate, requireCurrentSchema } from './database/migrations.ts';
+import { requireTables } from './database/schema-check.ts';
 import { parseMapping, type UserMapping } from './directory/mapping.ts';
 import { createSqlDirectory } from './directory/sql-directory.ts';
 import type { App } from './http/types.ts';
@@ -97,7 +98,11 @@ export async function compose(settings: Settings, overrides: Overrides = {}): Pr
     if (prepared === undefined) throw fault;
     return prepared;
   }
-  const readiness = createReadiness([opened.check, store.check, async () => void requirePrepared()]);
+  const readiness = createReadiness([
+    [databasePart, opened.check],
+    [redis === undefined ? databasePart : 'Redis', store.check],
+    [databasePart, () => requirePrepared().users.check()],
+  ]);
 
   return {
     log,
@@ -169,6 +174,7 @@ async function prepare(
   const { database } = opened;
   if (overrides.migrates) await migrate(opened);
   else await requireCurrentSchema(opened);
+  await requireTables(database, { users: mapping === undefined, sessions: cleans });
   await store.check();
 
   const sessions = createSessions({

@@ -11,18 +11,17 @@ export interface Readiness {
 /** How long an answer is given again, in milliseconds: anybody may ask, and asking writes. */
 const freshness = 500;
 
-/** @param checks each throws `Unavailable` while its part is */
-export function createReadiness(checks: readonly (() => Promise<void>)[]): Readiness {
+/** @param checks by the name of their part; each throws while it cannot be used, `Unavailable` where it knows better whose fault it is */
+export function createReadiness(checks: readonly (readonly [part: string, check: () => Promise<void>])[]): Readiness {
   let stopping = false;
   let latest: Promise<readonly string[]> | undefined;
 
   async function check(): Promise<readonly string[]> {
-    const results = await Promise.allSettled(checks.map(async (work) => work()));
-    const parts = results.filter(({ status }) => status === 'rejected').map((result) => partOf(result));
+    const parts = await Promise.all(checks.map(([part, work]) => faultyPart(part, work)));
     setTimeout(() => {
       latest = undefined;
     }, freshness).unref();
-    return [...new Set(parts)];
+    return [...new Set(parts.filter((part) => part !== undefined))];
   }
 
   return {
@@ -37,7 +36,11 @@ export function createReadiness(checks: readonly (() => Promise<void>)[]): Readi
   };
 }
 
-function partOf(result: PromiseSettledResult<void>): string {
-  const reason: unknown = result.status === 'rejected' ? result.reason : undefined;
-  return reason instanceof Unavailable ? reason.part : 'A part';
+async function faultyPart(part: string, check: () => Promise<void>): Promise<string | undefined> {
+  try {
+    await check();
+    return undefined;
+  } catch (error) {
+    return error instanceof Unavailable ? error.part : part;
+  }
 }

@@ -50,7 +50,11 @@ for (const [name, settings, line] of [
   ['a table without its columns', { USERS_TABLE: 'people' }, /USERS_TABLE and USERS_COLUMNS go together/],
   ['an address of no database', { DATABASE_URL: 'oracle://x/y' }, /^DATABASE_URL must be/],
   ['a server without its slashes', { DATABASE_URL: 'postgres:x' }, /^DATABASE_URL must be/],
-  ['a server without a database', { DATABASE_URL: 'mysql://root@localhost' }, /^DATABASE_URL must be mysql:\/\//],
+  [
+    'a server without a database',
+    { DATABASE_URL: 'mysql://root@localhost' },
+    /^DATABASE_URL must be sqlite: and a path/,
+  ],
   ['an option that MySQL has not', { DATABASE_URL: 'mysql://a:canary@b/c?tls=1' }, /^DATABASE_URL must be mysql:\/\//],
   ['an account that cannot be decoded', { DATABASE_URL: 'postgres://a:canary%zz@b/c' }, /^DATABASE_URL must be/],
   [

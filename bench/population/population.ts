@@ -41,16 +41,20 @@ const batchSize = 1_000;
 const hour = 60 * 60 * 1000;
 const day = 24 * hour;
 
+const usernameOf = (index: number) => `user${index}@example.com`;
+
 /** Invents so many, and writes them to files in the folder. */
 export async function writePopulation(folder: string, size: Size, cookieCount: number): Promise<Population> {
   const now = Date.now();
   const ids = Array.from({ length: size.users }, () => randomUUID());
   const cookies: string[] = [];
   const every = Math.floor(size.sessions / cookieCount);
-  const fingerprint = passwordFingerprint(demoHash);
+  const fingerprints = ids.map((_, index) =>
+    passwordFingerprint({ user: { username: usernameOf(index) }, passwordHash: demoHash }),
+  );
 
   function inventUser(index: number): (string | number)[] {
-    return [ids[index] ?? '', `user${index}@example.com`, demoHash, 'Ann', 'Archer', 0, 0, now];
+    return [ids[index] ?? '', usernameOf(index), demoHash, 'Ann', 'Archer', 0, 0, now];
   }
 
   function inventSession(index: number): (string | number)[] {
@@ -59,8 +63,9 @@ export async function writePopulation(folder: string, size: Size, cookieCount: n
     if (index % every === 0 && cookies.length < cookieCount) cookies.push(formatCredential('cookie', id, secret));
     // Ahead of the clock: else the first request of each session in a minute would write, which is not what is measured.
     const seen = now + hour + Math.floor((index / size.sessions) * hour);
-    const userId = ids[index % ids.length] ?? '';
-    return [id, userId, fingerprint, hashSecret(secret), hashSecret(createSecret()), now, seen, seen + day];
+    const user = index % ids.length;
+    const fingerprint = fingerprints[user] ?? '';
+    return [id, ids[user] ?? '', fingerprint, hashSecret(secret), hashSecret(createSecret()), now, seen, seen + day];
   }
 
   const users = { table: 'janua_users', columns: userColumns, path: join(folder, 'users.tsv') };

@@ -60,7 +60,11 @@ async function lookAtAll({ settings, faulty }: ReadSettings, look: Look): Promis
     const path = sqlitePath(settings.DATABASE_URL);
     if (path !== undefined && opened !== undefined) await look('file', checkSqliteFile(path));
     const unopened = 'the database could not be used';
-    const isCurrent = await look('schema', needing(opened, unopened, checkSchema));
+    const used = { users: settings.USERS_TABLE === undefined, sessions: settings.REDIS_URL === undefined };
+    const isCurrent = await look(
+      'schema',
+      needing(opened, unopened, (database) => checkSchema(database, used)),
+    );
     const current = isCurrent ? opened : undefined;
     const outdated = opened === undefined ? unopened : "Janua's tables are not as this version needs them";
 

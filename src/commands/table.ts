@@ -1,5 +1,9 @@
+/** What would move the cursor, forge a line or hide something in a terminal: names come from whoever has an account. */
+const unprintable = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu;
+
 /** Rows as columns of text; the first row is the heading. */
-export function formatTable(rows: readonly (readonly string[])[]): string {
+export function formatTable(cells: readonly (readonly string[])[]): string {
+  const rows = cells.map((row) => row.map((cell) => cell.replaceAll(unprintable, '\uFFFD')));
   const widths: number[] = [];
   for (const row of rows) {
     row.forEach((cell, column) => {

@@ -53,7 +53,7 @@ function isServerUrl(url: string): boolean {
   try {
     const { username, password, pathname } = new URL(url);
     for (const part of [username, password, pathname]) decodeURIComponent(part);
-    return /^[a-z]+:\/\//.test(url);
+    return /^[a-z]+:\/\//.test(url) && pathname.length > 1;
   } catch {
     return false;
   }

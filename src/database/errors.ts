@@ -29,6 +29,12 @@ export function isBusy(error: unknown): boolean {
   return isDatabaseError(error) && (Number(error.errcode) & 0xff) === 5;
 }
 
+/** A text has letters that the column's or the database's character set does not have: MySQL's numbers, PostgreSQL's SQLSTATE. */
+export function isUnrepresentable(error: unknown): boolean {
+  if (!isDatabaseError(error)) return false;
+  return error.errno === 1267 || error.errno === 1270 || error.errno === 1271 || error.code === '22P05';
+}
+
 export function isMissingTable(error: unknown): boolean {
   if (!isDatabaseError(error)) return false;
   const missingInSqlite = error.errcode === 1 && /^no such table/.test(String((error as Error).message));
@@ -39,10 +45,10 @@ export function isMissingTable(error: unknown): boolean {
 const notNowInSqlite = new Set([5, 6, 8, 10, 11, 13, 14, 26]);
 
 /**
- * SQLSTATE classes that mean that the statement is wrong: data, integrity, syntax or access rule, cardinality (PostgreSQL,
- * appendix A; ISO/IEC 9075-2). Everything else, no SQLSTATE included, is a server that cannot do it now.
+ * SQLSTATE classes that mean that the statement is wrong: cardinality, data, integrity, syntax or access rule, a check, and what
+ * a trigger refuses (PostgreSQL, appendix A; ISO/IEC 9075-2; MySQL's SIGNAL). Everything else, no SQLSTATE included, is a server that cannot do it now.
  */
-const wrongStatement = new Set(['21', '22', '23', '42']);
+const wrongStatement = new Set(['21', '22', '23', '42', '44', '45', 'P0']);
 
 /** The error itself when the statement was wrong, else `Unavailable`. */
 export function classify(error: unknown): unknown {
@@ -53,5 +59,5 @@ export function classify(error: unknown): unknown {
   }
   const state = typeof error.sqlState === 'string' ? error.sqlState : error.code;
   const isWrong = typeof state === 'string' && /^[0-9A-Z]{5}$/.test(state) && wrongStatement.has(state.slice(0, 2));
-  return isWrong ? error : databaseUnavailable(error);
+  return isWrong || isUnrepresentable(error) ? error : databaseUnavailable(error);
 }

@@ -1,5 +1,6 @@
 import type { CompiledQuery } from 'kysely';
 import type { Database } from './database.ts';
+import { isUnrepresentable } from './errors.ts';
 
 /**
  * A look-up by one value, compiled once: building and compiling it anew was a sixth of what a request cost.
@@ -13,7 +14,12 @@ export function prepareLookup<Row>(
   return async (value) => {
     // PostgreSQL holds no text with NUL in it, and takes the question for broken.
     if (value.includes('\0')) return [];
-    const { rows } = await database.executeQuery<Row>({ ...compiled, parameters: [value] });
-    return rows;
+    try {
+      return (await database.executeQuery<Row>({ ...compiled, parameters: [value] })).rows;
+    } catch (error) {
+      // A text with letters that the column's character set does not have is nobody's.
+      if (isUnrepresentable(error)) return [];
+      throw error;
+    }
   };
 }

@@ -6,12 +6,14 @@ import { canonicalUsername } from '../identity/user.ts';
 import type { Account, ListedUser, UserDirectory } from '../identity/user-directory.ts';
 import { Misconfiguration } from '../misconfiguration.ts';
 import { describeTable } from './inspection/describe-table.ts';
+import type { ColumnKind } from './inspection/table-description.ts';
 import { isDisabled, type UserMapping } from './mapping.ts';
-import { type Fitness, judgeTable } from './requirements.ts';
+import { type Fitness, judgeTable, quoteName } from './requirements.ts';
 import { listPage } from './sql-directory.ts';
 
 interface Row {
-  readonly id: string;
+  /** NULL in a key that SQLite lets be so. */
+  readonly id: string | null;
   readonly username: string | null;
   readonly password: string | null;
   readonly first_name: string | null;
@@ -36,6 +38,9 @@ interface MappedOptions {
 /** Longest that looking through all rows may take, in milliseconds. */
 const scanPatience = 60_000;
 
+/** Longest id that a session can be for, in characters. */
+const longestId = 255;
+
 /** Rows from either end of the table. */
 const sampleSize = 200;
 
@@ -55,10 +60,10 @@ export async function openMappedDirectory(
   }
   const fitness = judgeTable(mapping, description, engine, options.rehashes);
   if (fitness.faults.length > 0) throw new Misconfiguration(...fitness.faults);
-  const table = describeRows(database, mapping);
+  const table = describeRows(database, engine, mapping);
   const warnings = [...fitness.warnings];
   await opened.withPatience(scanPatience, async () => {
-    if (fitness.nameMatch === 'equal-then-scan') await table.requireNoTwins();
+    if (fitness.mayHoldTwins) await table.requireNoTwins();
     warnings.push(...(await table.findMissing()));
   });
   return {
@@ -72,19 +77,19 @@ function createMappedDirectory(
   database: Database,
   engine: Engine,
   mapping: UserMapping,
-  { nameMatch, idKind }: Fitness,
+  { nameMatch, idKind, disabledKind }: Fitness,
   { log }: MappedOptions,
 ): UserDirectory {
   const table = sql.table(mapping.table);
   const name = sql.ref(mapping.username);
   const id = sql.ref(mapping.id);
-  const columns = selectList(engine, mapping);
+  const columns = selectList(engine, mapping, disabledKind);
   // Cast, for the client sends texts: a whole number is compared as one, whatever the text looks like.
   const idValue = (value: string) =>
     engine === 'postgres' && idKind !== 'text'
       ? sql`cast(${value} as ${sql.raw(idKind === 'uuid' ? 'uuid' : 'bigint')})`
       : sql`${value}`;
-  const mayBeId = { integer: /^-?\d{1,18}$/, uuid: /^[\da-f]{8}(?:-?[\da-f]{4}){3}-?[\da-f]{12}$/i, text: /^/ }[idKind];
+  const mayBeId = { integer: /^-?\d{1,20}$/, uuid: /^[\da-f]{8}(?:-?[\da-f]{4}){3}-?[\da-f]{12}$/i, text: /^/ }[idKind];
 
   const lookUp = (condition: (value: string) => RawBuilder<unknown>) =>
     prepareLookup<Row>(database, (value) => {
@@ -115,15 +120,25 @@ function createMappedDirectory(
     async findByUsername(username) {
       // A collation may take more for equal than case: what counts is our own rule.
       const rows = (await findRowsByName(username)).filter((row) => canonicalUsername(row.username ?? '') === username);
+      if (rows.some(({ id: key }) => key === null || key.length > longestId))
+        log.warn(
+          { event: 'user_id_unusable' },
+          `an id is NULL or longer than ${longestId} characters: that user cannot sign in`,
+        );
       if (rows.length > 1) log.warn({ event: 'user_name_twice' }, 'two users have one name: neither can sign in');
       const [row] = rows;
-      return row !== undefined && rows.length === 1 ? toAccount(row, mapping) : undefined;
+      const usable = row !== undefined && rows.length === 1 && row.id !== null && row.id.length <= longestId;
+      return usable ? toAccount(row, mapping) : undefined;
     },
 
     async findById(value) {
-      if (!mayBeId.test(value)) return undefined;
+      if (!mayBeId.test(value) || (idKind === 'integer' && !fits(BigInt(value), engine))) return undefined;
       const [row] = await findById(value);
       return row?.id === value ? toAccount(row, mapping) : undefined;
+    },
+
+    async check() {
+      await sql`select ${columns} from ${table} where 1 = 0`.execute(database);
     },
 
     async replacePasswordHash(value, current, replacement) {
@@ -146,18 +161,24 @@ function createMappedDirectory(
   };
 }
 
-/** The id as text: a client library would round a large one, and each gives another type. */
+const asText = (engine: Engine, column: string) =>
+  sql`cast(${sql.ref(column)} as ${sql.raw(engine === 'mysql' ? 'char' : 'text')})`;
+
+/** Each as text: a client library would round a large number, and SQLite gives what was stored, whatever it is. */
 function selectList(
   engine: Engine,
   { id, username, password, firstName, lastName, disabled }: UserMapping,
+  disabledKind: ColumnKind | undefined,
 ): RawBuilder<unknown> {
-  const optional = (column: string | undefined) => (column === undefined ? sql`null` : sql.ref(column));
-  const idType = sql.raw(engine === 'mysql' ? 'char' : 'text');
-  return sql`cast(${sql.ref(id)} as ${idType}) as id, ${sql.ref(username)} as username, ${sql.ref(password)} as password,
-    ${optional(firstName)} as first_name, ${optional(lastName)} as last_name, ${optional(disabled?.column)} as disabled`;
+  const text = (column: string | undefined) => (column === undefined ? sql`null` : asText(engine, column));
+  const asItIs =
+    disabled !== undefined && (disabledKind === 'boolean' || (disabledKind === 'integer' && engine === 'sqlite'));
+  return sql`${text(id)} as id, ${text(username)} as username, ${text(password)} as password,
+    ${text(firstName)} as first_name, ${text(lastName)} as last_name,
+    ${asItIs ? sql.ref(disabled.column) : text(disabled?.column)} as disabled`;
 }
 
-function describeRows(database: Database, { table: name, id, username, password }: UserMapping) {
+function describeRows(database: Database, engine: Engine, { table: name, id, username, password }: UserMapping) {
   const table = sql.table(name);
   const exists = async (condition: RawBuilder<unknown>) =>
     (await sql`select 1 from ${table} where ${condition} limit 1`.execute(database)).rows.length > 0;
@@ -170,9 +191,10 @@ function describeRows(database: Database, { table: name, id, username, password 
         database,
       );
       if (twins.rows.length === 0) return;
+      const shown = `lower(${quoteName(username, engine)})`;
       throw new Misconfiguration(
         `USERS_COLUMNS: in ${username} some names differ by case alone. Find them and leave one of each: ` +
-          `SELECT lower(${username}), count(*) FROM ${name} GROUP BY lower(${username}) HAVING count(*) > 1;`,
+          `SELECT ${shown}, count(*) FROM ${quoteName(name, engine)} GROUP BY ${shown} HAVING count(*) > 1;`,
       );
     },
 
@@ -188,7 +210,7 @@ function describeRows(database: Database, { table: name, id, username, password 
 
     async samplePasswordHashes(): Promise<string[]> {
       const from = (direction: 'asc' | 'desc') =>
-        sql<{ password: string | null }>`select ${sql.ref(password)} as password from ${table}
+        sql<{ password: string | null }>`select ${asText(engine, password)} as password from ${table}
           order by ${sql.ref(id)} ${sql.raw(direction)} limit ${sql.lit(sampleSize)}`.execute(database);
       const rows = [...(await from('asc')).rows, ...(await from('desc')).rows];
       return rows.flatMap(({ password: hash }) => (hash === null ? [] : [hash]));
@@ -208,6 +230,16 @@ function toListed(row: Row, mapping: UserMapping): ListedUser {
   return { ...toUser(row), disabled: toAccount(row, mapping).disabled, demo: false, createdAt: undefined };
 }
 
+const fits = (value: bigint, engine: Engine) =>
+  engine === 'mysql'
+    ? BigInt.asUintN(64, value) === value || BigInt.asIntN(64, value) === value
+    : BigInt.asIntN(64, value) === value;
+
 function toUser({ id, username, first_name: firstName, last_name: lastName }: Row): Account['user'] {
-  return { id, username: canonicalUsername(username ?? ''), firstName: firstName ?? '', lastName: lastName ?? '' };
+  return {
+    id: id ?? '',
+    username: canonicalUsername(username ?? ''),
+    firstName: firstName ?? '',
+    lastName: lastName ?? '',
+  };
 }

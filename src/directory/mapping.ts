@@ -63,12 +63,18 @@ const isKey = (text: string): text is Key => (keys as readonly string[]).include
 /** `locked`, `left_on:*`, `status:left|ill`, `active:!1`. */
 function parseDisabled(text: string): DisabledRule {
   const [, column = '', rule] = /^([^:]+)(?::(.+))?$/.exec(text) ?? [];
-  if (column === '')
-    throw new Misconfiguration('USERS_COLUMNS: disabled=COLUMN, COLUMN:VALUE|VALUE, COLUMN:!VALUE or COLUMN:*.');
+  const wrong = new Misconfiguration('USERS_COLUMNS: disabled=COLUMN, COLUMN:VALUE|VALUE, COLUMN:!VALUE or COLUMN:*.');
+  if (column === '') throw wrong;
   if (rule === undefined) return { column, meaning: 'flag', values: [] };
   if (rule === '*') return { column, meaning: 'set', values: [] };
   const negated = rule.startsWith('!');
-  return { column, meaning: negated ? 'is-not' : 'is', values: rule.slice(negated ? 1 : 0).split('|') };
+  const values = rule
+    .slice(negated ? 1 : 0)
+    .split('|')
+    .map((value) => value.trim());
+  // An empty one is a slip, and would disable nobody, or everybody.
+  if (values.includes('')) throw wrong;
+  return { column, meaning: negated ? 'is-not' : 'is', values };
 }
 
 /** Whether a user is disabled, by the value that the column holds for them, in whatever form the client library gave it. */

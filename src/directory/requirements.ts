@@ -1,5 +1,10 @@
 import type { Engine } from '../database/database.ts';
-import type { ColumnDescription, IndexDescription, TableDescription } from './inspection/table-description.ts';
+import type {
+  ColumnDescription,
+  ColumnKind,
+  IndexDescription,
+  TableDescription,
+} from './inspection/table-description.ts';
 import type { UserMapping } from './mapping.ts';
 
 /** How a name is found without regard to case. Where no index is over the folded name, the last resort reads all rows. */
@@ -12,8 +17,22 @@ export interface Fitness {
   /** What works worse than it could, each with the fix. */
   readonly warnings: readonly string[];
   readonly nameMatch: NameMatch;
+  /** Whether nothing keeps two names from differing by case alone. */
+  readonly mayHoldTwins: boolean;
   readonly idKind: 'integer' | 'text' | 'uuid';
+  readonly disabledKind: ColumnKind | undefined;
 }
+
+/** What can be told apart by its text, in the form in which it is read: of a time or a number with a fraction there are many. */
+const valuesOf: Readonly<Record<ColumnKind, RegExp>> = {
+  boolean: /^[01]$/,
+  integer: /^-?\d+$/,
+  text: /./s,
+  enum: /./s,
+  uuid: /./s,
+  time: /^(?!)/,
+  other: /^(?!)/,
+};
 
 /** Characters of the longest hash that is stored anew: argon2id in PHC form, 16 bytes of salt and 32 of hash. */
 const hashLength = 97;
@@ -31,7 +50,17 @@ export function judgeTable(
   const findColumn = (name: string) => columns.find((column) => ignoresCase(column.name) === ignoresCase(name));
   const indexesOf = (name: string) => indexes.filter(({ column }) => ignoresCase(column) === ignoresCase(name));
 
-  if (!isTable) faults.push(`USERS_TABLE: ${table} is a view. Name the table behind it, which has the indexes.`);
+  if (!isTable) {
+    const line = `USERS_TABLE: ${table} is a view. Name the table behind it, which has the indexes.`;
+    return {
+      faults: [line],
+      warnings,
+      nameMatch: 'equal',
+      mayHoldTwins: false,
+      idKind: 'text',
+      disabledKind: undefined,
+    };
+  }
 
   function requireColumn(use: string, name: string | undefined): ColumnDescription | undefined {
     if (name === undefined) return undefined;
@@ -70,7 +99,7 @@ export function judgeTable(
     ['last_name', mapping.lastName],
   ] as const) {
     const column = requireColumn(use, name);
-    if (column !== undefined && column.kind !== 'text')
+    if (column !== undefined && column.kind !== 'text' && column.kind !== 'enum')
       faults.push(`USERS_COLUMNS: ${column.name} is ${column.type}. A ${use} is a text.`);
   }
 
@@ -86,11 +115,23 @@ export function judgeTable(
         `disabled=${disabled.name}:VALUE, :!VALUE for all others, or :* for any.`,
     );
 
-  const form = username === undefined ? undefined : bestForm(username, indexesOf(username.name));
+  if (disabled !== undefined && mapping.disabled !== undefined) {
+    const allowed = valuesOf[disabled.kind];
+    if (mapping.disabled.values.some((value) => !allowed.test(value)))
+      faults.push(
+        `USERS_COLUMNS: ${disabled.name} is ${disabled.type} and never holds what disabled= asks for. ` +
+          'Of a boolean say 1 or 0, of a whole number its digits, of a text the text, of anything else :* for any value.',
+      );
+  }
+
+  const indexesOfName = username === undefined ? [] : indexesOf(username.name);
+  const form = username && bestForm(username, indexesOfName);
   return {
     faults,
     warnings,
     nameMatch: form ?? 'equal-then-scan',
+    mayHoldTwins: !indexesOfName.some((index) => index.unique && (index.form !== 'plain' || username?.ignoresCase)),
+    disabledKind: disabled?.kind,
     idKind: id?.kind === 'integer' || id?.kind === 'uuid' ? id.kind : 'text',
   };
 
@@ -120,12 +161,24 @@ function bestForm({ ignoresCase }: ColumnDescription, indexes: readonly IndexDes
 
 /** What makes a column unique without its case, in the words of the engine. */
 function uniqueIndex(table: string, { name, type }: ColumnDescription, engine: Engine): string {
+  const [on, column] = [quoteName(table, engine), quoteName(name, engine)];
   switch (engine) {
     case 'sqlite':
-      return `CREATE UNIQUE INDEX ${table}_${name} ON ${table} (${name} COLLATE NOCASE);`;
+      return `CREATE UNIQUE INDEX ${quoteName(`${table}_${name}`, engine)} ON ${on} (${column} COLLATE NOCASE);`;
     case 'postgres':
-      return `CREATE UNIQUE INDEX ON ${table} (lower(${name}));`;
+      return `CREATE UNIQUE INDEX ON ${on} (lower(${column}));`;
     case 'mysql':
-      return `ALTER TABLE ${table} MODIFY ${name} ${type} COLLATE utf8mb4_unicode_ci, ADD UNIQUE (${name});`;
+      return `ALTER TABLE ${on} MODIFY ${column} ${type} COLLATE utf8mb4_unicode_ci, ADD UNIQUE (${column});`;
   }
+}
+
+/** A name as it stands in a statement: as it is where it can, so that what is printed reads well. */
+export function quoteName(name: string, engine: Engine): string {
+  const quote = engine === 'mysql' ? '`' : '"';
+  return name
+    .split('.')
+    .map((part) =>
+      /^[a-z_][a-z0-9_]*$/.test(part) ? part : `${quote}${part.replaceAll(quote, quote + quote)}${quote}`,
+    )
+    .join('.');
 }

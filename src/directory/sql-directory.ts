@@ -32,6 +32,10 @@ export function createSqlDirectory(database: Database, { demoUsers }: { demoUser
       return row?.id === id ? toAccount(row, demoUsers) : undefined;
     },
 
+    async check() {
+      await select().where('id', '=', '').execute();
+    },
+
     async replacePasswordHash(id, current, replacement) {
       await update(id).set({ password_hash: replacement }).where('password_hash', '=', current).execute();
     },

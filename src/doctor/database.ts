@@ -2,6 +2,7 @@ import type { Settings } from '../config/settings.ts';
 import { type OpenDatabase, openDatabase } from '../database/database.ts';
 import { sql } from '../database/kysely.ts';
 import { requireCurrentSchema } from '../database/migrations.ts';
+import { requireTables } from '../database/schema-check.ts';
 import { Misconfiguration } from '../misconfiguration.ts';
 import { type Check, faultsAsSaid, ok, warning } from './finding.ts';
 import { shownUrl } from './shown-url.ts';
@@ -46,9 +47,10 @@ export async function* checkDatabase(
 }
 
 /** Whether our own tables are there, and of this version. */
-export async function* checkSchema(opened: OpenDatabase): Check<boolean> {
+export async function* checkSchema(opened: OpenDatabase, used: { users: boolean; sessions: boolean }): Check<boolean> {
   try {
     await requireCurrentSchema(opened);
+    await requireTables(opened.database, used);
   } catch (error) {
     if (!(error instanceof Misconfiguration)) throw error;
     yield* faultsAsSaid(error, 'npx janua migrate');

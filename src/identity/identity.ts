@@ -78,7 +78,7 @@ export function createIdentity({ users, sessions, passwords, log, failureFloor =
     password: string,
     replaced: readonly Session[],
   ): Promise<StartedSession | undefined> {
-    const owner = { userId: account.user.id, passwordFingerprint: passwordFingerprint(account.passwordHash) };
+    const owner = { userId: account.user.id, passwordFingerprint: passwordFingerprint(account) };
     const session = await sessions.start(owner, replaced);
     const current = await users.findById(account.user.id).catch(async (error: unknown) => {
       // It could not be found out: then nobody gets this session (ASVS 2.3.3).
@@ -146,8 +146,8 @@ export function createIdentity({ users, sessions, passwords, log, failureFloor =
 }
 
 /** Whether an account may have a session that was started for it: not when it is disabled, or has got another password since. */
-const mayHave = (session: Session, { disabled, passwordHash }: Account) =>
-  !disabled && session.passwordFingerprint === passwordFingerprint(passwordHash);
+const mayHave = (session: Session, account: Account) =>
+  !account.disabled && session.passwordFingerprint === passwordFingerprint(account);
 
 /** Checked before any look-up or hashing, in characters and bytes (long input costs time; lone surrogates have no bytes). */
 function requireComplete(username: string, password: string): void {

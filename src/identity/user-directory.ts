@@ -28,6 +28,8 @@ export interface UserDirectory {
   replacePasswordHash(id: string, current: string, replacement: string): Promise<void>;
   /** All users, by name. */
   list(): AsyncIterable<ListedUser>;
+  /** Proves that users can be looked up. */
+  check(): Promise<void>;
 }
 
 /** What a new user is made of. */

@@ -338,3 +338,133 @@ test('by citext names are found by their index', async () => {
   assert.deepEqual(warnings, []);
   assert.equal((await directory.findByUsername('ann@example.com'))?.passwordHash, 'hash');
 });
+
+for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] as const) {
+  const table = tables[engine][0] as Table;
+  for (const [declaration, rule] of [
+    ['gone date', 'gone:2020-01-01'],
+    ['gone integer', 'gone:yes'],
+    ['gone integer', 'gone:1:2'],
+    ['gone decimal(5,2)', 'gone:1'],
+    ...(engine === 'MariaDB' ? [] : ([['gone boolean', 'gone:true']] as const)),
+  ] as const) {
+    test(`in ${engine} disabled=${rule} for ${declaration} could never be true, and is refused`, async () => {
+      await using opened = await openTable(engine, declare(table, `, ${declaration}`), table.after);
+      await assert.rejects(
+        openMappedDirectory(opened.opened, mappingOf(`${columns},disabled=${rule}`), quiet),
+        /gone is .* and never holds what disabled= asks for\. Of a boolean say 1 or 0/,
+      );
+    });
+  }
+}
+
+test("a name with letters that the column does not know is nobody's", async () => {
+  for (const charset of ['latin1', 'utf8mb3']) {
+    await using table = await openTable(
+      'MariaDB',
+      declare({ id: 'int primary key', email: `varchar(99) character set ${charset} unique` }),
+    );
+    await table.execute(
+      "insert into people (no, email, secret) values (1, 'josé@example.com', 'hash'), (2, '?@example.com', 'hash')",
+    );
+    const { directory } = await openMappedDirectory(table.opened, mappingOf(), quiet);
+    assert.equal((await directory.findByUsername('josé@example.com'))?.user.id, '1');
+    for (const name of ['日@example.com', '😀@example.com'])
+      assert.equal(await directory.findByUsername(name), undefined);
+  }
+});
+
+test('SQLite holds what it likes: a hash as bytes is read as text, and a key that is NULL keeps its owner out', async () => {
+  await using table = await openTable(
+    'SQLite',
+    declare({ id: 'text primary key', email: 'text collate nocase unique' }),
+  );
+  await table.execute(
+    "insert into people (no, email, secret) values ('a', 'ann@example.com', cast('hash' as blob)), (null, 'bob@example.com', 'hash')",
+  );
+  const { directory, samplePasswordHashes } = await openMappedDirectory(table.opened, mappingOf(), quiet);
+  assert.equal((await directory.findByUsername('ann@example.com'))?.passwordHash, 'hash');
+  assert.equal(await directory.findByUsername('bob@example.com'), undefined);
+  for (const hash of await samplePasswordHashes()) assert.equal(typeof hash, 'string');
+});
+
+test('a text key that no session can be for keeps its owner out', async () => {
+  await using table = await openTable(
+    'PostgreSQL',
+    declare({ id: 'text primary key', email: 'text unique' }),
+    'create unique index on people (lower(email))',
+  );
+  await table.execute(`insert into people (no, email, secret) values (repeat('x', 256), 'ann@example.com', 'hash')`);
+  const { directory } = await openMappedDirectory(table.opened, mappingOf(), quiet);
+  assert.equal(await directory.findByUsername('ann@example.com'), undefined);
+});
+
+test('the largest whole numbers are keys', async () => {
+  for (const [engine, id, key] of [
+    ['PostgreSQL', 'bigint primary key', '9223372036854775807'],
+    ['MariaDB', 'bigint unsigned primary key', '18446744073709551615'],
+  ] as const) {
+    const { email, after } = tables[engine][0] as Table;
+    await using table = await openTable(engine, declare({ id, email }), after);
+    await table.execute(`insert into people (no, email, secret) values (${key}, 'ann@example.com', 'hash')`);
+    const { directory } = await openMappedDirectory(table.opened, mappingOf(), quiet);
+    assert.equal((await directory.findByUsername('ann@example.com'))?.user.id, key);
+    assert.equal((await directory.findById(key))?.user.id, key);
+    assert.equal(await directory.findById('99999999999999999999'), undefined);
+  }
+});
+
+test('citext in a schema that is not searched is known to compare with case', async () => {
+  await using table = await openTable('PostgreSQL', 'create schema ext', 'create extension citext schema ext');
+  await table.execute(declare({ id: 'int primary key', email: 'ext.citext unique' }));
+  await table.execute("insert into people (no, email, secret) values (1, 'Bob@Example.com', 'hash')");
+  const { directory, warnings } = await openMappedDirectory(table.opened, mappingOf(), quiet);
+  assert.equal(warnings.length, 1);
+  assert.equal((await directory.findByUsername('bob@example.com'))?.user.id, '1');
+});
+
+test('an enum is no user name', async () => {
+  await using table = await openTable(
+    'PostgreSQL',
+    "create type mood as enum ('a', 'b')",
+    declare({ id: 'int primary key', email: 'mood unique' }),
+  );
+  await assert.rejects(openMappedDirectory(table.opened, mappingOf(), quiet), /email is mood\. A user name is a text/);
+});
+
+test('names that need quotes have them in the fix that is printed', async () => {
+  await using table = await openTable(
+    'PostgreSQL',
+    'create table "People Table" (no int primary key, "E-Mail" text, secret text)',
+  );
+  const mapping = parseMapping('People Table', 'id=no,username=E-Mail,password=secret');
+  assert.ok(mapping !== undefined);
+  await assert.rejects(
+    openMappedDirectory(table.opened, mapping, quiet),
+    /Fix: CREATE UNIQUE INDEX ON "People Table" \(lower\("E-Mail"\)\);/,
+  );
+  await table.execute('create unique index on "People Table" (lower("E-Mail"))');
+  await openMappedDirectory(table.opened, mapping, quiet);
+});
+
+test('an index over the folded name that is not unique does not keep twins away: they are looked for', async () => {
+  await using table = await openTable(
+    'PostgreSQL',
+    declare({ id: 'int primary key', email: 'text unique' }),
+    'create index on people (lower(email))',
+  );
+  await table.execute("insert into people (no, email) values (1, 'ann@example.com'), (2, 'Ann@example.com')");
+  await assert.rejects(openMappedDirectory(table.opened, mappingOf(), quiet), /differ by case alone/);
+});
+
+test('says when users can no longer be looked up', async () => {
+  await using table = await openTable(
+    'PostgreSQL',
+    declare({ id: 'int primary key', email: 'text unique' }),
+    'create unique index on people (lower(email))',
+  );
+  const { directory } = await openMappedDirectory(table.opened, mappingOf(), quiet);
+  await directory.check();
+  await table.execute('alter table people rename column secret to hash');
+  await assert.rejects(directory.check());
+});

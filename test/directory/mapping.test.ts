@@ -27,6 +27,10 @@ for (const [table, columns, line] of [
   ['people', 'id=a,username=b,password=', /each part is one of/],
   ['people', 'id=a,username=b,password=c,', /each part is one of/],
   ['people', 'id=a,username=b,password=c,disabled=:x', /disabled=COLUMN/],
+  ['people', 'id=a,username=b,password=c,disabled=x:', /disabled=COLUMN/],
+  ['people', 'id=a,username=b,password=c,disabled=x:!', /disabled=COLUMN/],
+  ['people', 'id=a,username=b,password=c,disabled=x:a||b', /disabled=COLUMN/],
+  ['people', 'id=a,username=b,password=c,disabled=x:|', /disabled=COLUMN/],
   ['a.b.c', 'id=a,username=b,password=c', /SCHEMA\.TABLE/],
 ] as const) {
   test(`${table} with ${columns} is refused`, () => {

@@ -51,6 +51,7 @@ function createRacing(change: (current: Account) => Account | undefined, fault?:
       },
       replacePasswordHash: async () => {},
       async *list() {},
+      async check() {},
     },
     sessions: createSessions({ store, idleTimeoutSeconds: 60, lifetimeSeconds: 60 }),
     passwords: {

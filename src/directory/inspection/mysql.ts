@@ -4,7 +4,8 @@ import type { ColumnKind, IndexDescription, TableDescription } from './table-des
 
 const kinds: readonly (readonly [RegExp, ColumnKind])[] = [
   [/int$/, 'integer'],
-  [/char$|text$|^enum$/, 'text'],
+  [/char$|text$/, 'text'],
+  [/^enum$/, 'enum'],
   [/^uuid$/, 'uuid'],
   [/^date|^timestamp/, 'time'],
 ];
@@ -36,7 +37,7 @@ export async function describeMysqlTable(
     from information_schema.columns where table_schema = ${table.place} and table_name = ${table.name}
     order by ordinal_position`.execute(database);
   return {
-    isTable: table.type === 'BASE TABLE',
+    isTable: table.type === 'BASE TABLE' || table.type === 'SYSTEM VERSIONED',
     columns: columns.rows.map(({ name: column, type, declared, nullable, maxlength, collation, generated }) => ({
       name: column,
       type: declared,

@@ -35,11 +35,12 @@ export async function describePostgresTable(
     type: string;
     base: string;
     isenum: boolean;
+    visible: boolean;
     nullable: boolean;
     typmod: number;
   }>`
     select a.attname::text as name, format_type(a.atttypid, a.atttypmod) as type, coalesce(b.typname, t.typname)::text as base,
-      t.typtype = 'e' as isenum, not a.attnotnull as nullable, a.atttypmod as typmod
+      t.typtype = 'e' as isenum, pg_type_is_visible(t.oid) as visible, not a.attnotnull as nullable, a.atttypmod as typmod
     from pg_attribute a join pg_type t on t.oid = a.atttypid left join pg_type b on b.oid = nullif(t.typbasetype, 0)
     where a.attrelid = ${table.oid} and a.attnum > 0 and not a.attisdropped order by a.attnum`.execute(database);
 
@@ -52,13 +53,14 @@ export async function describePostgresTable(
   return {
     // Ordinary and partitioned tables; neither views nor foreign tables, whose indexes are elsewhere.
     isTable: table.relkind === 'r' || table.relkind === 'p',
-    columns: columns.rows.map(({ name: column, type, base, isenum, nullable, typmod }) => ({
+    columns: columns.rows.map(({ name: column, type, base, isenum, visible, nullable, typmod }) => ({
       name: column,
       type,
-      kind: isenum ? 'text' : (kinds[base] ?? 'other'),
+      kind: isenum ? 'enum' : (kinds[base] ?? 'other'),
       nullable,
       maxLength: (base === 'varchar' || base === 'bpchar') && typmod > 0 ? typmod - 4 : undefined,
-      ignoresCase: base === 'citext',
+      // In a schema that is not searched its = is not found either, and plain texts are compared.
+      ignoresCase: base === 'citext' && visible,
     })),
     indexes: indexes.rows.flatMap(({ column, unique, definition }): IndexDescription[] => {
       if (column !== null) return [{ column, unique, form: 'plain' }];

@@ -1,5 +1,5 @@
 /** What can be done with a column, whatever the engine calls its type. */
-export type ColumnKind = 'integer' | 'text' | 'uuid' | 'boolean' | 'time' | 'other';
+export type ColumnKind = 'integer' | 'text' | 'enum' | 'uuid' | 'boolean' | 'time' | 'other';
 
 export interface ColumnDescription {
   readonly name: string;

@@ -1,0 +1,39 @@
+import { Misconfiguration } from '../misconfiguration.ts';
+import { Unavailable } from '../unavailable.ts';
+import type { Database } from './database.ts';
+import { sql } from './kysely.ts';
+import type { Tables } from './schema.ts';
+
+/** The columns that are read and written. */
+const columns = {
+  janua_users: ['id', 'username', 'password_hash', 'first_name', 'last_name', 'disabled', 'demo', 'created_at'],
+  janua_sessions: [
+    ...(['id', 'user_id', 'password_fingerprint', 'cookie_hash', 'token_hash'] as const),
+    ...(['created_at', 'last_seen_at', 'expires_at'] as const),
+  ],
+  janua_leases: ['name', 'expires_at'],
+  janua_keys: ['name', 'value'],
+} as const satisfies { [Table in Exclude<keyof Tables, 'janua_migrations'>]: readonly (keyof Tables[Table])[] };
+
+/**
+ * Looks whether our own tables are still as the migrations made them, as far as they are used.
+ * @throws {Misconfiguration} when one lacks something, or may not be read
+ */
+export async function requireTables(database: Database, used: { users: boolean; sessions: boolean }): Promise<void> {
+  const tables = [
+    'janua_keys' as const,
+    ...(used.users ? (['janua_users'] as const) : []),
+    ...(used.sessions ? (['janua_sessions', 'janua_leases'] as const) : []),
+  ];
+  for (const table of tables) {
+    try {
+      const list = sql.join(columns[table].map((column) => sql.ref(column)));
+      await sql`select ${list} from ${sql.table(table)} where 1 = 0`.execute(database);
+    } catch (error) {
+      if (error instanceof Unavailable || !(error instanceof Error)) throw error;
+      throw new Misconfiguration(
+        `DATABASE_URL: the table ${table} is not as Janua made it, or this account may not read it (${error.message}).`,
+      );
+    }
+  }
+}
