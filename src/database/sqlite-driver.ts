@@ -8,13 +8,7 @@ import { accessOf } from './access.ts';
 import { classify, isBusy } from './errors.ts';
 import type { Patience } from './server-driver.ts';
 
-/** The file opened twice: what is read never waits for what is written. In memory both are one. */
-export interface SqliteConnections {
-  readonly reader: DatabaseSync;
-  readonly writer: DatabaseSync;
-}
-
-/** A connection as Kysely holds it: the writer is its own from its first write on, until it is released. */
+/** A connection as Kysely holds it: writing is its own from its first write on, until it is released. */
 interface SqliteConnection extends DatabaseConnection {
   begin(): Promise<void>;
   release(): void;
@@ -27,15 +21,11 @@ const pauses = [1, 2, 5, 10, 20];
  * Kysely's driver for a SQLite file. Statements run on this thread, each for its own short time; waiting for another
  * process's write does not hold the thread up, and ends in time.
  */
-export function createSqliteDriver(
-  { reader, writer }: SqliteConnections,
-  patience: Patience,
-  watch: StoreWatch,
-): Driver {
-  const reading = createStatements(reader);
-  const writing = createStatements(writer);
-  const snapshot = createSharedSnapshot(reader);
+export function createSqliteDriver(database: DatabaseSync, patience: Patience, watch: StoreWatch): Driver {
+  const statements = createStatements(database);
+  const snapshot = createSharedSnapshot(database);
   const oneWriter = pLimit(1);
+  let inTransaction = false;
 
   /** Carries out what is asked, again and again while another process is in the way. */
   async function carryOut<T>(kind: AccessKind | 'lock', work: () => T): Promise<T> {
@@ -76,16 +66,18 @@ export function createSqliteDriver(
     return {
       async executeQuery<Row>({ sql, parameters }: { sql: string; parameters: readonly unknown[] }) {
         if (owns === undefined && sql.startsWith('select')) {
+          // Nobody sees what may yet be taken back.
+          while (inTransaction) await oneWriter(async () => {});
           return carryOut('read', () => {
             snapshot.begin();
-            return reading.run<Row>(sql, parameters);
+            return statements.run<Row>(sql, parameters);
           });
         }
         await own();
         return carryOut(accessOf(sql), () => {
           // What is read next must see what is written here.
           snapshot.end();
-          return writing.run<Row>(sql, parameters);
+          return statements.run<Row>(sql, parameters);
         });
       },
 
@@ -94,11 +86,13 @@ export function createSqliteDriver(
         // Whoever begins a transaction is going to write: taking the lock later could find the snapshot outdated.
         await carryOut('lock', () => {
           snapshot.end();
-          return writing.run('begin immediate', []);
+          return statements.run('begin immediate', []);
         });
+        inTransaction = true;
       },
 
       release() {
+        if (owns !== undefined) inTransaction = false;
         owns?.release();
         owns = undefined;
       },
@@ -122,13 +116,12 @@ export function createSqliteDriver(
     },
     async rollbackTransaction(connection) {
       // SQLite ends some failed transactions by itself, as with a full disk; why they failed is what matters.
-      if (writer.isTransaction) await run(connection, 'rollback');
+      if (database.isTransaction) await run(connection, 'rollback');
     },
     releaseConnection: async (connection) => (connection as SqliteConnection).release(),
     async destroy() {
       snapshot.end();
-      reader.close();
-      if (writer !== reader) writer.close();
+      database.close();
     },
   };
 }

@@ -7,7 +7,7 @@ import type { StoreWatch } from '../store-watch.ts';
 import { databaseUnavailable } from './errors.ts';
 import { SqliteAdapter, SqliteIntrospector, SqliteQueryCompiler } from './kysely.ts';
 import type { Patience } from './server-driver.ts';
-import { createSqliteDriver, type SqliteConnections } from './sqlite-driver.ts';
+import { createSqliteDriver } from './sqlite-driver.ts';
 
 /** How much of the file is read as memory, in bytes: with a million sessions a look-up else costs five system calls. */
 const mappedSize = 2 ** 31;
@@ -28,7 +28,7 @@ export function openSqlite(
 ): { dialect: Dialect; check(): Promise<void> } {
   if (mustExist && path !== ':memory:' && !existsSync(path))
     throw new Misconfiguration('DATABASE_URL: there is no such file yet. Run: npx janua migrate');
-  const connections = openFile(path);
+  const file = openFile(path);
   const opened = identityOf(path);
   const adapter = new SqliteAdapter();
   // SQLite's DDL is transactional, and the write lock that a transaction takes keeps two migrations apart.
@@ -36,7 +36,7 @@ export function openSqlite(
   return {
     dialect: {
       createAdapter: () => adapter,
-      createDriver: () => createSqliteDriver(connections, patience, watch),
+      createDriver: () => createSqliteDriver(file, patience, watch),
       createIntrospector: (db) => new SqliteIntrospector(db),
       createQueryCompiler: () => new SqliteQueryCompiler(),
     },
@@ -56,27 +56,21 @@ function identityOf(path: string): string | undefined {
   return stats && `${stats.dev}:${stats.ino}`;
 }
 
-function openFile(path: string): SqliteConnections {
+function openFile(path: string): DatabaseSync {
   try {
-    if (path === ':memory:') {
-      const database = openConnection(path);
-      return { reader: database, writer: database };
+    if (path !== ':memory:') {
+      makeFolder(dirname(path));
+      closeSync(openSync(path, 'a', 0o600));
     }
-    makeFolder(dirname(path));
-    closeSync(openSync(path, 'a', 0o600));
-    return { writer: openConnection(path), reader: openConnection(path) };
+    const database = new DatabaseSync(path, { timeout: openingTimeout });
+    database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA trusted_schema = OFF;');
+    // From here on nobody waits inside of SQLite, where the whole process would wait with them.
+    database.exec(`PRAGMA busy_timeout = 0; PRAGMA mmap_size = ${mappedSize};`);
+    return database;
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     throw new Misconfiguration(`DATABASE_URL: the file cannot be opened for writing (${reason}).`);
   }
-}
-
-function openConnection(path: string): DatabaseSync {
-  const database = new DatabaseSync(path, { timeout: openingTimeout });
-  database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA trusted_schema = OFF;');
-  // From here on nobody waits inside of SQLite, where the whole process would wait with them.
-  database.exec(`PRAGMA busy_timeout = 0; PRAGMA mmap_size = ${mappedSize};`);
-  return database;
 }
 
 /** One folder at a time: Node's own `recursive` never returns where folders cannot be made, as below /proc. */
