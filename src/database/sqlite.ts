@@ -9,8 +9,8 @@ import { SqliteAdapter, SqliteIntrospector, SqliteQueryCompiler } from './kysely
 import type { Patience } from './server-driver.ts';
 import { createSqliteDriver } from './sqlite-driver.ts';
 
-/** How much of the file is read as memory, in bytes: with a million sessions a look-up else costs five system calls. */
-const mappedSize = 2 ** 31;
+/** Most that is kept of the file in memory, in KiB: with a million sessions a look-up else costs five system calls. */
+const pageCache = 65_536;
 
 /** Milliseconds that the opening of a file waits for another process's. */
 const openingTimeout = 5000;
@@ -65,7 +65,7 @@ function openFile(path: string): DatabaseSync {
     const database = new DatabaseSync(path, { timeout: openingTimeout });
     database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA trusted_schema = OFF;');
     // From here on nobody waits inside of SQLite, where the whole process would wait with them.
-    database.exec(`PRAGMA busy_timeout = 0; PRAGMA mmap_size = ${mappedSize};`);
+    database.exec(`PRAGMA busy_timeout = 0; PRAGMA cache_size = -${pageCache};`);
     return database;
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
