@@ -168,7 +168,9 @@ function createServerAt(kind: Kind, place: Place, args: readonly string[], remov
     if (!obeyed) {
       const tree = signalTree(pid, 'SIGKILL');
       await ended;
-      while (running(tree).length > 0) await setTimeout(pollInterval);
+      // Bounded: the number of a process that is gone may be another's by now.
+      const deadline = performance.now() + endPatience;
+      while (running(tree).length > 0 && performance.now() < deadline) await setTimeout(pollInterval);
     }
     forget();
     return obeyed;
@@ -182,7 +184,8 @@ function createServerAt(kind: Kind, place: Place, args: readonly string[], remov
     const deadline = performance.now() + endPatience;
     while (running([pid]).length > 0 && performance.now() < deadline) sleep(pollInterval);
     const tree = signalTree(pid, 'SIGKILL');
-    while (running(tree).length > 0) sleep(pollInterval);
+    const killed = performance.now() + endPatience;
+    while (running(tree).length > 0 && performance.now() < killed) sleep(pollInterval);
   }
 
   return {
