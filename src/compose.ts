@@ -57,6 +57,8 @@ export interface Overrides {
   readonly demoUsers?: boolean;
   /** Whether `prepare` brings our own tables up to date. */
   readonly migrates?: boolean;
+  /** Whether people log in: then it is tried out how long the kinds of their hashes take. Commands need not wait for that. */
+  readonly takesLogins?: boolean;
   /** The clock, in milliseconds since 1970. */
   readonly now?: () => number;
   /** See `IdentityOptions`. */
@@ -213,7 +215,7 @@ async function prepare(
     const { openMappedDirectory } = await import('./directory/mapped-directory.ts');
     const mapped = await openMappedDirectory(opened, mapping, { rehashes, log });
     for (const warning of mapped.warnings) log.warn({ event: 'users_table' }, warning);
-    await passwords.calibrate(await mapped.samplePasswordHashes());
+    if (overrides.takesLogins ?? true) await passwords.calibrate(await mapped.samplePasswordHashes());
     return { users: mapped.directory, registry: undefined };
   }
 }

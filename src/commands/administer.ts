@@ -5,7 +5,7 @@ import type { Administration } from '../identity/administration.ts';
 /** Runs one administrative task on the configured stores and says in a line what was done. */
 export async function administer(task: (administration: Administration) => Promise<string>): Promise<void> {
   // The watch of the stores logs what the command's own last line says anyway.
-  const composition = await compose({ ...loadSettings(), LOG_LEVEL: 'silent' });
+  const composition = await compose({ ...loadSettings(), LOG_LEVEL: 'silent' }, { takesLogins: false });
   try {
     const { administration } = await composition.prepare();
     const text = await task(administration);
