@@ -9,6 +9,9 @@ export interface StoreWatch {
   succeeded(kind: AccessKind): void;
 }
 
+/** For whoever says by itself what went wrong. */
+export const unwatched: StoreWatch = { failed() {}, succeeded() {} };
+
 interface Log {
   error(details: object, message: string): void;
   info(details: object, message: string): void;

@@ -4,6 +4,7 @@ import { compose } from '../../src/compose.ts';
 import { loadSettings } from '../../src/config/load.ts';
 import { openDatabase } from '../../src/database/database.ts';
 import { sql } from '../../src/database/kysely.ts';
+import { unwatched } from '../../src/store-watch.ts';
 import type { Population, TableFile } from './population.ts';
 
 /** Longest that one step may take, in milliseconds. */
@@ -36,8 +37,7 @@ async function fillFile(path: string, files: readonly TableFile[]): Promise<void
 
 /** By its own program for that, from a file that it reads itself: nothing is faster. */
 async function fillServer(url: string, files: readonly TableFile[]): Promise<void> {
-  const watch = { failed() {}, succeeded() {} };
-  const opened = await openDatabase(url, { connections: 1, timeout: patience, watch });
+  const opened = await openDatabase(url, { connections: 1, timeout: patience, watch: unwatched });
   const { database, engine } = opened;
   try {
     for (const { table: name, columns, path } of files) {

@@ -3,6 +3,7 @@ import { parseArgs } from 'node:util';
 import { demoPassword, demoUsers } from '../../src/commands/demo-users.ts';
 import { openDatabase } from '../../src/database/database.ts';
 import { Misconfiguration } from '../../src/misconfiguration.ts';
+import { unwatched } from '../../src/store-watch.ts';
 import { Unavailable } from '../../src/unavailable.ts';
 import { fewestPeople, inventPeople, mostPeople } from './people.ts';
 import { createProgress } from './progress.ts';
@@ -34,8 +35,7 @@ async function main(): Promise<void> {
 
 /** Returns what to do next. */
 async function make(url: string, count: number): Promise<string> {
-  const watch = { failed() {}, succeeded() {} };
-  const opened = await openDatabase(url, { connections: 1, timeout: patience, watch });
+  const opened = await openDatabase(url, { connections: 1, timeout: patience, watch: unwatched });
   const progress = createProgress(count, process.stderr);
   try {
     await makeTable(opened, inventPeople(count), { signal: interruption.signal, onProgress: progress.advance });

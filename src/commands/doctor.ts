@@ -11,6 +11,7 @@ import { explain, type Stores } from '../doctor/store-fault.ts';
 import { checkUsers } from '../doctor/users-table.ts';
 import { createCookies } from '../http/cookies.ts';
 import { securityHeaders } from '../http/hooks/security-headers.ts';
+import { inTime } from '../in-time.ts';
 
 /** Of the time for a check, how much one step of a store may take: a step that is too late still says whose it was. */
 const stepShare = 0.9;
@@ -82,7 +83,7 @@ async function lookAtAll({ settings, faulty }: ReadSettings, look: Look): Promis
     await look('clock', checkClock(opened, redis));
   } finally {
     // What cannot be closed in time is of no use to anybody.
-    await inTime(closing.disposeAsync(), seconds).catch(() => {});
+    await inTime(closing.disposeAsync(), seconds * 1000).catch(() => {});
   }
 }
 
@@ -99,20 +100,10 @@ async function carryOut<Result>(
     }
   }
   try {
-    return { result: await inTime(run(), stores.STORE_TIMEOUT_SECONDS), found };
+    return { result: await inTime(run(), stores.STORE_TIMEOUT_SECONDS * 1000), found };
   } catch (error) {
     // A copy: a check that is too late may still find something.
     return { result: undefined, found: [...found, ...explain(error, stores)] };
-  }
-}
-
-async function inTime<T>(work: Promise<T>, seconds: number): Promise<T> {
-  const { promise, reject } = Promise.withResolvers<never>();
-  const timer = setTimeout(() => reject(new Error(`no answer within ${seconds} s`)), seconds * 1000);
-  try {
-    return await Promise.race([work, promise]);
-  } finally {
-    clearTimeout(timer);
   }
 }
 

@@ -2,6 +2,7 @@ import { loadSettings } from '../config/load.ts';
 import { openDatabase } from '../database/database.ts';
 import { loadBrowserKey } from '../database/keys.ts';
 import { migrate as migrateDatabase } from '../database/migrations.ts';
+import { unwatched } from '../store-watch.ts';
 
 /** Makes our own tables, or brings them up to date. What else is in the database is left alone. */
 export async function migrate(): Promise<void> {
@@ -9,7 +10,7 @@ export async function migrate(): Promise<void> {
   const opened = await openDatabase(settings.DATABASE_URL, {
     connections: 1,
     timeout: settings.STORE_TIMEOUT_SECONDS * 1000,
-    watch: { failed() {}, succeeded() {} },
+    watch: unwatched,
   });
   try {
     const done = await migrateDatabase(opened);

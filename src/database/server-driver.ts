@@ -1,4 +1,5 @@
 import type { DatabaseConnection, Driver, QueryResult } from 'kysely';
+import { inTime } from '../in-time.ts';
 import type { AccessKind, StoreWatch } from '../store-watch.ts';
 import { Unavailable } from '../unavailable.ts';
 import { accessOf } from './access.ts';
@@ -111,15 +112,5 @@ export function createServerDriver(pool: ServerPool, patience: Patience, watch: 
         throw new TypeError('nothing here streams');
       },
     };
-  }
-}
-
-async function inTime<T>(work: Promise<T>, milliseconds: number): Promise<T> {
-  const { promise, reject } = Promise.withResolvers<never>();
-  const timer = setTimeout(() => reject(new Error(`no answer within ${milliseconds / 1000} s`)), milliseconds);
-  try {
-    return await Promise.race([work, promise]);
-  } finally {
-    clearTimeout(timer);
   }
 }

@@ -120,15 +120,14 @@ function createMappedDirectory(
     async findByUsername(username) {
       // A collation may take more for equal than case: what counts is our own rule.
       const rows = (await findRowsByName(username)).filter((row) => canonicalUsername(row.username ?? '') === username);
-      if (rows.some(({ id: key }) => key === null || key.length > longestId))
+      if (!rows.every(hasUsableId))
         log.warn(
           { event: 'user_id_unusable' },
           `an id is NULL or longer than ${longestId} characters: that user cannot sign in`,
         );
       if (rows.length > 1) log.warn({ event: 'user_name_twice' }, 'two users have one name: neither can sign in');
       const [row] = rows;
-      const usable = row !== undefined && rows.length === 1 && row.id !== null && row.id.length <= longestId;
-      return usable ? toAccount(row, mapping) : undefined;
+      return row !== undefined && rows.length === 1 && hasUsableId(row) ? toAccount(row, mapping) : undefined;
     },
 
     async findById(value) {
@@ -160,6 +159,8 @@ function createMappedDirectory(
     },
   };
 }
+
+const hasUsableId = ({ id }: Row) => id !== null && id.length <= longestId;
 
 const asText = (engine: Engine, column: string) =>
   sql`cast(${sql.ref(column)} as ${sql.raw(engine === 'mysql' ? 'char' : 'text')})`;

@@ -4,6 +4,7 @@ import { sql } from '../database/kysely.ts';
 import { requireCurrentSchema } from '../database/migrations.ts';
 import { requireTables } from '../database/schema-check.ts';
 import { Misconfiguration } from '../misconfiguration.ts';
+import { unwatched } from '../store-watch.ts';
 import { type Check, faultsAsSaid, ok, warning } from './finding.ts';
 import { shownUrl } from './shown-url.ts';
 import { refuseUnprepared, sqlitePath } from './sqlite-file.ts';
@@ -30,7 +31,7 @@ export async function* checkDatabase(
     yield unprepared;
     return undefined;
   }
-  const opened = await openDatabase(url, { connections, timeout: patience, watch: { failed() {}, succeeded() {} } });
+  const opened = await openDatabase(url, { connections, timeout: patience, watch: unwatched });
   closing.defer(() => opened.database.destroy());
   const times: number[] = [];
   for (let count = 0; count <= roundTrips; count += 1) {

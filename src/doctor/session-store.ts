@@ -2,6 +2,7 @@ import type { Settings } from '../config/settings.ts';
 import type { OpenDatabase } from '../database/database.ts';
 import type { OpenRedis, RedisClient } from '../redis/redis.ts';
 import { createSqlSessionStore } from '../sessions/sql-store.ts';
+import { unwatched } from '../store-watch.ts';
 import { Unavailable } from '../unavailable.ts';
 import { type Check, type Finding, ok, warning, wrong } from './finding.ts';
 import { shownUrl } from './shown-url.ts';
@@ -26,7 +27,7 @@ export async function* checkRedis(
 ): Check<OpenRedis> {
   const { openRedis } = await import('../redis/redis.ts');
   const { createRedisSessionStore } = await import('../sessions/redis-store.ts');
-  const redis = openRedis(url, patience, { failed() {}, succeeded() {} });
+  const redis = openRedis(url, patience, unwatched);
   closing.defer(() => redis.close());
   await requireNumber(redis);
   const information = await readInformation(redis);

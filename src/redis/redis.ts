@@ -1,4 +1,5 @@
 import { Cluster, Redis, type RedisOptions } from 'ioredis';
+import { inTime, noAnswer } from '../in-time.ts';
 import type { StoreWatch } from '../store-watch.ts';
 import { Unavailable } from '../unavailable.ts';
 import { parseRedisUrl, type RedisAddress } from './redis-url.ts';
@@ -72,6 +73,7 @@ export function openRedis(url: string, timeout: number, watch: StoreWatch): Open
         });
         await first;
         if (client.status !== 'ready') throw new Error('there is no connection');
+        // A cluster's commands have a time of their own only when it is known which node they are for.
         const result = await inTime(work(client), timeout);
         lastFault = undefined;
         watch.succeeded('write');
@@ -143,16 +145,3 @@ function withTls({ tls, sentinels }: RedisOptions): Pick<RedisOptions, 'sentinel
   if (tls === undefined) return {};
   return sentinels ? { sentinelTLS: tls } : { Connector: TlsConnector };
 }
-
-/** A cluster's commands have a time of their own only when it is known which node they are for. */
-async function inTime<T>(work: Promise<T>, milliseconds: number): Promise<T> {
-  const { promise, reject } = Promise.withResolvers<never>();
-  const timer = setTimeout(() => reject(noAnswer(milliseconds)), milliseconds);
-  try {
-    return await Promise.race([work, promise]);
-  } finally {
-    clearTimeout(timer);
-  }
-}
-
-const noAnswer = (milliseconds: number) => new Error(`no answer within ${milliseconds / 1000} s`);

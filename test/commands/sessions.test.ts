@@ -12,18 +12,32 @@ const choices: readonly StoreChoice[] = [
   { users: 'MariaDB', sessions: 'Redis' },
 ];
 
+/** A folder and stores in which the tables are made. */
+async function openPlace(choice: StoreChoice) {
+  const workplace = await createWorkplace();
+  const stores = await openStores(choice);
+  const file = choice.users === 'SQLite' ? { DATABASE_URL: 'sqlite:./janua.db' } : {};
+  const env = { ...stores.settings, ...file } as Record<string, string>;
+  const run = (args: string[], input = '') => workplace.run(args, { env, input });
+  await run(['migrate']);
+  return {
+    run,
+    serve: () => workplace.start(['serve'], env),
+    async [Symbol.asyncDispose]() {
+      await workplace[Symbol.asyncDispose]();
+      await stores.drop();
+    },
+  };
+}
+
 for (const choice of choices) {
   describe(`the sessions of a user, in ${choice.users} and ${choice.sessions}`, () => {
     test('are listed, ended one by one and all at once', async () => {
-      await using workplace = await createWorkplace();
-      const stores = await openStores(choice);
-      const file = choice.users === 'SQLite' ? { DATABASE_URL: 'sqlite:./janua.db' } : {};
-      const env = { ...stores.settings, ...file } as Record<string, string>;
-      const run = (args: string[], input = '') => workplace.run(args, { env, input });
-      await run(['migrate']);
+      await using place = await openPlace(choice);
+      const { run } = place;
       for (const name of ['ann', 'bob'])
         await run(['users', 'add', `${name}@example.com`, '--first-name', 'A', '--last-name', 'B'], secret);
-      const server = await workplace.start(['serve'], env);
+      const server = await place.serve();
 
       async function logIn(name: string): Promise<string> {
         const body = new URLSearchParams({ username: `${name}@example.com`, password: secret });
@@ -81,18 +95,13 @@ for (const choice of choices) {
       const unknown = await run(['sessions', 'list', 'nobody@example.com']);
       assert.deepEqual([unknown.code, unknown.stderr], [1, 'There is no user of that name.\n']);
       await server.stop();
-      await stores.drop();
     });
 
     test('end when the user is disabled, gets another password, or is removed', async () => {
-      await using workplace = await createWorkplace();
-      const stores = await openStores(choice);
-      const file = choice.users === 'SQLite' ? { DATABASE_URL: 'sqlite:./janua.db' } : {};
-      const env = { ...stores.settings, ...file } as Record<string, string>;
-      const run = (args: string[], input = '') => workplace.run(args, { env, input });
-      await run(['migrate']);
+      await using place = await openPlace(choice);
+      const { run } = place;
       await run(['users', 'add', 'ann@example.com', '--first-name', 'A', '--last-name', 'B'], secret);
-      const server = await workplace.start(['serve'], env);
+      const server = await place.serve();
       const statusOf = async (token: string) =>
         (await fetch(`${server.url}/api/me`, { headers: { authorization: `Bearer ${token}` } })).status;
 
@@ -113,7 +122,6 @@ for (const choice of choices) {
         }
       }
       await server.stop();
-      await stores.drop();
     });
   });
 }

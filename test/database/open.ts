@@ -1,13 +1,13 @@
 import { type OpenDatabase, openDatabase } from '../../src/database/database.ts';
 import { migrate } from '../../src/database/migrations.ts';
+import { unwatched } from '../../src/store-watch.ts';
 import { openUserDatabase, type UserEngine } from '../stores.ts';
 
 export type TestDatabase = OpenDatabase & AsyncDisposable;
 
 /** Opens a database as it is, and closes it with its scope. Nobody watches it. */
 export async function openTestDatabase(url: string, timeout = 3000): Promise<TestDatabase> {
-  const watch = { failed() {}, succeeded() {} };
-  const opened = await openDatabase(url, { connections: 10, timeout, watch });
+  const opened = await openDatabase(url, { connections: 10, timeout, watch: unwatched });
   return { ...opened, [Symbol.asyncDispose]: () => opened.database.destroy() };
 }
 

@@ -3,11 +3,10 @@ import { test } from 'node:test';
 import { Misconfiguration } from '../../src/misconfiguration.ts';
 import { openRedis } from '../../src/redis/redis.ts';
 import { parseRedisUrl } from '../../src/redis/redis-url.ts';
+import { unwatched } from '../../src/store-watch.ts';
 import { Unavailable } from '../../src/unavailable.ts';
 import { connectOnce, startRedis } from '../servers/redis.ts';
 import { sharedServers } from '../servers/shared.ts';
-
-const nobody = { failed() {}, succeeded() {} };
 
 const node = { host: 'cache', port: 6379 };
 
@@ -87,7 +86,7 @@ for (const url of [
 }
 
 test('a number that the server does not have is not another one', async () => {
-  const redis = openRedis(`${new URL('/99999', await sharedServers.redis())}`, 1000, nobody);
+  const redis = openRedis(`${new URL('/99999', await sharedServers.redis())}`, 1000, unwatched);
   for (let attempt = 0; attempt < 2; attempt += 1) {
     await assert.rejects(
       redis.use((client) => client.set('a', 'b')),
@@ -107,7 +106,7 @@ test('a wrong password is said', async () => {
     ['wrong', /WRONGPASS/],
     ['right', undefined],
   ] as const) {
-    const redis = openRedis(url(password), 1000, nobody);
+    const redis = openRedis(url(password), 1000, unwatched);
     const asked = redis.use((client) => client.get('a'));
     if (expected === undefined) assert.equal(await asked, null);
     else await assert.rejects(asked, (error) => error instanceof Unavailable && expected.test(String(error.cause)));

@@ -7,14 +7,13 @@ import { setTimeout } from 'node:timers/promises';
 import { getCACertificates, setDefaultCACertificates } from 'node:tls';
 import { openRedis } from '../../src/redis/redis.ts';
 import { createRedisSessionStore } from '../../src/sessions/redis-store.ts';
+import { unwatched } from '../../src/store-watch.ts';
 import { createMigratedWorkplace, type Finished, type Workplace } from '../commands/janua-command.ts';
 import { type Certificate, createCertificate } from '../servers/certificate.ts';
 import { connectOnce, startRedis } from '../servers/redis.ts';
 import { type RedisCluster, startRedisCluster } from '../servers/redis-cluster.ts';
 import type { ThrowAwayServer } from '../servers/throw-away-server.ts';
 import { type OpenStore, testSessionStore } from '../sessions/store-contract.ts';
-
-const nobody = { failed() {}, succeeded() {} };
 
 let folder: string;
 let right: Certificate;
@@ -125,7 +124,7 @@ test('`janua doctor` says that a certificate is not trusted, and what to do', as
 test('a connection that is closed amid its handshake ends nothing else', async () => {
   for (const url of [`rediss://127.0.0.1:${tlsPort}`, `rediss+cluster://127.0.0.1:${clusterPort}`]) {
     for (let milliseconds = 0; milliseconds < 12; milliseconds += 1) {
-      const opened = Array.from({ length: 5 }, () => openRedis(url, 1000, nobody));
+      const opened = Array.from({ length: 5 }, () => openRedis(url, 1000, unwatched));
       const asked = opened.map((redis) => redis.use((client) => client.get('a')));
       Promise.allSettled(asked);
       await setTimeout(milliseconds);
@@ -142,7 +141,7 @@ describe('with a certificate that this process trusts', () => {
   after(() => setDefaultCACertificates(trusted));
 
   function openStore(url: string, flush: () => Promise<unknown>): OpenStore {
-    const redis = openRedis(url, 3000, nobody);
+    const redis = openRedis(url, 3000, unwatched);
     return {
       store: createRedisSessionStore(redis),
       async [Symbol.asyncDispose]() {

@@ -1,5 +1,6 @@
 import { openRedis } from '../../src/redis/redis.ts';
 import { createRedisSessionStore } from '../../src/sessions/redis-store.ts';
+import { unwatched } from '../../src/store-watch.ts';
 import { createRedisDatabase } from '../servers/shared.ts';
 import { testSessionStore } from './store-contract.ts';
 
@@ -7,7 +8,7 @@ testSessionStore(
   'Redis',
   async () => {
     const { url, drop } = await createRedisDatabase();
-    const redis = openRedis(url, 3000, { failed() {}, succeeded() {} });
+    const redis = openRedis(url, 3000, unwatched);
     return {
       store: createRedisSessionStore(redis),
       async [Symbol.asyncDispose]() {

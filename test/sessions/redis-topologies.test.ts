@@ -4,6 +4,7 @@ import { setTimeout } from 'node:timers/promises';
 import { openRedis } from '../../src/redis/redis.ts';
 import { createRedisSessionStore } from '../../src/sessions/redis-store.ts';
 import type { SessionRecord, SessionStore } from '../../src/sessions/store.ts';
+import { unwatched } from '../../src/store-watch.ts';
 import { Unavailable } from '../../src/unavailable.ts';
 import { connectOnce, findRedis, startRedis } from '../servers/redis.ts';
 import { type RedisCluster, startRedisCluster } from '../servers/redis-cluster.ts';
@@ -19,7 +20,7 @@ const slack = 500;
 const recovery = 20_000;
 
 function openStore(url: string, clean: () => Promise<unknown> = async () => {}): OpenStore {
-  const redis = openRedis(url, timeout, { failed() {}, succeeded() {} });
+  const redis = openRedis(url, timeout, unwatched);
   return {
     store: createRedisSessionStore(redis),
     async [Symbol.asyncDispose]() {
