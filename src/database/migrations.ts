@@ -63,6 +63,33 @@ function migrationsFor(engine: Engine): Migrations {
         await finish(leases).execute();
       },
     },
+    '0003-throttle-and-audit': {
+      async up(db: Kysely<unknown>) {
+        await db.schema.dropTable('janua_failures').ifExists().execute();
+        const failures = db.schema
+          .createTable('janua_failures')
+          // A user's id may have 255 characters, and the key says more than that.
+          .addColumn('key', 'varchar(400)', (column) => column.primaryKey())
+          .addColumn('count', 'integer', (column) => column.notNull())
+          .addColumn('last_at', 'bigint', (column) => column.notNull())
+          .addColumn('expires_at', 'bigint');
+        await finish(failures).execute();
+        await db.schema.createIndex('janua_failures_expires_at').on('janua_failures').column('expires_at').execute();
+
+        await db.schema.dropTable('janua_audit').ifExists().execute();
+        const audit = db.schema
+          .createTable('janua_audit')
+          .addColumn('id', 'varchar(36)', (column) => column.primaryKey())
+          .addColumn('at', 'bigint', (column) => column.notNull())
+          .addColumn('kind', 'varchar(40)', (column) => column.notNull())
+          .addColumn('request_id', 'varchar(64)')
+          .addColumn('user_id', 'varchar(255)')
+          .addColumn('event', 'text', (column) => column.notNull());
+        await finish(audit).execute();
+        for (const column of ['at', 'request_id', 'user_id'])
+          await db.schema.createIndex(`janua_audit_${column}`).on('janua_audit').column(column).execute();
+      },
+    },
   };
 }
 

@@ -42,11 +42,33 @@ export interface LeasesTable {
   expires_at: Time;
 }
 
+/** What the throttle has counted. */
+export interface FailuresTable {
+  key: string;
+  count: number;
+  last_at: Time;
+  /** Null where it is never forgotten by itself. */
+  expires_at: Time | null;
+}
+
+export interface AuditTable {
+  /** In order of time. */
+  id: string;
+  at: Time;
+  kind: string;
+  request_id: string | null;
+  user_id: string | null;
+  /** The whole event, as JSON. */
+  event: string;
+}
+
 /** Our own tables. Their names carry a prefix, since they may stand beside a team's own. */
 export interface Tables {
   janua_users: UsersTable;
   janua_sessions: SessionsTable;
   janua_keys: KeysTable;
   janua_leases: LeasesTable;
+  janua_failures: FailuresTable;
+  janua_audit: AuditTable;
   janua_migrations: { name: string };
 }
