@@ -1,6 +1,7 @@
 import { accessSync, constants, statSync } from 'node:fs';
 import { Ajv } from 'ajv';
 import { Misconfiguration } from '../misconfiguration.ts';
+import { parseNetwork } from './networks.ts';
 import { isLoopbackHost, originOf } from './origin.ts';
 import { type SettingSchema, type Settings, settingsSchema } from './settings.ts';
 
@@ -51,6 +52,9 @@ function furtherFaults(settings: Partial<Settings>): string[] {
   if (settings.CORS_ORIGINS?.some((origin) => originOf(origin) === undefined)) {
     faults.push('CORS_ORIGINS must be origins without a path, separated by commas, such as https://app.example.com.');
   }
+  if (settings.TRUSTED_PROXIES?.some((network) => parseNetwork(network) === undefined)) {
+    faults.push('TRUSTED_PROXIES must be addresses or networks, separated by commas, such as 127.0.0.1, 10.0.0.0/8.');
+  }
   if (settings.THEME_FILE !== undefined && !isReadableFile(settings.THEME_FILE)) {
     faults.push('THEME_FILE: the file cannot be read.');
   }
@@ -70,6 +74,11 @@ function demoFaults(settings: Settings): string[] {
 function serveFaults(settings: Settings): string[] {
   const faults: string[] = [];
   const hostname = settings.PUBLIC_URL === undefined ? undefined : new URL(settings.PUBLIC_URL).hostname;
+  if (settings.THROTTLE === 'off' && !(isLoopbackHost(settings.HOST) && isLoopbackHost(hostname ?? 'localhost'))) {
+    faults.push(
+      'THROTTLE=off lets anybody guess passwords as fast as they can, and is for this machine alone. Unset it.',
+    );
+  }
   const plain = settings.PUBLIC_URL?.startsWith('http:') && !isLoopbackHost(hostname ?? '');
   if (!isLoopbackHost(settings.HOST)) {
     if (settings.PUBLIC_URL === undefined)

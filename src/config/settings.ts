@@ -72,6 +72,26 @@ export const settingsSchema = {
       description:
         'Store a password anew, with argon2id, when its owner signs in and the stored hash is weaker. `off` where other programs read the same column.',
     },
+    THROTTLE: {
+      enum: ['on', 'memory', 'off'],
+      default: 'on',
+      description:
+        'Slow down whoever guesses passwords. `on` counts failures where the sessions are kept, for all processes; `memory` in this process, until it ends; `off` serves measurements, on this machine alone.',
+    },
+    TRUSTED_PROXIES: {
+      type: 'array',
+      items: { type: 'string' },
+      default: [],
+      description:
+        'Addresses of your proxies, as `127.0.0.1` or `10.0.0.0/8`, separated by commas. Only what they say in `X-Forwarded-For` counts.',
+    },
+    AUDIT_RETENTION_DAYS: {
+      type: 'integer',
+      default: 90,
+      minimum: 1,
+      maximum: 3650,
+      description: 'How long events are kept for `janua audit`.',
+    },
     APP_NAME: {
       type: 'string',
       default: 'Janua',

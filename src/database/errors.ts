@@ -35,6 +35,12 @@ export function isUnrepresentable(error: unknown): boolean {
   return error.errno === 1267 || error.errno === 1270 || error.errno === 1271 || error.code === '22P05';
 }
 
+/** The server gave a transaction up in favour of another (SQLSTATE class 40), and it may be tried again. */
+export function isGivenUp(error: unknown): boolean {
+  const cause = error instanceof Unavailable ? error.cause : error;
+  return isDatabaseError(cause) && /^40/.test(String(cause.sqlState ?? cause.code));
+}
+
 export function isMissingTable(error: unknown): boolean {
   if (!isDatabaseError(error)) return false;
   const missingInSqlite = error.errcode === 1 && /^no such table/.test(String((error as Error).message));

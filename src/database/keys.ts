@@ -2,12 +2,14 @@ import { randomBytes } from 'node:crypto';
 import type { Database } from './database.ts';
 import { isDuplicate } from './errors.ts';
 
+/** What the server makes keys for: signing the `browser` cookie, and digests of names in the audit. */
+export const keyNames = ['browser-cookie', 'audit-names'] as const;
+
 /**
- * The key that signs the `browser` cookie: 32 random bytes, made once and kept in the database, so that every process has
- * the same and no operator has to choose one (ASVS 11.2.3, 13.3.1).
+ * The key of that name: 32 random bytes, made once and kept in the database, so that every process has the same and no
+ * operator has to choose one (ASVS 11.2.3, 13.3.1).
  */
-export async function loadBrowserKey(database: Database): Promise<Buffer> {
-  const name = 'browser-cookie';
+export async function loadKey(database: Database, name: (typeof keyNames)[number]): Promise<Buffer> {
   const find = () => database.selectFrom('janua_keys').select('value').where('name', '=', name);
   const stored = await find().executeTakeFirst();
   if (stored !== undefined) return Buffer.from(stored.value, 'base64url');

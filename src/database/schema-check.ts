@@ -13,6 +13,8 @@ const columns = {
   ],
   janua_leases: ['name', 'expires_at'],
   janua_keys: ['name', 'value'],
+  janua_failures: ['key', 'count', 'last_at', 'expires_at'],
+  janua_audit: ['id', 'at', 'kind', 'request_id', 'user_id', 'event'],
 } as const satisfies { [Table in Exclude<keyof Tables, 'janua_migrations'>]: readonly (keyof Tables[Table])[] };
 
 /**
@@ -21,9 +23,10 @@ const columns = {
  */
 export async function requireTables(database: Database, used: { users: boolean; sessions: boolean }): Promise<void> {
   const tables = [
-    'janua_keys' as const,
+    ...(['janua_keys', 'janua_leases', 'janua_audit'] as const),
     ...(used.users ? (['janua_users'] as const) : []),
-    ...(used.sessions ? (['janua_sessions', 'janua_leases'] as const) : []),
+    // What the throttle counts is kept where the sessions are.
+    ...(used.sessions ? (['janua_sessions', 'janua_failures'] as const) : []),
   ];
   for (const table of tables) {
     try {

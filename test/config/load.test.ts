@@ -5,7 +5,7 @@ import { Misconfiguration } from '../../src/misconfiguration.ts';
 
 const load = (environment: Record<string, string>) => loadSettings({}, environment);
 
-test('without any environment there are defaults', () => {
+test('without any environment there are defaults [V12.3.3]', () => {
   const settings = load({});
   assert.equal(settings.HOST, '127.0.0.1');
   assert.equal(settings.PORT, 5000);
@@ -52,7 +52,7 @@ describe('a wrong value is named without being shown', () => {
   }
 });
 
-describe('exposure', () => {
+describe('exposure [S112 V12.2.1]', () => {
   const faultsOf = (environment: Record<string, string>, mode: 'demo' | 'serve') => {
     try {
       requireSafeExposure(load(environment), mode);

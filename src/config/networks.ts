@@ -1,0 +1,31 @@
+import ipaddr from 'ipaddr.js';
+
+type Address = ipaddr.IPv4 | ipaddr.IPv6;
+
+/** The addresses whose first bits are those of one. */
+interface Network {
+  readonly address: Address;
+  readonly bits: number;
+}
+
+/** Reads one address, or a network as `10.0.0.0/8`; undefined where it is neither. */
+export function parseNetwork(text: string): Network | undefined {
+  const [, address = '', length] = /^([\da-f.:]+)(?:\/(\d{1,3}))?$/i.exec(text) ?? [];
+  if (!ipaddr.IPv6.isValid(address) && !ipaddr.IPv4.isValidFourPartDecimal(address)) return undefined;
+  const written = ipaddr.parse(address);
+  const longest = written.kind() === 'ipv4' ? 32 : 128;
+  const bits = length === undefined ? longest : Number(length);
+  if (bits > longest) return undefined;
+  const isMapped = written instanceof ipaddr.IPv6 && written.isIPv4MappedAddress();
+  if (!isMapped) return { address: written, bits };
+  return bits < 96 ? undefined : { address: written.toIPv4Address(), bits: bits - 96 };
+}
+
+/** @param networks as `parseNetwork` takes them */
+export function createNetworkCheck(networks: readonly string[]): (address: Address) => boolean {
+  const parsed = networks.map(parseNetwork).filter((network) => network !== undefined);
+  return (address) =>
+    parsed.some(
+      (network) => address.kind() === network.address.kind() && address.match(network.address as never, network.bits),
+    );
+}

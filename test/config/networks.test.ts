@@ -1,0 +1,42 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import ipaddr from 'ipaddr.js';
+import { createNetworkCheck, parseNetwork } from '../../src/config/networks.ts';
+
+describe('an address or a network', () => {
+  for (const text of ['127.0.0.1', '10.0.0.0/8', '0.0.0.0/0', '::1', 'fd00::/8', '::ffff:10.0.0.0/104', '1.2.3.4/32'])
+    test(`${text} is one`, () => assert.ok(parseNetwork(text)));
+  for (const text of [
+    '',
+    'localhost',
+    '10.0.0/8',
+    '10.0.0.0/33',
+    '::1/129',
+    '10.0.0.0/',
+    '/8',
+    '10.0.0.0/8/8',
+    '010.0.0.1',
+    '::ffff:10.0.0.0/8',
+    'fe80::1%eth0',
+    '10.0.0.0/-1',
+    '1',
+    '*',
+  ])
+    test(`${text || 'nothing'} is none`, () => assert.equal(parseNetwork(text), undefined));
+});
+
+describe('what is within one', () => {
+  for (const [address, network, within] of [
+    ['127.0.0.1', '127.0.0.1', true],
+    ['127.0.0.2', '127.0.0.1', false],
+    ['10.255.0.1', '10.0.0.0/8', true],
+    ['11.0.0.1', '10.0.0.0/8', false],
+    ['10.1.1.1', '::ffff:10.0.0.0/104', true],
+    ['fd12::1', 'fd00::/8', true],
+    ['fe12::1', 'fd00::/8', false],
+    ['::1', '0.0.0.0/0', false],
+  ] as const)
+    test(`${address} and ${network}`, () => {
+      assert.equal(createNetworkCheck([network])(ipaddr.parse(address)), within);
+    });
+});
