@@ -1,4 +1,9 @@
+import { setImmediate } from 'node:timers/promises';
 import type { KeyTrace } from '../audit/event.ts';
+import { type AttemptKey, keysOf, type ParsedKey, parseKey, strangersKeys } from './keys.ts';
+import { isStopped, remainingWait, waitAfter, withoutFailure } from './policy.ts';
+import type { CountedKey, FailureRecord, FailureStore, FoundKey, Revision } from './store.ts';
+import { createTurns } from './turns.ts';
 
 /** Whose attempt it is to give a password. */
 export interface Attempt {
@@ -30,14 +35,19 @@ export interface ListedKey {
   readonly userId?: string;
   readonly nameDigest?: string;
   readonly address?: string;
+  /** Of an account's: when the user's is another by now, this counts no longer. */
+  readonly passwordFingerprint?: string;
   readonly failures: number;
   readonly lastFailureAt: Date;
-  /** When the next attempt passes; undefined where it would now. */
+  /** When the next attempt passes; undefined where it would now, and where it is stopped. */
   readonly waitsUntil?: Date;
   readonly stopped: boolean;
 }
 
-export type Lifted = { readonly userId: string | undefined; readonly nameDigest: string } | { readonly address: string } | 'all';
+export type Lifted =
+  | { readonly userId: string | undefined; readonly nameDigest: string }
+  | { readonly address: string }
+  | 'all';
 
 /** Slows down whoever guesses passwords: counts failures only, and says who may try again, and when. */
 export interface Throttle {
@@ -55,4 +65,148 @@ export interface Throttle {
   lift(whose: Lifted): Promise<number>;
   /** Removes what is left of keys that are forgotten, in small batches. */
   removeExpired(): Promise<void>;
+}
+
+export interface ThrottleOptions {
+  readonly store: FailureStore;
+  /** Milliseconds since 1970. */
+  readonly now?: () => number;
+  /** Attempts that may wait for their turn in this process. */
+  readonly waiting?: number;
+}
+
+/** Keys that are forgotten, or removed, in one go. */
+const batch = 500;
+
+/**
+ * The throttle (ASVS 6.3.1, 6.1.1; NIST SP 800-63B-4 3.2.2). An attempt is a failure until it has succeeded, so that those with the
+ * right password would make each other wait when many come at once: of each account and address only a few are under way, and the
+ * others wait for their turn, in which they are counted.
+ */
+export function createThrottle({ store, now = Date.now, waiting = 100 }: ThrottleOptions): Throttle {
+  const turns = createTurns(waiting);
+
+  async function attemptInTurn<T extends { readonly succeeded: boolean }>(
+    attempt: Attempt,
+    keys: readonly AttemptKey[],
+    check: () => Promise<T>,
+  ): Promise<Throttled<T>> {
+    const time = now();
+    const counting = await store.count(keys, time);
+    const trace = keys.map(({ kind }, index) => traceOf(kind, counting.keys[index], time));
+    if (!counting.counted) {
+      return { passed: false, retryAfterSeconds: Math.max(...trace.map(({ waitSeconds }) => waitSeconds)), trace };
+    }
+    const counted = counting.keys;
+    let result: T;
+    try {
+      result = await check();
+    } catch (error) {
+      // What kept the check from its work is what matters. If the store is away too, its watch says so, and the failure stays.
+      await store.revise(counted.map(takeBack)).catch(() => {});
+      throw error;
+    }
+    if (result.succeeded) await store.revise(afterSuccess(attempt, counted));
+    const stops = !result.succeeded && counted.some(({ policy, after }) => isStopped(policy, after.count));
+    return { passed: true, result, trace, stops };
+  }
+
+  /** Forgets keys for which something holds, in batches, and gives how many. */
+  async function forgetWhere(isMeant: (key: string) => boolean): Promise<number> {
+    let count = 0;
+    let keys: string[] = [];
+    for await (const { key } of store.list()) {
+      if (isMeant(key)) keys.push(key);
+      if (keys.length < batch) continue;
+      count += await store.forget(keys);
+      keys = [];
+    }
+    return count + (await store.forget(keys));
+  }
+
+  return {
+    async attempt(attempt, check) {
+      const keys = keysOf(attempt);
+      return turns.take(placesOf(keys), () => attemptInTurn(attempt, keys, check));
+    },
+
+    async *list() {
+      const time = now();
+      for await (const record of store.list()) {
+        const parsed = parseKey(record.key);
+        if (parsed !== undefined && (record.expiresAt ?? time) >= time) yield toListed(record, parsed, time);
+      }
+    },
+
+    lift: (whose) =>
+      forgetWhere((key) => {
+        if (whose === 'all') return true;
+        const parsed = parseKey(key);
+        if (parsed === undefined) return false;
+        if ('address' in whose) return parsed.address === whose.address;
+        return (
+          parsed.nameDigest === whose.nameDigest || (parsed.userId !== undefined && parsed.userId === whose.userId)
+        );
+      }),
+
+    async removeExpired() {
+      // Requests go first: between two batches everything else has its turn.
+      while ((await store.removeExpired(now(), batch)) === batch) await setImmediate();
+    },
+  };
+}
+
+/**
+ * Where an attempt has to have its turn: first the address's, so that one that sends many at once holds up its own before it comes in
+ * the way of the account's owner.
+ */
+function placesOf(keys: readonly AttemptKey[]) {
+  const [first] = keys;
+  const places = [...keys.filter(({ kind }) => kind === 'address'), ...(first === undefined ? [] : [first])];
+  return places.map(({ key, policy }) => ({ key, atOnce: policy.atOnce }));
+}
+
+/**
+ * What a success does. It ends what was counted against the account, its name, the pair and the browser, which count failures in a row;
+ * a stop that came about meanwhile stays. The address's failures stay too, but for this attempt, which was none: else whoever has an
+ * account of their own could clear them between two guesses at those of others.
+ */
+function afterSuccess(attempt: Attempt, counted: readonly CountedKey[]): readonly Revision[] {
+  const own = new Map(counted.map((key) => [key.key, key]));
+  const keys = new Map([...strangersKeys(attempt), ...keysOf(attempt)].map((key) => [key.key, key]));
+  return [...keys.values()]
+    .filter(({ key, kind }) => kind !== 'address' || own.has(key))
+    .map(({ key, kind, policy }) => ({
+      key,
+      policy,
+      revise(tally) {
+        const countedHere = own.get(key);
+        const left = countedHere === undefined ? tally : withoutFailure(countedHere, tally);
+        return left !== undefined && (kind === 'address' || isStopped(policy, left.count)) ? left : undefined;
+      },
+    }));
+}
+
+function traceOf(kind: KeyTrace['kind'], found: FoundKey | undefined, time: number): KeyTrace {
+  if (found === undefined) throw new TypeError('a store answers for every key');
+  const { policy, before } = found;
+  const failures = before?.count ?? 0;
+  return { kind, failures, waitSeconds: remainingWait(policy, before, time), stopped: isStopped(policy, failures) };
+}
+
+const takeBack = (counted: CountedKey): Revision => ({ ...counted, revise: (tally) => withoutFailure(counted, tally) });
+
+function toListed(record: FailureRecord, { policy, ...parsed }: ParsedKey, time: number): ListedKey {
+  const { count, lastAt, expiresAt } = record;
+  // A name that leads to an account has no stop of its own: then it is forgotten some day.
+  const stopped = expiresAt === undefined && isStopped(policy, count);
+  const { stopsAt: _, ...withoutStop } = policy;
+  const waitsUntil = lastAt + waitAfter(withoutStop, count) * 1000;
+  return {
+    ...parsed,
+    failures: count,
+    lastFailureAt: new Date(lastAt),
+    ...(!stopped && waitsUntil > time && { waitsUntil: new Date(waitsUntil) }),
+    stopped,
+  };
 }

@@ -1,0 +1,122 @@
+import type { AuditEvent } from '../audit/event.ts';
+import type { Services } from '../compose.ts';
+import { loadSettings } from '../config/load.ts';
+import { createFindClient } from '../http/client-address.ts';
+import { passwordFingerprint } from '../identity/password-fingerprint.ts';
+import { canonicalUsername } from '../identity/user.ts';
+import { Misconfiguration } from '../misconfiguration.ts';
+import type { Lifted, ListedKey } from '../throttle/throttle.ts';
+import { administer } from './administer.ts';
+import { commandCaller } from './command-caller.ts';
+import { formatTable } from './table.ts';
+
+/** As they are typed. */
+interface LiftOptions {
+  readonly address?: string;
+  readonly all?: boolean;
+}
+
+const liftCommand = 'janua throttle lift';
+
+/** Shows every key that failures were counted of. */
+export async function listThrottle({ json = false }: { readonly json?: boolean }): Promise<void> {
+  requireSharedCounts();
+  await administer('janua throttle list', async (_administration, { throttle, users }) => {
+    const describe = createDescription(users);
+    const keys: DescribedKey[] = [];
+    for await (const key of throttle.list()) {
+      const described = await describe(key);
+      if (json) process.stdout.write(`${JSON.stringify(described)}\n`);
+      else keys.push(described);
+    }
+    if (json) return '';
+    if (keys.length === 0) return 'Nobody has failed.';
+    return formatTable([['KIND', 'WHOSE', 'FAILURES', 'LAST (UTC)', 'STATE'], ...keys.sort(byKindAndTime).map(toRow)]);
+  });
+}
+
+/** Forgets failures, so that the next attempt passes. */
+export async function liftThrottle(username: string | undefined, options: LiftOptions): Promise<void> {
+  requireSharedCounts();
+  const given = [username, options.address, options.all].filter((choice) => choice !== undefined);
+  if (given.length !== 1) throw new Misconfiguration('Say what: an e-mail address, --address ADDRESS, or --all.');
+  await administer(liftCommand, async (_administration, services) => {
+    const { lifted, event } = await whose(username, options, services);
+    const count = await services.throttle.lift(lifted);
+    await services.audit.record({ kind: 'throttle-lifted', caller: commandCaller(liftCommand), ...event });
+    if (count === 0) return 'There were no failures to forget.';
+    return count === 1 ? 'The failures of one key are forgotten.' : `The failures of ${count} keys are forgotten.`;
+  });
+}
+
+/** What is lifted, and what the audit says of it. A name that is nobody's may be stopped too. */
+async function whose(
+  username: string | undefined,
+  { address }: LiftOptions,
+  { users, audit }: Services,
+): Promise<{ lifted: Lifted; event: Pick<AuditEvent, 'userId' | 'nameDigest' | 'reason'> }> {
+  if (username !== undefined) {
+    const name = canonicalUsername(username);
+    const nameDigest = audit.digestName(name);
+    const userId = (await users.findByUsername(name))?.user.id;
+    return { lifted: { userId, nameDigest }, event: userId === undefined ? { nameDigest } : { userId } };
+  }
+  if (address === undefined) return { lifted: 'all', event: { reason: 'all' } };
+  const network = networkOf(address);
+  return { lifted: { address: network }, event: { reason: `address ${network}` } };
+}
+
+/** As it is counted: of IPv6 the /64. `unknown` stands for all whose address could not be told. */
+function networkOf(address: string): string {
+  const { network } = createFindClient(() => false)(address.replace(/\/64$/, ''), undefined);
+  if (network === undefined && address !== 'unknown')
+    throw new Misconfiguration(
+      '--address must be an IP address, or "unknown" for all whose address could not be told.',
+    );
+  return network ?? address;
+}
+
+/** What a server counts in its own memory cannot be seen from here. */
+function requireSharedCounts(): void {
+  if (loadSettings().THROTTLE === 'on') return;
+  throw new Misconfiguration('THROTTLE is not on: no failures are counted where a command could see them.');
+}
+
+interface DescribedKey extends Omit<ListedKey, 'passwordFingerprint'> {
+  /** The user's name, where the id is still that of one. */
+  readonly username?: string;
+  /** Counted against a password that is no longer the user's: it counts no longer. */
+  readonly outdated: boolean;
+}
+
+/** Each user is looked up once. */
+function createDescription(users: Services['users']): (key: ListedKey) => Promise<DescribedKey> {
+  const accounts = new Map<string, ReturnType<typeof users.findById>>();
+
+  return async ({ passwordFingerprint: counted, ...key }) => {
+    const { userId } = key;
+    if (userId === undefined) return { ...key, outdated: false };
+    const known = accounts.get(userId) ?? users.findById(userId);
+    accounts.set(userId, known);
+    const account = await known;
+    if (account === undefined) return { ...key, outdated: true };
+    return { ...key, username: account.user.username, outdated: passwordFingerprint(account) !== counted };
+  };
+}
+
+function toRow({ kind, username, userId, nameDigest, address, failures, ...key }: DescribedKey): string[] {
+  const user = username ?? (userId && `id ${userId}`);
+  const whose = [user, nameDigest, address].filter((part) => part !== undefined).join(' from ');
+  return [kind, whose, String(failures), second(key.lastFailureAt), stateOf(key)];
+}
+
+function stateOf({ outdated, stopped, waitsUntil }: Pick<DescribedKey, 'outdated' | 'stopped' | 'waitsUntil'>): string {
+  if (outdated) return 'over: of another password';
+  if (stopped) return 'stopped: needs lifting';
+  return waitsUntil === undefined ? '' : `waits until ${second(waitsUntil)}`;
+}
+
+const byKindAndTime = (one: DescribedKey, other: DescribedKey) =>
+  one.kind.localeCompare(other.kind) || one.lastFailureAt.getTime() - other.lastFailureAt.getTime();
+
+const second = (time: Date) => time.toISOString().slice(0, 19).replace('T', ' ');

@@ -1,0 +1,150 @@
+import type { OpenRedis, RedisClient } from '../redis/redis.ts';
+import { expiryOf, type Tally, withoutFailure } from './policy.ts';
+import {
+  type CountedKey,
+  type Counting,
+  countFound,
+  type FailureRecord,
+  type FailureStore,
+  type PolicedKey,
+  type Revision,
+} from './store.ts';
+
+const prefix = 'janua:failures:';
+
+/** Keys that are looked at for each step of a list. */
+const listingBatch = 500;
+
+/**
+ * Puts something in the place of what was read, if it is still that, and gives whether it was; nothing is ''. Redis forgets it by
+ * itself when its time has come. It touches one key only, so that it works in a cluster too.
+ */
+const replaceTally = `local found = redis.call('HMGET', KEYS[1], 'count', 'last')
+  if (found[1] or '') ~= ARGV[1] or (found[2] or '') ~= ARGV[2] then return 0 end
+  if ARGV[3] == '' then
+    redis.call('DEL', KEYS[1])
+    return 1
+  end
+  redis.call('HSET', KEYS[1], 'count', ARGV[3], 'last', ARGV[4], 'expires', ARGV[5])
+  if ARGV[5] == '' then redis.call('PERSIST', KEYS[1]) else redis.call('PEXPIREAT', KEYS[1], ARGV[5]) end
+  return 1`;
+
+/** The script as a method of the client, as `defineCommand` adds it. */
+type ScriptedClient = RedisClient & { replaceTally(key: string, ...values: (string | number)[]): Promise<unknown> };
+
+/**
+ * Failures in Redis or Valkey. Several keys cannot be changed as one in a cluster: they are counted one after the other, always in
+ * the same order, and taken back when one of the later refuses. For that moment others may find one failure too many, never one too few.
+ */
+export function createRedisFailureStore(redis: OpenRedis): FailureStore {
+  const defined = new WeakSet<RedisClient>();
+
+  function use<T>(work: (client: ScriptedClient) => Promise<T>): Promise<T> {
+    return redis.use((client) => {
+      if (!defined.has(client)) {
+        client.defineCommand('replaceTally', { lua: replaceTally, numberOfKeys: 1 });
+        defined.add(client);
+      }
+      return work(client as ScriptedClient);
+    });
+  }
+
+  /** Counts one failure of one key, unless it has to wait. */
+  async function countOne(client: ScriptedClient, key: PolicedKey, now: number): Promise<Counting> {
+    for (;;) {
+      const found = await read(client, [key]);
+      const counting = countFound([key], found, now);
+      // Where somebody else was faster: of those who try at the same time, one succeeds.
+      if (!counting.counted || (await replace(client, key, found[0], counting.keys[0]?.after))) return counting;
+    }
+  }
+
+  async function reviseOne(client: ScriptedClient, revision: Revision): Promise<void> {
+    for (;;) {
+      const [tally] = await read(client, [revision]);
+      if (tally === undefined || (await replace(client, revision, tally, revision.revise(tally)))) return;
+    }
+  }
+
+  const giveBack = (client: ScriptedClient, counted: readonly CountedKey[]) =>
+    Promise.all(counted.map((key) => reviseOne(client, { ...key, revise: (tally) => withoutFailure(key, tally) })));
+
+  return {
+    count: (keys, now) =>
+      use(async (client) => {
+        const expected = countFound(keys, await read(client, keys), now);
+        if (!expected.counted) return expected;
+        const counted: CountedKey[] = [];
+        try {
+          for (const key of keys) {
+            const counting = await countOne(client, key, now);
+            if (counting.counted) {
+              counted.push(...counting.keys);
+              continue;
+            }
+            await giveBack(client, counted);
+            const found = expected.keys.map((other) => counting.keys.find((one) => one.key === other.key) ?? other);
+            return { counted: false, keys: found };
+          }
+          return { counted: true, keys: counted };
+        } catch (error) {
+          // One node of a cluster may be away: what the others have counted was no attempt.
+          await giveBack(client, counted).catch(() => {});
+          throw error;
+        }
+      }),
+
+    revise: (revisions) =>
+      use(async (client) => {
+        await Promise.all(revisions.map((revision) => reviseOne(client, revision)));
+      }),
+
+    forget: (keys) =>
+      use(async (client) => {
+        const removed = await Promise.all(keys.map((key) => client.del(prefix + key)));
+        return removed.reduce((sum, one) => sum + one, 0);
+      }),
+
+    async *list() {
+      const nodes = await use(async (client) => ('nodes' in client ? client.nodes('master') : [client]));
+      // A scan may name a key twice.
+      const seen = new Set<string>();
+      for (const node of nodes) {
+        let cursor = '0';
+        do {
+          const [next, names] = await use(() => node.scan(cursor, 'MATCH', `${prefix}*`, 'COUNT', listingBatch));
+          cursor = next;
+          const keys = [...new Set(names)].map((name) => ({ key: name.slice(prefix.length) }));
+          const unseen = keys.filter(({ key }) => !seen.has(key));
+          for (const { key } of unseen) seen.add(key);
+          yield* await use((client) => read(client, unseen));
+        } while (cursor !== '0');
+      }
+    },
+
+    // Redis does it by itself.
+    removeExpired: async () => 0,
+  };
+}
+
+async function replace(
+  client: ScriptedClient,
+  { key, policy }: PolicedKey,
+  from: Tally | undefined,
+  to: Tally | undefined,
+) {
+  const expiresAt = to && expiryOf(policy, to);
+  const values = [from?.count, from?.lastAt, to?.count, to?.lastAt, expiresAt].map((value) => value ?? '');
+  return (await client.replaceTally(prefix + key, ...values)) === 1;
+}
+
+async function read(client: RedisClient, keys: readonly Pick<PolicedKey, 'key'>[]): Promise<FailureRecord[]> {
+  const records = await Promise.all(keys.map(({ key }) => readOne(client, key)));
+  return records.filter((record) => record !== undefined);
+}
+
+async function readOne(client: RedisClient, key: string): Promise<FailureRecord | undefined> {
+  const [count, last, expires] = await client.hmget(prefix + key, 'count', 'last', 'expires');
+  if (count == null || last == null) return undefined;
+  return { key, count: Number(count), lastAt: Number(last), expiresAt: expires ? Number(expires) : undefined };
+}

@@ -1,0 +1,158 @@
+import type { Selectable } from 'kysely';
+import type { Database, OpenDatabase } from '../database/database.ts';
+import { isGivenUp } from '../database/errors.ts';
+import { sql } from '../database/kysely.ts';
+import type { FailuresTable } from '../database/schema.ts';
+import { expiryOf, type Policy, type Tally } from './policy.ts';
+import { countFound, type FailureRecord, type FailureStore, type PolicedKey } from './store.ts';
+
+/** Rows that are read for each step of a list. */
+const listingBatch = 500;
+
+/** How often a transaction is begun again that the server gave up in favour of another. */
+const mostTries = 5;
+
+/** Failures in a table of the SQL database. */
+export function createSqlFailureStore({ database, engine }: Pick<OpenDatabase, 'database' | 'engine'>): FailureStore {
+  /** What an insert would have put into a column. */
+  const incoming = (column: keyof FailuresTable) =>
+    engine === 'mysql' ? sql<never>`values(${sql.ref(column)})` : sql<never>`excluded.${sql.ref(column)}`;
+
+  /** Inserts rows, and where they are there already, changes them. */
+  function upsert(
+    db: Database,
+    rows: readonly FailuresTable[],
+    changes: Partial<Record<keyof FailuresTable, ReturnType<typeof incoming>>>,
+  ) {
+    const insert = db.insertInto('janua_failures').values(rows);
+    return (
+      engine === 'mysql'
+        ? insert.onDuplicateKeyUpdate(changes)
+        : insert.onConflict((conflict) => conflict.column('key').doUpdateSet(changes))
+    ).execute();
+  }
+
+  /**
+   * Changes keys as one. Their rows are taken in the order of the keys, so that nobody waits for somebody who waits for them, and by an
+   * upsert that changes nothing: a row that is only looked for cannot be kept from others while it is not there.
+   * @param decide gives what is put in the place of what is found; a key that gets nothing is forgotten
+   */
+  async function change(
+    keys: readonly PolicedKey[],
+    decide: (found: readonly FailureRecord[]) => ReadonlyMap<string, Tally>,
+  ): Promise<void> {
+    const sorted = keys.toSorted((one, other) => (one.key < other.key ? -1 : 1));
+    const taken = sorted.map(({ key }) => ({ key, count: 0, last_at: 0, expires_at: 0 }));
+    await inTransaction(database, async (transaction) => {
+      await upsert(transaction, taken, { count: sql<never>`${sql.ref('janua_failures.count')}` });
+      const tallies = decide(await select(transaction, sorted));
+      const kept = sorted.flatMap(({ key, policy }) => toRows(key, policy, tallies.get(key)));
+      if (kept.length > 0) {
+        const columns = { count: incoming('count'), last_at: incoming('last_at'), expires_at: incoming('expires_at') };
+        await upsert(transaction, kept, columns);
+      }
+      const forgotten = sorted.map(({ key }) => key).filter((key) => !tallies.has(key));
+      if (forgotten.length > 0) await transaction.deleteFrom('janua_failures').where('key', 'in', forgotten).execute();
+    });
+  }
+
+  return {
+    async count(keys, now) {
+      // Most who have to wait are told so without keeping anybody else from writing.
+      let counting = countFound(keys, await select(database, keys), now);
+      if (!counting.counted) return counting;
+      await change(keys, (found) => {
+        counting = countFound(keys, found, now);
+        if (!counting.counted) return new Map(found.map((record) => [record.key, record]));
+        return new Map(counting.keys.map(({ key, after }) => [key, after]));
+      });
+      return counting;
+    },
+
+    async revise(revisions) {
+      const there = new Set((await select(database, revisions)).map(({ key }) => key));
+      const meant = new Map(revisions.filter(({ key }) => there.has(key)).map((revision) => [revision.key, revision]));
+      if (meant.size === 0) return;
+      await change([...meant.values()], (found) => {
+        const tallies = new Map<string, Tally>();
+        for (const record of found) {
+          const tally = meant.get(record.key)?.revise(record);
+          if (tally !== undefined) tallies.set(record.key, tally);
+        }
+        return tallies;
+      });
+    },
+
+    async forget(keys) {
+      if (keys.length === 0) return 0;
+      const result = await database.deleteFrom('janua_failures').where('key', 'in', keys).executeTakeFirst();
+      return Number(result.numDeletedRows);
+    },
+
+    async *list() {
+      let last: string | undefined;
+      for (;;) {
+        const all = database.selectFrom('janua_failures').selectAll().orderBy('key').limit(listingBatch);
+        const rows = await (last === undefined ? all : all.where('key', '>', last)).execute();
+        for (const row of rows) yield fromRow(row);
+        last = rows.at(-1)?.key;
+        if (rows.length < listingBatch) return;
+      }
+    },
+
+    async removeExpired(time, limit) {
+      const expired = await database
+        .selectFrom('janua_failures')
+        .select('key')
+        .where('expires_at', '<', time)
+        .limit(limit)
+        .execute();
+      if (expired.length === 0) return 0;
+      // Asked again while deleting: another failure may have been counted since.
+      const result = await database
+        .deleteFrom('janua_failures')
+        .where('expires_at', '<', time)
+        .where(
+          'key',
+          'in',
+          expired.map(({ key }) => key),
+        )
+        .executeTakeFirst();
+      return Number(result.numDeletedRows);
+    },
+  };
+}
+
+/** A row without failures is only taken, and no record yet. */
+async function select(db: Database, keys: readonly PolicedKey[]): Promise<FailureRecord[]> {
+  if (keys.length === 0) return [];
+  const names = keys.map(({ key }) => key);
+  const rows = await db
+    .selectFrom('janua_failures')
+    .selectAll()
+    .where('key', 'in', names)
+    .where('count', '>', 0)
+    .execute();
+  return rows.map(fromRow);
+}
+
+/** What was given up has changed nothing, and the one that it was in the way of is done soon. */
+async function inTransaction(database: Database, work: (transaction: Database) => Promise<void>): Promise<void> {
+  for (let tries = 1; ; tries += 1) {
+    try {
+      return await database.transaction().execute(work);
+    } catch (error) {
+      if (!isGivenUp(error) || tries === mostTries) throw error;
+    }
+  }
+}
+
+function toRows(key: string, policy: Policy, tally: Tally | undefined): FailuresTable[] {
+  if (tally === undefined) return [];
+  return [{ key, count: tally.count, last_at: tally.lastAt, expires_at: expiryOf(policy, tally) ?? null }];
+}
+
+function fromRow(row: Selectable<FailuresTable>): FailureRecord {
+  const { key, count, last_at, expires_at } = row;
+  return { key, count, lastAt: Number(last_at), expiresAt: expires_at === null ? undefined : Number(expires_at) };
+}

@@ -1,0 +1,58 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+import { openRedis } from '../../src/redis/redis.ts';
+import { unwatched } from '../../src/store-watch.ts';
+import { policies } from '../../src/throttle/policy.ts';
+import { createRedisFailureStore } from '../../src/throttle/redis-store.ts';
+import { connectOnce } from '../servers/redis.ts';
+import { type RedisCluster, startRedisCluster } from '../servers/redis-cluster.ts';
+import { createRedisDatabase } from '../servers/shared.ts';
+import { type OpenStore, testFailureStore } from './store-contract.ts';
+
+function openStore(url: string, clean: () => Promise<unknown> = async () => {}): OpenStore {
+  const redis = openRedis(url, 3000, unwatched);
+  return {
+    store: createRedisFailureStore(redis),
+    reopen: async () => openStore(url),
+    async [Symbol.asyncDispose]() {
+      await redis.close();
+      await clean();
+    },
+  };
+}
+
+testFailureStore(
+  'Redis',
+  async () => {
+    const { url, drop } = await createRedisDatabase();
+    return openStore(url, drop);
+  },
+  { forgetsByItself: true },
+);
+
+test('Redis is told when to forget, and not to where it has come to a stop', async () => {
+  const { url, drop } = await createRedisDatabase();
+  await using opened = openStore(url, drop);
+  const redis = connectOnce(url);
+  const key = { key: 'name:n', policy: { ...policies.unknownName, stopsAt: 2 } };
+  const now = Date.now();
+  try {
+    await opened.store.count([key], now);
+    const rest = await redis.pttl('janua:failures:name:n');
+    assert.ok(Math.abs(rest - policies.unknownName.keepSeconds * 1000) < 60_000, `${rest} ms`);
+    await opened.store.count([key], now);
+    assert.equal(await redis.pttl('janua:failures:name:n'), -1);
+  } finally {
+    redis.disconnect();
+  }
+});
+
+describe('a Redis Cluster', () => {
+  let cluster: RedisCluster;
+  before(async () => {
+    cluster = await startRedisCluster();
+  });
+  after(() => cluster?.[Symbol.asyncDispose]());
+
+  testFailureStore('Redis Cluster', async () => openStore(cluster.url, cluster.flush), { forgetsByItself: true });
+});

@@ -1,0 +1,93 @@
+import assert from 'node:assert/strict';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { setTimeout } from 'node:timers/promises';
+import type { Database } from '../../src/database/database.ts';
+import { sql } from '../../src/database/kysely.ts';
+import { migrate } from '../../src/database/migrations.ts';
+import { policies } from '../../src/throttle/policy.ts';
+import { createSqlFailureStore } from '../../src/throttle/sql-store.ts';
+import { openTestDatabase } from '../database/open.ts';
+import { createTemporaryFolder } from '../servers/process-end.ts';
+import { createDatabase, type OwnDatabase } from '../servers/shared.ts';
+import { type OpenStore, testFailureStore } from './store-contract.ts';
+
+/** Longest that a step may take, in milliseconds: a hundred wait for one row here. */
+const timeout = 20_000;
+
+async function openStore(url: string): Promise<OpenStore> {
+  const opened = await openTestDatabase(url, timeout);
+  return { store: createSqlFailureStore(opened), [Symbol.asyncDispose]: opened[Symbol.asyncDispose] };
+}
+
+/** A new database, which others can open too. */
+async function openOwn({ url, drop }: OwnDatabase): Promise<OpenStore> {
+  const opened = await openTestDatabase(url, timeout);
+  await migrate(opened);
+  return {
+    store: createSqlFailureStore(opened),
+    reopen: () => openStore(url),
+    async [Symbol.asyncDispose]() {
+      await opened.database.destroy();
+      await drop();
+    },
+  };
+}
+
+testFailureStore('SQLite in memory', async () => {
+  const { reopen: _, ...opened } = await openOwn({ url: 'sqlite::memory:', drop: async () => {} });
+  return opened;
+});
+
+testFailureStore('SQLite', async () => {
+  const folder = createTemporaryFolder('failures');
+  return openOwn({ url: `sqlite:${join(folder.path, 'janua.db')}`, drop: async () => folder.remove() });
+});
+
+testFailureStore('PostgreSQL', async () => openOwn(await createDatabase('postgres')));
+
+testFailureStore('MariaDB', async () => openOwn(await createDatabase('mariadb')));
+
+test('what MariaDB gives up because others wait the other way round is tried again', async () => {
+  const { url, drop } = await createDatabase('mariadb');
+  await using opened = await openOwn({ url, drop });
+  await using other = await openTestDatabase(url, timeout);
+  const keys = ['name:a', 'name:b'].map((key) => ({ key, policy: policies.name }));
+  await opened.store.count(keys, 1000);
+  const counting = await other.database.transaction().execute(async (transaction) => {
+    const lock = (key: string) =>
+      transaction.updateTable('janua_failures').set({ last_at: 2000 }).where('key', '=', key).execute();
+    // The server gives up the one that has done less.
+    const rows = Array.from({ length: 50 }, (_, index) => ({
+      key: `name:${index}`,
+      count: 1,
+      last_at: 1,
+      expires_at: 1,
+    }));
+    await transaction.insertInto('janua_failures').values(rows).execute();
+    await lock('name:b');
+    const counted = opened.store.count(keys, 3000);
+    await waitForLockWait(other.database);
+    await lock('name:a');
+    return { counted };
+  });
+  assert.equal((await counting.counted).counted, true);
+  const records = await Array.fromAsync(opened.store.list());
+  assert.deepEqual(
+    records.filter(({ key }) => /[ab]$/.test(key)).map(({ count, lastAt }) => [count, lastAt]),
+    [
+      [2, 3000],
+      [2, 3000],
+    ],
+  );
+});
+
+async function waitForLockWait(database: Database): Promise<void> {
+  for (;;) {
+    const { rows } = await sql`select 1 from information_schema.innodb_trx where trx_state = 'LOCK WAIT'`.execute(
+      database,
+    );
+    if (rows.length > 0) return;
+    await setTimeout(10);
+  }
+}
