@@ -1,44 +1,45 @@
 /**
- * Every kind of decision that is recorded, with its name in the OWASP Logging Vocabulary (ASVS 16.3.1 to 16.3.3).
+ * Every kind of decision that is recorded, with its name in the OWASP Logging Vocabulary (ASVS 16.3.1 to 16.3.3) and the level of
+ * its line in the log: `warn` is what somebody who guesses or tricks could be behind, and what is missing because of them.
  * A kind that somebody without a password can bring about as often as they like is `cheap`: of those, only so many a minute are kept.
  */
 export const eventKinds = {
-  'login-succeeded': { vocabulary: 'authn_login_success', cheap: false },
-  'login-failed': { vocabulary: 'authn_login_fail', cheap: false },
-  'login-throttled': { vocabulary: 'excess_rate_limit_exceeded', cheap: true },
-  'login-incomplete': { vocabulary: 'input_validation_fail', cheap: true },
-  'account-stopped': { vocabulary: 'authn_login_lock', cheap: false },
-  'logged-out': { vocabulary: 'session_expired', cheap: false },
-  'logout-refused': { vocabulary: 'authz_fail', cheap: true },
-  'access-refused': { vocabulary: 'authz_fail', cheap: true },
-  'cross-site-refused': { vocabulary: 'malicious_cors', cheap: true },
-  'user-added': { vocabulary: 'user_created', cheap: false },
-  'password-set': { vocabulary: 'authn_password_change', cheap: false },
-  'user-disabled': { vocabulary: 'user_archived', cheap: false },
-  'user-enabled': { vocabulary: 'user_updated', cheap: false },
-  'user-removed': { vocabulary: 'user_deleted', cheap: false },
-  'session-ended': { vocabulary: 'session_expired', cheap: false },
-  'sessions-ended': { vocabulary: 'session_expired', cheap: false },
-  'throttle-lifted': { vocabulary: 'authn_login_lock', cheap: false },
-  'events-left-out': { vocabulary: 'excess_rate_limit_exceeded', cheap: false },
-} as const satisfies Readonly<Record<string, { vocabulary: string; cheap: boolean }>>;
+  'login-succeeded': { vocabulary: 'authn_login_success', cheap: false, level: 'info' },
+  'login-failed': { vocabulary: 'authn_login_fail', cheap: false, level: 'warn' },
+  'login-throttled': { vocabulary: 'excess_rate_limit_exceeded', cheap: true, level: 'warn' },
+  'login-incomplete': { vocabulary: 'input_validation_fail', cheap: true, level: 'info' },
+  'account-stopped': { vocabulary: 'authn_login_lock', cheap: false, level: 'warn' },
+  'logged-out': { vocabulary: 'session_expired', cheap: false, level: 'info' },
+  'logout-refused': { vocabulary: 'authz_fail', cheap: true, level: 'info' },
+  'access-refused': { vocabulary: 'authz_fail', cheap: true, level: 'info' },
+  'cross-site-refused': { vocabulary: 'malicious_cors', cheap: true, level: 'warn' },
+  'user-added': { vocabulary: 'user_created', cheap: false, level: 'info' },
+  'password-set': { vocabulary: 'authn_password_change', cheap: false, level: 'info' },
+  'user-disabled': { vocabulary: 'user_archived', cheap: false, level: 'info' },
+  'user-enabled': { vocabulary: 'user_updated', cheap: false, level: 'info' },
+  'user-removed': { vocabulary: 'user_deleted', cheap: false, level: 'info' },
+  'session-ended': { vocabulary: 'session_expired', cheap: false, level: 'info' },
+  'sessions-ended': { vocabulary: 'session_expired', cheap: false, level: 'info' },
+  'throttle-lifted': { vocabulary: 'authn_login_lock', cheap: false, level: 'info' },
+  'events-left-out': { vocabulary: 'excess_rate_limit_exceeded', cheap: false, level: 'warn' },
+} as const satisfies Readonly<Record<string, { vocabulary: string; cheap: boolean; level: 'info' | 'warn' }>>;
 
 export type EventKind = keyof typeof eventKinds;
 
 /** Who brought an event about, as far as the server can tell. Never a password, a cookie or a token (ASVS 16.2.5). */
 export interface Caller {
   /** What a person who was refused can quote. Undefined for a command. */
-  readonly requestId?: string;
+  readonly requestId?: string | undefined;
   /** Without one where it could not be told. */
   readonly address?: string | undefined;
   readonly userAgent?: string | undefined;
-  /** Method and route, as `POST /auth/token`, or the command, as `janua users disable`. Never a path as it was sent. */
+  /** Method and route, as `POST /auth/token`, or the command, as `janua users disable`, or `audit`. Never a path as it was sent. */
   readonly route: string;
-  readonly format?: 'html' | 'json';
+  readonly format?: 'html' | 'json' | undefined;
   /** The account of the machine that ran a command. */
-  readonly operator?: string;
+  readonly operator?: string | undefined;
   /** What the decision was based on. */
-  readonly trace?: CallerTrace;
+  readonly trace?: CallerTrace | undefined;
 }
 
 /** What the server saw of a request when it decided, for `janua explain`. */
@@ -72,7 +73,7 @@ export interface KeyTrace {
 export interface AuditEvent {
   readonly kind: EventKind;
   readonly caller: Caller;
-  /** The true reason, which the one who was refused is not told. */
+  /** The true reason, which the one who was refused is not told; of `events-left-out`, the kind of those. */
   readonly reason?: string | undefined;
   readonly userId?: string | undefined;
   /** Of a name that is no user's, only its digest: people type passwords there. */
@@ -87,6 +88,7 @@ export interface AuditEvent {
 
 /** An event as it is kept. */
 export interface RecordedEvent extends AuditEvent {
+  /** In order of time. */
   readonly id: string;
   /** UTC, ISO 8601. */
   readonly at: string;

@@ -1,6 +1,6 @@
 import { loadSettings } from '../config/load.ts';
 import { openDatabase } from '../database/database.ts';
-import { loadBrowserKey } from '../database/keys.ts';
+import { keyNames, loadKey } from '../database/keys.ts';
 import { migrate as migrateDatabase } from '../database/migrations.ts';
 import { unwatched } from '../store-watch.ts';
 
@@ -15,7 +15,7 @@ export async function migrate(): Promise<void> {
   try {
     const done = await migrateDatabase(opened);
     // Made here, so that the account that serves need not be allowed to.
-    await loadBrowserKey(opened.database);
+    for (const name of keyNames) await loadKey(opened.database, name);
     process.stdout.write(done.length === 0 ? 'The tables are up to date.\n' : `Done: ${done.join(', ')}.\n`);
   } finally {
     await opened.database.destroy();

@@ -8,7 +8,7 @@ interface Choice {
 }
 
 export const listSessions = (username: string | undefined, { json, ...choice }: Choice & { json?: boolean }) =>
-  administer(async (administration) => {
+  administer('janua sessions list', async (administration) => {
     const sessions = await administration.listSessions(whose(username, choice));
     if (json) return sessions.map((session) => JSON.stringify(session)).join('\n');
     if (sessions.length === 0) return 'There are no sessions.';
@@ -20,13 +20,13 @@ export const listSessions = (username: string | undefined, { json, ...choice }: 
   });
 
 export const revokeSession = (id: string) =>
-  administer(async (administration) => {
+  administer('janua sessions revoke', async (administration) => {
     await administration.endSession(id);
     return 'The session has ended.';
   });
 
 export const revokeAllSessions = (username: string | undefined, choice: Choice) =>
-  administer(async (administration) => {
+  administer('janua sessions revoke-all', async (administration) => {
     const count = await administration.endSessions(whose(username, choice));
     return count === 1 ? 'One session has ended.' : `${count} sessions have ended.`;
   });

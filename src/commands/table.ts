@@ -1,9 +1,8 @@
-/** What would move the cursor, forge a line or hide something in a terminal: names come from whoever has an account. */
-const unprintable = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu;
+import { printable } from '../printable.ts';
 
 /** Rows as columns of text; the first row is the heading. */
 export function formatTable(cells: readonly (readonly string[])[]): string {
-  const rows = cells.map((row) => row.map((cell) => cell.replaceAll(unprintable, '\uFFFD')));
+  const rows = cells.map((row) => row.map(printable));
   const widths: number[] = [];
   for (const row of rows) {
     row.forEach((cell, column) => {

@@ -4,37 +4,37 @@ import { readNewPassword } from './read-password.ts';
 import { formatTable } from './table.ts';
 
 export const addUser = (username: string, names: { firstName: string; lastName: string }) =>
-  administer(async (administration) => {
+  administer('janua users add', async (administration) => {
     const user = await administration.add({ username, ...names, password: await readNewPassword() });
     return `Added ${user.username}.`;
   });
 
 export const setPassword = (username: string) =>
-  administer(async (administration) => {
+  administer('janua users set-password', async (administration) => {
     await administration.setPassword(username, await readNewPassword());
     return 'The password is changed, and the sessions of the user have ended.';
   });
 
 export const disableUser = (username: string) =>
-  administer(async (administration) => {
+  administer('janua users disable', async (administration) => {
     await administration.disable(username);
     return 'The user is disabled, and their sessions have ended.';
   });
 
 export const enableUser = (username: string) =>
-  administer(async (administration) => {
+  administer('janua users enable', async (administration) => {
     await administration.enable(username);
     return 'The user is enabled.';
   });
 
 export const removeUser = (username: string) =>
-  administer(async (administration) => {
+  administer('janua users remove', async (administration) => {
     await administration.remove(username);
     return 'The user is removed, and their sessions have ended.';
   });
 
 export const listUsers = ({ json }: { json?: boolean }) =>
-  administer(async (administration) => {
+  administer('janua users list', async (administration) => {
     const rows: string[][] = [];
     for await (const user of administration.list()) {
       if (json) process.stdout.write(`${JSON.stringify(user)}\n`);

@@ -1,0 +1,128 @@
+import { once } from 'node:events';
+import { type EventKind, eventKinds, type RecordedEvent } from '../audit/event.ts';
+import { isEventKind } from '../audit/read-event.ts';
+import type { AuditFilter, UnreadableEvent } from '../audit/store.ts';
+import type { Services } from '../compose.ts';
+import { canonicalUsername } from '../identity/user.ts';
+import { Misconfiguration } from '../misconfiguration.ts';
+import { administer } from './administer.ts';
+import { formatTable } from './table.ts';
+
+/** As they are typed. */
+export interface AuditOptions {
+  readonly since?: string;
+  readonly until?: string;
+  readonly user?: string;
+  readonly userId?: string;
+  readonly kind?: string;
+  readonly address?: string;
+  readonly limit?: string;
+  readonly json?: boolean;
+}
+
+/** Rows of the table, unless said otherwise. */
+const defaultLimit = 50;
+
+const heading = ['TIME (UTC)', 'EVENT', 'USER', 'FROM', 'ROUTE', 'REASON', 'REQUEST'];
+
+/** Shows what was recorded, newest last: the latest as a table, or everything as JSON lines. */
+export const audit = (options: AuditOptions) =>
+  administer('janua audit', async (_administration, services) => {
+    const { json = false } = options;
+    const limit = limitOf(options.limit);
+    const filter = await filterOf(options, services);
+    if (json && limit === undefined) {
+      for await (const event of services.auditTrail.find({ ...filter, order: 'oldest-first' })) await writeLine(event);
+      return '';
+    }
+    const newest = services.auditTrail.find({ ...filter, order: 'newest-first', limit: limit ?? defaultLimit });
+    const events = (await Array.fromAsync(newest)).reverse();
+    if (json) {
+      for (const event of events) await writeLine(event);
+      return '';
+    }
+    if (events.length === 0) return 'There are no such events.';
+    const describeUser = createUserNames(services);
+    const rows: string[][] = [];
+    for (const event of events) rows.push(await toRow(event, describeUser));
+    return formatTable([heading, ...rows]);
+  });
+
+async function filterOf(options: AuditOptions, services: Services): Promise<Omit<AuditFilter, 'order'>> {
+  const now = Date.now();
+  return {
+    since: timeOf('since', options.since, now),
+    until: timeOf('until', options.until, now),
+    kind: kindOf(options.kind),
+    address: options.address?.trim().toLowerCase(),
+    ...(await whose(options, services)),
+  };
+}
+
+/** A name is looked for as that of a user, and as one that was nobody's when it was typed. */
+async function whose({ user, userId }: AuditOptions, { users, audit: { digestName } }: Services) {
+  if (user !== undefined && userId !== undefined) throw new Misconfiguration('Give --user or --user-id, not both.');
+  if (user === undefined) return { userId };
+  const name = canonicalUsername(user);
+  return { userId: (await users.findByUsername(name))?.user.id, nameDigest: digestName(name) };
+}
+
+function kindOf(kind: string | undefined): EventKind | undefined {
+  if (kind === undefined || isEventKind(kind)) return kind;
+  throw new Misconfiguration(`--kind must be one of: ${Object.keys(eventKinds).join(', ')}.`);
+}
+
+function limitOf(limit: string | undefined): number | undefined {
+  if (limit === undefined) return undefined;
+  if (/^[1-9]\d{0,5}$/.test(limit)) return Number(limit);
+  throw new Misconfiguration('--limit must be a whole number, from 1 to 999999.');
+}
+
+const units: Readonly<Record<string, number>> = { m: 60_000, h: 3_600_000, d: 86_400_000 };
+
+/** So long ago, or a time of ISO 8601, which is UTC unless it says otherwise. */
+function timeOf(option: string, text: string | undefined, now: number): number | undefined {
+  if (text === undefined) return undefined;
+  const [, number, unit = ''] = /^(\d{1,6})([mhd])$/.exec(text) ?? [];
+  if (number !== undefined) return now - Number(number) * (units[unit] ?? 0);
+  const [, date, clock = 'T00:00', zone = 'Z'] =
+    /^(\d{4}-\d\d-\d\d)(?:(T\d\d:\d\d(?::\d\d(?:\.\d{1,3})?)?)(Z|[+-]\d\d:\d\d)?)?$/.exec(text) ?? [];
+  const time = Date.parse(`${date}${clock}${zone}`);
+  if (!Number.isNaN(time)) return time;
+  throw new Misconfiguration(`--${option} must be such as 30m, 24h, 7d, 2026-11-24 or 2026-11-24T08:00Z.`);
+}
+
+/** Each user is looked up once. */
+function createUserNames({ users }: Services): (userId: string) => Promise<string> {
+  const names = new Map<string, string>();
+  return async (userId) => {
+    const known = names.get(userId) ?? (await users.findById(userId))?.user.username ?? `id ${userId}`;
+    names.set(userId, known);
+    return known;
+  };
+}
+
+async function toRow(
+  event: RecordedEvent | UnreadableEvent,
+  describeUser: (userId: string) => Promise<string>,
+): Promise<string[]> {
+  const time = event.at.slice(0, 19).replace('T', ' ');
+  if ('unreadable' in event) return [time, `unreadable (${event.id})`];
+  const { kind, caller, userId, nameDigest, count } = event;
+  const unknown = nameDigest === undefined ? '' : `unknown ${nameDigest}`;
+  const counted = count === undefined ? undefined : `${count} in all`;
+  return [
+    time,
+    kind.replaceAll('-', ' '),
+    userId === undefined ? unknown : await describeUser(userId),
+    caller.address ?? caller.operator ?? '',
+    caller.route,
+    [event.reason, counted].filter(Boolean).join(', '),
+    caller.requestId ?? '',
+  ];
+}
+
+/** Not faster than it is read: an export may be far larger than memory. */
+async function writeLine(event: RecordedEvent | UnreadableEvent): Promise<void> {
+  if (!process.stdout.write(`${JSON.stringify(event)}\n`)) await once(process.stdout, 'drain');
+}

@@ -1,0 +1,34 @@
+import type { AuditEvent, Caller, RecordedEvent } from '../../src/audit/event.ts';
+import { createEventIds } from '../../src/audit/event-id.ts';
+import { readEvent } from '../../src/audit/read-event.ts';
+
+/** A caller of whom everything is known. */
+export const caller = {
+  requestId: 'ba5eba11-0000-4000-8000-000000000001',
+  address: '203.0.113.7',
+  userAgent: 'Mozilla/5.0',
+  route: 'POST /auth/token',
+  format: 'html',
+  trace: {
+    peer: '203.0.113.7',
+    addressFrom: 'connection',
+    cookie: 'one',
+    accessToken: 'none',
+    browserCookie: 'sent',
+    expectedOrigins: ['https://auth.example.com'],
+    origin: 'https://auth.example.com',
+    fetchSite: 'same-origin',
+  },
+} as const satisfies Caller;
+
+const createId = createEventIds();
+
+/** An event as it is kept, at a time in milliseconds since 1970. */
+export function recorded(time: number, event: Partial<AuditEvent> = {}): RecordedEvent {
+  const read = readEvent({ kind: 'login-failed', reason: 'wrong-password', userId: 'user-1', caller, ...event });
+  if (read === undefined) throw new TypeError('this is no event');
+  return { id: createId(time), at: new Date(time).toISOString(), ...read };
+}
+
+/** Equal as JSON: whether a field is undefined or not there makes no difference. */
+export const plain = (value: unknown): unknown => JSON.parse(JSON.stringify(value));

@@ -1,0 +1,243 @@
+import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
+import { describe, test } from 'node:test';
+import { type AuditEvent, type CallerTrace, type EventKind, eventKinds } from '../../src/audit/event.ts';
+import { explain, reasons } from '../../src/audit/explanation.ts';
+import { caller, recorded } from './events.ts';
+
+const { trace } = caller;
+
+const user = 'ann@example.com';
+
+/** The explanation as headings and texts; several of a heading become lines. */
+function explained(event: Partial<AuditEvent>, username?: string): Record<string, string> {
+  const byHeading: Record<string, string[]> = {};
+  for (const [heading, text] of explain(recorded(Date.UTC(2026, 0, 1, 2, 3, 4, 5), event), username))
+    byHeading[heading] = [...(byHeading[heading] ?? []), text];
+  return Object.fromEntries(Object.entries(byHeading).map(([heading, texts]) => [heading, texts.join('\n')]));
+}
+
+const traced = (changes: Partial<CallerTrace>, address?: string) => ({
+  caller: { ...caller, address, trace: { ...trace, ...changes } },
+});
+
+const kinds = Object.keys(eventKinds) as EventKind[];
+
+const reasonCases = kinds.flatMap((kind) =>
+  Object.entries(reasons[kind] ?? {}).map(([reason, said]) => ({ kind, reason, said })),
+);
+
+test('a decision is explained from what was asked to what can be done', () => {
+  assert.deepEqual(
+    explain(
+      recorded(Date.UTC(2026, 0, 1, 2, 3, 4, 5), {
+        throttle: [
+          { kind: 'account', failures: 1, waitSeconds: 0, stopped: false },
+          { kind: 'pair', failures: 4, waitSeconds: 0, stopped: false },
+        ],
+        knownBrowser: true,
+      }),
+      user,
+    ),
+    [
+      ['When', '2026-01-01 02:03:04.005 UTC'],
+      ['Asked', 'POST /auth/token, answered as to a browser'],
+      ['Decided', 'The login was refused: there is such a user, and the password was wrong.'],
+      ['User', 'ann@example.com (id user-1)'],
+      ['Address', '203.0.113.7: the connection itself comes from there.'],
+      ['Throttle', 'the account, from anywhere (account): 1 failure counted before; let it pass.'],
+      ['Throttle', 'the account, from this address (pair): 4 failures counted before; let it pass.'],
+      ['Browser', 'one in which this user has signed in before.'],
+      ['Sent', 'one session cookie; no access token.'],
+      [
+        'Origin',
+        'expected https://auth.example.com; came Sec-Fetch-Site: same-origin, Origin: https://auth.example.com.',
+      ],
+      ['Client', 'calls itself Mozilla/5.0'],
+      ['To do', 'If it is forgotten: janua users set-password ann@example.com.'],
+    ],
+  );
+});
+
+test('a command and the server itself are explained with what there is of them', () => {
+  assert.deepEqual(
+    explain(
+      recorded(0, {
+        kind: 'sessions-ended',
+        reason: undefined,
+        count: 2,
+        caller: { route: 'janua users disable', operator: 'root' },
+      }),
+    ),
+    [
+      ['When', '1970-01-01 00:00:00.000 UTC'],
+      ['Asked', 'janua users disable, run by root'],
+      ['Decided', 'All sessions of a user were ended (2).'],
+      ['User', 'no longer there by that id (id user-1)'],
+    ],
+  );
+  const { Asked, Decided } = explained({
+    kind: 'events-left-out',
+    reason: 'access-refused',
+    count: 9,
+    caller: { route: 'audit' },
+  });
+  assert.equal(Asked, 'nothing: the server itself says so');
+  assert.match(Decided ?? '', /only counted: access-refused \(9\)\.$/);
+});
+
+describe('every kind', () => {
+  for (const kind of kinds) {
+    test(`${kind} is said in words of its own`, () => {
+      const { Decided = '' } = explained({ kind, reason: undefined });
+      assert.match(Decided, /^[A-Z].*\.$/);
+      const others = kinds
+        .filter((other) => other !== kind)
+        .map((other) => explained({ kind: other, reason: undefined }).Decided);
+      assert.ok(!others.includes(Decided));
+    });
+  }
+});
+
+describe('every reason', () => {
+  for (const { kind, reason, said } of reasonCases) {
+    test(`${kind}: ${reason}`, () => {
+      const { Decided, 'To do': toDo } = explained({ kind, reason }, user);
+      assert.ok(Decided?.endsWith(`: ${said.words}.`));
+      assert.equal(toDo, said.advice.replaceAll('EMAIL', user));
+    });
+  }
+
+  test('one that this version does not know is said as it is', () => {
+    assert.match(
+      explained({ reason: 'of-a-newer-version' }).Decided ?? '',
+      /^The login was refused: of-a-newer-version\.$/,
+    );
+    for (const reason of ['toString', '__proto__', 'constructor'])
+      assert.equal(explained({ reason }).Decided, `The login was refused: ${reason}.`);
+  });
+});
+
+test('how the address was derived', () => {
+  const proxy = '10.0.0.1';
+  const cases: readonly (readonly [Partial<CallerTrace>, string | undefined, RegExp])[] = [
+    [{}, '203.0.113.7', /^203\.0\.113\.7: the connection itself comes from there\.$/],
+    [
+      { forwardedFor: '1.2.3.4' },
+      '203.0.113.7',
+      /X-Forwarded-For says 1\.2\.3\.4, which does not count: .* TRUSTED_PROXIES/,
+    ],
+    [
+      { peer: proxy, forwardedFor: '6.6.6.6, 1.2.3.4', addressFrom: 'trusted-proxy' },
+      '1.2.3.4',
+      /^1\.2\.3\.4: the first from the right.* trusted proxy 10\.0\.0\.1; X-Forwarded-For says 6\.6\.6\.6, 1\.2\.3\.4\.$/,
+    ],
+    [
+      { peer: proxy, addressFrom: 'unknown' },
+      undefined,
+      /^unknown: the trusted proxy 10\.0\.0\.1 sent no X-Forwarded-For\.$/,
+    ],
+    [
+      { peer: proxy, forwardedFor: 'x', addressFrom: 'unknown' },
+      undefined,
+      /no client can be read: X-Forwarded-For says x\.$/,
+    ],
+    [{ peer: undefined, addressFrom: 'unknown' }, undefined, /^unknown: the connection was gone/],
+  ];
+  for (const [changes, address, expected] of cases)
+    assert.match(explained(traced(changes, address)).Address ?? '', expected);
+});
+
+test('the name of a user, which others chose, is printed as it is and no further', () => {
+  const { User, 'To do': toDo } = explained({}, 'a$&\u001B[2J@\u202E');
+  assert.equal(User, 'a$&\uFFFD[2J@\uFFFD (id user-1)');
+  assert.equal(toDo, 'If it is forgotten: janua users set-password a$&\uFFFD[2J@\uFFFD.');
+});
+
+test('what was sent, and from where', () => {
+  assert.equal(
+    explained(traced({ cookie: 'several', accessToken: 'sent' })).Sent,
+    'several session cookies; an access token.',
+  );
+  assert.equal(explained(traced({ cookie: 'none' })).Sent, 'no session cookie; no access token.');
+  assert.match(
+    explained(traced({ origin: undefined, fetchSite: undefined, expectedOrigins: ['https://a', 'https://b'] }))
+      .Origin ?? '',
+    /^expected https:\/\/a or https:\/\/b; neither Origin nor Sec-Fetch-Site came\.$/,
+  );
+});
+
+test('the browser is known, new, or one of somebody else', () => {
+  assert.equal(explained({}).Browser, undefined);
+  assert.match(explained({ knownBrowser: false }).Browser ?? '', /not from a login of this user/);
+  assert.match(
+    explained({ knownBrowser: false, ...traced({ browserCookie: 'none' }) }).Browser ?? '',
+    /sent no browser cookie/,
+  );
+  assert.match(explained({ knownBrowser: false, userId: undefined, nameDigest: 'd' }).Browser ?? '', /no such user/);
+});
+
+describe('the throttle', () => {
+  const blocked = { kind: 'login-throttled', reason: undefined } as const;
+  const key = { kind: 'pair', failures: 6, waitSeconds: 12, stopped: false } as const;
+
+  test('which key has to wait, and how long', () => {
+    const { Throttle, 'To do': toDo } = explained({ ...blocked, throttle: [key] }, user);
+    assert.equal(Throttle, 'the account, from this address (pair): 6 failures counted before; has to wait 12 s.');
+    assert.equal(toDo, 'Wait 12 s, or janua throttle lift ann@example.com.');
+    for (const [waitSeconds, words] of [
+      [119, '119 s'],
+      [120, '2 min'],
+      [7199, '120 min'],
+      [7201, '3 h'],
+    ] as const)
+      assert.match(
+        explained({ ...blocked, throttle: [{ ...key, waitSeconds }] })['To do'] ?? '',
+        new RegExp(`Wait ${words},`),
+      );
+  });
+
+  test('an account that is stopped', () => {
+    const stopped = [{ ...key, kind: 'account', waitSeconds: 0, stopped: true }] as const;
+    const { Throttle, 'To do': toDo } = explained({ ...blocked, throttle: stopped }, user);
+    assert.match(Throttle ?? '', /\(account\): 6 failures counted before; stopped\.$/);
+    assert.match(
+      toDo ?? '',
+      /^Nothing lets it in again by itself: .*set-password ann@example\.com.*lift ann@example\.com/,
+    );
+    assert.match(explained({ kind: 'account-stopped', reason: undefined })['To do'] ?? '', /^Nothing lets it in again/);
+  });
+
+  test('an address that many share: how to lift it, and what may be wrong', () => {
+    const throttle = [{ ...key, kind: 'address' }] as const;
+    assert.match(explained({ ...blocked, throttle })['To do'] ?? '', /janua throttle lift --address 203\.0\.113\.7\.$/);
+    const behind = traced({ forwardedFor: '1.2.3.4' }, '10.0.0.1');
+    assert.match(explained({ ...blocked, throttle, ...behind })['To do'] ?? '', /name it in TRUSTED_PROXIES/);
+    const silent = traced({ addressFrom: 'unknown' });
+    assert.match(
+      explained({ ...blocked, throttle, ...silent })['To do'] ?? '',
+      /Make the trusted proxy send X-Forwarded-For/,
+    );
+  });
+});
+
+test('another origin: what is to be set, where it is ours after all', () => {
+  const refused = { kind: 'cross-site-refused', reason: undefined } as const;
+  const other = traced({ origin: 'https://other.example', fetchSite: undefined });
+  const toDo = explained({ ...refused, ...other })['To do'] ?? '';
+  assert.match(toDo, /at https:\/\/other\.example, set PUBLIC_URL to it/);
+  assert.match(toDo, /CORS_ORIGINS/);
+  const ours = explained({ ...refused, ...traced({ fetchSite: 'cross-site' }) })['To do'] ?? '';
+  assert.match(ours, /the browser says cross-site/);
+  assert.doesNotMatch(ours, /PUBLIC_URL/);
+});
+
+test('the page about the audit has every kind, with its name in the vocabulary, and every reason', async () => {
+  const page = await readFile(new URL('../../docs/audit.md', import.meta.url), 'utf8');
+  for (const [kind, { vocabulary, level, cheap }] of Object.entries(eventKinds)) {
+    const row = page.split('\n').find((line) => line.startsWith(`| \`${kind}\` |`));
+    assert.ok(row?.includes(`| \`${vocabulary}\` | ${level}${cheap ? ', cheap' : ''} |`), kind);
+    for (const reason of Object.keys(reasons[kind as EventKind] ?? {}))
+      assert.ok(row?.includes(`\`${reason}\``), reason);
+  }
+});

@@ -1,0 +1,187 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import type { RecordedEvent } from '../../src/audit/event.ts';
+import { createSqlAuditStore } from '../../src/audit/sql-store.ts';
+import type { AuditFilter, AuditStore } from '../../src/audit/store.ts';
+import { createAuditTrail } from '../../src/audit/trail.ts';
+import { sql } from '../../src/database/kysely.ts';
+import { openMigrated } from '../database/open.ts';
+import { caller, plain, recorded } from './events.ts';
+
+const start = Date.UTC(2026, 0, 1);
+const day = 24 * 60 * 60 * 1000;
+
+async function idsOf(store: AuditStore, filter: Partial<AuditFilter>): Promise<string[]> {
+  const found = await Array.fromAsync(store.find({ order: 'oldest-first', ...filter }));
+  return found.map(({ id }) => id);
+}
+
+const idOf = ({ id }: RecordedEvent) => id;
+
+async function insertAll(store: AuditStore, events: readonly RecordedEvent[]): Promise<void> {
+  for (let from = 0; from < events.length; from += 100) await store.insert(events.slice(from, from + 100));
+}
+
+for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] as const) {
+  describe(`${engine} as a store of events`, () => {
+    async function open() {
+      const opened = await openMigrated(engine);
+      return { ...opened, store: createSqlAuditStore(opened.database) };
+    }
+
+    test('gives back what was inserted, as it was, whatever letters it has', async () => {
+      await using opened = await open();
+      const event = recorded(start, {
+        caller: { ...caller, userAgent: `a'b"c\\d%_! é 😀 ${'😀'.repeat(80)}` },
+        nameDigest: 'A-_1'.repeat(5),
+        sessionId: 's'.repeat(22),
+        throttle: [{ kind: 'pair', failures: 3, waitSeconds: 4, stopped: false }],
+        knownBrowser: false,
+        count: 0,
+      });
+      const bare = recorded(start, { reason: undefined, userId: undefined, caller: { route: 'janua users add' } });
+      await opened.store.insert([event, bare]);
+      const found = await Array.fromAsync(opened.store.find({ order: 'oldest-first' }));
+      assert.deepEqual(plain(found), plain([event, bare]));
+      assert.deepEqual(plain(await opened.store.findByRequestId(caller.requestId)), plain([event]));
+      // Also in a database whose character set has none of these letters.
+      for (const row of await opened.database.selectFrom('janua_audit').select('event').execute())
+        assert.match(row.event, /^[ -~]+$/);
+      for (const id of ['', 'unknown', `${caller.requestId} `, caller.requestId.toUpperCase(), '\0', '%'])
+        assert.deepEqual(await opened.store.findByRequestId(id), [], JSON.stringify(id));
+    });
+
+    test('takes the longest and the oddest that an event can have', async () => {
+      await using opened = await open();
+      const long = '\0\uD800😀'.repeat(200);
+      const texts = { requestId: long, address: long, userAgent: long, route: long, operator: long };
+      const trace = { ...caller.trace, peer: long, forwardedFor: long, origin: long, fetchSite: long };
+      const key = { kind: 'account', failures: 2 ** 53, waitSeconds: 1e300, stopped: true } as const;
+      const event = recorded(start, {
+        kind: 'cross-site-refused',
+        reason: long,
+        userId: 'é'.repeat(300),
+        nameDigest: long,
+        sessionId: long,
+        throttle: Array(20).fill(key),
+        caller: { ...texts, trace: { ...trace, expectedOrigins: Array(20).fill(long) } },
+      });
+      await opened.store.insert([event]);
+      const found = await Array.fromAsync(opened.store.find({ order: 'oldest-first' }));
+      assert.deepEqual(plain(found), plain([event]));
+      assert.doesNotMatch(JSON.stringify(found), /\\u0000|\\ud800/);
+    });
+
+    test('all or none of an insert', async () => {
+      await using opened = await open();
+      const [one, other] = [recorded(start), recorded(start)];
+      await opened.store.insert([one]);
+      await assert.rejects(opened.store.insert([other, one]));
+      assert.deepEqual(await idsOf(opened.store, {}), [one.id]);
+    });
+
+    test('finds by time, kind, user, name and address, and by all at once', async () => {
+      await using opened = await open();
+      const { store } = opened;
+      const digest = 'aB_d'.repeat(5);
+      const ann = recorded(start, { userId: 'ann' });
+      const typed = recorded(start + 1, { userId: undefined, nameDigest: digest, reason: 'unknown-user' });
+      const away = recorded(start + 2, { userId: 'ann', kind: 'logged-out', caller: { ...caller, address: '::1' } });
+      const forged = recorded(start + 3, {
+        userId: 'bob',
+        caller: { ...caller, address: 'a!b_%', userAgent: `"address":"::1","nameDigest":"${digest}"` },
+      });
+      await store.insert([ann, typed, away, forged]);
+      const all = [ann, typed, away, forged].map(idOf);
+      const cases: readonly (readonly [Partial<AuditFilter>, readonly RecordedEvent[]])[] = [
+        [{ since: start + 1 }, [typed, away, forged]],
+        [{ until: start + 1 }, [ann]],
+        [{ since: start + 1, until: start + 3 }, [typed, away]],
+        [{ since: start + 3, until: start + 1 }, []],
+        [{ kind: 'logged-out' }, [away]],
+        [{ userId: 'ann' }, [ann, away]],
+        [{ userId: 'ANN' }, []],
+        [{ userId: 'ann ' }, []],
+        [{ nameDigest: digest }, [typed]],
+        [{ nameDigest: digest.toLowerCase() }, []],
+        [{ nameDigest: digest.replace('_', 'x') }, []],
+        [{ userId: 'ann', nameDigest: digest }, [ann, typed, away]],
+        [{ address: '203.0.113.7' }, [ann, typed]],
+        [{ address: '::1' }, [away]],
+        [{ address: 'a!b_%' }, [forged]],
+        [{ address: '%' }, []],
+        [{ address: "' or 1=1 --" }, []],
+        [{ userId: 'ann', address: '203.0.113.7', kind: 'login-failed', since: start }, [ann]],
+      ];
+      for (const [filter, expected] of cases)
+        assert.deepEqual(await idsOf(store, filter), expected.map(idOf), JSON.stringify(filter));
+      assert.deepEqual(await idsOf(store, { order: 'newest-first' }), all.toReversed());
+      assert.deepEqual(await idsOf(store, { order: 'newest-first', limit: 3 }), all.slice(1).toReversed());
+      assert.deepEqual(await idsOf(store, { limit: 2, userId: 'ann' }), [ann, away].map(idOf));
+      assert.deepEqual(await idsOf(store, { limit: 0 }), []);
+    });
+
+    test('goes through more than one step holds, in both orders, and to those that are rare', async () => {
+      await using opened = await open();
+      const { store } = opened;
+      // Just as many as three steps hold, so that the last one ends where the table ends; many in the same millisecond.
+      const events = Array.from({ length: 3000 }, (_, index) =>
+        recorded(start + Math.floor(index / 10), { userId: index % 1500 === 7 ? 'rare' : 'user-1' }),
+      );
+      await insertAll(store, events);
+      const all = events.map(idOf);
+      const rare = [all[7], all[1507]];
+      assert.deepEqual(await idsOf(store, {}), all);
+      assert.deepEqual(await idsOf(store, { order: 'newest-first' }), all.toReversed());
+      assert.deepEqual(await idsOf(store, { userId: 'rare' }), rare);
+      assert.deepEqual(await idsOf(store, { userId: 'rare', order: 'newest-first' }), rare.toReversed());
+      const lonely = recorded(start + 1000);
+      await store.insert([lonely]);
+      assert.deepEqual(await idsOf(store, {}), [...all, lonely.id]);
+      assert.deepEqual((await idsOf(store, { order: 'newest-first' })).length, 3001);
+    });
+
+    test('a row that cannot be read is shown as such, between the others', async () => {
+      await using opened = await open();
+      const { store, database } = opened;
+      const events = [recorded(start), recorded(start + 1), recorded(start + 2), recorded(start + 3)];
+      await store.insert(events);
+      const [one, other, third] = events.map(idOf);
+      for (const [id, text] of [
+        [other, '{"kind":"login-fai'],
+        [third, '{"kind":"of-a-newer-version","caller":{"route":"GET /"}}'],
+      ] as const)
+        await database.updateTable('janua_audit').set({ event: text }).where('id', '=', String(id)).execute();
+      await sql`update janua_audit set at = 9000000000000000 where id = ${one}`.execute(database);
+      const found = await store.findByRequestId(caller.requestId);
+      assert.deepEqual(found.slice(0, 3), [
+        { id: one, at: '', unreadable: true },
+        { id: other, at: '2026-01-01T00:00:00.001Z', unreadable: true },
+        { id: third, at: '2026-01-01T00:00:00.002Z', unreadable: true },
+      ]);
+      assert.deepEqual(await idsOf(store, {}), events.map(idOf));
+    });
+
+    test('removes the oldest, in small batches, and keeps the rest', async () => {
+      await using opened = await open();
+      const { store } = opened;
+      const events = Array.from({ length: 12 }, (_, index) => recorded(start + index));
+      await store.insert(events);
+      assert.equal(await store.removeBefore(start + 10, 4), 4);
+      assert.deepEqual(await idsOf(store, {}), events.slice(4).map(idOf));
+      assert.equal(await store.removeBefore(start + 10, 6), 6);
+      assert.equal(await store.removeBefore(start + 10, 6), 0);
+      assert.deepEqual(await idsOf(store, {}), events.slice(10).map(idOf));
+    });
+
+    test('keeps as many days as it is told', async () => {
+      await using opened = await open();
+      const { store } = opened;
+      const events = Array.from({ length: 1100 }, (_, index) => recorded(start + index));
+      await insertAll(store, events);
+      const trail = createAuditTrail({ store, retentionDays: 90, now: () => start + 90 * day + 1050 });
+      await trail.removeExpired();
+      assert.deepEqual(await idsOf(store, {}), events.slice(1050).map(idOf));
+    });
+  });
+}

@@ -1,0 +1,266 @@
+import assert from 'node:assert/strict';
+import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
+import { describe, test } from 'node:test';
+import { createAudit } from '../../src/audit/audit.ts';
+import type { AuditEvent } from '../../src/audit/event.ts';
+import { createSqlAuditStore } from '../../src/audit/sql-store.ts';
+import { loadKey } from '../../src/database/keys.ts';
+import { caller } from '../audit/events.ts';
+import { openTestDatabase } from '../database/open.ts';
+import { createMigratedWorkplace, createWorkplace } from './janua-command.ts';
+
+const secret = 'correct horse battery';
+
+const start = Date.UTC(2026, 0, 1, 8);
+
+/** A folder with tables, one user, and an audit that was written at a time of its own. */
+async function openPlace() {
+  const workplace = await createMigratedWorkplace();
+  await workplace.run(['users', 'add', 'ann@example.com', '--first-name', 'Ann', '--last-name', 'A'], {
+    input: secret,
+  });
+  const ann: string = JSON.parse((await workplace.run(['users', 'list', '--json'])).stdout).id;
+  const opened = await openTestDatabase(`sqlite:${join(workplace.folder, 'data', 'janua.db')}`);
+  await opened.database.deleteFrom('janua_audit').execute();
+  let time = start;
+  const audit = createAudit({
+    store: createSqlAuditStore(opened.database),
+    log: { info() {}, warn() {} },
+    nameKey: await loadKey(opened.database, 'audit-names'),
+    now: () => time,
+  });
+  return {
+    ann,
+    database: opened.database,
+    digestName: audit.digestName,
+    run: (...args: string[]) => workplace.run(args),
+    /** One a minute. */
+    async record(...events: readonly AuditEvent[]) {
+      for (const event of events) {
+        await audit.record(event);
+        time += 60_000;
+      }
+    },
+    async [Symbol.asyncDispose]() {
+      await opened.database.destroy();
+      await workplace[Symbol.asyncDispose]();
+    },
+  };
+}
+
+const asked = (requestId: string) => ({ ...caller, requestId });
+
+describe('janua audit', () => {
+  test('is a table, newest last, of what happened and to whom', async () => {
+    await using place = await openPlace();
+    assert.equal((await place.run('audit')).stdout, 'There are no such events.\n');
+    const { ann } = place;
+    await place.record(
+      { kind: 'login-failed', reason: 'wrong-password', userId: ann, caller: asked('request-1') },
+      {
+        kind: 'login-failed',
+        reason: 'unknown-user',
+        nameDigest: place.digestName('carl'),
+        caller: asked('request-2'),
+      },
+      {
+        kind: 'sessions-ended',
+        userId: 'gone',
+        count: 2,
+        caller: { route: 'janua sessions revoke-all', operator: 'root' },
+      },
+    );
+    const { stdout } = await place.run('audit');
+    const cells = stdout
+      .trimEnd()
+      .split('\n')
+      .map((line) => line.split(/ {2,}/));
+    assert.deepEqual(cells, [
+      ['TIME (UTC)', 'EVENT', 'USER', 'FROM', 'ROUTE', 'REASON', 'REQUEST'],
+      [
+        ...['2026-01-01 08:00:00', 'login failed', 'ann@example.com', '203.0.113.7'],
+        ...['POST /auth/token', 'wrong-password', 'request-1'],
+      ],
+      [
+        ...['2026-01-01 08:01:00', 'login failed', `unknown ${place.digestName('carl')}`, '203.0.113.7'],
+        ...['POST /auth/token', 'unknown-user', 'request-2'],
+      ],
+      ['2026-01-01 08:02:00', 'sessions ended', 'id gone', 'root', 'janua sessions revoke-all', '2 in all'],
+    ]);
+  });
+
+  test('gives what is asked for, and is exported as lines of JSON, oldest first', async () => {
+    await using place = await openPlace();
+    const { ann } = place;
+    const other = { ...asked('request-3'), address: '2001:db8::1' };
+    await place.record(
+      { kind: 'login-succeeded', userId: ann, caller: asked('request-1') },
+      { kind: 'login-failed', reason: 'unknown-user', nameDigest: place.digestName('bob'), caller: asked('request-2') },
+      { kind: 'logged-out', userId: ann, caller: other },
+    );
+    async function requestsOf(...args: string[]): Promise<string[]> {
+      const { code, stdout, stderr } = await place.run('audit', '--json', ...args);
+      assert.deepEqual([code, stderr], [0, '']);
+      const lines = stdout.split('\n').filter((line) => line !== '');
+      return lines.map((line) => JSON.parse(line).caller.requestId);
+    }
+    const all = ['request-1', 'request-2', 'request-3'];
+    for (const [args, expected] of [
+      [[], all],
+      [['--limit', '2'], all.slice(1)],
+      [
+        ['--user', 'ANN@example.com '],
+        ['request-1', 'request-3'],
+      ],
+      [['--user', 'Bob'], ['request-2']],
+      [['--user', 'nobody'], []],
+      [
+        ['--user-id', ann],
+        ['request-1', 'request-3'],
+      ],
+      [['--kind', 'logged-out'], ['request-3']],
+      [['--address', '2001:DB8::1'], ['request-3']],
+      [['--since', '2026-01-01T08:01Z', '--until', '2026-01-01T09:02+01:00'], ['request-2']],
+      [['--since', '2026-01-01T08:01'], all.slice(1)],
+      [['--since', '2026-01-02'], []],
+      [['--until', '7d'], start + 7 * 86_400_000 < Date.now() ? all : []],
+    ] as const)
+      assert.deepEqual(await requestsOf(...args), expected, args.join(' '));
+  });
+
+  test('an export of more than a pipe holds comes whole, and ends when nobody reads on', async () => {
+    await using place = await openPlace();
+    const events = Array.from({ length: 1500 }, (_, index) => ({
+      id: `${String(index).padStart(8, '0')}-0000-7000-8000-000000000000`,
+      at: start,
+      kind: 'login-failed',
+      request_id: null,
+      user_id: null,
+      event: JSON.stringify({ kind: 'login-failed', caller: { ...caller, userAgent: 'x'.repeat(200) } }),
+    }));
+    for (let from = 0; from < events.length; from += 100)
+      await place.database
+        .insertInto('janua_audit')
+        .values(events.slice(from, from + 100))
+        .execute();
+    const { stdout } = await place.run('audit', '--json');
+    assert.deepEqual(
+      stdout
+        .trimEnd()
+        .split('\n')
+        .map((line) => JSON.parse(line).id),
+      events.map(({ id }) => id),
+    );
+    const { stdout: table } = await place.run('audit');
+    assert.equal(table.trimEnd().split('\n').length, 51);
+  });
+
+  test('what cannot be meant is said in a line', async () => {
+    await using place = await openPlace();
+    for (const [args, message] of [
+      [['--since', 'yesterday'], /^--since must be such as 30m, 24h, 7d/],
+      [['--until', '2026-13-01'], /^--until must be/],
+      [['--kind', 'logins'], /^--kind must be one of: login-succeeded, /],
+      [['--kind', 'toString'], /^--kind must be one of/],
+      [['--limit', '0'], /^--limit must be/],
+      [['--user', 'a', '--user-id', 'b'], /^Give --user or --user-id/],
+    ] as const) {
+      const { code, stdout, stderr } = await place.run('audit', ...args);
+      assert.deepEqual([code, stdout], [2, '']);
+      assert.match(stderr, message);
+    }
+  });
+});
+
+describe('janua explain', () => {
+  test('says in words what was decided for a request, each of its events, and for whom', async () => {
+    await using place = await openPlace();
+    const throttle = [{ kind: 'account', failures: 9, waitSeconds: 0, stopped: false }] as const;
+    await place.record(
+      { kind: 'login-failed', reason: 'wrong-password', userId: place.ann, throttle, caller: asked('request-1') },
+      { kind: 'account-stopped', userId: place.ann, caller: asked('request-1') },
+      { kind: 'login-succeeded', userId: place.ann, caller: asked('request-2') },
+    );
+    const { code, stdout } = await place.run('explain', ' request-1 ');
+    assert.equal(code, 0);
+    const [failed = '', stopped = '', ...more] = stdout.split('\n\n');
+    assert.deepEqual(more, []);
+    assert.match(failed, /^When {6}2026-01-01 08:00:00\.000 UTC\n/);
+    assert.match(failed, /^Decided {3}The login was refused: there is such a user, and the password was wrong\.$/m);
+    assert.match(failed, /^User {6}ann@example\.com \(id /m);
+    assert.match(failed, /^Throttle {2}the account, from anywhere \(account\): 9 failures/m);
+    assert.match(failed, /^To do {5}If it is forgotten: janua users set-password ann@example\.com\.$/m);
+    assert.match(stopped, /^Decided {3}So many logins had failed/m);
+  });
+
+  test('of a request that is not there: why that may be, and the exit code 1', async () => {
+    await using place = await openPlace();
+    const { code, stdout, stderr } = await place.run('explain', 'unknown');
+    assert.deepEqual([code, stdout], [1, '']);
+    assert.match(
+      stderr,
+      /^No decision is recorded under that request id\. .*AUDIT_RETENTION_DAYS.*events-left-out.*\n$/,
+    );
+  });
+});
+
+test('of a server: who was refused quotes the request, and what was typed is nowhere', async () => {
+  await using workplace = await createWorkplace();
+  const server = await workplace.start(['demo'], { LOG_LEVEL: 'info' });
+  const output = text(server.process.stdout);
+  const [known, name, password] = ['behai_nguyen@hotmail.com', 'canary-typed-as-name', 'canary-password'];
+  async function logIn(username: string): Promise<string> {
+    const body = new URLSearchParams({ username, password });
+    const answer = await fetch(`${server.url}/api/login`, {
+      method: 'POST',
+      body,
+      headers: { cookie: 'session=canary' },
+    });
+    assert.equal(answer.status, 400);
+    return answer.headers.get('x-request-id') ?? '';
+  }
+  const [wrong, unknown] = [await logIn(known), await logIn(name)];
+  const { stdout: explained } = await workplace.run(['explain', wrong]);
+  assert.match(explained, /^Asked {5}POST \/api\/login, answered in JSON$/m);
+  assert.match(explained, /^Decided {3}The login was refused: there is such a user, and the password was wrong\.$/m);
+  assert.match(explained, /^User {6}behai_nguyen@hotmail\.com/m);
+  assert.match(explained, /^Sent {6}one session cookie; no access token\.$/m);
+  const { stdout: found } = await workplace.run(['audit', '--json', '--user', name.toUpperCase()]);
+  assert.equal(JSON.parse(found).caller.requestId, unknown);
+  const { stdout: exported } = await workplace.run(['audit', '--json']);
+  await server.stop();
+  const lines = (await output)
+    .trimEnd()
+    .split('\n')
+    .filter((line) => line.includes('"vocabulary"'));
+  assert.deepEqual(
+    lines.map((line) => JSON.parse(line)).map(({ event, reqId, level }) => [event, reqId, level]),
+    [wrong, unknown].map((requestId) => ['login-failed', requestId, 40]),
+  );
+  assert.equal(exported.trimEnd().split('\n').length, 2);
+  for (const kept of [await output, exported]) assert.doesNotMatch(kept, /canary/);
+});
+
+test('what somebody wrote into the table by hand neither stops nor steers whoever reads it', async () => {
+  await using place = await openPlace();
+  const steering = '\u001B[2J\u202Egood';
+  const rows = [
+    ['broken', '{"kind":'],
+    ['steering', JSON.stringify({ kind: 'login-failed', reason: steering, caller: { ...caller, route: steering } })],
+  ];
+  for (const [id = '', event = ''] of rows)
+    await place.database
+      .insertInto('janua_audit')
+      .values({ id: `${id}${steering}`, at: start, kind: 'login-failed', request_id: 'r', user_id: null, event })
+      .execute();
+  // What is no UUID may lie outside of every time.
+  const { stdout: table } = await place.run('audit');
+  const { stdout: explained } = await place.run('explain', 'r');
+  const { stdout: json } = await place.run('audit', '--json');
+  for (const text of [table, explained, json])
+    for (const character of steering.slice(0, 5).match(/[^\w[]/gu) ?? []) assert.ok(!text.includes(character));
+  assert.match(table, /unreadable \(broken/);
+  assert.match(explained, /cannot be read by this version/);
+  assert.match(explained, /^Decided {3}The login was refused: \uFFFD\[2J\uFFFDgood\.$/m);
+});
