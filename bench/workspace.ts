@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { compose } from '../src/compose.ts';
 import { loadSettings } from '../src/config/load.ts';
 import type { Settings } from './processes/parent.ts';
+import { loginRequest } from './requests.ts';
 
 const password = 'correct horse battery staple';
 
@@ -24,7 +25,12 @@ export interface Workspace {
 export async function createWorkspace(users: number): Promise<Workspace> {
   const folder = mkdtempSync(join(tmpdir(), 'janua-bench-'));
   process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
-  const settings = { DATABASE_URL: `sqlite:${join(folder, 'janua.db')}`, LOG_LEVEL: 'warn', PORT: '0' };
+  const settings = {
+    DATABASE_URL: `sqlite:${join(folder, 'janua.db')}`,
+    LOG_LEVEL: 'warn',
+    THROTTLE: 'off',
+    PORT: '0',
+  };
 
   const composition = await compose(loadSettings({}, settings), { migrates: true });
   const services = await composition.prepare();
@@ -34,7 +40,10 @@ export async function createWorkspace(users: number): Promise<Workspace> {
   }
   const [username = ''] = usernames;
   const account = await services.users.findByUsername(username);
-  const { session } = await services.identity.logIn({ username, password, presented: {} });
+  const { session } = await services.identity.logIn(
+    { username, password, presented: {}, network: undefined, findKnownBrowser: () => undefined },
+    { route: 'bench' },
+  );
   await composition.close();
   return {
     settings,
@@ -42,22 +51,6 @@ export async function createWorkspace(users: number): Promise<Workspace> {
     passwordHash: account?.passwordHash ?? '',
     cookie: session.cookie,
     accessToken: session.accessToken,
-    loginRequests: usernames.map((name) => loginRequest(name)),
+    loginRequests: usernames.map((name) => loginRequest(name, password)),
   };
-}
-
-export function getRequest(path: string, ...fields: string[]): string {
-  return ['GET '.concat(path, ' HTTP/1.1'), 'Host: 127.0.0.1', ...fields, '', ''].join('\r\n');
-}
-
-function loginRequest(username: string): string {
-  const body = JSON.stringify({ username, password });
-  return [
-    'POST /api/login HTTP/1.1',
-    'Host: 127.0.0.1',
-    'Content-Type: application/json',
-    `Content-Length: ${Buffer.byteLength(body)}`,
-    '',
-    body,
-  ].join('\r\n');
 }

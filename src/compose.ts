@@ -1,15 +1,21 @@
 import pino, { type Logger } from 'pino';
 import manifest from '../package.json' with { type: 'json' };
+import { createAudit, type OpenAudit } from './audit/audit.ts';
+import type { Caller } from './audit/event.ts';
+import { createSqlAuditStore } from './audit/sql-store.ts';
+import { type AuditTrail, createAuditTrail } from './audit/trail.ts';
+import { createNetworkCheck } from './config/networks.ts';
 import { originOf } from './config/origin.ts';
 import type { Settings } from './config/settings.ts';
 import { type OpenDatabase, openDatabase } from './database/database.ts';
 import { databasePart } from './database/errors.ts';
-import { loadBrowserKey } from './database/keys.ts';
+import { loadKey } from './database/keys.ts';
 import { claimLease } from './database/lease.ts';
 import { migrate, requireCurrentSchema } from './database/migrations.ts';
 import { requireTables } from './database/schema-check.ts';
 import { parseMapping, type UserMapping } from './directory/mapping.ts';
 import { createSqlDirectory } from './directory/sql-directory.ts';
+import { createFindClient } from './http/client-address.ts';
 import type { App } from './http/types.ts';
 import { type Administration, createAdministration } from './identity/administration.ts';
 import { createIdentity, type Identity } from './identity/identity.ts';
@@ -22,6 +28,11 @@ import { createSessions, type Sessions } from './sessions/sessions.ts';
 import { createSqlSessionStore } from './sessions/sql-store.ts';
 import type { SessionStore } from './sessions/store.ts';
 import { createStoreWatch } from './store-watch.ts';
+import { createMemoryFailureStore } from './throttle/memory-store.ts';
+import { createSqlFailureStore } from './throttle/sql-store.ts';
+import type { FailureStore } from './throttle/store.ts';
+import { createThrottle, type Throttle } from './throttle/throttle.ts';
+import { unthrottled } from './throttle/unthrottled.ts';
 import { Unavailable } from './unavailable.ts';
 
 /** The parts, put together but not yet proven: nothing was asked of a store so far. */
@@ -47,7 +58,10 @@ export interface Services {
   readonly sessions: Sessions;
   readonly identity: Identity;
   readonly administration: Administration;
-  /** Removes expired sessions, unless another process has just done it. */
+  readonly throttle: Throttle;
+  readonly audit: OpenAudit;
+  readonly auditTrail: AuditTrail;
+  /** Removes what has expired, unless another process has just done it. */
   clean(): Promise<void>;
 }
 
@@ -59,6 +73,8 @@ export interface Overrides {
   readonly migrates?: boolean;
   /** Whether people log in: then it is tried out how long the kinds of their hashes take. Commands need not wait for that. */
   readonly takesLogins?: boolean;
+  /** Who administers, for the audit. */
+  readonly caller?: Caller;
   /** The clock, in milliseconds since 1970. */
   readonly now?: () => number;
   /** See `IdentityOptions`. */
@@ -66,7 +82,7 @@ export interface Overrides {
   readonly viewsDirectory?: string;
 }
 
-/** How often expired sessions are removed, in milliseconds. */
+/** How often what has expired is removed, in milliseconds. */
 export const cleaningInterval = 10 * 60 * 1000;
 
 interface Prepared extends Services {
@@ -88,10 +104,8 @@ export async function compose(settings: Settings, overrides: Overrides = {}): Pr
     mustExist: !overrides.migrates,
   });
   const redis = await openRedisOf(settings, timeout, log);
-  const store =
-    redis === undefined
-      ? createSqlSessionStore(opened.database)
-      : (await import('./sessions/redis-store.ts')).createRedisSessionStore(redis);
+  const store = await openSessionStore(opened, redis);
+  const failures = await openFailureStore(settings, opened, redis);
 
   let prepared: Prepared | undefined;
   /** Why not yet, for whoever asks meanwhile. */
@@ -111,7 +125,14 @@ export async function compose(settings: Settings, overrides: Overrides = {}): Pr
     readiness,
     async prepare() {
       try {
-        prepared ??= await prepare(settings, overrides, { log, opened, store, cleans: redis === undefined, mapping });
+        prepared ??= await prepare(settings, overrides, {
+          log,
+          opened,
+          store,
+          failures,
+          cleans: redis === undefined,
+          mapping,
+        });
         return prepared;
       } catch (error) {
         fault = error;
@@ -124,11 +145,13 @@ export async function compose(settings: Settings, overrides: Overrides = {}): Pr
       const publicOrigins = publicOriginsOf(settings);
       const server = createServer({
         identity: {
-          logIn: async (attempt) => requirePrepared().identity.logIn(attempt),
-          logOut: async (presented) => requirePrepared().identity.logOut(presented),
+          logIn: async (attempt, caller) => requirePrepared().identity.logIn(attempt, caller),
+          logOut: async (presented, caller) => requirePrepared().identity.logOut(presented, caller),
           findUser: async (presented) => requirePrepared().identity.findUser(presented),
-          requireUser: async (presented) => requirePrepared().identity.requireUser(presented),
+          requireUser: async (presented, caller) => requirePrepared().identity.requireUser(presented, caller),
         },
+        audit: { record: async (event) => requirePrepared().audit.record(event) },
+        findClient: createFindClient(createNetworkCheck(settings.TRUSTED_PROXIES)),
         findUnavailable: () => readiness.findUnavailable(),
         log,
         logRequests: log.isLevelEnabled('info'),
@@ -153,6 +176,7 @@ export async function compose(settings: Settings, overrides: Overrides = {}): Pr
       return server;
     },
     async close() {
+      await prepared?.audit.close();
       await Promise.all([opened.database.destroy(), redis?.close()]);
     },
   };
@@ -162,6 +186,8 @@ interface Stores {
   readonly log: Logger;
   readonly opened: OpenDatabase;
   readonly store: SessionStore;
+  /** What the throttle counts by, where it counts. */
+  readonly failures: FailureStore | undefined;
   /** Whether expired sessions stay in the store until they are removed. */
   readonly cleans: boolean;
   /** The table of users, where it is a team's own. */
@@ -171,7 +197,7 @@ interface Stores {
 async function prepare(
   settings: Settings,
   overrides: Overrides,
-  { log, opened, store, cleans, mapping }: Stores,
+  { log, opened, store, failures, cleans, mapping }: Stores,
 ): Promise<Prepared> {
   const { database } = opened;
   if (overrides.migrates) await migrate(opened);
@@ -179,6 +205,12 @@ async function prepare(
   await requireTables(database, { users: mapping === undefined, sessions: cleans });
   await store.check();
 
+  const now = overrides.now ?? Date.now;
+  const auditStore = createSqlAuditStore(database);
+  const audit = createAudit({ store: auditStore, log, nameKey: await loadKey(database, 'audit-names'), now });
+  const auditTrail = createAuditTrail({ store: auditStore, retentionDays: settings.AUDIT_RETENTION_DAYS, now });
+  const throttle =
+    failures === undefined ? unthrottled : createThrottle({ store: failures, now, waiting: settings.HASHING_QUEUE });
   const sessions = createSessions({
     store,
     idleTimeoutSeconds: settings.SESSION_IDLE_SECONDS,
@@ -193,17 +225,22 @@ async function prepare(
     log,
   });
   const { users, registry } = await openDirectory();
-  const now = overrides.now ?? Date.now;
+  const caller = overrides.caller ?? { route: 'janua' };
   return {
     users,
     registry,
     sessions,
-    identity: createIdentity({ users, sessions, passwords, log, ...overrides }),
-    administration: createAdministration({ users, registry, sessions, passwords }),
-    browserKey: await loadBrowserKey(database),
+    throttle,
+    audit,
+    auditTrail,
+    identity: createIdentity({ users, sessions, passwords, throttle, audit, log, ...overrides }),
+    administration: createAdministration({ users, registry, sessions, passwords, throttle, audit, caller }),
+    browserKey: await loadKey(database, 'browser-cookie'),
     async clean() {
-      if (!cleans || !(await claimLease(database, 'cleaning', now(), now() + cleaningInterval * 0.9))) return;
+      if (!(await claimLease(database, 'cleaning', now(), now() + cleaningInterval * 0.9))) return;
       await sessions.removeExpired();
+      await throttle.removeExpired();
+      await auditTrail.removeExpired();
     },
   };
 
@@ -245,6 +282,22 @@ async function openRedisOf({ REDIS_URL }: Settings, timeout: number, log: Logger
   if (REDIS_URL === undefined) return undefined;
   const { openRedis, redisPart } = await import('./redis/redis.ts');
   return openRedis(REDIS_URL, timeout, createStoreWatch(redisPart, log));
+}
+
+async function openSessionStore({ database }: OpenDatabase, redis: OpenRedis | undefined): Promise<SessionStore> {
+  if (redis === undefined) return createSqlSessionStore(database);
+  return (await import('./sessions/redis-store.ts')).createRedisSessionStore(redis);
+}
+
+async function openFailureStore(
+  { THROTTLE }: Settings,
+  opened: OpenDatabase,
+  redis: OpenRedis | undefined,
+): Promise<FailureStore | undefined> {
+  if (THROTTLE === 'off') return undefined;
+  if (THROTTLE === 'memory') return createMemoryFailureStore();
+  if (redis === undefined) return createSqlFailureStore(opened);
+  return (await import('./throttle/redis-store.ts')).createRedisFailureStore(redis);
 }
 
 /** Where our own pages come from. Without a public URL, this machine by each of its names. */

@@ -2,13 +2,13 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { compose, type Services } from '../src/compose.ts';
 import { loadSettings } from '../src/config/load.ts';
-import { loadBrowserKey } from '../src/database/keys.ts';
+import { keyNames, loadKey } from '../src/database/keys.ts';
 import { sql } from '../src/database/kysely.ts';
 import { migrate } from '../src/database/migrations.ts';
 import { Misconfiguration } from '../src/misconfiguration.ts';
 import { createWorkplace } from './commands/janua-command.ts';
 import { openTestDatabase } from './database/open.ts';
-import { ann, password, startJanua } from './janua.ts';
+import { ann, attempt, caller, password, startJanua } from './janua.ts';
 import { createTeamProgram } from './people.ts';
 import { createDatabase, sharedServers } from './servers/shared.ts';
 
@@ -21,11 +21,11 @@ for (const users of ['SQLite', 'PostgreSQL', 'MariaDB'] as const) {
       const stored = async () => (await directory.findByUsername(ann.username))?.passwordHash ?? '';
       const before = await stored();
       assert.match(before, /^\$2b\$04\$/);
-      const { session } = await identity.logIn({ username: ann.username, password, presented: {} });
+      const { session } = await identity.logIn(attempt(ann.username, password), caller);
       if (rehash === 'on') assert.match(await stored(), /^\$argon2id\$/);
       else assert.equal(await stored(), before);
       assert.ok(await identity.findUser({ cookie: session.cookie }));
-      assert.ok(await identity.logIn({ username: ann.username, password, presented: {} }));
+      assert.ok(await identity.logIn(attempt(ann.username, password), caller));
     });
   }
 }
@@ -141,7 +141,7 @@ test('an account that may only read the table signs people in, and says that no 
   await team.people.add({ ...ann, password });
   await using admin = await openTestDatabase(own.url);
   await migrate(admin);
-  await loadBrowserKey(admin.database);
+  for (const name of keyNames) await loadKey(admin.database, name);
   const account = `reader_${process.pid}`;
   const execute = (text: string) => sql.raw(text).execute(admin.database);
   await execute(`create role ${account} login`);
@@ -166,10 +166,11 @@ test('an account that may only read the table signs people in, and says that no 
       (error) => error instanceof Misconfiguration && denied.test(error.message),
     );
     await execute(`grant select on people, janua_keys, janua_migrations to ${account}`);
-    await execute(`grant select, insert, update, delete on janua_sessions, janua_leases to ${account}`);
+    await execute(`grant select, insert, update, delete on janua_sessions, janua_failures, janua_leases to ${account}`);
+    await execute(`grant select, insert, delete on janua_audit to ${account}`);
     await prepare(async ({ identity, users }) => {
       const before = (await users.findByUsername(ann.username))?.passwordHash;
-      const { session } = await identity.logIn({ username: ann.username, password, presented: {} });
+      const { session } = await identity.logIn(attempt(ann.username, password), caller);
       assert.ok(await identity.findUser({ cookie: session.cookie }));
       assert.equal((await users.findByUsername(ann.username))?.passwordHash, before);
     });

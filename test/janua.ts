@@ -1,13 +1,27 @@
+import type { Caller } from '../src/audit/event.ts';
 import { type Overrides, compose as ownCompose, type Services } from '../src/compose.ts';
 import { loadSettings } from '../src/config/load.ts';
 import type { Settings } from '../src/config/settings.ts';
 import type { App } from '../src/http/types.ts';
+import type { LoginAttempt } from '../src/identity/identity.ts';
 import { createTeamProgram, type People, peopleBy } from './people.ts';
 import { openStores, type StoreChoice } from './stores.ts';
 
 export const password = 'correct horse battery';
 
 export const ann = { username: 'ann@example.com', firstName: 'Ann', lastName: 'Archer' };
+
+/** A login with nothing else about it. */
+export const attempt = (username: string, password: string): LoginAttempt => ({
+  username,
+  password,
+  presented: {},
+  network: '127.0.0.1',
+  findKnownBrowser: () => undefined,
+});
+
+/** Who asks, where it does not matter. */
+export const caller: Caller = { route: 'a test' };
 
 /** A server with its own empty stores, in this process, with one user: Ann. */
 export interface TestJanua extends AsyncDisposable {
@@ -38,6 +52,8 @@ export async function startJanua({
   const effective = {
     ...loadSettings({}, {}),
     LOG_LEVEL: 'silent' as const,
+    // One server takes more wrong passwords of a test than of anybody else; what is about the throttle turns it on.
+    THROTTLE: 'off' as const,
     ...opened.settings,
     ...team?.settings,
     ...settings,

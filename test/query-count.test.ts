@@ -13,10 +13,10 @@ import type { StoreChoice, UserEngine } from './stores.ts';
 // What is counted is what a server is really asked, whichever way of the client library it takes: the messages on the
 // wire to PostgreSQL and MariaDB, what Redis itself says that it did, and the statements that SQLite carries out.
 
-/** What a request may cost: one look-up of the session and one of its user. */
-const signedIn = { session: 1, user: 1 };
-const dead = { session: 1, user: 0 };
-const nothing = { session: 0, user: 0 };
+/** What a request may cost: one look-up of the session and one of its user; whoever is refused, one event of the audit. */
+const signedIn = { session: 1, user: 1, event: 0 };
+const dead = { session: 1, user: 0, event: 1 };
+const nothing = { session: 0, user: 0, event: 1 };
 
 /** Milliseconds in which a request that was answered could still ask for something. */
 const aftermath = 10;
@@ -63,10 +63,12 @@ function testCounts(stores: StoreChoice): void {
         await janua.app.inject({ ...request, headers: { ...request.headers, ...headers } });
         await setTimeout(aftermath);
         const after = await count();
-        const { session, user } = expected;
+        const { session, user, event } = expected;
         assert.deepEqual(
           { sql: after.sql - before.sql, redis: after.redis - before.redis },
-          stores.sessions === 'Redis' ? { sql: user, redis: session } : { sql: session + user, redis: 0 },
+          stores.sessions === 'Redis'
+            ? { sql: user + event, redis: session }
+            : { sql: session + user + event, redis: 0 },
           `${name}, ${who}`,
         );
       }

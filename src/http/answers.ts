@@ -1,3 +1,4 @@
+import type { EventKind } from '../audit/event.ts';
 import type { RefusalCode } from '../identity/refusal.ts';
 import { loginPath } from './login-messages.ts';
 import { decodedPath, originForm } from './request-target.ts';
@@ -14,6 +15,8 @@ export interface Answer {
   readonly redirect?: (request: Request) => string;
   /** The message of the login page that a browser gets with this status. */
   readonly loginPage?: '4';
+  /** How the refusal is recorded, where identity has not done so with what it knows. */
+  readonly event?: { readonly kind: EventKind; readonly reason?: string };
 }
 
 const incorrect = 'Incorrect username or password';
@@ -31,12 +34,14 @@ export const answers: Readonly<Record<RefusalCode, Answer>> = {
     error: 'invalid_request',
     detail: 'Send username and password in the body, each once, as text, of at most 254 characters and 1024 bytes',
     redirect: () => loginPath(3),
+    event: { kind: 'login-incomplete', reason: 'incomplete' },
   },
   'unsupported-grant-type': {
     status: 400,
     error: 'unsupported_grant_type',
     detail: 'The only grant type here is password',
     redirect: () => loginPath(3),
+    event: { kind: 'login-incomplete', reason: 'unsupported-grant-type' },
   },
   'too-many-attempts': {
     status: 429,
@@ -63,10 +68,12 @@ export const answers: Readonly<Record<RefusalCode, Answer>> = {
     status: 400,
     error: 'invalid_request',
     detail: 'Send one Authorization header, not several',
+    event: { kind: 'access-refused', reason: 'several-authorization-headers' },
   },
   'cross-site': {
     status: 403,
     detail: 'This request was sent by another site and was not carried out',
+    event: { kind: 'cross-site-refused' },
   },
 };
 

@@ -1,4 +1,5 @@
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
+import type { CallerTrace } from '../audit/event.ts';
 
 /** Every cookie of ours: for scripts invisible, for cross-site posts absent, for this host alone (ASVS 3.3.1 to 3.3.4). */
 const attributes = 'Path=/; HttpOnly; SameSite=Lax';
@@ -18,6 +19,10 @@ export interface Cookies {
    * A browser that carries one for this user keeps its identifier.
    */
   browser(userId: string, header: string | undefined): string;
+  /** The identifier of a browser in which this user has signed in before. */
+  findKnownBrowser(userId: string, header: string | undefined): string | undefined;
+  /** What was sent, without any of it, for the audit. */
+  describe(header: string | undefined): Pick<CallerTrace, 'cookie' | 'browserCookie'>;
 }
 
 /**
@@ -33,7 +38,7 @@ export function createCookies({ secure, key }: { secure: boolean; key: () => Buf
   const sign = (browserId: string, userId: string) =>
     createHmac('sha256', key()).update(`browser:${browserId}:${userId}`).digest('base64url');
 
-  function knownBrowser(userId: string, header: string | undefined): string | undefined {
+  function findKnownBrowser(userId: string, header: string | undefined): string | undefined {
     const [browserId, signature] = readCookie(header, browserName)?.split('.', 2) ?? [];
     if (browserId === undefined || signature === undefined) return undefined;
     const presented = Buffer.from(signature);
@@ -47,19 +52,33 @@ export function createCookies({ secure, key }: { secure: boolean; key: () => Buf
     session: (value) => format(sessionName, value),
     endedSession: () => format(sessionName, '', '; Max-Age=0'),
     browser(userId, header) {
-      const browserId = knownBrowser(userId, header) ?? randomBytes(16).toString('base64url');
+      const browserId = findKnownBrowser(userId, header) ?? randomBytes(16).toString('base64url');
       return format(browserName, `${browserId}.${sign(browserId, userId)}`, `; Max-Age=${browserCookieSeconds}`);
+    },
+    findKnownBrowser,
+    describe(header) {
+      const sessions = readCookies(header, sessionName).length;
+      return {
+        cookie: sessions > 1 ? 'several' : sessions === 1 ? 'one' : 'none',
+        browserCookie: readCookies(header, browserName).length === 0 ? 'none' : 'sent',
+      };
     },
   };
 }
 
-/** The value of a cookie that appears exactly once; names are compared with case (RFC 6265bis, cookie prefixes). */
+/** The value of a cookie that appears exactly once. */
 function readCookie(header: string | undefined, name: string): string | undefined {
-  if (header === undefined) return undefined;
+  const values = readCookies(header, name);
+  return values.length === 1 ? values[0] : undefined;
+}
+
+/** Names are compared with case (RFC 6265bis, cookie prefixes). */
+function readCookies(header: string | undefined, name: string): string[] {
+  if (header === undefined) return [];
   const values: string[] = [];
   for (const pair of header.split(';')) {
     const equals = pair.indexOf('=');
     if (equals !== -1 && pair.slice(0, equals).trim() === name) values.push(pair.slice(equals + 1).trim());
   }
-  return values.length === 1 ? values[0] : undefined;
+  return values;
 }

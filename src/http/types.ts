@@ -7,9 +7,11 @@ import type {
   RawRequestDefaultExpression,
   RawServerDefault,
 } from 'fastify';
+import type { Caller } from '../audit/event.ts';
 import type { Presented } from '../identity/identity.ts';
 import type { RefusalCode } from '../identity/refusal.ts';
 import type { User } from '../identity/user.ts';
+import type { Client } from './client-address.ts';
 
 /** What an answer becomes: a page for a person, JSON for a program. */
 export type Format = 'html' | 'json';
@@ -42,6 +44,10 @@ declare module 'fastify' {
     format: Format;
     /** The credentials that the request carries, proven or not. */
     presented: Presented;
+    /** Where the request comes from. */
+    readonly client: Client;
+    /** Who is asking, for the audit. */
+    readonly caller: Caller;
     /** Who is signed in. Reading it on a route that is not `signedIn` is a `TypeError`. */
     readonly user: User;
     signedInUser: User | undefined;

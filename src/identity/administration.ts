@@ -1,4 +1,7 @@
+import type { Audit } from '../audit/audit.ts';
+import type { AuditEvent, Caller, EventKind } from '../audit/event.ts';
 import type { ListedSession, Sessions } from '../sessions/sessions.ts';
+import type { Throttle } from '../throttle/throttle.ts';
 import { maxPasswordBytes, type Passwords } from './password.ts';
 import { canonicalUsername, maxUsernameLength, type User } from './user.ts';
 import type { ListedUser, UserDirectory, UserRegistry } from './user-directory.ts';
@@ -44,10 +47,19 @@ export interface AdministrationOptions {
   readonly registry: UserRegistry | undefined;
   readonly sessions: Sessions;
   readonly passwords: Passwords;
+  readonly throttle: Throttle;
+  readonly audit: Audit;
+  /** Who administers. */
+  readonly caller: Caller;
 }
 
 /** Changes users, and ends their sessions where the change calls for it (ASVS 7.4.2). */
-export function createAdministration({ users, registry, sessions, passwords }: AdministrationOptions): Administration {
+export function createAdministration(options: AdministrationOptions): Administration {
+  const { users, registry, sessions, passwords, throttle, audit, caller } = options;
+
+  const record = (kind: EventKind, event: Omit<AuditEvent, 'kind' | 'caller'>) =>
+    audit.record({ kind, caller, ...event });
+
   function requireRegistry(): UserRegistry {
     if (registry !== undefined) return registry;
     throw new ChangeRefused(
@@ -75,7 +87,9 @@ export function createAdministration({ users, registry, sessions, passwords }: A
       const passwordHash = await passwords.hash(password);
       const added = await registry.add({ username: canonical, ...names, passwordHash, demo: false });
       if (!added) throw new ChangeRefused('There is a user of that name already.');
-      return find(canonical);
+      const user = await find(canonical);
+      await record('user-added', { userId: user.id });
+      return user;
     },
 
     list: () => users.list(),
@@ -86,6 +100,8 @@ export function createAdministration({ users, registry, sessions, passwords }: A
       requireGoodPassword(password, user.username);
       await registry.setPasswordHash(user.id, await passwords.hash(password));
       await sessions.endAllOf(user.id);
+      await throttle.lift({ userId: user.id, nameDigest: audit.digestName(user.username) });
+      await record('password-set', { userId: user.id });
     },
 
     // First the user, then the sessions: a login in between finds the user changed and takes its session back.
@@ -94,10 +110,14 @@ export function createAdministration({ users, registry, sessions, passwords }: A
       const user = await find(username);
       await registry.setDisabled(user.id, true);
       await sessions.endAllOf(user.id);
+      await record('user-disabled', { userId: user.id });
     },
 
     async enable(username) {
-      await requireRegistry().setDisabled((await find(username)).id, false);
+      const registry = requireRegistry();
+      const user = await find(username);
+      await registry.setDisabled(user.id, false);
+      await record('user-enabled', { userId: user.id });
     },
 
     async remove(username) {
@@ -105,15 +125,22 @@ export function createAdministration({ users, registry, sessions, passwords }: A
       const user = await find(username);
       await registry.remove(user.id);
       await sessions.endAllOf(user.id);
+      await record('user-removed', { userId: user.id });
     },
 
     listSessions: async (whose) => sessions.listOf(await idOf(whose)),
 
     async endSession(id) {
       if (!(await sessions.end([{ id }]))) throw new ChangeRefused('There is no session of that id.');
+      await record('session-ended', { sessionId: id });
     },
 
-    endSessions: async (whose) => sessions.endAllOf(await idOf(whose)),
+    async endSessions(whose) {
+      const userId = await idOf(whose);
+      const count = await sessions.endAllOf(userId);
+      await record('sessions-ended', { userId, count });
+      return count;
+    },
   };
 }
 

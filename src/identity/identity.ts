@@ -1,5 +1,9 @@
 import { setTimeout } from 'node:timers/promises';
+import type { Audit } from '../audit/audit.ts';
+import type { AuditEvent, Caller } from '../audit/event.ts';
 import type { Session, Sessions, StartedSession } from '../sessions/sessions.ts';
+import type { Attempt, Throttle } from '../throttle/throttle.ts';
+import { createAuthentication } from './authentication.ts';
 import { maxPasswordBytes, type Passwords } from './password.ts';
 import { passwordFingerprint } from './password-fingerprint.ts';
 import { Refusal } from './refusal.ts';
@@ -17,6 +21,10 @@ export interface LoginAttempt {
   readonly password: string;
   /** A login ends every session that was presented with it. */
   readonly presented: Presented;
+  /** The address that the throttle counts by, or undefined where it cannot be told. */
+  readonly network: string | undefined;
+  /** The identifier of the browser, if this user has signed in with it before. */
+  findKnownBrowser(userId: string): string | undefined;
 }
 
 export interface Login {
@@ -29,48 +37,34 @@ export interface Login {
 /** What the server is for: who comes in, who is in, and who leaves. */
 export interface Identity {
   /** @throws {Refusal} `incomplete-login`, `invalid-credentials`, `too-many-attempts` */
-  logIn(attempt: LoginAttempt): Promise<Login>;
+  logIn(attempt: LoginAttempt, caller: Caller): Promise<Login>;
   /**
    * Ends every session that is presented.
    * @throws {Refusal} `no-session` when there was none
    */
-  logOut(presented: Presented): Promise<void>;
+  logOut(presented: Presented, caller: Caller): Promise<void>;
   findUser(presented: Presented): Promise<User | undefined>;
   /** @throws {Refusal} `not-authenticated`, or `invalid-token` where an access token was presented */
-  requireUser(presented: Presented): Promise<User>;
+  requireUser(presented: Presented, caller: Caller): Promise<User>;
 }
 
 export interface IdentityOptions {
   readonly users: UserDirectory;
   readonly sessions: Sessions;
   readonly passwords: Passwords;
+  readonly throttle: Throttle;
+  readonly audit: Audit;
   readonly log: { warn(details: object, message: string): void };
   /** Milliseconds before which no failed login is answered, so that the kind of failure cannot be told by the clock (ASVS 6.3.8). */
   readonly failureFloor?: number;
 }
 
-export function createIdentity({ users, sessions, passwords, log, failureFloor = 250 }: IdentityOptions): Identity {
-  /** The account whose name and password these are, if it may sign in. */
-  async function authenticate(username: string, password: string): Promise<Account | undefined> {
-    const account = await users.findByUsername(canonicalUsername(username));
-    const check = await passwords.check(account?.passwordHash, password);
-    if (account === undefined || account.disabled || !check.matches) return undefined;
-    if (check.replacement === undefined) return account;
-    await users
-      .replacePasswordHash(account.user.id, account.passwordHash, check.replacement)
-      // The login goes on with the hash that there is.
-      .catch((err: unknown) =>
-        log.warn({ event: 'password_not_stored_anew', err }, 'a weak hash could not be replaced'),
-      );
-    // Read again: another login may have stored one at the same time, and the first stays.
-    return users.findById(account.user.id);
-  }
+export function createIdentity(options: IdentityOptions): Identity {
+  const { users, sessions, passwords, throttle, audit, failureFloor = 250 } = options;
+  const authentication = createAuthentication(options);
 
-  /** Whether a user who was let in may still come in: they may be disabled, or get a new password, in the meantime. */
-  async function mayStay(current: Account | undefined, password: string): Promise<boolean> {
-    if (current === undefined || current.disabled) return false;
-    return (await passwords.check(current.passwordHash, password)).matches;
-  }
+  /** For what is carried out whether or not it can be recorded: a refusal, and a farewell. The log has it in any case. */
+  const recordIfPossible = (event: AuditEvent) => audit.record(event).catch(() => {});
 
   /** A session for the account, or undefined when it changed meanwhile in a way that keeps its owner out. */
   async function startSession(
@@ -88,7 +82,9 @@ export function createIdentity({ users, sessions, passwords, log, failureFloor =
     if (current !== undefined && !current.disabled && current.passwordHash === account.passwordHash) return session;
     await sessions.end([session]);
     // The same password, stored anew by another login: the session must carry the fingerprint of what is stored now.
-    return current && (await mayStay(current, password)) ? startSession(current, password, []) : undefined;
+    return current && (await authentication.mayStay(current, password))
+      ? startSession(current, password, [])
+      : undefined;
   }
 
   async function findPresentedSessions({ cookie, accessToken }: Presented): Promise<Session[]> {
@@ -120,29 +116,75 @@ export function createIdentity({ users, sessions, passwords, log, failureFloor =
   }
 
   return {
-    async logIn({ username, password, presented }) {
+    async logIn({ username, password, presented, network, findKnownBrowser }, caller) {
       requireComplete(username, password);
       const start = performance.now();
-      const account = await authenticate(username, password);
-      if (account === undefined) return refuse(start);
+      const name = canonicalUsername(username);
+      const account = await users.findByUsername(name);
+      const attempt: Attempt = {
+        address: network,
+        nameDigest: audit.digestName(name),
+        account: account && { id: account.user.id, fingerprint: passwordFingerprint(account) },
+        knownBrowser: account && findKnownBrowser(account.user.id),
+      };
+      const throttled = await throttle.attempt(attempt, () => authentication.authenticate(account, password));
+      const event = {
+        caller,
+        ...(account === undefined ? { nameDigest: attempt.nameDigest } : { userId: account.user.id }),
+        throttle: throttled.trace,
+        knownBrowser: attempt.knownBrowser !== undefined,
+      };
+      if (!throttled.passed) {
+        await recordIfPossible({ kind: 'login-throttled', ...event });
+        throw new Refusal('too-many-attempts', throttled.retryAfterSeconds);
+      }
+      const { result } = throttled;
+      if (!result.succeeded) {
+        await recordIfPossible({ kind: 'login-failed', reason: result.reason, ...event });
+        if (throttled.stops) await recordIfPossible({ kind: 'account-stopped', ...event });
+        return refuse(start);
+      }
       const wasSignedIn = (await findUser(presented)) !== undefined;
-      const session = await startSession(account, password, await findPresentedSessions(presented));
-      if (session === undefined) return refuse(start);
-      return { user: account.user, session, wasSignedIn };
+      const session = await startSession(result.account, password, await findPresentedSessions(presented));
+      if (session === undefined) {
+        await recordIfPossible({ kind: 'login-failed', reason: 'changed-meanwhile', ...event });
+        return refuse(start);
+      }
+      await audit.record({ kind: 'login-succeeded', sessionId: session.id, ...event }).catch(async (error: unknown) => {
+        // Nobody comes in unrecorded.
+        await sessions.end([session]);
+        throw error;
+      });
+      return { user: result.account.user, session, wasSignedIn };
     },
 
-    async logOut(presented) {
-      if (!(await sessions.end(await findPresentedSessions(presented)))) throw new Refusal('no-session');
+    async logOut(presented, caller) {
+      const ended = await findPresentedSessions(presented);
+      if (!(await sessions.end(ended))) {
+        await recordIfPossible({ kind: 'logout-refused', reason: reasonOf(presented, caller), caller });
+        throw new Refusal('no-session');
+      }
+      // Whoever leaves has left, whether or not it could be recorded.
+      for (const [sessionId, userId] of new Map(ended.map(({ id, userId }) => [id, userId])))
+        await recordIfPossible({ kind: 'logged-out', caller, userId, sessionId });
     },
 
     findUser,
 
-    async requireUser(presented) {
+    async requireUser(presented, caller) {
       const user = await findUser(presented);
       if (user !== undefined) return user;
+      await recordIfPossible({ kind: 'access-refused', reason: reasonOf(presented, caller), caller });
       throw new Refusal(presented.accessToken === undefined ? 'not-authenticated' : 'invalid-token');
     },
   };
+}
+
+/** Why whoever presents this is not signed in. */
+function reasonOf({ cookie, accessToken }: Presented, { trace }: Caller): string {
+  if (accessToken !== undefined) return 'invalid-token';
+  if (cookie !== undefined) return 'dead-cookie';
+  return trace?.cookie === 'several' ? 'several-cookies' : 'no-credential';
 }
 
 /** Whether an account may have a session that was started for it: not when it is disabled, or has got another password since. */

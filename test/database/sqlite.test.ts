@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { after, before, test } from 'node:test';
 import { setImmediate } from 'node:timers/promises';
-import { loadBrowserKey } from '../../src/database/keys.ts';
+import { loadKey } from '../../src/database/keys.ts';
 import { migrate } from '../../src/database/migrations.ts';
 import { Misconfiguration } from '../../src/misconfiguration.ts';
 import { json } from '../http/faces.ts';
@@ -18,7 +18,7 @@ before(async () => {
 });
 after(() => rm(folder, { recursive: true, force: true }));
 
-test('a file is made for its owner alone, with the folders on the way', async () => {
+test('a file is made for its owner alone, with the folders on the way [S69 V13.3.2]', async () => {
   const path = join(folder, 'a', 'b', 'janua.db');
   await using database = await openTestDatabase(`sqlite:${path}`);
   await migrate(database);
@@ -31,7 +31,7 @@ test('opened again: the schema and the key are those of before', async () => {
   for (let start = 0; start < 2; start++) {
     await using opened = await openTestDatabase(url);
     await migrate(opened);
-    keys.push((await loadBrowserKey(opened.database)).toString('hex'));
+    keys.push((await loadKey(opened.database, 'browser-cookie')).toString('hex'));
   }
   assert.equal(keys[0], keys[1]);
   assert.equal(keys[0]?.length, 64);
@@ -42,7 +42,7 @@ test('two processes that make the key at the same time get the same one', async 
   await using first = await openTestDatabase(url);
   await using second = await openTestDatabase(url);
   await migrate(first);
-  const [one, other] = await Promise.all([loadBrowserKey(first.database), loadBrowserKey(second.database)]);
+  const [one, other] = await Promise.all([loadKey(first.database, 'browser-cookie'), loadKey(second.database, 'browser-cookie')]);
   assert.deepEqual(one, other);
 });
 

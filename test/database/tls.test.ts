@@ -45,7 +45,7 @@ before(async () => {
 });
 after(() => rm(folder, { recursive: true }));
 
-describe('PostgreSQL that takes TLS alone', () => {
+describe('PostgreSQL that takes TLS alone [V12.3.2 V12.3.4]', () => {
   let server: ThrowAwayServer;
   before(async () => {
     server = await startPostgres();
@@ -123,7 +123,7 @@ async function withClient(access: ClientConfig, work: (client: Client) => Promis
   }
 }
 
-describe('MariaDB that takes TLS alone', () => {
+describe('MariaDB that takes TLS alone [V12.3.2 V12.3.4]', () => {
   /** One that shows that certificate, and refuses what comes in the clear. */
   async function start({ certificate, key }: Certificate): Promise<ThrowAwayServer> {
     const server = await startMariadb({ args: [`--ssl-cert=${certificate}`, `--ssl-key=${key}`] });

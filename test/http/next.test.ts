@@ -3,7 +3,7 @@ import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { safeNext } from '../../src/http/next.ts';
 
-describe('followed', () => {
+describe('followed [S98]', () => {
   for (const [next, followed] of [
     ['/', '/'],
     ['/admin/me', '/admin/me'],
@@ -19,7 +19,7 @@ describe('followed', () => {
   }
 });
 
-describe('dropped', () => {
+describe('dropped [S97 V1.1.1 V1.2.2 V3.7.2 VM-76]', () => {
   for (const next of [
     undefined,
     null,
@@ -62,7 +62,7 @@ describe('dropped', () => {
   }
 });
 
-test('whatever is followed stays on the origin, and is a header value', () => {
+test('whatever is followed stays on the origin, and is a header value [S97 S98 V1.5.3 V3.7.2 V4.2.4]', () => {
   const pieces = fc.constantFrom(
     '/',
     '\\',

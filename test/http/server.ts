@@ -24,6 +24,8 @@ export async function startServer(
   const { identity, addRoutes, ...rest } = options;
   const log: string[] = [];
   const app = createServer({
+    audit: { record: async () => {} },
+    findClient: (peer) => ({ address: peer, network: peer, from: 'connection' }),
     findUnavailable: async () => [],
     log: pino({ level: 'info' }, { write: (line: string) => log.push(line) }),
     logRequests: true,

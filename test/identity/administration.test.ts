@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { ChangeRefused } from '../../src/identity/administration.ts';
-import { ann, password, startJanua, type TestJanua } from '../janua.ts';
+import { ann, attempt, caller, password, startJanua, type TestJanua } from '../janua.ts';
 
 let janua: TestJanua;
 before(async () => {
@@ -18,7 +18,7 @@ const add = (changes: object) =>
     ...changes,
   });
 
-describe('a new user is refused', () => {
+describe('a new user is refused [V6.2.1 VM-58 VM-60]', () => {
   for (const [name, changes] of [
     ['without @', { username: 'ann' }],
     ['with two @', { username: 'a@b@example.com' }],
@@ -37,20 +37,20 @@ describe('a new user is refused', () => {
   }
 });
 
-test('15 code points of any kind are a password', async () => {
+test('15 code points of any kind are a password [V6.2.1 V6.2.5]', async () => {
   for (const [index, secret] of ['x'.repeat(15), ' '.repeat(15), '🔑'.repeat(15)].entries()) {
     const user = await add({ username: `U${index}@Example.com`, password: secret });
     assert.equal(user.username, `u${index}@example.com`);
-    await janua.services.identity.logIn({ username: user.username, password: secret, presented: {} });
+    await janua.services.identity.logIn(attempt(user.username, secret), caller);
   }
 });
 
-test('a name that differs only in case or composition is the same user', async () => {
+test('a name that differs only in case or composition is the same user [VM-57 VM-60]', async () => {
   await add({ username: 'andr\u00e9@example.com' });
   await assert.rejects(add({ username: 'ANDRE\u0301@example.com' }), ChangeRefused);
 });
 
-test('two users with the same password have different hashes', async () => {
+test('two users with the same password have different hashes [S103]', async () => {
   const { users } = janua.services;
   await add({ username: 'twin@example.com' });
   const hashes = await Promise.all([ann.username, 'twin@example.com'].map((name) => users.findByUsername(name)));
@@ -64,11 +64,11 @@ test('whatever is asked of an unknown user is refused', async () => {
   }
 });
 
-test('a password set by hand works, ends the old one and every session, and is no demo password', async () => {
+test('a password set by hand works, ends the old one and every session, and is no demo password [VM-16]', async () => {
   const { administration, identity, registry } = janua.services;
   await registry?.add({ username: 'demo@example.com', firstName: 'D', lastName: 'D', passwordHash: 'x', demo: true });
   await administration.setPassword('DEMO@example.com', password);
-  const { session } = await identity.logIn({ username: 'demo@example.com', password, presented: {} });
+  const { session } = await identity.logIn(attempt('demo@example.com', password), caller);
   await administration.setPassword('demo@example.com', `new ${password}`);
   assert.equal(await identity.findUser({ cookie: session.cookie }), undefined);
   const listed = (await Array.fromAsync(administration.list())).find(({ username }) => username === 'demo@example.com');

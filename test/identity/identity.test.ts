@@ -6,7 +6,8 @@ import { Refusal } from '../../src/identity/refusal.ts';
 import type { Account } from '../../src/identity/user-directory.ts';
 import { createSessions } from '../../src/sessions/sessions.ts';
 import type { SessionRecord, SessionStore } from '../../src/sessions/store.ts';
-import { ann, password, startJanua } from '../janua.ts';
+import { unthrottled } from '../../src/throttle/unthrottled.ts';
+import { ann, attempt, caller, password, startJanua } from '../janua.ts';
 
 const account: Account = {
   user: { id: '1', ...ann },
@@ -63,13 +64,15 @@ function createRacing(change: (current: Account) => Account | undefined, fault?:
       failureFloor: () => passwordFloor,
       calibrate: async () => {},
     },
+    throttle: unthrottled,
+    audit: { record: async () => {}, digestName: () => '' },
     log: { warn() {} },
     failureFloor: 0,
   });
   return {
     identity,
     store,
-    logIn: () => identity.logIn({ username: ann.username, password: 'secret', presented: {} }),
+    logIn: () => identity.logIn(attempt(ann.username, 'secret'), caller),
   };
 }
 
@@ -79,7 +82,7 @@ describe('a user who changes while logging in', () => {
     ['is disabled', (current: Account) => ({ ...current, disabled: true })],
     ['gets another password', (current: Account) => ({ ...current, passwordHash: 'hash of other' })],
   ] as const) {
-    test(`${name}: is refused, and no session is left`, async () => {
+    test(`${name}: is refused, and no session is left [S44]`, async () => {
       const { logIn, store } = createRacing(change);
       await assert.rejects(logIn(), (error) => error instanceof Refusal && error.code === 'invalid-credentials');
       assert.equal(store.records.size, 0);
@@ -93,20 +96,20 @@ describe('a user who changes while logging in', () => {
   });
 });
 
-test('a store that fails after the session was started: no session is left', async () => {
+test('a store that fails after the session was started: no session is left [S108 V2.3.3 V16.5.3]', async () => {
   const { logIn, store } = createRacing((current) => current, new Error('gone'));
   await assert.rejects(logIn(), /gone/);
   assert.equal(store.records.size, 0);
 });
 
-test('a failure is not answered before its floor', async () => {
+test('a failure is not answered before its floor [S42 V6.3.8]', async () => {
   await using janua = await startJanua({ overrides: { failureFloor: 300 } });
   for (const [username, secret] of [
     [ann.username, 'wrong'],
     ['nobody@example.com', 'wrong'],
   ] as const) {
     const start = performance.now();
-    await assert.rejects(janua.services.identity.logIn({ username, password: secret, presented: {} }), Refusal);
+    await assert.rejects(janua.services.identity.logIn(attempt(username, secret), caller), Refusal);
     assert.ok(performance.now() - start >= 300);
   }
   const { logIn } = createRacing(() => undefined, undefined, 300);
@@ -115,25 +118,25 @@ test('a failure is not answered before its floor', async () => {
   assert.ok(performance.now() - start >= 300);
 });
 
-test('a weak stored hash is replaced at login, and two logins at once both succeed', async () => {
+test('a weak stored hash is replaced at login, and two logins at once both succeed [S101 V11.4.2 V15.4.2]', async () => {
   await using janua = await startJanua();
   const { users, registry, identity } = janua.services;
   const weak = '$argon2id$v=19$m=16,t=2,p=1$b2szcWQ4a0tlTkFydUdOaw$7LX7WCYbItEMEwvH3yUxPA';
   await registry?.add({ username: 'old@example.com', firstName: 'O', lastName: 'D', passwordHash: weak, demo: false });
-  const attempt = { username: 'old@example.com', password: 'password', presented: {} };
-  await assert.rejects(identity.logIn({ ...attempt, password: 'wrong' }), Refusal);
+  const right = attempt('old@example.com', 'password');
+  await assert.rejects(identity.logIn({ ...right, password: 'wrong' }, caller), Refusal);
   assert.equal((await users.findByUsername('old@example.com'))?.passwordHash, weak, 'a failure changes nothing');
-  const logins = await Promise.all(Array.from({ length: 6 }, () => identity.logIn(attempt)));
+  const logins = await Promise.all(Array.from({ length: 6 }, () => identity.logIn(right, caller)));
   assert.match(String((await users.findByUsername('old@example.com'))?.passwordHash), /m=19456,t=2,p=1/);
   for (const { session } of logins) assert.ok(await identity.findUser({ cookie: session.cookie }));
-  assert.ok(await identity.logIn(attempt));
+  assert.ok(await identity.logIn(right, caller));
 });
 
 test('a login ends no session of anybody who did not present one', async () => {
   await using janua = await startJanua();
   const { identity } = janua.services;
-  const attempt = { username: ann.username, password, presented: {} };
-  const first = await identity.logIn(attempt);
-  await identity.logIn(attempt);
+  const right = attempt(ann.username, password);
+  const first = await identity.logIn(right, caller);
+  await identity.logIn(right, caller);
   assert.ok(await identity.findUser({ accessToken: first.session.accessToken }));
 });

@@ -15,7 +15,7 @@ const passwords = createPasswords({
 
 const weak = (options: object) => hash('secret', { memoryCost: 64, timeCost: 1, ...options });
 
-test("a new hash is argon2id at today's cost, salted anew each time", async () => {
+test("a new hash is argon2id at today's cost, salted anew each time [S100 V11.4.2]", async () => {
   const [first, second] = [await passwords.hash('secret'), await passwords.hash('secret')];
   assert.notEqual(first, second);
   assert.match(first, /^\$argon2id\$v=19\$m=19456,t=2,p=1\$/);
@@ -24,7 +24,7 @@ test("a new hash is argon2id at today's cost, salted anew each time", async () =
   assert.equal((await passwords.check(first, 'Secret')).matches, false);
 });
 
-describe('a weaker stored hash', () => {
+describe('a weaker stored hash [S101 V11.2.2]', () => {
   const seed = '$argon2id$v=19$m=16,t=2,p=1$b2szcWQ4a0tlTkFydUdOaw$7LX7WCYbItEMEwvH3yUxPA';
 
   test('of the demo matches and is replaced; a wrong password replaces nothing', async () => {
@@ -50,7 +50,7 @@ describe('a weaker stored hash', () => {
   }
 });
 
-describe('an equal or stronger stored hash is kept', () => {
+describe('an equal or stronger stored hash is kept [S101]', () => {
   for (const options of [
     { memoryCost: 47_104, timeCost: 1 },
     { memoryCost: 12_288, timeCost: 4 },
@@ -62,7 +62,7 @@ describe('an equal or stronger stored hash is kept', () => {
   }
 });
 
-describe('a stored hash that is malformed or absurdly costly is a wrong password, logged, and soon answered', () => {
+describe('a stored hash that is malformed or absurdly costly is a wrong password, logged, and soon answered [S102 V11.2.5 V16.5.3 VM-48]', () => {
   const good = '$argon2id$v=19$m=19456,t=2,p=1$b2szcWQ4a0tlTkFydUdOaw$7LX7WCYbItEMEwvH3yUxPA';
   for (const stored of [
     '',
@@ -91,7 +91,7 @@ describe('a stored hash that is malformed or absurdly costly is a wrong password
   }
 });
 
-test("a failure costs as much work without a hash, with a cheap one, and with a broken one as with today's", async () => {
+test("a failure costs as much work without a hash, with a cheap one, and with a broken one as with today's [S42 S43 VM-18 VM-19]", async () => {
   const cases = [undefined, await weak({}), 'broken', await passwords.hash('other')];
   const spent: number[][] = cases.map(() => []);
   for (let round = 0; round < 9; round++) {
@@ -108,7 +108,7 @@ test("a failure costs as much work without a hash, with a cheap one, and with a 
   assert.ok(least > Math.max(...medians) / 4, medians.join(', '));
 });
 
-describe('passwords are compared exactly as sent', () => {
+describe('passwords are compared exactly as sent [S52 V6.2.5 V6.2.8 V6.2.9]', () => {
   for (const secret of [
     'x'.repeat(64),
     'x'.repeat(128),
@@ -135,7 +135,7 @@ describe('passwords are compared exactly as sent', () => {
   }
 });
 
-test('so many at a time, so many waiting, the rest is refused at once', async () => {
+test('so many at a time, so many waiting, the rest is refused at once [S54 V15.2.2 VM-45]', async () => {
   const bounded = createPasswords({ concurrency: 1, queue: 2, rehashes: true, log: { warn: () => {} } });
   const results = await Promise.allSettled(Array.from({ length: 10 }, () => bounded.check(undefined, 'x')));
   const refused = results.filter(({ status }) => status === 'rejected');

@@ -27,7 +27,7 @@ export function addCredentials(app: App, { identity, cookies }: { identity: Iden
     route.onRequest = [
       route.onRequest ?? [],
       async (request: FastifyRequest) => {
-        request.signedInUser = await identity.requireUser(request.presented);
+        request.signedInUser = await identity.requireUser(request.presented, request.caller);
       },
     ].flat();
   });
@@ -46,6 +46,7 @@ function readPresented({ headers, raw }: FastifyRequest, cookies: Cookies): Pres
   return { cookie: cookies.readSession(headers.cookie), accessToken };
 }
 
-function countFields(rawHeaders: readonly string[], name: string): number {
+/** How many fields of a name there are: `request.headers` joins or drops those after the first. */
+export function countFields(rawHeaders: readonly string[], name: string): number {
   return rawHeaders.filter((text, index) => index % 2 === 0 && text.toLowerCase() === name).length;
 }

@@ -1,6 +1,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Refusal } from '../../identity/refusal.ts';
 import type { App } from '../types.ts';
+import { requestIdHeader } from './caller.ts';
 import { formatHeader } from './format.ts';
 
 const safeMethods = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE', 'QUERY']);
@@ -39,7 +40,7 @@ function comesFromUs({ headers }: FastifyRequest, publicOrigins: ReadonlySet<str
 function allowReading(request: FastifyRequest, reply: FastifyReply, origin: string): void {
   reply.header('access-control-allow-origin', origin);
   reply.header('access-control-allow-credentials', 'true');
-  reply.header('access-control-expose-headers', 'WWW-Authenticate, Retry-After');
+  reply.header('access-control-expose-headers', `WWW-Authenticate, Retry-After, ${requestIdHeader}`);
   reply.header('cross-origin-resource-policy', 'cross-origin');
   if (request.method === 'OPTIONS' && request.headers['access-control-request-method'] !== undefined) {
     reply.header('access-control-allow-methods', 'GET, HEAD, POST');

@@ -1,4 +1,5 @@
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
+import type { Audit } from '../../audit/audit.ts';
 import { Refusal } from '../../identity/refusal.ts';
 import { Unavailable } from '../../unavailable.ts';
 import { answers, challenged } from '../answers.ts';
@@ -7,19 +8,25 @@ import type { Pages } from '../pages.ts';
 import { type Problem, problem } from '../problem.ts';
 import type { App } from '../types.ts';
 import { acceptedBodyTypes } from './bodies.ts';
+import { requestIdHeader } from './caller.ts';
 import { formatOf } from './format.ts';
 import type { SecurityHeaders } from './security-headers.ts';
 
 /** One place answers for everything that was thrown, in the format that was asked for. */
-export function addProblems(app: App, pages: Pages): void {
-  app.setErrorHandler<FastifyError | Error>((error, request, reply) => answer(error, request, reply, pages));
+export function addProblems(app: App, { pages, audit }: { pages: Pages; audit: Pick<Audit, 'record'> }): void {
+  app.setErrorHandler<FastifyError | Error>(async (error, request, reply) => {
+    const event = error instanceof Refusal ? answers[error.code].event : undefined;
+    // Refused whether or not it can be recorded; the log has it.
+    if (event !== undefined) await audit.record({ ...event, caller: request.caller }).catch(() => {});
+    return answer(error, request, reply, pages);
+  });
 }
 
 /** Answers errors that the framework finds before it has a route, such as a broken escape in the address. */
 export function answerFrameworkError(pages: Pages, headers: SecurityHeaders) {
   return (error: FastifyError, request: FastifyRequest, reply: FastifyReply): void => {
     request.format = formatOf(request);
-    reply.headers({ ...headers, vary: 'x-expected-format' });
+    reply.headers({ ...headers, [requestIdHeader]: request.id, vary: 'x-expected-format' });
     answer(error, request, reply, pages);
   };
 }
@@ -33,7 +40,11 @@ function answer(error: FastifyError | Error, request: FastifyRequest, reply: Fas
   if (error instanceof Refusal) {
     const { redirect, loginPage } = answers[error.code];
     if (redirect !== undefined) return reply.redirect(redirect(request), 303);
-    if (loginPage !== undefined) return sendPage(reply, pages.render('login', { message: loginMessage(loginPage) }));
+    // What whoever asks for help can quote: `janua explain` tells the rest.
+    const quotable = { request_id: request.id };
+    if (loginPage !== undefined)
+      return sendPage(reply, pages.render('login', { message: loginMessage(loginPage), ...quotable }));
+    return sendPage(reply, pages.render('problem', { ...problem, ...quotable }));
   }
   return sendPage(reply, pages.render('problem', problem));
 }

@@ -111,6 +111,9 @@ function complete({ schema, url, method, config = {} }: RouteOptions): FastifySc
   const operationId = [String(method).toLowerCase(), ...words].join('_');
   const refusals = [...(config.signedIn ? signedOutRefusals : []), ...(config.refusals ?? [])];
   const both = !url.startsWith('/api/') && schema?.tags?.includes('Operation') === false;
-  const response = { ...(schema?.response as object), ...problems(refusals, config.problems ?? [], both) };
-  return { ...schema, response, operationId, ...(both ? { headers: formatParameter } : {}) };
+  // Broken HTTP is refused whatever the route.
+  const statuses = [400, ...(config.problems ?? [])];
+  const response = { ...(schema?.response as object), ...problems(refusals, statuses, !url.startsWith('/api/')) };
+  // An empty list says that anyone may ask; without one, the document leaves it open.
+  return { security: [], ...schema, response, operationId, ...(both ? { headers: formatParameter } : {}) };
 }

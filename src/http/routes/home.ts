@@ -1,4 +1,4 @@
-import { page, redirect } from '../openapi/responses.ts';
+import { page, redirect, settingCookies } from '../openapi/responses.ts';
 import type { App } from '../types.ts';
 
 export function addHomeRoute(app: App): void {
@@ -18,7 +18,7 @@ export function addHomeRoute(app: App): void {
         security: [{ session: [] }, { password: [] }],
         response: {
           200: page('The home page'),
-          303: redirect('Pages: to the login page, for someone signed out'),
+          303: settingCookies(redirect('Pages: to the login page, for someone signed out')),
         },
       },
     },

@@ -69,7 +69,7 @@ export function addLoginRoutes(app: App, { identity, cookies }: { identity: Iden
           tags: ['Pages'],
           querystring: loginPageQuery,
           response: {
-            200: page('The login page'),
+            200: settingCookies(page('The login page')),
             303: redirect('To the home page, for someone signed in'),
           },
         },
@@ -128,13 +128,20 @@ export function addLoginRoutes(app: App, { identity, cookies }: { identity: Iden
         if (request.validationError || inQuery) throw new Refusal('incomplete-login');
         const { username, password, scope, next } = request.body;
 
-        const { user, session, wasSignedIn } = await identity.logIn({
-          username,
-          password,
-          presented: request.presented,
-        });
+        const { presented, client, caller, headers } = request;
 
-        reply.header('set-cookie', [cookies.session(session.cookie), cookies.browser(user.id, request.headers.cookie)]);
+        const { user, session, wasSignedIn } = await identity.logIn(
+          {
+            username,
+            password,
+            presented,
+            network: client.network,
+            findKnownBrowser: (userId) => cookies.findKnownBrowser(userId, headers.cookie),
+          },
+          caller,
+        );
+
+        reply.header('set-cookie', [cookies.session(session.cookie), cookies.browser(user.id, headers.cookie)]);
         return reply.proceed(safeNext(next) ?? '/auth/home', {
           access_token: session.accessToken,
           token_type: 'bearer',

@@ -27,7 +27,7 @@ export function addLogoutRoutes(app: App, { identity }: { identity: Identity }):
         },
       },
       async (request, reply) => {
-        await identity.logOut(request.presented);
+        await identity.logOut(request.presented, request.caller);
         return reply.clearSessionCookie().proceed(loginPath(0), { detail: 'Logged out' });
       },
     );

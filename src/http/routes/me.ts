@@ -1,4 +1,4 @@
-import { either, json, object, page, redirect } from '../openapi/responses.ts';
+import { either, json, object, page, redirect, settingCookies } from '../openapi/responses.ts';
 import type { App } from '../types.ts';
 
 /** Only what is listed is ever sent, whatever the handler returns (ASVS 15.3.1). */
@@ -29,7 +29,9 @@ export function addMeRoutes(app: App): void {
           security: [{ session: [] }, { password: [] }],
           response: {
             200: url.startsWith('/api/') ? signedIn : either(page('The page My Info'), signedIn),
-            ...(url.startsWith('/api/') ? {} : { 303: redirect('Pages: to the login page, for someone signed out') }),
+            ...(url.startsWith('/api/')
+              ? {}
+              : { 303: settingCookies(redirect('Pages: to the login page, for someone signed out')) }),
           },
         },
       },

@@ -1,5 +1,6 @@
 import { describe } from 'node:test';
 import type { StoreChoice } from '../../stores.ts';
+import { testCredentials } from './credentials.ts';
 import { testHome } from './home.ts';
 import { testLogin } from './login.ts';
 import { testLogout } from './logout.ts';
@@ -13,5 +14,6 @@ export function testFlow(stores: StoreChoice): void {
     describe('logout', () => testLogout(stores));
     describe('me', () => testMe(stores));
     describe('home', () => testHome(stores));
+    describe('credentials', () => testCredentials(stores));
   });
 }

@@ -18,7 +18,7 @@ export function testLogin(stores: StoreChoice): void {
 
   const good = { username: ann.username, password };
 
-  describe('the login page', () => {
+  describe('the login page [S57 V6.2.6 V6.2.7]', () => {
     const page = (url: string, headers = {}) => janua.app.inject({ url, headers });
 
     for (const path of ['/', '/auth/login']) {
@@ -54,7 +54,7 @@ export function testLogin(stores: StoreChoice): void {
       ['3', 'Incorrect username or password'],
       ['4', 'Too many attempts. Please wait before trying again.'],
     ]) {
-      test(`state ${state} shows its message`, async () => {
+      test(`state ${state} shows its message [S56]`, async () => {
         const { statusCode, body } = await page(`/auth/login?state=${state}`);
         assert.equal(statusCode, 200);
         assert.match(body, /role="alert"/);
@@ -76,7 +76,7 @@ export function testLogin(stores: StoreChoice): void {
       '3&state=4',
       'x'.repeat(5000),
     ]) {
-      test(`state ${state.slice(0, 20)} shows no message`, async () => {
+      test(`state ${state.slice(0, 20)} shows no message [S56 V1.2.1 VM-85]`, async () => {
         const { statusCode, body } = await page(`/auth/login?state=${state}`);
         assert.equal(statusCode, 200);
         assert.doesNotMatch(body, /role="alert"/);
@@ -89,12 +89,12 @@ export function testLogin(stores: StoreChoice): void {
       assert.equal(answer.headers['content-type'], 'text/html; charset=utf-8');
     });
 
-    test('a safe next goes with the form, escaped; an unsafe one is dropped', async () => {
+    test('a safe next goes with the form, escaped; an unsafe one is dropped [S97 V1.2.2 V3.7.2 VM-76]', async () => {
       assert.match((await page('/auth/login?next=%2Fa%3Fb%3D%22c%26d')).body, /name="next" value="\/a\?b=%22c&amp;d"/);
       assert.doesNotMatch((await page('/auth/login?next=https://evil.example')).body, /evil/);
     });
 
-    test('a dead cookie is cleared', async () => {
+    test('a dead cookie is cleared [VM-17]', async () => {
       const answer = await page('/auth/login', { cookie: 'session=dead' });
       assert.match(String(answer.headers['set-cookie']), /^session=; Path=\/; HttpOnly; SameSite=Lax; Max-Age=0$/);
     });
@@ -107,7 +107,7 @@ export function testLogin(stores: StoreChoice): void {
         return janua.app.inject({ ...request, headers: { ...request.headers, ...headers } });
       };
 
-      test('credentials match', async () => {
+      test('credentials match [S6 S13 S14 S25 S64 S68 S74 V3.3.2 V3.3.4 V10.1.1 V14.3.2 VM-13]', async () => {
         const answer = await attempt(good);
         if (face.format === 'html') {
           assert.equal(answer.statusCode, 303);
@@ -130,14 +130,14 @@ export function testLogin(stores: StoreChoice): void {
         assert.match(cookies[1] ?? '', /^browser=[\w.-]+; Path=\/; HttpOnly; SameSite=Lax; Max-Age=31536000$/);
       });
 
-      test('the user name is trimmed and compared without case, the password exactly', async () => {
+      test('the user name is trimmed and compared without case, the password exactly [S52 V6.2.8]', async () => {
         assert.ok(sessionCookie(await attempt({ username: '  ANN@Example.COM ', password })));
         for (const other of [`${password} `, ` ${password}`, password.toUpperCase(), password.slice(0, -1)]) {
           assert.equal(sessionCookie(await attempt({ username: ann.username, password: other })), undefined);
         }
       });
 
-      test('while signed in: a new session, and those presented end', async () => {
+      test('while signed in: a new session, and those presented end [S55 S60 V7.2.4 VM-02]', async () => {
         const byCookie = await logIn(janua.app);
         const byToken = await logIn(janua.app);
         const answer = await attempt(good, { ...byCookie.cookie, ...byToken.bearer });
@@ -149,14 +149,14 @@ export function testLogin(stores: StoreChoice): void {
         }
       });
 
-      test('while signed in, with a wrong password: refused, and the session stays', async () => {
+      test('while signed in, with a wrong password: refused, and the session stays [S55]', async () => {
         const { cookie } = await logIn(janua.app);
         const answer = await attempt({ ...good, password: 'wrong' }, cookie);
         assert.equal(sessionCookie(answer), undefined);
         assert.ok(await isSignedIn(janua.app, cookie));
       });
 
-      test('unknown user, wrong password and disabled user are answered alike', async () => {
+      test('unknown user, wrong password and disabled user are answered alike [S14 S15 S40 S41 S44 V6.3.8 VM-20 VM-24]', async () => {
         const wrong = await attempt({ ...good, password: 'wrong' });
         if (face.format === 'html') {
           assert.equal(wrong.statusCode, 303);
@@ -205,7 +205,7 @@ export function testLogin(stores: StoreChoice): void {
         incomplete.push(['a lone surrogate', { username: ann.username, password: '\ud800' }]);
       }
       for (const [name, fields] of incomplete) {
-        test(`${name} is an invalid request`, async () => {
+        test(`${name} is an invalid request [S16 S18 S53 V1.3.3 V2.2.1 V2.2.2 V15.3.5 V15.3.7 VM-43]`, async () => {
           const answer = await attempt(fields);
           if (face.format === 'html') {
             assert.equal(answer.statusCode, 303);
@@ -226,13 +226,13 @@ export function testLogin(stores: StoreChoice): void {
       });
 
       for (const grantType of ['password', '']) {
-        test(`grant_type "${grantType}" is taken`, async () => {
+        test(`grant_type "${grantType}" is taken [S17]`, async () => {
           assert.ok(sessionCookie(await attempt({ ...good, grant_type: grantType })));
         });
       }
 
       for (const grantType of ['client_credentials', 'PASSWORD', ' password']) {
-        test(`grant_type "${grantType}" is not supported`, async () => {
+        test(`grant_type "${grantType}" is not supported [S17]`, async () => {
           const answer = await attempt({ ...good, grant_type: grantType });
           assert.equal(answer.headers['set-cookie'], undefined);
           if (face.format === 'json') {
@@ -257,7 +257,7 @@ export function testLogin(stores: StoreChoice): void {
         });
       }
 
-      test('unknown fields are ignored, a scope is answered by none', async () => {
+      test('unknown fields are ignored, a scope is answered by none [S19 S23]', async () => {
         const answer = await attempt({
           ...good,
           client_id: 'x',
@@ -270,14 +270,14 @@ export function testLogin(stores: StoreChoice): void {
       });
 
       if (face.format === 'html') {
-        test('a safe next is followed after a login, and kept after a failure', async () => {
+        test('a safe next is followed after a login, and kept after a failure [S97]', async () => {
           assert.equal((await attempt({ ...good, next: '/admin/me?a=b#c' })).headers.location, '/admin/me?a=b#c');
           const failed = await attempt({ ...good, password: 'wrong', next: '/admin/me?a=b' });
           assert.equal(failed.headers.location, '/auth/login?state=3&next=%2Fadmin%2Fme%3Fa%3Db');
         });
 
         for (const next of [['/a', '/b'], `/${'é'.repeat(2000)}`, '/a'.repeat(5000), '']) {
-          test(`a next that is too long, or two, is dropped, and the login still works: ${String(next).slice(0, 20)}`, async () => {
+          test(`a next that is too long, or two, is dropped, and the login still works: ${String(next).slice(0, 20)} [V4.2.5 VM-14]`, async () => {
             const answer = await attempt({ ...good, next });
             assert.equal(answer.headers.location, '/auth/home');
             assert.ok(sessionCookie(answer));
@@ -285,7 +285,7 @@ export function testLogin(stores: StoreChoice): void {
           });
         }
 
-        test('an unsafe next is dropped, and the login still works', async () => {
+        test('an unsafe next is dropped, and the login still works [S97 V3.7.2 VM-76]', async () => {
           const answer = await attempt({ ...good, next: '//evil.example' });
           assert.equal(answer.headers.location, '/auth/home');
           assert.ok(sessionCookie(answer));
@@ -298,7 +298,7 @@ export function testLogin(stores: StoreChoice): void {
 
   describe('what is not a login', () => {
     for (const url of ['/auth/token', '/api/login']) {
-      test(`POST ${url} reads no credentials from the query string`, async () => {
+      test(`POST ${url} reads no credentials from the query string [S18 S20 V14.2.1]`, async () => {
         const query = new URLSearchParams(good).toString();
         const answer = await janua.app.inject({
           method: 'POST',
@@ -333,7 +333,7 @@ export function testLogin(stores: StoreChoice): void {
         'nonsense',
       ]) {
         for (const headers of [{}, { 'x-expected-format': 'application/json' }]) {
-          test(`POST ${url} with ${type} ${JSON.stringify(headers)} is 415`, async () => {
+          test(`POST ${url} with ${type} ${JSON.stringify(headers)} is 415 [S10 S85 V3.5.2]`, async () => {
             const payload = form(good).payload as string;
             const answer = await janua.app.inject({
               method: 'POST',
@@ -348,7 +348,7 @@ export function testLogin(stores: StoreChoice): void {
         }
       }
 
-      test(`POST ${url} with more than 64 KiB is 413, with broken JSON 400`, async () => {
+      test(`POST ${url} with more than 64 KiB is 413, with broken JSON 400 [S10 V15.3.6]`, async () => {
         const headers = { 'content-type': 'application/json', 'x-expected-format': 'application/json' };
         const large = await janua.app.inject({ method: 'POST', url, headers, payload: ' '.repeat(65_537) });
         assert.equal(large.statusCode, 413);

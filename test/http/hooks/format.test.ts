@@ -18,7 +18,7 @@ async function isJson(url: string, value?: string): Promise<boolean> {
   return json;
 }
 
-describe('the header asks for JSON', () => {
+describe('the header asks for JSON [S1 S3]', () => {
   for (const value of [
     'application/json',
     'Application/JSON',
@@ -30,7 +30,7 @@ describe('the header asks for JSON', () => {
   }
 });
 
-describe('the header asks for nothing we know: a page', () => {
+describe('the header asks for nothing we know: a page [S1]', () => {
   for (const value of [
     '',
     'text/html',
@@ -45,7 +45,7 @@ describe('the header asks for nothing we know: a page', () => {
   }
 });
 
-describe('under /api it is always JSON', () => {
+describe('under /api it is always JSON [S2]', () => {
   for (const url of [
     '/api/me',
     '/%61pi/me',
@@ -81,7 +81,7 @@ test('Accept decides nothing', async () => {
   assert.equal(program.statusCode, 401);
 });
 
-test('Vary names the header on every dual-format answer, whatever the status', async () => {
+test('Vary names the header on every dual-format answer, whatever the status [S4 VM-82]', async () => {
   for (const [method, url] of [
     ['GET', '/admin/me'],
     ['POST', '/auth/token'],

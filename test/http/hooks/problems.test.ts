@@ -27,7 +27,7 @@ for (const face of loginFaces) {
       }
     });
 
-    test('meets a store or a queue that cannot serve', async () => {
+    test('meets a store or a queue that cannot serve [V2.4.1 V16.5.2]', async () => {
       await using server = await failingWith(new Unavailable('The database', 5, new Error('secret path')));
       const answer = await server.app.inject(face.request(credentials));
       assert.equal(answer.statusCode, 503);
@@ -38,7 +38,7 @@ for (const face of loginFaces) {
       else assert.equal(typeof answer.json().detail, 'string');
     });
 
-    test('meets a fault of our own: a general text, and an id that the log holds too', async () => {
+    test('meets a fault of our own: a general text, and an id that the log holds too [S104 V13.4.2 V16.3.4 V16.5.1 V16.5.4]', async () => {
       await using server = await failingWith(new TypeError('secret detail'));
       const answer = await server.app.inject(face.request(credentials));
       assert.equal(answer.statusCode, 500);
@@ -54,7 +54,7 @@ for (const face of loginFaces) {
   });
 }
 
-test('every refusal as JSON has a string detail, title and status; error texts are plain ASCII (RFC 6749 5.2)', async () => {
+test('every refusal as JSON has a string detail, title and status; error texts are plain ASCII (RFC 6749 5.2) [S22 S105]', async () => {
   for (const code of refusalCodes) {
     await using server = await failingWith(new Refusal(code));
     const answer = await server.app.inject({ method: 'POST', url: '/api/login', ...json(credentials) });
@@ -84,7 +84,7 @@ test('a broken escape in the address is a 400 with every header', async () => {
   }
 });
 
-test('a field of the wrong form is named, and what was sent is not repeated', async () => {
+test('a field of the wrong form is named, and what was sent is not repeated [S106]', async () => {
   await using server = await startServer({
     addRoutes: (app) =>
       app.post(

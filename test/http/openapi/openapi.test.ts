@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { createConfig, lintFromString } from '@redocly/openapi-core';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { ann, password, startJanua } from '../../janua.ts';
 import { form, logIn } from '../faces.ts';
@@ -28,7 +29,7 @@ async function withDocument() {
   return { janua, document, operations };
 }
 
-test('lists every route, in OpenAPI 3.1, with relative addresses only', async () => {
+test('lists every route, in OpenAPI 3.1, with relative addresses only [S26]', async () => {
   const { janua, document, operations } = await withDocument();
   assert.match(document.openapi, /^3\.1\./);
   assert.deepEqual(operations.map(({ path, method }) => `${method.toUpperCase()} ${path}`).sort(), [
@@ -86,7 +87,7 @@ test('the header is a parameter of every route with two formats, and of no other
   await janua[Symbol.asyncDispose]();
 });
 
-test('answers have statuses and bodies that are documented', async () => {
+test('answers have statuses and bodies that are documented [S5 S113 V2.2.1 V4.1.1]', async () => {
   const { janua, operations } = await withDocument();
   const { cookie } = await logIn(janua.app);
   const ajv = new Ajv2020({ strict: false, validateFormats: false });
@@ -130,14 +131,41 @@ test('answers have statuses and bodies that are documented', async () => {
   await janua[Symbol.asyncDispose]();
 });
 
-test('DOCS=off removes both', async () => {
+/** Rules of the linter that do not fit, each with its reason; all others that it has are on, recommended or not. */
+const rules = {
+  'no-empty-servers': 'off', // The server is the one that the document comes from, under whatever name.
+  'tags-alphabetical': 'off', // They stand in the order in which a reader needs them.
+  'info-contact': 'off', // Whoever runs the server is not known to it.
+  'operation-description': 'off', // Where the summary says all.
+  'scalar-property-missing-example': 'off', // Examples are whole bodies.
+  'required-string-property-missing-min-length': 'off', // A user may have no last name.
+  'path-segment-plural': 'off', // These are actions and one's own things, not collections.
+  'operation-4xx-problem-details-rfc7807': 'off', // Token errors are those of RFC 6749, as application/json.
+  'request-mime-type': { severity: 'error', allowedValues: ['application/x-www-form-urlencoded', 'application/json'] },
+  'response-mime-type': { severity: 'error', allowedValues: ['text/html', 'application/json'] },
+} as const;
+
+test('the document passes a linter, every rule on but those named here', async () => {
+  await using janua = await startJanua();
+  const { body } = await janua.app.inject('/openapi.json');
+  const lint = async (source: string) => {
+    const config = await createConfig({ extends: ['all'], rules });
+    const problems = await lintFromString({ source, absoluteRef: '/openapi.json', config });
+    return problems.map(({ ruleId, message, location }) => `${ruleId}: ${message} ${location[0]?.pointer}`);
+  };
+  assert.deepEqual(await lint(body), []);
+  const broken = body.replace('"summary":"Who am I"', '"summery":"Who am I"');
+  assert.match((await lint(broken)).join(), /summary|summery/, 'it would say so');
+});
+
+test('DOCS=off removes both [S113 V13.4.5]', async () => {
   await using janua = await startJanua({ settings: { DOCS: 'off' } });
   for (const url of ['/docs', '/docs/docs.js', '/docs/swagger-ui.js', '/openapi.json']) {
     assert.equal((await janua.app.inject(url)).statusCode, 404);
   }
 });
 
-test('Swagger UI asks nobody else and keeps no token', async () => {
+test('Swagger UI asks nobody else and keeps no token [S96 V14.3.3]', async () => {
   await using janua = await startJanua();
   const { body } = await janua.app.inject('/docs/docs.js');
   assert.match(body, /validatorUrl: null/);

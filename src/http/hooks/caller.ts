@@ -1,0 +1,55 @@
+import type { FastifyRequest } from 'fastify';
+import type { Caller } from '../../audit/event.ts';
+import type { FindClient } from '../client-address.ts';
+import type { Cookies } from '../cookies.ts';
+import type { App } from '../types.ts';
+
+export interface CallerOptions {
+  readonly findClient: FindClient;
+  readonly cookies: Cookies;
+  readonly publicOrigins: ReadonlySet<string>;
+}
+
+/** Every answer names its request by this header: what a person quotes, the log and the audit have. */
+export const requestIdHeader = 'x-request-id';
+
+/** Tells who is calling: where from, for the throttle, and with what, for the audit. */
+export function addCaller(app: App, { findClient, cookies, publicOrigins }: CallerOptions): void {
+  app.decorateRequest('client', {
+    getter() {
+      // Proxies may each add a line of their own; Node joins them.
+      return findClient(this.socket.remoteAddress, this.headers['x-forwarded-for']?.toString());
+    },
+  });
+  app.decorateRequest('caller', {
+    getter() {
+      return describeCaller(this, cookies, publicOrigins);
+    },
+  });
+  app.addHook('onRequest', (request, reply, done) => {
+    reply.header(requestIdHeader, request.id);
+    done();
+  });
+}
+
+function describeCaller(request: FastifyRequest, cookies: Cookies, publicOrigins: ReadonlySet<string>): Caller {
+  const { id, method, routeOptions, headers, format, client, socket } = request;
+  return {
+    requestId: id,
+    address: client.address,
+    userAgent: headers['user-agent'],
+    // The path as it was sent may hold anything, a password too.
+    route: `${method} ${routeOptions.url ?? '(no such address)'}`,
+    format,
+    trace: {
+      peer: socket.remoteAddress,
+      forwardedFor: headers['x-forwarded-for']?.toString(),
+      addressFrom: client.from,
+      ...cookies.describe(headers.cookie),
+      accessToken: /^bearer\b/i.test(headers.authorization ?? '') ? 'sent' : 'none',
+      expectedOrigins: [...publicOrigins],
+      origin: headers.origin,
+      fetchSite: headers['sec-fetch-site']?.toString(),
+    },
+  };
+}

@@ -1,0 +1,27 @@
+import createError from '@fastify/error';
+import type { App } from '../types.ts';
+import { countFields } from './credentials.ts';
+
+const Ambiguous = createError('JANUA_AMBIGUOUS_REQUEST', 'A proxy may read this request otherwise', 400);
+
+/** A host name or address with a port, or nothing (RFC 9112 3.2, RFC 3986 3.2.2). */
+const host = /^(?:[\w.~!$&'()*+,;=%-]*|\[[\da-f:.]+\])(?::\d*)?$/i;
+
+/**
+ * Refuses what Node's parser takes though a proxy before us may understand it otherwise: a first line without a version
+ * (HTTP/0.9), a second or broken Host (RFC 9112 3.2), and codings before the chunks, which nothing here would undo (RFC 9112
+ * 6.1, ASVS 4.2.1). The connection is closed.
+ */
+export function addFramingRules(app: App): void {
+  app.addHook('onRequest', ({ headers, raw }, reply, done) => {
+    const coding = headers['transfer-encoding'];
+    const clear =
+      raw.httpVersionMajor === 1 &&
+      countFields(raw.rawHeaders, 'host') <= 1 &&
+      host.test(headers.host ?? '') &&
+      (coding === undefined || coding.trim().toLowerCase() === 'chunked');
+    if (clear) return done();
+    reply.header('connection', 'close');
+    done(new Ambiguous());
+  });
+}

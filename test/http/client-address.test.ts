@@ -1,0 +1,58 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { createNetworkCheck } from '../../src/config/networks.ts';
+import { createFindClient } from '../../src/http/client-address.ts';
+
+const trusted = ['127.0.0.1', '10.0.0.0/8', '::1', 'fd00::/8'];
+const behindProxies = createFindClient(createNetworkCheck(trusted));
+const alone = createFindClient(createNetworkCheck([]));
+
+describe('without a trusted proxy, the connection alone counts [S50 VM-28 V4.1.3 V15.3.4]', () => {
+  for (const forwardedFor of [undefined, '', '203.0.113.9', '203.0.113.9, 127.0.0.1', 'unknown', ','])
+    test(`X-Forwarded-For: ${forwardedFor}`, () => {
+      const client = alone('198.51.100.7', forwardedFor);
+      assert.deepEqual(client, { address: '198.51.100.7', network: '198.51.100.7', from: 'connection' });
+      assert.equal(behindProxies('198.51.100.7', forwardedFor).address, '198.51.100.7', 'from no proxy of ours');
+    });
+});
+
+describe('behind trusted proxies, X-Forwarded-For is read from the right [S50 VM-28 V4.1.3 V15.3.4]', () => {
+  for (const [peer, forwardedFor, address, from] of [
+    ['127.0.0.1', '203.0.113.9', '203.0.113.9', 'trusted-proxy'],
+    ['::ffff:127.0.0.1', '203.0.113.9', '203.0.113.9', 'trusted-proxy'],
+    ['127.0.0.1', '192.0.2.1, 203.0.113.9', '203.0.113.9', 'trusted-proxy'],
+    ['127.0.0.1', '192.0.2.1,203.0.113.9 , 10.1.2.3', '203.0.113.9', 'trusted-proxy'],
+    ['10.9.9.9', '203.0.113.9, 10.1.2.3, ::1, fd00::5', '203.0.113.9', 'trusted-proxy'],
+    ['127.0.0.1', '10.1.2.3', '10.1.2.3', 'trusted-proxy'],
+    ['127.0.0.1', '203.0.113.9:4711', '203.0.113.9', 'trusted-proxy'],
+    ['127.0.0.1', '[2001:db8::1]:4711', '2001:db8::1', 'trusted-proxy'],
+    ['127.0.0.1', 'fe80::1%eth0', 'fe80::1', 'trusted-proxy'],
+    ['127.0.0.1', undefined, undefined, 'unknown'],
+    ['127.0.0.1', '', undefined, 'unknown'],
+    ['127.0.0.1', 'unknown', undefined, 'unknown'],
+    ['127.0.0.1', '203.0.113.9, _hidden', undefined, 'unknown'],
+    ['127.0.0.1', '203.0.113.9,', undefined, 'unknown'],
+    ['127.0.0.1', '0313.0.113.9', undefined, 'unknown'],
+    ['127.0.0.1', '1.2.3', undefined, 'unknown'],
+    ['127.0.0.1', '203.0.113.9 evil', undefined, 'unknown'],
+    [undefined, '203.0.113.9', undefined, 'unknown'],
+  ] as const)
+    test(`${peer}, ${forwardedFor} is ${address}`, () => {
+      const client = behindProxies(peer, forwardedFor);
+      assert.deepEqual([client.address, client.from], [address, from]);
+    });
+});
+
+describe('the throttle counts IPv4 by address and IPv6 by /64 [S50]', () => {
+  for (const [peer, network] of [
+    ['203.0.113.9', '203.0.113.9'],
+    ['::ffff:203.0.113.9', '203.0.113.9'],
+    ['::ffff:cb00:7109', '203.0.113.9'],
+    ['2001:db8:1:2:3:4:5:6', '2001:db8:1:2::/64'],
+    ['2001:db8:1:2::1', '2001:db8:1:2::/64'],
+    ['2001:DB8:1:2:ffff::', '2001:db8:1:2::/64'],
+    ['2001:db8:1:3::1', '2001:db8:1:3::/64'],
+    ['::1', '::/64'],
+  ] as const)
+    test(`${peer} by ${network}`, () => assert.equal(alone(peer, undefined).network, network));
+});

@@ -1,0 +1,219 @@
+import assert from 'node:assert/strict';
+import { createHmac } from 'node:crypto';
+import { after, before, describe, test } from 'node:test';
+import { ann, password, startJanua, type TestJanua } from '../../janua.ts';
+import type { StoreChoice } from '../../stores.ts';
+import {
+  form,
+  isSignedIn,
+  json,
+  logIn,
+  loginFaces,
+  logoutFaces,
+  meFaces,
+  type SignedIn,
+  sessionCookie,
+} from '../faces.ts';
+
+const asBearer = (token: string) => ({ authorization: `Bearer ${token}` });
+const asCookie = (value: string) => ({ cookie: `session=${value}` });
+
+const encode = (part: object) => Buffer.from(JSON.stringify(part)).toString('base64url');
+
+/** A token as servers with signed ones have it: `none`, or HS256 with a key that anyone could have. */
+function signedToken(header: object, key?: string): string {
+  const payload = { iss: 'janua', sub: ann.username, username: ann.username, aud: 'janua', exp: 4_102_444_800 };
+  const content = `${encode(header)}.${encode(payload)}`;
+  return `${content}.${key === undefined ? '' : createHmac('sha256', key).update(content).digest('base64url')}`;
+}
+
+/** What an attacker does with credentials, on any stores: by page and JSON, cookie and token. */
+export function testCredentials(stores: StoreChoice): void {
+  const bob = { username: 'bob@example.com', firstName: 'Bob', lastName: 'Bell' };
+  const good = { username: ann.username, password };
+
+  let janua: TestJanua;
+  before(async () => {
+    janua = await startJanua({ stores });
+    await janua.people.add({ ...bob, password });
+  });
+  after(() => janua[Symbol.asyncDispose]());
+
+  for (const face of loginFaces) {
+    describe(face.name, () => {
+      const attempt = (fields: Record<string, unknown>, headers: Record<string, string> = {}) => {
+        const request = face.request(fields);
+        return janua.app.inject({ ...request, headers: { ...request.headers, ...headers } });
+      };
+
+      test('a credential that was planted before the login is not taken over by it [S61 VM-01 VM-03]', async () => {
+        const planted = `${'P'.repeat(22)}.${'P'.repeat(43)}`;
+        const dead = await logIn(janua.app);
+        await janua.app.inject({ method: 'POST', url: '/api/logout', headers: dead.cookie });
+        for (const headers of [asCookie(planted), asBearer(`janua_${planted}`), dead.cookie, dead.bearer]) {
+          const cookie = sessionCookie(await attempt(good, headers));
+          assert.ok(cookie !== undefined);
+          assert.ok(await isSignedIn(janua.app, asCookie(cookie)));
+          assert.notEqual(cookie.split('.')[0], planted.split('.')[0]);
+          assert.equal(await isSignedIn(janua.app, headers), false);
+        }
+      });
+
+      test('credentials differ in each login, are as long as ever, and name nobody [S24 S65 V3.3.5 V7.2.2 V7.2.3 VM-02 VM-04]', async () => {
+        const seen = new Set<string>();
+        for (let time = 0; time < 5; time++) {
+          const answer = await attempt(good);
+          const values = answer.cookies.map(({ value }) => value);
+          for (const { name, value } of answer.cookies) assert.ok(name.length + value.length < 4096);
+          assert.equal(values[0]?.length, 66);
+          if (face.format === 'json') values.push(answer.json().access_token);
+          for (const value of values)
+            assert.doesNotMatch(Buffer.from(value, 'base64url').toString('latin1') + value, /ann|example/);
+          for (const value of values) seen.add(value);
+        }
+        assert.equal(seen.size, face.format === 'json' ? 15 : 10);
+      });
+
+      test('no field but name and password says who signs in [V8.2.2 V15.3.3 VM-62 VM-92]', async () => {
+        const answer = await attempt(
+          {
+            ...good,
+            id: '1',
+            user_id: '1',
+            userId: bob.username,
+            sub: bob.username,
+            is_admin: 'true',
+            password_hash: 'x',
+            disabled: '0',
+          },
+          { 'x-user': bob.username, 'x-forwarded-user': bob.username, 'remote-user': bob.username },
+        );
+        const cookie = asCookie(String(sessionCookie(answer)));
+        assert.equal((await janua.app.inject({ url: '/api/me', headers: cookie })).json().username, ann.username);
+      });
+
+      test('hostile user names are those of nobody, or no user names [S59 V1.2.4 V1.3.3 V4.2.4 V15.3.6]', async () => {
+        const wrong = await attempt({ ...good, password: 'wrong' });
+        for (const username of [
+          "' OR '1'='1",
+          `${ann.username}' --`,
+          `${ann.username}"; drop table janua_users`,
+          '%',
+          'ann@example.co_',
+          '*',
+          `${ann.username}\0`,
+          `${ann.username}\r\nset-cookie: a=b`,
+          '__proto__',
+          'constructor',
+          '[object Object]',
+          '{{7*7}}',
+          '<script>alert(1)</script>',
+        ]) {
+          const answer = await attempt({ username, password });
+          assert.equal(answer.statusCode, wrong.statusCode, username);
+          assert.equal(answer.headers['set-cookie'], undefined);
+          assert.equal(answer.headers.location, wrong.headers.location);
+          assert.doesNotMatch(answer.body, /drop|script>|49/);
+        }
+        assert.ok(sessionCookie(await attempt(good)), 'and nothing was done to anybody');
+      });
+    });
+  }
+
+  for (const secret of ['x'.repeat(64), `${'y'.repeat(127)}!`, ' '.repeat(16), '🔑'.repeat(15), 'пароль с пробелом']) {
+    test(`the password ${JSON.stringify(secret.slice(-16))} signs in everywhere, and what is nearly it nowhere [S52 V6.2.5 V6.2.8 V6.2.9]`, async () => {
+      await janua.people.setPassword(bob.username, secret);
+      const nearly = [`${secret} `, secret.slice(0, -1), `${secret.slice(0, -1)}z`, ` ${secret}`];
+      for (const [index, face] of loginFaces.entries()) {
+        const other = String(nearly[index % nearly.length]);
+        const attempt = (sent: string) => janua.app.inject(face.request({ username: bob.username, password: sent }));
+        assert.equal(sessionCookie(await attempt(other)), undefined, face.name);
+        assert.ok(sessionCookie(await attempt(secret)), face.name);
+      }
+    });
+  }
+
+  for (const face of meFaces) {
+    describe(face.name, () => {
+      const ask = (headers: Record<string, string>, url = String(face.request.url)) =>
+        janua.app.inject({ ...face.request, url, headers: { ...face.request.headers, ...headers } });
+      const refused = face.format === 'html' ? 303 : 401;
+
+      test("a signed token is nobody's, whatever it says of itself [VM-87]", async () => {
+        for (const header of [
+          { alg: 'none' },
+          { alg: 'None', typ: 'at+jwt' },
+          { alg: 'HS256' },
+          { alg: 'RS256' },
+          { alg: '' },
+          {},
+          { alg: 'HS256', kid: '../../../dev/null' },
+          { alg: 'HS256', jwk: { kty: 'oct', k: '' } },
+          { alg: 'RS256', jku: 'http://evil.example/keys', x5u: 'http://evil.example/cert' },
+        ]) {
+          for (const key of [undefined, 'janua', '']) {
+            const token = signedToken(header, key);
+            for (const value of [token, `janua_${token}`])
+              assert.equal((await ask(asBearer(value))).statusCode, refused);
+          }
+        }
+      });
+
+      test('no address, header or body says whose information it is [V8.2.2 VM-92]', async () => {
+        const { cookie, bearer } = await logIn(janua.app);
+        for (const headers of [cookie, bearer]) {
+          const url = `${face.request.url}?id=1&username=${encodeURIComponent(bob.username)}&user_id=2`;
+          const { body, statusCode } = await ask(
+            { ...headers, 'x-user': bob.username, 'x-original-url': '/admin/x' },
+            url,
+          );
+          assert.equal(statusCode, 200);
+          assert.match(body, /ann@example\.com/);
+          assert.doesNotMatch(body, /bob/i);
+        }
+      });
+
+      test("who gets a removed user's name gets none of their sessions [V10.3.3]", async () => {
+        const eve = { username: 'eve@example.com', firstName: 'Eve', lastName: 'E', password };
+        await janua.people.add(eve);
+        const { cookie, bearer } = await logIn(janua.app, eve.username);
+        await janua.people.remove(eve.username);
+        await janua.people.add(eve);
+        for (const headers of [cookie, bearer]) assert.equal((await ask(headers)).statusCode, refused);
+        await janua.people.remove(eve.username);
+      });
+
+      test('a session may be one of many, and each ends alone [S77 V7.1.2]', async () => {
+        const all: SignedIn[] = [];
+        for (let time = 0; time < 6; time++) all.push(await logIn(janua.app));
+        const [first] = all;
+        await janua.app.inject({ method: 'POST', url: '/api/logout', headers: first?.bearer ?? {} });
+        for (const each of all) assert.equal((await ask(each.cookie)).statusCode, each === first ? refused : 200);
+      });
+    });
+  }
+
+  for (const face of logoutFaces) {
+    test(`${face.name}: an id or a token in the form ends nothing, and says nobody who is asking [S32 S67 VM-07]`, async () => {
+      const { cookie, bearer } = await logIn(janua.app);
+      const access_token = bearer.authorization.slice('Bearer '.length);
+      const session = cookie.cookie.slice('session='.length);
+      for (const body of [form, json]) {
+        const sent = body({ access_token, session, session_id: session.split('.')[0] });
+        const answer = await janua.app.inject({
+          ...face.request,
+          ...sent,
+          headers: { ...face.request.headers, ...sent.headers },
+        });
+        assert.equal(answer.statusCode, face.format === 'html' ? 303 : 401);
+        if (face.format === 'html') assert.equal(answer.headers.location, '/auth/login?state=1');
+      }
+      for (const headers of [{ 'x-session': session }, { session }, { 'x-access-token': access_token }] as Record<
+        string,
+        string
+      >[])
+        assert.equal(await isSignedIn(janua.app, headers), false);
+      assert.ok(await isSignedIn(janua.app, cookie));
+    });
+  }
+}
