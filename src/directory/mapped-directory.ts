@@ -87,7 +87,7 @@ function createMappedDirectory(
   // Cast, for the client sends texts: a whole number is compared as one, whatever the text looks like.
   const idValue = (value: string) =>
     engine === 'postgres' && idKind !== 'text'
-      ? sql`cast(${value} as ${sql.raw(idKind === 'uuid' ? 'uuid' : 'bigint')})`
+      ? sql`cast(${value} as ${idKind === 'uuid' ? sql`uuid` : sql`bigint`})`
       : sql`${value}`;
   const mayBeId = { integer: /^-?\d{1,20}$/, uuid: /^[\da-f]{8}(?:-?[\da-f]{4}){3}-?[\da-f]{12}$/i, text: /^/ }[idKind];
 
@@ -163,7 +163,7 @@ function createMappedDirectory(
 const hasUsableId = ({ id }: Row) => id !== null && id.length <= longestId;
 
 const asText = (engine: Engine, column: string) =>
-  sql`cast(${sql.ref(column)} as ${sql.raw(engine === 'mysql' ? 'char' : 'text')})`;
+  sql`cast(${sql.ref(column)} as ${engine === 'mysql' ? sql`char` : sql`text`})`;
 
 /** Each as text: a client library would round a large number, and SQLite gives what was stored, whatever it is. */
 function selectList(
@@ -212,7 +212,9 @@ function describeRows(database: Database, engine: Engine, { table: name, id, use
     async samplePasswordHashes(): Promise<string[]> {
       const from = (direction: 'asc' | 'desc') =>
         sql<{ password: string | null }>`select ${asText(engine, password)} as password from ${table}
-          order by ${sql.ref(id)} ${sql.raw(direction)} limit ${sql.lit(sampleSize)}`.execute(database);
+          order by ${sql.ref(id)} ${direction === 'asc' ? sql`asc` : sql`desc`} limit ${sql.lit(sampleSize)}`.execute(
+          database,
+        );
       const rows = [...(await from('asc')).rows, ...(await from('desc')).rows];
       return rows.flatMap(({ password: hash }) => (hash === null ? [] : [hash]));
     },

@@ -56,8 +56,8 @@ async function samplePasswords({ database, engine }: OpenDatabase, mapping: User
   const from = async (direction: 'asc' | 'desc') =>
     (
       await sql<{ id: string; password: string | null }>`
-        select cast(${id} as ${sql.raw(engine === 'mysql' ? 'char' : 'text')}) as id, ${sql.ref(mapping.password)} as password
-        from ${sql.table(mapping.table)} order by ${id} ${sql.raw(direction)} limit ${sql.lit(sampleSize)}`.execute(
+        select cast(${id} as ${engine === 'mysql' ? sql`char` : sql`text`}) as id, ${sql.ref(mapping.password)} as password
+        from ${sql.table(mapping.table)} order by ${id} ${direction === 'asc' ? sql`asc` : sql`desc`} limit ${sql.lit(sampleSize)}`.execute(
         database,
       )
     ).rows;

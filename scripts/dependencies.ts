@@ -1,0 +1,79 @@
+/**
+ * What is wrong with the packages that a lock file names: what would run at install, has no digest, comes from elsewhere than
+ * the registry, is not pinned, or has a licence that was not agreed to (ASVS 15.2.4).
+ */
+export function judgeDependencies(manifest: Manifest, lock: Lock): string[] {
+  const faults: string[] = [];
+  for (const kind of ['dependencies', 'devDependencies', 'optionalDependencies'] as const)
+    for (const [name, version] of Object.entries(manifest[kind] ?? {}))
+      if (!/^\d+\.\d+\.\d+(?:-[\w.]+)?$/.test(version)) faults.push(`${name} is not pinned to one version`);
+  for (const [path, entry] of Object.entries(lock.packages)) {
+    if (path !== '') faults.push(...faultsOf(entry).map((fault) => `${path.replace(/^node_modules\//, '')} ${fault}`));
+  }
+  return faults;
+}
+
+export interface Manifest {
+  readonly dependencies?: Readonly<Record<string, string>>;
+  readonly devDependencies?: Readonly<Record<string, string>>;
+  readonly optionalDependencies?: Readonly<Record<string, string>>;
+}
+
+/** As npm writes it, version 3. */
+export interface Lock {
+  readonly packages: Readonly<Record<string, LockEntry>>;
+}
+
+export interface LockEntry {
+  readonly integrity?: string;
+  readonly resolved?: string;
+  readonly license?: string;
+  readonly dev?: boolean;
+  readonly link?: boolean;
+  readonly hasInstallScript?: boolean;
+}
+
+/** That let their users do as they like. */
+const permissive = [
+  'MIT',
+  'ISC',
+  '0BSD',
+  'BSD-2-Clause',
+  'BSD-3-Clause',
+  'Apache-2.0',
+  'BlueOak-1.0.0',
+  'MIT OR Apache-2.0',
+];
+
+/** Fit for tools, which are not part of what is passed on. */
+const forTools = [...permissive, 'MPL-2.0', 'PSF-2.0', 'Python-2.0', 'CC0-1.0'];
+
+function faultsOf({ integrity, resolved, license, dev, link, hasInstallScript }: LockEntry): string[] {
+  const faults: string[] = [];
+  if (hasInstallScript) faults.push('runs a script at install');
+  if (!integrity?.startsWith('sha512-')) faults.push('has no SHA-512 digest');
+  if (resolved !== undefined || link)
+    faults.push('names where it comes from: all come from the registry that is configured');
+  if (!(dev ? forTools : permissive).includes(license ?? '')) faults.push(`has the licence ${license ?? '(none)'}`);
+  return faults;
+}
+
+/** What `npm audit` answered, as far as it is judged. */
+interface Advisories {
+  readonly vulnerabilities?: Readonly<Record<string, { readonly severity: string }>>;
+}
+
+/** Known faults of the packages in use, from what `npm audit --json` printed; undefined where the registry gave no answer. */
+export function readAdvisories(printed: string): string[] | undefined {
+  const { vulnerabilities } = parse(printed);
+  if (vulnerabilities === undefined) return undefined;
+  return Object.entries(vulnerabilities).map(([name, { severity }]) => `${name} has a known fault (${severity})`);
+}
+
+function parse(printed: string): Advisories {
+  try {
+    return JSON.parse(printed);
+  } catch {
+    return {};
+  }
+}

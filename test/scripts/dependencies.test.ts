@@ -1,0 +1,44 @@
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { describe, test } from 'node:test';
+import { judgeDependencies, type LockEntry, readAdvisories } from '../../scripts/dependencies.ts';
+
+const good: LockEntry = { integrity: 'sha512-x', license: 'MIT' };
+const judge = (entry: LockEntry) => judgeDependencies({}, { packages: { '': {}, 'node_modules/a': entry } });
+const read = (name: string) => JSON.parse(readFileSync(new URL(`../../${name}`, import.meta.url), 'utf8'));
+
+test('the packages in use are pinned, run nothing at install, and have digests and agreed licences [V15.2.4]', () => {
+  assert.deepEqual(judgeDependencies(read('package.json'), read('package-lock.json')), []);
+});
+
+describe('a package is refused [V15.2.4]', () => {
+  for (const [name, entry, fault] of [
+    ['that runs a script at install', { ...good, hasInstallScript: true }, 'a runs a script at install'],
+    ['without a digest', { license: 'MIT' }, 'a has no SHA-512 digest'],
+    ['with a weak digest', { ...good, integrity: 'sha1-x' }, 'a has no SHA-512 digest'],
+    ['from elsewhere', { ...good, resolved: 'git+ssh://example.com/a' }, /^a names where it comes from/],
+    ['of a licence that was not agreed to', { ...good, license: 'AGPL-3.0' }, 'a has the licence AGPL-3.0'],
+    ['without a licence', { integrity: 'sha512-x' }, 'a has the licence (none)'],
+    ["of a tool's licence, when it is passed on", { ...good, license: 'MPL-2.0' }, 'a has the licence MPL-2.0'],
+  ] as const)
+    test(name, () => {
+      const [found = ''] = judge(entry);
+      assert.match(found, fault instanceof RegExp ? fault : new RegExp(`^${fault.replace(/[()]/g, '\\$&')}$`));
+    });
+
+  test('that is not pinned', () => {
+    for (const version of ['^1.0.0', '*', 'latest', 'https://example.com/a.tgz', '1.0'])
+      assert.equal(judgeDependencies({ dependencies: { a: version } }, { packages: {} }).length, 1, version);
+  });
+});
+
+test('a tool may have a licence that only what is passed on may not', () => {
+  assert.deepEqual(judge({ ...good, license: 'MPL-2.0', dev: true }), []);
+});
+
+test('known faults are named, and no answer is none [V15.2.1]', () => {
+  assert.deepEqual(readAdvisories('{"vulnerabilities":{"a":{"severity":"high"}}}'), ['a has a known fault (high)']);
+  assert.deepEqual(readAdvisories('{"vulnerabilities":{}}'), []);
+  for (const printed of ['', '{"message":"audit endpoint returned an error"}', 'npm error'])
+    assert.equal(readAdvisories(printed), undefined);
+});
