@@ -1,0 +1,241 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import type { LightMyRequestResponse } from 'fastify';
+import type { Settings } from '../../../src/config/settings.ts';
+import { ann, password, startJanua, type TestJanua } from '../../janua.ts';
+import type { StoreChoice } from '../../stores.ts';
+import { comparable, type LoginFace, loginFaces, meFaces } from '../faces.ts';
+
+const nobody = 'nobody@example.com';
+const minute = 60_000;
+
+/** Seconds from the last failure until the next try, after so many in a row from one address. */
+const firstWait = 10;
+
+/** What the flow promises of those who guess. */
+function testThrottle(stores: StoreChoice): void {
+  /** A server whose clock stands still until it is moved. */
+  async function start(settings: Partial<Settings> = {}) {
+    let time = Date.now();
+    const janua = await startJanua({
+      stores,
+      settings: { THROTTLE: 'on', ...settings },
+      overrides: { now: () => time },
+    });
+    return Object.assign(janua, {
+      advance(milliseconds: number) {
+        time += milliseconds;
+      },
+    });
+  }
+
+  const faces = (count: number) =>
+    Array.from({ length: count }, (_, index) => loginFaces[index % loginFaces.length] as LoginFace);
+
+  function send(
+    janua: TestJanua,
+    face: LoginFace,
+    fields: { username?: string; password?: string },
+    { address = '192.0.2.1', headers = {} }: { address?: string; headers?: Record<string, string> } = {},
+  ): Promise<LightMyRequestResponse> {
+    const request = face.request({ username: ann.username, password: 'wrong', ...fields });
+    return janua.app.inject({ ...request, remoteAddress: address, headers: { ...request.headers, ...headers } });
+  }
+
+  const [face] = loginFaces as readonly [LoginFace];
+  const succeeded = ({ statusCode, headers }: LightMyRequestResponse) =>
+    statusCode === 200 || (statusCode === 303 && headers.location === '/auth/home');
+
+  test('every way to log in counts at the same keys, and each answers 429 in its format [S45 S46 S48 V6.3.1 V6.3.4 VM-33 VM-35 VM-42]', async () => {
+    await using janua = await start();
+    const spellings = [ann.username, ` ${ann.username.toUpperCase()} `];
+    for (const [index, way] of faces(8).entries())
+      assert.notEqual((await send(janua, way, { username: spellings[index % 2] ?? '' })).statusCode, 429, way.name);
+    for (const way of loginFaces) {
+      const answer = await send(janua, way, {});
+      assert.equal(answer.statusCode, 429, way.name);
+      assert.equal(answer.headers['retry-after'], String(firstWait));
+      assert.equal(answer.headers['cache-control'], 'no-store');
+      assert.equal(answer.headers['set-cookie'], undefined);
+      if (way.format === 'json') {
+        const { error, detail } = answer.json();
+        assert.deepEqual([error, detail], ['temporarily_unavailable', 'Too many attempts']);
+      } else {
+        assert.match(answer.body, /Too many attempts\. Please wait before trying again\./);
+        assert.match(answer.body, /name="password"/);
+        assert.match(answer.body, new RegExp(`Request id: <code>${answer.headers['x-request-id']}</code>`));
+      }
+    }
+  });
+
+  test('while throttled, right and wrong passwords, known and unknown users get the same answer [S47 V6.3.8 VM-21 VM-31 VM-32]', async () => {
+    await using janua = await start();
+    await janua.people.add({ ...ann, username: 'off@example.com', password });
+    await janua.people.disable('off@example.com');
+    const names = [ann.username, nobody, 'off@example.com'];
+    // From addresses of their own, so that the name alone counts.
+    for (const [index, username] of names.entries())
+      for (let failures = 0; failures < 10; failures += 1)
+        assert.notEqual(
+          (await send(janua, face, { username }, { address: `192.0.2.${index * 20 + failures}` })).statusCode,
+          429,
+        );
+    for (const way of loginFaces) {
+      const answers: object[] = [];
+      for (const username of names)
+        for (const secret of ['wrong', password])
+          answers.push(comparable(await send(janua, way, { username, password: secret }, { address: '198.51.100.1' })));
+      for (const answer of answers) {
+        const first = answers[0];
+        assert.deepEqual({ ...answer, body: bodyOf(answer) }, { ...first, body: bodyOf(first) }, way.name);
+        assert.equal((answer as { status: number }).status, 429);
+      }
+    }
+  });
+
+  test('the wait ends by itself, grows, and a success ends the count [S45 S51 V6.1.1 V6.3.1]', async () => {
+    await using janua = await start();
+    for (const way of faces(8)) await send(janua, way, {});
+    for (const wait of [10, 20, 40]) {
+      assert.equal((await send(janua, face, {})).headers['retry-after'], String(wait));
+      janua.advance(wait * 1000 - 1);
+      assert.equal((await send(janua, face, {})).statusCode, 429, 'not a moment early');
+      janua.advance(1);
+      assert.notEqual((await send(janua, face, {})).statusCode, 429);
+    }
+    janua.advance(80_000);
+    assert.ok(succeeded(await send(janua, face, { password })));
+    for (const way of faces(8)) assert.notEqual((await send(janua, way, {})).statusCode, 429);
+  });
+
+  test('after 100 failures in a row nothing passes until a new password is set, or an administrator lifts it [S45 V6.1.1 VM-39]', async () => {
+    for (const end of stores.ownTable ? (['password'] as const) : (['password', 'lift'] as const)) {
+      await using janua = await start();
+      for (let failures = 0; failures < 100; failures += 1) {
+        const address = `10.0.${failures >> 6}.${failures & 63}`;
+        assert.notEqual((await send(janua, face, {}, { address })).statusCode, 429, String(failures));
+        janua.advance(15 * minute);
+      }
+      janua.advance(365 * 24 * 60 * minute);
+      assert.equal((await send(janua, face, { password })).statusCode, 429);
+      if (end === 'password') {
+        await janua.people.setPassword(ann.username, `new ${password}`);
+        assert.ok(succeeded(await send(janua, face, { password: `new ${password}` })));
+      } else {
+        const { audit, throttle, users } = janua.services;
+        const userId = (await users.findByUsername(ann.username))?.user.id;
+        await throttle.lift({ userId, nameDigest: audit.digestName(ann.username) });
+        assert.ok(succeeded(await send(janua, face, { password })));
+      }
+    }
+  });
+
+  test('strangers do not keep the owner out of a browser that they have signed in with before [S51 V6.1.1 VM-40]', async () => {
+    await using janua = await start();
+    const login = await send(janua, face, { password });
+    const browser = login.cookies.find(({ name }) => name === 'browser')?.value ?? '';
+    const known = { headers: { cookie: `browser=${browser}` } };
+    for (let failures = 0; failures < 100; failures += 1) {
+      await send(janua, face, {}, { address: `10.0.0.${failures}` });
+      janua.advance(15 * minute);
+    }
+    assert.equal((await send(janua, face, { password }, { address: '198.51.100.1' })).statusCode, 429);
+    assert.ok(succeeded(await send(janua, face, { password }, known)));
+    // It is counted by itself, and helps nobody else.
+    for (const forged of [
+      `${browser}x`,
+      browser.replace(/^./, (first) => (first === 'A' ? 'B' : 'A')),
+      browser.split('.')[0],
+      '',
+    ])
+      assert.equal(
+        (await send(janua, face, { password }, { headers: { cookie: `browser=${forged}` } })).statusCode,
+        429,
+      );
+    const other = { headers: { cookie: `browser=${browser}` } };
+    for (let failures = 0; failures < 10; failures += 1)
+      assert.notEqual((await send(janua, face, {}, other)).statusCode, 429);
+    assert.equal((await send(janua, face, { password }, other)).statusCode, 429);
+    assert.notEqual((await send(janua, face, { username: nobody }, other)).statusCode, 429);
+  });
+
+  test('one address that tries one password on many accounts is slowed down, whatever X-Forwarded-For says [S49 S50 V4.1.3 V15.3.4 VM-28]', async () => {
+    await using janua = await start();
+    const guess = (index: number, address: string, forwarded = `203.0.113.${index}`) =>
+      send(
+        janua,
+        face,
+        { username: `user${index}@example.com` },
+        { address, headers: { 'x-forwarded-for': forwarded } },
+      );
+    for (let index = 0; index < 20; index += 1) assert.notEqual((await guess(index, '192.0.2.1')).statusCode, 429);
+    assert.equal((await guess(20, '192.0.2.1')).statusCode, 429);
+    assert.equal((await guess(21, '::ffff:192.0.2.1')).statusCode, 429, 'the same address in other letters');
+    assert.notEqual((await guess(22, '192.0.2.2')).statusCode, 429);
+    for (let index = 0; index < 20; index += 1) await guess(index + 30, `2001:db8::${index.toString(16)}`);
+    assert.equal((await guess(60, '2001:db8::ffff')).statusCode, 429, 'one customer has a /64');
+    assert.notEqual((await guess(61, '2001:db8:0:1::1')).statusCode, 429);
+  });
+
+  test('behind a trusted proxy, what it says counts, and those whom it does not name share one strict limit [S50 V4.1.3 VM-28 VM-30]', async () => {
+    await using janua = await start({ TRUSTED_PROXIES: ['192.0.2.1'] });
+    const guess = (index: number, forwarded?: string) =>
+      send(
+        janua,
+        face,
+        { username: `user${index}@example.com` },
+        { headers: forwarded === undefined ? {} : { 'x-forwarded-for': forwarded } },
+      );
+    for (let index = 0; index < 20; index += 1)
+      assert.notEqual((await guess(index, `10.0.0.${index}, 203.0.113.9`)).statusCode, 429);
+    assert.equal((await guess(20, '10.9.9.9, 203.0.113.9')).statusCode, 429);
+    assert.notEqual((await guess(21, '203.0.113.10')).statusCode, 429);
+    for (let index = 30; index < 35; index += 1)
+      assert.notEqual((await guess(index, ['unknown', undefined][index % 2])).statusCode, 429);
+    assert.equal((await guess(40)).statusCode, 429);
+    assert.equal((await guess(41, '203.0.113.9, x')).statusCode, 429);
+  });
+
+  test('a hundred tries at once cost no more hashes than in a row, whatever the way [S48 V2.4.1 V15.4.2 VM-38]', async () => {
+    await using janua = await start({ HASHING_QUEUE: 200 });
+    const answers = await Promise.all(faces(100).map((way) => send(janua, way, {})));
+    const tried = answers.filter(({ statusCode }) => statusCode !== 429);
+    assert.ok(tried.length >= 5 && tried.length <= 20, `${tried.length} were tried`);
+    assert.ok(tried.every(({ statusCode }) => statusCode === 303 || statusCode === 400));
+  });
+
+  test('thirty right logins at once all succeed', async () => {
+    await using janua = await start({ HASHING_QUEUE: 200 });
+    const answers = await Promise.all(faces(30).map((way) => send(janua, way, { password })));
+    assert.ok(answers.every(succeeded));
+  });
+
+  test('whoever is signed in already stays so while they are throttled [S55]', async () => {
+    await using janua = await start();
+    const cookie = (await send(janua, face, { password })).cookies.find(({ name }) => name === 'session');
+    const headers = { cookie: `session=${cookie?.value}` };
+    for (const way of faces(20)) await send(janua, way, {}, { headers });
+    assert.equal((await send(janua, face, { password }, { headers })).statusCode, 429);
+    for (const { request } of meFaces)
+      assert.equal(
+        (await janua.app.inject({ ...request, headers: { ...request.headers, ...headers } })).statusCode,
+        200,
+      );
+  });
+}
+
+/** Each page names its own request. */
+const bodyOf = (answer: object | undefined) =>
+  String((answer as { body?: string } | undefined)?.body).replace(/Request id: <code>[^<]*/, '');
+
+// Which keys are counted where is every store's contract (test/throttle); here, that every way in asks, once for each kind of store.
+for (const stores of [
+  { users: 'SQLite', sessions: 'SQL' },
+  { users: 'PostgreSQL', sessions: 'Redis' },
+  { users: 'MariaDB', sessions: 'SQL' },
+  { users: 'PostgreSQL', sessions: 'SQL', ownTable: true },
+] as const) {
+  const table = 'ownTable' in stores ? 'a table of their own in ' : '';
+  describe(`throttle, with users in ${table}${stores.users}, sessions in ${stores.sessions}`, () =>
+    testThrottle(stores));
+}
