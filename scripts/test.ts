@@ -1,7 +1,7 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
+import { mkdir, readFile } from 'node:fs/promises';
 import { availableParallelism, constants } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { findChromium } from '../test/browser/chromium.ts';
@@ -10,10 +10,13 @@ import { findPostgres, startPostgres } from '../test/servers/postgres.ts';
 import { findRedis, startRedis } from '../test/servers/redis.ts';
 import { sharedServerVariables } from '../test/servers/shared.ts';
 import { templateFolder } from '../test/servers/throw-away-server.ts';
+import { readAdvisories } from './dependencies.ts';
+import { checkPages, evidenceFile } from './evidence.ts';
 
 /**
  * Everything that is checked, by one command: `npm test`. Arguments go to the test runner in place of all test files.
- * Ends with the test runner's own summary and a non-zero code when anything failed.
+ * Ends with the test runner's own summary, then, after all test files, with whether `docs/security/` says what they show; and with a
+ * non-zero code when anything failed.
  */
 const root = fileURLToPath(new URL('..', import.meta.url));
 const bin = (name: string) => fileURLToPath(new URL(`../node_modules/${name}`, import.meta.url));
@@ -97,6 +100,19 @@ async function startServers(): Promise<boolean> {
   return true;
 }
 
+/** Fails for a known fault (ASVS 15.2.1). Where the registry cannot be asked, it says so and lets the tests go on. */
+async function askForAdvisories(): Promise<boolean> {
+  const printed = await new Promise<string>((resolve) => {
+    execFile('npm', ['audit', '--json'], { cwd: root, timeout: 60_000, maxBuffer: 2 ** 26 }, (_error, stdout) =>
+      resolve(stdout),
+    );
+  });
+  const faults = readAdvisories(printed);
+  if (faults === undefined) process.stdout.write('  The registry gave no answer to `npm audit`: not checked.\n');
+  for (const fault of faults ?? []) process.stdout.write(`  ${fault}\n`);
+  return (faults ?? []).length === 0;
+}
+
 // What runs is told to end, and this process ends after it, with the servers. The test runner knows no SIGHUP.
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
   process.on(signal, () => {
@@ -113,11 +129,23 @@ await step('Programs', ensurePrograms);
 await step('Types', () => node(bin('typescript/bin/tsc')));
 await step('Lint, format and import rules', () => node(bin('@biomejs/biome/bin/biome'), 'ci', '--error-on-warnings'));
 await step('Dead code', () => node(bin('knip/bin/knip.js')));
+await step('Known faults of packages', askForAdvisories);
 await step('Servers', startServers);
-await step('Tests', () =>
-  run(
+await step('Tests', async () => {
+  await mkdir(new URL('.', evidenceFile), { recursive: true });
+  return run(
     process.execPath,
-    ['--test', '--test-timeout=120000', `--test-concurrency=${availableParallelism()}`, ...files],
+    ['--test', '--test-timeout=120000', `--test-concurrency=${availableParallelism()}`, ...reporters(), ...files],
     forTests,
-  ),
-);
+  );
+});
+if (chosen.length === 0) await step('Evidence', checkPages);
+
+/** The summary for people; of a whole run also what the titles carried. */
+function reporters(): string[] {
+  const evidence: [string, string][] = [['./scripts/evidence-reporter.ts', fileURLToPath(evidenceFile)]];
+  return [['spec', 'stdout'] as const, ...(chosen.length === 0 ? evidence : [])].flatMap(([reporter, to]) => [
+    `--test-reporter=${reporter}`,
+    `--test-reporter-destination=${to}`,
+  ]);
+}

@@ -1,4 +1,4 @@
-import { accessSync, constants, statSync } from 'node:fs';
+import { accessSync, constants, readFileSync, statSync } from 'node:fs';
 import { Ajv } from 'ajv';
 import { Misconfiguration } from '../misconfiguration.ts';
 import { parseNetwork } from './networks.ts';
@@ -9,7 +9,7 @@ import { type SettingSchema, type Settings, settingsSchema } from './settings.ts
 export type Mode = 'demo' | 'serve';
 
 // The schemas are our own, and checked by the compiler.
-const ajv = new Ajv({ meta: false, validateSchema: false });
+const ajv = new Ajv({ meta: false, validateSchema: false, formats: { password: true } });
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -22,7 +22,7 @@ export function loadSettings(defaults: Partial<Settings> = {}, environment: Envi
   const settings: Record<string, unknown> = {};
   const faults: string[] = [];
   for (const [name, schema] of Object.entries<SettingSchema>(settingsSchema.properties)) {
-    const text = environment[name]?.trim();
+    const text = textOf(name, schema, environment, faults)?.trim();
     const fallback = defaults[name as keyof Settings] ?? schema.default;
     const value = text === undefined || text === '' ? fallback : fromText(text, schema);
     if (value === undefined) continue;
@@ -95,6 +95,24 @@ function serveFaults(settings: Settings): string[] {
     );
   }
   return faults;
+}
+
+/** A secret may also stand in a file that `NAME_FILE` names, where nobody sees it who sees the environment (ASVS 13.3.1). */
+function textOf(
+  name: string,
+  { format }: SettingSchema,
+  environment: Environment,
+  faults: string[],
+): string | undefined {
+  const file = format === 'password' ? environment[`${name}_FILE`] : undefined;
+  if (file === undefined || file === '') return environment[name];
+  if (environment[name] !== undefined) faults.push(`${name} and ${name}_FILE are both set: unset one.`);
+  try {
+    return readFileSync(file, 'utf8');
+  } catch {
+    faults.push(`${name}_FILE: the file cannot be read.`);
+    return undefined;
+  }
 }
 
 function isReadableFile(path: string): boolean {

@@ -33,6 +33,7 @@ export const settingsSchema = {
       type: 'string',
       default: 'sqlite:./data/janua.db',
       minLength: 1,
+      format: 'password',
       description:
         'Where users and sessions are kept: `sqlite:` and a path, or `postgres://`, `mysql://` or `mariadb://` and `USER:PASSWORD@HOST:PORT/DATABASE`.',
     },
@@ -45,6 +46,7 @@ export const settingsSchema = {
     },
     REDIS_URL: {
       type: 'string',
+      format: 'password',
       description:
         'Keeps the sessions in Redis or Valkey: `redis://USER:PASSWORD@HOST:PORT`, `rediss` for TLS, `redis+cluster` or `redis+sentinel` for several. Without it they are in the database.',
     },
@@ -172,6 +174,8 @@ type Given = FromSchema<typeof settingsSchema>;
 export interface SettingSchema {
   readonly type?: string;
   readonly description: string;
+  /** `password` where it may carry one: then it may also be read from a file. */
+  readonly format?: string;
   readonly default?: unknown;
   readonly enum?: readonly string[];
   readonly minimum?: number;

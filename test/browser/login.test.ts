@@ -52,7 +52,7 @@ for (const javaScriptEnabled of [true, false]) {
   );
 
   site.test(
-    `${how}: Back after logging out shows nothing private`,
+    `${how}: Back after logging out shows nothing private [S73 V14.3.1]`,
     async ({ page }) => {
       await signIn(page);
       await page.goto('/admin/me');

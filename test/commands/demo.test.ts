@@ -30,7 +30,7 @@ test('says where to go and who can sign in; both can, and the data stays between
   assert.equal(await server.stop('SIGINT'), 0);
 });
 
-test('makes its file in data/, for its owner alone', async () => {
+test('makes its file in data/, for its owner alone [S69 V13.3.2]', async () => {
   await using workplace = await createWorkplace();
   const server = await workplace.start(['demo']);
   for (const name of ['janua.db', 'janua.db-wal']) {
@@ -39,7 +39,7 @@ test('makes its file in data/, for its owner alone', async () => {
   await server.stop();
 });
 
-test('an acknowledged login and logout survive a kill', async () => {
+test('an acknowledged login and logout survive a kill [S79]', async () => {
   await using workplace = await createWorkplace();
   let server = await workplace.start(['demo']);
   const tokens = await Promise.all(
@@ -79,7 +79,7 @@ for (const env of [
   { HOST: 'example.com' },
   { PUBLIC_URL: 'https://auth.example.com' },
 ]) {
-  test(`refuses ${JSON.stringify(env)}`, async () => {
+  test(`refuses ${JSON.stringify(env)} [S58]`, async () => {
     await using workplace = await createWorkplace();
     const { code, stderr } = await workplace.run(['demo'], { env });
     assert.equal(code, 2);

@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { writeFile } from 'node:fs/promises';
+import { readdir, readFile, readlink, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { describe, test } from 'node:test';
 import { createMigratedWorkplace, createWorkplace } from './janua-command.ts';
 
-describe('production does not start', () => {
+describe('production does not start [S112 V12.2.1]', () => {
   const refused: [name: string, env: Record<string, string>, stderr: RegExp][] = [
     [
       'beyond loopback without a public URL',
@@ -97,7 +97,7 @@ describe('production does not start', () => {
   });
 });
 
-test("has no user: the demo's cannot sign in, not even when a demo adds them to the same file meanwhile", async () => {
+test("has no user: the demo's cannot sign in, not even when a demo adds them to the same file meanwhile [S58 V6.3.2]", async () => {
   await using workplace = await createMigratedWorkplace();
   const server = await workplace.start(['serve']);
   const demo = await workplace.start(['demo']);
@@ -147,7 +147,29 @@ test('finishes the requests under way before it stops', async () => {
   assert.equal(await stopping, 0);
 });
 
-test('the log holds no password, cookie, token or query string', async () => {
+test('writes to nothing but the database and standard output [V16.2.3]', async () => {
+  await using workplace = await createMigratedWorkplace();
+  const server = await workplace.start(['serve']);
+  await fetch(`${server.url}/api/login`, {
+    method: 'POST',
+    body: new URLSearchParams({ username: 'a', password: 'b' }),
+  });
+  const open = `/proc/${server.process.pid}/fd`;
+  const written: string[] = [];
+  for (const descriptor of await readdir(open)) {
+    const path = await readlink(join(open, descriptor)).catch(() => '');
+    // The last two bits tell whether it may be written to.
+    const flags = /^flags:\s+([0-7]+)/m.exec(
+      await readFile(`/proc/${server.process.pid}/fdinfo/${descriptor}`, 'utf8').catch(() => ''),
+    );
+    if (path.startsWith('/') && !path.startsWith('/dev/') && (Number.parseInt(flags?.[1] ?? '0', 8) & 3) !== 0)
+      written.push(basename(path));
+  }
+  assert.deepEqual([...new Set(written)].sort(), ['janua.db', 'janua.db-shm', 'janua.db-wal']);
+  await server.stop();
+});
+
+test('the log holds no password, cookie, token or query string [S20 S68 S110 S111 V14.2.1 V16.2.4 V16.2.5 V16.4.1 VM-47 VM-65]', async () => {
   await using workplace = await createMigratedWorkplace();
   const secret = 'canary horse battery';
   await workplace.run(['users', 'add', 'ann@example.com', '--first-name', 'A', '--last-name', 'B'], { input: secret });

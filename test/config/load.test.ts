@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict';
-import { describe, test } from 'node:test';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { after, describe, test } from 'node:test';
 import { loadSettings, requireSafeExposure } from '../../src/config/load.ts';
 import { Misconfiguration } from '../../src/misconfiguration.ts';
+import { createTemporaryFolder } from '../servers/process-end.ts';
 
 const load = (environment: Record<string, string>) => loadSettings({}, environment);
 
@@ -24,6 +27,31 @@ test('texts become what the setting is; an empty one counts as missing', () => {
 test('defaults of a command stand in for those of the settings, and give way to the environment', () => {
   assert.equal(loadSettings({ LOG_LEVEL: 'warn' }, {}).LOG_LEVEL, 'warn');
   assert.equal(loadSettings({ LOG_LEVEL: 'warn' }, { LOG_LEVEL: 'debug' }).LOG_LEVEL, 'debug');
+});
+
+describe('a setting that may carry a password', () => {
+  const folder = createTemporaryFolder('settings');
+  after(() => folder.remove());
+  const file = join(folder.path, 'url');
+  writeFileSync(file, 'postgres://janua:secret@localhost/auth\n');
+
+  test('may be in a file [V13.3.1]', () => {
+    assert.equal(load({ DATABASE_URL_FILE: file }).DATABASE_URL, 'postgres://janua:secret@localhost/auth');
+    assert.equal(load({ REDIS_URL_FILE: file }).REDIS_URL, 'postgres://janua:secret@localhost/auth');
+    assert.equal(load({ APP_NAME_FILE: file }).APP_NAME, 'Janua', 'others may not');
+  });
+
+  test('is not taken from both places, nor from a file that cannot be read', () => {
+    for (const environment of [
+      { DATABASE_URL_FILE: file, DATABASE_URL: 'sqlite:./other.db' },
+      { DATABASE_URL_FILE: `${file}.gone` },
+      { REDIS_URL_FILE: folder.path },
+    ])
+      assert.throws(
+        () => load(environment),
+        /^Misconfiguration: (?:DATABASE_URL and DATABASE_URL_FILE are both set|\w+_FILE: the file cannot be read\.)/,
+      );
+  });
 });
 
 describe('a wrong value is named without being shown', () => {

@@ -46,7 +46,7 @@ export function testUserDirectory(name: string, open: () => Promise<OpenDirector
       assert.deepEqual(await users.findById(account.user.id), account);
     });
 
-    test("finds nobody by a name or id that is nobody's", async () => {
+    test("finds nobody by a name or id that is nobody's [S59 V1.2.4]", async () => {
       await using opened = await openWithAnn();
       const { id } = opened.account.user;
       for (const text of [
@@ -73,7 +73,7 @@ export function testUserDirectory(name: string, open: () => Promise<OpenDirector
       }
     });
 
-    test('replaces a hash only while it is still the one that was read', async () => {
+    test('replaces a hash only while it is still the one that was read [S101 V15.4.2]', async () => {
       await using opened = await openWithAnn();
       const { users, account } = opened;
       const stored = async () => (await users.findById(account.user.id))?.passwordHash;
@@ -83,7 +83,7 @@ export function testUserDirectory(name: string, open: () => Promise<OpenDirector
       assert.equal(await stored(), 'new');
     });
 
-    test('lists everybody once, by name, without a hash', async () => {
+    test('lists everybody once, by name, without a hash [VM-47]', async () => {
       await using opened = await openWithAnn();
       const names = Array.from({ length: 12 }, (_, index) => `user-${String(index).padStart(2, '0')}@example.com`);
       for (const username of names) await opened.insert({ ...ann, username });

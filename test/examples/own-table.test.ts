@@ -88,7 +88,7 @@ async function requireSignIn(port: string, databaseUrl: string): Promise<void> {
 
 const complaint = /users_table|"level":(?:40|50|60)/;
 
-test('the commands for MariaDB, as printed, sign in an employee', async () => {
+test('the commands for MariaDB, as printed, sign in an employee [V13.2.2]', async () => {
   // As distributions start it: by its name this machine is localhost.
   await using mariadb = await startMariadb({ args: ['--skip-name-resolve=0'] });
   const client = `mariadb --no-defaults --protocol=tcp --host=127.0.0.1 --port=${mariadb.port} --user=root`;
@@ -100,7 +100,7 @@ test('the commands for MariaDB, as printed, sign in an employee', async () => {
   await requireSignIn(server.port, mariadb.url.replace(/\w+$/, 'staff'));
 });
 
-test('the commands for PostgreSQL, as printed, sign in an employee', async () => {
+test('the commands for PostgreSQL, as printed, sign in an employee [V13.2.2]', async () => {
   await using postgres = await startPostgres();
   const client = `psql --host=127.0.0.1 --port=${postgres.port} --username=postgres`;
   const address = `@127.0.0.1:${postgres.port}/`;

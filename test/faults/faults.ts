@@ -56,7 +56,7 @@ export function testFaults(store: FaultyStore): void {
       assert.equal(served.count('store_available'), served.count('store_unavailable'));
     }
 
-    test('it is stopped, and started again', async () => {
+    test('it is stopped, and started again [S107 V16.3.4 V16.5.2 V16.5.3]', async () => {
       await server.stop();
       await served.expectUnavailable(store.part);
       await served.expectUnavailable(store.part);
@@ -65,7 +65,7 @@ export function testFaults(store: FaultyStore): void {
       await expectOneLineEach();
     });
 
-    test('it is killed in the middle of requests, and started again: what was acknowledged is there', async () => {
+    test('it is killed in the middle of requests, and started again: what was acknowledged is there [S79 S107]', async () => {
       server.freeze();
       const underWay = Array.from({ length: 4 }, () => served.logIn());
       await setTimeout(200);
@@ -79,7 +79,7 @@ export function testFaults(store: FaultyStore): void {
       await served.expectRecovery();
     });
 
-    test('it is frozen, and goes on', async () => {
+    test('it is frozen, and goes on [S107 V13.2.6 V16.5.2]', async () => {
       server.freeze();
       await served.expectUnavailable(store.part);
       server.resume();

@@ -98,7 +98,7 @@ test('Redis is used with a certificate that NODE_EXTRA_CA_CERTS says to trust', 
   for (const result of finished) assert.deepEqual(result, listed);
 });
 
-test('it is not used with one that is not trusted or is for another host, or without TLS where it takes TLS', async () => {
+test('it is not used with one that is not trusted or is for another host, or without TLS where it takes TLS [V12.3.2 V12.3.4]', async () => {
   await using wrong = await startRedis();
   const wrongPort = await takeTls(wrong, elsewhere);
   const [untrusted, unknown, inCluster, misnamed, clear] = await Promise.all([

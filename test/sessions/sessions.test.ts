@@ -18,7 +18,7 @@ async function open() {
   return { database, clock, store, sessions, [Symbol.asyncDispose]: opened[Symbol.asyncDispose] };
 }
 
-test('a session is found by its cookie and by its token, each only as what it is', async () => {
+test('a session is found by its cookie and by its token, each only as what it is [V9.2.2]', async () => {
   await using opened = await open();
   const { sessions } = opened;
   const { id, cookie, accessToken, expiresInSeconds } = await sessions.start(owner, []);
@@ -35,7 +35,7 @@ test('a session is found by its cookie and by its token, each only as what it is
   assert.equal(await sessions.find('token', `janua_${cookie}`), undefined);
 });
 
-test('the store holds only hashes of the secrets, and credentials carry 256 random bits', async () => {
+test('the store holds only hashes of the secrets, and credentials carry 256 random bits [S24 S65 S69 V7.2.3 V11.2.3 V11.5.1]', async () => {
   await using opened = await open();
   const { cookie, accessToken } = await opened.sessions.start(owner, []);
   const { rows } = await sql<object>`select * from janua_sessions`.execute(opened.database);
@@ -49,7 +49,7 @@ test('the store holds only hashes of the secrets, and credentials carry 256 rand
 });
 
 describe('a session ends', () => {
-  test('when it is idle for its timeout', async () => {
+  test('when it is idle for its timeout [S35 S70 V7.3.1 V9.2.1]', async () => {
     await using opened = await open();
     const { sessions, clock } = opened;
     const { cookie, accessToken } = await sessions.start(owner, []);
@@ -62,7 +62,7 @@ describe('a session ends', () => {
     assert.equal(await sessions.find('token', accessToken), undefined);
   });
 
-  test('at the end of its lifetime, however much it is used', async () => {
+  test('at the end of its lifetime, however much it is used [S35 S70 V7.3.2 V9.2.1]', async () => {
     await using opened = await open();
     const { sessions, clock } = opened;
     const { cookie } = await sessions.start(owner, []);
@@ -103,7 +103,7 @@ test('last use is written at most once a minute', async () => {
   assert.equal(await seen(), clock.time);
 });
 
-test('a credential of a session that a client made up is never adopted', async () => {
+test('a credential of a session that a client made up is never adopted [S61 VM-01]', async () => {
   await using opened = await open();
   const id = 'A'.repeat(22);
   for (const secret of ['A'.repeat(43), hashSecret('A'.repeat(43))]) {
@@ -112,7 +112,7 @@ test('a credential of a session that a client made up is never adopted', async (
   }
 });
 
-test("malformed credentials are nobody's, and fast", async () => {
+test("malformed credentials are nobody's, and fast [V1.3.12]", async () => {
   await using opened = await open();
   const { sessions } = opened;
   const { cookie } = await sessions.start(owner, []);
@@ -132,7 +132,7 @@ test("malformed credentials are nobody's, and fast", async () => {
   }
 });
 
-test('cleaning removes what has expired and nothing else', async () => {
+test('cleaning removes what has expired and nothing else [V14.2.7]', async () => {
   await using opened = await open();
   const { sessions, clock, database } = opened;
   for (let number = 0; number < 1200; number++) await sessions.start(owner, []);

@@ -55,7 +55,7 @@ export function testSessionStore(name: string, open: () => Promise<OpenStore>, {
       assert.ok(await opened.store.find(third.id));
     });
 
-    test('an insert that fails removes nothing', async () => {
+    test('an insert that fails removes nothing [V2.3.3]', async () => {
       await using opened = await open();
       const [first, second] = [createRecord(), createRecord()];
       await opened.store.insert(first, []);
@@ -85,7 +85,7 @@ export function testSessionStore(name: string, open: () => Promise<OpenStore>, {
       assert.equal(await opened.store.remove([first.id]), 0);
     });
 
-    test('removes all sessions of a user, and of no other', async () => {
+    test('removes all sessions of a user, and of no other [S76 VM-05]', async () => {
       await using opened = await open();
       const [first, second, other] = [createRecord(), createRecord(), createRecord({ userId: 'user-2' })];
       for (const record of [first, second, other]) await opened.store.insert(record, []);
@@ -107,7 +107,7 @@ export function testSessionStore(name: string, open: () => Promise<OpenStore>, {
       assert.deepEqual(listed, [first, { ...second, lastSeenAt: start + 5, expiresAt: start + 2 * minute }]);
     });
 
-    test('what has expired is gone, by itself or so many at once, and nothing else', async () => {
+    test('what has expired is gone, by itself or so many at once, and nothing else [S79 V14.2.7]', async () => {
       await using opened = await open();
       const { store } = opened;
       const old = [1, 2, 3].map(() => createRecord({ expiresAt: start - 1 }));
@@ -127,7 +127,7 @@ export function testSessionStore(name: string, open: () => Promise<OpenStore>, {
       await Promise.all([opened.store.check(), opened.store.check(), opened.store.check()]);
     });
 
-    test('two requests at once: a removed session is not brought back by touches', async () => {
+    test('two requests at once: a removed session is not brought back by touches [V15.4.2]', async () => {
       await using opened = await open();
       const { store } = opened;
       const record = createRecord();

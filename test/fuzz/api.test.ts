@@ -1,0 +1,181 @@
+/**
+ * Every route of the OpenAPI document, with every hostile value in every place and then with generated requests, over real
+ * connections. A new route is in it as soon as it is in the document.
+ *
+ * The same requests on every run. `FUZZ_SEED` takes others (a whole number), `FUZZ_SECONDS` for longer than 5 seconds:
+ * `FUZZ_SEED=7 FUZZ_SECONDS=600 node bin/node.mjs --test test/fuzz/api.test.ts`. A failure names the seed that brings it back.
+ */
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+import { isDeepStrictEqual } from 'node:util';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import fc, { type Arbitrary } from 'fast-check';
+import { demoHash, demoUsers } from '../../src/commands/demo-users.ts';
+import { logIn } from '../http/faces.ts';
+import { ann, startJanua } from '../janua.ts';
+import { type Attempt, anyAttempt, anyElsewhere, everyAttempt } from './attempt.ts';
+import { createContract } from './contract.ts';
+import { type CredentialKind, createCredentials, effectOf } from './credentials.ts';
+import { type Operation, readDocument } from './document.ts';
+import { isHttp, type Request, written } from './request.ts';
+import { exchange, parseAnswers } from './wire.ts';
+
+const seed = Number(process.env.FUZZ_SEED ?? 20_261_124);
+const seconds = Number(process.env.FUZZ_SECONDS ?? 5);
+
+/** Requests under way at the same time: enough to keep the hashing busy. */
+const width = 4;
+
+/** Most that the heap may have grown by at the end, in bytes. */
+const growth = 64 * 1024 * 1024;
+
+/** Statuses that need more than a request. */
+const notByRequest = ['429', '500', '503'];
+
+// At the top, since the document says which tests there are. Without limits that end a run early, and with logins that stay cheap.
+const janua = await startJanua({ settings: { THROTTLE: 'off', PASSWORD_REHASH: 'off' } });
+const { document, operations } = await readDocument(janua.app);
+const contract = createContract();
+const collectGarbage = exposeGarbageCollector();
+
+const inherited = Object.getOwnPropertyNames(Object.prototype);
+
+let port: number;
+let bystander: Record<string, string>[];
+let send: (attempt: Attempt, operation?: Operation) => Promise<void>;
+let heapBefore: number;
+
+before(async () => {
+  await janua.app.listen({ host: '127.0.0.1', port: 0 });
+  const [address] = janua.app.addresses();
+  port = typeof address === 'object' ? address.port : 0;
+
+  const signedIn = await logIn(janua.app);
+  bystander = [signedIn.cookie, signedIn.bearer];
+  // The document's examples are theirs.
+  for (const user of demoUsers) await janua.services.registry?.add({ ...user, passwordHash: demoHash, demo: false });
+  const session = await janua.services.sessions.find('cookie', signedIn.cookie.cookie.slice('session='.length));
+  assert.ok(session);
+  const credentials = await createCredentials(document.components, janua.services, session);
+
+  send = async ({ request: bare, credential, odd }, operation) => {
+    const request = { ...bare, headers: [...(await credentials.present(credential, odd)), ...bare.headers] };
+    try {
+      const answers = parseAnswers(await exchange(port, written(request)), request.method === 'HEAD');
+      contract.check(request, answers, operation);
+      // Nobody but who signs in as Ann reads her name.
+      if (effectOf(credential) === 'nothing') assert.ok(!answers.some(({ body }) => body.includes(ann.lastName)));
+      if (operation !== undefined) checkAccess(operation, request, credential, answers[0]?.status ?? 0);
+    } catch (error) {
+      throw new Error(`${credential}: ${JSON.stringify(written(request)).slice(0, 3000)}`, { cause: error });
+    }
+  };
+  heapBefore = heapUsed();
+});
+after(() => janua[Symbol.asyncDispose]());
+
+/** Nobody gets in without a good credential, and whoever has one does. What ends sessions ends all that are presented. */
+function checkAccess(
+  { security = [], method }: Operation,
+  request: Request,
+  kind: CredentialKind,
+  status: number,
+): void {
+  if (security.length === 0) return;
+  const effect = effectOf(kind);
+  if (effect === 'nothing' || (effect === 'holds' && method === 'GET')) assert.ok(status >= 300, `${kind} is let in`);
+  if (effect === 'signs in' && method === 'GET' && isHttp(request)) assert.equal(status, 200, `${kind} is let in`);
+}
+
+/** Sends them all, a few at a time. */
+async function sendAll(attempts: Iterator<Attempt>, operation: Operation): Promise<number> {
+  let sent = 0;
+  async function work(): Promise<void> {
+    for (let next = attempts.next(); !next.done; next = attempts.next()) {
+      await send(next.value, operation);
+      sent++;
+    }
+  }
+  await Promise.all(Array.from({ length: width }, work));
+  return sent;
+}
+
+/** At first a few, then more until their time is over; the same seed gives the same requests. */
+async function sendAny(kind: Arbitrary<Attempt>, operation: Operation | undefined, share: number): Promise<number> {
+  let sent = 0;
+  const attempts = fc.array(kind, { minLength: width, maxLength: width });
+  const property = fc.asyncProperty(attempts, async (some) => {
+    await Promise.all(some.map((attempt) => send(attempt, operation)));
+    sent += some.length;
+  });
+  await fc.assert(property, { seed, numRuns: 5 });
+  await fc.assert(property, {
+    seed: seed + 1,
+    numRuns: Number.MAX_SAFE_INTEGER,
+    interruptAfterTimeLimit: share * 1000,
+    // Not even one in time is no failure: the machine is busy.
+    reporter(details) {
+      if (details.counterexample !== null)
+        throw new Error(fc.defaultReportMessage(details), { cause: details.errorInstance });
+    },
+  });
+  return sent;
+}
+
+function exposeGarbageCollector(): () => void {
+  setFlagsFromString('--expose-gc');
+  return runInNewContext('gc');
+}
+
+function heapUsed(): number {
+  collectGarbage();
+  return process.memoryUsage().heapUsed;
+}
+
+const title = ({ method, path }: Operation) => `${method} ${path}`;
+
+describe('every hostile value in every place that the document names', () => {
+  for (const operation of operations) {
+    test(`${title(operation)} [S10 S59 V1.3.3 V2.2.1 V4.1.1 VM-43]`, async (t) => {
+      const alike = operations.filter(({ requestBody }) => isDeepStrictEqual(requestBody, operation.requestBody));
+      const sent = await sendAll(everyAttempt(operation, alike), operation);
+      t.diagnostic(`${sent} requests`);
+      assert.ok(sent > 200);
+      const unseen = contract.unseen(operation).filter((status) => !notByRequest.includes(status));
+      assert.deepEqual(unseen, [], 'no status is documented that is never given');
+    });
+  }
+});
+
+describe(`generated requests, FUZZ_SEED=${seed} FUZZ_SECONDS=${seconds}`, () => {
+  // Operations with a body have more to be tried, and take longer for each.
+  const weightOf = ({ requestBody }: Operation) => (requestBody === undefined ? 1 : 4);
+  const whole = operations.reduce((sum, operation) => sum + weightOf(operation), 2);
+  for (const operation of operations) {
+    test(`${title(operation)} [V2.2.1]`, { timeout: (seconds + 60) * 1000 }, async (t) => {
+      const share = (seconds * weightOf(operation)) / whole;
+      t.diagnostic(`${await sendAny(anyAttempt(operation), operation, share)} requests`);
+    });
+  }
+  test('odd methods and targets [S9 S12 V4.1.4]', { timeout: (seconds + 60) * 1000 }, async (t) => {
+    const paths = operations.map(({ path }) => path);
+    t.diagnostic(`${await sendAny(anyElsewhere(paths), undefined, (seconds * 2) / whole)} requests`);
+  });
+});
+
+test('afterwards: who was signed in still is, the server answers, and its memory is as before [V2.2.1]', async () => {
+  for (const headers of bystander) {
+    const answer = await janua.app.inject({ url: '/api/me', headers });
+    assert.equal(answer.json().username, ann.username);
+  }
+  for (const path of ['/health/live', '/health/ready']) {
+    const bytes = `GET ${path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n`;
+    const [answer] = parseAnswers(await exchange(port, bytes));
+    assert.equal(answer?.status, 200, path);
+  }
+  await logIn(janua.app);
+  assert.deepEqual(Object.getOwnPropertyNames(Object.prototype), inherited, 'no prototype was changed');
+  const grown = heapUsed() - heapBefore;
+  assert.ok(grown < growth, `the heap grew by ${Math.round(grown / 1024 / 1024)} MiB`);
+});

@@ -1,0 +1,284 @@
+import fc, { type Arbitrary } from 'fast-check';
+import {
+  hostileBodies,
+  hostileBytes,
+  hostileJson,
+  hostileTexts,
+  oddContentTypes,
+  oddFields,
+  oddMethods,
+  oddTargets,
+} from './corpus.ts';
+import { type CredentialKind, credentialKinds } from './credentials.ts';
+import type { Operation, Parameter, Schema } from './document.ts';
+import { bodyTypesOf, bytesOf, type Entry, encoded, type Field, formOf, type Request, writers } from './request.ts';
+
+/** A request before its credentials, which only a running server can give. */
+export interface Attempt {
+  readonly request: Request;
+  readonly credential: CredentialKind;
+  /** Bytes that stand where an odd kind of credential has no good one. */
+  readonly odd: string;
+}
+
+const formType = 'application/x-www-form-urlencoded';
+
+/** The parameters of an operation that are in one place. @throws for one whose place is not known here */
+function parametersOf({ parameters = [], path }: Operation, place: 'query' | 'header'): readonly Parameter[] {
+  for (const parameter of parameters) {
+    if (!['query', 'header'].includes(parameter.in))
+      throw new Error(`${path} has a ${parameter.in} parameter: it needs values in test/fuzz/attempt.ts`);
+  }
+  return parameters.filter((parameter) => parameter.in === place);
+}
+
+/** The documented body that succeeds. @throws where none is documented */
+function exampleOf(operation: Operation, type: string): Entry[] {
+  const example = operation.requestBody?.content[type]?.example;
+  if (typeof example !== 'object' || example === null) throw new Error(`${operation.path} needs an example of ${type}`);
+  return Object.entries(example).map(([name, value]) => ({ name, value }));
+}
+
+const plain: Attempt = {
+  request: { method: '', target: '', headers: [], body: undefined, chunked: false },
+  credential: 'none',
+  odd: '',
+};
+
+/** The request that the document promises to work. */
+function baseOf(operation: Operation, type = bodyTypesOf(operation)[0]): Attempt {
+  const body = type === undefined ? undefined : (writers[type]?.(exampleOf(operation, type)) ?? '');
+  const headers: Field[] = type === undefined ? [] : [['Content-Type', type]];
+  return { ...plain, request: { ...plain.request, method: operation.method, target: operation.path, headers, body } };
+}
+
+function withHeaders(attempt: Attempt, ...headers: readonly Field[]): Attempt {
+  return { ...attempt, request: { ...attempt.request, headers: [...attempt.request.headers, ...headers] } };
+}
+
+function withBody(attempt: Attempt, body: string, type: string | undefined, chunked = false): Attempt {
+  const headers = attempt.request.headers.filter(([name]) => name !== 'Content-Type');
+  const typed: Field[] = type === undefined ? headers : [...headers, ['Content-Type', type]];
+  return { ...attempt, request: { ...attempt.request, headers: typed, body, chunked } };
+}
+
+const withQuery = (attempt: Attempt, query: string): Attempt => ({
+  ...attempt,
+  request: { ...attempt.request, target: `${attempt.request.target}?${query}` },
+});
+
+/** Every documented example of a header parameter, and without it: these choose between pages and JSON. */
+function facesOf(operation: Operation): Field[][] {
+  const fields = parametersOf(operation, 'header').map(({ name, example }): Field => [name, String(example)]);
+  return [[], ...fields.map((field) => [field])];
+}
+
+/** Values at and beyond the limits that a schema sets. */
+function limitsOf({ minLength = 0, maxLength }: Schema): string[] {
+  const most = maxLength ?? 100;
+  return [Math.max(0, minLength - 1), minLength, most, most + 1].map((length) => 'a'.repeat(length));
+}
+
+/**
+ * Each hostile value once in each place that the document names, with everything else as it should be.
+ * @param alike the operations that take the same body: each has its part of the values for the fields, which cost a hash
+ */
+export function* everyAttempt(operation: Operation, alike: readonly Operation[]): Generator<Attempt> {
+  const types = bodyTypesOf(operation);
+  const faces = facesOf(operation);
+  const base = baseOf(operation);
+  /** Without its body, a login costs no hash. */
+  const bases = [base, { ...base, request: { ...base.request, body: undefined } }];
+  let turn = 0;
+  /** The next of a list, so that all combine in time. */
+  const next = <T>(list: readonly T[]): T => list[turn++ % list.length] as T;
+
+  for (const credential of credentialKinds) {
+    for (const face of faces) yield { ...withHeaders(base, ...face), credential, odd: 'x' };
+  }
+  const odd = ['odd cookie', 'odd token', 'odd token beside a good cookie'] as const;
+  for (const text of hostileTexts)
+    yield { ...withHeaders(base, ...next(faces)), credential: next(odd), odd: bytesOf(text) };
+  for (const field of oddFields)
+    yield { ...withHeaders(next(bases), field, ...next(faces)), credential: next(credentialKinds) };
+
+  for (const { name, schema } of parametersOf(operation, 'header')) {
+    for (const text of [...hostileTexts, ...limitsOf(schema)])
+      yield { ...withHeaders(next(bases), [name, bytesOf(text)]), credential: next(credentialKinds), odd: 'x' };
+  }
+  for (const { name, schema } of parametersOf(operation, 'query')) {
+    for (const text of [...hostileTexts, ...limitsOf(schema)])
+      yield withHeaders(withQuery(next(bases), `${name}=${encoded(text)}`), ...next(faces));
+    for (const bytes of hostileBytes) yield withHeaders(withQuery(next(bases), `${name}=${bytes}`), ...next(faces));
+    yield withQuery(base, `${name}=1&${name}=2&${name}[a]=3`);
+  }
+  for (const bytes of hostileBytes) yield withHeaders(withQuery(next(bases), bytes), ...next(faces));
+
+  for (const type of types) {
+    for (const name of Object.keys(operation.requestBody?.content[type]?.schema.properties ?? {})) {
+      for (const entries of fieldAttempts(operation, type, name, alike))
+        yield withHeaders(withBody(base, writers[type]?.(entries) ?? '', type), ...next(faces));
+    }
+  }
+  const bodyTypes = types.length > 0 ? types : Object.keys(writers);
+  for (const body of hostileBodies)
+    yield withHeaders(
+      withBody(base, body, next([...bodyTypes, ...bodyTypes, 'text/plain']), body.length % 2 === 0),
+      ...next(faces),
+    );
+  for (const type of oddContentTypes)
+    yield withHeaders(withBody(base, base.request.body ?? 'a=b', type), ...next(faces));
+}
+
+/** One field missing, doubled, and with each hostile value; texts alternate between the types of body. */
+function* fieldAttempts(
+  operation: Operation,
+  type: string,
+  name: string,
+  alike: readonly Operation[],
+): Generator<Entry[]> {
+  const example = exampleOf(operation, type);
+  const others = example.filter((entry) => entry.name !== name);
+  const schema = operation.requestBody?.content[type]?.schema.properties?.[name] ?? {};
+  const types = bodyTypesOf(operation);
+  const dealt = <T>(values: readonly T[], hands: number, hand: number) =>
+    values.filter((_, index) => index % hands === hand);
+  const place = alike.indexOf(operation);
+  const texts = dealt(hostileTexts, alike.length * types.length, place * types.length + types.indexOf(type));
+  const verbatim = dealt(type === formType ? hostileBytes : hostileJson, alike.length, place);
+
+  yield others;
+  yield [...example, { name, value: 'a' }, { name, value: 'b' }];
+  for (const value of [...texts, ...limitsOf(schema)]) yield [...others, { name, value }];
+  for (const value of verbatim) yield [...others, { name, value, verbatim: true }];
+}
+
+const hostileText = fc.constantFrom(...hostileTexts);
+const oddText = fc.string({ unit: 'binary', maxLength: 300 });
+const anyText = fc.oneof(hostileText, oddText, fc.string({ unit: 'grapheme' }), fc.webPath(), fc.emailAddress());
+const latin1 = fc.string({
+  unit: fc.integer({ min: 0, max: 255 }).map((code) => String.fromCharCode(code)),
+  maxLength: 200,
+});
+/** What a header can hold, or nearly. */
+const fieldValue = fc.oneof(fc.string({ unit: 'grapheme-ascii' }), hostileText.map(bytesOf), {
+  weight: 1,
+  arbitrary: latin1,
+});
+
+function textOf(schema: Schema): Arbitrary<string> {
+  return fc.oneof(fc.constantFrom(...limitsOf(schema)), anyText);
+}
+
+function entriesOf(operation: Operation, type: string): Arbitrary<Entry[]> {
+  const example = exampleOf(operation, type);
+  const properties = operation.requestBody?.content[type]?.schema.properties ?? {};
+  const named = Object.entries(properties).map(([name, schema]) => {
+    const good = example.filter((entry) => entry.name === name);
+    const value = fc.oneof(textOf(schema), fc.jsonValue({ maxDepth: 3 })).map((value) => [{ name, value }]);
+    const verbatim = fc
+      .constantFrom(...(type === formType ? hostileBytes : hostileJson))
+      .map((value) => [{ name, value, verbatim: true }]);
+    const odd = fc.oneof(
+      fc.constant([]),
+      value,
+      verbatim,
+      fc.tuple(value, value).map((pair) => pair.flat()),
+    );
+    return fc.oneof({ weight: 3, arbitrary: fc.constant<Entry[]>(good) }, { weight: 2, arbitrary: odd });
+  });
+  const others = fc.array(fc.record({ name: anyText, value: fc.jsonValue({ maxDepth: 2 }) }), { maxLength: 2 });
+  return fc
+    .tuple(fc.tuple(...named), fc.oneof({ weight: 3, arbitrary: fc.constant([]) }, { weight: 1, arbitrary: others }))
+    .map(([fields, more]) => [...fields.flat(), ...more]);
+}
+
+/** A good text with one byte changed, left out or doubled. */
+function damaged(text: string): Arbitrary<string> {
+  return fc
+    .tuple(fc.nat(text.length), fc.integer({ min: 0, max: 255 }), fc.constantFrom('change', 'drop', 'double', 'cut'))
+    .map(([at, code, kind]) => {
+      const [before, after] = [text.slice(0, at), text.slice(at)];
+      if (kind === 'cut') return before;
+      if (kind === 'double') return before + after + after;
+      return before + (kind === 'change' ? String.fromCharCode(code) : '') + after.slice(1);
+    });
+}
+
+function bodyOf(operation: Operation): Arbitrary<{ body: string; type: string | undefined } | undefined> {
+  const odd = fc.record({
+    body: fc.oneof(fc.constantFrom(...hostileBodies), latin1),
+    type: fc.constantFrom(...oddContentTypes, ...Object.keys(writers)),
+  });
+  const good = bodyTypesOf(operation).flatMap((type) => {
+    const write = writers[type] ?? String;
+    const body = entriesOf(operation, type).map(write);
+    return [
+      { weight: 6, arbitrary: fc.record({ body, type: fc.constant(type) }) },
+      { weight: 1, arbitrary: fc.record({ body, type: fc.constantFrom(...oddContentTypes) }) },
+      { weight: 1, arbitrary: fc.record({ body: body.chain(damaged), type: fc.constant(type) }) },
+    ];
+  });
+  return fc.oneof({ weight: good.length > 0 ? 1 : 3, arbitrary: fc.constant(undefined) }, odd, ...good);
+}
+
+/** Any request to an operation: each part good, nearly good or hostile. */
+export function anyAttempt(operation: Operation): Arbitrary<Attempt> {
+  const queries = parametersOf(operation, 'query').map(({ name, schema }) =>
+    textOf(schema).map((value) => ({ name, value })),
+  );
+  const entry = fc.oneof(...queries, fc.record({ name: anyText, value: anyText }));
+  const query = fc.oneof(
+    fc.constant(''),
+    fc.array(entry, { minLength: 1, maxLength: 4 }).map((entries) => `?${formOf(entries)}`),
+    fc.constantFrom(...hostileBytes).map((bytes) => `?${bytes}`),
+  );
+  const documented = parametersOf(operation, 'header').map(({ name, example }) =>
+    fc.oneof(fc.constant(String(example)), fieldValue).map((value): Field => [name, value]),
+  );
+  const field = fc.oneof(...documented, fc.constantFrom(...oddFields));
+  return fc
+    .record({
+      query,
+      fields: fc.array(field, { maxLength: 3 }),
+      body: bodyOf(operation),
+      chunked: fc.boolean(),
+      credential: fc.constantFrom(...credentialKinds),
+      odd: fieldValue,
+    })
+    .map(({ query, fields, body, chunked, credential, odd }) => {
+      const { method, path } = operation;
+      const request = { ...plain.request, method, target: path + query, headers: fields };
+      const attempt = { request, credential, odd };
+      return body === undefined ? attempt : withBody(attempt, body.body, body.type, chunked);
+    });
+}
+
+/** Any method with any target that something could take for one of these paths. */
+export function anyElsewhere(paths: readonly string[]): Arbitrary<Attempt> {
+  const target = fc.oneof(
+    {
+      weight: 3,
+      arbitrary: fc
+        .tuple(fc.constantFrom(...paths), fc.constantFrom(...oddTargets))
+        .map(([path, change]) => change(path)),
+    },
+    { weight: 1, arbitrary: fc.constantFrom(...paths).chain(damaged) },
+    { weight: 1, arbitrary: fc.webUrl({ withFragments: true, withQueryParameters: true }) },
+    { weight: 1, arbitrary: anyText.map((text) => `/${encoded(text)}`) },
+    { weight: 1, arbitrary: latin1.map((bytes) => `/${bytes}`) },
+  );
+  return fc
+    .record({
+      method: fc.constantFrom(...oddMethods),
+      target,
+      fields: fc.array(fc.constantFrom(...oddFields), { maxLength: 2 }),
+      body: fc.option(fc.constantFrom(...hostileBodies), { nil: undefined }),
+      credential: fc.constantFrom(...credentialKinds),
+    })
+    .map(({ method, target, fields, body, credential }) => ({
+      request: { method, target, headers: fields, body, chunked: false },
+      credential,
+      odd: 'x',
+    }));
+}

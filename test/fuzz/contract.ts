@@ -1,0 +1,175 @@
+import assert from 'node:assert/strict';
+import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js';
+import { marks } from './corpus.ts';
+import type { Operation, Response, Schema } from './document.ts';
+import { isHttp, type Request } from './request.ts';
+import type { Answer } from './wire.ts';
+
+/** Headers that every answer of a route has, and what they say; no operation documents them. */
+const everywhere: Readonly<Record<string, RegExp>> = {
+  'content-security-policy': /^default-src 'none'; script-src 'self';(?!.*unsafe).* frame-ancestors 'none'$/,
+  'x-content-type-options': /^nosniff$/,
+  'referrer-policy': /^same-origin$/,
+  'cross-origin-opener-policy': /^same-origin$/,
+  'cross-origin-resource-policy': /^same-origin$/,
+  'permissions-policy': /./,
+  'x-frame-options': /^DENY$/,
+  'cache-control': /^no-store$/,
+  pragma: /^no-cache$/,
+  'x-request-id': /^[\da-f-]{36}$/,
+  connection: /^close$/,
+  date: /GMT$/,
+};
+
+/** Headers that describe the body, or whose value the format decides. */
+const described = ['content-type', 'content-length', 'vary'];
+
+/** Where a request may have gone to no operation, or to one in another spelling. */
+const elsewhere: Operation['responses'] = Object.fromEntries(
+  [200, 204, 303, 400, 401, 403, 404, 405, 413, 414, 415].map((status) => [
+    status,
+    {
+      headers: Object.fromEntries(['Accept', 'Allow', 'Set-Cookie', 'WWW-Authenticate'].map((name) => [name, {}])),
+      content: { 'text/html': { schema: {} }, 'application/json': { schema: {} } },
+    },
+  ]),
+);
+
+/** Holds answers against the document. */
+export interface Contract {
+  /**
+   * @param operation undefined for a request that goes to none of them
+   * @throws {AssertionError} when the answer breaks the document, or says what it must not
+   */
+  check(request: Request, answers: readonly Answer[], operation?: Operation): void;
+  /** The documented statuses that an operation has not answered with so far. */
+  unseen(operation: Operation): string[];
+}
+
+export function createContract(): Contract {
+  const ajv = new Ajv2020({ strict: false, validateFormats: false });
+  const seen = new Map<string, Set<number>>();
+  const keyOf = ({ method, path }: Operation) => `${method} ${path}`;
+
+  const validators = new Map<Schema, ValidateFunction>();
+
+  /** Of a schema that also takes nothing that it does not tell: what leaks is a member that nobody has written down. */
+  function validatorOf(schema: Schema): ValidateFunction {
+    const known = validators.get(schema);
+    if (known !== undefined) return known;
+    const open = schema.additionalProperties ?? schema.properties === undefined;
+    const validate = ajv.compile({ ...schema, unevaluatedProperties: open });
+    validators.set(schema, validate);
+    return validate;
+  }
+
+  function checkJson(response: Response, body: string): void {
+    const schema = response.content?.['application/json']?.schema;
+    assert.ok(schema, 'JSON is documented for this status');
+    const validate = validatorOf(schema);
+    assert.ok(validate(JSON.parse(Buffer.from(body, 'latin1').toString())), ajv.errorsText(validate.errors));
+  }
+
+  return {
+    check(request, answers, operation) {
+      assert.ok(answers.length <= 1, 'one answer to one request');
+      const [answer] = answers;
+      if (answer === undefined) {
+        assert.ok(!isHttp(request), 'what is good HTTP is not closed without an answer');
+        return;
+      }
+      const header = headersOf(answer);
+      assert.ok(answer.status < 500, `status ${answer.status}`);
+      if (isOfParser(answer, header)) {
+        assert.ok(!isHttp(request), `good HTTP is for the routes to answer, not with ${answer.status}`);
+        return;
+      }
+
+      if (operation !== undefined) {
+        const key = keyOf(operation);
+        seen.set(key, (seen.get(key) ?? new Set()).add(answer.status));
+      }
+      const documented = (operation?.responses ?? elsewhere)[answer.status];
+      assert.ok(documented, `status ${answer.status} is documented`);
+      checkHeaders(header, documented, operation);
+      checkRevealsNothing(answer);
+
+      const type = header.get('content-type');
+      if (request.method === 'HEAD') assert.equal(answer.body, '');
+      if (answer.body === '') return;
+      assert.ok(documented.content, `a body is documented for ${answer.status}`);
+      if (type === 'application/json; charset=utf-8') {
+        if (operation !== undefined) checkJson(documented, answer.body);
+        else if (answer.status >= 400) assert.equal(typeof JSON.parse(answer.body).detail, 'string');
+      } else {
+        assert.equal(type, 'text/html; charset=utf-8');
+        assert.ok(documented.content['text/html'], 'a page is documented for this status');
+        assert.ok(!request.target.startsWith('/api/'), 'no page under /api/');
+        assert.match(answer.body, /^<!doctype html>\n<html lang="en">[\s\S]*<\/html>\s*$/);
+      }
+    },
+    unseen: (operation) =>
+      Object.keys(operation.responses).filter((status) => !seen.get(keyOf(operation))?.has(Number(status))),
+  };
+}
+
+/** By name. @throws when a field but Set-Cookie is there twice */
+function headersOf({ headers }: Answer): Map<string, string> {
+  const names = headers.map(([name]) => name).filter((name) => name !== 'set-cookie');
+  assert.equal(new Set(names).size, names.length, `no field twice: ${names.join()}`);
+  return new Map(headers);
+}
+
+/** What Node answers to what is not HTTP, before any route or hook sees it. */
+function isOfParser({ status, body }: Answer, header: ReadonlyMap<string, string>): boolean {
+  if (header.has('x-content-type-options')) return false;
+  if (status === 417) return body === '';
+  return [400, 408, 431].includes(status) && /^\{"error":"[\w ]+","message":"[\w ]+","statusCode":4\d\d\}$/.test(body);
+}
+
+function checkHeaders(
+  header: ReadonlyMap<string, string>,
+  documented: Response,
+  operation: Operation | undefined,
+): void {
+  for (const [name, pattern] of Object.entries(everywhere)) {
+    const value = header.get(name);
+    assert.ok(value !== undefined && pattern.test(value), `${name}: ${value}`);
+  }
+  const names = Object.keys(documented.headers ?? {}).map((name) => name.toLowerCase());
+  for (const name of header.keys()) {
+    assert.ok(
+      name in everywhere || described.includes(name) || names.includes(name) || name === 'location',
+      `${name} is documented`,
+    );
+  }
+  // An operation that may set no cookie, as a refused login, still documents it; all else must be there.
+  for (const name of names.filter((name) => ['location', 'retry-after'].includes(name))) {
+    assert.ok(header.has(name), `${name} is there, as documented`);
+  }
+  const location = header.get('location');
+  if (location !== undefined) assert.ok(isOurs(location), `Location ${location}`);
+  const vary = operation?.path.startsWith('/api/') ? undefined : 'x-expected-format';
+  if (operation !== undefined) assert.equal(header.get('vary'), vary);
+  const cookie = header.get('set-cookie');
+  if (cookie !== undefined)
+    assert.match(cookie, /^(session|browser)=[\w.-]*; Path=\/; HttpOnly; SameSite=Lax(; Max-Age=\d+)?$/);
+}
+
+/** A path on this server, however it is read. */
+function isOurs(location: string): boolean {
+  return (
+    /^\/(?![/\\])[\x21-\x7e]*$/.test(location) &&
+    new URL(location, 'http://janua.invalid').origin === 'http://janua.invalid'
+  );
+}
+
+/** Nothing that was sent has become markup, a header or a result, and nothing of the inside is told. */
+function checkRevealsNothing({ headers, body }: Answer): void {
+  const lower = body.toLowerCase();
+  for (const mark of [marks.markup, marks.product, marks.secret]) {
+    assert.ok(!lower.includes(mark), `the body shows ${mark}`);
+  }
+  assert.ok(!headers.some(([name]) => name === marks.header), 'a header of the sender');
+  assert.doesNotMatch(body, /\$argon2|node_modules|\.ts:\d|SQLITE|\bat \w+ \(|password_?hash/i);
+}

@@ -1,0 +1,91 @@
+import type { Services } from '../../src/compose.ts';
+import type { Session } from '../../src/sessions/sessions.ts';
+import type { Document } from './document.ts';
+import type { Field } from './request.ts';
+
+/** Ways to present credentials, and what they do: sign someone in, only hold a good one, or nothing. */
+const kinds = {
+  none: 'nothing',
+  cookie: 'signs in',
+  token: 'signs in',
+  both: 'signs in',
+  'dead cookie': 'nothing',
+  'dead token': 'nothing',
+  'dead token beside a good cookie': 'holds',
+  'odd cookie': 'nothing',
+  'odd token': 'nothing',
+  'odd token beside a good cookie': 'holds',
+  'two cookies': 'holds',
+  'two fields': 'holds',
+  'other scheme beside a good cookie': 'signs in',
+  'cookie and token swapped': 'nothing',
+} as const;
+
+export type CredentialKind = keyof typeof kinds;
+
+export const credentialKinds = Object.keys(kinds) as readonly CredentialKind[];
+
+export const effectOf = (kind: CredentialKind): 'signs in' | 'holds' | 'nothing' => kinds[kind];
+
+export interface Credentials {
+  /** The fields of a request with credentials of a kind, good ones of a session that nobody else has. @param odd bytes where no credential is */
+  present(kind: CredentialKind, odd: string): Promise<Field[]>;
+}
+
+/**
+ * Credentials of one user, for the security schemes of the document.
+ * @param session one of the user's own, for new ones to be started from: a login would take its time
+ * @throws for a scheme that is not known here
+ */
+export async function createCredentials(
+  { securitySchemes }: Document['components'],
+  { sessions }: Services,
+  session: Session,
+): Promise<Credentials> {
+  let cookieName = '';
+  for (const [name, scheme] of Object.entries(securitySchemes)) {
+    if (scheme.type === 'apiKey' && scheme.in === 'cookie') cookieName = scheme.name ?? '';
+    else if (scheme.type !== 'oauth2')
+      throw new Error(`the security scheme ${name} needs its kinds of credentials in test/fuzz/credentials.ts`);
+  }
+  const cookie = (value: string): Field => ['Cookie', `${cookieName}=${value}`];
+  const token = (value: string): Field => ['Authorization', `Bearer ${value}`];
+  const dead = await sessions.start(session, []);
+  await sessions.end([dead]);
+
+  return {
+    async present(kind, odd) {
+      const good = /dead|odd|none/.test(kind) && !kind.includes('good') ? dead : await sessions.start(session, []);
+      switch (kind) {
+        case 'none':
+          return [];
+        case 'cookie':
+          return [cookie(good.cookie)];
+        case 'token':
+          return [token(good.accessToken)];
+        case 'both':
+          return [cookie(good.cookie), token(good.accessToken)];
+        case 'dead cookie':
+          return [cookie(dead.cookie)];
+        case 'dead token':
+          return [token(dead.accessToken)];
+        case 'dead token beside a good cookie':
+          return [token(dead.accessToken), cookie(good.cookie)];
+        case 'odd cookie':
+          return [cookie(odd)];
+        case 'odd token':
+          return [token(odd)];
+        case 'odd token beside a good cookie':
+          return [cookie(good.cookie), token(odd)];
+        case 'two cookies':
+          return [['Cookie', `${cookieName}=${good.cookie}; ${cookieName}=${dead.cookie}`]];
+        case 'two fields':
+          return [token(good.accessToken), ['authorization', `Bearer ${good.accessToken}`]];
+        case 'other scheme beside a good cookie':
+          return [cookie(good.cookie), ['Authorization', 'Basic Og==']];
+        case 'cookie and token swapped':
+          return [cookie(good.accessToken), token(good.cookie)];
+      }
+    },
+  };
+}

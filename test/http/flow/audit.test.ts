@@ -1,0 +1,234 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import type { InjectOptions } from 'fastify';
+import type { RecordedEvent } from '../../../src/audit/event.ts';
+import { Unavailable } from '../../../src/unavailable.ts';
+import { ann, password, startJanua, type TestJanua } from '../../janua.ts';
+import type { StoreChoice } from '../../stores.ts';
+import { form, logIn, loginFaces, logoutFaces, meFaces, type SignedIn } from '../faces.ts';
+
+const secret = 'canary of a password';
+const nobody = 'canary-of-a-name@example.com';
+
+/** What a decision records, as far as it does not depend on the way. */
+type Recorded = Partial<Pick<RecordedEvent, 'kind' | 'reason'>> & { readonly whose?: 'user' | 'digest' | 'nobody' };
+
+interface Decision {
+  readonly name: string;
+  readonly ways: readonly {
+    readonly request: Pick<InjectOptions, 'url' | 'method' | 'headers' | 'payload'>;
+    readonly format: string;
+  }[];
+  readonly headers?: (signedIn: SignedIn) => Record<string, string>;
+  readonly events: readonly Recorded[];
+}
+
+const logins = (fields: Record<string, unknown>) =>
+  loginFaces.map((face) => ({ request: face.request(fields), format: face.format }));
+const right = { username: ann.username, password };
+
+const decisions: readonly Decision[] = [
+  { name: 'a login', ways: logins(right), events: [{ kind: 'login-succeeded', whose: 'user' }] },
+  {
+    name: 'a wrong password',
+    ways: logins({ ...right, password: secret }),
+    events: [{ kind: 'login-failed', reason: 'wrong-password', whose: 'user' }],
+  },
+  {
+    name: 'an unknown name',
+    ways: logins({ ...right, username: nobody }),
+    events: [{ kind: 'login-failed', reason: 'unknown-user', whose: 'digest' }],
+  },
+  {
+    name: 'a disabled user',
+    ways: logins({ ...right, username: 'off@example.com' }),
+    events: [{ kind: 'login-failed', reason: 'disabled-user', whose: 'user' }],
+  },
+  {
+    name: 'a login without a password',
+    ways: logins({ username: nobody }),
+    events: [{ kind: 'login-incomplete', reason: 'incomplete', whose: 'nobody' }],
+  },
+  {
+    name: 'another grant type',
+    ways: logins({ ...right, grant_type: 'client_credentials' }),
+    events: [{ kind: 'login-incomplete', reason: 'unsupported-grant-type', whose: 'nobody' }],
+  },
+  {
+    name: 'a request of another site',
+    ways: logins(right),
+    headers: () => ({ 'sec-fetch-site': 'cross-site' }),
+    events: [{ kind: 'cross-site-refused', whose: 'nobody' }],
+  },
+  {
+    name: 'a logout by cookie',
+    ways: logoutFaces,
+    headers: ({ cookie }) => cookie,
+    events: [{ kind: 'logged-out', whose: 'user' }],
+  },
+  {
+    name: 'a logout by token',
+    ways: logoutFaces,
+    headers: ({ bearer }) => bearer,
+    events: [{ kind: 'logged-out', whose: 'user' }],
+  },
+  {
+    name: 'a logout of nobody',
+    ways: logoutFaces,
+    events: [{ kind: 'logout-refused', reason: 'no-credential', whose: 'nobody' }],
+  },
+  {
+    name: 'nobody signed in',
+    ways: meFaces,
+    events: [{ kind: 'access-refused', reason: 'no-credential', whose: 'nobody' }],
+  },
+  {
+    name: 'a cookie that is none',
+    ways: meFaces,
+    headers: () => ({ cookie: `session=${secret.replaceAll(' ', '')}` }),
+    events: [{ kind: 'access-refused', reason: 'dead-cookie', whose: 'nobody' }],
+  },
+  {
+    name: 'two cookies',
+    ways: meFaces,
+    headers: ({ cookie }) => ({ cookie: `${cookie.cookie}; ${cookie.cookie}` }),
+    events: [{ kind: 'access-refused', reason: 'several-cookies', whose: 'nobody' }],
+  },
+  {
+    name: 'a token that is none',
+    ways: meFaces,
+    headers: ({ cookie }) => ({ ...cookie, authorization: `Bearer ${secret}` }),
+    events: [{ kind: 'access-refused', reason: 'invalid-token', whose: 'nobody' }],
+  },
+  { name: 'someone signed in', ways: meFaces, headers: ({ cookie }) => cookie, events: [] },
+];
+
+async function eventsOf({ services }: TestJanua): Promise<RecordedEvent[]> {
+  const events = await Array.fromAsync(services.auditTrail.find({ order: 'oldest-first' }));
+  return events.map((event) => {
+    if ('unreadable' in event) throw new TypeError('an event cannot be read');
+    return event;
+  });
+}
+
+function testAudit(stores: StoreChoice): void {
+  for (const { name, ways, headers, events } of decisions) {
+    test(`${name}: one event, whichever the way [S109 V16.2.1 V16.2.2 V16.3.1 V16.3.2 V16.3.3]`, async () => {
+      await using janua = await startJanua({ stores });
+      await janua.people.add({ ...ann, username: 'off@example.com', password });
+      await janua.people.disable('off@example.com');
+      for (const { request, format } of ways) {
+        const signedIn = await logIn(janua.app);
+        const before = (await eventsOf(janua)).length;
+        const earliest = Date.now();
+        const answer = await janua.app.inject({
+          ...request,
+          remoteAddress: '::ffff:192.0.2.9',
+          headers: {
+            ...request.headers,
+            ...headers?.(signedIn),
+            'user-agent': 'a test',
+            'x-forwarded-for': '203.0.113.9',
+          },
+        });
+        const found = (await eventsOf(janua)).slice(before);
+        assert.deepEqual(
+          found.map(({ kind, reason, userId, nameDigest }) => ({
+            kind,
+            ...(reason !== undefined && { reason }),
+            whose: userId !== undefined ? 'user' : nameDigest === undefined ? 'nobody' : 'digest',
+          })),
+          events,
+        );
+        for (const { at, caller } of found) {
+          assert.match(at, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/);
+          assert.ok(Date.parse(at) >= earliest && Date.parse(at) <= Date.now());
+          assert.equal(caller.requestId, answer.headers['x-request-id']);
+          assert.equal(caller.address, '192.0.2.9');
+          assert.equal(caller.userAgent, 'a test');
+          assert.equal(caller.format, format);
+          assert.equal(caller.route, `${request.method ?? 'GET'} ${String(request.url).split('?', 1)[0]}`);
+          assert.equal(caller.trace?.forwardedFor, '203.0.113.9');
+          assert.equal(caller.trace?.addressFrom, 'connection');
+        }
+        assert.doesNotMatch(JSON.stringify(found), /canary/);
+      }
+    });
+  }
+
+  test('the throttle, and an account that it stops [S109 V16.3.3]', async () => {
+    let time = Date.now();
+    await using janua = await startJanua({ stores, settings: { THROTTLE: 'on' }, overrides: { now: () => time } });
+    const attempt = (count: number) =>
+      janua.app.inject({
+        method: 'POST',
+        url: '/api/login',
+        ...form({ ...right, password: secret }),
+        remoteAddress: `10.0.0.${count}`,
+      });
+    for (let count = 1; count <= 100; count += 1) {
+      await attempt(count);
+      time += 15 * 60_000;
+    }
+    const { statusCode, headers } = await attempt(101);
+    assert.equal(statusCode, 429);
+    const events = await eventsOf(janua);
+    assert.deepEqual(
+      events.slice(-3).map(({ kind }) => kind),
+      ['login-failed', 'account-stopped', 'login-throttled'],
+    );
+    const throttled = events.at(-1);
+    assert.equal(throttled?.caller.requestId, headers['x-request-id']);
+    const account = throttled?.throttle?.find(({ kind }) => kind === 'account');
+    assert.deepEqual(account, { kind: 'account', failures: 100, waitSeconds: 86_400, stopped: true });
+  });
+}
+
+for (const stores of [
+  { users: 'SQLite', sessions: 'SQL' },
+  { users: 'PostgreSQL', sessions: 'Redis' },
+  { users: 'MariaDB', sessions: 'SQL', ownTable: true },
+] as const) {
+  const table = 'ownTable' in stores ? 'a table of their own in ' : '';
+  describe(`audit, with users in ${table}${stores.users}, sessions in ${stores.sessions}`, () => testAudit(stores));
+}
+
+test('changes by an administrator are recorded, with who made them [S109 V16.3.3]', async () => {
+  const caller = { route: 'janua users', operator: 'root' };
+  await using janua = await startJanua({ overrides: { caller } });
+  const { administration } = janua.services;
+  await logIn(janua.app);
+  await administration.setPassword(ann.username, `new ${password}`);
+  await administration.disable(ann.username);
+  await administration.enable(ann.username);
+  await administration.endSessions({ username: ann.username });
+  await administration.remove(ann.username);
+  const events = (await eventsOf(janua)).filter(({ caller: { operator } }) => operator === 'root');
+  assert.deepEqual(
+    events.map(({ kind }) => kind),
+    ['user-added', 'password-set', 'user-disabled', 'user-enabled', 'sessions-ended', 'user-removed'],
+  );
+  assert.equal(new Set(events.map(({ userId }) => userId)).size, 1);
+});
+
+test('a login whose event cannot be kept is none: 503, and no session [S108 V2.3.3 V16.5.3]', async () => {
+  await using janua = await startJanua();
+  const { users, sessions, audit } = janua.services;
+  const userId = (await users.findByUsername(ann.username))?.user.id ?? '';
+  const record = audit.record;
+  for (const face of loginFaces) {
+    Object.assign(audit, { record: () => Promise.reject(new Unavailable('The database', 5)) });
+    const answer = await janua.app.inject(face.request(right));
+    assert.equal(answer.statusCode, 503);
+    assert.equal(answer.headers['set-cookie'], undefined);
+    assert.deepEqual(await sessions.listOf(userId), []);
+    // What is refused is refused all the same, and whoever leaves has left.
+    assert.notEqual((await janua.app.inject(face.request({ ...right, password: secret }))).statusCode, 503);
+    assert.equal((await janua.app.inject({ url: '/api/me' })).statusCode, 401);
+    Object.assign(audit, { record });
+    const { bearer } = await logIn(janua.app);
+    Object.assign(audit, { record: () => Promise.reject(new Unavailable('The database', 5)) });
+    const left = await janua.app.inject({ method: 'POST', url: '/api/logout', headers: bearer });
+    assert.equal(left.statusCode, 200);
+  }
+});

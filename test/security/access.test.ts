@@ -1,0 +1,111 @@
+import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
+import { after, before, describe, test } from 'node:test';
+import { logIn } from '../http/faces.ts';
+import { startJanua, type TestJanua } from '../janua.ts';
+
+let janua: TestJanua;
+before(async () => {
+  janua = await startJanua();
+});
+after(() => janua[Symbol.asyncDispose]());
+
+/** Who may use each route. A new one has to be entered here, and in the threat model where it takes a credential. */
+const routes: Record<string, 'anyone' | 'signed in' | 'takes a password' | 'ends sessions'> = {
+  'GET /': 'anyone',
+  'GET /auth/login': 'anyone',
+  'GET /auth/home': 'signed in',
+  'GET /admin/me': 'signed in',
+  'GET /api/me': 'signed in',
+  'POST /auth/token': 'takes a password',
+  'POST /api/login': 'takes a password',
+  'POST /auth/logout': 'ends sessions',
+  'POST /api/logout': 'ends sessions',
+  'GET /docs': 'anyone',
+  'GET /openapi.json': 'anyone',
+  'GET /health/live': 'anyone',
+  'GET /health/ready': 'anyone',
+};
+
+test('who may use a route is said of every route, and every way in is in the threat model [V6.1.3 V6.3.6 V8.1.1 VM-92]', async () => {
+  const document = (await janua.app.inject('/openapi.json')).json();
+  const listed = Object.entries<object>(document.paths).flatMap(([path, methods]) =>
+    Object.keys(methods).map((method) => `${method.toUpperCase()} ${path}`),
+  );
+  assert.deepEqual(listed.sort(), Object.keys(routes).sort());
+  const model = await readFile(new URL('../../docs/security/threat-model.md', import.meta.url), 'utf8');
+  for (const [route, who] of Object.entries(routes))
+    if (who !== 'anyone') assert.ok(model.includes(`\`${route}\``), route);
+});
+
+test('every parameter of a route is described: what it is, or of what type [V2.1.1]', async () => {
+  const { paths } = (await janua.app.inject('/openapi.json')).json();
+  let count = 0;
+  for (const methods of Object.values<
+    Record<string, { parameters?: { name: string; schema?: object; description?: string }[] }>
+  >(paths)) {
+    for (const { parameters = [] } of Object.values(methods)) {
+      for (const { name, schema, description } of parameters) {
+        assert.ok(description !== undefined || (schema !== undefined && 'type' in schema), name);
+        count++;
+      }
+    }
+  }
+  assert.ok(count > 5);
+});
+
+/** What has opened doors elsewhere: a name of a program, a path, a header that a proxy is trusted with (RFC 9110 7.6, 10.1.5). */
+const tricks: Record<string, string>[] = [
+  {},
+  { 'user-agent': 'kube-probe/1.30' },
+  { 'user-agent': 'GoogleHC/1.0' },
+  { 'x-original-url': '/health/live' },
+  { 'x-rewrite-url': '/health/live' },
+  { 'x-forwarded-uri': '/health/live' },
+  { 'x-forwarded-for': '127.0.0.1' },
+  { 'x-forwarded-user': 'ann@example.com' },
+  { authorization: 'Basic YW5uQGV4YW1wbGUuY29tOmNvcnJlY3QgaG9yc2UgYmF0dGVyeQ==' },
+  { cookie: 'session=undefined' },
+  { cookie: 'browser=x' },
+];
+
+for (const [route, who] of Object.entries(routes).filter(([, allowed]) => allowed === 'signed in')) {
+  const [, path = ''] = route.split(' ');
+  describe(`${route} is for people who are ${who} [V8.2.1 V8.3.1 V7.2.1 VM-86]`, () => {
+    for (const headers of tricks) {
+      test(`not with ${JSON.stringify(headers)}`, async () => {
+        for (const url of [path, `${path}?x=/health/live`, `http://localhost${path}`]) {
+          for (const format of [{}, { 'x-expected-format': 'application/json' }]) {
+            const answer = await janua.app.inject({ url, headers: { ...headers, ...format } });
+            assert.ok([303, 401].includes(answer.statusCode), `${url} ${answer.statusCode}`);
+            assert.doesNotMatch(answer.body, /Archer/);
+          }
+        }
+      });
+    }
+
+    test('with a credential it answers', async () => {
+      const { cookie, bearer } = await logIn(janua.app);
+      for (const headers of [cookie, bearer])
+        assert.equal((await janua.app.inject({ url: path, headers })).statusCode, 200);
+    });
+  });
+}
+
+for (const path of [
+  '/health/live/../admin/me',
+  '/health/live/..%2fadmin/me',
+  '/admin/me;x',
+  '/admin/./me',
+  '/%2e/admin/me',
+  '/admin/me%00',
+  '/api//me',
+]) {
+  test(`${path} leads nobody past the door [VM-86]`, async () => {
+    const answer = await janua.app.inject({ url: path });
+    assert.ok([303, 401, 404].includes(answer.statusCode), String(answer.statusCode));
+    const { cookie } = await logIn(janua.app);
+    const known = await janua.app.inject({ url: path, headers: { cookie: `${cookie.cookie}x` } });
+    assert.doesNotMatch(known.body, /Archer/);
+  });
+}

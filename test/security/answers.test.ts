@@ -1,0 +1,234 @@
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import type { InjectOptions } from 'fastify';
+import { form, isSignedIn, json, logIn, type SignedIn } from '../http/faces.ts';
+import { ann, password, startJanua, type TestJanua } from '../janua.ts';
+
+let janua: TestJanua;
+let signedIn: SignedIn;
+before(async () => {
+  janua = await startJanua();
+  signedIn = await logIn(janua.app);
+});
+after(() => janua[Symbol.asyncDispose]());
+
+const asJson = { 'x-expected-format': 'application/json' };
+const good = { username: ann.username, password };
+
+/** Every address that a GET reads. */
+const pages = [
+  '/',
+  '/auth/login',
+  '/auth/home',
+  '/admin/me',
+  '/api/me',
+  '/docs',
+  '/openapi.json',
+  '/health/live',
+  '/health/ready',
+];
+const actions = ['/auth/token', '/api/login', '/auth/logout', '/api/logout'];
+
+/** A request for each answer of each route, in both formats. */
+const requests: (InjectOptions & { url: string })[] = [
+  ...[...pages, '/nothing', '/%zz', '/api/nothing'].map((url) => ({ method: 'GET' as const, url })),
+  ...actions.flatMap((url) =>
+    [
+      {},
+      form({ username: 'x', password: 'y' }),
+      { ...json({}), payload: '{' },
+      { headers: { 'content-type': 'text/plain' }, payload: 'x' },
+      { headers: { origin: 'https://evil.example' } },
+    ].map((sent) => ({ method: 'POST' as const, url, ...sent })),
+  ),
+  ...actions.map((url) => ({ method: 'PUT' as const, url })),
+].flatMap((request: InjectOptions & { url: string }) => [
+  request,
+  { ...request, headers: { ...request.headers, ...asJson } },
+]);
+
+test('every body is what its type says, with the charset of pages [S5 V4.1.1 V3.2.1]', async () => {
+  const types = new Set<string>();
+  for (const request of requests) {
+    const { body, headers, json: parse } = await janua.app.inject(request);
+    const name = `${request.method} ${request.url}`;
+    if (body === '') continue;
+    const type = String(headers['content-type']);
+    types.add(type);
+    if (type.startsWith('application/json')) assert.equal(typeof parse(), 'object', name);
+    else {
+      assert.equal(type, 'text/html; charset=utf-8', name);
+      assert.match(body, /^<!doctype html>/, name);
+    }
+    if (request.url.startsWith('/api/')) assert.match(type, /^application\/json/, name);
+  }
+  assert.equal(types.size, 2);
+});
+
+test('a redirect that answers a POST is 303, and so is one of a GET; each is not to be kept [S6 S7]', async () => {
+  let redirects = 0;
+  for (const request of [...requests, { method: 'POST' as const, url: '/auth/token', ...form(good) }]) {
+    for (const credential of [{}, signedIn.cookie, signedIn.bearer]) {
+      if (request.url.includes('logout')) continue;
+      const headers = { ...request.headers, ...credential } as Record<string, string>;
+      const answer = await janua.app.inject({ ...request, headers });
+      if (answer.statusCode < 300 || answer.statusCode > 399) continue;
+      redirects++;
+      assert.equal(answer.statusCode, 303, request.url);
+      assert.equal(answer.headers['cache-control'], 'no-store');
+      assert.match(String(answer.headers.location), /^\/(?!\/)/);
+      signedIn = await logIn(janua.app);
+    }
+  }
+  assert.ok(redirects > 5);
+});
+
+test('every 401 carries a challenge with a realm, and each parameter once [S29]', async () => {
+  let refused = 0;
+  const dead = 'A'.repeat(22);
+  for (const headers of [
+    {},
+    { cookie: `session=${dead}.${'A'.repeat(43)}` },
+    { cookie: 'session=x; session=y' },
+    { authorization: `Bearer janua_${dead}.${'A'.repeat(43)}` },
+    { authorization: 'Bearer' },
+    { authorization: 'Basic Og==' },
+  ]) {
+    for (const [method, url] of [
+      ['GET', '/api/me'],
+      ['GET', '/admin/me'],
+      ['GET', '/auth/home'],
+      ['POST', '/api/logout'],
+      ['POST', '/auth/logout'],
+    ] as const) {
+      const answer = await janua.app.inject({
+        method,
+        url,
+        headers: { ...headers, ...asJson } as Record<string, string>,
+      });
+      assert.equal(answer.statusCode, 401, url);
+      const challenge = String(answer.headers['www-authenticate']);
+      assert.match(challenge, /^Bearer realm="[^"]+"(, error="invalid_token")?$/);
+      assert.equal(
+        challenge.includes('error='),
+        'authorization' in headers && headers.authorization.startsWith('Bearer'),
+      );
+      assert.match(String(answer.headers['cache-control']), /no-store/);
+      refused++;
+    }
+  }
+  assert.equal(refused, 30);
+});
+
+test('no credential is repeated in a body, an address or another header [S68 V3.3.4 V14.2.1]', async () => {
+  const secrets = [
+    signedIn.cookie.cookie.slice('session='.length),
+    signedIn.bearer.authorization.slice('Bearer '.length),
+  ];
+  for (const url of [...pages, '/nothing', '/auth/login?state=3']) {
+    for (const headers of [signedIn.cookie, signedIn.bearer, { ...signedIn.cookie, ...asJson }]) {
+      const answer = await janua.app.inject({ url, headers: headers as Record<string, string> });
+      const all = JSON.stringify(answer.headers) + answer.body;
+      for (const secret of secrets) assert.ok(!all.includes(secret.split('.')[1] ?? ''), url);
+    }
+  }
+});
+
+test('no page loads anything from, or points to, another origin [S96 V3.6.1 V14.2.3]', async () => {
+  const files = ['/docs/docs.js', '/assets/pages.js', '/assets/janua.css', '/assets/theme.css', '/assets/logo.svg'];
+  for (const url of [...pages, ...files, '/nothing', '/auth/login?state=3']) {
+    const { body } = await janua.app.inject({ url, headers: signedIn.cookie });
+    const foreign = [...body.matchAll(/(?:https?:)?\/\/[\w.-]+\.[a-z]{2,}[^\s"'<]*/g)]
+      .map(([address]) => address)
+      // A namespace names, and is not asked for.
+      .filter((address) => !address.startsWith('http://www.w3.org/'));
+    if (url !== '/openapi.json') assert.deepEqual(foreign, [], url);
+    assert.doesNotMatch(body, /(?:src|href|action)="(?:https?:)?\/\//, url);
+  }
+});
+
+test('a GET or a HEAD signs nobody in or out, whatever it carries [S86 V3.5.3 V7.6.2 VM-83]', async () => {
+  const query = `?${new URLSearchParams({ ...good, grant_type: 'password', action: 'logout', logout: '1', state: '0' })}`;
+  for (const method of ['GET', 'HEAD'] as const) {
+    for (const url of [...pages, ...actions, '/logout', '/auth/logout/']) {
+      const answer = await janua.app.inject({ method, url: url + query });
+      assert.equal(answer.headers['set-cookie'], undefined, url);
+      await janua.app.inject({ method, url: url + query, headers: signedIn.cookie });
+      // What reads the method from somewhere else would carry it out.
+      await janua.app.inject({
+        method,
+        url,
+        headers: { ...signedIn.cookie, 'x-http-method-override': 'POST', 'x-method-override': 'POST' },
+      });
+    }
+  }
+  assert.ok(await isSignedIn(janua.app, signedIn.cookie));
+});
+
+test('the login form posts to us, and keeps no password manager away; no hidden token is in a page [S57 S87 V6.2.6 V6.2.7]', async () => {
+  for (const url of ['/', '/auth/login?state=3', '/auth/home', '/admin/me']) {
+    const headers: Record<string, string> = url.includes('home') || url.includes('admin') ? signedIn.cookie : {};
+    const { body } = await janua.app.inject({ url, headers });
+    assert.doesNotMatch(body, /\son\w+=|autocomplete="(?:off|new-password)"|type="hidden"/, url);
+    for (const [, action] of body.matchAll(/<form[^>]*action="([^"]*)"/g))
+      assert.match(String(action), /^\/auth\/(?:token|logout)$/);
+  }
+  const script = (await janua.app.inject('/assets/pages.js')).body;
+  assert.doesNotMatch(script, /paste|clipboard/);
+});
+
+test('line breaks in what is sent never make a header [S98 V1.2.1 V4.2.4]', async () => {
+  const split = 'a\r\nx-injected: yes\r\n\r\n<b>';
+  const encoded = encodeURIComponent(split);
+  for (const request of [
+    { url: `/auth/login?state=${encoded}` },
+    { url: `/auth/login?next=/${encoded}` },
+    { url: `/admin/me?a=${encoded}` },
+    { url: `/${encoded}` },
+    { method: 'POST' as const, url: '/auth/token', ...form({ username: split, password: split, next: `/${split}` }) },
+    { method: 'POST' as const, url: '/auth/token', ...form({ ...good, next: `/${split}` }) },
+    { method: 'POST' as const, url: '/api/login', ...json({ username: split, password: split, grant_type: split }) },
+  ]) {
+    const answer = await janua.app.inject(request);
+    assert.equal(answer.headers['x-injected'], undefined);
+    assert.doesNotMatch(String(answer.headers.location), /[\r\n]/);
+    assert.doesNotMatch(answer.body, /<b>/);
+    assert.ok(answer.statusCode < 500);
+  }
+});
+
+test('logging out leaves nothing in the browser to be cleared, and clears no other cookie of the domain [S73 V14.3.1]', async () => {
+  for (const url of ['/auth/logout', '/api/logout']) {
+    const { cookie } = await logIn(janua.app);
+    const answer = await janua.app.inject({ method: 'POST', url, headers: cookie });
+    assert.equal(answer.headers['clear-site-data'], undefined);
+    assert.match(String(answer.headers['cache-control']), /no-store/);
+    assert.equal([answer.headers['set-cookie']].flat().length, 1);
+  }
+});
+
+test('scripts are the same for everybody, and JSON is never called as one [V3.5.6 V3.5.7]', async () => {
+  for (const url of ['/assets/pages.js', '/docs/docs.js']) {
+    const [anonymous, known] = [await janua.app.inject(url), await janua.app.inject({ url, headers: signedIn.cookie })];
+    assert.equal(known.body, anonymous.body);
+  }
+  for (const name of ['callback', 'jsonp', 'cb']) {
+    const plain = await janua.app.inject({ url: '/api/me', headers: signedIn.cookie });
+    const { body, headers } = await janua.app.inject({ url: `/api/me?${name}=steal`, headers: signedIn.cookie });
+    assert.equal(body, plain.body);
+    assert.match(String(headers['content-type']), /^application\/json/);
+  }
+});
+
+test('every refusal as JSON has a string for a detail, a title and its status [S105]', async () => {
+  let refused = 0;
+  for (const { headers, ...request } of requests) {
+    const answer = await janua.app.inject({ ...request, headers: { ...headers, ...asJson } });
+    if (answer.statusCode < 400) continue;
+    const { detail, title, status } = answer.json();
+    const name = `${request.method} ${request.url}`;
+    assert.deepEqual([typeof detail, typeof title, status], ['string', 'string', answer.statusCode], name);
+    refused++;
+  }
+  assert.ok(refused > 20);
+});

@@ -1,0 +1,216 @@
+import assert from 'node:assert/strict';
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, test } from 'node:test';
+import { sql } from '../../src/database/kysely.ts';
+import { createWorkplace, type Workplace } from '../commands/janua-command.ts';
+import { openTestDatabase } from '../database/open.ts';
+import { connectOnce } from '../servers/redis.ts';
+import { openStores, type StoreChoice } from '../stores.ts';
+
+const username = 'ann@example.com';
+
+/** What must be found nowhere afterwards, however it is written. */
+const typed = {
+  password: 'canary of the right password',
+  wrongPassword: 'canary of a wrong password',
+  nameThatIsAPassword: 'canary-typed-as-a-name',
+};
+
+const stores: readonly StoreChoice[] = [
+  { users: 'SQLite', sessions: 'SQL' },
+  { users: 'PostgreSQL', sessions: 'Redis' },
+  { users: 'MariaDB', sessions: 'SQL' },
+];
+
+/** Each way in which a text may be written down. */
+const spellings = (text: string): string[] => [
+  text,
+  encodeURIComponent(text),
+  encodeURIComponent(text).replaceAll('%20', '+'),
+  Buffer.from(text).toString('base64').replace(/=*$/, ''),
+  Buffer.from(text).toString('base64url'),
+  Buffer.from(text).toString('hex'),
+];
+
+describe('no password, cookie or token is written down [S68 S110 V3.3.4 V14.2.1 V16.2.5 VM-47 VM-65]', () => {
+  for (const choice of stores) {
+    test(`users in ${choice.users}, sessions in ${choice.sessions}`, async () => {
+      await using stack = new AsyncDisposableStack();
+      const opened = await openStores(choice);
+      stack.defer(() => opened.drop());
+      const workplace = stack.use(await createWorkplace());
+      const file = choice.users === 'SQLite' ? { DATABASE_URL: 'sqlite:./janua.db' } : {};
+      const env: Record<string, string> = { ...opened.settings, ...file, LOG_LEVEL: 'trace' };
+      await workplace.run(['migrate'], { env });
+      const names = ['--first-name', 'Ann', '--last-name', 'Archer'];
+      const added = await workplace.run(['users', 'add', username, ...names], { env, input: typed.password });
+      assert.equal(added.code, 0, added.stderr);
+
+      const server = await workplace.start(['serve'], env);
+      let log = server.output;
+      server.process.stdout.on('data', (chunk) => {
+        log += chunk;
+      });
+      const { secrets, pages } = await visit(server.url);
+      await spoil(choice, workplace, env);
+      for (const headers of secrets.headers) {
+        const answer = await fetch(`${server.url}/admin/me`, { headers });
+        assert.equal(answer.status, 500, 'a table that is gone');
+        pages.push(await answer.text());
+      }
+      await server.stop();
+
+      const written = {
+        log,
+        pages: pages.join('\n'),
+        ...(await runCommands(workplace, env)),
+        ...(await dump(choice, workplace, env)),
+      };
+      assert.match(log, /login succeeded/, 'the log has something to look at');
+      assert.match(written.stored, /login-succeeded/, 'the stores too');
+      for (const [where, text] of Object.entries(written)) {
+        for (const secret of [...Object.values(typed), ...secrets.values])
+          for (const spelling of spellings(secret)) assert.ok(!text.includes(spelling), `${secret} in ${where}`);
+      }
+    });
+  }
+});
+
+interface Visit {
+  readonly secrets: { readonly values: string[]; readonly headers: Record<string, string>[] };
+  /** What was answered, but for the token that a login hands out. */
+  readonly pages: string[];
+}
+
+/** Does what people and programs do, and what they should not. */
+async function visit(url: string): Promise<Visit> {
+  const values: string[] = [];
+  const pages: string[] = [];
+  const asJson = { 'x-expected-format': 'application/json' };
+
+  async function send(
+    path: string,
+    headers: Record<string, string> = {},
+    body?: string | URLSearchParams,
+  ): Promise<Response> {
+    const answer = await fetch(`${url}${path}`, {
+      redirect: 'manual',
+      headers,
+      ...(body !== undefined && { method: 'POST', body }),
+    });
+    pages.push(path, JSON.stringify([...answer.headers].filter(([name]) => name !== 'set-cookie')));
+    return answer;
+  }
+
+  const form = (password: string, name = username) => new URLSearchParams({ username: name, password });
+  async function logIn(path: string, headers: Record<string, string>): Promise<Record<string, string>[]> {
+    const answer = await send(path, headers, form(typed.password));
+    const cookies = answer.headers.getSetCookie().map((cookie) => cookie.split(';', 1)[0] ?? '');
+    values.push(...cookies.map((cookie) => /[^.=]+$/.exec(cookie)?.[0] ?? ''));
+    const body = await answer.text();
+    if (!headers['x-expected-format'] && !path.startsWith('/api')) {
+      pages.push(body);
+      return [{ cookie: cookies.join('; ') }];
+    }
+    const { access_token: token } = JSON.parse(body) as { access_token: string };
+    values.push(token, token.split('.')[1] ?? '');
+    return [{ cookie: cookies.join('; ') }, { authorization: `Bearer ${token}` }];
+  }
+
+  const headers = [
+    ...(await logIn('/auth/token', {})),
+    ...(await logIn('/auth/token', asJson)),
+    ...(await logIn('/api/login', {})),
+  ];
+  for (const credential of headers) {
+    for (const path of ['/auth/login', '/auth/home', '/admin/me', '/api/me'])
+      pages.push(await (await send(path, credential)).text());
+    // With half of it gone, it is nobody's.
+    const broken = Object.fromEntries(Object.entries(credential).map(([name, value]) => [name, value.slice(0, -10)]));
+    for (const path of ['/admin/me', '/api/me']) pages.push(await (await send(path, broken)).text());
+  }
+  for (const path of ['/auth/token', '/api/login'])
+    for (const body of [
+      form(typed.wrongPassword),
+      form(typed.password, typed.nameThatIsAPassword),
+      form(typed.wrongPassword, typed.nameThatIsAPassword),
+      new URLSearchParams([...form(typed.password), ['password', typed.wrongPassword]]),
+      `{"username":"${username}","password":"${typed.password}"`,
+      'x'.repeat(200_000) + typed.password,
+    ]) {
+      pages.push(await (await send(path, {}, body)).text());
+      pages.push(await (await send(path, { 'content-type': 'application/json' }, body.toString())).text());
+      pages.push(await (await send(path, { 'sec-fetch-site': 'cross-site' }, body)).text());
+    }
+  // A person may write it into a query; then it is in their browser, and still not with us.
+  for (const path of ['/auth/token?username=ann&password=', '/auth/login?state=', '/auth/login?next=/', '/nothing?'])
+    await fetch(`${url}${path}${encodeURIComponent(typed.wrongPassword)}`, { redirect: 'manual' });
+  // Until somebody has to wait.
+  let last = 0;
+  for (let tries = 0; last !== 429 && tries < 20; tries += 1)
+    last = (await send('/api/login', {}, form(typed.wrongPassword, 'bob@example.com'))).status;
+  assert.equal(last, 429);
+  const [leaving] = headers;
+  await send('/auth/logout', leaving, new URLSearchParams());
+  return { secrets: { values: values.filter((value) => value.length > 15), headers: headers.slice(1, 3) }, pages };
+}
+
+/** Takes away a table under the running server, so that something goes wrong that nobody expected. */
+async function spoil(choice: StoreChoice, workplace: Workplace, env: Record<string, string>): Promise<void> {
+  await using opened = await openTestDatabase(urlOf(workplace, env));
+  const table = choice.sessions === 'SQL' ? 'janua_sessions' : 'janua_users';
+  await sql`alter table ${sql.table(table)} rename to ${sql.table('janua_spoilt')}`.execute(opened.database);
+}
+
+/** What the commands print that look at what was kept. */
+async function runCommands(workplace: Workplace, env: Record<string, string>): Promise<{ commands: string }> {
+  let commands = '';
+  for (const args of [
+    ['audit', '--json'],
+    ['audit'],
+    ['throttle', 'list'],
+    ['throttle', 'list', '--json'],
+    ['doctor'],
+    ['users', 'list'],
+    ['sessions', 'list', username],
+  ]) {
+    const { stdout, stderr } = await workplace.run(args, { env });
+    commands += stdout + stderr;
+  }
+  return { commands };
+}
+
+/** Everything that is kept, in its own spelling. */
+async function dump(
+  choice: StoreChoice,
+  workplace: Workplace,
+  env: Record<string, string>,
+): Promise<{ stored: string; files: string }> {
+  let stored = '';
+  await using opened = await openTestDatabase(urlOf(workplace, env));
+  const kept = choice.sessions === 'SQL' ? ['janua_spoilt', 'janua_users'] : ['janua_spoilt', 'janua_sessions'];
+  for (const table of [...kept, 'janua_failures', 'janua_audit', 'janua_leases']) {
+    const { rows } = await sql`select * from ${sql.table(table)}`.execute(opened.database);
+    stored += rows.map((row) => JSON.stringify(row)).join('\n');
+  }
+  if (env.REDIS_URL !== undefined) {
+    const redis = connectOnce(env.REDIS_URL);
+    for (const key of await redis.keys('*')) {
+      const type = await redis.type(key);
+      stored += `\n${key} `;
+      if (type === 'hash') stored += JSON.stringify(await redis.hgetall(key));
+      if (type === 'zset') stored += JSON.stringify(await redis.zrange(key, '0', '-1'));
+      if (type === 'string') stored += await redis.get(key);
+    }
+    redis.disconnect();
+  }
+  // What was deleted may still stand in a file.
+  const names =
+    choice.users === 'SQLite' ? (await readdir(workplace.folder)).filter((name) => name.startsWith('janua.db')) : [];
+  const files = await Promise.all(names.map((name) => readFile(join(workplace.folder, name), 'latin1')));
+  return { stored, files: files.join('\n') };
+}
+
+const urlOf = (workplace: Workplace, { DATABASE_URL = '' }: Record<string, string>) =>
+  DATABASE_URL.replace('sqlite:./', `sqlite:${workplace.folder}/`);

@@ -1,0 +1,120 @@
+import assert from 'node:assert/strict';
+import { join } from 'node:path';
+import { describe, test } from 'node:test';
+import { setImmediate } from 'node:timers/promises';
+import { sql } from '../../src/database/kysely.ts';
+import { openTestDatabase } from '../database/open.ts';
+import { isSignedIn, logIn, logoutFaces, meFaces } from '../http/faces.ts';
+import { startJanua } from '../janua.ts';
+import { createTemporaryFolder } from '../servers/process-end.ts';
+import { connectOnce } from '../servers/redis.ts';
+import { createRedisDatabase } from '../servers/shared.ts';
+
+/** Where sessions may be, with a way to count them from outside, and to spoil them. */
+const stores = {
+  async SQLite() {
+    const folder = createTemporaryFolder('sessions');
+    const url = `sqlite:${join(folder.path, 'janua.db')}`;
+    const use = async <T>(work: (database: Awaited<ReturnType<typeof openTestDatabase>>['database']) => Promise<T>) => {
+      await using opened = await openTestDatabase(url);
+      return await work(opened.database);
+    };
+    return {
+      settings: { DATABASE_URL: url },
+      count: () =>
+        use(async (database) => {
+          const { rows } = await sql<{ count: number }>`select count(*) as count from janua_sessions`.execute(database);
+          return Number(rows[0]?.count);
+        }),
+      spoil: () =>
+        use(async (database) => {
+          await sql`update janua_sessions set expires_at = 'soon', cookie_hash = '__proto__', token_hash = ''`.execute(
+            database,
+          );
+        }),
+      drop: async () => folder.remove(),
+    };
+  },
+  async Redis() {
+    const { url, drop } = await createRedisDatabase();
+    const redis = connectOnce(url);
+    const keys = () => redis.keys('janua:session:*');
+    return {
+      settings: { DATABASE_URL: 'sqlite::memory:', REDIS_URL: url },
+      count: async () => (await keys()).length,
+      async spoil() {
+        for (const key of await keys()) await redis.hset(key, { expires: 'soon', cookie: '__proto__', token: '' });
+      },
+      async drop() {
+        redis.disconnect();
+        await drop();
+      },
+    };
+  },
+};
+
+for (const [name, open] of Object.entries(stores)) {
+  describe(`sessions in ${name}`, () => {
+    test('a thousand requests of nobody leave no session behind [S75 V2.4.1 VM-10]', async () => {
+      const store = await open();
+      const janua = await startJanua({ settings: store.settings });
+      const requests = [...meFaces, ...logoutFaces].map(({ request }) => request);
+      const others = ['/', '/auth/login', '/auth/home', '/docs', '/health/ready'].map((url) => ({ url }));
+      const all = [...requests, ...others];
+      for (let number = 0; number < 1000; number++) {
+        const planted = { cookie: `session=${String(number).padStart(22, 'A')}.${'A'.repeat(43)}` };
+        const request = all[number % all.length];
+        const headers = {
+          ...(request !== undefined && 'headers' in request ? request.headers : {}),
+          ...(number % 2 ? planted : {}),
+        };
+        await janua.app.inject({ ...request, headers });
+      }
+      assert.equal(await store.count(), 0);
+      await logIn(janua.app);
+      assert.equal(await store.count(), 1, 'which a login does');
+      await janua[Symbol.asyncDispose]();
+      await store.drop();
+    });
+
+    test('a session that is stored wrongly is none, and no fault [V1.5.2]', async () => {
+      const store = await open();
+      const janua = await startJanua({ settings: store.settings });
+      const { cookie, bearer } = await logIn(janua.app);
+      await store.spoil();
+      // What another connection has written to a SQLite file is seen in the next turn of the event loop.
+      await setImmediate();
+      for (const headers of [cookie, bearer]) assert.equal(await isSignedIn(janua.app, headers), false);
+      await janua[Symbol.asyncDispose]();
+      await store.drop();
+    });
+
+    for (const [what, step, steps] of [
+      ['idle for its timeout', 600_000, 1],
+      ['used until its lifetime is over', 59_000, 61],
+    ] as const) {
+      test(`a session that was ${what} is dead everywhere, by cookie and by token [S35 S70 V7.3.1 V7.3.2 V7.4.1 V9.2.1]`, async () => {
+        const store = await open();
+        const clock = { time: Date.now() };
+        const janua = await startJanua({
+          settings: { ...store.settings, SESSION_IDLE_SECONDS: 600, SESSION_LIFETIME_SECONDS: 3599 },
+          overrides: { now: () => clock.time },
+        });
+        for (const by of ['cookie', 'bearer'] as const) {
+          const signedIn = await logIn(janua.app);
+          for (let time = 0; time < steps; time++) {
+            assert.ok(await isSignedIn(janua.app, signedIn[by]), `${by} after ${time} steps`);
+            clock.time += step;
+          }
+          for (const face of meFaces) {
+            const headers = { ...face.request.headers, ...signedIn[by] };
+            const answer = await janua.app.inject({ ...face.request, headers });
+            assert.equal(answer.statusCode, face.format === 'html' ? 303 : 401, face.name);
+          }
+        }
+        await janua[Symbol.asyncDispose]();
+        await store.drop();
+      });
+    }
+  });
+}

@@ -1,0 +1,104 @@
+import assert from 'node:assert/strict';
+import { glob, readFile } from 'node:fs/promises';
+import { before, describe, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { settingsSchema } from '../../src/config/settings.ts';
+
+// What the server does not do can be seen in no answer: here its own text is read.
+
+const root = fileURLToPath(new URL('../../', import.meta.url));
+
+let sources: [path: string, text: string][];
+before(async () => {
+  sources = [];
+  for await (const path of glob('src/**/*.{ts,js,eta}', { cwd: root }))
+    sources.push([path.replaceAll('\\', '/'), await readFile(root + path, 'utf8')]);
+  assert.ok(sources.length > 50);
+});
+
+interface Rule {
+  readonly name: string;
+  readonly never: RegExp;
+  /** Where it is used on purpose. */
+  readonly except?: readonly string[];
+}
+
+const rules: Rule[] = [
+  { name: 'no other program is run [V1.2.5]', never: /child_process|\bexecFile\b|\bspawn\(/ },
+  { name: 'no regular expression is made from what is sent [V1.2.9]', never: /new RegExp\(|[^.\w]RegExp\(/ },
+  { name: 'no code is made from text [V1.3.2]', never: /\beval\(|new Function\(|node:vm/ },
+  { name: 'no template is made from text [V1.3.7]', never: /renderString|compileToString/ },
+  { name: 'SQL is made of parts that are bound or escaped [V1.2.4]', never: /sql\.raw\(|\.query\(`[^`]*\$\{/ },
+  {
+    name: 'scripts of pages write text, find elements by ids of our own, keep nothing, and talk to no other window [V3.2.2 V3.2.3 V14.3.3]',
+    never:
+      /innerHTML|outerHTML|insertAdjacentHTML|document\.write|localStorage|sessionStorage|indexedDB|postMessage|document\[|window\[/,
+  },
+  {
+    name: 'nothing is asked of other servers, but of the stores, and by the command that tests a server [V13.2.4 V13.2.5]',
+    never: /\bfetch\(|https?\.(?:get|request)\(|node:https|undici|node:dgram/,
+    except: ['src/http/assets/pages.js', 'src/selftest/client.ts'],
+  },
+  { name: 'certificates are checked [V12.3.2]', never: /rejectUnauthorized:\s*false|NODE_TLS_REJECT_UNAUTHORIZED/ },
+  { name: 'random values come from the system [V11.5.1 V11.5.2]', never: /Math\.random\(/ },
+  {
+    name: 'nothing is encrypted, so nothing badly [V11.3.1]',
+    never: /createCipher|createDecipher|publicEncrypt|privateDecrypt|subtle\./,
+  },
+  {
+    name: 'what is hashed or signed is so with SHA-256 [V11.4.1 V11.4.3]',
+    never: /(?:createHash|createHmac|\bhash)\(\s*'(?!sha256')/,
+  },
+  {
+    name: 'cryptography is that of Node and of the two bindings for stored passwords [V11.2.1]',
+    never:
+      /from '(?!\.|node:crypto'|@node-rs\/(?:argon2|bcrypt)')[^']*(?:crypto|bcrypt|argon|sha\d|jose|jsonwebtoken|tweetnacl|sodium)[^']*'/,
+  },
+  {
+    name: 'no secret is in the source [V13.3.1]',
+    never: /-----BEGIN (?!CERTIFICATE)|AKIA[0-9A-Z]{16}|(?:secret|apiKey|privateKey)\s*[:=]\s*'[^']{8,}'/,
+  },
+];
+
+describe('the source', () => {
+  for (const { name, never, except = [] } of rules) {
+    test(name, () => {
+      const found = sources.filter(([path, text]) => never.test(text) && !except.includes(path)).map(([path]) => path);
+      assert.deepEqual(found, []);
+      for (const path of except)
+        assert.ok(
+          sources.some(([known, text]) => known === path && never.test(text)),
+          `${path} needs no exception`,
+        );
+    });
+  }
+});
+
+test('secrets are compared in constant time [V11.2.4]', () => {
+  for (const path of [
+    'src/sessions/credential.ts',
+    'src/http/cookies.ts',
+    'src/identity/password-schemes/scrypt.ts',
+    'src/identity/password-schemes/pbkdf2.ts',
+  ]) {
+    const text = sources.find(([known]) => known === path)?.[1] ?? '';
+    assert.match(text, /timingSafeEqual\(/, path);
+  }
+});
+
+test('no column and no setting is for hints, questions or the age of a password [V6.2.10 V6.4.2]', () => {
+  const schema = sources.find(([path]) => path === 'src/database/schema.ts')?.[1] ?? '';
+  assert.match(schema, /password_hash/);
+  assert.doesNotMatch(schema, /hint|question|answer|password_(?:expires|changed|set)_at/);
+  assert.deepEqual(
+    Object.keys(settingsSchema.properties).filter((name) => /PASSWORD.*(?:AGE|EXPIR|DAYS)/.test(name)),
+    [],
+  );
+});
+
+test('no file that is kept holds a secret [V13.3.1]', async () => {
+  for (const path of ['package.json', 'bin/janua.mjs', 'README.md', 'docs/operation.md']) {
+    assert.doesNotMatch(await readFile(root + path, 'utf8'), /-----BEGIN|AKIA[0-9A-Z]{16}/);
+  }
+  for (const name of ['.env', '.env.local']) await assert.rejects(readFile(root + name), /ENOENT/);
+});
