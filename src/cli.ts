@@ -1,9 +1,13 @@
 import { Command, CommanderError } from 'commander';
 import manifest from '../package.json' with { type: 'json' };
+import { audit } from './commands/audit.ts';
 import { demo } from './commands/demo.ts';
+import { explain } from './commands/explain.ts';
 import { migrate } from './commands/migrate.ts';
+import type { SelftestArguments } from './commands/selftest.ts';
 import { serve } from './commands/serve.ts';
 import { listSessions, revokeAllSessions, revokeSession } from './commands/sessions.ts';
+import { liftThrottle, listThrottle } from './commands/throttle.ts';
 import { addUser, disableUser, enableUser, listUsers, removeUser, setPassword } from './commands/users.ts';
 import { settingsHelp } from './config/describe.ts';
 import { ChangeRefused } from './identity/administration.ts';
@@ -52,6 +56,21 @@ function createProgram(): Command {
       setTimeout(() => process.exit(), 500).unref();
     });
 
+  program
+    .command('selftest')
+    .description('look at a running server from outside, proxies and all; harmless to a live one')
+    .requiredOption('--against <url>', 'the address that people type')
+    .option('--user <email>', 'a user made for it; the password is asked for, or read from standard input')
+    .option('--throttle', 'give up to 12 wrong passwords too, for a made-up name; this address may have to wait then')
+    .option('--ca <file>', 'certificates of an authority of your own')
+    .option('--http-port <port>', 'where plain HTTP would be answered', '80')
+    .option('--timeout <seconds>', 'longest that one request may take', '10')
+    .option('--json', 'one JSON object a line')
+    .action(async (options: SelftestArguments) => {
+      const { selftest } = await import('./commands/selftest.ts');
+      if (!(await selftest(options))) process.exitCode = 1;
+    });
+
   const users = program.command('users').description('add, list and change users');
   users
     .command('add')
@@ -86,6 +105,38 @@ function createProgram(): Command {
     .argument('[email]')
     .option(...userId)
     .action(revokeAllSessions);
+
+  const throttle = program.command('throttle').description('show who has to wait after failed logins, and lift it');
+  throttle
+    .command('list')
+    .description('list all that failures were counted of')
+    .option('--json', 'one JSON object a line')
+    .action(listThrottle);
+  throttle
+    .command('lift')
+    .description('forget the failures of a user or a name, of an address, or all')
+    .argument('[email]')
+    .option('--address <address>', 'an IP address, as the list shows it')
+    .option('--all', 'of everybody')
+    .action(liftThrottle);
+
+  program
+    .command('audit')
+    .description('show what was decided, newest last: logins, refusals, changes of users and sessions')
+    .option('--since <time>', 'as 30m, 24h or 7d ago, or a time such as 2026-11-24T08:00Z')
+    .option('--until <time>', 'the same')
+    .option('--user <email>', 'a user, or a name that is no user, as it was typed')
+    .option('--user-id <id>', 'in place of the address')
+    .option('--kind <kind>', 'such as login-failed')
+    .option('--address <address>', 'where it came from')
+    .option('--limit <number>', 'the latest so many; 50 of the table, all of --json')
+    .option('--json', 'one JSON object a line')
+    .action(audit);
+  program
+    .command('explain')
+    .description('say why a request was refused, or let in')
+    .argument('<request-id>', 'what the person who was refused has seen')
+    .action(explain);
   return program;
 }
 

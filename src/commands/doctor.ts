@@ -12,6 +12,7 @@ import { checkUsers } from '../doctor/users-table.ts';
 import { createCookies } from '../http/cookies.ts';
 import { securityHeaders } from '../http/hooks/security-headers.ts';
 import { inTime } from '../in-time.ts';
+import { createFindingsPrinter } from './findings.ts';
 
 /** Of the time for a check, how much one step of a store may take: a step that is too late still says whose it was. */
 const stepShare = 0.9;
@@ -24,25 +25,20 @@ type Look = <Result>(name: string, check: Check<Result>) => Promise<Result | und
  * writes nothing but the probe of `/health/ready`. Gives whether nothing is wrong.
  */
 export async function doctor({ json = false }: { json?: boolean }): Promise<boolean> {
-  const counts = { ok: 0, warning: 0, wrong: 0 };
-  const format = json ? formatJson : formatLine;
+  const printer = createFindingsPrinter({ json });
 
   const lookFor =
     (stores: Stores): Look =>
     async (name, check) => {
       const { found, result } = await carryOut(check, stores);
-      for (const finding of found) {
-        counts[finding.state] += 1;
-        process.stdout.write(format(name, finding));
-      }
+      for (const finding of found) printer.print(name, finding);
       return result;
     };
 
   // How long a check may take is known only after this one, which asks no store.
   const read = await lookFor({ DATABASE_URL: '', STORE_TIMEOUT_SECONDS: 1 })('settings', checkSettings());
   if (read !== undefined) await lookAtAll(read, lookFor(read.settings));
-  if (!json) process.stdout.write(`\n${summary(counts)}\n`);
-  return counts.wrong === 0;
+  return printer.conclude();
 }
 
 async function lookAtAll({ settings, faulty }: ReadSettings, look: Look): Promise<void> {
@@ -110,17 +106,4 @@ async function carryOut<Result>(
 function describeServed(https: boolean): Served {
   const { sessionName } = createCookies({ secure: https, key: () => Buffer.alloc(0) });
   return { sessionCookie: sessionName, hsts: securityHeaders({ https })['strict-transport-security'] };
-}
-
-const formatJson = (check: string, finding: Finding) => `${JSON.stringify({ check, ...finding })}\n`;
-
-function formatLine(check: string, { state, message, fix }: Finding): string {
-  const indent = ' '.repeat(9 + 12);
-  return `${state.padEnd(9)}${check.padEnd(12)}${message}\n${fix === undefined ? '' : `${indent}Fix: ${fix}\n`}`;
-}
-
-function summary({ warning, wrong }: { warning: number; wrong: number }): string {
-  const warnings = warning === 1 ? '1 warning' : `${warning === 0 ? 'no' : warning} warnings`;
-  if (wrong === 0) return `Nothing is wrong; ${warnings}.`;
-  return `${wrong === 1 ? 'One thing is' : `${wrong} things are`} wrong; ${warnings}.`;
 }

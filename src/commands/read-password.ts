@@ -5,17 +5,29 @@ import { buffer } from 'node:stream/consumers';
 import { Misconfiguration } from '../misconfiguration.ts';
 
 /**
- * A new password: asked for twice at a terminal, without showing it; else the first line of standard input.
+ * A password that is there already: asked for at a terminal, without showing it; else the first line of standard input.
  * Never an argument, which every process of the machine could read.
  */
-export async function readNewPassword(): Promise<string> {
-  if (process.stdin.isTTY) return askTwice();
+export const readPassword = () => read((ask) => ask('Password: '));
+
+/** A new password: the same, and at a terminal asked for twice. */
+export const readNewPassword = () =>
+  read(async (ask) => {
+    const first = await ask('Password: ');
+    if ((await ask('The same again: ')) === first) return first;
+    throw new Misconfiguration('The two were not the same. Nothing was changed.');
+  });
+
+type Ask = (question: string) => Promise<string>;
+
+async function read(askFor: (ask: Ask) => Promise<string>): Promise<string> {
+  if (process.stdin.isTTY) return atTerminal(askFor);
   const input = await buffer(process.stdin);
   if (!isUtf8(input)) throw new Misconfiguration('The password is not UTF-8. Nothing was changed.');
   return input.toString().split(/\r?\n/, 1)[0] ?? '';
 }
 
-async function askTwice(): Promise<string> {
+async function atTerminal(askFor: (ask: Ask) => Promise<string>): Promise<string> {
   const silent = new Writable({ write: (_chunk, _encoding, done) => done() });
   const terminal = createInterface({ input: process.stdin, output: silent, terminal: true });
   // Ctrl+C and Ctrl+D both end the lines.
@@ -31,9 +43,7 @@ async function askTwice(): Promise<string> {
   }
 
   try {
-    const first = await ask('Password: ');
-    if ((await ask('The same again: ')) === first) return first;
-    throw new Misconfiguration('The two were not the same. Nothing was changed.');
+    return await askFor(ask);
   } finally {
     terminal.close();
   }

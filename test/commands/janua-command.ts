@@ -30,8 +30,8 @@ export interface Workplace extends AsyncDisposable {
   run(args: readonly string[], options?: { env?: Environment; input?: string }): Promise<Finished>;
   /** Starts a command and waits for nothing. */
   launch(args: readonly string[], env: Environment): ChildProcessWithoutNullStreams;
-  /** Starts a server and waits until it says that it is ready. */
-  start(args: readonly string[], env?: Environment): Promise<Running>;
+  /** Starts a server and waits until it says that it is ready. @param limit milliseconds after which it is ended */
+  start(args: readonly string[], env?: Environment, limit?: number): Promise<Running>;
 }
 
 export interface Running {
@@ -54,12 +54,12 @@ export async function createWorkplace(): Promise<Workplace> {
   const folder = await mkdtemp(join(tmpdir(), 'janua-'));
   const started = new Set<ChildProcessWithoutNullStreams>();
 
-  function launch(args: readonly string[], env: Environment): ChildProcessWithoutNullStreams {
+  function launch(args: readonly string[], env: Environment, limit = patience): ChildProcessWithoutNullStreams {
     const { PATH = '' } = process.env;
     const child = spawn(process.execPath, [cli, ...args], {
       cwd: folder,
       env: { PATH, NODE_COMPILE_CACHE: compiled, ...env },
-      timeout: patience,
+      timeout: limit,
     });
     started.add(child);
     child.once('exit', () => started.delete(child));
@@ -81,8 +81,8 @@ export async function createWorkplace(): Promise<Workplace> {
       return { code, stdout, stderr };
     },
 
-    async start(args, env = {}) {
-      const child = launch(args, { PORT: '0', DRAIN_SECONDS: '0', ...env });
+    async start(args, env = {}, limit = patience) {
+      const child = launch(args, { PORT: '0', DRAIN_SECONDS: '0', ...env }, limit);
       const errors = text(child.stderr);
       let output = '';
       for await (const line of createInterface({ input: child.stdout })) {

@@ -42,7 +42,10 @@ test('two processes that make the key at the same time get the same one', async 
   await using first = await openTestDatabase(url);
   await using second = await openTestDatabase(url);
   await migrate(first);
-  const [one, other] = await Promise.all([loadKey(first.database, 'browser-cookie'), loadKey(second.database, 'browser-cookie')]);
+  const [one, other] = await Promise.all([
+    loadKey(first.database, 'browser-cookie'),
+    loadKey(second.database, 'browser-cookie'),
+  ]);
   assert.deepEqual(one, other);
 });
 

@@ -1,0 +1,38 @@
+import type { Finding } from '../doctor/finding.ts';
+
+/** Prints findings as they come, and counts them. */
+export interface FindingsPrinter {
+  /** @param check what was looked at, in a word */
+  print(check: string, finding: Finding): void;
+  /** Prints what it comes to, unless for a program. Gives whether nothing is wrong. */
+  conclude(): boolean;
+}
+
+/** @param json one JSON object a line */
+export function createFindingsPrinter({ json }: { json: boolean }): FindingsPrinter {
+  const counts = { ok: 0, warning: 0, wrong: 0 };
+  const format = json ? formatJson : formatLine;
+  return {
+    print(check, finding) {
+      counts[finding.state] += 1;
+      process.stdout.write(format(check, finding));
+    },
+    conclude() {
+      if (!json) process.stdout.write(`\n${summary(counts)}\n`);
+      return counts.wrong === 0;
+    },
+  };
+}
+
+const formatJson = (check: string, finding: Finding) => `${JSON.stringify({ check, ...finding })}\n`;
+
+function formatLine(check: string, { state, message, fix }: Finding): string {
+  const indent = ' '.repeat(9 + 12);
+  return `${state.padEnd(9)}${check.padEnd(12)}${message}\n${fix === undefined ? '' : `${indent}Fix: ${fix}\n`}`;
+}
+
+function summary({ warning, wrong }: { warning: number; wrong: number }): string {
+  const warnings = warning === 1 ? '1 warning' : `${warning === 0 ? 'no' : warning} warnings`;
+  if (wrong === 0) return `Nothing is wrong; ${warnings}.`;
+  return `${wrong === 1 ? 'One thing is' : `${wrong} things are`} wrong; ${warnings}.`;
+}

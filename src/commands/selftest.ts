@@ -1,0 +1,70 @@
+import { readFile } from 'node:fs/promises';
+import { getCACertificates } from 'node:tls';
+import { originOf } from '../config/origin.ts';
+import { Misconfiguration } from '../misconfiguration.ts';
+import { selftest as runSelftest } from '../selftest/selftest.ts';
+import { createFindingsPrinter } from './findings.ts';
+import { readPassword } from './read-password.ts';
+
+export interface SelftestArguments {
+  readonly against: string;
+  readonly user?: string;
+  readonly ca?: string;
+  readonly httpPort: string;
+  readonly timeout: string;
+  readonly throttle?: boolean;
+  readonly json?: boolean;
+}
+
+/**
+ * Looks at a server from outside, and says what holds, what does not and what mends it. It reads no settings: the server may be another
+ * machine's. Gives whether nothing is wrong.
+ */
+export async function selftest(given: SelftestArguments): Promise<boolean> {
+  const { against, user, json = false, throttle = false } = given;
+  const origin = originOf(against);
+  if (origin === undefined)
+    throw new Misconfiguration(
+      '--against must be an http or https address without a path, as https://auth.example.com.',
+    );
+  const options = {
+    origin,
+    throttle,
+    authorities: [...getCACertificates('default'), ...(given.ca === undefined ? [] : [await readAuthority(given.ca)])],
+    patience: wholeNumber('--timeout', given.timeout, 60) * 1000,
+    plainPort: wholeNumber('--http-port', given.httpPort, 65_535),
+    account: user === undefined ? undefined : { username: user, password: await requirePassword() },
+  };
+
+  // Whoever stops it does not leave its sessions behind; a second time ends it at once.
+  const stopped = new AbortController();
+  const stop = () => stopped.abort();
+  process.once('SIGINT', stop).once('SIGTERM', stop);
+  const printer = createFindingsPrinter({ json });
+  const count = await runSelftest({ ...options, signal: stopped.signal }, printer.print);
+  process.off('SIGINT', stop).off('SIGTERM', stop);
+  const isRight = printer.conclude();
+  if (!json) process.stdout.write(`${stopped.signal.aborted ? 'Stopped after' : 'It took'} ${count} requests.\n`);
+  return isRight && !stopped.signal.aborted;
+}
+
+async function requirePassword(): Promise<string> {
+  const password = await readPassword();
+  if (password === '') throw new Misconfiguration('Give the password of --user, at the terminal or by standard input.');
+  return password;
+}
+
+/** Said here, since a file that holds no certificate would be taken without a word. */
+async function readAuthority(path: string): Promise<string> {
+  const pem = await readFile(path, 'utf8').catch(() => '');
+  if (!pem.includes('-----BEGIN CERTIFICATE-----'))
+    throw new Misconfiguration('--ca must be a file with certificates in PEM that can be read.');
+  return pem;
+}
+
+function wholeNumber(option: string, text: string, largest: number): number {
+  const number = /^\d{1,5}$/.test(text) ? Number(text) : 0;
+  if (number < 1 || number > largest)
+    throw new Misconfiguration(`${option} must be a whole number from 1 to ${largest}.`);
+  return number;
+}

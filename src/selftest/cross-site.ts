@@ -1,0 +1,62 @@
+import { type Check, ok, wrong } from '../doctor/finding.ts';
+import type { Client, Headers } from './client.ts';
+import { sessionCookieOf } from './cookies.ts';
+
+/** A site that is none of ours, and never will be (RFC 6761 6.5). */
+export const foreignHost = 'attacker.example';
+const foreignOrigin = `https://${foreignHost}`;
+
+/**
+ * Whether our own pages are taken for ours: they are not where `PUBLIC_URL` is another than the address that people type.
+ * A logout without a session changes nothing.
+ */
+export async function* checkPublicUrl(client: Client): Check {
+  const { origin } = client;
+  const { status } = await client.ask('POST /api/logout', { headers: { origin } });
+  if (status === 401) yield ok(`PUBLIC_URL fits: what pages of ${origin} send is taken.`);
+  else if (status === 403)
+    yield wrong(
+      `What pages of ${origin} send is refused: nobody can sign in with a browser.`,
+      `PUBLIC_URL must be ${origin}; or name in --against the address that people type.`,
+    );
+  else yield wrong(`POST /api/logout from a page of ${origin} answers ${status}, not 401.`, proxyFix);
+}
+
+const proxyFix = 'Have the proxy pass on methods, paths, Origin and Sec-Fetch-Site as they are.';
+
+/** Whether other sites can act in a visitor's name (ASVS 3.5.1). No name and no password is sent: what came through would be refused too. */
+export async function* checkCrossSite(client: Client): Check {
+  const { origin } = client;
+  const otherScheme = origin.replace(/^https?/, client.https ? 'http' : 'https');
+  const senders: readonly (readonly [from: string, headers: Headers])[] = [
+    ['another site', { origin: foreignOrigin }],
+    ['a site whose name begins as ours', { origin: `${origin}.${foreignHost}` }],
+    ['the same host with another scheme', { origin: otherScheme }],
+    ['a page without an origin', { origin: 'null' }],
+    ['another site, by Sec-Fetch-Site alone', { 'sec-fetch-site': 'cross-site', origin }],
+    ['another host of the same site, by Sec-Fetch-Site alone', { 'sec-fetch-site': 'same-site', origin }],
+  ];
+  const taken: string[] = [];
+  for (const [from, headers] of senders) {
+    const answer = await client.ask('POST /auth/token', { headers });
+    if (answer.status !== 403 || sessionCookieOf(answer) !== undefined) taken.push(`${from} (${answer.status})`);
+  }
+  yield taken.length === 0
+    ? ok(`Logins sent by pages of others are refused, in ${senders.length} ways.`)
+    : wrong(`A login is not refused that was sent by ${taken.join('; by ')}.`, proxyFix);
+}
+
+/** Whether scripts of other sites can read what we answer (ASVS 3.4.2): in every answer so far, and where they ask beforehand. */
+export async function* checkCors(client: Client): Check {
+  await client.ask('GET /api/me', { headers: { origin: foreignOrigin } });
+  await client.ask('OPTIONS /api/login', {
+    headers: { origin: foreignOrigin, 'access-control-request-method': 'POST' },
+  });
+  const open = client.answers.find((answer) => answer.header('access-control-allow-origin') !== undefined);
+  yield open === undefined
+    ? ok('Scripts of other sites can read nothing.')
+    : wrong(
+        `${open.route} lets scripts of ${open.header('access-control-allow-origin')} read the answer.`,
+        'Take Access-Control-Allow-Origin out of the proxy: CORS_ORIGINS alone names who may.',
+      );
+}

@@ -1,0 +1,142 @@
+import { type Check, type Finding, ok, warning, wrong } from '../doctor/finding.ts';
+import type { Answer, Client } from './client.ts';
+
+/** A header that every answer has to carry, and what its value has to be. */
+interface Rule {
+  readonly name: string;
+  readonly allows: (value: string) => boolean;
+}
+
+/** ASVS 3.4.3 to 3.4.8, 3.5.8. */
+const rules: readonly Rule[] = [
+  { name: 'content-security-policy', allows: isStrictPolicy },
+  { name: 'x-content-type-options', allows: (value) => value.toLowerCase() === 'nosniff' },
+  // Not `no-referrer`: it makes browsers send `Origin: null` with our own forms.
+  { name: 'referrer-policy', allows: (value) => /^(?:strict-origin-when-cross-origin|same-origin)$/i.test(value) },
+  { name: 'cross-origin-opener-policy', allows: (value) => value === 'same-origin' },
+  { name: 'cross-origin-resource-policy', allows: (value) => value === 'same-origin' },
+  { name: 'x-request-id', allows: (value) => value !== '' },
+];
+
+/** Whether all answers so far came through the proxy with the headers that they had; redirects among them. */
+export async function* checkHeaders({ answers, origin }: Client): Check {
+  const { own, others } = divide(answers);
+  if (others[0] !== undefined)
+    yield warning(
+      `${others.length} of ${answers.length} answers were given by something before Janua, such as ${others[0].route} (${others[0].status}).`,
+      'Have the proxy pass everything on, and put no pages of its own in place of what Janua answers.',
+    );
+  const faults = rules.flatMap(({ name, allows }) => {
+    const fit = ({ lines }: Answer) => lines(name).length === 1 && lines(name).every(allows);
+    const unfit = own.filter((answer) => !fit(answer));
+    return unfit.length === 0 ? [] : [complaint(name, unfit, own.length)];
+  });
+  yield* faults;
+  if (faults.length === 0)
+    yield ok(`All ${own.length} answers (${statusesOf(own)}) carry CSP, nosniff and the other headers, unchanged.`);
+
+  const elsewhere = answers.find((answer) => leadsElsewhere(answer, origin));
+  yield elsewhere === undefined
+    ? ok('All redirects stay on this address.')
+    : wrong(
+        `${elsewhere.route} leads to ${elsewhere.header('location')}.`,
+        'Have the proxy leave Location as it is (nginx): proxy_redirect off;',
+      );
+
+  const names = answers.flatMap(({ lines }) => [
+    ...lines('server').filter((value) => /\d/.test(value)),
+    ...lines('x-powered-by'),
+  ]);
+  yield names[0] === undefined
+    ? ok('No answer names a version of what made it.')
+    : warning(
+        `Answers say what made them, and which version: ${names[0]}.`,
+        'In the proxy (nginx): server_tokens off;',
+      );
+}
+
+/** HSTS of a year or more on everything that comes by HTTPS (ASVS 3.4.1), and on nothing else (RFC 6797 7.2). */
+export async function* checkHsts({ answers, https, origin }: Client): Check {
+  const name = 'strict-transport-security';
+  const without = answers.filter((answer) => !isLongHsts(answer.header(name)));
+  const fix = `PUBLIC_URL=${origin}, and have the proxy leave Strict-Transport-Security as it is.`;
+  if (!https)
+    yield answers.some((answer) => answer.header(name) !== undefined)
+      ? warning('HSTS is sent by plain HTTP.', 'Name in --against the address that people type, or correct PUBLIC_URL.')
+      : ok('HSTS is not sent by plain HTTP.');
+  else if (without.length > 0) yield wrong(missing('HSTS of a year', without, answers.length), fix);
+  else yield ok(`HSTS is on all ${answers.length} answers (${statusesOf(answers)}).`);
+}
+
+/** Whether anything between us and Janua keeps answers, or lets others keep them (ASVS 14.2.2, 14.3.2). */
+export async function* checkCache({ answers }: Client): Check {
+  const { own } = divide(answers);
+  const fix = 'Have the proxy, or what is before it, keep none of the answers, and leave Cache-Control as it is.';
+  const ids = answers.map((answer) => answer.header('x-request-id'));
+  // No two requests have the same: an answer that came twice was kept.
+  const kept = answers.find(
+    (answer, index) =>
+      Number(answer.header('age') ?? 0) > 0 ||
+      /\bhit\b/i.test(
+        `${answer.header('x-cache')} ${answer.header('cf-cache-status')} ${answer.header('cache-status')}`,
+      ) ||
+      (ids[index] !== undefined && ids.indexOf(ids[index]) !== index),
+  );
+  const storable = own.filter((answer) => !answer.lines('cache-control').some((line) => /\bno-store\b/i.test(line)));
+  if (kept !== undefined) yield wrong(`${kept.route} was answered from a cache.`, fix);
+  if (storable.length > 0) yield wrong(missing('Cache-Control: no-store', storable, own.length), fix);
+  if (kept === undefined && storable.length === 0)
+    yield ok('No answer came from a cache, and none may be kept in one.');
+}
+
+/** Janua's own are those with a request id, unless something takes it from all of them. */
+function divide(answers: readonly Answer[]): { own: readonly Answer[]; others: readonly Answer[] } {
+  const own = answers.filter((answer) => answer.header('x-request-id') !== undefined);
+  return own.length === 0
+    ? { own: answers, others: [] }
+    : { own, others: answers.filter((answer) => !own.includes(answer)) };
+}
+
+function complaint(name: string, unfit: readonly Answer[], count: number): Finding {
+  const value = unfit[0]?.lines(name).join(' | ');
+  const found = value
+    ? `${missing(name, unfit, count, 'is not as it has to be')} It is: ${value}`
+    : missing(name, unfit, count);
+  return wrong(found, `Have the proxy leave ${name} as it is, and add none of its own.`);
+}
+
+function missing(what: string, answers: readonly Answer[], count: number, how = 'is missing'): string {
+  const example = answers[0];
+  return `${what} ${how} on ${answers.length} of ${count} answers, such as ${example?.route} (${example?.status}).`;
+}
+
+function statusesOf(answers: readonly Answer[]): string {
+  return [...new Set(answers.map(({ status }) => status))].sort((a, b) => a - b).join(', ');
+}
+
+function leadsElsewhere(answer: Answer, origin: string): boolean {
+  const to = answer.header('location');
+  return to !== undefined && (!URL.canParse(to, origin) || new URL(to, origin).origin !== origin);
+}
+
+function isLongHsts(value = ''): boolean {
+  const age = /\bmax-age="?(\d+)/i.exec(value)?.[1];
+  return Number(age ?? 0) >= 365 * 24 * 60 * 60;
+}
+
+/** Nothing but files of the same host, no script or style in the page, and in no frame. */
+function isStrictPolicy(policy: string): boolean {
+  const directives = new Map(
+    policy.split(';').map((directive) => {
+      const [name = '', ...sources] = directive.trim().split(/\s+/);
+      return [name.toLowerCase(), sources.join(' ')];
+    }),
+  );
+  const inner = directives.get('default-src');
+  return (
+    (inner === "'none'" || inner === "'self'") &&
+    directives.get('frame-ancestors') === "'none'" &&
+    directives.get('base-uri') === "'none'" &&
+    !/'unsafe-|\*|\bhttps?:/.test(policy)
+  );
+}

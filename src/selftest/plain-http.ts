@@ -1,0 +1,64 @@
+import { isLoopbackHost } from '../config/origin.ts';
+import { type Check, type Finding, ok, warning, wrong } from '../doctor/finding.ts';
+import { type Answer, type Client, NoAnswer } from './client.ts';
+
+/**
+ * Whether passwords can cross the network in the clear (ASVS 12.2.1). People are led to HTTPS; what a program posts is refused, since
+ * a redirect would hide from it that it has sent a password in the clear (ASVS 4.1.2).
+ * @param port where plain HTTP would be answered
+ */
+export async function* checkPlainHttp(client: Client, port: number): Check {
+  if (!client.https) {
+    yield judgePlainOrigin(client.origin);
+    return;
+  }
+  const { hostname, origin: secure } = new URL(client.origin);
+  const origin = new URL(`http://${hostname}:${port}`).origin;
+  const page = await client.ask('GET /auth/login', { origin }).catch(nothing);
+  if (page === undefined) {
+    yield ok(`Nothing answers plain HTTP at port ${port}.`);
+    return;
+  }
+  const fix = `Have the proxy answer plain HTTP itself: GET with 308 to ${secure}, all else with 403.`;
+  yield judgePage(page, secure, fix);
+
+  const login = await client.ask('POST /api/login', { origin }).catch(nothing);
+  if (login !== undefined && reachesJanua(login))
+    yield wrong(`A login by plain HTTP at port ${port} reaches Janua: passwords cross the network in the clear.`, fix);
+  else if (login !== undefined && isRedirect(login))
+    yield warning('A login by plain HTTP is led to HTTPS, when its password has been sent in the clear.', fix);
+  else yield ok('A login by plain HTTP is refused.');
+
+  if ([page, login].some((answer) => answer?.header('strict-transport-security') !== undefined))
+    yield warning('HSTS is sent by plain HTTP too (RFC 6797 7.2).', 'Have the proxy add it to answers by HTTPS alone.');
+}
+
+export function judgePlainOrigin(origin: string): Finding {
+  return isLoopbackHost(new URL(origin).hostname)
+    ? ok('Plain HTTP on this machine alone is fine for a demo; what TLS brings is not looked at.')
+    : wrong(
+        'Passwords and cookies cross the network in the clear.',
+        'PUBLIC_URL=https://…, with a TLS proxy that passes requests on to Janua.',
+      );
+}
+
+function judgePage(page: Answer, secure: string, fix: string): Finding {
+  if (isRedirect(page)) {
+    const to = page.header('location') ?? '';
+    return URL.canParse(to) && new URL(to).origin === secure
+      ? ok(`A page asked for by plain HTTP leads to ${secure}.`)
+      : wrong(`A page asked for by plain HTTP leads to ${to}.`, fix);
+  }
+  return page.status < 300 || reachesJanua(page)
+    ? wrong('The login page comes by plain HTTP: whoever is on the way can change it.', fix)
+    : ok(`A page asked for by plain HTTP is refused (${page.status}).`);
+}
+
+const isRedirect = ({ status }: Answer) => status >= 300 && status < 400;
+
+const reachesJanua = (answer: Answer) =>
+  answer.status < 300 || answer.header('x-request-id') !== undefined || 'error' in answer.members();
+
+function nothing(error: unknown): undefined {
+  if (!(error instanceof NoAnswer)) throw error;
+}

@@ -1,0 +1,27 @@
+import { type Check, ok, warning, wrong } from '../doctor/finding.ts';
+import type { Client } from './client.ts';
+
+/** Whether Janua is there at all, and works. Gives true where the rest can be looked at. */
+export async function* checkReach(client: Client): Check<true | undefined> {
+  const page = await client.ask('GET /auth/login');
+  if (page.status !== 200 || !page.body.includes('name="password"')) {
+    const fix =
+      page.status >= 500
+        ? 'Start Janua, and have the proxy pass requests on to its HOST and PORT.'
+        : 'Name in --against the address that people type, and have the proxy pass every path on as it is.';
+    yield wrong(`GET /auth/login gives no login page, but the status ${page.status}.`, fix);
+    return undefined;
+  }
+  yield ok(`${client.origin} gives the login page.`);
+
+  const ready = await client.ask('GET /health/ready', { mayBeTheProxys: true });
+  if (ready.status === 200) yield ok('GET /health/ready says that people can sign in.');
+  else if (ready.status === 503)
+    yield wrong(`GET /health/ready says: ${String(ready.members().detail)}.`, 'On the server: npx janua doctor');
+  else
+    yield warning(
+      `GET /health/ready answers ${ready.status}: nobody outside can see whether people can sign in.`,
+      'Have the proxy pass on /health/ready, unless only machines inside ask for it.',
+    );
+  return true;
+}

@@ -1,0 +1,114 @@
+import { type Check, type Finding, needing, warning, wrong } from '../doctor/finding.ts';
+import { printable } from '../printable.ts';
+import { type Client, type ClientOptions, createClient } from './client.ts';
+import { checkCookies } from './cookies.ts';
+import { checkCors, checkCrossSite, checkPublicUrl } from './cross-site.ts';
+import { checkCache, checkHeaders, checkHsts } from './every-answer.ts';
+import { checkExposure, checkLimits } from './exposure.ts';
+import { explain } from './faults.ts';
+import { checkForgedHeaders } from './forged-headers.ts';
+import { checkFormats } from './formats.ts';
+import { checkPlainHttp } from './plain-http.ts';
+import { checkReach } from './reach.ts';
+import { checkAccess, checkLogin, checkLogout, checkRenewal } from './session.ts';
+import { type Account, createSessions } from './sessions.ts';
+import { checkThrottle, leaveThrottle } from './throttle.ts';
+import { checkTls } from './tls.ts';
+
+export interface SelftestOptions extends ClientOptions {
+  /** Without it, only what needs no login is looked at. */
+  readonly account: Account | undefined;
+  /** Whether wrong passwords may be given, for a name that is made up. */
+  readonly throttle: boolean;
+  /** Where plain HTTP would be answered. */
+  readonly plainPort: number;
+}
+
+/** Told of each finding as it comes. */
+type Tell = (check: string, finding: Finding) => void;
+
+/** Carries a check out, and gives what it came to, if it came to its end. */
+type Look = <Result>(check: string, carriedOut: Check<Result>) => Promise<Result | undefined>;
+
+/**
+ * Looks at a server as its clients see it, proxies and all. It changes nothing there but what logging in and out does, and ends every
+ * session that it starts. One request after the other; gives how many there were.
+ */
+export async function selftest(options: SelftestOptions, tell: Tell): Promise<number> {
+  const client = createClient(options);
+  async function look<Result>(check: string, carriedOut: Check<Result>): Promise<Result | undefined> {
+    if (options.signal?.aborted) return undefined;
+    try {
+      for (;;) {
+        const { done, value } = await carriedOut.next();
+        if (done) return value;
+        tell(check, readable(value));
+      }
+    } catch (error) {
+      if (options.signal?.aborted) return undefined;
+      tell(check, readable(explain(error)));
+      return undefined;
+    }
+  }
+
+  if (await look('reach', checkReach(client))) await lookAtAll(client, options, look, tell);
+  return client.count;
+}
+
+async function lookAtAll(client: Client, options: SelftestOptions, look: Look, tell: Tell): Promise<void> {
+  const { account, plainPort, throttle } = options;
+  if (client.https) await look('tls', checkTls(client));
+  await look('plain-http', checkPlainHttp(client, plainPort));
+  await look('public-url', checkPublicUrl(client));
+  await look('cross-site', checkCrossSite(client));
+  await look('formats', checkFormats(client));
+  await look('forged', checkForgedHeaders(client));
+  await look('exposure', checkExposure(client));
+  await look('limits', checkLimits(client));
+  if (account === undefined)
+    tell('login', warning('Not looked at: cookies, sessions and logout.', '--user EMAIL, of a user made for it.'));
+  else await lookAtSessions(client, account, look, tell);
+  // After the login, which the failures could make wait.
+  await look('throttle', throttle ? checkThrottle(client) : leaveThrottle(client));
+  // At last, since they are about every answer before.
+  await look('cors', checkCors(client));
+  await look('headers', checkHeaders(client));
+  await look('hsts', checkHsts(client));
+  await look('cache', checkCache(client));
+}
+
+async function lookAtSessions(client: Client, account: Account, look: Look, tell: Tell): Promise<void> {
+  const sessions = createSessions(client, account);
+  try {
+    const login = await look('login', checkLogin(account, sessions));
+    const unable = 'the login did not come to its end';
+    const living = await look(
+      'session',
+      needing(login, unable, (first) => checkRenewal(first, account, sessions)),
+    );
+    await look(
+      'access',
+      needing(living?.[1], unable, (last) => checkAccess(client, last, account)),
+    );
+    await look(
+      'logout',
+      needing(living, unable, (both) => checkLogout(client, both, sessions)),
+    );
+    if (login !== undefined) await look('cookies', checkCookies(client));
+  } finally {
+    const left = await sessions.end();
+    if (left > 0)
+      tell(
+        'logout',
+        wrong(
+          `Sessions that could not be ended: ${left}.`,
+          `On the server: npx janua sessions revoke-all ${account.username}`,
+        ),
+      );
+  }
+}
+
+/** What a server sends may be meant for the terminal. */
+function readable({ state, message, fix }: Finding): Finding {
+  return { state, message: printable(message), ...(fix === undefined ? {} : { fix: printable(fix) }) };
+}

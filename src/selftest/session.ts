@@ -1,0 +1,105 @@
+import { randomBytes } from 'node:crypto';
+import { type Check, ok, warning, wrong } from '../doctor/finding.ts';
+import type { Client } from './client.ts';
+import { parseSetCookie } from './cookies.ts';
+import { asJson } from './formats.ts';
+import type { Account, Login, Sessions } from './sessions.ts';
+
+const leaveCookies = 'Have the proxy pass on Cookie and Set-Cookie as they are.';
+const leaveAll = 'Have the proxy pass everything on as it is, and keep no answers.';
+
+/** Signs the user in. Gives the login, where there is one that the rest can be looked at with. */
+export async function* checkLogin({ username }: Account, sessions: Sessions): Check<Login | undefined> {
+  const login = await sessions.logIn('POST /api/login');
+  const { answer, cookie, token } = login;
+  if (answer.status === 429) {
+    const seconds = answer.header('retry-after');
+    yield wrong('The user has to wait before the next try.', `Look again in ${seconds} seconds.`);
+  } else if (answer.status === 400)
+    yield wrong(`The password of ${username} is refused.`, `On the server: npx janua users set-password ${username}`);
+  else if (answer.status !== 200 || token.authorization === undefined)
+    yield wrong(`The login of ${username} answers ${answer.status}, without an access token.`, leaveAll);
+  else {
+    yield ok(`${username} can sign in, and gets an access token.`);
+    const isKeptByNone = answer.lines('pragma').some((line) => /\bno-cache\b/i.test(line));
+    if (!isKeptByNone) yield warning('The answer with the token has no Pragma: no-cache.', leaveAll);
+    if (cookie.cookie !== undefined) return login;
+    yield wrong('The login sets no session cookie: nobody can sign in with a browser.', leaveCookies);
+  }
+  return undefined;
+}
+
+/**
+ * Whether a login starts a new session and ends the one that was there (ASVS 7.2.4), and adopts none that was made up.
+ * Gives two living sessions.
+ */
+export async function* checkRenewal(first: Login, { username }: Account, sessions: Sessions): Check<[Login, Login]> {
+  const second = await sessions.logIn('POST /auth/token', first.cookie);
+  const isNew = second.cookie.cookie !== undefined && second.cookie.cookie !== first.cookie.cookie;
+  if (second.answer.status !== 303) yield wrong(`A second login answers ${second.answer.status}, not 303.`, leaveAll);
+  yield isNew
+    ? ok('A second login gives another session.')
+    : wrong('A second login sets no new session cookie.', leaveCookies);
+  yield (await sessions.isSignedIn(first.cookie)) || (await sessions.isSignedIn(first.token))
+    ? wrong(`The session that ${username} had before lives on.`, leaveAll)
+    : ok('The session before it has ended, by cookie and by token.');
+
+  const [name = ''] = (second.cookie.cookie ?? '').split('=', 1);
+  const madeUp = { cookie: `${name}=${randomBytes(32).toString('base64url')}` };
+  const third = await sessions.logIn('POST /api/login', madeUp);
+  yield third.cookie.cookie === madeUp.cookie || (await sessions.isSignedIn(madeUp))
+    ? wrong('A session that was made up is adopted by a login.', leaveCookies)
+    : ok('A session that was made up is never adopted.');
+  return [second, third];
+}
+
+/** Whether cookie and token let their owner in, everywhere. */
+export async function* checkAccess(client: Client, { cookie, token }: Login, { username }: Account): Check {
+  const refused: string[] = [];
+  for (const [route, headers] of [
+    ['GET /admin/me', { ...asJson, ...cookie }],
+    ['GET /api/me', token],
+  ] as const) {
+    const answer = await client.ask(route, { headers });
+    const name = answer.members().username;
+    if (answer.status !== 200 || String(name).toLowerCase() !== username.trim().toLowerCase())
+      refused.push(`${route} (${answer.status})`);
+  }
+  const home = await client.ask('GET /auth/home', { headers: cookie });
+  if (home.status !== 200) refused.push(`GET /auth/home (${home.status})`);
+  yield refused.length === 0
+    ? ok('Cookie and token let their owner in, on pages and as JSON.')
+    : wrong(`Who has signed in is not known to ${refused.join(', ')}.`, leaveAll);
+}
+
+/** Whether logging out ends a session at once, by cookie and by token, and only by POST (ASVS 3.5.3, 7.4.1). */
+export async function* checkLogout(client: Client, logins: readonly [Login, Login], sessions: Sessions): Check {
+  const [byPage, byProgram] = logins;
+  const link = await client.ask('GET /auth/logout', { headers: byProgram.cookie });
+  yield link.status === 405 && (await sessions.isSignedIn(byProgram.token))
+    ? ok('A link logs nobody out.')
+    : wrong(`GET /auth/logout answers ${link.status}, or logs out.`, leaveAll);
+
+  const { origin } = client;
+  const program = await client.ask('POST /api/logout', { headers: { origin, ...byProgram.cookie } });
+  const page = await client.ask('POST /auth/logout', { headers: { origin, ...byPage.cookie } });
+  if (program.status !== 200 || page.status !== 303)
+    yield wrong(`Logging out answers ${program.status} and ${page.status}, not 200 and 303.`, leaveAll);
+  yield [program, page].every(({ lines }) => takesCookie(lines('set-cookie')))
+    ? ok('Logging out takes the cookie away.')
+    : wrong('Logging out leaves the cookie in the browser.', leaveCookies);
+
+  const living: string[] = [];
+  for (const [name, credential] of [
+    ['cookie', byProgram.cookie],
+    ['token', byProgram.token],
+    ['cookie of the page', byPage.cookie],
+  ] as const)
+    if (await sessions.isSignedIn(credential)) living.push(name);
+  yield living.length === 0
+    ? ok('A session that was logged out is dead at once, by cookie and by token.')
+    : wrong(`After logging out, this still lets somebody in: ${living.join(', ')}.`, leaveAll);
+}
+
+const takesCookie = (lines: readonly string[]) =>
+  lines.map(parseSetCookie).some(({ value, attributes }) => value === '' && attributes.get('max-age') === '0');

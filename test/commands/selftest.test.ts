@@ -1,0 +1,132 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
+import { after, before, describe, test } from 'node:test';
+import { account, type Deployment, startDeployment } from '../selftest/deployment.ts';
+import { createWorkplace } from './janua-command.ts';
+
+let deployment: Deployment;
+before(async () => {
+  deployment = await startDeployment();
+});
+after(() => deployment[Symbol.asyncDispose]());
+
+const usual = () => {
+  const { proxy, certificate } = deployment;
+  const { username } = account;
+  return [
+    ...['selftest', '--against', proxy.url, '--ca', certificate.certificate, '--user', username],
+    ...['--http-port', String(proxy.plainPort)],
+  ];
+};
+
+test('janua selftest prints what holds, and what mends the rest', async () => {
+  const { workplace, proxy } = deployment;
+  const well = await workplace.run(usual(), { input: `${account.password}\n` });
+  assert.equal(well.stderr, '');
+  assert.equal(well.code, 0, well.stdout);
+  assert.match(well.stdout, /^ok {7}reach {7}https:\/\/localhost:\d+ gives the login page\.\n/);
+  assert.match(well.stdout, /\n\nNothing is wrong; 1 warning\.\nIt took \d\d requests\.\n$/);
+  assert.equal(await deployment.countSessions(), 0);
+
+  proxy.misdeeds = { answer: ({ headers }) => delete headers['strict-transport-security'] };
+  const badly = await workplace.run([...usual(), '--json'], { input: account.password });
+  proxy.misdeeds = {};
+  assert.equal(badly.code, 1);
+  const lines = badly.stdout
+    .trim()
+    .split('\n')
+    .map((line): { check: string; state: string; fix?: string } => JSON.parse(line));
+  assert.deepEqual(
+    lines.filter(({ state }) => state === 'wrong').map(({ check, fix }) => [check, fix?.split(',', 1)[0]]),
+    [['hsts', `PUBLIC_URL=${proxy.url}`]],
+  );
+});
+
+test('without a user and without wrong passwords it says what it did not look at', async () => {
+  const { workplace, proxy, certificate } = deployment;
+  const args = ['selftest', '--against', proxy.url, '--ca', certificate.certificate, '--json'];
+  const { code, stdout } = await workplace.run(args);
+  assert.equal(code, 0, stdout);
+  const lines = stdout.split('\n').filter((line) => line.includes('"state":"warning"'));
+  assert.equal(lines.length, 2, stdout);
+  assert.match(lines[0] ?? '', /"check":"login".*Not looked at: cookies, sessions and logout\..*--user EMAIL/);
+  // The request that it names was recorded, with the address that counts.
+  assert.match(lines[1] ?? '', /"check":"throttle".*Not looked at: .*--throttle/);
+  const id = /janua explain ([\w-]+)/.exec(lines[1] ?? '')?.[1] ?? '';
+  const explained = await workplace.run(['explain', id], { env: { TRUSTED_PROXIES: '127.0.0.1' } });
+  assert.match(explained.stdout, new RegExp(proxy.client.replaceAll('.', '\\.')));
+});
+
+test('whoever stops it leaves no session behind', async () => {
+  const { proxy, workplace } = deployment;
+  const reached = Promise.withResolvers<void>();
+  proxy.misdeeds = {
+    request({ path }) {
+      if (path !== '/auth/logout') return undefined;
+      reached.resolve();
+      return 'hang';
+    },
+  };
+  const child = workplace.launch([...usual(), '--timeout', '60'], {});
+  child.stdin.end(account.password);
+  const output = text(child.stdout);
+  await reached.promise;
+  // A living session is what the test is about.
+  assert.notEqual(await deployment.countSessions(), 0);
+  const ended = once(child, 'exit');
+  child.kill('SIGINT');
+  const [code] = await ended;
+  proxy.misdeeds = {};
+  assert.equal(code, 1);
+  assert.match(await output, /\nStopped after \d+ requests\.\n$/);
+  assert.equal(await deployment.countSessions(), 0);
+});
+
+test('the demo is fine as it is', async () => {
+  await using workplace = await createWorkplace();
+  const server = await workplace.start(['demo']);
+  server.process.stdout.resume();
+  const against = server.url.replace('127.0.0.1', 'localhost');
+  const args = ['selftest', '--against', against, '--user', 'behai_nguyen@hotmail.com', '--throttle'];
+  const { code, stdout } = await workplace.run(args, { input: 'password' });
+  assert.equal(code, 0, stdout);
+  assert.match(stdout, /Plain HTTP on this machine alone is fine for a demo/);
+  assert.match(stdout, /The cookie session is HttpOnly, SameSite, and of this host alone/);
+  assert.match(stdout, /\nNothing is wrong; no warnings\.\n/);
+  await server.stop();
+});
+
+describe('janua selftest does not begin', () => {
+  const refused: [title: string, args: readonly string[], stderr: RegExp][] = [
+    ['without an address', [], /required option '--against <url>' not specified/],
+    ['with a path', ['--against', 'https://auth.example.com/login'], /^--against must be an http or https address/],
+    ['with a user and no password', ['--against', 'http://localhost:1', '--user', 'x'], /^Give the password of --user/],
+    [
+      'with a file that is no certificate',
+      ['--against', 'https://localhost:1', '--ca', 'empty'],
+      /^--ca must be a file/,
+    ],
+    ['with no file', ['--against', 'https://localhost:1', '--ca', 'nothing'], /^--ca must be a file/],
+    ['with a time that is none', ['--against', 'https://localhost:1', '--timeout', '0'], /^--timeout must be a whole/],
+    ['with no port', ['--against', 'https://localhost:1', '--http-port', '70000'], /^--http-port must be a whole/],
+  ];
+  for (const [title, args, expected] of refused) {
+    test(title, async () => {
+      const { workplace } = deployment;
+      await writeFile(join(workplace.folder, 'empty'), '');
+      const { code, stdout, stderr } = await workplace.run(['selftest', ...args]);
+      assert.notEqual(code, 0);
+      assert.match(stderr, expected);
+      assert.equal(stdout, '');
+    });
+  }
+
+  test('where nobody answers it says so, and ends', async () => {
+    const { code, stdout } = await deployment.workplace.run(['selftest', '--against', 'http://localhost:1']);
+    assert.equal(code, 1);
+    assert.match(stdout, /^wrong {4}reach {7}GET \/auth\/login has no answer: nothing listens there\.\n +Fix: Start /);
+  });
+});

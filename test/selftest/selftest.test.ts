@@ -1,0 +1,649 @@
+import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
+import { after, before, describe, test } from 'node:test';
+import type { Finding } from '../../src/doctor/finding.ts';
+import { judgePlainOrigin } from '../../src/selftest/plain-http.ts';
+import { type SelftestOptions, selftest } from '../../src/selftest/selftest.ts';
+import { judgeValidity } from '../../src/selftest/tls.ts';
+import { createCertificate } from '../servers/certificate.ts';
+import { account, type Deployment, startDeployment } from './deployment.ts';
+import { type Given, type Misdeeds, type Passed, startTlsProxy } from './tls-proxy.ts';
+
+let deployment: Deployment;
+before(async () => {
+  deployment = await startDeployment();
+});
+after(() => deployment[Symbol.asyncDispose]());
+
+interface Outcome {
+  readonly count: number;
+  /** Those that are not ok, each as its check, state, message and fix. */
+  readonly complaints: readonly string[];
+  /** The messages that are ok, each after its check. */
+  readonly praise: string;
+}
+
+async function run(options: Partial<SelftestOptions> = {}, misdeeds: Misdeeds = {}): Promise<Outcome> {
+  const { proxy, certificate } = deployment;
+  const found: [check: string, finding: Finding][] = [];
+  proxy.misdeeds = misdeeds;
+  const count = await selftest(
+    {
+      origin: proxy.url,
+      authorities: [await readFile(certificate.certificate, 'utf8')],
+      patience: 10_000,
+      account,
+      throttle: false,
+      plainPort: proxy.plainPort,
+      ...options,
+    },
+    (check, finding) => found.push([check, finding]),
+  );
+  proxy.misdeeds = {};
+  assert.ok(count <= 80, String(count));
+  assert.doesNotMatch(JSON.stringify(found), new RegExp(account.password));
+  for (const [, { state, message, fix }] of found) assert.equal(fix === undefined, state === 'ok', message);
+  return {
+    count,
+    complaints: found
+      .filter(([check, { state }]) => state !== 'ok' && !isLeftOut(check, options))
+      .map(([check, { state, message, fix }]) => `${check} ${state}: ${message} ${fix}`),
+    praise: found
+      .filter(([, { state }]) => state === 'ok')
+      .map(([check, { message }]) => `${check}: ${message}`)
+      .join('\n'),
+  };
+}
+
+/** What is not looked at where it was not asked for is said, and is no complaint. */
+const isLeftOut = (check: string, { throttle = false, ...options }: Partial<SelftestOptions>) =>
+  (check === 'throttle' && !throttle) || (check === 'login' && 'account' in options && options.account === undefined);
+
+function assertComplaints({ complaints }: Outcome, expected: readonly RegExp[]): void {
+  assert.equal(complaints.length, expected.length, complaints.join('\n'));
+  for (const [index, pattern] of expected.entries()) assert.match(complaints[index] ?? '', pattern);
+}
+
+describe('a server that is set up well', () => {
+  // Through TLS and a proxy, which no other test has.
+  test('has nothing to complain of, with few requests, and no session is left [S80 S91 S93 S99 V3.3.1 V3.3.2 V3.3.3 V3.4.1 V3.4.3 V3.4.4 V3.4.5 V3.4.6 V3.4.8 V3.5.1 V4.1.3 VM-28]', async () => {
+    const before = deployment.proxy.count;
+    const outcome = await run({ throttle: true });
+    assert.deepEqual(outcome.complaints, []);
+    // What is not among them are the two connections that look at TLS, of which the proxy sees no request.
+    const sent = deployment.proxy.count - before;
+    assert.ok(sent > 50 && sent <= outcome.count - 2, `${sent} of ${outcome.count}`);
+    assert.equal(await deployment.countSessions(), 0);
+    assert.match(
+      outcome.praise,
+      /hsts: HSTS is on all \d+ answers \(200, 204, 303, 400, 401, 403, 404, 405, 413, 429\)/,
+    );
+  });
+
+  test('that leads people who come by plain HTTP to HTTPS', async () => {
+    const { proxy } = deployment;
+    const plain = { status: 308, headers: { location: `${proxy.url}/auth/login` }, body: '' };
+    const { complaints, praise } = await run({ account: undefined }, { plain });
+    assert.match(praise, /plain-http: A page asked for by plain HTTP leads to https:\/\/localhost/);
+    assert.match(complaints[0] ?? '', /^plain-http warning: A login by plain HTTP is led to HTTPS/);
+  });
+
+  test('that does not listen for plain HTTP at all', async () => {
+    const { praise } = await run({ account: undefined, plainPort: 1 });
+    assert.match(praise, /plain-http: Nothing answers plain HTTP at port 1\./);
+  });
+});
+
+const remove = (name: string): Misdeeds => ({ answer: ({ headers }) => delete headers[name] });
+const add = (name: string, value: string): Misdeeds => ({
+  answer({ headers }) {
+    headers[name] = value;
+  },
+});
+const withhold = (...names: string[]): Misdeeds => ({
+  request({ headers }) {
+    for (const name of names) delete headers[name];
+    return undefined;
+  },
+});
+const rewriteCookies = (rewrite: (line: string) => string): Misdeeds => ({
+  answer({ headers }) {
+    const lines = headers['set-cookie'];
+    if (Array.isArray(lines)) headers['set-cookie'] = lines.map(rewrite);
+  },
+});
+const answerItself = (path: string, given: Partial<Given>): Misdeeds => ({
+  request: (passed) => (passed.path === path ? { status: 200, headers: {}, body: '', ...given } : undefined),
+});
+
+/** Keeps what it should not: the first answer to a GET, whoever asks next. */
+function cache(): Misdeeds {
+  const kept = new Map<string, Given>();
+  const keyOf = ({ path, headers }: Passed) => `${path} ${headers['x-expected-format']}`;
+  return {
+    request: (passed) => (passed.method === 'GET' ? kept.get(keyOf(passed)) : undefined),
+    answer: (given, passed) => void kept.set(keyOf(passed), given),
+  };
+}
+
+const page = '<html>Our own page</html>';
+
+type Case = readonly [
+  title: string,
+  misdeeds: Misdeeds,
+  expected: readonly RegExp[],
+  options?: Partial<SelftestOptions>,
+];
+
+describe('a proxy that comes between people and their sessions', () => {
+  const cases: readonly Case[] = [
+    [
+      'that takes Secure from cookies',
+      rewriteCookies((line) => line.replace('; Secure', '')),
+      [
+        /^cookies wrong: The cookie __Host-session comes without Secure\. .* leave Set-Cookie/,
+        /^cookies wrong: The cookie __Host-browser comes without Secure\./,
+      ],
+    ],
+    [
+      'that takes HttpOnly and SameSite from the session cookie, and names a domain',
+      rewriteCookies((line) =>
+        line.startsWith('__Host-session') ? line.replace('HttpOnly; SameSite=Lax', 'Domain=localhost') : line,
+      ),
+      [/^cookies wrong: .*__Host-session comes without HttpOnly, without SameSite=Lax, with Domain\./],
+    ],
+    [
+      'that makes sessions last',
+      rewriteCookies((line) => line.replace(/^(__Host-session=[^;]+)/, '$1; Max-Age=99')),
+      [/^cookies wrong: .*__Host-session comes with another life/],
+    ],
+    [
+      'that sets a cookie of its own',
+      {
+        answer({ headers }) {
+          headers['set-cookie'] = [headers['set-cookie'] ?? [], 'balancer=1'].flat() as string[];
+        },
+      },
+      [/^cookies warning: There is a cookie balancer/],
+    ],
+    [
+      'that passes on no cookies',
+      remove('set-cookie'),
+      [
+        /^login wrong: The login sets no session cookie/,
+        /^session warning: Not looked at/,
+        /^access warning: Not looked at/,
+        /^logout warning: Not looked at/,
+      ],
+    ],
+    [
+      'that keeps answers',
+      cache(),
+      [
+        /^limits warning: Headers of 20 KiB are taken/,
+        /^access wrong: Who has signed in is not known to GET \/admin\/me \(401\), GET \/api\/me \(401\), GET \/auth\/home \(303\)/,
+        /^logout wrong: GET \/auth\/logout answers 405, or logs out/,
+        /^cache wrong: GET \S+ was answered from a cache/,
+      ],
+    ],
+    [
+      'that withholds x-expected-format',
+      withhold('x-expected-format'),
+      [
+        /^formats wrong: GET \/admin\/me answers 303 where a page is asked for, and 303 for JSON.* x-expected-format/,
+        /^formats wrong: An address that is not there gives 404 as text\/html/,
+        /^access wrong: .* GET \/admin\/me \(200\)/,
+      ],
+    ],
+    [
+      'that withholds Authorization',
+      withhold('authorization'),
+      [
+        /^formats wrong: GET \/api\/me with an access token/,
+        /^access wrong: .* GET \/api\/me \(401\)/,
+        /^logout wrong: GET \/auth\/logout answers 405, or logs out/,
+      ],
+    ],
+    [
+      'that logs out by a link',
+      {
+        request(passed) {
+          if (passed.path === '/auth/logout') passed.method = 'POST';
+          return undefined;
+        },
+      },
+      [
+        /^logout wrong: GET \/auth\/logout answers 303, or logs out/,
+        /^logout wrong: Logging out answers 401 and 303/,
+        /^logout wrong: Logging out leaves the cookie/,
+      ],
+    ],
+    [
+      'that keeps logouts to itself',
+      answerItself('/api/logout', { status: 500 }),
+      [
+        /^public-url wrong: POST \/api\/logout .* answers 500, not 401/,
+        /^logout wrong: Logging out answers 500 and 303/,
+        /^logout wrong: Logging out leaves the cookie in the browser/,
+        /^logout wrong: After logging out, this still lets somebody in: cookie, token/,
+        /^logout wrong: Sessions that could not be ended: 3\. .* sessions revoke-all ann@example\.com/,
+        /^headers warning: \d of \d+ .*, such as POST \/api\/logout \(500\)/,
+        /^hsts wrong/,
+      ],
+    ],
+    [
+      'that lets in whoever has had a token',
+      {
+        request: ({ path, headers: { authorization } }) =>
+          path === '/admin/me' && authorization !== undefined ? { status: 200, headers: {}, body: page } : undefined,
+      },
+      [
+        /^session wrong: The session that ann@example\.com had before lives on/,
+        /^logout wrong: After logging out, this still lets somebody in: token\./,
+        /^headers warning: 3 of/,
+        /^hsts wrong/,
+      ],
+    ],
+    [
+      'that leaves the cookie after a logout',
+      {
+        answer({ headers }, { path }) {
+          if (path.endsWith('/logout')) delete headers['set-cookie'];
+        },
+      },
+      [/^logout wrong: Logging out leaves the cookie in the browser/],
+    ],
+    [
+      'that gives the old cookie again at the second login',
+      {
+        answer({ headers }, { path }) {
+          if (path === '/auth/token') delete headers['set-cookie'];
+        },
+      },
+      [/^session wrong: A second login sets no new session cookie/, /^logout wrong: Logging out leaves the cookie/],
+    ],
+    [
+      'that adopts a cookie that was made up',
+      {
+        answer({ headers }, { path, headers: { cookie } }) {
+          const lines = headers['set-cookie'];
+          if (path === '/api/login' && cookie !== undefined && Array.isArray(lines))
+            headers['set-cookie'] = lines.map((line) => line.replace(/^__Host-session=[^;]*/, cookie));
+        },
+      },
+      [
+        /^session wrong: A session that was made up is adopted by a login/,
+        /^access wrong/,
+        /^logout wrong: Logging out answers 401 and 303/,
+        /^logout wrong: Logging out leaves the cookie/,
+        /^logout wrong: After logging out, this still lets somebody in: token/,
+      ],
+    ],
+  ];
+  for (const [title, misdeeds, expected] of cases) {
+    test(title, async () => assertComplaints(await run({}, misdeeds), expected));
+  }
+
+  test('that closes the connection where somebody is signed in: the sessions are ended all the same', async () => {
+    const before = await deployment.countSessions();
+    const outcome = await run({}, { request: ({ path }) => (path === '/auth/home' ? 'hang up' : undefined) });
+    assertComplaints(outcome, [
+      /^forged wrong: GET \/auth\/home has no answer: socket hang up/,
+      /^access wrong: GET \/auth\/home has no answer/,
+    ]);
+    assert.equal(await deployment.countSessions(), before);
+  });
+
+  test('that closes it at every logout: the next one is tried all the same, and what is left is said', async () => {
+    const outcome = await run({}, { request: ({ path }) => (path.endsWith('/logout') ? 'hang up' : undefined) });
+    assert.match(outcome.complaints.join('\n'), /^logout wrong: Sessions that could not be ended: 3\. .*revoke-all/m);
+  });
+});
+
+describe('a proxy', () => {
+  const cases: readonly Case[] = [
+    [
+      'that lets every site read answers',
+      add('access-control-allow-origin', '*'),
+      [/^cors wrong: .* lets scripts of \* read the answer\. .* CORS_ORIGINS/],
+    ],
+    ['that says it keeps answers', add('age', '7'), [/^cache wrong: GET \/auth\/login was answered from a cache/]],
+    [
+      'that says so in its own words',
+      add('x-cache', 'Hit from cloud'),
+      [/^cache wrong: GET \/auth\/login was answered from a cache/],
+    ],
+    [
+      'that lets others keep answers',
+      add('cache-control', 'public, max-age=60'),
+      [/^cache wrong: Cache-Control: no-store is missing on (\d+) of \1 answers/],
+    ],
+    ['that replaces Vary', add('vary', 'Accept-Encoding'), [/^formats warning: Vary does not name x-expected-format/]],
+    [
+      'that has error pages of its own',
+      {
+        answer(given) {
+          if (given.status === 404) Object.assign(given, { headers: { 'content-type': 'text/html' }, body: page });
+        },
+      },
+      [
+        /^formats wrong: An address that is not there gives 404 as text\/html.*proxy_intercept_errors off/,
+        /^headers warning: \d of \d+ answers were given by something before Janua, such as GET \/\w+ \(404\)/,
+        /^hsts wrong: .* is missing on \d of \d+ answers/,
+      ],
+    ],
+    [
+      'that withholds HSTS',
+      remove('strict-transport-security'),
+      [/^hsts wrong: HSTS of a year is missing on (\d+) of \1 answers/],
+    ],
+    [
+      'that withholds HSTS from errors',
+      {
+        answer({ status, headers }) {
+          if (status >= 400) delete headers['strict-transport-security'];
+        },
+      },
+      [/^hsts wrong: HSTS of a year is missing on \d+ of \d+ answers, such as POST \/api\/logout \(401\)/],
+    ],
+    [
+      'that sends HSTS for five minutes',
+      add('strict-transport-security', 'max-age=300'),
+      [/^hsts wrong: HSTS of a year is missing/],
+    ],
+    [
+      'that allows scripts in pages',
+      add('content-security-policy', "default-src 'self' 'unsafe-inline'; base-uri 'none'; frame-ancestors 'none'"),
+      [/^headers wrong: content-security-policy is not as it has to be on (\d+) of \1 answers.*'unsafe-inline'/],
+    ],
+    [
+      'that allows frames',
+      add('content-security-policy', "default-src 'self'; base-uri 'none'; frame-ancestors 'self'"),
+      [/^headers wrong: content-security-policy is not as it has to be/],
+    ],
+    ['that withholds nosniff', remove('x-content-type-options'), [/^headers wrong: x-content-type-options is missing/]],
+    [
+      'that has a referrer policy of its own',
+      add('referrer-policy', 'no-referrer'),
+      [/^headers wrong: referrer-policy is not as it has to be .* It is: no-referrer/],
+    ],
+    [
+      'that names its version',
+      add('server', 'nginx/1.18.0'),
+      [/^headers warning: .* nginx\/1\.18\.0\. .*server_tokens off/],
+    ],
+    ['that is talkative', add('x-powered-by', 'Express'), [/^headers warning: .*Express/]],
+    [
+      'that leads to where Janua listens',
+      {
+        answer({ headers }) {
+          const [location] = (headers.location ?? []) as string[];
+          if (location !== undefined) headers.location = `http://127.0.0.1:5000${location}`;
+        },
+      },
+      [/^headers wrong: GET \S+ leads to http:\/\/127\.0\.0\.1:5000\/.*proxy_redirect off/],
+    ],
+    [
+      'that believes a forged X-Forwarded-Host',
+      {
+        answer({ headers }, { headers: { 'x-forwarded-host': host } }) {
+          if (host !== undefined) headers.location = `https://${host}/auth/login?state=2`;
+        },
+      },
+      [
+        /^forged wrong: Forged X-Forwarded-… headers change the answer/,
+        /^headers wrong: .* leads to https:\/\/attacker\.example/,
+      ],
+    ],
+    [
+      'that believes a forged Host',
+      {
+        answer({ headers }, { headers: { host } }) {
+          if (headers.location !== undefined) headers.location = `https://${host}/auth/login?state=2`;
+        },
+      },
+      [/^forged wrong: A forged Host comes back: 303 to https:\/\/attacker\.example/, /^headers wrong: .* leads to/],
+    ],
+    [
+      'that withholds who sends a request',
+      withhold('origin', 'sec-fetch-site'),
+      [
+        /^cross-site wrong: A login is not refused that was sent by another site \(303\); .*Sec-Fetch-Site alone \(303\)/,
+      ],
+    ],
+    [
+      'that withholds Sec-Fetch-Site alone',
+      withhold('sec-fetch-site'),
+      [
+        /^cross-site wrong: A login is not refused that was sent by another site, by Sec-Fetch-Site alone \(303\); .*same site/,
+      ],
+    ],
+    [
+      'that shows a folder',
+      answerItself('/.git/HEAD', { body: 'ref: refs/heads/main' }),
+      [/^exposure wrong: Files can be read: \/\.git\/HEAD \(200\)/],
+    ],
+    [
+      'that shows figures to everybody',
+      answerItself('/metrics', { body: 'up 1' }),
+      [/^exposure warning: GET \/metrics can be read by anybody/],
+    ],
+    [
+      'that answers TRACE',
+      { request: ({ method }) => (method === 'TRACE' ? { status: 200, headers: {}, body: 'TRACE /' } : undefined) },
+      [/^exposure wrong: TRACE shows/],
+    ],
+    [
+      'that hides whether the server is ready',
+      answerItself('/health/ready', { status: 403 }),
+      [/^reach warning: GET \/health\/ready answers 403/],
+    ],
+    [
+      'before a server that is not ready',
+      answerItself('/health/ready', {
+        status: 503,
+        headers: { 'content-type': 'application/json' },
+        body: '{"detail":"sessions are unavailable\\u001b[2J"}',
+      }),
+      // What would clear the terminal does not reach it.
+      [/^reach wrong: GET \/health\/ready says: sessions are unavailable\uFFFD\[2J\. .*janua doctor/],
+    ],
+    [
+      'that passes on plain HTTP',
+      { plain: 'pass' },
+      [
+        /^plain-http wrong: The login page comes by plain HTTP/,
+        /^plain-http wrong: A login by plain HTTP at port \d+ reaches Janua.* 308 to https:\/\/localhost/,
+        /^plain-http warning: HSTS is sent by plain HTTP too/,
+      ],
+    ],
+    [
+      'that leads from plain HTTP elsewhere',
+      { plain: { status: 302, headers: { location: 'http://localhost/login' }, body: '' } },
+      [/^plain-http wrong: .* leads to http:\/\/localhost\/login/, /^plain-http warning: A login/],
+    ],
+    [
+      'that puts the query into the body',
+      {
+        request: (passed) => {
+          if (!passed.path.startsWith('/api/login?')) return undefined;
+          return { status: 400, headers: { 'content-type': 'application/json' }, body: '{"error":"invalid_grant"}' };
+        },
+      },
+      [
+        /^limits wrong: A login by the address answers 400/,
+        /^headers warning: 1 of \d+ .* by something before Janua, such as POST \/api\/login\?/,
+        /^hsts wrong/,
+      ],
+    ],
+    [
+      'that takes anything, however large',
+      {
+        request({ headers, path }) {
+          const isLarge =
+            headers['x-padding'] !== undefined ||
+            (path === '/auth/token' && Number(headers['content-length']) > 65_536);
+          return isLarge ? { status: 200, headers: {}, body: '' } : undefined;
+        },
+      },
+      [/^limits warning: Headers of 20 KiB are taken/, /^limits warning: A body of 70 KiB is taken/],
+    ],
+    [
+      'that believes any X-Forwarded-For',
+      {
+        request({ headers }) {
+          headers['x-forwarded-for'] = String(headers['x-forwarded-for']).split(',')[0];
+          return undefined;
+        },
+      },
+      [/^throttle wrong: Guessing is slowed down only after 10 failures: .* TRUSTED_PROXIES must name/],
+      { throttle: true },
+    ],
+    [
+      'that makes addresses unknown',
+      {
+        request({ headers }) {
+          headers['x-forwarded-for'] = 'unknown';
+          return undefined;
+        },
+      },
+      [/^throttle warning: The try 6 of a new name had to wait already/],
+      { throttle: true },
+    ],
+    [
+      'that withholds Retry-After',
+      remove('retry-after'),
+      [/^throttle warning: Who has to wait is not told for how long/],
+      { throttle: true },
+    ],
+    [
+      'that answers with another service',
+      answerItself('/auth/login', { body: page }),
+      [/^reach wrong: GET \/auth\/login gives no login page, but the status 200\. Name in --against/],
+    ],
+    [
+      'that answers nothing',
+      { request: () => 'hang' },
+      [/^reach wrong: GET \/auth\/login has no answer: no answer within 0\.2 s/],
+      { patience: 200 },
+    ],
+  ];
+  for (const [index, [title, misdeeds, expected, options]] of cases.entries()) {
+    test(title, async () => {
+      // Failures of one test are counted against the addresses of no other.
+      deployment.proxy.client = `198.51.100.${index + 2}`;
+      assertComplaints(await run({ account: undefined, ...options }, misdeeds), expected);
+    });
+  }
+});
+
+describe('a server that is set up wrong', () => {
+  test('for another address: nobody can sign in, and the right PUBLIC_URL is named', async () => {
+    const server = await deployment.serve({ PUBLIC_URL: 'https://auth.example.com' });
+    await withTarget(server.url, async () => {
+      const { complaints } = await run();
+      assert.match(complaints[0] ?? '', /^public-url wrong: .* PUBLIC_URL must be https:\/\/localhost:\d+; or name/);
+      assert.match(complaints[1] ?? '', /^login wrong: The login of ann@example\.com answers 403/);
+    });
+    await server.stop();
+  });
+
+  test('for plain HTTP behind TLS: cookies and HSTS are missing', async () => {
+    const { proxy } = deployment;
+    const server = await deployment.serve({ PUBLIC_URL: proxy.url.replace('https', 'http') });
+    await withTarget(server.url, async () => {
+      // Its own pages come by HTTPS, which it does not know: a browser would be refused, were there no Sec-Fetch-Site.
+      const { complaints } = await run({}, { request: browserSays });
+      assert.match(
+        complaints.join('\n'),
+        /^cookies wrong: The session cookie is session, where HTTPS needs __Host-session/m,
+      );
+      assert.match(complaints.join('\n'), /^hsts wrong: HSTS of a year is missing on (\d+) of \1 answers/m);
+    });
+    await server.stop();
+  });
+
+  test('without a throttle', async () => {
+    const { proxy } = deployment;
+    const server = await deployment.serve({ PUBLIC_URL: proxy.url, THROTTLE: 'off' });
+    await withTarget(server.url, async () => {
+      const outcome = await run({ throttle: true });
+      assertComplaints(outcome, [
+        /^throttle wrong: 12 wrong passwords for one name, and none had to wait\. THROTTLE=on/,
+      ]);
+    });
+    await server.stop();
+  });
+
+  test('that has stopped', () =>
+    withTarget('http://127.0.0.1:1', async () => {
+      const outcome = await run();
+      assertComplaints(outcome, [/^reach wrong: .* the status 502\. Start Janua, and have the proxy pass requests on/]);
+    }));
+
+  test('or a password that is wrong: one try, and no other', async () => {
+    const before = deployment.proxy.count;
+    const { complaints } = await run({ account: { ...account, password: 'another' } });
+    assert.match(complaints[0] ?? '', /^login wrong: The password of ann@example\.com is refused/);
+    assert.ok(deployment.proxy.count - before < 50);
+  });
+});
+
+describe('a certificate', () => {
+  test('of an authority that is not known: nothing is sent', async () => {
+    const before = deployment.proxy.count;
+    assertComplaints(await run({ authorities: [] }), [
+      /^reach wrong: .* an authority that is not known\. .* --ca FILE/,
+    ]);
+    assert.equal(deployment.proxy.count, before);
+  });
+
+  test('for another host', async () => {
+    const { workplace } = deployment;
+    const certificate = await createCertificate(workplace.folder, 'other', 'DNS:auth.example.com');
+    await using proxy = await startTlsProxy(certificate);
+    const outcome = await run({ origin: proxy.url, authorities: [await readFile(certificate.certificate, 'utf8')] });
+    assertComplaints(outcome, [/^reach wrong: GET \/auth\/login has no answer: its certificate is for another host/]);
+  });
+
+  test('that should have been renewed', () => {
+    const day = 24 * 60 * 60 * 1000;
+    assert.equal(judgeValidity(0, 90 * day, 70 * day).state, 'ok');
+    assert.equal(judgeValidity(0, 90 * day, 77 * day).state, 'warning');
+    // Some are made for six days.
+    assert.equal(judgeValidity(0, 6 * day, 4 * day).state, 'ok');
+    assert.equal(judgeValidity(0, 6 * day, 5 * day).state, 'warning');
+  });
+});
+
+test('TLS 1.1 is found, where it is spoken', async () => {
+  const { certificate, proxy: other } = deployment;
+  await using proxy = await startTlsProxy(certificate, { minVersion: 'TLSv1', ciphers: 'DEFAULT@SECLEVEL=0' });
+  proxy.target = other.target;
+  const { complaints } = await run({ origin: proxy.url, account: undefined });
+  assert.match(complaints[0] ?? '', /^tls wrong: TLSv1\.1 is spoken too/);
+});
+
+test('plain HTTP is fine on this machine, and nowhere else', async () => {
+  assert.equal(judgePlainOrigin('http://127.0.0.1:5000').state, 'ok');
+  assert.equal(judgePlainOrigin('http://auth.example.com').state, 'wrong');
+  // Past the proxy: what is for HTTPS is of no use here.
+  const { complaints } = await run({ origin: deployment.server.url });
+  assert.match(complaints.join('\n'), /^public-url wrong: .* or name in --against the address that people type/m);
+  assert.match(complaints.join('\n'), /^hsts warning: HSTS is sent by plain HTTP/m);
+});
+
+function browserSays({ headers }: Passed): undefined {
+  if (headers.origin === deployment.proxy.url) headers['sec-fetch-site'] ??= 'same-origin';
+}
+
+async function withTarget(target: string, work: () => Promise<void>): Promise<void> {
+  const { proxy } = deployment;
+  const usual = proxy.target;
+  proxy.target = target;
+  try {
+    await work();
+  } finally {
+    proxy.target = usual;
+  }
+}
