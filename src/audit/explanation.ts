@@ -95,7 +95,7 @@ export const reasons: Readonly<Partial<Record<EventKind, Readonly<Record<string,
 
 const keys: Readonly<Record<KeyTrace['kind'], string>> = {
   account: 'the account, from anywhere',
-  name: 'the name, which is no user that there is',
+  name: 'the name, from anywhere',
   address: 'the address, whatever the name',
   pair: 'the account, from this address',
   browser: 'the account, in this browser',

@@ -21,7 +21,7 @@ const liftCommand = 'janua throttle lift';
 /** Shows every key that failures were counted of. */
 export async function listThrottle({ json = false }: { readonly json?: boolean }): Promise<void> {
   requireSharedCounts();
-  await administer('janua throttle list', async (_administration, { throttle, users }) => {
+  await administer('janua throttle list', async (_administration, { throttle, users, audit }) => {
     const describe = createDescription(users);
     const keys: DescribedKey[] = [];
     for await (const key of throttle.list()) {
@@ -31,7 +31,10 @@ export async function listThrottle({ json = false }: { readonly json?: boolean }
     }
     if (json) return '';
     if (keys.length === 0) return 'Nobody has failed.';
-    return formatTable([['KIND', 'WHOSE', 'FAILURES', 'LAST (UTC)', 'STATE'], ...keys.sort(byKindAndTime).map(toRow)]);
+    // A digest tells no name, unless it is that of a user in the list.
+    const names = new Map(keys.map(({ username = '' }) => [audit.digestName(username), username]));
+    const rows = keys.sort(byKindAndTime).map((key) => toRow(key, names));
+    return formatTable([['KIND', 'WHOSE', 'FAILURES', 'LAST (UTC)', 'STATE'], ...rows]);
   });
 }
 
@@ -104,9 +107,13 @@ function createDescription(users: Services['users']): (key: ListedKey) => Promis
   };
 }
 
-function toRow({ kind, username, userId, nameDigest, address, failures, ...key }: DescribedKey): string[] {
+function toRow(
+  { kind, username, userId, nameDigest, address, failures, ...key }: DescribedKey,
+  names: ReadonlyMap<string, string>,
+): string[] {
   const user = username ?? (userId && `id ${userId}`);
-  const whose = [user, nameDigest, address].filter((part) => part !== undefined).join(' from ');
+  const name = nameDigest && (names.get(nameDigest) ?? nameDigest);
+  const whose = [user, name, address].filter((part) => part !== undefined).join(' from ');
   return [kind, whose, String(failures), second(key.lastFailureAt), stateOf(key)];
 }
 

@@ -73,7 +73,7 @@ async function listed(throttle: Throttle): Promise<Record<string, number>> {
 }
 
 describe('the policies', () => {
-  test('an account waits after 5 to 10 failures, an address after 20 to 50, and nobody forever before a stop', () => {
+  test('an account waits after 5 to 10 failures, an address after 20 to 50, and nobody forever before a stop [S45 S51 V6.3.1]', () => {
     const firstWaits = (policy: Policy) =>
       Array.from({ length: 200 }, (_, failures) => failures).find((failures) => waitAfter(policy, failures) > 0);
     for (const kind of ['account', 'name', 'unknownName', 'browser'] as const)
@@ -122,7 +122,7 @@ describe('the throttle', () => {
     });
   }
 
-  test('known and unknown names, right and wrong passwords get the same answer while they have to wait', async () => {
+  test('known and unknown names, right and wrong passwords get the same answer while they have to wait [S47]', async () => {
     const t = createTest();
     await t.failPatiently(14, elsewhere);
     await t.failPatiently(14, elsewhere, nobodys);
@@ -139,7 +139,7 @@ describe('the throttle', () => {
     assert.equal(retryAfter(known), 160);
   });
 
-  test('a wait ends by itself, and asking in the meantime costs nothing and makes it no longer', async () => {
+  test('a wait ends by itself, and asking in the meantime costs nothing and makes it no longer [S51]', async () => {
     const t = createTest();
     for (let index = 0; index < 10; index += 1) await t.fail(elsewhere(index));
     for (let index = 0; index < 9; index += 1) {
@@ -151,7 +151,7 @@ describe('the throttle', () => {
     assert.equal((await t.succeed(elsewhere(20))).passed, true);
   });
 
-  test('a success ends what was counted against account, name and pair, and not what was against the address', async () => {
+  test('a success ends what was counted against account, name and pair, and not what was against the address [S45 S49]', async () => {
     const t = createTest();
     for (let index = 0; index < 7; index += 1) await t.fail();
     assert.deepEqual(await listed(t.throttle), { account: 7, name: 7, address: 7, pair: 7 });
@@ -159,7 +159,7 @@ describe('the throttle', () => {
     assert.deepEqual(await listed(t.throttle), { address: 7 });
   });
 
-  test('a new password lifts the stop of an account, from everywhere after the wait of its name', async () => {
+  test('a new password lifts the stop of an account, from everywhere after the wait of its name [S45 V6.1.1]', async () => {
     const t = createTest();
     await t.failPatiently(100, elsewhere);
     t.pass(900);
@@ -173,7 +173,7 @@ describe('the throttle', () => {
     );
   });
 
-  test('a browser that is known passes while account, name and address have to wait, and has its own stop', async () => {
+  test('a browser that is known passes while account, name and address have to wait, and has its own stop [S51 VM-40]', async () => {
     const t = createTest();
     await t.failPatiently(100, elsewhere);
     for (let index = 0; index < 30; index += 1) await t.fail(otherUser(index));
@@ -212,7 +212,7 @@ describe('the throttle', () => {
     );
   });
 
-  test('one address that tries a password on every account is slowed down', async () => {
+  test('one address that tries a password on every account is slowed down [S49]', async () => {
     const t = createTest();
     for (let index = 0; index < 20; index += 1) assert.equal((await t.fail(otherUser(index))).passed, true);
     assert.equal(retryAfter(await t.fail(otherUser(20))), 10);
@@ -251,7 +251,7 @@ describe('the throttle', () => {
     assert.equal(t.checks(), 200 * 5);
   });
 
-  test('all whose address is not known share one, and it is strict', async () => {
+  test('all whose address is not known share one, and it is strict [VM-30]', async () => {
     const t = createTest();
     const address = undefined;
     for (let index = 0; index < 5; index += 1)
@@ -269,7 +269,7 @@ describe('the throttle', () => {
     ['on one account from everywhere', elsewhere],
     ['on every account from one address', otherUser],
   ] as const) {
-    test(`a hundred tries at once ${how} cost at most twenty hashes`, async () => {
+    test(`a hundred tries at once ${how} cost at most twenty hashes [V2.4.1 VM-38]`, async () => {
       const t = createTest();
       const all = await Promise.all(Array.from({ length: 100 }, (_, index) => t.fail(changes(index))));
       assert.equal(all.filter(({ passed }) => passed).length, t.checks());

@@ -1,0 +1,242 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { cp, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { Evidence } from './evidence-reporter.ts';
+
+/**
+ * `npm run mutants`: breaks a copy of the code in one place after the other, and looks whether the test that should see it does.
+ * Writes `docs/security/mutants.md`, and fails where something went unseen.
+ */
+const root = fileURLToPath(new URL('..', import.meta.url));
+const page = join(root, 'docs/security/mutants.md');
+
+interface Mutant {
+  /** What is broken, in words. */
+  readonly breaks: string;
+  readonly file: string;
+  readonly text: string;
+  readonly by: string;
+  /** The test file that should see it, and the id of `security/*.tsv` that its failing test carries. */
+  readonly test: string;
+  readonly id: string;
+  /** Of the tests of that file, those whose titles match. */
+  readonly only?: string;
+}
+
+const throttle = { test: 'test/http/flow/throttle.test.ts', only: 'SQLite' };
+const flow = 'test/http/flow/sqlite-sql.test.ts';
+
+const mutants: readonly Mutant[] = [
+  {
+    breaks: 'an attempt passes although a key has to wait',
+    file: 'src/throttle/throttle.ts',
+    text: 'if (!counting.counted) {',
+    by: 'if (!counting.counted && Date.now() < 0) {',
+    ...throttle,
+    id: 'S46',
+  },
+  {
+    breaks: 'a name counts as it was typed, and not without its case',
+    file: 'src/identity/identity.ts',
+    text: 'nameDigest: audit.digestName(name)',
+    by: 'nameDigest: audit.digestName(username)',
+    ...throttle,
+    id: 'VM-31',
+  },
+  {
+    breaks: "a success clears the address's failures",
+    file: 'src/throttle/throttle.ts',
+    text: "(kind === 'address' || isStopped(policy, left.count))",
+    by: 'isStopped(policy, left.count)',
+    test: 'test/throttle/throttle.test.ts',
+    id: 'S49',
+  },
+  {
+    breaks: 'X-Forwarded-For is read from the left',
+    file: 'src/http/client-address.ts',
+    text: ".split(',').toReversed()",
+    by: ".split(',')",
+    test: 'test/http/client-address.test.ts',
+    id: 'VM-28',
+  },
+  {
+    breaks: 'the cookie decides although a token is sent',
+    file: 'src/identity/identity.ts',
+    text: 'if (accessToken !== undefined) session',
+    by: 'if (accessToken !== undefined && cookie === undefined) session',
+    test: flow,
+    id: 'S34',
+  },
+  {
+    breaks: 'a second Authorization header is not seen',
+    file: 'src/http/hooks/credentials.ts',
+    text: "countFields(raw.rawHeaders, 'authorization') > 1",
+    by: "countFields(raw.rawHeaders, 'authorization') > 2",
+    test: flow,
+    id: 'S33',
+  },
+  {
+    breaks: "a disabled user's sessions go on",
+    file: 'src/identity/identity.ts',
+    text: '!account.disabled && session',
+    by: 'session',
+    test: flow,
+    id: 'S76',
+  },
+  {
+    breaks: 'an idle session does not end',
+    file: 'src/sessions/sessions.ts',
+    text: 'Math.min(createdAt + lifetime, lastSeenAt + idleTimeout)',
+    by: 'createdAt + lifetime',
+    test: 'test/sessions/sessions.test.ts',
+    id: 'S70',
+  },
+  {
+    breaks: 'sibling hosts count as ours',
+    file: 'src/http/hooks/cross-site.ts',
+    text: "if (site === 'same-site' || site === 'cross-site') return false;",
+    by: "if (site === 'cross-site') return false;\n  if (site === 'same-site') return true;",
+    test: 'test/http/hooks/cross-site.test.ts',
+    id: 'S81',
+  },
+  {
+    breaks: 'an origin is ours that begins like ours',
+    file: 'src/http/hooks/cross-site.ts',
+    text: 'publicOrigins.has(headers.origin)',
+    by: '[...publicOrigins].some((ours) => String(headers.origin).startsWith(ours))',
+    test: 'test/http/hooks/cross-site.test.ts',
+    id: 'S83',
+  },
+  {
+    breaks: 'cookies carry no SameSite',
+    file: 'src/http/cookies.ts',
+    text: "'Path=/; HttpOnly; SameSite=Lax'",
+    by: "'Path=/; HttpOnly'",
+    test: flow,
+    id: 'S63',
+  },
+  {
+    breaks: 'a refused login is answered as soon as it is known',
+    file: 'src/identity/identity.ts',
+    text: 'const earliest = start + Math.max(failureFloor, passwords.failureFloor());',
+    by: 'const earliest = start;',
+    test: 'test/identity/identity.test.ts',
+    id: 'S42',
+  },
+  {
+    breaks: 'who am I gives whatever the handler returns',
+    file: 'src/http/routes/me.ts',
+    text: 'username: user.username, first_name',
+    by: 'username: user.id, first_name',
+    test: flow,
+    id: 'S37',
+  },
+  {
+    breaks: 'a path that another host hides in is followed',
+    file: 'src/http/next.ts',
+    text: '[/\\\\]|%(?:25)*',
+    by: '%(?:25)*',
+    test: 'test/http/next.test.ts',
+    id: 'S97',
+  },
+  {
+    breaks: 'the audit keeps the name that was typed',
+    file: 'src/audit/audit.ts',
+    text: "createHmac('sha256', nameKey).update(name).digest('base64url').slice(0, 22)",
+    by: 'name',
+    test: 'test/http/flow/audit.test.ts',
+    only: 'SQLite',
+    id: 'S109',
+  },
+  {
+    breaks: 'a login that cannot be recorded lets in all the same',
+    file: 'src/identity/identity.ts',
+    text: '// Nobody comes in unrecorded.\n        await sessions.end([session]);\n        throw error;',
+    by: 'void error;',
+    test: 'test/http/flow/audit.test.ts',
+    id: 'S108',
+  },
+  {
+    breaks: 'a template shows the message as it is',
+    file: 'src/http/views/login.eta',
+    text: '<%= it.message.text %>',
+    by: '<%~ it.message.text %>',
+    test: 'test/http/views.test.ts',
+    id: 'V1.1.2',
+  },
+];
+
+/** What a run needs, beside the packages. */
+const parts = [
+  'src',
+  'test',
+  'scripts',
+  'examples',
+  'bench',
+  'security',
+  'docs',
+  'bin',
+  'package.json',
+  'package-lock.json',
+  'README.md',
+  'tsconfig.json',
+];
+
+async function copyTree(): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'janua-mutants-'));
+  for (const part of parts) await cp(join(root, part), join(folder, part), { recursive: true });
+  await symlink(join(root, 'node_modules'), join(folder, 'node_modules'));
+  return folder;
+}
+
+/** Runs the tests of a mutant and gives the title of the one that saw it. */
+async function findCatcher(folder: string, { test, id, only }: Mutant): Promise<string | undefined> {
+  const evidence = join(folder, 'evidence.json');
+  const args = [
+    '--test',
+    '--test-timeout=60000',
+    ...(only === undefined ? [] : [`--test-name-pattern=${only}`]),
+    '--test-reporter=./scripts/evidence-reporter.ts',
+    `--test-reporter-destination=${evidence}`,
+    test,
+  ];
+  await once(spawn(process.execPath, args, { cwd: folder, stdio: 'ignore' }), 'exit');
+  const found: Evidence[] = JSON.parse(await readFile(evidence, 'utf8'));
+  return found.find((item) => item.id === id && item.outcome === 'failed')?.title;
+}
+
+const folder = await copyTree();
+const rows: string[] = [];
+try {
+  for (const mutant of mutants) {
+    const path = join(folder, mutant.file);
+    const original = await readFile(path, 'utf8');
+    if (original.split(mutant.text).length !== 2) throw new Error(`${mutant.file} has not once: ${mutant.text}`);
+    await writeFile(
+      path,
+      original.replace(mutant.text, () => mutant.by),
+    );
+    const catcher = await findCatcher(folder, mutant);
+    await writeFile(path, original);
+    process.stdout.write(`${catcher === undefined ? '✖' : '✔'} ${mutant.breaks}\n`);
+    if (catcher === undefined) process.exitCode = 1;
+    else
+      rows.push(
+        `| ${mutant.breaks} | [${mutant.file}](../../${mutant.file}) | ${mutant.id} | [${mutant.test.replace('test/', '')}](../../${mutant.test}): ${catcher} |`,
+      );
+  }
+} finally {
+  await rm(folder, { recursive: true, force: true });
+}
+
+const head = `# Mutants
+
+The code, broken in one place, and the test that sees it. Made by \`npm run mutants\`, which breaks a copy of the code in each of these places, runs the
+test, and fails where one goes unseen.
+
+| what is broken | where | id | seen by |
+| --- | --- | --- | --- |`;
+if (process.exitCode === undefined) await writeFile(page, `${[head, ...rows].join('\n')}\n`);
