@@ -85,7 +85,7 @@ for (const choice of choices) {
       );
       assert.deepEqual(
         cells.map(([, whose]) => whose).filter((whose) => !/^[\w-]{22}(?: from 127\.0\.0\.1)?$/.test(whose ?? '')),
-        ['ann@example.com', '127.0.0.1'],
+        ['ann@example.com', '127.0.0.1', 'ann@example.com', 'ann@example.com from 127.0.0.1'],
       );
 
       assert.equal(await place.throttle('lift', 'ANN@example.com'), 'The failures of 3 keys are forgotten.\n');

@@ -118,6 +118,19 @@ test('a failure is not answered before its floor [S42 V6.3.8]', async () => {
   assert.ok(performance.now() - start >= 300);
 });
 
+test('whoever is told to wait is told no earlier than a tenth of that floor [S42 V6.3.8]', async () => {
+  await using janua = await startJanua({ settings: { THROTTLE: 'memory' }, overrides: { failureFloor: 200 } });
+  const { identity } = janua.services;
+  for (const username of [ann.username, 'nobody@example.com']) {
+    const logIn = () => identity.logIn({ ...attempt(username, 'wrong'), network: `of ${username}` }, caller);
+    await Promise.allSettled(Array.from({ length: 8 }, logIn));
+    const start = performance.now();
+    await assert.rejects(logIn(), (error) => error instanceof Refusal && error.code === 'too-many-attempts');
+    const elapsed = performance.now() - start;
+    assert.ok(elapsed >= 20);
+  }
+});
+
 test('a weak stored hash is replaced at login, and two logins at once both succeed [S101 V11.4.2 V15.4.2]', async () => {
   await using janua = await startJanua();
   const { users, registry, identity } = janua.services;

@@ -26,9 +26,9 @@ export interface TemporaryFolder {
   remove(): void;
 }
 
-/** A folder where the operating system keeps what is temporary, removed with this process at the latest. */
-export function createTemporaryFolder(name: string): TemporaryFolder {
-  const path = mkdtempSync(join(tmpdir(), `janua-${name}-`));
+/** A folder where the operating system keeps what is temporary, or in another one; removed with this process at the latest. */
+export function createTemporaryFolder(name: string, parent = tmpdir()): TemporaryFolder {
+  const path = mkdtempSync(join(parent, `janua-${name}-`));
   const removeFolder = () => rmSync(path, { recursive: true, force: true, maxRetries: 3 });
   const forget = atProcessEnd(removeFolder);
   return {

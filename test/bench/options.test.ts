@@ -1,0 +1,28 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { readOptions } from '../../bench/options.ts';
+
+test('one table at a time, the main one unless another is asked for', () => {
+  assert.equal(readOptions([]).table, 'main');
+  assert.equal(readOptions(['--timing', '--quick']).table, 'timing');
+  assert.equal(readOptions(['--soak', '12']).table, 'soak');
+  assert.equal(readOptions(['--soak', '12']).soakMinutes, 12);
+  assert.throws(() => readOptions(['--load', '--timing']), TypeError);
+});
+
+test('numbers are bounded', () => {
+  assert.equal(readOptions([]).effort.rounds, 5);
+  assert.equal(readOptions(['--timing']).effort.rounds, 2);
+  assert.equal(readOptions(['--rounds', '7']).effort.rounds, 7);
+  for (const args of [
+    ['--rounds', '0'],
+    ['--rounds', '51'],
+    ['--rounds', '1.5'],
+    ['--rounds', 'x'],
+    ['--soak', '3'],
+    ['--soak', '601'],
+    ['--soak='],
+  ]) {
+    assert.throws(() => readOptions(args), TypeError);
+  }
+});

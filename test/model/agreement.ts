@@ -1,0 +1,192 @@
+import assert from 'node:assert/strict';
+import { isDeepStrictEqual } from 'node:util';
+import { passwordFingerprint } from '../../src/identity/password-fingerprint.ts';
+import { meFaces } from '../http/faces.ts';
+import { type Route, readAnswer, tell } from './answer.ts';
+import {
+  askWho,
+  idleEndOf,
+  isAlive,
+  lifetimeEndOf,
+  type Model,
+  type ModelClient,
+  type Outcome,
+  type Presented,
+} from './model.ts';
+import { type Done, type LookFace, type Operation, request } from './operations.ts';
+import { type ModelServer, nobody, usernames } from './server.ts';
+
+/** Every route that depends on who is asking, in each format. */
+export const lookFaces: readonly LookFace[] = [
+  ...meFaces.map(
+    (face): LookFace => ({ ...face, route: { is: 'me', format: face.format, next: String(face.request.url) } }),
+  ),
+  page('/auth/home', { is: 'home', format: 'json' }, { 'x-expected-format': 'application/json' }),
+  page('/auth/home', { is: 'home', format: 'html' }),
+  page('/auth/login', { is: 'login page', format: 'html' }),
+];
+
+function page(url: string, route: Route, headers = {}): LookFace {
+  return {
+    name: `GET ${url} as ${route.format}`,
+    format: route.format,
+    request: { method: 'GET', url, headers },
+    route,
+  };
+}
+
+/**
+ * Does one thing, or two at once, and lets the model do the same.
+ * @throws {AssertionError} unless what is seen of the answers and what there is afterwards is what the model comes to, with two at once
+ *   in some order of their steps
+ */
+export async function carryOutBoth(
+  model: Model,
+  server: ModelServer,
+  operations: readonly Operation[],
+): Promise<readonly Outcome[]> {
+  const done = await Promise.all(operations.map((operation) => operation.send(server)));
+  const seen = { done: done.map(({ given: _, ...rest }) => rest), state: await stateOfServer(server) };
+  let first: object | undefined;
+  for (const order of ordersOf(operations.length)) {
+    const candidate = structuredClone(model);
+    const outcomes = play(candidate, operations, done, order);
+    const expected = {
+      done: outcomes.map((outcome, index) => operations[index]?.expect(outcome)),
+      state: stateOfModel(candidate),
+    };
+    if (isDeepStrictEqual(seen, expected)) {
+      for (const [index, operation] of operations.entries())
+        operation.keep(candidate, outcomes[index] as Outcome, done[index] as Done);
+      Object.assign(model, candidate);
+      return outcomes;
+    }
+    first ??= expected;
+  }
+  const names = operations.map(({ name }) => name).join(' and at once ');
+  // What was seen is shown beside what one after the other would lead to.
+  const message = `${names}: not what the model says${operations.length > 1 ? ', in no order' : ''}`;
+  throw new assert.AssertionError({ message, actual: seen, expected: first, operator: 'deepStrictEqual' });
+}
+
+/** Each number is whose next step it is; whoever is not mentioned often enough goes on at the end. */
+function* ordersOf(operations: number): Generator<readonly number[]> {
+  yield [];
+  if (operations === 1) return;
+  const steps = 6;
+  yield Array(steps).fill(1);
+  yield* mixes(steps, steps);
+}
+
+function* mixes(first: number, second: number): Generator<readonly number[]> {
+  if (first === 0 || second === 0) return yield [...Array(first).fill(0), ...Array(second).fill(1)];
+  for (const rest of mixes(first - 1, second)) yield [0, ...rest];
+  for (const rest of mixes(first, second - 1)) yield [1, ...rest];
+}
+
+function play(
+  model: Model,
+  operations: readonly Operation[],
+  done: readonly Done[],
+  order: readonly number[],
+): Outcome[] {
+  const actions = operations.map((operation, index) => operation.act(model, done[index]?.given ?? {}));
+  const outcomes: Outcome[] = [];
+  function goOn(index: number): boolean {
+    if (outcomes[index] !== undefined) return false;
+    const step = actions[index]?.next();
+    if (step?.done) outcomes[index] = step.value;
+    return true;
+  }
+  for (const index of order) goOn(index);
+  for (const index of actions.keys()) while (goOn(index));
+  return outcomes;
+}
+
+/** Sessions by their cookie's public half, and what is counted against whom. */
+async function stateOfServer({ services }: ModelServer): Promise<object> {
+  const sessions: object[] = [];
+  const fingerprints = new Set<string>();
+  for (const username of usernames) {
+    const account = await services.users.findByUsername(username);
+    if (account === undefined) continue;
+    fingerprints.add(passwordFingerprint(account));
+    for (const session of await services.sessions.listOf(account.user.id))
+      sessions.push({ ...session, userId: account.user.id });
+  }
+  const names = new Map(usernames.map((username) => [services.audit.digestName(username), username]));
+  const failures: object[] = [];
+  for await (const {
+    nameDigest,
+    passwordFingerprint: of,
+    waitsUntil: _,
+    stopped: __,
+    ...key
+  } of services.throttle.list()) {
+    // What was counted against a password that is another by now counts no longer.
+    if (of !== undefined && !fingerprints.has(of)) continue;
+    failures.push({ ...key, ...(nameDigest !== undefined && { username: names.get(nameDigest) ?? nobody }) });
+  }
+  return { sessions: sorted(sessions), failures: sorted(failures) };
+}
+
+function stateOfModel(model: Model): object {
+  const owners = new Map(model.users.map((user) => [user.id, user]));
+  const sessions = model.sessions
+    .filter((session) => isAlive(model, session) && owners.has(session.userId))
+    .map((session) => ({
+      id: session.cookie.split('.', 1)[0],
+      startedAt: new Date(session.startedAt),
+      lastSeenAt: new Date(session.lastSeenAt),
+      expiresAt: new Date(Math.min(idleEndOf(session), lifetimeEndOf(session))),
+      userId: session.userId,
+    }));
+  const failures = [...model.failures.values()]
+    .filter(
+      ({ userId, passwordVersion }) => userId === undefined || owners.get(userId)?.passwordVersion === passwordVersion,
+    )
+    .map(({ passwordVersion: _, count, lastAt, ...key }) => ({
+      ...key,
+      failures: count,
+      lastFailureAt: new Date(lastAt),
+    }));
+  return { sessions: sorted(sessions), failures: sorted(failures) };
+}
+
+function sorted(items: readonly object[]): readonly object[] {
+  const ordered = items.map((item) => Object.fromEntries(Object.entries(item).toSorted()));
+  return ordered.toSorted((one, other) => (JSON.stringify(one) < JSON.stringify(other) ? -1 : 1));
+}
+
+/**
+ * Lets every client try all that it keeps: every route must see in it whom the model sees.
+ * @param faces a part of all faces, where the next step tries others
+ */
+export async function requireAgreement(model: Model, server: ModelServer, faces: readonly LookFace[]): Promise<void> {
+  const records = await server.countSessions();
+  if (records !== undefined) {
+    const alive = model.sessions.filter((session) => isAlive(model, session)).length;
+    assert.ok(records >= alive && records <= model.sessions.length, `${records} records of ${alive} sessions`);
+  }
+  for (const [number, client] of model.clients.entries()) {
+    for (const presented of presentable(model, client)) {
+      for (const face of faces) {
+        const answer = readAnswer(await request(server, face.request, { number, client, presented }));
+        const expected = tell(face.route, askWho(model, presented), presented);
+        assert.deepEqual(answer, expected, `${face.name}, by client ${number} with ${JSON.stringify(presented)}`);
+      }
+    }
+  }
+}
+
+/** What a client can send: its cookie, its token, and both where they are not of one session. Nothing, where it has nothing. */
+function presentable({ given }: Model, { cookie, accessToken }: ModelClient): readonly Presented[] {
+  const none = { cookie: undefined, accessToken: undefined };
+  if (cookie === undefined && accessToken === undefined) return [none];
+  const areOfOne = given.some((each) => each.cookie === cookie && each.accessToken === accessToken);
+  return [
+    ...(cookie === undefined ? [] : [{ ...none, cookie }]),
+    ...(accessToken === undefined ? [] : [{ ...none, accessToken }]),
+    ...(cookie === undefined || accessToken === undefined || areOfOne ? [] : [{ cookie, accessToken }]),
+  ];
+}

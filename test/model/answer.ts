@@ -1,0 +1,120 @@
+import type { LightMyRequestResponse } from 'fastify';
+import type { Format } from '../../src/http/types.ts';
+import { type Credentials, lifetimeSeconds, type Outcome, type Presented } from './model.ts';
+
+/** What an answer says, in short. */
+export interface Answer {
+  readonly status: number;
+  /** Where a page leads, or what it is and whom it names; the text or the person in JSON. */
+  readonly says: string;
+  readonly sessionCookie: 'set' | 'cleared' | 'kept';
+  readonly challenge?: string;
+  readonly retryAfterSeconds?: number;
+}
+
+const sessionCookieOf = ({ cookies }: LightMyRequestResponse) => cookies.find(({ name }) => name === 'session')?.value;
+
+export function readAnswer(response: LightMyRequestResponse): Answer {
+  const { statusCode: status, headers } = response;
+  const cookie = sessionCookieOf(response);
+  const isJson = String(headers['content-type']).startsWith('application/json');
+  const says = isJson ? saidInJson(response.json()) : (headers.location ?? saidOnPage(response.body));
+  return {
+    status,
+    says,
+    sessionCookie: cookie === undefined ? 'kept' : cookie === '' ? 'cleared' : 'set',
+    ...(headers['www-authenticate'] && { challenge: String(headers['www-authenticate']) }),
+    ...(headers['retry-after'] && { retryAfterSeconds: Number(headers['retry-after']) }),
+  };
+}
+
+/** What a login gives, which an answer has to name in a place of its own. */
+export function readCredentials(response: LightMyRequestResponse): Credentials | undefined {
+  const cookie = sessionCookieOf(response);
+  if (!cookie) return undefined;
+  return { cookie, accessToken: response.headers.location === undefined ? response.json().access_token : undefined };
+}
+
+function saidInJson(body: Record<string, unknown>): string {
+  if (body.access_token !== undefined)
+    return `${body.token_type} for ${body.expires_in} seconds, ${body.detail ?? 'new'}`;
+  return body.first_name === undefined ? String(body.detail) : JSON.stringify(body);
+}
+
+function saidOnPage(body: string): string {
+  const [, title] = /<title>([^<]*)<\/title>/.exec(body) ?? [];
+  const [, alert] = /role="alert"[^>]*>([^<]*)</.exec(body) ?? [];
+  const [, name] = /<dd>([^<]*)<\/dd>/.exec(body) ?? /<h1>Welcome, ([^<]*)<\/h1>/.exec(body) ?? [];
+  return [title, alert ?? name].filter((text) => text !== undefined).join(': ');
+}
+
+/** A route, as far as its answers differ from those of others. */
+export interface Route {
+  readonly is: 'login' | 'logout' | 'me' | 'home' | 'login page';
+  readonly format: Format;
+  /** Where somebody signed out is to come back to. */
+  readonly next?: string;
+}
+
+/** How an outcome is told, in each format: nothing else of an action may depend on it. */
+export function tell({ is, format, next }: Route, outcome: Outcome, { cookie, accessToken }: Presented): Answer {
+  const html = format === 'html';
+  // Where a token decided, nobody has judged the cookie.
+  const ended = cookie !== undefined && accessToken === undefined ? 'cleared' : 'kept';
+  const answer = (
+    status: number,
+    says: string,
+    sessionCookie: Answer['sessionCookie'] = 'kept',
+    more = {},
+  ): Answer => ({
+    status,
+    says,
+    sessionCookie,
+    ...more,
+  });
+  const refuse = (location: string, detail: string) =>
+    html
+      ? answer(303, location, ended)
+      : answer(401, detail, 'kept', {
+          challenge: `Bearer realm="janua"${accessToken === undefined ? '' : ', error="invalid_token"'}`,
+        });
+
+  switch (outcome.is) {
+    case 'logged-in':
+      if (html) return answer(303, '/auth/home', 'set');
+      return answer(
+        200,
+        `bearer for ${lifetimeSeconds} seconds, ${outcome.again ? 'Already logged in' : 'new'}`,
+        'set',
+      );
+    case 'refused':
+      if (html) return answer(303, '/auth/login?state=3');
+      return answer(400, 'Incorrect username or password');
+    case 'throttled':
+      return answer(
+        429,
+        html ? 'Janua Login: Too many attempts. Please wait before trying again.' : 'Too many attempts',
+        'kept',
+        { retryAfterSeconds: outcome.retryAfterSeconds },
+      );
+    case 'signed-in': {
+      const { username, firstName } = outcome.user;
+      if (is === 'login page') return answer(303, '/auth/home');
+      if (is === 'home') return answer(200, `Janua Home: ${firstName}`);
+      if (html) return answer(200, `Janua My Info: ${username}`);
+      return answer(200, JSON.stringify({ username, first_name: firstName, last_name: 'Example' }));
+    }
+    case 'signed-out':
+      if (is === 'login page') return answer(200, 'Janua Login', ended);
+      return refuse(
+        `/auth/login?state=2${next === undefined ? '' : `&next=${encodeURIComponent(next)}`}`,
+        accessToken === undefined ? 'Not authenticated' : 'Invalid authentication credentials',
+      );
+    case 'logged-out':
+      return html ? answer(303, '/auth/login?state=0', 'cleared') : answer(200, 'Logged out', 'cleared');
+    case 'no-session':
+      return refuse('/auth/login?state=1', 'This session has not been logged in before');
+    case 'done':
+      throw new TypeError('no answer says this');
+  }
+}

@@ -1,0 +1,274 @@
+import fc from 'fast-check';
+import { loginFaces, logoutFaces } from '../http/faces.ts';
+import { carryOutBoth, lookFaces } from './agreement.ts';
+import { idleEndOf, lifetimeEndOf, type Model, type ModelClient } from './model.ts';
+import {
+  type Change,
+  changes,
+  changing,
+  loggingIn,
+  loggingOut,
+  looking,
+  type Operation,
+  type Sender,
+} from './operations.ts';
+import { type ModelServer, nobody, passwords, usernames } from './server.ts';
+
+export const clientCount = 3;
+
+/** A step of a sequence. */
+export type ModelCommand = fc.AsyncCommand<Model, ModelServer>;
+
+/** A credential that a request presents. */
+type Chosen =
+  | 'none'
+  | 'own'
+  | 'made-up'
+  | { readonly copied: number; readonly as: 'it is' | 'shortened' | 'changed' | 'the other' };
+
+interface ChosenRequest {
+  readonly client: number;
+  readonly cookie: Chosen;
+  readonly token: Chosen;
+  readonly face: number;
+}
+
+interface ChosenLogin extends ChosenRequest {
+  readonly username: string;
+  readonly password: 'right' | 'another' | 'wrong';
+}
+
+/** What may be done at the same time as something else; the rest is known when its turn comes. */
+type ChosenOperation =
+  | { readonly does: 'log in'; readonly how: ChosenLogin }
+  | { readonly does: 'log out' | 'look'; readonly how: ChosenRequest }
+  | { readonly does: Change; readonly how: { readonly username: string; readonly password: string } };
+
+type ChosenTime =
+  | { readonly seconds: number }
+  /** A little before, at, or after the moment at which a session would be over. */
+  | { readonly untilEnd: 'idle' | 'lifetime'; readonly session: number; readonly seconds: number };
+
+// What there is to choose from
+
+const index = fc.nat({ max: 1000 });
+const client = fc.nat({ max: clientCount - 1 });
+const person = fc.constantFrom(...usernames);
+
+const copied = fc.record({
+  copied: index,
+  as: fc.oneof(
+    { weight: 6, arbitrary: fc.constant('it is' as const) },
+    { weight: 1, arbitrary: fc.constantFrom('shortened', 'changed', 'the other') },
+  ),
+});
+
+const chosen = (own: number): fc.Arbitrary<Chosen> =>
+  fc.oneof(
+    { weight: 6, arbitrary: fc.constant('none' as const) },
+    { weight: own, arbitrary: fc.constant('own' as const) },
+    { weight: 3, arbitrary: copied },
+    { weight: 1, arbitrary: fc.constant('made-up' as const) },
+  );
+
+const requestBy = (client: fc.Arbitrary<number>): fc.Arbitrary<ChosenRequest> =>
+  fc.record({ client, cookie: chosen(10), token: chosen(5), face: index });
+
+const loginBy = (client: fc.Arbitrary<number>, username: fc.Arbitrary<string>): fc.Arbitrary<ChosenLogin> => {
+  const password = fc.oneof(
+    { weight: 7, arbitrary: fc.constant('right' as const) },
+    { weight: 3, arbitrary: fc.constantFrom('another', 'wrong') },
+  );
+  return fc
+    .tuple(requestBy(client), fc.record({ username, password }))
+    .map(([request, fields]) => ({ ...request, ...fields }));
+};
+
+/** More often what lets users in, so that most of them may come in. */
+const change = fc.constantFrom(...changes, 'enable' as const, 'add' as const);
+
+function operationBy(client: fc.Arbitrary<number>, username: fc.Arbitrary<string>): fc.Arbitrary<ChosenOperation> {
+  const maybeNobody = fc.oneof({ weight: 8, arbitrary: username }, { weight: 1, arbitrary: fc.constant(nobody) });
+  const administered = fc.record({ does: change, username, password: fc.constantFrom(...passwords) });
+  return fc.oneof(
+    { weight: 7, arbitrary: loginBy(client, maybeNobody).map((how) => ({ does: 'log in', how }) as const) },
+    { weight: 3, arbitrary: requestBy(client).map((how) => ({ does: 'log out', how }) as const) },
+    { weight: 2, arbitrary: requestBy(client).map((how) => ({ does: 'look', how }) as const) },
+    { weight: 3, arbitrary: administered.map(({ does, ...how }) => ({ does, how })) },
+  );
+}
+
+const operation = operationBy(client, person);
+
+/** Two, which become one where that shows it too; more often than not they concern the same client and the same user. */
+const operationsAtOnce = fc.oneof(
+  { weight: 1, arbitrary: fc.array(operation, { minLength: 1, maxLength: 2, size: 'max' }) },
+  {
+    weight: 2,
+    arbitrary: fc
+      .tuple(client, person)
+      .chain(([client, person]) =>
+        fc.array(operationBy(fc.constant(client), fc.constant(person)), { minLength: 1, maxLength: 2, size: 'max' }),
+      ),
+  },
+);
+
+const time: fc.Arbitrary<ChosenTime> = fc.oneof(
+  fc.record({ seconds: fc.constantFrom(1, 10, 59, 60, 179, 180, 900, 1800, 3600) }),
+  fc.record({
+    untilEnd: fc.constantFrom('idle', 'lifetime'),
+    session: index,
+    seconds: fc.constantFrom(-1, 0, 1),
+  }),
+);
+
+// What becomes of it
+
+const shown = (value: unknown) => JSON.stringify(value)?.replaceAll('"', '') ?? '';
+
+const createCommand = (name: string, run: (model: Model, server: ModelServer) => Promise<unknown>): ModelCommand => ({
+  check: () => true,
+  async run(model, server) {
+    await run(model, server);
+  },
+  // Each on a line of its own: they are joined by commas.
+  toString: () => `\n  ${name}`,
+});
+
+/** One after the other, or two at once. */
+const operate = (operations: readonly ChosenOperation[]) =>
+  createCommand(operations.map(describe).join(' AT ONCE WITH '), (model, server) =>
+    carryOutBoth(
+      model,
+      server,
+      operations.map((operation) => toOperation(model, operation)),
+    ),
+  );
+
+function describe({ does, how }: ChosenOperation): string {
+  if (does === 'log in') return `log in by ${pick(loginFaces, how.face).name} ${shown({ ...how, face: undefined })}`;
+  if (does === 'log out') return `log out by ${pick(logoutFaces, how.face).name} ${shown({ ...how, face: undefined })}`;
+  if (does === 'look') return `${pick(lookFaces, how.face).name} ${shown({ ...how, face: undefined })}`;
+  return `${does} ${shown(how)}`;
+}
+
+function toOperation(model: Model, { does, how }: ChosenOperation): Operation {
+  switch (does) {
+    case 'log in': {
+      const { username } = how;
+      const right = model.users.find((user) => user.username === username)?.password ?? passwords[0];
+      const another = passwords.find((password) => password !== right) ?? right;
+      const password = { right, another, wrong: 'a wrong horse battery' }[how.password];
+      return loggingIn(pick(loginFaces, how.face), senderOf(model, how), { username, password });
+    }
+    case 'log out':
+      return loggingOut(pick(logoutFaces, how.face), senderOf(model, how));
+    case 'look':
+      return looking(pick(lookFaces, how.face), senderOf(model, how));
+    default:
+      return changing(does, how.username, how.password);
+  }
+}
+
+function senderOf(model: Model, { client, cookie, token }: ChosenRequest): Sender {
+  const kept = pick(model.clients, client);
+  return {
+    number: client,
+    client: kept,
+    presented: {
+      cookie: credentialOf(model, kept, 'cookie', cookie),
+      accessToken: credentialOf(model, kept, 'accessToken', token),
+    },
+  };
+}
+
+function credentialOf(
+  { given }: Model,
+  kept: ModelClient,
+  kind: 'cookie' | 'accessToken',
+  how: Chosen,
+): string | undefined {
+  const madeUp = `${kind === 'cookie' ? '' : 'janua_'}${'M'.repeat(22)}.${'M'.repeat(43)}`;
+  if (how === 'none') return undefined;
+  if (how === 'own') return kept[kind];
+  if (how === 'made-up' || given.length === 0) return madeUp;
+  const { cookie, accessToken = madeUp } = pick(given, how.copied);
+  const [credential, other] = kind === 'cookie' ? [cookie, accessToken] : [accessToken, cookie];
+  switch (how.as) {
+    case 'it is':
+      return credential;
+    case 'shortened':
+      return credential.slice(0, -1);
+    case 'changed':
+      return `${credential.slice(0, -1)}${credential.endsWith('A') ? 'B' : 'A'}`;
+    case 'the other':
+      return other;
+  }
+}
+
+function pick<T>(items: readonly T[], number: number): T {
+  const item = items[number % items.length];
+  if (item === undefined) throw new TypeError('there is nothing to pick from');
+  return item;
+}
+
+function passSeconds(model: Model, server: ModelServer, seconds: number): void {
+  if (seconds <= 0) return;
+  server.pass(seconds);
+  model.now = server.now();
+}
+
+const passTime = (how: ChosenTime) =>
+  createCommand(`time passes ${shown(how)}`, async (model, server) => {
+    if (!('untilEnd' in how)) return passSeconds(model, server, how.seconds);
+    if (model.sessions.length === 0) return;
+    const session = pick(model.sessions, how.session);
+    const end = how.untilEnd === 'idle' ? idleEndOf(session) : lifetimeEndOf(session);
+    passSeconds(model, server, (end - model.now) / 1000 + how.seconds);
+  });
+
+/** One client goes on for hours, while the others are away for longer than they may be. */
+const goOn = (how: ChosenRequest, hours: number) =>
+  createCommand(`only this one goes on for ${hours} h ${shown(how)}`, async (model, server) => {
+    for (let time = 0; time < hours * 3; time++) {
+      passSeconds(model, server, 20 * 60);
+      await carryOutBoth(model, server, [toOperation(model, { does: 'look', how })]);
+    }
+  });
+
+/** Guesses by every face in turn until it is too much; then nothing helps, by no face, but to wait. */
+const guess = (how: ChosenLogin) =>
+  createCommand(
+    `guess until it is too much, then wait ${shown({ ...how, face: undefined, password: undefined })}`,
+    async (model, server) => {
+      const tryOut = async (face: number, password: ChosenLogin['password']) => {
+        const operation = toOperation(model, { does: 'log in', how: { ...how, face, password } });
+        const [outcome] = await carryOutBoth(model, server, [operation]);
+        return outcome?.is === 'throttled' ? outcome.retryAfterSeconds : 0;
+      };
+      let wait = 0;
+      for (let face = how.face; wait === 0; face++) wait = await tryOut(face, 'wrong');
+      for (const face of loginFaces.keys()) await tryOut(face, face % 2 === 0 ? 'right' : 'wrong');
+      passSeconds(model, server, wait - 1);
+      await tryOut(how.face, 'right');
+      passSeconds(model, server, 1);
+      await tryOut(how.face + 1, 'right');
+    },
+  );
+
+const restart = createCommand('restart', (_model, server) => server.restart());
+const clean = createCommand('remove what has expired', (_model, server) => server.services.clean());
+
+/** Every kind of step, each as often as its weight says. */
+const kinds: readonly (readonly [weight: number, fc.Arbitrary<ModelCommand>])[] = [
+  [60, operation.map((one) => operate([one]))],
+  [16, operationsAtOnce.map(operate)],
+  [10, time.map(passTime)],
+  [4, fc.tuple(requestBy(client), fc.constantFrom(1, 3)).map(([how, hours]) => goOn(how, hours))],
+  [1, loginBy(client, person).map(guess)],
+  [1, fc.constant(restart)],
+  [1, fc.constant(clean)],
+];
+
+export const commandArbitraries = (): fc.Arbitrary<ModelCommand>[] =>
+  kinds.flatMap(([weight, arbitrary]) => Array<fc.Arbitrary<ModelCommand>>(weight).fill(arbitrary));

@@ -1,0 +1,151 @@
+import { existsSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
+import { hash } from '@node-rs/argon2';
+import type { InjectOptions, LightMyRequestResponse } from 'fastify';
+import { type Composition, compose, type Services } from '../../src/compose.ts';
+import { loadSettings } from '../../src/config/load.ts';
+import type { Settings } from '../../src/config/settings.ts';
+import type { App } from '../../src/http/types.ts';
+import { today } from '../../src/identity/password-schemes/argon2.ts';
+import { openTestDatabase } from '../database/open.ts';
+import { createTemporaryFolder } from '../servers/process-end.ts';
+import { type OpenStores, openStores, type StoreChoice } from '../stores.ts';
+import { idleTimeoutSeconds, lifetimeSeconds, type ModelUser } from './model.ts';
+
+export const passwords = ['correct horse battery', 'another horse battery'] as const;
+
+/** Some passwords are stored as they were long ago. */
+const people = [
+  { username: 'ann@example.com', firstName: 'Ann', weak: false },
+  { username: 'bob@example.com', firstName: 'Bob', weak: true },
+  { username: 'cat@example.com', firstName: 'Cat', weak: true },
+] as const;
+
+export const usernames = people.map(({ username }) => username);
+
+/** A name that nobody has. */
+export const nobody = 'nobody@example.com';
+
+/** What a new user of that name is made of. */
+export function newUser(username: string): Omit<ModelUser, 'id' | 'weak'> {
+  const firstName = people.find((person) => person.username === username)?.firstName ?? 'Nobody';
+  return { username, firstName, password: passwords[0], passwordVersion: 0, disabled: false };
+}
+
+/** A server with a clock of its own, which goes on by hand and never back, and which can be started anew on the same stores. */
+export interface ModelServer extends AsyncDisposable {
+  readonly services: Services;
+  now(): number;
+  pass(seconds: number): void;
+  restart(): Promise<void>;
+  /** Forgets all that was, and gives the users that there are then. */
+  begin(): Promise<ModelUser[]>;
+  send(request: InjectOptions): Promise<LightMyRequestResponse>;
+  /** Records of sessions, those that have expired among them; undefined where they cannot be counted. */
+  countSessions(): Promise<number | undefined>;
+}
+
+export async function startModelServer(stores: StoreChoice): Promise<ModelServer> {
+  const opened = await openModelStores(stores);
+  const settings: Settings = {
+    ...loadSettings({}, {}),
+    LOG_LEVEL: 'silent',
+    SESSION_IDLE_SECONDS: idleTimeoutSeconds,
+    SESSION_LIFETIME_SECONDS: lifetimeSeconds,
+    ...opened.settings,
+  };
+  // Not before now: Redis has a clock of its own, by which nothing may be over too early.
+  let time = Date.now();
+  let composition: Composition;
+  let services: Services;
+  let app: App;
+
+  async function start(): Promise<void> {
+    composition = await compose(settings, { failureFloor: 0, migrates: true, now: () => time });
+    services = await composition.prepare();
+    app = await composition.createServer();
+    await app.ready();
+  }
+  async function stop(): Promise<void> {
+    await app.close();
+    await composition.close();
+  }
+
+  await start();
+  const hashes = await createHashes();
+  const counting = stores.sessions === 'SQL' ? await openTestDatabase(opened.settings.DATABASE_URL) : undefined;
+
+  return {
+    get services() {
+      return services;
+    },
+    now: () => time,
+    pass(seconds) {
+      time += seconds * 1000;
+    },
+    async restart() {
+      await stop();
+      await start();
+    },
+    async begin() {
+      const { registry, users, throttle, sessions } = services;
+      if (registry === undefined) throw new TypeError('these users cannot be changed');
+      for await (const { id } of users.list()) {
+        await registry.remove(id);
+        await sessions.endAllOf(id);
+      }
+      await throttle.lift('all');
+      const begun: ModelUser[] = [];
+      for (const { username, weak } of people) {
+        const { firstName } = newUser(username);
+        const passwordHash = weak ? hashes.weak : hashes.current;
+        await registry.add({ username, firstName, lastName: 'Example', passwordHash, demo: false });
+        const account = await users.findByUsername(username);
+        if (account === undefined) throw new TypeError('the user is not there');
+        begun.push({ ...newUser(username), id: account.user.id, weak });
+      }
+      return begun;
+    },
+    send: (request) => app.inject(request),
+    async countSessions() {
+      // Reads in the same turn of the event loop see the same state.
+      await setImmediate();
+      const row = await counting?.database
+        .selectFrom('janua_sessions')
+        .select(({ fn }) => fn.countAll().as('count'))
+        .executeTakeFirst();
+      return row && Number(row.count);
+    },
+    async [Symbol.asyncDispose]() {
+      await stop();
+      await counting?.[Symbol.asyncDispose]();
+      await opened.drop();
+    },
+  };
+}
+
+/** SQLite in a file, which outlives the server, and in memory where the machine has such a folder: each step writes many times. */
+async function openModelStores(stores: StoreChoice): Promise<OpenStores> {
+  if (stores.users !== 'SQLite') return openStores(stores);
+  const opened = await openStores(stores);
+  const inMemory = '/dev/shm';
+  const folder = createTemporaryFolder('model', existsSync(inMemory) ? inMemory : tmpdir());
+  return {
+    settings: { ...opened.settings, DATABASE_URL: `sqlite:${join(folder.path, 'janua.db')}` },
+    async drop() {
+      await opened.drop();
+      folder.remove();
+    },
+  };
+}
+
+/** Made once: each sequence begins with them. */
+async function createHashes(): Promise<{ current: string; weak: string }> {
+  const [password] = passwords;
+  return {
+    current: await hash(password, today),
+    weak: await hash(password, { memoryCost: 16, timeCost: 2, parallelism: 1 }),
+  };
+}

@@ -1,0 +1,127 @@
+import assert from 'node:assert/strict';
+import { relative } from 'node:path';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import type { StoreChoice } from '../stores.ts';
+import { lookFaces, requireAgreement } from './agreement.ts';
+import { clientCount, commandArbitraries, type ModelCommand } from './commands.ts';
+import type { Model } from './model.ts';
+import type { LookFace } from './operations.ts';
+import { type ModelServer, startModelServer } from './server.ts';
+
+/** What a failed run says, and `JANUA_MODEL_REPLAY` takes: a sequence of commands by how it was found. */
+interface Replay {
+  readonly seed: number;
+  readonly path: string;
+  readonly replayPath: string;
+}
+
+const sequencesAtOnce = 5;
+const longestSequence = 60;
+
+/** Milliseconds in which a failing sequence is made as short as can be: it must be printed before the test is given up. */
+const shrinkingTime = 3 * 60_000;
+
+/**
+ * Sequences of commands against a server with these stores, each step compared with the model, until there were enough commands.
+ * `JANUA_MODEL_MINUTES` goes on for so long, `JANUA_MODEL_REPLAY` repeats a sequence that has failed.
+ */
+export function testModel(stores: StoreChoice, commands: number): void {
+  const minutes = Number(process.env.JANUA_MODEL_MINUTES ?? 0);
+  const replay = process.env.JANUA_MODEL_REPLAY;
+  const title =
+    `users in ${stores.users}, sessions in ${stores.sessions}: after any commands every path, format and credential agrees with the model ` +
+    '[S34 S35 S45 S47 S48 S55 S60 S61 S70 S71 S76 S79 V6.3.4 V7.2.4 V7.3.1 V7.3.2 V7.4.1 V7.4.2 V8.3.2 V15.4.2 VM-02 VM-04 VM-05 VM-06 VM-07 VM-16 VM-33 VM-35 VM-39 VM-40 VM-90]';
+
+  test(title, { timeout: minutes * 60_000 + 10 * 60_000 }, async (context) => {
+    await using server = await startModelServer(stores);
+    let run = 0;
+    /** Whether every route is tried after each command, as where a short sequence has to show it. */
+    let thorough = minutes > 0 || replay !== undefined;
+
+    function* watched(sequence: Iterable<ModelCommand>): Generator<ModelCommand> {
+      for (const command of sequence) {
+        run += 1;
+        yield watch(command, thorough ? lookFaces : someFaces(run));
+      }
+    }
+
+    async function check(parameters: fc.Parameters<[Iterable<ModelCommand>]>, replayPath?: string): Promise<void> {
+      const property = fc.asyncProperty(sequences(replayPath), async (sequence) => {
+        try {
+          const begun = await begin(server);
+          await fc.asyncModelRun(() => begun, watched(sequence));
+          await requireAgreement(begun.model, server, lookFaces);
+        } catch (error) {
+          thorough = true;
+          throw error;
+        }
+      });
+      const details = await fc.check(property, parameters);
+      if (details.failed)
+        throw new assert.AssertionError({
+          message: describeFailure(details, relative(process.cwd(), process.argv[1] ?? '')),
+        });
+    }
+
+    if (replay !== undefined) {
+      const { replayPath, ...parameters }: Replay = JSON.parse(replay);
+      // Awaited here: the server ends with this function.
+      return await check({ ...parameters, endOnFailure: true }, replayPath);
+    }
+    const end = performance.now() + minutes * 60_000;
+    while (run < commands || performance.now() < end)
+      await check({ numRuns: sequencesAtOnce, interruptAfterTimeLimit: shrinkingTime });
+    assert.ok(run >= commands);
+    context.diagnostic(`${run} commands`);
+  });
+}
+
+const sequences = (replayPath?: string) =>
+  fc.commands(commandArbitraries(), {
+    maxCommands: longestSequence,
+    size: 'max',
+    ...(replayPath !== undefined && { replayPath }),
+  });
+
+async function begin(server: ModelServer): Promise<{ model: Model; real: ModelServer }> {
+  const users = await server.begin();
+  const clients = Array.from({ length: clientCount }, (_, number) => ({
+    address: `192.0.2.${number + 1}`,
+    cookie: undefined,
+    accessToken: undefined,
+    browserCookie: undefined,
+    browserOf: undefined,
+  }));
+  const model: Model = { now: server.now(), users, sessions: [], clients, given: [], failures: new Map() };
+  return { model, real: server };
+}
+
+const watch = (command: ModelCommand, faces: readonly LookFace[]): ModelCommand => ({
+  check: (model) => command.check(model),
+  async run(model, server) {
+    await command.run(model, server);
+    await requireAgreement(model, server, faces);
+  },
+  toString: () => command.toString(),
+});
+
+/** A third of them, others in each turn: one that is a page, and one that is JSON for whoever is signed out. */
+const someFaces = (turn: number) => lookFaces.filter((_, index) => index % 3 === turn % 3);
+
+/** The shortest sequence that was found, what it shows, and how it is repeated. */
+function describeFailure(
+  { seed, counterexamplePath, counterexample, errorInstance, numShrinks }: fc.RunDetails<[Iterable<ModelCommand>]>,
+  file: string,
+): string {
+  const [sequence] = counterexample ?? [];
+  const [, commands = '', replayPath = ''] = /^(.*?)(?: \/\*replayPath="(.*)"\*\/)?$/s.exec(String(sequence)) ?? [];
+  const replay: Replay = { seed, path: counterexamplePath ?? '', replayPath };
+  const reason =
+    errorInstance instanceof Error ? (errorInstance.stack ?? errorInstance.message) : String(errorInstance);
+  return [
+    `After ${numShrinks} times of making it shorter:${commands}`,
+    reason,
+    `To repeat it: JANUA_MODEL_REPLAY='${JSON.stringify(replay)}' node bin/node.mjs --test ${file}`,
+  ].join('\n');
+}
