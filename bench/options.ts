@@ -7,29 +7,39 @@ export interface Effort {
   readonly warmUpRequests: number;
   readonly requests: number;
   readonly logins: number;
+  /** Of each kind of login that is refused. */
+  readonly tries: number;
   readonly starts: number;
   /** Of one load. */
   readonly seconds: number;
   /** Of one storm of logins. */
   readonly stormSeconds: number;
+  /** Of one storm of all at once. */
+  readonly rushSeconds: number;
   /** What many users and sessions are. */
   readonly large: Size;
 }
 
+/** What is measured instead of what `npm run bench` measures by itself. */
+const tables = ['hashing', 'scale', 'timing', 'load', 'soak'] as const;
+
 export interface Options {
   readonly help: boolean;
-  readonly hashing: boolean;
-  readonly scale: boolean;
+  readonly table: 'main' | (typeof tables)[number];
   readonly effort: Effort;
+  readonly soakMinutes: number;
 }
 
 export const usageText = `npm run bench -- [options]
 
-  --quick      a short run, to see that it works
-  --rounds N   rounds of each measurement, 1 to 50 [5]
-  --hashing    another table: how many passwords to hash at the same time
-  --scale      another table: many users and sessions against few, on each store; needs postgresql, mariadb-server and
-               redis-server, 4 GB of memory and 5 GB of disk
+  --quick         a short run, to see that it works
+  --rounds N      rounds of each measurement, 1 to 50 [5; 2 with --quick and of --timing]
+  --hashing       another table: how many passwords to hash at the same time
+  --scale         another table: many users and sessions against few, on each store; needs postgresql, mariadb-server
+                  and redis-server, 4 GB of memory and 5 GB of disk
+  --timing        another table: whether refused logins take the same time; a round takes eight minutes
+  --load          another table: what others notice of 200 who log in at once; a round takes half a minute
+  --soak MINUTES  another table: whether memory stays the same under a mixed load, 4 to 600
 
 Servers run on free ports of 127.0.0.1, with a database in a temporary folder (TMPDIR chooses the disk).
 `;
@@ -38,9 +48,11 @@ const quickEffort: Omit<Effort, 'rounds'> = {
   warmUpRequests: 2000,
   requests: 2000,
   logins: 48,
+  tries: 10,
   starts: 2,
   seconds: 5,
   stormSeconds: 2,
+  rushSeconds: 3,
   large: { users: 30_000, sessions: 100_000 },
 };
 
@@ -49,9 +61,11 @@ const fullEffort: Omit<Effort, 'rounds'> = {
   warmUpRequests: 10_000,
   requests: 10_000,
   logins: 200,
+  tries: 200,
   starts: 7,
   seconds: 20,
   stormSeconds: 3,
+  rushSeconds: 8,
   large: { users: 300_024, sessions: 1_000_000 },
 };
 
@@ -64,11 +78,22 @@ export function readOptions(args: string[]): Options {
       quick: { type: 'boolean', default: false },
       hashing: { type: 'boolean', default: false },
       scale: { type: 'boolean', default: false },
+      timing: { type: 'boolean', default: false },
+      load: { type: 'boolean', default: false },
+      soak: { type: 'string' },
       rounds: { type: 'string' },
     },
   });
-  const rounds = values.rounds === undefined ? (values.quick ? 2 : 5) : Number(values.rounds);
-  if (!Number.isInteger(rounds) || rounds < 1 || rounds > 50) throw new TypeError('--rounds is a number from 1 to 50.');
+  const [table = 'main', another] = tables.filter((name) => values[name]);
+  if (another !== undefined) throw new TypeError(`--${table} and --${another} are two runs.`);
+  const rounds = readNumber('rounds', values.rounds, values.quick || table === 'timing' ? 2 : 5, 1, 50);
   const effort = values.quick ? quickEffort : fullEffort;
-  return { help: values.help, hashing: values.hashing, scale: values.scale, effort: { rounds, ...effort } };
+  const soakMinutes = readNumber('soak', values.soak, 60, 4, 600);
+  return { help: values.help, table, effort: { rounds, ...effort }, soakMinutes };
+}
+
+function readNumber(name: string, text: string | undefined, usual: number, least: number, most: number): number {
+  const value = text === undefined ? usual : Number(text);
+  if (Number.isInteger(value) && value >= least && value <= most) return value;
+  throw new TypeError(`--${name} is a number from ${least} to ${most}.`);
 }

@@ -3,8 +3,9 @@ import type { Effort } from '../options.ts';
 import type { LoadTasks } from '../processes/load.ts';
 import { type Child, startChild } from '../processes/parent.ts';
 import type { ServerTasks } from '../processes/server-tasks.ts';
+import { getRequest } from '../requests.ts';
 import { summarize } from '../statistics.ts';
-import { getRequest, type Workspace } from '../workspace.ts';
+import type { Workspace } from '../workspace.ts';
 import { loginConnections } from './logins.ts';
 
 /** Logins at the same time while others read: more than are hashed, so that some always wait. */

@@ -2,9 +2,10 @@ import type { Effort } from '../options.ts';
 import type { LoadTasks } from '../processes/load.ts';
 import { type Child, startChild } from '../processes/parent.ts';
 import type { ServerTasks } from '../processes/server-tasks.ts';
+import { getRequest } from '../requests.ts';
 import { summarize } from '../statistics.ts';
 import type { Row } from '../table.ts';
-import { getRequest, type Workspace } from '../workspace.ts';
+import type { Workspace } from '../workspace.ts';
 import { createSubject, measureInTurns } from './turns.ts';
 
 const mostTimesBare = 4;

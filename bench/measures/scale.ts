@@ -11,8 +11,8 @@ import { type Size, writePopulation } from '../population/population.ts';
 import type { LoadTasks } from '../processes/load.ts';
 import { type Settings, startChild } from '../processes/parent.ts';
 import type { ServerTasks } from '../processes/server-tasks.ts';
+import { getRequest } from '../requests.ts';
 import { summarize } from '../statistics.ts';
-import { getRequest } from '../workspace.ts';
 import { createSubject, measureInTurns, type Subject } from './turns.ts';
 
 const small: Size = { users: 1_000, sessions: 1_000 };

@@ -8,9 +8,10 @@ import type { Effort } from '../options.ts';
 import { openConnection } from '../processes/connection.ts';
 import { environment, startChild } from '../processes/parent.ts';
 import type { ServerTasks } from '../processes/server-tasks.ts';
+import { getRequest } from '../requests.ts';
 import { summarize } from '../statistics.ts';
 import type { Row } from '../table.ts';
-import { getRequest, type Workspace } from '../workspace.ts';
+import type { Workspace } from '../workspace.ts';
 
 const mostMilliseconds = 500;
 const mostMegabytes = 110;
@@ -93,7 +94,7 @@ async function findFreePort(): Promise<number> {
 async function isAlive(port: number): Promise<boolean> {
   try {
     const connection = await openConnection(port);
-    const status = await connection.exchange(Buffer.from(getRequest('/health/live')));
+    const { status } = await connection.exchange(Buffer.from(getRequest('/health/live')));
     connection.close();
     return status === 200;
   } catch {

@@ -1,7 +1,7 @@
 // What is compared with: the least that Fastify does to answer with the same JSON.
 import Fastify from 'fastify';
 import { offer } from './child.ts';
-import { usage } from './server-tasks.ts';
+import { usage, usageAtRest } from './server-tasks.ts';
 
 const app = Fastify();
 const text = { type: 'string' };
@@ -19,4 +19,5 @@ offer({
     return Number(new URL(await listening).port);
   },
   usage,
+  usageAtRest,
 });

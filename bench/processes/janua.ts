@@ -3,11 +3,11 @@ import { listen } from '../../src/commands/listen.ts';
 import { compose } from '../../src/compose.ts';
 import { loadSettings } from '../../src/config/load.ts';
 import { offer } from './child.ts';
-import { usage } from './server-tasks.ts';
+import { usage, usageAtRest } from './server-tasks.ts';
 
 const settings = loadSettings();
 const composition = await compose(settings);
 const listening = Promise.withResolvers<number>();
 listen(composition, settings, listening.resolve).catch(listening.reject);
 
-offer({ port: () => listening.promise, usage });
+offer({ port: () => listening.promise, usage, usageAtRest });

@@ -48,7 +48,7 @@ offer({
         const request = bytes[next % bytes.length] ?? Buffer.alloc(0);
         sent += 1;
         const sentAt = performance.now();
-        const status = await connection.exchange(request);
+        const { status } = await connection.exchange(request);
         if (status !== 200) throw new Error(`the server answered ${status}`);
         times.push(performance.now() - sentAt);
         if (pause !== undefined) await setTimeout(pause);

@@ -24,16 +24,18 @@ export interface AuthenticationOptions {
 
 /** Compares passwords with those of accounts. */
 export function createAuthentication({ users, passwords, log }: AuthenticationOptions): Authentication {
-  /** The account with a stronger hash of the same password. */
-  async function storeAnew(account: Account, replacement: string): Promise<Account | undefined> {
+  /** The account with a stronger hash of the same password; undefined when it is gone, or its password is another by now. */
+  async function storeAnew(account: Account, password: string, replacement: string): Promise<Account | undefined> {
     await users
       .replacePasswordHash(account.user.id, account.passwordHash, replacement)
       // The login goes on with the hash that there is.
       .catch((err: unknown) =>
         log.warn({ event: 'password_not_stored_anew', err }, 'a weak hash could not be replaced'),
       );
-    // Read again: another login may have stored one at the same time, and the first stays.
-    return users.findById(account.user.id);
+    const current = await users.findById(account.user.id);
+    if (current === undefined || [replacement, account.passwordHash].includes(current.passwordHash)) return current;
+    // Another login may have stored one at the same time, and the first stays; or somebody has set another password.
+    return (await passwords.check(current.passwordHash, password)).matches ? current : undefined;
   }
 
   return {
@@ -42,7 +44,7 @@ export function createAuthentication({ users, passwords, log }: AuthenticationOp
       if (account === undefined) return { succeeded: false, reason: 'unknown-user' };
       if (!check.matches) return { succeeded: false, reason: 'wrong-password' };
       if (account.disabled) return { succeeded: false, reason: 'disabled-user' };
-      const current = check.replacement === undefined ? account : await storeAnew(account, check.replacement);
+      const current = check.replacement === undefined ? account : await storeAnew(account, password, check.replacement);
       return current === undefined
         ? { succeeded: false, reason: 'changed-meanwhile' }
         : { succeeded: true, account: current };

@@ -1,3 +1,4 @@
+import { randomInt } from 'node:crypto';
 import { setTimeout } from 'node:timers/promises';
 import type { Audit } from '../audit/audit.ts';
 import type { AuditEvent, Caller } from '../audit/event.ts';
@@ -59,6 +60,9 @@ export interface IdentityOptions {
   readonly failureFloor?: number;
 }
 
+/** Steps in which chance is drawn: more than there are microseconds in what it adds. */
+const chances = 2 ** 20;
+
 export function createIdentity(options: IdentityOptions): Identity {
   const { users, sessions, passwords, throttle, audit, failureFloor = 250 } = options;
   const authentication = createAuthentication(options);
@@ -107,13 +111,19 @@ export function createIdentity(options: IdentityOptions): Identity {
     return undefined;
   }
 
-  async function refuse(start: number): Promise<never> {
-    const earliest = start + Math.max(failureFloor, passwords.failureFloor());
-    // A timer may fire early: it counts whole milliseconds, from when the event loop last looked at the clock.
+  /** Refuses no earlier than a floor after the start, and by chance a little later. */
+  async function refuse(refusal: Refusal, start: number, floor: number): Promise<never> {
+    // A timer waits whole milliseconds from when it is set: its end would tell when that was, and so what went before (ASVS 6.3.8).
+    const chance = (failureFloor / 25) * (randomInt(chances) / chances);
+    const earliest = start + floor + chance;
+    // It may fire early, too: it counts from when the event loop last looked at the clock.
     for (let rest = earliest - performance.now(); rest > 0; rest = earliest - performance.now())
       await setTimeout(Math.ceil(rest));
-    throw new Refusal('invalid-credentials');
+    throw refusal;
   }
+
+  const refuseCredentials = (start: number): Promise<never> =>
+    refuse(new Refusal('invalid-credentials'), start, Math.max(failureFloor, passwords.failureFloor()));
 
   return {
     async logIn({ username, password, presented, network, findKnownBrowser }, caller) {
@@ -136,19 +146,20 @@ export function createIdentity(options: IdentityOptions): Identity {
       };
       if (!throttled.passed) {
         await recordIfPossible({ kind: 'login-throttled', ...event });
-        throw new Refusal('too-many-attempts', throttled.retryAfterSeconds);
+        // With an account there is a little more to look at: that is covered as well.
+        return refuse(new Refusal('too-many-attempts', throttled.retryAfterSeconds), start, failureFloor / 10);
       }
       const { result } = throttled;
       if (!result.succeeded) {
         await recordIfPossible({ kind: 'login-failed', reason: result.reason, ...event });
         if (throttled.stops) await recordIfPossible({ kind: 'account-stopped', ...event });
-        return refuse(start);
+        return refuseCredentials(start);
       }
       const wasSignedIn = (await findUser(presented)) !== undefined;
       const session = await startSession(result.account, password, await findPresentedSessions(presented));
       if (session === undefined) {
         await recordIfPossible({ kind: 'login-failed', reason: 'changed-meanwhile', ...event });
-        return refuse(start);
+        return refuseCredentials(start);
       }
       await audit.record({ kind: 'login-succeeded', sessionId: session.id, ...event }).catch(async (error: unknown) => {
         // Nobody comes in unrecorded.

@@ -1,0 +1,101 @@
+import { stat } from 'node:fs/promises';
+import { setTimeout } from 'node:timers/promises';
+import { startChild } from '../processes/parent.ts';
+import type { ServerTasks } from '../processes/server-tasks.ts';
+import type { Statuses, VisitorsTasks } from '../processes/visitors.ts';
+import { fitTrend, summarize } from '../statistics.ts';
+import { judgeTrend } from '../verdict.ts';
+import { createWorkspace } from '../workspace.ts';
+
+const users = 64;
+
+/** Visits of ten requests or so: a load that a server has in its sleep. */
+const visitsPerSecond = 4;
+
+/** Of each minute; the rest is quiet, so that what is only waiting to be let go can go. */
+const loadSeconds = 55;
+const quietMilliseconds = 4000;
+
+/** The share of the samples that belongs to the warm-up. */
+const warmUpShare = 1 / 3;
+
+/** Flat is what grows by less than this share in an hour. */
+const mostGrowth = 0.1;
+
+interface Sample {
+  readonly minutes: number;
+  readonly statuses: Statuses;
+  /** Megabytes. */
+  readonly resident: number;
+  readonly heap: number;
+  readonly database: number;
+}
+
+/** Megabytes of the database that SQLite keeps in memory, at most: what comes to the file comes to this first. */
+const mostCached = 64;
+
+/** Memory under a mixed load: logins right and wrong, pages, tokens, logouts, and guesses that are told to wait. */
+export async function measureSoak(minutes: number): Promise<string[][]> {
+  const { settings, password } = await createWorkspace(users);
+  await using visitors = startChild<VisitorsTasks>('./visitors.ts');
+  await using server = startChild<ServerTasks>('./janua.ts', {
+    ...settings,
+    THROTTLE: 'on',
+    TRUSTED_PROXIES: '127.0.0.1',
+    // What stays behind is removed in this time as well.
+    SESSION_IDLE_SECONDS: '300',
+  });
+  const port = await server.ask('port');
+  const file = settings.DATABASE_URL?.slice('sqlite:'.length) ?? '';
+  const usernames = Array.from({ length: users }, (_, index) => `user${index}@example.com`);
+  const start = performance.now();
+  const samples: Sample[] = [];
+  for (let minute = 0; minute < minutes; minute += 1) {
+    const first = minute * visitsPerSecond * loadSeconds;
+    const visits = { port, usernames, password, perSecond: visitsPerSecond, seconds: loadSeconds, first };
+    const statuses = await visitors.ask('visit', visits);
+    await setTimeout(quietMilliseconds);
+    const { resident, heap } = await server.ask('usageAtRest');
+    const elapsed = (performance.now() - start) / 60_000;
+    const { size } = await stat(file);
+    samples.push({
+      minutes: elapsed,
+      statuses,
+      resident: resident / 1e6,
+      heap: heap / 1e6,
+      database: size / 1e6,
+    });
+  }
+  return [
+    ['minute', 'resident', 'heap', 'database', 'answers'],
+    ...samples.map(({ minutes, statuses, resident, heap, database }) => [
+      minutes.toFixed(1),
+      `${resident.toFixed(1)} MB`,
+      `${heap.toFixed(2)} MB`,
+      `${database.toFixed(1)} MB`,
+      describeStatuses(statuses),
+    ]),
+    describeTrend(samples),
+  ];
+}
+
+function describeStatuses(statuses: Statuses): string {
+  return Object.entries(statuses)
+    .map(([status, count]) => `${status}: ${count}`)
+    .join(', ');
+}
+
+/** How much an hour would add, going on as after the warm-up: to the heap, and to what is resident beside the database's own pages. */
+function describeTrend(samples: readonly Sample[]): string[] {
+  const warm = samples.slice(Math.ceil(samples.length * warmUpShare));
+  const judge = (what: string, measure: (sample: Sample) => number) => {
+    const trend = fitTrend(warm.map((sample) => [sample.minutes / 60, measure(sample)]));
+    const limit = mostGrowth * summarize(warm.map(measure)).median;
+    const { slope, standardError } = trend;
+    const text = `${slope.toFixed(1)} ± ${standardError.toFixed(1)}`;
+    return { text, verdict: `${what} below ${limit.toFixed(1)}: ${judgeTrend(trend, limit)}` };
+  };
+  const beside = judge('resident', ({ resident, database }) => resident - Math.min(database, mostCached));
+  const heap = judge('heap', (sample) => sample.heap);
+  return ['MB an hour, without the database', beside.text, heap.text, '', `${beside.verdict}; ${heap.verdict}`];
+}

@@ -1,0 +1,193 @@
+import type { Effort } from '../options.ts';
+import type { Crowd, Kind } from '../population/stored-kinds.ts';
+import type { ClientTasks, WholeExchange } from '../processes/client.ts';
+import { type Child, startChild } from '../processes/parent.ts';
+import type { ServerTasks } from '../processes/server-tasks.ts';
+import { loginRequest } from '../requests.ts';
+import { separatePairs, summarize } from '../statistics.ts';
+import { type Difference, judgeTiming } from '../verdict.ts';
+
+const formats = ['html', 'json'] as const;
+
+/** Requests of one question to the client, which has to be answered in time. */
+const batch = 100;
+
+/** Tries of each kind before those that count: what is compiled later would slow the first. */
+const warmUpTries = 5;
+
+/** Failures after which a name has to wait, and those by which every wait has begun. */
+const failuresToStop = 10;
+
+/** Throttled tries of each kind and round: all of them within the wait of ten seconds. */
+const throttledTries = 160;
+
+/** What the tries of one kind took, in milliseconds: a sample for each round and format. */
+interface Subject {
+  readonly kind: Kind;
+  readonly samples: number[][];
+  /** Different answers, of each format. */
+  readonly answers: Map<string, Set<string>>;
+}
+
+/** Whether the clock tells who may not come in from who is not known (ASVS 6.3.8). Gives the lines of a table. */
+export async function measureRefused({ settings, kinds }: Crowd, { rounds, tries }: Effort): Promise<string[][]> {
+  await using client = startChild<ClientTasks>('./client.ts');
+  await using server = startChild<ServerTasks>('./janua.ts', settings);
+  const port = await server.ask('port');
+  const subjects = kinds.map(createSubject);
+  await tryInTurns(subjects, client, port, warmUpTries);
+  for (const { samples } of subjects) samples.length = 0;
+  for (let round = 0; round < rounds; round += 1) await tryInTurns(subjects, client, port, tries);
+  return describe(subjects);
+}
+
+/** One at a time, in an order that is different each time. */
+async function tryInTurns(
+  subjects: readonly Subject[],
+  client: Child<ClientTasks>,
+  port: number,
+  tries: number,
+): Promise<void> {
+  const turns = shuffle(subjects.flatMap((subject) => turnsOf(subject, tries)));
+  const exchanges: WholeExchange[] = [];
+  for (let start = 0; start < turns.length; start += batch) {
+    const requests = turns.slice(start, start + batch).map(({ subject, format }) => requestOf(subject.kind, format));
+    exchanges.push(...(await client.ask('sendInTurn', port, requests)));
+  }
+  keep(subjects, turns, exchanges, { html: 303, json: 400 });
+}
+
+/** The same of those who have failed too often, and are told to wait whoever they are: nothing is hashed for them. */
+export async function measureThrottled({ settings, kinds }: Crowd, { rounds }: Effort): Promise<string[][]> {
+  await using client = startChild<ClientTasks>('./client.ts');
+  const subjects = kinds.map(createSubject);
+  for (let round = 0; round < rounds; round += 1) {
+    // Each kind comes from an address of its own, so that it is not the others' failures that keep it waiting.
+    await using server = startChild<ServerTasks>('./janua.ts', {
+      ...settings,
+      THROTTLE: 'memory',
+      TRUSTED_PROXIES: '127.0.0.1',
+    });
+    const port = await server.ask('port');
+    const sendAll = async (ofOne: (subject: Subject) => readonly Turn[]) => {
+      // Whoever is first of those that are sent at the same time is always a little faster.
+      const sent = shuffle(subjects).map(async (subject) => {
+        const turns = ofOne(subject);
+        const address = `X-Forwarded-For: 192.0.2.${subjects.indexOf(subject) + 1}`;
+        const requests = turns.map(({ format }) => requestOf(subject.kind, format, address));
+        return { turns, exchanges: await client.ask('sendInTurn', port, requests) };
+      });
+      return Promise.all(sent);
+    };
+    await sendAll((subject) => turnsOf(subject, failuresToStop));
+    // All kinds at the same time: one after the other, they would not be through before the wait is over.
+    const sent = await sendAll((subject) => shuffle(turnsOf(subject, throttledTries)));
+    const [turns, exchanges] = [sent.flatMap(({ turns }) => turns), sent.flatMap(({ exchanges }) => exchanges)];
+    keep(subjects, turns, exchanges, { html: 429, json: 429 });
+  }
+  return describe(subjects);
+}
+
+type Format = (typeof formats)[number];
+
+interface Turn {
+  readonly subject: Subject;
+  readonly format: Format;
+}
+
+/** As many of one format as of the other. */
+const turnsOf = (subject: Subject, tries: number): Turn[] =>
+  Array.from({ length: tries }, (_, index) => ({ subject, format: formats[index % formats.length] ?? 'json' }));
+
+/** Keeps what the turns gave, which stands in the same order. */
+function keep(
+  subjects: readonly Subject[],
+  turns: readonly Turn[],
+  exchanges: readonly WholeExchange[],
+  expected: Readonly<Record<Format, number>>,
+): void {
+  for (const subject of subjects) {
+    for (const format of formats) {
+      const own = exchanges.filter((_, index) => turns[index]?.subject === subject && turns[index]?.format === format);
+      const odd = own.find(({ status }) => status !== expected[format]);
+      if (odd !== undefined) throw new Error(`${subject.kind.what}: the server answered ${odd.status}`);
+      subject.samples.push(own.map(({ milliseconds }) => milliseconds));
+      const answers = subject.answers.get(format) ?? new Set();
+      for (const { answer } of own) answers.add(answer);
+      subject.answers.set(format, answers);
+    }
+  }
+}
+
+const createSubject = (kind: Kind): Subject => ({ kind, samples: [], answers: new Map() });
+
+function requestOf({ username, password }: Kind, format: Format, ...fields: string[]): string {
+  return loginRequest(username, password, format === 'html' ? '/auth/token' : '/api/login', ...fields);
+}
+
+function shuffle<T>(values: readonly T[]): T[] {
+  return values
+    .map((value) => ({ value, place: Math.random() }))
+    .sort((a, b) => a.place - b.place)
+    .map(({ value }) => value);
+}
+
+/** Everybody against the first two, who are nobody; how far those are from each other shows the noise. */
+function describe(subjects: readonly Subject[]): string[][] {
+  const [first, second, ...others] = subjects;
+  if (first === undefined || second === undefined) throw new TypeError('there are always two who are nobody');
+  const samples = first.samples.map((sample, index) => [...sample, ...(second.samples[index] ?? [])]);
+  const nobody: Subject = { ...first, samples };
+  const reference = medianOf(nobody);
+  const control = compare(first, second);
+  const line = (subject: Subject, difference: Difference, verdict: string) => {
+    return [
+      subject.kind.what,
+      `${medianOf(subject).toFixed(2)} ms`,
+      `${difference.milliseconds.toFixed(3)} ms`,
+      `${difference.area.toFixed(3)} ± ${difference.standardError.toFixed(3)}`,
+      isAlike(nobody, subject) ? 'yes' : 'NO',
+      verdict,
+    ];
+  };
+  const pairs = others.flatMap((first, index) =>
+    others.slice(index + 1).map((second) => ({ first, second, difference: compare(first, second) })),
+  );
+  const [widest] = pairs.toSorted((a, b) => apart(b.difference) - apart(a.difference));
+  return [
+    ['', 'median', 'difference', 'AUC', 'same answer', ''],
+    line(first, compare(first, first), ''),
+    line(second, control, ''),
+    ...others.map((subject) => {
+      const difference = compare(nobody, subject);
+      return line(subject, difference, judgeTiming(difference, reference, control));
+    }),
+    ...(widest === undefined
+      ? []
+      : [
+          [
+            'the pair furthest apart',
+            '',
+            `${widest.difference.milliseconds.toFixed(3)} ms`,
+            `${widest.difference.area.toFixed(3)} ± ${widest.difference.standardError.toFixed(3)}`,
+            isAlike(widest.first, widest.second) ? 'yes' : 'NO',
+            `${judgeTiming(widest.difference, reference, control)}: ${widest.first.kind.what} / ${widest.second.kind.what}`,
+          ],
+        ]),
+  ];
+}
+
+const medianOf = ({ samples }: Subject) => summarize(samples.flat()).median;
+
+const apart = ({ area }: Difference) => Math.abs(area - 0.5);
+
+function compare(first: Subject, second: Subject): Difference {
+  const pairs = first.samples.map((sample, index) => [sample, second.samples[index] ?? []] as const);
+  return { milliseconds: medianOf(second) - medianOf(first), ...separatePairs(pairs) };
+}
+
+const isAlike = (first: Subject, second: Subject) =>
+  formats.every((format) => {
+    const answers = new Set([...(first.answers.get(format) ?? []), ...(second.answers.get(format) ?? [])]);
+    return answers.size === 1;
+  });
