@@ -8,8 +8,11 @@ const accessTokenPrefix = 'janua_';
 
 const shape = /^([\w-]{22})\.([\w-]{43})$/;
 
-/** A new session id: 128 random bits, base64url. */
-export const createSessionId = () => randomBytes(16).toString('base64url');
+/** A new session id: 128 random bits, base64url. None begins with a hyphen: a command would take it for an option. */
+export function createSessionId(): string {
+  const id = randomBytes(16).toString('base64url');
+  return id.startsWith('-') ? createSessionId() : id;
+}
 
 /** A new secret: 256 random bits, base64url (ASVS 7.2.3 asks for 128). */
 export const createSecret = () => randomBytes(32).toString('base64url');
