@@ -205,7 +205,8 @@ describe('janua doctor', { concurrency: 2 }, () => {
       await using server = await startRedis({ durable: true });
       await using replica = await startRedis({ args: ['--replicaof', '127.0.0.1', String(server.port)] });
       await using workplace = await createMigratedWorkplace();
-      const env = { ...threads, STORE_TIMEOUT_SECONDS: '1' };
+      // Long enough for a machine that is busy with other tests.
+      const env = { ...threads, STORE_TIMEOUT_SECONDS: '10' };
       const using = (url: string) => examine(workplace, { ...env, REDIS_URL: url });
 
       const well = await using(server.url);
@@ -252,9 +253,9 @@ describe('janua doctor', { concurrency: 2 }, () => {
       assert.doesNotMatch(second.praise('sessions'), /can be written/);
 
       server.freeze();
-      const frozen = await using(server.url);
+      const frozen = await examine(workplace, { ...env, STORE_TIMEOUT_SECONDS: '1', REDIS_URL: server.url });
       assertOnly(frozen.complaints('sessions'), /^wrong: Redis \(redis:.*\) gives no answer within 1 s/);
-      assert.ok(frozen.took < 5_000, `${frozen.took} ms`);
+      assert.ok(frozen.took < 10_000, `${frozen.took} ms`);
       server.resume();
       await server.kill();
       assertOnly((await using(server.url)).complaints('sessions'), /^wrong: Redis \(redis:.*\) cannot be reached/);

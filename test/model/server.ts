@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
-import { hash } from '@node-rs/argon2';
+import { hash, verify } from '@node-rs/argon2';
 import type { InjectOptions, LightMyRequestResponse } from 'fastify';
 import { type Composition, compose, type Services } from '../../src/compose.ts';
 import { loadSettings } from '../../src/config/load.ts';
@@ -42,6 +42,8 @@ export interface ModelServer extends AsyncDisposable {
   restart(): Promise<void>;
   /** Forgets all that was, and gives the users that there are then. */
   begin(): Promise<ModelUser[]>;
+  /** Which password a hash is of, and whether with weak parameters. */
+  readPassword(hash: string): Promise<Pick<ModelUser, 'password' | 'weak'>>;
   send(request: InjectOptions): Promise<LightMyRequestResponse>;
   /** Records of sessions, those that have expired among them; undefined where they cannot be counted. */
   countSessions(): Promise<number | undefined>;
@@ -108,6 +110,7 @@ export async function startModelServer(stores: StoreChoice): Promise<ModelServer
       }
       return begun;
     },
+    readPassword: createReadPassword(),
     send: (request) => app.inject(request),
     async countSessions() {
       // Reads in the same turn of the event loop see the same state.
@@ -146,6 +149,22 @@ async function createHashes(): Promise<{ current: string; weak: string }> {
   const [password] = passwords;
   return {
     current: await hash(password, today),
-    weak: await hash(password, { memoryCost: 16, timeCost: 2, parallelism: 1 }),
+    weak: await hash(password, { ...today, memoryCost: 16 }),
+  };
+}
+
+/** Tries each hash once: that takes its time. */
+function createReadPassword(): ModelServer['readPassword'] {
+  const known = new Map<string, Pick<ModelUser, 'password' | 'weak'>>();
+  return async (stored) => {
+    const before = known.get(stored);
+    if (before !== undefined) return before;
+    const [one, other] = passwords;
+    const read = {
+      password: (await verify(stored, one)) ? one : (await verify(stored, other)) ? other : 'neither',
+      weak: !stored.includes(`m=${today.memoryCost},t=${today.timeCost},`),
+    };
+    known.set(stored, read);
+    return read;
   };
 }
