@@ -80,7 +80,8 @@ export const answers: Readonly<Record<RefusalCode, Answer>> = {
 /** Refusals of whoever carries no valid credential: they come with a challenge, and a dead cookie has had its time. */
 export const challenged: ReadonlySet<RefusalCode> = new Set(['not-authenticated', 'invalid-token', 'no-session']);
 
-function sentNext({ body }: Request): unknown {
+/** Where a login form was to lead, as it was sent. */
+export function sentNext({ body }: Request): unknown {
   return typeof body === 'object' && body !== null && 'next' in body ? body.next : undefined;
 }
 

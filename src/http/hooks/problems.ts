@@ -2,8 +2,9 @@ import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
 import type { Audit } from '../../audit/audit.ts';
 import { Refusal } from '../../identity/refusal.ts';
 import { Unavailable } from '../../unavailable.ts';
-import { answers, challenged } from '../answers.ts';
+import { answers, challenged, sentNext } from '../answers.ts';
 import { loginMessage } from '../login-messages.ts';
+import { safeNext } from '../next.ts';
 import type { Pages } from '../pages.ts';
 import { type Problem, problem } from '../problem.ts';
 import type { App } from '../types.ts';
@@ -42,8 +43,10 @@ function answer(error: FastifyError | Error, request: FastifyRequest, reply: Fas
     if (redirect !== undefined) return reply.redirect(redirect(request), 303);
     // What whoever asks for help can quote: `janua explain` tells the rest.
     const quotable = { request_id: request.id };
-    if (loginPage !== undefined)
-      return sendPage(reply, pages.render('login', { message: loginMessage(loginPage), ...quotable }));
+    if (loginPage !== undefined) {
+      const next = safeNext(sentNext(request));
+      return sendPage(reply, pages.render('login', { message: loginMessage(loginPage), next, ...quotable }));
+    }
     return sendPage(reply, pages.render('problem', { ...problem, ...quotable }));
   }
   return sendPage(reply, pages.render('problem', problem));

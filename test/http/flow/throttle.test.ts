@@ -35,7 +35,7 @@ function testThrottle(stores: StoreChoice): void {
   function send(
     janua: TestJanua,
     face: LoginFace,
-    fields: { username?: string; password?: string },
+    fields: { username?: string; password?: string; next?: string },
     { address = '192.0.2.1', headers = {} }: { address?: string; headers?: Record<string, string> } = {},
   ): Promise<LightMyRequestResponse> {
     const request = face.request({ username: ann.username, password: 'wrong', ...fields });
@@ -52,7 +52,7 @@ function testThrottle(stores: StoreChoice): void {
     for (const [index, way] of faces(8).entries())
       assert.notEqual((await send(janua, way, { username: spellings[index % 2] ?? '' })).statusCode, 429, way.name);
     for (const way of loginFaces) {
-      const answer = await send(janua, way, {});
+      const answer = await send(janua, way, { next: '/admin/me' });
       assert.equal(answer.statusCode, 429, way.name);
       assert.equal(answer.headers['retry-after'], String(firstWait));
       assert.equal(answer.headers['cache-control'], 'no-store');
@@ -63,6 +63,7 @@ function testThrottle(stores: StoreChoice): void {
       } else {
         assert.match(answer.body, /Too many attempts\. Please wait before trying again\./);
         assert.match(answer.body, /name="password"/);
+        assert.match(answer.body, /name="next" value="\/admin\/me"/);
         assert.match(answer.body, new RegExp(`Request id: <code>${answer.headers['x-request-id']}</code>`));
       }
     }
