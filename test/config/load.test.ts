@@ -66,6 +66,10 @@ describe('a wrong value is named without being shown', () => {
     ['SESSION_IDLE_SECONDS', '59'],
     ['SESSION_LIFETIME_SECONDS', '2592001'],
     ['HASHING_CONCURRENCY', '0'],
+    ['THROTTLE', 'canary'],
+    ['TRUSTED_PROXIES', '10.0.0.0/33'],
+    ['TRUSTED_PROXIES', '127.0.0.1, canary'],
+    ['AUDIT_RETENTION_DAYS', '0'],
   ] as const) {
     test(`${name}=${value}`, () => {
       assert.throws(
@@ -115,6 +119,15 @@ describe('exposure [S112 V12.2.1]', () => {
       assert.equal(faultsOf({ HOST, PUBLIC_URL: 'https://auth.example.com', ALLOW_PLAIN_HTTP: 'on' }, 'serve'), 0);
     });
   }
+
+  test('guessing without a limit is for this machine alone [V6.3.1]', () => {
+    assert.equal(faultsOf({ THROTTLE: 'off' }, 'serve'), 0);
+    assert.equal(faultsOf({ THROTTLE: 'off', PUBLIC_URL: 'http://localhost:8080' }, 'serve'), 0);
+    assert.equal(faultsOf({ THROTTLE: 'off', PUBLIC_URL: 'https://auth.example.com' }, 'serve'), 1);
+    const plain = { PUBLIC_URL: 'https://auth.example.com', ALLOW_PLAIN_HTTP: 'on' };
+    assert.equal(faultsOf({ THROTTLE: 'off', HOST: '0.0.0.0', ...plain }, 'serve'), 1);
+    assert.equal(faultsOf({ THROTTLE: 'memory', HOST: '0.0.0.0', ...plain }, 'serve'), 0);
+  });
 
   test('all faults are named at once', () => {
     assert.equal(faultsOf({ HOST: '0.0.0.0', CORS_ORIGINS: 'x', PUBLIC_URL: 'x' }, 'serve'), 2);

@@ -69,7 +69,7 @@ function testThrottle(stores: StoreChoice): void {
     }
   });
 
-  test('while throttled, right and wrong passwords, known and unknown users get the same answer [S47 V6.3.8 VM-21 VM-32]', async () => {
+  test('while throttled, right and wrong passwords, known and unknown users get the same answer [S47 V6.3.8 VM-32]', async () => {
     await using janua = await start();
     await janua.people.add({ ...ann, username: 'off@example.com', password });
     await janua.people.disable('off@example.com');
@@ -94,7 +94,7 @@ function testThrottle(stores: StoreChoice): void {
     }
   });
 
-  test('the wait ends by itself, grows, and a success ends the count [S45 S51 V6.1.1 V6.3.1]', async () => {
+  test('the wait ends by itself, grows, and a success ends the count [S45 S51 V2.3.2 V6.1.1 V6.3.1]', async () => {
     await using janua = await start();
     for (const way of faces(8)) await send(janua, way, {});
     for (const wait of [10, 20, 40]) {
