@@ -16,6 +16,7 @@ import { requireTables } from './database/schema-check.ts';
 import { parseMapping, type UserMapping } from './directory/mapping.ts';
 import { createSqlDirectory } from './directory/sql-directory.ts';
 import { createFindClient } from './http/client-address.ts';
+import { rawPath } from './http/request-target.ts';
 import type { App } from './http/types.ts';
 import { type Administration, createAdministration } from './identity/administration.ts';
 import { createIdentity, type Identity } from './identity/identity.ts';
@@ -313,7 +314,7 @@ function addLoopbackOrigins(origins: Set<string>, port: number): void {
   for (const host of ['localhost', '127.0.0.1', '[::1]']) origins.add(new URL(`http://${host}:${port}`).origin);
 }
 
-/** What the log says of a request: no query string, cookie or token (ASVS 14.2.1, 16.2.5). */
+/** What the log says of a request: no host, query string, fragment, cookie or token (ASVS 14.2.1, 16.2.5). */
 function requestForLog(request: { method: string; url: string; ip: string }): object {
-  return { method: request.method, path: request.url.split('?', 1)[0], address: request.ip };
+  return { method: request.method, path: rawPath(request.url), address: request.ip };
 }

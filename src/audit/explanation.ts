@@ -89,6 +89,12 @@ export const reasons: Readonly<Partial<Record<EventKind, Readonly<Record<string,
       advice: 'Send grant_type=password, or none.',
     },
   },
+  'session-ended': {
+    replaced: {
+      words: 'somebody logged in who presented it: a login ends the session that came with it, and starts a new one',
+      advice: 'Nothing. The login that goes with it has the same request id.',
+    },
+  },
   'access-refused': credentialReasons,
   'logout-refused': credentialReasons,
 };

@@ -15,10 +15,11 @@ export function parseNetwork(text: string): Network | undefined {
   const written = ipaddr.parse(address);
   const longest = written.kind() === 'ipv4' ? 32 : 128;
   const bits = length === undefined ? longest : Number(length);
-  if (bits > longest) return undefined;
+  // Of no bits is everybody, and then everybody chooses their own address.
+  if (bits === 0 || bits > longest) return undefined;
   const isMapped = written instanceof ipaddr.IPv6 && written.isIPv4MappedAddress();
   if (!isMapped) return { address: written, bits };
-  return bits < 96 ? undefined : { address: written.toIPv4Address(), bits: bits - 96 };
+  return bits <= 96 ? undefined : { address: written.toIPv4Address(), bits: bits - 96 };
 }
 
 /** @param networks as `parseNetwork` takes them */

@@ -7,6 +7,12 @@ const attributes = 'Path=/; HttpOnly; SameSite=Lax';
 /** Longest that browsers keep a cookie is 400 days; this is how long a browser stays a known one. */
 const browserCookieSeconds = 365 * 24 * 60 * 60;
 
+/** Accounts that a browser stays known to: a family's, or somebody's with one for work. */
+const accountsKept = 4;
+
+/** An identifier, what shows that it was made here, and one signature for each account. */
+const browserShape = /^[\w-]{22}(?:\.[\w-]{43}){1,5}$/;
+
 export interface Cookies {
   readonly sessionName: string;
   /** The session cookie's value, when the request carries exactly one of that name (a second one is planted or stale). */
@@ -15,12 +21,13 @@ export interface Cookies {
   session(value: string): string;
   endedSession(): string;
   /**
-   * `Set-Cookie` that lets the browser be recognised as one in which this user has signed in before. It signs nobody in.
-   * A browser that carries one for this user keeps its identifier.
+   * `Set-Cookie` that lets the browser be recognised as one in which this account has signed in before. It signs nobody in.
+   * A browser keeps its identifier, and what says so of the last few other accounts.
+   * @param fingerprint of the account's name and password, so that a new password makes every browser a stranger
    */
-  browser(userId: string, header: string | undefined): string;
-  /** The identifier of a browser in which this user has signed in before. */
-  findKnownBrowser(userId: string, header: string | undefined): string | undefined;
+  browser(fingerprint: string, header: string | undefined): string;
+  /** The identifier of a browser in which this account has signed in before, with the password that it has now. */
+  findKnownBrowser(fingerprint: string, header: string | undefined): string | undefined;
   /** What was sent, without any of it, for the audit. */
   describe(header: string | undefined): Pick<CallerTrace, 'cookie' | 'browserCookie'>;
 }
@@ -35,15 +42,16 @@ export function createCookies({ secure, key }: { secure: boolean; key: () => Buf
   const format = (name: string, value: string, more = '') =>
     `${name}=${value}; ${attributes}${secure ? '; Secure' : ''}${more}`;
 
-  const sign = (browserId: string, userId: string) =>
-    createHmac('sha256', key()).update(`browser:${browserId}:${userId}`).digest('base64url');
+  // Neither an identifier nor a fingerprint has a colon in it, so that no two of them make the same text.
+  const sign = (browserId: string, fingerprint: string) =>
+    createHmac('sha256', key()).update(`browser:${browserId}:${fingerprint}`).digest('base64url');
 
-  function findKnownBrowser(userId: string, header: string | undefined): string | undefined {
-    const [browserId, signature] = readCookie(header, browserName)?.split('.', 2) ?? [];
-    if (browserId === undefined || signature === undefined) return undefined;
-    const presented = Buffer.from(signature);
-    const expected = Buffer.from(sign(browserId, userId));
-    return presented.length === expected.length && timingSafeEqual(presented, expected) ? browserId : undefined;
+  /** An identifier that was made here, and what was signed for accounts. */
+  function readBrowser(header: string | undefined): { id: string; signatures: readonly string[] } | undefined {
+    const value = readCookie(header, browserName) ?? '';
+    if (!browserShape.test(value)) return undefined;
+    const [id = '', made = '', ...signatures] = value.split('.');
+    return isSame(made, sign(id, '')) ? { id, signatures } : undefined;
   }
 
   return {
@@ -51,11 +59,18 @@ export function createCookies({ secure, key }: { secure: boolean; key: () => Buf
     readSession: (header) => readCookie(header, sessionName),
     session: (value) => format(sessionName, value),
     endedSession: () => format(sessionName, '', '; Max-Age=0'),
-    browser(userId, header) {
-      const browserId = findKnownBrowser(userId, header) ?? randomBytes(16).toString('base64url');
-      return format(browserName, `${browserId}.${sign(browserId, userId)}`, `; Max-Age=${browserCookieSeconds}`);
+    browser(fingerprint, header) {
+      const { id, signatures } = readBrowser(header) ?? { id: randomBytes(16).toString('base64url'), signatures: [] };
+      const own = sign(id, fingerprint);
+      const kept = [own, ...signatures.filter((signature) => signature !== own)].slice(0, accountsKept);
+      return format(browserName, [id, sign(id, ''), ...kept].join('.'), `; Max-Age=${browserCookieSeconds}`);
     },
-    findKnownBrowser,
+    findKnownBrowser(fingerprint, header) {
+      const browser = readBrowser(header);
+      if (browser === undefined) return undefined;
+      const expected = sign(browser.id, fingerprint);
+      return browser.signatures.some((signature) => isSame(signature, expected)) ? browser.id : undefined;
+    },
     describe(header) {
       const sessions = readCookies(header, sessionName).length;
       return {
@@ -81,4 +96,8 @@ function readCookies(header: string | undefined, name: string): string[] {
     if (equals !== -1 && pair.slice(0, equals).trim() === name) values.push(pair.slice(equals + 1).trim());
   }
   return values;
+}
+
+function isSame(presented: string, expected: string): boolean {
+  return presented.length === expected.length && timingSafeEqual(Buffer.from(presented), Buffer.from(expected));
 }

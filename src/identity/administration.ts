@@ -125,6 +125,7 @@ export function createAdministration(options: AdministrationOptions): Administra
       const user = await find(username);
       await registry.remove(user.id);
       await sessions.endAllOf(user.id);
+      await throttle.lift({ userId: user.id, nameDigest: audit.digestName(user.username) });
       await record('user-removed', { userId: user.id });
     },
 

@@ -24,8 +24,8 @@ export interface LoginAttempt {
   readonly presented: Presented;
   /** The address that the throttle counts by, or undefined where it cannot be told. */
   readonly network: string | undefined;
-  /** The identifier of the browser, if this user has signed in with it before. */
-  findKnownBrowser(userId: string): string | undefined;
+  /** The identifier of the browser, if the account of that fingerprint has signed in with it before. */
+  findKnownBrowser(fingerprint: string): string | undefined;
 }
 
 export interface Login {
@@ -96,7 +96,10 @@ export function createIdentity(options: IdentityOptions): Identity {
       cookie === undefined ? undefined : await sessions.find('cookie', cookie),
       accessToken === undefined ? undefined : await sessions.find('token', accessToken),
     ];
-    return found.filter((session) => session !== undefined);
+    // Both may be of the same one.
+    return [
+      ...new Map(found.filter((session) => session !== undefined).map((session) => [session.id, session])).values(),
+    ];
   }
 
   async function findUser({ cookie, accessToken }: Presented): Promise<User | undefined> {
@@ -135,7 +138,7 @@ export function createIdentity(options: IdentityOptions): Identity {
         address: network,
         nameDigest: audit.digestName(name),
         account: account && { id: account.user.id, fingerprint: passwordFingerprint(account) },
-        knownBrowser: account && findKnownBrowser(account.user.id),
+        knownBrowser: account && findKnownBrowser(passwordFingerprint(account)),
       };
       const throttled = await throttle.attempt(attempt, () => authentication.authenticate(account, password));
       const event = {
@@ -156,7 +159,8 @@ export function createIdentity(options: IdentityOptions): Identity {
         return refuseCredentials(start);
       }
       const wasSignedIn = (await findUser(presented)) !== undefined;
-      const session = await startSession(result.account, password, await findPresentedSessions(presented));
+      const replaced = await findPresentedSessions(presented);
+      const session = await startSession(result.account, password, replaced);
       if (session === undefined) {
         await recordIfPossible({ kind: 'login-failed', reason: 'changed-meanwhile', ...event });
         return refuseCredentials(start);
@@ -166,6 +170,8 @@ export function createIdentity(options: IdentityOptions): Identity {
         await sessions.end([session]);
         throw error;
       });
+      for (const { id: sessionId, userId } of replaced)
+        await recordIfPossible({ kind: 'session-ended', reason: 'replaced', caller, userId, sessionId });
       return { user: result.account.user, session, wasSignedIn };
     },
 
@@ -176,7 +182,7 @@ export function createIdentity(options: IdentityOptions): Identity {
         throw new Refusal('no-session');
       }
       // Whoever leaves has left, whether or not it could be recorded.
-      for (const [sessionId, userId] of new Map(ended.map(({ id, userId }) => [id, userId])))
+      for (const { id: sessionId, userId } of ended)
         await recordIfPossible({ kind: 'logged-out', caller, userId, sessionId });
     },
 

@@ -2,7 +2,7 @@ import { setImmediate } from 'node:timers/promises';
 import type { KeyTrace } from '../audit/event.ts';
 import { type AttemptKey, keysOf, type ParsedKey, parseKey, strangersKeys } from './keys.ts';
 import { isStopped, remainingWait, waitAfter, withoutFailure } from './policy.ts';
-import type { CountedKey, FailureRecord, FailureStore, FoundKey, Revision } from './store.ts';
+import type { CountedKey, Counting, FailureRecord, FailureStore, FoundKey, PolicedKey, Revision } from './store.ts';
 import { createTurns } from './turns.ts';
 
 /** Whose attempt it is to give a password. */
@@ -75,6 +75,15 @@ export interface ThrottleOptions {
   readonly waiting?: number;
 }
 
+interface Undecided {
+  readonly end: Promise<void>;
+  /** Else it is only being counted: at some of its keys, and perhaps for nothing. */
+  readonly counted: boolean;
+}
+
+/** How often an attempt is counted again because others were being counted: those who have to wait must not wait for each other. */
+const countingTries = 3;
+
 /** Keys that are forgotten, or removed, in one go. */
 const batch = 500;
 
@@ -85,28 +94,75 @@ const batch = 500;
  */
 export function createThrottle({ store, now = Date.now, waiting = 100 }: ThrottleOptions): Throttle {
   const turns = createTurns(waiting);
+  /** Attempts of this process that count as failed and may yet succeed, and those that are being counted, by key. */
+  const undecided = new Map<string, Set<Undecided>>();
+
+  /** What is undecided at each of the keys at this moment. */
+  const undecidedAt = (keys: readonly PolicedKey[]) => keys.map(({ key }) => [...(undecided.get(key) ?? [])]);
+
+  /**
+   * Counts the attempt. One that would have to wait only for what is undecided here waits for that first: right passwords do not
+   * make each other wait.
+   */
+  async function count(keys: readonly AttemptKey[]): Promise<{ counting: Counting; time: number }> {
+    for (let tries = 1; ; tries += 1) {
+      const time = now();
+      // Those from before it was asked, too: they may have been decided meanwhile.
+      const earlier = undecidedAt(keys);
+      const counting = await whileUndecided(keys, false, () => store.count(keys, time));
+      if (counting.counted) return { counting, time };
+      const later = undecidedAt(keys);
+      const pending = counting.keys.flatMap(({ policy, before }, index) => {
+        if (remainingWait(policy, before, time) === 0) return [];
+        const attempts = [...(earlier[index] ?? []), ...(later[index] ?? [])];
+        return [attempts.filter(({ counted }) => counted || tries <= countingTries)];
+      });
+      // A key that waits though nothing is undecided has failed often enough.
+      if (pending.some((attempts) => attempts.length === 0)) return { counting, time };
+      await Promise.race(pending.flat().map(({ end }) => end));
+    }
+  }
+
+  /** Does work, and lets those know who wait for how it ends. */
+  async function whileUndecided<T>(keys: readonly AttemptKey[], counted: boolean, work: () => Promise<T>): Promise<T> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const attempt = { end: promise, counted };
+    for (const { key } of keys) undecided.set(key, (undecided.get(key) ?? new Set()).add(attempt));
+    try {
+      return await work();
+    } finally {
+      for (const { key } of keys) {
+        const attempts = undecided.get(key);
+        attempts?.delete(attempt);
+        if (attempts?.size === 0) undecided.delete(key);
+      }
+      resolve();
+    }
+  }
 
   async function attemptInTurn<T extends { readonly succeeded: boolean }>(
     attempt: Attempt,
     keys: readonly AttemptKey[],
     check: () => Promise<T>,
   ): Promise<Throttled<T>> {
-    const time = now();
-    const counting = await store.count(keys, time);
+    const { counting, time } = await count(keys);
     const trace = keys.map(({ kind }, index) => traceOf(kind, counting.keys[index], time));
     if (!counting.counted) {
       return { passed: false, retryAfterSeconds: Math.max(...trace.map(({ waitSeconds }) => waitSeconds)), trace };
     }
     const counted = counting.keys;
-    let result: T;
-    try {
-      result = await check();
-    } catch (error) {
-      // What kept the check from its work is what matters. If the store is away too, its watch says so, and the failure stays.
-      await store.revise(counted.map(takeBack)).catch(() => {});
-      throw error;
-    }
-    if (result.succeeded) await store.revise(afterSuccess(attempt, counted));
+    const result = await whileUndecided(keys, true, async () => {
+      let checked: T;
+      try {
+        checked = await check();
+      } catch (error) {
+        // What kept the check from its work is what matters. If the store is away too, its watch says so, and the failure stays.
+        await store.revise(counted.map(takeBack)).catch(() => {});
+        throw error;
+      }
+      if (checked.succeeded) await store.revise(afterSuccess(attempt, counted));
+      return checked;
+    });
     const stops = !result.succeeded && counted.some(({ policy, after }) => isStopped(policy, after.count));
     return { passed: true, result, trace, stops };
   }

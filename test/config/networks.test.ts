@@ -4,7 +4,7 @@ import ipaddr from 'ipaddr.js';
 import { createNetworkCheck, parseNetwork } from '../../src/config/networks.ts';
 
 describe('an address or a network', () => {
-  for (const text of ['127.0.0.1', '10.0.0.0/8', '0.0.0.0/0', '::1', 'fd00::/8', '::ffff:10.0.0.0/104', '1.2.3.4/32'])
+  for (const text of ['127.0.0.1', '10.0.0.0/8', '::1', 'fd00::/8', '::ffff:10.0.0.0/104', '1.2.3.4/32'])
     test(`${text} is one`, () => assert.ok(parseNetwork(text)));
   for (const text of [
     '',

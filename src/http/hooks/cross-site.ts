@@ -33,7 +33,9 @@ function comesFromUs({ headers }: FastifyRequest, publicOrigins: ReadonlySet<str
   const site = headers['sec-fetch-site'];
   if (site === 'same-origin' || site === 'none') return true;
   if (site === 'same-site' || site === 'cross-site') return false;
-  return headers.origin === undefined || publicOrigins.has(headers.origin);
+  // What says something else there is no program's that says nothing.
+  if (headers.origin === undefined) return site === undefined;
+  return publicOrigins.has(headers.origin);
 }
 
 /** CORS for one listed origin: its exact value, never `*` (ASVS 3.4.2). */

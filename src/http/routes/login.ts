@@ -130,18 +130,19 @@ export function addLoginRoutes(app: App, { identity, cookies }: { identity: Iden
 
         const { presented, client, caller, headers } = request;
 
-        const { user, session, wasSignedIn } = await identity.logIn(
+        const { session, wasSignedIn } = await identity.logIn(
           {
             username,
             password,
             presented,
             network: client.network,
-            findKnownBrowser: (userId) => cookies.findKnownBrowser(userId, headers.cookie),
+            findKnownBrowser: (fingerprint) => cookies.findKnownBrowser(fingerprint, headers.cookie),
           },
           caller,
         );
 
-        reply.header('set-cookie', [cookies.session(session.cookie), cookies.browser(user.id, headers.cookie)]);
+        const browser = cookies.browser(session.passwordFingerprint, headers.cookie);
+        reply.header('set-cookie', [cookies.session(session.cookie), browser]);
         return reply.proceed(safeNext(next) ?? '/auth/home', {
           access_token: session.accessToken,
           token_type: 'bearer',

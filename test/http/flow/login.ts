@@ -382,7 +382,7 @@ export function testLogin(stores: StoreChoice): void {
     }
   });
 
-  test('the browser cookie keeps its identifier for the same user only', async () => {
+  test('the browser cookie keeps its identifier where it was made here', async () => {
     const first = await janua.app.inject({ method: 'POST', url: '/api/login', ...json(good) });
     const browser = String(first.cookies.find(({ name }) => name === 'browser')?.value);
     const idOf = async (value: string) => {

@@ -142,6 +142,11 @@ function testThrottle(stores: StoreChoice): void {
     }
     assert.equal((await send(janua, face, { password }, { address: '198.51.100.1' })).statusCode, 429);
     assert.ok(succeeded(await send(janua, face, { password }, known)));
+    // Also when somebody else has signed in with it meanwhile.
+    await janua.people.add({ ...ann, username: 'bob@example.com', password });
+    const shared = await send(janua, face, { username: 'bob@example.com', password }, known);
+    const cookie = `browser=${shared.cookies.find(({ name }) => name === 'browser')?.value}`;
+    assert.ok(succeeded(await send(janua, face, { password }, { headers: { cookie } })));
     // It is counted by itself, and helps nobody else.
     for (const forged of [
       `${browser}x`,
@@ -158,6 +163,21 @@ function testThrottle(stores: StoreChoice): void {
       assert.notEqual((await send(janua, face, {}, other)).statusCode, 429);
     assert.equal((await send(janua, face, { password }, other)).statusCode, 429);
     assert.notEqual((await send(janua, face, { username: nobody }, other)).statusCode, 429);
+  });
+
+  test('a browser is known with the password that it signed in with alone: who once knew it gets no tries apart [S45 VM-40]', async () => {
+    await using janua = await start();
+    const browsers: string[] = [];
+    for (const way of faces(5))
+      browsers.push(
+        String((await send(janua, way, { password })).cookies.find(({ name }) => name === 'browser')?.value),
+      );
+    await janua.people.setPassword(ann.username, `new ${password}`);
+    const statuses: number[] = [];
+    for (const browser of browsers)
+      for (const way of faces(4))
+        statuses.push((await send(janua, way, {}, { headers: { cookie: `browser=${browser}` } })).statusCode);
+    assert.equal(statuses.filter((status) => status !== 429).length, 8);
   });
 
   test('one address that tries one password on many accounts is slowed down, whatever X-Forwarded-For says [S49 S50 V4.1.3 V15.3.4 VM-28]', async () => {
@@ -205,8 +225,9 @@ function testThrottle(stores: StoreChoice): void {
     assert.ok(tried.every(({ statusCode }) => statusCode === 303 || statusCode === 400));
   });
 
-  test('thirty right logins at once all succeed', async () => {
+  test('thirty right logins at once all succeed, also after some that failed', async () => {
     await using janua = await start({ HASHING_QUEUE: 200 });
+    for (const way of faces(7)) await send(janua, way, {});
     const answers = await Promise.all(faces(30).map((way) => send(janua, way, { password })));
     assert.ok(answers.every(succeeded));
   });

@@ -36,6 +36,8 @@ const refused: Headers[] = [
   { origin: 'https://evil.example' },
   { origin: 'https://evil.example', host: 'evil.example', 'x-forwarded-host': 'evil.example' },
   { 'sec-fetch-site': 'unknown', origin: 'https://evil.example' },
+  { 'sec-fetch-site': 'Cross-Site' },
+  { 'sec-fetch-site': 'cross-site, cross-site' },
 ];
 
 const actions = [
