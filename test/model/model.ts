@@ -44,10 +44,26 @@ export interface ModelClient {
   address: string;
   cookie: string | undefined;
   accessToken: string | undefined;
-  /** By which the browser of the one who signed in last is known. */
   browserCookie: string | undefined;
-  browserOf: string | undefined;
+  /** The accounts that its browser is known to, each with the password of its login, the latest first. */
+  browserOf: readonly BrowserOwner[];
 }
+
+export interface BrowserOwner {
+  userId: string;
+  passwordVersion: number;
+}
+
+/** Others are pushed out. */
+const browserOwners = 4;
+
+export function rememberBrowser(client: ModelClient, browserCookie: string | undefined, owner: BrowserOwner): void {
+  const others = client.browserOf.filter((other) => !isSameOwner(other, owner));
+  Object.assign(client, { browserCookie, browserOf: [owner, ...others].slice(0, browserOwners) });
+}
+
+const isSameOwner = (one: BrowserOwner, other: BrowserOwner) =>
+  one.userId === other.userId && one.passwordVersion === other.passwordVersion;
 
 /** Failures of one key, and whose they are. */
 export interface Failures {
@@ -67,7 +83,7 @@ export interface Presented {
 
 /** What came of an action, before anybody knows how it is said. */
 export type Outcome =
-  | { is: 'logged-in'; again: boolean; userId: string }
+  | { is: 'logged-in'; again: boolean; userId: string; passwordVersion: number }
   | { is: 'refused' }
   | { is: 'throttled'; retryAfterSeconds: number }
   | { is: 'signed-in'; user: ModelUser }
@@ -166,7 +182,7 @@ export function* logIn(model: Model, attempt: LoginAttempt, given: Credentials |
   const { id: userId, passwordVersion } = current;
   const credentials = given ?? { cookie: '(none was given)', accessToken: undefined };
   model.sessions.push({ ...credentials, userId, passwordVersion, startedAt: model.now, lastSeenAt: model.now });
-  return { is: 'logged-in', again, userId };
+  return { is: 'logged-in', again, userId, passwordVersion };
 }
 
 export function* logOut(model: Model, presented: Presented): Action {
@@ -197,17 +213,21 @@ export function* enable(model: Model, username: string): Action {
 }
 
 export const remove = (model: Model, username: string): Action =>
-  change(model, username, (removed) => {
+  changeAndLift(model, username, (removed) => {
     model.users = model.users.filter((user) => user !== removed);
   });
 
 export const endAllOf = (model: Model, username: string): Action => change(model, username, () => {});
 
-export function* setPassword(model: Model, username: string, password: string): Action {
-  const { id } = findByName(model, username) ?? {};
-  const outcome = yield* change(model, username, (user) => {
+export const setPassword = (model: Model, username: string, password: string): Action =>
+  changeAndLift(model, username, (user) => {
     Object.assign(user, { password, weak: false, passwordVersion: user.passwordVersion + 1 });
   });
+
+/** A change after which nothing counts that was counted before. */
+function* changeAndLift(model: Model, username: string, apply: (user: ModelUser) => void): Action {
+  const { id } = findByName(model, username) ?? {};
+  const outcome = yield* change(model, username, apply);
   yield;
   if (outcome.is === 'done')
     for (const [key, { userId, username: counted }] of model.failures)
@@ -257,10 +277,13 @@ const forgivenIn = 3 * minute;
 
 type Key = Omit<Failures, 'count' | 'lastAt'> & { id?: string | undefined };
 
-/** A browser in which the account has signed in before is counted by itself. */
+/** A browser in which the account has signed in before, with the password that it has now, is counted by itself. */
 function keysOf(account: ModelUser | undefined, username: string, client: ModelClient): Key[] {
-  if (account === undefined || client.browserOf !== account.id) return strangersKeys(account, username, client);
-  return [{ kind: 'browser', userId: account.id, passwordVersion: account.passwordVersion, id: client.browserCookie }];
+  const { id: userId, passwordVersion } = account ?? {};
+  if (userId === undefined || passwordVersion === undefined) return strangersKeys(account, username, client);
+  if (!client.browserOf.some((owner) => isSameOwner(owner, { userId, passwordVersion })))
+    return strangersKeys(account, username, client);
+  return [{ kind: 'browser', userId, passwordVersion, id: client.browserCookie?.split('.')[0] }];
 }
 
 function strangersKeys(account: ModelUser | undefined, username: string, { address }: ModelClient): Key[] {

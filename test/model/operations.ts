@@ -16,6 +16,7 @@ import {
   type ModelClient,
   type Outcome,
   type Presented,
+  rememberBrowser,
   remove,
   setPassword,
 } from './model.ts';
@@ -115,7 +116,7 @@ function requesting(route: Route, options: InjectOptions, sender: Sender): Pick<
       if (answer?.sessionCookie !== 'kept') client.cookie = credentials?.cookie;
       if (outcome.is !== 'logged-in' || credentials === undefined) return;
       client.accessToken = credentials.accessToken ?? client.accessToken;
-      Object.assign(client, { browserCookie, browserOf: outcome.userId });
+      rememberBrowser(client, browserCookie, outcome);
       model.given.push(credentials);
     },
   };

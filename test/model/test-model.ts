@@ -96,7 +96,7 @@ async function begin(server: ModelServer): Promise<{ model: Model; real: ModelSe
     cookie: undefined,
     accessToken: undefined,
     browserCookie: undefined,
-    browserOf: undefined,
+    browserOf: [],
   }));
   const model: Model = { now: server.now(), users, sessions: [], clients, given: [], failures: new Map() };
   return { model, real: server };
