@@ -1,5 +1,5 @@
 import { setTimeout } from 'node:timers/promises';
-import { connectOnce, startRedis } from './redis.ts';
+import { ask, startRedis } from './redis.ts';
 import type { ThrowAwayServer } from './throw-away-server.ts';
 
 /** Masters that share all slots between them. None has a replica: what one of them holds is away with it. */
@@ -72,13 +72,4 @@ async function untilInformed(master: ThrowAwayServer, state: string, size: numbe
     await setTimeout(pollInterval);
   }
   throw new Error(`the cluster is not ${state} after ${patience} ms: ${said}`);
-}
-
-async function ask({ url }: ThrowAwayServer, ...words: [string, ...string[]]): Promise<unknown> {
-  const redis = connectOnce(url);
-  try {
-    return await redis.call(...words);
-  } finally {
-    redis.disconnect();
-  }
 }

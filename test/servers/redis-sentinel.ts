@@ -1,7 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
-import { connectOnce, findRedis, startRedis } from './redis.ts';
+import { ask, connectOnce, findRedis, startRedis } from './redis.ts';
 import { startServer, type ThrowAwayServer } from './throw-away-server.ts';
 
 /** A master and its replica, and three sentinels that make the replica the master when they lose the master. */
@@ -92,13 +92,4 @@ async function until(server: ThrowAwayServer, words: [string, ...string[]], expe
     await setTimeout(pollInterval);
   }
   throw new Error(`it did not say ${expected} within ${patience} ms, but: ${said}`);
-}
-
-async function ask({ url }: ThrowAwayServer, ...words: [string, ...string[]]): Promise<unknown> {
-  const redis = connectOnce(url);
-  try {
-    return await redis.call(...words);
-  } finally {
-    redis.disconnect();
-  }
 }

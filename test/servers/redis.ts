@@ -49,3 +49,13 @@ export function connectOnce(url: string): Redis {
   redis.on('error', () => {});
   return redis;
 }
+
+/** Has one command carried out, by a connection of its own. */
+export async function ask({ url }: ThrowAwayServer, ...words: [string, ...string[]]): Promise<unknown> {
+  const redis = connectOnce(url);
+  try {
+    return await redis.call(...words);
+  } finally {
+    redis.disconnect();
+  }
+}
