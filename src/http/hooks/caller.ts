@@ -3,6 +3,7 @@ import type { Caller } from '../../audit/event.ts';
 import type { FindClient } from '../client-address.ts';
 import type { Cookies } from '../cookies.ts';
 import type { App } from '../types.ts';
+import { readBearer } from './credentials.ts';
 
 export interface CallerOptions {
   readonly findClient: FindClient;
@@ -32,24 +33,35 @@ export function addCaller(app: App, { findClient, cookies, publicOrigins }: Call
   });
 }
 
+/** Worked out where it is read: every request has a caller, and few are recorded. */
 function describeCaller(request: FastifyRequest, cookies: Cookies, publicOrigins: ReadonlySet<string>): Caller {
-  const { id, method, routeOptions, headers, format, client, socket } = request;
   return {
-    requestId: id,
-    address: client.address,
-    userAgent: headers['user-agent'],
+    requestId: request.id,
+    get address() {
+      return request.client.address;
+    },
+    get userAgent() {
+      return request.headers['user-agent'];
+    },
     // The path as it was sent may hold anything, a password too.
-    route: `${method} ${routeOptions.url ?? '(no such address)'}`,
-    format,
-    trace: {
-      peer: socket.remoteAddress,
-      forwardedFor: headers['x-forwarded-for']?.toString(),
-      addressFrom: client.from,
-      ...cookies.describe(headers.cookie),
-      accessToken: /^bearer\b/i.test(headers.authorization ?? '') ? 'sent' : 'none',
-      expectedOrigins: [...publicOrigins],
-      origin: headers.origin,
-      fetchSite: headers['sec-fetch-site']?.toString(),
+    get route() {
+      return `${request.method} ${request.routeOptions.url ?? '(no such address)'}`;
+    },
+    get format() {
+      return request.format;
+    },
+    get trace() {
+      const { headers, client, socket } = request;
+      return {
+        peer: socket.remoteAddress,
+        forwardedFor: headers['x-forwarded-for']?.toString(),
+        addressFrom: client.from,
+        ...cookies.describe(headers.cookie),
+        accessToken: readBearer(headers.authorization) === undefined ? ('none' as const) : ('sent' as const),
+        expectedOrigins: [...publicOrigins],
+        origin: headers.origin,
+        fetchSite: headers['sec-fetch-site']?.toString(),
+      };
     },
   };
 }

@@ -40,10 +40,14 @@ export function addCredentials(app: App, { identity, cookies }: { identity: Iden
  */
 function readPresented({ headers, raw }: FastifyRequest, cookies: Cookies): Presented {
   if (countFields(raw.rawHeaders, 'authorization') > 1) throw new Refusal('ambiguous-credential');
-  const bearer = /^bearer(?:\s+(.*))?$/i.exec(headers.authorization ?? '');
+  return { cookie: cookies.readSession(headers.cookie), accessToken: readBearer(headers.authorization) };
+}
+
+/** The Bearer token of an Authorization field, proven or not; undefined for other schemes. */
+export function readBearer(authorization: string | undefined): string | undefined {
+  const bearer = /^bearer(?:\s+(.*))?$/i.exec(authorization ?? '');
   // `Bearer` with nothing behind it presents a token too: an empty one, which is nobody's.
-  const accessToken = bearer === null ? undefined : (bearer[1] ?? '');
-  return { cookie: cookies.readSession(headers.cookie), accessToken };
+  return bearer === null ? undefined : (bearer[1] ?? '');
 }
 
 /** How many fields of a name there are: `request.headers` joins or drops those after the first. */
