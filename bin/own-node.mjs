@@ -2,7 +2,7 @@
 // Everything else runs on the Node that the project pins in its lock file.
 import { spawn } from 'node:child_process';
 import { createRequire } from 'node:module';
-import { availableParallelism, constants } from 'node:os';
+import { constants } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -37,15 +37,13 @@ export function runOnOwnNode(args) {
     );
     process.exit(1);
   }
-  // libuv's threads hash passwords beside reading files, and their number is read once, at start.
-  const threads = process.env.UV_THREADPOOL_SIZE ?? String(Math.max(4, availableParallelism() + 2));
   // What was compiled at one start is kept for the next, where nobody else may write.
   const cache = fileURLToPath(new URL('../node_modules/.cache/janua', import.meta.url));
   // Megabytes for young objects: more is only held after the start, and requests do not get faster by it.
   const flags = ['--max-semi-space-size=2'];
   const child = spawn(own ?? process.execPath, [...flags, ...args], {
     stdio: 'inherit',
-    env: { NODE_COMPILE_CACHE: cache, ...process.env, UV_THREADPOOL_SIZE: threads },
+    env: { NODE_COMPILE_CACHE: cache, ...process.env },
   });
   // A terminal sends Ctrl+C to both processes: this one only waits for the other's orderly end.
   process.on('SIGINT', () => {});

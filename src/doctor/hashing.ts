@@ -11,9 +11,6 @@ const hashMebibytes = today.memoryCost / 1024;
 /** Longest that a hash should take, in milliseconds. */
 const slow = 1000;
 
-/** libuv's own number of threads where nothing is said; `bin/own-node.mjs` says more. */
-const usualThreads = 4;
-
 /** The machine, as far as hashing passwords needs it. */
 export interface Capacity {
   /** How long one hash takes, in milliseconds. */
@@ -21,8 +18,6 @@ export interface Capacity {
   /** Hashes at the same time. */
   readonly concurrency: number;
   readonly cores: number;
-  /** Threads that hash, beside reading files. */
-  readonly threads: number;
   /** Memory that can be had, in MiB. */
   readonly freeMebibytes: number;
 }
@@ -40,19 +35,12 @@ export async function* checkHashing({ HASHING_CONCURRENCY }: Settings): Check {
     milliseconds: times.toSorted((a, b) => a - b)[Math.floor(times.length / 2)] ?? 0,
     concurrency: HASHING_CONCURRENCY,
     cores: availableParallelism(),
-    threads: threadCount(),
     freeMebibytes: freeMebibytes(),
   });
 }
 
-export function* judgeCapacity({
-  milliseconds,
-  concurrency,
-  cores,
-  threads,
-  freeMebibytes,
-}: Capacity): Generator<Finding> {
-  const atOnce = Math.min(concurrency, cores, threads);
+export function* judgeCapacity({ milliseconds, concurrency, cores, freeMebibytes }: Capacity): Generator<Finding> {
+  const atOnce = Math.min(concurrency, cores);
   const speed =
     `Hashing a password takes ${Math.round(milliseconds)} ms: at most ${Math.floor((atOnce * 1000) / milliseconds)} logins ` +
     `a second, with HASHING_CONCURRENCY=${concurrency} on ${cores} ${cores === 1 ? 'core' : 'cores'}.`;
@@ -68,17 +56,6 @@ export function* judgeCapacity({
       `HASHING_CONCURRENCY is beyond the ${cores} cores: more at the same time makes each slower, and takes memory.`,
       `HASHING_CONCURRENCY=${cores}, which is the default here.`,
     );
-  if (threads < concurrency)
-    yield warning(
-      `There are ${threads} threads to hash with, fewer than HASHING_CONCURRENCY.`,
-      `UV_THREADPOOL_SIZE=${concurrency + 2}`,
-    );
-}
-
-/** As libuv reads it. */
-function threadCount(): number {
-  const { UV_THREADPOOL_SIZE: text } = process.env;
-  return text === undefined ? usualThreads : Math.min(1024, Math.max(1, Number.parseInt(text, 10) || 1));
 }
 
 /** What the machine has free, or less where a control group limits this process. */

@@ -89,8 +89,6 @@ function change(workplace: Workplace, statements: string): void {
   database.close();
 }
 
-const threads = { UV_THREADPOOL_SIZE: '128' };
-
 const mapped = { USERS_TABLE: 'people', USERS_COLUMNS: 'id=no,username=email,password=secret' };
 
 const bcrypt = '$2b$10$abcdefghijklmnopqrstuuN8SZ8OeQ7QWzvDZuZ3AtxU9VnYQzOZ6';
@@ -112,7 +110,7 @@ describe('janua doctor', { concurrency: 2 }, () => {
       const urlAt = (port: number, password: string, name = 'janua') =>
         `postgres://janua:${password}@127.0.0.1:${port}/${name}`;
       const url = urlAt(server.port, canary);
-      const env = { ...threads, DATABASE_URL: url, STORE_TIMEOUT_SECONDS: '1' };
+      const env = { DATABASE_URL: url, STORE_TIMEOUT_SECONDS: '1' };
       await using workplace = await createWorkplace();
 
       assertOnly((await examine(workplace, env)).complaints('schema'), /^wrong: .* no tables of Janua yet/);
@@ -154,7 +152,7 @@ describe('janua doctor', { concurrency: 2 }, () => {
     test('of PostgreSQL or MariaDB, with a view as the table of users, and rows in it', async () => {
       for (const engine of ['postgres', 'mariadb'] as const) {
         const { url, drop } = await createDatabase(engine);
-        const env = { ...threads, DATABASE_URL: url };
+        const env = { DATABASE_URL: url };
         await using workplace = await createWorkplace();
         await workplace.run(['migrate'], { env });
         const execute = engine === 'postgres' ? inPostgres : inMariadb;
@@ -206,7 +204,7 @@ describe('janua doctor', { concurrency: 2 }, () => {
       await using replica = await startRedis({ args: ['--replicaof', '127.0.0.1', String(server.port)] });
       await using workplace = await createMigratedWorkplace();
       // Long enough for a machine that is busy with other tests.
-      const env = { ...threads, STORE_TIMEOUT_SECONDS: '10' };
+      const env = { STORE_TIMEOUT_SECONDS: '10' };
       const using = (url: string) => examine(workplace, { ...env, REDIS_URL: url });
 
       const well = await using(server.url);
@@ -274,7 +272,7 @@ describe('janua doctor', { concurrency: 2 }, () => {
   describe('the machine and the settings', { concurrency: 2 }, () => {
     test('finds nothing wrong where `janua serve` would work, and says so for a person', async () => {
       await using workplace = await createMigratedWorkplace();
-      const { code, lines, complaints } = await examine(workplace, threads);
+      const { code, lines, complaints } = await examine(workplace);
       assert.equal(code, 0);
       assert.deepEqual(
         [...new Set(lines.map(({ check }) => check))],
@@ -284,7 +282,7 @@ describe('janua doctor', { concurrency: 2 }, () => {
         [...new Set(lines.map(({ check }) => check))].flatMap(complaints),
         /^warning: Plain http .*PUBLIC_URL=https/,
       );
-      const { stdout } = await workplace.run(['doctor'], { env: threads });
+      const { stdout } = await workplace.run(['doctor']);
       assert.match(stdout, /^ok {7}settings {4}All settings .*\n/);
       assert.match(stdout, /\nwarning {2}public-url {2}Plain http .*\n {21}Fix: PUBLIC_URL=/);
       assert.match(stdout, /\n\nNothing is wrong; 1 warning\.\n$/);
@@ -342,28 +340,26 @@ describe('janua doctor', { concurrency: 2 }, () => {
       assert.match(anyPort.praise('public-url'), /http:\/\/localhost, .* at the port that it gets/);
     });
 
-    test('holds the memory, the cores and the threads against HASHING_CONCURRENCY', async () => {
+    test('holds the memory and the cores against HASHING_CONCURRENCY', async () => {
       await using workplace = await createWorkplace();
       const poor = await examine(workplace, {
         ...first(`import os from 'node:os'; import { syncBuiltinESMExports } from 'node:module';
         os.freemem = () => 100 * 2 ** 20; os.availableParallelism = () => 2; syncBuiltinESMExports();`),
         HASHING_CONCURRENCY: '10',
-        UV_THREADPOOL_SIZE: '3',
       });
       assert.match(
         poor.praise('hashing'),
         /takes \d+ ms: at most \d+ logins a second, with HASHING_CONCURRENCY=10 on 2 cores/,
       );
-      const [memory, cores, threadCount, ...more] = poor.complaints('hashing');
+      const [memory, cores, ...more] = poor.complaints('hashing');
       assert.match(
         memory ?? '',
         /^wrong: Hashing may take 190 MiB \(10 × 19\); 100 MiB can be had\. HASHING_CONCURRENCY=2,/,
       );
       assert.match(cores ?? '', /^warning: HASHING_CONCURRENCY is beyond the 2 cores/);
-      assert.match(threadCount ?? '', /^warning: There are 3 threads .* UV_THREADPOOL_SIZE=12$/);
       assert.deepEqual(more, []);
 
-      const capacity = { milliseconds: 40, concurrency: 4, cores: 4, threads: 6, freeMebibytes: 76 };
+      const capacity = { milliseconds: 40, concurrency: 4, cores: 4, freeMebibytes: 76 };
       const states = (machine: Partial<typeof capacity>) =>
         [...judgeCapacity({ ...capacity, ...machine })].map(({ state }) => state);
       assert.deepEqual(states({}), ['ok', 'ok']);

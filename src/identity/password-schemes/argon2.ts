@@ -1,4 +1,4 @@
-import { parseOptions, verify } from '@node-rs/argon2';
+import { parseOptions, verifySync } from '@node-rs/argon2';
 import { broken, type StoredPassword } from './scheme.ts';
 
 /** Today's cost of a stored password: argon2id, 19 MiB, two passes (OWASP Password Storage CS; ASVS 11.4.2). */
@@ -34,7 +34,7 @@ export function parseArgon2(stored: string): StoredPassword | undefined {
       state: weak ? 'weak' : 'current',
       kind: `${scheme} m=${memoryCost},t=${timeCost},p=${parallelism}`,
       effort: work / 2000,
-      matches: (password) => verify(phc, password),
+      matches: (password) => verifySync(phc, password),
     };
   } catch {
     return broken(scheme);

@@ -1,4 +1,4 @@
-import { verify } from '@node-rs/bcrypt';
+import { verifySync } from '@node-rs/bcrypt';
 import { broken, type StoredPassword } from './scheme.ts';
 
 /** The dearest cost that is computed, a logarithm: 2^15 rounds take more than a second. The least is bcrypt's own. */
@@ -25,6 +25,6 @@ export function parseBcrypt(stored: string): StoredPassword | undefined {
     state: 'weak',
     kind: `${scheme} ${cost}`,
     effort: 2 ** cost / 25,
-    matches: (password) => verify(password, hash),
+    matches: (password) => verifySync(password, hash),
   };
 }

@@ -1,9 +1,6 @@
-import { pbkdf2, timingSafeEqual } from 'node:crypto';
-import { promisify } from 'node:util';
+import { pbkdf2Sync, timingSafeEqual } from 'node:crypto';
 import { bareBase64, hex, type KeyEncoding, paddedBase64, readDerivedKey, text } from './derived-key.ts';
 import { broken, type StoredPassword } from './scheme.ts';
-
-const derive = promisify(pbkdf2);
 
 /**
  * The dearest stored hash that is still computed, in iterations times blocks of the digest: eight times the 600 000 that OWASP's
@@ -58,6 +55,6 @@ export function parsePbkdf2(stored: string): StoredPassword | undefined {
     kind: `${scheme} ${work}`,
     // SHA-512 takes more than twice as long as the others.
     effort: digest === 'sha512' ? work / 4000 : work / 10_000,
-    matches: async (password) => timingSafeEqual(await derive(password, salt, iterations, key.length, digest), key),
+    matches: (password) => timingSafeEqual(pbkdf2Sync(password, salt, iterations, key.length, digest), key),
   };
 }

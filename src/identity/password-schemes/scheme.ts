@@ -7,8 +7,8 @@ export interface ComparableHash {
   readonly kind: string;
   /** Roughly the milliseconds of one comparison, only to tell which of two kinds is the dearer. */
   readonly effort: number;
-  /** May throw what the library that computes it throws. */
-  matches(password: Buffer): Promise<boolean>;
+  /** Computes it here and now, which takes a core for its time. May throw what the library that does it throws. */
+  matches(password: Buffer): boolean;
 }
 
 /** A stored hash that is not computed: malformed, too costly, or of a scheme that is not understood. */

@@ -1,9 +1,6 @@
-import { type BinaryLike, type ScryptOptions, scrypt, timingSafeEqual } from 'node:crypto';
-import { promisify } from 'node:util';
+import { scryptSync, timingSafeEqual } from 'node:crypto';
 import { bareBase64, hex, type KeyEncoding, paddedBase64, readDerivedKey, text } from './derived-key.ts';
 import { broken, type StoredPassword } from './scheme.ts';
-
-const derive = promisify<BinaryLike, BinaryLike, number, ScryptOptions, Buffer>(scrypt);
 
 /**
  * The dearest stored hash that is still computed. Memory, 128·N·r bytes, is that of argon2's bound; the work, N·r·p, is twice
@@ -53,6 +50,6 @@ export function parseScrypt(stored: string): StoredPassword | undefined {
     state: 'weak',
     kind: `${scheme} N=${N},r=${r},p=${p}`,
     effort: (N * r * p) / 4500,
-    matches: async (password) => timingSafeEqual(await derive(password, salt, key.length, { N, r, p, maxmem }), key),
+    matches: (password) => timingSafeEqual(scryptSync(password, salt, key.length, { N, r, p, maxmem }), key),
   };
 }

@@ -1,0 +1,95 @@
+import { randomBytes } from 'node:crypto';
+import { hashSync, verifySync } from '@node-rs/argon2';
+import { today } from '../password-schemes/argon2.ts';
+import type { ComparableHash, StoredPassword } from '../password-schemes/scheme.ts';
+import { parseStoredPassword } from '../password-schemes/stored-password.ts';
+
+/**
+ * What is computed with passwords. Each keeps a core busy for as long as it lasts, and all but the last are slow on purpose: they are
+ * for the hashing threads, never for the one that answers.
+ */
+export const computations = { compare, hash, findDearest };
+
+export type Computations = typeof computations;
+
+export interface ComparisonInput {
+  /** Undefined where nobody has that name. */
+  readonly storedHash: string | undefined;
+  readonly password: string;
+  /** Whether a password that matches a weaker hash than today's is hashed anew. */
+  readonly rehashes: boolean;
+}
+
+/** What comparing a password with a stored hash showed. */
+export interface Comparison {
+  readonly matches: boolean;
+  /** The hash to store from now on. */
+  readonly replacement: string | undefined;
+  /** The kind of the stored hash; `none` where there is none that can be computed. */
+  readonly kind: string;
+  /** The scheme of a stored hash that cannot be computed, for the log. */
+  readonly unusable: string | undefined;
+  /** How long it took. */
+  readonly milliseconds: number;
+}
+
+/** A failure takes no less with a weak hash, a broken one, and none at all, than with one of today's cost (ASVS 6.3.8). */
+function compare({ storedHash, password: text, rehashes }: ComparisonInput): Comparison {
+  const start = performance.now();
+  const password = Buffer.from(text, 'utf8');
+  const stored = storedHash === undefined ? undefined : parseStoredPassword(storedHash);
+  const comparable = stored?.state === 'broken' ? undefined : stored;
+  const matched = comparable && matchesStored(comparable, password);
+  const matches = matched === true;
+  const replacement = rehashes && matches && comparable?.state === 'weak' ? hashBytes(password) : undefined;
+  if (!matches && (comparable?.state !== 'current' || matched === undefined)) verifySync(decoy, password);
+  return {
+    matches,
+    replacement,
+    kind: comparable?.kind ?? 'none',
+    unusable: unusableScheme(stored, matched),
+    milliseconds: performance.now() - start,
+  };
+}
+
+/** The PHC string to store for a new password. */
+function hash({ password }: { password: string }): string {
+  return hashBytes(Buffer.from(password, 'utf8'));
+}
+
+/** Of many stored hashes, one of each of so many kinds, those that take longest to compare with. */
+function findDearest({ storedHashes, count }: { storedHashes: readonly string[]; count: number }): string[] {
+  const kinds = new Map<string, { effort: number; storedHash: string }>();
+  for (const storedHash of storedHashes) {
+    const stored = parseStoredPassword(storedHash);
+    if (stored.state !== 'broken') kinds.set(stored.kind, { effort: stored.effort, storedHash });
+  }
+  const dearestFirst = [...kinds.values()].sort((a, b) => b.effort - a.effort);
+  return dearestFirst.slice(0, count).map(({ storedHash }) => storedHash);
+}
+
+/** Undefined when the library that computes it gives up. Not with its error: that might quote the hash. */
+function matchesStored(stored: ComparableHash, password: Buffer): boolean | undefined {
+  try {
+    return stored.matches(password);
+  } catch {
+    return undefined;
+  }
+}
+
+function unusableScheme(stored: StoredPassword | undefined, matched: boolean | undefined): string | undefined {
+  return stored !== undefined && matched === undefined ? stored.scheme : undefined;
+}
+
+function hashBytes(password: Buffer): string {
+  return hashSync(password, today);
+}
+
+/** A hash of nothing, at today's cost: comparing with it takes as long as with a real one and never matches. */
+const decoy = decoyHash();
+
+function decoyHash(): string {
+  const encode = (bytes: number) => randomBytes(bytes).toString('base64').replaceAll('=', '');
+  const { memoryCost, timeCost, parallelism, outputLen } = today;
+  return `$argon2id$v=19$m=${memoryCost},t=${timeCost},p=${parallelism}$${encode(16)}$${encode(outputLen)}`;
+}

@@ -1,0 +1,15 @@
+// A hashing thread: computes one thing after the other, as it is told.
+import { setPriority } from 'node:os';
+import { parentPort } from 'node:worker_threads';
+import { computations } from './computations.ts';
+import type { Answer, Task } from './threads.ts';
+
+/** How far hashing gives way: whoever is signed in must not wait for those who are about to be. */
+const niceness = 10;
+
+// Only on Linux is it the thread's own; elsewhere the whole process would give way.
+if (process.platform === 'linux') setPriority(niceness);
+
+parentPort?.on('message', ({ id, name, input }: Task) => {
+  parentPort?.postMessage({ id, result: computations[name](input as never) } satisfies Answer);
+});

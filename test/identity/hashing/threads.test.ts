@@ -1,0 +1,49 @@
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { test } from 'node:test';
+import { promisify } from 'node:util';
+import { createHashingThreads } from '../../../src/identity/hashing/threads.ts';
+import { Unavailable } from '../../../src/unavailable.ts';
+
+const nobodys = { storedHash: undefined, rehashes: false };
+
+test('the thread that answers goes on while passwords are hashed', async () => {
+  const threads = createHashingThreads(2);
+  await threads.compute('hash', { password: 'x' });
+  const before = performance.eventLoopUtilization();
+  const start = performance.now();
+  await Promise.all(Array.from({ length: 20 }, () => threads.compute('hash', { password: 'x' })));
+  const { active } = performance.eventLoopUtilization(before);
+  assert.ok(active < (performance.now() - start) / 3, `${active} ms`);
+});
+
+test('each is answered its own, however many there are', async () => {
+  const threads = createHashingThreads(2);
+  const passwords = Array.from({ length: 12 }, (_, index) => `password ${index}`);
+  const hashes = await Promise.all(passwords.map((password) => threads.compute('hash', { password })));
+  const found = await Promise.all(
+    passwords.map((password, index) => threads.compute('compare', { ...nobodys, storedHash: hashes[index], password })),
+  );
+  assert.ok(found.every(({ matches }) => matches));
+});
+
+test('what a thread that dies had to do fails, and the next has a new one', async () => {
+  const threads = createHashingThreads(1);
+  // A password that is no text: the thread throws.
+  const broken = threads.compute('compare', { ...nobodys, password: 1 as unknown as string });
+  const behind = threads.compute('hash', { password: 'x' });
+  await assert.rejects(broken, Unavailable);
+  await assert.rejects(behind, Unavailable);
+  assert.match(await threads.compute('hash', { password: 'x' }), /^\$argon2id\$/);
+});
+
+test('threads that have nothing to do do not keep a process from ending, and those that have do', async () => {
+  const program = `
+    import { createHashingThreads } from ${JSON.stringify(new URL('../../../src/identity/hashing/threads.ts', import.meta.url))};
+    const threads = createHashingThreads(2);
+    for (const password of ['x', 'y']) console.log((await threads.compute('hash', { password })).slice(0, 9));`;
+  const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '--eval', program], {
+    timeout: 20_000,
+  });
+  assert.equal(stdout, '$argon2id\n$argon2id\n');
+});
