@@ -51,12 +51,12 @@ test('the protected page, added as it says, follows the flow in both formats', a
     const [view] = blocks('html');
     await writeFile(`${copy}/src/http/routes/reports.ts`, route ?? '');
     await writeFile(`${copy}/src/http/views/reports.eta`, view ?? '');
-    const server = `${copy}/src/http/server.ts`;
-    const withLine = (await readFile(server, 'utf8')).replace(
+    const flow = `${copy}/src/http/flow.ts`;
+    const withLine = (await readFile(flow, 'utf8')).replace(
       'addMeRoutes(site);',
-      'addMeRoutes(site);\n    addReportsRoute(site);',
+      'addMeRoutes(site);\n        addReportsRoute(site);',
     );
-    await writeFile(server, `import { addReportsRoute } from './routes/reports.ts';\n${withLine}`);
+    await writeFile(flow, `import { addReportsRoute } from './routes/reports.ts';\n${withLine}`);
 
     const { compose }: typeof import('../src/compose.ts') = await import(`${copy}/src/compose.ts`);
     await using janua = await startJanua({ compose });

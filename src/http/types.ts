@@ -41,9 +41,9 @@ declare module 'fastify' {
 
   interface FastifyRequest {
     /** The format that was asked for. */
-    format: Format;
+    readonly format: Format;
     /** The credentials that the request carries, proven or not. */
-    presented: Presented;
+    readonly presented: Presented;
     /** Where the request comes from. */
     readonly client: Client;
     /** Who is asking, for the audit. */

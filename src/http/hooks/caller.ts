@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import type { FastifyRequest } from 'fastify';
 import type { Caller } from '../../audit/event.ts';
 import type { FindClient } from '../client-address.ts';
@@ -14,8 +15,8 @@ export interface CallerOptions {
 /** Every answer names its request by this header: what a person quotes, the log and the audit have. */
 export const requestIdHeader = 'x-request-id';
 
-/** Tells who is calling: where from, for the throttle, and with what, for the audit. */
-export function addCaller(app: App, { findClient, cookies, publicOrigins }: CallerOptions): void {
+/** Lets a request tell who is calling: where from, for the throttle, and with what, for the audit. */
+export function decorateCaller(app: App, { findClient, cookies, publicOrigins }: CallerOptions): void {
   app.decorateRequest('client', {
     getter() {
       // Proxies may each add a line of their own; Node joins them.
@@ -27,6 +28,11 @@ export function addCaller(app: App, { findClient, cookies, publicOrigins }: Call
       return describeCaller(this, cookies, publicOrigins);
     },
   });
+}
+
+/** Names each request by an id that no other has, and says it in the answer. */
+export function addRequestIds(app: App): void {
+  app.setGenReqId(() => randomUUID());
   app.addHook('onRequest', (request, reply, done) => {
     reply.header(requestIdHeader, request.id);
     done();

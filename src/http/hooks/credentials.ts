@@ -1,11 +1,11 @@
-import type { FastifyRequest } from 'fastify';
-import type { Identity, Presented } from '../../identity/identity.ts';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { Presented } from '../../identity/identity.ts';
 import { Refusal } from '../../identity/refusal.ts';
 import type { Cookies } from '../cookies.ts';
 import type { App } from '../types.ts';
 
-/** Reads the credentials of a request, and guards the routes that need someone signed in (`config: { signedIn: true }`). */
-export function addCredentials(app: App, { identity, cookies }: { identity: Identity; cookies: Cookies }): void {
+/** Lets a request tell what it presents, and whoever is signed in by it. */
+export function decorateCredentials(app: App, cookies: Cookies): void {
   app.decorateRequest('presented', {
     getter() {
       return readPresented(this, cookies);
@@ -21,15 +21,13 @@ export function addCredentials(app: App, { identity, cookies }: { identity: Iden
   app.decorateReply('clearSessionCookie', function () {
     return this.header('set-cookie', cookies.endedSession());
   });
+}
 
+/** Guards the routes that need someone signed in (`config: { signedIn: true }`). Must be added before them. */
+export function addGuard(app: App, guard: (request: FastifyRequest, reply: FastifyReply) => Promise<unknown>): void {
   app.addHook('onRoute', (route) => {
-    if (!route.config?.signedIn) return;
-    route.onRequest = [
-      route.onRequest ?? [],
-      async (request: FastifyRequest) => {
-        request.signedInUser = await identity.requireUser(request.presented, request.caller);
-      },
-    ].flat();
+    // First, so that what a route does itself there knows who is asking.
+    if (route.config?.signedIn) route.onRequest = [guard, route.onRequest ?? []].flat();
   });
 }
 

@@ -5,16 +5,21 @@ import type { App, Format } from '../types.ts';
 
 export const formatHeader = 'x-expected-format';
 
-/** Decides for each request whether its answer is a page or JSON, so that no handler has to ask. */
-export function addFormats(app: App, pages: Pages): void {
-  app.decorateRequest('format', 'html');
-
+/** Lets a request tell whether its answer is a page or JSON. */
+export function decorateFormat(app: App): void {
+  app.decorateRequest('format', {
+    getter() {
+      return formatOf(this);
+    },
+  });
   app.decorateReply('proceed', function (to, model) {
     return this.request.format === 'html' ? this.redirect(to, 303) : this.send(model);
   });
+}
 
+/** Answers each request with a page or with JSON, so that no handler has to ask. */
+export function addFormats(app: App, pages: Pages): void {
   app.addHook('onRequest', (request, reply, done) => {
-    request.format = formatOf(request);
     if (!isUnderApi(request)) reply.header('vary', formatHeader);
     done();
   });

@@ -26,7 +26,8 @@ export function addProblems(app: App, { pages, audit }: { pages: Pages; audit: P
 /** Answers errors that the framework finds before it has a route, such as a broken escape in the address. */
 export function answerFrameworkError(pages: Pages, headers: SecurityHeaders) {
   return (error: FastifyError, request: FastifyRequest, reply: FastifyReply): void => {
-    request.format = formatOf(request);
+    // The framework's own request, before anything was added to it.
+    Object.assign(request, { format: formatOf(request) });
     reply.headers({ ...headers, [requestIdHeader]: request.id, vary: 'x-expected-format' });
     answer(error, request, reply, pages);
   };

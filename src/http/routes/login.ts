@@ -58,8 +58,15 @@ const loginPageQuery = {
 /** Parameters of a token request; none of them may come by the query string (RFC 6749 3.2, ASVS 14.2.1). */
 const parameters = Object.keys(loginBody.properties);
 
-export function addLoginRoutes(app: App, { identity, cookies }: { identity: Identity; cookies: Cookies }): void {
-  for (const url of ['/', '/auth/login']) {
+export interface LoginOptions {
+  readonly identity: Identity;
+  readonly cookies: Cookies;
+  /** Whether `/` shows the login page too. */
+  readonly atRoot: boolean;
+}
+
+export function addLoginRoutes(app: App, { identity, cookies, atRoot }: LoginOptions): void {
+  for (const url of [...(atRoot ? ['/'] : []), '/auth/login']) {
     app.get(
       url,
       {
