@@ -1,5 +1,4 @@
 import { availableParallelism } from 'node:os';
-import type { FromSchema, JSONSchema } from 'json-schema-to-ts';
 
 const day = 24 * 60 * 60;
 
@@ -161,18 +160,33 @@ export const settingsSchema = {
     },
   },
   additionalProperties: false,
-} as const satisfies JSONSchema;
+} as const satisfies {
+  type: string;
+  properties: Readonly<Record<string, SettingSchema>>;
+  additionalProperties: boolean;
+};
 
-type Optional = 'PUBLIC_URL' | 'THEME_FILE' | 'REDIS_URL' | 'USERS_TABLE' | 'USERS_COLUMNS';
+type Schemas = (typeof settingsSchema)['properties'];
+
+type ValueOf<Schema> = Schema extends { enum: readonly (infer Value)[] }
+  ? Value
+  : Schema extends { type: 'integer' }
+    ? number
+    : Schema extends { type: 'array' }
+      ? readonly string[]
+      : string;
+
+type Defaulted = { [Name in keyof Schemas]: Schemas[Name] extends { default: unknown } ? Name : never }[keyof Schemas];
 
 /** The settings as they are after reading: all have a value, but for those without a default. */
-export type Settings = Required<Omit<Given, Optional>> & Pick<Given, Optional>;
-
-type Given = FromSchema<typeof settingsSchema>;
+export type Settings = { readonly [Name in Defaulted]: ValueOf<Schemas[Name]> } & {
+  readonly [Name in Exclude<keyof Schemas, Defaulted>]?: ValueOf<Schemas[Name]>;
+};
 
 /** What the schema of any one setting may say. */
 export interface SettingSchema {
   readonly type?: string;
+  readonly items?: { readonly type: string };
   readonly description: string;
   /** `password` where it may carry one: then it may also be read from a file. */
   readonly format?: string;
