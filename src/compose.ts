@@ -5,7 +5,7 @@ import type { Caller } from './audit/event.ts';
 import { createSqlAuditStore } from './audit/sql-store.ts';
 import { type AuditTrail, createAuditTrail } from './audit/trail.ts';
 import { createNetworkCheck } from './config/networks.ts';
-import { originOf } from './config/origin.ts';
+import { isLoopbackHost, originOf } from './config/origin.ts';
 import type { Settings } from './config/settings.ts';
 import { type OpenDatabase, openDatabase } from './database/database.ts';
 import { databasePart } from './database/errors.ts';
@@ -16,6 +16,8 @@ import { requireTables } from './database/schema-check.ts';
 import { parseMapping, type UserMapping } from './directory/mapping.ts';
 import { createSqlDirectory } from './directory/sql-directory.ts';
 import { createFindClient } from './http/client-address.ts';
+import type { FlowOptions } from './http/flow.ts';
+import type { JanuaPlugin } from './http/host-app.ts';
 import { rawPath } from './http/request-target.ts';
 import type { App } from './http/types.ts';
 import { type Administration, createAdministration } from './identity/administration.ts';
@@ -46,8 +48,15 @@ export interface Composition {
    * @throws {Unavailable} while a store cannot be reached
    */
   prepare(): Promise<Services>;
+  /**
+   * The same as from `prepare`.
+   * @throws what `prepare` has thrown last, and {Unavailable} before it was called
+   */
+  requireServices(): Services;
   /** The HTTP server. Until `prepare` has succeeded once, everybody is told to come back. */
   createServer(): Promise<App>;
+  /** The same as a part of another app. @param onClose when that app closes */
+  createPlugin(onClose: () => Promise<void>): Promise<JanuaPlugin>;
   close(): Promise<void>;
 }
 
@@ -111,8 +120,11 @@ export async function compose(settings: Settings, overrides: Overrides = {}): Pr
   let prepared: Prepared | undefined;
   /** Why not yet, for whoever asks meanwhile. */
   let fault: unknown = new Unavailable(databasePart, 5);
+  /** Whether we are in an app that other machines reach, without a word about how. */
+  let exposed = false;
   function requirePrepared(): Prepared {
     if (prepared === undefined) throw fault;
+    if (exposed) throw new Unavailable('Signing in', 60);
     return prepared;
   }
   const readiness = createReadiness([
@@ -120,6 +132,37 @@ export async function compose(settings: Settings, overrides: Overrides = {}): Pr
     [redis === undefined ? databasePart : 'Redis', store.check],
     [databasePart, () => requirePrepared().users.check()],
   ]);
+
+  const publicOrigins = publicOriginsOf(settings);
+  const flowOptions = (): FlowOptions => ({
+    identity: {
+      logIn: async (attempt, caller) => requirePrepared().identity.logIn(attempt, caller),
+      logOut: async (presented, caller) => requirePrepared().identity.logOut(presented, caller),
+      findUser: async (presented) => requirePrepared().identity.findUser(presented),
+      requireUser: async (presented, caller) => requirePrepared().identity.requireUser(presented, caller),
+    },
+    audit: { record: async (event) => requirePrepared().audit.record(event) },
+    findClient: createFindClient(createNetworkCheck(settings.TRUSTED_PROXIES)),
+    findUnavailable: () => readiness.findUnavailable(),
+    appName: settings.APP_NAME,
+    version: manifest.version,
+    publicOrigins,
+    https: settings.PUBLIC_URL?.startsWith('https:') ?? false,
+    corsOrigins: new Set(settings.CORS_ORIGINS.map((origin) => originOf(origin) ?? origin)),
+    browserKey: () => requirePrepared().browserKey,
+    onListen(addresses) {
+      if (settings.PUBLIC_URL !== undefined) return;
+      // With a free port, or in another app, our origin is known only now.
+      for (const { port } of addresses) addLoopbackOrigins(publicOrigins, port);
+      if (addresses.every(({ address }) => isLoopbackHost(address))) return;
+      // `janua serve` does not come so far.
+      exposed = true;
+      log.error('nobody can sign in: PUBLIC_URL must be set when the app is reachable from other machines');
+    },
+    docs: settings.DOCS === 'on',
+    themeFile: settings.THEME_FILE,
+    ...overrides,
+  });
 
   return {
     log,
@@ -140,41 +183,15 @@ export async function compose(settings: Settings, overrides: Overrides = {}): Pr
         throw refusedAccount(error) ?? error;
       }
     },
+    requireServices: requirePrepared,
     async createServer() {
       // Loaded only where something is served: the other commands start in half the time.
       const { createServer } = await import('./http/server.ts');
-      const publicOrigins = publicOriginsOf(settings);
-      const server = createServer({
-        identity: {
-          logIn: async (attempt, caller) => requirePrepared().identity.logIn(attempt, caller),
-          logOut: async (presented, caller) => requirePrepared().identity.logOut(presented, caller),
-          findUser: async (presented) => requirePrepared().identity.findUser(presented),
-          requireUser: async (presented, caller) => requirePrepared().identity.requireUser(presented, caller),
-        },
-        audit: { record: async (event) => requirePrepared().audit.record(event) },
-        findClient: createFindClient(createNetworkCheck(settings.TRUSTED_PROXIES)),
-        findUnavailable: () => readiness.findUnavailable(),
-        log,
-        logRequests: log.isLevelEnabled('info'),
-        appName: settings.APP_NAME,
-        version: manifest.version,
-        publicOrigins,
-        https: settings.PUBLIC_URL?.startsWith('https:') ?? false,
-        corsOrigins: new Set(settings.CORS_ORIGINS.map((origin) => originOf(origin) ?? origin)),
-        browserKey: () => requirePrepared().browserKey,
-        docs: settings.DOCS === 'on',
-        themeFile: settings.THEME_FILE,
-        ...overrides,
-      });
-      if (settings.PUBLIC_URL === undefined) {
-        // With PORT=0 the port, and with it our origin, is known only now.
-        server.addHook('onListen', async () => {
-          for (const address of server.addresses()) {
-            if (typeof address === 'object') addLoopbackOrigins(publicOrigins, address.port);
-          }
-        });
-      }
-      return server;
+      return createServer({ ...flowOptions(), log, logRequests: log.isLevelEnabled('info') });
+    },
+    async createPlugin(onClose) {
+      const { createPlugin } = await import('./http/plugin.ts');
+      return createPlugin(flowOptions(), onClose);
     },
     async close() {
       await prepared?.audit.close();

@@ -1,14 +1,11 @@
 import { setTimeout } from 'node:timers/promises';
-import { type Composition, cleaningInterval, type Services } from '../compose.ts';
+import type { Composition, Services } from '../compose.ts';
 import type { Settings } from '../config/settings.ts';
 import { Misconfiguration } from '../misconfiguration.ts';
-import { Unavailable } from '../unavailable.ts';
+import { prepareLater, prepareNow, startCleaning } from '../upkeep.ts';
 
 /** Longest that requests under way are waited for after a signal to stop, in milliseconds. */
 const closingDeadline = 10_000;
-
-/** Between two tries to reach stores that could not be reached at the start, in milliseconds. */
-const preparingInterval = 1000;
 
 /**
  * Serves until a signal says stop: then says that it is not ready, goes on for a while, and finishes the requests under way.
@@ -41,7 +38,7 @@ export async function listen(
     const ready = services ?? (await prepareLater(composition, stop.signal));
     if (ready !== undefined) {
       await onReady(port, ready);
-      const cleaning = startCleaning(composition, ready);
+      const cleaning = startCleaning(composition);
       await stopped;
       clearInterval(cleaning);
       composition.readiness.stop();
@@ -52,33 +49,6 @@ export async function listen(
     setTimeout(closingDeadline, undefined, { ref: false }).then(() => server.server.closeAllConnections());
     await server.close();
   }
-}
-
-/** Undefined while a store cannot be reached. */
-async function prepareNow(composition: Composition): Promise<Services | undefined> {
-  try {
-    return await composition.prepare();
-  } catch (error) {
-    if (error instanceof Unavailable) return undefined;
-    throw error;
-  }
-}
-
-/** Tries until it succeeds; undefined when told to stop. */
-async function prepareLater(composition: Composition, signal: AbortSignal): Promise<Services | undefined> {
-  composition.log.error('started without its stores: everybody is answered 503 until they can be reached');
-  let services: Services | undefined;
-  while (services === undefined && !signal.aborted) {
-    await setTimeout(preparingInterval, undefined, { signal }).catch(() => {});
-    if (!signal.aborted) services = await prepareNow(composition);
-  }
-  return services;
-}
-
-function startCleaning({ log }: Composition, services: Services): NodeJS.Timeout {
-  return setInterval(() => {
-    services.clean().catch((error: unknown) => log.warn({ err: error }, 'expired sessions were not removed'));
-  }, cleaningInterval);
 }
 
 async function nextSignal(): Promise<void> {

@@ -19,12 +19,43 @@ type Environment = Readonly<Record<string, string | undefined>>;
  * @throws {Misconfiguration} with every fault at once, naming settings and limits but no values.
  */
 export function loadSettings(defaults: Partial<Settings> = {}, environment: Environment = process.env): Settings {
-  const settings: Record<string, unknown> = {};
   const faults: string[] = [];
-  for (const [name, schema] of Object.entries<SettingSchema>(settingsSchema.properties)) {
+  return checkSettings(faults, (name, schema) => {
     const text = textOf(name, schema, environment, faults)?.trim();
-    const fallback = defaults[name as keyof Settings] ?? schema.default;
-    const value = text === undefined || text === '' ? fallback : fromText(text, schema);
+    return text === undefined || text === '' ? defaults[name] : fromText(text, schema);
+  });
+}
+
+/** The settings that a program may give by itself; `undefined` is as good as none. */
+export type GivenSettings = { readonly [Name in Exclude<keyof Settings, HostSetting>]?: Settings[Name] | undefined };
+
+/** What is decided by the app that we are a part of. */
+const hostSettings = ['HOST', 'PORT', 'DRAIN_SECONDS'] as const;
+
+type HostSetting = (typeof hostSettings)[number];
+
+/**
+ * Takes the settings from a program, and none from the environment.
+ * @throws {Misconfiguration} with every fault at once, naming settings and limits but no values.
+ */
+export function takeSettings(given: GivenSettings): Settings {
+  const faults: string[] = [];
+  for (const [name, value] of Object.entries(given)) {
+    if (!Object.hasOwn(settingsSchema.properties, name)) faults.push(`${name} is no setting.`);
+    else if (value !== undefined && (hostSettings as readonly string[]).includes(name))
+      faults.push(`${name} is decided by the app that Janua is a part of.`);
+  }
+  return checkSettings(faults, (name) => given[name as keyof GivenSettings]);
+}
+
+/** @param findValue gives what was set, or undefined where the default holds */
+function checkSettings(
+  faults: string[],
+  findValue: (name: keyof Settings, schema: SettingSchema) => unknown,
+): Settings {
+  const settings: Record<string, unknown> = {};
+  for (const [name, schema] of Object.entries<SettingSchema>(settingsSchema.properties)) {
+    const value = findValue(name as keyof Settings, schema) ?? schema.default;
     if (value === undefined) continue;
     if (ajv.validate(schema, value)) settings[name] = value;
     else faults.push(`${name} must be ${expectation(schema)}.`);
@@ -132,6 +163,7 @@ function fromText(text: string, schema: SettingSchema): unknown {
 
 function expectation({ type, minimum, maximum, minLength, maxLength, enum: values }: SettingSchema): string {
   if (type === 'integer') return `a whole number from ${minimum} to ${maximum}`;
+  if (type === 'array') return 'a list of texts';
   if (values !== undefined) return values.length === 2 ? values.join(' or ') : `one of ${values.join(', ')}`;
   return `a text of ${minLength ?? 0} to ${maxLength ?? 'any number of'} characters`;
 }

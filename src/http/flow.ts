@@ -1,3 +1,4 @@
+import type { AddressInfo } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
 import type { Audit } from '../audit/audit.ts';
@@ -6,11 +7,12 @@ import type { FindClient } from './client-address.ts';
 import { createCookies } from './cookies.ts';
 import { addBodies } from './hooks/bodies.ts';
 import { addRequestIds, decorateCaller } from './hooks/caller.ts';
-import { addGuard, decorateCredentials } from './hooks/credentials.ts';
+import { decorateCredentials } from './hooks/credentials.ts';
 import { addCrossSiteRules } from './hooks/cross-site.ts';
 import { addFormats, decorateFormat } from './hooks/format.ts';
 import { addFramingRules } from './hooks/framing.ts';
-import { addProblems, answerFrameworkError } from './hooks/problems.ts';
+import { addGuard, createGuard, createHostGuard } from './hooks/guard.ts';
+import { answerFrameworkError, createProblems } from './hooks/problems.ts';
 import { addSchemas } from './hooks/schemas.ts';
 import { addSecurityHeaders, securityHeaders } from './hooks/security-headers.ts';
 import { addDocumentation } from './openapi/openapi.ts';
@@ -38,6 +40,8 @@ export interface FlowOptions {
   readonly corsOrigins: ReadonlySet<string>;
   /** Signs the `browser` cookie; 32 bytes or more. Asked for only when it is needed. */
   readonly browserKey: () => Buffer;
+  /** Is told at which addresses the app listens, once it does. */
+  readonly onListen?: ((addresses: readonly AddressInfo[]) => void) | undefined;
   readonly docs: boolean;
   readonly themeFile?: string | undefined;
   /** Where the templates are; ours, unless said otherwise. */
@@ -50,7 +54,10 @@ export interface Flow {
   decorate(app: App): void;
   /** What a request passes before its route. */
   addHooks(app: App): void;
+  /** @param options whether the login page is at `/` too */
   addRoutes(app: App, options: { atRoot: boolean }): void;
+  /** Guards the routes of an app that the flow is a part of. */
+  addHostGuard(app: App): void;
   answerFrameworkError(error: FastifyError, request: FastifyRequest, reply: FastifyReply): void;
 }
 
@@ -62,6 +69,7 @@ export function createFlow(options: FlowOptions): Flow {
   const pages = createPages(options.viewsDirectory ?? ownViews, { name: appName });
   const headers = securityHeaders({ https });
   const cookies = createCookies({ secure: https, key: options.browserKey });
+  const answerProblem = createProblems({ pages, audit });
 
   return {
     decorate(app) {
@@ -78,12 +86,14 @@ export function createFlow(options: FlowOptions): Flow {
       addFormats(app, pages);
       addFramingRules(app);
       addCrossSiteRules(app, { publicOrigins, corsOrigins });
-      addGuard(app, async (request) => {
-        request.signedInUser = await identity.requireUser(request.presented, request.caller);
-      });
+      addGuard(app, createGuard({ identity }));
       addBodies(app);
-      addProblems(app, { pages, audit });
+      app.setErrorHandler(answerProblem);
       addFileServing(app);
+      // A socket in the file system is no address.
+      app.addHook('onListen', async () =>
+        options.onListen?.(app.addresses().filter((address) => typeof address === 'object')),
+      );
     },
 
     /** Your own routes go to the end, see README. */
@@ -98,6 +108,10 @@ export function createFlow(options: FlowOptions): Flow {
         addHealthRoutes(site, findUnavailable);
         addAssets(site, options.themeFile);
       });
+    },
+
+    addHostGuard(app) {
+      addGuard(app, createHostGuard({ identity, publicOrigins, corsOrigins, headers, answerProblem }));
     },
 
     answerFrameworkError: answerFrameworkError(pages, headers),

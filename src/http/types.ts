@@ -12,6 +12,7 @@ import type { Presented } from '../identity/identity.ts';
 import type { RefusalCode } from '../identity/refusal.ts';
 import type { User } from '../identity/user.ts';
 import type { Client } from './client-address.ts';
+import type {} from './host-app.ts';
 
 /** What an answer becomes: a page for a person, JSON for a program. */
 export type Format = 'html' | 'json';
@@ -27,8 +28,6 @@ export type App = FastifyInstance<
 
 declare module 'fastify' {
   interface FastifyContextConfig {
-    /** The route needs someone signed in, found in `request.user`; others are refused before the handler runs. */
-    signedIn?: boolean;
     /** The template of `views/` that shows what the handler returns. Without it the answer is JSON in either format. */
     view?: string;
     /** The route's answer is a page also for someone who asked for JSON; its refusals still follow the format. */
@@ -48,8 +47,6 @@ declare module 'fastify' {
     readonly client: Client;
     /** Who is asking, for the audit. */
     readonly caller: Caller;
-    /** Who is signed in. Reading it on a route that is not `signedIn` is a `TypeError`. */
-    readonly user: User;
     signedInUser: User | undefined;
   }
 

@@ -1,4 +1,4 @@
-import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { FastifyRequest } from 'fastify';
 import type { Presented } from '../../identity/identity.ts';
 import { Refusal } from '../../identity/refusal.ts';
 import type { Cookies } from '../cookies.ts';
@@ -20,14 +20,6 @@ export function decorateCredentials(app: App, cookies: Cookies): void {
   });
   app.decorateReply('clearSessionCookie', function () {
     return this.header('set-cookie', cookies.endedSession());
-  });
-}
-
-/** Guards the routes that need someone signed in (`config: { signedIn: true }`). Must be added before them. */
-export function addGuard(app: App, guard: (request: FastifyRequest, reply: FastifyReply) => Promise<unknown>): void {
-  app.addHook('onRoute', (route) => {
-    // First, so that what a route does itself there knows who is asking.
-    if (route.config?.signedIn) route.onRequest = [guard, route.onRequest ?? []].flat();
   });
 }
 

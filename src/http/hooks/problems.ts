@@ -7,20 +7,22 @@ import { loginMessage } from '../login-messages.ts';
 import { safeNext } from '../next.ts';
 import type { Pages } from '../pages.ts';
 import { type Problem, problem } from '../problem.ts';
-import type { App } from '../types.ts';
 import { acceptedBodyTypes } from './bodies.ts';
 import { requestIdHeader } from './caller.ts';
 import { formatOf } from './format.ts';
 import type { SecurityHeaders } from './security-headers.ts';
 
-/** One place answers for everything that was thrown, in the format that was asked for. */
-export function addProblems(app: App, { pages, audit }: { pages: Pages; audit: Pick<Audit, 'record'> }): void {
-  app.setErrorHandler<FastifyError | Error>(async (error, request, reply) => {
+/** Answers what was thrown, in the format that was asked for. */
+export type AnswerProblem = (error: Error, request: FastifyRequest, reply: FastifyReply) => Promise<FastifyReply>;
+
+/** One place answers for everything. */
+export function createProblems({ pages, audit }: { pages: Pages; audit: Pick<Audit, 'record'> }): AnswerProblem {
+  return async (error, request, reply) => {
     const event = error instanceof Refusal ? answers[error.code].event : undefined;
     // Refused whether or not it can be recorded; the log has it.
     if (event !== undefined) await audit.record({ ...event, caller: request.caller }).catch(() => {});
     return answer(error, request, reply, pages);
-  });
+  };
 }
 
 /** Answers errors that the framework finds before it has a route, such as a broken escape in the address. */

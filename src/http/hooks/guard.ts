@@ -1,0 +1,52 @@
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { Identity } from '../../identity/identity.ts';
+import type { App } from '../types.ts';
+import { requestIdHeader } from './caller.ts';
+import { type CrossSiteOptions, requireSameSite } from './cross-site.ts';
+import { formatHeader } from './format.ts';
+import type { AnswerProblem } from './problems.ts';
+import type { SecurityHeaders } from './security-headers.ts';
+
+/** Refuses who is not signed in, and finds out who is. */
+type Guard = (request: FastifyRequest, reply: FastifyReply) => Promise<unknown>;
+
+/** Guards the routes that need someone signed in (`config: { signedIn: true }`). Must be added before them. */
+export function addGuard(app: App, guard: Guard): void {
+  app.addHook('onRoute', (route) => {
+    // First, so that what a route does itself there knows who is asking.
+    if (route.config?.signedIn) route.onRequest = [guard, route.onRequest ?? []].flat();
+  });
+}
+
+/** For our own routes, where hooks and the error handler do the rest. */
+export function createGuard({ identity }: { identity: Identity }): Guard {
+  return async (request) => {
+    request.signedInUser = await identity.requireUser(request.presented, request.caller);
+  };
+}
+
+export interface HostGuardOptions extends CrossSiteOptions {
+  readonly identity: Identity;
+  readonly headers: SecurityHeaders;
+  readonly answerProblem: AnswerProblem;
+}
+
+/**
+ * For the routes of an app that the flow is a part of. None of our hooks runs there, and its error handler knows nothing of
+ * refusals: what the flow promises of every route that needs someone signed in is here in one.
+ */
+export function createHostGuard(options: HostGuardOptions): Guard {
+  const guard = createGuard(options);
+  return async (request, reply) => {
+    // An answer to one person; the route may say otherwise later.
+    if (!reply.hasHeader('cache-control')) reply.header('cache-control', 'no-store');
+    try {
+      requireSameSite(request, options);
+      await guard(request, reply);
+      return undefined;
+    } catch (error) {
+      reply.headers({ ...options.headers, [requestIdHeader]: request.id, vary: formatHeader });
+      return options.answerProblem(error as Error, request, reply);
+    }
+  };
+}

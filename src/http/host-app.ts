@@ -1,0 +1,22 @@
+import type { FastifyPluginAsync } from 'fastify';
+import type { User } from '../identity/user.ts';
+
+/** What an app gets that the flow is a part of. All that it needs to know of our types is here. */
+export type JanuaPlugin = FastifyPluginAsync<PluginOptions>;
+
+export interface PluginOptions {
+  /** Says that no route which was added before needs someone signed in: `signedIn` does not guard those. */
+  readonly earlierRoutesArePublic?: boolean;
+}
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** The route needs someone signed in, found in `request.user`; others are refused before the handler runs. */
+    signedIn?: boolean;
+  }
+
+  interface FastifyRequest {
+    /** Who is signed in. Reading it on a route that is not `signedIn` is a `TypeError`. */
+    readonly user: User;
+  }
+}

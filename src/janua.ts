@@ -1,0 +1,72 @@
+import { compose } from './compose.ts';
+import { type GivenSettings, requireSafeExposure, takeSettings } from './config/load.ts';
+import type { JanuaPlugin } from './http/host-app.ts';
+import type { Administration } from './identity/administration.ts';
+import { prepareLater, prepareNow, startCleaning } from './upkeep.ts';
+
+// All that a program gets from `import … from 'janua'`.
+export type { GivenSettings } from './config/load.ts';
+export type { JanuaPlugin } from './http/host-app.ts';
+export type { Administration } from './identity/administration.ts';
+export { ChangeRefused } from './identity/administration.ts';
+export { Misconfiguration } from './misconfiguration.ts';
+export { Unavailable } from './unavailable.ts';
+
+export interface JanuaOptions {
+  /** Makes Janua's tables, or brings them up to date, as `npx janua migrate` does. */
+  readonly migrates?: boolean;
+}
+
+/** Signing in and out, for a Fastify app. */
+export interface Janua {
+  /**
+   * Adds the pages, `/api/…`, `/assets/…`, `/docs` and `/health/…` to an app, and guards the routes that are added to it
+   * afterwards with `config: { signedIn: true }`. To be awaited. The app's closing closes this too.
+   */
+  readonly plugin: JanuaPlugin;
+  /**
+   * Adds, changes and removes users, and ends their sessions.
+   * @throws {Unavailable} as long as the stores could not be reached since the start
+   */
+  readonly users: Administration;
+  /** Lets go of the stores, where no app does so by its own closing. May be called again. */
+  close(): Promise<void>;
+}
+
+/**
+ * Opens the stores. Where they cannot be reached they are waited for, and meanwhile requests are answered 503.
+ * @param settings by the names and with the defaults of `janua serve --help`. The environment is not read.
+ * @throws {Misconfiguration} with everything that is wrong with the settings, or with what is wrong with the stores
+ */
+export async function createJanua(
+  settings: GivenSettings = {},
+  { migrates = false }: JanuaOptions = {},
+): Promise<Janua> {
+  const taken = takeSettings(settings);
+  requireSafeExposure(taken, 'serve');
+  const composition = await compose(taken, { migrates, caller: { route: 'createJanua' } });
+  const ending = new AbortController();
+  const cleaning = startCleaning(composition);
+  let closed: Promise<void> | undefined;
+  function close(): Promise<void> {
+    ending.abort();
+    clearInterval(cleaning);
+    closed ??= composition.close();
+    return closed;
+  }
+
+  try {
+    if ((await prepareNow(composition)) === undefined)
+      prepareLater(composition, ending.signal).catch((error: unknown) => composition.log.fatal(error));
+    return {
+      plugin: await composition.createPlugin(close),
+      get users() {
+        return composition.requireServices().administration;
+      },
+      close,
+    };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}

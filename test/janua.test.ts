@@ -1,0 +1,370 @@
+import assert from 'node:assert/strict';
+import { join } from 'node:path';
+import { describe, test } from 'node:test';
+import formbody from '@fastify/formbody';
+import Fastify, { type FastifyInstance, type FastifyServerOptions } from 'fastify';
+import { ChangeRefused, createJanua, type GivenSettings, type Janua, Misconfiguration } from '../src/janua.ts';
+import { form, json, sessionCookie } from './http/faces.ts';
+import { ann, password } from './janua.ts';
+import { createTemporaryFolder } from './servers/process-end.ts';
+
+const asJson = { 'x-expected-format': 'application/json' };
+
+/** An app with routes of its own that Janua is a part of, and Ann, who has a session. */
+interface Host extends AsyncDisposable {
+  readonly app: FastifyInstance;
+  readonly janua: Janua;
+  readonly cookie: { cookie: string };
+}
+
+async function startHost({
+  settings = {},
+  options = {},
+  before = async () => {},
+  after = () => {},
+}: {
+  settings?: GivenSettings;
+  options?: FastifyServerOptions;
+  /** Adds to the app before Janua. */
+  before?: (app: FastifyInstance) => Promise<void>;
+  after?: (app: FastifyInstance) => void;
+} = {}): Promise<Host> {
+  const janua = await createJanua(
+    { DATABASE_URL: 'sqlite::memory:', LOG_LEVEL: 'silent', ...settings },
+    { migrates: true },
+  );
+  await janua.users.add({ ...ann, password });
+  const app: FastifyInstance = Fastify(options);
+  await before(app);
+  await app.register(janua.plugin);
+  after(app);
+  const login = await app.inject({ method: 'POST', url: '/auth/token', ...form({ username: ann.username, password }) });
+  const name = settings.PUBLIC_URL?.startsWith('https:') ? '__Host-session' : 'session';
+  return {
+    app,
+    janua,
+    cookie: { cookie: `${name}=${sessionCookie(login)}` },
+    [Symbol.asyncDispose]: () => app.close(),
+  };
+}
+
+const reports = (app: FastifyInstance) => {
+  app.get('/reports', { config: { signedIn: true } }, async ({ user }) => ({ reader: user.firstName }));
+  app.post('/reports', { config: { signedIn: true } }, async ({ user, body }) => ({ writer: user.firstName, body }));
+};
+
+describe('a route of the app that is signedIn', () => {
+  test('knows who is asking, by cookie and by token, and its answer is kept by nobody', async () => {
+    await using host = await startHost({ after: reports });
+    const login = await host.app.inject({
+      method: 'POST',
+      url: '/api/login',
+      ...json({ username: ann.username, password }),
+    });
+    for (const headers of [host.cookie, { authorization: `Bearer ${login.json().access_token}` }]) {
+      const answer = await host.app.inject({ url: '/reports', headers });
+      assert.deepEqual(answer.json(), { reader: 'Ann' });
+      assert.equal(answer.headers['cache-control'], 'no-store');
+      assert.equal(answer.headers['content-security-policy'], undefined, 'the rest is decided by the app');
+      const posted = await host.app.inject({ method: 'POST', url: '/reports', headers, payload: { a: 1 } });
+      assert.deepEqual(posted.json(), { writer: 'Ann', body: { a: 1 } });
+    }
+  });
+
+  test('sends whoever is signed out to the login page and back, or answers 401', async () => {
+    await using host = await startHost({ after: reports });
+    const page = await host.app.inject('/reports?year=2026');
+    assert.equal(page.statusCode, 303);
+    assert.equal(page.headers.location, '/auth/login?state=2&next=%2Freports%3Fyear%3D2026');
+    assert.equal(page.headers['cache-control'], 'no-store');
+    assert.match(String(page.headers['content-security-policy']), /default-src 'none'/);
+    const dead = await host.app.inject({ url: '/reports', headers: { cookie: 'session=dead' } });
+    assert.match(String(dead.headers['set-cookie']), /^session=; .*Max-Age=0$/);
+
+    const program = await host.app.inject({ url: '/reports', headers: asJson });
+    assert.equal(program.statusCode, 401);
+    assert.deepEqual(program.json(), { title: 'Unauthorized', status: 401, detail: 'Not authenticated' });
+    assert.equal(program.headers['www-authenticate'], 'Bearer realm="janua"');
+    const token = await host.app.inject({ url: '/reports', headers: { ...asJson, authorization: 'Bearer x' } });
+    assert.equal(token.headers['www-authenticate'], 'Bearer realm="janua", error="invalid_token"');
+    const twice = await host.app.inject({ method: 'HEAD', url: '/reports' });
+    assert.equal(twice.statusCode, 303);
+
+    await host.app.inject({ method: 'POST', url: '/auth/logout', headers: host.cookie });
+    assert.equal((await host.app.inject({ url: '/reports', headers: host.cookie })).statusCode, 303);
+  });
+
+  test('carries out nothing that another site sends, a WebSocket included', async () => {
+    await using host = await startHost({ after: reports, settings: { CORS_ORIGINS: ['https://app.example.com'] } });
+    const statusOf = async (headers: Record<string, string>, method: 'POST' | 'GET' = 'POST') =>
+      (await host.app.inject({ method, url: '/reports', headers: { ...host.cookie, ...headers } })).statusCode;
+    for (const headers of [
+      { 'sec-fetch-site': 'cross-site' },
+      { 'sec-fetch-site': 'same-site' },
+      { origin: 'https://evil.example' },
+      { origin: 'null' },
+    ]) {
+      assert.equal(await statusOf(headers), 403, JSON.stringify(headers));
+      assert.equal(await statusOf(headers, 'GET'), 200);
+      assert.equal(await statusOf({ ...headers, upgrade: 'websocket' }, 'GET'), 403);
+    }
+    for (const headers of [{}, { 'sec-fetch-site': 'same-origin' }, { origin: 'https://app.example.com' }])
+      assert.equal(await statusOf(headers), 200, JSON.stringify(headers));
+  });
+
+  test('is guarded in every scope, first, and may say itself how long its answer is kept', async () => {
+    await using host = await startHost({
+      after(app) {
+        app.register(
+          async (scope) => {
+            const config = { signedIn: true };
+            const onRequest = async ({ user }: { user: { username: string } }) => assert.ok(user.username);
+            scope.get('/list', { config, onRequest }, async (_request, reply) => {
+              reply.header('cache-control', 'private, max-age=60');
+              return [];
+            });
+          },
+          { prefix: '/api/things' },
+        );
+      },
+    });
+    const answer = await host.app.inject({ url: '/api/things/list', headers: host.cookie });
+    assert.equal(answer.statusCode, 200);
+    assert.equal(answer.headers['cache-control'], 'private, max-age=60');
+    const refused = await host.app.inject('/api/things/list');
+    assert.equal(refused.statusCode, 401, 'under /api/ whoever asks is a program');
+  });
+
+  test('has a user, and no other has', async () => {
+    await using host = await startHost({
+      after(app) {
+        app.get('/open', async ({ user }) => ({ reader: user.firstName }));
+      },
+    });
+    const answer = await host.app.inject({ url: '/open', headers: host.cookie });
+    assert.equal(answer.statusCode, 500);
+    assert.match(answer.json().message, /only a route with `signedIn` has a user/);
+  });
+
+  test('lets nobody in when it cannot be found out who is asking, and says nothing of why', async () => {
+    await using host = await startHost({ after: reports });
+    await host.janua.close();
+    const answer = await host.app.inject({ url: '/reports', headers: { ...host.cookie, ...asJson } });
+    assert.equal(answer.statusCode, 500);
+    assert.match(answer.json().detail, /^Something went wrong on our side/);
+  });
+});
+
+describe('the app stays as it was', () => {
+  const own = async (app: FastifyInstance) => {
+    app.register(formbody);
+    app.addHook('onRequest', async (_request, reply) => {
+      reply.header('x-own', 'yes');
+    });
+    app.setErrorHandler((error: Error, _request, reply) => reply.code(418).send({ own: error.message }));
+    app.setNotFoundHandler((_request, reply) => reply.code(404).send({ own: 'not here' }));
+  };
+  const routes = (app: FastifyInstance) => {
+    app.get('/', async () => 'the own start page');
+    app.post('/text', async ({ body }) => ({ body }));
+    app.get('/fault', async () => {
+      throw new Error('a fault');
+    });
+    const schema = { body: { type: 'object', properties: { count: { type: 'number' } }, additionalProperties: false } };
+    app.post('/counts', { schema }, async ({ body }) => body);
+  };
+
+  test('its parsers, validation, error handler, 404 and headers are its own', async () => {
+    await using host = await startHost({ before: own, after: routes });
+    const { app } = host;
+    assert.equal((await app.inject('/')).body, 'the own start page');
+    const text = { method: 'POST', url: '/text' } as const;
+    const plain = await app.inject({ ...text, headers: { 'content-type': 'text/plain' }, payload: 'x' });
+    assert.deepEqual(plain.json(), { body: 'x' });
+    assert.deepEqual((await app.inject({ ...text, ...form({ a: 1 }) })).json(), { body: { a: '1' } });
+    const counts = await app.inject({ method: 'POST', url: '/counts', payload: { count: '1', other: 2 } });
+    assert.deepEqual(counts.json(), { count: 1 }, 'coerced and stripped, as the framework does by itself');
+    const fault = await app.inject('/fault');
+    assert.equal(fault.statusCode, 418);
+    assert.deepEqual(fault.json(), { own: 'a fault' });
+    for (const url of ['/nothing', '/auth/nothing'])
+      assert.deepEqual((await app.inject(url)).json(), { own: 'not here' });
+    const foreign = { 'sec-fetch-site': 'cross-site', 'content-type': 'text/plain' };
+    const open = await app.inject({ ...text, headers: foreign, payload: 'x' });
+    assert.equal(open.statusCode, 200, 'what needs nobody signed in is not guarded');
+    for (const name of ['content-security-policy', 'x-request-id', 'vary', 'cache-control'])
+      assert.equal(open.headers[name], undefined, name);
+  });
+
+  test('and what it has set for itself changes nothing of the flow', async () => {
+    await using host = await startHost({
+      before: async (app) => {
+        await own(app);
+        app.setValidatorCompiler(() => () => ({ error: new Error('nothing is valid') }));
+        app.setSerializerCompiler(() => () => '"not this"');
+        app.addContentTypeParser('application/json', (_request, _body, done) => done(null, { own: true }));
+      },
+    });
+    const { app } = host;
+    const wrong = await app.inject({ method: 'POST', url: '/api/login', ...json({ username: 1, password }) });
+    assert.equal(wrong.statusCode, 400);
+    assert.equal(wrong.json().error, 'invalid_request');
+    const plain = { 'content-type': 'text/plain' };
+    const text = await app.inject({ method: 'POST', url: '/api/logout', headers: plain, payload: 'x' });
+    assert.equal(text.statusCode, 415);
+    const me = await app.inject({ url: '/api/me', headers: host.cookie });
+    assert.deepEqual(me.json(), { username: ann.username, first_name: 'Ann', last_name: 'Archer' });
+    assert.match(String(me.headers['x-request-id']), /^[\da-f-]{36}$/);
+  });
+});
+
+describe('what would leave a route open, or a link dead, is refused at the start', () => {
+  test('routes that were there before', async () => {
+    const janua = await createJanua({ DATABASE_URL: 'sqlite::memory:', LOG_LEVEL: 'silent' }, { migrates: true });
+    const app = Fastify();
+    reports(app);
+    await assert.rejects(
+      async () => app.register(janua.plugin),
+      (error) =>
+        error instanceof Misconfiguration &&
+        /added before Janua[\s\S]*\/reports[\s\S]*earlierRoutesArePublic/.test(error.message),
+    );
+    await janua.close();
+  });
+
+  test('a plugin that is not awaited', async () => {
+    const janua = await createJanua({ DATABASE_URL: 'sqlite::memory:', LOG_LEVEL: 'silent' }, { migrates: true });
+    const app = Fastify();
+    app.register(janua.plugin);
+    reports(app);
+    await assert.rejects(async () => app.ready(), /added before Janua/);
+    await janua.close();
+  });
+
+  test('unless the app says that they need nobody', async () => {
+    const janua = await createJanua({ DATABASE_URL: 'sqlite::memory:', LOG_LEVEL: 'silent' }, { migrates: true });
+    const app = Fastify();
+    app.get('/status', async () => 'well');
+    await app.register(janua.plugin, { earlierRoutesArePublic: true });
+    assert.equal((await app.inject('/status')).body, 'well');
+    await app.close();
+  });
+
+  test('a prefix', async () => {
+    const janua = await createJanua({ DATABASE_URL: 'sqlite::memory:', LOG_LEVEL: 'silent' }, { migrates: true });
+    for (const mount of [
+      async (app: FastifyInstance) => app.register(janua.plugin, { prefix: '/sso' }),
+      async (app: FastifyInstance) => app.register(async (scope) => scope.register(janua.plugin), { prefix: '/sso' }),
+    ])
+      await assert.rejects(async () => mount(Fastify()), /without the prefix \/sso/);
+    await janua.close();
+  });
+});
+
+describe('settings', () => {
+  for (const [settings, line] of [
+    [{ PUBLIC_URL: 'http://auth.example.com' }, /PUBLIC_URL must be https/],
+    [{ THROTTLE: 'off', PUBLIC_URL: 'https://auth.example.com' }, /THROTTLE=off/],
+    [{ DATABASE_URL: 'oracle://x' }, /DATABASE_URL must be/],
+    [{ PORT: 5000, DATABSE_URL: 'x' }, /PORT is decided by the app[\s\S]*DATABSE_URL is no setting/],
+    [{ CORS_ORIGINS: 'https://a.example' }, /CORS_ORIGINS must be a list of texts/],
+    [
+      { SESSION_IDLE_SECONDS: '60', DOCS: 'no' },
+      /DOCS must be on or off[\s\S]*SESSION_IDLE_SECONDS must be a whole number/,
+    ],
+    [{ constructor: 'x' }, /constructor is no setting/],
+  ] as const) {
+    test(`${JSON.stringify(settings)} is a Misconfiguration`, async () => {
+      await assert.rejects(
+        createJanua(settings as GivenSettings),
+        (error) => error instanceof Misconfiguration && line.test(error.message),
+      );
+    });
+  }
+
+  test('are not read from the environment, and undefined is as good as none', async () => {
+    process.env.APP_NAME = 'Not this';
+    try {
+      await using host = await startHost({ settings: { APP_NAME: undefined } });
+      assert.match((await host.app.inject('/auth/login')).body, /<title>Janua Login<\/title>/);
+    } finally {
+      delete process.env.APP_NAME;
+    }
+  });
+
+  test('tables that are not there are said, unless they may be made', async () => {
+    const folder = createTemporaryFolder('library');
+    const settings = { DATABASE_URL: `sqlite:${join(folder.path, 'janua.db')}`, LOG_LEVEL: 'silent' } as const;
+    await assert.rejects(createJanua(settings), /janua migrate/);
+    await (await createJanua(settings, { migrates: true })).close();
+    await (await createJanua(settings)).close();
+    folder.remove();
+  });
+
+  test('decide the cookie', async () => {
+    await using host = await startHost({ after: reports, settings: { PUBLIC_URL: 'https://app.example.com' } });
+    assert.equal((await host.app.inject({ url: '/reports', headers: host.cookie })).statusCode, 200);
+    const origin = { origin: 'https://app.example.com', ...host.cookie };
+    assert.equal((await host.app.inject({ method: 'POST', url: '/reports', headers: origin })).statusCode, 200);
+  });
+});
+
+function portOf(app: FastifyInstance): number {
+  const [address] = app.addresses();
+  return typeof address === 'object' ? address.port : 0;
+}
+
+describe('listening', () => {
+  const logOut = (port: number, origin: string) =>
+    fetch(`http://127.0.0.1:${port}/api/logout`, { method: 'POST', headers: { origin } });
+  test('on a free port, pages of this machine are our own', async () => {
+    await using host = await startHost();
+    await host.app.listen({ port: 0, host: '127.0.0.1' });
+    const port = portOf(host.app);
+    assert.equal((await logOut(port, `http://localhost:${port}`)).status, 401);
+    assert.equal((await logOut(port, 'http://localhost:1')).status, 403);
+  });
+
+  test('beyond this machine without a public URL, nobody can sign in or is signed in', async () => {
+    await using host = await startHost({ after: reports });
+    await host.app.listen({ port: 0, host: '0.0.0.0' });
+    for (const url of ['/reports', '/api/me']) {
+      const answer = await host.app.inject({ url, headers: host.cookie });
+      assert.equal(answer.statusCode, 503);
+      assert.equal(answer.headers['retry-after'], '60');
+    }
+  });
+});
+
+test('users are changed, and refused, as by the commands', async () => {
+  await using host = await startHost({ after: reports });
+  const { users } = host.janua;
+  await assert.rejects(users.add({ ...ann, password }), ChangeRefused);
+  await users.disable(ann.username);
+  assert.equal((await host.app.inject({ url: '/reports', headers: host.cookie })).statusCode, 303);
+});
+
+test('the app closes the stores after the requests under way, and once', async () => {
+  let goOn = () => {};
+  const host = await startHost({
+    after(app) {
+      app.get('/slow', { config: { signedIn: true } }, async () => {
+        const { promise, resolve } = Promise.withResolvers<void>();
+        goOn = resolve;
+        started.resolve();
+        await promise;
+        return (await Array.fromAsync(host.janua.users.list())).length;
+      });
+    },
+  });
+  const started = Promise.withResolvers<void>();
+  await host.app.listen({ port: 0, host: '127.0.0.1' });
+  const answer = fetch(`http://127.0.0.1:${portOf(host.app)}/slow`, { headers: host.cookie });
+  await started.promise;
+  const closed = host.app.close();
+  goOn();
+  assert.equal(await (await answer).text(), '1');
+  await closed;
+  await host.janua.close();
+  await assert.rejects(Array.fromAsync(host.janua.users.list()));
+});
