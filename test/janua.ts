@@ -1,5 +1,6 @@
+import Fastify from 'fastify';
 import type { Caller } from '../src/audit/event.ts';
-import { type Overrides, compose as ownCompose, type Services } from '../src/compose.ts';
+import { type Composition, type Overrides, compose as ownCompose, type Services } from '../src/compose.ts';
 import { loadSettings } from '../src/config/load.ts';
 import type { Settings } from '../src/config/settings.ts';
 import type { App } from '../src/http/types.ts';
@@ -62,7 +63,7 @@ export async function startJanua({
   const services = await composition.prepare();
   const people = team?.people ?? peopleBy(services.administration);
   await people.add({ ...ann, password });
-  const app = await composition.createServer();
+  const app = stores.mounted ? await mount(composition) : await composition.createServer();
   await app.ready();
   return {
     app,
@@ -71,9 +72,15 @@ export async function startJanua({
     closeStores: () => composition.close(),
     async [Symbol.asyncDispose]() {
       await app.close();
-      await composition.close();
+      if (!stores.mounted) await composition.close();
       await team?.[Symbol.asyncDispose]();
       await opened.drop();
     },
   };
+}
+
+async function mount(composition: Composition): Promise<App> {
+  const app: App = Fastify();
+  await app.register(await composition.createPlugin(() => composition.close()));
+  return app;
 }

@@ -10,6 +10,8 @@ export interface StoreChoice {
   readonly sessions: 'SQL' | 'Redis';
   /** Whether the users are in a table of a team's own. */
   readonly ownTable?: boolean;
+  /** Whether the flow is a part of another app. */
+  readonly mounted?: boolean;
 }
 
 /** Empty stores of a test's own, as settings. */

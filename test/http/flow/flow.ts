@@ -9,7 +9,8 @@ import { testMe } from './me.ts';
 /** Everything that the flow promises of every store: run once for each combination, in a file of its own. */
 export function testFlow(stores: StoreChoice): void {
   const table = stores.ownTable ? 'a table of their own in ' : '';
-  describe(`users in ${table}${stores.users}, sessions in ${stores.sessions}`, () => {
+  const where = stores.mounted ? ', in another app' : '';
+  describe(`users in ${table}${stores.users}, sessions in ${stores.sessions}${where}`, () => {
     describe('login', () => testLogin(stores));
     describe('logout', () => testLogout(stores));
     describe('me', () => testMe(stores));

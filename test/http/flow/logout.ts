@@ -94,8 +94,8 @@ export function testLogout(stores: StoreChoice): void {
             method,
             headers: { ...face.request.headers, ...cookie },
           });
-          assert.equal(answer.statusCode, 405);
-          assert.equal(answer.headers.allow, 'POST, OPTIONS');
+          assert.equal(answer.statusCode, stores.mounted ? 404 : 405);
+          if (!stores.mounted) assert.equal(answer.headers.allow, 'POST, OPTIONS');
         }
         assert.ok(await isSignedIn(janua.app, cookie));
       });

@@ -1,0 +1,3 @@
+import { testFlow } from './flow.ts';
+
+testFlow({ users: 'SQLite', sessions: 'SQL', mounted: true });
