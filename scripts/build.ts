@@ -1,0 +1,73 @@
+import { execFile } from 'node:child_process';
+import { cp, glob, readFile, rm, writeFile } from 'node:fs/promises';
+import { dirname, join, relative, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import manifest from '../package.json' with { type: 'json' };
+
+/**
+ * Makes the package that can be published, in `dist/` or in the folder that is named: JavaScript, since Node strips no types of
+ * what is installed, the declarations of the library, and what is read beside them. The pinned Node is for checkouts.
+ */
+const root = fileURLToPath(new URL('..', import.meta.url));
+const target = resolve(process.argv[2] ?? join(root, 'dist'));
+
+/** The library; all else is reached by the command. */
+const library = 'src/janua';
+
+await rm(target, { recursive: true, force: true });
+await compile();
+await keepDeclarations(await findDeclarations(`${library}.d.ts`));
+for await (const file of glob('src/**/*.*', { cwd: root, exclude: ['**/*.ts'] })) await copy(file);
+for (const file of ['bin/janua.mjs', 'bin/own-node.mjs', 'README.md', 'CHANGELOG.md', 'LICENSE']) await copy(file);
+await writeFile(join(target, 'package.json'), `${JSON.stringify(packageManifest(), undefined, 2)}\n`);
+
+async function compile(): Promise<void> {
+  const tsc = join(root, 'node_modules/typescript/bin/tsc');
+  const args = [tsc, '--project', join(root, 'tsconfig.build.json'), '--outDir', target];
+  // What the compiler has to say is on its standard output.
+  await promisify(execFile)(process.execPath, args).catch((error: { stdout: string }) => {
+    process.stderr.write(error.stdout);
+    process.exit(1);
+  });
+}
+
+/** Those that a program meets that imports the library, with what each says where others are. */
+async function findDeclarations(file: string, found = new Map<string, string>()): Promise<Map<string, string>> {
+  if (found.has(file)) return found;
+  // The compiler leaves their imports as they are.
+  const text = (await readFile(join(target, file), 'utf8')).replaceAll(/(['"]\.{1,2}\/[^'"]*)\.ts(?=['"])/g, '$1.js');
+  found.set(file, text);
+  for (const [, imported = ''] of text.matchAll(/['"](\.{1,2}\/[^'"]*)\.js['"]/g))
+    await findDeclarations(`${join(dirname(file), imported)}.d.ts`, found);
+  return found;
+}
+
+async function keepDeclarations(kept: ReadonlyMap<string, string>): Promise<void> {
+  for await (const file of glob('src/**/*.d.ts', { cwd: target })) await rm(join(target, file));
+  for (const [file, text] of kept) await writeFile(join(target, file), text);
+}
+
+async function copy(file: string): Promise<void> {
+  await cp(join(root, file), join(target, file));
+}
+
+/** Nothing of it runs at install, and the app that Janua is a part of has the one Fastify that there is. */
+function packageManifest(): object {
+  const { name, version, description, license, type, bin } = manifest;
+  const { fastify, ...dependencies } = manifest.dependencies;
+  return {
+    name,
+    version,
+    description,
+    license,
+    type,
+    bin,
+    exports: { '.': { types: `./${library}.d.ts`, default: `./${library}.js` }, './package.json': './package.json' },
+    engines: { node: '>=26' },
+    dependencies,
+    peerDependencies: { fastify: `^${fastify}` },
+  };
+}
+
+process.stdout.write(`${manifest.name} ${manifest.version} is in ${relative(process.cwd(), target)}/\n`);

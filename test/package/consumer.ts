@@ -1,0 +1,107 @@
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { dirname, join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { text } from 'node:stream/consumers';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { createTemporaryFolder } from '../servers/process-end.ts';
+
+export const root = fileURLToPath(new URL('../..', import.meta.url));
+
+/** What npm tells the scripts of this project must not reach an npm that works in another folder. */
+const ofOurScript = /^npm_(?:package|lifecycle|command|execpath|node_execpath|config_local_prefix)|^INIT_CWD$/;
+
+/** The Node that runs here comes first. */
+const environment: NodeJS.ProcessEnv = {
+  ...Object.fromEntries(Object.entries(process.env).filter(([name]) => !ofOurScript.test(name))),
+  PATH: `${dirname(process.execPath)}:${process.env.PATH}`,
+};
+
+/** Milliseconds after which what hangs is ended, and its test fails. */
+const patience = 90_000;
+
+interface Finished {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** The folder of somebody who has installed the package. */
+export interface Consumer extends Disposable {
+  readonly folder: string;
+  /** What is in the package, by path. */
+  readonly files: readonly string[];
+  /** Runs a program to its end. */
+  run(program: string, args: readonly string[], options?: RunOptions): Promise<Finished>;
+  /** Starts a server and waits for the address that it prints. */
+  start(program: string, args: readonly string[], env?: Readonly<Record<string, string>>): Promise<Started>;
+}
+
+export interface Started {
+  readonly url: string;
+  /** Ends it, and waits until all that it has started has ended. */
+  stop(): Promise<void>;
+}
+
+interface RunOptions {
+  readonly cwd?: string;
+  readonly input?: string;
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+/** Builds and packs the package, and installs it into an empty folder. */
+export async function installPackage(): Promise<Consumer> {
+  const temporary = createTemporaryFolder('package');
+  const folder = temporary.path;
+  const built = join(folder, 'built');
+  const empty = join(folder, 'empty');
+
+  async function run(program: string, args: readonly string[], { cwd = empty, input = '', env }: RunOptions = {}) {
+    const options = { cwd, env: { ...environment, ...env }, timeout: patience, maxBuffer: 2 ** 26 };
+    const running = promisify(execFile)(program, args, options);
+    // Who wants no input may be gone already.
+    running.child.stdin?.on('error', () => {}).end(input);
+    return running.then(
+      ({ stdout, stderr }) => ({ code: 0, stdout, stderr }),
+      ({ code, stdout, stderr }) => ({ code, stdout, stderr }),
+    );
+  }
+
+  async function mustRun(program: string, args: readonly string[], options?: RunOptions): Promise<string> {
+    const { code, stdout, stderr } = await run(program, args, options);
+    if (code !== 0) throw new Error(`${program} ${args.join(' ')} has failed: ${stdout}${stderr}`);
+    return stdout;
+  }
+
+  await mustRun(process.execPath, [join(root, 'scripts/build.ts'), built], { cwd: root });
+  const [packed] = JSON.parse(await mustRun('npm', ['pack', '--json', '--pack-destination', folder], { cwd: built }));
+  await mustRun('mkdir', [empty], { cwd: folder });
+  // Its dependencies come from the registry, or from npm's cache.
+  await mustRun('npm', ['install', '--prefer-offline', '--no-audit', '--no-fund', join(folder, packed.filename)]);
+
+  return {
+    folder: empty,
+    files: packed.files.map(({ path }: { path: string }) => path),
+    run,
+    async start(program, args, env = {}) {
+      const child = spawn(program, args, { cwd: empty, env: { ...environment, ...env }, timeout: patience });
+      const errors = text(child.stderr);
+      const closed = once(child, 'close');
+      for await (const line of createInterface({ input: child.stdout })) {
+        const port = /http:\/\/localhost:(\d+)/.exec(line)?.[1];
+        if (port === undefined) continue;
+        return {
+          url: `http://127.0.0.1:${port}`,
+          async stop() {
+            child.stdout.resume();
+            child.kill('SIGTERM');
+            await closed;
+          },
+        };
+      }
+      throw new Error(`the server did not start: ${await errors}`);
+    },
+    [Symbol.dispose]: () => temporary.remove(),
+  };
+}

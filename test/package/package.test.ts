@@ -1,0 +1,162 @@
+import assert from 'node:assert/strict';
+import { glob, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import manifest from '../../package.json' with { type: 'json' };
+import { type Consumer, installPackage, root } from './consumer.ts';
+
+let consumer: Consumer;
+before(async () => {
+  consumer = await installPackage();
+});
+after(() => consumer[Symbol.dispose]());
+
+const logIn = (url: string, username: string, password: string) =>
+  fetch(`${url}/auth/token`, { method: 'POST', body: new URLSearchParams({ username, password }), redirect: 'manual' });
+
+const cookieOf = (answer: Response) => String(answer.headers.getSetCookie()[0]?.split(';', 1)[0]);
+
+test('holds JavaScript, what is read beside it, the declarations of the library, and nothing else', async () => {
+  const expected = ['bin/janua.mjs', 'bin/own-node.mjs', 'README.md', 'CHANGELOG.md', 'LICENSE', 'package.json'];
+  for await (const path of glob('src/**/*.*', { cwd: root })) expected.push(path.replace(/\.ts$/, '.js'));
+  const declarations = consumer.files.filter((path) => path.endsWith('.d.ts'));
+  assert.deepEqual(consumer.files.filter((path) => !declarations.includes(path)).toSorted(), expected.toSorted());
+  assert.ok(declarations.includes('src/janua.d.ts'));
+  assert.ok(!declarations.includes('src/compose.d.ts'), 'what nobody imports is not declared');
+  for (const path of declarations) assert.ok(consumer.files.includes(path.replace('.d.ts', '.js')), path);
+});
+
+test('asks for what it needs at work, and runs nothing when it is installed', async () => {
+  const installed = JSON.parse(await readFile(join(consumer.folder, 'node_modules/janua/package.json'), 'utf8'));
+  const { name, version, description, license, type, bin } = manifest;
+  const { fastify, ...dependencies } = manifest.dependencies;
+  assert.deepEqual(installed, {
+    ...{ name, version, description, license, type, bin, dependencies },
+    exports: {
+      '.': { types: './src/janua.d.ts', default: './src/janua.js' },
+      './package.json': './package.json',
+    },
+    engines: { node: '>=26' },
+    peerDependencies: { fastify: `^${fastify}` },
+  });
+});
+
+test('npx janua demo: people sign in, and it ends when it is told to', async () => {
+  const server = await consumer.start('npx', ['janua', 'demo'], { PORT: '0' });
+  const login = await logIn(server.url, 'behai_nguyen@hotmail.com', 'password');
+  assert.equal(login.headers.get('location'), '/auth/home');
+  const page = await fetch(`${server.url}/admin/me`, { headers: { cookie: cookieOf(login) } });
+  assert.match(await page.text(), /<title>Janua My Info<\/title>[\s\S]*Be Hai/);
+  for (const asset of ['/assets/pico.css', '/assets/pages.js', '/assets/logo.svg', '/docs', '/docs/swagger-ui.js'])
+    assert.equal((await fetch(server.url + asset)).status, 200, asset);
+  await server.stop();
+  await assert.rejects(fetch(`${server.url}/health/live`), 'nobody listens any more');
+});
+
+test('the commands: version, what is missing, migrate, users', async () => {
+  const env = { DATABASE_URL: 'sqlite:./own.db' };
+  const run = (args: string[], input = '') => consumer.run('npx', ['janua', ...args], { input, env });
+  assert.equal((await run(['--version'])).stdout, `${manifest.version}\n`);
+  const refused = await run(['serve']);
+  assert.equal(refused.code, 2);
+  assert.match(refused.stderr, /^DATABASE_URL: there is no such file yet\. Run: npx janua migrate\n$/);
+  assert.match((await run(['migrate'])).stdout, /^Done: /);
+  const names = ['--first-name', 'Ann', '--last-name', 'Archer'];
+  const added = await run(['users', 'add', 'ann@example.com', ...names], 'correct horse battery\n');
+  assert.equal(added.code, 0, added.stderr);
+  assert.match((await run(['users', 'list'])).stdout, /ann@example\.com/);
+});
+
+test('says which Node it needs, and on which it is tested', async () => {
+  const older = 'data:text/javascript,Object.defineProperty(process,"versions",{value:{node:"24.11.0"}})';
+  const bin = join(consumer.folder, 'node_modules/janua/bin/janua.mjs');
+  const { code, stderr } = await consumer.run(process.execPath, ['--import', older, bin, '--version']);
+  assert.equal(code, 1);
+  assert.match(stderr, /^Janua needs Node 26 or newer, and is tested on 26 alone\. This is v/);
+});
+
+/** What the page on the library shows, as a program that says where it listens. */
+async function example(): Promise<string> {
+  const page = await readFile(join(root, 'docs/library.md'), 'utf8');
+  const code = /```ts\n([\s\S]*?)```/.exec(page)?.[1] ?? '';
+  return `${code.replace('port: 3000', 'port: 0')}
+const [address] = app.addresses();
+if (typeof address === 'object') process.stdout.write(\`http://localhost:\${address.port}\\n\`);
+process.once('SIGTERM', () => app.close());
+`;
+}
+
+const wrongUse = `
+import Fastify from 'fastify';
+import { createJanua } from 'janua';
+
+// @ts-expect-error there is no such setting
+const janua = await createJanua({ DATABSE_URL: 'sqlite::memory:' });
+// @ts-expect-error it is a number
+await createJanua({ SESSION_IDLE_SECONDS: '60' });
+// @ts-expect-error the app decides it
+await createJanua({ PORT: 5000 });
+const app = Fastify();
+// @ts-expect-error there is no such option
+await app.register(janua.plugin, { earlier: true });
+app.get('/', { config: { signedIn: true } }, async ({ user }) => {
+  // @ts-expect-error a user has no such property
+  return user.passwordHash;
+});
+// @ts-expect-error it is true or false
+app.route({ method: 'GET', url: '/a', config: { signedIn: 'yes' }, handler: async () => '' });
+`;
+
+const furtherUse = `
+import Fastify, { type FastifyInstance } from 'fastify';
+import { type Administration, ChangeRefused, createJanua, type GivenSettings, type Janua, Misconfiguration, Unavailable } from 'janua';
+
+const settings: GivenSettings = { DATABASE_URL: process.env.DATABASE_URL, CORS_ORIGINS: ['https://a.example'], DOCS: 'off' };
+const janua: Janua = await createJanua(settings);
+await Fastify({ https: {} }).register(janua.plugin, { earlierRoutesArePublic: true });
+await Fastify({ http2: true }).register(janua.plugin);
+await Fastify({ logger: true }).register(janua.plugin);
+export async function describe(error: unknown, users: Administration, app: FastifyInstance): Promise<string> {
+  app.post('/', { config: { signedIn: true } }, (request, reply) => reply.send(request.user.id.length));
+  for await (const user of users.list()) if (user.disabled) await users.endSessions({ username: user.username });
+  if (error instanceof Misconfiguration) return error.faults.join();
+  if (error instanceof Unavailable) return error.retryAfterSeconds.toFixed();
+  return error instanceof ChangeRefused ? error.message : '';
+}
+`;
+
+test('as a library: a program of TypeScript compiles, wrong uses do not, and it signs people in', async () => {
+  const { fastify } = manifest.dependencies;
+  const types = `@types/node@${manifest.devDependencies['@types/node']}`;
+  const flags = ['--prefer-offline', '--no-audit', '--no-fund'];
+  const { code, stderr } = await consumer.run('npm', ['install', ...flags, `fastify@${fastify}`, types]);
+  assert.equal(code, 0, stderr);
+  const strict = {
+    module: 'nodenext',
+    target: 'esnext',
+    strict: true,
+    noEmit: true,
+    skipLibCheck: false,
+    types: ['node'],
+  };
+  for (const [name, content] of Object.entries({
+    'app.mts': await example(),
+    'wrong.mts': wrongUse,
+    'further.mts': furtherUse,
+    'tsconfig.json': JSON.stringify({ compilerOptions: strict, files: ['app.mts', 'wrong.mts', 'further.mts'] }),
+  }))
+    await writeFile(join(consumer.folder, name), content);
+  const compiled = await consumer.run(process.execPath, [join(root, 'node_modules/typescript/bin/tsc')]);
+  assert.equal(compiled.stdout, '');
+
+  const server = await consumer.start(process.execPath, ['app.mts']);
+  const names = ['--first-name', 'Ann', '--last-name', 'Archer'];
+  const adding = ['janua', 'users', 'add', 'ann@example.com', ...names];
+  assert.equal((await consumer.run('npx', adding, { input: 'correct horse battery\n' })).code, 0);
+  const visitor = await fetch(`${server.url}/reports`, { redirect: 'manual' });
+  assert.equal(visitor.headers.get('location'), '/auth/login?state=2&next=%2Freports');
+  const login = await logIn(server.url, 'ann@example.com', 'correct horse battery');
+  const answer = await fetch(`${server.url}/reports`, { headers: { cookie: cookieOf(login) } });
+  assert.deepEqual(await answer.json(), { reader: 'Ann' });
+  await server.stop();
+});
