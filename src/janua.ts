@@ -2,6 +2,7 @@ import { compose } from './compose.ts';
 import { type GivenSettings, requireSafeExposure, takeSettings } from './config/load.ts';
 import type { JanuaPlugin } from './http/host-app.ts';
 import type { Administration } from './identity/administration.ts';
+import { Misconfiguration } from './misconfiguration.ts';
 import { prepareLater, prepareNow, startCleaning } from './upkeep.ts';
 
 // All that a program gets from `import … from 'janua'`.
@@ -9,8 +10,8 @@ export type { GivenSettings } from './config/load.ts';
 export type { JanuaPlugin } from './http/host-app.ts';
 export type { Administration } from './identity/administration.ts';
 export { ChangeRefused } from './identity/administration.ts';
-export { Misconfiguration } from './misconfiguration.ts';
 export { Unavailable } from './unavailable.ts';
+export { Misconfiguration };
 
 export interface JanuaOptions {
   /** Makes Janua's tables, or brings them up to date, as `npx janua migrate` does. */
@@ -42,6 +43,8 @@ export async function createJanua(
   settings: GivenSettings = {},
   { migrates = false }: JanuaOptions = {},
 ): Promise<Janua> {
+  if (Number(process.versions.node.split('.', 1)[0]) < 26)
+    throw new Misconfiguration(`Janua needs Node 26 or newer, and is tested on 26 alone. This is ${process.version}.`);
   const taken = takeSettings(settings);
   requireSafeExposure(taken, 'serve');
   const composition = await compose(taken, { migrates, caller: { route: 'createJanua' } });

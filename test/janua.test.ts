@@ -1,7 +1,13 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { connect } from 'node:http2';
 import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { describe, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
 import formbody from '@fastify/formbody';
+import fastifyStatic from '@fastify/static';
+import swagger from '@fastify/swagger';
 import Fastify, { type FastifyInstance, type FastifyServerOptions } from 'fastify';
 import { ChangeRefused, createJanua, type GivenSettings, type Janua, Misconfiguration } from '../src/janua.ts';
 import { form, json, sessionCookie } from './http/faces.ts';
@@ -9,6 +15,8 @@ import { ann, password } from './janua.ts';
 import { createTemporaryFolder } from './servers/process-end.ts';
 
 const asJson = { 'x-expected-format': 'application/json' };
+
+const inMemory = { DATABASE_URL: 'sqlite::memory:', LOG_LEVEL: 'silent' } as const;
 
 /** An app with routes of its own that Janua is a part of, and Ann, who has a session. */
 interface Host extends AsyncDisposable {
@@ -29,10 +37,7 @@ async function startHost({
   before?: (app: FastifyInstance) => Promise<void>;
   after?: (app: FastifyInstance) => void;
 } = {}): Promise<Host> {
-  const janua = await createJanua(
-    { DATABASE_URL: 'sqlite::memory:', LOG_LEVEL: 'silent', ...settings },
-    { migrates: true },
-  );
+  const janua = await createJanua({ ...inMemory, ...settings }, { migrates: true });
   await janua.users.add({ ...ann, password });
   const app: FastifyInstance = Fastify(options);
   await before(app);
@@ -218,9 +223,60 @@ describe('the app stays as it was', () => {
   });
 });
 
+test('a document that the app makes of its own routes does not show ours, and ours not its own', async () => {
+  await using host = await startHost({
+    before: async (app) => {
+      await app.register(swagger, { openapi: {} });
+    },
+    after(app) {
+      reports(app);
+      app.get('/document', async () => app.swagger());
+    },
+  });
+  const pathsOf = async (url: string) => Object.keys((await host.app.inject(url)).json().paths);
+  assert.deepEqual(await pathsOf('/document'), ['/reports', '/document']);
+  const ours = await pathsOf('/openapi.json');
+  assert.ok(ours.includes('/api/login'));
+  assert.ok(!ours.includes('/reports'));
+});
+
+test('plugins that both need serve each their own files', async () => {
+  const root = fileURLToPath(new URL('.', import.meta.url));
+  await using host = await startHost({
+    before: async (app) => {
+      await app.register(fastifyStatic, { root, serve: false });
+    },
+    after(app) {
+      app.get('/own', (_request, reply) => reply.sendFile('janua.test.ts'));
+    },
+  });
+  assert.match((await host.app.inject('/own')).body, /serve each their own files/);
+  assert.match((await host.app.inject('/assets/pico.css')).body, /Pico/);
+});
+
+test('an app may speak HTTP/2', async () => {
+  const janua = await createJanua(inMemory, { migrates: true });
+  const app = Fastify({ http2: true });
+  await app.register(janua.plugin);
+  app.get('/reports', { config: { signedIn: true } }, async ({ user }) => user.firstName);
+  await janua.users.add({ ...ann, password });
+  const client = connect(await app.listen({ port: 0, host: '127.0.0.1' }));
+  try {
+    const login = client.request({ ':path': '/auth/token', ':method': 'POST', 'content-type': 'application/json' });
+    login.end(JSON.stringify({ username: ann.username, password }));
+    const [headers] = await once(login, 'response');
+    assert.equal(headers[':status'], 303);
+    const cookie = String(headers['set-cookie'][0]).split(';', 1)[0];
+    assert.equal(await text(client.request({ ':path': '/reports', cookie })), 'Ann');
+  } finally {
+    client.destroy();
+    await app.close();
+  }
+});
+
 describe('what would leave a route open, or a link dead, is refused at the start', () => {
   test('routes that were there before', async () => {
-    const janua = await createJanua({ DATABASE_URL: 'sqlite::memory:', LOG_LEVEL: 'silent' }, { migrates: true });
+    const janua = await createJanua(inMemory, { migrates: true });
     const app = Fastify();
     reports(app);
     await assert.rejects(
@@ -233,7 +289,7 @@ describe('what would leave a route open, or a link dead, is refused at the start
   });
 
   test('a plugin that is not awaited', async () => {
-    const janua = await createJanua({ DATABASE_URL: 'sqlite::memory:', LOG_LEVEL: 'silent' }, { migrates: true });
+    const janua = await createJanua(inMemory, { migrates: true });
     const app = Fastify();
     app.register(janua.plugin);
     reports(app);
@@ -242,7 +298,7 @@ describe('what would leave a route open, or a link dead, is refused at the start
   });
 
   test('unless the app says that they need nobody', async () => {
-    const janua = await createJanua({ DATABASE_URL: 'sqlite::memory:', LOG_LEVEL: 'silent' }, { migrates: true });
+    const janua = await createJanua(inMemory, { migrates: true });
     const app = Fastify();
     app.get('/status', async () => 'well');
     await app.register(janua.plugin, { earlierRoutesArePublic: true });
@@ -251,7 +307,7 @@ describe('what would leave a route open, or a link dead, is refused at the start
   });
 
   test('a prefix', async () => {
-    const janua = await createJanua({ DATABASE_URL: 'sqlite::memory:', LOG_LEVEL: 'silent' }, { migrates: true });
+    const janua = await createJanua(inMemory, { migrates: true });
     for (const mount of [
       async (app: FastifyInstance) => app.register(janua.plugin, { prefix: '/sso' }),
       async (app: FastifyInstance) => app.register(async (scope) => scope.register(janua.plugin), { prefix: '/sso' }),

@@ -82,6 +82,12 @@ test('the protected page, added as it says, follows the flow in both formats', a
   }
 });
 
+test('the few lines for an app are those of the page on the library, which test/package runs', async () => {
+  const page = await readFile(`${root}docs/library.md`, 'utf8');
+  const lines = (code = '') => code.split('\n').filter((line) => line !== '');
+  assert.deepEqual(lines(blocks('js')[0]), lines(/```ts\n(.*?)```/s.exec(page)?.[1]));
+});
+
 test('lists every setting and every route', async () => {
   for (const name of Object.keys(settingsSchema.properties)) assert.ok(readme.includes(`| \`${name}\` |`), name);
   await using janua = await startJanua();

@@ -15,7 +15,7 @@ import { addGuard, createGuard, createHostGuard } from './hooks/guard.ts';
 import { answerFrameworkError, createProblems } from './hooks/problems.ts';
 import { addSchemas } from './hooks/schemas.ts';
 import { addSecurityHeaders, securityHeaders } from './hooks/security-headers.ts';
-import { addDocumentation } from './openapi/openapi.ts';
+import { addDocumentation, hideRoutes } from './openapi/openapi.ts';
 import { createPages } from './pages.ts';
 import { addAssets, addFileServing } from './routes/assets.ts';
 import { addHealthRoutes, type FindUnavailable } from './routes/health.ts';
@@ -98,6 +98,7 @@ export function createFlow(options: FlowOptions): Flow {
 
     /** Your own routes go to the end, see README. */
     addRoutes(app, { atRoot }) {
+      hideRoutes(app);
       if (options.docs)
         addDocumentation(app, { name: appName, version: options.version, sessionCookie: cookies.sessionName });
       app.register(async (site: App) => {

@@ -32,6 +32,8 @@ declare module 'fastify' {
     view?: string;
     /** The route's answer is a page also for someone who asked for JSON; its refusals still follow the format. */
     pageOnly?: boolean;
+    /** Whether our own OpenAPI document shows the route. */
+    documented?: boolean;
     /** The refusals that the route can answer with, beside those of `signedIn`, for the OpenAPI document. */
     refusals?: readonly RefusalCode[];
     /** Other statuses of problems that it can answer with, for the OpenAPI document. */

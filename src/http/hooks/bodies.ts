@@ -1,4 +1,5 @@
 import { isUtf8 } from 'node:buffer';
+import type { ServerHttp2Stream } from 'node:http2';
 import createError from '@fastify/error';
 import formbody from '@fastify/formbody';
 import type { App } from '../types.ts';
@@ -23,9 +24,14 @@ export function addBodies(app: App): void {
   });
 
   // A program may announce a type and send no body, as with a logout: then the type does not matter.
-  app.addHook('onRequest', ({ headers }, _reply, done) => {
-    const empty = headers['transfer-encoding'] === undefined && (headers['content-length'] ?? '0') === '0';
-    if (empty) delete headers['content-type'];
+  app.addHook('onRequest', ({ headers, raw }, _reply, done) => {
+    const announced = headers['transfer-encoding'] !== undefined || (headers['content-length'] ?? '0') !== '0';
+    if (!announced && !isStream(raw)) delete headers['content-type'];
     done();
   });
+}
+
+/** Whether more comes behind the headers, as HTTP/2 says it, which needs no header for that. */
+function isStream(raw: object): boolean {
+  return 'stream' in raw && !(raw.stream as ServerHttp2Stream).endAfterHeaders;
 }

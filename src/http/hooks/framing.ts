@@ -16,7 +16,8 @@ export function addFramingRules(app: App): void {
   app.addHook('onRequest', ({ headers, raw }, reply, done) => {
     const coding = headers['transfer-encoding'];
     const clear =
-      raw.httpVersionMajor === 1 &&
+      // HTTP/2, which another app may speak, has frames of its own.
+      (raw.httpVersionMajor === 1 || 'stream' in raw) &&
       countFields(raw.rawHeaders, 'host') <= 1 &&
       host.test(headers.host ?? '') &&
       (coding === undefined || coding.trim().toLowerCase() === 'chunked');

@@ -82,6 +82,17 @@ export function addDocumentation(app: App, { name, version, sessionCookie }: Doc
   });
 }
 
+/**
+ * Keeps our routes out of the document that another app may make of its own, whose plugin sees them too and knows neither our
+ * security schemes nor our formats. Must be added before them; ours shows them all the same.
+ */
+export function hideRoutes(app: App): void {
+  app.addHook('onRoute', (route) => {
+    route.config = { ...route.config, documented: route.schema?.hide !== true };
+    route.schema = { ...route.schema, hide: true };
+  });
+}
+
 export interface DocumentationOptions {
   readonly name: string;
   readonly version: string;
@@ -115,5 +126,12 @@ function complete({ schema, url, method, config = {} }: RouteOptions): FastifySc
   const statuses = [400, ...(config.problems ?? [])];
   const response = { ...(schema?.response as object), ...problems(refusals, statuses, !url.startsWith('/api/')) };
   // An empty list says that anyone may ask; without one, the document leaves it open.
-  return { security: [], ...schema, response, operationId, ...(both ? { headers: formatParameter } : {}) };
+  return {
+    security: [],
+    ...schema,
+    hide: !config.documented,
+    response,
+    operationId,
+    ...(both ? { headers: formatParameter } : {}),
+  };
 }
