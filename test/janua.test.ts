@@ -9,6 +9,7 @@ import formbody from '@fastify/formbody';
 import fastifyStatic from '@fastify/static';
 import swagger from '@fastify/swagger';
 import Fastify, { type FastifyInstance, type FastifyServerOptions } from 'fastify';
+import { cleaningInterval } from '../src/compose.ts';
 import { ChangeRefused, createJanua, type GivenSettings, type Janua, Misconfiguration } from '../src/janua.ts';
 import { form, json, sessionCookie } from './http/faces.ts';
 import { ann, password } from './janua.ts';
@@ -400,6 +401,18 @@ test('users are changed, and refused, as by the commands', async () => {
   assert.equal((await host.app.inject({ url: '/reports', headers: host.cookie })).statusCode, 303);
 });
 
+test('what has expired is removed now and then, until the app closes', async (t) => {
+  const set = t.mock.method(globalThis, 'setInterval');
+  const cleared = t.mock.method(globalThis, 'clearInterval');
+  const host = await startHost();
+  const timer = set.mock.calls.find(({ arguments: [, milliseconds] }) => milliseconds === cleaningInterval)?.result;
+  assert.ok(timer !== undefined && !timer.hasRef());
+  const isCleared = () => cleared.mock.calls.some(({ arguments: [each] }) => each === timer);
+  assert.ok(!isCleared());
+  await host.app.close();
+  assert.ok(isCleared());
+});
+
 test('the app closes the stores after the requests under way, and once', async () => {
   let goOn = () => {};
   const host = await startHost({
@@ -421,6 +434,6 @@ test('the app closes the stores after the requests under way, and once', async (
   goOn();
   assert.equal(await (await answer).text(), '1');
   await closed;
-  await host.janua.close();
   await assert.rejects(Array.fromAsync(host.janua.users.list()));
+  await host.janua.close();
 });

@@ -1,4 +1,5 @@
 import pino from 'pino';
+import type { FlowOptions } from '../../src/http/flow.ts';
 import { createServer, type ServerOptions } from '../../src/http/server.ts';
 import type { App } from '../../src/http/types.ts';
 import type { Identity } from '../../src/identity/identity.ts';
@@ -24,11 +25,22 @@ export async function startServer(
   const { identity, addRoutes, ...rest } = options;
   const log: string[] = [];
   const app = createServer({
+    ...flowOptions(identity),
+    log: pino({ level: 'info' }, { write: (line: string) => log.push(line) }),
+    logRequests: true,
+    ...rest,
+  });
+  addRoutes?.(app);
+  await app.ready();
+  return { app, log, [Symbol.asyncDispose]: () => app.close() };
+}
+
+/** What the flow is made of, with an identity of the test's own making. */
+export function flowOptions(identity: Partial<Identity> = {}): FlowOptions {
+  return {
     audit: { record: async () => {} },
     findClient: (peer) => ({ address: peer, network: peer, from: 'connection' }),
     findUnavailable: async () => [],
-    log: pino({ level: 'info' }, { write: (line: string) => log.push(line) }),
-    logRequests: true,
     appName: 'Janua',
     version: '0.0.0',
     publicOrigins: new Set(['http://localhost:5000', 'http://127.0.0.1:5000']),
@@ -36,7 +48,6 @@ export async function startServer(
     corsOrigins: new Set(),
     browserKey: () => Buffer.alloc(32, 1),
     docs: true,
-    ...rest,
     identity: {
       logIn: unexpected,
       logOut: unexpected,
@@ -44,8 +55,5 @@ export async function startServer(
       requireUser: unexpected,
       ...identity,
     },
-  });
-  addRoutes?.(app);
-  await app.ready();
-  return { app, log, [Symbol.asyncDispose]: () => app.close() };
+  };
 }

@@ -1,0 +1,40 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import Fastify from 'fastify';
+import { createPlugin } from '../../src/http/plugin.ts';
+import { Unavailable } from '../../src/unavailable.ts';
+import { flowOptions } from './server.ts';
+
+const ann = { id: '1', username: 'ann@example.com', firstName: 'Ann', lastName: 'Archer' };
+
+test("who is asking is found out once for a request, on our routes and on the app's", async () => {
+  let asked = 0;
+  const requireUser = async () => {
+    asked++;
+    return ann;
+  };
+  const app = Fastify();
+  await app.register(createPlugin(flowOptions({ requireUser }), async () => {}));
+  app.get('/own', { config: { signedIn: true } }, async ({ user }) => user.firstName);
+  for (const [index, url] of ['/api/me', '/auth/home', '/own'].entries()) {
+    assert.equal((await app.inject(url)).statusCode, 200);
+    assert.equal(asked, index + 1, url);
+  }
+});
+
+test("what goes wrong there is answered by us, not by the app's error handler, and without the cause", async () => {
+  for (const [fault, status] of [
+    [new Unavailable('The database', 5, new Error('canary')), 503],
+    [new Error('canary'), 500],
+  ] as const) {
+    const app = Fastify();
+    app.setErrorHandler(() => assert.fail('it was asked'));
+    await app.register(createPlugin(flowOptions({ requireUser: () => Promise.reject(fault) }), async () => {}));
+    app.get('/own', { config: { signedIn: true } }, async () => assert.fail('it was carried out'));
+    const answer = await app.inject('/own');
+    assert.equal(answer.statusCode, status);
+    assert.equal(answer.headers['retry-after'], status === 503 ? '5' : undefined);
+    assert.match(String(answer.headers['content-type']), /^text\/html/);
+    assert.doesNotMatch(answer.body, /canary/);
+  }
+});
