@@ -48,7 +48,8 @@ export function runOnOwnNode(args) {
   // that may not goes without.
   const cache = fileURLToPath(new URL('../node_modules/.cache/janua', import.meta.url));
   // Megabytes for young objects: more is only held after the start, and requests do not get faster by it.
-  const flags = ['--max-semi-space-size=2'];
+  // And no signal may open a debugger.
+  const flags = ['--max-semi-space-size=2', '--disable-sigusr1'];
   const child = spawn(own ?? process.execPath, [...flags, ...args], {
     stdio: 'inherit',
     // Two heaps of the C library's are enough: it makes eight a core, and each keeps what it once had.
@@ -56,7 +57,9 @@ export function runOnOwnNode(args) {
   });
   // A terminal sends Ctrl+C to both processes: this one only waits for the other's orderly end.
   process.on('SIGINT', () => {});
-  for (const signal of ['SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));
+  // A Node without a listener would open its debugger for whoever sends this.
+  process.on('SIGUSR1', () => {});
+  for (const signal of ['SIGTERM', 'SIGHUP', 'SIGUSR2']) process.on(signal, () => child.kill(signal));
   // npm ends at SIGTERM without passing it on: whoever it started goes with it.
   if (process.env.npm_command !== undefined) {
     const parent = process.ppid;

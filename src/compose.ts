@@ -1,4 +1,4 @@
-import pino, { type Logger } from 'pino';
+import type { Logger } from 'pino';
 import manifest from '../package.json' with { type: 'json' };
 import { createAudit, type OpenAudit } from './audit/audit.ts';
 import type { Caller } from './audit/event.ts';
@@ -15,11 +15,11 @@ import { migrate, requireCurrentSchema } from './database/migrations.ts';
 import { requireTables } from './database/schema-check.ts';
 import { parseMapping, type UserMapping } from './directory/mapping.ts';
 import { createSqlDirectory } from './directory/sql-directory.ts';
-import { createFindClient } from './http/client-address.ts';
+import { createFindClient, createPeerCheck, type FindClient } from './http/client-address.ts';
 import type { FlowOptions } from './http/flow.ts';
 import type { JanuaPlugin } from './http/host-app.ts';
 import { rawPath } from './http/request-target.ts';
-import type { App } from './http/types.ts';
+import type { App, Request } from './http/types.ts';
 import { type Administration, createAdministration } from './identity/administration.ts';
 import { createIdentity, type Identity } from './identity/identity.ts';
 import { createPasswords } from './identity/password.ts';
@@ -31,6 +31,7 @@ import { createSessions, type Sessions } from './sessions/sessions.ts';
 import { createSqlSessionStore } from './sessions/sql-store.ts';
 import type { SessionStore } from './sessions/store.ts';
 import { createStoreWatch } from './store-watch.ts';
+import { createLog } from './telemetry/log.ts';
 import { createMemoryFailureStore } from './throttle/memory-store.ts';
 import { createSqlFailureStore } from './throttle/sql-store.ts';
 import type { FailureStore } from './throttle/store.ts';
@@ -104,7 +105,13 @@ interface Prepared extends Services {
  * @throws {Misconfiguration} when a store's address cannot be read, or a database file not be opened
  */
 export async function compose(settings: Settings, overrides: Overrides = {}): Promise<Composition> {
-  const log = pino({ level: settings.LOG_LEVEL, serializers: { req: requestForLog } });
+  const isTrusted = createNetworkCheck(settings.TRUSTED_PROXIES);
+  const findClient = createFindClient(isTrusted);
+  const log = await createLog({
+    level: settings.LOG_LEVEL,
+    format: settings.LOG_FORMAT ?? (process.stdout.isTTY ? 'text' : 'json'),
+    describeRequest: describeRequest(findClient),
+  });
   const mapping = parseMapping(settings.USERS_TABLE, settings.USERS_COLUMNS);
   const timeout = settings.STORE_TIMEOUT_SECONDS * 1000;
   const opened = await openDatabase(settings.DATABASE_URL, {
@@ -142,7 +149,7 @@ export async function compose(settings: Settings, overrides: Overrides = {}): Pr
       requireUser: async (presented, caller) => requirePrepared().identity.requireUser(presented, caller),
     },
     audit: { record: async (event) => requirePrepared().audit.record(event) },
-    findClient: createFindClient(createNetworkCheck(settings.TRUSTED_PROXIES)),
+    findClient,
     findUnavailable: () => readiness.findUnavailable(),
     appName: settings.APP_NAME,
     version: manifest.version,
@@ -187,7 +194,12 @@ export async function compose(settings: Settings, overrides: Overrides = {}): Pr
     async createServer() {
       // Loaded only where something is served: the other commands start in half the time.
       const { createServer } = await import('./http/server.ts');
-      return createServer({ ...flowOptions(), log, logRequests: log.isLevelEnabled('info') });
+      return createServer({
+        ...flowOptions(),
+        log,
+        logsRequests: () => log.isLevelEnabled('info'),
+        isTrustedPeer: createPeerCheck(isTrusted),
+      });
     },
     async createPlugin(onClose) {
       const { createPlugin } = await import('./http/plugin.ts');
@@ -331,7 +343,13 @@ function addLoopbackOrigins(origins: Set<string>, port: number): void {
   for (const host of ['localhost', '127.0.0.1', '[::1]']) origins.add(new URL(`http://${host}:${port}`).origin);
 }
 
-/** What the log says of a request: no host, query string, fragment, cookie or token (ASVS 14.2.1, 16.2.5). */
-function requestForLog(request: { method: string; url: string; ip: string }): object {
-  return { method: request.method, path: rawPath(request.url), address: request.ip };
+/**
+ * What the log says of a request: no host, query string, fragment, cookie or token (ASVS 14.2.1, 16.2.5). It must do with what every
+ * request has: one whose path cannot be read gets no further.
+ */
+function describeRequest(findClient: FindClient) {
+  return ({ method, url, socket, headers }: Pick<Request, 'method' | 'url' | 'socket' | 'headers'>): object => {
+    const { address } = findClient(socket.remoteAddress, headers['x-forwarded-for']?.toString());
+    return { method, path: rawPath(url), address };
+  };
 }

@@ -2,6 +2,7 @@ import { setTimeout } from 'node:timers/promises';
 import type { Composition, Services } from '../compose.ts';
 import type { Settings } from '../config/settings.ts';
 import { Misconfiguration } from '../misconfiguration.ts';
+import { followSignal } from '../telemetry/log.ts';
 import { prepareLater, prepareNow, startCleaning } from '../upkeep.ts';
 
 /** Longest that requests under way are waited for after a signal to stop, in milliseconds. */
@@ -23,6 +24,8 @@ export async function listen(
     for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve());
   });
   stopped.then(() => stop.abort());
+
+  using _following = followSignal(composition.log);
 
   const services = await prepareNow(composition);
   const server = await composition.createServer();

@@ -156,7 +156,13 @@ export const settingsSchema = {
     LOG_LEVEL: {
       enum: ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'],
       default: 'info',
-      description: 'How much is logged, as JSON lines on standard output. The demo defaults to `warn`.',
+      description:
+        'How much is logged, on standard output. The demo defaults to `warn`. The signal SIGUSR2 switches to `debug`, and back.',
+    },
+    LOG_FORMAT: {
+      enum: ['json', 'text'],
+      description:
+        'How it is logged: one JSON object a line, or a line to read. Without it: `text` where standard output is a terminal, else `json`.',
     },
   },
   additionalProperties: false,

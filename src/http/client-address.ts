@@ -15,6 +15,17 @@ export interface Client {
 /** @param forwardedFor the header `X-Forwarded-For`, of all its lines */
 export type FindClient = (peer: string | undefined, forwardedFor: string | undefined) => Client;
 
+/**
+ * Whether a connection comes from one of our proxies, whose word then counts.
+ * @param isTrusted whether an address is one of theirs
+ */
+export function createPeerCheck(isTrusted: (address: Address) => boolean): (peer: string | undefined) => boolean {
+  return (peer) => {
+    const connection = parseAddress(peer ?? '');
+    return connection !== undefined && isTrusted(connection);
+  };
+}
+
 const unknown: Client = { address: undefined, network: undefined, from: 'unknown' };
 
 /**

@@ -3,12 +3,15 @@ import Fastify, { type FastifyBaseLogger, LogController } from 'fastify';
 import { createFlow, type FlowOptions } from './flow.ts';
 import { bodyLimit } from './hooks/bodies.ts';
 import { addMethodRules } from './hooks/methods.ts';
+import { createRequestIds } from './request-id.ts';
 import type { App } from './types.ts';
 
 export interface ServerOptions extends FlowOptions {
   readonly log: FastifyBaseLogger;
-  /** A line for each request and each answer. */
-  readonly logRequests: boolean;
+  /** Whether the other end of a connection is one of our proxies, whose ids of requests count. */
+  readonly isTrustedPeer: (address: string | undefined) => boolean;
+  /** Whether there is to be a line for each request and each answer: it may change while we run. */
+  readonly logsRequests: () => boolean;
   readonly patience?: Patience;
 }
 
@@ -37,7 +40,8 @@ export function createServer(options: ServerOptions): App {
   const flow = createFlow(options);
   const app: App = Fastify({
     loggerInstance: options.log,
-    logController: new LogController({ disableRequestLogging: !options.logRequests }),
+    logController: new LogController({ disableRequestLogging: () => !options.logsRequests() }),
+    genReqId: createRequestIds(options.isTrustedPeer),
     bodyLimit,
     ...timeoutsOf(options.patience ?? usualPatience),
     // While closing, what still arrives on an open connection is answered like any other.

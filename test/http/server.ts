@@ -27,7 +27,8 @@ export async function startServer(
   const app = createServer({
     ...flowOptions(identity),
     log: pino({ level: 'info' }, { write: (line: string) => log.push(line) }),
-    logRequests: true,
+    logsRequests: () => true,
+    isTrustedPeer: () => false,
     ...rest,
   });
   addRoutes?.(app);

@@ -3,6 +3,7 @@ import type { FastifyRequest } from 'fastify';
 import type { Caller } from '../../audit/event.ts';
 import type { FindClient } from '../client-address.ts';
 import type { Cookies } from '../cookies.ts';
+import { requestIdHeader } from '../request-id.ts';
 import type { App } from '../types.ts';
 import { readBearer } from './credentials.ts';
 
@@ -11,9 +12,6 @@ export interface CallerOptions {
   readonly cookies: Cookies;
   readonly publicOrigins: ReadonlySet<string>;
 }
-
-/** Every answer names its request by this header: what a person quotes, the log and the audit have. */
-export const requestIdHeader = 'x-request-id';
 
 /** Lets a request tell who is calling: where from, for the throttle, and with what, for the audit. */
 export function decorateCaller(app: App, { findClient, cookies, publicOrigins }: CallerOptions): void {

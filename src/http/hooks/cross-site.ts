@@ -1,7 +1,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Refusal } from '../../identity/refusal.ts';
+import { requestIdHeader } from '../request-id.ts';
 import type { App } from '../types.ts';
-import { requestIdHeader } from './caller.ts';
 import { formatHeader } from './format.ts';
 
 const safeMethods = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE', 'QUERY']);

@@ -1,7 +1,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Identity } from '../../identity/identity.ts';
+import { requestIdHeader } from '../request-id.ts';
 import type { App } from '../types.ts';
-import { requestIdHeader } from './caller.ts';
 import { type CrossSiteOptions, requireSameSite } from './cross-site.ts';
 import { formatHeader } from './format.ts';
 import type { AnswerProblem } from './problems.ts';

@@ -7,8 +7,8 @@ import { loginMessage } from '../login-messages.ts';
 import { safeNext } from '../next.ts';
 import type { Pages } from '../pages.ts';
 import { type Problem, problem } from '../problem.ts';
+import { requestIdHeader } from '../request-id.ts';
 import { acceptedBodyTypes } from './bodies.ts';
-import { requestIdHeader } from './caller.ts';
 import { formatOf } from './format.ts';
 import type { SecurityHeaders } from './security-headers.ts';
 

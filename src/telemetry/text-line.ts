@@ -1,0 +1,60 @@
+import { styleText } from 'node:util';
+import { printable } from '../printable.ts';
+
+const levels: Readonly<Record<number, readonly [name: string, style: 'dim' | 'green' | 'yellow' | 'red']>> = {
+  10: ['trace', 'dim'],
+  20: ['debug', 'dim'],
+  30: ['info', 'green'],
+  40: ['warn', 'yellow'],
+  50: ['error', 'red'],
+  60: ['fatal', 'red'],
+};
+
+/** In every line the same, or for programs: `janua explain` has it for people. */
+const unsaid = new Set([
+  'level',
+  'time',
+  'pid',
+  'hostname',
+  'msg',
+  'vocabulary',
+  'throttle',
+  'trace',
+  'requestId',
+  'stack',
+]);
+
+/**
+ * A line of the log for people to read: time, level and message, then what belongs to it. Nothing that somebody sent can move the
+ * cursor, forge a line or change a colour (ASVS 16.4.1): it passes `printable`, and only then are our own colours put on.
+ * @param line as pino writes it
+ */
+export function toText(line: string): string {
+  const entry = JSON.parse(line) as Record<string, unknown> & { readonly level: number; readonly time: number };
+  const [name, style] = levels[entry.level] ?? [String(entry.level), 'dim'];
+  const time = new Date(entry.time).toTimeString().slice(0, 8);
+  const message = printable(String(entry.msg ?? ''));
+  const details = printable(partsOf(entry).join(' '));
+  return `${styleText('dim', time)} ${styleText(style, name.padEnd(5))} ${message}  ${styleText('dim', details)}\n${stackOf(entry)}`;
+}
+
+function partsOf(values: object): string[] {
+  return Object.entries(values)
+    .filter(([key]) => !unsaid.has(key))
+    .map(([key, value]) => `${key}=${shown(value)}`);
+}
+
+/** Plain words need no quotes, and nobody reads a millionth. */
+function shown(value: unknown): string {
+  if (typeof value === 'string') return /^[\w./:@-]+$/.test(value) ? value : JSON.stringify(value);
+  if (typeof value === 'number') return String(Math.round(value * 1000) / 1000);
+  if (Array.isArray(value)) return `[${value.map(shown).join(' ')}]`;
+  return typeof value === 'object' && value !== null ? `(${partsOf(value).join(' ')})` : String(value);
+}
+
+/** Where an error came from, a line for each step. */
+function stackOf({ err }: Record<string, unknown>): string {
+  if (typeof err !== 'object' || err === null || !('stack' in err)) return '';
+  const lines = String(err.stack).split('\n').slice(1);
+  return lines.map((line) => `    ${printable(line.trim())}\n`).join('');
+}

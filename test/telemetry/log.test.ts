@@ -1,0 +1,159 @@
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readFile } from 'node:fs/promises';
+import { request } from 'node:http';
+import { createInterface } from 'node:readline';
+import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { createMigratedWorkplace, createWorkplace, type Running } from '../commands/janua-command.ts';
+import { findProgram } from '../servers/find-program.ts';
+
+/** The lines of a running server's log from here on. */
+function linesOf({ process }: Pick<Running, 'process'>) {
+  const lines = createInterface({ input: process.stdout })[Symbol.asyncIterator]();
+  return {
+    /** Waits for a line, and gives those until then with it. */
+    async until(pattern: RegExp): Promise<string[]> {
+      const seen: string[] = [];
+      for (;;) {
+        const { value, done } = await lines.next();
+        assert.ok(!done, `the log ended without ${pattern}: ${seen.join('\n')}`);
+        seen.push(value);
+        if (pattern.test(value)) return seen;
+      }
+    },
+  };
+}
+
+test('SIGUSR2 turns the log to debug, with every request in it, and back to what is set', async () => {
+  await using workplace = await createMigratedWorkplace();
+  const server = await workplace.start(['serve'], { LOG_LEVEL: 'info' });
+  const lines = linesOf(server);
+  server.process.kill('SIGUSR2');
+  await lines.until(/"level":"debug","msg":"the log is at debug from here on"/);
+  server.process.kill('SIGUSR2');
+  await lines.until(/"level":"info","msg":"the log is at info from here on"/);
+  await fetch(`${server.url}/health/live`);
+  await lines.until(/"request completed"/);
+  await server.stop();
+});
+
+test('a log that is set to warn says nothing of requests, but between two signals', async () => {
+  await using workplace = await createWorkplace();
+  const server = await workplace.start(['demo'], { LOG_LEVEL: 'warn' });
+  const lines = linesOf(server);
+  await fetch(`${server.url}/health/live`);
+  server.process.kill('SIGUSR2');
+  assert.doesNotMatch((await lines.until(/"log_level"/)).join('\n'), /"incoming request"/);
+  await fetch(`${server.url}/health/live`);
+  await lines.until(/"request completed"/);
+  server.process.kill('SIGUSR2');
+  await lines.until(/"log_level"/);
+  await fetch(`${server.url}/health/live`);
+  server.process.kill('SIGUSR2');
+  assert.doesNotMatch((await lines.until(/"log_level"/)).join('\n'), /"incoming request"/);
+  await server.stop();
+});
+
+test("the line of a request names the client's address: what a trusted proxy says, and only that", async () => {
+  await using workplace = await createMigratedWorkplace();
+  for (const [TRUSTED_PROXIES, address] of [
+    ['127.0.0.1', '203.0.113.7'],
+    ['10.0.0.0/8', '127.0.0.1'],
+  ] as const) {
+    const server = await workplace.start(['serve'], { TRUSTED_PROXIES });
+    const lines = linesOf(server);
+    for (const path of ['/health/live', '/%zz']) {
+      await fetch(`${server.url}${path}`, { headers: { 'x-forwarded-for': '203.0.113.7', 'x-request-id': 'edge-1' } });
+      const line = JSON.parse((await lines.until(/"incoming request"/)).at(-1) ?? '');
+      assert.equal(line.req.address, address);
+      assert.equal(line.reqId === 'edge-1', address === '203.0.113.7');
+    }
+    await server.stop();
+  }
+});
+
+test('the launcher passes SIGUSR2 on, and no signal opens a debugger, there or here', async () => {
+  await using workplace = await createWorkplace();
+  const janua = fileURLToPath(new URL('../../bin/janua.mjs', import.meta.url));
+  const launcher = spawn(process.execPath, [janua, 'demo'], {
+    cwd: workplace.folder,
+    env: { PATH: process.env.PATH, PORT: '0' },
+    timeout: 60_000,
+  });
+  try {
+    let complaints = '';
+    launcher.stderr.on('data', (chunk) => {
+      complaints += chunk;
+    });
+    const lines = linesOf({ process: launcher });
+    await lines.until(/Ctrl\+C/);
+    launcher.kill('SIGUSR1');
+    launcher.kill('SIGUSR2');
+    await lines.until(/"log_level"/);
+    // What the launcher has started is the only other process of its own.
+    const children = await readFile(`/proc/${launcher.pid}/task/${launcher.pid}/children`, 'utf8');
+    process.kill(Number(children), 'SIGUSR1');
+    process.kill(Number(children), 'SIGUSR2');
+    await lines.until(/"log_level"/);
+    assert.doesNotMatch(complaints, /Debugger/i);
+  } finally {
+    launcher.kill('SIGTERM');
+    await once(launcher, 'exit');
+  }
+});
+
+/** What a client may send that a terminal must not get: C1 is one byte there. */
+const hostile = '\u009b2J\u009b31m\u0085forged';
+
+async function visit(url: string): Promise<void> {
+  const visitor = request(`${url}/%1b%5b2J%0a`, { headers: { 'user-agent': hostile } }).end();
+  const [answer] = await once(visitor, 'response');
+  answer.resume();
+  await once(answer, 'end');
+}
+
+test('LOG_FORMAT=text gives lines to read, in which nobody can write to the terminal [V16.4.1]', async () => {
+  await using workplace = await createWorkplace();
+  const server = await workplace.start(['demo'], { LOG_LEVEL: 'info', LOG_FORMAT: 'text' });
+  const lines = linesOf(server);
+  await visit(server.url);
+  const body = new URLSearchParams({ username: 'nobody', password: 'canary' });
+  await fetch(`${server.url}/api/login`, { method: 'POST', body, headers: { 'user-agent': hostile } });
+  const written = (await lines.until(/login failed/)).join('\n');
+  assert.match(written, /^\d\d:\d\d:\d\d info {2}incoming request {2}reqId=\S+ req=\(method=GET path="\/%1b/m);
+  assert.match(written, /userAgent="\uFFFD2J\uFFFD31m\uFFFDforged"/);
+  assert.doesNotMatch(written.replaceAll('\n', ''), /[\p{Cc}\p{Cf}]/u);
+  assert.doesNotMatch(written, /canary/);
+  await server.stop();
+});
+
+test('in a terminal the log is to be read, elsewhere it is JSON', {
+  skip: findProgram('script') === undefined,
+}, async () => {
+  await using workplace = await createWorkplace();
+  const cli = fileURLToPath(new URL('../../src/cli.ts', import.meta.url));
+  // A terminal of its own, which ends with the server, and the server with it.
+  const terminal = spawn('script', ['-qefc', `"${process.execPath}" "${cli}" demo`, '/dev/null'], {
+    cwd: workplace.folder,
+    env: { PATH: process.env.PATH, PORT: '0', LOG_LEVEL: 'info', TERM: 'xterm' },
+    timeout: 60_000,
+  });
+  const lines = linesOf({ process: terminal });
+  const greeting = (await lines.until(/Ctrl\+C/)).join('\n');
+  const [, url = ''] = /(http:\/\/localhost:\d+)/.exec(greeting) ?? [];
+  await visit(url);
+  const seen = (await lines.until(/request completed/)).join('\n');
+  assert.match(seen, /info/);
+  assert.doesNotMatch(seen, /"level":30/);
+  for (const sequence of ['\u009b', '\u001b[2J']) assert.ok(!seen.includes(sequence));
+  terminal.stdin.write('\u0003');
+  await once(terminal, 'exit');
+
+  const piped = await workplace.start(['demo'], { LOG_LEVEL: 'info' });
+  const plain = linesOf(piped);
+  await visit(piped.url);
+  JSON.parse((await plain.until(/request completed/)).at(-1) ?? '');
+  await piped.stop();
+});

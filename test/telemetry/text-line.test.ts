@@ -1,0 +1,41 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { toText } from '../../src/telemetry/text-line.ts';
+
+// Our own colours are put on in a terminal only.
+process.env.NO_COLOR = '1';
+
+const line = (entry: object) => toText(JSON.stringify({ level: 30, time: 0, pid: 1, hostname: 'h', ...entry }));
+
+test('a line has its time, level and message, then what belongs to it', () => {
+  const text = line({ msg: 'request completed', reqId: 'a-1', res: { statusCode: 200 }, responseTime: 1.23456 });
+  assert.match(
+    text,
+    /^\d\d:\d\d:\d\d info {2}request completed {2}reqId=a-1 res=\(statusCode=200\) responseTime=1\.235\n$/,
+  );
+});
+
+test('an error has its stack, a line for each step', () => {
+  const err = { type: 'Error', message: 'no', stack: 'Error: no\n    at one\n    at two' };
+  assert.match(
+    line({ level: 50, msg: 'unexpected error', err }),
+    / error unexpected error .*\n {4}at one\n {4}at two\n$/,
+  );
+});
+
+test('nothing that was sent moves the cursor, forges a line or changes a colour [V16.4.1]', () => {
+  const hostile = '\u001b[2J\u001b]0;title\u0007\r\n12:00:00 info forged\u009b31m\u202e\u2028';
+  const entry = {
+    level: 40,
+    time: 0,
+    msg: hostile,
+    path: hostile,
+    [hostile]: 1,
+    caller: { userAgent: hostile, list: [hostile] },
+  };
+  const stack = `Error: ${hostile}\n    at ${hostile}`;
+  const text = toText(JSON.stringify({ ...entry, err: { message: hostile, stack } }));
+  assert.doesNotMatch(text.replaceAll('\n', ''), /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u);
+  for (const each of text.trimEnd().split('\n').slice(1))
+    assert.match(each, /^ {4}/, 'a line that only looks like one');
+});
