@@ -1,12 +1,15 @@
+import { isWorker } from 'node:cluster';
 import type { Logger } from 'pino';
 import manifest from '../package.json' with { type: 'json' };
 import { createAudit, type OpenAudit } from './audit/audit.ts';
 import type { Caller } from './audit/event.ts';
 import { createSqlAuditStore } from './audit/sql-store.ts';
 import { type AuditTrail, createAuditTrail } from './audit/trail.ts';
+import { parseListenAddress } from './config/listen-address.ts';
 import { createNetworkCheck } from './config/networks.ts';
 import { isLoopbackHost, originOf } from './config/origin.ts';
 import type { Settings } from './config/settings.ts';
+import type { TraceSettings } from './config/traces.ts';
 import { type OpenDatabase, openDatabase } from './database/database.ts';
 import { databasePart } from './database/errors.ts';
 import { loadKey } from './database/keys.ts';
@@ -32,6 +35,8 @@ import { createSqlSessionStore } from './sessions/sql-store.ts';
 import type { SessionStore } from './sessions/store.ts';
 import { createStoreWatch } from './store-watch.ts';
 import { createLog } from './telemetry/log.ts';
+import { type Measures, openMeasures } from './telemetry/measures.ts';
+import type { MetricsListener } from './telemetry/metrics-listener.ts';
 import { createMemoryFailureStore } from './throttle/memory-store.ts';
 import { createSqlFailureStore } from './throttle/sql-store.ts';
 import type { FailureStore } from './throttle/store.ts';
@@ -58,6 +63,12 @@ export interface Composition {
   createServer(): Promise<App>;
   /** The same as a part of another app. @param onClose when that app closes */
   createPlugin(onClose: () => Promise<void>): Promise<JanuaPlugin>;
+  /**
+   * Gives the figures to whoever asks at `METRICS_LISTEN`; undefined where that is not set, and in a worker of a cluster, whose
+   * figures its primary adds to the others' (`createClusterReader`).
+   * @throws {Misconfiguration} when the address cannot be listened on
+   */
+  listenForMetrics(): Promise<MetricsListener | undefined>;
   close(): Promise<void>;
 }
 
@@ -86,6 +97,8 @@ export interface Overrides {
   readonly takesLogins?: boolean;
   /** Who administers, for the audit. */
   readonly caller?: Caller;
+  /** Where traces are asked for. */
+  readonly traces?: TraceSettings | undefined;
   /** The clock, in milliseconds since 1970. */
   readonly now?: () => number;
   /** See `IdentityOptions`. */
@@ -112,6 +125,12 @@ export async function compose(settings: Settings, overrides: Overrides = {}): Pr
     format: settings.LOG_FORMAT ?? (process.stdout.isTTY ? 'text' : 'json'),
     describeRequest: describeRequest(findClient),
   });
+  const measures = await openMeasures({
+    metrics: settings.METRICS_LISTEN !== undefined && (overrides.takesLogins ?? true),
+    traces: overrides.traces,
+    version: manifest.version,
+    log,
+  });
   const mapping = parseMapping(settings.USERS_TABLE, settings.USERS_COLUMNS);
   const timeout = settings.STORE_TIMEOUT_SECONDS * 1000;
   const opened = await openDatabase(settings.DATABASE_URL, {
@@ -121,8 +140,12 @@ export async function compose(settings: Settings, overrides: Overrides = {}): Pr
     mustExist: !overrides.migrates,
   });
   const redis = await openRedisOf(settings, timeout, log);
-  const store = await openSessionStore(opened, redis);
-  const failures = await openFailureStore(settings, opened, redis);
+  const place = redis === undefined ? 'database' : 'redis';
+  const store = measures.watchStore(place, 'sessions', await openSessionStore(opened, redis));
+  const openedFailures = await openFailureStore(settings, opened, redis);
+  const failures =
+    openedFailures &&
+    measures.watchStore(settings.THROTTLE === 'memory' ? 'memory' : place, 'failures', openedFailures);
 
   let prepared: Prepared | undefined;
   /** Why not yet, for whoever asks meanwhile. */
@@ -151,6 +174,7 @@ export async function compose(settings: Settings, overrides: Overrides = {}): Pr
     audit: { record: async (event) => requirePrepared().audit.record(event) },
     findClient,
     findUnavailable: () => readiness.findUnavailable(),
+    measures,
     appName: settings.APP_NAME,
     version: manifest.version,
     publicOrigins,
@@ -183,6 +207,7 @@ export async function compose(settings: Settings, overrides: Overrides = {}): Pr
           failures,
           cleans: redis === undefined,
           mapping,
+          measures,
         });
         return prepared;
       } catch (error) {
@@ -205,9 +230,17 @@ export async function compose(settings: Settings, overrides: Overrides = {}): Pr
       const { createPlugin } = await import('./http/plugin.ts');
       return createPlugin(flowOptions(), onClose);
     },
+    async listenForMetrics() {
+      const address = parseListenAddress(settings.METRICS_LISTEN ?? '');
+      if (measures.metrics === undefined || address === undefined || isWorker) return undefined;
+      const { listenForMetrics } = await import('./telemetry/metrics-listener.ts');
+      const listener = await listenForMetrics(address, measures.metrics.read);
+      log.info({ url: listener.url }, 'figures for Prometheus');
+      return listener;
+    },
     async close() {
       await prepared?.audit.close();
-      await Promise.all([opened.database.destroy(), redis?.close()]);
+      await Promise.all([opened.database.destroy(), redis?.close(), measures.close()]);
     },
   };
 }
@@ -222,12 +255,13 @@ interface Stores {
   readonly cleans: boolean;
   /** The table of users, where it is a team's own. */
   readonly mapping: UserMapping | undefined;
+  readonly measures: Measures;
 }
 
 async function prepare(
   settings: Settings,
   overrides: Overrides,
-  { log, opened, store, failures, cleans, mapping }: Stores,
+  { log: wholeLog, opened, store, failures, cleans, mapping, measures }: Stores,
 ): Promise<Prepared> {
   const { database } = opened;
   if (overrides.migrates) await migrate(opened);
@@ -236,8 +270,10 @@ async function prepare(
   await store.check();
 
   const now = overrides.now ?? Date.now;
-  const auditStore = createSqlAuditStore(database);
-  const audit = createAudit({ store: auditStore, log, nameKey: await loadKey(database, 'audit-names'), now });
+  const log = measures.watchLog(wholeLog);
+  const auditStore = measures.watchStore('database', 'audit', createSqlAuditStore(database));
+  const nameKey = await loadKey(database, 'audit-names');
+  const audit = measures.watchAudit(createAudit({ store: auditStore, log, nameKey, now }));
   const auditTrail = createAuditTrail({ store: auditStore, retentionDays: settings.AUDIT_RETENTION_DAYS, now });
   const throttle =
     failures === undefined ? unthrottled : createThrottle({ store: failures, now, waiting: settings.HASHING_QUEUE });
@@ -248,12 +284,15 @@ async function prepare(
     ...overrides,
   });
   const rehashes = settings.PASSWORD_REHASH === 'on';
-  const passwords = createPasswords({
-    concurrency: settings.HASHING_CONCURRENCY,
-    queue: settings.HASHING_QUEUE,
-    rehashes,
-    log,
-  });
+  const passwords = measures.watchPasswords(
+    createPasswords({
+      concurrency: settings.HASHING_CONCURRENCY,
+      queue: settings.HASHING_QUEUE,
+      rehashes,
+      log,
+      onWaited: measures.metrics?.observeHashingWait,
+    }),
+  );
   const { users, registry } = await openDirectory();
   const caller = overrides.caller ?? { route: 'janua' };
   return {
@@ -276,14 +315,18 @@ async function prepare(
 
   async function openDirectory(): Promise<Pick<Prepared, 'users' | 'registry'>> {
     if (mapping === undefined) {
-      const own = createSqlDirectory(database, { demoUsers: overrides.demoUsers ?? false });
+      const own = measures.watchStore(
+        'database',
+        'users',
+        createSqlDirectory(database, { demoUsers: overrides.demoUsers ?? false }),
+      );
       return { users: own, registry: own };
     }
     const { openMappedDirectory } = await import('./directory/mapped-directory.ts');
     const mapped = await openMappedDirectory(opened, mapping, { rehashes, log });
     for (const warning of mapped.warnings) log.warn({ event: 'users_table' }, warning);
     if (overrides.takesLogins ?? true) await passwords.calibrate(await mapped.samplePasswordHashes());
-    return { users: mapped.directory, registry: undefined };
+    return { users: measures.watchStore('database', 'users', mapped.directory), registry: undefined };
   }
 }
 

@@ -29,6 +29,8 @@ export interface TestJanua extends AsyncDisposable {
   readonly app: App;
   readonly services: Services;
   readonly people: People;
+  /** What Prometheus reads; where `METRICS_LISTEN` is set. */
+  readMetrics(): Promise<string>;
   /** Closes the stores under the running server. */
   closeStores(): Promise<void>;
 }
@@ -69,6 +71,10 @@ export async function startJanua({
     app,
     services,
     people,
+    async readMetrics() {
+      await using listener = await composition.listenForMetrics();
+      return (await fetch(listener?.url ?? '')).text();
+    },
     closeStores: () => composition.close(),
     async [Symbol.asyncDispose]() {
       await app.close();

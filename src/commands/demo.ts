@@ -1,6 +1,7 @@
 import { compose } from '../compose.ts';
 import { loadSettings, requireSafeExposure } from '../config/load.ts';
 import type { Settings } from '../config/settings.ts';
+import { findTraceSettings } from '../config/traces.ts';
 import { demoHash, demoPassword, demoUsers } from './demo-users.ts';
 import { listen } from './listen.ts';
 
@@ -8,7 +9,7 @@ import { listen } from './listen.ts';
 export async function demo(): Promise<void> {
   const settings = loadSettings({ LOG_LEVEL: 'warn', DRAIN_SECONDS: 0 });
   requireSafeExposure(settings, 'demo');
-  const composition = await compose(settings, { demoUsers: true, migrates: true });
+  const composition = await compose(settings, { demoUsers: true, migrates: true, traces: findTraceSettings() });
   try {
     await listen(composition, settings, async (port, { registry }) => {
       for (const user of demoUsers) await registry?.add({ ...user, passwordHash: demoHash, demo: true });

@@ -12,7 +12,7 @@ const closingDeadline = 10_000;
  * Serves until a signal says stop: then says that it is not ready, goes on for a while, and finishes the requests under way.
  * Stores that cannot be reached at the start are waited for, with requests answered 503 until then.
  * @param onReady is told the port, once the stores are as they should be
- * @throws {Misconfiguration} when the port is taken, the address cannot be used, or the stores are not as they should be
+ * @throws {Misconfiguration} when a port is taken, an address cannot be used, or the stores are not as they should be
  */
 export async function listen(
   composition: Composition,
@@ -28,6 +28,8 @@ export async function listen(
   using _following = followSignal(composition.log);
 
   const services = await prepareNow(composition);
+  // Closed last: what happens while the server ends can be seen too.
+  await using _figures = await composition.listenForMetrics();
   const server = await composition.createServer();
   try {
     await server.listen({ host: settings.HOST, port: settings.PORT });

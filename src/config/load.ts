@@ -1,6 +1,7 @@
 import { accessSync, constants, readFileSync, statSync } from 'node:fs';
 import { Ajv } from 'ajv';
 import { Misconfiguration } from '../misconfiguration.ts';
+import { parseListenAddress } from './listen-address.ts';
 import { parseNetwork } from './networks.ts';
 import { isLoopbackHost, originOf } from './origin.ts';
 import { type SettingSchema, type Settings, settingsSchema } from './settings.ts';
@@ -85,6 +86,9 @@ function furtherFaults(settings: Partial<Settings>): string[] {
   }
   if (settings.TRUSTED_PROXIES?.some((network) => parseNetwork(network) === undefined)) {
     faults.push('TRUSTED_PROXIES must be addresses or networks, separated by commas, such as 127.0.0.1, 10.0.0.0/8.');
+  }
+  if (settings.METRICS_LISTEN !== undefined && parseListenAddress(settings.METRICS_LISTEN) === undefined) {
+    faults.push('METRICS_LISTEN must be a host and a port, or a port alone, such as 127.0.0.1:9464.');
   }
   if (settings.THEME_FILE !== undefined && !isReadableFile(settings.THEME_FILE)) {
     faults.push('THEME_FILE: the file cannot be read.');

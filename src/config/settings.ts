@@ -164,6 +164,12 @@ export const settingsSchema = {
       description:
         'How it is logged: one JSON object a line, or a line to read. Without it: `text` where standard output is a terminal, else `json`.',
     },
+    METRICS_LISTEN: {
+      type: 'string',
+      minLength: 1,
+      description:
+        'Address for Prometheus, which finds figures at `/metrics` there: `HOST:PORT`, or a port of this machine alone, such as `9464`; 0 takes a free one. Without it nothing is measured.',
+    },
   },
   additionalProperties: false,
 } as const satisfies {

@@ -12,6 +12,7 @@ import { addCrossSiteRules } from './hooks/cross-site.ts';
 import { addFormats, decorateFormat } from './hooks/format.ts';
 import { addFramingRules } from './hooks/framing.ts';
 import { addGuard, createGuard, createHostGuard } from './hooks/guard.ts';
+import { addMeasures, type RequestMeasures } from './hooks/measures.ts';
 import { answerFrameworkError, createProblems } from './hooks/problems.ts';
 import { addSchemas } from './hooks/schemas.ts';
 import { addSecurityHeaders, securityHeaders } from './hooks/security-headers.ts';
@@ -31,6 +32,7 @@ export interface FlowOptions {
   readonly audit: Pick<Audit, 'record'>;
   readonly findClient: FindClient;
   readonly findUnavailable: FindUnavailable;
+  readonly measures: RequestMeasures;
   readonly appName: string;
   readonly version: string;
   /** Our own origins. A set, since with a free port it is known only when listening. */
@@ -80,6 +82,7 @@ export function createFlow(options: FlowOptions): Flow {
 
     /** A request passes the hooks in the order in which they stand here, then its route. */
     addHooks(app) {
+      addMeasures(app, options.measures);
       addSchemas(app);
       addSecurityHeaders(app, headers);
       addRequestIds(app);
@@ -115,6 +118,6 @@ export function createFlow(options: FlowOptions): Flow {
       addGuard(app, createHostGuard({ identity, publicOrigins, corsOrigins, headers, answerProblem }));
     },
 
-    answerFrameworkError: answerFrameworkError(pages, headers),
+    answerFrameworkError: answerFrameworkError(pages, headers, options.measures),
   };
 }

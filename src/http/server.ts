@@ -2,13 +2,14 @@ import type { JsonSchemaToTsProvider } from '@fastify/type-provider-json-schema-
 import Fastify, { type FastifyBaseLogger, LogController } from 'fastify';
 import { createFlow, type FlowOptions } from './flow.ts';
 import { bodyLimit } from './hooks/bodies.ts';
+import { createTracedLoggers } from './hooks/measures.ts';
 import { addMethodRules } from './hooks/methods.ts';
 import { createRequestIds } from './request-id.ts';
 import type { App } from './types.ts';
 
 export interface ServerOptions extends FlowOptions {
   readonly log: FastifyBaseLogger;
-  /** Whether the other end of a connection is one of our proxies, whose ids of requests count. */
+  /** Whether the other end of a connection is one of our proxies, whose ids of requests and of traces count. */
   readonly isTrustedPeer: (address: string | undefined) => boolean;
   /** Whether there is to be a line for each request and each answer: it may change while we run. */
   readonly logsRequests: () => boolean;
@@ -38,10 +39,12 @@ const timeoutsOf = ({ head, request, silence, interval }: Patience) => ({
 /** The HTTP face of the server: the flow, and what only an app of its own decides. */
 export function createServer(options: ServerOptions): App {
   const flow = createFlow(options);
+  const { measures, isTrustedPeer } = options;
   const app: App = Fastify({
     loggerInstance: options.log,
     logController: new LogController({ disableRequestLogging: () => !options.logsRequests() }),
-    genReqId: createRequestIds(options.isTrustedPeer),
+    genReqId: createRequestIds(isTrustedPeer),
+    ...(measures.traces && { childLoggerFactory: createTracedLoggers(measures.traces, isTrustedPeer) }),
     bodyLimit,
     ...timeoutsOf(options.patience ?? usualPatience),
     // While closing, what still arrives on an open connection is answered like any other.

@@ -34,6 +34,8 @@ export interface Passwords {
    * must not be told from a failure with another (ASVS 6.3.8). Covers the dearest kind that was met so far.
    */
   failureFloor(): number;
+  /** How many are being hashed now, and how many wait for it. */
+  load(): { readonly underWay: number; readonly waiting: number };
   /** Meets the dearest kinds among these stored hashes, so that the floor covers them before the first login. */
   calibrate(storedHashes: readonly string[]): Promise<void>;
 }
@@ -46,32 +48,36 @@ export interface PasswordOptions {
   /** Whether a password that matched a weaker hash than today's is to be stored anew. */
   readonly rehashes: boolean;
   readonly log: { warn(details: object, message: string): void };
+  /** Is told how many milliseconds each password has waited for its turn. */
+  readonly onWaited?: ((milliseconds: number) => void) | undefined;
 }
 
 /** Hashes and compares passwords, a bounded number at a time: each takes a core and 19 MiB (ASVS 2.4.1, 15.2.2). */
-export function createPasswords({ concurrency, queue, rehashes, log }: PasswordOptions): Passwords {
+export function createPasswords({ concurrency, queue, rehashes, log, onWaited }: PasswordOptions): Passwords {
   const threads = createHashingThreads(concurrency);
   const durations = createFailureDurations();
-  let underWay = 0;
+  let asked = 0;
   let wasFull = false;
 
   async function bounded<T>(work: () => Promise<T>): Promise<T> {
-    const isFull = underWay >= concurrency + queue;
+    const isFull = asked >= concurrency + queue;
     // Said once, and not for each of those who are turned away.
     if (isFull && !wasFull)
       log.warn({ event: 'hashing_queue_full', queue }, 'too many logins are waiting for their hash');
     wasFull = isFull;
     if (isFull) throw new Unavailable('Password hashing', 2);
-    underWay += 1;
+    asked += 1;
     try {
       return await work();
     } finally {
-      underWay -= 1;
+      asked -= 1;
     }
   }
 
   async function compare(input: ComparisonInput): Promise<PasswordCheck> {
-    const { matches, replacement, kind, milliseconds, unusable } = await threads.compute('compare', input);
+    const { result, milliseconds, waited } = await threads.compute('compare', input);
+    const { matches, replacement, kind, unusable } = result;
+    onWaited?.(waited);
     if (unusable !== undefined)
       log.warn({ event: 'password_hash_unusable', scheme: unusable }, 'a stored password hash cannot be computed');
     // Of failures alone: a match whose hash is kept takes less, and would lower the floor.
@@ -84,11 +90,16 @@ export function createPasswords({ concurrency, queue, rehashes, log }: PasswordO
       return bounded(() => compare({ storedHash, password, rehashes }));
     },
     async hash(password) {
-      return bounded(() => threads.compute('hash', { password }));
+      return bounded(async () => {
+        const { result, waited } = await threads.compute('hash', { password });
+        onWaited?.(waited);
+        return result;
+      });
     },
+    load: () => ({ underWay: Math.min(asked, concurrency), waiting: Math.max(0, asked - concurrency) }),
     failureFloor: () => durations.longest() * floorMargin,
     async calibrate(storedHashes) {
-      const dearest = await threads.compute('findDearest', { storedHashes, count: kindsCalibrated });
+      const { result: dearest } = await threads.compute('findDearest', { storedHashes, count: kindsCalibrated });
       const password = randomBytes(16).toString('hex');
       for (const storedHash of [undefined, ...dearest]) await compare({ storedHash, password, rehashes });
     },

@@ -42,6 +42,7 @@ export function flowOptions(identity: Partial<Identity> = {}): FlowOptions {
     audit: { record: async () => {} },
     findClient: (peer) => ({ address: peer, network: peer, from: 'connection' }),
     findUnavailable: async () => [],
+    measures: {},
     appName: 'Janua',
     version: '0.0.0',
     publicOrigins: new Set(['http://localhost:5000', 'http://127.0.0.1:5000']),

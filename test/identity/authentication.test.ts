@@ -23,6 +23,7 @@ async function logInWhile(stored: string): Promise<string | undefined> {
         replacement: hash?.startsWith('weak') ? `strong hash of ${secret}` : undefined,
       }),
       hash: async (secret) => `strong hash of ${secret}`,
+      load: () => ({ underWay: 0, waiting: 0 }),
       failureFloor: () => 0,
       calibrate: async () => {},
     },

@@ -61,6 +61,7 @@ function createRacing(change: (current: Account) => Account | undefined, fault?:
         replacement: undefined,
       }),
       hash: async (secret) => `hash of ${secret}`,
+      load: () => ({ underWay: 0, waiting: 0 }),
       failureFloor: () => passwordFloor,
       calibrate: async () => {},
     },

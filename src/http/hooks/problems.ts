@@ -10,6 +10,7 @@ import { type Problem, problem } from '../problem.ts';
 import { requestIdHeader } from '../request-id.ts';
 import { acceptedBodyTypes } from './bodies.ts';
 import { formatOf } from './format.ts';
+import { measureFrameworkError, type RequestMeasures } from './measures.ts';
 import type { SecurityHeaders } from './security-headers.ts';
 
 /** Answers what was thrown, in the format that was asked for. */
@@ -26,10 +27,11 @@ export function createProblems({ pages, audit }: { pages: Pages; audit: Pick<Aud
 }
 
 /** Answers errors that the framework finds before it has a route, such as a broken escape in the address. */
-export function answerFrameworkError(pages: Pages, headers: SecurityHeaders) {
+export function answerFrameworkError(pages: Pages, headers: SecurityHeaders, measures: RequestMeasures) {
   return (error: FastifyError, request: FastifyRequest, reply: FastifyReply): void => {
     // The framework's own request, before anything was added to it.
     Object.assign(request, { format: formatOf(request) });
+    measureFrameworkError(measures, request, reply);
     reply.headers({ ...headers, [requestIdHeader]: request.id, vary: 'x-expected-format' });
     answer(error, request, reply, pages);
   };

@@ -11,5 +11,7 @@ const niceness = 10;
 if (process.platform === 'linux') setPriority(niceness);
 
 parentPort?.on('message', ({ id, name, input }: Task) => {
-  parentPort?.postMessage({ id, result: computations[name](input as never) } satisfies Answer);
+  const start = performance.now();
+  const result = computations[name](input as never);
+  parentPort?.postMessage({ id, result, milliseconds: performance.now() - start } satisfies Answer);
 });

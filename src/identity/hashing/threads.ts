@@ -13,6 +13,15 @@ export interface Task {
 export interface Answer {
   readonly id: number;
   readonly result: unknown;
+  /** How long it took to compute. */
+  readonly milliseconds: number;
+}
+
+export interface Computed<Result> {
+  readonly result: Result;
+  readonly milliseconds: number;
+  /** Milliseconds for which it was not being computed. */
+  readonly waited: number;
 }
 
 /** Threads of their own for what takes a core for its time. */
@@ -24,12 +33,12 @@ export interface HashingThreads {
   compute<Name extends keyof Computations>(
     name: Name,
     input: Parameters<Computations[Name]>[0],
-  ): Promise<ReturnType<Computations[Name]>>;
+  ): Promise<Computed<ReturnType<Computations[Name]>>>;
 }
 
 interface Thread {
   readonly worker: Worker;
-  readonly tasks: Map<number, PromiseWithResolvers<unknown>>;
+  readonly tasks: Map<number, PromiseWithResolvers<Answer>>;
 }
 
 /**
@@ -51,9 +60,9 @@ export function createHashingThreads(count: number): HashingThreads {
     // Whatever the process was started with is not for its threads, as `--input-type` or a loader.
     const worker = new Worker(file, { execArgv: [], resourceLimits: { maxYoungGenerationSizeMb: 2 } });
     const thread: Thread = { worker, tasks: new Map() };
-    worker.on('message', ({ id, result }: Answer) => {
-      thread.tasks.get(id)?.resolve(result);
-      thread.tasks.delete(id);
+    worker.on('message', (answer: Answer) => {
+      thread.tasks.get(answer.id)?.resolve(answer);
+      thread.tasks.delete(answer.id);
       // Only what is under way keeps the process from ending.
       if (thread.tasks.size === 0) worker.unref();
     });
@@ -75,10 +84,10 @@ export function createHashingThreads(count: number): HashingThreads {
     return least === undefined || (least.tasks.size > 0 && threads.size < count) ? start() : least;
   }
 
-  async function send(name: keyof Computations, input: unknown): Promise<unknown> {
+  async function send(name: keyof Computations, input: unknown): Promise<Answer> {
     const { worker, tasks } = choose();
     lastId += 1;
-    const answer = Promise.withResolvers<unknown>();
+    const answer = Promise.withResolvers<Answer>();
     tasks.set(lastId, answer);
     worker.ref();
     worker.postMessage({ id: lastId, name, input } satisfies Task);
@@ -86,6 +95,10 @@ export function createHashingThreads(count: number): HashingThreads {
   }
 
   return {
-    compute: (name, input) => limit(() => send(name, input)) as Promise<never>,
+    async compute(name, input) {
+      const start = performance.now();
+      const { result, milliseconds } = await limit(() => send(name, input));
+      return { result: result as never, milliseconds, waited: performance.now() - start - milliseconds };
+    },
   };
 }

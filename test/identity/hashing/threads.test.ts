@@ -22,9 +22,22 @@ test('each is answered its own, however many there are', async () => {
   const passwords = Array.from({ length: 12 }, (_, index) => `password ${index}`);
   const hashes = await Promise.all(passwords.map((password) => threads.compute('hash', { password })));
   const found = await Promise.all(
-    passwords.map((password, index) => threads.compute('compare', { ...nobodys, storedHash: hashes[index], password })),
+    passwords.map((password, index) =>
+      threads.compute('compare', { ...nobodys, storedHash: hashes[index]?.result, password }),
+    ),
   );
-  assert.ok(found.every(({ matches }) => matches));
+  assert.ok(found.every(({ result }) => result.matches));
+});
+
+test('how long each was computed is told apart from its wait', async () => {
+  const threads = createHashingThreads(1);
+  await threads.compute('hash', { password: 'x' });
+  const start = performance.now();
+  const all = await Promise.all(Array.from({ length: 6 }, () => threads.compute('hash', { password: 'x' })));
+  const elapsed = performance.now() - start;
+  const computing = all.reduce((sum, { milliseconds }) => sum + milliseconds, 0);
+  assert.ok(computing <= elapsed, `${computing} of ${elapsed} ms`);
+  assert.ok((all.at(-1)?.waited ?? 0) > elapsed / 2);
 });
 
 test('what a thread that dies had to do fails, and the next has a new one', async () => {
@@ -34,14 +47,14 @@ test('what a thread that dies had to do fails, and the next has a new one', asyn
   const behind = threads.compute('hash', { password: 'x' });
   await assert.rejects(broken, Unavailable);
   await assert.rejects(behind, Unavailable);
-  assert.match(await threads.compute('hash', { password: 'x' }), /^\$argon2id\$/);
+  assert.match((await threads.compute('hash', { password: 'x' })).result, /^\$argon2id\$/);
 });
 
 test('threads that have nothing to do do not keep a process from ending, and those that have do', async () => {
   const program = `
     import { createHashingThreads } from ${JSON.stringify(new URL('../../../src/identity/hashing/threads.ts', import.meta.url))};
     const threads = createHashingThreads(2);
-    for (const password of ['x', 'y']) console.log((await threads.compute('hash', { password })).slice(0, 9));`;
+    for (const password of ['x', 'y']) console.log((await threads.compute('hash', { password })).result.slice(0, 9));`;
   const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '--eval', program], {
     timeout: 20_000,
   });

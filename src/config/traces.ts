@@ -1,0 +1,66 @@
+import { Misconfiguration } from '../misconfiguration.ts';
+
+/** What traces are asked for, in the variables that OpenTelemetry has named for every program. */
+export interface TraceSettings {
+  /** Where they go: to a collector, which the exporter finds by the same variables, or to standard output. */
+  readonly exporter: 'otlp' | 'console';
+  readonly serviceName: string;
+  readonly sampler: SamplerName;
+  /** Of samplers by ratio: the share of traces that are kept. */
+  readonly ratio: number;
+  /** Milliseconds until what has ended is sent. */
+  readonly scheduleDelay: number;
+}
+
+const samplers = [
+  'always_on',
+  'always_off',
+  'traceidratio',
+  'parentbased_always_on',
+  'parentbased_always_off',
+  'parentbased_traceidratio',
+] as const;
+
+export type SamplerName = (typeof samplers)[number];
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/**
+ * Whether traces are asked for: by an endpoint of a collector, or by `OTEL_TRACES_EXPORTER`. Undefined where they are not.
+ * @see https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/
+ * @throws {Misconfiguration} where they are asked for in a way that this server has not, rather than to send nothing for ever
+ */
+export function findTraceSettings(environment: Environment = process.env): TraceSettings | undefined {
+  const read = (name: string) => environment[name]?.trim() || undefined;
+  if (read('OTEL_SDK_DISABLED')?.toLowerCase() === 'true') return undefined;
+  const endpoint = read('OTEL_EXPORTER_OTLP_TRACES_ENDPOINT') ?? read('OTEL_EXPORTER_OTLP_ENDPOINT');
+  const exporter = read('OTEL_TRACES_EXPORTER') ?? (endpoint === undefined ? 'none' : 'otlp');
+  if (exporter === 'none') return undefined;
+
+  const protocol = read('OTEL_EXPORTER_OTLP_TRACES_PROTOCOL') ?? read('OTEL_EXPORTER_OTLP_PROTOCOL') ?? 'http/protobuf';
+  const sampler = read('OTEL_TRACES_SAMPLER') ?? 'parentbased_always_on';
+  const ratio = Number(read('OTEL_TRACES_SAMPLER_ARG') ?? 1);
+  const scheduleDelay = Number(read('OTEL_BSP_SCHEDULE_DELAY') ?? 5000);
+  const faults: string[] = [];
+  if (exporter !== 'otlp' && exporter !== 'console')
+    faults.push('OTEL_TRACES_EXPORTER must be one of otlp, console, none.');
+  if (exporter === 'otlp' && protocol !== 'http/protobuf')
+    faults.push('OTEL_EXPORTER_OTLP_PROTOCOL must be http/protobuf, which collectors take at port 4318.');
+  if (endpoint !== undefined && !/^https?:$/.test(URL.parse(endpoint)?.protocol ?? ''))
+    faults.push('OTEL_EXPORTER_OTLP_ENDPOINT must be an http or https address, such as http://127.0.0.1:4318.');
+  if (!isSampler(sampler)) faults.push(`OTEL_TRACES_SAMPLER must be one of ${samplers.join(', ')}.`);
+  if (!(ratio >= 0 && ratio <= 1)) faults.push('OTEL_TRACES_SAMPLER_ARG must be a number from 0 to 1.');
+  if (!(scheduleDelay > 0)) faults.push('OTEL_BSP_SCHEDULE_DELAY must be a number of milliseconds above 0.');
+  if (faults.length > 0) throw new Misconfiguration(...faults);
+  return {
+    exporter: exporter as TraceSettings['exporter'],
+    serviceName: read('OTEL_SERVICE_NAME') ?? 'janua',
+    sampler: sampler as SamplerName,
+    ratio,
+    scheduleDelay,
+  };
+}
+
+function isSampler(name: string): name is SamplerName {
+  return (samplers as readonly string[]).includes(name);
+}

@@ -1,0 +1,73 @@
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { FastifyChildLoggerFactory } from 'fastify/types/logger.js';
+import type { AnsweredRequest, RequestMetrics, RequestTraces } from '../../telemetry/requests.ts';
+import type { App } from '../types.ts';
+
+/** What is told about requests; without either, requests pass without a step more. */
+export interface RequestMeasures {
+  readonly metrics?: RequestMetrics | undefined;
+  readonly traces?: RequestTraces | undefined;
+}
+
+/** Counts each request when it has been answered, and follows it from hook to hook where traces are asked for. */
+export function addMeasures(app: App, { metrics, traces }: RequestMeasures): void {
+  if (metrics !== undefined)
+    app.addHook('onResponse', (request, reply, done) => {
+      metrics.observeRequest(describe(request, reply));
+      done();
+    });
+  if (traces === undefined) return;
+  app.addHook('onRequest', (request, _reply, done) => traces.within(request.raw, done));
+  // What reads a body from the connection leaves the request's context behind: here it is entered again.
+  app.addHook('preValidation', (request, _reply, done) => traces.within(request.raw, done));
+  app.addHook('onResponse', (request, reply, done) => {
+    traces.end(request.raw, describe(request, reply), 'answered');
+    done();
+  });
+  app.addHook('onRequestAbort', async (request) => {
+    traces.end(request.raw, describe(request, { statusCode: 0, elapsedTime: 0 }), 'aborted');
+  });
+}
+
+/**
+ * Begins a request's trace before its first line, so that each of its lines names it.
+ * @param isTrustedPeer only where a proxy of ours is at the other end it may go on with a trace that has begun elsewhere
+ */
+export function createTracedLoggers(
+  traces: RequestTraces,
+  isTrustedPeer: (peer: string | undefined) => boolean,
+): FastifyChildLoggerFactory {
+  return (logger, bindings, options, request) => {
+    const { traceparent, tracestate } = request.headers;
+    const counts = typeof traceparent === 'string' && isTrustedPeer(request.socket.remoteAddress);
+    const parent = counts ? { traceparent, tracestate: tracestate?.toString() } : undefined;
+    return logger.child({ ...bindings, trace_id: traces.begin(request, parent) }, options);
+  };
+}
+
+/** The same for what is answered before there is a route, where no hook is called. */
+export function measureFrameworkError(
+  { metrics, traces }: RequestMeasures,
+  request: FastifyRequest,
+  reply: FastifyReply,
+) {
+  if (metrics === undefined && traces === undefined) return;
+  reply.raw.once('finish', () => {
+    metrics?.observeRequest(describe(request, reply));
+    traces?.end(request.raw, describe(request, reply), 'answered');
+  });
+}
+
+function describe(
+  request: FastifyRequest,
+  { statusCode, elapsedTime }: Pick<FastifyReply, 'statusCode' | 'elapsedTime'>,
+): AnsweredRequest {
+  return {
+    method: request.method,
+    // Where nothing is found, the framework has a route all the same, of the path that was sent or of a star.
+    route: request.is404 ? undefined : request.routeOptions.url,
+    status: statusCode,
+    format: request.format,
+    milliseconds: elapsedTime,
+  };
+}

@@ -1,0 +1,88 @@
+import { Counter, Gauge, Histogram, type Registry } from '@prometheus-io/client';
+import { eventKinds } from '../audit/event.ts';
+
+/** Seconds: from a look-up in SQLite to the time at which a store is given up. */
+const storeBuckets = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.25, 1, 5];
+/** Seconds: from who-am-I to the longest that a login may take. */
+const requestBuckets = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10];
+/** Seconds: from no queue to a hundred logins before oneself. */
+const waitBuckets = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5];
+
+export type Instruments = ReturnType<typeof createInstruments>;
+
+/** What is measured, each once: its name with its unit, its meaning, its labels. `docs/observability.md` lists them. */
+export function createInstruments(registry: Registry) {
+  const registers = [registry];
+  const counter = <Label extends string = never>(name: string, help: string, labelNames: Label[] = []) =>
+    new Counter({ name, help, labelNames, registers });
+  const histogram = <Label extends string = never>(
+    name: string,
+    help: string,
+    buckets: number[],
+    labelNames: Label[] = [],
+  ) => new Histogram({ name, help, buckets, labelNames, registers });
+
+  const instruments = {
+    requests: counter('janua_http_requests_total', 'Requests answered.', ['route', 'method', 'status', 'format']),
+    requestDuration: histogram(
+      'janua_http_request_duration_seconds',
+      'Time from the start of a request to the end of its answer.',
+      requestBuckets,
+      ['route', 'method'],
+    ),
+    logins: counter('janua_logins_total', 'Logins by their outcome: succeeded, failed, throttled, incomplete.', [
+      'outcome',
+    ]),
+    throttle: counter(
+      'janua_throttle_decisions_total',
+      'Passwords that the throttle let pass, or refused by the key that had to wait longest.',
+      ['decision', 'key'],
+    ),
+    sessionsStarted: counter('janua_sessions_started_total', 'Sessions started.'),
+    sessionsEnded: counter('janua_sessions_ended_total', 'Sessions ended by logout, replaced, revoked or expired.', [
+      'why',
+    ]),
+    events: counter('janua_audit_events_total', 'Decisions by the kind of their event, also of those left out.', [
+      'kind',
+    ]),
+    hashingWait: histogram('janua_hashing_wait_seconds', 'Time that a password waited for its hash.', waitBuckets),
+    hashingRefused: counter('janua_hashing_refused_total', 'Passwords turned away since too many were waiting.'),
+    storeDuration: histogram('janua_store_duration_seconds', 'Time that a call of a store took.', storeBuckets, [
+      'store',
+      'operation',
+    ]),
+    storeErrors: counter('janua_store_errors_total', 'Calls of a store that failed: unavailable, or unexpected.', [
+      'store',
+      'operation',
+      'error',
+    ]),
+    /** Read when it is asked for. */
+    addGauge(name: string, help: string, read: () => number): void {
+      new Gauge({
+        name,
+        help,
+        registers,
+        collect() {
+          this.set(read());
+        },
+      });
+    },
+  };
+  startAtZero(instruments);
+  return instruments;
+}
+
+/** What has not happened yet is 0: a series that begins at 1 shows no rise. */
+function startAtZero(instruments: {
+  readonly logins: Counter<'outcome'>;
+  readonly throttle: Counter<'decision' | 'key'>;
+  readonly sessionsEnded: Counter<'why'>;
+  readonly events: Counter<'kind'>;
+}): void {
+  for (const outcome of ['succeeded', 'failed', 'throttled', 'incomplete']) instruments.logins.inc({ outcome }, 0);
+  for (const why of ['logout', 'replaced', 'revoked', 'expired']) instruments.sessionsEnded.inc({ why }, 0);
+  for (const kind of Object.keys(eventKinds)) instruments.events.inc({ kind }, 0);
+  instruments.throttle.inc({ decision: 'passed', key: 'none' }, 0);
+  for (const key of ['account', 'address', 'pair', 'browser'])
+    instruments.throttle.inc({ decision: 'refused', key }, 0);
+}

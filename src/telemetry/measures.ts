@@ -1,0 +1,52 @@
+import type { OpenAudit } from '../audit/audit.ts';
+import type { TraceSettings } from '../config/traces.ts';
+import type { Passwords } from '../identity/password.ts';
+import type { Metrics } from './metrics.ts';
+import type { Log, Traces } from './traces.ts';
+
+/** Where a store keeps what it keeps. */
+export type Place = 'database' | 'redis' | 'memory';
+
+/** What measures the parts. What is off is not even loaded, and then the parts are given back as they are. */
+export interface Measures {
+  readonly metrics: Metrics | undefined;
+  readonly traces: Traces | undefined;
+  /** @param name what the store is for, as `sessions` */
+  watchStore<Store extends object>(place: Place, name: string, store: Store): Store;
+  watchPasswords(passwords: Passwords): Passwords;
+  watchAudit(audit: OpenAudit): OpenAudit;
+  /** The log for parts: while traces are on, its lines name the trace of the request that they are about. */
+  watchLog(log: Log): Log;
+  close(): Promise<void>;
+}
+
+export interface MeasureOptions {
+  readonly metrics: boolean;
+  readonly traces: TraceSettings | undefined;
+  /** Of this server, for whoever reads its traces. */
+  readonly version: string;
+  readonly log: Log;
+}
+
+export async function openMeasures(options: MeasureOptions): Promise<Measures> {
+  const metrics = options.metrics ? (await import('./metrics.ts')).createMetrics() : undefined;
+  const traces =
+    options.traces && (await import('./traces.ts')).createTraces(options.traces, options.version, options.log);
+  return {
+    metrics,
+    traces,
+    watchStore(place, name, store) {
+      const timed = metrics?.watchStore(place, name, store) ?? store;
+      return traces?.watchCalls(name, timed, { 'janua.store': place }) ?? timed;
+    },
+    watchPasswords(passwords) {
+      const counted = metrics?.watchPasswords(passwords) ?? passwords;
+      return traces?.watchCalls('passwords', counted) ?? counted;
+    },
+    watchAudit: (audit) => metrics?.watchAudit(audit) ?? audit,
+    watchLog: (log) => traces?.namedIn(log) ?? log,
+    async close() {
+      await Promise.all([metrics?.close(), traces?.close()]);
+    },
+  };
+}

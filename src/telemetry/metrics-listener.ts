@@ -1,0 +1,75 @@
+import { once } from 'node:events';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { Misconfiguration } from '../misconfiguration.ts';
+
+const contentType = 'text/plain; version=0.0.4; charset=utf-8';
+
+/** Milliseconds in which a request must have been sent. */
+const patience = 5000;
+
+/** A server of its own for `GET /metrics`, so that its address can be one that no client reaches. */
+export interface MetricsListener extends AsyncDisposable {
+  readonly url: string;
+}
+
+/**
+ * @param readMetrics gives all figures in Prometheus' text format
+ * @throws {Misconfiguration} when the address cannot be listened on
+ */
+export async function listenForMetrics(
+  { host, port }: { readonly host: string; readonly port: number },
+  readMetrics: () => Promise<string>,
+): Promise<MetricsListener> {
+  const server = createServer({ requestTimeout: patience, headersTimeout: patience }, (request, response) => {
+    answer(request, response, readMetrics).catch(() => response.writeHead(500).end());
+  });
+  server.listen({ host, port });
+  try {
+    await once(server, 'listening');
+  } catch (error) {
+    throw listeningFault(error, port);
+  }
+  // Nobody may have to wait for a scrape to end.
+  server.unref();
+  return { url: urlOf(server), [Symbol.asyncDispose]: () => close(server) };
+}
+
+async function answer(
+  { method, url }: IncomingMessage,
+  response: ServerResponse,
+  readMetrics: () => Promise<string>,
+): Promise<void> {
+  if (url?.split('?', 1)[0] !== '/metrics') response.writeHead(404).end();
+  else if (method !== 'GET' && method !== 'HEAD') response.writeHead(405, { allow: 'GET, HEAD' }).end();
+  else {
+    const text = await readMetrics();
+    response.writeHead(200, { 'content-type': contentType, 'x-content-type-options': 'nosniff' }).end(text);
+  }
+}
+
+function urlOf(server: Server): string {
+  const { address, family, port } = server.address() as AddressInfo;
+  return `http://${family === 'IPv6' ? `[${address}]` : address}:${port}/metrics`;
+}
+
+async function close(server: Server): Promise<void> {
+  server.close();
+  server.closeAllConnections();
+  await once(server, 'close');
+}
+
+function listeningFault(error: unknown, port: number): unknown {
+  const code = error instanceof Error && 'code' in error ? error.code : undefined;
+  switch (code) {
+    case 'EADDRINUSE':
+      return new Misconfiguration(`METRICS_LISTEN: Port ${port} is in use already. Choose another.`);
+    case 'EACCES':
+      return new Misconfiguration(`METRICS_LISTEN: Port ${port} may not be used by this account.`);
+    case 'EADDRNOTAVAIL':
+    case 'ENOTFOUND':
+      return new Misconfiguration('METRICS_LISTEN: The host is not an address of this machine.');
+    default:
+      return error;
+  }
+}

@@ -1,0 +1,140 @@
+import { collectDefaultMetrics, Registry } from '@prometheus-io/client';
+import type { Audit } from '../audit/audit.ts';
+import type { AuditEvent, KeyTrace } from '../audit/event.ts';
+import type { Passwords } from '../identity/password.ts';
+import { Unavailable } from '../unavailable.ts';
+import { announceMetrics } from './cluster-metrics.ts';
+import { createInstruments, type Instruments } from './instruments.ts';
+import type { RequestMetrics } from './requests.ts';
+import { watchCalls } from './watch-calls.ts';
+
+/** Figures about a running server, for Prometheus. Nothing that a client chooses becomes a label, so their number is bounded. */
+export interface Metrics extends RequestMetrics {
+  /**
+   * The same store, each of whose calls is timed.
+   * @param place where it is: `database`, `redis` or `memory`
+   * @param name what it is for, as `sessions`
+   */
+  watchStore<Store extends object>(place: string, name: string, store: Store): Store;
+  /** The same audit: every decision is an event already, and is counted there. */
+  watchAudit<Recorder extends Pick<Audit, 'record'>>(audit: Recorder): Recorder;
+  watchPasswords(passwords: Passwords): Passwords;
+  /** For `PasswordOptions`. @param milliseconds how long a password waited for its hash */
+  observeHashingWait(milliseconds: number): void;
+  /** All figures of this process, in Prometheus' text format. */
+  read(): Promise<string>;
+  close(): Promise<void>;
+}
+
+/** Others could be of any name. */
+const knownMethods = new Set(['GET', 'HEAD', 'POST', 'OPTIONS']);
+
+export function createMetrics(): Metrics {
+  const registry = new Registry();
+  // Of the process and its event loop. How busy that is, is looked at once a second: an idle server shall not wake for it.
+  collectDefaultMetrics({ register: registry, eventLoopUtilizationTimeout: 1000 });
+  const instruments = createInstruments(registry);
+  let hashing: Pick<Passwords, 'load'> | undefined;
+  instruments.addGauge('janua_hashing_under_way', 'Passwords being hashed now.', () => hashing?.load().underWay ?? 0);
+  instruments.addGauge('janua_hashing_waiting', 'Passwords waiting for it.', () => hashing?.load().waiting ?? 0);
+  const handOver = announceMetrics(registry);
+
+  return {
+    observeRequest({ route = '(none)', method: sent, status, format, milliseconds }) {
+      const method = knownMethods.has(sent) ? sent : '(other)';
+      instruments.requests.inc({ route, method, status: String(status), format });
+      instruments.requestDuration.observe({ route, method }, milliseconds / 1000);
+    },
+
+    watchStore(place, name, store) {
+      return watchCalls(store, (method, call) => timed(instruments, place, `${name}.${method}`, call));
+    },
+
+    watchAudit(audit) {
+      return {
+        ...audit,
+        async record(event: AuditEvent) {
+          // Nobody comes in unrecorded; everything else has happened, whether or not it can be kept.
+          if (event.kind !== 'login-succeeded') count(instruments, event);
+          await audit.record(event);
+          if (event.kind === 'login-succeeded') count(instruments, event);
+        },
+      };
+    },
+
+    watchPasswords(passwords) {
+      hashing = passwords;
+      return watchCalls(passwords, (_method, call) => {
+        const result = call();
+        if (result instanceof Promise)
+          result.catch((error) => error instanceof Unavailable && instruments.hashingRefused.inc());
+        return result;
+      });
+    },
+
+    observeHashingWait: (milliseconds) => instruments.hashingWait.observe(milliseconds / 1000),
+    read: () => registry.metrics(),
+    close: handOver,
+  };
+}
+
+function timed(instruments: Instruments, store: string, operation: string, call: () => unknown): unknown {
+  const start = performance.now();
+  const result = call();
+  // A list is read piece by piece, by commands only.
+  if (!(result instanceof Promise)) return result;
+  const observe = () => instruments.storeDuration.observe({ store, operation }, (performance.now() - start) / 1000);
+  return result.then(
+    (value: unknown) => {
+      observe();
+      if (operation === 'sessions.removeExpired') instruments.sessionsEnded.inc({ why: 'expired' }, Number(value));
+      return value;
+    },
+    (error: unknown) => {
+      observe();
+      const kind = error instanceof Unavailable ? 'unavailable' : 'unexpected';
+      instruments.storeErrors.inc({ store, operation, error: kind });
+      throw error;
+    },
+  );
+}
+
+/**
+ * Not by the reason of a failed login, nor by whether an account or a mere name had to wait: whoever may read this could find out by a
+ * try of their own who is a user (ASVS 6.3.8). The audit has it.
+ */
+function count({ logins, throttle, sessionsStarted, sessionsEnded, events }: Instruments, event: AuditEvent): void {
+  events.inc({ kind: event.kind });
+  switch (event.kind) {
+    case 'login-succeeded':
+      logins.inc({ outcome: 'succeeded' });
+      throttle.inc({ decision: 'passed', key: 'none' });
+      sessionsStarted.inc();
+      break;
+    case 'login-failed':
+      logins.inc({ outcome: 'failed' });
+      throttle.inc({ decision: 'passed', key: 'none' });
+      break;
+    case 'login-throttled':
+      logins.inc({ outcome: 'throttled' });
+      throttle.inc({ decision: 'refused', key: longestWait(event.throttle) });
+      break;
+    case 'login-incomplete':
+      logins.inc({ outcome: 'incomplete' });
+      break;
+    case 'logged-out':
+      sessionsEnded.inc({ why: 'logout' });
+      break;
+    case 'session-ended':
+      sessionsEnded.inc({ why: event.reason === 'replaced' ? 'replaced' : 'revoked' });
+      break;
+    case 'sessions-ended':
+      sessionsEnded.inc({ why: 'revoked' }, event.count ?? 0);
+      break;
+  }
+}
+
+function longestWait(keys: readonly KeyTrace[] = []): string {
+  const [longest] = keys.toSorted((one, other) => other.waitSeconds - one.waitSeconds);
+  return longest === undefined || longest.kind === 'name' ? 'account' : longest.kind;
+}

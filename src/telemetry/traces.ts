@@ -1,0 +1,160 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
+import { type Context, ROOT_CONTEXT, type Span, SpanKind, SpanStatusCode, trace } from '@opentelemetry/api';
+import { W3CTraceContextPropagator } from '@opentelemetry/core';
+import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-proto';
+import { detectResources, resourceAttributesEnvDetector, resourceFromAttributes } from '@opentelemetry/resources';
+import {
+  AlwaysOffSampler,
+  AlwaysOnSampler,
+  BatchSpanProcessor,
+  ConsoleSpanExporter,
+  ParentBasedSampler,
+  type Sampler,
+  type SpanExporter,
+  TraceIdRatioBasedSampler,
+  TracerProvider,
+} from '@opentelemetry/sdk-trace';
+import type { TraceSettings } from '../config/traces.ts';
+import { inTime } from '../in-time.ts';
+import { watchExports } from './export-watch.ts';
+import type { AnsweredRequest, RequestTraces } from './requests.ts';
+import { watchCalls } from './watch-calls.ts';
+
+/** What happens in a request, step by step, for a collector of OpenTelemetry. Steps carry no name, address, path or text of anybody. */
+export interface Traces extends RequestTraces {
+  /** The same part, each of whose calls is a step of the request that it is made for. @param attributes what they say of themselves */
+  watchCalls<Part extends object>(name: string, part: Part, attributes?: Readonly<Record<string, string>>): Part;
+  /** A log whose lines name the trace of the request that they are about. */
+  namedIn(log: Log): Log;
+  /** Sends what is left, within a bounded time. */
+  close(): Promise<void>;
+}
+
+type Line = (details: object, message: string) => void;
+
+/** As much of the log as the parts write to. */
+export interface Log {
+  readonly info: Line;
+  readonly warn: Line;
+}
+
+/** Milliseconds that sending the last steps may take when the server ends. */
+const farewell = 2000;
+
+const propagator = new W3CTraceContextPropagator();
+
+const headersOf = {
+  keys: (carrier: Readonly<Record<string, string | undefined>>) => Object.keys(carrier),
+  get: (carrier: Readonly<Record<string, string | undefined>>, name: string) => carrier[name],
+};
+
+export function createTraces(settings: TraceSettings, version: string, log: Log): Traces {
+  const processor = new BatchSpanProcessor({
+    exporter: watchExports(createExporter(settings), log),
+    scheduledDelayMillis: settings.scheduleDelay,
+  });
+  const provider = new TracerProvider({
+    resource: detectResources({ detectors: [resourceAttributesEnvDetector] }).merge(
+      resourceFromAttributes({ 'service.name': settings.serviceName, 'service.version': version }),
+    ),
+    sampler: createSampler(settings),
+    spanProcessors: [processor],
+  });
+  const tracer = provider.getTracer('janua', version);
+  // Not the one that OpenTelemetry keeps for the whole process: that belongs to the application that this may be a part of.
+  const current = new AsyncLocalStorage<Context>();
+  const requests = new WeakMap<object, { readonly span: Span; readonly context: Context }>();
+
+  return {
+    begin(request, parent) {
+      const before = parent === undefined ? ROOT_CONTEXT : propagator.extract(ROOT_CONTEXT, { ...parent }, headersOf);
+      const span = tracer.startSpan('request', { kind: SpanKind.SERVER }, before);
+      requests.set(request, { span, context: trace.setSpan(before, span) });
+      return span.spanContext().traceId;
+    },
+
+    within(request, work) {
+      const known = requests.get(request);
+      if (known === undefined) work();
+      else current.run(known.context, work);
+    },
+
+    end(request, answer, state) {
+      const span = requests.get(request)?.span;
+      if (span === undefined) return;
+      requests.delete(request);
+      describe(span, answer, state);
+      span.end();
+    },
+
+    watchCalls(name, part, attributes = {}) {
+      return watchCalls(part, (method, call) => {
+        const parent = current.getStore();
+        // What belongs to no request, such as cleaning up, would be a trace of its own each time.
+        if (parent === undefined) return call();
+        const span = tracer.startSpan(`${name}.${method}`, { kind: SpanKind.INTERNAL, attributes }, parent);
+        const result = current.run(trace.setSpan(parent, span), call);
+        if (result instanceof Promise) return result.then(...endings(span));
+        span.end();
+        return result;
+      });
+    },
+
+    namedIn(log) {
+      const named =
+        (write: Line): Line =>
+        (details, message) => {
+          const parent = current.getStore();
+          const traceId = parent && trace.getSpanContext(parent)?.traceId;
+          write.call(log, traceId === undefined ? details : { ...details, trace_id: traceId }, message);
+        };
+      return { info: named(log.info), warn: named(log.warn) };
+    },
+
+    async close() {
+      await inTime(provider.shutdown(), farewell).catch(() => {});
+    },
+  };
+}
+
+/** @see https://opentelemetry.io/docs/specs/semconv/http/http-spans/ but for the path, the query and addresses, which are nobody's business */
+function describe(span: Span, { method, route, status, format }: AnsweredRequest, state: 'answered' | 'aborted'): void {
+  span.updateName(route === undefined ? method : `${method} ${route}`);
+  span.setAttributes({ 'http.request.method': method, 'janua.format': format });
+  if (route !== undefined) span.setAttribute('http.route', route);
+  if (state === 'aborted') span.setAttribute('error.type', 'aborted');
+  else span.setAttribute('http.response.status_code', status);
+  if (state === 'answered' && status >= 500) span.setAttribute('error.type', String(status));
+  if (state === 'aborted' || status >= 500) span.setStatus({ code: SpanStatusCode.ERROR });
+}
+
+/** Ends a step as its promise ends. Of an error only its kind: its text might quote what somebody sent. */
+function endings(span: Span): [(value: unknown) => unknown, (error: unknown) => never] {
+  return [
+    (value) => {
+      span.end();
+      return value;
+    },
+    (error) => {
+      span.setAttribute('error.type', error instanceof Error ? error.name : 'unknown');
+      span.setStatus({ code: SpanStatusCode.ERROR });
+      span.end();
+      throw error;
+    },
+  ];
+}
+
+function createExporter({ exporter }: TraceSettings): SpanExporter {
+  return exporter === 'console' ? new ConsoleSpanExporter() : new OTLPTraceExporter();
+}
+
+function createSampler({ sampler, ratio }: TraceSettings): Sampler {
+  const name = sampler.replace(/^parentbased_/, '');
+  const root = createRootSampler(name, ratio);
+  return name === sampler ? root : new ParentBasedSampler({ root });
+}
+
+function createRootSampler(name: string, ratio: number): Sampler {
+  if (name === 'always_off') return new AlwaysOffSampler();
+  return name === 'traceidratio' ? new TraceIdRatioBasedSampler(ratio) : new AlwaysOnSampler();
+}

@@ -1,0 +1,50 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { findTraceSettings } from '../../src/config/traces.ts';
+import { Misconfiguration } from '../../src/misconfiguration.ts';
+
+const endpoint = { OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:4318' };
+const usual = { serviceName: 'janua', sampler: 'parentbased_always_on', ratio: 1, scheduleDelay: 5000 };
+
+describe('traces are asked for by the variables of OpenTelemetry', () => {
+  for (const [name, environment, expected] of [
+    ['not by nothing', {}, undefined],
+    ['not by a name alone', { OTEL_SERVICE_NAME: 'door' }, undefined],
+    ['by an endpoint', endpoint, { ...usual, exporter: 'otlp' }],
+    [
+      'by an endpoint for traces alone',
+      { OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: 'https://a.example/t' },
+      { ...usual, exporter: 'otlp' },
+    ],
+    ['by an exporter', { OTEL_TRACES_EXPORTER: 'console' }, { ...usual, exporter: 'console' }],
+    ['not where they are turned off', { ...endpoint, OTEL_TRACES_EXPORTER: 'none' }, undefined],
+    ['not where everything is turned off', { ...endpoint, OTEL_SDK_DISABLED: 'TRUE' }, undefined],
+    [
+      'with a name and a sampler',
+      { ...endpoint, OTEL_SERVICE_NAME: 'door', OTEL_TRACES_SAMPLER: 'traceidratio', OTEL_TRACES_SAMPLER_ARG: '0.1' },
+      { ...usual, exporter: 'otlp', serviceName: 'door', sampler: 'traceidratio', ratio: 0.1 },
+    ],
+  ] as const) {
+    test(name, () => assert.deepEqual(findTraceSettings(environment), expected));
+  }
+});
+
+test('what is asked for and cannot be had is refused, all at once and without a value', () => {
+  const environment = {
+    OTEL_EXPORTER_OTLP_ENDPOINT: 'canary:4317',
+    OTEL_EXPORTER_OTLP_PROTOCOL: 'grpc',
+    OTEL_TRACES_SAMPLER: 'canary',
+    OTEL_TRACES_SAMPLER_ARG: '2',
+    OTEL_BSP_SCHEDULE_DELAY: '-1',
+  };
+  assert.throws(
+    () => findTraceSettings(environment),
+    (error) => {
+      assert.ok(error instanceof Misconfiguration);
+      assert.equal(error.faults.length, 5);
+      assert.doesNotMatch(error.message, /canary/);
+      return true;
+    },
+  );
+  assert.throws(() => findTraceSettings({ OTEL_TRACES_EXPORTER: 'zipkin' }), /otlp, console, none/);
+});

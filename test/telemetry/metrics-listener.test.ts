@@ -1,0 +1,111 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { createServer } from 'node:net';
+import { createInterface } from 'node:readline';
+import { describe, test } from 'node:test';
+import { Misconfiguration } from '../../src/misconfiguration.ts';
+import { listenForMetrics } from '../../src/telemetry/metrics-listener.ts';
+import { createMigratedWorkplace } from '../commands/janua-command.ts';
+import { readFigures, sumOf } from './figures.ts';
+
+const anywhere = { host: '127.0.0.1', port: 0 };
+
+describe('the address for Prometheus', () => {
+  test('gives figures at /metrics, as its text format says, and nothing else', async () => {
+    await using listener = await listenForMetrics(anywhere, async () => 'a 1\n');
+    const answer = await fetch(listener.url);
+    assert.equal(answer.status, 200);
+    assert.equal(answer.headers.get('content-type'), 'text/plain; version=0.0.4; charset=utf-8');
+    assert.equal(await answer.text(), 'a 1\n');
+    assert.equal((await fetch(listener.url, { method: 'HEAD' })).status, 200);
+    const posted = await fetch(listener.url, { method: 'POST' });
+    assert.deepEqual([posted.status, posted.headers.get('allow')], [405, 'GET, HEAD']);
+    for (const path of ['/', '/metrics/', '/api/me']) {
+      assert.equal((await fetch(new URL(path, listener.url))).status, 404, path);
+    }
+  });
+
+  test('says 500 where the figures cannot be had, and nothing of why', async () => {
+    await using listener = await listenForMetrics(anywhere, async () => {
+      throw new Error('canary');
+    });
+    const answer = await fetch(listener.url);
+    assert.equal(answer.status, 500);
+    assert.equal(await answer.text(), '');
+  });
+
+  test('of IPv6 is written as a URL', async () => {
+    await using listener = await listenForMetrics({ host: '::1', port: 0 }, async () => '');
+    assert.match(listener.url, /^http:\/\/\[::1\]:\d+\/metrics$/);
+    assert.equal((await fetch(listener.url)).status, 200);
+  });
+
+  test('that is not of this machine is refused', async () => {
+    const elsewhere = listenForMetrics({ host: '192.0.2.1', port: 0 }, async () => '');
+    await assert.rejects(
+      elsewhere,
+      (error) => error instanceof Misconfiguration && /METRICS_LISTEN/.test(error.message),
+    );
+  });
+});
+
+test('a server whose METRICS_LISTEN is taken does not start, and says so', async () => {
+  await using workplace = await createMigratedWorkplace();
+  const other = createServer().listen(0, '127.0.0.1');
+  await once(other, 'listening');
+  const address = other.address();
+  const port = typeof address === 'object' && address !== null ? address.port : 0;
+  const { code, stderr } = await workplace.run(['serve'], { env: { PORT: '0', METRICS_LISTEN: String(port) } });
+  assert.equal(code, 2);
+  assert.match(stderr, new RegExp(`^METRICS_LISTEN: Port ${port} is in use already\\..*\n$`));
+  other.close();
+});
+
+test('a METRICS_LISTEN that is no address is refused, without a value', async () => {
+  await using workplace = await createMigratedWorkplace();
+  const { code, stderr } = await workplace.run(['serve'], { env: { METRICS_LISTEN: 'canary:x' } });
+  assert.equal(code, 2);
+  assert.match(stderr, /^METRICS_LISTEN must be a host and a port, .*\n$/);
+  assert.doesNotMatch(stderr, /canary/);
+});
+
+test('the figures can be read until the last request is answered, and then the server ends', async () => {
+  await using workplace = await createMigratedWorkplace();
+  const server = await workplace.start(['serve'], { METRICS_LISTEN: '0', DRAIN_SECONDS: '60' });
+  const [, url = ''] = /"url":"(http:[^"]+\/metrics)"/.exec(server.output) ?? [];
+  server.process.kill('SIGTERM');
+  let status = 200;
+  while (status !== 503) status = (await fetch(`${server.url}/health/ready`)).status;
+  const figures = readFigures(await (await fetch(url)).text());
+  const drained = { route: '/health/ready', status: '503' };
+  assert.equal(sumOf(figures, 'janua_http_requests_total', drained), 1);
+  assert.equal(await server.stop(), 0);
+});
+
+test('what is off is not loaded: no library of metrics or traces in a server without either', async () => {
+  await using workplace = await createMigratedWorkplace();
+  // Says of each module that is loaded where it is.
+  const watch = `import { registerHooks } from 'node:module';
+    registerHooks({ load(url, context, next) { process.stderr.write(url + '\\n'); return next(url, context); } });`;
+  const loaded = async (env: Record<string, string>) => {
+    const server = workplace.launch(['serve'], {
+      PORT: '0',
+      DRAIN_SECONDS: '0',
+      NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(watch)}`,
+      ...env,
+    });
+    let modules = '';
+    server.stderr.on('data', (chunk) => {
+      modules += chunk;
+    });
+    for await (const line of createInterface({ input: server.stdout })) if (line.includes('"ready"')) break;
+    server.stdout.resume();
+    server.kill('SIGTERM');
+    await once(server, 'close');
+    return modules
+      .split('\n')
+      .filter((url) => /@prometheus-io|@opentelemetry|telemetry\/(?:traces|metrics|text)/.test(url));
+  };
+  assert.deepEqual(await loaded({}), []);
+  assert.notDeepEqual(await loaded({ METRICS_LISTEN: '0' }), []);
+});
