@@ -1,0 +1,22 @@
+import { form, logIn } from '../http/faces.ts';
+import { ann, password, startJanua } from '../janua.ts';
+
+/** What Prometheus reads of a server on which a little of everything has happened, a store that fails among it. */
+export async function figuresAfterTraffic(): Promise<string> {
+  await using janua = await startJanua({ settings: { METRICS_LISTEN: '0', THROTTLE: 'memory' } });
+  const { app } = janua;
+  const { cookie, bearer } = await logIn(app);
+  for (const headers of [cookie, bearer, {}]) await app.inject({ url: '/api/me', headers });
+  await app.inject('/nothing');
+  for (const fields of [{ username: ann.username, password: 'wrong' }, {}])
+    await app.inject({ method: 'POST', url: '/auth/token', ...form(fields) });
+  await app.inject({ method: 'POST', url: '/api/logout', headers: bearer });
+  await app.inject({ method: 'POST', url: '/api/login', ...form({ username: ann.username, password }) });
+  await janua.services.clean();
+  // Figures of garbage collection are there only after one.
+  for (let text = ''; !text.includes('nodejs_gc_duration_seconds_count'); text = await janua.readMetrics())
+    Array.from({ length: 100_000 }, () => ({}));
+  await janua.closeStores();
+  await app.inject({ url: '/api/me', headers: cookie });
+  return janua.readMetrics();
+}
