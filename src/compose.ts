@@ -1,4 +1,3 @@
-import { isWorker } from 'node:cluster';
 import type { Logger } from 'pino';
 import manifest from '../package.json' with { type: 'json' };
 import { createAudit, type OpenAudit } from './audit/audit.ts';
@@ -232,7 +231,9 @@ export async function compose(settings: Settings, overrides: Overrides = {}): Pr
     },
     async listenForMetrics() {
       const address = parseListenAddress(settings.METRICS_LISTEN ?? '');
-      if (measures.metrics === undefined || address === undefined || isWorker) return undefined;
+      if (measures.metrics === undefined || address === undefined) return undefined;
+      const { isWorker } = await import('node:cluster');
+      if (isWorker) return undefined;
       const { listenForMetrics } = await import('./telemetry/metrics-listener.ts');
       const listener = await listenForMetrics(address, measures.metrics.read);
       log.info({ url: listener.url }, 'figures for Prometheus');

@@ -7,6 +7,7 @@ import { createWorkplace, type Workplace } from '../commands/janua-command.ts';
 import { openTestDatabase } from '../database/open.ts';
 import { connectOnce } from '../servers/redis.ts';
 import { openStores, type StoreChoice } from '../stores.ts';
+import { startCollector } from '../telemetry/otlp.ts';
 
 const username = 'ann@example.com';
 
@@ -41,7 +42,14 @@ describe('no password, cookie or token is written down [S68 S110 V3.3.4 V14.2.1 
       stack.defer(() => opened.drop());
       const workplace = stack.use(await createWorkplace());
       const file = choice.users === 'SQLite' ? { DATABASE_URL: 'sqlite:./janua.db' } : {};
-      const env: Record<string, string> = { ...opened.settings, ...file, LOG_LEVEL: 'trace' };
+      const collector = stack.use(await startCollector());
+      const env: Record<string, string> = {
+        ...opened.settings,
+        ...file,
+        LOG_LEVEL: 'trace',
+        METRICS_LISTEN: '0',
+        OTEL_EXPORTER_OTLP_ENDPOINT: collector.url,
+      };
       await workplace.run(['migrate'], { env });
       const names = ['--first-name', 'Ann', '--last-name', 'Archer'];
       const added = await workplace.run(['users', 'add', username, ...names], { env, input: typed.password });
@@ -59,16 +67,24 @@ describe('no password, cookie or token is written down [S68 S110 V3.3.4 V14.2.1 
         assert.equal(answer.status, 500, 'a table that is gone');
         pages.push(await answer.text());
       }
+      const [, figures = ''] = /"(http:[^"]+\/metrics)"/.exec(server.output) ?? [];
+      const metrics = await (await fetch(figures)).text();
       await server.stop();
 
       const written = {
         log,
+        metrics,
+        traces: collector.bytes().toString('latin1'),
         pages: pages.join('\n'),
         ...(await runCommands(workplace, env)),
         ...(await dump(choice, workplace, env)),
       };
       assert.match(log, /login succeeded/, 'the log has something to look at');
       assert.match(written.stored, /login-succeeded/, 'the stores too');
+      assert.match(metrics, /janua_logins_total\{outcome="succeeded"\} 3/, 'and the figures');
+      assert.match(written.traces, /sessions\.insert/, 'and the traces');
+      for (const person of [username, 'Archer', '127.0.0.1'])
+        for (const text of [metrics, written.traces]) assert.ok(!text.includes(person), person);
       for (const [where, text] of Object.entries(written)) {
         for (const secret of [...Object.values(typed), ...secrets.values])
           for (const spelling of spellings(secret)) assert.ok(!text.includes(spelling), `${secret} in ${where}`);
