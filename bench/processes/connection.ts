@@ -21,7 +21,7 @@ const silence = 30_000;
 /**
  * An HTTP/1.1 client that does next to nothing: on two cores a costly one would keep the server waiting, and a server
  * that waits takes its requests one by one and pays more for each.
- * It takes answers with a Content-Length only, which are those that are measured.
+ * It takes answers with a Content-Length or in chunks, and no others.
  */
 export async function openConnection(port: number): Promise<Connection> {
   const socket = connect({ host: '127.0.0.1', port, noDelay: true });
@@ -32,16 +32,13 @@ export async function openConnection(port: number): Promise<Connection> {
   socket.setTimeout(silence, () => socket.destroy(new Error('the server was silent for too long')));
   socket.on('data', (chunk: Buffer) => {
     received = received.length === 0 ? chunk : Buffer.concat([received, chunk]);
-    const bodyStart = received.indexOf('\r\n\r\n') + 4;
-    if (bodyStart === 3) return;
-    const head = received.toString('latin1', 0, bodyStart - 4);
-    const length = /\r\ncontent-length: *(\d+)/i.exec(head)?.[1];
-    const bodyEnd = bodyStart + Number(length);
-    if (length === undefined) socket.destroy(new Error('an answer without Content-Length'));
-    else if (received.length >= bodyEnd) {
-      const body = received.subarray(bodyStart, bodyEnd);
-      received = received.subarray(bodyEnd);
-      waiting?.resolve({ status: Number(head.slice(9, 12)), head, body });
+    try {
+      const whole = readAnswer(received);
+      if (whole === undefined) return;
+      received = received.subarray(whole.end);
+      waiting?.resolve(whole.answer);
+    } catch (error) {
+      socket.destroy(error instanceof Error ? error : new Error(String(error)));
     }
   });
   socket.on('error', (error) => waiting?.reject(error));
@@ -55,4 +52,30 @@ export async function openConnection(port: number): Promise<Connection> {
     },
     close: () => socket.destroy(),
   };
+}
+
+/** The first answer in these bytes and where it ends; undefined until all of it is there. */
+function readAnswer(bytes: Buffer): { readonly answer: Answer; readonly end: number } | undefined {
+  const bodyStart = bytes.indexOf('\r\n\r\n') + 4;
+  if (bodyStart === 3) return undefined;
+  const head = bytes.toString('latin1', 0, bodyStart - 4);
+  const status = Number(head.slice(9, 12));
+  const length = /\r\ncontent-length: *(\d+)/i.exec(head)?.[1];
+  if (length !== undefined) {
+    const end = bodyStart + Number(length);
+    return bytes.length < end ? undefined : { answer: { status, head, body: bytes.subarray(bodyStart, end) }, end };
+  }
+  if (!/\r\ntransfer-encoding: *chunked/i.test(head)) throw new Error('an answer whose length is not told');
+  const chunks: Buffer[] = [];
+  for (let start = bodyStart; ; ) {
+    const lineEnd = bytes.indexOf('\r\n', start);
+    if (lineEnd === -1) return undefined;
+    const size = Number.parseInt(bytes.toString('latin1', start, lineEnd), 16);
+    if (Number.isNaN(size)) throw new Error('an answer in chunks that have no size');
+    const end = lineEnd + 2 + size + 2;
+    if (bytes.length < end) return undefined;
+    if (size === 0) return { answer: { status, head, body: Buffer.concat(chunks) }, end };
+    chunks.push(bytes.subarray(lineEnd + 2, lineEnd + 2 + size));
+    start = end;
+  }
 }

@@ -1,0 +1,49 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { createServer } from 'node:net';
+import { describe, test } from 'node:test';
+import { openConnection } from '../../bench/processes/connection.ts';
+
+/** A server that answers a request with these pieces, each of them sent by itself. */
+async function ask(...pieces: string[]) {
+  const server = createServer((socket) => {
+    socket.setNoDelay().once('data', async () => {
+      for (const piece of pieces) await new Promise((sent) => socket.write(piece, sent));
+    });
+  }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address();
+  assert.ok(typeof address === 'object' && address !== null);
+  const connection = await openConnection(address.port);
+  try {
+    const { status, body } = await connection.exchange(Buffer.from('GET / HTTP/1.1\r\n\r\n'));
+    return { status, body: body.toString() };
+  } finally {
+    connection.close();
+    server.close();
+  }
+}
+
+const chunkedHead = 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n';
+
+describe('an answer is read', () => {
+  for (const [name, pieces, expected] of [
+    ['by its length', ['HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nyes'], { status: 200, body: 'yes' }],
+    ['without a body', ['HTTP/1.1 401 No\r\nContent-Length: 0\r\n\r\n'], { status: 401, body: '' }],
+    ['in pieces', ['HTTP/1.1 200 OK\r\nConte', 'nt-Length: 3\r\n', '\r\ny', 'es'], { status: 200, body: 'yes' }],
+    ['in chunks', [`${chunkedHead}3\r\nyes\r\nA\r\n, and more\r\n0\r\n\r\n`], { status: 200, body: 'yes, and more' }],
+    [
+      'in chunks that come in pieces',
+      [chunkedHead, '3\r', '\nye', 's\r\n0', '\r\n\r', '\n'],
+      { status: 200, body: 'yes' },
+    ],
+    ['in no chunks at all', [`${chunkedHead}0\r\n\r\n`], { status: 200, body: '' }],
+  ] as const) {
+    test(name, async () => assert.deepEqual(await ask(...pieces), expected));
+  }
+
+  test('not at all, where its length is not told', async () => {
+    await assert.rejects(ask('HTTP/1.1 200 OK\r\n\r\nyes'), /length/);
+    await assert.rejects(ask(`${chunkedHead}yes\r\n0\r\n\r\n`), /size/);
+  });
+});
