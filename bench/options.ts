@@ -4,7 +4,6 @@ import type { Size } from './population/population.ts';
 /** How much is measured. Every run is bounded by a count and by seconds. */
 export interface Effort {
   readonly rounds: number;
-  readonly warmUpRequests: number;
   readonly requests: number;
   readonly logins: number;
   /** Of each kind of login that is refused. */
@@ -27,13 +26,24 @@ export interface Options {
   readonly help: boolean;
   readonly table: 'main' | (typeof tables)[number];
   readonly effort: Effort;
+  /** Of the main table. */
+  readonly withoutPeers: boolean;
+  readonly writes: boolean;
   readonly soakMinutes: number;
 }
 
+/** Rounds below which a median says too little to be written down. */
+const leastWritten = 3;
+
 export const usageText = `npm run bench -- [options]
+
+Measures Janua beside its peers. These are installed into bench/peers first, where they are not yet. Redis and PostgreSQL
+are started where they are installed: nothing has to run. It takes some eight minutes.
 
   --quick         a short run, to see that it works
   --rounds N      rounds of each measurement, 1 to 50 [5; 2 with --quick and of --timing]
+  --without-peers Janua, a bare Fastify route and argon2 alone
+  --write         puts tables and picture into docs/performance.md; not with --quick, nor with less than ${leastWritten} rounds
   --hashing       another table: how many passwords to hash at the same time
   --scale         another table: many users and sessions against few, on each store; needs postgresql, mariadb-server
                   and redis-server, 4 GB of memory and 5 GB of disk
@@ -45,25 +55,23 @@ Servers run on free ports of 127.0.0.1, with a database in a temporary folder (T
 `;
 
 const quickEffort: Omit<Effort, 'rounds'> = {
-  warmUpRequests: 2000,
   requests: 2000,
   logins: 48,
   tries: 10,
-  starts: 2,
-  seconds: 5,
-  stormSeconds: 2,
+  starts: 1,
+  seconds: 1,
+  stormSeconds: 1,
   rushSeconds: 3,
   large: { users: 30_000, sessions: 100_000 },
 };
 
 /** As many users as MySQL's sample database has employees. */
 const fullEffort: Omit<Effort, 'rounds'> = {
-  warmUpRequests: 10_000,
   requests: 10_000,
   logins: 200,
   tries: 200,
-  starts: 7,
-  seconds: 20,
+  starts: 5,
+  seconds: 4,
   stormSeconds: 3,
   rushSeconds: 8,
   large: { users: 300_024, sessions: 1_000_000 },
@@ -81,6 +89,8 @@ export function readOptions(args: string[]): Options {
       timing: { type: 'boolean', default: false },
       load: { type: 'boolean', default: false },
       soak: { type: 'string' },
+      'without-peers': { type: 'boolean', default: false },
+      write: { type: 'boolean', default: false },
       rounds: { type: 'string' },
     },
   });
@@ -89,7 +99,11 @@ export function readOptions(args: string[]): Options {
   const rounds = readNumber('rounds', values.rounds, values.quick || table === 'timing' ? 2 : 5, 1, 50);
   const effort = values.quick ? quickEffort : fullEffort;
   const soakMinutes = readNumber('soak', values.soak, 60, 4, 600);
-  return { help: values.help, table, effort: { rounds, ...effort }, soakMinutes };
+  const { help, write: writes, 'without-peers': withoutPeers } = values;
+  if (writes && (table !== 'main' || values.quick || withoutPeers || rounds < leastWritten)) {
+    throw new TypeError(`--write is for the main table as a whole, of ${leastWritten} rounds or more.`);
+  }
+  return { help, table, effort: { rounds, ...effort }, withoutPeers, writes, soakMinutes };
 }
 
 function readNumber(name: string, text: string | undefined, usual: number, least: number, most: number): number {

@@ -1,13 +1,17 @@
 // Measures Janua against the goals in docs/performance.md. Says whether each was met and asserts nothing: on a busy
 // machine a goal is missed, and a test that fails with the load of the machine says nothing.
-import { availableParallelism, cpus, loadavg } from 'node:os';
+import { loadavg } from 'node:os';
+import { findPostgres } from '../test/servers/postgres.ts';
+import { findRedis } from '../test/servers/redis.ts';
+import { describeMachine, describeVersions } from './comparison/circumstances.ts';
+import { compare } from './comparison/measure.ts';
+import { writePage } from './comparison/page.ts';
+import { installPeers } from './comparison/peers.ts';
+import { describeMeasured } from './comparison/tables.ts';
 import { measureHashing } from './measures/hashing.ts';
 import { measureLoad } from './measures/load.ts';
-import { measureLogins } from './measures/logins.ts';
-import { measureRequests } from './measures/requests.ts';
 import { measureScale } from './measures/scale.ts';
 import { measureSoak } from './measures/soak.ts';
-import { measureStart } from './measures/start.ts';
 import { measureRefused, measureThrottled } from './measures/timing.ts';
 import { type Effort, type Options, readOptions, usageText } from './options.ts';
 import { createCrowd } from './population/stored-kinds.ts';
@@ -17,7 +21,8 @@ import { createWorkspace } from './workspace.ts';
 /** Whatever happens, it ends: minutes, of what is asked for by itself and of what more rounds or minutes add. */
 const deadline = ({ table, effort, soakMinutes }: Options): number => {
   if (table === 'soak') return soakMinutes + 5;
-  return table === 'timing' ? 5 + 15 * effort.rounds : 20;
+  if (table === 'timing') return 5 + 15 * effort.rounds;
+  return table === 'main' ? 10 + 3 * effort.rounds : 20;
 };
 
 /** Load of the last minute above which other work takes part in the figures. */
@@ -34,7 +39,7 @@ async function main(): Promise<void> {
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1));
   setTimeout(() => process.exit(1), deadline(options) * 60_000).unref();
 
-  console.log(`${cpus()[0]?.model}, ${availableParallelism()} cores, Node ${process.versions.node}`);
+  console.log(describeMachine());
   const [load = 0] = loadavg();
   if (load > busy)
     console.log(`Other work keeps the machine busy (load ${load.toFixed(1)}): repeat this when it is idle.\n`);
@@ -45,7 +50,7 @@ async function main(): Promise<void> {
 }
 
 const prints: Readonly<Record<Options['table'], (options: Options) => Promise<void>>> = {
-  main: ({ effort }) => printMain(effort),
+  main: printMain,
   hashing: ({ effort }) => printHashing(effort),
   scale: ({ effort }) => printScale(effort),
   timing: ({ effort }) => printTiming(effort),
@@ -53,15 +58,23 @@ const prints: Readonly<Record<Options['table'], (options: Options) => Promise<vo
   soak: ({ soakMinutes }) => printSoak(soakMinutes),
 };
 
-async function printMain(effort: Effort): Promise<void> {
-  console.log(`${effort.rounds} rounds, ${effort.starts} starts; a ratio compares the medians\n`);
-  const workspace = await createWorkspace(16);
-  const rows = [
-    ...(await measureRequests(workspace, effort)),
-    ...(await measureLogins(workspace, effort)),
-    ...(await measureStart(workspace, effort)),
-  ];
-  console.log(formatRows(rows));
+async function printMain({ effort, withoutPeers, writes }: Options): Promise<void> {
+  const hasPeers = !withoutPeers && (await installPeers());
+  if (!withoutPeers && !hasPeers) console.log('The peers could not be installed: they are left out.');
+  const isWhole = hasPeers && findRedis() !== undefined && findPostgres() !== undefined;
+  if (writes && !isWhole) throw new Error('--write needs the peers, redis-server and postgresql');
+  const [before = 0] = loadavg();
+  const measured = await compare(effort, hasPeers);
+  const tables = describeMeasured(measured);
+  const versions = `${await describeVersions()}.`;
+  const rounds = `Rounds: ${effort.rounds}, starts: ${effort.starts}. Medians, and ratios of medians.`;
+  console.log(`${versions}\n${rounds}`);
+  for (const { title, lines } of tables) console.log(`\n${title}\n${formatTable(lines)}`);
+  if (!writes) return;
+  const [date] = new Date().toISOString().split('T');
+  const machine = `${describeMachine()}, with a load of ${before.toFixed(1)} before.`;
+  const circumstances = [`By \`npm run bench -- --write\` on ${date}: ${machine}`, versions, rounds];
+  await writePage(measured, tables, circumstances);
 }
 
 async function printHashing(effort: Effort): Promise<void> {

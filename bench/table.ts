@@ -46,3 +46,10 @@ export function formatTable(lines: readonly (readonly string[])[]): string {
     )
     .join('\n');
 }
+
+/** The same columns in Markdown. */
+export function formatMarkdown([heading = [], ...lines]: readonly (readonly string[])[]): string {
+  const line = (cells: readonly string[]) => `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`;
+  const alignment = heading.map((_, column) => (column === 0 ? '---' : '---:'));
+  return [line(heading), `|${alignment.join('|')}|`, ...lines.map(line)].join('\n');
+}

@@ -1,18 +1,29 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { compose } from '../src/compose.ts';
 import { loadSettings } from '../src/config/load.ts';
+import { createTemporaryFolder } from '../test/servers/process-end.ts';
 import type { Settings } from './processes/parent.ts';
 import { loginRequest } from './requests.ts';
 
 const password = 'correct horse battery staple';
 
-/** A database in a folder of its own, with users in it; the folder goes when the process ends. */
-export interface Workspace {
-  /** For a server on this database. */
-  readonly settings: Settings;
+/** Who can sign in, all with one password. */
+export interface Users {
+  readonly usernames: readonly string[];
   readonly password: string;
+}
+
+export const inventUsers = (count: number): Users => {
+  return { usernames: Array.from({ length: count }, (_, index) => `user${index}@example.com`), password };
+};
+
+/** Gone when the process ends. */
+export const createFolder = () => createTemporaryFolder('bench').path;
+
+/** Stores with users in them. */
+export interface Workspace extends Users {
+  /** For a server on these stores. */
+  readonly settings: Settings;
   /** As stored for the first user: what a login has to compute. */
   readonly passwordHash: string;
   /** Of a session of the first user. */
@@ -22,19 +33,19 @@ export interface Workspace {
   readonly loginRequests: readonly string[];
 }
 
-export async function createWorkspace(users: number): Promise<Workspace> {
-  const folder = mkdtempSync(join(tmpdir(), 'janua-bench-'));
-  process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
+/** @param stores where it is not a SQLite file that holds everything */
+export async function createWorkspace(users: number, stores: Settings = {}): Promise<Workspace> {
   const settings = {
-    DATABASE_URL: `sqlite:${join(folder, 'janua.db')}`,
+    DATABASE_URL: `sqlite:${join(createFolder(), 'janua.db')}`,
     LOG_LEVEL: 'warn',
     THROTTLE: 'off',
     PORT: '0',
+    ...stores,
   };
 
   const composition = await compose(loadSettings({}, settings), { migrates: true });
   const services = await composition.prepare();
-  const usernames = Array.from({ length: users }, (_, index) => `user${index}@example.com`);
+  const { usernames } = inventUsers(users);
   for (const username of usernames) {
     await services.administration.add({ username, firstName: 'Ann', lastName: 'Archer', password });
   }
@@ -47,6 +58,7 @@ export async function createWorkspace(users: number): Promise<Workspace> {
   await composition.close();
   return {
     settings,
+    usernames,
     password,
     passwordHash: account?.passwordHash ?? '',
     cookie: session.cookie,

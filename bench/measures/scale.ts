@@ -1,5 +1,4 @@
-import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { chmodSync } from 'node:fs';
 import { join } from 'node:path';
 import { startMariadb } from '../../test/servers/mariadb.ts';
 import { startPostgres } from '../../test/servers/postgres.ts';
@@ -8,12 +7,12 @@ import type { Effort } from '../options.ts';
 import { fillDatabase } from '../population/fill-database.ts';
 import { fillRedis } from '../population/fill-redis.ts';
 import { type Size, writePopulation } from '../population/population.ts';
-import type { LoadTasks } from '../processes/load.ts';
 import { type Settings, startChild } from '../processes/parent.ts';
 import type { ServerTasks } from '../processes/server-tasks.ts';
 import { getRequest } from '../requests.ts';
-import { summarize } from '../statistics.ts';
-import { createSubject, measureInTurns, type Subject } from './turns.ts';
+import { createFolder } from '../workspace.ts';
+import { type Ask, type Figures, sendRequests, startSenders, summarizeFigure } from './requests.ts';
+import { takeTurns } from './turns.ts';
 
 const small: Size = { users: 1_000, sessions: 1_000 };
 
@@ -63,20 +62,27 @@ export interface Scale {
 export async function measureScale(effort: Effort): Promise<Scale> {
   await using stack = new AsyncDisposableStack();
   const sizes = [await fill(stack, small), await fill(stack, effort.large)] as const;
-  const load = stack.use(startChild<LoadTasks>('./load.ts'));
-  const start = (file: string, settings?: Settings) => stack.use(startChild<ServerTasks>(file, settings));
+  const senderFor = await startSenders(stack);
+  const subject = (storeServers: number, file: string, requests: readonly string[], settings?: Settings) => {
+    const server = stack.use(startChild<ServerTasks>(file, settings));
+    const ask: Ask = { requests, expected: '"username":"' };
+    return () => sendRequests(server, senderFor(storeServers), ask, effort);
+  };
 
-  const bare = createSubject(start('./bare.ts'), [getRequest('/')]);
-  const compared = choices.map((choice) => {
-    const subject = ({ urls, cookies }: Filled) => {
-      const requests = cookies.map((cookie) => getRequest('/api/me', `Cookie: session=${cookie}`));
-      return createSubject(start('./janua.ts', settingsFor(choice, urls)), requests);
-    };
-    return { choice, few: subject(sizes[0]), many: subject(sizes[1]) };
-  });
-  await measureInTurns([bare, ...compared.flatMap(({ few, many }) => [few, many])], load, effort);
+  const [bare = [], ...figures] = await takeTurns(
+    [
+      subject(0, './bare.ts', [getRequest('/')]),
+      ...choices.flatMap((choice) =>
+        sizes.map(({ urls, cookies }) => {
+          const requests = cookies.map((cookie) => getRequest('/api/me', `Cookie: session=${cookie}`));
+          return subject(countServers(choice), './janua.ts', requests, settingsFor(choice, urls));
+        }),
+      ),
+    ],
+    effort.rounds,
+  );
 
-  const bareMedian = summarize(bare.cpu).median;
+  const bareMedian = summarizeFigure(bare, 'cpu').median;
   return {
     filling: describeFilling(sizes),
     requests: [
@@ -85,9 +91,10 @@ export async function measureScale(effort: Effort): Promise<Scale> {
         ...['ratio', 'goal', 'met', 'times bare', 'goal', 'met', 'requests/s'],
       ],
       ['bare Fastify route', describeCpu(bare), '', '', '', '', '1.00', '', '', describeSpeed(bare)],
-      ...compared.map(({ choice, few, many }) => {
-        const median = summarize(many.cpu).median;
-        const ratio = median / summarize(few.cpu).median;
+      ...choices.map((choice, index) => {
+        const [few = [], many = []] = figures.slice(2 * index);
+        const median = summarizeFigure(many, 'cpu').median;
+        const ratio = median / summarizeFigure(few, 'cpu').median;
         const timesBare = median / bareMedian;
         const bareGoal = choice.users === 'SQLite' && choice.inRedis;
         return [
@@ -103,9 +110,13 @@ export async function measureScale(effort: Effort): Promise<Scale> {
   };
 }
 
+const countServers = ({ users, inRedis }: Choice) => (users === 'SQLite' ? 0 : 1) + (inRedis ? 1 : 0);
+
 /** Starts servers of its own for a size, and fills them and a file one after the other. */
 async function fill(stack: AsyncDisposableStack, size: Size): Promise<Filled> {
   const folder = createFolder();
+  // The database servers, which may run as other accounts, have to get through to the files.
+  chmodSync(folder, 0o755);
   const [postgres, mariadb, redis] = await Promise.all([
     startPostgres({ args: serverArguments.postgres }),
     startMariadb({ args: serverArguments.mariadb }),
@@ -133,14 +144,6 @@ async function fill(stack: AsyncDisposableStack, size: Size): Promise<Filled> {
   return { size, cookies, urls, took };
 }
 
-/** For the files; the database servers, which may run as other accounts, have to get through. */
-function createFolder(): string {
-  const folder = mkdtempSync(join(tmpdir(), 'janua-bench-'));
-  process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
-  chmodSync(folder, 0o755);
-  return folder;
-}
-
 function settingsFor({ users, inRedis }: Choice, urls: Filled['urls']): Settings {
   const common = { DATABASE_URL: urls[users], LOG_LEVEL: 'warn', PORT: '0' };
   return inRedis ? { ...common, REDIS_URL: urls.Redis } : common;
@@ -162,11 +165,11 @@ function describeFilling(sizes: readonly Filled[]): string[][] {
 
 const describeSize = ({ users, sessions }: Size) => `${number.format(users)} and ${number.format(sessions)}`;
 
-function describeCpu({ cpu }: Subject): string {
-  const { median, lowest, highest } = summarize(cpu);
+function describeCpu(rounds: readonly Figures[]): string {
+  const { median, lowest, highest } = summarizeFigure(rounds, 'cpu');
   return `${median.toFixed(0)} µs (${lowest.toFixed(0)} to ${highest.toFixed(0)})`;
 }
 
-const describeSpeed = ({ perSecond }: Subject) => summarize(perSecond).median.toFixed(0);
+const describeSpeed = (rounds: readonly Figures[]) => summarizeFigure(rounds, 'perSecond').median.toFixed(0);
 
 const yesOrNo = (met: boolean) => (met ? 'yes' : 'NO');

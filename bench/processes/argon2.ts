@@ -1,6 +1,9 @@
 // What logins are compared with: the hash alone, as many under way as the server has.
 import { verify } from '@node-rs/argon2';
+import { percentile } from '../statistics.ts';
 import { offer } from './child.ts';
+import type { LoadResult } from './load.ts';
+import { type Usage, usage } from './server-tasks.ts';
 
 export interface Hashing {
   readonly hash: string;
@@ -12,8 +15,8 @@ export interface Hashing {
 }
 
 export type Argon2Tasks = {
-  /** Hashes per second. */
-  hash(hashing: Hashing): Promise<number>;
+  hash(hashing: Hashing): Promise<LoadResult>;
+  usage(): Usage;
 };
 
 offer({
@@ -21,14 +24,23 @@ offer({
     const bytes = Buffer.from(password);
     const start = performance.now();
     const deadline = start + seconds * 1000;
+    const times: number[] = [];
     let started = 0;
     async function work(): Promise<void> {
       while (started < count && performance.now() < deadline) {
         started += 1;
+        const startedAt = performance.now();
         if (!(await verify(hash, bytes))) throw new Error('the password does not match its hash');
+        times.push(performance.now() - startedAt);
       }
     }
     await Promise.all(Array.from({ length: concurrency }, work));
-    return (started / (performance.now() - start)) * 1000;
+    return {
+      answers: times.length,
+      perSecond: (times.length / (performance.now() - start)) * 1000,
+      median: percentile(times, 0.5),
+      p99: percentile(times, 0.99),
+    };
   },
+  usage,
 } satisfies Argon2Tasks);

@@ -12,7 +12,7 @@ app.get('/', { schema: { response: { 200: body } } }, async () => ({
   last_name: 'Archer',
 }));
 
-const listening = app.listen({ host: '127.0.0.1', port: 0 });
+const listening = app.listen({ host: '127.0.0.1', port: Number(process.env.PORT ?? 0) });
 
 offer({
   async port() {

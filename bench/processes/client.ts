@@ -26,6 +26,8 @@ export interface Storm {
 export interface Reading {
   readonly port: number;
   readonly request: string;
+  /** What each answer must contain. */
+  readonly expected?: string;
   /** Milliseconds between two requests, whether or not the one before is answered. */
   readonly interval: number;
   readonly seconds: number;
@@ -88,7 +90,7 @@ offer({
     return exchanges;
   },
 
-  async read({ port, request, interval, seconds }) {
+  async read({ port, request, expected = '', interval, seconds }) {
     const bytes = Buffer.from(request);
     const idle = await Promise.all(Array.from({ length: readingConnections }, () => openConnection(port)));
     const exchanges: Promise<Exchange>[] = [];
@@ -96,8 +98,10 @@ offer({
       const start = performance.now();
       const connection = idle.pop() ?? (await openConnection(port));
       const answer = await connection.exchange(bytes);
+      const exchange = time(answer, start);
       idle.push(connection);
-      return time(answer, start);
+      if (!answer.body.includes(expected)) throw new Error(`the server answered without ${expected}`);
+      return exchange;
     }
     const start = performance.now();
     for (let sent = 0; sent < (seconds * 1000) / interval; sent += 1) {

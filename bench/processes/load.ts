@@ -1,5 +1,5 @@
 // Sends the requests, away from the servers.
-import { setTimeout } from 'node:timers/promises';
+import { setPriority } from 'node:os';
 import { percentile } from '../statistics.ts';
 import { offer } from './child.ts';
 import { type Connection, openConnection } from './connection.ts';
@@ -8,12 +8,12 @@ export interface Load {
   readonly port: number;
   /** Whole HTTP requests; each connection repeats its share of them. */
   readonly requests: readonly string[];
+  /** What each answer must contain. */
+  readonly expected?: string;
   readonly connections: number;
   /** Ends at this many answers or this many seconds, whichever comes first. */
   readonly count: number;
   readonly seconds: number;
-  /** Milliseconds between an answer and the next request of a connection. */
-  readonly pause?: number;
   /**
    * Never sleeps, at the price of a core. Whoever sends to a sleeping process pays for waking it, much in a virtual
    * machine, and that is not what a request costs (docs/performance.md).
@@ -30,12 +30,14 @@ export interface LoadResult {
 }
 
 export type LoadTasks = {
-  /** @throws for any answer that is not a 200: the speed of refusals is nobody's question */
+  /** @throws for any answer that is not a 200 with what is expected: the speed of refusals is nobody's question */
   send(load: Load): Promise<LoadResult>;
+  /** Lets everything else go first: who never sleeps must not delay who does something. */
+  yieldToOthers(): void;
 };
 
 offer({
-  async send({ port, requests, connections, count, seconds, pause, awake = false }) {
+  async send({ port, requests, expected = '', connections, count, seconds, awake = false }) {
     const open = await Promise.all(Array.from({ length: connections }, () => openConnection(port)));
     const start = performance.now();
     const deadline = start + seconds * 1000;
@@ -48,10 +50,10 @@ offer({
         const request = bytes[next % bytes.length] ?? Buffer.alloc(0);
         sent += 1;
         const sentAt = performance.now();
-        const { status } = await connection.exchange(request);
+        const { status, body } = await connection.exchange(request);
         if (status !== 200) throw new Error(`the server answered ${status}`);
+        if (!body.includes(expected)) throw new Error(`the server answered without ${expected}`);
         times.push(performance.now() - sentAt);
-        if (pause !== undefined) await setTimeout(pause);
       }
     }
 
@@ -72,4 +74,6 @@ offer({
       p99: percentile(times, 0.99),
     };
   },
+
+  yieldToOthers: () => setPriority(19),
 } satisfies LoadTasks);

@@ -17,10 +17,28 @@ export interface Child<Offered extends Tasks> extends AsyncDisposable {
 const taskDeadline = 120_000;
 const endDeadline = 5_000;
 
+/** How Node runs a process. */
+export interface Runtime {
+  readonly flags: readonly string[];
+  /** Variables of this process's environment that the other does not get. */
+  readonly withoutVariables: readonly string[];
+}
+
+/** As Janua does it (bin/own-node.mjs), and so this process. */
+export const ownRuntime: Runtime = { flags: process.execArgv, withoutVariables: [] };
+
+/** As it is, for what is not ours; with the compile cache, which is good for everybody. */
+export const plainRuntime: Runtime = { flags: [], withoutVariables: ['MALLOC_ARENA_MAX'] };
+
 /** Starts a file of this folder as a process, ended with the scope that it is used in. */
-export function startChild<Offered extends Tasks>(file: string, settings: Settings = {}): Child<Offered> {
+export function startChild<Offered extends Tasks>(
+  file: string,
+  settings: Settings = {},
+  runtime = ownRuntime,
+): Child<Offered> {
   const child = fork(fileURLToPath(new URL(file, import.meta.url)), {
-    env: environment(settings),
+    execArgv: [...runtime.flags],
+    env: environment(settings, runtime),
     // A server's log has to go somewhere, and reading it here would cost the time that is measured.
     stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
   });
@@ -70,7 +88,9 @@ async function end(child: ChildProcess): Promise<void> {
 export type Settings = Readonly<Record<string, string>>;
 
 /** This process's environment with these settings and no others: a PUBLIC_URL of the shell would change what is measured. */
-export function environment(settings: Settings): NodeJS.ProcessEnv {
-  const inherited = Object.entries(process.env).filter(([name]) => !(name in settingsSchema.properties));
+export function environment(settings: Settings, { withoutVariables } = ownRuntime): NodeJS.ProcessEnv {
+  const inherited = Object.entries(process.env).filter(
+    ([name]) => !(name in settingsSchema.properties || withoutVariables.includes(name)),
+  );
   return { ...Object.fromEntries(inherited), ...settings };
 }

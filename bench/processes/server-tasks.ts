@@ -9,6 +9,11 @@ export interface ServerTasks {
   usageAtRest(): Usage;
 }
 
+/** What a peer can be asked for beside that, before it is measured. */
+export type PeerTasks = {
+  addUsers(usernames: readonly string[], password: string): Promise<void>;
+};
+
 export interface Usage {
   /** Microseconds of CPU since the process started, of all its threads and in the system too. */
   readonly cpu: number;

@@ -26,3 +26,11 @@ test('numbers are bounded', () => {
     assert.throws(() => readOptions(args), TypeError);
   }
 });
+
+test('only a whole run of the main table is written down', () => {
+  assert.equal(readOptions(['--write']).writes, true);
+  assert.equal(readOptions(['--write', '--rounds', '3']).writes, true);
+  for (const other of [['--quick'], ['--rounds', '2'], ['--without-peers'], ['--scale'], ['--soak', '12']]) {
+    assert.throws(() => readOptions(['--write', ...other]), TypeError, other.join(' '));
+  }
+});

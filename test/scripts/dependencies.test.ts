@@ -11,6 +11,18 @@ test('the packages in use are pinned, run nothing at install, and have digests a
   assert.deepEqual(judgeDependencies(read('package.json'), read('package-lock.json')), []);
 });
 
+test('so are those that Janua is measured beside, which hash with the same package', () => {
+  const manifest = read('bench/peers/package.json');
+  assert.deepEqual(judgeDependencies(manifest, read('bench/peers/package-lock.json')), [
+    // All three are MIT, by the LICENSE or Readme that they bring. Their manifests are older than the field that npm reads.
+    'passport-local has the licence (none)',
+    'passport-strategy has the licence (none)',
+    'pause has the licence (none)',
+  ]);
+  const { dependencies } = read('package.json');
+  assert.equal(manifest.dependencies['@node-rs/argon2'], dependencies['@node-rs/argon2']);
+});
+
 describe('a package is refused [V15.2.4]', () => {
   for (const [name, entry, fault] of [
     ['that runs a script at install', { ...good, hasInstallScript: true }, 'a runs a script at install'],

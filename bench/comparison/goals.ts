@@ -1,0 +1,64 @@
+import { type Figures, summarizeFigure } from '../measures/requests.ts';
+import { summarize } from '../statistics.ts';
+import type { Measured, Series } from './measure.ts';
+import { type Name, names } from './names.ts';
+
+/** What is aimed for. The memory after an hour of load is judged by `--soak 60`. */
+export interface Goal {
+  readonly what: string;
+  readonly limit: string;
+  /** Undefined where it was not measured. */
+  readonly value: string | undefined;
+  readonly met: boolean | undefined;
+}
+
+export function judgeGoals({ cookie, login, storm, start }: Measured): Goal[] {
+  const bareCpu = medianOf(cookie, names.bare, 'cpu');
+  const timesBare = (name: Name) => medianOf(cookie, name, 'cpu') / bareCpu;
+  const timesPeer = (name: Name) => medianOf(cookie, names.sqlite, 'perSecond') / medianOf(cookie, name, 'perSecond');
+  const ofHashing = medianOf(login, names.sqlite, 'perSecond') / medianOf(login, names.argon2, 'perSecond');
+  const storms = storm[names.sqlite] ?? [];
+  const timesIdle =
+    summarize(storms.map(({ p99 }) => p99)).median / summarize(storms.map(({ idleP99 }) => idleP99)).median;
+  const starts = start[names.sqlite] ?? [];
+  return [
+    atMost('who am I, SQLite: CPU, times bare', timesBare(names.sqlite), 3),
+    atMost('who am I, Redis + SQLite: CPU, times bare', timesBare(names.redis), 5.5),
+    atMost('who am I, Redis + PostgreSQL: CPU, times bare', timesBare(names.postgres), 9),
+    atLeast('who am I, SQLite: requests/s, times express-session + passport', timesPeer(names.express), 2),
+    atLeast('who am I, SQLite: requests/s, times better-auth', timesPeer(names.betterAuth), 15),
+    judge(
+      'login, SQLite: of argon2 alone',
+      'at least 92 %',
+      `${(ofHashing * 100).toFixed(1)} %`,
+      ofHashing,
+      ofHashing >= 0.92,
+    ),
+    atMost('who am I, SQLite: p99 while 8 log in, times idle', timesIdle, 3),
+    below(
+      'start to the first 200, SQLite',
+      summarize(starts.map(({ milliseconds }) => milliseconds)).median,
+      400,
+      'ms',
+    ),
+    below('memory at rest, SQLite', summarize(starts.map(({ megabytes }) => megabytes)).median, 100, 'MB'),
+  ];
+}
+
+/** The median of all rounds; NaN where there were none. */
+export function medianOf(series: Series<Figures>, name: Name, figure: keyof Figures): number {
+  return summarizeFigure(series[name] ?? [], figure).median;
+}
+
+const atMost = (what: string, value: number, limit: number) =>
+  judge(what, `at most ${limit}`, value.toFixed(2), value, value <= limit);
+
+const atLeast = (what: string, value: number, limit: number) =>
+  judge(what, `at least ${limit}`, value.toFixed(2), value, value >= limit);
+
+const below = (what: string, value: number, limit: number, unit: string) =>
+  judge(what, `below ${limit} ${unit}`, `${value.toFixed(0)} ${unit}`, value, value < limit);
+
+function judge(what: string, limit: string, text: string, value: number, met: boolean): Goal {
+  return Number.isNaN(value) ? { what, limit, value: undefined, met: undefined } : { what, limit, value: text, met };
+}

@@ -1,0 +1,16 @@
+/** What is measured, by the names that tables and picture show. */
+export const names = {
+  sqlite: 'Janua, SQLite',
+  redis: 'Janua, Redis + SQLite',
+  postgres: 'Janua, Redis + PostgreSQL',
+  express: 'express-session + passport, Redis',
+  betterAuth: 'better-auth, node:sqlite',
+  bare: 'bare Fastify route',
+  argon2: 'argon2 alone',
+  logging: 'Janua, SQLite, LOG_LEVEL=info',
+  ownRoute: 'better-auth, getSession in an own route',
+  cookieCache: 'better-auth with its cookie cache',
+  scrypt: 'better-auth with its own scrypt',
+} as const;
+
+export type Name = (typeof names)[keyof typeof names];

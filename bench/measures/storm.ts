@@ -1,0 +1,61 @@
+import type { ClientTasks } from '../processes/client.ts';
+import type { LoadTasks } from '../processes/load.ts';
+import { type Child, startChild } from '../processes/parent.ts';
+import type { ServerTasks } from '../processes/server-tasks.ts';
+import { percentile } from '../statistics.ts';
+import type { Ask } from './requests.ts';
+
+/** Logins at the same time while others read: more than are hashed, so that some always wait. */
+const stormConnections = 8;
+
+/** Milliseconds between two requests of who reads: they sample what others notice, and are no load. */
+const readingInterval = 5;
+
+/** What someone signed in waits for an answer, in milliseconds. */
+export interface Storm {
+  readonly idleP99: number;
+  readonly median: number;
+  readonly p99: number;
+  /** Logins per second meanwhile. */
+  readonly logins: number;
+}
+
+/** Who reads and who logs in, each a process of its own. */
+export interface StormClients extends AsyncDisposable {
+  readonly reader: Child<ClientTasks>;
+  readonly sender: Child<LoadTasks>;
+}
+
+export function startStormClients(): StormClients {
+  const reader = startChild<ClientTasks>('./client.ts');
+  const sender = startChild<LoadTasks>('./load.ts');
+  return {
+    reader,
+    sender,
+    async [Symbol.asyncDispose]() {
+      await Promise.all([reader, sender].map((child) => child[Symbol.asyncDispose]()));
+    },
+  };
+}
+
+/** Reads while nothing else happens, then while 8 log in again and again. */
+export async function measureStorm(
+  server: Child<ServerTasks>,
+  { reader, sender }: StormClients,
+  me: Ask,
+  login: Ask,
+  seconds: number,
+): Promise<Storm> {
+  const port = await server.ask('port');
+  const [request = ''] = me.requests;
+  const reading = { port, request, expected: me.expected, interval: readingInterval, seconds };
+  const timesOf = async () =>
+    (await reader.ask('read', reading)).map(({ status, milliseconds }) => {
+      if (status !== 200) throw new Error(`who reads was answered ${status}`);
+      return milliseconds;
+    });
+  const idle = await timesOf();
+  const storm = { port, ...login, connections: stormConnections, count: 10_000, seconds };
+  const [{ perSecond: logins }, times] = await Promise.all([sender.ask('send', storm), timesOf()]);
+  return { idleP99: percentile(idle, 0.99), median: percentile(times, 0.5), p99: percentile(times, 0.99), logins };
+}

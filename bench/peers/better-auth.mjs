@@ -1,0 +1,50 @@
+// As its documentation has it for Node (better-auth.com/docs): installation, adapters/sqlite (node:sqlite),
+// authentication/email-password (argon2 in place of its scrypt), plugins/bearer, concepts/rate-limit (off, like ours),
+// integrations/express (getSession in a route of one's own). What depends on production it takes from NODE_ENV.
+import { createServer } from 'node:http';
+import { DatabaseSync } from 'node:sqlite';
+import { hash, verify } from '@node-rs/argon2';
+import { betterAuth } from 'better-auth';
+import { getMigrations } from 'better-auth/db/migration';
+import { fromNodeHeaders, toNodeHandler } from 'better-auth/node';
+import { bearer } from 'better-auth/plugins';
+import { offer } from '../processes/child.ts';
+import { usage, usageAtRest } from '../processes/server-tasks.ts';
+import { cost } from './cost.mjs';
+
+const { PORT, DATABASE_FILE, COOKIE_CACHE, OWN_HASH } = process.env;
+
+const argon2 = {
+  hash: (password) => hash(password, cost),
+  verify: ({ hash: stored, password }) => verify(stored, password),
+};
+
+const auth = betterAuth({
+  baseURL: 'http://localhost',
+  database: new DatabaseSync(DATABASE_FILE),
+  emailAndPassword: { enabled: true, ...(OWN_HASH === 'on' ? {} : { password: argon2 }) },
+  plugins: [bearer()],
+  rateLimit: { enabled: false },
+  // Longer than it is measured.
+  ...(COOKIE_CACHE === 'on' ? { session: { cookieCache: { enabled: true, maxAge: 60 * 60 } } } : {}),
+});
+const handle = toNodeHandler(auth);
+
+const server = createServer(async (request, response) => {
+  if (request.url !== '/me') return handle(request, response);
+  const session = await auth.api.getSession({ headers: fromNodeHeaders(request.headers) });
+  return response.setHeader('Content-Type', 'application/json').end(JSON.stringify(session));
+});
+const listening = Promise.withResolvers();
+server.listen(Number(PORT), '127.0.0.1', () => listening.resolve(server.address().port));
+
+offer({
+  port: () => listening.promise,
+  usage,
+  usageAtRest,
+  async addUsers(usernames, password) {
+    const { runMigrations } = await getMigrations(auth.options);
+    await runMigrations();
+    for (const email of usernames) await auth.api.signUpEmail({ body: { email, password, name: 'Ann Archer' } });
+  },
+});

@@ -1,0 +1,46 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { names } from '../../../bench/comparison/names.ts';
+import { describePanels } from '../../../bench/comparison/panels.ts';
+import { describeMeasured } from '../../../bench/comparison/tables.ts';
+import { alone, justMet } from './measured.ts';
+
+const lineOf = (title: string, name: string, measured = justMet) =>
+  describeMeasured(measured)
+    .find((table) => table.title === title)
+    ?.lines.find(([first]) => first === name);
+
+test('requests are compared with those of Janua on SQLite, their CPU with the bare route', () => {
+  const line = ['15,000', '7,500 to 30,000', '0.50', '1.07 ms', '2.13 ms', '100 µs', '10.00', '1.00'];
+  assert.deepEqual(lineOf('Who am I, by cookie', names.express), [names.express, ...line]);
+});
+
+test('a server that had to wait is marked', () => {
+  assert.equal(lineOf('Who am I, by cookie', names.redis)?.at(-1), '0.80 (waits)');
+});
+
+test('CPU of the page is compared with the bare route too, which has none', () => {
+  assert.equal(lineOf('The login page', names.sqlite)?.at(-2), '1.60');
+  assert.equal(lineOf('The login page', names.bare), undefined);
+});
+
+test('logins are compared with argon2 alone', () => {
+  assert.equal(lineOf('Login, 16 at a time', names.sqlite)?.[3], '0.92');
+});
+
+test('who was not measured has no line and no bar', () => {
+  assert.equal(lineOf('Who am I, by cookie', names.express, alone), undefined);
+  const [panel] = describePanels(alone);
+  assert.deepEqual(
+    panel?.bars.map(({ label, text, isOwn }) => [label, text, isOwn]),
+    [
+      [names.sqlite, '30,000', true],
+      [names.bare, '90,000', false],
+    ],
+  );
+});
+
+test('each line has as many cells as the heading', () => {
+  for (const { title, lines } of describeMeasured(justMet))
+    for (const line of lines) assert.equal(line.length, lines[0]?.length, title);
+});
