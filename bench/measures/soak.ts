@@ -22,6 +22,9 @@ const warmUpShare = 1 / 3;
 /** Flat is what grows by less than this share in an hour. */
 const mostGrowth = 0.1;
 
+/** What may be resident after all of it, of what was before it. */
+const mostTimesAtRest = 1.2;
+
 interface Sample {
   readonly minutes: number;
   readonly statuses: Statuses;
@@ -49,26 +52,25 @@ export async function measureSoak(minutes: number): Promise<string[][]> {
   const file = settings.DATABASE_URL?.slice('sqlite:'.length) ?? '';
   const usernames = Array.from({ length: users }, (_, index) => `user${index}@example.com`);
   const start = performance.now();
+  const sample = async (statuses: Statuses): Promise<Sample> => {
+    const { resident, heap } = await server.ask('usageAtRest');
+    const { size } = await stat(file);
+    const elapsed = (performance.now() - start) / 60_000;
+    return { minutes: elapsed, statuses, resident: resident / 1e6, heap: heap / 1e6, database: size / 1e6 };
+  };
+  await setTimeout(quietMilliseconds);
+  const atRest = await sample({});
   const samples: Sample[] = [];
   for (let minute = 0; minute < minutes; minute += 1) {
     const first = minute * visitsPerSecond * loadSeconds;
     const visits = { port, usernames, password, perSecond: visitsPerSecond, seconds: loadSeconds, first };
     const statuses = await visitors.ask('visit', visits);
     await setTimeout(quietMilliseconds);
-    const { resident, heap } = await server.ask('usageAtRest');
-    const elapsed = (performance.now() - start) / 60_000;
-    const { size } = await stat(file);
-    samples.push({
-      minutes: elapsed,
-      statuses,
-      resident: resident / 1e6,
-      heap: heap / 1e6,
-      database: size / 1e6,
-    });
+    samples.push(await sample(statuses));
   }
   return [
     ['minute', 'resident', 'heap', 'database', 'answers'],
-    ...samples.map(({ minutes, statuses, resident, heap, database }) => [
+    ...[atRest, ...samples].map(({ minutes, statuses, resident, heap, database }) => [
       minutes.toFixed(1),
       `${resident.toFixed(1)} MB`,
       `${heap.toFixed(2)} MB`,
@@ -76,6 +78,7 @@ export async function measureSoak(minutes: number): Promise<string[][]> {
       describeStatuses(statuses),
     ]),
     describeTrend(samples),
+    describeGrowth(atRest, samples.at(-1)),
   ];
 }
 
@@ -98,4 +101,11 @@ function describeTrend(samples: readonly Sample[]): string[] {
   const beside = judge('resident', ({ resident, database }) => resident - Math.min(database, mostCached));
   const heap = judge('heap', (sample) => sample.heap);
   return ['MB an hour, without the database', beside.text, heap.text, '', `${beside.verdict}; ${heap.verdict}`];
+}
+
+/** Everything that is resident, the database's own pages too. */
+function describeGrowth(atRest: Sample, last: Sample | undefined): string[] {
+  const times = (last?.resident ?? Number.NaN) / atRest.resident;
+  const verdict = `at most ${mostTimesAtRest}: ${times <= mostTimesAtRest ? 'holds' : 'does not hold'}`;
+  return ['resident, times at rest', times.toFixed(2), '', '', verdict];
 }
