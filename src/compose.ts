@@ -172,6 +172,7 @@ export async function compose(settings: Settings, overrides: Overrides = {}): Pr
     },
     audit: { record: async (event) => requirePrepared().audit.record(event) },
     findClient,
+    isTrustedPeer: createPeerCheck(isTrusted),
     findUnavailable: () => readiness.findUnavailable(),
     measures,
     appName: settings.APP_NAME,
@@ -222,7 +223,6 @@ export async function compose(settings: Settings, overrides: Overrides = {}): Pr
         ...flowOptions(),
         log,
         logsRequests: () => log.isLevelEnabled('info'),
-        isTrustedPeer: createPeerCheck(isTrusted),
       });
     },
     async createPlugin(onClose) {

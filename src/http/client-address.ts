@@ -15,11 +15,11 @@ export interface Client {
 /** @param forwardedFor the header `X-Forwarded-For`, of all its lines */
 export type FindClient = (peer: string | undefined, forwardedFor: string | undefined) => Client;
 
-/**
- * Whether a connection comes from one of our proxies, whose word then counts.
- * @param isTrusted whether an address is one of theirs
- */
-export function createPeerCheck(isTrusted: (address: Address) => boolean): (peer: string | undefined) => boolean {
+/** Whether a connection comes from one of our proxies, whose word then counts. */
+export type PeerCheck = (peer: string | undefined) => boolean;
+
+/** @param isTrusted whether an address is one of theirs */
+export function createPeerCheck(isTrusted: (address: Address) => boolean): PeerCheck {
   return (peer) => {
     const connection = parseAddress(peer ?? '');
     return connection !== undefined && isTrusted(connection);

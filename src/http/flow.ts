@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url';
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
 import type { Audit } from '../audit/audit.ts';
 import type { Identity } from '../identity/identity.ts';
-import type { FindClient } from './client-address.ts';
+import type { FindClient, PeerCheck } from './client-address.ts';
 import { createCookies } from './cookies.ts';
 import { addBodies } from './hooks/bodies.ts';
 import { addRequestIds, decorateCaller } from './hooks/caller.ts';
@@ -31,6 +31,8 @@ export interface FlowOptions {
   /** Keeps what is refused before identity is asked. */
   readonly audit: Pick<Audit, 'record'>;
   readonly findClient: FindClient;
+  /** Whether the other end of a connection is one of our proxies, whose ids of requests and of traces count. */
+  readonly isTrustedPeer: PeerCheck;
   readonly findUnavailable: FindUnavailable;
   readonly measures: RequestMeasures;
   readonly appName: string;
@@ -85,7 +87,7 @@ export function createFlow(options: FlowOptions): Flow {
       addMeasures(app, options.measures);
       addSchemas(app);
       addSecurityHeaders(app, headers);
-      addRequestIds(app);
+      addRequestIds(app, options.isTrustedPeer);
       addFormats(app, pages);
       addFramingRules(app);
       addCrossSiteRules(app, { publicOrigins, corsOrigins });

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
+import type { PeerCheck } from './client-address.ts';
 
 /** Every answer names its request by this header: what a person quotes, the log and the audit have. */
 export const requestIdHeader = 'x-request-id';
@@ -11,7 +12,7 @@ const acceptable = /^[\w.:-]{1,64}$/;
  * Gives each request an id: the one that a trusted proxy has given it, so that both logs have the same, else one of our own.
  * @param isTrusted whether an address is one of our proxies: anybody else could take the id of another request
  */
-export function createRequestIds(isTrusted: (peer: string | undefined) => boolean) {
+export function createRequestIds(isTrusted: PeerCheck) {
   return ({ headers, socket }: Pick<IncomingMessage, 'headers' | 'socket'>): string => {
     const given = headers[requestIdHeader];
     // Two of them are joined by a comma, and so are none.

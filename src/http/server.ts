@@ -4,13 +4,10 @@ import { createFlow, type FlowOptions } from './flow.ts';
 import { bodyLimit } from './hooks/bodies.ts';
 import { createTracedLoggers } from './hooks/measures.ts';
 import { addMethodRules } from './hooks/methods.ts';
-import { createRequestIds } from './request-id.ts';
 import type { App } from './types.ts';
 
 export interface ServerOptions extends FlowOptions {
   readonly log: FastifyBaseLogger;
-  /** Whether the other end of a connection is one of our proxies, whose ids of requests and of traces count. */
-  readonly isTrustedPeer: (address: string | undefined) => boolean;
   /** Whether there is to be a line for each request and each answer: it may change while we run. */
   readonly logsRequests: () => boolean;
   readonly patience?: Patience;
@@ -43,7 +40,6 @@ export function createServer(options: ServerOptions): App {
   const app: App = Fastify({
     loggerInstance: options.log,
     logController: new LogController({ disableRequestLogging: () => !options.logsRequests() }),
-    genReqId: createRequestIds(isTrustedPeer),
     ...(measures.traces && { childLoggerFactory: createTracedLoggers(measures.traces, isTrustedPeer) }),
     bodyLimit,
     ...timeoutsOf(options.patience ?? usualPatience),

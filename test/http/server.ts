@@ -28,7 +28,6 @@ export async function startServer(
     ...flowOptions(identity),
     log: pino({ level: 'info' }, { write: (line: string) => log.push(line) }),
     logsRequests: () => true,
-    isTrustedPeer: () => false,
     ...rest,
   });
   addRoutes?.(app);
@@ -40,6 +39,7 @@ export async function startServer(
 export function flowOptions(identity: Partial<Identity> = {}): FlowOptions {
   return {
     audit: { record: async () => {} },
+    isTrustedPeer: () => false,
     findClient: (peer) => ({ address: peer, network: peer, from: 'connection' }),
     findUnavailable: async () => [],
     measures: {},

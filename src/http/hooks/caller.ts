@@ -1,9 +1,8 @@
-import { randomUUID } from 'node:crypto';
 import type { FastifyRequest } from 'fastify';
 import type { Caller } from '../../audit/event.ts';
-import type { FindClient } from '../client-address.ts';
+import type { FindClient, PeerCheck } from '../client-address.ts';
 import type { Cookies } from '../cookies.ts';
-import { requestIdHeader } from '../request-id.ts';
+import { createRequestIds, requestIdHeader } from '../request-id.ts';
 import type { App } from '../types.ts';
 import { readBearer } from './credentials.ts';
 
@@ -29,8 +28,8 @@ export function decorateCaller(app: App, { findClient, cookies, publicOrigins }:
 }
 
 /** Names each request by an id that no other has, and says it in the answer. */
-export function addRequestIds(app: App): void {
-  app.setGenReqId(() => randomUUID());
+export function addRequestIds(app: App, isTrustedPeer: PeerCheck): void {
+  app.setGenReqId(createRequestIds(isTrustedPeer));
   app.addHook('onRequest', (request, reply, done) => {
     reply.header(requestIdHeader, request.id);
     done();
