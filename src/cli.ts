@@ -34,8 +34,12 @@ function createProgram(): Command {
     .command('demo')
     .description('serve on this machine only, with two built-in users')
     .addHelpText('after', settingsHelp)
-    .action(demo);
-  program.command('serve').description('serve in production').addHelpText('after', settingsHelp).action(serve);
+    .action(() => demo().then(endSoon));
+  program
+    .command('serve')
+    .description('serve in production')
+    .addHelpText('after', settingsHelp)
+    .action(() => serve().then(endSoon));
 
   program
     .command('migrate')
@@ -52,8 +56,7 @@ function createProgram(): Command {
       // Loaded only where it is asked for: it knows nearly every part.
       const { doctor } = await import('./commands/doctor.ts');
       if (!(await doctor(options))) process.exitCode = 1;
-      // A store that stopped answering meanwhile must not keep the process with a connection that never ends.
-      setTimeout(() => process.exit(), 500).unref();
+      endSoon();
     });
 
   program
@@ -138,6 +141,11 @@ function createProgram(): Command {
     .argument('<request-id>', 'what the person who was refused has seen')
     .action(explain);
   return program;
+}
+
+/** A store or a collector that stopped answering must not keep the process, with a connection that never ends. */
+function endSoon(): void {
+  setTimeout(() => process.exit(), 500).unref();
 }
 
 /** Says in plain lines what went wrong, and returns the exit code. */

@@ -20,7 +20,7 @@ export interface RequestTraces {
    * @param parent `traceparent` and `tracestate` of one whose word counts; without them a new trace begins
    */
   begin(request: object, parent: TraceParent | undefined): string;
-  /** Runs a part of the request, so that what is called in it is seen as its part. */
+  /** Runs the rest of the request, so that what is called in it is seen as its part. */
   within(request: object, work: () => void): void;
   /** @param answer undefined where the client went away before it was answered */
   end(request: object, answer: AnsweredRequest, state: 'answered' | 'aborted'): void;

@@ -3,6 +3,8 @@ import { randomBytes } from 'node:crypto';
 import { METHODS, request } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { describe, test } from 'node:test';
+import type { AuditEvent, KeyTrace } from '../../src/audit/event.ts';
+import { createMetrics } from '../../src/telemetry/metrics.ts';
 import { form, logIn } from '../http/faces.ts';
 import { ann, password, startJanua, type TestJanua } from '../janua.ts';
 import { type Figure, readFigures, sumOf } from './figures.ts';
@@ -83,6 +85,24 @@ describe('what is measured', () => {
         .map(({ name, labels, value }) => JSON.stringify([name, labels, value]));
     };
     assert.deepEqual(await figuresAfter(ann.username), await figuresAfter('nobody@example.com'));
+  });
+
+  test('whoever has to wait longest is counted, an account and a name that is none alike [V6.3.8]', async () => {
+    const metrics = createMetrics();
+    const audit = metrics.watchAudit({ async record(_event: AuditEvent) {} });
+    const waiting = (kind: KeyTrace['kind'], waitSeconds: number) => ({
+      kind,
+      waitSeconds,
+      failures: 9,
+      stopped: false,
+    });
+    for (const kind of ['account', 'name', 'browser'] as const) {
+      const throttle = [waiting('pair', 1), waiting(kind, 2), waiting('address', 0)];
+      await audit.record({ kind: 'login-throttled', caller: { route: 'a test' }, throttle });
+    }
+    const figures = readFigures(await metrics.read());
+    for (const [key, count] of Object.entries({ account: 2, browser: 1, pair: 0, address: 0 }))
+      assert.equal(sumOf(figures, 'janua_throttle_decisions_total', { decision: 'refused', key }), count, key);
   });
 
   test('how long passwords wait for their hash, and how many are turned away', async () => {

@@ -9,7 +9,7 @@ export interface RequestMeasures {
   readonly traces?: RequestTraces | undefined;
 }
 
-/** Counts each request when it has been answered, and follows it from hook to hook where traces are asked for. */
+/** Counts each request when it has been answered, and follows it to its end where traces are asked for. */
 export function addMeasures(app: App, { metrics, traces }: RequestMeasures): void {
   if (metrics !== undefined)
     app.addHook('onResponse', (request, reply, done) => {
@@ -18,8 +18,6 @@ export function addMeasures(app: App, { metrics, traces }: RequestMeasures): voi
     });
   if (traces === undefined) return;
   app.addHook('onRequest', (request, _reply, done) => traces.within(request.raw, done));
-  // What reads a body from the connection leaves the request's context behind: here it is entered again.
-  app.addHook('preValidation', (request, _reply, done) => traces.within(request.raw, done));
   app.addHook('onResponse', (request, reply, done) => {
     traces.end(request.raw, describe(request, reply), 'answered');
     done();
