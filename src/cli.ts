@@ -1,4 +1,4 @@
-import { Command, CommanderError } from 'commander';
+import { Command, CommanderError, Option } from 'commander';
 import manifest from '../package.json' with { type: 'json' };
 import { audit } from './commands/audit.ts';
 import { demo } from './commands/demo.ts';
@@ -38,8 +38,10 @@ function createProgram(): Command {
   program
     .command('serve')
     .description('serve in production')
+    // For the primary alone.
+    .addOption(new Option('--worker').hideHelp())
     .addHelpText('after', settingsHelp)
-    .action(() => serve().then(endSoon));
+    .action((options: { worker?: boolean }) => serve(options).then(endSoon));
 
   program
     .command('migrate')

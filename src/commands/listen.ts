@@ -5,11 +5,18 @@ import { Misconfiguration } from '../misconfiguration.ts';
 import { followSignal } from '../telemetry/log.ts';
 import { prepareLater, prepareNow, startCleaning } from '../upkeep.ts';
 
-/** Longest that requests under way are waited for after a signal to stop, in milliseconds. */
-const closingDeadline = 10_000;
+/** Longest that requests under way are waited for after an order to end, in milliseconds. */
+export const closingDeadline = 10_000;
+
+/** How a server is told to end: for good, or because another process takes its place. */
+export type Order = 'stop' | 'retire';
+
+/** Waits for the next order. */
+export type NextOrder = () => Promise<Order>;
 
 /**
- * Serves until a signal says stop: then says that it is not ready, goes on for a while, and finishes the requests under way.
+ * Serves until it is told to end: then it goes on for a while, and finishes the requests under way. Meanwhile it says that it
+ * is not ready, unless it retires: those behind the same port are ready, and whoever asks means them all.
  * Stores that cannot be reached at the start are waited for, with requests answered 503 until then.
  * @param onReady is told the port, once the stores are as they should be
  * @throws {Misconfiguration} when a port is taken, an address cannot be used, or the stores are not as they should be
@@ -18,12 +25,11 @@ export async function listen(
   composition: Composition,
   settings: Settings,
   onReady: (port: number, services: Services) => void | Promise<void>,
+  nextOrder: NextOrder = nextSignal,
 ): Promise<void> {
   const stop = new AbortController();
-  const stopped = new Promise<void>((resolve) => {
-    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve());
-  });
-  stopped.then(() => stop.abort());
+  const told = nextOrder();
+  told.then(() => stop.abort());
 
   using _following = followSignal(composition.log);
 
@@ -44,11 +50,15 @@ export async function listen(
     if (ready !== undefined) {
       await onReady(port, ready);
       const cleaning = startCleaning(composition);
-      await stopped;
+      const order = await told;
       clearInterval(cleaning);
-      composition.readiness.stop();
-      // A second signal ends the wait.
-      await Promise.race([setTimeout(settings.DRAIN_SECONDS * 1000, undefined, { ref: false }), nextSignal()]);
+      if (order === 'stop') composition.readiness.stop();
+      // Node's cluster gives what it declines to the others. Closed, it would also end connections that have yet to send a request.
+      else server.server.maxConnections = 0;
+      // Whoever keeps a connection is to open another one, elsewhere, rather than find it closed with a request on its way.
+      server.server.prependListener('request', (_, response) => response.setHeader('Connection', 'close'));
+      // A second order ends the wait.
+      await Promise.race([setTimeout(settings.DRAIN_SECONDS * 1000, undefined, { ref: false }), nextOrder()]);
     }
   } finally {
     setTimeout(closingDeadline, undefined, { ref: false }).then(() => server.server.closeAllConnections());
@@ -56,11 +66,12 @@ export async function listen(
   }
 }
 
-async function nextSignal(): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<void>();
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve());
-  await promise;
-}
+/** Orders by signal, as of whoever started this process. */
+export const nextSignal: NextOrder = () => {
+  const { promise, resolve } = Promise.withResolvers<Order>();
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve('stop'));
+  return promise;
+};
 
 function listeningFault(error: unknown, { HOST, PORT }: Settings): unknown {
   const code = error instanceof Error && 'code' in error ? error.code : undefined;

@@ -1,18 +1,41 @@
 import { compose } from '../compose.ts';
 import { loadSettings, requireSafeExposure } from '../config/load.ts';
+import type { Settings } from '../config/settings.ts';
 import { findTraceSettings } from '../config/traces.ts';
-import { listen } from './listen.ts';
+import { listen, type NextOrder, nextSignal } from './listen.ts';
+import { readyDetails } from './ready-details.ts';
 
-/** Production: no user that it was not given, and no start with settings that put passwords at risk. */
-export async function serve(): Promise<void> {
+/**
+ * Production: no user that it was not given, and no start with settings that put passwords at risk.
+ * @param worker whether it is one of several processes, under their primary
+ */
+export async function serve({ worker = false }: { worker?: boolean } = {}): Promise<void> {
+  if (worker) {
+    const { obeyPrimary } = await import('./worker.ts');
+    await obeyPrimary((nextOrder, onReady) => serveHere(readSafeSettings(), nextOrder, onReady));
+    return;
+  }
+  const settings = readSafeSettings();
+  if (settings.WORKERS === 1) return serveHere(settings);
+  const { supervise } = await import('./supervise.ts');
+  await supervise(settings);
+}
+
+function readSafeSettings(): Settings {
   const settings = loadSettings();
   requireSafeExposure(settings, 'serve');
+  return settings;
+}
+
+async function serveHere(
+  settings: Settings,
+  nextOrder: NextOrder = nextSignal,
+  onReady?: (port: number) => void,
+): Promise<void> {
   const composition = await compose(settings, { traces: findTraceSettings() });
+  const announce = (port: number) => composition.log.info(readyDetails(settings, port), 'ready');
   try {
-    await listen(composition, settings, (port) => {
-      const url = settings.PUBLIC_URL ?? `http://localhost:${port}`;
-      composition.log.info({ url, port }, 'ready');
-    });
+    await listen(composition, settings, onReady ?? announce, nextOrder);
   } finally {
     await composition.close();
   }

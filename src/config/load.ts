@@ -1,4 +1,5 @@
 import { accessSync, constants, readFileSync, statSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { Ajv } from 'ajv';
 import { Misconfiguration } from '../misconfiguration.ts';
 import { parseListenAddress } from './listen-address.ts';
@@ -14,24 +15,44 @@ const ajv = new Ajv({ meta: false, validateSchema: false, formats: { password: t
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
+/** Where a setting's value is from. */
+export type Source = 'environment' | 'file' | 'default';
+
+/** The settings, and where each is from. */
+export interface SourcedSettings {
+  readonly settings: Settings;
+  readonly sources: ReadonlyMap<string, Source>;
+}
+
 /**
  * Reads the settings from the environment.
  * @param defaults in place of the settings' own
  * @throws {Misconfiguration} with every fault at once, naming settings and limits but no values.
  */
 export function loadSettings(defaults: Partial<Settings> = {}, environment: Environment = process.env): Settings {
+  return readSettings(defaults, environment).settings;
+}
+
+/** As `loadSettings`, for whoever asks where a value is from. */
+export function readSettings(
+  defaults: Partial<Settings> = {},
+  environment: Environment = process.env,
+): SourcedSettings {
   const faults: string[] = [];
-  return checkSettings(faults, (name, schema) => {
-    const text = textOf(name, schema, environment, faults)?.trim();
-    return text === undefined || text === '' ? defaults[name] : fromText(text, schema);
+  const sources = new Map<string, Source>();
+  const settings = checkSettings(faults, (name, schema) => {
+    const { text, source } = given(name, schema, environment, faults);
+    sources.set(name, text === '' ? 'default' : source);
+    return text === '' ? defaults[name] : fromText(text, schema);
   });
+  return { settings, sources };
 }
 
 /** The settings that a program may give by itself; `undefined` is as good as none. */
 export type GivenSettings = { readonly [Name in Exclude<keyof Settings, HostSetting>]?: Settings[Name] | undefined };
 
 /** What is decided by the app that we are a part of. */
-const hostSettings = ['HOST', 'PORT', 'DRAIN_SECONDS'] as const;
+const hostSettings = ['HOST', 'PORT', 'WORKERS', 'DRAIN_SECONDS'] as const;
 
 type HostSetting = (typeof hostSettings)[number];
 
@@ -61,10 +82,14 @@ function checkSettings(
     if (ajv.validate(schema, value)) settings[name] = value;
     else faults.push(`${name} must be ${expectation(schema)}.`);
   }
+  settings.HASHING_CONCURRENCY ??= coresForEach(settings as Partial<Settings>);
   faults.push(...furtherFaults(settings as Partial<Settings>));
   if (faults.length > 0) throw new Misconfiguration(...faults);
   return settings as Settings;
 }
+
+const coresForEach = ({ WORKERS = 1 }: Partial<Settings>) =>
+  Math.min(Math.ceil(availableParallelism() / WORKERS), settingsSchema.properties.HASHING_CONCURRENCY.maximum);
 
 /**
  * Refuses settings that would put passwords at risk in this mode (ASVS 12.2.1, 13.3.1).
@@ -99,6 +124,7 @@ function furtherFaults(settings: Partial<Settings>): string[] {
 function demoFaults(settings: Settings): string[] {
   if (settings.USERS_TABLE !== undefined)
     return ['The demo has users of its own. Unset USERS_TABLE and USERS_COLUMNS, or use `janua serve`.'];
+  if (settings.WORKERS > 1) return ['The demo is one process. Unset WORKERS, or use `janua serve`.'];
   const url = settings.PUBLIC_URL;
   if (isLoopbackHost(settings.HOST) && (url === undefined || isLoopbackHost(new URL(url).hostname))) return [];
   return [
@@ -112,6 +138,11 @@ function serveFaults(settings: Settings): string[] {
   if (settings.THROTTLE === 'off' && !(isLoopbackHost(settings.HOST) && isLoopbackHost(hostname ?? 'localhost'))) {
     faults.push(
       'THROTTLE=off lets anybody guess passwords as fast as they can, and is for this machine alone. Unset it.',
+    );
+  }
+  if (settings.THROTTLE === 'memory' && settings.WORKERS > 1) {
+    faults.push(
+      'THROTTLE=memory counts in each process by itself, so that several WORKERS let through several times as much. Unset one of them.',
     );
   }
   const plain = settings.PUBLIC_URL?.startsWith('http:') && !isLoopbackHost(hostname ?? '');
@@ -133,20 +164,21 @@ function serveFaults(settings: Settings): string[] {
 }
 
 /** A secret may also stand in a file that `NAME_FILE` names, where nobody sees it who sees the environment (ASVS 13.3.1). */
-function textOf(
+function given(
   name: string,
   { format }: SettingSchema,
   environment: Environment,
   faults: string[],
-): string | undefined {
+): { text: string; source: Source } {
+  const text = environment[name];
   const file = format === 'password' ? environment[`${name}_FILE`] : undefined;
-  if (file === undefined || file === '') return environment[name];
-  if (environment[name] !== undefined) faults.push(`${name} and ${name}_FILE are both set: unset one.`);
+  if (file === undefined || file === '') return { text: text?.trim() ?? '', source: 'environment' };
+  if (text !== undefined) faults.push(`${name} and ${name}_FILE are both set: unset one.`);
   try {
-    return readFileSync(file, 'utf8');
+    return { text: readFileSync(file, 'utf8').trim(), source: 'file' };
   } catch {
     faults.push(`${name}_FILE: the file cannot be read.`);
-    return undefined;
+    return { text: '', source: 'file' };
   }
 }
 

@@ -1,5 +1,3 @@
-import { availableParallelism } from 'node:os';
-
 const day = 24 * 60 * 60;
 
 /**
@@ -9,7 +7,12 @@ const day = 24 * 60 * 60;
 export const settingsSchema = {
   type: 'object',
   properties: {
-    HOST: { type: 'string', default: '127.0.0.1', minLength: 1, description: 'Address to listen on.' },
+    HOST: {
+      type: 'string',
+      default: '127.0.0.1',
+      minLength: 1,
+      description: 'Address to listen on.',
+    },
     PORT: {
       type: 'integer',
       default: 5000,
@@ -77,7 +80,7 @@ export const settingsSchema = {
       enum: ['on', 'memory', 'off'],
       default: 'on',
       description:
-        'Slow down whoever guesses passwords. `on` counts failures where the sessions are kept, for all processes; `memory` in this process, until it ends; `off` serves measurements, on this machine alone.',
+        'Slow down whoever guesses passwords. `on` counts failures where the sessions are kept, for all processes; `memory` in this process, until it ends, and not with several `WORKERS`; `off` serves measurements, on this machine alone.',
     },
     TRUSTED_PROXIES: {
       type: 'array',
@@ -133,17 +136,25 @@ export const settingsSchema = {
     },
     HASHING_CONCURRENCY: {
       type: 'integer',
-      default: availableParallelism(),
       minimum: 1,
       maximum: 128,
-      description: 'Passwords hashed at the same time; each takes 19 MiB while it lasts. Default: one for each core.',
+      description:
+        'Passwords hashed at the same time, by one process; each takes 19 MiB while it lasts. Without it: one for each core, divided among `WORKERS`.',
     },
     HASHING_QUEUE: {
       type: 'integer',
       default: 100,
       minimum: 0,
       maximum: 10_000,
-      description: 'Logins that may wait for their hash; beyond it the answer is 503.',
+      description: 'Logins that may wait for their hash, in one process; beyond it the answer is 503.',
+    },
+    WORKERS: {
+      type: 'integer',
+      default: 1,
+      minimum: 1,
+      maximum: 64,
+      description:
+        'Processes of `janua serve` that share the port, best one for each core. With 2 or more, one that ends is replaced, and SIGHUP replaces all without a pause. The demo is one process.',
     },
     DRAIN_SECONDS: {
       type: 'integer',
@@ -188,7 +199,10 @@ type ValueOf<Schema> = Schema extends { enum: readonly (infer Value)[] }
       ? readonly string[]
       : string;
 
-type Defaulted = { [Name in keyof Schemas]: Schemas[Name] extends { default: unknown } ? Name : never }[keyof Schemas];
+/** One of them has a default that another setting decides (`load.ts`). */
+type Defaulted =
+  | { [Name in keyof Schemas]: Schemas[Name] extends { default: unknown } ? Name : never }[keyof Schemas]
+  | 'HASHING_CONCURRENCY';
 
 /** The settings as they are after reading: all have a value, but for those without a default. */
 export type Settings = { readonly [Name in Defaulted]: ValueOf<Schemas[Name]> } & {

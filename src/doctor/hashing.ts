@@ -15,15 +15,17 @@ const slow = 1000;
 export interface Capacity {
   /** How long one hash takes, in milliseconds. */
   readonly milliseconds: number;
-  /** Hashes at the same time. */
+  /** Hashes at the same time, in one process. */
   readonly concurrency: number;
+  /** Processes that hash. */
+  readonly workers: number;
   readonly cores: number;
   /** Memory that can be had, in MiB. */
   readonly freeMebibytes: number;
 }
 
 /** Hashes a password at today's cost, some times, and holds the machine against it. */
-export async function* checkHashing({ HASHING_CONCURRENCY }: Settings): Check {
+export async function* checkHashing({ HASHING_CONCURRENCY, WORKERS }: Settings): Check {
   const passwords = createPasswords({ concurrency: 1, queue: 0, rehashes: false, log: { warn() {} } });
   const times: number[] = [];
   while (times.length < 3 && !times.some((time) => time > slow)) {
@@ -34,27 +36,37 @@ export async function* checkHashing({ HASHING_CONCURRENCY }: Settings): Check {
   yield* judgeCapacity({
     milliseconds: times.toSorted((a, b) => a - b)[Math.floor(times.length / 2)] ?? 0,
     concurrency: HASHING_CONCURRENCY,
+    workers: WORKERS,
     cores: availableParallelism(),
     freeMebibytes: freeMebibytes(),
   });
 }
 
-export function* judgeCapacity({ milliseconds, concurrency, cores, freeMebibytes }: Capacity): Generator<Finding> {
-  const atOnce = Math.min(concurrency, cores);
+export function* judgeCapacity({
+  milliseconds,
+  concurrency,
+  workers,
+  cores,
+  freeMebibytes,
+}: Capacity): Generator<Finding> {
+  const by = workers === 1 ? '' : ` in each of ${workers} workers`;
+  const atOnce = Math.min(workers * concurrency, cores);
   const speed =
     `Hashing a password takes ${Math.round(milliseconds)} ms: at most ${Math.floor((atOnce * 1000) / milliseconds)} logins ` +
-    `a second, with HASHING_CONCURRENCY=${concurrency} on ${cores} ${cores === 1 ? 'core' : 'cores'}.`;
+    `a second, with HASHING_CONCURRENCY=${concurrency}${by} on ${cores} ${cores === 1 ? 'core' : 'cores'}.`;
   yield milliseconds > slow ? warning(speed, 'Give it a faster machine, or one that has less else to do.') : ok(speed);
 
-  const needed = concurrency * hashMebibytes;
-  const memory = `Hashing may take ${needed} MiB (${concurrency} × ${hashMebibytes}); ${Math.floor(freeMebibytes)} MiB can be had.`;
-  const fitting = Math.max(1, Math.min(cores, Math.floor(freeMebibytes / hashMebibytes)));
+  const most = workers * concurrency;
+  const needed = most * hashMebibytes;
+  const memory = `Hashing may take ${needed} MiB (${most} × ${hashMebibytes}); ${Math.floor(freeMebibytes)} MiB can be had.`;
+  const share = Math.ceil(cores / workers);
+  const fitting = Math.max(1, Math.min(share, Math.floor(freeMebibytes / hashMebibytes / workers)));
   yield needed > freeMebibytes ? wrong(memory, `HASHING_CONCURRENCY=${fitting}, or more memory.`) : ok(memory);
 
-  if (concurrency > cores)
+  if (concurrency > share)
     yield warning(
-      `HASHING_CONCURRENCY is beyond the ${cores} cores: more at the same time makes each slower, and takes memory.`,
-      `HASHING_CONCURRENCY=${cores}, which is the default here.`,
+      `HASHING_CONCURRENCY${by} is beyond the ${cores} cores: more at the same time makes each slower, and takes memory.`,
+      `HASHING_CONCURRENCY=${share}, which is the default here.`,
     );
 }
 

@@ -45,7 +45,12 @@ function faultsOf(work: () => unknown): readonly string[] {
 const nameIn = (line: string) => /^[A-Z_]+/.exec(line)?.[0] ?? 'the setting';
 
 function saferBy(name: string): string {
-  return name === 'PUBLIC_URL'
-    ? 'Set PUBLIC_URL to the https address by which browsers come, such as https://auth.example.com.'
-    : 'Unset HOST and have a TLS proxy on this machine, or set ALLOW_PLAIN_HTTP=on where the network between is trusted.';
+  switch (name) {
+    case 'PUBLIC_URL':
+      return 'Set PUBLIC_URL to the https address by which browsers come, such as https://auth.example.com.';
+    case 'THROTTLE':
+      return 'Set THROTTLE=on.';
+    default:
+      return 'Unset HOST and have a TLS proxy on this machine, or set ALLOW_PLAIN_HTTP=on where the network between is trusted.';
+  }
 }

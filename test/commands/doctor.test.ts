@@ -359,12 +359,15 @@ describe('janua doctor', { concurrency: 2 }, () => {
       assert.match(cores ?? '', /^warning: HASHING_CONCURRENCY is beyond the 2 cores/);
       assert.deepEqual(more, []);
 
-      const capacity = { milliseconds: 40, concurrency: 4, cores: 4, freeMebibytes: 76 };
+      const capacity = { milliseconds: 40, concurrency: 4, workers: 1, cores: 4, freeMebibytes: 76 };
       const states = (machine: Partial<typeof capacity>) =>
         [...judgeCapacity({ ...capacity, ...machine })].map(({ state }) => state);
       assert.deepEqual(states({}), ['ok', 'ok']);
       assert.deepEqual(states({ milliseconds: 1100 }), ['warning', 'ok']);
       assert.deepEqual(states({ freeMebibytes: 75 }), ['ok', 'wrong']);
+      assert.deepEqual(states({ workers: 4, concurrency: 1 }), ['ok', 'ok']);
+      assert.deepEqual(states({ workers: 4, concurrency: 1, freeMebibytes: 75 }), ['ok', 'wrong']);
+      assert.deepEqual(states({ workers: 4, concurrency: 2, freeMebibytes: 200 }), ['ok', 'ok', 'warning']);
     });
   });
 

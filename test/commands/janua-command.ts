@@ -50,13 +50,14 @@ export async function createMigratedWorkplace(): Promise<Workplace> {
   return workplace;
 }
 
-export async function createWorkplace(): Promise<Workplace> {
+/** @param program what is run in place of our own `src/cli.ts` */
+export async function createWorkplace(program = cli): Promise<Workplace> {
   const folder = await mkdtemp(join(tmpdir(), 'janua-'));
   const started = new Set<ChildProcessWithoutNullStreams>();
 
   function launch(args: readonly string[], env: Environment, limit = patience): ChildProcessWithoutNullStreams {
     const { PATH = '' } = process.env;
-    const child = spawn(process.execPath, [cli, ...args], {
+    const child = spawn(process.execPath, [program, ...args], {
       cwd: folder,
       env: { PATH, NODE_COMPILE_CACHE: compiled, ...env },
       timeout: limit,

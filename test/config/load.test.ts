@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import { loadSettings, requireSafeExposure } from '../../src/config/load.ts';
@@ -22,6 +23,17 @@ test('texts become what the setting is; an empty one counts as missing', () => {
   assert.equal(settings.PORT, 8080);
   assert.deepEqual(settings.CORS_ORIGINS, ['https://a.example', 'https://b.example']);
   assert.equal(settings.HOST, '127.0.0.1');
+});
+
+test('the cores are divided among the workers, to hash passwords; what is set counts', () => {
+  const cores = availableParallelism();
+  for (const [workers, each] of [
+    [1, cores],
+    [2, Math.ceil(cores / 2)],
+    [64, Math.ceil(cores / 64)],
+  ])
+    assert.equal(load({ WORKERS: String(workers) }).HASHING_CONCURRENCY, each);
+  assert.equal(load({ WORKERS: '2', HASHING_CONCURRENCY: '7' }).HASHING_CONCURRENCY, 7);
 });
 
 test('defaults of a command stand in for those of the settings, and give way to the environment', () => {
@@ -66,6 +78,8 @@ describe('a wrong value is named without being shown', () => {
     ['SESSION_IDLE_SECONDS', '59'],
     ['SESSION_LIFETIME_SECONDS', '2592001'],
     ['HASHING_CONCURRENCY', '0'],
+    ['WORKERS', '0'],
+    ['WORKERS', '65'],
     ['THROTTLE', 'canary'],
     ['TRUSTED_PROXIES', '10.0.0.0/33'],
     ['TRUSTED_PROXIES', '127.0.0.1, canary'],
@@ -127,6 +141,12 @@ describe('exposure [S112 V12.2.1]', () => {
     const plain = { PUBLIC_URL: 'https://auth.example.com', ALLOW_PLAIN_HTTP: 'on' };
     assert.equal(faultsOf({ THROTTLE: 'off', HOST: '0.0.0.0', ...plain }, 'serve'), 1);
     assert.equal(faultsOf({ THROTTLE: 'memory', HOST: '0.0.0.0', ...plain }, 'serve'), 0);
+    assert.equal(faultsOf({ THROTTLE: 'memory', WORKERS: '2' }, 'serve'), 1, 'in each of several processes');
+  });
+
+  test('the demo is one process', () => {
+    assert.equal(faultsOf({ WORKERS: '2' }, 'demo'), 1);
+    assert.equal(faultsOf({ WORKERS: '2' }, 'serve'), 0);
   });
 
   test('all faults are named at once', () => {

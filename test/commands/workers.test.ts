@@ -1,0 +1,400 @@
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { cp, mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { Agent, request } from 'node:http';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { text } from 'node:stream/consumers';
+import { describe, test } from 'node:test';
+import { setTimeout } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { readProcesses, running } from '../servers/process-tree.ts';
+import { openStores, type StoreChoice } from '../stores.ts';
+import { createWorkplace, type Running, type Workplace } from './janua-command.ts';
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+
+const secret = 'correct horse battery';
+const username = 'ann@example.com';
+
+/** A line of the log. */
+interface Entry {
+  readonly time: number;
+  readonly pid: number;
+  readonly msg: string;
+  readonly event?: string;
+  readonly worker?: number;
+  readonly faults?: readonly string[];
+}
+
+interface Cluster {
+  readonly url: string;
+  readonly workplace: Workplace;
+  readonly server: Running;
+  readonly log: readonly Entry[];
+  /** Waits until the log has so many lines of an event. */
+  heard(event: string, count?: number): Promise<Entry[]>;
+  workers(): number[];
+}
+
+type Settings = Readonly<Record<string, string>>;
+
+const sqlite: Settings = { DATABASE_URL: 'sqlite:./janua.db' };
+
+async function prepare(workplace: Workplace, settings: Settings): Promise<void> {
+  await workplace.run(['migrate'], { env: settings });
+  const added = await workplace.run(['users', 'add', username, '--first-name', 'A', '--last-name', 'B'], {
+    env: settings,
+    input: secret,
+  });
+  assert.equal(added.code, 0, added.stderr);
+}
+
+async function startCluster(workplace: Workplace, settings: Settings = {}): Promise<Cluster> {
+  const server = await workplace.start(['serve'], { ...sqlite, WORKERS: '2', ...settings });
+  const log: Entry[] = [];
+  const lines = createInterface({ input: server.process.stdout });
+  lines.on('line', (line) => log.push(JSON.parse(line)));
+  return {
+    url: server.url,
+    workplace,
+    server,
+    log,
+    async heard(event, count = 1) {
+      const signal = AbortSignal.timeout(20_000);
+      for (;;) {
+        const found = log.filter((entry) => entry.event === event);
+        if (found.length >= count) return found;
+        await once(lines, 'line', { signal });
+      }
+    },
+    workers: () => childrenOf(server.process.pid),
+  };
+}
+
+const childrenOf = (pid: number | undefined) =>
+  readProcesses()
+    .filter(({ parent, state }) => parent === pid && state !== 'Z')
+    .map((entry) => entry.pid);
+
+async function openCluster(settings: Settings = {}): Promise<Cluster & AsyncDisposable> {
+  const workplace = await createWorkplace();
+  await prepare(workplace, { ...sqlite, ...settings });
+  const cluster = await startCluster(workplace, settings);
+  return { ...cluster, [Symbol.asyncDispose]: () => workplace[Symbol.asyncDispose]() };
+}
+
+interface Answer {
+  readonly status: number;
+  readonly body: string;
+}
+
+/** @param agent false for a connection of its own, which goes to the next worker in turn */
+async function ask(url: string, token?: string, agent: Agent | false = false, body?: string): Promise<Answer> {
+  const authorization = token === undefined ? {} : { authorization: `Bearer ${token}` };
+  const sent = request(url, {
+    agent,
+    method: body === undefined ? 'GET' : 'POST',
+    headers: { 'content-type': 'application/x-www-form-urlencoded', ...authorization },
+    signal: AbortSignal.timeout(10_000),
+  });
+  sent.end(body);
+  const [answer] = await once(sent, 'response');
+  return { status: answer.statusCode, body: await text(answer) };
+}
+
+const credentials = new URLSearchParams({ username, password: secret }).toString();
+
+async function logIn(url: string, agent: Agent | false = false): Promise<string> {
+  const { status, body } = await ask(`${url}/api/login`, undefined, agent, credentials);
+  assert.equal(status, 200, body);
+  return JSON.parse(body).access_token;
+}
+
+const statusOf = async (url: string, token: string, agent?: Agent | false) =>
+  (await ask(`${url}/api/me`, token, agent)).status;
+
+/** What clients were told until they were told to stop. */
+interface Told {
+  readonly tokens: string[];
+  readonly statuses: number[];
+  readonly errors: string[];
+}
+
+/** Clients that go on until they are told to stop, at the latest when the test is over. */
+function startLoad(url: string): { end(): Promise<Told> } & Disposable {
+  const over = new AbortController();
+  const told = load(url, 4, over.signal);
+  return {
+    end() {
+      over.abort();
+      return told;
+    },
+    [Symbol.dispose]: () => over.abort(),
+  };
+}
+
+/** Half of the clients keep their connection, half open one for each request; all log in and look who they are. */
+async function load(url: string, clients: number, signal: AbortSignal): Promise<Told> {
+  const told: Told = { tokens: [], statuses: [], errors: [] };
+  async function client(number: number): Promise<void> {
+    const agent = number % 2 === 0 ? new Agent({ keepAlive: true, maxSockets: 1 }) : false;
+    while (!signal.aborted) {
+      try {
+        const token = await logIn(url, agent);
+        told.tokens.push(token);
+        for (let look = 0; look < 8 && !signal.aborted; look += 1)
+          told.statuses.push(await statusOf(url, token, agent));
+      } catch (error) {
+        told.errors.push(String(error));
+      }
+    }
+    if (agent) agent.destroy();
+  }
+  await Promise.all(Array.from({ length: clients }, (_, number) => client(number)));
+  return told;
+}
+
+function assertNothingLost({ tokens, statuses, errors }: Told): void {
+  assert.deepEqual(errors, []);
+  assert.ok(tokens.length > 3 && statuses.length > 20, `there was something to lose: ${statuses.length}`);
+  assert.deepEqual(new Set(statuses), new Set([200]));
+}
+
+for (const choice of [
+  { users: 'SQLite', sessions: 'SQL' },
+  { users: 'PostgreSQL', sessions: 'Redis' },
+] satisfies StoreChoice[]) {
+  describe(`two workers on ${choice.users} and ${choice.sessions}`, () => {
+    test('both answer, and one session is good at both, until it ends at one', async () => {
+      const stores = await openStores(choice);
+      try {
+        await using cluster = await openCluster(choice.users === 'SQLite' ? {} : stores.settings);
+        const token = await logIn(cluster.url);
+        for (let look = 0; look < 8; look += 1) assert.equal(await statusOf(cluster.url, token), 200);
+        const answering = cluster.log.filter(({ msg }) => msg === 'incoming request').map(({ pid }) => pid);
+        assert.deepEqual(new Set(answering), new Set(cluster.workers()));
+        assert.equal(new Set(answering).size, 2);
+        assert.equal((await ask(`${cluster.url}/api/logout`, token, false, '')).status, 200);
+        for (let look = 0; look < 4; look += 1) assert.equal(await statusOf(cluster.url, token), 401);
+        assert.equal(await cluster.server.stop(), 0);
+      } finally {
+        await stores.drop();
+      }
+    });
+
+    test('one is killed under load: another takes its place, and what was acknowledged is kept', async () => {
+      const stores = await openStores(choice);
+      try {
+        await using cluster = await openCluster(choice.users === 'SQLite' ? {} : stores.settings);
+        using clients = startLoad(cluster.url);
+        const [victim = 0, other] = cluster.workers();
+        await setTimeout(300);
+        process.kill(victim, 'SIGKILL');
+        const [end] = await cluster.heard('worker_ended');
+        assert.deepEqual(end, { ...end, worker: victim, code: null, signal: 'SIGKILL' });
+        await cluster.heard('worker_ready');
+        const { tokens, statuses } = await clients.end();
+        assert.ok(tokens.length > 3);
+        assert.deepEqual(new Set(statuses), new Set([200]));
+        for (const token of tokens) assert.equal(await statusOf(cluster.url, token), 200);
+        const now = cluster.workers();
+        assert.ok(now.length === 2 && now.includes(other ?? 0) && !now.includes(victim));
+      } finally {
+        await stores.drop();
+      }
+    });
+  });
+}
+
+test('a connection on its way to a worker that is killed goes to another', async () => {
+  await using cluster = await openCluster();
+  const [victim = 0] = cluster.workers();
+  process.kill(victim, 'SIGSTOP');
+  // In turn: one is handed to each, and the one that is stopped does not take it.
+  const asked = [1, 2].map(() => ask(`${cluster.url}/health/live`));
+  await Promise.any(asked);
+  process.kill(victim, 'SIGKILL');
+  for (const { status } of await Promise.all(asked)) assert.equal(status, 200);
+  assert.equal(await cluster.server.stop(), 0);
+});
+
+test('those that cannot start any more are replaced ever more slowly, and well again as soon as they can', async () => {
+  await using cluster = await openCluster();
+  const file = join(cluster.workplace.folder, 'janua.db');
+  await rename(file, `${file}.away`);
+  process.kill(cluster.workers()[0] ?? 0, 'SIGKILL');
+  const ends = await cluster.heard('worker_ended', 3);
+  assert.deepEqual(
+    ends.map(({ faults }) => faults),
+    [[], ...Array(2).fill(['DATABASE_URL: there is no such file yet. Run: npx janua migrate'])],
+  );
+  const [killed = 0, first = 0, second = 0] = ends.map(({ time }) => time);
+  assert.ok(first - killed < 1000 + second - first && second - first >= 1000, `${killed} ${first} ${second}`);
+  await rename(`${file}.away`, file);
+  await cluster.heard('worker_ready');
+  assert.equal(cluster.workers().length, 2);
+  assert.equal(await cluster.server.stop(), 0);
+});
+
+test('SIGTERM under load: no request is lost, and all end in time', async () => {
+  await using cluster = await openCluster({ DRAIN_SECONDS: '1' });
+  using clients = startLoad(cluster.url);
+  await setTimeout(300);
+  const workers = cluster.workers();
+  const ended = cluster.server.stop();
+  // As a proxy does it: whoever says that they are not ready is sent nothing more.
+  for (;;) if ((await ask(`${cluster.url}/health/ready`)).status === 503) break;
+  await setTimeout(100);
+  assertNothingLost(await clients.end());
+  assert.equal(await ended, 0);
+  assert.deepEqual(running(workers), []);
+});
+
+test('a second SIGTERM ends the wait', async () => {
+  await using cluster = await openCluster({ DRAIN_SECONDS: '300' });
+  const ended = cluster.server.stop();
+  for (;;) if ((await ask(`${cluster.url}/health/ready`)).status === 503) break;
+  cluster.server.process.kill('SIGTERM');
+  assert.equal(await ended, 0);
+});
+
+test('SIGHUP under load, twice: all workers are new, none was missed, and no request is lost', async () => {
+  await using cluster = await openCluster({ DRAIN_SECONDS: '1' });
+  using clients = startLoad(cluster.url);
+  const readiness: number[] = [];
+  let isOver = false;
+  const watching = (async () => {
+    while (!isOver) readiness.push((await ask(`${cluster.url}/health/ready`)).status);
+  })();
+  const old = cluster.workers();
+  cluster.server.process.kill('SIGHUP');
+  await cluster.heard('reload');
+  // Both of these are one more.
+  cluster.server.process.kill('SIGHUP');
+  cluster.server.process.kill('SIGHUP');
+  await cluster.heard('reloaded', 2);
+  const fresh = cluster.workers();
+  assertNothingLost(await clients.end());
+  isOver = true;
+  await watching;
+  assert.deepEqual(new Set(readiness), new Set([200]));
+  assert.equal(fresh.length, 2);
+  assert.deepEqual(running(old), []);
+  assert.equal(cluster.log.filter(({ event }) => event === 'reload').length, 2);
+  assert.equal(cluster.log.filter(({ event }) => event === 'worker_ready').length, 4);
+  assert.equal(await cluster.server.stop(), 0);
+});
+
+test('SIGHUP takes the code that is on the disk by then, and keeps the old one where the new does not start', async () => {
+  await mkdir(`${root}.tmp`, { recursive: true });
+  const copy = await mkdtemp(`${root}.tmp/workers-`);
+  try {
+    await cp(`${root}src`, `${copy}/src`, { recursive: true });
+    await cp(`${root}package.json`, `${copy}/package.json`);
+    await using workplace = await createWorkplace(`${copy}/src/cli.ts`);
+    await prepare(workplace, sqlite);
+    const cluster = await startCluster(workplace);
+    const route = `${copy}/src/http/routes/logout.ts`;
+    const code = await readFile(route, 'utf8');
+    const logOut = async () => (await ask(`${cluster.url}/api/logout`, await logIn(cluster.url), false, '')).body;
+
+    await writeFile(route, 'this is no TypeScript');
+    cluster.server.process.kill('SIGHUP');
+    await cluster.heard('reload_failed');
+    assert.match(await logOut(), /Logged out/);
+
+    await writeFile(route, code.replaceAll('Logged out', 'Out you are'));
+    cluster.server.process.kill('SIGHUP');
+    await cluster.heard('reloaded');
+    for (let time = 0; time < 3; time += 1) assert.match(await logOut(), /Out you are/);
+    assert.equal(cluster.workers().length, 2);
+  } finally {
+    await rm(copy, { recursive: true, force: true });
+  }
+});
+
+test('nobody is left where the primary is killed', async () => {
+  await using cluster = await openCluster();
+  const workers = cluster.workers();
+  assert.equal(workers.length, 2);
+  // They have its standard output, too, which is at its end only with the last of them.
+  assert.equal(await cluster.server.stop('SIGKILL'), null);
+  assert.deepEqual(running(workers), []);
+});
+
+describe('what is wrong is said once, and nothing is left', () => {
+  for (const [name, env, line] of [
+    ['no tables', {}, /^DATABASE_URL: there is no such file yet\. Run: npx janua migrate\n$/],
+    ['a wrong setting', { WORKERS: '0' }, /^WORKERS must be a whole number from 1 to 64\.\n$/],
+    ['failures that each would count alone', { THROTTLE: 'memory' }, /^THROTTLE=memory counts in each process.*\n$/],
+  ] as const) {
+    test(name, async () => {
+      await using workplace = await createWorkplace();
+      const settings = { ...sqlite, WORKERS: '3', PORT: '0', ...env };
+      const { code, stdout, stderr } = await workplace.run(['serve'], { env: settings });
+      assert.equal(code, 2, stderr);
+      assert.match(stderr, line);
+      assert.equal(stdout, '');
+    });
+  }
+
+  test('a busy port', async () => {
+    await using workplace = await createWorkplace();
+    await prepare(workplace, sqlite);
+    const other = createServer().listen(0, '127.0.0.1');
+    await once(other, 'listening');
+    const address = other.address();
+    const PORT = String(typeof address === 'object' ? address?.port : '');
+    const { code, stderr } = await workplace.run(['serve'], { env: { ...sqlite, WORKERS: '3', PORT } });
+    assert.equal(code, 2);
+    assert.match(stderr, new RegExp(`^Port ${PORT} is in use already\\..*\n$`));
+    other.close();
+  });
+
+  test('the demo is one process', async () => {
+    await using workplace = await createWorkplace();
+    const { code, stderr } = await workplace.run(['demo'], { env: { WORKERS: '2' } });
+    assert.equal(code, 2);
+    assert.match(stderr, /^The demo is one process\. .*\n$/);
+  });
+});
+
+test('as an operator runs it: a reload by SIGHUP, and Ctrl+C, which reaches every process, is one order', async () => {
+  await using workplace = await createWorkplace();
+  const settings = { ...sqlite, WORKERS: '2', PORT: '0', DRAIN_SECONDS: '1' };
+  await prepare(workplace, settings);
+  const { PATH = '' } = process.env;
+  const launcher = spawn(process.execPath, [join(root, 'bin/janua.mjs'), 'serve'], {
+    cwd: workplace.folder,
+    env: { PATH, ...settings },
+    detached: true,
+    stdio: ['ignore', 'pipe', 'inherit'],
+    timeout: 30_000,
+  });
+  const group = launcher.pid ?? 0;
+  let reloaded = false;
+  let answers = 0;
+  for await (const line of createInterface({ input: launcher.stdout })) {
+    const { msg, port, event } = JSON.parse(line);
+    if (msg === 'ready') {
+      const url = `http://127.0.0.1:${port}`;
+      assert.equal((await ask(`${url}/health/ready`)).status, 200);
+      launcher.kill('SIGHUP');
+      void (async () => {
+        while (!reloaded) answers += (await ask(`${url}/health/live`)).status === 200 ? 1 : 0;
+        process.kill(-group, 'SIGINT');
+        await setTimeout(200);
+        // A wait that two signals ended would be over.
+        assert.equal((await ask(`${url}/health/ready`)).status, 503);
+        answers = -1;
+      })();
+    }
+    if (event === 'reloaded') reloaded = true;
+  }
+  if (launcher.exitCode === null) await once(launcher, 'exit');
+  assert.equal(launcher.exitCode, 0);
+  assert.equal(answers, -1);
+});
