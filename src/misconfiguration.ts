@@ -11,3 +11,14 @@ export class Misconfiguration extends Error {
     this.faults = faults;
   }
 }
+
+/** What some work finds to be wrong; none when it succeeds. */
+export function faultsOf(work: () => unknown): readonly string[] {
+  try {
+    work();
+    return [];
+  } catch (error) {
+    if (error instanceof Misconfiguration) return error.faults;
+    throw error;
+  }
+}

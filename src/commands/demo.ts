@@ -1,6 +1,6 @@
 import { compose } from '../compose.ts';
 import { loadSettings, requireSafeExposure } from '../config/load.ts';
-import type { Settings } from '../config/settings.ts';
+import { shownUrl } from '../config/shown-url.ts';
 import { findTraceSettings } from '../config/traces.ts';
 import { demoHash, demoPassword, demoUsers } from './demo-users.ts';
 import { listen } from './listen.ts';
@@ -14,16 +14,11 @@ export async function demo(): Promise<void> {
     await listen(composition, settings, async (port, { registry }) => {
       for (const user of demoUsers) await registry?.add({ ...user, passwordHash: demoHash, demo: true });
       const url = settings.PUBLIC_URL ?? `http://localhost:${port}`;
-      process.stdout.write(welcome(settings.APP_NAME, url, settings.DOCS === 'on', shownDatabase(settings)));
+      process.stdout.write(welcome(settings.APP_NAME, url, settings.DOCS === 'on', shownUrl(settings.DATABASE_URL)));
     });
   } finally {
     await composition.close();
   }
-}
-
-/** Where the data is, without the password that a server's address may carry. */
-function shownDatabase({ DATABASE_URL }: Settings): string {
-  return DATABASE_URL.replace(/^([a-z]+:\/\/)[^@/]*@/, '$1');
 }
 
 function welcome(name: string, url: string, docs: boolean, database: string): string {

@@ -1,4 +1,5 @@
 import type { Settings } from '../config/settings.ts';
+import { shownUrl } from '../config/shown-url.ts';
 import { type OpenDatabase, openDatabase } from '../database/database.ts';
 import { sql } from '../database/kysely.ts';
 import { requireCurrentSchema } from '../database/migrations.ts';
@@ -6,7 +7,6 @@ import { requireTables } from '../database/schema-check.ts';
 import { Misconfiguration } from '../misconfiguration.ts';
 import { unwatched } from '../store-watch.ts';
 import { type Check, faultsAsSaid, ok, warning } from './finding.ts';
-import { shownUrl } from './shown-url.ts';
 import { refuseUnprepared, sqlitePath } from './sqlite-file.ts';
 
 /** Longest that a round trip should take, in milliseconds: each request has one or two. */

@@ -1,6 +1,6 @@
 import { loadSettings, requireSafeExposure } from '../config/load.ts';
 import type { Settings } from '../config/settings.ts';
-import { Misconfiguration } from '../misconfiguration.ts';
+import { faultsOf } from '../misconfiguration.ts';
 import { type Check, ok, wrong } from './finding.ts';
 
 export interface ReadSettings {
@@ -29,16 +29,6 @@ export async function* checkSettings(): Check<ReadSettings> {
     if (faults.length + unsafe.length === 0) yield ok('All settings are such as `janua serve` takes.');
   }
   return { settings, faulty };
-}
-
-function faultsOf(work: () => unknown): readonly string[] {
-  try {
-    work();
-    return [];
-  } catch (error) {
-    if (error instanceof Misconfiguration) return error.faults;
-    throw error;
-  }
 }
 
 /** The setting that a fault is about: its line begins with it. */

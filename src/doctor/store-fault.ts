@@ -1,9 +1,9 @@
 import type { Settings } from '../config/settings.ts';
+import { shownUrl } from '../config/shown-url.ts';
 import { databasePart } from '../database/errors.ts';
 import { Misconfiguration } from '../misconfiguration.ts';
 import { Unavailable } from '../unavailable.ts';
 import { type Finding, faultsAsSaid, wrong } from './finding.ts';
-import { shownUrl } from './shown-url.ts';
 
 interface Explanation {
   readonly codes: readonly string[];
