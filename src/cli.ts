@@ -62,6 +62,15 @@ function createProgram(): Command {
     });
 
   program
+    .command('config')
+    .description('show the settings as `serve` takes them, where each is from, and no password')
+    .option('--json', 'one JSON object a line')
+    .action(async (options: { json?: boolean }) => {
+      const { printConfiguration } = await import('./commands/config.ts');
+      printConfiguration(options);
+    });
+
+  program
     .command('selftest')
     .description('look at a running server from outside, proxies and all; harmless to a live one')
     .requiredOption('--against <url>', 'the address that people type')

@@ -1,0 +1,38 @@
+import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
+import { test } from 'node:test';
+import { configurationPage, makeConfigurationPage } from '../../scripts/configuration.ts';
+import { loadSettings } from '../../src/config/load.ts';
+import { type SettingSchema, settingGroups, settingsSchema } from '../../src/config/settings.ts';
+import { engineOf } from '../../src/database/database.ts';
+import { parseMapping } from '../../src/directory/mapping.ts';
+import { faultsOf } from '../../src/misconfiguration.ts';
+import { parseRedisUrl } from '../../src/redis/redis-url.ts';
+
+const settings = Object.entries<SettingSchema>(settingsSchema.properties);
+
+test('docs/configuration.md says what the settings are', async () => {
+  const page = await readFile(configurationPage, 'utf8');
+  assert.ok(page === makeConfigurationPage(), 'write it anew: npm run configuration');
+  for (const [name] of settings) assert.ok(page.includes(`| \`${name}\` |`), name);
+  assert.ok(settings[0]?.[0] !== undefined && settings[0][0] in settingGroups, 'the first one begins a group');
+});
+
+test('every example is one that is taken, and not the default', () => {
+  for (const [name, { examples, default: usual }] of settings) {
+    assert.ok(examples.length > 0, name);
+    for (const example of examples) {
+      assert.notEqual(example, usual, name);
+      const faults = faultsOf(() => loadSettings({}, { [name]: String(example) }));
+      // It is of another machine.
+      assert.deepEqual(
+        faults.filter((fault) => fault !== 'THEME_FILE: the file cannot be read.'),
+        [],
+      );
+    }
+  }
+  const { DATABASE_URL, REDIS_URL, USERS_TABLE, USERS_COLUMNS } = settingsSchema.properties;
+  DATABASE_URL.examples.map(engineOf);
+  REDIS_URL.examples.map(parseRedisUrl);
+  assert.ok(parseMapping(USERS_TABLE.examples[0], USERS_COLUMNS.examples[0]));
+});
