@@ -20,7 +20,7 @@ export interface Effort {
 }
 
 /** What is measured instead of what `npm run bench` measures by itself. */
-const tables = ['hashing', 'scale', 'timing', 'load', 'soak'] as const;
+const tables = ['hashing', 'scale', 'timing', 'load', 'soak', 'workers'] as const;
 
 export interface Options {
   readonly help: boolean;
@@ -50,6 +50,7 @@ are started where they are installed: nothing has to run. It takes some eight mi
   --timing        another table: whether refused logins take the same time; a round takes eight minutes
   --load          another table: what others notice of 200 who log in at once; a round takes half a minute
   --soak MINUTES  another table: whether memory stays the same under a mixed load, 4 to 600
+  --workers       another table: WORKERS=1, 2 and as many as there are cores; Linux only
 
 Servers run on free ports of 127.0.0.1, with a database in a temporary folder (TMPDIR chooses the disk).
 `;
@@ -88,6 +89,7 @@ export function readOptions(args: string[]): Options {
       scale: { type: 'boolean', default: false },
       timing: { type: 'boolean', default: false },
       load: { type: 'boolean', default: false },
+      workers: { type: 'boolean', default: false },
       soak: { type: 'string' },
       'without-peers': { type: 'boolean', default: false },
       write: { type: 'boolean', default: false },

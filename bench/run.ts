@@ -13,6 +13,7 @@ import { measureLoad } from './measures/load.ts';
 import { measureScale } from './measures/scale.ts';
 import { measureSoak } from './measures/soak.ts';
 import { measureRefused, measureThrottled } from './measures/timing.ts';
+import { measureWorkers } from './measures/workers.ts';
 import { type Effort, type Options, readOptions, usageText } from './options.ts';
 import { createCrowd } from './population/stored-kinds.ts';
 import { formatRows, formatTable } from './table.ts';
@@ -56,6 +57,7 @@ const prints: Readonly<Record<Options['table'], (options: Options) => Promise<vo
   timing: ({ effort }) => printTiming(effort),
   load: ({ effort }) => printLoad(effort),
   soak: ({ soakMinutes }) => printSoak(soakMinutes),
+  workers: ({ effort }) => printWorkers(effort),
 };
 
 async function printMain({ effort, withoutPeers, writes }: Options): Promise<void> {
@@ -98,6 +100,11 @@ async function printLoad(effort: Effort): Promise<void> {
     `${effort.rounds} rounds of ${effort.rushSeconds} s idle and ${effort.rushSeconds} s with 200 who log in\n`,
   );
   console.log(formatRows(await measureLoad(effort)));
+}
+
+async function printWorkers(effort: Effort): Promise<void> {
+  console.log(`GET /api/me by cookie, the medians of ${effort.rounds} rounds\n`);
+  console.log(formatTable(await measureWorkers(effort)));
 }
 
 async function printSoak(minutes: number): Promise<void> {

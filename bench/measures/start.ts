@@ -59,7 +59,7 @@ export async function measureStart({ args, runtime, settings, health }: Command)
 }
 
 /** The settings take no port that only the server knows, unless the log is read: one that was free a moment ago. */
-async function findFreePort(): Promise<number> {
+export async function findFreePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1');
   await once(server, 'listening');
   const address = server.address();
@@ -69,7 +69,8 @@ async function findFreePort(): Promise<number> {
   return address.port;
 }
 
-async function isAlive(port: number, health: string): Promise<boolean> {
+/** Whether somebody answers 200 at that path there. */
+export async function isAlive(port: number, health: string): Promise<boolean> {
   try {
     const connection = await openConnection(port);
     const { status } = await connection.exchange(Buffer.from(getRequest(health)));
