@@ -94,7 +94,7 @@ function endOf(worker: Worker): Promise<End> {
     for (let turn = 0; worker.isConnected() && turn < mostTurns; turn += 1) await setImmediate();
     // Node does so by itself only where no connection was under way.
     worker.disconnect();
-    handOn(Object.keys(cluster.workers ?? {}).length > 0);
+    handOn(Object.values(cluster.workers ?? {}).some((other) => other?.process.pid !== undefined && !other.isDead()));
     resolve({ code, signal, faults });
   });
   worker.on('error', (error) => {

@@ -76,7 +76,17 @@ export function createWorkers({ count, log, endDeadline }: WorkersOptions): Work
     if (pause > 0) log.warn({ event: 'worker_replacement', seconds: pause / 1000 }, 'it is replaced after a pause');
     await setTimeout(pause, undefined, stopping).catch(() => {});
     isFilling = false;
-    while (members.size < count && !stopping.signal.aborted) hire();
+    while (members.size < count && !stopping.signal.aborted) if (tryToHire() === undefined) return void fill();
+  }
+
+  /** Undefined where the machine has no room for another process. */
+  function tryToHire(): WorkerProcess | undefined {
+    try {
+      return hire();
+    } catch (error) {
+      log.error({ event: 'worker_ended', err: error }, 'a worker cannot be started');
+      return undefined;
+    }
   }
 
   async function dismiss(worker: WorkerProcess, order: Order): Promise<void> {
@@ -91,7 +101,8 @@ export function createWorkers({ count, log, endDeadline }: WorkersOptions): Work
       if (stopping.signal.aborted) return true;
       // It ended by itself, and so is replaced already.
       if (!members.has(old)) continue;
-      const successor = hire();
+      const successor = tryToHire();
+      if (successor === undefined) return false;
       if (!(await isReadyInTime(successor))) {
         await dismiss(successor, 'stop');
         return false;
