@@ -12,7 +12,7 @@ import { summarize } from '../statistics.ts';
 import { createWorkspace, type Workspace } from '../workspace.ts';
 import { findFreePort, isAlive } from './start.ts';
 
-/** As many as `turns.ts` has. */
+/** To each process, so that each has as much waiting for it: as many as `turns.ts` has. */
 const connections = 16;
 
 /** Milliseconds: between two looks whether it is there, until a start is given up, and after which all workers are at rest. */
@@ -22,39 +22,57 @@ const rest = 2000;
 
 const cli = fileURLToPath(new URL('../../src/cli.ts', import.meta.url));
 
-/** `janua serve` with so many workers, and what each round gave. */
-interface Trial {
-  readonly count: number;
+/** A `janua serve` as it was started. */
+interface Server {
   readonly process: ChildProcess;
   readonly port: number;
+  readonly workers: number;
+}
+
+/** One with so many workers, or so many without, and what each round gave. */
+interface Trial {
+  readonly what: string;
+  /** Processes that answer. */
+  readonly count: number;
+  readonly servers: readonly Server[];
   readonly perSecond: number[];
   /** Microseconds of a request, of all processes and of the primary alone. */
   readonly cpu: number[];
   readonly primary: number[];
-  /** Of the worker that did the least, against the one that did the most. */
+  /** Of the process that did the least, against the one that did the most. */
   readonly evenness: number[];
 }
 
-/** How `GET /api/me` by cookie grows with the workers. Gives the lines of a table. */
+type Load = Child<LoadTasks>;
+
+/**
+ * How `GET /api/me` by cookie grows with the workers. The same processes without a primary, each with a port of its own, show what
+ * of a difference is the machine's. Gives the lines of a table.
+ */
 export async function measureWorkers(effort: Effort): Promise<string[][]> {
   if (process.platform !== 'linux') throw new Error('what other processes use is read from /proc, which Linux has');
   const cores = availableParallelism();
   const workspace = await createWorkspace(16);
   const request = getRequest('/api/me', `Cookie: session=${workspace.cookie}`);
-  await using load = startChild<LoadTasks>('./load.ts');
+  await using closing = new AsyncDisposableStack();
+  const loads = Array.from({ length: Math.max(2, cores) }, () => closing.use(startChild<LoadTasks>('./load.ts')));
   const trials: Trial[] = [];
-  try {
-    for (const count of new Set([1, 2, cores])) trials.push(await startTrial(workspace, count));
-    for (const trial of trials) await run(trial, load, request, effort.warmUpRequests, effort.seconds);
-    for (const { perSecond, cpu, primary, evenness } of trials)
-      perSecond.length = cpu.length = primary.length = evenness.length = 0;
-    for (let round = 0; round < effort.rounds; round += 1) {
-      const first = round % trials.length;
-      for (const trial of [...trials.slice(first), ...trials.slice(0, first)])
-        await run(trial, load, request, effort.requests, effort.seconds);
+  for (const count of new Set([1, 2, cores])) {
+    for (const apart of count === 1 ? [false] : [false, true]) {
+      const sizes = apart ? Array.from({ length: count }, () => 1) : [count];
+      const servers = await Promise.all(sizes.map((workers) => startServer(workspace, workers)));
+      for (const server of servers) closing.defer(() => end(server));
+      const what = apart ? `${count} apart` : `WORKERS=${count}`;
+      trials.push({ what, count, servers, perSecond: [], cpu: [], primary: [], evenness: [] });
     }
-  } finally {
-    await Promise.all(trials.map(end));
+  }
+  for (const trial of trials) await run(trial, loads, request, effort.warmUpRequests, effort.seconds);
+  for (const { perSecond, cpu, primary, evenness } of trials)
+    perSecond.length = cpu.length = primary.length = evenness.length = 0;
+  for (let round = 0; round < effort.rounds; round += 1) {
+    const first = round % trials.length;
+    for (const trial of [...trials.slice(first), ...trials.slice(0, first)])
+      await run(trial, loads, request, effort.requests, effort.seconds);
   }
   return describe(trials, cores);
 }
@@ -63,69 +81,79 @@ function describe(trials: readonly Trial[], cores: number): string[][] {
   const [alone] = trials;
   const median = (values: readonly number[] = []) => summarize(values).median;
   return [
-    ['WORKERS', 'requests/s', 'ratio', 'µs CPU', 'ratio', 'of it the primary', 'least against most', ''],
-    ...trials.map(({ count, perSecond, cpu, primary, evenness }) => [
-      String(count),
+    ['', 'requests/s', 'ratio', 'µs CPU', 'ratio', 'of it the primary', 'least against most', ''],
+    ...trials.map(({ what, count, perSecond, cpu, primary, evenness }) => [
+      what,
       median(perSecond).toFixed(0),
       (median(perSecond) / median(alone?.perSecond)).toFixed(2),
       median(cpu).toFixed(1),
       (median(cpu) / median(alone?.cpu)).toFixed(2),
-      count === 1 ? '' : median(primary).toFixed(1),
+      median(primary) === 0 ? '' : median(primary).toFixed(1),
       count === 1 ? '' : median(evenness).toFixed(2),
-      // The load generator never sleeps.
-      count + 1 > cores
-        ? `too few cores for its requests/s: it and the load want ${count + 1}, and there are ${cores}`
+      2 * count > cores
+        ? `too few cores for its requests/s: with who sends them it wants ${2 * count}, and there are ${cores}`
         : '',
     ]),
   ];
 }
 
-async function startTrial({ settings }: Workspace, count: number): Promise<Trial> {
+async function startServer({ settings }: Workspace, workers: number): Promise<Server> {
   const port = await findFreePort();
   const child = spawn(process.execPath, [...process.execArgv, cli, 'serve'], {
-    env: environment({ ...settings, PORT: String(port), WORKERS: String(count), DRAIN_SECONDS: '0' }),
+    env: environment({ ...settings, PORT: String(port), WORKERS: String(workers), DRAIN_SECONDS: '0' }),
     stdio: ['ignore', 'ignore', 'inherit'],
   });
   process.once('exit', () => child.kill('SIGKILL'));
+  const server = { process: child, port, workers };
   const start = performance.now();
-  while (!(await isAlive(port, '/health/live')) || (await workersOf(child, count)).length < (count === 1 ? 0 : count)) {
+  while (!(await isAlive(port, '/health/live')) || (await answering(server)).length < workers) {
     if (child.exitCode !== null) throw new Error(`the server ended with code ${child.exitCode}`);
     if (performance.now() - start > startDeadline) throw new Error('the server did not start');
     await setTimeout(lookInterval);
   }
   await setTimeout(rest);
-  return { count, process: child, port, perSecond: [], cpu: [], primary: [], evenness: [] };
+  return server;
 }
 
-async function end({ process: child }: Trial): Promise<void> {
+async function end({ process: child }: Server): Promise<void> {
   if (child.exitCode !== null) return;
   const ended = once(child, 'exit');
   child.kill();
   await ended;
 }
 
-async function run(trial: Trial, load: Child<LoadTasks>, request: string, count: number, seconds: number) {
-  const workers = await workersOf(trial.process, trial.count);
-  const usage = () => Promise.all([trial.process.pid ?? 0, ...workers].map(cpuOf));
+/** As many send as answer. */
+async function run(trial: Trial, loads: readonly Load[], request: string, count: number, seconds: number) {
+  const primaries = trial.servers.filter(({ workers }) => workers > 1).map(({ process: { pid = 0 } }) => pid);
+  const pids = (await Promise.all(trial.servers.map(answering))).flat();
+  const usage = () => Promise.all([...primaries, ...pids].map(cpuOf));
   const before = await usage();
-  const { port } = trial;
-  const result = await load.ask('send', { port, requests: [request], connections, count, seconds, awake: true });
-  const [primary = 0, ...each] = (await usage()).map((cpu, index) => cpu - (before[index] ?? 0));
-  trial.perSecond.push(result.perSecond);
-  trial.primary.push(primary / result.answers);
-  trial.cpu.push(each.reduce((sum, cpu) => sum + cpu, primary) / result.answers);
+  const results = await Promise.all(
+    loads.slice(0, trial.count).map((load, index) => {
+      const { port = 0 } = trial.servers[index % trial.servers.length] ?? {};
+      return load.ask('send', { port, requests: [request], connections, count: count / trial.count, seconds });
+    }),
+  );
+  const used = (await usage()).map((cpu, index) => cpu - (before[index] ?? 0));
+  const answers = sum(results.map((result) => result.answers));
+  const each = used.slice(primaries.length);
+  trial.perSecond.push(sum(results.map((result) => result.perSecond)));
+  trial.cpu.push(sum(used) / answers);
+  trial.primary.push(sum(used.slice(0, primaries.length)) / answers);
   trial.evenness.push(Math.min(...each) / Math.max(...each));
 }
 
-/** The ids of the workers: those that the primary has started. */
-async function workersOf({ pid }: ChildProcess, count: number): Promise<number[]> {
-  if (count === 1) return [];
-  return (await readFile(`/proc/${pid}/task/${pid}/children`, 'utf8')).trim().split(/\s+/).filter(Boolean).map(Number);
+const sum = (values: readonly number[]) => values.reduce((total, value) => total + value, 0);
+
+/** The ids of those that answer: the server itself, or those that it has started. */
+async function answering({ process: { pid = 0 }, workers }: Server): Promise<number[]> {
+  if (workers === 1) return [pid];
+  return (await readFile(`/proc/${pid}/task/${pid}/children`, 'utf8')).split(' ').filter(Boolean).map(Number);
 }
 
 /** Microseconds of CPU of a process, of all its threads. */
 async function cpuOf(pid: number): Promise<number> {
   const threads = await readdir(`/proc/${pid}/task`);
   const texts = await Promise.all(threads.map((id) => readFile(`/proc/${pid}/task/${id}/schedstat`, 'utf8')));
-  return texts.reduce((sum, text) => sum + Number(text.split(' ')[0]) / 1000, 0);
+  return sum(texts.map((text) => Number(text.split(' ')[0]) / 1000));
 }
