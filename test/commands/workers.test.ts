@@ -163,238 +163,242 @@ function assertNothingLost({ tokens, statuses, errors }: Told): void {
   assert.deepEqual(new Set(statuses), new Set([200]));
 }
 
-for (const choice of [
-  { users: 'SQLite', sessions: 'SQL' },
-  { users: 'PostgreSQL', sessions: 'Redis' },
-] satisfies StoreChoice[]) {
-  describe(`two workers on ${choice.users} and ${choice.sessions}`, () => {
-    test('both answer, and one session is good at both, until it ends at one', async () => {
-      const stores = await openStores(choice);
-      try {
-        await using cluster = await openCluster(choice.users === 'SQLite' ? {} : stores.settings);
-        const token = await logIn(cluster.url);
-        for (let look = 0; look < 8; look += 1) assert.equal(await statusOf(cluster.url, token), 200);
-        const answering = cluster.log.filter(({ msg }) => msg === 'incoming request').map(({ pid }) => pid);
-        assert.deepEqual(new Set(answering), new Set(cluster.workers()));
-        assert.equal(new Set(answering).size, 2);
-        assert.equal((await ask(`${cluster.url}/api/logout`, token, false, '')).status, 200);
-        for (let look = 0; look < 4; look += 1) assert.equal(await statusOf(cluster.url, token), 401);
-        assert.equal(await cluster.server.stop(), 0);
-      } finally {
-        await stores.drop();
-      }
-    });
+describe('several workers', { concurrency: 3 }, () => {
+  for (const choice of [
+    { users: 'SQLite', sessions: 'SQL' },
+    { users: 'PostgreSQL', sessions: 'Redis' },
+  ] satisfies StoreChoice[]) {
+    describe(`two workers on ${choice.users} and ${choice.sessions}`, () => {
+      test('both answer, and one session is good at both, until it ends at one', async () => {
+        const stores = await openStores(choice);
+        try {
+          await using cluster = await openCluster(choice.users === 'SQLite' ? {} : stores.settings);
+          const token = await logIn(cluster.url);
+          for (let look = 0; look < 8; look += 1) assert.equal(await statusOf(cluster.url, token), 200);
+          const answering = cluster.log.filter(({ msg }) => msg === 'incoming request').map(({ pid }) => pid);
+          assert.deepEqual(new Set(answering), new Set(cluster.workers()));
+          assert.equal(new Set(answering).size, 2);
+          assert.equal((await ask(`${cluster.url}/api/logout`, token, false, '')).status, 200);
+          for (let look = 0; look < 4; look += 1) assert.equal(await statusOf(cluster.url, token), 401);
+          assert.equal(await cluster.server.stop(), 0);
+        } finally {
+          await stores.drop();
+        }
+      });
 
-    test('one is killed under load: another takes its place, and what was acknowledged is kept', async () => {
-      const stores = await openStores(choice);
-      try {
-        await using cluster = await openCluster(choice.users === 'SQLite' ? {} : stores.settings);
-        using clients = startLoad(cluster.url);
-        const [victim = 0, other] = cluster.workers();
-        await setTimeout(300);
-        process.kill(victim, 'SIGKILL');
-        const [end] = await cluster.heard('worker_ended');
-        assert.deepEqual(end, { ...end, worker: victim, code: null, signal: 'SIGKILL' });
-        await cluster.heard('worker_ready');
-        const { tokens, statuses } = await clients.end();
-        assert.ok(tokens.length > 3);
-        assert.deepEqual(new Set(statuses), new Set([200]));
-        for (const token of tokens) assert.equal(await statusOf(cluster.url, token), 200);
-        const now = cluster.workers();
-        assert.ok(now.length === 2 && now.includes(other ?? 0) && !now.includes(victim));
-      } finally {
-        await stores.drop();
-      }
+      test('one is killed under load: another takes its place, and what was acknowledged is kept', async () => {
+        const stores = await openStores(choice);
+        try {
+          await using cluster = await openCluster(choice.users === 'SQLite' ? {} : stores.settings);
+          using clients = startLoad(cluster.url);
+          const [victim = 0, other] = cluster.workers();
+          await setTimeout(300);
+          process.kill(victim, 'SIGKILL');
+          const [end] = await cluster.heard('worker_ended');
+          assert.deepEqual(end, { ...end, worker: victim, code: null, signal: 'SIGKILL' });
+          await cluster.heard('worker_ready');
+          const { tokens, statuses } = await clients.end();
+          assert.ok(tokens.length > 3);
+          assert.deepEqual(new Set(statuses), new Set([200]));
+          for (const token of tokens) assert.equal(await statusOf(cluster.url, token), 200);
+          const now = cluster.workers();
+          assert.ok(now.length === 2 && now.includes(other ?? 0) && !now.includes(victim));
+        } finally {
+          await stores.drop();
+        }
+      });
     });
+  }
+
+  test('a connection on its way to a worker that is killed goes to another', async () => {
+    await using cluster = await openCluster();
+    const [victim = 0] = cluster.workers();
+    process.kill(victim, 'SIGSTOP');
+    // In turn: one is handed to each, and the one that is stopped does not take it.
+    const asked = [1, 2].map(() => ask(`${cluster.url}/health/live`));
+    await Promise.any(asked);
+    process.kill(victim, 'SIGKILL');
+    for (const { status } of await Promise.all(asked)) assert.equal(status, 200);
+    assert.equal(await cluster.server.stop(), 0);
   });
-}
 
-test('a connection on its way to a worker that is killed goes to another', async () => {
-  await using cluster = await openCluster();
-  const [victim = 0] = cluster.workers();
-  process.kill(victim, 'SIGSTOP');
-  // In turn: one is handed to each, and the one that is stopped does not take it.
-  const asked = [1, 2].map(() => ask(`${cluster.url}/health/live`));
-  await Promise.any(asked);
-  process.kill(victim, 'SIGKILL');
-  for (const { status } of await Promise.all(asked)) assert.equal(status, 200);
-  assert.equal(await cluster.server.stop(), 0);
-});
-
-test('those that cannot start any more are replaced ever more slowly, and well again as soon as they can', async () => {
-  await using cluster = await openCluster();
-  const file = join(cluster.workplace.folder, 'janua.db');
-  await rename(file, `${file}.away`);
-  process.kill(cluster.workers()[0] ?? 0, 'SIGKILL');
-  const ends = await cluster.heard('worker_ended', 3);
-  assert.deepEqual(
-    ends.map(({ faults }) => faults),
-    [[], ...Array(2).fill(['DATABASE_URL: there is no such file yet. Run: npx janua migrate'])],
-  );
-  const [killed = 0, first = 0, second = 0] = ends.map(({ time }) => time);
-  assert.ok(first - killed < 1000 + second - first && second - first >= 1000, `${killed} ${first} ${second}`);
-  await rename(`${file}.away`, file);
-  await cluster.heard('worker_ready');
-  assert.equal(cluster.workers().length, 2);
-  assert.equal(await cluster.server.stop(), 0);
-});
-
-test('SIGTERM under load: no request is lost, and all end in time', async () => {
-  await using cluster = await openCluster({ DRAIN_SECONDS: '1' });
-  using clients = startLoad(cluster.url);
-  await setTimeout(300);
-  const workers = cluster.workers();
-  const ended = cluster.server.stop();
-  // As a proxy does it: whoever says that they are not ready is sent nothing more.
-  for (;;) if ((await ask(`${cluster.url}/health/ready`)).status === 503) break;
-  await setTimeout(100);
-  assertNothingLost(await clients.end());
-  assert.equal(await ended, 0);
-  assert.deepEqual(running(workers), []);
-});
-
-test('a second SIGTERM ends the wait', async () => {
-  await using cluster = await openCluster({ DRAIN_SECONDS: '300' });
-  const ended = cluster.server.stop();
-  for (;;) if ((await ask(`${cluster.url}/health/ready`)).status === 503) break;
-  cluster.server.process.kill('SIGTERM');
-  assert.equal(await ended, 0);
-});
-
-test('SIGHUP under load, twice: all workers are new, none was missed, and no request is lost', async () => {
-  await using cluster = await openCluster({ DRAIN_SECONDS: '1' });
-  using clients = startLoad(cluster.url);
-  const readiness: number[] = [];
-  let isOver = false;
-  const watching = (async () => {
-    while (!isOver) readiness.push((await ask(`${cluster.url}/health/ready`)).status);
-  })();
-  const old = cluster.workers();
-  cluster.server.process.kill('SIGHUP');
-  await cluster.heard('reload');
-  // Both of these are one more.
-  cluster.server.process.kill('SIGHUP');
-  cluster.server.process.kill('SIGHUP');
-  await cluster.heard('reloaded', 2);
-  const fresh = cluster.workers();
-  assertNothingLost(await clients.end());
-  isOver = true;
-  await watching;
-  assert.deepEqual(new Set(readiness), new Set([200]));
-  assert.equal(fresh.length, 2);
-  assert.deepEqual(running(old), []);
-  assert.equal(cluster.log.filter(({ event }) => event === 'reload').length, 2);
-  assert.equal(cluster.log.filter(({ event }) => event === 'worker_ready').length, 4);
-  assert.equal(await cluster.server.stop(), 0);
-});
-
-test('SIGHUP takes the code that is on the disk by then, and keeps the old one where the new does not start', async () => {
-  await mkdir(`${root}.tmp`, { recursive: true });
-  const copy = await mkdtemp(`${root}.tmp/workers-`);
-  try {
-    await cp(`${root}src`, `${copy}/src`, { recursive: true });
-    await cp(`${root}package.json`, `${copy}/package.json`);
-    await using workplace = await createWorkplace(`${copy}/src/cli.ts`);
-    await prepare(workplace, sqlite);
-    const cluster = await startCluster(workplace);
-    const route = `${copy}/src/http/routes/logout.ts`;
-    const code = await readFile(route, 'utf8');
-    const logOut = async () => (await ask(`${cluster.url}/api/logout`, await logIn(cluster.url), false, '')).body;
-
-    await writeFile(route, 'this is no TypeScript');
-    cluster.server.process.kill('SIGHUP');
-    await cluster.heard('reload_failed');
-    assert.match(await logOut(), /Logged out/);
-
-    await writeFile(route, code.replaceAll('Logged out', 'Out you are'));
-    cluster.server.process.kill('SIGHUP');
-    await cluster.heard('reloaded');
-    for (let time = 0; time < 3; time += 1) assert.match(await logOut(), /Out you are/);
+  test('those that cannot start any more are replaced ever more slowly, and well again as soon as they can', async () => {
+    await using cluster = await openCluster();
+    const file = join(cluster.workplace.folder, 'janua.db');
+    await rename(file, `${file}.away`);
+    process.kill(cluster.workers()[0] ?? 0, 'SIGKILL');
+    const ends = await cluster.heard('worker_ended', 3);
+    assert.deepEqual(
+      ends.map(({ faults }) => faults),
+      [[], ...Array(2).fill(['DATABASE_URL: there is no such file yet. Run: npx janua migrate'])],
+    );
+    const [killed = 0, first = 0, second = 0] = ends.map(({ time }) => time);
+    assert.ok(first - killed < 1000 + second - first && second - first >= 1000, `${killed} ${first} ${second}`);
+    await rename(`${file}.away`, file);
+    await cluster.heard('worker_ready');
     assert.equal(cluster.workers().length, 2);
-  } finally {
-    await rm(copy, { recursive: true, force: true });
-  }
-});
-
-test('nobody is left where the primary is killed', async () => {
-  await using cluster = await openCluster();
-  const workers = cluster.workers();
-  assert.equal(workers.length, 2);
-  // They have its standard output, too, which is at its end only with the last of them.
-  assert.equal(await cluster.server.stop('SIGKILL'), null);
-  assert.deepEqual(running(workers), []);
-});
-
-describe('what is wrong is said once, and nothing is left', () => {
-  for (const [name, env, line] of [
-    ['no tables', {}, /^DATABASE_URL: there is no such file yet\. Run: npx janua migrate\n$/],
-    ['a wrong setting', { WORKERS: '0' }, /^WORKERS must be a whole number from 1 to 64\.\n$/],
-    ['failures that each would count alone', { THROTTLE: 'memory' }, /^THROTTLE=memory counts in each process.*\n$/],
-  ] as const) {
-    test(name, async () => {
-      await using workplace = await createWorkplace();
-      const settings = { ...sqlite, WORKERS: '3', PORT: '0', ...env };
-      const { code, stdout, stderr } = await workplace.run(['serve'], { env: settings });
-      assert.equal(code, 2, stderr);
-      assert.match(stderr, line);
-      assert.equal(stdout, '');
-    });
-  }
-
-  test('a busy port', async () => {
-    await using workplace = await createWorkplace();
-    await prepare(workplace, sqlite);
-    const other = createServer().listen(0, '127.0.0.1');
-    await once(other, 'listening');
-    const address = other.address();
-    const PORT = String(typeof address === 'object' ? address?.port : '');
-    const { code, stderr } = await workplace.run(['serve'], { env: { ...sqlite, WORKERS: '3', PORT } });
-    assert.equal(code, 2);
-    assert.match(stderr, new RegExp(`^Port ${PORT} is in use already\\..*\n$`));
-    other.close();
+    assert.equal(await cluster.server.stop(), 0);
   });
 
-  test('the demo is one process', async () => {
-    await using workplace = await createWorkplace();
-    const { code, stderr } = await workplace.run(['demo'], { env: { WORKERS: '2' } });
-    assert.equal(code, 2);
-    assert.match(stderr, /^The demo is one process\. .*\n$/);
+  test('SIGTERM under load: no request is lost, and all end in time', async () => {
+    await using cluster = await openCluster({ DRAIN_SECONDS: '1' });
+    using clients = startLoad(cluster.url);
+    await setTimeout(300);
+    const workers = cluster.workers();
+    const ended = cluster.server.stop();
+    // As a proxy does it: whoever says that they are not ready is sent nothing more.
+    for (;;) if ((await ask(`${cluster.url}/health/ready`)).status === 503) break;
+    await setTimeout(100);
+    assertNothingLost(await clients.end());
+    assert.equal(await ended, 0);
+    assert.deepEqual(running(workers), []);
   });
-});
 
-test('as an operator runs it: a reload by SIGHUP, and Ctrl+C, which reaches every process, is one order', async () => {
-  await using workplace = await createWorkplace();
-  const settings = { ...sqlite, WORKERS: '2', PORT: '0', DRAIN_SECONDS: '1' };
-  await prepare(workplace, settings);
-  const { PATH = '' } = process.env;
-  const launcher = spawn(process.execPath, [join(root, 'bin/janua.mjs'), 'serve'], {
-    cwd: workplace.folder,
-    env: { PATH, ...settings },
-    detached: true,
-    stdio: ['ignore', 'pipe', 'inherit'],
-    timeout: 30_000,
+  test('a second SIGTERM ends the wait', async () => {
+    await using cluster = await openCluster({ DRAIN_SECONDS: '300' });
+    const ended = cluster.server.stop();
+    for (;;) if ((await ask(`${cluster.url}/health/ready`)).status === 503) break;
+    cluster.server.process.kill('SIGTERM');
+    assert.equal(await ended, 0);
   });
-  const group = launcher.pid ?? 0;
-  let reloaded = false;
-  let answers = 0;
-  for await (const line of createInterface({ input: launcher.stdout })) {
-    const { msg, port, event } = JSON.parse(line);
-    if (msg === 'ready') {
-      const url = `http://127.0.0.1:${port}`;
-      assert.equal((await ask(`${url}/health/ready`)).status, 200);
-      launcher.kill('SIGHUP');
-      void (async () => {
-        while (!reloaded) answers += (await ask(`${url}/health/live`)).status === 200 ? 1 : 0;
-        process.kill(-group, 'SIGINT');
-        await setTimeout(200);
-        // A wait that two signals ended would be over.
-        assert.equal((await ask(`${url}/health/ready`)).status, 503);
-        answers = -1;
-      })();
+
+  test('SIGHUP under load, twice: all workers are new, none was missed, and no request is lost', async () => {
+    await using cluster = await openCluster({ DRAIN_SECONDS: '1' });
+    using clients = startLoad(cluster.url);
+    const readiness: number[] = [];
+    let isOver = false;
+    const watching = (async () => {
+      while (!isOver) readiness.push((await ask(`${cluster.url}/health/ready`)).status);
+    })();
+    const old = cluster.workers();
+    cluster.server.process.kill('SIGHUP');
+    await cluster.heard('reload');
+    // Both of these are one more.
+    cluster.server.process.kill('SIGHUP');
+    cluster.server.process.kill('SIGHUP');
+    await cluster.heard('reloaded', 2);
+    const fresh = cluster.workers();
+    assertNothingLost(await clients.end());
+    isOver = true;
+    await watching;
+    assert.deepEqual(new Set(readiness), new Set([200]));
+    assert.equal(fresh.length, 2);
+    assert.deepEqual(running(old), []);
+    assert.equal(cluster.log.filter(({ event }) => event === 'reload').length, 2);
+    assert.equal(cluster.log.filter(({ event }) => event === 'worker_ready').length, 4);
+    assert.equal(await cluster.server.stop(), 0);
+  });
+
+  test('SIGHUP takes the code that is on the disk by then, and keeps the old one where the new does not start', async () => {
+    await mkdir(`${root}.tmp`, { recursive: true });
+    const copy = await mkdtemp(`${root}.tmp/workers-`);
+    try {
+      await cp(`${root}src`, `${copy}/src`, { recursive: true });
+      await cp(`${root}package.json`, `${copy}/package.json`);
+      await using workplace = await createWorkplace(`${copy}/src/cli.ts`);
+      await prepare(workplace, sqlite);
+      const cluster = await startCluster(workplace);
+      const route = `${copy}/src/http/routes/logout.ts`;
+      const code = await readFile(route, 'utf8');
+      const logOut = async () => (await ask(`${cluster.url}/api/logout`, await logIn(cluster.url), false, '')).body;
+
+      await writeFile(route, 'this is no TypeScript');
+      cluster.server.process.kill('SIGHUP');
+      await cluster.heard('reload_failed');
+      assert.match(await logOut(), /Logged out/);
+
+      await writeFile(route, code.replaceAll('Logged out', 'Out you are'));
+      cluster.server.process.kill('SIGHUP');
+      await cluster.heard('reloaded');
+      for (let time = 0; time < 3; time += 1) assert.match(await logOut(), /Out you are/);
+      assert.equal(cluster.workers().length, 2);
+    } finally {
+      await rm(copy, { recursive: true, force: true });
     }
-    if (event === 'reloaded') reloaded = true;
-  }
-  if (launcher.exitCode === null) await once(launcher, 'exit');
-  assert.equal(launcher.exitCode, 0);
-  assert.equal(answers, -1);
+  });
+
+  test('nobody is left where the primary is killed', async () => {
+    await using cluster = await openCluster();
+    const workers = cluster.workers();
+    assert.equal(workers.length, 2);
+    // They have its standard output, too, which is at its end only with the last of them.
+    assert.equal(await cluster.server.stop('SIGKILL'), null);
+    // And a process gives back what it has open just before its end.
+    for (let look = 0; running(workers).length > 0 && look < 100; look += 1) await setTimeout(10);
+    assert.deepEqual(running(workers), []);
+  });
+
+  describe('what is wrong is said once, and nothing is left', () => {
+    for (const [name, env, line] of [
+      ['no tables', {}, /^DATABASE_URL: there is no such file yet\. Run: npx janua migrate\n$/],
+      ['a wrong setting', { WORKERS: '0' }, /^WORKERS must be a whole number from 1 to 64\.\n$/],
+      ['failures that each would count alone', { THROTTLE: 'memory' }, /^THROTTLE=memory counts in each process.*\n$/],
+    ] as const) {
+      test(name, async () => {
+        await using workplace = await createWorkplace();
+        const settings = { ...sqlite, WORKERS: '3', PORT: '0', ...env };
+        const { code, stdout, stderr } = await workplace.run(['serve'], { env: settings });
+        assert.equal(code, 2, stderr);
+        assert.match(stderr, line);
+        assert.equal(stdout, '');
+      });
+    }
+
+    test('a busy port', async () => {
+      await using workplace = await createWorkplace();
+      await prepare(workplace, sqlite);
+      const other = createServer().listen(0, '127.0.0.1');
+      await once(other, 'listening');
+      const address = other.address();
+      const PORT = String(typeof address === 'object' ? address?.port : '');
+      const { code, stderr } = await workplace.run(['serve'], { env: { ...sqlite, WORKERS: '3', PORT } });
+      assert.equal(code, 2);
+      assert.match(stderr, new RegExp(`^Port ${PORT} is in use already\\..*\n$`));
+      other.close();
+    });
+
+    test('the demo is one process', async () => {
+      await using workplace = await createWorkplace();
+      const { code, stderr } = await workplace.run(['demo'], { env: { WORKERS: '2' } });
+      assert.equal(code, 2);
+      assert.match(stderr, /^The demo is one process\. .*\n$/);
+    });
+  });
+
+  test('as an operator runs it: a reload by SIGHUP, and Ctrl+C, which reaches every process, is one order', async () => {
+    await using workplace = await createWorkplace();
+    const settings = { ...sqlite, WORKERS: '2', PORT: '0', DRAIN_SECONDS: '1' };
+    await prepare(workplace, settings);
+    const { PATH = '' } = process.env;
+    const launcher = spawn(process.execPath, [join(root, 'bin/janua.mjs'), 'serve'], {
+      cwd: workplace.folder,
+      env: { PATH, ...settings },
+      detached: true,
+      stdio: ['ignore', 'pipe', 'inherit'],
+      timeout: 30_000,
+    });
+    const group = launcher.pid ?? 0;
+    let reloaded = false;
+    let answers = 0;
+    for await (const line of createInterface({ input: launcher.stdout })) {
+      const { msg, port, event } = JSON.parse(line);
+      if (msg === 'ready') {
+        const url = `http://127.0.0.1:${port}`;
+        assert.equal((await ask(`${url}/health/ready`)).status, 200);
+        launcher.kill('SIGHUP');
+        void (async () => {
+          while (!reloaded) answers += (await ask(`${url}/health/live`)).status === 200 ? 1 : 0;
+          process.kill(-group, 'SIGINT');
+          await setTimeout(200);
+          // A wait that two signals ended would be over.
+          assert.equal((await ask(`${url}/health/ready`)).status, 503);
+          answers = -1;
+        })();
+      }
+      if (event === 'reloaded') reloaded = true;
+    }
+    if (launcher.exitCode === null) await once(launcher, 'exit');
+    assert.equal(launcher.exitCode, 0);
+    assert.equal(answers, -1);
+  });
 });
