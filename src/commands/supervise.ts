@@ -1,5 +1,7 @@
-import pino from 'pino';
+import { parseListenAddress } from '../config/listen-address.ts';
 import type { Settings } from '../config/settings.ts';
+import { createLog, followSignal } from '../telemetry/log.ts';
+import type { MetricsListener } from '../telemetry/metrics-listener.ts';
 import { closingDeadline, nextSignal } from './listen.ts';
 import { readyDetails } from './ready-details.ts';
 import { createWorkers } from './workers.ts';
@@ -8,18 +10,27 @@ import { createWorkers } from './workers.ts';
 const tolerance = 5000;
 
 /**
- * Serves by several processes. This one, the primary, opens no store and answers nothing: it hands out connections, replaces
- * workers that end, and all of them at SIGHUP.
+ * Serves by several processes. This one, the primary, opens no store and answers nothing but their figures: it hands out
+ * connections, replaces workers that end, and all of them at SIGHUP.
  * @throws {Misconfiguration} when no worker can start
  */
 export async function supervise(settings: Settings): Promise<void> {
-  const log = pino({ level: settings.LOG_LEVEL });
+  const log = await createLog({
+    level: settings.LOG_LEVEL,
+    format: settings.LOG_FORMAT ?? (process.stdout.isTTY ? 'text' : 'json'),
+    describeRequest: () => undefined,
+  });
   const workers = createWorkers({
     count: settings.WORKERS,
     log,
     endDeadline: settings.DRAIN_SECONDS * 1000 + closingDeadline + tolerance,
   });
   const told = nextSignal();
+  using _following = followSignal(log);
+  process.on('SIGUSR2', () => workers.passOn('SIGUSR2'));
+  // Closed last, as in a single process.
+  await using listener = await listenForFigures(settings);
+  if (listener !== undefined) log.info({ url: listener.url }, 'figures for Prometheus');
   const started = workers.start().then((port) => {
     log.info({ ...readyDetails(settings, port), workers: settings.WORKERS }, 'ready');
   });
@@ -31,4 +42,13 @@ export async function supervise(settings: Settings): Promise<void> {
   } finally {
     await workers.stop();
   }
+}
+
+/** Those of all workers, as one. */
+async function listenForFigures({ METRICS_LISTEN }: Settings): Promise<MetricsListener | undefined> {
+  const address = parseListenAddress(METRICS_LISTEN ?? '');
+  if (address === undefined) return undefined;
+  const { createClusterReader } = await import('../telemetry/cluster-metrics.ts');
+  const { listenForMetrics } = await import('../telemetry/metrics-listener.ts');
+  return listenForMetrics(address, createClusterReader());
 }

@@ -16,6 +16,7 @@ export interface WorkerProcess {
   readonly ready: Promise<number>;
   readonly isReady: boolean;
   readonly ended: Promise<End>;
+  passOn(signal: NodeJS.Signals): void;
   /** Tells it to end, and kills it after so many milliseconds. Gives whether it ended by itself. */
   end(order: Order, deadline: number): Promise<boolean>;
 }
@@ -66,6 +67,7 @@ export function startWorker(): WorkerProcess {
       return isReady;
     },
     ended,
+    passOn: (signal) => void worker.process.kill(signal),
     async end(order, deadline) {
       if (hears) worker.send({ janua: order } satisfies Instruction);
       // It has nothing to finish.

@@ -18,6 +18,8 @@ export interface Workers {
   start(): Promise<number>;
   /** Puts new ones in the place of all, one after the other. Said meanwhile, it is done once more. */
   reload(): Promise<void>;
+  /** Sends a signal on to those that are ready. */
+  passOn(signal: NodeJS.Signals): void;
   /** Ends them. Said again, they wait no longer than for the requests under way. */
   stop(): Promise<void>;
 }
@@ -134,6 +136,10 @@ export function createWorkers({ count, log, endDeadline }: WorkersOptions): Work
           log.error({ event: 'reload_failed' }, 'a new worker did not get ready: the others are kept');
       }
       isReloading = false;
+    },
+
+    passOn(signal) {
+      for (const worker of members) if (worker.isReady) worker.passOn(signal);
     },
 
     async stop() {

@@ -317,6 +317,32 @@ describe('several workers', { concurrency: 3 }, () => {
     }
   });
 
+  test('figures are those of all workers, and of those that were replaced; SIGUSR2 turns the log of all', async () => {
+    await using workplace = await createWorkplace();
+    await prepare(workplace, sqlite);
+    const cluster = await startCluster(workplace, { METRICS_LISTEN: '0' });
+    const [, figures = ''] = /"url":"([^"]+\/metrics)"/.exec(cluster.server.output) ?? [];
+    const counted = async () => {
+      const { body } = await ask(figures);
+      const lines = body.matchAll(/^janua_http_requests_total\{.*route="\/health\/live".*\} (\d+)$/gm);
+      return [...lines].reduce((sum, [, count]) => sum + Number(count), 0);
+    };
+    for (let look = 0; look < 6; look += 1) await ask(`${cluster.url}/health/live`);
+    assert.equal(await counted(), 6);
+    cluster.server.process.kill('SIGHUP');
+    await cluster.heard('reloaded');
+    assert.equal(await counted(), 6);
+    await ask(`${cluster.url}/health/live`);
+    assert.equal(await counted(), 7);
+    cluster.server.process.kill('SIGUSR2');
+    const turned = await cluster.heard('log_level', 3);
+    assert.deepEqual(
+      new Set(turned.map(({ pid }) => pid)),
+      new Set([cluster.server.process.pid, ...cluster.workers()]),
+    );
+    assert.equal(await cluster.server.stop(), 0);
+  });
+
   test('nobody is left where the primary is killed', async () => {
     await using cluster = await openCluster();
     const workers = cluster.workers();
