@@ -66,7 +66,7 @@ export async function measureWorkers(effort: Effort): Promise<string[][]> {
       trials.push({ what, count, servers, perSecond: [], cpu: [], primary: [], evenness: [] });
     }
   }
-  for (const trial of trials) await run(trial, loads, request, effort.warmUpRequests, effort.seconds);
+  for (const trial of trials) await run(trial, loads, request, effort.requests, effort.seconds);
   for (const { perSecond, cpu, primary, evenness } of trials)
     perSecond.length = cpu.length = primary.length = evenness.length = 0;
   for (let round = 0; round < effort.rounds; round += 1) {
