@@ -50,6 +50,13 @@ function createProgram(): Command {
     .action(migrate);
 
   program
+    .command('backup')
+    .description('copy the SQLite file while servers use it')
+    .argument('<file>', 'the copy; nothing may be there yet')
+    .addHelpText('after', settingsHelp)
+    .action(async (file: string) => (await import('./commands/backup.ts')).backup(file));
+
+  program
     .command('doctor')
     .description('look whether settings, stores and machine are as `serve` needs them; changes nothing')
     .option('--json', 'one JSON object a line')

@@ -1,0 +1,17 @@
+import { loadSettings } from '../config/load.ts';
+import { backUpSqlite } from '../database/backup.ts';
+import { engineOf } from '../database/database.ts';
+import { Misconfiguration } from '../misconfiguration.ts';
+
+/** Copies the SQLite file while servers go on. Servers of databases have their own programs for that. */
+export async function backup(file: string): Promise<void> {
+  const { DATABASE_URL, REDIS_URL } = loadSettings();
+  if (engineOf(DATABASE_URL) !== 'sqlite') {
+    throw new Misconfiguration(
+      'DATABASE_URL names no SQLite file. A server of databases has its own: pg_dump, mariadb-dump.',
+    );
+  }
+  backUpSqlite(DATABASE_URL.slice('sqlite:'.length), file);
+  process.stdout.write(`The database is in ${file}.\n`);
+  if (REDIS_URL !== undefined) process.stdout.write('Sessions are in Redis, and not in it.\n');
+}

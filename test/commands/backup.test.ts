@@ -1,0 +1,88 @@
+import assert from 'node:assert/strict';
+import { copyFile, mkdir, readdir, stat, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { test } from 'node:test';
+import { createMigratedWorkplace, createWorkplace } from './janua-command.ts';
+
+const password = 'a few words that nobody guesses';
+
+test('a copy that is made under load has every user and session that was acknowledged before, and a server starts on it', async () => {
+  await using workplace = await createMigratedWorkplace();
+  const names = ['--first-name', 'Ann', '--last-name', 'Archer'];
+  await workplace.run(['users', 'add', 'ann@example.com', ...names], { input: password });
+  const running = await workplace.start(['serve'], { THROTTLE: 'off' });
+  running.process.stdout.resume();
+
+  const tokens: string[] = [];
+  let over = false;
+  async function logInAgainAndAgain(): Promise<void> {
+    const body = new URLSearchParams({ username: 'ann@example.com', password });
+    while (!over) {
+      const answer = await fetch(`${running.url}/api/login`, { method: 'POST', body });
+      assert.equal(answer.status, 200);
+      tokens.push(((await answer.json()) as { access_token: string }).access_token);
+    }
+  }
+  const load = Promise.all(Array.from({ length: 4 }, logInAgainAndAgain));
+  const copies: { file: string; acknowledged: string[] }[] = [];
+  for (let number = 1; number <= 3; number++) {
+    const acknowledged = [...tokens];
+    const file = join(workplace.folder, `backup-${number}.db`);
+    const { code, stdout, stderr } = await workplace.run(['backup', file]);
+    assert.equal(code, 0, stderr);
+    assert.equal(stdout, `The database is in ${file}.\n`);
+    copies.push({ file, acknowledged });
+  }
+  over = true;
+  await load;
+  await running.stop();
+  const { file, acknowledged } = copies.at(-1) ?? { file: '', acknowledged: [] };
+  assert.ok(acknowledged.length > 3, 'there was a load');
+  assert.ok(tokens.length > acknowledged.length, 'it went on');
+
+  for (const copy of copies) assert.equal((await stat(copy.file)).mode & 0o777, 0o600);
+  assert.ok(!(await readdir(workplace.folder)).some((name) => name.endsWith('.part')));
+  const database = new DatabaseSync(file, { readOnly: true });
+  assert.deepEqual(database.prepare('pragma integrity_check').all().map(Object.values), [['ok']]);
+  database.close();
+
+  await using other = await createWorkplace();
+  await mkdir(join(other.folder, 'data'));
+  await copyFile(file, join(other.folder, 'data', 'janua.db'));
+  const restored = await other.start(['serve']);
+  restored.process.stdout.resume();
+  const statusOf = async (token: string) =>
+    (await fetch(`${restored.url}/api/me`, { headers: { authorization: `Bearer ${token}` } })).status;
+  for (const token of acknowledged) assert.equal(await statusOf(token), 200);
+  const body = new URLSearchParams({ username: 'ann@example.com', password });
+  assert.equal((await fetch(`${restored.url}/api/login`, { method: 'POST', body })).status, 200);
+  await restored.stop();
+
+  // As docs/deployment.md has it: whoever logged out since the backup must not be signed in again.
+  const restoredFile = new DatabaseSync(join(other.folder, 'data', 'janua.db'));
+  restoredFile.exec('DELETE FROM janua_sessions');
+  restoredFile.close();
+  assert.equal((await other.run(['sessions', 'list', 'ann@example.com'])).stdout, 'There are no sessions.\n');
+});
+
+test('it replaces nothing, and says what is in the way', async () => {
+  await using workplace = await createMigratedWorkplace();
+  const refused = async (file: string, line: RegExp, env: Record<string, string> = {}) => {
+    const { code, stderr } = await workplace.run(['backup', file], { env });
+    assert.equal(code, 2, stderr);
+    assert.match(stderr, line);
+  };
+  const there = join(workplace.folder, 'there');
+  await writeFile(there, 'something');
+  await refused(there, /there is there already\. Name a file that is not\.\n$/);
+  assert.equal((await stat(there)).size, 9);
+  await writeFile(join(workplace.folder, 'new.part'), 'another backup');
+  await refused(join(workplace.folder, 'new'), /new\.part is there already/);
+  await refused(join(workplace.folder, 'nowhere', 'x'), /cannot be written \(ENOENT/);
+  await refused('x', /^DATABASE_URL: there is no such file\.\n$/, { DATABASE_URL: 'sqlite:./other.db' });
+  await refused('x', /pg_dump, mariadb-dump/, { DATABASE_URL: 'postgres://janua@localhost/janua' });
+  await writeFile(join(workplace.folder, 'broken.db'), 'no database'.repeat(100));
+  await refused('x', /^x cannot be written \(file is not a database\)/, { DATABASE_URL: 'sqlite:./broken.db' });
+  assert.deepEqual((await readdir(workplace.folder)).sort(), ['broken.db', 'data', 'new.part', 'there']);
+});
