@@ -55,6 +55,13 @@ function createProgram(): Command {
     .argument('<file>', 'the copy; nothing may be there yet')
     .addHelpText('after', settingsHelp)
     .action(async (file: string) => (await import('./commands/backup.ts')).backup(file));
+  program
+    .command('keys')
+    .description('replace a key that Janua made for itself')
+    .command('rotate')
+    .description('make a new key; what was signed with the old one ends')
+    .argument('<name>', 'browser-cookie, audit-names or forward-auth')
+    .action(async (name: string) => (await import('./commands/keys.ts')).rotateKey(name));
 
   program
     .command('doctor')
