@@ -29,6 +29,7 @@ import type { UserDirectory, UserRegistry } from './identity/user-directory.ts';
 import { Misconfiguration } from './misconfiguration.ts';
 import { createReadiness, type Readiness } from './readiness.ts';
 import type { OpenRedis } from './redis/redis.ts';
+import { createHostCredentials } from './sessions/host-credentials.ts';
 import { createSessions, type Sessions } from './sessions/sessions.ts';
 import { createSqlSessionStore } from './sessions/sql-store.ts';
 import type { SessionStore } from './sessions/store.ts';
@@ -110,6 +111,8 @@ export const cleaningInterval = 10 * 60 * 1000;
 
 interface Prepared extends Services {
   readonly browserKey: Buffer;
+  /** Only where there are other hosts. */
+  readonly hostKey: Buffer | undefined;
 }
 
 /**
@@ -169,6 +172,8 @@ export async function compose(settings: Settings, overrides: Overrides = {}): Pr
       logOut: async (presented, caller) => requirePrepared().identity.logOut(presented, caller),
       findUser: async (presented) => requirePrepared().identity.findUser(presented),
       requireUser: async (presented, caller) => requirePrepared().identity.requireUser(presented, caller),
+      createTicket: async (presented, way) => requirePrepared().identity.createTicket(presented, way),
+      redeemTicket: async (ticket, way) => requirePrepared().identity.redeemTicket(ticket, way),
     },
     audit: { record: async (event) => requirePrepared().audit.record(event) },
     findClient,
@@ -179,8 +184,10 @@ export async function compose(settings: Settings, overrides: Overrides = {}): Pr
     version: manifest.version,
     publicOrigins,
     https: settings.PUBLIC_URL?.startsWith('https:') ?? false,
-    corsOrigins: new Set(settings.CORS_ORIGINS.map((origin) => originOf(origin) ?? origin)),
+    corsOrigins: originsOf(settings.CORS_ORIGINS),
+    forwardOrigins: originsOf(settings.FORWARD_AUTH_ORIGINS),
     browserKey: () => requirePrepared().browserKey,
+    hostKey: () => requirePrepared().hostKey,
     onListen(addresses) {
       if (settings.PUBLIC_URL !== undefined) return;
       // With a free port, or in another app, our origin is known only now.
@@ -278,8 +285,10 @@ async function prepare(
   const auditTrail = createAuditTrail({ store: auditStore, retentionDays: settings.AUDIT_RETENTION_DAYS, now });
   const throttle =
     failures === undefined ? unthrottled : createThrottle({ store: failures, now, waiting: settings.HASHING_QUEUE });
+  const hostKey = settings.FORWARD_AUTH_ORIGINS.length === 0 ? undefined : await loadKey(database, 'forward-auth');
   const sessions = createSessions({
     store,
+    hosts: hostKey && createHostCredentials(hostKey),
     idleTimeoutSeconds: settings.SESSION_IDLE_SECONDS,
     lifetimeSeconds: settings.SESSION_LIFETIME_SECONDS,
     ...overrides,
@@ -306,6 +315,7 @@ async function prepare(
     identity: createIdentity({ users, sessions, passwords, throttle, audit, log, ...overrides }),
     administration: createAdministration({ users, registry, sessions, passwords, throttle, audit, caller }),
     browserKey: await loadKey(database, 'browser-cookie'),
+    hostKey,
     async clean() {
       if (!(await claimLease(database, 'cleaning', now(), now() + cleaningInterval * 0.9))) return;
       await sessions.removeExpired();
@@ -378,10 +388,12 @@ async function openFailureStore(
 function publicOriginsOf({ PUBLIC_URL, PORT }: Settings): Set<string> {
   const origins = new Set<string>();
   const origin = PUBLIC_URL === undefined ? undefined : originOf(PUBLIC_URL);
-  if (origin === undefined) addLoopbackOrigins(origins, PORT);
-  else origins.add(origin);
+  if (origin !== undefined) origins.add(origin);
+  else if (PORT !== 0) addLoopbackOrigins(origins, PORT);
   return origins;
 }
+
+const originsOf = (texts: readonly string[]) => new Set(texts.map((text) => originOf(text) ?? text));
 
 function addLoopbackOrigins(origins: Set<string>, port: number): void {
   for (const host of ['localhost', '127.0.0.1', '[::1]']) origins.add(new URL(`http://${host}:${port}`).origin);

@@ -109,6 +109,17 @@ function furtherFaults(settings: Partial<Settings>): string[] {
   if (settings.CORS_ORIGINS?.some((origin) => originOf(origin) === undefined)) {
     faults.push('CORS_ORIGINS must be origins without a path, separated by commas, such as https://app.example.com.');
   }
+  if (settings.FORWARD_AUTH_ORIGINS?.some((origin) => originOf(origin) === undefined)) {
+    faults.push(
+      'FORWARD_AUTH_ORIGINS must be origins without a path, separated by commas, such as https://app.example.com.',
+    );
+  }
+  if ((settings.FORWARD_AUTH_ORIGINS ?? []).length > 0) {
+    // Where people are sent to sign in, and whose word it is that they came from there.
+    if (settings.PUBLIC_URL === undefined) faults.push('PUBLIC_URL must be set when FORWARD_AUTH_ORIGINS is.');
+    if (settings.TRUSTED_PROXIES?.length === 0)
+      faults.push('TRUSTED_PROXIES must name the proxy when FORWARD_AUTH_ORIGINS is set.');
+  }
   if (settings.TRUSTED_PROXIES?.some((network) => parseNetwork(network) === undefined)) {
     faults.push('TRUSTED_PROXIES must be addresses or networks, separated by commas, such as 127.0.0.1, 10.0.0.0/8.');
   }
@@ -160,8 +171,15 @@ function serveFaults(settings: Settings): string[] {
       'PUBLIC_URL must be https, since passwords would cross the network in the clear. ALLOW_PLAIN_HTTP=on overrides this.',
     );
   }
+  if (settings.ALLOW_PLAIN_HTTP === 'off' && settings.FORWARD_AUTH_ORIGINS.some(isPlainBeyond)) {
+    faults.push(
+      'FORWARD_AUTH_ORIGINS must be https, since cookies would cross the network in the clear. ALLOW_PLAIN_HTTP=on overrides this.',
+    );
+  }
   return faults;
 }
+
+const isPlainBeyond = (origin: string) => origin.startsWith('http:') && !isLoopbackHost(new URL(origin).hostname);
 
 /** A secret may also stand in a file that `NAME_FILE` names, where nobody sees it who sees the environment (ASVS 13.3.1). */
 function given(

@@ -103,7 +103,7 @@ export const settingsSchema = {
       default: [],
       examples: ['127.0.0.1, 10.0.0.0/8'],
       description:
-        'Addresses of your proxies, as `127.0.0.1` or `10.0.0.0/8`, separated by commas. Only what they say in `X-Forwarded-For` counts.',
+        'Addresses of your proxies, as `127.0.0.1` or `10.0.0.0/8`, separated by commas. Only what they say in `X-Forwarded-…` counts.',
     },
     AUDIT_RETENTION_DAYS: {
       type: 'integer',
@@ -156,6 +156,13 @@ export const settingsSchema = {
       examples: ['https://app.example.com, https://admin.example.com'],
       description:
         'Other origins whose scripts may call the server, separated by commas, as `https://app.example.com`.',
+    },
+    FORWARD_AUTH_ORIGINS: {
+      type: 'array',
+      items: { type: 'string' },
+      default: [],
+      description:
+        'Origins of applications that a proxy asks `/auth/verify` about, as `https://app.example.com`, separated by commas. Needs `PUBLIC_URL` and `TRUSTED_PROXIES`.',
     },
     HASHING_CONCURRENCY: {
       type: 'integer',

@@ -70,6 +70,10 @@ export const answers: Readonly<Record<RefusalCode, Answer>> = {
     detail: 'Send one Authorization header, not several',
     event: { kind: 'access-refused', reason: 'several-authorization-headers' },
   },
+  'invalid-return': {
+    status: 400,
+    detail: 'This link leads nowhere, or no longer. Please open the application again',
+  },
   'cross-site': {
     status: 403,
     detail: 'This request was sent by another site and was not carried out',

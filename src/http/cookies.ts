@@ -39,8 +39,7 @@ export interface Cookies {
 export function createCookies({ secure, key }: { secure: boolean; key: () => Buffer }): Cookies {
   const sessionName = secure ? '__Host-session' : 'session';
   const browserName = secure ? '__Host-browser' : 'browser';
-  const format = (name: string, value: string, more = '') =>
-    `${name}=${value}; ${attributes}${secure ? '; Secure' : ''}${more}`;
+  const format = (name: string, value: string, more = '') => formatCookie(secure, name, value, more);
 
   // Neither an identifier nor a fingerprint has a colon in it, so that no two of them make the same text.
   const sign = (browserId: string, fingerprint: string) =>
@@ -81,8 +80,13 @@ export function createCookies({ secure, key }: { secure: boolean; key: () => Buf
   };
 }
 
+/** @param more further attributes, as `; Max-Age=0` */
+export function formatCookie(secure: boolean, name: string, value: string, more = ''): string {
+  return `${name}=${value}; ${attributes}${secure ? '; Secure' : ''}${more}`;
+}
+
 /** The value of a cookie that appears exactly once. */
-function readCookie(header: string | undefined, name: string): string | undefined {
+export function readCookie(header: string | undefined, name: string): string | undefined {
   const values = readCookies(header, name);
   return values.length === 1 ? values[0] : undefined;
 }

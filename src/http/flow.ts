@@ -5,6 +5,7 @@ import type { Audit } from '../audit/audit.ts';
 import type { Identity } from '../identity/identity.ts';
 import type { FindClient, PeerCheck } from './client-address.ts';
 import { createCookies } from './cookies.ts';
+import { createFindTarget } from './forwarded-target.ts';
 import { addBodies } from './hooks/bodies.ts';
 import { addRequestIds, decorateCaller } from './hooks/caller.ts';
 import { decorateCredentials } from './hooks/credentials.ts';
@@ -18,12 +19,15 @@ import { addSchemas } from './hooks/schemas.ts';
 import { addSecurityHeaders, securityHeaders } from './hooks/security-headers.ts';
 import { addDocumentation, hideRoutes } from './openapi/openapi.ts';
 import { createPages } from './pages.ts';
+import { createReturns } from './returns.ts';
 import { addAssets, addFileServing } from './routes/assets.ts';
+import { addForwardRoute } from './routes/forward.ts';
 import { addHealthRoutes, type FindUnavailable } from './routes/health.ts';
 import { addHomeRoute } from './routes/home.ts';
 import { addLoginRoutes } from './routes/login.ts';
 import { addLogoutRoutes } from './routes/logout.ts';
 import { addMeRoutes } from './routes/me.ts';
+import { addVerifyRoute } from './routes/verify.ts';
 import type { App } from './types.ts';
 
 export interface FlowOptions {
@@ -31,7 +35,7 @@ export interface FlowOptions {
   /** Keeps what is refused before identity is asked. */
   readonly audit: Pick<Audit, 'record'>;
   readonly findClient: FindClient;
-  /** Whether the other end of a connection is one of our proxies, whose ids of requests and of traces count. */
+  /** Whether the other end of a connection is one of our proxies, whose word on what was asked for counts, and whose ids. */
   readonly isTrustedPeer: PeerCheck;
   readonly findUnavailable: FindUnavailable;
   readonly measures: RequestMeasures;
@@ -42,10 +46,14 @@ export interface FlowOptions {
   /** Whether browsers come by HTTPS: decides the cookies and HSTS. */
   readonly https: boolean;
   readonly corsOrigins: ReadonlySet<string>;
+  /** Of other hosts, whose proxies ask who is signed in. */
+  readonly forwardOrigins: ReadonlySet<string>;
   /** Signs the `browser` cookie; 32 bytes or more. Asked for only when it is needed. */
   readonly browserKey: () => Buffer;
   /** Is told at which addresses the app listens, once it does. */
   readonly onListen?: ((addresses: readonly AddressInfo[]) => void) | undefined;
+  /** Signs the ways back to other hosts. Undefined where there are none. */
+  readonly hostKey: () => Buffer | undefined;
   readonly docs: boolean;
   readonly themeFile?: string | undefined;
   /** Where the templates are; ours, unless said otherwise. */
@@ -74,6 +82,7 @@ export function createFlow(options: FlowOptions): Flow {
   const headers = securityHeaders({ https });
   const cookies = createCookies({ secure: https, key: options.browserKey });
   const answerProblem = createProblems({ pages, audit });
+  const returns = createReturns({ key: options.hostKey, forwardOrigins: options.forwardOrigins });
 
   return {
     decorate(app) {
@@ -111,6 +120,8 @@ export function createFlow(options: FlowOptions): Flow {
         addLogoutRoutes(site, { identity });
         addHomeRoute(site);
         addMeRoutes(site);
+        addVerifyRoute(site, { identity, findTarget: createFindTarget(options), returns, publicOrigins });
+        addForwardRoute(site, { identity, returns });
         addHealthRoutes(site, findUnavailable);
         addAssets(site, options.themeFile);
       });

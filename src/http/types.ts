@@ -34,6 +34,8 @@ declare module 'fastify' {
     pageOnly?: boolean;
     /** Whether our own OpenAPI document shows the route. */
     documented?: boolean;
+    /** Only whoever opens a page in a browser gets one; its scripts and pictures are programs here. */
+    pagesWhereOpened?: boolean;
     /** The refusals that the route can answer with, beside those of `signedIn`, for the OpenAPI document. */
     refusals?: readonly RefusalCode[];
     /** Other statuses of problems that it can answer with, for the OpenAPI document. */

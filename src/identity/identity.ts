@@ -2,6 +2,7 @@ import { randomInt } from 'node:crypto';
 import { setTimeout } from 'node:timers/promises';
 import type { Audit } from '../audit/audit.ts';
 import type { AuditEvent, Caller } from '../audit/event.ts';
+import type { Return } from '../sessions/host-credentials.ts';
 import type { Session, Sessions, StartedSession } from '../sessions/sessions.ts';
 import type { Attempt, Throttle } from '../throttle/throttle.ts';
 import { createAuthentication } from './authentication.ts';
@@ -15,6 +16,8 @@ import type { Account, UserDirectory } from './user-directory.ts';
 export interface Presented {
   readonly cookie?: string | undefined;
   readonly accessToken?: string | undefined;
+  /** What another host keeps of a session, never beside our own cookie. It shows who is asking there, and is good for nothing else. */
+  readonly hostCredential?: { readonly origin: string; readonly value: string } | undefined;
 }
 
 export interface LoginAttempt {
@@ -47,6 +50,10 @@ export interface Identity {
   findUser(presented: Presented): Promise<User | undefined>;
   /** @throws {Refusal} `not-authenticated`, or `invalid-token` where an access token was presented */
   requireUser(presented: Presented, caller: Caller): Promise<User>;
+  /** A ticket that takes the session to another host. Undefined when nobody is signed in. */
+  createTicket(presented: Presented, way: Return): Promise<string | undefined>;
+  /** The host's credential for a ticket; undefined when it is good for nothing, or its user may not come in any more. */
+  redeemTicket(ticket: string, way: Return): Promise<string | undefined>;
 }
 
 export interface IdentityOptions {
@@ -102,10 +109,12 @@ export function createIdentity(options: IdentityOptions): Identity {
     ];
   }
 
-  async function findUser({ cookie, accessToken }: Presented): Promise<User | undefined> {
+  async function findUser({ cookie, accessToken, hostCredential }: Presented): Promise<User | undefined> {
     let session: Session | undefined;
     if (accessToken !== undefined) session = await sessions.find('token', accessToken);
     else if (cookie !== undefined) session = await sessions.find('cookie', cookie);
+    else if (hostCredential !== undefined)
+      session = await sessions.findAtHost(hostCredential.origin, hostCredential.value);
     if (session === undefined) return undefined;
     const account = await users.findById(session.userId);
     if (account !== undefined && mayHave(session, account)) return account.user;
@@ -194,13 +203,25 @@ export function createIdentity(options: IdentityOptions): Identity {
       await recordIfPossible({ kind: 'access-refused', reason: reasonOf(presented, caller), caller });
       throw new Refusal(presented.accessToken === undefined ? 'not-authenticated' : 'invalid-token');
     },
+
+    async createTicket({ cookie, accessToken }, way) {
+      if (accessToken !== undefined) return sessions.createTicket('token', accessToken, way);
+      return cookie === undefined ? undefined : sessions.createTicket('cookie', cookie, way);
+    },
+
+    async redeemTicket(ticket, way) {
+      const value = await sessions.redeemTicket(ticket, way);
+      if (value === undefined) return undefined;
+      const user = await findUser({ hostCredential: { origin: way.origin, value } });
+      return user && value;
+    },
   };
 }
 
 /** Why whoever presents this is not signed in. */
-function reasonOf({ cookie, accessToken }: Presented, { trace }: Caller): string {
+function reasonOf({ cookie, accessToken, hostCredential }: Presented, { trace }: Caller): string {
   if (accessToken !== undefined) return 'invalid-token';
-  if (cookie !== undefined) return 'dead-cookie';
+  if (cookie !== undefined || hostCredential !== undefined) return 'dead-cookie';
   return trace?.cookie === 'several' ? 'several-cookies' : 'no-credential';
 }
 

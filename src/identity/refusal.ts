@@ -8,6 +8,7 @@ export const refusalCodes = [
   'invalid-token',
   'no-session',
   'ambiguous-credential',
+  'invalid-return',
   'cross-site',
 ] as const;
 

@@ -8,6 +8,7 @@ import {
   parseCredential,
   secretMatches,
 } from './credential.ts';
+import type { HostCredentials, Return } from './host-credentials.ts';
 import type { SessionRecord, SessionStore } from './store.ts';
 
 /** A session that is alive. */
@@ -42,6 +43,12 @@ export interface Sessions {
   start(owner: SessionOwner, replaced: readonly Session[]): Promise<StartedSession>;
   /** The living session that a credential belongs to. Counts as use of it. */
   find(kind: CredentialKind, credential: string): Promise<Session | undefined>;
+  /** The living session that another host's credential belongs to, where it is of that origin. Counts as use of it. */
+  findAtHost(origin: string, credential: string): Promise<Session | undefined>;
+  /** A ticket for the session that a credential belongs to. Undefined when it is over. */
+  createTicket(kind: CredentialKind, credential: string, way: Return): Promise<string | undefined>;
+  /** What a host gets for a ticket: its own credential. Undefined for a ticket that is not for this way, too old, or of a session that is over. */
+  redeemTicket(ticket: string, way: Return): Promise<string | undefined>;
   /** Ends sessions with every credential bound to them; false when none was left to end. */
   end(sessions: readonly Pick<Session, 'id'>[]): Promise<boolean>;
   endAllOf(userId: string): Promise<number>;
@@ -55,17 +62,23 @@ export interface SessionOptions {
   readonly store: SessionStore;
   readonly idleTimeoutSeconds: number;
   readonly lifetimeSeconds: number;
+  /** Without it, no other host gets anything of a session. */
+  readonly hosts?: HostCredentials | undefined;
   /** Milliseconds since 1970. */
   readonly now?: () => number;
 }
 
 const cleaningBatch = 500;
 
+/** How long the way back to another host may take, in milliseconds: a redirect. */
+const ticketLifetime = 60_000;
+
 /** Rules of sessions: what starts, proves, refreshes and ends one. Both limits are judged from stored times (ASVS 7.3.1, 7.3.2). */
 export function createSessions({
   store,
   idleTimeoutSeconds,
   lifetimeSeconds,
+  hosts,
   now = Date.now,
 }: SessionOptions): Sessions {
   const idleTimeout = idleTimeoutSeconds * 1000;
@@ -75,6 +88,28 @@ export function createSessions({
 
   const endOf = (createdAt: number, lastSeenAt: number) => Math.min(createdAt + lifetime, lastSeenAt + idleTimeout);
   const isAlive = ({ createdAt, lastSeenAt }: SessionRecord, time: number) => time < endOf(createdAt, lastSeenAt);
+
+  /** The record of a session that is alive, where what was presented proves to be its own. Counts as use of it. */
+  async function findRecord(
+    id: string | undefined,
+    isProven: (record: SessionRecord) => boolean,
+  ): Promise<SessionRecord | undefined> {
+    const record = id === undefined ? undefined : await store.find(id);
+    if (record === undefined || !isProven(record)) return undefined;
+    const time = now();
+    if (!isAlive(record, time)) return undefined;
+    if (time - record.lastSeenAt >= touchInterval) await store.touch(record.id, time, endOf(record.createdAt, time));
+    return record;
+  }
+
+  async function findByCredential(kind: CredentialKind, credential: string): Promise<SessionRecord | undefined> {
+    const presented = parseCredential(kind, credential);
+    if (presented === undefined) return undefined;
+    const { sessionId, secret } = presented;
+    return findRecord(sessionId, (record) =>
+      secretMatches(secret, kind === 'cookie' ? record.cookieHash : record.tokenHash),
+    );
+  }
 
   return {
     async start({ userId, passwordFingerprint }, replaced) {
@@ -107,18 +142,27 @@ export function createSessions({
     },
 
     async find(kind, credential) {
-      const presented = parseCredential(kind, credential);
-      if (presented === undefined) return undefined;
-      const record = await store.find(presented.sessionId);
-      if (record === undefined) return undefined;
-      if (!secretMatches(presented.secret, kind === 'cookie' ? record.cookieHash : record.tokenHash)) return undefined;
-      const time = now();
-      if (!isAlive(record, time)) return undefined;
-      if (time - record.lastSeenAt >= touchInterval) {
-        await store.touch(record.id, time, endOf(record.createdAt, time));
-      }
-      const { id, userId, passwordFingerprint } = record;
-      return { id, userId, passwordFingerprint };
+      return sessionOf(await findByCredential(kind, credential));
+    },
+
+    async findAtHost(origin, credential) {
+      const record = await findRecord(
+        hosts?.sessionIdOf(credential),
+        (found) => hosts?.isValid(credential, origin, found) === true,
+      );
+      return sessionOf(record);
+    },
+
+    async createTicket(kind, credential, way) {
+      const record = await findByCredential(kind, credential);
+      return record && hosts?.createTicket(way, record, now() + ticketLifetime);
+    },
+
+    async redeemTicket(ticket, way) {
+      const read = hosts?.readTicket(ticket);
+      if (read === undefined || read.expiresAt <= now()) return undefined;
+      const record = await findRecord(read.sessionId, (found) => hosts?.isValidTicket(ticket, way, found) === true);
+      return record && hosts?.create(way.origin, record);
     },
 
     async end(sessions) {
@@ -146,4 +190,11 @@ export function createSessions({
       while ((await store.removeExpired(now(), cleaningBatch)) === cleaningBatch) await setImmediate();
     },
   };
+}
+
+/** Without what only the store has to know. */
+function sessionOf(record: SessionRecord | undefined): Session | undefined {
+  if (record === undefined) return undefined;
+  const { id, userId, passwordFingerprint } = record;
+  return { id, userId, passwordFingerprint };
 }

@@ -153,7 +153,20 @@ describe('exposure [S112 V12.2.1]', () => {
     assert.equal(faultsOf({ HOST: '0.0.0.0', CORS_ORIGINS: 'x', PUBLIC_URL: 'x' }, 'serve'), 2);
   });
 
+  const behindProxy = { PUBLIC_URL: 'https://auth.example.com', TRUSTED_PROXIES: '127.0.0.1' };
+
   for (const CORS_ORIGINS of ['*', 'null', 'app.example.com', 'https://a.example/x', 'https://*.example']) {
     test(`CORS_ORIGINS=${CORS_ORIGINS} is refused`, () => assert.equal(faultsOf({ CORS_ORIGINS }, 'serve'), 1));
+    test(`FORWARD_AUTH_ORIGINS=${CORS_ORIGINS} is refused`, () =>
+      assert.equal(faultsOf({ ...behindProxy, FORWARD_AUTH_ORIGINS: CORS_ORIGINS }, 'serve'), 1));
   }
+
+  test('other hosts need a login to be sent to, a proxy to be believed, and HTTPS beyond this machine', () => {
+    const others = { FORWARD_AUTH_ORIGINS: 'https://app.example.com, http://localhost:3000' };
+    assert.equal(faultsOf({ ...behindProxy, ...others }, 'serve'), 0);
+    assert.equal(faultsOf(others, 'serve'), 2);
+    const plain = { ...behindProxy, FORWARD_AUTH_ORIGINS: 'http://app.example.com' };
+    assert.equal(faultsOf(plain, 'serve'), 1);
+    assert.equal(faultsOf({ ...plain, ALLOW_PLAIN_HTTP: 'on' }, 'serve'), 0);
+  });
 });

@@ -22,6 +22,7 @@ export interface Operation extends DescribedOperation {
 export interface Parameter {
   readonly name: string;
   readonly in: string;
+  readonly required?: boolean;
   readonly schema: Schema;
   readonly example?: unknown;
 }

@@ -48,6 +48,9 @@ export function flowOptions(identity: Partial<Identity> = {}): FlowOptions {
     publicOrigins: new Set(['http://localhost:5000', 'http://127.0.0.1:5000']),
     https: false,
     corsOrigins: new Set(),
+    isTrustedPeer: () => false,
+    forwardOrigins: new Set(),
+    hostKey: () => undefined,
     browserKey: () => Buffer.alloc(32, 1),
     docs: true,
     identity: {
@@ -55,6 +58,8 @@ export function flowOptions(identity: Partial<Identity> = {}): FlowOptions {
       logOut: unexpected,
       findUser: async () => undefined,
       requireUser: unexpected,
+      createTicket: unexpected,
+      redeemTicket: unexpected,
       ...identity,
     },
   };

@@ -11,10 +11,12 @@ before(async () => {
 after(() => janua[Symbol.asyncDispose]());
 
 /** Who may use each route. A new one has to be entered here, and in the threat model where it takes a credential. */
-const routes: Record<string, 'anyone' | 'signed in' | 'takes a password' | 'ends sessions'> = {
+const routes: Record<string, 'anyone' | 'signed in' | 'signed in, by a link' | 'takes a password' | 'ends sessions'> = {
   'GET /': 'anyone',
   'GET /auth/login': 'anyone',
   'GET /auth/home': 'signed in',
+  'GET /auth/verify': 'signed in',
+  'GET /auth/forward': 'signed in, by a link',
   'GET /admin/me': 'signed in',
   'GET /api/me': 'signed in',
   'POST /auth/token': 'takes a password',

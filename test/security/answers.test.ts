@@ -20,6 +20,8 @@ const pages = [
   '/',
   '/auth/login',
   '/auth/home',
+  '/auth/verify',
+  '/auth/forward',
   '/admin/me',
   '/api/me',
   '/docs',

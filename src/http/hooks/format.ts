@@ -34,9 +34,19 @@ export function addFormats(app: App, pages: Pages): void {
   });
 }
 
-/** JSON is for those who ask by the header or by the path, HTML for all others; `Accept` decides nothing. */
+/**
+ * JSON is for those who ask by the header or by the path, HTML for all others. `Accept` decides nothing, but for whoever asks about
+ * a page of another application.
+ */
 export function formatOf(request: FastifyRequest): Format {
-  return isUnderApi(request) || asksForJson(request.headers[formatHeader]) ? 'json' : 'html';
+  if (isUnderApi(request) || asksForJson(request.headers[formatHeader])) return 'json';
+  return request.routeOptions.config?.pagesWhereOpened && !opensPage(request) ? 'json' : 'html';
+}
+
+/** Browsers say so since 2023; older ones ask for HTML. */
+function opensPage({ headers }: FastifyRequest): boolean {
+  const mode = headers['sec-fetch-mode'];
+  return mode === undefined ? /\btext\/html\b/i.test(headers.accept ?? '') : mode === 'navigate';
 }
 
 /** Compared as media types are: without case and without parameters (RFC 9110 8.3.1). */

@@ -31,6 +31,7 @@ export function addDocumentation(app: App, { name, version, sessionCookie }: Doc
         { name: 'Sign in', description: 'Logging in and out' },
         { name: 'Who am I', description: 'The one who is signed in' },
         { name: 'Pages', description: 'For people only' },
+        { name: 'Forward authentication', description: 'For proxies before other applications' },
         { name: 'Operation', description: 'For those who run the server' },
       ],
       components: {

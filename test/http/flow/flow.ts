@@ -1,6 +1,7 @@
 import { describe } from 'node:test';
 import type { StoreChoice } from '../../stores.ts';
 import { testCredentials } from './credentials.ts';
+import { testForward } from './forward.ts';
 import { testHome } from './home.ts';
 import { testLogin } from './login.ts';
 import { testLogout } from './logout.ts';
@@ -15,6 +16,7 @@ export function testFlow(stores: StoreChoice): void {
     describe('logout', () => testLogout(stores));
     describe('me', () => testMe(stores));
     describe('home', () => testHome(stores));
+    describe('forward', () => testForward(stores));
     describe('credentials', () => testCredentials(stores));
   });
 }

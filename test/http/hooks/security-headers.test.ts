@@ -7,6 +7,8 @@ import { logIn } from '../faces.ts';
 const requests = [
   ['GET', '/', 200],
   ['GET', '/auth/home', 303],
+  ['GET', '/auth/verify', 401],
+  ['GET', '/auth/forward', 303],
   ['GET', '/admin/me', 303],
   ['GET', '/api/me', 401],
   ['POST', '/auth/token', 303],

@@ -1,0 +1,54 @@
+import type { PeerCheck } from './client-address.ts';
+import type { Request } from './types.ts';
+
+/** What a proxy asks about before it lets a request through. */
+export interface ForwardedTarget {
+  /** `own` is our public origin, `listed` one of the settings, `unlisted` any other, and what cannot be read. */
+  readonly kind: 'own' | 'listed' | 'unlisted';
+  /** Empty where no host is named, or none can be read. */
+  readonly origin: string;
+  /** Path and query where the request can be asked for again by following a link; undefined where it cannot. */
+  readonly uri: string | undefined;
+  /** Whether the proxy says at all what was asked for. */
+  readonly saysUri: boolean;
+}
+
+export interface TargetOptions {
+  /** Whether what this peer says in `X-Forwarded-…` counts. */
+  readonly isTrustedPeer: PeerCheck;
+  readonly publicOrigins: ReadonlySet<string>;
+  readonly forwardOrigins: ReadonlySet<string>;
+}
+
+/** A host name or address with a port and nothing else: a parser of URLs would pass over blanks and take an account. */
+const hostShape = /^(?:[\w.-]+|\[[\da-f:.]+\])(?::\d{1,5})?$/i;
+
+/** What a browser follows as it stands, and no line break; a fragment never comes to a server. */
+const uriShape = /^\/[\x21-\x22\x24-\x7e]*$/;
+
+/** A WebSocket is opened by a request that some proxies name so. */
+const schemes: Readonly<Record<string, string>> = { http: 'http', https: 'https', ws: 'http', wss: 'https' };
+
+/** Tells what a proxy asks about. Where no trusted one names a host, that is our own origin. */
+export function createFindTarget({ isTrustedPeer, publicOrigins, forwardOrigins }: TargetOptions) {
+  return ({ headers, socket }: Request): ForwardedTarget => {
+    const said = (name: string) => headers[`x-forwarded-${name}`]?.toString() || undefined;
+    const trusted = isTrustedPeer(socket.remoteAddress);
+    const [proto, host, uri] = trusted ? [said('proto'), said('host'), said('uri')] : [];
+    const origin = host === undefined ? '' : readOrigin(proto, host);
+    return {
+      kind:
+        host === undefined || publicOrigins.has(origin) ? 'own' : forwardOrigins.has(origin) ? 'listed' : 'unlisted',
+      origin,
+      // What was sent with another method is not sent again by a link.
+      uri: uri !== undefined && uriShape.test(uri) && /^(?:get|head)$/i.test(said('method') ?? 'GET') ? uri : undefined,
+      saysUri: uri !== undefined,
+    };
+  };
+}
+
+function readOrigin(proto = '', host: string): string {
+  const scheme = schemes[proto.toLowerCase()];
+  const text = `${scheme}://${host}`;
+  return scheme !== undefined && hostShape.test(host) && URL.canParse(text) ? new URL(text).origin : '';
+}

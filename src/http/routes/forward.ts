@@ -1,0 +1,63 @@
+import type { Identity } from '../../identity/identity.ts';
+import { Refusal } from '../../identity/refusal.ts';
+import { page, redirect, settingCookies } from '../openapi/responses.ts';
+import { type Returns, withTicket } from '../returns.ts';
+import type { App } from '../types.ts';
+
+const text = (description: string, example: string) => ({
+  type: 'string' as const,
+  maxLength: 2048,
+  description,
+  examples: [example],
+});
+
+const query = {
+  type: 'object',
+  required: ['to', 'state', 'signature'],
+  properties: {
+    to: text('Where somebody was', 'https://app.example.com/'),
+    state: text('SHA-256 of what their browser keeps for that host', 'kFQ1…'),
+    signature: text('Shows that a proxy asked about it', 'Zw3y…'),
+  },
+} as const;
+
+/** The way back to another host, with a ticket that signs the browser in there. Signed out, it leads over the login page. */
+export function addForwardRoute(app: App, { identity, returns }: { identity: Identity; returns: Returns }): void {
+  app.get(
+    '/auth/forward',
+    {
+      config: {
+        signedIn: true,
+        view: 'forward',
+        pageOnly: true,
+        refusals: ['invalid-return'],
+        problems: [500, 503],
+      },
+      schema: {
+        summary: 'Back to another application',
+        description: 'Where `/auth/verify` sends somebody who is to be signed in on another host.',
+        tags: ['Forward authentication'],
+        security: [{ session: [] }, { password: [] }],
+        querystring: query,
+        response: {
+          200: {
+            ...page('A page that leads to the application, after the login form'),
+            headers: { Refresh: { type: 'string', description: 'At once, to the application' } },
+          },
+          303: settingCookies(redirect('To the application; for someone signed out, to the login page')),
+        },
+      },
+    },
+    async (request, reply) => {
+      const way = returns.find(request.query);
+      if (way === undefined) throw new Refusal('invalid-return');
+      const ticket = await identity.createTicket(request.presented, way);
+      if (ticket === undefined) throw new Refusal('not-authenticated');
+      const target = withTicket(request.query.to, ticket);
+      // A form may lead to our own pages alone, redirects included (`form-action`): from the login's it goes on over a page.
+      if (request.headers['sec-fetch-site'] !== 'same-origin') return reply.redirect(target, 303);
+      reply.header('refresh', `0; url=${target}`);
+      return { target, origin: way.origin };
+    },
+  );
+}

@@ -1,0 +1,140 @@
+import type { FastifyReply } from 'fastify';
+import type { Identity, Presented } from '../../identity/identity.ts';
+import { Refusal } from '../../identity/refusal.ts';
+import type { User } from '../../identity/user.ts';
+import { printable } from '../../printable.ts';
+import type { createFindTarget, ForwardedTarget } from '../forwarded-target.ts';
+import { loginPath } from '../login-messages.ts';
+import { page, redirect, settingCookies } from '../openapi/responses.ts';
+import { type Returns, takeTicket } from '../returns.ts';
+import type { App, Request } from '../types.ts';
+
+export interface VerifyOptions {
+  readonly identity: Identity;
+  readonly findTarget: ReturnType<typeof createFindTarget>;
+  readonly returns: Returns;
+  readonly publicOrigins: ReadonlySet<string>;
+}
+
+const identityHeader = (description: string) => ({ type: 'string', description });
+
+/** Most origins that the log names once each: whoever may choose the host of a request could think of any number. */
+const namedOrigins = 100;
+
+/**
+ * Tells a proxy who is asking for something of another application: for nginx's `auth_request`, Caddy's `forward_auth` and
+ * Traefik's `ForwardAuth`. People who are not signed in are sent to the login and come back, programs get 401.
+ */
+export function addVerifyRoute(app: App, { identity, findTarget, returns, publicOrigins }: VerifyOptions): void {
+  const named = new Set<string>();
+
+  /** The credentials that count for the target: no other host's cookie, and nothing at all on a host that is not listed. */
+  function presentedFor({ kind, origin }: ForwardedTarget, request: Request): Presented {
+    const { accessToken, cookie } = request.presented;
+    if (kind === 'unlisted') return {};
+    if (kind === 'own') return { accessToken, cookie };
+    const value = returns.readCredential(origin, request.headers.cookie);
+    return { accessToken, hostCredential: value === undefined ? undefined : { origin, value } };
+  }
+
+  /** Gives the host its credential for a ticket, and leads to where the browser was. */
+  async function takeIn(ticket: string, uri: string, target: ForwardedTarget, request: Request, reply: FastifyReply) {
+    const { origin } = target;
+    const way = returns.readReturn(origin, request.headers.cookie);
+    const credential = way && (await identity.redeemTicket(ticket, way));
+    if (credential !== undefined) reply.header('set-cookie', returns.cookie(origin, credential));
+    else if (!(await identity.findUser(presentedFor(target, request)))) {
+      // Not sent on the way again: a browser that keeps no cookies would go round for ever.
+      reply.code(400);
+      return { again: origin + uri, request_id: request.id };
+    }
+    return reply.redirect(origin + uri, 303);
+  }
+
+  function sendToLogin(target: ForwardedTarget, request: Request, reply: FastifyReply): FastifyReply {
+    const [own = ''] = publicOrigins;
+    const { kind, origin, uri, saysUri } = target;
+    if (kind === 'own') {
+      const { cookie, accessToken } = request.presented;
+      if (cookie !== undefined && accessToken === undefined) reply.clearSessionCookie();
+      // With the origin: some proxies take a bare path for one on our inner address.
+      return reply.redirect(origin + loginPath(2, uri), 303);
+    }
+    if (kind === 'unlisted' || !saysUri) {
+      if (!named.has(origin) && named.size < namedOrigins) {
+        named.add(origin);
+        request.log.warn(
+          { event: 'forward_auth', origin },
+          kind === 'unlisted'
+            ? 'somebody is to be signed in on an origin that FORWARD_AUTH_ORIGINS does not list'
+            : 'somebody is to be signed in, and the proxy does not say in X-Forwarded-Uri where they were',
+        );
+      }
+      return reply.redirect(own + loginPath(2), 303);
+    }
+    const way = uri === undefined ? undefined : returns.begin(origin, uri, request.headers.cookie);
+    // What cannot be asked for again by a link begins anew at the first page.
+    if (way === undefined) return reply.redirect(`${origin}/`, 303);
+    return reply.header('set-cookie', way.cookie).redirect(own + way.path, 303);
+  }
+
+  app.get(
+    '/auth/verify',
+    {
+      config: {
+        // Shown under another host's address, which has none of our styles.
+        view: 'ticket',
+        pagesWhereOpened: true,
+        refusals: ['not-authenticated', 'invalid-token', 'ambiguous-credential'],
+        problems: [500, 503],
+      },
+      schema: {
+        summary: 'Who is asking, for a proxy',
+        description:
+          'Answers for the request that a trusted proxy describes by `X-Forwarded-Proto`, `X-Forwarded-Host`, `X-Forwarded-Uri` and `X-Forwarded-Method`.',
+        tags: ['Forward authentication'],
+        security: [{ session: [] }, { password: [] }],
+        response: {
+          200: {
+            description: 'Somebody is signed in',
+            type: 'null',
+            headers: {
+              'Remote-User': identityHeader('User name'),
+              'Remote-Name': identityHeader('First and last name, UTF-8'),
+              'Remote-Email': identityHeader('The user name, where it is an address; else empty'),
+            },
+          },
+          303: settingCookies(redirect('Whoever opens a page: to the login page, or back from it')),
+          400: page('The browser keeps no cookies'),
+        },
+      },
+    },
+    async (request, reply) => {
+      const target = findTarget(request);
+      const { uri, ticket } = takeTicket(target.uri ?? '');
+      const bringsTicket = target.kind === 'listed' && ticket !== undefined;
+      if (bringsTicket && request.format === 'html') return takeIn(ticket, uri, target, request, reply);
+      // Never let through with a ticket in its address: the application could give it away.
+      const presented = bringsTicket ? {} : presentedFor(target, request);
+      try {
+        const user = await identity.requireUser(presented, request.caller);
+        return reply.headers(identityHeaders(user)).removeHeader('content-type').send();
+      } catch (error) {
+        if (!(error instanceof Refusal) || request.format === 'json') throw error;
+        return sendToLogin(target, request, reply);
+      }
+    },
+  );
+}
+
+/** All three always, so that nothing that a client sent by these names is left standing. */
+function identityHeaders({ username, firstName, lastName }: User): Record<string, string> {
+  return {
+    'remote-user': headerText(username),
+    'remote-name': headerText(`${firstName} ${lastName}`),
+    'remote-email': headerText(/^[^@\s]+@[^@\s]+$/.test(username) ? username : ''),
+  };
+}
+
+/** As UTF-8, of which Node sends one character for each byte. */
+const headerText = (text: string) => Buffer.from(printable(text).trim()).toString('latin1');

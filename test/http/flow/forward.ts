@@ -1,0 +1,68 @@
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { ann, startJanua, type TestJanua } from '../../janua.ts';
+import type { StoreChoice } from '../../stores.ts';
+import {
+  appOrigin,
+  createForwardBrowser,
+  type ForwardBrowser,
+  forwardSettings,
+  own,
+  signInAt,
+} from '../routes/forward-browser.ts';
+
+/** What the flow promises to other hosts, on any stores: what they get of a session ends with it, at once. */
+export function testForward(stores: StoreChoice): void {
+  let janua: TestJanua;
+  before(async () => {
+    janua = await startJanua({ stores, settings: forwardSettings });
+  });
+  after(() => janua[Symbol.asyncDispose]());
+
+  async function signIn(): Promise<ForwardBrowser> {
+    const browser = createForwardBrowser(janua.app);
+    assert.equal(await signInAt(browser, `${appOrigin}/reports?a=b`), `${appOrigin}/reports?a=b`);
+    const answer = await browser.ask(`${appOrigin}/x`, {});
+    assert.deepEqual(
+      [answer.statusCode, answer.headers['remote-user'], answer.headers['remote-name']],
+      [200, ann.username, 'Ann Archer'],
+    );
+    return browser;
+  }
+
+  const statusAt = async (browser: ForwardBrowser) => (await browser.ask(`${appOrigin}/x`, {})).statusCode;
+
+  test('a ticket of somebody who is disabled before it is used is worth nothing', async () => {
+    const browser = await signIn();
+    browser.cookies.delete(appOrigin);
+    const way = await browser.ask(`${appOrigin}/x`);
+    const back = await browser.ask(String(way.headers.location));
+    await janua.people.disable(ann.username);
+    const answer = await browser.ask(String(back.headers.location));
+    assert.equal(answer.statusCode, 400);
+    assert.equal(answer.headers['set-cookie'], undefined);
+    await janua.people.enable(ann.username);
+  });
+
+  const endings: Record<string, (browser: ForwardBrowser) => Promise<unknown>> = {
+    async 'a logout on our own pages'(browser) {
+      const cookie = `__Host-session=${browser.cookies.get(own)?.get('__Host-session')}`;
+      await janua.app.inject({ method: 'POST', url: '/auth/logout', headers: { cookie } });
+    },
+    'another login in the same browser': (browser) => browser.logIn(''),
+    'a new password': () => janua.people.setPassword(ann.username, 'correct horse battery'),
+    async 'being disabled'() {
+      await janua.people.disable(ann.username);
+    },
+  };
+  for (const [ending, end] of Object.entries(endings)) {
+    test(`with ${ending} nobody is signed in there any more, and a page leads to the login again`, async () => {
+      const browser = await signIn();
+      await end(browser);
+      assert.equal(await statusAt(browser), 401);
+      const again = await browser.ask(`${appOrigin}/x`);
+      assert.ok(String(again.headers.location).startsWith(`${own}/auth/forward?`));
+      await janua.people.enable(ann.username);
+    });
+  }
+}

@@ -1,0 +1,62 @@
+import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
+import { describe, test } from 'node:test';
+import { createReturns, takeTicket, withTicket } from '../../src/http/returns.ts';
+
+const origin = 'https://app.example.com';
+const signingKey = randomBytes(32);
+const listing = (...origins: string[]) => createReturns({ key: () => signingKey, forwardOrigins: new Set(origins) });
+
+function begin(uri = '/x') {
+  const way = listing(origin).begin(origin, uri, undefined);
+  assert.ok(way);
+  const query = Object.fromEntries(new URL(way.path, origin).searchParams);
+  return { way, query: { to: '', state: '', signature: '', ...query } };
+}
+
+describe('a way to another host', () => {
+  test('is found again as it was signed', () => {
+    const { query } = begin('/a?b=c&d=%20');
+    assert.deepEqual(listing(origin).find(query), { origin, state: query.state });
+  });
+
+  test('is found no more when its origin is not listed any more, or the key is another', () => {
+    const { query } = begin();
+    assert.equal(listing('https://other.example.com').find(query), undefined);
+    const other = createReturns({ key: () => randomBytes(32), forwardOrigins: new Set([origin]) });
+    assert.equal(other.find(query), undefined);
+  });
+
+  test('keeps what the browser has already, where it can be one of ours', () => {
+    const { way, query } = begin();
+    const kept = way.cookie.split(';', 1)[0] ?? '';
+    const again = listing(origin).begin(origin, '/y', `a=b; ${kept}`);
+    assert.equal(again?.cookie, way.cookie);
+    assert.deepEqual(listing(origin).readReturn(origin, kept), { origin, state: query.state });
+    for (const odd of ['__Host-janua-return=x', `${kept}; ${kept}`, kept.replace('__Host-', '')]) {
+      assert.notEqual(listing(origin).begin(origin, '/y', odd)?.cookie, way.cookie);
+      assert.equal(listing(origin).readReturn(origin, odd), undefined);
+    }
+  });
+});
+
+describe('a ticket in an address', () => {
+  const cases = [
+    ['/x', '/x?janua-ticket=t'],
+    ['/x?a=b', '/x?a=b&janua-ticket=t'],
+    ['/x?a?b&&c=%26', '/x?a?b&&c=%26&janua-ticket=t'],
+  ] as const;
+  for (const [uri, brought] of cases) {
+    test(`${uri} is left as it was`, () => {
+      assert.equal(withTicket(uri, 't'), brought);
+      assert.deepEqual(takeTicket(brought), { uri, ticket: 't' });
+      assert.deepEqual(takeTicket(uri), { uri, ticket: undefined });
+    });
+  }
+
+  test('is taken out wherever it is, and each of several', () => {
+    assert.deepEqual(takeTicket('/x?janua-ticket=1&a=b&janua-ticket=2'), { uri: '/x?a=b', ticket: '2' });
+    assert.deepEqual(takeTicket('/x?a=b?janua-ticket=1'), { uri: '/x?a=b?janua-ticket=1', ticket: undefined });
+    assert.deepEqual(takeTicket('/janua-ticket=1'), { uri: '/janua-ticket=1', ticket: undefined });
+  });
+});

@@ -1,0 +1,560 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+import { passwordFingerprint } from '../../../src/identity/password-fingerprint.ts';
+import { Refusal } from '../../../src/identity/refusal.ts';
+import { ann, password, startJanua, type TestJanua } from '../../janua.ts';
+import { isSignedIn, json, type SignedIn } from '../faces.ts';
+import { startServer } from '../server.ts';
+import {
+  appOrigin,
+  createForwardBrowser,
+  forwarded,
+  forwardSettings,
+  navigating,
+  otherOrigin,
+  own,
+  signInAt,
+} from './forward-browser.ts';
+
+const clock = { time: Date.now() };
+
+let janua: TestJanua;
+let signedIn: SignedIn;
+before(async () => {
+  janua = await startJanua({ settings: forwardSettings, overrides: { now: () => clock.time } });
+  const answer = await janua.app.inject({
+    method: 'POST',
+    url: '/api/login',
+    ...json({ username: ann.username, password }),
+  });
+  const cookie = answer.cookies.find(({ name }) => name === '__Host-session')?.value;
+  signedIn = {
+    cookie: { cookie: `__Host-session=${cookie}` },
+    bearer: { authorization: `Bearer ${answer.json().access_token}` },
+  };
+});
+after(() => janua[Symbol.asyncDispose]());
+
+const verify = (headers: Record<string, string>, remoteAddress = '127.0.0.1') =>
+  janua.app.inject({ url: '/auth/verify', headers, remoteAddress });
+
+const signIn = async (address = `${appOrigin}/reports?year=2026&q=a%20b`) => {
+  const browser = createForwardBrowser(janua.app);
+  assert.equal(await signInAt(browser, address), address);
+  return browser;
+};
+
+describe('who is signed in', () => {
+  for (const method of ['GET', 'HEAD'] as const) {
+    test(`${method} names them, and nothing else is in the answer`, async () => {
+      for (const credential of [signedIn.cookie, signedIn.bearer]) {
+        for (const headers of [credential, { ...credential, ...navigating }, { ...credential, accept: '*/*' }]) {
+          const answer = await janua.app.inject({ method, url: '/auth/verify', headers });
+          assert.equal(answer.statusCode, 200);
+          assert.equal(answer.body, '');
+          assert.equal(answer.headers['remote-user'], ann.username);
+          assert.equal(answer.headers['remote-name'], 'Ann Archer');
+          assert.equal(answer.headers['remote-email'], ann.username);
+          assert.equal(answer.headers['cache-control'], 'no-store');
+          assert.equal(answer.headers['set-cookie'], undefined);
+        }
+      }
+    });
+  }
+
+  test('a name is sent as UTF-8, without anything that could end a header, and a user name that is no address is none', async () => {
+    await using other = await startJanua();
+    const names = [
+      ['zoë@example.com', 'Zoë', '李', 'zoë@example.com', 'Zoë 李', 'zoë@example.com'],
+      ['bob', 'Bob\r\nRemote-User: admin', 'B\u202e\0', 'bob', 'Bob\uFFFD\uFFFDRemote-User: admin B\uFFFD\uFFFD', ''],
+      ['eve @example.com', ' ', '', 'eve @example.com', '', ''],
+    ];
+    for (const [username = '', firstName = '', lastName = '', ...expected] of names) {
+      await other.services.registry?.add({ username, firstName, lastName, passwordHash: 'x', demo: false });
+      const account = await other.services.users.findByUsername(username);
+      assert.ok(account);
+      const owner = { userId: account.user.id, passwordFingerprint: passwordFingerprint(account) };
+      const { accessToken } = await other.services.sessions.start(owner, []);
+      const headers = { authorization: `Bearer ${accessToken}` };
+      const answer = await other.app.inject({ url: '/auth/verify', headers });
+      assert.equal(answer.statusCode, 200);
+      const told = ['remote-user', 'remote-name', 'remote-email'].map((name) => {
+        assert.ok(name in answer.headers, `${name} is always there`);
+        return Buffer.from(String(answer.headers[name]), 'latin1').toString();
+      });
+      assert.deepEqual(told, expected);
+    }
+  });
+
+  test('an access token counts on our own origin and on those listed, and it alone decides', async () => {
+    const browser = await signIn();
+    const { cookie } = { cookie: `__Host-janua=${browser.cookies.get(appOrigin)?.get('__Host-janua')}` };
+    for (const address of [`${own}/x`, `${appOrigin}/x`, `${otherOrigin}/x`])
+      assert.equal((await verify({ ...forwarded(address), ...signedIn.bearer })).statusCode, 200, address);
+    assert.equal((await verify({ ...forwarded('https://evil.example/'), ...signedIn.bearer })).statusCode, 401);
+    const said = forwarded(`${appOrigin}/x`);
+    assert.equal((await verify({ ...said, cookie })).statusCode, 200);
+    assert.equal((await verify({ ...said, cookie, authorization: 'Basic Og==' })).statusCode, 200);
+    const refused = await verify({ ...said, cookie, authorization: 'Bearer x' });
+    assert.equal(refused.statusCode, 401);
+    assert.match(String(refused.headers['www-authenticate']), /error="invalid_token"/);
+  });
+});
+
+describe('who is not signed in', () => {
+  const said = forwarded(`${appOrigin}/x`);
+  const program: [title: string, headers: Record<string, string>][] = [
+    ['says nothing of itself', {}],
+    ['takes anything', { accept: '*/*' }],
+    ['is a script of a page', { 'sec-fetch-mode': 'cors', accept: 'text/html' }],
+    ['is a picture of a page', { 'sec-fetch-mode': 'no-cors' }],
+    ['opens a WebSocket', { 'sec-fetch-mode': 'websocket' }],
+    ['asks for JSON', { 'x-expected-format': 'application/json', ...navigating, accept: 'text/html' }],
+  ];
+  for (const [title, headers] of program) {
+    test(`gets 401 with a challenge where it ${title}`, async () => {
+      const answer = await verify({ ...said, ...headers });
+      assert.equal(answer.statusCode, 401);
+      assert.deepEqual(answer.json(), { title: 'Unauthorized', status: 401, detail: 'Not authenticated' });
+      assert.equal(answer.headers['www-authenticate'], 'Bearer realm="janua"');
+      assert.equal(answer.headers['set-cookie'], undefined);
+      assert.equal(answer.headers['remote-user'], undefined);
+    });
+  }
+
+  for (const headers of [navigating, { accept: 'text/html,*/*;q=0.8' }]) {
+    test(`is sent to the login where a page is opened: ${JSON.stringify(headers)}`, async () => {
+      const answer = await verify({ ...said, ...headers });
+      assert.equal(answer.statusCode, 303);
+      const location = new URL(String(answer.headers.location));
+      assert.equal(location.origin + location.pathname, `${own}/auth/forward`);
+      assert.equal(location.searchParams.get('to'), `${appOrigin}/x`);
+      assert.match(
+        String(answer.headers['set-cookie']),
+        /^__Host-janua-return=[\w-]{43}; Path=\/; HttpOnly; SameSite=Lax; Secure; Max-Age=600$/,
+      );
+    });
+  }
+
+  test('is refused with two Authorization fields', async () => {
+    const answer = await janua.app.inject({
+      url: '/auth/verify',
+      headers: { authorization: ['Bearer a', 'Bearer b'] as never },
+    });
+    assert.equal(answer.statusCode, 400);
+  });
+
+  test('on our own origin goes to the login page and back, and a dead cookie goes', async () => {
+    const answer = await verify({ ...forwarded(`${own}/wiki/a?b=c`), ...navigating, cookie: '__Host-session=x' });
+    assert.equal(answer.headers.location, `${own}/auth/login?state=2&next=%2Fwiki%2Fa%3Fb%3Dc`);
+    assert.match(String(answer.headers['set-cookie']), /^__Host-session=; .*Max-Age=0/);
+    for (const uri of ['//evil.example', '/\\evil.example', '/%2f/evil.example']) {
+      const odd = await verify({ ...forwarded(own), ...navigating, 'x-forwarded-uri': uri });
+      assert.equal(odd.headers.location, `${own}/auth/login?state=2`, uri);
+    }
+  });
+
+  test('is recorded, with a reason', async () => {
+    const answer = await verify({ ...said, cookie: '__Host-janua=x' });
+    const [event] = await janua.services.auditTrail.findByRequestId(String(answer.headers['x-request-id']));
+    assert.ok(event !== undefined && 'kind' in event);
+    assert.deepEqual([event.kind, event.reason], ['access-refused', 'dead-cookie']);
+  });
+});
+
+describe('the request that a proxy describes', () => {
+  /** Of which origin it is taken to be, by the way that somebody signed out is sent. */
+  async function kindOf(headers: Record<string, string>, peer?: string): Promise<'own' | 'listed' | 'unlisted'> {
+    const answer = await verify({ ...navigating, ...headers }, peer);
+    assert.equal(answer.statusCode, 303);
+    const location = String(answer.headers.location);
+    if (!location.startsWith('https:')) return 'own';
+    if (headers['x-forwarded-host'] === new URL(own).host) return 'own';
+    return location.startsWith(`${own}/auth/forward?`) ? 'listed' : 'unlisted';
+  }
+
+  const hosts: [proto: string, host: string, kind: string][] = [
+    ['https', 'app.example.com', 'listed'],
+    ['HTTPS', 'APP.Example.COM', 'listed'],
+    ['https', 'app.example.com:443', 'listed'],
+    ['wss', 'app.example.com', 'listed'],
+    ['https', 'other.example.com:8443', 'listed'],
+    ['https', 'auth.example.com', 'own'],
+    ['http', 'app.example.com', 'unlisted'],
+    ['https', 'app.example.com:444', 'unlisted'],
+    ['https', 'other.example.com', 'unlisted'],
+    ['https', 'app.example.com.', 'unlisted'],
+    ['https', 'app.example.com@evil.example', 'unlisted'],
+    ['https', 'evil.example@app.example.com', 'unlisted'],
+    ['https', 'a:b@app.example.com', 'unlisted'],
+    ['https', 'app.example.com/', 'unlisted'],
+    ['https', 'app.example.com?', 'unlisted'],
+    ['https', 'app.example.com#', 'unlisted'],
+    ['https', '%61pp.example.com', 'unlisted'],
+    ['https', 'app.exa\tmple.com', 'unlisted'],
+    ['https', 'app.example.com, evil.example', 'unlisted'],
+    ['https', 'app.example.com:', 'unlisted'],
+    ['https', 'evil.app.example.com', 'unlisted'],
+    ['https', 'app.example.com.evil.example', 'unlisted'],
+    ['https', '[::1', 'unlisted'],
+    ['https', 'a..b:99999', 'unlisted'],
+    ['https, http', 'app.example.com', 'unlisted'],
+    ['javascript', 'app.example.com', 'unlisted'],
+    ['__proto__', 'app.example.com', 'unlisted'],
+  ];
+  for (const [proto, host, expected] of hosts) {
+    test(`${proto} and ${JSON.stringify(host)} are of an origin that is ${expected}`, async () => {
+      const headers = { 'x-forwarded-proto': proto, 'x-forwarded-host': host, 'x-forwarded-uri': '/' };
+      assert.equal(await kindOf(headers), expected);
+      if (expected === 'unlisted') {
+        for (const credential of [signedIn.cookie, signedIn.bearer])
+          assert.equal((await verify({ ...headers, ...credential })).statusCode, 401);
+      }
+    });
+  }
+
+  test('is about our own origin where no host is named, or somebody else says so', async () => {
+    assert.equal((await verify(navigating)).headers.location, '/auth/login?state=2');
+    assert.equal(await kindOf({}), 'own');
+    assert.equal(await kindOf({ 'x-forwarded-proto': 'https', 'x-forwarded-uri': '/x' }), 'own');
+    assert.equal(await kindOf({ 'x-forwarded-host': 'app.example.com' }), 'unlisted');
+    for (const peer of ['192.0.2.1', '::1']) {
+      const headers = forwarded(`${appOrigin}/x`);
+      assert.equal(await kindOf(headers, peer), 'own');
+      const { headers: told } = await verify({ ...headers, ...navigating }, peer);
+      assert.equal(told.location, '/auth/login?state=2', 'its path does not count either');
+      assert.equal((await verify({ ...headers, ...signedIn.cookie }, peer)).statusCode, 200);
+    }
+  });
+
+  const uris: [uri: string | undefined, method: string, to: string][] = [
+    ['/', 'GET', 'way'],
+    ['/a?b=c&d=%20', 'HEAD', 'way'],
+    ['//double', 'get', 'way'],
+    ['/a"\'<>\\|', 'GET', 'way'],
+    ['/a', 'POST', 'first page'],
+    ['/a', 'DELETE', 'first page'],
+    ['/a', 'GET, POST', 'first page'],
+    ['a', 'GET', 'first page'],
+    ['https://evil.example/', 'GET', 'first page'],
+    ['.evil.example/', 'GET', 'first page'],
+    ['@evil.example/', 'GET', 'first page'],
+    ['/a b', 'GET', 'first page'],
+    ['/a\tb', 'GET', 'first page'],
+    ['/a#b', 'GET', 'first page'],
+    ['/\xe9', 'GET', 'first page'],
+    [`/${'a'.repeat(3000)}`, 'GET', 'first page'],
+    ['', 'GET', 'login'],
+    [undefined, 'GET', 'login'],
+  ];
+  for (const [uri, method, to] of uris) {
+    test(`${method} ${JSON.stringify(uri)?.slice(0, 40)} comes back over the ${to}`, async () => {
+      const { 'x-forwarded-uri': _, ...said } = forwarded(`${appOrigin}/`, method);
+      const answer = await verify({ ...said, ...navigating, ...(uri === undefined ? {} : { 'x-forwarded-uri': uri }) });
+      assert.equal(answer.statusCode, 303);
+      const location = new URL(String(answer.headers.location));
+      if (to === 'way') assert.equal(location.searchParams.get('to'), appOrigin + uri);
+      else if (to === 'first page') assert.equal(location.href, `${appOrigin}/`);
+      else assert.equal(location.href, `${own}/auth/login?state=2`);
+    });
+  }
+});
+
+describe('a WebSocket of the application', () => {
+  test('is let in by its cookie, also where the proxy passes its handshake on', async () => {
+    const browser = await signIn();
+    const handshake = { upgrade: 'websocket', origin: appOrigin, 'sec-fetch-mode': 'websocket' };
+    assert.equal((await browser.ask(`${appOrigin}/socket`, handshake)).statusCode, 200);
+    assert.equal((await browser.ask(`${otherOrigin}/socket`, handshake)).statusCode, 401);
+  });
+});
+
+// Traefik itself is not run here. This is what its ForwardAuth (2.11 and 3, without trustForwardHeader) makes of a request.
+describe('what Traefik asks', () => {
+  const traefik = (address: string, method: string, sent: Record<string, string> = {}) => {
+    const { host, pathname, search } = new URL(address);
+    return verify({
+      'accept-encoding': 'gzip',
+      ...sent,
+      'x-forwarded-for': '203.0.113.9',
+      'x-forwarded-host': host,
+      'x-forwarded-method': method,
+      'x-forwarded-proto': 'https',
+      'x-forwarded-uri': pathname + search,
+    });
+  };
+
+  test('a person is sent on by an address that is whole, with the cookie for the host', async () => {
+    const answer = await traefik(`${appOrigin}/x?y=z`, 'GET', { ...navigating, accept: 'text/html' });
+    assert.equal(answer.statusCode, 303);
+    assert.equal(new URL(String(answer.headers.location)).searchParams.get('to'), `${appOrigin}/x?y=z`);
+    assert.match(String(answer.headers['set-cookie']), /^__Host-janua-return=/);
+    const atHome = await traefik(`${own}/x`, 'GET', navigating);
+    assert.ok(URL.canParse(String(atHome.headers.location)), 'Traefik would put its own address before a path');
+  });
+
+  test('a program is let in or refused, whatever the method, and the three headers are there to replace what it sent', async () => {
+    for (const method of ['GET', 'POST', 'DELETE', 'OPTIONS']) {
+      const forged = { 'remote-user': 'admin', 'x-forwarded-user': 'admin' };
+      assert.equal((await traefik(`${appOrigin}/x`, method, forged)).statusCode, 401);
+      const { statusCode, headers } = await traefik(`${appOrigin}/x`, method, { ...forged, ...signedIn.bearer });
+      assert.equal(statusCode, 200);
+      for (const name of ['remote-user', 'remote-name', 'remote-email']) assert.ok(name in headers);
+      assert.equal(headers['remote-user'], ann.username);
+    }
+  });
+});
+
+describe('the way to another host', () => {
+  test('signs in there, gives the host a cookie of its own, and leads to where one was', async () => {
+    const browser = await signIn();
+    assert.match(browser.cookies.get(appOrigin)?.get('__Host-janua') ?? '', /^[\w-]{22}\.[\w-]{43}$/);
+    const answer = await browser.ask(`${appOrigin}/other`, { accept: 'application/json' });
+    assert.equal(answer.statusCode, 200);
+    assert.equal(answer.headers['remote-user'], ann.username);
+  });
+
+  test('asks for no password where one is signed in already', async () => {
+    const browser = await signIn();
+    const { address, answer } = await browser.open(`${otherOrigin}/y`);
+    assert.equal(address, `${otherOrigin}/y`);
+    assert.equal(answer.statusCode, 200);
+  });
+
+  test('goes on after a wrong password', async () => {
+    const browser = createForwardBrowser(janua.app);
+    const login = await browser.open(`${appOrigin}/x?y=1`);
+    const next = new URL(login.address).searchParams.get('next') ?? '';
+    const refused = await browser.logIn(next, 'wrong');
+    const again = new URL(String(refused.headers.location), own);
+    assert.equal(again.searchParams.get('state'), '3');
+    assert.equal(again.searchParams.get('next'), next);
+    const answer = await browser.logIn(again.searchParams.get('next') ?? '');
+    assert.equal((await browser.open(own + answer.headers.location)).address, `${appOrigin}/x?y=1`);
+  });
+
+  test('goes on over a page of ours after the login form, whose redirects may not lead elsewhere', async () => {
+    const browser = createForwardBrowser(janua.app);
+    const { address } = await browser.open(`${appOrigin}/x?y="'`);
+    const answer = await browser.logIn(new URL(address).searchParams.get('next') ?? '');
+    const page = await browser.ask(own + answer.headers.location, { 'sec-fetch-site': 'same-origin' });
+    assert.equal(page.statusCode, 200);
+    assert.match(String(page.headers['content-type']), /^text\/html/);
+    const target = /^0; url=(https:\/\/app\.example\.com\/x\?y="'&janua-ticket=[\w.-]+)$/.exec(
+      String(page.headers.refresh),
+    )?.[1];
+    assert.ok(target);
+    assert.ok(
+      page.body.includes(`href="${target.replaceAll('&', '&amp;').replace('"', '&quot;').replace("'", '&#39;')}"`),
+    );
+    assert.match(String(page.headers['content-security-policy']), /form-action 'self'/);
+    assert.equal((await browser.open(target)).address, `${appOrigin}/x?y=%22%27`, 'as browsers write it');
+  });
+
+  test('an access token takes it too', async () => {
+    const browser = createForwardBrowser(janua.app);
+    const way = String((await browser.ask(`${appOrigin}/x`)).headers.location);
+    const back = await browser.ask(way, { ...navigating, ...signedIn.bearer });
+    assert.match(String(back.headers.location), /janua-ticket=/);
+    assert.equal((await browser.open(String(back.headers.location))).address, `${appOrigin}/x`);
+  });
+
+  test('two windows at a time both arrive', async () => {
+    const browser = createForwardBrowser(janua.app);
+    const [one, other] = [await browser.open(`${appOrigin}/one`), await browser.open(`${appOrigin}/two`)];
+    for (const [window, expected] of [
+      [one, '/one'],
+      [other, '/two'],
+    ] as const) {
+      const answer = await browser.logIn(new URL(window.address).searchParams.get('next') ?? '');
+      assert.equal((await browser.open(own + answer.headers.location)).address, appOrigin + expected);
+    }
+  });
+
+  test('is not taken by who keeps no cookies: it ends in a page that says so', async () => {
+    const browser = createForwardBrowser(janua.app);
+    await browser.logIn('');
+    const way = await browser.ask(`${appOrigin}/x?y=<fuzz>`);
+    browser.cookies.delete(appOrigin);
+    const { headers } = await browser.ask(String(way.headers.location));
+    const answer = await verify({ ...forwarded(String(headers.location)), ...navigating });
+    assert.equal(answer.statusCode, 400);
+    assert.match(answer.body, /Allow cookies for this site/);
+    assert.ok(answer.body.includes(`href="${appOrigin}/x?y=&lt;fuzz&gt;"`), answer.body);
+    assert.doesNotMatch(answer.body, /janua-ticket|<fuzz|stylesheet/);
+  });
+
+  test('an address is followed only as it was signed, and to an origin that is still listed', async () => {
+    const browser = createForwardBrowser(janua.app);
+    await browser.logIn('');
+    const way = new URL(String((await browser.ask(`${appOrigin}/x`)).headers.location));
+    for (const changes of [
+      { to: `${appOrigin}/public` },
+      { to: 'https://evil.example/' },
+      { to: `${otherOrigin}/x` },
+      { to: 'x' },
+      { to: '' },
+      { state: 'A'.repeat(43) },
+      { signature: 'A'.repeat(43) },
+      { signature: '' },
+    ]) {
+      const changed = new URL(way);
+      for (const [name, value] of Object.entries(changes)) changed.searchParams.set(name, value);
+      const answer = await browser.ask(changed.href);
+      assert.equal(answer.statusCode, 400, JSON.stringify(changes));
+      assert.equal(answer.headers.location, undefined);
+    }
+    for (const query of ['', '?to=a', `${way.search}&to=${encodeURIComponent(appOrigin)}`])
+      assert.equal((await browser.ask(`${own}/auth/forward${query}`)).statusCode, 400);
+  });
+
+  test('no address is followed where no host is listed', async () => {
+    await using other = await startJanua();
+    const { cookies } = await other.app.inject({
+      method: 'POST',
+      url: '/api/login',
+      ...json({ username: ann.username, password }),
+    });
+    const headers = { cookie: `session=${cookies[0]?.value}` };
+    const url = `/auth/forward?to=${encodeURIComponent(appOrigin)}&state=a&signature=b`;
+    assert.equal((await other.app.inject({ url, headers })).statusCode, 400);
+    assert.equal((await other.app.inject({ url: '/auth/verify', headers })).statusCode, 200);
+    const elsewhere = { ...forwarded(`${appOrigin}/x`), ...headers };
+    assert.equal(
+      (await other.app.inject({ url: '/auth/verify', headers: elsewhere })).statusCode,
+      200,
+      'about our own',
+    );
+  });
+
+  test('plain HTTP on this machine has cookies without Secure', async () => {
+    const origin = 'http://localhost:3000';
+    await using local = await startJanua({
+      settings: { ...forwardSettings, PUBLIC_URL: own, FORWARD_AUTH_ORIGINS: [origin] },
+    });
+    const browser = createForwardBrowser(local.app);
+    assert.equal(await signInAt(browser, `${origin}/x`), `${origin}/x`);
+    assert.deepEqual([...(browser.cookies.get(origin)?.keys() ?? [])], ['janua-return', 'janua']);
+  });
+});
+
+describe('a ticket', () => {
+  /** One that has just been given, not used yet. */
+  async function getTicket() {
+    const browser = createForwardBrowser(janua.app);
+    await browser.logIn('');
+    const way = await browser.ask(`${appOrigin}/x`);
+    const { headers } = await browser.ask(String(way.headers.location));
+    return { browser, address: String(headers.location), kept: new Map(browser.cookies.get(appOrigin)) };
+  }
+  const statusOf = async (address: string, kept: ReadonlyMap<string, string>) => {
+    const browser = createForwardBrowser(janua.app);
+    browser.cookies.set(new URL(address).origin, new Map(kept));
+    const { statusCode, headers } = await browser.ask(address);
+    return [statusCode, String(headers['set-cookie'] ?? '').includes('__Host-janua=')];
+  };
+
+  test('is good for the browser that was sent, on that origin', async () => {
+    const { address, kept } = await getTicket();
+    assert.deepEqual(await statusOf(address, kept), [303, true]);
+  });
+
+  test('is worth nothing to another browser, on another origin, after a minute, or after the session', async () => {
+    const { browser, address, kept } = await getTicket();
+    assert.deepEqual(await statusOf(address, new Map()), [400, false]);
+    const another = createForwardBrowser(janua.app);
+    await another.ask(`${appOrigin}/x`);
+    assert.deepEqual(await statusOf(address, another.cookies.get(appOrigin) ?? new Map()), [400, false]);
+    assert.deepEqual(await statusOf(address.replace(appOrigin, otherOrigin), kept), [400, false]);
+    assert.deepEqual(await statusOf(`${address}A`, kept), [400, false]);
+    clock.time += 60_000;
+    assert.deepEqual(await statusOf(address, kept), [400, false]);
+    clock.time -= 60_000;
+    assert.deepEqual(await statusOf(address, kept), [303, true]);
+    const cookie = `__Host-session=${browser.cookies.get(own)?.get('__Host-session')}`;
+    await janua.app.inject({ method: 'POST', url: '/auth/logout', headers: { cookie } });
+    assert.deepEqual(await statusOf(address, kept), [400, false]);
+  });
+
+  test('never reaches the application, whoever brings it', async () => {
+    const { address } = await getTicket();
+    const browser = await signIn();
+    for (const from of [
+      address,
+      `${appOrigin}/x?janua-ticket=&a=b`,
+      `${appOrigin}/x?a?b&janua-ticket=1&janua-ticket=2&c`,
+    ]) {
+      const program = await browser.ask(from, { accept: 'application/json' });
+      assert.equal(program.statusCode, 401);
+      const token = await browser.ask(from, signedIn.bearer);
+      assert.equal(token.statusCode, 401);
+      const person = await browser.ask(from);
+      assert.equal(person.statusCode, 303);
+      assert.equal(
+        person.headers.location,
+        from === address ? `${appOrigin}/x` : from.replace(/janua-ticket=[^&]*&?/g, ''),
+      );
+    }
+  });
+});
+
+describe("a host's cookie", () => {
+  async function getCookie() {
+    const browser = await signIn();
+    return { browser, value: browser.cookies.get(appOrigin)?.get('__Host-janua') ?? '' };
+  }
+
+  test('is good on its own origin and for nothing else', async () => {
+    const { value } = await getCookie();
+    const asked = async (address: string, headers: Record<string, string>) =>
+      (await verify({ ...forwarded(address), ...headers })).statusCode;
+    assert.equal(await asked(`${appOrigin}/`, { cookie: `__Host-janua=${value}` }), 200);
+    assert.equal(await asked(`${otherOrigin}/`, { cookie: `__Host-janua=${value}` }), 401);
+    assert.equal(await asked(`${own}/`, { cookie: `__Host-janua=${value}; __Host-session=${value}` }), 401);
+    assert.equal(await asked(`${appOrigin}/`, { cookie: `janua=${value}` }), 401);
+    assert.equal(await asked(`${appOrigin}/`, { cookie: `__Host-janua=${value}; __Host-janua=${value}` }), 401);
+    assert.equal(await asked(`${appOrigin}/`, { cookie: `__Host-janua=${value}x` }), 401);
+    for (const token of [value, `janua_${value}`])
+      assert.equal(await asked(`${appOrigin}/`, { authorization: `Bearer ${token}` }), 401);
+    for (const headers of [{ cookie: `__Host-session=${value}` }, { cookie: `__Host-janua=${value}` }])
+      assert.equal(await isSignedIn(janua.app, headers), false);
+    const logout = await janua.app.inject({
+      method: 'POST',
+      url: '/api/logout',
+      headers: { cookie: `__Host-janua=${value}` },
+    });
+    assert.equal(logout.statusCode, 401);
+  });
+
+  test('our own cookie is worth nothing on another host', async () => {
+    for (const name of ['__Host-session', '__Host-janua']) {
+      const cookie = signedIn.cookie.cookie.replace('__Host-session', name);
+      assert.equal((await verify({ ...forwarded(`${appOrigin}/`), cookie })).statusCode, 401);
+    }
+  });
+});
+
+test('the log says once which origin is not listed, and nothing of the request', async () => {
+  await using server = await startServer({
+    isTrustedPeer: () => true,
+    identity: {
+      requireUser: async () => {
+        throw new Refusal('not-authenticated');
+      },
+    },
+  });
+  for (const path of ['/a', '/canary'])
+    await server.app.inject({
+      url: '/auth/verify',
+      headers: { ...forwarded(`https://new.example${path}`), ...navigating },
+    });
+  for (let count = 0; count < 200; count++)
+    await server.app.inject({
+      url: '/auth/verify',
+      headers: { ...forwarded(`https://h${count}.example/`), ...navigating },
+    });
+  const lines = server.log.filter((line) => line.includes('"forward_auth"'));
+  assert.equal(lines.filter((line) => line.includes('"https://new.example"')).length, 1);
+  assert.equal(lines.length, 100, 'not as many as somebody can think of');
+  assert.doesNotMatch(server.log.join(), /canary/);
+});
