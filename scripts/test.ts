@@ -5,6 +5,8 @@ import { mkdir, readFile } from 'node:fs/promises';
 import { availableParallelism, constants } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { findChromium } from '../test/browser/chromium.ts';
+import { findWebServer } from '../test/deploy/web-server.ts';
+import { findProgram } from '../test/servers/find-program.ts';
 import { findMariadb, startMariadb } from '../test/servers/mariadb.ts';
 import { findPostgres, startPostgres } from '../test/servers/postgres.ts';
 import { findRedis, startRedis } from '../test/servers/redis.ts';
@@ -47,8 +49,15 @@ async function step(name: string, work: () => Promise<boolean>): Promise<void> {
 /** The servers that the tests need, by the name of the distribution's package. */
 const servers = { 'redis-server': findRedis, 'mariadb-server': findMariadb, postgresql: findPostgres };
 
-/** What only some tests need, which are left out without it. */
-const optional = { chromium: findChromium, 'valkey-server': () => findRedis('valkey-server') };
+/** What only some tests need, which are left out without it; not so where `CI` is set, but for what not every distribution has. */
+const optional = {
+  chromium: findChromium,
+  nginx: () => findWebServer('nginx'),
+  caddy: () => findWebServer('caddy'),
+  systemd: () => findProgram('systemd-analyze'),
+  'valkey-server': () => findRedis('valkey-server'),
+};
+const dispensable = 'valkey-server';
 
 const missingOf = (programs: Readonly<Record<string, () => string | undefined>>) =>
   Object.entries(programs)
@@ -66,11 +75,12 @@ async function ensurePrograms(): Promise<boolean> {
     process.stdout.write(`  The tests need ${missing.join(', ')}: install what is missing and start again.\n`);
     return false;
   }
-  if (findRedis('valkey-server') === undefined)
-    process.stdout.write('  There is no Valkey: its tests are left out. Install valkey-server.\n');
-  if (findChromium() !== undefined) return true;
-  process.stdout.write('  There is no Chromium: the browser tests are left out. Install it, or set CHROMIUM_PATH.\n');
-  return process.env.CI !== 'true';
+  const leftOut = missingOf(optional);
+  for (const name of leftOut)
+    process.stdout.write(
+      `  There is no ${name}: its tests are left out. Install it${name === 'chromium' ? ', or set CHROMIUM_PATH' : ''}.\n`,
+    );
+  return process.env.CI !== 'true' || leftOut.every((name) => name === dispensable);
 }
 
 async function install(packages: readonly string[]): Promise<void> {

@@ -224,7 +224,8 @@ function sleep(milliseconds: number): void {
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, milliseconds);
 }
 
-async function findFreePort(): Promise<number> {
+/** A port of this machine that nobody uses now. */
+export async function findFreePort(): Promise<number> {
   for (;;) {
     const port = ports.first + Math.floor(Math.random() * ports.count);
     const probe = createServer().listen(port, '127.0.0.1');

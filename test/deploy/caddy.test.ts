@@ -1,0 +1,3 @@
+import { testFronted } from './fronted.ts';
+
+testFronted('caddy');

@@ -1,0 +1,125 @@
+import { once } from 'node:events';
+import { readFile } from 'node:fs/promises';
+import { createServer, type IncomingHttpHeaders, type IncomingMessage } from 'node:http';
+import { request } from 'node:https';
+import type { AddressInfo } from 'node:net';
+import { text } from 'node:stream/consumers';
+import { createMigratedWorkplace, type Running, type Workplace } from '../commands/janua-command.ts';
+import { ann, password } from '../janua.ts';
+import { type Certificate, createCertificate } from '../servers/certificate.ts';
+import { findFreePort } from '../servers/throw-away-server.ts';
+import { startWebServer, type WebServer, type WebServerName } from './web-server.ts';
+
+/** A request as the application got it. */
+export interface Seen {
+  readonly method: string;
+  readonly url: string;
+  /** Names as they were sent, and values as UTF-8. */
+  readonly headers: readonly (readonly [name: string, value: string])[];
+  readonly body: string;
+}
+
+export interface Told {
+  readonly status: number;
+  readonly headers: IncomingHttpHeaders;
+  readonly body: string;
+}
+
+/** `janua serve` and an application, before both a web server with the files of `deploy/`. */
+export interface FrontedDeployment extends AsyncDisposable {
+  readonly workplace: Workplace;
+  readonly webServer: WebServer;
+  readonly janua: Running;
+  readonly authOrigin: string;
+  readonly appOrigin: string;
+  readonly plainPort: number;
+  readonly certificate: Certificate;
+  /** What has reached the application so far. */
+  readonly seen: Seen[];
+  /** A request as no browser would send it. @param body with which it is a POST */
+  send(address: string, headers?: Record<string, string | string[]>, body?: string): Promise<Told>;
+}
+
+/** Milliseconds: as long as a test file may take. */
+const lifetime = 10 * 60 * 1000;
+
+/** Where requests of tests come from: this machine, and no proxy's address. */
+export const clientAddress = '127.0.0.2';
+
+const authHost = 'localhost';
+const appHost = 'app.localhost';
+
+export async function startFrontedDeployment(name: WebServerName): Promise<FrontedDeployment> {
+  await using resources = new AsyncDisposableStack();
+  const workplace = resources.use(await createMigratedWorkplace());
+  const names = ['--first-name', 'Ann', '--last-name', 'Ärcher'];
+  await workplace.run(['users', 'add', ann.username, ...names], { input: password });
+  const certificate = await createCertificate(workplace.folder, 'tls', `DNS:${authHost},DNS:${appHost}`);
+  const ca = await readFile(certificate.certificate);
+  const app = resources.use(await startApplication());
+
+  const tlsPort = await findFreePort();
+  const authOrigin = `https://${authHost}:${tlsPort}`;
+  const appOrigin = `https://${appHost}:${tlsPort}`;
+  const janua = await workplace.start(
+    ['serve'],
+    { PUBLIC_URL: authOrigin, TRUSTED_PROXIES: '127.0.0.1', FORWARD_AUTH_ORIGINS: appOrigin },
+    lifetime,
+  );
+  janua.process.stdout.resume();
+  const webServer = resources.use(
+    await startWebServer(name, {
+      ...{ authHost, appHost, tlsPort, appPort: app.port, januaPort: Number(new URL(janua.url).port) },
+      ...certificate,
+    }),
+  );
+  const kept = resources.move();
+  return {
+    workplace,
+    webServer,
+    janua,
+    authOrigin,
+    appOrigin,
+    plainPort: webServer.plainPort,
+    certificate,
+    seen: app.seen,
+    async send(address, headers = {}, body) {
+      // The path goes out as it stands, which no URL would let it.
+      const [, host = '', path = '/'] = /^https:\/\/([^/]+)(.*)$/.exec(address) ?? [];
+      const sent = request({
+        ...{ host: '127.0.0.1', port: tlsPort, localAddress: clientAddress, ca, agent: false },
+        ...{ servername: host.split(':', 1)[0], method: body === undefined ? 'GET' : 'POST' },
+        ...{ path, headers: { host, ...headers } },
+      });
+      sent.end(body);
+      const [answer]: [IncomingMessage] = (await once(sent, 'response')) as never;
+      return { status: answer.statusCode ?? 0, headers: answer.headers, body: await text(answer) };
+    },
+    [Symbol.asyncDispose]: () => kept.disposeAsync(),
+  };
+}
+
+/** An application that knows nothing of Janua: it shows what it was sent. */
+async function startApplication(): Promise<AsyncDisposable & { readonly port: number; readonly seen: Seen[] }> {
+  const seen: Seen[] = [];
+  const server = createServer(async (incoming, outgoing) => {
+    const { method = '', url = '', rawHeaders } = incoming;
+    const headers = rawHeaders
+      .map((part) => Buffer.from(part, 'latin1').toString())
+      .flatMap((name, at, all) => (at % 2 === 0 ? [[name, all[at + 1] ?? ''] as const] : []));
+    const shown = { method, url, headers, body: await text(incoming) };
+    seen.push(shown);
+    outgoing.setHeader('content-type', 'application/json; charset=utf-8');
+    if (url.startsWith('/refused')) outgoing.writeHead(401, { 'www-authenticate': 'Basic realm="the application"' });
+    outgoing.end(JSON.stringify(shown));
+  }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  return {
+    port: (server.address() as AddressInfo).port,
+    seen,
+    async [Symbol.asyncDispose]() {
+      server.closeAllConnections();
+      server.close();
+    },
+  };
+}

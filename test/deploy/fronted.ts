@@ -1,0 +1,285 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+import type { Browser, BrowserContext } from 'playwright-core';
+import { launchBrowser, sendLogin } from '../browser/browser.ts';
+import { findChromium } from '../browser/chromium.ts';
+import { ann, password } from '../janua.ts';
+import { clientAddress, type FrontedDeployment, type Seen, startFrontedDeployment } from './deployment.ts';
+import { findWebServer, type WebServerName } from './web-server.ts';
+
+const inCi = process.env.CI === 'true';
+
+/** What the files of `deploy/` do in a real web server, before Janua and before an application. */
+export function testFronted(name: WebServerName): void {
+  const skip = findWebServer(name) === undefined && !inCi && `no ${name} was found`;
+  const skipPages = skip || (findChromium() === undefined && !inCi && 'no Chromium was found');
+
+  describe(`the files of deploy/ in a real ${name}`, { skip }, () => {
+    let deployed: FrontedDeployment;
+    let browser: Browser | undefined;
+    before(async () => {
+      deployed = await startFrontedDeployment(name);
+      if (!skipPages) browser = await launchBrowser();
+    });
+    after(async () => {
+      await browser?.close();
+      await deployed[Symbol.asyncDispose]();
+    });
+
+    /** In a browser that knows the certificate to be a throw-away one. */
+    async function inBrowser(visit: (context: BrowserContext) => Promise<void>): Promise<void> {
+      const context = await browser?.newContext({ ignoreHTTPSErrors: true });
+      assert.ok(context);
+      context.setDefaultTimeout(15_000);
+      try {
+        await visit(context);
+      } finally {
+        await context.close();
+      }
+    }
+
+    const readEvents = async () => {
+      const { stdout } = await deployed.workplace.run(['audit', '--json']);
+      return stdout
+        .split('\n')
+        .filter(Boolean)
+        .map((line): { kind: string; caller: { address?: string; requestId?: string } } => JSON.parse(line));
+    };
+
+    /** An access token, by a login as a program does it. */
+    async function getToken(headers: Record<string, string> = {}): Promise<string> {
+      const body = new URLSearchParams({ username: ann.username, password }).toString();
+      const type = { 'content-type': 'application/x-www-form-urlencoded' };
+      const answer = await deployed.send(`${deployed.authOrigin}/api/login`, { ...type, ...headers }, body);
+      assert.equal(answer.status, 200, answer.body);
+      return JSON.parse(answer.body).access_token;
+    }
+
+    test('people sign in over HTTPS, with a cookie for this host alone', { skip: skipPages }, async () => {
+      const { authOrigin } = deployed;
+      await inBrowser(async (context) => {
+        const page = await context.newPage();
+        const answer = await page.goto(authOrigin);
+        assert.equal(await answer?.headerValue('strict-transport-security'), 'max-age=31536000; includeSubDomains');
+        await sendLogin(page);
+        await page.waitForURL(`${authOrigin}/auth/home`);
+        const cookie = (await context.cookies()).find((one) => one.name === '__Host-session');
+        assert.deepEqual(
+          [cookie?.secure, cookie?.httpOnly, cookie?.sameSite, cookie?.path, cookie?.domain, cookie?.expires],
+          [true, true, 'Lax', '/', 'localhost', -1],
+        );
+        await page.getByRole('button', { name: 'Log out' }).click();
+        await page.waitForURL(`${authOrigin}/auth/login?state=0`);
+      });
+    });
+
+    test('the address that counts is the one that the web server saw, whatever a client says', async () => {
+      const forged = {
+        'x-forwarded-for': '203.0.113.7, 127.0.0.1',
+        'x-real-ip': '203.0.113.7',
+        forwarded: 'for=203.0.113.7',
+      };
+      await getToken(forged);
+      const events = await readEvents();
+      const logins = events.filter(({ kind }) => kind === 'login-succeeded');
+      assert.equal(logins.at(-1)?.caller.address, clientAddress);
+      assert.ok(!JSON.stringify(events.map(({ caller }) => caller.address)).includes('203.0.113'));
+    });
+
+    test('a request has the id that the web server gave it, and none that a client makes up', async () => {
+      const { authOrigin, send } = deployed;
+      const { headers } = await send(`${authOrigin}/api/me`, { 'x-request-id': 'made-up-by-a-client' });
+      const id = String(headers['x-request-id']);
+      assert.match(id, name === 'nginx' ? /^[\da-f]{32}$/ : /^[\da-f-]{36}$/);
+      assert.ok((await readEvents()).some(({ caller }) => caller.requestId === id));
+    });
+
+    test('janua selftest finds nothing wrong', async () => {
+      const { workplace, authOrigin, certificate, plainPort } = deployed;
+      const args = ['selftest', '--against', authOrigin, '--ca', certificate.certificate, '--user', ann.username];
+      const { stdout } = await workplace.run([...args, '--http-port', String(plainPort)], { input: password });
+      assert.doesNotMatch(stdout, /^wrong/m);
+      assert.match(stdout, /A page asked for by plain HTTP leads to/);
+      assert.match(stdout, /A login by plain HTTP is refused/);
+      assert.deepEqual(
+        stdout.match(/^warning.*/gm)?.map((line) => line.slice(0, 20)),
+        ['warning  throttle   '],
+      );
+    });
+
+    test('each login is passed on once, and what is too large is refused', async () => {
+      const { authOrigin, send } = deployed;
+      const before = (await readEvents()).filter(({ kind }) => kind === 'login-succeeded').length;
+      await Promise.all(Array.from({ length: 8 }, () => getToken()));
+      const after = (await readEvents()).filter(({ kind }) => kind === 'login-succeeded').length;
+      assert.equal(after - before, 8);
+      // Before it reaches Janua, which answers while the rest is still to come: a proxy may take that for a fault.
+      const post = async (size: number) =>
+        send(`${authOrigin}/api/login`, { 'content-type': 'application/json' }, ' '.repeat(size));
+      const large = await Promise.all(Array.from({ length: 20 }, () => post(65_537)));
+      assert.deepEqual([...new Set(large.map(({ status }) => status))], [413]);
+      const largest = await post(65_536);
+      assert.equal(largest.status, 400);
+      assert.equal(JSON.parse(largest.body).status, 400);
+    });
+
+    describe('an application that Janua signs people in for', () => {
+      const shown = (text: string | null): Seen => JSON.parse(text ?? '');
+      /** What tells the application who is asking, by the name that it may be read as. */
+      const told = ({ headers }: Seen) =>
+        headers
+          .map(([header, value]) => `${header.toLowerCase().replaceAll(/[^a-z]/g, '-')}: ${value}`)
+          .filter((header) => header.startsWith('remote'))
+          .sort();
+      const asAnn = [`remote-email: ${ann.username}`, 'remote-name: Ann Ärcher', `remote-user: ${ann.username}`];
+
+      test('the first visit leads to the login and back to where one was', { skip: skipPages }, async () => {
+        const { authOrigin, appOrigin } = deployed;
+        await inBrowser(async (context) => {
+          const page = await context.newPage();
+          const address = `${appOrigin}/reports/1?year=2026&q=a%20b%2Fc`;
+          await page.goto(address);
+          assert.ok(page.url().startsWith(`${authOrigin}/auth/login?state=2&next=`), page.url());
+          await sendLogin(page, { password: 'wrong' });
+          await page.getByText('Incorrect username or password').waitFor();
+          await sendLogin(page);
+          await page.waitForURL(address);
+          const seen = shown(await page.locator('body').textContent());
+          assert.equal(seen.url, '/reports/1?year=2026&q=a%20b%2Fc');
+          assert.deepEqual(told(seen), asAnn);
+          const cookie = (await context.cookies(appOrigin)).find((one) => one.name === '__Host-janua');
+          assert.deepEqual(
+            [cookie?.secure, cookie?.httpOnly, cookie?.sameSite, cookie?.domain, cookie?.expires],
+            [true, true, 'Lax', 'app.localhost', -1],
+          );
+          assert.ok(!seen.headers.some(([, value]) => value.includes('__Host-session')), 'our cookie stays with us');
+
+          // The next visit asks nobody, and a script of the page is let through as well.
+          await page.goto(`${appOrigin}/other`);
+          assert.equal(page.url(), `${appOrigin}/other`);
+          assert.equal(await page.evaluate("fetch('/data').then((answer) => answer.status)"), 200);
+
+          await page.goto(`${authOrigin}/auth/home`);
+          await page.getByRole('button', { name: 'Log out' }).click();
+          await page.waitForURL(`${authOrigin}/auth/login?state=0`);
+          await page.goto(`${appOrigin}/public/`);
+          assert.equal(await page.evaluate("fetch('/data').then((answer) => answer.status)"), 401);
+          await page.goto(`${appOrigin}/other`);
+          assert.ok(page.url().startsWith(`${authOrigin}/auth/login?state=2&next=`), page.url());
+        });
+      });
+
+      test('who is signed in with Janua already comes in without a password', { skip: skipPages }, async () => {
+        const { authOrigin, appOrigin, seen } = deployed;
+        await inBrowser(async (context) => {
+          const page = await context.newPage();
+          await page.goto(authOrigin);
+          await sendLogin(page);
+          await page.waitForURL(`${authOrigin}/auth/home`);
+          await page.goto(`${appOrigin}/a?b=c`);
+          assert.equal(page.url(), `${appOrigin}/a?b=c`);
+          assert.deepEqual(told(shown(await page.locator('body').textContent())), asAnn);
+          // A form whose session is over cannot be sent again: it leads to the first page.
+          await context.clearCookies({ name: '__Host-janua' });
+          await page.setContent(`<form method="post" action="${appOrigin}/save"><button>Save</button></form>`);
+          await page.getByRole('button', { name: 'Save' }).click();
+          await page.waitForURL(`${appOrigin}/`);
+        });
+        assert.ok(!seen.some(({ url }) => url.includes('janua-ticket')), 'no ticket reaches the application');
+        assert.ok(!seen.some(({ method }) => method === 'POST'));
+      });
+
+      test('a browser that keeps no cookies of the application ends in a page that says so', async () => {
+        const { authOrigin, appOrigin, send } = deployed;
+        const body = new URLSearchParams({ username: ann.username, password }).toString();
+        const type = { 'content-type': 'application/x-www-form-urlencoded' };
+        const login = await send(`${authOrigin}/auth/token`, type, body);
+        const cookie = login.headers['set-cookie']?.map((one) => one.split(';', 1)[0]).join('; ') ?? '';
+        const navigating = { 'sec-fetch-mode': 'navigate', accept: 'text/html' };
+        const way = await send(`${appOrigin}/a?b=c`, navigating);
+        assert.equal(way.status, 303);
+        const back = await send(String(way.headers.location), { ...navigating, cookie });
+        assert.equal(back.status, 303);
+        const end = await send(String(back.headers.location), navigating);
+        assert.equal(end.status, 400);
+        assert.match(end.body, /You could not be signed in here/);
+        assert.ok(end.body.includes(`href="${appOrigin}/a?b=c"`));
+      });
+
+      test('a program is refused without a token, and let in with one, which the application never sees', async () => {
+        const { appOrigin, send, seen } = deployed;
+        const before = seen.length;
+        const refused = await send(`${appOrigin}/data`);
+        assert.equal(refused.status, 401);
+        assert.equal(refused.headers['www-authenticate'], 'Bearer realm="janua"');
+        assert.equal(JSON.parse(refused.body).detail, 'Not authenticated');
+        assert.equal((await send(`${appOrigin}/data`, {}, 'a=b')).status, 401);
+        const wrong = await send(`${appOrigin}/data`, { authorization: 'Bearer x' });
+        assert.match(String(wrong.headers['www-authenticate']), /error="invalid_token"/);
+        const asked = await send(`${appOrigin}/data`, { 'x-expected-format': 'application/json', accept: 'text/html' });
+        assert.equal(asked.status, 401);
+        assert.equal(seen.length, before);
+
+        const token = await getToken();
+        const posted = await send(`${appOrigin}/data`, { authorization: `Bearer ${token}` }, 'a=b');
+        assert.equal(posted.status, 200);
+        const got = shown(posted.body);
+        assert.deepEqual([got.method, got.body], ['POST', 'a=b']);
+        assert.deepEqual(told(got), asAnn);
+        assert.ok(!posted.body.includes(token));
+      });
+
+      test('what the application itself answers comes through, a 401 too', async () => {
+        const { appOrigin, send } = deployed;
+        const authorization = `Bearer ${await getToken()}`;
+        const answer = await send(`${appOrigin}/refused`, { authorization });
+        assert.equal(answer.status, 401);
+        assert.equal(answer.headers['www-authenticate'], 'Basic realm="the application"');
+        assert.equal(shown(answer.body).url, '/refused');
+        const open = await send(`${appOrigin}/public/x`, { authorization: 'Basic YTpi' });
+        assert.ok(
+          shown(open.body).headers.some(([header, value]) => /^authorization$/i.test(header) && value === 'Basic YTpi'),
+        );
+      });
+
+      /** Every spelling that some application takes for one of these headers. */
+      const spellings = ['Remote-User', 'REMOTE-USER', 'remote-user', 'Remote_User', 'REMOTE_USER', 'remote_Name'];
+      const others = ['Remote-Name', 'Remote-Email', 'Remote_Email', 'Remote-Groups', 'Remote_Groups', 'Remote.User'];
+      const forged = Object.fromEntries([...spellings, ...others].map((header) => [header, 'admin']));
+
+      test('identity headers of a client never get through, in any spelling', async () => {
+        const { appOrigin, send, seen } = deployed;
+        const authorization = `Bearer ${await getToken()}`;
+        for (const headers of [...Object.entries(forged).map(([header, value]) => ({ [header]: value })), forged]) {
+          const signedOut = await send(`${appOrigin}/x`, headers);
+          assert.equal(signedOut.status, 401);
+          const excluded = shown((await send(`${appOrigin}/public/x`, headers)).body);
+          assert.deepEqual(told(excluded), [], JSON.stringify(headers));
+          const signedIn = shown((await send(`${appOrigin}/x`, { ...headers, authorization })).body);
+          assert.deepEqual(told(signedIn), asAnn, JSON.stringify(headers));
+          const posted = shown((await send(`${appOrigin}/x`, { ...headers, authorization }, 'a=b')).body);
+          assert.deepEqual(told(posted), asAnn, JSON.stringify(headers));
+        }
+        // Twice, and with what Janua is told by.
+        const twice = {
+          'remote-user': ['admin', 'root'],
+          'x-forwarded-uri': '/public/x',
+          'x-forwarded-host': 'localhost',
+        };
+        assert.equal((await send(`${appOrigin}/x`, twice)).status, 401);
+        assert.deepEqual(told(shown((await send(`${appOrigin}/x`, { ...twice, authorization })).body)), asAnn);
+        assert.ok(!seen.some((request) => JSON.stringify(request.headers).includes('"admin"')));
+      });
+
+      test('no path of the web server itself can be asked for from outside', async () => {
+        const { appOrigin, send, seen } = deployed;
+        const before = seen.length;
+        const inside = ['/janua/verify', '/auth/verify', '/auth/home'];
+        const around = ['..', '%2e%2e', '.%2E', '..%2f..', './..', '//..'].map((up) => `/public/${up}/x`);
+        for (const path of [...inside, ...around, '/public%2f..%2fx', '//public/../x', '/x/../public/../x'])
+          assert.ok([400, 401, 404].includes((await send(appOrigin + path)).status), path);
+        assert.equal(seen.length, before);
+      });
+    });
+  });
+}

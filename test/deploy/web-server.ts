@@ -1,0 +1,146 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { closeSync, openSync } from 'node:fs';
+import { chmod, readFile, writeFile } from 'node:fs/promises';
+import { connect } from 'node:net';
+import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
+import { findProgram } from '../servers/find-program.ts';
+import { atProcessEnd, createTemporaryFolder } from '../servers/process-end.ts';
+import { findFreePort } from '../servers/throw-away-server.ts';
+
+export type WebServerName = 'nginx' | 'caddy';
+
+export const findWebServer = (name: WebServerName) => findProgram(name);
+
+/** What a test puts in place of the names, ports and certificates in the files of `deploy/`. */
+export interface Place {
+  readonly authHost: string;
+  readonly appHost: string;
+  readonly tlsPort: number;
+  readonly plainPort: number;
+  readonly januaPort: number;
+  readonly appPort: number;
+  readonly certificate: string;
+  readonly key: string;
+}
+
+export interface WebServer extends AsyncDisposable {
+  /** What it has written, its log of requests among it. */
+  readOutput(): Promise<string>;
+}
+
+/** Milliseconds in which it has to take connections. */
+const patience = 20_000;
+
+const deployed = (name: string) => readFile(new URL(`../../deploy/${name}`, import.meta.url), 'utf8');
+
+/** Each text has to be there: a file that says something else is not tested by this. */
+function replaceAll(text: string, replacements: readonly (readonly [from: string | RegExp, to: string])[]): string {
+  return replacements.reduce((changed, [from, to]) => {
+    const next = changed.replaceAll(from, () => to);
+    if (next === changed) throw new Error(`there is no ${from} to put ${to} in place of`);
+    return next;
+  }, text);
+}
+
+/** The configuration for nginx: what is in `deploy/`, in the smallest whole that there can be. */
+async function nginxConfiguration(place: Place, folder: string): Promise<string> {
+  const sites = (await deployed('nginx.conf')) + (await deployed('nginx-forward-auth.conf'));
+  const site = replaceAll(sites, [
+    [/^ +listen \[::\].*\n/gm, ''],
+    ['listen 80;', `listen 127.0.0.1:${place.plainPort};`],
+    ['listen 443 ssl;', `listen 127.0.0.1:${place.tlsPort} ssl;`],
+    ['https://auth.example.com', `https://${place.authHost}:${place.tlsPort}`],
+    [/ssl_certificate \S+;/g, `ssl_certificate ${place.certificate};`],
+    [/ssl_certificate_key \S+;/g, `ssl_certificate_key ${place.key};`],
+    ['auth.example.com', place.authHost],
+    ['app.example.com', place.appHost],
+    ['127.0.0.1:5000', `127.0.0.1:${place.januaPort}`],
+    ['127.0.0.1:8080', `127.0.0.1:${place.appPort}`],
+  ]);
+  const paths = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map(
+    (name) => `${name}_temp_path ${folder}/${name};`,
+  );
+  return `daemon off; worker_processes 1; pid ${folder}/pid; error_log stderr;
+    events {} http { access_log /dev/stdout; ${paths.join(' ')}\n${site} }`;
+}
+
+async function caddyConfiguration(place: Place): Promise<string> {
+  const sites = (await deployed('Caddyfile')) + (await deployed('Caddyfile.forward-auth'));
+  return replaceAll(sites, [
+    [/^\{\n/gm, '{\n\tadmin off\n\tskip_install_trust\n'],
+    [/# tls \S+ \S+/g, `tls ${place.certificate} ${place.key}`],
+    ['http://auth.example.com {', `http://${place.authHost}:${place.plainPort} {\n\tbind 127.0.0.1`],
+    ['https://auth.example.com {', `https://${place.authHost}:${place.tlsPort} {\n\tbind 127.0.0.1`],
+    ['https://app.example.com {', `https://${place.appHost}:${place.tlsPort} {\n\tbind 127.0.0.1`],
+    ['https://auth.example.com{uri}', `https://${place.authHost}:${place.tlsPort}{uri}`],
+    ['127.0.0.1:5000', `127.0.0.1:${place.januaPort}`],
+    ['127.0.0.1:8080', `127.0.0.1:${place.appPort}`],
+  ]);
+}
+
+/** Starts the real program with the files of `deploy/`, on this machine alone. */
+export async function startWebServer(name: WebServerName, place: Omit<Place, 'plainPort'>): Promise<WebServer & Place> {
+  const folder = createTemporaryFolder(name);
+  // Where we are root, its workers are not.
+  await chmod(folder.path, 0o755);
+  const whole = { ...place, plainPort: await findFreePort() };
+  const file = join(folder.path, 'configuration');
+  const configuration =
+    name === 'nginx' ? await nginxConfiguration(whole, folder.path) : await caddyConfiguration(whole);
+  await writeFile(file, configuration);
+  const args =
+    name === 'nginx'
+      ? ['-p', folder.path, '-e', 'stderr', '-c', file]
+      : ['run', '--adapter', 'caddyfile', '--config', file];
+  const log = join(folder.path, 'log');
+  const output = openSync(log, 'w');
+  const child = spawn(findWebServer(name) ?? name, args, {
+    stdio: ['ignore', output, output],
+    env: { HOME: folder.path, XDG_DATA_HOME: folder.path, XDG_CONFIG_HOME: folder.path, PATH: process.env.PATH },
+  });
+  closeSync(output);
+  const forget = atProcessEnd(() => child.kill('SIGKILL'));
+  const readOutput = () => readFile(log, 'utf8');
+
+  async function stop(): Promise<void> {
+    if (child.exitCode === null && child.signalCode === null) {
+      const ended = once(child, 'exit');
+      child.kill(name === 'nginx' ? 'SIGQUIT' : 'SIGTERM');
+      const timer = new AbortController();
+      await Promise.race([
+        ended,
+        setTimeout(3000, undefined, { signal: timer.signal }).then(() => child.kill('SIGKILL')),
+      ]);
+      timer.abort();
+      await ended;
+    }
+    forget();
+    folder.remove();
+  }
+
+  try {
+    for (const port of [whole.tlsPort, whole.plainPort]) await untilListening(port, child);
+  } catch (error) {
+    const said = await readOutput();
+    await stop();
+    throw new Error(`${name} did not start:\n${said}`, { cause: error });
+  }
+  return { ...whole, readOutput, [Symbol.asyncDispose]: stop };
+}
+
+async function untilListening(port: number, child: ChildProcess): Promise<void> {
+  const deadline = performance.now() + patience;
+  while (performance.now() < deadline && child.exitCode === null) {
+    const socket = connect(port, '127.0.0.1');
+    const connected = await once(socket, 'connect').then(
+      () => true,
+      () => false,
+    );
+    socket.destroy();
+    if (connected) return;
+    await setTimeout(20);
+  }
+  throw new Error(`nothing listens at port ${port}`);
+}
