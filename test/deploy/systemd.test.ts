@@ -1,0 +1,68 @@
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { copyFile, readFile, writeFile } from 'node:fs/promises';
+import { userInfo } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { promisify } from 'node:util';
+import { createWorkplace } from '../commands/janua-command.ts';
+import { findProgram } from '../servers/find-program.ts';
+import { createTemporaryFolder } from '../servers/process-end.ts';
+
+const execute = promisify(execFile);
+const analyze = findProgram('systemd-analyze');
+const skip = analyze === undefined && process.env.CI !== 'true' && 'no systemd-analyze was found';
+
+const deployed = (name: string) => new URL(`../../deploy/${name}`, import.meta.url);
+
+/** Largest exposure that `systemd-analyze security` may see, in tenths: it calls up to 2 OK, and up to 10 unsafe. */
+const exposure = 15;
+
+test('the unit is one that systemd takes without a complaint, and a hardened one', { skip }, async () => {
+  const folder = createTemporaryFolder('unit');
+  try {
+    // What it starts has to be there.
+    const program = join(folder.path, 'janua');
+    await writeFile(program, '#!/bin/sh\n', { mode: 0o755 });
+    const text = await readFile(deployed('janua.service'), 'utf8');
+    assert.ok(text.includes('ExecStart=/usr/local/bin/janua serve\n'));
+    const commented = text.replaceAll(/^#(?=LoadCredential|Environment)/gm, '');
+    assert.notEqual(commented, text);
+    for (const unit of [text, commented]) {
+      const file = join(folder.path, 'janua.service');
+      await writeFile(file, unit.replace('/usr/local/bin/janua', program));
+      const verified = await execute(analyze ?? '', ['verify', '--man=no', '--recursive-errors=no', file]);
+      assert.equal(verified.stdout + verified.stderr, '');
+      const args = ['security', '--offline=true', '--no-pager', `--threshold=${exposure}`, file];
+      const { stdout } = await execute(analyze ?? '', args);
+      assert.match(stdout, /Overall exposure level for janua\.service: [01]\.\d OK/);
+    }
+  } finally {
+    folder.remove();
+  }
+});
+
+test('janua-admin runs a command with the settings of the service', {
+  skip: process.platform === 'win32',
+}, async () => {
+  await using workplace = await createWorkplace();
+  const { folder } = workplace;
+  const script = join(folder, 'janua-admin');
+  await copyFile(deployed('janua-admin'), script);
+  const text = await readFile(script, 'utf8');
+  const account = userInfo();
+  // Another account can be taken by root alone.
+  const own = process.getuid?.() === 0 ? `setpriv --reuid=${account.uid} --regid=${account.gid} --init-groups` : '';
+  const changed = text
+    .replace('setpriv --reuid=janua --regid=janua --init-groups', own)
+    .replace('/usr/local/bin/janua', `${process.execPath} ${join(import.meta.dirname, '../../src/cli.ts')}`)
+    .replaceAll('/etc/janua', folder)
+    .replaceAll('/var/lib/janua', folder);
+  await writeFile(script, changed);
+  await writeFile(join(folder, 'janua.env'), 'APP_NAME="Our door"\nDATABASE_URL=sqlite:./not-this.db\n');
+  await writeFile(join(folder, 'database-url'), `sqlite:${folder}/this.db\n`);
+  const run = (...args: string[]) => execute('sh', [script, ...args], { env: { PATH: process.env.PATH } });
+  assert.match((await run('migrate')).stdout, /^Done: /);
+  assert.equal((await run('backup', `${folder}/copy.db`)).stdout, `The database is in ${folder}/copy.db.\n`);
+  assert.match((await run('users', 'list')).stdout, /no users/i);
+});
