@@ -23,22 +23,19 @@ export function addCrossSiteRules(app: App, { publicOrigins, corsOrigins }: Cros
     const listed = origin !== undefined && corsOrigins.has(origin);
     if (corsOrigins.size > 0) reply.header('vary', addedTo(reply, 'Origin'));
     if (listed) allowReading(request, reply, origin);
-    done(listed || isHarmless(request, publicOrigins) ? undefined : new Refusal('cross-site'));
+    const safe = listed || safeMethods.has(request.method) || comesFromUs(request, publicOrigins);
+    done(safe ? undefined : new Refusal('cross-site'));
   });
 }
 
-/** Whether a request only reads, or comes from our own pages, or from no browser. A WebSocket acts, though it is opened by GET. */
-function isHarmless(request: FastifyRequest, publicOrigins: ReadonlySet<string>): boolean {
-  const reads = safeMethods.has(request.method) && request.headers.upgrade === undefined;
-  return reads || comesFromUs(request, publicOrigins);
-}
-
 /**
- * The same for a route of another app, which decides itself who may read its answers.
+ * The same for a route of another app, which decides itself who may read its answers. There a WebSocket acts, though it is opened by
+ * GET; we have none.
  * @throws {Refusal} `cross-site`
  */
 export function requireSameSite(request: FastifyRequest, { publicOrigins, corsOrigins }: CrossSiteOptions): void {
-  if (isHarmless(request, publicOrigins) || corsOrigins.has(request.headers.origin ?? '')) return;
+  const reads = safeMethods.has(request.method) && request.headers.upgrade === undefined;
+  if (reads || comesFromUs(request, publicOrigins) || corsOrigins.has(request.headers.origin ?? '')) return;
   throw new Refusal('cross-site');
 }
 
