@@ -161,6 +161,7 @@ export const settingsSchema = {
       type: 'array',
       items: { type: 'string' },
       default: [],
+      examples: ['https://app.example.com, https://wiki.example.com'],
       description:
         'Origins of applications that a proxy asks `/auth/verify` about, as `https://app.example.com`, separated by commas. Needs `PUBLIC_URL` and `TRUSTED_PROXIES`.',
     },

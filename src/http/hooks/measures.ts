@@ -1,6 +1,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { FastifyChildLoggerFactory } from 'fastify/types/logger.js';
 import type { AnsweredRequest, RequestMetrics, RequestTraces } from '../../telemetry/requests.ts';
+import type { PeerCheck } from '../client-address.ts';
 import type { App } from '../types.ts';
 
 /** What is told about requests; without either, requests pass without a step more. */
@@ -31,10 +32,7 @@ export function addMeasures(app: App, { metrics, traces }: RequestMeasures): voi
  * Begins a request's trace before its first line, so that each of its lines names it.
  * @param isTrustedPeer only where a proxy of ours is at the other end it may go on with a trace that has begun elsewhere
  */
-export function createTracedLoggers(
-  traces: RequestTraces,
-  isTrustedPeer: (peer: string | undefined) => boolean,
-): FastifyChildLoggerFactory {
+export function createTracedLoggers(traces: RequestTraces, isTrustedPeer: PeerCheck): FastifyChildLoggerFactory {
   return (logger, bindings, options, request) => {
     const { traceparent, tracestate } = request.headers;
     const counts = typeof traceparent === 'string' && isTrustedPeer(request.socket.remoteAddress);
