@@ -48,7 +48,6 @@ export function flowOptions(identity: Partial<Identity> = {}): FlowOptions {
     publicOrigins: new Set(['http://localhost:5000', 'http://127.0.0.1:5000']),
     https: false,
     corsOrigins: new Set(),
-    isTrustedPeer: () => false,
     forwardOrigins: new Set(),
     hostKey: () => undefined,
     browserKey: () => Buffer.alloc(32, 1),
