@@ -6,10 +6,10 @@ import { createSqlAuditStore } from './audit/sql-store.ts';
 import { type AuditTrail, createAuditTrail } from './audit/trail.ts';
 import { parseListenAddress } from './config/listen-address.ts';
 import { createNetworkCheck } from './config/networks.ts';
-import { isLoopbackHost, originOf } from './config/origin.ts';
+import { isLoopbackHost } from './config/origin.ts';
+import { addLoopbackOrigins, originsOf, publicOriginsOf } from './config/public-origins.ts';
 import type { Settings } from './config/settings.ts';
 import type { TraceSettings } from './config/traces.ts';
-import { type OpenDatabase, openDatabase } from './database/database.ts';
 import { databasePart } from './database/errors.ts';
 import { loadKey } from './database/keys.ts';
 import { claimLease } from './database/lease.ts';
@@ -26,20 +26,13 @@ import { type Administration, createAdministration } from './identity/administra
 import { createIdentity, type Identity } from './identity/identity.ts';
 import { createPasswords } from './identity/password.ts';
 import type { UserDirectory, UserRegistry } from './identity/user-directory.ts';
-import { Misconfiguration } from './misconfiguration.ts';
 import { createReadiness, type Readiness } from './readiness.ts';
-import type { OpenRedis } from './redis/redis.ts';
 import { createHostCredentials } from './sessions/host-credentials.ts';
 import { createSessions, type Sessions } from './sessions/sessions.ts';
-import { createSqlSessionStore } from './sessions/sql-store.ts';
-import type { SessionStore } from './sessions/store.ts';
-import { createStoreWatch } from './store-watch.ts';
+import { openStores, refusedAccount, type Stores } from './stores.ts';
 import { createLog } from './telemetry/log.ts';
 import { type Measures, openMeasures } from './telemetry/measures.ts';
 import type { MetricsListener } from './telemetry/metrics-listener.ts';
-import { createMemoryFailureStore } from './throttle/memory-store.ts';
-import { createSqlFailureStore } from './throttle/sql-store.ts';
-import type { FailureStore } from './throttle/store.ts';
 import { createThrottle, type Throttle } from './throttle/throttle.ts';
 import { unthrottled } from './throttle/unthrottled.ts';
 import { Unavailable } from './unavailable.ts';
@@ -134,20 +127,7 @@ export async function compose(settings: Settings, overrides: Overrides = {}): Pr
     log,
   });
   const mapping = parseMapping(settings.USERS_TABLE, settings.USERS_COLUMNS);
-  const timeout = settings.STORE_TIMEOUT_SECONDS * 1000;
-  const opened = await openDatabase(settings.DATABASE_URL, {
-    connections: settings.DATABASE_CONNECTIONS,
-    timeout,
-    watch: createStoreWatch(databasePart, log),
-    mustExist: !overrides.migrates,
-  });
-  const redis = await openRedisOf(settings, timeout, log);
-  const place = redis === undefined ? 'database' : 'redis';
-  const store = measures.watchStore(place, 'sessions', await openSessionStore(opened, redis));
-  const openedFailures = await openFailureStore(settings, opened, redis);
-  const failures =
-    openedFailures &&
-    measures.watchStore(settings.THROTTLE === 'memory' ? 'memory' : place, 'failures', openedFailures);
+  const stores = await openStores(settings, { log, measures, mustExist: !overrides.migrates });
 
   let prepared: Prepared | undefined;
   /** Why not yet, for whoever asks meanwhile. */
@@ -160,8 +140,8 @@ export async function compose(settings: Settings, overrides: Overrides = {}): Pr
     return prepared;
   }
   const readiness = createReadiness([
-    [databasePart, opened.check],
-    [redis === undefined ? databasePart : 'Redis', store.check],
+    [databasePart, stores.opened.check],
+    [stores.sessionsPart, stores.sessions.check],
     [databasePart, () => requirePrepared().users.check()],
   ]);
 
@@ -207,15 +187,7 @@ export async function compose(settings: Settings, overrides: Overrides = {}): Pr
     readiness,
     async prepare() {
       try {
-        prepared ??= await prepare(settings, overrides, {
-          log,
-          opened,
-          store,
-          failures,
-          cleans: redis === undefined,
-          mapping,
-          measures,
-        });
+        prepared ??= await prepare(settings, overrides, { log, stores, mapping, measures });
         return prepared;
       } catch (error) {
         fault = error;
@@ -248,19 +220,14 @@ export async function compose(settings: Settings, overrides: Overrides = {}): Pr
     },
     async close() {
       await prepared?.audit.close();
-      await Promise.all([opened.database.destroy(), redis?.close(), measures.close()]);
+      await Promise.all([stores.close(), measures.close()]);
     },
   };
 }
 
-interface Stores {
+interface Openings {
   readonly log: Logger;
-  readonly opened: OpenDatabase;
-  readonly store: SessionStore;
-  /** What the throttle counts by, where it counts. */
-  readonly failures: FailureStore | undefined;
-  /** Whether expired sessions stay in the store until they are removed. */
-  readonly cleans: boolean;
+  readonly stores: Stores;
   /** The table of users, where it is a team's own. */
   readonly mapping: UserMapping | undefined;
   readonly measures: Measures;
@@ -269,13 +236,14 @@ interface Stores {
 async function prepare(
   settings: Settings,
   overrides: Overrides,
-  { log: wholeLog, opened, store, failures, cleans, mapping, measures }: Stores,
+  { log: wholeLog, stores, mapping, measures }: Openings,
 ): Promise<Prepared> {
+  const { opened, failures } = stores;
   const { database } = opened;
   if (overrides.migrates) await migrate(opened);
   else await requireCurrentSchema(opened);
-  await requireTables(database, { users: mapping === undefined, sessions: cleans });
-  await store.check();
+  await requireTables(database, { users: mapping === undefined, sessions: stores.cleans });
+  await stores.sessions.check();
 
   const now = overrides.now ?? Date.now;
   const log = measures.watchLog(wholeLog);
@@ -287,7 +255,7 @@ async function prepare(
     failures === undefined ? unthrottled : createThrottle({ store: failures, now, waiting: settings.HASHING_QUEUE });
   const hostKey = settings.FORWARD_AUTH_ORIGINS.length === 0 ? undefined : await loadKey(database, 'forward-auth');
   const sessions = createSessions({
-    store,
+    store: stores.sessions,
     hosts: hostKey && createHostCredentials(hostKey),
     idleTimeoutSeconds: settings.SESSION_IDLE_SECONDS,
     lifetimeSeconds: settings.SESSION_LIFETIME_SECONDS,
@@ -339,64 +307,6 @@ async function prepare(
     if (overrides.takesLogins ?? true) await passwords.calibrate(await mapped.samplePasswordHashes());
     return { users: measures.watchStore('database', 'users', mapped.directory), registry: undefined };
   }
-}
-
-/**
- * What a store says to an account that it does not know, or that may not do what is needed: by SQLSTATE, MySQL's names, and
- * the first words of Redis.
- */
-const refusals =
-  /^(?:28P01|28000|3D000|42501|ER_ACCESS_DENIED_ERROR|ER_BAD_DB_ERROR|ER_(?:DB|TABLE|COLUMN)ACCESS_DENIED_ERROR|WRONGPASS|NOAUTH|NOPERM|ERR DB index)/;
-
-/** What does not go away by waiting, as a store that is down does: a wrong password, a missing grant or database. */
-function refusedAccount(error: unknown): Misconfiguration | undefined {
-  const cause = error instanceof Unavailable ? error.cause : error;
-  if (!(cause instanceof Error)) return undefined;
-  const code = 'code' in cause ? String(cause.code) : '';
-  if (!refusals.test(code) && !refusals.test(cause.message)) return undefined;
-  const isRedis = error instanceof Unavailable && error.part !== databasePart;
-  return new Misconfiguration(
-    isRedis
-      ? `REDIS_URL: Redis refuses it (${cause.message}).`
-      : `DATABASE_URL: The database refuses it (${cause.message}).`,
-  );
-}
-
-async function openRedisOf({ REDIS_URL }: Settings, timeout: number, log: Logger): Promise<OpenRedis | undefined> {
-  if (REDIS_URL === undefined) return undefined;
-  const { openRedis, redisPart } = await import('./redis/redis.ts');
-  return openRedis(REDIS_URL, timeout, createStoreWatch(redisPart, log));
-}
-
-async function openSessionStore({ database }: OpenDatabase, redis: OpenRedis | undefined): Promise<SessionStore> {
-  if (redis === undefined) return createSqlSessionStore(database);
-  return (await import('./sessions/redis-store.ts')).createRedisSessionStore(redis);
-}
-
-async function openFailureStore(
-  { THROTTLE }: Settings,
-  opened: OpenDatabase,
-  redis: OpenRedis | undefined,
-): Promise<FailureStore | undefined> {
-  if (THROTTLE === 'off') return undefined;
-  if (THROTTLE === 'memory') return createMemoryFailureStore();
-  if (redis === undefined) return createSqlFailureStore(opened);
-  return (await import('./throttle/redis-store.ts')).createRedisFailureStore(redis);
-}
-
-/** Where our own pages come from. Without a public URL, this machine by each of its names. */
-function publicOriginsOf({ PUBLIC_URL, PORT }: Settings): Set<string> {
-  const origins = new Set<string>();
-  const origin = PUBLIC_URL === undefined ? undefined : originOf(PUBLIC_URL);
-  if (origin !== undefined) origins.add(origin);
-  else if (PORT !== 0) addLoopbackOrigins(origins, PORT);
-  return origins;
-}
-
-const originsOf = (texts: readonly string[]) => new Set(texts.map((text) => originOf(text) ?? text));
-
-function addLoopbackOrigins(origins: Set<string>, port: number): void {
-  for (const host of ['localhost', '127.0.0.1', '[::1]']) origins.add(new URL(`http://${host}:${port}`).origin);
 }
 
 /**

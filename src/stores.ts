@@ -1,0 +1,105 @@
+import type { Logger } from 'pino';
+import type { Settings } from './config/settings.ts';
+import { type OpenDatabase, openDatabase } from './database/database.ts';
+import { databasePart } from './database/errors.ts';
+import { Misconfiguration } from './misconfiguration.ts';
+import type { OpenRedis } from './redis/redis.ts';
+import { createSqlSessionStore } from './sessions/sql-store.ts';
+import type { SessionStore } from './sessions/store.ts';
+import { createStoreWatch } from './store-watch.ts';
+import type { Measures } from './telemetry/measures.ts';
+import { createMemoryFailureStore } from './throttle/memory-store.ts';
+import { createSqlFailureStore } from './throttle/sql-store.ts';
+import type { FailureStore } from './throttle/store.ts';
+import { Unavailable } from './unavailable.ts';
+
+/** Where everything is kept, by the settings. */
+export interface Stores {
+  readonly opened: OpenDatabase;
+  readonly sessions: SessionStore;
+  /** What the throttle counts by, where it counts. */
+  readonly failures: FailureStore | undefined;
+  /** Where sessions are, as people know it. */
+  readonly sessionsPart: string;
+  /** Whether expired sessions stay in the store until they are removed. */
+  readonly cleans: boolean;
+  close(): Promise<void>;
+}
+
+export interface StoreOptions {
+  readonly log: Logger;
+  readonly measures: Measures;
+  /** Whether a SQLite file that is not there is a mistake, and not to be made. */
+  readonly mustExist: boolean;
+}
+
+/**
+ * Opens the stores. Nothing is asked of a server yet.
+ * @throws {Misconfiguration} when a store's address cannot be read, or a database file not be opened
+ */
+export async function openStores(settings: Settings, { log, measures, mustExist }: StoreOptions): Promise<Stores> {
+  const timeout = settings.STORE_TIMEOUT_SECONDS * 1000;
+  const opened = await openDatabase(settings.DATABASE_URL, {
+    connections: settings.DATABASE_CONNECTIONS,
+    timeout,
+    watch: createStoreWatch(databasePart, log),
+    mustExist,
+  });
+  const redis = await openRedisOf(settings, timeout, log);
+  const place = redis === undefined ? 'database' : 'redis';
+  const failures = await openFailureStore(settings, opened, redis);
+  const failurePlace = settings.THROTTLE === 'memory' ? 'memory' : place;
+  return {
+    opened,
+    sessions: measures.watchStore(place, 'sessions', await openSessionStore(opened, redis)),
+    failures: failures && measures.watchStore(failurePlace, 'failures', failures),
+    sessionsPart: redis === undefined ? databasePart : 'Redis',
+    cleans: redis === undefined,
+    async close() {
+      await Promise.all([opened.database.destroy(), redis?.close()]);
+    },
+  };
+}
+
+async function openRedisOf({ REDIS_URL }: Settings, timeout: number, log: Logger): Promise<OpenRedis | undefined> {
+  if (REDIS_URL === undefined) return undefined;
+  const { openRedis, redisPart } = await import('./redis/redis.ts');
+  return openRedis(REDIS_URL, timeout, createStoreWatch(redisPart, log));
+}
+
+async function openSessionStore({ database }: OpenDatabase, redis: OpenRedis | undefined): Promise<SessionStore> {
+  if (redis === undefined) return createSqlSessionStore(database);
+  return (await import('./sessions/redis-store.ts')).createRedisSessionStore(redis);
+}
+
+async function openFailureStore(
+  { THROTTLE }: Settings,
+  opened: OpenDatabase,
+  redis: OpenRedis | undefined,
+): Promise<FailureStore | undefined> {
+  if (THROTTLE === 'off') return undefined;
+  if (THROTTLE === 'memory') return createMemoryFailureStore();
+  if (redis === undefined) return createSqlFailureStore(opened);
+  return (await import('./throttle/redis-store.ts')).createRedisFailureStore(redis);
+}
+
+/**
+ * What a store says to an account that it does not know, or that may not do what is needed: by SQLSTATE, MySQL's names, and
+ * the first words of Redis.
+ */
+const refusals =
+  /^(?:28P01|28000|3D000|42501|ER_ACCESS_DENIED_ERROR|ER_BAD_DB_ERROR|ER_(?:DB|TABLE|COLUMN)ACCESS_DENIED_ERROR|WRONGPASS|NOAUTH|NOPERM|ERR DB index)/;
+
+/** What does not go away by waiting, as a store that is down does: a wrong password, a missing grant or database. */
+export function refusedAccount(error: unknown): Misconfiguration | undefined {
+  const cause = error instanceof Unavailable ? error.cause : error;
+  if (!(cause instanceof Error)) return undefined;
+  const code = 'code' in cause ? String(cause.code) : '';
+  if (!refusals.test(code) && !refusals.test(cause.message)) return undefined;
+  const isRedis = error instanceof Unavailable && error.part !== databasePart;
+  return new Misconfiguration(
+    isRedis
+      ? `REDIS_URL: Redis refuses it (${cause.message}).`
+      : `DATABASE_URL: The database refuses it (${cause.message}).`,
+  );
+}
