@@ -9,8 +9,9 @@ import { createTemporaryFolder } from '../servers/process-end.ts';
 
 export const root = fileURLToPath(new URL('../..', import.meta.url));
 
-/** What npm tells the scripts of this project must not reach an npm that works in another folder. */
-const ofOurScript = /^npm_(?:package|lifecycle|command|execpath|node_execpath|config_local_prefix)|^INIT_CWD$/;
+/** What npm tells the scripts of this project must not reach an npm that works in another folder, but for where things are. */
+const ofOurScript =
+  /^npm_(?!config_(?:registry|cache|userconfig|globalconfig|proxy|https_proxy|noproxy|cafile)$)|^INIT_CWD$/;
 
 /** The Node that runs here comes first. */
 const environment: NodeJS.ProcessEnv = {
