@@ -50,15 +50,17 @@ export async function createJanua(
   const composition = await compose(taken, { migrates, caller: { route: 'createJanua' } });
   const ending = new AbortController();
   const cleaning = startCleaning(composition);
+  let figures: AsyncDisposable | undefined;
   let closed: Promise<void> | undefined;
   function close(): Promise<void> {
     ending.abort();
     clearInterval(cleaning);
-    closed ??= composition.close();
+    closed ??= Promise.all([figures?.[Symbol.asyncDispose](), composition.close()]).then(() => {});
     return closed;
   }
 
   try {
+    figures = await composition.listenForMetrics();
     if ((await prepareNow(composition)) === undefined)
       prepareLater(composition, ending.signal).catch((error: unknown) => composition.log.fatal(error));
     return {

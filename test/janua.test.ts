@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { connect } from 'node:http2';
+import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import formbody from '@fastify/formbody';
 import fastifyStatic from '@fastify/static';
 import swagger from '@fastify/swagger';
@@ -399,6 +401,18 @@ test('users are changed, and refused, as by the commands', async () => {
   await assert.rejects(users.add({ ...ann, password }), ChangeRefused);
   await users.disable(ann.username);
   assert.equal((await host.app.inject({ url: '/reports', headers: host.cookie })).statusCode, 303);
+});
+
+test('figures for Prometheus are on their own address, until the app closes', async () => {
+  const probe = createServer().listen(0, '127.0.0.1');
+  await once(probe, 'listening');
+  const { port } = probe.address() as AddressInfo;
+  await promisify(probe.close.bind(probe))();
+  const host = await startHost({ after: reports, settings: { METRICS_LISTEN: String(port) } });
+  const url = `http://127.0.0.1:${port}/metrics`;
+  assert.match(await (await fetch(url)).text(), /route="\/auth\/token"/);
+  await host.app.close();
+  await assert.rejects(fetch(url));
 });
 
 test('what has expired is removed now and then, until the app closes', async (t) => {
