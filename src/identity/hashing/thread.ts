@@ -7,8 +7,17 @@ import type { Answer, Task } from './threads.ts';
 /** How far hashing gives way: whoever is signed in must not wait for those who are about to be. */
 const niceness = 10;
 
-// Only on Linux is it the thread's own; elsewhere the whole process would give way.
-if (process.platform === 'linux') setPriority(niceness);
+giveWay();
+
+/** Only on Linux is a priority the thread's own; elsewhere the whole process would give way. */
+function giveWay(): void {
+  if (process.platform !== 'linux') return;
+  try {
+    setPriority(niceness);
+  } catch {
+    // A sandbox may forbid it: then passwords are hashed all the same.
+  }
+}
 
 parentPort?.on('message', ({ id, name, input }: Task) => {
   const start = performance.now();
