@@ -11,7 +11,7 @@ import { addLoopbackOrigins, originsOf, publicOriginsOf } from './config/public-
 import type { Settings } from './config/settings.ts';
 import type { TraceSettings } from './config/traces.ts';
 import { databasePart } from './database/errors.ts';
-import { loadKey } from './database/keys.ts';
+import { type KeyName, loadKey, replaceKey } from './database/keys.ts';
 import { claimLease } from './database/lease.ts';
 import { migrate, requireCurrentSchema } from './database/migrations.ts';
 import { requireTables } from './database/schema-check.ts';
@@ -76,6 +76,8 @@ export interface Services {
   readonly throttle: Throttle;
   readonly audit: OpenAudit;
   readonly auditTrail: AuditTrail;
+  /** Makes a new key in place of one; this process keeps the old one. */
+  replaceKey(name: KeyName): Promise<void>;
   /** Removes what has expired, unless another process has just done it. */
   clean(): Promise<void>;
 }
@@ -284,6 +286,7 @@ async function prepare(
     administration: createAdministration({ users, registry, sessions, passwords, throttle, audit, caller }),
     browserKey: await loadKey(database, 'browser-cookie'),
     hostKey,
+    replaceKey: (name) => replaceKey(database, name),
     async clean() {
       if (!(await claimLease(database, 'cleaning', now(), now() + cleaningInterval * 0.9))) return;
       await sessions.removeExpired();

@@ -21,6 +21,7 @@ export const eventKinds = {
   'session-ended': { vocabulary: 'session_expired', cheap: false, level: 'info' },
   'sessions-ended': { vocabulary: 'session_expired', cheap: false, level: 'info' },
   'throttle-lifted': { vocabulary: 'authn_login_lock', cheap: false, level: 'info' },
+  'key-replaced': { vocabulary: 'sensitive_update', cheap: false, level: 'info' },
   'events-left-out': { vocabulary: 'excess_rate_limit_exceeded', cheap: false, level: 'warn' },
 } as const satisfies Readonly<Record<string, { vocabulary: string; cheap: boolean; level: 'info' | 'warn' }>>;
 
@@ -73,7 +74,7 @@ export interface KeyTrace {
 export interface AuditEvent {
   readonly kind: EventKind;
   readonly caller: Caller;
-  /** The true reason, which the one who was refused is not told; of `events-left-out`, the kind of those. */
+  /** The true reason, which the one who was refused is not told; of `events-left-out`, the kind of those; of `key-replaced`, the name of the key. */
   readonly reason?: string | undefined;
   readonly userId?: string | undefined;
   /** Of a name that is no user's, only its digest: people type passwords there. */

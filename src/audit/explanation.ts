@@ -20,6 +20,7 @@ const decisions: Readonly<Record<EventKind, string>> = {
   'session-ended': 'A session was ended',
   'sessions-ended': 'All sessions of a user were ended',
   'throttle-lifted': 'What the throttle had counted was forgotten',
+  'key-replaced': 'A key was replaced',
   'events-left-out': 'More events of one kind came in a minute than are kept; they were only counted',
 };
 

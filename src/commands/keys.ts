@@ -1,9 +1,9 @@
-import { loadSettings } from '../config/load.ts';
-import { openDatabase } from '../database/database.ts';
-import { type KeyName, keyNames, replaceKey } from '../database/keys.ts';
-import { requireCurrentSchema } from '../database/migrations.ts';
+import { type KeyName, keyNames } from '../database/keys.ts';
 import { Misconfiguration } from '../misconfiguration.ts';
-import { unwatched } from '../store-watch.ts';
+import { administer } from './administer.ts';
+import { commandCaller } from './command-caller.ts';
+
+const rotateCommand = 'janua keys rotate';
 
 /** What ends with a key. */
 const endings: Readonly<Record<KeyName, string>> = {
@@ -16,18 +16,9 @@ const endings: Readonly<Record<KeyName, string>> = {
 export async function rotateKey(name: string): Promise<void> {
   const key = keyNames.find((known) => known === name);
   if (key === undefined) throw new Misconfiguration(`There is no key ${JSON.stringify(name)}: ${keyNames.join(', ')}.`);
-  const settings = loadSettings();
-  const opened = await openDatabase(settings.DATABASE_URL, {
-    connections: 1,
-    timeout: settings.STORE_TIMEOUT_SECONDS * 1000,
-    watch: unwatched,
-    mustExist: true,
+  await administer(rotateCommand, async (_administration, { audit, replaceKey }) => {
+    await replaceKey(key);
+    await audit.record({ kind: 'key-replaced', reason: key, caller: commandCaller(rotateCommand) });
+    return `There is a new key. Restart every process: from then on ${endings[key]}.`;
   });
-  try {
-    await requireCurrentSchema(opened);
-    await replaceKey(opened.database, key);
-  } finally {
-    await opened.database.destroy();
-  }
-  process.stdout.write(`There is a new key. Restart every process: from then on ${endings[key]}.\n`);
 }

@@ -23,6 +23,8 @@ test('janua keys rotate replaces one key and says what ends', async () => {
     assert.equal(Buffer.from(after[name] ?? '', 'base64url').length, 32);
     assert.deepEqual({ ...after, [name]: '' }, { ...before, [name]: '' });
     assert.ok(!stdout.includes(after[name] ?? ''));
+    const { stdout: events } = await workplace.run(['audit', '--kind', 'key-replaced', '--limit', '1', '--json']);
+    assert.match(events, new RegExp(`"route":"janua keys rotate".*"reason":"${name}"`));
   }
   database.close();
   const { code, stderr } = await workplace.run(['keys', 'rotate', 'session']);
