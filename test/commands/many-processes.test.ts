@@ -52,8 +52,12 @@ interface Acknowledged {
 }
 
 /** Clients that log in, look who they are, and now and then log out, until told to stop. */
-async function load(url: string, clients: number, signal: AbortSignal): Promise<Acknowledged> {
-  const told: Acknowledged = { alive: new Set(), ended: new Set(), odd: [] };
+async function load(
+  url: string,
+  clients: number,
+  signal: AbortSignal,
+  told: Acknowledged = { alive: new Set(), ended: new Set(), odd: [] },
+): Promise<Acknowledged> {
   async function client(number: number): Promise<void> {
     for (let round = 0; !signal.aborted; round += 1) {
       const login = await logIn(url).catch(() => undefined);
@@ -75,6 +79,12 @@ async function load(url: string, clients: number, signal: AbortSignal): Promise<
   }
   await Promise.all(Array.from({ length: clients }, (_, number) => client(number)));
   return told;
+}
+
+/** Waits until there is something to lose. */
+async function toBeLost({ alive, ended }: Acknowledged): Promise<void> {
+  const deadline = performance.now() + 60_000;
+  while ((alive.size < 4 || ended.size < 4) && performance.now() < deadline) await setTimeout(5);
 }
 
 async function expectKept(url: string, { alive, ended }: Acknowledged): Promise<void> {
@@ -108,14 +118,15 @@ for (const choice of [
       const [one, other] = await Promise.all([town.start(), town.start()]);
       await balancer.setBackends([one.url, other.url]);
       const over = new AbortController();
-      const loading = load(balancer.url, 4, over.signal);
-      await setTimeout(700);
+      const told: Acknowledged = { alive: new Set(), ended: new Set(), odd: [] };
+      const loading = load(balancer.url, 4, over.signal, told);
+      await toBeLost(told);
       const gone = once(one.process, 'exit');
       one.process.kill('SIGKILL');
       await gone;
       await setTimeout(700);
       over.abort();
-      const told = await loading;
+      await loading;
       await expectKept(other.url, told);
       for (const status of told.odd) assert.ok([0, 502].includes(status), String(status));
     });

@@ -124,12 +124,17 @@ interface Told {
 }
 
 /** Clients that go on until they are told to stop, at the latest when the test is over. */
-function startLoad(url: string): { end(): Promise<Told> } & Disposable {
+function startLoad(url: string): { toBeLost(): Promise<void>; end(): Promise<Told> } & Disposable {
   const over = new AbortController();
-  const told = load(url, 4, over.signal);
+  const told: Told = { tokens: [], statuses: [], errors: [] };
+  const loading = load(url, 4, over.signal, told);
   return {
-    end() {
+    async toBeLost() {
+      while (told.errors.length === 0 && (told.tokens.length < 4 || told.statuses.length < 21)) await setTimeout(5);
+    },
+    async end() {
       over.abort();
+      await loading;
       return told;
     },
     [Symbol.dispose]: () => over.abort(),
@@ -137,8 +142,7 @@ function startLoad(url: string): { end(): Promise<Told> } & Disposable {
 }
 
 /** Half of the clients keep their connection, half open one for each request; all log in and look who they are. */
-async function load(url: string, clients: number, signal: AbortSignal): Promise<Told> {
-  const told: Told = { tokens: [], statuses: [], errors: [] };
+async function load(url: string, clients: number, signal: AbortSignal, told: Told): Promise<void> {
   async function client(number: number): Promise<void> {
     const agent = number % 2 === 0 ? new Agent({ keepAlive: true, maxSockets: 1 }) : false;
     while (!signal.aborted) {
@@ -154,7 +158,6 @@ async function load(url: string, clients: number, signal: AbortSignal): Promise<
     if (agent) agent.destroy();
   }
   await Promise.all(Array.from({ length: clients }, (_, number) => client(number)));
-  return told;
 }
 
 function assertNothingLost({ tokens, statuses, errors }: Told): void {
@@ -192,7 +195,7 @@ describe('several workers', { concurrency: 3 }, () => {
           await using cluster = await openCluster(choice.users === 'SQLite' ? {} : stores.settings);
           using clients = startLoad(cluster.url);
           const [victim = 0, other] = cluster.workers();
-          await setTimeout(300);
+          await clients.toBeLost();
           process.kill(victim, 'SIGKILL');
           const [end] = await cluster.heard('worker_ended');
           assert.deepEqual(end, { ...end, worker: victim, code: null, signal: 'SIGKILL' });
@@ -243,7 +246,7 @@ describe('several workers', { concurrency: 3 }, () => {
   test('SIGTERM under load: no request is lost, and all end in time', async () => {
     await using cluster = await openCluster({ DRAIN_SECONDS: '1' });
     using clients = startLoad(cluster.url);
-    await setTimeout(300);
+    await clients.toBeLost();
     const workers = cluster.workers();
     const ended = cluster.server.stop();
     // As a proxy does it: whoever says that they are not ready is sent nothing more.
