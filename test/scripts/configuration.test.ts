@@ -19,11 +19,13 @@ test('docs/configuration.md says what the settings are', async () => {
 });
 
 test('every example is one that is taken, and not the default', () => {
+  // Without which some are refused.
+  const behindProxy = { PUBLIC_URL: 'https://auth.example.com', TRUSTED_PROXIES: '127.0.0.1' };
   for (const [name, { examples, default: usual }] of settings) {
     assert.ok(examples.length > 0, name);
     for (const example of examples) {
       assert.notEqual(example, usual, name);
-      const faults = faultsOf(() => loadSettings({}, { [name]: String(example) }));
+      const faults = faultsOf(() => loadSettings({}, { ...behindProxy, [name]: String(example) }));
       // It is of another machine.
       assert.deepEqual(
         faults.filter((fault) => fault !== 'THEME_FILE: the file cannot be read.'),
