@@ -1,14 +1,6 @@
 import { Command, CommanderError, Option } from 'commander';
 import manifest from '../package.json' with { type: 'json' };
-import { audit } from './commands/audit.ts';
-import { demo } from './commands/demo.ts';
-import { explain } from './commands/explain.ts';
-import { migrate } from './commands/migrate.ts';
 import type { SelftestArguments } from './commands/selftest.ts';
-import { serve } from './commands/serve.ts';
-import { listSessions, revokeAllSessions, revokeSession } from './commands/sessions.ts';
-import { liftThrottle, listThrottle } from './commands/throttle.ts';
-import { addUser, disableUser, enableUser, listUsers, removeUser, setPassword } from './commands/users.ts';
 import { settingsHelp } from './config/describe.ts';
 import { ChangeRefused } from './identity/administration.ts';
 import { Misconfiguration } from './misconfiguration.ts';
@@ -34,34 +26,40 @@ function createProgram(): Command {
     .command('demo')
     .description('serve on this machine only, with two built-in users')
     .addHelpText('after', settingsHelp)
-    .action(() => demo().then(endSoon));
+    .action(async () => {
+      await (await import('./commands/demo.ts')).demo();
+      endSoon();
+    });
   program
     .command('serve')
     .description('serve in production')
     // For the primary alone.
     .addOption(new Option('--worker').hideHelp())
     .addHelpText('after', settingsHelp)
-    .action((options: { worker?: boolean }) => serve(options).then(endSoon));
+    .action(async (options: { worker?: boolean }) => {
+      await (await import('./commands/serve.ts')).serve(options);
+      endSoon();
+    });
 
   program
     .command('migrate')
     .description("make Janua's tables in the database, or bring them up to date")
     .addHelpText('after', settingsHelp)
-    .action(migrate);
+    .action(from(() => import('./commands/migrate.ts'), 'migrate'));
 
   program
     .command('backup')
     .description('copy the SQLite file while servers use it')
     .argument('<file>', 'the copy; nothing may be there yet')
     .addHelpText('after', settingsHelp)
-    .action(async (file: string) => (await import('./commands/backup.ts')).backup(file));
+    .action(from(() => import('./commands/backup.ts'), 'backup'));
   program
     .command('keys')
     .description('replace a key that Janua made for itself')
     .command('rotate')
     .description('make a new key; what was signed with the old one ends')
     .argument('<name>', 'browser-cookie, audit-names or forward-auth')
-    .action(async (name: string) => (await import('./commands/keys.ts')).rotateKey(name));
+    .action(from(() => import('./commands/keys.ts'), 'rotateKey'));
 
   program
     .command('doctor')
@@ -69,7 +67,6 @@ function createProgram(): Command {
     .option('--json', 'one JSON object a line')
     .addHelpText('after', settingsHelp)
     .action(async (options: { json?: boolean }) => {
-      // Loaded only where it is asked for: it knows nearly every part.
       const { doctor } = await import('./commands/doctor.ts');
       if (!(await doctor(options))) process.exitCode = 1;
       endSoon();
@@ -79,10 +76,7 @@ function createProgram(): Command {
     .command('config')
     .description('show the settings as `serve` takes them, where each is from, and no password')
     .option('--json', 'one JSON object a line')
-    .action(async (options: { json?: boolean }) => {
-      const { printConfiguration } = await import('./commands/config.ts');
-      printConfiguration(options);
-    });
+    .action(from(() => import('./commands/config.ts'), 'printConfiguration'));
 
   program
     .command('selftest')
@@ -106,16 +100,32 @@ function createProgram(): Command {
     .argument('<email>')
     .requiredOption('--first-name <name>')
     .requiredOption('--last-name <name>')
-    .action(addUser);
-  users.command('list').description('list all users').option('--json', 'one JSON object a line').action(listUsers);
+    .action(from(() => import('./commands/users.ts'), 'addUser'));
+  users
+    .command('list')
+    .description('list all users')
+    .option('--json', 'one JSON object a line')
+    .action(from(() => import('./commands/users.ts'), 'listUsers'));
   users
     .command('set-password')
     .description('set a new password and end all sessions; asked for, or read from standard input')
     .argument('<email>')
-    .action(setPassword);
-  users.command('disable').description('keep a user out and end all sessions').argument('<email>').action(disableUser);
-  users.command('enable').description('let a disabled user in again').argument('<email>').action(enableUser);
-  users.command('remove').description('remove a user and end all sessions').argument('<email>').action(removeUser);
+    .action(from(() => import('./commands/users.ts'), 'setPassword'));
+  users
+    .command('disable')
+    .description('keep a user out and end all sessions')
+    .argument('<email>')
+    .action(from(() => import('./commands/users.ts'), 'disableUser'));
+  users
+    .command('enable')
+    .description('let a disabled user in again')
+    .argument('<email>')
+    .action(from(() => import('./commands/users.ts'), 'enableUser'));
+  users
+    .command('remove')
+    .description('remove a user and end all sessions')
+    .argument('<email>')
+    .action(from(() => import('./commands/users.ts'), 'removeUser'));
 
   const sessions = program.command('sessions').description('list and end the sessions of a user');
   const userId = ['--user-id <id>', 'in place of the address, for someone who is no longer a user'] as const;
@@ -125,28 +135,32 @@ function createProgram(): Command {
     .argument('[email]')
     .option(...userId)
     .option('--json', 'one JSON object a line')
-    .action(listSessions);
-  sessions.command('revoke').description('end one session').argument('<session>').action(revokeSession);
+    .action(from(() => import('./commands/sessions.ts'), 'listSessions'));
+  sessions
+    .command('revoke')
+    .description('end one session')
+    .argument('<session>')
+    .action(from(() => import('./commands/sessions.ts'), 'revokeSession'));
   sessions
     .command('revoke-all')
     .description('end all sessions of a user')
     .argument('[email]')
     .option(...userId)
-    .action(revokeAllSessions);
+    .action(from(() => import('./commands/sessions.ts'), 'revokeAllSessions'));
 
   const throttle = program.command('throttle').description('show who has to wait after failed logins, and lift it');
   throttle
     .command('list')
     .description('list all that failures were counted of')
     .option('--json', 'one JSON object a line')
-    .action(listThrottle);
+    .action(from(() => import('./commands/throttle.ts'), 'listThrottle'));
   throttle
     .command('lift')
     .description('forget the failures of a user or a name, of an address, or all')
     .argument('[email]')
     .option('--address <address>', 'an IP address, as the list shows it')
     .option('--all', 'of everybody')
-    .action(liftThrottle);
+    .action(from(() => import('./commands/throttle.ts'), 'liftThrottle'));
 
   program
     .command('audit')
@@ -159,18 +173,26 @@ function createProgram(): Command {
     .option('--address <address>', 'where it came from')
     .option('--limit <number>', 'the latest so many; 50 of the table, all of --json')
     .option('--json', 'one JSON object a line')
-    .action(audit);
+    .action(from(() => import('./commands/audit.ts'), 'audit'));
   program
     .command('explain')
     .description('say why a request was refused, or let in')
     .argument('<request-id>', 'what the person who was refused has seen')
-    .action(explain);
+    .action(from(() => import('./commands/explain.ts'), 'explain'));
   return program;
 }
 
 /** A store or a collector that stopped answering must not keep the process, with a connection that never ends. */
 function endSoon(): void {
   setTimeout(() => process.exit(), 500).unref();
+}
+
+/** A command of a file that is loaded only when it is run: one of them needs nearly every part, and most need few. */
+function from<Commands, Name extends keyof Commands>(load: () => Promise<Commands>, name: Name) {
+  return async (...typed: unknown[]): Promise<void> => {
+    const command = (await load())[name] as (...typed: unknown[]) => unknown;
+    await command(...typed);
+  };
 }
 
 /** Says in plain lines what went wrong, and returns the exit code. */

@@ -36,6 +36,7 @@ import type { MetricsListener } from './telemetry/metrics-listener.ts';
 import { createThrottle, type Throttle } from './throttle/throttle.ts';
 import { unthrottled } from './throttle/unthrottled.ts';
 import { Unavailable } from './unavailable.ts';
+import { cleaningInterval } from './upkeep.ts';
 
 /** The parts, put together but not yet proven: nothing was asked of a store so far. */
 export interface Composition {
@@ -100,9 +101,6 @@ export interface Overrides {
   readonly failureFloor?: number;
   readonly viewsDirectory?: string;
 }
-
-/** How often what has expired is removed, in milliseconds. */
-export const cleaningInterval = 10 * 60 * 1000;
 
 interface Prepared extends Services {
   readonly browserKey: Buffer;

@@ -1,6 +1,9 @@
 import { setTimeout } from 'node:timers/promises';
-import { type Composition, cleaningInterval, type Services } from './compose.ts';
+import type { Composition, Services } from './compose.ts';
 import { Unavailable } from './unavailable.ts';
+
+/** How often what has expired is removed, in milliseconds. */
+export const cleaningInterval = 10 * 60 * 1000;
 
 /** Between two tries to reach stores that could not be reached at the start, in milliseconds. */
 const preparingInterval = 1000;

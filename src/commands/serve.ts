@@ -1,4 +1,3 @@
-import { compose } from '../compose.ts';
 import { loadSettings, requireSafeExposure } from '../config/load.ts';
 import type { Settings } from '../config/settings.ts';
 import { findTraceSettings } from '../config/traces.ts';
@@ -32,6 +31,8 @@ async function serveHere(
   nextOrder: NextOrder = nextSignal,
   onReady?: (port: number) => void,
 ): Promise<void> {
+  // Not by the primary of several processes, which needs none of it.
+  const { compose } = await import('../compose.ts');
   const composition = await compose(settings, { traces: findTraceSettings() });
   const announce = (port: number) => composition.log.info(readyDetails(settings, port), 'ready');
   try {
