@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import Fastify from 'fastify';
 import { createPlugin } from '../../src/http/plugin.ts';
+import { Refusal } from '../../src/identity/refusal.ts';
 import { Unavailable } from '../../src/unavailable.ts';
 import { flowOptions } from './server.ts';
 
@@ -19,6 +20,24 @@ test("who is asking is found out once for a request, on our routes and on the ap
   for (const [index, url] of ['/api/me', '/auth/home', '/own'].entries()) {
     assert.equal((await app.inject(url)).statusCode, 200);
     assert.equal(asked, index + 1, url);
+  }
+});
+
+test('the word counts whoever says it, before the route is there or after', async () => {
+  const requireUser = () => Promise.reject(new Refusal('not-authenticated'));
+  const app = Fastify();
+  await app.register(createPlugin(flowOptions({ requireUser }), async () => {}));
+  await app.register(async (members) => {
+    members.addHook('onRoute', (route) => {
+      route.config = { ...route.config, signedIn: true };
+    });
+    members.get('/members', async () => assert.fail('it was carried out'));
+  });
+  app.get('/late', async () => 'open');
+  assert.equal((await app.inject('/late')).statusCode, 200);
+  for (const method of ['GET', 'HEAD'] as const) {
+    assert.equal((await app.inject({ method, url: '/members' })).statusCode, 303);
+    assert.equal((await app.inject({ method, url: '/%6dembers' })).statusCode, 303);
   }
 });
 

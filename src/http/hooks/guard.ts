@@ -10,11 +10,18 @@ import type { SecurityHeaders } from './security-headers.ts';
 /** Refuses who is not signed in, and finds out who is. */
 type Guard = (request: FastifyRequest, reply: FastifyReply) => Promise<unknown>;
 
-/** Guards the routes that need someone signed in (`config: { signedIn: true }`). Must be added before them. */
+/**
+ * Guards the routes that need someone signed in (`config: { signedIn: true }`), before what they do themselves in `onRequest`. Must be
+ * added before them. The word is read when somebody asks: whoever adds a route, or a hook for routes, may say it until then.
+ */
 export function addGuard(app: App, guard: Guard): void {
-  app.addHook('onRoute', (route) => {
-    // First, so that what a route does itself there knows who is asking.
-    if (route.config?.signedIn) route.onRequest = [guard, route.onRequest ?? []].flat();
+  app.addHook('onRequest', (request, reply, done) => {
+    // Who has been found out already was so by our own guard: the app's hooks come to our routes too.
+    if (!request.routeOptions.config.signedIn || request.signedInUser !== undefined) return done();
+    guard(request, reply).then(() => {
+      // What it refuses it may have answered itself.
+      if (!reply.sent) done();
+    }, done);
   });
 }
 
