@@ -11,7 +11,7 @@ export async function backup(file: string): Promise<void> {
       'DATABASE_URL names no SQLite file. A server of databases has its own: pg_dump, mariadb-dump.',
     );
   }
-  backUpSqlite(DATABASE_URL.slice('sqlite:'.length), file);
+  await backUpSqlite(DATABASE_URL.slice('sqlite:'.length), file);
   process.stdout.write(`The database is in ${file}.\n`);
   if (REDIS_URL !== undefined) process.stdout.write('Sessions are in Redis, and not in it.\n');
 }

@@ -1,17 +1,18 @@
+import { once } from 'node:events';
 import { closeSync, existsSync, fsyncSync, linkSync, openSync, rmSync } from 'node:fs';
-import { dirname } from 'node:path';
-import { DatabaseSync } from 'node:sqlite';
+import { dirname, extname } from 'node:path';
+import { Worker } from 'node:worker_threads';
 import { Misconfiguration } from '../misconfiguration.ts';
 
-/** Milliseconds that the copy waits for others at its start: then it reads one state of the file, and nobody waits for it. */
-const patience = 5000;
+/** The file of the thread: types are stripped here, and gone in what is published. */
+const thread = new URL(`./backup-thread${extname(import.meta.url)}`, import.meta.url);
 
 /**
  * Copies a SQLite file as it is at one moment, while others write to it. The copy has mode 0600, is on the disk when this returns,
- * and is there whole or not at all.
+ * and is there whole or not at all. A signal to stop stops it.
  * @throws {Misconfiguration} when there is nothing to copy, the copy would replace something, or it cannot be written
  */
-export function backUpSqlite(path: string, copy: string): void {
+export async function backUpSqlite(path: string, copy: string): Promise<void> {
   if (!existsSync(path)) throw new Misconfiguration('DATABASE_URL: there is no such file.');
   const part = `${copy}.part`;
   try {
@@ -21,31 +22,32 @@ export function backUpSqlite(path: string, copy: string): void {
     throw cannotWrite(part, error);
   }
   try {
-    copyInto(path, part);
+    await copyInto(path, part);
     sync(part);
     // Unlike a renaming, this never replaces what is there.
     linkSync(part, copy);
   } catch (error) {
     throw cannotWrite(copy, error);
   } finally {
-    rmSync(part, { force: true });
+    for (const file of [part, `${part}-journal`]) rmSync(file, { force: true });
   }
   sync(dirname(copy));
 }
 
-function copyInto(path: string, part: string): void {
-  const source = new DatabaseSync(path, { readOnly: true, timeout: patience });
+/** On a thread of its own, so that a signal is heard meanwhile. */
+async function copyInto(path: string, part: string): Promise<void> {
+  const stop = new AbortController();
+  const interrupt = () => stop.abort(new Error('it was stopped'));
+  const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+  for (const signal of signals) process.once(signal, interrupt);
+  const copying = new Worker(thread, { execArgv: [], workerData: { path, part } });
   try {
-    source.prepare('vacuum into ?').run(part);
+    await once(copying, 'exit', { signal: stop.signal });
+  } catch (error) {
+    throw stop.signal.aborted ? stop.signal.reason : error;
   } finally {
-    source.close();
-  }
-  const made = new DatabaseSync(part, { readOnly: true });
-  try {
-    const result = made.prepare('pragma integrity_check').get();
-    if (result?.integrity_check !== 'ok') throw new Error('the copy is not whole');
-  } finally {
-    made.close();
+    copying.unref();
+    for (const signal of signals) process.off(signal, interrupt);
   }
 }
 

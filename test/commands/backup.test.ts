@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { copyFile, mkdir, readdir, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
+import { text } from 'node:stream/consumers';
 import { test } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
 import { createMigratedWorkplace, createWorkplace } from './janua-command.ts';
@@ -89,4 +91,23 @@ test('it replaces nothing, and says what is in the way', async () => {
   await writeFile(join(workplace.folder, 'broken.db'), 'no database'.repeat(100));
   await refused('x', /^x cannot be written \(file is not a database\)/, { DATABASE_URL: 'sqlite:./broken.db' });
   assert.deepEqual((await readdir(workplace.folder)).sort(), ['broken.db', 'data', 'new.part', 'there']);
+});
+
+test('a signal stops it, and leaves nothing', async () => {
+  await using workplace = await createMigratedWorkplace();
+  const large = new DatabaseSync(join(workplace.folder, 'data', 'janua.db'));
+  large.exec(`CREATE TABLE large (bytes); INSERT INTO large
+    WITH RECURSIVE rows (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM rows WHERE n < 100) SELECT zeroblob(1000000) FROM rows`);
+  large.close();
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+    const child = workplace.launch(['backup', 'copy.db'], {});
+    const errors = text(child.stderr);
+    const closed = once(child, 'close');
+    while (!(await readdir(workplace.folder)).includes('copy.db.part')) await setTimeout(1);
+    child.kill(signal);
+    assert.deepEqual(await closed, [2, null]);
+    assert.equal(await errors, 'copy.db cannot be written (it was stopped).\n');
+    assert.deepEqual(await readdir(workplace.folder), ['data']);
+  }
+  assert.equal((await workplace.run(['backup', 'copy.db'])).code, 0);
 });

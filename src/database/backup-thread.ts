@@ -1,0 +1,17 @@
+// Copies a SQLite file, and looks whether the copy is whole. Fails with what SQLite says.
+import { DatabaseSync } from 'node:sqlite';
+import { workerData } from 'node:worker_threads';
+
+/** Milliseconds that the copy waits for others at its start: then it reads one state of the file, and nobody waits for it. */
+const patience = 5000;
+
+const { path, part } = workerData as { path: string; part: string };
+
+const source = new DatabaseSync(path, { readOnly: true, timeout: patience });
+source.prepare('vacuum into ?').run(part);
+source.close();
+
+const made = new DatabaseSync(part, { readOnly: true });
+const result = made.prepare('pragma integrity_check').get();
+if (result?.integrity_check !== 'ok') throw new Error('the copy is not whole');
+made.close();
