@@ -23,8 +23,12 @@ export interface TargetOptions {
 /** A host name or address with a port and nothing else: a parser of URLs would pass over blanks and take an account. */
 const hostShape = /^(?:[\w.-]+|\[[\da-f:.]+\])(?::\d{1,5})?$/i;
 
-/** What a browser follows as it stands, and no line break; a fragment never comes to a server. */
-const uriShape = /^\/[\x21-\x22\x24-\x7e]*$/;
+/**
+ * Whether a browser that follows the address asks for this very one. It takes `..` and `\` out of a path in its own way, which
+ * may not be the proxy's: a ticket would go to a page that nobody asked about, and that may be open to all.
+ */
+const isFollowedAsIs = (origin: string, uri: string) =>
+  /^\/[^#]*$/.test(uri) && URL.canParse(origin + uri) && new URL(origin + uri).href === origin + uri;
 
 /** A WebSocket is opened by a request that some proxies name so. */
 const schemes: Readonly<Record<string, string>> = { http: 'http', https: 'https', ws: 'http', wss: 'https' };
@@ -41,7 +45,10 @@ export function createFindTarget({ isTrustedPeer, publicOrigins, forwardOrigins 
         host === undefined || publicOrigins.has(origin) ? 'own' : forwardOrigins.has(origin) ? 'listed' : 'unlisted',
       origin,
       // What was sent with another method is not sent again by a link.
-      uri: uri !== undefined && uriShape.test(uri) && /^(?:get|head)$/i.test(said('method') ?? 'GET') ? uri : undefined,
+      uri:
+        uri !== undefined && isFollowedAsIs(origin, uri) && /^(?:get|head)$/i.test(said('method') ?? 'GET')
+          ? uri
+          : undefined,
       saysUri: uri !== undefined,
     };
   };

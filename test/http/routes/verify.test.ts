@@ -231,7 +231,14 @@ describe('the request that a proxy describes', () => {
     ['/', 'GET', 'way'],
     ['/a?b=c&d=%20', 'HEAD', 'way'],
     ['//double', 'get', 'way'],
-    ['/a"\'<>\\|', 'GET', 'way'],
+    ["/a'|;%22%3c%2F%5c%2e.html?b='", 'GET', 'first page'],
+    ["/a'|;%22%3c%2F%5c%2e.html?b=%27..", 'GET', 'way'],
+    ['/a/../public/', 'GET', 'first page'],
+    ['/a%2fb/../public/', 'GET', 'first page'],
+    ['/a/%2E%2e/public/', 'GET', 'first page'],
+    ['/a/.', 'GET', 'first page'],
+    ['/a\\..\\public\\', 'GET', 'first page'],
+    ['/a"', 'GET', 'first page'],
     ['/a', 'POST', 'first page'],
     ['/a', 'DELETE', 'first page'],
     ['/a', 'GET, POST', 'first page'],
@@ -258,6 +265,20 @@ describe('the request that a proxy describes', () => {
       else assert.equal(location.href, `${own}/auth/login?state=2`);
     });
   }
+});
+
+test('no other host is promised to be served over HTTPS alone', async () => {
+  const browser = await signIn();
+  const promised = async (address: string, headers: Record<string, string>) => {
+    const answer = await browser.ask(address, headers);
+    return [answer.statusCode, answer.headers['strict-transport-security']];
+  };
+  assert.deepEqual(await promised(`${appOrigin}/x`, {}), [200, undefined]);
+  assert.deepEqual(await promised(`${otherOrigin}/x`, {}), [401, undefined]);
+  assert.deepEqual(await promised(`${otherOrigin}/x`, navigating), [303, undefined]);
+  assert.deepEqual(await promised('https://evil.example/x', {}), [401, undefined]);
+  const onOurs = await verify({ ...forwarded(`${own}/x`) });
+  assert.match(String(onOurs.headers['strict-transport-security']), /^max-age=/);
 });
 
 describe('a WebSocket of the application', () => {
@@ -335,20 +356,18 @@ describe('the way to another host', () => {
 
   test('goes on over a page of ours after the login form, whose redirects may not lead elsewhere', async () => {
     const browser = createForwardBrowser(janua.app);
-    const { address } = await browser.open(`${appOrigin}/x?y="'`);
+    const { address } = await browser.open(`${appOrigin}/x'?y=%22`);
     const answer = await browser.logIn(new URL(address).searchParams.get('next') ?? '');
     const page = await browser.ask(own + answer.headers.location, { 'sec-fetch-site': 'same-origin' });
     assert.equal(page.statusCode, 200);
     assert.match(String(page.headers['content-type']), /^text\/html/);
-    const target = /^0; url=(https:\/\/app\.example\.com\/x\?y="'&janua-ticket=[\w.-]+)$/.exec(
+    const target = /^0; url=(https:\/\/app\.example\.com\/x'\?y=%22&janua-ticket=[\w.-]+)$/.exec(
       String(page.headers.refresh),
     )?.[1];
     assert.ok(target);
-    assert.ok(
-      page.body.includes(`href="${target.replaceAll('&', '&amp;').replace('"', '&quot;').replace("'", '&#39;')}"`),
-    );
+    assert.ok(page.body.includes(`href="${target.replaceAll('&', '&amp;').replace("'", '&#39;')}"`));
     assert.match(String(page.headers['content-security-policy']), /form-action 'self'/);
-    assert.equal((await browser.open(target)).address, `${appOrigin}/x?y=%22%27`, 'as browsers write it');
+    assert.equal((await browser.open(target)).address, `${appOrigin}/x'?y=%22`);
   });
 
   test('an access token takes it too', async () => {
@@ -374,14 +393,14 @@ describe('the way to another host', () => {
   test('is not taken by who keeps no cookies: it ends in a page that says so', async () => {
     const browser = createForwardBrowser(janua.app);
     await browser.logIn('');
-    const way = await browser.ask(`${appOrigin}/x?y=<fuzz>`);
+    const way = await browser.ask(`${appOrigin}/x'?y=z&fuzz`);
     browser.cookies.delete(appOrigin);
     const { headers } = await browser.ask(String(way.headers.location));
     const answer = await verify({ ...forwarded(String(headers.location)), ...navigating });
     assert.equal(answer.statusCode, 400);
     assert.match(answer.body, /Allow cookies for this site/);
-    assert.ok(answer.body.includes(`href="${appOrigin}/x?y=&lt;fuzz&gt;"`), answer.body);
-    assert.doesNotMatch(answer.body, /janua-ticket|<fuzz|stylesheet/);
+    assert.ok(answer.body.includes(`href="${appOrigin}/x&#39;?y=z&amp;fuzz"`), answer.body);
+    assert.doesNotMatch(answer.body, /janua-ticket|stylesheet/);
   });
 
   test('an address is followed only as it was signed, and to an origin that is still listed', async () => {
