@@ -111,6 +111,8 @@ export function addVerifyRoute(app: App, { identity, findTarget, returns, public
     },
     async (request, reply) => {
       const target = findTarget(request);
+      // Shown by another host, for which it is not ours to promise that it, and all below it, is served over HTTPS alone.
+      if (target.kind !== 'own') reply.removeHeader('strict-transport-security');
       const { uri, ticket } = takeTicket(target.uri ?? '');
       const bringsTicket = target.kind === 'listed' && ticket !== undefined;
       if (bringsTicket && request.format === 'html') return takeIn(ticket, uri, target, request, reply);
