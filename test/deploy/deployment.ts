@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
-import { createServer, type IncomingHttpHeaders, type IncomingMessage } from 'node:http';
+import { createServer, get, type IncomingHttpHeaders, type IncomingMessage } from 'node:http';
 import { request } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
@@ -32,12 +32,18 @@ export interface FrontedDeployment extends AsyncDisposable {
   readonly janua: Running;
   readonly authOrigin: string;
   readonly appOrigin: string;
+  /** Of another application, which Janua lists as well; the web server knows nothing of it. */
+  readonly wikiOrigin: string;
   readonly plainPort: number;
   readonly certificate: Certificate;
   /** What has reached the application so far. */
   readonly seen: Seen[];
   /** A request as no browser would send it. @param body with which it is a POST */
   send(address: string, headers?: Record<string, string | string[]>, body?: string): Promise<Told>;
+  /** A request to Janua itself, as of a proxy on this machine. */
+  askAsProxy(path: string, headers: Record<string, string>): Promise<Told>;
+  /** As `send`, to the address's host, with what stands in the first line of the request. */
+  sendTarget(address: string, target: string, headers?: Record<string, string | string[]>): Promise<Told>;
 }
 
 /** Milliseconds: as long as a test file may take. */
@@ -61,9 +67,10 @@ export async function startFrontedDeployment(name: WebServerName): Promise<Front
   const tlsPort = await findFreePort();
   const authOrigin = `https://${authHost}:${tlsPort}`;
   const appOrigin = `https://${appHost}:${tlsPort}`;
+  const wikiOrigin = `https://wiki.localhost:${tlsPort}`;
   const janua = await workplace.start(
     ['serve'],
-    { PUBLIC_URL: authOrigin, TRUSTED_PROXIES: '127.0.0.1', FORWARD_AUTH_ORIGINS: appOrigin },
+    { PUBLIC_URL: authOrigin, TRUSTED_PROXIES: '127.0.0.1', FORWARD_AUTH_ORIGINS: `${appOrigin},${wikiOrigin}` },
     lifetime,
   );
   janua.process.stdout.resume();
@@ -73,6 +80,21 @@ export async function startFrontedDeployment(name: WebServerName): Promise<Front
       ...certificate,
     }),
   );
+
+  /** The path goes out as it stands, which no URL would let it. */
+  async function ask(host: string, path: string, headers: Record<string, string | string[]>, body?: string) {
+    const sent = request({
+      ...{ host: '127.0.0.1', port: tlsPort, localAddress: clientAddress, ca, agent: false },
+      ...{ servername: host.split(':', 1)[0], method: body === undefined ? 'GET' : 'POST' },
+      ...{ path, headers: { host, ...headers } },
+    });
+    sent.end(body);
+    const [answer]: [IncomingMessage] = await Promise.race([once(sent, 'response'), once(sent, 'upgrade')] as never);
+    if (answer.statusCode !== 101) return readAnswer(answer);
+    answer.socket.destroy();
+    return { status: 101, headers: answer.headers, body: '' };
+  }
+
   const kept = resources.move();
   return {
     workplace,
@@ -80,24 +102,28 @@ export async function startFrontedDeployment(name: WebServerName): Promise<Front
     janua,
     authOrigin,
     appOrigin,
+    wikiOrigin,
     plainPort: webServer.plainPort,
     certificate,
     seen: app.seen,
-    async send(address, headers = {}, body) {
-      // The path goes out as it stands, which no URL would let it.
+    send(address, headers = {}, body) {
       const [, host = '', path = '/'] = /^https:\/\/([^/]+)(.*)$/.exec(address) ?? [];
-      const sent = request({
-        ...{ host: '127.0.0.1', port: tlsPort, localAddress: clientAddress, ca, agent: false },
-        ...{ servername: host.split(':', 1)[0], method: body === undefined ? 'GET' : 'POST' },
-        ...{ path, headers: { host, ...headers } },
-      });
-      sent.end(body);
-      const [answer]: [IncomingMessage] = (await once(sent, 'response')) as never;
-      return { status: answer.statusCode ?? 0, headers: answer.headers, body: await text(answer) };
+      return ask(host, path, headers, body);
     },
+    async askAsProxy(path, headers) {
+      const [answer] = (await once(get(janua.url + path, { headers, agent: false }), 'response')) as [IncomingMessage];
+      return readAnswer(answer);
+    },
+    sendTarget: (address, target, headers = {}) => ask(new URL(address).host, target, headers),
     [Symbol.asyncDispose]: () => kept.disposeAsync(),
   };
 }
+
+const readAnswer = async (answer: IncomingMessage): Promise<Told> => ({
+  status: answer.statusCode ?? 0,
+  headers: answer.headers,
+  body: await text(answer),
+});
 
 /** An application that knows nothing of Janua: it shows what it was sent. */
 async function startApplication(): Promise<AsyncDisposable & { readonly port: number; readonly seen: Seen[] }> {
@@ -112,7 +138,12 @@ async function startApplication(): Promise<AsyncDisposable & { readonly port: nu
     outgoing.setHeader('content-type', 'application/json; charset=utf-8');
     if (url.startsWith('/refused')) outgoing.writeHead(401, { 'www-authenticate': 'Basic realm="the application"' });
     outgoing.end(JSON.stringify(shown));
-  }).listen(0, '127.0.0.1');
+  });
+  server.on('upgrade', ({ method = '', url = '', headers }, socket) => {
+    seen.push({ method, url, headers: [['upgrade', String(headers.upgrade)]], body: '' });
+    socket.end('HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n');
+  });
+  server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   return {
     port: (server.address() as AddressInfo).port,

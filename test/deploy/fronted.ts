@@ -133,6 +133,26 @@ export function testFronted(name: WebServerName): void {
           .sort();
       const asAnn = [`remote-email: ${ann.username}`, 'remote-name: Ann Ärcher', `remote-user: ${ann.username}`];
 
+      /** What a browser has kept of an application that is signed in with another proxy, which asks the same Janua. */
+      async function getWikiCookie(): Promise<string> {
+        const { authOrigin, wikiOrigin, askAsProxy, send } = deployed;
+        const navigating = { 'sec-fetch-mode': 'navigate', accept: 'text/html' };
+        const body = new URLSearchParams({ username: ann.username, password }).toString();
+        const type = { 'content-type': 'application/x-www-form-urlencoded' };
+        const kept = (cookies: readonly string[] = []) => cookies.map((one) => one.split(';', 1)[0]).join('; ');
+        const session = kept((await send(`${authOrigin}/auth/token`, type, body)).headers['set-cookie']);
+        const said = { 'x-forwarded-proto': 'https', 'x-forwarded-host': new URL(wikiOrigin).host };
+        const verify = (uri: string, headers: Record<string, string>) =>
+          askAsProxy('/auth/verify', { ...said, 'x-forwarded-uri': uri, ...headers });
+        const way = await verify('/x', navigating);
+        const back = await send(String(way.headers.location), { ...navigating, cookie: session });
+        const uri = String(back.headers.location).slice(wikiOrigin.length);
+        const arrived = await verify(uri, { ...navigating, cookie: kept(way.headers['set-cookie']) });
+        const cookie = kept(arrived.headers['set-cookie']);
+        assert.equal((await verify('/x', { cookie })).status, 200);
+        return cookie;
+      }
+
       test('the first visit leads to the login and back to where one was', { skip: skipPages }, async () => {
         const { authOrigin, appOrigin } = deployed;
         await inBrowser(async (context) => {
@@ -271,6 +291,54 @@ export function testFronted(name: WebServerName): void {
         assert.ok(!seen.some((request) => JSON.stringify(request.headers).includes('"admin"')));
       });
 
+      test('Connection takes nothing out of what the application is told', async () => {
+        const { appOrigin, send } = deployed;
+        const authorization = `Bearer ${await getToken()}`;
+        const names = 'close, Remote-User, Remote-Name, Remote-Email, X-Forwarded-Host, X-Forwarded-Uri';
+        for (const connection of [names, names.toLowerCase(), [names, 'close']]) {
+          assert.equal((await send(`${appOrigin}/x`, { connection })).status, 401);
+          const answer = await send(`${appOrigin}/x`, { connection, authorization });
+          assert.deepEqual(told(shown(answer.body)), asAnn);
+        }
+      });
+
+      test("an access token is not shown to the application under a path that is everyone's", async () => {
+        const { appOrigin, send } = deployed;
+        const token = await getToken();
+        for (const scheme of ['Bearer', 'bearer']) {
+          const { status, body } = await send(`${appOrigin}/public/x`, { authorization: `${scheme} ${token}` });
+          assert.equal(status, 200);
+          assert.ok(!body.includes(token));
+        }
+      });
+
+      test("another application's cookie is worth nothing here, whatever host a client names", async () => {
+        const { appOrigin, wikiOrigin, send, sendTarget, seen } = deployed;
+        const cookie = await getWikiCookie();
+        const { host } = new URL(wikiOrigin);
+        const before = seen.length;
+        // The first line of a request decides which site of the web server it is for, not Host (RFC 9112 section 3.2.2).
+        for (const headers of [{ cookie }, { cookie, host }, { cookie, 'x-forwarded-host': host }])
+          assert.equal((await sendTarget(appOrigin, `${appOrigin}/x`, headers)).status, 401);
+        assert.equal((await send(`${appOrigin}/x`, { cookie, 'x-forwarded-host': host })).status, 401);
+        assert.equal(seen.length, before);
+      });
+
+      test('a WebSocket goes on to the application, for whoever is signed in', async () => {
+        const { appOrigin, send, seen } = deployed;
+        const handshake = { connection: 'Upgrade', upgrade: 'websocket', 'sec-websocket-version': '13' };
+        assert.equal((await send(`${appOrigin}/socket`, handshake)).status, 401);
+        const authorization = `Bearer ${await getToken()}`;
+        assert.equal((await send(`${appOrigin}/socket`, { ...handshake, authorization })).status, 101);
+        assert.deepEqual(seen.at(-1)?.headers, [['upgrade', 'websocket']]);
+      });
+
+      test('what Janua cannot take is answered by it, and not by an error of the web server', async () => {
+        const { appOrigin, send } = deployed;
+        const large = Object.fromEntries(['x-a', 'x-b', 'x-c'].map((header) => [header, 'x'.repeat(6000)]));
+        assert.equal((await send(`${appOrigin}/x`, large)).status, 431);
+      });
+
       test('no path of the web server itself can be asked for from outside', async () => {
         const { appOrigin, send, seen } = deployed;
         const before = seen.length;
@@ -279,6 +347,39 @@ export function testFronted(name: WebServerName): void {
         for (const path of [...inside, ...around, '/public%2f..%2fx', '//public/../x', '/x/../public/../x'])
           assert.ok([400, 401, 404].includes((await send(appOrigin + path)).status), path);
         assert.equal(seen.length, before);
+      });
+
+      test("a path that is everyone's leads nowhere else, however the application reads it", async () => {
+        const { appOrigin, send, seen } = deployed;
+        const before = seen.length;
+        const ups = [
+          '/..',
+          '/%2e%2e',
+          '/.%2E',
+          '%2f..',
+          '%2F%2e%2e',
+          '\\..',
+          '%5c..',
+          '/..;',
+          '/%2e%2e;a',
+          ';/..',
+          '//..',
+        ];
+        const twice = ['/%252e%252e', '%252f..', '%255c..', '/..%253b'];
+        for (const up of [...ups, ...twice]) {
+          for (const path of [
+            `/public${up}/x`,
+            `/public${up}/public/x`,
+            `/x${up}/public/y`,
+            `/x/y${up}/${up}/public/y`,
+          ]) {
+            const { status } = await send(appOrigin + path);
+            assert.ok([400, 401, 404].includes(status), `${path}: ${status}`);
+          }
+        }
+        assert.equal(seen.length, before);
+        for (const path of ['/public/a.b/c%20d.js?e=../f%2fg;h', '/public/%C3%A9', '/public/a/'])
+          assert.equal((await send(appOrigin + path)).status, 200, path);
       });
     });
   });
