@@ -1,4 +1,3 @@
-import { STATUS_CODES } from 'node:http';
 import type { RefusalCode } from '../../identity/refusal.ts';
 import { answers, challenged } from '../answers.ts';
 import { problem } from '../problem.ts';
@@ -93,7 +92,7 @@ export function problems(codes: readonly RefusalCode[], statuses: readonly numbe
 
 function addExample(responses: Responses, status: number, name: string, value: unknown): void {
   responses[status] ??= {
-    description: STATUS_CODES[status] ?? 'Error',
+    description: problem(status).title,
     content: { 'application/json': { schema: problemSchema, examples: {} } },
   };
   const examples = responses[status].content?.['application/json']?.examples ?? {};
