@@ -13,25 +13,40 @@ interface ClusterMessage {
   readonly ack?: number;
 }
 
+/** Those that share the port. After the last of them Node closes it: whoever comes then opens it anew, with a set of their own. */
+let sharing = new Set<Worker>();
+
 /**
  * Follows the connections that are handed to a worker. Node's cluster forgets one that was under way to a worker when that died: it
  * stays open, and nobody ever answers it. What this gives hands those on to the others, as if the worker had declined them, or
- * closes them where there are none.
+ * closes them where there are none: of a port that is closed nobody would take them any more, whoever has opened it since.
  */
-export function followConnections({ process: worker }: Worker): (hasOthers: boolean) => void {
+export function followConnections(worker: Worker): () => void {
   const underWay = new Map<number, Connection>();
-  const send = worker.send.bind(worker) as (...args: unknown[]) => boolean;
-  worker.send = (...args: unknown[]) => {
+  const channel = worker.process;
+  const send = channel.send.bind(channel) as (...args: unknown[]) => boolean;
+  let fellows = new Set<Worker>();
+  channel.send = (...args: unknown[]) => {
     const [message, connection] = args as [ClusterMessage, Connection | undefined];
     if (message.act === 'newconn' && message.seq !== undefined && connection) underWay.set(message.seq, connection);
     return send(...args);
   };
-  worker.on('internalMessage', ({ ack }: ClusterMessage) => {
-    if (ack !== undefined) underWay.delete(ack);
+  worker.once('listening', () => {
+    fellows = sharing.add(worker);
   });
-  return (hasOthers) => {
+  function leave(): void {
+    fellows.delete(worker);
+    if (sharing.size === 0) sharing = new Set();
+  }
+  worker.once('disconnect', leave);
+  channel.on('internalMessage', ({ act, ack }: ClusterMessage) => {
+    if (ack !== undefined) underWay.delete(ack);
+    if (act === 'close') leave();
+  });
+  return () => {
+    leave();
     for (const [ack, connection] of underWay) {
-      if (hasOthers) worker.emit('internalMessage', { cmd: 'NODE_CLUSTER', ack, accepted: false });
+      if (fellows.size > 0) channel.emit('internalMessage', { cmd: 'NODE_CLUSTER', ack, accepted: false });
       else connection.close();
     }
   };

@@ -96,7 +96,7 @@ function endOf(worker: Worker): Promise<End> {
     for (let turn = 0; worker.isConnected() && turn < mostTurns; turn += 1) await setImmediate();
     // Node does so by itself only where no connection was under way.
     worker.disconnect();
-    handOn(Object.values(cluster.workers ?? {}).some((other) => other?.process.pid !== undefined && !other.isDead()));
+    handOn();
     resolve({ code, signal, faults });
   });
   worker.on('error', (error) => {

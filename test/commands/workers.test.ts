@@ -225,6 +225,28 @@ describe('several workers', { concurrency: 3 }, () => {
     assert.equal(await cluster.server.stop(), 0);
   });
 
+  test('a connection on its way to the last that is killed is closed, though another is being started', async () => {
+    await using cluster = await openCluster();
+    const [first = 0, last = 0] = cluster.workers();
+    process.kill(first, 'SIGSTOP');
+    const asked = [1, 2].map(() => ask(`${cluster.url}/health/live`));
+    await Promise.any(asked);
+    process.kill(last, 'SIGSTOP');
+    // One is on its way to each, and the others wait for their turn.
+    asked.push(...[3, 4].map(() => ask(`${cluster.url}/health/live`)));
+    process.kill(first, 'SIGKILL');
+    await cluster.heard('worker_ended');
+    process.kill(last, 'SIGKILL');
+    const told = await Promise.allSettled(asked);
+    assert.deepEqual(
+      told.map((answer) => (answer.status === 'fulfilled' ? answer.value.status : answer.reason.code)).toSorted(),
+      [200, 'ECONNRESET', 'ECONNRESET', 'ECONNRESET'],
+    );
+    await cluster.heard('worker_ready', 2);
+    assert.equal(cluster.workers().length, 2);
+    assert.equal(await cluster.server.stop(), 0);
+  });
+
   test('those that cannot start any more are replaced ever more slowly, and well again as soon as they can', async () => {
     await using cluster = await openCluster();
     const file = join(cluster.workplace.folder, 'janua.db');
