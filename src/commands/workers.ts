@@ -97,15 +97,18 @@ export function createWorkers({ count, log, endDeadline }: WorkersOptions): Work
     log.error({ event: 'worker_killed', worker: worker.pid }, 'a worker did not end in time');
   }
 
-  /** Gives whether all were replaced: the first that does not get ready is the last that is tried. */
+  /** Gives whether all were replaced: the first that does not get ready is the last that is tried. Ends early where all are to end. */
   async function renew(): Promise<boolean> {
     for (const old of [...members]) {
-      if (stopping.signal.aborted) return true;
+      if (stopping.signal.aborted) return false;
       // It ended by itself, and so is replaced already.
       if (!members.has(old)) continue;
       const successor = tryToHire();
       if (successor === undefined) return false;
-      if (!(await isReadyInTime(successor))) {
+      const isReady = await isReadyInTime(successor);
+      // Both have been told then, and a second order would end their wait.
+      if (stopping.signal.aborted) return false;
+      if (!isReady) {
         await dismiss(successor, 'stop');
         return false;
       }
@@ -131,9 +134,10 @@ export function createWorkers({ count, log, endDeadline }: WorkersOptions): Work
       while (mustReload && !stopping.signal.aborted) {
         mustReload = false;
         log.info({ event: 'reload' }, 'new workers take the place of all');
-        if (await renew()) log.info({ event: 'reloaded' }, 'all workers are new');
-        else if (!stopping.signal.aborted)
-          log.error({ event: 'reload_failed' }, 'a new worker did not get ready: the others are kept');
+        const isRenewed = await renew();
+        if (stopping.signal.aborted) break;
+        if (isRenewed) log.info({ event: 'reloaded' }, 'all workers are new');
+        else log.error({ event: 'reload_failed' }, 'a new worker did not get ready: the others are kept');
       }
       isReloading = false;
     },

@@ -314,6 +314,16 @@ describe('several workers', { concurrency: 3 }, () => {
     assert.equal(await cluster.server.stop(), 0);
   });
 
+  test('SIGTERM during a reload: all end, in order, and nobody says that they are new', async () => {
+    await using cluster = await openCluster({ DRAIN_SECONDS: '1' });
+    cluster.server.process.kill('SIGHUP');
+    await cluster.heard('worker_ready');
+    // The first has one in its place, and is on its way out.
+    assert.equal(await cluster.server.stop(), 0);
+    const events = cluster.log.flatMap(({ event }) => event ?? []);
+    assert.deepEqual(events, ['reload', 'worker_ready']);
+  });
+
   test('SIGHUP takes the code that is on the disk by then, and keeps the old one where the new does not start', async () => {
     await mkdir(`${root}.tmp`, { recursive: true });
     const copy = await mkdtemp(`${root}.tmp/workers-`);
