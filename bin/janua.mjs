@@ -4,4 +4,4 @@ import { fileURLToPath } from 'node:url';
 import { isCheckout, runOnOwnNode } from './own-node.mjs';
 
 const cli = fileURLToPath(new URL(`../src/cli.${isCheckout ? 'ts' : 'js'}`, import.meta.url));
-runOnOwnNode([cli, ...process.argv.slice(2)]);
+runOnOwnNode([cli, ...process.argv.slice(2)], { serves: ['serve', 'demo'].includes(process.argv[2]) });

@@ -31,8 +31,11 @@ export function findOwnNode() {
   }
 }
 
-/** Runs `args` on the project's own Node, passes signals on, and ends with its exit code. */
-export function runOnOwnNode(args) {
+/**
+ * Runs `args` on the project's own Node, passes signals on, and ends with its exit code.
+ * One that `serves` has a channel: by that it ends too, in order, when this process is killed (`src/commands/launcher.ts`).
+ */
+export function runOnOwnNode(args, { serves = false } = {}) {
   const own = findOwnNode();
   const major = Number(process.versions.node.split('.')[0]);
   if (own === undefined && major < 26) {
@@ -51,7 +54,7 @@ export function runOnOwnNode(args) {
   // And no signal may open a debugger.
   const flags = ['--max-semi-space-size=2', '--disable-sigusr1'];
   const child = spawn(own ?? process.execPath, [...flags, ...args], {
-    stdio: 'inherit',
+    stdio: ['inherit', 'inherit', 'inherit', ...(serves ? ['ipc'] : [])],
     // Two heaps of the C library's are enough: it makes eight a core, and each keeps what it once had.
     env: { NODE_COMPILE_CACHE: cache, MALLOC_ARENA_MAX: '2', ...process.env },
   });
@@ -59,7 +62,10 @@ export function runOnOwnNode(args) {
   process.on('SIGINT', () => {});
   // A Node without a listener would open its debugger for whoever sends this.
   process.on('SIGUSR1', () => {});
-  for (const signal of ['SIGTERM', 'SIGHUP', 'SIGUSR2']) process.on(signal, () => child.kill(signal));
+  process.on('SIGTERM', () => child.kill('SIGTERM'));
+  // These ask a server for something, and would end one that is only being started: it says when it hears them.
+  const heard = new Promise((resolve) => (serves ? child.once('message', resolve) : resolve()));
+  for (const signal of ['SIGHUP', 'SIGUSR2']) process.on(signal, () => heard.then(() => child.kill(signal)));
   // npm ends at SIGTERM without passing it on: whoever it started goes with it.
   if (process.env.npm_command !== undefined) {
     const parent = process.ppid;

@@ -1,5 +1,6 @@
 import { Command, CommanderError, Option } from 'commander';
 import manifest from '../package.json' with { type: 'json' };
+import { hearSignals } from './commands/launcher.ts';
 import type { SelftestArguments } from './commands/selftest.ts';
 import { settingsHelp } from './config/describe.ts';
 import { ChangeRefused } from './identity/administration.ts';
@@ -27,6 +28,7 @@ function createProgram(): Command {
     .description('serve on this machine only, with two built-in users')
     .addHelpText('after', settingsHelp)
     .action(async () => {
+      hearSignals('SIGUSR2');
       await (await import('./commands/demo.ts')).demo();
       endSoon();
     });
@@ -37,6 +39,8 @@ function createProgram(): Command {
     .addOption(new Option('--worker').hideHelp())
     .addHelpText('after', settingsHelp)
     .action(async (options: { worker?: boolean }) => {
+      // In a terminal SIGHUP is the end of that, and of what was started there.
+      if (!options.worker) hearSignals(...(process.stdout.isTTY ? [] : (['SIGHUP'] as const)), 'SIGUSR2');
       await (await import('./commands/serve.ts')).serve(options);
       endSoon();
     });

@@ -34,7 +34,13 @@ async function serveHere(
   // Not by the primary of several processes, which needs none of it.
   const { compose } = await import('../compose.ts');
   const composition = await compose(settings, { traces: findTraceSettings() });
-  const announce = (port: number) => composition.log.info(readyDetails(settings, port), 'ready');
+  function announce(port: number): void {
+    composition.log.info(readyDetails(settings, port), 'ready');
+    if (process.stdout.isTTY) return;
+    process.on('SIGHUP', () => {
+      composition.log.warn({ event: 'reload_failed' }, 'nobody can take the place of a single process: restart it');
+    });
+  }
   try {
     await listen(composition, settings, onReady ?? announce, nextOrder);
   } finally {

@@ -1,0 +1,148 @@
+import assert from 'node:assert/strict';
+import { type ChildProcessByStdio, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { constants } from 'node:os';
+import { createInterface } from 'node:readline';
+import type { Readable } from 'node:stream';
+import { describe, test } from 'node:test';
+import { setTimeout } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { findProgram } from '../servers/find-program.ts';
+import { running, signalTree } from '../servers/process-tree.ts';
+import { createMigratedWorkplace, type Workplace } from './janua-command.ts';
+
+const janua = fileURLToPath(new URL('../../bin/janua.mjs', import.meta.url));
+
+interface Launched extends Disposable {
+  readonly launcher: ChildProcessByStdio<null, Readable, null>;
+  readonly pid: number;
+  /** Waits for a line of the log, and gives it. */
+  heard(pattern: RegExp): Promise<string>;
+  /** Waits until all that write to the log have ended, and gives the code of the launcher. */
+  closed(): Promise<number | null>;
+}
+
+function launch({ folder }: Workplace, command: string, env: Readonly<Record<string, string>>): Launched {
+  const launcher = spawn(process.execPath, [janua, command], {
+    cwd: folder,
+    env: { PATH: process.env.PATH, PORT: '0', LOG_LEVEL: 'info', ...env },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const { pid = 0 } = launcher;
+  const closed = once(launcher, 'close');
+  const lines = createInterface({ input: launcher.stdout })[Symbol.asyncIterator]();
+  return {
+    launcher,
+    pid,
+    async heard(pattern) {
+      for (;;) {
+        const { value, done } = await lines.next();
+        assert.ok(!done, `it ended without ${pattern}`);
+        if (pattern.test(value)) return value;
+      }
+    },
+    async closed() {
+      launcher.stdout.resume();
+      const [code] = await closed;
+      return code;
+    },
+    [Symbol.dispose]: () => void (launcher.exitCode === null && signalTree(pid, 'SIGKILL')),
+  };
+}
+
+/** Waits until a process has something to say to these signals; until then Node alone is being started. */
+async function toCatch(pid: number, signals: readonly NodeJS.Signals[]): Promise<void> {
+  for (;;) {
+    const [, mask] = /^SigCgt:\s+([\da-f]+)$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8')) ?? [];
+    const caught = BigInt(`0x${mask}`);
+    if (signals.every((signal) => (caught >> BigInt(constants.signals[signal] - 1)) & 1n)) return;
+    await setTimeout(1);
+  }
+}
+
+/** Waits until processes have ended, ten seconds at most. */
+async function toEnd(pids: readonly number[]): Promise<void> {
+  for (let look = 0; running(pids).length > 0; look += 1) {
+    assert.ok(look < 500, `they go on: ${running(pids)}`);
+    await setTimeout(20);
+  }
+}
+
+const statusOf = async (url: string) => (await fetch(url, { headers: { connection: 'close' } })).status;
+const addressIn = (line: string) => `http://127.0.0.1:${/localhost:(\d+)/.exec(line)?.[1]}`;
+const ready = /\bready\b.*localhost|localhost.*\bready\b/;
+
+describe('a server and its launcher', { concurrency: 2, timeout: 60_000 }, () => {
+  for (const [name, command, env, signals] of [
+    ['one process', 'serve', { WORKERS: '1' }, ['SIGHUP', 'SIGUSR2']],
+    ['two workers', 'serve', { WORKERS: '2' }, ['SIGHUP', 'SIGUSR2']],
+    ['the demo', 'demo', {}, ['SIGUSR2']],
+  ] as const) {
+    test(`${name}: what is asked by signal at any time of the start does no harm`, async () => {
+      await using workplace = await createMigratedWorkplace();
+      using server = launch(workplace, command, { ...env, DRAIN_SECONDS: '0' });
+      await toCatch(server.pid, signals);
+      const asking = setInterval(() => signals.forEach((signal) => void server.launcher.kill(signal)), 5);
+      let line: string;
+      try {
+        line = await server.heard(ready);
+      } finally {
+        clearInterval(asking);
+      }
+      server.launcher.kill('SIGUSR2');
+      await server.heard(/"log_level"/);
+      assert.equal(await statusOf(`${addressIn(line)}/health/ready`), 200);
+      server.launcher.kill('SIGTERM');
+      assert.equal(await server.closed(), 0);
+    });
+
+    test(`${name}: ends in order when the launcher is killed`, async () => {
+      await using workplace = await createMigratedWorkplace();
+      using server = launch(workplace, command, { ...env, DRAIN_SECONDS: '1' });
+      const url = addressIn(await server.heard(ready));
+      const child = Number(readFileSync(`/proc/${server.pid}/task/${server.pid}/children`, 'utf8'));
+      assert.deepEqual(running([child]), [child]);
+      try {
+        server.launcher.kill('SIGKILL');
+        // It drains, as at a signal to stop.
+        const limit = performance.now() + 10_000;
+        while ((await statusOf(`${url}/health/ready`)) !== 503) assert.ok(performance.now() < limit, 'it goes on');
+        await server.closed();
+        await toEnd([child]);
+      } finally {
+        signalTree(child, 'SIGKILL');
+      }
+    });
+  }
+
+  test('one process goes on at SIGHUP, and says that nobody takes its place', async () => {
+    await using workplace = await createMigratedWorkplace();
+    using server = launch(workplace, 'serve', { DRAIN_SECONDS: '0' });
+    const url = addressIn(await server.heard(ready));
+    server.launcher.kill('SIGHUP');
+    await server.heard(/"reload_failed"/);
+    assert.equal(await statusOf(`${url}/health/ready`), 200);
+    server.launcher.kill('SIGTERM');
+    assert.equal(await server.closed(), 0);
+  });
+
+  test('one process ends with the terminal that it was started in', {
+    skip: findProgram('script') === undefined,
+  }, async () => {
+    await using workplace = await createMigratedWorkplace();
+    const terminal = spawn('script', ['-qefc', `"${process.execPath}" "${janua}" serve`, '/dev/null'], {
+      cwd: workplace.folder,
+      env: { PATH: process.env.PATH, PORT: '0', TERM: 'xterm' },
+      stdio: ['pipe', 'pipe', 'inherit'],
+    });
+    for await (const line of createInterface({ input: terminal.stdout })) if (ready.test(line)) break;
+    // This changes nothing, and tells who is there.
+    const all = signalTree(terminal.pid ?? 0, 'SIGCONT');
+    assert.ok(all.length > 2);
+    terminal.kill('SIGKILL');
+    await toEnd(all).finally(() => {
+      for (const pid of running(all)) signalTree(pid, 'SIGKILL');
+    });
+  });
+});
