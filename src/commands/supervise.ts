@@ -45,10 +45,10 @@ export async function supervise(settings: Settings): Promise<void> {
 }
 
 /** Those of all workers, as one. */
-async function listenForFigures({ METRICS_LISTEN }: Settings): Promise<MetricsListener | undefined> {
+async function listenForFigures({ METRICS_LISTEN, WORKERS }: Settings): Promise<MetricsListener | undefined> {
   const address = parseListenAddress(METRICS_LISTEN ?? '');
   if (address === undefined) return undefined;
   const { createClusterReader } = await import('../telemetry/cluster-metrics.ts');
   const { listenForMetrics } = await import('../telemetry/metrics-listener.ts');
-  return listenForMetrics(address, createClusterReader());
+  return listenForMetrics(address, createClusterReader(WORKERS));
 }

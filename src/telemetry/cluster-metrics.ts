@@ -1,23 +1,137 @@
-import cluster from 'node:cluster';
-import { ClusterRegistry, type Registry } from '@prometheus-io/client';
+import cluster, { type Worker } from 'node:cluster';
+import { Gauge, Registry } from '@prometheus-io/client';
+import { inTime } from '../in-time.ts';
+
+/** Milliseconds in which a worker must have said its figures. */
+const patience = 2000;
 
 /** Milliseconds that the primary is given to take over the counts of a worker that ends. */
 const farewell = 1000;
 
-/** For the primary of a cluster: reads the figures of all its workers as one, in Prometheus' text format. */
-export function createClusterReader(): () => Promise<string> {
-  const workers = new ClusterRegistry();
-  return () => workers.clusterMetrics();
+type Figures = Awaited<ReturnType<Registry['getMetricsAsJSON']>>;
+
+/** What a worker and its primary say to each other. As with what else they do (`Report`), it may only be added to. */
+type Message =
+  /** By the worker: it can be asked. */
+  | { readonly figures: 'here' }
+  | { readonly figures: 'wanted' }
+  | { readonly figures: 'now'; readonly values: Figures }
+  /** By the worker, which ends when they are taken. */
+  | { readonly figures: 'last'; readonly values: Figures }
+  | { readonly figures: 'taken' };
+
+/** A worker that has figures. */
+interface Source {
+  readonly worker: Worker;
+  /** What it had counted when it answered last. */
+  counts: Figures;
+  /** There as long as it has not answered: it is asked but once. */
+  asked: PromiseWithResolvers<Figures | undefined> | undefined;
 }
 
 /**
- * For a worker of a cluster: tells the primary that here are figures to be added. Elsewhere it does nothing.
+ * For the primary of a cluster: reads the figures of all its workers as one, in Prometheus' text format. Of a worker that does not
+ * answer in time they are what it had counted before, since a sum that falls and rises again is taken for a restart.
+ * @param expected how many workers there are to be
+ */
+export function createClusterReader(expected: number): () => Promise<string> {
+  const sources = new Map<number, Source>();
+  /** What those have counted that have ended. */
+  let past: Figures = [];
+  let answered = 0;
+  const own = new Registry();
+  addProcesses(own, expected, () => answered);
+
+  cluster.on('message', (worker, message: Message | null) => {
+    const source = sources.get(worker.id);
+    switch (message?.figures) {
+      case 'here':
+        sources.set(worker.id, { worker, counts: [], asked: undefined });
+        break;
+      case 'now':
+        source?.asked?.resolve(message.values);
+        break;
+      case 'last':
+        sources.delete(worker.id);
+        source?.asked?.resolve(message.values);
+        past = Registry.aggregate([past, message.values]).getMetricsAsArray() as Figures;
+        worker.send({ figures: 'taken' } satisfies Message);
+        break;
+    }
+  });
+  cluster.on('exit', ({ id }) => {
+    sources.get(id)?.asked?.resolve(undefined);
+    sources.delete(id);
+  });
+
+  return async () => {
+    // Those that end meanwhile are asked here, and not to be counted twice.
+    const before = past;
+    const asked = [...sources.values()].filter(({ worker }) => worker.isConnected());
+    const answers = await Promise.all(asked.map(ask));
+    answered = answers.filter((answer) => answer !== undefined).length;
+    const figures = answers.map((answer, index) => answer ?? asked[index]?.counts ?? []);
+    return Registry.aggregate([await own.getMetricsAsJSON(), before, ...figures]).metrics();
+  };
+}
+
+/** Undefined where it does not answer in time. */
+async function ask(source: Source): Promise<Figures | undefined> {
+  if (source.asked === undefined) {
+    source.asked = Promise.withResolvers();
+    source.asked.promise.then((figures) => {
+      source.asked = undefined;
+      source.counts = countsIn(figures ?? []);
+    });
+    source.worker.send({ figures: 'wanted' } satisfies Message);
+  }
+  return inTime(source.asked.promise, patience).catch(() => undefined);
+}
+
+/** Others, as of memory, are of a process that is there. */
+const countsIn = (figures: Figures): Figures =>
+  figures.filter(({ type }) => ['counter', 'histogram'].includes(String(type)));
+
+/**
+ * For a worker of a cluster: tells the primary that here are figures to be added. Elsewhere they are those of one process.
  * @returns what hands them over for good, so that a worker that ends takes no counts away
  */
 export function announceMetrics(registry: Registry): () => Promise<void> {
-  if (!cluster.isWorker) return async () => {};
-  ClusterRegistry.setRegistries(registry);
-  // Its types leave `shutdown` out, which its documentation has.
-  const worker = new ClusterRegistry() as ClusterRegistry<never> & { shutdown(timeout: number): Promise<void> };
-  return () => worker.shutdown(farewell).catch(() => {});
+  if (!cluster.isWorker) {
+    addProcesses(registry, 1, () => 1);
+    return async () => {};
+  }
+  const taken = Promise.withResolvers<void>();
+  process.on('message', (message: Message | null) => {
+    if (message?.figures === 'taken') taken.resolve();
+    // If they cannot be read, there is no answer.
+    if (message?.figures === 'wanted')
+      registry.getMetricsAsJSON().then(
+        (values) => tell({ figures: 'now', values }),
+        () => {},
+      );
+  });
+  tell({ figures: 'here' });
+  return async () => {
+    tell({ figures: 'last', values: countsIn(await registry.getMetricsAsJSON()) });
+    await inTime(taken.promise, farewell).catch(() => {});
+  };
+}
+
+/** To a primary that may be gone. */
+function tell(message: Message): void {
+  process.send?.(message, () => {});
+}
+
+function addProcesses(registry: Registry, expected: number, answered: () => number): void {
+  const registers = [registry];
+  new Gauge({ name: 'janua_processes_expected', help: 'Processes that are to serve.', registers }).set(expected);
+  new Gauge({
+    name: 'janua_processes_answered',
+    help: 'Processes whose figures these are.',
+    registers,
+    collect() {
+      this.set(answered());
+    },
+  });
 }

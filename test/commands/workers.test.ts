@@ -12,6 +12,7 @@ import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { readProcesses, running } from '../servers/process-tree.ts';
 import { openStores, type StoreChoice } from '../stores.ts';
+import { readFigures, sumOf } from '../telemetry/figures.ts';
 import { createWorkplace, type Running, type Workplace } from './janua-command.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
@@ -375,6 +376,34 @@ describe('several workers', { concurrency: 3 }, () => {
       new Set(turned.map(({ pid }) => pid)),
       new Set([cluster.server.process.pid, ...cluster.workers()]),
     );
+    assert.equal(await cluster.server.stop(), 0);
+  });
+
+  test('figures are there while a worker is frozen, and say that one is missing; what it had counted stays', async () => {
+    await using workplace = await createWorkplace();
+    await prepare(workplace, sqlite);
+    const cluster = await startCluster(workplace, { METRICS_LISTEN: '0' });
+    const [, address = ''] = /"url":"([^"]+\/metrics)"/.exec(cluster.server.output) ?? [];
+    const read = async () => {
+      const { status, body } = await ask(address);
+      assert.equal(status, 200);
+      const figures = readFigures(body);
+      return [
+        sumOf(figures, 'janua_processes_answered'),
+        sumOf(figures, 'janua_processes_expected'),
+        sumOf(figures, 'janua_http_requests_total', { route: '/health/live' }),
+      ];
+    };
+    for (let look = 0; look < 4; look += 1) await ask(`${cluster.url}/health/live`);
+    assert.deepEqual(await read(), [2, 2, 4]);
+    const [frozen = 0] = cluster.workers();
+    process.kill(frozen, 'SIGSTOP');
+    try {
+      for (let look = 0; look < 2; look += 1) assert.deepEqual(await read(), [1, 2, 4]);
+    } finally {
+      process.kill(frozen, 'SIGCONT');
+    }
+    assert.deepEqual(await read(), [2, 2, 4]);
     assert.equal(await cluster.server.stop(), 0);
   });
 

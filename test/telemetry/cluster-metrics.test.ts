@@ -10,10 +10,18 @@ const program = fileURLToPath(new URL('./cluster-worker.ts', import.meta.url));
 test('the primary of a cluster gives the sum of its workers, and keeps the counts of one that has ended', async () => {
   const { stdout } = await promisify(execFile)(process.execPath, [program], { timeout: 60_000 });
   const { both, one } = JSON.parse(stdout) as { both: string; one: string };
-  for (const text of [both, one]) {
-    const figures = readFigures(text);
+  const texts = [readFigures(both), readFigures(one)] as const;
+  for (const figures of texts) {
     assert.equal(sumOf(figures, 'janua_http_requests_total', { route: '/api/me', status: '200' }), 30);
     assert.equal(sumOf(figures, 'janua_http_request_duration_seconds_count', { route: '/api/me' }), 30);
     assert.equal(sumOf(figures, 'janua_logins_total', { outcome: 'succeeded' }), 0);
+    assert.equal(sumOf(figures, 'janua_processes_expected'), 2);
   }
+  assert.deepEqual(
+    texts.map((figures) => sumOf(figures, 'janua_processes_answered')),
+    [2, 1],
+  );
+  // What it counted is kept, and not the memory that it had.
+  const [more = 0, less = 0] = texts.map((figures) => sumOf(figures, 'process_resident_memory_bytes'));
+  assert.ok(less > 0 && less < 0.75 * more, `${less} of ${more}`);
 });

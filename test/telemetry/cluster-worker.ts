@@ -6,7 +6,7 @@ const request = { method: 'GET', route: '/api/me', status: 200, format: 'json', 
 
 if (cluster.isPrimary) {
   const { createClusterReader } = await import('../../src/telemetry/cluster-metrics.ts');
-  const read = createClusterReader();
+  const read = createClusterReader(2);
   const counted = Promise.withResolvers<void>();
   let ready = 0;
   cluster.on('message', (_worker, message) => {
