@@ -1,12 +1,15 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import { Misconfiguration } from '../misconfiguration.ts';
 
 const contentType = 'text/plain; version=0.0.4; charset=utf-8';
 
-/** Milliseconds in which a request must have been sent. */
+/** Milliseconds that a connection may take, until its answer has been read. */
 const patience = 5000;
+
+/** Who looks at figures are few. More are turned away, so that what is not read of their answers stays little. */
+const mostConnections = 32;
 
 /** A server of its own for `GET /metrics`, so that its address can be one that no client reaches. */
 export interface MetricsListener extends AsyncDisposable {
@@ -21,8 +24,27 @@ export async function listenForMetrics(
   { host, port }: { readonly host: string; readonly port: number },
   readMetrics: () => Promise<string>,
 ): Promise<MetricsListener> {
-  const server = createServer({ requestTimeout: patience, headersTimeout: patience }, (request, response) => {
-    answer(request, response, readMetrics).catch(() => response.writeHead(500).end());
+  let reading: Promise<string> | undefined;
+  /** Those who ask at the same time are told the same. */
+  function readOnce(): Promise<string> {
+    reading ??= readMetrics().finally(() => {
+      reading = undefined;
+    });
+    return reading;
+  }
+  const answered = new WeakSet<Socket>();
+  const server = createServer((request, response) => {
+    const { socket } = request;
+    // One answer a connection: whoever sends more requests, and reads nothing, would have us keep an answer for each.
+    if (answered.has(socket)) return void socket.destroy();
+    answered.add(socket);
+    response.setHeader('connection', 'close');
+    answer(request, response, readOnce).catch(() => response.writeHead(500).end());
+  });
+  server.maxConnections = mostConnections;
+  server.on('connection', (socket: Socket) => {
+    const limit = setTimeout(() => socket.destroy(), patience);
+    socket.once('close', () => clearTimeout(limit));
   });
   server.listen({ host, port });
   try {

@@ -1,12 +1,25 @@
 import assert from 'node:assert/strict';
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { once } from 'node:events';
-import { createServer } from 'node:net';
+import { connect, createServer, type Socket } from 'node:net';
 import { createInterface } from 'node:readline';
 import { describe, test } from 'node:test';
 import { Misconfiguration } from '../../src/misconfiguration.ts';
-import { listenForMetrics } from '../../src/telemetry/metrics-listener.ts';
+import { listenForMetrics, type MetricsListener } from '../../src/telemetry/metrics-listener.ts';
 import { createMigratedWorkplace } from '../commands/janua-command.ts';
 import { readFigures, sumOf } from './figures.ts';
+
+const scrape = 'GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n';
+
+/** A connection of a client that may be cut off. */
+async function open({ url }: MetricsListener): Promise<Socket> {
+  const client = connect(Number(new URL(url).port)).on('error', () => {});
+  await once(client, 'connect');
+  return client;
+}
+
+/** Also of one that was cut off. */
+const closeOf = (socket: Socket) => new Promise<void>((resolve) => socket.once('close', () => resolve()));
 
 const anywhere = { host: '127.0.0.1', port: 0 };
 
@@ -38,6 +51,60 @@ describe('the address for Prometheus', () => {
     await using listener = await listenForMetrics({ host: '::1', port: 0 }, async () => '');
     assert.match(listener.url, /^http:\/\/\[::1\]:\d+\/metrics$/);
     assert.equal((await fetch(listener.url)).status, 200);
+  });
+
+  test('answers once a connection, however many requests are sent on it', async () => {
+    let read = 0;
+    await using listener = await listenForMetrics(anywhere, async () => {
+      read += 1;
+      return 'a 1\n';
+    });
+    const client = await open(listener);
+    client.resume().write(scrape.repeat(20_000));
+    await closeOf(client);
+    assert.ok(read <= 1, `${read} answers`);
+    assert.equal((await fetch(listener.url)).headers.get('connection'), 'close');
+  });
+
+  test('reads the figures once for all who ask at the same time', async () => {
+    let read = 0;
+    let requests = 0;
+    const figures = Promise.withResolvers<string>();
+    const all = Promise.withResolvers<void>();
+    function count(): void {
+      requests += 1;
+      if (requests === 8) all.resolve();
+    }
+    await using listener = await listenForMetrics(anywhere, () => {
+      read += 1;
+      return figures.promise;
+    });
+    subscribe('http.server.request.start', count);
+    const asked = Array.from({ length: 8 }, () => fetch(listener.url));
+    await all.promise;
+    unsubscribe('http.server.request.start', count);
+    figures.resolve('a 1\n');
+    for (const answer of asked) assert.equal(await (await answer).text(), 'a 1\n');
+    assert.equal(read, 1);
+    await fetch(listener.url);
+    assert.equal(read, 2);
+  });
+
+  test('has few connections at once, and lets go of those that do not ask, or do not read', async () => {
+    // More than the system keeps for a client that reads nothing.
+    const text = 'a 1\n'.repeat(5_000_000);
+    await using listener = await listenForMetrics(anywhere, async () => text);
+    const closed: Promise<void>[] = [];
+    const follow = (message: unknown) => void closed.push(closeOf((message as { socket: Socket }).socket));
+    subscribe('net.server.socket', follow);
+    const clients = await Promise.all(Array.from({ length: 32 }, () => open(listener)));
+    clients[0]?.pause().write(scrape);
+    await assert.rejects(fetch(listener.url));
+    unsubscribe('net.server.socket', follow);
+    assert.equal(closed.length, 32);
+    await Promise.all(closed);
+    assert.equal((await fetch(listener.url)).status, 200);
+    for (const client of clients) client.destroy();
   });
 
   test('that is not of this machine is refused', async () => {
