@@ -68,7 +68,7 @@ const quickEffort: Omit<Effort, 'rounds'> = {
 
 /** As many users as MySQL's sample database has employees. */
 const fullEffort: Omit<Effort, 'rounds'> = {
-  requests: 10_000,
+  requests: 40_000,
   logins: 200,
   tries: 200,
   starts: 5,
