@@ -15,6 +15,8 @@ const thread = new URL(`./backup-thread${extname(import.meta.url)}`, import.meta
 export async function backUpSqlite(path: string, copy: string): Promise<void> {
   if (!existsSync(path)) throw new Misconfiguration('DATABASE_URL: there is no such file.');
   const part = `${copy}.part`;
+  // Before there is anything that a signal could leave behind.
+  using stop = hearStop();
   try {
     // Of its own mode from the start: it holds password hashes (ASVS 14.2.4). Another backup to the same place is let be.
     closeSync(openSync(part, 'wx', 0o600));
@@ -22,7 +24,7 @@ export async function backUpSqlite(path: string, copy: string): Promise<void> {
     throw cannotWrite(part, error);
   }
   try {
-    await copyInto(path, part);
+    await copyInto(path, part, stop.signal);
     sync(part);
     // Unlike a renaming, this never replaces what is there.
     linkSync(part, copy);
@@ -34,20 +36,29 @@ export async function backUpSqlite(path: string, copy: string): Promise<void> {
   sync(dirname(copy));
 }
 
-/** On a thread of its own, so that a signal is heard meanwhile. */
-async function copyInto(path: string, part: string): Promise<void> {
+/** Keeps signals from ending the process: they stop what is under way. */
+function hearStop(): Disposable & { readonly signal: AbortSignal } {
   const stop = new AbortController();
   const interrupt = () => stop.abort(new Error('it was stopped'));
   const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
-  for (const signal of signals) process.once(signal, interrupt);
+  for (const signal of signals) process.on(signal, interrupt);
+  return {
+    signal: stop.signal,
+    [Symbol.dispose]() {
+      for (const signal of signals) process.off(signal, interrupt);
+    },
+  };
+}
+
+/** On a thread of its own, so that a signal is heard meanwhile. */
+async function copyInto(path: string, part: string, signal: AbortSignal): Promise<void> {
   const copying = new Worker(thread, { execArgv: [], workerData: { path, part } });
   try {
-    await once(copying, 'exit', { signal: stop.signal });
+    await once(copying, 'exit', { signal });
   } catch (error) {
-    throw stop.signal.aborted ? stop.signal.reason : error;
+    throw signal.aborted ? signal.reason : error;
   } finally {
     copying.unref();
-    for (const signal of signals) process.off(signal, interrupt);
   }
 }
 
