@@ -38,7 +38,7 @@ const leastWritten = 3;
 export const usageText = `npm run bench -- [options]
 
 Measures Janua beside its peers. These are installed into bench/peers first, where they are not yet. Redis and PostgreSQL
-are started where they are installed: nothing has to run. It takes some eight minutes.
+are started where they are installed: nothing has to run. It takes some thirteen minutes.
 
   --quick         a short run, to see that it works
   --rounds N      rounds of each measurement, 1 to 50 [5; 2 with --quick and of --timing]
