@@ -333,10 +333,34 @@ export function testFronted(name: WebServerName): void {
         assert.deepEqual(seen.at(-1)?.headers, [['upgrade', 'websocket']]);
       });
 
-      test('what Janua cannot take is answered by it, and not by an error of the web server', async () => {
-        const { appOrigin, send } = deployed;
-        const large = Object.fromEntries(['x-a', 'x-b', 'x-c'].map((header) => [header, 'x'.repeat(6000)]));
-        assert.equal((await send(`${appOrigin}/x`, large)).status, 431);
+      test('a connection becomes nothing but a WebSocket: by h2c a client would speak with the application itself', async () => {
+        const { appOrigin, send, seen } = deployed;
+        const authorization = `Bearer ${await getToken()}`;
+        const settings = { 'http2-settings': 'AAMAAABkAAQAAP__' };
+        for (const upgrade of [
+          'h2c',
+          'H2C',
+          'h2c, websocket',
+          'websocket, h2c',
+          ['websocket', 'h2c'],
+          'websocketx',
+          'tls/1.0',
+          'foo',
+        ]) {
+          const headers = { connection: 'Upgrade, HTTP2-Settings', upgrade, ...settings, authorization };
+          for (const path of ['/public/x', '/x']) {
+            const before = seen.length;
+            await send(appOrigin + path, headers);
+            const upgrades = seen
+              .slice(before)
+              .flatMap(({ headers: sent }) => sent.filter(([header]) => /^upgrade$/i.test(header)));
+            assert.ok(
+              upgrades.every(([, value]) => value === 'websocket'),
+              `${path} ${upgrade}: ${upgrades}`,
+            );
+            assert.ok(upgrades.length === 0 || Array.isArray(upgrade), `${path} ${upgrade}`);
+          }
+        }
       });
 
       test('no path of the web server itself can be asked for from outside', async () => {
