@@ -56,7 +56,7 @@ async function nginxConfiguration(place: Place, folder: string): Promise<string>
     [/ssl_certificate_key \S+;/g, `ssl_certificate_key ${place.key};`],
     ['Host auth.example.com;', `Host ${place.authHost}:${place.tlsPort};`],
     ['auth.example.com', place.authHost],
-    ['Host app.example.com;', `Host ${place.appHost}:${place.tlsPort};`],
+    ['$app_host app.example.com;', `$app_host ${place.appHost}:${place.tlsPort};`],
     ['app.example.com', place.appHost],
     ['127.0.0.1:5000', `127.0.0.1:${place.januaPort}`],
     ['127.0.0.1:8080', `127.0.0.1:${place.appPort}`],
