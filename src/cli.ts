@@ -1,6 +1,6 @@
 import { Command, CommanderError, Option } from 'commander';
 import manifest from '../package.json' with { type: 'json' };
-import { hearSignals } from './commands/launcher.ts';
+import { endsWithTerminal, hearSignals } from './commands/launcher.ts';
 import type { SelftestArguments } from './commands/selftest.ts';
 import { settingsHelp } from './config/describe.ts';
 import { ChangeRefused } from './identity/administration.ts';
@@ -39,8 +39,7 @@ function createProgram(): Command {
     .addOption(new Option('--worker').hideHelp())
     .addHelpText('after', settingsHelp)
     .action(async (options: { worker?: boolean }) => {
-      // In a terminal SIGHUP is the end of that, and of what was started there.
-      if (!options.worker) hearSignals(...(process.stdout.isTTY ? [] : (['SIGHUP'] as const)), 'SIGUSR2');
+      if (!options.worker) hearSignals(...(endsWithTerminal ? [] : (['SIGHUP'] as const)), 'SIGUSR2');
       await (await import('./commands/serve.ts')).serve(options);
       endSoon();
     });

@@ -1,3 +1,6 @@
+/** In a terminal SIGHUP is the end of that, and of what was started there. */
+export const endsWithTerminal = process.stdout.isTTY;
+
 /**
  * For a command that serves, before anything else: from here on these signals, which ask a running server for something, do not end
  * this process, as they would by default, and mean nothing until somebody follows them.

@@ -1,6 +1,7 @@
 import { loadSettings, requireSafeExposure } from '../config/load.ts';
 import type { Settings } from '../config/settings.ts';
 import { findTraceSettings } from '../config/traces.ts';
+import { endsWithTerminal } from './launcher.ts';
 import { listen, type NextOrder, nextSignal } from './listen.ts';
 import { readyDetails } from './ready-details.ts';
 
@@ -36,7 +37,7 @@ async function serveHere(
   const composition = await compose(settings, { traces: findTraceSettings() });
   function announce(port: number): void {
     composition.log.info(readyDetails(settings, port), 'ready');
-    if (process.stdout.isTTY) return;
+    if (endsWithTerminal) return;
     process.on('SIGHUP', () => {
       composition.log.warn({ event: 'reload_failed' }, 'nobody can take the place of a single process: restart it');
     });
