@@ -1,4 +1,4 @@
-/** Not by `import`, which reads every export, and with the WebSocket among them loads a client that takes 12 MB. */
+/** Not by `import`, which reads every export, and with the WebSocket among them loads a client that takes 4 MB. */
 const { STATUS_CODES } = process.getBuiltinModule('node:http');
 
 /** What went wrong, as told to a program; a person's page shows the same (names as in RFC 9457 and RFC 6749 5.2). */
