@@ -87,6 +87,13 @@ async function openCluster(settings: Settings = {}): Promise<Cluster & AsyncDisp
   return { ...cluster, [Symbol.asyncDispose]: () => workplace[Symbol.asyncDispose]() };
 }
 
+/** With the address of its figures. */
+async function openMeasuredCluster(): Promise<Cluster & AsyncDisposable & { readonly figures: string }> {
+  const cluster = await openCluster({ METRICS_LISTEN: '0' });
+  const [, figures = ''] = /"url":"([^"]+\/metrics)"/.exec(cluster.server.output) ?? [];
+  return { ...cluster, figures };
+}
+
 interface Answer {
   readonly status: number;
   readonly body: string;
@@ -354,12 +361,9 @@ describe('several workers', { concurrency: 3 }, () => {
   });
 
   test('figures are those of all workers, and of those that were replaced; SIGUSR2 turns the log of all', async () => {
-    await using workplace = await createWorkplace();
-    await prepare(workplace, sqlite);
-    const cluster = await startCluster(workplace, { METRICS_LISTEN: '0' });
-    const [, figures = ''] = /"url":"([^"]+\/metrics)"/.exec(cluster.server.output) ?? [];
+    await using cluster = await openMeasuredCluster();
     const counted = async () => {
-      const { body } = await ask(figures);
+      const { body } = await ask(cluster.figures);
       const lines = body.matchAll(/^janua_http_requests_total\{.*route="\/health\/live".*\} (\d+)$/gm);
       return [...lines].reduce((sum, [, count]) => sum + Number(count), 0);
     };
@@ -380,12 +384,9 @@ describe('several workers', { concurrency: 3 }, () => {
   });
 
   test('figures are there while a worker is frozen, and say that one is missing; what it had counted stays', async () => {
-    await using workplace = await createWorkplace();
-    await prepare(workplace, sqlite);
-    const cluster = await startCluster(workplace, { METRICS_LISTEN: '0' });
-    const [, address = ''] = /"url":"([^"]+\/metrics)"/.exec(cluster.server.output) ?? [];
+    await using cluster = await openMeasuredCluster();
     const read = async () => {
-      const { status, body } = await ask(address);
+      const { status, body } = await ask(cluster.figures);
       assert.equal(status, 200);
       const figures = readFigures(body);
       return [

@@ -4,7 +4,7 @@ import type { Browser, BrowserContext } from 'playwright-core';
 import { launchBrowser, sendLogin } from '../browser/browser.ts';
 import { findChromium } from '../browser/chromium.ts';
 import { ann, password } from '../janua.ts';
-import { clientAddress, type FrontedDeployment, type Seen, startFrontedDeployment } from './deployment.ts';
+import { clientAddress, type FrontedDeployment, type Seen, startFrontedDeployment, type Told } from './deployment.ts';
 import { findWebServer, type WebServerName } from './web-server.ts';
 
 const inCi = process.env.CI === 'true';
@@ -46,11 +46,15 @@ export function testFronted(name: WebServerName): void {
         .map((line): { kind: string; caller: { address?: string; requestId?: string } } => JSON.parse(line));
     };
 
-    /** An access token, by a login as a program does it. */
-    async function getToken(headers: Record<string, string> = {}): Promise<string> {
+    function logIn(path: string, headers: Record<string, string> = {}): Promise<Told> {
       const body = new URLSearchParams({ username: ann.username, password }).toString();
       const type = { 'content-type': 'application/x-www-form-urlencoded' };
-      const answer = await deployed.send(`${deployed.authOrigin}/api/login`, { ...type, ...headers }, body);
+      return deployed.send(deployed.authOrigin + path, { ...type, ...headers }, body);
+    }
+
+    /** An access token, by a login as a program does it. */
+    async function getToken(headers: Record<string, string> = {}): Promise<string> {
+      const answer = await logIn('/api/login', headers);
       assert.equal(answer.status, 200, answer.body);
       return JSON.parse(answer.body).access_token;
     }
@@ -133,22 +137,22 @@ export function testFronted(name: WebServerName): void {
           .sort();
       const asAnn = [`remote-email: ${ann.username}`, 'remote-name: Ann Ärcher', `remote-user: ${ann.username}`];
 
+      const navigating = { 'sec-fetch-mode': 'navigate', accept: 'text/html' };
+      /** The cookies that an answer has set, as they are sent from then on. */
+      const kept = ({ headers }: Told) => (headers['set-cookie'] ?? []).map((one) => one.split(';', 1)[0]).join('; ');
+
       /** What a browser has kept of an application that is signed in with another proxy, which asks the same Janua. */
       async function getWikiCookie(): Promise<string> {
-        const { authOrigin, wikiOrigin, askAsProxy, send } = deployed;
-        const navigating = { 'sec-fetch-mode': 'navigate', accept: 'text/html' };
-        const body = new URLSearchParams({ username: ann.username, password }).toString();
-        const type = { 'content-type': 'application/x-www-form-urlencoded' };
-        const kept = (cookies: readonly string[] = []) => cookies.map((one) => one.split(';', 1)[0]).join('; ');
-        const session = kept((await send(`${authOrigin}/auth/token`, type, body)).headers['set-cookie']);
+        const { wikiOrigin, askAsProxy, send } = deployed;
+        const session = kept(await logIn('/auth/token'));
         const said = { 'x-forwarded-proto': 'https', 'x-forwarded-host': new URL(wikiOrigin).host };
         const verify = (uri: string, headers: Record<string, string>) =>
           askAsProxy('/auth/verify', { ...said, 'x-forwarded-uri': uri, ...headers });
         const way = await verify('/x', navigating);
         const back = await send(String(way.headers.location), { ...navigating, cookie: session });
         const uri = String(back.headers.location).slice(wikiOrigin.length);
-        const arrived = await verify(uri, { ...navigating, cookie: kept(way.headers['set-cookie']) });
-        const cookie = kept(arrived.headers['set-cookie']);
+        const arrived = await verify(uri, { ...navigating, cookie: kept(way) });
+        const cookie = kept(arrived);
         assert.equal((await verify('/x', { cookie })).status, 200);
         return cookie;
       }
@@ -210,12 +214,8 @@ export function testFronted(name: WebServerName): void {
       });
 
       test('a browser that keeps no cookies of the application ends in a page that says so', async () => {
-        const { authOrigin, appOrigin, send } = deployed;
-        const body = new URLSearchParams({ username: ann.username, password }).toString();
-        const type = { 'content-type': 'application/x-www-form-urlencoded' };
-        const login = await send(`${authOrigin}/auth/token`, type, body);
-        const cookie = login.headers['set-cookie']?.map((one) => one.split(';', 1)[0]).join('; ') ?? '';
-        const navigating = { 'sec-fetch-mode': 'navigate', accept: 'text/html' };
+        const { appOrigin, send } = deployed;
+        const cookie = kept(await logIn('/auth/token'));
         const way = await send(`${appOrigin}/a?b=c`, navigating);
         assert.equal(way.status, 303);
         const back = await send(String(way.headers.location), { ...navigating, cookie });
