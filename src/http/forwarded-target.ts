@@ -7,10 +7,10 @@ export interface ForwardedTarget {
   readonly kind: 'own' | 'listed' | 'unlisted';
   /** Empty where no host is named, or none can be read. */
   readonly origin: string;
-  /** Path and query where the request can be asked for again by following a link; undefined where it cannot. */
+  /** Path and query as the proxy says them; undefined where it does not. */
+  readonly saidUri: string | undefined;
+  /** The same, where the request can be asked for again by following a link; undefined where it cannot. */
   readonly uri: string | undefined;
-  /** Whether the proxy says at all what was asked for. */
-  readonly saysUri: boolean;
 }
 
 export interface TargetOptions {
@@ -38,18 +38,18 @@ export function createFindTarget({ isTrustedPeer, publicOrigins, forwardOrigins 
   return ({ headers, socket }: Request): ForwardedTarget => {
     const said = (name: string) => headers[`x-forwarded-${name}`]?.toString() || undefined;
     const trusted = isTrustedPeer(socket.remoteAddress);
-    const [proto, host, uri] = trusted ? [said('proto'), said('host'), said('uri')] : [];
+    const [proto, host, saidUri] = trusted ? [said('proto'), said('host'), said('uri')] : [];
     const origin = host === undefined ? '' : readOrigin(proto, host);
     return {
       kind:
         host === undefined || publicOrigins.has(origin) ? 'own' : forwardOrigins.has(origin) ? 'listed' : 'unlisted',
       origin,
+      saidUri,
       // What was sent with another method is not sent again by a link.
       uri:
-        uri !== undefined && isFollowedAsIs(origin, uri) && /^(?:get|head)$/i.test(said('method') ?? 'GET')
-          ? uri
+        saidUri !== undefined && isFollowedAsIs(origin, saidUri) && /^(?:get|head)$/i.test(said('method') ?? 'GET')
+          ? saidUri
           : undefined,
-      saysUri: uri !== undefined,
     };
   };
 }

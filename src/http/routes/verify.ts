@@ -16,6 +16,16 @@ export interface VerifyOptions {
   readonly publicOrigins: ReadonlySet<string>;
 }
 
+const query = {
+  type: 'object',
+  properties: {
+    refused: {
+      description: 'Said by a proxy that has been refused and passes this answer on to the client: it is never 200',
+      examples: ['true'],
+    },
+  },
+} as const;
+
 const identityHeader = (description: string) => ({ type: 'string', description });
 
 /** Most origins that the log names once each: whoever may choose the host of a request could think of any number. */
@@ -53,14 +63,14 @@ export function addVerifyRoute(app: App, { identity, findTarget, returns, public
 
   function sendToLogin(target: ForwardedTarget, request: Request, reply: FastifyReply): FastifyReply {
     const [own = ''] = publicOrigins;
-    const { kind, origin, uri, saysUri } = target;
+    const { kind, origin, saidUri, uri } = target;
     if (kind === 'own') {
       const { cookie, accessToken } = request.presented;
       if (cookie !== undefined && accessToken === undefined) reply.clearSessionCookie();
       // With the origin: some proxies take a bare path for one on our inner address.
       return reply.redirect(origin + loginPath(2, uri), 303);
     }
-    if (kind === 'unlisted' || !saysUri) {
+    if (kind === 'unlisted' || saidUri === undefined) {
       if (!named.has(origin) && named.size < namedOrigins) {
         named.add(origin);
         request.log.warn(
@@ -94,6 +104,7 @@ export function addVerifyRoute(app: App, { identity, findTarget, returns, public
           'Answers for the request that a trusted proxy describes by `X-Forwarded-Proto`, `X-Forwarded-Host`, `X-Forwarded-Uri` and `X-Forwarded-Method`.',
         tags: ['Forward authentication'],
         security: [{ session: [] }, { password: [] }],
+        querystring: query,
         response: {
           200: {
             description: 'Somebody is signed in',
@@ -113,14 +124,19 @@ export function addVerifyRoute(app: App, { identity, findTarget, returns, public
       const target = findTarget(request);
       // Shown by another host, for which it is not ours to promise that it, and all below it, is served over HTTPS alone.
       if (target.kind !== 'own') reply.removeHeader('strict-transport-security');
-      const { uri, ticket } = takeTicket(target.uri ?? '');
+      // In any address: never let through with a ticket in it, which the application could give away.
+      const { uri, ticket } = takeTicket(target.saidUri ?? '');
       const bringsTicket = target.kind === 'listed' && ticket !== undefined;
-      if (bringsTicket && request.format === 'html') return takeIn(ticket, uri, target, request, reply);
-      // Never let through with a ticket in its address: the application could give it away.
+      if (bringsTicket && target.uri !== undefined && request.format === 'html')
+        return takeIn(ticket, uri, target, request, reply);
       const presented = bringsTicket ? {} : presentedFor(target, request);
       try {
         const user = await identity.requireUser(presented, request.caller);
-        return reply.headers(identityHeaders(user)).removeHeader('content-type').send();
+        if (request.query.refused === undefined)
+          return reply.headers(identityHeaders(user)).removeHeader('content-type').send();
+        // Somebody has signed in since. The application has not been asked, so that no answer of ours may look like its own.
+        if (request.format === 'json') throw new Refusal('not-authenticated');
+        return reply.redirect(`${target.origin}${target.uri ?? '/'}`, 303);
       } catch (error) {
         if (!(error instanceof Refusal) || request.format === 'json') throw error;
         return sendToLogin(target, request, reply);

@@ -267,6 +267,39 @@ describe('the request that a proxy describes', () => {
   }
 });
 
+describe('a proxy that has been refused, and asks how to answer the client', () => {
+  const asked = async (address: string, headers: Record<string, string>, method = 'GET') =>
+    janua.app.inject({ url: '/auth/verify?refused=true', headers: { ...forwarded(address, method), ...headers } });
+
+  test('is told so as before where nobody has signed in since', async () => {
+    assert.equal((await asked(`${appOrigin}/x`, {})).statusCode, 401);
+    const person = await asked(`${appOrigin}/x`, navigating);
+    assert.equal(person.statusCode, 303);
+    assert.match(String(person.headers.location), /\/auth\/forward\?/);
+  });
+
+  test('never gets 200, which the client would take for what the application answers', async () => {
+    const browser = await signIn();
+    const cookie = `__Host-janua=${browser.cookies.get(appOrigin)?.get('__Host-janua')}`;
+    for (const credential of [{ cookie }, signedIn.bearer]) {
+      assert.equal((await verify({ ...forwarded(`${appOrigin}/x`), ...credential })).statusCode, 200);
+      for (const method of ['GET', 'POST']) {
+        const program = await asked(`${appOrigin}/x?y`, credential, method);
+        assert.equal(program.statusCode, 401);
+        assert.match(String(program.headers['www-authenticate']), /^Bearer realm="janua"/);
+        assert.equal(program.headers['remote-user'], undefined);
+        const person = await asked(`${appOrigin}/x?y`, { ...credential, ...navigating }, method);
+        assert.equal(person.statusCode, 303);
+        assert.equal(person.headers.location, method === 'GET' ? `${appOrigin}/x?y` : `${appOrigin}/`);
+        assert.equal(person.headers['remote-user'], undefined);
+      }
+    }
+    const atOurs = await asked(`${own}/x`, { ...signedIn.cookie, ...navigating });
+    assert.deepEqual([atOurs.statusCode, atOurs.headers.location], [303, `${own}/x`]);
+    assert.equal(atOurs.headers['set-cookie'], undefined, 'the session goes on');
+  });
+});
+
 test('no other host is promised to be served over HTTPS alone', async () => {
   const browser = await signIn();
   const promised = async (address: string, headers: Record<string, string>) => {
@@ -513,6 +546,28 @@ describe('a ticket', () => {
         person.headers.location,
         from === address ? `${appOrigin}/x` : from.replace(/janua-ticket=[^&]*&?/g, ''),
       );
+    }
+  });
+
+  test('never reaches the application either in what no link could ask for again', async () => {
+    const { address } = await getTicket();
+    const { search } = new URL(address);
+    const browser = await signIn();
+    const cookie = `__Host-janua=${browser.cookies.get(appOrigin)?.get('__Host-janua')}`;
+    for (const [uri, method] of [
+      [`/x${search}`, 'POST'],
+      [`/x/%2e%2e/../y${search}`, 'GET'],
+      [`/x<${search}`, 'GET'],
+      [`/x${search}#`, 'GET'],
+      [`x${search}`, 'GET'],
+    ] as const) {
+      const said = { ...forwarded(`${appOrigin}/`, method), 'x-forwarded-uri': uri };
+      for (const credential of [{ cookie }, signedIn.bearer]) {
+        assert.equal((await verify({ ...said, ...credential })).statusCode, 401, uri);
+        const person = await verify({ ...said, ...credential, ...navigating });
+        assert.deepEqual([person.statusCode, person.headers.location], [303, `${appOrigin}/`], uri);
+        assert.equal(person.headers['set-cookie'], undefined);
+      }
     }
   });
 });
