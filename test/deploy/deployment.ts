@@ -1,6 +1,13 @@
 import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
-import { createServer, get, type IncomingHttpHeaders, type IncomingMessage } from 'node:http';
+import {
+  createServer,
+  get,
+  type IncomingHttpHeaders,
+  type IncomingMessage,
+  request as requestPlain,
+  type ServerResponse,
+} from 'node:http';
 import { request } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
@@ -32,8 +39,10 @@ export interface FrontedDeployment extends AsyncDisposable {
   readonly janua: Running;
   readonly authOrigin: string;
   readonly appOrigin: string;
-  /** Of another application, which Janua lists as well; the web server knows nothing of it. */
+  /** Of another application, which Janua lists as well; this web server knows nothing of it. */
   readonly wikiOrigin: string;
+  /** A second web server, for `wikiOrigin`, before the same application, which asks at another port in place of Janua. */
+  startWikiServer(januaPort: number): Promise<AsyncDisposable>;
   readonly plainPort: number;
   readonly certificate: Certificate;
   /** What has reached the application so far. */
@@ -54,37 +63,40 @@ export const clientAddress = '127.0.0.2';
 
 const authHost = 'localhost';
 const appHost = 'app.localhost';
+const wikiHost = 'wiki.localhost';
 
 export async function startFrontedDeployment(name: WebServerName): Promise<FrontedDeployment> {
   await using resources = new AsyncDisposableStack();
   const workplace = resources.use(await createMigratedWorkplace());
   const names = ['--first-name', 'Ann', '--last-name', 'Ärcher'];
   await workplace.run(['users', 'add', ann.username, ...names], { input: password });
-  const certificate = await createCertificate(workplace.folder, 'tls', `DNS:${authHost},DNS:${appHost}`);
+  const certificate = await createCertificate(
+    workplace.folder,
+    'tls',
+    `DNS:${authHost},DNS:${appHost},DNS:${wikiHost}`,
+  );
   const ca = await readFile(certificate.certificate);
   const app = resources.use(await startApplication());
 
   const tlsPort = await findFreePort();
   const authOrigin = `https://${authHost}:${tlsPort}`;
   const appOrigin = `https://${appHost}:${tlsPort}`;
-  const wikiOrigin = `https://wiki.localhost:${tlsPort}`;
+  const wikiPort = await findFreePort();
+  const wikiOrigin = `https://${wikiHost}:${wikiPort}`;
   const janua = await workplace.start(
     ['serve'],
     { PUBLIC_URL: authOrigin, TRUSTED_PROXIES: '127.0.0.1', FORWARD_AUTH_ORIGINS: `${appOrigin},${wikiOrigin}` },
     lifetime,
   );
   janua.process.stdout.resume();
-  const webServer = resources.use(
-    await startWebServer(name, {
-      ...{ authHost, appHost, tlsPort, appPort: app.port, januaPort: Number(new URL(janua.url).port) },
-      ...certificate,
-    }),
-  );
+  const place = { authHost, appPort: app.port, ...certificate };
+  const januaPort = Number(new URL(janua.url).port);
+  const webServer = resources.use(await startWebServer(name, { ...place, appHost, tlsPort, januaPort }));
 
   /** The path goes out as it stands, which no URL would let it. */
   async function ask(host: string, path: string, headers: Record<string, string | string[]>, body?: string) {
     const sent = request({
-      ...{ host: '127.0.0.1', port: tlsPort, localAddress: clientAddress, ca, agent: false },
+      ...{ host: '127.0.0.1', port: host.split(':')[1], localAddress: clientAddress, ca, agent: false },
       ...{ servername: host.split(':', 1)[0], method: body === undefined ? 'GET' : 'POST' },
       ...{ path, headers: { host, ...headers } },
     });
@@ -103,6 +115,8 @@ export async function startFrontedDeployment(name: WebServerName): Promise<Front
     authOrigin,
     appOrigin,
     wikiOrigin,
+    startWikiServer: (port) =>
+      startWebServer(name, { ...place, appHost: wikiHost, tlsPort: wikiPort, januaPort: port }),
     plainPort: webServer.plainPort,
     certificate,
     seen: app.seen,
@@ -124,6 +138,35 @@ const readAnswer = async (answer: IncomingMessage): Promise<Told> => ({
   headers: answer.headers,
   body: await text(answer),
 });
+
+/** Stands in the place of Janua, and says what a test has it say, or passes on to Janua itself. */
+export interface StandIn extends AsyncDisposable {
+  readonly port: number;
+  answer: (incoming: IncomingMessage, outgoing: ServerResponse) => void;
+  passOn(incoming: IncomingMessage, outgoing: ServerResponse): void;
+}
+
+export async function startStandIn({ janua }: FrontedDeployment): Promise<StandIn> {
+  const server = createServer((incoming, outgoing) => standIn.answer(incoming, outgoing));
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const standIn: StandIn = {
+    port: (server.address() as AddressInfo).port,
+    answer: (_, outgoing) => outgoing.destroy(),
+    passOn({ url, headers }, outgoing) {
+      const onward = requestPlain(janua.url + url, { headers, agent: false }, (answer) => {
+        outgoing.writeHead(answer.statusCode ?? 0, answer.headers);
+        answer.pipe(outgoing);
+      });
+      onward.end();
+    },
+    async [Symbol.asyncDispose]() {
+      server.closeAllConnections();
+      server.close();
+    },
+  };
+  return standIn;
+}
 
 /** An application that knows nothing of Janua: it shows what it was sent. */
 async function startApplication(): Promise<AsyncDisposable & { readonly port: number; readonly seen: Seen[] }> {

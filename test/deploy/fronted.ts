@@ -4,7 +4,15 @@ import type { Browser, BrowserContext } from 'playwright-core';
 import { launchBrowser, sendLogin } from '../browser/browser.ts';
 import { findChromium } from '../browser/chromium.ts';
 import { ann, password } from '../janua.ts';
-import { clientAddress, type FrontedDeployment, type Seen, startFrontedDeployment, type Told } from './deployment.ts';
+import {
+  clientAddress,
+  type FrontedDeployment,
+  type Seen,
+  type StandIn,
+  startFrontedDeployment,
+  startStandIn,
+  type Told,
+} from './deployment.ts';
 import { findWebServer, type WebServerName } from './web-server.ts';
 
 const inCi = process.env.CI === 'true';
@@ -363,6 +371,83 @@ export function testFronted(name: WebServerName): void {
         }
       });
 
+      describe('where Janua does not answer as it should', () => {
+        let standIn: StandIn;
+        let wikiServer: AsyncDisposable;
+        before(async () => {
+          standIn = await startStandIn(deployed);
+          wikiServer = await deployed.startWikiServer(standIn.port);
+        });
+        after(async () => {
+          await wikiServer[Symbol.asyncDispose]();
+          await standIn[Symbol.asyncDispose]();
+        });
+
+        const asked: [title: string, headers: Record<string, string>, body?: string][] = [
+          ['a program', {}],
+          ['a person', navigating],
+          ['a form', { ...navigating, 'content-type': 'application/x-www-form-urlencoded' }, 'a=b'],
+        ];
+
+        const faults: [title: string, StandIn['answer']][] = [
+          ['is gone', (_, outgoing) => outgoing.destroy()],
+          ['does not answer', () => {}],
+          ...[400, 429, 431, 500, 503].map((status): [string, StandIn['answer']] => [
+            `answers ${status}`,
+            (_, outgoing) => outgoing.writeHead(status, { 'remote-user': 'admin' }).end(),
+          ]),
+        ];
+        for (const [title, answer] of faults) {
+          test(`${title}: soon refused, and the application hears nothing of it`, async () => {
+            const { wikiOrigin, send, seen } = deployed;
+            standIn.answer = answer;
+            const [heard, began] = [seen.length, performance.now()];
+            await Promise.all(
+              asked.map(async ([who, headers, body]) => {
+                const { status } = await send(`${wikiOrigin}/x`, headers, body);
+                assert.ok(status >= 400, `${who}: ${status}`);
+                if (name === 'nginx') assert.equal(status, 503, who);
+              }),
+            );
+            assert.equal(seen.length, heard);
+            assert.ok(performance.now() - began < 10_000);
+          });
+        }
+
+        // Caddy asks once.
+        if (name === 'caddy') return;
+
+        test('somebody who signs in between its two answers is led on, and takes neither for that of the application', async () => {
+          const { wikiOrigin, send, seen } = deployed;
+          const cookie = await getWikiCookie();
+          const authorization = `Bearer ${await getToken()}`;
+          standIn.answer = standIn.passOn;
+          for (const credential of [{ cookie }, { authorization }])
+            assert.equal((await send(`${wikiOrigin}/x`, credential)).status, 200);
+          // As if they had signed in after the first.
+          standIn.answer = (incoming, outgoing) =>
+            incoming.headers['x-expected-format'] === undefined
+              ? standIn.passOn(incoming, outgoing)
+              : outgoing.writeHead(401).end();
+          const heard = seen.length;
+          for (const credential of [{ cookie }, { authorization }]) {
+            const answers = await Promise.all(
+              asked.map(([, headers, body]) => send(`${wikiOrigin}/x?y`, { ...headers, ...credential }, body)),
+            );
+            assert.deepEqual(
+              answers.map(({ status, headers }) => [status, headers.location]),
+              [
+                [401, undefined],
+                [303, `${wikiOrigin}/x?y`],
+                [303, `${wikiOrigin}/`],
+              ],
+            );
+            assert.ok(answers.every(({ headers }) => headers['remote-user'] === undefined));
+          }
+          assert.equal(seen.length, heard);
+        });
+      });
+
       test('no path of the web server itself can be asked for from outside', async () => {
         const { appOrigin, send, seen } = deployed;
         const before = seen.length;
@@ -390,7 +475,9 @@ export function testFronted(name: WebServerName): void {
           '//..',
         ];
         const twice = ['/%252e%252e', '%252f..', '%255c..', '/..%253b'];
-        for (const up of [...ups, ...twice]) {
+        // Forms that UTF-8 forbids, and some take all the same; and the end of a text in C.
+        const overlong = ['/%c0%ae%C0%AE', '%c1%9c..', '/%e0%80%ae.', '/%f0%80%80%ae.', '/%00'];
+        for (const up of [...ups, ...twice, ...overlong]) {
           for (const path of [
             `/public${up}/x`,
             `/public${up}/public/x`,
@@ -402,7 +489,7 @@ export function testFronted(name: WebServerName): void {
           }
         }
         assert.equal(seen.length, before);
-        for (const path of ['/public/a.b/c%20d.js?e=../f%2fg;h', '/public/%C3%A9', '/public/a/'])
+        for (const path of ['/public/a.b/c%20d.js?e=../f%2fg;h', '/public/%C3%A9%E0%A0%80%F0%90%80%80', '/public/a/'])
           assert.equal((await send(appOrigin + path)).status, 200, path);
       });
     });

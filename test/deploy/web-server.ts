@@ -33,6 +33,9 @@ export interface WebServer extends AsyncDisposable {
 /** Milliseconds in which it has to take connections. */
 const patience = 20_000;
 
+/** Seconds, in place of what is in the files. */
+const patienceWithJanua = 4;
+
 const deployed = (name: string) => readFile(new URL(`../../deploy/${name}`, import.meta.url), 'utf8');
 
 /** Each text has to be there: a file that says something else is not tested by this. */
@@ -48,6 +51,7 @@ function replaceAll(text: string, replacements: readonly (readonly [from: string
 async function nginxConfiguration(place: Place, folder: string): Promise<string> {
   const sites = (await deployed('nginx.conf')) + (await deployed('nginx-forward-auth.conf'));
   const site = replaceAll(sites, [
+    ['proxy_read_timeout 15s;', `proxy_read_timeout ${patienceWithJanua}s;`],
     [/^ +listen \[::\].*\n/gm, ''],
     ['listen 80;', `listen 127.0.0.1:${place.plainPort};`],
     ['listen 443 ssl;', `listen 127.0.0.1:${place.tlsPort} ssl;`],
@@ -71,6 +75,7 @@ async function nginxConfiguration(place: Place, folder: string): Promise<string>
 async function caddyConfiguration(place: Place): Promise<string> {
   const sites = (await deployed('Caddyfile')) + (await deployed('Caddyfile.forward-auth'));
   return replaceAll(sites, [
+    ['response_header_timeout 15s', `response_header_timeout ${patienceWithJanua}s`],
     [/^\{\n/gm, '{\n\tadmin off\n\tskip_install_trust\n'],
     [/# tls \S+ \S+/g, `tls ${place.certificate} ${place.key}`],
     ['http://auth.example.com {', `http://${place.authHost}:${place.plainPort} {\n\tbind 127.0.0.1`],
