@@ -29,7 +29,11 @@ const elsewhere: Operation['responses'] = Object.fromEntries(
   [200, 204, 303, 400, 401, 403, 404, 405, 413, 414, 415].map((status) => [
     status,
     {
-      headers: Object.fromEntries(['Accept', 'Allow', 'Set-Cookie', 'WWW-Authenticate'].map((name) => [name, {}])),
+      headers: Object.fromEntries(
+        ['Accept', 'Allow', 'Set-Cookie', 'WWW-Authenticate', 'Remote-User', 'Remote-Name', 'Remote-Email'].map(
+          (name) => [name, {}],
+        ),
+      ),
       content: { 'text/html': { schema: {} }, 'application/json': { schema: {} } },
     },
   ]),
@@ -72,7 +76,8 @@ export function createContract(): Contract {
 
   return {
     check(request, answers, operation) {
-      assert.ok(answers.length <= 1, 'one answer to one request');
+      // With a line break in a field it may be more than one.
+      assert.ok(answers.length <= 1 || !isHttp(request), 'one answer to one request');
       const [answer] = answers;
       if (answer === undefined) {
         assert.ok(!isHttp(request), 'what is good HTTP is not closed without an answer');
