@@ -53,13 +53,17 @@ export function runOnOwnNode(args, { serves = false } = {}) {
   // Megabytes for young objects: more is only held after the start, and requests do not get faster by it.
   // And no signal may open a debugger.
   const flags = ['--max-semi-space-size=2', '--disable-sigusr1'];
+  // By itself it would hear a terminal's Ctrl+C twice: from there, and passed on from here, which others send it to alone. What asks
+  // somebody at a terminal has to stay with it.
+  const detached = serves && process.platform !== 'win32';
   const child = spawn(own ?? process.execPath, [...flags, ...args], {
+    detached,
     stdio: ['inherit', 'inherit', 'inherit', ...(serves ? ['ipc'] : [])],
     // Two heaps of the C library's are enough: it makes eight a core, and each keeps what it once had.
     env: { NODE_COMPILE_CACHE: cache, MALLOC_ARENA_MAX: '2', ...process.env },
   });
-  // A terminal sends Ctrl+C to both processes: this one only waits for the other's orderly end.
-  process.on('SIGINT', () => {});
+  // One that is not detached has had a terminal's Ctrl+C too: this process only waits for its orderly end.
+  process.on('SIGINT', () => detached && child.kill('SIGINT'));
   // A Node without a listener would open its debugger for whoever sends this.
   process.on('SIGUSR1', () => {});
   process.on('SIGTERM', () => child.kill('SIGTERM'));

@@ -97,6 +97,16 @@ describe('a server and its launcher', { concurrency: 2, timeout: 60_000 }, () =>
       assert.equal(await server.closed(), 0);
     });
 
+    test(`${name}: ends in order at SIGINT to the launcher alone`, async () => {
+      await using workplace = await createMigratedWorkplace();
+      using server = launch(workplace, command, { ...env, DRAIN_SECONDS: '1' });
+      const url = addressIn(await server.heard(ready));
+      server.launcher.kill('SIGINT');
+      const limit = performance.now() + 10_000;
+      while ((await statusOf(`${url}/health/ready`)) !== 503) assert.ok(performance.now() < limit, 'it goes on');
+      assert.equal(await server.closed(), 0);
+    });
+
     test(`${name}: ends in order when the launcher is killed`, async () => {
       await using workplace = await createMigratedWorkplace();
       using server = launch(workplace, command, { ...env, DRAIN_SECONDS: '1' });
