@@ -41,6 +41,13 @@ export function createClusterReader(expected: number): () => Promise<string> {
   let answered = 0;
   const own = new Registry();
   addProcesses(own, expected, () => answered);
+  // A worker is started and replaced; the server began with this process. Those of the workers, of the same name, come after it.
+  new Gauge({
+    name: 'process_start_time_seconds',
+    help: 'Start time of the process since unix epoch in seconds.',
+    registers: [own],
+    aggregator: 'first',
+  }).set(Math.round(Date.now() / 1000 - process.uptime()));
 
   cluster.on('message', (worker, message: Message | null) => {
     const source = sources.get(worker.id);

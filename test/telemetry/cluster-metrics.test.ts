@@ -3,6 +3,7 @@ import { execFile } from 'node:child_process';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { createMetrics } from '../../src/telemetry/metrics.ts';
 import { readFigures, sumOf } from './figures.ts';
 
 const program = fileURLToPath(new URL('./cluster-worker.ts', import.meta.url));
@@ -21,6 +22,19 @@ test('the primary of a cluster gives the sum of its workers, and keeps the count
     texts.map((figures) => sumOf(figures, 'janua_processes_answered')),
     [2, 1],
   );
+  const alone = createMetrics();
+  const names = (text: string) => new Set(text.match(/^# TYPE \w+/gm));
+  assert.deepEqual(names(both).difference(names(await alone.read())), new Set());
+  assert.deepEqual(
+    names(await alone.read()).difference(names(both)),
+    new Set(),
+    'no figure is there of one process alone',
+  );
+  await alone.close();
+  for (const figures of texts) {
+    const age = Date.now() / 1000 - (sumOf(figures, 'process_start_time_seconds') ?? 0);
+    assert.ok(age > -1 && age < 60, `${age}`);
+  }
   // What it counted is kept, and not the memory that it had.
   const [more = 0, less = 0] = texts.map((figures) => sumOf(figures, 'process_resident_memory_bytes'));
   assert.ok(less > 0 && less < 0.75 * more, `${less} of ${more}`);
