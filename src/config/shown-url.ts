@@ -5,9 +5,12 @@ const path = /^(?:\/[\w.~%+-]*){0,2}$/;
 
 /**
  * A store's address without the account, and without what follows the database: both may hold a password. One that was not encoded
- * may hold any character, and where that leaves a doubt nothing but the scheme is shown.
+ * may hold any character, and where that leaves a doubt nothing but the scheme is shown. What reads as a whole address of another
+ * server, as `postgres://user:1234/database`, is shown as that: it is where this would connect to.
  */
 export function shownUrl(url: string): string {
+  // A server's address behind it is none of a file.
+  if (/^sqlite:.*:\/\//s.test(url)) return 'sqlite:…';
   if (url.startsWith('sqlite:')) return url.replace(/[?#].*$/s, '?…');
   const [, scheme = '', rest = ''] = /^([a-z+]+:\/\/)(.*)$/s.exec(url) ?? [];
   const [address = '', ...options] = rest.split(/[?#]/);

@@ -36,6 +36,7 @@ for (const url of [
   'redis://user:canary',
   'redis+cluster://one,u:canary@two',
   'mysql://u:%63anary%40@db/auth?password=canary&x=@',
+  'sqlite:postgres://u:canary@db/auth',
   'sqlite:./janua.db?key=canary',
   'sqlite:./janua.db#canary',
   'canary',
