@@ -33,9 +33,12 @@ function readPresented({ headers, raw }: FastifyRequest, cookies: Cookies): Pres
   return { cookie: cookies.readSession(headers.cookie), accessToken: readBearer(headers.authorization) };
 }
 
-/** The Bearer token of an Authorization field, proven or not; undefined for other schemes. */
+/**
+ * The Bearer token of an Authorization field, proven or not; undefined for other schemes. Between the two are spaces and nothing else
+ * (RFC 9110 11.4): a proxy that takes tokens out may know no other blank.
+ */
 export function readBearer(authorization: string | undefined): string | undefined {
-  const bearer = /^bearer(?:\s+(.*))?$/i.exec(authorization ?? '');
+  const bearer = /^bearer(?: +(.*))?$/i.exec(authorization ?? '');
   // `Bearer` with nothing behind it presents a token too: an empty one, which is nobody's.
   return bearer === null ? undefined : (bearer[1] ?? '');
 }

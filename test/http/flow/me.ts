@@ -123,7 +123,8 @@ export function testMe(stores: StoreChoice): void {
       test('the scheme is compared without case; other schemes are ignored [S31]', async () => {
         const token = signedIn.bearer.authorization.slice('Bearer '.length);
         assert.equal((await ask({ authorization: `bEaReR   ${token}` })).statusCode, 200);
-        for (const authorization of ['Basic Og==', 'Digest x', `Bearerx ${token}`, token]) {
+        const blanks = ['\t', '\u00A0', '\u0085', '\v', '\f'].map((blank) => `Bearer${blank}${token}`);
+        for (const authorization of ['Basic Og==', 'Digest x', `Bearerx ${token}`, token, ...blanks]) {
           await refusedWithout({ authorization });
           assert.equal((await ask({ authorization, ...signedIn.cookie })).statusCode, 200);
         }
