@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { connect } from 'node:http2';
-import { type AddressInfo, createServer } from 'node:net';
+import { connect as connectHttp2 } from 'node:http2';
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { describe, test } from 'node:test';
@@ -10,6 +10,7 @@ import { promisify } from 'node:util';
 import formbody from '@fastify/formbody';
 import fastifyStatic from '@fastify/static';
 import swagger from '@fastify/swagger';
+import websocket from '@fastify/websocket';
 import Fastify, { type FastifyInstance, type FastifyServerOptions } from 'fastify';
 import { ChangeRefused, createJanua, type GivenSettings, type Janua, Misconfiguration } from '../src/janua.ts';
 import { cleaningInterval } from '../src/upkeep.ts';
@@ -226,6 +227,52 @@ describe('the app stays as it was', () => {
   });
 });
 
+describe('in an app with WebSockets', () => {
+  const socketRoute = (app: FastifyInstance) =>
+    void app.register(async (sockets) => {
+      sockets.get('/socket', { websocket: true, config: { signedIn: true } }, (socket, { user }) => {
+        socket.send(`for ${user.firstName}`);
+        socket.terminate();
+      });
+    });
+  const orders: [title: string, plugins: Parameters<typeof startHost>[0]][] = [
+    ['before Janua', { before: async (app) => void (await app.register(websocket)), after: socketRoute }],
+    ['after Janua', { after: (app) => socketRoute(app.register(websocket)) }],
+  ];
+  for (const [title, plugins] of orders) {
+    test(`whose plugin was added ${title}, what is not to become one is answered, and its connection let go`, {
+      timeout: 20_000,
+    }, async () => {
+      const kept: Socket[] = [];
+      const host = await startHost(plugins);
+      try {
+        const url = await host.app.listen({ host: '127.0.0.1', port: 0 });
+        /** The status, when the server has let go of the connection. A client that does not do so itself leaves it that. */
+        async function shake(path: string, headers: Record<string, string> = {}): Promise<number> {
+          const connection = connect({ port: Number(new URL(url).port), host: '127.0.0.1', allowHalfOpen: true });
+          kept.push(connection);
+          const handshake = {
+            ...{ host: 'localhost', connection: 'Upgrade', upgrade: 'websocket' },
+            ...{ 'sec-websocket-version': '13', 'sec-websocket-key': 'AAAAAAAAAAAAAAAAAAAAAA==' },
+          };
+          const fields = Object.entries({ ...handshake, ...headers }).map(([name, value]) => `${name}: ${value}\r\n`);
+          connection.write(`GET ${path} HTTP/1.1\r\n${fields.join('')}\r\n`);
+          return Number((await text(connection)).split(' ', 2)[1]);
+        }
+        assert.equal(await shake('/socket', host.cookie), 101);
+        assert.equal(await shake('/socket'), 303);
+        assert.equal(await shake('/socket', asJson), 401);
+        assert.equal(await shake('/socket', { ...host.cookie, 'sec-fetch-site': 'cross-site' }), 403);
+        // The one that was added before has made WebSockets of these, which it closes in its own way.
+        if (title === 'after Janua') for (const path of ['/auth/login', '/api/me', '/no']) await shake(path);
+        await host[Symbol.asyncDispose]();
+      } finally {
+        for (const connection of kept) connection.destroy();
+      }
+    });
+  }
+});
+
 test('a document that the app makes of its own routes does not show ours, and ours not its own', async () => {
   await using host = await startHost({
     before: async (app) => {
@@ -263,7 +310,7 @@ test('an app may speak HTTP/2', async () => {
   await app.register(janua.plugin);
   app.get('/reports', { config: { signedIn: true } }, async ({ user }) => user.firstName);
   await janua.users.add({ ...ann, password });
-  const client = connect(await app.listen({ port: 0, host: '127.0.0.1' }));
+  const client = connectHttp2(await app.listen({ port: 0, host: '127.0.0.1' }));
   try {
     const login = client.request({ ':path': '/auth/token', ':method': 'POST', 'content-type': 'application/json' });
     login.end(JSON.stringify({ username: ann.username, password }));

@@ -19,6 +19,7 @@ export function createPlugin(options: FlowOptions, onClose: () => Promise<void>)
     requireNoPrefix(host.prefix + prefix);
     if (!earlierRoutesArePublic) requireNoRoutes(host);
     host.addHook('onClose', onClose);
+    addConnectionEnd(host);
     flow.decorate(host);
     await host.register(async (site: App) => {
       flow.addHooks(site);
@@ -29,6 +30,17 @@ export function createPlugin(options: FlowOptions, onClose: () => Promise<void>)
   }
 
   return fastifyPlugin(mount as JanuaPlugin, { name: 'janua', fastify: '5.x' });
+}
+
+/**
+ * A connection that is to become another, as a WebSocket, is the HTTP server's no more once something listens for that. Where it is
+ * answered instead, as by a refusal, nothing else may let go of it: whoever keeps it would use them up, and hinder the app's closing.
+ */
+function addConnectionEnd(host: App): void {
+  host.addHook('onResponse', ({ raw }, _reply, done) => {
+    if (raw.headers.upgrade !== undefined && host.server.listenerCount('upgrade') > 0) raw.socket.destroySoon();
+    done();
+  });
 }
 
 function requireNoPrefix(prefix: string): void {
