@@ -356,6 +356,36 @@ describe('what would leave a route open, or a link dead, is refused at the start
     await app.close();
   });
 
+  test('routes outside of the plugin in which Janua was registered', async () => {
+    const janua = await createJanua(inMemory, { migrates: true });
+    const app = Fastify();
+    await app.register(async (outer) => {
+      await outer.register(async (inner) => {
+        await inner.register(janua.plugin);
+        reports(inner);
+        inner.register(async (within) => void within.get('/within', { config: { signedIn: true } }, async () => ''));
+      });
+      outer.get('/beside', async () => 'open');
+      assert.throws(() => outer.get('/outer', { config: { signedIn: true } }, async () => ''), /\/outer is `signedIn`/);
+    });
+    assert.throws(() => reports(app), Misconfiguration);
+    const sibling = async (other: FastifyInstance) => reports(other);
+    await assert.rejects(async () => app.register(sibling, { prefix: '/other' }), /\/other\/reports is `signedIn`/);
+    await janua.close();
+
+    const guarded = Fastify();
+    const again = await createJanua(inMemory, { migrates: true });
+    await guarded.register(async (inner) => {
+      await inner.register(again.plugin);
+      reports(inner);
+      inner.register(async (within) => void within.get('/within', { config: { signedIn: true } }, async () => ''));
+    });
+    guarded.get('/beside', async () => 'open');
+    assert.equal((await guarded.inject('/beside')).body, 'open');
+    for (const path of ['/reports', '/within']) assert.equal((await guarded.inject(path)).statusCode, 303, path);
+    await guarded.close();
+  });
+
   test('a prefix', async () => {
     const janua = await createJanua(inMemory, { migrates: true });
     for (const mount of [

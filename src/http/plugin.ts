@@ -1,3 +1,4 @@
+import type { RouteOptions } from 'fastify';
 import fastifyPlugin from 'fastify-plugin';
 import { Misconfiguration } from '../misconfiguration.ts';
 import { createFlow, type FlowOptions } from './flow.ts';
@@ -18,6 +19,7 @@ export function createPlugin(options: FlowOptions, onClose: () => Promise<void>)
   async function mount(host: App, { earlierRoutesArePublic = false, prefix = '' }: MountOptions): Promise<void> {
     requireNoPrefix(host.prefix + prefix);
     if (!earlierRoutesArePublic) requireNoRoutes(host);
+    refuseWordOutside(host);
     host.addHook('onClose', onClose);
     addConnectionEnd(host);
     flow.decorate(host);
@@ -30,6 +32,22 @@ export function createPlugin(options: FlowOptions, onClose: () => Promise<void>)
   }
 
   return fastifyPlugin(mount as JanuaPlugin, { name: 'janua', fastify: '5.x' });
+}
+
+/**
+ * A plugin's hooks are not in the instances that its own is within, and inherits from: routes that say `signedIn` there, or in
+ * another plugin of theirs, would be open.
+ */
+function refuseWordOutside(host: App): void {
+  const refuse = (route: RouteOptions) => {
+    if (!route.config?.signedIn) return;
+    throw new Misconfiguration(
+      `${route.url} is \`signedIn\`, and outside of the plugin in which Janua was registered, so that nothing would guard it.`,
+      'Register Janua on the app itself: await app.register(janua.plugin)',
+    );
+  };
+  for (let outer: App = Object.getPrototypeOf(host); 'addHook' in outer; outer = Object.getPrototypeOf(outer))
+    outer.addHook('onRoute', refuse);
 }
 
 /**
