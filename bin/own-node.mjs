@@ -53,8 +53,8 @@ export function runOnOwnNode(args, { serves = false } = {}) {
   // Megabytes for young objects: more is only held after the start, and requests do not get faster by it.
   // And no signal may open a debugger.
   const flags = ['--max-semi-space-size=2', '--disable-sigusr1'];
-  // By itself it would hear a terminal's Ctrl+C twice: from there, and passed on from here, which others send it to alone. What asks
-  // somebody at a terminal has to stay with it.
+  // SIGINT is passed on, since a supervisor sends it to this process alone. In the same group as this one a server would have a
+  // terminal's Ctrl+C twice. What asks somebody something at a terminal has to stay in it.
   const detached = serves && process.platform !== 'win32';
   const child = spawn(own ?? process.execPath, [...flags, ...args], {
     detached,
