@@ -160,6 +160,14 @@ const mutants: readonly Mutant[] = [
     id: 'S108',
   },
   {
+    breaks: 'an address leads back to another host, whoever made it',
+    file: 'src/http/returns.ts',
+    text: '|| !isSame(signature, sign(to, state))',
+    by: '',
+    test: 'test/http/routes/verify.test.ts',
+    id: 'VM-76',
+  },
+  {
     breaks: 'a template shows the message as it is',
     file: 'src/http/views/login.eta',
     text: '<%= it.message.text %>',

@@ -458,7 +458,7 @@ export function testFronted(name: WebServerName): void {
         assert.equal(seen.length, before);
       });
 
-      test("a path that is everyone's leads nowhere else, however the application reads it", async () => {
+      test("a path that is everyone's leads nowhere else, however the application reads it [VM-86]", async () => {
         const { appOrigin, send, seen } = deployed;
         const before = seen.length;
         const ups = [

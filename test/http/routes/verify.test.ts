@@ -436,7 +436,7 @@ describe('the way to another host', () => {
     assert.doesNotMatch(answer.body, /janua-ticket|stylesheet/);
   });
 
-  test('an address is followed only as it was signed, and to an origin that is still listed', async () => {
+  test('an address is followed only as it was signed, and to an origin that is still listed [VM-76]', async () => {
     const browser = createForwardBrowser(janua.app);
     await browser.logIn('');
     const way = new URL(String((await browser.ask(`${appOrigin}/x`)).headers.location));
