@@ -29,8 +29,7 @@ function createProgram(): Command {
     .addHelpText('after', settingsHelp)
     .action(async () => {
       hearSignals('SIGUSR2');
-      await (await import('./commands/demo.ts')).demo();
-      endSoon();
+      await (await import('./commands/demo.ts')).demo().finally(endSoon);
     });
   program
     .command('serve')
@@ -40,8 +39,7 @@ function createProgram(): Command {
     .addHelpText('after', settingsHelp)
     .action(async (options: { worker?: boolean }) => {
       if (!options.worker) hearSignals(...(endsWithTerminal ? [] : (['SIGHUP'] as const)), 'SIGUSR2');
-      await (await import('./commands/serve.ts')).serve(options);
-      endSoon();
+      await (await import('./commands/serve.ts')).serve(options).finally(endSoon);
     });
 
   program
@@ -185,7 +183,7 @@ function createProgram(): Command {
   return program;
 }
 
-/** A store or a collector that stopped answering must not keep the process, with a connection that never ends. */
+/** A store or a collector that stopped answering, or a reader of the log, must not keep the process. */
 function endSoon(): void {
   setTimeout(() => process.exit(), 500).unref();
 }

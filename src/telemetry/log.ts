@@ -1,4 +1,5 @@
 import pino, { type Logger, type SerializerFn } from 'pino';
+import { openLogOutput } from './log-output.ts';
 
 export interface LogOptions {
   readonly level: string;
@@ -10,11 +11,28 @@ export interface LogOptions {
 
 /** The log, on standard output. */
 export async function createLog({ level, format, describeRequest }: LogOptions): Promise<Logger> {
-  const options = { level, serializers: { req: describeRequest } };
-  if (format === 'json') return pino(options);
-  const { toText } = await import('./text-line.ts');
-  const output = pino.destination(1);
-  return pino(options, { write: (line: string) => void output.write(toText(line)) });
+  const serializers = { req: describeRequest, err: describeError };
+  const toLine = format === 'json' ? (line: string) => line : (await import('./text-line.ts')).toText;
+  const output = openLogOutput();
+  const log: Logger = pino(
+    { level, serializers },
+    {
+      write(line: string) {
+        output.write(toLine(line));
+        const lines = output.takeLost();
+        if (lines > 0) log.warn({ event: 'log_lost', lines }, 'lines of the log could not be written');
+      },
+    },
+  );
+  return log;
+}
+
+/** Node's parser adds to its errors what it was given: a whole request, with password or cookie. */
+function describeError(error: Error) {
+  const { rawPacket: _, ...described } = pino.stdSerializers.err(error) as pino.SerializedError & {
+    rawPacket?: unknown;
+  };
+  return described;
 }
 
 /** While it is at work, the log says all it can. */

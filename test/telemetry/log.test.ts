@@ -1,13 +1,28 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { closeSync, existsSync, openSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
-import { request } from 'node:http';
+import { Agent, get, type IncomingMessage, request } from 'node:http';
+import { connect } from 'node:net';
 import { createInterface } from 'node:readline';
-import { test } from 'node:test';
+import { describe, test } from 'node:test';
+import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { createMigratedWorkplace, createWorkplace, type Running } from '../commands/janua-command.ts';
 import { findProgram } from '../servers/find-program.ts';
+import { findFreePort } from '../servers/throw-away-server.ts';
+
+const cli = fileURLToPath(new URL('../../src/cli.ts', import.meta.url));
+
+async function askBy(agent: Agent | false, url: string): Promise<number> {
+  const [answer]: [IncomingMessage] = await (once(get(url, { agent }), 'response') as Promise<[IncomingMessage]>);
+  await once(answer.resume(), 'end');
+  return answer.statusCode ?? 0;
+}
+
+/** 0 where nothing listens yet. */
+const statusOf = (url: string) => askBy(false, url).catch(() => 0);
 
 /** The lines of a running server's log from here on. */
 function linesOf({ process }: Pick<Running, 'process'>) {
@@ -156,4 +171,74 @@ test('in a terminal the log is to be read, elsewhere it is JSON', {
   await visit(piped.url);
   JSON.parse((await plain.until(/request completed/)).at(-1) ?? '');
   await piped.stop();
+});
+
+describe('a log that nobody takes', { timeout: 60_000 }, () => {
+  for (const settings of [{ WORKERS: '1' }, { WORKERS: '2' }, { LOG_FORMAT: 'text' }] as const) {
+    test(`on a full disk, ${JSON.stringify(settings)}: people sign in all the same, and the server ends in order`, {
+      skip: !existsSync('/dev/full'),
+    }, async () => {
+      await using workplace = await createMigratedWorkplace();
+      const port = String(await findFreePort());
+      const full = openSync('/dev/full', 'w');
+      const server = spawn(process.execPath, [cli, 'serve'], {
+        cwd: workplace.folder,
+        env: { PATH: process.env.PATH, PORT: port, LOG_LEVEL: 'info', DRAIN_SECONDS: '0', ...settings },
+        stdio: ['ignore', full, 'inherit'],
+      });
+      closeSync(full);
+      try {
+        const url = `http://127.0.0.1:${port}/health/ready`;
+        const limit = performance.now() + 20_000;
+        while ((await statusOf(url)) !== 200) assert.ok(performance.now() < limit, 'it does not serve');
+        for (let time = 0; time < 50; time += 1) assert.equal(await statusOf(url), 200);
+        server.kill('SIGTERM');
+        const [code] = await once(server, 'exit');
+        assert.equal(code, 0);
+      } finally {
+        server.kill('SIGKILL');
+      }
+    });
+  }
+
+  test('a reader that stands still hinders nobody and not the end; what is lost meanwhile is counted', async () => {
+    await using workplace = await createMigratedWorkplace();
+    const server = await workplace.start(['serve'], { LOG_LEVEL: 'info' });
+    // It is not read from here on. A line of each of these is 500 times more than a pipe holds.
+    server.process.stdout.pause();
+    const long = `${server.url}/no/${'a'.repeat(8000)}`;
+    const agent = new Agent({ keepAlive: true, maxSockets: 4 });
+    const askOften = () => Promise.all(Array.from({ length: 300 }, () => askBy(agent, long)));
+    assert.deepEqual(new Set(await askOften()), new Set([404]));
+    // With a reader again all is well, and it is said what it missed.
+    const lines = linesOf(server);
+    const told = (async () => JSON.parse((await lines.until(/"log_lost"/)).at(-1) ?? ''))();
+    while ((await Promise.race([told, askBy(agent, server.url)])) === 200) await setTimeout(10);
+    assert.ok((await told).lines > 0);
+    server.process.stdout.pause();
+    await askOften();
+    agent.destroy();
+    const ended = once(server.process, 'exit');
+    server.process.kill('SIGTERM');
+    const [code] = await ended;
+    assert.equal(code, 0);
+  });
+});
+
+test('what is no HTTP is in no line of the log, at any level: it may be a request with a password [V16.2.5]', async () => {
+  await using workplace = await createMigratedWorkplace();
+  const server = await workplace.start(['serve'], { LOG_LEVEL: 'trace' });
+  const lines = linesOf(server);
+  for (const [head, rest] of [
+    ['GET /api/me?q=canary HTTP/1.1\r\nHost: a\r\nCookie: session=canary\r\n', 'Bad Header\x01: x\r\n\r\n'],
+    ['POST /api/login HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n', 'password=canary\r\n'],
+  ] as const) {
+    const socket = connect(Number(new URL(server.url).port), '127.0.0.1').on('error', () => {});
+    socket.end(head + rest);
+    await once(socket.resume(), 'close');
+    const seen = (await lines.until(/"client error"/)).join('\n');
+    assert.doesNotMatch(seen, /canary|rawPacket/);
+    assert.doesNotMatch(seen, new RegExp([...Buffer.from('canary')].join(',')));
+  }
+  await server.stop();
 });
