@@ -188,16 +188,19 @@ function given(
   environment: Environment,
   faults: string[],
 ): { text: string; source: Source } {
-  const text = environment[name];
+  const text = environment[name]?.trim();
   const file = format === 'password' ? environment[`${name}_FILE`] : undefined;
-  if (file === undefined || file === '') return { text: text?.trim() ?? '', source: 'environment' };
-  if (text !== undefined) faults.push(`${name} and ${name}_FILE are both set: unset one.`);
+  if (file === undefined || file === '') return { text: text ?? '', source: 'environment' };
+  if (text) faults.push(`${name} and ${name}_FILE are both set: unset one.`);
+  let content = '';
   try {
-    return { text: readFileSync(file, 'utf8').trim(), source: 'file' };
+    content = readFileSync(file, 'utf8').trim();
+    // Not taken for the default: it may be on its way to be written anew.
+    if (content === '') faults.push(`${name}_FILE: the file is empty.`);
   } catch {
     faults.push(`${name}_FILE: the file cannot be read.`);
-    return { text: '', source: 'file' };
   }
+  return { text: content, source: 'file' };
 }
 
 function isReadableFile(path: string): boolean {

@@ -46,11 +46,14 @@ describe('a setting that may carry a password', () => {
   after(() => folder.remove());
   const file = join(folder.path, 'url');
   writeFileSync(file, 'postgres://janua:secret@localhost/auth\n');
+  const empty = join(folder.path, 'empty');
+  writeFileSync(empty, ' \n');
 
   test('may be in a file [V13.3.1]', () => {
     assert.equal(load({ DATABASE_URL_FILE: file }).DATABASE_URL, 'postgres://janua:secret@localhost/auth');
     assert.equal(load({ REDIS_URL_FILE: file }).REDIS_URL, 'postgres://janua:secret@localhost/auth');
     assert.equal(load({ APP_NAME_FILE: file }).APP_NAME, 'Janua', 'others may not');
+    assert.equal(load({ REDIS_URL: ' ', REDIS_URL_FILE: file }).REDIS_URL, 'postgres://janua:secret@localhost/auth');
   });
 
   test('is not taken from both places, nor from a file that cannot be read', () => {
@@ -58,10 +61,11 @@ describe('a setting that may carry a password', () => {
       { DATABASE_URL_FILE: file, DATABASE_URL: 'sqlite:./other.db' },
       { DATABASE_URL_FILE: `${file}.gone` },
       { REDIS_URL_FILE: folder.path },
+      { REDIS_URL_FILE: empty },
     ])
       assert.throws(
         () => load(environment),
-        /^Misconfiguration: (?:DATABASE_URL and DATABASE_URL_FILE are both set|\w+_FILE: the file cannot be read\.)/,
+        /^Misconfiguration: (?:DATABASE_URL and DATABASE_URL_FILE are both set|\w+_FILE: the file (?:cannot be read|is empty)\.)/,
       );
   });
 });
