@@ -1,4 +1,5 @@
 import { setTimeout } from 'node:timers/promises';
+import type { Logger } from 'pino';
 import type { Composition, Services } from '../compose.ts';
 import type { Settings } from '../config/settings.ts';
 import { Misconfiguration } from '../misconfiguration.ts';
@@ -11,8 +12,16 @@ export const closingDeadline = 10_000;
 /** How a server is told to end: for good, or because another process takes its place. */
 export type Order = 'stop' | 'retire';
 
-/** Waits for the next order. */
-export type NextOrder = () => Promise<Order>;
+/** Of whoever has started this process. */
+export interface Orders {
+  /** Waits for the next one. */
+  next(): Promise<Order>;
+  /** Has the log say more, or as much as before, when that is asked for, until it is disposed of. */
+  follow(log: Logger): Disposable;
+}
+
+/** Milliseconds within which a signal is but the echo of one: a supervisor may send it to this process and to the launcher, which passes it on. */
+const echo = 250;
 
 /**
  * Serves until it is told to end: then it goes on for a while, and finishes the requests under way. Meanwhile it says that it
@@ -25,13 +34,13 @@ export async function listen(
   composition: Composition,
   settings: Settings,
   onReady: (port: number, services: Services) => void | Promise<void>,
-  nextOrder: NextOrder = nextSignal,
+  orders: Orders = signals,
 ): Promise<void> {
   const stop = new AbortController();
-  const told = nextOrder();
+  const told = orders.next();
   told.then(() => stop.abort());
 
-  using _following = followSignal(composition.log);
+  using _following = orders.follow(composition.log);
 
   const services = await prepareNow(composition);
   // Closed last: what happens while the server ends can be seen too.
@@ -58,7 +67,7 @@ export async function listen(
       // Whoever keeps a connection is to open another one, elsewhere, rather than find it closed with a request on its way.
       server.server.prependListener('request', (_, response) => response.setHeader('Connection', 'close'));
       // A second order ends the wait.
-      await Promise.race([setTimeout(settings.DRAIN_SECONDS * 1000, undefined, { ref: false }), nextOrder()]);
+      await Promise.race([setTimeout(settings.DRAIN_SECONDS * 1000, undefined, { ref: false }), orders.next()]);
     }
   } finally {
     setTimeout(closingDeadline, undefined, { ref: false }).then(() => server.server.closeAllConnections());
@@ -66,11 +75,26 @@ export async function listen(
   }
 }
 
-/** Orders by signal, as of whoever started this process. */
-export const nextSignal: NextOrder = () => {
-  const { promise, resolve } = Promise.withResolvers<Order>();
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve('stop'));
-  return promise;
+let latest = Number.NEGATIVE_INFINITY;
+let waiting: (() => void)[] = [];
+
+function hear(): void {
+  const now = performance.now();
+  if (now - latest < echo) return;
+  latest = now;
+  for (const resolve of waiting) resolve();
+  waiting = [];
+}
+
+/** By signal. From the first that is waited for on, none ends the process by default, with requests under way: a third means nothing. */
+export const signals: Orders = {
+  next() {
+    const { promise, resolve } = Promise.withResolvers<Order>();
+    waiting.push(() => resolve('stop'));
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.off(signal, hear).on(signal, hear);
+    return promise;
+  },
+  follow: followSignal,
 };
 
 function listeningFault(error: unknown, { HOST, PORT }: Settings): unknown {

@@ -2,7 +2,7 @@ import { loadSettings, requireSafeExposure } from '../config/load.ts';
 import type { Settings } from '../config/settings.ts';
 import { findTraceSettings } from '../config/traces.ts';
 import { endsWithTerminal } from './launcher.ts';
-import { listen, type NextOrder, nextSignal } from './listen.ts';
+import { listen, type Orders } from './listen.ts';
 import { readyDetails } from './ready-details.ts';
 
 /**
@@ -12,7 +12,7 @@ import { readyDetails } from './ready-details.ts';
 export async function serve({ worker = false }: { worker?: boolean } = {}): Promise<void> {
   if (worker) {
     const { obeyPrimary } = await import('./worker.ts');
-    await obeyPrimary((nextOrder, onReady) => serveHere(readSafeSettings(), nextOrder, onReady));
+    await obeyPrimary((orders, onReady) => serveHere(readSafeSettings(), orders, onReady));
     return;
   }
   const settings = readSafeSettings();
@@ -27,11 +27,7 @@ function readSafeSettings(): Settings {
   return settings;
 }
 
-async function serveHere(
-  settings: Settings,
-  nextOrder: NextOrder = nextSignal,
-  onReady?: (port: number) => void,
-): Promise<void> {
+async function serveHere(settings: Settings, orders?: Orders, onReady?: (port: number) => void): Promise<void> {
   // Not by the primary of several processes, which needs none of it.
   const { compose } = await import('../compose.ts');
   const composition = await compose(settings, { traces: findTraceSettings() });
@@ -43,7 +39,7 @@ async function serveHere(
     });
   }
   try {
-    await listen(composition, settings, onReady ?? announce, nextOrder);
+    await listen(composition, settings, onReady ?? announce, orders);
   } finally {
     await composition.close();
   }

@@ -2,7 +2,7 @@ import { parseListenAddress } from '../config/listen-address.ts';
 import type { Settings } from '../config/settings.ts';
 import { createLog, followSignal } from '../telemetry/log.ts';
 import type { MetricsListener } from '../telemetry/metrics-listener.ts';
-import { closingDeadline, nextSignal } from './listen.ts';
+import { closingDeadline, signals } from './listen.ts';
 import { readyDetails } from './ready-details.ts';
 import { createWorkers } from './workers.ts';
 
@@ -25,9 +25,8 @@ export async function supervise(settings: Settings): Promise<void> {
     log,
     endDeadline: settings.DRAIN_SECONDS * 1000 + closingDeadline + tolerance,
   });
-  const told = nextSignal();
-  using _following = followSignal(log);
-  process.on('SIGUSR2', () => workers.passOn('SIGUSR2'));
+  const told = signals.next();
+  using _following = followSignal(log, workers.setDebug);
   // Closed last, as in a single process.
   await using listener = await listenForFigures(settings);
   if (listener !== undefined) log.info({ url: listener.url }, 'figures for Prometheus');
@@ -38,7 +37,7 @@ export async function supervise(settings: Settings): Promise<void> {
   try {
     await Promise.race([started, told]);
     await told;
-    nextSignal().then(workers.stop);
+    signals.next().then(workers.stop);
   } finally {
     await workers.stop();
   }

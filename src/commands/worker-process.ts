@@ -16,7 +16,8 @@ export interface WorkerProcess {
   readonly ready: Promise<number>;
   readonly isReady: boolean;
   readonly ended: Promise<End>;
-  passOn(signal: NodeJS.Signals): void;
+  setDebug(debug: boolean): void;
+  kill(): void;
   /** Tells it to end, and kills it after so many milliseconds. Gives whether it ended by itself. */
   end(order: Order, deadline: number): Promise<boolean>;
 }
@@ -57,7 +58,7 @@ export function startWorker(): WorkerProcess {
     ready.resolve(message.port);
   });
   const ended = endOf(worker);
-  const kill = () => worker.process.kill('SIGKILL');
+  const kill = () => void worker.process.kill('SIGKILL');
 
   return {
     pid: worker.process.pid,
@@ -67,7 +68,8 @@ export function startWorker(): WorkerProcess {
       return isReady;
     },
     ended,
-    passOn: (signal) => void worker.process.kill(signal),
+    setDebug: (debug) => void worker.send({ debug } satisfies Instruction),
+    kill,
     async end(order, deadline) {
       if (hears) worker.send({ janua: order } satisfies Instruction);
       // It has nothing to finish.

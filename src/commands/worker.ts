@@ -1,6 +1,7 @@
 import cluster from 'node:cluster';
 import { Misconfiguration } from '../misconfiguration.ts';
-import type { NextOrder, Order } from './listen.ts';
+import { createLevelSwitch } from '../telemetry/log.ts';
+import type { Order, Orders } from './listen.ts';
 
 /**
  * What a worker tells its primary, and it the worker. After an upgrade the workers of one version have the primary of the one
@@ -10,21 +11,22 @@ export type Report =
   | { readonly janua: 'ready'; readonly port: number }
   | { readonly janua: 'faults'; readonly faults: readonly string[] };
 
-export interface Instruction {
-  readonly janua: Order;
-}
+export type Instruction =
+  | { readonly janua: Order }
+  /** Whether the log is to say all it can. */
+  | { readonly debug: boolean };
 
 /**
  * Runs a server as a worker: under the orders of the primary, which gets its faults too. Should that end without a word, so does
  * this process, by Node's own cluster: nobody could send it a request any more.
  */
 export async function obeyPrimary(
-  serve: (nextOrder: NextOrder, onReady: (port: number) => void) => Promise<void>,
+  serve: (orders: Orders, onReady: (port: number) => void) => Promise<void>,
 ): Promise<void> {
   // A terminal, or a supervisor, sends its signals to all processes, and the primary then tells what to do.
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => {});
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGUSR2'] as const) process.on(signal, () => {});
   try {
-    await serve(nextInstruction, (port) => report({ janua: 'ready', port }));
+    await serve(instructions, (port) => report({ janua: 'ready', port }));
   } catch (error) {
     if (!(error instanceof Misconfiguration)) throw error;
     await report({ janua: 'faults', faults: error.faults });
@@ -34,14 +36,24 @@ export async function obeyPrimary(
   }
 }
 
-const nextInstruction: NextOrder = () => {
-  const { promise, resolve } = Promise.withResolvers<Order>();
-  process.on('message', function hear(message: Partial<Instruction> | null) {
-    if (message?.janua === undefined) return;
-    process.off('message', hear);
-    resolve(message.janua);
-  });
-  return promise;
+const instructions: Orders = {
+  next() {
+    const { promise, resolve } = Promise.withResolvers<Order>();
+    process.on('message', function hear(message: Partial<{ janua: Order }> | null) {
+      if (message?.janua === undefined) return;
+      process.off('message', hear);
+      resolve(message.janua);
+    });
+    return promise;
+  },
+  follow(log) {
+    const turnTo = createLevelSwitch(log);
+    function hear(message: Partial<{ debug: boolean }> | null): void {
+      if (message?.debug !== undefined) turnTo(message.debug);
+    }
+    process.on('message', hear);
+    return { [Symbol.dispose]: () => void process.off('message', hear) };
+  },
 };
 
 async function report(message: Report): Promise<void> {

@@ -6,7 +6,7 @@ import type { Order } from './listen.ts';
 import { createReplacementPace } from './replacement-pace.ts';
 import { type End, prepareWorkers, startWorker, type WorkerProcess } from './worker-process.ts';
 
-/** Longest that a worker may take to be ready in the place of another, in milliseconds. */
+/** Longest that a worker may take to be ready in the place of another, or to listen in that of one that ended, in milliseconds. */
 const readyDeadline = 30_000;
 
 /** Processes that serve behind one port, which the primary opens: it hands out the connections in turn. */
@@ -18,8 +18,8 @@ export interface Workers {
   start(): Promise<number>;
   /** Puts new ones in the place of all, one after the other. Said meanwhile, it is done once more. */
   reload(): Promise<void>;
-  /** Sends a signal on to those that are ready. */
-  passOn(signal: NodeJS.Signals): void;
+  /** Has all that there are, and that come, say more in the log, or as much as is set. */
+  setDebug(debug: boolean): void;
   /** Ends them. Said again, they wait no longer than for the requests under way. */
   stop(): Promise<void>;
 }
@@ -40,6 +40,7 @@ export function createWorkers({ count, log, endDeadline }: WorkersOptions): Work
   const stopping = new AbortController();
   const nextPause = createReplacementPace();
   let wasReady = false;
+  let inDebug = false;
   let isFilling = false;
   let isReloading = false;
   let mustReload = false;
@@ -51,8 +52,11 @@ export function createWorkers({ count, log, endDeadline }: WorkersOptions): Work
     worker.ready.then((port) => {
       log.info({ event: 'worker_ready', worker: worker.pid }, 'a worker is ready');
       wasReady = true;
+      if (inDebug) worker.setDebug(true);
       if (members.size >= count && [...members].every(({ isReady }) => isReady)) complete.resolve(port);
     });
+    // Once there were some, one that gets nowhere is no reason to have fewer. It is replaced as one that ended.
+    if (wasReady) inTime(Promise.race([worker.listening, worker.ended]), readyDeadline).catch(worker.kill);
     worker.ended.then((end) => {
       living.delete(worker);
       if (members.delete(worker)) replace(worker, end);
@@ -72,7 +76,7 @@ export function createWorkers({ count, log, endDeadline }: WorkersOptions): Work
 
   async function fill(): Promise<void> {
     // Those that end meanwhile are replaced with it.
-    if (isFilling) return;
+    if (isFilling || members.size >= count) return;
     isFilling = true;
     const pause = nextPause();
     if (pause > 0) log.warn({ event: 'worker_replacement', seconds: pause / 1000 }, 'it is replaced after a pause');
@@ -136,14 +140,17 @@ export function createWorkers({ count, log, endDeadline }: WorkersOptions): Work
         log.info({ event: 'reload' }, 'new workers take the place of all');
         const isRenewed = await renew();
         if (stopping.signal.aborted) break;
+        // One that ended meanwhile had a successor then, which was given up since.
+        fill();
         if (isRenewed) log.info({ event: 'reloaded' }, 'all workers are new');
         else log.error({ event: 'reload_failed' }, 'a new worker did not get ready: the others are kept');
       }
       isReloading = false;
     },
 
-    passOn(signal) {
-      for (const worker of members) if (worker.isReady) worker.passOn(signal);
+    setDebug(debug) {
+      inDebug = debug;
+      for (const worker of living) if (worker.isReady) worker.setDebug(debug);
     },
 
     async stop() {

@@ -35,21 +35,33 @@ function describeError(error: Error) {
   return described;
 }
 
-/** While it is at work, the log says all it can. */
+/** The level at which the log says all it can. */
 const looking = 'debug';
+
+/** What turns a log to `debug`, or back to what is set, and says so. */
+export function createLevelSwitch(log: Logger): (debug: boolean) => void {
+  const set = log.level;
+  return (debug) => {
+    const next = debug ? looking : set;
+    // Said at the level at which it can be seen, whatever is set.
+    log.level = looking;
+    log.warn({ event: 'log_level', to: next }, `the log is at ${next} from here on`);
+    log.level = next;
+  };
+}
 
 /**
  * Follows a signal: the log goes to `debug`, and back to what is set with the next one.
  * What is returned stops following it.
+ * @param onTurn is told as well
  */
-export function followSignal(log: Logger): Disposable {
-  const set = log.level;
+export function followSignal(log: Logger, onTurn: (debug: boolean) => void = () => {}): Disposable {
+  const turnTo = createLevelSwitch(log);
+  let debug = false;
   function turn(): void {
-    const next = log.level === set ? looking : set;
-    // Said at the level at which it can be seen, whatever is set.
-    log.level = looking;
-    log.warn({ event: 'log_level', level: next }, `the log is at ${next} from here on`);
-    log.level = next;
+    debug = !debug;
+    turnTo(debug);
+    onTurn(debug);
   }
   process.on('SIGUSR2', turn);
   return { [Symbol.dispose]: () => void process.off('SIGUSR2', turn) };

@@ -26,6 +26,7 @@ interface Entry {
   readonly pid: number;
   readonly msg: string;
   readonly event?: string;
+  readonly to?: string;
   readonly worker?: number;
   readonly faults?: readonly string[];
 }
@@ -64,7 +65,7 @@ async function startCluster(workplace: Workplace, settings: Settings = {}): Prom
     server,
     log,
     async heard(event, count = 1) {
-      const signal = AbortSignal.timeout(20_000);
+      const signal = AbortSignal.timeout(45_000);
       for (;;) {
         const found = log.filter((entry) => entry.event === event);
         if (found.length >= count) return found;
@@ -360,6 +361,34 @@ describe('several workers', { concurrency: 3 }, () => {
     }
   });
 
+  test('one that ends while its successor gets nowhere is replaced all the same, when that is given up', async () => {
+    await using cluster = await openCluster();
+    const old = cluster.workers();
+    cluster.server.process.kill('SIGHUP');
+    while (cluster.workers().length < 3) await setTimeout(5);
+    const [successor = 0] = cluster.workers().filter((pid) => !old.includes(pid));
+    process.kill(successor, 'SIGSTOP');
+    process.kill(old[0] ?? 0, 'SIGKILL');
+    await cluster.heard('reload_failed');
+    await cluster.heard('worker_ready');
+    assert.equal(cluster.workers().length, 2);
+    assert.deepEqual(running([successor]), []);
+    assert.equal(await cluster.server.stop(), 0);
+  });
+
+  test('one that gets nowhere in the place of another is given up', async () => {
+    await using cluster = await openCluster();
+    const old = cluster.workers();
+    process.kill(old[0] ?? 0, 'SIGKILL');
+    while (running(old).length === 2 || cluster.workers().length < 2) await setTimeout(5);
+    const [replacement = 0] = cluster.workers().filter((pid) => !old.includes(pid));
+    process.kill(replacement, 'SIGSTOP');
+    await cluster.heard('worker_ended', 2);
+    await cluster.heard('worker_ready');
+    assert.equal(cluster.workers().length, 2);
+    assert.equal(await cluster.server.stop(), 0);
+  });
+
   test('figures are those of all workers, and of those that were replaced; SIGUSR2 turns the log of all', async () => {
     await using cluster = await openMeasuredCluster();
     const counted = async () => {
@@ -378,6 +407,20 @@ describe('several workers', { concurrency: 3 }, () => {
     const turned = await cluster.heard('log_level', 3);
     assert.deepEqual(
       new Set(turned.map(({ pid }) => pid)),
+      new Set([cluster.server.process.pid, ...cluster.workers()]),
+    );
+    // Those that come say as much, a signal to one alone means nothing, and the next turns all of them back.
+    cluster.server.process.kill('SIGHUP');
+    await cluster.heard('reloaded', 2);
+    process.kill(cluster.workers()[0] ?? 0, 'SIGUSR2');
+    cluster.server.process.kill('SIGUSR2');
+    const all = await cluster.heard('log_level', 8);
+    assert.deepEqual(
+      all.map(({ to }) => to),
+      [...Array(5).fill('debug'), ...Array(3).fill('info')],
+    );
+    assert.deepEqual(
+      new Set(all.slice(-3).map(({ pid }) => pid)),
       new Set([cluster.server.process.pid, ...cluster.workers()]),
     );
     assert.equal(await cluster.server.stop(), 0);

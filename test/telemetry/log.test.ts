@@ -46,9 +46,9 @@ test('SIGUSR2 turns the log to debug, with every request in it, and back to what
   const server = await workplace.start(['serve'], { LOG_LEVEL: 'info' });
   const lines = linesOf(server);
   server.process.kill('SIGUSR2');
-  await lines.until(/"level":"debug","msg":"the log is at debug from here on"/);
+  await lines.until(/"to":"debug","msg":"the log is at debug from here on"/);
   server.process.kill('SIGUSR2');
-  await lines.until(/"level":"info","msg":"the log is at info from here on"/);
+  await lines.until(/"to":"info","msg":"the log is at info from here on"/);
   await fetch(`${server.url}/health/live`);
   await lines.until(/"request completed"/);
   await server.stop();
