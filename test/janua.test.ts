@@ -263,6 +263,9 @@ describe('in an app with WebSockets', () => {
         assert.equal(await shake('/socket'), 303);
         assert.equal(await shake('/socket', asJson), 401);
         assert.equal(await shake('/socket', { ...host.cookie, 'sec-fetch-site': 'cross-site' }), 403);
+        // A proxy asks with what the client sent, and 101 is no answer.
+        assert.equal(await shake('/auth/verify', asJson), 401);
+        assert.equal(await shake('/auth/verify', host.cookie), 200);
         // The one that was added before has made WebSockets of these, which it closes in its own way.
         if (title === 'after Janua') for (const path of ['/auth/login', '/api/me', '/no']) await shake(path);
         await host[Symbol.asyncDispose]();

@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { get, type IncomingMessage } from 'node:http';
 import { after, before, describe, test } from 'node:test';
 import type { Browser, BrowserContext } from 'playwright-core';
 import { launchBrowser, sendLogin } from '../browser/browser.ts';
@@ -255,6 +257,25 @@ export function testFronted(name: WebServerName): void {
         assert.deepEqual([got.method, got.body], ['POST', 'a=b']);
         assert.deepEqual(told(got), asAnn);
         assert.ok(!posted.body.includes(token));
+      });
+
+      test('no query of an address is taken for one of ours', async () => {
+        const { appOrigin, send } = deployed;
+        const authorization = `Bearer ${await getToken()}`;
+        for (const path of ['/x?refused', '/x?refused=true&a=b', '/x?a&janua', '/x?to=https://evil.example/&state=0'])
+          assert.equal(shown((await send(appOrigin + path, { authorization })).body).url, path);
+      });
+
+      test('a page of the application by plain HTTP leads to HTTPS', async () => {
+        const { appOrigin, plainPort } = deployed;
+        // Caddy does so by itself, at port 80.
+        if (name === 'caddy') return;
+        const { host } = new URL(appOrigin);
+        const sent = get({ port: plainPort, path: '/x?y', headers: { host: host.replace(/:.*/, '') }, agent: false });
+        const [answer] = (await once(sent, 'response')) as [IncomingMessage];
+        answer.resume();
+        assert.equal(answer.statusCode, 308);
+        assert.equal(answer.headers.location, `${appOrigin}/x?y`);
       });
 
       test('what the application itself answers comes through, a 401 too', async () => {

@@ -56,6 +56,7 @@ async function nginxConfiguration(place: Place, folder: string): Promise<string>
     ['listen 80;', `listen 127.0.0.1:${place.plainPort};`],
     ['listen 443 ssl;', `listen 127.0.0.1:${place.tlsPort} ssl;`],
     ['https://auth.example.com', `https://${place.authHost}:${place.tlsPort}`],
+    ['https://app.example.com$', `https://${place.appHost}:${place.tlsPort}$`],
     [/ssl_certificate \S+;/g, `ssl_certificate ${place.certificate};`],
     [/ssl_certificate_key \S+;/g, `ssl_certificate_key ${place.key};`],
     ['Host auth.example.com;', `Host ${place.authHost}:${place.tlsPort};`],

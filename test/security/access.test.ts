@@ -16,6 +16,7 @@ const routes: Record<string, 'anyone' | 'signed in' | 'signed in, by a link' | '
   'GET /auth/login': 'anyone',
   'GET /auth/home': 'signed in',
   'GET /auth/verify': 'signed in',
+  'GET /auth/refused': 'anyone',
   'GET /auth/forward': 'signed in, by a link',
   'GET /admin/me': 'signed in',
   'GET /api/me': 'signed in',

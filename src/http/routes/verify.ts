@@ -16,17 +16,17 @@ export interface VerifyOptions {
   readonly publicOrigins: ReadonlySet<string>;
 }
 
-const query = {
-  type: 'object',
-  properties: {
-    refused: {
-      description: 'Said by a proxy that has been refused and passes this answer on to the client: it is never 200',
-      examples: ['true'],
-    },
+const identityHeader = (description: string) => ({ type: 'string', description });
+
+const letThrough = {
+  description: 'Somebody is signed in',
+  type: 'null',
+  headers: {
+    'Remote-User': identityHeader('User name'),
+    'Remote-Name': identityHeader('First and last name, UTF-8'),
+    'Remote-Email': identityHeader('The user name, where it is an address; else empty'),
   },
 } as const;
-
-const identityHeader = (description: string) => ({ type: 'string', description });
 
 /** Most origins that the log names once each: whoever may choose the host of a request could think of any number. */
 const namedOrigins = 100;
@@ -54,9 +54,9 @@ export function addVerifyRoute(app: App, { identity, findTarget, returns, public
     const credential = way && (await identity.redeemTicket(ticket, way));
     if (credential !== undefined) reply.header('set-cookie', returns.cookie(origin, credential));
     else if (!(await identity.findUser(presentedFor(target, request)))) {
-      // Not sent on the way again: a browser that keeps no cookies would go round for ever.
-      reply.code(400);
-      return { again: origin + uri, request_id: request.id };
+      // Not sent on the way again: a browser that keeps no cookies would go round for ever. Nor does the page's link tell the ticket.
+      reply.code(400).header('referrer-policy', 'no-referrer');
+      return reply.send({ again: origin + uri, request_id: request.id });
     }
     return reply.redirect(origin + uri, 303);
   }
@@ -88,71 +88,87 @@ export function addVerifyRoute(app: App, { identity, findTarget, returns, public
     return reply.header('set-cookie', way.cookie).redirect(own + way.path, 303);
   }
 
-  app.get(
-    '/auth/verify',
-    {
-      config: {
-        // Shown under another host's address, which has none of our styles.
-        view: 'ticket',
-        pagesWhereOpened: true,
-        refusals: ['not-authenticated', 'invalid-token', 'ambiguous-credential'],
-        problems: [500, 503],
-      },
-      schema: {
-        summary: 'Who is asking, for a proxy',
-        description:
-          'Answers for the request that a trusted proxy describes by `X-Forwarded-Proto`, `X-Forwarded-Host`, `X-Forwarded-Uri` and `X-Forwarded-Method`.',
-        tags: ['Forward authentication'],
-        security: [{ session: [] }, { password: [] }],
-        querystring: query,
-        response: {
-          200: {
-            description: 'Somebody is signed in',
-            type: 'null',
-            headers: {
-              'Remote-User': identityHeader('User name'),
-              'Remote-Name': identityHeader('First and last name, UTF-8'),
-              'Remote-Email': identityHeader('The user name, where it is an address; else empty'),
-            },
+  /** @param passes whether who is signed in is let through. Else that is not answered either: somebody has signed in meanwhile. */
+  async function answer(request: Request, reply: FastifyReply, passes: boolean): Promise<FastifyReply> {
+    const target = findTarget(request);
+    // Shown by another host, for which it is not ours to promise that it, and all below it, is served over HTTPS alone.
+    if (target.kind !== 'own') reply.removeHeader('strict-transport-security');
+    // In any address: never let through with a ticket in it, which the application could give away.
+    const { uri, ticket } = takeTicket(target.saidUri ?? '');
+    const bringsTicket = target.kind === 'listed' && ticket !== undefined;
+    if (bringsTicket && target.uri !== undefined && request.format === 'html')
+      return takeIn(ticket, uri, target, request, reply);
+    const presented = bringsTicket ? {} : presentedFor(target, request);
+    try {
+      const user = await identity.requireUser(presented, request.caller);
+      if (passes) return reply.headers(identityHeaders(user)).removeHeader('content-type').send();
+      if (request.format === 'json') throw new Refusal('not-authenticated');
+      return reply.redirect(target.origin + (isAboutUs(target) ? '/' : (target.uri ?? '/')), 303);
+    } catch (error) {
+      if (!(error instanceof Refusal) || request.format === 'json') throw error;
+      return sendToLogin(target, request, reply);
+    }
+  }
+
+  /** In preHandler: where an app makes WebSockets of all that asks to be one, no handler is called. */
+  const answering = (passes: boolean) => async (request: Request, reply: FastifyReply) =>
+    answer(request, reply, passes);
+
+  for (const [url, passes] of [
+    ['/auth/verify', true],
+    ['/auth/refused', false],
+  ] as const) {
+    app.get(
+      url,
+      {
+        preHandler: answering(passes),
+        config: {
+          // Shown under another host's address, which has none of our styles.
+          view: 'ticket',
+          pagesWhereOpened: true,
+          refusals: ['not-authenticated', 'invalid-token', 'ambiguous-credential'],
+          problems: [500, 503],
+        },
+        schema: {
+          summary: passes ? 'Who is asking, for a proxy' : 'What to answer whom a proxy has refused',
+          description: passes
+            ? 'Answers for the request that a trusted proxy describes by `X-Forwarded-Proto`, `X-Forwarded-Host`, `X-Forwarded-Uri` and `X-Forwarded-Method`.'
+            : 'As `/auth/verify`, for a proxy that passes the answer on to the client. It is never 200, which would pass for the answer of the application.',
+          tags: ['Forward authentication'],
+          security: passes ? [{ session: [] }, { password: [] }] : [],
+          response: {
+            ...(passes && { 200: letThrough }),
+            303: settingCookies(redirect('Whoever opens a page: to the login page, or back from it')),
+            400: page('The browser keeps no cookies'),
           },
-          303: settingCookies(redirect('Whoever opens a page: to the login page, or back from it')),
-          400: page('The browser keeps no cookies'),
         },
       },
-    },
-    async (request, reply) => {
-      const target = findTarget(request);
-      // Shown by another host, for which it is not ours to promise that it, and all below it, is served over HTTPS alone.
-      if (target.kind !== 'own') reply.removeHeader('strict-transport-security');
-      // In any address: never let through with a ticket in it, which the application could give away.
-      const { uri, ticket } = takeTicket(target.saidUri ?? '');
-      const bringsTicket = target.kind === 'listed' && ticket !== undefined;
-      if (bringsTicket && target.uri !== undefined && request.format === 'html')
-        return takeIn(ticket, uri, target, request, reply);
-      const presented = bringsTicket ? {} : presentedFor(target, request);
-      try {
-        const user = await identity.requireUser(presented, request.caller);
-        if (request.query.refused === undefined)
-          return reply.headers(identityHeaders(user)).removeHeader('content-type').send();
-        // Somebody has signed in since. The application has not been asked, so that no answer of ours may look like its own.
-        if (request.format === 'json') throw new Refusal('not-authenticated');
-        return reply.redirect(`${target.origin}${target.uri ?? '/'}`, 303);
-      } catch (error) {
-        if (!(error instanceof Refusal) || request.format === 'json') throw error;
-        return sendToLogin(target, request, reply);
-      }
-    },
-  );
+      async () => {},
+    );
+  }
 }
+
+/** Of a page of ours that a proxy would not ask about: led back to it, somebody would go round. */
+const isAboutUs = ({ kind, uri }: ForwardedTarget) => kind === 'own' && uri !== undefined && /^\/auth\//.test(uri);
 
 /** All three always, so that nothing that a client sent by these names is left standing. */
 function identityHeaders({ username, firstName, lastName }: User): Record<string, string> {
+  const name = unmistakable(username);
   return {
-    'remote-user': headerText(username),
-    'remote-name': headerText(`${firstName} ${lastName}`),
-    'remote-email': headerText(/^[^@\s]+@[^@\s]+$/.test(username) ? username : ''),
+    'remote-user': headerText(name),
+    'remote-name': headerText(printable(`${firstName} ${lastName}`).trim()),
+    'remote-email': headerText(name === username && /^[^@\s]+@[^@\s]+$/.test(username) ? username : ''),
   };
 }
 
+/**
+ * An application knows people by this: no two names may become one in a header. What cannot be seen there, and blanks at the ends,
+ * which HTTP drops, are given by their number, as is the character that says so.
+ */
+const unmistakable = (name: string) =>
+  name.replaceAll(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\uFFFD]|^\s+|\s+$/gu, (odd) =>
+    Array.from(odd, (character) => `\uFFFD{${character.codePointAt(0)?.toString(16)}}`).join(''),
+  );
+
 /** As UTF-8, of which Node sends one character for each byte. */
-const headerText = (text: string) => Buffer.from(printable(text).trim()).toString('latin1');
+const headerText = (text: string) => Buffer.from(text).toString('latin1');

@@ -68,6 +68,11 @@ describe('who is signed in', () => {
       ['zoë@example.com', 'Zoë', '李', 'zoë@example.com', 'Zoë 李', 'zoë@example.com'],
       ['bob', 'Bob\r\nRemote-User: admin', 'B\u202e\0', 'bob', 'Bob\uFFFD\uFFFDRemote-User: admin B\uFFFD\uFFFD', ''],
       ['eve @example.com', ' ', '', 'eve @example.com', '', ''],
+      ['eve\u200B', 'E', '', 'eve\uFFFD{200b}', 'E', ''],
+      ['eve\u200C', 'E', '', 'eve\uFFFD{200c}', 'E', ''],
+      ['eve\uFFFD', 'E', '', 'eve\uFFFD{fffd}', 'E', ''],
+      ['e\u00ADve@example.com', 'E', '', 'e\uFFFD{ad}ve@example.com', 'E', ''],
+      [' zed\u00A0 ', 'E', '', '\uFFFD{20}zed\uFFFD{a0}\uFFFD{20}', 'E', ''],
     ];
     for (const [username = '', firstName = '', lastName = '', ...expected] of names) {
       await other.services.registry?.add({ username, firstName, lastName, passwordHash: 'x', demo: false });
@@ -269,7 +274,7 @@ describe('the request that a proxy describes', () => {
 
 describe('a proxy that has been refused, and asks how to answer the client', () => {
   const asked = async (address: string, headers: Record<string, string>, method = 'GET') =>
-    janua.app.inject({ url: '/auth/verify?refused=true', headers: { ...forwarded(address, method), ...headers } });
+    janua.app.inject({ url: '/auth/refused', headers: { ...forwarded(address, method), ...headers } });
 
   test('is told so as before where nobody has signed in since', async () => {
     assert.equal((await asked(`${appOrigin}/x`, {})).statusCode, 401);
@@ -297,6 +302,9 @@ describe('a proxy that has been refused, and asks how to answer the client', () 
     const atOurs = await asked(`${own}/x`, { ...signedIn.cookie, ...navigating });
     assert.deepEqual([atOurs.statusCode, atOurs.headers.location], [303, `${own}/x`]);
     assert.equal(atOurs.headers['set-cookie'], undefined, 'the session goes on');
+    // Where a proxy says so of its way to us, somebody may open it by hand.
+    const opened = await asked(`${own}/auth/refused?a`, { ...signedIn.cookie, ...navigating });
+    assert.equal(opened.headers.location, `${own}/`);
   });
 });
 
@@ -434,6 +442,7 @@ describe('the way to another host', () => {
     assert.match(answer.body, /Allow cookies for this site/);
     assert.ok(answer.body.includes(`href="${appOrigin}/x&#39;?y=z&amp;fuzz"`), answer.body);
     assert.doesNotMatch(answer.body, /janua-ticket|stylesheet/);
+    assert.equal(answer.headers['referrer-policy'], 'no-referrer', 'its address has the ticket');
   });
 
   test('an address is followed only as it was signed, and to an origin that is still listed [VM-76]', async () => {
