@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { copyFile, readFile, writeFile } from 'node:fs/promises';
+import { copyFile, readFile, rm, writeFile } from 'node:fs/promises';
 import { userInfo } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -65,4 +65,20 @@ test('janua-admin runs a command with the settings of the service', {
   assert.match((await run('migrate')).stdout, /^Done: /);
   assert.equal((await run('backup', `${folder}/copy.db`)).stdout, `The database is in ${folder}/copy.db.\n`);
   assert.match((await run('users', 'list')).stdout, /no users/i);
+
+  // As systemd reads it: nothing in a value is the shell's.
+  await rm(join(folder, 'database-url'));
+  const url = 'postgres://janua:$x@db.example.com/janua?sslmode=verify-full&sslrootcert=/a.pem;b|c';
+  const lines = ['# a comment', '', '; another', `DATABASE_URL=${url}`, 'APP_NAME="A $5 & `door`"', "PORT='5001'"];
+  await writeFile(join(folder, 'janua.env'), lines.join('\n'));
+  const shown = new Map(
+    (await run('config', '--json')).stdout
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line))
+      .map(({ setting, value, from }) => [setting, { value, from }]),
+  );
+  assert.deepEqual(shown.get('APP_NAME'), { value: 'A $5 & `door`', from: 'environment' });
+  assert.deepEqual(shown.get('PORT'), { value: 5001, from: 'environment' });
+  assert.deepEqual(shown.get('DATABASE_URL'), { value: 'postgres://db.example.com/janua', from: 'environment' });
 });
