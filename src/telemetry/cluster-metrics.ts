@@ -31,7 +31,7 @@ interface Source {
 
 /**
  * For the primary of a cluster: reads the figures of all its workers as one, in Prometheus' text format. Of a worker that does not
- * answer in time they are what it had counted before, since a sum that falls and rises again is taken for a restart.
+ * answer in time, or that is killed, they are what it had counted before, since a sum that falls and rises again is taken for a restart.
  * @param expected how many workers there are to be
  */
 export function createClusterReader(expected: number): () => Promise<string> {
@@ -61,14 +61,18 @@ export function createClusterReader(expected: number): () => Promise<string> {
       case 'last':
         sources.delete(worker.id);
         source?.asked?.resolve(message.values);
-        past = Registry.aggregate([past, message.values]).getMetricsAsArray() as Figures;
+        past = sum([past, message.values]).getMetricsAsArray() as Figures;
         worker.send({ figures: 'taken' } satisfies Message);
         break;
     }
   });
   cluster.on('exit', ({ id }) => {
-    sources.get(id)?.asked?.resolve(undefined);
+    const source = sources.get(id);
+    if (source === undefined) return;
+    // It was killed: what it has counted since it was asked last is lost.
     sources.delete(id);
+    source.asked?.resolve(undefined);
+    past = sum([past, source.counts]).getMetricsAsArray() as Figures;
   });
 
   return async () => {
@@ -78,8 +82,15 @@ export function createClusterReader(expected: number): () => Promise<string> {
     const answers = await Promise.all(asked.map(ask));
     answered = answers.filter((answer) => answer !== undefined).length;
     const figures = answers.map((answer, index) => answer ?? asked[index]?.counts ?? []);
-    return Registry.aggregate([await own.getMetricsAsJSON(), before, ...figures]).metrics();
+    return sum([await own.getMetricsAsJSON(), before, ...figures]).metrics();
   };
+}
+
+/** The sum of what can be added. Of delays it is the longest, by which one that stands still is seen among many. */
+function sum(all: readonly Figures[]): Registry {
+  const longest = (figure: Figures[number]) =>
+    figure.aggregator === 'average' ? { ...figure, aggregator: 'max' as const } : figure;
+  return Registry.aggregate(all.map((figures) => figures.map(longest)));
 }
 
 /** Undefined where it does not answer in time. */

@@ -29,6 +29,11 @@ export interface Metrics extends RequestMetrics {
 /** Others could be of any name. */
 const knownMethods = new Set(['GET', 'HEAD', 'POST', 'OPTIONS']);
 
+const methodOf = (sent: string) => (knownMethods.has(sent) ? sent : '(other)');
+
+/** As nginx has it in its log, since there is no answer that had a status. */
+const clientGone = '499';
+
 export function createMetrics(): Metrics {
   const registry = new Registry();
   // Of the process and its event loop. How busy that is, is looked at once a second: an idle server shall not wake for it.
@@ -41,9 +46,13 @@ export function createMetrics(): Metrics {
 
   return {
     observeRequest({ route = '(none)', method: sent, status, format, milliseconds }) {
-      const method = knownMethods.has(sent) ? sent : '(other)';
+      const method = methodOf(sent);
       instruments.requests.inc({ route, method, status: String(status), format });
       instruments.requestDuration.observe({ route, method }, milliseconds / 1000);
+    },
+
+    observeAbort({ route = '(none)', method, format }) {
+      instruments.requests.inc({ route, method: methodOf(method), status: clientGone, format });
     },
 
     watchStore(place, name, store) {

@@ -11,6 +11,8 @@ export interface AnsweredRequest {
 /** Counts requests. */
 export interface RequestMetrics {
   observeRequest(request: AnsweredRequest): void;
+  /** Of one whose client went away before it was answered. */
+  observeAbort(request: Pick<AnsweredRequest, 'method' | 'route' | 'format'>): void;
 }
 
 /** Follows requests. Each is named by an object of its own, from its start to its end. */

@@ -448,6 +448,9 @@ describe('several workers', { concurrency: 3 }, () => {
       process.kill(frozen, 'SIGCONT');
     }
     assert.deepEqual(await read(), [2, 2, 4]);
+    process.kill(frozen, 'SIGKILL');
+    await cluster.heard('worker_ready');
+    assert.deepEqual(await read(), [2, 2, 4], 'a sum that fell would be taken for a restart');
     assert.equal(await cluster.server.stop(), 0);
   });
 

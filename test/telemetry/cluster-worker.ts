@@ -1,4 +1,5 @@
 import cluster from 'node:cluster';
+import { setTimeout } from 'node:timers/promises';
 import { createMetrics } from '../../src/telemetry/metrics.ts';
 
 /** A process of a cluster for `cluster-metrics.test.ts`: the primary forks two workers and prints the sum of what they have counted. */
@@ -31,5 +32,9 @@ if (cluster.isPrimary) {
     await metrics.close();
     process.disconnect?.();
   });
+  // One of them stands still for a while.
+  await setTimeout(50);
+  for (const end = performance.now() + 500; cluster.worker?.id === 2 && performance.now() < end; );
+  await setTimeout(50);
   process.send?.('counted');
 }

@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
 import { METHODS, request } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { describe, test } from 'node:test';
+import { setTimeout } from 'node:timers/promises';
 import type { AuditEvent, KeyTrace } from '../../src/audit/event.ts';
 import { createMetrics } from '../../src/telemetry/metrics.ts';
 import { form, logIn } from '../http/faces.ts';
@@ -40,6 +42,23 @@ describe('what is measured', () => {
     assert.equal(sumOf(figures, 'janua_http_request_duration_seconds_count'), 6);
     assert.equal(sumOf(figures, 'janua_http_request_duration_seconds_count', { route: '/admin/me', method: 'GET' }), 2);
     assert.equal(sumOf(figures, 'janua_audit_events_total', { kind: 'access-refused' }), 3);
+  });
+
+  test('those whose client went away before they were answered', async () => {
+    await using janua = await startJanua({ settings: measured });
+    await janua.app.listen({ host: '127.0.0.1', port: 0 });
+    const { port } = janua.app.server.address() as AddressInfo;
+    const headers = { 'content-type': 'application/json', 'content-length': '10' };
+    const sent = request({ port, method: 'POST', path: '/api/login', headers });
+    sent.on('error', () => {}).flushHeaders();
+    await once(janua.app.server, 'request');
+    sent.destroy();
+    const gone = { route: '/api/login', method: 'POST', status: '499', format: 'json' };
+    for (let look = 0; sumOf(await read(janua), 'janua_http_requests_total', gone) !== 1; look += 1) {
+      assert.ok(look < 500);
+      await setTimeout(10);
+    }
+    assert.equal(sumOf(await read(janua), 'janua_http_requests_total'), 1);
   });
 
   test('logins by outcome, what the throttle decided, and sessions started and ended', async () => {

@@ -12,11 +12,15 @@ export interface RequestMeasures {
 
 /** Counts each request when it has been answered, and follows it to its end where traces are asked for. */
 export function addMeasures(app: App, { metrics, traces }: RequestMeasures): void {
-  if (metrics !== undefined)
+  if (metrics !== undefined) {
     app.addHook('onResponse', (request, reply, done) => {
       metrics.observeRequest(describe(request, reply));
       done();
     });
+    app.addHook('onRequestAbort', async (request) => {
+      metrics.observeAbort(describe(request, { statusCode: 0, elapsedTime: 0 }));
+    });
+  }
   if (traces === undefined) return;
   app.addHook('onRequest', (request, _reply, done) => traces.within(request.raw, done));
   app.addHook('onResponse', (request, reply, done) => {
