@@ -21,8 +21,8 @@ export interface JanuaOptions {
 /** Signing in and out, for a Fastify app. */
 export interface Janua {
   /**
-   * Adds the pages, `/api/…`, `/assets/…`, `/docs` and `/health/…` to an app, and guards the routes that are added to it
-   * afterwards with `config: { signedIn: true }`. To be awaited. The app's closing closes this too.
+   * Adds the pages, `/api/…`, `/assets/…`, `/docs` and `/health/…` to an app, and guards its routes with
+   * `config: { signedIn: true }`. The app's closing closes this too.
    */
   readonly plugin: JanuaPlugin;
   /**

@@ -327,68 +327,79 @@ test('an app may speak HTTP/2', async () => {
   }
 });
 
-describe('what would leave a route open, or a link dead, is refused at the start', () => {
-  test('routes that were there before', async () => {
+describe('no route that is signedIn is open', () => {
+  const word = { config: { signedIn: true } };
+  const open = async () => 'open';
+
+  test('that was added before, or beside, or within, or by a hook for routes', async () => {
     const janua = await createJanua(inMemory, { migrates: true });
+    await janua.users.add({ ...ann, password });
     const app = Fastify();
     reports(app);
-    await assert.rejects(
-      async () => app.register(janua.plugin),
-      (error) =>
-        error instanceof Misconfiguration &&
-        /added before Janua[\s\S]*\/reports[\s\S]*earlierRoutesArePublic/.test(error.message),
-    );
-    await janua.close();
-  });
-
-  test('a plugin that is not awaited', async () => {
-    const janua = await createJanua(inMemory, { migrates: true });
-    const app = Fastify();
+    app.get('/status', open);
+    app.register(async (earlier) => void earlier.get('/earlier', word, open), { prefix: '/a' });
+    await app.register(async (loaded) => void loaded.get('/loaded', word, open));
+    // Not awaited.
     app.register(janua.plugin);
-    reports(app);
-    await assert.rejects(async () => app.ready(), /added before Janua/);
-    await janua.close();
-  });
-
-  test('unless the app says that they need nobody', async () => {
-    const janua = await createJanua(inMemory, { migrates: true });
-    const app = Fastify();
-    app.get('/status', async () => 'well');
-    await app.register(janua.plugin, { earlierRoutesArePublic: true });
-    assert.equal((await app.inject('/status')).body, 'well');
+    app.get('/late', word, open);
+    app.register(async (later) => void later.get('/later', word, open));
+    app.register(async (worded) => {
+      worded.addHook('onRoute', (route) => {
+        route.config = { ...route.config, signedIn: true };
+      });
+      worded.get('/worded', open);
+    });
+    await app.ready();
+    const login = await app.inject({
+      method: 'POST',
+      url: '/auth/token',
+      ...form({ username: ann.username, password }),
+    });
+    const cookie = `session=${sessionCookie(login)}`;
+    assert.equal((await app.inject('/status')).body, 'open');
+    for (const url of ['/reports', '/a/earlier', '/loaded', '/late', '/later', '/worded']) {
+      assert.equal((await app.inject(url)).statusCode, 303, url);
+      assert.equal((await app.inject({ url, headers: { cookie } })).statusCode, 200, url);
+    }
     await app.close();
   });
 
-  test('routes outside of the plugin in which Janua was registered', async () => {
+  test('outside of the plugin in which Janua was registered: there it answers nobody', async () => {
     const janua = await createJanua(inMemory, { migrates: true });
     const app = Fastify();
+    let sibling: FastifyInstance | undefined;
+    await app.register(async (other) => {
+      sibling = other;
+      other.get('/earlier', word, open);
+    });
     await app.register(async (outer) => {
       await outer.register(async (inner) => {
         await inner.register(janua.plugin);
         reports(inner);
-        inner.register(async (within) => void within.get('/within', { config: { signedIn: true } }, async () => ''));
+        inner.register(async (within) => void within.get('/within', word, open));
       });
-      outer.get('/beside', async () => 'open');
-      assert.throws(() => outer.get('/outer', { config: { signedIn: true } }, async () => ''), /\/outer is `signedIn`/);
+      outer.get('/beside', open);
+      outer.get('/outer', word, open);
     });
-    assert.throws(() => reports(app), Misconfiguration);
-    const sibling = async (other: FastifyInstance) => reports(other);
-    await assert.rejects(async () => app.register(sibling, { prefix: '/other' }), /\/other\/reports is `signedIn`/);
-    await janua.close();
-
-    const guarded = Fastify();
-    const again = await createJanua(inMemory, { migrates: true });
-    await guarded.register(async (inner) => {
-      await inner.register(again.plugin);
-      reports(inner);
-      inner.register(async (within) => void within.get('/within', { config: { signedIn: true } }, async () => ''));
+    sibling?.get('/sibling', word, open);
+    app.addHook('onRoute', (route) => {
+      if (route.url === '/worded') route.config = { ...route.config, signedIn: true };
     });
-    guarded.get('/beside', async () => 'open');
-    assert.equal((await guarded.inject('/beside')).body, 'open');
-    for (const path of ['/reports', '/within']) assert.equal((await guarded.inject(path)).statusCode, 303, path);
-    await guarded.close();
+    app.get('/worded', open);
+    app.register(async (other) => void other.get('/later', word, open));
+    await app.ready();
+    assert.equal((await app.inject('/beside')).body, 'open');
+    for (const url of ['/reports', '/within']) assert.equal((await app.inject(url)).statusCode, 303, url);
+    for (const url of ['/earlier', '/outer', '/sibling', '/worded', '/later']) {
+      const answer = await app.inject(url);
+      assert.equal(answer.statusCode, 500, url);
+      assert.match(answer.json().message, /Register Janua on the app itself/);
+    }
+    await app.close();
   });
+});
 
+describe('what would leave a link dead is refused at the start', () => {
   test('a prefix', async () => {
     const janua = await createJanua(inMemory, { migrates: true });
     for (const mount of [

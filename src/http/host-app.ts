@@ -2,12 +2,7 @@ import type { FastifyPluginAsync } from 'fastify';
 import type { User } from '../identity/user.ts';
 
 /** What an app gets that the flow is a part of. All that it needs to know of our types is here. */
-export type JanuaPlugin = FastifyPluginAsync<PluginOptions>;
-
-export interface PluginOptions {
-  /** Says that no route which was added before needs someone signed in: `signedIn` does not guard those. */
-  readonly earlierRoutesArePublic?: boolean;
-}
+export type JanuaPlugin = FastifyPluginAsync;
 
 declare module 'fastify' {
   interface FastifyContextConfig {

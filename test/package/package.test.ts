@@ -113,7 +113,7 @@ import { type Administration, ChangeRefused, createJanua, type GivenSettings, ty
 
 const settings: GivenSettings = { DATABASE_URL: process.env.DATABASE_URL, CORS_ORIGINS: ['https://a.example'], DOCS: 'off' };
 const janua: Janua = await createJanua(settings);
-await Fastify({ https: {} }).register(janua.plugin, { earlierRoutesArePublic: true });
+await Fastify({ https: {} }).register(janua.plugin);
 await Fastify({ http2: true }).register(janua.plugin);
 await Fastify({ logger: true }).register(janua.plugin);
 export async function describe(error: unknown, users: Administration, app: FastifyInstance): Promise<string> {

@@ -11,8 +11,9 @@ import type { SecurityHeaders } from './security-headers.ts';
 type Guard = (request: FastifyRequest, reply: FastifyReply) => Promise<unknown>;
 
 /**
- * Guards the routes that need someone signed in (`config: { signedIn: true }`), before what they do themselves in `onRequest`. Must be
- * added before them. The word is read when somebody asks: whoever adds a route, or a hook for routes, may say it until then.
+ * Guards the routes that need someone signed in (`config: { signedIn: true }`), before what they do themselves in `onRequest`. They may
+ * be there already: the framework gathers hooks when all has been added. The word is read when somebody asks: whoever adds a
+ * route, or a hook for routes, may say it until then.
  */
 export function addGuard(app: App, guard: Guard): void {
   app.addHook('onRequest', (request, reply, done) => {
