@@ -12,6 +12,9 @@ export interface TraceSettings {
   readonly scheduleDelay: number;
 }
 
+/** Milliseconds; a longer one would be over at once. */
+const longestTimer = 2 ** 31 - 1;
+
 const samplers = [
   'always_on',
   'always_off',
@@ -50,7 +53,8 @@ export function findTraceSettings(environment: Environment = process.env): Trace
     faults.push('OTEL_EXPORTER_OTLP_ENDPOINT must be an http or https address, such as http://127.0.0.1:4318.');
   if (!isSampler(sampler)) faults.push(`OTEL_TRACES_SAMPLER must be one of ${samplers.join(', ')}.`);
   if (!(ratio >= 0 && ratio <= 1)) faults.push('OTEL_TRACES_SAMPLER_ARG must be a number from 0 to 1.');
-  if (!(scheduleDelay > 0)) faults.push('OTEL_BSP_SCHEDULE_DELAY must be a number of milliseconds above 0.');
+  if (!(scheduleDelay > 0 && scheduleDelay <= longestTimer))
+    faults.push('OTEL_BSP_SCHEDULE_DELAY must be a number of milliseconds above 0, and of 24 days at most.');
   if (faults.length > 0) throw new Misconfiguration(...faults);
   return {
     exporter: exporter as TraceSettings['exporter'],
