@@ -11,6 +11,7 @@ interface ClusterMessage {
   readonly act?: string;
   readonly seq?: number;
   readonly ack?: number;
+  readonly accepted?: boolean;
 }
 
 /** Those that share the port. After the last of them Node closes it: whoever comes then opens it anew, with a set of their own. */
@@ -39,8 +40,12 @@ export function followConnections(worker: Worker): () => void {
     if (sharing.size === 0) sharing = new Set();
   }
   worker.once('disconnect', leave);
-  channel.on('internalMessage', ({ act, ack }: ClusterMessage) => {
-    if (ack !== undefined) underWay.delete(ack);
+  channel.on('internalMessage', ({ act, ack, accepted }: ClusterMessage) => {
+    if (ack !== undefined) {
+      // Declined by the last of them: Node would keep it for the next, which does not come.
+      if (accepted === false && fellows.size === 0) underWay.get(ack)?.close();
+      underWay.delete(ack);
+    }
     if (act === 'close') leave();
   });
   return () => {
