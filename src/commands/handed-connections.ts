@@ -26,7 +26,8 @@ export function followConnections(worker: Worker): () => void {
   const underWay = new Map<number, Connection>();
   const channel = worker.process;
   const send = channel.send.bind(channel) as (...args: unknown[]) => boolean;
-  let fellows = new Set<Worker>();
+  /** Undefined as long as it does not listen: what it declines then is for the others, or for itself a moment later. */
+  let fellows: Set<Worker> | undefined;
   channel.send = (...args: unknown[]) => {
     const [message, connection] = args as [ClusterMessage, Connection | undefined];
     if (message.act === 'newconn' && message.seq !== undefined && connection) underWay.set(message.seq, connection);
@@ -36,14 +37,14 @@ export function followConnections(worker: Worker): () => void {
     fellows = sharing.add(worker);
   });
   function leave(): void {
-    fellows.delete(worker);
+    fellows?.delete(worker);
     if (sharing.size === 0) sharing = new Set();
   }
   worker.once('disconnect', leave);
   channel.on('internalMessage', ({ act, ack, accepted }: ClusterMessage) => {
     if (ack !== undefined) {
       // Declined by the last of them: Node would keep it for the next, which does not come.
-      if (accepted === false && fellows.size === 0) underWay.get(ack)?.close();
+      if (accepted === false && fellows?.size === 0) underWay.get(ack)?.close();
       underWay.delete(ack);
     }
     if (act === 'close') leave();
@@ -51,7 +52,8 @@ export function followConnections(worker: Worker): () => void {
   return () => {
     leave();
     for (const [ack, connection] of underWay) {
-      if (fellows.size > 0) channel.emit('internalMessage', { cmd: 'NODE_CLUSTER', ack, accepted: false });
+      if (fellows !== undefined && fellows.size > 0)
+        channel.emit('internalMessage', { cmd: 'NODE_CLUSTER', ack, accepted: false });
       else connection.close();
     }
   };

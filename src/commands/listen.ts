@@ -20,9 +20,6 @@ export interface Orders {
   follow(log: Logger): Disposable;
 }
 
-/** Milliseconds within which a signal is but the echo of one: a supervisor may send it to this process and to the launcher, which passes it on. */
-const echo = 250;
-
 /**
  * Serves until it is told to end: then it goes on for a while, and finishes the requests under way. Meanwhile it says that it
  * is not ready, unless it retires: those behind the same port are ready, and whoever asks means them all.
@@ -75,24 +72,39 @@ export async function listen(
   }
 }
 
-let latest = Number.NEGATIVE_INFINITY;
-let waiting: (() => void)[] = [];
+/** Orders in the order in which they are given: one that nobody waits for yet is there for who waits next. */
+export function queueOrders(): { give(order: Order): void; next: Orders['next'] } {
+  const given: Order[] = [];
+  const waiting: ((order: Order) => void)[] = [];
+  return {
+    give(order) {
+      const hear = waiting.shift();
+      if (hear === undefined) given.push(order);
+      else hear(order);
+    },
+    next: () =>
+      new Promise((resolve) => {
+        const order = given.shift();
+        if (order === undefined) waiting.push(resolve);
+        else resolve(order);
+      }),
+  };
+}
 
-function hear(): void {
-  const now = performance.now();
-  if (now - latest < echo) return;
-  latest = now;
-  for (const resolve of waiting) resolve();
-  waiting = [];
+let nextSignal: Orders['next'] | undefined;
+
+function queueSignals(): Orders['next'] {
+  const { give, next } = queueOrders();
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => give('stop'));
+  return next;
 }
 
 /** By signal. From the first that is waited for on, none ends the process by default, with requests under way: a third means nothing. */
 export const signals: Orders = {
   next() {
-    const { promise, resolve } = Promise.withResolvers<Order>();
-    waiting.push(() => resolve('stop'));
-    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.off(signal, hear).on(signal, hear);
-    return promise;
+    // Listened to without a gap, in which the next would end the process.
+    nextSignal ??= queueSignals();
+    return nextSignal();
   },
   follow: followSignal,
 };

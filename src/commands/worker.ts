@@ -1,7 +1,7 @@
 import cluster from 'node:cluster';
 import { Misconfiguration } from '../misconfiguration.ts';
 import { createLevelSwitch } from '../telemetry/log.ts';
-import type { Order, Orders } from './listen.ts';
+import { type Order, type Orders, queueOrders } from './listen.ts';
 
 /**
  * What a worker tells its primary, and it the worker. After an upgrade the workers of one version have the primary of the one
@@ -25,6 +25,9 @@ export async function obeyPrimary(
 ): Promise<void> {
   // A terminal, or a supervisor, sends its signals to all processes, and the primary then tells what to do.
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGUSR2'] as const) process.on(signal, () => {});
+  process.on('message', (message: Partial<{ janua: Order }> | null) => {
+    if (message?.janua !== undefined) give(message.janua);
+  });
   try {
     await serve(instructions, (port) => report({ janua: 'ready', port }));
   } catch (error) {
@@ -36,16 +39,10 @@ export async function obeyPrimary(
   }
 }
 
+const { give, next } = queueOrders();
+
 const instructions: Orders = {
-  next() {
-    const { promise, resolve } = Promise.withResolvers<Order>();
-    process.on('message', function hear(message: Partial<{ janua: Order }> | null) {
-      if (message?.janua === undefined) return;
-      process.off('message', hear);
-      resolve(message.janua);
-    });
-    return promise;
-  },
+  next,
   follow(log) {
     const turnTo = createLevelSwitch(log);
     function hear(message: Partial<{ debug: boolean }> | null): void {
