@@ -12,11 +12,19 @@ export interface LogOutput {
   takeLost(): number;
 }
 
+let opened: LogOutput | undefined;
+
+/** One of the process, however many logs it has. */
+export function openLogOutput(): LogOutput {
+  opened ??= openOutput();
+  return opened;
+}
+
 /**
  * Standard output for the log. Nothing waits for it, neither a request nor the end of the process: what cannot be written is tried
  * again with the next line, a bounded part of it is kept meanwhile, and the rest is dropped and counted.
  */
-export function openLogOutput(): LogOutput {
+function openOutput(): LogOutput {
   let isEnding = false;
   const stream = new sonicBoom.SonicBoom({ fd: 1, maxLength: mostKept, retryEAGAIN: () => !isEnding });
   /** Bytes on their way. */
