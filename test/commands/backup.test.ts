@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { copyFile, mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { text } from 'node:stream/consumers';
@@ -107,14 +107,23 @@ test('a signal stops it, and leaves nothing', async () => {
   large.exec(`CREATE TABLE large (bytes); INSERT INTO large
     WITH RECURSIVE rows (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM rows WHERE n < 100) SELECT zeroblob(1000000) FROM rows`);
   large.close();
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+  async function stopBy(signal: NodeJS.Signals): Promise<{ code: number | null; told: string }> {
     const child = workplace.launch(['backup', 'copy.db'], {});
     const errors = text(child.stderr);
     const closed = once(child, 'close');
-    while (!(await readdir(workplace.folder)).includes('copy.db.part')) await setTimeout(1);
+    while (child.exitCode === null && !(await readdir(workplace.folder)).includes('copy.db.part')) await setTimeout(1);
     child.kill(signal);
-    assert.deepEqual(await closed, [2, null]);
-    assert.equal(await errors, 'copy.db cannot be written (it was stopped).\n');
+    const [code] = await closed;
+    return { code, told: await errors };
+  }
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+    let stopped = await stopBy(signal);
+    // On a busy machine it may have been done before.
+    for (let tries = 1; stopped.code === 0 && tries < 10; tries += 1) {
+      await rm(join(workplace.folder, 'copy.db'));
+      stopped = await stopBy(signal);
+    }
+    assert.deepEqual(stopped, { code: 2, told: 'copy.db cannot be written (it was stopped).\n' });
     assert.deepEqual(await readdir(workplace.folder), ['data']);
   }
   assert.equal((await workplace.run(['backup', 'copy.db'])).code, 0);
