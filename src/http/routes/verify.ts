@@ -110,10 +110,6 @@ export function addVerifyRoute(app: App, { identity, findTarget, returns, public
     }
   }
 
-  /** In preHandler: where an app makes WebSockets of all that asks to be one, no handler is called. */
-  const answering = (passes: boolean) => async (request: Request, reply: FastifyReply) =>
-    answer(request, reply, passes);
-
   for (const [url, passes] of [
     ['/auth/verify', true],
     ['/auth/refused', false],
@@ -121,7 +117,8 @@ export function addVerifyRoute(app: App, { identity, findTarget, returns, public
     app.get(
       url,
       {
-        preHandler: answering(passes),
+        // And not the handler, which is not called where an app makes WebSockets of all that asks to be one.
+        preHandler: async (request, reply) => answer(request, reply, passes),
         config: {
           // Shown under another host's address, which has none of our styles.
           view: 'ticket',
