@@ -70,6 +70,15 @@ async function toEnd(pids: readonly number[]): Promise<void> {
   }
 }
 
+/** The process that serves. */
+const childOf = (pid: number) => Number(readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8'));
+
+/** Waits until a server says that it is not ready, as long as it drains. */
+async function toDrain(url: string): Promise<void> {
+  const limit = performance.now() + 10_000;
+  while ((await statusOf(`${url}/health/ready`)) !== 503) assert.ok(performance.now() < limit, 'it goes on');
+}
+
 const statusOf = async (url: string) => (await fetch(url, { headers: { connection: 'close' } })).status;
 const addressIn = (line: string) => `http://127.0.0.1:${/localhost:(\d+)/.exec(line)?.[1]}`;
 const ready = /\bready\b.*localhost|localhost.*\bready\b/;
@@ -103,8 +112,7 @@ describe('a server and its launcher', { concurrency: 2, timeout: 60_000 }, () =>
       using server = launch(workplace, command, { ...env, DRAIN_SECONDS: '1' });
       const url = addressIn(await server.heard(ready));
       server.launcher.kill('SIGINT');
-      const limit = performance.now() + 10_000;
-      while ((await statusOf(`${url}/health/ready`)) !== 503) assert.ok(performance.now() < limit, 'it goes on');
+      await toDrain(url);
       assert.equal(await server.closed(), 0);
     });
 
@@ -112,7 +120,7 @@ describe('a server and its launcher', { concurrency: 2, timeout: 60_000 }, () =>
       await using workplace = await createMigratedWorkplace();
       using server = launch(workplace, command, { ...env, DRAIN_SECONDS: '300' });
       const url = addressIn(await server.heard(ready));
-      const child = Number(readFileSync(`/proc/${server.pid}/task/${server.pid}/children`, 'utf8'));
+      const child = childOf(server.pid);
       const headers = { 'content-type': 'application/json', expect: '100-continue' };
       const sent = request(`${url}/api/login`, { method: 'POST', headers, agent: false });
       sent.flushHeaders();
@@ -134,13 +142,12 @@ describe('a server and its launcher', { concurrency: 2, timeout: 60_000 }, () =>
       await using workplace = await createMigratedWorkplace();
       using server = launch(workplace, command, { ...env, DRAIN_SECONDS: '1' });
       const url = addressIn(await server.heard(ready));
-      const child = Number(readFileSync(`/proc/${server.pid}/task/${server.pid}/children`, 'utf8'));
+      const child = childOf(server.pid);
       assert.deepEqual(running([child]), [child]);
       try {
         server.launcher.kill('SIGKILL');
         // It drains, as at a signal to stop.
-        const limit = performance.now() + 10_000;
-        while ((await statusOf(`${url}/health/ready`)) !== 503) assert.ok(performance.now() < limit, 'it goes on');
+        await toDrain(url);
         await server.closed();
         await toEnd([child]);
       } finally {

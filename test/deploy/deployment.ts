@@ -6,6 +6,7 @@ import {
   type IncomingHttpHeaders,
   type IncomingMessage,
   request as requestPlain,
+  type Server,
   type ServerResponse,
 } from 'node:http';
 import { request } from 'node:https';
@@ -147,11 +148,8 @@ export interface StandIn extends AsyncDisposable {
 }
 
 export async function startStandIn({ janua }: FrontedDeployment): Promise<StandIn> {
-  const server = createServer((incoming, outgoing) => standIn.answer(incoming, outgoing));
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
   const standIn: StandIn = {
-    port: (server.address() as AddressInfo).port,
+    ...(await listenHere(createServer((incoming, outgoing) => standIn.answer(incoming, outgoing)))),
     answer: (_, outgoing) => outgoing.destroy(),
     passOn({ url, headers }, outgoing) {
       const onward = requestPlain(janua.url + url, { headers, agent: false }, (answer) => {
@@ -160,12 +158,21 @@ export async function startStandIn({ janua }: FrontedDeployment): Promise<StandI
       });
       onward.end();
     },
+  };
+  return standIn;
+}
+
+/** On a free port of this machine. */
+async function listenHere(server: Server): Promise<AsyncDisposable & { readonly port: number }> {
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  return {
+    port: (server.address() as AddressInfo).port,
     async [Symbol.asyncDispose]() {
       server.closeAllConnections();
       server.close();
     },
   };
-  return standIn;
 }
 
 /** An application that knows nothing of Janua: it shows what it was sent. */
@@ -186,14 +193,5 @@ async function startApplication(): Promise<AsyncDisposable & { readonly port: nu
     seen.push({ method, url, headers: [['upgrade', String(headers.upgrade)]], body: '' });
     socket.end('HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n');
   });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  return {
-    port: (server.address() as AddressInfo).port,
-    seen,
-    async [Symbol.asyncDispose]() {
-      server.closeAllConnections();
-      server.close();
-    },
-  };
+  return { ...(await listenHere(server)), seen };
 }

@@ -204,7 +204,7 @@ describe('a log that nobody takes', { timeout: 60_000 }, () => {
   test('a reader that stands still hinders nobody and not the end; what is lost meanwhile is counted', async () => {
     await using workplace = await createMigratedWorkplace();
     const server = await workplace.start(['serve'], { LOG_LEVEL: 'info' });
-    // It is not read from here on. A line of each of these is 500 times more than a pipe holds.
+    // It is not read from here on. The lines of all these requests are far more than a pipe holds, and than is kept.
     server.process.stdout.pause();
     const long = `${server.url}/no/${'a'.repeat(8000)}`;
     const agent = new Agent({ keepAlive: true, maxSockets: 4 });
