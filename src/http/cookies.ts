@@ -1,5 +1,6 @@
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import type { CallerTrace } from '../audit/event.ts';
+import { withoutBlanks } from './field-value.ts';
 
 /** Every cookie of ours: for scripts invisible, for cross-site posts absent, for this host alone (ASVS 3.3.1 to 3.3.4). */
 const attributes = 'Path=/; HttpOnly; SameSite=Lax';
@@ -91,13 +92,14 @@ export function readCookie(header: string | undefined, name: string): string | u
   return values.length === 1 ? values[0] : undefined;
 }
 
-/** Names are compared with case (RFC 6265bis, cookie prefixes). */
+/** Names are compared with case, so that no other spelling passes for a name with the prefix `__Host-` (RFC 6265bis 5.6, 5.7). */
 function readCookies(header: string | undefined, name: string): string[] {
   if (header === undefined) return [];
   const values: string[] = [];
   for (const pair of header.split(';')) {
     const equals = pair.indexOf('=');
-    if (equals !== -1 && pair.slice(0, equals).trim() === name) values.push(pair.slice(equals + 1).trim());
+    if (equals === -1 || withoutBlanks(pair.slice(0, equals)) !== name) continue;
+    values.push(withoutBlanks(pair.slice(equals + 1)));
   }
   return values;
 }

@@ -1,4 +1,5 @@
 import type { FastifyRequest } from 'fastify';
+import { withoutBlanks } from '../field-value.ts';
 import type { Pages } from '../pages.ts';
 import { decodedPath } from '../request-target.ts';
 import type { App, Format } from '../types.ts';
@@ -51,7 +52,9 @@ function opensPage({ headers }: FastifyRequest): boolean {
 
 /** Compared as media types are: without case and without parameters (RFC 9110 8.3.1). */
 function asksForJson(value: string | string[] | undefined): boolean {
-  return typeof value === 'string' && value.split(';', 1)[0]?.trim().toLowerCase() === 'application/json';
+  if (typeof value !== 'string') return false;
+  const [type = ''] = value.split(';', 1);
+  return withoutBlanks(type).toLowerCase() === 'application/json';
 }
 
 /** Goes by the route, which the router found by the decoded path; where it found none, by the decoded path itself. */

@@ -1,4 +1,5 @@
 import createError from '@fastify/error';
+import { withoutBlanks } from '../field-value.ts';
 import type { App } from '../types.ts';
 import { countFields } from './credentials.ts';
 
@@ -20,7 +21,7 @@ export function addFramingRules(app: App): void {
       (raw.httpVersionMajor === 1 || 'stream' in raw) &&
       countFields(raw.rawHeaders, 'host') <= 1 &&
       host.test(headers.host ?? '') &&
-      (coding === undefined || coding.trim().toLowerCase() === 'chunked');
+      (coding === undefined || withoutBlanks(coding).toLowerCase() === 'chunked');
     if (clear) return done();
     reply.header('connection', 'close');
     done(new Ambiguous());
