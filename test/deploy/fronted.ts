@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
+import { readFile } from 'node:fs/promises';
 import { get, type IncomingMessage } from 'node:http';
 import { after, before, describe, test } from 'node:test';
+import { connect } from 'node:tls';
 import type { Browser, BrowserContext } from 'playwright-core';
 import { launchBrowser, sendLogin } from '../browser/browser.ts';
 import { findChromium } from '../browser/chromium.ts';
@@ -106,6 +108,42 @@ export function testFronted(name: WebServerName): void {
       const id = String(headers['x-request-id']);
       assert.match(id, name === 'nginx' ? /^[\da-f]{32}$/ : /^[\da-f-]{36}$/);
       assert.ok((await readEvents()).some(({ caller }) => caller.requestId === id));
+    });
+
+    test('a sibling host cannot plant a session: a byte before its name, or behind it, makes another cookie [S66 VM-03]', async () => {
+      const { authOrigin, send } = deployed;
+      const [cookie = ''] = (await logIn('/auth/token')).headers['set-cookie'] ?? [];
+      const [, value = ''] = /^__Host-session=([^;]+)/.exec(cookie) ?? [];
+      const statusWith = async (sent: string) => (await send(`${authOrigin}/admin/me`, { cookie: sent })).status;
+      assert.equal(await statusWith(`__Host-session=${value}`), 200);
+      for (const odd of ['\u00a0', '\u0085', '\u00ff', '"', '.']) {
+        assert.equal(await statusWith(`${odd}__Host-session=${value}`), 303, JSON.stringify(odd));
+        assert.equal(await statusWith(`__Host-session${odd}=${value}`), 303, JSON.stringify(odd));
+      }
+    });
+
+    test('no old cipher suite is offered with TLS 1.2', async () => {
+      const { authOrigin, certificate } = deployed;
+      const ca = await readFile(certificate.certificate);
+      async function agrees(ciphers: string): Promise<boolean> {
+        const place = { host: '127.0.0.1', port: Number(new URL(authOrigin).port), servername: 'localhost', ca };
+        const socket = connect({ ...place, maxVersion: 'TLSv1.2', ciphers });
+        try {
+          await once(socket, 'secureConnect');
+          return true;
+        } catch {
+          return false;
+        } finally {
+          socket.destroy();
+        }
+      }
+      assert.equal(await agrees('ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256'), true);
+      for (const old of [
+        'AES128-GCM-SHA256:AES256-GCM-SHA384',
+        'AES128-SHA',
+        'ECDHE-RSA-AES128-SHA:ECDHE-ECDSA-AES128-SHA',
+      ])
+        assert.equal(await agrees(`${old}:@SECLEVEL=0`), false, old);
     });
 
     test('janua selftest finds nothing wrong', async () => {

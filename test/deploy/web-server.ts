@@ -78,7 +78,7 @@ async function caddyConfiguration(place: Place): Promise<string> {
   return replaceAll(sites, [
     ['response_header_timeout 15s', `response_header_timeout ${patienceWithJanua}s`],
     [/^\{\n/gm, '{\n\tadmin off\n\tskip_install_trust\n'],
-    [/# tls \S+ \S+/g, `tls ${place.certificate} ${place.key}`],
+    [/^\ttls \{$/gm, `\ttls ${place.certificate} ${place.key} {`],
     ['http://auth.example.com {', `http://${place.authHost}:${place.plainPort} {\n\tbind 127.0.0.1`],
     ['https://auth.example.com {', `https://${place.authHost}:${place.tlsPort} {\n\tbind 127.0.0.1`],
     ['https://app.example.com {', `https://${place.appHost}:${place.tlsPort} {\n\tbind 127.0.0.1`],
