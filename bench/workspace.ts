@@ -52,7 +52,7 @@ export async function createWorkspace(users: number, stores: Settings = {}): Pro
   const [username = ''] = usernames;
   const account = await services.users.findByUsername(username);
   const { session } = await services.identity.logIn(
-    { username, password, presented: {}, network: undefined, findKnownBrowser: () => undefined },
+    { username, password, presented: {}, network: undefined, endSite: undefined, findKnownBrowser: () => undefined },
     { route: 'bench' },
   );
   await composition.close();

@@ -5,7 +5,7 @@ import type { Caller } from './audit/event.ts';
 import { createSqlAuditStore } from './audit/sql-store.ts';
 import { type AuditTrail, createAuditTrail } from './audit/trail.ts';
 import { parseListenAddress } from './config/listen-address.ts';
-import { createNetworkCheck } from './config/networks.ts';
+import { createNetworkCheck, unixSockets } from './config/networks.ts';
 import { isLoopbackHost } from './config/origin.ts';
 import { addLoopbackOrigins, originsOf, publicOriginsOf } from './config/public-origins.ts';
 import type { Settings } from './config/settings.ts';
@@ -113,8 +113,14 @@ interface Prepared extends Services {
  * @throws {Misconfiguration} when a store's address cannot be read, or a database file not be opened
  */
 export async function compose(settings: Settings, overrides: Overrides = {}): Promise<Composition> {
-  const isTrusted = createNetworkCheck(settings.TRUSTED_PROXIES);
-  const findClient = createFindClient(isTrusted);
+  /** Whether the app that we are in listens on Unix sockets alone: then a peer without an address is at one of them. */
+  let onSocketsAlone = false;
+  const namesSockets = settings.TRUSTED_PROXIES.includes(unixSockets);
+  const proxies = {
+    isTrusted: createNetworkCheck(settings.TRUSTED_PROXIES),
+    trustsSockets: () => onSocketsAlone && namesSockets,
+  };
+  const findClient = createFindClient(proxies);
   const log = await createLog({
     level: settings.LOG_LEVEL,
     format: settings.LOG_FORMAT ?? (process.stdout.isTTY ? 'text' : 'json'),
@@ -157,7 +163,7 @@ export async function compose(settings: Settings, overrides: Overrides = {}): Pr
     },
     audit: { record: async (event) => requirePrepared().audit.record(event) },
     findClient,
-    isTrustedPeer: createPeerCheck(isTrusted),
+    isTrustedPeer: createPeerCheck(proxies),
     findUnavailable: () => readiness.findUnavailable(),
     measures,
     appName: settings.APP_NAME,
@@ -169,10 +175,16 @@ export async function compose(settings: Settings, overrides: Overrides = {}): Pr
     browserKey: () => requirePrepared().browserKey,
     hostKey: () => requirePrepared().hostKey,
     onListen(addresses) {
+      const ports = addresses.filter((address) => typeof address === 'object');
+      onSocketsAlone = ports.length === 0;
+      if (ports.length < addresses.length) {
+        const sockets = socketAdvice(namesSockets, onSocketsAlone);
+        log[sockets.level]({ event: 'unix_socket' }, sockets.message);
+      }
       if (settings.PUBLIC_URL !== undefined) return;
       // With a free port, or in another app, our origin is known only now.
-      for (const { port } of addresses) addLoopbackOrigins(publicOrigins, port);
-      if (addresses.every(({ address }) => isLoopbackHost(address))) return;
+      for (const { port } of ports) addLoopbackOrigins(publicOrigins, port);
+      if (ports.every(({ address }) => isLoopbackHost(address))) return;
       // `janua serve` does not come so far.
       exposed = true;
       log.error('nobody can sign in: PUBLIC_URL must be set when the app is reachable from other machines');
@@ -225,6 +237,23 @@ export async function compose(settings: Settings, overrides: Overrides = {}): Pr
   };
 }
 
+/** What the log says where the app listens on a Unix socket, whose peers have no address. */
+function socketAdvice(named: boolean, alone: boolean): { level: 'info' | 'warn'; message: string } {
+  if (!named)
+    return {
+      level: 'warn',
+      message:
+        'peers on a Unix socket have no address and share the limits of one: set TRUSTED_PROXIES=unix if a proxy of yours is at the other end',
+    };
+  if (!alone)
+    return {
+      level: 'warn',
+      message:
+        'the app listens on a port too: peers on its Unix socket are not told apart, and TRUSTED_PROXIES=unix does not count',
+    };
+  return { level: 'info', message: 'X-Forwarded-For counts from every program that may open the Unix socket' };
+}
+
 interface Openings {
   readonly log: Logger;
   readonly stores: Stores;
@@ -249,16 +278,20 @@ async function prepare(
   const log = measures.watchLog(wholeLog);
   const auditStore = measures.watchStore('database', 'audit', createSqlAuditStore(database));
   const nameKey = await loadKey(database, 'audit-names');
-  const audit = measures.watchAudit(createAudit({ store: auditStore, log, nameKey, now }));
+  const audit = measures.watchAudit(createAudit({ store: auditStore, log, nameKey, now, processes: settings.WORKERS }));
   const auditTrail = createAuditTrail({ store: auditStore, retentionDays: settings.AUDIT_RETENTION_DAYS, now });
+  const { HASHING_QUEUE: waiting, HASHING_CONCURRENCY } = settings;
   const throttle =
-    failures === undefined ? unthrottled : createThrottle({ store: failures, now, waiting: settings.HASHING_QUEUE });
+    failures === undefined
+      ? unthrottled
+      : createThrottle({ store: failures, now, waiting, capacity: HASHING_CONCURRENCY + waiting });
   const hostKey = settings.FORWARD_AUTH_ORIGINS.length === 0 ? undefined : await loadKey(database, 'forward-auth');
   const sessions = createSessions({
     store: stores.sessions,
     hosts: hostKey && createHostCredentials(hostKey),
     idleTimeoutSeconds: settings.SESSION_IDLE_SECONDS,
     lifetimeSeconds: settings.SESSION_LIFETIME_SECONDS,
+    mostPerUser: settings.SESSIONS_PER_USER,
     ...overrides,
   });
   const rehashes = settings.PASSWORD_REHASH === 'on';

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
+import { type IncomingMessage, request } from 'node:http';
 import { connect as connectHttp2 } from 'node:http2';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
@@ -162,6 +163,59 @@ describe('a route of the app that is signedIn', () => {
     assert.equal(answer.statusCode, 500);
     assert.match(answer.json().detail, /^Something went wrong on our side/);
   });
+});
+
+describe('an app on a Unix socket', () => {
+  /** Six wrong logins of one client, and a right one of another, as a proxy passes them on. Gives the status of the last. */
+  async function statusOfOther(settings: GivenSettings): Promise<number | undefined> {
+    const folder = createTemporaryFolder('socket');
+    await using host = await startHost({ settings });
+    const path = join(folder.path, 'app.sock');
+    await host.app.listen({ path });
+    async function logIn(address: string, fields: Record<string, string>): Promise<number | undefined> {
+      const headers = { 'x-forwarded-for': address, 'content-type': 'application/json' };
+      const sent = request({ socketPath: path, path: '/api/login', method: 'POST', headers, agent: false });
+      sent.end(JSON.stringify(fields));
+      const [answer] = (await once(sent, 'response')) as [IncomingMessage];
+      answer.resume();
+      await once(answer, 'end');
+      return answer.statusCode;
+    }
+    try {
+      for (let index = 0; index < 6; index++)
+        await logIn('203.0.113.9', { username: `nobody-${index}@example.com`, password: 'wrong' });
+      return await logIn('198.51.100.7', { username: ann.username, password });
+    } finally {
+      folder.remove();
+    }
+  }
+
+  test('named among the trusted proxies: each client is told apart by X-Forwarded-For', async () =>
+    assert.equal(await statusOfOther({ TRUSTED_PROXIES: ['unix'] }), 200));
+
+  test('not named: all who come over it count as one', async () => assert.equal(await statusOfOther({}), 429));
+
+  test('named, in an app that listens on a port: no client is believed', async () => {
+    await using host = await startHost({ settings: { TRUSTED_PROXIES: ['unix'] } });
+    await host.app.listen({ host: '127.0.0.1', port: 0 });
+    const headers = { 'x-forwarded-for': '203.0.113.9', 'x-request-id': 'chosen' };
+    const answer = await host.app.inject({ url: '/api/me', headers });
+    assert.notEqual(answer.headers['x-request-id'], 'chosen');
+  });
+});
+
+describe('an app that takes request ids from a header', () => {
+  for (const requestIdHeader of ['x-request-id', 'x-correlation-id'])
+    test(`as ${requestIdHeader}: a client chooses none of ours`, async () => {
+      const options = { requestIdHeader, genReqId: () => 'made by the app' };
+      await using host = await startHost({ options, after: (app) => app.get('/own', async ({ id }) => id) });
+      const headers = { [requestIdHeader]: 'chosen' };
+      for (const url of ['/api/me', '/auth/login', '/health/live']) {
+        const id = (await host.app.inject({ url, headers })).headers['x-request-id'];
+        assert.match(String(id), /^[\da-f-]{36}$/, url);
+      }
+      assert.equal((await host.app.inject({ url: '/own', headers })).body, 'chosen', 'and its own stay its own');
+    });
 });
 
 describe('the app stays as it was', () => {

@@ -18,6 +18,7 @@ export const attempt = (username: string, password: string): LoginAttempt => ({
   password,
   presented: {},
   network: '127.0.0.1',
+  endSite: '127.0.0.1',
   findKnownBrowser: () => undefined,
 });
 

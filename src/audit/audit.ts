@@ -10,7 +10,7 @@ import type { AuditStore } from './store.ts';
 export interface Audit {
   /**
    * Resolves when the event is kept: what was acknowledged after it survives a crash. Resolves at once for one that is left out,
-   * being one too many of a cheap kind. The event's line in the log is written before, and also when it cannot be kept.
+   * where clients bring about too many. The event's line in the log is written before, and also when it cannot be kept.
    * @throws {Unavailable} when it cannot be kept
    */
   record(event: AuditEvent): Promise<void>;
@@ -30,17 +30,17 @@ export interface AuditOptions {
   readonly nameKey: Buffer;
   /** Milliseconds since 1970. */
   readonly now?: () => number;
-  /** Events of each cheap kind that this process keeps in a minute. */
-  readonly cheapPerMinute?: number;
+  /** Processes that share what clients may make the audit keep. */
+  readonly processes?: number;
 }
 
 /** Keeps each decision in the store, and as a line in the log (ASVS 16.2.1 to 16.3.4). */
-export function createAudit({ store, log, nameKey, now = Date.now, cheapPerMinute = 120 }: AuditOptions): OpenAudit {
+export function createAudit({ store, log, nameKey, now = Date.now, processes = 1 }: AuditOptions): OpenAudit {
   const createId = createEventIds();
   const commits = createGroupCommit<RecordedEvent>((events) => store.insert(events));
   const floodBound = createFloodBound({
     now,
-    perMinute: cheapPerMinute,
+    processes,
     onLeftOut(kind, count) {
       const event = { kind: 'events-left-out', caller: { route: 'audit' }, reason: kind, count } as const;
       // Where it cannot be kept, there is its line in the log.
@@ -66,7 +66,7 @@ export function createAudit({ store, log, nameKey, now = Date.now, cheapPerMinut
 
   return {
     async record(event) {
-      if (floodBound.admits(event.kind)) await keep(event);
+      if (floodBound.admits(event)) await keep(event);
     },
     digestName: (name) => createHmac('sha256', nameKey).update(name).digest('base64url').slice(0, 22),
     async close() {

@@ -1,29 +1,31 @@
 /**
  * Every kind of decision that is recorded, with its name in the OWASP Logging Vocabulary (ASVS 16.3.1 to 16.3.3) and the level of
- * its line in the log: `warn` is what somebody who guesses or tricks could be behind, and what is missing because of them.
- * A kind that somebody without a password can bring about as often as they like is `cheap`: of those, only so many a minute are kept.
+ * its line in the log: `warn` is what an attacker could be behind, and what is missing because of one.
+ * `by` says who can bring it about: of what clients can, only so much is kept (`flood-bound.ts`).
  */
 export const eventKinds = {
-  'login-succeeded': { vocabulary: 'authn_login_success', cheap: false, level: 'info' },
-  'login-failed': { vocabulary: 'authn_login_fail', cheap: false, level: 'warn' },
-  'login-throttled': { vocabulary: 'excess_rate_limit_exceeded', cheap: true, level: 'warn' },
-  'login-incomplete': { vocabulary: 'input_validation_fail', cheap: true, level: 'info' },
-  'account-stopped': { vocabulary: 'authn_login_lock', cheap: false, level: 'warn' },
-  'logged-out': { vocabulary: 'session_expired', cheap: false, level: 'info' },
-  'logout-refused': { vocabulary: 'authz_fail', cheap: true, level: 'info' },
-  'access-refused': { vocabulary: 'authz_fail', cheap: true, level: 'info' },
-  'cross-site-refused': { vocabulary: 'malicious_cors', cheap: true, level: 'warn' },
-  'user-added': { vocabulary: 'user_created', cheap: false, level: 'info' },
-  'password-set': { vocabulary: 'authn_password_change', cheap: false, level: 'info' },
-  'user-disabled': { vocabulary: 'user_archived', cheap: false, level: 'info' },
-  'user-enabled': { vocabulary: 'user_updated', cheap: false, level: 'info' },
-  'user-removed': { vocabulary: 'user_deleted', cheap: false, level: 'info' },
-  'session-ended': { vocabulary: 'session_expired', cheap: false, level: 'info' },
-  'sessions-ended': { vocabulary: 'session_expired', cheap: false, level: 'info' },
-  'throttle-lifted': { vocabulary: 'authn_login_lock', cheap: false, level: 'info' },
-  'key-replaced': { vocabulary: 'sensitive_update', cheap: false, level: 'info' },
-  'events-left-out': { vocabulary: 'excess_rate_limit_exceeded', cheap: false, level: 'warn' },
-} as const satisfies Readonly<Record<string, { vocabulary: string; cheap: boolean; level: 'info' | 'warn' }>>;
+  'login-succeeded': { vocabulary: 'authn_login_success', by: 'account-holder', level: 'info' },
+  'login-failed': { vocabulary: 'authn_login_fail', by: 'anyone', level: 'warn' },
+  'login-throttled': { vocabulary: 'excess_rate_limit_exceeded', by: 'anyone', level: 'warn' },
+  'login-incomplete': { vocabulary: 'input_validation_fail', by: 'anyone', level: 'info' },
+  'account-stopped': { vocabulary: 'authn_login_lock', by: 'anyone', level: 'warn' },
+  'logged-out': { vocabulary: 'session_expired', by: 'account-holder', level: 'info' },
+  'logout-refused': { vocabulary: 'authz_fail', by: 'anyone', level: 'info' },
+  'access-refused': { vocabulary: 'authz_fail', by: 'anyone', level: 'info' },
+  'cross-site-refused': { vocabulary: 'malicious_cors', by: 'anyone', level: 'warn' },
+  'user-added': { vocabulary: 'user_created', by: 'operator', level: 'info' },
+  'password-set': { vocabulary: 'authn_password_change', by: 'operator', level: 'info' },
+  'user-disabled': { vocabulary: 'user_archived', by: 'operator', level: 'info' },
+  'user-enabled': { vocabulary: 'user_updated', by: 'operator', level: 'info' },
+  'user-removed': { vocabulary: 'user_deleted', by: 'operator', level: 'info' },
+  'session-ended': { vocabulary: 'session_expired', by: 'account-holder', level: 'info' },
+  'sessions-ended': { vocabulary: 'session_expired', by: 'operator', level: 'info' },
+  'throttle-lifted': { vocabulary: 'authn_login_lock', by: 'operator', level: 'info' },
+  'key-replaced': { vocabulary: 'sensitive_update', by: 'operator', level: 'info' },
+  'events-left-out': { vocabulary: 'excess_rate_limit_exceeded', by: 'operator', level: 'warn' },
+} as const satisfies Readonly<
+  Record<string, { vocabulary: string; by: 'anyone' | 'account-holder' | 'operator'; level: 'info' | 'warn' }>
+>;
 
 export type EventKind = keyof typeof eventKinds;
 

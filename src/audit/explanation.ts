@@ -21,7 +21,7 @@ const decisions: Readonly<Record<EventKind, string>> = {
   'sessions-ended': 'All sessions of a user were ended',
   'throttle-lifted': 'What the throttle had counted was forgotten',
   'key-replaced': 'A key was replaced',
-  'events-left-out': 'More events of one kind came in a minute than are kept; they were only counted',
+  'events-left-out': 'More events of one kind came than are kept; they were only counted',
 };
 
 interface Explained {
@@ -94,6 +94,11 @@ export const reasons: Readonly<Partial<Record<EventKind, Readonly<Record<string,
     replaced: {
       words: 'somebody logged in who presented it: a login ends the session that came with it, and starts a new one',
       advice: 'Nothing. The login that goes with it has the same request id.',
+    },
+    'too-many': {
+      words: 'the user had more sessions than SESSIONS_PER_USER, and it was the oldest',
+      advice:
+        'Nothing, unless the user knows nothing of so many logins: janua audit --user EMAIL shows where they came from.',
     },
   },
   'access-refused': credentialReasons,
@@ -168,9 +173,10 @@ function describeAddress(address: string | undefined, trace: CallerTrace): strin
         : `${own}. ${said}, which does not count: that is no address in TRUSTED_PROXIES.`;
     }
     case 'trusted-proxy':
-      return `${address ?? 'unknown'}: the first from the right, in X-Forwarded-For, that is not in TRUSTED_PROXIES. The connection comes from the trusted proxy ${peer ?? '?'}; ${said ?? 'no X-Forwarded-For is kept'}.`;
+      return `${address ?? 'unknown'}: the first from the right, in X-Forwarded-For, that is not in TRUSTED_PROXIES. The connection comes from the trusted proxy ${peer ?? 'on the Unix socket'}; ${said ?? 'no X-Forwarded-For is kept'}.`;
     case 'unknown': {
-      if (peer === undefined) return 'unknown: the connection was gone before it was looked at.';
+      if (peer === undefined)
+        return 'unknown: the connection was gone before Janua looked at it, or it came over a Unix socket without an X-Forwarded-For that counts (TRUSTED_PROXIES=unix).';
       const fault = said === undefined ? 'sent no X-Forwarded-For' : `is trusted, but no client can be read: ${said}`;
       return `unknown: the trusted proxy ${peer} ${fault}.`;
     }

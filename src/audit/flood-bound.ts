@@ -1,67 +1,116 @@
-import { type EventKind, eventKinds } from './event.ts';
+import { endSiteOf } from '../network.ts';
+import { type AuditEvent, type EventKind, eventKinds } from './event.ts';
 
 const minute = 60_000;
 
-interface Minute {
-  readonly start: number;
-  admitted: number;
-  leftOut: number;
-  end?: NodeJS.Timeout;
+/** Parties that are told apart at the same time; the one that was heard of longest ago is forgotten first. */
+const mostBuckets = 10_000;
+
+/** So many events at once, and so many a minute in the long run. */
+export interface Allowance {
+  readonly burst: number;
+  readonly perMinute: number;
 }
+
+/** Of one kind: what one account, one end site (an IPv4 address or an IPv6 /48) and all together may have recorded. */
+export interface Bound {
+  readonly account?: Allowance;
+  readonly endSite: Allowance;
+  readonly all: Allowance;
+}
+
+/** By who can bring such an event about. What this comes to in a day stands in docs/audit.md. */
+export const bounds: Readonly<Record<'anyone' | 'account-holder', Bound>> = {
+  anyone: { endSite: { burst: 120, perMinute: 2 }, all: { burst: 1000, perMinute: 6 } },
+  'account-holder': {
+    account: { burst: 60, perMinute: 1 },
+    endSite: { burst: 3000, perMinute: 20 },
+    all: { burst: 20_000, perMinute: 300 },
+  },
+};
 
 export interface FloodBoundOptions {
   /** Milliseconds since 1970. */
   readonly now: () => number;
-  /** Events of each cheap kind that are let through in a minute. */
-  readonly perMinute: number;
-  /** Told once for each kind and minute in which there were more. */
+  /** Processes that share what may be recorded. */
+  readonly processes: number;
+  /** Told once for each kind and minute in which events were left out. */
   onLeftOut(kind: EventKind, count: number): void;
 }
 
 export interface FloodBound {
-  /** Whether an event of that kind is to be kept; else it has been counted. */
-  admits(kind: EventKind): boolean;
-  /** Ends the minutes that have begun. */
+  /** Whether an event is to be kept; else it has been counted. */
+  admits(event: AuditEvent): boolean;
+  /** Tells of what was left out so far. */
   close(): void;
 }
 
-/** Bounds what somebody who has nothing but a connection can make the audit keep (ASVS 16.4.2, 2.4.1). */
-export function createFloodBound({ now, perMinute, onLeftOut }: FloodBoundOptions): FloodBound {
-  const minutes = new Map<EventKind, Minute>();
+/** Bounds what clients can make the audit keep, people with an account among them (ASVS 16.4.2, 2.4.1). */
+export function createFloodBound({ now, processes, onLeftOut }: FloodBoundOptions): FloodBound {
+  const buckets = createBuckets(now, processes);
+  const leftOut = new Map<EventKind, number>();
+  let timer: NodeJS.Timeout | undefined;
 
-  function end(kind: EventKind): void {
-    const ended = minutes.get(kind);
-    minutes.delete(kind);
-    clearTimeout(ended?.end);
-    if (ended !== undefined && ended.leftOut > 0) onLeftOut(kind, ended.leftOut);
-  }
-
-  function minuteOf(kind: EventKind, time: number): Minute {
-    const current = minutes.get(kind);
-    // Earlier than its start, where the clock was set back.
-    if (current !== undefined && time >= current.start && time < current.start + minute) return current;
-    end(kind);
-    const begun = { start: time, admitted: 0, leftOut: 0 };
-    minutes.set(kind, begun);
-    return begun;
+  function tell(): void {
+    clearTimeout(timer);
+    timer = undefined;
+    for (const [kind, count] of leftOut) onLeftOut(kind, count);
+    leftOut.clear();
   }
 
   return {
-    admits(kind) {
-      if (!eventKinds[kind].cheap) return true;
-      const time = now();
-      const current = minuteOf(kind, time);
-      if (current.admitted < perMinute) {
-        current.admitted += 1;
-        return true;
-      }
-      current.leftOut += 1;
-      // Nobody has to come for it to be said, and nobody has to stay for it.
-      current.end ??= setTimeout(() => end(kind), current.start + minute - time).unref();
+    admits(event) {
+      const { by } = eventKinds[event.kind];
+      // What an operator's command does is always kept.
+      if (by === 'operator' || event.caller.operator !== undefined) return true;
+      if (buckets.take(allowancesOf(event, bounds[by]))) return true;
+      leftOut.set(event.kind, (leftOut.get(event.kind) ?? 0) + 1);
+      // A timer reports it, and does not keep the process alive.
+      timer ??= setTimeout(tell, minute).unref();
       return false;
     },
-    close() {
-      for (const kind of [...minutes.keys()]) end(kind);
+    close: tell,
+  };
+}
+
+/** Failed logins count by their reason: guesses at names that do not exist must not hide those at accounts. */
+function allowancesOf({ kind, reason, userId, caller }: AuditEvent, { account, endSite, all }: Bound) {
+  const name = kind === 'login-failed' ? `${kind} ${reason}` : kind;
+  return [
+    [name, all],
+    [`${name} from ${endSiteOf(caller.address)}`, endSite],
+    ...(account === undefined || userId === undefined ? [] : [[`${name} of ${userId}`, account] as const]),
+  ] as const;
+}
+
+/** Token buckets: each fills up to its burst, by so many a minute. */
+function createBuckets(now: () => number, processes: number) {
+  const levels = new Map<string, { level: number; at: number }>();
+
+  function levelOf(key: string, { burst, perMinute }: Allowance, time: number): number {
+    const known = levels.get(key);
+    const full = Math.max(1, burst / processes);
+    if (known === undefined) return full;
+    // The clock may have been set back.
+    const minutes = Math.max(0, time - known.at) / minute;
+    return Math.min(full, known.level + (minutes * perMinute) / processes);
+  }
+
+  return {
+    /** Takes one from each of the buckets, or from none where one of them is empty. */
+    take(wanted: readonly (readonly [key: string, allowance: Allowance])[]): boolean {
+      const time = now();
+      const found = wanted.map(([key, allowance]) => ({ key, level: levelOf(key, allowance, time) }));
+      const passes = found.every(({ level }) => level >= 1);
+      for (const { key, level } of found) {
+        levels.delete(key);
+        levels.set(key, { level: passes ? level - 1 : level, at: time });
+      }
+      for (const key of levels.keys()) {
+        if (levels.size <= mostBuckets) break;
+        levels.delete(key);
+      }
+      return passes;
     },
   };
 }

@@ -5,6 +5,7 @@ import type { AuditFilter, UnreadableEvent } from '../audit/store.ts';
 import type { Services } from '../compose.ts';
 import { canonicalUsername } from '../identity/user.ts';
 import { Misconfiguration } from '../misconfiguration.ts';
+import { jsonLine } from '../printable.ts';
 import { administer } from './administer.ts';
 import { formatTable } from './table.ts';
 
@@ -124,5 +125,5 @@ async function toRow(
 
 /** Not faster than it is read: an export may be far larger than memory. */
 async function writeLine(event: RecordedEvent | UnreadableEvent): Promise<void> {
-  if (!process.stdout.write(`${JSON.stringify(event)}\n`)) await once(process.stdout, 'drain');
+  if (!process.stdout.write(jsonLine(event))) await once(process.stdout, 'drain');
 }

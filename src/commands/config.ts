@@ -4,6 +4,7 @@ import { shownUrl } from '../config/shown-url.ts';
 import { engineOf } from '../database/database.ts';
 import { parseMapping } from '../directory/mapping.ts';
 import { faultsOf, Misconfiguration } from '../misconfiguration.ts';
+import { jsonLine } from '../printable.ts';
 import { parseRedisUrl } from '../redis/redis-url.ts';
 import { formatTable } from './table.ts';
 
@@ -18,12 +19,12 @@ export function printConfiguration({ json = false }: { json?: boolean }): void {
   requireReadable(read.settings);
   const lines = linesOf(read);
   const text = json
-    ? lines.map((line) => JSON.stringify(line)).join('\n')
-    : formatTable([
+    ? lines.map(jsonLine).join('')
+    : `${formatTable([
         ['SETTING', 'VALUE', 'FROM'],
         ...lines.map(({ setting, value, from }) => [setting, [value ?? ''].flat().join(', '), from]),
-      ]);
-  process.stdout.write(`${text}\n`);
+      ])}\n`;
+  process.stdout.write(text);
 }
 
 function linesOf({ settings, sources }: SourcedSettings) {

@@ -1,4 +1,5 @@
 import type { Finding } from '../doctor/finding.ts';
+import { jsonLine } from '../printable.ts';
 
 /** Prints findings as they come, and counts them. */
 export interface FindingsPrinter {
@@ -24,7 +25,7 @@ export function createFindingsPrinter({ json }: { json: boolean }): FindingsPrin
   };
 }
 
-const formatJson = (check: string, finding: Finding) => `${JSON.stringify({ check, ...finding })}\n`;
+const formatJson = (check: string, finding: Finding) => jsonLine({ check, ...finding });
 
 function formatLine(check: string, { state, message, fix }: Finding): string {
   const indent = ' '.repeat(9 + 12);

@@ -1,5 +1,6 @@
 import type { Whose } from '../identity/administration.ts';
 import { Misconfiguration } from '../misconfiguration.ts';
+import { jsonLine } from '../printable.ts';
 import { administer } from './administer.ts';
 import { formatTable } from './table.ts';
 
@@ -10,7 +11,7 @@ interface Choice {
 export const listSessions = (username: string | undefined, { json, ...choice }: Choice & { json?: boolean }) =>
   administer('janua sessions list', async (administration) => {
     const sessions = await administration.listSessions(whose(username, choice));
-    if (json) return sessions.map((session) => JSON.stringify(session)).join('\n');
+    if (json) return sessions.map(jsonLine).join('').trimEnd();
     if (sessions.length === 0) return 'There are no sessions.';
     const rows = sessions.map(({ id, startedAt, lastSeenAt, expiresAt }) => [
       id,

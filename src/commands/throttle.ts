@@ -5,6 +5,7 @@ import { createFindClient } from '../http/client-address.ts';
 import { passwordFingerprint } from '../identity/password-fingerprint.ts';
 import { canonicalUsername } from '../identity/user.ts';
 import { Misconfiguration } from '../misconfiguration.ts';
+import { jsonLine } from '../printable.ts';
 import type { Lifted, ListedKey } from '../throttle/throttle.ts';
 import { administer } from './administer.ts';
 import { commandCaller } from './command-caller.ts';
@@ -26,7 +27,7 @@ export async function listThrottle({ json = false }: { readonly json?: boolean }
     const keys: DescribedKey[] = [];
     for await (const key of throttle.list()) {
       const described = await describe(key);
-      if (json) process.stdout.write(`${JSON.stringify(described)}\n`);
+      if (json) process.stdout.write(jsonLine(described));
       else keys.push(described);
     }
     if (json) return '';
@@ -71,7 +72,10 @@ async function whose(
 
 /** As it is counted: of IPv6 the /64. `unknown` stands for all whose address could not be told. */
 function networkOf(address: string): string {
-  const { network } = createFindClient(() => false)(address.replace(/\/64$/, ''), undefined);
+  const { network } = createFindClient({ isTrusted: () => false, trustsSockets: () => false })(
+    address.replace(/\/64$/, ''),
+    undefined,
+  );
   if (network === undefined && address !== 'unknown')
     throw new Misconfiguration(
       '--address must be an IP address, or "unknown" for all whose address could not be told.',

@@ -1,4 +1,5 @@
 import type { ListedUser } from '../identity/user-directory.ts';
+import { jsonLine } from '../printable.ts';
 import { administer } from './administer.ts';
 import { readNewPassword } from './read-password.ts';
 import { formatTable } from './table.ts';
@@ -37,7 +38,7 @@ export const listUsers = ({ json }: { json?: boolean }) =>
   administer('janua users list', async (administration) => {
     const rows: string[][] = [];
     for await (const user of administration.list()) {
-      if (json) process.stdout.write(`${JSON.stringify(user)}\n`);
+      if (json) process.stdout.write(jsonLine(user));
       else rows.push(toRow(user));
     }
     if (json) return '';

@@ -3,7 +3,7 @@ import { availableParallelism } from 'node:os';
 import { Ajv } from 'ajv';
 import { Misconfiguration } from '../misconfiguration.ts';
 import { parseListenAddress } from './listen-address.ts';
-import { parseNetwork } from './networks.ts';
+import { parseNetwork, unixSockets } from './networks.ts';
 import { isLoopbackHost, originOf } from './origin.ts';
 import { type SettingSchema, type Settings, settingsSchema } from './settings.ts';
 
@@ -120,8 +120,10 @@ function furtherFaults(settings: Partial<Settings>): string[] {
     if (settings.TRUSTED_PROXIES?.length === 0)
       faults.push('TRUSTED_PROXIES must name the proxy when FORWARD_AUTH_ORIGINS is set.');
   }
-  if (settings.TRUSTED_PROXIES?.some((network) => parseNetwork(network) === undefined)) {
-    faults.push('TRUSTED_PROXIES must be addresses or networks, separated by commas, such as 127.0.0.1, 10.0.0.0/8.');
+  if (settings.TRUSTED_PROXIES?.some((name) => name !== unixSockets && parseNetwork(name) === undefined)) {
+    faults.push(
+      'TRUSTED_PROXIES must be addresses, networks or unix, separated by commas, such as 127.0.0.1, 10.0.0.0/8.',
+    );
   }
   if (settings.METRICS_LISTEN !== undefined && parseListenAddress(settings.METRICS_LISTEN) === undefined) {
     faults.push('METRICS_LISTEN must be a host and a port, or a port alone, such as 127.0.0.1:9464.');

@@ -8,6 +8,9 @@ interface Network {
   readonly bits: number;
 }
 
+/** Stands among the proxies for those that connect over a Unix socket, and so have no address. */
+export const unixSockets = 'unix';
+
 /** Reads one address, or a network as `10.0.0.0/8`; undefined where it is neither. */
 export function parseNetwork(text: string): Network | undefined {
   const [, address = '', length] = /^([\da-f.:]+)(?:\/(\d{1,3}))?$/i.exec(text) ?? [];

@@ -103,7 +103,7 @@ export const settingsSchema = {
       default: [],
       examples: ['127.0.0.1, 10.0.0.0/8'],
       description:
-        'Addresses of your proxies, as `127.0.0.1` or `10.0.0.0/8`, separated by commas. Only what they say in `X-Forwarded-…` counts.',
+        'Addresses of your proxies, as `127.0.0.1` or `10.0.0.0/8`, separated by commas. Only what they say in `X-Forwarded-…` counts. In an app that listens on a Unix socket, `unix` stands for every program that may open it.',
     },
     AUDIT_RETENTION_DAYS: {
       type: 'integer',
@@ -148,6 +148,14 @@ export const settingsSchema = {
       maximum: 30 * day,
       examples: [43_200],
       description: 'A session ends this many seconds after its login, used or not (ASVS 7.3.2).',
+    },
+    SESSIONS_PER_USER: {
+      type: 'integer',
+      default: 100,
+      minimum: 1,
+      maximum: 10_000,
+      examples: [10],
+      description: 'Sessions that one user may have at the same time; another login ends the oldest (ASVS 7.1.2).',
     },
     CORS_ORIGINS: {
       type: 'array',

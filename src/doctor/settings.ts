@@ -1,7 +1,8 @@
 import { loadSettings, requireSafeExposure } from '../config/load.ts';
+import { unixSockets } from '../config/networks.ts';
 import type { Settings } from '../config/settings.ts';
 import { faultsOf } from '../misconfiguration.ts';
-import { type Check, ok, wrong } from './finding.ts';
+import { type Check, ok, warning, wrong } from './finding.ts';
 
 export interface ReadSettings {
   /** Those that are wrong are at their defaults, so that the other checks can go on. */
@@ -28,6 +29,11 @@ export async function* checkSettings(): Check<ReadSettings> {
     for (const line of unsafe) yield wrong(line, saferBy(nameIn(line)));
     if (faults.length + unsafe.length === 0) yield ok('All settings are such as `janua serve` takes.');
   }
+  if (settings.TRUSTED_PROXIES.includes(unixSockets))
+    yield warning(
+      'TRUSTED_PROXIES names unix, and `janua serve` listens on a port, where it does not count.',
+      'Keep it for an app with Janua inside that listens on a Unix socket alone: every program that may open that is trusted. Else take it out.',
+    );
   return { settings, faulty };
 }
 

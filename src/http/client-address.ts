@@ -1,7 +1,7 @@
 import { isIP } from 'node:net';
 import ipaddr from 'ipaddr.js';
-
-type Address = ipaddr.IPv4 | ipaddr.IPv6;
+import { type Address, networkOf } from '../network.ts';
+import { withoutBlanks } from './field-value.ts';
 
 /** Where a request comes from, as far as can be told. */
 export interface Client {
@@ -9,6 +9,8 @@ export interface Client {
   readonly address: string | undefined;
   /** What counts as one and the same for the throttle: an IPv4 address, or the /64 that one IPv6 customer has. */
   readonly network: string | undefined;
+  /** What one party may hold: an IPv4 address, or the /48 that an IPv6 end site gets (RFC 6177). */
+  readonly endSite: string | undefined;
   readonly from: 'connection' | 'trusted-proxy' | 'unknown';
 }
 
@@ -18,30 +20,37 @@ export type FindClient = (peer: string | undefined, forwardedFor: string | undef
 /** Whether a connection comes from one of our proxies, whose word then counts. */
 export type PeerCheck = (peer: string | undefined) => boolean;
 
-/** @param isTrusted whether an address is one of theirs */
-export function createPeerCheck(isTrusted: (address: Address) => boolean): PeerCheck {
+export interface TrustedProxies {
+  /** Whether an address is one of theirs. */
+  readonly isTrusted: (address: Address) => boolean;
+  /** Whether all connections come over Unix sockets, which have no address, and the programs that may open these are trusted. */
+  readonly trustsSockets: () => boolean;
+}
+
+export function createPeerCheck({ isTrusted, trustsSockets }: TrustedProxies): PeerCheck {
   return (peer) => {
-    const connection = parseAddress(peer ?? '');
+    if (peer === undefined) return trustsSockets();
+    const connection = parseAddress(peer);
     return connection !== undefined && isTrusted(connection);
   };
 }
 
-const unknown: Client = { address: undefined, network: undefined, from: 'unknown' };
+const unknown: Client = { address: undefined, network: undefined, endSite: undefined, from: 'unknown' };
 
 /**
  * Tells who is at the other end (ASVS 4.1.3, 15.3.4). What `X-Forwarded-For` says counts only where the connection comes from a
  * trusted proxy. It is read from the right, since each proxy adds what it saw at the end, and anybody can send what stands before:
  * the first address that is no trusted proxy's is the client's.
- * @param isTrusted whether an address is one of our proxies
  */
-export function createFindClient(isTrusted: (address: Address) => boolean): FindClient {
+export function createFindClient({ isTrusted, trustsSockets }: TrustedProxies): FindClient {
   return (peer, forwardedFor) => {
     const connection = parseAddress(peer ?? '');
-    if (connection === undefined) return unknown;
-    if (!isTrusted(connection)) return clientAt(connection, 'connection');
+    if (connection === undefined) {
+      if (peer !== undefined || !trustsSockets()) return unknown;
+    } else if (!isTrusted(connection)) return clientAt(connection, 'connection');
     let client: Address | undefined;
     for (const hop of (forwardedFor ?? '').split(',').toReversed()) {
-      client = parseAddress(hop.trim());
+      client = parseAddress(withoutBlanks(hop));
       if (client === undefined) return unknown;
       if (!isTrusted(client)) break;
     }
@@ -50,13 +59,7 @@ export function createFindClient(isTrusted: (address: Address) => boolean): Find
 }
 
 function clientAt(address: Address, from: Client['from']): Client {
-  return { address: address.toString(), network: networkOf(address), from };
-}
-
-function networkOf(address: Address): string {
-  if (address.kind() === 'ipv4') return address.toString();
-  const parts = [...(address as ipaddr.IPv6).parts.slice(0, 4), 0, 0, 0, 0];
-  return `${new ipaddr.IPv6(parts.flatMap((part) => [part >> 8, part & 255])).toString()}/64`;
+  return { address: address.toString(), network: networkOf(address, 64), endSite: networkOf(address, 48), from };
 }
 
 /** Some proxies add the port, and put an IPv6 address in brackets. */

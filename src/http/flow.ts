@@ -50,8 +50,8 @@ export interface FlowOptions {
   readonly forwardOrigins: ReadonlySet<string>;
   /** Signs the `browser` cookie; 32 bytes or more. Asked for only when it is needed. */
   readonly browserKey: () => Buffer;
-  /** Is told at which addresses the app listens, once it does. */
-  readonly onListen?: ((addresses: readonly AddressInfo[]) => void) | undefined;
+  /** Is told at which addresses the app listens, once it does; a Unix socket is a path. */
+  readonly onListen?: ((addresses: readonly (AddressInfo | string)[]) => void) | undefined;
   /** Signs the ways back to other hosts. Undefined where there are none. */
   readonly hostKey: () => Buffer | undefined;
   readonly docs: boolean;
@@ -104,10 +104,7 @@ export function createFlow(options: FlowOptions): Flow {
       addBodies(app);
       app.setErrorHandler(answerProblem);
       addFileServing(app);
-      // A socket in the file system is no address.
-      app.addHook('onListen', async () =>
-        options.onListen?.(app.addresses().filter((address) => typeof address === 'object')),
-      );
+      app.addHook('onListen', async () => options.onListen?.(app.addresses()));
     },
 
     /** Your own routes go to the end, see README. */

@@ -27,6 +27,8 @@ export interface LoginAttempt {
   readonly presented: Presented;
   /** The address that the throttle counts by, or undefined where it cannot be told. */
   readonly network: string | undefined;
+  /** The network that one party may hold, or undefined where it cannot be told. */
+  readonly endSite: string | undefined;
   /** The identifier of the browser, if the account of that fingerprint has signed in with it before. */
   findKnownBrowser(fingerprint: string): string | undefined;
 }
@@ -138,13 +140,14 @@ export function createIdentity(options: IdentityOptions): Identity {
     refuse(new Refusal('invalid-credentials'), start, Math.max(failureFloor, passwords.failureFloor()));
 
   return {
-    async logIn({ username, password, presented, network, findKnownBrowser }, caller) {
+    async logIn({ username, password, presented, network, endSite, findKnownBrowser }, caller) {
       requireComplete(username, password);
       const start = performance.now();
       const name = canonicalUsername(username);
       const account = await users.findByUsername(name);
       const attempt: Attempt = {
         address: network,
+        endSite,
         nameDigest: audit.digestName(name),
         account: account && { id: account.user.id, fingerprint: passwordFingerprint(account) },
         knownBrowser: account && findKnownBrowser(passwordFingerprint(account)),
@@ -181,6 +184,14 @@ export function createIdentity(options: IdentityOptions): Identity {
       });
       for (const { id: sessionId, userId } of replaced)
         await recordIfPossible({ kind: 'session-ended', reason: 'replaced', caller, userId, sessionId });
+      for (const sessionId of session.displaced)
+        await recordIfPossible({
+          kind: 'session-ended',
+          reason: 'too-many',
+          caller,
+          userId: session.userId,
+          sessionId,
+        });
       return { user: result.account.user, session, wasSignedIn };
     },
 

@@ -113,6 +113,20 @@ export function createRedisSessionStore(redis: OpenRedis): SessionStore {
         return count;
       }),
 
+    removeOldestOfUser: (userId, time, kept) =>
+      use(async (client) => {
+        const ids = await client.zrangebyscore(indexKey(userId), `(${time}`, '+inf');
+        if (ids.length <= kept) return [];
+        const records = await Promise.all(ids.map((id) => find(client, id)));
+        const oldest = records
+          .filter((record) => record !== undefined)
+          .sort((one, other) => other.createdAt - one.createdAt)
+          .slice(kept)
+          .map(({ id }) => id);
+        await remove(client, oldest);
+        return oldest;
+      }),
+
     // Redis does it by itself.
     removeExpired: async () => 0,
 

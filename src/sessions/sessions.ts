@@ -34,7 +34,9 @@ export type SessionOwner = Pick<Session, 'userId' | 'passwordFingerprint'>;
 export interface StartedSession extends Session {
   readonly cookie: string;
   readonly accessToken: string;
-  /** Seconds until the session ends, however much it is used. */
+  /** Ids of sessions of the same user that have ended for it, being the oldest of too many. */
+  readonly displaced: readonly string[];
+  /** Seconds until the session ends if it is not used again. */
   readonly expiresInSeconds: number;
 }
 
@@ -62,6 +64,8 @@ export interface SessionOptions {
   readonly store: SessionStore;
   readonly idleTimeoutSeconds: number;
   readonly lifetimeSeconds: number;
+  /** Living sessions that one user may have; a new one ends the oldest (ASVS 7.1.2). */
+  readonly mostPerUser?: number;
   /** Without it, no other host gets anything of a session. */
   readonly hosts?: HostCredentials | undefined;
   /** Milliseconds since 1970. */
@@ -69,6 +73,12 @@ export interface SessionOptions {
 }
 
 const cleaningBatch = 500;
+
+/**
+ * How far the clocks of processes may differ, in milliseconds. A session from later than that was started or used while a clock was
+ * wrong, and would outlive its limits: it has ended.
+ */
+const clockTolerance = 60_000;
 
 /** How long the way back to another host may take, in milliseconds: a redirect. */
 const ticketLifetime = 60_000;
@@ -78,6 +88,7 @@ export function createSessions({
   store,
   idleTimeoutSeconds,
   lifetimeSeconds,
+  mostPerUser = 100,
   hosts,
   now = Date.now,
 }: SessionOptions): Sessions {
@@ -87,7 +98,8 @@ export function createSessions({
   const touchInterval = Math.min(60_000, idleTimeout / 10);
 
   const endOf = (createdAt: number, lastSeenAt: number) => Math.min(createdAt + lifetime, lastSeenAt + idleTimeout);
-  const isAlive = ({ createdAt, lastSeenAt }: SessionRecord, time: number) => time < endOf(createdAt, lastSeenAt);
+  const isAlive = ({ createdAt, lastSeenAt }: SessionRecord, time: number) =>
+    time < endOf(createdAt, lastSeenAt) && Math.max(createdAt, lastSeenAt) <= time + clockTolerance;
 
   /** The record of a session that is alive, where what was presented proves to be its own. Counts as use of it. */
   async function findRecord(
@@ -131,13 +143,16 @@ export function createSessions({
         record,
         replaced.map((session) => session.id),
       );
+      // Where it fails, the next login does it.
+      const displaced = await store.removeOldestOfUser(userId, time, mostPerUser).catch(() => []);
       return {
         id,
         userId,
         passwordFingerprint,
         cookie: formatCredential('cookie', id, cookieSecret),
         accessToken: formatCredential('token', id, tokenSecret),
-        expiresInSeconds: lifetimeSeconds,
+        displaced,
+        expiresInSeconds: Math.min(idleTimeoutSeconds, lifetimeSeconds),
       };
     },
 
@@ -160,7 +175,8 @@ export function createSessions({
 
     async redeemTicket(ticket, way) {
       const read = hosts?.readTicket(ticket);
-      if (read === undefined || read.expiresAt <= now()) return undefined;
+      const rest = read === undefined ? 0 : read.expiresAt - now();
+      if (read === undefined || rest <= 0 || rest > ticketLifetime + clockTolerance) return undefined;
       const record = await findRecord(read.sessionId, (found) => hosts?.isValidTicket(ticket, way, found) === true);
       return record && hosts?.create(way.origin, record);
     },

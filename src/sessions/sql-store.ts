@@ -5,6 +5,9 @@ import type { SessionsTable } from '../database/schema.ts';
 import { createSecret, createSessionId, hashSecret } from './credential.ts';
 import type { SessionRecord, SessionStore } from './store.ts';
 
+/** Sessions of one user that are removed in one go: more are left where the number that is kept was lowered. */
+const oldestAtOnce = 100;
+
 /** Sessions in a table of the SQL database. */
 export function createSqlSessionStore(database: Database): SessionStore {
   const findRow = prepareLookup(database, (id) =>
@@ -51,6 +54,22 @@ export function createSqlSessionStore(database: Database): SessionStore {
     async removeOfUser(userId) {
       const result = await database.deleteFrom('janua_sessions').where('user_id', '=', userId).executeTakeFirst();
       return Number(result.numDeletedRows);
+    },
+
+    async removeOldestOfUser(userId, time, kept) {
+      const oldest = await database
+        .selectFrom('janua_sessions')
+        .select('id')
+        .where('user_id', '=', userId)
+        .where('expires_at', '>', time)
+        .orderBy('created_at', 'desc')
+        .orderBy('id')
+        .limit(oldestAtOnce)
+        .offset(kept)
+        .execute();
+      const ids = oldest.map(({ id }) => id);
+      if (ids.length > 0) await database.deleteFrom('janua_sessions').where('id', 'in', ids).execute();
+      return ids;
     },
 
     async removeExpired(time, limit) {

@@ -31,6 +31,8 @@ export interface SessionStore {
   /** The records of a user, in no order. */
   listOfUser(userId: string): Promise<SessionRecord[]>;
   removeOfUser(userId: string): Promise<number>;
+  /** Removes the sessions of a user that are alive at a time, but for the latest so many, and returns the ids of those removed. */
+  removeOldestOfUser(userId: string, time: number, kept: number): Promise<string[]>;
   /** Removes at most `limit` records that expired before a time, and returns how many there were. */
   removeExpired(time: number, limit: number): Promise<number>;
   /** Proves that the store can be read and written. */

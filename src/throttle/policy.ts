@@ -17,8 +17,6 @@ export interface Policy {
   readonly forgiveSeconds?: number;
   /** Seconds after the last failure after which all are forgotten, unless they have led to a stop. Without it: never. */
   readonly keepSeconds?: number;
-  /** Attempts of one process that may be under way at once: fewer than are free, so that they do not make each other wait. */
-  readonly atOnce: number;
 }
 
 const month = 30 * 24 * 60 * 60;
@@ -29,20 +27,26 @@ const waits = { firstWaitSeconds: 10, longestWaitSeconds: 15 * 60 };
  * an account's are kept for good. A name that is no account's answers as one, its stop included; only who comes back after a month
  * without a try could tell the two apart.
  */
-const account = { free: 10, ...waits, stopsAt: 100, atOnce: 4 } as const;
+const account = { free: 10, ...waits, stopsAt: 100 } as const;
 
 export const policies = {
   account,
   unknownName: { ...account, keepSeconds: month },
   /** The stop is the account's, which a new password lifts. */
-  name: { free: 10, ...waits, keepSeconds: month, atOnce: 4 },
+  name: { free: 10, ...waits, keepSeconds: month },
   browser: { ...account, keepSeconds: month },
-  pair: { free: 8, ...waits, keepSeconds: month, atOnce: 4 },
+  pair: { free: 8, ...waits, keepSeconds: month },
   /** Whole offices share one. */
-  address: { free: 20, ...waits, forgiveSeconds: 3 * 60, keepSeconds: month, atOnce: 10 },
+  address: { free: 20, ...waits, forgiveSeconds: 3 * 60, keepSeconds: month },
   /** All who have none share this one. */
-  unknownAddress: { free: 5, ...waits, firstWaitSeconds: 30, keepSeconds: month, atOnce: 4 },
+  unknownAddress: { free: 5, ...waits, firstWaitSeconds: 30, keepSeconds: month },
 } as const satisfies Readonly<Record<string, Policy>>;
+
+/**
+ * Attempts of one process that may be under way at once at an address, at an end site, and at an account: fewer than are free, so
+ * that right passwords do not make each other wait.
+ */
+export const atOnce = { address: 10, unknownAddress: 4, endSite: 20, account: 4 } as const;
 
 /** What a stop is said to last, in seconds: nobody can know. */
 export const stopSeconds = 24 * 60 * 60;
@@ -57,12 +61,15 @@ export function waitAfter(policy: Policy, failures: number): number {
   return Math.min(policy.longestWaitSeconds, policy.firstWaitSeconds * 2 ** (failures - policy.free));
 }
 
-/** Whole seconds until the next attempt passes, 0 where it does now. */
+/**
+ * Whole seconds until the next attempt passes, 0 where it does now. Never more than the wait itself: a failure that seems to be in
+ * the future was counted before the clock was set back.
+ */
 export function remainingWait(policy: Policy, tally: Tally | undefined, now: number): number {
   if (tally === undefined) return 0;
   if (isStopped(policy, tally.count)) return stopSeconds;
   const wait = waitAfter(policy, tally.count);
-  return wait === 0 ? 0 : Math.max(0, Math.ceil((tally.lastAt - now) / 1000 + wait));
+  return Math.min(wait, Math.max(0, Math.ceil((tally.lastAt - now) / 1000 + wait)));
 }
 
 /** What there is after one more failure. */

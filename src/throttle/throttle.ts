@@ -1,14 +1,16 @@
 import { setImmediate } from 'node:timers/promises';
 import type { KeyTrace } from '../audit/event.ts';
 import { type AttemptKey, keysOf, type ParsedKey, parseKey, strangersKeys } from './keys.ts';
-import { isStopped, remainingWait, waitAfter, withoutFailure } from './policy.ts';
+import { atOnce, isStopped, remainingWait, waitAfter, withoutFailure } from './policy.ts';
 import type { CountedKey, Counting, FailureRecord, FailureStore, FoundKey, PolicedKey, Revision } from './store.ts';
-import { createTurns } from './turns.ts';
+import { createTurns, type Place } from './turns.ts';
 
 /** Whose attempt it is to give a password. */
 export interface Attempt {
   /** Canonical address (IPv4, or an IPv6 /64), or undefined where it cannot be told. */
   readonly address: string | undefined;
+  /** The network that one party may hold (IPv4 address, or an IPv6 /48), or undefined where it cannot be told. */
+  readonly endSite: string | undefined;
   /** Digest of the canonical name that was given. */
   readonly nameDigest: string;
   /** The account that the name leads to, if any. */
@@ -73,6 +75,8 @@ export interface ThrottleOptions {
   readonly now?: () => number;
   /** Attempts that may wait for their turn in this process. */
   readonly waiting?: number;
+  /** Attempts that this process can take at the same time, with those that wait for a hash. */
+  readonly capacity?: number;
 }
 
 interface Undecided {
@@ -92,8 +96,8 @@ const batch = 500;
  * right password would make each other wait when many come at once: of each account and address only a few are under way, and the
  * others wait for their turn, in which they are counted.
  */
-export function createThrottle({ store, now = Date.now, waiting = 100 }: ThrottleOptions): Throttle {
-  const turns = createTurns(waiting);
+export function createThrottle({ store, now = Date.now, waiting = 100, capacity = 100 }: ThrottleOptions): Throttle {
+  const turns = createTurns({ waiting, capacity });
   /** Attempts of this process that count as failed and may yet succeed, and those that are being counted, by key. */
   const undecided = new Map<string, Set<Undecided>>();
 
@@ -183,7 +187,7 @@ export function createThrottle({ store, now = Date.now, waiting = 100 }: Throttl
   return {
     async attempt(attempt, check) {
       const keys = keysOf(attempt);
-      return turns.take(placesOf(keys), () => attemptInTurn(attempt, keys, check));
+      return turns.take(placesOf(attempt), () => attemptInTurn(attempt, keys, check));
     },
 
     async *list() {
@@ -213,13 +217,18 @@ export function createThrottle({ store, now = Date.now, waiting = 100 }: Throttl
 }
 
 /**
- * Where an attempt has to have its turn: first the address's, so that one that sends many at once holds up its own before it comes in
- * the way of the account's owner.
+ * Where an attempt has to have its turn, a known browser's too: at its address, at its end site, at its account. The address comes
+ * first, so that one that sends many holds up its own before it comes in the way of others. Known browsers of an account have
+ * turns of their own, which strangers cannot take from them.
  */
-function placesOf(keys: readonly AttemptKey[]) {
-  const [first] = keys;
-  const places = [...keys.filter(({ kind }) => kind === 'address'), ...(first === undefined ? [] : [first])];
-  return places.map(({ key, policy }) => ({ key, atOnce: policy.atOnce }));
+function placesOf({ address, endSite, account, nameDigest, knownBrowser }: Attempt): Place[] {
+  const strangers = account === undefined ? `name:${nameDigest}` : `account:${account.id}`;
+  const own = account === undefined || knownBrowser === undefined ? strangers : `browsers:${account.id}`;
+  return [
+    { key: `address:${address}`, atOnce: address === undefined ? atOnce.unknownAddress : atOnce.address },
+    ...(endSite === address ? [] : [{ key: `end-site:${endSite}`, atOnce: atOnce.endSite }]),
+    { key: own, atOnce: atOnce.account },
+  ];
 }
 
 /**
@@ -257,7 +266,7 @@ function toListed(record: FailureRecord, { policy, ...parsed }: ParsedKey, time:
   // A name that leads to an account has no stop of its own: then it is forgotten some day.
   const stopped = expiresAt === undefined && isStopped(policy, count);
   const { stopsAt: _, ...withoutStop } = policy;
-  const waitsUntil = lastAt + waitAfter(withoutStop, count) * 1000;
+  const waitsUntil = Math.min(lastAt, time) + waitAfter(withoutStop, count) * 1000;
   return {
     ...parsed,
     failures: count,

@@ -2,7 +2,9 @@ import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { describe, test } from 'node:test';
 import { type AuditOptions, createAudit } from '../../src/audit/audit.ts';
-import type { RecordedEvent } from '../../src/audit/event.ts';
+import { eventKinds, type RecordedEvent } from '../../src/audit/event.ts';
+import { reasons } from '../../src/audit/explanation.ts';
+import { bounds } from '../../src/audit/flood-bound.ts';
 import type { AuditStore } from '../../src/audit/store.ts';
 import { Unavailable } from '../../src/unavailable.ts';
 import { caller } from './events.ts';
@@ -40,7 +42,9 @@ function open(options: Pick<AuditOptions, 'store'> & Partial<AuditOptions>) {
 }
 
 const cheap = { kind: 'access-refused', caller } as const;
-const dear = (userId: string) => ({ kind: 'login-failed', caller, userId }) as const;
+/** One that is kept however many there are. */
+const dear = (userId: string) => ({ kind: 'user-disabled', caller, userId }) as const;
+const failed = { kind: 'login-failed', caller, userId: 'ann' } as const;
 
 describe('a group commit', () => {
   /** Lets everything go on that needs nothing from outside. */
@@ -165,88 +169,165 @@ describe('the log', () => {
 
 describe('a flood', () => {
   const minute = 60_000;
+  const day = 24 * 60 * minute;
+  const from = (address: string) => ({ ...caller, address });
 
-  test('of a cheap kind is counted beyond its bound, and the count is told when the minute is over', async () => {
+  function openWithClock(options: Partial<AuditOptions> = {}) {
     const { store, kept } = createKeptEvents();
-    let time = Date.UTC(2026, 0, 1);
-    const { audit, lines } = open({ store, now: () => time, cheapPerMinute: 2 });
-    for (let count = 0; count < 5; count++) await audit.record(cheap);
-    await audit.record({ ...cheap, kind: 'cross-site-refused' });
-    for (let count = 0; count < 5; count++) await audit.record(dear('ann'));
-    assert.equal(kept.filter(({ kind }) => kind === 'access-refused').length, 2);
-    assert.equal(kept.filter(({ kind }) => kind === 'login-failed').length, 5);
-    assert.equal(kept.length, 8);
-    assert.equal(lines.length, 8, 'nor is the log flooded');
-    time += minute - 1;
-    await audit.record(cheap);
-    assert.equal(kept.length, 8);
-    time += 1;
-    await audit.record(cheap);
-    await audit.close();
-    const [told, next, ...rest] = kept.slice(8);
-    const { kind, reason, count, caller: from } = told ?? {};
-    assert.deepEqual([kind, reason, count, from?.route], ['events-left-out', 'access-refused', 4, 'audit']);
-    assert.equal(next?.kind, 'access-refused');
-    assert.deepEqual(rest, []);
+    const clock = { time: Date.UTC(2026, 0, 1) };
+    const opened = open({ store, now: () => clock.time, ...options });
+    const count = (kind: string) => kept.filter((event) => event.kind === kind).length;
+    return { ...opened, kept, clock, count };
+  }
+
+  const { endSite, all } = bounds.anyone;
+
+  test('from one /48 is kept up to its bound, whatever /64 it comes from, and others are kept as before', async () => {
+    const { audit, lines, kept, count } = openWithClock();
+    for (let index = 0; index < 1000; index++)
+      await audit.record({
+        kind: 'login-failed',
+        caller: from(`2001:db8:1:${index.toString(16)}::1`),
+        reason: 'unknown-user',
+      });
+    assert.equal(count('login-failed'), endSite.burst);
+    assert.equal(lines.length, endSite.burst, 'nor is the log flooded');
+    const others = [
+      { kind: 'login-failed', caller: from('2001:db8:1:1::1'), reason: 'wrong-password', userId: 'ann' },
+      { kind: 'login-failed', caller: from('2001:db8:2::1'), reason: 'unknown-user' },
+      { kind: 'access-refused', caller: from('2001:db8:1:1::1') },
+      { kind: 'user-disabled', caller: { route: 'janua users disable', operator: 'root' } },
+    ] as const;
+    for (const event of others) await audit.record(event);
+    assert.equal(kept.length, endSite.burst + others.length, 'the first of each kind, and of each party');
   });
 
-  test('is told of by a timer where nothing comes any more', async (t) => {
+  test('from everywhere is kept up to a bound of all', async () => {
+    const { audit, count } = openWithClock();
+    for (let index = 0; index < all.burst + 500; index++)
+      await audit.record({
+        kind: 'login-failed',
+        caller: from(`10.${index >> 8}.${index & 255}.1`),
+        reason: 'unknown-user',
+      });
+    assert.equal(count('login-failed'), all.burst);
+  });
+
+  test('of logins into one account is kept up to its bound, and what they end too', async () => {
+    const { audit, count } = openWithClock();
+    for (let index = 0; index < 500; index++) {
+      await audit.record({ kind: 'login-succeeded', caller, userId: 'ann', sessionId: `${index}` });
+      await audit.record({ kind: 'session-ended', caller, userId: 'ann', reason: 'replaced' });
+    }
+    await audit.record({ kind: 'login-succeeded', caller, userId: 'bob' });
+    assert.equal(count('login-succeeded'), (bounds['account-holder'].account?.burst ?? 0) + 1);
+    assert.equal(count('session-ended'), bounds['account-holder'].account?.burst);
+  });
+
+  test("what an operator's command does is always kept", async () => {
+    const { audit, count } = openWithClock();
+    for (let index = 0; index < 5000; index++)
+      await audit.record({ kind: 'session-ended', caller: { route: 'janua sessions revoke', operator: 'root' } });
+    assert.equal(count('session-ended'), 5000);
+  });
+
+  test('is kept again as time goes by, and a clock that is set back neither stops nor floods it', async () => {
+    const { audit, clock, count } = openWithClock();
+    const flood = async () => {
+      for (let index = 0; index < 2 * endSite.burst; index++) await audit.record(failed);
+    };
+    await flood();
+    clock.time += minute;
+    await flood();
+    assert.equal(count('login-failed'), endSite.burst + endSite.perMinute);
+    clock.time -= day;
+    await flood();
+    assert.equal(count('login-failed'), endSite.burst + endSite.perMinute);
+    clock.time += day + minute;
+    await flood();
+    assert.ok(count('login-failed') > endSite.burst + endSite.perMinute);
+  });
+
+  test('several processes share the bounds', async () => {
+    const { audit, count } = openWithClock({ processes: 4 });
+    for (let index = 0; index < 1000; index++) await audit.record(failed);
+    assert.equal(count('login-failed'), endSite.burst / 4);
+  });
+
+  test('of the worst kind, for a day, with the largest events, is half a gigabyte', async () => {
+    const kinds = Object.entries(eventKinds).filter(([, { by }]) => by === 'anyone').length;
+    // Failed logins count by their reason.
+    const classes = kinds - 1 + Object.keys(reasons['login-failed'] ?? {}).length;
+    const long = '\u00ff'.repeat(300);
+    const throttle = ['account', 'name', 'address', 'pair'].map(
+      (kind) => ({ kind, failures: 100, waitSeconds: 86_400, stopped: true }) as never,
+    );
+    const trace = {
+      addressFrom: 'trusted-proxy',
+      cookie: 'several',
+      accessToken: 'sent',
+      browserCookie: 'sent',
+    } as const;
+    const { audit, kept } = openWithClock();
+    await audit.record({
+      kind: 'login-failed',
+      caller: {
+        ...{
+          requestId: long,
+          address: '2001:db8:1:1:1:1:1:1',
+          userAgent: long,
+          route: 'POST /auth/token',
+          format: 'html',
+        },
+        trace: {
+          ...trace,
+          expectedOrigins: ['https://auth.example.com'],
+          forwardedFor: long,
+          origin: long,
+          fetchSite: long,
+        },
+      },
+      userId: 'x'.repeat(36),
+      reason: 'wrong-password',
+      throttle,
+    });
+    // As the store writes it, in ASCII: each of those characters takes six.
+    const bytes = [...JSON.stringify(kept[0])].reduce((sum, character) => sum + (character > '~' ? 6 : 1), 0);
+    const worst = classes * (all.burst + all.perMinute * 24 * 60) * bytes;
+    assert.ok(worst < 0.5e9, `${(worst / 1e9).toFixed(2)} GB`);
+  });
+
+  test('is told of by a timer, once a minute for each kind, and when the audit is closed', async (t) => {
     t.mock.timers.enable({ apis: ['setTimeout'] });
-    const { store, kept } = createKeptEvents();
-    const { audit } = open({ store, now: () => 0, cheapPerMinute: 0 });
-    await audit.record(cheap);
-    await audit.record(cheap);
+    const { audit, kept } = openWithClock();
+    const told = () =>
+      kept.filter(({ kind }) => kind === 'events-left-out').map(({ reason, count }) => [reason, count]);
+    for (let index = 0; index < endSite.burst + 3; index++) {
+      await audit.record(failed);
+      await audit.record(cheap);
+    }
     t.mock.timers.tick(minute - 1);
-    assert.equal(kept.length, 0);
+    assert.deepEqual(told(), []);
     t.mock.timers.tick(1);
-    assert.deepEqual(
-      kept.map(({ kind, count }) => [kind, count]),
-      [['events-left-out', 2]],
-    );
+    await new Promise(setImmediate);
+    assert.deepEqual(told(), [
+      ['login-failed', 3],
+      ['access-refused', 3],
+    ]);
+    t.mock.timers.tick(10 * minute);
+    assert.equal(told().length, 2);
+    await audit.record(cheap);
     await audit.close();
+    await audit.close();
+    assert.deepEqual(told().slice(2), [['access-refused', 1]]);
   });
 
-  test('is told of when its own minute is over, not that before', async (t) => {
-    t.mock.timers.enable({ apis: ['setTimeout'] });
-    const { store, kept } = createKeptEvents();
-    let time = 0;
-    const { audit } = open({ store, now: () => time, cheapPerMinute: 0 });
-    await audit.record(cheap);
-    t.mock.timers.tick(minute / 2);
-    time = minute;
-    await audit.record(cheap);
-    assert.equal(kept.length, 1);
-    t.mock.timers.tick(minute / 2);
-    assert.equal(kept.length, 1);
-    t.mock.timers.tick(minute / 2);
-    assert.equal(kept.length, 2);
-  });
-
-  test('is told of when the audit is closed, once, and a store that fails does not matter', async () => {
-    const { store, kept } = createKeptEvents();
-    const { audit } = open({ store, cheapPerMinute: 0 });
-    await audit.record(cheap);
-    await audit.close();
-    await audit.close();
-    assert.deepEqual(
-      kept.map(({ kind, count }) => [kind, count]),
-      [['events-left-out', 1]],
-    );
+  test('is told of also where that cannot be kept: there is its line in the log', async () => {
     const broken = { insert: () => Promise.reject(new Error('gone')) } as unknown as AuditStore;
-    const other = open({ store: broken, cheapPerMinute: 0 });
-    await other.audit.record(cheap);
-    await other.audit.close();
-    assert.equal(other.lines[0]?.details.count, 1);
-  });
-
-  test('ends also when the clock is set back', async () => {
-    const { store, kept } = createKeptEvents();
-    let time = 10 * minute;
-    const { audit } = open({ store, now: () => time, cheapPerMinute: 1 });
-    await audit.record(cheap);
-    time = 0;
-    await audit.record(cheap);
-    assert.equal(kept.length, 2);
+    const { audit, lines } = open({ store: broken });
+    for (let index = 0; index <= endSite.burst; index++) await audit.record(cheap).catch(() => {});
+    await audit.close();
+    assert.equal(lines.at(-1)?.details.count, 1);
   });
 });
 

@@ -234,9 +234,9 @@ test('another origin: what is to be set, where it is ours after all', () => {
 
 test('the page about the audit has every kind, with its name in the vocabulary, and every reason', async () => {
   const page = await readFile(new URL('../../docs/audit.md', import.meta.url), 'utf8');
-  for (const [kind, { vocabulary, level, cheap }] of Object.entries(eventKinds)) {
+  for (const [kind, { vocabulary, level, by }] of Object.entries(eventKinds)) {
     const row = page.split('\n').find((line) => line.startsWith(`| \`${kind}\` |`));
-    assert.ok(row?.includes(`| \`${vocabulary}\` | ${level}${cheap ? ', cheap' : ''} |`), kind);
+    assert.ok(row?.includes(`| \`${vocabulary}\` | ${level} | ${by} |`), kind);
     for (const reason of Object.keys(reasons[kind as EventKind] ?? {}))
       assert.ok(row?.includes(`\`${reason}\``), reason);
   }

@@ -4,14 +4,17 @@ import { createNetworkCheck } from '../../src/config/networks.ts';
 import { createFindClient } from '../../src/http/client-address.ts';
 
 const trusted = ['127.0.0.1', '10.0.0.0/8', '::1', 'fd00::/8'];
-const behindProxies = createFindClient(createNetworkCheck(trusted));
-const alone = createFindClient(createNetworkCheck([]));
+const behind = (networks: readonly string[], trustsSockets = false) =>
+  createFindClient({ isTrusted: createNetworkCheck(networks), trustsSockets: () => trustsSockets });
+const behindProxies = behind(trusted);
+const alone = behind([]);
 
 describe('without a trusted proxy, the connection alone counts [S50 VM-28 V4.1.3 V15.3.4]', () => {
   for (const forwardedFor of [undefined, '', '203.0.113.9', '203.0.113.9, 127.0.0.1', 'unknown', ','])
     test(`X-Forwarded-For: ${forwardedFor}`, () => {
       const client = alone('198.51.100.7', forwardedFor);
-      assert.deepEqual(client, { address: '198.51.100.7', network: '198.51.100.7', from: 'connection' });
+      const address = '198.51.100.7';
+      assert.deepEqual(client, { address, network: address, endSite: address, from: 'connection' });
       assert.equal(behindProxies('198.51.100.7', forwardedFor).address, '198.51.100.7', 'from no proxy of ours');
     });
 });
@@ -43,16 +46,32 @@ describe('behind trusted proxies, X-Forwarded-For is read from the right [S50 VM
     });
 });
 
-describe('the throttle counts IPv4 by address and IPv6 by /64 [S50]', () => {
-  for (const [peer, network] of [
-    ['203.0.113.9', '203.0.113.9'],
-    ['::ffff:203.0.113.9', '203.0.113.9'],
-    ['::ffff:cb00:7109', '203.0.113.9'],
-    ['2001:db8:1:2:3:4:5:6', '2001:db8:1:2::/64'],
-    ['2001:db8:1:2::1', '2001:db8:1:2::/64'],
-    ['2001:DB8:1:2:ffff::', '2001:db8:1:2::/64'],
-    ['2001:db8:1:3::1', '2001:db8:1:3::/64'],
-    ['::1', '::/64'],
+describe('the throttle counts IPv4 by address and IPv6 by /64, and a party has no more than a /48 [S50]', () => {
+  for (const [peer, network, endSite] of [
+    ['203.0.113.9', '203.0.113.9', '203.0.113.9'],
+    ['::ffff:203.0.113.9', '203.0.113.9', '203.0.113.9'],
+    ['::ffff:cb00:7109', '203.0.113.9', '203.0.113.9'],
+    ['2001:db8:1:2:3:4:5:6', '2001:db8:1:2::/64', '2001:db8:1::/48'],
+    ['2001:db8:1:2::1', '2001:db8:1:2::/64', '2001:db8:1::/48'],
+    ['2001:DB8:1:2:ffff::', '2001:db8:1:2::/64', '2001:db8:1::/48'],
+    ['2001:db8:1:3::1', '2001:db8:1:3::/64', '2001:db8:1::/48'],
+    ['::1', '::/64', '::/48'],
   ] as const)
-    test(`${peer} by ${network}`, () => assert.equal(alone(peer, undefined).network, network));
+    test(`${peer} by ${network} of ${endSite}`, () => {
+      const client = alone(peer, undefined);
+      assert.deepEqual([client.network, client.endSite], [network, endSite]);
+    });
+});
+
+describe('a peer on a Unix socket has no address', () => {
+  const onSocket = behind([], true);
+
+  test('where sockets are trusted, X-Forwarded-For says who it is', () => {
+    assert.equal(onSocket(undefined, '192.0.2.1, 203.0.113.9').address, '203.0.113.9');
+    assert.equal(onSocket(undefined, '203.0.113.9').from, 'trusted-proxy');
+    assert.equal(onSocket(undefined, undefined).from, 'unknown');
+  });
+
+  test('a peer with an address that is no proxy of ours counts as itself all the same', () =>
+    assert.equal(onSocket('198.51.100.7', '203.0.113.9').address, '198.51.100.7'));
 });

@@ -40,7 +40,7 @@ export function flowOptions(identity: Partial<Identity> = {}): FlowOptions {
   return {
     audit: { record: async () => {} },
     isTrustedPeer: () => false,
-    findClient: (peer) => ({ address: peer, network: peer, from: 'connection' }),
+    findClient: (peer) => ({ address: peer, network: peer, endSite: peer, from: 'connection' }),
     findUnavailable: async () => [],
     measures: {},
     appName: 'Janua',

@@ -28,6 +28,7 @@ function createMapStore(): SessionStore & { records: Map<string, SessionRecord> 
     async touch() {},
     remove: async (ids) => ids.filter((id) => records.delete(id)).length,
     removeOfUser: async () => 0,
+    removeOldestOfUser: async () => [],
     listOfUser: async () => [],
     removeExpired: async () => 0,
     check: async () => {},

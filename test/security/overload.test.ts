@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { json, logIn } from '../http/faces.ts';
+import { form, json, logIn } from '../http/faces.ts';
 import { ann, password, startJanua } from '../janua.ts';
 
 test('200 logins at once: some succeed, the others are told to come back, and everybody else is served [S54 V2.4.1 V15.2.2 VM-45]', async () => {
@@ -29,6 +29,41 @@ test('200 logins at once: some succeed, the others are told to come back, and ev
   assert.equal(answers.filter(({ statusCode }) => statusCode === 200).length, 200 - refused.length);
   assert.ok(refused.length >= 150 && refused.length < 200, String(refused.length));
   assert.ok(await logIn(janua.app), 'and afterwards it goes on');
+});
+
+test('one account at one address, in many known browsers at once, keeps no login elsewhere waiting [V2.4.1 VM-40]', async () => {
+  await using janua = await startJanua({ settings: { THROTTLE: 'on', HASHING_CONCURRENCY: 2, HASHING_QUEUE: 60 } });
+  const mallory = { username: 'mallory@example.com', password };
+  await janua.people.add({ ...mallory, firstName: 'M', lastName: 'M' });
+  async function send(fields: Record<string, string>, remoteAddress: string, cookie = '') {
+    const { headers, payload } = form(fields);
+    const url = '/api/login';
+    return janua.app.inject({
+      method: 'POST',
+      url,
+      remoteAddress,
+      headers: { ...headers, cookie },
+      payload: payload ?? '',
+    });
+  }
+  const browsers: string[] = [];
+  for (let index = 0; index < 35; index++) {
+    const { cookies } = await send(mallory, '203.0.113.5');
+    browsers.push(`browser=${cookies.find(({ name }) => name === 'browser')?.value}`);
+  }
+  let isOver = false;
+  const storm = Array.from({ length: 140 }, async (_, index) => {
+    const statuses: number[] = [];
+    while (!isOver) statuses.push((await send(mallory, '203.0.113.5', browsers[index % browsers.length])).statusCode);
+    return statuses;
+  });
+  const victims: number[] = [];
+  for (let index = 0; index < 15; index++)
+    victims.push((await send({ username: ann.username, password }, `198.51.100.${index}`)).statusCode);
+  isOver = true;
+  const refused = (await Promise.all(storm)).flat().filter((status) => status === 503);
+  assert.ok(refused.length > 100, 'the storm is one');
+  assert.deepEqual(victims, Array(15).fill(200));
 });
 
 test('what is too long is refused without a hash being computed [S53 V1.3.3 VM-43]', async () => {

@@ -22,7 +22,7 @@ test('a session is found by its cookie and by its token, each only as what it is
   await using opened = await open();
   const { sessions } = opened;
   const { id, cookie, accessToken, expiresInSeconds } = await sessions.start(owner, []);
-  assert.equal(expiresInSeconds, 3600);
+  assert.equal(expiresInSeconds, 600, 'the idle timeout, which is the shorter');
   for (const [kind, credential] of [
     ['cookie', cookie],
     ['token', accessToken],
@@ -72,6 +72,41 @@ describe('a session ends', () => {
     }
     clock.time += minute;
     assert.equal(await sessions.find('cookie', cookie), undefined);
+  });
+
+  test('when it was started or used later than now, as before a wrong clock was corrected', async () => {
+    await using opened = await open();
+    const { sessions, clock } = opened;
+    const day = 24 * 60 * minute;
+    const before = await sessions.start(owner, []);
+    clock.time += day;
+    const { cookie } = await sessions.start(owner, []);
+    clock.time -= day;
+    assert.equal(await sessions.find('cookie', cookie), undefined);
+    assert.equal((await sessions.listOf(owner.userId)).length, 1);
+    assert.ok(await sessions.find('cookie', before.cookie));
+    clock.time -= minute;
+    assert.ok(await sessions.find('cookie', before.cookie), 'clocks may differ a little');
+  });
+
+  test('when its user has started as many others as one may have, the oldest first [S77 V7.1.2]', async () => {
+    await using opened = await open();
+    const { clock, store } = opened;
+    const sessions = createSessions({
+      ...{ store, idleTimeoutSeconds: 600, lifetimeSeconds: 3600, mostPerUser: 3, now: () => clock.time },
+    });
+    const started: Awaited<ReturnType<typeof sessions.start>>[] = [];
+    for (let number = 0; number < 5; number++) {
+      clock.time += 1;
+      started.push(await sessions.start(owner, []));
+    }
+    const [first, second, ...rest] = started;
+    assert.deepEqual(
+      started.map(({ displaced }) => displaced),
+      [[], [], [], [first?.id], [second?.id]],
+    );
+    for (const ended of [first, second]) assert.equal(await sessions.find('cookie', ended?.cookie ?? ''), undefined);
+    for (const alive of rest) assert.ok(await sessions.find('cookie', alive.cookie));
   });
 
   test('when another replaces it, when it is ended, and with all of its user', async () => {
@@ -135,7 +170,7 @@ test("malformed credentials are nobody's, and fast [V1.3.12]", async () => {
 test('cleaning removes what has expired and nothing else [V14.2.7]', async () => {
   await using opened = await open();
   const { sessions, clock, database } = opened;
-  for (let number = 0; number < 1200; number++) await sessions.start(owner, []);
+  for (let number = 0; number < 1200; number++) await sessions.start({ ...owner, userId: `user-${number}` }, []);
   clock.time += 10 * minute + 1;
   const alive = await sessions.start(owner, []);
   await sessions.removeExpired();

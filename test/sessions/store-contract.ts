@@ -55,6 +55,22 @@ export function testSessionStore(name: string, open: () => Promise<OpenStore>, {
       assert.ok(await opened.store.find(third.id));
     });
 
+    test('keeps the latest sessions of a user, and removes the oldest of those that are alive', async () => {
+      await using opened = await open();
+      const ages = [5, 1, 4, 2, 3].map((age) => createRecord({ createdAt: start - age * 1000, userId: 'many' }));
+      const other = createRecord({ userId: 'other' });
+      const over = createRecord({ userId: 'many', createdAt: start - 10, expiresAt: start - 1 });
+      for (const record of [...ages, other, ...(forgetsByItself ? [] : [over])]) await opened.store.insert(record, []);
+      assert.deepEqual(await opened.store.removeOldestOfUser('many', start, 5), []);
+      const removed = await opened.store.removeOldestOfUser('many', start, 3);
+      assert.deepEqual(removed.toSorted(), [ages[0]?.id, ages[2]?.id].toSorted());
+      const left = await Promise.all(
+        [...ages, other].map(async ({ id }) => (await opened.store.find(id)) !== undefined),
+      );
+      assert.deepEqual(left, [false, true, false, true, true, true]);
+      assert.deepEqual(await opened.store.removeOldestOfUser('nobody', start, 1), []);
+    });
+
     test('an insert that fails removes nothing [V2.3.3]', async () => {
       await using opened = await open();
       const [first, second] = [createRecord(), createRecord()];

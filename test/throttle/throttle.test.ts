@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { createMemoryFailureStore } from '../../src/throttle/memory-store.ts';
-import { type Policy, policies, waitAfter } from '../../src/throttle/policy.ts';
+import { atOnce, type Policy, policies, remainingWait, waitAfter } from '../../src/throttle/policy.ts';
 import type { FailureStore } from '../../src/throttle/store.ts';
 import { type Attempt, createThrottle, type Throttle, type Throttled } from '../../src/throttle/throttle.ts';
 import { Unavailable } from '../../src/unavailable.ts';
@@ -13,10 +13,22 @@ const fingerprint = (password: string) => password.padEnd(43, '-');
 
 const ann = { id: 'id:of:ann', fingerprint: fingerprint('first') };
 
-const annsAttempt: Attempt = { address: '192.0.2.1', nameDigest: 'ann', account: ann, knownBrowser: undefined };
+const annsAttempt: Attempt = {
+  address: '192.0.2.1',
+  endSite: '192.0.2.1',
+  nameDigest: 'ann',
+  account: ann,
+  knownBrowser: undefined,
+};
 
 /** Somebody who is no user. */
-const nobodys: Attempt = { address: '192.0.2.2', nameDigest: 'nobody', account: undefined, knownBrowser: undefined };
+const nobodys: Attempt = {
+  address: '192.0.2.2',
+  endSite: '192.0.2.2',
+  nameDigest: 'nobody',
+  account: undefined,
+  knownBrowser: undefined,
+};
 
 /** A throttle with a clock that goes only when it is told to. */
 function createTest({ store = createMemoryFailureStore(), waiting }: { store?: FailureStore; waiting?: number } = {}) {
@@ -59,7 +71,8 @@ function createTest({ store = createMemoryFailureStore(), waiting }: { store?: F
   };
 }
 
-const elsewhere = (index: number): Partial<Attempt> => ({ address: `198.51.100.${index}` });
+const at = (address: string): Pick<Attempt, 'address' | 'endSite'> => ({ address, endSite: address });
+const elsewhere = (index: number) => at(`198.51.100.${index}`);
 const otherUser = (index: number): Partial<Attempt> => ({
   nameDigest: `user-${index}`,
   account: { id: `${index}`, fingerprint: fingerprint('x') },
@@ -90,8 +103,21 @@ describe('the policies', () => {
     assert.deepEqual(waits(policies.unknownAddress), [30, 60, 120, 240, 480, 900, 900, 900, 900]);
   });
 
+  test('a clock that was set back makes no wait longer than the policy does', () => {
+    const day = 24 * 60 * 60 * 1000;
+    for (const [kind, policy] of Object.entries<Policy>(policies)) {
+      for (const failures of [policy.free, policy.free + 3, policy.free + 20]) {
+        const wait = waitAfter(policy, failures);
+        assert.equal(remainingWait(policy, { count: failures, lastAt: day }, 0), wait, `${kind} after ${failures}`);
+      }
+    }
+  });
+
   test('what is under way at once stays below what is free', () => {
-    for (const { atOnce, free } of Object.values<Policy>(policies)) assert.ok(atOnce < free);
+    assert.ok(atOnce.address < policies.address.free);
+    assert.ok(atOnce.unknownAddress < policies.unknownAddress.free);
+    for (const kind of ['account', 'name', 'pair', 'browser', 'unknownName'] as const)
+      assert.ok(atOnce.account < policies[kind].free, kind);
   });
 });
 
@@ -322,7 +348,7 @@ describe('the throttle', () => {
     const t = createTest();
     const started: string[] = [];
     const start = (address: string) =>
-      t.throttle.attempt({ ...annsAttempt, address }, async () => {
+      t.throttle.attempt({ ...annsAttempt, ...at(address) }, async () => {
         started.push(address);
         await new Promise(setImmediate);
         return { succeeded: true };
@@ -330,7 +356,7 @@ describe('the throttle', () => {
     const all = [...Array.from({ length: 50 }, () => start('198.51.100.1')), start('192.0.2.1')];
     await Promise.all(all);
     const before = started.indexOf('192.0.2.1');
-    assert.ok(before >= 4 && before <= policies.address.atOnce, `${before} came before`);
+    assert.ok(before >= 4 && before <= atOnce.address, `${before} came before`);
   });
 
   test('who would have to wait behind too many is told to come back', async () => {
@@ -349,6 +375,63 @@ describe('the throttle', () => {
     const all = await Promise.all([...waiting, other]);
     assert.ok(all.every(({ passed }) => passed));
     assert.ok((await start({})).passed, 'and nobody is left behind');
+  });
+
+  test('where too many wait, the longest queue gives way: one address cannot keep others out', async () => {
+    const t = createTest({ waiting: 20 });
+    const gate = Promise.withResolvers<void>();
+    const start = (changes: Partial<Attempt>) =>
+      t.throttle.attempt({ ...annsAttempt, ...changes }, async () => {
+        await gate.promise;
+        return { succeeded: true };
+      });
+    const sent = Array.from({ length: 100 }, (_, index) =>
+      start({ ...otherUser(0), knownBrowser: `browser-${index}`, ...at('203.0.113.1') }),
+    );
+    const outcomes = Promise.allSettled(sent);
+    await new Promise(setImmediate);
+    // Four have their turn, and four more wait for it.
+    const others = Array.from({ length: 8 }, (_, index) => start(elsewhere(index)));
+    await new Promise(setImmediate);
+    gate.resolve();
+    assert.ok((await Promise.all(others)).every(({ passed }) => passed));
+    const refused = (await outcomes).filter(({ status }) => status === 'rejected');
+    assert.equal(refused.length, 100 - atOnce.account - 20 + 4);
+  });
+
+  test('an end site with many addresses has few turns at once', async () => {
+    const t = createTest();
+    const started: string[] = [];
+    const gate = Promise.withResolvers<void>();
+    const start = (address: string, endSite: string, changes: Partial<Attempt>) =>
+      t.throttle.attempt({ ...annsAttempt, ...changes, address, endSite }, async () => {
+        started.push(endSite);
+        await gate.promise;
+        return { succeeded: true };
+      });
+    const all = Array.from({ length: 60 }, (_, index) =>
+      start(`2001:db8:1:${index}::/64`, '2001:db8:1::/48', otherUser(index)),
+    );
+    all.push(start('2001:db8:2:0::/64', '2001:db8:2::/48', otherUser(60)));
+    await new Promise(setImmediate);
+    assert.equal(started.length, atOnce.endSite + 1);
+    assert.ok(started.includes('2001:db8:2::/48'));
+    gate.resolve();
+    await Promise.all(all);
+  });
+
+  test('strangers and known browsers of an account have turns of their own', async () => {
+    const t = createTest();
+    const gate = Promise.withResolvers<void>();
+    const start = (changes: Partial<Attempt>, work: () => Promise<void>) =>
+      t.throttle.attempt({ ...annsAttempt, ...changes }, async () => {
+        await work();
+        return { succeeded: true };
+      });
+    const strangers = Array.from({ length: 8 }, (_, index) => start(elsewhere(index), () => gate.promise));
+    assert.ok((await start({ knownBrowser: 'ann', ...at('192.0.2.9') }, async () => {})).passed);
+    gate.resolve();
+    await Promise.all(strangers);
   });
 
   test('where a check throws, nothing was tried, and the turn is free again', async () => {

@@ -29,8 +29,15 @@ export function decorateCaller(app: App, { findClient, cookies, publicOrigins }:
 
 /** Names each request by an id that no other has, and says it in the answer. */
 export function addRequestIds(app: App, isTrustedPeer: PeerCheck): void {
-  app.setGenReqId(createRequestIds(isTrustedPeer));
+  const createId = createRequestIds(isTrustedPeer);
+  app.setGenReqId(createId);
+  // Set by the app that we are in: from this header Fastify takes whatever id a client sends, before it asks for one of ours.
+  const { requestIdHeader: given } = app.initialConfig;
   app.addHook('onRequest', (request, reply, done) => {
+    if (given && request.headers[given] !== undefined) {
+      request.id = createId(request.raw);
+      request.log = request.log.child({ reqId: request.id });
+    }
     reply.header(requestIdHeader, request.id);
     done();
   });

@@ -14,11 +14,14 @@ const tokenSchema = object(
   {
     access_token: { type: 'string', description: 'Opaque; send it as `Authorization: Bearer …`' },
     token_type: { const: 'bearer' },
-    expires_in: { type: 'integer', description: 'Seconds until the session ends' },
-    scope: { type: 'string', description: 'Given when scopes were asked for: there are none' },
+    expires_in: {
+      type: 'integer',
+      description:
+        'Seconds until the token ends if it is not used; use does not take it beyond the lifetime of the session',
+    },
     detail: { type: 'string', description: '`Already logged in`, when a session was presented' },
   },
-  ['scope', 'detail'],
+  ['detail'],
 );
 
 const loginBody = {
@@ -120,7 +123,7 @@ export function addLoginRoutes(app: App, { identity, cookies, atRoot }: LoginOpt
               json('A session was started', tokenSchema, {
                 access_token: 'janua_QxZ2…',
                 token_type: 'bearer',
-                expires_in: 604_800,
+                expires_in: 86_400,
               }),
             ),
             ...(url.startsWith('/api/')
@@ -133,7 +136,7 @@ export function addLoginRoutes(app: App, { identity, cookies, atRoot }: LoginOpt
         const inQuery = parameters.some((name) => name !== 'next' && name in (request.query as object));
         if (hasOtherGrantType(request.body)) throw new Refusal('unsupported-grant-type');
         if (request.validationError || inQuery) throw new Refusal('incomplete-login');
-        const { username, password, scope, next } = request.body;
+        const { username, password, next } = request.body;
 
         const { presented, client, caller, headers } = request;
 
@@ -143,6 +146,7 @@ export function addLoginRoutes(app: App, { identity, cookies, atRoot }: LoginOpt
             password,
             presented,
             network: client.network,
+            endSite: client.endSite,
             findKnownBrowser: (fingerprint) => cookies.findKnownBrowser(fingerprint, headers.cookie),
           },
           caller,
@@ -154,7 +158,6 @@ export function addLoginRoutes(app: App, { identity, cookies, atRoot }: LoginOpt
           access_token: session.accessToken,
           token_type: 'bearer',
           expires_in: session.expiresInSeconds,
-          ...(scope ? { scope: '' } : {}),
           ...(wasSignedIn ? { detail: 'Already logged in' } : {}),
         });
       },
