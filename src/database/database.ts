@@ -41,9 +41,14 @@ const wrongUrl =
   'DATABASE_URL must be sqlite: and a path, such as sqlite:./data/janua.db, or postgres://, mysql:// or mariadb:// ' +
   'and USER:PASSWORD@HOST:PORT/DATABASE.';
 
+const noUri =
+  'DATABASE_URL: after sqlite: comes a path, such as sqlite:./data/janua.db, and no URI of SQLite (file:…).';
+
 /** @throws {Misconfiguration} for a URL that names no database */
 export function engineOf(url: string): Engine {
   const engine = engines[/^[a-z]+:/.exec(url)?.[0] ?? ''];
+  // SQLite reads a path that begins with file: as a URI, of which the file may be another than the one that gets mode 0600.
+  if (url.startsWith('sqlite:file:')) throw new Misconfiguration(noUri);
   const complete = engine === 'sqlite' ? url !== 'sqlite:' : isServerUrl(url);
   if (engine === undefined || !complete) throw new Misconfiguration(wrongUrl);
   return engine;

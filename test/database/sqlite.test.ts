@@ -124,3 +124,11 @@ test('while another process writes, reads and timers go on, and a write waits fo
   assert.equal((await read()).length, 2);
   other.close();
 });
+
+test('a URI of SQLite is refused: the file that gets mode 0600 would be another than the one that is used', async () => {
+  for (const url of ['sqlite:file:x.db', 'sqlite:file:///tmp/x.db?mode=rwc', 'sqlite:file::memory:'])
+    await assert.rejects(
+      openTestDatabase(url),
+      (error) => error instanceof Misconfiguration && /no URI/.test(error.message),
+    );
+});
