@@ -69,7 +69,7 @@ export function createSqlDirectory(database: Database, { demoUsers }: { demoUser
             ...toUser(row),
             disabled: disabled === 1,
             demo: demo === 1,
-            createdAt: new Date(Number(createdAt)),
+            createdAt: toTime(createdAt),
           };
         }
       }
@@ -93,7 +93,15 @@ export function createSqlDirectory(database: Database, { demoUsers }: { demoUser
 
 function toAccount(row: Selectable<UsersTable>, demoUsers: boolean): Account {
   const disabled = row.disabled !== 0 || (row.demo !== 0 && !demoUsers);
-  return { user: toUser(row), passwordHash: row.password_hash, disabled };
+  // SQLite keeps what another program has put there, of whatever type.
+  const passwordHash = typeof row.password_hash === 'string' ? row.password_hash : '';
+  return { user: toUser(row), passwordHash, disabled };
+}
+
+/** Undefined where another program has put something else there. */
+function toTime(milliseconds: number | string): Date | undefined {
+  const time = new Date(Number(milliseconds));
+  return Number.isNaN(time.getTime()) ? undefined : time;
 }
 
 function toUser(row: Selectable<UsersTable>): User {

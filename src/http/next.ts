@@ -19,7 +19,17 @@ export function safeNext(next: unknown): string | undefined {
   return path.length > maxLength ? undefined : path;
 }
 
-/** A path that some proxy or browser could still read as `//host`, once decoded or not. */
+/** Proxies may decode a path, each once more. */
+const mostDecodings = 5;
+
+/** A path that a proxy or browser could still read as `//host`, however often it decodes it. */
 function startsOddly(path: string): boolean {
-  return /^\/(?:[/\\]|%(?:25)*(?:2f|5c|[01][\da-f]|20))/i.test(path);
+  let decoded = path;
+  for (let round = 0; round <= mostDecodings; round += 1) {
+    if (/^\/[/\\\0-\x20]/.test(decoded)) return true;
+    const before = decoded;
+    decoded = before.replaceAll(/%([\da-f]{2})/gi, (_, digits) => String.fromCharCode(Number.parseInt(digits, 16)));
+    if (decoded === before) return false;
+  }
+  return true;
 }

@@ -113,3 +113,21 @@ test('an unknown command or option is one line and a hint', async () => {
     assert.doesNotMatch(stderr, /\bat .*:\d+/);
   }
 });
+
+test('lists as JSON hide nothing from a terminal, and say the same to a program', async () => {
+  await using workplace = await createMigratedWorkplace();
+  const name = 'evil \u202Egnp.exe \u{E0041}';
+  await workplace.run(['users', 'add', 'ann@example.com', '--first-name', name, '--last-name', 'B'], { input: secret });
+  const { stdout } = await workplace.run(['users', 'list', '--json']);
+  assert.equal(JSON.parse(stdout).firstName, name);
+  assert.match(stdout, /\\u202e/);
+  assert.doesNotMatch(stdout.trimEnd(), /[\p{Cc}\p{Cf}]/u);
+});
+
+test('the audit names who ran a command by sudo', async () => {
+  await using workplace = await createMigratedWorkplace();
+  const names = ['--first-name', 'A', '--last-name', 'B'];
+  await workplace.run(['users', 'add', 'ann@example.com', ...names], { input: secret, env: { SUDO_USER: 'ops' } });
+  const event = JSON.parse((await workplace.run(['audit', '--json'])).stdout);
+  assert.match(event.caller.operator, /^\S+ \(sudo: ops\)$/);
+});

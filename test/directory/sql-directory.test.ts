@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { sql } from '../../src/database/kysely.ts';
 import { createSqlDirectory } from '../../src/directory/sql-directory.ts';
 import { openMigrated } from '../database/open.ts';
 import { type Person, testUserDirectory } from './directory-contract.ts';
@@ -32,4 +33,21 @@ test("the demo's users may sign in to the demo only", async () => {
   assert.equal(account?.disabled, true);
   await inProduction.setPasswordHash(account?.user.id ?? '', 'set by hand');
   assert.equal((await inProduction.findByUsername(demo.username))?.disabled, false);
+});
+
+test('what another program has put into a row of SQLite, of another type, keeps out that user alone', async () => {
+  await using opened = await openMigrated();
+  const users = createSqlDirectory(opened.database, { demoUsers: false });
+  const names = ['ann', 'bob'].map((name) => `${name}@example.com`);
+  for (const username of names)
+    await users.add({ username, firstName: 'A', lastName: 'B', passwordHash: 'hash', demo: false });
+  await sql`update janua_users set created_at = 'last summer', password_hash = x'00ff' where username = ${names[0]}`.execute(
+    opened.database,
+  );
+  const listed = await Array.fromAsync(users.list());
+  assert.deepEqual(
+    listed.map(({ createdAt }) => createdAt === undefined),
+    [true, false],
+  );
+  assert.equal((await users.findByUsername(names[0] ?? ''))?.passwordHash, '');
 });
