@@ -156,6 +156,25 @@ function testAudit(stores: StoreChoice): void {
     });
   }
 
+  test('a login beyond SESSIONS_PER_USER ends the oldest session, and says so [S77 V7.1.2]', async () => {
+    await using janua = await startJanua({ stores, settings: { SESSIONS_PER_USER: 2 } });
+    const signedIn = [await logIn(janua.app), await logIn(janua.app), await logIn(janua.app)];
+    const isAlive = async ({ cookie, bearer }: SignedIn) => {
+      const answers = await Promise.all(
+        [cookie, bearer].map((headers) => janua.app.inject({ url: '/api/me', headers })),
+      );
+      return answers.map(({ statusCode }) => statusCode === 200);
+    };
+    assert.deepEqual(await Promise.all(signedIn.map(isAlive)), [
+      [false, false],
+      [true, true],
+      [true, true],
+    ]);
+    const ended = janua.services.auditTrail.find({ order: 'oldest-first', kind: 'session-ended' });
+    const reasons = (await Array.fromAsync(ended)).map((event) => 'kind' in event && event.reason);
+    assert.deepEqual(reasons, ['too-many']);
+  });
+
   test('the throttle, and an account that it stops [S109 V16.3.3]', async () => {
     let time = Date.now();
     await using janua = await startJanua({ stores, settings: { THROTTLE: 'on' }, overrides: { now: () => time } });
