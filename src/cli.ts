@@ -3,9 +3,9 @@ import manifest from '../package.json' with { type: 'json' };
 import { endsWithTerminal, hearSignals } from './commands/launcher.ts';
 import type { SelftestArguments } from './commands/selftest.ts';
 import { settingsHelp } from './config/describe.ts';
+import { Misconfiguration } from './faults/misconfiguration.ts';
+import { Unavailable } from './faults/unavailable.ts';
 import { ChangeRefused } from './identity/administration.ts';
-import { Misconfiguration } from './misconfiguration.ts';
-import { Unavailable } from './unavailable.ts';
 
 /** The only file that ends the process. */
 async function main(): Promise<void> {

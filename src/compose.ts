@@ -17,6 +17,7 @@ import { migrate, requireCurrentSchema } from './database/migrations.ts';
 import { requireTables } from './database/schema-check.ts';
 import { parseMapping, type UserMapping } from './directory/mapping.ts';
 import { createSqlDirectory } from './directory/sql-directory.ts';
+import { Unavailable } from './faults/unavailable.ts';
 import { createFindClient, createPeerCheck, type FindClient } from './http/client-address.ts';
 import type { FlowOptions } from './http/flow.ts';
 import type { JanuaPlugin } from './http/host-app.ts';
@@ -35,7 +36,6 @@ import { type Measures, openMeasures } from './telemetry/measures.ts';
 import type { MetricsListener } from './telemetry/metrics-listener.ts';
 import { createThrottle, type Throttle } from './throttle/throttle.ts';
 import { unthrottled } from './throttle/unthrottled.ts';
-import { Unavailable } from './unavailable.ts';
 import { cleaningInterval } from './upkeep.ts';
 
 /** The parts, put together but not yet proven: nothing was asked of a store so far. */

@@ -2,7 +2,8 @@ import type { Logger } from 'pino';
 import type { Settings } from './config/settings.ts';
 import { type OpenDatabase, openDatabase } from './database/database.ts';
 import { databasePart } from './database/errors.ts';
-import { Misconfiguration } from './misconfiguration.ts';
+import { Misconfiguration } from './faults/misconfiguration.ts';
+import { Unavailable } from './faults/unavailable.ts';
 import type { OpenRedis } from './redis/redis.ts';
 import { createSqlSessionStore } from './sessions/sql-store.ts';
 import type { SessionStore } from './sessions/store.ts';
@@ -11,7 +12,6 @@ import type { Measures } from './telemetry/measures.ts';
 import { createMemoryFailureStore } from './throttle/memory-store.ts';
 import { createSqlFailureStore } from './throttle/sql-store.ts';
 import type { FailureStore } from './throttle/store.ts';
-import { Unavailable } from './unavailable.ts';
 
 /** Where everything is kept, by the settings. */
 export interface Stores {

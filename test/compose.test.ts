@@ -5,7 +5,7 @@ import { loadSettings } from '../src/config/load.ts';
 import { keyNames, loadKey } from '../src/database/keys.ts';
 import { sql } from '../src/database/kysely.ts';
 import { migrate } from '../src/database/migrations.ts';
-import { Misconfiguration } from '../src/misconfiguration.ts';
+import { Misconfiguration } from '../src/faults/misconfiguration.ts';
 import { createWorkplace } from './commands/janua-command.ts';
 import { openTestDatabase } from './database/open.ts';
 import { ann, attempt, caller, password, startJanua } from './janua.ts';

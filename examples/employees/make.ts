@@ -2,9 +2,9 @@
 import { parseArgs } from 'node:util';
 import { demoPassword, demoUsers } from '../../src/commands/demo-users.ts';
 import { openDatabase } from '../../src/database/database.ts';
-import { Misconfiguration } from '../../src/misconfiguration.ts';
+import { Misconfiguration } from '../../src/faults/misconfiguration.ts';
+import { Unavailable } from '../../src/faults/unavailable.ts';
 import { unwatched } from '../../src/store-watch.ts';
-import { Unavailable } from '../../src/unavailable.ts';
 import { fewestPeople, inventPeople, mostPeople } from './people.ts';
 import { createProgress } from './progress.ts';
 import { makeTable } from './table.ts';

@@ -3,7 +3,7 @@ import type { Engine, OpenDatabase } from '../../src/database/database.ts';
 import { type Kysely, sql } from '../../src/database/kysely.ts';
 import type { Tables } from '../../src/database/schema.ts';
 import { describeTable } from '../../src/directory/inspection/describe-table.ts';
-import { Misconfiguration } from '../../src/misconfiguration.ts';
+import { Misconfiguration } from '../../src/faults/misconfiguration.ts';
 import type { Employee } from './people.ts';
 
 type WithEmployees = Kysely<Tables & EmployeesTable>;

@@ -1,4 +1,4 @@
-import { Unavailable } from '../unavailable.ts';
+import { Unavailable } from '../faults/unavailable.ts';
 
 /** Most rows of one insert. */
 const batchRows = 100;

@@ -3,8 +3,8 @@ import { type EventKind, eventKinds, type RecordedEvent } from '../audit/event.t
 import { isEventKind } from '../audit/read-event.ts';
 import type { AuditFilter, UnreadableEvent } from '../audit/store.ts';
 import type { Services } from '../compose.ts';
+import { Misconfiguration } from '../faults/misconfiguration.ts';
 import { canonicalUsername } from '../identity/user.ts';
-import { Misconfiguration } from '../misconfiguration.ts';
 import { jsonLine } from '../printable.ts';
 import { administer } from './administer.ts';
 import { formatTable } from './table.ts';

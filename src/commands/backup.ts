@@ -1,7 +1,7 @@
 import { loadSettings } from '../config/load.ts';
 import { backUpSqlite } from '../database/backup.ts';
 import { engineOf } from '../database/database.ts';
-import { Misconfiguration } from '../misconfiguration.ts';
+import { Misconfiguration } from '../faults/misconfiguration.ts';
 
 /** Copies the SQLite file while servers go on. Servers of databases have their own programs for that. */
 export async function backup(file: string): Promise<void> {

@@ -3,7 +3,7 @@ import { type SettingSchema, type Settings, settingsSchema } from '../config/set
 import { shownUrl } from '../config/shown-url.ts';
 import { engineOf } from '../database/database.ts';
 import { parseMapping } from '../directory/mapping.ts';
-import { faultsOf, Misconfiguration } from '../misconfiguration.ts';
+import { faultsOf, Misconfiguration } from '../faults/misconfiguration.ts';
 import { jsonLine } from '../printable.ts';
 import { parseRedisUrl } from '../redis/redis-url.ts';
 import { formatTable } from './table.ts';

@@ -1,5 +1,5 @@
 import { type KeyName, keyNames } from '../database/keys.ts';
-import { Misconfiguration } from '../misconfiguration.ts';
+import { Misconfiguration } from '../faults/misconfiguration.ts';
 import { administer } from './administer.ts';
 import { commandCaller } from './command-caller.ts';
 

@@ -2,7 +2,7 @@ import { setTimeout } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import type { Composition, Services } from '../compose.ts';
 import type { Settings } from '../config/settings.ts';
-import { Misconfiguration } from '../misconfiguration.ts';
+import { Misconfiguration } from '../faults/misconfiguration.ts';
 import { followSignal } from '../telemetry/log.ts';
 import { prepareLater, prepareNow, startCleaning } from '../upkeep.ts';
 

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { getCACertificates } from 'node:tls';
 import { originOf } from '../config/origin.ts';
-import { Misconfiguration } from '../misconfiguration.ts';
+import { Misconfiguration } from '../faults/misconfiguration.ts';
 import { selftest as runSelftest } from '../selftest/selftest.ts';
 import { createFindingsPrinter } from './findings.ts';
 import { readPassword } from './read-password.ts';

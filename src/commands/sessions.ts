@@ -1,5 +1,5 @@
+import { Misconfiguration } from '../faults/misconfiguration.ts';
 import type { Whose } from '../identity/administration.ts';
-import { Misconfiguration } from '../misconfiguration.ts';
 import { jsonLine } from '../printable.ts';
 import { administer } from './administer.ts';
 import { formatTable } from './table.ts';

@@ -1,10 +1,10 @@
 import type { AuditEvent } from '../audit/event.ts';
 import type { Services } from '../compose.ts';
 import { loadSettings } from '../config/load.ts';
+import { Misconfiguration } from '../faults/misconfiguration.ts';
 import { createFindClient } from '../http/client-address.ts';
 import { passwordFingerprint } from '../identity/password-fingerprint.ts';
 import { canonicalUsername } from '../identity/user.ts';
-import { Misconfiguration } from '../misconfiguration.ts';
 import { jsonLine } from '../printable.ts';
 import type { Lifted, ListedKey } from '../throttle/throttle.ts';
 import { administer } from './administer.ts';

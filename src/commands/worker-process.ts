@@ -2,7 +2,7 @@ import cluster, { type Worker } from 'node:cluster';
 import { extname } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { inTime } from '../in-time.ts';
+import { inTime } from '../faults/in-time.ts';
 import { followConnections } from './handed-connections.ts';
 import type { Order } from './listen.ts';
 import type { Instruction, Report } from './worker.ts';

@@ -1,5 +1,5 @@
 import cluster from 'node:cluster';
-import { Misconfiguration } from '../misconfiguration.ts';
+import { Misconfiguration } from '../faults/misconfiguration.ts';
 import { createLevelSwitch } from '../telemetry/log.ts';
 import { type Order, type Orders, queueOrders } from './listen.ts';
 

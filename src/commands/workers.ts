@@ -1,7 +1,7 @@
 import { setTimeout } from 'node:timers/promises';
 import type { Logger } from 'pino';
-import { inTime } from '../in-time.ts';
-import { Misconfiguration } from '../misconfiguration.ts';
+import { inTime } from '../faults/in-time.ts';
+import { Misconfiguration } from '../faults/misconfiguration.ts';
 import type { Order } from './listen.ts';
 import { createReplacementPace } from './replacement-pace.ts';
 import { type End, prepareWorkers, startWorker, type WorkerProcess } from './worker-process.ts';

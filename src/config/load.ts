@@ -1,7 +1,7 @@
 import { accessSync, constants, readFileSync, statSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { Ajv } from 'ajv';
-import { Misconfiguration } from '../misconfiguration.ts';
+import { Misconfiguration } from '../faults/misconfiguration.ts';
 import { parseListenAddress } from './listen-address.ts';
 import { parseNetwork, unixSockets } from './networks.ts';
 import { isLoopbackHost, originOf } from './origin.ts';

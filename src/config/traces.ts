@@ -1,4 +1,4 @@
-import { Misconfiguration } from '../misconfiguration.ts';
+import { Misconfiguration } from '../faults/misconfiguration.ts';
 
 /** What traces are asked for, in the variables that OpenTelemetry has named for every program. */
 export interface TraceSettings {

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { closeSync, existsSync, fsyncSync, linkSync, openSync, rmSync } from 'node:fs';
 import { dirname, extname } from 'node:path';
 import { Worker } from 'node:worker_threads';
-import { Misconfiguration } from '../misconfiguration.ts';
+import { Misconfiguration } from '../faults/misconfiguration.ts';
 
 /** The file of the thread: types are stripped here, and gone in what is published. */
 const thread = new URL(`./backup-thread${extname(import.meta.url)}`, import.meta.url);

@@ -1,5 +1,5 @@
 import type { Dialect } from 'kysely';
-import { Misconfiguration } from '../misconfiguration.ts';
+import { Misconfiguration } from '../faults/misconfiguration.ts';
 import type { StoreWatch } from '../store-watch.ts';
 import { Kysely, sql } from './kysely.ts';
 import type { Tables } from './schema.ts';

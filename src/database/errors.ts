@@ -1,4 +1,4 @@
-import { Unavailable } from '../unavailable.ts';
+import { Unavailable } from '../faults/unavailable.ts';
 
 /** How the database is called in answers, logs and `/health/ready`. */
 export const databasePart = 'The database';

@@ -1,5 +1,5 @@
 import type { CreateTableBuilder, Migration } from 'kysely';
-import { Misconfiguration } from '../misconfiguration.ts';
+import { Misconfiguration } from '../faults/misconfiguration.ts';
 import type { Database, Engine, OpenDatabase } from './database.ts';
 import { isMissingTable } from './errors.ts';
 import { type Kysely, Migrator, sql } from './kysely.ts';

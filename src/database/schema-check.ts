@@ -1,5 +1,5 @@
-import { Misconfiguration } from '../misconfiguration.ts';
-import { Unavailable } from '../unavailable.ts';
+import { Misconfiguration } from '../faults/misconfiguration.ts';
+import { Unavailable } from '../faults/unavailable.ts';
 import type { Database } from './database.ts';
 import { sql } from './kysely.ts';
 import type { Tables } from './schema.ts';

@@ -2,7 +2,7 @@ import { closeSync, existsSync, mkdirSync, openSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import type { Dialect } from 'kysely';
-import { Misconfiguration } from '../misconfiguration.ts';
+import { Misconfiguration } from '../faults/misconfiguration.ts';
 import type { StoreWatch } from '../store-watch.ts';
 import { databaseUnavailable } from './errors.ts';
 import { SqliteAdapter, SqliteIntrospector, SqliteQueryCompiler } from './kysely.ts';

@@ -4,7 +4,7 @@ import { type OpenDatabase, openDatabase } from '../database/database.ts';
 import { sql } from '../database/kysely.ts';
 import { requireCurrentSchema } from '../database/migrations.ts';
 import { requireTables } from '../database/schema-check.ts';
-import { Misconfiguration } from '../misconfiguration.ts';
+import { Misconfiguration } from '../faults/misconfiguration.ts';
 import { unwatched } from '../store-watch.ts';
 import { type Check, faultsAsSaid, ok, warning } from './finding.ts';
 import { refuseUnprepared, sqlitePath } from './sqlite-file.ts';

@@ -1,4 +1,4 @@
-import type { Misconfiguration } from '../misconfiguration.ts';
+import type { Misconfiguration } from '../faults/misconfiguration.ts';
 
 /** One thing that was looked at. What is not `ok` comes with its fix. */
 export interface Finding {

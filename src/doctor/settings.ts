@@ -1,7 +1,7 @@
 import { loadSettings, requireSafeExposure } from '../config/load.ts';
 import { unixSockets } from '../config/networks.ts';
 import type { Settings } from '../config/settings.ts';
-import { faultsOf } from '../misconfiguration.ts';
+import { faultsOf } from '../faults/misconfiguration.ts';
 import { type Check, ok, warning, wrong } from './finding.ts';
 
 export interface ReadSettings {

@@ -1,8 +1,8 @@
 import type { Settings } from '../config/settings.ts';
 import { shownUrl } from '../config/shown-url.ts';
 import { databasePart } from '../database/errors.ts';
-import { Misconfiguration } from '../misconfiguration.ts';
-import { Unavailable } from '../unavailable.ts';
+import { Misconfiguration } from '../faults/misconfiguration.ts';
+import { Unavailable } from '../faults/unavailable.ts';
 import { type Finding, faultsAsSaid, wrong } from './finding.ts';
 
 interface Explanation {

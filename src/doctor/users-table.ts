@@ -3,9 +3,9 @@ import type { OpenDatabase } from '../database/database.ts';
 import { sql } from '../database/kysely.ts';
 import { openMappedDirectory } from '../directory/mapped-directory.ts';
 import { parseMapping, type UserMapping } from '../directory/mapping.ts';
+import { Misconfiguration } from '../faults/misconfiguration.ts';
+import { Unavailable } from '../faults/unavailable.ts';
 import { parseStoredPassword } from '../identity/password-schemes/stored-password.ts';
-import { Misconfiguration } from '../misconfiguration.ts';
-import { Unavailable } from '../unavailable.ts';
 import { asSaid, type Check, type Finding, faultsAsSaid, needing, ok, warning, wrong } from './finding.ts';
 
 /** Rows from either end of the table. */

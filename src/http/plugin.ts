@@ -1,5 +1,5 @@
 import fastifyPlugin from 'fastify-plugin';
-import { Misconfiguration } from '../misconfiguration.ts';
+import { Misconfiguration } from '../faults/misconfiguration.ts';
 import { createFlow, type FlowOptions } from './flow.ts';
 import type { JanuaPlugin } from './host-app.ts';
 import type { App } from './types.ts';

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { Unavailable } from '../unavailable.ts';
+import { Unavailable } from '../faults/unavailable.ts';
 import { createFailureDurations } from './failure-durations.ts';
 import type { ComparisonInput } from './hashing/computations.ts';
 import { createHashingThreads } from './hashing/threads.ts';

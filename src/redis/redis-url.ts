@@ -1,5 +1,5 @@
 import type { RedisOptions } from 'ioredis';
-import { Misconfiguration } from '../misconfiguration.ts';
+import { Misconfiguration } from '../faults/misconfiguration.ts';
 
 /** Where Redis or Valkey is: one server (or the master that sentinels name), or the nodes of a cluster to begin with. */
 export type RedisAddress =

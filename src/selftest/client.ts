@@ -2,7 +2,7 @@ import { type IncomingMessage, request as requestPlain } from 'node:http';
 import { request as requestTls } from 'node:https';
 import { isIP } from 'node:net';
 import { type ConnectionOptions, connect, type TLSSocket } from 'node:tls';
-import { noAnswer } from '../in-time.ts';
+import { noAnswer } from '../faults/in-time.ts';
 
 /** Most requests and connections of one run: a live server does not notice. */
 const mostRequests = 80;

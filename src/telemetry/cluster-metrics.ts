@@ -1,6 +1,6 @@
 import cluster, { type Worker } from 'node:cluster';
 import { Gauge, Registry } from '@prometheus-io/client';
-import { inTime } from '../in-time.ts';
+import { inTime } from '../faults/in-time.ts';
 
 /** Milliseconds in which a worker must have said its figures. */
 const patience = 2000;

@@ -15,7 +15,7 @@ import {
   TracerProvider,
 } from '@opentelemetry/sdk-trace';
 import type { TraceSettings } from '../config/traces.ts';
-import { inTime } from '../in-time.ts';
+import { inTime } from '../faults/in-time.ts';
 import { watchExports } from './export-watch.ts';
 import type { AnsweredRequest, RequestTraces } from './requests.ts';
 import { watchCalls } from './watch-calls.ts';

@@ -1,4 +1,4 @@
-import { Unavailable } from '../unavailable.ts';
+import { Unavailable } from '../faults/unavailable.ts';
 
 /** Where so many at once may have their turn. */
 export interface Place {

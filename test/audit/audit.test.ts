@@ -6,7 +6,7 @@ import { eventKinds, type RecordedEvent } from '../../src/audit/event.ts';
 import { reasons } from '../../src/audit/explanation.ts';
 import { bounds } from '../../src/audit/flood-bound.ts';
 import type { AuditStore } from '../../src/audit/store.ts';
-import { Unavailable } from '../../src/unavailable.ts';
+import { Unavailable } from '../../src/faults/unavailable.ts';
 import { caller } from './events.ts';
 
 interface Line {

@@ -4,7 +4,7 @@ import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import { loadSettings, requireSafeExposure } from '../../src/config/load.ts';
-import { Misconfiguration } from '../../src/misconfiguration.ts';
+import { Misconfiguration } from '../../src/faults/misconfiguration.ts';
 import { createTemporaryFolder } from '../servers/process-end.ts';
 
 const load = (environment: Record<string, string>) => loadSettings({}, environment);

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { findTraceSettings } from '../../src/config/traces.ts';
-import { Misconfiguration } from '../../src/misconfiguration.ts';
+import { Misconfiguration } from '../../src/faults/misconfiguration.ts';
 
 const endpoint = { OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:4318' };
 const usual = { serviceName: 'janua', sampler: 'parentbased_always_on', ratio: 1, scheduleDelay: 5000 };

@@ -7,7 +7,7 @@ import { after, before, test } from 'node:test';
 import { setImmediate } from 'node:timers/promises';
 import { loadKey } from '../../src/database/keys.ts';
 import { migrate } from '../../src/database/migrations.ts';
-import { Misconfiguration } from '../../src/misconfiguration.ts';
+import { Misconfiguration } from '../../src/faults/misconfiguration.ts';
 import { json } from '../http/faces.ts';
 import { ann, password, startJanua } from '../janua.ts';
 import { openTestDatabase } from './open.ts';

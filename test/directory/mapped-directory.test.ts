@@ -3,7 +3,7 @@ import { describe, test } from 'node:test';
 import { sql } from '../../src/database/kysely.ts';
 import { openMappedDirectory } from '../../src/directory/mapped-directory.ts';
 import { parseMapping } from '../../src/directory/mapping.ts';
-import { Misconfiguration } from '../../src/misconfiguration.ts';
+import { Misconfiguration } from '../../src/faults/misconfiguration.ts';
 import { openTestDatabase } from '../database/open.ts';
 import { openUserDatabase, type UserEngine } from '../stores.ts';
 import { ann, type Person, testUserDirectory } from './directory-contract.ts';

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Misconfiguration } from '../../src/misconfiguration.ts';
+import { Misconfiguration } from '../../src/faults/misconfiguration.ts';
+import { Unavailable } from '../../src/faults/unavailable.ts';
 import { openRedis } from '../../src/redis/redis.ts';
 import { parseRedisUrl } from '../../src/redis/redis-url.ts';
 import { unwatched } from '../../src/store-watch.ts';
-import { Unavailable } from '../../src/unavailable.ts';
 import { connectOnce, startRedis } from '../servers/redis.ts';
 import { sharedServers } from '../servers/shared.ts';
 

@@ -6,7 +6,7 @@ import { loadSettings } from '../../src/config/load.ts';
 import { type SettingSchema, settingGroups, settingsSchema } from '../../src/config/settings.ts';
 import { engineOf } from '../../src/database/database.ts';
 import { parseMapping } from '../../src/directory/mapping.ts';
-import { faultsOf } from '../../src/misconfiguration.ts';
+import { faultsOf } from '../../src/faults/misconfiguration.ts';
 import { parseRedisUrl } from '../../src/redis/redis-url.ts';
 
 const settings = Object.entries<SettingSchema>(settingsSchema.properties);

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { Unavailable } from '../../src/faults/unavailable.ts';
 import { createMemoryFailureStore } from '../../src/throttle/memory-store.ts';
 import { atOnce, type Policy, policies, remainingWait, waitAfter } from '../../src/throttle/policy.ts';
 import type { FailureStore } from '../../src/throttle/store.ts';
 import { type Attempt, createThrottle, type Throttle, type Throttled } from '../../src/throttle/throttle.ts';
-import { Unavailable } from '../../src/unavailable.ts';
 
 const minute = 60;
 const day = 24 * 60 * minute;

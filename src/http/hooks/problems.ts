@@ -1,7 +1,7 @@
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
 import type { Audit } from '../../audit/audit.ts';
+import { Unavailable } from '../../faults/unavailable.ts';
 import { Refusal } from '../../identity/refusal.ts';
-import { Unavailable } from '../../unavailable.ts';
 import { answers, challenged, sentNext } from '../answers.ts';
 import { loginMessage } from '../login-messages.ts';
 import { safeNext } from '../next.ts';

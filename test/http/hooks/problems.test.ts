@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { Unavailable } from '../../../src/faults/unavailable.ts';
 import { Refusal, refusalCodes } from '../../../src/identity/refusal.ts';
-import { Unavailable } from '../../../src/unavailable.ts';
 import { json, loginFaces } from '../faces.ts';
 import { startServer } from '../server.ts';
 

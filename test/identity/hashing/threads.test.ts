@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { test } from 'node:test';
 import { promisify } from 'node:util';
+import { Unavailable } from '../../../src/faults/unavailable.ts';
 import { createHashingThreads } from '../../../src/identity/hashing/threads.ts';
-import { Unavailable } from '../../../src/unavailable.ts';
 
 const nobodys = { storedHash: undefined, rehashes: false };
 
