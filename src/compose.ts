@@ -27,16 +27,16 @@ import { type Administration, createAdministration } from './identity/administra
 import { createIdentity, type Identity } from './identity/identity.ts';
 import { createPasswords } from './identity/password.ts';
 import type { UserDirectory, UserRegistry } from './identity/user-directory.ts';
-import { createReadiness, type Readiness } from './readiness.ts';
 import { createHostCredentials } from './sessions/host-credentials.ts';
 import { createSessions, type Sessions } from './sessions/sessions.ts';
-import { openStores, refusedAccount, type Stores } from './stores.ts';
+import { createReadiness, type Readiness } from './stores/readiness.ts';
+import { openStores, refusedAccount, type Stores } from './stores/stores.ts';
+import { cleaningInterval } from './stores/upkeep.ts';
 import { createLog } from './telemetry/log.ts';
 import { type Measures, openMeasures } from './telemetry/measures.ts';
 import type { MetricsListener } from './telemetry/metrics-listener.ts';
 import { createThrottle, type Throttle } from './throttle/throttle.ts';
 import { unthrottled } from './throttle/unthrottled.ts';
-import { cleaningInterval } from './upkeep.ts';
 
 /** The parts, put together but not yet proven: nothing was asked of a store so far. */
 export interface Composition {

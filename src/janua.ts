@@ -3,7 +3,7 @@ import { type GivenSettings, requireSafeExposure, takeSettings } from './config/
 import { Misconfiguration } from './faults/misconfiguration.ts';
 import type { JanuaPlugin } from './http/host-app.ts';
 import type { Administration } from './identity/administration.ts';
-import { prepareLater, prepareNow, startCleaning } from './upkeep.ts';
+import { prepareLater, prepareNow, startCleaning } from './stores/upkeep.ts';
 
 // All that a program gets from `import … from 'janua'`.
 export type { GivenSettings } from './config/load.ts';

@@ -14,7 +14,7 @@ import swagger from '@fastify/swagger';
 import websocket from '@fastify/websocket';
 import Fastify, { type FastifyInstance, type FastifyServerOptions } from 'fastify';
 import { ChangeRefused, createJanua, type GivenSettings, type Janua, Misconfiguration } from '../src/janua.ts';
-import { cleaningInterval } from '../src/upkeep.ts';
+import { cleaningInterval } from '../src/stores/upkeep.ts';
 import { form, json, sessionCookie } from './http/faces.ts';
 import { ann, password } from './janua.ts';
 import { createTemporaryFolder } from './servers/process-end.ts';

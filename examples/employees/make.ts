@@ -4,7 +4,7 @@ import { demoPassword, demoUsers } from '../../src/commands/demo-users.ts';
 import { openDatabase } from '../../src/database/database.ts';
 import { Misconfiguration } from '../../src/faults/misconfiguration.ts';
 import { Unavailable } from '../../src/faults/unavailable.ts';
-import { unwatched } from '../../src/store-watch.ts';
+import { unwatched } from '../../src/stores/store-watch.ts';
 import { fewestPeople, inventPeople, mostPeople } from './people.ts';
 import { createProgress } from './progress.ts';
 import { makeTable } from './table.ts';

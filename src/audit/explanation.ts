@@ -1,4 +1,4 @@
-import { printable } from '../printable.ts';
+import { printable } from '../text/printable.ts';
 import type { AuditEvent, CallerTrace, EventKind, KeyTrace, RecordedEvent } from './event.ts';
 
 /** What happened, by kind. A reason, where there is one, goes on after it. */

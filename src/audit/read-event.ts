@@ -1,4 +1,4 @@
-import { printable } from '../printable.ts';
+import { printable } from '../text/printable.ts';
 import { type AuditEvent, type Caller, type CallerTrace, type EventKind, eventKinds, type KeyTrace } from './event.ts';
 
 type Fields = Readonly<Record<string, unknown>>;

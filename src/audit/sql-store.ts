@@ -3,7 +3,7 @@ import type { Database } from '../database/database.ts';
 import { sql } from '../database/kysely.ts';
 import { prepareLookup } from '../database/lookup.ts';
 import type { AuditTable } from '../database/schema.ts';
-import { printable } from '../printable.ts';
+import { printable } from '../text/printable.ts';
 import type { RecordedEvent } from './event.ts';
 import { firstIdAt } from './event-id.ts';
 import { readEvent } from './read-event.ts';

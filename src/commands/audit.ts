@@ -5,7 +5,7 @@ import type { AuditFilter, UnreadableEvent } from '../audit/store.ts';
 import type { Services } from '../compose.ts';
 import { Misconfiguration } from '../faults/misconfiguration.ts';
 import { canonicalUsername } from '../identity/user.ts';
-import { jsonLine } from '../printable.ts';
+import { jsonLine } from '../text/printable.ts';
 import { administer } from './administer.ts';
 import { formatTable } from './table.ts';
 

@@ -4,8 +4,8 @@ import { shownUrl } from '../config/shown-url.ts';
 import { engineOf } from '../database/database.ts';
 import { parseMapping } from '../directory/mapping.ts';
 import { faultsOf, Misconfiguration } from '../faults/misconfiguration.ts';
-import { jsonLine } from '../printable.ts';
 import { parseRedisUrl } from '../redis/redis-url.ts';
+import { jsonLine } from '../text/printable.ts';
 import { formatTable } from './table.ts';
 
 /**

@@ -1,5 +1,5 @@
 import type { Finding } from '../doctor/finding.ts';
-import { jsonLine } from '../printable.ts';
+import { jsonLine } from '../text/printable.ts';
 
 /** Prints findings as they come, and counts them. */
 export interface FindingsPrinter {

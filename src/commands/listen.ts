@@ -3,8 +3,8 @@ import type { Logger } from 'pino';
 import type { Composition, Services } from '../compose.ts';
 import type { Settings } from '../config/settings.ts';
 import { Misconfiguration } from '../faults/misconfiguration.ts';
+import { prepareLater, prepareNow, startCleaning } from '../stores/upkeep.ts';
 import { followSignal } from '../telemetry/log.ts';
-import { prepareLater, prepareNow, startCleaning } from '../upkeep.ts';
 
 /** Longest that requests under way are waited for after an order to end, in milliseconds. */
 export const closingDeadline = 10_000;

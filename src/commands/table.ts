@@ -1,4 +1,4 @@
-import { printable } from '../printable.ts';
+import { printable } from '../text/printable.ts';
 
 /** Rows as columns of text; the first row is the heading. */
 export function formatTable(cells: readonly (readonly string[])[]): string {

@@ -5,7 +5,7 @@ import { Misconfiguration } from '../faults/misconfiguration.ts';
 import { createFindClient } from '../http/client-address.ts';
 import { passwordFingerprint } from '../identity/password-fingerprint.ts';
 import { canonicalUsername } from '../identity/user.ts';
-import { jsonLine } from '../printable.ts';
+import { jsonLine } from '../text/printable.ts';
 import type { Lifted, ListedKey } from '../throttle/throttle.ts';
 import { administer } from './administer.ts';
 import { commandCaller } from './command-caller.ts';

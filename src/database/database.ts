@@ -1,6 +1,6 @@
 import type { Dialect } from 'kysely';
 import { Misconfiguration } from '../faults/misconfiguration.ts';
-import type { StoreWatch } from '../store-watch.ts';
+import type { StoreWatch } from '../stores/store-watch.ts';
 import { Kysely, sql } from './kysely.ts';
 import type { Tables } from './schema.ts';
 import type { Patience } from './server-driver.ts';

@@ -2,7 +2,7 @@ import { isIP } from 'node:net';
 import type { Dialect, QueryResult } from 'kysely';
 import { createPool, type PoolConnection, type PoolOptions, type ResultSetHeader, type RowDataPacket } from 'mysql2';
 import { Misconfiguration } from '../faults/misconfiguration.ts';
-import type { StoreWatch } from '../store-watch.ts';
+import type { StoreWatch } from '../stores/store-watch.ts';
 import { MysqlAdapter, MysqlIntrospector, MysqlQueryCompiler } from './kysely.ts';
 import { createServerDriver, type Patience, type ServerConnection, type ServerPool } from './server-driver.ts';
 

@@ -1,6 +1,6 @@
 import type { Dialect } from 'kysely';
 import pg from 'pg';
-import type { StoreWatch } from '../store-watch.ts';
+import type { StoreWatch } from '../stores/store-watch.ts';
 import { PostgresAdapter, PostgresIntrospector, PostgresQueryCompiler } from './kysely.ts';
 import { createServerDriver, type Patience, type ServerConnection, type ServerPool } from './server-driver.ts';
 

@@ -3,7 +3,7 @@ import { setTimeout } from 'node:timers/promises';
 import type { DatabaseConnection, Driver, QueryResult } from 'kysely';
 import pLimit from 'p-limit';
 import { Unavailable } from '../faults/unavailable.ts';
-import type { AccessKind, StoreWatch } from '../store-watch.ts';
+import type { AccessKind, StoreWatch } from '../stores/store-watch.ts';
 import { accessOf } from './access.ts';
 import { classify, isBusy } from './errors.ts';
 import type { Patience } from './server-driver.ts';

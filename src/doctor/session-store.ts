@@ -4,7 +4,7 @@ import type { OpenDatabase } from '../database/database.ts';
 import { Unavailable } from '../faults/unavailable.ts';
 import type { OpenRedis, RedisClient } from '../redis/redis.ts';
 import { createSqlSessionStore } from '../sessions/sql-store.ts';
-import { unwatched } from '../store-watch.ts';
+import { unwatched } from '../stores/store-watch.ts';
 import { type Check, type Finding, ok, warning, wrong } from './finding.ts';
 
 /** The oldest major version of Redis that is tried; Valkey's first is 7. */

@@ -1,5 +1,5 @@
 import { type Check, type Finding, needing, warning, wrong } from '../doctor/finding.ts';
-import { printable } from '../printable.ts';
+import { printable } from '../text/printable.ts';
 import { type Client, type ClientOptions, createClient } from './client.ts';
 import { checkCookies } from './cookies.ts';
 import { checkCors, checkCrossSite, checkPublicUrl } from './cross-site.ts';

@@ -4,7 +4,7 @@ import { Misconfiguration } from '../../src/faults/misconfiguration.ts';
 import { Unavailable } from '../../src/faults/unavailable.ts';
 import { openRedis } from '../../src/redis/redis.ts';
 import { parseRedisUrl } from '../../src/redis/redis-url.ts';
-import { unwatched } from '../../src/store-watch.ts';
+import { unwatched } from '../../src/stores/store-watch.ts';
 import { connectOnce, startRedis } from '../servers/redis.ts';
 import { sharedServers } from '../servers/shared.ts';
 

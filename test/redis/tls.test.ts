@@ -7,7 +7,7 @@ import { setTimeout } from 'node:timers/promises';
 import { getCACertificates, setDefaultCACertificates } from 'node:tls';
 import { openRedis } from '../../src/redis/redis.ts';
 import { createRedisSessionStore } from '../../src/sessions/redis-store.ts';
-import { unwatched } from '../../src/store-watch.ts';
+import { unwatched } from '../../src/stores/store-watch.ts';
 import { createMigratedWorkplace, type Finished, type Workplace } from '../commands/janua-command.ts';
 import { type Certificate, createCertificate } from '../servers/certificate.ts';
 import { connectOnce, startRedis } from '../servers/redis.ts';

@@ -1,6 +1,6 @@
 import { openRedis } from '../../src/redis/redis.ts';
 import { createRedisSessionStore } from '../../src/sessions/redis-store.ts';
-import { unwatched } from '../../src/store-watch.ts';
+import { unwatched } from '../../src/stores/store-watch.ts';
 import { createRedisDatabase } from '../servers/shared.ts';
 import { testSessionStore } from './store-contract.ts';
 

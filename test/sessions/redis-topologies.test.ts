@@ -5,7 +5,7 @@ import { Unavailable } from '../../src/faults/unavailable.ts';
 import { openRedis } from '../../src/redis/redis.ts';
 import { createRedisSessionStore } from '../../src/sessions/redis-store.ts';
 import type { SessionRecord, SessionStore } from '../../src/sessions/store.ts';
-import { unwatched } from '../../src/store-watch.ts';
+import { unwatched } from '../../src/stores/store-watch.ts';
 import { connectOnce, findRedis, startRedis } from '../servers/redis.ts';
 import { type RedisCluster, startRedisCluster } from '../servers/redis-cluster.ts';
 import { type SentinelRedis, startSentinelRedis } from '../servers/redis-sentinel.ts';

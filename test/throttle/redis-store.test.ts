@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { openRedis } from '../../src/redis/redis.ts';
-import { unwatched } from '../../src/store-watch.ts';
+import { unwatched } from '../../src/stores/store-watch.ts';
 import { policies } from '../../src/throttle/policy.ts';
 import { createRedisFailureStore } from '../../src/throttle/redis-store.ts';
 import { connectOnce } from '../servers/redis.ts';

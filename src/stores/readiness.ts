@@ -1,4 +1,4 @@
-import { Unavailable } from './faults/unavailable.ts';
+import { Unavailable } from '../faults/unavailable.ts';
 
 /** Whether requests should be sent here: asked by a load balancer, so that it is cheap however often. */
 export interface Readiness {

@@ -1,17 +1,17 @@
 import type { Logger } from 'pino';
-import type { Settings } from './config/settings.ts';
-import { type OpenDatabase, openDatabase } from './database/database.ts';
-import { databasePart } from './database/errors.ts';
-import { Misconfiguration } from './faults/misconfiguration.ts';
-import { Unavailable } from './faults/unavailable.ts';
-import type { OpenRedis } from './redis/redis.ts';
-import { createSqlSessionStore } from './sessions/sql-store.ts';
-import type { SessionStore } from './sessions/store.ts';
+import type { Settings } from '../config/settings.ts';
+import { type OpenDatabase, openDatabase } from '../database/database.ts';
+import { databasePart } from '../database/errors.ts';
+import { Misconfiguration } from '../faults/misconfiguration.ts';
+import { Unavailable } from '../faults/unavailable.ts';
+import type { OpenRedis } from '../redis/redis.ts';
+import { createSqlSessionStore } from '../sessions/sql-store.ts';
+import type { SessionStore } from '../sessions/store.ts';
+import type { Measures } from '../telemetry/measures.ts';
+import { createMemoryFailureStore } from '../throttle/memory-store.ts';
+import { createSqlFailureStore } from '../throttle/sql-store.ts';
+import type { FailureStore } from '../throttle/store.ts';
 import { createStoreWatch } from './store-watch.ts';
-import type { Measures } from './telemetry/measures.ts';
-import { createMemoryFailureStore } from './throttle/memory-store.ts';
-import { createSqlFailureStore } from './throttle/sql-store.ts';
-import type { FailureStore } from './throttle/store.ts';
 
 /** Where everything is kept, by the settings. */
 export interface Stores {
@@ -63,13 +63,13 @@ export async function openStores(settings: Settings, { log, measures, mustExist 
 
 async function openRedisOf({ REDIS_URL }: Settings, timeout: number, log: Logger): Promise<OpenRedis | undefined> {
   if (REDIS_URL === undefined) return undefined;
-  const { openRedis, redisPart } = await import('./redis/redis.ts');
+  const { openRedis, redisPart } = await import('../redis/redis.ts');
   return openRedis(REDIS_URL, timeout, createStoreWatch(redisPart, log));
 }
 
 async function openSessionStore({ database }: OpenDatabase, redis: OpenRedis | undefined): Promise<SessionStore> {
   if (redis === undefined) return createSqlSessionStore(database);
-  return (await import('./sessions/redis-store.ts')).createRedisSessionStore(redis);
+  return (await import('../sessions/redis-store.ts')).createRedisSessionStore(redis);
 }
 
 async function openFailureStore(
@@ -80,7 +80,7 @@ async function openFailureStore(
   if (THROTTLE === 'off') return undefined;
   if (THROTTLE === 'memory') return createMemoryFailureStore();
   if (redis === undefined) return createSqlFailureStore(opened);
-  return (await import('./throttle/redis-store.ts')).createRedisFailureStore(redis);
+  return (await import('../throttle/redis-store.ts')).createRedisFailureStore(redis);
 }
 
 /**

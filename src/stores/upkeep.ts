@@ -1,6 +1,6 @@
 import { setTimeout } from 'node:timers/promises';
-import type { Composition, Services } from './compose.ts';
-import { Unavailable } from './faults/unavailable.ts';
+import type { Composition, Services } from '../compose.ts';
+import { Unavailable } from '../faults/unavailable.ts';
 
 /** How often what has expired is removed, in milliseconds. */
 export const cleaningInterval = 10 * 60 * 1000;
