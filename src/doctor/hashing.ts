@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { availableParallelism, freemem } from 'node:os';
 import type { Settings } from '../config/settings.ts';
-import { createPasswords } from '../identity/password.ts';
-import { today } from '../identity/password-schemes/argon2.ts';
+import { createPasswords } from '../passwords/passwords.ts';
+import { today } from '../passwords/schemes/argon2.ts';
 import { type Check, type Finding, ok, warning, wrong } from './finding.ts';
 
 /** Memory of one hash of today's cost, in MiB. */

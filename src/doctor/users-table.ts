@@ -5,7 +5,7 @@ import { openMappedDirectory } from '../directory/mapped-directory.ts';
 import { parseMapping, type UserMapping } from '../directory/mapping.ts';
 import { Misconfiguration } from '../faults/misconfiguration.ts';
 import { Unavailable } from '../faults/unavailable.ts';
-import { parseStoredPassword } from '../identity/password-schemes/stored-password.ts';
+import { parseStoredPassword } from '../passwords/schemes/stored-password.ts';
 import { asSaid, type Check, type Finding, faultsAsSaid, needing, ok, warning, wrong } from './finding.ts';
 
 /** Rows from either end of the table. */

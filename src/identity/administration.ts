@@ -1,8 +1,8 @@
 import type { Audit } from '../audit/audit.ts';
 import type { AuditEvent, Caller, EventKind } from '../audit/event.ts';
+import { maxPasswordBytes, type Passwords } from '../passwords/passwords.ts';
 import type { ListedSession, Sessions } from '../sessions/sessions.ts';
 import type { Throttle } from '../throttle/throttle.ts';
-import { maxPasswordBytes, type Passwords } from './password.ts';
 import { canonicalUsername, maxUsernameLength, type User } from './user.ts';
 import type { ListedUser, UserDirectory, UserRegistry } from './user-directory.ts';
 

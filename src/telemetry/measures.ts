@@ -1,6 +1,6 @@
 import type { OpenAudit } from '../audit/audit.ts';
 import type { TraceSettings } from '../config/traces.ts';
-import type { Passwords } from '../identity/password.ts';
+import type { Passwords } from '../passwords/passwords.ts';
 import type { Metrics } from './metrics.ts';
 import type { Log, Traces } from './traces.ts';
 

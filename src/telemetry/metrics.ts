@@ -2,7 +2,7 @@ import { collectDefaultMetrics, Registry } from '@prometheus-io/client';
 import type { Audit } from '../audit/audit.ts';
 import type { AuditEvent, KeyTrace } from '../audit/event.ts';
 import { Unavailable } from '../faults/unavailable.ts';
-import type { Passwords } from '../identity/password.ts';
+import type { Passwords } from '../passwords/passwords.ts';
 import { announceMetrics } from './cluster-metrics.ts';
 import { createInstruments, type Instruments } from './instruments.ts';
 import type { RequestMetrics } from './requests.ts';

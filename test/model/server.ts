@@ -8,7 +8,7 @@ import { type Composition, compose, type Services } from '../../src/compose.ts';
 import { loadSettings } from '../../src/config/load.ts';
 import type { Settings } from '../../src/config/settings.ts';
 import type { App } from '../../src/http/types.ts';
-import { today } from '../../src/identity/password-schemes/argon2.ts';
+import { today } from '../../src/passwords/schemes/argon2.ts';
 import { openTestDatabase } from '../database/open.ts';
 import { createTemporaryFolder } from '../servers/process-end.ts';
 import { type OpenStores, openStores, type StoreChoice } from '../stores.ts';

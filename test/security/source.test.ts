@@ -34,7 +34,7 @@ const rules: Rule[] = [
     never:
       /innerHTML|outerHTML|insertAdjacentHTML|document\.write|localStorage|sessionStorage|indexedDB|postMessage|document\[|window\[/,
     // To threads of our own.
-    except: ['src/identity/hashing/thread.ts', 'src/identity/hashing/threads.ts'],
+    except: ['src/passwords/hashing/thread.ts', 'src/passwords/hashing/threads.ts'],
   },
   {
     name: 'nothing is asked of other servers, but of the stores, and by the command that tests a server [V13.2.4 V13.2.5]',
@@ -80,8 +80,8 @@ test('secrets are compared in constant time [V11.2.4]', () => {
   for (const path of [
     'src/sessions/credential.ts',
     'src/http/cookies.ts',
-    'src/identity/password-schemes/scrypt.ts',
-    'src/identity/password-schemes/pbkdf2.ts',
+    'src/passwords/schemes/scrypt.ts',
+    'src/passwords/schemes/pbkdf2.ts',
   ]) {
     const text = sources.find(([known]) => known === path)?.[1] ?? '';
     assert.match(text, /timingSafeEqual\(/, path);

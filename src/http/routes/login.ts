@@ -1,7 +1,7 @@
 import type { Identity } from '../../identity/identity.ts';
-import { maxPasswordBytes } from '../../identity/password.ts';
 import { Refusal } from '../../identity/refusal.ts';
 import { maxUsernameLength } from '../../identity/user.ts';
+import { maxPasswordBytes } from '../../passwords/passwords.ts';
 import type { Cookies } from '../cookies.ts';
 import { acceptedBodyTypes } from '../hooks/bodies.ts';
 import { loginMessage } from '../login-messages.ts';

@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { hashSync, verifySync } from '@node-rs/argon2';
-import { today } from '../password-schemes/argon2.ts';
-import type { ComparableHash, StoredPassword } from '../password-schemes/scheme.ts';
-import { parseStoredPassword } from '../password-schemes/stored-password.ts';
+import { today } from '../schemes/argon2.ts';
+import type { ComparableHash, StoredPassword } from '../schemes/scheme.ts';
+import { parseStoredPassword } from '../schemes/stored-password.ts';
 
 /**
  * What is computed with passwords. Each keeps a core busy for as long as it lasts, and all but the last are slow on purpose: they are

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { createPasswords } from '../../../src/identity/password.ts';
-import { parseStoredPassword } from '../../../src/identity/password-schemes/stored-password.ts';
+import { createPasswords } from '../../../src/passwords/passwords.ts';
+import { parseStoredPassword } from '../../../src/passwords/schemes/stored-password.ts';
 
 const secret = 'lètmein';
 /** 1024 bytes. */

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { hash, parseOptions } from '@node-rs/argon2';
 import { Unavailable } from '../../src/faults/unavailable.ts';
-import { createPasswords } from '../../src/identity/password.ts';
+import { createPasswords } from '../../src/passwords/passwords.ts';
 
 const warnings: object[] = [];
 const passwords = createPasswords({

@@ -3,7 +3,7 @@ import { execFile } from 'node:child_process';
 import { test } from 'node:test';
 import { promisify } from 'node:util';
 import { Unavailable } from '../../../src/faults/unavailable.ts';
-import { createHashingThreads } from '../../../src/identity/hashing/threads.ts';
+import { createHashingThreads } from '../../../src/passwords/hashing/threads.ts';
 
 const nobodys = { storedHash: undefined, rehashes: false };
 
@@ -52,7 +52,7 @@ test('what a thread that dies had to do fails, and the next has a new one', asyn
 
 test('threads that have nothing to do do not keep a process from ending, and those that have do', async () => {
   const program = `
-    import { createHashingThreads } from ${JSON.stringify(new URL('../../../src/identity/hashing/threads.ts', import.meta.url))};
+    import { createHashingThreads } from ${JSON.stringify(new URL('../../../src/passwords/hashing/threads.ts', import.meta.url))};
     const threads = createHashingThreads(2);
     for (const password of ['x', 'y']) console.log((await threads.compute('hash', { password })).result.slice(0, 9));`;
   const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '--eval', program], {

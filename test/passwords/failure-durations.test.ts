@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { createFailureDurations } from '../../src/identity/failure-durations.ts';
+import { createFailureDurations } from '../../src/passwords/failure-durations.ts';
 
 test('nothing is known at first', () => {
   assert.equal(createFailureDurations().longest(), 0);
