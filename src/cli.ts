@@ -5,7 +5,7 @@ import type { SelftestArguments } from './commands/selftest.ts';
 import { settingsHelp } from './config/describe.ts';
 import { Misconfiguration } from './faults/misconfiguration.ts';
 import { Unavailable } from './faults/unavailable.ts';
-import { ChangeRefused } from './identity/administration.ts';
+import { ChangeRefused } from './users/administration.ts';
 
 /** The only file that ends the process. */
 async function main(): Promise<void> {

@@ -15,17 +15,13 @@ import { type KeyName, loadKey, replaceKey } from './database/keys.ts';
 import { claimLease } from './database/lease.ts';
 import { migrate, requireCurrentSchema } from './database/migrations.ts';
 import { requireTables } from './database/schema-check.ts';
-import { parseMapping, type UserMapping } from './directory/mapping.ts';
-import { createSqlDirectory } from './directory/sql-directory.ts';
 import { Unavailable } from './faults/unavailable.ts';
 import { createFindClient, createPeerCheck, type FindClient } from './http/client-address.ts';
 import type { FlowOptions } from './http/flow.ts';
 import type { JanuaPlugin } from './http/host-app.ts';
 import { rawPath } from './http/request-target.ts';
 import type { App, Request } from './http/types.ts';
-import { type Administration, createAdministration } from './identity/administration.ts';
 import { createIdentity, type Identity } from './identity/identity.ts';
-import type { UserDirectory, UserRegistry } from './identity/user-directory.ts';
 import { createPasswords } from './passwords/passwords.ts';
 import { createHostCredentials } from './sessions/host-credentials.ts';
 import { createSessions, type Sessions } from './sessions/sessions.ts';
@@ -37,6 +33,10 @@ import { type Measures, openMeasures } from './telemetry/measures.ts';
 import type { MetricsListener } from './telemetry/metrics-listener.ts';
 import { createThrottle, type Throttle } from './throttle/throttle.ts';
 import { unthrottled } from './throttle/unthrottled.ts';
+import { type Administration, createAdministration } from './users/administration.ts';
+import { parseMapping, type UserMapping } from './users/mapped/mapping.ts';
+import { createSqlDirectory } from './users/sql-directory.ts';
+import type { UserDirectory, UserRegistry } from './users/user-directory.ts';
 
 /** The parts, put together but not yet proven: nothing was asked of a store so far. */
 export interface Composition {
@@ -335,7 +335,7 @@ async function prepare(
       );
       return { users: own, registry: own };
     }
-    const { openMappedDirectory } = await import('./directory/mapped-directory.ts');
+    const { openMappedDirectory } = await import('./users/mapped/mapped-directory.ts');
     const mapped = await openMappedDirectory(opened, mapping, { rehashes, log });
     for (const warning of mapped.warnings) log.warn({ event: 'users_table' }, warning);
     if (overrides.takesLogins ?? true) await passwords.calibrate(await mapped.samplePasswordHashes());

@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { demoHash } from '../../src/commands/demo-users.ts';
-import { passwordFingerprint } from '../../src/identity/password-fingerprint.ts';
 import { createSecret, createSessionId, formatCredential, hashSecret } from '../../src/sessions/credential.ts';
+import { passwordFingerprint } from '../../src/users/password-fingerprint.ts';
 
 /** How many there are. */
 export interface Size {

@@ -2,8 +2,8 @@ import { setImmediate } from 'node:timers/promises';
 import type { Engine, OpenDatabase } from '../../src/database/database.ts';
 import { type Kysely, sql } from '../../src/database/kysely.ts';
 import type { Tables } from '../../src/database/schema.ts';
-import { describeTable } from '../../src/directory/inspection/describe-table.ts';
 import { Misconfiguration } from '../../src/faults/misconfiguration.ts';
+import { describeTable } from '../../src/users/mapped/inspection/describe-table.ts';
 import type { Employee } from './people.ts';
 
 type WithEmployees = Kysely<Tables & EmployeesTable>;

@@ -1,6 +1,6 @@
 import { compose, type Services } from '../compose.ts';
 import { loadSettings } from '../config/load.ts';
-import type { Administration } from '../identity/administration.ts';
+import type { Administration } from '../users/administration.ts';
 import { commandCaller } from './command-caller.ts';
 
 /**

@@ -4,8 +4,8 @@ import { isEventKind } from '../audit/read-event.ts';
 import type { AuditFilter, UnreadableEvent } from '../audit/store.ts';
 import type { Services } from '../compose.ts';
 import { Misconfiguration } from '../faults/misconfiguration.ts';
-import { canonicalUsername } from '../identity/user.ts';
 import { jsonLine } from '../text/printable.ts';
+import { canonicalUsername } from '../users/user.ts';
 import { administer } from './administer.ts';
 import { formatTable } from './table.ts';
 

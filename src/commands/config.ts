@@ -2,10 +2,10 @@ import { readSettings, requireSafeExposure, type SourcedSettings } from '../conf
 import { type SettingSchema, type Settings, settingsSchema } from '../config/settings.ts';
 import { shownUrl } from '../config/shown-url.ts';
 import { engineOf } from '../database/database.ts';
-import { parseMapping } from '../directory/mapping.ts';
 import { faultsOf, Misconfiguration } from '../faults/misconfiguration.ts';
 import { parseRedisUrl } from '../redis/redis-url.ts';
 import { jsonLine } from '../text/printable.ts';
+import { parseMapping } from '../users/mapped/mapping.ts';
 import { formatTable } from './table.ts';
 
 /**

@@ -1,5 +1,5 @@
 import { explain as explainEvent } from '../audit/explanation.ts';
-import { ChangeRefused } from '../identity/administration.ts';
+import { ChangeRefused } from '../users/administration.ts';
 import { administer } from './administer.ts';
 
 /** Says why a request was decided as it was. @param requestId as the person who was refused has it */

@@ -1,6 +1,6 @@
 import { Misconfiguration } from '../faults/misconfiguration.ts';
-import type { Whose } from '../identity/administration.ts';
 import { jsonLine } from '../text/printable.ts';
+import type { Whose } from '../users/administration.ts';
 import { administer } from './administer.ts';
 import { formatTable } from './table.ts';
 

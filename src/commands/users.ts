@@ -1,5 +1,5 @@
-import type { ListedUser } from '../identity/user-directory.ts';
 import { jsonLine } from '../text/printable.ts';
+import type { ListedUser } from '../users/user-directory.ts';
 import { administer } from './administer.ts';
 import { readNewPassword } from './read-password.ts';
 import { formatTable } from './table.ts';

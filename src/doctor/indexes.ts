@@ -1,7 +1,7 @@
 import type { OpenDatabase } from '../database/database.ts';
-import { describeTable } from '../directory/inspection/describe-table.ts';
-import type { UserMapping } from '../directory/mapping.ts';
-import { judgeTable } from '../directory/requirements.ts';
+import { describeTable } from '../users/mapped/inspection/describe-table.ts';
+import type { UserMapping } from '../users/mapped/mapping.ts';
+import { judgeTable } from '../users/mapped/requirements.ts';
 import { type Check, ok, warning, wrong } from './finding.ts';
 
 interface Lookup {

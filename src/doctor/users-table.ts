@@ -1,11 +1,11 @@
 import type { Settings } from '../config/settings.ts';
 import type { OpenDatabase } from '../database/database.ts';
 import { sql } from '../database/kysely.ts';
-import { openMappedDirectory } from '../directory/mapped-directory.ts';
-import { parseMapping, type UserMapping } from '../directory/mapping.ts';
 import { Misconfiguration } from '../faults/misconfiguration.ts';
 import { Unavailable } from '../faults/unavailable.ts';
 import { parseStoredPassword } from '../passwords/schemes/stored-password.ts';
+import { openMappedDirectory } from '../users/mapped/mapped-directory.ts';
+import { parseMapping, type UserMapping } from '../users/mapped/mapping.ts';
 import { asSaid, type Check, type Finding, faultsAsSaid, needing, ok, warning, wrong } from './finding.ts';
 
 /** Rows from either end of the table. */

@@ -1,5 +1,5 @@
 import type { FastifyPluginAsync } from 'fastify';
-import type { User } from '../identity/user.ts';
+import type { User } from '../users/user.ts';
 
 /** What an app gets that the flow is a part of. All that it needs to know of our types is here. */
 export type JanuaPlugin = FastifyPluginAsync;

@@ -10,7 +10,7 @@ import type {
 import type { Caller } from '../audit/event.ts';
 import type { Presented } from '../identity/identity.ts';
 import type { RefusalCode } from '../identity/refusal.ts';
-import type { User } from '../identity/user.ts';
+import type { User } from '../users/user.ts';
 import type { Client } from './client-address.ts';
 import type {} from './host-app.ts';
 

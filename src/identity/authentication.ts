@@ -1,5 +1,5 @@
 import type { Passwords } from '../passwords/passwords.ts';
-import type { Account, UserDirectory } from './user-directory.ts';
+import type { Account, UserDirectory } from '../users/user-directory.ts';
 
 /** Whether a name and a password are those of someone who may sign in, and the true reason if not, which they are not told. */
 export type Authenticated =

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createAuthentication } from '../../src/identity/authentication.ts';
-import type { Account, UserDirectory } from '../../src/identity/user-directory.ts';
+import type { Account, UserDirectory } from '../../src/users/user-directory.ts';
 import { ann } from '../janua.ts';
 
 const weak: Account = { user: { id: '1', ...ann }, passwordHash: 'weak hash of secret', disabled: false };

@@ -2,11 +2,11 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { createIdentity } from '../../src/identity/identity.ts';
 import { Refusal } from '../../src/identity/refusal.ts';
-import type { Account } from '../../src/identity/user-directory.ts';
 import type { PasswordCheck } from '../../src/passwords/passwords.ts';
 import { createSessions } from '../../src/sessions/sessions.ts';
 import type { SessionRecord, SessionStore } from '../../src/sessions/store.ts';
 import { unthrottled } from '../../src/throttle/unthrottled.ts';
+import type { Account } from '../../src/users/user-directory.ts';
 import { ann, attempt, caller, password, startJanua } from '../janua.ts';
 
 const account: Account = {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { isDeepStrictEqual } from 'node:util';
-import { passwordFingerprint } from '../../src/identity/password-fingerprint.ts';
+import { passwordFingerprint } from '../../src/users/password-fingerprint.ts';
 import { meFaces } from '../http/faces.ts';
 import { type Route, readAnswer, tell } from './answer.ts';
 import {

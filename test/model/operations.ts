@@ -1,5 +1,5 @@
 import type { InjectOptions, LightMyRequestResponse } from 'fastify';
-import { ChangeRefused } from '../../src/identity/administration.ts';
+import { ChangeRefused } from '../../src/users/administration.ts';
 import type { Face, LoginFace } from '../http/faces.ts';
 import { type Answer, type Route, readAnswer, readCredentials, tell } from './answer.ts';
 import {

@@ -5,9 +5,9 @@ import { configurationPage, makeConfigurationPage } from '../../scripts/configur
 import { loadSettings } from '../../src/config/load.ts';
 import { type SettingSchema, settingGroups, settingsSchema } from '../../src/config/settings.ts';
 import { engineOf } from '../../src/database/database.ts';
-import { parseMapping } from '../../src/directory/mapping.ts';
 import { faultsOf } from '../../src/faults/misconfiguration.ts';
 import { parseRedisUrl } from '../../src/redis/redis-url.ts';
+import { parseMapping } from '../../src/users/mapped/mapping.ts';
 
 const settings = Object.entries<SettingSchema>(settingsSchema.properties);
 

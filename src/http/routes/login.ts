@@ -1,7 +1,7 @@
 import type { Identity } from '../../identity/identity.ts';
 import { Refusal } from '../../identity/refusal.ts';
-import { maxUsernameLength } from '../../identity/user.ts';
 import { maxPasswordBytes } from '../../passwords/passwords.ts';
+import { maxUsernameLength } from '../../users/user.ts';
 import type { Cookies } from '../cookies.ts';
 import { acceptedBodyTypes } from '../hooks/bodies.ts';
 import { loginMessage } from '../login-messages.ts';

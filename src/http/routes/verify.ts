@@ -1,8 +1,8 @@
 import type { FastifyReply } from 'fastify';
 import type { Identity, Presented } from '../../identity/identity.ts';
 import { Refusal } from '../../identity/refusal.ts';
-import type { User } from '../../identity/user.ts';
 import { printable } from '../../text/printable.ts';
+import type { User } from '../../users/user.ts';
 import type { createFindTarget, ForwardedTarget } from '../forwarded-target.ts';
 import { loginPath } from '../login-messages.ts';
 import { page, redirect, settingCookies } from '../openapi/responses.ts';

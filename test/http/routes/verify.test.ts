@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { passwordFingerprint } from '../../../src/identity/password-fingerprint.ts';
 import { Refusal } from '../../../src/identity/refusal.ts';
+import { passwordFingerprint } from '../../../src/users/password-fingerprint.ts';
 import { ann, password, startJanua, type TestJanua } from '../../janua.ts';
 import { isSignedIn, json, type SignedIn } from '../faces.ts';
 import { startServer } from '../server.ts';

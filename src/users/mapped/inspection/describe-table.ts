@@ -1,4 +1,4 @@
-import type { Database, Engine } from '../../database/database.ts';
+import type { Database, Engine } from '../../../database/database.ts';
 import { describeMysqlTable } from './mysql.ts';
 import { describePostgresTable } from './postgres.ts';
 import { describeSqliteTable } from './sqlite.ts';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { sql } from '../../src/database/kysely.ts';
-import { createSqlDirectory } from '../../src/directory/sql-directory.ts';
+import { createSqlDirectory } from '../../src/users/sql-directory.ts';
 import { openMigrated } from '../database/open.ts';
 import { type Person, testUserDirectory } from './directory-contract.ts';
 import { testUserRegistry } from './registry-contract.ts';

@@ -1,4 +1,4 @@
-import type { Engine } from '../database/database.ts';
+import type { Engine } from '../../database/database.ts';
 import type {
   ColumnDescription,
   ColumnKind,

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import type { UserDirectory } from '../../src/identity/user-directory.ts';
+import type { UserDirectory } from '../../src/users/user-directory.ts';
 
 /** A user as a test puts one into a directory. */
 export interface Person {

@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { sql } from '../../src/database/kysely.ts';
-import { openMappedDirectory } from '../../src/directory/mapped-directory.ts';
-import { parseMapping } from '../../src/directory/mapping.ts';
-import { Misconfiguration } from '../../src/faults/misconfiguration.ts';
-import { openTestDatabase } from '../database/open.ts';
-import { openUserDatabase, type UserEngine } from '../stores.ts';
-import { ann, type Person, testUserDirectory } from './directory-contract.ts';
+import { sql } from '../../../src/database/kysely.ts';
+import { Misconfiguration } from '../../../src/faults/misconfiguration.ts';
+import { openMappedDirectory } from '../../../src/users/mapped/mapped-directory.ts';
+import { parseMapping } from '../../../src/users/mapped/mapping.ts';
+import { openTestDatabase } from '../../database/open.ts';
+import { openUserDatabase, type UserEngine } from '../../stores.ts';
+import { ann, type Person, testUserDirectory } from '../directory-contract.ts';
 
 const columns = 'id=no,username=email,password=secret,first_name=first,last_name=last';
 

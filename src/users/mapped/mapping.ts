@@ -1,4 +1,4 @@
-import { Misconfiguration } from '../faults/misconfiguration.ts';
+import { Misconfiguration } from '../../faults/misconfiguration.ts';
 
 /** Which table of a team's own holds its users, and which columns mean what. */
 export interface UserMapping {

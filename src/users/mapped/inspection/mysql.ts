@@ -1,5 +1,5 @@
-import type { Database } from '../../database/database.ts';
-import { sql } from '../../database/kysely.ts';
+import type { Database } from '../../../database/database.ts';
+import { sql } from '../../../database/kysely.ts';
 import type { ColumnKind, IndexDescription, TableDescription } from './table-description.ts';
 
 const kinds: readonly (readonly [RegExp, ColumnKind])[] = [

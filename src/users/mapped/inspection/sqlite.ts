@@ -1,5 +1,5 @@
-import type { Database } from '../../database/database.ts';
-import { sql } from '../../database/kysely.ts';
+import type { Database } from '../../../database/database.ts';
+import { sql } from '../../../database/kysely.ts';
 import type { ColumnDescription, ColumnKind, IndexDescription, TableDescription } from './table-description.ts';
 
 /** SQLite takes any type name; what it makes of one is decided by what the name contains. */

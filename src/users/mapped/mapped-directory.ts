@@ -1,15 +1,15 @@
 import type { RawBuilder } from 'kysely';
-import type { Database, Engine, OpenDatabase } from '../database/database.ts';
-import { sql } from '../database/kysely.ts';
-import { prepareLookup } from '../database/lookup.ts';
-import { Misconfiguration } from '../faults/misconfiguration.ts';
-import { canonicalUsername } from '../identity/user.ts';
-import type { Account, ListedUser, UserDirectory } from '../identity/user-directory.ts';
+import type { Database, Engine, OpenDatabase } from '../../database/database.ts';
+import { sql } from '../../database/kysely.ts';
+import { prepareLookup } from '../../database/lookup.ts';
+import { Misconfiguration } from '../../faults/misconfiguration.ts';
+import { listPage } from '../sql-directory.ts';
+import { canonicalUsername } from '../user.ts';
+import type { Account, ListedUser, UserDirectory } from '../user-directory.ts';
 import { describeTable } from './inspection/describe-table.ts';
 import type { ColumnKind } from './inspection/table-description.ts';
 import { isDisabled, type UserMapping } from './mapping.ts';
 import { type Fitness, judgeTable, quoteName } from './requirements.ts';
-import { listPage } from './sql-directory.ts';
 
 interface Row {
   /** NULL in a key that SQLite lets be so. */

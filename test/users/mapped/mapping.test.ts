@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { parseMapping } from '../../src/directory/mapping.ts';
-import { Misconfiguration } from '../../src/faults/misconfiguration.ts';
+import { Misconfiguration } from '../../../src/faults/misconfiguration.ts';
+import { parseMapping } from '../../../src/users/mapped/mapping.ts';
 
 test('the columns of the seed', () => {
   const text = 'id=emp_no, username=email ,password=password,first_name=first_name,last_name=last_name';

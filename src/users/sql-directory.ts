@@ -4,8 +4,8 @@ import type { Database } from '../database/database.ts';
 import { isDuplicate } from '../database/errors.ts';
 import { prepareLookup } from '../database/lookup.ts';
 import type { UsersTable } from '../database/schema.ts';
-import type { User } from '../identity/user.ts';
-import type { Account, UserRegistry } from '../identity/user-directory.ts';
+import type { User } from './user.ts';
+import type { Account, UserRegistry } from './user-directory.ts';
 
 /** Users that are read at once for a list: no step of it takes long, however many there are. */
 export const listPage = 1000;

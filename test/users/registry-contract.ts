@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import type { NewUser, UserRegistry } from '../../src/identity/user-directory.ts';
+import type { NewUser, UserRegistry } from '../../src/users/user-directory.ts';
 import { ann as person } from './directory-contract.ts';
 
 export interface OpenRegistry extends AsyncDisposable {
