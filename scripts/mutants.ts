@@ -128,7 +128,7 @@ const mutants: readonly Mutant[] = [
   },
   {
     breaks: "who am I gives the user's id for the name",
-    file: 'src/http/routes/me.ts',
+    file: 'src/account/me.routes.ts',
     text: 'username: user.username, first_name',
     by: 'username: user.id, first_name',
     test: flow,
@@ -169,7 +169,7 @@ const mutants: readonly Mutant[] = [
   },
   {
     breaks: 'a template shows the message as it is',
-    file: 'src/http/views/login.eta',
+    file: 'src/sign-in/log-in.eta',
     text: '<%= it.message.text %>',
     by: '<%~ it.message.text %>',
     test: 'test/http/views.test.ts',

@@ -1,6 +1,6 @@
 import type { EventKind } from '../audit/event.ts';
 import type { RefusalCode } from '../identity/refusal.ts';
-import { loginPath } from './login-messages.ts';
+import { loginPath } from '../sign-in/login-messages.ts';
 import { decodedPath, originForm } from './request-target.ts';
 import type { Request } from './types.ts';
 

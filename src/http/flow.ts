@@ -1,8 +1,12 @@
 import type { AddressInfo } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
+import { addHomeRoute } from '../account/home.routes.ts';
+import { addMeRoutes } from '../account/me.routes.ts';
 import type { Audit } from '../audit/audit.ts';
 import type { Identity } from '../identity/identity.ts';
+import { addLoginRoutes } from '../sign-in/log-in.routes.ts';
+import { addLogoutRoutes } from '../sign-in/log-out.routes.ts';
 import type { FindClient, PeerCheck } from './client-address.ts';
 import { createCookies } from './cookies.ts';
 import { createFindTarget } from './forwarded-target.ts';
@@ -23,10 +27,6 @@ import { createReturns } from './returns.ts';
 import { addAssets, addFileServing } from './routes/assets.ts';
 import { addForwardRoute } from './routes/forward.ts';
 import { addHealthRoutes, type FindUnavailable } from './routes/health.ts';
-import { addHomeRoute } from './routes/home.ts';
-import { addLoginRoutes } from './routes/login.ts';
-import { addLogoutRoutes } from './routes/logout.ts';
-import { addMeRoutes } from './routes/me.ts';
 import { addVerifyRoute } from './routes/verify.ts';
 import type { App } from './types.ts';
 
@@ -73,7 +73,7 @@ export interface Flow {
   answerFrameworkError(error: FastifyError, request: FastifyRequest, reply: FastifyReply): void;
 }
 
-const ownViews = fileURLToPath(new URL('./views', import.meta.url));
+const ownViews = fileURLToPath(new URL('..', import.meta.url));
 
 /** The flow of signing in and out, for any app: our own server's, or one that it is a part of. */
 export function createFlow(options: FlowOptions): Flow {

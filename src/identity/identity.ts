@@ -5,11 +5,11 @@ import type { AuditEvent, Caller } from '../audit/event.ts';
 import { maxPasswordBytes, type Passwords } from '../passwords/passwords.ts';
 import type { Return } from '../sessions/host-credentials.ts';
 import type { Session, Sessions, StartedSession } from '../sessions/sessions.ts';
+import { createAuthentication } from '../sign-in/authentication.ts';
 import type { Attempt, Throttle } from '../throttle/throttle.ts';
 import { passwordFingerprint } from '../users/password-fingerprint.ts';
 import { canonicalUsername, maxUsernameLength, type User } from '../users/user.ts';
 import type { Account, UserDirectory } from '../users/user-directory.ts';
-import { createAuthentication } from './authentication.ts';
 import { Refusal } from './refusal.ts';
 
 /** The credentials that a request presents. Where there is an access token, it alone says who is asking (RFC 6750 3.1). */

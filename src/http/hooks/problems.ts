@@ -2,8 +2,8 @@ import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
 import type { Audit } from '../../audit/audit.ts';
 import { Unavailable } from '../../faults/unavailable.ts';
 import { Refusal } from '../../identity/refusal.ts';
+import { loginMessage } from '../../sign-in/login-messages.ts';
 import { answers, challenged, sentNext } from '../answers.ts';
-import { loginMessage } from '../login-messages.ts';
 import { safeNext } from '../next.ts';
 import type { Pages } from '../pages.ts';
 import { type Problem, problem } from '../problem.ts';
@@ -50,11 +50,11 @@ function answer(error: FastifyError | Error, request: FastifyRequest, reply: Fas
     const quotable = { request_id: request.id };
     if (loginPage !== undefined) {
       const next = safeNext(sentNext(request));
-      return sendPage(reply, pages.render('login', { message: loginMessage(loginPage), next, ...quotable }));
+      return sendPage(reply, pages.render('sign-in/log-in', { message: loginMessage(loginPage), next, ...quotable }));
     }
-    return sendPage(reply, pages.render('problem', { ...problem, ...quotable }));
+    return sendPage(reply, pages.render('http/views/problem', { ...problem, ...quotable }));
   }
-  return sendPage(reply, pages.render('problem', problem));
+  return sendPage(reply, pages.render('http/views/problem', problem));
 }
 
 function sendPage(reply: FastifyReply, page: string): FastifyReply {

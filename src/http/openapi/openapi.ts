@@ -70,7 +70,7 @@ export function addDocumentation(app: App, { name, version, sessionCookie }: Doc
     documented.get(
       '/docs',
       {
-        config: { view: 'docs', pageOnly: true, problems: [500] },
+        config: { view: 'http/views/docs', pageOnly: true, problems: [500] },
         schema: { summary: 'Swagger UI', tags: ['Operation'], response: { 200: page('Swagger UI') } },
       },
       async () => ({}),

@@ -28,7 +28,7 @@ export function addForwardRoute(app: App, { identity, returns }: { identity: Ide
     {
       config: {
         signedIn: true,
-        view: 'forward',
+        view: 'http/views/forward',
         pageOnly: true,
         refusals: ['invalid-return'],
         problems: [500, 503],

@@ -1,5 +1,5 @@
-import { page, redirect, settingCookies } from '../openapi/responses.ts';
-import type { App } from '../types.ts';
+import { page, redirect, settingCookies } from '../http/openapi/responses.ts';
+import type { App } from '../http/types.ts';
 
 export function addHomeRoute(app: App): void {
   app.get(
@@ -7,7 +7,7 @@ export function addHomeRoute(app: App): void {
     {
       config: {
         signedIn: true,
-        view: 'home',
+        view: 'account/home',
         pageOnly: true,
         problems: [500, 503],
       },

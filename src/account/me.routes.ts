@@ -1,5 +1,5 @@
-import { either, json, object, page, redirect, settingCookies } from '../openapi/responses.ts';
-import type { App } from '../types.ts';
+import { either, json, object, page, redirect, settingCookies } from '../http/openapi/responses.ts';
+import type { App } from '../http/types.ts';
 
 /** Only what is listed is ever sent, whatever the handler returns (ASVS 15.3.1). */
 const meSchema = object('The one who is signed in', {
@@ -20,7 +20,7 @@ export function addMeRoutes(app: App): void {
       {
         config: {
           signedIn: true,
-          view: 'me',
+          view: 'account/me',
           problems: [500, 503],
         },
         schema: {

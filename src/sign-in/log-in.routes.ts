@@ -1,13 +1,13 @@
-import type { Identity } from '../../identity/identity.ts';
-import { Refusal } from '../../identity/refusal.ts';
-import { maxPasswordBytes } from '../../passwords/passwords.ts';
-import { maxUsernameLength } from '../../users/user.ts';
-import type { Cookies } from '../cookies.ts';
-import { acceptedBodyTypes } from '../hooks/bodies.ts';
-import { loginMessage } from '../login-messages.ts';
-import { safeNext } from '../next.ts';
-import { json, object, page, redirect, settingCookies } from '../openapi/responses.ts';
-import type { App } from '../types.ts';
+import type { Cookies } from '../http/cookies.ts';
+import { acceptedBodyTypes } from '../http/hooks/bodies.ts';
+import { safeNext } from '../http/next.ts';
+import { json, object, page, redirect, settingCookies } from '../http/openapi/responses.ts';
+import type { App } from '../http/types.ts';
+import type { Identity } from '../identity/identity.ts';
+import { Refusal } from '../identity/refusal.ts';
+import { maxPasswordBytes } from '../passwords/passwords.ts';
+import { maxUsernameLength } from '../users/user.ts';
+import { loginMessage } from './login-messages.ts';
 
 const tokenSchema = object(
   'A session was started',
@@ -73,7 +73,7 @@ export function addLoginRoutes(app: App, { identity, cookies, atRoot }: LoginOpt
     app.get(
       url,
       {
-        config: { view: 'login', pageOnly: true, refusals: ['ambiguous-credential'], problems: [500, 503] },
+        config: { view: 'sign-in/log-in', pageOnly: true, refusals: ['ambiguous-credential'], problems: [500, 503] },
         schema: {
           summary: 'Login page',
           tags: ['Pages'],

@@ -1,7 +1,7 @@
-import type { Identity } from '../../identity/identity.ts';
-import { loginPath } from '../login-messages.ts';
-import { json, object, redirect, settingCookies } from '../openapi/responses.ts';
-import type { App } from '../types.ts';
+import { json, object, redirect, settingCookies } from '../http/openapi/responses.ts';
+import type { App } from '../http/types.ts';
+import type { Identity } from '../identity/identity.ts';
+import { loginPath } from './login-messages.ts';
 
 const logoutSchema = object('The session has ended', { detail: { type: 'string' } });
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { createAuthentication } from '../../src/identity/authentication.ts';
+import { createAuthentication } from '../../src/sign-in/authentication.ts';
 import type { Account, UserDirectory } from '../../src/users/user-directory.ts';
 import { ann } from '../janua.ts';
 
