@@ -161,10 +161,10 @@ const mutants: readonly Mutant[] = [
   },
   {
     breaks: 'an address leads back to another host, whoever made it',
-    file: 'src/http/returns.ts',
+    file: 'src/forward-auth/returns.ts',
     text: '|| !isSame(signature, sign(to, state))',
     by: '',
-    test: 'test/http/routes/verify.test.ts',
+    test: 'test/forward-auth/verify.test.ts',
     id: 'VM-76',
   },
   {

@@ -4,12 +4,15 @@ import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
 import { addHomeRoute } from '../account/home.routes.ts';
 import { addMeRoutes } from '../account/me.routes.ts';
 import type { Audit } from '../audit/audit.ts';
+import { addForwardRoute } from '../forward-auth/forward.routes.ts';
+import { createFindTarget } from '../forward-auth/forwarded-target.ts';
+import { createReturns } from '../forward-auth/returns.ts';
+import { addVerifyRoute } from '../forward-auth/verify.routes.ts';
 import type { Identity } from '../identity/identity.ts';
 import { addLoginRoutes } from '../sign-in/log-in.routes.ts';
 import { addLogoutRoutes } from '../sign-in/log-out.routes.ts';
 import type { FindClient, PeerCheck } from './client-address.ts';
 import { createCookies } from './cookies.ts';
-import { createFindTarget } from './forwarded-target.ts';
 import { addBodies } from './hooks/bodies.ts';
 import { addRequestIds, decorateCaller } from './hooks/caller.ts';
 import { decorateCredentials } from './hooks/credentials.ts';
@@ -23,11 +26,8 @@ import { addSchemas } from './hooks/schemas.ts';
 import { addSecurityHeaders, securityHeaders } from './hooks/security-headers.ts';
 import { addDocumentation, hideRoutes } from './openapi/openapi.ts';
 import { createPages } from './pages.ts';
-import { createReturns } from './returns.ts';
 import { addAssets, addFileServing } from './routes/assets.ts';
-import { addForwardRoute } from './routes/forward.ts';
 import { addHealthRoutes, type FindUnavailable } from './routes/health.ts';
-import { addVerifyRoute } from './routes/verify.ts';
 import type { App } from './types.ts';
 
 export interface FlowOptions {

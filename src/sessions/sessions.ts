@@ -1,4 +1,5 @@
 import { setImmediate } from 'node:timers/promises';
+import type { HostCredentials, Return } from '../forward-auth/host-credentials.ts';
 import {
   type CredentialKind,
   createSecret,
@@ -8,7 +9,6 @@ import {
   parseCredential,
   secretMatches,
 } from './credential.ts';
-import type { HostCredentials, Return } from './host-credentials.ts';
 import type { SessionRecord, SessionStore } from './store.ts';
 
 /** A session that is alive. */

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { Refusal } from '../../../src/identity/refusal.ts';
-import { passwordFingerprint } from '../../../src/users/password-fingerprint.ts';
-import { ann, password, startJanua, type TestJanua } from '../../janua.ts';
-import { isSignedIn, json, type SignedIn } from '../faces.ts';
-import { startServer } from '../server.ts';
+import { Refusal } from '../../src/identity/refusal.ts';
+import { passwordFingerprint } from '../../src/users/password-fingerprint.ts';
+import { isSignedIn, json, type SignedIn } from '../http/faces.ts';
+import { startServer } from '../http/server.ts';
+import { ann, password, startJanua, type TestJanua } from '../janua.ts';
 import {
   appOrigin,
   createForwardBrowser,

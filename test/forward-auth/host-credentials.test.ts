@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { describe, test } from 'node:test';
+import { createHostCredentials } from '../../src/forward-auth/host-credentials.ts';
 import { createSecret, createSessionId, hashSecret } from '../../src/sessions/credential.ts';
-import { createHostCredentials } from '../../src/sessions/host-credentials.ts';
 import { createSessions } from '../../src/sessions/sessions.ts';
 import { createSqlSessionStore } from '../../src/sessions/sql-store.ts';
 import { openMigrated } from '../database/open.ts';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { describe, test } from 'node:test';
-import { createReturns, takeTicket, withTicket } from '../../src/http/returns.ts';
+import { createReturns, takeTicket, withTicket } from '../../src/forward-auth/returns.ts';
 
 const origin = 'https://app.example.com';
 const signingKey = randomBytes(32);

@@ -1,13 +1,13 @@
 import type { FastifyReply } from 'fastify';
-import type { Identity, Presented } from '../../identity/identity.ts';
-import { Refusal } from '../../identity/refusal.ts';
-import { loginPath } from '../../sign-in/login-messages.ts';
-import { printable } from '../../text/printable.ts';
-import type { User } from '../../users/user.ts';
-import type { createFindTarget, ForwardedTarget } from '../forwarded-target.ts';
-import { page, redirect, settingCookies } from '../openapi/responses.ts';
-import { type Returns, takeTicket } from '../returns.ts';
-import type { App, Request } from '../types.ts';
+import { page, redirect, settingCookies } from '../http/openapi/responses.ts';
+import type { App, Request } from '../http/types.ts';
+import type { Identity, Presented } from '../identity/identity.ts';
+import { Refusal } from '../identity/refusal.ts';
+import { loginPath } from '../sign-in/login-messages.ts';
+import { printable } from '../text/printable.ts';
+import type { User } from '../users/user.ts';
+import type { createFindTarget, ForwardedTarget } from './forwarded-target.ts';
+import { type Returns, takeTicket } from './returns.ts';
 
 export interface VerifyOptions {
   readonly identity: Identity;
@@ -121,7 +121,7 @@ export function addVerifyRoute(app: App, { identity, findTarget, returns, public
         preHandler: async (request, reply) => answer(request, reply, passes),
         config: {
           // Shown under another host's address, which has none of our styles.
-          view: 'http/views/ticket',
+          view: 'forward-auth/ticket',
           pagesWhereOpened: true,
           refusals: ['not-authenticated', 'invalid-token', 'ambiguous-credential'],
           problems: [500, 503],

@@ -1,8 +1,8 @@
-import type { Identity } from '../../identity/identity.ts';
-import { Refusal } from '../../identity/refusal.ts';
-import { page, redirect, settingCookies } from '../openapi/responses.ts';
-import { type Returns, withTicket } from '../returns.ts';
-import type { App } from '../types.ts';
+import { page, redirect, settingCookies } from '../http/openapi/responses.ts';
+import type { App } from '../http/types.ts';
+import type { Identity } from '../identity/identity.ts';
+import { Refusal } from '../identity/refusal.ts';
+import { type Returns, withTicket } from './returns.ts';
 
 const text = (description: string, example: string) => ({
   type: 'string' as const,
@@ -28,7 +28,7 @@ export function addForwardRoute(app: App, { identity, returns }: { identity: Ide
     {
       config: {
         signedIn: true,
-        view: 'http/views/forward',
+        view: 'forward-auth/forward',
         pageOnly: true,
         refusals: ['invalid-return'],
         problems: [500, 503],

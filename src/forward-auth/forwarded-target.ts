@@ -1,5 +1,5 @@
-import type { PeerCheck } from './client-address.ts';
-import type { Request } from './types.ts';
+import type { PeerCheck } from '../http/client-address.ts';
+import type { Request } from '../http/types.ts';
 
 /** What a proxy asks about before it lets a request through. */
 export interface ForwardedTarget {

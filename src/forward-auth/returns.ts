@@ -1,7 +1,7 @@
 import { createHmac, hash, randomBytes, timingSafeEqual } from 'node:crypto';
-import type { Return } from '../sessions/host-credentials.ts';
-import { formatCookie, readCookie } from './cookies.ts';
-import { safeNext } from './next.ts';
+import { formatCookie, readCookie } from '../http/cookies.ts';
+import { safeNext } from '../http/next.ts';
+import type { Return } from './host-credentials.ts';
 
 /** How long somebody may take to sign in and come back to the host that sent them, in seconds. */
 const returnSeconds = 600;

@@ -1,5 +1,5 @@
 import { createHmac, timingSafeEqual } from 'node:crypto';
-import type { SessionRecord } from './store.ts';
+import type { SessionRecord } from '../sessions/store.ts';
 
 /** A browser on its way back to another host. */
 export interface Return {
