@@ -40,7 +40,7 @@ const mutants: readonly Mutant[] = [
   },
   {
     breaks: 'a name counts as it was typed, and not without its case',
-    file: 'src/identity/identity.ts',
+    file: 'src/access/identity.ts',
     text: 'nameDigest: audit.digestName(name)',
     by: 'nameDigest: audit.digestName(username)',
     ...throttle,
@@ -64,7 +64,7 @@ const mutants: readonly Mutant[] = [
   },
   {
     breaks: 'the cookie decides although a token is sent',
-    file: 'src/identity/identity.ts',
+    file: 'src/access/identity.ts',
     text: 'if (accessToken !== undefined) session',
     by: 'if (accessToken !== undefined && cookie === undefined) session',
     test: flow,
@@ -80,7 +80,7 @@ const mutants: readonly Mutant[] = [
   },
   {
     breaks: "a disabled user's sessions go on",
-    file: 'src/identity/identity.ts',
+    file: 'src/access/identity.ts',
     text: '!account.disabled && session',
     by: 'session',
     test: 'test/http/flow/own-table-sqlite.test.ts',
@@ -120,10 +120,10 @@ const mutants: readonly Mutant[] = [
   },
   {
     breaks: 'a refused login is answered as soon as it is known',
-    file: 'src/identity/identity.ts',
+    file: 'src/access/identity.ts',
     text: 'const earliest = start + floor + chance;',
     by: 'const earliest = start;',
-    test: 'test/identity/identity.test.ts',
+    test: 'test/access/identity.test.ts',
     id: 'S42',
   },
   {
@@ -153,7 +153,7 @@ const mutants: readonly Mutant[] = [
   },
   {
     breaks: 'a login that cannot be recorded lets in all the same',
-    file: 'src/identity/identity.ts',
+    file: 'src/access/identity.ts',
     text: '// Nobody comes in unrecorded.\n        await sessions.end([session]);\n        throw error;',
     by: 'void error;',
     test: 'test/http/flow/audit.test.ts',

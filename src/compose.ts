@@ -1,5 +1,6 @@
 import type { Logger } from 'pino';
 import manifest from '../package.json' with { type: 'json' };
+import { createIdentity, type Identity } from './access/identity.ts';
 import { createAudit, type OpenAudit } from './audit/audit.ts';
 import type { Caller } from './audit/event.ts';
 import { createSqlAuditStore } from './audit/sql-store.ts';
@@ -22,7 +23,6 @@ import type { FlowOptions } from './http/flow.ts';
 import type { JanuaPlugin } from './http/host-app.ts';
 import { rawPath } from './http/request-target.ts';
 import type { App, Request } from './http/types.ts';
-import { createIdentity, type Identity } from './identity/identity.ts';
 import { createPasswords } from './passwords/passwords.ts';
 import { createSessions, type Sessions } from './sessions/sessions.ts';
 import { createReadiness, type Readiness } from './stores/readiness.ts';

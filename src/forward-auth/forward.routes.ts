@@ -1,7 +1,7 @@
+import type { Identity } from '../access/identity.ts';
+import { Refusal } from '../access/refusal.ts';
 import { page, redirect, settingCookies } from '../http/openapi/responses.ts';
 import type { App } from '../http/types.ts';
-import type { Identity } from '../identity/identity.ts';
-import { Refusal } from '../identity/refusal.ts';
 import { type Returns, withTicket } from './returns.ts';
 
 const text = (description: string, example: string) => ({

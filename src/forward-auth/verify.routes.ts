@@ -1,8 +1,8 @@
 import type { FastifyReply } from 'fastify';
+import type { Identity, Presented } from '../access/identity.ts';
+import { Refusal } from '../access/refusal.ts';
 import { page, redirect, settingCookies } from '../http/openapi/responses.ts';
 import type { App, Request } from '../http/types.ts';
-import type { Identity, Presented } from '../identity/identity.ts';
-import { Refusal } from '../identity/refusal.ts';
 import { loginPath } from '../sign-in/login-messages.ts';
 import { printable } from '../text/printable.ts';
 import type { User } from '../users/user.ts';

@@ -1,5 +1,5 @@
+import type { RefusalCode } from '../access/refusal.ts';
 import type { EventKind } from '../audit/event.ts';
-import type { RefusalCode } from '../identity/refusal.ts';
 import { loginPath } from '../sign-in/login-messages.ts';
 import { decodedPath, originForm } from './request-target.ts';
 import type { Request } from './types.ts';

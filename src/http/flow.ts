@@ -1,6 +1,7 @@
 import type { AddressInfo } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
+import type { Identity } from '../access/identity.ts';
 import { addHomeRoute } from '../account/home.routes.ts';
 import { addMeRoutes } from '../account/me.routes.ts';
 import type { Audit } from '../audit/audit.ts';
@@ -8,7 +9,6 @@ import { addForwardRoute } from '../forward-auth/forward.routes.ts';
 import { createFindTarget } from '../forward-auth/forwarded-target.ts';
 import { createReturns } from '../forward-auth/returns.ts';
 import { addVerifyRoute } from '../forward-auth/verify.routes.ts';
-import type { Identity } from '../identity/identity.ts';
 import { addLoginRoutes } from '../sign-in/log-in.routes.ts';
 import { addLogoutRoutes } from '../sign-in/log-out.routes.ts';
 import type { FindClient, PeerCheck } from './client-address.ts';

@@ -7,9 +7,9 @@ import type {
   RawRequestDefaultExpression,
   RawServerDefault,
 } from 'fastify';
+import type { Presented } from '../access/identity.ts';
+import type { RefusalCode } from '../access/refusal.ts';
 import type { Caller } from '../audit/event.ts';
-import type { Presented } from '../identity/identity.ts';
-import type { RefusalCode } from '../identity/refusal.ts';
 import type { User } from '../users/user.ts';
 import type { Client } from './client-address.ts';
 import type {} from './host-app.ts';

@@ -1,10 +1,10 @@
+import type { Identity } from '../access/identity.ts';
+import { Refusal } from '../access/refusal.ts';
 import type { Cookies } from '../http/cookies.ts';
 import { acceptedBodyTypes } from '../http/hooks/bodies.ts';
 import { safeNext } from '../http/next.ts';
 import { json, object, page, redirect, settingCookies } from '../http/openapi/responses.ts';
 import type { App } from '../http/types.ts';
-import type { Identity } from '../identity/identity.ts';
-import { Refusal } from '../identity/refusal.ts';
 import { maxPasswordBytes } from '../passwords/passwords.ts';
 import { maxUsernameLength } from '../users/user.ts';
 import { loginMessage } from './login-messages.ts';

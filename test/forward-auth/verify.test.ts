@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { Refusal } from '../../src/identity/refusal.ts';
+import { Refusal } from '../../src/access/refusal.ts';
 import { passwordFingerprint } from '../../src/users/password-fingerprint.ts';
 import { isSignedIn, json, type SignedIn } from '../http/faces.ts';
 import { startServer } from '../http/server.ts';

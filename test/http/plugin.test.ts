@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import Fastify from 'fastify';
+import { Refusal } from '../../src/access/refusal.ts';
 import { Unavailable } from '../../src/faults/unavailable.ts';
 import { createPlugin } from '../../src/http/plugin.ts';
-import { Refusal } from '../../src/identity/refusal.ts';
 import { flowOptions } from './server.ts';
 
 const ann = { id: '1', username: 'ann@example.com', firstName: 'Ann', lastName: 'Archer' };

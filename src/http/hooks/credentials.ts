@@ -1,6 +1,6 @@
 import type { FastifyRequest } from 'fastify';
-import type { Presented } from '../../identity/identity.ts';
-import { Refusal } from '../../identity/refusal.ts';
+import type { Presented } from '../../access/identity.ts';
+import { Refusal } from '../../access/refusal.ts';
 import type { Cookies } from '../cookies.ts';
 import type { App } from '../types.ts';
 

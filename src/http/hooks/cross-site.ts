@@ -1,5 +1,5 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { Refusal } from '../../identity/refusal.ts';
+import { Refusal } from '../../access/refusal.ts';
 import { requestIdHeader } from '../request-id.ts';
 import type { App } from '../types.ts';
 import { formatHeader } from './format.ts';

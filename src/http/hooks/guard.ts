@@ -1,5 +1,5 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import type { Identity } from '../../identity/identity.ts';
+import type { Identity } from '../../access/identity.ts';
 import { requestIdHeader } from '../request-id.ts';
 import type { App } from '../types.ts';
 import { type CrossSiteOptions, requireSameSite } from './cross-site.ts';

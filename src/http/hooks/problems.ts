@@ -1,7 +1,7 @@
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
+import { Refusal } from '../../access/refusal.ts';
 import type { Audit } from '../../audit/audit.ts';
 import { Unavailable } from '../../faults/unavailable.ts';
-import { Refusal } from '../../identity/refusal.ts';
 import { loginMessage } from '../../sign-in/login-messages.ts';
 import { answers, challenged, sentNext } from '../answers.ts';
 import { safeNext } from '../next.ts';

@@ -1,4 +1,4 @@
-import type { RefusalCode } from '../../identity/refusal.ts';
+import type { RefusalCode } from '../../access/refusal.ts';
 import { answers, challenged } from '../answers.ts';
 import { problem } from '../problem.ts';
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { Refusal, refusalCodes } from '../../../src/access/refusal.ts';
 import { Unavailable } from '../../../src/faults/unavailable.ts';
-import { Refusal, refusalCodes } from '../../../src/identity/refusal.ts';
 import { json, loginFaces } from '../faces.ts';
 import { startServer } from '../server.ts';
 

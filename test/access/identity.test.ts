@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { createIdentity } from '../../src/identity/identity.ts';
-import { Refusal } from '../../src/identity/refusal.ts';
+import { createIdentity } from '../../src/access/identity.ts';
+import { Refusal } from '../../src/access/refusal.ts';
 import type { PasswordCheck } from '../../src/passwords/passwords.ts';
 import { createSessions } from '../../src/sessions/sessions.ts';
 import type { SessionRecord, SessionStore } from '../../src/sessions/store.ts';
