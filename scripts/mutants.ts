@@ -26,8 +26,8 @@ interface Mutant {
   readonly only?: string;
 }
 
-const throttle = { test: 'test/http/flow/throttle.test.ts', only: 'SQLite' };
-const flow = 'test/http/flow/sqlite-sql.test.ts';
+const throttle = { test: 'test/flow/throttle.test.ts', only: 'SQLite' };
+const flow = 'test/flow/sqlite-sql.test.ts';
 
 const mutants: readonly Mutant[] = [
   {
@@ -56,10 +56,10 @@ const mutants: readonly Mutant[] = [
   },
   {
     breaks: 'X-Forwarded-For is read from the left',
-    file: 'src/http/client-address.ts',
+    file: 'src/web/client-address.ts',
     text: ".split(',').toReversed()",
     by: ".split(',')",
-    test: 'test/http/client-address.test.ts',
+    test: 'test/web/client-address.test.ts',
     id: 'VM-28',
   },
   {
@@ -72,10 +72,10 @@ const mutants: readonly Mutant[] = [
   },
   {
     breaks: 'a second Authorization header is not seen',
-    file: 'src/http/hooks/credentials.ts',
+    file: 'src/web/hooks/credentials.ts',
     text: "countFields(raw.rawHeaders, 'authorization') > 1",
     by: "countFields(raw.rawHeaders, 'authorization') > 2",
-    test: 'test/http/hooks/methods.test.ts',
+    test: 'test/web/hooks/methods.test.ts',
     id: 'S33',
   },
   {
@@ -83,7 +83,7 @@ const mutants: readonly Mutant[] = [
     file: 'src/access/identity.ts',
     text: '!account.disabled && session',
     by: 'session',
-    test: 'test/http/flow/own-table-sqlite.test.ts',
+    test: 'test/flow/own-table-sqlite.test.ts',
     id: 'S76',
   },
   {
@@ -96,26 +96,26 @@ const mutants: readonly Mutant[] = [
   },
   {
     breaks: 'sibling hosts count as ours',
-    file: 'src/http/hooks/cross-site.ts',
+    file: 'src/web/hooks/cross-site.ts',
     text: "if (site === 'same-site' || site === 'cross-site') return false;",
     by: "if (site === 'cross-site') return false;\n  if (site === 'same-site') return true;",
-    test: 'test/http/hooks/cross-site.test.ts',
+    test: 'test/web/hooks/cross-site.test.ts',
     id: 'S81',
   },
   {
     breaks: 'an origin is ours that begins like ours',
-    file: 'src/http/hooks/cross-site.ts',
+    file: 'src/web/hooks/cross-site.ts',
     text: 'publicOrigins.has(headers.origin)',
     by: '[...publicOrigins].some((ours) => String(headers.origin).startsWith(ours))',
-    test: 'test/http/hooks/cross-site.test.ts',
+    test: 'test/web/hooks/cross-site.test.ts',
     id: 'S83',
   },
   {
     breaks: 'cookies carry no SameSite',
-    file: 'src/http/cookies.ts',
+    file: 'src/web/cookies.ts',
     text: "'Path=/; HttpOnly; SameSite=Lax'",
     by: "'Path=/; HttpOnly'",
-    test: 'test/http/hooks/security-headers.test.ts',
+    test: 'test/web/hooks/security-headers.test.ts',
     id: 'S63',
   },
   {
@@ -136,10 +136,10 @@ const mutants: readonly Mutant[] = [
   },
   {
     breaks: 'a path that another host hides in is followed',
-    file: 'src/http/next.ts',
+    file: 'src/web/next.ts',
     text: '[/\\\\]|%(?:25)*',
     by: '%(?:25)*',
-    test: 'test/http/next.test.ts',
+    test: 'test/web/next.test.ts',
     id: 'S97',
   },
   {
@@ -147,7 +147,7 @@ const mutants: readonly Mutant[] = [
     file: 'src/audit/audit.ts',
     text: "createHmac('sha256', nameKey).update(name).digest('base64url').slice(0, 22)",
     by: 'name',
-    test: 'test/http/flow/audit.test.ts',
+    test: 'test/flow/audit.test.ts',
     only: 'SQLite',
     id: 'S109',
   },
@@ -156,7 +156,7 @@ const mutants: readonly Mutant[] = [
     file: 'src/access/identity.ts',
     text: '// Nobody comes in unrecorded.\n        await sessions.end([session]);\n        throw error;',
     by: 'void error;',
-    test: 'test/http/flow/audit.test.ts',
+    test: 'test/flow/audit.test.ts',
     id: 'S108',
   },
   {
@@ -172,7 +172,7 @@ const mutants: readonly Mutant[] = [
     file: 'src/sign-in/log-in.eta',
     text: '<%= it.message.text %>',
     by: '<%~ it.message.text %>',
-    test: 'test/http/views.test.ts',
+    test: 'test/web/views.test.ts',
     id: 'V1.1.2',
   },
 ];

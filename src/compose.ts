@@ -18,11 +18,6 @@ import { migrate, requireCurrentSchema } from './database/migrations.ts';
 import { requireTables } from './database/schema-check.ts';
 import { Unavailable } from './faults/unavailable.ts';
 import { createHostCredentials } from './forward-auth/host-credentials.ts';
-import { createFindClient, createPeerCheck, type FindClient } from './http/client-address.ts';
-import type { FlowOptions } from './http/flow.ts';
-import type { JanuaPlugin } from './http/host-app.ts';
-import { rawPath } from './http/request-target.ts';
-import type { App, Request } from './http/types.ts';
 import { createPasswords } from './passwords/passwords.ts';
 import { createSessions, type Sessions } from './sessions/sessions.ts';
 import { createReadiness, type Readiness } from './stores/readiness.ts';
@@ -37,6 +32,11 @@ import { type Administration, createAdministration } from './users/administratio
 import { parseMapping, type UserMapping } from './users/mapped/mapping.ts';
 import { createSqlDirectory } from './users/sql-directory.ts';
 import type { UserDirectory, UserRegistry } from './users/user-directory.ts';
+import { createFindClient, createPeerCheck, type FindClient } from './web/client-address.ts';
+import type { FlowOptions } from './web/flow.ts';
+import type { JanuaPlugin } from './web/host-app.ts';
+import { rawPath } from './web/request-target.ts';
+import type { App, Request } from './web/types.ts';
 
 /** The parts, put together but not yet proven: nothing was asked of a store so far. */
 export interface Composition {
@@ -209,7 +209,7 @@ export async function compose(settings: Settings, overrides: Overrides = {}): Pr
     requireServices: requirePrepared,
     async createServer() {
       // Loaded only where something is served: the other commands start in half the time.
-      const { createServer } = await import('./http/server.ts');
+      const { createServer } = await import('./server.ts');
       return createServer({
         ...flowOptions(),
         log,
@@ -217,7 +217,7 @@ export async function compose(settings: Settings, overrides: Overrides = {}): Pr
       });
     },
     async createPlugin(onClose) {
-      const { createPlugin } = await import('./http/plugin.ts');
+      const { createPlugin } = await import('./plugin.ts');
       return createPlugin(flowOptions(), onClose);
     },
     async listenForMetrics() {

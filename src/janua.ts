@@ -1,16 +1,16 @@
 import { compose } from './compose.ts';
 import { type GivenSettings, requireSafeExposure, takeSettings } from './config/load.ts';
 import { Misconfiguration } from './faults/misconfiguration.ts';
-import type { JanuaPlugin } from './http/host-app.ts';
 import { prepareLater, prepareNow, startCleaning } from './stores/upkeep.ts';
 import type { Administration } from './users/administration.ts';
+import type { JanuaPlugin } from './web/host-app.ts';
 
 // All that a program gets from `import … from 'janua'`.
 export type { GivenSettings } from './config/load.ts';
 export { Unavailable } from './faults/unavailable.ts';
-export type { JanuaPlugin } from './http/host-app.ts';
 export type { Administration } from './users/administration.ts';
 export { ChangeRefused } from './users/administration.ts';
+export type { JanuaPlugin } from './web/host-app.ts';
 export { Misconfiguration };
 
 export interface JanuaOptions {

@@ -15,9 +15,9 @@ import websocket from '@fastify/websocket';
 import Fastify, { type FastifyInstance, type FastifyServerOptions } from 'fastify';
 import { ChangeRefused, createJanua, type GivenSettings, type Janua, Misconfiguration } from '../src/janua.ts';
 import { cleaningInterval } from '../src/stores/upkeep.ts';
-import { form, json, sessionCookie } from './http/faces.ts';
 import { ann, password } from './janua.ts';
 import { createTemporaryFolder } from './servers/process-end.ts';
+import { form, json, sessionCookie } from './web/faces.ts';
 
 const asJson = { 'x-expected-format': 'application/json' };
 

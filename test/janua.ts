@@ -4,7 +4,7 @@ import type { Caller } from '../src/audit/event.ts';
 import { type Composition, type Overrides, compose as ownCompose, type Services } from '../src/compose.ts';
 import { loadSettings } from '../src/config/load.ts';
 import type { Settings } from '../src/config/settings.ts';
-import type { App } from '../src/http/types.ts';
+import type { App } from '../src/web/types.ts';
 import { createTeamProgram, type People, peopleBy } from './people.ts';
 import { openStores, type StoreChoice } from './stores.ts';
 

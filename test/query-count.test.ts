@@ -5,10 +5,10 @@ import { DatabaseSync, StatementSync } from 'node:sqlite';
 import { mock, test } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
 import { compose } from '../src/compose.ts';
-import { logIn, meFaces } from './http/faces.ts';
 import { startJanua } from './janua.ts';
 import { connectOnce } from './servers/redis.ts';
 import type { StoreChoice, UserEngine } from './stores.ts';
+import { logIn, meFaces } from './web/faces.ts';
 
 // What is counted is what a server is really asked, whichever way of the client library it takes: the messages on the
 // wire to PostgreSQL and MariaDB, what Redis itself says that it did, and the statements that SQLite carries out.

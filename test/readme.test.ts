@@ -6,8 +6,8 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { settingsSchema } from '../src/config/settings.ts';
 import { createWorkplace } from './commands/janua-command.ts';
-import { form } from './http/faces.ts';
 import { startJanua } from './janua.ts';
+import { form } from './web/faces.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const readme = await readFile(`${root}README.md`, 'utf8');
@@ -49,14 +49,15 @@ test('the protected page, added as it says, follows the flow in both formats', a
     await cp(`${root}package.json`, `${copy}/package.json`);
     const [route] = blocks('ts');
     const [view] = blocks('html');
-    await writeFile(`${copy}/src/http/routes/reports.ts`, route ?? '');
-    await writeFile(`${copy}/src/http/views/reports.eta`, view ?? '');
-    const flow = `${copy}/src/http/flow.ts`;
+    await mkdir(`${copy}/src/reports`);
+    await writeFile(`${copy}/src/reports/reports.routes.ts`, route ?? '');
+    await writeFile(`${copy}/src/reports/reports.eta`, view ?? '');
+    const flow = `${copy}/src/web/flow.ts`;
     const withLine = (await readFile(flow, 'utf8')).replace(
       'addMeRoutes(site);',
       'addMeRoutes(site);\n        addReportsRoute(site);',
     );
-    await writeFile(flow, `import { addReportsRoute } from './routes/reports.ts';\n${withLine}`);
+    await writeFile(flow, `import { addReportsRoute } from '../reports/reports.routes.ts';\n${withLine}`);
 
     const { compose }: typeof import('../src/compose.ts') = await import(`${copy}/src/compose.ts`);
     await using janua = await startJanua({ compose });

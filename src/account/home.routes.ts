@@ -1,5 +1,5 @@
-import { page, redirect, settingCookies } from '../http/openapi/responses.ts';
-import type { App } from '../http/types.ts';
+import { page, redirect, settingCookies } from '../web/openapi/responses.ts';
+import type { App } from '../web/types.ts';
 
 export function addHomeRoute(app: App): void {
   app.get(

@@ -1,5 +1,5 @@
-import { either, json, object, page, redirect, settingCookies } from '../http/openapi/responses.ts';
-import type { App } from '../http/types.ts';
+import { either, json, object, page, redirect, settingCookies } from '../web/openapi/responses.ts';
+import type { App } from '../web/types.ts';
 
 /** Only what is listed is ever sent, whatever the handler returns (ASVS 15.3.1). */
 const meSchema = object('The one who is signed in', {

@@ -10,8 +10,8 @@ import { checkSqliteFile, sqlitePath } from '../doctor/sqlite-file.ts';
 import { explain, type Stores } from '../doctor/store-fault.ts';
 import { checkUsers } from '../doctor/users-table.ts';
 import { inTime } from '../faults/in-time.ts';
-import { createCookies } from '../http/cookies.ts';
-import { securityHeaders } from '../http/hooks/security-headers.ts';
+import { createCookies } from '../web/cookies.ts';
+import { securityHeaders } from '../web/hooks/security-headers.ts';
 import { createFindingsPrinter } from './findings.ts';
 
 /** Of the time for a check, how much one step of a store may take: a step that is too late still says whose it was. */

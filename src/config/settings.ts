@@ -125,7 +125,7 @@ export const settingsSchema = {
       type: 'string',
       examples: ['/etc/janua/theme.css'],
       description:
-        'A stylesheet with your colours and logo, in place of `src/http/assets/theme.css`, which explains itself.',
+        'A stylesheet with your colours and logo, in place of `src/web/assets/theme.css`, which explains itself.',
     },
     DOCS: {
       enum: ['on', 'off'],

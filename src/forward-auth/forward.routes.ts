@@ -1,7 +1,7 @@
 import type { Identity } from '../access/identity.ts';
 import { Refusal } from '../access/refusal.ts';
-import { page, redirect, settingCookies } from '../http/openapi/responses.ts';
-import type { App } from '../http/types.ts';
+import { page, redirect, settingCookies } from '../web/openapi/responses.ts';
+import type { App } from '../web/types.ts';
 import { type Returns, withTicket } from './returns.ts';
 
 const text = (description: string, example: string) => ({

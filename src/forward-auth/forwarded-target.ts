@@ -1,5 +1,5 @@
-import type { PeerCheck } from '../http/client-address.ts';
-import type { Request } from '../http/types.ts';
+import type { PeerCheck } from '../web/client-address.ts';
+import type { Request } from '../web/types.ts';
 
 /** What a proxy asks about before it lets a request through. */
 export interface ForwardedTarget {

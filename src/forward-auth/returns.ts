@@ -1,6 +1,6 @@
 import { createHmac, hash, randomBytes, timingSafeEqual } from 'node:crypto';
-import { formatCookie, readCookie } from '../http/cookies.ts';
-import { safeNext } from '../http/next.ts';
+import { formatCookie, readCookie } from '../web/cookies.ts';
+import { safeNext } from '../web/next.ts';
 import type { Return } from './host-credentials.ts';
 
 /** How long somebody may take to sign in and come back to the host that sent them, in seconds. */

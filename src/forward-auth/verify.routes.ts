@@ -1,11 +1,11 @@
 import type { FastifyReply } from 'fastify';
 import type { Identity, Presented } from '../access/identity.ts';
 import { Refusal } from '../access/refusal.ts';
-import { page, redirect, settingCookies } from '../http/openapi/responses.ts';
-import type { App, Request } from '../http/types.ts';
 import { loginPath } from '../sign-in/login-messages.ts';
 import { printable } from '../text/printable.ts';
 import type { User } from '../users/user.ts';
+import { page, redirect, settingCookies } from '../web/openapi/responses.ts';
+import type { App, Request } from '../web/types.ts';
 import type { createFindTarget, ForwardedTarget } from './forwarded-target.ts';
 import { type Returns, takeTicket } from './returns.ts';
 

@@ -1,12 +1,12 @@
 import type { Identity } from '../access/identity.ts';
 import { Refusal } from '../access/refusal.ts';
-import type { Cookies } from '../http/cookies.ts';
-import { acceptedBodyTypes } from '../http/hooks/bodies.ts';
-import { safeNext } from '../http/next.ts';
-import { json, object, page, redirect, settingCookies } from '../http/openapi/responses.ts';
-import type { App } from '../http/types.ts';
 import { maxPasswordBytes } from '../passwords/passwords.ts';
 import { maxUsernameLength } from '../users/user.ts';
+import type { Cookies } from '../web/cookies.ts';
+import { acceptedBodyTypes } from '../web/hooks/bodies.ts';
+import { safeNext } from '../web/next.ts';
+import { json, object, page, redirect, settingCookies } from '../web/openapi/responses.ts';
+import type { App } from '../web/types.ts';
 import { loginMessage } from './login-messages.ts';
 
 const tokenSchema = object(

@@ -1,6 +1,6 @@
 import type { Identity } from '../access/identity.ts';
-import { json, object, redirect, settingCookies } from '../http/openapi/responses.ts';
-import type { App } from '../http/types.ts';
+import { json, object, redirect, settingCookies } from '../web/openapi/responses.ts';
+import type { App } from '../web/types.ts';
 import { loginPath } from './login-messages.ts';
 
 const logoutSchema = object('The session has ended', { detail: { type: 'string' } });

@@ -1,4 +1,4 @@
-import { safeNext } from '../http/next.ts';
+import { safeNext } from '../web/next.ts';
 
 /** The fixed messages of the login page, by `state`. Nothing else that a visitor sends is ever shown there. */
 const messages: ReadonlyMap<unknown, string> = new Map([

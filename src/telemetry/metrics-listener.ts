@@ -3,7 +3,7 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { Misconfiguration } from '../faults/misconfiguration.ts';
 
-/** Not by `import`: as in `src/http/problem.ts`. */
+/** Not by `import`: as in `src/web/problem.ts`. */
 const { createServer } = process.getBuiltinModule('node:http');
 
 const contentType = 'text/plain; version=0.0.4; charset=utf-8';

@@ -8,8 +8,8 @@ import { setImmediate } from 'node:timers/promises';
 import { loadKey } from '../../src/database/keys.ts';
 import { migrate } from '../../src/database/migrations.ts';
 import { Misconfiguration } from '../../src/faults/misconfiguration.ts';
-import { json } from '../http/faces.ts';
 import { ann, password, startJanua } from '../janua.ts';
+import { json } from '../web/faces.ts';
 import { openTestDatabase } from './open.ts';
 
 let folder: string;

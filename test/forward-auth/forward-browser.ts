@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import type { LightMyRequestResponse } from 'fastify';
-import type { App } from '../../src/http/types.ts';
-import { form } from '../http/faces.ts';
+import type { App } from '../../src/web/types.ts';
 import { ann, password } from '../janua.ts';
+import { form } from '../web/faces.ts';
 
 export const own = 'https://auth.example.com';
 export const appOrigin = 'https://app.example.com';

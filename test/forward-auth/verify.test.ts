@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { Refusal } from '../../src/access/refusal.ts';
 import { passwordFingerprint } from '../../src/users/password-fingerprint.ts';
-import { isSignedIn, json, type SignedIn } from '../http/faces.ts';
-import { startServer } from '../http/server.ts';
 import { ann, password, startJanua, type TestJanua } from '../janua.ts';
+import { isSignedIn, json, type SignedIn } from '../web/faces.ts';
+import { startServer } from '../web/server.ts';
 import {
   appOrigin,
   createForwardBrowser,

@@ -1,4 +1,4 @@
-import type { App } from '../../src/http/types.ts';
+import type { App } from '../../src/web/types.ts';
 
 /** The OpenAPI document as the server tells it, as far as requests and answers are made of it. */
 export interface Document {

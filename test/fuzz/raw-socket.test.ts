@@ -3,8 +3,8 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import type { Socket } from 'node:net';
 import { after, before, describe, test } from 'node:test';
-import type { Patience } from '../../src/http/server.ts';
-import { startServer, type TestServer } from '../http/server.ts';
+import type { Patience } from '../../src/server.ts';
+import { startServer, type TestServer } from '../web/server.ts';
 import { exchange, open, parseAnswers, patience } from './wire.ts';
 
 /** Wherever this is hidden, it must not become a request of its own: the log would have its path. */

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { isDeepStrictEqual } from 'node:util';
 import { passwordFingerprint } from '../../src/users/password-fingerprint.ts';
-import { meFaces } from '../http/faces.ts';
+import { meFaces } from '../web/faces.ts';
 import { type Route, readAnswer, tell } from './answer.ts';
 import {
   askWho,

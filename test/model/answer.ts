@@ -1,5 +1,5 @@
 import type { LightMyRequestResponse } from 'fastify';
-import type { Format } from '../../src/http/types.ts';
+import type { Format } from '../../src/web/types.ts';
 import { type Credentials, lifetimeSeconds, type Outcome, type Presented } from './model.ts';
 
 /** What an answer says, in short. */

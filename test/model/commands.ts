@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { loginFaces, logoutFaces } from '../http/faces.ts';
+import { loginFaces, logoutFaces } from '../web/faces.ts';
 import { carryOutBoth, lookFaces } from './agreement.ts';
 import { idleEndOf, lifetimeEndOf, type Model, type ModelClient } from './model.ts';
 import {

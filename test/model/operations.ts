@@ -1,6 +1,6 @@
 import type { InjectOptions, LightMyRequestResponse } from 'fastify';
 import { ChangeRefused } from '../../src/users/administration.ts';
-import type { Face, LoginFace } from '../http/faces.ts';
+import type { Face, LoginFace } from '../web/faces.ts';
 import { type Answer, type Route, readAnswer, readCredentials, tell } from './answer.ts';
 import {
   type Action,

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { after, before, describe, test } from 'node:test';
-import { logIn } from '../http/faces.ts';
 import { startJanua, type TestJanua } from '../janua.ts';
+import { logIn } from '../web/faces.ts';
 
 let janua: TestJanua;
 before(async () => {

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import type { InjectOptions } from 'fastify';
-import { form, isSignedIn, json, logIn, type SignedIn } from '../http/faces.ts';
 import { ann, password, startJanua, type TestJanua } from '../janua.ts';
+import { form, isSignedIn, json, logIn, type SignedIn } from '../web/faces.ts';
 
 let janua: TestJanua;
 let signedIn: SignedIn;

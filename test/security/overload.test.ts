@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { form, json, logIn } from '../http/faces.ts';
 import { ann, password, startJanua } from '../janua.ts';
+import { form, json, logIn } from '../web/faces.ts';
 
 test('200 logins at once: some succeed, the others are told to come back, and everybody else is served [S54 V2.4.1 V15.2.2 VM-45]', async () => {
   await using janua = await startJanua({ settings: { HASHING_CONCURRENCY: 1, HASHING_QUEUE: 5, THROTTLE: 'off' } });

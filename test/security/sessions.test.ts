@@ -4,11 +4,11 @@ import { describe, test } from 'node:test';
 import { setImmediate } from 'node:timers/promises';
 import { sql } from '../../src/database/kysely.ts';
 import { openTestDatabase } from '../database/open.ts';
-import { isSignedIn, logIn, logoutFaces, meFaces } from '../http/faces.ts';
 import { startJanua } from '../janua.ts';
 import { createTemporaryFolder } from '../servers/process-end.ts';
 import { connectOnce } from '../servers/redis.ts';
 import { createRedisDatabase } from '../servers/shared.ts';
+import { isSignedIn, logIn, logoutFaces, meFaces } from '../web/faces.ts';
 
 /** Where sessions may be, with a way to count them from outside, and to spoil them. */
 const stores = {

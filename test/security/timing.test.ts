@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { json } from '../http/faces.ts';
 import { ann, password, startJanua, type TestJanua } from '../janua.ts';
+import { json } from '../web/faces.ts';
 
 /**
  * How well a threshold on the time tells one kind of failure from another: 0.5 is not at all, 0 and 1 are always (the area under

@@ -7,8 +7,8 @@ import { describe, test } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
 import type { AuditEvent, KeyTrace } from '../../src/audit/event.ts';
 import { createMetrics } from '../../src/telemetry/metrics.ts';
-import { form, logIn } from '../http/faces.ts';
 import { ann, password, startJanua, type TestJanua } from '../janua.ts';
+import { form, logIn } from '../web/faces.ts';
 import { type Figure, readFigures, sumOf } from './figures.ts';
 
 const measured = { METRICS_LISTEN: '0', THROTTLE: 'memory' } as const;

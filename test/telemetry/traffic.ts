@@ -1,5 +1,5 @@
-import { form, logIn } from '../http/faces.ts';
 import { ann, password, startJanua } from '../janua.ts';
+import { form, logIn } from '../web/faces.ts';
 
 /** What Prometheus reads of a server on which a little of everything has happened, a store that fails among it. */
 export async function figuresAfterTraffic(): Promise<string> {

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { LightMyRequestResponse } from 'fastify';
-import type { Settings } from '../../../src/config/settings.ts';
-import { ann, password, startJanua, type TestJanua } from '../../janua.ts';
-import type { StoreChoice } from '../../stores.ts';
-import { comparable, type LoginFace, loginFaces, meFaces } from '../faces.ts';
+import type { Settings } from '../../src/config/settings.ts';
+import { ann, password, startJanua, type TestJanua } from '../janua.ts';
+import type { StoreChoice } from '../stores.ts';
+import { comparable, type LoginFace, loginFaces, meFaces } from '../web/faces.ts';
 
 const nobody = 'nobody@example.com';
 const minute = 60_000;

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { ann, password, startJanua, type TestJanua } from '../../janua.ts';
-import type { StoreChoice } from '../../stores.ts';
-import { comparable, form, isSignedIn, json, logIn, loginFaces, sessionCookie } from '../faces.ts';
+import { ann, password, startJanua, type TestJanua } from '../janua.ts';
+import type { StoreChoice } from '../stores.ts';
+import { comparable, form, isSignedIn, json, logIn, loginFaces, sessionCookie } from '../web/faces.ts';
 
 /** What the flow promises of the login page and logging in, on any stores. */
 export function testLogin(stores: StoreChoice): void {

@@ -1,5 +1,5 @@
 import { describe } from 'node:test';
-import type { StoreChoice } from '../../stores.ts';
+import type { StoreChoice } from '../stores.ts';
 import { testCredentials } from './credentials.ts';
 import { testForward } from './forward.ts';
 import { testHome } from './home.ts';

@@ -1,8 +1,8 @@
 import { fileURLToPath } from 'node:url';
 import swagger from '@fastify/swagger';
 import type { FastifySchema, RouteOptions } from 'fastify';
+import { own, serveFiles } from '../assets.ts';
 import { formatHeader } from '../hooks/format.ts';
-import { own, serveFiles } from '../routes/assets.ts';
 import type { App } from '../types.ts';
 import { json, page, problems } from './responses.ts';
 
@@ -70,7 +70,7 @@ export function addDocumentation(app: App, { name, version, sessionCookie }: Doc
     documented.get(
       '/docs',
       {
-        config: { view: 'http/views/docs', pageOnly: true, problems: [500] },
+        config: { view: 'web/openapi/docs', pageOnly: true, problems: [500] },
         schema: { summary: 'Swagger UI', tags: ['Operation'], response: { 200: page('Swagger UI') } },
       },
       async () => ({}),

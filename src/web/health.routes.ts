@@ -1,7 +1,7 @@
 import type { FastifyReply } from 'fastify';
-import { json, object } from '../openapi/responses.ts';
-import { problem } from '../problem.ts';
-import type { App } from '../types.ts';
+import { json, object } from './openapi/responses.ts';
+import { problem } from './problem.ts';
+import type { App } from './types.ts';
 
 /** The names of the parts that answers depend on and that are unavailable now. */
 export type FindUnavailable = () => Promise<readonly string[]>;

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { InjectOptions } from 'fastify';
-import type { RecordedEvent } from '../../../src/audit/event.ts';
-import { Unavailable } from '../../../src/faults/unavailable.ts';
-import { ann, password, startJanua, type TestJanua } from '../../janua.ts';
-import type { StoreChoice } from '../../stores.ts';
-import { form, logIn, loginFaces, logoutFaces, meFaces, type SignedIn } from '../faces.ts';
+import type { RecordedEvent } from '../../src/audit/event.ts';
+import { Unavailable } from '../../src/faults/unavailable.ts';
+import { ann, password, startJanua, type TestJanua } from '../janua.ts';
+import type { StoreChoice } from '../stores.ts';
+import { form, logIn, loginFaces, logoutFaces, meFaces, type SignedIn } from '../web/faces.ts';
 
 const secret = 'canary of a password';
 const nobody = 'canary-of-a-name@example.com';

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { startJanua, type TestJanua } from '../../janua.ts';
-import type { StoreChoice } from '../../stores.ts';
-import { logIn } from '../faces.ts';
+import { startJanua, type TestJanua } from '../janua.ts';
+import type { StoreChoice } from '../stores.ts';
+import { logIn } from '../web/faces.ts';
 
 /** What the flow promises of the home page, on any stores. */
 export function testHome(stores: StoreChoice): void {

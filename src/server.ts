@@ -1,10 +1,10 @@
 import type { JsonSchemaToTsProvider } from '@fastify/type-provider-json-schema-to-ts';
 import Fastify, { type FastifyBaseLogger, LogController } from 'fastify';
-import { createFlow, type FlowOptions } from './flow.ts';
-import { bodyLimit } from './hooks/bodies.ts';
-import { createTracedLoggers } from './hooks/measures.ts';
-import { addMethodRules } from './hooks/methods.ts';
-import type { App } from './types.ts';
+import { createFlow, type FlowOptions } from './web/flow.ts';
+import { bodyLimit } from './web/hooks/bodies.ts';
+import { createTracedLoggers } from './web/hooks/measures.ts';
+import { addMethodRules } from './web/hooks/methods.ts';
+import type { App } from './web/types.ts';
 
 export interface ServerOptions extends FlowOptions {
   readonly log: FastifyBaseLogger;

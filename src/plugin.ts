@@ -1,8 +1,8 @@
 import fastifyPlugin from 'fastify-plugin';
-import { Misconfiguration } from '../faults/misconfiguration.ts';
-import { createFlow, type FlowOptions } from './flow.ts';
-import type { JanuaPlugin } from './host-app.ts';
-import type { App } from './types.ts';
+import { Misconfiguration } from './faults/misconfiguration.ts';
+import { createFlow, type FlowOptions } from './web/flow.ts';
+import type { JanuaPlugin } from './web/host-app.ts';
+import type { App } from './web/types.ts';
 
 /**
  * The flow as a part of another app. Its hooks, parsers and error handler are for its own routes alone; what reaches the app are

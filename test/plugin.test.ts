@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import Fastify from 'fastify';
-import { Refusal } from '../../src/access/refusal.ts';
-import { Unavailable } from '../../src/faults/unavailable.ts';
-import { createPlugin } from '../../src/http/plugin.ts';
-import { flowOptions } from './server.ts';
+import { Refusal } from '../src/access/refusal.ts';
+import { Unavailable } from '../src/faults/unavailable.ts';
+import { createPlugin } from '../src/plugin.ts';
+import { flowOptions } from './web/server.ts';
 
 const ann = { id: '1', username: 'ann@example.com', firstName: 'Ann', lastName: 'Archer' };
 

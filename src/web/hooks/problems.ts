@@ -52,9 +52,9 @@ function answer(error: FastifyError | Error, request: FastifyRequest, reply: Fas
       const next = safeNext(sentNext(request));
       return sendPage(reply, pages.render('sign-in/log-in', { message: loginMessage(loginPage), next, ...quotable }));
     }
-    return sendPage(reply, pages.render('http/views/problem', { ...problem, ...quotable }));
+    return sendPage(reply, pages.render('web/problem', { ...problem, ...quotable }));
   }
-  return sendPage(reply, pages.render('http/views/problem', problem));
+  return sendPage(reply, pages.render('web/problem', problem));
 }
 
 function sendPage(reply: FastifyReply, page: string): FastifyReply {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { createNetworkCheck } from '../../src/config/networks.ts';
-import { createFindClient } from '../../src/http/client-address.ts';
+import { createFindClient } from '../../src/web/client-address.ts';
 
 const trusted = ['127.0.0.1', '10.0.0.0/8', '::1', 'fd00::/8'];
 const behind = (networks: readonly string[], trustsSockets = false) =>

@@ -11,8 +11,10 @@ import { createReturns } from '../forward-auth/returns.ts';
 import { addVerifyRoute } from '../forward-auth/verify.routes.ts';
 import { addLoginRoutes } from '../sign-in/log-in.routes.ts';
 import { addLogoutRoutes } from '../sign-in/log-out.routes.ts';
+import { addAssets, addFileServing } from './assets.ts';
 import type { FindClient, PeerCheck } from './client-address.ts';
 import { createCookies } from './cookies.ts';
+import { addHealthRoutes, type FindUnavailable } from './health.routes.ts';
 import { addBodies } from './hooks/bodies.ts';
 import { addRequestIds, decorateCaller } from './hooks/caller.ts';
 import { decorateCredentials } from './hooks/credentials.ts';
@@ -26,8 +28,6 @@ import { addSchemas } from './hooks/schemas.ts';
 import { addSecurityHeaders, securityHeaders } from './hooks/security-headers.ts';
 import { addDocumentation, hideRoutes } from './openapi/openapi.ts';
 import { createPages } from './pages.ts';
-import { addAssets, addFileServing } from './routes/assets.ts';
-import { addHealthRoutes, type FindUnavailable } from './routes/health.ts';
 import type { App } from './types.ts';
 
 export interface FlowOptions {

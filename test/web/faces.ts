@@ -1,5 +1,5 @@
 import type { InjectOptions, LightMyRequestResponse } from 'fastify';
-import type { App, Format } from '../../src/http/types.ts';
+import type { App, Format } from '../../src/web/types.ts';
 import { ann, password } from '../janua.ts';
 
 /** A way to the same action: the address, the kind of body, and what asks for the format. */

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { startJanua } from '../../janua.ts';
-import { startServer } from '../server.ts';
+import { startJanua } from '../janua.ts';
+import { startServer } from './server.ts';
 
 test('alive and ready', async () => {
   await using janua = await startJanua();

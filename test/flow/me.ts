@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { ann, startJanua, type TestJanua } from '../../janua.ts';
-import type { StoreChoice } from '../../stores.ts';
-import { logIn, meFaces, type SignedIn } from '../faces.ts';
+import { ann, startJanua, type TestJanua } from '../janua.ts';
+import type { StoreChoice } from '../stores.ts';
+import { logIn, meFaces, type SignedIn } from '../web/faces.ts';
 
 /** What the flow promises of who am I, on any stores. */
 export function testMe(stores: StoreChoice): void {

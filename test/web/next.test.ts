@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
-import { safeNext } from '../../src/http/next.ts';
+import { safeNext } from '../../src/web/next.ts';
 
 describe('followed [S98]', () => {
   for (const [next, followed] of [

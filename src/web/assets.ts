@@ -1,10 +1,10 @@
 import { basename, dirname, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import fastifyStatic from '@fastify/static';
-import type { App } from '../types.ts';
+import type { App } from './types.ts';
 
 /** A file of our own `assets/`. */
-export const own = (name: string) => fileURLToPath(new URL(`../assets/${name}`, import.meta.url));
+export const own = (name: string) => fileURLToPath(new URL(`./assets/${name}`, import.meta.url));
 
 /**
  * Styles, scripts and pictures: the only answers that a browser may keep.

@@ -7,9 +7,9 @@ import {
   forwardSettings,
   own,
   signInAt,
-} from '../../forward-auth/forward-browser.ts';
-import { ann, startJanua, type TestJanua } from '../../janua.ts';
-import type { StoreChoice } from '../../stores.ts';
+} from '../forward-auth/forward-browser.ts';
+import { ann, startJanua, type TestJanua } from '../janua.ts';
+import type { StoreChoice } from '../stores.ts';
 
 /** What the flow promises to other hosts, on any stores: what they get of a session ends with it, at once. */
 export function testForward(stores: StoreChoice): void {

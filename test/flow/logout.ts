@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { startJanua, type TestJanua } from '../../janua.ts';
-import type { StoreChoice } from '../../stores.ts';
-import { isSignedIn, logIn, logoutFaces } from '../faces.ts';
+import { startJanua, type TestJanua } from '../janua.ts';
+import type { StoreChoice } from '../stores.ts';
+import { isSignedIn, logIn, logoutFaces } from '../web/faces.ts';
 
 /** What the flow promises of logging out, on any stores. */
 export function testLogout(stores: StoreChoice): void {

@@ -1,8 +1,8 @@
 import pino from 'pino';
 import type { Identity } from '../../src/access/identity.ts';
-import type { FlowOptions } from '../../src/http/flow.ts';
-import { createServer, type ServerOptions } from '../../src/http/server.ts';
-import type { App } from '../../src/http/types.ts';
+import { createServer, type ServerOptions } from '../../src/server.ts';
+import type { FlowOptions } from '../../src/web/flow.ts';
+import type { App } from '../../src/web/types.ts';
 
 export interface TestServer extends AsyncDisposable {
   readonly app: App;

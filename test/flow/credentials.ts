@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { createHmac } from 'node:crypto';
 import { after, before, describe, test } from 'node:test';
-import { ann, password, startJanua, type TestJanua } from '../../janua.ts';
-import type { StoreChoice } from '../../stores.ts';
+import { ann, password, startJanua, type TestJanua } from '../janua.ts';
+import type { StoreChoice } from '../stores.ts';
 import {
   form,
   isSignedIn,
@@ -13,7 +13,7 @@ import {
   meFaces,
   type SignedIn,
   sessionCookie,
-} from '../faces.ts';
+} from '../web/faces.ts';
 
 const asBearer = (token: string) => ({ authorization: `Bearer ${token}` });
 const asCookie = (value: string) => ({ cookie: `session=${value}` });
