@@ -44,7 +44,7 @@ async function findDeclarations(file: string, found = new Map<string, string>())
 }
 
 async function keepDeclarations(kept: ReadonlyMap<string, string>): Promise<void> {
-  for await (const file of glob('src/**/*.d.ts', { cwd: target })) await rm(join(target, file));
+  for await (const file of glob('{src,selftest}/**/*.d.ts', { cwd: target })) await rm(join(target, file));
   for (const [file, text] of kept) await writeFile(join(target, file), text);
 }
 

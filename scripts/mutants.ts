@@ -180,6 +180,7 @@ const mutants: readonly Mutant[] = [
 /** What a run needs, beside the packages. */
 const parts = [
   'src',
+  'selftest',
   'test',
   'scripts',
   'examples',

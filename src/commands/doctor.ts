@@ -1,6 +1,6 @@
+import { type Check, type Finding, needing } from '../../selftest/finding.ts';
 import { checkClock } from '../doctor/clock.ts';
 import { checkDatabase, checkSchema } from '../doctor/database.ts';
-import { type Check, type Finding, needing } from '../doctor/finding.ts';
 import { checkHashing } from '../doctor/hashing.ts';
 import { checkIndexes } from '../doctor/indexes.ts';
 import { checkPublicUrl, type Served } from '../doctor/public-url.ts';

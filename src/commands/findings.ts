@@ -1,4 +1,4 @@
-import type { Finding } from '../doctor/finding.ts';
+import type { Finding } from '../../selftest/finding.ts';
 import { jsonLine } from '../text/printable.ts';
 
 /** Prints findings as they come, and counts them. */

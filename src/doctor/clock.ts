@@ -1,7 +1,7 @@
+import { type Check, type Finding, ok, warning, wrong } from '../../selftest/finding.ts';
 import type { OpenDatabase } from '../database/database.ts';
 import { sql } from '../database/kysely.ts';
 import type { OpenRedis } from '../redis/redis.ts';
-import { type Check, type Finding, ok, warning, wrong } from './finding.ts';
 import { serversOf } from './session-store.ts';
 
 /** When this version can have been installed at the earliest, in milliseconds since 1970. */

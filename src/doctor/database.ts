@@ -1,3 +1,4 @@
+import { type Check, ok, warning } from '../../selftest/finding.ts';
 import type { Settings } from '../config/settings.ts';
 import { shownUrl } from '../config/shown-url.ts';
 import { type OpenDatabase, openDatabase } from '../database/database.ts';
@@ -6,7 +7,7 @@ import { requireCurrentSchema } from '../database/migrations.ts';
 import { requireTables } from '../database/schema-check.ts';
 import { Misconfiguration } from '../faults/misconfiguration.ts';
 import { unwatched } from '../stores/store-watch.ts';
-import { type Check, faultsAsSaid, ok, warning } from './finding.ts';
+import { faultsAsSaid } from './finding.ts';
 import { refuseUnprepared, sqlitePath } from './sqlite-file.ts';
 
 /** Longest that a round trip should take, in milliseconds: each request has one or two. */

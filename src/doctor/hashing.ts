@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import { availableParallelism, freemem } from 'node:os';
+import { type Check, type Finding, ok, warning, wrong } from '../../selftest/finding.ts';
 import type { Settings } from '../config/settings.ts';
 import { createPasswords } from '../passwords/passwords.ts';
 import { today } from '../passwords/schemes/argon2.ts';
-import { type Check, type Finding, ok, warning, wrong } from './finding.ts';
 
 /** Memory of one hash of today's cost, in MiB. */
 const hashMebibytes = today.memoryCost / 1024;

@@ -1,8 +1,8 @@
+import { type Check, ok, warning, wrong } from '../../selftest/finding.ts';
 import type { OpenDatabase } from '../database/database.ts';
 import { describeTable } from '../users/mapped/inspection/describe-table.ts';
 import type { UserMapping } from '../users/mapped/mapping.ts';
 import { judgeTable } from '../users/mapped/requirements.ts';
-import { type Check, ok, warning, wrong } from './finding.ts';
 
 interface Lookup {
   readonly what: string;

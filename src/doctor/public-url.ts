@@ -1,6 +1,6 @@
+import { type Check, ok, warning } from '../../selftest/finding.ts';
 import { isLoopbackHost, originOf } from '../config/origin.ts';
 import type { Settings } from '../config/settings.ts';
-import { type Check, ok, warning } from './finding.ts';
 
 /** What the HTTP layer gives to browsers. */
 export interface Served {

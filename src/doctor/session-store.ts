@@ -1,3 +1,4 @@
+import { type Check, type Finding, ok, warning, wrong } from '../../selftest/finding.ts';
 import type { Settings } from '../config/settings.ts';
 import { shownUrl } from '../config/shown-url.ts';
 import type { OpenDatabase } from '../database/database.ts';
@@ -5,7 +6,6 @@ import { Unavailable } from '../faults/unavailable.ts';
 import type { OpenRedis, RedisClient } from '../redis/redis.ts';
 import { createSqlSessionStore } from '../sessions/sql-store.ts';
 import { unwatched } from '../stores/store-watch.ts';
-import { type Check, type Finding, ok, warning, wrong } from './finding.ts';
 
 /** The oldest major version of Redis that is tried; Valkey's first is 7. */
 const leastVersion = 6;

@@ -1,8 +1,8 @@
+import { type Check, ok, warning, wrong } from '../../selftest/finding.ts';
 import { loadSettings, requireSafeExposure } from '../config/load.ts';
 import { unixSockets } from '../config/networks.ts';
 import type { Settings } from '../config/settings.ts';
 import { faultsOf } from '../faults/misconfiguration.ts';
-import { type Check, ok, warning, wrong } from './finding.ts';
 
 export interface ReadSettings {
   /** Those that are wrong are at their defaults, so that the other checks can go on. */

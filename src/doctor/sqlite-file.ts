@@ -1,7 +1,7 @@
 import { closeSync, openSync, readSync } from 'node:fs';
 import { stat, statfs } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { type Check, type Finding, ok, warning, wrong } from './finding.ts';
+import { type Check, type Finding, ok, warning, wrong } from '../../selftest/finding.ts';
 
 const scheme = 'sqlite:';
 

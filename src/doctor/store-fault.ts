@@ -1,9 +1,10 @@
+import { type Finding, wrong } from '../../selftest/finding.ts';
 import type { Settings } from '../config/settings.ts';
 import { shownUrl } from '../config/shown-url.ts';
 import { databasePart } from '../database/errors.ts';
 import { Misconfiguration } from '../faults/misconfiguration.ts';
 import { Unavailable } from '../faults/unavailable.ts';
-import { type Finding, faultsAsSaid, wrong } from './finding.ts';
+import { faultsAsSaid } from './finding.ts';
 
 interface Explanation {
   readonly codes: readonly string[];

@@ -1,3 +1,4 @@
+import { type Check, type Finding, needing, ok, warning, wrong } from '../../selftest/finding.ts';
 import type { Settings } from '../config/settings.ts';
 import type { OpenDatabase } from '../database/database.ts';
 import { sql } from '../database/kysely.ts';
@@ -6,7 +7,7 @@ import { Unavailable } from '../faults/unavailable.ts';
 import { parseStoredPassword } from '../passwords/schemes/stored-password.ts';
 import { openMappedDirectory } from '../users/mapped/mapped-directory.ts';
 import { parseMapping, type UserMapping } from '../users/mapped/mapping.ts';
-import { asSaid, type Check, type Finding, faultsAsSaid, needing, ok, warning, wrong } from './finding.ts';
+import { asSaid, faultsAsSaid } from './finding.ts';
 
 /** Rows from either end of the table. */
 const sampleSize = 200;

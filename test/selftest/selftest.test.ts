@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { after, before, describe, test } from 'node:test';
-import type { Finding } from '../../src/doctor/finding.ts';
-import { judgePlainOrigin } from '../../src/selftest/plain-http.ts';
-import { type SelftestOptions, selftest } from '../../src/selftest/selftest.ts';
-import { judgeValidity } from '../../src/selftest/tls.ts';
+import type { Finding } from '../../selftest/finding.ts';
+import { judgePlainOrigin } from '../../selftest/plain-http.ts';
+import { type SelftestOptions, selftest } from '../../selftest/selftest.ts';
+import { judgeValidity } from '../../selftest/tls.ts';
 import { createCertificate } from '../servers/certificate.ts';
 import { account, type Deployment, startDeployment } from './deployment.ts';
 import { type Given, type Misdeeds, type Passed, startTlsProxy } from './tls-proxy.ts';

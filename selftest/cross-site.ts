@@ -1,6 +1,6 @@
-import { type Check, ok, wrong } from '../doctor/finding.ts';
 import type { Client, Headers } from './client.ts';
 import { sessionCookieOf } from './cookies.ts';
+import { type Check, ok, wrong } from './finding.ts';
 
 /** A site that is none of ours, and never will be (RFC 6761 6.5). */
 export const foreignHost = 'attacker.example';

@@ -2,7 +2,6 @@ import { type IncomingMessage, request as requestPlain } from 'node:http';
 import { request as requestTls } from 'node:https';
 import { isIP } from 'node:net';
 import { type ConnectionOptions, connect, type TLSSocket } from 'node:tls';
-import { noAnswer } from '../faults/in-time.ts';
 
 /** Most requests and connections of one run: a live server does not notice. */
 const mostRequests = 80;
@@ -58,6 +57,8 @@ export interface Client {
   /** Opens a TLS connection and closes it again. @throws {NoAnswer} */
   shakeHands<T>(options: ConnectionOptions, look: (socket: TLSSocket) => T): Promise<T>;
 }
+
+const noAnswer = (milliseconds: number) => new Error(`no answer within ${milliseconds / 1000} s`);
 
 /** There was none in time, or none that is HTTP. */
 export class NoAnswer extends Error {

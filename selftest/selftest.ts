@@ -1,11 +1,10 @@
-import { type Check, type Finding, needing, warning, wrong } from '../doctor/finding.ts';
-import { printable } from '../text/printable.ts';
 import { type Client, type ClientOptions, createClient } from './client.ts';
 import { checkCookies } from './cookies.ts';
 import { checkCors, checkCrossSite, checkPublicUrl } from './cross-site.ts';
 import { checkCache, checkHeaders, checkHsts } from './every-answer.ts';
 import { checkExposure, checkLimits } from './exposure.ts';
 import { explain } from './faults.ts';
+import { type Check, type Finding, needing, warning, wrong } from './finding.ts';
 import { checkForgedHeaders } from './forged-headers.ts';
 import { checkFormats } from './formats.ts';
 import { checkPlainHttp } from './plain-http.ts';
@@ -108,7 +107,9 @@ async function lookAtSessions(client: Client, account: Account, look: Look, tell
   }
 }
 
-/** What a server sends may be meant for the terminal. */
+/** Text without control and other invisible characters: what a server sends may be meant for the terminal. */
+const printable = (text: string) => text.toWellFormed().replaceAll(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, '\uFFFD');
+
 function readable({ state, message, fix }: Finding): Finding {
   return { state, message: printable(message), ...(fix === undefined ? {} : { fix: printable(fix) }) };
 }

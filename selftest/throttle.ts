@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
-import { type Check, type Finding, ok, warning, wrong } from '../doctor/finding.ts';
 import type { Client } from './client.ts';
 import { foreignHost } from './cross-site.ts';
+import { type Check, type Finding, ok, warning, wrong } from './finding.ts';
 
 /** Most wrong passwords in one run. */
 const mostTries = 12;

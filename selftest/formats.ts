@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import { type Check, ok, warning, wrong } from '../doctor/finding.ts';
 import type { Answer, Client } from './client.ts';
+import { type Check, ok, warning, wrong } from './finding.ts';
 
 /** Asks for JSON where there is a page too. */
 export const asJson = { 'x-expected-format': 'application/json' };

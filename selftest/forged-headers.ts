@@ -1,6 +1,6 @@
-import { type Check, ok, wrong } from '../doctor/finding.ts';
 import type { Answer, Client } from './client.ts';
 import { foreignHost } from './cross-site.ts';
+import { type Check, ok, wrong } from './finding.ts';
 
 /** Whether anybody can decide, by a header that only a proxy should set, where links and cookies lead (ASVS 4.1.3). */
 export async function* checkForgedHeaders(client: Client): Check {

@@ -1,5 +1,5 @@
-import { type Check, type Finding, ok, warning, wrong } from '../doctor/finding.ts';
 import type { Answer, Client } from './client.ts';
+import { type Check, type Finding, ok, warning, wrong } from './finding.ts';
 
 /** Longest that browsers keep a cookie, in seconds (RFC 6265bis 5.5). */
 const longestAge = 400 * 24 * 60 * 60;

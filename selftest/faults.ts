@@ -1,5 +1,5 @@
-import { type Finding, wrong } from '../doctor/finding.ts';
 import { NoAnswer } from './client.ts';
+import { type Finding, wrong } from './finding.ts';
 
 interface Explanation {
   readonly codes: readonly string[];

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
-import { type Check, ok, warning, wrong } from '../doctor/finding.ts';
 import type { Client } from './client.ts';
 import { parseSetCookie } from './cookies.ts';
+import { type Check, ok, warning, wrong } from './finding.ts';
 import { asJson } from './formats.ts';
 import type { Account, Login, Sessions } from './sessions.ts';
 

@@ -1,5 +1,5 @@
-import { type Check, ok, warning, wrong } from '../doctor/finding.ts';
 import type { Client } from './client.ts';
+import { type Check, ok, warning, wrong } from './finding.ts';
 
 /** Whether Janua is there at all, and works. Gives true where the rest can be looked at. */
 export async function* checkReach(client: Client): Check<true | undefined> {

@@ -1,5 +1,5 @@
-import { type Check, type Finding, ok, warning, wrong } from '../doctor/finding.ts';
 import { type Client, NoAnswer } from './client.ts';
+import { type Check, type Finding, ok, warning, wrong } from './finding.ts';
 
 const day = 24 * 60 * 60 * 1000;
 

@@ -1,5 +1,5 @@
-import { type Check, type Finding, ok, warning, wrong } from '../doctor/finding.ts';
 import type { Answer, Client } from './client.ts';
+import { type Check, type Finding, ok, warning, wrong } from './finding.ts';
 
 /** A header that every answer has to carry, and what its value has to be. */
 interface Rule {

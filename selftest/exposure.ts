@@ -1,5 +1,5 @@
-import { type Check, ok, warning, wrong } from '../doctor/finding.ts';
 import { type Client, NoAnswer } from './client.ts';
+import { type Check, ok, warning, wrong } from './finding.ts';
 
 const mayBeTheProxys = true;
 
