@@ -51,7 +51,7 @@ export async function createWorkspace(users: number, stores: Settings = {}): Pro
   }
   const [username = ''] = usernames;
   const account = await services.users.findByUsername(username);
-  const { session } = await services.identity.logIn(
+  const { session } = await services.logIn(
     { username, password, presented: {}, network: undefined, endSite: undefined, findKnownBrowser: () => undefined },
     { route: 'bench' },
   );

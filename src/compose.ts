@@ -1,6 +1,8 @@
 import type { Logger } from 'pino';
 import manifest from '../package.json' with { type: 'json' };
-import { createIdentity, type Identity } from './access/identity.ts';
+import { createAccess } from './access/access.ts';
+import { createAdmit } from './access/admit.ts';
+import { lookUpTwice } from './access/look-up.ts';
 import { createAudit, type OpenAudit } from './audit/audit.ts';
 import type { Caller } from './audit/event.ts';
 import { createSqlAuditStore } from './audit/sql-store.ts';
@@ -20,6 +22,9 @@ import { Unavailable } from './faults/unavailable.ts';
 import { createHostCredentials } from './forward-auth/host-credentials.ts';
 import { createPasswords } from './passwords/passwords.ts';
 import { createSessions, type Sessions } from './sessions/sessions.ts';
+import { createLogIn } from './sign-in/log-in.ts';
+import { createLogOut } from './sign-in/log-out.ts';
+import { type EventKind, events, type Parts, type SiteOptions } from './site.ts';
 import { createReadiness, type Readiness } from './stores/readiness.ts';
 import { openStores, refusedAccount, type Stores } from './stores/stores.ts';
 import { cleaningInterval } from './stores/upkeep.ts';
@@ -33,7 +38,6 @@ import { parseMapping, type UserMapping } from './users/mapped/mapping.ts';
 import { createSqlDirectory } from './users/sql-directory.ts';
 import type { UserDirectory, UserRegistry } from './users/user-directory.ts';
 import { createFindClient, createPeerCheck, type FindClient } from './web/client-address.ts';
-import type { FlowOptions } from './web/flow.ts';
 import type { JanuaPlugin } from './web/host-app.ts';
 import { rawPath } from './web/request-target.ts';
 import type { App, Request } from './web/types.ts';
@@ -66,16 +70,15 @@ export interface Composition {
   close(): Promise<void>;
 }
 
-/** What the commands work with. */
-export interface Services {
+/** What the commands and the routes work with. */
+export interface Services extends Parts {
   readonly users: UserDirectory;
   /** The same where this server may change it. */
   readonly registry: UserRegistry | undefined;
   readonly sessions: Sessions;
-  readonly identity: Identity;
   readonly administration: Administration;
   readonly throttle: Throttle;
-  readonly audit: OpenAudit;
+  readonly audit: OpenAudit<EventKind>;
   readonly auditTrail: AuditTrail;
   /** Makes a new key in place of one; this process keeps the old one. */
   replaceKey(name: KeyName): Promise<void>;
@@ -97,15 +100,8 @@ export interface Overrides {
   readonly traces?: TraceSettings | undefined;
   /** The clock, in milliseconds since 1970. */
   readonly now?: () => number;
-  /** See `IdentityOptions`. */
+  /** See `LogInOptions`. */
   readonly failureFloor?: number;
-  readonly viewsDirectory?: string;
-}
-
-interface Prepared extends Services {
-  readonly browserKey: Buffer;
-  /** Only where there are other hosts. */
-  readonly hostKey: Buffer | undefined;
 }
 
 /**
@@ -128,6 +124,7 @@ export async function compose(settings: Settings, overrides: Overrides = {}): Pr
   });
   const measures = await openMeasures({
     metrics: settings.METRICS_LISTEN !== undefined && (overrides.takesLogins ?? true),
+    eventKinds: Object.keys(events),
     traces: overrides.traces,
     version: manifest.version,
     log,
@@ -135,12 +132,12 @@ export async function compose(settings: Settings, overrides: Overrides = {}): Pr
   const mapping = parseMapping(settings.USERS_TABLE, settings.USERS_COLUMNS);
   const stores = await openStores(settings, { log, measures, mustExist: !overrides.migrates });
 
-  let prepared: Prepared | undefined;
+  let prepared: Services | undefined;
   /** Why not yet, for whoever asks meanwhile. */
   let fault: unknown = new Unavailable(databasePart, 5);
   /** Whether we are in an app that other machines reach, without a word about how. */
   let exposed = false;
-  function requirePrepared(): Prepared {
+  function requireServices(): Services {
     if (prepared === undefined) throw fault;
     if (exposed) throw new Unavailable('Signing in', 60);
     return prepared;
@@ -148,20 +145,12 @@ export async function compose(settings: Settings, overrides: Overrides = {}): Pr
   const readiness = createReadiness([
     [databasePart, stores.opened.check],
     [stores.sessionsPart, stores.sessions.check],
-    [databasePart, () => requirePrepared().users.check()],
+    [databasePart, () => requireServices().users.check()],
   ]);
 
   const publicOrigins = publicOriginsOf(settings);
-  const flowOptions = (): FlowOptions => ({
-    identity: {
-      logIn: async (attempt, caller) => requirePrepared().identity.logIn(attempt, caller),
-      logOut: async (presented, caller) => requirePrepared().identity.logOut(presented, caller),
-      findUser: async (presented) => requirePrepared().identity.findUser(presented),
-      requireUser: async (presented, caller) => requirePrepared().identity.requireUser(presented, caller),
-      createTicket: async (presented, way) => requirePrepared().identity.createTicket(presented, way),
-      redeemTicket: async (ticket, way) => requirePrepared().identity.redeemTicket(ticket, way),
-    },
-    audit: { record: async (event) => requirePrepared().audit.record(event) },
+  const siteOptions = (): SiteOptions => ({
+    parts: requireServices,
     findClient,
     isTrustedPeer: createPeerCheck(proxies),
     findUnavailable: () => readiness.findUnavailable(),
@@ -172,8 +161,6 @@ export async function compose(settings: Settings, overrides: Overrides = {}): Pr
     https: settings.PUBLIC_URL?.startsWith('https:') ?? false,
     corsOrigins: originsOf(settings.CORS_ORIGINS),
     forwardOrigins: originsOf(settings.FORWARD_AUTH_ORIGINS),
-    browserKey: () => requirePrepared().browserKey,
-    hostKey: () => requirePrepared().hostKey,
     onListen(addresses) {
       const ports = addresses.filter((address) => typeof address === 'object');
       onSocketsAlone = ports.length === 0;
@@ -191,7 +178,6 @@ export async function compose(settings: Settings, overrides: Overrides = {}): Pr
     },
     docs: settings.DOCS === 'on',
     themeFile: settings.THEME_FILE,
-    ...overrides,
   });
 
   return {
@@ -206,19 +192,19 @@ export async function compose(settings: Settings, overrides: Overrides = {}): Pr
         throw refusedAccount(error) ?? error;
       }
     },
-    requireServices: requirePrepared,
+    requireServices,
     async createServer() {
       // Loaded only where something is served: the other commands start in half the time.
       const { createServer } = await import('./server.ts');
       return createServer({
-        ...flowOptions(),
+        ...siteOptions(),
         log,
         logsRequests: () => log.isLevelEnabled('info'),
       });
     },
     async createPlugin(onClose) {
       const { createPlugin } = await import('./plugin.ts');
-      return createPlugin(flowOptions(), onClose);
+      return createPlugin(siteOptions(), onClose);
     },
     async listenForMetrics() {
       const address = parseListenAddress(settings.METRICS_LISTEN ?? '');
@@ -266,7 +252,7 @@ async function prepare(
   settings: Settings,
   overrides: Overrides,
   { log: wholeLog, stores, mapping, measures }: Openings,
-): Promise<Prepared> {
+): Promise<Services> {
   const { opened, failures } = stores;
   const { database } = opened;
   if (overrides.migrates) await migrate(opened);
@@ -276,9 +262,11 @@ async function prepare(
 
   const now = overrides.now ?? Date.now;
   const log = measures.watchLog(wholeLog);
-  const auditStore = measures.watchStore('database', 'audit', createSqlAuditStore(database));
+  const auditStore = measures.watchStore('database', 'audit', createSqlAuditStore(database, events));
   const nameKey = await loadKey(database, 'audit-names');
-  const audit = measures.watchAudit(createAudit({ store: auditStore, log, nameKey, now, processes: settings.WORKERS }));
+  const audit = measures.watchAudit(
+    createAudit({ events, store: auditStore, log, nameKey, now, processes: settings.WORKERS }),
+  );
   const auditTrail = createAuditTrail({ store: auditStore, retentionDays: settings.AUDIT_RETENTION_DAYS, now });
   const { HASHING_QUEUE: waiting, HASHING_CONCURRENCY } = settings;
   const throttle =
@@ -288,7 +276,6 @@ async function prepare(
   const hostKey = settings.FORWARD_AUTH_ORIGINS.length === 0 ? undefined : await loadKey(database, 'forward-auth');
   const sessions = createSessions({
     store: stores.sessions,
-    hosts: hostKey && createHostCredentials(hostKey),
     idleTimeoutSeconds: settings.SESSION_IDLE_SECONDS,
     lifetimeSeconds: settings.SESSION_LIFETIME_SECONDS,
     mostPerUser: settings.SESSIONS_PER_USER,
@@ -306,6 +293,8 @@ async function prepare(
   );
   const { users, registry } = await openDirectory();
   const caller = overrides.caller ?? { route: 'janua' };
+  const access = createAccess({ lookUp: lookUpTwice(stores.sessions, users), sessions, audit });
+  const admit = createAdmit({ access, sessions, users, audit });
   return {
     users,
     registry,
@@ -313,10 +302,13 @@ async function prepare(
     throttle,
     audit,
     auditTrail,
-    identity: createIdentity({ users, sessions, passwords, throttle, audit, log, ...overrides }),
+    access,
+    logIn: createLogIn({ users, passwords, throttle, admit, audit, log, ...overrides }),
+    logOut: createLogOut({ access, sessions, audit }),
     administration: createAdministration({ users, registry, sessions, passwords, throttle, audit, caller }),
     browserKey: await loadKey(database, 'browser-cookie'),
     hostKey,
+    hosts: hostKey && createHostCredentials(hostKey, now),
     replaceKey: (name) => replaceKey(database, name),
     async clean() {
       if (!(await claimLease(database, 'cleaning', now(), now() + cleaningInterval * 0.9))) return;
@@ -326,7 +318,7 @@ async function prepare(
     },
   };
 
-  async function openDirectory(): Promise<Pick<Prepared, 'users' | 'registry'>> {
+  async function openDirectory(): Promise<Pick<Services, 'users' | 'registry'>> {
     if (mapping === undefined) {
       const own = measures.watchStore(
         'database',

@@ -1,6 +1,7 @@
 import fastifyPlugin from 'fastify-plugin';
 import { Misconfiguration } from './faults/misconfiguration.ts';
-import { createFlow, type FlowOptions } from './web/flow.ts';
+import { addSite, type SiteOptions } from './site.ts';
+import { createFlow } from './web/flow.ts';
 import type { JanuaPlugin } from './web/host-app.ts';
 import type { App } from './web/types.ts';
 
@@ -9,7 +10,7 @@ import type { App } from './web/types.ts';
  * the word `signedIn` in its routes, whenever they were added, and `request.user` there.
  * @param onClose when the app closes
  */
-export function createPlugin(options: FlowOptions, onClose: () => Promise<void>): JanuaPlugin {
+export function createPlugin(options: SiteOptions, onClose: () => Promise<void>): JanuaPlugin {
   const flow = createFlow(options);
 
   /** @param options the framework's own, about which it does nothing for a plugin that adds to the app itself */
@@ -20,7 +21,7 @@ export function createPlugin(options: FlowOptions, onClose: () => Promise<void>)
     flow.decorate(host);
     await host.register(async (site: App) => {
       flow.addHooks(site);
-      flow.addRoutes(site, { atRoot: false });
+      flow.addRoutes(site, (own) => addSite(own, options.parts, { ...options, atRoot: false }));
     });
     // Now, so that it is for the app's own routes alone.
     flow.addHostGuard(host);

@@ -1,12 +1,13 @@
 import type { JsonSchemaToTsProvider } from '@fastify/type-provider-json-schema-to-ts';
 import Fastify, { type FastifyBaseLogger, LogController } from 'fastify';
-import { createFlow, type FlowOptions } from './web/flow.ts';
+import { addSite, type SiteOptions } from './site.ts';
+import { createFlow } from './web/flow.ts';
 import { bodyLimit } from './web/hooks/bodies.ts';
 import { createTracedLoggers } from './web/hooks/measures.ts';
 import { addMethodRules } from './web/hooks/methods.ts';
 import type { App } from './web/types.ts';
 
-export interface ServerOptions extends FlowOptions {
+export interface ServerOptions extends SiteOptions {
   readonly log: FastifyBaseLogger;
   /** Whether there is to be a line for each request and each answer: it may change while we run. */
   readonly logsRequests: () => boolean;
@@ -51,6 +52,6 @@ export function createServer(options: ServerOptions): App {
   flow.decorate(app);
   flow.addHooks(app);
   addMethodRules(app);
-  flow.addRoutes(app, { atRoot: true });
+  flow.addRoutes(app, (site) => addSite(site, options.parts, { ...options, atRoot: true }));
   return app;
 }

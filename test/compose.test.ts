@@ -17,15 +17,15 @@ for (const users of ['SQLite', 'PostgreSQL', 'MariaDB'] as const) {
     test(`a weak hash in a table of their own in ${users}, with PASSWORD_REHASH=${rehash}`, async () => {
       const stores = { users, sessions: 'SQL', ownTable: true } as const;
       await using janua = await startJanua({ stores, settings: { PASSWORD_REHASH: rehash } });
-      const { identity, users: directory } = janua.services;
+      const { access, logIn, users: directory } = janua.services;
       const stored = async () => (await directory.findByUsername(ann.username))?.passwordHash ?? '';
       const before = await stored();
       assert.match(before, /^\$2b\$04\$/);
-      const { session } = await identity.logIn(attempt(ann.username, password), caller);
+      const { session } = await logIn(attempt(ann.username, password), caller);
       if (rehash === 'on') assert.match(await stored(), /^\$argon2id\$/);
       else assert.equal(await stored(), before);
-      assert.ok(await identity.findUser({ cookie: session.cookie }));
-      assert.ok(await identity.logIn(attempt(ann.username, password), caller));
+      assert.ok(await access.findSignedIn({ cookie: session.cookie }));
+      assert.ok(await logIn(attempt(ann.username, password), caller));
     });
   }
 }
@@ -168,10 +168,10 @@ test('an account that may only read the table signs people in, and says that no 
     await execute(`grant select on people, janua_keys, janua_migrations to ${account}`);
     await execute(`grant select, insert, update, delete on janua_sessions, janua_failures, janua_leases to ${account}`);
     await execute(`grant select, insert, delete on janua_audit to ${account}`);
-    await prepare(async ({ identity, users }) => {
+    await prepare(async ({ access, logIn, users }) => {
       const before = (await users.findByUsername(ann.username))?.passwordHash;
-      const { session } = await identity.logIn(attempt(ann.username, password), caller);
-      assert.ok(await identity.findUser({ cookie: session.cookie }));
+      const { session } = await logIn(attempt(ann.username, password), caller);
+      assert.ok(await access.findSignedIn({ cookie: session.cookie }));
       assert.equal((await users.findByUsername(ann.username))?.passwordHash, before);
     });
   } finally {

@@ -1,9 +1,9 @@
 import Fastify from 'fastify';
-import type { LoginAttempt } from '../src/access/identity.ts';
 import type { Caller } from '../src/audit/event.ts';
 import { type Composition, type Overrides, compose as ownCompose, type Services } from '../src/compose.ts';
 import { loadSettings } from '../src/config/load.ts';
 import type { Settings } from '../src/config/settings.ts';
+import type { LoginAttempt } from '../src/sign-in/log-in.ts';
 import type { App } from '../src/web/types.ts';
 import { createTeamProgram, type People, peopleBy } from './people.ts';
 import { openStores, type StoreChoice } from './stores.ts';

@@ -1,21 +1,23 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import Fastify from 'fastify';
+import { notAuthenticated } from '../src/access/access.ts';
 import { Refusal } from '../src/access/refusal.ts';
 import { Unavailable } from '../src/faults/unavailable.ts';
 import { createPlugin } from '../src/plugin.ts';
-import { flowOptions } from './web/server.ts';
+import type { Session } from '../src/sessions/sessions.ts';
+import { siteOptions } from './web/server.ts';
 
 const ann = { id: '1', username: 'ann@example.com', firstName: 'Ann', lastName: 'Archer' };
 
 test("who is asking is found out once for a request, on our routes and on the app's", async () => {
   let asked = 0;
-  const requireUser = async () => {
+  const requireSignedIn = async () => {
     asked++;
-    return ann;
+    return { user: ann, session: {} as Session };
   };
   const app = Fastify();
-  await app.register(createPlugin(flowOptions({ requireUser }), async () => {}));
+  await app.register(createPlugin(siteOptions({ requireSignedIn }), async () => {}));
   app.get('/own', { config: { signedIn: true } }, async ({ user }) => user.firstName);
   for (const [index, url] of ['/api/me', '/auth/home', '/own'].entries()) {
     assert.equal((await app.inject(url)).statusCode, 200);
@@ -24,9 +26,9 @@ test("who is asking is found out once for a request, on our routes and on the ap
 });
 
 test('the word counts whoever says it, before the route is there or after', async () => {
-  const requireUser = () => Promise.reject(new Refusal('not-authenticated'));
+  const requireSignedIn = () => Promise.reject(new Refusal(notAuthenticated));
   const app = Fastify();
-  await app.register(createPlugin(flowOptions({ requireUser }), async () => {}));
+  await app.register(createPlugin(siteOptions({ requireSignedIn }), async () => {}));
   await app.register(async (members) => {
     members.addHook('onRoute', (route) => {
       route.config = { ...route.config, signedIn: true };
@@ -48,7 +50,7 @@ test("what goes wrong there is answered by us, not by the app's error handler, a
   ] as const) {
     const app = Fastify();
     app.setErrorHandler(() => assert.fail('it was asked'));
-    await app.register(createPlugin(flowOptions({ requireUser: () => Promise.reject(fault) }), async () => {}));
+    await app.register(createPlugin(siteOptions({ requireSignedIn: () => Promise.reject(fault) }), async () => {}));
     app.get('/own', { config: { signedIn: true } }, async () => assert.fail('it was carried out'));
     const answer = await app.inject('/own');
     assert.equal(answer.statusCode, status);

@@ -52,12 +52,11 @@ test('the protected page, added as it says, follows the flow in both formats', a
     await mkdir(`${copy}/src/reports`);
     await writeFile(`${copy}/src/reports/reports.routes.ts`, route ?? '');
     await writeFile(`${copy}/src/reports/reports.eta`, view ?? '');
-    const flow = `${copy}/src/web/flow.ts`;
-    const withLine = (await readFile(flow, 'utf8')).replace(
-      'addMeRoutes(site);',
-      'addMeRoutes(site);\n        addReportsRoute(site);',
-    );
-    await writeFile(flow, `import { addReportsRoute } from '../reports/reports.routes.ts';\n${withLine}`);
+    const site = `${copy}/src/site.ts`;
+    const [, line = ''] = /`src\/site\.ts`[^`]*`([^`]+;)`/.exec(readme) ?? [];
+    const others = await readFile(site, 'utf8');
+    const last = others.lastIndexOf('  (await import(');
+    await writeFile(site, `${others.slice(0, last)}${line}\n${others.slice(last)}`);
 
     const { compose }: typeof import('../src/compose.ts') = await import(`${copy}/src/compose.ts`);
     await using janua = await startJanua({ compose });

@@ -5,7 +5,7 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { demoHash } from '../../src/commands/demo-users.ts';
 import { createSecret, createSessionId, formatCredential, hashSecret } from '../../src/sessions/credential.ts';
-import { passwordFingerprint } from '../../src/users/password-fingerprint.ts';
+import { passwordFingerprint } from '../../src/users/account.ts';
 
 /** How many there are. */
 export interface Size {

@@ -1,29 +1,48 @@
-/** Every way in which the server says an expected no. The HTTP layer has an answer for each, or it does not compile. */
-export const refusalCodes = [
-  'invalid-credentials',
-  'incomplete-login',
-  'unsupported-grant-type',
-  'too-many-attempts',
-  'not-authenticated',
-  'invalid-token',
-  'no-session',
-  'ambiguous-credential',
-  'invalid-return',
-  'cross-site',
-] as const;
+/**
+ * How an expected no is answered. It is data and no function of a request, so that a refusal carries its own answer and the OpenAPI
+ * document shows it.
+ */
+export interface Answer {
+  /** Names it in the OpenAPI document, as `invalid-credentials`. */
+  readonly name: string;
+  readonly status: number;
+  /** What happened, for people and programs alike. */
+  readonly detail: string;
+  /** The error code of a token answer (RFC 6749 5.2): printable ASCII without quotes or backslashes. */
+  readonly error?: string;
+  /** What a browser gets in place of an error page. */
+  readonly loginPage?: LoginPage;
+  /** Whether it comes with a Bearer challenge (RFC 6750 3), and takes back a dead session cookie. */
+  readonly challenges?: true;
+  /** How it is recorded, where the rule that refuses has not done so with what it knows. */
+  readonly event?: {
+    readonly kind: 'login-incomplete' | 'access-refused' | 'cross-site-refused';
+    readonly reason?: string;
+  };
+}
 
-export type RefusalCode = (typeof refusalCodes)[number];
+/** The login page with a message, by a redirect. */
+export interface LoginPage {
+  readonly message: LoginMessage;
+  /** Where the login leads: to the page that was asked for, or to what the form said. */
+  readonly next?: 'asked-for' | 'sent';
+  /** Whether the page is the answer itself, with its status. */
+  readonly inPlace?: true;
+}
 
-/** An expected no. Carries a code only: statuses and words belong to the HTTP layer. */
+/** The fixed messages of the login page, by their number in `state`. */
+export type LoginMessage = 1 | 2 | 3 | 4;
+
+/** An expected no. */
 export class Refusal extends Error {
   override readonly name = 'Refusal';
-  readonly code: RefusalCode;
+  readonly answer: Answer;
   /** Seconds after which another try makes sense, where that is known. */
   readonly retryAfterSeconds: number | undefined;
 
-  constructor(code: RefusalCode, retryAfterSeconds?: number) {
-    super(code);
-    this.code = code;
+  constructor(answer: Answer, retryAfterSeconds?: number) {
+    super(answer.name);
+    this.answer = answer;
     this.retryAfterSeconds = retryAfterSeconds;
   }
 }

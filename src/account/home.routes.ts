@@ -1,7 +1,7 @@
 import { page, redirect, settingCookies } from '../web/openapi/responses.ts';
 import type { App } from '../web/types.ts';
 
-export function addHomeRoute(app: App): void {
+export function addHome(app: App): void {
   app.get(
     '/auth/home',
     {

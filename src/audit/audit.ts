@@ -1,29 +1,42 @@
 import { createHmac } from 'node:crypto';
-import { type AuditEvent, eventKinds, type RecordedEvent } from './event.ts';
+import type { AuditEvent, Events, RecordedEvent } from './event.ts';
 import { createEventIds } from './event-id.ts';
 import { createFloodBound } from './flood-bound.ts';
 import { createGroupCommit } from './group-commit.ts';
 import { readEvent } from './read-event.ts';
 import type { AuditStore } from './store.ts';
 
+/** The audit's own kind: what it did not keep. */
+export const events = {
+  'events-left-out': {
+    vocabulary: 'excess_rate_limit_exceeded',
+    by: 'operator',
+    level: 'warn',
+    words: 'More events of one kind came than are kept; they were only counted',
+    advise: () => ['The log of the server or of the proxy before it shows who sent them; block them there.'],
+  },
+} as const satisfies Events;
+
 /** Keeps what was decided. */
-export interface Audit {
+export interface Audit<Kind extends string = string> {
   /**
    * Resolves when the event is kept: what was acknowledged after it survives a crash. Resolves at once for one that is left out,
    * where clients bring about too many. The event's line in the log is written before, and also when it cannot be kept.
    * @throws {Unavailable} when it cannot be kept
    */
-  record(event: AuditEvent): Promise<void>;
+  readonly record: (event: AuditEvent<Kind>) => Promise<void>;
   /** A digest that tells whether two names are the same and gives neither away: 132 bits, base64url. */
   digestName(canonicalName: string): string;
 }
 
-export interface OpenAudit extends Audit {
+export interface OpenAudit<Kind extends string = string> extends Audit<Kind> {
   /** Records what was left out so far, and waits for what is on its way. Never fails: the log has it all. */
   close(): Promise<void>;
 }
 
-export interface AuditOptions {
+export interface AuditOptions<Described extends Events> {
+  /** Every kind there is. */
+  readonly events: Described;
   readonly store: AuditStore;
   readonly log: Record<'info' | 'warn', (details: object, message: string) => void>;
   /** Of digests of names, 32 bytes: without it, who has the table could try out names (ASVS 14.2.4). */
@@ -35,10 +48,15 @@ export interface AuditOptions {
 }
 
 /** Keeps each decision in the store, and as a line in the log (ASVS 16.2.1 to 16.3.4). */
-export function createAudit({ store, log, nameKey, now = Date.now, processes = 1 }: AuditOptions): OpenAudit {
+export function createAudit<Described extends Events>(
+  options: AuditOptions<Described>,
+): OpenAudit<Extract<keyof Described, string>> {
+  const { store, log, nameKey, now = Date.now, processes = 1 } = options;
+  const events: Events = options.events;
   const createId = createEventIds();
-  const commits = createGroupCommit<RecordedEvent>((events) => store.insert(events));
+  const commits = createGroupCommit<RecordedEvent>((recorded) => store.insert(recorded));
   const floodBound = createFloodBound({
+    events,
     now,
     processes,
     onLeftOut(kind, count) {
@@ -50,7 +68,7 @@ export function createAudit({ store, log, nameKey, now = Date.now, processes = 1
 
   async function keep(event: AuditEvent): Promise<void> {
     const time = now();
-    const read = readEvent(event);
+    const read = readEvent(event, events);
     if (read === undefined) throw new TypeError('this is no event');
     const recorded = { id: createId(time), at: new Date(time).toISOString(), ...read };
     writeLine(recorded);
@@ -59,7 +77,7 @@ export function createAudit({ store, log, nameKey, now = Date.now, processes = 1
 
   /** With `reqId`, under which the other lines of a request are found. */
   function writeLine({ kind, at: _, ...details }: RecordedEvent): void {
-    const { vocabulary, level } = eventKinds[kind];
+    const { vocabulary = '', level = 'info' } = events[kind] ?? {};
     const { requestId } = details.caller;
     log[level]({ event: kind, vocabulary, reqId: requestId, ...details }, kind.replaceAll('-', ' '));
   }

@@ -1,33 +1,26 @@
-/**
- * Every kind of decision that is recorded, with its name in the OWASP Logging Vocabulary (ASVS 16.3.1 to 16.3.3) and the level of
- * its line in the log: `warn` is what an attacker could be behind, and what is missing because of one.
- * `by` says who can bring it about: of what clients can, only so much is kept (`flood-bound.ts`).
- */
-export const eventKinds = {
-  'login-succeeded': { vocabulary: 'authn_login_success', by: 'account-holder', level: 'info' },
-  'login-failed': { vocabulary: 'authn_login_fail', by: 'anyone', level: 'warn' },
-  'login-throttled': { vocabulary: 'excess_rate_limit_exceeded', by: 'anyone', level: 'warn' },
-  'login-incomplete': { vocabulary: 'input_validation_fail', by: 'anyone', level: 'info' },
-  'account-stopped': { vocabulary: 'authn_login_lock', by: 'anyone', level: 'warn' },
-  'logged-out': { vocabulary: 'session_expired', by: 'account-holder', level: 'info' },
-  'logout-refused': { vocabulary: 'authz_fail', by: 'anyone', level: 'info' },
-  'access-refused': { vocabulary: 'authz_fail', by: 'anyone', level: 'info' },
-  'cross-site-refused': { vocabulary: 'malicious_cors', by: 'anyone', level: 'warn' },
-  'user-added': { vocabulary: 'user_created', by: 'operator', level: 'info' },
-  'password-set': { vocabulary: 'authn_password_change', by: 'operator', level: 'info' },
-  'user-disabled': { vocabulary: 'user_archived', by: 'operator', level: 'info' },
-  'user-enabled': { vocabulary: 'user_updated', by: 'operator', level: 'info' },
-  'user-removed': { vocabulary: 'user_deleted', by: 'operator', level: 'info' },
-  'session-ended': { vocabulary: 'session_expired', by: 'account-holder', level: 'info' },
-  'sessions-ended': { vocabulary: 'session_expired', by: 'operator', level: 'info' },
-  'throttle-lifted': { vocabulary: 'authn_login_lock', by: 'operator', level: 'info' },
-  'key-replaced': { vocabulary: 'sensitive_update', by: 'operator', level: 'info' },
-  'events-left-out': { vocabulary: 'excess_rate_limit_exceeded', by: 'operator', level: 'warn' },
-} as const satisfies Readonly<
-  Record<string, { vocabulary: string; by: 'anyone' | 'account-holder' | 'operator'; level: 'info' | 'warn' }>
->;
+/** A reason for a decision, in words, and what an operator can do about it. `EMAIL` stands for the user. */
+export interface Reason {
+  readonly words: string;
+  readonly advice: string;
+}
 
-export type EventKind = keyof typeof eventKinds;
+/** One kind of decision. Each room describes its own kinds; `site.ts` joins them. */
+export interface EventDescription {
+  /** Its name in the OWASP Logging Vocabulary (ASVS 16.3.1 to 16.3.3). */
+  readonly vocabulary: string;
+  /** Who can bring it about: of what clients can, only so much is kept (`flood-bound.ts`). */
+  readonly by: 'anyone' | 'account-holder' | 'operator';
+  /** Of its line in the log: `warn` where an attacker could be behind it. */
+  readonly level: 'info' | 'warn';
+  /** What was decided. A reason follows after a colon. */
+  readonly words: string;
+  /** Every reason that such an event may carry. */
+  readonly reasons?: Readonly<Record<string, Reason>>;
+  /** What an operator can do, where that depends on the event. */
+  readonly advise?: (event: AuditEvent) => readonly string[];
+}
+
+export type Events = Readonly<Record<string, EventDescription>>;
 
 /** Who brought an event about, as far as the server can tell. Never a password, a cookie or a token (ASVS 16.2.5). */
 export interface Caller {
@@ -73,8 +66,8 @@ export interface KeyTrace {
 }
 
 /** One decision. */
-export interface AuditEvent {
-  readonly kind: EventKind;
+export interface AuditEvent<Kind extends string = string> {
+  readonly kind: Kind;
   readonly caller: Caller;
   /** The true reason, which the one who was refused is not told; of `events-left-out`, the kind of those; of `key-replaced`, the name of the key. */
   readonly reason?: string | undefined;

@@ -1,5 +1,5 @@
 import { endSiteOf } from '../network.ts';
-import { type AuditEvent, type EventKind, eventKinds } from './event.ts';
+import type { AuditEvent, Events } from './event.ts';
 
 const minute = 60_000;
 
@@ -30,12 +30,13 @@ export const bounds: Readonly<Record<'anyone' | 'account-holder', Bound>> = {
 };
 
 export interface FloodBoundOptions {
+  readonly events: Events;
   /** Milliseconds since 1970. */
   readonly now: () => number;
   /** Processes that share what may be recorded. */
   readonly processes: number;
   /** Told once for each kind and minute in which events were left out. */
-  onLeftOut(kind: EventKind, count: number): void;
+  onLeftOut(kind: string, count: number): void;
 }
 
 export interface FloodBound {
@@ -46,9 +47,9 @@ export interface FloodBound {
 }
 
 /** Bounds what clients can make the audit keep, people with an account among them (ASVS 16.4.2, 2.4.1). */
-export function createFloodBound({ now, processes, onLeftOut }: FloodBoundOptions): FloodBound {
+export function createFloodBound({ events, now, processes, onLeftOut }: FloodBoundOptions): FloodBound {
   const buckets = createBuckets(now, processes);
-  const leftOut = new Map<EventKind, number>();
+  const leftOut = new Map<string, number>();
   let timer: NodeJS.Timeout | undefined;
 
   function tell(): void {
@@ -60,7 +61,7 @@ export function createFloodBound({ now, processes, onLeftOut }: FloodBoundOption
 
   return {
     admits(event) {
-      const { by } = eventKinds[event.kind];
+      const by = events[event.kind]?.by ?? 'anyone';
       // What an operator's command does is always kept.
       if (by === 'operator' || event.caller.operator !== undefined) return true;
       if (buckets.take(allowancesOf(event, bounds[by]))) return true;

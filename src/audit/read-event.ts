@@ -1,20 +1,17 @@
 import { printable } from '../text/printable.ts';
-import { type AuditEvent, type Caller, type CallerTrace, type EventKind, eventKinds, type KeyTrace } from './event.ts';
+import type { AuditEvent, Caller, CallerTrace, Events, KeyTrace } from './event.ts';
 
 type Fields = Readonly<Record<string, unknown>>;
 
 const isFields = (value: unknown): value is Fields => typeof value === 'object' && value !== null;
 
-export const isEventKind = (value: unknown): value is EventKind =>
-  typeof value === 'string' && Object.hasOwn(eventKinds, value);
-
 /**
- * The event that a value is, or undefined where it is none. Used for what is going to be kept and for what was: only fields that
- * an event has are taken, each of its type, of its length and printable, whoever chose it. So nothing can slip into the
- * audit, no row is too long for its column, and no row that somebody has touched stops who reads it.
+ * The event that a value is, or undefined where it is none. Used before an event is kept and after it is read: only the fields of
+ * an event are taken, each of its type, cut to its length, and printable. So nothing else gets into the audit, no row is too long
+ * for its column, and a row that was changed by hand stops no reader.
  */
-export function readEvent(value: unknown): AuditEvent | undefined {
-  if (!isFields(value) || !isEventKind(value.kind)) return undefined;
+export function readEvent(value: unknown, events: Events): AuditEvent | undefined {
+  if (!isFields(value) || typeof value.kind !== 'string' || !Object.hasOwn(events, value.kind)) return undefined;
   const caller = readCaller(value.caller);
   if (caller === undefined) return undefined;
   return {

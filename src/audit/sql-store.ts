@@ -4,7 +4,7 @@ import { sql } from '../database/kysely.ts';
 import { prepareLookup } from '../database/lookup.ts';
 import type { AuditTable } from '../database/schema.ts';
 import { printable } from '../text/printable.ts';
-import type { RecordedEvent } from './event.ts';
+import type { Events, RecordedEvent } from './event.ts';
 import { firstIdAt } from './event-id.ts';
 import { readEvent } from './read-event.ts';
 import type { AuditFilter, AuditStore, UnreadableEvent } from './store.ts';
@@ -13,7 +13,7 @@ import type { AuditFilter, AuditStore, UnreadableEvent } from './store.ts';
 const stepRows = 1000;
 
 /** Events in a table of the SQL database. Their identifiers are in order of time, so times are looked up by them. */
-export function createSqlAuditStore(database: Database): AuditStore {
+export function createSqlAuditStore(database: Database, events: Events): AuditStore {
   const findRows = prepareLookup(database, (requestId) =>
     database.selectFrom('janua_audit').selectAll().where('request_id', '=', requestId).orderBy('id'),
   );
@@ -42,7 +42,7 @@ export function createSqlAuditStore(database: Database): AuditStore {
       const to = oldestFirst ? (border ?? high) : high;
       const rows = await rowsBetween(from, to, direction).selectAll().where(conditionOf(filter)).execute();
       for (const row of rows) {
-        const event = fromRow(row);
+        const event = fromRow(row, events);
         if ('unreadable' in event || matches(event, filter)) yield event;
       }
       if (border === undefined) return;
@@ -68,7 +68,9 @@ export function createSqlAuditStore(database: Database): AuditStore {
 
     async findByRequestId(requestId) {
       // MySQL takes trailing spaces for nothing.
-      return (await findRows(requestId)).filter((row) => row.request_id === requestId).map(fromRow);
+      return (await findRows(requestId))
+        .filter((row) => row.request_id === requestId)
+        .map((row) => fromRow(row, events));
     },
 
     async removeBefore(time, limit) {
@@ -125,10 +127,10 @@ function toAscii(value: unknown): string {
   );
 }
 
-function fromRow({ id, at, event }: Selectable<AuditTable>): RecordedEvent | UnreadableEvent {
+function fromRow({ id, at, event }: Selectable<AuditTable>, events: Events): RecordedEvent | UnreadableEvent {
   const time = new Date(Number(at));
   const isTime = !Number.isNaN(time.getTime());
-  const read = readEvent(parse(event));
+  const read = readEvent(parse(event), events);
   if (read === undefined || !isTime)
     return { id: printable(id), at: isTime ? time.toISOString() : '', unreadable: true };
   return { id: printable(id), at: time.toISOString(), ...read };

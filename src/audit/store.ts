@@ -1,4 +1,4 @@
-import type { EventKind, RecordedEvent } from './event.ts';
+import type { RecordedEvent } from './event.ts';
 
 /** A row that is no event as this version knows them: of a newer version, or changed by somebody. */
 export interface UnreadableEvent {
@@ -14,7 +14,7 @@ export interface AuditFilter {
   /** The first and the first that is too late, in milliseconds since 1970. */
   readonly since?: number | undefined;
   readonly until?: number | undefined;
-  readonly kind?: EventKind | undefined;
+  readonly kind?: string | undefined;
   /** Events of this user, or of this name: where both are given, one of them is enough. */
   readonly userId?: string | undefined;
   readonly nameDigest?: string | undefined;

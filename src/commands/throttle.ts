@@ -4,7 +4,7 @@ import { loadSettings } from '../config/load.ts';
 import { Misconfiguration } from '../faults/misconfiguration.ts';
 import { jsonLine } from '../text/printable.ts';
 import type { Lifted, ListedKey } from '../throttle/throttle.ts';
-import { passwordFingerprint } from '../users/password-fingerprint.ts';
+import { passwordFingerprint } from '../users/account.ts';
 import { canonicalUsername } from '../users/user.ts';
 import { createFindClient } from '../web/client-address.ts';
 import { administer } from './administer.ts';

@@ -1,96 +1,48 @@
-import type { CreateTableBuilder, Migration } from 'kysely';
+import type { Migration } from 'kysely';
 import { Misconfiguration } from '../faults/misconfiguration.ts';
 import type { Database, Engine, OpenDatabase } from './database.ts';
 import { isMissingTable } from './errors.ts';
 import { type Kysely, Migrator, sql } from './kysely.ts';
+import type { Finish, MigrationStep } from './migration-step.ts';
+import { up as usersAndSessions } from './migrations/0001-users-and-sessions.ts';
+import { up as sessionsAndLeases } from './migrations/0002-sessions-and-leases.ts';
+import { up as throttleAndAudit } from './migrations/0003-throttle-and-audit.ts';
+import { up as stampsAndMethods } from './migrations/2026-11-25-stamps-and-methods.ts';
 
 type Migrations = Readonly<Record<string, Migration>>;
 
-/**
- * In order of their names; one that was released is never changed. MySQL commits each statement by itself, so that each
- * migration must also work where it was cut off before.
- */
+/** In order of their names, which are those of the files. */
+const steps: Readonly<Record<string, MigrationStep>> = {
+  '0001-users-and-sessions': usersAndSessions,
+  '0002-sessions-and-leases': sessionsAndLeases,
+  '0003-throttle-and-audit': throttleAndAudit,
+  '2026-11-25-stamps-and-methods': stampsAndMethods,
+};
+
 function migrationsFor(engine: Engine): Migrations {
-  // Keys compare byte by byte, as they do in the other two: MySQL's usual collations take a for A.
-  const finish = <Name extends string, Column extends string>(table: CreateTableBuilder<Name, Column>) =>
+  const finish: Finish = (table) =>
     engine === 'mysql' ? table.modifyEnd(sql`character set utf8mb4 collate utf8mb4_bin`) : table;
+  return Object.fromEntries(
+    Object.entries(steps).map(([name, up]) => [
+      name,
+      { up: (db: Kysely<unknown>) => up(db, finish, (table, column) => hasColumn(db, table, column)) },
+    ]),
+  );
+}
 
-  return {
-    // Its sessions gave way to those of the second.
-    '0001-users-and-sessions': {
-      async up(db: Kysely<unknown>) {
-        const users = db.schema
-          .createTable('janua_users')
-          .ifNotExists()
-          .addColumn('id', 'varchar(36)', (column) => column.primaryKey())
-          .addColumn('username', 'varchar(254)', (column) => column.notNull().unique())
-          .addColumn('password_hash', 'varchar(512)', (column) => column.notNull())
-          .addColumn('first_name', 'varchar(100)', (column) => column.notNull())
-          .addColumn('last_name', 'varchar(100)', (column) => column.notNull())
-          .addColumn('disabled', 'integer', (column) => column.notNull().defaultTo(0))
-          .addColumn('demo', 'integer', (column) => column.notNull().defaultTo(0))
-          .addColumn('created_at', 'bigint', (column) => column.notNull());
-        await finish(users).execute();
-        const keys = db.schema
-          .createTable('janua_keys')
-          .ifNotExists()
-          .addColumn('name', 'varchar(40)', (column) => column.primaryKey())
-          .addColumn('value', 'varchar(100)', (column) => column.notNull());
-        await finish(keys).execute();
-      },
-    },
-    '0002-sessions-and-leases': {
-      async up(db: Kysely<unknown>) {
-        await db.schema.dropTable('janua_sessions').ifExists().execute();
-        const sessions = db.schema
-          .createTable('janua_sessions')
-          .addColumn('id', 'varchar(22)', (column) => column.primaryKey())
-          .addColumn('user_id', 'varchar(255)', (column) => column.notNull())
-          .addColumn('password_fingerprint', 'varchar(43)', (column) => column.notNull())
-          .addColumn('cookie_hash', 'varchar(43)', (column) => column.notNull())
-          .addColumn('token_hash', 'varchar(43)', (column) => column.notNull())
-          .addColumn('created_at', 'bigint', (column) => column.notNull())
-          .addColumn('last_seen_at', 'bigint', (column) => column.notNull())
-          .addColumn('expires_at', 'bigint', (column) => column.notNull());
-        await finish(sessions).execute();
-        await db.schema.createIndex('janua_sessions_user_id').on('janua_sessions').column('user_id').execute();
-        await db.schema.createIndex('janua_sessions_expires_at').on('janua_sessions').column('expires_at').execute();
-        const leases = db.schema
-          .createTable('janua_leases')
-          .ifNotExists()
-          .addColumn('name', 'varchar(40)', (column) => column.primaryKey())
-          .addColumn('expires_at', 'bigint', (column) => column.notNull());
-        await finish(leases).execute();
-      },
-    },
-    '0003-throttle-and-audit': {
-      async up(db: Kysely<unknown>) {
-        await db.schema.dropTable('janua_failures').ifExists().execute();
-        const failures = db.schema
-          .createTable('janua_failures')
-          // A user's id may have 255 characters, and the key says more than that.
-          .addColumn('key', 'varchar(400)', (column) => column.primaryKey())
-          .addColumn('count', 'integer', (column) => column.notNull())
-          .addColumn('last_at', 'bigint', (column) => column.notNull())
-          .addColumn('expires_at', 'bigint');
-        await finish(failures).execute();
-        await db.schema.createIndex('janua_failures_expires_at').on('janua_failures').column('expires_at').execute();
+async function hasColumn(db: Kysely<unknown>, table: string, column: string): Promise<boolean> {
+  const tables = await db.introspection.getTables();
+  return tables.find(({ name }) => name === table)?.columns.some(({ name }) => name === column) ?? false;
+}
 
-        await db.schema.dropTable('janua_audit').ifExists().execute();
-        const audit = db.schema
-          .createTable('janua_audit')
-          .addColumn('id', 'varchar(36)', (column) => column.primaryKey())
-          .addColumn('at', 'bigint', (column) => column.notNull())
-          .addColumn('kind', 'varchar(40)', (column) => column.notNull())
-          .addColumn('request_id', 'varchar(64)')
-          .addColumn('user_id', 'varchar(255)')
-          .addColumn('event', 'text', (column) => column.notNull());
-        await finish(audit).execute();
-        // Times are found by the ids, which are in their order; an index for each question would cost every login.
-        await db.schema.createIndex('janua_audit_request_id').on('janua_audit').column('request_id').execute();
-      },
-    },
-  };
+/** Kysely's own, with our steps. */
+export function createMigrator({ database, engine }: OpenDatabase) {
+  return new Migrator({
+    db: database,
+    provider: { getMigrations: async () => migrationsFor(engine) },
+    migrationTableName: 'janua_migrations',
+    migrationLockTableName: 'janua_migrations_lock',
+  });
 }
 
 /** Longest that a migration waits for another process's, and for each of its own steps, in milliseconds. */
@@ -108,12 +60,7 @@ export async function migrate(opened: OpenDatabase): Promise<string[]> {
   refuseNewer(before, migrations);
   const missing = Object.keys(migrations).filter((name) => !before.includes(name));
   if (missing.length === 0) return [];
-  const migrator = new Migrator({
-    db: database,
-    provider: { getMigrations: async () => migrations },
-    migrationTableName: 'janua_migrations',
-    migrationLockTableName: 'janua_migrations_lock',
-  });
+  const migrator = createMigrator(opened);
   await opened.withPatience(migrationPatience, async () => {
     const { error } = await migrator.migrateToLatest();
     if (error !== undefined) throw error;

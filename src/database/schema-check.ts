@@ -6,10 +6,20 @@ import type { Tables } from './schema.ts';
 
 /** The columns that are read and written. */
 const columns = {
-  janua_users: ['id', 'username', 'password_hash', 'first_name', 'last_name', 'disabled', 'demo', 'created_at'],
+  janua_users: [
+    'id',
+    'username',
+    'password_hash',
+    'first_name',
+    'last_name',
+    'disabled',
+    'demo',
+    'created_at',
+    'stamp',
+  ],
   janua_sessions: [
     ...(['id', 'user_id', 'password_fingerprint', 'cookie_hash', 'token_hash'] as const),
-    ...(['created_at', 'last_seen_at', 'expires_at'] as const),
+    ...(['created_at', 'last_seen_at', 'expires_at', 'authenticated_at', 'methods', 'user_agent', 'address'] as const),
   ],
   janua_leases: ['name', 'expires_at'],
   janua_keys: ['name', 'value'],

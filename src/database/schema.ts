@@ -16,17 +16,25 @@ export interface UsersTable {
   disabled: Generated<Flag>;
   demo: Generated<Flag>;
   created_at: Time;
+  stamp: Generated<string | null>;
 }
 
 export interface SessionsTable {
   id: string;
   user_id: string;
+  /** The account's stamp. */
   password_fingerprint: string;
   cookie_hash: string;
   token_hash: string;
   created_at: Time;
   last_seen_at: Time;
   expires_at: Time;
+  /** 0 where a process of an older version has inserted the row. */
+  authenticated_at: Generated<Time>;
+  /** Separated by spaces. */
+  methods: Generated<string>;
+  user_agent: Generated<string>;
+  address: Generated<string>;
 }
 
 /** Keys that the server made for itself. */

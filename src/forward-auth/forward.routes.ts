@@ -1,7 +1,8 @@
-import type { Identity } from '../access/identity.ts';
-import { Refusal } from '../access/refusal.ts';
+import { notAuthenticated } from '../access/access.ts';
+import { type Answer, Refusal } from '../access/refusal.ts';
 import { page, redirect, settingCookies } from '../web/openapi/responses.ts';
 import type { App } from '../web/types.ts';
+import type { HostCredentials } from './host-credentials.ts';
 import { type Returns, withTicket } from './returns.ts';
 
 const text = (description: string, example: string) => ({
@@ -21,8 +22,19 @@ const query = {
   },
 } as const;
 
+export interface ForwardParts {
+  /** Undefined where no other host is listed. */
+  readonly hosts: HostCredentials | undefined;
+}
+
+export const invalidReturn: Answer = {
+  name: 'invalid-return',
+  status: 400,
+  detail: 'This link leads nowhere, or no longer. Please open the application again',
+};
+
 /** The way back to another host, with a ticket that signs the browser in there. Signed out, it leads over the login page. */
-export function addForwardRoute(app: App, { identity, returns }: { identity: Identity; returns: Returns }): void {
+export function addForward(app: App, parts: () => ForwardParts, returns: Returns): void {
   app.get(
     '/auth/forward',
     {
@@ -30,7 +42,7 @@ export function addForwardRoute(app: App, { identity, returns }: { identity: Ide
         signedIn: true,
         view: 'forward-auth/forward',
         pageOnly: true,
-        refusals: ['invalid-return'],
+        refusals: [invalidReturn],
         problems: [500, 503],
       },
       schema: {
@@ -50,9 +62,9 @@ export function addForwardRoute(app: App, { identity, returns }: { identity: Ide
     },
     async (request, reply) => {
       const way = returns.find(request.query);
-      if (way === undefined) throw new Refusal('invalid-return');
-      const ticket = await identity.createTicket(request.presented, way);
-      if (ticket === undefined) throw new Refusal('not-authenticated');
+      if (way === undefined) throw new Refusal(invalidReturn);
+      const ticket = request.signedIn && parts().hosts?.createTicket(way, request.signedIn.session);
+      if (ticket === undefined) throw new Refusal(notAuthenticated);
       const target = withTicket(request.query.to, ticket);
       // A form may lead to our own pages alone, redirects included (`form-action`): from the login's it goes on over a page.
       if (request.headers['sec-fetch-site'] !== 'same-origin') return reply.redirect(target, 303);

@@ -1,4 +1,5 @@
-import { createHmac, hash, randomBytes, timingSafeEqual } from 'node:crypto';
+import { createHmac, hash, randomBytes } from 'node:crypto';
+import { isSame } from '../sessions/credential.ts';
 import { formatCookie, readCookie } from '../web/cookies.ts';
 import { safeNext } from '../web/next.ts';
 import type { Return } from './host-credentials.ts';
@@ -111,8 +112,3 @@ export function takeTicket(uri: string): { uri: string; ticket: string | undefin
 }
 
 const stateOf = (nonce: string) => hash('sha256', nonce, 'base64url');
-
-function isSame(presented: string, expected: string): boolean {
-  const [one, other] = [Buffer.from(presented), Buffer.from(expected)];
-  return one.length === other.length && timingSafeEqual(one, other);
-}

@@ -1,16 +1,23 @@
 import type { FastifyReply } from 'fastify';
-import type { Identity, Presented } from '../access/identity.ts';
+import { type Access, invalidToken, notAuthenticated, type Presented } from '../access/access.ts';
 import { Refusal } from '../access/refusal.ts';
-import { loginPath } from '../sign-in/login-messages.ts';
 import { printable } from '../text/printable.ts';
 import type { User } from '../users/user.ts';
+import { ambiguousCredential } from '../web/hooks/credentials.ts';
+import { loginPath } from '../web/login-page.ts';
 import { page, redirect, settingCookies } from '../web/openapi/responses.ts';
 import type { App, Request } from '../web/types.ts';
 import type { createFindTarget, ForwardedTarget } from './forwarded-target.ts';
+import type { HostCredentials } from './host-credentials.ts';
 import { type Returns, takeTicket } from './returns.ts';
 
-export interface VerifyOptions {
-  readonly identity: Identity;
+export interface VerifyParts {
+  readonly access: Access;
+  /** Undefined where no other host is listed. */
+  readonly hosts: HostCredentials | undefined;
+}
+
+export interface VerifyPlace {
   readonly findTarget: ReturnType<typeof createFindTarget>;
   readonly returns: Returns;
   readonly publicOrigins: ReadonlySet<string>;
@@ -35,7 +42,11 @@ const namedOrigins = 100;
  * Tells a proxy who is asking for something of another application: for nginx's `auth_request`, Caddy's `forward_auth` and
  * Traefik's `ForwardAuth`. People who are not signed in are sent to the login and come back, programs get 401.
  */
-export function addVerifyRoute(app: App, { identity, findTarget, returns, publicOrigins }: VerifyOptions): void {
+export function addVerify(
+  app: App,
+  parts: () => VerifyParts,
+  { findTarget, returns, publicOrigins }: VerifyPlace,
+): void {
   const named = new Set<string>();
 
   /** The credentials that count for the target: no other host's cookie, and nothing at all on a host that is not listed. */
@@ -44,16 +55,18 @@ export function addVerifyRoute(app: App, { identity, findTarget, returns, public
     if (kind === 'unlisted') return {};
     if (kind === 'own') return { accessToken, cookie };
     const value = returns.readCredential(origin, request.headers.cookie);
-    return { accessToken, hostCredential: value === undefined ? undefined : { origin, value } };
+    return { accessToken, derived: value === undefined ? undefined : parts().hosts?.claimOf(value, origin) };
   }
 
   /** Gives the host its credential for a ticket, and leads to where the browser was. */
   async function takeIn(ticket: string, uri: string, target: ForwardedTarget, request: Request, reply: FastifyReply) {
     const { origin } = target;
     const way = returns.readReturn(origin, request.headers.cookie);
-    const credential = way && (await identity.redeemTicket(ticket, way));
-    if (credential !== undefined) reply.header('set-cookie', returns.cookie(origin, credential));
-    else if (!(await identity.findUser(presentedFor(target, request)))) {
+    const { access, hosts } = parts();
+    const claim = way && hosts?.claimOfTicket(ticket, way);
+    const signedIn = claim && (await access.findSignedIn({ derived: claim }));
+    if (signedIn && hosts) reply.header('set-cookie', returns.cookie(origin, hosts.create(origin, signedIn.session)));
+    else if (!(await access.findSignedIn(presentedFor(target, request)))) {
       // Not sent on the way again: a browser that keeps no cookies would go round for ever. Nor does the page's link tell the ticket.
       reply.code(400).header('referrer-policy', 'no-referrer');
       return reply.send({ again: origin + uri, request_id: request.id });
@@ -100,9 +113,9 @@ export function addVerifyRoute(app: App, { identity, findTarget, returns, public
       return takeIn(ticket, uri, target, request, reply);
     const presented = bringsTicket ? {} : presentedFor(target, request);
     try {
-      const user = await identity.requireUser(presented, request.caller);
+      const { user } = await parts().access.requireSignedIn(presented, request.caller);
       if (passes) return reply.headers(identityHeaders(user)).removeHeader('content-type').send();
-      if (request.format === 'json') throw new Refusal('not-authenticated');
+      if (request.format === 'json') throw new Refusal(notAuthenticated);
       return reply.redirect(target.origin + (isAboutUs(target) ? '/' : (target.uri ?? '/')), 303);
     } catch (error) {
       if (!(error instanceof Refusal) || request.format === 'json') throw error;
@@ -123,7 +136,7 @@ export function addVerifyRoute(app: App, { identity, findTarget, returns, public
           // Shown under another host's address, which has none of our styles.
           view: 'forward-auth/ticket',
           pagesWhereOpened: true,
-          refusals: ['not-authenticated', 'invalid-token', 'ambiguous-credential'],
+          refusals: [notAuthenticated, invalidToken, ambiguousCredential],
           problems: [500, 503],
         },
         schema: {

@@ -1,4 +1,5 @@
 import { hash, randomBytes, timingSafeEqual } from 'node:crypto';
+import type { Claim } from './claim.ts';
 
 /** How a session is presented: by a browser's cookie or by a program's access token. */
 export type CredentialKind = 'cookie' | 'token';
@@ -24,17 +25,18 @@ export function formatCredential(kind: CredentialKind, sessionId: string, secret
   return `${kind === 'token' ? accessTokenPrefix : ''}${sessionId}.${secret}`;
 }
 
-/** Takes a presented credential apart, or undefined when it cannot be one of ours. */
-export function parseCredential(kind: CredentialKind, text: string): { sessionId: string; secret: string } | undefined {
-  if (kind === 'token' && !text.startsWith(accessTokenPrefix)) return undefined;
-  const match = shape.exec(kind === 'token' ? text.slice(accessTokenPrefix.length) : text);
-  const [, sessionId, secret] = match ?? [];
-  return sessionId === undefined || secret === undefined ? undefined : { sessionId, secret };
+/** The session that a presented credential claims to be of. */
+export function claimOf(kind: CredentialKind, text: string): Claim {
+  const prefix = kind === 'token' ? accessTokenPrefix : '';
+  const [, sessionId, secret = ''] = (text.startsWith(prefix) && shape.exec(text.slice(prefix.length))) || [];
+  return {
+    sessionId,
+    isProvenBy: ({ cookieHash, tokenHash }) => isSame(hashSecret(secret), kind === 'cookie' ? cookieHash : tokenHash),
+  };
 }
 
 /** Compares in constant time. */
-export function secretMatches(secret: string, storedHash: string): boolean {
-  const presented = Buffer.from(hashSecret(secret));
-  const stored = Buffer.from(storedHash);
-  return presented.length === stored.length && timingSafeEqual(presented, stored);
+export function isSame(presented: string, expected: string): boolean {
+  const [one, other] = [Buffer.from(presented), Buffer.from(expected)];
+  return one.length === other.length && timingSafeEqual(one, other);
 }

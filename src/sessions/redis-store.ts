@@ -1,11 +1,14 @@
 import type { OpenRedis, RedisClient } from '../redis/redis.ts';
-import type { SessionRecord, SessionStore } from './store.ts';
+import { type AuthenticationMethod, formerMethods, type SessionRecord, type SessionStore } from './store.ts';
 
 const sessionKey = (id: string) => `janua:session:${id}`;
 /** Which sessions a user has: their ids, ordered by the time at which they expire. */
 const indexKey = (userId: string) => `janua:sessions-of:${userId}`;
 
-const fields = ['user', 'fingerprint', 'cookie', 'token', 'created', 'seen', 'expires'] as const;
+const fields = [
+  ...(['user', 'fingerprint', 'cookie', 'token', 'created', 'seen', 'expires'] as const),
+  ...(['authenticated', 'methods', 'agent', 'address'] as const),
+] as const;
 
 /**
  * Each is carried out as a whole, and touches one key only, so that it works in a cluster too. They take their expiry
@@ -137,21 +140,29 @@ export function createRedisSessionStore(redis: OpenRedis): SessionStore {
 }
 
 function toValues(record: SessionRecord): (string | number)[] {
-  const { userId, passwordFingerprint, cookieHash, tokenHash, createdAt, lastSeenAt, expiresAt } = record;
-  return [userId, passwordFingerprint, cookieHash, tokenHash, createdAt, lastSeenAt, expiresAt];
+  const { userId, stamp, cookieHash, tokenHash, createdAt, lastSeenAt, expiresAt, authenticatedAt } = record;
+  const { methods, userAgent = '', address = '' } = record;
+  const times = [createdAt, lastSeenAt, expiresAt, authenticatedAt];
+  return [userId, stamp, cookieHash, tokenHash, ...times, methods.join(' '), userAgent, address];
 }
 
 function toRecord(id: string, values: readonly (string | null)[]): SessionRecord | undefined {
-  const [userId, passwordFingerprint, cookieHash, tokenHash, createdAt, lastSeenAt, expiresAt] = values;
-  if (userId == null || passwordFingerprint == null || cookieHash == null || tokenHash == null) return undefined;
+  const [userId, stamp, cookieHash, tokenHash, createdAt, lastSeenAt, expiresAt, ...more] = values;
+  // A record of an older version has none of these.
+  const [authenticatedAt, methods, userAgent, address] = more;
+  if (userId == null || stamp == null || cookieHash == null || tokenHash == null) return undefined;
   return {
     id,
     userId,
-    passwordFingerprint,
+    stamp,
     cookieHash,
     tokenHash,
     createdAt: Number(createdAt),
     lastSeenAt: Number(lastSeenAt),
     expiresAt: Number(expiresAt),
+    authenticatedAt: Number(authenticatedAt ?? createdAt),
+    methods: methods ? (methods.split(' ') as AuthenticationMethod[]) : formerMethods,
+    userAgent: userAgent || undefined,
+    address: address || undefined,
   };
 }

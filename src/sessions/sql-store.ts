@@ -3,7 +3,7 @@ import type { Database } from '../database/database.ts';
 import { prepareLookup } from '../database/lookup.ts';
 import type { SessionsTable } from '../database/schema.ts';
 import { createSecret, createSessionId, hashSecret } from './credential.ts';
-import type { SessionRecord, SessionStore } from './store.ts';
+import { type AuthenticationMethod, formerMethods, type SessionRecord, type SessionStore } from './store.ts';
 
 /** Sessions of one user that are removed in one go: more are left where the number that is kept was lowered. */
 const oldestAtOnce = 100;
@@ -104,29 +104,38 @@ export function createSqlSessionStore(database: Database): SessionStore {
   };
 }
 
-function toRow(record: SessionRecord): SessionsTable {
+function toRow(record: SessionRecord) {
   return {
     id: record.id,
     user_id: record.userId,
-    password_fingerprint: record.passwordFingerprint,
+    password_fingerprint: record.stamp,
     cookie_hash: record.cookieHash,
     token_hash: record.tokenHash,
     created_at: record.createdAt,
     last_seen_at: record.lastSeenAt,
     expires_at: record.expiresAt,
+    authenticated_at: record.authenticatedAt,
+    methods: record.methods.join(' '),
+    user_agent: record.userAgent ?? '',
+    address: record.address ?? '',
   };
 }
 
-function fromRow(row: Selectable<SessionsTable>): SessionRecord {
+export function fromRow(row: Selectable<SessionsTable>): SessionRecord {
   return {
     id: row.id,
     userId: row.user_id,
-    passwordFingerprint: row.password_fingerprint,
+    stamp: row.password_fingerprint,
     cookieHash: row.cookie_hash,
     tokenHash: row.token_hash,
     createdAt: Number(row.created_at),
     lastSeenAt: Number(row.last_seen_at),
     expiresAt: Number(row.expires_at),
+    // 0 in a row that a process of an older version has inserted.
+    authenticatedAt: Number(row.authenticated_at) || Number(row.created_at),
+    methods: row.methods.split(' ') as AuthenticationMethod[],
+    userAgent: row.user_agent || undefined,
+    address: row.address || undefined,
   };
 }
 
@@ -136,11 +145,15 @@ function createCheckRecord(): SessionRecord {
   return {
     id: createSessionId(),
     userId: 'check',
-    passwordFingerprint: secretHash,
+    stamp: secretHash,
     cookieHash: secretHash,
     tokenHash: secretHash,
     createdAt: 0,
     lastSeenAt: 0,
     expiresAt: 0,
+    authenticatedAt: 0,
+    methods: formerMethods,
+    userAgent: undefined,
+    address: undefined,
   };
 }

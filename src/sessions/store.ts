@@ -3,8 +3,8 @@ export interface SessionRecord {
   /** Public: may be listed and logged. */
   readonly id: string;
   readonly userId: string;
-  /** Tells whether the user's password is still the one that the session was started with. */
-  readonly passwordFingerprint: string;
+  /** The account's stamp when the session was started: with another stamp the session is over. */
+  readonly stamp: string;
   /** SHA-256 of the cookie's secret, base64url. */
   readonly cookieHash: string;
   /** SHA-256 of the access token's secret, base64url. */
@@ -14,7 +14,19 @@ export interface SessionRecord {
   readonly lastSeenAt: number;
   /** When it ends by itself if it is not used again. From then on the store may forget it, and owes it to nobody. */
   readonly expiresAt: number;
+  /** When its owner proved last who they are, and how. */
+  readonly authenticatedAt: number;
+  readonly methods: readonly AuthenticationMethod[];
+  /** What it was started from, as far as that could be told. */
+  readonly userAgent: string | undefined;
+  readonly address: string | undefined;
 }
+
+/** How an owner proved who they are, by the names of RFC 8176. */
+export type AuthenticationMethod = 'pwd' | 'otp' | 'hwk' | 'swk' | 'user' | 'mfa';
+
+/** Of sessions that were started by a version that did not say: all logged in by password. */
+export const formerMethods: readonly AuthenticationMethod[] = ['pwd'];
 
 /**
  * Where sessions live. It keeps records and judges nothing.

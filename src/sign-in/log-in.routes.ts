@@ -1,13 +1,16 @@
-import type { Identity } from '../access/identity.ts';
+import type { Access } from '../access/access.ts';
 import { Refusal } from '../access/refusal.ts';
 import { maxPasswordBytes } from '../passwords/passwords.ts';
 import { maxUsernameLength } from '../users/user.ts';
-import type { Cookies } from '../web/cookies.ts';
-import { acceptedBodyTypes } from '../web/hooks/bodies.ts';
+import { addAction } from '../web/action.ts';
+import { ambiguousCredential } from '../web/hooks/credentials.ts';
+import { crossSite } from '../web/hooks/cross-site.ts';
+import { shownMessage } from '../web/login-page.ts';
 import { safeNext } from '../web/next.ts';
 import { json, object, page, redirect, settingCookies } from '../web/openapi/responses.ts';
 import type { App } from '../web/types.ts';
-import { loginMessage } from './login-messages.ts';
+import { createKnownBrowsers } from './known-browsers.ts';
+import { incompleteLogin, invalidCredentials, type LogIn, tooManyAttempts, unsupportedGrantType } from './log-in.ts';
 
 const tokenSchema = object(
   'A session was started',
@@ -24,29 +27,23 @@ const tokenSchema = object(
   ['detail'],
 );
 
-const loginBody = {
-  type: 'object',
-  description: 'As a form or as JSON',
-  required: ['username', 'password'],
-  properties: {
-    username: {
-      type: 'string',
-      minLength: 1,
-      maxLength: maxUsernameLength,
-      description: 'An e-mail address; case does not matter',
-    },
-    password: {
-      type: 'string',
-      minLength: 1,
-      maxLength: maxPasswordBytes,
-      description: 'At most 1024 bytes of UTF-8',
-      format: 'password',
-    },
-    grant_type: { type: 'string', description: '`password`, or left out' },
-    scope: { type: 'string', description: 'Taken and ignored: there are no scopes' },
-    next: { type: 'string', description: 'For pages: the path to go to after the login' },
+const fields = {
+  username: {
+    required: true,
+    minLength: 1,
+    maxLength: maxUsernameLength,
+    description: 'An e-mail address; case does not matter',
   },
-  examples: [{ username: 'behai_nguyen@hotmail.com', password: 'password' }],
+  password: {
+    required: true,
+    minLength: 1,
+    maxLength: maxPasswordBytes,
+    description: 'At most 1024 bytes of UTF-8',
+    format: 'password',
+  },
+  grant_type: { description: '`password`, or left out' },
+  scope: { description: 'Taken and ignored: there are no scopes' },
+  next: { description: 'For pages: the path to go to after the login' },
 } as const;
 
 /** Anything may come here: what is not known shows no message and leads nowhere. */
@@ -58,22 +55,28 @@ const loginPageQuery = {
   },
 } as const;
 
-/** Parameters of a token request; none of them may come by the query string (RFC 6749 3.2, ASVS 14.2.1). */
-const parameters = Object.keys(loginBody.properties);
+export interface LogInParts {
+  readonly access: Access;
+  readonly logIn: LogIn;
+  /** Signs the `browser` cookie. */
+  readonly browserKey: Buffer;
+}
 
-export interface LoginOptions {
-  readonly identity: Identity;
-  readonly cookies: Cookies;
+export interface LogInPlace {
+  /** Whether browsers come by HTTPS. */
+  readonly https: boolean;
   /** Whether `/` shows the login page too. */
   readonly atRoot: boolean;
 }
 
-export function addLoginRoutes(app: App, { identity, cookies, atRoot }: LoginOptions): void {
+export function addLogIn(app: App, parts: () => LogInParts, { https, atRoot }: LogInPlace): void {
+  const knownBrowsers = createKnownBrowsers({ secure: https, key: () => parts().browserKey });
+
   for (const url of [...(atRoot ? ['/'] : []), '/auth/login']) {
     app.get(
       url,
       {
-        config: { view: 'sign-in/log-in', pageOnly: true, refusals: ['ambiguous-credential'], problems: [500, 503] },
+        config: { view: 'sign-in/log-in', pageOnly: true, refusals: [ambiguousCredential], problems: [500, 503] },
         schema: {
           summary: 'Login page',
           tags: ['Pages'],
@@ -84,85 +87,67 @@ export function addLoginRoutes(app: App, { identity, cookies, atRoot }: LoginOpt
           },
         },
       },
-      async (request, reply) => {
-        const { cookie, accessToken } = request.presented;
-        if (await identity.findUser(request.presented)) return reply.redirect('/auth/home', 303);
-        if (cookie !== undefined && accessToken === undefined) reply.clearSessionCookie();
-        const { state, next } = request.query;
-        return { message: loginMessage(state), next: safeNext(next) };
+      async ({ presented, query: { state, next } }, reply) => {
+        if (await parts().access.findSignedIn(presented)) return reply.redirect('/auth/home', 303);
+        if (presented.cookie !== undefined && presented.accessToken === undefined) reply.clearSessionCookie();
+        return { message: shownMessage(state), next: safeNext(next) };
       },
     );
   }
 
-  for (const url of ['/auth/token', '/api/login']) {
-    app.post(
-      url,
-      {
-        attachValidation: true,
-        preValidation: async ({ body }) => dropOddFields(body),
-        config: {
-          refusals: [
-            'invalid-credentials',
-            'incomplete-login',
-            'unsupported-grant-type',
-            'too-many-attempts',
-            'ambiguous-credential',
-            'cross-site',
-          ],
-          problems: [400, 413, 415, 500, 503],
-        },
-        schema: {
-          summary: 'Log in',
-          description:
-            'Checks the password, starts a new session, and ends every session that was presented. Both answers set the session cookie.',
-          tags: ['Sign in'],
-          consumes: [...acceptedBodyTypes],
-          body: loginBody,
-          response: {
-            200: settingCookies(
-              json('A session was started', tokenSchema, {
-                access_token: 'janua_QxZ2…',
-                token_type: 'bearer',
-                expires_in: 86_400,
-              }),
-            ),
-            ...(url.startsWith('/api/')
-              ? {}
-              : { 303: settingCookies(redirect('Pages: home or `next`; back to the login page when refused')) }),
-          },
-        },
-      },
-      async (request, reply) => {
-        const inQuery = parameters.some((name) => name !== 'next' && name in (request.query as object));
-        if (hasOtherGrantType(request.body)) throw new Refusal('unsupported-grant-type');
-        if (request.validationError || inQuery) throw new Refusal('incomplete-login');
-        const { username, password, next } = request.body;
-
-        const { presented, client, caller, headers } = request;
-
-        const { session, wasSignedIn } = await identity.logIn(
-          {
-            username,
-            password,
-            presented,
-            network: client.network,
-            endSite: client.endSite,
-            findKnownBrowser: (fingerprint) => cookies.findKnownBrowser(fingerprint, headers.cookie),
-          },
-          caller,
-        );
-
-        const browser = cookies.browser(session.passwordFingerprint, headers.cookie);
-        reply.header('set-cookie', [cookies.session(session.cookie), browser]);
-        return reply.proceed(safeNext(next) ?? '/auth/home', {
-          access_token: session.accessToken,
-          token_type: 'bearer',
-          expires_in: session.expiresInSeconds,
-          ...(wasSignedIn ? { detail: 'Already logged in' } : {}),
-        });
-      },
-    );
-  }
+  addAction(app, ['/auth/token', '/api/login'], {
+    method: 'POST',
+    summary: 'Log in',
+    description:
+      'Checks the password, starts a new session, and ends every session that was presented. Both answers set the session cookie.',
+    tag: 'Sign in',
+    fields,
+    example: { username: 'behai_nguyen@hotmail.com', password: 'password' },
+    refusals: [
+      invalidCredentials,
+      incompleteLogin,
+      unsupportedGrantType,
+      tooManyAttempts,
+      ambiguousCredential,
+      crossSite,
+    ],
+    answer: settingCookies(
+      json('A session was started', tokenSchema, {
+        access_token: 'janua_QxZ2…',
+        token_type: 'bearer',
+        expires_in: 86_400,
+      }),
+    ),
+    browser: 'Pages: home or `next`; back to the login page when refused',
+    route: { attachValidation: true, preValidation: async ({ body }) => dropOddFields(body) },
+    async handle(
+      { validationError, body, query, presented, client, caller, headers },
+      reply,
+      { username, password, next },
+    ) {
+      if (hasOtherGrantType(body)) throw new Refusal(unsupportedGrantType);
+      // Parameters of a token request never come by the query string (RFC 6749 3.2, ASVS 14.2.1).
+      const inQuery = Object.keys(fields).some((name) => name !== 'next' && name in (query as object));
+      if (validationError || inQuery) throw new Refusal(incompleteLogin);
+      const attempt = {
+        username,
+        password,
+        presented,
+        network: client.network,
+        endSite: client.endSite,
+        findKnownBrowser: (fingerprint: string) => knownBrowsers.find(fingerprint, headers.cookie),
+      };
+      const { session, wasSignedIn, fingerprint } = await parts().logIn(attempt, caller);
+      reply.setSessionCookie(session.cookie);
+      reply.header('set-cookie', knownBrowsers.cookie(fingerprint, headers.cookie));
+      return reply.proceed(safeNext(next) ?? '/auth/home', {
+        access_token: session.accessToken,
+        token_type: 'bearer',
+        expires_in: session.expiresInSeconds,
+        ...(wasSignedIn ? { detail: 'Already logged in' } : {}),
+      });
+    },
+  });
 }
 
 /** A value that is no text cannot be followed, or ask for anything; it must not stop a login either. Two of a kind do (RFC 6749 3.2). */

@@ -1,35 +1,30 @@
-import type { Identity } from '../access/identity.ts';
-import { json, object, redirect, settingCookies } from '../web/openapi/responses.ts';
+import { addAction } from '../web/action.ts';
+import { ambiguousCredential } from '../web/hooks/credentials.ts';
+import { crossSite } from '../web/hooks/cross-site.ts';
+import { loginPath } from '../web/login-page.ts';
+import { json, object, settingCookies } from '../web/openapi/responses.ts';
 import type { App } from '../web/types.ts';
-import { loginPath } from './login-messages.ts';
+import { type LogOut, noSession } from './log-out.ts';
 
 const logoutSchema = object('The session has ended', { detail: { type: 'string' } });
 
-export function addLogoutRoutes(app: App, { identity }: { identity: Identity }): void {
-  for (const url of ['/auth/logout', '/api/logout']) {
-    app.post(
-      url,
-      {
-        config: { refusals: ['no-session', 'ambiguous-credential', 'cross-site'], problems: [400, 413, 415, 500, 503] },
-        schema: {
-          summary: 'Log out',
-          description: 'Ends every session that is presented, with all credentials bound to it, at once.',
-          tags: ['Sign in'],
-          security: [{ session: [] }, { password: [] }],
-          response: {
-            200: settingCookies(json('The session has ended', logoutSchema, { detail: 'Logged out' })),
-            ...(url.startsWith('/api/')
-              ? {}
-              : {
-                  303: settingCookies(redirect('Pages: to the login page, with message 1 when there was no session')),
-                }),
-          },
-        },
-      },
-      async (request, reply) => {
-        await identity.logOut(request.presented, request.caller);
-        return reply.clearSessionCookie().proceed(loginPath(0), { detail: 'Logged out' });
-      },
-    );
-  }
+export interface LogOutParts {
+  readonly logOut: LogOut;
+}
+
+export function addLogOut(app: App, parts: () => LogOutParts): void {
+  addAction(app, ['/auth/logout', '/api/logout'], {
+    method: 'POST',
+    summary: 'Log out',
+    description: 'Ends every session that is presented, with all credentials bound to it, at once.',
+    tag: 'Sign in',
+    takesCredentials: true,
+    refusals: [noSession, ambiguousCredential, crossSite],
+    answer: settingCookies(json('The session has ended', logoutSchema, { detail: 'Logged out' })),
+    browser: 'Pages: to the login page, with message 1 when there was no session',
+    async handle({ presented, caller }, reply) {
+      await parts().logOut(presented, caller);
+      return reply.clearSessionCookie().proceed(loginPath(0), { detail: 'Logged out' });
+    },
+  });
 }

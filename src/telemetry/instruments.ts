@@ -1,5 +1,4 @@
 import { Counter, Gauge, Histogram, type Registry } from '@prometheus-io/client';
-import { eventKinds } from '../audit/event.ts';
 
 /** Seconds: from a look-up in SQLite to the time at which a store is given up. */
 const storeBuckets = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.25, 1, 5];
@@ -11,7 +10,8 @@ const waitBuckets = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5]
 export type Instruments = ReturnType<typeof createInstruments>;
 
 /** What is measured, each once: its name with its unit, its meaning, its labels. `docs/observability.md` lists them. */
-export function createInstruments(registry: Registry) {
+/** @param eventKinds every kind of decision that is recorded */
+export function createInstruments(registry: Registry, eventKinds: readonly string[]) {
   const registers = [registry];
   const counter = <Label extends string = never>(name: string, help: string, labelNames: Label[] = []) =>
     new Counter({ name, help, labelNames, registers });
@@ -68,20 +68,23 @@ export function createInstruments(registry: Registry) {
       });
     },
   };
-  startAtZero(instruments);
+  startAtZero(instruments, eventKinds);
   return instruments;
 }
 
 /** What has not happened yet is 0: a series that begins at 1 shows no rise. */
-function startAtZero(instruments: {
-  readonly logins: Counter<'outcome'>;
-  readonly throttle: Counter<'decision' | 'key'>;
-  readonly sessionsEnded: Counter<'why'>;
-  readonly events: Counter<'kind'>;
-}): void {
+function startAtZero(
+  instruments: {
+    readonly logins: Counter<'outcome'>;
+    readonly throttle: Counter<'decision' | 'key'>;
+    readonly sessionsEnded: Counter<'why'>;
+    readonly events: Counter<'kind'>;
+  },
+  eventKinds: readonly string[],
+): void {
   for (const outcome of ['succeeded', 'failed', 'throttled', 'incomplete']) instruments.logins.inc({ outcome }, 0);
   for (const why of ['logout', 'replaced', 'revoked', 'expired']) instruments.sessionsEnded.inc({ why }, 0);
-  for (const kind of Object.keys(eventKinds)) instruments.events.inc({ kind }, 0);
+  for (const kind of eventKinds) instruments.events.inc({ kind }, 0);
   instruments.throttle.inc({ decision: 'passed', key: 'none' }, 0);
   for (const key of ['account', 'address', 'pair', 'browser'])
     instruments.throttle.inc({ decision: 'refused', key }, 0);

@@ -14,7 +14,7 @@ export interface Measures {
   /** @param name what the store is for, as `sessions` */
   watchStore<Store extends object>(place: Place, name: string, store: Store): Store;
   watchPasswords(passwords: Passwords): Passwords;
-  watchAudit(audit: OpenAudit): OpenAudit;
+  watchAudit<Kind extends string>(audit: OpenAudit<Kind>): OpenAudit<Kind>;
   /** The log for parts: while traces are on, its lines name the trace of the request that they are about. */
   watchLog(log: Log): Log;
   close(): Promise<void>;
@@ -22,6 +22,8 @@ export interface Measures {
 
 export interface MeasureOptions {
   readonly metrics: boolean;
+  /** Every kind of decision that is recorded. */
+  readonly eventKinds: readonly string[];
   readonly traces: TraceSettings | undefined;
   /** Of this server, for whoever reads its traces. */
   readonly version: string;
@@ -29,7 +31,7 @@ export interface MeasureOptions {
 }
 
 export async function openMeasures(options: MeasureOptions): Promise<Measures> {
-  const metrics = options.metrics ? (await import('./metrics.ts')).createMetrics() : undefined;
+  const metrics = options.metrics ? (await import('./metrics.ts')).createMetrics(options.eventKinds) : undefined;
   const traces =
     options.traces && (await import('./traces.ts')).createTraces(options.traces, options.version, options.log);
   return {

@@ -1,5 +1,5 @@
 import { collectDefaultMetrics, Registry } from '@prometheus-io/client';
-import type { Audit } from '../audit/audit.ts';
+import type { OpenAudit } from '../audit/audit.ts';
 import type { AuditEvent, KeyTrace } from '../audit/event.ts';
 import { Unavailable } from '../faults/unavailable.ts';
 import type { Passwords } from '../passwords/passwords.ts';
@@ -17,7 +17,7 @@ export interface Metrics extends RequestMetrics {
    */
   watchStore<Store extends object>(place: string, name: string, store: Store): Store;
   /** The same audit: every decision is an event already, and is counted there. */
-  watchAudit<Recorder extends Pick<Audit, 'record'>>(audit: Recorder): Recorder;
+  watchAudit<Kind extends string>(audit: OpenAudit<Kind>): OpenAudit<Kind>;
   watchPasswords(passwords: Passwords): Passwords;
   /** For `PasswordOptions`. @param milliseconds how long a password waited for its hash */
   observeHashingWait(milliseconds: number): void;
@@ -34,11 +34,12 @@ const methodOf = (sent: string) => (knownMethods.has(sent) ? sent : '(other)');
 /** As nginx has it in its log, since there is no answer that had a status. */
 const clientGone = '499';
 
-export function createMetrics(): Metrics {
+/** @param eventKinds every kind of decision that is recorded */
+export function createMetrics(eventKinds: readonly string[]): Metrics {
   const registry = new Registry();
   // Of the process and its event loop. How busy that is, is looked at once a second: an idle server shall not wake for it.
   collectDefaultMetrics({ register: registry, eventLoopUtilizationTimeout: 1000 });
-  const instruments = createInstruments(registry);
+  const instruments = createInstruments(registry, eventKinds);
   let hashing: Pick<Passwords, 'load'> | undefined;
   instruments.addGauge('janua_hashing_under_way', 'Passwords being hashed now.', () => hashing?.load().underWay ?? 0);
   instruments.addGauge('janua_hashing_waiting', 'Passwords waiting for it.', () => hashing?.load().waiting ?? 0);
@@ -62,7 +63,7 @@ export function createMetrics(): Metrics {
     watchAudit(audit) {
       return {
         ...audit,
-        async record(event: AuditEvent) {
+        async record(event) {
           // Nobody comes in unrecorded; everything else has happened, whether or not it can be kept.
           if (event.kind !== 'login-succeeded') count(instruments, event);
           await audit.record(event);

@@ -1,10 +1,14 @@
 import type { Audit } from '../audit/audit.ts';
-import type { AuditEvent, Caller, EventKind } from '../audit/event.ts';
+import type { AuditEvent, Caller } from '../audit/event.ts';
 import { maxPasswordBytes, type Passwords } from '../passwords/passwords.ts';
+import type { events as sessionEvents } from '../sessions/events.ts';
 import type { ListedSession, Sessions } from '../sessions/sessions.ts';
 import type { Throttle } from '../throttle/throttle.ts';
+import type { events } from './events.ts';
 import { canonicalUsername, maxUsernameLength, type User } from './user.ts';
 import type { ListedUser, UserDirectory, UserRegistry } from './user-directory.ts';
+
+type EventKind = keyof typeof events | keyof typeof sessionEvents;
 
 /** Shortest new password, in code points: what NIST SP 800-63B-4 asks for where the password is the only factor. */
 const minPasswordLength = 15;
@@ -48,7 +52,7 @@ export interface AdministrationOptions {
   readonly sessions: Sessions;
   readonly passwords: Passwords;
   readonly throttle: Throttle;
-  readonly audit: Audit;
+  readonly audit: Audit<EventKind>;
   /** Who administers. */
   readonly caller: Caller;
 }

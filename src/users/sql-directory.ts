@@ -1,11 +1,13 @@
-import { randomUUID } from 'node:crypto';
+import { randomBytes, randomUUID } from 'node:crypto';
 import type { Selectable } from 'kysely';
 import type { Database } from '../database/database.ts';
 import { isDuplicate } from '../database/errors.ts';
+import { sql } from '../database/kysely.ts';
 import { prepareLookup } from '../database/lookup.ts';
 import type { UsersTable } from '../database/schema.ts';
+import { type Account, passwordFingerprint } from './account.ts';
 import type { User } from './user.ts';
-import type { Account, UserRegistry } from './user-directory.ts';
+import type { UserRegistry } from './user-directory.ts';
 
 /** Users that are read at once for a list: no step of it takes long, however many there are. */
 export const listPage = 1000;
@@ -36,8 +38,13 @@ export function createSqlDirectory(database: Database, { demoUsers }: { demoUser
       await select().where('id', '=', '').execute();
     },
 
-    async replacePasswordHash(id, current, replacement) {
-      await update(id).set({ password_hash: replacement }).where('password_hash', '=', current).execute();
+    async replacePasswordHash(account, replacement) {
+      // Without a stamp, sessions follow the stored hash: what they carry is written down before that changes.
+      const stamp = sql<string>`coalesce(stamp, ${passwordFingerprint(account)})`;
+      await update(account.user.id)
+        .set({ password_hash: replacement, stamp })
+        .where('password_hash', '=', account.passwordHash ?? '')
+        .execute();
     },
 
     async add({ username, firstName, lastName, passwordHash, demo }) {
@@ -49,6 +56,7 @@ export function createSqlDirectory(database: Database, { demoUsers }: { demoUser
         last_name: lastName,
         demo: demo ? 1 : 0,
         created_at: Date.now(),
+        stamp: createStamp(),
       };
       try {
         await database.insertInto('janua_users').values(row).execute();
@@ -76,12 +84,12 @@ export function createSqlDirectory(database: Database, { demoUsers }: { demoUser
     },
 
     async setPasswordHash(id, passwordHash) {
-      await update(id).set({ password_hash: passwordHash, demo: 0 }).execute();
+      await update(id).set({ password_hash: passwordHash, demo: 0, stamp: createStamp() }).execute();
     },
 
     async setDisabled(id, disabled) {
       await update(id)
-        .set({ disabled: disabled ? 1 : 0 })
+        .set({ disabled: disabled ? 1 : 0, ...(disabled && { stamp: createStamp() }) })
         .execute();
     },
 
@@ -91,12 +99,15 @@ export function createSqlDirectory(database: Database, { demoUsers }: { demoUser
   };
 }
 
-function toAccount(row: Selectable<UsersTable>, demoUsers: boolean): Account {
+export function toAccount(row: Selectable<UsersTable>, demoUsers: boolean): Account {
   const disabled = row.disabled !== 0 || (row.demo !== 0 && !demoUsers);
   // SQLite keeps what another program has put there, of whatever type.
   const passwordHash = typeof row.password_hash === 'string' ? row.password_hash : '';
-  return { user: toUser(row), passwordHash, disabled };
+  return { user: toUser(row), passwordHash, disabled, stamp: row.stamp ?? undefined };
 }
+
+/** 128 random bits, base64url. */
+const createStamp = () => randomBytes(16).toString('base64url');
 
 /** Undefined where another program has put something else there. */
 function toTime(milliseconds: number | string): Date | undefined {

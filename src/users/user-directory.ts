@@ -1,12 +1,5 @@
+import type { Account } from './account.ts';
 import type { User } from './user.ts';
-
-/** What a login needs to know of a user, beyond what may be shown. */
-export interface Account {
-  readonly user: User;
-  /** As stored; may be weak, foreign or broken. */
-  readonly passwordHash: string;
-  readonly disabled: boolean;
-}
 
 /** A user as an administrator sees them. */
 export interface ListedUser extends User {
@@ -24,8 +17,8 @@ export interface UserDirectory {
   /** @param username in its canonical form */
   findByUsername(username: string): Promise<Account | undefined>;
   findById(id: string): Promise<Account | undefined>;
-  /** Stores `replacement` unless the stored hash has meanwhile become another than `current`. */
-  replacePasswordHash(id: string, current: string, replacement: string): Promise<void>;
+  /** Stores `replacement` for the account's hash, unless that has become another meanwhile. Sessions stay. */
+  replacePasswordHash(account: Account, replacement: string): Promise<void>;
   /** All users, by name. */
   list(): AsyncIterable<ListedUser>;
   /** Proves that users can be looked up. */

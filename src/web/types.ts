@@ -7,10 +7,9 @@ import type {
   RawRequestDefaultExpression,
   RawServerDefault,
 } from 'fastify';
-import type { Presented } from '../access/identity.ts';
-import type { RefusalCode } from '../access/refusal.ts';
+import type { Presented, SignedIn } from '../access/access.ts';
+import type { Answer } from '../access/refusal.ts';
 import type { Caller } from '../audit/event.ts';
-import type { User } from '../users/user.ts';
 import type { Client } from './client-address.ts';
 import type {} from './host-app.ts';
 
@@ -28,7 +27,7 @@ export type App = FastifyInstance<
 
 declare module 'fastify' {
   interface FastifyContextConfig {
-    /** The template of `views/` that shows what the handler returns. Without it the answer is JSON in either format. */
+    /** The template, from `src/` on and without its ending, that shows what the handler returns. Without it the answer is JSON in either format. */
     view?: string;
     /** The route's answer is a page also for someone who asked for JSON; its refusals still follow the format. */
     pageOnly?: boolean;
@@ -37,7 +36,7 @@ declare module 'fastify' {
     /** Only whoever opens a page in a browser gets one; its scripts and pictures are programs here. */
     pagesWhereOpened?: boolean;
     /** The refusals that the route can answer with, beside those of `signedIn`, for the OpenAPI document. */
-    refusals?: readonly RefusalCode[];
+    refusals?: readonly Answer[];
     /** Other statuses of problems that it can answer with, for the OpenAPI document. */
     problems?: readonly number[];
   }
@@ -51,12 +50,14 @@ declare module 'fastify' {
     readonly client: Client;
     /** Who is asking, for the audit. */
     readonly caller: Caller;
-    signedInUser: User | undefined;
+    /** Who is asking, on a route that is `signedIn`. */
+    signedIn: SignedIn | undefined;
   }
 
   interface FastifyReply {
     /** Goes on after an action: a browser is sent to a page (303), a program gets the model. */
     proceed(to: string, model: unknown): FastifyReply;
+    setSessionCookie(value: string): FastifyReply;
     /** Ends the browser's session cookie. */
     clearSessionCookie(): FastifyReply;
   }

@@ -2,11 +2,11 @@ import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { describe, test } from 'node:test';
 import { type AuditOptions, createAudit } from '../../src/audit/audit.ts';
-import { eventKinds, type RecordedEvent } from '../../src/audit/event.ts';
-import { reasons } from '../../src/audit/explanation.ts';
+import type { RecordedEvent } from '../../src/audit/event.ts';
 import { bounds } from '../../src/audit/flood-bound.ts';
 import type { AuditStore } from '../../src/audit/store.ts';
 import { Unavailable } from '../../src/faults/unavailable.ts';
+import { events } from '../../src/site.ts';
 import { caller } from './events.ts';
 
 interface Line {
@@ -33,12 +33,14 @@ function createKeptEvents() {
   return { store, kept };
 }
 
-function open(options: Pick<AuditOptions, 'store'> & Partial<AuditOptions>) {
+type Options = AuditOptions<typeof events>;
+
+function open(options: Pick<Options, 'store'> & Partial<Options>) {
   const lines: Line[] = [];
   const write = (level: string) => (details: object, message: string) =>
     void lines.push({ level, details: details as Line['details'], message });
   const log = { info: write('info'), warn: write('warn') };
-  return { lines, audit: createAudit({ log, nameKey: Buffer.alloc(32, 1), ...options }) };
+  return { lines, audit: createAudit({ events, log, nameKey: Buffer.alloc(32, 1), ...options }) };
 }
 
 const cheap = { kind: 'access-refused', caller } as const;
@@ -133,7 +135,7 @@ describe('the log', () => {
   test('has a line for each event with all that is kept of it, at its level, under the request', async () => {
     const { store, kept } = createKeptEvents();
     const { audit, lines } = open({ store, now: () => Date.UTC(2026, 0, 1) });
-    await audit.record({ ...dear('ann'), reason: 'wrong-password' });
+    await audit.record({ ...failed, reason: 'wrong-password' });
     await audit.record({ kind: 'logged-out', caller, userId: 'ann' });
     const [first] = kept;
     assert.equal(first?.at, '2026-01-01T00:00:00.000Z');
@@ -172,7 +174,7 @@ describe('a flood', () => {
   const day = 24 * 60 * minute;
   const from = (address: string) => ({ ...caller, address });
 
-  function openWithClock(options: Partial<AuditOptions> = {}) {
+  function openWithClock(options: Partial<Options> = {}) {
     const { store, kept } = createKeptEvents();
     const clock = { time: Date.UTC(2026, 0, 1) };
     const opened = open({ store, now: () => clock.time, ...options });
@@ -255,9 +257,9 @@ describe('a flood', () => {
   });
 
   test('of the worst kind, for a day, with the largest events, is half a gigabyte', async () => {
-    const kinds = Object.entries(eventKinds).filter(([, { by }]) => by === 'anyone').length;
+    const kinds = Object.entries(events).filter(([, { by }]) => by === 'anyone').length;
     // Failed logins count by their reason.
-    const classes = kinds - 1 + Object.keys(reasons['login-failed'] ?? {}).length;
+    const classes = kinds - 1 + Object.keys(events['login-failed'].reasons).length;
     const long = '\u00ff'.repeat(300);
     const throttle = ['account', 'name', 'address', 'pair'].map(
       (kind) => ({ kind, failures: 100, waitSeconds: 86_400, stopped: true }) as never,

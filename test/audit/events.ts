@@ -1,6 +1,7 @@
 import type { AuditEvent, Caller, RecordedEvent } from '../../src/audit/event.ts';
 import { createEventIds } from '../../src/audit/event-id.ts';
 import { readEvent } from '../../src/audit/read-event.ts';
+import { events } from '../../src/site.ts';
 
 /** A caller of whom everything is known. */
 export const caller = {
@@ -25,7 +26,8 @@ const createId = createEventIds();
 
 /** An event as it is kept, at a time in milliseconds since 1970. */
 export function recorded(time: number, event: Partial<AuditEvent> = {}): RecordedEvent {
-  const read = readEvent({ kind: 'login-failed', reason: 'wrong-password', userId: 'user-1', caller, ...event });
+  const usual = { kind: 'login-failed', reason: 'wrong-password', userId: 'user-1', caller };
+  const read = readEvent({ ...usual, ...event }, events);
   if (read === undefined) throw new TypeError('this is no event');
   return { id: createId(time), at: new Date(time).toISOString(), ...read };
 }

@@ -1,11 +1,17 @@
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { describe, test } from 'node:test';
-import { type AuditEvent, type CallerTrace, type EventKind, eventKinds } from '../../src/audit/event.ts';
-import { explain, reasons } from '../../src/audit/explanation.ts';
+import type { AuditEvent, CallerTrace, EventDescription, Reason, RecordedEvent } from '../../src/audit/event.ts';
+import { explain as explainBy } from '../../src/audit/explanation.ts';
+import { type EventKind, events } from '../../src/site.ts';
 import { caller, recorded } from './events.ts';
 
 const { trace } = caller;
+
+const explain = (event: RecordedEvent, username?: string) => explainBy(event, events, username);
+
+const reasonsOf = (kind: EventKind): Readonly<Record<string, Reason>> =>
+  (events[kind] as EventDescription).reasons ?? {};
 
 const user = 'ann@example.com';
 
@@ -21,10 +27,10 @@ const traced = (changes: Partial<CallerTrace>, address?: string) => ({
   caller: { ...caller, address, trace: { ...trace, ...changes } },
 });
 
-const kinds = Object.keys(eventKinds) as EventKind[];
+const kinds = Object.keys(events) as EventKind[];
 
 const reasonCases = kinds.flatMap((kind) =>
-  Object.entries(reasons[kind] ?? {}).map(([reason, said]) => ({ kind, reason, said })),
+  Object.entries(reasonsOf(kind)).map(([reason, said]) => ({ kind, reason, said })),
 );
 
 test('a decision is explained from what was asked to what can be done', () => {
@@ -234,10 +240,9 @@ test('another origin: what is to be set, where it is ours after all', () => {
 
 test('the page about the audit has every kind, with its name in the vocabulary, and every reason', async () => {
   const page = await readFile(new URL('../../docs/audit.md', import.meta.url), 'utf8');
-  for (const [kind, { vocabulary, level, by }] of Object.entries(eventKinds)) {
+  for (const [kind, { vocabulary, level, by }] of Object.entries(events)) {
     const row = page.split('\n').find((line) => line.startsWith(`| \`${kind}\` |`));
     assert.ok(row?.includes(`| \`${vocabulary}\` | ${level} | ${by} |`), kind);
-    for (const reason of Object.keys(reasons[kind as EventKind] ?? {}))
-      assert.ok(row?.includes(`\`${reason}\``), reason);
+    for (const reason of Object.keys(reasonsOf(kind as EventKind))) assert.ok(row?.includes(`\`${reason}\``), reason);
   }
 });

@@ -5,6 +5,7 @@ import { createSqlAuditStore } from '../../src/audit/sql-store.ts';
 import type { AuditFilter, AuditStore } from '../../src/audit/store.ts';
 import { createAuditTrail } from '../../src/audit/trail.ts';
 import { sql } from '../../src/database/kysely.ts';
+import { events } from '../../src/site.ts';
 import { openMigrated } from '../database/open.ts';
 import { caller, plain, recorded } from './events.ts';
 
@@ -26,7 +27,7 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] as const) {
   describe(`${engine} as a store of events`, () => {
     async function open() {
       const opened = await openMigrated(engine);
-      return { ...opened, store: createSqlAuditStore(opened.database) };
+      return { ...opened, store: createSqlAuditStore(opened.database, events) };
     }
 
     test('gives back what was inserted, as it was, whatever letters it has', async () => {

@@ -24,7 +24,7 @@ async function* everyPage(page: Page, username: string): AsyncGenerator<string> 
   await page.getByRole('heading', { name: 'Forbidden' }).waitFor();
   yield '403';
 
-  const failing = mock.method(site.janua.services.identity, 'requireUser', () => Promise.reject(new Error('broken')));
+  const failing = mock.method(site.janua.services.access, 'requireSignedIn', () => Promise.reject(new Error('broken')));
   await page.goto('/admin/me');
   failing.mock.restore();
   await page.getByText('Request id:').waitFor();

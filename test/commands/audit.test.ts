@@ -6,6 +6,7 @@ import { createAudit } from '../../src/audit/audit.ts';
 import type { AuditEvent } from '../../src/audit/event.ts';
 import { createSqlAuditStore } from '../../src/audit/sql-store.ts';
 import { loadKey } from '../../src/database/keys.ts';
+import { type EventKind, events } from '../../src/site.ts';
 import { caller } from '../audit/events.ts';
 import { openTestDatabase } from '../database/open.ts';
 import { createMigratedWorkplace, createWorkplace } from './janua-command.ts';
@@ -25,7 +26,8 @@ async function openPlace() {
   await opened.database.deleteFrom('janua_audit').execute();
   let time = start;
   const audit = createAudit({
-    store: createSqlAuditStore(opened.database),
+    events,
+    store: createSqlAuditStore(opened.database, events),
     log: { info() {}, warn() {} },
     nameKey: await loadKey(opened.database, 'audit-names'),
     now: () => time,
@@ -36,8 +38,8 @@ async function openPlace() {
     digestName: audit.digestName,
     run: (...args: string[]) => workplace.run(args),
     /** One a minute. */
-    async record(...events: readonly AuditEvent[]) {
-      for (const event of events) {
+    async record(...given: readonly AuditEvent<EventKind>[]) {
+      for (const event of given) {
         await audit.record(event);
         time += 60_000;
       }

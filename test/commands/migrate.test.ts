@@ -54,11 +54,11 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] as const) {
       const migrated = await place.run('migrate');
       assert.equal(migrated.code, 2);
       assert.match(migrated.stderr, /of a newer version/);
-      await sql`delete from janua_migrations where name in ('9999-later', '0003-throttle-and-audit')`.execute(
+      await sql`delete from janua_migrations where name in ('9999-later', '2026-11-25-stamps-and-methods')`.execute(
         opened.database,
       );
       await refused(/^The database's tables are of an older version\. Run: npx janua migrate\n$/);
-      assert.equal((await place.run('migrate')).stdout, 'Done: 0003-throttle-and-audit.\n');
+      assert.equal((await place.run('migrate')).stdout, 'Done: 2026-11-25-stamps-and-methods.\n');
       assert.equal((await place.run('users', 'list')).code, 0);
     });
   });

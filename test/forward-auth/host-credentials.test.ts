@@ -1,15 +1,15 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { describe, test } from 'node:test';
-import { createHostCredentials } from '../../src/forward-auth/host-credentials.ts';
-import { createSecret, createSessionId, hashSecret } from '../../src/sessions/credential.ts';
-import { createSessions } from '../../src/sessions/sessions.ts';
+import { createHostCredentials, type Return } from '../../src/forward-auth/host-credentials.ts';
+import { claimOf, createSecret, createSessionId, hashSecret } from '../../src/sessions/credential.ts';
+import { createSessions, type Session } from '../../src/sessions/sessions.ts';
 import { createSqlSessionStore } from '../../src/sessions/sql-store.ts';
 import { openMigrated } from '../database/open.ts';
 
 const key = randomBytes(32);
 const hosts = createHostCredentials(key);
-const session = () => ({ id: createSessionId(), cookieHash: hashSecret(createSecret()) });
+const session = () => ({ id: createSessionId(), cookieHash: hashSecret(createSecret()) }) as Session;
 const origin = 'https://app.example.com';
 const state = 's'.repeat(43);
 
@@ -38,109 +38,105 @@ describe("a host's credential", () => {
     const credential = hosts.create(origin, own);
     assert.match(credential, /^[\w-]{22}\.[\w-]{43}$/);
     assert.equal(hosts.create(origin, own), credential);
-    assert.equal(hosts.sessionIdOf(credential), own.id);
-    assert.ok(hosts.isValid(credential, origin, own));
+    const claim = hosts.claimOf(credential, origin);
+    assert.equal(claim.sessionId, own.id);
+    assert.ok(claim.isProvenBy(own));
   });
 
   test('holds nowhere else, for no other session, and under no other key', () => {
     const own = session();
     const credential = hosts.create(origin, own);
     for (const other of ['http://app.example.com', 'https://app.example.com:8443', 'https://app2.example.com', ''])
-      assert.ok(!hosts.isValid(credential, other, own), other);
-    assert.ok(!hosts.isValid(credential, origin, { ...own, cookieHash: session().cookieHash }));
-    assert.ok(!hosts.isValid(credential, origin, { ...own, id: session().id }));
-    assert.ok(!createHostCredentials(randomBytes(32)).isValid(credential, origin, own));
-    for (const wrong of spoiled(credential)) assert.ok(!hosts.isValid(wrong, origin, own), wrong);
+      assert.ok(!hosts.claimOf(credential, other).isProvenBy(own), other);
+    assert.ok(!hosts.claimOf(credential, origin).isProvenBy({ ...own, cookieHash: session().cookieHash }));
+    assert.ok(!hosts.claimOf(credential, origin).isProvenBy({ ...own, id: session().id }));
+    assert.ok(!createHostCredentials(randomBytes(32)).claimOf(credential, origin).isProvenBy(own));
+    for (const wrong of spoiled(credential)) assert.ok(!hosts.claimOf(wrong, origin).isProvenBy(own), wrong);
   });
 });
 
 describe('a ticket', () => {
   const own = session();
-  const ticket = hosts.createTicket({ origin, state }, own, 1_700_000_000_000);
+  const time = 1_700_000_000_000;
+  const at = (now: number, secret = key) => createHostCredentials(secret, () => now);
+  const ticket = at(time).createTicket({ origin, state }, own);
+  const proves = (text: string, way: Return, of: Session, from = at(time)) =>
+    from.claimOfTicket(text, way)?.isProvenBy(of) ?? false;
 
-  test('says whose it is and until when', () => {
-    assert.deepEqual(hosts.readTicket(ticket), { sessionId: own.id, expiresAt: 1_700_000_000_000 });
-    assert.ok(hosts.isValidTicket(ticket, { origin, state }, own));
+  test('says whose it is, for a minute', () => {
+    const claim = at(time).claimOfTicket(ticket, { origin, state });
+    assert.equal(claim?.sessionId, own.id);
+    assert.ok(claim?.isProvenBy(own));
+    assert.ok(proves(ticket, { origin, state }, own, at(time + 59_999)));
+    assert.equal(at(time + 60_000).claimOfTicket(ticket, { origin, state }), undefined);
+  });
+
+  test('from a clock that was wrong by hours is none', () => {
+    assert.equal(at(time - 3_600_000).claimOfTicket(ticket, { origin, state }), undefined);
   });
 
   test('is for one origin, one browser and one session, and no part of it can be changed', () => {
-    assert.ok(!hosts.isValidTicket(ticket, { origin: 'https://other.example.com', state }, own));
-    assert.ok(!hosts.isValidTicket(ticket, { origin, state: 't'.repeat(43) }, own));
-    assert.ok(!hosts.isValidTicket(ticket, { origin, state }, { ...own, cookieHash: session().cookieHash }));
-    assert.ok(!createHostCredentials(randomBytes(32)).isValidTicket(ticket, { origin, state }, own));
-    for (const wrong of spoiled(ticket)) assert.ok(!hosts.isValidTicket(wrong, { origin, state }, own), wrong);
+    assert.ok(!proves(ticket, { origin: 'https://other.example.com', state }, own));
+    assert.ok(!proves(ticket, { origin, state: 't'.repeat(43) }, own));
+    assert.ok(!proves(ticket, { origin, state }, { ...own, cookieHash: session().cookieHash }));
+    assert.ok(!proves(ticket, { origin, state }, own, at(time, randomBytes(32))));
+    for (const wrong of spoiled(ticket)) assert.ok(!proves(wrong, { origin, state }, own), wrong);
   });
 
   test('is no credential, and a credential no ticket', () => {
-    assert.equal(hosts.sessionIdOf(ticket), undefined);
-    assert.equal(hosts.readTicket(hosts.create(origin, own)), undefined);
+    assert.equal(hosts.claimOf(ticket, origin).sessionId, undefined);
+    assert.equal(at(time).claimOfTicket(hosts.create(origin, own), { origin, state }), undefined);
   });
 });
 
 describe('sessions at other hosts', () => {
   const minute = 60_000;
-  const owner = { userId: 'user', passwordFingerprint: 'fingerprint' };
+  const owner = { userId: 'user', stamp: 'stamp' };
   const way = { origin, state };
 
-  async function open(options: { hosts?: typeof hosts } = { hosts }) {
+  async function open() {
     const { database, ...opened } = await openMigrated();
     const clock = { time: 1_700_000_000_000 };
     const store = createSqlSessionStore(database);
     const limits = { idleTimeoutSeconds: 600, lifetimeSeconds: 3600 };
-    const sessions = createSessions({ store, ...limits, ...options, now: () => clock.time });
-    return { clock, sessions, [Symbol.asyncDispose]: opened[Symbol.asyncDispose] };
+    const sessions = createSessions({ store, ...limits, now: () => clock.time });
+    const started = await sessions.start(owner, { methods: ['pwd'] });
+    return { clock, sessions, started, [Symbol.asyncDispose]: opened[Symbol.asyncDispose] };
   }
 
-  test('a ticket is good for a minute, and what it gives for as long as the session', async () => {
+  test("a host's credential is good for as long as the session, and its use counts", async () => {
     await using opened = await open();
-    const { sessions, clock } = opened;
-    const started = await sessions.start(owner, []);
-    const ticket = (await sessions.createTicket('cookie', started.cookie, way)) ?? '';
-    clock.time += minute - 1;
-    const credential = (await sessions.redeemTicket(ticket, way)) ?? '';
-    clock.time += 1;
-    assert.equal(await sessions.redeemTicket(ticket, way), undefined);
-    clock.time += 8 * minute;
-    assert.deepEqual(await sessions.findAtHost(origin, credential), { id: started.id, ...owner });
+    const { sessions, clock, started } = opened;
+    const claim = hosts.claimOf(hosts.create(origin, started), origin);
     clock.time += 9 * minute;
-    assert.ok(await sessions.find('cookie', started.cookie), 'being asked about at another host counts as use');
+    assert.equal((await sessions.find(claim))?.id, started.id);
+    clock.time += 9 * minute;
+    assert.ok(
+      await sessions.find(claimOf('cookie', started.cookie)),
+      'being asked about at another host counts as use',
+    );
     clock.time += 10 * minute;
-    assert.equal(await sessions.findAtHost(origin, credential), undefined);
+    assert.equal(await sessions.find(claim), undefined);
   });
 
-  test('both end with the session', async () => {
+  test('it ends with the session', async () => {
     await using opened = await open();
-    const { sessions } = opened;
-    const started = await sessions.start(owner, []);
-    const ticket = (await sessions.createTicket('token', started.accessToken, way)) ?? '';
-    const credential = (await sessions.redeemTicket(ticket, way)) ?? '';
+    const { sessions, started } = opened;
     await sessions.end([started]);
-    assert.equal(await sessions.findAtHost(origin, credential), undefined);
-    assert.equal(await sessions.redeemTicket(ticket, way), undefined);
-    assert.equal(await sessions.createTicket('cookie', started.cookie, way), undefined);
+    assert.equal(await sessions.find(hosts.claimOf(hosts.create(origin, started), origin)), undefined);
   });
 
   test('no kind of credential passes for another', async () => {
     await using opened = await open();
-    const { sessions } = opened;
-    const started = await sessions.start(owner, []);
-    const ticket = (await sessions.createTicket('cookie', started.cookie, way)) ?? '';
-    const credential = (await sessions.redeemTicket(ticket, way)) ?? '';
+    const { sessions, started } = opened;
+    const ticket = hosts.createTicket(way, started);
+    const credential = hosts.create(origin, started);
     for (const text of [credential, ticket, `janua_${credential}`]) {
-      assert.equal(await sessions.find('cookie', text), undefined);
-      assert.equal(await sessions.find('token', text), undefined);
-      assert.equal(await sessions.createTicket('cookie', text, way), undefined);
+      assert.equal(await sessions.find(claimOf('cookie', text)), undefined);
+      assert.equal(await sessions.find(claimOf('token', text)), undefined);
     }
     for (const text of [started.cookie, started.accessToken, ticket])
-      assert.equal(await sessions.findAtHost(origin, text), undefined);
-    assert.equal(await sessions.redeemTicket(credential, way), undefined);
-  });
-
-  test('where no other hosts are listed there is none of it', async () => {
-    await using opened = await open({});
-    const started = await opened.sessions.start(owner, []);
-    assert.equal(await opened.sessions.createTicket('cookie', started.cookie, way), undefined);
-    const credential = hosts.create(origin, { id: started.id, cookieHash: '' });
-    assert.equal(await opened.sessions.findAtHost(origin, credential), undefined);
+      assert.equal(await sessions.find(hosts.claimOf(text, origin)), undefined);
+    assert.equal(hosts.claimOfTicket(credential, way), undefined);
   });
 });

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
+import { notAuthenticated } from '../../src/access/access.ts';
 import { Refusal } from '../../src/access/refusal.ts';
-import { passwordFingerprint } from '../../src/users/password-fingerprint.ts';
+import { stampOf } from '../../src/users/account.ts';
 import { ann, password, startJanua, type TestJanua } from '../janua.ts';
 import { isSignedIn, json, type SignedIn } from '../web/faces.ts';
 import { startServer } from '../web/server.ts';
@@ -78,8 +79,8 @@ describe('who is signed in', () => {
       await other.services.registry?.add({ username, firstName, lastName, passwordHash: 'x', demo: false });
       const account = await other.services.users.findByUsername(username);
       assert.ok(account);
-      const owner = { userId: account.user.id, passwordFingerprint: passwordFingerprint(account) };
-      const { accessToken } = await other.services.sessions.start(owner, []);
+      const owner = { userId: account.user.id, stamp: stampOf(account) };
+      const { accessToken } = await other.services.sessions.start(owner, { methods: ['pwd'] });
       const headers = { authorization: `Bearer ${accessToken}` };
       const answer = await other.app.inject({ url: '/auth/verify', headers });
       assert.equal(answer.statusCode, 200);
@@ -620,9 +621,9 @@ describe("a host's cookie", () => {
 test('the log says once which origin is not listed, and nothing of the request', async () => {
   await using server = await startServer({
     isTrustedPeer: () => true,
-    identity: {
-      requireUser: async () => {
-        throw new Refusal('not-authenticated');
+    parts: {
+      requireSignedIn: async () => {
+        throw new Refusal(notAuthenticated);
       },
     },
   });

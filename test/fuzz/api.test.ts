@@ -12,6 +12,7 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import fc, { type Arbitrary } from 'fast-check';
 import { demoHash, demoUsers } from '../../src/commands/demo-users.ts';
+import { claimOf } from '../../src/sessions/credential.ts';
 import { ann, startJanua } from '../janua.ts';
 import { logIn } from '../web/faces.ts';
 import { type Attempt, anyAttempt, anyElsewhere, everyAttempt } from './attempt.ts';
@@ -56,7 +57,9 @@ before(async () => {
   bystander = [signedIn.cookie, signedIn.bearer];
   // The document's examples are theirs.
   for (const user of demoUsers) await janua.services.registry?.add({ ...user, passwordHash: demoHash, demo: false });
-  const session = await janua.services.sessions.find('cookie', signedIn.cookie.cookie.slice('session='.length));
+  const session = await janua.services.sessions.find(
+    claimOf('cookie', signedIn.cookie.cookie.slice('session='.length)),
+  );
   assert.ok(session);
   const credentials = await createCredentials(document.components, janua.services, session);
 

@@ -50,12 +50,12 @@ export async function createCredentials(
   }
   const cookie = (value: string): Field => ['Cookie', `${cookieName}=${value}`];
   const token = (value: string): Field => ['Authorization', `Bearer ${value}`];
-  const dead = await sessions.start(session, []);
+  const dead = await sessions.start(session, session);
   await sessions.end([dead]);
 
   return {
     async present(kind, odd) {
-      const good = /dead|odd|none/.test(kind) && !kind.includes('good') ? dead : await sessions.start(session, []);
+      const good = /dead|odd|none/.test(kind) && !kind.includes('good') ? dead : await sessions.start(session, session);
       switch (kind) {
         case 'none':
           return [];

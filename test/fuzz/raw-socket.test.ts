@@ -21,7 +21,7 @@ const chunks = (body: string) => post(['Transfer-Encoding: chunked', 'Connection
 async function serve(limits?: Patience): Promise<{ server: TestServer; port: number }> {
   const server = await startServer({
     ...(limits === undefined ? {} : { patience: limits }),
-    identity: { logOut: async () => {}, logIn: async () => assert.fail('nobody logs in here') },
+    parts: { logOut: async () => {}, logIn: async () => assert.fail('nobody logs in here') },
   });
   await server.app.listen({ host: '127.0.0.1', port: 0 });
   const [address] = server.app.addresses();

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { isDeepStrictEqual } from 'node:util';
-import { passwordFingerprint } from '../../src/users/password-fingerprint.ts';
+import { passwordFingerprint } from '../../src/users/account.ts';
 import { meFaces } from '../web/faces.ts';
 import { type Route, readAnswer, tell } from './answer.ts';
 import {
@@ -143,7 +143,7 @@ async function stateOfServer(server: ModelServer): Promise<State> {
     if (account === undefined) continue;
     fingerprints.add(passwordFingerprint(account));
     const userId = account.user.id;
-    users.push({ userId, disabled: account.disabled, ...(await server.readPassword(account.passwordHash)) });
+    users.push({ userId, disabled: account.disabled, ...(await server.readPassword(account.passwordHash ?? '')) });
     for (const session of await services.sessions.listOf(userId)) sessions.push({ ...session, userId });
   }
   const names = new Map(usernames.map((username) => [services.audit.digestName(username), username]));

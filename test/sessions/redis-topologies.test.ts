@@ -35,12 +35,16 @@ function createRecord(number: number): SessionRecord {
   return {
     id: `session-${number}`.padEnd(22, '-'),
     userId: `user-${number % 3}`,
-    passwordFingerprint: 'f'.repeat(43),
+    stamp: 'f'.repeat(43),
     cookieHash: 'c'.repeat(43),
     tokenHash: 't'.repeat(43),
     createdAt: now,
     lastSeenAt: now,
     expiresAt: now + 600_000,
+    authenticatedAt: now,
+    methods: ['pwd'],
+    userAgent: undefined,
+    address: undefined,
   };
 }
 

@@ -1,14 +1,15 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { sql } from 'kysely';
-import { hashSecret } from '../../src/sessions/credential.ts';
+import { claimOf, hashSecret } from '../../src/sessions/credential.ts';
 import { createSessions } from '../../src/sessions/sessions.ts';
 import { createSqlSessionStore } from '../../src/sessions/sql-store.ts';
 import { openMigrated } from '../database/open.ts';
 
 const minute = 60_000;
 
-const owner = { userId: 'user', passwordFingerprint: 'fingerprint' };
+const owner = { userId: 'user', stamp: 'stamp' };
+const methods = ['pwd'] as const;
 
 async function open() {
   const { database, ...opened } = await openMigrated();
@@ -21,23 +22,24 @@ async function open() {
 test('a session is found by its cookie and by its token, each only as what it is [V9.2.2]', async () => {
   await using opened = await open();
   const { sessions } = opened;
-  const { id, cookie, accessToken, expiresInSeconds } = await sessions.start(owner, []);
+  const { id, cookie, accessToken, expiresInSeconds } = await sessions.start(owner, { methods });
   assert.equal(expiresInSeconds, 600, 'the idle timeout, which is the shorter');
   for (const [kind, credential] of [
     ['cookie', cookie],
     ['token', accessToken],
   ] as const) {
-    assert.deepEqual(await sessions.find(kind, credential), { id, ...owner });
+    const found = await sessions.find(claimOf(kind, credential));
+    assert.deepEqual([found?.id, found?.userId, found?.stamp], [id, owner.userId, owner.stamp]);
   }
-  assert.equal(await sessions.find('token', cookie), undefined);
-  assert.equal(await sessions.find('cookie', accessToken), undefined);
-  assert.equal(await sessions.find('cookie', accessToken.slice('janua_'.length)), undefined);
-  assert.equal(await sessions.find('token', `janua_${cookie}`), undefined);
+  assert.equal(await sessions.find(claimOf('token', cookie)), undefined);
+  assert.equal(await sessions.find(claimOf('cookie', accessToken)), undefined);
+  assert.equal(await sessions.find(claimOf('cookie', accessToken.slice('janua_'.length))), undefined);
+  assert.equal(await sessions.find(claimOf('token', `janua_${cookie}`)), undefined);
 });
 
 test('the store holds only hashes of the secrets, and credentials carry 256 random bits [S24 S65 S69 V7.2.3 V11.2.3 V11.5.1]', async () => {
   await using opened = await open();
-  const { cookie, accessToken } = await opened.sessions.start(owner, []);
+  const { cookie, accessToken } = await opened.sessions.start(owner, { methods });
   const { rows } = await sql<object>`select * from janua_sessions`.execute(opened.database);
   const stored = JSON.stringify(rows);
   for (const credential of [cookie, accessToken]) {
@@ -52,41 +54,41 @@ describe('a session ends', () => {
   test('when it is idle for its timeout [S35 S70 V7.3.1 V9.2.1]', async () => {
     await using opened = await open();
     const { sessions, clock } = opened;
-    const { cookie, accessToken } = await sessions.start(owner, []);
+    const { cookie, accessToken } = await sessions.start(owner, { methods });
     clock.time += 10 * minute - 1;
-    assert.ok(await sessions.find('token', accessToken));
+    assert.ok(await sessions.find(claimOf('token', accessToken)));
     clock.time += 10 * minute - 1;
-    assert.ok(await sessions.find('cookie', cookie), 'use by either credential counts');
+    assert.ok(await sessions.find(claimOf('cookie', cookie)), 'use by either credential counts');
     clock.time += 10 * minute;
-    assert.equal(await sessions.find('cookie', cookie), undefined);
-    assert.equal(await sessions.find('token', accessToken), undefined);
+    assert.equal(await sessions.find(claimOf('cookie', cookie)), undefined);
+    assert.equal(await sessions.find(claimOf('token', accessToken)), undefined);
   });
 
   test('at the end of its lifetime, however much it is used [S35 S70 V7.3.2 V9.2.1]', async () => {
     await using opened = await open();
     const { sessions, clock } = opened;
-    const { cookie } = await sessions.start(owner, []);
+    const { cookie } = await sessions.start(owner, { methods });
     for (let passed = 0; passed < 59; passed++) {
       clock.time += minute;
-      assert.ok(await sessions.find('cookie', cookie));
+      assert.ok(await sessions.find(claimOf('cookie', cookie)));
     }
     clock.time += minute;
-    assert.equal(await sessions.find('cookie', cookie), undefined);
+    assert.equal(await sessions.find(claimOf('cookie', cookie)), undefined);
   });
 
   test('when it was started or used later than now, as before a wrong clock was corrected', async () => {
     await using opened = await open();
     const { sessions, clock } = opened;
     const day = 24 * 60 * minute;
-    const before = await sessions.start(owner, []);
+    const before = await sessions.start(owner, { methods });
     clock.time += day;
-    const { cookie } = await sessions.start(owner, []);
+    const { cookie } = await sessions.start(owner, { methods });
     clock.time -= day;
-    assert.equal(await sessions.find('cookie', cookie), undefined);
+    assert.equal(await sessions.find(claimOf('cookie', cookie)), undefined);
     assert.equal((await sessions.listOf(owner.userId)).length, 1);
-    assert.ok(await sessions.find('cookie', before.cookie));
+    assert.ok(await sessions.find(claimOf('cookie', before.cookie)));
     clock.time -= minute;
-    assert.ok(await sessions.find('cookie', before.cookie), 'clocks may differ a little');
+    assert.ok(await sessions.find(claimOf('cookie', before.cookie)), 'clocks may differ a little');
   });
 
   test('when its user has started as many others as one may have, the oldest first [S77 V7.1.2]', async () => {
@@ -98,43 +100,44 @@ describe('a session ends', () => {
     const started: Awaited<ReturnType<typeof sessions.start>>[] = [];
     for (let number = 0; number < 5; number++) {
       clock.time += 1;
-      started.push(await sessions.start(owner, []));
+      started.push(await sessions.start(owner, { methods }));
     }
     const [first, second, ...rest] = started;
     assert.deepEqual(
       started.map(({ displaced }) => displaced),
       [[], [], [], [first?.id], [second?.id]],
     );
-    for (const ended of [first, second]) assert.equal(await sessions.find('cookie', ended?.cookie ?? ''), undefined);
-    for (const alive of rest) assert.ok(await sessions.find('cookie', alive.cookie));
+    for (const ended of [first, second])
+      assert.equal(await sessions.find(claimOf('cookie', ended?.cookie ?? '')), undefined);
+    for (const alive of rest) assert.ok(await sessions.find(claimOf('cookie', alive.cookie)));
   });
 
   test('when another replaces it, when it is ended, and with all of its user', async () => {
     await using opened = await open();
     const { sessions } = opened;
-    const first = await sessions.start(owner, []);
-    const second = await sessions.start(owner, [first]);
-    assert.equal(await sessions.find('cookie', first.cookie), undefined);
+    const first = await sessions.start(owner, { methods });
+    const second = await sessions.start(owner, { methods, replaced: [first] });
+    assert.equal(await sessions.find(claimOf('cookie', first.cookie)), undefined);
     assert.equal(await sessions.end([second]), true);
     assert.equal(await sessions.end([second]), false);
     assert.equal(await sessions.end([]), false);
-    const third = await sessions.start(owner, []);
+    const third = await sessions.start(owner, { methods });
     await sessions.endAllOf('user');
-    assert.equal(await sessions.find('token', third.accessToken), undefined);
+    assert.equal(await sessions.find(claimOf('token', third.accessToken)), undefined);
   });
 });
 
 test('last use is written at most once a minute', async () => {
   await using opened = await open();
   const { sessions, clock, store } = opened;
-  const { id, cookie } = await sessions.start(owner, []);
+  const { id, cookie } = await sessions.start(owner, { methods });
   const seen = async () => (await store.find(id))?.lastSeenAt;
   const start = await seen();
   clock.time += minute - 1;
-  await sessions.find('cookie', cookie);
+  await sessions.find(claimOf('cookie', cookie));
   assert.equal(await seen(), start);
   clock.time += 1;
-  await sessions.find('cookie', cookie);
+  await sessions.find(claimOf('cookie', cookie));
   assert.equal(await seen(), clock.time);
 });
 
@@ -142,7 +145,7 @@ test('a credential of a session that a client made up is never adopted [S61 VM-0
   await using opened = await open();
   const id = 'A'.repeat(22);
   for (const secret of ['A'.repeat(43), hashSecret('A'.repeat(43))]) {
-    assert.equal(await opened.sessions.find('cookie', `${id}.${secret}`), undefined);
+    assert.equal(await opened.sessions.find(claimOf('cookie', `${id}.${secret}`)), undefined);
     assert.equal(await opened.store.find(id), undefined);
   }
 });
@@ -150,7 +153,7 @@ test('a credential of a session that a client made up is never adopted [S61 VM-0
 test("malformed credentials are nobody's, and fast [V1.3.12]", async () => {
   await using opened = await open();
   const { sessions } = opened;
-  const { cookie } = await sessions.start(owner, []);
+  const { cookie } = await sessions.start(owner, { methods });
   for (const wrong of [
     '',
     '.',
@@ -163,18 +166,19 @@ test("malformed credentials are nobody's, and fast [V1.3.12]", async () => {
     'x'.repeat(1_000_000),
     '\0',
   ]) {
-    assert.equal(await sessions.find('cookie', wrong), undefined);
+    assert.equal(await sessions.find(claimOf('cookie', wrong)), undefined);
   }
 });
 
 test('cleaning removes what has expired and nothing else [V14.2.7]', async () => {
   await using opened = await open();
   const { sessions, clock, database } = opened;
-  for (let number = 0; number < 1200; number++) await sessions.start({ ...owner, userId: `user-${number}` }, []);
+  for (let number = 0; number < 1200; number++)
+    await sessions.start({ ...owner, userId: `user-${number}` }, { methods });
   clock.time += 10 * minute + 1;
-  const alive = await sessions.start(owner, []);
+  const alive = await sessions.start(owner, { methods });
   await sessions.removeExpired();
   const { rows } = await sql<{ count: number }>`select count(*) as count from janua_sessions`.execute(database);
   assert.equal(rows[0]?.count, 1);
-  assert.ok(await sessions.find('cookie', alive.cookie));
+  assert.ok(await sessions.find(claimOf('cookie', alive.cookie)));
 });

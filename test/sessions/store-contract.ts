@@ -17,12 +17,16 @@ function createRecord(changes: Partial<SessionRecord> = {}): SessionRecord {
   return {
     id,
     userId: 'user-1',
-    passwordFingerprint: 'f'.repeat(43),
+    stamp: 'f'.repeat(43),
     cookieHash: 'c'.repeat(43),
     tokenHash: 't'.repeat(43),
     createdAt: start,
     lastSeenAt: start,
     expiresAt: start + minute,
+    authenticatedAt: start,
+    methods: ['pwd'],
+    userAgent: undefined,
+    address: undefined,
     ...changes,
   };
 }

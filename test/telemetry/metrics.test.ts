@@ -107,8 +107,8 @@ describe('what is measured', () => {
   });
 
   test('whoever has to wait longest is counted, an account and a name that is none alike [V6.3.8]', async () => {
-    const metrics = createMetrics();
-    const audit = metrics.watchAudit({ async record(_event: AuditEvent) {} });
+    const metrics = createMetrics([]);
+    const audit = metrics.watchAudit({ async record(_event: AuditEvent) {}, digestName: () => '', async close() {} });
     const waiting = (kind: KeyTrace['kind'], waitSeconds: number) => ({
       kind,
       waitSeconds,

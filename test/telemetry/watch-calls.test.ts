@@ -39,6 +39,7 @@ test('a watched part does and gives what it did before', async () => {
 test('with metrics and traces off, parts are not even wrapped', async () => {
   const measures = await openMeasures({
     metrics: false,
+    eventKinds: [],
     traces: undefined,
     version: '0',
     log: { info() {}, warn() {} },
@@ -49,7 +50,7 @@ test('with metrics and traces off, parts are not even wrapped', async () => {
 });
 
 test('calls are timed, and failures told from each other', async () => {
-  const metrics = createMetrics();
+  const metrics = createMetrics([]);
   const watched = metrics.watchStore('redis', 'sessions', part);
   await watched.double(1);
   await watched.fail().catch(() => {});

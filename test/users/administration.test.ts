@@ -41,7 +41,7 @@ test('15 code points of any kind are a password [V6.2.1 V6.2.5]', async () => {
   for (const [index, secret] of ['x'.repeat(15), ' '.repeat(15), '🔑'.repeat(15)].entries()) {
     const user = await add({ username: `U${index}@Example.com`, password: secret });
     assert.equal(user.username, `u${index}@example.com`);
-    await janua.services.identity.logIn(attempt(user.username, secret), caller);
+    await janua.services.logIn(attempt(user.username, secret), caller);
   }
 });
 
@@ -65,12 +65,12 @@ test('whatever is asked of an unknown user is refused', async () => {
 });
 
 test('a password set by hand works, ends the old one and every session, and is no demo password [VM-16]', async () => {
-  const { administration, identity, registry } = janua.services;
+  const { administration, access, logIn, registry } = janua.services;
   await registry?.add({ username: 'demo@example.com', firstName: 'D', lastName: 'D', passwordHash: 'x', demo: true });
   await administration.setPassword('DEMO@example.com', password);
-  const { session } = await identity.logIn(attempt('demo@example.com', password), caller);
+  const { session } = await logIn(attempt('demo@example.com', password), caller);
   await administration.setPassword('demo@example.com', `new ${password}`);
-  assert.equal(await identity.findUser({ cookie: session.cookie }), undefined);
+  assert.equal(await access.findSignedIn({ cookie: session.cookie }), undefined);
   const listed = (await Array.fromAsync(administration.list())).find(({ username }) => username === 'demo@example.com');
   assert.equal(listed?.demo, false);
 });

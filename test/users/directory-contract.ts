@@ -41,6 +41,7 @@ export function testUserDirectory(name: string, open: () => Promise<OpenDirector
         user: { id: account.user.id, username: ann.username, firstName: ann.firstName, lastName: ann.lastName },
         passwordHash: 'hash',
         disabled: false,
+        stamp: account.stamp,
       });
       assert.equal(typeof account.user.id, 'string');
       assert.deepEqual(await users.findById(account.user.id), account);
@@ -77,9 +78,9 @@ export function testUserDirectory(name: string, open: () => Promise<OpenDirector
       await using opened = await openWithAnn();
       const { users, account } = opened;
       const stored = async () => (await users.findById(account.user.id))?.passwordHash;
-      await users.replacePasswordHash(account.user.id, 'other', 'new');
+      await users.replacePasswordHash({ ...account, passwordHash: 'other' }, 'new');
       assert.equal(await stored(), 'hash');
-      await users.replacePasswordHash(account.user.id, 'hash', 'new');
+      await users.replacePasswordHash(account, 'new');
       assert.equal(await stored(), 'new');
     });
 

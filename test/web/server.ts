@@ -1,7 +1,7 @@
 import pino from 'pino';
-import type { Identity } from '../../src/access/identity.ts';
+import type { Access } from '../../src/access/access.ts';
 import { createServer, type ServerOptions } from '../../src/server.ts';
-import type { FlowOptions } from '../../src/web/flow.ts';
+import type { Parts, SiteOptions } from '../../src/site.ts';
 import type { App } from '../../src/web/types.ts';
 
 export interface TestServer extends AsyncDisposable {
@@ -10,22 +10,25 @@ export interface TestServer extends AsyncDisposable {
   readonly log: string[];
 }
 
-/** An identity that a test has no use for: whatever is called, fails the test. */
+/** What a test has no use for: a call fails it. */
 const unexpected = async (): Promise<never> => {
   throw new TypeError('the test did not expect this call');
 };
 
-/** The HTTP layer alone, with an identity of the test's own making: for outcomes that are hard to bring about. */
+/** What a test has in place of the parts behind HTTP. */
+export type FakeParts = Partial<Access> & Partial<Pick<Parts, 'logIn' | 'logOut'>>;
+
+/** The HTTP layer alone, with parts of the test's own making: for outcomes that are hard to bring about. */
 export async function startServer(
-  options: Partial<Omit<ServerOptions, 'identity'>> & {
-    identity?: Partial<Identity>;
+  options: Partial<Omit<ServerOptions, 'parts'>> & {
+    parts?: FakeParts;
     addRoutes?: (app: App) => void;
   } = {},
 ): Promise<TestServer> {
-  const { identity, addRoutes, ...rest } = options;
+  const { parts, addRoutes, ...rest } = options;
   const log: string[] = [];
   const app = createServer({
-    ...flowOptions(identity),
+    ...siteOptions(parts),
     log: pino({ level: 'info' }, { write: (line: string) => log.push(line) }),
     logsRequests: () => true,
     ...rest,
@@ -35,10 +38,23 @@ export async function startServer(
   return { app, log, [Symbol.asyncDispose]: () => app.close() };
 }
 
-/** What the flow is made of, with an identity of the test's own making. */
-export function flowOptions(identity: Partial<Identity> = {}): FlowOptions {
+/** What the flow is made of, with parts of the test's own making. */
+export function siteOptions({ logIn = unexpected, logOut = unexpected, ...access }: FakeParts = {}): SiteOptions {
   return {
-    audit: { record: async () => {} },
+    parts: () => ({
+      access: {
+        findSignedIn: async () => undefined,
+        requireSignedIn: unexpected,
+        findPresentedSessions: unexpected,
+        ...access,
+      },
+      audit: { record: async () => {}, digestName: () => '' },
+      logIn,
+      logOut,
+      browserKey: Buffer.alloc(32, 1),
+      hosts: undefined,
+      hostKey: undefined,
+    }),
     isTrustedPeer: () => false,
     findClient: (peer) => ({ address: peer, network: peer, endSite: peer, from: 'connection' }),
     findUnavailable: async () => [],
@@ -49,17 +65,6 @@ export function flowOptions(identity: Partial<Identity> = {}): FlowOptions {
     https: false,
     corsOrigins: new Set(),
     forwardOrigins: new Set(),
-    hostKey: () => undefined,
-    browserKey: () => Buffer.alloc(32, 1),
     docs: true,
-    identity: {
-      logIn: unexpected,
-      logOut: unexpected,
-      findUser: async () => undefined,
-      requireUser: unexpected,
-      createTicket: unexpected,
-      redeemTicket: unexpected,
-      ...identity,
-    },
   };
 }

@@ -3,9 +3,10 @@ import type { Database, Engine, OpenDatabase } from '../../database/database.ts'
 import { sql } from '../../database/kysely.ts';
 import { prepareLookup } from '../../database/lookup.ts';
 import { Misconfiguration } from '../../faults/misconfiguration.ts';
+import type { Account } from '../account.ts';
 import { listPage } from '../sql-directory.ts';
 import { canonicalUsername } from '../user.ts';
-import type { Account, ListedUser, UserDirectory } from '../user-directory.ts';
+import type { ListedUser, UserDirectory } from '../user-directory.ts';
 import { describeTable } from './inspection/describe-table.ts';
 import type { ColumnKind } from './inspection/table-description.ts';
 import { isDisabled, type UserMapping } from './mapping.ts';
@@ -140,10 +141,10 @@ function createMappedDirectory(
       await sql`select ${columns} from ${table} where 1 = 0`.execute(database);
     },
 
-    async replacePasswordHash(value, current, replacement) {
+    async replacePasswordHash({ user, passwordHash = '' }, replacement) {
       const password = sql.ref(mapping.password);
       await sql`update ${table} set ${password} = ${replacement}
-        where ${id} = ${idValue(value)} and ${password} = ${current}`.execute(database);
+        where ${id} = ${idValue(user.id)} and ${password} = ${passwordHash}`.execute(database);
     },
 
     async *list() {
@@ -224,8 +225,9 @@ function describeRows(database: Database, engine: Engine, { table: name, id, use
 function toAccount(row: Row, mapping: UserMapping): Account {
   return {
     user: toUser(row),
-    passwordHash: row.password ?? '',
+    passwordHash: row.password ?? undefined,
     disabled: mapping.disabled !== undefined && isDisabled(mapping.disabled, row.disabled),
+    stamp: undefined,
   };
 }
 

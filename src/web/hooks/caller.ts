@@ -1,19 +1,20 @@
 import type { FastifyRequest } from 'fastify';
-import type { Caller } from '../../audit/event.ts';
+import type { Caller, CallerTrace } from '../../audit/event.ts';
 import type { FindClient, PeerCheck } from '../client-address.ts';
-import type { Cookies } from '../cookies.ts';
+import { browserCookieName, readCookies, sessionCookieName } from '../cookies.ts';
 import { createRequestIds, requestIdHeader } from '../request-id.ts';
 import type { App } from '../types.ts';
 import { readBearer } from './credentials.ts';
 
 export interface CallerOptions {
   readonly findClient: FindClient;
-  readonly cookies: Cookies;
+  readonly https: boolean;
   readonly publicOrigins: ReadonlySet<string>;
 }
 
 /** Lets a request tell who is calling: where from, for the throttle, and with what, for the audit. */
-export function decorateCaller(app: App, { findClient, cookies, publicOrigins }: CallerOptions): void {
+export function decorateCaller(app: App, { findClient, https, publicOrigins }: CallerOptions): void {
+  const names = { session: sessionCookieName(https), browser: browserCookieName(https) };
   app.decorateRequest('client', {
     getter() {
       // Proxies may each add a line of their own; Node joins them.
@@ -22,7 +23,7 @@ export function decorateCaller(app: App, { findClient, cookies, publicOrigins }:
   });
   app.decorateRequest('caller', {
     getter() {
-      return describeCaller(this, cookies, publicOrigins);
+      return describeCaller(this, names, publicOrigins);
     },
   });
 }
@@ -44,7 +45,11 @@ export function addRequestIds(app: App, isTrustedPeer: PeerCheck): void {
 }
 
 /** Worked out where it is read: every request has a caller, and few are recorded. */
-function describeCaller(request: FastifyRequest, cookies: Cookies, publicOrigins: ReadonlySet<string>): Caller {
+function describeCaller(
+  request: FastifyRequest,
+  names: Readonly<Record<'session' | 'browser', string>>,
+  publicOrigins: ReadonlySet<string>,
+): Caller {
   return {
     requestId: request.id,
     get address() {
@@ -60,14 +65,17 @@ function describeCaller(request: FastifyRequest, cookies: Cookies, publicOrigins
     get format() {
       return request.format;
     },
-    get trace() {
+    get trace(): CallerTrace {
       const { headers, client, socket } = request;
+      const sessionCookies = readCookies(headers.cookie, names.session).length;
+      const hasBrowserCookie = readCookies(headers.cookie, names.browser).length > 0;
       return {
         peer: socket.remoteAddress,
         forwardedFor: headers['x-forwarded-for']?.toString(),
         addressFrom: client.from,
-        ...cookies.describe(headers.cookie),
-        accessToken: readBearer(headers.authorization) === undefined ? ('none' as const) : ('sent' as const),
+        cookie: sessionCookies > 1 ? 'several' : sessionCookies === 1 ? 'one' : 'none',
+        browserCookie: hasBrowserCookie ? 'sent' : 'none',
+        accessToken: readBearer(headers.authorization) === undefined ? 'none' : 'sent',
         expectedOrigins: [...publicOrigins],
         origin: headers.origin,
         fetchSite: headers['sec-fetch-site']?.toString(),

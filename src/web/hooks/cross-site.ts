@@ -1,10 +1,17 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { Refusal } from '../../access/refusal.ts';
+import { type Answer, Refusal } from '../../access/refusal.ts';
 import { requestIdHeader } from '../request-id.ts';
 import type { App } from '../types.ts';
 import { formatHeader } from './format.ts';
 
 const safeMethods = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE', 'QUERY']);
+
+export const crossSite: Answer = {
+  name: 'cross-site',
+  status: 403,
+  detail: 'This request was sent by another site and was not carried out',
+  event: { kind: 'cross-site-refused' },
+};
 
 export interface CrossSiteOptions {
   /** Our own origins. A set, because the demo learns its port when it listens. */
@@ -24,7 +31,7 @@ export function addCrossSiteRules(app: App, { publicOrigins, corsOrigins }: Cros
     if (corsOrigins.size > 0) reply.header('vary', addedTo(reply, 'Origin'));
     if (listed) allowReading(request, reply, origin);
     const safe = listed || safeMethods.has(request.method) || comesFromUs(request, publicOrigins);
-    done(safe ? undefined : new Refusal('cross-site'));
+    done(safe ? undefined : new Refusal(crossSite));
   });
 }
 
@@ -36,7 +43,7 @@ export function addCrossSiteRules(app: App, { publicOrigins, corsOrigins }: Cros
 export function requireSameSite(request: FastifyRequest, { publicOrigins, corsOrigins }: CrossSiteOptions): void {
   const reads = safeMethods.has(request.method) && request.headers.upgrade === undefined;
   if (reads || comesFromUs(request, publicOrigins) || corsOrigins.has(request.headers.origin ?? '')) return;
-  throw new Refusal('cross-site');
+  throw new Refusal(crossSite);
 }
 
 /** `Sec-Fetch-Site` decides where it is sent; else `Origin`, compared whole; a request with neither is a program's. */

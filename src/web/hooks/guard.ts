@@ -1,5 +1,5 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import type { Identity } from '../../access/identity.ts';
+import type { Access } from '../../access/access.ts';
 import { requestIdHeader } from '../request-id.ts';
 import type { App } from '../types.ts';
 import { type CrossSiteOptions, requireSameSite } from './cross-site.ts';
@@ -18,7 +18,7 @@ type Guard = (request: FastifyRequest, reply: FastifyReply) => Promise<unknown>;
 export function addGuard(app: App, guard: Guard): void {
   app.addHook('onRequest', (request, reply, done) => {
     // Who has been found out already was so by our own guard: the app's hooks come to our routes too.
-    if (!request.routeOptions.config.signedIn || request.signedInUser !== undefined) return done();
+    if (!request.routeOptions.config.signedIn || request.signedIn !== undefined) return done();
     guard(request, reply).then(() => {
       // What it refuses it may have answered itself.
       if (!reply.sent) done();
@@ -26,15 +26,15 @@ export function addGuard(app: App, guard: Guard): void {
   });
 }
 
-/** For our own routes, where hooks and the error handler do the rest. */
-export function createGuard({ identity }: { identity: Identity }): Guard {
+/** For our own routes, where hooks and the error handler do the rest. @param access throws while the stores are not ready */
+export function createGuard(access: () => Access): Guard {
   return async (request) => {
-    request.signedInUser = await identity.requireUser(request.presented, request.caller);
+    request.signedIn = await access().requireSignedIn(request.presented, request.caller);
   };
 }
 
 export interface HostGuardOptions extends CrossSiteOptions {
-  readonly identity: Identity;
+  readonly access: () => Access;
   readonly headers: SecurityHeaders;
   readonly answerProblem: AnswerProblem;
 }
@@ -44,7 +44,7 @@ export interface HostGuardOptions extends CrossSiteOptions {
  * refusals: what the flow promises of every route that needs someone signed in is here in one.
  */
 export function createHostGuard(options: HostGuardOptions): Guard {
-  const guard = createGuard(options);
+  const guard = createGuard(options.access);
   return async (request, reply) => {
     // An answer to one person; the route may say otherwise later.
     if (!reply.hasHeader('cache-control')) reply.header('cache-control', 'no-store');

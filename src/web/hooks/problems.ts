@@ -1,13 +1,13 @@
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
-import { Refusal } from '../../access/refusal.ts';
+import { type Answer, type LoginPage, Refusal } from '../../access/refusal.ts';
 import type { Audit } from '../../audit/audit.ts';
 import { Unavailable } from '../../faults/unavailable.ts';
-import { loginMessage } from '../../sign-in/login-messages.ts';
-import { answers, challenged, sentNext } from '../answers.ts';
+import { loginPath, shownMessage } from '../login-page.ts';
 import { safeNext } from '../next.ts';
 import type { Pages } from '../pages.ts';
 import { type Problem, problem } from '../problem.ts';
 import { requestIdHeader } from '../request-id.ts';
+import { decodedPath, originForm } from '../request-target.ts';
 import { acceptedBodyTypes } from './bodies.ts';
 import { formatOf } from './format.ts';
 import { measureFrameworkError, type RequestMeasures } from './measures.ts';
@@ -16,12 +16,16 @@ import type { SecurityHeaders } from './security-headers.ts';
 /** Answers what was thrown, in the format that was asked for. */
 export type AnswerProblem = (error: Error, request: FastifyRequest, reply: FastifyReply) => Promise<FastifyReply>;
 
-/** One place answers for everything. */
-export function createProblems({ pages, audit }: { pages: Pages; audit: Pick<Audit, 'record'> }): AnswerProblem {
+/** Records what is refused before a rule could do so with what it knows. */
+export type RefusalAudit = Audit<NonNullable<Answer['event']>['kind']>;
+
+/** One place answers for everything. @param audit throws while the stores are not ready */
+export function createProblems({ pages, audit }: { pages: Pages; audit: () => RefusalAudit }): AnswerProblem {
   return async (error, request, reply) => {
-    const event = error instanceof Refusal ? answers[error.code].event : undefined;
+    const event = error instanceof Refusal ? error.answer.event : undefined;
     // Refused whether or not it can be recorded; the log has it.
-    if (event !== undefined) await audit.record({ ...event, caller: request.caller }).catch(() => {});
+    if (event !== undefined)
+      await Promise.try(() => audit().record({ ...event, caller: request.caller })).catch(() => {});
     return answer(error, request, reply, pages);
   };
 }
@@ -44,17 +48,25 @@ function answer(error: FastifyError | Error, request: FastifyRequest, reply: Fas
   if (request.format === 'json')
     return reply.type('application/json; charset=utf-8').serializer(JSON.stringify).send(problem);
   if (error instanceof Refusal) {
-    const { redirect, loginPage } = answers[error.code];
-    if (redirect !== undefined) return reply.redirect(redirect(request), 303);
-    // What whoever asks for help can quote: `janua explain` tells the rest.
+    const { loginPage } = error.answer;
+    // What a person who asks for help can quote: `janua explain` tells the rest.
     const quotable = { request_id: request.id };
-    if (loginPage !== undefined) {
-      const next = safeNext(sentNext(request));
-      return sendPage(reply, pages.render('sign-in/log-in', { message: loginMessage(loginPage), next, ...quotable }));
+    if (loginPage?.inPlace) {
+      const shown = { message: shownMessage(loginPage.message), next: safeNext(nextOf(loginPage, request)) };
+      return sendPage(reply, pages.render('sign-in/log-in', { ...shown, ...quotable }));
     }
+    if (loginPage !== undefined) return reply.redirect(loginPath(loginPage.message, nextOf(loginPage, request)), 303);
     return sendPage(reply, pages.render('web/problem', { ...problem, ...quotable }));
   }
   return sendPage(reply, pages.render('web/problem', problem));
+}
+
+/** Where the login is to lead: what the form said, or the page that was asked for. */
+function nextOf({ next }: LoginPage, { body, method, url }: FastifyRequest): unknown {
+  if (next === 'sent') return typeof body === 'object' && body !== null && 'next' in body ? body.next : undefined;
+  // Only what can be asked for again by following a link; the home page is where a login leads anyway.
+  const mayBeAskedAgain = next === 'asked-for' && (method === 'GET' || method === 'HEAD');
+  return mayBeAskedAgain && decodedPath(url) !== '/auth/home' ? originForm(url) : undefined;
 }
 
 function sendPage(reply: FastifyReply, page: string): FastifyReply {
@@ -63,7 +75,7 @@ function sendPage(reply: FastifyReply, page: string): FastifyReply {
 
 function describe(error: FastifyError | Error, request: FastifyRequest): Problem {
   if (error instanceof Refusal) {
-    const { status, detail, error: code } = answers[error.code];
+    const { status, detail, error: code } = error.answer;
     return problem(status, detail, code);
   }
   if (error instanceof Unavailable) {
@@ -85,7 +97,7 @@ function addHeaders(error: FastifyError | Error, request: FastifyRequest, reply:
     reply.header('retry-after', String(error.retryAfterSeconds));
   }
   if (reply.statusCode === 415) reply.header('accept', acceptedBodyTypes.join(', '));
-  if (!(error instanceof Refusal && challenged.has(error.code))) return;
+  if (!(error instanceof Refusal && error.answer.challenges)) return;
   const { accessToken, cookie } = request.presented;
   if (request.format === 'json') {
     reply.header(

@@ -1,7 +1,9 @@
 import { fileURLToPath } from 'node:url';
 import swagger from '@fastify/swagger';
 import type { FastifySchema, RouteOptions } from 'fastify';
+import { invalidToken, notAuthenticated } from '../../access/access.ts';
 import { own, serveFiles } from '../assets.ts';
+import { ambiguousCredential } from '../hooks/credentials.ts';
 import { formatHeader } from '../hooks/format.ts';
 import type { App } from '../types.ts';
 import { json, page, problems } from './responses.ts';
@@ -112,7 +114,7 @@ const formatParameter = {
 };
 
 /** What a route that needs someone signed in answers to others. */
-const signedOutRefusals = ['not-authenticated', 'invalid-token', 'ambiguous-credential'] as const;
+const signedOutRefusals = [notAuthenticated, invalidToken, ambiguousCredential];
 
 /**
  * Adds what need not stand in a route's schema: a name for the operation, the header outside `/api`, and the problems. These

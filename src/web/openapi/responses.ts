@@ -1,5 +1,4 @@
-import type { RefusalCode } from '../../access/refusal.ts';
-import { answers, challenged } from '../answers.ts';
+import type { Answer } from '../../access/refusal.ts';
 import { problem } from '../problem.ts';
 
 /** A JSON Schema, as far as the document goes; what it means to the compiler matters to the routes only. */
@@ -35,7 +34,7 @@ interface Media {
   examples?: Record<string, { value: unknown }>;
 }
 
-interface Response {
+export interface Response {
   description: string;
   content?: Record<string, Media>;
   type?: 'null';
@@ -72,12 +71,11 @@ export function either(html: Response, program: Response): Response {
  * The answers of a list of refusals and of bare statuses.
  * @param pages whether people get them too, as error pages
  */
-export function problems(codes: readonly RefusalCode[], statuses: readonly number[], pages: boolean): Responses {
+export function problems(refusals: readonly Answer[], statuses: readonly number[], pages: boolean): Responses {
   const responses: Responses = {};
-  for (const code of codes) {
-    const { status, detail, error } = answers[code];
-    addExample(responses, status, code, problem(status, detail, error));
-    if (challenged.has(code)) addHeader(responses, status, 'WWW-Authenticate', 'A Bearer challenge (RFC 6750 3)');
+  for (const { name, status, detail, error, challenges } of refusals) {
+    addExample(responses, status, name, problem(status, detail, error));
+    if (challenges) addHeader(responses, status, 'WWW-Authenticate', 'A Bearer challenge (RFC 6750 3)');
   }
   for (const status of statuses) addExample(responses, status, 'general', problem(status));
   for (const status of [429, 503]) addHeader(responses, status, 'Retry-After', 'Seconds to wait');

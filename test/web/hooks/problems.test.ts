@@ -1,18 +1,30 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { Refusal, refusalCodes } from '../../../src/access/refusal.ts';
+import { Refusal } from '../../../src/access/refusal.ts';
 import { Unavailable } from '../../../src/faults/unavailable.ts';
+import { tooManyAttempts } from '../../../src/sign-in/log-in.ts';
 import { json, loginFaces } from '../faces.ts';
 import { startServer } from '../server.ts';
 
+/** A refusal, as the OpenAPI document shows it. */
+interface Answer {
+  readonly status: number;
+  readonly detail: string;
+  readonly error?: string;
+}
+
+interface DocumentedResponse {
+  readonly content?: Record<string, { readonly examples?: Record<string, { readonly value: Answer }> }>;
+}
+
 const credentials = { username: 'ann@example.com', password: 'x' };
 
-const failingWith = (error: Error) => startServer({ identity: { logIn: () => Promise.reject(error) } });
+const failingWith = (error: Error) => startServer({ parts: { logIn: () => Promise.reject(error) } });
 
 for (const face of loginFaces) {
   describe(`${face.name}, when the login`, () => {
     test('comes too often', async () => {
-      await using server = await failingWith(new Refusal('too-many-attempts', 30));
+      await using server = await failingWith(new Refusal(tooManyAttempts, 30));
       const answer = await server.app.inject(face.request(credentials));
       assert.equal(answer.statusCode, 429);
       assert.equal(answer.headers['retry-after'], '30');
@@ -55,16 +67,25 @@ for (const face of loginFaces) {
 }
 
 test('every refusal as JSON has a string detail, title and status; error texts are plain ASCII (RFC 6749 5.2) [S22 S105]', async () => {
-  for (const code of refusalCodes) {
-    await using server = await failingWith(new Refusal(code));
-    const answer = await server.app.inject({ method: 'POST', url: '/api/login', ...json(credentials) });
-    const { detail, title, status, error, error_description } = answer.json();
-    assert.equal(typeof detail, 'string', code);
-    assert.equal(typeof title, 'string', code);
-    assert.equal(status, answer.statusCode, code);
-    for (const text of [error, error_description]) {
+  await using server = await startServer();
+  const { paths } = (await server.app.inject('/openapi.json')).json();
+  const answers = new Map<string, Answer>();
+  for (const methods of Object.values<object>(paths))
+    for (const { responses } of Object.values<{ responses: Record<string, DocumentedResponse> }>(methods as never))
+      for (const { content } of Object.values(responses))
+        for (const [name, { value }] of Object.entries(content?.['application/json']?.examples ?? {}))
+          answers.set(name, value);
+  assert.ok(answers.size >= 10);
+  for (const [name, answer] of answers) {
+    await using failing = await failingWith(new Refusal({ ...answer, name }));
+    const given = await failing.app.inject({ method: 'POST', url: '/api/login', ...json(credentials) });
+    assert.deepEqual(given.json(), answer, name);
+    const { detail, title, status, error, error_description } = given.json();
+    assert.equal(typeof detail, 'string', name);
+    assert.equal(typeof title, 'string', name);
+    assert.equal(status, given.statusCode, name);
+    for (const text of [error, error_description])
       if (text !== undefined) assert.match(text, /^[\x20\x21\x23-\x5b\x5d-\x7e]+$/);
-    }
   }
 });
 

@@ -1,18 +1,23 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { createIdentity } from '../../src/access/identity.ts';
+import { createAccess } from '../../src/access/access.ts';
+import { createAdmit } from '../../src/access/admit.ts';
+import { lookUpTwice } from '../../src/access/look-up.ts';
 import { Refusal } from '../../src/access/refusal.ts';
 import type { PasswordCheck } from '../../src/passwords/passwords.ts';
 import { createSessions } from '../../src/sessions/sessions.ts';
 import type { SessionRecord, SessionStore } from '../../src/sessions/store.ts';
+import { createLogIn, invalidCredentials, tooManyAttempts } from '../../src/sign-in/log-in.ts';
 import { unthrottled } from '../../src/throttle/unthrottled.ts';
-import type { Account } from '../../src/users/user-directory.ts';
+import type { Account } from '../../src/users/account.ts';
+import type { UserDirectory } from '../../src/users/user-directory.ts';
 import { ann, attempt, caller, password, startJanua } from '../janua.ts';
 
 const account: Account = {
   user: { id: '1', ...ann },
   passwordHash: 'hash of secret',
   disabled: false,
+  stamp: undefined,
 };
 
 /** Sessions in a Map, to see what is left in it. */
@@ -35,7 +40,7 @@ function createMapStore(): SessionStore & { records: Map<string, SessionRecord> 
   };
 }
 
-/** An identity whose user changes while the password is being hashed. */
+/** A login whose user changes while the session is being written. */
 function createRacing(change: (current: Account) => Account | undefined, fault?: Error, passwordFloor = 0) {
   let current: Account | undefined = account;
   const store = createMapStore();
@@ -44,18 +49,21 @@ function createRacing(change: (current: Account) => Account | undefined, fault?:
     current = current && change(current);
     await insert(record, replaced);
   };
-  const identity = createIdentity({
-    users: {
-      findByUsername: async () => current,
-      async findById() {
-        if (fault !== undefined) throw fault;
-        return current;
-      },
-      replacePasswordHash: async () => {},
-      async *list() {},
-      async check() {},
+  const users: UserDirectory = {
+    findByUsername: async () => current,
+    async findById() {
+      if (fault !== undefined) throw fault;
+      return current;
     },
-    sessions: createSessions({ store, idleTimeoutSeconds: 60, lifetimeSeconds: 60 }),
+    replacePasswordHash: async () => {},
+    async *list() {},
+    async check() {},
+  };
+  const sessions = createSessions({ store, idleTimeoutSeconds: 60, lifetimeSeconds: 60 });
+  const audit = { record: async () => {}, digestName: () => '' };
+  const access = createAccess({ lookUp: lookUpTwice(store, users), sessions, audit });
+  const logIn = createLogIn({
+    users,
     passwords: {
       check: async (stored, secret): Promise<PasswordCheck> => ({
         matches: stored === `hash of ${secret}` || stored === `stronger hash of ${secret}`,
@@ -67,15 +75,12 @@ function createRacing(change: (current: Account) => Account | undefined, fault?:
       calibrate: async () => {},
     },
     throttle: unthrottled,
-    audit: { record: async () => {}, digestName: () => '' },
+    admit: createAdmit({ access, sessions, users, audit }),
+    audit,
     log: { warn() {} },
     failureFloor: 0,
   });
-  return {
-    identity,
-    store,
-    logIn: () => identity.logIn(attempt(ann.username, 'secret'), caller),
-  };
+  return { store, logIn: () => logIn(attempt(ann.username, 'secret'), caller) };
 }
 
 describe('a user who changes while logging in', () => {
@@ -86,14 +91,14 @@ describe('a user who changes while logging in', () => {
   ] as const) {
     test(`${name}: is refused, and no session is left [S44]`, async () => {
       const { logIn, store } = createRacing(change);
-      await assert.rejects(logIn(), (error) => error instanceof Refusal && error.code === 'invalid-credentials');
+      await assert.rejects(logIn(), (error) => error instanceof Refusal && error.answer === invalidCredentials);
       assert.equal(store.records.size, 0);
     });
   }
 
   test('has the hash replaced by another login of the same password: is signed in', async () => {
     const { logIn, store } = createRacing((current) => ({ ...current, passwordHash: 'stronger hash of secret' }));
-    assert.equal((await logIn()).user.username, ann.username);
+    assert.equal((await logIn()).account.user.username, ann.username);
     assert.equal(store.records.size, 1);
   });
 });
@@ -111,7 +116,7 @@ test('a failure is not answered before its floor [S42 V6.3.8]', async () => {
     ['nobody@example.com', 'wrong'],
   ] as const) {
     const start = performance.now();
-    await assert.rejects(janua.services.identity.logIn(attempt(username, secret), caller), Refusal);
+    await assert.rejects(janua.services.logIn(attempt(username, secret), caller), Refusal);
     assert.ok(performance.now() - start >= 300);
   }
   const { logIn } = createRacing(() => undefined, undefined, 300);
@@ -122,12 +127,11 @@ test('a failure is not answered before its floor [S42 V6.3.8]', async () => {
 
 test('whoever is told to wait is told no earlier than a tenth of that floor [S42 V6.3.8]', async () => {
   await using janua = await startJanua({ settings: { THROTTLE: 'memory' }, overrides: { failureFloor: 200 } });
-  const { identity } = janua.services;
   for (const username of [ann.username, 'nobody@example.com']) {
-    const logIn = () => identity.logIn({ ...attempt(username, 'wrong'), network: `of ${username}` }, caller);
+    const logIn = () => janua.services.logIn({ ...attempt(username, 'wrong'), network: `of ${username}` }, caller);
     await Promise.allSettled(Array.from({ length: 8 }, logIn));
     const start = performance.now();
-    await assert.rejects(logIn(), (error) => error instanceof Refusal && error.code === 'too-many-attempts');
+    await assert.rejects(logIn(), (error) => error instanceof Refusal && error.answer === tooManyAttempts);
     const elapsed = performance.now() - start;
     assert.ok(elapsed >= 20);
   }
@@ -135,23 +139,23 @@ test('whoever is told to wait is told no earlier than a tenth of that floor [S42
 
 test('a weak stored hash is replaced at login, and two logins at once both succeed [S101 V11.4.2 V15.4.2]', async () => {
   await using janua = await startJanua();
-  const { users, registry, identity } = janua.services;
+  const { users, registry, access, logIn } = janua.services;
   const weak = '$argon2id$v=19$m=16,t=2,p=1$b2szcWQ4a0tlTkFydUdOaw$7LX7WCYbItEMEwvH3yUxPA';
   await registry?.add({ username: 'old@example.com', firstName: 'O', lastName: 'D', passwordHash: weak, demo: false });
   const right = attempt('old@example.com', 'password');
-  await assert.rejects(identity.logIn({ ...right, password: 'wrong' }, caller), Refusal);
+  await assert.rejects(logIn({ ...right, password: 'wrong' }, caller), Refusal);
   assert.equal((await users.findByUsername('old@example.com'))?.passwordHash, weak, 'a failure changes nothing');
-  const logins = await Promise.all(Array.from({ length: 6 }, () => identity.logIn(right, caller)));
+  const logins = await Promise.all(Array.from({ length: 6 }, () => logIn(right, caller)));
   assert.match(String((await users.findByUsername('old@example.com'))?.passwordHash), /m=19456,t=2,p=1/);
-  for (const { session } of logins) assert.ok(await identity.findUser({ cookie: session.cookie }));
-  assert.ok(await identity.logIn(right, caller));
+  for (const { session } of logins) assert.ok(await access.findSignedIn({ cookie: session.cookie }));
+  assert.ok(await logIn(right, caller));
 });
 
 test('a login ends no session of anybody who did not present one', async () => {
   await using janua = await startJanua();
-  const { identity } = janua.services;
+  const { access, logIn } = janua.services;
   const right = attempt(ann.username, password);
-  const first = await identity.logIn(right, caller);
-  await identity.logIn(right, caller);
-  assert.ok(await identity.findUser({ accessToken: first.session.accessToken }));
+  const first = await logIn(right, caller);
+  await logIn(right, caller);
+  assert.ok(await access.findSignedIn({ accessToken: first.session.accessToken }));
 });

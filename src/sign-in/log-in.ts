@@ -1,0 +1,152 @@
+import { randomInt } from 'node:crypto';
+import { setTimeout } from 'node:timers/promises';
+import type { Presented } from '../access/access.ts';
+import type { Admit, Admitted } from '../access/admit.ts';
+import { type Answer, Refusal } from '../access/refusal.ts';
+import type { Audit } from '../audit/audit.ts';
+import type { AuditEvent, Caller } from '../audit/event.ts';
+import { maxPasswordBytes, type Passwords } from '../passwords/passwords.ts';
+import type { Attempt, Throttle } from '../throttle/throttle.ts';
+import { passwordFingerprint } from '../users/account.ts';
+import { canonicalUsername, maxUsernameLength } from '../users/user.ts';
+import type { UserDirectory } from '../users/user-directory.ts';
+import type { events } from './events.ts';
+import { createProvePassword } from './password-proof.ts';
+
+export interface LoginAttempt {
+  readonly username: string;
+  readonly password: string;
+  /** A login ends every session that was presented with it. */
+  readonly presented: Presented;
+  /** The address that the throttle counts by, or undefined where it cannot be told. */
+  readonly network: string | undefined;
+  /** The network that one party may hold, or undefined where it cannot be told. */
+  readonly endSite: string | undefined;
+  /** The identifier of the browser, if the account of that fingerprint has signed in with it before. */
+  findKnownBrowser(fingerprint: string): string | undefined;
+}
+
+export interface LoggedIn extends Admitted {
+  /** For the browser, which is known from now on. */
+  readonly fingerprint: string;
+}
+
+/** @throws {Refusal} `incomplete-login`, `invalid-credentials`, `too-many-attempts` */
+export type LogIn = (attempt: LoginAttempt, caller: Caller) => Promise<LoggedIn>;
+
+const incorrect = 'Incorrect username or password';
+
+export const invalidCredentials: Answer = {
+  name: 'invalid-credentials',
+  status: 400,
+  error: 'invalid_grant',
+  detail: incorrect,
+  loginPage: { message: 3, next: 'sent' },
+};
+
+export const incompleteLogin: Answer = {
+  name: 'incomplete-login',
+  status: 400,
+  error: 'invalid_request',
+  detail: 'Send username and password in the body, each once, as text, of at most 254 characters and 1024 bytes',
+  loginPage: { message: 3 },
+  event: { kind: 'login-incomplete', reason: 'incomplete' },
+};
+
+export const unsupportedGrantType: Answer = {
+  name: 'unsupported-grant-type',
+  status: 400,
+  error: 'unsupported_grant_type',
+  detail: 'The only grant type here is password',
+  loginPage: { message: 3 },
+  event: { kind: 'login-incomplete', reason: 'unsupported-grant-type' },
+};
+
+export const tooManyAttempts: Answer = {
+  name: 'too-many-attempts',
+  status: 429,
+  error: 'temporarily_unavailable',
+  detail: 'Too many attempts',
+  loginPage: { message: 4, next: 'sent', inPlace: true },
+};
+
+export interface LogInOptions {
+  readonly users: UserDirectory;
+  readonly passwords: Passwords;
+  readonly throttle: Throttle;
+  readonly admit: Admit;
+  readonly audit: Audit<keyof typeof events>;
+  readonly log: { warn(details: object, message: string): void };
+  /** Milliseconds before which no failed login is answered, so that the kind of failure cannot be told by the clock (ASVS 6.3.8). */
+  readonly failureFloor?: number;
+}
+
+/** Steps in which chance is drawn: more than there are microseconds in what it adds. */
+const chances = 2 ** 20;
+
+/** Logging in by password: prove, then admit. */
+export function createLogIn(options: LogInOptions): LogIn {
+  const { users, passwords, throttle, admit, audit, failureFloor = 250 } = options;
+  const provePassword = createProvePassword(options);
+
+  /** Refused whether or not it can be recorded; the log has it. */
+  const record = (event: AuditEvent<keyof typeof events>) => audit.record(event).catch(() => {});
+
+  /** Refuses no earlier than a floor after the start, and by chance a little later. */
+  async function refuse(refusal: Refusal, start: number, floor: number): Promise<never> {
+    // A timer waits whole milliseconds from when it is set. Its end would tell when that was, and so what went before (ASVS 6.3.8).
+    const chance = (failureFloor / 25) * (randomInt(chances) / chances);
+    const earliest = start + floor + chance;
+    // It may fire early, too: it counts from when the event loop last looked at the clock.
+    for (let rest = earliest - performance.now(); rest > 0; rest = earliest - performance.now())
+      await setTimeout(Math.ceil(rest));
+    throw refusal;
+  }
+
+  const refuseCredentials = (start: number): Promise<never> =>
+    refuse(new Refusal(invalidCredentials), start, Math.max(failureFloor, passwords.failureFloor()));
+
+  return async ({ username, password, presented, network, endSite, findKnownBrowser }, caller) => {
+    requireComplete(username, password);
+    const start = performance.now();
+    const name = canonicalUsername(username);
+    const account = await users.findByUsername(name);
+    const fingerprint = account && passwordFingerprint(account);
+    const attempt: Attempt = {
+      address: network,
+      endSite,
+      nameDigest: audit.digestName(name),
+      account: account && { id: account.user.id, fingerprint: passwordFingerprint(account) },
+      knownBrowser: fingerprint === undefined ? undefined : findKnownBrowser(fingerprint),
+    };
+    const throttled = await throttle.attempt(attempt, () => provePassword(account, password));
+    const seen = { throttle: throttled.trace, knownBrowser: attempt.knownBrowser !== undefined };
+    const event = {
+      caller,
+      ...(account === undefined ? { nameDigest: attempt.nameDigest } : { userId: account.user.id }),
+      ...seen,
+    };
+    if (!throttled.passed) {
+      await record({ kind: 'login-throttled', ...event });
+      // With an account there is a little more to look at: the floor covers that.
+      return refuse(new Refusal(tooManyAttempts, throttled.retryAfterSeconds), start, failureFloor / 10);
+    }
+    const { result } = throttled;
+    if (!result.succeeded) {
+      await record({ kind: 'login-failed', reason: result.reason, ...event });
+      if (throttled.stops) await record({ kind: 'account-stopped', ...event });
+      return refuseCredentials(start);
+    }
+    const admitted = await admit(result.proof, { presented, caller, event: seen });
+    if (admitted !== undefined) return { ...admitted, fingerprint: passwordFingerprint(admitted.account) };
+    await record({ kind: 'login-failed', reason: 'changed-meanwhile', ...event });
+    return refuseCredentials(start);
+  };
+}
+
+/** Checked before any look-up or hashing, in characters and bytes (long input costs time; lone surrogates have no bytes). */
+function requireComplete(username: string, password: string): void {
+  const usernameFits = username.trim() !== '' && username.length <= maxUsernameLength && username.isWellFormed();
+  const passwordFits = password !== '' && Buffer.byteLength(password) <= maxPasswordBytes && password.isWellFormed();
+  if (!usernameFits || !passwordFits) throw new Refusal(incompleteLogin);
+}

@@ -1,0 +1,52 @@
+import type { Proof } from '../access/admit.ts';
+import type { Passwords } from '../passwords/passwords.ts';
+import type { Account } from '../users/account.ts';
+import type { UserDirectory } from '../users/user-directory.ts';
+
+/** Whether a password is that of an account that may sign in, and the true reason if not, which the client is not told. */
+export type PasswordProof =
+  | { readonly succeeded: true; readonly proof: Proof }
+  | {
+      readonly succeeded: false;
+      readonly reason: 'unknown-user' | 'wrong-password' | 'disabled-user' | 'changed-meanwhile';
+    };
+
+/** @param account the one that the name leads to; without one, it takes as long */
+export type ProvePassword = (account: Account | undefined, password: string) => Promise<PasswordProof>;
+
+export interface PasswordProofOptions {
+  readonly users: UserDirectory;
+  readonly passwords: Passwords;
+  readonly log: { warn(details: object, message: string): void };
+}
+
+/** Compares passwords with those of accounts, and replaces weak hashes on the way. */
+export function createProvePassword({ users, passwords, log }: PasswordProofOptions): ProvePassword {
+  const matches = async ({ passwordHash }: Account, password: string) =>
+    (await passwords.check(passwordHash, password)).matches;
+
+  /** The account with a stronger hash of the same password; undefined when it is gone, or its password is another by now. */
+  async function storeAnew(account: Account, password: string, replacement: string): Promise<Account | undefined> {
+    await users
+      .replacePasswordHash(account, replacement)
+      // The login goes on with the hash that there is.
+      .catch((err: unknown) =>
+        log.warn({ event: 'password_not_stored_anew', err }, 'a weak hash could not be replaced'),
+      );
+    const current = await users.findById(account.user.id);
+    if (current === undefined || [replacement, account.passwordHash].includes(current.passwordHash)) return current;
+    // A parallel login may have stored another hash of the same password, or the password has been changed.
+    return (await matches(current, password)) ? current : undefined;
+  }
+
+  return async (account, password) => {
+    const check = await passwords.check(account?.passwordHash, password);
+    if (account === undefined) return { succeeded: false, reason: 'unknown-user' };
+    if (!check.matches) return { succeeded: false, reason: 'wrong-password' };
+    if (account.disabled) return { succeeded: false, reason: 'disabled-user' };
+    const current = check.replacement === undefined ? account : await storeAnew(account, password, check.replacement);
+    if (current === undefined) return { succeeded: false, reason: 'changed-meanwhile' };
+    const stillHolds = (later: Account) => matches(later, password);
+    return { succeeded: true, proof: { account: current, methods: ['pwd'], stillHolds } };
+  };
+}

@@ -1,0 +1,45 @@
+import { events as accessEvents } from './access/events.ts';
+import { events as auditEvents } from './audit/audit.ts';
+import { events as commandEvents } from './commands/events.ts';
+import type { ForwardAuthParts, ForwardAuthPlace } from './forward-auth/forward-auth.routes.ts';
+import { events as sessionEvents } from './sessions/events.ts';
+import { events as signInEvents } from './sign-in/events.ts';
+import type { LogInParts, LogInPlace } from './sign-in/log-in.routes.ts';
+import type { LogOutParts } from './sign-in/log-out.routes.ts';
+import { events as userEvents } from './users/events.ts';
+import { events as webEvents } from './web/events.ts';
+import type { FlowOptions } from './web/flow.ts';
+import type { App } from './web/types.ts';
+
+/** What the server can do: its capabilities, in the order in which a reader would want them. */
+export async function addSite(app: App, parts: () => Parts, place: Place): Promise<void> {
+  (await import('./sign-in/log-in.routes.ts')).addLogIn(app, parts, place);
+  (await import('./sign-in/log-out.routes.ts')).addLogOut(app, parts);
+  (await import('./account/home.routes.ts')).addHome(app);
+  (await import('./account/me.routes.ts')).addMe(app);
+  (await import('./forward-auth/forward-auth.routes.ts')).addForwardAuth(app, parts, place);
+}
+
+/** What the capabilities work with, once the stores are ready. */
+export type Parts = LogInParts & LogOutParts & ForwardAuthParts;
+
+/** What they know of the place that they are in, from the start. */
+export type Place = LogInPlace & ForwardAuthPlace;
+
+/** What an app is told that gets the site: our own server, or another team's. */
+export interface SiteOptions extends FlowOptions, Omit<Place, 'atRoot'> {
+  readonly parts: () => Parts & ReturnType<FlowOptions['parts']>;
+}
+
+/** Every kind of decision that is recorded. */
+export const events = {
+  ...accessEvents,
+  ...signInEvents,
+  ...sessionEvents,
+  ...userEvents,
+  ...commandEvents,
+  ...webEvents,
+  ...auditEvents,
+};
+
+export type EventKind = keyof typeof events;

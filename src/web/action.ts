@@ -1,0 +1,98 @@
+import type { FastifyReply, FastifyRequest, RouteOptions } from 'fastify';
+import type { Answer } from '../access/refusal.ts';
+import { acceptedBodyTypes } from './hooks/bodies.ts';
+import { either, page, type Response, redirect, settingCookies } from './openapi/responses.ts';
+import type { App } from './types.ts';
+
+/** A field of a form, or of a body of JSON: always a text. */
+export interface Field {
+  readonly description: string;
+  readonly required?: true;
+  readonly minLength?: number;
+  readonly maxLength?: number;
+  readonly format?: 'password';
+}
+
+type Fields = Readonly<Record<string, Field>>;
+
+/** What the handler gets: each required field as a text, the others where they were sent. */
+type Input<F extends Fields> = {
+  readonly [Name in keyof F]: F[Name] extends { required: true } ? string : string | undefined;
+};
+
+/** Something that people do on pages and programs by JSON, with one handler. */
+export interface Action<F extends Fields = Fields> {
+  readonly method: 'GET' | 'POST';
+  readonly summary: string;
+  readonly description?: string;
+  readonly tag: string;
+  /** Whether it needs someone signed in. */
+  readonly signedIn?: true;
+  /** Whether it takes credentials without needing them, for the document. */
+  readonly takesCredentials?: true;
+  /** The page that shows what the handler returns. Without it the handler leads a browser on by `reply.proceed`. */
+  readonly view?: string;
+  readonly fields?: F;
+  /** A body, as an example. */
+  readonly example?: object;
+  readonly refusals?: readonly Answer[];
+  readonly problems?: readonly number[];
+  /** What a program gets. */
+  readonly answer: Response;
+  /** What a browser gets: of a page what it shows, else where it is led. */
+  readonly browser: string;
+  /** More of the route, for what the fields cannot say. */
+  readonly route?: Partial<Pick<RouteOptions, 'attachValidation' | 'preValidation'>>;
+  handle(request: FastifyRequest, reply: FastifyReply, input: Input<F>): unknown;
+}
+
+/** Adds an action under the address of its page and under that of its API, as `/auth/logout` and `/api/logout`. */
+export function addAction<const F extends Fields>(
+  app: App,
+  addresses: readonly [page: string, api: string],
+  action: Action<F>,
+) {
+  const { method, summary, description, tag, signedIn, view, fields, answer, route } = action;
+  const withBody = fields && {
+    consumes: [...acceptedBodyTypes],
+    body: {
+      type: 'object',
+      description: 'As a form or as JSON',
+      required: Object.keys(fields).filter((name) => fields[name]?.required),
+      properties: Object.fromEntries(
+        Object.entries(fields).map(([name, { required: _, ...field }]) => [name, { type: 'string', ...field }]),
+      ),
+      ...(action.example && { examples: [action.example] }),
+    },
+  };
+  for (const [url, isPage] of [
+    [addresses[0], true],
+    [addresses[1], false],
+  ] as const) {
+    const led = { 303: settingCookies(redirect(action.browser)) };
+    const shown = {
+      200: either(page(action.browser), answer),
+      ...(signedIn && { 303: settingCookies(redirect('Pages: to the login page, for someone signed out')) }),
+    };
+    app.route({
+      ...route,
+      method,
+      url,
+      config: {
+        ...(view !== undefined && { view }),
+        ...(signedIn && { signedIn }),
+        refusals: action.refusals ?? [],
+        problems: action.problems ?? (method === 'GET' ? [500, 503] : [400, 413, 415, 500, 503]),
+      },
+      schema: {
+        summary,
+        ...(description && { description }),
+        tags: [tag],
+        ...((signedIn || action.takesCredentials) && { security: [{ session: [] }, { password: [] }] }),
+        ...withBody,
+        response: { 200: answer, ...(isPage && (view === undefined ? led : shown)) },
+      },
+      handler: async (request, reply) => action.handle(request, reply, (request.body ?? {}) as Input<F>),
+    });
+  }
+}
