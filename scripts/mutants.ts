@@ -48,10 +48,10 @@ const mutants: readonly Mutant[] = [
   },
   {
     breaks: "a success clears the address's failures",
-    file: 'src/throttle/throttle.ts',
-    text: "(kind === 'address' || isStopped(policy, left.count))",
-    by: 'isStopped(policy, left.count)',
-    test: 'test/throttle/throttle.test.ts',
+    file: 'src/sign-in/password-attempts.ts',
+    text: "kind === 'address' ? 'take-back' : 'clear'",
+    by: "'clear'",
+    test: 'test/sign-in/password-attempts.test.ts',
     id: 'S49',
   },
   {

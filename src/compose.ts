@@ -24,6 +24,7 @@ import { createPasswords } from './passwords/passwords.ts';
 import { createSessions, type Sessions } from './sessions/sessions.ts';
 import { createLogIn } from './sign-in/log-in.ts';
 import { createLogOut } from './sign-in/log-out.ts';
+import { liftFailures } from './sign-in/password-attempts.ts';
 import { type EventKind, events, type Parts, type SiteOptions } from './site.ts';
 import { createReadiness, type Readiness } from './stores/readiness.ts';
 import { openStores, refusedAccount, type Stores } from './stores/stores.ts';
@@ -36,6 +37,7 @@ import { unthrottled } from './throttle/unthrottled.ts';
 import { type Administration, createAdministration } from './users/administration.ts';
 import { parseMapping, type UserMapping } from './users/mapped/mapping.ts';
 import { createSqlDirectory } from './users/sql-directory.ts';
+import type { User } from './users/user.ts';
 import type { UserDirectory, UserRegistry } from './users/user-directory.ts';
 import { createFindClient, createPeerCheck, type FindClient } from './web/client-address.ts';
 import type { JanuaPlugin } from './web/host-app.ts';
@@ -269,10 +271,8 @@ async function prepare(
   );
   const auditTrail = createAuditTrail({ store: auditStore, retentionDays: settings.AUDIT_RETENTION_DAYS, now });
   const { HASHING_QUEUE: waiting, HASHING_CONCURRENCY } = settings;
-  const throttle =
-    failures === undefined
-      ? unthrottled
-      : createThrottle({ store: failures, now, waiting, capacity: HASHING_CONCURRENCY + waiting });
+  const turns = { part: 'Password hashing', waiting, capacity: HASHING_CONCURRENCY + waiting };
+  const throttle = failures === undefined ? unthrottled : createThrottle({ store: failures, now, ...turns });
   const hostKey = settings.FORWARD_AUTH_ORIGINS.length === 0 ? undefined : await loadKey(database, 'forward-auth');
   const sessions = createSessions({
     store: stores.sessions,
@@ -295,6 +295,8 @@ async function prepare(
   const caller = overrides.caller ?? { route: 'janua' };
   const access = createAccess({ lookUp: lookUpTwice(stores.sessions, users), sessions, audit });
   const admit = createAdmit({ access, sessions, users, audit });
+  const lift = ({ id, username }: User) =>
+    liftFailures(throttle, { userId: id, nameDigest: audit.digestName(username) });
   return {
     users,
     registry,
@@ -305,7 +307,7 @@ async function prepare(
     access,
     logIn: createLogIn({ users, passwords, throttle, admit, audit, log, ...overrides }),
     logOut: createLogOut({ access, sessions, audit }),
-    administration: createAdministration({ users, registry, sessions, passwords, throttle, audit, caller }),
+    administration: createAdministration({ users, registry, sessions, passwords, liftFailures: lift, audit, caller }),
     browserKey: await loadKey(database, 'browser-cookie'),
     hostKey,
     hosts: hostKey && createHostCredentials(hostKey, now),

@@ -2,8 +2,8 @@ import type { AuditEvent } from '../audit/event.ts';
 import type { Services } from '../compose.ts';
 import { loadSettings } from '../config/load.ts';
 import { Misconfiguration } from '../faults/misconfiguration.ts';
+import { type Lifted, type ListedKey, liftFailures, listFailures } from '../sign-in/password-attempts.ts';
 import { jsonLine } from '../text/printable.ts';
-import type { Lifted, ListedKey } from '../throttle/throttle.ts';
 import { passwordFingerprint } from '../users/account.ts';
 import { canonicalUsername } from '../users/user.ts';
 import { createFindClient } from '../web/client-address.ts';
@@ -25,7 +25,7 @@ export async function listThrottle({ json = false }: { readonly json?: boolean }
   await administer('janua throttle list', async (_administration, { throttle, users, audit }) => {
     const describe = createDescription(users);
     const keys: DescribedKey[] = [];
-    for await (const key of throttle.list()) {
+    for await (const key of listFailures(throttle)) {
       const described = await describe(key);
       if (json) process.stdout.write(jsonLine(described));
       else keys.push(described);
@@ -46,7 +46,7 @@ export async function liftThrottle(username: string | undefined, options: LiftOp
   if (given.length !== 1) throw new Misconfiguration('Say what: an e-mail address, --address ADDRESS, or --all.');
   await administer(liftCommand, async (_administration, services) => {
     const { lifted, event } = await whose(username, options, services);
-    const count = await services.throttle.lift(lifted);
+    const count = await liftFailures(services.throttle, lifted);
     await services.audit.record({ kind: 'throttle-lifted', caller: commandCaller(liftCommand), ...event });
     if (count === 0) return 'There were no failures to forget.';
     return count === 1 ? 'The failures of one key are forgotten.' : `The failures of ${count} keys are forgotten.`;

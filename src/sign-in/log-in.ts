@@ -6,11 +6,12 @@ import { type Answer, Refusal } from '../access/refusal.ts';
 import type { Audit } from '../audit/audit.ts';
 import type { AuditEvent, Caller } from '../audit/event.ts';
 import { maxPasswordBytes, type Passwords } from '../passwords/passwords.ts';
-import type { Attempt, Throttle } from '../throttle/throttle.ts';
+import type { Throttle } from '../throttle/throttle.ts';
 import { passwordFingerprint } from '../users/account.ts';
 import { canonicalUsername, maxUsernameLength } from '../users/user.ts';
 import type { UserDirectory } from '../users/user-directory.ts';
 import type { events } from './events.ts';
+import { limitsOf, type PasswordAttempt } from './password-attempts.ts';
 import { createProvePassword } from './password-proof.ts';
 
 export interface LoginAttempt {
@@ -112,14 +113,14 @@ export function createLogIn(options: LogInOptions): LogIn {
     const name = canonicalUsername(username);
     const account = await users.findByUsername(name);
     const fingerprint = account && passwordFingerprint(account);
-    const attempt: Attempt = {
+    const attempt: PasswordAttempt = {
       address: network,
       endSite,
       nameDigest: audit.digestName(name),
       account: account && { id: account.user.id, fingerprint: passwordFingerprint(account) },
       knownBrowser: fingerprint === undefined ? undefined : findKnownBrowser(fingerprint),
     };
-    const throttled = await throttle.attempt(attempt, () => provePassword(account, password));
+    const throttled = await throttle.attempt(limitsOf(attempt), () => provePassword(account, password));
     const seen = { throttle: throttled.trace, knownBrowser: attempt.knownBrowser !== undefined };
     const event = {
       caller,

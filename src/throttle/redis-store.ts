@@ -2,7 +2,6 @@ import type { OpenRedis, RedisClient } from '../redis/redis.ts';
 import { expiryOf, type Tally, withoutFailure } from './policy.ts';
 import {
   type CountedKey,
-  type Counting,
   countFound,
   type FailureRecord,
   type FailureStore,
@@ -12,12 +11,12 @@ import {
 
 const prefix = 'janua:failures:';
 
-/** Keys that are looked at for each step of a list. */
+/** Keys that Redis looks at in each step of a list. */
 const listingBatch = 500;
 
 /**
- * Puts something in the place of what was read, if it is still that, and gives whether it was; nothing is ''. Redis forgets it by
- * itself when its time has come. It touches one key only, so that it works in a cluster too.
+ * Replaces a tally if it is still the one that was read, and gives whether it was. An empty string stands for none. Redis removes
+ * the key when it expires. The script touches one key only, so it works in a cluster too.
  */
 const replaceTally = `local found = redis.call('HMGET', KEYS[1], 'count', 'last')
   if (found[1] or '') ~= ARGV[1] or (found[2] or '') ~= ARGV[2] then return 0 end
@@ -33,8 +32,8 @@ const replaceTally = `local found = redis.call('HMGET', KEYS[1], 'count', 'last'
 type ScriptedClient = RedisClient & { replaceTally(key: string, ...values: (string | number)[]): Promise<unknown> };
 
 /**
- * Failures in Redis or Valkey. Several keys cannot be changed as one in a cluster: they are counted one after the other, always in
- * the same order, and taken back when one of the later refuses. For that moment others may find one failure too many, never one too few.
+ * Failures in Redis or Valkey. A cluster cannot change several keys as one. They are counted one after the other, always in the same
+ * order, and taken back if a later one refuses. Until then other attempts may find one failure too many, never one too few.
  */
 export function createRedisFailureStore(redis: OpenRedis): FailureStore {
   const defined = new WeakSet<RedisClient>();
@@ -50,11 +49,11 @@ export function createRedisFailureStore(redis: OpenRedis): FailureStore {
   }
 
   /** Counts one failure of one key, unless it has to wait. */
-  async function countOne(client: ScriptedClient, key: PolicedKey, now: number): Promise<Counting> {
+  async function countOne<Key extends PolicedKey>(client: ScriptedClient, key: Key, now: number) {
     for (;;) {
       const found = await read(client, [key]);
       const counting = countFound([key], found, now);
-      // Where somebody else was faster: of those who try at the same time, one succeeds.
+      // Tries again if another process was faster. Of those that try at the same time, one succeeds.
       if (!counting.counted || (await replace(client, key, found[0], counting.keys[0]?.after))) return counting;
     }
   }
@@ -74,7 +73,7 @@ export function createRedisFailureStore(redis: OpenRedis): FailureStore {
       use(async (client) => {
         const expected = countFound(keys, await read(client, keys), now);
         if (!expected.counted) return expected;
-        const counted: CountedKey[] = [];
+        const counted: CountedKey<(typeof keys)[number]>[] = [];
         try {
           for (const key of keys) {
             const counting = await countOne(client, key, now);
@@ -88,7 +87,7 @@ export function createRedisFailureStore(redis: OpenRedis): FailureStore {
           }
           return { counted: true, keys: counted };
         } catch (error) {
-          // One node of a cluster may be away: what the others have counted was no attempt.
+          // One node of a cluster may be away. The attempt fails, so it must not stay counted at the others.
           await giveBack(client, counted).catch(() => {});
           throw error;
         }
@@ -107,7 +106,7 @@ export function createRedisFailureStore(redis: OpenRedis): FailureStore {
 
     async *list() {
       const nodes = await use(async (client) => ('nodes' in client ? client.nodes('master') : [client]));
-      // A scan may name a key twice.
+      // A scan may give a key twice.
       const seen = new Set<string>();
       for (const node of nodes) {
         let cursor = '0';
@@ -122,7 +121,7 @@ export function createRedisFailureStore(redis: OpenRedis): FailureStore {
       }
     },
 
-    // Redis does it by itself.
+    // Redis removes them.
     removeExpired: async () => 0,
   };
 }

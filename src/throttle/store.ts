@@ -1,61 +1,64 @@
 import { afterFailure, type Policy, remainingWait, type Tally } from './policy.ts';
 
-/** Failures of one key, as they are kept. */
+/** Failures of one key, as a store keeps them. */
 export interface FailureRecord extends Tally {
   readonly key: string;
-  /** In milliseconds since 1970; undefined where it is never forgotten by itself. */
+  /** In milliseconds since 1970; undefined for never. */
   readonly expiresAt: number | undefined;
 }
 
-/** A key, and how its failures are answered. */
+/** A key and its policy. */
 export interface PolicedKey {
   /** At most 400 characters. */
   readonly key: string;
   readonly policy: Policy;
 }
 
-export interface FoundKey extends PolicedKey {
-  /** What was there before this attempt. */
-  readonly before: Tally | undefined;
-}
+/** A key, and its tally before and after an attempt. */
+export type FoundKey<Key = PolicedKey> = Key & { readonly before: Tally | undefined };
+export type CountedKey<Key = PolicedKey> = FoundKey<Key> & { readonly after: Tally };
 
-export interface CountedKey extends FoundKey {
-  readonly after: Tally;
-}
+/** A failure of every key, or of none because one of them has to wait. */
+export type Counting<Key = PolicedKey> =
+  | { readonly counted: true; readonly keys: readonly CountedKey<Key>[] }
+  | { readonly counted: false; readonly keys: readonly FoundKey<Key>[] };
 
-/** A failure of every key, or of none since one of them has to wait. */
-export type Counting =
-  | { readonly counted: true; readonly keys: readonly CountedKey[] }
-  | { readonly counted: false; readonly keys: readonly FoundKey[] };
-
-/** What becomes of a key that has failures. */
+/** A change of a key that has failures. */
 export interface Revision extends PolicedKey {
-  /** Gives what is put in the place of what there is; undefined forgets it. Called again when that has changed meanwhile. */
+  /** Gives the new tally; undefined forgets the key. A store calls it again if the tally has changed meanwhile. */
   revise(tally: Tally): Tally | undefined;
 }
 
 /**
- * Where failures are counted. What they mean is said in `policy.ts`, once for all stores.
+ * Where failures are kept. What they mean is in `policy.ts`, once for all stores.
  * Every method throws `Unavailable` when the store cannot be reached.
  */
 export interface FailureStore {
   /**
-   * Counts one failure of each key, unless one of them has to wait, however many ask at once.
+   * Counts one failure of each key, unless one of them has to wait. Concurrent calls cannot pass a limit together.
    * @param now milliseconds since 1970
    */
-  count(keys: readonly PolicedKey[], now: number): Promise<Counting>;
-  /** Changes what there is, each key as a whole. */
+  count<Key extends PolicedKey>(keys: readonly Key[], now: number): Promise<Counting<Key>>;
+  /** Changes each key as a whole. A key without failures stays without. */
   revise(revisions: readonly Revision[]): Promise<void>;
-  /** Gives how many of them there were. */
+  /** Gives how many of the keys had failures. */
   forget(keys: readonly string[]): Promise<number>;
-  /** All that is kept, read in batches, in no order; what has expired may be among it. */
+  /** All records in no order, read in batches. Expired records may be among them. */
   list(): AsyncIterable<FailureRecord>;
-  /** Removes at most `limit` records that expired before a time, and returns how many there were. */
+  /**
+   * Gives how many records it has removed.
+   * @param time removes records that expired before it, in milliseconds since 1970
+   * @param limit most records to remove
+   */
   removeExpired(time: number, limit: number): Promise<number>;
 }
 
-/** What counting comes to where this is found; what has expired is nothing. */
-export function countFound(keys: readonly PolicedKey[], records: readonly FailureRecord[], now: number): Counting {
+/** What counting comes to, given the records of the keys. Expired records do not count. */
+export function countFound<Key extends PolicedKey>(
+  keys: readonly Key[],
+  records: readonly FailureRecord[],
+  now: number,
+): Counting<Key> {
   const living = new Map<string, Tally>();
   for (const { key, count, lastAt, expiresAt } of records)
     if (expiresAt === undefined || expiresAt >= now) living.set(key, { count, lastAt });

@@ -1,6 +1,6 @@
 import { Unavailable } from '../faults/unavailable.ts';
 
-/** Where so many at once may have their turn. */
+/** Where only a few pieces of work run at once. */
 export interface Place {
   readonly key: string;
   readonly atOnce: number;
@@ -8,7 +8,7 @@ export interface Place {
 
 export interface Turns {
   /**
-   * Does work when it has its turn in each place. All work takes its places in the same order of kinds.
+   * Does work when it has its turn in each place. All work must take its places in the same order of kinds.
    * @throws {Unavailable} when too many are waiting
    */
   take<T>(places: readonly Place[], work: () => Promise<T>): Promise<T>;
@@ -20,18 +20,20 @@ interface Queue {
 }
 
 export interface TurnOptions {
-  /** How many may wait, all places together (ASVS 2.4.1, 15.2.2). */
+  /** The part that is named unavailable when too many are waiting. */
+  readonly part: string;
+  /** Most pieces of work that may wait in all places together (ASVS 2.4.1, 15.2.2). */
   readonly waiting: number;
-  /** How many may be under way, all places together: no place gets more than half of it. */
+  /** Most that may run in all places together. One place gets at most half of it. */
   readonly capacity: number;
 }
 
 /**
- * Lets so many at once and the others wait, first come, first served, within this process. Where too many wait, the last one of the
- * longest queue has to go: a party that sends many leaves room for all others.
+ * Runs work of this process a few at a time, first come, first served. When too many wait, the last one of the longest queue is
+ * refused: a party that sends many leaves room for the others.
  */
-export function createTurns({ waiting: mostWaiting, capacity }: TurnOptions): Turns {
-  /** Only of places where an attempt is. */
+export function createTurns({ part, waiting: mostWaiting, capacity }: TurnOptions): Turns {
+  /** Only places in use have one. */
   const queues = new Map<string, Queue>();
   const mostAtOnce = Math.max(1, Math.floor(capacity / 2));
   let waiting = 0;
@@ -51,9 +53,9 @@ export function createTurns({ waiting: mostWaiting, capacity }: TurnOptions): Tu
     return queue;
   }
 
-  /** @throws {Unavailable} where no other queue is longer than this one would be */
+  /** @throws {Unavailable} when no other queue is longer than this one would be */
   function makeRoom({ waiting: own }: Queue): void {
-    const busy = new Unavailable('Password hashing', 2);
+    const busy = new Unavailable(part, 2);
     const [longest = []] = [...queues.values()].map((queue) => queue.waiting).sort((a, b) => b.length - a.length);
     if (longest.length < own.length + 2) throw busy;
     waiting -= 1;
@@ -66,7 +68,7 @@ export function createTurns({ waiting: mostWaiting, capacity }: TurnOptions): Tu
       queue.underWay -= 1;
       if (queue.underWay === 0) queues.delete(key);
     } else {
-      // The turn goes over to the next: no other attempt can come in between.
+      // The turn passes on at once, so that no other work can come in between.
       waiting -= 1;
       next.resolve();
     }

@@ -1,8 +1,8 @@
 import type { Throttle } from './throttle.ts';
 
-/** Counts nothing and lets everybody try: for measurements. */
+/** Counts nothing and lets every attempt pass: for `THROTTLE=off` and measurements. */
 export const unthrottled: Throttle = {
-  attempt: async (_attempt, check) => ({ passed: true, result: await check(), trace: [], stops: false }),
+  attempt: async (_limits, check) => ({ passed: true, result: await check(), trace: [], stops: false }),
   async *list() {},
   lift: async () => 0,
   async removeExpired() {},

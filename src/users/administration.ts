@@ -3,7 +3,6 @@ import type { AuditEvent, Caller } from '../audit/event.ts';
 import { maxPasswordBytes, type Passwords } from '../passwords/passwords.ts';
 import type { events as sessionEvents } from '../sessions/events.ts';
 import type { ListedSession, Sessions } from '../sessions/sessions.ts';
-import type { Throttle } from '../throttle/throttle.ts';
 import type { events } from './events.ts';
 import { canonicalUsername, maxUsernameLength, type User } from './user.ts';
 import type { ListedUser, UserDirectory, UserRegistry } from './user-directory.ts';
@@ -51,7 +50,8 @@ export interface AdministrationOptions {
   readonly registry: UserRegistry | undefined;
   readonly sessions: Sessions;
   readonly passwords: Passwords;
-  readonly throttle: Throttle;
+  /** Forgets the failed logins of a user. */
+  readonly liftFailures: (user: User) => Promise<unknown>;
   readonly audit: Audit<EventKind>;
   /** Who administers. */
   readonly caller: Caller;
@@ -59,7 +59,7 @@ export interface AdministrationOptions {
 
 /** Changes users, and ends their sessions where the change calls for it (ASVS 7.4.2). */
 export function createAdministration(options: AdministrationOptions): Administration {
-  const { users, registry, sessions, passwords, throttle, audit, caller } = options;
+  const { users, registry, sessions, passwords, liftFailures, audit, caller } = options;
 
   const record = (kind: EventKind, event: Omit<AuditEvent, 'kind' | 'caller'>) =>
     audit.record({ kind, caller, ...event });
@@ -104,7 +104,7 @@ export function createAdministration(options: AdministrationOptions): Administra
       requireGoodPassword(password, user.username);
       await registry.setPasswordHash(user.id, await passwords.hash(password));
       await sessions.endAllOf(user.id);
-      await throttle.lift({ userId: user.id, nameDigest: audit.digestName(user.username) });
+      await liftFailures(user);
       await record('password-set', { userId: user.id });
     },
 
@@ -129,7 +129,7 @@ export function createAdministration(options: AdministrationOptions): Administra
       const user = await find(username);
       await registry.remove(user.id);
       await sessions.endAllOf(user.id);
-      await throttle.lift({ userId: user.id, nameDigest: audit.digestName(user.username) });
+      await liftFailures(user);
       await record('user-removed', { userId: user.id });
     },
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
-import { policies } from '../../src/throttle/policy.ts';
+import { policies } from '../../src/sign-in/password-attempts.ts';
 import { createSqlFailureStore } from '../../src/throttle/sql-store.ts';
 import { openTestDatabase } from '../database/open.ts';
 import { openStores, type StoreChoice } from '../stores.ts';

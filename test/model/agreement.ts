@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { isDeepStrictEqual } from 'node:util';
+import { listFailures } from '../../src/sign-in/password-attempts.ts';
 import { passwordFingerprint } from '../../src/users/account.ts';
 import { meFaces } from '../web/faces.ts';
 import { type Route, readAnswer, tell } from './answer.ts';
@@ -148,13 +149,9 @@ async function stateOfServer(server: ModelServer): Promise<State> {
   }
   const names = new Map(usernames.map((username) => [services.audit.digestName(username), username]));
   const failures: object[] = [];
-  for await (const {
-    nameDigest,
-    passwordFingerprint: of,
-    waitsUntil: _,
-    stopped: __,
-    ...key
-  } of services.throttle.list()) {
+  for await (const { nameDigest, passwordFingerprint: of, waitsUntil: _, stopped: __, ...key } of listFailures(
+    services.throttle,
+  )) {
     // What was counted against a password that is another by now counts no longer.
     if (of !== undefined && !fingerprints.has(of)) continue;
     failures.push({ ...key, ...(nameDigest !== undefined && { username: names.get(nameDigest) ?? nobody }) });

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createMemoryFailureStore } from '../../src/throttle/memory-store.ts';
-import { policies } from '../../src/throttle/policy.ts';
+import { policies } from './policies.ts';
 import { testFailureStore } from './store-contract.ts';
 
 testFailureStore('memory', async () => ({

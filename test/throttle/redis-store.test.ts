@@ -2,11 +2,11 @@ import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { openRedis } from '../../src/redis/redis.ts';
 import { unwatched } from '../../src/stores/store-watch.ts';
-import { policies } from '../../src/throttle/policy.ts';
 import { createRedisFailureStore } from '../../src/throttle/redis-store.ts';
 import { connectOnce } from '../servers/redis.ts';
 import { type RedisCluster, startRedisCluster } from '../servers/redis-cluster.ts';
 import { createRedisDatabase } from '../servers/shared.ts';
+import { policies } from './policies.ts';
 import { type OpenStore, testFailureStore } from './store-contract.ts';
 
 function openStore(url: string, clean: () => Promise<unknown> = async () => {}): OpenStore {

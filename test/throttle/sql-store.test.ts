@@ -5,11 +5,11 @@ import { setTimeout } from 'node:timers/promises';
 import type { Database } from '../../src/database/database.ts';
 import { sql } from '../../src/database/kysely.ts';
 import { migrate } from '../../src/database/migrations.ts';
-import { policies } from '../../src/throttle/policy.ts';
 import { createSqlFailureStore } from '../../src/throttle/sql-store.ts';
 import { openTestDatabase } from '../database/open.ts';
 import { createTemporaryFolder } from '../servers/process-end.ts';
 import { createDatabase, type OwnDatabase } from '../servers/shared.ts';
+import { policies } from './policies.ts';
 import { type OpenStore, testFailureStore } from './store-contract.ts';
 
 /** Longest that a step may take, in milliseconds: a hundred wait for one row here. */

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { type Policy, policies, withoutFailure } from '../../src/throttle/policy.ts';
+import { type Policy, withoutFailure } from '../../src/throttle/policy.ts';
 import type { CountedKey, FailureRecord, FailureStore, PolicedKey, Revision } from '../../src/throttle/store.ts';
+import { policies } from './policies.ts';
 
 export interface OpenStore extends AsyncDisposable {
   readonly store: FailureStore;

@@ -1,0 +1,146 @@
+import type { KeyTrace } from '../audit/event.ts';
+import type { Policy } from '../throttle/policy.ts';
+import type { AttemptKey, Limits, ListedFailures, Throttle } from '../throttle/throttle.ts';
+import type { Place } from '../throttle/turns.ts';
+
+type KeyKind = KeyTrace['kind'];
+
+/** An attempt to sign in with a password. */
+export interface PasswordAttempt {
+  /** Canonical address (IPv4, or an IPv6 /64), or undefined if it is not known. */
+  readonly address: string | undefined;
+  /** The network that one party may hold (IPv4 address, or an IPv6 /48), or undefined if it is not known. */
+  readonly endSite: string | undefined;
+  /** Digest of the canonical name that was given. */
+  readonly nameDigest: string;
+  /** The account of that name, if there is one. A new password changes the fingerprint: older failures no longer count. */
+  readonly account: { readonly id: string; readonly fingerprint: string } | undefined;
+  /** The identifier of a browser in which this account has signed in before. */
+  readonly knownBrowser: string | undefined;
+}
+
+const month = 30 * 24 * 60 * 60;
+const waits = { firstWaitSeconds: 10, longestWaitSeconds: 15 * 60 };
+
+/**
+ * NIST SP 800-63B-4 3.2.2 allows at most 100 consecutive failures of an account, and names no time after which they expire: Janua
+ * keeps them for good. An unknown name waits and stops like an account. Only a client that comes back after a month without a try
+ * could tell them apart.
+ */
+const account = { free: 10, ...waits, stopsAt: 100 } as const;
+
+/** How many failures each kind of key may have. The numbers rest on each other. */
+export const policies = {
+  account,
+  unknownName: { ...account, keepSeconds: month },
+  /** Has no stop: the account's stop ends with a new password, and the name's would not. */
+  name: { free: 10, ...waits, keepSeconds: month },
+  browser: { ...account, keepSeconds: month },
+  pair: { free: 8, ...waits, keepSeconds: month },
+  /** Whole offices share one. */
+  address: { free: 20, ...waits, forgiveSeconds: 3 * 60, keepSeconds: month },
+  /** All clients without a known address share this one. */
+  unknownAddress: { free: 5, ...waits, firstWaitSeconds: 30, keepSeconds: month },
+} as const satisfies Readonly<Record<string, Policy>>;
+
+/** Attempts that one process runs at once in each place. Fewer than are free, so that right passwords don't make each other wait. */
+export const atOnce = { address: 10, unknownAddress: 4, endSite: 20, account: 4 } as const;
+
+/** Stands for every address that is not known. */
+const unknownAddress = 'unknown';
+
+/**
+ * What a password attempt is counted by. A known browser is counted by itself: failures of strangers, against the account or from an
+ * address that they share with its owner, don't concern it. Its success clears the strangers' failures against the account.
+ */
+export function limitsOf({ address, endSite, nameDigest, account, knownBrowser }: PasswordAttempt): Limits<KeyKind> {
+  const network = address ?? unknownAddress;
+  const addressKey = keyOf('address', network, addressPolicy(network));
+  const pairKey = keyOf('pair', `${nameDigest}:${network}`, policies.pair);
+  // The address comes first: an address that sends many attempts then holds up its own before those of others.
+  const placesWith = (own: string): Place[] => [
+    { key: `address:${network}`, atOnce: address === undefined ? atOnce.unknownAddress : atOnce.address },
+    ...(endSite === address ? [] : [{ key: `end-site:${endSite}`, atOnce: atOnce.endSite }]),
+    { key: own, atOnce: atOnce.account },
+  ];
+  if (account === undefined) {
+    const nameKey = keyOf('name', nameDigest, policies.unknownName);
+    return { keys: [nameKey, addressKey, pairKey], places: placesWith(`name:${nameDigest}`) };
+  }
+  const owner = `${account.id}:${account.fingerprint}`;
+  const own = [keyOf('account', owner, policies.account), keyOf('name', nameDigest, policies.name)];
+  if (knownBrowser === undefined)
+    return { keys: [...own, addressKey, pairKey], places: placesWith(`account:${account.id}`) };
+  return {
+    keys: [keyOf('browser', `${knownBrowser}:${owner}`, policies.browser)],
+    clears: [...own, pairKey],
+    places: placesWith(`browsers:${account.id}`),
+  };
+}
+
+/** A success must not clear an address. Otherwise attackers with an account would log in between two guesses at other accounts. */
+const keyOf = (kind: KeyKind, of: string, policy: Policy): AttemptKey<KeyKind> => ({
+  kind,
+  key: `${kind}:${of}`,
+  policy,
+  onSuccess: kind === 'address' ? 'take-back' : 'clear',
+});
+
+const addressPolicy = (address: string): Policy =>
+  address === unknownAddress ? policies.unknownAddress : policies.address;
+
+/** What a key says of itself: it belongs to a user, a name, an address, or a combination. */
+interface ParsedKey {
+  readonly kind: KeyKind;
+  /** A name's depends on the attempt; this is the stricter one. */
+  readonly policy: Policy;
+  readonly userId?: string;
+  /** If the user's fingerprint is another by now, the failures no longer count. */
+  readonly passwordFingerprint?: string;
+  readonly nameDigest?: string;
+  readonly address?: string;
+}
+
+/** A key with failures, as an administrator sees it. */
+export type ListedKey = Omit<ParsedKey, 'policy'> & ListedFailures;
+
+/** Every key of password attempts with failures. @throws {Unavailable} when the store cannot be reached */
+export const listFailures = (throttle: Throttle): AsyncIterable<ListedKey> => throttle.list(parseKey);
+
+/** Whose failures to forget. */
+export type Lifted =
+  | { readonly userId: string | undefined; readonly nameDigest: string }
+  | { readonly address: string }
+  | 'all';
+
+/** Forgets failures, and gives of how many keys. @throws {Unavailable} when the store cannot be reached */
+export function liftFailures(throttle: Throttle, whose: Lifted): Promise<number> {
+  return throttle.lift((key) => {
+    if (whose === 'all') return true;
+    const parsed = parseKey(key);
+    if (parsed === undefined) return false;
+    if ('address' in whose) return parsed.address === whose.address;
+    return parsed.nameDigest === whose.nameDigest || (parsed.userId !== undefined && parsed.userId === whose.userId);
+  });
+}
+
+/** Undefined for other keys. Only user ids and addresses may contain colons. */
+function parseKey(key: string): ParsedKey | undefined {
+  const [kind, ...parts] = key.split(':');
+  const from = (start: number, end?: number) => parts.slice(start, end).join(':');
+  const passwordFingerprint = parts.at(-1) ?? '';
+  switch (kind) {
+    case 'account':
+      return { kind, policy: policies.account, userId: from(0, -1), passwordFingerprint };
+    case 'browser':
+      return { kind, policy: policies.browser, userId: from(1, -1), passwordFingerprint };
+    case 'name':
+      return { kind, policy: policies.unknownName, nameDigest: from(0) };
+    case 'address':
+      return { kind, policy: addressPolicy(from(0)), address: from(0) };
+    case 'pair':
+      return { kind, policy: policies.pair, nameDigest: from(0, 1), address: from(1) };
+    default:
+      return undefined;
+  }
+}
