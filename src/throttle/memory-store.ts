@@ -1,7 +1,6 @@
 import { expiryOf, type Policy, type Tally } from './policy.ts';
 import { countFound, type FailureRecord, type FailureStore } from './store.ts';
 
-/** Most keys that are kept. */
 const mostKeys = 100_000;
 
 interface MemoryRecord extends FailureRecord {
@@ -9,11 +8,12 @@ interface MemoryRecord extends FailureRecord {
 }
 
 /**
- * Failures in this process, forgotten when it ends. When there are too many keys, the one that failed longest ago goes first;
- * one that is stopped stays, or whoever is stopped could push themselves out with a hundred thousand names.
+ * Failures in the memory of this process. When there are too many keys, the one that failed longest ago is forgotten. A stopped key
+ * stays: otherwise a hundred thousand invented names would lift a stop.
+ * @param limit most keys
  */
 export function createMemoryFailureStore(limit = mostKeys): FailureStore {
-  /** The latest last. */
+  /** In the order of their last failures. */
   const records = new Map<string, MemoryRecord>();
 
   function put(key: string, policy: Policy, tally: Tally): void {
@@ -26,11 +26,8 @@ export function createMemoryFailureStore(limit = mostKeys): FailureStore {
 
   return {
     async count(keys, now) {
-      const counting = countFound(
-        keys,
-        keys.flatMap(({ key }) => records.get(key) ?? []),
-        now,
-      );
+      const found = keys.flatMap(({ key }) => records.get(key) ?? []);
+      const counting = countFound(keys, found, now);
       if (counting.counted) for (const { key, policy, after } of counting.keys) put(key, policy, after);
       return counting;
     },
@@ -52,16 +49,9 @@ export function createMemoryFailureStore(limit = mostKeys): FailureStore {
     },
 
     async removeExpired(time, limit) {
-      const expired = [
-        ...records
-          .values()
-          .filter((record) => isOver(record, time))
-          .take(limit),
-      ];
+      const expired = [...records.values()].filter(({ expiresAt = time }) => expiresAt < time).slice(0, limit);
       for (const { key } of expired) records.delete(key);
       return expired.length;
     },
   };
 }
-
-const isOver = ({ expiresAt }: FailureRecord, time: number) => expiresAt !== undefined && expiresAt < time;

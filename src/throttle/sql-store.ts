@@ -6,19 +6,19 @@ import type { FailuresTable } from '../database/schema.ts';
 import { expiryOf, type Policy, type Tally } from './policy.ts';
 import { countFound, type FailureRecord, type FailureStore, type PolicedKey } from './store.ts';
 
-/** Rows that are read for each step of a list. */
+/** Rows that are read in each step of a list. */
 const listingBatch = 500;
 
-/** How often a transaction is begun again that the server gave up in favour of another. */
+/** How often a transaction begins that the server gives up because of a deadlock. */
 const mostTries = 5;
 
 /** Failures in a table of the SQL database. */
 export function createSqlFailureStore({ database, engine }: Pick<OpenDatabase, 'database' | 'engine'>): FailureStore {
-  /** What an insert would have put into a column. */
+  /** The value that an insert would have put into a column. */
   const incoming = (column: keyof FailuresTable) =>
     engine === 'mysql' ? sql<never>`values(${sql.ref(column)})` : sql<never>`excluded.${sql.ref(column)}`;
 
-  /** Inserts rows, and where they are there already, changes them. */
+  /** Inserts rows, and changes those that exist already. */
   function upsert(
     db: Database,
     rows: readonly FailuresTable[],
@@ -33,9 +33,9 @@ export function createSqlFailureStore({ database, engine }: Pick<OpenDatabase, '
   }
 
   /**
-   * Changes keys as one. Their rows are taken in the order of the keys, so that nobody waits for somebody who waits for them, and by an
-   * upsert that changes nothing: a row that is only looked for cannot be kept from others while it is not there.
-   * @param decide gives what is put in the place of what is found; a key that gets nothing is forgotten
+   * Changes keys as one. Rows are locked in key order, which avoids deadlocks, and by an upsert that changes nothing, because a row
+   * that does not exist cannot be locked.
+   * @param decide gives the new tallies; a key without one is forgotten
    */
   async function change(
     keys: readonly PolicedKey[],
@@ -58,7 +58,7 @@ export function createSqlFailureStore({ database, engine }: Pick<OpenDatabase, '
 
   return {
     async count(keys, now) {
-      // Most who have to wait are told so without keeping anybody else from writing.
+      // Refuses most attempts that have to wait without a lock.
       let counting = countFound(keys, await select(database, keys), now);
       if (!counting.counted) return counting;
       await change(keys, (found) => {
@@ -108,22 +108,19 @@ export function createSqlFailureStore({ database, engine }: Pick<OpenDatabase, '
         .limit(limit)
         .execute();
       if (expired.length === 0) return 0;
-      // Asked again while deleting: another failure may have been counted since.
+      const keys = expired.map(({ key }) => key);
+      // Checks the time again: another failure may have been counted since.
       const result = await database
         .deleteFrom('janua_failures')
         .where('expires_at', '<', time)
-        .where(
-          'key',
-          'in',
-          expired.map(({ key }) => key),
-        )
+        .where('key', 'in', keys)
         .executeTakeFirst();
       return Number(result.numDeletedRows);
     },
   };
 }
 
-/** A row without failures is only taken, and no record yet. */
+/** A row without failures is only locked, and no record yet. */
 async function select(db: Database, keys: readonly PolicedKey[]): Promise<FailureRecord[]> {
   if (keys.length === 0) return [];
   const names = keys.map(({ key }) => key);
@@ -136,7 +133,7 @@ async function select(db: Database, keys: readonly PolicedKey[]): Promise<Failur
   return rows.map(fromRow);
 }
 
-/** What was given up has changed nothing, and the one that it was in the way of is done soon. */
+/** A transaction that the server gave up has changed nothing, and the other one is done soon. */
 async function inTransaction(database: Database, work: (transaction: Database) => Promise<void>): Promise<void> {
   for (let tries = 1; ; tries += 1) {
     try {
