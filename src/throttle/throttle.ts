@@ -214,7 +214,7 @@ const stopOf = ({ policy }: PolicedKey, tally: Tally | undefined): Tally | undef
   tally && isStopped(policy, tally.count) ? tally : undefined;
 
 function toListed({ count, lastAt, expiresAt }: FailureRecord, policy: Policy, time: number): ListedFailures {
-  // A key that expires was counted with a policy without a stop.
+  // So many failures expire only under a policy without a stop.
   const stopped = expiresAt === undefined && isStopped(policy, count);
   const { stopsAt: _, ...withoutStop } = policy;
   const waitsUntil = Math.min(lastAt, time) + waitAfter(withoutStop, count) * 1000;

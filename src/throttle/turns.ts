@@ -24,7 +24,7 @@ export interface TurnOptions {
   readonly part: string;
   /** Most pieces of work that may wait in all places together (ASVS 2.4.1, 15.2.2). */
   readonly waiting: number;
-  /** Most that may run in all places together. One place gets at most half of it. */
+  /** Pieces of work that this process can take at once. One place gets at most half of it. */
   readonly capacity: number;
 }
 

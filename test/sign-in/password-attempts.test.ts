@@ -139,6 +139,9 @@ describe('password attempts', () => {
     assert.deepEqual(await listed(t.throttle), { account: 7, name: 7, address: 7, pair: 7 });
     await t.succeed();
     assert.deepEqual(await listed(t.throttle), { address: 7 });
+    await t.fail();
+    await t.succeed({ knownBrowser: 'b' });
+    assert.deepEqual(await listed(t.throttle), { address: 8 }, 'in a known browser too');
   });
 
   test('a new password lifts the stop of an account, from everywhere after the wait of its name [S45 V6.1.1]', async () => {
