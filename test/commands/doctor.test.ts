@@ -8,6 +8,7 @@ import { Client } from 'pg';
 import { judgeCapacity } from '../../src/doctor/hashing.ts';
 import { judgeInformation, parseInformation } from '../../src/doctor/session-store.ts';
 import { judgeSpace } from '../../src/doctor/sqlite-file.ts';
+import { missing } from '../servers/missing.ts';
 import { startPostgres } from '../servers/postgres.ts';
 import { createTemporaryFolder } from '../servers/process-end.ts';
 import { startProxy } from '../servers/proxy.ts';
@@ -95,7 +96,9 @@ const bcrypt = '$2b$10$abcdefghijklmnopqrstuuN8SZ8OeQ7QWzvDZuZ3AtxU9VnYQzOZ6';
 
 describe('janua doctor', { concurrency: 2 }, () => {
   describe('a server', { concurrency: 3 }, () => {
-    test('of PostgreSQL: far away, with another time, without an account, frozen, and stopped', async () => {
+    test('of PostgreSQL: far away, with another time, without an account, frozen, and stopped', {
+      skip: missing('PostgreSQL'),
+    }, async () => {
       // The shared one asks nobody for a password.
       const home = createTemporaryFolder('doctor');
       await chmod(home.path, 0o755);
@@ -149,7 +152,9 @@ describe('janua doctor', { concurrency: 2 }, () => {
       home.remove();
     });
 
-    test('of PostgreSQL or MariaDB, with a view as the table of users, and rows in it', async () => {
+    test('of PostgreSQL or MariaDB, with a view as the table of users, and rows in it', {
+      skip: missing('PostgreSQL', 'MariaDB'),
+    }, async () => {
       for (const engine of ['postgres', 'mariadb'] as const) {
         const { url, drop } = await createDatabase(engine);
         const env = { DATABASE_URL: url };
@@ -172,7 +177,9 @@ describe('janua doctor', { concurrency: 2 }, () => {
       }
     });
 
-    test('of MariaDB: without the account, the database, or what the account has to do', async () => {
+    test('of MariaDB: without the account, the database, or what the account has to do', {
+      skip: missing('MariaDB'),
+    }, async () => {
       const { url, drop } = await createDatabase('mariadb');
       await using workplace = await createWorkplace();
       await workplace.run(['migrate'], { env: { DATABASE_URL: url } });
@@ -199,7 +206,9 @@ describe('janua doctor', { concurrency: 2 }, () => {
       }
     });
 
-    test('of Redis: as it should be, evicting, forgetting, with another time, a replica, and frozen', async () => {
+    test('of Redis: as it should be, evicting, forgetting, with another time, a replica, and frozen', {
+      skip: missing('Redis'),
+    }, async () => {
       await using server = await startRedis({ durable: true });
       await using replica = await startRedis({ args: ['--replicaof', '127.0.0.1', String(server.port)] });
       await using workplace = await createMigratedWorkplace();
@@ -259,7 +268,7 @@ describe('janua doctor', { concurrency: 2 }, () => {
       assertOnly((await using(server.url)).complaints('sessions'), /^wrong: Redis \(redis:.*\) cannot be reached/);
     });
 
-    test('of Redis with a database that it has not, and one that is shared', async () => {
+    test('of Redis with a database that it has not, and one that is shared', { skip: missing('Redis') }, async () => {
       const { url, drop } = await createRedisDatabase();
       await using workplace = await createMigratedWorkplace();
       assert.match((await examine(workplace, { REDIS_URL: url })).praise('sessions'), /can be written/);

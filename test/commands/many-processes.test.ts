@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { describe, test } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
 import { startBalancer } from '../servers/balancer.ts';
+import { missing } from '../servers/missing.ts';
 import { openStores, type StoreChoice } from '../stores.ts';
 import { createWorkplace, type Running, type Workplace } from './janua-command.ts';
 
@@ -98,7 +99,9 @@ for (const choice of [
   { users: 'PostgreSQL', sessions: 'SQL' },
   { users: 'MariaDB', sessions: 'Redis' },
 ] as const) {
-  describe(`two processes on ${choice.users} and ${choice.sessions}`, () => {
+  describe(`two processes on ${choice.users} and ${choice.sessions}`, {
+    skip: missing(choice.users, choice.sessions),
+  }, () => {
     test('what begins on one goes on on the other, and ends on both', async () => {
       await using town = await openTown(choice);
       const [one, other] = await Promise.all([town.start(), town.start()]);
@@ -133,7 +136,9 @@ for (const choice of [
   });
 }
 
-test('a rolling restart: each says that it is not ready, finishes, and is gone in time; nobody notices', async () => {
+test('a rolling restart: each says that it is not ready, finishes, and is gone in time; nobody notices', {
+  skip: missing('PostgreSQL', 'Redis'),
+}, async () => {
   await using town = await openTown({ users: 'PostgreSQL', sessions: 'Redis' });
   await using balancer = await startBalancer();
   const draining = { DRAIN_SECONDS: '1' };

@@ -3,11 +3,12 @@ import { describe, test } from 'node:test';
 import { keyNames } from '../../src/database/keys.ts';
 import { sql } from '../../src/database/kysely.ts';
 import { openTestDatabase } from '../database/open.ts';
+import { missing } from '../servers/missing.ts';
 import { openUserDatabase } from '../stores.ts';
 import { createWorkplace } from './janua-command.ts';
 
 for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] as const) {
-  describe(`the tables in ${engine}`, () => {
+  describe(`the tables in ${engine}`, { skip: missing(engine) }, () => {
     async function open() {
       const workplace = await createWorkplace();
       const own = engine === 'SQLite' ? undefined : await openUserDatabase(engine);

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { missing } from '../servers/missing.ts';
 import { openStores, type StoreChoice } from '../stores.ts';
 import { createWorkplace } from './janua-command.ts';
 
@@ -31,7 +32,9 @@ async function openPlace(choice: StoreChoice) {
 }
 
 for (const choice of choices) {
-  describe(`the sessions of a user, in ${choice.users} and ${choice.sessions}`, () => {
+  describe(`the sessions of a user, in ${choice.users} and ${choice.sessions}`, {
+    skip: missing(choice.users, choice.sessions),
+  }, () => {
     test('are listed, ended one by one and all at once [S76 V7.4.5]', async () => {
       await using place = await openPlace(choice);
       const { run } = place;

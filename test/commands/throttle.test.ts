@@ -4,6 +4,7 @@ import { describe, test } from 'node:test';
 import { policies } from '../../src/sign-in/password-attempts.ts';
 import { createSqlFailureStore } from '../../src/throttle/sql-store.ts';
 import { openTestDatabase } from '../database/open.ts';
+import { missing } from '../servers/missing.ts';
 import { openStores, type StoreChoice } from '../stores.ts';
 import { createWorkplace } from './janua-command.ts';
 
@@ -55,7 +56,7 @@ async function openPlace(choice: StoreChoice = { users: 'SQLite', sessions: 'SQL
 }
 
 for (const choice of choices) {
-  describe(`who has to wait, in ${choice.sessions}`, () => {
+  describe(`who has to wait, in ${choice.sessions}`, { skip: missing(choice.users, choice.sessions) }, () => {
     test('is listed, and lifted by name and by address, for a running server too', async () => {
       await using place = await openPlace(choice);
       const { ann } = place;

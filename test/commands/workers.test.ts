@@ -10,6 +10,7 @@ import { text } from 'node:stream/consumers';
 import { describe, test } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { missing } from '../servers/missing.ts';
 import { readProcesses, running } from '../servers/process-tree.ts';
 import { startProxy } from '../servers/proxy.ts';
 import { createRedisDatabase } from '../servers/shared.ts';
@@ -182,7 +183,9 @@ describe('several workers', { concurrency: 3 }, () => {
     { users: 'SQLite', sessions: 'SQL' },
     { users: 'PostgreSQL', sessions: 'Redis' },
   ] satisfies StoreChoice[]) {
-    describe(`two workers on ${choice.users} and ${choice.sessions}`, () => {
+    describe(`two workers on ${choice.users} and ${choice.sessions}`, {
+      skip: missing(choice.users, choice.sessions),
+    }, () => {
       test('both answer, and one session is good at both, until it ends at one', async () => {
         const stores = await openStores(choice);
         try {
@@ -363,7 +366,9 @@ describe('several workers', { concurrency: 3 }, () => {
     }
   });
 
-  test('one that ends while its successor waits for a store is replaced all the same, when that is given up', async () => {
+  test('one that ends while its successor waits for a store is replaced all the same, when that is given up', {
+    skip: missing('Redis'),
+  }, async () => {
     const database = await createRedisDatabase();
     try {
       const address = new URL(database.url);

@@ -9,6 +9,7 @@ import { Client, type ClientConfig } from 'pg';
 import { createWorkplace, type Finished } from '../commands/janua-command.ts';
 import { type Certificate, createCertificate } from '../servers/certificate.ts';
 import { startMariadb } from '../servers/mariadb.ts';
+import { missing } from '../servers/missing.ts';
 import { startPostgres } from '../servers/postgres.ts';
 import type { ThrowAwayServer } from '../servers/throw-away-server.ts';
 
@@ -45,7 +46,7 @@ before(async () => {
 });
 after(() => rm(folder, { recursive: true }));
 
-describe('PostgreSQL that takes TLS alone [V12.3.2 V12.3.4]', () => {
+describe('PostgreSQL that takes TLS alone [V12.3.2 V12.3.4]', { skip: missing('PostgreSQL') }, () => {
   let server: ThrowAwayServer;
   before(async () => {
     server = await startPostgres();
@@ -123,7 +124,7 @@ async function withClient(access: ClientConfig, work: (client: Client) => Promis
   }
 }
 
-describe('MariaDB that takes TLS alone [V12.3.2 V12.3.4]', () => {
+describe('MariaDB that takes TLS alone [V12.3.2 V12.3.4]', { skip: missing('MariaDB') }, () => {
   /** One that shows that certificate, and refuses what comes in the clear. */
   async function start({ certificate, key }: Certificate): Promise<ThrowAwayServer> {
     const server = await startMariadb({ args: [`--ssl-cert=${certificate}`, `--ssl-key=${key}`] });

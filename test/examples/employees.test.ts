@@ -9,7 +9,8 @@ import { isMissingTable } from '../../src/database/errors.ts';
 import { sql } from '../../src/database/kysely.ts';
 import { createWorkplace } from '../commands/janua-command.ts';
 import { openTestDatabase } from '../database/open.ts';
-import { createDatabase } from '../servers/shared.ts';
+import { missing } from '../servers/missing.ts';
+import { openUserDatabase, type UserEngine } from '../stores.ts';
 import { interruptEmployees, makeEmployees } from './employees-command.ts';
 
 const seed = [
@@ -18,10 +19,10 @@ const seed = [
 ];
 
 /** A database of the test's own, and a folder to run commands in. */
-async function createPlace(engine: 'SQLite' | 'postgres' | 'mariadb') {
+async function createPlace(engine: UserEngine) {
   const workplace = await createWorkplace();
   const database =
-    engine === 'SQLite' ? { url: 'sqlite:./data/employees.db', drop: async () => {} } : await createDatabase(engine);
+    engine === 'SQLite' ? { url: 'sqlite:./data/employees.db', drop: async () => {} } : await openUserDatabase(engine);
   return {
     workplace,
     folder: workplace.folder,
@@ -55,8 +56,8 @@ async function signIn(url: string, username: string): Promise<unknown> {
   return (await fetch(`${url}/api/me`, { headers: { authorization: `Bearer ${access_token}` } })).json();
 }
 
-for (const engine of ['SQLite', 'postgres', 'mariadb'] as const) {
-  describe(`the employees in ${engine}`, () => {
+for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] as const) {
+  describe(`the employees in ${engine}`, { skip: missing(engine) }, () => {
     test('can sign in, by what the command says last', async () => {
       await using place = await createPlace(engine);
       const made = await makeEmployees(place.folder, place.env, '--people', '1000');

@@ -9,6 +9,7 @@ import { promisify } from 'node:util';
 import { sql } from '../../src/database/kysely.ts';
 import { openTestDatabase } from '../database/open.ts';
 import { startMariadb } from '../servers/mariadb.ts';
+import { missing } from '../servers/missing.ts';
 import { startPostgres } from '../servers/postgres.ts';
 import { atProcessEnd, createTemporaryFolder } from '../servers/process-end.ts';
 import { signalTree } from '../servers/process-tree.ts';
@@ -88,7 +89,7 @@ async function requireSignIn(port: string, databaseUrl: string): Promise<void> {
 
 const complaint = /users_table|"level":(?:40|50|60)/;
 
-test('the commands for MariaDB, as printed, sign in an employee [V13.2.2]', async () => {
+test('the commands for MariaDB, as printed, sign in an employee [V13.2.2]', { skip: missing('MariaDB') }, async () => {
   // As distributions start it: by its name this machine is localhost.
   await using mariadb = await startMariadb({ args: ['--skip-name-resolve=0'] });
   const client = `mariadb --no-defaults --protocol=tcp --host=127.0.0.1 --port=${mariadb.port} --user=root`;
@@ -100,7 +101,9 @@ test('the commands for MariaDB, as printed, sign in an employee [V13.2.2]', asyn
   await requireSignIn(server.port, mariadb.url.replace(/\w+$/, 'staff'));
 });
 
-test('the commands for PostgreSQL, as printed, sign in an employee [V13.2.2]', async () => {
+test('the commands for PostgreSQL, as printed, sign in an employee [V13.2.2]', {
+  skip: missing('PostgreSQL'),
+}, async () => {
   await using postgres = await startPostgres();
   const client = `psql --host=127.0.0.1 --port=${postgres.port} --username=postgres`;
   const address = `@127.0.0.1:${postgres.port}/`;

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, beforeEach, describe, test } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
+import { missing } from '../servers/missing.ts';
 import { type Proxy as FaultyNetwork, startProxy } from '../servers/proxy.ts';
 import type { ServerOptions, ThrowAwayServer } from '../servers/throw-away-server.ts';
 import { type Served, serveOn } from './served.ts';
@@ -10,7 +11,7 @@ type Environment = Readonly<Record<string, string>>;
 
 /** A kind of store server, and what can be done to it. */
 export interface FaultyStore {
-  readonly name: string;
+  readonly name: 'PostgreSQL' | 'MariaDB' | 'Redis';
   /** As answers and logs call it. */
   readonly part: string;
   start(options: ServerOptions): Promise<ThrowAwayServer>;
@@ -28,7 +29,9 @@ export interface FaultyStore {
 
 /** What must hold whatever happens to a store: done to a real one, behind a network that can be made to fail. */
 export function testFaults(store: FaultyStore): void {
-  describe(`${store.name} fails`, () => {
+  const skip = missing(store.name);
+
+  describe(`${store.name} fails`, { skip }, () => {
     let server: ThrowAwayServer;
     let proxy: FaultyNetwork;
     let served: Served;
@@ -126,7 +129,7 @@ export function testFaults(store: FaultyStore): void {
     });
   });
 
-  test(`${store.name} is down at the start: the server comes up, and recovers by itself`, async () => {
+  test(`${store.name} is down at the start: the server comes up, and recovers by itself`, { skip }, async () => {
     await using server = await store.start({ durable: true });
     await store.prepare?.(server.url);
     await using served = await serveOn({ env: store.env(server.port), beforeStart: () => server.stop() });
@@ -135,7 +138,9 @@ export function testFaults(store: FaultyStore): void {
     await served.expectRecovery();
   });
 
-  test(`${store.name} has no space left`, { skip: !mayMount() && 'only root may mount a small disk' }, async () => {
+  test(`${store.name} has no space left`, {
+    skip: skip || (!mayMount() && 'only root may mount a small disk'),
+  }, async () => {
     const { megabytes, args } = store.smallDisk;
     await using disk = await createSmallDisk(megabytes);
     await using server = await store.start({ durable: true, folder: disk.folder, ...(args && { args }) });

@@ -4,6 +4,7 @@ import type { LightMyRequestResponse } from 'fastify';
 import type { Settings } from '../../src/config/settings.ts';
 import { liftFailures } from '../../src/sign-in/password-attempts.ts';
 import { ann, password, startJanua, type TestJanua } from '../janua.ts';
+import { missing } from '../servers/missing.ts';
 import type { StoreChoice } from '../stores.ts';
 import { comparable, type LoginFace, loginFaces, meFaces } from '../web/faces.ts';
 
@@ -259,6 +260,9 @@ for (const stores of [
   { users: 'PostgreSQL', sessions: 'SQL', ownTable: true },
 ] as const) {
   const table = 'ownTable' in stores ? 'a table of their own in ' : '';
-  describe(`throttle, with users in ${table}${stores.users}, sessions in ${stores.sessions}`, () =>
-    testThrottle(stores));
+  describe(
+    `throttle, with users in ${table}${stores.users}, sessions in ${stores.sessions}`,
+    { skip: missing(stores.users, stores.sessions) },
+    () => testThrottle(stores),
+  );
 }

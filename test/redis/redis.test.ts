@@ -5,6 +5,7 @@ import { Unavailable } from '../../src/faults/unavailable.ts';
 import { openRedis } from '../../src/redis/redis.ts';
 import { parseRedisUrl } from '../../src/redis/redis-url.ts';
 import { unwatched } from '../../src/stores/store-watch.ts';
+import { missing } from '../servers/missing.ts';
 import { connectOnce, startRedis } from '../servers/redis.ts';
 import { sharedServers } from '../servers/shared.ts';
 
@@ -85,7 +86,7 @@ for (const url of [
   });
 }
 
-test('a number that the server does not have is not another one', async () => {
+test('a number that the server does not have is not another one', { skip: missing('Redis') }, async () => {
   const redis = openRedis(`${new URL('/99999', await sharedServers.redis())}`, 1000, unwatched);
   for (let attempt = 0; attempt < 2; attempt += 1) {
     await assert.rejects(
@@ -96,7 +97,7 @@ test('a number that the server does not have is not another one', async () => {
   await redis.close();
 });
 
-test('a wrong password is said', async () => {
+test('a wrong password is said', { skip: missing('Redis') }, async () => {
   await using server = await startRedis();
   const admin = connectOnce(server.url);
   await admin.config('SET', 'requirepass', 'right');

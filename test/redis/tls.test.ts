@@ -10,10 +10,13 @@ import { createRedisSessionStore } from '../../src/sessions/redis-store.ts';
 import { unwatched } from '../../src/stores/store-watch.ts';
 import { createMigratedWorkplace, type Finished, type Workplace } from '../commands/janua-command.ts';
 import { type Certificate, createCertificate } from '../servers/certificate.ts';
+import { missing } from '../servers/missing.ts';
 import { connectOnce, startRedis } from '../servers/redis.ts';
 import { type RedisCluster, startRedisCluster } from '../servers/redis-cluster.ts';
 import type { ThrowAwayServer } from '../servers/throw-away-server.ts';
 import { type OpenStore, testSessionStore } from '../sessions/store-contract.ts';
+
+const skip = missing('Redis');
 
 let folder: string;
 let right: Certificate;
@@ -27,6 +30,7 @@ let tlsPort: number;
 let clusterPort: number | undefined;
 
 before(async () => {
+  if (skip) return;
   folder = await mkdtemp(join(tmpdir(), 'janua-certificates-'));
   [right, other, elsewhere, workplace, server, cluster] = await Promise.all([
     createCertificate(folder, 'right'),
@@ -40,6 +44,7 @@ before(async () => {
   for (const master of cluster.masters) clusterPort = await takeTls(master, right);
 });
 after(async () => {
+  if (skip) return;
   await cluster?.[Symbol.asyncDispose]();
   await server?.[Symbol.asyncDispose]();
   await workplace?.[Symbol.asyncDispose]();
@@ -87,7 +92,7 @@ function expectRefused({ code, stdout, stderr }: Finished, reason: RegExp): void
 
 const listed = { code: 0, stdout: 'There are no sessions.\n', stderr: '' };
 
-test('Redis is used with a certificate that NODE_EXTRA_CA_CERTS says to trust', async () => {
+test('Redis is used with a certificate that NODE_EXTRA_CA_CERTS says to trust', { skip }, async () => {
   const urls = [
     `rediss://127.0.0.1:${tlsPort}`,
     `rediss://localhost:${tlsPort}`,
@@ -98,7 +103,9 @@ test('Redis is used with a certificate that NODE_EXTRA_CA_CERTS says to trust', 
   for (const result of finished) assert.deepEqual(result, listed);
 });
 
-test('it is not used with one that is not trusted or is for another host, or without TLS where it takes TLS [V12.3.2 V12.3.4]', async () => {
+test('it is not used with one that is not trusted or is for another host, or without TLS where it takes TLS [V12.3.2 V12.3.4]', {
+  skip,
+}, async () => {
   await using wrong = await startRedis();
   const wrongPort = await takeTls(wrong, elsewhere);
   const [untrusted, unknown, inCluster, misnamed, clear] = await Promise.all([
@@ -113,7 +120,7 @@ test('it is not used with one that is not trusted or is for another host, or wit
   expectRefused(clear, /ECONNRESET/);
 });
 
-test('`janua doctor` says that a certificate is not trusted, and what to do', async () => {
+test('`janua doctor` says that a certificate is not trusted, and what to do', { skip }, async () => {
   const { code, stdout } = await workplace.run(['doctor'], {
     env: { REDIS_URL: `rediss://127.0.0.1:${tlsPort}`, STORE_TIMEOUT_SECONDS: '2' },
   });
@@ -121,7 +128,7 @@ test('`janua doctor` says that a certificate is not trusted, and what to do', as
   assert.match(stdout, /^wrong +sessions .*certificate that is not trusted here\.\n.*NODE_EXTRA_CA_CERTS/m);
 });
 
-test('a connection that is closed amid its handshake ends nothing else', async () => {
+test('a connection that is closed amid its handshake ends nothing else', { skip }, async () => {
   for (const url of [`rediss://127.0.0.1:${tlsPort}`, `rediss+cluster://127.0.0.1:${clusterPort}`]) {
     for (let milliseconds = 0; milliseconds < 12; milliseconds += 1) {
       const opened = Array.from({ length: 5 }, () => openRedis(url, 1000, unwatched));
@@ -135,7 +142,7 @@ test('a connection that is closed amid its handshake ends nothing else', async (
   await setTimeout(100);
 });
 
-describe('with a certificate that this process trusts', () => {
+describe('with a certificate that this process trusts', { skip }, () => {
   const trusted = getCACertificates('default');
   before(async () => setDefaultCACertificates([...trusted, await readFile(right.certificate, 'utf8')]));
   after(() => setDefaultCACertificates(trusted));

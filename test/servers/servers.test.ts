@@ -12,6 +12,7 @@ import { setTimeout } from 'node:timers/promises';
 import { createConnection } from 'mysql2/promise';
 import { Client } from 'pg';
 import { startMariadb } from './mariadb.ts';
+import { missing, noServersVariable } from './missing.ts';
 import { startPostgres } from './postgres.ts';
 import { running } from './process-tree.ts';
 import { startProxy } from './proxy.ts';
@@ -84,8 +85,14 @@ const redis: Keeper = {
   },
 };
 
-for (const [name, { start, write, read }] of Object.entries({ postgres, mariadb, redis })) {
-  test(`${name}: a durable server keeps what it has confirmed, whichever way it ends`, async () => {
+for (const [name, { start, write, read }] of [
+  ['PostgreSQL', postgres],
+  ['MariaDB', mariadb],
+  ['Redis', redis],
+] as const) {
+  test(`${name}: a durable server keeps what it has confirmed, whichever way it ends`, {
+    skip: missing(name),
+  }, async () => {
     await using server = await start({ durable: true });
     await write(server.url, 'durable');
     await server.kill();
@@ -98,7 +105,7 @@ for (const [name, { start, write, read }] of Object.entries({ postgres, mariadb,
     assert.equal(await read(server.url), 'durable');
   });
 
-  test(`${name}: a frozen server answers nobody until it is resumed`, async () => {
+  test(`${name}: a frozen server answers nobody until it is resumed`, { skip: missing(name) }, async () => {
     await using server = await start();
     await write(server.url, 'frozen');
     server.freeze();
@@ -108,7 +115,9 @@ for (const [name, { start, write, read }] of Object.entries({ postgres, mariadb,
     assert.equal(await answer, 'frozen');
   });
 
-  test(`${name}: a server that is thrown away leaves nothing, even frozen, and keeps a folder that was given`, async () => {
+  test(`${name}: a server that is thrown away leaves nothing, even frozen, and keeps a folder that was given`, {
+    skip: missing(name),
+  }, async () => {
     const folder = await mkdtemp(join(tmpdir(), 'janua-data-'));
     const server = await start({ folder, durable: true });
     assert.notDeepEqual(await readdir(folder), []);
@@ -119,17 +128,19 @@ for (const [name, { start, write, read }] of Object.entries({ postgres, mariadb,
     await rm(folder, { recursive: true });
   });
 
-  test(`${name}: what a server says is told when it does not come up`, async () => {
+  test(`${name}: what a server says is told when it does not come up`, { skip: missing(name) }, async () => {
     await assert.rejects(start({ args: ['--no-such-setting=1'] }), /no.such.setting/);
   });
 }
 
-test('arguments win over those that every server gets', async () => {
+test('arguments win over those that every server gets', { skip: missing('PostgreSQL') }, async () => {
   await using server = await startPostgres({ args: ['-c', 'max_connections=7'] });
   assert.equal(await queryPostgres(server.url, 'show max_connections'), '7');
 });
 
-test('databases of a shared server are apart from each other', async () => {
+test('databases of a shared server are apart from each other', {
+  skip: missing('PostgreSQL', 'MariaDB', 'Redis'),
+}, async () => {
   const made = await Promise.all([
     createDatabase('postgres'),
     createDatabase('postgres'),
@@ -221,7 +232,9 @@ for (const [how, last, end] of [
   ['fails', 'throw new Error("on purpose");', () => {}],
   ['has nothing left to do', '', () => {}],
 ] as const) {
-  test(`servers end with the process that started them, when it ${how}`, async (t) => {
+  test(`servers end with the process that started them, when it ${how}`, {
+    skip: missing('PostgreSQL', 'MariaDB', 'Redis'),
+  }, async (t) => {
     const temporary = await mkdtemp(join(tmpdir(), 'janua-'));
     t.after(() => rm(temporary, { recursive: true }));
     await chmod(temporary, 0o755);
@@ -245,3 +258,18 @@ for (const [how, last, end] of [
     assert.deepEqual(await readdir(temporary), []);
   });
 }
+
+test('a test is left out for the servers that it needs and does not get, and none in CI', (t) => {
+  const { CI, [noServersVariable]: noServers } = process.env;
+  t.after(() => {
+    Object.assign(process.env, { CI, [noServersVariable]: noServers });
+    if (CI === undefined) delete process.env.CI;
+    if (noServers === undefined) delete process.env[noServersVariable];
+  });
+  process.env[noServersVariable] = 'true';
+  assert.equal(missing('SQLite', 'SQL'), false);
+  assert.equal(missing('PostgreSQL', 'Redis'), 'this run starts no PostgreSQL or Redis');
+  delete process.env[noServersVariable];
+  process.env.CI = 'true';
+  assert.equal(missing('PostgreSQL'), false);
+});

@@ -1,6 +1,7 @@
 import { openRedis } from '../../src/redis/redis.ts';
 import { createRedisSessionStore } from '../../src/sessions/redis-store.ts';
 import { unwatched } from '../../src/stores/store-watch.ts';
+import { missing } from '../servers/missing.ts';
 import { createRedisDatabase } from '../servers/shared.ts';
 import { testSessionStore } from './store-contract.ts';
 
@@ -17,5 +18,5 @@ testSessionStore(
       },
     };
   },
-  { forgetsByItself: true },
+  { forgetsByItself: true, skip: missing('Redis') },
 );

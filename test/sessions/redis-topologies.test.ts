@@ -6,6 +6,7 @@ import { openRedis } from '../../src/redis/redis.ts';
 import { createRedisSessionStore } from '../../src/sessions/redis-store.ts';
 import type { SessionRecord, SessionStore } from '../../src/sessions/store.ts';
 import { unwatched } from '../../src/stores/store-watch.ts';
+import { missing } from '../servers/missing.ts';
 import { connectOnce, findRedis, startRedis } from '../servers/redis.ts';
 import { type RedisCluster, startRedisCluster } from '../servers/redis-cluster.ts';
 import { type SentinelRedis, startSentinelRedis } from '../servers/redis-sentinel.ts';
@@ -86,7 +87,7 @@ async function expectRecovery(store: SessionStore): Promise<void> {
   }
 }
 
-describe('a Redis Cluster', () => {
+describe('a Redis Cluster', { skip: missing('Redis') }, () => {
   let cluster: RedisCluster;
   before(async () => {
     cluster = await startRedisCluster();
@@ -166,7 +167,7 @@ describe('a Redis Cluster', () => {
   });
 });
 
-describe('Redis with sentinels', () => {
+describe('Redis with sentinels', { skip: missing('Redis') }, () => {
   let redis: SentinelRedis;
   before(async () => {
     redis = await startSentinelRedis();

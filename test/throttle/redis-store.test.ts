@@ -3,6 +3,7 @@ import { after, before, describe, test } from 'node:test';
 import { openRedis } from '../../src/redis/redis.ts';
 import { unwatched } from '../../src/stores/store-watch.ts';
 import { createRedisFailureStore } from '../../src/throttle/redis-store.ts';
+import { missing } from '../servers/missing.ts';
 import { connectOnce } from '../servers/redis.ts';
 import { type RedisCluster, startRedisCluster } from '../servers/redis-cluster.ts';
 import { createRedisDatabase } from '../servers/shared.ts';
@@ -27,10 +28,10 @@ testFailureStore(
     const { url, drop } = await createRedisDatabase();
     return openStore(url, drop);
   },
-  { forgetsByItself: true },
+  { forgetsByItself: true, skip: missing('Redis') },
 );
 
-test('Redis is told when to forget, and not to where it has come to a stop', async () => {
+test('Redis is told when to forget, and not to where it has come to a stop', { skip: missing('Redis') }, async () => {
   const { url, drop } = await createRedisDatabase();
   await using opened = openStore(url, drop);
   const redis = connectOnce(url);
@@ -47,7 +48,7 @@ test('Redis is told when to forget, and not to where it has come to a stop', asy
   }
 });
 
-describe('a Redis Cluster', () => {
+describe('a Redis Cluster', { skip: missing('Redis') }, () => {
   let cluster: RedisCluster;
   before(async () => {
     cluster = await startRedisCluster();

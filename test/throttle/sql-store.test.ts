@@ -7,6 +7,7 @@ import { sql } from '../../src/database/kysely.ts';
 import { migrate } from '../../src/database/migrations.ts';
 import { createSqlFailureStore } from '../../src/throttle/sql-store.ts';
 import { openTestDatabase } from '../database/open.ts';
+import { missing } from '../servers/missing.ts';
 import { createTemporaryFolder } from '../servers/process-end.ts';
 import { createDatabase, type OwnDatabase } from '../servers/shared.ts';
 import { policies } from './policies.ts';
@@ -44,11 +45,13 @@ testFailureStore('SQLite', async () => {
   return openOwn({ url: `sqlite:${join(folder.path, 'janua.db')}`, drop: async () => folder.remove() });
 });
 
-testFailureStore('PostgreSQL', async () => openOwn(await createDatabase('postgres')));
+testFailureStore('PostgreSQL', async () => openOwn(await createDatabase('postgres')), { skip: missing('PostgreSQL') });
 
-testFailureStore('MariaDB', async () => openOwn(await createDatabase('mariadb')));
+testFailureStore('MariaDB', async () => openOwn(await createDatabase('mariadb')), { skip: missing('MariaDB') });
 
-test('what MariaDB gives up because others wait the other way round is tried again', async () => {
+test('what MariaDB gives up because others wait the other way round is tried again', {
+  skip: missing('MariaDB'),
+}, async () => {
   const { url, drop } = await createDatabase('mariadb');
   await using opened = await openOwn({ url, drop });
   await using other = await openTestDatabase(url, timeout);

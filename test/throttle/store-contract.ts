@@ -47,8 +47,12 @@ const passedOf = (countings: readonly { readonly counted: boolean }[]) =>
  * @param open makes an empty one
  * @param forgetsByItself whether what has expired goes without being removed
  */
-export function testFailureStore(name: string, open: () => Promise<OpenStore>, { forgetsByItself = false } = {}): void {
-  describe(`${name} as a store of failures`, () => {
+export function testFailureStore(
+  name: string,
+  open: () => Promise<OpenStore>,
+  { forgetsByItself = false, skip = false as string | false } = {},
+): void {
+  describe(`${name} as a store of failures`, { skip }, () => {
     test('counts each key, and says what was there before', async () => {
       await using opened = await open();
       const { store } = opened;

@@ -24,7 +24,11 @@ export const ann: Person = {
 };
 
 /** What every directory of users must do. @param open makes an empty one */
-export function testUserDirectory(name: string, open: () => Promise<OpenDirectory>): void {
+export function testUserDirectory(
+  name: string,
+  open: () => Promise<OpenDirectory>,
+  skip: string | false = false,
+): void {
   async function openWithAnn() {
     const { users, insert, ...opened } = await open();
     await insert(ann);
@@ -33,7 +37,7 @@ export function testUserDirectory(name: string, open: () => Promise<OpenDirector
     return { users, insert, account, [Symbol.asyncDispose]: opened[Symbol.asyncDispose] };
   }
 
-  describe(`${name} as a directory of users`, () => {
+  describe(`${name} as a directory of users`, { skip }, () => {
     test('finds a user by name and by id', async () => {
       await using opened = await openWithAnn();
       const { users, account } = opened;

@@ -5,6 +5,7 @@ import { Misconfiguration } from '../../../src/faults/misconfiguration.ts';
 import { openMappedDirectory } from '../../../src/users/mapped/mapped-directory.ts';
 import { parseMapping } from '../../../src/users/mapped/mapping.ts';
 import { openTestDatabase } from '../../database/open.ts';
+import { missing } from '../../servers/missing.ts';
 import { openUserDatabase, type UserEngine } from '../../stores.ts';
 import { ann, type Person, testUserDirectory } from '../directory-contract.ts';
 
@@ -142,9 +143,9 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] as const) {
       };
     }
 
-    testUserDirectory(`a table of ${engine} with ${table.name}`, open);
+    testUserDirectory(`a table of ${engine} with ${table.name}`, open, missing(engine));
 
-    describe(`names in a table of ${engine} with ${table.name}`, () => {
+    describe(`names in a table of ${engine} with ${table.name}`, { skip: missing(engine) }, () => {
       test('are found without their case, as stored and as asked for', async () => {
         await using opened = await open();
         await opened.insert({ ...ann, username: 'Ann.Example@EXAMPLE.com' });
@@ -176,7 +177,7 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] as const) {
     });
   }
 
-  describe(`a table of ${engine} that cannot work`, () => {
+  describe(`a table of ${engine} that cannot work`, { skip: missing(engine) }, () => {
     const good = tables[engine][0] as Table;
     const unusable: readonly [name: string, declaration: string, columns: string, line: RegExp, after?: string][] = [
       [
@@ -283,7 +284,7 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] as const) {
     });
   });
 
-  describe(`who is disabled in a table of ${engine}`, () => {
+  describe(`who is disabled in a table of ${engine}`, { skip: missing(engine) }, () => {
     for (const [declaration, rule, values] of [
       ['gone integer', 'gone', { 0: false, 1: true, '-1': true, null: false }],
       ['gone boolean', 'gone', { false: false, true: true, null: false }],
@@ -313,7 +314,7 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] as const) {
   });
 }
 
-test('a schema may stand before the table', async () => {
+test('a schema may stand before the table', { skip: missing('PostgreSQL') }, async () => {
   await using table = await openTable(
     'PostgreSQL',
     'create schema "HR"',
@@ -327,7 +328,7 @@ test('a schema may stand before the table', async () => {
   assert.equal((await directory.findByUsername('ann@example.com'))?.user.id, '7');
 });
 
-test('by citext names are found by their index', async () => {
+test('by citext names are found by their index', { skip: missing('PostgreSQL') }, async () => {
   await using table = await openTable(
     'PostgreSQL',
     'create extension citext',
@@ -348,7 +349,9 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] as const) {
     ['gone decimal(5,2)', 'gone:1'],
     ...(engine === 'MariaDB' ? [] : ([['gone boolean', 'gone:true']] as const)),
   ] as const) {
-    test(`in ${engine} disabled=${rule} for ${declaration} could never be true, and is refused`, async () => {
+    test(`in ${engine} disabled=${rule} for ${declaration} could never be true, and is refused`, {
+      skip: missing(engine),
+    }, async () => {
       await using opened = await openTable(engine, declare(table, `, ${declaration}`), table.after);
       await assert.rejects(
         openMappedDirectory(opened.opened, mappingOf(`${columns},disabled=${rule}`), quiet),
@@ -358,7 +361,7 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] as const) {
   }
 }
 
-test("a name with letters that the column does not know is nobody's", async () => {
+test("a name with letters that the column does not know is nobody's", { skip: missing('MariaDB') }, async () => {
   for (const charset of ['latin1', 'utf8mb3']) {
     await using table = await openTable(
       'MariaDB',
@@ -388,7 +391,7 @@ test('SQLite holds what it likes: a hash as bytes is read as text, and a key tha
   for (const hash of await samplePasswordHashes()) assert.equal(typeof hash, 'string');
 });
 
-test('a text key that no session can be for keeps its owner out', async () => {
+test('a text key that no session can be for keeps its owner out', { skip: missing('PostgreSQL') }, async () => {
   await using table = await openTable(
     'PostgreSQL',
     declare({ id: 'text primary key', email: 'text unique' }),
@@ -399,7 +402,7 @@ test('a text key that no session can be for keeps its owner out', async () => {
   assert.equal(await directory.findByUsername('ann@example.com'), undefined);
 });
 
-test('the largest whole numbers are keys', async () => {
+test('the largest whole numbers are keys', { skip: missing('PostgreSQL', 'MariaDB') }, async () => {
   for (const [engine, id, key] of [
     ['PostgreSQL', 'bigint primary key', '9223372036854775807'],
     ['MariaDB', 'bigint unsigned primary key', '18446744073709551615'],
@@ -414,7 +417,9 @@ test('the largest whole numbers are keys', async () => {
   }
 });
 
-test('citext in a schema that is not searched is known to compare with case', async () => {
+test('citext in a schema that is not searched is known to compare with case', {
+  skip: missing('PostgreSQL'),
+}, async () => {
   await using table = await openTable('PostgreSQL', 'create schema ext', 'create extension citext schema ext');
   await table.execute(declare({ id: 'int primary key', email: 'ext.citext unique' }));
   await table.execute("insert into people (no, email, secret) values (1, 'Bob@Example.com', 'hash')");
@@ -423,7 +428,7 @@ test('citext in a schema that is not searched is known to compare with case', as
   assert.equal((await directory.findByUsername('bob@example.com'))?.user.id, '1');
 });
 
-test('an enum is no user name', async () => {
+test('an enum is no user name', { skip: missing('PostgreSQL') }, async () => {
   await using table = await openTable(
     'PostgreSQL',
     "create type mood as enum ('a', 'b')",
@@ -432,7 +437,7 @@ test('an enum is no user name', async () => {
   await assert.rejects(openMappedDirectory(table.opened, mappingOf(), quiet), /email is mood\. A user name is a text/);
 });
 
-test('names that need quotes have them in the fix that is printed', async () => {
+test('names that need quotes have them in the fix that is printed', { skip: missing('PostgreSQL') }, async () => {
   await using table = await openTable(
     'PostgreSQL',
     'create table "People Table" (no int primary key, "E-Mail" text, secret text)',
@@ -447,7 +452,9 @@ test('names that need quotes have them in the fix that is printed', async () => 
   await openMappedDirectory(table.opened, mapping, quiet);
 });
 
-test('an index over the folded name that is not unique does not keep twins away: they are looked for', async () => {
+test('an index over the folded name that is not unique does not keep twins away: they are looked for', {
+  skip: missing('PostgreSQL'),
+}, async () => {
   await using table = await openTable(
     'PostgreSQL',
     declare({ id: 'int primary key', email: 'text unique' }),
@@ -457,7 +464,7 @@ test('an index over the folded name that is not unique does not keep twins away:
   await assert.rejects(openMappedDirectory(table.opened, mappingOf(), quiet), /differ by case alone/);
 });
 
-test('says when users can no longer be looked up', async () => {
+test('says when users can no longer be looked up', { skip: missing('PostgreSQL') }, async () => {
   await using table = await openTable(
     'PostgreSQL',
     declare({ id: 'int primary key', email: 'text unique' }),
