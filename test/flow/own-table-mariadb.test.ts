@@ -1,3 +1,0 @@
-import { testFlow } from './flow.ts';
-
-testFlow({ users: 'MariaDB', sessions: 'SQL', ownTable: true });

@@ -1,3 +1,0 @@
-import { testFlow } from './flow.ts';
-
-testFlow({ users: 'PostgreSQL', sessions: 'SQL', ownTable: true });
