@@ -1,0 +1,92 @@
+import assert from 'node:assert/strict';
+import { readFile, writeFile } from 'node:fs/promises';
+import { resolve } from 'node:path';
+import { test } from 'node:test';
+import type { TestEvent } from 'node:test/reporters';
+import { pathToFileURL } from 'node:url';
+import { createProgressReporter } from '../../scripts/progress-reporter.ts';
+import { createTemporaryFolder } from '../servers/process-end.ts';
+
+const files = ['test/a.test.ts', 'test/b.test.ts', 'test/c.test.ts'];
+
+const enqueued = (name: string) => ({ type: 'test:enqueue', data: { name, nesting: 0, file: resolve(name) } });
+const completed = (name: string, seconds: number, passed = true) => ({
+  type: 'test:complete',
+  data: { name, nesting: 0, file: resolve(name), details: { passed, duration_ms: seconds * 1000 } },
+});
+const failed = {
+  type: 'test:fail',
+  data: {
+    name: 'a claim',
+    nesting: 0,
+    file: resolve('test/b.test.ts'),
+    line: 3,
+    column: 1,
+    details: { duration_ms: 1, error: new Error('the reason') },
+  },
+};
+const passed = { type: 'test:pass', data: { name: 'a good claim', nesting: 0, details: { duration_ms: 1 } } };
+const summary = [
+  { type: 'test:diagnostic', data: { nesting: 0, message: 'tests 3', level: 'info' } },
+  { type: 'test:summary', data: { success: false, counts: {}, duration_ms: 1 } },
+];
+
+const run = [
+  ...files.map(enqueued),
+  // A test that has the name of no file is not counted as one.
+  { type: 'test:enqueue', data: { name: 'a claim', nesting: 0, file: resolve('test/b.test.ts') } },
+  completed('test/a.test.ts', 2),
+  passed,
+  completed('test/b.test.ts', 4, false),
+  failed,
+  completed('test/c.test.ts', 70),
+  ...summary,
+];
+
+async function* asEvents(events: readonly unknown[]): AsyncGenerator<TestEvent> {
+  yield* events as TestEvent[];
+}
+
+async function print(folder: string, stream = {}): Promise<string> {
+  const file = pathToFileURL(`${folder}/cache/durations.json`);
+  return (await Array.fromAsync(createProgressReporter(file, stream)(asEvents(run)))).join('');
+}
+
+test('each file that ends has a line, and failures stand whole after the summary', async () => {
+  const folder = createTemporaryFolder('progress');
+  const printed = await print(folder.path);
+  const [first, second, failure, third, ...rest] = printed.split('\n');
+  assert.equal(first, '[1/3]  0:00  test/a.test.ts (2.0 s)');
+  assert.equal(second, '[2/3]  0:00  FAILED test/b.test.ts (4.0 s)');
+  assert.match(failure ?? '', /a claim/);
+  assert.equal(third, '[3/3]  0:00, about 0:00 left  test/c.test.ts (70.0 s)');
+  assert.match(rest.join('\n'), /^[^\n]*tests 3[^\n]*\n.*failing tests:.*test\/b\.test\.ts:3:1.*the reason/s);
+  assert.doesNotMatch(printed, /a good claim/);
+  folder.remove();
+});
+
+test('the time that is left is what the files that are left took last', async () => {
+  const folder = createTemporaryFolder('progress');
+  await print(folder.path);
+  const file = `${folder.path}/cache/durations.json`;
+  assert.deepEqual(JSON.parse(await readFile(file, 'utf8')), {
+    'test/a.test.ts': 2,
+    'test/b.test.ts': 4,
+    'test/c.test.ts': 70,
+  });
+  const lines = (await print(folder.path)).split('\n');
+  assert.equal(lines[0], '[1/3]  0:00, about 1:10 left  test/a.test.ts (2.0 s)');
+  await writeFile(file, 'broken');
+  assert.match(await print(folder.path), /^\[1\/3\] {2}0:00 {2}test\/a/);
+  folder.remove();
+});
+
+test('a terminal sees one line that changes, and is not wider than it', async () => {
+  const folder = createTemporaryFolder('progress');
+  const printed = await print(folder.path, { isTTY: true, columns: 20 });
+  assert.ok(
+    printed.startsWith('\r\x1b[2K[1/3]  0:00  test/a\r\x1b[2K[2/3]  0:00  FAILED\r\x1b[2K'),
+    JSON.stringify(printed),
+  );
+  folder.remove();
+});
