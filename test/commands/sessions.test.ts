@@ -8,7 +8,6 @@ const secret = 'correct horse battery';
 
 const choices: readonly StoreChoice[] = [
   { users: 'SQLite', sessions: 'SQL' },
-  { users: 'SQLite', sessions: 'Redis' },
   { users: 'PostgreSQL', sessions: 'SQL' },
   { users: 'MariaDB', sessions: 'Redis' },
 ];
