@@ -1,9 +1,11 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
 import { resolve } from 'node:path';
 import { spec as Spec, type TestEvent } from 'node:test/reporters';
+import { noServersVariable } from '../test/servers/missing.ts';
 
-/** How many test files run at once. */
-export const filesAtOnce = 2;
+/** How many test files run at once: one more than there are cores, since many of them wait for a server, a browser or a clock. */
+export const filesAtOnce = availableParallelism() + 1;
 
 /** A reporter of `node --test`: reads its events, and gives what to print. */
 type Reporter = (events: AsyncIterable<TestEvent>) => AsyncGenerator<string>;
@@ -48,7 +50,11 @@ export const createProgressReporter = (durationsFile: URL, { isTTY = false, colu
 
 // biome-ignore lint/style/noDefaultExport: it is how the test runner takes a reporter.
 export default createProgressReporter(
-  new URL('../node_modules/.cache/janua/durations.json', import.meta.url),
+  // Without servers the same files take less.
+  new URL(
+    `../node_modules/.cache/janua/durations${process.env[noServersVariable] ? '-quick' : ''}.json`,
+    import.meta.url,
+  ),
   process.stdout,
 );
 
@@ -72,7 +78,8 @@ function formatRest(left: readonly (number | undefined)[]): string {
   return `, about ${formatTime(Math.max(sum / filesAtOnce, ...known))} left`;
 }
 
-const formatTime = (seconds: number) =>
+/** Minutes and seconds. */
+export const formatTime = (seconds: number) =>
   `${Math.floor(seconds / 60)}:${String(Math.floor(seconds % 60)).padStart(2, '0')}`;
 
 /** Seconds that each test file took when it ran last. */

@@ -2,24 +2,34 @@ import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { mkdir, readFile } from 'node:fs/promises';
-import { availableParallelism, constants } from 'node:os';
+import { constants } from 'node:os';
 import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
 import { findChromium } from '../test/browser/chromium.ts';
 import { findWebServer } from '../test/deploy/web-server.ts';
 import { findProgram } from '../test/servers/find-program.ts';
 import { findMariadb, startMariadb } from '../test/servers/mariadb.ts';
+import { noServersVariable } from '../test/servers/missing.ts';
 import { findPostgres, startPostgres } from '../test/servers/postgres.ts';
 import { findRedis, startRedis } from '../test/servers/redis.ts';
 import { sharedServerVariables } from '../test/servers/shared.ts';
 import { templateFolder } from '../test/servers/throw-away-server.ts';
 import { readAdvisories } from './dependencies.ts';
 import { checkPages, evidenceFile } from './evidence.ts';
+import { filesAtOnce, formatTime } from './progress-reporter.ts';
 
 /**
- * Everything that is checked, by one command: `npm test`. Arguments go to the test runner in place of all test files.
- * Ends with the test runner's own summary, then, after all test files, with whether `docs/security/` says what they show; and with a
- * non-zero code when anything failed.
+ * Everything that is checked, by one command: `npm test`. It tells how far it is, and says at its end what was left out. Arguments go to
+ * the test runner in place of all test files. `--no-install` installs nothing. `--quick` is `npm run test:quick`: without servers, and of
+ * the tests those in `test/web`. Ends with a non-zero code when anything failed.
  */
+const { values: options, positionals: chosen } = parseArgs({
+  options: { install: { type: 'boolean', default: true }, quick: { type: 'boolean', default: false } },
+  allowNegative: true,
+  allowPositionals: true,
+});
+const isWhole = chosen.length === 0 && !options.quick;
+
 const root = fileURLToPath(new URL('..', import.meta.url));
 const bin = (name: string) => fileURLToPath(new URL(`../node_modules/${name}`, import.meta.url));
 
@@ -46,48 +56,56 @@ async function step(name: string, work: () => Promise<boolean>): Promise<void> {
   if (!succeeded) process.exit(1);
 }
 
-/** The servers that the tests need, by the name of the distribution's package. */
-const servers = { 'redis-server': findRedis, 'mariadb-server': findMariadb, postgresql: findPostgres };
-
-/** What only some tests need, which are left out without it; not so where `CI` is set, but for what not every distribution has. */
-const optional = {
+/** What only some tests need, by the name of the distribution's package. */
+const programs = {
+  'redis-server': findRedis,
+  'mariadb-server': findMariadb,
+  postgresql: findPostgres,
   chromium: findChromium,
   nginx: () => findWebServer('nginx'),
   caddy: () => findWebServer('caddy'),
   systemd: () => findProgram('systemd-analyze'),
   'valkey-server': () => findRedis('valkey-server'),
 };
+
+/** Not every distribution has it, and no page of `docs/security/` needs it. */
 const dispensable = 'valkey-server';
 
-const missingOf = (programs: Readonly<Record<string, () => string | undefined>>) =>
+const findMissing = () =>
   Object.entries(programs)
     .filter(([, find]) => find() === undefined)
     .map(([name]) => name);
 
-/** Installs what is missing where the distribution has it and we may. Only what is optional can be left out. */
+/** The packages without which tests are left out. */
+let leftOut: readonly string[] = [];
+
+/** Says what is missing, installs it where the distribution has it and we may, and says what is left out. Where `CI` is set, that fails. */
 async function ensurePrograms(): Promise<boolean> {
-  await install([...missingOf(servers), ...missingOf(optional)]);
-  // One package that the distribution does not have keeps apt from installing any.
-  await install(missingOf(servers));
-  for (const name of missingOf(optional)) await install([name]);
-  const missing = missingOf(servers);
+  const missing = findMissing();
   if (missing.length > 0) {
-    process.stdout.write(`  The tests need ${missing.join(', ')}: install what is missing and start again.\n`);
-    return false;
+    process.stdout.write(`  Not installed, and needed by some tests: ${missing.join(', ')}.\n`);
+    if (await isDebian()) {
+      if (options.install && process.getuid?.() === 0) await install(missing);
+      else process.stdout.write(`  To install them: apt-get install ${missing.join(' ')}\n`);
+    }
+    leftOut = findMissing();
   }
-  const leftOut = missingOf(optional);
-  for (const name of leftOut)
-    process.stdout.write(
-      `  There is no ${name}: its tests are left out. Install it${name === 'chromium' ? ', or set CHROMIUM_PATH' : ''}.\n`,
-    );
-  return process.env.CI !== 'true' || leftOut.every((name) => name === dispensable);
+  if (leftOut.length === 0) return true;
+  const passes = process.env.CI !== 'true' || leftOut.every((name) => name === dispensable);
+  const rest = passes ? 'Everything else is tested.' : 'CI=true makes that a failure.';
+  process.stdout.write(`  Without ${leftOut.join(', ')} their tests are left out. ${rest}\n`);
+  return passes;
 }
 
 async function install(packages: readonly string[]): Promise<void> {
-  if (packages.length === 0 || process.getuid?.() !== 0 || !(await isDebian())) return;
+  const list = packages.join(' ');
+  process.stdout.write(`  As root, this now runs apt-get install ${list} (npm test -- --no-install does not).\n`);
   const unattended = { DEBIAN_FRONTEND: 'noninteractive' };
-  if (!(await run('apt-get', ['update', '-qq'], unattended))) return;
-  await run('apt-get', ['install', '-y', '-qq', '--no-install-recommends', ...packages], unattended);
+  const add = (...names: string[]) =>
+    run('apt-get', ['install', '-y', '-qq', '--no-install-recommends', ...names], unattended);
+  if (!(await run('apt-get', ['update', '-qq'], unattended)) || (await add(...packages))) return;
+  // One package that the distribution does not have keeps apt from installing any.
+  for (const name of packages) await add(name);
 }
 
 async function isDebian(): Promise<boolean> {
@@ -95,17 +113,17 @@ async function isDebian(): Promise<boolean> {
   return /^ID(_LIKE)?=.*(debian|ubuntu)/m.test(await readFile('/etc/os-release', 'utf8'));
 }
 
-/** One server of each kind for the whole run, on free ports and in temporary folders. They end with this process. */
+/** One server of each kind that is installed, for the whole run, on free ports and in temporary folders. They end with this process. */
 async function startServers(): Promise<boolean> {
   const [postgres, mariadb, redis, templates] = await Promise.all([
-    startPostgres(),
-    startMariadb(),
-    startRedis(),
+    findPostgres() && startPostgres(),
+    findMariadb() && startMariadb(),
+    findRedis() && startRedis(),
     templateFolder(),
   ]);
-  forTests[sharedServerVariables.postgres] = postgres.url;
-  forTests[sharedServerVariables.mariadb] = mariadb.url;
-  forTests[sharedServerVariables.redis] = redis.url;
+  if (postgres) forTests[sharedServerVariables.postgres] = postgres.url;
+  if (mariadb) forTests[sharedServerVariables.mariadb] = mariadb.url;
+  if (redis) forTests[sharedServerVariables.redis] = redis.url;
   forTests.JANUA_TEST_TEMPLATES = templates;
   return true;
 }
@@ -132,30 +150,49 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
   });
 }
 
-const chosen = process.argv.slice(2);
-const files = chosen.length > 0 ? chosen : ['test/**/*.test.ts'];
+const start = performance.now();
+if (isWhole)
+  process.stdout.write('Everything that CI checks, in about eight minutes on two cores. In one: npm run test:quick\n');
 
-await step('Programs', ensurePrograms);
+if (!options.quick) await step('Programs', ensurePrograms);
 await step('Types', () => node(bin('typescript/bin/tsc')));
 await step('Lint, format and import rules', () => node(bin('@biomejs/biome/bin/biome'), 'ci', '--error-on-warnings'));
 await step('Dead code', () => node(bin('knip/bin/knip.js')));
-await step('Known faults of packages', askForAdvisories);
-await step('Servers', startServers);
-await step('Tests', async () => {
+if (options.quick) forTests[noServersVariable] = 'true';
+else {
+  await step('Known faults of packages', askForAdvisories);
+  await step('Servers', startServers);
+}
+await step('Tests', testFiles);
+await sumUp();
+
+async function testFiles(): Promise<boolean> {
   await mkdir(new URL('.', evidenceFile), { recursive: true });
+  const reporters: [name: string, destination: string][] = [
+    // Of a few files each test is of interest.
+    [chosen.length > 0 ? 'spec' : './scripts/progress-reporter.ts', 'stdout'],
+    ...(showsAll() ? [['./scripts/evidence-reporter.ts', fileURLToPath(evidenceFile)] satisfies [string, string]] : []),
+  ];
+  const files = options.quick ? ['test/web/**/*.test.ts'] : ['test/**/*.test.ts'];
   return run(
     process.execPath,
-    ['--test', '--test-timeout=120000', `--test-concurrency=${availableParallelism()}`, ...reporters(), ...files],
+    [
+      ...['--test', '--test-timeout=120000', `--test-concurrency=${filesAtOnce}`],
+      ...reporters.flatMap(([name, to]) => [`--test-reporter=${name}`, `--test-reporter-destination=${to}`]),
+      ...(chosen.length > 0 ? chosen : files),
+    ],
     forTests,
   );
-});
-if (chosen.length === 0) await step('Evidence', checkPages);
+}
 
-/** The summary for people; of a whole run also what the titles carried. */
-function reporters(): string[] {
-  const evidence: [string, string][] = [['./scripts/evidence-reporter.ts', fileURLToPath(evidenceFile)]];
-  return [['spec', 'stdout'] as const, ...(chosen.length === 0 ? evidence : [])].flatMap(([reporter, to]) => [
-    `--test-reporter=${reporter}`,
-    `--test-reporter-destination=${to}`,
-  ]);
+/** Whether all tests run that the pages in `docs/security/` are made from. */
+function showsAll(): boolean {
+  return isWhole && leftOut.every((name) => name === dispensable);
+}
+
+async function sumUp(): Promise<void> {
+  if (showsAll()) await step('Evidence', checkPages);
+  else if (isWhole) process.stdout.write('\n▸ Evidence: docs/security is not compared, since tests were left out\n');
+  const without = leftOut.length > 0 ? `, WITHOUT the tests that need ${leftOut.join(', ')}` : '';
+  process.stdout.write(`\nPassed in ${formatTime((performance.now() - start) / 1000)} minutes${without}.\n`);
 }
