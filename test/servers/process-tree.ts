@@ -40,6 +40,11 @@ export function running(pids: readonly number[]): readonly number[] {
   return pids.filter((pid) => alive.has(pid));
 }
 
+/** Whether one of the processes has neither ended nor been halted. */
+export function hasRunning(pids: readonly number[]): boolean {
+  return readProcesses().some(({ pid, state }) => pids.includes(pid) && !/^[TZ]/.test(state));
+}
+
 /** All processes of this machine. */
 export function readProcesses(): readonly ProcessEntry[] {
   return existsSync('/proc/self/stat') ? readProc() : readPs();

@@ -7,14 +7,14 @@ import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { atProcessEnd, createTemporaryFolder } from './process-end.ts';
-import { running, signal, signalTree } from './process-tree.ts';
+import { hasRunning, running, signal, signalTree } from './process-tree.ts';
 
 /** A real server with data of its own, for what a test does to it; ended with its scope, or at the latest with the process. */
 export interface ThrowAwayServer extends AsyncDisposable {
   /** For DATABASE_URL or REDIS_URL, of an account that may do everything; it names a database that exists and is empty. */
   readonly url: string;
   readonly port: number;
-  /** Halts all processes of the server where they are: connections stay, and nobody answers. */
+  /** Halts all processes of the server where they are, and waits until they are: connections stay, and nobody answers. */
   freeze(): void;
   /** Lets a frozen server go on. */
   resume(): void;
@@ -192,7 +192,11 @@ function createServerAt(kind: Kind, place: Place, args: readonly string[], remov
     url,
     port: place.port,
     freeze() {
-      if (isRunning(child)) signalTree(child.pid, 'SIGSTOP');
+      if (!isRunning(child)) return;
+      const tree = signalTree(child.pid, 'SIGSTOP');
+      // On a busy machine a process goes on until it is scheduled to hear of it.
+      const deadline = performance.now() + endPatience;
+      while (hasRunning(tree) && performance.now() < deadline) sleep(1);
     },
     resume() {
       if (isRunning(child)) signalTree(child.pid, 'SIGCONT');
