@@ -8,7 +8,8 @@ import type { Evidence } from './evidence-reporter.ts';
 
 /**
  * `npm run mutants`: breaks a copy of the code in one place after the other, and looks whether the test that should see it does.
- * Writes `docs/security/mutants.md`, and fails where something went unseen.
+ * Writes `docs/security/mutants.md`, and fails where something went unseen. With ids or files (`npm run mutants -- S46 src/web/cookies.ts`)
+ * it breaks those alone, and writes nothing.
  */
 const root = fileURLToPath(new URL('..', import.meta.url));
 const page = join(root, 'docs/security/mutants.md');
@@ -175,6 +176,95 @@ const mutants: readonly Mutant[] = [
     test: 'test/web/views.test.ts',
     id: 'V1.1.2',
   },
+  {
+    breaks: 'a route that no document shows is open',
+    file: 'src/account/home.routes.ts',
+    text: "app.get(\n    '/auth/home',",
+    by: "app.get('/admin/users', { schema: { hide: true } }, async () => []);\n  app.get(\n    '/auth/home',",
+    test: 'test/security/access.test.ts',
+    id: 'VM-92',
+  },
+  {
+    breaks: 'anything but a letter may stand before the name of a __Host- cookie',
+    file: 'src/web/cookies.ts',
+    text: "header.split(';')",
+    by: "header.replace(/[^\\w;]+(?=__Host-)/g, '').split(';')",
+    test: 'test/web/cookies.test.ts',
+    id: 'VM-03',
+  },
+  {
+    breaks: 'a __Host- cookie may have white space of Unicode around its value',
+    file: 'src/web/cookies.ts',
+    text: 'values.length === 1 ? values[0]',
+    by: 'values.length === 1 ? values[0]?.trim()',
+    test: 'test/web/cookies.test.ts',
+    id: 'S66',
+  },
+  {
+    breaks: "the user name's limits are not documented",
+    file: 'src/sign-in/log-in.routes.ts',
+    text: '      maxLength: maxUsernameLength,\n',
+    by: '',
+    test: 'test/security/access.test.ts',
+    id: 'V2.1.1',
+  },
+  {
+    breaks: 'the user name is not described',
+    file: 'src/sign-in/log-in.routes.ts',
+    text: "      description: 'An e-mail address; case does not matter',\n",
+    by: '',
+    test: 'test/security/access.test.ts',
+    id: 'V2.1.1',
+  },
+  ...['src/forward-auth/host-credentials.ts', 'src/forward-auth/returns.ts'].map((file) => ({
+    breaks: 'a signature is compared letter by letter',
+    file,
+    text: 'return one.length === other.length && timingSafeEqual(one, other);',
+    by: 'return one.length === other.length && presented === expected;',
+    test: 'test/security/source.test.ts',
+    id: 'V11.2.4',
+  })),
+  {
+    breaks: "an access token's hash is compared letter by letter",
+    file: 'src/sessions/credential.ts',
+    text: 'timingSafeEqual(presented, stored)',
+    by: 'presented.equals(stored)',
+    test: 'test/security/source.test.ts',
+    id: 'V11.2.4',
+  },
+  {
+    breaks: 'X-Forwarded-Host is believed, whoever says it',
+    file: 'src/forward-auth/forwarded-target.ts',
+    text: 'const trusted = isTrustedPeer(socket.remoteAddress);',
+    by: 'const trusted = isTrustedPeer(socket.remoteAddress) || true;',
+    test: 'test/forward-auth/verify.test.ts',
+    id: 'V4.1.3',
+  },
+  ...[
+    ['a password', "export const adminPassword = 'hunter2';"],
+    ['a key in base64', "export const bytes = Buffer.from('mZ0vT1kq8yJ3Wc5nX7bR2uF4hL6sD9aGpQeKiOxYtVw=', 'base64');"],
+    ['a secret between double quotes', 'export const clientSecret = "correct-horse";'],
+  ].map(([what = '', line = '']) => ({
+    breaks: `${what} is in the source`,
+    file: 'src/text/printable.ts',
+    text: '/**',
+    by: `${line}\n\n/**`,
+    test: 'test/security/source.test.ts',
+    id: 'V13.3.1',
+  })),
+  ...[
+    ['test/users/sql-directory.test.ts', 'SQLite'],
+    [flow, undefined],
+    ['test/security/source.test.ts', undefined],
+  ].map(([test = '', only]) => ({
+    breaks: 'the text of a prepared look-up holds the value',
+    file: 'src/database/lookup.ts',
+    text: '{ ...compiled, parameters: [value] }',
+    by: `{ ...compiled, sql: compiled.sql.replace('?', "'" + value + "'"), parameters: [] }`,
+    test,
+    ...(only === undefined ? {} : { only }),
+    id: 'V1.2.4',
+  })),
 ];
 
 /** What a run needs, beside the packages. */
@@ -217,10 +307,15 @@ async function findCatcher(folder: string, { test, id, only }: Mutant): Promise<
   return found.find((item) => item.id === id && item.outcome === 'failed')?.title;
 }
 
+const wanted = process.argv.slice(2);
+const chosen = mutants.filter(
+  ({ id, file, test }) => wanted.length === 0 || wanted.some((name) => [id, file, test].includes(name)),
+);
+if (chosen.length === 0) throw new Error(`no mutant is of ${wanted.join(', ')}`);
 const folder = await copyTree();
 const rows: string[] = [];
 try {
-  for (const mutant of mutants) {
+  for (const mutant of chosen) {
     const path = join(folder, mutant.file);
     const original = await readFile(path, 'utf8');
     if (original.split(mutant.text).length !== 2) throw new Error(`${mutant.file} has not once: ${mutant.text}`);
@@ -248,4 +343,4 @@ test, and fails where one goes unseen.
 
 | what is broken | where | id | seen by |
 | --- | --- | --- | --- |`;
-if (process.exitCode === undefined) await writeFile(page, `${[head, ...rows].join('\n')}\n`);
+if (process.exitCode === undefined && wanted.length === 0) await writeFile(page, `${[head, ...rows].join('\n')}\n`);

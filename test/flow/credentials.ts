@@ -96,6 +96,8 @@ export function testCredentials(stores: StoreChoice): void {
         const wrong = await attempt({ ...good, password: 'wrong' });
         for (const username of [
           "' OR '1'='1",
+          "o'hara",
+          "\\' or 1=1 -- ",
           `${ann.username}' --`,
           `${ann.username}"; drop table janua_users`,
           '%',

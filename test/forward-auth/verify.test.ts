@@ -219,7 +219,7 @@ describe('the request that a proxy describes', () => {
     });
   }
 
-  test('is about our own origin where no host is named, or somebody else says so', async () => {
+  test('is about our own origin where no host is named, or somebody else says so [V4.1.3]', async () => {
     assert.equal((await verify(navigating)).headers.location, '/auth/login?state=2');
     assert.equal(await kindOf({}), 'own');
     assert.equal(await kindOf({ 'x-forwarded-proto': 'https', 'x-forwarded-uri': '/x' }), 'own');
