@@ -21,8 +21,8 @@ const asCookie = (value: string) => ({ cookie: `session=${value}` });
 const encode = (part: object) => Buffer.from(JSON.stringify(part)).toString('base64url');
 
 /** A token as servers with signed ones have it: `none`, or HS256 with a key that anyone could have. */
-function signedToken(header: object, key?: string): string {
-  const payload = { iss: 'janua', sub: ann.username, username: ann.username, aud: 'janua', exp: 4_102_444_800 };
+function signedToken(header: object, claims: object, key?: string): string {
+  const payload = { iss: 'janua', username: ann.username, aud: 'janua', exp: 4_102_444_800, ...claims };
   const content = `${encode(header)}.${encode(payload)}`;
   return `${content}.${key === undefined ? '' : createHmac('sha256', key).update(content).digest('base64url')}`;
 }
@@ -143,7 +143,11 @@ export function testCredentials(stores: StoreChoice): void {
         janua.app.inject({ ...face.request, url, headers: { ...face.request.headers, ...headers } });
       const refused = face.format === 'html' ? 303 : 401;
 
-      test("a signed token is nobody's, whatever it says of itself [VM-87]", async () => {
+      test("a signed token is nobody's, whatever it says of itself and of a session that there is [VM-87]", async () => {
+        await logIn(janua.app);
+        const sub = (await janua.services.users.findByUsername(ann.username))?.user.id ?? '';
+        const sid = (await janua.services.sessions.listOf(sub))[0]?.id;
+        assert.ok(sid !== undefined);
         for (const header of [
           { alg: 'none' },
           { alg: 'None', typ: 'at+jwt' },
@@ -156,9 +160,11 @@ export function testCredentials(stores: StoreChoice): void {
           { alg: 'RS256', jku: 'http://evil.example/keys', x5u: 'http://evil.example/cert' },
         ]) {
           for (const key of [undefined, 'janua', '']) {
-            const token = signedToken(header, key);
-            for (const value of [token, `janua_${token}`])
-              assert.equal((await ask(asBearer(value))).statusCode, refused);
+            for (const claims of [{ sub: ann.username }, { sub, sid, jti: sid }]) {
+              const token = signedToken(header, claims, key);
+              for (const value of [token, `janua_${token}`])
+                assert.equal((await ask(asBearer(value))).statusCode, refused);
+            }
           }
         }
       });

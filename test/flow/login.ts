@@ -352,7 +352,7 @@ export function testLogin(stores: StoreChoice): void {
         }
       }
 
-      test(`POST ${url} with more than 64 KiB is 413, with broken JSON 400 [S10 V15.3.6]`, async () => {
+      test(`POST ${url} with more than 64 KiB is 413, with broken JSON 400 [S10 V15.3.6 VM-43]`, async () => {
         const headers = { 'content-type': 'application/json', 'x-expected-format': 'application/json' };
         const large = await janua.app.inject({ method: 'POST', url, headers, payload: ' '.repeat(65_537) });
         assert.equal(large.statusCode, 413);

@@ -521,7 +521,7 @@ describe('a ticket', () => {
     assert.deepEqual(await statusOf(address, kept), [303, true]);
   });
 
-  test('is worth nothing to another browser, on another origin, after a minute, or after the session', async () => {
+  test('is worth nothing to another browser, on another origin, after a minute, or after the session [V9.2.1]', async () => {
     const { browser, address, kept } = await getTicket();
     assert.deepEqual(await statusOf(address, new Map()), [400, false]);
     const another = createForwardBrowser(janua.app);

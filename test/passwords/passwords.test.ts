@@ -134,9 +134,17 @@ describe('passwords are compared exactly as sent [S52 V6.2.5 V6.2.8 V6.2.9]', ()
   }
 });
 
-test('so many at a time, so many waiting, the rest is refused at once [S54 V15.2.2 VM-45]', async () => {
-  const bounded = createPasswords({ concurrency: 1, queue: 2, rehashes: true, log: { warn: () => {} } });
+test('so many at a time, so many waiting, the rest is refused at once, which the log says once [S54 V15.2.2 V16.3.4 VM-45]', async () => {
+  const logged: object[] = [];
+  const log = { warn: (details: object) => logged.push(details) };
+  let threads = 0;
+  const count = () => void threads++;
+  process.on('worker', count);
+  const bounded = createPasswords({ concurrency: 1, queue: 2, rehashes: true, log });
   const results = await Promise.allSettled(Array.from({ length: 10 }, () => bounded.check(undefined, 'x')));
+  process.off('worker', count);
+  assert.equal(threads, 1, 'each computes one at a time');
+  assert.deepEqual(logged, [{ event: 'hashing_queue_full', queue: 2 }]);
   const refused = results.filter(({ status }) => status === 'rejected');
   assert.equal(refused.length, 7);
   for (const result of refused) assert.ok(result.status === 'rejected' && result.reason instanceof Unavailable);

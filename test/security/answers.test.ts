@@ -67,6 +67,20 @@ test('every body is what its type says, with the charset of pages [S5 V4.1.1 V3.
   assert.equal(types.size, 2);
 });
 
+test('every file is served with its type, and the charset of text [V4.1.1]', async () => {
+  for (const [url, type] of [
+    ['/assets/janua.css', 'text/css; charset=utf-8'],
+    ['/assets/pico.css', 'text/css; charset=utf-8'],
+    ['/assets/theme.css', 'text/css; charset=utf-8'],
+    ['/docs/swagger-ui.css', 'text/css; charset=utf-8'],
+    ['/assets/pages.js', 'application/javascript; charset=utf-8'],
+    ['/docs/docs.js', 'application/javascript; charset=utf-8'],
+    ['/docs/swagger-ui.js', 'application/javascript; charset=utf-8'],
+    ['/assets/logo.svg', 'image/svg+xml'],
+  ] as const)
+    assert.equal((await janua.app.inject(url)).headers['content-type'], type, url);
+});
+
 test('a redirect that answers a POST is 303, and so is one of a GET; each is not to be kept [S6 S7]', async () => {
   let redirects = 0;
   for (const request of [...requests, { method: 'POST' as const, url: '/auth/token', ...form(good) }]) {

@@ -131,7 +131,15 @@ test('two Authorization fields are 400 [S33]', async () => {
 
 test('a file that is not there, or is not to be had, is any missing address [S114 V13.4.1 V13.4.7]', async () => {
   const missing = await janua.app.inject('/something-else');
-  for (const url of ['/docs/nothing', '/docs/..%2fpackage.json', '/docs/%2e%2e/package.json', '/docs/.git']) {
+  for (const url of [
+    '/docs/nothing',
+    '/docs/..%2fpackage.json',
+    '/docs/%2e%2e/package.json',
+    '/docs/.git',
+    // There is one in the folder in which the tests run.
+    '/docs/package.json',
+    '/assets/package.json',
+  ]) {
     const answer = await janua.app.inject(url);
     assert.equal(answer.statusCode, 404, url);
     assert.equal(answer.body, missing.body);

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { Refusal } from '../../../src/access/refusal.ts';
+import type { InjectOptions } from 'fastify';
+
 import { Unavailable } from '../../../src/faults/unavailable.ts';
 import { tooManyAttempts } from '../../../src/sign-in/log-in.ts';
 import { json, loginFaces } from '../faces.ts';
@@ -125,3 +127,26 @@ test('a field of the wrong form is named, and what was sent is not repeated [S10
   assert.match(answer.json().detail, /size/);
   assert.doesNotMatch(answer.body, /canary/);
 });
+
+const canary = 'canary-5f1c';
+const mistakes: [what: string, sent: Pick<InjectOptions, 'payload' | 'headers' | 'query'>][] = [
+  ['no user name', json({ password: canary, next: `/${canary}` })],
+  ['a password that is too long', json({ username: canary, password: canary.repeat(200) })],
+  ['a user name of another type', json({ username: [canary], password: canary })],
+  ['another grant type', json({ ...credentials, grant_type: canary })],
+  ['a parameter in the address', { ...json(credentials), query: { password: canary } }],
+  ['JSON that ends too early', { ...json({}), payload: `{"username":"${canary}` }],
+  ['JSON that is none', { ...json({}), payload: canary }],
+  ['a dangerous key', { ...json({}), payload: `{"__proto__":"${canary}"}` }],
+  ['another type of body', { headers: { 'content-type': `text/${canary}` }, payload: canary }],
+];
+for (const [what, sent] of mistakes) {
+  test(`a login with ${what} is refused, and nothing that was sent is repeated [S106]`, async () => {
+    await using server = await startServer();
+    for (const url of ['/api/login', '/auth/token']) {
+      const answer = await server.app.inject({ method: 'POST', url, ...sent });
+      assert.ok([303, 400, 415].includes(answer.statusCode), String(answer.statusCode));
+      assert.doesNotMatch(answer.body + JSON.stringify(answer.headers), /canary/);
+    }
+  });
+}

@@ -1,0 +1,60 @@
+import assert from 'node:assert/strict';
+import crypto from 'node:crypto';
+import { syncBuiltinESMExports } from 'node:module';
+import { test } from 'node:test';
+import { parseStoredPassword } from '../../src/passwords/schemes/stored-password.ts';
+import { hashSecret } from '../../src/sessions/credential.ts';
+import { appOrigin, createForwardBrowser, forwardSettings, own } from '../forward-auth/forward-browser.ts';
+import { ann, password, startJanua } from '../janua.ts';
+
+/** What was compared in constant time; imports from `node:crypto` are bound to this from here on. */
+const compared = new Set<string>();
+const { timingSafeEqual } = crypto;
+crypto.timingSafeEqual = (one, other) => {
+  for (const side of [one, other] as Buffer[]) compared.add(side.toString());
+  return timingSafeEqual(one, other);
+};
+syncBuiltinESMExports();
+
+const secretOf = (credential: string) => hashSecret(credential.split('.').at(-1) ?? '');
+
+test('every credential that is presented is compared in constant time [V11.2.4]', async () => {
+  await using janua = await startJanua({ settings: forwardSettings });
+  const login = { method: 'POST', url: '/api/login', payload: { username: ann.username, password } } as const;
+  const known = (await janua.app.inject(login)).cookies.find(({ name }) => name === '__Host-browser')?.value ?? '';
+  const cookie = `__Host-browser=${known}`;
+  const { access_token: accessToken } = (await janua.app.inject({ ...login, headers: { cookie } })).json();
+  await janua.app.inject({ url: '/api/me', headers: { authorization: `Bearer ${accessToken}` } });
+
+  const browser = createForwardBrowser(janua.app);
+  await browser.logIn('');
+  const way = String((await browser.ask(`${appOrigin}/x`)).headers.location);
+  const address = String((await browser.ask(way)).headers.location);
+  await browser.ask(address);
+  await browser.ask(`${appOrigin}/x`);
+  const cookieAt = (origin: string, name: string) => browser.cookies.get(origin)?.get(name) ?? '';
+
+  const [, made = '', signature = ''] = known.split('.');
+  for (const [what, text] of Object.entries({
+    'access token': secretOf(accessToken),
+    'session cookie': secretOf(cookieAt(own, '__Host-session')),
+    'mark of a browser cookie': made,
+    'signature of a browser cookie': signature,
+    'signature of a way': new URL(way).searchParams.get('signature') ?? '',
+    ticket: new URL(address).searchParams.get('janua-ticket') ?? '',
+    "host's credential": cookieAt(appOrigin, '__Host-janua'),
+  })) {
+    assert.ok(text.length >= 22, what);
+    assert.ok(compared.has(text), what);
+  }
+});
+
+test('so is every stored password that no binding compares [V11.2.4]', () => {
+  for (const stored of ['scrypt:1024:8:1$salt$', 'pbkdf2:sha256:1000$salt$']) {
+    const key = Buffer.alloc(stored.startsWith('s') ? 64 : 32, 'k');
+    const parsed = parseStoredPassword(stored + key.toString('hex'));
+    assert.ok(parsed.state !== 'broken', stored);
+    assert.equal(parsed.matches(Buffer.from('x')), false);
+    assert.ok(compared.has(key.toString()), stored);
+  }
+});
