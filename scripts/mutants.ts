@@ -516,8 +516,6 @@ async function findCatcher(folder: string, { test, id, only }: Mutant): Promise<
   const args = [
     '--test',
     '--test-timeout=60000',
-    // A test that fails may leave a store open, and the run would not end.
-    '--test-force-exit',
     ...(only === undefined ? [] : [`--test-name-pattern=${only}`]),
     '--test-reporter=./scripts/evidence-reporter.ts',
     `--test-reporter-destination=${evidence}`,

@@ -4,7 +4,7 @@ import { describe, test } from 'node:test';
 import { setImmediate } from 'node:timers/promises';
 import { sql } from '../../src/database/kysely.ts';
 import { openTestDatabase } from '../database/open.ts';
-import { startJanua } from '../janua.ts';
+import { startJanua, type TestOptions } from '../janua.ts';
 import { missing } from '../servers/missing.ts';
 import { createTemporaryFolder } from '../servers/process-end.ts';
 import { connectOnce } from '../servers/redis.ts';
@@ -54,11 +54,26 @@ const stores = {
   },
 };
 
+type Store = Awaited<ReturnType<(typeof stores)[keyof typeof stores]>>;
+
+/** Both are closed also where a test fails: an open connection would keep the run from ending. */
+async function serveOn(store: Store, { settings, overrides = {} }: TestOptions = {}) {
+  const janua = await startJanua({ settings: { ...store.settings, ...settings }, overrides });
+  return {
+    store,
+    janua,
+    async [Symbol.asyncDispose]() {
+      await janua[Symbol.asyncDispose]();
+      await store.drop();
+    },
+  };
+}
+
 for (const [name, open] of Object.entries(stores)) {
   describe(`sessions in ${name}`, { skip: name === 'Redis' && missing(name) }, () => {
     test('a thousand requests of nobody leave no session behind [S75 V2.4.1 VM-10]', async () => {
-      const store = await open();
-      const janua = await startJanua({ settings: store.settings });
+      await using served = await serveOn(await open());
+      const { store, janua } = served;
       const requests = [...meFaces, ...logoutFaces].map(({ request }) => request);
       const others = ['/', '/auth/login', '/auth/home', '/docs', '/health/ready'].map((url) => ({ url }));
       const all = [...requests, ...others];
@@ -74,20 +89,16 @@ for (const [name, open] of Object.entries(stores)) {
       assert.equal(await store.count(), 0);
       await logIn(janua.app);
       assert.equal(await store.count(), 1, 'which a login does');
-      await janua[Symbol.asyncDispose]();
-      await store.drop();
     });
 
     test('a session that is stored wrongly is none, and no fault [V1.5.2]', async () => {
-      const store = await open();
-      const janua = await startJanua({ settings: store.settings });
+      await using served = await serveOn(await open());
+      const { store, janua } = served;
       const { cookie, bearer } = await logIn(janua.app);
       await store.spoil();
       // What another connection has written to a SQLite file is seen in the next turn of the event loop.
       await setImmediate();
       for (const headers of [cookie, bearer]) assert.equal(await isSignedIn(janua.app, headers), false);
-      await janua[Symbol.asyncDispose]();
-      await store.drop();
     });
 
     for (const [what, step, steps] of [
@@ -95,12 +106,12 @@ for (const [name, open] of Object.entries(stores)) {
       ['used until its lifetime is over', 59_000, 61],
     ] as const) {
       test(`a session that was ${what} is dead everywhere, by cookie and by token [S35 S70 V7.3.1 V7.3.2 V7.4.1 V9.2.1]`, async () => {
-        const store = await open();
         const clock = { time: Date.now() };
-        const janua = await startJanua({
-          settings: { ...store.settings, SESSION_IDLE_SECONDS: 600, SESSION_LIFETIME_SECONDS: 3599 },
+        await using served = await serveOn(await open(), {
+          settings: { SESSION_IDLE_SECONDS: 600, SESSION_LIFETIME_SECONDS: 3599 },
           overrides: { now: () => clock.time },
         });
+        const { janua } = served;
         for (const by of ['cookie', 'bearer'] as const) {
           const signedIn = await logIn(janua.app);
           for (let time = 0; time < steps; time++) {
@@ -113,8 +124,6 @@ for (const [name, open] of Object.entries(stores)) {
             assert.equal(answer.statusCode, face.format === 'html' ? 303 : 401, face.name);
           }
         }
-        await janua[Symbol.asyncDispose]();
-        await store.drop();
       });
     }
   });
