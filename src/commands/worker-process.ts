@@ -1,18 +1,17 @@
 import cluster, { type Worker } from 'node:cluster';
+import { once } from 'node:events';
 import { extname } from 'node:path';
-import { setImmediate } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { inTime } from '../faults/in-time.ts';
-import { followConnections } from './handed-connections.ts';
 import type { Order } from './listen.ts';
 import type { Instruction, Report } from './worker.ts';
 
 /** A worker, as the primary sees it. */
 export interface WorkerProcess {
   readonly pid: number | undefined;
-  /** It has asked for its port. */
+  /** Resolves when the worker has its port. */
   readonly listening: Promise<void>;
-  /** The port, once it serves with its stores. */
+  /** Gives the port when the worker serves with its stores. */
   readonly ready: Promise<number>;
   readonly isReady: boolean;
   readonly ended: Promise<End>;
@@ -22,26 +21,26 @@ export interface WorkerProcess {
   end(order: Order, deadline: number): Promise<boolean>;
 }
 
-/** How it ended, and what it said was wrong. */
+/** How a worker ended, and the faults it reported. */
 export interface End {
   readonly code: number | null;
   readonly signal: string | null;
   readonly faults: readonly string[];
 }
 
-/** Turns of the event loop until the channel of a worker that has ended is closed. It takes one or two. */
-const mostTurns = 1000;
+/** Milliseconds in which the last messages of a worker that has ended are read. */
+const farewell = 100;
 
-/** To be called once, before the first is started. */
+/** Call it once, before the first worker starts. */
 export function prepareWorkers(): void {
-  // On Windows too, where Node has another way by itself: in that one connections are lost with a worker that ends.
+  // Node's default everywhere but on Windows, where its other way loses connections with a worker that ends.
   cluster.schedulingPolicy = cluster.SCHED_RR;
-  // In the package it is JavaScript.
+  // The published package has JavaScript.
   const cli = fileURLToPath(new URL(`../cli${extname(import.meta.url)}`, import.meta.url));
   cluster.setupPrimary({ exec: cli, args: ['serve', '--worker'] });
 }
 
-/** Starts a worker, with the code as it is on the disk now. */
+/** Starts a worker, with the code that is on the disk now. */
 export function startWorker(): WorkerProcess {
   const worker = cluster.fork();
   const listening = Promise.withResolvers<void>();
@@ -88,21 +87,17 @@ export function startWorker(): WorkerProcess {
 
 function endOf(worker: Worker): Promise<End> {
   const { promise, resolve } = Promise.withResolvers<End>();
-  const handOn = followConnections(worker);
   let faults: readonly string[] = [];
   worker.on('message', (message: Report | null) => {
     if (message?.janua === 'faults') faults = message.faults;
   });
   worker.once('exit', async (code, signal) => {
-    // What it said last may still be in the channel, which is closed thereafter.
-    for (let turn = 0; worker.isConnected() && turn < mostTurns; turn += 1) await setImmediate();
-    // Node does so by itself only where no connection was under way.
-    worker.disconnect();
-    handOn();
+    // Its last message may be unread. Node doesn't disconnect a worker that died with a connection on its way to it.
+    if (worker.isConnected()) await inTime(once(worker, 'disconnect'), farewell).catch(() => worker.disconnect());
     resolve({ code, signal, faults });
   });
   worker.on('error', (error) => {
-    // It could not be started at all. Any other is of an order that came too late, and its end is heard of too.
+    // It could not start. Any other error is of an order that came too late: its exit follows.
     if (worker.process.pid === undefined) resolve({ code: null, signal: null, faults: [error.message] });
   });
   return promise;

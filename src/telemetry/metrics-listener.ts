@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
-import type { AddressInfo, Socket } from 'node:net';
+import type { AddressInfo } from 'node:net';
 import { Misconfiguration } from '../faults/misconfiguration.ts';
 
 /** Not by `import`: as in `src/web/problem.ts`. */
@@ -8,10 +8,10 @@ const { createServer } = process.getBuiltinModule('node:http');
 
 const contentType = 'text/plain; version=0.0.4; charset=utf-8';
 
-/** Milliseconds that a connection may take, until its answer has been read. */
+/** Milliseconds that a client may take to send its request, and to read on. */
 const patience = 5000;
 
-/** Who looks at figures are few. More are turned away, so that what is not read of their answers stays little. */
+/** More are closed at once: few programs read figures, and each that reads slowly keeps a copy of them in memory. */
 const mostConnections = 32;
 
 /** A server of its own for `GET /metrics`, so that its address can be one that no client reaches. */
@@ -28,34 +28,29 @@ export async function listenForMetrics(
   readMetrics: () => Promise<string>,
 ): Promise<MetricsListener> {
   let reading: Promise<string> | undefined;
-  /** Those who ask at the same time are told the same. */
+  /** Requests at the same time share one reading. */
   function readOnce(): Promise<string> {
     reading ??= readMetrics().finally(() => {
       reading = undefined;
     });
     return reading;
   }
-  const answered = new WeakSet<Socket>();
-  const server = createServer((request, response) => {
-    const { socket } = request;
-    // One answer a connection: whoever sends more requests, and reads nothing, would have us keep an answer for each.
-    if (answered.has(socket)) return void socket.destroy();
-    answered.add(socket);
-    response.setHeader('connection', 'close');
+  const limits = { requestTimeout: patience, headersTimeout: patience, connectionsCheckingInterval: 1000 };
+  const server = createServer(limits, (request, response) => {
     answer(request, response, readOnce).catch(() => response.writeHead(500).end());
   });
   server.maxConnections = mostConnections;
-  server.on('connection', (socket: Socket) => {
-    const limit = setTimeout(() => socket.destroy(), patience);
-    socket.once('close', () => clearTimeout(limit));
-  });
+  server.maxRequestsPerSocket = 1;
+  // Node alone would answer each further request with 503.
+  server.on('dropRequest', (_request, socket) => socket.destroy());
+  server.setTimeout(patience);
   server.listen({ host, port });
   try {
     await once(server, 'listening');
   } catch (error) {
     throw listeningFault(error, port);
   }
-  // Nobody may have to wait for a scrape to end.
+  // A scrape does not delay the end of the process.
   server.unref();
   return { url: urlOf(server), [Symbol.asyncDispose]: () => close(server) };
 }
