@@ -199,7 +199,7 @@ function from<Commands, Name extends keyof Commands>(load: () => Promise<Command
 /** Says in plain lines what went wrong, and returns the exit code. */
 function report(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode;
-  if (error instanceof Misconfiguration) return complain(2, ...error.faults);
+  if (error instanceof Misconfiguration) return complain(2, ...error.lines);
   if (error instanceof ChangeRefused) return complain(1, error.message);
   if (error instanceof Unavailable) {
     return complain(1, `${error.message}: ${reasonOf(error.cause)}.`);

@@ -18,6 +18,7 @@ import { type KeyName, loadKey, replaceKey } from './database/keys.ts';
 import { claimLease } from './database/lease.ts';
 import { migrate, requireCurrentSchema } from './database/migrations.ts';
 import { requireTables } from './database/schema-check.ts';
+import { lineOf } from './faults/misconfiguration.ts';
 import { Unavailable } from './faults/unavailable.ts';
 import { createHostCredentials } from './forward-auth/host-credentials.ts';
 import { createPasswords } from './passwords/passwords.ts';
@@ -27,7 +28,8 @@ import { createLogOut } from './sign-in/log-out.ts';
 import { liftFailures } from './sign-in/password-attempts.ts';
 import { type EventKind, events, type Parts, type SiteOptions } from './site.ts';
 import { createReadiness, type Readiness } from './stores/readiness.ts';
-import { openStores, refusedAccount, type Stores } from './stores/stores.ts';
+import { refusedAccount } from './stores/store-faults.ts';
+import { openStores, type Stores } from './stores/stores.ts';
 import { cleaningInterval } from './stores/upkeep.ts';
 import { createLog } from './telemetry/log.ts';
 import { type Measures, openMeasures } from './telemetry/measures.ts';
@@ -331,7 +333,7 @@ async function prepare(
     }
     const { openMappedDirectory } = await import('./users/mapped/mapped-directory.ts');
     const mapped = await openMappedDirectory(opened, mapping, { rehashes, log });
-    for (const warning of mapped.warnings) log.warn({ event: 'users_table' }, warning);
+    for (const warning of mapped.warnings) log.warn({ event: 'users_table' }, lineOf(warning));
     if (overrides.takesLogins ?? true) await passwords.calibrate(await mapped.samplePasswordHashes());
     return { users: measures.watchStore('database', 'users', mapped.directory), registry: undefined };
   }

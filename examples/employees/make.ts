@@ -91,7 +91,7 @@ function nextSteps(count: number): string {
 
 /** Says in plain lines what went wrong, and returns the exit code. */
 function report(error: unknown): number {
-  if (error instanceof Misconfiguration) return complain(2, ...error.faults);
+  if (error instanceof Misconfiguration) return complain(2, ...error.lines);
   if (interruption.signal.aborted) return complain(130, 'Interrupted: the table employees was not made.');
   if (error instanceof Unavailable)
     return complain(2, `DATABASE_URL: the database cannot be used (${reasonOf(error.cause)}).`);

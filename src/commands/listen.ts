@@ -113,11 +113,15 @@ function listeningFault(error: unknown, { HOST, PORT }: Settings): unknown {
   const code = error instanceof Error && 'code' in error ? error.code : undefined;
   switch (code) {
     case 'EADDRINUSE':
-      return new Misconfiguration(
-        `Port ${PORT} is in use already. Stop the other program, or choose another port: PORT=5001.`,
-      );
+      return new Misconfiguration({
+        message: `Port ${PORT} is in use already.`,
+        fix: 'Stop the other program, or choose another port: PORT=5001.',
+      });
     case 'EACCES':
-      return new Misconfiguration(`Port ${PORT} may not be used by this account. Choose one above 1023.`);
+      return new Misconfiguration({
+        message: `Port ${PORT} may not be used by this account.`,
+        fix: 'Choose one above 1023.',
+      });
     case 'EADDRNOTAVAIL':
     case 'ENOTFOUND':
       return new Misconfiguration(`HOST ${HOST} is not an address of this machine.`);

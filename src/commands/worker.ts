@@ -32,7 +32,7 @@ export async function obeyPrimary(
     await serve(instructions, (port) => report({ janua: 'ready', port }));
   } catch (error) {
     if (!(error instanceof Misconfiguration)) throw error;
-    await report({ janua: 'faults', faults: error.faults });
+    await report({ janua: 'faults', faults: error.lines });
     process.exitCode = 2;
   } finally {
     cluster.worker?.disconnect();

@@ -1,7 +1,7 @@
 import { accessSync, constants, readFileSync, statSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { Ajv } from 'ajv';
-import { Misconfiguration } from '../faults/misconfiguration.ts';
+import { type Fault, Misconfiguration } from '../faults/misconfiguration.ts';
 import { parseListenAddress } from './listen-address.ts';
 import { parseNetwork, unixSockets } from './networks.ts';
 import { isLoopbackHost, originOf } from './origin.ts';
@@ -12,6 +12,8 @@ export type Mode = 'demo' | 'serve';
 
 // The schemas are our own, and checked by the compiler.
 const ajv = new Ajv({ meta: false, validateSchema: false, formats: { password: true } });
+
+type Faults = (Fault | string)[];
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -38,7 +40,7 @@ export function readSettings(
   defaults: Partial<Settings> = {},
   environment: Environment = process.env,
 ): SourcedSettings {
-  const faults: string[] = [];
+  const faults: Faults = [];
   const sources = new Map<string, Source>();
   const settings = checkSettings(faults, (name, schema) => {
     const { text, source } = given(name, schema, environment, faults);
@@ -61,7 +63,7 @@ type HostSetting = (typeof hostSettings)[number];
  * @throws {Misconfiguration} with every fault at once, naming settings and limits but no values.
  */
 export function takeSettings(given: GivenSettings): Settings {
-  const faults: string[] = [];
+  const faults: Faults = [];
   for (const [name, value] of Object.entries(given)) {
     if (!Object.hasOwn(settingsSchema.properties, name)) faults.push(`${name} is no setting.`);
     else if (value !== undefined && (hostSettings as readonly string[]).includes(name))
@@ -71,10 +73,7 @@ export function takeSettings(given: GivenSettings): Settings {
 }
 
 /** @param findValue gives what was set, or undefined where the default holds */
-function checkSettings(
-  faults: string[],
-  findValue: (name: keyof Settings, schema: SettingSchema) => unknown,
-): Settings {
+function checkSettings(faults: Faults, findValue: (name: keyof Settings, schema: SettingSchema) => unknown): Settings {
   const settings: Record<string, unknown> = {};
   for (const [name, schema] of Object.entries<SettingSchema>(settingsSchema.properties)) {
     const value = findValue(name as keyof Settings, schema) ?? schema.default;
@@ -102,98 +101,91 @@ export function requireSafeExposure(settings: Settings, mode: Mode): void {
 
 /** What a schema cannot say. */
 function furtherFaults(settings: Partial<Settings>): string[] {
+  const { PUBLIC_URL, TRUSTED_PROXIES, METRICS_LISTEN, THEME_FILE, FORWARD_AUTH_ORIGINS = [] } = settings;
   const faults: string[] = [];
-  if (settings.PUBLIC_URL !== undefined && originOf(settings.PUBLIC_URL) === undefined) {
+  if (PUBLIC_URL !== undefined && originOf(PUBLIC_URL) === undefined)
     faults.push('PUBLIC_URL must be an http or https address without a path, such as https://auth.example.com.');
-  }
-  if (settings.CORS_ORIGINS?.some((origin) => originOf(origin) === undefined)) {
-    faults.push('CORS_ORIGINS must be origins without a path, separated by commas, such as https://app.example.com.');
-  }
-  if (settings.FORWARD_AUTH_ORIGINS?.some((origin) => originOf(origin) === undefined)) {
-    faults.push(
-      'FORWARD_AUTH_ORIGINS must be origins without a path, separated by commas, such as https://app.example.com.',
-    );
-  }
-  if ((settings.FORWARD_AUTH_ORIGINS ?? []).length > 0) {
-    // Where people are sent to sign in, and whose word it is that they came from there.
-    if (settings.PUBLIC_URL === undefined) faults.push('PUBLIC_URL must be set when FORWARD_AUTH_ORIGINS is.');
-    if (settings.TRUSTED_PROXIES?.length === 0)
+  for (const name of ['CORS_ORIGINS', 'FORWARD_AUTH_ORIGINS'] as const)
+    if (settings[name]?.some((origin) => originOf(origin) === undefined))
+      faults.push(`${name} must be origins without a path, separated by commas, such as https://app.example.com.`);
+  if (FORWARD_AUTH_ORIGINS.length > 0) {
+    // It is where users are sent to sign in, and the proxy says which address they came from.
+    if (PUBLIC_URL === undefined) faults.push('PUBLIC_URL must be set when FORWARD_AUTH_ORIGINS is.');
+    if (TRUSTED_PROXIES?.length === 0)
       faults.push('TRUSTED_PROXIES must name the proxy when FORWARD_AUTH_ORIGINS is set.');
   }
-  if (settings.TRUSTED_PROXIES?.some((name) => name !== unixSockets && parseNetwork(name) === undefined)) {
+  if (TRUSTED_PROXIES?.some((name) => name !== unixSockets && parseNetwork(name) === undefined))
     faults.push(
       'TRUSTED_PROXIES must be addresses, networks or unix, separated by commas, such as 127.0.0.1, 10.0.0.0/8.',
     );
-  }
-  if (settings.METRICS_LISTEN !== undefined && parseListenAddress(settings.METRICS_LISTEN) === undefined) {
+  if (METRICS_LISTEN !== undefined && parseListenAddress(METRICS_LISTEN) === undefined)
     faults.push('METRICS_LISTEN must be a host and a port, or a port alone, such as 127.0.0.1:9464.');
-  }
-  if (settings.THEME_FILE !== undefined && !isReadableFile(settings.THEME_FILE)) {
-    faults.push('THEME_FILE: the file cannot be read.');
-  }
+  if (THEME_FILE !== undefined && !isReadableFile(THEME_FILE)) faults.push('THEME_FILE: the file cannot be read.');
   return faults;
 }
 
-function demoFaults(settings: Settings): string[] {
-  if (settings.USERS_TABLE !== undefined)
-    return ['The demo has users of its own. Unset USERS_TABLE and USERS_COLUMNS, or use `janua serve`.'];
-  if (settings.WORKERS > 1) return ['The demo is one process. Unset WORKERS, or use `janua serve`.'];
-  const url = settings.PUBLIC_URL;
-  if (isLoopbackHost(settings.HOST) && (url === undefined || isLoopbackHost(new URL(url).hostname))) return [];
-  return [
-    'The demo has public passwords and listens on this machine only. Unset HOST and PUBLIC_URL, or use `janua serve`.',
-  ];
+function demoFaults({ USERS_TABLE, WORKERS, HOST, PUBLIC_URL }: Settings): Fault[] {
+  const unset = (names: string) => `Unset ${names}, or use \`janua serve\`.`;
+  if (USERS_TABLE !== undefined)
+    return [{ message: 'The demo has users of its own.', fix: unset('USERS_TABLE and USERS_COLUMNS') }];
+  if (WORKERS > 1) return [{ message: 'The demo is one process.', fix: unset('WORKERS') }];
+  if (isLoopbackHost(HOST) && isLoopbackHost(hostOf(PUBLIC_URL))) return [];
+  const message = 'The demo has public passwords and listens on this machine only.';
+  return [{ message, fix: unset('HOST and PUBLIC_URL') }];
 }
 
-function serveFaults(settings: Settings): string[] {
-  const faults: string[] = [];
-  const hostname = settings.PUBLIC_URL === undefined ? undefined : new URL(settings.PUBLIC_URL).hostname;
-  if (settings.THROTTLE === 'off' && !(isLoopbackHost(settings.HOST) && isLoopbackHost(hostname ?? 'localhost'))) {
-    faults.push(
-      'THROTTLE=off lets anybody guess passwords as fast as they can, and is for this machine alone. Unset it.',
-    );
-  }
-  if (settings.THROTTLE === 'memory' && settings.WORKERS > 1) {
-    faults.push(
-      'THROTTLE=memory counts in each process by itself, so that several WORKERS let through several times as much. Unset one of them.',
-    );
-  }
-  const plain = settings.PUBLIC_URL?.startsWith('http:') && !isLoopbackHost(hostname ?? '');
-  if (!isLoopbackHost(settings.HOST)) {
-    if (settings.PUBLIC_URL === undefined)
-      faults.push('PUBLIC_URL must be set when HOST is reachable from other machines.');
-    if (settings.ALLOW_PLAIN_HTTP === 'off') {
-      faults.push(
-        'HOST must be this machine alone, with a TLS proxy beside it. ALLOW_PLAIN_HTTP=on says that the network between is trusted.',
-      );
-    }
-  }
-  if (plain && settings.ALLOW_PLAIN_HTTP === 'off') {
-    faults.push(
-      'PUBLIC_URL must be https, since passwords would cross the network in the clear. ALLOW_PLAIN_HTTP=on overrides this.',
-    );
-  }
-  if (settings.ALLOW_PLAIN_HTTP === 'off' && settings.FORWARD_AUTH_ORIGINS.some(isPlainBeyond)) {
-    faults.push(
-      'FORWARD_AUTH_ORIGINS must be https, since cookies would cross the network in the clear. ALLOW_PLAIN_HTTP=on overrides this.',
-    );
-  }
+function serveFaults(settings: Settings): Fault[] {
+  const { THROTTLE, WORKERS, HOST, PUBLIC_URL, FORWARD_AUTH_ORIGINS } = settings;
+  const faults: Fault[] = [];
+  const isAlone = isLoopbackHost(HOST);
+  const allowsPlain = settings.ALLOW_PLAIN_HTTP === 'on';
+  const publicFix = 'Set PUBLIC_URL to the https address by which browsers come, such as https://auth.example.com.';
+  if (THROTTLE === 'off' && !(isAlone && isLoopbackHost(hostOf(PUBLIC_URL))))
+    faults.push({
+      message: 'THROTTLE=off lets anybody guess passwords as fast as they can, and is for this machine alone.',
+      fix: 'Unset it.',
+    });
+  if (THROTTLE === 'memory' && WORKERS > 1)
+    faults.push({
+      message: 'THROTTLE=memory counts in each process, so that several WORKERS let through several times as much.',
+      fix: 'Unset one of them.',
+    });
+  if (!isAlone && PUBLIC_URL === undefined)
+    faults.push({ message: 'PUBLIC_URL must be set when HOST is reachable from other machines.', fix: publicFix });
+  if (!isAlone && !allowsPlain)
+    faults.push({
+      message: 'HOST must be this machine alone, with a TLS proxy beside it.',
+      fix: 'Unset HOST, or set ALLOW_PLAIN_HTTP=on if the network to the proxy is trusted.',
+    });
+  if (PUBLIC_URL !== undefined && isPlainBeyond(PUBLIC_URL) && !allowsPlain)
+    faults.push({
+      message: 'PUBLIC_URL must be https, since passwords would cross the network in the clear.',
+      fix: `${publicFix} ALLOW_PLAIN_HTTP=on overrides this.`,
+    });
+  if (FORWARD_AUTH_ORIGINS.some(isPlainBeyond) && !allowsPlain)
+    faults.push({
+      message: 'FORWARD_AUTH_ORIGINS must be https, since cookies would cross the network in the clear.',
+      fix: 'ALLOW_PLAIN_HTTP=on overrides this.',
+    });
   return faults;
 }
 
-const isPlainBeyond = (origin: string) => origin.startsWith('http:') && !isLoopbackHost(new URL(origin).hostname);
+/** Without an address, browsers come by this machine's own. */
+const hostOf = (url = 'http://localhost') => new URL(url).hostname;
+
+const isPlainBeyond = (url: string) => url.startsWith('http:') && !isLoopbackHost(hostOf(url));
 
 /** A secret may also stand in a file that `NAME_FILE` names, where nobody sees it who sees the environment (ASVS 13.3.1). */
 function given(
   name: string,
   { format }: SettingSchema,
   environment: Environment,
-  faults: string[],
+  faults: Faults,
 ): { text: string; source: Source } {
   const text = environment[name]?.trim();
   const file = format === 'password' ? environment[`${name}_FILE`] : undefined;
   if (file === undefined || file === '') return { text: text ?? '', source: 'environment' };
-  if (text) faults.push(`${name} and ${name}_FILE are both set: unset one.`);
+  if (text) faults.push({ message: `${name} and ${name}_FILE are both set.`, fix: 'Unset one.' });
   let content = '';
   try {
     content = readFileSync(file, 'utf8').trim();

@@ -73,6 +73,7 @@ function sync(path: string): void {
 
 function cannotWrite(path: string, error: unknown): Misconfiguration {
   const code = error instanceof Error && 'code' in error ? error.code : undefined;
-  if (code === 'EEXIST') return new Misconfiguration(`${path} is there already. Name a file that is not.`);
+  if (code === 'EEXIST')
+    return new Misconfiguration({ message: `${path} is there already.`, fix: 'Name a file that is not.' });
   return new Misconfiguration(`${path} cannot be written (${error instanceof Error ? error.message : error}).`);
 }

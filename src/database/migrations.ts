@@ -77,15 +77,21 @@ export async function requireCurrentSchema({ database, engine }: OpenDatabase): 
   const applied = await appliedMigrations(database);
   refuseNewer(applied, migrations);
   if (applied.length === 0)
-    throw new Misconfiguration('The database has no tables of Janua yet. Run: npx janua migrate');
+    throw new Misconfiguration({ message: 'The database has no tables of Janua yet.', fix: 'Run: npx janua migrate' });
   if (Object.keys(migrations).some((name) => !applied.includes(name))) {
-    throw new Misconfiguration("The database's tables are of an older version. Run: npx janua migrate");
+    throw new Misconfiguration({
+      message: "The database's tables are of an older version.",
+      fix: 'Run: npx janua migrate',
+    });
   }
 }
 
 function refuseNewer(applied: readonly string[], migrations: Migrations): void {
   if (applied.every((name) => name in migrations)) return;
-  throw new Misconfiguration("The database's tables are of a newer version than this Janua. Start the newer version.");
+  throw new Misconfiguration({
+    message: "The database's tables are of a newer version than this Janua.",
+    fix: 'Start the newer version.',
+  });
 }
 
 async function appliedMigrations(database: Database): Promise<string[]> {

@@ -1,82 +1,63 @@
 import type { Generated } from 'kysely';
 
+/** A column with a default. */
+const generated = <Value>(value: Value) => value as unknown as Generated<Value>;
+
 /** 0 or 1: no boolean type is common to all databases. */
-type Flag = number;
+const flag = generated<number>(0);
 
 /** Milliseconds since 1970. PostgreSQL's client gives a bigint as text. */
-type Time = number | string;
+const time: number | string = 0 as number | string;
 
-export interface UsersTable {
-  id: string;
-  /** Canonical, unique. */
-  username: string;
-  password_hash: string;
-  first_name: string;
-  last_name: string;
-  disabled: Generated<Flag>;
-  demo: Generated<Flag>;
-  created_at: Time;
-  stamp: Generated<string | null>;
-}
+const nullable = <Value>(value: Value): Value | null => value;
 
-export interface SessionsTable {
-  id: string;
-  user_id: string;
-  /** The account's stamp. */
-  password_fingerprint: string;
-  cookie_hash: string;
-  token_hash: string;
-  created_at: Time;
-  last_seen_at: Time;
-  expires_at: Time;
-  /** 0 where a process of an older version has inserted the row. */
-  authenticated_at: Generated<Time>;
-  /** Separated by spaces. */
-  methods: Generated<string>;
-  user_agent: Generated<string>;
-  address: Generated<string>;
-}
+/**
+ * A row of each of our tables: the keys are its columns, the values have their types. The names of the tables carry a prefix, since
+ * they may stand beside a team's own.
+ */
+export const rows = {
+  janua_users: {
+    id: '',
+    /** Canonical, unique. */
+    username: '',
+    password_hash: '',
+    first_name: '',
+    last_name: '',
+    disabled: flag,
+    demo: flag,
+    created_at: time,
+    stamp: generated(nullable('')),
+  },
+  janua_sessions: {
+    id: '',
+    user_id: '',
+    /** The account's stamp. */
+    password_fingerprint: '',
+    cookie_hash: '',
+    token_hash: '',
+    created_at: time,
+    last_seen_at: time,
+    expires_at: time,
+    /** 0 where a process of an older version has inserted the row. */
+    authenticated_at: generated(time),
+    /** Separated by spaces. */
+    methods: generated(''),
+    user_agent: generated(''),
+    address: generated(''),
+  },
+  /** Keys that the server made for itself, as base64url. */
+  janua_keys: { name: '', value: '' },
+  /** Work that only one of many processes does: the one that moved the time on, until then. */
+  janua_leases: { name: '', expires_at: time },
+  /** What the throttle has counted; without `expires_at` it is never forgotten by itself. */
+  janua_failures: { key: '', count: 0, last_at: time, expires_at: nullable(time) },
+  /** Events as JSON, with ids in order of time. */
+  janua_audit: { id: '', at: time, kind: '', request_id: nullable(''), user_id: nullable(''), event: '' },
+  janua_migrations: { name: '' },
+};
 
-/** Keys that the server made for itself. */
-export interface KeysTable {
-  name: string;
-  /** base64url */
-  value: string;
-}
-
-/** Work that only one of many processes does: whoever moved the time on has it until then. */
-export interface LeasesTable {
-  name: string;
-  expires_at: Time;
-}
-
-/** What the throttle has counted. */
-export interface FailuresTable {
-  key: string;
-  count: number;
-  last_at: Time;
-  /** Null where it is never forgotten by itself. */
-  expires_at: Time | null;
-}
-
-export interface AuditTable {
-  /** In order of time. */
-  id: string;
-  at: Time;
-  kind: string;
-  request_id: string | null;
-  user_id: string | null;
-  /** The whole event, as JSON. */
-  event: string;
-}
-
-/** Our own tables. Their names carry a prefix, since they may stand beside a team's own. */
-export interface Tables {
-  janua_users: UsersTable;
-  janua_sessions: SessionsTable;
-  janua_keys: KeysTable;
-  janua_leases: LeasesTable;
-  janua_failures: FailuresTable;
-  janua_audit: AuditTable;
-  janua_migrations: { name: string };
-}
+export type Tables = typeof rows;
+export type UsersTable = Tables['janua_users'];
+export type SessionsTable = Tables['janua_sessions'];
+export type FailuresTable = Tables['janua_failures'];
+export type AuditTable = Tables['janua_audit'];

@@ -27,7 +27,7 @@ export function openSqlite(
   mustExist: boolean,
 ): { dialect: Dialect; check(): Promise<void> } {
   if (mustExist && path !== ':memory:' && !existsSync(path))
-    throw new Misconfiguration('DATABASE_URL: there is no such file yet. Run: npx janua migrate');
+    throw new Misconfiguration({ message: 'DATABASE_URL: there is no such file yet.', fix: 'Run: npx janua migrate' });
   const file = openFile(path);
   const opened = identityOf(path);
   const adapter = new SqliteAdapter();

@@ -7,7 +7,7 @@ import { requireCurrentSchema } from '../database/migrations.ts';
 import { requireTables } from '../database/schema-check.ts';
 import { Misconfiguration } from '../faults/misconfiguration.ts';
 import { unwatched } from '../stores/store-watch.ts';
-import { faultsAsSaid } from './finding.ts';
+import { findingsOf } from './finding.ts';
 import { refuseUnprepared, sqlitePath } from './sqlite-file.ts';
 
 /** Longest that a round trip should take, in milliseconds: each request has one or two. */
@@ -55,7 +55,7 @@ export async function* checkSchema(opened: OpenDatabase, used: { users: boolean;
     await requireTables(opened.database, used);
   } catch (error) {
     if (!(error instanceof Misconfiguration)) throw error;
-    yield* faultsAsSaid(error, 'npx janua migrate');
+    yield* findingsOf(error.faults, 'Run: npx janua migrate');
     return false;
   }
   yield ok("Janua's tables are of this version.");

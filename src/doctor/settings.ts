@@ -2,7 +2,8 @@ import { type Check, ok, warning, wrong } from '../../selftest/finding.ts';
 import { loadSettings, requireSafeExposure } from '../config/load.ts';
 import { unixSockets } from '../config/networks.ts';
 import type { Settings } from '../config/settings.ts';
-import { faultsOf } from '../faults/misconfiguration.ts';
+import { type Fault, faultsOf } from '../faults/misconfiguration.ts';
+import { findingsOf } from './finding.ts';
 
 export interface ReadSettings {
   /** Those that are wrong are at their defaults, so that the other checks can go on. */
@@ -17,8 +18,10 @@ const exposure = ['HOST', 'PUBLIC_URL', 'ALLOW_PLAIN_HTTP'];
 /** All that keeps `janua serve` from taking its settings. */
 export async function* checkSettings(): Check<ReadSettings> {
   const faults = faultsOf(() => loadSettings());
-  for (const line of faults)
-    yield wrong(line, `Correct ${nameIn(line)}, or unset it. What it may be: npx janua serve --help`);
+  for (const fault of faults) {
+    const { message, fix = `Correct ${nameIn(fault)}, or unset it. What it may be: npx janua serve --help` } = fault;
+    yield wrong(message, fix);
+  }
   const faulty = new Set(faults.map(nameIn));
   const settings = loadSettings(
     {},
@@ -26,7 +29,7 @@ export async function* checkSettings(): Check<ReadSettings> {
   );
   if (!exposure.some((name) => faulty.has(name))) {
     const unsafe = faultsOf(() => requireSafeExposure(settings, 'serve'));
-    for (const line of unsafe) yield wrong(line, saferBy(nameIn(line)));
+    yield* findingsOf(unsafe, 'Correct the setting: npx janua serve --help');
     if (faults.length + unsafe.length === 0) yield ok('All settings are such as `janua serve` takes.');
   }
   if (settings.TRUSTED_PROXIES.includes(unixSockets))
@@ -37,16 +40,5 @@ export async function* checkSettings(): Check<ReadSettings> {
   return { settings, faulty };
 }
 
-/** The setting that a fault is about: its line begins with it. */
-const nameIn = (line: string) => /^[A-Z_]+/.exec(line)?.[0] ?? 'the setting';
-
-function saferBy(name: string): string {
-  switch (name) {
-    case 'PUBLIC_URL':
-      return 'Set PUBLIC_URL to the https address by which browsers come, such as https://auth.example.com.';
-    case 'THROTTLE':
-      return 'Set THROTTLE=on.';
-    default:
-      return 'Unset HOST and have a TLS proxy on this machine, or set ALLOW_PLAIN_HTTP=on where the network between is trusted.';
-  }
-}
+/** The setting that a fault is about: its message begins with it. */
+const nameIn = ({ message }: Fault) => /^[A-Z_]+/.exec(message)?.[0] ?? 'the setting';

@@ -17,7 +17,7 @@ export function sqlitePath(url: string): string | undefined {
 export function refuseUnprepared(path: string): Finding | undefined {
   if (path === ':memory:')
     return wrong('DATABASE_URL is a database in memory, which is empty at each start.', 'Name a file in DATABASE_URL.');
-  const fix = 'npx janua migrate';
+  const fix = 'Run: npx janua migrate';
   const beginning = readBeginning(path);
   if (beginning === undefined) return wrong(`There is no file ${path} yet.`, fix);
   if (beginning.length === 0) return wrong(`The file ${path} is empty.`, fix);

@@ -7,7 +7,7 @@ import { Unavailable } from '../faults/unavailable.ts';
 import { parseStoredPassword } from '../passwords/schemes/stored-password.ts';
 import { openMappedDirectory } from '../users/mapped/mapped-directory.ts';
 import { parseMapping, type UserMapping } from '../users/mapped/mapping.ts';
-import { asSaid, faultsAsSaid } from './finding.ts';
+import { findingsOf } from './finding.ts';
 
 /** Rows from either end of the table. */
 const sampleSize = 200;
@@ -34,10 +34,10 @@ async function* checkUsersTable(opened: OpenDatabase, mapping: UserMapping, reha
   try {
     const { warnings } = await openMappedDirectory(hurried, mapping, { rehashes, log: { warn() {} } });
     yield ok(`People are looked up in ${mapping.table}.`);
-    for (const line of warnings) yield asSaid('warning', line, 'Fill it in, or leave those people out.');
+    for (const { message, fix } of warnings) yield warning(message, fix);
   } catch (error) {
     if (error instanceof Misconfiguration) {
-      yield* faultsAsSaid(error, otherwise);
+      yield* findingsOf(error.faults, otherwise);
       return;
     }
     if (!isTimeout(error)) throw error;

@@ -1,19 +1,33 @@
-/**
- * The operator's side is wrong: a setting, a file, an argument of a command. Carries one clear line for each fault
- * and never a value, since a value may be a secret.
- */
+/** One thing that the operator has to change. Neither text holds a value, because a value may be a secret. */
+export interface Fault {
+  readonly message: string;
+  /** What to do. Not set where the message says it, as in "PORT must be a whole number". */
+  readonly fix?: string;
+}
+
+/** A setting, a file or an argument of a command is wrong. */
 export class Misconfiguration extends Error {
   override readonly name = 'Misconfiguration';
-  readonly faults: readonly string[];
+  readonly faults: readonly Fault[];
 
-  constructor(...faults: string[]) {
-    super(faults.join('\n'));
+  /** A text is a fault that needs no fix of its own. */
+  constructor(...given: readonly (Fault | string)[]) {
+    const faults = given.map((fault) => (typeof fault === 'string' ? { message: fault } : fault));
+    super(faults.map(lineOf).join('\n'));
     this.faults = faults;
+  }
+
+  /** One line for each fault. */
+  get lines(): readonly string[] {
+    return this.faults.map(lineOf);
   }
 }
 
-/** What some work finds to be wrong; none when it succeeds. */
-export function faultsOf(work: () => unknown): readonly string[] {
+/** A fault as one line: the message, then the fix. */
+export const lineOf = ({ message, fix }: Fault): string => (fix === undefined ? message : `${message} ${fix}`);
+
+/** The faults that some work throws; none if it succeeds. */
+export function faultsOf(work: () => unknown): readonly Fault[] {
   try {
     work();
     return [];

@@ -2,8 +2,6 @@ import type { Logger } from 'pino';
 import type { Settings } from '../config/settings.ts';
 import { type OpenDatabase, openDatabase } from '../database/database.ts';
 import { databasePart } from '../database/errors.ts';
-import { Misconfiguration } from '../faults/misconfiguration.ts';
-import { Unavailable } from '../faults/unavailable.ts';
 import type { OpenRedis } from '../redis/redis.ts';
 import { createSqlSessionStore } from '../sessions/sql-store.ts';
 import type { SessionStore } from '../sessions/store.ts';
@@ -81,25 +79,4 @@ async function openFailureStore(
   if (THROTTLE === 'memory') return createMemoryFailureStore();
   if (redis === undefined) return createSqlFailureStore(opened);
   return (await import('../throttle/redis-store.ts')).createRedisFailureStore(redis);
-}
-
-/**
- * What a store says to an account that it does not know, or that may not do what is needed: by SQLSTATE, MySQL's names, and
- * the first words of Redis.
- */
-const refusals =
-  /^(?:28P01|28000|3D000|42501|ER_ACCESS_DENIED_ERROR|ER_BAD_DB_ERROR|ER_(?:DB|TABLE|COLUMN)ACCESS_DENIED_ERROR|WRONGPASS|NOAUTH|NOPERM|ERR DB index)/;
-
-/** What does not go away by waiting, as a store that is down does: a wrong password, a missing grant or database. */
-export function refusedAccount(error: unknown): Misconfiguration | undefined {
-  const cause = error instanceof Unavailable ? error.cause : error;
-  if (!(cause instanceof Error)) return undefined;
-  const code = 'code' in cause ? String(cause.code) : '';
-  if (!refusals.test(code) && !refusals.test(cause.message)) return undefined;
-  const isRedis = error instanceof Unavailable && error.part !== databasePart;
-  return new Misconfiguration(
-    isRedis
-      ? `REDIS_URL: Redis refuses it (${cause.message}).`
-      : `DATABASE_URL: The database refuses it (${cause.message}).`,
-  );
 }

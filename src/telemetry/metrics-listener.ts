@@ -83,7 +83,10 @@ function listeningFault(error: unknown, port: number): unknown {
   const code = error instanceof Error && 'code' in error ? error.code : undefined;
   switch (code) {
     case 'EADDRINUSE':
-      return new Misconfiguration(`METRICS_LISTEN: Port ${port} is in use already. Choose another.`);
+      return new Misconfiguration({
+        message: `METRICS_LISTEN: Port ${port} is in use already.`,
+        fix: 'Choose another.',
+      });
     case 'EACCES':
       return new Misconfiguration(`METRICS_LISTEN: Port ${port} may not be used by this account.`);
     case 'EADDRNOTAVAIL':

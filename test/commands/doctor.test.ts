@@ -412,7 +412,7 @@ describe('janua doctor', { concurrency: 2 }, () => {
       const all = 'select * from janua_migrations';
       change(workplace, `create table kept as ${all}; delete from janua_migrations where name like '0002%'`);
       const older = await examine(workplace);
-      assertOnly(older.complaints('schema'), /^wrong: .* older version\. npx janua migrate$/);
+      assertOnly(older.complaints('schema'), /^wrong: .* older version\. Run: npx janua migrate$/);
       assertOnly(older.complaints('sessions'), /^warning: Not looked at, since Janua's tables/);
       change(
         workplace,

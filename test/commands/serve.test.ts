@@ -12,7 +12,7 @@ describe('production does not start [S112 V12.2.1]', () => {
     [
       'beyond loopback without a public URL',
       { HOST: '0.0.0.0' },
-      /^PUBLIC_URL must be set when HOST is reachable from other machines\.\nHOST must be this machine alone.*\n$/,
+      /^PUBLIC_URL must be set when HOST is reachable from other machines\..*\nHOST must be this machine alone.*\n$/,
     ],
     [
       'with plain HTTP beyond loopback',

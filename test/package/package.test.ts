@@ -119,7 +119,7 @@ await Fastify({ logger: true }).register(janua.plugin);
 export async function describe(error: unknown, users: Administration, app: FastifyInstance): Promise<string> {
   app.post('/', { config: { signedIn: true } }, (request, reply) => reply.send(request.user.id.length));
   for await (const user of users.list()) if (user.disabled) await users.endSessions({ username: user.username });
-  if (error instanceof Misconfiguration) return error.faults.join();
+  if (error instanceof Misconfiguration) return error.faults.map(({ message, fix = '' }) => message + fix).join();
   if (error instanceof Unavailable) return error.retryAfterSeconds.toFixed();
   return error instanceof ChangeRefused ? error.message : '';
 }

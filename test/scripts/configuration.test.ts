@@ -28,7 +28,7 @@ test('every example is one that is taken, and not the default', () => {
       const faults = faultsOf(() => loadSettings({}, { ...behindProxy, [name]: String(example) }));
       // It is of another machine.
       assert.deepEqual(
-        faults.filter((fault) => fault !== 'THEME_FILE: the file cannot be read.'),
+        faults.filter((fault) => fault.message !== 'THEME_FILE: the file cannot be read.'),
         [],
       );
     }

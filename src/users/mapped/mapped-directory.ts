@@ -2,7 +2,7 @@ import type { RawBuilder } from 'kysely';
 import type { Database, Engine, OpenDatabase } from '../../database/database.ts';
 import { sql } from '../../database/kysely.ts';
 import { prepareLookup } from '../../database/lookup.ts';
-import { Misconfiguration } from '../../faults/misconfiguration.ts';
+import { type Fault, Misconfiguration } from '../../faults/misconfiguration.ts';
 import type { Account } from '../account.ts';
 import { listPage } from '../sql-directory.ts';
 import { canonicalUsername } from '../user.ts';
@@ -24,8 +24,8 @@ interface Row {
 
 export interface MappedDirectory {
   readonly directory: UserDirectory;
-  /** What works worse than it could, each with the fix. */
-  readonly warnings: readonly string[];
+  /** What works worse than it could. */
+  readonly warnings: readonly Required<Fault>[];
   /** Some of the stored hashes, to learn which kinds are in use. */
   samplePasswordHashes(): Promise<string[]>;
 }
@@ -194,18 +194,22 @@ function describeRows(database: Database, engine: Engine, { table: name, id, use
       );
       if (twins.rows.length === 0) return;
       const shown = `lower(${quoteName(username, engine)})`;
-      throw new Misconfiguration(
-        `USERS_COLUMNS: in ${username} some names differ by case alone. Find them and leave one of each: ` +
-          `SELECT ${shown}, count(*) FROM ${quoteName(name, engine)} GROUP BY ${shown} HAVING count(*) > 1;`,
-      );
+      const query = `SELECT ${shown}, count(*) FROM ${quoteName(name, engine)} GROUP BY ${shown} HAVING count(*) > 1;`;
+      throw new Misconfiguration({
+        message: `USERS_COLUMNS: in ${username} some names differ by case alone.`,
+        fix: `Find them and leave one of each: ${query}`,
+      });
     },
 
     /** Rows without what a login needs: those people cannot sign in, and everybody else can. */
-    async findMissing(): Promise<string[]> {
-      const missing: string[] = [];
+    async findMissing(): Promise<Required<Fault>[]> {
+      const missing: Required<Fault>[] = [];
       for (const column of [username, password]) {
         if (await exists(sql`${sql.ref(column)} is null`))
-          missing.push(`USERS_COLUMNS: ${column} is NULL in some rows; those people cannot sign in.`);
+          missing.push({
+            message: `USERS_COLUMNS: ${column} is NULL in some rows; those people cannot sign in.`,
+            fix: 'Fill it in, or leave those people out.',
+          });
       }
       return missing;
     },

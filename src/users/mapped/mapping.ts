@@ -31,7 +31,7 @@ type Key = (typeof keys)[number];
 export function parseMapping(table: string | undefined, columns: string | undefined): UserMapping | undefined {
   if (table === undefined && columns === undefined) return undefined;
   if (table === undefined || columns === undefined)
-    throw new Misconfiguration('USERS_TABLE and USERS_COLUMNS go together: set both, or neither.');
+    throw new Misconfiguration({ message: 'USERS_TABLE and USERS_COLUMNS go together.', fix: 'Set both, or neither.' });
   const faults: string[] = [];
   const named = new Map<Key, string>();
   for (const pair of columns.split(',')) {

@@ -1,4 +1,5 @@
 import type { Engine } from '../../database/database.ts';
+import type { Fault } from '../../faults/misconfiguration.ts';
 import type {
   ColumnDescription,
   ColumnKind,
@@ -12,10 +13,10 @@ export type NameMatch = 'equal' | 'nocase' | 'lower' | 'equal-then-scan';
 
 /** What a table must be for people to sign in by it, and what this one is. */
 export interface Fitness {
-  /** What keeps it from working, each with the fix. */
-  readonly faults: readonly string[];
-  /** What works worse than it could, each with the fix. */
-  readonly warnings: readonly string[];
+  /** What keeps it from working. */
+  readonly faults: readonly Fault[];
+  /** What works worse than it could. */
+  readonly warnings: readonly Required<Fault>[];
   readonly nameMatch: NameMatch;
   /** Whether nothing keeps two names from differing by case alone. */
   readonly mayHoldTwins: boolean;
@@ -44,16 +45,18 @@ export function judgeTable(
   engine: Engine,
   rehashes: boolean,
 ): Fitness {
-  const faults: string[] = [];
-  const warnings: string[] = [];
+  const faults: Fault[] = [];
+  const warnings: Required<Fault>[] = [];
+  const refuse = (message: string, fix?: string) =>
+    faults.push({ message: `USERS_COLUMNS: ${message}`, ...(fix && { fix }) });
   const ignoresCase = engine === 'postgres' ? (name: string) => name : (name: string) => name.toLowerCase();
   const findColumn = (name: string) => columns.find((column) => ignoresCase(column.name) === ignoresCase(name));
   const indexesOf = (name: string) => indexes.filter(({ column }) => ignoresCase(column) === ignoresCase(name));
 
   if (!isTable) {
-    const line = `USERS_TABLE: ${table} is a view. Name the table behind it, which has the indexes.`;
+    const message = `USERS_TABLE: ${table} is a view.`;
     return {
-      faults: [line],
+      faults: [{ message, fix: 'Name the table behind it, which has the indexes.' }],
       warnings,
       nameMatch: 'equal',
       mayHoldTwins: false,
@@ -67,7 +70,7 @@ export function judgeTable(
     const column = findColumn(name);
     if (column === undefined) {
       const known = columns.map((each) => each.name).join(', ');
-      faults.push(`USERS_COLUMNS: ${table} has no column ${name}, for ${use}. It has: ${known}.`);
+      refuse(`${table} has no column ${name}, for ${use}.`, `It has: ${known}.`);
     }
     return column;
   }
@@ -75,9 +78,9 @@ export function judgeTable(
   const id = requireColumn('id', mapping.id);
   if (id !== undefined) {
     if (id.kind !== 'integer' && id.kind !== 'text' && id.kind !== 'uuid')
-      faults.push(`USERS_COLUMNS: ${id.name} is ${id.type}. An id is a whole number, a text or a UUID.`);
+      refuse(`${id.name} is ${id.type}. An id is a whole number, a text or a UUID.`);
     else if (!indexesOf(id.name).some(({ unique, form }) => unique && form === 'plain'))
-      faults.push(`USERS_COLUMNS: ${id.name} is not unique, so that it tells nobody apart. Name the primary key.`);
+      refuse(`${id.name} is not unique, so that it tells nobody apart.`, 'Name the primary key.');
   }
 
   const username = requireColumn('username', mapping.username);
@@ -85,12 +88,11 @@ export function judgeTable(
 
   const password = requireColumn('password', mapping.password);
   if (password !== undefined) {
-    if (password.kind !== 'text')
-      faults.push(`USERS_COLUMNS: ${password.name} is ${password.type}. A password hash is a text.`);
+    if (password.kind !== 'text') refuse(`${password.name} is ${password.type}. A password hash is a text.`);
     else if (rehashes && password.maxLength !== undefined && password.maxLength < hashLength)
-      faults.push(
-        `USERS_COLUMNS: ${password.name} is ${password.type}, too short for a password stored anew. ` +
-          `Make it ${hashLength} characters or more, or set PASSWORD_REHASH=off.`,
+      refuse(
+        `${password.name} is ${password.type}, too short for a password stored anew.`,
+        `Make it ${hashLength} characters or more, or set PASSWORD_REHASH=off.`,
       );
   }
 
@@ -100,7 +102,7 @@ export function judgeTable(
   ] as const) {
     const column = requireColumn(use, name);
     if (column !== undefined && column.kind !== 'text' && column.kind !== 'enum')
-      faults.push(`USERS_COLUMNS: ${column.name} is ${column.type}. A ${use} is a text.`);
+      refuse(`${column.name} is ${column.type}. A ${use} is a text.`);
   }
 
   const disabled = requireColumn('disabled', mapping.disabled?.column);
@@ -110,17 +112,17 @@ export function judgeTable(
     disabled.kind !== 'integer' &&
     disabled.kind !== 'boolean'
   )
-    faults.push(
-      `USERS_COLUMNS: ${disabled.name} is ${disabled.type}, which is neither true nor false. Say which values mean disabled: ` +
-        `disabled=${disabled.name}:VALUE, :!VALUE for all others, or :* for any.`,
+    refuse(
+      `${disabled.name} is ${disabled.type}, which is neither true nor false.`,
+      `Say which values mean disabled: disabled=${disabled.name}:VALUE, :!VALUE for all others, or :* for any.`,
     );
 
   if (disabled !== undefined && mapping.disabled !== undefined) {
     const allowed = valuesOf[disabled.kind];
     if (mapping.disabled.values.some((value) => !allowed.test(value)))
-      faults.push(
-        `USERS_COLUMNS: ${disabled.name} is ${disabled.type} and never holds what disabled= asks for. ` +
-          'Of a boolean say 1 or 0, of a whole number its digits, of a text the text, of anything else :* for any value.',
+      refuse(
+        `${disabled.name} is ${disabled.type} and never holds what disabled= asks for.`,
+        'Of a boolean say 1 or 0, of a whole number its digits, of a text the text, of anything else :* for any value.',
       );
   }
 
@@ -137,17 +139,19 @@ export function judgeTable(
 
   function judgeUsername(column: ColumnDescription): void {
     const usable = indexesOf(column.name);
-    const fix = uniqueIndex(table, column, engine);
-    if (column.kind !== 'text') faults.push(`USERS_COLUMNS: ${column.name} is ${column.type}. A user name is a text.`);
-    else if (usable.length === 0)
-      faults.push(`USERS_COLUMNS: ${column.name} has no index: every login would read the whole table. Fix: ${fix}`);
+    const { name, type, kind } = column;
+    const fix = `Run: ${uniqueIndex(table, column, engine)}`;
+    if (kind !== 'text') refuse(`${name} is ${type}. A user name is a text.`);
+    else if (usable.length === 0) refuse(`${name} has no index: every login would read the whole table.`, fix);
     else if (!usable.some(({ unique }) => unique))
-      faults.push(`USERS_COLUMNS: ${column.name} is not unique: two people could have one name. Fix: ${fix}`);
+      refuse(`${name} is not unique: two people could have one name.`, fix);
     else if (bestForm(column, usable) === undefined)
-      warnings.push(
-        `USERS_COLUMNS: ${column.name} is indexed with its case. A name that is not stored in lower case, and one that ` +
-          `is nobody's, makes a login read the whole table. Fix: ${fix}`,
-      );
+      warnings.push({
+        message:
+          `USERS_COLUMNS: ${name} is indexed with its case. A name that is not stored in lower case, and one that ` +
+          `is nobody's, makes a login read the whole table.`,
+        fix,
+      });
   }
 }
 

@@ -158,7 +158,7 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] as const) {
       test('have an index without case, or there is a word about it', async () => {
         await using opened = await open();
         assert.equal(opened.warnings.length, table.name.includes('unique with case') ? 1 : 0);
-        for (const warning of opened.warnings) assert.match(warning, /Fix: (?:CREATE UNIQUE INDEX|ALTER TABLE) /);
+        for (const warning of opened.warnings) assert.match(warning.fix, /Run: (?:CREATE UNIQUE INDEX|ALTER TABLE) /);
       });
 
       test('that are NULL, and other things that are missing, do no harm', async () => {
@@ -203,13 +203,13 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] as const) {
         'has no index on the name',
         declare({ id: good.id, email: 'varchar(255)' }),
         columns,
-        /email has no index: every login would read the whole table\. Fix: /,
+        /email has no index: every login would read the whole table\. Run: /,
       ],
       [
         'has an index, and two people may have one name',
         declare({ id: good.id, email: 'varchar(255)' }),
         columns,
-        /email is not unique: two people could have one name\. Fix: /,
+        /email is not unique: two people could have one name\. Run: /,
         'create index by_email on people (email)',
       ],
       [
@@ -446,7 +446,7 @@ test('names that need quotes have them in the fix that is printed', { skip: miss
   assert.ok(mapping !== undefined);
   await assert.rejects(
     openMappedDirectory(table.opened, mapping, quiet),
-    /Fix: CREATE UNIQUE INDEX ON "People Table" \(lower\("E-Mail"\)\);/,
+    /Run: CREATE UNIQUE INDEX ON "People Table" \(lower\("E-Mail"\)\);/,
   );
   await table.execute('create unique index on "People Table" (lower("E-Mail"))');
   await openMappedDirectory(table.opened, mapping, quiet);

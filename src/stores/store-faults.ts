@@ -1,0 +1,108 @@
+import { databasePart } from '../database/errors.ts';
+import { Misconfiguration } from '../faults/misconfiguration.ts';
+import { Unavailable } from '../faults/unavailable.ts';
+
+interface StoreFault {
+  readonly codes: readonly string[];
+  /** Goes on after the store's name. */
+  readonly reason: string;
+  readonly fix: string;
+  /** It does not go away by waiting: a server does not start with it. */
+  readonly lasts?: true;
+}
+
+const mayNot = 'does not allow the account what Janua has to do';
+
+/** `URL` stands for the setting. The codes are Node's, PostgreSQL's SQLSTATE, MySQL's names, and Redis' first words. */
+const storeFaults: readonly StoreFault[] = [
+  {
+    codes: ['ECONNREFUSED', 'EHOSTUNREACH', 'ENETUNREACH', 'EHOSTDOWN'],
+    reason: 'cannot be reached: nobody takes the connection',
+    fix: 'Start the server, or correct host and port in URL.',
+  },
+  {
+    codes: ['ENOTFOUND', 'EAI_AGAIN'],
+    reason: 'cannot be reached: its host name is not known',
+    fix: 'Correct the host in URL.',
+  },
+  {
+    codes: ['ECONNRESET', 'EPIPE', 'PROTOCOL_CONNECTION_LOST'],
+    reason: 'ended the connection',
+    fix: 'Look into its log; with or without TLS must be as it has it.',
+  },
+  {
+    codes: ['28P01', '28000', 'ER_ACCESS_DENIED_ERROR', 'ER_ACCESS_DENIED_NO_PASSWORD_ERROR', 'WRONGPASS', 'NOAUTH'],
+    reason: 'refuses the account or its password',
+    fix: 'Correct USER:PASSWORD in URL (special characters as %40), or let the account in from this host.',
+    lasts: true,
+  },
+  {
+    codes: ['3D000', 'ER_BAD_DB_ERROR', 'NO_SUCH_NUMBER'],
+    reason: 'has no database of that name',
+    fix: 'Correct the name after the host in URL, or make that database.',
+    lasts: true,
+  },
+  {
+    codes: ['42501', 'ER_DBACCESS_DENIED_ERROR', 'ER_TABLEACCESS_DENIED_ERROR', 'ER_COLUMNACCESS_DENIED_ERROR'],
+    reason: mayNot,
+    fix: 'Grant it SELECT, INSERT, UPDATE and DELETE on the tables whose names begin with janua_.',
+    lasts: true,
+  },
+  {
+    codes: ['NOPERM'],
+    reason: mayNot,
+    fix: 'ACL SETUSER NAME ~janua:* +@read +@write +@scripting +@connection',
+    lasts: true,
+  },
+  {
+    codes: ['53300', 'ER_CON_COUNT_ERROR', 'ER_TOO_MANY_USER_CONNECTIONS'],
+    reason: 'has no connection left',
+    fix: 'Allow it more connections, or lower DATABASE_CONNECTIONS.',
+  },
+  { codes: ['57P03', 'LOADING'], reason: 'is starting', fix: 'Wait until it has started, and look again.' },
+  {
+    codes: ['READONLY', '25006', 'ER_OPTION_PREVENTS_STATEMENT', 'ER_READ_ONLY_MODE'],
+    reason: 'is read-only',
+    fix: 'Name the primary in URL.',
+  },
+  {
+    codes: [
+      ...['DEPTH_ZERO_SELF_SIGNED_CERT', 'SELF_SIGNED_CERT_IN_CHAIN', 'UNABLE_TO_VERIFY_LEAF_SIGNATURE'],
+      ...['UNABLE_TO_GET_ISSUER_CERT_LOCALLY', 'CERT_HAS_EXPIRED', 'ERR_TLS_CERT_ALTNAME_INVALID'],
+    ],
+    reason: 'shows a certificate that is not trusted here',
+    fix: 'Give Node its authority by NODE_EXTRA_CA_CERTS, or the server a certificate for the host in URL.',
+  },
+];
+
+/** What a store's client library threw, in words where its code is known. */
+export interface KnownFault {
+  /** Of several addresses of one name, the error of the first. */
+  readonly cause: unknown;
+  readonly code: string;
+  readonly known: StoreFault | undefined;
+}
+
+export function readStoreFault(error: unknown): KnownFault {
+  const thrown = error instanceof Unavailable ? error.cause : error;
+  const cause = thrown instanceof AggregateError ? thrown.errors[0] : thrown;
+  const code = codeOf(cause);
+  return { cause, code, known: storeFaults.find(({ codes }) => codes.includes(code)) };
+}
+
+function codeOf(error: unknown): string {
+  if (!(error instanceof Error)) return '';
+  if (/DB index is out of range/.test(error.message)) return 'NO_SUCH_NUMBER';
+  // PostgreSQL's client, if the server asks for a password and there is none.
+  if (/password must be a/.test(error.message)) return '28P01';
+  return 'code' in error ? String(error.code) : (/^[A-Z]+(?= )/.exec(error.message)?.[0] ?? '');
+}
+
+/** A fault that does not go away by waiting: a wrong password, a missing grant or database. */
+export function refusedAccount(error: unknown): Misconfiguration | undefined {
+  const { cause, known } = readStoreFault(error);
+  if (!known?.lasts || !(cause instanceof Error)) return undefined;
+  const isRedis = error instanceof Unavailable && error.part !== databasePart;
+  const refuses = isRedis ? 'REDIS_URL: Redis refuses it' : 'DATABASE_URL: The database refuses it';
+  return new Misconfiguration(`${refuses} (${cause.message}).`);
+}
