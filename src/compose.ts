@@ -1,3 +1,4 @@
+import cluster from 'node:cluster';
 import type { Logger } from 'pino';
 import manifest from '../package.json' with { type: 'json' };
 import { createAccess } from './access/access.ts';
@@ -37,6 +38,7 @@ import type { MetricsListener } from './telemetry/metrics-listener.ts';
 import { createThrottle, type Throttle } from './throttle/throttle.ts';
 import { unthrottled } from './throttle/unthrottled.ts';
 import { type Administration, createAdministration } from './users/administration.ts';
+import { openMappedDirectory } from './users/mapped/mapped-directory.ts';
 import { parseMapping, type UserMapping } from './users/mapped/mapping.ts';
 import { createSqlDirectory } from './users/sql-directory.ts';
 import type { User } from './users/user.ts';
@@ -121,7 +123,7 @@ export async function compose(settings: Settings, overrides: Overrides = {}): Pr
     trustsSockets: () => onSocketsAlone && namesSockets,
   };
   const findClient = createFindClient(proxies);
-  const log = await createLog({
+  const log = createLog({
     level: settings.LOG_LEVEL,
     format: settings.LOG_FORMAT ?? (process.stdout.isTTY ? 'text' : 'json'),
     describeRequest: describeRequest(findClient),
@@ -213,8 +215,7 @@ export async function compose(settings: Settings, overrides: Overrides = {}): Pr
     async listenForMetrics() {
       const address = parseListenAddress(settings.METRICS_LISTEN ?? '');
       if (measures.metrics === undefined || address === undefined) return undefined;
-      const { isWorker } = await import('node:cluster');
-      if (isWorker) return undefined;
+      if (cluster.isWorker) return undefined;
       const { listenForMetrics } = await import('./telemetry/metrics-listener.ts');
       const listener = await listenForMetrics(address, measures.metrics.read);
       log.info({ url: listener.url }, 'figures for Prometheus');
@@ -331,7 +332,6 @@ async function prepare(
       );
       return { users: own, registry: own };
     }
-    const { openMappedDirectory } = await import('./users/mapped/mapped-directory.ts');
     const mapped = await openMappedDirectory(opened, mapping, { rehashes, log });
     for (const warning of mapped.warnings) log.warn({ event: 'users_table' }, lineOf(warning));
     if (overrides.takesLogins ?? true) await passwords.calibrate(await mapped.samplePasswordHashes());

@@ -4,6 +4,8 @@ import { findTraceSettings } from '../config/traces.ts';
 import { endsWithTerminal } from './launcher.ts';
 import { listen, type Orders } from './listen.ts';
 import { readyDetails } from './ready-details.ts';
+import { supervise } from './supervise.ts';
+import { obeyPrimary } from './worker.ts';
 
 /**
  * Production: no user that it was not given, and no start with settings that put passwords at risk.
@@ -11,13 +13,11 @@ import { readyDetails } from './ready-details.ts';
  */
 export async function serve({ worker = false }: { worker?: boolean } = {}): Promise<void> {
   if (worker) {
-    const { obeyPrimary } = await import('./worker.ts');
     await obeyPrimary((orders, onReady) => serveHere(readSafeSettings(), orders, onReady));
     return;
   }
   const settings = readSafeSettings();
   if (settings.WORKERS === 1) return serveHere(settings);
-  const { supervise } = await import('./supervise.ts');
   await supervise(settings);
 }
 

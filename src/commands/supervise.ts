@@ -15,7 +15,7 @@ const tolerance = 5000;
  * @throws {Misconfiguration} when no worker can start
  */
 export async function supervise(settings: Settings): Promise<void> {
-  const log = await createLog({
+  const log = createLog({
     level: settings.LOG_LEVEL,
     format: settings.LOG_FORMAT ?? (process.stdout.isTTY ? 'text' : 'json'),
     describeRequest: () => undefined,

@@ -3,10 +3,12 @@ import type { Settings } from '../config/settings.ts';
 import { type OpenDatabase, openDatabase } from '../database/database.ts';
 import { databasePart } from '../database/errors.ts';
 import type { OpenRedis } from '../redis/redis.ts';
+import { createRedisSessionStore } from '../sessions/redis-store.ts';
 import { createSqlSessionStore } from '../sessions/sql-store.ts';
 import type { SessionStore } from '../sessions/store.ts';
 import type { Measures } from '../telemetry/measures.ts';
 import { createMemoryFailureStore } from '../throttle/memory-store.ts';
+import { createRedisFailureStore } from '../throttle/redis-store.ts';
 import { createSqlFailureStore } from '../throttle/sql-store.ts';
 import type { FailureStore } from '../throttle/store.ts';
 import { createStoreWatch } from './store-watch.ts';
@@ -45,11 +47,12 @@ export async function openStores(settings: Settings, { log, measures, mustExist 
   });
   const redis = await openRedisOf(settings, timeout, log);
   const place = redis === undefined ? 'database' : 'redis';
-  const failures = await openFailureStore(settings, opened, redis);
+  const sessions = redis === undefined ? createSqlSessionStore(opened.database) : createRedisSessionStore(redis);
+  const failures = openFailureStore(settings, opened, redis);
   const failurePlace = settings.THROTTLE === 'memory' ? 'memory' : place;
   return {
     opened,
-    sessions: measures.watchStore(place, 'sessions', await openSessionStore(opened, redis)),
+    sessions: measures.watchStore(place, 'sessions', sessions),
     failures: failures && measures.watchStore(failurePlace, 'failures', failures),
     sessionsPart: redis === undefined ? databasePart : 'Redis',
     cleans: redis === undefined,
@@ -65,18 +68,12 @@ async function openRedisOf({ REDIS_URL }: Settings, timeout: number, log: Logger
   return openRedis(REDIS_URL, timeout, createStoreWatch(redisPart, log));
 }
 
-async function openSessionStore({ database }: OpenDatabase, redis: OpenRedis | undefined): Promise<SessionStore> {
-  if (redis === undefined) return createSqlSessionStore(database);
-  return (await import('../sessions/redis-store.ts')).createRedisSessionStore(redis);
-}
-
-async function openFailureStore(
+function openFailureStore(
   { THROTTLE }: Settings,
   opened: OpenDatabase,
   redis: OpenRedis | undefined,
-): Promise<FailureStore | undefined> {
+): FailureStore | undefined {
   if (THROTTLE === 'off') return undefined;
   if (THROTTLE === 'memory') return createMemoryFailureStore();
-  if (redis === undefined) return createSqlFailureStore(opened);
-  return (await import('../throttle/redis-store.ts')).createRedisFailureStore(redis);
+  return redis === undefined ? createSqlFailureStore(opened) : createRedisFailureStore(redis);
 }

@@ -1,5 +1,6 @@
 import pino, { type Logger, type SerializerFn } from 'pino';
 import { openLogOutput } from './log-output.ts';
+import { toText } from './text-line.ts';
 
 export interface LogOptions {
   readonly level: string;
@@ -10,9 +11,9 @@ export interface LogOptions {
 }
 
 /** The log, on standard output. */
-export async function createLog({ level, format, describeRequest }: LogOptions): Promise<Logger> {
+export function createLog({ level, format, describeRequest }: LogOptions): Logger {
   const serializers = { req: describeRequest, err: describeError };
-  const toLine = format === 'json' ? (line: string) => line : (await import('./text-line.ts')).toText;
+  const toLine = format === 'json' ? (line: string) => line : toText;
   const output = openLogOutput();
   const log: Logger = pino(
     { level, serializers },

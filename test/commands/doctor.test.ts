@@ -301,7 +301,7 @@ describe('janua doctor', { concurrency: 2 }, () => {
       await using workplace = await createWorkplace();
       const { code, complaints, praise } = await examine(workplace);
       assert.equal(code, 1);
-      assertOnly(complaints('database'), /^wrong: There is no file \.\/data\/janua\.db yet\. npx janua migrate$/);
+      assertOnly(complaints('database'), /^wrong: There is no file \.\/data\/janua\.db yet\. Run: npx janua migrate$/);
       for (const check of ['schema', 'indexes', 'sessions'])
         assertOnly(complaints(check), /^warning: Not looked at, since the database/);
       assert.match(praise('clock'), /\d{4}-\d\d-\d\dT/);
@@ -426,7 +426,7 @@ describe('janua doctor', { concurrency: 2 }, () => {
       change(workplace, 'drop table janua_migrations');
       assertOnly(
         (await examine(workplace)).complaints('schema'),
-        /^wrong: .* no tables of Janua yet\. npx janua migrate$/,
+        /^wrong: .* no tables of Janua yet\. Run: npx janua migrate$/,
       );
       assert.equal((await stat(path)).isFile(), true);
     });
