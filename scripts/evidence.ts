@@ -4,8 +4,8 @@ import { fileURLToPath } from 'node:url';
 import type { Evidence } from './evidence-reporter.ts';
 
 /**
- * The pages in `docs/security/` that say what holds and which tests show it. They are made from `security/*.tsv`, which says what there
- * is to show, and from what the titles of tests carried in the last whole run. `npm run evidence` writes them.
+ * `npm run evidence` writes `docs/security/evidence.md` and `security/evidence.tsv`: which rules hold, and which tests show it. They are
+ * made from the lists in `security/`, and from the ids that the titles of tests carried in the last whole run.
  */
 const root = new URL('..', import.meta.url);
 
@@ -18,12 +18,6 @@ type State = (typeof states)[number];
 
 interface Row {
   readonly id: string;
-  /** Under which heading it stands. */
-  readonly chapter: string;
-  /** ASVS level, of requirements alone. */
-  readonly level?: string;
-  /** What happened elsewhere, of incidents alone. */
-  readonly incident?: string;
   readonly requirement: string;
   readonly state: State;
   /** Why, or how far. */
@@ -32,40 +26,12 @@ interface Row {
   readonly document: string;
 }
 
-interface Page {
-  /** What the page is made from, in `security/`. */
-  readonly data: string;
-  /** In `docs/security/`. */
-  readonly page: string;
-  readonly intro: string;
-}
-
-const pages: readonly Page[] = [
-  {
-    data: 'checks.tsv',
-    page: 'checks.md',
-    intro: `# Checks
-
-What is checked of the server from outside, unless it says otherwise, with where the rule comes from: ASVS 5.0.0 (three numbers), OWASP's
-cheat sheets (CS), NIST SP 800-63B-4, RFCs.`,
-  },
-  {
-    data: 'asvs.tsv',
-    page: 'asvs.md',
-    intro: `# OWASP ASVS 5.0.0
-
-The requirements in our words, with their level, for the chapters that concern an authentication server. No level is claimed for the whole:
-see what does not hold.`,
-  },
-  {
-    data: 'incidents.tsv',
-    page: 'incidents.md',
-    intro: `# What broke elsewhere
-
-Faults of other systems of this kind, as their advisories and changelogs report them, and what is tested here so that it does not happen again.
-Each is run over pages and JSON, cookie and token, and the stores, where that matters.`,
-  },
-];
+/** The lists in `security/`, and how the page names them. */
+const lists = [
+  ['checks.tsv', 'Checks of the server from outside (ASVS, RFCs, OWASP cheat sheets, NIST SP 800-63B-4)'],
+  ['asvs.tsv', 'OWASP ASVS 5.0.0, the chapters that concern an authentication server'],
+  ['incidents.tsv', 'Incidents of other systems, from their advisories and changelogs'],
+] as const;
 
 /** A mistake in the data or the titles, which whoever writes them can put right. */
 class EvidenceFault extends Error {}
@@ -101,7 +67,7 @@ async function hasSection(pointer: string): Promise<boolean> {
   return anchor === undefined || [...headings].some(([, heading = '']) => anchorOf(heading) === anchor);
 }
 
-/** Every mistake that keeps the pages from being true. */
+/** Every mistake that keeps the files from being true. */
 async function findFaults(rows: readonly Row[], evidence: readonly Evidence[]): Promise<string[]> {
   const faults: string[] = [];
   const known = new Set(rows.map(({ id }) => id));
@@ -122,80 +88,78 @@ async function findFaults(rows: readonly Row[], evidence: readonly Evidence[]): 
 }
 
 /** For a cell of a table. */
-const inCell = (text: string) =>
-  text
-    .replaceAll('\\', '\\\\')
-    .replaceAll('|', '\\|')
-    .replaceAll(/[<_*`]/g, '\\$&')
-    .replaceAll('\n', ' ');
+const inCell = (text: string) => text.replaceAll(/[\\|<_*`]/g, '\\$&');
 
-/** So many titles of one file are named; the rest, often made from a table, is counted. */
-const named = 3;
+const table = (head: readonly string[], rows: readonly (readonly (string | number)[])[]) =>
+  [head, head.map(() => '---'), ...rows].map((cells) => `| ${cells.join(' | ')} |`).join('\n');
 
-function formatProof({ id, document }: Row, evidence: readonly Evidence[]): string {
-  const titles = Map.groupBy(
-    evidence.filter((item) => item.id === id),
-    ({ file }) => file,
-  );
-  const tests = [...titles.keys()].sort().map((file) => {
-    const all = (titles.get(file) ?? []).map(({ title }) => title).sort();
-    const shown = all.length > named ? all.slice(0, named - 1) : all;
-    const more = all.length > shown.length ? [`and ${all.length - shown.length} more`] : [];
-    return `[${file.replace(/^test\//, '')}](../../${file}): ${[...shown.map(inCell), ...more].join('; ')}`;
+/** By its id: the sections that are asked for, and the files of the tests that carry it. */
+function formatData(rows: readonly Row[], evidence: readonly Evidence[]): string {
+  const lines = rows.map(({ id, document }) => {
+    const files = new Set(evidence.filter((item) => item.id === id).map(({ file }) => file));
+    return `${id}\t${[...document.split(' '), ...[...files].sort()].filter(Boolean).join(' ')}`;
   });
-  const documents = document
-    .split(' ')
-    .filter((pointer) => pointer !== '')
-    .map((pointer) => `[${pointer.replace('#', ': ').replaceAll('-', ' ')}](../../${pointer})`);
-  return [...documents, ...tests].join('<br>');
+  return `${['id\tshown by', ...lines].join('\n')}\n`;
 }
 
-function formatPage({ data, intro }: Page, rows: readonly Row[], evidence: readonly Evidence[]): string {
-  const has = { level: rows[0]?.level !== undefined, incident: rows[0]?.incident !== undefined };
-  const head = [
-    '',
-    ...(has.level ? ['level'] : []),
-    ...(has.incident ? ['incident'] : []),
-    has.incident ? 'test' : 'rule',
-    'result',
-    'shown by',
-  ];
-  const counts = states.map((state) => `${state} ${rows.filter((row) => row.state === state).length}`).join(', ');
-  const lines = [
-    intro,
-    '',
-    `Made by \`npm run evidence\` from [${data}](../../security/${data}) and the titles of the tests that passed: do not edit.`,
-    `A test that is named here carries the number in its title. Of ${rows.length}: ${counts}.`,
-  ];
-  for (const [chapter, ofChapter] of Map.groupBy(rows, (row) => row.chapter)) {
-    lines.push('', `## ${chapter}`, '', `| ${head.join(' | ')} |`, `| ${head.map(() => '---').join(' | ')} |`);
-    for (const row of ofChapter) {
-      const result = row.state === 'holds' ? row.state : `**${row.state}**`;
-      const cells = [
-        row.id,
-        ...(has.level ? [row.level] : []),
-        ...(has.incident ? [inCell(row.incident ?? '')] : []),
-        inCell(row.requirement),
-        row.note === '' ? result : `${result}: ${inCell(row.note)}`,
-        formatProof(row, evidence),
-      ];
-      lines.push(`| ${cells.join(' | ')} |`);
-    }
-  }
-  return `${lines.join('\n')}\n`;
+function formatPage(rowsOf: readonly Row[][], mutants: number): string {
+  const rows = rowsOf.flat();
+  const withState = (state: State, among: readonly Row[] = rows) => among.filter((row) => row.state === state);
+  const summary = lists.map(([data, name], index) => {
+    const among: readonly Row[] = rowsOf[index] ?? [];
+    return [
+      `[${name}](../../security/${data})`,
+      among.length,
+      ...states.map((state) => withState(state, among).length),
+    ];
+  });
+  const later = [...Map.groupBy(withState('later'), ({ note }) => note)].sort(
+    ([, one], [, other]) => other.length - one.length,
+  );
+  return `# Evidence
+
+Janua is compared with three lists. An entry holds if a test that carries its id in its title passes, or if the section of the
+documentation that it asks for exists.
+
+${table(['list', 'entries', ...states], summary)}
+
+No ASVS level is claimed for the whole. The lists say how far an entry holds, and why it does not apply.
+[evidence.tsv](../../security/evidence.tsv) names the tests and sections of each entry. To find a test, search its file for the id.
+
+**Mutants.** \`npm run mutants\` breaks a copy of the code in ${mutants} places, one after the other. Each time a test that carries the
+entry's id fails: [mutants.tsv](../../security/mutants.tsv).
+
+\`npm run evidence\` writes this page and \`evidence.tsv\` from the last whole run of the tests. Do not edit them.
+
+## What does not hold
+
+${table(
+  ['id', 'rule', 'why'],
+  withState('does not hold').map(({ id, requirement, note }) => [id, inCell(requirement), inCell(note)]),
+)}
+
+## What waits for something that does not exist yet
+
+${table(
+  ['for', 'entries'],
+  later.map(([note, waiting]) => [inCell(note), waiting.map(({ id }) => id).join(', ')]),
+)}
+`;
 }
 
 /**
- * The pages as they should be, by their path.
+ * The files as they should be, by their path.
  * @throws {EvidenceFault} when something is said to hold that nothing shows
  */
-async function makePages(evidence: readonly Evidence[]): Promise<Map<string, string>> {
-  const rows = await Promise.all(pages.map(({ data }) => readRows(data)));
+export async function makeFiles(evidence: readonly Evidence[]): Promise<Map<string, string>> {
+  const rows = await Promise.all(lists.map(([data]) => readRows(data)));
   const faults = await findFaults(rows.flat(), evidence);
   if (faults.length > 0) throw new EvidenceFault([...new Set(faults)].sort().join('\n  '));
-  return new Map(
-    pages.map((page, index) => [`docs/security/${page.page}`, formatPage(page, rows[index] ?? [], evidence)]),
-  );
+  const mutants = await readFile(new URL('security/mutants.tsv', root), 'utf8');
+  return new Map([
+    ['docs/security/evidence.md', formatPage(rows, mutants.trim().split('\n').length - 1)],
+    ['security/evidence.tsv', formatData(rows.flat(), evidence)],
+  ]);
 }
 
 const readEvidence = async (): Promise<Evidence[]> => JSON.parse(await readFile(evidenceFile, 'utf8'));
@@ -219,17 +183,17 @@ async function saysFaults(work: () => Promise<string | undefined>): Promise<bool
   return fault === undefined;
 }
 
-/** Whether the pages say what the run that has just ended has shown. Says what is wrong. */
-export const checkPages = () =>
+/** Whether the files say what the run that has just ended has shown. Says what is wrong. */
+export const checkFiles = () =>
   saysFaults(async () => {
-    const stale = await findStale(await makePages(await readEvidence()));
+    const stale = await findStale(await makeFiles(await readEvidence()));
     return stale.length === 0
       ? undefined
       : `${stale.join(', ')}: not what the tests show. Write it anew: npm run evidence`;
   });
 
-/** Writes the pages from the last whole run, unless a test has changed since. */
-const writePages = () =>
+/** Writes the files from the last whole run, unless a test has changed since. */
+const writeFiles = () =>
   saysFaults(async () => {
     const fault = 'Run npm test first, the whole of it: ';
     if (!existsSync(evidenceFile)) return `${fault}there is no run to write about.`;
@@ -238,9 +202,9 @@ const writePages = () =>
     for await (const path of glob('test/**/*.ts', { cwd: fileURLToPath(root) }))
       if ((await stat(new URL(path.replaceAll('\\', '/'), root))).mtimeMs > mtimeMs)
         return `${fault}${path} has changed since.`;
-    const made = await makePages(await readEvidence());
+    const made = await makeFiles(await readEvidence());
     for (const [path, text] of made) await writeFile(new URL(path, root), text);
     return undefined;
   });
 
-if (import.meta.main && !(await writePages())) process.exitCode = 1;
+if (import.meta.main && !(await writeFiles())) process.exitCode = 1;

@@ -8,11 +8,11 @@ import type { Evidence } from './evidence-reporter.ts';
 
 /**
  * `npm run mutants`: breaks a copy of the code in one place after the other, and looks whether the test that should see it does.
- * Writes `docs/security/mutants.md`, and fails where something went unseen. With ids or files (`npm run mutants -- S46 src/web/cookies.ts`)
+ * Writes `security/mutants.tsv`, and fails where something went unseen. With ids or files (`npm run mutants -- S46 src/web/cookies.ts`)
  * it breaks those alone, and writes nothing.
  */
 const root = fileURLToPath(new URL('..', import.meta.url));
-const page = join(root, 'docs/security/mutants.md');
+const list = join(root, 'security/mutants.tsv');
 
 interface Mutant {
   /** What is broken, in words. */
@@ -532,7 +532,7 @@ const chosen = mutants.filter(
 );
 if (chosen.length === 0) throw new Error(`no mutant is of ${wanted.join(', ')}`);
 const folder = await copyTree();
-const rows: string[] = [];
+const rows = ['what is broken\twhere\tid\ttest\tits title'];
 try {
   for (const mutant of chosen) {
     const path = join(folder, mutant.file);
@@ -546,20 +546,10 @@ try {
     await writeFile(path, original);
     process.stdout.write(`${catcher === undefined ? '✖' : '✔'} ${mutant.breaks}\n`);
     if (catcher === undefined) process.exitCode = 1;
-    else
-      rows.push(
-        `| ${mutant.breaks} | [${mutant.file}](../../${mutant.file}) | ${mutant.id} | [${mutant.test.replace('test/', '')}](../../${mutant.test}): ${catcher} |`,
-      );
+    else rows.push([mutant.breaks, mutant.file, mutant.id, mutant.test, catcher].join('\t'));
   }
 } finally {
   await rm(folder, { recursive: true, force: true });
 }
 
-const head = `# Mutants
-
-The code, broken in one place, and the test that sees it. Made by \`npm run mutants\`, which breaks a copy of the code in each of these places, runs the
-test, and fails where one goes unseen.
-
-| what is broken | where | id | seen by |
-| --- | --- | --- | --- |`;
-if (process.exitCode === undefined && wanted.length === 0) await writeFile(page, `${[head, ...rows].join('\n')}\n`);
+if (process.exitCode === undefined && wanted.length === 0) await writeFile(list, `${rows.join('\n')}\n`);

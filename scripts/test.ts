@@ -15,7 +15,7 @@ import { findRedis, startRedis } from '../test/servers/redis.ts';
 import { sharedServerVariables } from '../test/servers/shared.ts';
 import { templateFolder } from '../test/servers/throw-away-server.ts';
 import { readAdvisories } from './dependencies.ts';
-import { checkPages, evidenceFile } from './evidence.ts';
+import { checkFiles, evidenceFile } from './evidence.ts';
 import { filesAtOnce, formatTime } from './progress-reporter.ts';
 
 /**
@@ -191,7 +191,7 @@ function showsAll(): boolean {
 }
 
 async function sumUp(): Promise<void> {
-  if (showsAll()) await step('Evidence', checkPages);
+  if (showsAll()) await step('Evidence', checkFiles);
   else if (isWhole) process.stdout.write('\n▸ Evidence: docs/security is not compared, since tests were left out\n');
   const without = leftOut.length > 0 ? `, WITHOUT the tests that need ${leftOut.join(', ')}` : '';
   process.stdout.write(`\nPassed in ${formatTime((performance.now() - start) / 1000)} minutes${without}.\n`);
