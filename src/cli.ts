@@ -23,17 +23,13 @@ function createProgram(): Command {
     .exitOverride()
     .showHelpAfterError('(--help shows what there is)');
 
-  program
-    .command('demo')
-    .description('serve on this machine only, with two built-in users')
+  add(program, 'demo', 'serve on this machine only, with two built-in users')
     .addHelpText('after', settingsHelp)
     .action(async () => {
       hearSignals('SIGUSR2');
       await (await import('./commands/demo.ts')).demo().finally(endSoon);
     });
-  program
-    .command('serve')
-    .description('serve in production')
+  add(program, 'serve', 'serve in production')
     // For the primary alone.
     .addOption(new Option('--worker').hideHelp())
     .addHelpText('after', settingsHelp)
@@ -42,130 +38,80 @@ function createProgram(): Command {
       await (await import('./commands/serve.ts')).serve(options).finally(endSoon);
     });
 
-  program
-    .command('migrate')
-    .description("make Janua's tables in the database, or bring them up to date")
+  add(program, 'migrate', "make Janua's tables in the database, or bring them up to date")
     .addHelpText('after', settingsHelp)
     .action(from(() => import('./commands/migrate.ts'), 'migrate'));
-
-  program
-    .command('backup')
-    .description('copy the SQLite file while servers use it')
+  add(program, 'backup', 'copy the SQLite file while servers use it')
     .argument('<file>', 'the copy; nothing may be there yet')
     .addHelpText('after', settingsHelp)
     .action(from(() => import('./commands/backup.ts'), 'backup'));
-  program
-    .command('keys')
-    .description('replace a key that Janua made for itself')
-    .command('rotate')
-    .description('make a new key; what was signed with the old one ends')
+  const keys = add(program, 'keys', 'replace a key that Janua made for itself');
+  add(keys, 'rotate', 'make a new key; what was signed with the old one ends')
     .argument('<name>', 'browser-cookie, audit-names or forward-auth')
     .action(from(() => import('./commands/keys.ts'), 'rotateKey'));
 
-  program
-    .command('doctor')
-    .description('look whether settings, stores and machine are as `serve` needs them; changes nothing')
-    .option('--json', 'one JSON object a line')
+  add(program, 'doctor', 'look whether settings, stores and machine are as `serve` needs them; changes nothing')
+    .option(...json)
     .addHelpText('after', settingsHelp)
     .action(async (options: { json?: boolean }) => {
       const { doctor } = await import('./commands/doctor.ts');
       if (!(await doctor(options))) process.exitCode = 1;
       endSoon();
     });
-
-  program
-    .command('config')
-    .description('show the settings as `serve` takes them, where each is from, and no password')
-    .option('--json', 'one JSON object a line')
+  add(program, 'config', 'show the settings as `serve` takes them, where each is from, and no password')
+    .option(...json)
     .action(from(() => import('./commands/config.ts'), 'printConfiguration'));
-
-  program
-    .command('selftest')
-    .description('look at a running server from outside, proxies and all; harmless to a live one')
+  add(program, 'selftest', 'look at a running server from outside, proxies and all; harmless to a live one')
     .requiredOption('--against <url>', 'the address that people type')
     .option('--user <email>', 'a user made for it; the password is asked for, or read from standard input')
     .option('--throttle', 'give up to 12 wrong passwords too, for a made-up name; this address may have to wait then')
     .option('--ca <file>', 'certificates of an authority of your own')
     .option('--http-port <port>', 'where plain HTTP would be answered', '80')
     .option('--timeout <seconds>', 'longest that one request may take', '10')
-    .option('--json', 'one JSON object a line')
+    .option(...json)
     .action(async (options: SelftestArguments) => {
       const { selftest } = await import('./commands/selftest.ts');
       if (!(await selftest(options))) process.exitCode = 1;
     });
 
-  const users = program.command('users').description('add, list and change users');
-  users
-    .command('add')
-    .description('add a user; the password is asked for, or read from standard input')
-    .argument('<email>')
+  const users = add(program, 'users', 'add, list and change users');
+  const usersFile = () => import('./commands/users.ts');
+  add(users, 'add <email>', 'add a user; the password is asked for, or read from standard input')
     .requiredOption('--first-name <name>')
     .requiredOption('--last-name <name>')
-    .action(from(() => import('./commands/users.ts'), 'addUser'));
-  users
-    .command('list')
-    .description('list all users')
-    .option('--json', 'one JSON object a line')
-    .action(from(() => import('./commands/users.ts'), 'listUsers'));
-  users
-    .command('set-password')
-    .description('set a new password and end all sessions; asked for, or read from standard input')
-    .argument('<email>')
-    .action(from(() => import('./commands/users.ts'), 'setPassword'));
-  users
-    .command('disable')
-    .description('keep a user out and end all sessions')
-    .argument('<email>')
-    .action(from(() => import('./commands/users.ts'), 'disableUser'));
-  users
-    .command('enable')
-    .description('let a disabled user in again')
-    .argument('<email>')
-    .action(from(() => import('./commands/users.ts'), 'enableUser'));
-  users
-    .command('remove')
-    .description('remove a user and end all sessions')
-    .argument('<email>')
-    .action(from(() => import('./commands/users.ts'), 'removeUser'));
+    .action(from(usersFile, 'addUser'));
+  add(users, 'list', 'list all users')
+    .option(...json)
+    .action(from(usersFile, 'listUsers'));
+  const setPassword = 'set a new password and end all sessions; asked for, or read from standard input';
+  add(users, 'set-password <email>', setPassword).action(from(usersFile, 'setPassword'));
+  add(users, 'disable <email>', 'keep a user out and end all sessions').action(from(usersFile, 'disableUser'));
+  add(users, 'enable <email>', 'let a disabled user in again').action(from(usersFile, 'enableUser'));
+  add(users, 'remove <email>', 'remove a user and end all sessions').action(from(usersFile, 'removeUser'));
 
-  const sessions = program.command('sessions').description('list and end the sessions of a user');
+  const sessions = add(program, 'sessions', 'list and end the sessions of a user');
+  const sessionsFile = () => import('./commands/sessions.ts');
   const userId = ['--user-id <id>', 'in place of the address, for someone who is no longer a user'] as const;
-  sessions
-    .command('list')
-    .description('list the living sessions of a user')
-    .argument('[email]')
+  add(sessions, 'list [email]', 'list the living sessions of a user')
     .option(...userId)
-    .option('--json', 'one JSON object a line')
-    .action(from(() => import('./commands/sessions.ts'), 'listSessions'));
-  sessions
-    .command('revoke')
-    .description('end one session')
-    .argument('<session>')
-    .action(from(() => import('./commands/sessions.ts'), 'revokeSession'));
-  sessions
-    .command('revoke-all')
-    .description('end all sessions of a user')
-    .argument('[email]')
+    .option(...json)
+    .action(from(sessionsFile, 'listSessions'));
+  add(sessions, 'revoke <session>', 'end one session').action(from(sessionsFile, 'revokeSession'));
+  add(sessions, 'revoke-all [email]', 'end all sessions of a user')
     .option(...userId)
-    .action(from(() => import('./commands/sessions.ts'), 'revokeAllSessions'));
+    .action(from(sessionsFile, 'revokeAllSessions'));
 
-  const throttle = program.command('throttle').description('show who has to wait after failed logins, and lift it');
-  throttle
-    .command('list')
-    .description('list all that failures were counted of')
-    .option('--json', 'one JSON object a line')
-    .action(from(() => import('./commands/throttle.ts'), 'listThrottle'));
-  throttle
-    .command('lift')
-    .description('forget the failures of a user or a name, of an address, or all')
-    .argument('[email]')
+  const throttle = add(program, 'throttle', 'show who has to wait after failed logins, and lift it');
+  const throttleFile = () => import('./commands/throttle.ts');
+  add(throttle, 'list', 'list all that failures were counted of')
+    .option(...json)
+    .action(from(throttleFile, 'listThrottle'));
+  add(throttle, 'lift [email]', 'forget the failures of a user or a name, of an address, or all')
     .option('--address <address>', 'an IP address, as the list shows it')
     .option('--all', 'of everybody')
-    .action(from(() => import('./commands/throttle.ts'), 'liftThrottle'));
+    .action(from(throttleFile, 'liftThrottle'));
 
-  program
-    .command('audit')
-    .description('show what was decided, newest last: logins, refusals, changes of users and sessions')
+  add(program, 'audit', 'show what was decided, newest last: logins, refusals, changes of users and sessions')
     .option('--since <time>', 'as 30m, 24h or 7d ago, or a time such as 2026-11-24T08:00Z')
     .option('--until <time>', 'the same')
     .option('--user <email>', 'a user, or a name that is no user, as it was typed')
@@ -173,15 +119,19 @@ function createProgram(): Command {
     .option('--kind <kind>', 'such as login-failed')
     .option('--address <address>', 'where it came from')
     .option('--limit <number>', 'the latest so many; 50 of the table, all of --json')
-    .option('--json', 'one JSON object a line')
+    .option(...json)
     .action(from(() => import('./commands/audit.ts'), 'audit'));
-  program
-    .command('explain')
-    .description('say why a request was refused, or let in')
+  add(program, 'explain', 'say why a request was refused, or let in')
     .argument('<request-id>', 'what the person who was refused has seen')
     .action(from(() => import('./commands/explain.ts'), 'explain'));
   return program;
 }
+
+const json = ['--json', 'one JSON object a line'] as const;
+
+/** @param name of the command, and its arguments */
+const add = (parent: Command, name: string, description: string): Command =>
+  parent.command(name).description(description);
 
 /** A store or a collector that stopped answering, or a reader of the log, must not keep the process. */
 function endSoon(): void {
