@@ -1,3 +1,4 @@
+import { EventEmitter, on } from 'node:events';
 import { setTimeout } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import type { Composition, Services } from '../compose.ts';
@@ -72,22 +73,16 @@ export async function listen(
   }
 }
 
-/** Orders in the order in which they are given: one that nobody waits for yet is there for who waits next. */
+/** Orders in the order in which they are given. One that came early is kept for the next `next()`. */
 export function queueOrders(): { give(order: Order): void; next: Orders['next'] } {
-  const given: Order[] = [];
-  const waiting: ((order: Order) => void)[] = [];
+  const source = new EventEmitter();
+  const queue = on(source, 'order');
   return {
-    give(order) {
-      const hear = waiting.shift();
-      if (hear === undefined) given.push(order);
-      else hear(order);
+    give: (order) => void source.emit('order', order),
+    async next() {
+      const { value = [] } = await queue.next();
+      return value[0];
     },
-    next: () =>
-      new Promise((resolve) => {
-        const order = given.shift();
-        if (order === undefined) waiting.push(resolve);
-        else resolve(order);
-      }),
   };
 }
 

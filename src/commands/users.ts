@@ -16,23 +16,15 @@ export const setPassword = (username: string) =>
     return 'The password is changed, and the sessions of the user have ended.';
   });
 
-export const disableUser = (username: string) =>
-  administer('janua users disable', async (administration) => {
-    await administration.disable(username);
-    return 'The user is disabled, and their sessions have ended.';
+const change = (what: 'disable' | 'enable' | 'remove', done: string) => (username: string) =>
+  administer(`janua users ${what}`, async (administration) => {
+    await administration[what](username);
+    return done;
   });
 
-export const enableUser = (username: string) =>
-  administer('janua users enable', async (administration) => {
-    await administration.enable(username);
-    return 'The user is enabled.';
-  });
-
-export const removeUser = (username: string) =>
-  administer('janua users remove', async (administration) => {
-    await administration.remove(username);
-    return 'The user is removed, and their sessions have ended.';
-  });
+export const disableUser = change('disable', 'The user is disabled, and their sessions have ended.');
+export const enableUser = change('enable', 'The user is enabled.');
+export const removeUser = change('remove', 'The user is removed, and their sessions have ended.');
 
 export const listUsers = ({ json }: { json?: boolean }) =>
   administer('janua users list', async (administration) => {

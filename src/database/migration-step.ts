@@ -1,17 +1,19 @@
-import type { CreateTableBuilder } from 'kysely';
-import type { Kysely } from './kysely.ts';
+import type { RawBuilder } from 'kysely';
 
-/** Gives a table the engine's way to compare keys byte by byte: MySQL's usual collations take a for A. */
-export type Finish = <Name extends string, Column extends string>(
-  table: CreateTableBuilder<Name, Column>,
-) => CreateTableBuilder<Name, Column>;
+/** What a step may do to the tables. Column types are SQL that all three databases know. */
+export interface TableChanges {
+  /** Creates the table unless it is there. Keys compare byte by byte. */
+  create(table: string, columns: Readonly<Record<string, RawBuilder<unknown>>>): Promise<void>;
+  /** Drops the table if it is there. */
+  drop(table: string): Promise<void>;
+  /** Adds an index to a new table. */
+  index(table: string, column: string): Promise<void>;
+  /** Adds the column unless it is there. */
+  addColumn(table: string, column: string, type: RawBuilder<unknown>): Promise<void>;
+}
 
 /**
- * One step of the schema. One that was released is never changed. MySQL commits each statement by itself, so that a step must also work
- * where it was cut off before.
+ * One step of the schema. A released step is never changed. MySQL commits each statement by itself, so a step must also work where it
+ * was cut off before.
  */
-export type MigrationStep = (
-  db: Kysely<unknown>,
-  finish: Finish,
-  hasColumn: (table: string, column: string) => Promise<boolean>,
-) => Promise<void>;
+export type MigrationStep = (tables: TableChanges) => Promise<void>;

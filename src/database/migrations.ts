@@ -3,7 +3,7 @@ import { Misconfiguration } from '../faults/misconfiguration.ts';
 import type { Database, Engine, OpenDatabase } from './database.ts';
 import { isMissingTable } from './errors.ts';
 import { type Kysely, Migrator, sql } from './kysely.ts';
-import type { Finish, MigrationStep } from './migration-step.ts';
+import type { MigrationStep, TableChanges } from './migration-step.ts';
 import { up as usersAndSessions } from './migrations/0001-users-and-sessions.ts';
 import { up as sessionsAndLeases } from './migrations/0002-sessions-and-leases.ts';
 import { up as throttleAndAudit } from './migrations/0003-throttle-and-audit.ts';
@@ -20,19 +20,24 @@ const steps: Readonly<Record<string, MigrationStep>> = {
 };
 
 function migrationsFor(engine: Engine): Migrations {
-  const finish: Finish = (table) =>
-    engine === 'mysql' ? table.modifyEnd(sql`character set utf8mb4 collate utf8mb4_bin`) : table;
+  // MySQL's usual collations take a for A.
+  const end = engine === 'mysql' ? sql`character set utf8mb4 collate utf8mb4_bin` : sql``;
+  const changesOf = (db: Kysely<unknown>): TableChanges => ({
+    async create(table, columns) {
+      const list = Object.entries(columns).map(([name, type]) => sql`${sql.ref(name)} ${type}`);
+      await sql`create table if not exists ${sql.table(table)} (${sql.join(list)}) ${end}`.execute(db);
+    },
+    drop: (table) => db.schema.dropTable(table).ifExists().execute(),
+    index: (table, column) => db.schema.createIndex(`${table}_${column}`).on(table).column(column).execute(),
+    async addColumn(table, column, type) {
+      const tables = await db.introspection.getTables();
+      if (tables.some(({ name, columns }) => name === table && columns.some(({ name }) => name === column))) return;
+      await sql`alter table ${sql.table(table)} add column ${sql.ref(column)} ${type}`.execute(db);
+    },
+  });
   return Object.fromEntries(
-    Object.entries(steps).map(([name, up]) => [
-      name,
-      { up: (db: Kysely<unknown>) => up(db, finish, (table, column) => hasColumn(db, table, column)) },
-    ]),
+    Object.entries(steps).map(([name, step]) => [name, { up: (db: Kysely<unknown>) => step(changesOf(db)) }]),
   );
-}
-
-async function hasColumn(db: Kysely<unknown>, table: string, column: string): Promise<boolean> {
-  const tables = await db.introspection.getTables();
-  return tables.find(({ name }) => name === table)?.columns.some(({ name }) => name === column) ?? false;
 }
 
 /** Kysely's own, with our steps. */

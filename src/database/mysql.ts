@@ -1,4 +1,5 @@
 import { isIP } from 'node:net';
+import { promisify } from 'node:util';
 import type { Dialect, QueryResult } from 'kysely';
 import { createPool, type PoolConnection, type PoolOptions, type ResultSetHeader, type RowDataPacket } from 'mysql2';
 import { Misconfiguration } from '../faults/misconfiguration.ts';
@@ -50,16 +51,8 @@ function readUrl(text: string): PoolOptions {
 function openPool(options: PoolOptions): ServerPool {
   const pool = createPool(options);
   return {
-    async connect() {
-      const { promise, resolve, reject } = Promise.withResolvers<PoolConnection>();
-      pool.getConnection((error, connection) => (error ? reject(error) : resolve(connection)));
-      return adapt(await promise);
-    },
-    async end() {
-      const { promise, resolve } = Promise.withResolvers<void>();
-      pool.end(() => resolve());
-      await promise;
-    },
+    connect: async () => adapt(await promisify(pool.getConnection).call(pool)),
+    end: promisify(pool.end).bind(pool),
   };
 }
 

@@ -82,6 +82,23 @@ export function createAdministration(options: AdministrationOptions): Administra
     return account.user;
   }
 
+  /** Changes a user first, then their sessions: a login in between finds the user changed and takes its session back. */
+  async function change(
+    kind: EventKind,
+    username: string,
+    work: (registry: UserRegistry, user: User) => Promise<void>,
+  ): Promise<void> {
+    const registry = requireRegistry();
+    const user = await find(username);
+    await work(registry, user);
+    await record(kind, { userId: user.id });
+  }
+
+  async function endAndLift(user: User): Promise<void> {
+    await sessions.endAllOf(user.id);
+    await liftFailures(user);
+  }
+
   return {
     async add({ username, firstName, lastName, password }) {
       const registry = requireRegistry();
@@ -98,40 +115,26 @@ export function createAdministration(options: AdministrationOptions): Administra
 
     list: () => users.list(),
 
-    async setPassword(username, password) {
-      const registry = requireRegistry();
-      const user = await find(username);
-      requireGoodPassword(password, user.username);
-      await registry.setPasswordHash(user.id, await passwords.hash(password));
-      await sessions.endAllOf(user.id);
-      await liftFailures(user);
-      await record('password-set', { userId: user.id });
-    },
+    setPassword: (username, password) =>
+      change('password-set', username, async (registry, user) => {
+        requireGoodPassword(password, user.username);
+        await registry.setPasswordHash(user.id, await passwords.hash(password));
+        await endAndLift(user);
+      }),
 
-    // First the user, then the sessions: a login in between finds the user changed and takes its session back.
-    async disable(username) {
-      const registry = requireRegistry();
-      const user = await find(username);
-      await registry.setDisabled(user.id, true);
-      await sessions.endAllOf(user.id);
-      await record('user-disabled', { userId: user.id });
-    },
+    disable: (username) =>
+      change('user-disabled', username, async (registry, { id }) => {
+        await registry.setDisabled(id, true);
+        await sessions.endAllOf(id);
+      }),
 
-    async enable(username) {
-      const registry = requireRegistry();
-      const user = await find(username);
-      await registry.setDisabled(user.id, false);
-      await record('user-enabled', { userId: user.id });
-    },
+    enable: (username) => change('user-enabled', username, (registry, { id }) => registry.setDisabled(id, false)),
 
-    async remove(username) {
-      const registry = requireRegistry();
-      const user = await find(username);
-      await registry.remove(user.id);
-      await sessions.endAllOf(user.id);
-      await liftFailures(user);
-      await record('user-removed', { userId: user.id });
-    },
+    remove: (username) =>
+      change('user-removed', username, async (registry, user) => {
+        await registry.remove(user.id);
+        await endAndLift(user);
+      }),
 
     listSessions: async (whose) => sessions.listOf(await idOf(whose)),
 

@@ -1,23 +1,17 @@
+import { sql } from '../kysely.ts';
 import type { MigrationStep } from '../migration-step.ts';
 
-/** Users and keys. Its sessions gave way to those of the second. */
-export const up: MigrationStep = async (db, finish) => {
-  const users = db.schema
-    .createTable('janua_users')
-    .ifNotExists()
-    .addColumn('id', 'varchar(36)', (column) => column.primaryKey())
-    .addColumn('username', 'varchar(254)', (column) => column.notNull().unique())
-    .addColumn('password_hash', 'varchar(512)', (column) => column.notNull())
-    .addColumn('first_name', 'varchar(100)', (column) => column.notNull())
-    .addColumn('last_name', 'varchar(100)', (column) => column.notNull())
-    .addColumn('disabled', 'integer', (column) => column.notNull().defaultTo(0))
-    .addColumn('demo', 'integer', (column) => column.notNull().defaultTo(0))
-    .addColumn('created_at', 'bigint', (column) => column.notNull());
-  await finish(users).execute();
-  const keys = db.schema
-    .createTable('janua_keys')
-    .ifNotExists()
-    .addColumn('name', 'varchar(40)', (column) => column.primaryKey())
-    .addColumn('value', 'varchar(100)', (column) => column.notNull());
-  await finish(keys).execute();
+/** Users and keys. The second step replaced the sessions of this one. */
+export const up: MigrationStep = async ({ create }) => {
+  await create('janua_users', {
+    id: sql`varchar(36) primary key`,
+    username: sql`varchar(254) not null unique`,
+    password_hash: sql`varchar(512) not null`,
+    first_name: sql`varchar(100) not null`,
+    last_name: sql`varchar(100) not null`,
+    disabled: sql`integer default 0 not null`,
+    demo: sql`integer default 0 not null`,
+    created_at: sql`bigint not null`,
+  });
+  await create('janua_keys', { name: sql`varchar(40) primary key`, value: sql`varchar(100) not null` });
 };

@@ -1,28 +1,27 @@
+import { sql } from '../kysely.ts';
 import type { MigrationStep } from '../migration-step.ts';
 
 /** What the throttle counts, and the audit. */
-export const up: MigrationStep = async (db, finish) => {
-  await db.schema.dropTable('janua_failures').ifExists().execute();
-  const failures = db.schema
-    .createTable('janua_failures')
+export const up: MigrationStep = async ({ create, drop, index }) => {
+  await drop('janua_failures');
+  await create('janua_failures', {
     // A user's id may have 255 characters, and the key says more than that.
-    .addColumn('key', 'varchar(400)', (column) => column.primaryKey())
-    .addColumn('count', 'integer', (column) => column.notNull())
-    .addColumn('last_at', 'bigint', (column) => column.notNull())
-    .addColumn('expires_at', 'bigint');
-  await finish(failures).execute();
-  await db.schema.createIndex('janua_failures_expires_at').on('janua_failures').column('expires_at').execute();
+    key: sql`varchar(400) primary key`,
+    count: sql`integer not null`,
+    last_at: sql`bigint not null`,
+    expires_at: sql`bigint`,
+  });
+  await index('janua_failures', 'expires_at');
 
-  await db.schema.dropTable('janua_audit').ifExists().execute();
-  const audit = db.schema
-    .createTable('janua_audit')
-    .addColumn('id', 'varchar(36)', (column) => column.primaryKey())
-    .addColumn('at', 'bigint', (column) => column.notNull())
-    .addColumn('kind', 'varchar(40)', (column) => column.notNull())
-    .addColumn('request_id', 'varchar(64)')
-    .addColumn('user_id', 'varchar(255)')
-    .addColumn('event', 'text', (column) => column.notNull());
-  await finish(audit).execute();
-  // Times are found by the ids, which are in their order; an index for each question would cost every login.
-  await db.schema.createIndex('janua_audit_request_id').on('janua_audit').column('request_id').execute();
+  await drop('janua_audit');
+  await create('janua_audit', {
+    id: sql`varchar(36) primary key`,
+    at: sql`bigint not null`,
+    kind: sql`varchar(40) not null`,
+    request_id: sql`varchar(64)`,
+    user_id: sql`varchar(255)`,
+    event: sql`text not null`,
+  });
+  // Events are found by time through their ids, which are in order of time. An index for each question would cost every login.
+  await index('janua_audit', 'request_id');
 };

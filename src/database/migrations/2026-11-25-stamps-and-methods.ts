@@ -1,20 +1,14 @@
+import { sql } from '../kysely.ts';
 import type { MigrationStep } from '../migration-step.ts';
 
-/** An account's stamp; when and how a session's owner proved who they are, and from where. Processes of the version before go on inserting. */
-export const up: MigrationStep = async (db, _finish, hasColumn) => {
-  if (!(await hasColumn('janua_users', 'stamp')))
-    await db.schema.alterTable('janua_users').addColumn('stamp', 'varchar(43)').execute();
-  const added = [
-    ['authenticated_at', 'bigint', 0],
-    ['methods', 'varchar(60)', 'pwd'],
-    ['user_agent', 'varchar(200)', ''],
-    ['address', 'varchar(64)', ''],
-  ] as const;
-  for (const [name, type, value] of added) {
-    if (await hasColumn('janua_sessions', name)) continue;
-    await db.schema
-      .alterTable('janua_sessions')
-      .addColumn(name, type, (definition) => definition.notNull().defaultTo(value))
-      .execute();
-  }
+/**
+ * An account's stamp; when and how a session's owner proved who they are, and from where. The defaults are for processes of the
+ * previous version, which go on inserting.
+ */
+export const up: MigrationStep = async ({ addColumn }) => {
+  await addColumn('janua_users', 'stamp', sql`varchar(43)`);
+  await addColumn('janua_sessions', 'authenticated_at', sql`bigint default 0 not null`);
+  await addColumn('janua_sessions', 'methods', sql`varchar(60) default 'pwd' not null`);
+  await addColumn('janua_sessions', 'user_agent', sql`varchar(200) default '' not null`);
+  await addColumn('janua_sessions', 'address', sql`varchar(64) default '' not null`);
 };
