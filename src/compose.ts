@@ -38,7 +38,7 @@ import type { MetricsListener } from './telemetry/metrics-listener.ts';
 import { createThrottle, type Throttle } from './throttle/throttle.ts';
 import { unthrottled } from './throttle/unthrottled.ts';
 import { type Administration, createAdministration } from './users/administration.ts';
-import { openMappedDirectory } from './users/mapped/mapped-directory.ts';
+import { openMappedDirectory, samplePasswordHashes } from './users/mapped/mapped-directory.ts';
 import { parseMapping, type UserMapping } from './users/mapped/mapping.ts';
 import { createSqlDirectory } from './users/sql-directory.ts';
 import type { User } from './users/user.ts';
@@ -334,7 +334,7 @@ async function prepare(
     }
     const mapped = await openMappedDirectory(opened, mapping, { rehashes, log });
     for (const warning of mapped.warnings) log.warn({ event: 'users_table' }, lineOf(warning));
-    if (overrides.takesLogins ?? true) await passwords.calibrate(await mapped.samplePasswordHashes());
+    if (overrides.takesLogins ?? true) await passwords.calibrate(await samplePasswordHashes(opened, mapping));
     return { users: measures.watchStore('database', 'users', mapped.directory), registry: undefined };
   }
 }

@@ -1,16 +1,12 @@
 import { type Check, type Finding, needing, ok, warning, wrong } from '../../selftest/finding.ts';
 import type { Settings } from '../config/settings.ts';
 import type { OpenDatabase } from '../database/database.ts';
-import { sql } from '../database/kysely.ts';
 import { Misconfiguration } from '../faults/misconfiguration.ts';
 import { Unavailable } from '../faults/unavailable.ts';
 import { parseStoredPassword } from '../passwords/schemes/stored-password.ts';
-import { openMappedDirectory } from '../users/mapped/mapped-directory.ts';
+import { openMappedDirectory, samplePasswordHashes } from '../users/mapped/mapped-directory.ts';
 import { parseMapping, type UserMapping } from '../users/mapped/mapping.ts';
 import { findingsOf } from './finding.ts';
-
-/** Rows from either end of the table. */
-const sampleSize = 200;
 
 const otherwise = 'Correct USERS_TABLE or USERS_COLUMNS.';
 
@@ -43,29 +39,13 @@ async function* checkUsersTable(opened: OpenDatabase, mapping: UserMapping, reha
     if (!isTimeout(error)) throw error;
     yield warning(`The rows of ${mapping.table} could not all be looked through in time.`, moreTime);
   }
-  yield* judgeStoredPasswords(await samplePasswords(opened, mapping));
+  yield* judgeStoredPasswords(await samplePasswordHashes(opened, mapping));
 }
 
 const moreTime = 'STORE_TIMEOUT_SECONDS=60 npx janua doctor';
 
 const isTimeout = (error: unknown) =>
   error instanceof Unavailable && error.cause instanceof Error && error.cause.message.startsWith('no answer within');
-
-/** The passwords of the oldest and the newest users, each once. */
-async function samplePasswords({ database, engine }: OpenDatabase, mapping: UserMapping): Promise<string[]> {
-  const id = sql.ref(mapping.id);
-  const from = async (direction: 'asc' | 'desc') =>
-    (
-      await sql<{ id: string; password: string | null }>`
-        select cast(${id} as ${engine === 'mysql' ? sql`char` : sql`text`}) as id, ${sql.ref(mapping.password)} as password
-        from ${sql.table(mapping.table)} order by ${id} ${direction === 'asc' ? sql`asc` : sql`desc`} limit ${sql.lit(sampleSize)}`.execute(
-        database,
-      )
-    ).rows;
-  const rows = [...(await from('asc')), ...(await from('desc'))];
-  const passwords = new Map(rows.map((row) => [row.id, row.password]));
-  return [...passwords.values()].filter((password) => password !== null);
-}
 
 /** Says which kinds of stored passwords nobody can sign in with. */
 function judgeStoredPasswords(passwords: readonly string[]): Finding[] {

@@ -26,8 +26,6 @@ export interface MappedDirectory {
   readonly directory: UserDirectory;
   /** What works worse than it could. */
   readonly warnings: readonly Required<Fault>[];
-  /** Some of the stored hashes, to learn which kinds are in use. */
-  samplePasswordHashes(): Promise<string[]>;
 }
 
 interface MappedOptions {
@@ -70,7 +68,6 @@ export async function openMappedDirectory(
   return {
     directory: createMappedDirectory(database, engine, mapping, fitness, options),
     warnings,
-    samplePasswordHashes: table.samplePasswordHashes,
   };
 }
 
@@ -180,7 +177,7 @@ function selectList(
     ${asItIs ? sql.ref(disabled.column) : text(disabled?.column)} as disabled`;
 }
 
-function describeRows(database: Database, engine: Engine, { table: name, id, username, password }: UserMapping) {
+function describeRows(database: Database, engine: Engine, { table: name, username, password }: UserMapping) {
   const table = sql.table(name);
   const exists = async (condition: RawBuilder<unknown>) =>
     (await sql`select 1 from ${table} where ${condition} limit 1`.execute(database)).rows.length > 0;
@@ -213,17 +210,21 @@ function describeRows(database: Database, engine: Engine, { table: name, id, use
       }
       return missing;
     },
-
-    async samplePasswordHashes(): Promise<string[]> {
-      const from = (direction: 'asc' | 'desc') =>
-        sql<{ password: string | null }>`select ${asText(engine, password)} as password from ${table}
-          order by ${sql.ref(id)} ${direction === 'asc' ? sql`asc` : sql`desc`} limit ${sql.lit(sampleSize)}`.execute(
-          database,
-        );
-      const rows = [...(await from('asc')).rows, ...(await from('desc')).rows];
-      return rows.flatMap(({ password: hash }) => (hash === null ? [] : [hash]));
-    },
   };
+}
+
+/** The stored passwords of the oldest and the newest users, each once. */
+export async function samplePasswordHashes(
+  { database, engine }: OpenDatabase,
+  { table, id, password }: UserMapping,
+): Promise<string[]> {
+  const from = (direction: RawBuilder<unknown>) =>
+    sql<{ id: string; password: string | null }>`
+      select ${asText(engine, id)} as id, ${asText(engine, password)} as password from ${sql.table(table)}
+      order by ${sql.ref(id)} ${direction} limit ${sql.lit(sampleSize)}`.execute(database);
+  const rows = [...(await from(sql`asc`)).rows, ...(await from(sql`desc`)).rows];
+  const passwords = new Map(rows.map((row) => [row.id, row.password]));
+  return [...passwords.values()].filter((hash) => hash !== null);
 }
 
 function toAccount(row: Row, mapping: UserMapping): Account {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { sql } from '../../../src/database/kysely.ts';
 import { Misconfiguration } from '../../../src/faults/misconfiguration.ts';
-import { openMappedDirectory } from '../../../src/users/mapped/mapped-directory.ts';
+import { openMappedDirectory, samplePasswordHashes } from '../../../src/users/mapped/mapped-directory.ts';
 import { parseMapping } from '../../../src/users/mapped/mapping.ts';
 import { openTestDatabase } from '../../database/open.ts';
 import { missing } from '../../servers/missing.ts';
@@ -385,10 +385,10 @@ test('SQLite holds what it likes: a hash as bytes is read as text, and a key tha
   await table.execute(
     "insert into people (no, email, secret) values ('a', 'ann@example.com', cast('hash' as blob)), (null, 'bob@example.com', 'hash')",
   );
-  const { directory, samplePasswordHashes } = await openMappedDirectory(table.opened, mappingOf(), quiet);
+  const { directory } = await openMappedDirectory(table.opened, mappingOf(), quiet);
   assert.equal((await directory.findByUsername('ann@example.com'))?.passwordHash, 'hash');
   assert.equal(await directory.findByUsername('bob@example.com'), undefined);
-  for (const hash of await samplePasswordHashes()) assert.equal(typeof hash, 'string');
+  for (const hash of await samplePasswordHashes(table.opened, mappingOf())) assert.equal(typeof hash, 'string');
 });
 
 test('a text key that no session can be for keeps its owner out', { skip: missing('PostgreSQL') }, async () => {
