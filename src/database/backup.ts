@@ -1,5 +1,6 @@
 import { once } from 'node:events';
-import { closeSync, existsSync, fsyncSync, linkSync, openSync, rmSync } from 'node:fs';
+import { existsSync } from 'node:fs';
+import { link, open, rm } from 'node:fs/promises';
 import { dirname, extname } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { Misconfiguration } from '../faults/misconfiguration.ts';
@@ -19,21 +20,21 @@ export async function backUpSqlite(path: string, copy: string): Promise<void> {
   using stop = hearStop();
   try {
     // Of its own mode from the start: it holds password hashes (ASVS 14.2.4). Another backup to the same place is let be.
-    closeSync(openSync(part, 'wx', 0o600));
+    await (await open(part, 'wx', 0o600)).close();
   } catch (error) {
     throw cannotWrite(part, error);
   }
   try {
     await copyInto(path, part, stop.signal);
-    sync(part);
+    await sync(part);
     // Unlike a renaming, this never replaces what is there.
-    linkSync(part, copy);
+    await link(part, copy);
   } catch (error) {
     throw cannotWrite(copy, error);
   } finally {
-    for (const file of [part, `${part}-journal`]) rmSync(file, { force: true });
+    for (const file of [part, `${part}-journal`]) await rm(file, { force: true });
   }
-  sync(dirname(copy));
+  await sync(dirname(copy));
 }
 
 /** Keeps signals from ending the process: they stop what is under way. */
@@ -62,13 +63,9 @@ async function copyInto(path: string, part: string, signal: AbortSignal): Promis
   }
 }
 
-function sync(path: string): void {
-  const descriptor = openSync(path, 'r');
-  try {
-    fsyncSync(descriptor);
-  } finally {
-    closeSync(descriptor);
-  }
+async function sync(path: string): Promise<void> {
+  await using file = await open(path, 'r');
+  await file.sync();
 }
 
 function cannotWrite(path: string, error: unknown): Misconfiguration {

@@ -1,14 +1,13 @@
 import type { Dialect } from 'kysely';
 import { Misconfiguration } from '../faults/misconfiguration.ts';
 import type { StoreWatch } from '../stores/store-watch.ts';
-import { Kysely, sql } from './kysely.ts';
+import { type Engine, Kysely, sql } from './kysely.ts';
 import type { Tables } from './schema.ts';
 import type { Patience } from './server-driver.ts';
 
 export type Database = Kysely<Tables>;
 
-/** What decides how something is said in SQL. MariaDB speaks as MySQL does. */
-export type Engine = 'sqlite' | 'postgres' | 'mysql';
+export type { Engine };
 
 export interface OpenDatabase {
   readonly database: Database;

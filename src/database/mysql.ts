@@ -4,7 +4,7 @@ import type { Dialect, QueryResult } from 'kysely';
 import { createPool, type PoolConnection, type PoolOptions, type ResultSetHeader, type RowDataPacket } from 'mysql2';
 import { Misconfiguration } from '../faults/misconfiguration.ts';
 import type { StoreWatch } from '../stores/store-watch.ts';
-import { MysqlAdapter, MysqlIntrospector, MysqlQueryCompiler } from './kysely.ts';
+import { createDialect } from './kysely.ts';
 import { createServerDriver, type Patience, type ServerConnection, type ServerPool } from './server-driver.ts';
 
 /**
@@ -13,12 +13,7 @@ import { createServerDriver, type Patience, type ServerConnection, type ServerPo
  */
 export function createMysqlDialect(url: string, connections: number, patience: Patience, watch: StoreWatch): Dialect {
   const pool = openPool({ ...readUrl(url), connectionLimit: connections, connectTimeout: patience.milliseconds });
-  return {
-    createAdapter: () => new MysqlAdapter(),
-    createDriver: () => createServerDriver(pool, patience, watch),
-    createIntrospector: (db) => new MysqlIntrospector(db),
-    createQueryCompiler: () => new MysqlQueryCompiler(),
-  };
+  return createDialect('mysql', createServerDriver(pool, patience, watch));
 }
 
 function readUrl(text: string): PoolOptions {

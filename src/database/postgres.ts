@@ -1,7 +1,7 @@
 import type { Dialect } from 'kysely';
 import pg from 'pg';
 import type { StoreWatch } from '../stores/store-watch.ts';
-import { PostgresAdapter, PostgresIntrospector, PostgresQueryCompiler } from './kysely.ts';
+import { createDialect } from './kysely.ts';
 import { createServerDriver, type Patience, type ServerConnection, type ServerPool } from './server-driver.ts';
 
 /**
@@ -14,13 +14,7 @@ export function createPostgresDialect(
   patience: Patience,
   watch: StoreWatch,
 ): Dialect {
-  const pool = createPool(url, connections, patience);
-  return {
-    createAdapter: () => new PostgresAdapter(),
-    createDriver: () => createServerDriver(pool, patience, watch),
-    createIntrospector: (db) => new PostgresIntrospector(db),
-    createQueryCompiler: () => new PostgresQueryCompiler(),
-  };
+  return createDialect('postgres', createServerDriver(createPool(url, connections, patience), patience, watch));
 }
 
 function createPool(connectionString: string, max: number, { milliseconds }: Patience): ServerPool {

@@ -5,7 +5,7 @@ import type { Dialect } from 'kysely';
 import { Misconfiguration } from '../faults/misconfiguration.ts';
 import type { StoreWatch } from '../stores/store-watch.ts';
 import { databaseUnavailable } from './errors.ts';
-import { SqliteAdapter, SqliteIntrospector, SqliteQueryCompiler } from './kysely.ts';
+import { createDialect } from './kysely.ts';
 import type { Patience } from './server-driver.ts';
 import { createSqliteDriver } from './sqlite-driver.ts';
 
@@ -30,16 +30,8 @@ export function openSqlite(
     throw new Misconfiguration({ message: 'DATABASE_URL: there is no such file yet.', fix: 'Run: npx janua migrate' });
   const file = openFile(path);
   const opened = identityOf(path);
-  const adapter = new SqliteAdapter();
-  // SQLite's DDL is transactional, and the write lock that a transaction takes keeps two migrations apart.
-  Object.defineProperty(adapter, 'supportsTransactionalDdl', { value: true });
   return {
-    dialect: {
-      createAdapter: () => adapter,
-      createDriver: () => createSqliteDriver(file, patience, watch),
-      createIntrospector: (db) => new SqliteIntrospector(db),
-      createQueryCompiler: () => new SqliteQueryCompiler(),
-    },
+    dialect: createDialect('sqlite', createSqliteDriver(file, patience, watch)),
     async check() {
       if (identityOf(path) === opened) return;
       const gone = databaseUnavailable(new Error('the file was removed or replaced while it was open'));

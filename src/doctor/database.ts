@@ -27,7 +27,7 @@ export async function* checkDatabase(
 ): Check<OpenDatabase | undefined> {
   const { DATABASE_URL: url, DATABASE_CONNECTIONS: connections } = settings;
   const path = sqlitePath(url);
-  const unprepared = path === undefined || path === '' ? undefined : refuseUnprepared(path);
+  const unprepared = path === undefined || path === '' ? undefined : await refuseUnprepared(path);
   if (unprepared !== undefined) {
     yield unprepared;
     return undefined;

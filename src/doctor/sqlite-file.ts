@@ -1,5 +1,4 @@
-import { closeSync, openSync, readSync } from 'node:fs';
-import { stat, statfs } from 'node:fs/promises';
+import { open, stat, statfs } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { type Check, type Finding, ok, warning, wrong } from '../../selftest/finding.ts';
 
@@ -14,11 +13,11 @@ export function sqlitePath(url: string): string | undefined {
 }
 
 /** What keeps a SQLite file from being opened without a change to it: opening makes one that is missing, and prepares it. */
-export function refuseUnprepared(path: string): Finding | undefined {
+export async function refuseUnprepared(path: string): Promise<Finding | undefined> {
   if (path === ':memory:')
     return wrong('DATABASE_URL is a database in memory, which is empty at each start.', 'Name a file in DATABASE_URL.');
   const fix = 'Run: npx janua migrate';
-  const beginning = readBeginning(path);
+  const beginning = await readBeginning(path);
   if (beginning === undefined) return wrong(`There is no file ${path} yet.`, fix);
   if (beginning.length === 0) return wrong(`The file ${path} is empty.`, fix);
   // What is no database at all is told by opening it.
@@ -32,15 +31,11 @@ export function refuseUnprepared(path: string): Finding | undefined {
 const walVersion = 2;
 
 /** The first bytes of a file. One that may not be read is told by opening it. */
-function readBeginning(path: string): Buffer | undefined {
+async function readBeginning(path: string): Promise<Buffer | undefined> {
   try {
-    const file = openSync(path, 'r');
-    try {
-      const bytes = Buffer.alloc(20);
-      return bytes.subarray(0, readSync(file, bytes));
-    } finally {
-      closeSync(file);
-    }
+    await using file = await open(path);
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(20));
+    return buffer.subarray(0, bytesRead);
   } catch (error) {
     const isMissing = error instanceof Error && 'code' in error && error.code === 'ENOENT';
     return isMissing ? undefined : Buffer.from('unreadable');
