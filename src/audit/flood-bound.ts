@@ -1,4 +1,4 @@
-import { endSiteOf } from '../network.ts';
+import { endSiteOf } from '../text/networks.ts';
 import type { AuditEvent, Events } from './event.ts';
 
 const minute = 60_000;

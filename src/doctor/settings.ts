@@ -1,8 +1,8 @@
 import { type Check, ok, warning, wrong } from '../../selftest/finding.ts';
 import { loadSettings, requireSafeExposure } from '../config/load.ts';
-import { unixSockets } from '../config/networks.ts';
 import type { Settings } from '../config/settings.ts';
 import { type Fault, faultsOf } from '../faults/misconfiguration.ts';
+import { unixSockets } from '../text/networks.ts';
 import { findingsOf } from './finding.ts';
 
 export interface ReadSettings {

@@ -1,6 +1,6 @@
 import { isIP } from 'node:net';
 import ipaddr from 'ipaddr.js';
-import { type Address, networkOf } from '../network.ts';
+import { type Address, networkOf } from '../text/networks.ts';
 import { withoutBlanks } from './field-value.ts';
 
 /** Where a request comes from, as far as can be told. */

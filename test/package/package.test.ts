@@ -18,7 +18,7 @@ const cookieOf = (answer: Response) => String(answer.headers.getSetCookie()[0]?.
 
 test('holds JavaScript, what is read beside it, the declarations of the library, and nothing else', async () => {
   const expected = ['bin/janua.mjs', 'bin/own-node.mjs', 'README.md', 'CHANGELOG.md', 'LICENSE', 'package.json'];
-  for await (const path of glob('src/**/*.*', { cwd: root })) expected.push(path.replace(/\.ts$/, '.js'));
+  for await (const path of glob('{src,selftest}/**/*.*', { cwd: root })) expected.push(path.replace(/\.ts$/, '.js'));
   const declarations = consumer.files.filter((path) => path.endsWith('.d.ts'));
   assert.deepEqual(consumer.files.filter((path) => !declarations.includes(path)).toSorted(), expected.toSorted());
   assert.ok(declarations.includes('src/janua.d.ts'));

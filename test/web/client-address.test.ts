@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { createNetworkCheck } from '../../src/config/networks.ts';
+import { createNetworkCheck } from '../../src/text/networks.ts';
 import { createFindClient } from '../../src/web/client-address.ts';
 
 const trusted = ['127.0.0.1', '10.0.0.0/8', '::1', 'fd00::/8'];

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import ipaddr from 'ipaddr.js';
-import { createNetworkCheck, parseNetwork } from '../../src/config/networks.ts';
+import { createNetworkCheck, parseNetwork } from '../../src/text/networks.ts';
 
 describe('an address or a network', () => {
   for (const text of ['127.0.0.1', '10.0.0.0/8', '::1', 'fd00::/8', '::ffff:10.0.0.0/104', '1.2.3.4/32'])
