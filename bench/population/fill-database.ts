@@ -4,7 +4,7 @@ import { compose } from '../../src/compose.ts';
 import { loadSettings } from '../../src/config/load.ts';
 import { openDatabase } from '../../src/database/database.ts';
 import { sql } from '../../src/database/kysely.ts';
-import { unwatched } from '../../src/stores/store-watch.ts';
+import { unwatched } from '../../src/faults/store-watch.ts';
 import type { Population, TableFile } from './population.ts';
 
 /** Longest that one step may take, in milliseconds. */

@@ -2,7 +2,7 @@ import { loadSettings } from '../config/load.ts';
 import { openDatabase } from '../database/database.ts';
 import { keyNames, loadKey } from '../database/keys.ts';
 import { migrate as migrateDatabase } from '../database/migrations.ts';
-import { unwatched } from '../stores/store-watch.ts';
+import { unwatched } from '../faults/store-watch.ts';
 
 /** Makes our own tables, or brings them up to date. What else is in the database is left alone. */
 export async function migrate(): Promise<void> {

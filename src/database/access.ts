@@ -1,4 +1,4 @@
-import type { AccessKind } from '../stores/store-watch.ts';
+import type { AccessKind } from '../faults/store-watch.ts';
 
 /** Only what changes something proves that something can be changed. */
 export function accessOf(sql: string): AccessKind {

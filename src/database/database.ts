@@ -1,6 +1,6 @@
 import type { Dialect } from 'kysely';
 import { Misconfiguration } from '../faults/misconfiguration.ts';
-import type { StoreWatch } from '../stores/store-watch.ts';
+import type { StoreWatch } from '../faults/store-watch.ts';
 import { type Engine, Kysely, sql } from './kysely.ts';
 import type { Tables } from './schema.ts';
 import type { Patience } from './server-driver.ts';

@@ -3,7 +3,7 @@ import { promisify } from 'node:util';
 import type { Dialect, QueryResult } from 'kysely';
 import { createPool, type PoolConnection, type PoolOptions, type ResultSetHeader, type RowDataPacket } from 'mysql2';
 import { Misconfiguration } from '../faults/misconfiguration.ts';
-import type { StoreWatch } from '../stores/store-watch.ts';
+import type { StoreWatch } from '../faults/store-watch.ts';
 import { createDialect } from './kysely.ts';
 import { createServerDriver, type Patience, type ServerConnection, type ServerPool } from './server-driver.ts';
 

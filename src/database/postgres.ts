@@ -1,6 +1,6 @@
 import type { Dialect } from 'kysely';
 import pg from 'pg';
-import type { StoreWatch } from '../stores/store-watch.ts';
+import type { StoreWatch } from '../faults/store-watch.ts';
 import { createDialect } from './kysely.ts';
 import { createServerDriver, type Patience, type ServerConnection, type ServerPool } from './server-driver.ts';
 

@@ -1,7 +1,7 @@
 import type { DatabaseConnection, Driver, QueryResult } from 'kysely';
 import { inTime } from '../faults/in-time.ts';
+import type { AccessKind, StoreWatch } from '../faults/store-watch.ts';
 import { Unavailable } from '../faults/unavailable.ts';
-import type { AccessKind, StoreWatch } from '../stores/store-watch.ts';
 import { accessOf } from './access.ts';
 import { classify, databaseUnavailable } from './errors.ts';
 

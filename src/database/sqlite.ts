@@ -3,7 +3,7 @@ import { dirname } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import type { Dialect } from 'kysely';
 import { Misconfiguration } from '../faults/misconfiguration.ts';
-import type { StoreWatch } from '../stores/store-watch.ts';
+import type { StoreWatch } from '../faults/store-watch.ts';
 import { databaseUnavailable } from './errors.ts';
 import { createDialect } from './kysely.ts';
 import type { Patience } from './server-driver.ts';

@@ -6,7 +6,7 @@ import { sql } from '../database/kysely.ts';
 import { requireCurrentSchema } from '../database/migrations.ts';
 import { requireTables } from '../database/schema-check.ts';
 import { Misconfiguration } from '../faults/misconfiguration.ts';
-import { unwatched } from '../stores/store-watch.ts';
+import { unwatched } from '../faults/store-watch.ts';
 import { findingsOf } from './finding.ts';
 import { refuseUnprepared, sqlitePath } from './sqlite-file.ts';
 

@@ -2,10 +2,10 @@ import { type Check, type Finding, ok, warning, wrong } from '../../selftest/fin
 import type { Settings } from '../config/settings.ts';
 import { shownUrl } from '../config/shown-url.ts';
 import type { OpenDatabase } from '../database/database.ts';
+import { unwatched } from '../faults/store-watch.ts';
 import { Unavailable } from '../faults/unavailable.ts';
 import type { OpenRedis, RedisClient } from '../redis/redis.ts';
 import { createSqlSessionStore } from '../sessions/sql-store.ts';
-import { unwatched } from '../stores/store-watch.ts';
 
 /** The oldest major version of Redis that is tried; Valkey's first is 7. */
 const leastVersion = 6;

@@ -1,7 +1,7 @@
 import { Cluster, Redis, type RedisOptions } from 'ioredis';
 import { inTime, noAnswer } from '../faults/in-time.ts';
+import type { StoreWatch } from '../faults/store-watch.ts';
 import { Unavailable } from '../faults/unavailable.ts';
-import type { StoreWatch } from '../stores/store-watch.ts';
 import { parseRedisUrl, type RedisAddress } from './redis-url.ts';
 import { TlsConnector } from './tls-connector.ts';
 

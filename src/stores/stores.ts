@@ -2,6 +2,7 @@ import type { Logger } from 'pino';
 import type { Settings } from '../config/settings.ts';
 import { type OpenDatabase, openDatabase } from '../database/database.ts';
 import { databasePart } from '../database/errors.ts';
+import { createStoreWatch } from '../faults/store-watch.ts';
 import type { OpenRedis } from '../redis/redis.ts';
 import { createRedisSessionStore } from '../sessions/redis-store.ts';
 import { createSqlSessionStore } from '../sessions/sql-store.ts';
@@ -11,7 +12,6 @@ import { createMemoryFailureStore } from '../throttle/memory-store.ts';
 import { createRedisFailureStore } from '../throttle/redis-store.ts';
 import { createSqlFailureStore } from '../throttle/sql-store.ts';
 import type { FailureStore } from '../throttle/store.ts';
-import { createStoreWatch } from './store-watch.ts';
 
 /** Where everything is kept, by the settings. */
 export interface Stores {

@@ -1,6 +1,6 @@
 import { type OpenDatabase, openDatabase } from '../../src/database/database.ts';
 import { migrate } from '../../src/database/migrations.ts';
-import { unwatched } from '../../src/stores/store-watch.ts';
+import { unwatched } from '../../src/faults/store-watch.ts';
 import { openUserDatabase, type UserEngine } from '../stores.ts';
 
 export type TestDatabase = OpenDatabase & AsyncDisposable;

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Misconfiguration } from '../../src/faults/misconfiguration.ts';
+import { unwatched } from '../../src/faults/store-watch.ts';
 import { Unavailable } from '../../src/faults/unavailable.ts';
 import { openRedis } from '../../src/redis/redis.ts';
 import { parseRedisUrl } from '../../src/redis/redis-url.ts';
-import { unwatched } from '../../src/stores/store-watch.ts';
 import { missing } from '../servers/missing.ts';
 import { connectOnce, startRedis } from '../servers/redis.ts';
 import { sharedServers } from '../servers/shared.ts';

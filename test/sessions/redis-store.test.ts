@@ -1,6 +1,6 @@
+import { unwatched } from '../../src/faults/store-watch.ts';
 import { openRedis } from '../../src/redis/redis.ts';
 import { createRedisSessionStore } from '../../src/sessions/redis-store.ts';
-import { unwatched } from '../../src/stores/store-watch.ts';
 import { missing } from '../servers/missing.ts';
 import { createRedisDatabase } from '../servers/shared.ts';
 import { testSessionStore } from './store-contract.ts';

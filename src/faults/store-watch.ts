@@ -1,4 +1,4 @@
-import type { Unavailable } from '../faults/unavailable.ts';
+import type { Unavailable } from './unavailable.ts';
 
 /** A disk that is full still reads: what works does not say that the rest does. */
 export type AccessKind = 'read' | 'write';
