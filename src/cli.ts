@@ -133,12 +133,12 @@ const json = ['--json', 'one JSON object a line'] as const;
 const add = (parent: Command, name: string, description: string): Command =>
   parent.command(name).description(description);
 
-/** A store or a collector that stopped answering, or a reader of the log, must not keep the process. */
+/** A store, a collector or a reader of the log that stands still must not keep the process alive. */
 function endSoon(): void {
   setTimeout(() => process.exit(), 500).unref();
 }
 
-/** A command of a file that is loaded only when it is run: one of them needs nearly every part, and most need few. */
+/** A command whose file is loaded only when it runs. */
 function from<Commands, Name extends keyof Commands>(load: () => Promise<Commands>, name: Name) {
   return async (...typed: unknown[]): Promise<void> => {
     const command = (await load())[name] as (...typed: unknown[]) => unknown;
@@ -168,7 +168,7 @@ function complain(exitCode: number, ...lines: string[]): number {
   return exitCode;
 }
 
-// Whoever reads a list may stop reading, as `head` does.
+// A reader of a list may stop early, as `head` does.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 70));
 
 await main();

@@ -21,7 +21,7 @@ export interface AuditOptions {
   readonly json?: boolean;
 }
 
-/** Rows of the table, unless said otherwise. */
+/** Rows of the table without --limit. */
 const defaultLimit = 50;
 
 const heading = ['TIME (UTC)', 'EVENT', 'USER', 'FROM', 'ROUTE', 'REASON', 'REQUEST'];
@@ -60,7 +60,7 @@ async function filterOf(options: AuditOptions, services: Services): Promise<Omit
   };
 }
 
-/** A name is looked for as that of a user, and as one that was nobody's when it was typed. */
+/** Looks for a name as a user's, and as one that no user had when it was typed. */
 async function whose({ user, userId }: AuditOptions, { users, audit: { digestName } }: Services) {
   if (user !== undefined && userId !== undefined) throw new Misconfiguration('Give --user or --user-id, not both.');
   if (user === undefined) return { userId };

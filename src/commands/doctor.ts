@@ -35,7 +35,7 @@ export async function doctor({ json = false }: { json?: boolean }): Promise<bool
       return result;
     };
 
-  // How long a check may take is known only after this one, which asks no store.
+  // This check asks no store. The time limit of the others is one of the settings.
   const read = await lookFor({ DATABASE_URL: '', STORE_TIMEOUT_SECONDS: 1 })('settings', checkSettings());
   if (read !== undefined) await lookAtAll(read, lookFor(read.settings));
   return printer.conclude();
@@ -78,7 +78,7 @@ async function lookAtAll({ settings, faulty }: ReadSettings, look: Look): Promis
     if (sessionsHere) await look('sessions', needing(current, outdated, checkSqlSessions));
     await look('clock', checkClock(opened, redis));
   } finally {
-    // What cannot be closed in time is of no use to anybody.
+    // A store that cannot be closed in time ends with the process.
     await inTime(closing.disposeAsync(), seconds * 1000).catch(() => {});
   }
 }
@@ -98,7 +98,7 @@ async function carryOut<Result>(
   try {
     return { result: await inTime(run(), stores.STORE_TIMEOUT_SECONDS * 1000), found };
   } catch (error) {
-    // A copy: a check that is too late may still find something.
+    // A copy: a check that is over its time may still add findings.
     return { result: undefined, found: [...found, ...explain(error, stores)] };
   }
 }

@@ -2,11 +2,11 @@
 export const endsWithTerminal = process.stdout.isTTY;
 
 /**
- * For a command that serves, before anything else: from here on these signals, which ask a running server for something, do not end
- * this process, as they would by default, and mean nothing until somebody follows them.
+ * Call it first in a command that serves. From here on these signals, which ask a running server for something, don't end this
+ * process. They do nothing until the server listens to them.
  *
- * Where the launcher (`bin/own-node.mjs`) has started it, that keeps them until it hears of it. Should the launcher be killed, it can
- * pass on no signal any more, and this process ends in order.
+ * The launcher (`bin/own-node.mjs`) keeps signals back until it gets the message below. If the launcher is killed, it can pass on no
+ * signal any more, and this process stops in order.
  */
 export function hearSignals(...signals: readonly NodeJS.Signals[]): void {
   for (const signal of signals) process.on(signal, () => {});
@@ -14,7 +14,7 @@ export function hearSignals(...signals: readonly NodeJS.Signals[]): void {
   const end = () => process.kill(process.pid, 'SIGTERM');
   if (!process.connected) end();
   process.once('disconnect', end);
-  // Nobody is waited for here.
+  // The channel doesn't keep the process alive.
   process.channel?.unref();
   process.send({ janua: 'hears' }, () => {});
 }

@@ -13,17 +13,17 @@ export const closingDeadline = 10_000;
 /** How a server is told to end: for good, or because another process takes its place. */
 export type Order = 'stop' | 'retire';
 
-/** Of whoever has started this process. */
+/** The orders of the terminal or supervisor, or of the primary. */
 export interface Orders {
   /** Waits for the next one. */
   next(): Promise<Order>;
-  /** Has the log say more, or as much as before, when that is asked for, until it is disposed of. */
+  /** Switches the log to `debug` and back when asked to, until it is disposed of. */
   follow(log: Logger): Disposable;
 }
 
 /**
- * Serves until it is told to end: then it goes on for a while, and finishes the requests under way. Meanwhile it says that it
- * is not ready, unless it retires: those behind the same port are ready, and whoever asks means them all.
+ * Serves until it is told to end. Then it drains and finishes the requests under way. Meanwhile `/health/ready` is 503, unless this
+ * worker retires: the other workers behind the port are ready.
  * Stores that cannot be reached at the start are waited for, with requests answered 503 until then.
  * @param onReady is told the port, once the stores are as they should be
  * @throws {Misconfiguration} when a port is taken, an address cannot be used, or the stores are not as they should be
@@ -41,7 +41,7 @@ export async function listen(
   using _following = orders.follow(composition.log);
 
   const services = await prepareNow(composition);
-  // Closed last: what happens while the server ends can be seen too.
+  // Closed last, so that the end of the server can be measured too.
   await using _figures = await composition.listenForMetrics();
   const server = await composition.createServer();
   try {
@@ -60,9 +60,9 @@ export async function listen(
       const order = await told;
       clearInterval(cleaning);
       if (order === 'stop') composition.readiness.stop();
-      // Node's cluster gives what it declines to the others. Closed, it would also end connections that have yet to send a request.
+      // Node's cluster then routes new connections to the other workers. Closing would end connections that have sent no request yet.
       else server.server.maxConnections = 0;
-      // Whoever keeps a connection is to open another one, elsewhere, rather than find it closed with a request on its way.
+      // Clients that keep a connection open another one, rather than lose a request to a closed one.
       server.server.prependListener('request', (_, response) => response.setHeader('Connection', 'close'));
       // A second order ends the wait.
       await Promise.race([setTimeout(settings.DRAIN_SECONDS * 1000, undefined, { ref: false }), orders.next()]);
@@ -94,10 +94,10 @@ function queueSignals(): Orders['next'] {
   return next;
 }
 
-/** By signal. From the first that is waited for on, none ends the process by default, with requests under way: a third means nothing. */
+/** By signal. From the first `next()` on, no signal ends the process by default; a third does nothing. */
 export const signals: Orders = {
   next() {
-    // Listened to without a gap, in which the next would end the process.
+    // One listener for good: in a gap between two, a signal would end the process.
     nextSignal ??= queueSignals();
     return nextSignal();
   },

@@ -5,8 +5,8 @@ const firstPause = 1000;
 const longestPause = 30_000;
 
 /**
- * How long to wait before those that ended are replaced, in milliseconds: not at all, if it is the first time within a minute, and
- * then a second, two, four, up to half a minute. It never gives up: what ends them may be over, and then nobody has to be woken.
+ * Milliseconds to wait before replacing workers that ended: none for the first time in a minute, then 1, 2, 4, up to 30 seconds. It
+ * never gives up, so that the server recovers by itself when the cause is gone.
  */
 export function createReplacementPace(now: () => number = Date.now): () => number {
   let pause = 0;

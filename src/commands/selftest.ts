@@ -36,7 +36,7 @@ export async function selftest(given: SelftestArguments): Promise<boolean> {
     account: user === undefined ? undefined : { username: user, password: await requirePassword() },
   };
 
-  // Whoever stops it does not leave its sessions behind; a second time ends it at once.
+  // The first signal ends the test's own sessions, then the test. The second ends it at once.
   const stopped = new AbortController();
   const stop = () => stopped.abort();
   process.once('SIGINT', stop).once('SIGTERM', stop);
@@ -54,7 +54,7 @@ async function requirePassword(): Promise<string> {
   return password;
 }
 
-/** Said here, since a file that holds no certificate would be taken without a word. */
+/** Node accepts a file without any certificate silently. */
 async function readAuthority(path: string): Promise<string> {
   const pem = await readFile(path, 'utf8').catch(() => '');
   if (!pem.includes('-----BEGIN CERTIFICATE-----'))

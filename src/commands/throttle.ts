@@ -53,7 +53,7 @@ export async function liftThrottle(username: string | undefined, options: LiftOp
   });
 }
 
-/** What is lifted, and what the audit says of it. A name that is nobody's may be stopped too. */
+/** What is lifted, and its event in the audit. A name that no user has may be stopped too. */
 async function whose(
   username: string | undefined,
   { address }: LiftOptions,

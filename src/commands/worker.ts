@@ -4,8 +4,8 @@ import { createLevelSwitch } from '../telemetry/log.ts';
 import { type Order, type Orders, queueOrders } from './listen.ts';
 
 /**
- * What a worker tells its primary, and it the worker. After an upgrade the workers of one version have the primary of the one
- * before, until it is restarted: neither may be changed, only added to.
+ * The messages of a worker to its primary, and back. After an upgrade the new workers have the old primary until it is restarted,
+ * so fields may only be added.
  */
 export type Report =
   | { readonly janua: 'ready'; readonly port: number }
@@ -13,17 +13,17 @@ export type Report =
 
 export type Instruction =
   | { readonly janua: Order }
-  /** Whether the log is to say all it can. */
+  /** Whether the log is at `debug`. */
   | { readonly debug: boolean };
 
 /**
- * Runs a server as a worker: under the orders of the primary, which gets its faults too. Should that end without a word, so does
- * this process, by Node's own cluster: nobody could send it a request any more.
+ * Runs a server as a worker: it obeys the primary, and reports its faults to it. If the primary dies, Node's cluster ends this
+ * process, which could get no connection any more.
  */
 export async function obeyPrimary(
   serve: (orders: Orders, onReady: (port: number) => void) => Promise<void>,
 ): Promise<void> {
-  // A terminal, or a supervisor, sends its signals to all processes, and the primary then tells what to do.
+  // A terminal or supervisor signals all processes. The primary decides what its workers do.
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGUSR2'] as const) process.on(signal, () => {});
   process.on('message', (message: Partial<{ janua: Order }> | null) => {
     if (message?.janua !== undefined) give(message.janua);

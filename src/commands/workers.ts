@@ -6,21 +6,21 @@ import type { Order } from './listen.ts';
 import { createReplacementPace } from './replacement-pace.ts';
 import { type End, prepareWorkers, startWorker, type WorkerProcess } from './worker-process.ts';
 
-/** Longest that a worker may take to be ready in the place of another, or to listen in that of one that ended, in milliseconds. */
+/** Milliseconds in which a new worker must be ready, or at least listen if it replaces one that ended. */
 const readyDeadline = 30_000;
 
-/** Processes that serve behind one port, which the primary opens: it hands out the connections in turn. */
+/** Processes that serve behind one port. The primary opens it and hands out the connections in turn. */
 export interface Workers {
   /**
    * Starts them. Gives the port, once all are ready.
    * @throws {Misconfiguration} when the first cannot start, as none could
    */
   start(): Promise<number>;
-  /** Puts new ones in the place of all, one after the other. Said meanwhile, it is done once more. */
+  /** Replaces all workers, one after the other. A call during a reload queues one more. */
   reload(): Promise<void>;
-  /** Has all that there are, and that come, say more in the log, or as much as is set. */
+  /** Sets the log of all workers, including later ones, to `debug` or back. */
   setDebug(debug: boolean): void;
-  /** Ends them. Said again, they wait no longer than for the requests under way. */
+  /** Ends all workers. A second call ends their drain time. */
   stop(): Promise<void>;
 }
 
@@ -32,9 +32,9 @@ interface WorkersOptions {
 }
 
 export function createWorkers({ count, log, endDeadline }: WorkersOptions): Workers {
-  /** Those that are to serve. */
+  /** The workers that serve, or will. */
   const members = new Set<WorkerProcess>();
-  /** Those that have not ended, whether they are to or not. */
+  /** All workers that have not ended. */
   const living = new Set<WorkerProcess>();
   const complete = Promise.withResolvers<number>();
   const stopping = new AbortController();
@@ -55,7 +55,7 @@ export function createWorkers({ count, log, endDeadline }: WorkersOptions): Work
       if (inDebug) worker.setDebug(true);
       if (members.size >= count && [...members].every(({ isReady }) => isReady)) complete.resolve(port);
     });
-    // Once there were some, one that gets nowhere is no reason to have fewer. It is replaced as one that ended.
+    // After the start, a worker that doesn't listen in time is killed and replaced.
     if (wasReady) inTime(Promise.race([worker.listening, worker.ended]), readyDeadline).catch(worker.kill);
     worker.ended.then((end) => {
       living.delete(worker);
@@ -64,7 +64,7 @@ export function createWorkers({ count, log, endDeadline }: WorkersOptions): Work
     return worker;
   }
 
-  /** For one that ended and was not told to. Before any was ready, that is the end of all. */
+  /** For a worker that ended by itself. If none was ready yet, the start has failed. */
   function replace({ pid }: WorkerProcess, end: End): void {
     if (!wasReady) {
       complete.reject(reasonOf(end));
@@ -75,7 +75,7 @@ export function createWorkers({ count, log, endDeadline }: WorkersOptions): Work
   }
 
   async function fill(): Promise<void> {
-    // Those that end meanwhile are replaced with it.
+    // Workers that end during the pause are replaced after it.
     if (isFilling || members.size >= count) return;
     isFilling = true;
     const pause = nextPause();
@@ -85,7 +85,7 @@ export function createWorkers({ count, log, endDeadline }: WorkersOptions): Work
     while (members.size < count && !stopping.signal.aborted) if (tryToHire() === undefined) return void fill();
   }
 
-  /** Undefined where the machine has no room for another process. */
+  /** Undefined if the machine cannot start another process. */
   function tryToHire(): WorkerProcess | undefined {
     try {
       return hire();
@@ -101,16 +101,16 @@ export function createWorkers({ count, log, endDeadline }: WorkersOptions): Work
     log.error({ event: 'worker_killed', worker: worker.pid }, 'a worker did not end in time');
   }
 
-  /** Gives whether all were replaced: the first that does not get ready is the last that is tried. Ends early where all are to end. */
+  /** Gives whether all were replaced. Stops at the first worker that doesn't get ready, and when all workers are told to end. */
   async function renew(): Promise<boolean> {
     for (const old of [...members]) {
       if (stopping.signal.aborted) return false;
-      // It ended by itself, and so is replaced already.
+      // It ended by itself and has been replaced.
       if (!members.has(old)) continue;
       const successor = tryToHire();
       if (successor === undefined) return false;
       const isReady = await isReadyInTime(successor);
-      // Both have been told then, and a second order would end their wait.
+      // Both have their order. A second one would end their drain time.
       if (stopping.signal.aborted) return false;
       if (!isReady) {
         await dismiss(successor, 'stop');
@@ -124,7 +124,7 @@ export function createWorkers({ count, log, endDeadline }: WorkersOptions): Work
   return {
     async start() {
       prepareWorkers();
-      // What keeps the first from starting would keep them all, and is to be said once.
+      // A fault that stops the first would stop all, and is reported once.
       hire().listening.then(() => {
         while (members.size < count && !stopping.signal.aborted) hire();
       });
@@ -140,7 +140,7 @@ export function createWorkers({ count, log, endDeadline }: WorkersOptions): Work
         log.info({ event: 'reload' }, 'new workers take the place of all');
         const isRenewed = await renew();
         if (stopping.signal.aborted) break;
-        // One that ended meanwhile had a successor then, which was given up since.
+        // A worker may have ended while its successor was given up.
         fill();
         if (isRenewed) log.info({ event: 'reloaded' }, 'all workers are new');
         else log.error({ event: 'reload_failed' }, 'a new worker did not get ready: the others are kept');

@@ -10,7 +10,7 @@ import { type SettingSchema, type Settings, settingsSchema } from './settings.ts
 /** `demo` has built-in users and stays on this machine; `serve` is production. */
 export type Mode = 'demo' | 'serve';
 
-// The schemas are our own, and checked by the compiler.
+// The compiler checks our schemas.
 const ajv = new Ajv({ meta: false, validateSchema: false, formats: { password: true } });
 
 type Faults = (Fault | string)[];
@@ -35,7 +35,7 @@ export function loadSettings(defaults: Partial<Settings> = {}, environment: Envi
   return readSettings(defaults, environment).settings;
 }
 
-/** As `loadSettings`, for whoever asks where a value is from. */
+/** Like `loadSettings`, with the source of each value. */
 export function readSettings(
   defaults: Partial<Settings> = {},
   environment: Environment = process.env,
@@ -50,10 +50,10 @@ export function readSettings(
   return { settings, sources };
 }
 
-/** The settings that a program may give by itself; `undefined` is as good as none. */
+/** The settings that a program may give. `undefined` means the default. */
 export type GivenSettings = { readonly [Name in Exclude<keyof Settings, HostSetting>]?: Settings[Name] | undefined };
 
-/** What is decided by the app that we are a part of. */
+/** The app that mounts Janua decides these. */
 const hostSettings = ['HOST', 'PORT', 'WORKERS', 'DRAIN_SECONDS'] as const;
 
 type HostSetting = (typeof hostSettings)[number];
@@ -175,7 +175,7 @@ const hostOf = (url = 'http://localhost') => new URL(url).hostname;
 
 const isPlainBeyond = (url: string) => url.startsWith('http:') && !isLoopbackHost(hostOf(url));
 
-/** A secret may also stand in a file that `NAME_FILE` names, where nobody sees it who sees the environment (ASVS 13.3.1). */
+/** A secret may be in the file that `NAME_FILE` names, out of sight of programs that can read the environment (ASVS 13.3.1). */
 function given(
   name: string,
   { format }: SettingSchema,
@@ -189,7 +189,7 @@ function given(
   let content = '';
   try {
     content = readFileSync(file, 'utf8').trim();
-    // Not taken for the default: it may be on its way to be written anew.
+    // No default here: another program may be writing the file.
     if (content === '') faults.push(`${name}_FILE: the file is empty.`);
   } catch {
     faults.push(`${name}_FILE: the file cannot be read.`);

@@ -1,8 +1,8 @@
-// Copies a SQLite file, and looks whether the copy is whole. Fails with what SQLite says.
+// Copies a SQLite file and checks the copy. Fails with SQLite's error.
 import { DatabaseSync } from 'node:sqlite';
 import { workerData } from 'node:worker_threads';
 
-/** Milliseconds that the copy waits for others at its start: then it reads one state of the file, and nobody waits for it. */
+/** Milliseconds that the copy waits for other processes at its start. Then it reads one state of the file and blocks no process. */
 const patience = 5000;
 
 const { path, part } = workerData as { path: string; part: string };

@@ -1,6 +1,6 @@
 import { Unavailable } from '../faults/unavailable.ts';
 
-/** How the database is called in answers, logs and `/health/ready`. */
+/** The database's name in answers, logs and `/health/ready`. */
 export const databasePart = 'The database';
 
 /** Seconds after which another try makes sense. */
@@ -8,7 +8,7 @@ const retryAfter = 5;
 
 export const databaseUnavailable = (cause: unknown) => new Unavailable(databasePart, retryAfter, cause);
 
-/** What the three client libraries tell of an error: SQLite's result code, MySQL's number, the SQLSTATE of a server. */
+/** The codes of the three client libraries: SQLite's result code, MySQL's number, a server's SQLSTATE. */
 interface DatabaseError {
   readonly errcode?: unknown;
   readonly errno?: unknown;
@@ -35,7 +35,7 @@ export function isUnrepresentable(error: unknown): boolean {
   return error.errno === 1267 || error.errno === 1270 || error.errno === 1271 || error.code === '22P05';
 }
 
-/** The server gave a transaction up in favour of another (SQLSTATE class 40), and it may be tried again. */
+/** The server rolled a transaction back in favour of another (SQLSTATE class 40). It may be tried again. */
 export function isGivenUp(error: unknown): boolean {
   const cause = error instanceof Unavailable ? error.cause : error;
   return isDatabaseError(cause) && /^40/.test(String(cause.sqlState ?? cause.code));

@@ -8,7 +8,7 @@ export const { Kysely, Migrator, sql } = kysely;
 
 export type Kysely<Tables> = types.Kysely<Tables>;
 
-/** Decides how something is said in SQL. MariaDB speaks as MySQL does. */
+/** The dialect of SQL. MariaDB counts as MySQL. */
 export type Engine = 'sqlite' | 'postgres' | 'mysql';
 
 const dialects = {

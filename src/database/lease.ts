@@ -2,7 +2,7 @@ import type { Database } from './database.ts';
 import { isDuplicate } from './errors.ts';
 
 /**
- * Whether this process has the work of that name until `until`: of many that ask in the meantime, one is told yes.
+ * Whether this process may do the work of that name until `until`. Of all processes that ask, one gets true.
  * Times are milliseconds since 1970; the clocks of the processes should agree to within the length of a lease.
  */
 export async function claimLease(database: Database, name: string, now: number, until: number): Promise<boolean> {

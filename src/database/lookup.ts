@@ -12,12 +12,12 @@ export function prepareLookup<Row>(
 ): (value: string) => Promise<readonly Row[]> {
   const compiled = build('').compile();
   return async (value) => {
-    // PostgreSQL holds no text with NUL in it, and takes the question for broken.
+    // PostgreSQL stores no NUL, and rejects a query with one.
     if (value.includes('\0')) return [];
     try {
       return (await database.executeQuery<Row>({ ...compiled, parameters: [value] })).rows;
     } catch (error) {
-      // A text with letters that the column's character set does not have is nobody's.
+      // The column's character set lacks some of the letters: no row has that value.
       if (isUnrepresentable(error)) return [];
       throw error;
     }

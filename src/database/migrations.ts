@@ -54,8 +54,8 @@ export function createMigrator({ database, engine }: OpenDatabase) {
 const migrationPatience = 10 * 60 * 1000;
 
 /**
- * Brings our own tables up to date and gives the names of the migrations that were missing. Many may try at the same
- * time: one works, the others wait for it.
+ * Brings our own tables up to date and gives the names of the missing migrations. If several processes
+ * try at the same time, one migrates and the others wait.
  * @throws {Misconfiguration} when a newer version has been here
  */
 export async function migrate(opened: OpenDatabase): Promise<string[]> {

@@ -25,7 +25,7 @@ function createPool(connectionString: string, max: number, { milliseconds }: Pat
     keepAlive: true,
     application_name: 'janua',
   });
-  // A connection that breaks while nobody uses it leaves the pool; whoever needs one next opens another.
+  // An idle connection that breaks leaves the pool, and the next query opens another.
   pool.on('error', () => {});
   return {
     async connect() {

@@ -5,7 +5,7 @@ import { Unavailable } from '../faults/unavailable.ts';
 import { accessOf } from './access.ts';
 import { classify, databaseUnavailable } from './errors.ts';
 
-/** What is asked of a client library: PostgreSQL's and MySQL's are used alike from here on. */
+/** What both client libraries, PostgreSQL's and MySQL's, are adapted to. */
 export interface ServerPool {
   connect(): Promise<ServerConnection>;
   end(): Promise<void>;

@@ -8,7 +8,7 @@ import { accessOf } from './access.ts';
 import { classify, isBusy } from './errors.ts';
 import type { Patience } from './server-driver.ts';
 
-/** A connection as Kysely holds it: writing is its own from its first write on, until it is released. */
+/** A connection as Kysely holds it. From its first write until its release it is the only one that writes. */
 interface SqliteConnection extends DatabaseConnection {
   begin(): Promise<void>;
   release(): void;
@@ -27,7 +27,7 @@ export function createSqliteDriver(database: DatabaseSync, patience: Patience, w
   const oneWriter = pLimit(1);
   let inTransaction = false;
 
-  /** Carries out what is asked, again and again while another process is in the way. */
+  /** Tries again while another process holds the lock. */
   async function carryOut<T>(kind: AccessKind | 'lock', work: () => T): Promise<T> {
     const deadline = performance.now() + patience.milliseconds;
     for (let attempt = 0; ; attempt += 1) {
@@ -66,7 +66,7 @@ export function createSqliteDriver(database: DatabaseSync, patience: Patience, w
     return {
       async executeQuery<Row>({ sql, parameters }: { sql: string; parameters: readonly unknown[] }) {
         if (owns === undefined && sql.startsWith('select')) {
-          // Nobody sees what may yet be taken back.
+          // A transaction may still roll back: other connections don't read before it ends.
           while (inTransaction) await oneWriter(async () => {});
           return carryOut('read', () => {
             snapshot.begin();
@@ -75,7 +75,7 @@ export function createSqliteDriver(database: DatabaseSync, patience: Patience, w
         }
         await own();
         return carryOut(accessOf(sql), () => {
-          // What is read next must see what is written here.
+          // The next read must see this write.
           snapshot.end();
           return statements.run<Row>(sql, parameters);
         });
@@ -83,7 +83,7 @@ export function createSqliteDriver(database: DatabaseSync, patience: Patience, w
 
       async begin() {
         await own();
-        // Whoever begins a transaction is going to write: taking the lock later could find the snapshot outdated.
+        // Every transaction writes. With a lock taken later, its snapshot could be outdated.
         await carryOut('lock', () => {
           snapshot.end();
           return statements.run('begin immediate', []);
@@ -150,8 +150,8 @@ function createStatements(database: DatabaseSync) {
 }
 
 /**
- * One read transaction for all reads of a turn of the event loop: taking and giving back the lock costs more than the read.
- * Whatever is read in a turn was asked for before it began, so that nothing older is seen than without it. A write ends it first.
+ * One read transaction for all reads of a turn of the event loop: the lock costs more than a read. The reads of a turn were
+ * asked for before it began, so none of them sees older data than it would alone. A write ends the transaction first.
  */
 function createSharedSnapshot(database: DatabaseSync): { begin(): void; end(): void } {
   const begin = database.prepare('begin');
@@ -161,7 +161,7 @@ function createSharedSnapshot(database: DatabaseSync): { begin(): void; end(): v
   function end(): void {
     if (!open) return;
     open = false;
-    // SQLite may have ended it by itself, after a fault of the disk; nobody could catch that here.
+    // SQLite ends it by itself after some disk errors. A commit would then throw where no caller can catch it.
     if (database.isTransaction) commit.run();
   }
 

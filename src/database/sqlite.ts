@@ -56,7 +56,7 @@ function openFile(path: string): DatabaseSync {
     }
     const database = new DatabaseSync(path, { timeout: openingTimeout });
     database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA trusted_schema = OFF;');
-    // From here on nobody waits inside of SQLite, where the whole process would wait with them.
+    // From here on SQLite never waits for a lock: that would block the whole process.
     database.exec(`PRAGMA busy_timeout = 0; PRAGMA cache_size = -${pageCache};`);
     return database;
   } catch (error) {

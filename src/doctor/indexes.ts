@@ -57,7 +57,7 @@ export async function* checkIndexes(opened: OpenDatabase, { sessions, users }: L
   if (found.length > 0) yield ok(`By an index are found: ${found.join(', ')}.`);
 }
 
-/** What keeps a team's own table from it is said where that table is checked. */
+/** The check of the table itself reports what is wrong with it. */
 async function findsByIndex({ database, engine }: OpenDatabase, mapping: UserMapping): Promise<boolean> {
   const description = await describeTable(database, engine, mapping.table);
   if (description === undefined) return false;

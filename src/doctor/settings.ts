@@ -6,16 +6,16 @@ import { unixSockets } from '../text/networks.ts';
 import { findingsOf } from './finding.ts';
 
 export interface ReadSettings {
-  /** Those that are wrong are at their defaults, so that the other checks can go on. */
+  /** Wrong settings have their defaults, so that the other checks can go on. */
   readonly settings: Settings;
-  /** The names of those that are wrong. */
+  /** The names of the wrong settings. */
   readonly faulty: ReadonlySet<string>;
 }
 
 /** What decides who can reach the server, and how. */
 const exposure = ['HOST', 'PUBLIC_URL', 'ALLOW_PLAIN_HTTP'];
 
-/** All that keeps `janua serve` from taking its settings. */
+/** Everything that makes `janua serve` refuse its settings. */
 export async function* checkSettings(): Check<ReadSettings> {
   const faults = faultsOf(() => loadSettings());
   for (const fault of faults) {

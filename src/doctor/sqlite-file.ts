@@ -12,7 +12,7 @@ export function sqlitePath(url: string): string | undefined {
   return url.startsWith(scheme) ? url.slice(scheme.length) : undefined;
 }
 
-/** What keeps a SQLite file from being opened without a change to it: opening makes one that is missing, and prepares it. */
+/** Opening a SQLite file makes a missing one, and prepares it. This finds what opening would change. */
 export async function refuseUnprepared(path: string): Promise<Finding | undefined> {
   if (path === ':memory:')
     return wrong('DATABASE_URL is a database in memory, which is empty at each start.', 'Name a file in DATABASE_URL.');
@@ -20,7 +20,7 @@ export async function refuseUnprepared(path: string): Promise<Finding | undefine
   const beginning = await readBeginning(path);
   if (beginning === undefined) return wrong(`There is no file ${path} yet.`, fix);
   if (beginning.length === 0) return wrong(`The file ${path} is empty.`, fix);
-  // What is no database at all is told by opening it.
+  // A file that is no database at all fails when it is opened.
   const isDatabase = beginning.toString('latin1', 0, 16) === 'SQLite format 3\0';
   return isDatabase && beginning[18] !== walVersion
     ? wrong(`The file ${path} is not in WAL mode, in which Janua has its database.`, fix)
@@ -30,7 +30,7 @@ export async function refuseUnprepared(path: string): Promise<Finding | undefine
 /** In the header, who may write the file: 2 is WAL (SQLite, Database File Format, 1.3.3). */
 const walVersion = 2;
 
-/** The first bytes of a file. One that may not be read is told by opening it. */
+/** The first bytes of a file. A file that this account may not read fails when it is opened. */
 async function readBeginning(path: string): Promise<Buffer | undefined> {
   try {
     await using file = await open(path);

@@ -10,7 +10,7 @@ import { findingsOf } from './finding.ts';
 
 const otherwise = 'Correct USERS_TABLE or USERS_COLUMNS.';
 
-/** Where people are looked up, and whether they can sign in by it. Gives the table, where it is a team's own. */
+/** Where users are looked up, and whether they can sign in. Gives the table if it is a team's own. */
 export async function* checkUsers(
   { USERS_TABLE, USERS_COLUMNS, PASSWORD_REHASH }: Settings,
   opened: OpenDatabase | undefined,
@@ -25,7 +25,7 @@ export async function* checkUsers(
 }
 
 async function* checkUsersTable(opened: OpenDatabase, mapping: UserMapping, rehashes: boolean): Check {
-  // As long as any other step: a server may take a minute to look through all rows, and this must not.
+  // `janua serve` may take a minute to look through all rows. This command must not.
   const hurried: OpenDatabase = { ...opened, withPatience: (_milliseconds, work) => work() };
   try {
     const { warnings } = await openMappedDirectory(hurried, mapping, { rehashes, log: { warn() {} } });
@@ -47,7 +47,7 @@ const moreTime = 'STORE_TIMEOUT_SECONDS=60 npx janua doctor';
 const isTimeout = (error: unknown) =>
   error instanceof Unavailable && error.cause instanceof Error && error.cause.message.startsWith('no answer within');
 
-/** Says which kinds of stored passwords nobody can sign in with. */
+/** Finds the kinds of stored passwords that no user can sign in with. */
 function judgeStoredPasswords(passwords: readonly string[]): Finding[] {
   if (passwords.length === 0) return [ok('No passwords are stored yet.')];
   const counts = new Map<string, number>();

@@ -1,15 +1,15 @@
 import type { Unavailable } from './unavailable.ts';
 
-/** A disk that is full still reads: what works does not say that the rest does. */
+/** A full disk can still be read: reads that work don't prove that writes do. */
 export type AccessKind = 'read' | 'write';
 
-/** Follows whether a store answers, and says so once for each change rather than once for each request. */
+/** Follows whether a store answers. Logs each change, not each request. */
 export interface StoreWatch {
   failed(kind: AccessKind, error: Unavailable): void;
   succeeded(kind: AccessKind): void;
 }
 
-/** For whoever says by itself what went wrong. */
+/** For commands, which report faults by themselves. */
 export const unwatched: StoreWatch = { failed() {}, succeeded() {} };
 
 interface Log {

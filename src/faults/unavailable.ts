@@ -1,6 +1,6 @@
 /**
  * A part that the answer depends on cannot do its work now: a store that cannot be reached, a queue that is full.
- * Nothing was decided, so nobody is let in: the HTTP layer answers 503 with `Retry-After` (ASVS 16.5.2).
+ * Nothing was decided, so access is denied: the answer is 503 with `Retry-After` (ASVS 16.5.2).
  */
 export class Unavailable extends Error {
   override readonly name = 'Unavailable';

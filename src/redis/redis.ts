@@ -1,5 +1,5 @@
 import { Cluster, Redis, type RedisOptions } from 'ioredis';
-import { inTime, noAnswer } from '../faults/in-time.ts';
+import { inTime } from '../faults/in-time.ts';
 import type { StoreWatch } from '../faults/store-watch.ts';
 import { Unavailable } from '../faults/unavailable.ts';
 import { parseRedisUrl, type RedisAddress } from './redis-url.ts';
@@ -13,10 +13,10 @@ const retryAfter = 5;
 /** Longest pause between two tries to connect again, in milliseconds. */
 const longestPause = 1000;
 
-/** What the client says of connections: to Redis, to a sentinel, to a node of a cluster. */
+/** The client's events for broken connections: to Redis, to a sentinel, to a node of a cluster. */
 const faultEvents = ['error', 'sentinelError', 'node error'] as const;
 
-/** What it says after that, and leaves out why. */
+/** Errors that follow those, without the reason. */
 const summary =
   /^(All sentinels are unreachable|Failed to refresh slots cache|Connection is closed|there is no connection)/;
 
@@ -36,7 +36,7 @@ export interface OpenRedis {
 export function openRedis(url: string, timeout: number, watch: StoreWatch): OpenRedis {
   const address = parseRedisUrl(url);
   const client = createClient(address, timeout);
-  // Whoever uses it is told; nobody needs telling twice.
+  // `use` throws it, so these events need no other listener.
   let lastFault: Error | undefined;
   for (const event of faultEvents) {
     client.on(event, (error: Error) => {
@@ -44,21 +44,18 @@ export function openRedis(url: string, timeout: number, watch: StoreWatch): Open
     });
   }
 
-  /** Waits for the first connection only: while Redis is known to be away, nobody waits for it. */
+  /** Waits for the first connection only. While Redis is known to be down, uses fail at once. */
   async function connect(): Promise<void> {
     if (client.status !== 'ready') {
       const { promise, resolve } = Promise.withResolvers<void>();
       client.once('ready', resolve);
-      const timer = setTimeout(() => {
-        lastFault ??= noAnswer(timeout);
-        resolve();
-      }, timeout);
       client.connect().catch(() => {});
-      await promise;
-      clearTimeout(timer);
+      await inTime(promise, timeout).catch((error: Error) => {
+        lastFault ??= error;
+      });
       client.off('ready', resolve);
     }
-    // The client goes on with number 0 when there is no such database, among keys that may be somebody else's.
+    // If the database doesn't exist, the client goes on with number 0, which another program may use.
     if (address.kind === 'single' && client.status === 'ready') await client.call('select', String(address.options.db));
   }
 
@@ -98,10 +95,10 @@ function createClient(address: RedisAddress, timeout: number): RedisClient {
   const common = {
     commandTimeout: timeout,
     connectTimeout: timeout,
-    // A connection on which an answer is overdue is given up: the network may have lost it without a word.
+    // Gives up a connection on which an answer is overdue: the network may have lost it silently.
     socketTimeout: timeout,
     connectionName: 'janua',
-    // What was under way when the connection broke may have been done: it fails, and is never sent a second time.
+    // A command that was under way when the connection broke may have run. It fails, and is never sent twice.
     autoResendUnfulfilledCommands: false,
     maxRetriesPerRequest: 0,
   };
@@ -112,7 +109,7 @@ function createClient(address: RedisAddress, timeout: number): RedisClient {
       enableOfflineQueue: false,
       retryStrategy: pause,
       sentinelRetryStrategy: pause,
-      // One that does not answer leaves time to ask two others.
+      // If one sentinel doesn't answer, there is time to ask two others.
       sentinelCommandTimeout: timeout / 3,
       ...withTls(address.options),
       ...address.options,
@@ -120,20 +117,20 @@ function createClient(address: RedisAddress, timeout: number): RedisClient {
   }
   const cluster = new Cluster(address.nodes, {
     lazyConnect: true,
-    // Without it a node refuses all but the first of those that come while it is being connected to.
+    // Without it a node refuses all but the first command while it is connecting.
     enableOfflineQueue: true,
-    // Whether the cluster works is what its nodes answer; the client would say only that it is not ready.
+    // The nodes answer whether the cluster works. The client would only report that it isn't ready.
     enableReadyCheck: false,
-    // Anything else means that a command which failed is sent again, also when it may have been done.
+    // Any other value sends a failed command again, even if it may have run.
     retryDelayOnFailover: 0,
     retryDelayOnClusterDown: 0,
     clusterRetryStrategy: pause,
     slotsRefreshTimeout: timeout / 3,
-    // Certificates are for names, and not for what these stand for.
+    // Certificates are for names, not for addresses.
     dnsLookup: (name, answer) => answer(null, name),
     redisOptions: { ...common, ...withTls(address.options), ...address.options },
   });
-  // At once, since why a node cannot be connected to is said only of the connections that commands are for.
+  // At once: the client reports why it cannot connect only for connections that carry commands.
   cluster.on('+node', (node: Redis) => {
     if (!node.options.readOnly) node.connect().catch(() => {});
   });

@@ -2,8 +2,8 @@ import { connect } from 'node:tls';
 import { AbstractConnector, type RedisOptions } from 'ioredis';
 
 /**
- * Connects by TLS. The client's own connector hears one error of a connection and no more; one that is closed amid the
- * handshake has a second, which nobody would hear and which would so end the process.
+ * Connects by TLS. The client's own connector listens to the first error of a connection only. A connection that is closed during
+ * the handshake emits a second error, which would end the process.
  */
 export class TlsConnector extends AbstractConnector {
   readonly #options: RedisOptions;

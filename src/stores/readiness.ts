@@ -1,6 +1,6 @@
 import { Unavailable } from '../faults/unavailable.ts';
 
-/** Whether requests should be sent here: asked by a load balancer, so that it is cheap however often. */
+/** Whether a load balancer should send requests here. */
 export interface Readiness {
   /** The parts that are unavailable, by name; none when all is well. */
   findUnavailable(): Promise<readonly string[]>;
@@ -8,7 +8,7 @@ export interface Readiness {
   stop(): void;
 }
 
-/** How long an answer is given again, in milliseconds: anybody may ask, and asking writes. */
+/** Milliseconds for which an answer is repeated. Any client may ask, and a check writes to the stores. */
 const freshness = 500;
 
 /** @param checks by the name of their part; each throws while it cannot be used, `Unavailable` where it knows better whose fault it is */

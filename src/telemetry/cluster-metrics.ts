@@ -2,7 +2,7 @@ import cluster, { type Worker } from 'node:cluster';
 import { Gauge, Registry } from '@prometheus-io/client';
 import { inTime } from '../faults/in-time.ts';
 
-/** Milliseconds in which a worker must have said its figures. */
+/** Milliseconds in which a worker must send its figures. */
 const patience = 2000;
 
 /** Milliseconds that the primary is given to take over the counts of a worker that ends. */
@@ -10,7 +10,7 @@ const farewell = 1000;
 
 type Figures = Awaited<ReturnType<Registry['getMetricsAsJSON']>>;
 
-/** What a worker and its primary say to each other. As with what else they do (`Report`), it may only be added to. */
+/** The messages between a worker and its primary. As with `Report`, only additions are allowed. */
 type Message =
   /** By the worker: it can be asked. */
   | { readonly figures: 'here' }
@@ -36,12 +36,12 @@ interface Source {
  */
 export function createClusterReader(expected: number): () => Promise<string> {
   const sources = new Map<number, Source>();
-  /** What those have counted that have ended. */
+  /** The counts of workers that have ended. */
   let past: Figures = [];
   let answered = 0;
   const own = new Registry();
   addProcesses(own, expected, () => answered);
-  // A worker is started and replaced; the server began with this process. Those of the workers, of the same name, come after it.
+  // The server started with this process, not with its latest worker. `first` prefers this value to the workers'.
   new Gauge({
     name: 'process_start_time_seconds',
     help: 'Start time of the process since unix epoch in seconds.',
@@ -69,14 +69,14 @@ export function createClusterReader(expected: number): () => Promise<string> {
   cluster.on('exit', ({ id }) => {
     const source = sources.get(id);
     if (source === undefined) return;
-    // It was killed: what it has counted since it was asked last is lost.
+    // It was killed, and its counts since the last scrape are lost.
     sources.delete(id);
     source.asked?.resolve(undefined);
     past = sum([past, source.counts]).getMetricsAsArray() as Figures;
   });
 
   return async () => {
-    // Those that end meanwhile are asked here, and not to be counted twice.
+    // A worker that ends meanwhile is asked here too, and must not count twice.
     const before = past;
     const asked = [...sources.values()].filter(({ worker }) => worker.isConnected());
     const answers = await Promise.all(asked.map(ask));
@@ -106,7 +106,7 @@ async function ask(source: Source): Promise<Figures | undefined> {
   return inTime(source.asked.promise, patience).catch(() => undefined);
 }
 
-/** Others, as of memory, are of a process that is there. */
+/** Other figures, such as memory, belong to a process that still runs. */
 const countsIn = (figures: Figures): Figures =>
   figures.filter(({ type }) => ['counter', 'histogram'].includes(String(type)));
 

@@ -1,14 +1,14 @@
 import sonicBoom from 'sonic-boom';
 
-/** Characters that are kept where nobody takes them, as with a full disk or a reader that stands still. */
+/** Characters that are kept while they cannot be written, as with a full disk or a reader that stands still. */
 const mostKept = 1024 * 1024;
 
-/** Milliseconds without a line written after which nobody seems to take any. */
+/** Milliseconds without a line written after which the output counts as stuck. */
 const stuckAfter = 200;
 
 export interface LogOutput {
   write(line: string): void;
-  /** How many lines were dropped since it was asked last, once others are written again. */
+  /** How many lines were dropped since the last call; 0 until lines can be written again. */
   takeLost(): number;
 }
 
@@ -21,8 +21,8 @@ export function openLogOutput(): LogOutput {
 }
 
 /**
- * Standard output for the log. Nothing waits for it, neither a request nor the end of the process: what cannot be written is tried
- * again with the next line, a bounded part of it is kept meanwhile, and the rest is dropped and counted.
+ * Standard output for the log. Neither a request nor the end of the process waits for it. Lines that cannot be written are tried again
+ * with the next line. A bounded part of them is kept, the rest is dropped and counted.
  */
 function openOutput(): LogOutput {
   let isEnding = false;
@@ -32,7 +32,7 @@ function openOutput(): LogOutput {
   let latest = 0;
   let failed = false;
   let lost = 0;
-  // As of a full disk or of a terminal that was closed: there is nowhere to say it.
+  // A full disk or a closed terminal: there is nowhere to report it.
   stream.on('error', () => {
     failed = true;
   });
@@ -44,7 +44,7 @@ function openOutput(): LogOutput {
   stream.on('drop', () => {
     lost += 1;
   });
-  // What was written just before a crash. The stream tries for ever where it fails, or stands still.
+  // Writes the last lines before a crash. A stream that fails or is stuck would try forever.
   process.once('exit', () => {
     isEnding = true;
     if (pending > 0 && !failed && performance.now() - latest < stuckAfter) stream.flushSync();

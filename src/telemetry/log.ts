@@ -28,7 +28,7 @@ export function createLog({ level, format, describeRequest }: LogOptions): Logge
   return log;
 }
 
-/** Node's parser adds to its errors what it was given: a whole request, with password or cookie. */
+/** Node's HTTP parser adds the raw request to its errors, with its password or cookie. */
 function describeError(error: Error) {
   const { rawPacket: _, ...described } = pino.stdSerializers.err(error) as pino.SerializedError & {
     rawPacket?: unknown;
@@ -39,12 +39,12 @@ function describeError(error: Error) {
 /** The level at which the log says all it can. */
 const looking = 'debug';
 
-/** What turns a log to `debug`, or back to what is set, and says so. */
+/** Switches a log to `debug`, or back to its level, and logs that. */
 export function createLevelSwitch(log: Logger): (debug: boolean) => void {
   const set = log.level;
   return (debug) => {
     const next = debug ? looking : set;
-    // Said at the level at which it can be seen, whatever is set.
+    // Logged at `debug`, so that it shows at any level.
     log.level = looking;
     log.warn({ event: 'log_level', to: next }, `the log is at ${next} from here on`);
     log.level = next;
@@ -52,9 +52,8 @@ export function createLevelSwitch(log: Logger): (debug: boolean) => void {
 }
 
 /**
- * Follows a signal: the log goes to `debug`, and back to what is set with the next one.
- * What is returned stops following it.
- * @param onTurn is told as well
+ * Switches the log to `debug` at SIGUSR2, and back at the next one, until it is disposed of.
+ * @param onTurn is called with each switch
  */
 export function followSignal(log: Logger, onTurn: (debug: boolean) => void = () => {}): Disposable {
   const turnTo = createLevelSwitch(log);

@@ -7,7 +7,7 @@ import type { Log, Traces } from './traces.ts';
 /** Where a store keeps what it keeps. */
 export type Place = 'database' | 'redis' | 'memory';
 
-/** What measures the parts. What is off is not even loaded, and then the parts are given back as they are. */
+/** Measures the parts. If metrics and traces are off, their libraries aren't loaded, and the parts are returned unchanged. */
 export interface Measures {
   readonly metrics: Metrics | undefined;
   readonly traces: Traces | undefined;
@@ -25,7 +25,7 @@ export interface MeasureOptions {
   /** Every kind of decision that is recorded. */
   readonly eventKinds: readonly string[];
   readonly traces: TraceSettings | undefined;
-  /** Of this server, for whoever reads its traces. */
+  /** The server's version, for its traces. */
   readonly version: string;
   readonly log: Log;
 }

@@ -26,12 +26,12 @@ export interface Metrics extends RequestMetrics {
   close(): Promise<void>;
 }
 
-/** Others could be of any name. */
+/** A client may send a method of any name. */
 const knownMethods = new Set(['GET', 'HEAD', 'POST', 'OPTIONS']);
 
 const methodOf = (sent: string) => (knownMethods.has(sent) ? sent : '(other)');
 
-/** As nginx has it in its log, since there is no answer that had a status. */
+/** nginx's status for a client that closed the connection before the answer. */
 const clientGone = '499';
 
 /** @param eventKinds every kind of decision that is recorded */
@@ -64,7 +64,7 @@ export function createMetrics(eventKinds: readonly string[]): Metrics {
       return {
         ...audit,
         async record(event) {
-          // Nobody comes in unrecorded; everything else has happened, whether or not it can be kept.
+          // A login that cannot be recorded fails. Everything else has happened even if it cannot be recorded.
           if (event.kind !== 'login-succeeded') count(instruments, event);
           await audit.record(event);
           if (event.kind === 'login-succeeded') count(instruments, event);
@@ -110,8 +110,8 @@ function timed(instruments: Instruments, store: string, operation: string, call:
 }
 
 /**
- * Not by the reason of a failed login, nor by whether an account or a mere name had to wait: whoever may read this could find out by a
- * try of their own who is a user (ASVS 6.3.8). The audit has it.
+ * Without the reason of a failed login, and without whether an account or an unknown name had to wait. A reader of the figures could
+ * otherwise try a name and learn whether it is a user (ASVS 6.3.8). The audit has both.
  */
 function count({ logins, throttle, sessionsStarted, sessionsEnded, events }: Instruments, event: AuditEvent): void {
   events.inc({ kind: event.kind });

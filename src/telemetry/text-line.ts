@@ -10,7 +10,7 @@ const levels: Readonly<Record<number, readonly [name: string, style: 'dim' | 'gr
   60: ['fatal', 'red'],
 };
 
-/** In every line the same, or for programs: `janua explain` has it for people. */
+/** The same in every line, or for programs. `janua explain` shows it to people. */
 const unsaid = new Set([
   'level',
   'time',
@@ -25,8 +25,8 @@ const unsaid = new Set([
 ]);
 
 /**
- * A line of the log for people to read: time, level and message, then what belongs to it. Nothing that somebody sent can move the
- * cursor, forge a line or change a colour (ASVS 16.4.1): it passes `printable`, and only then are our own colours put on.
+ * A line of the log for people to read: time, level, message, details. Nothing that a client sent can move the cursor, forge a line or
+ * change a colour (ASVS 16.4.1): all text passes `printable` before our own colours are added.
  * @param line as pino writes it
  */
 export function toText(line: string): string {
@@ -44,7 +44,7 @@ function partsOf(values: object): string[] {
     .map(([key, value]) => `${key}=${shown(value)}`);
 }
 
-/** Plain words need no quotes, and nobody reads a millionth. */
+/** Plain words without quotes, numbers to three places. */
 function shown(value: unknown): string {
   if (typeof value === 'string') return /^[\w./:@-]+$/.test(value) ? value : JSON.stringify(value);
   if (typeof value === 'number') return String(Math.round(value * 1000) / 1000);

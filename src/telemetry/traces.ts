@@ -20,7 +20,7 @@ import { watchExports } from './export-watch.ts';
 import type { AnsweredRequest, RequestTraces } from './requests.ts';
 import { watchCalls } from './watch-calls.ts';
 
-/** What happens in a request, step by step, for a collector of OpenTelemetry. Steps carry no name, address, path or text of anybody. */
+/** What happens in a request, step by step, for a collector of OpenTelemetry. Steps carry no user name, address, path or text from a client. */
 export interface Traces extends RequestTraces {
   /** The same part, each of whose calls is a step of the request that it is made for. @param attributes what they say of themselves */
   watchCalls<Part extends object>(name: string, part: Part, attributes?: Readonly<Record<string, string>>): Part;
@@ -61,7 +61,7 @@ export function createTraces(settings: TraceSettings, version: string, log: Log)
     spanProcessors: [processor],
   });
   const tracer = provider.getTracer('janua', version);
-  // Not the one that OpenTelemetry keeps for the whole process: that belongs to the application that this may be a part of.
+  // OpenTelemetry's own, for the whole process, belongs to the application that may have mounted Janua.
   const current = new AsyncLocalStorage<Context>();
   const requests = new WeakMap<object, { readonly span: Span; readonly context: Context }>();
 
@@ -90,7 +90,7 @@ export function createTraces(settings: TraceSettings, version: string, log: Log)
     watchCalls(name, part, attributes = {}) {
       return watchCalls(part, (method, call) => {
         const parent = current.getStore();
-        // What belongs to no request, such as cleaning up, would be a trace of its own each time.
+        // Work outside a request, such as cleaning, would become a trace each time.
         if (parent === undefined) return call();
         const span = tracer.startSpan(`${name}.${method}`, { kind: SpanKind.INTERNAL, attributes }, parent);
         const result = current.run(trace.setSpan(parent, span), call);
@@ -117,7 +117,7 @@ export function createTraces(settings: TraceSettings, version: string, log: Log)
   };
 }
 
-/** @see https://opentelemetry.io/docs/specs/semconv/http/http-spans/ but for the path, the query and addresses, which are nobody's business */
+/** @see https://opentelemetry.io/docs/specs/semconv/http/http-spans/ without the path, the query and addresses, which may identify a user */
 function describe(span: Span, { method, route, status, format }: AnsweredRequest, state: 'answered' | 'aborted'): void {
   span.updateName(route === undefined ? method : `${method} ${route}`);
   span.setAttributes({ 'http.request.method': method, 'janua.format': format });
@@ -128,7 +128,7 @@ function describe(span: Span, { method, route, status, format }: AnsweredRequest
   if (state === 'aborted' || status >= 500) span.setStatus({ code: SpanStatusCode.ERROR });
 }
 
-/** Ends a step as its promise ends. Of an error only its kind: its text might quote what somebody sent. */
+/** Ends a step as its promise ends. Keeps only the kind of an error: its text might quote what a client sent. */
 function endings(span: Span): [(value: unknown) => unknown, (error: unknown) => never] {
   return [
     (value) => {

@@ -2,13 +2,13 @@ import ipaddr from 'ipaddr.js';
 
 export type Address = ipaddr.IPv4 | ipaddr.IPv6;
 
-/** The addresses whose first bits are those of one. */
+/** All addresses that begin with the same bits. */
 interface Network {
   readonly address: Address;
   readonly bits: number;
 }
 
-/** Stands among the proxies for those that connect over a Unix socket, and so have no address. */
+/** Names, in TRUSTED_PROXIES, the programs that connect over a Unix socket and have no address. */
 export const unixSockets = 'unix';
 
 /** Reads one address, or a network as `10.0.0.0/8`; undefined where it is neither. */
@@ -18,7 +18,7 @@ export function parseNetwork(text: string): Network | undefined {
   const written = ipaddr.parse(address);
   const longest = written.kind() === 'ipv4' ? 32 : 128;
   const bits = length === undefined ? longest : Number(length);
-  // Of no bits is everybody, and then everybody chooses their own address.
+  // /0 would trust every client, and each client could choose its own address.
   if (bits === 0 || bits > longest) return undefined;
   const isMapped = written instanceof ipaddr.IPv6 && written.isIPv4MappedAddress();
   if (!isMapped) return { address: written, bits };

@@ -14,7 +14,7 @@ const minPasswordLength = 15;
 
 const maxNameLength = 100;
 
-/** A change that cannot be made as it was asked for; the message says why, to an administrator. */
+/** A change that cannot be made. The message tells an administrator why. */
 export class ChangeRefused extends Error {
   override readonly name = 'ChangeRefused';
 }
@@ -46,7 +46,7 @@ export type Whose = { readonly username: string } | { readonly userId: string };
 
 export interface AdministrationOptions {
   readonly users: UserDirectory;
-  /** The same directory where this server may change it; undefined for a table that is somebody else's. */
+  /** The same directory if this server may change it; undefined for a team's own table. */
   readonly registry: UserRegistry | undefined;
   readonly sessions: Sessions;
   readonly passwords: Passwords;

@@ -14,7 +14,7 @@ export const listPage = 1000;
 
 /**
  * Users in our own table of the SQL database.
- * @param demoUsers whether the demo's users, whose passwords everybody knows, may sign in; else they count as disabled
+ * @param demoUsers whether the demo's users, whose passwords are public, may sign in; otherwise they count as disabled
  */
 export function createSqlDirectory(database: Database, { demoUsers }: { demoUsers: boolean }): UserRegistry {
   const select = () => database.selectFrom('janua_users').selectAll();
@@ -25,7 +25,7 @@ export function createSqlDirectory(database: Database, { demoUsers }: { demoUser
   return {
     async findByUsername(username) {
       const [row] = await findRowByUsername(username);
-      // MySQL takes trailing spaces for nothing.
+      // MySQL ignores trailing spaces.
       return row?.username === username ? toAccount(row, demoUsers) : undefined;
     },
 
@@ -101,7 +101,7 @@ export function createSqlDirectory(database: Database, { demoUsers }: { demoUser
 
 export function toAccount(row: Selectable<UsersTable>, demoUsers: boolean): Account {
   const disabled = row.disabled !== 0 || (row.demo !== 0 && !demoUsers);
-  // SQLite keeps what another program has put there, of whatever type.
+  // In SQLite another program may have stored a value of any type.
   const passwordHash = typeof row.password_hash === 'string' ? row.password_hash : '';
   return { user: toUser(row), passwordHash, disabled, stamp: row.stamp ?? undefined };
 }
@@ -109,7 +109,7 @@ export function toAccount(row: Selectable<UsersTable>, demoUsers: boolean): Acco
 /** 128 random bits, base64url. */
 const createStamp = () => randomBytes(16).toString('base64url');
 
-/** Undefined where another program has put something else there. */
+/** Undefined if another program has stored something else. */
 function toTime(milliseconds: number | string): Date | undefined {
   const time = new Date(Number(milliseconds));
   return Number.isNaN(time.getTime()) ? undefined : time;

@@ -32,7 +32,7 @@ export interface NewUser {
   readonly firstName: string;
   readonly lastName: string;
   readonly passwordHash: string;
-  /** One of the demo's users, whose password everybody knows: may sign in to the demo only. */
+  /** A user of the demo, whose password is public, may sign in to the demo only. */
   readonly demo: boolean;
 }
 
@@ -40,7 +40,7 @@ export interface NewUser {
 export interface UserRegistry extends UserDirectory {
   /** False when the user name is taken. */
   add(user: NewUser): Promise<boolean>;
-  /** A password set by hand is nobody's demo password: it also ends `demo`. */
+  /** Also ends `demo`: a password that an operator sets is not public. */
   setPasswordHash(id: string, passwordHash: string): Promise<void>;
   setDisabled(id: string, disabled: boolean): Promise<void>;
   remove(id: string): Promise<void>;

@@ -198,7 +198,7 @@ function describeRows(database: Database, engine: Engine, { table: name, usernam
       });
     },
 
-    /** Rows without what a login needs: those people cannot sign in, and everybody else can. */
+    /** Rows that lack what a login needs. Their users cannot sign in; all others can. */
     async findMissing(): Promise<Required<Fault>[]> {
       const missing: Required<Fault>[] = [];
       for (const column of [username, password]) {

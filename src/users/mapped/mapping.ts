@@ -72,7 +72,7 @@ function parseDisabled(text: string): DisabledRule {
     .slice(negated ? 1 : 0)
     .split('|')
     .map((value) => value.trim());
-  // An empty one is a slip, and would disable nobody, or everybody.
+  // An empty value is a slip: it would disable no user, or all of them.
   if (values.includes('')) throw wrong;
   return { column, meaning: negated ? 'is-not' : 'is', values };
 }
