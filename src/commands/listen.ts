@@ -3,7 +3,7 @@ import { setTimeout } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import type { Composition, Services } from '../compose.ts';
 import type { Settings } from '../config/settings.ts';
-import { Misconfiguration } from '../faults/misconfiguration.ts';
+import { listeningFault } from '../faults/listening-fault.ts';
 import { prepareLater, prepareNow, startCleaning } from '../stores/upkeep.ts';
 import { followSignal } from '../telemetry/log.ts';
 
@@ -47,7 +47,8 @@ export async function listen(
   try {
     await server.listen({ host: settings.HOST, port: settings.PORT });
   } catch (error) {
-    throw listeningFault(error, settings);
+    const { HOST, PORT } = settings;
+    throw listeningFault(error, `HOST ${HOST}`, PORT, 'Stop the other program, or choose another port: PORT=5001.');
   }
   const [address] = server.addresses();
   const port = typeof address === 'object' ? address.port : settings.PORT;
@@ -103,24 +104,3 @@ export const signals: Orders = {
   },
   follow: followSignal,
 };
-
-function listeningFault(error: unknown, { HOST, PORT }: Settings): unknown {
-  const code = error instanceof Error && 'code' in error ? error.code : undefined;
-  switch (code) {
-    case 'EADDRINUSE':
-      return new Misconfiguration({
-        message: `Port ${PORT} is in use already.`,
-        fix: 'Stop the other program, or choose another port: PORT=5001.',
-      });
-    case 'EACCES':
-      return new Misconfiguration({
-        message: `Port ${PORT} may not be used by this account.`,
-        fix: 'Choose one above 1023.',
-      });
-    case 'EADDRNOTAVAIL':
-    case 'ENOTFOUND':
-      return new Misconfiguration(`HOST ${HOST} is not an address of this machine.`);
-    default:
-      return error;
-  }
-}

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { Misconfiguration } from '../faults/misconfiguration.ts';
+import { listeningFault } from '../faults/listening-fault.ts';
 
 /** Not by `import`: as in `src/web/problem.ts`. */
 const { createServer } = process.getBuiltinModule('node:http');
@@ -48,7 +48,7 @@ export async function listenForMetrics(
   try {
     await once(server, 'listening');
   } catch (error) {
-    throw listeningFault(error, port);
+    throw listeningFault(error, `METRICS_LISTEN: ${host}`, port, 'Choose another in METRICS_LISTEN.');
   }
   // A scrape does not delay the end of the process.
   server.unref();
@@ -77,22 +77,4 @@ async function close(server: Server): Promise<void> {
   server.close();
   server.closeAllConnections();
   await once(server, 'close');
-}
-
-function listeningFault(error: unknown, port: number): unknown {
-  const code = error instanceof Error && 'code' in error ? error.code : undefined;
-  switch (code) {
-    case 'EADDRINUSE':
-      return new Misconfiguration({
-        message: `METRICS_LISTEN: Port ${port} is in use already.`,
-        fix: 'Choose another.',
-      });
-    case 'EACCES':
-      return new Misconfiguration(`METRICS_LISTEN: Port ${port} may not be used by this account.`);
-    case 'EADDRNOTAVAIL':
-    case 'ENOTFOUND':
-      return new Misconfiguration('METRICS_LISTEN: The host is not an address of this machine.');
-    default:
-      return error;
-  }
 }

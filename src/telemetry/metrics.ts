@@ -114,34 +114,15 @@ function timed(instruments: Instruments, store: string, operation: string, call:
  * otherwise try a name and learn whether it is a user (ASVS 6.3.8). The audit has both.
  */
 function count({ logins, throttle, sessionsStarted, sessionsEnded, events }: Instruments, event: AuditEvent): void {
-  events.inc({ kind: event.kind });
-  switch (event.kind) {
-    case 'login-succeeded':
-      logins.inc({ outcome: 'succeeded' });
-      throttle.inc({ decision: 'passed', key: 'none' });
-      sessionsStarted.inc();
-      break;
-    case 'login-failed':
-      logins.inc({ outcome: 'failed' });
-      throttle.inc({ decision: 'passed', key: 'none' });
-      break;
-    case 'login-throttled':
-      logins.inc({ outcome: 'throttled' });
-      throttle.inc({ decision: 'refused', key: longestWait(event.throttle) });
-      break;
-    case 'login-incomplete':
-      logins.inc({ outcome: 'incomplete' });
-      break;
-    case 'logged-out':
-      sessionsEnded.inc({ why: 'logout' });
-      break;
-    case 'session-ended':
-      sessionsEnded.inc({ why: event.reason === 'replaced' ? 'replaced' : 'revoked' });
-      break;
-    case 'sessions-ended':
-      sessionsEnded.inc({ why: 'revoked' }, event.count ?? 0);
-      break;
-  }
+  const { kind } = event;
+  events.inc({ kind });
+  if (kind.startsWith('login-')) logins.inc({ outcome: kind.slice('login-'.length) });
+  if (kind === 'login-succeeded') sessionsStarted.inc();
+  if (kind === 'login-succeeded' || kind === 'login-failed') throttle.inc({ decision: 'passed', key: 'none' });
+  if (kind === 'login-throttled') throttle.inc({ decision: 'refused', key: longestWait(event.throttle) });
+  if (kind === 'logged-out') sessionsEnded.inc({ why: 'logout' });
+  if (kind === 'session-ended') sessionsEnded.inc({ why: event.reason === 'replaced' ? 'replaced' : 'revoked' });
+  if (kind === 'sessions-ended') sessionsEnded.inc({ why: 'revoked' }, event.count ?? 0);
 }
 
 function longestWait(keys: readonly KeyTrace[] = []): string {

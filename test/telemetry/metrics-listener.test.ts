@@ -124,7 +124,7 @@ test('a server whose METRICS_LISTEN is taken does not start, and says so', async
   const port = typeof address === 'object' && address !== null ? address.port : 0;
   const { code, stderr } = await workplace.run(['serve'], { env: { PORT: '0', METRICS_LISTEN: String(port) } });
   assert.equal(code, 2);
-  assert.match(stderr, new RegExp(`^METRICS_LISTEN: Port ${port} is in use already\\..*\n$`));
+  assert.match(stderr, new RegExp(`^Port ${port} is in use already\\. .*METRICS_LISTEN\\.\n$`));
   other.close();
 });
 
@@ -169,9 +169,7 @@ test('what is off is not loaded: no library of metrics or traces in a server wit
     server.stdout.resume();
     server.kill('SIGTERM');
     await once(server, 'close');
-    return modules
-      .split('\n')
-      .filter((url) => /@prometheus-io|@opentelemetry|telemetry\/(?:traces|metrics|text)/.test(url));
+    return modules.split('\n').filter((url) => /@prometheus-io|@opentelemetry|telemetry\/(?:traces|metrics)/.test(url));
   };
   assert.deepEqual(await loaded({}), []);
   assert.notDeepEqual(await loaded({ METRICS_LISTEN: '0' }), []);

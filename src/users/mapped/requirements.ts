@@ -65,63 +65,51 @@ export function judgeTable(
     };
   }
 
-  function requireColumn(use: string, name: string | undefined): ColumnDescription | undefined {
+  /** The column for a use, if it is named, there, and of one of these kinds. */
+  function requireColumn(
+    use: string,
+    name: string | undefined,
+    kinds?: readonly ColumnKind[],
+    what?: string,
+  ): ColumnDescription | undefined {
     if (name === undefined) return undefined;
     const column = findColumn(name);
-    if (column === undefined) {
-      const known = columns.map((each) => each.name).join(', ');
-      refuse(`${table} has no column ${name}, for ${use}.`, `It has: ${known}.`);
-    }
-    return column;
+    const known = columns.map((each) => each.name).join(', ');
+    if (column === undefined) refuse(`${table} has no column ${name}, for ${use}.`, `It has: ${known}.`);
+    else if (kinds?.includes(column.kind) === false) refuse(`${column.name} is ${column.type}. ${what}`);
+    else return column;
+    return undefined;
   }
 
-  const id = requireColumn('id', mapping.id);
-  if (id !== undefined) {
-    if (id.kind !== 'integer' && id.kind !== 'text' && id.kind !== 'uuid')
-      refuse(`${id.name} is ${id.type}. An id is a whole number, a text or a UUID.`);
-    else if (!indexesOf(id.name).some(({ unique, form }) => unique && form === 'plain'))
-      refuse(`${id.name} is not unique, so that it tells nobody apart.`, 'Name the primary key.');
-  }
+  const id = requireColumn('id', mapping.id, ['integer', 'text', 'uuid'], 'An id is a whole number, a text or a UUID.');
+  if (id !== undefined && !indexesOf(id.name).some(({ unique, form }) => unique && form === 'plain'))
+    refuse(`${id.name} is not unique, so that it tells nobody apart.`, 'Name the primary key.');
 
-  const username = requireColumn('username', mapping.username);
+  const username = requireColumn('username', mapping.username, ['text'], 'A user name is a text.');
   if (username !== undefined) judgeUsername(username);
 
-  const password = requireColumn('password', mapping.password);
-  if (password !== undefined) {
-    if (password.kind !== 'text') refuse(`${password.name} is ${password.type}. A password hash is a text.`);
-    else if (rehashes && password.maxLength !== undefined && password.maxLength < hashLength)
-      refuse(
-        `${password.name} is ${password.type}, too short for a password stored anew.`,
-        `Make it ${hashLength} characters or more, or set PASSWORD_REHASH=off.`,
-      );
-  }
-
-  for (const [use, name] of [
-    ['first_name', mapping.firstName],
-    ['last_name', mapping.lastName],
-  ] as const) {
-    const column = requireColumn(use, name);
-    if (column !== undefined && column.kind !== 'text' && column.kind !== 'enum')
-      refuse(`${column.name} is ${column.type}. A ${use} is a text.`);
-  }
-
-  const disabled = requireColumn('disabled', mapping.disabled?.column);
-  if (
-    disabled !== undefined &&
-    mapping.disabled?.meaning === 'flag' &&
-    disabled.kind !== 'integer' &&
-    disabled.kind !== 'boolean'
-  )
+  const password = requireColumn('password', mapping.password, ['text'], 'A password hash is a text.');
+  if (rehashes && password?.maxLength !== undefined && password.maxLength < hashLength)
     refuse(
-      `${disabled.name} is ${disabled.type}, which is neither true nor false.`,
-      `Say which values mean disabled: disabled=${disabled.name}:VALUE, :!VALUE for all others, or :* for any.`,
+      `${password.name} is ${password.type}, too short for a password stored anew.`,
+      `Make it ${hashLength} characters or more, or set PASSWORD_REHASH=off.`,
     );
 
+  requireColumn('first_name', mapping.firstName, ['text', 'enum'], 'A first_name is a text.');
+  requireColumn('last_name', mapping.lastName, ['text', 'enum'], 'A last_name is a text.');
+
+  const disabled = requireColumn('disabled', mapping.disabled?.column);
   if (disabled !== undefined && mapping.disabled !== undefined) {
-    const allowed = valuesOf[disabled.kind];
-    if (mapping.disabled.values.some((value) => !allowed.test(value)))
+    const { meaning, values } = mapping.disabled;
+    const { name, type, kind } = disabled;
+    if (meaning === 'flag' && kind !== 'integer' && kind !== 'boolean')
       refuse(
-        `${disabled.name} is ${disabled.type} and never holds what disabled= asks for.`,
+        `${name} is ${type}, which is neither true nor false.`,
+        `Say which values mean disabled: disabled=${name}:VALUE, :!VALUE for all others, or :* for any.`,
+      );
+    if (values.some((value) => !valuesOf[kind].test(value)))
+      refuse(
+        `${name} is ${type} and never holds what disabled= asks for.`,
         'Of a boolean say 1 or 0, of a whole number its digits, of a text the text, of anything else :* for any value.',
       );
   }
@@ -139,10 +127,9 @@ export function judgeTable(
 
   function judgeUsername(column: ColumnDescription): void {
     const usable = indexesOf(column.name);
-    const { name, type, kind } = column;
+    const { name } = column;
     const fix = `Run: ${uniqueIndex(table, column, engine)}`;
-    if (kind !== 'text') refuse(`${name} is ${type}. A user name is a text.`);
-    else if (usable.length === 0) refuse(`${name} has no index: every login would read the whole table.`, fix);
+    if (usable.length === 0) refuse(`${name} has no index: every login would read the whole table.`, fix);
     else if (!usable.some(({ unique }) => unique))
       refuse(`${name} is not unique: two people could have one name.`, fix);
     else if (bestForm(column, usable) === undefined)
