@@ -22,7 +22,7 @@ const pauses = [1, 2, 5, 10, 20];
  * process's write does not hold the thread up, and ends in time.
  */
 export function createSqliteDriver(database: DatabaseSync, patience: Patience, watch: StoreWatch): Driver {
-  const statements = createStatements(database);
+  const run = createStatements(database);
   const snapshot = createSharedSnapshot(database);
   const oneWriter = pLimit(1);
   let inTransaction = false;
@@ -70,14 +70,14 @@ export function createSqliteDriver(database: DatabaseSync, patience: Patience, w
           while (inTransaction) await oneWriter(async () => {});
           return carryOut('read', () => {
             snapshot.begin();
-            return statements.run<Row>(sql, parameters);
+            return run<Row>(sql, parameters);
           });
         }
         await own();
         return carryOut(accessOf(sql), () => {
           // The next read must see this write.
           snapshot.end();
-          return statements.run<Row>(sql, parameters);
+          return run<Row>(sql, parameters);
         });
       },
 
@@ -86,7 +86,7 @@ export function createSqliteDriver(database: DatabaseSync, patience: Patience, w
         // Every transaction writes. With a lock taken later, its snapshot could be outdated.
         await carryOut('lock', () => {
           snapshot.end();
-          return statements.run('begin immediate', []);
+          return run('begin immediate', []);
         });
         inTransaction = true;
       },
@@ -104,7 +104,7 @@ export function createSqliteDriver(database: DatabaseSync, patience: Patience, w
     };
   }
 
-  const run = (connection: DatabaseConnection, sql: string) =>
+  const runOn = (connection: DatabaseConnection, sql: string) =>
     connection.executeQuery({ sql, parameters: [] } as never);
 
   return {
@@ -112,11 +112,11 @@ export function createSqliteDriver(database: DatabaseSync, patience: Patience, w
     acquireConnection: async () => createConnection(),
     beginTransaction: (connection) => (connection as SqliteConnection).begin(),
     async commitTransaction(connection) {
-      await run(connection, 'commit');
+      await runOn(connection, 'commit');
     },
     async rollbackTransaction(connection) {
       // SQLite ends some failed transactions by itself, as with a full disk; why they failed is what matters.
-      if (database.isTransaction) await run(connection, 'rollback');
+      if (database.isTransaction) await runOn(connection, 'rollback');
     },
     releaseConnection: async (connection) => (connection as SqliteConnection).release(),
     async destroy() {
@@ -126,26 +126,21 @@ export function createSqliteDriver(database: DatabaseSync, patience: Patience, w
   };
 }
 
-/** Statements are prepared once for each text. */
+/** Runs statements, each of which is prepared once. */
 function createStatements(database: DatabaseSync) {
   const prepared = new Map<string, { statement: StatementSync; returnsRows: boolean }>();
 
-  function prepare(sql: string) {
-    const known = prepared.get(sql);
-    if (known !== undefined) return known;
-    const statement = database.prepare(sql);
-    const made = { statement, returnsRows: statement.columns().length > 0 };
-    prepared.set(sql, made);
-    return made;
-  }
-
-  return {
-    run<Row>(sql: string, parameters: readonly unknown[]): QueryResult<Row> {
-      const { statement, returnsRows } = prepare(sql);
-      const values = parameters as SQLInputValue[];
-      if (returnsRows) return { rows: statement.all(...values) as Row[] };
-      return { rows: [], numAffectedRows: BigInt(statement.run(...values).changes) };
-    },
+  return <Row>(sql: string, parameters: readonly unknown[]): QueryResult<Row> => {
+    let known = prepared.get(sql);
+    if (known === undefined) {
+      const statement = database.prepare(sql);
+      known = { statement, returnsRows: statement.columns().length > 0 };
+      prepared.set(sql, known);
+    }
+    const { statement, returnsRows } = known;
+    const values = parameters as SQLInputValue[];
+    if (returnsRows) return { rows: statement.all(...values) as Row[] };
+    return { rows: [], numAffectedRows: BigInt(statement.run(...values).changes) };
   };
 }
 

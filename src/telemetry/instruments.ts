@@ -68,24 +68,12 @@ export function createInstruments(registry: Registry, eventKinds: readonly strin
       });
     },
   };
-  startAtZero(instruments, eventKinds);
-  return instruments;
-}
-
-/** What has not happened yet is 0: a series that begins at 1 shows no rise. */
-function startAtZero(
-  instruments: {
-    readonly logins: Counter<'outcome'>;
-    readonly throttle: Counter<'decision' | 'key'>;
-    readonly sessionsEnded: Counter<'why'>;
-    readonly events: Counter<'kind'>;
-  },
-  eventKinds: readonly string[],
-): void {
+  // What has not happened yet is 0: a series that begins at 1 shows no rise.
   for (const outcome of ['succeeded', 'failed', 'throttled', 'incomplete']) instruments.logins.inc({ outcome }, 0);
   for (const why of ['logout', 'replaced', 'revoked', 'expired']) instruments.sessionsEnded.inc({ why }, 0);
   for (const kind of eventKinds) instruments.events.inc({ kind }, 0);
   instruments.throttle.inc({ decision: 'passed', key: 'none' }, 0);
   for (const key of ['account', 'address', 'pair', 'browser'])
     instruments.throttle.inc({ decision: 'refused', key }, 0);
+  return instruments;
 }

@@ -96,22 +96,13 @@ function createMappedDirectory(
     });
   const findById = lookUp((value) => sql`${id} = ${idValue(value)}`);
   const findEqual = lookUp((value) => sql`${name} = ${value}`);
-  const findLower = lookUp((value) => sql`lower(${name}) = ${value}`);
-  const findNoCase = lookUp((value) => sql`${name} = ${value} collate nocase`);
+  const findFolded = lookUp((value) =>
+    nameMatch === 'nocase' ? sql`${name} = ${value} collate nocase` : sql`lower(${name}) = ${value}`,
+  );
 
   async function findRowsByName(username: string): Promise<readonly Row[]> {
-    switch (nameMatch) {
-      case 'equal':
-        return findEqual(username);
-      case 'lower':
-        return findLower(username);
-      case 'nocase':
-        return findNoCase(username);
-      case 'equal-then-scan': {
-        const rows = await findEqual(username);
-        return rows.length > 0 ? rows : findLower(username);
-      }
-    }
+    const rows = nameMatch.startsWith('equal') ? await findEqual(username) : [];
+    return rows.length > 0 || nameMatch === 'equal' ? rows : findFolded(username);
   }
 
   return {
