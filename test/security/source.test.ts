@@ -101,10 +101,10 @@ describe('the source', () => {
   }
 });
 
-/** Both sides of a comparison; a side may be a call. What is called to compare has its argument alone. */
+/** Both sides of a comparison; a side may be a call, or stand in brackets. What is called to compare has its argument alone. */
 const operand = String.raw`[\w$.?!]+(?:\((?:[^()]|\([^()]*\))*\))?`;
 const comparisons = new RegExp(
-  String.raw`(${operand})\s*[!=]==?\s*(['"\`]?${operand})|\.(?:equals|compare|includes|indexOf|startsWith|localeCompare)\(([^()]*)\)`,
+  String.raw`(${operand})\)*\s*[!=]==?\s*\(*(['"\`]?${operand})|\.(?:equals|compare|includes|indexOf|startsWith|localeCompare)\(([^()]*)\)`,
   'g',
 );
 const isSecret = (text: string) =>
