@@ -507,7 +507,7 @@ const mutants: readonly Mutant[] = [
     file: 'src/sign-in/log-in.ts',
     text: 'if (throttled.stops) await',
     by: "if (result.reason === 'disabled-user') throw new Refusal(invalidCredentials);\n      if (throttled.stops) await",
-    test: 'test/security/timing.test.ts',
+    test: 'test/access/admit.test.ts',
     id: 'V6.3.8',
   },
   {

@@ -111,9 +111,12 @@ test('a store that fails after the session was started: no session is left [S108
 
 test('a failure is not answered before its floor [S42 V6.3.8]', async () => {
   await using janua = await startJanua({ overrides: { failureFloor: 300 } });
+  await janua.people.add({ username: 'gone@example.com', firstName: 'G', lastName: 'G', password });
+  await janua.people.disable('gone@example.com');
   for (const [username, secret] of [
     [ann.username, 'wrong'],
     ['nobody@example.com', 'wrong'],
+    ['gone@example.com', password],
   ] as const) {
     const start = performance.now();
     await assert.rejects(janua.services.logIn(attempt(username, secret), caller), Refusal);
