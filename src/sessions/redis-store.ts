@@ -1,4 +1,5 @@
 import type { OpenRedis, RedisClient } from '../redis/redis.ts';
+import { clockTolerance } from './sessions.ts';
 import { type AuthenticationMethod, formerMethods, type SessionRecord, type SessionStore } from './store.ts';
 
 const sessionKey = (id: string) => `janua:session:${id}`;
@@ -121,9 +122,10 @@ export function createRedisSessionStore(redis: OpenRedis): SessionStore {
         const ids = await client.zrangebyscore(indexKey(userId), `(${time}`, '+inf');
         if (ids.length <= kept) return [];
         const records = await Promise.all(ids.map((id) => find(client, id)));
+        const startOf = ({ createdAt }: SessionRecord) => (createdAt > time + clockTolerance ? 0 : createdAt);
         const oldest = records
           .filter((record) => record !== undefined)
-          .sort((one, other) => other.createdAt - one.createdAt)
+          .sort((one, other) => startOf(other) - startOf(one))
           .slice(kept)
           .map(({ id }) => id);
         await remove(client, oldest);

@@ -73,7 +73,7 @@ const longestUserAgent = 200;
  * How far the clocks of processes may differ, in milliseconds. A session from later than that was started or used while a clock was
  * wrong, and would outlive its limits: it has ended.
  */
-const clockTolerance = 60_000;
+export const clockTolerance = 60_000;
 
 /** Rules of sessions: what starts, proves, refreshes and ends one. Both limits are judged from stored times (ASVS 7.3.1, 7.3.2). */
 export function createSessions({

@@ -1,8 +1,10 @@
 import type { Selectable } from 'kysely';
 import type { Database } from '../database/database.ts';
+import { sql } from '../database/kysely.ts';
 import { prepareLookup } from '../database/lookup.ts';
 import type { SessionsTable } from '../database/schema.ts';
 import { createSecret, createSessionId, hashSecret } from './credential.ts';
+import { clockTolerance } from './sessions.ts';
 import { type AuthenticationMethod, formerMethods, type SessionRecord, type SessionStore } from './store.ts';
 
 /** Sessions of one user that are removed in one go: more are left where the number that is kept was lowered. */
@@ -62,7 +64,7 @@ export function createSqlSessionStore(database: Database): SessionStore {
         .select('id')
         .where('user_id', '=', userId)
         .where('expires_at', '>', time)
-        .orderBy('created_at', 'desc')
+        .orderBy(sql`case when created_at > ${time + clockTolerance} then 0 else created_at end`, 'desc')
         .orderBy('id')
         .limit(oldestAtOnce)
         .offset(kept)

@@ -43,7 +43,10 @@ export interface SessionStore {
   /** The records of a user, in no order. */
   listOfUser(userId: string): Promise<SessionRecord[]>;
   removeOfUser(userId: string): Promise<number>;
-  /** Removes the sessions of a user that are alive at a time, but for the latest so many, and returns the ids of those removed. */
+  /**
+   * Removes the unexpired sessions of a user except the latest `kept`, and returns the ids of those removed. A session from more than
+   * `clockTolerance` after `time` has ended: it counts as the oldest.
+   */
   removeOldestOfUser(userId: string, time: number, kept: number): Promise<string[]>;
   /** Removes at most `limit` records that expired before a time, and returns how many there were. */
   removeExpired(time: number, limit: number): Promise<number>;

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { clockTolerance } from '../../src/sessions/sessions.ts';
 import type { SessionRecord, SessionStore } from '../../src/sessions/store.ts';
 
 export interface OpenStore extends AsyncDisposable {
@@ -77,6 +78,18 @@ export function testSessionStore(
       );
       assert.deepEqual(left, [false, true, false, true, true, true]);
       assert.deepEqual(await opened.store.removeOldestOfUser('nobody', start, 1), []);
+    });
+
+    test('a session that a wrong clock started in the future goes before any other of its user', async () => {
+      await using opened = await open();
+      const [future, old, ahead, latest] = [clockTolerance + 1, -5000, clockTolerance, 0].map((age) =>
+        createRecord({ createdAt: start + age, lastSeenAt: start + age, expiresAt: start + 5 * minute }),
+      ) as [SessionRecord, SessionRecord, SessionRecord, SessionRecord];
+      for (const record of [future, old, ahead, latest]) await opened.store.insert(record, []);
+      assert.deepEqual(await opened.store.removeOldestOfUser('user-1', start, 3), [future.id]);
+      const removed = await opened.store.removeOldestOfUser('user-1', start, 1);
+      assert.deepEqual(removed.toSorted(), [latest.id, old.id].toSorted());
+      assert.ok(await opened.store.find(ahead.id), 'as far ahead as clocks may differ');
     });
 
     test('an insert that fails removes nothing [V2.3.3]', async () => {
