@@ -64,7 +64,7 @@ export function createFloodBound({ events, now, processes, onLeftOut }: FloodBou
       const by = events[event.kind]?.by ?? 'anyone';
       // What an operator's command does is always kept.
       if (by === 'operator' || event.caller.operator !== undefined) return true;
-      if (buckets.take(allowancesOf(event, bounds[by]))) return true;
+      if (buckets.take(...allowancesOf(event, bounds[by]))) return true;
       leftOut.set(event.kind, (leftOut.get(event.kind) ?? 0) + 1);
       // A timer reports it, and does not keep the process alive.
       timer ??= setTimeout(tell, minute).unref();
@@ -74,22 +74,32 @@ export function createFloodBound({ events, now, processes, onLeftOut }: FloodBou
   };
 }
 
-/** Failed logins count by their reason: guesses at names that do not exist must not hide those at accounts. */
-function allowancesOf({ kind, reason, userId, caller }: AuditEvent, { account, endSite, all }: Bound) {
+type Wanted = readonly [key: string, allowance: Allowance];
+
+/**
+ * What an event counts for: its kind as a whole, and the parties that it comes from. Failed logins count by their reason: guesses at
+ * names that do not exist must not hide those at accounts.
+ */
+function allowancesOf({ kind, reason, userId, caller }: AuditEvent, bound: Bound): [all: Wanted, parties: Wanted[]] {
   const name = kind === 'login-failed' ? `${kind} ${reason}` : kind;
-  return [
-    [name, all],
-    [`${name} from ${endSiteOf(caller.address)}`, endSite],
-    ...(account === undefined || userId === undefined ? [] : [[`${name} of ${userId}`, account] as const]),
-  ] as const;
+  const { account, endSite, all } = bound;
+  const parties: Wanted[] = [[`${name} from ${endSiteOf(caller.address)}`, endSite]];
+  if (account !== undefined && userId !== undefined) parties.push([`${name} of ${userId}`, account]);
+  return [[name, all], parties];
+}
+
+interface Bucket {
+  readonly level: number;
+  readonly at: number;
 }
 
 /** Token buckets: each fills up to its burst, by so many a minute. */
 function createBuckets(now: () => number, processes: number) {
-  const levels = new Map<string, { level: number; at: number }>();
+  // Kinds are few, and none is forgotten: a flood from many parties would otherwise lift the bound of all.
+  const ofKinds = new Map<string, Bucket>();
+  const ofParties = new Map<string, Bucket>();
 
-  function levelOf(key: string, { burst, perMinute }: Allowance, time: number): number {
-    const known = levels.get(key);
+  function levelOf(known: Bucket | undefined, { burst, perMinute }: Allowance, time: number): number {
     const full = Math.max(1, burst / processes);
     if (known === undefined) return full;
     // The clock may have been set back.
@@ -99,17 +109,22 @@ function createBuckets(now: () => number, processes: number) {
 
   return {
     /** Takes one from each of the buckets, or from none where one of them is empty. */
-    take(wanted: readonly (readonly [key: string, allowance: Allowance])[]): boolean {
+    take(all: Wanted, parties: readonly Wanted[]): boolean {
       const time = now();
-      const found = wanted.map(([key, allowance]) => ({ key, level: levelOf(key, allowance, time) }));
+      const find = (buckets: Map<string, Bucket>, [key, allowance]: Wanted) => ({
+        buckets,
+        key,
+        level: levelOf(buckets.get(key), allowance, time),
+      });
+      const found = [find(ofKinds, all), ...parties.map((party) => find(ofParties, party))];
       const passes = found.every(({ level }) => level >= 1);
-      for (const { key, level } of found) {
-        levels.delete(key);
-        levels.set(key, { level: passes ? level - 1 : level, at: time });
+      for (const { buckets, key, level } of found) {
+        buckets.delete(key);
+        buckets.set(key, { level: passes ? level - 1 : level, at: time });
       }
-      for (const key of levels.keys()) {
-        if (levels.size <= mostBuckets) break;
-        levels.delete(key);
+      for (const key of ofParties.keys()) {
+        if (ofParties.size <= mostBuckets) break;
+        ofParties.delete(key);
       }
       return passes;
     },

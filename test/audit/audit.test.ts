@@ -215,6 +215,19 @@ describe('a flood', () => {
     assert.equal(count('login-failed'), all.burst);
   });
 
+  test('of another kind from many parties does not lift the bound of all', async () => {
+    const { audit, count } = openWithClock();
+    const flood = async (parties: number, reason: string) => {
+      for (let index = 0; index < parties; index++)
+        await audit.record({ kind: 'login-failed', caller: from(`10.${index >> 8}.${index & 255}.1`), reason });
+    };
+    await flood(all.burst, 'unknown-user');
+    // More than are told apart at the same time.
+    await flood(10_001, 'wrong-password');
+    await flood(100, 'unknown-user');
+    assert.equal(count('login-failed'), 2 * all.burst);
+  });
+
   test('of logins into one account is kept up to its bound, and what they end too', async () => {
     const { audit, count } = openWithClock();
     for (let index = 0; index < 500; index++) {
