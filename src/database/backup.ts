@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { link, open, rm } from 'node:fs/promises';
-import { dirname, extname } from 'node:path';
+import { dirname, extname, resolve } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { Misconfiguration } from '../faults/misconfiguration.ts';
 
@@ -53,7 +53,9 @@ function hearStop(): Disposable & { readonly signal: AbortSignal } {
 
 /** On a thread of its own, so that a signal is heard meanwhile. */
 async function copyInto(path: string, part: string, signal: AbortSignal): Promise<void> {
-  const copying = new Worker(thread, { execArgv: [], workerData: { path, part } });
+  // SQLite would read a name that begins with `file:` as a URI, which may mean another file.
+  const workerData = { path: resolve(path), part: resolve(part) };
+  const copying = new Worker(thread, { execArgv: [], workerData });
   try {
     await once(copying, 'exit', { signal });
   } catch (error) {

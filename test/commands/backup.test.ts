@@ -101,6 +101,18 @@ test('it replaces nothing, and says what is in the way', async () => {
   assert.deepEqual((await readdir(workplace.folder)).sort(), ['broken.db', 'data', 'new.part', 'there']);
 });
 
+test('a name that SQLite could read as a URI is the name of a file', async () => {
+  await using workplace = await createMigratedWorkplace();
+  for (const name of ['file:copy.db', 'file:copy?mode=memory']) {
+    const { code, stderr } = await workplace.run(['backup', name]);
+    assert.equal(code, 0, stderr);
+    const file = join(workplace.folder, name);
+    assert.equal((await stat(file)).mode & 0o777, 0o600);
+    assert.equal((await readFile(file)).toString('latin1', 0, 15), 'SQLite format 3');
+  }
+  assert.deepEqual((await readdir(workplace.folder)).sort(), ['data', 'file:copy.db', 'file:copy?mode=memory']);
+});
+
 test('a signal stops it, and leaves nothing', async () => {
   await using workplace = await createMigratedWorkplace();
   const large = new DatabaseSync(join(workplace.folder, 'data', 'janua.db'));
