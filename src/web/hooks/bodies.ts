@@ -25,7 +25,9 @@ export function addBodies(app: App): void {
     'application/x-www-form-urlencoded',
     { parseAs: 'buffer', bodyLimit },
     (_request, body, done) => {
-      if (isUtf8(unescaped(body as Buffer))) done(null, parseForm(body.toString(), '&', '=', { maxKeys: 0 }));
+      // The form is text, and what it stands for is too: raw and escaped bytes of one character would be decoded as broken ones.
+      if (isUtf8(body as Buffer) && isUtf8(unescaped(body as Buffer)))
+        done(null, parseForm(body.toString(), '&', '=', { maxKeys: 0 }));
       else done(new BrokenEncoding());
     },
   );
