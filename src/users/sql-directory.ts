@@ -101,9 +101,7 @@ export function createSqlDirectory(database: Database, { demoUsers }: { demoUser
 
 export function toAccount(row: Selectable<UsersTable>, demoUsers: boolean): Account {
   const disabled = row.disabled !== 0 || (row.demo !== 0 && !demoUsers);
-  // In SQLite another program may have stored a value of any type.
-  const passwordHash = typeof row.password_hash === 'string' ? row.password_hash : '';
-  return { user: toUser(row), passwordHash, disabled, stamp: row.stamp ?? undefined };
+  return { user: toUser(row), passwordHash: toText(row.password_hash), disabled, stamp: row.stamp ?? undefined };
 }
 
 /** 128 random bits, base64url. */
@@ -115,6 +113,9 @@ function toTime(milliseconds: number | string): Date | undefined {
   return Number.isNaN(time.getTime()) ? undefined : time;
 }
 
-function toUser(row: Selectable<UsersTable>): User {
-  return { id: row.id, username: row.username, firstName: row.first_name, lastName: row.last_name };
+function toUser({ id, username, first_name, last_name }: Selectable<UsersTable>): User {
+  return { id, username: toText(username), firstName: toText(first_name), lastName: toText(last_name) };
 }
+
+/** SQLite keeps what another program has put there, of whatever type. */
+const toText = (value: unknown): string => (typeof value === 'string' ? value : '');

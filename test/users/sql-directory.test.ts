@@ -52,3 +52,23 @@ test('what another program has put into a row of SQLite, of another type, keeps 
   );
   assert.equal((await users.findByUsername(names[0] ?? ''))?.passwordHash, '');
 });
+
+test('a name in a row of SQLite that is not a text is empty, and the list still ends', async () => {
+  await using opened = await openMigrated();
+  const users = createSqlDirectory(opened.database, { demoUsers: false });
+  for (const username of ['ann@example.com', 'bob@example.com', 'cid@example.com'])
+    await users.add({ username, firstName: 'A', lastName: 'B', passwordHash: 'hash', demo: false });
+  await sql`update janua_users set first_name = x'00ff', last_name = x'41' where username < 'c'`.execute(
+    opened.database,
+  );
+  const ann = (await users.findByUsername('ann@example.com'))?.user;
+  assert.deepEqual([ann?.firstName, ann?.lastName], ['', '']);
+  await sql`update janua_users set username = x'00ff' where id = ${ann?.id}`.execute(opened.database);
+  assert.deepEqual((await users.findById(ann?.id ?? ''))?.user, { ...ann, username: '' });
+  const listed = await Array.fromAsync(users.list(), (user) => [user.username, user.firstName, user.lastName]);
+  assert.deepEqual(listed, [
+    ['bob@example.com', '', ''],
+    ['cid@example.com', 'A', 'B'],
+    ['', '', ''],
+  ]);
+});
