@@ -22,11 +22,14 @@ export function safeNext(next: unknown): string | undefined {
 /** Proxies may decode a path, each once more. */
 const mostDecodings = 5;
 
+/** Browsers and proxies resolve dot segments, and browsers drop these control characters first. */
+const hasDotSegment = (path: string) => /[/\\]\.\.?[/\\;]/.test(path.replaceAll(/[\t\n\r]/g, ''));
+
 /** A path that a proxy or browser could still read as `//host`, however often it decodes it. */
 function startsOddly(path: string): boolean {
   let decoded = path;
   for (let round = 0; round <= mostDecodings; round += 1) {
-    if (/^\/[/\\\0-\x20]/.test(decoded)) return true;
+    if (/^\/[/\\\0-\x20]/.test(decoded) || hasDotSegment(decoded)) return true;
     const before = decoded;
     decoded = before.replaceAll(/%([\da-f]{2})/gi, (_, digits) => String.fromCharCode(Number.parseInt(digits, 16)));
     if (decoded === before) return false;

@@ -12,6 +12,9 @@ describe('followed [S98]', () => {
     ['/a b', '/a%20b'],
     ['/é', '/%C3%A9'],
     ['/a//b', '/a//b'],
+    ['/.well-known/..a/b./...', '/.well-known/..a/b./...'],
+    ['/a%2Fb%252e', '/a%2Fb%252e'],
+    ['/a?b=/..%2f..%2f/c', '/a?b=/..%2f..%2f/c'],
     ['/x?next=//evil.example', '/x?next=//evil.example'],
     ['/a\r\nSet-Cookie: b=c', '/aSet-Cookie:%20b=c'],
   ] as const) {
@@ -52,6 +55,14 @@ describe('dropped [S97 V1.1.1 V1.2.2 V3.7.2 VM-76]', () => {
     '/..//evil.example',
     '/a/..//evil.example',
     '/.//evil.example',
+    '/.%2f%2fevil.example',
+    '/.%2f/evil.example',
+    '/%252e%252e//evil.example',
+    '/%25252e//evil.example',
+    '/x/..%2f..%2f/evil.example',
+    '/x/..%5c/evil.example',
+    '/.%09%2f/evil.example',
+    '/x/..;//evil.example',
     'https:evil.example',
     'https://evil.example',
     'http://localhost:5000/admin/me',
@@ -76,6 +87,11 @@ test('whatever is followed stays on the origin, and is a header value [S97 S98 V
     '%2f',
     '%5c',
     '%09',
+    '%2e',
+    '%25',
+    '%3f',
+    '2e',
+    '2f',
     '@',
     ':',
     '?',
@@ -99,6 +115,13 @@ test('whatever is followed stays on the origin, and is a header value [S97 S98 V
       assert.equal(new URL(followed, 'https://auth.example.com').origin, 'https://auth.example.com');
       assert.match(followed, /^\/(?![/\\])[\x21-\x7e]*$/);
       assert.equal(safeNext(followed), followed);
+      // What a proxy and then a browser make of its path, each decoding it once more.
+      for (let path = followed.replace(/[?#].*/, ''), round = 0; round < 4; round += 1) {
+        path = path.replaceAll(/%([\da-f]{2})/gi, (_, digits) => String.fromCharCode(Number.parseInt(digits, 16)));
+        const read = new URL(path, 'https://auth.example.com');
+        assert.equal(read.origin, 'https://auth.example.com', path);
+        assert.ok(!read.pathname.startsWith('//'), path);
+      }
     }),
     { numRuns: 3000 },
   );
