@@ -170,8 +170,9 @@ export async function compose(settings: Settings, overrides: Overrides = {}): Pr
     onListen(addresses) {
       const ports = addresses.filter((address) => typeof address === 'object');
       onSocketsAlone = ports.length === 0;
-      if (ports.length < addresses.length) {
-        const sockets = socketAdvice(namesSockets, onSocketsAlone);
+      const onSockets = ports.length < addresses.length;
+      if (onSockets || namesSockets) {
+        const sockets = socketAdvice({ named: namesSockets, onSockets, alone: onSocketsAlone });
         log[sockets.level]({ event: 'unix_socket' }, sockets.message);
       }
       if (settings.PUBLIC_URL !== undefined) return;
@@ -228,8 +229,17 @@ export async function compose(settings: Settings, overrides: Overrides = {}): Pr
   };
 }
 
-/** What the log says where the app listens on a Unix socket, whose peers have no address. */
-function socketAdvice(named: boolean, alone: boolean): { level: 'info' | 'warn'; message: string } {
+/** What the log says where the app listens on a Unix socket, whose peers have no address, or where `TRUSTED_PROXIES` names one. */
+function socketAdvice({ named, onSockets, alone }: Readonly<Record<'named' | 'onSockets' | 'alone', boolean>>): {
+  readonly level: 'info' | 'warn';
+  readonly message: string;
+} {
+  if (!onSockets)
+    return {
+      level: 'warn',
+      message:
+        'TRUSTED_PROXIES=unix does not count, because nothing listens on a Unix socket here: name the addresses that your proxies connect from, such as 127.0.0.1',
+    };
   if (!named)
     return {
       level: 'warn',

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import Fastify from 'fastify';
 import { compose, type Services } from '../src/compose.ts';
 import { loadSettings } from '../src/config/load.ts';
 import { keyNames, loadKey } from '../src/database/keys.ts';
@@ -190,3 +191,23 @@ test('an account that may only read the table signs people in, and says that no 
     await own.drop();
   }
 });
+
+for (const face of ['server', 'plugin'] as const)
+  test(`TRUSTED_PROXIES=unix without a Unix socket is warned about once, by the ${face}`, async (t) => {
+    for (const [proxies, count] of [
+      [['127.0.0.1', 'unix'], 1],
+      [['127.0.0.1'], 0],
+    ] as const) {
+      const settings = { DATABASE_URL: 'sqlite::memory:', LOG_LEVEL: 'silent', TRUSTED_PROXIES: proxies } as const;
+      const composition = await compose({ ...loadSettings({}, {}), ...settings }, { migrates: true });
+      const warn = t.mock.method(composition.log, 'warn', () => {});
+      await composition.prepare();
+      const app = face === 'server' ? await composition.createServer() : Fastify();
+      if (face === 'plugin') await app.register(await composition.createPlugin(async () => {}));
+      await app.listen({ host: '127.0.0.1', port: 0 });
+      await app.close();
+      await composition.close();
+      assert.equal(warn.mock.callCount(), count);
+      if (count > 0) assert.match(String(warn.mock.calls[0]?.arguments[1]), /name the addresses that your proxies/);
+    }
+  });
