@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { type IncomingMessage, request } from 'node:http';
 import { connect as connectHttp2 } from 'node:http2';
@@ -215,6 +216,36 @@ describe('an app that takes request ids from a header', () => {
         assert.match(String(id), /^[\da-f-]{36}$/, url);
       }
       assert.equal((await host.app.inject({ url: '/own', headers })).body, 'chosen', 'and its own stay its own');
+    });
+});
+
+describe('the log of the app', () => {
+  const fromHeader = { requestIdHeader: 'x-request-id' };
+  for (const [title, settings, options, logged, answered] of [
+    ['has the id of the answer', {}, {}, 'made', 'made'],
+    [
+      "has a client's id where the app takes ids from a header, and Janua's answer its own",
+      {},
+      fromHeader,
+      'sent',
+      'made',
+    ],
+    ["has a trusted proxy's id, as Janua's answer", { TRUSTED_PROXIES: ['127.0.0.1'] }, fromHeader, 'sent', 'sent'],
+  ] as const)
+    test(title, async () => {
+      const ids = new Set<string>();
+      const logger = { level: 'info', stream: { write: (line: string) => void ids.add(JSON.parse(line).reqId) } };
+      const genReqId = () => randomUUID();
+      await using host = await startHost({ settings, options: { logger, genReqId, ...options }, after: reports });
+      for (const url of ['/api/me', '/reports']) {
+        ids.clear();
+        const answer = await host.app.inject({ url, headers: { 'x-request-id': 'sent' } });
+        const shown = String(answer.headers['x-request-id']);
+        const madeOrSent = (id: string) => (/^[\da-f-]{36}$/.test(id) ? 'made' : id);
+        assert.deepEqual([...ids].map(madeOrSent), [logged], url);
+        if (url === '/api/me') assert.equal(madeOrSent(shown), answered);
+        if (url === '/reports' || logged === answered) assert.deepEqual([shown], [...ids], url);
+      }
     });
 });
 
