@@ -387,8 +387,8 @@ const mutants: readonly Mutant[] = [
   {
     breaks: 'a login that is not complete is told what it sent',
     file: 'src/web/hooks/problems.ts',
-    text: 'return problem(status, detail, code);',
-    by: "return problem(status, detail + (error.answer.name === 'incomplete-login' ? JSON.stringify(request.body) : ''), code);",
+    text: 'return problem(request.id, status, detail, code);',
+    by: "return problem(request.id, status, detail + (error.answer.name === 'incomplete-login' ? JSON.stringify(request.body) : ''), code);",
     test: 'test/web/hooks/problems.test.ts',
     id: 'S106',
   },

@@ -94,7 +94,8 @@ describe('a route of the app that is signedIn', () => {
 
     const program = await host.app.inject({ url: '/reports', headers: asJson });
     assert.equal(program.statusCode, 401);
-    assert.deepEqual(program.json(), { title: 'Unauthorized', status: 401, detail: 'Not authenticated' });
+    const request_id = program.headers['x-request-id'];
+    assert.deepEqual(program.json(), { title: 'Unauthorized', status: 401, detail: 'Not authenticated', request_id });
     assert.equal(program.headers['www-authenticate'], 'Bearer realm="janua"');
     const token = await host.app.inject({ url: '/reports', headers: { ...asJson, authorization: 'Bearer x' } });
     assert.equal(token.headers['www-authenticate'], 'Bearer realm="janua", error="invalid_token"');

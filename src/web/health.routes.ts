@@ -35,7 +35,7 @@ export function addHealthRoutes(app: App, findUnavailable: FindUnavailable): voi
         response: { 200: json('Every store answers', okSchema, ok) },
       },
     },
-    async (_request, reply) => {
+    async (request, reply) => {
       const parts = await findUnavailable();
       if (parts.length === 0) return ok;
       const detail = `${parts.join(' and ')} ${parts.length === 1 ? 'is' : 'are'} unavailable`;
@@ -46,7 +46,7 @@ export function addHealthRoutes(app: App, findUnavailable: FindUnavailable): voi
         .header('retry-after', String(retryAfter))
         .type('application/json; charset=utf-8')
         .serializer(JSON.stringify)
-        .send(problem(503, detail));
+        .send(problem(request.id, 503, detail));
     },
   );
 }

@@ -8,8 +8,8 @@ export interface Problem {
   readonly detail: string;
   readonly error?: string;
   readonly error_description?: string;
-  /** Finds the log entry; given where the detail cannot say what happened. */
-  readonly request_id?: string;
+  /** Finds the log entry, and the decision for `janua explain`. */
+  readonly request_id: string;
 }
 
 /** Fixed sentences: what a client sent is never repeated to it (ASVS 16.5.1). */
@@ -25,9 +25,9 @@ const sentences: Readonly<Record<number, string>> = {
 };
 
 /** @param error code of RFC 6749, where one applies */
-export function problem(status: number, detail?: string, error?: string): Problem {
+export function problem(requestId: string, status: number, detail?: string, error?: string): Problem {
   const title = STATUS_CODES[status] ?? 'Error';
   const sentence = detail ?? sentences[status] ?? title;
-  if (error === undefined) return { title, status, detail: sentence };
-  return { error, error_description: sentence, detail: sentence, title, status };
+  if (error === undefined) return { title, status, detail: sentence, request_id: requestId };
+  return { error, error_description: sentence, detail: sentence, title, status, request_id: requestId };
 }

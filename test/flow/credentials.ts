@@ -115,7 +115,7 @@ export function testCredentials(stores: StoreChoice): void {
           assert.equal(answer.statusCode, wrong.statusCode, username);
           assert.equal(answer.headers['set-cookie'], undefined);
           assert.equal(answer.headers.location, wrong.headers.location);
-          assert.doesNotMatch(answer.body, /drop|script>|49/);
+          assert.doesNotMatch(answer.body.replace(String(answer.headers['x-request-id']), ''), /drop|script>|49/);
         }
         assert.ok(sessionCookie(await attempt(good)), 'and nothing was done to anybody');
       });

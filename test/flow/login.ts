@@ -173,6 +173,7 @@ export function testLogin(stores: StoreChoice): void {
             detail: 'Incorrect username or password',
             title: 'Bad Request',
             status: 400,
+            request_id: wrong.headers['x-request-id'],
           });
         }
         assert.equal(wrong.headers['set-cookie'], undefined);

@@ -27,7 +27,8 @@ export function testMe(stores: StoreChoice): void {
           assert.equal(answer.headers.location, '/auth/login?state=2&next=%2Fadmin%2Fme');
         } else {
           assert.equal(answer.statusCode, 401);
-          assert.deepEqual(answer.json(), { title: 'Unauthorized', status: 401, detail });
+          const request_id = answer.headers['x-request-id'];
+          assert.deepEqual(answer.json(), { title: 'Unauthorized', status: 401, detail, request_id });
           assert.equal(answer.headers['www-authenticate'], challenge);
         }
         return answer;

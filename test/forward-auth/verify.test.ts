@@ -121,7 +121,8 @@ describe('who is not signed in', () => {
     test(`gets 401 with a challenge where it ${title}`, async () => {
       const answer = await verify({ ...said, ...headers });
       assert.equal(answer.statusCode, 401);
-      assert.deepEqual(answer.json(), { title: 'Unauthorized', status: 401, detail: 'Not authenticated' });
+      const request_id = answer.headers['x-request-id'];
+      assert.deepEqual(answer.json(), { title: 'Unauthorized', status: 401, detail: 'Not authenticated', request_id });
       assert.equal(answer.headers['www-authenticate'], 'Bearer realm="janua"');
       assert.equal(answer.headers['set-cookie'], undefined);
       assert.equal(answer.headers['remote-user'], undefined);

@@ -236,14 +236,15 @@ test('scripts are the same for everybody, and JSON is never called as one [V3.5.
   }
 });
 
-test('every refusal as JSON has a string for a detail, a title and its status [S105]', async () => {
+test('every refusal as JSON has a string for a detail, a title, its status and the id of the request [S105]', async () => {
   let refused = 0;
   for (const { headers, ...request } of requests) {
     const answer = await janua.app.inject({ ...request, headers: { ...headers, ...asJson } });
     if (answer.statusCode < 400) continue;
-    const { detail, title, status } = answer.json();
+    const { detail, title, status, request_id } = answer.json();
     const name = `${request.method} ${request.url}`;
     assert.deepEqual([typeof detail, typeof title, status], ['string', 'string', answer.statusCode], name);
+    assert.equal(request_id, answer.headers['x-request-id'], name);
     refused++;
   }
   assert.ok(refused > 20);

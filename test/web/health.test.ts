@@ -25,7 +25,8 @@ test('while a store is unreachable: alive, not ready', async () => {
     assert.equal(answer.headers['retry-after'], '5');
     assert.equal(answer.headers['content-type'], 'application/json; charset=utf-8');
     const detail = 'The database and Redis are unavailable';
-    assert.deepEqual(answer.json(), { title: 'Service Unavailable', status: 503, detail });
+    const request_id = answer.headers['x-request-id'];
+    assert.deepEqual(answer.json(), { title: 'Service Unavailable', status: 503, detail, request_id });
   }
 });
 

@@ -49,16 +49,15 @@ function answer(error: FastifyError | Error, request: FastifyRequest, reply: Fas
     return reply.type('application/json; charset=utf-8').serializer(JSON.stringify).send(problem);
   if (error instanceof Refusal) {
     const { loginPage } = error.answer;
-    // What a person who asks for help can quote: `janua explain` tells the rest.
-    const quotable = { request_id: request.id };
     if (loginPage?.inPlace) {
       const shown = { message: shownMessage(loginPage.message), next: safeNext(nextOf(loginPage, request)) };
-      return sendPage(reply, pages.render('sign-in/log-in', { ...shown, ...quotable }));
+      return sendPage(reply, pages.render('sign-in/log-in', { ...shown, request_id: request.id }));
     }
     if (loginPage !== undefined) return reply.redirect(loginPath(loginPage.message, nextOf(loginPage, request)), 303);
-    return sendPage(reply, pages.render('web/problem', { ...problem, ...quotable }));
   }
-  return sendPage(reply, pages.render('web/problem', problem));
+  // What somebody who asks for help can quote; of a missing page there is nothing to ask.
+  const quotable = error instanceof Refusal || problem.status >= 500;
+  return sendPage(reply, pages.render('web/problem', quotable ? problem : { ...problem, request_id: undefined }));
 }
 
 /** Where the login is to lead: what the form said, or the page that was asked for. */
@@ -76,20 +75,24 @@ function sendPage(reply: FastifyReply, page: string): FastifyReply {
 function describe(error: FastifyError | Error, request: FastifyRequest): Problem {
   if (error instanceof Refusal) {
     const { status, detail, error: code } = error.answer;
-    return problem(status, detail, code);
+    return problem(request.id, status, detail, code);
   }
   if (error instanceof Unavailable) {
     // One line a request would bury the rest: whoever found the part unavailable has said so once.
     request.log.debug({ err: error, part: error.part }, 'unavailable');
-    return { ...problem(503), request_id: request.id };
+    return problem(request.id, 503);
   }
   const status = 'statusCode' in error ? (error.statusCode ?? 500) : 500;
   if (status >= 400 && status < 500) {
     // A validation error names the field and the rule, never the value.
-    return problem(status, 'validation' in error && error.validation !== undefined ? error.message : undefined);
+    return problem(
+      request.id,
+      status,
+      'validation' in error && error.validation !== undefined ? error.message : undefined,
+    );
   }
   request.log.error({ err: error }, 'unexpected error');
-  return { ...problem(500), request_id: request.id };
+  return problem(request.id, 500);
 }
 
 function addHeaders(error: FastifyError | Error, request: FastifyRequest, reply: FastifyReply): void {

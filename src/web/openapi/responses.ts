@@ -25,8 +25,10 @@ const problemSchema = object(
     error_description: { type: 'string', description: 'The same text as `detail`' },
     request_id: { type: 'string', description: 'Finds the entry in the log of the server' },
   },
-  ['error', 'error_description', 'request_id'],
+  ['error', 'error_description'],
 );
+
+const exampleId = '1b0c4a52-6a3c-4f2e-9d0e-1f6a3c5b7d21';
 
 interface Media {
   schema: Schema;
@@ -74,10 +76,10 @@ export function either(html: Response, program: Response): Response {
 export function problems(refusals: readonly Answer[], statuses: readonly number[], pages: boolean): Responses {
   const responses: Responses = {};
   for (const { name, status, detail, error, challenges } of refusals) {
-    addExample(responses, status, name, problem(status, detail, error));
+    addExample(responses, status, name, problem(exampleId, status, detail, error));
     if (challenges) addHeader(responses, status, 'WWW-Authenticate', 'A Bearer challenge (RFC 6750 3)');
   }
-  for (const status of statuses) addExample(responses, status, 'general', problem(status));
+  for (const status of statuses) addExample(responses, status, 'general', problem(exampleId, status));
   for (const status of [429, 503]) addHeader(responses, status, 'Retry-After', 'Seconds to wait');
   addHeader(responses, 415, 'Accept', 'The kinds of body that are taken');
   if (pages) {
@@ -90,7 +92,7 @@ export function problems(refusals: readonly Answer[], statuses: readonly number[
 
 function addExample(responses: Responses, status: number, name: string, value: unknown): void {
   responses[status] ??= {
-    description: problem(status).title,
+    description: problem(exampleId, status).title,
     content: { 'application/json': { schema: problemSchema, examples: {} } },
   };
   const examples = responses[status].content?.['application/json']?.examples ?? {};

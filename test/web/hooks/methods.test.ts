@@ -86,7 +86,12 @@ for (const url of [
       assert.equal(page.body, first.body, 'whatever the address');
     }
     const program = await janua.app.inject({ url, headers: { 'x-expected-format': 'application/json' } });
-    assert.deepEqual(program.json(), { title: 'Not Found', status: 404, detail: 'There is nothing at this address' });
+    assert.deepEqual(program.json(), {
+      title: 'Not Found',
+      status: 404,
+      detail: 'There is nothing at this address',
+      request_id: program.headers['x-request-id'],
+    });
   });
 }
 
