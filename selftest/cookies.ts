@@ -31,6 +31,8 @@ function splitOnce(text: string): [string, string] {
 
 const isSession = ({ name }: SetCookie) => /^(?:__Host-)?session$/.test(name);
 const isBrowser = ({ name }: SetCookie) => /^(?:__Host-)?browser$/.test(name);
+/** Brings what was typed to the login page, after a login that failed. */
+const isFailure = ({ name }: SetCookie) => /^(?:__Host-)?login-failure$/.test(name);
 
 /** The session cookie that an answer sets; undefined where it sets none, or takes it away. */
 export function sessionCookieOf(answer: Answer): SetCookie | undefined {
@@ -52,7 +54,7 @@ export async function* checkCookies({ answers, https, origin }: Client): Check {
     origin,
     (age) => age !== undefined && Number(age) > 0 && Number(age) <= longestAge,
   );
-  const other = cookies.find((cookie) => !isSession(cookie) && !isBrowser(cookie));
+  const other = cookies.find((cookie) => ![isSession, isBrowser, isFailure].some((isOurs) => isOurs(cookie)));
   if (other !== undefined)
     yield warning(
       `There is a cookie ${other.name}, which is not Janua's.`,

@@ -3,9 +3,10 @@ import { Refusal } from '../access/refusal.ts';
 import { maxPasswordBytes } from '../passwords/passwords.ts';
 import { maxUsernameLength } from '../users/user.ts';
 import { addAction } from '../web/action.ts';
+import { createFailedLogins } from '../web/failed-login.ts';
 import { ambiguousCredential } from '../web/hooks/credentials.ts';
 import { crossSite } from '../web/hooks/cross-site.ts';
-import { shownMessage } from '../web/login-page.ts';
+import { failedMessage, showLogin, shownMessage } from '../web/login-page.ts';
 import { safeNext } from '../web/next.ts';
 import { json, object, page, redirect, settingCookies } from '../web/openapi/responses.ts';
 import type { App } from '../web/types.ts';
@@ -71,6 +72,7 @@ export interface LogInPlace {
 
 export function addLogIn(app: App, parts: () => LogInParts, { https, atRoot }: LogInPlace): void {
   const knownBrowsers = createKnownBrowsers({ secure: https, key: () => parts().browserKey });
+  const failedLogins = createFailedLogins({ https });
 
   for (const url of [...(atRoot ? ['/'] : []), '/auth/login']) {
     app.get(
@@ -87,10 +89,12 @@ export function addLogIn(app: App, parts: () => LogInParts, { https, atRoot }: L
           },
         },
       },
-      async ({ presented, query: { state, next } }, reply) => {
+      async ({ presented, headers, query: { state, next } }, reply) => {
         if (await parts().access.findSignedIn(presented)) return reply.redirect('/auth/home', 303);
         if (presented.cookie !== undefined && presented.accessToken === undefined) reply.clearSessionCookie();
-        return { message: shownMessage(state), next: safeNext(next) };
+        const failed = failedLogins.read(headers.cookie);
+        if (failed !== undefined) reply.header('set-cookie', failedLogins.endedCookie);
+        return showLogin(shownMessage(state), next, state === String(failedMessage) ? failed : undefined);
       },
     );
   }

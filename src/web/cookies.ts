@@ -6,6 +6,7 @@ const attributes = 'Path=/; HttpOnly; SameSite=Lax';
 /** @param secure whether browsers come by HTTPS: then the names carry `__Host-`, which no other host can set */
 export const sessionCookieName = (secure: boolean) => (secure ? '__Host-session' : 'session');
 export const browserCookieName = (secure: boolean) => (secure ? '__Host-browser' : 'browser');
+export const failureCookieName = (secure: boolean) => (secure ? '__Host-login-failure' : 'login-failure');
 
 /** @param more further attributes, as `; Max-Age=0` */
 export function formatCookie(secure: boolean, name: string, value: string, more = ''): string {

@@ -5,6 +5,7 @@ import type { Access } from '../access/access.ts';
 import { addAssets, addFileServing } from './assets.ts';
 import type { FindClient, PeerCheck } from './client-address.ts';
 import { sessionCookieName } from './cookies.ts';
+import { createFailedLogins } from './failed-login.ts';
 import { addHealthRoutes, type FindUnavailable } from './health.routes.ts';
 import { addBodies } from './hooks/bodies.ts';
 import { addRequestIds, decorateCaller } from './hooks/caller.ts';
@@ -64,7 +65,8 @@ export function createFlow(options: FlowOptions): Flow {
   const access = () => parts().access;
   const pages = createPages(templates, { name: appName });
   const headers = securityHeaders({ https });
-  const answerProblem = createProblems({ pages, audit: () => parts().audit });
+  const presentation = { pages, failedLogins: createFailedLogins({ https }) };
+  const answerProblem = createProblems(presentation, () => parts().audit);
 
   return {
     decorate(app) {
@@ -104,6 +106,6 @@ export function createFlow(options: FlowOptions): Flow {
       addGuard(app, createHostGuard({ access, publicOrigins, corsOrigins, headers, answerProblem }));
     },
 
-    answerFrameworkError: answerFrameworkError(pages, headers, options.measures),
+    answerFrameworkError: answerFrameworkError(presentation, headers, options.measures),
   };
 }

@@ -1,13 +1,17 @@
 import type { LoginMessage } from '../access/refusal.ts';
+import type { FailedLogin } from './failed-login.ts';
 import { safeNext } from './next.ts';
 
-/** The fixed messages of the login page, by `state`. Nothing else that a visitor sends is ever shown there. */
+/** The fixed messages of the login page, by `state`. */
 const messages: Readonly<Record<LoginMessage, string>> = {
   1: 'This session has not been logged in before',
   2: 'Please log in to continue',
   3: 'Incorrect username or password',
   4: 'Too many attempts. Please wait before trying again.',
 };
+
+/** The one about a login that failed. */
+export const failedMessage = 3;
 
 export interface ShownMessage {
   readonly text: string;
@@ -20,6 +24,21 @@ export function shownMessage(state: unknown): ShownMessage | undefined {
   const number = Number(state) as LoginMessage;
   const text = state === String(number) || state === number ? messages[number] : undefined;
   return text === undefined ? undefined : { text, alarming: number >= 3 };
+}
+
+/** What `sign-in/log-in.eta` shows. */
+export interface ShownLogin {
+  readonly message: ShownMessage | undefined;
+  readonly next: string | undefined;
+  /** The name in the form. */
+  readonly username: string;
+  /** What somebody who asks for help can quote: `janua explain` tells the rest. */
+  readonly request_id: string | undefined;
+}
+
+/** @param failed the login that the message is about, where it is about one */
+export function showLogin(message: ShownMessage | undefined, next: unknown, failed?: FailedLogin): ShownLogin {
+  return { message, next: safeNext(next), username: failed?.username ?? '', request_id: failed?.requestId };
 }
 
 /** Address of the login page with a message (0 for none), and where to go afterwards when that is safe. */

@@ -8,6 +8,8 @@ export const requestIdHeader = 'x-request-id';
 /** What may be an id: nothing to be escaped anywhere, and no more than the audit keeps. */
 const acceptable = /^[\w.:-]{1,64}$/;
 
+export const isRequestId = (value: unknown): value is string => typeof value === 'string' && acceptable.test(value);
+
 /**
  * Gives each request an id: the one that a trusted proxy has given it, so that both logs have the same, else one of our own.
  * @param isTrusted whether an address is one of our proxies: anybody else could take the id of another request
@@ -16,7 +18,7 @@ export function createRequestIds(isTrusted: PeerCheck) {
   return ({ headers, socket }: Pick<IncomingMessage, 'headers' | 'socket'>): string => {
     const given = headers[requestIdHeader];
     // Two of them are joined by a comma, and so are none.
-    if (typeof given === 'string' && acceptable.test(given) && isTrusted(socket.remoteAddress)) return given;
+    if (isRequestId(given) && isTrusted(socket.remoteAddress)) return given;
     return randomUUID();
   };
 }

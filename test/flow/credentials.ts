@@ -4,6 +4,7 @@ import { after, before, describe, test } from 'node:test';
 import { ann, password, startJanua, type TestJanua } from '../janua.ts';
 import type { StoreChoice } from '../stores.ts';
 import {
+  failedLogin,
   form,
   isSignedIn,
   json,
@@ -113,7 +114,8 @@ export function testCredentials(stores: StoreChoice): void {
         ]) {
           const answer = await attempt({ username, password });
           assert.equal(answer.statusCode, wrong.statusCode, username);
-          assert.equal(answer.headers['set-cookie'], undefined);
+          assert.deepEqual(failedLogin(answer)?.[0], face.format === 'html' ? username : undefined);
+          assert.equal(sessionCookie(answer), undefined);
           assert.equal(answer.headers.location, wrong.headers.location);
           assert.doesNotMatch(answer.body.replace(String(answer.headers['x-request-id']), ''), /drop|script>|49/);
         }

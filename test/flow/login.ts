@@ -1,8 +1,11 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
+import type { LightMyRequestResponse } from 'fastify';
 import { ann, password, startJanua, type TestJanua } from '../janua.ts';
 import type { StoreChoice } from '../stores.ts';
-import { comparable, form, isSignedIn, json, logIn, loginFaces, sessionCookie } from '../web/faces.ts';
+import { comparable, failedLogin, form, isSignedIn, json, logIn, loginFaces, sessionCookie } from '../web/faces.ts';
+
+const encode = (value: unknown) => Buffer.from(JSON.stringify(value)).toString('base64url');
 
 /** What the flow promises of the login page and logging in, on any stores. */
 export function testLogin(stores: StoreChoice): void {
@@ -98,6 +101,44 @@ export function testLogin(stores: StoreChoice): void {
       assert.doesNotMatch((await page('/auth/login?next=https://evil.example')).body, /evil/);
     });
 
+    test('after a failed login: the name as it was typed, and the id of that login, once', async () => {
+      const typed = '"><b>Ann</b>@é.example';
+      const [shown, idOf] = [/name="username" value="([^"]*)"/, /Request id: <code>([^<]*)<\/code>/];
+      for (const username of [typed, ann.username]) {
+        const failed = await janua.app.inject({
+          method: 'POST',
+          url: '/auth/token',
+          ...form({ username, password: 'x' }),
+        });
+        const [cookie = ''] = [failed.headers['set-cookie'] ?? []].flat();
+        assert.match(cookie, /^login-failure=[\w-]+; Path=\/; HttpOnly; SameSite=Lax; Max-Age=60$/);
+        const headers = { cookie: cookie.split(';', 1)[0] };
+        const there = await page(String(failed.headers.location), headers);
+        assert.equal(
+          shown.exec(there.body)?.[1],
+          username.replace('">', '&quot;&gt;').replaceAll('<', '&lt;').replaceAll('b>', 'b&gt;'),
+        );
+        assert.equal(idOf.exec(there.body)?.[1], failed.headers['x-request-id']);
+        assert.equal(there.headers['set-cookie'], 'login-failure=; Path=/; HttpOnly; SameSite=Lax; Max-Age=0');
+        const elsewhere = await page('/auth/login?state=2', headers);
+        assert.equal(shown.exec(elsewhere.body)?.[1], '', 'only with the message about it');
+        assert.equal(idOf.exec(elsewhere.body), null);
+      }
+    });
+
+    for (const value of [
+      '',
+      'x',
+      ...[null, [], {}, ['a'], ['a', '<b>'], ['a'.repeat(255), 'id'], [1, 'id']].map(encode),
+    ]) {
+      test(`a cookie of a failed login that was not made here shows nothing: ${value.slice(0, 20)}`, async () => {
+        const { statusCode, body } = await page('/auth/login?state=3', { cookie: `login-failure=${value}` });
+        assert.equal(statusCode, 200);
+        assert.match(body, /name="username" value=""/);
+        assert.doesNotMatch(body, /Request id/);
+      });
+    }
+
     test('a dead cookie is cleared [VM-17]', async () => {
       const answer = await page('/auth/login', { cookie: 'session=dead' });
       assert.match(String(answer.headers['set-cookie']), /^session=; Path=\/; HttpOnly; SameSite=Lax; Max-Age=0$/);
@@ -110,6 +151,13 @@ export function testLogin(stores: StoreChoice): void {
         const request = face.request(fields);
         return janua.app.inject({ ...request, headers: { ...request.headers, ...headers } });
       };
+
+      /** A failure sets no cookie but, for a browser, the one that brings the name and the id to the login page. */
+      function assertOnlyTells(answer: LightMyRequestResponse, username: string): void {
+        const told = face.format === 'html' ? [username, answer.headers['x-request-id']] : undefined;
+        assert.deepEqual(failedLogin(answer), told);
+        assert.equal(answer.cookies.length, told === undefined ? 0 : 1);
+      }
 
       test('credentials match [S6 S13 S14 S25 S64 S68 S74 V3.3.2 V3.3.4 V10.1.1 V14.3.2 VM-13]', async () => {
         const answer = await attempt(good);
@@ -176,14 +224,16 @@ export function testLogin(stores: StoreChoice): void {
             request_id: wrong.headers['x-request-id'],
           });
         }
-        assert.equal(wrong.headers['set-cookie'], undefined);
+        assertOnlyTells(wrong, ann.username);
         assert.equal(wrong.headers['cache-control'], 'no-store');
         assert.equal(wrong.headers.pragma, 'no-cache');
         for (const fields of [
           { username: 'nobody@example.com', password },
           { username: bob.username, password },
         ]) {
-          assert.deepEqual(comparable(await attempt(fields)), comparable(wrong));
+          const answer = await attempt(fields);
+          assertOnlyTells(answer, fields.username);
+          assert.deepEqual(comparable(answer), comparable(wrong));
         }
       });
 
@@ -220,7 +270,9 @@ export function testLogin(stores: StoreChoice): void {
             assert.equal(answer.json().error, 'invalid_request');
             assert.equal(typeof answer.json().detail, 'string');
           }
-          assert.equal(answer.headers['set-cookie'], undefined);
+          const { username } = fields;
+          const isShown = typeof username === 'string' && username.length <= 254 && username.isWellFormed();
+          assertOnlyTells(answer, isShown ? username : '');
         });
       }
 
@@ -239,7 +291,7 @@ export function testLogin(stores: StoreChoice): void {
       for (const grantType of ['client_credentials', 'PASSWORD', ' password']) {
         test(`grant_type "${grantType}" is not supported [S17]`, async () => {
           const answer = await attempt({ ...good, grant_type: grantType });
-          assert.equal(answer.headers['set-cookie'], undefined);
+          assertOnlyTells(answer, ann.username);
           if (face.format === 'json') {
             assert.equal(answer.statusCode, 400);
             assert.equal(answer.json().error, 'unsupported_grant_type');
@@ -312,7 +364,7 @@ export function testLogin(stores: StoreChoice): void {
         });
         assert.equal(answer.json().error, 'invalid_request');
         const both = await janua.app.inject({ method: 'POST', url: `${url}?username=x`, ...json(good) });
-        assert.equal(both.headers['set-cookie'], undefined);
+        assert.equal(sessionCookie(both), undefined);
       });
 
       test(`POST ${url} without a body is an invalid request`, async () => {

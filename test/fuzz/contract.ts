@@ -158,7 +158,7 @@ function checkHeaders(
   if (operation !== undefined) assert.equal(header.get('vary'), vary);
   const cookie = header.get('set-cookie');
   if (cookie !== undefined)
-    assert.match(cookie, /^(session|browser)=[\w.-]*; Path=\/; HttpOnly; SameSite=Lax(; Max-Age=\d+)?$/);
+    assert.match(cookie, /^(session|browser|login-failure)=[\w.-]*; Path=\/; HttpOnly; SameSite=Lax(; Max-Age=\d+)?$/);
 }
 
 /** A path on this server, however it is read. */

@@ -87,8 +87,19 @@ export async function isSignedIn(app: App, headers: Record<string, string>): Pro
   return statusCode === 200;
 }
 
-/** An answer with what differs from one request to the next left out. */
+/** What the cookie of a failed login brings to the login page: the name as it was typed, and the id of the request. */
+export function failedLogin(answer: LightMyRequestResponse): [username: string, id: string] | undefined {
+  const cookie = answer.cookies.find(({ name }) => name.endsWith('login-failure'));
+  return cookie && JSON.parse(Buffer.from(cookie.value, 'base64url').toString());
+}
+
+/** An answer with what differs from one request to the next left out, and the name that was typed. */
 export function comparable(answer: LightMyRequestResponse): object {
-  const { date, 'x-request-id': id = '', ...headers } = answer.headers;
-  return { status: answer.statusCode, headers, body: answer.body.replace(String(id), '(id)') };
+  const { date, 'x-request-id': id = '', 'set-cookie': cookies, 'content-length': length, ...headers } = answer.headers;
+  return {
+    status: answer.statusCode,
+    headers,
+    cookies: [cookies ?? []].flat().map((cookie) => cookie.replace(/^(login-failure)=[^;]+/, '$1')),
+    body: answer.body.replace(String(id), '(id)').replace(/(name="username" value=")[^"]*/, '$1'),
+  };
 }

@@ -2,8 +2,8 @@ import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
 import { type Answer, type LoginPage, Refusal } from '../../access/refusal.ts';
 import type { Audit } from '../../audit/audit.ts';
 import { Unavailable } from '../../faults/unavailable.ts';
-import { loginPath, shownMessage } from '../login-page.ts';
-import { safeNext } from '../next.ts';
+import { type FailedLogins, failedLoginOf } from '../failed-login.ts';
+import { failedMessage, loginPath, showLogin, shownMessage } from '../login-page.ts';
 import type { Pages } from '../pages.ts';
 import { type Problem, problem } from '../problem.ts';
 import { requestIdHeader } from '../request-id.ts';
@@ -20,28 +20,39 @@ export type AnswerProblem = (error: Error, request: FastifyRequest, reply: Fasti
 export type RefusalAudit = Audit<NonNullable<Answer['event']>['kind']>;
 
 /** One place answers for everything. @param audit throws while the stores are not ready */
-export function createProblems({ pages, audit }: { pages: Pages; audit: () => RefusalAudit }): AnswerProblem {
+export function createProblems(presentation: Presentation, audit: () => RefusalAudit): AnswerProblem {
   return async (error, request, reply) => {
     const event = error instanceof Refusal ? error.answer.event : undefined;
     // Refused whether or not it can be recorded; the log has it.
     if (event !== undefined)
       await Promise.try(() => audit().record({ ...event, caller: request.caller })).catch(() => {});
-    return answer(error, request, reply, pages);
+    return answer(error, request, reply, presentation);
   };
 }
 
 /** Answers errors that the framework finds before it has a route, such as a broken escape in the address. */
-export function answerFrameworkError(pages: Pages, headers: SecurityHeaders, measures: RequestMeasures) {
+export function answerFrameworkError(presentation: Presentation, headers: SecurityHeaders, measures: RequestMeasures) {
   return (error: FastifyError, request: FastifyRequest, reply: FastifyReply): void => {
     // The framework's own request, before anything was added to it.
     Object.assign(request, { format: formatOf(request) });
     measureFrameworkError(measures, request, reply);
     reply.headers({ ...headers, [requestIdHeader]: request.id, vary: 'x-expected-format' });
-    answer(error, request, reply, pages);
+    answer(error, request, reply, presentation);
   };
 }
 
-function answer(error: FastifyError | Error, request: FastifyRequest, reply: FastifyReply, pages: Pages): FastifyReply {
+/** What pages are made with. */
+export interface Presentation {
+  readonly pages: Pages;
+  readonly failedLogins: FailedLogins;
+}
+
+function answer(
+  error: FastifyError | Error,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  { pages, failedLogins }: Presentation,
+): FastifyReply {
   const problem = describe(error, request);
   reply.code(problem.status);
   addHeaders(error, request, reply);
@@ -50,10 +61,14 @@ function answer(error: FastifyError | Error, request: FastifyRequest, reply: Fas
   if (error instanceof Refusal) {
     const { loginPage } = error.answer;
     if (loginPage?.inPlace) {
-      const shown = { message: shownMessage(loginPage.message), next: safeNext(nextOf(loginPage, request)) };
-      return sendPage(reply, pages.render('sign-in/log-in', { ...shown, request_id: request.id }));
+      const message = shownMessage(loginPage.message);
+      const shown = showLogin(message, nextOf(loginPage, request), failedLoginOf(request));
+      return sendPage(reply, pages.render('sign-in/log-in', shown));
     }
-    if (loginPage !== undefined) return reply.redirect(loginPath(loginPage.message, nextOf(loginPage, request)), 303);
+    if (loginPage !== undefined) {
+      if (loginPage.message === failedMessage) reply.header('set-cookie', failedLogins.cookie(failedLoginOf(request)));
+      return reply.redirect(loginPath(loginPage.message, nextOf(loginPage, request)), 303);
+    }
   }
   // What somebody who asks for help can quote; of a missing page there is nothing to ask.
   const quotable = error instanceof Refusal || problem.status >= 500;
