@@ -123,6 +123,7 @@ export function addLogIn(app: App, parts: () => LogInParts, { https, atRoot }: L
       }),
     ),
     browser: 'Pages: home or `next`; back to the login page when refused',
+    openedAt: '/auth/login',
     route: { attachValidation: true, preValidation: async ({ body }) => dropOddFields(body) },
     async handle(
       { validationError, body, query, presented, client, caller, headers },

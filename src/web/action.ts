@@ -41,6 +41,8 @@ export interface Action<F extends Fields = Fields> {
   readonly answer: Response;
   /** What a browser gets: of a page what it shows, else where it is led. */
   readonly browser: string;
+  /** Where a browser is led that opens the page's address, where that takes forms alone. */
+  readonly openedAt?: string;
   /** More of the route, for what the fields cannot say. */
   readonly route?: Partial<Pick<RouteOptions, 'attachValidation' | 'preValidation'>>;
   handle(request: FastifyRequest, reply: FastifyReply, input: Input<F>): unknown;
@@ -81,6 +83,7 @@ export function addAction<const F extends Fields>(
       config: {
         ...(view !== undefined && { view }),
         ...(signedIn && { signedIn }),
+        ...(isPage && action.openedAt !== undefined && { openedAt: action.openedAt }),
         refusals: action.refusals ?? [],
         problems: action.problems ?? (method === 'GET' ? [500, 503] : [400, 413, 415, 500, 503]),
       },

@@ -19,11 +19,18 @@ export interface ShownMessage {
   readonly alarming: boolean;
 }
 
-/** The message for a state from the address, if it is one. */
-export function shownMessage(state: unknown): ShownMessage | undefined {
+/** The message for a state from the address, if it is one. @param waitSeconds how long to wait, where that is known */
+export function shownMessage(state: unknown, waitSeconds?: number): ShownMessage | undefined {
   const number = Number(state) as LoginMessage;
   const text = state === String(number) || state === number ? messages[number] : undefined;
-  return text === undefined ? undefined : { text, alarming: number >= 3 };
+  if (text === undefined) return undefined;
+  const wait = waitSeconds === undefined ? 'wait' : `wait ${describeWait(waitSeconds)}`;
+  return { text: text.replace('wait', wait), alarming: number >= 3 };
+}
+
+function describeWait(seconds: number): string {
+  const [count, unit] = seconds < 120 ? [seconds, 'second'] : [Math.ceil(seconds / 60), 'minute'];
+  return `${count} ${unit}${count === 1 ? '' : 's'}`;
 }
 
 /** What `sign-in/log-in.eta` shows. */

@@ -33,6 +33,8 @@ declare module 'fastify' {
     pageOnly?: boolean;
     /** Whether our own OpenAPI document shows the route. */
     documented?: boolean;
+    /** Where a browser is led that opens the address of a form, as by Enter in the address bar under an answer to it. */
+    openedAt?: string;
     /** Only whoever opens a page in a browser gets one; its scripts and pictures are programs here. */
     pagesWhereOpened?: boolean;
     /** The refusals that the route can answer with, beside those of `signedIn`, for the OpenAPI document. */

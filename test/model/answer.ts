@@ -93,7 +93,9 @@ export function tell({ is, format, next }: Route, outcome: Outcome, { cookie, ac
     case 'throttled':
       return answer(
         429,
-        html ? 'Janua Login: Too many attempts. Please wait before trying again.' : 'Too many attempts',
+        html
+          ? `Janua Login: Too many attempts. Please wait ${inWords(outcome.retryAfterSeconds)} before trying again.`
+          : 'Too many attempts',
         'kept',
         { retryAfterSeconds: outcome.retryAfterSeconds },
       );
@@ -117,4 +119,10 @@ export function tell({ is, format, next }: Route, outcome: Outcome, { cookie, ac
     case 'done':
       throw new TypeError('no answer says this');
   }
+}
+
+/** In minutes from two on. */
+function inWords(seconds: number): string {
+  if (seconds === 1) return '1 second';
+  return seconds < 120 ? `${seconds} seconds` : `${Math.ceil(seconds / 60)} minutes`;
 }

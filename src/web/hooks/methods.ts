@@ -14,8 +14,9 @@ export function addMethodRules(app: App): void {
   // The framework's own router again, with paths only: a path is found whatever the method.
   const paths = FindMyWay();
   const methodsOf = new Map<string, Set<string>>();
+  const openedAt = new Map<Set<string>, string>();
 
-  app.addHook('onRoute', ({ url, method }) => {
+  app.addHook('onRoute', ({ url, method, config }) => {
     let methods = methodsOf.get(url);
     if (methods === undefined) {
       methods = new Set();
@@ -23,6 +24,7 @@ export function addMethodRules(app: App): void {
       paths.on('GET', url, () => {}, methods);
     }
     for (const name of [method].flat()) methods.add(name);
+    if (config?.openedAt !== undefined) openedAt.set(methods, config.openedAt);
     if (methods.has('GET')) methods.add('HEAD');
   });
 
@@ -36,6 +38,9 @@ export function addMethodRules(app: App): void {
     const methods: Set<string> | undefined = paths.find('GET', rawPath(request.url))?.store;
     // The router takes no target of another scheme: then there is nothing here, whatever the path.
     if (methods === undefined || methods.has(request.method)) throw new NotFound();
+    const opened = openedAt.get(methods);
+    if (opened !== undefined && request.format === 'html' && ['GET', 'HEAD'].includes(request.method))
+      return reply.redirect(opened, 303);
     reply.header('allow', [...[...methods].sort(), 'OPTIONS'].join(', '));
     if (request.method !== 'OPTIONS') throw new MethodNotAllowed();
     return reply.code(204).send();

@@ -61,8 +61,11 @@ function answer(
   if (error instanceof Refusal) {
     const { loginPage } = error.answer;
     if (loginPage?.inPlace) {
-      const message = shownMessage(loginPage.message);
-      const shown = showLogin(message, nextOf(loginPage, request), failedLoginOf(request));
+      const shown = showLogin(
+        shownMessage(loginPage.message, error.retryAfterSeconds),
+        nextOf(loginPage, request),
+        failedLoginOf(request),
+      );
       return sendPage(reply, pages.render('sign-in/log-in', shown));
     }
     if (loginPage !== undefined) {

@@ -46,6 +46,7 @@ for (const [path, methods] of Object.entries(routes)) {
   test(`${path}: OPTIONS names ${methods}; every other method is 405 [S9 S21 V3.5.3 V4.1.4 V13.4.4]`, async () => {
     for (const method of METHODS.filter((name) => name !== 'CONNECT')) {
       if (methods.split(', ').includes(method)) continue;
+      if (path === '/auth/token' && ['GET', 'HEAD'].includes(method)) continue;
       const answer = await raw(`${method} ${path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`);
       assert.match(answer, method === 'OPTIONS' ? /^HTTP\/1.1 204/ : /^HTTP\/1.1 405/, method);
       assert.match(answer, new RegExp(`\r\nallow: ${methods}, OPTIONS\r\n`));
@@ -53,6 +54,17 @@ for (const [path, methods] of Object.entries(routes)) {
     }
   });
 }
+
+test('a browser that opens the address of the login form is led to the login page, a program gets 405', async () => {
+  for (const method of ['GET', 'HEAD'] as const) {
+    const page = await janua.app.inject({ method, url: '/auth/token' });
+    assert.deepEqual([page.statusCode, page.headers.location], [303, '/auth/login']);
+    assert.match(String(page.headers['content-security-policy']), /default-src 'none'/);
+    const headers = { 'x-expected-format': 'application/json' };
+    const program = await janua.app.inject({ method, url: '/auth/token', headers });
+    assert.deepEqual([program.statusCode, program.headers.allow], [405, 'POST, OPTIONS']);
+  }
+});
 
 for (const url of [
   '/nothing',

@@ -23,6 +23,19 @@ const credentials = { username: 'ann@example.com', password: 'x' };
 
 const failingWith = (error: Error) => startServer({ parts: { logIn: () => Promise.reject(error) } });
 
+for (const [seconds, wait] of [
+  [1, '1 second'],
+  [119, '119 seconds'],
+  [120, '2 minutes'],
+  [841, '15 minutes'],
+] as const) {
+  test(`a browser that has to wait for ${seconds} seconds is told to wait ${wait}`, async () => {
+    await using server = await failingWith(new Refusal(tooManyAttempts, seconds));
+    const { body } = await server.app.inject({ method: 'POST', url: '/auth/token', ...json(credentials) });
+    assert.ok(body.includes(`>Too many attempts. Please wait ${wait} before trying again.<`), body);
+  });
+}
+
 for (const face of loginFaces) {
   describe(`${face.name}, when the login`, () => {
     test('comes too often', async () => {
@@ -33,7 +46,7 @@ for (const face of loginFaces) {
       assert.equal(answer.headers['cache-control'], 'no-store');
       if (face.format === 'html') {
         assert.match(answer.body, /<title>Janua Login<\/title>/);
-        assert.match(answer.body, /Too many attempts\. Please wait before trying again\./);
+        assert.match(answer.body, /Too many attempts\. Please wait 30 seconds before trying again\./);
         assert.match(answer.body, /action="\/auth\/token"/);
       } else {
         assert.equal(answer.json().error, 'temporarily_unavailable');
