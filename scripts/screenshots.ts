@@ -13,7 +13,7 @@ const baseURL = await janua.app.listen({ host: '127.0.0.1', port: 0 });
 await using browser = await launchBrowser();
 const page = await browser.newPage({ baseURL, viewport: { width: 900, height: 600 }, colorScheme: 'light' });
 await page.goto('/auth/login');
-await page.getByLabel('E-mail address').fill(username);
+await page.getByLabel('Username').fill(username);
 await page.screenshot({ path: picture('login') });
 
 await sendLogin(page, { username });

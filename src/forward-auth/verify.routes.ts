@@ -29,9 +29,9 @@ const letThrough = {
   description: 'Somebody is signed in',
   type: 'null',
   headers: {
-    'Remote-User': identityHeader('User name'),
+    'Remote-User': identityHeader('Username'),
     'Remote-Name': identityHeader('First and last name, UTF-8'),
-    'Remote-Email': identityHeader('The user name, where it is an address; else empty'),
+    'Remote-Email': identityHeader('The username, where it is an address; else empty'),
   },
 } as const;
 

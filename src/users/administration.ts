@@ -156,7 +156,7 @@ function requireEmail(username: string): string {
   const canonical = canonicalUsername(username);
   const wellFormed = /^[^\s@\p{Cc}\p{Cf}]+@[^\s@\p{Cc}\p{Cf}]+$/u.test(canonical) && canonical.isWellFormed();
   if (wellFormed && canonical.length <= maxUsernameLength) return canonical;
-  throw new ChangeRefused(`A user name is one e-mail address of at most ${maxUsernameLength} characters.`);
+  throw new ChangeRefused(`A username is one e-mail address of at most ${maxUsernameLength} characters.`);
 }
 
 function requireName(name: string): string {
@@ -175,5 +175,5 @@ function requireGoodPassword(password: string, username: string): void {
   if (Buffer.byteLength(password) > maxPasswordBytes || !password.isWellFormed()) {
     throw new ChangeRefused(`A password has at most ${maxPasswordBytes} bytes.`);
   }
-  if (canonicalUsername(password) === username) throw new ChangeRefused('A password must not be the user name.');
+  if (canonicalUsername(password) === username) throw new ChangeRefused('A password must not be the username.');
 }

@@ -17,6 +17,8 @@ export interface ShownMessage {
   readonly text: string;
   /** Whether something went wrong, or the visitor is only told what to do. */
   readonly alarming: boolean;
+  /** Whether it is about what was typed. */
+  readonly failed: boolean;
 }
 
 /** The message for a state from the address, if it is one. @param waitSeconds how long to wait, where that is known */
@@ -25,7 +27,7 @@ export function shownMessage(state: unknown, waitSeconds?: number): ShownMessage
   const text = state === String(number) || state === number ? messages[number] : undefined;
   if (text === undefined) return undefined;
   const wait = waitSeconds === undefined ? 'wait' : `wait ${describeWait(waitSeconds)}`;
-  return { text: text.replace('wait', wait), alarming: number >= 3 };
+  return { text: text.replace('wait', wait), alarming: number >= failedMessage, failed: number === failedMessage };
 }
 
 function describeWait(seconds: number): string {

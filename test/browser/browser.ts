@@ -99,7 +99,7 @@ async function watch(context: BrowserContext, origins: string[]): Promise<string
 
 /** Fills in the login page that is open, and sends it. */
 export async function sendLogin(page: Page, credentials: { username?: string; password?: string } = {}): Promise<void> {
-  await page.getByLabel('E-mail address').fill(credentials.username ?? ann.username);
+  await page.getByLabel('Username').fill(credentials.username ?? ann.username);
   await page.getByLabel('Password').fill(credentials.password ?? password);
   await page.getByRole('button', { name: 'Log in' }).click();
 }

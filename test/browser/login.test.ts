@@ -81,7 +81,7 @@ for (const javaScriptEnabled of [true, false]) {
       await page.goto('/auth/login');
       await sendLogin(page, { password: 'wrong' });
       await page.waitForURL('/auth/login?state=3');
-      assert.equal(await page.getByLabel('E-mail address').inputValue(), ann.username);
+      assert.equal(await page.getByLabel('Username').inputValue(), ann.username);
       assert.match(String(await page.locator('.request-id').textContent()), /^Request id: [\da-f-]{36}$/);
       assert.deepEqual(await context.cookies(), [], 'it was for this page alone');
       await page.keyboard.type(password);
@@ -98,11 +98,20 @@ site.test('a wrong password is said aloud and tied to both fields', async ({ pag
   await page.waitForURL('/auth/login?state=3');
   const message = page.getByRole('alert');
   assert.equal(await message.textContent(), 'Incorrect username or password');
-  for (const label of ['E-mail address', 'Password']) {
+  for (const label of ['Username', 'Password']) {
     const describedBy = await page.getByLabel(label).getAttribute('aria-describedby');
     assert.equal(describedBy, await message.getAttribute('id'), label);
+    assert.equal(await page.getByLabel(label).getAttribute('aria-invalid'), 'true', label);
   }
   assert.equal(await page.getByLabel('Password').inputValue(), '');
+});
+
+site.test('a username need not be an address', async ({ page }) => {
+  await page.goto('/auth/login');
+  assert.equal(await page.locator('[aria-invalid]').count(), 0, 'nothing is wrong yet');
+  await sendLogin(page, { username: 'asmith', password: 'wrong' });
+  await page.waitForURL('/auth/login?state=3');
+  assert.equal(await page.getByLabel('Username').inputValue(), 'asmith');
 });
 
 site.test('someone signed in who opens the login page goes home', async ({ page }) => {

@@ -60,7 +60,7 @@ test('what cannot be done is said in one line, and changes nothing', async () =>
   const name = ['--first-name', 'A', '--last-name', 'B'];
   for (const [args, input, expected] of [
     [['users', 'add', 'ann@example.com', ...name], secret, /^There is a user of that name already\.\n$/],
-    [['users', 'add', 'bob', ...name], secret, /^A user name is one e-mail address/],
+    [['users', 'add', 'bob', ...name], secret, /^A username is one e-mail address/],
     [['users', 'add', 'bob@example.com', ...name], 'short', /^A password has at least 15 characters/],
     [['users', 'add', 'bob@example.com', ...name], '', /^A password has at least 15 characters/],
     [['users', 'set-password', 'bob@example.com'], secret, /^There is no user of that name\.\n$/],

@@ -40,7 +40,7 @@ export function addDocumentation(app: App, { name, version, sessionCookie }: Doc
         securitySchemes: {
           password: {
             type: 'oauth2',
-            description: 'An access token, from a user name and password',
+            description: 'An access token, from a username and password',
             flows: { password: { tokenUrl: '/api/login', scopes: {} } },
           },
           session: {

@@ -222,7 +222,7 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] as const) {
         'has a number for a name',
         declare({ id: good.id, email: 'integer unique' }),
         columns,
-        /email is int.*\. A user name is a text/i,
+        /email is int.*\. A username is a text/i,
       ],
       [
         'has an id that tells nobody apart',
@@ -434,7 +434,7 @@ test('an enum is no user name', { skip: missing('PostgreSQL') }, async () => {
     "create type mood as enum ('a', 'b')",
     declare({ id: 'int primary key', email: 'mood unique' }),
   );
-  await assert.rejects(openMappedDirectory(table.opened, mappingOf(), quiet), /email is mood\. A user name is a text/);
+  await assert.rejects(openMappedDirectory(table.opened, mappingOf(), quiet), /email is mood\. A username is a text/);
 });
 
 test('names that need quotes have them in the fix that is printed', { skip: missing('PostgreSQL') }, async () => {
