@@ -31,7 +31,7 @@ export interface LoginPage {
 }
 
 /** The fixed messages of the login page, by their number in `state`. */
-export type LoginMessage = 1 | 2 | 3 | 4;
+export type LoginMessage = 1 | 2 | 3 | 4 | 5;
 
 /** An expected no. */
 export class Refusal extends Error {

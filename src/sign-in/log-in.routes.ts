@@ -51,7 +51,7 @@ const fields = {
 const loginPageQuery = {
   type: 'object',
   properties: {
-    state: { description: 'Picks a fixed message: 1 to 4', examples: ['2'] },
+    state: { description: 'Picks a fixed message: 0 to 5', examples: ['2'] },
     next: { description: 'A path of this server to go to after the login', examples: ['/admin/me'] },
   },
 } as const;

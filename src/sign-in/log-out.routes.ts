@@ -4,7 +4,7 @@ import { crossSite } from '../web/hooks/cross-site.ts';
 import { loginPath } from '../web/login-page.ts';
 import { json, object, settingCookies } from '../web/openapi/responses.ts';
 import type { App } from '../web/types.ts';
-import { type LogOut, noSession } from './log-out.ts';
+import { type LogOut, noSession, sessionOver } from './log-out.ts';
 
 const logoutSchema = object('The session has ended', { detail: { type: 'string' } });
 
@@ -19,11 +19,13 @@ export function addLogOut(app: App, parts: () => LogOutParts): void {
     description: 'Ends every session that is presented, with all credentials bound to it, at once.',
     tag: 'Sign in',
     takesCredentials: true,
-    refusals: [noSession, ambiguousCredential, crossSite],
+    refusals: [noSession, sessionOver, ambiguousCredential, crossSite],
     answer: settingCookies(json('The session has ended', logoutSchema, { detail: 'Logged out' })),
-    browser: 'Pages: to the login page, with message 1 when there was no session',
-    async handle({ presented, caller }, reply) {
-      await parts().logOut(presented, caller);
+    browser: 'Pages: to the login page, with message 1 when there was no session, 5 when it is over already',
+    async handle({ presented, caller, body }, reply) {
+      // Of the button on our pages. The cookie may be gone: another window has logged out.
+      const wasSignedIn = typeof body === 'object' && body !== null && 'signed_in' in body;
+      await parts().logOut(presented, caller, wasSignedIn);
       return reply.clearSessionCookie().proceed(loginPath(0), { detail: 'Logged out' });
     },
   });

@@ -2,6 +2,7 @@ import { type Access, type Presented, whyNot } from '../access/access.ts';
 import { type Answer, Refusal } from '../access/refusal.ts';
 import type { Audit } from '../audit/audit.ts';
 import type { Caller } from '../audit/event.ts';
+import { claimOf } from '../sessions/credential.ts';
 import type { Sessions } from '../sessions/sessions.ts';
 import type { events } from './events.ts';
 
@@ -13,6 +14,9 @@ export const noSession: Answer = {
   challenges: true,
 };
 
+/** The same to a browser in which another window has logged out: programs need not tell the two apart. */
+export const sessionOver: Answer = { ...noSession, name: 'session-over', loginPage: { message: 5 } };
+
 export interface LogOutOptions {
   readonly access: Access;
   readonly sessions: Sessions;
@@ -21,19 +25,25 @@ export interface LogOutOptions {
 
 /**
  * Ends every session that is presented.
- * @throws {Refusal} `no-session` when there was none
+ * @param wasSignedIn whether the browser shows a page that it got while it was signed in
+ * @throws {Refusal} `no-session` when there was none, `session-over` when there no longer is one
  */
-export type LogOut = (presented: Presented, caller: Caller) => Promise<void>;
+export type LogOut = (presented: Presented, caller: Caller, wasSignedIn?: boolean) => Promise<void>;
 
 export function createLogOut({ access, sessions, audit }: LogOutOptions): LogOut {
-  return async (presented, caller) => {
+  return async (presented, caller, wasSignedIn = false) => {
     const ended = await access.findPresentedSessions(presented);
     if (!(await sessions.end(ended))) {
       await audit.record({ kind: 'logout-refused', reason: whyNot(presented, caller), caller }).catch(() => {});
-      throw new Refusal(noSession);
+      throw new Refusal(wasSignedIn || presentsSession(presented) ? sessionOver : noSession);
     }
     // The session has ended, whether or not it can be recorded.
     for (const { id: sessionId, userId } of ended)
       await audit.record({ kind: 'logged-out', caller, userId, sessionId }).catch(() => {});
   };
 }
+
+/** Whether a credential is shaped as those that are given out: what is not was never one. */
+const presentsSession = ({ cookie, accessToken }: Presented) =>
+  (cookie !== undefined && claimOf('cookie', cookie).sessionId !== undefined) ||
+  (accessToken !== undefined && claimOf('token', accessToken).sessionId !== undefined);

@@ -3,11 +3,13 @@ import type { FailedLogin } from './failed-login.ts';
 import { safeNext } from './next.ts';
 
 /** The fixed messages of the login page, by `state`. */
-const messages: Readonly<Record<LoginMessage, string>> = {
+const messages: Readonly<Record<LoginMessage | 0, string>> = {
+  0: 'You are logged out.',
   1: 'This session has not been logged in before',
   2: 'Please log in to continue',
   3: 'Incorrect username or password',
   4: 'Too many attempts. Please wait before trying again.',
+  5: 'This session is over already',
 };
 
 /** The one about a login that failed. */
@@ -23,11 +25,11 @@ export interface ShownMessage {
 
 /** The message for a state from the address, if it is one. @param waitSeconds how long to wait, where that is known */
 export function shownMessage(state: unknown, waitSeconds?: number): ShownMessage | undefined {
-  const number = Number(state) as LoginMessage;
+  const number = Number(state) as LoginMessage | 0;
   const text = state === String(number) || state === number ? messages[number] : undefined;
   if (text === undefined) return undefined;
   const wait = waitSeconds === undefined ? 'wait' : `wait ${describeWait(waitSeconds)}`;
-  return { text: text.replace('wait', wait), alarming: number >= failedMessage, failed: number === failedMessage };
+  return { text: text.replace('wait', wait), alarming: number === 3 || number === 4, failed: number === failedMessage };
 }
 
 function describeWait(seconds: number): string {
@@ -50,7 +52,7 @@ export function showLogin(message: ShownMessage | undefined, next: unknown, fail
   return { message, next: safeNext(next), username: failed?.username ?? '', request_id: failed?.requestId };
 }
 
-/** Address of the login page with a message (0 for none), and where to go afterwards when that is safe. */
+/** Address of the login page with a message (0 after logging out), and where to go afterwards when that is safe. */
 export function loginPath(state: LoginMessage | 0, next?: unknown): string {
   const safe = safeNext(next);
   return `/auth/login?state=${state}${safe === undefined ? '' : `&next=${encodeURIComponent(safe)}`}`;

@@ -56,10 +56,12 @@ export function testLogin(stores: StoreChoice): void {
     }
 
     for (const [state, message] of [
+      ['0', 'You are logged out.'],
       ['1', 'This session has not been logged in before'],
       ['2', 'Please log in to continue'],
       ['3', 'Incorrect username or password'],
       ['4', 'Too many attempts. Please wait before trying again.'],
+      ['5', 'This session is over already'],
     ]) {
       test(`state ${state} shows its message [S56]`, async () => {
         const { statusCode, body } = await page(`/auth/login?state=${state}`);
@@ -70,8 +72,8 @@ export function testLogin(stores: StoreChoice): void {
     }
 
     for (const state of [
-      '0',
-      '5',
+      '00',
+      '6',
       '-1',
       '03',
       '3.0',

@@ -65,8 +65,17 @@ export function testLogout(stores: StoreChoice): void {
       test('a second time, and after the session expired: there is none [S71]', async () => {
         const { cookie } = await logIn(janua.app);
         await logOut(cookie);
-        assert.equal((await logOut(cookie)).statusCode, face.format === 'html' ? 303 : 401);
+        const { statusCode, headers, body } = await logOut(cookie);
+        assert.equal(statusCode, face.format === 'html' ? 303 : 401);
+        if (face.format === 'html') assert.equal(headers.location, '/auth/login?state=5');
+        else assert.match(body, /"This session has not been logged in before"/);
       });
+
+      if (face.format === 'html')
+        test('from a page of somebody signed in, whose cookie another window has ended: it is over', async () => {
+          const answer = await logOut({ 'content-type': 'application/x-www-form-urlencoded' }, 'signed_in=yes');
+          assert.equal(answer.headers.location, '/auth/login?state=5');
+        });
 
       test('a body is a form or JSON, or there is none; any other type is 415 and ends nothing [S85]', async () => {
         for (const [type, payload] of [

@@ -115,7 +115,10 @@ export function tell({ is, format, next }: Route, outcome: Outcome, { cookie, ac
     case 'logged-out':
       return html ? answer(303, '/auth/login?state=0', 'cleared') : answer(200, 'Logged out', 'cleared');
     case 'no-session':
-      return refuse('/auth/login?state=1', 'This session has not been logged in before');
+      return refuse(
+        `/auth/login?state=${cookie === undefined && accessToken === undefined ? 1 : 5}`,
+        'This session has not been logged in before',
+      );
     case 'done':
       throw new TypeError('no answer says this');
   }
