@@ -21,6 +21,7 @@ import { requireTables } from './database/schema-check.ts';
 import { lineOf } from './faults/misconfiguration.ts';
 import { Unavailable } from './faults/unavailable.ts';
 import { createHostCredentials } from './forward-auth/host-credentials.ts';
+import { createNameApplication } from './forward-auth/returns.ts';
 import { createPasswords } from './passwords/passwords.ts';
 import { createSessions, type Sessions } from './sessions/sessions.ts';
 import { createLogIn } from './sign-in/log-in.ts';
@@ -155,6 +156,7 @@ export async function compose(settings: Settings, overrides: Overrides = {}): Pr
   ]);
 
   const publicOrigins = publicOriginsOf(settings);
+  const forwardOrigins = originsOf(settings.FORWARD_AUTH_ORIGINS);
   const siteOptions = (): SiteOptions => ({
     parts: requireServices,
     findClient,
@@ -166,7 +168,8 @@ export async function compose(settings: Settings, overrides: Overrides = {}): Pr
     publicOrigins,
     https: settings.PUBLIC_URL?.startsWith('https:') ?? false,
     corsOrigins: originsOf(settings.CORS_ORIGINS),
-    forwardOrigins: originsOf(settings.FORWARD_AUTH_ORIGINS),
+    forwardOrigins,
+    nameApplication: createNameApplication({ key: () => requireServices().hostKey, forwardOrigins }),
     onListen(addresses) {
       const ports = addresses.filter((address) => typeof address === 'object');
       onSocketsAlone = ports.length === 0;

@@ -3,7 +3,7 @@ import { type Answer, Refusal } from '../access/refusal.ts';
 import { page, redirect, settingCookies } from '../web/openapi/responses.ts';
 import type { App } from '../web/types.ts';
 import type { HostCredentials } from './host-credentials.ts';
-import { type Returns, withTicket } from './returns.ts';
+import { forwardPath, type Returns, withTicket } from './returns.ts';
 
 const text = (description: string, example: string) => ({
   type: 'string' as const,
@@ -36,7 +36,7 @@ export const invalidReturn: Answer = {
 /** The way back to another host, with a ticket that signs the browser in there. Signed out, it leads over the login page. */
 export function addForward(app: App, parts: () => ForwardParts, returns: Returns): void {
   app.get(
-    '/auth/forward',
+    forwardPath,
     {
       config: {
         signedIn: true,

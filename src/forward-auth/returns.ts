@@ -11,6 +11,9 @@ const nonceShape = /^[\w-]{43}$/;
 
 const ticketParameter = 'janua-ticket';
 
+/** Where the way back to another host begins, on our own origin. */
+export const forwardPath = '/auth/forward';
+
 /** Where a browser goes to be signed in on another host, as it stands in an address. */
 export interface ReturnQuery {
   readonly to: string;
@@ -33,6 +36,22 @@ export interface Returns {
   find(query: ReturnQuery): Return | undefined;
   /** `Set-Cookie` with the host's credential, which goes with the browser's closing. */
   cookie(origin: string, credential: string): string;
+}
+
+/** Names the application that a path leads to over `/auth/forward`, by its host. Undefined for any other path. */
+export type NameApplication = (path: string) => string | undefined;
+
+export function createNameApplication(options: ReturnsOptions): NameApplication {
+  const returns = createReturns(options);
+  return (path) => {
+    const { pathname, searchParams } = new URL(path, 'http://janua.invalid');
+    if (pathname !== forwardPath) return undefined;
+    const [to = '', state = '', signature = ''] = ['to', 'state', 'signature'].map(
+      (name) => searchParams.get(name) ?? '',
+    );
+    const way = returns.find({ to, state, signature });
+    return way && new URL(way.origin).host;
+  };
 }
 
 export interface ReturnsOptions {
@@ -75,7 +94,7 @@ export function createReturns({ key, forwardOrigins }: ReturnsOptions): Returns 
       const to = origin + uri;
       const state = stateOf(nonce);
       const query = new URLSearchParams({ to, state, signature: sign(to, state) });
-      const path = `/auth/forward?${query}`;
+      const path = `${forwardPath}?${query}`;
       // As `next` of the login it would be dropped.
       if (safeNext(path) === undefined) return undefined;
       const secure = isSecure(origin);

@@ -6,7 +6,7 @@ import { addAction } from '../web/action.ts';
 import { createFailedLogins } from '../web/failed-login.ts';
 import { ambiguousCredential } from '../web/hooks/credentials.ts';
 import { crossSite } from '../web/hooks/cross-site.ts';
-import { failedMessage, showLogin, shownMessage } from '../web/login-page.ts';
+import { createShowLogin, failedMessage, shownMessage } from '../web/login-page.ts';
 import { safeNext } from '../web/next.ts';
 import { json, object, page, redirect, settingCookies } from '../web/openapi/responses.ts';
 import type { App } from '../web/types.ts';
@@ -68,11 +68,14 @@ export interface LogInPlace {
   readonly https: boolean;
   /** Whether `/` shows the login page too. */
   readonly atRoot: boolean;
+  /** The host of the application that a path leads to, if it is another one. */
+  readonly nameApplication: (path: string) => string | undefined;
 }
 
-export function addLogIn(app: App, parts: () => LogInParts, { https, atRoot }: LogInPlace): void {
+export function addLogIn(app: App, parts: () => LogInParts, { https, atRoot, nameApplication }: LogInPlace): void {
   const knownBrowsers = createKnownBrowsers({ secure: https, key: () => parts().browserKey });
   const failedLogins = createFailedLogins({ https });
+  const showLogin = createShowLogin(nameApplication);
 
   for (const url of [...(atRoot ? ['/'] : []), '/auth/login']) {
     app.get(

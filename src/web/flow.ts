@@ -18,6 +18,7 @@ import { addMeasures, type RequestMeasures } from './hooks/measures.ts';
 import { answerFrameworkError, createProblems, type RefusalAudit } from './hooks/problems.ts';
 import { addSchemas } from './hooks/schemas.ts';
 import { addSecurityHeaders, securityHeaders } from './hooks/security-headers.ts';
+import { createShowLogin } from './login-page.ts';
 import { addDocumentation, hideRoutes } from './openapi/openapi.ts';
 import { createPages } from './pages.ts';
 import type { App } from './types.ts';
@@ -37,6 +38,8 @@ export interface FlowOptions {
   /** Whether browsers come by HTTPS: decides the cookies and HSTS. */
   readonly https: boolean;
   readonly corsOrigins: ReadonlySet<string>;
+  /** The host of the application that a path leads to, if it is another one. */
+  readonly nameApplication: (path: string) => string | undefined;
   /** Is told at which addresses the app listens, once it does; a Unix socket is a path. */
   readonly onListen?: ((addresses: readonly (AddressInfo | string)[]) => void) | undefined;
   readonly docs: boolean;
@@ -65,7 +68,11 @@ export function createFlow(options: FlowOptions): Flow {
   const access = () => parts().access;
   const pages = createPages(templates, { name: appName });
   const headers = securityHeaders({ https });
-  const presentation = { pages, failedLogins: createFailedLogins({ https }) };
+  const presentation = {
+    pages,
+    failedLogins: createFailedLogins({ https }),
+    showLogin: createShowLogin(options.nameApplication),
+  };
   const answerProblem = createProblems(presentation, () => parts().audit);
 
   return {

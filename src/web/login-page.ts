@@ -41,6 +41,8 @@ function describeWait(seconds: number): string {
 export interface ShownLogin {
   readonly message: ShownMessage | undefined;
   readonly next: string | undefined;
+  /** The host of the application that the login leads to; undefined where that is this site. */
+  readonly application: string | undefined;
   /** The name in the form. */
   readonly username: string;
   /** What somebody who asks for help can quote: `janua explain` tells the rest. */
@@ -48,8 +50,15 @@ export interface ShownLogin {
 }
 
 /** @param failed the login that the message is about, where it is about one */
-export function showLogin(message: ShownMessage | undefined, next: unknown, failed?: FailedLogin): ShownLogin {
-  return { message, next: safeNext(next), username: failed?.username ?? '', request_id: failed?.requestId };
+export type ShowLogin = (message: ShownMessage | undefined, next: unknown, failed?: FailedLogin) => ShownLogin;
+
+/** @param nameApplication the host of the application that a path leads to, if it is another one */
+export function createShowLogin(nameApplication: (path: string) => string | undefined): ShowLogin {
+  return (message, sentNext, failed) => {
+    const next = safeNext(sentNext);
+    const application = next === undefined ? undefined : nameApplication(next);
+    return { message, next, application, username: failed?.username ?? '', request_id: failed?.requestId };
+  };
 }
 
 /** Address of the login page with a message (0 after logging out), and where to go afterwards when that is safe. */

@@ -385,6 +385,27 @@ describe('the way to another host', () => {
     assert.equal(answer.statusCode, 200);
   });
 
+  test('is named by its host on the login page, also after a wrong password, and only where a proxy asked about it', async () => {
+    const lead = ({ body }: { body: string }) => /class="lead">([^<]*)</.exec(body)?.[1];
+    for (const origin of [appOrigin, otherOrigin]) {
+      const browser = createForwardBrowser(janua.app);
+      const { address, answer } = await browser.open(`${origin}/x?a=b`);
+      assert.equal(lead(answer), `to continue to ${new URL(origin).host}`);
+      const next = new URL(address).searchParams.get('next') ?? '';
+      const failed = await browser.logIn(next, 'wrong');
+      assert.equal(lead(await browser.ask(own + failed.headers.location)), `to continue to ${new URL(origin).host}`);
+      for (const other of [
+        next.replace('/auth/forward', '/auth/home'),
+        next.replace(encodeURIComponent(origin), encodeURIComponent('https://evil.example')),
+        next.replace(/signature=.{3}/, 'signature=abc'),
+        '/auth/forward',
+      ]) {
+        const page = await janua.app.inject(`/auth/login?${new URLSearchParams({ next: other })}`);
+        assert.deepEqual([page.statusCode, lead(page)], [200, 'to continue to Janua'], other);
+      }
+    }
+  });
+
   test('goes on after a wrong password', async () => {
     const browser = createForwardBrowser(janua.app);
     const login = await browser.open(`${appOrigin}/x?y=1`);

@@ -65,6 +65,7 @@ export function siteOptions({ logIn = unexpected, logOut = unexpected, ...access
     https: false,
     corsOrigins: new Set(),
     forwardOrigins: new Set(),
+    nameApplication: () => undefined,
     docs: true,
   };
 }

@@ -3,7 +3,7 @@ import { type Answer, type LoginPage, Refusal } from '../../access/refusal.ts';
 import type { Audit } from '../../audit/audit.ts';
 import { Unavailable } from '../../faults/unavailable.ts';
 import { type FailedLogins, failedLoginOf } from '../failed-login.ts';
-import { failedMessage, loginPath, showLogin, shownMessage } from '../login-page.ts';
+import { failedMessage, loginPath, type ShowLogin, shownMessage } from '../login-page.ts';
 import type { Pages } from '../pages.ts';
 import { type Problem, problem } from '../problem.ts';
 import { requestIdHeader } from '../request-id.ts';
@@ -45,13 +45,14 @@ export function answerFrameworkError(presentation: Presentation, headers: Securi
 export interface Presentation {
   readonly pages: Pages;
   readonly failedLogins: FailedLogins;
+  readonly showLogin: ShowLogin;
 }
 
 function answer(
   error: FastifyError | Error,
   request: FastifyRequest,
   reply: FastifyReply,
-  { pages, failedLogins }: Presentation,
+  { pages, failedLogins, showLogin }: Presentation,
 ): FastifyReply {
   const problem = describe(error, request);
   reply.code(problem.status);
