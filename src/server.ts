@@ -1,10 +1,12 @@
 import type { JsonSchemaToTsProvider } from '@fastify/type-provider-json-schema-to-ts';
 import Fastify, { type FastifyBaseLogger, LogController } from 'fastify';
 import { addSite, type SiteOptions } from './site.ts';
+import { addFavicon } from './web/assets.ts';
 import { createFlow } from './web/flow.ts';
 import { bodyLimit } from './web/hooks/bodies.ts';
 import { createTracedLoggers } from './web/hooks/measures.ts';
 import { addMethodRules } from './web/hooks/methods.ts';
+import { addDocsRedirect } from './web/openapi/openapi.ts';
 import type { App } from './web/types.ts';
 
 export interface ServerOptions extends SiteOptions {
@@ -52,6 +54,10 @@ export function createServer(options: ServerOptions): App {
   flow.decorate(app);
   flow.addHooks(app);
   addMethodRules(app);
-  flow.addRoutes(app, (site) => addSite(site, options.parts, { ...options, atRoot: true }));
+  flow.addRoutes(app, async (site) => {
+    await addSite(site, options.parts, { ...options, atRoot: true });
+    addFavicon(site, options.themeFile);
+    if (options.docs) addDocsRedirect(site);
+  });
   return app;
 }

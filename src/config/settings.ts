@@ -90,7 +90,7 @@ export const settingsSchema = {
       examples: ['Example Ltd'],
     }),
     THEME_FILE: text(
-      'A stylesheet with your colours and logo, in place of `src/web/assets/theme.css`, which explains itself.',
+      'A stylesheet with your colours and logo, in place of `src/web/assets/theme.css`, which explains itself. A `logo.svg` beside it replaces logo and icon.',
       { examples: ['/etc/janua/theme.css'] },
     ),
     DOCS: onOff('Swagger UI at `/docs` and the OpenAPI document at `/openapi.json`.', {

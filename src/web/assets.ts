@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { basename, dirname, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import fastifyStatic from '@fastify/static';
@@ -6,16 +7,27 @@ import type { App } from './types.ts';
 /** A file of our own `assets/`. */
 export const own = (name: string) => fileURLToPath(new URL(`./assets/${name}`, import.meta.url));
 
+/** The logo and icon: a `logo.svg` beside the theme is the theme's. */
+function findLogo(themeFile: string | undefined): string {
+  const themes = themeFile === undefined ? undefined : resolve(dirname(themeFile), 'logo.svg');
+  return themes !== undefined && existsSync(themes) ? themes : own('logo.svg');
+}
+
+/** What browsers ask for where a page names no icon, as for JSON. Not in another app, which may have its own. */
+export function addFavicon(app: App, themeFile: string | undefined): void {
+  serveFiles(app, '', { 'favicon.ico': findLogo(themeFile) });
+}
+
 /**
  * Styles, scripts and pictures: the only answers that a browser may keep.
- * @param themeFile replaces `theme.css`
+ * @param themeFile replaces `theme.css`, and `logo.svg` where there is one beside it
  */
 export function addAssets(app: App, themeFile: string | undefined): void {
   serveFiles(app, '/assets', {
     'pico.css': fileURLToPath(import.meta.resolve('@picocss/pico/css/pico.classless.min.css')),
     'janua.css': own('janua.css'),
     'theme.css': themeFile === undefined ? own('theme.css') : resolve(themeFile),
-    'logo.svg': own('logo.svg'),
+    'logo.svg': findLogo(themeFile),
     'pages.js': own('pages.js'),
   });
 }

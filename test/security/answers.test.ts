@@ -77,6 +77,7 @@ test('every file is served with its type, and the charset of text [V4.1.1]', asy
     ['/docs/docs.js', 'application/javascript; charset=utf-8'],
     ['/docs/swagger-ui.js', 'application/javascript; charset=utf-8'],
     ['/assets/logo.svg', 'image/svg+xml'],
+    ['/favicon.ico', 'image/svg+xml'],
   ] as const)
     assert.equal((await janua.app.inject(url)).headers['content-type'], type, url);
 });

@@ -85,6 +85,11 @@ export function addDocumentation(app: App, { name, version, sessionCookie }: Doc
   });
 }
 
+/** For who types the address with a slash. Not in another app, whose router may take the two for one. */
+export function addDocsRedirect(app: App): void {
+  app.get('/docs/', { schema: { hide: true } }, (_request, reply) => reply.redirect('/docs', 303));
+}
+
 /**
  * Keeps our routes out of the document that another app may make of its own, whose plugin sees them too and knows neither our
  * security schemes nor our formats. Must be added before them; ours shows them all the same.

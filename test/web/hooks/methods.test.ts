@@ -35,6 +35,8 @@ const routes: Record<string, string> = {
   '/api/logout': 'POST',
   '/api/me': 'GET, HEAD',
   '/docs': 'GET, HEAD',
+  '/docs/': 'GET, HEAD',
+  '/favicon.ico': 'GET, HEAD',
   '/openapi.json': 'GET, HEAD',
   '/health/live': 'GET, HEAD',
   '/health/ready': 'GET, HEAD',

@@ -164,9 +164,15 @@ test('the document passes a linter, every rule on but those named here', async (
 
 test('DOCS=off removes both [S113 V13.4.5]', async () => {
   await using janua = await startJanua({ settings: { DOCS: 'off' } });
-  for (const url of ['/docs', '/docs/docs.js', '/docs/swagger-ui.js', '/openapi.json']) {
+  for (const url of ['/docs', '/docs/', '/docs/docs.js', '/docs/swagger-ui.js', '/openapi.json']) {
     assert.equal((await janua.app.inject(url)).statusCode, 404);
   }
+});
+
+test('/docs/ leads to /docs', async () => {
+  await using janua = await startJanua();
+  const { statusCode, headers } = await janua.app.inject('/docs/');
+  assert.deepEqual([statusCode, headers.location], [303, '/docs']);
 });
 
 test('Swagger UI asks nobody else and keeps no token [S96 V14.3.3]', async () => {

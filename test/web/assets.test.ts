@@ -1,0 +1,26 @@
+import assert from 'node:assert/strict';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { startServer } from './server.ts';
+
+test("the icon is Janua's, and a logo beside the theme replaces it and the logo", async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'janua-theme-'));
+  const themeFile = join(folder, 'theme.css');
+  const own = await readFile(new URL('../../src/web/assets/logo.svg', import.meta.url), 'utf8');
+  try {
+    await writeFile(themeFile, ':root { --accent: red }');
+    const served = async () => {
+      await using server = await startServer({ themeFile });
+      const answers = await Promise.all(['/favicon.ico', '/assets/logo.svg'].map((url) => server.app.inject(url)));
+      return answers.map(({ body }) => body);
+    };
+    assert.deepEqual(await served(), [own, own]);
+    const theirs = '<svg xmlns="http://www.w3.org/2000/svg"/>';
+    await writeFile(join(folder, 'logo.svg'), theirs);
+    assert.deepEqual(await served(), [theirs, theirs]);
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+});
