@@ -20,6 +20,9 @@ export interface Policy {
   readonly keepSeconds?: number;
 }
 
+/** Clocks of several processes differ by so much at most. A failure that lies further in the future was counted by a wrong clock. */
+const mostClocksDiffer = 60 * 1000;
+
 /** The wait of a stopped key, in seconds. Its end is unknown, but `Retry-After` needs a number. */
 export const stopSeconds = 24 * 60 * 60;
 
@@ -34,14 +37,19 @@ export function waitAfter(policy: Policy, failures: number): number {
 }
 
 /**
- * Whole seconds until the next attempt passes; 0 if it passes now. A failure that seems to lie in the future was counted before the
- * clock was set back, so the result never exceeds the policy's wait.
+ * When the wait after the last failure ends, in milliseconds since 1970. A failure of a wrong clock makes no attempt wait: the wait
+ * would last until the clock shows that time again.
  */
+export function waitEnd(policy: Policy, { count, lastAt }: Tally, now: number): number {
+  if (lastAt > now + mostClocksDiffer) return now;
+  return Math.min(lastAt, now) + waitAfter(policy, count) * 1000;
+}
+
+/** Whole seconds until the next attempt passes; 0 if it passes now. */
 export function remainingWait(policy: Policy, tally: Tally | undefined, now: number): number {
   if (tally === undefined) return 0;
   if (isStopped(policy, tally.count)) return stopSeconds;
-  const wait = waitAfter(policy, tally.count);
-  return Math.min(wait, Math.max(0, Math.ceil((tally.lastAt - now) / 1000 + wait)));
+  return Math.max(0, Math.ceil((waitEnd(policy, tally, now) - now) / 1000));
 }
 
 /** The tally after one more failure. */
@@ -53,7 +61,7 @@ export function afterFailure(policy: Policy, tally: Tally | undefined, now: numb
   const count = left + 1;
   // While no wait depends on it, `lastAt` moves by whole periods only. Otherwise each failure would lose the begun part of a period.
   const movesByPeriods = policy.forgiveSeconds !== undefined && left > 0 && count < policy.free;
-  return { count, lastAt: movesByPeriods ? tally.lastAt + forgiven * period : now };
+  return { count, lastAt: movesByPeriods ? Math.min(tally.lastAt, now) + forgiven * period : now };
 }
 
 /** The tally after a counted failure is taken back: exactly the one before it, unless more failures were counted since. */

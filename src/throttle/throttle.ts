@@ -1,5 +1,5 @@
 import { setImmediate } from 'node:timers/promises';
-import { isStopped, type Policy, remainingWait, type Tally, waitAfter, withoutFailure } from './policy.ts';
+import { isStopped, type Policy, remainingWait, type Tally, waitEnd, withoutFailure } from './policy.ts';
 import type { CountedKey, FailureRecord, FailureStore, PolicedKey, Revision } from './store.ts';
 import { createTurns, type Place, type TurnOptions } from './turns.ts';
 
@@ -217,7 +217,7 @@ function toListed({ count, lastAt, expiresAt }: FailureRecord, policy: Policy, t
   // So many failures expire only under a policy without a stop.
   const stopped = expiresAt === undefined && isStopped(policy, count);
   const { stopsAt: _, ...withoutStop } = policy;
-  const waitsUntil = Math.min(lastAt, time) + waitAfter(withoutStop, count) * 1000;
+  const waitsUntil = waitEnd(withoutStop, { count, lastAt }, time);
   return {
     failures: count,
     lastFailureAt: new Date(lastAt),

@@ -55,12 +55,20 @@ async function countsOf(t: ReturnType<typeof createTest>): Promise<Record<string
   return Object.fromEntries((await listed(t)).map(({ key, failures }) => [key, failures]));
 }
 
-test('a clock that was set back makes no wait longer than the policy does', () => {
-  const day = 24 * 60 * 60 * 1000;
+test('a failure up to a minute in the future waits as one of now, and a later one makes no attempt wait', () => {
+  const now = Date.UTC(2026, 0, 1);
   for (const [kind, policy] of Object.entries<Policy>(policies)) {
     for (const failures of [policy.free, policy.free + 3, policy.free + 20]) {
       const wait = waitAfter(policy, failures);
-      assert.equal(remainingWait(policy, { count: failures, lastAt: day }, 0), wait, `${kind} after ${failures}`);
+      for (const [ahead, expected] of [
+        [1, wait],
+        [60_000, wait],
+        [60_001, 0],
+        [day * 1000, 0],
+      ] as const) {
+        const tally = { count: failures, lastAt: now + ahead };
+        assert.equal(remainingWait(policy, tally, now), expected, `${kind}, ${failures} failures, ${ahead} ms ahead`);
+      }
     }
   }
 });
@@ -188,6 +196,27 @@ describe('the throttle', () => {
     );
     away = false;
     assert.equal((await t.succeed()).passed, true);
+  });
+
+  test('after a clock was a day ahead, an attempt passes at once, its failure waits as usual, and a stop stays', async () => {
+    const t = createTest();
+    await t.failPatiently(100, () => ({ apart: 'x' }));
+    await t.failPatiently(13);
+    t.pass(-day);
+    assert.equal(retryAfter(await t.fail({ apart: 'x' })), stopSeconds);
+    assert.equal((await listed(t)).filter(({ waitsUntil }) => waitsUntil !== undefined).length, 0);
+    assert.equal(retryAfter(await t.fail()), 0);
+    assert.equal(retryAfter(await t.fail()), 160);
+  });
+
+  test('an address is forgiven failures again after its clock was a day ahead', async () => {
+    const t = createTest();
+    for (let index = 0; index < 15; index += 1) await t.fail({ own: `${index}`, shared: '1' });
+    t.pass(-day);
+    await t.fail({ own: 'b' });
+    t.pass(6 * 60);
+    await t.fail({ own: 'c' });
+    assert.equal((await countsOf(t))['shared:1'], 15);
   });
 
   test('the attempt that succeeds at the edge of a stop is no stop', async () => {
