@@ -286,8 +286,9 @@ async function prepare(
     createAudit({ events, store: auditStore, log, nameKey, now, processes: settings.WORKERS }),
   );
   const auditTrail = createAuditTrail({ store: auditStore, retentionDays: settings.AUDIT_RETENTION_DAYS, now });
-  const { HASHING_QUEUE: waiting, HASHING_CONCURRENCY } = settings;
-  const turns = { part: 'Password hashing', waiting, capacity: HASHING_CONCURRENCY + waiting };
+  const { HASHING_QUEUE: waiting, HASHING_CONCURRENCY: hashing } = settings;
+  // Enough to keep the hashing threads busy while others ask the store. The rest waits where turns are shared fairly.
+  const turns = { part: 'Password hashing', atOnce: Math.min(4 * hashing, hashing + waiting), waiting };
   const throttle = failures === undefined ? unthrottled : createThrottle({ store: failures, now, ...turns });
   const hostKey = settings.FORWARD_AUTH_ORIGINS.length === 0 ? undefined : await loadKey(database, 'forward-auth');
   const sessions = createSessions({

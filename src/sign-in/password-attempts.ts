@@ -1,7 +1,7 @@
 import type { KeyTrace } from '../audit/event.ts';
 import type { Policy } from '../throttle/policy.ts';
 import type { AttemptKey, Limits, ListedFailures, Throttle } from '../throttle/throttle.ts';
-import type { Place } from '../throttle/turns.ts';
+import type { Place, Work } from '../throttle/turns.ts';
 
 type KeyKind = KeyTrace['kind'];
 
@@ -52,29 +52,38 @@ const unknownAddress = 'unknown';
 /**
  * What a password attempt is counted by. A known browser is counted by itself: failures of strangers, against the account or from an
  * address that they share with its owner, don't concern it. Its success clears the strangers' failures against the account.
+ *
+ * Attempts of strangers share the turns by network, because an attacker can invent names but not networks. The known browsers of an
+ * account share them as a party of their own: the owner doesn't queue behind strangers at the same address. The limits of the address
+ * hold for known browsers too, because one user can have many.
  */
 export function limitsOf({ address, endSite, nameDigest, account, knownBrowser }: PasswordAttempt): Limits<KeyKind> {
   const network = address ?? unknownAddress;
   const addressKey = keyOf('address', network, addressPolicy(network));
   const pairKey = keyOf('pair', `${nameDigest}:${network}`, policies.pair);
-  // The address comes first: an address that sends many attempts then holds up its own before those of others.
   const placesWith = (own: string): Place[] => [
-    { key: `address:${network}`, atOnce: address === undefined ? atOnce.unknownAddress : atOnce.address },
     ...(endSite === address ? [] : [{ key: `end-site:${endSite}`, atOnce: atOnce.endSite }]),
+    { key: `address:${network}`, atOnce: address === undefined ? atOnce.unknownAddress : atOnce.address },
     { key: own, atOnce: atOnce.account },
   ];
+  const asStranger = (own: string): Work => {
+    const places = placesWith(own);
+    return { places, parties: places.map(({ key }) => key) };
+  };
   if (account === undefined) {
     const nameKey = keyOf('name', nameDigest, policies.unknownName);
-    return { keys: [nameKey, addressKey, pairKey], places: placesWith(`name:${nameDigest}`) };
+    return { keys: [nameKey, addressKey, pairKey], ...asStranger(`name:${nameDigest}`) };
   }
   const owner = `${account.id}:${account.fingerprint}`;
   const own = [keyOf('account', owner, policies.account), keyOf('name', nameDigest, policies.name)];
   if (knownBrowser === undefined)
-    return { keys: [...own, addressKey, pairKey], places: placesWith(`account:${account.id}`) };
+    return { keys: [...own, addressKey, pairKey], ...asStranger(`account:${account.id}`) };
+  const browsers = `browsers:${account.id}`;
   return {
     keys: [keyOf('browser', `${knownBrowser}:${owner}`, policies.browser)],
     clears: [...own, pairKey],
-    places: placesWith(`browsers:${account.id}`),
+    places: placesWith(browsers),
+    parties: [browsers],
   };
 }
 

@@ -1,7 +1,7 @@
 import { setImmediate } from 'node:timers/promises';
 import { isStopped, type Policy, remainingWait, type Tally, waitEnd, withoutFailure } from './policy.ts';
 import type { CountedKey, FailureRecord, FailureStore, PolicedKey, Revision } from './store.ts';
-import { createTurns, type Place, type TurnOptions } from './turns.ts';
+import { createTurns, type TurnOptions, type Work } from './turns.ts';
 
 /** A key that an attempt is counted by. */
 export interface AttemptKey<Kind extends string> extends PolicedKey {
@@ -11,13 +11,11 @@ export interface AttemptKey<Kind extends string> extends PolicedKey {
   readonly onSuccess: 'clear' | 'take-back';
 }
 
-/** The keys of an attempt, and where it waits for its turn. */
-export interface Limits<Kind extends string> {
+/** The keys of an attempt, and what gives it its turn. */
+export interface Limits<Kind extends string> extends Work {
   readonly keys: readonly AttemptKey<Kind>[];
   /** Further keys that a success clears. The attempt is not counted by them. */
   readonly clears?: readonly PolicedKey[];
-  /** All attempts take their places in the same order of kinds. */
-  readonly places: readonly Place[];
 }
 
 /** A key as the attempt found it. */
@@ -90,8 +88,8 @@ const batch = 500;
 
 /**
  * The throttle (ASVS 6.3.1, 6.1.1; NIST SP 800-63B-4 3.2.2). Because an attempt counts as failed until it succeeds, many concurrent
- * attempts would refuse each other although all of them would succeed. Therefore only a few run at once in each place. The others
- * wait for their turn, and are counted then.
+ * attempts would refuse each other although all of them would succeed. Therefore only a few run at once, in each place and in all.
+ * The others wait for their turn, and are counted then.
  */
 export function createThrottle({ store, now = Date.now, ...turnOptions }: ThrottleOptions): Throttle {
   const turns = createTurns(turnOptions);
@@ -166,7 +164,7 @@ export function createThrottle({ store, now = Date.now, ...turnOptions }: Thrott
   }
 
   return {
-    attempt: async (limits, check) => turns.take(limits.places, () => attemptInTurn(limits, check)),
+    attempt: async (limits, check) => turns.take(limits, () => attemptInTurn(limits, check)),
 
     async *list(parse) {
       const time = now();

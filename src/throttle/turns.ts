@@ -6,83 +6,124 @@ export interface Place {
   readonly atOnce: number;
 }
 
-export interface Turns {
-  /**
-   * Does work when it has its turn in each place. All work must take its places in the same order of kinds.
-   * @throws {Unavailable} when too many are waiting
-   */
-  take<T>(places: readonly Place[], work: () => Promise<T>): Promise<T>;
+export interface Work {
+  /** The work begins when each of them has room. */
+  readonly places: readonly Place[];
+  /** Keys of the parties that the work belongs to, the largest party first. Parties share the turns. */
+  readonly parties: readonly string[];
 }
 
-interface Queue {
-  underWay: number;
-  readonly waiting: PromiseWithResolvers<void>[];
+export interface Turns {
+  /**
+   * Does work when it has its turn.
+   * @throws {Unavailable} when too many are waiting
+   */
+  take<T>(work: Work, run: () => Promise<T>): Promise<T>;
 }
 
 export interface TurnOptions {
   /** The part that is named unavailable when too many are waiting. */
   readonly part: string;
-  /** Most pieces of work that may wait in all places together (ASVS 2.4.1, 15.2.2). */
+  /** Most pieces of work under way. */
+  readonly atOnce: number;
+  /** Most pieces of work that wait (ASVS 2.4.1, 15.2.2). With 0, work that cannot begin at once is refused. */
   readonly waiting: number;
-  /** Pieces of work that this process can take at once. One place gets at most half of it. */
-  readonly capacity: number;
+}
+
+interface Party {
+  underWay: number;
+  waiting: number;
+  /** When it had its last turn, or else came. It gains nothing by leaving and coming back. */
+  since: number;
+}
+
+interface Waiter extends Work {
+  readonly turn: PromiseWithResolvers<void>;
 }
 
 /**
- * Runs work of this process a few at a time, first come, first served. When too many wait, the last one of the longest queue is
- * refused: a party that sends many leaves room for the others.
+ * Runs work of this process a few pieces at a time. A free turn goes to the party with the fewest pieces under way. Among equals it
+ * goes to the party whose last turn is longest ago. Smaller parties within that party share its turns by the same rule. A party with
+ * nothing under way therefore waits for at most one turn of each other party, however much work they send. When too many pieces wait,
+ * the last piece of the largest party is refused.
  */
-export function createTurns({ part, waiting: mostWaiting, capacity }: TurnOptions): Turns {
-  /** Only places in use have one. */
-  const queues = new Map<string, Queue>();
-  const mostAtOnce = Math.max(1, Math.floor(capacity / 2));
-  let waiting = 0;
+export function createTurns({ part, atOnce: mostAtOnce, waiting: mostWaiting }: TurnOptions): Turns {
+  /** Pieces under way in each place. */
+  const taken = new Map<string, number>();
+  /** Those with work. */
+  const parties = new Map<string, Party>();
+  /** In the order in which they came. */
+  const waiters: Waiter[] = [];
+  let running = 0;
+  /** Counts events. */
+  let time = 0;
 
-  async function begin({ key, atOnce }: Place): Promise<Queue> {
-    const queue = queues.get(key) ?? { underWay: 0, waiting: [] };
-    if (queue.underWay < Math.min(atOnce, mostAtOnce)) {
-      queue.underWay += 1;
-      queues.set(key, queue);
-      return queue;
+  const partiesOf = (work: Work) => work.parties.flatMap((key) => parties.get(key) ?? []);
+  const claim = (work: Work) => partiesOf(work).flatMap(({ underWay, since }) => [underWay, since]);
+  const size = (work: Work) => partiesOf(work).map(({ underWay, waiting }) => underWay + waiting);
+
+  const hasRoom = ({ places }: Work) =>
+    running < mostAtOnce && places.every(({ key, atOnce }) => (taken.get(key) ?? 0) < atOnce);
+
+  function count(work: Work, change: { readonly underWay: number; readonly waiting: number }): void {
+    time += 1;
+    running += change.underWay;
+    for (const { key } of work.places) {
+      const now = (taken.get(key) ?? 0) + change.underWay;
+      if (now > 0) taken.set(key, now);
+      else taken.delete(key);
     }
-    if (waiting >= mostWaiting) makeRoom(queue);
-    waiting += 1;
-    const turn = Promise.withResolvers<void>();
-    queue.waiting.push(turn);
-    await turn.promise;
-    return queue;
-  }
-
-  /** @throws {Unavailable} when no other queue is longer than this one would be */
-  function makeRoom({ waiting: own }: Queue): void {
-    const busy = new Unavailable(part, 2);
-    const [longest = []] = [...queues.values()].map((queue) => queue.waiting).sort((a, b) => b.length - a.length);
-    if (longest.length < own.length + 2) throw busy;
-    waiting -= 1;
-    longest.pop()?.reject(busy);
-  }
-
-  function end(key: string, queue: Queue): void {
-    const next = queue.waiting.shift();
-    if (next === undefined) {
-      queue.underWay -= 1;
-      if (queue.underWay === 0) queues.delete(key);
-    } else {
-      // The turn passes on at once, so that no other work can come in between.
-      waiting -= 1;
-      next.resolve();
+    for (const key of work.parties) {
+      const party = parties.get(key) ?? { underWay: 0, waiting: 0, since: time };
+      party.underWay += change.underWay;
+      party.waiting += change.waiting;
+      if (change.underWay > 0) party.since = time;
+      if (party.underWay + party.waiting > 0) parties.set(key, party);
+      else parties.delete(key);
     }
   }
 
-  async function take<T>([first, ...others]: readonly Place[], work: () => Promise<T>): Promise<T> {
-    if (first === undefined) return work();
-    const queue = await begin(first);
-    try {
-      return await take(others, work);
-    } finally {
-      end(first.key, queue);
+  function startNext(): void {
+    for (;;) {
+      const [first, ...others] = waiters.filter(hasRoom);
+      if (first === undefined) return;
+      const next = others.reduce((best, other) => (compare(claim(other), claim(best)) < 0 ? other : best), first);
+      waiters.splice(waiters.indexOf(next), 1);
+      count(next, { underWay: 1, waiting: -1 });
+      next.turn.resolve();
     }
   }
 
-  return { take };
+  function refuseOne(): void {
+    const refused = waiters.reduce((worst, other) => (compare(size(other), size(worst)) < 0 ? worst : other));
+    waiters.splice(waiters.indexOf(refused), 1);
+    count(refused, { underWay: 0, waiting: -1 });
+    refused.turn.reject(new Unavailable(part, 2));
+  }
+
+  return {
+    async take(work, run) {
+      const turn = Promise.withResolvers<void>();
+      waiters.push({ ...work, turn });
+      count(work, { underWay: 0, waiting: 1 });
+      startNext();
+      if (waiters.length > mostWaiting) refuseOne();
+      await turn.promise;
+      try {
+        return await run();
+      } finally {
+        count(work, { underWay: -1, waiting: 0 });
+        startNext();
+      }
+    },
+  };
+}
+
+/** Compares the first numbers that differ. */
+function compare(one: readonly number[], other: readonly number[]): number {
+  for (const [index, number] of one.entries()) {
+    const difference = number - (other[index] ?? number);
+    if (difference !== 0) return difference;
+  }
+  return 0;
 }

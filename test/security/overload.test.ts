@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { setTimeout } from 'node:timers/promises';
 import { ann, password, startJanua } from '../janua.ts';
 import { form, json, logIn } from '../web/faces.ts';
 
@@ -31,39 +32,84 @@ test('200 logins at once: some succeed, the others are told to come back, and ev
   assert.ok(await logIn(janua.app), 'and afterwards it goes on');
 });
 
-test('one account at one address, in many known browsers at once, keeps no login elsewhere waiting [V2.4.1 VM-40]', async () => {
-  await using janua = await startJanua({ settings: { THROTTLE: 'on', HASHING_CONCURRENCY: 2, HASHING_QUEUE: 60 } });
-  const mallory = { username: 'mallory@example.com', password };
-  await janua.people.add({ ...mallory, firstName: 'M', lastName: 'M' });
+/** A server with few threads, and a request to it that logs in. */
+async function startCrowded(HASHING_QUEUE = 60) {
+  const janua = await startJanua({ settings: { THROTTLE: 'on', HASHING_CONCURRENCY: 2, HASHING_QUEUE } });
   async function send(fields: Record<string, string>, remoteAddress: string, cookie = '') {
     const { headers, payload } = form(fields);
-    const url = '/api/login';
     return janua.app.inject({
       method: 'POST',
-      url,
+      url: '/api/login',
       remoteAddress,
       headers: { ...headers, cookie },
       payload: payload ?? '',
     });
   }
-  const browsers: string[] = [];
-  for (let index = 0; index < 35; index++) {
-    const { cookies } = await send(mallory, '203.0.113.5');
-    browsers.push(`browser=${cookies.find(({ name }) => name === 'browser')?.value}`);
-  }
+  const browserOf = ({ cookies }: Awaited<ReturnType<typeof send>>) =>
+    `browser=${cookies.find(({ name }) => name === 'browser')?.value}`;
+  return Object.assign(janua, { send, browserOf });
+}
+
+type Send = (index: number, round: number) => Promise<{ readonly statusCode: number }>;
+
+/** The statuses of logins, one after the other, while so many senders send without end. */
+async function logInDuring(senders: number, send: Send, logins: number, logIn: Send): Promise<number[]> {
   let isOver = false;
-  const storm = Array.from({ length: 140 }, async (_, index) => {
+  const storm = Array.from({ length: senders }, async (_, index) => {
     const statuses: number[] = [];
-    while (!isOver) statuses.push((await send(mallory, '203.0.113.5', browsers[index % browsers.length])).statusCode);
+    while (!isOver) statuses.push((await send(index, statuses.length)).statusCode);
     return statuses;
   });
-  const victims: number[] = [];
-  for (let index = 0; index < 15; index++)
-    victims.push((await send({ username: ann.username, password }, `198.51.100.${index}`)).statusCode);
+  const statuses: number[] = [];
+  for (let index = 0; index < logins; index++) statuses.push((await logIn(index, 0)).statusCode);
   isOver = true;
   const refused = (await Promise.all(storm)).flat().filter((status) => status === 503);
   assert.ok(refused.length > 100, 'the storm is one');
+  return statuses;
+}
+
+/** Sends a wrong password for a name that is new each time. Pauses after a refusal: the hashing threads need a core too. */
+async function guess({ send }: Awaited<ReturnType<typeof startCrowded>>, name: string, address: string) {
+  const answer = await send({ username: `${name}@example.com`, password: 'wrong' }, address);
+  if (answer.statusCode === 503) await setTimeout(50);
+  return answer;
+}
+
+const right = { username: ann.username, password };
+
+test('one account at one address, in many known browsers at once, keeps no login elsewhere waiting [V2.4.1 VM-40]', async () => {
+  await using janua = await startCrowded();
+  const mallory = { username: 'mallory@example.com', password };
+  await janua.people.add({ ...mallory, firstName: 'M', lastName: 'M' });
+  const browsers: string[] = [];
+  for (let index = 0; index < 35; index++) browsers.push(janua.browserOf(await janua.send(mallory, '203.0.113.5')));
+  const victims = await logInDuring(
+    140,
+    (index) => janua.send(mallory, '203.0.113.5', browsers[index % browsers.length]),
+    15,
+    (index) => janua.send(right, `198.51.100.${index}`),
+  );
   assert.deepEqual(victims, Array(15).fill(200));
+});
+
+test('guesses from many networks keep no login from another network out [V2.4.1 VM-40]', async () => {
+  for (const networks of [10, 30]) {
+    await using janua = await startCrowded(40);
+    // No address fails often enough to wait.
+    const storm: Send = (index, round) =>
+      guess(janua, `${index}-${round}`, `2001:db8:${index % networks}:${round.toString(16)}::${index}`);
+    const victims = await logInDuring(90, storm, 5, (index) => janua.send(right, `198.51.100.${index}`));
+    assert.deepEqual(victims, Array(5).fill(200), `${networks} networks`);
+  }
+});
+
+test('guesses from the same address keep no owner out of a known browser [V2.4.1 VM-40]', async () => {
+  await using janua = await startCrowded(40);
+  const office = '203.0.113.5';
+  const browser = janua.browserOf(await janua.send(right, office));
+  const storm: Send = (index, round) => guess(janua, `${index}-${round}`, office);
+  const victims = await logInDuring(140, storm, 10, () => janua.send(right, office, browser));
+  assert.deepEqual(victims, Array(10).fill(200));
 });
 
 test('what is too long is refused without a hash being computed [S53 V1.3.3 VM-43]', async () => {

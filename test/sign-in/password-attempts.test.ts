@@ -356,6 +356,35 @@ describe('password attempts', () => {
     await Promise.all(strangers);
   });
 
+  test('a known browser takes its turn before the strangers at its address, and they are refused first', async () => {
+    const t = createTest({ waiting: 20 });
+    const started: string[] = [];
+    const gates: PromiseWithResolvers<void>[] = [];
+    const start = (who: string, changes: Partial<PasswordAttempt>) =>
+      t.run(changes, async () => {
+        const gate = Promise.withResolvers<void>();
+        started.push(who);
+        gates.push(gate);
+        await gate.promise;
+        return { succeeded: true };
+      });
+    const strangers = Array.from({ length: 30 }, (_, index) => start('a stranger', otherUser(index)));
+    const outcomes = Promise.allSettled(strangers);
+    await new Promise(setImmediate);
+    const owner = start('the owner', { knownBrowser: 'b' });
+    await new Promise(setImmediate);
+    assert.equal(started.length, atOnce.address, 'the limit of the address holds for all');
+    gates[0]?.resolve();
+    await new Promise(setImmediate);
+    assert.deepEqual(started.slice(atOnce.address), ['the owner']);
+    while (gates.length > 0) {
+      for (const gate of gates.splice(0)) gate.resolve();
+      await new Promise(setImmediate);
+    }
+    assert.equal((await owner).passed, true);
+    assert.equal((await outcomes).filter(({ status }) => status === 'rejected').length, 1);
+  });
+
   test('gives the result of the check, and what was known of each key', async () => {
     const t = createTest();
     const first = await t.run({}, async () => ({ succeeded: false, reason: 'x' }));

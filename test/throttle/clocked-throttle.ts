@@ -16,7 +16,7 @@ export function createClockedThrottle<Kind extends string, Attempt>(options: Opt
   const { limitsOf, usual, store = createMemoryFailureStore(), waiting = 100 } = options;
   let time = Date.UTC(2026, 0, 1);
   let checks = 0;
-  const throttle = createThrottle({ store, now: () => time, part: 'The work', waiting, capacity: 100 });
+  const throttle = createThrottle({ store, now: () => time, part: 'The work', atOnce: 100, waiting });
 
   const run = <T extends { readonly succeeded: boolean }>(changes: Partial<Attempt>, check: () => Promise<T>) =>
     throttle.attempt(limitsOf({ ...usual, ...changes }), check);

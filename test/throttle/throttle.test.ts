@@ -32,8 +32,10 @@ function limitsOf({ own, shared, apart }: Attempt): Limits<Kind> {
     { key: `shared:${shared}`, atOnce: 10 },
     { key: `own:${own}`, atOnce: 4 },
   ];
-  if (apart === undefined) return { keys: [ownKey, keyOf('shared', shared, policies.address, 'take-back')], places };
-  return { keys: [keyOf('apart', apart, policies.unknownName, 'clear')], clears: [ownKey], places };
+  const parties = places.map(({ key }) => key);
+  if (apart === undefined)
+    return { keys: [ownKey, keyOf('shared', shared, policies.address, 'take-back')], places, parties };
+  return { keys: [keyOf('apart', apart, policies.unknownName, 'clear')], clears: [ownKey], places, parties };
 }
 
 const usual: Attempt = { own: 'a', shared: '1' };
