@@ -288,7 +288,13 @@ async function prepare(
   const auditTrail = createAuditTrail({ store: auditStore, retentionDays: settings.AUDIT_RETENTION_DAYS, now });
   const { HASHING_QUEUE: waiting, HASHING_CONCURRENCY: hashing } = settings;
   // Enough to keep the hashing threads busy while others ask the store. The rest waits where turns are shared fairly.
-  const turns = { part: 'Password hashing', atOnce: Math.min(4 * hashing, hashing + waiting), waiting };
+  const turns = {
+    part: 'Password hashing',
+    atOnce: Math.min(4 * hashing, hashing + waiting),
+    waiting,
+    onFull: () =>
+      log.warn({ event: 'hashing_queue_full', queue: waiting }, 'too many logins are waiting for their turn'),
+  };
   const throttle = failures === undefined ? unthrottled : createThrottle({ store: failures, now, ...turns });
   const hostKey = settings.FORWARD_AUTH_ORIGINS.length === 0 ? undefined : await loadKey(database, 'forward-auth');
   const sessions = createSessions({

@@ -28,6 +28,8 @@ export interface TurnOptions {
   readonly atOnce: number;
   /** Most pieces of work that wait (ASVS 2.4.1, 15.2.2). With 0, work that cannot begin at once is refused. */
   readonly waiting: number;
+  /** Is told when the first is refused, and again only after none has waited. */
+  readonly onFull?: () => void;
 }
 
 interface Party {
@@ -47,7 +49,7 @@ interface Waiter extends Work {
  * nothing under way therefore waits for at most one turn of each other party, however much work they send. When too many pieces wait,
  * the last piece of the largest party is refused.
  */
-export function createTurns({ part, atOnce: mostAtOnce, waiting: mostWaiting }: TurnOptions): Turns {
+export function createTurns({ part, atOnce: mostAtOnce, waiting: mostWaiting, onFull }: TurnOptions): Turns {
   /** Pieces under way in each place. */
   const taken = new Map<string, number>();
   /** Those with work. */
@@ -57,6 +59,7 @@ export function createTurns({ part, atOnce: mostAtOnce, waiting: mostWaiting }: 
   let running = 0;
   /** Counts events. */
   let time = 0;
+  let wasFull = false;
 
   const partiesOf = (work: Work) => work.parties.flatMap((key) => parties.get(key) ?? []);
   const claim = (work: Work) => partiesOf(work).flatMap(({ underWay, since }) => [underWay, since]);
@@ -95,6 +98,8 @@ export function createTurns({ part, atOnce: mostAtOnce, waiting: mostWaiting }: 
   }
 
   function refuseOne(): void {
+    if (!wasFull) onFull?.();
+    wasFull = true;
     const refused = waiters.reduce((worst, other) => (compare(size(other), size(worst)) < 0 ? worst : other));
     waiters.splice(waiters.indexOf(refused), 1);
     count(refused, { underWay: 0, waiting: -1 });
@@ -114,6 +119,7 @@ export function createTurns({ part, atOnce: mostAtOnce, waiting: mostWaiting }: 
       } finally {
         count(work, { underWay: -1, waiting: 0 });
         startNext();
+        if (waiters.length === 0) wasFull = false;
       }
     },
   };

@@ -92,7 +92,7 @@ test('one account at one address, in many known browsers at once, keeps no login
   assert.deepEqual(victims, Array(15).fill(200));
 });
 
-test('guesses from many networks keep no login from another network out [V2.4.1 VM-40]', async () => {
+test('guesses from many networks keep no login from another network out', async () => {
   for (const networks of [10, 30]) {
     await using janua = await startCrowded(40);
     // No address fails often enough to wait.
@@ -103,7 +103,7 @@ test('guesses from many networks keep no login from another network out [V2.4.1 
   }
 });
 
-test('guesses from the same address keep no owner out of a known browser [V2.4.1 VM-40]', async () => {
+test('guesses from the same address keep no owner out of a known browser', async () => {
   await using janua = await startCrowded(40);
   const office = '203.0.113.5';
   const browser = janua.browserOf(await janua.send(right, office));

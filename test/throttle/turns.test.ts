@@ -11,11 +11,12 @@ interface Options {
   readonly waiting?: number;
   /** Pieces that may be under way in each place; the key of a place is that of a party. */
   readonly limits?: Readonly<Record<string, number>>;
+  readonly onFull?: () => void;
 }
 
 /** Pieces of work that begin and end as a test says. */
-function createPieces({ atOnce, waiting = 1000, limits = {} }: Options) {
-  const turns = createTurns({ part: 'The work', atOnce, waiting });
+function createPieces({ atOnce, waiting = 1000, limits = {}, onFull = () => {} }: Options) {
+  const turns = createTurns({ part: 'The work', atOnce, waiting, onFull });
   const started: string[] = [];
   const refused: string[] = [];
   const gates = new Map<string, PromiseWithResolvers<void>>();
@@ -160,6 +161,21 @@ describe('turns', () => {
       assert.ok(pieces.refused.length > 100);
     });
   }
+
+  test('says once that too many wait, and again after none has waited', async () => {
+    let said = 0;
+    const pieces = createPieces({ atOnce: 1, waiting: 2, onFull: () => (said += 1) });
+    const come = async (...all: string[]) => {
+      for (const piece of all) await pieces.come(piece);
+    };
+    await come('a/x1', 'a/x2', 'a/x3', 'a/x4');
+    await pieces.end('a/x1');
+    await come('a/x5', 'a/x6');
+    assert.deepEqual([pieces.refused.length, said], [2, 1]);
+    for (const piece of ['a/x2', 'a/x3']) await pieces.end(piece);
+    await come('a/x7', 'a/x8', 'a/x9');
+    assert.deepEqual([pieces.refused.length, said], [3, 2]);
+  });
 
   test('work that fails gives its turn to the next', async () => {
     const turns = createTurns({ part: 'The work', atOnce: 1, waiting: 1 });
