@@ -92,15 +92,13 @@ test('one account at one address, in many known browsers at once, keeps no login
   assert.deepEqual(victims, Array(15).fill(200));
 });
 
-test('guesses from many networks keep no login from another network out', async () => {
-  for (const networks of [10, 30]) {
-    await using janua = await startCrowded(40);
-    // No address fails often enough to wait.
-    const storm: Send = (index, round) =>
-      guess(janua, `${index}-${round}`, `2001:db8:${index % networks}:${round.toString(16)}::${index}`);
-    const victims = await logInDuring(90, storm, 5, (index) => janua.send(right, `198.51.100.${index}`));
-    assert.deepEqual(victims, Array(5).fill(200), `${networks} networks`);
-  }
+test('guesses from ten networks keep no login from another network out', async () => {
+  await using janua = await startCrowded(40);
+  // No address fails often enough to wait.
+  const storm: Send = (index, round) =>
+    guess(janua, `${index}-${round}`, `2001:db8:${index % 10}:${round.toString(16)}::${index}`);
+  const victims = await logInDuring(90, storm, 5, (index) => janua.send(right, `198.51.100.${index}`));
+  assert.deepEqual(victims, Array(5).fill(200));
 });
 
 test('guesses from the same address keep no owner out of a known browser', async () => {
