@@ -292,10 +292,12 @@ async function prepare(
     part: 'Password hashing',
     atOnce: Math.min(4 * hashing, hashing + waiting),
     waiting,
+    onRefused: () => measures.metrics?.observeRefusedTurn(),
     onFull: () =>
       log.warn({ event: 'hashing_queue_full', queue: waiting }, 'too many logins are waiting for their turn'),
   };
   const throttle = failures === undefined ? unthrottled : createThrottle({ store: failures, now, ...turns });
+  measures.metrics?.watchTurns(() => throttle.waiting());
   const hostKey = settings.FORWARD_AUTH_ORIGINS.length === 0 ? undefined : await loadKey(database, 'forward-auth');
   const sessions = createSessions({
     store: stores.sessions,

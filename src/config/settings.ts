@@ -127,7 +127,7 @@ export const settingsSchema = {
     ),
     HASHING_QUEUE: integer(
       [0, 10_000],
-      'Logins that may wait for their hash, in one process; beyond it the answer is 503.',
+      'Logins that may wait for their hash, in one process. More are answered 503. With 0, a login that cannot begin at once is.',
       { default: 100, examples: [50] },
     ),
     WORKERS: integer(

@@ -19,6 +19,9 @@ export interface Metrics extends RequestMetrics {
   /** The same audit: every decision is an event already, and is counted there. */
   watchAudit<Kind extends string>(audit: OpenAudit<Kind>): OpenAudit<Kind>;
   watchPasswords(passwords: Passwords): Passwords;
+  /** @param waiting how many logins wait for their turn before the hash */
+  watchTurns(waiting: () => number): void;
+  observeRefusedTurn(): void;
   /** For `PasswordOptions`. @param milliseconds how long a password waited for its hash */
   observeHashingWait(milliseconds: number): void;
   /** All figures of this process, in Prometheus' text format. */
@@ -41,8 +44,13 @@ export function createMetrics(eventKinds: readonly string[]): Metrics {
   collectDefaultMetrics({ register: registry, eventLoopUtilizationTimeout: 1000 });
   const instruments = createInstruments(registry, eventKinds);
   let hashing: Pick<Passwords, 'load'> | undefined;
+  let waitingForTurn = () => 0;
   instruments.addGauge('janua_hashing_under_way', 'Passwords being hashed now.', () => hashing?.load().underWay ?? 0);
-  instruments.addGauge('janua_hashing_waiting', 'Passwords waiting for it.', () => hashing?.load().waiting ?? 0);
+  instruments.addGauge(
+    'janua_hashing_waiting',
+    'Passwords waiting for it.',
+    () => waitingForTurn() + (hashing?.load().waiting ?? 0),
+  );
   const handOver = announceMetrics(registry);
 
   return {
@@ -82,6 +90,10 @@ export function createMetrics(eventKinds: readonly string[]): Metrics {
       });
     },
 
+    watchTurns(waiting) {
+      waitingForTurn = waiting;
+    },
+    observeRefusedTurn: () => instruments.hashingRefused.inc(),
     observeHashingWait: (milliseconds) => instruments.hashingWait.observe(milliseconds / 1000),
     read: () => registry.metrics(),
     close: handOver,

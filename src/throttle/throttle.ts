@@ -63,6 +63,8 @@ export interface Throttle {
   ): AsyncIterable<Omit<Key, 'policy'> & ListedFailures>;
   /** Forgets the failures of all keys that are meant; gives how many there were. */
   lift(isMeant: (key: string) => boolean): Promise<number>;
+  /** How many attempts wait for their turn. */
+  waiting(): number;
   /** Removes expired failures from the store, in small batches. */
   removeExpired(): Promise<void>;
 }
@@ -165,6 +167,7 @@ export function createThrottle({ store, now = Date.now, ...turnOptions }: Thrott
 
   return {
     attempt: async (limits, check) => turns.take(limits, () => attemptInTurn(limits, check)),
+    waiting: turns.waiting,
 
     async *list(parse) {
       const time = now();

@@ -19,6 +19,8 @@ export interface Turns {
    * @throws {Unavailable} when too many are waiting
    */
   take<T>(work: Work, run: () => Promise<T>): Promise<T>;
+  /** How many pieces of work wait. */
+  waiting(): number;
 }
 
 export interface TurnOptions {
@@ -30,6 +32,8 @@ export interface TurnOptions {
   readonly waiting: number;
   /** Is told when the first is refused, and again only after none has waited. */
   readonly onFull?: () => void;
+  /** Is told each time that work is refused. */
+  readonly onRefused?: () => void;
 }
 
 interface Party {
@@ -49,7 +53,7 @@ interface Waiter extends Work {
  * nothing under way therefore waits for at most one turn of each other party, however much work they send. When too many pieces wait,
  * the last piece of the largest party is refused.
  */
-export function createTurns({ part, atOnce: mostAtOnce, waiting: mostWaiting, onFull }: TurnOptions): Turns {
+export function createTurns({ part, atOnce: mostAtOnce, waiting: mostWaiting, onFull, onRefused }: TurnOptions): Turns {
   /** Pieces under way in each place. */
   const taken = new Map<string, number>();
   /** Those with work. */
@@ -100,6 +104,7 @@ export function createTurns({ part, atOnce: mostAtOnce, waiting: mostWaiting, on
   function refuseOne(): void {
     if (!wasFull) onFull?.();
     wasFull = true;
+    onRefused?.();
     const refused = waiters.reduce((worst, other) => (compare(size(other), size(worst)) < 0 ? worst : other));
     waiters.splice(waiters.indexOf(refused), 1);
     count(refused, { underWay: 0, waiting: -1 });
@@ -107,6 +112,8 @@ export function createTurns({ part, atOnce: mostAtOnce, waiting: mostWaiting, on
   }
 
   return {
+    waiting: () => waiters.length,
+
     async take(work, run) {
       const turn = Promise.withResolvers<void>();
       waiters.push({ ...work, turn });

@@ -124,22 +124,23 @@ describe('what is measured', () => {
       assert.equal(sumOf(figures, 'janua_throttle_decisions_total', { decision: 'refused', key }), count, key);
   });
 
-  test('how long passwords wait for their hash, and how many are turned away', async () => {
-    const settings = { ...measured, THROTTLE: 'off', HASHING_CONCURRENCY: 1, HASHING_QUEUE: 1 } as const;
-    await using janua = await startJanua({ settings });
-    const before = await read(janua);
-    const logins = Array.from({ length: 5 }, () => tryLogin(janua, right));
-    const statuses = (await Promise.all(logins)).map(({ statusCode }) => statusCode);
-    const refused = statuses.filter((status) => status === 503).length;
-    assert.ok(refused > 0, String(statuses));
-    const after = await read(janua);
-    const risen = (name: string) => (sumOf(after, name) ?? 0) - (sumOf(before, name) ?? 0);
-    assert.equal(risen('janua_hashing_refused_total'), refused);
-    assert.equal(risen('janua_hashing_wait_seconds_count'), 5 - refused);
-    assert.ok(risen('janua_hashing_wait_seconds_sum') > 0);
-    assert.equal(sumOf(after, 'janua_hashing_under_way'), 0);
-    assert.equal(sumOf(after, 'janua_hashing_waiting'), 0);
-  });
+  for (const THROTTLE of ['off', 'memory'] as const)
+    test(`how long passwords wait for their hash, and how many are turned away, with THROTTLE=${THROTTLE}`, async () => {
+      const settings = { ...measured, THROTTLE, HASHING_CONCURRENCY: 1, HASHING_QUEUE: 1 } as const;
+      await using janua = await startJanua({ settings });
+      const before = await read(janua);
+      const logins = Array.from({ length: 5 }, () => tryLogin(janua, right));
+      const statuses = (await Promise.all(logins)).map(({ statusCode }) => statusCode);
+      const refused = statuses.filter((status) => status === 503).length;
+      assert.ok(refused > 0, String(statuses));
+      const after = await read(janua);
+      const risen = (name: string) => (sumOf(after, name) ?? 0) - (sumOf(before, name) ?? 0);
+      assert.equal(risen('janua_hashing_refused_total'), refused);
+      assert.equal(risen('janua_hashing_wait_seconds_count'), 5 - refused);
+      assert.ok(risen('janua_hashing_wait_seconds_sum') > 0);
+      assert.equal(sumOf(after, 'janua_hashing_under_way'), 0);
+      assert.equal(sumOf(after, 'janua_hashing_waiting'), 0);
+    });
 
   test('what is being hashed, and what waits', async () => {
     const settings = { ...measured, THROTTLE: 'off', HASHING_CONCURRENCY: 1 } as const;
