@@ -305,8 +305,8 @@ const mutants: readonly Mutant[] = [
   ].map(([test = '', only]) => ({
     breaks: 'the text of a prepared look-up holds the value',
     file: 'src/database/lookup.ts',
-    text: '{ ...compiled, parameters: [value] }',
-    by: `{ ...compiled, sql: compiled.sql.replace('?', "'" + value + "'"), parameters: [] }`,
+    text: 'read([value])',
+    by: `prepareRead<Row>(build('').compile().sql.replace('?', "'" + value + "'"))([])`,
     test,
     ...(only === undefined ? {} : { only }),
     id: 'V1.2.4',

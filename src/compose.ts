@@ -3,7 +3,8 @@ import type { Logger } from 'pino';
 import manifest from '../package.json' with { type: 'json' };
 import { createAccess } from './access/access.ts';
 import { createAdmit } from './access/admit.ts';
-import { lookUpTwice } from './access/look-up.ts';
+import { type LookUp, lookUpTwice } from './access/look-up.ts';
+import { createSqlLookUp } from './access/sql-look-up.ts';
 import { createAudit, type OpenAudit } from './audit/audit.ts';
 import type { Caller } from './audit/event.ts';
 import { createSqlAuditStore } from './audit/sql-store.ts';
@@ -280,7 +281,7 @@ async function prepare(
 
   const now = overrides.now ?? Date.now;
   const log = measures.watchLog(wholeLog);
-  const auditStore = measures.watchStore('database', 'audit', createSqlAuditStore(database, events));
+  const auditStore = measures.watchStore('database', 'audit', createSqlAuditStore(opened, events));
   const nameKey = await loadKey(database, 'audit-names');
   const audit = measures.watchAudit(
     createAudit({ events, store: auditStore, log, nameKey, now, processes: settings.WORKERS }),
@@ -316,9 +317,10 @@ async function prepare(
       onWaited: measures.metrics?.observeHashingWait,
     }),
   );
+  const demoUsers = overrides.demoUsers ?? false;
   const { users, registry } = await openDirectory();
   const caller = overrides.caller ?? { route: 'janua' };
-  const access = createAccess({ lookUp: lookUpTwice(stores.sessions, users), sessions, audit });
+  const access = createAccess({ lookUp: chooseLookUp(), sessions, audit });
   const admit = createAdmit({ access, sessions, users, audit });
   const lift = ({ id, username }: User) =>
     liftFailures(throttle, { userId: id, nameDigest: audit.digestName(username) });
@@ -345,13 +347,14 @@ async function prepare(
     },
   };
 
+  function chooseLookUp(): LookUp {
+    if (mapping !== undefined || settings.REDIS_URL !== undefined) return lookUpTwice(stores.sessions, users);
+    return measures.watchStore('database', 'access', { lookUp: createSqlLookUp(opened, { demoUsers }) }).lookUp;
+  }
+
   async function openDirectory(): Promise<Pick<Services, 'users' | 'registry'>> {
     if (mapping === undefined) {
-      const own = measures.watchStore(
-        'database',
-        'users',
-        createSqlDirectory(database, { demoUsers: overrides.demoUsers ?? false }),
-      );
+      const own = measures.watchStore('database', 'users', createSqlDirectory(opened, { demoUsers }));
       return { users: own, registry: own };
     }
     const mapped = await openMappedDirectory(opened, mapping, { rehashes, log });

@@ -46,8 +46,9 @@ export async function createContenders(stack: AsyncDisposableStack, hasPeers: bo
     await createJanua(names.sqlite, {}),
     ...(withRedis ? [await createJanua(names.redis, { REDIS_URL: redisUrl(0) })] : []),
     ...(withRedis && postgresUrl !== undefined
-      ? [await createJanua(names.postgres, { DATABASE_URL: postgresUrl, REDIS_URL: redisUrl(1) })]
+      ? [await createJanua(names.postgres, { DATABASE_URL: await postgresUrl(), REDIS_URL: redisUrl(1) })]
       : []),
+    ...(postgresUrl === undefined ? [] : [await createPostgres(await postgresUrl())]),
     ...(withRedis && hasPeers ? [await createExpress(redisUrl(2))] : []),
     ...(hasPeers
       ? [
@@ -62,21 +63,22 @@ export async function createContenders(stack: AsyncDisposableStack, hasPeers: bo
   ];
 }
 
-/** Undefined where a server is not installed. Of Redis each contender gets a database by its number. */
+/** Undefined where a server is not installed. Of Redis each contender gets a database by its number, of PostgreSQL a server. */
 interface Stores {
   readonly redisUrl: ((database: number) => string) | undefined;
-  readonly postgresUrl: string | undefined;
+  readonly postgresUrl: (() => Promise<string>) | undefined;
 }
 
 async function startStores(stack: AsyncDisposableStack): Promise<Stores> {
   const redis = findRedis() === undefined ? undefined : stack.use(await startRedis());
   // What it confirms is on the disk, as it is where nobody says otherwise.
-  const postgres = findPostgres() === undefined ? undefined : stack.use(await startPostgres({ durable: true }));
+  const postgresUrl = async () => stack.use(await startPostgres({ durable: true })).url;
+  const hasPostgres = findPostgres() !== undefined;
   if (redis === undefined) console.log('redis-server is not installed: what needs it is left out.');
-  if (postgres === undefined) console.log('PostgreSQL is not installed: what needs it is left out.');
+  if (!hasPostgres) console.log('PostgreSQL is not installed: what needs it is left out.');
   return {
     redisUrl: redis && ((database) => redis.url.replace(/\d+$/, String(database))),
-    postgresUrl: postgres?.url,
+    postgresUrl: hasPostgres ? postgresUrl : undefined,
   };
 }
 
@@ -92,6 +94,10 @@ async function createJanua(name: Name, stores: Settings, others: Settings = {}):
     command: { args: [cli, 'serve'], runtime: ownRuntime, settings, health: janua.health },
     start: () => startChild<ServerTasks>('./janua.ts', settings),
   };
+}
+
+async function createPostgres(url: string): Promise<Contender> {
+  return { ...(await createJanua(names.postgresAlone, { DATABASE_URL: url })), works: ['cookie', 'token'] };
 }
 
 const createExpress = (redisUrl: string) =>

@@ -3,6 +3,7 @@ export const names = {
   sqlite: 'Janua, SQLite',
   redis: 'Janua, Redis + SQLite',
   postgres: 'Janua, Redis + PostgreSQL',
+  postgresAlone: 'Janua, PostgreSQL',
   express: 'express-session + passport, Redis',
   betterAuth: 'better-auth, node:sqlite',
   bare: 'bare Fastify route',

@@ -40,8 +40,11 @@ export const invalidToken: Answer = {
 /** Answers the question who is asking. */
 export interface Access {
   findSignedIn(presented: Presented): Promise<SignedIn | undefined>;
-  /** @throws {Refusal} `not-authenticated`, or `invalid-token` where an access token was presented */
-  requireSignedIn(presented: Presented, caller: Caller): Promise<SignedIn>;
+  /**
+   * @param request who is asking, which is worked out for a refusal only
+   * @throws {Refusal} `not-authenticated`, or `invalid-token` where an access token was presented
+   */
+  requireSignedIn(presented: Presented, request: { readonly caller: Caller }): Promise<SignedIn>;
   /** The living sessions that are presented, by cookie and by token. */
   findPresentedSessions(presented: Presented): Promise<Session[]>;
 }
@@ -73,9 +76,10 @@ export function createAccess({ lookUp, sessions, audit }: AccessOptions): Access
   return {
     findSignedIn,
 
-    async requireSignedIn(presented, caller) {
+    async requireSignedIn(presented, request) {
       const signedIn = await findSignedIn(presented);
       if (signedIn !== undefined) return signedIn;
+      const { caller } = request;
       // Refused whether or not it can be recorded; the log has it.
       await audit.record({ kind: 'access-refused', reason: whyNot(presented, caller), caller }).catch(() => {});
       throw new Refusal(presented.accessToken === undefined ? notAuthenticated : invalidToken);

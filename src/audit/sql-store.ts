@@ -1,5 +1,5 @@
 import type { Selectable } from 'kysely';
-import type { Database } from '../database/database.ts';
+import type { OpenDatabase } from '../database/database.ts';
 import { sql } from '../database/kysely.ts';
 import { prepareLookup } from '../database/lookup.ts';
 import type { AuditTable } from '../database/schema.ts';
@@ -13,9 +13,13 @@ import type { AuditFilter, AuditStore, UnreadableEvent } from './store.ts';
 const stepRows = 1000;
 
 /** Events in a table of the SQL database. Their identifiers are in order of time, so times are looked up by them. */
-export function createSqlAuditStore(database: Database, events: Events): AuditStore {
-  const findRows = prepareLookup(database, (requestId) =>
-    database.selectFrom('janua_audit').selectAll().where('request_id', '=', requestId).orderBy('id'),
+export function createSqlAuditStore({ database, prepareRead }: OpenDatabase, events: Events): AuditStore {
+  const findRows = prepareLookup(prepareRead, (requestId) =>
+    database
+      .selectFrom('janua_audit')
+      .select(['id', 'at', 'request_id', 'event'])
+      .where('request_id', '=', requestId)
+      .orderBy('id'),
   );
 
   const rowsBetween = (low: string, high: string, direction: 'asc' | 'desc' = 'asc') =>
@@ -127,7 +131,10 @@ function toAscii(value: unknown): string {
   );
 }
 
-function fromRow({ id, at, event }: Selectable<AuditTable>, events: Events): RecordedEvent | UnreadableEvent {
+function fromRow(
+  { id, at, event }: Pick<Selectable<AuditTable>, 'id' | 'at' | 'event'>,
+  events: Events,
+): RecordedEvent | UnreadableEvent {
   const time = new Date(Number(at));
   const isTime = !Number.isNaN(time.getTime());
   const read = readEvent(parse(event), events);

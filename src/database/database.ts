@@ -1,7 +1,7 @@
-import type { Dialect } from 'kysely';
 import { Misconfiguration } from '../faults/misconfiguration.ts';
 import type { StoreWatch } from '../faults/store-watch.ts';
 import { type Engine, Kysely, sql } from './kysely.ts';
+import type { OpenEngine, PrepareRead } from './reading-driver.ts';
 import type { Tables } from './schema.ts';
 import type { Patience } from './server-driver.ts';
 
@@ -12,6 +12,7 @@ export type { Engine };
 export interface OpenDatabase {
   readonly database: Database;
   readonly engine: Engine;
+  readonly prepareRead: PrepareRead;
   /** Gives everything until `work` is done this many milliseconds a step. */
   withPatience(milliseconds: number, work: () => Promise<void>): Promise<void>;
   /** @throws {Unavailable} while the database cannot be reached, or its file is no longer the one that was opened */
@@ -71,11 +72,12 @@ export async function openDatabase(url: string, options: DatabaseOptions): Promi
   const { connections, timeout, watch, mustExist = false } = options;
   const engine = engineOf(url);
   const patience: Patience = { milliseconds: timeout };
-  const { dialect, check } = await openDialect();
+  const { dialect, driver, check } = await openEngine();
   const database = new Kysely<Tables>({ dialect });
   return {
     database,
     engine,
+    prepareRead: driver.prepareRead,
     async withPatience(milliseconds, work) {
       patience.milliseconds = milliseconds;
       await work().finally(() => {
@@ -89,14 +91,14 @@ export async function openDatabase(url: string, options: DatabaseOptions): Promi
   };
 
   /** Only the client that is used is loaded. */
-  async function openDialect(): Promise<{ dialect: Dialect; check?(): Promise<void> }> {
+  async function openEngine(): Promise<OpenEngine & { check?(): Promise<void> }> {
     switch (engine) {
       case 'sqlite':
         return (await import('./sqlite.ts')).openSqlite(url.slice('sqlite:'.length), patience, watch, mustExist);
       case 'postgres':
-        return { dialect: (await import('./postgres.ts')).createPostgresDialect(url, connections, patience, watch) };
+        return (await import('./postgres.ts')).openPostgres(url, connections, patience, watch);
       case 'mysql':
-        return { dialect: (await import('./mysql.ts')).createMysqlDialect(url, connections, patience, watch) };
+        return (await import('./mysql.ts')).openMysql(url, connections, patience, watch);
     }
   }
 }

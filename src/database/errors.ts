@@ -59,7 +59,8 @@ const wrongStatement = new Set(['21', '22', '23', '42', '44', '45', 'P0']);
 /** The error itself when the statement was wrong, else `Unavailable`. */
 export function classify(error: unknown): unknown {
   if (error instanceof Unavailable || !isDatabaseError(error)) return error;
-  if (error instanceof TypeError) return error;
+  // A mistake of ours, as to ask after the file was closed.
+  if (error instanceof TypeError || error.code === 'ERR_INVALID_STATE') return error;
   if (error.errcode !== undefined) {
     return notNowInSqlite.has(Number(error.errcode) & 0xff) ? databaseUnavailable(error) : error;
   }

@@ -1,19 +1,21 @@
 import { isIP } from 'node:net';
 import { promisify } from 'node:util';
-import type { Dialect, QueryResult } from 'kysely';
+import type { QueryResult } from 'kysely';
 import { createPool, type PoolConnection, type PoolOptions, type ResultSetHeader, type RowDataPacket } from 'mysql2';
 import { Misconfiguration } from '../faults/misconfiguration.ts';
 import type { StoreWatch } from '../faults/store-watch.ts';
 import { createDialect } from './kysely.ts';
+import type { OpenEngine } from './reading-driver.ts';
 import { createServerDriver, type Patience, type ServerConnection, type ServerPool } from './server-driver.ts';
 
 /**
  * MySQL and MariaDB by `mysql2`. `?ssl=on` asks for TLS with a checked certificate, `?socket=PATH` for a local socket.
  * @throws {Misconfiguration} for a URL that cannot be read
  */
-export function createMysqlDialect(url: string, connections: number, patience: Patience, watch: StoreWatch): Dialect {
+export function openMysql(url: string, connections: number, patience: Patience, watch: StoreWatch): OpenEngine {
   const pool = openPool({ ...readUrl(url), connectionLimit: connections, connectTimeout: patience.milliseconds });
-  return createDialect('mysql', createServerDriver(pool, patience, watch));
+  const driver = createServerDriver(pool, patience, watch);
+  return { driver, dialect: createDialect('mysql', driver) };
 }
 
 function readUrl(text: string): PoolOptions {

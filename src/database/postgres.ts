@@ -1,20 +1,16 @@
-import type { Dialect } from 'kysely';
 import pg from 'pg';
 import type { StoreWatch } from '../faults/store-watch.ts';
 import { createDialect } from './kysely.ts';
+import type { OpenEngine } from './reading-driver.ts';
 import { createServerDriver, type Patience, type ServerConnection, type ServerPool } from './server-driver.ts';
 
 /**
  * PostgreSQL by `pg`, which reads the URL as libpq would: `sslmode=verify-full&sslrootcert=…` for TLS, `host=/run/postgresql`
  * for a socket.
  */
-export function createPostgresDialect(
-  url: string,
-  connections: number,
-  patience: Patience,
-  watch: StoreWatch,
-): Dialect {
-  return createDialect('postgres', createServerDriver(createPool(url, connections, patience), patience, watch));
+export function openPostgres(url: string, connections: number, patience: Patience, watch: StoreWatch): OpenEngine {
+  const driver = createServerDriver(createPool(url, connections, patience), patience, watch);
+  return { driver, dialect: createDialect('postgres', driver) };
 }
 
 function createPool(connectionString: string, max: number, { milliseconds }: Patience): ServerPool {
@@ -44,8 +40,8 @@ function adapt(client: pg.PoolClient): ServerConnection {
     client.release(destroy);
   };
   return {
-    async query(sql, parameters) {
-      const { rows, rowCount } = await client.query<never>(sql, [...parameters]);
+    async query(text, parameters, name) {
+      const { rows, rowCount } = await client.query<never>({ text, values: [...parameters], ...(name && { name }) });
       return { rows, numAffectedRows: BigInt(rowCount ?? 0) };
     },
     release: () => release(false),

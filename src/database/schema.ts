@@ -61,3 +61,10 @@ export type UsersTable = Tables['janua_users'];
 export type SessionsTable = Tables['janua_sessions'];
 export type FailuresTable = Tables['janua_failures'];
 export type AuditTable = Tables['janua_audit'];
+
+/** What an account is read from, beside its id. */
+export const accountColumns = [
+  ...(['username', 'password_hash', 'first_name', 'last_name', 'disabled', 'demo', 'stamp'] as const),
+] as const satisfies readonly (keyof UsersTable)[];
+
+export const sessionColumns = Object.keys(rows.janua_sessions) as (keyof SessionsTable)[];

@@ -1,9 +1,10 @@
-import type { DatabaseConnection, Driver, QueryResult } from 'kysely';
+import type { DatabaseConnection, QueryResult } from 'kysely';
 import { inTime } from '../faults/in-time.ts';
 import type { AccessKind, StoreWatch } from '../faults/store-watch.ts';
 import { Unavailable } from '../faults/unavailable.ts';
 import { accessOf } from './access.ts';
 import { classify, databaseUnavailable } from './errors.ts';
+import type { ReadingDriver } from './reading-driver.ts';
 
 /** What both client libraries, PostgreSQL's and MySQL's, are adapted to. */
 export interface ServerPool {
@@ -12,7 +13,8 @@ export interface ServerPool {
 }
 
 export interface ServerConnection {
-  query(sql: string, parameters: readonly unknown[]): Promise<QueryResult<never>>;
+  /** @param name of a statement that is prepared once for each connection, and its own */
+  query(sql: string, parameters: readonly unknown[], name?: string): Promise<QueryResult<never>>;
   release(): void;
   /** Closes it at once, whatever is under way on it. */
   destroy(): void;
@@ -24,15 +26,16 @@ export interface Patience {
 }
 
 interface PooledConnection extends DatabaseConnection {
-  readonly raw: ServerConnection;
-  broken: boolean;
+  readonly query: ServerConnection['query'];
+  release(): void;
+  readonly broken: boolean;
 }
 
 /**
  * Kysely's driver for a database server. Every step ends within its time: a server that is frozen, gone, or out of
  * connections makes a request fail and never hang (ASVS 16.5.2). A connection that failed is never used again.
  */
-export function createServerDriver(pool: ServerPool, patience: Patience, watch: StoreWatch): Driver {
+export function createServerDriver(pool: ServerPool, patience: Patience, watch: StoreWatch): ReadingDriver {
   async function watched<T>(kind: AccessKind, work: () => Promise<T>): Promise<T> {
     try {
       const result = await inTime(work(), patience.milliseconds);
@@ -45,33 +48,38 @@ export function createServerDriver(pool: ServerPool, patience: Patience, watch: 
     }
   }
 
-  async function connect(): Promise<ServerConnection> {
-    let late = false;
+  async function acquire(): Promise<PooledConnection> {
     const connecting = pool.connect();
-    connecting.then((connection) => late && connection.release()).catch(() => {});
     try {
-      return await inTime(connecting, patience.milliseconds);
+      return adapt(await inTime(connecting, patience.milliseconds));
     } catch (error) {
-      late = true;
-      throw error;
+      // One that comes late is given back.
+      connecting.then((connection) => connection.release()).catch(() => {});
+      const unavailable = databaseUnavailable(error);
+      watch.failed('read', unavailable);
+      throw unavailable;
     }
   }
 
-  const run = (connection: DatabaseConnection, text: string) =>
-    (connection as PooledConnection).executeQuery({ sql: text, parameters: [] } as never);
+  const run = (connection: DatabaseConnection, text: string) => (connection as PooledConnection).query(text, []);
+  let prepared = 0;
 
   return {
-    async init() {},
-
-    async acquireConnection(): Promise<PooledConnection> {
-      try {
-        return adapt(await connect());
-      } catch (error) {
-        const unavailable = databaseUnavailable(error);
-        watch.failed('read', unavailable);
-        throw unavailable;
-      }
+    prepareRead(sql) {
+      prepared += 1;
+      const name = `janua_${prepared}`;
+      return async (parameters) => {
+        const connection = await acquire();
+        try {
+          return (await connection.query(sql, parameters, name)).rows;
+        } finally {
+          connection.release();
+        }
+      };
     },
+
+    async init() {},
+    acquireConnection: acquire,
 
     async beginTransaction(connection) {
       await run(connection, 'begin');
@@ -87,26 +95,32 @@ export function createServerDriver(pool: ServerPool, patience: Patience, watch: 
     },
 
     async releaseConnection(connection) {
-      const { raw, broken } = connection as PooledConnection;
-      if (broken) raw.destroy();
-      else raw.release();
+      (connection as PooledConnection).release();
     },
 
     destroy: () => pool.end(),
   };
 
   function adapt(raw: ServerConnection): PooledConnection {
+    let broken = false;
+    async function query(sql: string, parameters: readonly unknown[], name?: string) {
+      try {
+        return await watched(accessOf(sql), () => raw.query(sql, parameters, name));
+      } catch (error) {
+        if (error instanceof Unavailable) broken = true;
+        throw error;
+      }
+    }
     return {
-      raw,
-      broken: false,
-      async executeQuery({ sql, parameters }) {
-        try {
-          return await watched(accessOf(sql), () => raw.query(sql, parameters));
-        } catch (error) {
-          if (error instanceof Unavailable) this.broken = true;
-          throw error;
-        }
+      query,
+      release() {
+        if (broken) raw.destroy();
+        else raw.release();
       },
+      get broken() {
+        return broken;
+      },
+      executeQuery: ({ sql, parameters }) => query(sql, parameters),
       async *streamQuery() {
         yield* [];
         throw new TypeError('nothing here streams');

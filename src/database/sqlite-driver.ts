@@ -1,11 +1,12 @@
 import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite';
 import { setTimeout } from 'node:timers/promises';
-import type { DatabaseConnection, Driver, QueryResult } from 'kysely';
+import type { DatabaseConnection, QueryResult } from 'kysely';
 import pLimit from 'p-limit';
 import type { AccessKind, StoreWatch } from '../faults/store-watch.ts';
 import { Unavailable } from '../faults/unavailable.ts';
 import { accessOf } from './access.ts';
 import { classify, isBusy } from './errors.ts';
+import type { ReadingDriver } from './reading-driver.ts';
 import type { Patience } from './server-driver.ts';
 
 /** A connection as Kysely holds it. From its first write until its release it is the only one that writes. */
@@ -21,7 +22,7 @@ const pauses = [1, 2, 5, 10, 20];
  * Kysely's driver for a SQLite file. Statements run on this thread, each for its own short time; waiting for another
  * process's write does not hold the thread up, and ends in time.
  */
-export function createSqliteDriver(database: DatabaseSync, patience: Patience, watch: StoreWatch): Driver {
+export function createSqliteDriver(database: DatabaseSync, patience: Patience, watch: StoreWatch): ReadingDriver {
   const run = createStatements(database);
   const snapshot = createSharedSnapshot(database);
   const oneWriter = pLimit(1);
@@ -29,7 +30,7 @@ export function createSqliteDriver(database: DatabaseSync, patience: Patience, w
 
   /** Tries again while another process holds the lock. */
   async function carryOut<T>(kind: AccessKind | 'lock', work: () => T): Promise<T> {
-    const deadline = performance.now() + patience.milliseconds;
+    let deadline: number | undefined;
     for (let attempt = 0; ; attempt += 1) {
       try {
         const result = work();
@@ -37,6 +38,7 @@ export function createSqliteDriver(database: DatabaseSync, patience: Patience, w
         watch.succeeded(kind === 'lock' ? 'read' : kind);
         return result;
       } catch (error) {
+        deadline ??= performance.now() + patience.milliseconds;
         if (isBusy(error) && performance.now() < deadline) {
           await setTimeout(pauses[Math.min(attempt, pauses.length - 1)]);
           continue;
@@ -46,6 +48,15 @@ export function createSqliteDriver(database: DatabaseSync, patience: Patience, w
         throw classified;
       }
     }
+  }
+
+  function read<T>(work: () => T): Promise<T> {
+    // A transaction may still roll back: other connections don't read before it ends.
+    if (inTransaction) return oneWriter(async () => {}).then(() => read(work));
+    return carryOut('read', () => {
+      snapshot.begin();
+      return work();
+    });
   }
 
   function createConnection(): SqliteConnection {
@@ -65,14 +76,7 @@ export function createSqliteDriver(database: DatabaseSync, patience: Patience, w
 
     return {
       async executeQuery<Row>({ sql, parameters }: { sql: string; parameters: readonly unknown[] }) {
-        if (owns === undefined && sql.startsWith('select')) {
-          // A transaction may still roll back: other connections don't read before it ends.
-          while (inTransaction) await oneWriter(async () => {});
-          return carryOut('read', () => {
-            snapshot.begin();
-            return run<Row>(sql, parameters);
-          });
-        }
+        if (owns === undefined && sql.startsWith('select')) return read(() => run<Row>(sql, parameters));
         await own();
         return carryOut(accessOf(sql), () => {
           // The next read must see this write.
@@ -108,6 +112,15 @@ export function createSqliteDriver(database: DatabaseSync, patience: Patience, w
     connection.executeQuery({ sql, parameters: [] } as never);
 
   return {
+    prepareRead(sql) {
+      // When it is asked first: then its tables are there.
+      let find: ReturnType<typeof prepareRows> | undefined;
+      return (parameters) =>
+        read(() => {
+          find ??= prepareRows(database, sql);
+          return find(parameters) as never[];
+        });
+    },
     async init() {},
     acquireConnection: async () => createConnection(),
     beginTransaction: (connection) => (connection as SqliteConnection).begin(),
@@ -142,6 +155,19 @@ function createStatements(database: DatabaseSync) {
     if (returnsRows) return { rows: statement.all(...values) as Row[] };
     return { rows: [], numAffectedRows: BigInt(statement.run(...values).changes) };
   };
+}
+
+/** Rows that are made here: reading one that Node has made takes longer than finding it. */
+function prepareRows(database: DatabaseSync, sql: string) {
+  const statement = database.prepare(sql);
+  statement.setReturnArrays(true);
+  const names = statement.columns().map(({ name }) => name);
+  return (parameters: readonly string[]) =>
+    statement.all(...parameters).map((values) => {
+      const row: Record<string, unknown> = {};
+      for (let index = 0; index < names.length; index += 1) row[names[index] ?? ''] = values[index];
+      return row;
+    });
 }
 
 /**

@@ -1,11 +1,11 @@
 import { closeSync, existsSync, mkdirSync, openSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import type { Dialect } from 'kysely';
 import { Misconfiguration } from '../faults/misconfiguration.ts';
 import type { StoreWatch } from '../faults/store-watch.ts';
 import { databaseUnavailable } from './errors.ts';
 import { createDialect } from './kysely.ts';
+import type { OpenEngine } from './reading-driver.ts';
 import type { Patience } from './server-driver.ts';
 import { createSqliteDriver } from './sqlite-driver.ts';
 
@@ -25,13 +25,15 @@ export function openSqlite(
   patience: Patience,
   watch: StoreWatch,
   mustExist: boolean,
-): { dialect: Dialect; check(): Promise<void> } {
+): OpenEngine & { check(): Promise<void> } {
   if (mustExist && path !== ':memory:' && !existsSync(path))
     throw new Misconfiguration({ message: 'DATABASE_URL: there is no such file yet.', fix: 'Run: npx janua migrate' });
   const file = openFile(path);
   const opened = identityOf(path);
+  const driver = createSqliteDriver(file, patience, watch);
   return {
-    dialect: createDialect('sqlite', createSqliteDriver(file, patience, watch)),
+    driver,
+    dialect: createDialect('sqlite', driver),
     async check() {
       if (identityOf(path) === opened) return;
       const gone = databaseUnavailable(new Error('the file was removed or replaced while it was open'));

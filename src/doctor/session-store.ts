@@ -11,8 +11,8 @@ import { createSqlSessionStore } from '../sessions/sql-store.ts';
 const leastVersion = 6;
 
 /** Whether sessions can be read and written in the database, by the probe of `/health/ready`. */
-export async function* checkSqlSessions({ database }: OpenDatabase): Check {
-  await createSqlSessionStore(database).check();
+export async function* checkSqlSessions(opened: OpenDatabase): Check {
+  await createSqlSessionStore(opened).check();
   yield ok('Sessions are in the database, and can be written.');
 }
 

@@ -2,12 +2,9 @@
 const noAnswer = (milliseconds: number) => new Error(`no answer within ${milliseconds / 1000} s`);
 
 /** Waits for work at most so many milliseconds. Late work goes on, and its result is ignored. */
-export async function inTime<T>(work: Promise<T>, milliseconds: number): Promise<T> {
-  const { promise, reject } = Promise.withResolvers<never>();
+export function inTime<T>(work: Promise<T>, milliseconds: number): Promise<T> {
+  const { promise, resolve, reject } = Promise.withResolvers<T>();
   const timer = setTimeout(() => reject(noAnswer(milliseconds)), milliseconds);
-  try {
-    return await Promise.race([work, promise]);
-  } finally {
-    clearTimeout(timer);
-  }
+  work.then(resolve, reject).finally(() => clearTimeout(timer));
+  return promise;
 }

@@ -113,7 +113,7 @@ export function addVerify(
       return takeIn(ticket, uri, target, request, reply);
     const presented = bringsTicket ? {} : presentedFor(target, request);
     try {
-      const { user } = await parts().access.requireSignedIn(presented, request.caller);
+      const { user } = await parts().access.requireSignedIn(presented, request);
       if (passes) return reply.headers(identityHeaders(user)).removeHeader('content-type').send();
       if (request.format === 'json') throw new Refusal(notAuthenticated);
       return reply.redirect(target.origin + (isAboutUs(target) ? '/' : (target.uri ?? '/')), 303);

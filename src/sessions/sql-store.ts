@@ -1,8 +1,8 @@
 import type { Selectable } from 'kysely';
-import type { Database } from '../database/database.ts';
+import type { Database, OpenDatabase } from '../database/database.ts';
 import { sql } from '../database/kysely.ts';
 import { prepareLookup } from '../database/lookup.ts';
-import type { SessionsTable } from '../database/schema.ts';
+import { type SessionsTable, sessionColumns } from '../database/schema.ts';
 import { createSecret, createSessionId, hashSecret } from './credential.ts';
 import { clockTolerance } from './sessions.ts';
 import { type AuthenticationMethod, formerMethods, type SessionRecord, type SessionStore } from './store.ts';
@@ -11,9 +11,9 @@ import { type AuthenticationMethod, formerMethods, type SessionRecord, type Sess
 const oldestAtOnce = 100;
 
 /** Sessions in a table of the SQL database. */
-export function createSqlSessionStore(database: Database): SessionStore {
-  const findRow = prepareLookup(database, (id) =>
-    database.selectFrom('janua_sessions').selectAll().where('id', '=', id),
+export function createSqlSessionStore({ database, prepareRead }: OpenDatabase): SessionStore {
+  const findRow = prepareLookup(prepareRead, (id) =>
+    database.selectFrom('janua_sessions').select(sessionColumns).where('id', '=', id),
   );
 
   return {

@@ -47,7 +47,7 @@ export async function openStores(settings: Settings, { log, measures, mustExist 
   });
   const redis = await openRedisOf(settings, timeout, log);
   const place = redis === undefined ? 'database' : 'redis';
-  const sessions = redis === undefined ? createSqlSessionStore(opened.database) : createRedisSessionStore(redis);
+  const sessions = redis === undefined ? createSqlSessionStore(opened) : createRedisSessionStore(redis);
   const failures = openFailureStore(settings, opened, redis);
   const failurePlace = settings.THROTTLE === 'memory' ? 'memory' : place;
   return {

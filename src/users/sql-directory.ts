@@ -1,10 +1,10 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import type { Selectable } from 'kysely';
-import type { Database } from '../database/database.ts';
+import type { OpenDatabase } from '../database/database.ts';
 import { isDuplicate } from '../database/errors.ts';
 import { sql } from '../database/kysely.ts';
 import { prepareLookup } from '../database/lookup.ts';
-import type { UsersTable } from '../database/schema.ts';
+import { accountColumns, type UsersTable } from '../database/schema.ts';
 import { type Account, passwordFingerprint } from './account.ts';
 import type { User } from './user.ts';
 import type { UserRegistry } from './user-directory.ts';
@@ -12,26 +12,32 @@ import type { UserRegistry } from './user-directory.ts';
 /** Users that are read at once for a list: no step of it takes long, however many there are. */
 export const listPage = 1000;
 
-/**
- * Users in our own table of the SQL database.
- * @param demoUsers whether the demo's users, whose passwords are public, may sign in; otherwise they count as disabled
- */
-export function createSqlDirectory(database: Database, { demoUsers }: { demoUsers: boolean }): UserRegistry {
+export interface DirectoryOptions {
+  /** Whether the demo's users, whose passwords are public, may sign in. Otherwise they count as disabled. */
+  readonly demoUsers: boolean;
+}
+
+/** Users in our own table of the SQL database. */
+export function createSqlDirectory(
+  { database, prepareRead }: OpenDatabase,
+  { demoUsers }: DirectoryOptions,
+): UserRegistry {
   const select = () => database.selectFrom('janua_users').selectAll();
-  const findRowById = prepareLookup(database, (id) => select().where('id', '=', id));
-  const findRowByUsername = prepareLookup(database, (username) => select().where('username', '=', username));
+  const account = database.selectFrom('janua_users').select(['id', ...accountColumns]);
+  const findRowById = prepareLookup(prepareRead, (id) => account.where('id', '=', id));
+  const findRowByUsername = prepareLookup(prepareRead, (username) => account.where('username', '=', username));
   const update = (id: string) => database.updateTable('janua_users').where('id', '=', id);
 
   return {
     async findByUsername(username) {
       const [row] = await findRowByUsername(username);
       // MySQL ignores trailing spaces.
-      return row?.username === username ? toAccount(row, demoUsers) : undefined;
+      return row?.username === username ? toAccount(row.id, row, demoUsers) : undefined;
     },
 
     async findById(id) {
       const [row] = await findRowById(id);
-      return row?.id === id ? toAccount(row, demoUsers) : undefined;
+      return row?.id === id ? toAccount(id, row, demoUsers) : undefined;
     },
 
     async check() {
@@ -74,7 +80,7 @@ export function createSqlDirectory(database: Database, { demoUsers }: { demoUser
         for (const row of rows) {
           const { disabled, demo, created_at: createdAt } = row;
           yield {
-            ...toUser(row),
+            ...toUser(row.id, row),
             disabled: disabled === 1,
             demo: demo === 1,
             createdAt: toTime(createdAt),
@@ -99,9 +105,12 @@ export function createSqlDirectory(database: Database, { demoUsers }: { demoUser
   };
 }
 
-export function toAccount(row: Selectable<UsersTable>, demoUsers: boolean): Account {
+export type AccountRow = Pick<Selectable<UsersTable>, (typeof accountColumns)[number]>;
+
+export function toAccount(id: string, row: AccountRow, demoUsers: boolean): Account {
   const disabled = row.disabled !== 0 || (row.demo !== 0 && !demoUsers);
-  return { user: toUser(row), passwordHash: toText(row.password_hash), disabled, stamp: row.stamp ?? undefined };
+  const passwordHash = toText(row.password_hash);
+  return { user: toUser(id, row), passwordHash, disabled, stamp: row.stamp ?? undefined };
 }
 
 /** 128 random bits, base64url. */
@@ -113,7 +122,7 @@ function toTime(milliseconds: number | string): Date | undefined {
   return Number.isNaN(time.getTime()) ? undefined : time;
 }
 
-function toUser({ id, username, first_name, last_name }: Selectable<UsersTable>): User {
+function toUser(id: string, { username, first_name, last_name }: AccountRow): User {
   return { id, username: toText(username), firstName: toText(first_name), lastName: toText(last_name) };
 }
 

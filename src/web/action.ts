@@ -95,7 +95,7 @@ export function addAction<const F extends Fields>(
         ...withBody,
         response: { 200: answer, ...(isPage && (view === undefined ? led : shown)) },
       },
-      handler: async (request, reply) => action.handle(request, reply, (request.body ?? {}) as Input<F>),
+      handler: (request, reply) => action.handle(request, reply, (request.body ?? {}) as Input<F>),
     });
   }
 }

@@ -28,7 +28,7 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] as const) {
   describe(`${engine} as a store of events`, { skip: missing(engine) }, () => {
     async function open() {
       const opened = await openMigrated(engine);
-      return { ...opened, store: createSqlAuditStore(opened.database, events) };
+      return { ...opened, store: createSqlAuditStore(opened, events) };
     }
 
     test('gives back what was inserted, as it was, whatever letters it has', async () => {

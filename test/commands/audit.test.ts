@@ -27,7 +27,7 @@ async function openPlace() {
   let time = start;
   const audit = createAudit({
     events,
-    store: createSqlAuditStore(opened.database, events),
+    store: createSqlAuditStore(opened, events),
     log: { info() {}, warn() {} },
     nameKey: await loadKey(opened.database, 'audit-names'),
     now: () => time,

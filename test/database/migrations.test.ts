@@ -28,8 +28,8 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] as const) {
       return {
         opened,
         addSession,
-        users: createSqlDirectory(opened.database, { demoUsers: false }),
-        sessions: createSqlSessionStore(opened.database),
+        users: createSqlDirectory(opened, { demoUsers: false }),
+        sessions: createSqlSessionStore(opened),
         async [Symbol.asyncDispose]() {
           await opened.database.destroy();
           await own.drop();

@@ -95,9 +95,9 @@ describe('sessions at other hosts', () => {
   const way = { origin, state };
 
   async function open() {
-    const { database, ...opened } = await openMigrated();
+    const opened = await openMigrated();
     const clock = { time: 1_700_000_000_000 };
-    const store = createSqlSessionStore(database);
+    const store = createSqlSessionStore(opened);
     const limits = { idleTimeoutSeconds: 600, lifetimeSeconds: 3600 };
     const sessions = createSessions({ store, ...limits, now: () => clock.time });
     const started = await sessions.start(owner, { methods: ['pwd'] });

@@ -12,11 +12,11 @@ const owner = { userId: 'user', stamp: 'stamp' };
 const methods = ['pwd'] as const;
 
 async function open() {
-  const { database, ...opened } = await openMigrated();
+  const opened = await openMigrated();
   const clock = { time: 1_000_000 };
-  const store = createSqlSessionStore(database);
+  const store = createSqlSessionStore(opened);
   const sessions = createSessions({ store, idleTimeoutSeconds: 600, lifetimeSeconds: 3600, now: () => clock.time });
-  return { database, clock, store, sessions, [Symbol.asyncDispose]: opened[Symbol.asyncDispose] };
+  return { database: opened.database, clock, store, sessions, [Symbol.asyncDispose]: opened[Symbol.asyncDispose] };
 }
 
 test('a session is found by its cookie and by its token, each only as what it is [V9.2.2]', async () => {

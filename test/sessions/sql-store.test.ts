@@ -8,7 +8,7 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] as const) {
     engine,
     async () => {
       const opened = await openMigrated(engine);
-      return { store: createSqlSessionStore(opened.database), [Symbol.asyncDispose]: opened[Symbol.asyncDispose] };
+      return { store: createSqlSessionStore(opened), [Symbol.asyncDispose]: opened[Symbol.asyncDispose] };
     },
     { skip: missing(engine) },
   );

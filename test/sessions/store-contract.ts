@@ -13,7 +13,7 @@ let count = 0;
 const start = Date.now();
 const minute = 60_000;
 
-function createRecord(changes: Partial<SessionRecord> = {}): SessionRecord {
+export function createRecord(changes: Partial<SessionRecord> = {}): SessionRecord {
   const id = `session-${++count}`.padEnd(22, '-');
   return {
     id,

@@ -157,13 +157,13 @@ describe('what is measured', () => {
     const { cookie } = await logIn(janua.app);
     await janua.app.inject({ url: '/api/me', headers: cookie });
     const figures = await read(janua);
-    for (const operation of ['sessions.insert', 'sessions.find', 'users.findById', 'audit.insert'])
+    for (const operation of ['sessions.insert', 'access.lookUp', 'users.findById', 'audit.insert'])
       assert.ok(sumOf(figures, 'janua_store_duration_seconds_count', { store: 'database', operation }), operation);
     assert.ok(sumOf(figures, 'janua_store_duration_seconds_count', { store: 'memory', operation: 'failures.count' }));
     assert.equal(sumOf(figures, 'janua_store_errors_total'), undefined);
     await janua.closeStores();
     assert.equal((await janua.app.inject({ url: '/api/me', headers: cookie })).statusCode, 500);
-    const failed = { store: 'database', operation: 'sessions.find', error: 'unexpected' };
+    const failed = { store: 'database', operation: 'access.lookUp', error: 'unexpected' };
     assert.equal(sumOf(await read(janua), 'janua_store_errors_total', failed), 1);
   });
 

@@ -9,8 +9,8 @@ import { testUserRegistry } from './registry-contract.ts';
 
 for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] as const) {
   const open = async () => {
-    const { database, ...opened } = await openMigrated(engine);
-    const users = createSqlDirectory(database, { demoUsers: false });
+    const opened = await openMigrated(engine);
+    const users = createSqlDirectory(opened, { demoUsers: false });
     return {
       users,
       async insert(person: Person) {
@@ -26,8 +26,8 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] as const) {
 test("the demo's users may sign in to the demo only", async () => {
   await using opened = await openMigrated();
   const demo = { username: 'demo@example.com', firstName: 'D', lastName: 'D', passwordHash: 'hash', demo: true };
-  const inDemo = createSqlDirectory(opened.database, { demoUsers: true });
-  const inProduction = createSqlDirectory(opened.database, { demoUsers: false });
+  const inDemo = createSqlDirectory(opened, { demoUsers: true });
+  const inProduction = createSqlDirectory(opened, { demoUsers: false });
   await inDemo.add(demo);
   assert.equal((await inDemo.findByUsername(demo.username))?.disabled, false);
   const account = await inProduction.findByUsername(demo.username);
@@ -38,7 +38,7 @@ test("the demo's users may sign in to the demo only", async () => {
 
 test('what another program has put into a row of SQLite, of another type, keeps out that user alone', async () => {
   await using opened = await openMigrated();
-  const users = createSqlDirectory(opened.database, { demoUsers: false });
+  const users = createSqlDirectory(opened, { demoUsers: false });
   const names = ['ann', 'bob'].map((name) => `${name}@example.com`);
   for (const username of names)
     await users.add({ username, firstName: 'A', lastName: 'B', passwordHash: 'hash', demo: false });
@@ -55,7 +55,7 @@ test('what another program has put into a row of SQLite, of another type, keeps 
 
 test('a name in a row of SQLite that is not a text is empty, and the list still ends', async () => {
   await using opened = await openMigrated();
-  const users = createSqlDirectory(opened.database, { demoUsers: false });
+  const users = createSqlDirectory(opened, { demoUsers: false });
   for (const username of ['ann@example.com', 'bob@example.com', 'cid@example.com'])
     await users.add({ username, firstName: 'A', lastName: 'B', passwordHash: 'hash', demo: false });
   await sql`update janua_users set first_name = x'00ff', last_name = x'41' where username < 'c'`.execute(

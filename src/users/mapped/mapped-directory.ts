@@ -66,14 +66,13 @@ export async function openMappedDirectory(
     warnings.push(...(await table.findMissing()));
   });
   return {
-    directory: createMappedDirectory(database, engine, mapping, fitness, options),
+    directory: createMappedDirectory(opened, mapping, fitness, options),
     warnings,
   };
 }
 
 function createMappedDirectory(
-  database: Database,
-  engine: Engine,
+  { database, engine, prepareRead }: OpenDatabase,
   mapping: UserMapping,
   { nameMatch, idKind, disabledKind }: Fitness,
   { log }: MappedOptions,
@@ -90,7 +89,7 @@ function createMappedDirectory(
   const mayBeId = { integer: /^-?\d{1,20}$/, uuid: /^[\da-f]{8}(?:-?[\da-f]{4}){3}-?[\da-f]{12}$/i, text: /^/ }[idKind];
 
   const lookUp = (condition: (value: string) => RawBuilder<unknown>) =>
-    prepareLookup<Row>(database, (value) => {
+    prepareLookup<Row>(prepareRead, (value) => {
       const query = sql<Row>`select ${columns} from ${table} where ${condition(value)}`;
       return { compile: () => query.compile(database) };
     });

@@ -29,7 +29,7 @@ export function addGuard(app: App, guard: Guard): void {
 /** For our own routes, where hooks and the error handler do the rest. @param access throws while the stores are not ready */
 export function createGuard(access: () => Access): Guard {
   return async (request) => {
-    request.signedIn = await access().requireSignedIn(request.presented, request.caller);
+    request.signedIn = await access().requireSignedIn(request.presented, request);
   };
 }
 

@@ -33,16 +33,16 @@ export function addMethodRules(app: App): void {
     throw new NotFound();
   });
 
-  app.addHook('onRequest', async (request, reply) => {
-    if (!request.is404) return undefined;
+  app.addHook('onRequest', (request, reply, done) => {
+    if (!request.is404) return done();
     const methods: Set<string> | undefined = paths.find('GET', rawPath(request.url))?.store;
     // The router takes no target of another scheme: then there is nothing here, whatever the path.
-    if (methods === undefined || methods.has(request.method)) throw new NotFound();
+    if (methods === undefined || methods.has(request.method)) return done(new NotFound());
     const opened = openedAt.get(methods);
     if (opened !== undefined && request.format === 'html' && ['GET', 'HEAD'].includes(request.method))
-      return reply.redirect(opened, 303);
+      return void reply.redirect(opened, 303);
     reply.header('allow', [...[...methods].sort(), 'OPTIONS'].join(', '));
-    if (request.method !== 'OPTIONS') throw new MethodNotAllowed();
-    return reply.code(204).send();
+    if (request.method !== 'OPTIONS') return done(new MethodNotAllowed());
+    reply.code(204).send();
   });
 }

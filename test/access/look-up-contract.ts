@@ -1,0 +1,106 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { setImmediate } from 'node:timers/promises';
+import type { LookUp } from '../../src/access/look-up.ts';
+import type { SessionRecord, SessionStore } from '../../src/sessions/store.ts';
+import { stampOf } from '../../src/users/account.ts';
+import type { UserRegistry } from '../../src/users/user-directory.ts';
+import { createRecord } from '../sessions/store-contract.ts';
+
+export interface OpenLookUp extends AsyncDisposable {
+  readonly lookUp: LookUp;
+  readonly sessions: SessionStore;
+  readonly users: UserRegistry;
+  /** The sessions as another process has them open. */
+  readonly sessionsElsewhere: SessionStore;
+  /** Adds a session as a version did it that kept neither time nor methods of the login. */
+  insertFormer(record: SessionRecord): Promise<void>;
+}
+
+const person = { username: 'ann@example.com', firstName: 'Ann', lastName: "O'Archer", passwordHash: 'hash' };
+
+/** What every look-up of who is signed in must do. @param open makes an empty one */
+export function testLookUp(
+  name: string,
+  open: (options: { demoUsers: boolean }) => Promise<OpenLookUp>,
+  skip: string | false,
+): void {
+  async function openSignedIn({ demo = false, demoUsers = false } = {}) {
+    const opened = await open({ demoUsers });
+    await opened.users.add({ ...person, demo });
+    const account = await opened.users.findByUsername(person.username);
+    assert.ok(account);
+    const record = createRecord({ userId: account.user.id, stamp: stampOf(account) });
+    await opened.sessions.insert(record, []);
+    return { ...opened, account, record, [Symbol.asyncDispose]: opened[Symbol.asyncDispose] };
+  }
+
+  describe(`${name}, who is signed in`, { skip }, () => {
+    test('a session is found with the account of its user', async () => {
+      await using opened = await openSignedIn();
+      const { lookUp, record, account } = opened;
+      assert.deepEqual(await lookUp(record.id), { session: record, account });
+    });
+
+    test('nothing is found by an id that no session has', async () => {
+      await using opened = await openSignedIn();
+      const { id } = opened.record;
+      for (const other of ['', 'unknown', id.toUpperCase(), `${id} `, ` ${id}`, `${id}\0`, '%', "' or 1=1 --", '😀'])
+        assert.equal(await opened.lookUp(other), undefined, other);
+    });
+
+    test('a session is found without an account once its user is removed', async () => {
+      await using opened = await openSignedIn();
+      await opened.users.remove(opened.account.user.id);
+      assert.deepEqual(await opened.lookUp(opened.record.id), { session: opened.record, account: undefined });
+    });
+
+    test('an account is found by its id as it is written, case and blanks included', async () => {
+      await using opened = await openSignedIn();
+      const { id } = opened.account.user;
+      for (const userId of [`${id} `, ` ${id}`, id.toUpperCase()]) {
+        const session = createRecord({ userId });
+        await opened.sessions.insert(session, []);
+        assert.deepEqual(await opened.lookUp(session.id), { session, account: undefined }, userId);
+      }
+    });
+
+    test('an account that is disabled, or has another stamp, is so at once', async () => {
+      await using opened = await openSignedIn();
+      const { lookUp, users, account, record } = opened;
+      await users.setPasswordHash(account.user.id, 'another hash');
+      const changed = await lookUp(record.id);
+      assert.ok(changed?.account);
+      assert.notEqual(stampOf(changed.account), record.stamp);
+      assert.equal(changed.account.disabled, false);
+      await users.setDisabled(account.user.id, true);
+      assert.equal((await lookUp(record.id))?.account?.disabled, true);
+    });
+
+    for (const demoUsers of [false, true]) {
+      test(`a user of the demo is ${demoUsers ? 'like any other in the demo' : 'disabled elsewhere'}`, async () => {
+        await using opened = await openSignedIn({ demo: true, demoUsers });
+        assert.equal((await opened.lookUp(opened.record.id))?.account?.disabled, !demoUsers);
+      });
+    }
+
+    test('a session that an older process has added counts as a login by password when it began', async () => {
+      await using opened = await openSignedIn();
+      const record = createRecord({ userId: opened.account.user.id, authenticatedAt: 0, methods: [] });
+      await opened.insertFormer(record);
+      const found = await opened.lookUp(record.id);
+      assert.deepEqual(found?.session, { ...record, authenticatedAt: record.createdAt, methods: ['pwd'] });
+    });
+
+    test('a logout in another process is seen by the next request', async () => {
+      await using opened = await openSignedIn();
+      const { lookUp, record, sessionsElsewhere } = opened;
+      assert.ok(await lookUp(record.id));
+      // A request begins in a turn of the event loop of its own.
+      await setImmediate();
+      assert.equal(await sessionsElsewhere.remove([record.id]), 1);
+      await setImmediate();
+      assert.equal(await lookUp(record.id), undefined);
+    });
+  });
+}

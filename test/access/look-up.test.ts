@@ -1,0 +1,83 @@
+import { join } from 'node:path';
+import { lookUpTwice } from '../../src/access/look-up.ts';
+import { createSqlLookUp } from '../../src/access/sql-look-up.ts';
+import { migrate } from '../../src/database/migrations.ts';
+import { unwatched } from '../../src/faults/store-watch.ts';
+import { openRedis } from '../../src/redis/redis.ts';
+import { createRedisSessionStore } from '../../src/sessions/redis-store.ts';
+import { createSqlSessionStore } from '../../src/sessions/sql-store.ts';
+import { createSqlDirectory } from '../../src/users/sql-directory.ts';
+import { openMigrated, openTestDatabase } from '../database/open.ts';
+import { missing } from '../servers/missing.ts';
+import { createTemporaryFolder } from '../servers/process-end.ts';
+import { connectOnce } from '../servers/redis.ts';
+import { createRedisDatabase } from '../servers/shared.ts';
+import { openUserDatabase } from '../stores.ts';
+import { testLookUp } from './look-up-contract.ts';
+
+for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] as const)
+  testLookUp(
+    `In one statement of ${engine}`,
+    async (options) => {
+      await using stack = new AsyncDisposableStack();
+      let url: string;
+      if (engine === 'SQLite') {
+        // What another process sees of it has to be a file.
+        const folder = createTemporaryFolder('look-up');
+        stack.defer(() => folder.remove());
+        url = `sqlite:${join(folder.path, 'janua.db')}`;
+      } else {
+        const own = await openUserDatabase(engine);
+        stack.defer(own.drop);
+        url = own.url;
+      }
+      const opened = stack.use(await openTestDatabase(url));
+      await migrate(opened);
+      const closing = stack.move();
+      return {
+        lookUp: createSqlLookUp(opened, options),
+        sessions: createSqlSessionStore(opened),
+        users: createSqlDirectory(opened, options),
+        sessionsElsewhere: createSqlSessionStore(closing.use(await openTestDatabase(url))),
+        async insertFormer({ id, userId, stamp, cookieHash, tokenHash, createdAt, lastSeenAt, expiresAt }) {
+          const owner = { id, user_id: userId, password_fingerprint: stamp };
+          const times = { created_at: createdAt, last_seen_at: lastSeenAt, expires_at: expiresAt };
+          await opened.database
+            .insertInto('janua_sessions')
+            .values({ ...owner, ...times, cookie_hash: cookieHash, token_hash: tokenHash })
+            .execute();
+        },
+        [Symbol.asyncDispose]: () => closing.disposeAsync(),
+      };
+    },
+    missing(engine),
+  );
+
+testLookUp(
+  'In Redis, then in SQLite',
+  async (options) => {
+    await using stack = new AsyncDisposableStack();
+    const { url, drop } = await createRedisDatabase();
+    stack.defer(drop);
+    const redis = [openRedis(url, 3000, unwatched), openRedis(url, 3000, unwatched)] as const;
+    for (const each of redis) stack.defer(() => each.close());
+    const users = createSqlDirectory(stack.use(await openMigrated()), options);
+    const sessions = createRedisSessionStore(redis[0]);
+    const closing = stack.move();
+    return {
+      lookUp: lookUpTwice(sessions, users),
+      sessions,
+      users,
+      sessionsElsewhere: createRedisSessionStore(redis[1]),
+      async insertFormer({ id, userId, stamp, cookieHash, tokenHash, createdAt, lastSeenAt, expiresAt }) {
+        const client = connectOnce(url);
+        const owner = { user: userId, fingerprint: stamp, cookie: cookieHash, token: tokenHash };
+        const times = { created: createdAt, seen: lastSeenAt, expires: expiresAt };
+        await client.hset(`janua:session:${id}`, { ...owner, ...times });
+        client.disconnect();
+      },
+      [Symbol.asyncDispose]: () => closing.disposeAsync(),
+    };
+  },
+  missing('Redis'),
+);
