@@ -38,6 +38,10 @@ function createProgram(): Command {
       await (await import('./commands/serve.ts')).serve(options).finally(endSoon);
     });
 
+  add(program, 'reload', 'replace the workers of a running server, one after the other')
+    .argument('[pid]', 'which server, if several run here')
+    .action(from(() => import('./commands/reload.ts'), 'reload'));
+
   add(program, 'migrate', "make Janua's tables in the database, or bring them up to date")
     .addHelpText('after', settingsHelp)
     .action(from(() => import('./commands/migrate.ts'), 'migrate'));

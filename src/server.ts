@@ -1,5 +1,5 @@
 import type { JsonSchemaToTsProvider } from '@fastify/type-provider-json-schema-to-ts';
-import Fastify, { type FastifyBaseLogger, LogController } from 'fastify';
+import Fastify, { type FastifyBaseLogger, type FastifyReply, type FastifyRequest, LogController } from 'fastify';
 import { addSite, type SiteOptions } from './site.ts';
 import { addFavicon } from './web/assets.ts';
 import { createFlow } from './web/flow.ts';
@@ -11,7 +11,7 @@ import type { App } from './web/types.ts';
 
 export interface ServerOptions extends SiteOptions {
   readonly log: FastifyBaseLogger;
-  /** Whether there is to be a line for each request and each answer: it may change while we run. */
+  /** Whether there is to be a line for each request: it may change while we run. */
   readonly logsRequests: () => boolean;
   readonly patience?: Patience;
 }
@@ -36,21 +36,42 @@ const timeoutsOf = ({ head, request, silence, interval }: Patience) => ({
   http: { headersTimeout: head, connectionsCheckingInterval: interval },
 });
 
+/** One line for each request: when it has been answered, or its client has gone. At `debug`, one when it comes too. */
+class RequestLog extends LogController {
+  override incomingRequest(request: FastifyRequest): void {
+    if (!this.isLogDisabled(request)) request.log.debug({ req: request }, 'incoming request');
+  }
+
+  override requestCompleted(error: Error | null | undefined, request: FastifyRequest, reply: FastifyReply): void {
+    if (this.isLogDisabled(request)) return;
+    const line = { req: request, res: reply, responseTime: reply.elapsedTime };
+    if (error) reply.log.error({ ...line, err: error }, 'request errored');
+    else reply.log.info(line, 'request completed');
+  }
+}
+
 /** The HTTP face of the server: the flow, and what only an app of its own decides. */
 export function createServer(options: ServerOptions): App {
   const flow = createFlow(options);
   const { measures, isTrustedPeer } = options;
+  const requestLog = new RequestLog({ disableRequestLogging: () => !options.logsRequests() });
   const app: App = Fastify({
     loggerInstance: options.log,
-    logController: new LogController({ disableRequestLogging: () => !options.logsRequests() }),
+    logController: requestLog,
     ...(measures.traces && { childLoggerFactory: createTracedLoggers(measures.traces, isTrustedPeer) }),
     bodyLimit,
     ...timeoutsOf(options.patience ?? usualPatience),
     // While closing, what still arrives on an open connection is answered like any other.
     return503OnClosing: false,
-    frameworkErrors: flow.answerFrameworkError,
+    frameworkErrors(error, request, reply) {
+      reply.raw.once('finish', () => requestLog.requestCompleted(undefined, request, reply));
+      flow.answerFrameworkError(error, request, reply);
+    },
   }).withTypeProvider<JsonSchemaToTsProvider>();
 
+  app.addHook('onRequestAbort', async (request) => {
+    if (options.logsRequests()) request.log.info({ req: request }, 'request aborted');
+  });
   flow.decorate(app);
   flow.addHooks(app);
   addMethodRules(app);

@@ -2,6 +2,8 @@
 export interface Reason {
   readonly words: string;
   readonly advice: string;
+  /** The same where users are in a table of a team's own, which no command changes. */
+  readonly adviceForOwnTable?: string;
 }
 
 /** One kind of decision. Each room describes its own kinds; `site.ts` joins them. */
@@ -16,8 +18,8 @@ export interface EventDescription {
   readonly words: string;
   /** Every reason that such an event may carry. */
   readonly reasons?: Readonly<Record<string, Reason>>;
-  /** What an operator can do, where that depends on the event. */
-  readonly advise?: (event: AuditEvent) => readonly string[];
+  /** What an operator can do, where that depends on the event. @param ownTable see `adviceForOwnTable` */
+  readonly advise?: (event: AuditEvent, ownTable: boolean) => readonly string[];
 }
 
 export type Events = Readonly<Record<string, EventDescription>>;

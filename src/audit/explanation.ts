@@ -12,9 +12,13 @@ const keys: Readonly<Record<KeyTrace['kind'], string>> = {
 /**
  * A decision in plain words, as pairs of a heading and a text: what was asked, what was decided and why, what that was based
  * on, and what can be done.
- * @param username of the event's user, where there still is one
+ * @param about the name of the event's user, where there still is one, and whether users are in a table of a team's own
  */
-export function explain(event: RecordedEvent, events: Events, username?: string): [heading: string, text: string][] {
+export function explain(
+  event: RecordedEvent,
+  events: Events,
+  { username, ownTable = false }: { readonly username?: string | undefined; readonly ownTable?: boolean } = {},
+): [heading: string, text: string][] {
   const name = username === undefined ? undefined : printable(username);
   const { trace, userAgent } = event.caller;
   const lines: [string, string | undefined][] = [
@@ -29,7 +33,7 @@ export function explain(event: RecordedEvent, events: Events, username?: string)
     ['Sent', trace && describeCredentials(trace)],
     ['Origin', trace && describeOrigin(trace)],
     ['Client', userAgent && `calls itself ${userAgent}`],
-    ...adviseOn(event, events).map((advice): [string, string] => [
+    ...adviseOn(event, events, ownTable).map((advice): [string, string] => [
       'To do',
       advice.replaceAll('EMAIL', () => name ?? 'EMAIL'),
     ]),
@@ -115,7 +119,8 @@ function describeOrigin({ expectedOrigins, origin, fetchSite }: CallerTrace): st
   return `expected ${expectedOrigins.join(' or ') || 'none'}; ${came.length === 0 ? 'neither Origin nor Sec-Fetch-Site came' : `came ${came.join(', ')}`}.`;
 }
 
-function adviseOn(event: AuditEvent, events: Events): readonly string[] {
+function adviseOn(event: AuditEvent, events: Events, ownTable: boolean): readonly string[] {
   const known = findReason(event, events);
-  return known === undefined ? (events[event.kind]?.advise?.(event) ?? []) : [known.advice];
+  if (known === undefined) return events[event.kind]?.advise?.(event, ownTable) ?? [];
+  return [(ownTable ? known.adviceForOwnTable : undefined) ?? known.advice];
 }

@@ -5,7 +5,7 @@ import { administer } from './administer.ts';
 
 /** Says why a request was decided as it was. @param requestId as the person who was refused has it */
 export const explain = (requestId: string) =>
-  administer('janua explain', async (_administration, { auditTrail, users }) => {
+  administer('janua explain', async (_administration, { auditTrail, users, registry }) => {
     const found = await auditTrail.findByRequestId(requestId.trim());
     if (found.length === 0)
       throw new ChangeRefused(
@@ -19,7 +19,10 @@ export const explain = (requestId: string) =>
         continue;
       }
       const account = event.userId === undefined ? undefined : await users.findById(event.userId);
-      const lines = explainEvent(event, events, account?.user.username);
+      const lines = explainEvent(event, events, {
+        username: account?.user.username,
+        ownTable: registry === undefined,
+      });
       texts.push(lines.map(([heading, text]) => `${heading.padEnd(10)}${text}`).join('\n'));
     }
     return texts.join('\n\n');

@@ -11,9 +11,9 @@ import { Misconfiguration } from '../faults/misconfiguration.ts';
 export const readPassword = () => read((ask) => ask('Password: '));
 
 /** A new password: the same, and at a terminal asked for twice. */
-export const readNewPassword = () =>
+export const readNewPassword = (minLength: number) =>
   read(async (ask) => {
-    const first = await ask('Password: ');
+    const first = await ask(`New password (${minLength} characters or more): `);
     if ((await ask('The same again: ')) === first) return first;
     throw new Misconfiguration('The two were not the same. Nothing was changed.');
   });

@@ -1,4 +1,5 @@
 import { jsonLine } from '../text/printable.ts';
+import { minPasswordLength } from '../users/administration.ts';
 import type { ListedUser } from '../users/user-directory.ts';
 import { administer } from './administer.ts';
 import { readNewPassword } from './read-password.ts';
@@ -6,13 +7,13 @@ import { formatTable } from './table.ts';
 
 export const addUser = (username: string, names: { firstName: string; lastName: string }) =>
   administer('janua users add', async (administration) => {
-    const user = await administration.add({ username, ...names, password: await readNewPassword() });
+    const user = await administration.add({ username, ...names, password: await readNewPassword(minPasswordLength) });
     return `Added ${user.username}.`;
   });
 
 export const setPassword = (username: string) =>
   administer('janua users set-password', async (administration) => {
-    await administration.setPassword(username, await readNewPassword());
+    await administration.setPassword(username, await readNewPassword(minPasswordLength));
     return 'The password is changed, and the sessions of the user have ended.';
   });
 

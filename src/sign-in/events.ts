@@ -13,14 +13,18 @@ export const events = {
         words: 'there is no user of that name',
         advice:
           'Compare the name: janua audit --user NAME finds this event if NAME is what was typed. A new user: janua users add EMAIL.',
+        adviceForOwnTable:
+          'Compare the name: janua audit --user NAME finds this event if NAME is what was typed. A new user belongs into your own table of users.',
       },
       'wrong-password': {
         words: 'there is such a user, and the password was wrong',
         advice: 'If it is forgotten: janua users set-password EMAIL.',
+        adviceForOwnTable: 'If it is forgotten: set a new one in your own table of users.',
       },
       'disabled-user': {
         words: 'name and password were right, and the user is disabled',
-        advice: 'To let them in: janua users enable EMAIL, or in your own table of users.',
+        advice: 'To let them in: janua users enable EMAIL.',
+        adviceForOwnTable: 'To let them in: enable them in your own table of users.',
       },
       'changed-meanwhile': {
         words:
@@ -74,13 +78,16 @@ export const events = {
   },
 } as const satisfies Events;
 
-function adviseOnThrottle({ kind, throttle = [], caller: { address, trace } }: AuditEvent): string[] {
+function adviseOnThrottle(
+  { kind, throttle = [], caller: { address, trace } }: AuditEvent,
+  ownTable: boolean,
+): string[] {
   const blocking = throttle.filter(({ stopped, waitSeconds }) => stopped || waitSeconds > 0);
   const byAddress = blocking.some((key) => key.kind === 'address' || key.kind === 'pair');
   const wait = Math.max(0, ...blocking.map(({ waitSeconds }) => waitSeconds));
   const stopped = kind === 'account-stopped' || blocking.some((key) => key.stopped);
   const end = stopped
-    ? 'Nothing lets it in again by itself: janua users set-password EMAIL, or janua throttle lift EMAIL.'
+    ? `Nothing lets it in again by itself: ${ownTable ? 'a new password in your own table of users' : 'janua users set-password EMAIL'}, or janua throttle lift EMAIL.`
     : `Wait ${describeSeconds(wait)}, or janua throttle lift EMAIL.`;
   const lift = blocking.some((key) => key.kind === 'address') && address !== undefined;
   return [

@@ -10,7 +10,7 @@ import type { ListedUser, UserDirectory, UserRegistry } from './user-directory.t
 type EventKind = keyof typeof events | keyof typeof sessionEvents;
 
 /** Shortest new password, in code points: what NIST SP 800-63B-4 asks for where the password is the only factor. */
-const minPasswordLength = 15;
+export const minPasswordLength = 15;
 
 const maxNameLength = 100;
 

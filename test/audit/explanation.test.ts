@@ -8,7 +8,7 @@ import { caller, recorded } from './events.ts';
 
 const { trace } = caller;
 
-const explain = (event: RecordedEvent, username?: string) => explainBy(event, events, username);
+const explain = (event: RecordedEvent, username?: string) => explainBy(event, events, { username });
 
 const reasonsOf = (kind: EventKind): Readonly<Record<string, Reason>> =>
   (events[kind] as EventDescription).reasons ?? {};
@@ -245,4 +245,20 @@ test('the page about the audit has every kind, with its name in the vocabulary, 
     assert.ok(row?.includes(`| \`${vocabulary}\` | ${level} | ${by} |`), kind);
     for (const reason of Object.keys(reasonsOf(kind as EventKind))) assert.ok(row?.includes(`\`${reason}\``), reason);
   }
+});
+
+test("where users are in a table of a team's own, no command is proposed that changes it", () => {
+  const adviceOn = (event: Partial<AuditEvent>) =>
+    explainBy(recorded(0, event), events, { username: user, ownTable: true })
+      .filter(([heading]) => heading === 'To do')
+      .map(([, text]) => text);
+  for (const { kind, reason } of reasonCases)
+    assert.doesNotMatch(adviceOn({ kind, reason }).join(), /janua users /, `${kind}, ${reason}`);
+  const stopped = { kind: 'account', failures: 100, waitSeconds: 0, stopped: true } as const;
+  assert.deepEqual(adviceOn({ kind: 'login-throttled', reason: undefined, throttle: [stopped] }), [
+    'Nothing lets it in again by itself: a new password in your own table of users, or janua throttle lift ann@example.com.',
+  ]);
+  assert.deepEqual(adviceOn({ kind: 'login-failed', reason: 'wrong-password' }), [
+    'If it is forgotten: set a new one in your own table of users.',
+  ]);
 });

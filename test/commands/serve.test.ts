@@ -129,7 +129,7 @@ test('finishes the requests under way before it stops', async () => {
   await using workplace = await createMigratedWorkplace();
   const secret = 'correct horse battery';
   await workplace.run(['users', 'add', 'ann@example.com', '--first-name', 'A', '--last-name', 'B'], { input: secret });
-  const server = await workplace.start(['serve']);
+  const server = await workplace.start(['serve'], { LOG_LEVEL: 'debug' });
   const logins = Array.from({ length: 8 }, () =>
     fetch(`${server.url}/api/login`, {
       method: 'POST',

@@ -1,5 +1,9 @@
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { findProgram } from '../servers/find-program.ts';
 import { createMigratedWorkplace, type Workplace } from './janua-command.ts';
 
 const secret = 'correct horse battery';
@@ -130,4 +134,29 @@ test('the audit names who ran a command by sudo', async () => {
   await workplace.run(['users', 'add', 'ann@example.com', ...names], { input: secret, env: { SUDO_USER: 'ops' } });
   const event = JSON.parse((await workplace.run(['audit', '--json'])).stdout);
   assert.match(event.caller.operator, /^\S+ \(sudo: ops\)$/);
+});
+
+test('at a terminal the prompt says how long a password has to be, and does not show it', {
+  skip: findProgram('script') === undefined,
+}, async () => {
+  await using workplace = await createMigratedWorkplace();
+  const cli = fileURLToPath(new URL('../../src/cli.ts', import.meta.url));
+  const command = `"${process.execPath}" "${cli}" users add bob@example.com --first-name B --last-name B`;
+  const terminal = spawn('script', ['-qefc', command, '/dev/null'], {
+    cwd: workplace.folder,
+    env: { PATH: process.env.PATH, TERM: 'xterm' },
+    timeout: 60_000,
+  });
+  let shown = '';
+  const prompts = [/New password \(15 characters or more\): $/, /The same again: $/];
+  terminal.stdout.on('data', (chunk) => {
+    shown += chunk;
+    if (!prompts[0]?.test(shown)) return;
+    prompts.shift();
+    terminal.stdin.write(`${secret}\r`);
+  });
+  assert.deepEqual(await once(terminal, 'exit'), [0, null], shown);
+  assert.equal(prompts.length, 0);
+  assert.match(shown, /Added bob@example\.com/);
+  assert.ok(!shown.includes(secret));
 });

@@ -192,7 +192,7 @@ describe('several workers', { concurrency: 3 }, () => {
           await using cluster = await openCluster(choice.users === 'SQLite' ? {} : stores.settings);
           const token = await logIn(cluster.url);
           for (let look = 0; look < 8; look += 1) assert.equal(await statusOf(cluster.url, token), 200);
-          const answering = cluster.log.filter(({ msg }) => msg === 'incoming request').map(({ pid }) => pid);
+          const answering = cluster.log.filter(({ msg }) => msg === 'request completed').map(({ pid }) => pid);
           assert.deepEqual(new Set(answering), new Set(cluster.workers()));
           assert.equal(new Set(answering).size, 2);
           assert.equal((await ask(`${cluster.url}/api/logout`, token, false, '')).status, 200);

@@ -60,14 +60,35 @@ test('a log that is set to warn says nothing of requests, but between two signal
   const lines = linesOf(server);
   await fetch(`${server.url}/health/live`);
   server.process.kill('SIGUSR2');
-  assert.doesNotMatch((await lines.until(/"log_level"/)).join('\n'), /"incoming request"/);
+  assert.doesNotMatch((await lines.until(/"log_level"/)).join('\n'), /"incoming request"|"request completed"/);
   await fetch(`${server.url}/health/live`);
   await lines.until(/"request completed"/);
   server.process.kill('SIGUSR2');
   await lines.until(/"log_level"/);
   await fetch(`${server.url}/health/live`);
   server.process.kill('SIGUSR2');
-  assert.doesNotMatch((await lines.until(/"log_level"/)).join('\n'), /"incoming request"/);
+  assert.doesNotMatch((await lines.until(/"log_level"/)).join('\n'), /"incoming request"|"request completed"/);
+  await server.stop();
+});
+
+test('a request has one line at info, with what was asked and answered, and two at debug', async () => {
+  await using workplace = await createMigratedWorkplace();
+  const server = await workplace.start(['serve'], { LOG_LEVEL: 'info' });
+  const lines = linesOf(server);
+  const ask = async () => {
+    const answer = await fetch(`${server.url}/nothing?canary`);
+    const written = await lines.until(/"request completed"/);
+    const own = written.filter((line) => line.includes('/nothing'));
+    assert.doesNotMatch(written.join(), /canary/);
+    return { own, line: JSON.parse(own.at(-1) ?? ''), id: answer.headers.get('x-request-id') };
+  };
+  const { own, line, id } = await ask();
+  assert.equal(own.length, 1);
+  assert.deepEqual(line.req, { method: 'GET', path: '/nothing', address: '127.0.0.1' });
+  assert.deepEqual([line.res, line.reqId, typeof line.responseTime], [{ statusCode: 404 }, id, 'number']);
+  server.process.kill('SIGUSR2');
+  await lines.until(/"log_level"/);
+  assert.equal((await ask()).own.length, 2);
   await server.stop();
 });
 
@@ -81,7 +102,7 @@ test("the line of a request names the client's address: what a trusted proxy say
     const lines = linesOf(server);
     for (const path of ['/health/live', '/%zz']) {
       await fetch(`${server.url}${path}`, { headers: { 'x-forwarded-for': '203.0.113.7', 'x-request-id': 'edge-1' } });
-      const line = JSON.parse((await lines.until(/"incoming request"/)).at(-1) ?? '');
+      const line = JSON.parse((await lines.until(/"request completed"/)).at(-1) ?? '');
       assert.equal(line.req.address, address);
       assert.equal(line.reqId === 'edge-1', address === '203.0.113.7');
     }
@@ -137,7 +158,7 @@ test('LOG_FORMAT=text gives lines to read, in which nobody can write to the term
   const body = new URLSearchParams({ username: 'nobody', password: 'canary' });
   await fetch(`${server.url}/api/login`, { method: 'POST', body, headers: { 'user-agent': hostile } });
   const written = (await lines.until(/login failed/)).join('\n');
-  assert.match(written, /^\d\d:\d\d:\d\d info {2}incoming request {2}reqId=\S+ req=\(method=GET path="\/%1b/m);
+  assert.match(written, /^\d\d:\d\d:\d\d info {2}request completed {2}reqId=\S+ req=\(method=GET path="\/%1b/m);
   assert.match(written, /userAgent="\uFFFD2J\uFFFD31m\uFFFDforged"/);
   assert.doesNotMatch(written.replaceAll('\n', ''), /[\p{Cc}\p{Cf}]/u);
   assert.doesNotMatch(written, /canary/);
