@@ -20,6 +20,8 @@ const imports: [file: string, imported: string, allowed: boolean][] = [
   ['src/sign-in/new.ts', '../forward-auth/returns.ts', false],
   ['src/sign-in/new.ts', '../compose.ts', false],
   ['src/sign-in/new.ts', '../sessions/sessions.ts', true],
+  ['src/sign-in/sql-store.ts', '../database/database.ts', true],
+  ['src/sign-in/sql-store.ts', 'kysely', false],
   ['src/account/new.ts', '../sign-in/log-in.ts', false],
   ['src/account/new.routes.ts', '../web/action.ts', true],
   ['src/account/new.routes.ts', 'fastify', true],
