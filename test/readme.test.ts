@@ -1,20 +1,17 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { describe, test } from 'node:test';
-import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { settingsSchema } from '../src/config/settings.ts';
 import { createWorkplace } from './commands/janua-command.ts';
 import { startJanua } from './janua.ts';
+import { blocksOf, copyOurs, root } from './page-examples.ts';
 import { form } from './web/faces.ts';
 
-const root = fileURLToPath(new URL('..', import.meta.url));
 const readme = await readFile(`${root}README.md`, 'utf8');
 
-/** The code blocks of a language, in order. */
-const blocks = (language: string) =>
-  [...readme.matchAll(new RegExp(`\`\`\`${language}\n(.*?)\`\`\``, 'gs'))].map(([, code]) => code ?? '');
+const blocks = (language: string) => blocksOf(readme, language);
 
 describe('the examples with curl', () => {
   const scripts = blocks('sh').filter((code) => code.includes('curl'));
@@ -42,44 +39,37 @@ describe('the examples with curl', () => {
 });
 
 test('the protected page, added as it says, follows the flow in both formats', async () => {
-  await mkdir(`${root}.tmp`, { recursive: true });
-  const copy = await mkdtemp(`${root}.tmp/readme-`);
-  try {
-    await cp(`${root}src`, `${copy}/src`, { recursive: true });
-    await cp(`${root}package.json`, `${copy}/package.json`);
-    const [route] = blocks('ts');
-    const [view] = blocks('html');
-    await mkdir(`${copy}/src/reports`);
-    await writeFile(`${copy}/src/reports/reports.routes.ts`, route ?? '');
-    await writeFile(`${copy}/src/reports/reports.eta`, view ?? '');
-    const site = `${copy}/src/site.ts`;
-    const [, line = ''] = /`src\/site\.ts`[^`]*`([^`]+;)`/.exec(readme) ?? [];
-    const others = await readFile(site, 'utf8');
-    const last = others.lastIndexOf('  (await import(');
-    await writeFile(site, `${others.slice(0, last)}${line}\n${others.slice(last)}`);
+  using copy = await copyOurs(['src', 'package.json']);
+  const [route] = blocks('ts');
+  const [view] = blocks('html');
+  await mkdir(`${copy.path}/src/reports`);
+  await writeFile(`${copy.path}/src/reports/reports.routes.ts`, route ?? '');
+  await writeFile(`${copy.path}/src/reports/reports.eta`, view ?? '');
+  const site = `${copy.path}/src/site.ts`;
+  const [, line = ''] = /`src\/site\.ts`[^`]*`([^`]+;)`/.exec(readme) ?? [];
+  const others = await readFile(site, 'utf8');
+  const last = others.lastIndexOf('  (await import(');
+  await writeFile(site, `${others.slice(0, last)}${line}\n${others.slice(last)}`);
 
-    const { compose }: typeof import('../src/compose.ts') = await import(`${copy}/src/compose.ts`);
-    await using janua = await startJanua({ compose });
-    const asJson = { 'x-expected-format': 'application/json' };
-    const login = form({ username: 'ann@example.com', password: 'correct horse battery' });
-    const { cookies } = await janua.app.inject({ method: 'POST', url: '/auth/token', ...login });
-    const cookie = { cookie: `session=${cookies[0]?.value}` };
+  const { compose }: typeof import('../src/compose.ts') = await import(`${copy.path}/src/compose.ts`);
+  await using janua = await startJanua({ compose });
+  const asJson = { 'x-expected-format': 'application/json' };
+  const login = form({ username: 'ann@example.com', password: 'correct horse battery' });
+  const { cookies } = await janua.app.inject({ method: 'POST', url: '/auth/token', ...login });
+  const cookie = { cookie: `session=${cookies[0]?.value}` };
 
-    const page = await janua.app.inject({ url: '/reports', headers: cookie });
-    assert.match(page.body, /<title>Janua Reports<\/title>/);
-    assert.match(page.body, /<h1>Reports for Ann<\/h1>/);
-    assert.match(page.body, /<li>February<\/li>/);
-    const program = await janua.app.inject({ url: '/reports', headers: { ...cookie, ...asJson } });
-    assert.deepEqual(program.json(), { reader: 'Ann', reports: ['January', 'February'] });
-    const visitor = await janua.app.inject('/reports');
-    assert.equal(visitor.statusCode, 303);
-    assert.equal(visitor.headers.location, '/auth/login?state=2&next=%2Freports');
-    const stranger = await janua.app.inject({ url: '/reports', headers: asJson });
-    assert.equal(stranger.statusCode, 401);
-    assert.equal(stranger.headers['www-authenticate'], 'Bearer realm="janua"');
-  } finally {
-    await rm(copy, { recursive: true, force: true });
-  }
+  const page = await janua.app.inject({ url: '/reports', headers: cookie });
+  assert.match(page.body, /<title>Janua Reports<\/title>/);
+  assert.match(page.body, /<h1>Reports for Ann<\/h1>/);
+  assert.match(page.body, /<li>February<\/li>/);
+  const program = await janua.app.inject({ url: '/reports', headers: { ...cookie, ...asJson } });
+  assert.deepEqual(program.json(), { reader: 'Ann', reports: ['January', 'February'] });
+  const visitor = await janua.app.inject('/reports');
+  assert.equal(visitor.statusCode, 303);
+  assert.equal(visitor.headers.location, '/auth/login?state=2&next=%2Freports');
+  const stranger = await janua.app.inject({ url: '/reports', headers: asJson });
+  assert.equal(stranger.statusCode, 401);
+  assert.equal(stranger.headers['www-authenticate'], 'Bearer realm="janua"');
 });
 
 test('the few lines for an app are those of the page on the library, which test/package runs', async () => {
