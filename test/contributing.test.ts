@@ -121,7 +121,9 @@ describe('the capability that is added as it says', { concurrency: true }, () =>
     const refused = await bob('/api/account/hello');
     assert.equal(refused.status, 409);
     const detail = 'Your account has no first name';
-    assert.deepEqual(await refused.json(), { title: 'Conflict', status: 409, detail });
+    const { request_id: id, ...problem } = await refused.json();
+    assert.match(id, /^[\da-f-]{36}$/);
+    assert.deepEqual(problem, { title: 'Conflict', status: 409, detail });
     const explained = await janua(['explain', refused.headers.get('x-request-id') ?? '']);
     assert.match(explained, /The user was not greeted: the account has no first name\./);
     assert.match(explained, /To do +Add the first name of bob@example\.com/);

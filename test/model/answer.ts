@@ -116,13 +116,17 @@ export function tell({ is, format, next }: Route, outcome: Outcome, { cookie, ac
       return html ? answer(303, '/auth/login?state=0', 'cleared') : answer(200, 'Logged out', 'cleared');
     case 'no-session':
       return refuse(
-        `/auth/login?state=${cookie === undefined && accessToken === undefined ? 1 : 5}`,
+        `/auth/login?state=${isShapedAsGiven(cookie, '') || isShapedAsGiven(accessToken, 'janua_') ? 5 : 1}`,
         'This session has not been logged in before',
       );
     case 'done':
       throw new TypeError('no answer says this');
   }
 }
+
+/** What was never given out in that shape cannot have been of a session. */
+const isShapedAsGiven = (credential: string | undefined, prefix: string) =>
+  credential?.startsWith(prefix) && /^[\w-]{22}\.[\w-]{43}$/.test(credential.slice(prefix.length));
 
 /** In minutes from two on. */
 function inWords(seconds: number): string {

@@ -31,6 +31,8 @@ const routes: Record<
   'GET /openapi.json': 'anyone',
   'GET /health/live': 'anyone',
   'GET /health/ready': 'anyone',
+  'GET /docs/': 'anyone, a file',
+  'GET /favicon.ico': 'anyone, a file',
   'GET /docs/swagger-ui.css': 'anyone, a file',
   'GET /docs/swagger-ui.js': 'anyone, a file',
   'GET /docs/docs.js': 'anyone, a file',

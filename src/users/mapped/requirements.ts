@@ -85,7 +85,7 @@ export function judgeTable(
   if (id !== undefined && !indexesOf(id.name).some(({ unique, form }) => unique && form === 'plain'))
     refuse(`${id.name} is not unique, so that it tells nobody apart.`, 'Name the primary key.');
 
-  const username = requireColumn('username', mapping.username, ['text'], 'A user name is a text.');
+  const username = requireColumn('username', mapping.username, ['text'], 'A username is a text.');
   if (username !== undefined) judgeUsername(username);
 
   const password = requireColumn('password', mapping.password, ['text'], 'A password hash is a text.');

@@ -28,7 +28,7 @@ const problemSchema = object(
   ['error', 'error_description'],
 );
 
-const exampleId = '1b0c4a52-6a3c-4f2e-9d0e-1f6a3c5b7d21';
+const exampleId = '1b0c4a52-6a3c-…';
 
 interface Media {
   schema: Schema;
