@@ -1,14 +1,15 @@
+import { readFileSync } from 'node:fs';
 import { relative } from 'node:path';
 import type { TestEvent } from 'node:test/reporters';
 import { fileURLToPath } from 'node:url';
 
-/** What tests of one title, in one file, say of an id that the title carries. */
+/** What tests of one title, in one file, say of an id that stands above them. */
 export interface Evidence {
   /** `S45` of `security/checks.tsv`, `V6.3.1` of `asvs.tsv`, `VM-28` of `incidents.tsv`; or whatever else stood there. */
   readonly id: string;
   /** Where the test is written, from the root of the project. */
   readonly file: string;
-  /** Of the test or the suite that carries the id, without the ids. */
+  /** Of the test or the suite that the id stands above. */
   readonly title: string;
   /** `skipped` where not one was run. */
   readonly outcome: 'passed' | 'skipped' | 'failed';
@@ -16,11 +17,21 @@ export interface Evidence {
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 
-/** `… [S45 V6.3.1 VM-28]`. Anything that begins like an id is taken for one, so that a slip is found. */
-const ending = /^(.*\S)\s*\[((?:S|V|VM-)\d[^\]]*)\]$/s;
+/** `// Shows: S45 V6.3.1 VM-28`. */
+const mark = /^\s*\/\/ Shows: (.+)$/;
+
+const sources = new Map<string, readonly string[]>();
+
+/** The ids in the comment above a test, a suite, or the title of one in a table. */
+function idsAbove(file: string, line: number, title: string): readonly string[] {
+  const lines = sources.get(file) ?? readFileSync(file, 'utf8').split('\n');
+  sources.set(file, lines);
+  const row = lines.findIndex((text) => text.includes(`'${title}'`));
+  return [lines[line - 2], lines[row - 1]].flatMap((text) => mark.exec(text ?? '')?.[1]?.split(' ') ?? []);
+}
 
 /**
- * A reporter of `node --test`: which ids the titles of tests and suites carried, and how those tests ended, as JSON.
+ * A reporter of `node --test`: which ids stood above tests and suites, and how those tests ended, as JSON.
  * Nothing is written before the end, so that a run that was broken off leaves an empty file.
  */
 // biome-ignore lint/style/noDefaultExport: it is how the test runner takes a reporter.
@@ -30,12 +41,12 @@ export default async function* report(source: AsyncIterable<TestEvent>): AsyncGe
   const titles: { title: string; file: string; ids: readonly string[] }[] = [];
   for await (const { type, data } of source) {
     if (type === 'test:start') {
-      const [, title, ids] = ending.exec(data.name) ?? [];
+      const { name, file = '', line = 0 } = data;
       titles.length = data.nesting;
       titles[data.nesting] = {
-        title: title ?? data.name,
-        file: relative(root, data.file ?? '').replaceAll('\\', '/'),
-        ids: ids?.split(' ') ?? [],
+        title: name.trim(),
+        file: relative(root, file).replaceAll('\\', '/'),
+        ids: [...new Set(file === '' ? [] : idsAbove(file, line, name))],
       };
     }
     if (type !== 'test:pass' && type !== 'test:fail') continue;

@@ -5,11 +5,11 @@ import type { Evidence } from './evidence-reporter.ts';
 
 /**
  * `npm run evidence` writes `docs/security/evidence.md` and `security/evidence.tsv`: which rules hold, and which tests show it. They are
- * made from the lists in `security/`, and from the ids that the titles of tests carried in the last whole run.
+ * made from the lists in `security/`, and from the ids that stood above the tests of the last whole run.
  */
 const root = new URL('..', import.meta.url);
 
-/** Where a whole run of the tests leaves what its titles carried. */
+/** Where a whole run of the tests leaves what it has shown. */
 export const evidenceFile = new URL('node_modules/.cache/janua/evidence.json', root);
 
 /** `later` belongs to something that does not exist yet. */
@@ -33,7 +33,7 @@ const lists = [
   ['incidents.tsv', 'Incidents of other systems, from their advisories and changelogs'],
 ] as const;
 
-/** A mistake in the data or the titles, which whoever writes them can put right. */
+/** A mistake in the data or in the ids above tests. */
 class EvidenceFault extends Error {}
 
 async function readRows(name: string): Promise<Row[]> {
@@ -118,7 +118,7 @@ function formatPage(rowsOf: readonly Row[][], mutants: number): string {
   );
   return `# Evidence
 
-Janua is compared with three lists. An entry holds if a test that carries its id in its title passes, or if the section of the
+Janua is compared with three lists. An entry holds if a test with its id above it passes, or if the section of the
 documentation that it asks for exists.
 
 ${table(['list', 'entries', ...states], summary)}

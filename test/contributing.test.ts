@@ -121,7 +121,7 @@ describe('the capability that is added as it says', { concurrency: true }, () =>
     const refused = await bob('/api/account/hello');
     assert.equal(refused.status, 409);
     const detail = 'Your account has no first name';
-    const { request_id: id, ...problem } = await refused.json();
+    const { request_id: id, ...problem } = (await refused.json()) as { request_id: string };
     assert.match(id, /^[\da-f-]{36}$/);
     assert.deepEqual(problem, { title: 'Conflict', status: 409, detail });
     const explained = await janua(['explain', refused.headers.get('x-request-id') ?? '']);

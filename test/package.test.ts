@@ -14,7 +14,8 @@ test('the own Node is one version on every platform, and the one that runs here'
   for (const [name, version] of runtimes) assert.equal(`v${version}`, process.version, name);
 });
 
-test('npm run sbom lists every package, those for development and other platforms too [V15.1.2]', async () => {
+// Shows: V15.1.2
+test('npm run sbom lists every package, those for development and other platforms too', async () => {
   const { stdout } = await promisify(execFile)('npm', ['run', '--silent', 'sbom'], { cwd: root, maxBuffer: 2 ** 26 });
   const { bomFormat, components } = JSON.parse(stdout);
   assert.equal(bomFormat, 'CycloneDX');

@@ -89,7 +89,8 @@ describe('a user who changes while logging in', () => {
     ['is disabled', (current: Account) => ({ ...current, disabled: true })],
     ['gets another password', (current: Account) => ({ ...current, passwordHash: 'hash of other' })],
   ] as const) {
-    test(`${name}: is refused, and no session is left [S44]`, async () => {
+    // Shows: S44
+    test(`${name}: is refused, and no session is left`, async () => {
       const { logIn, store } = createRacing(change);
       await assert.rejects(logIn(), (error) => error instanceof Refusal && error.answer === invalidCredentials);
       assert.equal(store.records.size, 0);
@@ -103,13 +104,15 @@ describe('a user who changes while logging in', () => {
   });
 });
 
-test('a store that fails after the session was started: no session is left [S108 V2.3.3 V16.5.3]', async () => {
+// Shows: S108 V2.3.3 V16.5.3
+test('a store that fails after the session was started: no session is left', async () => {
   const { logIn, store } = createRacing((current) => current, new Error('gone'));
   await assert.rejects(logIn(), /gone/);
   assert.equal(store.records.size, 0);
 });
 
-test('a failure is not answered before its floor [S42 V6.3.8]', async () => {
+// Shows: S42 V6.3.8
+test('a failure is not answered before its floor', async () => {
   await using janua = await startJanua({ overrides: { failureFloor: 300 } });
   await janua.people.add({ username: 'gone@example.com', firstName: 'G', lastName: 'G', password });
   await janua.people.disable('gone@example.com');
@@ -128,7 +131,8 @@ test('a failure is not answered before its floor [S42 V6.3.8]', async () => {
   assert.ok(performance.now() - start >= 300);
 });
 
-test('whoever is told to wait is told no earlier than a tenth of that floor [S42 V6.3.8]', async () => {
+// Shows: S42 V6.3.8
+test('whoever is told to wait is told no earlier than a tenth of that floor', async () => {
   await using janua = await startJanua({ settings: { THROTTLE: 'memory' }, overrides: { failureFloor: 200 } });
   for (const username of [ann.username, 'nobody@example.com']) {
     const logIn = () => janua.services.logIn({ ...attempt(username, 'wrong'), network: `of ${username}` }, caller);
@@ -140,7 +144,8 @@ test('whoever is told to wait is told no earlier than a tenth of that floor [S42
   }
 });
 
-test('a weak stored hash is replaced at login, and two logins at once both succeed [S101 V11.4.2 V15.4.2]', async () => {
+// Shows: S101 V11.4.2 V15.4.2
+test('a weak stored hash is replaced at login, and two logins at once both succeed', async () => {
   await using janua = await startJanua();
   const { users, registry, access, logIn } = janua.services;
   const weak = '$argon2id$v=19$m=16,t=2,p=1$b2szcWQ4a0tlTkFydUdOaw$7LX7WCYbItEMEwvH3yUxPA';

@@ -30,7 +30,8 @@ const options = { otherOrigins: origins, expected: /status of 403/ };
 // By another host name it is cross-site; by ours with another port only same-site.
 for (const [index, relation] of ['another host', 'another port'].entries()) {
   site.test(
-    `${relation} cannot sign a visitor in [S80 S81 VM-79]`,
+    // Shows: S80 S81 VM-79
+    `${relation} cannot sign a visitor in`,
     async ({ page, context }) => {
       const answered = page.waitForResponse(`${site.origin}/auth/token`);
       await page.goto(`${origins()[index]}/auth/token`);
@@ -43,7 +44,8 @@ for (const [index, relation] of ['another host', 'another port'].entries()) {
   );
 
   site.test(
-    `${relation} cannot sign a visitor out [S80 S81]`,
+    // Shows: S80 S81
+    `${relation} cannot sign a visitor out`,
     async ({ page }) => {
       await signIn(page);
       const answered = page.waitForResponse(`${site.origin}/auth/logout`);

@@ -52,7 +52,8 @@ for (const javaScriptEnabled of [true, false]) {
   );
 
   site.test(
-    `${how}: Back after logging out shows nothing private [S73 V14.3.1]`,
+    // Shows: S73 V14.3.1
+    `${how}: Back after logging out shows nothing private`,
     async ({ page }) => {
       await signIn(page);
       await page.goto('/admin/me');

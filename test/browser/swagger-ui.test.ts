@@ -30,7 +30,8 @@ async function tryOut(page: Page, path: string): Promise<{ status: string | unde
 
 const me = { username: ann.username, first_name: ann.firstName, last_name: ann.lastName };
 
-site.test('Authorize gets a token, and Try it out sends it [S26]', async ({ page, context }) => {
+// Shows: S26
+site.test('Authorize gets a token, and Try it out sends it', async ({ page, context }) => {
   await authorize(page);
   // Without the cookie, so that only the token can answer.
   await context.clearCookies();

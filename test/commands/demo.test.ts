@@ -30,7 +30,8 @@ test('says where to go and who can sign in; both can, and the data stays between
   assert.equal(await server.stop('SIGINT'), 0);
 });
 
-test('makes its file in data/, for its owner alone [S69 V13.3.2]', async () => {
+// Shows: S69 V13.3.2
+test('makes its file in data/, for its owner alone', async () => {
   await using workplace = await createWorkplace();
   const server = await workplace.start(['demo']);
   for (const name of ['janua.db', 'janua.db-wal']) {
@@ -39,7 +40,8 @@ test('makes its file in data/, for its owner alone [S69 V13.3.2]', async () => {
   await server.stop();
 });
 
-test('an acknowledged login and logout survive a kill [S79]', async () => {
+// Shows: S79
+test('an acknowledged login and logout survive a kill', async () => {
   await using workplace = await createWorkplace();
   let server = await workplace.start(['demo']);
   const tokens = await Promise.all(
@@ -79,7 +81,8 @@ for (const env of [
   { HOST: 'example.com' },
   { PUBLIC_URL: 'https://auth.example.com' },
 ]) {
-  test(`refuses ${JSON.stringify(env)} [S58]`, async () => {
+  // Shows: S58
+  test(`refuses ${JSON.stringify(env)}`, async () => {
     await using workplace = await createWorkplace();
     const { code, stderr } = await workplace.run(['demo'], { env });
     assert.equal(code, 2);

@@ -7,7 +7,8 @@ import { createInterface } from 'node:readline';
 import { describe, test } from 'node:test';
 import { createMigratedWorkplace, createWorkplace } from './janua-command.ts';
 
-describe('production does not start [S112 V12.2.1]', () => {
+// Shows: S112 V12.2.1
+describe('production does not start', () => {
   const refused: [name: string, env: Record<string, string>, stderr: RegExp][] = [
     [
       'beyond loopback without a public URL',
@@ -97,7 +98,8 @@ describe('production does not start [S112 V12.2.1]', () => {
   });
 });
 
-test("has no user: the demo's cannot sign in, not even when a demo adds them to the same file meanwhile [S58 V6.3.2]", async () => {
+// Shows: S58 V6.3.2
+test("has no user: the demo's cannot sign in, not even when a demo adds them to the same file meanwhile", async () => {
   await using workplace = await createMigratedWorkplace();
   const server = await workplace.start(['serve']);
   const demo = await workplace.start(['demo']);
@@ -147,7 +149,8 @@ test('finishes the requests under way before it stops', async () => {
   assert.equal(await stopping, 0);
 });
 
-test('writes to nothing but the database and standard output [V16.2.3]', async () => {
+// Shows: V16.2.3
+test('writes to nothing but the database and standard output', async () => {
   await using workplace = await createMigratedWorkplace();
   const server = await workplace.start(['serve']);
   await fetch(`${server.url}/api/login`, {
@@ -169,7 +172,8 @@ test('writes to nothing but the database and standard output [V16.2.3]', async (
   await server.stop();
 });
 
-test('the log holds no password, cookie, token or query string [S20 S68 S110 S111 V14.2.1 V16.2.4 V16.2.5 V16.4.1 VM-47 VM-65]', async () => {
+// Shows: S20 S68 S110 S111 V14.2.1 V16.2.4 V16.2.5 V16.4.1 VM-47 VM-65
+test('the log holds no password, cookie, token or query string', async () => {
   await using workplace = await createMigratedWorkplace();
   const secret = 'canary horse battery';
   await workplace.run(['users', 'add', 'ann@example.com', '--first-name', 'A', '--last-name', 'B'], { input: secret });

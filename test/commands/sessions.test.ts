@@ -34,7 +34,8 @@ for (const choice of choices) {
   describe(`the sessions of a user, in ${choice.users} and ${choice.sessions}`, {
     skip: missing(choice.users, choice.sessions),
   }, () => {
-    test('are listed, ended one by one and all at once [S76 V7.4.5]', async () => {
+    // Shows: S76 V7.4.5
+    test('are listed, ended one by one and all at once', async () => {
       await using place = await openPlace(choice);
       const { run } = place;
       for (const name of ['ann', 'bob'])
@@ -99,7 +100,8 @@ for (const choice of choices) {
       await server.stop();
     });
 
-    test('end when the user is disabled, gets another password, or is removed [S76 V7.4.2 VM-05 VM-16 VM-90]', async () => {
+    // Shows: S76 V7.4.2 VM-05 VM-16 VM-90
+    test('end when the user is disabled, gets another password, or is removed', async () => {
       await using place = await openPlace(choice);
       const { run } = place;
       await run(['users', 'add', 'ann@example.com', '--first-name', 'A', '--last-name', 'B'], secret);

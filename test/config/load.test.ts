@@ -9,7 +9,8 @@ import { createTemporaryFolder } from '../servers/process-end.ts';
 
 const load = (environment: Record<string, string>) => loadSettings({}, environment);
 
-test('without any environment there are defaults [V12.3.3]', () => {
+// Shows: V12.3.3
+test('without any environment there are defaults', () => {
   const settings = load({});
   assert.equal(settings.HOST, '127.0.0.1');
   assert.equal(settings.PORT, 5000);
@@ -49,7 +50,8 @@ describe('a setting that may carry a password', () => {
   const empty = join(folder.path, 'empty');
   writeFileSync(empty, ' \n');
 
-  test('may be in a file [V13.3.1]', () => {
+  // Shows: V13.3.1
+  test('may be in a file', () => {
     assert.equal(load({ DATABASE_URL_FILE: file }).DATABASE_URL, 'postgres://janua:secret@localhost/auth');
     assert.equal(load({ REDIS_URL_FILE: file }).REDIS_URL, 'postgres://janua:secret@localhost/auth');
     assert.equal(load({ APP_NAME_FILE: file }).APP_NAME, 'Janua', 'others may not');
@@ -102,7 +104,8 @@ describe('a wrong value is named without being shown', () => {
   }
 });
 
-describe('exposure [S112 V12.2.1]', () => {
+// Shows: S112 V12.2.1
+describe('exposure', () => {
   const faultsOf = (environment: Record<string, string>, mode: 'demo' | 'serve') => {
     try {
       requireSafeExposure(load(environment), mode);
@@ -138,7 +141,8 @@ describe('exposure [S112 V12.2.1]', () => {
     });
   }
 
-  test('guessing without a limit is for this machine alone [V6.3.1]', () => {
+  // Shows: V6.3.1
+  test('guessing without a limit is for this machine alone', () => {
     assert.equal(faultsOf({ THROTTLE: 'off' }, 'serve'), 0);
     assert.equal(faultsOf({ THROTTLE: 'off', PUBLIC_URL: 'http://localhost:8080' }, 'serve'), 0);
     assert.equal(faultsOf({ THROTTLE: 'off', PUBLIC_URL: 'https://auth.example.com' }, 'serve'), 1);

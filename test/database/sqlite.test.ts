@@ -18,7 +18,8 @@ before(async () => {
 });
 after(() => rm(folder, { recursive: true, force: true }));
 
-test('a file is made for its owner alone, with the folders on the way [S69 V13.3.2]', async () => {
+// Shows: S69 V13.3.2
+test('a file is made for its owner alone, with the folders on the way', async () => {
   const path = join(folder, 'a', 'b', 'janua.db');
   await using database = await openTestDatabase(`sqlite:${path}`);
   await migrate(database);

@@ -46,7 +46,8 @@ before(async () => {
 });
 after(() => rm(folder, { recursive: true }));
 
-describe('PostgreSQL that takes TLS alone [V12.3.2 V12.3.4]', { skip: missing('PostgreSQL') }, () => {
+// Shows: V12.3.2 V12.3.4
+describe('PostgreSQL that takes TLS alone', { skip: missing('PostgreSQL') }, () => {
   let server: ThrowAwayServer;
   before(async () => {
     server = await startPostgres();
@@ -124,7 +125,8 @@ async function withClient(access: ClientConfig, work: (client: Client) => Promis
   }
 }
 
-describe('MariaDB that takes TLS alone [V12.3.2 V12.3.4]', { skip: missing('MariaDB') }, () => {
+// Shows: V12.3.2 V12.3.4
+describe('MariaDB that takes TLS alone', { skip: missing('MariaDB') }, () => {
   /** One that shows that certificate, and refuses what comes in the clear. */
   async function start({ certificate, key }: Certificate): Promise<ThrowAwayServer> {
     const server = await startMariadb({ args: [`--ssl-cert=${certificate}`, `--ssl-key=${key}`] });

@@ -110,7 +110,8 @@ export function testFronted(name: WebServerName): void {
       assert.ok((await readEvents()).some(({ caller }) => caller.requestId === id));
     });
 
-    test('a sibling host cannot plant a session: a byte before its name, or behind it, makes another cookie [S66 VM-03]', async () => {
+    // Shows: S66 VM-03
+    test('a sibling host cannot plant a session: a byte before its name, or behind it, makes another cookie', async () => {
       const { authOrigin, send } = deployed;
       const [cookie = ''] = (await logIn('/auth/token')).headers['set-cookie'] ?? [];
       const [, value = ''] = /^__Host-session=([^;]+)/.exec(cookie) ?? [];
@@ -516,7 +517,8 @@ export function testFronted(name: WebServerName): void {
         assert.equal(seen.length, before);
       });
 
-      test("a path that is everyone's leads nowhere else, however the application reads it [VM-86]", async () => {
+      // Shows: VM-86
+      test("a path that is everyone's leads nowhere else, however the application reads it", async () => {
         const { appOrigin, send, seen } = deployed;
         const before = seen.length;
         const ups = [

@@ -89,7 +89,8 @@ async function requireSignIn(port: string, databaseUrl: string): Promise<void> {
 
 const complaint = /users_table|"level":(?:40|50|60)/;
 
-test('the commands for MariaDB, as printed, sign in an employee [V13.2.2]', { skip: missing('MariaDB') }, async () => {
+// Shows: V13.2.2
+test('the commands for MariaDB, as printed, sign in an employee', { skip: missing('MariaDB') }, async () => {
   // As distributions start it: by its name this machine is localhost.
   await using mariadb = await startMariadb({ args: ['--skip-name-resolve=0'] });
   const client = `mariadb --no-defaults --protocol=tcp --host=127.0.0.1 --port=${mariadb.port} --user=root`;
@@ -101,7 +102,8 @@ test('the commands for MariaDB, as printed, sign in an employee [V13.2.2]', { sk
   await requireSignIn(server.port, mariadb.url.replace(/\w+$/, 'staff'));
 });
 
-test('the commands for PostgreSQL, as printed, sign in an employee [V13.2.2]', {
+// Shows: V13.2.2
+test('the commands for PostgreSQL, as printed, sign in an employee', {
   skip: missing('PostgreSQL'),
 }, async () => {
   await using postgres = await startPostgres();

@@ -59,7 +59,8 @@ export function testFaults(store: FaultyStore): void {
       assert.equal(served.count('store_available'), served.count('store_unavailable'));
     }
 
-    test('it is stopped, and started again [S107 V16.3.4 V16.5.2 V16.5.3]', async () => {
+    // Shows: S107 V16.3.4 V16.5.2 V16.5.3
+    test('it is stopped, and started again', async () => {
       await server.stop();
       await served.expectUnavailable(store.part);
       await served.expectUnavailable(store.part);
@@ -68,7 +69,8 @@ export function testFaults(store: FaultyStore): void {
       await expectOneLineEach();
     });
 
-    test('it is killed in the middle of requests, and started again: what was acknowledged is there [S79 S107]', async () => {
+    // Shows: S79 S107
+    test('it is killed in the middle of requests, and started again: what was acknowledged is there', async () => {
       server.freeze();
       const underWay = Array.from({ length: 4 }, () => served.logIn());
       await setTimeout(200);
@@ -82,7 +84,8 @@ export function testFaults(store: FaultyStore): void {
       await served.expectRecovery();
     });
 
-    test('it is frozen, and goes on [S107 V13.2.6 V16.5.2]', async () => {
+    // Shows: S107 V13.2.6 V16.5.2
+    test('it is frozen, and goes on', async () => {
       server.freeze();
       await served.expectUnavailable(store.part);
       server.resume();

@@ -114,7 +114,8 @@ async function eventsOf({ services }: TestJanua): Promise<RecordedEvent[]> {
 
 function testAudit(stores: StoreChoice): void {
   for (const { name, ways, headers, events } of decisions) {
-    test(`${name}: one event, whichever the way [S109 V16.2.1 V16.2.2 V16.3.1 V16.3.2 V16.3.3]`, async () => {
+    // Shows: S109 V16.2.1 V16.2.2 V16.3.1 V16.3.2 V16.3.3
+    test(`${name}: one event, whichever the way`, async () => {
       await using janua = await startJanua({ stores });
       await janua.people.add({ ...ann, username: 'off@example.com', password });
       await janua.people.disable('off@example.com');
@@ -157,7 +158,8 @@ function testAudit(stores: StoreChoice): void {
     });
   }
 
-  test('a login beyond SESSIONS_PER_USER ends the oldest session, and says so [S77 V7.1.2]', async () => {
+  // Shows: S77 V7.1.2
+  test('a login beyond SESSIONS_PER_USER ends the oldest session, and says so', async () => {
     await using janua = await startJanua({ stores, settings: { SESSIONS_PER_USER: 2 } });
     const signedIn = [await logIn(janua.app), await logIn(janua.app), await logIn(janua.app)];
     const isAlive = async ({ cookie, bearer }: SignedIn) => {
@@ -176,7 +178,8 @@ function testAudit(stores: StoreChoice): void {
     assert.deepEqual(reasons, ['too-many']);
   });
 
-  test('the throttle, and an account that it stops [S109 V16.3.3]', async () => {
+  // Shows: S109 V16.3.3
+  test('the throttle, and an account that it stops', async () => {
     let time = Date.now();
     await using janua = await startJanua({ stores, settings: { THROTTLE: 'on' }, overrides: { now: () => time } });
     const attempt = (count: number) =>
@@ -217,7 +220,8 @@ for (const stores of [
   );
 }
 
-test('changes by an administrator are recorded, with who made them [S109 V16.3.3]', async () => {
+// Shows: S109 V16.3.3
+test('changes by an administrator are recorded, with who made them', async () => {
   const caller = { route: 'janua users', operator: 'root' };
   await using janua = await startJanua({ overrides: { caller } });
   const { administration } = janua.services;
@@ -235,7 +239,8 @@ test('changes by an administrator are recorded, with who made them [S109 V16.3.3
   assert.equal(new Set(events.map(({ userId }) => userId)).size, 1);
 });
 
-test('a login whose event cannot be kept is none: 503, and no session [S108 V2.3.3 V16.5.3]', async () => {
+// Shows: S108 V2.3.3 V16.5.3
+test('a login whose event cannot be kept is none: 503, and no session', async () => {
   await using janua = await startJanua();
   const { users, sessions, audit } = janua.services;
   const userId = (await users.findByUsername(ann.username))?.user.id ?? '';

@@ -47,7 +47,8 @@ export function testCredentials(stores: StoreChoice): void {
         return janua.app.inject({ ...request, headers: { ...request.headers, ...headers } });
       };
 
-      test('a credential that was planted before the login is not taken over by it [S61 VM-01 VM-03]', async () => {
+      // Shows: S61 VM-01 VM-03
+      test('a credential that was planted before the login is not taken over by it', async () => {
         const planted = `${'P'.repeat(22)}.${'P'.repeat(43)}`;
         const dead = await logIn(janua.app);
         await janua.app.inject({ method: 'POST', url: '/api/logout', headers: dead.cookie });
@@ -60,7 +61,8 @@ export function testCredentials(stores: StoreChoice): void {
         }
       });
 
-      test('credentials differ in each login, are as long as ever, and name nobody [S24 S65 V3.3.5 V7.2.2 V7.2.3 VM-02 VM-04]', async () => {
+      // Shows: S24 S65 V3.3.5 V7.2.2 V7.2.3 VM-02 VM-04
+      test('credentials differ in each login, are as long as ever, and name nobody', async () => {
         const seen = new Set<string>();
         for (let time = 0; time < 5; time++) {
           const answer = await attempt(good);
@@ -75,7 +77,8 @@ export function testCredentials(stores: StoreChoice): void {
         assert.equal(seen.size, face.format === 'json' ? 15 : 10);
       });
 
-      test('no field but name and password says who signs in [V8.2.2 V15.3.3 VM-62 VM-92]', async () => {
+      // Shows: V8.2.2 V15.3.3 VM-62 VM-92
+      test('no field but name and password says who signs in', async () => {
         const answer = await attempt(
           {
             ...good,
@@ -93,7 +96,8 @@ export function testCredentials(stores: StoreChoice): void {
         assert.equal((await janua.app.inject({ url: '/api/me', headers: cookie })).json().username, ann.username);
       });
 
-      test('hostile user names are those of nobody, or no user names [S59 V1.2.4 V1.3.3 V4.2.4 V15.3.6]', async () => {
+      // Shows: S59 V1.2.4 V1.3.3 V4.2.4 V15.3.6
+      test('hostile user names are those of nobody, or no user names', async () => {
         const wrong = await attempt({ ...good, password: 'wrong' });
         for (const username of [
           "' OR '1'='1",
@@ -127,7 +131,8 @@ export function testCredentials(stores: StoreChoice): void {
   // What a team's own program has stored with bcrypt is of the first 72 bytes alone (VM-46).
   const long = `${'y'.repeat(stores.ownTable ? 70 : 127)}!`;
   for (const secret of ['x'.repeat(64), long, ' '.repeat(16), '🔑'.repeat(15), 'пароль с пробелом']) {
-    test(`the password ${JSON.stringify(secret.slice(-16))} signs in everywhere, and what is nearly it nowhere [S52 V6.2.5 V6.2.8 V6.2.9]`, async () => {
+    // Shows: S52 V6.2.5 V6.2.8 V6.2.9
+    test(`the password ${JSON.stringify(secret.slice(-16))} signs in everywhere, and what is nearly it nowhere`, async () => {
       await janua.people.setPassword(bob.username, secret);
       const nearly = [`${secret} `, secret.slice(0, -1), `${secret.slice(0, -1)}z`, ` ${secret}`];
       for (const [index, face] of loginFaces.entries()) {
@@ -145,7 +150,8 @@ export function testCredentials(stores: StoreChoice): void {
         janua.app.inject({ ...face.request, url, headers: { ...face.request.headers, ...headers } });
       const refused = face.format === 'html' ? 303 : 401;
 
-      test("a signed token is nobody's, whatever it says of itself and of a session that there is [VM-87]", async () => {
+      // Shows: VM-87
+      test("a signed token is nobody's, whatever it says of itself and of a session that there is", async () => {
         await logIn(janua.app);
         const sub = (await janua.services.users.findByUsername(ann.username))?.user.id ?? '';
         const sid = (await janua.services.sessions.listOf(sub))[0]?.id;
@@ -171,7 +177,8 @@ export function testCredentials(stores: StoreChoice): void {
         }
       });
 
-      test('no address, header or body says whose information it is [V8.2.2 VM-92]', async () => {
+      // Shows: V8.2.2 VM-92
+      test('no address, header or body says whose information it is', async () => {
         const { cookie, bearer } = await logIn(janua.app);
         for (const headers of [cookie, bearer]) {
           const url = `${face.request.url}?id=1&username=${encodeURIComponent(bob.username)}&user_id=2`;
@@ -185,7 +192,8 @@ export function testCredentials(stores: StoreChoice): void {
         }
       });
 
-      test("who gets a removed user's name gets none of their sessions [V10.3.3]", async () => {
+      // Shows: V10.3.3
+      test("who gets a removed user's name gets none of their sessions", async () => {
         const eve = { username: 'eve@example.com', firstName: 'Eve', lastName: 'E', password };
         await janua.people.add(eve);
         const { cookie, bearer } = await logIn(janua.app, eve.username);
@@ -195,7 +203,8 @@ export function testCredentials(stores: StoreChoice): void {
         await janua.people.remove(eve.username);
       });
 
-      test('a session may be one of many, and each ends alone [S77 V7.1.2]', async () => {
+      // Shows: S77 V7.1.2
+      test('a session may be one of many, and each ends alone', async () => {
         const all: SignedIn[] = [];
         for (let time = 0; time < 6; time++) all.push(await logIn(janua.app));
         const [first] = all;
@@ -206,7 +215,8 @@ export function testCredentials(stores: StoreChoice): void {
   }
 
   for (const face of logoutFaces) {
-    test(`${face.name}: an id or a token in the form ends nothing, and says nobody who is asking [S32 S67 VM-07]`, async () => {
+    // Shows: S32 S67 VM-07
+    test(`${face.name}: an id or a token in the form ends nothing, and says nobody who is asking`, async () => {
       const { cookie, bearer } = await logIn(janua.app);
       const access_token = bearer.authorization.slice('Bearer '.length);
       const session = cookie.cookie.slice('session='.length);

@@ -14,7 +14,8 @@ export function testHome(stores: StoreChoice): void {
 
   const asJson = { 'x-expected-format': 'application/json' };
 
-  test('signed in: the page, with the three things to do, in either format [S78 V7.4.4 V14.3.2]', async () => {
+  // Shows: S78 V7.4.4 V14.3.2
+  test('signed in: the page, with the three things to do, in either format', async () => {
     const { cookie, bearer } = await logIn(janua.app);
     for (const headers of [cookie, bearer, { ...cookie, ...asJson }]) {
       const answer = await janua.app.inject({ url: '/auth/home', headers });
@@ -28,7 +29,8 @@ export function testHome(stores: StoreChoice): void {
     }
   });
 
-  test('signed out: to the login page, without next, or 401 where JSON was asked for [S7 S27 V8.2.1]', async () => {
+  // Shows: S7 S27 V8.2.1
+  test('signed out: to the login page, without next, or 401 where JSON was asked for', async () => {
     const page = await janua.app.inject({ url: '/auth/home' });
     assert.equal(page.statusCode, 303);
     assert.equal(page.headers.location, '/auth/login?state=2');

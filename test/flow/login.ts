@@ -21,7 +21,8 @@ export function testLogin(stores: StoreChoice): void {
 
   const good = { username: ann.username, password };
 
-  describe('the login page [S57 V6.2.6 V6.2.7]', () => {
+  // Shows: S57 V6.2.6 V6.2.7
+  describe('the login page', () => {
     const page = (url: string, headers = {}) => janua.app.inject({ url, headers });
 
     // In another app, `/` is that app's.
@@ -63,7 +64,8 @@ export function testLogin(stores: StoreChoice): void {
       ['4', 'Too many attempts. Please wait before trying again.'],
       ['5', 'This session is over already'],
     ]) {
-      test(`state ${state} shows its message [S56]`, async () => {
+      // Shows: S56
+      test(`state ${state} shows its message`, async () => {
         const { statusCode, body } = await page(`/auth/login?state=${state}`);
         assert.equal(statusCode, 200);
         assert.match(body, /role="alert"/);
@@ -85,7 +87,8 @@ export function testLogin(stores: StoreChoice): void {
       '3&state=4',
       'x'.repeat(5000),
     ]) {
-      test(`state ${state.slice(0, 20)} shows no message [S56 V1.2.1 VM-85]`, async () => {
+      // Shows: S56 V1.2.1 VM-85
+      test(`state ${state.slice(0, 20)} shows no message`, async () => {
         const { statusCode, body } = await page(`/auth/login?state=${state}`);
         assert.equal(statusCode, 200);
         assert.doesNotMatch(body, /role="alert"/);
@@ -98,7 +101,8 @@ export function testLogin(stores: StoreChoice): void {
       assert.equal(answer.headers['content-type'], 'text/html; charset=utf-8');
     });
 
-    test('a safe next goes with the form, escaped; an unsafe one is dropped [S97 V1.2.2 V3.7.2 VM-76]', async () => {
+    // Shows: S97 V1.2.2 V3.7.2 VM-76
+    test('a safe next goes with the form, escaped; an unsafe one is dropped', async () => {
       assert.match((await page('/auth/login?next=%2Fa%3Fb%3D%22c%26d')).body, /name="next" value="\/a\?b=%22c&amp;d"/);
       assert.doesNotMatch((await page('/auth/login?next=https://evil.example')).body, /evil/);
     });
@@ -141,7 +145,8 @@ export function testLogin(stores: StoreChoice): void {
       });
     }
 
-    test('a dead cookie is cleared [VM-17]', async () => {
+    // Shows: VM-17
+    test('a dead cookie is cleared', async () => {
       const answer = await page('/auth/login', { cookie: 'session=dead' });
       assert.match(String(answer.headers['set-cookie']), /^session=; Path=\/; HttpOnly; SameSite=Lax; Max-Age=0$/);
     });
@@ -161,7 +166,8 @@ export function testLogin(stores: StoreChoice): void {
         assert.equal(answer.cookies.length, told === undefined ? 0 : 1);
       }
 
-      test('credentials match [S6 S13 S14 S25 S64 S68 S74 V3.3.2 V3.3.4 V10.1.1 V14.3.2 VM-13]', async () => {
+      // Shows: S6 S13 S14 S25 S64 S68 S74 V3.3.2 V3.3.4 V10.1.1 V14.3.2 VM-13
+      test('credentials match', async () => {
         const answer = await attempt(good);
         if (face.format === 'html') {
           assert.equal(answer.statusCode, 303);
@@ -184,14 +190,16 @@ export function testLogin(stores: StoreChoice): void {
         assert.match(cookies[1] ?? '', /^browser=[\w.-]+; Path=\/; HttpOnly; SameSite=Lax; Max-Age=31536000$/);
       });
 
-      test('the user name is trimmed and compared without case, the password exactly [S52 V6.2.8]', async () => {
+      // Shows: S52 V6.2.8
+      test('the user name is trimmed and compared without case, the password exactly', async () => {
         assert.ok(sessionCookie(await attempt({ username: '  ANN@Example.COM ', password })));
         for (const other of [`${password} `, ` ${password}`, password.toUpperCase(), password.slice(0, -1)]) {
           assert.equal(sessionCookie(await attempt({ username: ann.username, password: other })), undefined);
         }
       });
 
-      test('while signed in: a new session, and those presented end [S55 S60 V7.2.4 VM-02]', async () => {
+      // Shows: S55 S60 V7.2.4 VM-02
+      test('while signed in: a new session, and those presented end', async () => {
         const byCookie = await logIn(janua.app);
         const byToken = await logIn(janua.app);
         const answer = await attempt(good, { ...byCookie.cookie, ...byToken.bearer });
@@ -203,14 +211,16 @@ export function testLogin(stores: StoreChoice): void {
         }
       });
 
-      test('while signed in, with a wrong password: refused, and the session stays [S55]', async () => {
+      // Shows: S55
+      test('while signed in, with a wrong password: refused, and the session stays', async () => {
         const { cookie } = await logIn(janua.app);
         const answer = await attempt({ ...good, password: 'wrong' }, cookie);
         assert.equal(sessionCookie(answer), undefined);
         assert.ok(await isSignedIn(janua.app, cookie));
       });
 
-      test('unknown user, wrong password and disabled user are answered alike [S14 S15 S40 S41 S44 V6.3.8 VM-20 VM-24]', async () => {
+      // Shows: S14 S15 S40 S41 S44 V6.3.8 VM-20 VM-24
+      test('unknown user, wrong password and disabled user are answered alike', async () => {
         const wrong = await attempt({ ...good, password: 'wrong' });
         if (face.format === 'html') {
           assert.equal(wrong.statusCode, 303);
@@ -262,7 +272,8 @@ export function testLogin(stores: StoreChoice): void {
         incomplete.push(['a lone surrogate', { username: ann.username, password: '\ud800' }]);
       }
       for (const [name, fields] of incomplete) {
-        test(`${name} is an invalid request [S16 S18 S53 V1.3.3 V2.2.1 V2.2.2 V15.3.5 V15.3.7 VM-43]`, async () => {
+        // Shows: S16 S18 S53 V1.3.3 V2.2.1 V2.2.2 V15.3.5 V15.3.7 VM-43
+        test(`${name} is an invalid request`, async () => {
           const answer = await attempt(fields);
           if (face.format === 'html') {
             assert.equal(answer.statusCode, 303);
@@ -285,13 +296,15 @@ export function testLogin(stores: StoreChoice): void {
       });
 
       for (const grantType of ['password', '']) {
-        test(`grant_type "${grantType}" is taken [S17]`, async () => {
+        // Shows: S17
+        test(`grant_type "${grantType}" is taken`, async () => {
           assert.ok(sessionCookie(await attempt({ ...good, grant_type: grantType })));
         });
       }
 
       for (const grantType of ['client_credentials', 'PASSWORD', ' password']) {
-        test(`grant_type "${grantType}" is not supported [S17]`, async () => {
+        // Shows: S17
+        test(`grant_type "${grantType}" is not supported`, async () => {
           const answer = await attempt({ ...good, grant_type: grantType });
           assertOnlyTells(answer, ann.username);
           if (face.format === 'json') {
@@ -316,7 +329,8 @@ export function testLogin(stores: StoreChoice): void {
         });
       }
 
-      test('unknown fields are ignored, and no scope is granted or named [S19]', async () => {
+      // Shows: S19
+      test('unknown fields are ignored, and no scope is granted or named', async () => {
         const answer = await attempt({
           ...good,
           client_id: 'x',
@@ -329,14 +343,16 @@ export function testLogin(stores: StoreChoice): void {
       });
 
       if (face.format === 'html') {
-        test('a safe next is followed after a login, and kept after a failure [S97]', async () => {
+        // Shows: S97
+        test('a safe next is followed after a login, and kept after a failure', async () => {
           assert.equal((await attempt({ ...good, next: '/admin/me?a=b#c' })).headers.location, '/admin/me?a=b#c');
           const failed = await attempt({ ...good, password: 'wrong', next: '/admin/me?a=b' });
           assert.equal(failed.headers.location, '/auth/login?state=3&next=%2Fadmin%2Fme%3Fa%3Db');
         });
 
         for (const next of [['/a', '/b'], `/${'é'.repeat(2000)}`, '/a'.repeat(5000), '']) {
-          test(`a next that is too long, or two, is dropped, and the login still works: ${String(next).slice(0, 20)} [V4.2.5 VM-14]`, async () => {
+          // Shows: V4.2.5 VM-14
+          test(`a next that is too long, or two, is dropped, and the login still works: ${String(next).slice(0, 20)}`, async () => {
             const answer = await attempt({ ...good, next });
             assert.equal(answer.headers.location, '/auth/home');
             assert.ok(sessionCookie(answer));
@@ -344,7 +360,8 @@ export function testLogin(stores: StoreChoice): void {
           });
         }
 
-        test('an unsafe next is dropped, and the login still works [S97 V3.7.2 VM-76]', async () => {
+        // Shows: S97 V3.7.2 VM-76
+        test('an unsafe next is dropped, and the login still works', async () => {
           const answer = await attempt({ ...good, next: '//evil.example' });
           assert.equal(answer.headers.location, '/auth/home');
           assert.ok(sessionCookie(answer));
@@ -357,7 +374,8 @@ export function testLogin(stores: StoreChoice): void {
 
   describe('what is not a login', () => {
     for (const url of ['/auth/token', '/api/login']) {
-      test(`POST ${url} reads no credentials from the query string [S18 S20 V14.2.1]`, async () => {
+      // Shows: S18 S20 V14.2.1
+      test(`POST ${url} reads no credentials from the query string`, async () => {
         const query = new URLSearchParams(good).toString();
         const answer = await janua.app.inject({
           method: 'POST',
@@ -392,7 +410,8 @@ export function testLogin(stores: StoreChoice): void {
         'nonsense',
       ]) {
         for (const headers of [{}, { 'x-expected-format': 'application/json' }]) {
-          test(`POST ${url} with ${type} ${JSON.stringify(headers)} is 415 [S10 S85 V3.5.2]`, async () => {
+          // Shows: S10 S85 V3.5.2
+          test(`POST ${url} with ${type} ${JSON.stringify(headers)} is 415`, async () => {
             const payload = form(good).payload as string;
             const answer = await janua.app.inject({
               method: 'POST',
@@ -407,7 +426,8 @@ export function testLogin(stores: StoreChoice): void {
         }
       }
 
-      test(`POST ${url} with more than 64 KiB is 413, with broken JSON 400 [S10 V15.3.6 VM-43]`, async () => {
+      // Shows: S10 V15.3.6 VM-43
+      test(`POST ${url} with more than 64 KiB is 413, with broken JSON 400`, async () => {
         const headers = { 'content-type': 'application/json', 'x-expected-format': 'application/json' };
         const large = await janua.app.inject({ method: 'POST', url, headers, payload: ' '.repeat(65_537) });
         assert.equal(large.statusCode, 413);

@@ -22,7 +22,8 @@ export function testLogout(stores: StoreChoice): void {
         });
 
       for (const by of ['cookie', 'bearer'] as const) {
-        test(`by ${by}: both credentials are dead, and the cookie goes [S6 S35 S71 S72 S74 V7.4.1 V14.3.1 VM-06]`, async () => {
+        // Shows: S6 S35 S71 S72 S74 V7.4.1 V14.3.1 VM-06
+        test(`by ${by}: both credentials are dead, and the cookie goes`, async () => {
           const signedIn = await logIn(janua.app);
           const answer = await logOut(signedIn[by]);
           if (face.format === 'html') {
@@ -39,7 +40,8 @@ export function testLogout(stores: StoreChoice): void {
         });
       }
 
-      test('ends every session that is presented, and no other [VM-07]', async () => {
+      // Shows: VM-07
+      test('ends every session that is presented, and no other', async () => {
         const [first, second, third] = [await logIn(janua.app), await logIn(janua.app), await logIn(janua.app)];
         await logOut({ ...first.cookie, ...second.bearer });
         assert.equal(await isSignedIn(janua.app, first.bearer), false);
@@ -47,7 +49,8 @@ export function testLogout(stores: StoreChoice): void {
         assert.ok(await isSignedIn(janua.app, third.cookie));
       });
 
-      test('without a session [S72]', async () => {
+      // Shows: S72
+      test('without a session', async () => {
         for (const headers of [{}, { cookie: 'session=dead' }, { authorization: 'Bearer dead' }]) {
           const answer = await logOut(headers as Record<string, string>);
           if (face.format === 'html') {
@@ -62,7 +65,8 @@ export function testLogout(stores: StoreChoice): void {
         }
       });
 
-      test('a second time, and after the session expired: there is none [S71]', async () => {
+      // Shows: S71
+      test('a second time, and after the session expired: there is none', async () => {
         const { cookie } = await logIn(janua.app);
         await logOut(cookie);
         const { statusCode, headers, body } = await logOut(cookie);
@@ -77,7 +81,8 @@ export function testLogout(stores: StoreChoice): void {
           assert.equal(answer.headers.location, '/auth/login?state=5');
         });
 
-      test('a body is a form or JSON, or there is none; any other type is 415 and ends nothing [S85]', async () => {
+      // Shows: S85
+      test('a body is a form or JSON, or there is none; any other type is 415 and ends nothing', async () => {
         for (const [type, payload] of [
           ['application/x-www-form-urlencoded', 'a=b'],
           ['application/json', '{}'],
@@ -95,7 +100,8 @@ export function testLogout(stores: StoreChoice): void {
         assert.ok(await isSignedIn(janua.app, cookie));
       });
 
-      test('is never a GET [S71 S86 V3.5.3 VM-83]', async () => {
+      // Shows: S71 S86 V3.5.3 VM-83
+      test('is never a GET', async () => {
         const { cookie } = await logIn(janua.app);
         for (const method of ['GET', 'HEAD', 'PUT', 'DELETE'] as const) {
           const answer = await janua.app.inject({

@@ -43,7 +43,8 @@ export function testMe(stores: StoreChoice): void {
           'Bearer realm="janua", error="invalid_token"',
         );
 
-      test('signed in, by cookie or by token [S36 S37 S78 V7.4.4 V14.2.2 V14.2.6 V14.3.2 V15.3.1 V8.2.3 VM-27 VM-47 VM-82]', async () => {
+      // Shows: S36 S37 S78 V7.4.4 V14.2.2 V14.2.6 V14.3.2 V15.3.1 V8.2.3 VM-27 VM-47 VM-82
+      test('signed in, by cookie or by token', async () => {
         for (const headers of [signedIn.cookie, signedIn.bearer, { ...signedIn.cookie, ...signedIn.bearer }]) {
           const answer = await ask(headers);
           assert.equal(answer.statusCode, 200);
@@ -61,11 +62,13 @@ export function testMe(stores: StoreChoice): void {
         }
       });
 
-      test('no credential [S7 S27 S36]', async () => {
+      // Shows: S7 S27 S36
+      test('no credential', async () => {
         await refusedWithout({});
       });
 
-      test('a dead, foreign or malformed cookie counts as none; only a page clears it [S29 V7.2.1 VM-17]', async () => {
+      // Shows: S29 V7.2.1 VM-17
+      test('a dead, foreign or malformed cookie counts as none; only a page clears it', async () => {
         for (const value of [
           '',
           'x',
@@ -79,7 +82,8 @@ export function testMe(stores: StoreChoice): void {
         }
       });
 
-      test('two cookies of the name count as none, and so do other spellings of it [S66]', async () => {
+      // Shows: S66
+      test('two cookies of the name count as none, and so do other spellings of it', async () => {
         const { cookie } = signedIn.cookie;
         const value = cookie.slice('session='.length);
         for (const header of [
@@ -94,14 +98,16 @@ export function testMe(stores: StoreChoice): void {
         assert.equal((await ask({ cookie: `a=b; ${cookie} ; c` })).statusCode, 200);
       });
 
-      test('a changed last character of a credential is refused [S28]', async () => {
+      // Shows: S28
+      test('a changed last character of a credential is refused', async () => {
         for (const last of 'AEQgw') {
           const token = `${signedIn.bearer.authorization.slice(0, -1)}${last}`;
           if (token !== signedIn.bearer.authorization) await refusedToken(token);
         }
       });
 
-      test('a token that is not one of a living session, also beside a good cookie [S28 S34 V7.2.1 V9.2.2]', async () => {
+      // Shows: S28 S34 V7.2.1 V9.2.2
+      test('a token that is not one of a living session, also beside a good cookie', async () => {
         const token = signedIn.bearer.authorization.slice('Bearer '.length);
         const cookieAsToken = `janua_${signedIn.cookie.cookie.slice('session='.length)}`;
         for (const wrong of [
@@ -121,7 +127,8 @@ export function testMe(stores: StoreChoice): void {
         await refusedToken('Bearer', signedIn.cookie);
       });
 
-      test('the scheme is compared without case; other schemes are ignored [S31]', async () => {
+      // Shows: S31
+      test('the scheme is compared without case; other schemes are ignored', async () => {
         const token = signedIn.bearer.authorization.slice('Bearer '.length);
         assert.equal((await ask({ authorization: `bEaReR   ${token}` })).statusCode, 200);
         const blanks = ['\t', '\u00A0', '\u0085', '\v', '\f'].map((blank) => `Bearer${blank}${token}`);
@@ -131,14 +138,16 @@ export function testMe(stores: StoreChoice): void {
         }
       });
 
-      test('credentials in the query string are not read [S32 S67 V14.2.1]', async () => {
+      // Shows: S32 S67 V14.2.1
+      test('credentials in the query string are not read', async () => {
         const token = signedIn.bearer.authorization.slice('Bearer '.length);
         const url = `${face.request.url}?access_token=${token}&session=${signedIn.cookie.cookie.slice(8)}`;
         const answer = await janua.app.inject({ ...face.request, url });
         assert.equal(answer.statusCode, face.format === 'html' ? 303 : 401);
       });
 
-      test('of a disabled and of a removed user: dead at once, and still dead when enabled again [S35 S76 V7.4.2 V8.3.2 VM-05 VM-06 VM-16 VM-90]', async () => {
+      // Shows: S35 S76 V7.4.2 V8.3.2 VM-05 VM-06 VM-16 VM-90
+      test('of a disabled and of a removed user: dead at once, and still dead when enabled again', async () => {
         const { people } = janua;
         const eve = { username: 'eve@example.com', firstName: 'Eve', lastName: 'E' };
         const secret = 'correct horse battery';
@@ -158,7 +167,8 @@ export function testMe(stores: StoreChoice): void {
         }
       });
 
-      test('HEAD answers as GET, without a body [S8]', async () => {
+      // Shows: S8
+      test('HEAD answers as GET, without a body', async () => {
         for (const headers of [signedIn.cookie, {}]) {
           const get = await ask(headers);
           const head = await janua.app.inject({
@@ -175,7 +185,8 @@ export function testMe(stores: StoreChoice): void {
     });
   }
 
-  test('markup in a name stays text [V1.1.2 V1.2.1 V1.2.3 VM-85]', async () => {
+  // Shows: V1.1.2 V1.2.1 V1.2.3 VM-85
+  test('markup in a name stays text', async () => {
     const name = `<script>alert("1")</script>'&`;
     const mallory = { username: `"><b>@example.com`, firstName: name, lastName: name };
     await janua.people.add({ ...mallory, password: 'correct horse battery' });

@@ -48,7 +48,8 @@ function testThrottle(stores: StoreChoice): void {
   const succeeded = ({ statusCode, headers }: LightMyRequestResponse) =>
     statusCode === 200 || (statusCode === 303 && headers.location === '/auth/home');
 
-  test('every way to log in counts at the same keys, and each answers 429 in its format [S45 S46 S48 V6.3.1 V6.3.4 VM-31 VM-33 VM-35 VM-42]', async () => {
+  // Shows: S45 S46 S48 V6.3.1 V6.3.4 VM-31 VM-33 VM-35 VM-42
+  test('every way to log in counts at the same keys, and each answers 429 in its format', async () => {
     await using janua = await start();
     const spellings = [ann.username, ` ${ann.username.toUpperCase()} `];
     for (const [index, way] of faces(8).entries())
@@ -71,7 +72,8 @@ function testThrottle(stores: StoreChoice): void {
     }
   });
 
-  test('while throttled, right and wrong passwords, known and unknown users get the same answer [S47 V6.3.8 VM-32]', async () => {
+  // Shows: S47 V6.3.8 VM-32
+  test('while throttled, right and wrong passwords, known and unknown users get the same answer', async () => {
     await using janua = await start();
     await janua.people.add({ ...ann, username: 'off@example.com', password });
     await janua.people.disable('off@example.com');
@@ -96,7 +98,8 @@ function testThrottle(stores: StoreChoice): void {
     }
   });
 
-  test('the wait ends by itself, grows, and a success ends the count [S45 S51 V2.3.2 V6.1.1 V6.3.1]', async () => {
+  // Shows: S45 S51 V2.3.2 V6.1.1 V6.3.1
+  test('the wait ends by itself, grows, and a success ends the count', async () => {
     await using janua = await start();
     for (const way of faces(8)) await send(janua, way, {});
     for (const wait of [10, 20, 40]) {
@@ -111,7 +114,8 @@ function testThrottle(stores: StoreChoice): void {
     for (const way of faces(8)) assert.notEqual((await send(janua, way, {})).statusCode, 429);
   });
 
-  test('after 100 failures in a row nothing passes until a new password is set, or an administrator lifts it [S45 V6.1.1 VM-39]', async () => {
+  // Shows: S45 V6.1.1 VM-39
+  test('after 100 failures in a row nothing passes until a new password is set, or an administrator lifts it', async () => {
     for (const end of stores.ownTable ? (['password'] as const) : (['password', 'lift'] as const)) {
       await using janua = await start();
       for (let failures = 0; failures < 100; failures += 1) {
@@ -133,7 +137,8 @@ function testThrottle(stores: StoreChoice): void {
     }
   });
 
-  test('strangers do not keep the owner out of a browser that they have signed in with before [S51 V6.1.1 VM-40]', async () => {
+  // Shows: S51 V6.1.1 VM-40
+  test('strangers do not keep the owner out of a browser that they have signed in with before', async () => {
     await using janua = await start();
     const login = await send(janua, face, { password });
     const browser = login.cookies.find(({ name }) => name === 'browser')?.value ?? '';
@@ -167,7 +172,8 @@ function testThrottle(stores: StoreChoice): void {
     assert.notEqual((await send(janua, face, { username: nobody }, other)).statusCode, 429);
   });
 
-  test('a browser is known with the password that it signed in with alone: who once knew it gets no tries apart [S45 VM-40]', async () => {
+  // Shows: S45 VM-40
+  test('a browser is known with the password that it signed in with alone: who once knew it gets no tries apart', async () => {
     await using janua = await start();
     const browsers: string[] = [];
     for (const way of faces(5))
@@ -182,7 +188,8 @@ function testThrottle(stores: StoreChoice): void {
     assert.equal(statuses.filter((status) => status !== 429).length, 8);
   });
 
-  test('one address that tries one password on many accounts is slowed down, whatever X-Forwarded-For says [S49 S50 V4.1.3 V15.3.4 VM-28]', async () => {
+  // Shows: S49 S50 V4.1.3 V15.3.4 VM-28
+  test('one address that tries one password on many accounts is slowed down, whatever X-Forwarded-For says', async () => {
     await using janua = await start();
     const guess = (index: number, address: string, forwarded = `203.0.113.${index}`) =>
       send(
@@ -200,7 +207,8 @@ function testThrottle(stores: StoreChoice): void {
     assert.notEqual((await guess(61, '2001:db8:0:1::1')).statusCode, 429);
   });
 
-  test('behind a trusted proxy, what it says counts, and those whom it does not name share one strict limit [S50 V4.1.3 VM-28 VM-30]', async () => {
+  // Shows: S50 V4.1.3 VM-28 VM-30
+  test('behind a trusted proxy, what it says counts, and those whom it does not name share one strict limit', async () => {
     await using janua = await start({ TRUSTED_PROXIES: ['192.0.2.1'] });
     const guess = (index: number, forwarded?: string) =>
       send(
@@ -219,7 +227,8 @@ function testThrottle(stores: StoreChoice): void {
     assert.equal((await guess(41, '203.0.113.9, x')).statusCode, 429);
   });
 
-  test('a hundred tries at once cost no more hashes than in a row, whatever the way [S48 V2.4.1 V15.4.2 VM-38]', async () => {
+  // Shows: S48 V2.4.1 V15.4.2 VM-38
+  test('a hundred tries at once cost no more hashes than in a row, whatever the way', async () => {
     await using janua = await start({ HASHING_QUEUE: 200 });
     const answers = await Promise.all(faces(100).map((way) => send(janua, way, {})));
     const tried = answers.filter(({ statusCode }) => statusCode !== 429);
@@ -234,7 +243,8 @@ function testThrottle(stores: StoreChoice): void {
     assert.ok(answers.every(succeeded));
   });
 
-  test('whoever is signed in already stays so while they are throttled [S55]', async () => {
+  // Shows: S55
+  test('whoever is signed in already stays so while they are throttled', async () => {
     await using janua = await start();
     const cookie = (await send(janua, face, { password })).cookies.find(({ name }) => name === 'session');
     const headers = { cookie: `session=${cookie?.value}` };

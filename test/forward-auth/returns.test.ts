@@ -40,7 +40,8 @@ describe('a way to another host', () => {
   });
 });
 
-test('a way whose address would be too long to be followed is none [V4.2.5]', () => {
+// Shows: V4.2.5
+test('a way whose address would be too long to be followed is none', () => {
   const pathOf = (length: number) => listing(origin).begin(origin, `/${'a'.repeat(length)}`, undefined)?.path;
   assert.equal(pathOf(3000), undefined);
   for (let length = 1; length < 3000; length += 50) assert.ok((pathOf(length)?.length ?? 0) <= 2048, String(length));

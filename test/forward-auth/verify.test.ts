@@ -220,7 +220,8 @@ describe('the request that a proxy describes', () => {
     });
   }
 
-  test('is about our own origin where no host is named, or somebody else says so [V4.1.3]', async () => {
+  // Shows: V4.1.3
+  test('is about our own origin where no host is named, or somebody else says so', async () => {
     assert.equal((await verify(navigating)).headers.location, '/auth/login?state=2');
     assert.equal(await kindOf({}), 'own');
     assert.equal(await kindOf({ 'x-forwarded-proto': 'https', 'x-forwarded-uri': '/x' }), 'own');
@@ -468,7 +469,8 @@ describe('the way to another host', () => {
     assert.equal(answer.headers['referrer-policy'], 'no-referrer', 'its address has the ticket');
   });
 
-  test('an address is followed only as it was signed, and to an origin that is still listed [VM-76]', async () => {
+  // Shows: VM-76
+  test('an address is followed only as it was signed, and to an origin that is still listed', async () => {
     const browser = createForwardBrowser(janua.app);
     await browser.logIn('');
     const way = new URL(String((await browser.ask(`${appOrigin}/x`)).headers.location));
@@ -543,7 +545,8 @@ describe('a ticket', () => {
     assert.deepEqual(await statusOf(address, kept), [303, true]);
   });
 
-  test('is worth nothing to another browser, on another origin, after a minute, or after the session [V9.2.1]', async () => {
+  // Shows: V9.2.1
+  test('is worth nothing to another browser, on another origin, after a minute, or after the session', async () => {
     const { browser, address, kept } = await getTicket();
     assert.deepEqual(await statusOf(address, new Map()), [400, false]);
     const another = createForwardBrowser(janua.app);

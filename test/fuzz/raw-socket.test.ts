@@ -47,7 +47,8 @@ describe('broken or ambiguous HTTP', () => {
   const assertNothingHidden = () => assert.doesNotMatch(server.log.join(), /\/hidden/, 'it became a request');
 
   const refused: Record<string, string[]> = {
-    'two ways to say how long [S11 V4.2.1]': [
+    // Shows: S11 V4.2.1
+    'two ways to say how long': [
       post(['Content-Length: 6', 'Transfer-Encoding: chunked'], `0\r\n\r\n${hidden}`),
       post(['Transfer-Encoding: chunked', 'Content-Length: 6'], `0\r\n\r\n${hidden}`),
       post(['Content-Length: 2', 'Content-Length: 2'], `{}${hidden}`),
@@ -55,10 +56,12 @@ describe('broken or ambiguous HTTP', () => {
       post(['Transfer-Encoding: chunked', 'Transfer-Encoding: identity'], `0\r\n\r\n${hidden}`),
       'POST /api/logout HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n',
     ],
-    'lengths that are no number [S11 V4.2.1]': [
+    // Shows: S11 V4.2.1
+    'lengths that are no number': [
       ...['2, 2', '+2', '-2', '0x2', '2 2', '2;', '2.0', '', '2\0', '\xb2', '99999999999999999999'].map(sized),
     ],
-    'codings that one of two readers may miss [S11 V4.2.1]': [
+    // Shows: S11 V4.2.1
+    'codings that one of two readers may miss': [
       ...[
         'xchunked',
         'chunked, identity',
@@ -76,21 +79,24 @@ describe('broken or ambiguous HTTP', () => {
       post(['Transfer_Encoding: chunked'], `0\r\n\r\n${hidden}`),
       post(['Transfer-Encoding\0: chunked'], `0\r\n\r\n${hidden}`),
     ],
-    'chunks that are none [S11 V4.2.1]': [
+    // Shows: S11 V4.2.1
+    'chunks that are none': [
       ...['zz\r\n\r\n', '-1\r\n', '0x2\r\n{}\r\n0\r\n\r\n', ' 2\r\n{}\r\n', '2 \r\n{}\r\n'].map(chunks),
       ...['2\n{}\n0\n\n', '2;a\n{}\r\n0\r\n\r\n', 'fffffffffffffffff\r\na', '\r\n2\r\n{}\r\n'].map(chunks),
       chunks(`2\r\n{}0\r\n\r\n${hidden}`),
       chunks(`2;${'a'.repeat(20_000)}\r\n{}\r\n0\r\n\r\n`),
       chunks(`0\r\nA: ${'a'.repeat(20_000)}\r\n\r\n`),
     ],
-    'fields that are none [S11 V4.2.1]': [
+    // Shows: S11 V4.2.1
+    'fields that are none': [
       ...['A: b\r\n folded', 'A: b\r\n\tfolded', 'A: b\nB: c', 'A: b\rB: c', 'A: b\0c', 'A\0: b'].map((field) =>
         get(field),
       ),
       ...['A', ': a', 'A b: c', 'A : c', 'A: \x7f', 'A: \x01', '\xe9: a', ' A: b', '(A): b'].map((field) => get(field)),
       'GET /health/live HTTP/1.1\nHost: a\n\n',
     ],
-    'hosts that are none, or two [V4.2.1]': [
+    // Shows: V4.2.1
+    'hosts that are none, or two': [
       get('Host: a'),
       get('host: b'),
       'GET /health/live HTTP/1.1\r\nConnection: close\r\n\r\n',
@@ -113,7 +119,8 @@ describe('broken or ambiguous HTTP', () => {
       'EHLO a\r\n',
       `CONNECT evil.example:443 HTTP/1.1\r\nHost: evil.example\r\n\r\n${hidden}`,
     ],
-    'huge heads [S10 V1.3.3]': [
+    // Shows: S10 V1.3.3
+    'huge heads': [
       get(`A: ${'a'.repeat(17_000)}`),
       get(`${'a'.repeat(17_000)}: a`),
       get(...Array.from({ length: 5000 }, () => 'a: b')),
@@ -136,7 +143,8 @@ describe('broken or ambiguous HTTP', () => {
     });
   }
 
-  test('a coding before the chunks: refused, though the parser would take it [S11 V4.2.1]', async () => {
+  // Shows: S11 V4.2.1
+  test('a coding before the chunks: refused, though the parser would take it', async () => {
     for (const coding of ['gzip, chunked', 'identity, chunked', 'identity\r\nTransfer-Encoding: chunked']) {
       const statuses = await statusesOf(post([`Transfer-Encoding: ${coding}`], '0\r\n\r\n'));
       assert.deepEqual(statuses, [400], coding);
@@ -148,7 +156,8 @@ describe('broken or ambiguous HTTP', () => {
     }
   });
 
-  test('a request hidden in a body is never one of its own, whatever is answered to the body [S11 V4.2.1]', async () => {
+  // Shows: S11 V4.2.1
+  test('a request hidden in a body is never one of its own, whatever is answered to the body', async () => {
     const length = `Content-Length: ${hidden.length}`;
     const requests: [status: number, bytes: string][] = [
       [404, head('POST /nothing HTTP/1.1', length)],
@@ -192,7 +201,8 @@ describe('broken or ambiguous HTTP', () => {
     assert.deepEqual(await statusesOf(post(['Expect: more', ...fields], '{}')), [417]);
   });
 
-  test('a foreign host in the target leads nowhere [S99]', async () => {
+  // Shows: S99
+  test('a foreign host in the target leads nowhere', async () => {
     for (const scheme of ['http', 'https']) {
       const bytes = head(`GET ${scheme}://evil.example/auth/login HTTP/1.1`, 'Connection: close');
       assert.doesNotMatch(await exchange(port, bytes), /evil\.example/);
@@ -213,7 +223,8 @@ describe('broken or ambiguous HTTP', () => {
   });
 });
 
-describe('slow clients are cut off, and others served meanwhile [V13.1.3]', () => {
+// Shows: V13.1.3
+describe('slow clients are cut off, and others served meanwhile', () => {
   const short: Patience = { head: 200, request: 400, silence: 600, interval: 50 };
   let server: TestServer;
   let port: number;

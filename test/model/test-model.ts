@@ -33,10 +33,9 @@ export function testModel(stores: StoreChoice, commands: number): void {
   const minutes = Number(process.env.JANUA_MODEL_MINUTES ?? 0);
   const replay = process.env.JANUA_MODEL_REPLAY;
   const file = relative(fileURLToPath(new URL('../..', import.meta.url)), process.argv[1] ?? '');
-  const title =
-    `users in ${stores.users}, sessions in ${stores.sessions}: after any commands every path, format and credential agrees with the model ` +
-    '[S34 S35 S45 S47 S48 S55 S60 S61 S70 S71 S76 S79 V6.3.4 V7.2.4 V7.3.1 V7.3.2 V7.4.1 V7.4.2 V8.3.2 V15.4.2 VM-02 VM-04 VM-05 VM-06 VM-07 VM-16 VM-33 VM-35 VM-39 VM-40 VM-90]';
+  const title = `users in ${stores.users}, sessions in ${stores.sessions}: after any commands every path, format and credential agrees with the model`;
 
+  // Shows: S34 S35 S45 S47 S48 S55 S60 S61 S70 S71 S76 S79 V6.3.4 V7.2.4 V7.3.1 V7.3.2 V7.4.1 V7.4.2 V8.3.2 V15.4.2 VM-02 VM-04 VM-05 VM-06 VM-07 VM-16 VM-33 VM-35 VM-39 VM-40 VM-90
   test(title, {
     skip: missing(stores.users, stores.sessions),
     timeout: minutes * 60_000 + 10 * 60_000,

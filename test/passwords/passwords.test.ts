@@ -14,7 +14,8 @@ const passwords = createPasswords({
 
 const weak = (options: object) => hash('secret', { memoryCost: 64, timeCost: 1, ...options });
 
-test("a new hash is argon2id at today's cost, salted anew each time [S100 V11.4.2]", async () => {
+// Shows: S100 V11.4.2
+test("a new hash is argon2id at today's cost, salted anew each time", async () => {
   const [first, second] = [await passwords.hash('secret'), await passwords.hash('secret')];
   assert.notEqual(first, second);
   assert.match(first, /^\$argon2id\$v=19\$m=19456,t=2,p=1\$/);
@@ -23,7 +24,8 @@ test("a new hash is argon2id at today's cost, salted anew each time [S100 V11.4.
   assert.equal((await passwords.check(first, 'Secret')).matches, false);
 });
 
-describe('a weaker stored hash [S101 V11.2.2]', () => {
+// Shows: S101 V11.2.2
+describe('a weaker stored hash', () => {
   const seed = '$argon2id$v=19$m=16,t=2,p=1$b2szcWQ4a0tlTkFydUdOaw$7LX7WCYbItEMEwvH3yUxPA';
 
   test('of the demo matches and is replaced; a wrong password replaces nothing', async () => {
@@ -49,7 +51,8 @@ describe('a weaker stored hash [S101 V11.2.2]', () => {
   }
 });
 
-describe('an equal or stronger stored hash is kept [S101]', () => {
+// Shows: S101
+describe('an equal or stronger stored hash is kept', () => {
   for (const options of [
     { memoryCost: 47_104, timeCost: 1 },
     { memoryCost: 12_288, timeCost: 4 },
@@ -61,7 +64,8 @@ describe('an equal or stronger stored hash is kept [S101]', () => {
   }
 });
 
-describe('a stored hash that is malformed or absurdly costly is a wrong password, logged, and soon answered [S102 V11.2.5 V16.5.3 VM-48]', () => {
+// Shows: S102 V11.2.5 V16.5.3 VM-48
+describe('a stored hash that is malformed or absurdly costly is a wrong password, logged, and soon answered', () => {
   const good = '$argon2id$v=19$m=19456,t=2,p=1$b2szcWQ4a0tlTkFydUdOaw$7LX7WCYbItEMEwvH3yUxPA';
   for (const stored of [
     '',
@@ -90,7 +94,8 @@ describe('a stored hash that is malformed or absurdly costly is a wrong password
   }
 });
 
-test("a failure costs as much work without a hash, with a cheap one, and with a broken one as with today's [S42 S43 VM-18 VM-19]", async () => {
+// Shows: S42 S43 VM-18 VM-19
+test("a failure costs as much work without a hash, with a cheap one, and with a broken one as with today's", async () => {
   const cases = [undefined, await weak({}), 'broken', await passwords.hash('other')];
   const spent: number[][] = cases.map(() => []);
   for (let round = 0; round < 9; round++) {
@@ -107,7 +112,8 @@ test("a failure costs as much work without a hash, with a cheap one, and with a 
   assert.ok(least > Math.max(...medians) / 4, medians.join(', '));
 });
 
-describe('passwords are compared exactly as sent [S52 V6.2.5 V6.2.8 V6.2.9]', () => {
+// Shows: S52 V6.2.5 V6.2.8 V6.2.9
+describe('passwords are compared exactly as sent', () => {
   for (const secret of [
     'x'.repeat(64),
     'x'.repeat(128),
@@ -134,7 +140,8 @@ describe('passwords are compared exactly as sent [S52 V6.2.5 V6.2.8 V6.2.9]', ()
   }
 });
 
-test('so many at a time, so many waiting, the rest is refused at once, which the log says once [S54 V15.2.2 V16.3.4 VM-45]', async () => {
+// Shows: S54 V15.2.2 V16.3.4 VM-45
+test('so many at a time, so many waiting, the rest is refused at once, which the log says once', async () => {
   const logged: object[] = [];
   const log = { warn: (details: object) => logged.push(details) };
   let threads = 0;

@@ -103,7 +103,8 @@ test('Redis is used with a certificate that NODE_EXTRA_CA_CERTS says to trust', 
   for (const result of finished) assert.deepEqual(result, listed);
 });
 
-test('it is not used with one that is not trusted or is for another host, or without TLS where it takes TLS [V12.3.2 V12.3.4]', {
+// Shows: V12.3.2 V12.3.4
+test('it is not used with one that is not trusted or is for another host, or without TLS where it takes TLS', {
   skip,
 }, async () => {
   await using wrong = await startRedis();

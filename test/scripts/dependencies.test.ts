@@ -7,7 +7,8 @@ const good: LockEntry = { integrity: 'sha512-x', license: 'MIT' };
 const judge = (entry: LockEntry) => judgeDependencies({}, { packages: { '': {}, 'node_modules/a': entry } });
 const read = (name: string) => JSON.parse(readFileSync(new URL(`../../${name}`, import.meta.url), 'utf8'));
 
-test('the packages in use are pinned, run nothing at install, and have digests and agreed licences [V15.2.4]', () => {
+// Shows: V15.2.4
+test('the packages in use are pinned, run nothing at install, and have digests and agreed licences', () => {
   assert.deepEqual(judgeDependencies(read('package.json'), read('package-lock.json')), []);
 });
 
@@ -23,7 +24,8 @@ test('so are those that Janua is measured beside, which hash with the same packa
   assert.equal(manifest.dependencies['@node-rs/argon2'], dependencies['@node-rs/argon2']);
 });
 
-describe('a package is refused [V15.2.4]', () => {
+// Shows: V15.2.4
+describe('a package is refused', () => {
   for (const [name, entry, fault] of [
     ['that runs a script at install', { ...good, hasInstallScript: true }, 'a runs a script at install'],
     ['without a digest', { license: 'MIT' }, 'a has no SHA-512 digest'],
@@ -48,7 +50,8 @@ test('a tool may have a licence that only what is passed on may not', () => {
   assert.deepEqual(judge({ ...good, license: 'MPL-2.0', dev: true }), []);
 });
 
-test('known faults are named, and no answer is none [V15.2.1]', () => {
+// Shows: V15.2.1
+test('known faults are named, and no answer is none', () => {
   assert.deepEqual(readAdvisories('{"vulnerabilities":{"a":{"severity":"high"}}}'), ['a has a known fault (high)']);
   assert.deepEqual(readAdvisories('{"vulnerabilities":{}}'), []);
   for (const printed of ['', '{"message":"audit endpoint returned an error"}', 'npm error'])

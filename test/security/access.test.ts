@@ -58,7 +58,8 @@ function listRoutes(): string[] {
     });
 }
 
-test('who may use a route is said of every route, and every way in is in the threat model [V6.1.3 V6.3.6 V8.1.1 VM-92]', async () => {
+// Shows: V6.1.3 V6.3.6 V8.1.1 VM-92
+test('who may use a route is said of every route, and every way in is in the threat model', async () => {
   assert.deepEqual(listRoutes().sort(), Object.keys(routes).sort());
   const document = (await janua.app.inject('/openapi.json')).json();
   const documented = Object.entries<object>(document.paths).flatMap(([path, methods]) =>
@@ -84,7 +85,8 @@ interface Operation {
   };
 }
 
-test('every parameter of a route is described: what it is, or of what type [V2.1.1]', async () => {
+// Shows: V2.1.1
+test('every parameter of a route is described: what it is, or of what type', async () => {
   let count = 0;
   for (const { parameters = [] } of await readOperations()) {
     for (const { name, schema, description } of parameters) {
@@ -95,7 +97,8 @@ test('every parameter of a route is described: what it is, or of what type [V2.1
   assert.ok(count > 5);
 });
 
-test('every field of a body has a type and a description, and a required text its limits [V2.1.1]', async () => {
+// Shows: V2.1.1
+test('every field of a body has a type and a description, and a required text its limits', async () => {
   const required: string[] = [];
   for (const { requestBody } of await readOperations()) {
     for (const [type, { schema }] of Object.entries(requestBody?.content ?? {})) {
@@ -133,7 +136,8 @@ const tricks: Record<string, string>[] = [
 
 for (const [route, who] of Object.entries(routes).filter(([, allowed]) => allowed === 'signed in')) {
   const [, path = ''] = route.split(' ');
-  describe(`${route} is for people who are ${who} [V8.2.1 V8.3.1 V7.2.1 VM-86]`, () => {
+  // Shows: V8.2.1 V8.3.1 V7.2.1 VM-86
+  describe(`${route} is for people who are ${who}`, () => {
     for (const headers of tricks) {
       test(`not with ${JSON.stringify(headers)}`, async () => {
         for (const url of [path, `${path}?x=/health/live`, `http://localhost${path}`]) {
@@ -163,7 +167,8 @@ for (const path of [
   '/admin/me%00',
   '/api//me',
 ]) {
-  test(`${path} leads nobody past the door [VM-86]`, async () => {
+  // Shows: VM-86
+  test(`${path} leads nobody past the door`, async () => {
     const answer = await janua.app.inject({ url: path });
     assert.ok([303, 401, 404].includes(answer.statusCode), String(answer.statusCode));
     const { cookie } = await logIn(janua.app);

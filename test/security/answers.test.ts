@@ -49,7 +49,8 @@ const requests: (InjectOptions & { url: string })[] = [
   { ...request, headers: { ...request.headers, ...asJson } },
 ]);
 
-test('every body is what its type says, with the charset of pages [S5 V4.1.1 V3.2.1]', async () => {
+// Shows: S5 V4.1.1 V3.2.1
+test('every body is what its type says, with the charset of pages', async () => {
   const types = new Set<string>();
   for (const request of requests) {
     const { body, headers, json: parse } = await janua.app.inject(request);
@@ -67,7 +68,8 @@ test('every body is what its type says, with the charset of pages [S5 V4.1.1 V3.
   assert.equal(types.size, 2);
 });
 
-test('every file is served with its type, and the charset of text [V4.1.1]', async () => {
+// Shows: V4.1.1
+test('every file is served with its type, and the charset of text', async () => {
   for (const [url, type] of [
     ['/assets/janua.css', 'text/css; charset=utf-8'],
     ['/assets/pico.css', 'text/css; charset=utf-8'],
@@ -82,7 +84,8 @@ test('every file is served with its type, and the charset of text [V4.1.1]', asy
     assert.equal((await janua.app.inject(url)).headers['content-type'], type, url);
 });
 
-test('a redirect that answers a POST is 303, and so is one of a GET; each is not to be kept [S6 S7]', async () => {
+// Shows: S6 S7
+test('a redirect that answers a POST is 303, and so is one of a GET; each is not to be kept', async () => {
   let redirects = 0;
   for (const request of [...requests, { method: 'POST' as const, url: '/auth/token', ...form(good) }]) {
     for (const credential of [{}, signedIn.cookie, signedIn.bearer]) {
@@ -100,7 +103,8 @@ test('a redirect that answers a POST is 303, and so is one of a GET; each is not
   assert.ok(redirects > 5);
 });
 
-test('every 401 carries a challenge with a realm, and each parameter once [S29]', async () => {
+// Shows: S29
+test('every 401 carries a challenge with a realm, and each parameter once', async () => {
   let refused = 0;
   const dead = 'A'.repeat(22);
   for (const headers of [
@@ -137,7 +141,8 @@ test('every 401 carries a challenge with a realm, and each parameter once [S29]'
   assert.equal(refused, 30);
 });
 
-test('no credential is repeated in a body, an address or another header [S68 V3.3.4 V14.2.1]', async () => {
+// Shows: S68 V3.3.4 V14.2.1
+test('no credential is repeated in a body, an address or another header', async () => {
   const secrets = [
     signedIn.cookie.cookie.slice('session='.length),
     signedIn.bearer.authorization.slice('Bearer '.length),
@@ -151,7 +156,8 @@ test('no credential is repeated in a body, an address or another header [S68 V3.
   }
 });
 
-test('no page loads anything from, or points to, another origin [S96 V3.6.1 V14.2.3]', async () => {
+// Shows: S96 V3.6.1 V14.2.3
+test('no page loads anything from, or points to, another origin', async () => {
   const files = ['/docs/docs.js', '/assets/pages.js', '/assets/janua.css', '/assets/theme.css', '/assets/logo.svg'];
   for (const url of [...pages, ...files, '/nothing', '/auth/login?state=3']) {
     const { body } = await janua.app.inject({ url, headers: signedIn.cookie });
@@ -164,7 +170,8 @@ test('no page loads anything from, or points to, another origin [S96 V3.6.1 V14.
   }
 });
 
-test('a GET or a HEAD signs nobody in or out, whatever it carries [S86 V3.5.3 V7.6.2 VM-83]', async () => {
+// Shows: S86 V3.5.3 V7.6.2 VM-83
+test('a GET or a HEAD signs nobody in or out, whatever it carries', async () => {
   const query = `?${new URLSearchParams({ ...good, grant_type: 'password', action: 'logout', logout: '1', state: '0' })}`;
   for (const method of ['GET', 'HEAD'] as const) {
     for (const url of [...pages, ...actions, '/logout', '/auth/logout/']) {
@@ -182,7 +189,8 @@ test('a GET or a HEAD signs nobody in or out, whatever it carries [S86 V3.5.3 V7
   assert.ok(await isSignedIn(janua.app, signedIn.cookie));
 });
 
-test('the login form posts to us, and keeps no password manager away; no hidden token is in a page [S57 S87 V6.2.6 V6.2.7]', async () => {
+// Shows: S57 S87 V6.2.6 V6.2.7
+test('the login form posts to us, and keeps no password manager away; no hidden token is in a page', async () => {
   for (const url of ['/', '/auth/login?state=3', '/auth/home', '/admin/me']) {
     const headers: Record<string, string> = url.includes('home') || url.includes('admin') ? signedIn.cookie : {};
     const { body } = await janua.app.inject({ url, headers });
@@ -194,7 +202,8 @@ test('the login form posts to us, and keeps no password manager away; no hidden 
   assert.doesNotMatch(script, /paste|clipboard/);
 });
 
-test('line breaks in what is sent never make a header [S98 V1.2.1 V4.2.4]', async () => {
+// Shows: S98 V1.2.1 V4.2.4
+test('line breaks in what is sent never make a header', async () => {
   const split = 'a\r\nx-injected: yes\r\n\r\n<b>';
   const encoded = encodeURIComponent(split);
   for (const request of [
@@ -214,7 +223,8 @@ test('line breaks in what is sent never make a header [S98 V1.2.1 V4.2.4]', asyn
   }
 });
 
-test('logging out leaves nothing in the browser to be cleared, and clears no other cookie of the domain [S73 V14.3.1]', async () => {
+// Shows: S73 V14.3.1
+test('logging out leaves nothing in the browser to be cleared, and clears no other cookie of the domain', async () => {
   for (const url of ['/auth/logout', '/api/logout']) {
     const { cookie } = await logIn(janua.app);
     const answer = await janua.app.inject({ method: 'POST', url, headers: cookie });
@@ -224,7 +234,8 @@ test('logging out leaves nothing in the browser to be cleared, and clears no oth
   }
 });
 
-test('scripts are the same for everybody, and JSON is never called as one [V3.5.6 V3.5.7]', async () => {
+// Shows: V3.5.6 V3.5.7
+test('scripts are the same for everybody, and JSON is never called as one', async () => {
   for (const url of ['/assets/pages.js', '/docs/docs.js']) {
     const [anonymous, known] = [await janua.app.inject(url), await janua.app.inject({ url, headers: signedIn.cookie })];
     assert.equal(known.body, anonymous.body);
@@ -237,7 +248,8 @@ test('scripts are the same for everybody, and JSON is never called as one [V3.5.
   }
 });
 
-test('every refusal as JSON has a string for a detail, a title, its status and the id of the request [S105]', async () => {
+// Shows: S105
+test('every refusal as JSON has a string for a detail, a title, its status and the id of the request', async () => {
   let refused = 0;
   for (const { headers, ...request } of requests) {
     const answer = await janua.app.inject({ ...request, headers: { ...headers, ...asJson } });

@@ -35,7 +35,8 @@ const spellings = (text: string): string[] => [
   Buffer.from(text).toString('hex'),
 ];
 
-describe('no password, cookie or token is written down [S68 S110 V3.3.4 V14.2.1 V16.2.5 VM-47 VM-65]', () => {
+// Shows: S68 S110 V3.3.4 V14.2.1 V16.2.5 VM-47 VM-65
+describe('no password, cookie or token is written down', () => {
   for (const choice of stores) {
     test(`users in ${choice.users}, sessions in ${choice.sessions}`, {
       skip: missing(choice.users, choice.sessions),

@@ -4,7 +4,8 @@ import { setTimeout } from 'node:timers/promises';
 import { ann, password, startJanua } from '../janua.ts';
 import { form, json, logIn } from '../web/faces.ts';
 
-test('200 logins at once: some succeed, the others are told to come back, and everybody else is served [S54 V2.4.1 V15.2.2 VM-45]', async () => {
+// Shows: S54 V2.4.1 V15.2.2 VM-45
+test('200 logins at once: some succeed, the others are told to come back, and everybody else is served', async () => {
   await using janua = await startJanua({ settings: { HASHING_CONCURRENCY: 1, HASHING_QUEUE: 5, THROTTLE: 'off' } });
   const { cookie } = await logIn(janua.app);
   let pending = 200;
@@ -77,7 +78,8 @@ async function guess({ send }: Awaited<ReturnType<typeof startCrowded>>, name: s
 
 const right = { username: ann.username, password };
 
-test('one account at one address, in many known browsers at once, keeps no login elsewhere waiting [V2.4.1 VM-40]', async () => {
+// Shows: V2.4.1 VM-40
+test('one account at one address, in many known browsers at once, keeps no login elsewhere waiting', async () => {
   await using janua = await startCrowded();
   const mallory = { username: 'mallory@example.com', password };
   await janua.people.add({ ...mallory, firstName: 'M', lastName: 'M' });
@@ -110,7 +112,8 @@ test('guesses from the same address keep no owner out of a known browser', async
   assert.deepEqual(victims, Array(10).fill(200));
 });
 
-test('what is too long is refused without a hash being computed [S53 V1.3.3 VM-43]', async () => {
+// Shows: S53 V1.3.3 VM-43
+test('what is too long is refused without a hash being computed', async () => {
   await using janua = await startJanua({ settings: { HASHING_CONCURRENCY: 1, HASHING_QUEUE: 0, THROTTLE: 'off' } });
   // One is computed, and nobody may wait for it: whoever needed a hash would be told to come back.
   const busy = janua.app.inject({ method: 'POST', url: '/api/login', ...json({ username: ann.username, password }) });
@@ -134,7 +137,8 @@ test('what is too long is refused without a hash being computed [S53 V1.3.3 VM-4
   assert.equal((await busy).statusCode, 200);
 });
 
-test('long and odd texts take no time to read, wherever they are sent [S59 V1.3.12]', async () => {
+// Shows: S59 V1.3.12
+test('long and odd texts take no time to read, wherever they are sent', async () => {
   await using janua = await startJanua();
   const texts = ['a', ' ', '=', ';', '%2f', '/..', '@', '.', ',', '\t', '(', '\\', 'a=b; '].map((piece) =>
     piece.repeat(50_000 / piece.length),

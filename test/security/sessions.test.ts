@@ -71,7 +71,8 @@ async function serveOn(store: Store, { settings, overrides = {} }: TestOptions =
 
 for (const [name, open] of Object.entries(stores)) {
   describe(`sessions in ${name}`, { skip: name === 'Redis' && missing(name) }, () => {
-    test('a thousand requests of nobody leave no session behind [S75 V2.4.1 VM-10]', async () => {
+    // Shows: S75 V2.4.1 VM-10
+    test('a thousand requests of nobody leave no session behind', async () => {
       await using served = await serveOn(await open());
       const { store, janua } = served;
       const requests = [...meFaces, ...logoutFaces].map(({ request }) => request);
@@ -91,7 +92,8 @@ for (const [name, open] of Object.entries(stores)) {
       assert.equal(await store.count(), 1, 'which a login does');
     });
 
-    test('a session that is stored wrongly is none, and no fault [V1.5.2]', async () => {
+    // Shows: V1.5.2
+    test('a session that is stored wrongly is none, and no fault', async () => {
       await using served = await serveOn(await open());
       const { store, janua } = served;
       const { cookie, bearer } = await logIn(janua.app);
@@ -105,7 +107,8 @@ for (const [name, open] of Object.entries(stores)) {
       ['idle for its timeout', 600_000, 1],
       ['used until its lifetime is over', 59_000, 61],
     ] as const) {
-      test(`a session that was ${what} is dead everywhere, by cookie and by token [S35 S70 V7.3.1 V7.3.2 V7.4.1 V9.2.1]`, async () => {
+      // Shows: S35 S70 V7.3.1 V7.3.2 V7.4.1 V9.2.1
+      test(`a session that was ${what} is dead everywhere, by cookie and by token`, async () => {
         const clock = { time: Date.now() };
         await using served = await serveOn(await open(), {
           settings: { SESSION_IDLE_SECONDS: 600, SESSION_LIFETIME_SECONDS: 3599 },

@@ -25,25 +25,32 @@ interface Rule {
 }
 
 const rules: Rule[] = [
-  { name: 'no other program is run [V1.2.5]', never: /child_process|\bexecFile\b|\bspawn\(/ },
-  { name: 'no regular expression is made from what is sent [V1.2.9]', never: /new RegExp\(|[^.\w]RegExp\(/ },
-  { name: 'no code is made from text [V1.3.2]', never: /\beval\(|new Function\(|node:vm/ },
-  { name: 'no template is made from text [V1.3.7]', never: /renderString|compileToString/ },
+  // Shows: V1.2.5
+  { name: 'no other program is run', never: /child_process|\bexecFile\b|\bspawn\(/ },
+  // Shows: V1.2.9
+  { name: 'no regular expression is made from what is sent', never: /new RegExp\(|[^.\w]RegExp\(/ },
+  // Shows: V1.3.2
+  { name: 'no code is made from text', never: /\beval\(|new Function\(|node:vm/ },
+  // Shows: V1.3.7
+  { name: 'no template is made from text', never: /renderString|compileToString/ },
   {
-    name: 'SQL is made of parts that are bound or escaped [V1.2.4]',
+    // Shows: V1.2.4
+    name: 'SQL is made of parts that are bound or escaped',
     // A template that is not Kysely's, a text that is put together, or one that goes past the parameters. One is shown, for operators to run.
     never:
       /sql\.raw\(|sql\.lit\((?!\w+(?:Page|Size)\))|CompiledQuery\.raw|\.(?:query|prepare)\(`[^`]*\$\{|\bsql:\s*(?:`|[^,}]*(?:\+|\breplace))|(?<![\w>])`\s*(?!select \$\{shown\}, count\(\*\) from \$\{quoteName\()(?:select|insert into|update|delete from)\s[^`]*\$\{|(['"])(?:select|insert into|update|delete from)\s[^'"\n]*\1\s*\+/i,
   },
   {
-    name: 'scripts of pages write text, find elements by ids of our own, keep nothing, and talk to no other window [V3.2.2 V3.2.3 V14.3.3]',
+    // Shows: V3.2.2 V3.2.3 V14.3.3
+    name: 'scripts of pages write text, find elements by ids of our own, keep nothing, and talk to no other window',
     never:
       /innerHTML|outerHTML|insertAdjacentHTML|document\.write|localStorage|sessionStorage|indexedDB|postMessage|document\[|window\[/,
     // To threads of our own.
     except: ['src/passwords/hashing/thread.ts', 'src/passwords/hashing/threads.ts'],
   },
   {
-    name: 'the server connects only to the stores and a collector of traces, and selftest only to the server that it tests [V13.2.4 V13.2.5]',
+    // Shows: V13.2.4 V13.2.5
+    name: 'the server connects only to the stores and a collector of traces, and selftest only to the server that it tests',
     // Node's own ways out, and the clients of the stores and of a collector.
     never:
       /\bfetch\(|\bWebSocket\(|https?\.(?:get|request)\(|\b(?:net|tls|http2)\.(?:connect|createConnection)\(|node:(?:https|dgram|dns)|undici|\{[^}]*\b(?:request|get|connect|createConnection)\b[^}]*\} (?:from|=)[^;\n]*'node:(?:http2?|net|tls)'|from '(?:pg|mysql2|ioredis)'|exporter-/,
@@ -60,27 +67,34 @@ const rules: Rule[] = [
     ],
   },
   {
-    name: 'only the selftest command imports more of the selftest than its findings [V13.2.4 V13.2.5]',
+    // Shows: V13.2.4 V13.2.5
+    name: 'only the selftest command imports more of the selftest than its findings',
     never: /selftest\/(?!finding\.ts')/,
     except: ['src/commands/selftest.ts'],
   },
-  { name: 'certificates are checked [V12.3.2]', never: /rejectUnauthorized:\s*false|NODE_TLS_REJECT_UNAUTHORIZED/ },
-  { name: 'random values come from the system [V11.5.1 V11.5.2]', never: /Math\.random\(/ },
+  // Shows: V12.3.2
+  { name: 'certificates are checked', never: /rejectUnauthorized:\s*false|NODE_TLS_REJECT_UNAUTHORIZED/ },
+  // Shows: V11.5.1 V11.5.2
+  { name: 'random values come from the system', never: /Math\.random\(/ },
   {
-    name: 'nothing is encrypted, so nothing badly [V11.3.1]',
+    // Shows: V11.3.1
+    name: 'nothing is encrypted, so nothing badly',
     never: /createCipher|createDecipher|publicEncrypt|privateDecrypt|subtle\./,
   },
   {
-    name: 'what is hashed or signed is so with SHA-256 [V11.4.1 V11.4.3]',
+    // Shows: V11.4.1 V11.4.3
+    name: 'what is hashed or signed is so with SHA-256',
     never: /(?:createHash|createHmac|\bhash)\(\s*'(?!sha256')/,
   },
   {
-    name: 'cryptography is that of Node and of the two bindings for stored passwords [V11.2.1]',
+    // Shows: V11.2.1
+    name: 'cryptography is that of Node and of the two bindings for stored passwords',
     never:
       /from '(?!\.|node:crypto'|@node-rs\/(?:argon2|bcrypt)')[^']*(?:crypto|bcrypt|argon|sha\d|jose|jsonwebtoken|tweetnacl|sodium)[^']*'/,
   },
   {
-    name: 'no secret is in the source [V13.3.1]',
+    // Shows: V13.3.1
+    name: 'no secret is in the source',
     // A key in PEM, one of a cloud, a long text in base64 or hex, and a constant that is named so; the demo's password is no secret.
     never:
       /-----BEGIN (?!CERTIFICATE)|AKIA[0-9A-Z]{16}|(['"`])(?:(?=[^'"`]*\d)(?=[^'"`]*[A-Z])(?=[^'"`]*[a-z])[\w+/-]{32,}={0,2}|[\da-f]{32,})\1|(?:secret|password|passphrase|token|(?:api|private|secret|signing)_?key)['"]?(?:\s*:\s*string)?\s*(?:[:=]|={2,3}|\?\?|\|\|)\s*(['"`])(?!(?:password|string)\2)[^\s'"`$/…][^\s'"`$…]{5,}\2/i,
@@ -119,7 +133,8 @@ const openComparisons = new Map([
   ['signature !== own', 'whose password was right'],
 ]);
 
-test('secrets, hashes and signatures are compared in constant time [V11.2.4]', () => {
+// Shows: V11.2.4
+test('secrets, hashes and signatures are compared in constant time', () => {
   const found = new Set<string>();
   for (const [path, text] of sources) {
     if (!path.endsWith('.ts')) continue;
@@ -133,7 +148,8 @@ test('secrets, hashes and signatures are compared in constant time [V11.2.4]', (
   assert.deepEqual([...found].sort(), [...openComparisons.keys()].sort());
 });
 
-test('no column and no setting is for hints, questions or the age of a password [V6.2.10 V6.4.2]', () => {
+// Shows: V6.2.10 V6.4.2
+test('no column and no setting is for hints, questions or the age of a password', () => {
   const schema = sources.find(([path]) => path === 'src/database/schema.ts')?.[1] ?? '';
   assert.match(schema, /password_hash/);
   assert.doesNotMatch(schema, /hint|question|answer|password_(?:expires|changed|set)_at/);
@@ -143,7 +159,8 @@ test('no column and no setting is for hints, questions or the age of a password 
   );
 });
 
-test('no file that is kept holds a secret [V13.3.1]', async () => {
+// Shows: V13.3.1
+test('no file that is kept holds a secret', async () => {
   for (const path of ['package.json', 'bin/janua.mjs', 'README.md', 'docs/operation.md']) {
     assert.doesNotMatch(await readFile(root + path, 'utf8'), /-----BEGIN|AKIA[0-9A-Z]{16}/);
   }

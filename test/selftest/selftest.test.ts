@@ -66,7 +66,8 @@ function assertComplaints({ complaints }: Outcome, expected: readonly RegExp[]):
 
 describe('a server that is set up well', () => {
   // Through TLS and a proxy, which no other test has.
-  test('has nothing to complain of, with few requests, and no session is left [S80 S91 S93 S99 V3.3.1 V3.3.2 V3.3.3 V3.4.1 V3.4.3 V3.4.4 V3.4.5 V3.4.6 V3.4.8 V3.5.1 V4.1.3 VM-28]', async () => {
+  // Shows: S80 S91 S93 S99 V3.3.1 V3.3.2 V3.3.3 V3.4.1 V3.4.3 V3.4.4 V3.4.5 V3.4.6 V3.4.8 V3.5.1 V4.1.3 VM-28
+  test('has nothing to complain of, with few requests, and no session is left', async () => {
     const before = deployment.proxy.count;
     const outcome = await run({ throttle: true });
     assert.deepEqual(outcome.complaints, []);

@@ -19,7 +19,8 @@ async function open() {
   return { database: opened.database, clock, store, sessions, [Symbol.asyncDispose]: opened[Symbol.asyncDispose] };
 }
 
-test('a session is found by its cookie and by its token, each only as what it is [V9.2.2]', async () => {
+// Shows: V9.2.2
+test('a session is found by its cookie and by its token, each only as what it is', async () => {
   await using opened = await open();
   const { sessions } = opened;
   const { id, cookie, accessToken, expiresInSeconds } = await sessions.start(owner, { methods });
@@ -37,7 +38,8 @@ test('a session is found by its cookie and by its token, each only as what it is
   assert.equal(await sessions.find(claimOf('token', `janua_${cookie}`)), undefined);
 });
 
-test('the store holds only hashes of the secrets, and credentials carry 256 random bits [S24 S65 S69 V7.2.3 V11.2.3 V11.5.1]', async () => {
+// Shows: S24 S65 S69 V7.2.3 V11.2.3 V11.5.1
+test('the store holds only hashes of the secrets, and credentials carry 256 random bits', async () => {
   await using opened = await open();
   const { cookie, accessToken } = await opened.sessions.start(owner, { methods });
   const { rows } = await sql<object>`select * from janua_sessions`.execute(opened.database);
@@ -51,7 +53,8 @@ test('the store holds only hashes of the secrets, and credentials carry 256 rand
 });
 
 describe('a session ends', () => {
-  test('when it is idle for its timeout [S35 S70 V7.3.1 V9.2.1]', async () => {
+  // Shows: S35 S70 V7.3.1 V9.2.1
+  test('when it is idle for its timeout', async () => {
     await using opened = await open();
     const { sessions, clock } = opened;
     const { cookie, accessToken } = await sessions.start(owner, { methods });
@@ -64,7 +67,8 @@ describe('a session ends', () => {
     assert.equal(await sessions.find(claimOf('token', accessToken)), undefined);
   });
 
-  test('at the end of its lifetime, however much it is used [S35 S70 V7.3.2 V9.2.1]', async () => {
+  // Shows: S35 S70 V7.3.2 V9.2.1
+  test('at the end of its lifetime, however much it is used', async () => {
     await using opened = await open();
     const { sessions, clock } = opened;
     const { cookie } = await sessions.start(owner, { methods });
@@ -91,7 +95,8 @@ describe('a session ends', () => {
     assert.ok(await sessions.find(claimOf('cookie', before.cookie)), 'clocks may differ a little');
   });
 
-  test('when its user has started as many others as one may have, the oldest first [S77 V7.1.2]', async () => {
+  // Shows: S77 V7.1.2
+  test('when its user has started as many others as one may have, the oldest first', async () => {
     await using opened = await open();
     const { clock, store } = opened;
     const sessions = createSessions({
@@ -141,7 +146,8 @@ test('last use is written at most once a minute', async () => {
   assert.equal(await seen(), clock.time);
 });
 
-test('a credential of a session that a client made up is never adopted [S61 VM-01]', async () => {
+// Shows: S61 VM-01
+test('a credential of a session that a client made up is never adopted', async () => {
   await using opened = await open();
   const id = 'A'.repeat(22);
   for (const secret of ['A'.repeat(43), hashSecret('A'.repeat(43))]) {
@@ -150,7 +156,8 @@ test('a credential of a session that a client made up is never adopted [S61 VM-0
   }
 });
 
-test("malformed credentials are nobody's, and fast [V1.3.12]", async () => {
+// Shows: V1.3.12
+test("malformed credentials are nobody's, and fast", async () => {
   await using opened = await open();
   const { sessions } = opened;
   const { cookie } = await sessions.start(owner, { methods });
@@ -170,7 +177,8 @@ test("malformed credentials are nobody's, and fast [V1.3.12]", async () => {
   }
 });
 
-test('cleaning removes what has expired and nothing else [V14.2.7]', async () => {
+// Shows: V14.2.7
+test('cleaning removes what has expired and nothing else', async () => {
   await using opened = await open();
   const { sessions, clock, database } = opened;
   for (let number = 0; number < 1200; number++)

@@ -92,7 +92,8 @@ export function testSessionStore(
       assert.ok(await opened.store.find(ahead.id), 'as far ahead as clocks may differ');
     });
 
-    test('an insert that fails removes nothing [V2.3.3]', async () => {
+    // Shows: V2.3.3
+    test('an insert that fails removes nothing', async () => {
       await using opened = await open();
       const [first, second] = [createRecord(), createRecord()];
       await opened.store.insert(first, []);
@@ -122,7 +123,8 @@ export function testSessionStore(
       assert.equal(await opened.store.remove([first.id]), 0);
     });
 
-    test('removes all sessions of a user, and of no other [S76 VM-05]', async () => {
+    // Shows: S76 VM-05
+    test('removes all sessions of a user, and of no other', async () => {
       await using opened = await open();
       const [first, second, other] = [createRecord(), createRecord(), createRecord({ userId: 'user-2' })];
       for (const record of [first, second, other]) await opened.store.insert(record, []);
@@ -144,7 +146,8 @@ export function testSessionStore(
       assert.deepEqual(listed, [first, { ...second, lastSeenAt: start + 5, expiresAt: start + 2 * minute }]);
     });
 
-    test('what has expired is gone, by itself or so many at once, and nothing else [S79 V14.2.7]', async () => {
+    // Shows: S79 V14.2.7
+    test('what has expired is gone, by itself or so many at once, and nothing else', async () => {
       await using opened = await open();
       const { store } = opened;
       const old = [1, 2, 3].map(() => createRecord({ expiresAt: start - 1 }));
@@ -164,7 +167,8 @@ export function testSessionStore(
       await Promise.all([opened.store.check(), opened.store.check(), opened.store.check()]);
     });
 
-    test('two requests at once: a removed session is not brought back by touches [V15.4.2]', async () => {
+    // Shows: V15.4.2
+    test('two requests at once: a removed session is not brought back by touches', async () => {
       await using opened = await open();
       const { store } = opened;
       const record = createRecord();

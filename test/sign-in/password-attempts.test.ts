@@ -52,7 +52,8 @@ async function listed(throttle: Throttle): Promise<Record<string, number>> {
 }
 
 describe('the policies', () => {
-  test('an account waits after 5 to 10 failures, an address after 20 to 50, and nobody forever before a stop [S45 S51 V6.3.1]', () => {
+  // Shows: S45 S51 V6.3.1
+  test('an account waits after 5 to 10 failures, an address after 20 to 50, and nobody forever before a stop', () => {
     const firstWaits = (policy: Policy) =>
       Array.from({ length: 200 }, (_, failures) => failures).find((failures) => waitAfter(policy, failures) > 0);
     for (const kind of ['account', 'name', 'unknownName', 'browser'] as const)
@@ -104,7 +105,8 @@ describe('password attempts', () => {
     });
   }
 
-  test('known and unknown names, right and wrong passwords get the same answer while they have to wait [S47]', async () => {
+  // Shows: S47
+  test('known and unknown names, right and wrong passwords get the same answer while they have to wait', async () => {
     const t = createTest();
     await t.failPatiently(14, elsewhere);
     await t.failPatiently(14, elsewhere, nobodys);
@@ -120,7 +122,8 @@ describe('password attempts', () => {
     assert.equal(retryAfter(known), 160);
   });
 
-  test('a wait ends by itself, and asking in the meantime costs nothing and makes it no longer [S51]', async () => {
+  // Shows: S51
+  test('a wait ends by itself, and asking in the meantime costs nothing and makes it no longer', async () => {
     const t = createTest();
     for (let index = 0; index < 10; index += 1) await t.fail(elsewhere(index));
     for (let index = 0; index < 9; index += 1) {
@@ -132,7 +135,8 @@ describe('password attempts', () => {
     assert.equal((await t.succeed(elsewhere(20))).passed, true);
   });
 
-  test('a success ends what was counted against account, name and pair, and not what was against the address [S45 S49]', async () => {
+  // Shows: S45 S49
+  test('a success ends what was counted against account, name and pair, and not what was against the address', async () => {
     const t = createTest();
     for (let index = 0; index < 7; index += 1) await t.fail();
     assert.deepEqual(await listed(t.throttle), { account: 7, name: 7, address: 7, pair: 7 });
@@ -143,7 +147,8 @@ describe('password attempts', () => {
     assert.deepEqual(await listed(t.throttle), { address: 8 }, 'in a known browser too');
   });
 
-  test('a new password lifts the stop of an account, from everywhere after the wait of its name [S45 V6.1.1]', async () => {
+  // Shows: S45 V6.1.1
+  test('a new password lifts the stop of an account, from everywhere after the wait of its name', async () => {
     const t = createTest();
     await t.failPatiently(100, elsewhere);
     t.pass(900);
@@ -157,7 +162,8 @@ describe('password attempts', () => {
     );
   });
 
-  test('a browser that is known passes while account, name and address have to wait, and has its own stop [S51 VM-40]', async () => {
+  // Shows: S51 VM-40
+  test('a browser that is known passes while account, name and address have to wait, and has its own stop', async () => {
     const t = createTest();
     await t.failPatiently(100, elsewhere);
     for (let index = 0; index < 30; index += 1) await t.fail(otherUser(index));
@@ -200,7 +206,8 @@ describe('password attempts', () => {
     );
   });
 
-  test('one address that tries a password on every account is slowed down [S49]', async () => {
+  // Shows: S49
+  test('one address that tries a password on every account is slowed down', async () => {
     const t = createTest();
     for (let index = 0; index < 20; index += 1) assert.equal((await t.fail(otherUser(index))).passed, true);
     assert.equal(retryAfter(await t.fail(otherUser(20))), 10);
@@ -239,7 +246,8 @@ describe('password attempts', () => {
     assert.equal(t.checks(), 200 * 5);
   });
 
-  test('all whose address is not known share one, and it is strict [VM-30]', async () => {
+  // Shows: VM-30
+  test('all whose address is not known share one, and it is strict', async () => {
     const t = createTest();
     const address = undefined;
     for (let index = 0; index < 5; index += 1)
@@ -257,7 +265,8 @@ describe('password attempts', () => {
     ['on one account from everywhere', elsewhere],
     ['on every account from one address', otherUser],
   ] as const) {
-    test(`a hundred tries at once ${how} cost at most twenty hashes [V2.4.1 VM-38]`, async () => {
+    // Shows: V2.4.1 VM-38
+    test(`a hundred tries at once ${how} cost at most twenty hashes`, async () => {
       const t = createTest();
       const all = await Promise.all(Array.from({ length: 100 }, (_, index) => t.fail(changes(index))));
       assert.equal(all.filter(({ passed }) => passed).length, t.checks());

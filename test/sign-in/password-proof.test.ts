@@ -44,6 +44,7 @@ test('whose weak hash is stored anew by another login, or cannot be, is let in w
     assert.equal(await logInWhile(stored), stored);
 });
 
-test('whose password is set to another one before the weak hash could be replaced is not let in by the old one [V15.4.2 VM-16 VM-39]', async () => {
+// Shows: V15.4.2 VM-16 VM-39
+test('whose password is set to another one before the weak hash could be replaced is not let in by the old one', async () => {
   assert.equal(await logInWhile('strong hash of another'), undefined);
 });

@@ -150,7 +150,8 @@ async function visit(url: string): Promise<void> {
   await once(answer, 'end');
 }
 
-test('LOG_FORMAT=text gives lines to read, in which nobody can write to the terminal [V16.4.1]', async () => {
+// Shows: V16.4.1
+test('LOG_FORMAT=text gives lines to read, in which nobody can write to the terminal', async () => {
   await using workplace = await createWorkplace();
   const server = await workplace.start(['demo'], { LOG_LEVEL: 'info', LOG_FORMAT: 'text' });
   const lines = linesOf(server);
@@ -246,7 +247,8 @@ describe('a log that nobody takes', { timeout: 60_000 }, () => {
   });
 });
 
-test('what is no HTTP is in no line of the log, at any level: it may be a request with a password [V16.2.5]', async () => {
+// Shows: V16.2.5
+test('what is no HTTP is in no line of the log, at any level: it may be a request with a password', async () => {
   await using workplace = await createMigratedWorkplace();
   const server = await workplace.start(['serve'], { LOG_LEVEL: 'trace' });
   const lines = linesOf(server);

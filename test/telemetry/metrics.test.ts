@@ -95,7 +95,8 @@ describe('what is measured', () => {
     assert.deepEqual(counts('janua_sessions_ended_total'), ['logout 1', 'replaced 1', 'revoked 1', 'expired 1']);
   });
 
-  test('a failed login looks alike for a user and for a name that is none [V6.3.8]', async () => {
+  // Shows: V6.3.8
+  test('a failed login looks alike for a user and for a name that is none', async () => {
     const figuresAfter = async (username: string) => {
       await using janua = await startJanua({ settings: measured });
       for (let tries = 0; tries < 8; tries += 1) await tryLogin(janua, { username, password: 'wrong' });
@@ -106,7 +107,8 @@ describe('what is measured', () => {
     assert.deepEqual(await figuresAfter(ann.username), await figuresAfter('nobody@example.com'));
   });
 
-  test('whoever has to wait longest is counted, an account and a name that is none alike [V6.3.8]', async () => {
+  // Shows: V6.3.8
+  test('whoever has to wait longest is counted, an account and a name that is none alike', async () => {
     const metrics = createMetrics([]);
     const audit = metrics.watchAudit({ async record(_event: AuditEvent) {}, digestName: () => '', async close() {} });
     const waiting = (kind: KeyTrace['kind'], waitSeconds: number) => ({

@@ -23,7 +23,8 @@ test('an error has its stack, a line for each step', () => {
   );
 });
 
-test('nothing that was sent moves the cursor, forges a line or changes a colour [V16.4.1]', () => {
+// Shows: V16.4.1
+test('nothing that was sent moves the cursor, forges a line or changes a colour', () => {
   const hostile = '\u001b[2J\u001b]0;title\u0007\r\n12:00:00 info forged\u009b31m\u202e\u2028';
   const entry = {
     level: 40,

@@ -108,7 +108,8 @@ export function testFailureStore(
       assert.deepEqual(await countsOf(store), { 'name:n': 11, 'pair:n:1': 1 });
     });
 
-    test('of a hundred at once, as many pass as are free, by every policy [S48 V15.4.2 VM-38]', async () => {
+    // Shows: S48 V15.4.2 VM-38
+    test('of a hundred at once, as many pass as are free, by every policy', async () => {
       await using opened = await open();
       const { store } = opened;
       for (const [kind, policy] of Object.entries(policies)) {
@@ -245,7 +246,8 @@ export function testFailureStore(
       assert.deepEqual(listed, keys.map(({ key }) => key).toSorted());
     });
 
-    test('is shared by all who have opened it, and still there for those who come later [S48 S79]', async (t) => {
+    // Shows: S48 S79
+    test('is shared by all who have opened it, and still there for those who come later', async (t) => {
       await using opened = await open();
       if (opened.reopen === undefined) return t.skip('it is in this process');
       {

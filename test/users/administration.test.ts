@@ -18,7 +18,8 @@ const add = (changes: object) =>
     ...changes,
   });
 
-describe('a new user is refused [V6.2.1 VM-58 VM-60]', () => {
+// Shows: V6.2.1 VM-58 VM-60
+describe('a new user is refused', () => {
   for (const [name, changes] of [
     ['without @', { username: 'ann' }],
     ['with two @', { username: 'a@b@example.com' }],
@@ -37,7 +38,8 @@ describe('a new user is refused [V6.2.1 VM-58 VM-60]', () => {
   }
 });
 
-test('15 code points of any kind are a password [V6.2.1 V6.2.5]', async () => {
+// Shows: V6.2.1 V6.2.5
+test('15 code points of any kind are a password', async () => {
   for (const [index, secret] of ['x'.repeat(15), ' '.repeat(15), '🔑'.repeat(15)].entries()) {
     const user = await add({ username: `U${index}@Example.com`, password: secret });
     assert.equal(user.username, `u${index}@example.com`);
@@ -45,12 +47,14 @@ test('15 code points of any kind are a password [V6.2.1 V6.2.5]', async () => {
   }
 });
 
-test('a name that differs only in case or composition is the same user [VM-57 VM-60]', async () => {
+// Shows: VM-57 VM-60
+test('a name that differs only in case or composition is the same user', async () => {
   await add({ username: 'andr\u00e9@example.com' });
   await assert.rejects(add({ username: 'ANDRE\u0301@example.com' }), ChangeRefused);
 });
 
-test('two users with the same password have different hashes [S103]', async () => {
+// Shows: S103
+test('two users with the same password have different hashes', async () => {
   const { users } = janua.services;
   await add({ username: 'twin@example.com' });
   const hashes = await Promise.all([ann.username, 'twin@example.com'].map((name) => users.findByUsername(name)));
@@ -64,7 +68,8 @@ test('whatever is asked of an unknown user is refused', async () => {
   }
 });
 
-test('a password set by hand works, ends the old one and every session, and is no demo password [VM-16]', async () => {
+// Shows: VM-16
+test('a password set by hand works, ends the old one and every session, and is no demo password', async () => {
   const { administration, access, logIn, registry } = janua.services;
   await registry?.add({ username: 'demo@example.com', firstName: 'D', lastName: 'D', passwordHash: 'x', demo: true });
   await administration.setPassword('DEMO@example.com', password);

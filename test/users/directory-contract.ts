@@ -51,7 +51,8 @@ export function testUserDirectory(
       assert.deepEqual(await users.findById(account.user.id), account);
     });
 
-    test("finds nobody by a name or id that is nobody's [S59 V1.2.4]", async () => {
+    // Shows: S59 V1.2.4
+    test("finds nobody by a name or id that is nobody's", async () => {
       await using opened = await openWithAnn();
       const { id } = opened.account.user;
       for (const text of [
@@ -81,7 +82,8 @@ export function testUserDirectory(
       }
     });
 
-    test('replaces a hash only while it is still the one that was read [S101 V15.4.2]', async () => {
+    // Shows: S101 V15.4.2
+    test('replaces a hash only while it is still the one that was read', async () => {
       await using opened = await openWithAnn();
       const { users, account } = opened;
       const stored = async () => (await users.findById(account.user.id))?.passwordHash;
@@ -91,7 +93,8 @@ export function testUserDirectory(
       assert.equal(await stored(), 'new');
     });
 
-    test('lists everybody once, by name, without a hash [VM-47]', async () => {
+    // Shows: VM-47
+    test('lists everybody once, by name, without a hash', async () => {
       await using opened = await openWithAnn();
       const names = Array.from({ length: 12 }, (_, index) => `user-${String(index).padStart(2, '0')}@example.com`);
       for (const username of names) await opened.insert({ ...ann, username });

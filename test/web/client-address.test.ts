@@ -9,7 +9,8 @@ const behind = (networks: readonly string[], trustsSockets = false) =>
 const behindProxies = behind(trusted);
 const alone = behind([]);
 
-describe('without a trusted proxy, the connection alone counts [S50 VM-28 V4.1.3 V15.3.4]', () => {
+// Shows: S50 VM-28 V4.1.3 V15.3.4
+describe('without a trusted proxy, the connection alone counts', () => {
   for (const forwardedFor of [undefined, '', '203.0.113.9', '203.0.113.9, 127.0.0.1', 'unknown', ','])
     test(`X-Forwarded-For: ${forwardedFor}`, () => {
       const client = alone('198.51.100.7', forwardedFor);
@@ -19,7 +20,8 @@ describe('without a trusted proxy, the connection alone counts [S50 VM-28 V4.1.3
     });
 });
 
-describe('behind trusted proxies, X-Forwarded-For is read from the right [S50 VM-28 V4.1.3 V15.3.4]', () => {
+// Shows: S50 VM-28 V4.1.3 V15.3.4
+describe('behind trusted proxies, X-Forwarded-For is read from the right', () => {
   for (const [peer, forwardedFor, address, from] of [
     ['127.0.0.1', '203.0.113.9', '203.0.113.9', 'trusted-proxy'],
     ['::ffff:127.0.0.1', '203.0.113.9', '203.0.113.9', 'trusted-proxy'],
@@ -46,7 +48,8 @@ describe('behind trusted proxies, X-Forwarded-For is read from the right [S50 VM
     });
 });
 
-describe('the throttle counts IPv4 by address and IPv6 by /64, and a party has no more than a /48 [S50]', () => {
+// Shows: S50
+describe('the throttle counts IPv4 by address and IPv6 by /64, and a party has no more than a /48', () => {
   for (const [peer, network, endSite] of [
     ['203.0.113.9', '203.0.113.9', '203.0.113.9'],
     ['::ffff:203.0.113.9', '203.0.113.9', '203.0.113.9'],

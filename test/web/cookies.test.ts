@@ -33,7 +33,8 @@ const places: [place: string, write: (more: string) => string, harmless: string]
   ['after the value', (more) => `__Host-session=${value}${more}`, ' \t;'],
 ];
 
-describe('the session cookie over HTTPS is the one of exactly that name, with exactly that value [S66 VM-03]', () => {
+// Shows: S66 VM-03
+describe('the session cookie over HTTPS is the one of exactly that name, with exactly that value', () => {
   for (const [place, write, harmless] of places) {
     test(`any byte ${place} makes it another cookie, except a blank`, async () => {
       for (const byte of bytes) {

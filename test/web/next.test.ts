@@ -3,7 +3,8 @@ import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { safeNext } from '../../src/web/next.ts';
 
-describe('followed [S98]', () => {
+// Shows: S98
+describe('followed', () => {
   for (const [next, followed] of [
     ['/', '/'],
     ['/admin/me', '/admin/me'],
@@ -22,7 +23,8 @@ describe('followed [S98]', () => {
   }
 });
 
-describe('dropped [S97 V1.1.1 V1.2.2 V3.7.2 VM-76]', () => {
+// Shows: S97 V1.1.1 V1.2.2 V3.7.2 VM-76
+describe('dropped', () => {
   for (const next of [
     undefined,
     null,
@@ -77,7 +79,8 @@ describe('dropped [S97 V1.1.1 V1.2.2 V3.7.2 VM-76]', () => {
   }
 });
 
-test('whatever is followed stays on the origin, and is a header value [S97 S98 V1.5.3 V3.7.2 V4.2.4]', () => {
+// Shows: S97 S98 V1.5.3 V3.7.2 V4.2.4
+test('whatever is followed stays on the origin, and is a header value', () => {
   const pieces = fc.constantFrom(
     '/',
     '\\',

@@ -26,7 +26,8 @@ describe('the id of a request', () => {
     ['with an end of line in it', 'a%0d%0ab'],
     ['given twice', ['one', 'two']],
   ] as const) {
-    test(`${name} is made anew, also for a trusted proxy [V16.4.1]`, async () => {
+    // Shows: V16.4.1
+    test(`${name} is made anew, also for a trusted proxy`, async () => {
       await using janua = await startJanua({ settings: { TRUSTED_PROXIES: ['127.0.0.1'] } });
       const headers = { 'x-request-id': id as string | string[] };
       assert.match(String((await janua.app.inject({ url: '/api/me', headers })).headers['x-request-id']), made);

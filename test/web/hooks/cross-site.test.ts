@@ -47,7 +47,8 @@ const actions = [
   ['POST', '/api/logout'],
 ] as const;
 
-describe('a request of our own pages, or of a program, is carried out [S82 S84 V3.7.5]', () => {
+// Shows: S82 S84 V3.7.5
+describe('a request of our own pages, or of a program, is carried out', () => {
   for (const headers of passing) {
     test(JSON.stringify(headers), async () => {
       await using janua = await startJanua();
@@ -60,7 +61,8 @@ describe('a request of our own pages, or of a program, is carried out [S82 S84 V
   }
 });
 
-describe('a request of another site is refused before anything happens [S80 S81 S82 S83 S85 V3.5.1 V3.5.2 VM-01 VM-78 VM-79]', () => {
+// Shows: S80 S81 S82 S83 S85 V3.5.1 V3.5.2 VM-01 VM-78 VM-79
+describe('a request of another site is refused before anything happens', () => {
   for (const headers of refused) {
     test(JSON.stringify(headers), async () => {
       await using janua = await startJanua();
@@ -100,7 +102,8 @@ test('reading is not refused, whatever the site', async () => {
   }
 });
 
-test('with a public URL, only its origin is ours [S83 VM-78]', async () => {
+// Shows: S83 VM-78
+test('with a public URL, only its origin is ours', async () => {
   await using janua = await startJanua({ settings: { PUBLIC_URL: 'https://auth.example.com/' } });
   const statusOf = async (origin: string) =>
     (await janua.app.inject({ method: 'POST', url: '/api/logout', headers: { origin } })).statusCode;
@@ -116,7 +119,8 @@ test('with a public URL, only its origin is ours [S83 VM-78]', async () => {
 });
 
 describe('CORS', () => {
-  test('is off unless origins are listed [S88 V3.4.2]', async () => {
+  // Shows: S88 V3.4.2
+  test('is off unless origins are listed', async () => {
     await using janua = await startJanua();
     for (const method of ['GET', 'OPTIONS', 'POST'] as const) {
       const answer = await janua.app.inject({ method, url: '/api/login', headers: { origin: listed } });
@@ -127,7 +131,8 @@ describe('CORS', () => {
     }
   });
 
-  test('a listed origin may act and read; it gets its exact value, and Vary [S88 V3.4.2]', async () => {
+  // Shows: S88 V3.4.2
+  test('a listed origin may act and read; it gets its exact value, and Vary', async () => {
     await using janua = await startJanua({ settings: { CORS_ORIGINS: [listed] } });
     const sent = json({ username: ann.username, password });
     const headers = { ...sent.headers, origin: listed, 'sec-fetch-site': 'same-site' };
@@ -139,7 +144,8 @@ describe('CORS', () => {
     assert.equal(page.headers.vary, 'x-expected-format, Origin');
   });
 
-  test('a preflight of a listed origin allows the headers and methods in use [S89]', async () => {
+  // Shows: S89
+  test('a preflight of a listed origin allows the headers and methods in use', async () => {
     await using janua = await startJanua({ settings: { CORS_ORIGINS: [listed] } });
     const headers = { origin: listed, 'access-control-request-method': 'POST' };
     const answer = await janua.app.inject({ method: 'OPTIONS', url: '/api/login', headers });
@@ -149,7 +155,8 @@ describe('CORS', () => {
     assert.equal(answer.headers.allow, 'POST, OPTIONS');
   });
 
-  test('others get nothing and are refused [S88 V3.4.2 VM-78]', async () => {
+  // Shows: S88 V3.4.2 VM-78
+  test('others get nothing and are refused', async () => {
     await using janua = await startJanua({ settings: { CORS_ORIGINS: [listed] } });
     for (const origin of [
       'null',

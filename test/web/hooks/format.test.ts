@@ -18,7 +18,8 @@ async function isJson(url: string, value?: string): Promise<boolean> {
   return json;
 }
 
-describe('the header asks for JSON [S1 S3]', () => {
+// Shows: S1 S3
+describe('the header asks for JSON', () => {
   for (const value of [
     'application/json',
     'Application/JSON',
@@ -30,7 +31,8 @@ describe('the header asks for JSON [S1 S3]', () => {
   }
 });
 
-describe('the header asks for nothing we know: a page [S1]', () => {
+// Shows: S1
+describe('the header asks for nothing we know: a page', () => {
   for (const value of [
     '',
     'text/html',
@@ -45,7 +47,8 @@ describe('the header asks for nothing we know: a page [S1]', () => {
   }
 });
 
-describe('under /api it is always JSON [S2]', () => {
+// Shows: S2
+describe('under /api it is always JSON', () => {
   for (const url of [
     '/api/me',
     '/%61pi/me',
@@ -81,7 +84,8 @@ test('Accept decides nothing', async () => {
   assert.equal(program.statusCode, 401);
 });
 
-test('Vary names the header on every dual-format answer, whatever the status [S4 VM-82]', async () => {
+// Shows: S4 VM-82
+test('Vary names the header on every dual-format answer, whatever the status', async () => {
   for (const [method, url] of [
     ['GET', '/admin/me'],
     ['POST', '/auth/token'],

@@ -45,7 +45,8 @@ const routes: Record<string, string> = {
 };
 
 for (const [path, methods] of Object.entries(routes)) {
-  test(`${path}: OPTIONS names ${methods}; every other method is 405 [S9 S21 V3.5.3 V4.1.4 V13.4.4]`, async () => {
+  // Shows: S9 S21 V3.5.3 V4.1.4 V13.4.4
+  test(`${path}: OPTIONS names ${methods}; every other method is 405`, async () => {
     for (const method of METHODS.filter((name) => name !== 'CONNECT')) {
       if (methods.split(', ').includes(method)) continue;
       if (path === '/auth/token' && ['GET', 'HEAD'].includes(method)) continue;
@@ -86,7 +87,8 @@ for (const url of [
   '/robots.txt\0',
   '/a/'.repeat(500),
 ]) {
-  test(`${url.slice(0, 40)} is 404, in the asked format, not echoed [S12 S114 V13.4.1 V13.4.3 V13.4.7 V14.2.5 VM-86]`, async () => {
+  // Shows: S12 S114 V13.4.1 V13.4.3 V13.4.7 V14.2.5 VM-86
+  test(`${url.slice(0, 40)} is 404, in the asked format, not echoed`, async () => {
     const first = await janua.app.inject('/something-else');
     for (const method of ['GET', 'POST', 'OPTIONS', 'DELETE'] as const) {
       const page = await janua.app.inject({
@@ -110,7 +112,8 @@ for (const url of [
 }
 
 for (const [path, methods] of Object.entries(routes).filter(([, allowed]) => allowed.includes('GET'))) {
-  test(`HEAD ${path} answers as GET, without a body [S8 V4.2.2]`, async () => {
+  // Shows: S8 V4.2.2
+  test(`HEAD ${path} answers as GET, without a body`, async () => {
     const [get, head] = [await janua.app.inject(path), await janua.app.inject({ method: 'HEAD', url: path })];
     assert.equal(head.body, '');
     assert.equal(head.statusCode, get.statusCode, methods);
@@ -119,7 +122,8 @@ for (const [path, methods] of Object.entries(routes).filter(([, allowed]) => all
   });
 }
 
-test('broken HTTP is answered or closed [S10 S11 V4.2.1]', async () => {
+// Shows: S10 S11 V4.2.1
+test('broken HTTP is answered or closed', async () => {
   for (const bytes of [
     'GET / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n0\r\n\r\n',
     'POST /api/login HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab',
@@ -132,7 +136,8 @@ test('broken HTTP is answered or closed [S10 S11 V4.2.1]', async () => {
   }
 });
 
-test('two Authorization fields are 400 [S33]', async () => {
+// Shows: S33
+test('two Authorization fields are 400', async () => {
   for (const path of ['/api/me', '/admin/me', '/auth/home', '/auth/login']) {
     const answer = await raw(
       `GET ${path} HTTP/1.1\r\nHost: x\r\nAuthorization: Basic Og==\r\nauthorization: Bearer x\r\nConnection: close\r\n\r\n`,
@@ -148,7 +153,8 @@ test('two Authorization fields are 400 [S33]', async () => {
   }
 });
 
-test('a file that is not there, or is not to be had, is any missing address [S114 V13.4.1 V13.4.7]', async () => {
+// Shows: S114 V13.4.1 V13.4.7
+test('a file that is not there, or is not to be had, is any missing address', async () => {
   const missing = await janua.app.inject('/something-else');
   for (const url of [
     '/docs/nothing',

@@ -54,7 +54,8 @@ for (const face of loginFaces) {
       }
     });
 
-    test('meets a store or a queue that cannot serve [V2.4.1 V16.5.2]', async () => {
+    // Shows: V2.4.1 V16.5.2
+    test('meets a store or a queue that cannot serve', async () => {
       await using server = await failingWith(new Unavailable('The database', 5, new Error('secret path')));
       const answer = await server.app.inject(face.request(credentials));
       assert.equal(answer.statusCode, 503);
@@ -65,7 +66,8 @@ for (const face of loginFaces) {
       else assert.equal(typeof answer.json().detail, 'string');
     });
 
-    test('meets a fault of our own: a general text, and an id that the log holds too [S104 V13.4.2 V16.3.4 V16.5.1 V16.5.4]', async () => {
+    // Shows: S104 V13.4.2 V16.3.4 V16.5.1 V16.5.4
+    test('meets a fault of our own: a general text, and an id that the log holds too', async () => {
       await using server = await failingWith(new TypeError('secret detail'));
       const answer = await server.app.inject(face.request(credentials));
       assert.equal(answer.statusCode, 500);
@@ -81,7 +83,8 @@ for (const face of loginFaces) {
   });
 }
 
-test('every refusal as JSON has a string detail, title and status; error texts are plain ASCII (RFC 6749 5.2) [S22 S105]', async () => {
+// Shows: S22 S105
+test('every refusal as JSON has a string detail, title and status; error texts are plain ASCII (RFC 6749 5.2)', async () => {
   await using server = await startServer();
   const { paths } = (await server.app.inject('/openapi.json')).json();
   const answers = new Map<string, Answer>();
@@ -120,7 +123,8 @@ test('a broken escape in the address is a 400 with every header', async () => {
   }
 });
 
-test('a field of the wrong form is named, and what was sent is not repeated [S106]', async () => {
+// Shows: S106
+test('a field of the wrong form is named, and what was sent is not repeated', async () => {
   await using server = await startServer({
     addRoutes: (app) =>
       app.post(
@@ -154,7 +158,8 @@ const mistakes: [what: string, sent: Pick<InjectOptions, 'payload' | 'headers' |
   ['another type of body', { headers: { 'content-type': `text/${canary}` }, payload: canary }],
 ];
 for (const [what, sent] of mistakes) {
-  test(`a login with ${what} is refused, and nothing that was sent is repeated [S106]`, async () => {
+  // Shows: S106
+  test(`a login with ${what} is refused, and nothing that was sent is repeated`, async () => {
     await using server = await startServer();
     for (const url of ['/api/login', '/auth/token']) {
       const answer = await server.app.inject({ method: 'POST', url, ...sent });

@@ -51,7 +51,8 @@ for (const https of [false, true]) {
     after(() => janua[Symbol.asyncDispose]());
 
     for (const [method, url, status] of requests) {
-      test(`${method} ${url} carries them [S7 S36 S90 S91 S92 S93 S94 S95 V3.2.1 V3.4.1 V3.4.3 V3.4.4 V3.4.5 V3.4.6 V3.4.8 V3.5.8 V13.4.6 V14.2.2 VM-82 VM-85]`, async () => {
+      // Shows: S7 S36 S90 S91 S92 S93 S94 S95 V3.2.1 V3.4.1 V3.4.3 V3.4.4 V3.4.5 V3.4.6 V3.4.8 V3.5.8 V13.4.6 V14.2.2 VM-82 VM-85
+      test(`${method} ${url} carries them`, async () => {
         const { headers, statusCode, body } = await janua.app.inject({ method, url });
         assert.equal(statusCode, status);
         assert.equal(headers['content-security-policy'], policy);
@@ -85,7 +86,8 @@ test('assets may be kept and are asked for again by their ETag', async () => {
   }
 });
 
-test('over HTTPS the cookies are Secure and named for this host alone [S62 S63 S64 S66 V3.3.1 V3.3.2 V3.3.3 V3.3.4 VM-03 VM-13]', async () => {
+// Shows: S62 S63 S64 S66 V3.3.1 V3.3.2 V3.3.3 V3.3.4 VM-03 VM-13
+test('over HTTPS the cookies are Secure and named for this host alone', async () => {
   await using janua = await startJanua({ settings: { PUBLIC_URL: 'https://auth.example.com' } });
   const payload = { username: 'ann@example.com', password: 'correct horse battery' };
   const answer = await janua.app.inject({ method: 'POST', url: '/api/login', payload });
@@ -108,7 +110,8 @@ test('over HTTPS the cookies are Secure and named for this host alone [S62 S63 S
   assert.equal(out.headers['set-cookie'], '__Host-session=; Path=/; HttpOnly; SameSite=Lax; Secure; Max-Age=0');
 });
 
-test('a forged host appears nowhere [S99 V4.1.3]', async () => {
+// Shows: S99 V4.1.3
+test('a forged host appears nowhere', async () => {
   await using janua = await startJanua();
   const { cookie } = await logIn(janua.app);
   const forged = {

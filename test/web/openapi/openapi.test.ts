@@ -29,7 +29,8 @@ async function withDocument() {
   return { janua, document, operations };
 }
 
-test('lists every route, in OpenAPI 3.1, with relative addresses only [S26]', async () => {
+// Shows: S26
+test('lists every route, in OpenAPI 3.1, with relative addresses only', async () => {
   const { janua, document, operations } = await withDocument();
   assert.match(document.openapi, /^3\.1\./);
   assert.deepEqual(operations.map(({ path, method }) => `${method.toUpperCase()} ${path}`).sort(), [
@@ -90,7 +91,8 @@ test('the header is a parameter of every route with two formats, and of no other
   await janua[Symbol.asyncDispose]();
 });
 
-test('answers have statuses and bodies that are documented [S5 S113 V2.2.1 V4.1.1]', async () => {
+// Shows: S5 S113 V2.2.1 V4.1.1
+test('answers have statuses and bodies that are documented', async () => {
   const { janua, operations } = await withDocument();
   const { cookie } = await logIn(janua.app);
   const ajv = new Ajv2020({ strict: false, validateFormats: false });
@@ -162,7 +164,8 @@ test('the document passes a linter, every rule on but those named here', async (
   assert.match((await lint(broken)).join(), /summary|summery/, 'it would say so');
 });
 
-test('DOCS=off removes both [S113 V13.4.5]', async () => {
+// Shows: S113 V13.4.5
+test('DOCS=off removes both', async () => {
   await using janua = await startJanua({ settings: { DOCS: 'off' } });
   for (const url of ['/docs', '/docs/', '/docs/docs.js', '/docs/swagger-ui.js', '/openapi.json']) {
     assert.equal((await janua.app.inject(url)).statusCode, 404);
@@ -175,7 +178,8 @@ test('/docs/ leads to /docs', async () => {
   assert.deepEqual([statusCode, headers.location], [303, '/docs']);
 });
 
-test('Swagger UI asks nobody else and keeps no token [S96 V14.3.3]', async () => {
+// Shows: S96 V14.3.3
+test('Swagger UI asks nobody else and keeps no token', async () => {
   await using janua = await startJanua();
   const { body } = await janua.app.inject('/docs/docs.js');
   assert.match(body, /validatorUrl: null/);
