@@ -3,54 +3,54 @@ import { request as requestTls } from 'node:https';
 import { isIP } from 'node:net';
 import { type ConnectionOptions, connect, type TLSSocket } from 'node:tls';
 
-/** Most requests and connections of one run: a live server does not notice. */
+/** Most requests and connections of one run. A live server does not notice so few. */
 const mostRequests = 80;
 
-/** Of those, how many are left for ending the sessions that were started. */
+/** How many of those are reserved for ending the sessions that the run started. */
 const keptForTheEnd = 6;
 
-/** Longest body that is read, in characters; an answer that never ends costs no memory. */
+/** Longest body to read, in characters. An endless response must not use up memory. */
 const longestBody = 2 ** 20;
 
-/** Headers of a request by their names, and the names of an answer's in lower case. */
+/** Request headers by name. Response header names are in lower case. */
 export type Headers = Readonly<Record<string, string>>;
 
 export interface Question {
   readonly headers?: Headers;
   readonly body?: string;
-  /** Another server than the one that is tested, as the same without TLS. */
+  /** The origin of another server, such as the same host without TLS. */
   readonly origin?: string;
-  /** A proxy may answer this by itself: such an answer is not among those of Janua. */
+  /** A proxy may answer this request itself. Such an answer does not count as one of Janua's. */
   readonly mayBeTheProxys?: boolean;
-  /** It ends what was started, and is sent also when no other may be. */
+  /** The request ends a session of this run. It is sent even when no other request may be sent. */
   readonly isTheEnd?: boolean;
 }
 
 export interface Answer {
-  /** As `GET /auth/login`. */
+  /** For example `GET /auth/login`. */
   readonly route: string;
   readonly status: number;
   readonly body: string;
-  /** The first line of a header, by its name in lower case. */
+  /** The first line of a header, by its lower-case name. */
   header(name: string): string | undefined;
   /** All lines of a header. */
   lines(name: string): readonly string[];
-  /** The members of the body, where it is a JSON object and says so; else none. */
+  /** The members of the body if it is a JSON object with a JSON content type, otherwise none. */
   members(): Readonly<Record<string, unknown>>;
 }
 
-/** A black box's other side: it knows HTTP, and nothing of what answers. */
+/** An HTTP client for black-box tests. It knows nothing about the server. */
 export interface Client {
-  /** Scheme, host and port of what is tested. */
+  /** Scheme, host and port of the tested server. */
   readonly origin: string;
   readonly https: boolean;
-  /** Every answer of Janua so far. */
+  /** All answers of Janua so far. */
   readonly answers: readonly Answer[];
-  /** Requests and connections so far. */
+  /** The number of requests and connections so far. */
   readonly count: number;
   /**
-   * Sends one request, on a connection of its own, and follows no redirect.
-   * @param route as `GET /auth/login`
+   * Sends one request on its own connection, and follows no redirect.
+   * @param route such as `GET /auth/login`
    * @throws {NoAnswer}
    */
   ask(route: string, question?: Question): Promise<Answer>;
@@ -60,15 +60,15 @@ export interface Client {
 
 const noAnswer = (milliseconds: number) => new Error(`no answer within ${milliseconds / 1000} s`);
 
-/** There was none in time, or none that is HTTP. */
+/** The server sent no HTTP response in time. */
 export class NoAnswer extends Error {
   override readonly name = 'NoAnswer';
   readonly route: string;
-  /** Of the system, of TLS or of Node's parser, as `ECONNREFUSED`; empty where there is none. */
+  /** The error code of the system, of TLS or of Node's parser, such as `ECONNREFUSED`; empty if there is none. */
   readonly code: string;
 
   constructor(route: string, cause: unknown) {
-    // A host with several addresses gives one error for each.
+    // A host with several addresses causes one error for each.
     const first = cause instanceof AggregateError ? cause.errors[0] : cause;
     super(first instanceof Error ? first.message : String(first), { cause });
     this.route = route;
@@ -78,11 +78,11 @@ export class NoAnswer extends Error {
 
 export interface ClientOptions {
   readonly origin: string;
-  /** Certificates of the authorities that are trusted, in PEM. */
+  /** Certificates of the trusted authorities, in PEM. */
   readonly authorities: readonly string[];
-  /** Longest that one request may take, in milliseconds. */
+  /** Time limit of one request, in milliseconds. */
   readonly patience: number;
-  /** Ends all that is under way, but for what ends the sessions. */
+  /** Aborts all requests except those that end sessions. */
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -92,7 +92,7 @@ export function createClient({ origin, authorities, patience, signal }: ClientOp
   const host = hostname.replace(/^\[|\]$/g, '');
   let count = 0;
 
-  /** Counts a request, and gives what ends it. */
+  /** Counts a request, and returns the signal that aborts it. */
   function begin(route: string, isTheEnd = false): AbortSignal {
     if (!isTheEnd && signal?.aborted) throw new NoAnswer(route, new Error('it was stopped'));
     if (count >= mostRequests - (isTheEnd ? 0 : keptForTheEnd))
@@ -139,7 +139,7 @@ export function createClient({ origin, authorities, patience, signal }: ClientOp
       });
       socket.once('secureConnect', resolve);
       socket.once('error', reject);
-      // A server that closes without a word gives neither of the two.
+      // A server that closes silently causes neither of the two events.
       socket.once('close', () => reject(new Error('the connection was closed')));
       ending.addEventListener('abort', () => socket.destroy(noAnswer(patience)), { once: true });
       try {
@@ -148,7 +148,7 @@ export function createClient({ origin, authorities, patience, signal }: ClientOp
       } catch (error) {
         throw failed('TLS', ending, error);
       } finally {
-        // What comes after this is nobody's concern.
+        // Later errors do not matter.
         socket.on('error', () => {});
         socket.destroy();
       }
@@ -169,7 +169,7 @@ async function exchange(
   const options = {
     method,
     path,
-    // No agent: an answer that ends its connection spoils no other.
+    // No agent: a response that ends its connection must not affect another request.
     agent: false as const,
     headers: { 'user-agent': 'janua selftest', connection: 'close', ...length, ...headers },
     signal,
@@ -179,7 +179,7 @@ async function exchange(
       ? requestTls(url, { ...options, ca: [...authorities], servername: servernameOf(url) })
       : requestPlain(url, options);
   sent.on('response', resolve);
-  // Also later: what is too large is answered before it is sent to the end, and the connection is closed.
+  // Also after the response: a server may answer a large request before it is sent completely, and close the connection.
   sent.on('error', reject);
   sent.end(body);
 
@@ -193,7 +193,7 @@ async function exchange(
   return createAnswer(route, response, text);
 }
 
-/** Else Node would take it from a forged Host, and refuse the certificate. An address is none (RFC 6066 3). */
+/** Node would otherwise take it from a forged Host, and refuse the certificate. An address is not a server name (RFC 6066 3). */
 const servernameOf = ({ hostname }: URL) => (isIP(hostname.replace(/^\[|\]$/g, '')) === 0 ? hostname : '');
 
 function createAnswer(route: string, response: IncomingMessage, body: string): Answer {

@@ -1,14 +1,14 @@
 import type { Answer, Client } from './client.ts';
 import { type Check, type Finding, ok, warning, wrong } from './finding.ts';
 
-/** Longest that browsers keep a cookie, in seconds (RFC 6265bis 5.5). */
+/** Longest time that browsers keep a cookie, in seconds (RFC 6265bis 5.5). */
 const longestAge = 400 * 24 * 60 * 60;
 
-/** A `Set-Cookie` line, taken apart. */
+/** A parsed `Set-Cookie` line. */
 export interface SetCookie {
   readonly name: string;
   readonly value: string;
-  /** By their names in lower case; those without a value have an empty one. */
+  /** By lower-case name. An attribute without a value has an empty one. */
   readonly attributes: ReadonlyMap<string, string>;
 }
 
@@ -31,10 +31,10 @@ function splitOnce(text: string): [string, string] {
 
 const isSession = ({ name }: SetCookie) => /^(?:__Host-)?session$/.test(name);
 const isBrowser = ({ name }: SetCookie) => /^(?:__Host-)?browser$/.test(name);
-/** Brings what was typed to the login page, after a login that failed. */
+/** Carries the typed username to the login page after a failed login. */
 const isFailure = ({ name }: SetCookie) => /^(?:__Host-)?login-failure$/.test(name);
 
-/** The session cookie that an answer sets; undefined where it sets none, or takes it away. */
+/** The session cookie that an answer sets; undefined if it sets none or clears it. */
 export function sessionCookieOf(answer: Answer): SetCookie | undefined {
   return answer
     .lines('set-cookie')
@@ -42,7 +42,7 @@ export function sessionCookieOf(answer: Answer): SetCookie | undefined {
     .find((cookie) => isSession(cookie) && cookie.value !== '');
 }
 
-/** Whether the cookies of all logins so far are such that no script, no other site and no other host gets at them (ASVS 3.3). */
+/** Checks that no script, no other site and no other host can get at the cookies of any login so far (ASVS 3.3). */
 export async function* checkCookies({ answers, https, origin }: Client): Check {
   const cookies = answers.flatMap(({ lines }) => lines('set-cookie').map(parseSetCookie));
   const started = cookies.filter(({ value }) => value !== '');

@@ -2,12 +2,12 @@ import type { Client, Headers } from './client.ts';
 import { sessionCookieOf } from './cookies.ts';
 import { type Check, ok, wrong } from './finding.ts';
 
-/** A site that is none of ours, and never will be (RFC 6761 6.5). */
+/** A foreign site. The name is reserved, so it can never be ours (RFC 6761 6.5). */
 export const foreignHost = 'attacker.example';
 const foreignOrigin = `https://${foreignHost}`;
 
 /**
- * Whether our own pages are taken for ours: they are not where `PUBLIC_URL` is another than the address that people type.
+ * Checks that the server recognizes its own pages. It does not if `PUBLIC_URL` differs from the address that users type.
  * A logout without a session changes nothing.
  */
 export async function* checkPublicUrl(client: Client): Check {
@@ -24,7 +24,7 @@ export async function* checkPublicUrl(client: Client): Check {
 
 const proxyFix = 'Have the proxy pass on methods, paths, Origin and Sec-Fetch-Site as they are.';
 
-/** Whether other sites can act in a visitor's name (ASVS 3.5.1). No name and no password is sent: what came through would be refused too. */
+/** Checks that other sites cannot act as the user (ASVS 3.5.1). The login has no name or password, so it would fail anyway. */
 export async function* checkCrossSite(client: Client): Check {
   const { origin } = client;
   const otherScheme = origin.replace(/^https?/, client.https ? 'http' : 'https');
@@ -46,7 +46,7 @@ export async function* checkCrossSite(client: Client): Check {
     : wrong(`A login is not refused that was sent by ${taken.join('; by ')}.`, proxyFix);
 }
 
-/** Whether scripts of other sites can read what we answer (ASVS 3.4.2): in every answer so far, and where they ask beforehand. */
+/** Checks that scripts of other sites cannot read answers (ASVS 3.4.2): in every answer so far, and in a preflight request. */
 export async function* checkCors(client: Client): Check {
   await client.ask('GET /api/me', { headers: { origin: foreignOrigin } });
   await client.ask('OPTIONS /api/login', {

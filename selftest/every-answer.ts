@@ -1,7 +1,7 @@
 import type { Answer, Client } from './client.ts';
 import { type Check, type Finding, ok, warning, wrong } from './finding.ts';
 
-/** A header that every answer has to carry, and what its value has to be. */
+/** A required header of every answer, and its allowed values. */
 interface Rule {
   readonly name: string;
   readonly allows: (value: string) => boolean;
@@ -11,14 +11,14 @@ interface Rule {
 const rules: readonly Rule[] = [
   { name: 'content-security-policy', allows: isStrictPolicy },
   { name: 'x-content-type-options', allows: (value) => value.toLowerCase() === 'nosniff' },
-  // Not `no-referrer`: it makes browsers send `Origin: null` with our own forms.
+  // Not `no-referrer`: browsers would send `Origin: null` with our own forms.
   { name: 'referrer-policy', allows: (value) => /^(?:strict-origin-when-cross-origin|same-origin)$/i.test(value) },
   { name: 'cross-origin-opener-policy', allows: (value) => value === 'same-origin' },
   { name: 'cross-origin-resource-policy', allows: (value) => value === 'same-origin' },
   { name: 'x-request-id', allows: (value) => value !== '' },
 ];
 
-/** Whether all answers so far came through the proxy with the headers that they had; redirects among them. */
+/** Checks that the proxy left the headers of all answers unchanged, including redirects. */
 export async function* checkHeaders({ answers, origin }: Client): Check {
   const { own, others } = divide(answers);
   if (others[0] !== undefined)
@@ -55,7 +55,7 @@ export async function* checkHeaders({ answers, origin }: Client): Check {
       );
 }
 
-/** HSTS of a year or more on everything that comes by HTTPS (ASVS 3.4.1), and on nothing else (RFC 6797 7.2). */
+/** Checks for HSTS of at least a year on all HTTPS answers (ASVS 3.4.1), and no HSTS on plain HTTP (RFC 6797 7.2). */
 export async function* checkHsts({ answers, https, origin }: Client): Check {
   const name = 'strict-transport-security';
   const without = answers.filter((answer) => !isLongHsts(answer.header(name)));
@@ -68,12 +68,12 @@ export async function* checkHsts({ answers, https, origin }: Client): Check {
   else yield ok(`HSTS is on all ${answers.length} answers (${statusesOf(answers)}).`);
 }
 
-/** Whether anything between us and Janua keeps answers, or lets others keep them (ASVS 14.2.2, 14.3.2). */
+/** Checks that nothing in front of Janua caches answers, and that no answer allows it (ASVS 14.2.2, 14.3.2). */
 export async function* checkCache({ answers }: Client): Check {
   const { own } = divide(answers);
   const fix = 'Have the proxy, or what is before it, keep none of the answers, and leave Cache-Control as it is.';
   const ids = answers.map((answer) => answer.header('x-request-id'));
-  // No two requests have the same: an answer that came twice was kept.
+  // Each request has its own id, so a repeated id means a cached answer.
   const kept = answers.find(
     (answer, index) =>
       Number(answer.header('age') ?? 0) > 0 ||
@@ -89,7 +89,7 @@ export async function* checkCache({ answers }: Client): Check {
     yield ok('No answer came from a cache, and none may be kept in one.');
 }
 
-/** Janua's own are those with a request id, unless something takes it from all of them. */
+/** Answers with a request id are Janua's own. If none has an id, all count as its own: a proxy may remove the header. */
 function divide(answers: readonly Answer[]): { own: readonly Answer[]; others: readonly Answer[] } {
   const own = answers.filter((answer) => answer.header('x-request-id') !== undefined);
   return own.length === 0
@@ -124,7 +124,7 @@ function isLongHsts(value = ''): boolean {
   return Number(age ?? 0) >= 365 * 24 * 60 * 60;
 }
 
-/** Nothing but files of the same host, no script or style in the page, and in no frame. */
+/** Allows only files of the same host, no inline script or style, and no framing. */
 function isStrictPolicy(policy: string): boolean {
   const directives = new Map(
     policy.split(';').map((directive) => {

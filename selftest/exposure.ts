@@ -3,13 +3,13 @@ import { type Check, ok, warning, wrong } from './finding.ts';
 
 const mayBeTheProxys = true;
 
-/** Beyond what Node takes, 16 KiB of all headers together; in bytes. */
+/** In bytes. Node accepts 16 KiB for all headers together. */
 const largeHeader = 20 * 1024;
 
-/** Beyond what Janua takes, 64 KiB; in bytes. */
+/** In bytes. Janua accepts 64 KiB. */
 const largeBody = 70 * 1024;
 
-/** Whether more is shown than has to be (ASVS 13.4). */
+/** Checks that the server shows no more than necessary (ASVS 13.4). */
 export async function* checkExposure(client: Client): Check {
   const docs = await client.ask('GET /docs', { mayBeTheProxys });
   yield ok(
@@ -40,7 +40,7 @@ export async function* checkExposure(client: Client): Check {
     : wrong('TRACE shows what the proxy adds to requests (ASVS 13.4.4).', 'In the proxy (Apache): TraceEnable off');
 }
 
-/** Whether what is too large is refused (ASVS 15.2.2), and whether credentials in an address are not read (ASVS 14.2.1). */
+/** Checks that the server refuses large requests (ASVS 15.2.2), and ignores credentials in an address (ASVS 14.2.1). */
 export async function* checkLimits(client: Client): Check {
   const header = await refusalOf(
     client.ask('GET /auth/login', { headers: { 'x-padding': 'x'.repeat(largeHeader) }, mayBeTheProxys }),
@@ -61,7 +61,7 @@ export async function* checkLimits(client: Client): Check {
       )
     : ok(`A body of 70 KiB is refused (${body}).`);
 
-  // Made up: what is in an address is in logs.
+  // Made up, because addresses end up in logs.
   const query = await client.ask('POST /api/login?username=made-up&password=made-up');
   yield query.status === 400 && query.members().error === 'invalid_request'
     ? ok('A name and a password in the address are not read.')
@@ -71,7 +71,7 @@ export async function* checkLimits(client: Client): Check {
       );
 }
 
-/** The status, or that there was none: some close the connection while the request is still being sent. */
+/** The status of the refusal. Some servers close the connection instead, while the request is still being sent. */
 async function refusalOf(
   asked: Promise<{ status: number }>,
   lowest = 400,

@@ -45,7 +45,7 @@ const explanations: readonly Explanation[] = [
   },
 ];
 
-/** What was thrown by a check, in words and never with a stack. */
+/** Explains an error of a check in words, without a stack. */
 export function explain(error: unknown): Finding {
   if (!(error instanceof NoAnswer)) {
     const message = error instanceof Error ? error.message : String(error);

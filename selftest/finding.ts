@@ -1,13 +1,13 @@
-/** One thing that was looked at. What is not `ok` comes with its fix. */
+/** The result of one check. Unless it is `ok`, it has a fix. */
 export interface Finding {
-  /** `warning` works, and worse than it could; `wrong` keeps people from signing in, or puts them at risk. */
+  /** `warning`: it works, but worse than it could. `wrong`: users cannot sign in, or are at risk. */
   readonly state: 'ok' | 'warning' | 'wrong';
-  /** A sentence for a person, without a secret in it. */
+  /** A sentence for the operator, without secrets. */
   readonly message: string;
   readonly fix?: string;
 }
 
-/** Gives its findings as they come, so that those before a fault are not lost; and at last what further checks need. */
+/** Yields each finding at once, so that a later fault does not lose it. Returns what further checks need. */
 export type Check<Result = void> = AsyncGenerator<Finding, Result>;
 
 export const ok = (message: string): Finding => ({ state: 'ok', message });
@@ -15,8 +15,8 @@ export const warning = (message: string, fix: string): Finding => ({ state: 'war
 export const wrong = (message: string, fix: string): Finding => ({ state: 'wrong', message, fix });
 
 /**
- * A check that can only be made with something that an earlier one gives.
- * @param why what to say where it is not given
+ * Runs a check that needs the result of an earlier check.
+ * @param why the reason to show if there is no such result
  */
 export async function* needing<Given, Result>(
   given: Given | undefined,

@@ -2,7 +2,7 @@ import type { Answer, Client } from './client.ts';
 import { foreignHost } from './cross-site.ts';
 import { type Check, ok, wrong } from './finding.ts';
 
-/** Whether anybody can decide, by a header that only a proxy should set, where links and cookies lead (ASVS 4.1.3). */
+/** Checks that a client cannot redirect links and cookies with headers that only a proxy should set (ASVS 4.1.3). */
 export async function* checkForgedHeaders(client: Client): Check {
   const route = 'GET /auth/home';
   const usual = await client.ask(route);
@@ -25,7 +25,7 @@ export async function* checkForgedHeaders(client: Client): Check {
         'Have the proxy set these headers itself, or remove them, and decide nothing by what was sent.',
       );
 
-  // Many proxies have another site, or none, for such a host.
+  // For such a host, many proxies serve another site or none.
   const otherHost = await client.ask(route, { headers: { host: foreignHost }, mayBeTheProxys: true });
   yield namesForeignHost(otherHost)
     ? wrong(

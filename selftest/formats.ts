@@ -2,10 +2,10 @@ import { randomBytes } from 'node:crypto';
 import type { Answer, Client } from './client.ts';
 import { type Check, ok, warning, wrong } from './finding.ts';
 
-/** Asks for JSON where there is a page too. */
+/** Asks for JSON instead of a page. */
 export const asJson = { 'x-expected-format': 'application/json' };
 
-/** Whether what a request says about its answer, and who asks, comes through the proxy, and the answer back as it was. */
+/** Checks that the requested format and the credentials pass the proxy, and that the answers return unchanged. */
 export async function* checkFormats(client: Client): Check {
   const page = await client.ask('GET /admin/me');
   const json = await client.ask('GET /admin/me', { headers: asJson });

@@ -2,9 +2,9 @@ import { type Answer, type Client, NoAnswer } from './client.ts';
 import { type Check, type Finding, ok, warning, wrong } from './finding.ts';
 
 /**
- * Whether passwords can cross the network in the clear (ASVS 12.2.1). People are led to HTTPS; what a program posts is refused, since
- * a redirect would hide from it that it has sent a password in the clear (ASVS 4.1.2).
- * @param port where plain HTTP would be answered
+ * Checks that passwords cannot cross the network in the clear (ASVS 12.2.1). Pages must redirect to HTTPS. A program's POST must
+ * be refused: a redirect would hide that the program has sent a password in the clear (ASVS 4.1.2).
+ * @param port of plain HTTP
  */
 export async function* checkPlainHttp(client: Client, port: number): Check {
   if (!client.https) {

@@ -1,7 +1,7 @@
 import type { Client } from './client.ts';
 import { type Check, ok, warning, wrong } from './finding.ts';
 
-/** Whether Janua is there at all, and works. Gives true where the rest can be looked at. */
+/** Checks that Janua is there and works. Returns true if the other checks can run. */
 export async function* checkReach(client: Client): Check<true | undefined> {
   const page = await client.ask('GET /auth/login');
   if (page.status !== 200 || !page.body.includes('name="password"')) {

@@ -15,23 +15,23 @@ import { checkThrottle, leaveThrottle } from './throttle.ts';
 import { checkTls } from './tls.ts';
 
 export interface SelftestOptions extends ClientOptions {
-  /** Without it, only what needs no login is looked at. */
+  /** Without it, the checks that need a login are skipped. */
   readonly account: Account | undefined;
-  /** Whether wrong passwords may be given, for a name that is made up. */
+  /** Whether to try wrong passwords, for a made-up name. */
   readonly throttle: boolean;
-  /** Where plain HTTP would be answered. */
+  /** The port of plain HTTP. */
   readonly plainPort: number;
 }
 
-/** Told of each finding as it comes. */
+/** Called with each finding at once. */
 type Tell = (check: string, finding: Finding) => void;
 
-/** Carries a check out, and gives what it came to, if it came to its end. */
+/** Runs a check, and returns its result; undefined if the check did not complete. */
 type Look = <Result>(check: string, carriedOut: Check<Result>) => Promise<Result | undefined>;
 
 /**
- * Looks at a server as its clients see it, proxies and all. It changes nothing there but what logging in and out does, and ends every
- * session that it starts. One request after the other; gives how many there were.
+ * Tests a server as clients see it, through its proxies. It changes nothing there except by logging in and out, and ends every
+ * session that it starts. It sends one request at a time, and returns their number.
  */
 export async function selftest(options: SelftestOptions, tell: Tell): Promise<number> {
   const client = createClient(options);
@@ -67,9 +67,9 @@ async function lookAtAll(client: Client, options: SelftestOptions, look: Look, t
   if (account === undefined)
     tell('login', warning('Not looked at: cookies, sessions and logout.', '--user EMAIL, of a user made for it.'));
   else await lookAtSessions(client, account, look, tell);
-  // After the login, which the failures could make wait.
+  // After the login, because the failures could make the login wait.
   await look('throttle', throttle ? checkThrottle(client) : leaveThrottle(client));
-  // At last, since they are about every answer before.
+  // Last, because these check all earlier answers.
   await look('cors', checkCors(client));
   await look('headers', checkHeaders(client));
   await look('hsts', checkHsts(client));
@@ -107,7 +107,7 @@ async function lookAtSessions(client: Client, account: Account, look: Look, tell
   }
 }
 
-/** Text without control and other invisible characters: what a server sends may be meant for the terminal. */
+/** Replaces control and other invisible characters. A malicious server could send them to the terminal. */
 const printable = (text: string) => text.toWellFormed().replaceAll(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, '\uFFFD');
 
 function readable({ state, message, fix }: Finding): Finding {

@@ -8,7 +8,7 @@ import type { Account, Login, Sessions } from './sessions.ts';
 const leaveCookies = 'Have the proxy pass on Cookie and Set-Cookie as they are.';
 const leaveAll = 'Have the proxy pass everything on as it is, and keep no answers.';
 
-/** Signs the user in. Gives the login, where there is one that the rest can be looked at with. */
+/** Logs the user in. Returns the login if the other checks can use it. */
 export async function* checkLogin({ username }: Account, sessions: Sessions): Check<Login | undefined> {
   const login = await sessions.logIn('POST /api/login');
   const { answer, cookie, token } = login;
@@ -30,8 +30,8 @@ export async function* checkLogin({ username }: Account, sessions: Sessions): Ch
 }
 
 /**
- * Whether a login starts a new session and ends the one that was there (ASVS 7.2.4), and adopts none that was made up.
- * Gives two living sessions.
+ * Checks that a login starts a new session, ends the earlier one (ASVS 7.2.4), and never adopts a made-up session.
+ * Returns two live sessions.
  */
 export async function* checkRenewal(first: Login, { username }: Account, sessions: Sessions): Check<[Login, Login]> {
   const second = await sessions.logIn('POST /auth/token', first.cookie);
@@ -53,7 +53,7 @@ export async function* checkRenewal(first: Login, { username }: Account, session
   return [second, third];
 }
 
-/** Whether cookie and token let their owner in, everywhere. */
+/** Checks that pages and API accept the cookie and the token. */
 export async function* checkAccess(client: Client, { cookie, token }: Login, { username }: Account): Check {
   const refused: string[] = [];
   for (const [route, headers] of [
@@ -72,7 +72,7 @@ export async function* checkAccess(client: Client, { cookie, token }: Login, { u
     : wrong(`Who has signed in is not known to ${refused.join(', ')}.`, leaveAll);
 }
 
-/** Whether logging out ends a session at once, by cookie and by token, and only by POST (ASVS 3.5.3, 7.4.1). */
+/** Checks that logout ends a session at once, by cookie and by token, and only by POST (ASVS 3.5.3, 7.4.1). */
 export async function* checkLogout(client: Client, logins: readonly [Login, Login], sessions: Sessions): Check {
   const [byPage, byProgram] = logins;
   const link = await client.ask('GET /auth/logout', { headers: byProgram.cookie });

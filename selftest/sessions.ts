@@ -2,27 +2,27 @@ import type { Answer, Client, Headers } from './client.ts';
 import { sessionCookieOf } from './cookies.ts';
 import { asJson } from './formats.ts';
 
-/** Whose password is tried. */
+/** The user who logs in. */
 export interface Account {
   readonly username: string;
   readonly password: string;
 }
 
-/** What a login gave. */
+/** The result of a login. */
 export interface Login {
   readonly answer: Answer;
-  /** Request headers, empty where the login gave none. */
+  /** Request headers; empty if the login set no cookie. */
   readonly cookie: Headers;
   readonly token: Headers;
 }
 
-/** Starts sessions, and knows which: none is to outlive the run. */
+/** Starts sessions and keeps track of them, because none may outlive the run. */
 export interface Sessions {
-  /** @param headers of the request, beside those that every browser sends */
+  /** @param headers of the request, in addition to those that a browser sends */
   logIn(route: string, headers?: Headers): Promise<Login>;
-  /** Whether what was given lets somebody in. */
+  /** Whether the server accepts the credential. */
   isSignedIn(credential: Headers): Promise<boolean>;
-  /** Ends all that were started; those that have ended already among them. Gives how many could not be ended. */
+  /** Ends all started sessions, even those that have already ended. Returns how many could not be ended. */
   end(): Promise<number>;
 }
 

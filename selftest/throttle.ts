@@ -7,17 +7,17 @@ import { type Check, type Finding, ok, warning, wrong } from './finding.ts';
 const mostTries = 12;
 
 /**
- * Which try of a new name has to wait: it and the address are counted together, and have eight failures free. The name alone has ten:
- * whoever can choose an address with each try gets further.
+ * The first try for a new name that has to wait. Name and address together have eight free failures. The name alone has ten, so
+ * a client that can forge its address gets further.
  */
 const firstToWait = 9;
 
-/** Of a documentation network (RFC 5737), which is nobody's. */
+/** An address of a documentation network (RFC 5737), which no machine uses. */
 const forgedAddress = (last: number) => `203.0.113.${last}`;
 
 /**
- * Whether guessing is slowed down (ASVS 6.3.1), also for whoever says to come from another address with each guess (ASVS 4.1.3).
- * The name is made up for the run: nobody is locked out. The address gets some failures that are forgotten after a while.
+ * Checks that the server slows down guessing (ASVS 6.3.1), even if each guess forges another address (ASVS 4.1.3).
+ * The name is made up for the run, so no user is locked out. The address gets some failures, which the server forgets later.
  */
 export async function* checkThrottle(client: Client): Check {
   const username = `selftest-${randomBytes(8).toString('hex')}@${foreignHost}`;
@@ -41,7 +41,7 @@ export async function* checkThrottle(client: Client): Check {
   yield wrong(`${mostTries} wrong passwords for one name, and none had to wait.`, 'THROTTLE=on');
 }
 
-/** What can be told without a wrong password. */
+/** Reports what can be checked without a wrong password. */
 export async function* leaveThrottle(client: Client): Check {
   const { header } = await client.ask('POST /api/logout', {
     headers: { origin: `https://${foreignHost}`, 'x-forwarded-for': forgedAddress(99) },

@@ -3,7 +3,7 @@ import { type Check, type Finding, ok, warning, wrong } from './finding.ts';
 
 const day = 24 * 60 * 60 * 1000;
 
-/** Whether only versions of TLS are spoken that are safe (ASVS 12.1.1), and how long the certificate is good for. */
+/** Checks that the server accepts only safe versions of TLS (ASVS 12.1.1), and how long the certificate is valid. */
 export async function* checkTls(client: Client): Check {
   const { version, from, to } = await client.shakeHands({}, (socket) => {
     const { valid_from, valid_to } = socket.getPeerCertificate();
@@ -26,8 +26,8 @@ export async function* checkTls(client: Client): Check {
 }
 
 /**
- * Certificates are renewed when a third of their time is left; with less than a quarter, that has not happened.
- * @param from milliseconds since 1970, as the others
+ * Certificates are usually renewed with a third of their time left. Below a quarter, the renewal has failed.
+ * @param from in milliseconds since 1970, as are the others
  */
 export function judgeValidity(from: number, to: number, now: number): Finding {
   const until = new Date(to).toISOString().slice(0, 10);

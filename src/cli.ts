@@ -7,7 +7,7 @@ import { Misconfiguration } from './faults/misconfiguration.ts';
 import { Unavailable } from './faults/unavailable.ts';
 import { ChangeRefused } from './users/administration.ts';
 
-/** The only file that ends the process. */
+/** Only this file ends the process. */
 async function main(): Promise<void> {
   try {
     await createProgram().parseAsync();
@@ -30,7 +30,7 @@ function createProgram(): Command {
       await (await import('./commands/demo.ts')).demo().finally(endSoon);
     });
   add(program, 'serve', 'serve in production')
-    // For the primary alone.
+    // Only the primary passes it.
     .addOption(new Option('--worker').hideHelp())
     .addHelpText('after', settingsHelp)
     .action(async (options: { worker?: boolean }) => {
@@ -133,11 +133,11 @@ function createProgram(): Command {
 
 const json = ['--json', 'one JSON object a line'] as const;
 
-/** @param name of the command, and its arguments */
+/** @param name of the command, followed by its arguments */
 const add = (parent: Command, name: string, description: string): Command =>
   parent.command(name).description(description);
 
-/** A store, a collector or a reader of the log that stands still must not keep the process alive. */
+/** A stuck store, trace collector or log reader must not keep the process alive. */
 function endSoon(): void {
   setTimeout(() => process.exit(), 500).unref();
 }
@@ -150,7 +150,7 @@ function from<Commands, Name extends keyof Commands>(load: () => Promise<Command
   };
 }
 
-/** Says in plain lines what went wrong, and returns the exit code. */
+/** Prints what went wrong, and returns the exit code. */
 function report(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode;
   if (error instanceof Misconfiguration) return complain(2, ...error.lines);
@@ -161,7 +161,7 @@ function report(error: unknown): number {
   return complain(70, `Unexpected: ${error instanceof Error ? error.message : String(error)}. Please report this.`);
 }
 
-/** A host with several addresses gives an error without a message, only with a code. */
+/** A host with several addresses causes an error with a code but without a message. */
 function reasonOf(cause: unknown): string {
   if (!(cause instanceof Error)) return 'try again later';
   return (cause.message || String((cause as NodeJS.ErrnoException).code)).replace(/\.$/, '');
@@ -172,7 +172,7 @@ function complain(exitCode: number, ...lines: string[]): number {
   return exitCode;
 }
 
-// A reader of a list may stop early, as `head` does.
+// The program that reads our output may stop early, as `head` does.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 70));
 
 await main();

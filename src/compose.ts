@@ -50,28 +50,28 @@ import type { JanuaPlugin } from './web/host-app.ts';
 import { rawPath } from './web/request-target.ts';
 import type { App, Request } from './web/types.ts';
 
-/** The parts, put together but not yet proven: nothing was asked of a store so far. */
+/** The connected parts. No store has been asked for anything yet. */
 export interface Composition {
   readonly log: Logger;
   readonly readiness: Readiness;
   /**
-   * Looks whether the stores are as they should be, and gives what the commands work with. May be tried again.
+   * Checks the stores, and returns what the commands work with. May be called again after a failure.
    * @throws {Misconfiguration} when the schema is not this version's, or the table of users cannot work
    * @throws {Unavailable} while a store cannot be reached
    */
   prepare(): Promise<Services>;
   /**
-   * The same as from `prepare`.
-   * @throws what `prepare` has thrown last, and {Unavailable} before it was called
+   * Returns what `prepare` returned.
+   * @throws the last error of `prepare`, or {Unavailable} before it was called
    */
   requireServices(): Services;
-  /** The HTTP server. Until `prepare` has succeeded once, everybody is told to come back. */
+  /** The HTTP server. It answers 503 until `prepare` has succeeded once. */
   createServer(): Promise<App>;
-  /** The same as a part of another app. @param onClose when that app closes */
+  /** Janua as a part of another app. @param onClose runs when that app closes */
   createPlugin(onClose: () => Promise<void>): Promise<JanuaPlugin>;
   /**
-   * Gives the figures to whoever asks at `METRICS_LISTEN`; undefined where that is not set, and in a worker of a cluster, whose
-   * figures its primary adds to the others' (`createClusterReader`).
+   * Serves the metrics at `METRICS_LISTEN`. Returns undefined without that setting, and in a worker of a cluster: there the
+   * primary collects the metrics of all workers (`createClusterReader`).
    * @throws {Misconfiguration} when the address cannot be listened on
    */
   listenForMetrics(): Promise<MetricsListener | undefined>;
@@ -81,30 +81,30 @@ export interface Composition {
 /** What the commands and the routes work with. */
 export interface Services extends Parts {
   readonly users: UserDirectory;
-  /** The same where this server may change it. */
+  /** The same directory, if this server may change it. */
   readonly registry: UserRegistry | undefined;
   readonly sessions: Sessions;
   readonly administration: Administration;
   readonly throttle: Throttle;
   readonly audit: OpenAudit<EventKind>;
   readonly auditTrail: AuditTrail;
-  /** Makes a new key in place of one; this process keeps the old one. */
+  /** Replaces a key with a new one. This process keeps the old one. */
   replaceKey(name: KeyName): Promise<void>;
-  /** Removes what has expired, unless another process has just done it. */
+  /** Removes expired data, unless another process has just done it. */
   clean(): Promise<void>;
 }
 
-/** What the demo and tests set in place of the usual. */
+/** What the demo, the commands and the tests override. */
 export interface Overrides {
   /** Whether the demo's users may sign in. */
   readonly demoUsers?: boolean;
   /** Whether `prepare` brings our own tables up to date. */
   readonly migrates?: boolean;
-  /** Whether people log in: then it is tried out how long the kinds of their hashes take. Commands need not wait for that. */
+  /** Whether users log in here. If so, `prepare` measures how long their password hashes take. Commands need not wait for that. */
   readonly takesLogins?: boolean;
-  /** Who administers, for the audit. */
+  /** Who makes the changes, for the audit. */
   readonly caller?: Caller;
-  /** Where traces are asked for. */
+  /** Set if traces are exported. */
   readonly traces?: TraceSettings | undefined;
   /** The clock, in milliseconds since 1970. */
   readonly now?: () => number;
@@ -113,11 +113,11 @@ export interface Overrides {
 }
 
 /**
- * Settings in, running services out: the only place where the parts meet.
- * @throws {Misconfiguration} when a store's address cannot be read, or a database file not be opened
+ * Turns settings into running services. The parts meet only here.
+ * @throws {Misconfiguration} when a store's address cannot be read, or a database file cannot be opened
  */
 export async function compose(settings: Settings, overrides: Overrides = {}): Promise<Composition> {
-  /** Whether the app that we are in listens on Unix sockets alone: then a peer without an address is at one of them. */
+  /** Whether the app listens on Unix sockets only. A peer without an address is then on one of them. */
   let onSocketsAlone = false;
   const namesSockets = settings.TRUSTED_PROXIES.includes(unixSockets);
   const proxies = {
@@ -141,9 +141,9 @@ export async function compose(settings: Settings, overrides: Overrides = {}): Pr
   const stores = await openStores(settings, { log, measures, mustExist: !overrides.migrates });
 
   let prepared: Services | undefined;
-  /** Why not yet, for whoever asks meanwhile. */
+  /** Why `prepared` is not set yet. Requests get this error meanwhile. */
   let fault: unknown = new Unavailable(databasePart, 5);
-  /** Whether we are in an app that other machines reach, without a word about how. */
+  /** Whether other machines can reach the app although PUBLIC_URL is not set. */
   let exposed = false;
   function requireServices(): Services {
     if (prepared === undefined) throw fault;
@@ -183,7 +183,7 @@ export async function compose(settings: Settings, overrides: Overrides = {}): Pr
       // With a free port, or in another app, our origin is known only now.
       for (const { port } of ports) addLoopbackOrigins(publicOrigins, port);
       if (ports.every(({ address }) => isLoopbackHost(address))) return;
-      // `janua serve` does not come so far.
+      // Only in another app: `janua serve` refuses such settings at start.
       exposed = true;
       log.error('nobody can sign in: PUBLIC_URL must be set when the app is reachable from other machines');
     },
@@ -205,7 +205,7 @@ export async function compose(settings: Settings, overrides: Overrides = {}): Pr
     },
     requireServices,
     async createServer() {
-      // Loaded only where something is served: the other commands start in half the time.
+      // Loaded only if needed: the other commands then start in half the time.
       const { createServer } = await import('./server.ts');
       return createServer({
         ...siteOptions(),
@@ -233,7 +233,7 @@ export async function compose(settings: Settings, overrides: Overrides = {}): Pr
   };
 }
 
-/** What the log says where the app listens on a Unix socket, whose peers have no address, or where `TRUSTED_PROXIES` names one. */
+/** The log message if the app listens on a Unix socket, whose peers have no address, or if `TRUSTED_PROXIES` names one. */
 function socketAdvice({ named, onSockets, alone }: Readonly<Record<'named' | 'onSockets' | 'alone', boolean>>): {
   readonly level: 'info' | 'warn';
   readonly message: string;
@@ -262,7 +262,7 @@ function socketAdvice({ named, onSockets, alone }: Readonly<Record<'named' | 'on
 interface Openings {
   readonly log: Logger;
   readonly stores: Stores;
-  /** The table of users, where it is a team's own. */
+  /** Set if the table of users belongs to a team. */
   readonly mapping: UserMapping | undefined;
   readonly measures: Measures;
 }
@@ -288,7 +288,7 @@ async function prepare(
   );
   const auditTrail = createAuditTrail({ store: auditStore, retentionDays: settings.AUDIT_RETENTION_DAYS, now });
   const { HASHING_QUEUE: waiting, HASHING_CONCURRENCY: hashing } = settings;
-  // Enough to keep the hashing threads busy while others ask the store. The rest waits where turns are shared fairly.
+  // Enough logins to keep the hashing threads busy while others wait for the store. The rest wait for a turn, shared fairly.
   const turns = {
     part: 'Password hashing',
     atOnce: Math.min(4 * hashing, hashing + waiting),
@@ -365,8 +365,8 @@ async function prepare(
 }
 
 /**
- * What the log says of a request: no host, query string, fragment, cookie or token (ASVS 14.2.1, 16.2.5). It must do with what every
- * request has: one whose path cannot be read gets no further.
+ * What the log shows of a request: no host, query string, fragment, cookie or token (ASVS 14.2.1, 16.2.5). It uses only what
+ * every request has, because a request with an unreadable path gets no further.
  */
 function describeRequest(findClient: FindClient) {
   return ({ method, url, socket, headers }: Pick<Request, 'method' | 'url' | 'socket' | 'headers'>): object => {

@@ -5,7 +5,7 @@ import { prepareLater, prepareNow, startCleaning } from './stores/upkeep.ts';
 import type { Administration } from './users/administration.ts';
 import type { JanuaPlugin } from './web/host-app.ts';
 
-// All that a program gets from `import … from 'janua'`.
+// The public API: `import … from 'janua'`.
 export type { GivenSettings } from './config/load.ts';
 export { Unavailable } from './faults/unavailable.ts';
 export type { Administration } from './users/administration.ts';
@@ -14,30 +14,30 @@ export type { JanuaPlugin } from './web/host-app.ts';
 export { Misconfiguration };
 
 export interface JanuaOptions {
-  /** Makes Janua's tables, or brings them up to date, as `npx janua migrate` does. */
+  /** Creates or updates Janua's tables, as `npx janua migrate` does. */
   readonly migrates?: boolean;
 }
 
-/** Signing in and out, for a Fastify app. */
+/** Sign-in and sign-out for a Fastify app. */
 export interface Janua {
   /**
-   * Adds the pages, `/api/…`, `/assets/…`, `/docs` and `/health/…` to an app, and guards its routes with
-   * `config: { signedIn: true }`. The app's closing closes this too.
+   * Adds the pages, `/api/…`, `/assets/…`, `/docs` and `/health/…` to an app. Guards the app's routes that have
+   * `config: { signedIn: true }`. Janua closes when the app closes.
    */
   readonly plugin: JanuaPlugin;
   /**
    * Adds, changes and removes users, and ends their sessions.
-   * @throws {Unavailable} as long as the stores could not be reached since the start
+   * @throws {Unavailable} until the stores have been reached once
    */
   readonly users: Administration;
-  /** Lets go of the stores, where no app does so by its own closing. May be called again. */
+  /** Closes the stores, for a program that has no app to close. May be called again. */
   close(): Promise<void>;
 }
 
 /**
- * Opens the stores. Where they cannot be reached they are waited for, and meanwhile requests are answered 503.
- * @param settings by the names and with the defaults of `janua serve --help`. The environment is not read.
- * @throws {Misconfiguration} with everything that is wrong with the settings, or with what is wrong with the stores
+ * Opens the stores. If they cannot be reached, Janua keeps trying and answers requests with 503.
+ * @param settings with the names and defaults of `janua serve --help`. The environment is not read.
+ * @throws {Misconfiguration} with every fault in the settings, or with the fault of the stores
  */
 export async function createJanua(
   settings: GivenSettings = {},

@@ -6,14 +6,14 @@ import type { JanuaPlugin } from './web/host-app.ts';
 import type { App } from './web/types.ts';
 
 /**
- * The flow as a part of another app. Its hooks, parsers and error handler are for its own routes alone; what reaches the app are
- * the word `signedIn` in its routes, whenever they were added, and `request.user` there.
- * @param onClose when the app closes
+ * The flow as a part of another app. Its hooks, parsers and error handler apply only to its own routes. The app itself gets
+ * `signedIn` in its routes, including those added earlier, and `request.user` there.
+ * @param onClose runs when the app closes
  */
 export function createPlugin(options: SiteOptions, onClose: () => Promise<void>): JanuaPlugin {
   const flow = createFlow(options);
 
-  /** @param options the framework's own, about which it does nothing for a plugin that adds to the app itself */
+  /** @param options Fastify's own. Fastify ignores its prefix for a plugin that adds to the app itself. */
   async function mount(host: App, { prefix = '' }: { readonly prefix?: string }): Promise<void> {
     requireNoPrefix(host.prefix + prefix);
     host.addHook('onClose', onClose);
@@ -23,7 +23,7 @@ export function createPlugin(options: SiteOptions, onClose: () => Promise<void>)
       flow.addHooks(site);
       flow.addRoutes(site, (own) => addSite(own, options.parts, { ...options, atRoot: false }));
     });
-    // Now, so that it is for the app's own routes alone.
+    // Added after our own routes, so that it guards only the app's.
     flow.addHostGuard(host);
     closeOutside(host);
   }
@@ -31,7 +31,7 @@ export function createPlugin(options: SiteOptions, onClose: () => Promise<void>)
   return fastifyPlugin(mount as JanuaPlugin, { name: 'janua', fastify: '5.x' });
 }
 
-/** Within a plugin of the app, nothing of ours reaches the routes outside of that. What says `signedIn` there must not be open. */
+/** If Janua is registered inside a plugin, its guard misses the routes outside. A `signedIn` route there must fail, not be open. */
 function closeOutside(host: App): void {
   let outermost = host;
   for (let outer: App = Object.getPrototypeOf(host); 'addHook' in outer; outer = Object.getPrototypeOf(outer))
@@ -49,8 +49,9 @@ function closeOutside(host: App): void {
 }
 
 /**
- * A connection that is to become another, as a WebSocket, is the HTTP server's no more once something listens for that. Where it is
- * answered instead, as by a refusal, nothing else may let go of it: whoever keeps it would use them up, and hinder the app's closing.
+ * Node gives up the connection of an upgrade request, such as for a WebSocket, once the app listens for `upgrade`. If the request
+ * gets a response instead, such as a refusal, only Janua closes the connection. An attacker could otherwise use up connections
+ * and keep the app from closing.
  */
 function addConnectionEnd(host: App): void {
   host.addHook('onResponse', ({ raw }, _reply, done) => {

@@ -11,20 +11,20 @@ import type { App } from './web/types.ts';
 
 export interface ServerOptions extends SiteOptions {
   readonly log: FastifyBaseLogger;
-  /** Whether there is to be a line for each request: it may change while we run. */
+  /** Whether to log each request. The result may change while the server runs. */
   readonly logsRequests: () => boolean;
   readonly patience?: Patience;
 }
 
-/** How long clients may take, in milliseconds: whoever is slower is cut off, so that connections cannot be held for ever. */
+/** How long clients may take, in milliseconds. The server cuts off slower ones, which could otherwise hold connections for ever. */
 export interface Patience {
-  /** For the head of a request, counted from the connection's start. */
+  /** For the head of a request, from the start of the connection. */
   readonly head: number;
   /** For a whole request. */
   readonly request: number;
-  /** Without a byte in either direction, as of one who does not read the answer. */
+  /** Without a byte in either direction, for example when a client does not read the response. */
   readonly silence: number;
-  /** Between two looks at who is late: so much longer it may take. */
+  /** Between two checks. A client may exceed its limit by this much. */
   readonly interval: number;
 }
 
@@ -36,7 +36,7 @@ const timeoutsOf = ({ head, request, silence, interval }: Patience) => ({
   http: { headersTimeout: head, connectionsCheckingInterval: interval },
 });
 
-/** One line for each request: when it has been answered, or its client has gone. At `debug`, one when it comes too. */
+/** Logs each request once: when it is answered or aborted. At `debug`, it logs the arrival too. */
 class RequestLog extends LogController {
   override incomingRequest(request: FastifyRequest): void {
     if (!this.isLogDisabled(request)) request.log.debug({ req: request }, 'incoming request');
@@ -50,7 +50,7 @@ class RequestLog extends LogController {
   }
 }
 
-/** The HTTP face of the server: the flow, and what only an app of its own decides. */
+/** The HTTP server: the flow, and what only an app of its own decides. */
 export function createServer(options: ServerOptions): App {
   const flow = createFlow(options);
   const { measures, isTrustedPeer } = options;
@@ -61,7 +61,7 @@ export function createServer(options: ServerOptions): App {
     ...(measures.traces && { childLoggerFactory: createTracedLoggers(measures.traces, isTrustedPeer) }),
     bodyLimit,
     ...timeoutsOf(options.patience ?? usualPatience),
-    // While closing, what still arrives on an open connection is answered like any other.
+    // While closing, the server still answers requests on open connections as usual.
     return503OnClosing: false,
     frameworkErrors(error, request, reply) {
       reply.raw.once('finish', () => requestLog.requestCompleted(undefined, request, reply));

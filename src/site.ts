@@ -11,7 +11,7 @@ import { events as webEvents } from './web/events.ts';
 import type { FlowOptions } from './web/flow.ts';
 import type { App } from './web/types.ts';
 
-/** What the server can do: its capabilities, in the order in which a reader would want them. */
+/** Adds all capabilities, in a good order for reading. */
 export async function addSite(app: App, parts: () => Parts, place: Place): Promise<void> {
   (await import('./sign-in/log-in.routes.ts')).addLogIn(app, parts, place);
   (await import('./sign-in/log-out.routes.ts')).addLogOut(app, parts);
@@ -23,15 +23,15 @@ export async function addSite(app: App, parts: () => Parts, place: Place): Promi
 /** What the capabilities work with, once the stores are ready. */
 export type Parts = LogInParts & LogOutParts & ForwardAuthParts;
 
-/** What they know of the place that they are in, from the start. */
+/** What the capabilities know about the app from the start. */
 export type Place = LogInPlace & ForwardAuthPlace;
 
-/** What an app is told that gets the site: our own server, or another team's. */
+/** Options of an app with these capabilities: our own server, or another team's app. */
 export interface SiteOptions extends FlowOptions, Omit<Place, 'atRoot'> {
   readonly parts: () => Parts & ReturnType<FlowOptions['parts']>;
 }
 
-/** Every kind of decision that is recorded. */
+/** Every kind of recorded decision. */
 export const events = {
   ...accessEvents,
   ...signInEvents,

@@ -4,7 +4,7 @@ import { acceptedBodyTypes } from './hooks/bodies.ts';
 import { either, page, type Response, redirect, settingCookies } from './openapi/responses.ts';
 import type { App } from './types.ts';
 
-/** A field of a form, or of a body of JSON: always a text. */
+/** A field of a form or a JSON body. The value is always a string. */
 export interface Field {
   readonly description: string;
   readonly required?: true;
@@ -15,40 +15,40 @@ export interface Field {
 
 type Fields = Readonly<Record<string, Field>>;
 
-/** What the handler gets: each required field as a text, the others where they were sent. */
+/** What the handler gets: each required field as a string, the others if they were sent. */
 type Input<F extends Fields> = {
   readonly [Name in keyof F]: F[Name] extends { required: true } ? string : string | undefined;
 };
 
-/** Something that people do on pages and programs by JSON, with one handler. */
+/** An action that users take on pages and programs by JSON, with one handler. */
 export interface Action<F extends Fields = Fields> {
   readonly method: 'GET' | 'POST';
   readonly summary: string;
   readonly description?: string;
   readonly tag: string;
-  /** Whether it needs someone signed in. */
+  /** Whether the user must be signed in. */
   readonly signedIn?: true;
-  /** Whether it takes credentials without needing them, for the document. */
+  /** Whether it accepts credentials without requiring them, for the OpenAPI document. */
   readonly takesCredentials?: true;
-  /** The page that shows what the handler returns. Without it the handler leads a browser on by `reply.proceed`. */
+  /** The page that shows the handler's result. Without it, the handler redirects the browser with `reply.proceed`. */
   readonly view?: string;
   readonly fields?: F;
-  /** A body, as an example. */
+  /** An example body. */
   readonly example?: object;
   readonly refusals?: readonly Answer[];
   readonly problems?: readonly number[];
   /** What a program gets. */
   readonly answer: Response;
-  /** What a browser gets: of a page what it shows, else where it is led. */
+  /** What a browser gets, for the OpenAPI document: the content of the page, or the target of the redirect. */
   readonly browser: string;
-  /** Where a browser is led that opens the page's address, where that takes forms alone. */
+  /** The redirect target for a browser that opens the page's address by GET, if the page accepts only forms. */
   readonly openedAt?: string;
-  /** More of the route, for what the fields cannot say. */
+  /** Route options that the fields cannot express. */
   readonly route?: Partial<Pick<RouteOptions, 'attachValidation' | 'preValidation'>>;
   handle(request: FastifyRequest, reply: FastifyReply, input: Input<F>): unknown;
 }
 
-/** Adds an action under the address of its page and under that of its API, as `/auth/logout` and `/api/logout`. */
+/** Adds an action at the address of its page and at the address of its API, such as `/auth/logout` and `/api/logout`. */
 export function addAction<const F extends Fields>(
   app: App,
   addresses: readonly [page: string, api: string],

@@ -4,23 +4,23 @@ import { fileURLToPath } from 'node:url';
 import fastifyStatic from '@fastify/static';
 import type { App } from './types.ts';
 
-/** A file of our own `assets/`. */
+/** The path of a file in our `assets/`. */
 export const own = (name: string) => fileURLToPath(new URL(`./assets/${name}`, import.meta.url));
 
-/** The logo and icon: a `logo.svg` beside the theme is the theme's. */
+/** The logo and icon. A `logo.svg` beside the theme file replaces ours. */
 function findLogo(themeFile: string | undefined): string {
   const themes = themeFile === undefined ? undefined : resolve(dirname(themeFile), 'logo.svg');
   return themes !== undefined && existsSync(themes) ? themes : own('logo.svg');
 }
 
-/** What browsers ask for where a page names no icon, as for JSON. Not in another app, which may have its own. */
+/** Browsers ask for it if a page names no icon, as with JSON. Not added to another app, which may have its own. */
 export function addFavicon(app: App, themeFile: string | undefined): void {
   serveFiles(app, '', { 'favicon.ico': findLogo(themeFile) });
 }
 
 /**
- * Styles, scripts and pictures: the only answers that a browser may keep.
- * @param themeFile replaces `theme.css`, and `logo.svg` where there is one beside it
+ * Styles, scripts and pictures. Browsers may cache no other response.
+ * @param themeFile replaces `theme.css`. A `logo.svg` beside it replaces ours.
  */
 export function addAssets(app: App, themeFile: string | undefined): void {
   serveFiles(app, '/assets', {
@@ -32,7 +32,7 @@ export function addAssets(app: App, themeFile: string | undefined): void {
   });
 }
 
-/** Serves these files by these names, and no others. @param files path of each by its name */
+/** Serves only these files. @param files the path of each, by its name */
 export function serveFiles(app: App, prefix: string, files: Readonly<Record<string, string>>): void {
   for (const [name, file] of Object.entries(files)) {
     app.get(`${prefix}/${name}`, { schema: { hide: true } }, (_request, reply) =>
@@ -41,7 +41,7 @@ export function serveFiles(app: App, prefix: string, files: Readonly<Record<stri
   }
 }
 
-/** Must be added once, before files are served. An hour, then asked again by its ETag: a changed theme needs no new address. */
+/** Must be added once, before files are served. After an hour browsers check the ETag, so a changed theme needs no new address. */
 export function addFileServing(app: App): void {
   app.register(fastifyStatic, { serve: false, maxAge: '1h', dotfiles: 'allow' });
 }

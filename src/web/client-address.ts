@@ -3,27 +3,27 @@ import ipaddr from 'ipaddr.js';
 import { type Address, networkOf } from '../text/networks.ts';
 import { withoutBlanks } from './field-value.ts';
 
-/** Where a request comes from, as far as can be told. */
+/** Where a request comes from, as far as Janua can tell. */
 export interface Client {
-  /** Undefined where it cannot be told. IPv4 also where it came as an IPv6 address that means one. */
+  /** Undefined if unknown. An IPv6 address that stands for an IPv4 address becomes that IPv4 address. */
   readonly address: string | undefined;
-  /** What counts as one and the same for the throttle: an IPv4 address, or the /64 that one IPv6 customer has. */
+  /** What the throttle counts as one client: an IPv4 address, or the /64 of one IPv6 customer. */
   readonly network: string | undefined;
-  /** What one party may hold: an IPv4 address, or the /48 that an IPv6 end site gets (RFC 6177). */
+  /** What one party may own: an IPv4 address, or the /48 of an IPv6 end site (RFC 6177). */
   readonly endSite: string | undefined;
   readonly from: 'connection' | 'trusted-proxy' | 'unknown';
 }
 
-/** @param forwardedFor the header `X-Forwarded-For`, of all its lines */
+/** @param forwardedFor all lines of the header `X-Forwarded-For` */
 export type FindClient = (peer: string | undefined, forwardedFor: string | undefined) => Client;
 
-/** Whether a connection comes from one of our proxies, whose word then counts. */
+/** Whether a connection comes from one of our proxies. Janua trusts the headers of those only. */
 export type PeerCheck = (peer: string | undefined) => boolean;
 
 export interface TrustedProxies {
-  /** Whether an address is one of theirs. */
+  /** Whether an address belongs to one of our proxies. */
   readonly isTrusted: (address: Address) => boolean;
-  /** Whether all connections come over Unix sockets, which have no address, and the programs that may open these are trusted. */
+  /** Whether all connections come over Unix sockets, and Janua trusts the programs that may open these. Such peers have no address. */
   readonly trustsSockets: () => boolean;
 }
 
@@ -38,9 +38,9 @@ export function createPeerCheck({ isTrusted, trustsSockets }: TrustedProxies): P
 const unknown: Client = { address: undefined, network: undefined, endSite: undefined, from: 'unknown' };
 
 /**
- * Tells who is at the other end (ASVS 4.1.3, 15.3.4). What `X-Forwarded-For` says counts only where the connection comes from a
- * trusted proxy. It is read from the right, since each proxy adds what it saw at the end, and anybody can send what stands before:
- * the first address that is no trusted proxy's is the client's.
+ * Finds the address of the client (ASVS 4.1.3, 15.3.4). `X-Forwarded-For` counts only if the connection comes from a trusted
+ * proxy. It is read from the right, because each proxy appends what it saw, and an attacker can send the part before.
+ * The first address that is not a trusted proxy's belongs to the client.
  */
 export function createFindClient({ isTrusted, trustsSockets }: TrustedProxies): FindClient {
   return (peer, forwardedFor) => {

@@ -1,25 +1,25 @@
 import { withoutBlanks } from './field-value.ts';
 
-/** Every cookie of ours: for scripts invisible, for cross-site posts absent, for this host alone (ASVS 3.3.1 to 3.3.4). */
+/** All our cookies are hidden from scripts, not sent with cross-site posts, and limited to this host (ASVS 3.3.1 to 3.3.4). */
 const attributes = 'Path=/; HttpOnly; SameSite=Lax';
 
-/** @param secure whether browsers come by HTTPS: then the names carry `__Host-`, which no other host can set */
+/** @param secure whether browsers use HTTPS. The names then start with `__Host-`, which no other host can set. */
 export const sessionCookieName = (secure: boolean) => (secure ? '__Host-session' : 'session');
 export const browserCookieName = (secure: boolean) => (secure ? '__Host-browser' : 'browser');
 export const failureCookieName = (secure: boolean) => (secure ? '__Host-login-failure' : 'login-failure');
 
-/** @param more further attributes, as `; Max-Age=0` */
+/** @param more further attributes, such as `; Max-Age=0` */
 export function formatCookie(secure: boolean, name: string, value: string, more = ''): string {
   return `${name}=${value}; ${attributes}${secure ? '; Secure' : ''}${more}`;
 }
 
-/** The value of a cookie that appears exactly once: a second one is planted or stale. */
+/** The value of a cookie that appears exactly once. With two, one is planted or stale. */
 export function readCookie(header: string | undefined, name: string): string | undefined {
   const values = readCookies(header, name);
   return values.length === 1 ? values[0] : undefined;
 }
 
-/** Names are compared with case, so that no other spelling passes for a name with the prefix `__Host-` (RFC 6265bis 5.6, 5.7). */
+/** Names are case-sensitive, so that no other spelling passes as a `__Host-` name (RFC 6265bis 5.6, 5.7). */
 export function readCookies(header: string | undefined, name: string): string[] {
   if (header === undefined) return [];
   const values: string[] = [];

@@ -2,27 +2,28 @@ import { maxUsernameLength } from '../users/user.ts';
 import { failureCookieName, formatCookie, readCookie } from './cookies.ts';
 import { isRequestId } from './request-id.ts';
 
-/** What the login page shows of a login that failed. */
+/** What the login page shows of a failed login. */
 export interface FailedLogin {
-  /** As it was typed, whether or not there is such a user; empty where it was no text. */
+  /** As typed, whether or not the user exists. Empty if it was not a valid username. */
   readonly username: string;
   readonly requestId: string;
 }
 
 export interface FailedLogins {
-  /** `Set-Cookie` for the way to the login page. */
+  /** `Set-Cookie` for the redirect to the login page. */
   cookie(failed: FailedLogin): string;
-  /** `Set-Cookie` that ends it: it is shown once. */
+  /** `Set-Cookie` that removes the cookie: the page shows the failure once. */
   readonly endedCookie: string;
   read(header: string | undefined): FailedLogin | undefined;
 }
 
-/** A redirect takes less. */
+/** More than a redirect takes. */
 const keptSeconds = 60;
 
 /**
- * Takes a failed login over the redirect to the login page, in a cookie: histories and logs keep addresses. The cookie is not signed,
- * because it decides nothing. With `__Host-` no other host can set it, and the page shows it as text.
+ * Carries a failed login over the redirect to the login page. A cookie holds it, because histories and logs keep addresses.
+ * The cookie is not signed, because no decision depends on it. With `__Host-` no other host can set it, and the page shows it
+ * as text.
  */
 export function createFailedLogins({ https }: { https: boolean }): FailedLogins {
   const cookieName = failureCookieName(https);

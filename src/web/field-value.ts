@@ -1,9 +1,9 @@
 const isBlank = (text: string, index: number) => text[index] === ' ' || text[index] === '\t';
 
 /**
- * A part of a header field without the spaces and tabs around it (RFC 9110 5.6.3, RFC 6265bis 5.6).
- * Nothing else is stripped. JavaScript's `trim()` also takes U+00A0, which is what Node makes of the byte A0: a browser takes
- * `\xa0__Host-session` for a name without the prefix `__Host-`, and lets a sibling host set it.
+ * Strips spaces and tabs around a part of a header field (RFC 9110 5.6.3, RFC 6265bis 5.6).
+ * It strips nothing else. JavaScript's `trim()` also strips U+00A0, which is how Node decodes the byte A0. A browser sees no
+ * `__Host-` prefix in `\xa0__Host-session`, and lets a sibling host set that cookie.
  */
 export function withoutBlanks(text: string): string {
   let start = 0;

@@ -27,42 +27,42 @@ export interface FlowOptions {
   /** Throws {Unavailable} until the stores are ready. */
   readonly parts: () => { readonly access: Access; readonly audit: RefusalAudit };
   readonly findClient: FindClient;
-  /** Whether the other end of a connection is one of our proxies, whose word counts, and whose request ids. */
+  /** Whether the peer is one of our proxies. Janua trusts the forwarded addresses and request ids of those only. */
   readonly isTrustedPeer: PeerCheck;
   readonly findUnavailable: FindUnavailable;
   readonly measures: RequestMeasures;
   readonly appName: string;
   readonly version: string;
-  /** Our own origins. A set, since with a free port it is known only when listening. */
+  /** Our own origins. A set that fills later, because a free port is known only when the app listens. */
   readonly publicOrigins: ReadonlySet<string>;
-  /** Whether browsers come by HTTPS: decides the cookies and HSTS. */
+  /** Whether browsers use HTTPS. Decides the cookies and HSTS. */
   readonly https: boolean;
   readonly corsOrigins: ReadonlySet<string>;
-  /** The host of the application that a path leads to, if it is another one. */
+  /** The host of the application that a path leads to, unless it is Janua itself. */
   readonly nameApplication: (path: string) => string | undefined;
-  /** Is told at which addresses the app listens, once it does; a Unix socket is a path. */
+  /** Called with the addresses once the app listens. A Unix socket is a path. */
   readonly onListen?: ((addresses: readonly (AddressInfo | string)[]) => void) | undefined;
   readonly docs: boolean;
   readonly themeFile?: string | undefined;
 }
 
-/** Everything of the flow that an app gets, in the order in which it gets it. */
+/** What the flow adds to an app, in the order of the calls. */
 export interface Flow {
-  /** What its requests and replies can tell and do. */
+  /** Decorates requests and replies. */
   decorate(app: App): void;
-  /** What a request passes before its route. */
+  /** Adds the hooks that run before a route. */
   addHooks(app: App): void;
   /** @param addSite adds the routes of the capabilities */
   addRoutes(app: App, addSite: (app: App) => Promise<void>): void;
-  /** Guards the routes of an app that the flow is a part of. */
+  /** Guards the routes of an app that contains the flow. */
   addHostGuard(app: App): void;
   answerFrameworkError(error: FastifyError, request: FastifyRequest, reply: FastifyReply): void;
 }
 
-/** Templates are named from here on: `account/me` is `src/account/me.eta`. */
+/** Template names start here: `account/me` is `src/account/me.eta`. */
 const templates = fileURLToPath(new URL('..', import.meta.url));
 
-/** The flow of signing in and out, for any app: our own server's, or one that it is a part of. */
+/** The flow of signing in and out, for our own server or as a part of another app. */
 export function createFlow(options: FlowOptions): Flow {
   const { parts, findUnavailable, appName, https, publicOrigins, corsOrigins } = options;
   const access = () => parts().access;
@@ -82,7 +82,7 @@ export function createFlow(options: FlowOptions): Flow {
       decorateCredentials(app, { https });
     },
 
-    /** A request passes the hooks in the order in which they stand here, then its route. */
+    /** A request passes the hooks in this order, then its route. */
     addHooks(app) {
       addMeasures(app, options.measures);
       addSchemas(app);

@@ -3,10 +3,10 @@ import { json, object } from './openapi/responses.ts';
 import { problem } from './problem.ts';
 import type { App } from './types.ts';
 
-/** The names of the parts that answers depend on and that are unavailable now. */
+/** The names of the required parts that are unavailable now. */
 export type FindUnavailable = () => Promise<readonly string[]>;
 
-/** Seconds after which asking again makes sense. */
+/** In seconds. */
 const retryAfter = 5;
 
 const okSchema = object('All is well', { status: { const: 'ok' } });
@@ -39,7 +39,7 @@ export function addHealthRoutes(app: App, findUnavailable: FindUnavailable): voi
       const parts = await findUnavailable();
       if (parts.length === 0) return ok;
       const detail = `${parts.join(' and ')} ${parts.length === 1 ? 'is' : 'are'} unavailable`;
-      // For a program in either format, and no news for the log: the store's watch has told it.
+      // JSON in either format, because only programs ask. Not logged, because the store's watch has already logged it.
       const unready: FastifyReply = reply as never;
       return unready
         .code(503)

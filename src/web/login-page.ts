@@ -12,18 +12,18 @@ const messages: Readonly<Record<LoginMessage | 0, string>> = {
   5: 'This session is over already',
 };
 
-/** The one about a login that failed. */
+/** The message about a failed login. */
 export const failedMessage = 3;
 
 export interface ShownMessage {
   readonly text: string;
-  /** Whether something went wrong, or the visitor is only told what to do. */
+  /** Whether something went wrong. Otherwise the message only tells the user what to do. */
   readonly alarming: boolean;
-  /** Whether it is about what was typed. */
+  /** Whether it is about the typed username and password. */
   readonly failed: boolean;
 }
 
-/** The message for a state from the address, if it is one. @param waitSeconds how long to wait, where that is known */
+/** The message for a `state` of the address; undefined if there is none. @param waitSeconds how long to wait, if known */
 export function shownMessage(state: unknown, waitSeconds?: number): ShownMessage | undefined {
   const number = Number(state) as LoginMessage | 0;
   const text = state === String(number) || state === number ? messages[number] : undefined;
@@ -41,18 +41,18 @@ function describeWait(seconds: number): string {
 export interface ShownLogin {
   readonly message: ShownMessage | undefined;
   readonly next: string | undefined;
-  /** The host of the application that the login leads to; undefined where that is this site. */
+  /** The host of the application that the login leads to; undefined if it leads to this site. */
   readonly application: string | undefined;
   /** The name in the form. */
   readonly username: string;
-  /** What somebody who asks for help can quote: `janua explain` tells the rest. */
+  /** The user can quote it when asking for help. `janua explain` shows the rest. */
   readonly request_id: string | undefined;
 }
 
-/** @param failed the login that the message is about, where it is about one */
+/** @param failed the login that the message is about, if any */
 export type ShowLogin = (message: ShownMessage | undefined, next: unknown, failed?: FailedLogin) => ShownLogin;
 
-/** @param nameApplication the host of the application that a path leads to, if it is another one */
+/** @param nameApplication the host of the application that a path leads to, unless it is Janua itself */
 export function createShowLogin(nameApplication: (path: string) => string | undefined): ShowLogin {
   return (message, sentNext, failed) => {
     const next = safeNext(sentNext);
@@ -61,7 +61,7 @@ export function createShowLogin(nameApplication: (path: string) => string | unde
   };
 }
 
-/** Address of the login page with a message (0 after logging out), and where to go afterwards when that is safe. */
+/** Address of the login page with a message (0 after logging out), and with `next` if that is safe. */
 export function loginPath(state: LoginMessage | 0, next?: unknown): string {
   const safe = safeNext(next);
   return `/auth/login?state=${state}${safe === undefined ? '' : `&next=${encodeURIComponent(safe)}`}`;

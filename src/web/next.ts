@@ -1,12 +1,12 @@
-/** Longest `next` that is followed, in characters; a longer one is dropped and login still works. */
+/** Longest accepted `next`, in characters. A longer one is dropped, and login still works. */
 const maxLength = 2048;
 
-/** Stands for our own origin: only whether a path leaves it matters, not its name. */
+/** Stands for our own origin. Its name does not matter, only whether a path leaves it. */
 const base = 'http://janua.invalid';
 
 /**
- * Where to go after login: the path, query and fragment that `next` names on this very origin, parsed as browsers do;
- * undefined for anything else (ASVS 3.7.2, OWASP Unvalidated Redirects CS).
+ * Where to go after login: the path, query and fragment of `next`, if it stays on this origin. It is parsed as browsers do.
+ * Undefined for anything else (ASVS 3.7.2, OWASP Unvalidated Redirects CS).
  */
 export function safeNext(next: unknown): string | undefined {
   if (typeof next !== 'string' || next.length > maxLength || !next.startsWith('/') || !URL.canParse(next, base)) {
@@ -15,17 +15,17 @@ export function safeNext(next: unknown): string | undefined {
   const url = new URL(next, base);
   if (url.origin !== base || startsOddly(url.pathname)) return undefined;
   const path = url.pathname + url.search + url.hash;
-  // Once more, since what is not ASCII has grown.
+  // Checked again, because escaping non-ASCII characters makes the path longer.
   return path.length > maxLength ? undefined : path;
 }
 
-/** Proxies may decode a path, each once more. */
+/** Each proxy may decode a path once more. */
 const mostDecodings = 5;
 
-/** Browsers and proxies resolve dot segments, and browsers drop these control characters first. */
+/** Browsers and proxies resolve dot segments. Browsers first drop these control characters. */
 const hasDotSegment = (path: string) => /[/\\]\.\.?[/\\;]/.test(path.replaceAll(/[\t\n\r]/g, ''));
 
-/** A path that a proxy or browser could still read as `//host`, however often it decodes it. */
+/** Whether a proxy or browser could still read the path as `//host` after decoding it repeatedly. */
 function startsOddly(path: string): boolean {
   let decoded = path;
   for (let round = 0; round <= mostDecodings; round += 1) {

@@ -1,18 +1,18 @@
-/** Not by `import`, which reads every export, and with the WebSocket among them loads a client that takes 4 MB. */
+/** Not imported: `import` reads every export, and the WebSocket export loads a client that takes 4 MB. */
 const { STATUS_CODES } = process.getBuiltinModule('node:http');
 
-/** What went wrong, as told to a program; a person's page shows the same (names as in RFC 9457 and RFC 6749 5.2). */
+/** What went wrong, for a program. The error page shows the same (names as in RFC 9457 and RFC 6749 5.2). */
 export interface Problem {
   readonly title: string;
   readonly status: number;
   readonly detail: string;
   readonly error?: string;
   readonly error_description?: string;
-  /** Finds the log entry, and the decision for `janua explain`. */
+  /** Finds the log entry, and the decision with `janua explain`. */
   readonly request_id: string;
 }
 
-/** Fixed sentences: what a client sent is never repeated to it (ASVS 16.5.1). */
+/** Fixed sentences: the server never repeats what a client sent (ASVS 16.5.1). */
 const sentences: Readonly<Record<number, string>> = {
   400: 'The request could not be understood',
   404: 'There is nothing at this address',
@@ -24,7 +24,7 @@ const sentences: Readonly<Record<number, string>> = {
   503: 'The service is busy or being mended. Please try again in a moment.',
 };
 
-/** @param error code of RFC 6749, where one applies */
+/** @param error code of RFC 6749, if one applies */
 export function problem(requestId: string, status: number, detail?: string, error?: string): Problem {
   const title = STATUS_CODES[status] ?? 'Error';
   const sentence = detail ?? sentences[status] ?? title;

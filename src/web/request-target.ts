@@ -1,4 +1,4 @@
-/** The path and query of a request target, which may also name a scheme and a host (absolute-form, RFC 9112 3.2.2). */
+/** The path and query of a request target. A target may also contain a scheme and a host (absolute-form, RFC 9112 3.2.2). */
 export function originForm(target: string): string {
   return target.replace(/^[a-z][a-z\d+.-]*:\/\/[^/?#]*/i, '');
 }
@@ -8,7 +8,7 @@ export function rawPath(target: string): string {
   return originForm(target).split(/[?#]/, 1)[0] ?? '';
 }
 
-/** The decoded path of a request target; as sent, where it cannot be decoded. */
+/** The decoded path of a request target, or the path as sent if it cannot be decoded. */
 export function decodedPath(target: string): string {
   const path = rawPath(target);
   try {

@@ -13,7 +13,7 @@ import type { Caller } from '../audit/event.ts';
 import type { Client } from './client-address.ts';
 import type {} from './host-app.ts';
 
-/** What an answer becomes: a page for a person, JSON for a program. */
+/** The format of a response: a page for a user, JSON for a program. */
 export type Format = 'html' | 'json';
 
 /** The Fastify instance that every route and hook of this server receives. */
@@ -27,40 +27,38 @@ export type App = FastifyInstance<
 
 declare module 'fastify' {
   interface FastifyContextConfig {
-    /** The template, from `src/` on and without its ending, that shows what the handler returns. Without it the answer is JSON in either format. */
+    /** The template for the handler's result, named from `src/` without extension. Without it the response is JSON in either format. */
     view?: string;
-    /** The route's answer is a page also for someone who asked for JSON; its refusals still follow the format. */
+    /** The route answers with a page even if JSON was requested. Its refusals still follow the format. */
     pageOnly?: boolean;
     /** Whether our own OpenAPI document shows the route. */
     documented?: boolean;
-    /** Where a browser is led that opens the address of a form, as by Enter in the address bar under an answer to it. */
+    /** The redirect target for a browser that opens a form's address by GET, as by Enter in the address bar after submitting. */
     openedAt?: string;
-    /** Only whoever opens a page in a browser gets one; its scripts and pictures are programs here. */
+    /** Only a browser that opens a page gets a page. Its requests for scripts and pictures get JSON. */
     pagesWhereOpened?: boolean;
-    /** The refusals that the route can answer with, beside those of `signedIn`, for the OpenAPI document. */
+    /** The refusals of the route besides those of `signedIn`, for the OpenAPI document. */
     refusals?: readonly Answer[];
-    /** Other statuses of problems that it can answer with, for the OpenAPI document. */
+    /** Other problem statuses of the route, for the OpenAPI document. */
     problems?: readonly number[];
   }
 
   interface FastifyRequest {
-    /** The format that was asked for. */
+    /** The requested format. */
     readonly format: Format;
-    /** The credentials that the request carries, proven or not. */
+    /** The credentials of the request, verified or not. */
     readonly presented: Presented;
-    /** Where the request comes from. */
     readonly client: Client;
-    /** Who is asking, for the audit. */
+    /** Describes the sender of the request, for the audit. */
     readonly caller: Caller;
-    /** Who is asking, on a route that is `signedIn`. */
+    /** The signed-in user and session, on a route that is `signedIn`. */
     signedIn: SignedIn | undefined;
   }
 
   interface FastifyReply {
-    /** Goes on after an action: a browser is sent to a page (303), a program gets the model. */
+    /** Completes an action: redirects a browser to a page (303), and sends a program the model. */
     proceed(to: string, model: unknown): FastifyReply;
     setSessionCookie(value: string): FastifyReply;
-    /** Ends the browser's session cookie. */
     clearSessionCookie(): FastifyReply;
   }
 }

@@ -8,7 +8,7 @@ SwaggerUIBundle({
   dom_id: '#swagger-ui',
   url: '/openapi.json',
   deepLinking: true,
-  // Asks nobody else, and keeps no token in the browser's storage.
+  // Calls no other server, and keeps no token in the browser's storage.
   validatorUrl: null,
   persistAuthorization: false,
 });

@@ -1,11 +1,11 @@
 // Every page works without this script.
 
-// A page that the browser kept must not outlive the session: ask the server again.
+// A page in the browser's back/forward cache must not outlive the session, so the browser loads it again.
 addEventListener('pageshow', (event) => {
   if (event.persisted) location.reload();
 });
 
-// A link to JSON becomes a panel on the page.
+// A link to JSON opens a panel on the page.
 for (const link of document.querySelectorAll('[data-json-panel]')) {
   const panel = document.getElementById(link.dataset.jsonPanel);
   link.setAttribute('role', 'button');

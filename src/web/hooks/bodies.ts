@@ -6,17 +6,17 @@ import type { App } from '../types.ts';
 
 const BrokenEncoding = createError('JANUA_BROKEN_ENCODING', 'The body is not UTF-8', 400);
 
-/** Media types of the bodies that are taken. */
+/** Accepted media types of bodies. */
 export const acceptedBodyTypes = ['application/x-www-form-urlencoded', 'application/json'] as const;
 
-/** Largest body, in bytes: a login with every field at its cap, each byte percent-encoded, fits, with a `next` that is far too long. */
+/** Largest body, in bytes. A login fits with every field at its limit, each byte percent-encoded, and a far too long `next`. */
 export const bodyLimit = 64 * 1024;
 
-/** Takes forms and JSON and nothing else: `text/plain` would let another site's form reach a route (ASVS 3.5.2). */
+/** Accepts only forms and JSON. With `text/plain`, another site's form could reach a route (ASVS 3.5.2). */
 export function addBodies(app: App): void {
   app.removeAllContentTypeParsers();
   const parseJson = app.getDefaultJsonParser('error', 'error');
-  // Decoding would put the same character in place of any broken bytes, and two passwords would be one.
+  // Decoding would replace any broken bytes with the same character, so two different passwords would match.
   app.addContentTypeParser('application/json', { parseAs: 'buffer', bodyLimit }, (request, body, done) => {
     if (isUtf8(body as Buffer)) parseJson(request, body.toString(), done);
     else done(new BrokenEncoding());
@@ -25,14 +25,14 @@ export function addBodies(app: App): void {
     'application/x-www-form-urlencoded',
     { parseAs: 'buffer', bodyLimit },
     (_request, body, done) => {
-      // The form is text, and what it stands for is too: raw and escaped bytes of one character would be decoded as broken ones.
+      // Both the form and its unescaped bytes must be UTF-8. A character that mixes raw and escaped bytes would be decoded as broken.
       if (isUtf8(body as Buffer) && isUtf8(unescaped(body as Buffer)))
         done(null, parseForm(body.toString(), '&', '=', { maxKeys: 0 }));
       else done(new BrokenEncoding());
     },
   );
 
-  // A program may announce a type and send no body, as with a logout: then the type does not matter.
+  // A program may send a type without a body, for example on logout. The type is then ignored.
   app.addHook('onRequest', ({ headers, raw }, _reply, done) => {
     const announced = headers['transfer-encoding'] !== undefined || (headers['content-length'] ?? '0') !== '0';
     if (!announced && !isStream(raw)) delete headers['content-type'];
@@ -40,7 +40,7 @@ export function addBodies(app: App): void {
   });
 }
 
-/** The bytes that a form stands for. A percent sign without two digits stands for itself. */
+/** The bytes of a form after percent-decoding. A percent sign without two hexadecimal digits stays. */
 const unescaped = (form: Buffer) =>
   Buffer.from(
     form
@@ -49,7 +49,7 @@ const unescaped = (form: Buffer) =>
     'latin1',
   );
 
-/** Whether more comes behind the headers, as HTTP/2 says it, which needs no header for that. */
+/** Whether a body follows the headers in HTTP/2, which needs no header to announce it. */
 function isStream(raw: object): boolean {
   return 'stream' in raw && !(raw.stream as ServerHttp2Stream).endAfterHeaders;
 }

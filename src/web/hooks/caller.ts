@@ -12,12 +12,12 @@ export interface CallerOptions {
   readonly publicOrigins: ReadonlySet<string>;
 }
 
-/** Lets a request tell who is calling: where from, for the throttle, and with what, for the audit. */
+/** Adds `client` to requests for the throttle, and `caller` for the audit. */
 export function decorateCaller(app: App, { findClient, https, publicOrigins }: CallerOptions): void {
   const names = { session: sessionCookieName(https), browser: browserCookieName(https) };
   app.decorateRequest('client', {
     getter() {
-      // Proxies may each add a line of their own; Node joins them.
+      // Each proxy may add its own line. Node joins the lines.
       return findClient(this.socket.remoteAddress, this.headers['x-forwarded-for']?.toString());
     },
   });
@@ -28,11 +28,11 @@ export function decorateCaller(app: App, { findClient, https, publicOrigins }: C
   });
 }
 
-/** Names each request by an id that no other has, and says it in the answer. */
+/** Gives each request a unique id, and sends it in the response. */
 export function addRequestIds(app: App, isTrustedPeer: PeerCheck): void {
   const createId = createRequestIds(isTrustedPeer);
   app.setGenReqId(createId);
-  // Set by the app that we are in: from this header Fastify takes whatever id a client sends, before it asks for one of ours.
+  // Set if the other app uses this option: Fastify then takes any id that a client sends, before it calls our function.
   const { requestIdHeader: given } = app.initialConfig;
   app.addHook('onRequest', (request, reply, done) => {
     if (given && request.headers[given] !== undefined) {
@@ -44,7 +44,7 @@ export function addRequestIds(app: App, isTrustedPeer: PeerCheck): void {
   });
 }
 
-/** Worked out where it is read: every request has a caller, and few are recorded. */
+/** Computed lazily: every request has a caller, but few are recorded. */
 function describeCaller(
   request: FastifyRequest,
   names: Readonly<Record<'session' | 'browser', string>>,
@@ -58,7 +58,7 @@ function describeCaller(
     get userAgent() {
       return request.headers['user-agent'];
     },
-    // The path as it was sent may hold anything, a password too.
+    // Not the path as sent: it may contain anything, even a password.
     get route() {
       return `${request.method} ${request.routeOptions.url ?? '(no such address)'}`;
     },

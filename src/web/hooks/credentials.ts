@@ -12,7 +12,7 @@ export const ambiguousCredential: Answer = {
   event: { kind: 'access-refused', reason: 'several-authorization-headers' },
 };
 
-/** Lets a request tell what it presents and who is signed in by it, and a reply set and end the session cookie. */
+/** Adds the presented credentials and the signed-in user to requests, and the setting and clearing of the session cookie to replies. */
 export function decorateCredentials(app: App, { https }: { https: boolean }): void {
   const cookieName = sessionCookieName(https);
   app.decorateRequest('presented', {
@@ -27,7 +27,7 @@ export function decorateCredentials(app: App, { https }: { https: boolean }): vo
       return this.signedIn.user;
     },
   });
-  // It goes with the browser's closing; the server keeps the real limits.
+  // A browser drops the cookie when it closes. The server enforces the real limits.
   app.decorateReply('setSessionCookie', function (value) {
     return this.header('set-cookie', formatCookie(https, cookieName, value));
   });
@@ -37,7 +37,7 @@ export function decorateCredentials(app: App, { https }: { https: boolean }): vo
 }
 
 /**
- * The session cookie and the Bearer token of a request. Tokens in a query or a form are not read (RFC 9700 4.3.2), nor are
+ * The session cookie and the Bearer token of a request. Tokens in a query or a form are ignored (RFC 9700 4.3.2), and so are
  * other schemes (RFC 9110 11.1).
  * @throws {Refusal} `ambiguous-credential` for a second Authorization field, which `request.headers` would hide
  */
@@ -47,16 +47,16 @@ function readPresented({ headers, raw }: FastifyRequest, cookieName: string): Pr
 }
 
 /**
- * The Bearer token of an Authorization field, proven or not; undefined for other schemes. Between the two are spaces and nothing else
- * (RFC 9110 11.4): a proxy that takes tokens out may know no other blank.
+ * The Bearer token of an Authorization field, verified or not; undefined for other schemes. Only spaces may separate scheme and
+ * token (RFC 9110 11.4), because a proxy that removes tokens may know no other separator.
  */
 export function readBearer(authorization: string | undefined): string | undefined {
   const bearer = /^bearer(?: +(.*))?$/i.exec(authorization ?? '');
-  // `Bearer` with nothing behind it presents a token too: an empty one, which is of no session.
+  // `Bearer` alone presents an empty token, which matches no session.
   return bearer === null ? undefined : (bearer[1] ?? '');
 }
 
-/** How many fields of a name there are: `request.headers` joins or drops those after the first. */
+/** Counts the header fields with this name. `request.headers` joins or drops all but the first. */
 export function countFields(rawHeaders: readonly string[], name: string): number {
   let count = 0;
   for (let index = 0; index < rawHeaders.length; index += 2)

@@ -14,15 +14,15 @@ export const crossSite: Answer = {
 };
 
 export interface CrossSiteOptions {
-  /** Our own origins. A set, because the demo learns its port when it listens. */
+  /** Our own origins. A set that fills later, because the demo learns its port when it listens. */
   readonly publicOrigins: ReadonlySet<string>;
   /** Other origins whose scripts may call us, cookies included. */
   readonly corsOrigins: ReadonlySet<string>;
 }
 
 /**
- * Keeps other sites from acting in a visitor's name, logging them in included (ASVS 3.5.1).
- * Browsers say where a request comes from, so no form token is needed; what says nothing is no browser.
+ * Keeps other sites from acting as the user, and from logging the user in (ASVS 3.5.1).
+ * Browsers send the origin of a request, so forms need no token. A request without it does not come from a browser.
  */
 export function addCrossSiteRules(app: App, { publicOrigins, corsOrigins }: CrossSiteOptions): void {
   app.addHook('onRequest', (request, reply, done) => {
@@ -36,8 +36,8 @@ export function addCrossSiteRules(app: App, { publicOrigins, corsOrigins }: Cros
 }
 
 /**
- * The same for a route of another app, which decides itself who may read its answers. There a WebSocket acts, though it is opened by
- * GET; we have none.
+ * The same for a route of another app, which decides itself which origins may read its responses. Its WebSockets count as
+ * actions, although a GET opens them. Janua has no WebSockets.
  * @throws {Refusal} `cross-site`
  */
 export function requireSameSite(request: FastifyRequest, { publicOrigins, corsOrigins }: CrossSiteOptions): void {
@@ -46,12 +46,12 @@ export function requireSameSite(request: FastifyRequest, { publicOrigins, corsOr
   throw new Refusal(crossSite);
 }
 
-/** `Sec-Fetch-Site` decides where it is sent; else `Origin`, compared whole; a request with neither is a program's. */
+/** `Sec-Fetch-Site` decides if present, otherwise the whole `Origin`. A request with neither comes from a program. */
 function comesFromUs({ headers }: FastifyRequest, publicOrigins: ReadonlySet<string>): boolean {
   const site = headers['sec-fetch-site'];
   if (site === 'same-origin' || site === 'none') return true;
   if (site === 'same-site' || site === 'cross-site') return false;
-  // What says something else there is no program's that says nothing.
+  // An unknown `Sec-Fetch-Site` does not come from a program, because programs send none.
   if (headers.origin === undefined) return site === undefined;
   return publicOrigins.has(headers.origin);
 }

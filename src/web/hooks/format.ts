@@ -6,7 +6,7 @@ import type { App, Format } from '../types.ts';
 
 export const formatHeader = 'x-expected-format';
 
-/** Lets a request tell whether its answer is a page or JSON. */
+/** Adds `format` to requests and `proceed` to replies. */
 export function decorateFormat(app: App): void {
   app.decorateRequest('format', {
     getter() {
@@ -18,14 +18,14 @@ export function decorateFormat(app: App): void {
   });
 }
 
-/** Answers each request with a page or with JSON, so that no handler has to ask. */
+/** Answers each request with a page or with JSON, so that handlers need not check. */
 export function addFormats(app: App, pages: Pages): void {
   app.addHook('onRequest', (request, reply, done) => {
     if (!isUnderApi(request)) reply.header('vary', formatHeader);
     done();
   });
 
-  // Last before the handler: what is refused earlier is answered by the error handler instead.
+  // Last before the handler. The error handler answers requests that are refused earlier.
   app.addHook('preHandler', (request, reply, done) => {
     const { view, pageOnly } = request.routeOptions.config;
     if (view !== undefined && (pageOnly || request.format === 'html')) {
@@ -36,28 +36,28 @@ export function addFormats(app: App, pages: Pages): void {
 }
 
 /**
- * JSON is for those who ask by the header or by the path, HTML for all others. `Accept` decides nothing, but for whoever asks about
- * a page of another application.
+ * JSON if the header or the path asks for it, otherwise HTML. `Accept` matters only for forward authentication of another
+ * application's page.
  */
 export function formatOf(request: FastifyRequest): Format {
   if (isUnderApi(request) || asksForJson(request.headers[formatHeader])) return 'json';
   return request.routeOptions.config?.pagesWhereOpened && !opensPage(request) ? 'json' : 'html';
 }
 
-/** Browsers say so since 2023; older ones ask for HTML. */
+/** Browsers send `Sec-Fetch-Mode` since 2023. Older ones accept HTML. */
 function opensPage({ headers }: FastifyRequest): boolean {
   const mode = headers['sec-fetch-mode'];
   return mode === undefined ? /\btext\/html\b/i.test(headers.accept ?? '') : mode === 'navigate';
 }
 
-/** Compared as media types are: without case and without parameters (RFC 9110 8.3.1). */
+/** Media types are compared without case and parameters (RFC 9110 8.3.1). */
 function asksForJson(value: string | string[] | undefined): boolean {
   if (typeof value !== 'string') return false;
   const [type = ''] = value.split(';', 1);
   return withoutBlanks(type).toLowerCase() === 'application/json';
 }
 
-/** Goes by the route, which the router found by the decoded path; where it found none, by the decoded path itself. */
+/** Checks the route, which the router found by the decoded path. Without a route, checks the decoded path itself. */
 function isUnderApi(request: FastifyRequest): boolean {
   return (request.routeOptions.url ?? decodedPath(request.url)).startsWith('/api/');
 }

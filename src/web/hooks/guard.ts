@@ -7,26 +7,26 @@ import { formatHeader } from './format.ts';
 import type { AnswerProblem } from './problems.ts';
 import type { SecurityHeaders } from './security-headers.ts';
 
-/** Refuses who is not signed in, and finds out who is. */
+/** Sets `request.signedIn`, or refuses the request. */
 type Guard = (request: FastifyRequest, reply: FastifyReply) => Promise<unknown>;
 
 /**
- * Guards the routes that need someone signed in (`config: { signedIn: true }`), before what they do themselves in `onRequest`. They may
- * be there already: the framework gathers hooks when all has been added. The word is read when somebody asks: whoever adds a
- * route, or a hook for routes, may say it until then.
+ * Guards the routes with `config: { signedIn: true }`. The guard runs before the `onRequest` hooks of the routes. The routes may
+ * already exist, because Fastify collects hooks last. `signedIn` is read on each request, so the app may still set it after
+ * adding the guard.
  */
 export function addGuard(app: App, guard: Guard): void {
   app.addHook('onRequest', (request, reply, done) => {
-    // Who has been found out already was so by our own guard: the app's hooks come to our routes too.
+    // Already set: our own guard ran first. The app's hooks run for our routes too.
     if (!request.routeOptions.config.signedIn || request.signedIn !== undefined) return done();
     guard(request, reply).then(() => {
-      // What it refuses it may have answered itself.
+      // A guard may answer refused requests itself.
       if (!reply.sent) done();
     }, done);
   });
 }
 
-/** For our own routes, where hooks and the error handler do the rest. @param access throws while the stores are not ready */
+/** For our own routes. Our hooks and error handler do the rest. @param access throws while the stores are not ready */
 export function createGuard(access: () => Access): Guard {
   return async (request) => {
     request.signedIn = await access().requireSignedIn(request.presented, request);
@@ -40,13 +40,13 @@ export interface HostGuardOptions extends CrossSiteOptions {
 }
 
 /**
- * For the routes of an app that the flow is a part of. None of our hooks runs there, and its error handler knows nothing of
- * refusals: what the flow promises of every route that needs someone signed in is here in one.
+ * For the routes of an app that contains the flow. Our hooks do not run there, and the app's error handler does not know
+ * refusals. This guard therefore does everything that the flow promises for `signedIn` routes.
  */
 export function createHostGuard(options: HostGuardOptions): Guard {
   const guard = createGuard(options.access);
   return async (request, reply) => {
-    // An answer to one person; the route may say otherwise later.
+    // The response depends on the user. The route may override the header later.
     if (!reply.hasHeader('cache-control')) reply.header('cache-control', 'no-store');
     try {
       requireSameSite(request, options);

@@ -4,13 +4,13 @@ import type { AnsweredRequest, RequestMetrics, RequestTraces } from '../../telem
 import type { PeerCheck } from '../client-address.ts';
 import type { App } from '../types.ts';
 
-/** What is told about requests; without either, requests pass without a step more. */
+/** Where requests are measured. Without both, no hook is added. */
 export interface RequestMeasures {
   readonly metrics?: RequestMetrics | undefined;
   readonly traces?: RequestTraces | undefined;
 }
 
-/** Counts each request when it has been answered, and follows it to its end where traces are asked for. */
+/** Counts each request when it ends, and traces it if traces are on. */
 export function addMeasures(app: App, { metrics, traces }: RequestMeasures): void {
   if (metrics !== undefined) {
     app.addHook('onResponse', (request, reply, done) => {
@@ -33,8 +33,8 @@ export function addMeasures(app: App, { metrics, traces }: RequestMeasures): voi
 }
 
 /**
- * Begins a request's trace before its first line, so that each of its lines names it.
- * @param isTrustedPeer only where a proxy of ours is at the other end it may go on with a trace that has begun elsewhere
+ * Starts a request's trace before its first log line, so that each of its lines names the trace.
+ * @param isTrustedPeer whether the peer is one of our proxies; only then the request continues the trace that it names
  */
 export function createTracedLoggers(traces: RequestTraces, isTrustedPeer: PeerCheck): FastifyChildLoggerFactory {
   return (logger, bindings, options, request) => {
@@ -45,7 +45,7 @@ export function createTracedLoggers(traces: RequestTraces, isTrustedPeer: PeerCh
   };
 }
 
-/** The same for what is answered before there is a route, where no hook is called. */
+/** The same for requests that are answered before routing. No hook runs for them. */
 export function measureFrameworkError(
   { metrics, traces }: RequestMeasures,
   request: FastifyRequest,
@@ -64,7 +64,7 @@ function describe(
 ): AnsweredRequest {
   return {
     method: request.method,
-    // Where nothing is found, the framework has a route all the same, of the path that was sent or of a star.
+    // For a 404, Fastify reports a route all the same: the path as sent, or a star.
     route: request.is404 ? undefined : request.routeOptions.url,
     status: statusCode,
     format: request.format,

@@ -7,11 +7,11 @@ const NotFound = createError('JANUA_NOT_FOUND', 'There is nothing at this addres
 const MethodNotAllowed = createError('JANUA_METHOD_NOT_ALLOWED', 'This address does not take that method', 405);
 
 /**
- * Answers what no route takes: OPTIONS and wrong methods with the methods there are (RFC 9110 9.3.7, 15.5.6), anything
- * else with 404. Must be added before the routes.
+ * Answers requests that match no route. OPTIONS and wrong methods get the allowed methods (RFC 9110 9.3.7, 15.5.6), all others
+ * get 404. Must be added before the routes.
  */
 export function addMethodRules(app: App): void {
-  // The framework's own router again, with paths only: a path is found whatever the method.
+  // Fastify's own router again, but with paths only: it finds a path whatever the method.
   const paths = FindMyWay();
   const methodsOf = new Map<string, Set<string>>();
   const openedAt = new Map<Set<string>, string>();
@@ -28,7 +28,7 @@ export function addMethodRules(app: App): void {
     if (methods.has('GET')) methods.add('HEAD');
   });
 
-  // For a route that finds nothing itself, as a file that is not there.
+  // For a route that finds nothing itself, such as a missing file.
   app.setNotFoundHandler(() => {
     throw new NotFound();
   });
@@ -36,7 +36,7 @@ export function addMethodRules(app: App): void {
   app.addHook('onRequest', (request, reply, done) => {
     if (!request.is404) return done();
     const methods: Set<string> | undefined = paths.find('GET', rawPath(request.url))?.store;
-    // The router takes no target of another scheme: then there is nothing here, whatever the path.
+    // The router refuses a target with another scheme. The answer is then 404, whatever the path.
     if (methods === undefined || methods.has(request.method)) return done(new NotFound());
     const opened = openedAt.get(methods);
     if (opened !== undefined && request.format === 'html' && ['GET', 'HEAD'].includes(request.method))

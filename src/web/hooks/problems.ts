@@ -13,27 +13,27 @@ import { formatOf } from './format.ts';
 import { measureFrameworkError, type RequestMeasures } from './measures.ts';
 import type { SecurityHeaders } from './security-headers.ts';
 
-/** Answers what was thrown, in the format that was asked for. */
+/** Answers an error in the requested format. */
 export type AnswerProblem = (error: Error, request: FastifyRequest, reply: FastifyReply) => Promise<FastifyReply>;
 
-/** Records what is refused before a rule could do so with what it knows. */
+/** Records refusals that no rule with more details has recorded. */
 export type RefusalAudit = Audit<NonNullable<Answer['event']>['kind']>;
 
-/** One place answers for everything. @param audit throws while the stores are not ready */
+/** Answers all errors. @param audit throws while the stores are not ready */
 export function createProblems(presentation: Presentation, audit: () => RefusalAudit): AnswerProblem {
   return async (error, request, reply) => {
     const event = error instanceof Refusal ? error.answer.event : undefined;
-    // Refused whether or not it can be recorded; the log has it.
+    // The refusal stands even if it cannot be recorded. The log still has it.
     if (event !== undefined)
       await Promise.try(() => audit().record({ ...event, caller: request.caller })).catch(() => {});
     return answer(error, request, reply, presentation);
   };
 }
 
-/** Answers errors that the framework finds before it has a route, such as a broken escape in the address. */
+/** Answers errors that Fastify finds before routing, such as a broken escape in the address. */
 export function answerFrameworkError(presentation: Presentation, headers: SecurityHeaders, measures: RequestMeasures) {
   return (error: FastifyError, request: FastifyRequest, reply: FastifyReply): void => {
-    // The framework's own request, before anything was added to it.
+    // Fastify's plain request, without our decorations.
     Object.assign(request, { format: formatOf(request) });
     measureFrameworkError(measures, request, reply);
     reply.headers({ ...headers, [requestIdHeader]: request.id, vary: 'x-expected-format' });
@@ -41,7 +41,7 @@ export function answerFrameworkError(presentation: Presentation, headers: Securi
   };
 }
 
-/** What pages are made with. */
+/** What the pages need. */
 export interface Presentation {
   readonly pages: Pages;
   readonly failedLogins: FailedLogins;
@@ -74,15 +74,15 @@ function answer(
       return reply.redirect(loginPath(loginPage.message, nextOf(loginPage, request)), 303);
     }
   }
-  // What somebody who asks for help can quote; of a missing page there is nothing to ask.
+  // The user can quote the id when asking for help. A missing page needs no help.
   const quotable = error instanceof Refusal || problem.status >= 500;
   return sendPage(reply, pages.render('web/problem', quotable ? problem : { ...problem, request_id: undefined }));
 }
 
-/** Where the login is to lead: what the form said, or the page that was asked for. */
+/** Where the login leads: the `next` of the form, or the requested page. */
 function nextOf({ next }: LoginPage, { body, method, url }: FastifyRequest): unknown {
   if (next === 'sent') return typeof body === 'object' && body !== null && 'next' in body ? body.next : undefined;
-  // Only what can be asked for again by following a link; the home page is where a login leads anyway.
+  // Only GET and HEAD can be repeated by following a link. The home page is the default target anyway.
   const mayBeAskedAgain = next === 'asked-for' && (method === 'GET' || method === 'HEAD');
   return mayBeAskedAgain && decodedPath(url) !== '/auth/home' ? originForm(url) : undefined;
 }
@@ -97,7 +97,7 @@ function describe(error: FastifyError | Error, request: FastifyRequest): Problem
     return problem(request.id, status, detail, code);
   }
   if (error instanceof Unavailable) {
-    // One line a request would bury the rest: whoever found the part unavailable has said so once.
+    // At `debug`, because one line per request would bury the rest. The check that found the part unavailable has logged it once.
     request.log.debug({ err: error, part: error.part }, 'unavailable');
     return problem(request.id, 503);
   }
@@ -127,7 +127,7 @@ function addHeaders(error: FastifyError | Error, request: FastifyRequest, reply:
       `Bearer realm="janua"${accessToken === undefined ? '' : ', error="invalid_token"'}`,
     );
   } else if (cookie !== undefined && accessToken === undefined) {
-    // Not by a JSON answer: one that is late could erase a cookie that was just set.
+    // JSON responses never clear it: a late one could erase a cookie that was just set.
     reply.clearSessionCookie();
   }
 }

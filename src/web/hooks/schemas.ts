@@ -4,8 +4,8 @@ import type { FastifySerializerCompiler } from 'fastify';
 import type { App } from '../types.ts';
 
 /**
- * Checks what is sent, and picks what is answered, by the routes' JSON Schemas. What was sent is never adapted: a number where a
- * text belongs is a mistake, not a text.
+ * Validates requests and serializes responses by the routes' JSON Schemas. Input is never coerced: a number in place of a
+ * string is an error.
  */
 export function addSchemas(app: App): void {
   const ajv = new Ajv({ formats: { password: true } });

@@ -2,8 +2,8 @@ import type { FastifyReply } from 'fastify';
 import type { App } from '../types.ts';
 
 /**
- * Nothing but our own files, on every page, Swagger UI's included: no inline script or style, no frame, no other origin
- * (ASVS 3.4.3, 3.4.6). `data:` images are those of the stylesheets.
+ * Allows only our own files on every page, including Swagger UI: no inline script or style, no frame, no other origin
+ * (ASVS 3.4.3, 3.4.6). The stylesheets use `data:` images.
  */
 const contentSecurityPolicy = {
   'default-src': "'none'",
@@ -20,20 +20,20 @@ const contentSecurityPolicy = {
 
 export type SecurityHeaders = Readonly<Record<string, string>>;
 
-/** The headers that every answer carries, errors included. */
+/** The headers of every response, including errors. */
 export function securityHeaders(options: { https: boolean }): SecurityHeaders {
   return {
     'content-security-policy': Object.entries(contentSecurityPolicy)
       .map(([directive, sources]) => `${directive} ${sources}`)
       .join('; '),
     'x-content-type-options': 'nosniff',
-    // Not `no-referrer`: it makes browsers send `Origin: null` with our own forms (ASVS 3.4.5).
+    // Not `no-referrer`: browsers would send `Origin: null` with our own forms (ASVS 3.4.5).
     'referrer-policy': 'same-origin',
     'cross-origin-opener-policy': 'same-origin',
     'cross-origin-resource-policy': 'same-origin',
     'permissions-policy': 'camera=(), microphone=(), geolocation=(), payment=(), usb=()',
     'x-frame-options': 'DENY',
-    // Nearly every answer depends on who is asking; the few that do not, say so themselves.
+    // Nearly every response depends on the user. The few others override this.
     'cache-control': 'no-store',
     pragma: 'no-cache',
     ...(options.https ? { 'strict-transport-security': 'max-age=31536000; includeSubDomains' } : {}),

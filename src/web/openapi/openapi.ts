@@ -8,15 +8,15 @@ import { formatHeader } from '../hooks/format.ts';
 import type { App } from '../types.ts';
 import { json, page, problems } from './responses.ts';
 
-/** Swagger UI itself, from the package that brings it without install scripts; its plugin is not used (docs/decisions/0008). */
+/** Swagger UI's files, from a package without install scripts. Its plugin is not used (docs/decisions/0008). */
 const swaggerUi = {
   style: fileURLToPath(import.meta.resolve('@fastify/swagger-ui/static/swagger-ui.css')),
   script: fileURLToPath(import.meta.resolve('@fastify/swagger-ui/static/swagger-ui-bundle.js')),
 };
 
 /**
- * The OpenAPI 3.1 document at `/openapi.json`, made from the routes' own schemas, and Swagger UI at `/docs`.
- * Must be added before the routes. Every address in it is relative, so that it holds under any host name.
+ * Serves the OpenAPI 3.1 document at `/openapi.json`, made from the routes' own schemas, and Swagger UI at `/docs`.
+ * Must be added before the routes. Every address in the document is relative, so it works under any host name.
  */
 export function addDocumentation(app: App, { name, version, sessionCookie }: DocumentationOptions): void {
   app.register(swagger, {
@@ -85,14 +85,14 @@ export function addDocumentation(app: App, { name, version, sessionCookie }: Doc
   });
 }
 
-/** For who types the address with a slash. Not in another app, whose router may take the two for one. */
+/** For users who type the address with a slash. Not added to another app, whose router may treat both addresses as one. */
 export function addDocsRedirect(app: App): void {
   app.get('/docs/', { schema: { hide: true } }, (_request, reply) => reply.redirect('/docs', 303));
 }
 
 /**
- * Keeps our routes out of the document that another app may make of its own, whose plugin sees them too and knows neither our
- * security schemes nor our formats. Must be added before them; ours shows them all the same.
+ * Hides our routes from another app's own OpenAPI document. The plugin that makes it sees our routes, but knows neither our
+ * security schemes nor our formats. Must be added before the routes. Our own document shows them all the same.
  */
 export function hideRoutes(app: App): void {
   app.addHook('onRoute', (route) => {
@@ -118,22 +118,22 @@ const formatParameter = {
   },
 };
 
-/** What a route that needs someone signed in answers to others. */
+/** How a `signedIn` route refuses other requests. */
 const signedOutRefusals = [notAuthenticated, invalidToken, ambiguousCredential];
 
 /**
- * Adds what need not stand in a route's schema: a name for the operation, the header outside `/api`, and the problems. These
- * are kept from the schema also because Fastify would build a serializer for each at start, and the error handler uses none.
+ * Adds what a route's schema leaves out: the operation id, the header outside `/api`, and the problems. Problems also stay out
+ * because Fastify would build a serializer for each at start, and the error handler uses none.
  */
 function complete({ schema, url, method, config = {} }: RouteOptions): FastifySchema {
   const words = url === '/' ? ['root'] : url.split(/[^a-z]+/i).filter(Boolean);
   const operationId = [String(method).toLowerCase(), ...words].join('_');
   const refusals = [...(config.signedIn ? signedOutRefusals : []), ...(config.refusals ?? [])];
   const both = !url.startsWith('/api/') && schema?.tags?.includes('Operation') === false;
-  // Broken HTTP is refused whatever the route.
+  // Every route can refuse broken HTTP.
   const statuses = [400, ...(config.problems ?? [])];
   const response = { ...(schema?.response as object), ...problems(refusals, statuses, !url.startsWith('/api/')) };
-  // An empty list says that anyone may ask; without one, the document leaves it open.
+  // An empty list means that no credentials are required. Without a list, the document leaves it open.
   return {
     security: [],
     ...schema,

@@ -1,10 +1,10 @@
 import type { Answer } from '../../access/refusal.ts';
 import { problem } from '../problem.ts';
 
-/** A JSON Schema, as far as the document goes; what it means to the compiler matters to the routes only. */
+/** A JSON Schema, for the document. Its static type matters only to the routes. */
 export type Schema = Readonly<Record<string, unknown>>;
 
-/** An object with these properties; those named in `optional` may be missing. */
+/** An object with these properties. Those in `optional` may be missing. */
 export function object(
   description: string,
   properties: Readonly<Record<string, Schema>>,
@@ -14,7 +14,7 @@ export function object(
   return { type: 'object', description, properties, required };
 }
 
-/** What a program gets when something is refused or fails. */
+/** The JSON body of a refusal or failure. */
 const problemSchema = object(
   'What went wrong',
   {
@@ -45,7 +45,7 @@ export interface Response {
 
 export type Responses = Record<string, Response>;
 
-/** A page, for the `text/html` answers. */
+/** A page: a `text/html` response. */
 export function page(description: string): Response {
   return { description, content: { 'text/html': { schema: { type: 'string' }, example: '<!doctype html>…' } } };
 }
@@ -55,7 +55,7 @@ export function json(description: string, schema: Schema, example: unknown): Res
   return { description, content: { 'application/json': { schema, example } } };
 }
 
-/** A redirect with 303, for answers to browsers. */
+/** A redirect with 303, for browsers. */
 export function redirect(description: string): Response {
   return {
     description,
@@ -64,14 +64,14 @@ export function redirect(description: string): Response {
   };
 }
 
-/** Joins what one status answers in its two formats. */
+/** Joins the two formats of one status. */
 export function either(html: Response, program: Response): Response {
   return { ...html, ...program, content: { ...html.content, ...program.content } };
 }
 
 /**
- * The answers of a list of refusals and of bare statuses.
- * @param pages whether people get them too, as error pages
+ * The responses for these refusals and statuses.
+ * @param pages whether browsers get them too, as error pages
  */
 export function problems(refusals: readonly Answer[], statuses: readonly number[], pages: boolean): Responses {
   const responses: Responses = {};
@@ -104,7 +104,7 @@ function addHeader(responses: Responses, status: number, name: string, descripti
   if (response !== undefined) response.headers = { ...response.headers, [name]: { type: 'string', description } };
 }
 
-/** The same answer, with the cookies that it sets or ends. */
+/** The same response, with the cookies that it sets or clears. */
 export function settingCookies(response: Response): Response {
   return {
     ...response,
