@@ -6,13 +6,14 @@ import { promisify } from 'node:util';
 import manifest from '../package.json' with { type: 'json' };
 
 /**
- * Makes the package that can be published, in `dist/` or in the folder that is named: JavaScript, since Node strips no types of
- * what is installed, the declarations of the library, and what is read beside them. The pinned Node is for checkouts.
+ * Builds the package to publish, in `dist/` or in the folder given as an argument. It holds JavaScript, the declarations of the
+ * library, and the files that the code reads at run time. It needs JavaScript because Node strips no types below `node_modules`.
+ * It leaves out the pinned Node, which is for checkouts.
  */
 const root = fileURLToPath(new URL('..', import.meta.url));
 const target = resolve(process.argv[2] ?? join(root, 'dist'));
 
-/** The library; all else is reached by the command. */
+/** The module that programs import. The command reaches everything else. */
 const library = 'src/janua';
 
 await rm(target, { recursive: true, force: true });
@@ -25,17 +26,17 @@ await writeFile(join(target, 'package.json'), `${JSON.stringify(packageManifest(
 async function compile(): Promise<void> {
   const tsc = join(root, 'node_modules/typescript/bin/tsc');
   const args = [tsc, '--project', join(root, 'tsconfig.build.json'), '--outDir', target];
-  // What the compiler has to say is on its standard output.
+  // The compiler reports errors on standard output.
   await promisify(execFile)(process.execPath, args).catch((error: { stdout: string }) => {
     process.stderr.write(error.stdout);
     process.exit(1);
   });
 }
 
-/** Those that a program meets that imports the library, with what each says where others are. */
+/** Finds the declarations that the library's own declarations import. Gives their text by path. */
 async function findDeclarations(file: string, found = new Map<string, string>()): Promise<Map<string, string>> {
   if (found.has(file)) return found;
-  // The compiler leaves their imports as they are.
+  // In declarations the compiler does not rewrite imports of `.ts` files.
   const text = (await readFile(join(target, file), 'utf8')).replaceAll(/(['"]\.{1,2}\/[^'"]*)\.ts(?=['"])/g, '$1.js');
   found.set(file, text);
   for (const [, imported = ''] of text.matchAll(/['"](\.{1,2}\/[^'"]*)\.js['"]/g))
@@ -52,7 +53,7 @@ async function copy(file: string): Promise<void> {
   await cp(join(root, file), join(target, file));
 }
 
-/** Nothing of it runs at install, and the app that Janua is a part of has the one Fastify that there is. */
+/** It has no install scripts. Fastify is a peer dependency, so that an app that mounts Janua has only one Fastify. */
 function packageManifest(): object {
   const { name, version, description, license, type, bin } = manifest;
   const { fastify, ...dependencies } = manifest.dependencies;

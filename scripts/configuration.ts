@@ -1,7 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import { type SettingSchema, settingGroups, settingsSchema } from '../src/config/settings.ts';
 
-/** The page `docs/configuration.md`, which is made from `src/config/settings.ts`. `npm run configuration` writes it. */
+/** `npm run configuration` writes this page from `src/config/settings.ts`. */
 export const configurationPage = new URL('../docs/configuration.md', import.meta.url);
 
 const intro = `# Configuration
@@ -11,7 +11,7 @@ Made by \`npm run configuration\` from [settings.ts](../src/config/settings.ts):
 Settings come from the environment; one that is empty counts as not set. Whatever is wrong is said at start, all at once, and never with the value.
 \`npx janua config\` shows them as \`janua serve\` takes them, where each is from, and no password; \`npx janua doctor\` tries them out.`;
 
-/** For a cell of a table. */
+/** Escapes text for a table cell. */
 const inCell = (text: string) => text.replaceAll('|', '\\|').replaceAll('\n', ' ');
 
 const asCode = (text: unknown) => `\`${inCell(String(text))}\``;
@@ -38,7 +38,7 @@ function rowOf(name: string, schema: SettingSchema): string {
   return `| ${cells.join(' | ')} |`;
 }
 
-/** The page as it should be. */
+/** Gives the text that the page should have. */
 export function makeConfigurationPage(): string {
   const lines = [intro];
   for (const [name, schema] of Object.entries<SettingSchema>(settingsSchema.properties)) {

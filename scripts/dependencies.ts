@@ -1,6 +1,6 @@
 /**
- * What is wrong with the packages that a lock file names: what would run at install, has no digest, comes from elsewhere than
- * the registry, is not pinned, or has a licence that was not agreed to (ASVS 15.2.4).
+ * Gives the faults of the packages in a lock file (ASVS 15.2.4). A package is at fault if it runs a script at install, has no digest,
+ * comes from outside the registry, is not pinned, or has a licence that is not on our lists.
  */
 export function judgeDependencies(manifest: Manifest, lock: Lock): string[] {
   const faults: string[] = [];
@@ -19,7 +19,7 @@ export interface Manifest {
   readonly optionalDependencies?: Readonly<Record<string, string>>;
 }
 
-/** As npm writes it, version 3. */
+/** Version 3 of npm's lock file. */
 export interface Lock {
   readonly packages: Readonly<Record<string, LockEntry>>;
 }
@@ -33,7 +33,7 @@ export interface LockEntry {
   readonly hasInstallScript?: boolean;
 }
 
-/** That let their users do as they like. */
+/** Permissive licences. */
 const permissive = [
   'MIT',
   'ISC',
@@ -45,7 +45,7 @@ const permissive = [
   'MIT OR Apache-2.0',
 ];
 
-/** Fit for tools, which are not part of what is passed on. */
+/** Licences that tools may have, because we do not distribute tools. */
 const forTools = [...permissive, 'MPL-2.0', 'PSF-2.0', 'Python-2.0', 'CC0-1.0'];
 
 function faultsOf({ integrity, resolved, license, dev, link, hasInstallScript }: LockEntry): string[] {
@@ -58,12 +58,12 @@ function faultsOf({ integrity, resolved, license, dev, link, hasInstallScript }:
   return faults;
 }
 
-/** What `npm audit` answered, as far as it is judged. */
+/** The part of `npm audit`'s output that we read. */
 interface Advisories {
   readonly vulnerabilities?: Readonly<Record<string, { readonly severity: string }>>;
 }
 
-/** Known faults of the packages in use, from what `npm audit --json` printed; undefined where the registry gave no answer. */
+/** Reads known faults of the packages from the output of `npm audit --json`. Undefined if the registry gave no answer. */
 export function readAdvisories(printed: string): string[] | undefined {
   const { vulnerabilities } = parse(printed);
   if (vulnerabilities === undefined) return undefined;

@@ -3,15 +3,15 @@ import { relative } from 'node:path';
 import type { TestEvent } from 'node:test/reporters';
 import { fileURLToPath } from 'node:url';
 
-/** What tests of one title, in one file, say of an id that stands above them. */
+/** The outcome of the tests with one title, in one file, for one id above them. */
 export interface Evidence {
-  /** `S45` of `security/checks.tsv`, `V6.3.1` of `asvs.tsv`, `VM-28` of `incidents.tsv`; or whatever else stood there. */
+  /** Such as `S45` in `security/checks.tsv`, `V6.3.1` in `asvs.tsv` or `VM-28` in `incidents.tsv`. It may also be a mistyped id. */
   readonly id: string;
-  /** Where the test is written, from the root of the project. */
+  /** The path of the test file from the root of the project. */
   readonly file: string;
-  /** Of the test or the suite that the id stands above. */
+  /** The title of the test or suite below the id. */
   readonly title: string;
-  /** `skipped` where not one was run. */
+  /** `skipped` if none of the tests ran. */
   readonly outcome: 'passed' | 'skipped' | 'failed';
 }
 
@@ -22,7 +22,7 @@ const mark = /^\s*\/\/ Shows: (.+)$/;
 
 const sources = new Map<string, readonly string[]>();
 
-/** The ids in the comment above a test, a suite, or the title of one in a table. */
+/** Gives the ids in the comment above a test or a suite, or above its title in a table. */
 function idsAbove(file: string, line: number, title: string): readonly string[] {
   const lines = sources.get(file) ?? readFileSync(file, 'utf8').split('\n');
   sources.set(file, lines);
@@ -31,13 +31,13 @@ function idsAbove(file: string, line: number, title: string): readonly string[] 
 }
 
 /**
- * A reporter of `node --test`: which ids stood above tests and suites, and how those tests ended, as JSON.
- * Nothing is written before the end, so that a run that was broken off leaves an empty file.
+ * A reporter of `node --test`. It writes the ids above tests and suites, and the outcomes of those tests, as JSON.
+ * It writes nothing before the end, so an aborted run leaves an empty file.
  */
-// biome-ignore lint/style/noDefaultExport: it is how the test runner takes a reporter.
+// biome-ignore lint/style/noDefaultExport: the test runner loads a reporter from the default export.
 export default async function* report(source: AsyncIterable<TestEvent>): AsyncGenerator<string> {
   const found = new Map<string, Evidence>();
-  /** The titles around the test that is reported; files are reported one after the other. */
+  /** The suites around the current test. The runner reports one file after the other. */
   const titles: { title: string; file: string; ids: readonly string[] }[] = [];
   for await (const { type, data } of source) {
     if (type === 'test:start') {
@@ -51,7 +51,7 @@ export default async function* report(source: AsyncIterable<TestEvent>): AsyncGe
     }
     if (type !== 'test:pass' && type !== 'test:fail') continue;
     const skipped = data.skip !== undefined && data.skip !== false;
-    // What a suite shows is shown by its tests, unless it was left out with all of them.
+    // The tests of a suite report its ids. A skipped suite has no tests to do so.
     if (type === 'test:pass' && data.details.type === 'suite' && !skipped) continue;
     const outcome = type === 'test:fail' ? 'failed' : skipped ? 'skipped' : 'passed';
     for (const { title, file, ids } of titles.slice(0, data.nesting + 1)) {

@@ -4,15 +4,15 @@ import { fileURLToPath } from 'node:url';
 import type { Evidence } from './evidence-reporter.ts';
 
 /**
- * `npm run evidence` writes `docs/security/evidence.md` and `security/evidence.tsv`: which rules hold, and which tests show it. They are
- * made from the lists in `security/`, and from the ids that stood above the tests of the last whole run.
+ * `npm run evidence` writes `docs/security/evidence.md` and `security/evidence.tsv`. They tell which rules hold, and which tests show it.
+ * Their sources are the lists in `security/`, and the ids above the tests of the last whole run.
  */
 const root = new URL('..', import.meta.url);
 
-/** Where a whole run of the tests leaves what it has shown. */
+/** A whole run of the tests writes its evidence here. */
 export const evidenceFile = new URL('node_modules/.cache/janua/evidence.json', root);
 
-/** `later` belongs to something that does not exist yet. */
+/** `later` is for rules about features that do not exist yet. */
 const states = ['holds', 'does not hold', 'does not apply', 'later'] as const;
 type State = (typeof states)[number];
 
@@ -20,25 +20,25 @@ interface Row {
   readonly id: string;
   readonly requirement: string;
   readonly state: State;
-  /** Why, or how far. */
+  /** Why the state applies, or how far it holds. */
   readonly note: string;
-  /** `docs/operation.md#several-processes`, where writing it down is what is asked for. Several are separated by spaces. */
+  /** For rules that ask for documentation, its sections, such as `docs/operation.md#several-processes`. Spaces separate them. */
   readonly document: string;
 }
 
-/** The lists in `security/`, and how the page names them. */
+/** The lists in `security/`, with their titles on the page. */
 const lists = [
   ['checks.tsv', 'Checks of the server from outside (ASVS, RFCs, OWASP cheat sheets, NIST SP 800-63B-4)'],
   ['asvs.tsv', 'OWASP ASVS 5.0.0, the chapters that concern an authentication server'],
   ['incidents.tsv', 'Incidents of other systems, from their advisories and changelogs'],
 ] as const;
 
-/** A mistake in the data or in the ids above tests. */
+/** A mistake in the lists or in the ids above tests. */
 class EvidenceFault extends Error {}
 
 async function readRows(name: string): Promise<Row[]> {
   const text = await readFile(new URL(`security/${name}`, root), 'utf8');
-  // The last column may be empty, and the line then ends in a tab.
+  // If the last column is empty, the line ends in a tab.
   const [head = '', ...lines] = text.replace(/\n$/, '').split('\n');
   const columns = head.split('\t');
   return lines.map((line) => {
@@ -52,7 +52,7 @@ async function readRows(name: string): Promise<Row[]> {
   });
 }
 
-/** The anchor that GitHub gives a heading. */
+/** Gives the anchor that GitHub makes for a heading. */
 const anchorOf = (heading: string) =>
   heading
     .toLowerCase()
@@ -67,7 +67,7 @@ async function hasSection(pointer: string): Promise<boolean> {
   return anchor === undefined || [...headings].some(([, heading = '']) => anchorOf(heading) === anchor);
 }
 
-/** Every mistake that keeps the files from being true. */
+/** Finds every mistake that would make the files untrue. */
 async function findFaults(rows: readonly Row[], evidence: readonly Evidence[]): Promise<string[]> {
   const faults: string[] = [];
   const known = new Set(rows.map(({ id }) => id));
@@ -87,13 +87,13 @@ async function findFaults(rows: readonly Row[], evidence: readonly Evidence[]): 
   return faults;
 }
 
-/** For a cell of a table. */
+/** Escapes text for a table cell. */
 const inCell = (text: string) => text.replaceAll(/[\\|<_*`]/g, '\\$&');
 
 const table = (head: readonly string[], rows: readonly (readonly (string | number)[])[]) =>
   [head, head.map(() => '---'), ...rows].map((cells) => `| ${cells.join(' | ')} |`).join('\n');
 
-/** By its id: the sections that are asked for, and the files of the tests that carry it. */
+/** Gives a line for each id, with its sections of documentation and the files of its tests. */
 function formatData(rows: readonly Row[], evidence: readonly Evidence[]): string {
   const lines = rows.map(({ id, document }) => {
     const files = new Set(evidence.filter((item) => item.id === id).map(({ file }) => file));
@@ -148,8 +148,8 @@ ${table(
 }
 
 /**
- * The files as they should be, by their path.
- * @throws {EvidenceFault} when something is said to hold that nothing shows
+ * Gives the text that each file should have, by path.
+ * @throws {EvidenceFault} when no test or section shows a rule that is listed as holding
  */
 export async function makeFiles(evidence: readonly Evidence[]): Promise<Map<string, string>> {
   const rows = await Promise.all(lists.map(([data]) => readRows(data)));
@@ -173,7 +173,7 @@ async function findStale(made: ReadonlyMap<string, string>): Promise<string[]> {
   return stale;
 }
 
-/** Runs `work`; a mistake is said in place of thrown. @returns whether there was none */
+/** Runs `work` and prints its mistakes instead of throwing them. @returns whether there were none */
 async function saysFaults(work: () => Promise<string | undefined>): Promise<boolean> {
   const fault = await work().catch((error: unknown) => {
     if (error instanceof EvidenceFault) return error.message;
@@ -183,7 +183,7 @@ async function saysFaults(work: () => Promise<string | undefined>): Promise<bool
   return fault === undefined;
 }
 
-/** Whether the files say what the run that has just ended has shown. Says what is wrong. */
+/** Tells whether the files match the run that has just ended. Prints the differences. */
 export const checkFiles = () =>
   saysFaults(async () => {
     const stale = await findStale(await makeFiles(await readEvidence()));
@@ -192,7 +192,7 @@ export const checkFiles = () =>
       : `${stale.join(', ')}: not what the tests show. Write it anew: npm run evidence`;
   });
 
-/** Writes the files from the last whole run, unless a test has changed since. */
+/** Writes the files from the last whole run, unless a test file has changed since. */
 const writeFiles = () =>
   saysFaults(async () => {
     const fault = 'Run npm test first, the whole of it: ';

@@ -4,7 +4,7 @@ import { readdir } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 
-/** The model for longer than `npm test` runs it, on all its stores at the same time: `npm run model -- --minutes 60`. */
+/** Runs the model longer than `npm test` does, on all its stores at the same time: `npm run model -- --minutes 60`. */
 const folder = new URL('../test/model/', import.meta.url);
 
 const { minutes = '10' } = parseArgs({ options: { minutes: { type: 'string' } } }).values;

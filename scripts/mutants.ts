@@ -7,23 +7,23 @@ import { fileURLToPath } from 'node:url';
 import type { Evidence } from './evidence-reporter.ts';
 
 /**
- * `npm run mutants`: breaks a copy of the code in one place after the other, and looks whether the test that should see it does.
- * Writes `security/mutants.tsv`, and fails where something went unseen. With ids or files (`npm run mutants -- S46 src/web/cookies.ts`)
- * it breaks those alone, and writes nothing.
+ * `npm run mutants` breaks a copy of the code in one place after the other, and checks that the expected test fails.
+ * It writes `security/mutants.tsv`, and fails if a test missed its mutant. With ids or files as arguments, it breaks only those and
+ * writes nothing: `npm run mutants -- S46 src/web/cookies.ts`.
  */
 const root = fileURLToPath(new URL('..', import.meta.url));
 const list = join(root, 'security/mutants.tsv');
 
 interface Mutant {
-  /** What is broken, in words. */
+  /** Describes the broken behaviour. */
   readonly breaks: string;
   readonly file: string;
   readonly text: string;
   readonly by: string;
-  /** The test file that should see it, and the id of `security/*.tsv` that its failing test carries. */
+  /** The test file that should fail. `id` is the id in `security/*.tsv` above the failing test. */
   readonly test: string;
   readonly id: string;
-  /** Of the tests of that file, those whose titles match. */
+  /** Runs only the tests with a matching title. */
   readonly only?: string;
 }
 
@@ -311,7 +311,7 @@ const mutants: readonly Mutant[] = [
     ...(only === undefined ? {} : { only }),
     id: 'V1.2.4',
   })),
-  // Of claims that were drawn by chance from those that hold (mulberry32, seed 20261125): 20 ids, each with what could be wrong.
+  // 20 ids drawn at random from the rules that hold (mulberry32, seed 20261125), each with a plausible mistake.
   {
     breaks: 'scripts may come from `data:` addresses',
     file: 'src/web/hooks/security-headers.ts',
@@ -520,7 +520,7 @@ const mutants: readonly Mutant[] = [
   },
 ];
 
-/** What a run needs, beside the packages. */
+/** The files that a run needs besides the packages. */
 const parts = [
   'src',
   'selftest',
@@ -544,7 +544,7 @@ async function copyTree(): Promise<string> {
   return folder;
 }
 
-/** Runs the tests of a mutant and gives the title of the one that saw it. */
+/** Runs the tests of a mutant and gives the title of the one that failed. */
 async function findCatcher(folder: string, { test, id, only }: Mutant): Promise<string | undefined> {
   const evidence = join(folder, 'evidence.json');
   const args = [

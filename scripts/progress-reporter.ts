@@ -4,15 +4,15 @@ import { resolve } from 'node:path';
 import { spec as Spec, type TestEvent } from 'node:test/reporters';
 import { noServersVariable } from '../test/servers/missing.ts';
 
-/** How many test files run at once: one more than there are cores, since many of them wait for a server, a browser or a clock. */
+/** How many test files run at once. One more than there are cores, because many of them wait for a server, a browser or a clock. */
 export const filesAtOnce = availableParallelism() + 1;
 
-/** A reporter of `node --test`: reads its events, and gives what to print. */
+/** A reporter of `node --test`. It reads events and gives the text to print. */
 type Reporter = (events: AsyncIterable<TestEvent>) => AsyncGenerator<string>;
 
 /**
- * Prints a line for each file that has ended: how far the run is, and how long the rest takes if it takes what it took last, by `durationsFile`.
- * Failures, and the summary at the end, are printed by the runner's own `spec`.
+ * Prints a line for each test file that has ended, with the progress of the run and an estimate of the time left. The estimate comes from
+ * the durations of the last run, in `durationsFile`. The runner's own `spec` prints failures and the summary.
  */
 export const createProgressReporter = (durationsFile: URL, { isTTY = false, columns = 80 }): Reporter =>
   async function* report(events) {
@@ -48,9 +48,9 @@ export const createProgressReporter = (durationsFile: URL, { isTTY = false, colu
     await writeFile(durationsFile, JSON.stringify(durations));
   };
 
-// biome-ignore lint/style/noDefaultExport: it is how the test runner takes a reporter.
+// biome-ignore lint/style/noDefaultExport: the test runner loads a reporter from the default export.
 export default createProgressReporter(
-  // Without servers the same files take less.
+  // Without servers the same files take less time.
   new URL(
     `../node_modules/.cache/janua/durations${process.env[noServersVariable] ? '-quick' : ''}.json`,
     import.meta.url,
@@ -58,19 +58,19 @@ export default createProgressReporter(
   process.stdout,
 );
 
-/** The test file that an event is about as a whole, from the root of the project. */
+/** Gives the path of the test file, from the root of the project, if the event is about a whole file. */
 function fileOf({ type, data }: TestEvent): string | undefined {
   if (type !== 'test:enqueue' && type !== 'test:complete') return undefined;
   return data.nesting === 0 && resolve(data.name) === data.file ? data.name.replaceAll('\\', '/') : undefined;
 }
 
-/** Failures, what tests print of their own, and the summary of the whole run. */
+/** Tells whether an event is a failure, output of a test, or the summary of the whole run. */
 function isForSpec({ type, data }: TestEvent): boolean {
   if (type === 'test:diagnostic') return data.file === undefined;
   return ['test:fail', 'test:stdout', 'test:stderr', 'test:summary', 'test:interrupted'].includes(type);
 }
 
-/** Nothing where a file that is left has never run. */
+/** Empty if one of the remaining files has never run. */
 function formatRest(left: readonly (number | undefined)[]): string {
   const known = left.filter((seconds) => seconds !== undefined);
   if (known.length < left.length) return '';
@@ -78,16 +78,16 @@ function formatRest(left: readonly (number | undefined)[]): string {
   return `, about ${formatTime(Math.max(sum / filesAtOnce, ...known))} left`;
 }
 
-/** Minutes and seconds. */
+/** Formats seconds as minutes and seconds. */
 export const formatTime = (seconds: number) =>
   `${Math.floor(seconds / 60)}:${String(Math.floor(seconds % 60)).padStart(2, '0')}`;
 
-/** Seconds that each test file took when it ran last. */
+/** Reads the seconds that each test file took in its last run. */
 async function readDurations(file: URL): Promise<Record<string, number>> {
   try {
     return JSON.parse(await readFile(file, 'utf8'));
   } catch {
-    // The first run.
+    // There is no file before the first run.
     return {};
   }
 }

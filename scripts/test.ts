@@ -19,9 +19,11 @@ import { checkFiles, evidenceFile } from './evidence.ts';
 import { filesAtOnce, formatTime } from './progress-reporter.ts';
 
 /**
- * Everything that is checked, by one command: `npm test`. It tells how far it is, and says at its end what was left out. Arguments go to
- * the test runner in place of all test files. `--no-install` installs nothing. `--quick` is `npm run test:quick`: without servers, and of
- * the tests those in `test/web`. Ends with a non-zero code when anything failed.
+ * `npm test` runs every check. It shows its progress, and names at the end the tests that it left out. It exits with a non-zero code
+ * if anything failed.
+ * - Arguments replace the list of test files.
+ * - `--no-install` installs nothing.
+ * - `--quick` (`npm run test:quick`) starts no servers and runs only the tests in `test/web`.
  */
 const { values: options, positionals: chosen } = parseArgs({
   options: { install: { type: 'boolean', default: true }, quick: { type: 'boolean', default: false } },
@@ -33,7 +35,7 @@ const isWhole = chosen.length === 0 && !options.quick;
 const root = fileURLToPath(new URL('..', import.meta.url));
 const bin = (name: string) => fileURLToPath(new URL(`../node_modules/${name}`, import.meta.url));
 
-/** What the test files find in their environment beside ours. */
+/** Environment variables for the test files, added to our own. */
 const forTests: Record<string, string> = {};
 
 let current: ChildProcess | undefined;
@@ -56,7 +58,7 @@ async function step(name: string, work: () => Promise<boolean>): Promise<void> {
   if (!succeeded) process.exit(1);
 }
 
-/** What only some tests need, by the name of the distribution's package. */
+/** Programs that only some tests need, by the name of the distribution's package. */
 const programs = {
   'redis-server': findRedis,
   'mariadb-server': findMariadb,
@@ -68,7 +70,7 @@ const programs = {
   'valkey-server': () => findRedis('valkey-server'),
 };
 
-/** Not every distribution has it, and no page of `docs/security/` needs it. */
+/** Not every distribution has this package, and no page in `docs/security/` needs it. */
 const dispensable = 'valkey-server';
 
 const findMissing = () =>
@@ -79,7 +81,10 @@ const findMissing = () =>
 /** The packages without which tests are left out. */
 let leftOut: readonly string[] = [];
 
-/** Says what is missing, installs it where the distribution has it and we may, and says what is left out. Where `CI` is set, that fails. */
+/**
+ * Names the missing programs and, as root on Debian, installs them. Then names the programs that are still missing.
+ * With `CI=true`, a missing program is a failure.
+ */
 async function ensurePrograms(): Promise<boolean> {
   const missing = findMissing();
   if (missing.length > 0) {
@@ -104,7 +109,7 @@ async function install(packages: readonly string[]): Promise<void> {
   const add = (...names: string[]) =>
     run('apt-get', ['install', '-y', '-qq', '--no-install-recommends', ...names], unattended);
   if (!(await run('apt-get', ['update', '-qq'], unattended)) || (await add(...packages))) return;
-  // One package that the distribution does not have keeps apt from installing any.
+  // If the distribution lacks one package, apt installs none of them.
   for (const name of packages) await add(name);
 }
 
@@ -113,7 +118,7 @@ async function isDebian(): Promise<boolean> {
   return /^ID(_LIKE)?=.*(debian|ubuntu)/m.test(await readFile('/etc/os-release', 'utf8'));
 }
 
-/** One server of each kind that is installed, for the whole run, on free ports and in temporary folders. They end with this process. */
+/** Starts one server of each installed kind, on a free port and in a temporary folder. The servers end with this process. */
 async function startServers(): Promise<boolean> {
   const [postgres, mariadb, redis, templates] = await Promise.all([
     findPostgres() && startPostgres(),
@@ -128,7 +133,7 @@ async function startServers(): Promise<boolean> {
   return true;
 }
 
-/** Fails for a known fault (ASVS 15.2.1). Where the registry cannot be asked, it says so and lets the tests go on. */
+/** Fails for a known fault (ASVS 15.2.1). If the registry does not answer, it prints a notice and the tests go on. */
 async function askForAdvisories(): Promise<boolean> {
   const printed = await new Promise<string>((resolve) => {
     execFile('npm', ['audit', '--json'], { cwd: root, timeout: 60_000, maxBuffer: 2 ** 26 }, (_error, stdout) =>
@@ -141,7 +146,7 @@ async function askForAdvisories(): Promise<boolean> {
   return (faults ?? []).length === 0;
 }
 
-// What runs is told to end, and this process ends after it, with the servers. The test runner knows no SIGHUP.
+// The current program gets SIGTERM, because the test runner does not handle SIGHUP. This process and its servers end after it.
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
   process.on(signal, () => {
     const end = () => process.exit(128 + constants.signals[signal]);
@@ -169,7 +174,7 @@ await sumUp();
 async function testFiles(): Promise<boolean> {
   await mkdir(new URL('.', evidenceFile), { recursive: true });
   const reporters: [name: string, destination: string][] = [
-    // Of a few files each test is of interest.
+    // For chosen files, every test is listed.
     [chosen.length > 0 ? 'spec' : './scripts/progress-reporter.ts', 'stdout'],
     ...(showsAll() ? [['./scripts/evidence-reporter.ts', fileURLToPath(evidenceFile)] satisfies [string, string]] : []),
   ];
@@ -185,7 +190,7 @@ async function testFiles(): Promise<boolean> {
   );
 }
 
-/** Whether all tests run that the pages in `docs/security/` are made from. */
+/** Tells whether this run covers all tests that the pages in `docs/security/` need. */
 function showsAll(): boolean {
   return isWhole && leftOut.every((name) => name === dispensable);
 }

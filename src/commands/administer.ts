@@ -4,14 +4,14 @@ import type { Administration } from '../users/administration.ts';
 import { commandCaller } from './command-caller.ts';
 
 /**
- * Runs one administrative task on the configured stores and says in a line what was done.
- * @param command as it was typed, for the audit
+ * Runs one administrative task on the configured stores and prints its result in one line.
+ * @param command as the operator typed it, for the audit
  */
 export async function administer(
   command: string,
   task: (administration: Administration, services: Services) => Promise<string>,
 ): Promise<void> {
-  // The watch of the stores logs what the command's own last line says anyway.
+  // The command's last line reports store faults, so the watch of the stores need not log them.
   const composition = await compose(
     { ...loadSettings(), LOG_LEVEL: 'silent' },
     { takesLogins: false, caller: commandCaller(command) },

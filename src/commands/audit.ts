@@ -9,7 +9,7 @@ import { canonicalUsername } from '../users/user.ts';
 import { administer } from './administer.ts';
 import { formatTable } from './table.ts';
 
-/** As they are typed. */
+/** Options as the operator typed them. */
 export interface AuditOptions {
   readonly since?: string;
   readonly until?: string;
@@ -21,12 +21,12 @@ export interface AuditOptions {
   readonly json?: boolean;
 }
 
-/** Rows of the table without --limit. */
+/** Rows of the table when --limit is missing. */
 const defaultLimit = 50;
 
 const heading = ['TIME (UTC)', 'EVENT', 'USER', 'FROM', 'ROUTE', 'REASON', 'REQUEST'];
 
-/** Shows what was recorded, newest last: the latest as a table, or everything as JSON lines. */
+/** Shows recorded events, newest last: the latest as a table, or all as JSON lines. */
 export const audit = (options: AuditOptions) =>
   administer('janua audit', async (_administration, services) => {
     const { json = false } = options;
@@ -60,7 +60,7 @@ async function filterOf(options: AuditOptions, services: Services): Promise<Omit
   };
 }
 
-/** Looks for a name as a user's, and as one that no user had when it was typed. */
+/** Gives the id of the user with that name, and the digest under which events about an unknown name are recorded. */
 async function whose({ user, userId }: AuditOptions, { users, audit: { digestName } }: Services) {
   if (user !== undefined && userId !== undefined) throw new Misconfiguration('Give --user or --user-id, not both.');
   if (user === undefined) return { userId };
@@ -81,7 +81,7 @@ function limitOf(limit: string | undefined): number | undefined {
 
 const units: Readonly<Record<string, number>> = { m: 60_000, h: 3_600_000, d: 86_400_000 };
 
-/** So long ago, or a time of ISO 8601, which is UTC unless it says otherwise. */
+/** Reads an age such as `24h`, or a time of ISO 8601. A time without a zone is UTC. */
 function timeOf(option: string, text: string | undefined, now: number): number | undefined {
   if (text === undefined) return undefined;
   const [, number, unit = ''] = /^(\d{1,6})([mhd])$/.exec(text) ?? [];
@@ -93,7 +93,7 @@ function timeOf(option: string, text: string | undefined, now: number): number |
   throw new Misconfiguration(`--${option} must be such as 30m, 24h, 7d, 2026-11-24 or 2026-11-24T08:00Z.`);
 }
 
-/** Each user is looked up once. */
+/** Looks up each user once. */
 function createUserNames({ users }: Services): (userId: string) => Promise<string> {
   const names = new Map<string, string>();
   return async (userId) => {
@@ -123,7 +123,7 @@ async function toRow(
   ];
 }
 
-/** Not faster than it is read: an export may be far larger than memory. */
+/** Waits until the reader keeps up, because an export may be far larger than memory. */
 async function writeLine(event: RecordedEvent | UnreadableEvent): Promise<void> {
   if (!process.stdout.write(jsonLine(event))) await once(process.stdout, 'drain');
 }

@@ -2,10 +2,10 @@ import { userInfo } from 'node:os';
 import type { Caller } from '../audit/event.ts';
 import { findSudoUser } from '../config/sudo-user.ts';
 
-/** Who runs a command, for the audit. @param command as `janua users disable` */
+/** The caller of a command, for the audit. @param command such as `janua users disable` */
 export const commandCaller = (command: string): Caller => ({ route: command, operator: operator() });
 
-/** The account of the machine, and the one that ran `sudo`, as `root (sudo: ann)`. Without a name, as in many containers, the number. */
+/** Gives the machine's account, and the account that ran `sudo`, as `root (sudo: ann)`. In many containers it has only a number. */
 function operator(): string {
   const sudoUser = findSudoUser();
   return `${effectiveAccount()}${sudoUser === undefined ? '' : ` (sudo: ${sudoUser})`}`;

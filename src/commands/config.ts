@@ -9,8 +9,7 @@ import { parseMapping } from '../users/mapped/mapping.ts';
 import { formatTable } from './table.ts';
 
 /**
- * Prints every setting as `janua serve` would take it, and where it is from. No store is opened, and what may hold a password is
- * shown without it.
+ * Prints every setting as `janua serve` would read it, with its source. It opens no store, and shows no passwords.
  * @throws {Misconfiguration} with every fault at once
  */
 export function printConfiguration({ json = false }: { json?: boolean }): void {
@@ -38,7 +37,7 @@ function linesOf({ settings, sources }: SourcedSettings) {
   });
 }
 
-/** Refuses addresses and names that cannot be read, as `serve` does when it puts its parts together. */
+/** Refuses invalid addresses and names, as `serve` does at its start. */
 function requireReadable({ DATABASE_URL, REDIS_URL, USERS_TABLE, USERS_COLUMNS }: Settings): void {
   const faults = [
     () => engineOf(DATABASE_URL),

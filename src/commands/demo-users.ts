@@ -1,6 +1,6 @@
 export const demoPassword = 'password';
 
-/** All share one hash of weak cost; it is replaced by a strong one at each user's first login. */
+/** All demo users share one hash of weak cost. A user's first login replaces it with a strong one. */
 export const demoHash = '$argon2id$v=19$m=16,t=2,p=1$b2szcWQ4a0tlTkFydUdOaw$7LX7WCYbItEMEwvH3yUxPA';
 
 /** The users of the demo, and of the example in `examples/employees`. */

@@ -5,7 +5,7 @@ import { findTraceSettings } from '../config/traces.ts';
 import { demoHash, demoPassword, demoUsers } from './demo-users.ts';
 import { listen } from './listen.ts';
 
-/** The server with two built-in users, on this machine only. Keeps its data between runs. */
+/** Runs the server with two built-in users, on this machine only. Keeps its data between runs. */
 export async function demo(): Promise<void> {
   const settings = loadSettings({ LOG_LEVEL: 'warn', DRAIN_SECONDS: 0 });
   requireSafeExposure(settings, 'demo');

@@ -14,15 +14,16 @@ import { sessionCookieName } from '../web/cookies.ts';
 import { securityHeaders } from '../web/hooks/security-headers.ts';
 import { createFindingsPrinter } from './findings.ts';
 
-/** Of the time for a check, how much one step of a store may take: a step that is too late still says whose it was. */
+/** The share of a check's time that one step of a store may take. A late step then fails first, and its error names the store. */
 const stepShare = 0.9;
 
-/** Runs a check in its time and prints what it found. Gives what it came to, if it came to its end. */
+/** Runs a check within its time and prints its findings. Gives its result, or undefined if it did not finish. */
 type Look = <Result>(name: string, check: Check<Result>) => Promise<Result | undefined>;
 
 /**
- * Looks at settings, stores and machine as `janua serve` would find them, and says what is right and what is wrong. It
- * writes nothing but the probe of `/health/ready`. Gives whether nothing is wrong.
+ * Checks settings, stores and machine as `janua serve` would find them, and prints what is right and what is wrong. It writes only
+ * the probe of `/health/ready`.
+ * @returns whether nothing is wrong
  */
 export async function doctor({ json = false }: { json?: boolean }): Promise<boolean> {
   const printer = createFindingsPrinter({ json });
@@ -35,7 +36,7 @@ export async function doctor({ json = false }: { json?: boolean }): Promise<bool
       return result;
     };
 
-  // This check asks no store. The time limit of the others is one of the settings.
+  // This check uses no store. The other checks take their time limit from the settings that it reads.
   const read = await lookFor({ DATABASE_URL: '', STORE_TIMEOUT_SECONDS: 1 })('settings', checkSettings());
   if (read !== undefined) await lookAtAll(read, lookFor(read.settings));
   return printer.conclude();
@@ -78,7 +79,7 @@ async function lookAtAll({ settings, faulty }: ReadSettings, look: Look): Promis
     if (sessionsHere) await look('sessions', needing(current, outdated, checkSqlSessions));
     await look('clock', checkClock(opened, redis));
   } finally {
-    // A store that cannot be closed in time ends with the process.
+    // If a store does not close in time, the end of the process closes it.
     await inTime(closing.disposeAsync(), seconds * 1000).catch(() => {});
   }
 }
@@ -98,7 +99,7 @@ async function carryOut<Result>(
   try {
     return { result: await inTime(run(), stores.STORE_TIMEOUT_SECONDS * 1000), found };
   } catch (error) {
-    // A copy: a check that is over its time may still add findings.
+    // A copy, because a check that is out of time may still add findings.
     return { result: undefined, found: [...found, ...explain(error, stores)] };
   }
 }

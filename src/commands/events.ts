@@ -1,6 +1,6 @@
 import type { Events } from '../audit/event.ts';
 
-/** What only commands do. */
+/** Audit events that only commands record. */
 export const events = {
   'throttle-lifted': {
     vocabulary: 'authn_login_lock',

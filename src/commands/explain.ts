@@ -3,7 +3,7 @@ import { events } from '../site.ts';
 import { ChangeRefused } from '../users/administration.ts';
 import { administer } from './administer.ts';
 
-/** Says why a request was decided as it was. @param requestId as the person who was refused has it */
+/** Explains the decision about a request. @param requestId as the refused user reports it */
 export const explain = (requestId: string) =>
   administer('janua explain', async (_administration, { auditTrail, users, registry }) => {
     const found = await auditTrail.findByRequestId(requestId.trim());

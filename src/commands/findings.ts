@@ -1,15 +1,15 @@
 import type { Finding } from '../../selftest/finding.ts';
 import { jsonLine } from '../text/printable.ts';
 
-/** Prints findings as they come, and counts them. */
+/** Prints and counts findings. */
 export interface FindingsPrinter {
-  /** @param check what was looked at, in a word */
+  /** @param check the subject of the check, in one word */
   print(check: string, finding: Finding): void;
-  /** Prints what it comes to, unless for a program. Gives whether nothing is wrong. */
+  /** Prints a summary, except in JSON mode. @returns whether nothing is wrong */
   conclude(): boolean;
 }
 
-/** @param json one JSON object a line */
+/** @param json prints one JSON object a line */
 export function createFindingsPrinter({ json }: { json: boolean }): FindingsPrinter {
   const counts = { ok: 0, warning: 0, wrong: 0 };
   const format = json ? formatJson : formatLine;

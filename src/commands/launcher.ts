@@ -1,12 +1,12 @@
-/** In a terminal SIGHUP is the end of that, and of what was started there. */
+/** In a terminal, SIGHUP means that the terminal closes. The programs started there end with it. */
 export const endsWithTerminal = process.stdout.isTTY;
 
 /**
- * Call it first in a command that serves. From here on these signals, which ask a running server for something, don't end this
- * process. They do nothing until the server listens to them.
+ * Call it first in a command that serves. From then on these signals don't end this process. They do nothing until the server
+ * listens for them.
  *
- * The launcher (`bin/own-node.mjs`) keeps signals back until it gets the message below. If the launcher is killed, it can pass on no
- * signal any more, and this process stops in order.
+ * The launcher (`bin/own-node.mjs`) holds signals back until it gets the message below. A killed launcher can pass on no signals, so
+ * this process then shuts down.
  */
 export function hearSignals(...signals: readonly NodeJS.Signals[]): void {
   for (const signal of signals) process.on(signal, () => {});

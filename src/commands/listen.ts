@@ -7,13 +7,13 @@ import { listeningFault } from '../faults/listening-fault.ts';
 import { prepareLater, prepareNow, startCleaning } from '../stores/upkeep.ts';
 import { followSignal } from '../telemetry/log.ts';
 
-/** Longest that requests under way are waited for after an order to end, in milliseconds. */
+/** Milliseconds that requests under way may take after an order to end. */
 export const closingDeadline = 10_000;
 
-/** How a server is told to end: for good, or because another process takes its place. */
+/** `stop` ends the server for good. `retire` ends it because another process takes its place. */
 export type Order = 'stop' | 'retire';
 
-/** The orders of the terminal or supervisor, or of the primary. */
+/** Orders from the terminal, the supervisor or the primary. */
 export interface Orders {
   /** Waits for the next one. */
   next(): Promise<Order>;
@@ -22,11 +22,11 @@ export interface Orders {
 }
 
 /**
- * Serves until it is told to end. Then it drains and finishes the requests under way. Meanwhile `/health/ready` is 503, unless this
- * worker retires: the other workers behind the port are ready.
- * Stores that cannot be reached at the start are waited for, with requests answered 503 until then.
- * @param onReady is told the port, once the stores are as they should be
- * @throws {Misconfiguration} when a port is taken, an address cannot be used, or the stores are not as they should be
+ * Serves until an order to end. Then it drains and finishes the requests under way. Meanwhile `/health/ready` answers 503, except
+ * when this worker retires, because the other workers behind the port are ready.
+ * If a store cannot be reached at the start, the server waits for it and answers requests with 503.
+ * @param onReady is called with the port once the stores are usable
+ * @throws {Misconfiguration} when a port is taken, an address cannot be used, or a store needs the operator
  */
 export async function listen(
   composition: Composition,
@@ -41,7 +41,7 @@ export async function listen(
   using _following = orders.follow(composition.log);
 
   const services = await prepareNow(composition);
-  // Closed last, so that the end of the server can be measured too.
+  // Closed last, so that a scrape still sees the shutdown.
   await using _figures = await composition.listenForMetrics();
   const server = await composition.createServer();
   try {
@@ -61,9 +61,9 @@ export async function listen(
       const order = await told;
       clearInterval(cleaning);
       if (order === 'stop') composition.readiness.stop();
-      // Node's cluster then routes new connections to the other workers. Closing would end connections that have sent no request yet.
+      // Node's cluster then routes new connections to the other workers. Closing the server would drop connections without a request yet.
       else server.server.maxConnections = 0;
-      // Clients that keep a connection open another one, rather than lose a request to a closed one.
+      // A client with a keep-alive connection then opens a new one, and loses no request to a closed connection.
       server.server.prependListener('request', (_, response) => response.setHeader('Connection', 'close'));
       // A second order ends the wait.
       await Promise.race([setTimeout(settings.DRAIN_SECONDS * 1000, undefined, { ref: false }), orders.next()]);
@@ -74,7 +74,7 @@ export async function listen(
   }
 }
 
-/** Orders in the order in which they are given. One that came early is kept for the next `next()`. */
+/** Queues orders. An early order waits for the next call of `next()`. */
 export function queueOrders(): { give(order: Order): void; next: Orders['next'] } {
   const source = new EventEmitter();
   const queue = on(source, 'order');
@@ -95,10 +95,10 @@ function queueSignals(): Orders['next'] {
   return next;
 }
 
-/** By signal. From the first `next()` on, no signal ends the process by default; a third does nothing. */
+/** Takes orders from signals. After the first `next()`, these signals no longer end the process by themselves. A third does nothing. */
 export const signals: Orders = {
   next() {
-    // One listener for good: in a gap between two, a signal would end the process.
+    // One permanent listener: a signal in a gap between two listeners would end the process.
     nextSignal ??= queueSignals();
     return nextSignal();
   },

@@ -4,7 +4,7 @@ import { keyNames, loadKey } from '../database/keys.ts';
 import { migrate as migrateDatabase } from '../database/migrations.ts';
 import { unwatched } from '../faults/store-watch.ts';
 
-/** Makes our own tables, or brings them up to date. What else is in the database is left alone. */
+/** Creates or updates Janua's own tables. Leaves everything else in the database alone. */
 export async function migrate(): Promise<void> {
   const settings = loadSettings();
   const opened = await openDatabase(settings.DATABASE_URL, {
@@ -14,7 +14,7 @@ export async function migrate(): Promise<void> {
   });
   try {
     const done = await migrateDatabase(opened);
-    // Made here, so that the account that serves need not be allowed to.
+    // Keys are made here, so that the serving account needs no permission for it.
     for (const name of keyNames) await loadKey(opened.database, name);
     process.stdout.write(done.length === 0 ? 'The tables are up to date.\n' : `Done: ${done.join(', ')}.\n`);
   } finally {

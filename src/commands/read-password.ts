@@ -5,12 +5,12 @@ import { buffer } from 'node:stream/consumers';
 import { Misconfiguration } from '../faults/misconfiguration.ts';
 
 /**
- * A password that is there already: asked for at a terminal, without showing it; else the first line of standard input.
- * Never an argument, which every process of the machine could read.
+ * Reads an existing password. A terminal asks for it without echo; otherwise it is the first line of standard input.
+ * It is never an argument, because every process on the machine can read arguments.
  */
 export const readPassword = () => read((ask) => ask('Password: '));
 
-/** A new password: the same, and at a terminal asked for twice. */
+/** Reads a new password the same way. A terminal asks for it twice. */
 export const readNewPassword = (minLength: number) =>
   read(async (ask) => {
     const first = await ask(`New password (${minLength} characters or more): `);
@@ -30,7 +30,7 @@ async function read(askFor: (ask: Ask) => Promise<string>): Promise<string> {
 async function atTerminal(askFor: (ask: Ask) => Promise<string>): Promise<string> {
   const silent = new Writable({ write: (_chunk, _encoding, done) => done() });
   const terminal = createInterface({ input: process.stdin, output: silent, terminal: true });
-  // Ctrl+C and Ctrl+D both end the lines.
+  // Ctrl+C ends the input, as Ctrl+D does.
   terminal.once('SIGINT', () => terminal.close());
   const lines = terminal[Symbol.asyncIterator]();
 

@@ -1,6 +1,6 @@
 import type { Settings } from '../config/settings.ts';
 
-/** What the log says of a server that is ready. */
+/** Details of the log line of a ready server. */
 export const readyDetails = ({ PUBLIC_URL }: Settings, port: number) => ({
   url: PUBLIC_URL ?? `http://localhost:${port}`,
   port,

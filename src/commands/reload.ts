@@ -7,9 +7,9 @@ interface Server {
 }
 
 /**
- * Sends SIGHUP to a running server of this very installation. npm and its shell stand between `npx janua serve` and the server, and
- * pass no SIGHUP on.
- * @param typedPid which server, where there are several
+ * Sends SIGHUP to a running server of this installation. An operator cannot signal `npx janua serve` instead: npm and its shell do not
+ * pass SIGHUP on.
+ * @param typedPid the server's process, if there are several servers
  */
 export async function reload(typedPid?: string): Promise<void> {
   const servers = await findServers();
@@ -28,7 +28,7 @@ export async function reload(typedPid?: string): Promise<void> {
   process.stdout.write(`Process ${server.pid} is reloading. Its log says \`reloaded\` when it is done.\n`);
 }
 
-/** By the path of the program, which is this one's too. */
+/** Finds servers by the path of their program, which is the path of this command too. */
 async function findServers(): Promise<Server[]> {
   const [, program] = process.argv;
   const serving = (await readProcesses()).filter(
@@ -38,7 +38,7 @@ async function findServers(): Promise<Server[]> {
   return serving.filter(({ args }) => args.length === 3).map(({ pid }) => ({ pid, hasWorkers: workers.has(pid) }));
 }
 
-/** Each with its arguments after those for Node itself. */
+/** Leaves out the arguments for Node itself. */
 async function readProcesses(): Promise<{ pid: number; parent: number; args: string[] }[]> {
   const names = await readdir('/proc').catch(() => {
     throw new Misconfiguration('Only Linux tells which processes run. Send SIGHUP to the process that serves.');
@@ -57,6 +57,6 @@ async function readProcesses(): Promise<{ pid: number; parent: number; args: str
         args: args.filter((arg, at) => at === 0 || !/^--(?!worker$)/.test(arg)),
       };
     });
-  // Some end meanwhile.
+  // Some processes end meanwhile.
   return (await Promise.allSettled(read)).flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
 }

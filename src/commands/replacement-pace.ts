@@ -1,12 +1,12 @@
-/** Without a replacement for so long, the next is at once again, in milliseconds. */
+/** After so many milliseconds without a replacement, the next one happens at once again. */
 const calmAfter = 60_000;
 
 const firstPause = 1000;
 const longestPause = 30_000;
 
 /**
- * Milliseconds to wait before replacing workers that ended: none for the first time in a minute, then 1, 2, 4, up to 30 seconds. It
- * never gives up, so that the server recovers by itself when the cause is gone.
+ * Gives the milliseconds to wait before replacing a worker that ended: 0 for the first in a minute, then 1, 2, 4, up to 30 seconds.
+ * It never gives up. The server recovers by itself when the cause is gone.
  */
 export function createReplacementPace(now: () => number = Date.now): () => number {
   let pause = 0;

@@ -17,8 +17,9 @@ export interface SelftestArguments {
 }
 
 /**
- * Looks at a server from outside, and says what holds, what does not and what mends it. It reads no settings: the server may be another
- * machine's. Gives whether nothing is wrong.
+ * Checks a server from outside, and prints what holds, what does not, and how to fix it. It reads no settings, because the server may run
+ * on another machine.
+ * @returns whether nothing is wrong
  */
 export async function selftest(given: SelftestArguments): Promise<boolean> {
   const { against, user, json = false, throttle = false } = given;
@@ -36,7 +37,7 @@ export async function selftest(given: SelftestArguments): Promise<boolean> {
     account: user === undefined ? undefined : { username: user, password: await requirePassword() },
   };
 
-  // The first signal ends the test's own sessions, then the test. The second ends it at once.
+  // The first signal ends the test's own sessions, then the test. The second signal ends the test at once.
   const stopped = new AbortController();
   const stop = () => stopped.abort();
   process.once('SIGINT', stop).once('SIGTERM', stop);
@@ -54,7 +55,7 @@ async function requirePassword(): Promise<string> {
   return password;
 }
 
-/** Node accepts a file without any certificate silently. */
+/** Node silently accepts a file without certificates. */
 async function readAuthority(path: string): Promise<string> {
   const pem = await readFile(path, 'utf8').catch(() => '');
   if (!pem.includes('-----BEGIN CERTIFICATE-----'))

@@ -8,8 +8,8 @@ import { supervise } from './supervise.ts';
 import { obeyPrimary } from './worker.ts';
 
 /**
- * Production: no user that it was not given, and no start with settings that put passwords at risk.
- * @param worker whether it is one of several processes, under their primary
+ * Serves in production. It has no built-in users, and refuses settings that put passwords at risk.
+ * @param worker whether this process is a worker under a primary
  */
 export async function serve({ worker = false }: { worker?: boolean } = {}): Promise<void> {
   if (worker) {
@@ -28,7 +28,7 @@ function readSafeSettings(): Settings {
 }
 
 async function serveHere(settings: Settings, orders?: Orders, onReady?: (port: number) => void): Promise<void> {
-  // Not by the primary of several processes, which needs none of it.
+  // Imported here, because the primary needs none of it.
   const { compose } = await import('../compose.ts');
   const composition = await compose(settings, { traces: findTraceSettings() });
   function announce(port: number): void {

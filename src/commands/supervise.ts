@@ -6,12 +6,12 @@ import { closingDeadline, signals } from './listen.ts';
 import { readyDetails } from './ready-details.ts';
 import { createWorkers } from './workers.ts';
 
-/** What a worker may take beyond its deadlines, in milliseconds. */
+/** Milliseconds that a worker may exceed its deadlines. */
 const tolerance = 5000;
 
 /**
- * Serves by several processes. This one, the primary, opens no store and answers nothing but their figures: it hands out
- * connections, replaces workers that end, and all of them at SIGHUP.
+ * Serves with several processes. This one, the primary, hands out connections and replaces workers that end. At SIGHUP it replaces
+ * all of them. It opens no store, and itself answers only requests for the workers' figures.
  * @throws {Misconfiguration} when no worker can start
  */
 export async function supervise(settings: Settings): Promise<void> {
@@ -43,7 +43,7 @@ export async function supervise(settings: Settings): Promise<void> {
   }
 }
 
-/** Those of all workers, as one. */
+/** Serves the sum of all workers' figures. */
 async function listenForFigures({ METRICS_LISTEN, WORKERS }: Settings): Promise<MetricsListener | undefined> {
   const address = parseListenAddress(METRICS_LISTEN ?? '');
   if (address === undefined) return undefined;

@@ -1,6 +1,6 @@
 import { printable } from '../text/printable.ts';
 
-/** Rows as columns of text; the first row is the heading. */
+/** Formats rows as aligned columns of text. The first row is the heading. */
 export function formatTable(cells: readonly (readonly string[])[]): string {
   const rows = cells.map((row) => row.map(printable));
   const widths: number[] = [];

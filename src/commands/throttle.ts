@@ -11,7 +11,7 @@ import { administer } from './administer.ts';
 import { commandCaller } from './command-caller.ts';
 import { formatTable } from './table.ts';
 
-/** As they are typed. */
+/** Options as the operator typed them. */
 interface LiftOptions {
   readonly address?: string;
   readonly all?: boolean;
@@ -19,7 +19,7 @@ interface LiftOptions {
 
 const liftCommand = 'janua throttle lift';
 
-/** Shows every key that failures were counted of. */
+/** Lists every key that has failures. */
 export async function listThrottle({ json = false }: { readonly json?: boolean }): Promise<void> {
   requireSharedCounts();
   await administer('janua throttle list', async (_administration, { throttle, users, audit }) => {
@@ -32,7 +32,7 @@ export async function listThrottle({ json = false }: { readonly json?: boolean }
     }
     if (json) return '';
     if (keys.length === 0) return 'Nobody has failed.';
-    // A digest tells no name, unless it is that of a user in the list.
+    // A digest does not reveal a name, but the digest of a listed user's name can be recognised.
     const names = new Map(keys.map(({ username = '' }) => [audit.digestName(username), username]));
     const rows = keys.sort(byKindAndTime).map((key) => toRow(key, names));
     return formatTable([['KIND', 'WHOSE', 'FAILURES', 'LAST (UTC)', 'STATE'], ...rows]);
@@ -53,7 +53,7 @@ export async function liftThrottle(username: string | undefined, options: LiftOp
   });
 }
 
-/** What is lifted, and its event in the audit. A name that no user has may be stopped too. */
+/** Gives the keys to lift, and the event for the audit. The throttle may also have stopped a name that no user has. */
 async function whose(
   username: string | undefined,
   { address }: LiftOptions,
@@ -70,7 +70,7 @@ async function whose(
   return { lifted: { address: network }, event: { reason: `address ${network}` } };
 }
 
-/** As it is counted: of IPv6 the /64. `unknown` stands for all whose address could not be told. */
+/** Gives the network that the throttle counts: for IPv6, the /64. `unknown` stands for all clients without a known address. */
 function networkOf(address: string): string {
   const { network } = createFindClient({ isTrusted: () => false, trustsSockets: () => false })(
     address.replace(/\/64$/, ''),
@@ -83,20 +83,20 @@ function networkOf(address: string): string {
   return network ?? address;
 }
 
-/** What a server counts in its own memory cannot be seen from here. */
+/** A command cannot see failures that a server counts in its own memory. */
 function requireSharedCounts(): void {
   if (loadSettings().THROTTLE === 'on') return;
   throw new Misconfiguration('THROTTLE is not on: no failures are counted where a command could see them.');
 }
 
 interface DescribedKey extends Omit<ListedKey, 'passwordFingerprint'> {
-  /** The user's name, where the id is still that of one. */
+  /** The user's name, if a user still has that id. */
   readonly username?: string;
-  /** Counted against a password that is no longer the user's: it counts no longer. */
+  /** The failures were counted against an older password, so they no longer count. */
   readonly outdated: boolean;
 }
 
-/** Each user is looked up once. */
+/** Looks up each user once. */
 function createDescription(users: Services['users']): (key: ListedKey) => Promise<DescribedKey> {
   const accounts = new Map<string, ReturnType<typeof users.findById>>();
 

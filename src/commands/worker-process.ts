@@ -6,18 +6,18 @@ import { inTime } from '../faults/in-time.ts';
 import type { Order } from './listen.ts';
 import type { Instruction, Report } from './worker.ts';
 
-/** A worker, as the primary sees it. */
+/** The primary's view of a worker. */
 export interface WorkerProcess {
   readonly pid: number | undefined;
-  /** Resolves when the worker has its port. */
+  /** Resolves when the worker listens on its port. */
   readonly listening: Promise<void>;
-  /** Gives the port when the worker serves with its stores. */
+  /** Resolves to the port when the worker serves with its stores. */
   readonly ready: Promise<number>;
   readonly isReady: boolean;
   readonly ended: Promise<End>;
   setDebug(debug: boolean): void;
   kill(): void;
-  /** Tells it to end, and kills it after so many milliseconds. Gives whether it ended by itself. */
+  /** Orders the worker to end, and kills it after `deadline` milliseconds. @returns whether it ended by itself */
   end(order: Order, deadline: number): Promise<boolean>;
 }
 
@@ -28,19 +28,19 @@ export interface End {
   readonly faults: readonly string[];
 }
 
-/** Milliseconds in which the last messages of a worker that has ended are read. */
+/** Milliseconds for reading the last messages of a worker that has ended. */
 const farewell = 100;
 
 /** Call it once, before the first worker starts. */
 export function prepareWorkers(): void {
-  // Node's default everywhere but on Windows, where its other way loses connections with a worker that ends.
+  // Node's default except on Windows. There the default loses connections when a worker ends.
   cluster.schedulingPolicy = cluster.SCHED_RR;
-  // The published package has JavaScript.
+  // The published package has `cli.js`, a checkout `cli.ts`.
   const cli = fileURLToPath(new URL(`../cli${extname(import.meta.url)}`, import.meta.url));
   cluster.setupPrimary({ exec: cli, args: ['serve', '--worker'] });
 }
 
-/** Starts a worker, with the code that is on the disk now. */
+/** Starts a worker with the code that is now on disk. */
 export function startWorker(): WorkerProcess {
   const worker = cluster.fork();
   const listening = Promise.withResolvers<void>();
@@ -71,7 +71,7 @@ export function startWorker(): WorkerProcess {
     kill,
     async end(order, deadline) {
       if (hears) worker.send({ janua: order } satisfies Instruction);
-      // It has nothing to finish.
+      // A worker that does not listen yet has nothing to finish.
       else kill();
       try {
         await inTime(ended, deadline);
@@ -92,12 +92,12 @@ function endOf(worker: Worker): Promise<End> {
     if (message?.janua === 'faults') faults = message.faults;
   });
   worker.once('exit', async (code, signal) => {
-    // Its last message may be unread. Node doesn't disconnect a worker that died with a connection on its way to it.
+    // The primary may not have read its last message yet. Node does not disconnect a worker that dies while it is handed a connection.
     if (worker.isConnected()) await inTime(once(worker, 'disconnect'), farewell).catch(() => worker.disconnect());
     resolve({ code, signal, faults });
   });
   worker.on('error', (error) => {
-    // It could not start. Any other error is of an order that came too late: its exit follows.
+    // Without a pid, the worker could not start. Any other error is an order that came too late, and the exit follows.
     if (worker.process.pid === undefined) resolve({ code: null, signal: null, faults: [error.message] });
   });
   return promise;

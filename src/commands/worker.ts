@@ -4,8 +4,8 @@ import { createLevelSwitch } from '../telemetry/log.ts';
 import { type Order, type Orders, queueOrders } from './listen.ts';
 
 /**
- * The messages of a worker to its primary, and back. After an upgrade the new workers have the old primary until it is restarted,
- * so fields may only be added.
+ * Messages between a worker and its primary. After an upgrade, new workers talk to the old primary until its restart. So fields may only
+ * be added.
  */
 export type Report =
   | { readonly janua: 'ready'; readonly port: number }
@@ -17,13 +17,13 @@ export type Instruction =
   | { readonly debug: boolean };
 
 /**
- * Runs a server as a worker: it obeys the primary, and reports its faults to it. If the primary dies, Node's cluster ends this
- * process, which could get no connection any more.
+ * Runs a server as a worker. It obeys the primary and reports faults to it. If the primary dies, this process can get no more
+ * connections, so Node's cluster ends it.
  */
 export async function obeyPrimary(
   serve: (orders: Orders, onReady: (port: number) => void) => Promise<void>,
 ): Promise<void> {
-  // A terminal or supervisor signals all processes. The primary decides what its workers do.
+  // A terminal or supervisor signals all processes. Workers ignore the signals, because the primary tells them what to do.
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGUSR2'] as const) process.on(signal, () => {});
   process.on('message', (message: Partial<{ janua: Order }> | null) => {
     if (message?.janua !== undefined) give(message.janua);

@@ -6,35 +6,35 @@ import type { Order } from './listen.ts';
 import { createReplacementPace } from './replacement-pace.ts';
 import { type End, prepareWorkers, startWorker, type WorkerProcess } from './worker-process.ts';
 
-/** Milliseconds in which a new worker must be ready, or at least listen if it replaces one that ended. */
+/** Milliseconds in which a new worker must be ready. A worker that replaces an ended one must only listen by then. */
 const readyDeadline = 30_000;
 
-/** Processes that serve behind one port. The primary opens it and hands out the connections in turn. */
+/** Processes behind one port. The primary opens the port and hands out connections in turn. */
 export interface Workers {
   /**
-   * Starts them. Gives the port, once all are ready.
-   * @throws {Misconfiguration} when the first cannot start, as none could
+   * Starts all workers and gives the port once they are ready.
+   * @throws {Misconfiguration} when the first worker cannot start, because then none can
    */
   start(): Promise<number>;
-  /** Replaces all workers, one after the other. A call during a reload queues one more. */
+  /** Replaces all workers, one after the other. A call during a reload queues another reload. */
   reload(): Promise<void>;
-  /** Sets the log of all workers, including later ones, to `debug` or back. */
+  /** Switches the log of all current and later workers to `debug`, or back. */
   setDebug(debug: boolean): void;
-  /** Ends all workers. A second call ends their drain time. */
+  /** Ends all workers. A second call cuts their drain time short. */
   stop(): Promise<void>;
 }
 
 interface WorkersOptions {
   readonly count: number;
   readonly log: Logger;
-  /** Longest that one may take to end, in milliseconds; then it is killed. */
+  /** Milliseconds that a worker may take to end before it is killed. */
   readonly endDeadline: number;
 }
 
 export function createWorkers({ count, log, endDeadline }: WorkersOptions): Workers {
-  /** The workers that serve, or will. */
+  /** Workers that serve or are starting. */
   const members = new Set<WorkerProcess>();
-  /** All workers that have not ended. */
+  /** All workers that have not ended, including retiring ones. */
   const living = new Set<WorkerProcess>();
   const complete = Promise.withResolvers<number>();
   const stopping = new AbortController();
@@ -55,7 +55,7 @@ export function createWorkers({ count, log, endDeadline }: WorkersOptions): Work
       if (inDebug) worker.setDebug(true);
       if (members.size >= count && [...members].every(({ isReady }) => isReady)) complete.resolve(port);
     });
-    // After the start, a worker that doesn't listen in time is killed and replaced.
+    // After the first start, a worker that does not listen in time is killed and replaced.
     if (wasReady) inTime(Promise.race([worker.listening, worker.ended]), readyDeadline).catch(worker.kill);
     worker.ended.then((end) => {
       living.delete(worker);
@@ -64,7 +64,7 @@ export function createWorkers({ count, log, endDeadline }: WorkersOptions): Work
     return worker;
   }
 
-  /** For a worker that ended by itself. If none was ready yet, the start has failed. */
+  /** Replaces a worker that ended by itself. If no worker was ready yet, the start has failed. */
   function replace({ pid }: WorkerProcess, end: End): void {
     if (!wasReady) {
       complete.reject(reasonOf(end));
@@ -85,7 +85,7 @@ export function createWorkers({ count, log, endDeadline }: WorkersOptions): Work
     while (members.size < count && !stopping.signal.aborted) if (tryToHire() === undefined) return void fill();
   }
 
-  /** Undefined if the machine cannot start another process. */
+  /** Gives undefined if the machine cannot start another process. */
   function tryToHire(): WorkerProcess | undefined {
     try {
       return hire();
@@ -101,16 +101,16 @@ export function createWorkers({ count, log, endDeadline }: WorkersOptions): Work
     log.error({ event: 'worker_killed', worker: worker.pid }, 'a worker did not end in time');
   }
 
-  /** Gives whether all were replaced. Stops at the first worker that doesn't get ready, and when all workers are told to end. */
+  /** Stops at the first worker that does not get ready, and when all workers get an order to end. @returns whether all were replaced */
   async function renew(): Promise<boolean> {
     for (const old of [...members]) {
       if (stopping.signal.aborted) return false;
-      // It ended by itself and has been replaced.
+      // This worker ended by itself and has been replaced.
       if (!members.has(old)) continue;
       const successor = tryToHire();
       if (successor === undefined) return false;
       const isReady = await isReadyInTime(successor);
-      // Both have their order. A second one would end their drain time.
+      // Both workers already have their order. A second order would cut their drain time short.
       if (stopping.signal.aborted) return false;
       if (!isReady) {
         await dismiss(successor, 'stop');
@@ -124,7 +124,7 @@ export function createWorkers({ count, log, endDeadline }: WorkersOptions): Work
   return {
     async start() {
       prepareWorkers();
-      // A fault that stops the first would stop all, and is reported once.
+      // The first worker starts alone, so that a fault common to all is reported once.
       hire().listening.then(() => {
         while (members.size < count && !stopping.signal.aborted) hire();
       });
@@ -140,7 +140,7 @@ export function createWorkers({ count, log, endDeadline }: WorkersOptions): Work
         log.info({ event: 'reload' }, 'new workers take the place of all');
         const isRenewed = await renew();
         if (stopping.signal.aborted) break;
-        // A worker may have ended while its successor was given up.
+        // A worker may have ended while the reload gave up.
         fill();
         if (isRenewed) log.info({ event: 'reloaded' }, 'all workers are new');
         else log.error({ event: 'reload_failed' }, 'a new worker did not get ready: the others are kept');
@@ -163,7 +163,7 @@ export function createWorkers({ count, log, endDeadline }: WorkersOptions): Work
 const isReadyInTime = ({ ready, ended }: WorkerProcess): Promise<boolean> =>
   inTime(Promise.race([ready.then(() => true), ended.then(() => false)]), readyDeadline).catch(() => false);
 
-/** Why nothing can be started. */
+/** The reason why the start failed. */
 const reasonOf = ({ code, signal, faults }: End): Error =>
   faults.length > 0
     ? new Misconfiguration(...faults)

@@ -1,6 +1,6 @@
 import { type SettingSchema, settingsSchema } from './settings.ts';
 
-/** The settings as the end of a command's help. */
+/** The list of settings at the end of a command's help. */
 export const settingsHelp = `
 Settings, from the environment (DATABASE_URL and REDIS_URL also from a file, by DATABASE_URL_FILE and REDIS_URL_FILE):
 ${Object.entries<SettingSchema>(settingsSchema.properties).map(describe).join('\n')}

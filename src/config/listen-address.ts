@@ -1,12 +1,12 @@
 import { isIPv6 } from 'node:net';
 
-/** Where a server listens. */
+/** The address on which a server listens. */
 export interface ListenAddress {
   readonly host: string;
   readonly port: number;
 }
 
-/** Reads `HOST:PORT`, `[IPV6]:PORT`, or a port alone, which is one of this machine only; undefined where it is none of them. */
+/** Reads `HOST:PORT`, `[IPV6]:PORT` or `PORT`. A port alone is reachable from this machine only. Undefined for any other text. */
 export function parseListenAddress(text: string): ListenAddress | undefined {
   const [, bracketed, name, digits = ''] = /^(?:(?:\[([\da-f:.]+)\]|([\w.-]+)):)?(\d{1,5})$/i.exec(text) ?? [];
   const port = Number(digits);

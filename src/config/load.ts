@@ -7,7 +7,7 @@ import { parseListenAddress } from './listen-address.ts';
 import { isLoopbackHost, originOf } from './origin.ts';
 import { type SettingSchema, type Settings, settingsSchema } from './settings.ts';
 
-/** `demo` has built-in users and stays on this machine; `serve` is production. */
+/** `demo` has built-in users and serves this machine only. `serve` is production. */
 export type Mode = 'demo' | 'serve';
 
 // The compiler checks our schemas.
@@ -17,10 +17,10 @@ type Faults = (Fault | string)[];
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
-/** Where a setting's value is from. */
+/** The source of a setting's value. */
 export type Source = 'environment' | 'file' | 'default';
 
-/** The settings, and where each is from. */
+/** The settings and their sources. */
 export interface SourcedSettings {
   readonly settings: Settings;
   readonly sources: ReadonlyMap<string, Source>;
@@ -28,7 +28,7 @@ export interface SourcedSettings {
 
 /**
  * Reads the settings from the environment.
- * @param defaults in place of the settings' own
+ * @param defaults replace the settings' own defaults
  * @throws {Misconfiguration} with every fault at once, naming settings and limits but no values.
  */
 export function loadSettings(defaults: Partial<Settings> = {}, environment: Environment = process.env): Settings {
@@ -50,7 +50,7 @@ export function readSettings(
   return { settings, sources };
 }
 
-/** The settings that a program may give. `undefined` means the default. */
+/** Settings that a program may pass. `undefined` means the default. */
 export type GivenSettings = { readonly [Name in Exclude<keyof Settings, HostSetting>]?: Settings[Name] | undefined };
 
 /** The app that mounts Janua decides these. */
@@ -59,7 +59,7 @@ const hostSettings = ['HOST', 'PORT', 'WORKERS', 'DRAIN_SECONDS'] as const;
 type HostSetting = (typeof hostSettings)[number];
 
 /**
- * Takes the settings from a program, and none from the environment.
+ * Takes all settings from a program and none from the environment.
  * @throws {Misconfiguration} with every fault at once, naming settings and limits but no values.
  */
 export function takeSettings(given: GivenSettings): Settings {
@@ -72,7 +72,7 @@ export function takeSettings(given: GivenSettings): Settings {
   return checkSettings(faults, (name) => given[name as keyof GivenSettings]);
 }
 
-/** @param findValue gives what was set, or undefined where the default holds */
+/** @param findValue gives the configured value, or undefined for the default */
 function checkSettings(faults: Faults, findValue: (name: keyof Settings, schema: SettingSchema) => unknown): Settings {
   const settings: Record<string, unknown> = {};
   for (const [name, schema] of Object.entries<SettingSchema>(settingsSchema.properties)) {
@@ -99,7 +99,7 @@ export function requireSafeExposure(settings: Settings, mode: Mode): void {
   if (faults.length > 0) throw new Misconfiguration(...faults);
 }
 
-/** What a schema cannot say. */
+/** Finds the faults that a schema cannot express. */
 function furtherFaults(settings: Partial<Settings>): string[] {
   const { PUBLIC_URL, TRUSTED_PROXIES, METRICS_LISTEN, THEME_FILE, FORWARD_AUTH_ORIGINS = [] } = settings;
   const faults: string[] = [];
@@ -109,7 +109,7 @@ function furtherFaults(settings: Partial<Settings>): string[] {
     if (settings[name]?.some((origin) => originOf(origin) === undefined))
       faults.push(`${name} must be origins without a path, separated by commas, such as https://app.example.com.`);
   if (FORWARD_AUTH_ORIGINS.length > 0) {
-    // It is where users are sent to sign in, and the proxy says which address they came from.
+    // Users are redirected to PUBLIC_URL to sign in. The proxy tells the address that they came from.
     if (PUBLIC_URL === undefined) faults.push('PUBLIC_URL must be set when FORWARD_AUTH_ORIGINS is.');
     if (TRUSTED_PROXIES?.length === 0)
       faults.push('TRUSTED_PROXIES must name the proxy when FORWARD_AUTH_ORIGINS is set.');
@@ -170,12 +170,12 @@ function serveFaults(settings: Settings): Fault[] {
   return faults;
 }
 
-/** Without an address, browsers come by this machine's own. */
+/** Without a URL, browsers use this machine's own address. */
 const hostOf = (url = 'http://localhost') => new URL(url).hostname;
 
 const isPlainBeyond = (url: string) => url.startsWith('http:') && !isLoopbackHost(hostOf(url));
 
-/** A secret may be in the file that `NAME_FILE` names, out of sight of programs that can read the environment (ASVS 13.3.1). */
+/** A secret may be in the file that `NAME_FILE` names, hidden from programs that can read the environment (ASVS 13.3.1). */
 function given(
   name: string,
   { format }: SettingSchema,
@@ -189,7 +189,7 @@ function given(
   let content = '';
   try {
     content = readFileSync(file, 'utf8').trim();
-    // No default here: another program may be writing the file.
+    // An empty file does not mean the default, because another program may be writing the file.
     if (content === '') faults.push(`${name}_FILE: the file is empty.`);
   } catch {
     faults.push(`${name}_FILE: the file cannot be read.`);

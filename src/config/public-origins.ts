@@ -1,7 +1,7 @@
 import { originOf } from './origin.ts';
 import type { Settings } from './settings.ts';
 
-/** Where our own pages come from. Without a public URL, this machine by each of its names. */
+/** The origins of our own pages. Without a public URL, these are all loopback names of this machine. */
 export function publicOriginsOf({ PUBLIC_URL, PORT }: Settings): Set<string> {
   const origins = new Set<string>();
   const origin = PUBLIC_URL === undefined ? undefined : originOf(PUBLIC_URL);
@@ -10,10 +10,10 @@ export function publicOriginsOf({ PUBLIC_URL, PORT }: Settings): Set<string> {
   return origins;
 }
 
-/** Of origins as they were typed. */
+/** Normalises origins as the operator typed them. */
 export const originsOf = (texts: readonly string[]) => new Set(texts.map((text) => originOf(text) ?? text));
 
-/** This machine by each of its names. */
+/** Adds all loopback names of this machine. */
 export function addLoopbackOrigins(origins: Set<string>, port: number): void {
   for (const host of ['localhost', '127.0.0.1', '[::1]']) origins.add(new URL(`http://${host}:${port}`).origin);
 }

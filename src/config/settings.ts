@@ -1,6 +1,6 @@
 const day = 24 * 60 * 60;
 
-/** The kinds of settings. @param rest limits, default and examples, in the words of JSON Schema */
+/** Kinds of settings. @param rest limits, default and examples, in JSON Schema */
 const text = <const Rest>(description: string, rest: Rest) => ({ type: 'string', description, ...rest }) as const;
 const integer = <const Rest>([minimum, maximum]: readonly [number, number], description: string, rest: Rest) =>
   ({ type: 'integer', minimum, maximum, description, ...rest }) as const;
@@ -162,7 +162,7 @@ export const settingsSchema = {
   additionalProperties: boolean;
 };
 
-/** What the settings from this one on are about, up to the next that is named here. */
+/** Headings for groups of settings. A group begins at the setting named here and ends before the next one. */
 export const settingGroups: Partial<Record<keyof Settings, string>> = {
   HOST: 'Listening',
   DATABASE_URL: 'Stores',
@@ -185,25 +185,25 @@ type ValueOf<Schema> = Schema extends { enum: readonly (infer Value)[] }
       ? readonly string[]
       : string;
 
-/** One of them has a default that another setting decides (`load.ts`). */
+/** Settings with a default. `load.ts` computes the default of HASHING_CONCURRENCY from another setting. */
 type Defaulted =
   | { [Name in keyof Schemas]: Schemas[Name] extends { default: unknown } ? Name : never }[keyof Schemas]
   | 'HASHING_CONCURRENCY';
 
-/** The settings as they are after reading: all have a value, but for those without a default. */
+/** The settings after reading. Every setting with a default has a value. */
 export type Settings = { readonly [Name in Defaulted]: ValueOf<Schemas[Name]> } & {
   readonly [Name in Exclude<keyof Schemas, Defaulted>]?: ValueOf<Schemas[Name]>;
 };
 
-/** What the schema of any one setting may say. */
+/** The schema of one setting. */
 export interface SettingSchema {
   readonly type?: string;
   readonly items?: { readonly type: string };
   readonly description: string;
-  /** `password` where it may carry one: then it may also be read from a file. */
+  /** `password` if the value may hold one. It may then also come from a file. */
   readonly format?: string;
   readonly default?: unknown;
-  /** Each as it would stand in the environment, but for numbers. */
+  /** Written as in the environment, except that numbers are numbers. */
   readonly examples: readonly unknown[];
   readonly enum?: readonly string[];
   readonly minimum?: number;

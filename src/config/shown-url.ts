@@ -1,15 +1,15 @@
-/** A name or an address, or a folder with a socket in it as `%2Frun%2Fpostgresql`; and a port. */
+/** A host name, an address, or the folder of a socket such as `%2Frun%2Fpostgresql`, with an optional port. */
 const host = /^(?:[\w.-]+|\[[\da-f:.]+\]|(?:%2f[\w.-]+)+)(?::\d{1,5})?$/i;
 
 const path = /^(?:\/[\w.~%+-]*){0,2}$/;
 
 /**
- * A store's address without the account, and without what follows the database: both may hold a password. One that was not encoded
- * may hold any character, and where that leaves a doubt nothing but the scheme is shown. What reads as a whole address of another
- * server, as `postgres://user:1234/database`, is shown as that: it is where this would connect to.
+ * Gives a store's address without the account and without the part after the database, because both may hold a password.
+ * A password that is not encoded may hold any character. In case of doubt only the scheme is shown.
+ * An address such as `postgres://user:1234/database` is shown in full, because Janua would connect to host `user`, port 1234.
  */
 export function shownUrl(url: string): string {
-  // A server's address behind it is none of a file.
+  // A server's address after `sqlite:` is not a path, and may hold a password.
   if (/^sqlite:.*:\/\//s.test(url)) return 'sqlite:…';
   if (url.startsWith('sqlite:')) return url.replace(/[?#].*$/s, '?…');
   const [, scheme = '', rest = ''] = /^([a-z+]+:\/\/)(.*)$/s.exec(url) ?? [];

@@ -1,3 +1,3 @@
-/** The account that `sudo` was run by. The operator can set the variable too: it is a hint, and no proof. */
+/** The account that ran `sudo`. It is a hint and no proof, because the operator can set the variable. */
 export const findSudoUser = (environment: Readonly<Record<string, string | undefined>> = process.env) =>
   environment.SUDO_USER || undefined;

@@ -1,18 +1,18 @@
 import { Misconfiguration } from '../faults/misconfiguration.ts';
 
-/** What traces are asked for, in the variables that OpenTelemetry has named for every program. */
+/** The operator's settings for traces, from OpenTelemetry's standard variables. */
 export interface TraceSettings {
-  /** Where they go: to a collector, which the exporter finds by the same variables, or to standard output. */
+  /** `otlp` sends traces to a collector, which the exporter finds by the same variables. `console` writes to standard output. */
   readonly exporter: 'otlp' | 'console';
   readonly serviceName: string;
   readonly sampler: SamplerName;
-  /** Of samplers by ratio: the share of traces that are kept. */
+  /** The share of traces that a ratio sampler keeps. */
   readonly ratio: number;
-  /** Milliseconds until what has ended is sent. */
+  /** Milliseconds until ended spans are sent. */
   readonly scheduleDelay: number;
 }
 
-/** Milliseconds; a longer one would be over at once. */
+/** Milliseconds. A longer timer would fire at once. */
 const longestTimer = 2 ** 31 - 1;
 
 const samplers = [
@@ -29,9 +29,9 @@ export type SamplerName = (typeof samplers)[number];
 type Environment = Readonly<Record<string, string | undefined>>;
 
 /**
- * Whether traces are asked for: by an endpoint of a collector, or by `OTEL_TRACES_EXPORTER`. Undefined where they are not.
+ * Reads the settings for traces. A collector's endpoint or `OTEL_TRACES_EXPORTER` turns traces on; otherwise the result is undefined.
  * @see https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/
- * @throws {Misconfiguration} where they are asked for in a way that this server has not, rather than to send nothing for ever
+ * @throws {Misconfiguration} for values that this server does not support. It would otherwise silently send nothing.
  */
 export function findTraceSettings(environment: Environment = process.env): TraceSettings | undefined {
   const read = (name: string) => environment[name]?.trim() || undefined;

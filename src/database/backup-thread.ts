@@ -2,7 +2,7 @@
 import { DatabaseSync } from 'node:sqlite';
 import { workerData } from 'node:worker_threads';
 
-/** Milliseconds that the copy waits for other processes at its start. Then it reads one state of the file and blocks no process. */
+/** Milliseconds that the copy waits for other processes at its start. Then it reads one snapshot of the file and blocks no process. */
 const patience = 5000;
 
 const { path, part } = workerData as { path: string; part: string };

@@ -5,21 +5,21 @@ import { dirname, extname, resolve } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { Misconfiguration } from '../faults/misconfiguration.ts';
 
-/** The file of the thread: types are stripped here, and gone in what is published. */
+/** The thread's file: `.ts` in a checkout, `.js` in the published package. */
 const thread = new URL(`./backup-thread${extname(import.meta.url)}`, import.meta.url);
 
 /**
- * Copies a SQLite file as it is at one moment, while others write to it. The copy has mode 0600, is on the disk when this returns,
- * and is there whole or not at all. A signal to stop stops it.
- * @throws {Misconfiguration} when there is nothing to copy, the copy would replace something, or it cannot be written
+ * Copies a consistent snapshot of a SQLite file while other processes write to it. The copy has mode 0600 and is on disk when this
+ * returns. It is complete or does not exist. A signal cancels the copy.
+ * @throws {Misconfiguration} when there is no file to copy, the copy would replace a file, or it cannot be written
  */
 export async function backUpSqlite(path: string, copy: string): Promise<void> {
   if (!existsSync(path)) throw new Misconfiguration('DATABASE_URL: there is no such file.');
   const part = `${copy}.part`;
-  // Before there is anything that a signal could leave behind.
+  // First, so that a signal leaves no partial file behind.
   using stop = hearStop();
   try {
-    // Of its own mode from the start: it holds password hashes (ASVS 14.2.4). Another backup to the same place is let be.
+    // The file has mode 0600 from the start, because it holds password hashes (ASVS 14.2.4). `wx` fails if another backup writes it.
     await (await open(part, 'wx', 0o600)).close();
   } catch (error) {
     throw cannotWrite(part, error);
@@ -27,7 +27,7 @@ export async function backUpSqlite(path: string, copy: string): Promise<void> {
   try {
     await copyInto(path, part, stop.signal);
     await sync(part);
-    // Unlike a renaming, this never replaces what is there.
+    // Unlike a rename, a link never replaces an existing file.
     await link(part, copy);
   } catch (error) {
     throw cannotWrite(copy, error);
@@ -37,7 +37,7 @@ export async function backUpSqlite(path: string, copy: string): Promise<void> {
   await sync(dirname(copy));
 }
 
-/** Keeps signals from ending the process: they stop what is under way. */
+/** Makes signals cancel the copy instead of ending the process. */
 function hearStop(): Disposable & { readonly signal: AbortSignal } {
   const stop = new AbortController();
   const interrupt = () => stop.abort(new Error('it was stopped'));
@@ -51,9 +51,9 @@ function hearStop(): Disposable & { readonly signal: AbortSignal } {
   };
 }
 
-/** On a thread of its own, so that a signal is heard meanwhile. */
+/** Copies on its own thread, so that this thread can handle signals. */
 async function copyInto(path: string, part: string, signal: AbortSignal): Promise<void> {
-  // SQLite would read a name that begins with `file:` as a URI, which may mean another file.
+  // Absolute paths, because SQLite reads a name that begins with `file:` as a URI. A URI may mean another file.
   const workerData = { path: resolve(path), part: resolve(part) };
   const copying = new Worker(thread, { execArgv: [], workerData });
   try {

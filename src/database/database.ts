@@ -13,19 +13,19 @@ export interface OpenDatabase {
   readonly database: Database;
   readonly engine: Engine;
   readonly prepareRead: PrepareRead;
-  /** Gives everything until `work` is done this many milliseconds a step. */
+  /** Allows each step so many milliseconds until `work` is done. */
   withPatience(milliseconds: number, work: () => Promise<void>): Promise<void>;
-  /** @throws {Unavailable} while the database cannot be reached, or its file is no longer the one that was opened */
+  /** @throws {Unavailable} while the database cannot be reached, or when another file has replaced the one that was opened */
   check(): Promise<void>;
 }
 
 export interface DatabaseOptions {
-  /** Most connections at the same time, to a server. */
+  /** Maximum number of connections to a server. */
   readonly connections: number;
-  /** Longest that a step may take, in milliseconds. */
+  /** Milliseconds that a step may take. */
   readonly timeout: number;
   readonly watch: StoreWatch;
-  /** Whether a SQLite file that is not there is a mistake, and not to be made. */
+  /** Whether a missing SQLite file is an error. Otherwise it is created. */
   readonly mustExist?: boolean;
 }
 
@@ -44,10 +44,10 @@ const wrongUrl =
 const noUri =
   'DATABASE_URL: after sqlite: comes a path, such as sqlite:./data/janua.db, and no URI of SQLite (file:…).';
 
-/** @throws {Misconfiguration} for a URL that names no database */
+/** @throws {Misconfiguration} for a URL of no known database */
 export function engineOf(url: string): Engine {
   const engine = engines[/^[a-z]+:/.exec(url)?.[0] ?? ''];
-  // SQLite reads a path that begins with file: as a URI, of which the file may be another than the one that gets mode 0600.
+  // SQLite reads a path that begins with `file:` as a URI. It could then open another file than the one that gets mode 0600.
   if (url.startsWith('sqlite:file:')) throw new Misconfiguration(noUri);
   const complete = engine === 'sqlite' ? url !== 'sqlite:' : isServerUrl(url);
   if (engine === undefined || !complete) throw new Misconfiguration(wrongUrl);
@@ -65,8 +65,8 @@ function isServerUrl(url: string): boolean {
 }
 
 /**
- * Opens the database that a URL names. A server is connected to only when it is needed first.
- * @throws {Misconfiguration} for a URL that names none, or a file that cannot be opened
+ * Opens a database by URL. Connects to a server only when it is first used.
+ * @throws {Misconfiguration} for a URL of no known database, or a file that cannot be opened
  */
 export async function openDatabase(url: string, options: DatabaseOptions): Promise<OpenDatabase> {
   const { connections, timeout, watch, mustExist = false } = options;
@@ -90,7 +90,7 @@ export async function openDatabase(url: string, options: DatabaseOptions): Promi
     },
   };
 
-  /** Only the client that is used is loaded. */
+  /** Loads only the client library that is needed. */
   async function openEngine(): Promise<OpenEngine & { check?(): Promise<void> }> {
     switch (engine) {
       case 'sqlite':

@@ -1,14 +1,14 @@
 import { Unavailable } from '../faults/unavailable.ts';
 
-/** The database's name in answers, logs and `/health/ready`. */
+/** The database's name in responses, logs and `/health/ready`. */
 export const databasePart = 'The database';
 
-/** Seconds after which another try makes sense. */
+/** Seconds until another try makes sense. */
 const retryAfter = 5;
 
 export const databaseUnavailable = (cause: unknown) => new Unavailable(databasePart, retryAfter, cause);
 
-/** The codes of the three client libraries: SQLite's result code, MySQL's number, a server's SQLSTATE. */
+/** Error codes of the three client libraries: SQLite's result code, MySQL's number, and the SQLSTATE of servers. */
 interface DatabaseError {
   readonly errcode?: unknown;
   readonly errno?: unknown;
@@ -29,13 +29,13 @@ export function isBusy(error: unknown): boolean {
   return isDatabaseError(error) && (Number(error.errcode) & 0xff) === 5;
 }
 
-/** A text has letters that the column's or the database's character set does not have: MySQL's numbers, PostgreSQL's SQLSTATE. */
+/** The character set of the column or database lacks letters of a text. The codes are MySQL's numbers and PostgreSQL's SQLSTATE. */
 export function isUnrepresentable(error: unknown): boolean {
   if (!isDatabaseError(error)) return false;
   return error.errno === 1267 || error.errno === 1270 || error.errno === 1271 || error.code === '22P05';
 }
 
-/** The server rolled a transaction back in favour of another (SQLSTATE class 40). It may be tried again. */
+/** The server rolled a transaction back in favour of another (SQLSTATE class 40). The transaction may be tried again. */
 export function isGivenUp(error: unknown): boolean {
   const cause = error instanceof Unavailable ? error.cause : error;
   return isDatabaseError(cause) && /^40/.test(String(cause.sqlState ?? cause.code));
@@ -47,19 +47,23 @@ export function isMissingTable(error: unknown): boolean {
   return missingInSqlite || error.errno === 1146 || error.code === '42P01';
 }
 
-/** SQLite's primary result codes that mean "not now" and not "wrong": busy, locked, read-only, I/O error, corrupt, full, cannot open, not a database. */
+/**
+ * SQLite's primary result codes for a database that cannot work now: busy, locked, read-only, I/O error, corrupt, full, cannot open,
+ * not a database.
+ */
 const notNowInSqlite = new Set([5, 6, 8, 10, 11, 13, 14, 26]);
 
 /**
- * SQLSTATE classes that mean that the statement is wrong: cardinality, data, integrity, syntax or access rule, a check, and what
- * a trigger refuses (PostgreSQL, appendix A; ISO/IEC 9075-2; MySQL's SIGNAL). Everything else, no SQLSTATE included, is a server that cannot do it now.
+ * SQLSTATE classes of a wrong statement: cardinality, data, integrity, syntax or access rule, a check, and a trigger's refusal
+ * (PostgreSQL, appendix A; ISO/IEC 9075-2; MySQL's SIGNAL). Any other error, or one without SQLSTATE, means that the server cannot do
+ * it now.
  */
 const wrongStatement = new Set(['21', '22', '23', '42', '44', '45', 'P0']);
 
-/** The error itself when the statement was wrong, else `Unavailable`. */
+/** Gives the error itself if the statement was wrong, otherwise `Unavailable`. */
 export function classify(error: unknown): unknown {
   if (error instanceof Unavailable || !isDatabaseError(error)) return error;
-  // A mistake of ours, as to ask after the file was closed.
+  // Our own mistake, such as a query after the file was closed.
   if (error instanceof TypeError || error.code === 'ERR_INVALID_STATE') return error;
   if (error.errcode !== undefined) {
     return notNowInSqlite.has(Number(error.errcode) & 0xff) ? databaseUnavailable(error) : error;

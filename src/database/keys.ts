@@ -2,14 +2,14 @@ import { randomBytes } from 'node:crypto';
 import type { Database } from './database.ts';
 import { isDuplicate } from './errors.ts';
 
-/** What the server makes keys for: signing the `browser` cookie, digests of names in the audit, and what other hosts get of a session. */
+/** The server has one key for each purpose: the `browser` cookie, digests of names in the audit, and credentials for other hosts. */
 export const keyNames = ['browser-cookie', 'audit-names', 'forward-auth'] as const;
 
 export type KeyName = (typeof keyNames)[number];
 
 /**
- * The key of that name: 32 random bytes, made once and kept in the database, so that every process has the same and no
- * operator has to choose one (ASVS 11.2.3, 13.3.1).
+ * Gives the key of that name: 32 random bytes, made once and kept in the database (ASVS 11.2.3, 13.3.1). All processes share it, and
+ * no operator has to choose it.
  */
 export async function loadKey(database: Database, name: KeyName): Promise<Buffer> {
   const find = () => database.selectFrom('janua_keys').select('value').where('name', '=', name);
@@ -18,14 +18,14 @@ export async function loadKey(database: Database, name: KeyName): Promise<Buffer
   try {
     await database.insertInto('janua_keys').values(createKey(name)).execute();
   } catch (error) {
-    // Another process made one at the same time: the first stays, and is read.
+    // Another process has just made the key. The first key stays, and is read.
     if (!isDuplicate(error)) throw error;
   }
   const { value } = await find().executeTakeFirstOrThrow();
   return Buffer.from(value, 'base64url');
 }
 
-/** Puts a new key in place of the one of that name. */
+/** Replaces the key of that name with a new one. */
 export async function replaceKey(database: Database, name: KeyName): Promise<void> {
   await database.transaction().execute(async (transaction) => {
     await transaction.deleteFrom('janua_keys').where('name', '=', name).execute();

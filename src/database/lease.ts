@@ -2,8 +2,8 @@ import type { Database } from './database.ts';
 import { isDuplicate } from './errors.ts';
 
 /**
- * Whether this process may do the work of that name until `until`. Of all processes that ask, one gets true.
- * Times are milliseconds since 1970; the clocks of the processes should agree to within the length of a lease.
+ * Tells whether this process may do the named work until `until`. Only one of all processes gets true.
+ * Times are milliseconds since 1970. The clocks of the processes should not differ by more than the length of a lease.
  */
 export async function claimLease(database: Database, name: string, now: number, until: number): Promise<boolean> {
   const { numUpdatedRows } = await database

@@ -3,8 +3,8 @@ import { isUnrepresentable } from './errors.ts';
 import type { PrepareRead } from './reading-driver.ts';
 
 /**
- * A look-up by one value, compiled once: building and compiling it anew was a sixth of what a request cost.
- * @param build makes the query for some value, which must be its only parameter
+ * Prepares a look-up by one value and compiles its query once. Compiling it each time took a sixth of a request's time.
+ * @param build makes the query for a value, which must be its only parameter
  */
 export function prepareLookup<Row>(
   prepareRead: PrepareRead,
@@ -17,7 +17,7 @@ export function prepareLookup<Row>(
     try {
       return await read([value]);
     } catch (error) {
-      // The column's character set lacks some of the letters: no row has that value.
+      // The column's character set lacks some letters, so no row has that value.
       if (isUnrepresentable(error)) return [];
       throw error;
     }

@@ -11,7 +11,7 @@ import { up as stampsAndMethods } from './migrations/2026-11-25-stamps-and-metho
 
 type Migrations = Readonly<Record<string, Migration>>;
 
-/** In order of their names, which are those of the files. */
+/** Steps by file name, in the order of their names. */
 const steps: Readonly<Record<string, MigrationStep>> = {
   '0001-users-and-sessions': usersAndSessions,
   '0002-sessions-and-leases': sessionsAndLeases,
@@ -20,7 +20,7 @@ const steps: Readonly<Record<string, MigrationStep>> = {
 };
 
 function migrationsFor(engine: Engine): Migrations {
-  // MySQL's usual collations take a for A.
+  // MySQL's default collations treat `a` and `A` as equal.
   const end = engine === 'mysql' ? sql`character set utf8mb4 collate utf8mb4_bin` : sql``;
   const changesOf = (db: Kysely<unknown>): TableChanges => ({
     async create(table, columns) {
@@ -40,7 +40,7 @@ function migrationsFor(engine: Engine): Migrations {
   );
 }
 
-/** Kysely's own, with our steps. */
+/** Kysely's migrator with our steps. */
 export function createMigrator({ database, engine }: OpenDatabase) {
   return new Migrator({
     db: database,
@@ -50,13 +50,13 @@ export function createMigrator({ database, engine }: OpenDatabase) {
   });
 }
 
-/** Longest that a migration waits for another process's, and for each of its own steps, in milliseconds. */
+/** Milliseconds that a migration may wait for another process's migration, and for each of its own steps. */
 const migrationPatience = 10 * 60 * 1000;
 
 /**
- * Brings our own tables up to date and gives the names of the missing migrations. If several processes
- * try at the same time, one migrates and the others wait.
- * @throws {Misconfiguration} when a newer version has been here
+ * Updates our own tables. If several processes try at the same time, one migrates and the other processes wait.
+ * @returns the names of the migrations that were missing
+ * @throws {Misconfiguration} when a newer version has migrated the tables
  */
 export async function migrate(opened: OpenDatabase): Promise<string[]> {
   const { database, engine } = opened;
@@ -74,8 +74,8 @@ export async function migrate(opened: OpenDatabase): Promise<string[]> {
 }
 
 /**
- * Whether this version can work with the tables as they are.
- * @throws {Misconfiguration} when they are older or newer, saying what to do
+ * Checks that this version can work with the tables.
+ * @throws {Misconfiguration} when the tables are older or newer, with the fix
  */
 export async function requireCurrentSchema({ database, engine }: OpenDatabase): Promise<void> {
   const migrations = migrationsFor(engine);

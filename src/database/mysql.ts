@@ -9,7 +9,7 @@ import type { OpenEngine } from './reading-driver.ts';
 import { createServerDriver, type Patience, type ServerConnection, type ServerPool } from './server-driver.ts';
 
 /**
- * MySQL and MariaDB by `mysql2`. `?ssl=on` asks for TLS with a checked certificate, `?socket=PATH` for a local socket.
+ * MySQL and MariaDB by `mysql2`. `?ssl=on` asks for TLS with a verified certificate, `?socket=PATH` for a local socket.
  * @throws {Misconfiguration} for a URL that cannot be read
  */
 export function openMysql(url: string, connections: number, patience: Patience, watch: StoreWatch): OpenEngine {
@@ -59,7 +59,7 @@ function adapt(connection: PoolConnection): ServerConnection {
       const { promise, resolve, reject } = Promise.withResolvers<QueryResult<never>>();
       const answer = (error: Error | null, result: RowDataPacket[] | RowDataPacket[][] | ResultSetHeader) =>
         error ? reject(error) : resolve(toResult(result));
-      // With parameters as a prepared statement: they never become part of its text, whatever the server's sql_mode is.
+      // A query with parameters is a prepared statement. The parameters never become part of its text, in any sql_mode of the server.
       if (parameters.length === 0) connection.query(sql, answer as never);
       else connection.execute(sql, parameters.map(toParameter), answer as never);
       return promise;
@@ -69,7 +69,7 @@ function adapt(connection: PoolConnection): ServerConnection {
   };
 }
 
-/** mysql2 sends numbers as floating point, which LIMIT refuses and large keys would not survive. */
+/** mysql2 sends numbers as floating point. LIMIT refuses that, and large keys would lose digits. */
 function toParameter(value: unknown): string | null {
   return value === null || value === undefined ? null : String(value);
 }

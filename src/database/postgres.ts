@@ -5,8 +5,7 @@ import type { OpenEngine } from './reading-driver.ts';
 import { createServerDriver, type Patience, type ServerConnection, type ServerPool } from './server-driver.ts';
 
 /**
- * PostgreSQL by `pg`, which reads the URL as libpq would: `sslmode=verify-full&sslrootcert=…` for TLS, `host=/run/postgresql`
- * for a socket.
+ * PostgreSQL by `pg`. It reads the URL as libpq does: `sslmode=verify-full&sslrootcert=…` for TLS, `host=/run/postgresql` for a socket.
  */
 export function openPostgres(url: string, connections: number, patience: Patience, watch: StoreWatch): OpenEngine {
   const driver = createServerDriver(createPool(url, connections, patience), patience, watch);
@@ -21,7 +20,7 @@ function createPool(connectionString: string, max: number, { milliseconds }: Pat
     keepAlive: true,
     application_name: 'janua',
   });
-  // An idle connection that breaks leaves the pool, and the next query opens another.
+  // A broken idle connection leaves the pool. The next query opens another.
   pool.on('error', () => {});
   return {
     async connect() {
@@ -32,7 +31,7 @@ function createPool(connectionString: string, max: number, { milliseconds }: Pat
 }
 
 function adapt(client: pg.PoolClient): ServerConnection {
-  // Without a listener an error between two queries would end the process; the next query fails anyway.
+  // Without a listener, an error between two queries would end the process. The next query reports it anyway.
   const ignore = () => {};
   client.on('error', ignore);
   const release = (destroy: boolean) => {

@@ -5,14 +5,14 @@ import { sql } from './kysely.ts';
 import { rows } from './schema.ts';
 
 /**
- * Looks whether our own tables are still as the migrations made them, as far as they are used.
- * @throws {Misconfiguration} when one lacks something, or may not be read
+ * Checks that the tables in use are still as the migrations made them.
+ * @throws {Misconfiguration} when a table lacks a column, or the account may not read it
  */
 export async function requireTables(database: Database, used: { users: boolean; sessions: boolean }): Promise<void> {
   const tables = [
     ...(['janua_keys', 'janua_leases', 'janua_audit'] as const),
     ...(used.users ? (['janua_users'] as const) : []),
-    // The failures that the throttle counts are kept where the sessions are.
+    // The throttle keeps failures in the same store as the sessions.
     ...(used.sessions ? (['janua_sessions', 'janua_failures'] as const) : []),
   ];
   for (const table of tables) {

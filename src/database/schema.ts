@@ -3,7 +3,7 @@ import type { Generated } from 'kysely';
 /** A column with a default. */
 const generated = <Value>(value: Value) => value as unknown as Generated<Value>;
 
-/** 0 or 1: no boolean type is common to all databases. */
+/** 0 or 1, because the databases share no boolean type. */
 const flag = generated<number>(0);
 
 /** Milliseconds since 1970. PostgreSQL's client gives a bigint as text. */
@@ -12,8 +12,8 @@ const time: number | string = 0 as number | string;
 const nullable = <Value>(value: Value): Value | null => value;
 
 /**
- * A row of each of our tables: the keys are its columns, the values have their types. The names of the tables carry a prefix, since
- * they may stand beside a team's own.
+ * A sample row of each of our tables. Its keys are the columns, its values have their types. The names of our tables have a prefix,
+ * because they may share a database with a team's own tables.
  */
 export const rows = {
   janua_users: {
@@ -38,18 +38,18 @@ export const rows = {
     created_at: time,
     last_seen_at: time,
     expires_at: time,
-    /** 0 where a process of an older version has inserted the row. */
+    /** 0 if a process of an older version inserted the row. */
     authenticated_at: generated(time),
     /** Separated by spaces. */
     methods: generated(''),
     user_agent: generated(''),
     address: generated(''),
   },
-  /** Keys that the server made for itself, as base64url. */
+  /** Keys that the server made, as base64url. */
   janua_keys: { name: '', value: '' },
-  /** Work that only one of many processes does: the one that moved the time on, until then. */
+  /** Work that only one of many processes does. The process that set `expires_at` does it until then. */
   janua_leases: { name: '', expires_at: time },
-  /** What the throttle has counted; without `expires_at` it is never forgotten by itself. */
+  /** Failures that the throttle counted. Without `expires_at` they do not expire. */
   janua_failures: { key: '', count: 0, last_at: time, expires_at: nullable(time) },
   /** Events as JSON, with ids in order of time. */
   janua_audit: { id: '', at: time, kind: '', request_id: nullable(''), user_id: nullable(''), event: '' },
@@ -62,7 +62,7 @@ export type SessionsTable = Tables['janua_sessions'];
 export type FailuresTable = Tables['janua_failures'];
 export type AuditTable = Tables['janua_audit'];
 
-/** What an account is read from, beside its id. */
+/** The columns of an account besides its id. */
 export const accountColumns = [
   ...(['username', 'password_hash', 'first_name', 'last_name', 'disabled', 'demo', 'stamp'] as const),
 ] as const satisfies readonly (keyof UsersTable)[];

@@ -6,21 +6,21 @@ import { accessOf } from './access.ts';
 import { classify, databaseUnavailable } from './errors.ts';
 import type { ReadingDriver } from './reading-driver.ts';
 
-/** What both client libraries, PostgreSQL's and MySQL's, are adapted to. */
+/** The common interface to the client libraries of PostgreSQL and MySQL. */
 export interface ServerPool {
   connect(): Promise<ServerConnection>;
   end(): Promise<void>;
 }
 
 export interface ServerConnection {
-  /** @param name of a statement that is prepared once for each connection, and its own */
+  /** @param name unique name of a statement that each connection prepares once */
   query(sql: string, parameters: readonly unknown[], name?: string): Promise<QueryResult<never>>;
   release(): void;
-  /** Closes it at once, whatever is under way on it. */
+  /** Closes the connection at once, even during a query. */
   destroy(): void;
 }
 
-/** How long one step may take, in milliseconds. Migrations need more than requests. */
+/** Milliseconds that one step may take. Migrations need more than requests. */
 export interface Patience {
   milliseconds: number;
 }
@@ -32,8 +32,8 @@ interface PooledConnection extends DatabaseConnection {
 }
 
 /**
- * Kysely's driver for a database server. Every step ends within its time: a server that is frozen, gone, or out of
- * connections makes a request fail and never hang (ASVS 16.5.2). A connection that failed is never used again.
+ * Kysely's driver for a database server. Every step ends within its time. If the server is frozen, gone or out of connections, a request
+ * fails and never hangs (ASVS 16.5.2). A failed connection is never used again.
  */
 export function createServerDriver(pool: ServerPool, patience: Patience, watch: StoreWatch): ReadingDriver {
   async function watched<T>(kind: AccessKind, work: () => Promise<T>): Promise<T> {
@@ -53,7 +53,7 @@ export function createServerDriver(pool: ServerPool, patience: Patience, watch: 
     try {
       return adapt(await inTime(connecting, patience.milliseconds));
     } catch (error) {
-      // One that comes late is given back.
+      // A late connection goes back to the pool.
       connecting.then((connection) => connection.release()).catch(() => {});
       const unavailable = databaseUnavailable(error);
       watch.failed('read', unavailable);
@@ -90,7 +90,7 @@ export function createServerDriver(pool: ServerPool, patience: Patience, watch: 
     },
 
     async rollbackTransaction(connection) {
-      // A connection that is broken takes its transaction with it, and why it broke is what matters.
+      // A broken connection ends its transaction. A rollback would only hide the error that broke it.
       if (!(connection as PooledConnection).broken) await run(connection, 'rollback');
     },
 

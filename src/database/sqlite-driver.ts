@@ -9,18 +9,18 @@ import { classify, isBusy } from './errors.ts';
 import type { ReadingDriver } from './reading-driver.ts';
 import type { Patience } from './server-driver.ts';
 
-/** A connection as Kysely holds it. From its first write until its release it is the only one that writes. */
+/** A connection for Kysely. From its first write until its release, no other connection writes. */
 interface SqliteConnection extends DatabaseConnection {
   begin(): Promise<void>;
   release(): void;
 }
 
-/** Pauses while another process writes, in milliseconds; the last one repeats. */
+/** Milliseconds to pause while another process writes. The last pause repeats. */
 const pauses = [1, 2, 5, 10, 20];
 
 /**
- * Kysely's driver for a SQLite file. Statements run on this thread, each for its own short time; waiting for another
- * process's write does not hold the thread up, and ends in time.
+ * Kysely's driver for a SQLite file. Statements are short and run on this thread. Waiting for another process's write does not block
+ * the thread, and has a time limit.
  */
 export function createSqliteDriver(database: DatabaseSync, patience: Patience, watch: StoreWatch): ReadingDriver {
   const run = createStatements(database);
@@ -34,7 +34,7 @@ export function createSqliteDriver(database: DatabaseSync, patience: Patience, w
     for (let attempt = 0; ; attempt += 1) {
       try {
         const result = work();
-        // To take the write lock does not prove yet that something can be written.
+        // Taking the write lock does not prove that a write works.
         watch.succeeded(kind === 'lock' ? 'read' : kind);
         return result;
       } catch (error) {
@@ -51,7 +51,7 @@ export function createSqliteDriver(database: DatabaseSync, patience: Patience, w
   }
 
   function read<T>(work: () => T): Promise<T> {
-    // A transaction may still roll back: other connections don't read before it ends.
+    // Other connections wait until the transaction ends, because it may roll back.
     if (inTransaction) return oneWriter(async () => {}).then(() => read(work));
     return carryOut('read', () => {
       snapshot.begin();
@@ -87,7 +87,7 @@ export function createSqliteDriver(database: DatabaseSync, patience: Patience, w
 
       async begin() {
         await own();
-        // Every transaction writes. With a lock taken later, its snapshot could be outdated.
+        // Every transaction writes. If it took the lock later, its snapshot could be outdated.
         await carryOut('lock', () => {
           snapshot.end();
           return run('begin immediate', []);
@@ -113,7 +113,7 @@ export function createSqliteDriver(database: DatabaseSync, patience: Patience, w
 
   return {
     prepareRead(sql) {
-      // When it is asked first: then its tables are there.
+      // Prepared on the first call, because the tables exist by then.
       let find: ReturnType<typeof prepareRows> | undefined;
       return (parameters) =>
         read(() => {
@@ -128,7 +128,7 @@ export function createSqliteDriver(database: DatabaseSync, patience: Patience, w
       await runOn(connection, 'commit');
     },
     async rollbackTransaction(connection) {
-      // SQLite ends some failed transactions by itself, as with a full disk; why they failed is what matters.
+      // SQLite ends some failed transactions by itself, for example on a full disk. A second rollback would hide the first error.
       if (database.isTransaction) await runOn(connection, 'rollback');
     },
     releaseConnection: async (connection) => (connection as SqliteConnection).release(),
@@ -139,7 +139,7 @@ export function createSqliteDriver(database: DatabaseSync, patience: Patience, w
   };
 }
 
-/** Runs statements, each of which is prepared once. */
+/** Prepares each statement once. */
 function createStatements(database: DatabaseSync) {
   const prepared = new Map<string, { statement: StatementSync; returnsRows: boolean }>();
 
@@ -157,7 +157,7 @@ function createStatements(database: DatabaseSync) {
   };
 }
 
-/** Rows that are made here: reading one that Node has made takes longer than finding it. */
+/** Builds row objects here, because reading a row object made by Node takes longer than finding the row. */
 function prepareRows(database: DatabaseSync, sql: string) {
   const statement = database.prepare(sql);
   statement.setReturnArrays(true);
@@ -171,8 +171,8 @@ function prepareRows(database: DatabaseSync, sql: string) {
 }
 
 /**
- * One read transaction for all reads of a turn of the event loop: the lock costs more than a read. The reads of a turn were
- * asked for before it began, so none of them sees older data than it would alone. A write ends the transaction first.
+ * Uses one read transaction for all reads in a turn of the event loop, because the lock costs more than a read. These reads were
+ * requested before the transaction began, so none of them sees older data than it would alone. A write ends the transaction first.
  */
 function createSharedSnapshot(database: DatabaseSync): { begin(): void; end(): void } {
   const begin = database.prepare('begin');
@@ -182,7 +182,7 @@ function createSharedSnapshot(database: DatabaseSync): { begin(): void; end(): v
   function end(): void {
     if (!open) return;
     open = false;
-    // SQLite ends it by itself after some disk errors. A commit would then throw where no caller can catch it.
+    // After some disk errors SQLite ends the transaction by itself. A commit would then throw where no caller can catch it.
     if (database.isTransaction) commit.run();
   }
 

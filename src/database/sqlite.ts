@@ -9,15 +9,15 @@ import type { OpenEngine } from './reading-driver.ts';
 import type { Patience } from './server-driver.ts';
 import { createSqliteDriver } from './sqlite-driver.ts';
 
-/** Most that is kept of the file in memory, in KiB: with a million sessions a look-up else costs five system calls. */
+/** Maximum page cache in KiB. With a million sessions and SQLite's default, a look-up costs five system calls. */
 const pageCache = 65_536;
 
-/** Milliseconds that the opening of a file waits for another process's. */
+/** Milliseconds that opening a file waits for another process that opens it. */
 const openingTimeout = 5000;
 
 /**
- * Opens a SQLite file, made with mode 0600 when it is missing: it holds password hashes (ASVS 14.2.4).
- * Every acknowledged write is on the disk (`synchronous=FULL`): a logout must not come undone with the power.
+ * Opens a SQLite file. A missing file is made with mode 0600, because it holds password hashes (ASVS 14.2.4).
+ * Every acknowledged write is on disk (`synchronous=FULL`). A power failure must not undo a logout.
  * @throws {Misconfiguration} when the file cannot be opened for writing, or must exist and does not
  */
 export function openSqlite(
@@ -43,7 +43,7 @@ export function openSqlite(
   };
 }
 
-/** Tells a file from another one that took its place. */
+/** Identifies a file, so that a replacement at the same path is noticed. */
 function identityOf(path: string): string | undefined {
   if (path === ':memory:') return undefined;
   const stats = statSync(path, { throwIfNoEntry: false });
@@ -58,7 +58,7 @@ function openFile(path: string): DatabaseSync {
     }
     const database = new DatabaseSync(path, { timeout: openingTimeout });
     database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA trusted_schema = OFF;');
-    // From here on SQLite never waits for a lock: that would block the whole process.
+    // From here on SQLite never waits for a lock, because that would block the whole process.
     database.exec(`PRAGMA busy_timeout = 0; PRAGMA cache_size = -${pageCache};`);
     return database;
   } catch (error) {
@@ -67,7 +67,7 @@ function openFile(path: string): DatabaseSync {
   }
 }
 
-/** One folder at a time: Node's own `recursive` never returns where folders cannot be made, as below /proc. */
+/** Makes one folder at a time. Node's `recursive` never returns where folders cannot be made, such as below /proc. */
 function makeFolder(path: string): void {
   if (existsSync(path)) return;
   makeFolder(dirname(path));

@@ -4,16 +4,16 @@ import { sql } from '../database/kysely.ts';
 import type { OpenRedis } from '../redis/redis.ts';
 import { serversOf } from './session-store.ts';
 
-/** When this version can have been installed at the earliest, in milliseconds since 1970. */
+/** The earliest time at which this version can be installed, in milliseconds since 1970. */
 const released = Date.UTC(2026, 0, 1);
 
-/** How far a store's clock may be from this machine's, in milliseconds, before it is worth a word, and before it is wrong. */
+/** Milliseconds by which a store's clock may differ from this machine's before the finding is a warning, and before it is wrong. */
 const noticeable = 2_000;
 const harmful = 30_000;
 
 const fix = 'Have all machines take the time from the network, as with: timedatectl set-ntp true';
 
-/** Whether this machine's clock can be right, and agrees with those of the stores. */
+/** Checks that this machine's clock is plausible and agrees with the clocks of the stores. */
 export async function* checkClock(opened: OpenDatabase | undefined, redis: OpenRedis | undefined): Check {
   const now = Date.now();
   const shown = `This machine's clock says ${new Date(now).toISOString().slice(0, 19)} UTC`;
@@ -23,7 +23,7 @@ export async function* checkClock(opened: OpenDatabase | undefined, redis: OpenR
   if (redis !== undefined) yield judgeDifference('Redis', await differenceTo(() => askRedis(redis)));
 }
 
-/** The time there, in milliseconds since 1970. */
+/** Gives the database's time in milliseconds since 1970. */
 async function askDatabase({ database, engine }: OpenDatabase): Promise<number> {
   const time = engine === 'postgres' ? sql`extract(epoch from clock_timestamp())` : sql`unix_timestamp(sysdate(3))`;
   const { rows } = await sql<{ time: number | string }>`select ${time} as time`.execute(database);
@@ -33,12 +33,12 @@ async function askDatabase({ database, engine }: OpenDatabase): Promise<number> 
 async function askRedis(redis: OpenRedis): Promise<number> {
   const times = await redis.use((client) => Promise.all(serversOf(client).map((server) => server.time())));
   const milliseconds = times.map(([seconds, microseconds]) => Number(seconds) * 1000 + Number(microseconds) / 1000);
-  // Of several, the one that is furthest away.
+  // A cluster has several clocks. The one with the largest difference counts.
   const now = Date.now();
   return milliseconds.toSorted((a, b) => Math.abs(b - now) - Math.abs(a - now))[0] ?? now;
 }
 
-/** How far another clock is ahead of ours. It was read at some moment between the question and its answer: the middle. */
+/** Gives how far another clock is ahead of ours. We assume that it was read halfway between the question and the answer. */
 async function differenceTo(ask: () => Promise<number>): Promise<number> {
   const before = Date.now();
   const there = await ask();

@@ -10,15 +10,15 @@ import { unwatched } from '../faults/store-watch.ts';
 import { findingsOf } from './finding.ts';
 import { refuseUnprepared, sqlitePath } from './sqlite-file.ts';
 
-/** Longest that a round trip should take, in milliseconds: each request has one or two. */
+/** Milliseconds that a round trip should take at most. Each request makes one or two. */
 const farAway = 20;
 
-/** Round trips of which the median counts; the first one connects, and counts for nothing. */
+/** Number of measured round trips; the median counts. One more round trip comes first, to connect, and is not measured. */
 const roundTrips = 5;
 
 /**
- * Opens the database and gives it when it answers. It is closed with `closing`.
- * @param patience longest that a step may take, in milliseconds
+ * Opens the database and gives it if it answers. `closing` closes it.
+ * @param patience milliseconds that a step may take
  */
 export async function* checkDatabase(
   settings: Settings,
@@ -48,7 +48,7 @@ export async function* checkDatabase(
   return opened;
 }
 
-/** Whether our own tables are there, and of this version. */
+/** Checks that our own tables exist and match this version. */
 export async function* checkSchema(opened: OpenDatabase, used: { users: boolean; sessions: boolean }): Check<boolean> {
   try {
     await requireCurrentSchema(opened);

@@ -1,6 +1,6 @@
 import { type Finding, wrong } from '../../selftest/finding.ts';
 import type { Fault } from '../faults/misconfiguration.ts';
 
-/** @param otherwise the fix of faults that have none of their own */
+/** @param otherwise the fix for faults without their own */
 export const findingsOf = (faults: readonly Fault[], otherwise: string): Finding[] =>
   faults.map(({ message, fix = otherwise }) => wrong(message, fix));

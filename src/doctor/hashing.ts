@@ -5,26 +5,26 @@ import type { Settings } from '../config/settings.ts';
 import { createPasswords } from '../passwords/passwords.ts';
 import { today } from '../passwords/schemes/argon2.ts';
 
-/** Memory of one hash of today's cost, in MiB. */
+/** MiB that one hash of today's cost uses. */
 const hashMebibytes = today.memoryCost / 1024;
 
-/** Longest that a hash should take, in milliseconds. */
+/** Milliseconds that a hash should take at most. */
 const slow = 1000;
 
-/** The machine, as far as hashing passwords needs it. */
+/** The machine's capacity for hashing passwords. */
 export interface Capacity {
-  /** How long one hash takes, in milliseconds. */
+  /** Milliseconds that one hash takes. */
   readonly milliseconds: number;
   /** Hashes at the same time, in one process. */
   readonly concurrency: number;
   /** Processes that hash. */
   readonly workers: number;
   readonly cores: number;
-  /** Memory that can be had, in MiB. */
+  /** Available memory in MiB. */
   readonly freeMebibytes: number;
 }
 
-/** Hashes a password at today's cost, some times, and holds the machine against it. */
+/** Hashes a password a few times at today's cost, and judges the machine by the result. */
 export async function* checkHashing({ HASHING_CONCURRENCY, WORKERS }: Settings): Check {
   const passwords = createPasswords({ concurrency: 1, queue: 0, rehashes: false, log: { warn() {} } });
   const times: number[] = [];
@@ -70,7 +70,7 @@ export function* judgeCapacity({
     );
 }
 
-/** What the machine has free, or less where a control group limits this process. */
+/** Gives the machine's free memory, or less if a control group limits this process. */
 function freeMebibytes(): number {
   const limit = process.constrainedMemory() || Number.POSITIVE_INFINITY;
   return Math.min(freemem(), Math.max(0, limit - process.memoryUsage.rss())) / 2 ** 20;

@@ -24,11 +24,11 @@ const userLookups: readonly Lookup[] = [
 export interface LookedUp {
   /** Whether sessions are in our own table. */
   readonly sessions: boolean;
-  /** The table of users where it is a team's own; as a whole undefined where that could not be read. */
+  /** `mapping` describes a team's own table of users, if there is one. `users` is undefined if the check could not read the users. */
   readonly users: { readonly mapping: UserMapping | undefined } | undefined;
 }
 
-/** Whether what each request looks up is found by an index, as the tables are now. */
+/** Checks that every look-up of a request can use an index. */
 export async function* checkIndexes(opened: OpenDatabase, { sessions, users }: LookedUp): Check {
   const mapping = users?.mapping;
   const ownUsers = users !== undefined && mapping === undefined;
@@ -57,7 +57,7 @@ export async function* checkIndexes(opened: OpenDatabase, { sessions, users }: L
   if (found.length > 0) yield ok(`By an index are found: ${found.join(', ')}.`);
 }
 
-/** The check of the table itself reports what is wrong with it. */
+/** Reports nothing itself, because the `users` check reports the faults of the table. */
 async function findsByIndex({ database, engine }: OpenDatabase, mapping: UserMapping): Promise<boolean> {
   const description = await describeTable(database, engine, mapping.table);
   if (description === undefined) return false;

@@ -2,14 +2,14 @@ import { type Check, ok, warning } from '../../selftest/finding.ts';
 import { isLoopbackHost, originOf } from '../config/origin.ts';
 import type { Settings } from '../config/settings.ts';
 
-/** What the HTTP layer gives to browsers. */
+/** Values that the HTTP layer sends to browsers. */
 export interface Served {
   readonly sessionCookie: string;
-  /** The value of `Strict-Transport-Security`, where it is sent. */
+  /** The value of `Strict-Transport-Security`; undefined if the header is not sent. */
   readonly hsts: string | undefined;
 }
 
-/** What `PUBLIC_URL` decides: the origin of our own pages, the kind of cookie, and whether browsers keep to HTTPS. */
+/** Reports what `PUBLIC_URL` decides: the origin of our pages, the kind of cookie, and whether browsers must use HTTPS. */
 export async function* checkPublicUrl(settings: Settings, describeServed: (https: boolean) => Served): Check {
   const { PUBLIC_URL, CORS_ORIGINS } = settings;
   const https = PUBLIC_URL?.startsWith('https:') ?? false;

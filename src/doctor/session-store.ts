@@ -7,18 +7,18 @@ import { Unavailable } from '../faults/unavailable.ts';
 import type { OpenRedis, RedisClient } from '../redis/redis.ts';
 import { createSqlSessionStore } from '../sessions/sql-store.ts';
 
-/** The oldest major version of Redis that is tried; Valkey's first is 7. */
+/** The oldest major version of Redis that we test. Valkey begins at 7. */
 const leastVersion = 6;
 
-/** Whether sessions can be read and written in the database, by the probe of `/health/ready`. */
+/** Checks that sessions can be read and written in the database, by the probe of `/health/ready`. */
 export async function* checkSqlSessions(opened: OpenDatabase): Check {
   await createSqlSessionStore(opened).check();
   yield ok('Sessions are in the database, and can be written.');
 }
 
 /**
- * Opens Redis or Valkey and gives it when it answers. It is closed with `closing`.
- * @param patience longest that a command may take, in milliseconds
+ * Opens Redis or Valkey and gives it if it answers. `closing` closes it.
+ * @param patience milliseconds that a command may take
  */
 export async function* checkRedis(
   url: NonNullable<Settings['REDIS_URL']>,
@@ -47,12 +47,12 @@ export async function* checkRedis(
   return redis;
 }
 
-/** What each server that holds sessions says of itself: a cluster has several. */
+/** The servers that hold sessions. A cluster has several. */
 export const serversOf = (client: RedisClient) => ('nodes' in client ? client.nodes('master') : [client]);
 
 const byText = (finding: Finding) => [finding.message, finding] as const;
 
-/** The client itself takes number 0 where there is none of the number in the URL, and says nothing. */
+/** If Redis lacks the database number in the URL, the client silently uses number 0. */
 async function requireNumber(redis: OpenRedis): Promise<void> {
   await redis.use(async (client) => {
     const number = 'nodes' in client ? 0 : (client.options.db ?? 0);
@@ -60,7 +60,7 @@ async function requireNumber(redis: OpenRedis): Promise<void> {
   });
 }
 
-/** Undefined where the account may not ask. */
+/** Undefined if the account may not use INFO. */
 async function readInformation(redis: OpenRedis): Promise<string[] | undefined> {
   try {
     return await redis.use((client) => Promise.all(serversOf(client).map((server) => server.info())));
@@ -73,12 +73,12 @@ async function readInformation(redis: OpenRedis): Promise<string[] | undefined> 
 
 type Information = ReadonlyMap<string, string>;
 
-/** Reads the answer to INFO: a `name:value` a line. */
+/** Reads the reply to INFO, which has one `name:value` on each line. */
 export function parseInformation(text: string): Information {
   return new Map([...text.matchAll(/^(\w+):(.*?)\r?$/gm)].map(([, name = '', value = '']) => [name, value]));
 }
 
-/** What a server says of itself, against what keeps sessions alive and ended ones away. */
+/** Judges whether a server keeps live sessions, and keeps ended ones from coming back. */
 export function* judgeInformation(information: Information): Generator<Finding> {
   const valkey = information.get('valkey_version');
   const version = valkey ?? information.get('redis_version') ?? 'unknown';
@@ -97,7 +97,7 @@ export function* judgeInformation(information: Information): Generator<Finding> 
   if (policy !== undefined)
     yield policy === 'noeviction'
       ? ok('No session is evicted: maxmemory-policy is noeviction.')
-      : // The others that are not allkeys-* take keys that expire, as sessions do.
+      : // All remaining policies evict keys that expire, and sessions expire.
         warning(
           `When its memory is full, living sessions are evicted: maxmemory-policy is ${policy}.`,
           'CONFIG SET maxmemory-policy noeviction, and the same in its configuration',

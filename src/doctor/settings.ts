@@ -6,16 +6,16 @@ import { unixSockets } from '../text/networks.ts';
 import { findingsOf } from './finding.ts';
 
 export interface ReadSettings {
-  /** Wrong settings have their defaults, so that the other checks can go on. */
+  /** Wrong settings are replaced by their defaults, so that the other checks can run. */
   readonly settings: Settings;
   /** The names of the wrong settings. */
   readonly faulty: ReadonlySet<string>;
 }
 
-/** What decides who can reach the server, and how. */
+/** The settings that decide which clients can reach the server, and how. */
 const exposure = ['HOST', 'PUBLIC_URL', 'ALLOW_PLAIN_HTTP'];
 
-/** Everything that makes `janua serve` refuse its settings. */
+/** Reports everything that makes `janua serve` refuse its settings. */
 export async function* checkSettings(): Check<ReadSettings> {
   const faults = faultsOf(() => loadSettings());
   for (const fault of faults) {
@@ -40,5 +40,5 @@ export async function* checkSettings(): Check<ReadSettings> {
   return { settings, faulty };
 }
 
-/** The setting that a fault is about: its message begins with it. */
+/** Gives the setting that a fault is about. The message begins with its name. */
 const nameIn = ({ message }: Fault) => /^[A-Z_]+/.exec(message)?.[0] ?? 'the setting';

@@ -4,15 +4,15 @@ import { type Check, type Finding, ok, warning, wrong } from '../../selftest/fin
 
 const scheme = 'sqlite:';
 
-/** Space that a disk should have free, in MiB. */
+/** MiB that a disk should have free. */
 const leastFree = 100;
 
-/** The path in a URL of a SQLite database; undefined where it is another's. */
+/** Gives the path in the URL of a SQLite database. Undefined for other databases. */
 export function sqlitePath(url: string): string | undefined {
   return url.startsWith(scheme) ? url.slice(scheme.length) : undefined;
 }
 
-/** Opening a SQLite file makes a missing one, and prepares it. This finds what opening would change. */
+/** Opening a SQLite file creates and prepares it. This check reports a file that opening would change. */
 export async function refuseUnprepared(path: string): Promise<Finding | undefined> {
   if (path === ':memory:')
     return wrong('DATABASE_URL is a database in memory, which is empty at each start.', 'Name a file in DATABASE_URL.');
@@ -20,17 +20,17 @@ export async function refuseUnprepared(path: string): Promise<Finding | undefine
   const beginning = await readBeginning(path);
   if (beginning === undefined) return wrong(`There is no file ${path} yet.`, fix);
   if (beginning.length === 0) return wrong(`The file ${path} is empty.`, fix);
-  // A file that is no database at all fails when it is opened.
+  // A file that is not a database fails when it is opened.
   const isDatabase = beginning.toString('latin1', 0, 16) === 'SQLite format 3\0';
   return isDatabase && beginning[18] !== walVersion
     ? wrong(`The file ${path} is not in WAL mode, in which Janua has its database.`, fix)
     : undefined;
 }
 
-/** In the header, who may write the file: 2 is WAL (SQLite, Database File Format, 1.3.3). */
+/** The write version in the file header. 2 means WAL (SQLite, Database File Format, 1.3.3). */
 const walVersion = 2;
 
-/** The first bytes of a file. A file that this account may not read fails when it is opened. */
+/** Reads the first bytes of a file. A file that this account may not read fails when it is opened. */
 async function readBeginning(path: string): Promise<Buffer | undefined> {
   try {
     await using file = await open(path);
@@ -42,10 +42,10 @@ async function readBeginning(path: string): Promise<Buffer | undefined> {
   }
 }
 
-/** Who may read the file, with password hashes in it, and whether its disk has space left. */
+/** Checks which accounts may read the file, because it holds password hashes. Also checks the free space on its disk. */
 export async function* checkSqliteFile(path: string): Check {
   const { mode } = await stat(path);
-  // Windows knows no such modes.
+  // Windows has no such modes.
   if (process.platform !== 'win32') yield judgeMode(path, mode & 0o777);
   const { bavail, bsize } = await statfs(dirname(path));
   yield judgeSpace((bavail * bsize) / 2 ** 20);

@@ -9,7 +9,7 @@ import { findingsOf } from './finding.ts';
 
 export type Stores = Pick<Settings, 'DATABASE_URL' | 'REDIS_URL' | 'STORE_TIMEOUT_SECONDS'>;
 
-/** What a check threw, in words and never with a stack. */
+/** Explains an error of a check in words, without a stack. */
 export function explain(error: unknown, { DATABASE_URL, REDIS_URL = '', STORE_TIMEOUT_SECONDS }: Stores): Finding[] {
   if (error instanceof Misconfiguration) return findingsOf(error.faults, 'Correct the setting: npx janua serve --help');
   const part = error instanceof Unavailable ? error.part : undefined;

@@ -10,7 +10,7 @@ import { findingsOf } from './finding.ts';
 
 const otherwise = 'Correct USERS_TABLE or USERS_COLUMNS.';
 
-/** Where users are looked up, and whether they can sign in. Gives the table if it is a team's own. */
+/** Checks where users are looked up, and whether they can sign in. Gives the table if it is a team's own. */
 export async function* checkUsers(
   { USERS_TABLE, USERS_COLUMNS, PASSWORD_REHASH }: Settings,
   opened: OpenDatabase | undefined,
@@ -47,7 +47,7 @@ const moreTime = 'STORE_TIMEOUT_SECONDS=60 npx janua doctor';
 const isTimeout = (error: unknown) =>
   error instanceof Unavailable && error.cause instanceof Error && error.cause.message.startsWith('no answer within');
 
-/** Finds the kinds of stored passwords that no user can sign in with. */
+/** Finds stored passwords of kinds that Janua cannot verify. */
 function judgeStoredPasswords(passwords: readonly string[]): Finding[] {
   if (passwords.length === 0) return [ok('No passwords are stored yet.')];
   const counts = new Map<string, number>();

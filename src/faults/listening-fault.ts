@@ -1,6 +1,6 @@
 import { Misconfiguration } from './misconfiguration.ts';
 
-/** Why a server cannot listen, if an operator can change it; otherwise the error itself. @param host as the message names it */
+/** Explains why a server cannot listen if an operator can fix it. Otherwise gives the error itself. @param host as shown in the message */
 export function listeningFault(error: unknown, host: string, port: number, otherPort: string): unknown {
   switch (error instanceof Error && 'code' in error ? error.code : undefined) {
     case 'EADDRINUSE':

@@ -1,7 +1,7 @@
-/** One thing that the operator has to change. Neither text holds a value, because a value may be a secret. */
+/** One thing that the operator has to change. Neither text holds a setting's value, because the value may be a secret. */
 export interface Fault {
   readonly message: string;
-  /** What to do. Not set where the message says it, as in "PORT must be a whole number". */
+  /** What to do. Missing if the message already says it, as in "PORT must be a whole number". */
   readonly fix?: string;
 }
 
@@ -26,7 +26,7 @@ export class Misconfiguration extends Error {
 /** A fault as one line: the message, then the fix. */
 export const lineOf = ({ message, fix }: Fault): string => (fix === undefined ? message : `${message} ${fix}`);
 
-/** The faults that some work throws; none if it succeeds. */
+/** Gives the faults that `work` throws; none if it succeeds. */
 export function faultsOf(work: () => unknown): readonly Fault[] {
   try {
     work();

@@ -1,9 +1,9 @@
 import type { Unavailable } from './unavailable.ts';
 
-/** A full disk can still be read: reads that work don't prove that writes do. */
+/** Successful reads do not prove that writes work. A full disk can still be read. */
 export type AccessKind = 'read' | 'write';
 
-/** Follows whether a store answers. Logs each change, not each request. */
+/** Follows whether a store is available. Logs each change, not each request. */
 export interface StoreWatch {
   failed(kind: AccessKind, error: Unavailable): void;
   succeeded(kind: AccessKind): void;

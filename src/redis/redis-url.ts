@@ -1,7 +1,7 @@
 import type { RedisOptions } from 'ioredis';
 import { Misconfiguration } from '../faults/misconfiguration.ts';
 
-/** Where Redis or Valkey is: one server (or the master that sentinels name), or the nodes of a cluster to begin with. */
+/** The address of Redis or Valkey: one server, the sentinels that name the master, or the first nodes of a cluster. */
 export type RedisAddress =
   | { readonly kind: 'single'; readonly options: Omit<RedisOptions, 'replyMapping'> }
   | { readonly kind: 'cluster'; readonly nodes: Node[]; readonly options: Access };
@@ -17,8 +17,8 @@ const shape =
   /^redis(?<tls>s?)(?:\+(?<kind>cluster|sentinel))?:\/\/(?:(?<account>[^@/]*)@)?(?<hosts>[^/?]+)(?<rest>\/[^?]*)?$/;
 
 /**
- * Reads `redis://`, `redis+cluster://` and `redis+sentinel://`, each with `rediss` for TLS. Cluster and sentinels take
- * several hosts, separated by commas; the sentinels' path is the master's name.
+ * Reads `redis://`, `redis+cluster://` and `redis+sentinel://`, each with `rediss` for TLS. Cluster and sentinel URLs take several hosts,
+ * separated by commas. The path of a sentinel URL is the master's name.
  * @throws {Misconfiguration} for anything else
  */
 export function parseRedisUrl(text: string): RedisAddress {

@@ -7,36 +7,36 @@ import { TlsConnector } from './tls-connector.ts';
 
 export const redisPart = 'Redis';
 
-/** Seconds after which another try makes sense. */
+/** Seconds until another try makes sense. */
 const retryAfter = 5;
 
-/** Longest pause between two tries to connect again, in milliseconds. */
+/** Longest pause between two attempts to reconnect, in milliseconds. */
 const longestPause = 1000;
 
 /** The client's events for broken connections: to Redis, to a sentinel, to a node of a cluster. */
 const faultEvents = ['error', 'sentinelError', 'node error'] as const;
 
-/** Errors that follow those, without the reason. */
+/** Errors that follow these events but do not tell the cause. */
 const summary =
   /^(All sentinels are unreachable|Failed to refresh slots cache|Connection is closed|there is no connection)/;
 
 export type RedisClient = Redis | Cluster;
 
-/** Redis or Valkey; every use of it goes through `use`, which ends in time and turns its faults into `Unavailable`. */
+/** Redis or Valkey. Every command goes through `use`, which has a time limit and turns faults into `Unavailable`. */
 export interface OpenRedis {
   use<T>(work: (client: RedisClient) => Promise<T>): Promise<T>;
   close(): Promise<void>;
 }
 
 /**
- * Opens Redis or Valkey. It is connected to on the first use, and again whenever the connection was lost.
- * @param timeout longest that a use of it may take, in milliseconds
+ * Opens Redis or Valkey. It connects on the first use, and reconnects whenever the connection is lost.
+ * @param timeout milliseconds that a use may take
  * @throws {Misconfiguration} for a URL that cannot be read
  */
 export function openRedis(url: string, timeout: number, watch: StoreWatch): OpenRedis {
   const address = parseRedisUrl(url);
   const client = createClient(address, timeout);
-  // `use` throws it, so these events need no other listener.
+  // `use` throws the last fault, so these events need no other listener.
   let lastFault: Error | undefined;
   for (const event of faultEvents) {
     client.on(event, (error: Error) => {
@@ -55,7 +55,7 @@ export function openRedis(url: string, timeout: number, watch: StoreWatch): Open
       });
       client.off('ready', resolve);
     }
-    // If the database doesn't exist, the client goes on with number 0, which another program may use.
+    // If the database number does not exist, the client silently uses number 0, which may belong to another program.
     if (address.kind === 'single' && client.status === 'ready') await client.call('select', String(address.options.db));
   }
 
@@ -70,7 +70,7 @@ export function openRedis(url: string, timeout: number, watch: StoreWatch): Open
         });
         await first;
         if (client.status !== 'ready') throw new Error('there is no connection');
-        // A cluster's commands have a time of their own only when it is known which node they are for.
+        // In a cluster, the client's own timeout starts only once the node for a command is known.
         const result = await inTime(work(client), timeout);
         lastFault = undefined;
         watch.succeeded('write');
@@ -95,10 +95,10 @@ function createClient(address: RedisAddress, timeout: number): RedisClient {
   const common = {
     commandTimeout: timeout,
     connectTimeout: timeout,
-    // Gives up a connection on which an answer is overdue: the network may have lost it silently.
+    // Drops a connection with an overdue reply, because the network may have lost the connection silently.
     socketTimeout: timeout,
     connectionName: 'janua',
-    // A command that was under way when the connection broke may have run. It fails, and is never sent twice.
+    // A command under way when the connection broke may have run. So it fails, and is never sent twice.
     autoResendUnfulfilledCommands: false,
     maxRetriesPerRequest: 0,
   };
@@ -109,7 +109,7 @@ function createClient(address: RedisAddress, timeout: number): RedisClient {
       enableOfflineQueue: false,
       retryStrategy: pause,
       sentinelRetryStrategy: pause,
-      // If one sentinel doesn't answer, there is time to ask two others.
+      // If one sentinel does not answer, this leaves time to ask two more.
       sentinelCommandTimeout: timeout / 3,
       ...withTls(address.options),
       ...address.options,
@@ -117,27 +117,27 @@ function createClient(address: RedisAddress, timeout: number): RedisClient {
   }
   const cluster = new Cluster(address.nodes, {
     lazyConnect: true,
-    // Without it a node refuses all but the first command while it is connecting.
+    // Without the queue, a connecting node refuses all but the first command.
     enableOfflineQueue: true,
-    // The nodes answer whether the cluster works. The client would only report that it isn't ready.
+    // The nodes report whether the cluster works. The client's check would only report that it is not ready.
     enableReadyCheck: false,
-    // Any other value sends a failed command again, even if it may have run.
+    // Any other value resends a failed command, even if it may have run.
     retryDelayOnFailover: 0,
     retryDelayOnClusterDown: 0,
     clusterRetryStrategy: pause,
     slotsRefreshTimeout: timeout / 3,
-    // Certificates are for names, not for addresses.
+    // Keeps host names, because certificates are for names and not for addresses.
     dnsLookup: (name, answer) => answer(null, name),
     redisOptions: { ...common, ...withTls(address.options), ...address.options },
   });
-  // At once: the client reports why it cannot connect only for connections that carry commands.
+  // Connects at once, because the client reports connection errors only for connections that carry commands.
   cluster.on('+node', (node: Redis) => {
     if (!node.options.readOnly) node.connect().catch(() => {});
   });
   return cluster;
 }
 
-/** Sentinels come with a connector of their own, and would be asked in the clear, with TLS to Redis alone. */
+/** Sentinels have their own connector. Without these options, TLS would cover only Redis, and the sentinels' traffic would be plain. */
 function withTls({ tls, sentinels }: RedisOptions): Pick<RedisOptions, 'sentinelTLS' | 'Connector'> {
   if (tls === undefined) return {};
   return sentinels ? { sentinelTLS: tls } : { Connector: TlsConnector };

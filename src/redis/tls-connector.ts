@@ -2,13 +2,13 @@ import { connect } from 'node:tls';
 import { AbstractConnector, type RedisOptions } from 'ioredis';
 
 /**
- * Connects by TLS. The client's own connector listens to the first error of a connection only. A connection that is closed during
- * the handshake emits a second error, which would end the process.
+ * Connects by TLS. The client's own connector listens only for the first error of a connection. A connection that closes during the
+ * handshake emits a second error, which would end the process.
  */
 export class TlsConnector extends AbstractConnector {
   readonly #options: RedisOptions;
 
-  /** The client gives its options, all of them. */
+  /** The client passes all of its options. */
   constructor(options: unknown) {
     const given = options as RedisOptions & { disconnectTimeout: number };
     super(given.disconnectTimeout);

@@ -1,17 +1,17 @@
 import { Unavailable } from '../faults/unavailable.ts';
 
-/** Whether a load balancer should send requests here. */
+/** Tells whether a load balancer should send requests to this process. */
 export interface Readiness {
-  /** The parts that are unavailable, by name; none when all is well. */
+  /** Gives the names of unavailable parts; none if all parts work. */
   findUnavailable(): Promise<readonly string[]>;
-  /** From now on the answer is no: the process is about to end. */
+  /** Makes the process unready from now on, because it is about to end. */
   stop(): void;
 }
 
-/** Milliseconds for which an answer is repeated. Any client may ask, and a check writes to the stores. */
+/** Milliseconds for which a result is reused. Any client may ask, and each check writes to the stores. */
 const freshness = 500;
 
-/** @param checks by the name of their part; each throws while it cannot be used, `Unavailable` where it knows better whose fault it is */
+/** @param checks each throws while its part is unusable. `Unavailable` may name another part as the cause. */
 export function createReadiness(checks: readonly (readonly [part: string, check: () => Promise<void>])[]): Readiness {
   let stopping = false;
   let latest: Promise<readonly string[]> | undefined;

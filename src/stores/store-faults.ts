@@ -4,16 +4,16 @@ import { Unavailable } from '../faults/unavailable.ts';
 
 interface StoreFault {
   readonly codes: readonly string[];
-  /** Goes on after the store's name. */
+  /** Continues a sentence that begins with the store's name. */
   readonly reason: string;
   readonly fix: string;
-  /** It does not go away by waiting: a server does not start with it. */
+  /** Waiting does not fix this fault, so a server does not start with it. */
   readonly lasts?: true;
 }
 
 const mayNot = 'does not allow the account what Janua has to do';
 
-/** `URL` stands for the setting. The codes are Node's, PostgreSQL's SQLSTATE, MySQL's names, and Redis' first words. */
+/** `URL` stands for the setting. The codes are Node's codes, PostgreSQL's SQLSTATE, MySQL's names, and the first words of Redis errors. */
 const storeFaults: readonly StoreFault[] = [
   {
     codes: ['ECONNREFUSED', 'EHOSTUNREACH', 'ENETUNREACH', 'EHOSTDOWN'],
@@ -75,9 +75,9 @@ const storeFaults: readonly StoreFault[] = [
   },
 ];
 
-/** What a store's client library threw, in words where its code is known. */
+/** An error of a store's client library, with an explanation if its code is known. */
 export interface KnownFault {
-  /** Of several addresses of one name, the error of the first. */
+  /** If a host name has several addresses, the error of the first. */
   readonly cause: unknown;
   readonly code: string;
   readonly known: StoreFault | undefined;
@@ -93,12 +93,12 @@ export function readStoreFault(error: unknown): KnownFault {
 function codeOf(error: unknown): string {
   if (!(error instanceof Error)) return '';
   if (/DB index is out of range/.test(error.message)) return 'NO_SUCH_NUMBER';
-  // PostgreSQL's client, if the server asks for a password and there is none.
+  // PostgreSQL's client throws this if the server asks for a password and the URL has none.
   if (/password must be a/.test(error.message)) return '28P01';
   return 'code' in error ? String(error.code) : (/^[A-Z]+(?= )/.exec(error.message)?.[0] ?? '');
 }
 
-/** A fault that does not go away by waiting: a wrong password, a missing grant or database. */
+/** Gives a fault that waiting does not fix: a wrong password, a missing grant or a missing database. */
 export function refusedAccount(error: unknown): Misconfiguration | undefined {
   const { cause, known } = readStoreFault(error);
   if (!known?.lasts || !(cause instanceof Error)) return undefined;

@@ -13,15 +13,15 @@ import { createRedisFailureStore } from '../throttle/redis-store.ts';
 import { createSqlFailureStore } from '../throttle/sql-store.ts';
 import type { FailureStore } from '../throttle/store.ts';
 
-/** Where everything is kept, by the settings. */
+/** The stores that the settings choose. */
 export interface Stores {
   readonly opened: OpenDatabase;
   readonly sessions: SessionStore;
-  /** What the throttle counts by, where it counts. */
+  /** The store of the throttle's failures; undefined if the throttle is off. */
   readonly failures: FailureStore | undefined;
-  /** Where sessions are, as people know it. */
+  /** The name of the sessions' store, for people. */
   readonly sessionsPart: string;
-  /** Whether expired sessions stay in the store until they are removed. */
+  /** Whether Janua has to remove expired sessions from the store. */
   readonly cleans: boolean;
   close(): Promise<void>;
 }
@@ -29,13 +29,13 @@ export interface Stores {
 export interface StoreOptions {
   readonly log: Logger;
   readonly measures: Measures;
-  /** Whether a SQLite file that is not there is a mistake, and not to be made. */
+  /** Whether a missing SQLite file is an error. Otherwise it is created. */
   readonly mustExist: boolean;
 }
 
 /**
- * Opens the stores. Nothing is asked of a server yet.
- * @throws {Misconfiguration} when a store's address cannot be read, or a database file not be opened
+ * Opens the stores. Does not connect to servers yet.
+ * @throws {Misconfiguration} when a store's address cannot be read, or a database file cannot be opened
  */
 export async function openStores(settings: Settings, { log, measures, mustExist }: StoreOptions): Promise<Stores> {
   const timeout = settings.STORE_TIMEOUT_SECONDS * 1000;

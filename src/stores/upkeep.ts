@@ -2,22 +2,22 @@ import { setTimeout } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { Unavailable } from '../faults/unavailable.ts';
 
-/** How often what has expired is removed, in milliseconds. */
+/** Milliseconds between two removals of expired records. */
 export const cleaningInterval = 10 * 60 * 1000;
 
-/** Between two tries to reach stores that could not be reached at the start, in milliseconds. */
+/** Milliseconds between two attempts to reach stores that were unreachable at the start. */
 const preparingInterval = 1000;
 
-/** A server whose stores may not be there yet. */
+/** A server whose stores may not be reachable yet. */
 interface Preparing<Services> {
   readonly log: Pick<Logger, 'error'>;
-  /** @throws {Unavailable} while a store cannot be reached; {Misconfiguration} when the stores are not as they should be */
+  /** @throws {Unavailable} while a store cannot be reached; {Misconfiguration} when a store needs the operator */
   prepare(): Promise<Services>;
 }
 
 /**
- * Undefined while a store cannot be reached.
- * @throws {Misconfiguration} when the stores are not as they should be
+ * Gives undefined while a store cannot be reached.
+ * @throws {Misconfiguration} when a store needs the operator
  */
 export async function prepareNow<Services>(server: Preparing<Services>): Promise<Services | undefined> {
   try {
@@ -28,7 +28,7 @@ export async function prepareNow<Services>(server: Preparing<Services>): Promise
   }
 }
 
-/** Tries until it succeeds; undefined when told to stop. */
+/** Retries until it succeeds. Gives undefined after an order to stop. */
 export async function prepareLater<Services>(
   server: Preparing<Services>,
   signal: AbortSignal,
@@ -47,7 +47,7 @@ interface Cleaned {
   requireServices(): { clean(): Promise<void> };
 }
 
-/** Removes expired records at intervals, until the timer is cleared. Keeps no process from ending. */
+/** Removes expired records at intervals until the timer is cleared. The timer does not keep the process alive. */
 export function startCleaning({ log, requireServices }: Cleaned): NodeJS.Timeout {
   return setInterval(() => {
     Promise.try(() => requireServices().clean()).catch((error: unknown) =>

@@ -5,34 +5,34 @@ import { inTime } from '../faults/in-time.ts';
 /** Milliseconds in which a worker must send its figures. */
 const patience = 2000;
 
-/** Milliseconds that the primary is given to take over the counts of a worker that ends. */
+/** Milliseconds that the primary may take to add the counts of a worker that ends. */
 const farewell = 1000;
 
 type Figures = Awaited<ReturnType<Registry['getMetricsAsJSON']>>;
 
-/** The messages between a worker and its primary. As with `Report`, only additions are allowed. */
+/** Messages between a worker and its primary. As in `Report`, fields may only be added. */
 type Message =
-  /** By the worker: it can be asked. */
+  /** From a worker that is ready to send figures. */
   | { readonly figures: 'here' }
   | { readonly figures: 'wanted' }
   | { readonly figures: 'now'; readonly values: Figures }
-  /** By the worker, which ends when they are taken. */
+  /** From a worker that is ending. It waits for `taken`. */
   | { readonly figures: 'last'; readonly values: Figures }
   | { readonly figures: 'taken' };
 
 /** A worker that has figures. */
 interface Source {
   readonly worker: Worker;
-  /** What it had counted when it answered last. */
+  /** The counts in its last answer. */
   counts: Figures;
-  /** There as long as it has not answered: it is asked but once. */
+  /** The open question, so that a worker is not asked twice at the same time. */
   asked: PromiseWithResolvers<Figures | undefined> | undefined;
 }
 
 /**
- * For the primary of a cluster: reads the figures of all its workers as one, in Prometheus' text format. Of a worker that does not
- * answer in time, or that is killed, they are what it had counted before, since a sum that falls and rises again is taken for a restart.
- * @param expected how many workers there are to be
+ * For the primary of a cluster. Reads the sum of all workers' figures, in Prometheus' text format. A killed or late worker contributes
+ * its last known counts, because Prometheus takes a falling sum for a restart.
+ * @param expected number of workers that should run
  */
 export function createClusterReader(expected: number): () => Promise<string> {
   const sources = new Map<number, Source>();
@@ -69,14 +69,14 @@ export function createClusterReader(expected: number): () => Promise<string> {
   cluster.on('exit', ({ id }) => {
     const source = sources.get(id);
     if (source === undefined) return;
-    // It was killed, and its counts since the last scrape are lost.
+    // The worker was killed. Its counts since the last scrape are lost.
     sources.delete(id);
     source.asked?.resolve(undefined);
     past = sum([past, source.counts]).getMetricsAsArray() as Figures;
   });
 
   return async () => {
-    // A worker that ends meanwhile is asked here too, and must not count twice.
+    // A worker that ends meanwhile also answers below. Its counts must not be added twice.
     const before = past;
     const asked = [...sources.values()].filter(({ worker }) => worker.isConnected());
     const answers = await Promise.all(asked.map(ask));
@@ -86,14 +86,14 @@ export function createClusterReader(expected: number): () => Promise<string> {
   };
 }
 
-/** The sum of what can be added. Of delays it is the longest, by which one that stands still is seen among many. */
+/** Adds up figures. For delays it takes the longest, which shows a single stuck worker among many. */
 function sum(all: readonly Figures[]): Registry {
   const longest = (figure: Figures[number]) =>
     figure.aggregator === 'average' ? { ...figure, aggregator: 'max' as const } : figure;
   return Registry.aggregate(all.map((figures) => figures.map(longest)));
 }
 
-/** Undefined where it does not answer in time. */
+/** Gives undefined if the worker does not answer in time. */
 async function ask(source: Source): Promise<Figures | undefined> {
   if (source.asked === undefined) {
     source.asked = Promise.withResolvers();
@@ -106,13 +106,13 @@ async function ask(source: Source): Promise<Figures | undefined> {
   return inTime(source.asked.promise, patience).catch(() => undefined);
 }
 
-/** Other figures, such as memory, belong to a process that still runs. */
+/** Keeps only counts. Other figures, such as memory, have no meaning after the process has ended. */
 const countsIn = (figures: Figures): Figures =>
   figures.filter(({ type }) => ['counter', 'histogram'].includes(String(type)));
 
 /**
- * For a worker of a cluster: tells the primary that here are figures to be added. Elsewhere they are those of one process.
- * @returns what hands them over for good, so that a worker that ends takes no counts away
+ * Tells the primary that this worker has figures. Outside a cluster, the registry is that of a single process.
+ * @returns a function that hands the final counts to the primary, so that they survive the worker
  */
 export function announceMetrics(registry: Registry): () => Promise<void> {
   if (!cluster.isWorker) {
@@ -122,7 +122,7 @@ export function announceMetrics(registry: Registry): () => Promise<void> {
   const taken = Promise.withResolvers<void>();
   process.on('message', (message: Message | null) => {
     if (message?.figures === 'taken') taken.resolve();
-    // If they cannot be read, there is no answer.
+    // If the figures cannot be read, the worker does not answer.
     if (message?.figures === 'wanted')
       registry.getMetricsAsJSON().then(
         (values) => tell({ figures: 'now', values }),
@@ -136,7 +136,7 @@ export function announceMetrics(registry: Registry): () => Promise<void> {
   };
 }
 
-/** To a primary that may be gone. */
+/** Ignores errors, because the primary may be gone. */
 function tell(message: Message): void {
   process.send?.(message, () => {});
 }

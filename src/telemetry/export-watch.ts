@@ -6,7 +6,7 @@ interface Log {
   warn(details: object, message: string): void;
 }
 
-/** The same exporter. It logs when exports begin to fail and when they work again, not each failure. */
+/** Wraps an exporter. It logs when exports start to fail and when they work again, not each failure. */
 export function watchExports(exporter: SpanExporter, log: Log): SpanExporter {
   let failing = false;
   return {

@@ -1,16 +1,16 @@
 import { Counter, Gauge, Histogram, type Registry } from '@prometheus-io/client';
 
-/** Seconds: from a look-up in SQLite to the time at which a store is given up. */
+/** Seconds, from a look-up in SQLite to the timeout of a store. */
 const storeBuckets = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.25, 1, 5];
-/** Seconds: from who-am-I to the longest that a login may take. */
+/** Seconds, from `who-am-I` to the slowest acceptable login. */
 const requestBuckets = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10];
-/** Seconds: from no queue to a hundred logins before oneself. */
+/** Seconds, from an empty queue to a queue of a hundred logins. */
 const waitBuckets = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5];
 
 export type Instruments = ReturnType<typeof createInstruments>;
 
-/** What is measured, each once: its name with its unit, its meaning, its labels. `docs/observability.md` lists them. */
-/** @param eventKinds every kind of decision that is recorded */
+/** All metrics, with name, unit, meaning and labels. `docs/observability.md` lists them. */
+/** @param eventKinds every kind of decision that the audit records */
 export function createInstruments(registry: Registry, eventKinds: readonly string[]) {
   const registers = [registry];
   const counter = <Label extends string = never>(name: string, help: string, labelNames: Label[] = []) =>
@@ -56,7 +56,7 @@ export function createInstruments(registry: Registry, eventKinds: readonly strin
       'operation',
       'error',
     ]),
-    /** Read when it is asked for. */
+    /** `read` runs at each scrape. */
     addGauge(name: string, help: string, read: () => number): void {
       new Gauge({
         name,
@@ -68,7 +68,7 @@ export function createInstruments(registry: Registry, eventKinds: readonly strin
       });
     },
   };
-  // What has not happened yet is 0: a series that begins at 1 shows no rise.
+  // Every series starts at 0, because a series that begins at 1 shows no rise.
   for (const outcome of ['succeeded', 'failed', 'throttled', 'incomplete']) instruments.logins.inc({ outcome }, 0);
   for (const why of ['logout', 'replaced', 'revoked', 'expired']) instruments.sessionsEnded.inc({ why }, 0);
   for (const kind of eventKinds) instruments.events.inc({ kind }, 0);

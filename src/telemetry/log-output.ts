@@ -1,38 +1,38 @@
 import sonicBoom from 'sonic-boom';
 
-/** Characters that are kept while they cannot be written, as with a full disk or a reader that stands still. */
+/** Characters to keep while output is blocked, for example by a full disk or a stalled reader. */
 const mostKept = 1024 * 1024;
 
-/** Milliseconds without a line written after which the output counts as stuck. */
+/** The output counts as stuck after so many milliseconds without a written line. */
 const stuckAfter = 200;
 
 export interface LogOutput {
   write(line: string): void;
-  /** How many lines were dropped since the last call; 0 until lines can be written again. */
+  /** Gives the number of lines dropped since the last call. It is 0 until lines can be written again. */
   takeLost(): number;
 }
 
 let opened: LogOutput | undefined;
 
-/** One of the process, however many logs it has. */
+/** All logs of the process share one output. */
 export function openLogOutput(): LogOutput {
   opened ??= openOutput();
   return opened;
 }
 
 /**
- * Standard output for the log. Neither a request nor the end of the process waits for it. Lines that cannot be written are tried again
- * with the next line. A bounded part of them is kept, the rest is dropped and counted.
+ * Standard output for the log. Neither a request nor the end of the process waits for it. Unwritten lines are tried again with the next
+ * line. A bounded amount of them is kept. The rest is dropped and counted.
  */
 function openOutput(): LogOutput {
   let isEnding = false;
   const stream = new sonicBoom.SonicBoom({ fd: 1, maxLength: mostKept, retryEAGAIN: () => !isEnding });
-  /** Bytes on their way. */
+  /** Bytes that are being written. */
   let pending = 0;
   let latest = 0;
   let failed = false;
   let lost = 0;
-  // A full disk or a closed terminal: there is nowhere to report it.
+  // A full disk or a closed terminal cannot be reported anywhere.
   stream.on('error', () => {
     failed = true;
   });
@@ -44,7 +44,7 @@ function openOutput(): LogOutput {
   stream.on('drop', () => {
     lost += 1;
   });
-  // Writes the last lines before a crash. A stream that fails or is stuck would try forever.
+  // Writes the last lines before a crash. A stream that fails or is stuck would retry forever.
   process.once('exit', () => {
     isEnding = true;
     if (pending > 0 && !failed && performance.now() - latest < stuckAfter) stream.flushSync();

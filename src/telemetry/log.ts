@@ -4,9 +4,9 @@ import { toText } from './text-line.ts';
 
 export interface LogOptions {
   readonly level: string;
-  /** For programs, or for people. */
+  /** `json` is for programs, `text` for people. */
   readonly format: 'json' | 'text';
-  /** What a line says of a request, given as `req`. */
+  /** Describes a request that is logged as `req`. */
   readonly describeRequest: SerializerFn;
 }
 
@@ -28,7 +28,7 @@ export function createLog({ level, format, describeRequest }: LogOptions): Logge
   return log;
 }
 
-/** Node's HTTP parser adds the raw request to its errors, with its password or cookie. */
+/** Node's HTTP parser adds the raw request to its errors. It may hold a password or a cookie. */
 function describeError(error: Error) {
   const { rawPacket: _, ...described } = pino.stdSerializers.err(error) as pino.SerializedError & {
     rawPacket?: unknown;
@@ -36,10 +36,10 @@ function describeError(error: Error) {
   return described;
 }
 
-/** The level at which the log says all it can. */
+/** The most detailed level. */
 const looking = 'debug';
 
-/** Switches a log to `debug`, or back to its level, and logs that. */
+/** Gives a function that switches a log to `debug`, or back to its level, and logs the switch. */
 export function createLevelSwitch(log: Logger): (debug: boolean) => void {
   const set = log.level;
   return (debug) => {
@@ -52,8 +52,8 @@ export function createLevelSwitch(log: Logger): (debug: boolean) => void {
 }
 
 /**
- * Switches the log to `debug` at SIGUSR2, and back at the next one, until it is disposed of.
- * @param onTurn is called with each switch
+ * Switches the log to `debug` at SIGUSR2, and back at the next SIGUSR2, until it is disposed of.
+ * @param onTurn is called at each switch
  */
 export function followSignal(log: Logger, onTurn: (debug: boolean) => void = () => {}): Disposable {
   const turnTo = createLevelSwitch(log);

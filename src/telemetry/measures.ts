@@ -4,25 +4,25 @@ import type { Passwords } from '../passwords/passwords.ts';
 import type { Metrics } from './metrics.ts';
 import type { Log, Traces } from './traces.ts';
 
-/** Where a store keeps what it keeps. */
+/** The place where a store keeps its data. */
 export type Place = 'database' | 'redis' | 'memory';
 
-/** Measures the parts. If metrics and traces are off, their libraries aren't loaded, and the parts are returned unchanged. */
+/** Measures the parts. If metrics and traces are off, their libraries are not loaded and the parts stay unchanged. */
 export interface Measures {
   readonly metrics: Metrics | undefined;
   readonly traces: Traces | undefined;
-  /** @param name what the store is for, as `sessions` */
+  /** @param name what the store holds, such as `sessions` */
   watchStore<Store extends object>(place: Place, name: string, store: Store): Store;
   watchPasswords(passwords: Passwords): Passwords;
   watchAudit<Kind extends string>(audit: OpenAudit<Kind>): OpenAudit<Kind>;
-  /** The log for parts: while traces are on, its lines name the trace of the request that they are about. */
+  /** Gives the log for parts. While traces are on, its lines hold the trace id of their request. */
   watchLog(log: Log): Log;
   close(): Promise<void>;
 }
 
 export interface MeasureOptions {
   readonly metrics: boolean;
-  /** Every kind of decision that is recorded. */
+  /** Every kind of decision that the audit records. */
   readonly eventKinds: readonly string[];
   readonly traces: TraceSettings | undefined;
   /** The server's version, for its traces. */

@@ -3,18 +3,18 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { listeningFault } from '../faults/listening-fault.ts';
 
-/** Not by `import`: as in `src/web/problem.ts`. */
+/** `import` is avoided for the reason given in `src/web/problem.ts`. */
 const { createServer } = process.getBuiltinModule('node:http');
 
 const contentType = 'text/plain; version=0.0.4; charset=utf-8';
 
-/** Milliseconds that a client may take to send its request, and to read on. */
+/** Milliseconds that a client may take to send its request, and to continue reading. */
 const patience = 5000;
 
-/** More are closed at once: few programs read figures, and each that reads slowly keeps a copy of them in memory. */
+/** Further connections are closed at once. Few programs read figures, and each slow reader keeps a copy of them in memory. */
 const mostConnections = 32;
 
-/** A server of its own for `GET /metrics`, so that its address can be one that no client reaches. */
+/** A separate server for `GET /metrics`. Its address can be one that no client reaches. */
 export interface MetricsListener extends AsyncDisposable {
   readonly url: string;
 }
@@ -28,7 +28,7 @@ export async function listenForMetrics(
   readMetrics: () => Promise<string>,
 ): Promise<MetricsListener> {
   let reading: Promise<string> | undefined;
-  /** Requests at the same time share one reading. */
+  /** Simultaneous requests share one reading. */
   function readOnce(): Promise<string> {
     reading ??= readMetrics().finally(() => {
       reading = undefined;
@@ -41,7 +41,7 @@ export async function listenForMetrics(
   });
   server.maxConnections = mostConnections;
   server.maxRequestsPerSocket = 1;
-  // Node alone would answer each further request with 503.
+  // Without this listener, Node would answer each further request with 503.
   server.on('dropRequest', (_request, socket) => socket.destroy());
   server.setTimeout(patience);
   server.listen({ host, port });

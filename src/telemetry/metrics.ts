@@ -8,18 +8,18 @@ import { createInstruments, type Instruments } from './instruments.ts';
 import type { RequestMetrics } from './requests.ts';
 import { watchCalls } from './watch-calls.ts';
 
-/** Figures about a running server, for Prometheus. Nothing that a client chooses becomes a label, so their number is bounded. */
+/** Figures about a running server, for Prometheus. No label holds a value chosen by a client, so the number of series is bounded. */
 export interface Metrics extends RequestMetrics {
   /**
-   * The same store, each of whose calls is timed.
-   * @param place where it is: `database`, `redis` or `memory`
-   * @param name what it is for, as `sessions`
+   * Wraps a store and times each call.
+   * @param place `database`, `redis` or `memory`
+   * @param name what the store holds, such as `sessions`
    */
   watchStore<Store extends object>(place: string, name: string, store: Store): Store;
-  /** The same audit: every decision is an event already, and is counted there. */
+  /** Wraps the audit and counts its events, because every decision is an event. */
   watchAudit<Kind extends string>(audit: OpenAudit<Kind>): OpenAudit<Kind>;
   watchPasswords(passwords: Passwords): Passwords;
-  /** @param waiting how many logins wait for their turn before the hash */
+  /** @param waiting gives the number of logins that wait for their turn to hash */
   watchTurns(waiting: () => number): void;
   observeRefusedTurn(): void;
   /** For `PasswordOptions`. @param milliseconds how long a password waited for its hash */
@@ -29,18 +29,18 @@ export interface Metrics extends RequestMetrics {
   close(): Promise<void>;
 }
 
-/** A client may send a method of any name. */
+/** A client may send any method name. */
 const knownMethods = new Set(['GET', 'HEAD', 'POST', 'OPTIONS']);
 
 const methodOf = (sent: string) => (knownMethods.has(sent) ? sent : '(other)');
 
-/** nginx's status for a client that closed the connection before the answer. */
+/** nginx's status for a client that closed the connection before the response. */
 const clientGone = '499';
 
-/** @param eventKinds every kind of decision that is recorded */
+/** @param eventKinds every kind of decision that the audit records */
 export function createMetrics(eventKinds: readonly string[]): Metrics {
   const registry = new Registry();
-  // Of the process and its event loop. How busy that is, is looked at once a second: an idle server shall not wake for it.
+  // Figures of the process and its event loop. Utilization is sampled only once a second, so that an idle server rarely wakes.
   collectDefaultMetrics({ register: registry, eventLoopUtilizationTimeout: 1000 });
   const instruments = createInstruments(registry, eventKinds);
   let hashing: Pick<Passwords, 'load'> | undefined;
@@ -72,7 +72,7 @@ export function createMetrics(eventKinds: readonly string[]): Metrics {
       return {
         ...audit,
         async record(event) {
-          // A login that cannot be recorded fails. Everything else has happened even if it cannot be recorded.
+          // A login fails if it cannot be recorded. Every other event has already happened by then.
           if (event.kind !== 'login-succeeded') count(instruments, event);
           await audit.record(event);
           if (event.kind === 'login-succeeded') count(instruments, event);
@@ -103,7 +103,7 @@ export function createMetrics(eventKinds: readonly string[]): Metrics {
 function timed(instruments: Instruments, store: string, operation: string, call: () => unknown): unknown {
   const start = performance.now();
   const result = call();
-  // A list is read piece by piece, by commands only.
+  // Only commands read lists, piece by piece.
   if (!(result instanceof Promise)) return result;
   const observe = () => instruments.storeDuration.observe({ store, operation }, (performance.now() - start) / 1000);
   return result.then(
@@ -122,8 +122,8 @@ function timed(instruments: Instruments, store: string, operation: string, call:
 }
 
 /**
- * Without the reason of a failed login, and without whether an account or an unknown name had to wait. A reader of the figures could
- * otherwise try a name and learn whether it is a user (ASVS 6.3.8). The audit has both.
+ * The figures omit why a login failed, and whether a throttled name belongs to an account. Otherwise an attacker who reads the figures
+ * could try a name and learn whether it is a user (ASVS 6.3.8). The audit has both.
  */
 function count({ logins, throttle, sessionsStarted, sessionsEnded, events }: Instruments, event: AuditEvent): void {
   const { kind } = event;

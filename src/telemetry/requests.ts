@@ -1,30 +1,29 @@
-/** What is measured of a request that was answered. Nothing here is of the client's choice but the method. */
+/** Measurements of an answered request. The client chooses none of them except the method. */
 export interface AnsweredRequest {
   readonly method: string;
-  /** The pattern of its route, never the path as it was sent; undefined where there is no such route. */
+  /** The pattern of the route, never the path of the request. Undefined if no route matched. */
   readonly route: string | undefined;
   readonly status: number;
   readonly format: 'html' | 'json';
   readonly milliseconds: number;
 }
 
-/** Counts requests. */
 export interface RequestMetrics {
   observeRequest(request: AnsweredRequest): void;
-  /** Of one whose client went away before it was answered. */
+  /** Counts a request whose client disconnected before the response. */
   observeAbort(request: Pick<AnsweredRequest, 'method' | 'route' | 'format'>): void;
 }
 
-/** Follows requests. Each is named by an object of its own, from its start to its end. */
+/** Traces requests. One object identifies a request from start to end. */
 export interface RequestTraces {
   /**
-   * Begins the trace of a request, and gives its id.
-   * @param parent `traceparent` and `tracestate` of one whose word counts; without them a new trace begins
+   * Begins the trace of a request and gives its id.
+   * @param parent `traceparent` and `tracestate` from a trusted sender; without them a new trace begins
    */
   begin(request: object, parent: TraceParent | undefined): string;
-  /** Runs the rest of the request, so that what is called in it is seen as its part. */
+  /** Runs the rest of the request. Calls inside `work` belong to its trace. */
   within(request: object, work: () => void): void;
-  /** @param answer undefined where the client went away before it was answered */
+  /** @param answer the measurements; `state` is `aborted` if the client disconnected before the response */
   end(request: object, answer: AnsweredRequest, state: 'answered' | 'aborted'): void;
 }
 

@@ -10,7 +10,10 @@ const levels: Readonly<Record<number, readonly [name: string, style: 'dim' | 'gr
   60: ['fatal', 'red'],
 };
 
-/** The same in every line, or for programs. `janua explain` shows it to people. */
+/**
+ * Fields left out of text lines. They are the same in every line, shown elsewhere in it, or meant for programs. `janua explain` shows
+ * people the details of a decision.
+ */
 const unsaid = new Set([
   'level',
   'time',
@@ -25,8 +28,8 @@ const unsaid = new Set([
 ]);
 
 /**
- * A line of the log for people to read: time, level, message, details. Nothing that a client sent can move the cursor, forge a line or
- * change a colour (ASVS 16.4.1): all text passes `printable` before our own colours are added.
+ * Formats a log line for people: time, level, message, details. All text passes `printable` before our own colours are added. So a
+ * client's text cannot move the cursor, forge a line or change a colour (ASVS 16.4.1).
  * @param line as pino writes it
  */
 export function toText(line: string): string {
@@ -44,7 +47,7 @@ function partsOf(values: object): string[] {
     .map(([key, value]) => `${key}=${shown(value)}`);
 }
 
-/** Plain words without quotes, numbers to three places. */
+/** Shows plain words without quotes, and numbers to three decimal places. */
 function shown(value: unknown): string {
   if (typeof value === 'string') return /^[\w./:@-]+$/.test(value) ? value : JSON.stringify(value);
   if (typeof value === 'number') return String(Math.round(value * 1000) / 1000);
@@ -52,7 +55,7 @@ function shown(value: unknown): string {
   return typeof value === 'object' && value !== null ? `(${partsOf(value).join(' ')})` : String(value);
 }
 
-/** Where an error came from, a line for each step. */
+/** Shows an error's stack, one frame on each line. */
 function stackOf({ err }: Record<string, unknown>): string {
   if (typeof err !== 'object' || err === null || !('stack' in err)) return '';
   const lines = String(err.stack).split('\n').slice(1);

@@ -20,19 +20,19 @@ import { watchExports } from './export-watch.ts';
 import type { AnsweredRequest, RequestTraces } from './requests.ts';
 import { watchCalls } from './watch-calls.ts';
 
-/** What happens in a request, step by step, for a collector of OpenTelemetry. Steps carry no user name, address, path or text from a client. */
+/** Traces the steps of a request for an OpenTelemetry collector. Steps hold no user name, address, path or text from a client. */
 export interface Traces extends RequestTraces {
-  /** The same part, each of whose calls is a step of the request that it is made for. @param attributes what they say of themselves */
+  /** Wraps a part. Each call becomes a step of the current request. @param attributes are added to each step */
   watchCalls<Part extends object>(name: string, part: Part, attributes?: Readonly<Record<string, string>>): Part;
-  /** A log whose lines name the trace of the request that they are about. */
+  /** Gives a log whose lines hold the trace id of their request. */
   namedIn(log: Log): Log;
-  /** Sends what is left, within a bounded time. */
+  /** Sends the remaining steps, within a bounded time. */
   close(): Promise<void>;
 }
 
 type Line = (details: object, message: string) => void;
 
-/** As much of the log as the parts write to. */
+/** The part of the log's interface that parts use. */
 export interface Log {
   readonly info: Line;
   readonly warn: Line;
@@ -61,7 +61,7 @@ export function createTraces(settings: TraceSettings, version: string, log: Log)
     spanProcessors: [processor],
   });
   const tracer = provider.getTracer('janua', version);
-  // OpenTelemetry's own, for the whole process, belongs to the application that may have mounted Janua.
+  // We do not use OpenTelemetry's global context manager. It belongs to the application that may have mounted Janua.
   const current = new AsyncLocalStorage<Context>();
   const requests = new WeakMap<object, { readonly span: Span; readonly context: Context }>();
 
@@ -90,7 +90,7 @@ export function createTraces(settings: TraceSettings, version: string, log: Log)
     watchCalls(name, part, attributes = {}) {
       return watchCalls(part, (method, call) => {
         const parent = current.getStore();
-        // Work outside a request, such as cleaning, would become a trace each time.
+        // Work outside a request, such as cleaning, would start a new trace each time.
         if (parent === undefined) return call();
         const span = tracer.startSpan(`${name}.${method}`, { kind: SpanKind.INTERNAL, attributes }, parent);
         const result = current.run(trace.setSpan(parent, span), call);
@@ -117,7 +117,10 @@ export function createTraces(settings: TraceSettings, version: string, log: Log)
   };
 }
 
-/** @see https://opentelemetry.io/docs/specs/semconv/http/http-spans/ without the path, the query and addresses, which may identify a user */
+/**
+ * Leaves out the path, the query and addresses, because they may identify a user.
+ * @see https://opentelemetry.io/docs/specs/semconv/http/http-spans/
+ */
 function describe(span: Span, { method, route, status, format }: AnsweredRequest, state: 'answered' | 'aborted'): void {
   span.updateName(route === undefined ? method : `${method} ${route}`);
   span.setAttributes({ 'http.request.method': method, 'janua.format': format });
@@ -128,7 +131,7 @@ function describe(span: Span, { method, route, status, format }: AnsweredRequest
   if (state === 'aborted' || status >= 500) span.setStatus({ code: SpanStatusCode.ERROR });
 }
 
-/** Ends a step as its promise ends. Keeps only the kind of an error: its text might quote what a client sent. */
+/** Ends a step when its promise settles. Keeps only the kind of an error, because its message might quote a client's text. */
 function endings(span: Span): [(value: unknown) => unknown, (error: unknown) => never] {
   return [
     (value) => {

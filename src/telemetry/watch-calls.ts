@@ -1,10 +1,10 @@
 /**
- * Stands around one call of a method.
- * @param call carries it out, and gives what the method gives: mostly a promise
+ * Wraps one call of a method.
+ * @param call runs the method and gives its result, usually a promise
  */
 export type Around = (method: string, call: () => unknown) => unknown;
 
-/** The same part with something around each of its methods. What is not a method stays as it is. */
+/** Wraps each method of a part. Other properties stay unchanged. */
 export function watchCalls<Part extends object>(part: Part, around: Around): Part {
   const watched = Object.entries(part).map(([name, value]) => {
     if (typeof value !== 'function') return [name, value];

@@ -8,17 +8,17 @@ interface Network {
   readonly bits: number;
 }
 
-/** Names, in TRUSTED_PROXIES, the programs that connect over a Unix socket and have no address. */
+/** In TRUSTED_PROXIES this stands for programs that connect over a Unix socket and have no address. */
 export const unixSockets = 'unix';
 
-/** Reads one address, or a network as `10.0.0.0/8`; undefined where it is neither. */
+/** Reads an address, or a network such as `10.0.0.0/8`. Undefined for any other text. */
 export function parseNetwork(text: string): Network | undefined {
   const [, address = '', length] = /^([\da-f.:]+)(?:\/(\d{1,3}))?$/i.exec(text) ?? [];
   if (!ipaddr.IPv6.isValid(address) && !ipaddr.IPv4.isValidFourPartDecimal(address)) return undefined;
   const written = ipaddr.parse(address);
   const longest = written.kind() === 'ipv4' ? 32 : 128;
   const bits = length === undefined ? longest : Number(length);
-  // /0 would trust every client, and each client could choose its own address.
+  // /0 would trust every client, so each client could choose its own address.
   if (bits === 0 || bits > longest) return undefined;
   const isMapped = written instanceof ipaddr.IPv6 && written.isIPv4MappedAddress();
   if (!isMapped) return { address: written, bits };
@@ -34,11 +34,11 @@ export function createNetworkCheck(networks: readonly string[]): (address: Addre
     );
 }
 
-/** The network that one party may hold: an IPv4 address, or the /48 that an IPv6 end site gets (RFC 6177). `unknown` without an address. */
+/** Gives the network that one site may hold: an IPv4 address, or the /48 of an IPv6 end site (RFC 6177). `unknown` without an address. */
 export const endSiteOf = (address: string | undefined): string =>
   address === undefined || !ipaddr.isValid(address) ? 'unknown' : networkOf(ipaddr.parse(address), 48);
 
-/** The network of an address: of IPv6 its first bits, as `2001:db8::/48`; an IPv4 address is one by itself. */
+/** Gives the network of an address. For IPv6 it is the first bits, such as `2001:db8::/48`. An IPv4 address is its own network. */
 export function networkOf(address: Address, ipv6Bits: 48 | 64): string {
   if (address instanceof ipaddr.IPv4) return address.toString();
   const parts = address.parts.map((part, index) => (index < ipv6Bits / 16 ? part : 0));

@@ -1,12 +1,12 @@
 /**
- * Text without what would move the cursor, forge a line or hide something, in a terminal or a log: others chose it (ASVS 16.4.1).
- * Each such character becomes U+FFFD, as does half a surrogate pair.
+ * Text without characters that could move the cursor, forge a line or hide text in a terminal or a log (ASVS 16.4.1). A client may have
+ * chosen the text. Each such character, and each half of a broken surrogate pair, becomes U+FFFD.
  */
 export const printable = (text: string) => text.toWellFormed().replaceAll(unprintable, '\uFFFD');
 
 const unprintable = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu;
 
-/** A value as one line of JSON, in which such characters are escaped: a terminal shows what a program reads. */
+/** Gives a value as one line of JSON. Such characters are escaped, so a terminal shows exactly what a program reads. */
 export const jsonLine = (value: unknown) =>
   `${JSON.stringify(value).replaceAll(unprintable, (character) => character.split('').map(escapeUnit).join(''))}\n`;
 

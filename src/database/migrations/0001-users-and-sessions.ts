@@ -1,7 +1,7 @@
 import { sql } from '../kysely.ts';
 import type { MigrationStep } from '../migration-step.ts';
 
-/** Users and keys. The second step replaced the sessions of this one. */
+/** Users and keys. Step 0002 replaced the sessions table that this step once made. */
 export const up: MigrationStep = async ({ create }) => {
   await create('janua_users', {
     id: sql`varchar(36) primary key`,

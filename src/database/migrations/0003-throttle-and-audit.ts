@@ -1,11 +1,11 @@
 import { sql } from '../kysely.ts';
 import type { MigrationStep } from '../migration-step.ts';
 
-/** What the throttle counts, and the audit. */
+/** Failures that the throttle counts, and the audit. */
 export const up: MigrationStep = async ({ create, drop, index }) => {
   await drop('janua_failures');
   await create('janua_failures', {
-    // A user's id may have 255 characters, and the key says more than that.
+    // The key holds a user's id of up to 255 characters, and more.
     key: sql`varchar(400) primary key`,
     count: sql`integer not null`,
     last_at: sql`bigint not null`,
@@ -22,6 +22,6 @@ export const up: MigrationStep = async ({ create, drop, index }) => {
     user_id: sql`varchar(255)`,
     event: sql`text not null`,
   });
-  // Events are found by time through their ids, which are in order of time. An index for each question would cost every login.
+  // The ids of events are in order of time, so time needs no index. An index for each query would slow every login.
   await index('janua_audit', 'request_id');
 };

@@ -2,8 +2,8 @@ import { sql } from '../kysely.ts';
 import type { MigrationStep } from '../migration-step.ts';
 
 /**
- * An account's stamp; when and how a session's owner proved who they are, and from where. The defaults are for processes of the
- * previous version, which go on inserting.
+ * The stamp of an account, and the time, methods and client of a session's authentication. Processes of the previous version still
+ * insert rows, so the columns have defaults.
  */
 export const up: MigrationStep = async ({ addColumn }) => {
   await addColumn('janua_users', 'stamp', sql`varchar(43)`);
