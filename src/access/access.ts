@@ -9,15 +9,15 @@ import type { events } from './events.ts';
 import type { LookUp } from './look-up.ts';
 import { type Answer, Refusal } from './refusal.ts';
 
-/** The credentials that a request presents. Where there is an access token, it alone says who is asking (RFC 6750 3.1). */
+/** The credentials that a request presents. If there is an access token, only the token counts (RFC 6750 3.1). */
 export interface Presented {
   readonly cookie?: string | undefined;
   readonly accessToken?: string | undefined;
-  /** A claim by something that is derived from a session, as another host's cookie. Never beside our own cookie. */
+  /** A claim derived from a session, such as another host's cookie. Never set together with `cookie`. */
   readonly derived?: Claim | undefined;
 }
 
-/** Who is asking. */
+/** The user who makes a request, and their session. */
 export interface SignedIn {
   readonly user: User;
   readonly session: Session;
@@ -37,15 +37,15 @@ export const invalidToken: Answer = {
   detail: 'Invalid authentication credentials',
 };
 
-/** Answers the question who is asking. */
+/** Finds the user and the session behind presented credentials. */
 export interface Access {
   findSignedIn(presented: Presented): Promise<SignedIn | undefined>;
   /**
-   * @param request who is asking, which is worked out for a refusal only
-   * @throws {Refusal} `not-authenticated`, or `invalid-token` where an access token was presented
+   * @param request its `caller` is read for a refusal only
+   * @throws {Refusal} `not-authenticated`, or `invalid-token` if an access token was presented
    */
   requireSignedIn(presented: Presented, request: { readonly caller: Caller }): Promise<SignedIn>;
-  /** The living sessions that are presented, by cookie and by token. */
+  /** The living sessions of the presented cookie and access token. */
   findPresentedSessions(presented: Presented): Promise<Session[]>;
 }
 
@@ -68,7 +68,7 @@ export function createAccess({ lookUp, sessions, audit }: AccessOptions): Access
     const session = found && (await sessions.judge(claim, found.session));
     if (found === undefined || session === undefined) return undefined;
     if (mayHave(session, found.account)) return { user: found.account.user, session };
-    // Over for good: a user who is enabled again logs in again. Where it cannot be ended now, it is refused all the same.
+    // The session ends for good: a user who is enabled again has to log in again. If it cannot be ended now, access is still refused.
     await sessions.end([session]).catch(() => {});
     return undefined;
   }
@@ -80,7 +80,7 @@ export function createAccess({ lookUp, sessions, audit }: AccessOptions): Access
       const signedIn = await findSignedIn(presented);
       if (signedIn !== undefined) return signedIn;
       const { caller } = request;
-      // Refused whether or not it can be recorded; the log has it.
+      // Access is refused even if the event cannot be stored. Its log line is written anyway.
       await audit.record({ kind: 'access-refused', reason: whyNot(presented, caller), caller }).catch(() => {});
       throw new Refusal(presented.accessToken === undefined ? notAuthenticated : invalidToken);
     },
@@ -90,7 +90,7 @@ export function createAccess({ lookUp, sessions, audit }: AccessOptions): Access
         cookie === undefined ? undefined : await sessions.find(claimOf('cookie', cookie)),
         accessToken === undefined ? undefined : await sessions.find(claimOf('token', accessToken)),
       ];
-      // Both may be of the same one.
+      // Both may belong to the same session.
       return [
         ...new Map(found.filter((session) => session !== undefined).map((session) => [session.id, session])).values(),
       ];
@@ -98,12 +98,12 @@ export function createAccess({ lookUp, sessions, audit }: AccessOptions): Access
   };
 }
 
-/** Whether an account may have a session that was started for it: not when it is disabled, or its stamp has changed since. */
+/** False if the account is gone or disabled, or its stamp has changed since the session was started. */
 function mayHave(session: Session, account: Account | undefined): account is Account {
   return account !== undefined && !account.disabled && session.stamp === stampOf(account);
 }
 
-/** Why these credentials sign no one in. */
+/** Why these credentials are refused. */
 export function whyNot({ cookie, accessToken, derived }: Presented, { trace }: Caller): string {
   if (accessToken !== undefined) return 'invalid-token';
   if (cookie !== undefined || derived !== undefined) return 'dead-cookie';

@@ -7,12 +7,12 @@ import type { UserDirectory } from '../users/user-directory.ts';
 import type { Access, Presented } from './access.ts';
 import type { events } from './events.ts';
 
-/** That someone is the owner of an account. */
+/** Proof that the caller owns an account. */
 export interface Proof {
   readonly account: Account;
-  /** How it was shown. */
+  /** How the owner proved it. */
   readonly methods: readonly AuthenticationMethod[];
-  /** Whether it still holds of the account as it is now, although that has changed: a parallel login may have stored its hash anew. */
+  /** Whether the proof still holds for the account after a change. A parallel login may have rehashed the password. */
   stillHolds(current: Account): Promise<boolean>;
 }
 
@@ -20,12 +20,12 @@ export interface Admission {
   /** A login ends every session that was presented with it. */
   readonly presented: Presented;
   readonly caller: Caller;
-  /** What the event of the login says beside. */
+  /** Further fields of the login event. */
   readonly event: Pick<AuditEvent, 'throttle' | 'knownBrowser'>;
 }
 
 interface Started {
-  /** As it is now. */
+  /** As read after the session was stored. */
   readonly account: Account;
   readonly session: StartedSession;
 }
@@ -36,8 +36,8 @@ export interface Admitted extends Started {
 }
 
 /**
- * The one way in: starts a session, ends those that it replaces, and records it, or none of it (ASVS 2.3.3, 7.2.4).
- * Undefined when the account was disabled, removed or changed meanwhile, so that the proof no longer holds.
+ * Every login goes through here. It starts a session, ends those that it replaces, and records the login: all or nothing (ASVS 2.3.3, 7.2.4).
+ * Undefined if the account was disabled, removed or changed meanwhile and the proof no longer holds.
  */
 export type Admit = (proof: Proof, admission: Admission) => Promise<Admitted | undefined>;
 
@@ -49,7 +49,7 @@ export interface AdmitOptions {
 }
 
 export function createAdmit({ access, sessions, users, audit }: AdmitOptions): Admit {
-  /** The account is judged again once the session is written: a change before that found no session to end. */
+  /** Reads the account again after the session is stored. A change made before that found no session to end. */
   async function start(proof: Proof, caller: Caller, replaced: readonly Session[]): Promise<Started | undefined> {
     const { account, methods } = proof;
     const owner = { userId: account.user.id, stamp: stampOf(account) };
@@ -62,7 +62,7 @@ export function createAdmit({ access, sessions, users, audit }: AdmitOptions): A
     const isEnabled = current !== undefined && !current.disabled;
     if (isEnabled && stampOf(current) === session.stamp) return { account: current, session };
     await sessions.end([session]);
-    // The session must carry the stamp that there is now.
+    // The session must carry the current stamp.
     return isEnabled && (await proof.stillHolds(current))
       ? start({ ...proof, account: current }, caller, [])
       : undefined;
@@ -78,7 +78,7 @@ export function createAdmit({ access, sessions, users, audit }: AdmitOptions): A
     await audit
       .record({ kind: 'login-succeeded', caller, userId, sessionId, ...event })
       .catch(async (error: unknown) => {
-        // No login without its record.
+        // A login that cannot be recorded fails.
         await sessions.end([session]);
         throw error;
       });

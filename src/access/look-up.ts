@@ -2,16 +2,16 @@ import type { SessionRecord, SessionStore } from '../sessions/store.ts';
 import type { Account } from '../users/account.ts';
 import type { UserDirectory } from '../users/user-directory.ts';
 
-/** A session's record and the account of its user, by the session's id. It judges nothing. */
+/** Finds a session's record and its user's account by the session id. The caller checks whether they are valid. */
 export type LookUp = (sessionId: string) => Promise<FoundSession | undefined>;
 
 export interface FoundSession {
   readonly session: SessionRecord;
-  /** Undefined where the user is gone. */
+  /** Undefined if the user no longer exists. */
   readonly account: Account | undefined;
 }
 
-/** In two steps: for sessions and users that are kept apart. */
+/** Two look-ups, for sessions and users in different stores. */
 export function lookUpTwice(sessions: Pick<SessionStore, 'find'>, users: Pick<UserDirectory, 'findById'>): LookUp {
   return async (sessionId) => {
     const session = await sessions.find(sessionId);

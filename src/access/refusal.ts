@@ -1,9 +1,6 @@
-/**
- * How an expected no is answered. It is data and no function of a request, so that a refusal carries its own answer and the OpenAPI
- * document shows it.
- */
+/** The answer to a refused request. It is data and not a function of the request, so the OpenAPI document can show it. */
 export interface Answer {
-  /** Names it in the OpenAPI document, as `invalid-credentials`. */
+  /** Its name in the OpenAPI document, such as `invalid-credentials`. */
   readonly name: string;
   readonly status: number;
   /** What happened, for people and programs alike. */
@@ -12,32 +9,32 @@ export interface Answer {
   readonly error?: string;
   /** What a browser gets in place of an error page. */
   readonly loginPage?: LoginPage;
-  /** Whether it comes with a Bearer challenge (RFC 6750 3), and takes back a dead session cookie. */
+  /** Whether the answer has a Bearer challenge (RFC 6750 3), and clears a dead session cookie. */
   readonly challenges?: true;
-  /** How it is recorded, where the rule that refuses has not done so with what it knows. */
+  /** The event to record, unless the code that refuses has already recorded one. */
   readonly event?: {
     readonly kind: 'login-incomplete' | 'access-refused' | 'cross-site-refused';
     readonly reason?: string;
   };
 }
 
-/** The login page with a message, by a redirect. */
+/** The login page with a message, by default as a redirect. */
 export interface LoginPage {
   readonly message: LoginMessage;
-  /** Where the login leads: to the page that was asked for, or to what the form said. */
+  /** Where the login leads: to the requested page, or to the `next` that the form sent. */
   readonly next?: 'asked-for' | 'sent';
-  /** Whether the page is the answer itself, with its status. */
+  /** Whether the response is the page itself, with the status of the answer. */
   readonly inPlace?: true;
 }
 
 /** The fixed messages of the login page, by their number in `state`. */
 export type LoginMessage = 1 | 2 | 3 | 4 | 5;
 
-/** An expected no. */
+/** A refusal that the server expects. It is not a fault. */
 export class Refusal extends Error {
   override readonly name = 'Refusal';
   readonly answer: Answer;
-  /** Seconds after which another try makes sense, where that is known. */
+  /** Seconds until another try can succeed, if known. */
   readonly retryAfterSeconds: number | undefined;
 
   constructor(answer: Answer, retryAfterSeconds?: number) {

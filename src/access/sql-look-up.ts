@@ -5,7 +5,7 @@ import { fromRow } from '../sessions/sql-store.ts';
 import { type AccountRow, type DirectoryOptions, toAccount } from '../users/sql-directory.ts';
 import type { LookUp } from './look-up.ts';
 
-/** In one statement: for sessions and users in our own tables of one database. */
+/** One statement, for sessions and users in our own tables of one database. */
 export function createSqlLookUp({ database, prepareRead }: OpenDatabase, { demoUsers }: DirectoryOptions): LookUp {
   const findRow = prepareLookup(prepareRead, (sessionId) =>
     database
@@ -17,7 +17,7 @@ export function createSqlLookUp({ database, prepareRead }: OpenDatabase, { demoU
   );
   return async (sessionId) => {
     const [row] = await findRow(sessionId);
-    // MySQL takes trailing spaces for nothing.
+    // MySQL ignores trailing spaces.
     if (row?.id !== sessionId) return undefined;
     const account = row.account_id === row.user_id ? toAccount(row.user_id, row as AccountRow, demoUsers) : undefined;
     return { session: fromRow(row), account };

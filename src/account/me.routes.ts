@@ -2,7 +2,7 @@ import { addAction } from '../web/action.ts';
 import { json, object } from '../web/openapi/responses.ts';
 import type { App } from '../web/types.ts';
 
-/** Only what is listed is ever sent, whatever the handler returns (ASVS 15.3.1). */
+/** The response has only these fields, whatever the handler returns (ASVS 15.3.1). */
 const meSchema = object('The one who is signed in', {
   username: { type: 'string' },
   first_name: { type: 'string' },

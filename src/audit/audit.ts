@@ -6,7 +6,7 @@ import { createGroupCommit } from './group-commit.ts';
 import { readEvent } from './read-event.ts';
 import type { AuditStore } from './store.ts';
 
-/** The audit's own kind: what it did not keep. */
+/** The audit's own kind of event: it reports the events that were left out. */
 export const events = {
   'events-left-out': {
     vocabulary: 'excess_rate_limit_exceeded',
@@ -17,37 +17,37 @@ export const events = {
   },
 } as const satisfies Events;
 
-/** Keeps what was decided. */
+/** Records decisions. */
 export interface Audit<Kind extends string = string> {
   /**
-   * Resolves when the event is kept: what was acknowledged after it survives a crash. Resolves at once for one that is left out,
-   * where clients bring about too many. The event's line in the log is written before, and also when it cannot be kept.
-   * @throws {Unavailable} when it cannot be kept
+   * Resolves when the event is stored, and from then on it survives a crash. An event that is left out, because clients cause too many,
+   * resolves at once. The log line of an event is written first, even if the event cannot be stored.
+   * @throws {Unavailable} when the event cannot be stored
    */
   readonly record: (event: AuditEvent<Kind>) => Promise<void>;
-  /** A digest that tells whether two names are the same and gives neither away: 132 bits, base64url. */
+  /** A digest that compares names without revealing them: 132 bits, base64url. */
   digestName(canonicalName: string): string;
 }
 
 export interface OpenAudit<Kind extends string = string> extends Audit<Kind> {
-  /** Records what was left out so far, and waits for what is on its way. Never fails: the log has it all. */
+  /** Records the counts of events that were left out, and waits for pending inserts. Never fails: every recorded event has its log line. */
   close(): Promise<void>;
 }
 
 export interface AuditOptions<Described extends Events> {
-  /** Every kind there is. */
+  /** Every kind of event. */
   readonly events: Described;
   readonly store: AuditStore;
   readonly log: Record<'info' | 'warn', (details: object, message: string) => void>;
-  /** Of digests of names, 32 bytes: without it, who has the table could try out names (ASVS 14.2.4). */
+  /** The key for digests of names, 32 bytes. Without it, an attacker who has the table could try out names (ASVS 14.2.4). */
   readonly nameKey: Buffer;
   /** Milliseconds since 1970. */
   readonly now?: () => number;
-  /** Processes that share what clients may make the audit keep. */
+  /** Number of processes that share the limits on recorded events. */
   readonly processes?: number;
 }
 
-/** Keeps each decision in the store, and as a line in the log (ASVS 16.2.1 to 16.3.4). */
+/** Stores each decision, and writes it to the log (ASVS 16.2.1 to 16.3.4). */
 export function createAudit<Described extends Events>(
   options: AuditOptions<Described>,
 ): OpenAudit<Extract<keyof Described, string>> {
@@ -61,7 +61,7 @@ export function createAudit<Described extends Events>(
     processes,
     onLeftOut(kind, count) {
       const event = { kind: 'events-left-out', caller: { route: 'audit' }, reason: kind, count } as const;
-      // Where it cannot be kept, there is its line in the log.
+      // If the event cannot be stored, its log line remains.
       keep(event).catch(() => {});
     },
   });
@@ -75,7 +75,7 @@ export function createAudit<Described extends Events>(
     await commits.add(recorded);
   }
 
-  /** With `reqId`, under which the other lines of a request are found. */
+  /** All log lines of a request share the field `reqId`. */
   function writeLine({ kind, at: _, ...details }: RecordedEvent): void {
     const { vocabulary = '', level = 'info' } = events[kind] ?? {};
     const { requestId } = details.caller;

@@ -3,14 +3,14 @@ import { randomBytes } from 'node:crypto';
 const maxTime = 2 ** 48 - 1;
 
 /**
- * Makes identifiers in order of time, given in milliseconds since 1970: UUIDs of version 7 (RFC 9562, 5.7). Those of one
- * millisecond are in the order in which they were made (6.2, method 1), which Node's own are not.
+ * Makes UUIDs of version 7 (RFC 9562, 5.7), in order of time. `time` is in milliseconds since 1970. Identifiers of one millisecond are in
+ * the order in which they were made (6.2, method 1). Node's own are not.
  */
 export function createEventIds(): (time: number) => string {
   let last = 0;
   let counter = 0;
   return (time) => {
-    // Beyond 4096 in a millisecond they are still different, and in no order.
+    // Beyond 4096 in one millisecond, identifiers are still unique but no longer in order.
     counter = time === last ? Math.min(counter + 1, 0xfff) : 0;
     last = time;
     const random = randomBytes(8);
@@ -20,7 +20,7 @@ export function createEventIds(): (time: number) => string {
   };
 }
 
-/** No event of that time or later has a smaller identifier, and every earlier one has. */
+/** The smallest identifier that an event of this time can have. Every earlier event has a smaller one. */
 export const firstIdAt = (time: number) => `${prefixOf(time)}-7000-8000-000000000000`;
 
 function prefixOf(time: number): string {

@@ -10,9 +10,8 @@ const keys: Readonly<Record<KeyTrace['kind'], string>> = {
 };
 
 /**
- * A decision in plain words, as pairs of a heading and a text: what was asked, what was decided and why, what that was based
- * on, and what can be done.
- * @param about the name of the event's user, where there still is one, and whether users are in a table of a team's own
+ * Explains a decision in pairs of heading and text: what was asked, what was decided and why, on what basis, and what an operator can do.
+ * @param about the name of the event's user, if the user still exists, and whether users are in a table of a team's own
  */
 export function explain(
   event: RecordedEvent,
@@ -41,7 +40,7 @@ export function explain(
   return lines.filter((line): line is [string, string] => line[1] !== undefined && line[1] !== '');
 }
 
-/** The row may be of another version, or made by hand. */
+/** A row may be from another version, or edited by hand. */
 function findReason({ kind, reason }: AuditEvent, events: Events): Reason | undefined {
   const known = events[kind]?.reasons ?? {};
   return reason !== undefined && Object.hasOwn(known, reason) ? known[reason] : undefined;

@@ -3,23 +3,23 @@ import type { AuditEvent, Events } from './event.ts';
 
 const minute = 60_000;
 
-/** Parties that are told apart at the same time; the one that was heard of longest ago is forgotten first. */
+/** Most parties that are remembered. The party that was seen longest ago is forgotten first. */
 const mostBuckets = 10_000;
 
-/** So many events at once, and so many a minute in the long run. */
+/** `burst` events at once, and `perMinute` in the long run. */
 export interface Allowance {
   readonly burst: number;
   readonly perMinute: number;
 }
 
-/** Of one kind: what one account, one end site (an IPv4 address or an IPv6 /48) and all together may have recorded. */
+/** How many events of one kind are recorded for one account, for one end site (an IPv4 address or an IPv6 /48), and in total. */
 export interface Bound {
   readonly account?: Allowance;
   readonly endSite: Allowance;
   readonly all: Allowance;
 }
 
-/** By who can bring such an event about. What this comes to in a day stands in docs/audit.md. */
+/** By who can cause the event. docs/audit.md gives the totals per day. */
 export const bounds: Readonly<Record<'anyone' | 'account-holder', Bound>> = {
   anyone: { endSite: { burst: 120, perMinute: 2 }, all: { burst: 1000, perMinute: 6 } },
   'account-holder': {
@@ -33,20 +33,20 @@ export interface FloodBoundOptions {
   readonly events: Events;
   /** Milliseconds since 1970. */
   readonly now: () => number;
-  /** Processes that share what may be recorded. */
+  /** Number of processes that share the bounds. */
   readonly processes: number;
-  /** Told once for each kind and minute in which events were left out. */
+  /** Called once for each kind and minute in which events were left out. */
   onLeftOut(kind: string, count: number): void;
 }
 
 export interface FloodBound {
-  /** Whether an event is to be kept; else it has been counted. */
+  /** Whether to record the event. Otherwise it is counted as left out. */
   admits(event: AuditEvent): boolean;
-  /** Tells of what was left out so far. */
+  /** Reports the events that were left out so far. */
   close(): void;
 }
 
-/** Bounds what clients can make the audit keep, people with an account among them (ASVS 16.4.2, 2.4.1). */
+/** Limits how many events clients can add to the audit. Clients with an account are limited too (ASVS 16.4.2, 2.4.1). */
 export function createFloodBound({ events, now, processes, onLeftOut }: FloodBoundOptions): FloodBound {
   const buckets = createBuckets(now, processes);
   const leftOut = new Map<string, number>();
@@ -62,7 +62,7 @@ export function createFloodBound({ events, now, processes, onLeftOut }: FloodBou
   return {
     admits(event) {
       const by = events[event.kind]?.by ?? 'anyone';
-      // What an operator's command does is always kept.
+      // Events of an operator's commands are always kept.
       if (by === 'operator' || event.caller.operator !== undefined) return true;
       if (buckets.take(...allowancesOf(event, bounds[by]))) return true;
       leftOut.set(event.kind, (leftOut.get(event.kind) ?? 0) + 1);
@@ -77,8 +77,8 @@ export function createFloodBound({ events, now, processes, onLeftOut }: FloodBou
 type Wanted = readonly [key: string, allowance: Allowance];
 
 /**
- * What an event counts for: its kind as a whole, and the parties that it comes from. Failed logins count by their reason: guesses at
- * names that do not exist must not hide those at accounts.
+ * An event takes from the bucket of its kind and from those of its parties. Failed logins count by reason: guesses at unknown names must
+ * not hide guesses at accounts.
  */
 function allowancesOf({ kind, reason, userId, caller }: AuditEvent, bound: Bound): [all: Wanted, parties: Wanted[]] {
   const name = kind === 'login-failed' ? `${kind} ${reason}` : kind;
@@ -93,9 +93,9 @@ interface Bucket {
   readonly at: number;
 }
 
-/** Token buckets: each fills up to its burst, by so many a minute. */
+/** Token buckets: each refills up to `burst`, by `perMinute`. */
 function createBuckets(now: () => number, processes: number) {
-  // Kinds are few, and none is forgotten: a flood from many parties would otherwise lift the bound of all.
+  // Kinds are few, and never forgotten. Otherwise a flood from many parties would lift the bound of all.
   const ofKinds = new Map<string, Bucket>();
   const ofParties = new Map<string, Bucket>();
 
@@ -108,7 +108,7 @@ function createBuckets(now: () => number, processes: number) {
   }
 
   return {
-    /** Takes one from each of the buckets, or from none where one of them is empty. */
+    /** Takes one from each of the buckets, or from none if one of them is empty. */
     take(all: Wanted, parties: readonly Wanted[]): boolean {
       const time = now();
       const find = (buckets: Map<string, Bucket>, [key, allowance]: Wanted) => ({

@@ -3,13 +3,13 @@ import { Unavailable } from '../faults/unavailable.ts';
 /** Most rows of one insert. */
 const batchRows = 100;
 
-/** Most rows that wait at the same time: nobody is kept waiting for a store that is too slow. */
+/** Most rows that wait at the same time. Further rows are refused, so that a slow store does not hold up requests. */
 const waitingRows = 500;
 
 export interface GroupCommit<Row> {
-  /** Resolves when the row is kept. @throws whatever its insert fails with, or `Unavailable` when too many are waiting */
+  /** Resolves when the row is stored. @throws the error of its insert, or `Unavailable` when too many rows are waiting */
   add(row: Row): Promise<void>;
-  /** Resolves when nothing is waiting any more. */
+  /** Resolves when no row is waiting. */
   settle(): Promise<void>;
 }
 
@@ -18,8 +18,8 @@ interface Waiting<Row> extends PromiseWithResolvers<void> {
 }
 
 /**
- * Inserts one after the other, in order. A row that comes when nothing is under way is inserted at once; those that come
- * meanwhile go together in the next insert, so that many at a time cost few commits. One that fails fails its own rows only.
+ * Runs one insert at a time, in order. A row is inserted at once if no insert is running. Rows that arrive meanwhile share the next insert,
+ * so many concurrent rows need few commits. An insert that fails fails only its own rows.
  */
 export function createGroupCommit<Row>(insert: (rows: readonly Row[]) => Promise<void>): GroupCommit<Row> {
   const waiting: Waiting<Row>[] = [];

@@ -6,9 +6,9 @@ type Fields = Readonly<Record<string, unknown>>;
 const isFields = (value: unknown): value is Fields => typeof value === 'object' && value !== null;
 
 /**
- * The event that a value is, or undefined where it is none. Used before an event is kept and after it is read: only the fields of
- * an event are taken, each of its type, cut to its length, and printable. So nothing else gets into the audit, no row is too long
- * for its column, and a row that was changed by hand stops no reader.
+ * Reads a value as an event; undefined if it is none. Runs before an event is stored and after it is read. Takes only the fields of an
+ * event, each of its type, cut to its length, and printable. Nothing else gets into the audit, each row fits its columns, and a row that was
+ * edited by hand breaks no reader.
  */
 export function readEvent(value: unknown, events: Events): AuditEvent | undefined {
   if (!isFields(value) || typeof value.kind !== 'string' || !Object.hasOwn(events, value.kind)) return undefined;
@@ -75,7 +75,7 @@ function readText(value: unknown, length: number): string | undefined {
   return typeof value === 'string' ? printable(value.slice(0, length)) : undefined;
 }
 
-/** A whole number; what is between two is rounded up, as a wait has to be. */
+/** Rounds up to a whole number, because a wait must not end early. */
 function readCount(value: unknown): number | undefined {
   if (typeof value !== 'number' || !(value >= 0)) return undefined;
   return Math.min(Math.ceil(value), Number.MAX_SAFE_INTEGER);
@@ -85,7 +85,7 @@ function readOneOf<Choice extends string>(value: unknown, choices: readonly Choi
   return choices.find((choice) => choice === value);
 }
 
-/** The first ten of what can be read. */
+/** Reads the first ten items, and drops the unreadable ones. */
 function readList<Item>(value: unknown, read: (item: unknown) => Item | undefined): Item[] | undefined {
   if (!Array.isArray(value)) return undefined;
   return value

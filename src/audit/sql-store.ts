@@ -9,10 +9,10 @@ import { firstIdAt } from './event-id.ts';
 import { readEvent } from './read-event.ts';
 import type { AuditFilter, AuditStore, UnreadableEvent } from './store.ts';
 
-/** Rows that one step looks through, however few of them are wanted: so each ends in time, in a table of any size. */
+/** Rows that one step reads, however few of them match. So each step is short in a table of any size. */
 const stepRows = 1000;
 
-/** Events in a table of the SQL database. Their identifiers are in order of time, so times are looked up by them. */
+/** Events in a table of the SQL database. Identifiers are in order of time, so a range of times is a range of identifiers. */
 export function createSqlAuditStore({ database, prepareRead }: OpenDatabase, events: Events): AuditStore {
   const findRows = prepareLookup(prepareRead, (requestId) =>
     database
@@ -71,7 +71,7 @@ export function createSqlAuditStore({ database, prepareRead }: OpenDatabase, eve
     },
 
     async findByRequestId(requestId) {
-      // MySQL takes trailing spaces for nothing.
+      // MySQL ignores trailing spaces.
       return (await findRows(requestId))
         .filter((row) => row.request_id === requestId)
         .map((row) => fromRow(row, events));
@@ -85,7 +85,7 @@ export function createSqlAuditStore({ database, prepareRead }: OpenDatabase, eve
   };
 }
 
-/** What the database can tell by itself; it may let pass what differs in case, or in spaces at the end. */
+/** The part of the filter that the database applies. It may ignore case and trailing spaces. */
 function conditionOf({ kind, userId, nameDigest, address }: AuditFilter) {
   const whose = [
     ...(userId === undefined ? [] : [sql<boolean>`user_id = ${userId}`]),
@@ -99,7 +99,7 @@ function conditionOf({ kind, userId, nameDigest, address }: AuditFilter) {
   return conditions.length === 0 ? sql<boolean>`1 = 1` : sql<boolean>`${sql.join(conditions, sql` and `)}`;
 }
 
-/** Quotes within a text of JSON are escaped, so that no text can pass for a field. */
+/** JSON escapes the quotes in a text, so no text can look like a field. */
 function hasField(name: string, value: string) {
   const pattern = `%${`"${name}":${toAscii(value)}`.replaceAll(/[!%_]/g, '!$&')}%`;
   return sql<boolean>`event like ${pattern} escape '!'`;
@@ -123,7 +123,7 @@ function toRow({ id, at, ...event }: RecordedEvent): AuditTable {
   };
 }
 
-/** JSON in ASCII: every database can hold it, whatever its character set, and a strange letter fails nobody's login. */
+/** Every database can store ASCII, whatever its character set. Otherwise an unusual letter could make a login fail. */
 function toAscii(value: unknown): string {
   return JSON.stringify(value).replaceAll(
     /[\u007f-\uffff]/g,

@@ -1,24 +1,24 @@
 import type { RecordedEvent } from './event.ts';
 
-/** A row that is no event as this version knows them: of a newer version, or changed by somebody. */
+/** A row that this version cannot read as an event. It is from a newer version, or was edited by hand. */
 export interface UnreadableEvent {
   readonly id: string;
-  /** UTC, ISO 8601; empty where not even that can be read. */
+  /** UTC, ISO 8601; empty if it cannot be read either. */
   readonly at: string;
   readonly unreadable: true;
 }
 
-/** Which events are looked for; what is left out does not matter. */
+/** Which events to find. A field that is left out matches every event. */
 export interface AuditFilter {
   readonly order: 'newest-first' | 'oldest-first';
-  /** The first and the first that is too late, in milliseconds since 1970. */
+  /** From `since` to before `until`, in milliseconds since 1970. */
   readonly since?: number | undefined;
   readonly until?: number | undefined;
   readonly kind?: string | undefined;
-  /** Events of this user, or of this name: where both are given, one of them is enough. */
+  /** Events of this user or of this name. If both are given, one match is enough. */
   readonly userId?: string | undefined;
   readonly nameDigest?: string | undefined;
-  /** As it is recorded. */
+  /** As recorded. */
   readonly address?: string | undefined;
   readonly limit?: number | undefined;
 }
@@ -27,10 +27,10 @@ export interface AuditFilter {
 export interface AuditStore {
   /** Adds events, all or none. */
   insert(events: readonly RecordedEvent[]): Promise<void>;
-  /** Reads piece by piece, so that any number can be gone through. */
+  /** Reads in batches, so any number of events fits. */
   find(filter: AuditFilter): AsyncIterable<RecordedEvent | UnreadableEvent>;
-  /** What was decided for a request, in order of time. */
+  /** The events of a request, in order of time. */
   findByRequestId(requestId: string): Promise<(RecordedEvent | UnreadableEvent)[]>;
-  /** Removes at most `limit` events from before a time in milliseconds since 1970, the oldest first, and returns how many there were. */
+  /** Removes at most `limit` events from before `time` (milliseconds since 1970), oldest first. Returns how many it removed. */
   removeBefore(time: number, limit: number): Promise<number>;
 }

@@ -1,9 +1,9 @@
 import { setImmediate } from 'node:timers/promises';
 import type { AuditStore } from './store.ts';
 
-/** What was recorded, for those who read it. */
+/** The recorded events, to read and to expire. */
 export interface AuditTrail extends Pick<AuditStore, 'find' | 'findByRequestId'> {
-  /** Removes what is older than it is to be kept, in small batches. */
+  /** Removes events that are past their retention, in small batches. */
   removeExpired(): Promise<void>;
 }
 
@@ -24,7 +24,7 @@ export function createAuditTrail({ store, retentionDays, now = Date.now }: Audit
     findByRequestId: (requestId) => store.findByRequestId(requestId),
     async removeExpired() {
       const time = now() - retentionDays * day;
-      // Requests go first: between two batches everything else has its turn.
+      // Between two batches, waiting requests have their turn.
       while ((await store.removeBefore(time, removalBatch)) === removalBatch) await setImmediate();
     },
   };

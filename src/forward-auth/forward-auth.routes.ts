@@ -6,20 +6,20 @@ import { createReturns } from './returns.ts';
 import { addVerify, type VerifyParts } from './verify.routes.ts';
 
 export interface ForwardAuthParts extends VerifyParts {
-  /** Signs the ways back to other hosts. Undefined where there are none. */
+  /** Signs the way back to other hosts. Undefined if no other host is listed. */
   readonly hostKey: Buffer | undefined;
 }
 
 export interface ForwardAuthPlace {
-  /** Whether the other end of a connection is one of our proxies, whose word on what was asked for counts. */
+  /** Whether the peer of a connection is a trusted proxy. Only its `X-Forwarded-…` headers count. */
   readonly isTrustedPeer: PeerCheck;
   /** Our own origins. */
   readonly publicOrigins: ReadonlySet<string>;
-  /** Of other hosts, whose proxies ask who is signed in. */
+  /** Origins of other hosts. Their proxies ask who is signed in. */
   readonly forwardOrigins: ReadonlySet<string>;
 }
 
-/** Signs people in for other applications, whose proxy asks here first (docs/decisions/0017). */
+/** Signs users in to other applications. The proxy of each application asks Janua first (docs/decisions/0017). */
 export function addForwardAuth(app: App, parts: () => ForwardAuthParts, place: ForwardAuthPlace): void {
   const returns = createReturns({ key: () => parts().hostKey, forwardOrigins: place.forwardOrigins });
   addVerify(app, parts, { findTarget: createFindTarget(place), returns, publicOrigins: place.publicOrigins });

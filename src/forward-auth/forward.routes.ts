@@ -23,7 +23,7 @@ const query = {
 } as const;
 
 export interface ForwardParts {
-  /** Undefined where no other host is listed. */
+  /** Undefined if no other host is listed. */
   readonly hosts: HostCredentials | undefined;
 }
 
@@ -33,7 +33,7 @@ export const invalidReturn: Answer = {
   detail: 'This link leads nowhere, or no longer. Please open the application again',
 };
 
-/** The way back to another host, with a ticket that signs the browser in there. Signed out, it leads over the login page. */
+/** Redirects to another host with a ticket that signs the browser in there. A browser without a session goes to the login page first. */
 export function addForward(app: App, parts: () => ForwardParts, returns: Returns): void {
   app.get(
     forwardPath,
@@ -66,7 +66,7 @@ export function addForward(app: App, parts: () => ForwardParts, returns: Returns
       const ticket = request.signedIn && parts().hosts?.createTicket(way, request.signedIn.session);
       if (ticket === undefined) throw new Refusal(notAuthenticated);
       const target = withTicket(request.query.to, ticket);
-      // A form may lead to our own pages alone, redirects included (`form-action`): from the login's it goes on over a page.
+      // `form-action` limits forms to our own pages, and their redirects too. After the login form, a page leads to the application.
       if (request.headers['sec-fetch-site'] !== 'same-origin') return reply.redirect(target, 303);
       reply.header('refresh', `0; url=${target}`);
       return { target, origin: way.origin };

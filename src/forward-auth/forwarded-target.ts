@@ -1,39 +1,39 @@
 import type { PeerCheck } from '../web/client-address.ts';
 import type { Request } from '../web/types.ts';
 
-/** What a proxy asks about before it lets a request through. */
+/** The request that a proxy asks about before it lets the request through. */
 export interface ForwardedTarget {
-  /** `own` is our public origin, `listed` one of the settings, `unlisted` any other, and what cannot be read. */
+  /** `own`: our public origin. `listed`: an origin in the settings. `unlisted`: any other, or an unreadable one. */
   readonly kind: 'own' | 'listed' | 'unlisted';
-  /** Empty where no host is named, or none can be read. */
+  /** Empty if the proxy names no host, or an unreadable one. */
   readonly origin: string;
-  /** Path and query as the proxy says them; undefined where it does not. */
+  /** Path and query as the proxy sends them. Undefined if it sends none. */
   readonly saidUri: string | undefined;
-  /** The same, where the request can be asked for again by following a link; undefined where it cannot. */
+  /** The same, if following a link repeats the request. Undefined otherwise. */
   readonly uri: string | undefined;
 }
 
 export interface TargetOptions {
-  /** Whether what this peer says in `X-Forwarded-…` counts. */
+  /** Whether the `X-Forwarded-…` headers of this peer count. */
   readonly isTrustedPeer: PeerCheck;
   readonly publicOrigins: ReadonlySet<string>;
   readonly forwardOrigins: ReadonlySet<string>;
 }
 
-/** A host name or address with a port and nothing else: a parser of URLs would pass over blanks and take an account. */
+/** A host name or address, perhaps with a port, and nothing else. A URL parser would skip blanks and accept a user and password. */
 const hostShape = /^(?:[\w.-]+|\[[\da-f:.]+\])(?::\d{1,5})?$/i;
 
 /**
- * Whether a browser that follows the address asks for this very one. It takes `..` and `\` out of a path in its own way, which
- * may not be the proxy's: a ticket would go to a page that nobody asked about, and that may be open to all.
+ * Whether a browser that follows the address requests exactly this address. A browser resolves `..` and `\` in a path, and the proxy may do
+ * so in another way. Then the ticket would reach a page that no proxy asked about, and that may be public.
  */
 const isFollowedAsIs = (origin: string, uri: string) =>
   /^\/[^#]*$/.test(uri) && URL.canParse(origin + uri) && new URL(origin + uri).href === origin + uri;
 
-/** A WebSocket is opened by a request that some proxies name so. */
+/** Some proxies send `ws` or `wss` for the request that opens a WebSocket. */
 const schemes: Readonly<Record<string, string>> = { http: 'http', https: 'https', ws: 'http', wss: 'https' };
 
-/** Tells what a proxy asks about. Where no trusted one names a host, that is our own origin. */
+/** Finds what a proxy asks about. If no trusted proxy names a host, the target is our own origin. */
 export function createFindTarget({ isTrustedPeer, publicOrigins, forwardOrigins }: TargetOptions) {
   return ({ headers, socket }: Request): ForwardedTarget => {
     const said = (name: string) => headers[`x-forwarded-${name}`]?.toString() || undefined;
@@ -45,7 +45,7 @@ export function createFindTarget({ isTrustedPeer, publicOrigins, forwardOrigins 
         host === undefined || publicOrigins.has(origin) ? 'own' : forwardOrigins.has(origin) ? 'listed' : 'unlisted',
       origin,
       saidUri,
-      // What was sent with another method is not sent again by a link.
+      // A link cannot repeat a request with another method.
       uri:
         saidUri !== undefined && isFollowedAsIs(origin, saidUri) && /^(?:get|head)$/i.test(said('method') ?? 'GET')
           ? saidUri

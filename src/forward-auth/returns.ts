@@ -4,7 +4,7 @@ import { formatCookie, readCookie } from '../web/cookies.ts';
 import { safeNext } from '../web/next.ts';
 import type { Return } from './host-credentials.ts';
 
-/** How long somebody may take to sign in and come back to the host that sent them, in seconds. */
+/** How long a user may take to sign in and return to the other host, in seconds. */
 const returnSeconds = 600;
 
 const nonceShape = /^[\w-]{43}$/;
@@ -14,7 +14,7 @@ const ticketParameter = 'janua-ticket';
 /** Where the way back to another host begins, on our own origin. */
 export const forwardPath = '/auth/forward';
 
-/** Where a browser goes to be signed in on another host, as it stands in an address. */
+/** The query of an address that signs a browser in on another host. */
 export interface ReturnQuery {
   readonly to: string;
   readonly state: string;
@@ -22,23 +22,23 @@ export interface ReturnQuery {
 }
 
 /**
- * The way of a browser from another host to the login, and back with a ticket (docs/decisions/0017). What is kept on that host are two
- * cookies, of that host alone: its credential, and while somebody signs in a random text of which the address has only the hash.
+ * Takes a browser from another host to the login, and back with a ticket (docs/decisions/0017). The browser keeps two cookies for that host
+ * alone: the host's credential, and during the login a random text. The address carries only the hash of that text.
  */
 export interface Returns {
   /** The value of a host's own credential, when the request carries exactly one. */
   readCredential(origin: string, header: string | undefined): string | undefined;
-  /** Of the browser that brings a ticket; undefined when it did not keep what it was given. */
+  /** The way of the browser that brings a ticket. Undefined if the browser did not keep its random text. */
   readReturn(origin: string, header: string | undefined): Return | undefined;
-  /** The path on our own origin where the way begins, and the `Set-Cookie` for the host. Undefined where the address would be too long. */
+  /** The path on our own origin where the way begins, and the `Set-Cookie` for the host. Undefined if the address would be too long. */
   begin(origin: string, uri: string, header: string | undefined): { path: string; cookie: string } | undefined;
-  /** The way that an address was signed for here, to an origin that is still listed. */
+  /** The way that this query was signed for. Undefined if we did not sign it, or its origin is no longer listed. */
   find(query: ReturnQuery): Return | undefined;
-  /** `Set-Cookie` with the host's credential, which goes with the browser's closing. */
+  /** `Set-Cookie` with the host's credential. The cookie ends when the browser closes. */
   cookie(origin: string, credential: string): string;
 }
 
-/** Names the application that a path leads to over `/auth/forward`, by its host. Undefined for any other path. */
+/** The host of the application that a path leads to through `/auth/forward`. Undefined for any other path. */
 export type NameApplication = (path: string) => string | undefined;
 
 export function createNameApplication(options: ReturnsOptions): NameApplication {
@@ -59,7 +59,7 @@ export interface ReturnsOptions {
   readonly forwardOrigins: ReadonlySet<string>;
 }
 
-/** The names on a host: with `__Host-` no other host can set them. */
+/** The cookie names on a host. With `__Host-`, no other host can set them. */
 const namesAt = (secure: boolean) => {
   const prefix = secure ? '__Host-' : '';
   return { credential: `${prefix}janua`, nonce: `${prefix}janua-return` };
@@ -68,7 +68,7 @@ const namesAt = (secure: boolean) => {
 const isSecure = (origin: string) => origin.startsWith('https:');
 
 export function createReturns({ key, forwardOrigins }: ReturnsOptions): Returns {
-  /** Only addresses that a proxy asked about are signed, so that a ticket goes to no page that is open to all and could give it away. */
+  /** Signs only addresses that a proxy asked about. A ticket must not reach a public page, which could leak it. */
   function sign(to: string, state: string): string {
     const signingKey = key();
     if (signingKey === undefined) throw new TypeError('no other host is listed');
@@ -89,13 +89,13 @@ export function createReturns({ key, forwardOrigins }: ReturnsOptions): Returns 
     },
 
     begin(origin, uri, header) {
-      // Windows at the same time share one, and it stays until its time is over: none may end the way of another.
+      // Several windows share one random text until it expires, so none of them breaks the login of another.
       const nonce = readNonce(origin, header) ?? randomBytes(32).toString('base64url');
       const to = origin + uri;
       const state = stateOf(nonce);
       const query = new URLSearchParams({ to, state, signature: sign(to, state) });
       const path = `${forwardPath}?${query}`;
-      // As `next` of the login it would be dropped.
+      // The login would drop it as its `next`.
       if (safeNext(path) === undefined) return undefined;
       const secure = isSecure(origin);
       return { path, cookie: formatCookie(secure, namesAt(secure).nonce, nonce, `; Max-Age=${returnSeconds}`) };
@@ -114,11 +114,11 @@ export function createReturns({ key, forwardOrigins }: ReturnsOptions): Returns 
   };
 }
 
-/** An address with a ticket, which is the last part of its query. */
+/** Adds a ticket as the last part of the query. */
 export const withTicket = (address: string, ticket: string) =>
   `${address}${address.includes('?') ? '&' : '?'}${ticketParameter}=${ticket}`;
 
-/** Takes every ticket out of an address and leaves the rest as it is; with the last one that there was. */
+/** Removes every ticket from an address and leaves the rest as it is. Also gives the last ticket. */
 export function takeTicket(uri: string): { uri: string; ticket: string | undefined } {
   const [path = '', ...queries] = uri.split('?');
   const parts = queries.join('?').split('&');

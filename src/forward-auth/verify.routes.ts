@@ -13,7 +13,7 @@ import { type Returns, takeTicket } from './returns.ts';
 
 export interface VerifyParts {
   readonly access: Access;
-  /** Undefined where no other host is listed. */
+  /** Undefined if no other host is listed. */
   readonly hosts: HostCredentials | undefined;
 }
 
@@ -35,12 +35,12 @@ const letThrough = {
   },
 } as const;
 
-/** Most origins that the log names once each: whoever may choose the host of a request could think of any number. */
+/** Most origins that the log names, each once. An attacker who can choose the host of a request could invent any number. */
 const namedOrigins = 100;
 
 /**
- * Tells a proxy who is asking for something of another application: for nginx's `auth_request`, Caddy's `forward_auth` and
- * Traefik's `ForwardAuth`. People who are not signed in are sent to the login and come back, programs get 401.
+ * Tells a proxy which user makes a request to another application: for nginx's `auth_request`, Caddy's `forward_auth` and Traefik's
+ * `ForwardAuth`. A browser without a session is redirected to the login page and back. A program gets 401.
  */
 export function addVerify(
   app: App,
@@ -49,7 +49,7 @@ export function addVerify(
 ): void {
   const named = new Set<string>();
 
-  /** The credentials that count for the target: no other host's cookie, and nothing at all on a host that is not listed. */
+  /** The credentials that count for the target. The cookie of another host does not. On a host that is not listed, no credential does. */
   function presentedFor({ kind, origin }: ForwardedTarget, request: Request): Presented {
     const { accessToken, cookie } = request.presented;
     if (kind === 'unlisted') return {};
@@ -58,7 +58,7 @@ export function addVerify(
     return { accessToken, derived: value === undefined ? undefined : parts().hosts?.claimOf(value, origin) };
   }
 
-  /** Gives the host its credential for a ticket, and leads to where the browser was. */
+  /** Gives the host its credential for a ticket, and redirects to the page that the browser requested. */
   async function takeIn(ticket: string, uri: string, target: ForwardedTarget, request: Request, reply: FastifyReply) {
     const { origin } = target;
     const way = returns.readReturn(origin, request.headers.cookie);
@@ -67,7 +67,7 @@ export function addVerify(
     const signedIn = claim && (await access.findSignedIn({ derived: claim }));
     if (signedIn && hosts) reply.header('set-cookie', returns.cookie(origin, hosts.create(origin, signedIn.session)));
     else if (!(await access.findSignedIn(presentedFor(target, request)))) {
-      // Not sent on the way again: a browser that keeps no cookies would go round for ever. Nor does the page's link tell the ticket.
+      // No redirect to the login: a browser that keeps no cookies would loop forever. `no-referrer` hides the ticket from the page's link.
       reply.code(400).header('referrer-policy', 'no-referrer');
       return reply.send({ again: origin + uri, request_id: request.id });
     }
@@ -80,7 +80,7 @@ export function addVerify(
     if (kind === 'own') {
       const { cookie, accessToken } = request.presented;
       if (cookie !== undefined && accessToken === undefined) reply.clearSessionCookie();
-      // With the origin: some proxies take a bare path for one on our inner address.
+      // With the origin: some proxies resolve a bare path against our internal address.
       return reply.redirect(origin + loginPath(2, uri), 303);
     }
     if (kind === 'unlisted' || saidUri === undefined) {
@@ -96,17 +96,17 @@ export function addVerify(
       return reply.redirect(own + loginPath(2), 303);
     }
     const way = uri === undefined ? undefined : returns.begin(origin, uri, request.headers.cookie);
-    // What cannot be asked for again by a link begins anew at the first page.
+    // A link cannot repeat this request, so the browser starts at the first page.
     if (way === undefined) return reply.redirect(`${origin}/`, 303);
     return reply.header('set-cookie', way.cookie).redirect(own + way.path, 303);
   }
 
-  /** @param passes whether who is signed in is let through. Else that is not answered either: somebody has signed in meanwhile. */
+  /** @param passes whether a signed-in user gets 200. `/auth/refused` redirects such a user back: they signed in after the proxy refused. */
   async function answer(request: Request, reply: FastifyReply, passes: boolean): Promise<FastifyReply> {
     const target = findTarget(request);
-    // Shown by another host, for which it is not ours to promise that it, and all below it, is served over HTTPS alone.
+    // Another host shows this response. Janua cannot promise that this host and its subdomains use HTTPS only.
     if (target.kind !== 'own') reply.removeHeader('strict-transport-security');
-    // In any address: never let through with a ticket in it, which the application could give away.
+    // A request with a ticket in its address is never let through: the application could leak the ticket.
     const { uri, ticket } = takeTicket(target.saidUri ?? '');
     const bringsTicket = target.kind === 'listed' && ticket !== undefined;
     if (bringsTicket && target.uri !== undefined && request.format === 'html')
@@ -130,7 +130,7 @@ export function addVerify(
     app.get(
       url,
       {
-        // And not the handler, which is not called where an app makes WebSockets of all that asks to be one.
+        // Not in the handler: an app that makes a WebSocket of each upgrade request does not call it.
         preHandler: async (request, reply) => answer(request, reply, passes),
         config: {
           // Shown under another host's address, which has none of our styles.
@@ -158,10 +158,10 @@ export function addVerify(
   }
 }
 
-/** Of a page of ours that a proxy would not ask about: led back to it, somebody would go round. */
+/** A page of ours that no proxy asks about. A redirect back to it would loop. */
 const isAboutUs = ({ kind, uri }: ForwardedTarget) => kind === 'own' && uri !== undefined && /^\/auth\//.test(uri);
 
-/** All three always, so that nothing that a client sent by these names is left standing. */
+/** Always sends all three, so they overwrite headers of these names that the client sent. */
 function identityHeaders({ username, firstName, lastName }: User): Record<string, string> {
   const name = unmistakable(username);
   return {
@@ -172,13 +172,13 @@ function identityHeaders({ username, firstName, lastName }: User): Record<string
 }
 
 /**
- * An application knows people by this: no two names may become one in a header. What cannot be seen there, and blanks at the ends,
- * which HTTP drops, are given by their number, as is the character that says so.
+ * An application identifies users by this name, so two names must not look the same in a header. Invisible characters are written as their
+ * code point. So are blanks at the ends, which HTTP drops, and the character that marks a code point.
  */
 const unmistakable = (name: string) =>
   name.replaceAll(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\uFFFD]|^\s+|\s+$/gu, (odd) =>
     Array.from(odd, (character) => `\uFFFD{${character.codePointAt(0)?.toString(16)}}`).join(''),
   );
 
-/** As UTF-8, of which Node sends one character for each byte. */
+/** UTF-8, because Node sends one byte for each character of this text. */
 const headerText = (text: string) => Buffer.from(text).toString('latin1');

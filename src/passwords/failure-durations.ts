@@ -1,10 +1,10 @@
-/** Of each kind of stored hash, so many of its last times say how long it takes. */
+/** How many of the latest durations are kept for each kind of stored hash. */
 const timesKept = 9;
 
 /** How long failures take, by the kind of stored hash. */
 export interface FailureDurations {
   add(kind: string, milliseconds: number): void;
-  /** Milliseconds that the dearest kind takes: the median of its last times, since one slow moment must not last. 0 before any is known. */
+  /** Milliseconds that the slowest kind takes, or 0 before any is known. The median hides one slow moment. */
   longest(): number;
 }
 

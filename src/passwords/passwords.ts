@@ -7,10 +7,10 @@ import { createHashingThreads } from './hashing/threads.ts';
 /** Longest password that is hashed, in bytes of UTF-8 (long passwords cost time: OWASP Authentication CS). */
 export const maxPasswordBytes = 1024;
 
-/** Kinds of stored hashes that are tried out before the first login: a start must not take long. */
+/** Most kinds of stored hashes that are measured before the first login. More would slow down the start. */
 const kindsCalibrated = 8;
 
-/** What one computation may take beyond the usual before it shows. */
+/** The floor lies above the median by this factor, because some computations take longer than usual. */
 const floorMargin = 1.25;
 
 /** What comparing a password with a stored hash showed. */
@@ -22,33 +22,33 @@ export interface PasswordCheck {
 
 export interface Passwords {
   /**
-   * Compares a password with what is stored for a user. Without a stored hash, or with a cheap or broken one, it
-   * costs as much time as with today's (ASVS 6.3.8).
-   * @throws {Unavailable} when too many are waiting already
+   * Compares a password with the stored hash of a user.
+   * A missing, cheap or broken hash takes as long as one of today's cost (ASVS 6.3.8).
+   * @throws {Unavailable} when too many passwords are waiting already
    */
   check(storedHash: string | undefined, password: string): Promise<PasswordCheck>;
   /** The PHC string to store for a new password. */
   hash(password: string): Promise<string>;
   /**
-   * Milliseconds before which no failure should be answered: kinds of stored hashes take more or less time, and a failure with one
-   * must not be told from a failure with another (ASVS 6.3.8). Covers the dearest kind that was met so far.
+   * No failure should be answered before this many milliseconds. Comparing takes longer with some kinds of stored hashes, and the response
+   * time must not reveal the kind (ASVS 6.3.8). Covers the slowest kind seen so far.
    */
   failureFloor(): number;
-  /** How many are being hashed now, and how many wait for it. */
+  /** How many passwords are being hashed, and how many wait. */
   load(): { readonly underWay: number; readonly waiting: number };
-  /** Meets the dearest kinds among these stored hashes, so that the floor covers them before the first login. */
+  /** Measures the slowest kinds among these stored hashes, so that the floor covers them before the first login. */
   calibrate(storedHashes: readonly string[]): Promise<void>;
 }
 
 export interface PasswordOptions {
   /** Hashes under way at the same time. */
   readonly concurrency: number;
-  /** Hashes that may wait beside them. */
+  /** Most hashes that wait. */
   readonly queue: number;
-  /** Whether a password that matched a weaker hash than today's is to be stored anew. */
+  /** Whether to rehash a password that matched a hash weaker than today's. */
   readonly rehashes: boolean;
   readonly log: { warn(details: object, message: string): void };
-  /** Is told how many milliseconds each password has waited for its turn. */
+  /** Called with the milliseconds that each password waited for its turn. */
   readonly onWaited?: ((milliseconds: number) => void) | undefined;
 }
 
@@ -61,7 +61,7 @@ export function createPasswords({ concurrency, queue, rehashes, log, onWaited }:
 
   async function bounded<T>(work: () => Promise<T>): Promise<T> {
     const isFull = asked >= concurrency + queue;
-    // Said once, and not for each of those who are turned away.
+    // Logged once, and not for each refused login.
     if (isFull && !wasFull)
       log.warn({ event: 'hashing_queue_full', queue }, 'too many logins are waiting for their hash');
     wasFull = isFull;
@@ -80,7 +80,7 @@ export function createPasswords({ concurrency, queue, rehashes, log, onWaited }:
     onWaited?.(waited);
     if (unusable !== undefined)
       log.warn({ event: 'password_hash_unusable', scheme: unusable }, 'a stored password hash cannot be computed');
-    // Of failures alone: a match whose hash is kept takes less, and would lower the floor.
+    // Failures only: a match without a rehash takes less time, and would lower the floor.
     if (!matches) durations.add(kind, milliseconds);
     return { matches, replacement };
   }

@@ -1,9 +1,9 @@
 import type { SessionRecord } from './store.ts';
 
-/** That something which was presented belongs to a session. */
+/** A claim that a presented credential belongs to a session. */
 export interface Claim {
-  /** Undefined where it cannot be of any. */
+  /** Undefined if the credential cannot belong to any session. */
   readonly sessionId: string | undefined;
-  /** Whether the session bears it out. */
+  /** Whether the secrets of the session confirm the claim. */
   isProvenBy(session: SessionRecord): boolean;
 }

@@ -9,7 +9,7 @@ const accessTokenPrefix = 'janua_';
 
 const shape = /^([\w-]{22})\.([\w-]{43})$/;
 
-/** A new session id: 128 random bits, base64url. None begins with a hyphen: a command would take it for an option. */
+/** A new session id: 128 random bits, base64url. No id begins with a hyphen, because a command would take it for an option. */
 export function createSessionId(): string {
   const id = randomBytes(16).toString('base64url');
   return id.startsWith('-') ? createSessionId() : id;
@@ -25,7 +25,7 @@ export function formatCredential(kind: CredentialKind, sessionId: string, secret
   return `${kind === 'token' ? accessTokenPrefix : ''}${sessionId}.${secret}`;
 }
 
-/** The session that a presented credential claims to be of. */
+/** Reads a presented credential as a claim. Proves nothing yet. */
 export function claimOf(kind: CredentialKind, text: string): Claim {
   const prefix = kind === 'token' ? accessTokenPrefix : '';
   const [, sessionId, secret = ''] = (text.startsWith(prefix) && shape.exec(text.slice(prefix.length))) || [];

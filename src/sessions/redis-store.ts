@@ -3,7 +3,7 @@ import { clockTolerance } from './sessions.ts';
 import { type AuthenticationMethod, formerMethods, type SessionRecord, type SessionStore } from './store.ts';
 
 const sessionKey = (id: string) => `janua:session:${id}`;
-/** Which sessions a user has: their ids, ordered by the time at which they expire. */
+/** The ids of a user's sessions, ordered by expiry. */
 const indexKey = (userId: string) => `janua:sessions-of:${userId}`;
 
 const fields = [
@@ -12,27 +12,26 @@ const fields = [
 ] as const;
 
 /**
- * Each is carried out as a whole, and touches one key only, so that it works in a cluster too. They take their expiry
- * from the record: Redis forgets what has expired by itself.
+ * Each script is atomic and touches one key only, so it works in a cluster too. A key expires with its record: Redis removes it.
  */
 const scripts = {
-  /** Gives 0 when there is one already. */
+  /** Gives 0 if the session exists already. */
   insertSession: `if redis.call('EXISTS', KEYS[1]) == 1 then return 0 end
     redis.call('HSET', KEYS[1], ${fields.map((name, index) => `'${name}', ARGV[${index + 1}]`).join(', ')})
     redis.call('PEXPIREAT', KEYS[1], ARGV[7])
     return 1`,
-  /** Changes one that is there, and gives its user. */
+  /** Changes an existing session and gives its user. */
   touchSession: `local user = redis.call('HGET', KEYS[1], 'user')
     if user then
       redis.call('HSET', KEYS[1], 'seen', ARGV[1], 'expires', ARGV[2])
       redis.call('PEXPIREAT', KEYS[1], ARGV[2])
     end
     return user`,
-  /** Gives the user whose it was. */
+  /** Gives the user of the removed session. */
   removeSession: `local user = redis.call('HGET', KEYS[1], 'user')
     redis.call('DEL', KEYS[1])
     return user`,
-  /** Adds a session to its user's, or moves it; the index lives as long as the last of them. */
+  /** Adds a session to the index of its user, or moves it. The index expires with its last session. */
   indexSession: `redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', '(' .. ARGV[3])
     redis.call('ZADD', KEYS[1], ARGV[2], ARGV[1])
     local last = redis.call('ZRANGE', KEYS[1], -1, -1, 'WITHSCORES')
@@ -44,8 +43,8 @@ type ScriptedClient = RedisClient &
   Record<keyof typeof scripts, (key: string, ...values: (string | number)[]) => Promise<unknown>>;
 
 /**
- * Sessions in Redis or Valkey. Two keys cannot be changed as one in a cluster, so that the order is what keeps them
- * right: the index first when something begins, last when it ends. An id in it without a session means nothing.
+ * Sessions in Redis or Valkey. A cluster cannot change two keys as one, so the order matters: the index changes first when a session starts,
+ * and last when it ends. An id in the index without a session means nothing.
  */
 export function createRedisSessionStore(redis: OpenRedis): SessionStore {
   const defined = new WeakSet<RedisClient>();
@@ -64,7 +63,7 @@ export function createRedisSessionStore(redis: OpenRedis): SessionStore {
     return toRecord(id, await client.hmget(sessionKey(id), ...fields));
   }
 
-  /** Gives how many there were. */
+  /** Gives how many sessions it removed. */
   async function remove(client: ScriptedClient, ids: readonly string[]): Promise<number> {
     const users = await Promise.all([...new Set(ids)].map((id) => removeOne(client, id)));
     return users.filter((user) => user !== null).length;
@@ -85,7 +84,7 @@ export function createRedisSessionStore(redis: OpenRedis): SessionStore {
       });
       if (inserted === 0) throw new TypeError('a session id was used twice');
       await use((client) => remove(client, replaced)).catch(async (error: unknown) => {
-        // Nobody gets the new one. If it cannot be removed either, it expires without ever having been known.
+        // The client does not get the new session. If it cannot be removed either, it expires unused.
         await use((client) => remove(client, [id])).catch(() => {});
         throw error;
       });
@@ -132,7 +131,7 @@ export function createRedisSessionStore(redis: OpenRedis): SessionStore {
         return oldest;
       }),
 
-    // Redis does it by itself.
+    // Redis removes them.
     removeExpired: async () => 0,
 
     async check() {

@@ -18,21 +18,21 @@ export interface ListedSession {
   readonly expiresAt: Date;
 }
 
-/** Whose session it is to be. */
+/** The owner of a new session. */
 export type SessionOwner = Pick<Session, 'userId' | 'stamp'>;
 
 /** How a session begins. */
 export interface SessionStart extends Partial<Pick<Session, 'userAgent' | 'address'>> {
   readonly methods: readonly AuthenticationMethod[];
-  /** Sessions that end with its beginning. */
+  /** Sessions that end when this one starts. */
   readonly replaced?: readonly Pick<Session, 'id'>[];
 }
 
-/** A session that was just started, with its two credentials: the only moment at which they are known. */
+/** A session that was just started, with its two credentials. They are known only at this moment. */
 export interface StartedSession extends Session {
   readonly cookie: string;
   readonly accessToken: string;
-  /** Ids of sessions of the same user that have ended for it, being the oldest of too many. */
+  /** Ids of the user's oldest sessions. They have ended because the user had too many. */
   readonly displaced: readonly string[];
   /** Seconds until the session ends if it is not used again. */
   readonly expiresInSeconds: number;
@@ -41,16 +41,16 @@ export interface StartedSession extends Session {
 export interface Sessions {
   /** Starts a session and ends those that it replaces, both or neither (ASVS 7.2.4). */
   start(owner: SessionOwner, how: SessionStart): Promise<StartedSession>;
-  /** The living session that a claim is of. Counts as use of it. */
+  /** The living session of a claim. Counts as use of the session. */
   find(claim: Claim): Promise<Session | undefined>;
-  /** The same of a record that was looked up already. */
+  /** Like `find`, with a record that was looked up already. */
   judge(claim: Claim, record: SessionRecord): Promise<Session | undefined>;
-  /** Ends sessions with every credential bound to them; false when none was left to end. */
+  /** Ends sessions and every credential bound to them. False if none was left to end. */
   end(sessions: readonly Pick<Session, 'id'>[]): Promise<boolean>;
   endAllOf(userId: string): Promise<number>;
   /** The living sessions of a user, the latest first. */
   listOf(userId: string): Promise<ListedSession[]>;
-  /** Removes what is left of sessions that have expired, in small batches. */
+  /** Removes the records of expired sessions, in small batches. */
   removeExpired(): Promise<void>;
 }
 
@@ -66,16 +66,16 @@ export interface SessionOptions {
 
 const cleaningBatch = 500;
 
-/** Characters that are kept of what a browser calls itself. */
+/** Most characters of a `User-Agent` that are kept. */
 const longestUserAgent = 200;
 
 /**
- * How far the clocks of processes may differ, in milliseconds. A session from later than that was started or used while a clock was
- * wrong, and would outlive its limits: it has ended.
+ * How far the clocks of processes may differ, in milliseconds. A session with a later time was started or used under a wrong clock. It would
+ * outlive its limits, so it counts as ended.
  */
 export const clockTolerance = 60_000;
 
-/** Rules of sessions: what starts, proves, refreshes and ends one. Both limits are judged from stored times (ASVS 7.3.1, 7.3.2). */
+/** Starts, checks, refreshes and ends sessions. Both limits are computed from stored times (ASVS 7.3.1, 7.3.2). */
 export function createSessions({
   store,
   idleTimeoutSeconds,
@@ -85,7 +85,7 @@ export function createSessions({
 }: SessionOptions): Sessions {
   const idleTimeout = idleTimeoutSeconds * 1000;
   const lifetime = lifetimeSeconds * 1000;
-  // Written at most once a minute, and often enough for a short idle timeout to be kept.
+  // One write a minute is enough, unless the idle timeout is short.
   const touchInterval = Math.min(60_000, idleTimeout / 10);
 
   const endOf = (createdAt: number, lastSeenAt: number) => Math.min(createdAt + lifetime, lastSeenAt + idleTimeout);
@@ -123,7 +123,7 @@ export function createSessions({
         record,
         replaced.map((session) => session.id),
       );
-      // Where it fails, the next login does it.
+      // If this fails, the next login does it.
       const displaced = await store.removeOldestOfUser(owner.userId, time, mostPerUser).catch(() => []);
       return {
         ...record,
@@ -162,7 +162,7 @@ export function createSessions({
     },
 
     async removeExpired() {
-      // Requests go first: between two batches everything else has its turn.
+      // Between two batches, waiting requests have their turn.
       while ((await store.removeExpired(now(), cleaningBatch)) === cleaningBatch) await setImmediate();
     },
   };

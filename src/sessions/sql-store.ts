@@ -7,7 +7,7 @@ import { createSecret, createSessionId, hashSecret } from './credential.ts';
 import { clockTolerance } from './sessions.ts';
 import { type AuthenticationMethod, formerMethods, type SessionRecord, type SessionStore } from './store.ts';
 
-/** Sessions of one user that are removed in one go: more are left where the number that is kept was lowered. */
+/** Most sessions of one user that are removed at once. There are more if the operator has lowered the limit. */
 const oldestAtOnce = 100;
 
 /** Sessions in a table of the SQL database. */
@@ -31,7 +31,7 @@ export function createSqlSessionStore({ database, prepareRead }: OpenDatabase): 
 
     async find(id) {
       const [row] = await findRow(id);
-      // MySQL takes trailing spaces for nothing.
+      // MySQL ignores trailing spaces.
       return row?.id === id ? fromRow(row) : undefined;
     },
 
@@ -82,7 +82,7 @@ export function createSqlSessionStore({ database, prepareRead }: OpenDatabase): 
         .limit(limit)
         .execute();
       if (expired.length === 0) return 0;
-      // Asked again while deleting: a session may have been seen since.
+      // Checks the time again: a session may have been used since.
       const result = await database
         .deleteFrom('janua_sessions')
         .where('expires_at', '<', time)
@@ -96,7 +96,7 @@ export function createSqlSessionStore({ database, prepareRead }: OpenDatabase): 
     },
 
     async check() {
-      // What a login and a logout do, with a session that is over before it begins.
+      // Does what a login and a logout do, with a session that has already expired.
       const record = createCheckRecord();
       await database.transaction().execute(async (transaction) => {
         await transaction.insertInto('janua_sessions').values(toRow(record)).execute();
@@ -133,7 +133,7 @@ export function fromRow(row: Selectable<SessionsTable>): SessionRecord {
     createdAt: Number(row.created_at),
     lastSeenAt: Number(row.last_seen_at),
     expiresAt: Number(row.expires_at),
-    // 0 in a row that a process of an older version has inserted.
+    // 0 in a row that an older version has inserted.
     authenticatedAt: Number(row.authenticated_at) || Number(row.created_at),
     methods: row.methods.split(' ') as AuthenticationMethod[],
     userAgent: row.user_agent || undefined,
@@ -141,7 +141,7 @@ export function fromRow(row: Selectable<SessionsTable>): SessionRecord {
   };
 }
 
-/** As long as any other, with secrets that nobody has. */
+/** As long as any other record, with secrets that are thrown away. */
 function createCheckRecord(): SessionRecord {
   const secretHash = hashSecret(createSecret());
   return {

@@ -1,9 +1,9 @@
-/** What is kept of a session. Of the two secrets only hashes: a stolen store signs nobody in (ASVS 14.2.4). */
+/** The stored part of a session. Only hashes of the two secrets are stored: a thief of the store cannot sign in (ASVS 14.2.4). */
 export interface SessionRecord {
   /** Public: may be listed and logged. */
   readonly id: string;
   readonly userId: string;
-  /** The account's stamp when the session was started: with another stamp the session is over. */
+  /** The account's stamp when the session was started. The session ends when the account's stamp changes. */
   readonly stamp: string;
   /** SHA-256 of the cookie's secret, base64url. */
   readonly cookieHash: string;
@@ -12,31 +12,31 @@ export interface SessionRecord {
   /** Milliseconds since 1970, like every time here. */
   readonly createdAt: number;
   readonly lastSeenAt: number;
-  /** When it ends by itself if it is not used again. From then on the store may forget it, and owes it to nobody. */
+  /** When the session ends if it is not used again. From then on, the store may remove the record. */
   readonly expiresAt: number;
-  /** When its owner proved last who they are, and how. */
+  /** When and how the owner last proved their identity. */
   readonly authenticatedAt: number;
   readonly methods: readonly AuthenticationMethod[];
-  /** What it was started from, as far as that could be told. */
+  /** The client that started the session, as far as known. */
   readonly userAgent: string | undefined;
   readonly address: string | undefined;
 }
 
-/** How an owner proved who they are, by the names of RFC 8176. */
+/** How an owner proved their identity, by the names of RFC 8176. */
 export type AuthenticationMethod = 'pwd' | 'otp' | 'hwk' | 'swk' | 'user' | 'mfa';
 
-/** Of sessions that were started by a version that did not say: all logged in by password. */
+/** For sessions from a version that did not store the methods. All of them were started by password. */
 export const formerMethods: readonly AuthenticationMethod[] = ['pwd'];
 
 /**
- * Where sessions live. It keeps records and judges nothing.
+ * Where sessions are stored. It keeps records and does not check whether they are valid.
  * Every method throws `Unavailable` when the store cannot be reached.
  */
 export interface SessionStore {
-  /** Adds a record and removes those it replaces; when it fails, those are still there. */
+  /** Adds a record and removes those that it replaces. If it fails, those remain. */
   insert(record: SessionRecord, replaced: readonly string[]): Promise<void>;
   find(id: string): Promise<SessionRecord | undefined>;
-  /** Changes a record that exists; one that has ended meanwhile stays ended. */
+  /** Changes a record that exists. A session that has ended meanwhile stays ended. */
   touch(id: string, lastSeenAt: number, expiresAt: number): Promise<void>;
   /** Removes the records and returns how many there were. */
   remove(ids: readonly string[]): Promise<number>;

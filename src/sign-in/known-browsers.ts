@@ -2,38 +2,38 @@ import { createHmac, randomBytes } from 'node:crypto';
 import { isSame } from '../sessions/credential.ts';
 import { browserCookieName, formatCookie, readCookie } from '../web/cookies.ts';
 
-/** Longest that browsers keep a cookie is 400 days; this is how long a browser stays a known one. */
+/** How long a browser stays known. Browsers keep a cookie for at most 400 days. */
 const browserCookieSeconds = 365 * 24 * 60 * 60;
 
-/** Accounts that a browser stays known to: a family's, or one person's at home and at work. */
+/** Accounts that one browser stays known to: those of a family, or the private and the work account of one user. */
 const accountsKept = 4;
 
-/** An identifier, what shows that it was made here, and one signature for each account. */
+/** An identifier, our signature of it, and one signature for each account. */
 const shape = /^[\w-]{22}(?:\.[\w-]{43}){1,5}$/;
 
-/** The cookie `browser`, which tells the throttle that an account has signed in with this browser before. It signs nobody in. */
+/** The cookie `browser` tells the throttle that an account has signed in with this browser before. It authenticates no request. */
 export interface KnownBrowsers {
   /**
-   * `Set-Cookie` for a browser in which an account has just signed in. It keeps its identifier, and what says so of the last few others.
-   * @param fingerprint of the account's name and password, so that a new password makes every browser a stranger
+   * `Set-Cookie` for a browser in which an account has just signed in. Keeps the identifier and the last few other signatures.
+   * @param fingerprint of the account's name and password. After a new password, no browser is known.
    */
   cookie(fingerprint: string, header: string | undefined): string;
-  /** The identifier of a browser in which this account has signed in before, with the password that it has now. */
+  /** The identifier of a browser in which this account has signed in before, with its current password. */
   find(fingerprint: string, header: string | undefined): string | undefined;
 }
 
 /**
- * @param secure whether browsers come by HTTPS
+ * @param secure whether browsers use HTTPS
  * @param key 32 bytes or more; asked for only when a cookie is signed or checked
  */
 export function createKnownBrowsers({ secure, key }: { secure: boolean; key: () => Buffer }): KnownBrowsers {
   const cookieName = browserCookieName(secure);
 
-  // Neither an identifier nor a fingerprint has a colon in it, so that no two of them make the same text.
+  // Neither an identifier nor a fingerprint contains a colon, so two pairs never make the same text.
   const sign = (id: string, fingerprint: string) =>
     createHmac('sha256', key()).update(`browser:${id}:${fingerprint}`).digest('base64url');
 
-  /** An identifier that was made here, and what was signed for accounts. */
+  /** An identifier that we signed, and the signatures for accounts. */
   function read(header: string | undefined): { id: string; signatures: readonly string[] } | undefined {
     const value = readCookie(header, cookieName) ?? '';
     if (!shape.test(value)) return undefined;

@@ -47,7 +47,7 @@ const fields = {
   next: { description: 'For pages: the path to go to after the login' },
 } as const;
 
-/** Anything may come here: what is not known shows no message and leads nowhere. */
+/** Accepts any query. An unknown `state` shows no message, and an unsafe `next` is ignored. */
 const loginPageQuery = {
   type: 'object',
   properties: {
@@ -64,7 +64,7 @@ export interface LogInParts {
 }
 
 export interface LogInPlace {
-  /** Whether browsers come by HTTPS. */
+  /** Whether browsers use HTTPS. */
   readonly https: boolean;
   /** Whether `/` shows the login page too. */
   readonly atRoot: boolean;
@@ -134,7 +134,7 @@ export function addLogIn(app: App, parts: () => LogInParts, { https, atRoot, nam
       { username, password, next },
     ) {
       if (hasOtherGrantType(body)) throw new Refusal(unsupportedGrantType);
-      // Parameters of a token request never come by the query string (RFC 6749 3.2, ASVS 14.2.1).
+      // Parameters of a token request must not be in the query string (RFC 6749 3.2, ASVS 14.2.1).
       const inQuery = Object.keys(fields).some((name) => name !== 'next' && name in (query as object));
       if (validationError || inQuery) throw new Refusal(incompleteLogin);
       const attempt = {
@@ -158,14 +158,14 @@ export function addLogIn(app: App, parts: () => LogInParts, { https, atRoot, nam
   });
 }
 
-/** A value that is no text cannot be followed, or ask for anything; it must not stop a login either. Two of a kind do (RFC 6749 3.2). */
+/** Drops a `next` or `scope` that is not text: it must not stop a login. A repeated `scope` is refused later (RFC 6749 3.2). */
 function dropOddFields(body: unknown): void {
   if (!isObject(body)) return;
   if (typeof body.next !== 'string') delete body.next;
   if (typeof body.scope !== 'string' && !Array.isArray(body.scope)) delete body.scope;
 }
 
-/** An empty value counts as none (RFC 6749 3.2), two as a mistake in the request. */
+/** An empty value counts as none (RFC 6749 3.2). A repeated one is an invalid request, not another grant type. */
 function hasOtherGrantType(body: unknown): boolean {
   if (!isObject(body) || Array.isArray(body.grant_type)) return false;
   return body.grant_type !== undefined && body.grant_type !== '' && body.grant_type !== 'password';

@@ -19,16 +19,16 @@ export interface LoginAttempt {
   readonly password: string;
   /** A login ends every session that was presented with it. */
   readonly presented: Presented;
-  /** The address that the throttle counts by, or undefined where it cannot be told. */
+  /** The address that the throttle counts by, or undefined if unknown. */
   readonly network: string | undefined;
-  /** The network that one party may hold, or undefined where it cannot be told. */
+  /** The network that one party may hold, or undefined if unknown. */
   readonly endSite: string | undefined;
   /** The identifier of the browser, if the account of that fingerprint has signed in with it before. */
   findKnownBrowser(fingerprint: string): string | undefined;
 }
 
 export interface LoggedIn extends Admitted {
-  /** For the browser, which is known from now on. */
+  /** For the `browser` cookie: the browser is known from now on. */
   readonly fingerprint: string;
 }
 
@@ -78,11 +78,11 @@ export interface LogInOptions {
   readonly admit: Admit;
   readonly audit: Audit<keyof typeof events>;
   readonly log: { warn(details: object, message: string): void };
-  /** Milliseconds before which no failed login is answered, so that the kind of failure cannot be told by the clock (ASVS 6.3.8). */
+  /** No failed login is answered before this many milliseconds. The response time must not reveal the kind of failure (ASVS 6.3.8). */
   readonly failureFloor?: number;
 }
 
-/** Steps in which chance is drawn: more than there are microseconds in what it adds. */
+/** Number of random steps: more than the delay that they add has microseconds. */
 const chances = 2 ** 20;
 
 /** Logging in by password: prove, then admit. */
@@ -90,15 +90,16 @@ export function createLogIn(options: LogInOptions): LogIn {
   const { users, passwords, throttle, admit, audit, failureFloor = 250 } = options;
   const provePassword = createProvePassword(options);
 
-  /** Refused whether or not it can be recorded; the log has it. */
+  /** The login is refused even if the event cannot be stored. Its log line is written anyway. */
   const record = (event: AuditEvent<keyof typeof events>) => audit.record(event).catch(() => {});
 
-  /** Refuses no earlier than a floor after the start, and by chance a little later. */
+  /** Refuses no earlier than `floor` milliseconds after `start`, plus a small random delay. */
   async function refuse(refusal: Refusal, start: number, floor: number): Promise<never> {
-    // A timer waits whole milliseconds from when it is set. Its end would tell when that was, and so what went before (ASVS 6.3.8).
+    // A timer waits whole milliseconds from when it is set. Without the random delay, its end would reveal how long the work before it took
+    // (ASVS 6.3.8).
     const chance = (failureFloor / 25) * (randomInt(chances) / chances);
     const earliest = start + floor + chance;
-    // It may fire early, too: it counts from when the event loop last looked at the clock.
+    // A timer may also fire early: it counts from when the event loop last read the clock.
     for (let rest = earliest - performance.now(); rest > 0; rest = earliest - performance.now())
       await setTimeout(Math.ceil(rest));
     throw refusal;
@@ -129,7 +130,7 @@ export function createLogIn(options: LogInOptions): LogIn {
     };
     if (!throttled.passed) {
       await record({ kind: 'login-throttled', ...event });
-      // With an account there is a little more to look at: the floor covers that.
+      // An existing account takes a little longer to check. The floor covers that.
       return refuse(new Refusal(tooManyAttempts, throttled.retryAfterSeconds), start, failureFloor / 10);
     }
     const { result } = throttled;
@@ -145,7 +146,7 @@ export function createLogIn(options: LogInOptions): LogIn {
   };
 }
 
-/** Checked before any look-up or hashing, in characters and bytes (long input costs time; lone surrogates have no bytes). */
+/** Checks characters and bytes before any look-up or hashing. Long input costs time, and lone surrogates have no bytes. */
 function requireComplete(username: string, password: string): void {
   const usernameFits = username.trim() !== '' && username.length <= maxUsernameLength && username.isWellFormed();
   const passwordFits = password !== '' && Buffer.byteLength(password) <= maxPasswordBytes && password.isWellFormed();

@@ -23,7 +23,7 @@ export function addLogOut(app: App, parts: () => LogOutParts): void {
     answer: settingCookies(json('The session has ended', logoutSchema, { detail: 'Logged out' })),
     browser: 'Pages: to the login page, with message 1 when there was no session, 5 when it is over already',
     async handle({ presented, caller, body }, reply) {
-      // Of the button on our pages. The cookie may be gone: another window has logged out.
+      // The button on our pages sends `signed_in`. The cookie may be gone, because another window has logged out.
       const wasSignedIn = typeof body === 'object' && body !== null && 'signed_in' in body;
       await parts().logOut(presented, caller, wasSignedIn);
       return reply.clearSessionCookie().proceed(loginPath(0), { detail: 'Logged out' });

@@ -14,7 +14,7 @@ export const noSession: Answer = {
   challenges: true,
 };
 
-/** The same to a browser in which another window has logged out: programs need not tell the two apart. */
+/** For a browser in which another window has logged out. Programs need not tell it from `noSession`. */
 export const sessionOver: Answer = { ...noSession, name: 'session-over', loginPage: { message: 5 } };
 
 export interface LogOutOptions {
@@ -26,7 +26,7 @@ export interface LogOutOptions {
 /**
  * Ends every session that is presented.
  * @param wasSignedIn whether the browser shows a page that it got while it was signed in
- * @throws {Refusal} `no-session` when there was none, `session-over` when there no longer is one
+ * @throws {Refusal} `no-session` if there was no session, `session-over` if it has already ended
  */
 export type LogOut = (presented: Presented, caller: Caller, wasSignedIn?: boolean) => Promise<void>;
 
@@ -43,7 +43,7 @@ export function createLogOut({ access, sessions, audit }: LogOutOptions): LogOut
   };
 }
 
-/** Whether a credential is shaped as those that are given out: what is not was never one. */
+/** Whether a credential has the shape of those that Janua issues. Any other text never was one. */
 const presentsSession = ({ cookie, accessToken }: Presented) =>
   (cookie !== undefined && claimOf('cookie', cookie).sessionId !== undefined) ||
   (accessToken !== undefined && claimOf('token', accessToken).sessionId !== undefined);

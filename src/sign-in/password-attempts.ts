@@ -98,13 +98,13 @@ const keyOf = (kind: KeyKind, of: string, policy: Policy): AttemptKey<KeyKind> =
 const addressPolicy = (address: string): Policy =>
   address === unknownAddress ? policies.unknownAddress : policies.address;
 
-/** What a key says of itself: it belongs to a user, a name, an address, or a combination. */
+/** What a key tells about itself: it belongs to a user, a name, an address, or a combination. */
 interface ParsedKey {
   readonly kind: KeyKind;
-  /** A name's depends on the attempt; this is the stricter one. */
+  /** The policy of a name depends on the attempt. This is the stricter one. */
   readonly policy: Policy;
   readonly userId?: string;
-  /** If the user's fingerprint is another by now, the failures no longer count. */
+  /** If the user's fingerprint has changed since, the failures no longer count. */
   readonly passwordFingerprint?: string;
   readonly nameDigest?: string;
   readonly address?: string;
@@ -122,7 +122,7 @@ export type Lifted =
   | { readonly address: string }
   | 'all';
 
-/** Forgets failures, and gives of how many keys. @throws {Unavailable} when the store cannot be reached */
+/** Forgets failures, and gives the number of keys. @throws {Unavailable} when the store cannot be reached */
 export function liftFailures(throttle: Throttle, whose: Lifted): Promise<number> {
   return throttle.lift((key) => {
     if (whose === 'all') return true;

@@ -3,7 +3,7 @@ import type { Passwords } from '../passwords/passwords.ts';
 import type { Account } from '../users/account.ts';
 import type { UserDirectory } from '../users/user-directory.ts';
 
-/** Whether a password is that of an account that may sign in, and the true reason if not, which the client is not told. */
+/** Whether the password is right and the account may sign in. If not, `reason` is the true reason, which the client is not told. */
 export type PasswordProof =
   | { readonly succeeded: true; readonly proof: Proof }
   | {
@@ -11,7 +11,7 @@ export type PasswordProof =
       readonly reason: 'unknown-user' | 'wrong-password' | 'disabled-user' | 'changed-meanwhile';
     };
 
-/** @param account the one that the name leads to; without one, it takes as long */
+/** @param account the account of the name; without one, the check takes as long */
 export type ProvePassword = (account: Account | undefined, password: string) => Promise<PasswordProof>;
 
 export interface PasswordProofOptions {
@@ -25,11 +25,11 @@ export function createProvePassword({ users, passwords, log }: PasswordProofOpti
   const matches = async ({ passwordHash }: Account, password: string) =>
     (await passwords.check(passwordHash, password)).matches;
 
-  /** The account with a stronger hash of the same password; undefined when it is gone, or its password is another by now. */
+  /** Stores a stronger hash of the same password and gives the account. Undefined if the account is gone, or its password has changed. */
   async function storeAnew(account: Account, password: string, replacement: string): Promise<Account | undefined> {
     await users
       .replacePasswordHash(account, replacement)
-      // The login goes on with the hash that there is.
+      // The login goes on with the stored hash.
       .catch((err: unknown) =>
         log.warn({ event: 'password_not_stored_anew', err }, 'a weak hash could not be replaced'),
       );

@@ -20,7 +20,7 @@ export interface Policy {
   readonly keepSeconds?: number;
 }
 
-/** Clocks of several processes differ by so much at most. A failure that lies further in the future was counted by a wrong clock. */
+/** How far the clocks of processes may differ, in milliseconds. A failure that lies further in the future was counted by a wrong clock. */
 const mostClocksDiffer = 60 * 1000;
 
 /** The wait of a stopped key, in seconds. Its end is unknown, but `Retry-After` needs a number. */

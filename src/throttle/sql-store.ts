@@ -9,7 +9,7 @@ import { countFound, type FailureRecord, type FailureStore, type PolicedKey } fr
 /** Rows that are read in each step of a list. */
 const listingBatch = 500;
 
-/** How often a transaction begins that the server gives up because of a deadlock. */
+/** Most tries of a transaction that the database aborts because of a deadlock. */
 const mostTries = 5;
 
 /** Failures in a table of the SQL database. */
@@ -120,7 +120,7 @@ export function createSqlFailureStore({ database, engine }: Pick<OpenDatabase, '
   };
 }
 
-/** A row without failures is only locked, and no record yet. */
+/** Skips rows without failures: they exist only to be locked. */
 async function select(db: Database, keys: readonly PolicedKey[]): Promise<FailureRecord[]> {
   if (keys.length === 0) return [];
   const names = keys.map(({ key }) => key);
@@ -133,7 +133,7 @@ async function select(db: Database, keys: readonly PolicedKey[]): Promise<Failur
   return rows.map(fromRow);
 }
 
-/** A transaction that the server gave up has changed nothing, and the other one is done soon. */
+/** An aborted transaction has changed nothing, and the other transaction ends soon. */
 async function inTransaction(database: Database, work: (transaction: Database) => Promise<void>): Promise<void> {
   for (let tries = 1; ; tries += 1) {
     try {

@@ -53,7 +53,7 @@ export interface FailureStore {
   removeExpired(time: number, limit: number): Promise<number>;
 }
 
-/** What counting comes to, given the records of the keys. Expired records do not count. */
+/** The result of counting, given the records of the keys. Expired records do not count. */
 export function countFound<Key extends PolicedKey>(
   keys: readonly Key[],
   records: readonly FailureRecord[],

@@ -210,7 +210,7 @@ const afterSuccess = (counted: CountedKey<AttemptKey<string>>): Revision => ({
   },
 });
 
-/** What clearing leaves. */
+/** Clearing a key leaves a stop, and nothing else. */
 const stopOf = ({ policy }: PolicedKey, tally: Tally | undefined): Tally | undefined =>
   tally && isStopped(policy, tally.count) ? tally : undefined;
 

@@ -30,16 +30,16 @@ export interface TurnOptions {
   readonly atOnce: number;
   /** Most pieces of work that wait (ASVS 2.4.1, 15.2.2). With 0, work that cannot begin at once is refused. */
   readonly waiting: number;
-  /** Is told when the first is refused, and again only after none has waited. */
+  /** Called when the first is refused, and again only after none has waited. */
   readonly onFull?: () => void;
-  /** Is told each time that work is refused. */
+  /** Called each time that work is refused. */
   readonly onRefused?: () => void;
 }
 
 interface Party {
   underWay: number;
   waiting: number;
-  /** When it had its last turn, or else came. It gains nothing by leaving and coming back. */
+  /** When it had its last turn, or when it came if it had none. It gains nothing by leaving and coming back. */
   since: number;
 }
 
@@ -56,7 +56,7 @@ interface Waiter extends Work {
 export function createTurns({ part, atOnce: mostAtOnce, waiting: mostWaiting, onFull, onRefused }: TurnOptions): Turns {
   /** Pieces under way in each place. */
   const taken = new Map<string, number>();
-  /** Those with work. */
+  /** Parties with work. */
   const parties = new Map<string, Party>();
   /** In the order in which they came. */
   const waiters: Waiter[] = [];

@@ -9,7 +9,7 @@ import type { ListedUser, UserDirectory, UserRegistry } from './user-directory.t
 
 type EventKind = keyof typeof events | keyof typeof sessionEvents;
 
-/** Shortest new password, in code points: what NIST SP 800-63B-4 asks for where the password is the only factor. */
+/** Shortest new password, in code points. NIST SP 800-63B-4 asks for it if the password is the only factor. */
 export const minPasswordLength = 15;
 
 const maxNameLength = 100;
@@ -41,7 +41,7 @@ export interface Administration {
   endSessions(whose: Whose): Promise<number>;
 }
 
-/** A user by name, or, where they are gone from the directory, by the id that their sessions carry. */
+/** A user by name. A user who is gone from the directory is named by the id that their sessions carry. */
 export type Whose = { readonly username: string } | { readonly userId: string };
 
 export interface AdministrationOptions {
@@ -53,11 +53,11 @@ export interface AdministrationOptions {
   /** Forgets the failed logins of a user. */
   readonly liftFailures: (user: User) => Promise<unknown>;
   readonly audit: Audit<EventKind>;
-  /** Who administers. */
+  /** The administrator. */
   readonly caller: Caller;
 }
 
-/** Changes users, and ends their sessions where the change calls for it (ASVS 7.4.2). */
+/** Changes users, and ends their sessions if the change requires it (ASVS 7.4.2). */
 export function createAdministration(options: AdministrationOptions): Administration {
   const { users, registry, sessions, passwords, liftFailures, audit, caller } = options;
 
@@ -82,7 +82,7 @@ export function createAdministration(options: AdministrationOptions): Administra
     return account.user;
   }
 
-  /** Changes a user first, then their sessions: a login in between finds the user changed and takes its session back. */
+  /** Changes the user first, and ends the sessions afterwards. A login in between finds the user changed and ends its own session. */
   async function change(
     kind: EventKind,
     username: string,
@@ -165,7 +165,7 @@ function requireName(name: string): string {
   throw new ChangeRefused(`A first or last name has at most ${maxNameLength} characters, on one line.`);
 }
 
-/** No rule about kinds of characters (ASVS 6.2.5): length, and not the name itself. */
+/** Checks the length, and that the password is not the name. Kinds of characters do not matter (ASVS 6.2.5). */
 function requireGoodPassword(password: string, username: string): void {
   if ([...password].length < minPasswordLength) {
     throw new ChangeRefused(

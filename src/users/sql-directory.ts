@@ -9,7 +9,7 @@ import { type Account, passwordFingerprint } from './account.ts';
 import type { User } from './user.ts';
 import type { UserRegistry } from './user-directory.ts';
 
-/** Users that are read at once for a list: no step of it takes long, however many there are. */
+/** Users that one step of a list reads. No step takes long, however many users there are. */
 export const listPage = 1000;
 
 export interface DirectoryOptions {
@@ -45,7 +45,7 @@ export function createSqlDirectory(
     },
 
     async replacePasswordHash(account, replacement) {
-      // Without a stamp, sessions follow the stored hash: what they carry is written down before that changes.
+      // Without a stamp, sessions carry a fingerprint of the stored hash. It becomes the stamp before the hash changes, so sessions stay.
       const stamp = sql<string>`coalesce(stamp, ${passwordFingerprint(account)})`;
       await update(account.user.id)
         .set({ password_hash: replacement, stamp })
@@ -126,5 +126,5 @@ function toUser(id: string, { username, first_name, last_name }: AccountRow): Us
   return { id, username: toText(username), firstName: toText(first_name), lastName: toText(last_name) };
 }
 
-/** SQLite keeps what another program has put there, of whatever type. */
+/** SQLite keeps values of any type that another program has stored. */
 const toText = (value: unknown): string => (typeof value === 'string' ? value : '');

@@ -5,19 +5,19 @@ import type { User } from './user.ts';
 export interface ListedUser extends User {
   readonly disabled: boolean;
   readonly demo: boolean;
-  /** Undefined where the directory does not say. */
+  /** Undefined if the directory does not store it. */
   readonly createdAt: Date | undefined;
 }
 
 /**
- * Where users live, as seen from a login.
+ * Where users are stored, as a login sees it.
  * Every method throws `Unavailable` when the directory cannot be reached.
  */
 export interface UserDirectory {
   /** @param username in its canonical form */
   findByUsername(username: string): Promise<Account | undefined>;
   findById(id: string): Promise<Account | undefined>;
-  /** Stores `replacement` for the account's hash, unless that has become another meanwhile. Sessions stay. */
+  /** Stores `replacement` for the account's hash, unless the hash has changed meanwhile. Sessions stay. */
   replacePasswordHash(account: Account, replacement: string): Promise<void>;
   /** All users, by name. */
   list(): AsyncIterable<ListedUser>;
@@ -25,7 +25,6 @@ export interface UserDirectory {
   check(): Promise<void>;
 }
 
-/** What a new user is made of. */
 export interface NewUser {
   /** Canonical. */
   readonly username: string;

@@ -1,4 +1,4 @@
-/** A person who can sign in, as the rest of the program may see them: never with a password, hashed or not. */
+/** A user as the rest of the program may see them: never with a password, hashed or not. */
 export interface User {
   /** Stable, opaque and never reused; shown to administrators only. */
   readonly id: string;
@@ -12,8 +12,8 @@ export interface User {
 export const maxUsernameLength = 254;
 
 /**
- * The one form in which a user name is stored, compared and counted: trimmed, composed (NFC), without case.
- * Whatever names a user passes through here first, or two spellings become two people.
+ * The canonical form in which a user name is stored, compared and counted: trimmed, composed (NFC), in lower case.
+ * Every user name must be converted first. Otherwise two spellings become two users.
  */
 export function canonicalUsername(username: string): string {
   return username.trim().normalize('NFC').toLowerCase();

@@ -5,18 +5,18 @@ import type { ComparableHash, StoredPassword } from '../schemes/scheme.ts';
 import { parseStoredPassword } from '../schemes/stored-password.ts';
 
 /**
- * What is computed with passwords. Each keeps a core busy for as long as it lasts, and all but the last are slow on purpose: they are
- * for the hashing threads, never for the one that answers.
+ * All computations with passwords. Each occupies a core while it runs, and all but the last are slow on purpose. They run on the hashing
+ * threads, never on the main thread.
  */
 export const computations = { compare, hash, findDearest };
 
 export type Computations = typeof computations;
 
 export interface ComparisonInput {
-  /** Undefined where nobody has that name. */
+  /** Undefined if no user has that name. */
   readonly storedHash: string | undefined;
   readonly password: string;
-  /** Whether a password that matches a weaker hash than today's is hashed anew. */
+  /** Whether to rehash a password that matches a hash weaker than today's. */
   readonly rehashes: boolean;
 }
 
@@ -25,13 +25,13 @@ export interface Comparison {
   readonly matches: boolean;
   /** The hash to store from now on. */
   readonly replacement: string | undefined;
-  /** The kind of the stored hash; `none` where there is none that can be computed. */
+  /** The kind of the stored hash; `none` if it is missing or cannot be computed. */
   readonly kind: string;
   /** The scheme of a stored hash that cannot be computed, for the log. */
   readonly unusable: string | undefined;
 }
 
-/** A failure takes no less with a weak hash, a broken one, and none at all, than with one of today's cost (ASVS 6.3.8). */
+/** A failure with a weak, broken or missing hash takes at least as long as with one of today's cost (ASVS 6.3.8). */
 function compare({ storedHash, password: text, rehashes }: ComparisonInput): Comparison {
   const password = Buffer.from(text, 'utf8');
   const stored = storedHash === undefined ? undefined : parseStoredPassword(storedHash);
@@ -53,7 +53,7 @@ function hash({ password }: { password: string }): string {
   return hashBytes(Buffer.from(password, 'utf8'));
 }
 
-/** Of many stored hashes, one of each of so many kinds, those that take longest to compare with. */
+/** Finds the `count` kinds that take longest to compare with, and gives a stored hash of each. */
 function findDearest({ storedHashes, count }: { storedHashes: readonly string[]; count: number }): string[] {
   const kinds = new Map<string, { effort: number; storedHash: string }>();
   for (const storedHash of storedHashes) {
@@ -64,7 +64,7 @@ function findDearest({ storedHashes, count }: { storedHashes: readonly string[];
   return dearestFirst.slice(0, count).map(({ storedHash }) => storedHash);
 }
 
-/** Undefined when the library that computes it gives up. Not with its error: that might quote the hash. */
+/** Undefined if the library fails. Its error is dropped, because it might quote the hash. */
 function matchesStored(stored: ComparableHash, password: Buffer): boolean | undefined {
   try {
     return stored.matches(password);
@@ -81,7 +81,7 @@ function hashBytes(password: Buffer): string {
   return hashSync(password, today);
 }
 
-/** A hash of nothing, at today's cost: comparing with it takes as long as with a real one and never matches. */
+/** A random hash of today's cost. Comparing with it takes as long as with a real hash, and never matches. */
 const decoy = decoyHash();
 
 function decoyHash(): string {

@@ -1,21 +1,21 @@
-// A hashing thread: computes one thing after the other, as it is told.
+// A hashing thread: runs one computation after the other.
 import { setPriority } from 'node:os';
 import { parentPort } from 'node:worker_threads';
 import { computations } from './computations.ts';
 import type { Answer, Task } from './threads.ts';
 
-/** How far hashing gives way: whoever is signed in must not wait for those who are about to be. */
+/** Lowers the priority of hashing. Requests of signed-in users must not wait for logins. */
 const niceness = 10;
 
 giveWay();
 
-/** Only on Linux is a priority the thread's own; elsewhere the whole process would give way. */
+/** Only Linux gives each thread its own priority. Elsewhere this would slow down the whole process. */
 function giveWay(): void {
   if (process.platform !== 'linux') return;
   try {
     setPriority(niceness);
   } catch {
-    // A sandbox may forbid it: then passwords are hashed all the same.
+    // A sandbox may forbid it. Hashing works without it.
   }
 }
 

@@ -13,21 +13,21 @@ export interface Task {
 export interface Answer {
   readonly id: number;
   readonly result: unknown;
-  /** How long it took to compute. */
+  /** How long the computation took. */
   readonly milliseconds: number;
 }
 
 export interface Computed<Result> {
   readonly result: Result;
   readonly milliseconds: number;
-  /** Milliseconds for which it was not being computed. */
+  /** Milliseconds that the task waited, without the computation itself. */
   readonly waited: number;
 }
 
-/** Threads of their own for what takes a core for its time. */
+/** Separate threads for computations that occupy a core. */
 export interface HashingThreads {
   /**
-   * Computes on the thread that has least to do; more than it has hands for wait in order.
+   * Computes on the thread with the fewest tasks. Tasks beyond the capacity of the threads wait in order.
    * @throws {Unavailable} when the thread has died
    */
   compute<Name extends keyof Computations>(
@@ -42,28 +42,28 @@ interface Thread {
 }
 
 /**
- * How many tasks a thread has at the same time: one that it computes, and the next, so that it need not wait for this thread to have
- * time for it. That made logins a fifth faster where every core was hashing.
+ * How many tasks a thread holds: the one that it computes, and the next. So it need not wait until the main thread sends another one. This
+ * made logins a fifth faster when every core was hashing.
  */
 const tasksAhead = 2;
 
-/** Types are stripped here, and gone in what is published. */
+/** A `.ts` file in the sources, and a `.js` file in the published package. */
 const file = new URL(`./thread${extname(import.meta.url)}`, import.meta.url);
 
-/** @param count threads at the most, each started when there is something for it to do, since it takes 10 MB */
+/** @param count most threads. Each takes 10 MB, so it starts only when there is a task for it. */
 export function createHashingThreads(count: number): HashingThreads {
   const threads = new Set<Thread>();
   const limit = pLimit(count * tasksAhead);
   let lastId = 0;
 
   function start(): Thread {
-    // Whatever the process was started with is not for its threads, as `--input-type` or a loader.
+    // Options of the process, such as `--input-type` or a loader, are not for its threads.
     const worker = new Worker(file, { execArgv: [], resourceLimits: { maxYoungGenerationSizeMb: 2 } });
     const thread: Thread = { worker, tasks: new Map() };
     worker.on('message', (answer: Answer) => {
       thread.tasks.get(answer.id)?.resolve(answer);
       thread.tasks.delete(answer.id);
-      // Only what is under way keeps the process from ending.
+      // An idle thread must not keep the process alive.
       if (thread.tasks.size === 0) worker.unref();
     });
     let reason: unknown;
@@ -78,7 +78,7 @@ export function createHashingThreads(count: number): HashingThreads {
     return thread;
   }
 
-  /** One that is idle, else a new one, else the one that has least to do. */
+  /** An idle thread, else a new one, else the one with the fewest tasks. */
   function choose(): Thread {
     const [least] = [...threads].sort((a, b) => a.tasks.size - b.tasks.size);
     return least === undefined || (least.tasks.size > 0 && threads.size < count) ? start() : least;

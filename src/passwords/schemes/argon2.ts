@@ -5,8 +5,8 @@ import { broken, type StoredPassword } from './scheme.ts';
 export const today = { memoryCost: 19_456, timeCost: 2, parallelism: 1, outputLen: 32 } as const;
 
 /**
- * The dearest stored hash that is still computed; anything beyond is taken for broken. Memory in KiB. Its work, memory times
- * passes, stays under seven times today's: what a failure may take before it is answered must cover it.
+ * The most costly stored hash that is computed. Anything beyond counts as broken. Memory in KiB. The work, memory times passes, stays under
+ * seven times today's, because the floor for failures must cover it.
  */
 const dearest = { memoryCost: 131_072, timeCost: 64, parallelism: 16, work: 262_144 } as const;
 

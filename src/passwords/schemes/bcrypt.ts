@@ -1,18 +1,18 @@
 import { verifySync } from '@node-rs/bcrypt';
 import { broken, type StoredPassword } from './scheme.ts';
 
-/** The dearest cost that is computed, a logarithm: 2^15 rounds take more than a second. The least is bcrypt's own. */
+/** The costs that are computed, as logarithms. 2^15 rounds take more than a second. 4 is bcrypt's own minimum. */
 const costs = { least: 4, dearest: 15 } as const;
 
 /**
- * `$2x$`, which marks hashes of a faulty implementation, is not among them: they do not match the true algorithm's. A salt's last
- * character has four spare bits, which are zero.
+ * Excludes `$2x$`. It marks hashes of a faulty implementation, which do not match those of the correct algorithm. The last character of a
+ * salt has four spare bits, which are zero.
  */
 const shape = /^\$2[aby]\$(\d\d)\$[./A-Za-z0-9]{21}[.Oeu][./A-Za-z0-9]{31}$/;
 
 /**
- * Reads bcrypt's `$2a$`, `$2b$` and `$2y$`, bare or behind Django's `bcrypt$`; undefined when it is another scheme. As everywhere,
- * only the first 72 bytes of a password count. A NUL byte counts like any other: it ends no password.
+ * Reads bcrypt's `$2a$`, `$2b$` and `$2y$`, bare or behind Django's `bcrypt$`; undefined when it is another scheme. As in every bcrypt, only
+ * the first 72 bytes of a password count. A NUL byte does not end the password.
  */
 export function parseBcrypt(stored: string): StoredPassword | undefined {
   if (!/^(?:bcrypt\$)?\$2[aby]\$/.test(stored)) return undefined;

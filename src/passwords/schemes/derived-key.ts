@@ -1,4 +1,4 @@
-/** The bytes that a text stands for, or undefined when it is not the one way to spell them. */
+/** Decodes a text; undefined if the text is not the canonical spelling of its bytes. */
 type Reader = (text: string) => Buffer | undefined;
 
 /** A way to write down a derived key. The named groups of its shape are `salt`, `key` and what the key costs. */
@@ -31,7 +31,7 @@ export const bareBase64: Reader = (encoded) => {
   return bytes.toString('base64').replaceAll('=', '') === encoded.replaceAll('.', '+') ? bytes : undefined;
 };
 
-/** Reads a stored key in the first of these encodings that it has the shape of. */
+/** Reads a stored key in the first encoding that has its shape. */
 export function readDerivedKey(encodings: readonly KeyEncoding[], stored: string): DerivedKey | undefined {
   for (const encoding of encodings) {
     const costs = encoding.shape.exec(stored)?.groups;

@@ -3,15 +3,15 @@ import { bareBase64, hex, type KeyEncoding, paddedBase64, readDerivedKey, text }
 import { broken, type StoredPassword } from './scheme.ts';
 
 /**
- * The dearest stored hash that is still computed, in iterations times blocks of the digest: eight times the 600 000 that OWASP's
- * Password Storage CS asks for, since Django raises its own with each release. Takes about a second.
+ * The most costly stored hash that is computed, in iterations times blocks of the digest. It takes about a second. This is eight times the
+ * 600 000 that OWASP's Password Storage CS asks for, because Django raises its own number with each release.
  */
 const dearestWork = 5_000_000;
 
 /** Bytes of the digest, which is one block of a key (RFC 8018 section 5.2). */
 const digestBytes: Readonly<Record<string, number>> = { sha1: 20, sha256: 32, sha512: 64 };
 
-/** Bytes of a key: fewer can be guessed, and more no system writes. */
+/** Bytes of a key. A shorter key can be guessed. No system writes a longer one. */
 const keyBytes = { least: 16, most: 64 } as const;
 
 const encodings: readonly KeyEncoding[] = [
@@ -21,7 +21,7 @@ const encodings: readonly KeyEncoding[] = [
     salt: bareBase64,
     key: bareBase64,
   },
-  // passlib; without a digest's name it is SHA-1.
+  // passlib. Without the name of a digest it is SHA-1.
   {
     shape: /^\$pbkdf2(?:-\w+)?\$(?<iterations>\d{1,10})\$(?<salt>[^$]+)\$(?<key>[^$]+)$/,
     salt: bareBase64,
@@ -43,7 +43,7 @@ export function parsePbkdf2(stored: string): StoredPassword | undefined {
   if (derived === undefined) return broken(scheme);
   const { salt, key, costs } = derived;
   const blockBytes = digestBytes[digest] ?? 0;
-  // The beginning of a key is a shorter key, so one cut short would still match: its length must be what was said, or the digest's.
+  // A key that was cut short is a valid shorter key and would still match. So its length must be the stated one, or that of the digest.
   const keyFits = key.length === Number(costs.length ?? blockBytes) && (digest !== 'sha1' || key.length === blockBytes);
   if (!keyFits || key.length < keyBytes.least || key.length > keyBytes.most) return broken(scheme);
   const iterations = Number(costs.iterations);

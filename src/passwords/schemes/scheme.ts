@@ -1,17 +1,17 @@
-/** A stored password hash of a scheme that is understood and whose cost is within bounds. */
+/** A stored password hash of a known scheme, with a cost within bounds. */
 export interface ComparableHash {
   readonly scheme: string;
-  /** `weak` matches as well, but is to be replaced by a hash of today's cost. */
+  /** A `weak` hash can match too, but is to be replaced by a hash of today's cost. */
   readonly state: 'current' | 'weak';
-  /** Scheme and cost: comparing takes the same time with all hashes of one kind. */
+  /** Scheme and cost. Comparing takes the same time with all hashes of one kind. */
   readonly kind: string;
-  /** Roughly the milliseconds of one comparison, only to tell which of two kinds is the dearer. */
+  /** Roughly the milliseconds of one comparison, only to rank kinds. */
   readonly effort: number;
-  /** Computes it here and now, which takes a core for its time. May throw what the library that does it throws. */
+  /** Computes synchronously, which occupies a core. May throw an error of the hashing library. */
   matches(password: Buffer): boolean;
 }
 
-/** A stored hash that is not computed: malformed, too costly, or of a scheme that is not understood. */
+/** A stored hash that is not computed: malformed, too costly, or of an unknown scheme. */
 export interface BrokenHash {
   /** Safe to log: never a part of the hash. */
   readonly scheme: string;

@@ -3,12 +3,12 @@ import { bareBase64, hex, type KeyEncoding, paddedBase64, readDerivedKey, text }
 import { broken, type StoredPassword } from './scheme.ts';
 
 /**
- * The dearest stored hash that is still computed. Memory, 128·N·r bytes, is that of argon2's bound; the work, N·r·p, is twice
- * that of the dearest that OWASP's Password Storage CS names, and takes about half a second.
+ * The most costly stored hash that is computed. The memory, 128·N·r bytes, has the same bound as argon2's. The work, N·r·p, is twice the
+ * highest that OWASP's Password Storage CS names, and takes about half a second.
  */
 const dearest = { memoryBytes: 128 * 1024 * 1024, parallelism: 16, work: 2 ** 21 } as const;
 
-/** All fix the length of the key: the beginning of a scrypt key is a shorter key, so one cut short would still match. */
+/** Each shape fixes the length of the key. A key that was cut short is a valid shorter key and would still match. */
 const encodings: readonly KeyEncoding[] = [
   // PHC string format, as passlib and npm's @phc/scrypt write it.
   {
@@ -43,7 +43,7 @@ export function parseScrypt(stored: string): StoredPassword | undefined {
   const tooDear = 128 * N * r > dearest.memoryBytes || p > dearest.parallelism || N * r * p > dearest.work;
   const isPowerOfTwo = Number.isInteger(Math.log2(N));
   if (tooDear || N < 2 || !isPowerOfTwo || r < 1 || p < 1) return broken(scheme);
-  // What OpenSSL counts beside the 128·N·r bytes: a block for each of p, and two to work in.
+  // OpenSSL counts more than the 128·N·r bytes: one block for each of p, and two to work in.
   const maxmem = 128 * r * (N + p + 2);
   return {
     scheme,

@@ -7,8 +7,8 @@ import { parseScrypt } from './scrypt.ts';
 const parsers = [parseArgon2, parseBcrypt, parseScrypt, parsePbkdf2];
 
 /**
- * Names, for the log, of what is met and not computed, by how it begins. Mostly fast hashes, which nothing makes safe but a new
- * password. The last ones are beginnings of schemes that are understood, in a form that is not.
+ * Names for the log of hashes that are not computed, by prefix. Most are fast hashes, which only a new password makes safe. The last ones
+ * are prefixes of known schemes in an unknown form.
  */
 const foreign: Readonly<Record<string, string>> = {
   $1$: 'md5crypt',
@@ -49,7 +49,7 @@ const foreign: Readonly<Record<string, string>> = {
   'pbkdf2:': 'pbkdf2',
 };
 
-/** Tells what a stored password is, and computes nothing yet. */
+/** Recognizes the scheme of a stored password. Computes nothing yet. */
 export function parseStoredPassword(stored: string): StoredPassword {
   for (const parse of parsers) {
     const password = parse(stored);

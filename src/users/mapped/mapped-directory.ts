@@ -13,7 +13,7 @@ import { isDisabled, type UserMapping } from './mapping.ts';
 import { type Fitness, judgeTable, quoteName } from './requirements.ts';
 
 interface Row {
-  /** NULL in a key that SQLite lets be so. */
+  /** SQLite allows NULL in some keys. */
   readonly id: string | null;
   readonly username: string | null;
   readonly password: string | null;
@@ -24,27 +24,27 @@ interface Row {
 
 export interface MappedDirectory {
   readonly directory: UserDirectory;
-  /** What works worse than it could. */
+  /** Faults that do not keep the table from working. */
   readonly warnings: readonly Required<Fault>[];
 }
 
 interface MappedOptions {
-  /** Whether passwords are stored anew; nothing else is ever written. */
+  /** Whether passwords are rehashed. Nothing else is ever written. */
   readonly rehashes: boolean;
   readonly log: { warn(details: object, message: string): void };
 }
 
-/** Longest that looking through all rows may take, in milliseconds. */
+/** Most milliseconds for reading all rows. */
 const scanPatience = 60_000;
 
-/** Longest id that a session can be for, in characters. */
+/** Longest user id that a session can store, in characters. */
 const longestId = 255;
 
-/** Rows from either end of the table. */
+/** Rows that are sampled at each end of the table. */
 const sampleSize = 200;
 
 /**
- * Users in a table of a team's own, which is looked at first.
+ * Users in a table of a team's own. Checks the table first.
  * @throws {Misconfiguration} with everything that keeps the table from working, and the fixes
  */
 export async function openMappedDirectory(
@@ -81,7 +81,7 @@ function createMappedDirectory(
   const name = sql.ref(mapping.username);
   const id = sql.ref(mapping.id);
   const columns = selectList(engine, mapping, disabledKind);
-  // Cast, for the client sends texts: a whole number is compared as one, whatever the text looks like.
+  // The client sends texts. The cast compares whole numbers as numbers.
   const idValue = (value: string) =>
     engine === 'postgres' && idKind !== 'text'
       ? sql`cast(${value} as ${idKind === 'uuid' ? sql`uuid` : sql`bigint`})`
@@ -106,7 +106,7 @@ function createMappedDirectory(
 
   return {
     async findByUsername(username) {
-      // A collation may take more for equal than case: what counts is our own rule.
+      // A collation may ignore more than case. Only our own rule counts.
       const rows = (await findRowsByName(username)).filter((row) => canonicalUsername(row.username ?? '') === username);
       if (!rows.every(hasUsableId))
         log.warn(
@@ -153,7 +153,7 @@ const hasUsableId = ({ id }: Row) => id !== null && id.length <= longestId;
 const asText = (engine: Engine, column: string) =>
   sql`cast(${sql.ref(column)} as ${engine === 'mysql' ? sql`char` : sql`text`})`;
 
-/** Each as text: a client library would round a large number, and SQLite gives what was stored, whatever it is. */
+/** Each column as text: a client library would round a large number, and SQLite returns values of any type. */
 function selectList(
   engine: Engine,
   { id, username, password, firstName, lastName, disabled }: UserMapping,
@@ -173,7 +173,7 @@ function describeRows(database: Database, engine: Engine, { table: name, usernam
     (await sql`select 1 from ${table} where ${condition} limit 1`.execute(database)).rows.length > 0;
 
   return {
-    /** @throws {Misconfiguration} when two names differ by case alone: which of the two signs in must not be chance */
+    /** @throws {Misconfiguration} when two names differ by case alone: chance would decide which of the two signs in */
     async requireNoTwins(): Promise<void> {
       const folded = sql`lower(${sql.ref(username)})`;
       const twins = await sql`select ${folded} from ${table} group by ${folded} having count(*) > 1 limit 1`.execute(

@@ -2,7 +2,7 @@ import { Misconfiguration } from '../../faults/misconfiguration.ts';
 
 /** Which table of a team's own holds its users, and which columns mean what. */
 export interface UserMapping {
-  /** As it was written; a schema may stand before it, with a dot. */
+  /** As configured: `TABLE` or `SCHEMA.TABLE`. */
   readonly table: string;
   readonly id: string;
   readonly username: string;
@@ -12,7 +12,7 @@ export interface UserMapping {
   readonly disabled: DisabledRule | undefined;
 }
 
-/** When a user counts as disabled, by one column. A NULL is not one of any values. */
+/** Decides by one column whether a user is disabled. NULL equals no value. */
 export interface DisabledRule {
   readonly column: string;
   /** `flag`: true or not zero. `set`: anything but NULL. `is` and `is-not`: its text against `values`. */
@@ -72,12 +72,12 @@ function parseDisabled(text: string): DisabledRule {
     .slice(negated ? 1 : 0)
     .split('|')
     .map((value) => value.trim());
-  // An empty value is a slip: it would disable no user, or all of them.
+  // An empty value is a mistake: it would disable no user, or all of them.
   if (values.includes('')) throw wrong;
   return { column, meaning: negated ? 'is-not' : 'is', values };
 }
 
-/** Whether a user is disabled, by the value that the column holds for them, in whatever form the client library gave it. */
+/** Whether a user is disabled. `value` is the column as the client library gives it. */
 export function isDisabled({ meaning, values }: DisabledRule, value: unknown): boolean {
   const text = textOf(value);
   switch (meaning) {
@@ -92,7 +92,7 @@ export function isDisabled({ meaning, values }: DisabledRule, value: unknown): b
   }
 }
 
-/** A boolean is 1 or 0, as it is in the databases that have none. */
+/** A boolean becomes 1 or 0, as in databases without booleans. */
 function textOf(value: unknown): string | undefined {
   if (value === null || value === undefined) return undefined;
   if (typeof value === 'boolean') return value ? '1' : '0';

@@ -8,23 +8,23 @@ import type {
 } from './inspection/table-description.ts';
 import type { UserMapping } from './mapping.ts';
 
-/** How a name is found without regard to case. Where no index is over the folded name, the last resort reads all rows. */
+/** How a name is found regardless of case. If no index covers the folded name, `equal-then-scan` may read all rows. */
 export type NameMatch = 'equal' | 'nocase' | 'lower' | 'equal-then-scan';
 
-/** What a table must be for people to sign in by it, and what this one is. */
+/** Whether and how users can sign in with a table. */
 export interface Fitness {
-  /** What keeps it from working. */
+  /** Faults that keep the table from working. */
   readonly faults: readonly Fault[];
-  /** What works worse than it could. */
+  /** Faults that do not keep it from working. */
   readonly warnings: readonly Required<Fault>[];
   readonly nameMatch: NameMatch;
-  /** Whether nothing keeps two names from differing by case alone. */
+  /** Whether two names may differ by case alone. */
   readonly mayHoldTwins: boolean;
   readonly idKind: 'integer' | 'text' | 'uuid';
   readonly disabledKind: ColumnKind | undefined;
 }
 
-/** What can be told apart by its text, in the form in which it is read: of a time or a number with a fraction there are many. */
+/** Values that `disabled=` can compare as text. Times and fractions have many spellings, so none of them can be compared. */
 const valuesOf: Readonly<Record<ColumnKind, RegExp>> = {
   boolean: /^[01]$/,
   integer: /^-?\d+$/,
@@ -35,10 +35,10 @@ const valuesOf: Readonly<Record<ColumnKind, RegExp>> = {
   other: /^(?!)/,
 };
 
-/** Characters of the longest hash that is stored anew: argon2id in PHC form, 16 bytes of salt and 32 of hash. */
+/** Characters of the longest hash that Janua stores: argon2id in PHC form, 16 bytes of salt and 32 of hash. */
 const hashLength = 97;
 
-/** @param rehashes whether passwords are stored anew in this table */
+/** @param rehashes whether passwords are rehashed in this table */
 export function judgeTable(
   { table, ...mapping }: UserMapping,
   { isTable, columns, indexes }: TableDescription,
@@ -65,7 +65,7 @@ export function judgeTable(
     };
   }
 
-  /** The column for a use, if it is named, there, and of one of these kinds. */
+  /** The column for a use, if it is configured, exists, and has one of these kinds. */
   function requireColumn(
     use: string,
     name: string | undefined,
@@ -142,7 +142,7 @@ export function judgeTable(
   }
 }
 
-/** The way to find a name without its case by an index, if there is one. */
+/** How an index finds a name regardless of case, if one can. */
 function bestForm({ ignoresCase }: ColumnDescription, indexes: readonly IndexDescription[]): NameMatch | undefined {
   const forms = new Set(indexes.map(({ form }) => form));
   if (ignoresCase && forms.has('plain')) return 'equal';
@@ -150,7 +150,7 @@ function bestForm({ ignoresCase }: ColumnDescription, indexes: readonly IndexDes
   return forms.has('nocase') ? 'nocase' : undefined;
 }
 
-/** What makes a column unique without its case, in the words of the engine. */
+/** The statement that makes a column unique regardless of case. */
 function uniqueIndex(table: string, { name, type }: ColumnDescription, engine: Engine): string {
   const [on, column] = [quoteName(table, engine), quoteName(name, engine)];
   switch (engine) {
@@ -163,7 +163,7 @@ function uniqueIndex(table: string, { name, type }: ColumnDescription, engine: E
   }
 }
 
-/** A name as it stands in a statement: as it is where it can, so that what is printed reads well. */
+/** A name for a statement. Quoted only if necessary, so that printed statements read well. */
 export function quoteName(name: string, engine: Engine): string {
   const quote = engine === 'mysql' ? '`' : '"';
   return name

@@ -5,7 +5,7 @@ import { describeSqliteTable } from './sqlite.ts';
 
 import type { TableDescription } from './table-description.ts';
 
-/** What the database says of a table; undefined where there is none of that name. */
+/** Undefined if there is no table of that name. */
 export function describeTable(
   database: Database,
   engine: Engine,

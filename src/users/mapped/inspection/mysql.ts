@@ -50,7 +50,7 @@ export async function describeMysqlTable(
   };
 }
 
-/** MySQL has `expression`, MariaDB has not: asked for by its name it would be an error there. */
+/** MariaDB has no column `expression`, and would refuse a query that names it. */
 interface StatisticsRow {
   readonly INDEX_NAME: string;
   readonly SEQ_IN_INDEX: number;

@@ -59,7 +59,7 @@ export async function describePostgresTable(
       kind: isenum ? 'enum' : (kinds[base] ?? 'other'),
       nullable,
       maxLength: (base === 'varchar' || base === 'bpchar') && typmod > 0 ? typmod - 4 : undefined,
-      // In a schema that is not searched its = is not found either, and plain texts are compared.
+      // Outside the search path, PostgreSQL does not find citext's `=` either, and compares plain texts.
       ignoresCase: base === 'citext' && visible,
     })),
     indexes: indexes.rows.flatMap(({ column, unique, definition }): IndexDescription[] => {

@@ -2,7 +2,7 @@ import type { Database } from '../../../database/database.ts';
 import { sql } from '../../../database/kysely.ts';
 import type { ColumnDescription, ColumnKind, IndexDescription, TableDescription } from './table-description.ts';
 
-/** SQLite takes any type name; what it makes of one is decided by what the name contains. */
+/** SQLite accepts any type name. What the name contains decides how SQLite treats the column. */
 const kinds: readonly (readonly [RegExp, ColumnKind])[] = [
   [/bool/i, 'boolean'],
   [/date|time/i, 'time'],
@@ -21,7 +21,7 @@ export async function describeSqliteTable(database: Database, name: string): Pro
     select name, type, "notnull", pk from pragma_table_xinfo(${table.name})`.execute(database);
   const keys = columns.rows.filter(({ pk }) => pk > 0);
   const indexes = await describeIndexes(database, table.name);
-  // A whole number as the primary key is the row's own number, and has no index beside the table itself.
+  // An integer primary key is the row id, and has no index of its own.
   const [key] = keys;
   if (key !== undefined && keys.length === 1) indexes.push({ column: key.name, unique: true, form: 'plain' });
   return { isTable: table.type === 'table', columns: columns.rows.map(toColumn), indexes };
@@ -39,7 +39,7 @@ function toColumn({
   pk: number;
 }): ColumnDescription {
   const kind = kinds.find(([pattern]) => pattern.test(type))?.[1] ?? 'other';
-  // SQLite holds longer texts than a column's type says. Of case, each index says by itself.
+  // SQLite does not enforce the length in a type. Each index tells by itself whether it ignores case.
   return { name, type, kind, nullable: notnull === 0 && pk === 0, maxLength: undefined, ignoresCase: false };
 }
 

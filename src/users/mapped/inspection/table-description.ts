@@ -7,9 +7,9 @@ export interface ColumnDescription {
   readonly type: string;
   readonly kind: ColumnKind;
   readonly nullable: boolean;
-  /** In characters; undefined where there is no limit. */
+  /** In characters; undefined if there is no limit. */
   readonly maxLength: number | undefined;
-  /** Whether = takes a for A, or the column holds lower case only. */
+  /** Whether `=` ignores case, or the column holds lower case only. */
   readonly ignoresCase: boolean;
 }
 
@@ -17,7 +17,7 @@ export interface ColumnDescription {
 export interface IndexDescription {
   /** The first column in it. */
   readonly column: string;
-  /** Whether it keeps two rows from having the same value in that column alone. */
+  /** Whether it makes the values of that column alone unique. */
   readonly unique: boolean;
   /** Over the value as it is, over `lower(…)` of it, or with SQLite's NOCASE. */
   readonly form: 'plain' | 'lower' | 'nocase';
