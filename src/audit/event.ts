@@ -6,7 +6,7 @@ export interface Reason {
   readonly adviceForOwnTable?: string;
 }
 
-/** One kind of decision. Each module describes its own kinds; `site.ts` joins them. */
+/** One kind of decision. Each room describes its own kinds; `site.ts` joins them. */
 export interface EventDescription {
   /** Its name in the OWASP Logging Vocabulary (ASVS 16.3.1 to 16.3.3). */
   readonly vocabulary: string;
