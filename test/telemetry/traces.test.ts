@@ -137,6 +137,7 @@ describe('traces', () => {
     const server = await workplace.start(['serve'], {
       OTEL_EXPORTER_OTLP_ENDPOINT: collector.url,
       OTEL_BSP_SCHEDULE_DELAY: '50',
+      LOG_LEVEL: 'debug',
     });
     const { hostname, port } = new URL(server.url);
     const socket = connect(Number(port), hostname);
