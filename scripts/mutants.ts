@@ -155,7 +155,7 @@ const mutants: readonly Mutant[] = [
   {
     breaks: 'a login that cannot be recorded lets in all the same',
     file: 'src/access/admit.ts',
-    text: '// No login without its record.\n        await sessions.end([session]);\n        throw error;',
+    text: '// A login that cannot be recorded fails.\n        await sessions.end([session]);\n        throw error;',
     by: 'void error;',
     test: 'test/flow/audit.test.ts',
     id: 'S108',
@@ -293,8 +293,8 @@ const mutants: readonly Mutant[] = [
   {
     breaks: 'another file of the selftest asks servers',
     file: 'selftest/finding.ts',
-    text: '/** One thing',
-    by: "import { request } from 'node:http';\n\n/** One thing",
+    text: '/** The result of one check.',
+    by: "import { request } from 'node:http';\n\n/** The result of one check.",
     test: 'test/security/source.test.ts',
     id: 'V13.2.4',
   },
