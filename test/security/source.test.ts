@@ -38,7 +38,7 @@ const rules: Rule[] = [
     name: 'SQL is made of parts that are bound or escaped',
     // A template that is not Kysely's, a text that is put together, or one that goes past the parameters. One is shown, for operators to run.
     never:
-      /sql\.raw\(|sql\.lit\((?!\w+(?:Page|Size)\))|CompiledQuery\.raw|\.(?:query|prepare)\(`[^`]*\$\{|\bsql:\s*(?:`|[^,}]*(?:\+|\breplace))|(?<![\w>])`\s*(?!select \$\{shown\}, count\(\*\) from \$\{quoteName\()(?:select|insert into|update|delete from)\s[^`]*\$\{|(['"])(?:select|insert into|update|delete from)\s[^'"\n]*\1\s*\+/i,
+      /sql\.raw\(|sql\.lit\((?!\w+(?:Page|Size)\))|CompiledQuery\.raw|\.(?:query|prepare)\(`[^`]*\$\{|\.sql\b[^;\n]*(?:\+|\.replace)|\bsql:\s*(?:`|[^,}]*(?:\+|\breplace))|(?<![\w>])`\s*(?!select \$\{shown\}, count\(\*\) from \$\{quoteName\()(?:select|insert into|update|delete from)\s[^`]*\$\{|(['"])(?:select|insert into|update|delete from)\s[^'"\n]*\1\s*\+/i,
   },
   {
     // Shows: V3.2.2 V3.2.3 V14.3.3
