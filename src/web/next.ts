@@ -1,3 +1,5 @@
+import { percentDecoded } from './percent-decoding.ts';
+
 /** Longest accepted `next`, in characters. A longer one is dropped, and login still works. */
 const maxLength = 2048;
 
@@ -31,7 +33,7 @@ function startsOddly(path: string): boolean {
   for (let round = 0; round <= mostDecodings; round += 1) {
     if (/^\/[/\\\0-\x20]/.test(decoded) || hasDotSegment(decoded)) return true;
     const before = decoded;
-    decoded = before.replaceAll(/%([\da-f]{2})/gi, (_, digits) => String.fromCharCode(Number.parseInt(digits, 16)));
+    decoded = percentDecoded(before);
     if (decoded === before) return false;
   }
   return true;

@@ -2,6 +2,7 @@ import { isUtf8 } from 'node:buffer';
 import type { ServerHttp2Stream } from 'node:http2';
 import { parse as parseForm } from 'node:querystring';
 import createError from '@fastify/error';
+import { percentDecoded } from '../percent-decoding.ts';
 import type { App } from '../types.ts';
 
 const BrokenEncoding = createError('JANUA_BROKEN_ENCODING', 'The body is not UTF-8', 400);
@@ -40,14 +41,8 @@ export function addBodies(app: App): void {
   });
 }
 
-/** The bytes of a form after percent-decoding. A percent sign without two hexadecimal digits stays. */
-const unescaped = (form: Buffer) =>
-  Buffer.from(
-    form
-      .toString('latin1')
-      .replaceAll(/%([\da-f]{2})/gi, (_, digits) => String.fromCharCode(Number.parseInt(digits, 16))),
-    'latin1',
-  );
+/** The bytes of a form after percent-decoding. */
+const unescaped = (form: Buffer) => Buffer.from(percentDecoded(form.toString('latin1')), 'latin1');
 
 /** Whether a body follows the headers in HTTP/2, which needs no header to announce it. */
 function isStream(raw: object): boolean {
