@@ -3,6 +3,7 @@ import { Refusal } from '../access/refusal.ts';
 import { maxPasswordBytes } from '../passwords/passwords.ts';
 import { maxUsernameLength } from '../users/user.ts';
 import { addAction } from '../web/action.ts';
+import { bodyField } from '../web/body-field.ts';
 import { createFailedLogins } from '../web/failed-login.ts';
 import { ambiguousCredential } from '../web/hooks/credentials.ts';
 import { crossSite } from '../web/hooks/cross-site.ts';
@@ -160,17 +161,14 @@ export function addLogIn(app: App, parts: () => LogInParts, { https, atRoot, nam
 
 /** Drops a `next` or `scope` that is not text: it must not stop a login. A repeated `scope` is refused later (RFC 6749 3.2). */
 function dropOddFields(body: unknown): void {
-  if (!isObject(body)) return;
-  if (typeof body.next !== 'string') delete body.next;
-  if (typeof body.scope !== 'string' && !Array.isArray(body.scope)) delete body.scope;
+  if (typeof body !== 'object' || body === null) return;
+  const sent = body as Record<string, unknown>;
+  if (typeof sent.next !== 'string') delete sent.next;
+  if (typeof sent.scope !== 'string' && !Array.isArray(sent.scope)) delete sent.scope;
 }
 
 /** An empty value counts as none (RFC 6749 3.2). A repeated one is an invalid request, not another grant type. */
 function hasOtherGrantType(body: unknown): boolean {
-  if (!isObject(body) || Array.isArray(body.grant_type)) return false;
-  return body.grant_type !== undefined && body.grant_type !== '' && body.grant_type !== 'password';
-}
-
-function isObject(body: unknown): body is Record<string, unknown> {
-  return typeof body === 'object' && body !== null;
+  const grantType = bodyField(body, 'grant_type');
+  return !Array.isArray(grantType) && grantType !== undefined && grantType !== '' && grantType !== 'password';
 }

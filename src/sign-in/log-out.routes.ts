@@ -1,4 +1,5 @@
 import { addAction } from '../web/action.ts';
+import { bodyField } from '../web/body-field.ts';
 import { ambiguousCredential } from '../web/hooks/credentials.ts';
 import { crossSite } from '../web/hooks/cross-site.ts';
 import { loginPath } from '../web/login-page.ts';
@@ -24,7 +25,7 @@ export function addLogOut(app: App, parts: () => LogOutParts): void {
     browser: 'Pages: to the login page, with message 1 when there was no session, 5 when it is over already',
     async handle({ presented, caller, body }, reply) {
       // The button on our pages sends `signed_in`. The cookie may be gone, because another window has logged out.
-      const wasSignedIn = typeof body === 'object' && body !== null && 'signed_in' in body;
+      const wasSignedIn = bodyField(body, 'signed_in') !== undefined;
       await parts().logOut(presented, caller, wasSignedIn);
       return reply.clearSessionCookie().proceed(loginPath(0), { detail: 'Logged out' });
     },

@@ -1,4 +1,5 @@
 import { maxUsernameLength } from '../users/user.ts';
+import { bodyField } from './body-field.ts';
 import { failureCookieName, formatCookie, readCookie } from './cookies.ts';
 import { isRequestId } from './request-id.ts';
 
@@ -51,7 +52,7 @@ function parse(text: string): FailedLogin | undefined {
 
 /** The failed login of a request with this body. */
 export function failedLoginOf({ body, id }: { readonly body: unknown; readonly id: string }): FailedLogin {
-  const username = typeof body === 'object' && body !== null && 'username' in body ? body.username : undefined;
+  const username = bodyField(body, 'username');
   return { username: isUsername(username) ? username : '', requestId: id };
 }
 

@@ -2,6 +2,7 @@ import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
 import { type Answer, type LoginPage, Refusal } from '../../access/refusal.ts';
 import type { Audit } from '../../audit/audit.ts';
 import { Unavailable } from '../../faults/unavailable.ts';
+import { bodyField } from '../body-field.ts';
 import { type FailedLogins, failedLoginOf } from '../failed-login.ts';
 import { failedMessage, loginPath, type ShowLogin, shownMessage } from '../login-page.ts';
 import type { Pages } from '../pages.ts';
@@ -81,7 +82,7 @@ function answer(
 
 /** Where the login leads: the `next` of the form, or the requested page. */
 function nextOf({ next }: LoginPage, { body, method, url }: FastifyRequest): unknown {
-  if (next === 'sent') return typeof body === 'object' && body !== null && 'next' in body ? body.next : undefined;
+  if (next === 'sent') return bodyField(body, 'next');
   // Only GET and HEAD can be repeated by following a link. The home page is the default target anyway.
   const mayBeAskedAgain = next === 'asked-for' && (method === 'GET' || method === 'HEAD');
   return mayBeAskedAgain && decodedPath(url) !== '/auth/home' ? originForm(url) : undefined;
