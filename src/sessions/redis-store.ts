@@ -1,5 +1,5 @@
+import { clockTolerance } from '../faults/clock.ts';
 import type { OpenRedis, RedisClient } from '../redis/redis.ts';
-import { clockTolerance } from './sessions.ts';
 import { type AuthenticationMethod, formerMethods, type SessionRecord, type SessionStore } from './store.ts';
 
 const sessionKey = (id: string) => `janua:session:${id}`;

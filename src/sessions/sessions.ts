@@ -1,4 +1,5 @@
 import { setImmediate } from 'node:timers/promises';
+import { clockTolerance } from '../faults/clock.ts';
 import { printable } from '../text/printable.ts';
 import type { Claim } from './claim.ts';
 import { createSecret, createSessionId, formatCredential, hashSecret } from './credential.ts';
@@ -69,12 +70,6 @@ const cleaningBatch = 500;
 /** Most characters of a `User-Agent` that are kept. */
 const longestUserAgent = 200;
 
-/**
- * How far the clocks of processes may differ, in milliseconds. A session with a later time was started or used under a wrong clock. It would
- * outlive its limits, so it counts as ended.
- */
-export const clockTolerance = 60_000;
-
 /** Starts, checks, refreshes and ends sessions. Both limits are computed from stored times (ASVS 7.3.1, 7.3.2). */
 export function createSessions({
   store,
@@ -89,6 +84,7 @@ export function createSessions({
   const touchInterval = Math.min(60_000, idleTimeout / 10);
 
   const endOf = (createdAt: number, lastSeenAt: number) => Math.min(createdAt + lifetime, lastSeenAt + idleTimeout);
+  // A session with a time from a wrong clock would outlive its limits, so it counts as ended.
   const isAlive = ({ createdAt, lastSeenAt }: SessionRecord, time: number) =>
     time < endOf(createdAt, lastSeenAt) && Math.max(createdAt, lastSeenAt) <= time + clockTolerance;
 

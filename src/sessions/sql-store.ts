@@ -3,8 +3,8 @@ import type { Database, OpenDatabase } from '../database/database.ts';
 import { sql } from '../database/kysely.ts';
 import { prepareLookup } from '../database/lookup.ts';
 import { type SessionsTable, sessionColumns } from '../database/schema.ts';
+import { clockTolerance } from '../faults/clock.ts';
 import { createSecret, createSessionId, hashSecret } from './credential.ts';
-import { clockTolerance } from './sessions.ts';
 import { type AuthenticationMethod, formerMethods, type SessionRecord, type SessionStore } from './store.ts';
 
 /** Most sessions of one user that are removed at once. There are more if the operator has lowered the limit. */

@@ -1,3 +1,5 @@
+import { clockTolerance } from '../faults/clock.ts';
+
 /** The failures of one key. */
 export interface Tally {
   readonly count: number;
@@ -20,9 +22,6 @@ export interface Policy {
   readonly keepSeconds?: number;
 }
 
-/** How far the clocks of processes may differ, in milliseconds. A failure that lies further in the future was counted by a wrong clock. */
-const mostClocksDiffer = 60 * 1000;
-
 /** The wait of a stopped key, in seconds. Its end is unknown, but `Retry-After` needs a number. */
 export const stopSeconds = 24 * 60 * 60;
 
@@ -41,7 +40,7 @@ export function waitAfter(policy: Policy, failures: number): number {
  * would last until the clock shows that time again.
  */
 export function waitEnd(policy: Policy, { count, lastAt }: Tally, now: number): number {
-  if (lastAt > now + mostClocksDiffer) return now;
+  if (lastAt > now + clockTolerance) return now;
   return Math.min(lastAt, now) + waitAfter(policy, count) * 1000;
 }
 

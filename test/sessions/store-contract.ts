@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { clockTolerance } from '../../src/sessions/sessions.ts';
+import { clockTolerance } from '../../src/faults/clock.ts';
 import type { SessionRecord, SessionStore } from '../../src/sessions/store.ts';
 
 export interface OpenStore extends AsyncDisposable {
