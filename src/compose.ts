@@ -310,8 +310,8 @@ async function prepare(
   const rehashes = settings.PASSWORD_REHASH === 'on';
   const passwords = measures.watchPasswords(
     createPasswords({
-      concurrency: settings.HASHING_CONCURRENCY,
-      queue: settings.HASHING_QUEUE,
+      concurrency: hashing,
+      queue: waiting,
       rehashes,
       log,
       onWaited: measures.metrics?.observeHashingWait,

@@ -64,7 +64,13 @@ export type AuditTable = Tables['janua_audit'];
 
 /** The columns of an account besides its id. */
 export const accountColumns = [
-  ...(['username', 'password_hash', 'first_name', 'last_name', 'disabled', 'demo', 'stamp'] as const),
+  'username',
+  'password_hash',
+  'first_name',
+  'last_name',
+  'disabled',
+  'demo',
+  'stamp',
 ] as const satisfies readonly (keyof UsersTable)[];
 
 export const sessionColumns = Object.keys(rows.janua_sessions) as (keyof SessionsTable)[];

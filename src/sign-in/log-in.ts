@@ -113,13 +113,13 @@ export function createLogIn(options: LogInOptions): LogIn {
     const start = performance.now();
     const name = canonicalUsername(username);
     const account = await users.findByUsername(name);
-    const fingerprint = account && passwordFingerprint(account);
+    const owner = account && { id: account.user.id, fingerprint: passwordFingerprint(account) };
     const attempt: PasswordAttempt = {
       address: network,
       endSite,
       nameDigest: audit.digestName(name),
-      account: account && { id: account.user.id, fingerprint: passwordFingerprint(account) },
-      knownBrowser: fingerprint === undefined ? undefined : findKnownBrowser(fingerprint),
+      account: owner,
+      knownBrowser: owner && findKnownBrowser(owner.fingerprint),
     };
     const throttled = await throttle.attempt(limitsOf(attempt), () => provePassword(account, password));
     const seen = { throttle: throttled.trace, knownBrowser: attempt.knownBrowser !== undefined };

@@ -69,8 +69,7 @@ export function createTurns({ part, atOnce: mostAtOnce, waiting: mostWaiting, on
   const claim = (work: Work) => partiesOf(work).flatMap(({ underWay, since }) => [underWay, since]);
   const size = (work: Work) => partiesOf(work).map(({ underWay, waiting }) => underWay + waiting);
 
-  const hasRoom = ({ places }: Work) =>
-    running < mostAtOnce && places.every(({ key, atOnce }) => (taken.get(key) ?? 0) < atOnce);
+  const hasRoom = ({ places }: Work) => places.every(({ key, atOnce }) => (taken.get(key) ?? 0) < atOnce);
 
   function count(work: Work, change: { readonly underWay: number; readonly waiting: number }): void {
     time += 1;
@@ -91,7 +90,7 @@ export function createTurns({ part, atOnce: mostAtOnce, waiting: mostWaiting, on
   }
 
   function startNext(): void {
-    for (;;) {
+    while (running < mostAtOnce) {
       const [first, ...others] = waiters.filter(hasRoom);
       if (first === undefined) return;
       const next = others.reduce((best, other) => (compare(claim(other), claim(best)) < 0 ? other : best), first);
