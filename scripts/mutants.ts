@@ -66,8 +66,8 @@ const mutants: readonly Mutant[] = [
   {
     breaks: 'the cookie decides although a token is sent',
     file: 'src/access/access.ts',
-    text: 'const claim =\n      accessToken === undefined',
-    by: 'const claim =\n      accessToken === undefined || cookie !== undefined',
+    text: "if (accessToken !== undefined) return claimOf('token', accessToken);",
+    by: "if (accessToken !== undefined && cookie === undefined) return claimOf('token', accessToken);",
     test: flow,
     id: 'S34',
   },

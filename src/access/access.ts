@@ -56,13 +56,8 @@ export interface AccessOptions {
 }
 
 export function createAccess({ lookUp, sessions, audit }: AccessOptions): Access {
-  async function findSignedIn({ cookie, accessToken, derived }: Presented): Promise<SignedIn | undefined> {
-    const claim =
-      accessToken === undefined
-        ? cookie === undefined
-          ? derived
-          : claimOf('cookie', cookie)
-        : claimOf('token', accessToken);
+  async function findSignedIn(presented: Presented): Promise<SignedIn | undefined> {
+    const claim = decisiveClaim(presented);
     if (claim?.sessionId === undefined) return undefined;
     const found = await lookUp(claim.sessionId);
     const session = found && (await sessions.judge(claim, found.session));
@@ -96,6 +91,12 @@ export function createAccess({ lookUp, sessions, audit }: AccessOptions): Access
       ];
     },
   };
+}
+
+/** The claim that decides who makes the request. */
+function decisiveClaim({ cookie, accessToken, derived }: Presented): Claim | undefined {
+  if (accessToken !== undefined) return claimOf('token', accessToken);
+  return cookie === undefined ? derived : claimOf('cookie', cookie);
 }
 
 /** False if the account is gone or disabled, or its stamp has changed since the session was started. */

@@ -6,6 +6,12 @@ import type { App } from '../types.ts';
 const NotFound = createError('JANUA_NOT_FOUND', 'There is nothing at this address', 404);
 const MethodNotAllowed = createError('JANUA_METHOD_NOT_ALLOWED', 'This address does not take that method', 405);
 
+interface KnownPath {
+  readonly methods: Set<string>;
+  /** Where a browser that opens the path is led, if no route takes GET. */
+  openedAt: string | undefined;
+}
+
 /**
  * Answers requests that match no route. OPTIONS and wrong methods get the allowed methods (RFC 9110 9.3.7, 15.5.6), all others
  * get 404. Must be added before the routes.
@@ -13,19 +19,18 @@ const MethodNotAllowed = createError('JANUA_METHOD_NOT_ALLOWED', 'This address d
 export function addMethodRules(app: App): void {
   // Fastify's own router again, but with paths only: it finds a path whatever the method.
   const paths = FindMyWay();
-  const methodsOf = new Map<string, Set<string>>();
-  const openedAt = new Map<Set<string>, string>();
+  const known = new Map<string, KnownPath>();
 
   app.addHook('onRoute', ({ url, method, config }) => {
-    let methods = methodsOf.get(url);
-    if (methods === undefined) {
-      methods = new Set();
-      methodsOf.set(url, methods);
-      paths.on('GET', url, () => {}, methods);
+    let path = known.get(url);
+    if (path === undefined) {
+      path = { methods: new Set(), openedAt: undefined };
+      known.set(url, path);
+      paths.on('GET', url, () => {}, path);
     }
-    for (const name of [method].flat()) methods.add(name);
-    if (config?.openedAt !== undefined) openedAt.set(methods, config.openedAt);
-    if (methods.has('GET')) methods.add('HEAD');
+    for (const name of [method].flat()) path.methods.add(name);
+    path.openedAt ??= config?.openedAt;
+    if (path.methods.has('GET')) path.methods.add('HEAD');
   });
 
   // For a route that finds nothing itself, such as a missing file.
@@ -35,12 +40,12 @@ export function addMethodRules(app: App): void {
 
   app.addHook('onRequest', (request, reply, done) => {
     if (!request.is404) return done();
-    const methods: Set<string> | undefined = paths.find('GET', rawPath(request.url))?.store;
+    const path: KnownPath | undefined = paths.find('GET', rawPath(request.url))?.store;
     // The router refuses a target with another scheme. The answer is then 404, whatever the path.
-    if (methods === undefined || methods.has(request.method)) return done(new NotFound());
-    const opened = openedAt.get(methods);
-    if (opened !== undefined && request.format === 'html' && ['GET', 'HEAD'].includes(request.method))
-      return void reply.redirect(opened, 303);
+    if (path === undefined || path.methods.has(request.method)) return done(new NotFound());
+    const { methods, openedAt } = path;
+    if (openedAt !== undefined && request.format === 'html' && ['GET', 'HEAD'].includes(request.method))
+      return void reply.redirect(openedAt, 303);
     reply.header('allow', [...[...methods].sort(), 'OPTIONS'].join(', '));
     if (request.method !== 'OPTIONS') return done(new MethodNotAllowed());
     reply.code(204).send();
