@@ -258,7 +258,7 @@ const mutants: readonly Mutant[] = [
     id: 'V11.2.4',
   })),
   {
-    breaks: 'X-Forwarded-Host is believed, whoever says it',
+    breaks: 'X-Forwarded-Host is believed from every client',
     file: 'src/forward-auth/forwarded-target.ts',
     text: 'const trusted = isTrustedPeer(socket.remoteAddress);',
     by: 'const trusted = isTrustedPeer(socket.remoteAddress) || true;',
@@ -489,7 +489,7 @@ const mutants: readonly Mutant[] = [
     id: 'VM-43',
   },
   {
-    breaks: 'a token in three parts is believed, whoever signed it',
+    breaks: 'a token in three parts is believed without a check of its signature',
     file: 'src/access/access.ts',
     text: 'if (claim?.sessionId === undefined) return undefined;',
     by: `const [, payload = '', signature] = accessToken?.split('.') ?? [];

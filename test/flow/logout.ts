@@ -76,7 +76,7 @@ export function testLogout(stores: StoreChoice): void {
       });
 
       if (face.format === 'html')
-        test('from a page of somebody signed in, whose cookie another window has ended: it is over', async () => {
+        test('from a page of a signed-in user, after another window has logged out: it is over', async () => {
           const answer = await logOut({ 'content-type': 'application/x-www-form-urlencoded' }, 'signed_in=yes');
           assert.equal(answer.headers.location, '/auth/login?state=5');
         });
