@@ -213,7 +213,10 @@ describe('the floor of a failure', () => {
       bcrypt('10'),
       ...Array.from({ length: 20 }, (_, i) => pbkdf2(i + 1)),
     ]);
-    const failure = await elapsed(other.check(bcrypt('10'), 'x'));
+    // The shortest of some: a busy machine can make one as long as it likes.
+    const failures: number[] = [];
+    for (let tries = 0; tries < 5; tries += 1) failures.push(await elapsed(other.check(bcrypt('10'), 'x')));
+    const failure = Math.min(...failures);
     assert.ok(cheap.failureFloor() > 0 && cheap.failureFloor() < failure);
     assert.ok(dear.failureFloor() > failure * 0.8);
   });
