@@ -29,7 +29,10 @@ export interface Workspace extends Users {
   /** Of a session of the first user. */
   readonly cookie: string;
   readonly accessToken: string;
-  /** One login for each user, as whole HTTP requests: each connection signs in somebody else. */
+  /**
+   * A login for each user but the first, as whole HTTP requests. Logins of the first user would soon end the session of `cookie`,
+   * because a user may have only so many sessions.
+   */
   readonly loginRequests: readonly string[];
 }
 
@@ -63,6 +66,6 @@ export async function createWorkspace(users: number, stores: Settings = {}): Pro
     passwordHash: account?.passwordHash ?? '',
     cookie: session.cookie,
     accessToken: session.accessToken,
-    loginRequests: usernames.map((name) => loginRequest(name, password)),
+    loginRequests: usernames.slice(1).map((name) => loginRequest(name, password)),
   };
 }
