@@ -20,7 +20,7 @@ const account: Account = {
   stamp: undefined,
 };
 
-/** Sessions in a Map, to see what is left in it. */
+/** Keeps sessions in a Map, so that a test can look at what is left. */
 function createMapStore(): SessionStore & { records: Map<string, SessionRecord> } {
   const records = new Map<string, SessionRecord>();
   return {
@@ -83,21 +83,21 @@ function createRacing(change: (current: Account) => Account | undefined, fault?:
   return { store, logIn: () => logIn(attempt(ann.username, 'secret'), caller) };
 }
 
-describe('a user who changes while logging in', () => {
+describe('a user logs in while the account changes', () => {
   for (const [name, change] of [
-    ['is removed', () => undefined],
-    ['is disabled', (current: Account) => ({ ...current, disabled: true })],
-    ['gets another password', (current: Account) => ({ ...current, passwordHash: 'hash of other' })],
+    ['an account that is removed', () => undefined],
+    ['an account that is disabled', (current: Account) => ({ ...current, disabled: true })],
+    ['an account that gets another password', (current: Account) => ({ ...current, passwordHash: 'hash of other' })],
   ] as const) {
     // Shows: S44
-    test(`${name}: is refused, and no session is left`, async () => {
+    test(`the server refuses ${name}, and leaves no session behind`, async () => {
       const { logIn, store } = createRacing(change);
       await assert.rejects(logIn(), (error) => error instanceof Refusal && error.answer === invalidCredentials);
       assert.equal(store.records.size, 0);
     });
   }
 
-  test('has the hash replaced by another login of the same password: is signed in', async () => {
+  test('a login passes when another login with the same password replaces the hash', async () => {
     const { logIn, store } = createRacing((current) => ({ ...current, passwordHash: 'stronger hash of secret' }));
     assert.equal((await logIn()).account.user.username, ann.username);
     assert.equal(store.records.size, 1);
@@ -105,14 +105,14 @@ describe('a user who changes while logging in', () => {
 });
 
 // Shows: S108 V2.3.3 V16.5.3
-test('a store that fails after the session was started: no session is left', async () => {
+test('no session is left when the store fails after the session was started', async () => {
   const { logIn, store } = createRacing((current) => current, new Error('gone'));
   await assert.rejects(logIn(), /gone/);
   assert.equal(store.records.size, 0);
 });
 
 // Shows: S42 V6.3.8
-test('a failure is not answered before its floor', async () => {
+test('the server does not answer a failed login before the failure floor', async () => {
   await using janua = await startJanua({ overrides: { failureFloor: 300 } });
   await janua.people.add({ username: 'gone@example.com', firstName: 'G', lastName: 'G', password });
   await janua.people.disable('gone@example.com');
@@ -132,7 +132,7 @@ test('a failure is not answered before its floor', async () => {
 });
 
 // Shows: S42 V6.3.8
-test('whoever is told to wait is told no earlier than a tenth of that floor', async () => {
+test('the server does not answer a throttled login before a tenth of the failure floor', async () => {
   await using janua = await startJanua({ settings: { THROTTLE: 'memory' }, overrides: { failureFloor: 200 } });
   for (const username of [ann.username, 'nobody@example.com']) {
     const logIn = () => janua.services.logIn({ ...attempt(username, 'wrong'), network: `of ${username}` }, caller);
@@ -145,7 +145,7 @@ test('whoever is told to wait is told no earlier than a tenth of that floor', as
 });
 
 // Shows: S101 V11.4.2 V15.4.2
-test('a weak stored hash is replaced at login, and two logins at once both succeed', async () => {
+test('a login replaces a weak stored hash, and logins at the same time all succeed', async () => {
   await using janua = await startJanua();
   const { users, registry, access, logIn } = janua.services;
   const weak = '$argon2id$v=19$m=16,t=2,p=1$b2szcWQ4a0tlTkFydUdOaw$7LX7WCYbItEMEwvH3yUxPA';
@@ -159,7 +159,7 @@ test('a weak stored hash is replaced at login, and two logins at once both succe
   assert.ok(await logIn(right, caller));
 });
 
-test('a login ends no session of anybody who did not present one', async () => {
+test('a login ends no session that the request does not present', async () => {
   await using janua = await startJanua();
   const { access, logIn } = janua.services;
   const right = attempt(ann.username, password);

@@ -11,15 +11,15 @@ export interface OpenLookUp extends AsyncDisposable {
   readonly lookUp: LookUp;
   readonly sessions: SessionStore;
   readonly users: UserRegistry;
-  /** The sessions as another process has them open. */
+  /** The same sessions, as another process opens them. */
   readonly sessionsElsewhere: SessionStore;
-  /** Adds a session as a version did it that kept neither time nor methods of the login. */
+  /** Adds a session as an older version did, without the time and the methods of the login. */
   insertFormer(record: SessionRecord): Promise<void>;
 }
 
 const person = { username: 'ann@example.com', firstName: 'Ann', lastName: "O'Archer", passwordHash: 'hash' };
 
-/** What every look-up of who is signed in must do. @param open makes an empty one */
+/** The contract of every look-up of the signed-in user. @param open makes an empty one */
 export function testLookUp(
   name: string,
   open: (options: { demoUsers: boolean }) => Promise<OpenLookUp>,
@@ -35,27 +35,27 @@ export function testLookUp(
     return { ...opened, account, record, [Symbol.asyncDispose]: opened[Symbol.asyncDispose] };
   }
 
-  describe(`${name}, who is signed in`, { skip }, () => {
-    test('a session is found with the account of its user', async () => {
+  describe(`${name}, the look-up of the signed-in user`, { skip }, () => {
+    test('finds a session with the account of its user', async () => {
       await using opened = await openSignedIn();
       const { lookUp, record, account } = opened;
       assert.deepEqual(await lookUp(record.id), { session: record, account });
     });
 
-    test('nothing is found by an id that no session has', async () => {
+    test('finds nothing by an unknown session id', async () => {
       await using opened = await openSignedIn();
       const { id } = opened.record;
       for (const other of ['', 'unknown', id.toUpperCase(), `${id} `, ` ${id}`, `${id}\0`, '%', "' or 1=1 --", '😀'])
         assert.equal(await opened.lookUp(other), undefined, other);
     });
 
-    test('a session is found without an account once its user is removed', async () => {
+    test('finds a session without an account once its user is removed', async () => {
       await using opened = await openSignedIn();
       await opened.users.remove(opened.account.user.id);
       assert.deepEqual(await opened.lookUp(opened.record.id), { session: opened.record, account: undefined });
     });
 
-    test('an account is found by its id as it is written, case and blanks included', async () => {
+    test('compares the id of the account exactly, including case and blanks', async () => {
       await using opened = await openSignedIn();
       const { id } = opened.account.user;
       for (const userId of [`${id} `, ` ${id}`, id.toUpperCase()]) {
@@ -65,7 +65,7 @@ export function testLookUp(
       }
     });
 
-    test('an account that is disabled, or has another stamp, is so at once', async () => {
+    test('sees at once that an account is disabled or has another stamp', async () => {
       await using opened = await openSignedIn();
       const { lookUp, users, account, record } = opened;
       await users.setPasswordHash(account.user.id, 'another hash');
@@ -78,13 +78,13 @@ export function testLookUp(
     });
 
     for (const demoUsers of [false, true]) {
-      test(`a user of the demo is ${demoUsers ? 'like any other in the demo' : 'disabled elsewhere'}`, async () => {
+      test(`finds a demo user ${demoUsers ? 'enabled in the demo' : 'disabled outside the demo'}`, async () => {
         await using opened = await openSignedIn({ demo: true, demoUsers });
         assert.equal((await opened.lookUp(opened.record.id))?.account?.disabled, !demoUsers);
       });
     }
 
-    test('a session that an older process has added counts as a login by password when it began', async () => {
+    test('takes a session from an older process as a login by password at the start of the session', async () => {
       await using opened = await openSignedIn();
       const record = createRecord({ userId: opened.account.user.id, authenticatedAt: 0, methods: [] });
       await opened.insertFormer(record);
@@ -92,11 +92,11 @@ export function testLookUp(
       assert.deepEqual(found?.session, { ...record, authenticatedAt: record.createdAt, methods: ['pwd'] });
     });
 
-    test('a logout in another process is seen by the next request', async () => {
+    test('sees a logout in another process at the next request', async () => {
       await using opened = await openSignedIn();
       const { lookUp, record, sessionsElsewhere } = opened;
       assert.ok(await lookUp(record.id));
-      // A request begins in a turn of the event loop of its own.
+      // Each request begins in its own turn of the event loop.
       await setImmediate();
       assert.equal(await sessionsElsewhere.remove([record.id]), 1);
       await setImmediate();

@@ -17,12 +17,12 @@ import { testLookUp } from './look-up-contract.ts';
 
 for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] as const)
   testLookUp(
-    `In one statement of ${engine}`,
+    `In one statement on ${engine}`,
     async (options) => {
       await using stack = new AsyncDisposableStack();
       let url: string;
       if (engine === 'SQLite') {
-        // What another process sees of it has to be a file.
+        // Another process can open the database only if it is a file.
         const folder = createTemporaryFolder('look-up');
         stack.defer(() => folder.remove());
         url = `sqlite:${join(folder.path, 'janua.db')}`;

@@ -15,7 +15,7 @@ interface Line {
   readonly message: string;
 }
 
-/** Where each insert waits until it is told how it ends. */
+/** A store in which each insert waits until the test resolves or rejects it. */
 function createHeldStore() {
   const inserts: (PromiseWithResolvers<void> & { readonly events: readonly RecordedEvent[] })[] = [];
   const insert = (events: readonly RecordedEvent[]) => {
@@ -44,16 +44,16 @@ function open(options: Pick<Options, 'store'> & Partial<Options>) {
 }
 
 const cheap = { kind: 'access-refused', caller } as const;
-/** One that is kept however many there are. */
+/** An event that is always kept, however many there are. */
 const dear = (userId: string) => ({ kind: 'user-disabled', caller, userId }) as const;
 const failed = { kind: 'login-failed', caller, userId: 'ann' } as const;
 
 describe('a group commit', () => {
-  /** Lets everything go on that needs nothing from outside. */
+  /** Lets all pending work go on that waits for nothing outside. */
   const turn = () => new Promise<void>((resolve) => setImmediate(resolve));
   const usersOf = (insert: { events: readonly RecordedEvent[] } | undefined) => insert?.events.map((e) => e.userId);
 
-  test('inserts at once when nothing is under way, and together what comes meanwhile, in order', async () => {
+  test('inserts the first event at once, and later ones together and in order', async () => {
     const { store, inserts } = createHeldStore();
     const { audit } = open({ store });
     const done: string[] = [];
@@ -81,7 +81,7 @@ describe('a group commit', () => {
     assert.deepEqual(ids, ids.toSorted());
   });
 
-  test('one that fails fails its own events only', async () => {
+  test('fails only its own events when its insert fails', async () => {
     const { store, inserts } = createHeldStore();
     const { audit } = open({ store });
     const settled = Promise.allSettled(['a', 'b', 'c'].map((id) => audit.record(dear(id))));
@@ -100,7 +100,7 @@ describe('a group commit', () => {
     assert.deepEqual(usersOf(inserts[2]), ['d']);
   });
 
-  test('is of bounded size, and keeps a bounded number waiting', async () => {
+  test('has a bounded size and a bounded queue', async () => {
     const { store, inserts } = createHeldStore();
     const { audit } = open({ store });
     const records = Array.from({ length: 501 }, (_, index) => audit.record(dear(String(index))));
@@ -116,7 +116,7 @@ describe('a group commit', () => {
     );
   });
 
-  test('is waited for when the audit is closed, also when it fails', async () => {
+  test('ends before the audit closes, even when it fails', async () => {
     const { store, inserts } = createHeldStore();
     const { audit } = open({ store });
     const refused = assert.rejects(audit.record(dear('a')));
@@ -132,7 +132,7 @@ describe('a group commit', () => {
 });
 
 describe('the log', () => {
-  test('has a line for each event with all that is kept of it, at its level, under the request', async () => {
+  test('has a line for each event, with all kept fields, the level and the request id', async () => {
     const { store, kept } = createKeptEvents();
     const { audit, lines } = open({ store, now: () => Date.UTC(2026, 0, 1) });
     await audit.record({ ...failed, reason: 'wrong-password' });
@@ -148,7 +148,7 @@ describe('the log', () => {
     assert.deepEqual([lines[1]?.level, lines[1]?.message], ['info', 'logged out']);
   });
 
-  test('has it also when it cannot be kept, and never more than an event has', async () => {
+  test('has an event that the store could not keep, and only the fields of an event', async () => {
     const store = {
       insert: () => Promise.reject(new Unavailable('The database', 5)),
     } as unknown as AuditStore;
@@ -163,13 +163,13 @@ describe('the log', () => {
     assert.doesNotMatch(JSON.stringify(lines), /canary|\\u001b/);
   });
 
-  test('what is no event is a mistake of ours', async () => {
+  test('refuses an invalid event with a TypeError', async () => {
     const { audit } = open(createKeptEvents());
     await assert.rejects(audit.record({ ...cheap, caller: {} } as never), TypeError);
   });
 });
 
-describe('a flood', () => {
+describe('a flood of events', () => {
   const minute = 60_000;
   const day = 24 * 60 * minute;
   const from = (address: string) => ({ ...caller, address });
@@ -184,7 +184,7 @@ describe('a flood', () => {
 
   const { endSite, all } = bounds.anyone;
 
-  test('from one /48 is kept up to its bound, whatever /64 it comes from, and others are kept as before', async () => {
+  test('from one /48 is kept up to a bound, whatever its /64, and other events are all kept', async () => {
     const { audit, lines, kept, count } = openWithClock();
     for (let index = 0; index < 1000; index++)
       await audit.record({
@@ -204,7 +204,7 @@ describe('a flood', () => {
     assert.equal(kept.length, endSite.burst + others.length, 'the first of each kind, and of each party');
   });
 
-  test('from everywhere is kept up to a bound of all', async () => {
+  test('from everywhere is kept up to a total bound', async () => {
     const { audit, count } = openWithClock();
     for (let index = 0; index < all.burst + 500; index++)
       await audit.record({
@@ -215,20 +215,20 @@ describe('a flood', () => {
     assert.equal(count('login-failed'), all.burst);
   });
 
-  test('of another kind from many parties does not lift the bound of all', async () => {
+  test('of another kind from many parties does not lift the total bound', async () => {
     const { audit, count } = openWithClock();
     const flood = async (parties: number, reason: string) => {
       for (let index = 0; index < parties; index++)
         await audit.record({ kind: 'login-failed', caller: from(`10.${index >> 8}.${index & 255}.1`), reason });
     };
     await flood(all.burst, 'unknown-user');
-    // More than are told apart at the same time.
+    // More parties than the audit tells apart at the same time.
     await flood(10_001, 'wrong-password');
     await flood(100, 'unknown-user');
     assert.equal(count('login-failed'), 2 * all.burst);
   });
 
-  test('of logins into one account is kept up to its bound, and what they end too', async () => {
+  test('of logins into one account is kept up to a bound, and so are the sessions that they end', async () => {
     const { audit, count } = openWithClock();
     for (let index = 0; index < 500; index++) {
       await audit.record({ kind: 'login-succeeded', caller, userId: 'ann', sessionId: `${index}` });
@@ -239,14 +239,14 @@ describe('a flood', () => {
     assert.equal(count('session-ended'), bounds['account-holder'].account?.burst);
   });
 
-  test("what an operator's command does is always kept", async () => {
+  test("from an operator's commands is always kept", async () => {
     const { audit, count } = openWithClock();
     for (let index = 0; index < 5000; index++)
       await audit.record({ kind: 'session-ended', caller: { route: 'janua sessions revoke', operator: 'root' } });
     assert.equal(count('session-ended'), 5000);
   });
 
-  test('is kept again as time goes by, and a clock that is set back neither stops nor floods it', async () => {
+  test('is kept again as time passes, and a clock that is set back neither stops nor floods the audit', async () => {
     const { audit, clock, count } = openWithClock();
     const flood = async () => {
       for (let index = 0; index < 2 * endSite.burst; index++) await audit.record(failed);
@@ -263,13 +263,13 @@ describe('a flood', () => {
     assert.ok(count('login-failed') > endSite.burst + endSite.perMinute);
   });
 
-  test('several processes share the bounds', async () => {
+  test('is kept up to a bound that several processes share', async () => {
     const { audit, count } = openWithClock({ processes: 4 });
     for (let index = 0; index < 1000; index++) await audit.record(failed);
     assert.equal(count('login-failed'), endSite.burst / 4);
   });
 
-  test('of the worst kind, for a day, with the largest events, is half a gigabyte', async () => {
+  test('of the largest events takes at most half a gigabyte a day', async () => {
     const kinds = Object.entries(events).filter(([, { by }]) => by === 'anyone').length;
     // Failed logins count by their reason.
     const classes = kinds - 1 + Object.keys(events['login-failed'].reasons).length;
@@ -306,13 +306,13 @@ describe('a flood', () => {
       reason: 'wrong-password',
       throttle,
     });
-    // As the store writes it, in ASCII: each of those characters takes six.
+    // The store writes ASCII: each character outside ASCII takes six bytes.
     const bytes = [...JSON.stringify(kept[0])].reduce((sum, character) => sum + (character > '~' ? 6 : 1), 0);
     const worst = classes * (all.burst + all.perMinute * 24 * 60) * bytes;
     assert.ok(worst < 0.5e9, `${(worst / 1e9).toFixed(2)} GB`);
   });
 
-  test('is told of by a timer, once a minute for each kind, and when the audit is closed', async (t) => {
+  test('is reported by a timer, once a minute for each kind, and when the audit closes', async (t) => {
     t.mock.timers.enable({ apis: ['setTimeout'] });
     const { audit, kept } = openWithClock();
     const told = () =>
@@ -337,7 +337,7 @@ describe('a flood', () => {
     assert.deepEqual(told().slice(2), [['access-refused', 1]]);
   });
 
-  test('is told of also where that cannot be kept: there is its line in the log', async () => {
+  test('is reported in the log even when the store cannot keep the report', async () => {
     const broken = { insert: () => Promise.reject(new Error('gone')) } as unknown as AuditStore;
     const { audit, lines } = open({ store: broken });
     for (let index = 0; index <= endSite.burst; index++) await audit.record(cheap).catch(() => {});
@@ -346,7 +346,7 @@ describe('a flood', () => {
   });
 });
 
-test('a digest tells whether names are the same, needs the key, and does not contain the name', () => {
+test('a digest depends on the name and the key alone, and does not contain the name', () => {
   const { store } = createKeptEvents();
   const nameKey = randomBytes(32);
   const { audit } = open({ store, nameKey });

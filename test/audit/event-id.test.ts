@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createEventIds, firstIdAt } from '../../src/audit/event-id.ts';
 
-test('identifiers are UUIDs of version 7, in order of time and of their making', () => {
+test('event ids are UUIDs of version 7, ordered by time and creation', () => {
   const createId = createEventIds();
   const time = Date.UTC(2026, 0, 1);
   const ids = [time - 1, ...Array<number>(4096).fill(time), time + 1, time + 2].map((at) => createId(at));
@@ -11,19 +11,19 @@ test('identifiers are UUIDs of version 7, in order of time and of their making',
   assert.equal(Number.parseInt((ids[1] ?? '').replace('-', '').slice(0, 12), 16), time);
 });
 
-test('more of them in a millisecond than can be put in order are still different', () => {
+test('event ids stay unique even with too many in a millisecond to be ordered', () => {
   const createId = createEventIds();
   const ids = new Set(Array.from({ length: 10_000 }, () => createId(1)));
   assert.equal(ids.size, 10_000);
 });
 
-test('after the clock was set back, they say what the clock says', () => {
+test('event ids follow the clock when it is set back', () => {
   const createId = createEventIds();
   const [late, early] = [createId(2000), createId(1000)];
   assert.ok(early < late);
 });
 
-test('the border of a time lies between what is before and what is not', () => {
+test('the first id at a time sorts after all earlier ids and before all later ones', () => {
   const createId = createEventIds();
   for (const time of [1, 1000, Date.UTC(2026, 0, 1)]) {
     const [before, at] = [createId(time - 1), createId(time)];

@@ -3,7 +3,7 @@ import { createEventIds } from '../../src/audit/event-id.ts';
 import { readEvent } from '../../src/audit/read-event.ts';
 import { events } from '../../src/site.ts';
 
-/** A caller of whom everything is known. */
+/** A caller with every field. */
 export const caller = {
   requestId: 'ba5eba11-0000-4000-8000-000000000001',
   address: '203.0.113.7',
@@ -24,7 +24,7 @@ export const caller = {
 
 const createId = createEventIds();
 
-/** An event as it is kept, at a time in milliseconds since 1970. */
+/** An event as the store keeps it. `time` is in milliseconds since 1970. */
 export function recorded(time: number, event: Partial<AuditEvent> = {}): RecordedEvent {
   const usual = { kind: 'login-failed', reason: 'wrong-password', userId: 'user-1', caller };
   const read = readEvent({ ...usual, ...event }, events);
@@ -32,5 +32,5 @@ export function recorded(time: number, event: Partial<AuditEvent> = {}): Recorde
   return { id: createId(time), at: new Date(time).toISOString(), ...read };
 }
 
-/** Equal as JSON: whether a field is undefined or not there makes no difference. */
+/** Converts through JSON, which treats an undefined field and a missing one alike. */
 export const plain = (value: unknown): unknown => JSON.parse(JSON.stringify(value));

@@ -15,7 +15,7 @@ const reasonsOf = (kind: EventKind): Readonly<Record<string, Reason>> =>
 
 const user = 'ann@example.com';
 
-/** The explanation as headings and texts; several of a heading become lines. */
+/** The explanation as an object. Texts under the same heading become lines. */
 function explained(event: Partial<AuditEvent>, username?: string): Record<string, string> {
   const byHeading: Record<string, string[]> = {};
   for (const [heading, text] of explain(recorded(Date.UTC(2026, 0, 1, 2, 3, 4, 5), event), username))
@@ -33,7 +33,7 @@ const reasonCases = kinds.flatMap((kind) =>
   Object.entries(reasonsOf(kind)).map(([reason, said]) => ({ kind, reason, said })),
 );
 
-test('a decision is explained from what was asked to what can be done', () => {
+test('an explanation goes from the request to the advice', () => {
   assert.deepEqual(
     explain(
       recorded(Date.UTC(2026, 0, 1, 2, 3, 4, 5), {
@@ -65,7 +65,7 @@ test('a decision is explained from what was asked to what can be done', () => {
   );
 });
 
-test('a command and the server itself are explained with what there is of them', () => {
+test('events of a command or of the server itself are explained without the missing fields', () => {
   assert.deepEqual(
     explain(
       recorded(0, {
@@ -94,7 +94,7 @@ test('a command and the server itself are explained with what there is of them',
 
 describe('every kind', () => {
   for (const kind of kinds) {
-    test(`${kind} is said in words of its own`, () => {
+    test(`${kind} has a wording of its own`, () => {
       const { Decided = '' } = explained({ kind, reason: undefined });
       assert.match(Decided, /^[A-Z].*\.$/);
       const others = kinds
@@ -107,14 +107,14 @@ describe('every kind', () => {
 
 describe('every reason', () => {
   for (const { kind, reason, said } of reasonCases) {
-    test(`${kind}: ${reason}`, () => {
+    test(`${kind}: ${reason} has its words and its advice`, () => {
       const { Decided, 'To do': toDo } = explained({ kind, reason }, user);
       assert.ok(Decided?.endsWith(`: ${said.words}.`));
       assert.equal(toDo, said.advice.replaceAll('EMAIL', user));
     });
   }
 
-  test('one that this version does not know is said as it is', () => {
+  test('a reason that this version does not know is shown unchanged', () => {
     assert.match(
       explained({ reason: 'of-a-newer-version' }).Decided ?? '',
       /^The login was refused: of-a-newer-version\.$/,
@@ -124,7 +124,7 @@ describe('every reason', () => {
   });
 });
 
-test('how the address was derived', () => {
+test('an explanation says how the server derived the address', () => {
   const proxy = '10.0.0.1';
   const cases: readonly (readonly [Partial<CallerTrace>, string | undefined, RegExp])[] = [
     [{}, '203.0.113.7', /^203\.0\.113\.7: the connection itself comes from there\.$/],
@@ -154,13 +154,13 @@ test('how the address was derived', () => {
     assert.match(explained(traced(changes, address)).Address ?? '', expected);
 });
 
-test('the name of a user, which others chose, is printed as it is and no further', () => {
+test('a user name cannot inject control characters or replacement patterns', () => {
   const { User, 'To do': toDo } = explained({}, 'a$&\u001B[2J@\u202E');
   assert.equal(User, 'a$&\uFFFD[2J@\uFFFD (id user-1)');
   assert.equal(toDo, 'If it is forgotten: janua users set-password a$&\uFFFD[2J@\uFFFD.');
 });
 
-test('what was sent, and from where', () => {
+test('an explanation says which credentials and origin the client sent', () => {
   assert.equal(
     explained(traced({ cookie: 'several', accessToken: 'sent' })).Sent,
     'several session cookies; an access token.',
@@ -173,7 +173,7 @@ test('what was sent, and from where', () => {
   );
 });
 
-test('the browser is known, new, or one of somebody else', () => {
+test('an explanation says whether the user has used the browser before', () => {
   assert.equal(explained({}).Browser, undefined);
   assert.match(explained({ knownBrowser: false }).Browser ?? '', /not from a login of this user/);
   assert.match(
@@ -183,11 +183,11 @@ test('the browser is known, new, or one of somebody else', () => {
   assert.match(explained({ knownBrowser: false, userId: undefined, nameDigest: 'd' }).Browser ?? '', /no such user/);
 });
 
-describe('the throttle', () => {
+describe('an explanation of the throttle', () => {
   const blocked = { kind: 'login-throttled', reason: undefined } as const;
   const key = { kind: 'pair', failures: 6, waitSeconds: 12, stopped: false } as const;
 
-  test('which key has to wait, and how long', () => {
+  test('says which key has to wait, and how long', () => {
     const { Throttle, 'To do': toDo } = explained({ ...blocked, throttle: [key] }, user);
     assert.equal(Throttle, 'the account, from this address (pair): 6 failures counted before; has to wait 12 s.');
     assert.equal(toDo, 'Wait 12 s, or janua throttle lift ann@example.com.');
@@ -203,7 +203,7 @@ describe('the throttle', () => {
       );
   });
 
-  test('an account that is stopped', () => {
+  test('says how an operator lets a stopped account in again', () => {
     const stopped = [{ ...key, kind: 'account', waitSeconds: 0, stopped: true }] as const;
     const { Throttle, 'To do': toDo } = explained({ ...blocked, throttle: stopped }, user);
     assert.match(Throttle ?? '', /\(account\): 6 failures counted before; stopped\.$/);
@@ -214,7 +214,7 @@ describe('the throttle', () => {
     assert.match(explained({ kind: 'account-stopped', reason: undefined })['To do'] ?? '', /^Nothing lets it in again/);
   });
 
-  test('an address that many share: how to lift it, and what may be wrong', () => {
+  test('says how to lift a shared address, and which proxy setting may be wrong', () => {
     const throttle = [{ ...key, kind: 'address' }] as const;
     assert.match(explained({ ...blocked, throttle })['To do'] ?? '', /janua throttle lift --address 203\.0\.113\.7\.$/);
     const behind = traced({ forwardedFor: '1.2.3.4' }, '10.0.0.1');
@@ -227,7 +227,7 @@ describe('the throttle', () => {
   });
 });
 
-test('another origin: what is to be set, where it is ours after all', () => {
+test('an explanation of a cross-site refusal names the setting for an origin of our own', () => {
   const refused = { kind: 'cross-site-refused', reason: undefined } as const;
   const other = traced({ origin: 'https://other.example', fetchSite: undefined });
   const toDo = explained({ ...refused, ...other })['To do'] ?? '';
@@ -238,7 +238,7 @@ test('another origin: what is to be set, where it is ours after all', () => {
   assert.doesNotMatch(ours, /PUBLIC_URL/);
 });
 
-test('the page about the audit has every kind, with its name in the vocabulary, and every reason', async () => {
+test('docs/audit.md lists every kind with its vocabulary name, and every reason', async () => {
   const page = await readFile(new URL('../../docs/audit.md', import.meta.url), 'utf8');
   for (const [kind, { vocabulary, level, by }] of Object.entries(events)) {
     const row = page.split('\n').find((line) => line.startsWith(`| \`${kind}\` |`));
@@ -247,7 +247,7 @@ test('the page about the audit has every kind, with its name in the vocabulary, 
   }
 });
 
-test("where users are in a table of a team's own, no command is proposed that changes it", () => {
+test("the advice never proposes a command that changes a team's own table", () => {
   const adviceOn = (event: Partial<AuditEvent>) =>
     explainBy(recorded(0, event), events, { username: user, ownTable: true })
       .filter(([heading]) => heading === 'To do')

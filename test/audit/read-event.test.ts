@@ -9,7 +9,7 @@ const event = { kind: 'login-failed', caller } as const;
 
 const readEvent = (value: unknown) => readBy(value, events);
 
-test('what is no field of an event is not taken', () => {
+test('unknown fields of an event are dropped', () => {
   const more = { password: 'canary', cookie: 'canary', at: 'canary', id: 'canary' };
   const trace = { ...caller.trace, ...more, cookie: 'one', headers: { cookie: 'canary' } };
   const key = { kind: 'account', failures: 1, waitSeconds: 0, stopped: false, ...more };
@@ -20,14 +20,14 @@ test('what is no field of an event is not taken', () => {
   assert.deepEqual(plain(read.caller), plain(caller));
 });
 
-test('what has no kind or no route is none', () => {
+test('a value without a kind or a route is not an event', () => {
   const values: unknown[] = [undefined, null, 1, 'text', [], {}, { kind: 'login-failed' }, { caller }];
   for (const kind of ['unknown', 'toString', '__proto__', 1]) values.push({ kind, caller });
   for (const wrong of [null, {}, { route: 1 }]) values.push({ kind: 'login-failed', caller: wrong });
   for (const value of values) assert.equal(readEvent(value), undefined, JSON.stringify(value));
 });
 
-test('a wait is rounded up, and a number that is none is left out', () => {
+test('a count is rounded up, and an invalid number is left out', () => {
   const read = (count: unknown) => readEvent({ ...event, count })?.count;
   assert.deepEqual([0, 1.2, -1, Number.NaN, Number.POSITIVE_INFINITY, '1'].map(read), [
     0,
@@ -39,7 +39,7 @@ test('a wait is rounded up, and a number that is none is left out', () => {
   ]);
 });
 
-test('of a long list the first ten are taken', () => {
+test('only the first ten entries of a long list are kept', () => {
   const keys = Array.from({ length: 20 }, (_, failures) => ({
     kind: 'name',
     failures,
@@ -52,7 +52,7 @@ test('of a long list the first ten are taken', () => {
   assert.deepEqual(read?.caller.trace?.expectedOrigins, trace.expectedOrigins.slice(0, 10));
 });
 
-test('every text is short and can be printed, whatever came', () => {
+test('every text is short and printable, whatever the input', () => {
   const odd = fc.constantFrom(
     '\0',
     '\u001B',

@@ -25,13 +25,13 @@ async function insertAll(store: AuditStore, events: readonly RecordedEvent[]): P
 }
 
 for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] as const) {
-  describe(`${engine} as a store of events`, { skip: missing(engine) }, () => {
+  describe(`the audit store on ${engine}`, { skip: missing(engine) }, () => {
     async function open() {
       const opened = await openMigrated(engine);
       return { ...opened, store: createSqlAuditStore(opened, events) };
     }
 
-    test('gives back what was inserted, as it was, whatever letters it has', async () => {
+    test('returns an event exactly as it was inserted, whatever its characters', async () => {
       await using opened = await open();
       const event = recorded(start, {
         caller: { ...caller, userAgent: `a'b"c\\d%_! é 😀 ${'😀'.repeat(80)}` },
@@ -46,14 +46,14 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] as const) {
       const found = await Array.fromAsync(opened.store.find({ order: 'oldest-first' }));
       assert.deepEqual(plain(found), plain([event, bare]));
       assert.deepEqual(plain(await opened.store.findByRequestId(caller.requestId)), plain([event]));
-      // Also in a database whose character set has none of these letters.
+      // Even in a database whose character set lacks these characters.
       for (const row of await opened.database.selectFrom('janua_audit').select('event').execute())
         assert.match(row.event, /^[ -~]+$/);
       for (const id of ['', 'unknown', `${caller.requestId} `, caller.requestId.toUpperCase(), '\0', '%'])
         assert.deepEqual(await opened.store.findByRequestId(id), [], JSON.stringify(id));
     });
 
-    test('takes the longest and the oddest that an event can have', async () => {
+    test('stores the longest and the strangest values of an event', async () => {
       await using opened = await open();
       const long = '\0\uD800😀'.repeat(200);
       const texts = { requestId: long, address: long, userAgent: long, route: long, operator: long };
@@ -74,7 +74,7 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] as const) {
       assert.doesNotMatch(JSON.stringify(found), /\\u0000|\\ud800/);
     });
 
-    test('all or none of an insert', async () => {
+    test('inserts all events of a batch or none', async () => {
       await using opened = await open();
       const [one, other] = [recorded(start), recorded(start)];
       await opened.store.insert([one]);
@@ -82,7 +82,7 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] as const) {
       assert.deepEqual(await idsOf(opened.store, {}), [one.id]);
     });
 
-    test('finds by time, kind, user, name and address, and by all at once', async () => {
+    test('finds events by time, kind, user, name and address, and by several at once', async () => {
       await using opened = await open();
       const { store } = opened;
       const digest = 'aB_d'.repeat(5);
@@ -123,10 +123,10 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] as const) {
       assert.deepEqual(await idsOf(store, { limit: 0 }), []);
     });
 
-    test('goes through more than one step holds, in both orders, and to those that are rare', async () => {
+    test('finds events in both orders across several batches, including rare ones', async () => {
       await using opened = await open();
       const { store } = opened;
-      // Just as many as three steps hold, so that the last one ends where the table ends; many in the same millisecond.
+      // Exactly three full batches: the last batch ends where the table ends. Many events share a millisecond.
       const events = Array.from({ length: 3000 }, (_, index) =>
         recorded(start + Math.floor(index / 10), { userId: index % 1500 === 7 ? 'rare' : 'user-1' }),
       );
@@ -143,7 +143,7 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] as const) {
       assert.deepEqual((await idsOf(store, { order: 'newest-first' })).length, 3001);
     });
 
-    test('a row that cannot be read is shown as such, between the others', async () => {
+    test('returns an unreadable row as unreadable, among the readable ones', async () => {
       await using opened = await open();
       const { store, database } = opened;
       const events = [recorded(start), recorded(start + 1), recorded(start + 2), recorded(start + 3)];
@@ -164,7 +164,7 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] as const) {
       assert.deepEqual(await idsOf(store, {}), events.map(idOf));
     });
 
-    test('removes the oldest, in small batches, and keeps the rest', async () => {
+    test('removes the oldest events in small batches, and keeps the rest', async () => {
       await using opened = await open();
       const { store } = opened;
       const events = Array.from({ length: 12 }, (_, index) => recorded(start + index));
@@ -176,7 +176,7 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] as const) {
       assert.deepEqual(await idsOf(store, {}), events.slice(10).map(idOf));
     });
 
-    test('keeps as many days as it is told', async () => {
+    test('keeps events for as many days as the setting says', async () => {
       await using opened = await open();
       const { store } = opened;
       const events = Array.from({ length: 1100 }, (_, index) => recorded(start + index));
