@@ -4,7 +4,7 @@ import { createServer } from 'node:net';
 import { describe, test } from 'node:test';
 import { openConnection } from '../../bench/processes/connection.ts';
 
-/** A server that answers a request with these pieces, each of them sent by itself. */
+/** Asks a server that sends its answer in these pieces, one write each. */
 async function ask(...pieces: string[]) {
   const server = createServer((socket) => {
     socket.setNoDelay().once('data', async () => {
@@ -26,9 +26,9 @@ async function ask(...pieces: string[]) {
 
 const chunkedHead = 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n';
 
-describe('an answer is read', () => {
+describe('the client reads an answer', () => {
   for (const [name, pieces, expected] of [
-    ['by its length', ['HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nyes'], { status: 200, body: 'yes' }],
+    ['with a Content-Length', ['HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nyes'], { status: 200, body: 'yes' }],
     ['without a body', ['HTTP/1.1 401 No\r\nContent-Length: 0\r\n\r\n'], { status: 401, body: '' }],
     ['in pieces', ['HTTP/1.1 200 OK\r\nConte', 'nt-Length: 3\r\n', '\r\ny', 'es'], { status: 200, body: 'yes' }],
     ['in chunks', [`${chunkedHead}3\r\nyes\r\nA\r\n, and more\r\n0\r\n\r\n`], { status: 200, body: 'yes, and more' }],
@@ -37,12 +37,12 @@ describe('an answer is read', () => {
       [chunkedHead, '3\r', '\nye', 's\r\n0', '\r\n\r', '\n'],
       { status: 200, body: 'yes' },
     ],
-    ['in no chunks at all', [`${chunkedHead}0\r\n\r\n`], { status: 200, body: '' }],
+    ['in chunks without any data', [`${chunkedHead}0\r\n\r\n`], { status: 200, body: '' }],
   ] as const) {
     test(name, async () => assert.deepEqual(await ask(...pieces), expected));
   }
 
-  test('not at all, where its length is not told', async () => {
+  test('only if its length is given', async () => {
     await assert.rejects(ask('HTTP/1.1 200 OK\r\n\r\nyes'), /length/);
     await assert.rejects(ask(`${chunkedHead}yes\r\n0\r\n\r\n`), /size/);
   });

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { readOptions } from '../../bench/options.ts';
 
-test('one table at a time, the main one unless another is asked for', () => {
+test('a run measures one table, the main one by default', () => {
   assert.equal(readOptions([]).table, 'main');
   assert.equal(readOptions(['--timing', '--quick']).table, 'timing');
   assert.equal(readOptions(['--soak', '12']).table, 'soak');
@@ -10,7 +10,7 @@ test('one table at a time, the main one unless another is asked for', () => {
   assert.throws(() => readOptions(['--load', '--timing']), TypeError);
 });
 
-test('numbers are bounded', () => {
+test('numbers outside their bounds are refused', () => {
   assert.equal(readOptions([]).effort.rounds, 5);
   assert.equal(readOptions(['--timing']).effort.rounds, 2);
   assert.equal(readOptions(['--rounds', '7']).effort.rounds, 7);
@@ -27,7 +27,7 @@ test('numbers are bounded', () => {
   }
 });
 
-test('only a whole run of the main table is written down', () => {
+test('only a complete run of the main table can be written to the page', () => {
   assert.equal(readOptions(['--write']).writes, true);
   assert.equal(readOptions(['--write', '--rounds', '3']).writes, true);
   for (const other of [['--quick'], ['--rounds', '2'], ['--without-peers'], ['--scale'], ['--soak', '12']]) {

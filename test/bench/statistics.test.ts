@@ -5,7 +5,7 @@ import { fitTrend, separate, separatePairs } from '../../bench/statistics.ts';
 const close = (actual: number, expected: number, within = 1e-9) =>
   assert.ok(Math.abs(actual - expected) <= within, `${actual} is not ${expected}`);
 
-/** Numbers of no order that are the same in each run (Park and Miller 1988). */
+/** Pseudo-random numbers, the same in each run (Park and Miller 1988). */
 function createNoise(seed: number): () => number {
   let state = seed;
   return () => {
@@ -14,29 +14,29 @@ function createNoise(seed: number): () => number {
   };
 }
 
-describe('how well two samples can be told apart', () => {
+describe('the area that separates two samples', () => {
   for (const [name, first, second, area] of [
-    ['all of the second are larger', [1, 2], [3, 4, 5], 1],
-    ['all of the second are smaller', [3, 4, 5], [1, 2], 0],
-    ['the same values', [1, 2, 3], [1, 2, 3], 0.5],
-    ['nothing but ties', [7, 7, 7], [7, 7], 0.5],
-    ['by hand: 7 of 9 pairs', [1, 2, 6], [3, 4, 7], 7 / 9],
-    ['a tie counts half', [1, 2], [2, 3], 3.5 / 4],
+    ['is 1 if all values of the second are larger', [1, 2], [3, 4, 5], 1],
+    ['is 0 if all values of the second are smaller', [3, 4, 5], [1, 2], 0],
+    ['is 0.5 for the same values', [1, 2, 3], [1, 2, 3], 0.5],
+    ['is 0.5 for ties alone', [7, 7, 7], [7, 7], 0.5],
+    ['is 7 of 9 pairs, as counted by hand', [1, 2, 6], [3, 4, 7], 7 / 9],
+    ['counts a tie as half', [1, 2], [2, 3], 3.5 / 4],
   ] as const) {
     test(name, () => close(separate(first, second).area, area));
   }
 
-  test('the other way round it is the rest', () => {
+  test('gives the rest of 1 when the samples are swapped', () => {
     const noise = createNoise(1);
     const [first, second] = [Array.from({ length: 40 }, noise), Array.from({ length: 60 }, noise)];
     close(separate(first, second).area + separate(second, first).area, 1);
   });
 
-  test('the order of the values does not matter', () => {
+  test('does not depend on the order of values', () => {
     close(separate([6, 1, 2], [7, 4, 3]).area, 7 / 9);
   });
 
-  test('two samples of the same source scatter by the standard error', () => {
+  test('scatters by the standard error for samples of the same source', () => {
     const noise = createNoise(7);
     const draw = (count: number) => Array.from({ length: count }, noise);
     const runs = Array.from({ length: 400 }, () => separate(draw(30), draw(50)));
@@ -46,7 +46,7 @@ describe('how well two samples can be told apart', () => {
 });
 
 describe('pairs of samples', () => {
-  test('are compared pair by pair: what all of a pair have in common is no difference', () => {
+  test('are compared pair by pair, so that an offset common to a pair makes no difference', () => {
     const pairs = [
       [
         [1, 2],
@@ -60,7 +60,7 @@ describe('pairs of samples', () => {
     close(separatePairs(pairs).area, 0.5);
   });
 
-  test('more of them are known better', () => {
+  test('have a smaller error when there are more of them', () => {
     const pair = [
       [1, 2, 3],
       [1, 2, 3],
@@ -68,7 +68,7 @@ describe('pairs of samples', () => {
     close(separatePairs([pair, pair, pair, pair]).standardError, separate(...pair).standardError / 2);
   });
 
-  test('scatter beyond chance counts', () => {
+  test('have a larger error when they scatter more than chance allows', () => {
     const ten = Array.from({ length: 100 }, (_, index) => index);
     const later = ten.map((value) => value + 1000);
     const { area, standardError } = separatePairs([
@@ -82,7 +82,7 @@ describe('pairs of samples', () => {
   });
 });
 
-describe('a trend', () => {
+describe('the trend', () => {
   test('of points on a line is its slope, without error', () => {
     const { slope, standardError } = fitTrend([
       [0, 1],
@@ -94,7 +94,7 @@ describe('a trend', () => {
     close(standardError, 0);
   });
 
-  test('by hand: of points beside a line, with its error', () => {
+  test('of points beside a line has the slope and error that were computed by hand', () => {
     const { slope, standardError } = fitTrend([
       [0, 0],
       [1, 1],

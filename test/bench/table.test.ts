@@ -8,11 +8,11 @@ const lines = [
   ['c', '20 ms', 'slow'],
 ];
 
-test('columns are in line, figures to the right', () => {
+test('a table aligns its columns, with figures to the right', () => {
   assert.equal(formatTable(lines), '     median  note\na|b    1 ms\nc     20 ms  slow');
 });
 
-test('in Markdown a cell may hold what separates cells', () => {
+test('a Markdown table escapes a separator within a cell', () => {
   assert.equal(
     formatMarkdown(lines),
     '|  | median | note |\n|---|---:|---:|\n| a\\|b | 1 ms |  |\n| c | 20 ms | slow |',

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { takeTurns } from '../../bench/measures/turns.ts';
 
-/** Runs that write down when they ran, and give how often they did. */
+/** Runs that note their order. Each returns how often it has run. */
 function createRuns(names: string) {
   const order: string[] = [];
   const runs = [...names].map((name) => async () => {
@@ -13,13 +13,13 @@ function createRuns(names: string) {
 }
 
 describe('runs in turns', () => {
-  test('another one is first in each round', async () => {
+  test('a different run is first in each round', async () => {
     const { order, runs } = createRuns('abc');
     await takeTurns(runs, 4, 0);
     assert.equal(order.join(''), 'abcbcacababc');
   });
 
-  test('the round that warms up is forgotten', async () => {
+  test('the results of the warm-up round are dropped', async () => {
     const { order, runs } = createRuns('ab');
     assert.deepEqual(await takeTurns(runs, 2), [
       [2, 3],
@@ -40,7 +40,7 @@ describe('runs in turns', () => {
     ]);
   });
 
-  test('a run that fails ends it', async () => {
+  test('a run that fails ends the whole measurement', async () => {
     await assert.rejects(takeTurns([async () => assert.fail('no')], 1));
   });
 });

@@ -4,32 +4,33 @@ import { type Difference, judgeTiming, judgeTrend } from '../../bench/verdict.ts
 
 const same: Difference = { milliseconds: 0, area: 0.5, standardError: 0.02 };
 
-describe('two classes of logins take the same time', () => {
+describe('the claim that two classes of logins take the same time', () => {
   for (const [name, difference, control, verdict] of [
-    ['no difference', {}, {}, 'holds'],
-    ['at the edge of the area', { area: 0.549 }, {}, 'holds'],
-    ['at the other edge', { area: 0.451 }, {}, 'holds'],
-    ['beyond it, by what chance may do', { area: 0.58 }, {}, 'not known'],
-    ['far beyond it', { area: 0.6 }, {}, 'does not hold'],
-    ['far below it', { area: 0.4 }, {}, 'does not hold'],
-    ['far beyond it, with too few tries', { area: 0.6, standardError: 0.04 }, {}, 'not known'],
-    ['far beyond it, where the same class is too', { area: 0.6 }, { area: 0.44 }, 'not known'],
-    ['further than the same class by much', { area: 0.8 }, { area: 0.44 }, 'does not hold'],
-    ['slower by less than a tenth', { milliseconds: 24 }, {}, 'holds'],
-    ['slower by more than a tenth', { milliseconds: 26 }, {}, 'does not hold'],
-    ['faster by more than a tenth', { milliseconds: -26 }, {}, 'does not hold'],
-    ['slower, by what the same class is too', { milliseconds: 26 }, { milliseconds: -3 }, 'not known'],
+    ['without a difference', {}, {}, 'holds'],
+    ['at the upper limit of the area', { area: 0.549 }, {}, 'holds'],
+    ['at the lower limit of the area', { area: 0.451 }, {}, 'holds'],
+    ['beyond a limit by no more than chance', { area: 0.58 }, {}, 'not known'],
+    ['far above the upper limit', { area: 0.6 }, {}, 'does not hold'],
+    ['far below the lower limit', { area: 0.4 }, {}, 'does not hold'],
+    ['far above the upper limit with too few tries', { area: 0.6, standardError: 0.04 }, {}, 'not known'],
+    ['far above the upper limit when the control is too', { area: 0.6 }, { area: 0.44 }, 'not known'],
+    ['much further from 0.5 than the control', { area: 0.8 }, { area: 0.44 }, 'does not hold'],
+    ['for a class that is slower by less than a tenth', { milliseconds: 24 }, {}, 'holds'],
+    ['for a class that is slower by more than a tenth', { milliseconds: 26 }, {}, 'does not hold'],
+    ['for a class that is faster by more than a tenth', { milliseconds: -26 }, {}, 'does not hold'],
+    ['for a class that is slower by no more than the control', { milliseconds: 26 }, { milliseconds: -3 }, 'not known'],
   ] as const) {
-    test(name, () => assert.equal(judgeTiming({ ...same, ...difference }, 250, { ...same, ...control }), verdict));
+    test(`${verdict} ${name}`, () =>
+      assert.equal(judgeTiming({ ...same, ...difference }, 250, { ...same, ...control }), verdict));
   }
 
-  test('of fast answers 5 ms are nothing', () => {
+  test('holds for fast answers that differ by less than 5 ms', () => {
     assert.equal(judgeTiming({ ...same, milliseconds: 4.9 }, 2, same), 'holds');
     assert.equal(judgeTiming({ ...same, milliseconds: 5.1 }, 2, same), 'does not hold');
   });
 });
 
-test('a slope stays under a limit for certain, not for certain, or not', () => {
+test('a slope stays under the limit, exceeds it, or is too uncertain to say', () => {
   assert.equal(judgeTrend({ slope: 1, standardError: 1 }, 4), 'holds');
   assert.equal(judgeTrend({ slope: -9, standardError: 1 }, 4), 'holds');
   assert.equal(judgeTrend({ slope: 3, standardError: 1 }, 4), 'not known');

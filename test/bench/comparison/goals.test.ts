@@ -4,7 +4,7 @@ import { judgeGoals } from '../../../bench/comparison/goals.ts';
 import { names } from '../../../bench/comparison/names.ts';
 import { alone, justMet } from './measured.ts';
 
-test('goals are met at their limits', () => {
+test('a figure at its limit meets the goal', () => {
   assert.deepEqual(
     judgeGoals(justMet).map(({ value, met }) => [value, met]),
     [
@@ -23,7 +23,7 @@ test('goals are met at their limits', () => {
   );
 });
 
-test('and not beyond them', () => {
+test('a figure beyond its limit misses the goal', () => {
   const starts = [{ milliseconds: 350, megabytes: 95 }];
   const slow = { cpu: 31, perSecond: 29_999, median: 1, p99: 1, busyCores: 1 };
   const goals = judgeGoals({
@@ -39,7 +39,7 @@ test('and not beyond them', () => {
   );
 });
 
-test('what was not measured is neither met nor missed', () => {
+test('a goal that was not measured is neither met nor missed', () => {
   const goals = judgeGoals(alone);
   assert.deepEqual(goals.map(({ value, met }) => [value, met]).slice(0, 7), [
     ['3.10', false],

@@ -6,13 +6,13 @@ const figures = (cpu: number, perSecond: number, busyCores = 1): Figures => {
   return { cpu, perSecond, median: 16_000 / perSecond, p99: 32_000 / perSecond, busyCores };
 };
 
-/** Three rounds whose median is that of the second. */
+/** Three rounds. The second is their median. */
 const around = (cpu: number, perSecond: number, busyCores?: number) =>
   [2, 1, 0.5].map((factor) => figures(cpu * factor, perSecond / factor, busyCores));
 
 const storm = (idleP99: number, p99: number) => [{ idleP99, p99, median: 1, logins: 80 }];
 
-/** Where every goal is met with nothing to spare. */
+/** Figures that just meet every goal. */
 export const justMet: Measured = {
   cookie: {
     [names.sqlite]: around(30, 30_000),
@@ -31,7 +31,7 @@ export const justMet: Measured = {
   memory: { [names.sqlite]: [120] },
 };
 
-/** Without what has to be installed first. */
+/** Figures of a machine without the peers and the store servers. */
 export const alone: Measured = {
   ...justMet,
   cookie: { [names.sqlite]: around(31, 30_000), [names.bare]: around(10, 90_000) },

@@ -5,7 +5,7 @@ import { replaceSection } from '../../../bench/comparison/page.ts';
 
 const page = await readFile(new URL('../../../docs/performance.md', import.meta.url), 'utf8');
 
-test('what the bench has written is replaced, and nothing else of the page', () => {
+test('the bench replaces its own section, and nothing else on the page', () => {
   const once = replaceSection(page, 'the new figures');
   assert.equal(replaceSection(replaceSection(page, 'older figures'), 'the new figures'), once);
   assert.match(once, /-->\nthe new figures\n<!--/);
@@ -13,6 +13,6 @@ test('what the bench has written is replaced, and nothing else of the page', () 
   assert.equal(once.slice(once.lastIndexOf('-->')), page.slice(page.lastIndexOf('-->')));
 });
 
-test('a page without a place for it is not touched', () => {
+test('the bench refuses a page without its section', () => {
   assert.throws(() => replaceSection('# Performance\n', 'the new figures'));
 });

@@ -20,7 +20,7 @@ const widthsOf = (picture: string) =>
 describe('a picture', () => {
   const picture = drawPanels('Ours & theirs', [panel]);
 
-  test('is one document in which every element is closed', () => {
+  test('is one SVG document in which every element is closed', () => {
     const open: string[] = [];
     for (const [, slash, name = '', attributes = ''] of picture.matchAll(
       /<(\/?)([a-z]+)((?: [a-zA-Z-]+="[^"<]*")*)\/?>/g,
@@ -32,28 +32,28 @@ describe('a picture', () => {
     assert.ok(picture.startsWith('<svg xmlns="http://www.w3.org/2000/svg"'));
   });
 
-  test('has bars as long as their values, and always something of them', () => {
+  test('has bars in proportion to their values, and a visible bar for zero', () => {
     const [[ours, half] = [], [theirs, whole] = [], [, none] = []] = widthsOf(picture);
     assert.deepEqual([ours, theirs], ['own', 'other']);
     assert.equal(Number(half) * 2, whole);
     assert.equal(none, 1);
   });
 
-  test('takes texts as texts', () => {
+  test('escapes markup in texts', () => {
     assert.ok(picture.includes('Answers &lt;a second&gt; &amp; more'));
     assert.ok(picture.includes('ours &quot;new&quot;'));
     assert.ok(!picture.includes('<a second>'));
   });
 
-  test('has a name and its figures in words, for those who do not see it', () => {
+  test('has a name and its figures in words for screen readers', () => {
     assert.match(picture, /role="img" aria-labelledby="title description"/);
     assert.match(picture, /<title id="title">Ours &amp; theirs<\/title>/);
     assert.match(picture, /<desc id="description">[^<]*theirs 100; none 0\.<\/desc>/);
   });
 
-  test('is readable in the dark', () => assert.match(picture, /prefers-color-scheme: dark/));
+  test('has colours for a dark page', () => assert.match(picture, /prefers-color-scheme: dark/));
 
-  test('has place for all panels', () => {
+  test('is high enough for all panels', () => {
     const heightOf = (panels: readonly Panel[]) => Number(/ height="(\d+)"/.exec(drawPanels('x', panels))?.[1]);
     assert.ok(heightOf([panel, panel]) > heightOf([panel]) + 3 * 16);
     const lowest = [...picture.matchAll(/ y="(\d+)"/g)].map(([, y]) => Number(y));

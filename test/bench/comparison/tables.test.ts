@@ -10,16 +10,16 @@ const lineOf = (title: string, name: string, measured = justMet) =>
     .find((table) => table.title === title)
     ?.lines.find(([first]) => first === name);
 
-test('requests are compared with those of Janua on SQLite, their CPU with the bare route', () => {
+test('requests per second are compared with Janua on SQLite, and CPU with the bare route', () => {
   const line = ['15,000', '7,500 to 30,000', '0.50', '1.07 ms', '2.13 ms', '100 µs', '10.00', '1.00'];
   assert.deepEqual(lineOf('Who am I, by cookie', names.express), [names.express, ...line]);
 });
 
-test('a server that had to wait is marked', () => {
+test('a server that had to wait is marked as waiting', () => {
   assert.equal(lineOf('Who am I, by cookie', names.redis)?.at(-1), '0.80 (waits)');
 });
 
-test('CPU of the page is compared with the bare route too, which has none', () => {
+test('the CPU of the login page is compared with the bare route, which has no page', () => {
   assert.equal(lineOf('The login page', names.sqlite)?.at(-2), '1.60');
   assert.equal(lineOf('The login page', names.bare), undefined);
 });
@@ -28,7 +28,7 @@ test('logins are compared with argon2 alone', () => {
   assert.equal(lineOf('Login, 16 at a time', names.sqlite)?.[3], '0.90');
 });
 
-test('who was not measured has no line and no bar', () => {
+test('a server that was not measured has no line and no bar', () => {
   assert.equal(lineOf('Who am I, by cookie', names.express, alone), undefined);
   const [panel] = describePanels(alone);
   assert.deepEqual(
