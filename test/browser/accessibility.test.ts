@@ -8,7 +8,7 @@ import { address, openSite, signIn } from './browser.ts';
 const site = openSite();
 const wcag22aa = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa'];
 
-/** Opens every page of ours, one after another. */
+/** Opens each of our pages in turn. */
 async function* everyPage(page: Page, username: string): AsyncGenerator<string> {
   for (const state of [0, 1, 2, 3, 4]) {
     await page.goto(`/auth/login?state=${state}`);
@@ -17,7 +17,7 @@ async function* everyPage(page: Page, username: string): AsyncGenerator<string> 
   await page.goto('/nothing/here');
   yield '404';
 
-  // A form of another site's, which is refused.
+  // A form on another site. The server refuses it.
   await page.goto('about:blank');
   await page.setContent(`<form method="post" action="${site.origin}/auth/token"><button>Send</button></form>`);
   await page.getByRole('button').click();
@@ -72,7 +72,7 @@ site.test(
 );
 
 /**
- * What Swagger UI itself does not keep; it can be neither configured nor styled away without replacing its parts:
+ * Rules that Swagger UI itself breaks. Neither configuration nor styles can fix them without replacing its parts:
  * its lists of examples have no names, its greens and greys are too pale, a line that opens an operation holds a link in a button, and these links are 19 pixels
  * high.
  */
@@ -80,7 +80,7 @@ const brokenBySwaggerUi = ['select-name', 'color-contrast', 'nested-interactive'
 
 for (const colorScheme of ['light', 'dark'] as const) {
   site.test(
-    `Swagger UI breaks no rule beside those known, ${colorScheme}`,
+    `Swagger UI breaks only the known rules, ${colorScheme}`,
     async ({ page }) => {
       await page.goto('/docs');
       await page.locator('[data-path="/api/me"]').click();
@@ -92,7 +92,7 @@ for (const colorScheme of ['light', 'dark'] as const) {
 }
 
 async function violations(page: Page, except: string[] = []): Promise<string[]> {
-  // No page has frames, so the slow way through them is not needed.
+  // No page has frames. The legacy mode skips the slow search for them.
   const axe = new AxeBuilder({ page }).setLegacyMode().withTags(wcag22aa).disableRules(except);
   const { violations } = await axe.analyze();
   return violations.flatMap(({ id, nodes }) =>

@@ -16,9 +16,9 @@ const skip =
   findChromium() === undefined && process.env.CI !== 'true' && 'no Chromium was found; CHROMIUM_PATH names one';
 
 export interface VisitOptions extends BrowserContextOptions {
-  /** What the console may say, such as that a page was answered with 404. Anything else fails the test. */
+  /** Messages that the console may show, such as a 404 for the page. Any other message fails the test. */
   readonly expected?: RegExp;
-  /** Origins beside our own that the browser may ask. */
+  /** Origins, besides our own, that the browser may send requests to. */
   readonly otherOrigins?: () => string[];
 }
 
@@ -80,7 +80,7 @@ export function openSite(): Site {
   };
 }
 
-/** Notes everything that should not happen on a page. */
+/** Notes every error, warning and foreign request of a page. */
 async function watch(context: BrowserContext, origins: string[]): Promise<string[]> {
   const complaints: string[] = [];
   context.on('console', (message) => {
@@ -97,21 +97,21 @@ async function watch(context: BrowserContext, origins: string[]): Promise<string
   return complaints;
 }
 
-/** Fills in the login page that is open, and sends it. */
+/** Fills in the open login page, and sends it. */
 export async function sendLogin(page: Page, credentials: { username?: string; password?: string } = {}): Promise<void> {
   await page.getByLabel('Username').fill(credentials.username ?? ann.username);
   await page.getByLabel('Password').fill(credentials.password ?? password);
   await page.getByRole('button', { name: 'Log in' }).click();
 }
 
-/** Signs someone in on the login page, Ann unless said otherwise, and waits for the home page. */
+/** Signs a user in on the login page, Ann by default, and waits for the home page. */
 export async function signIn(page: Page, username?: string): Promise<void> {
   await page.goto('/auth/login');
   await sendLogin(page, username === undefined ? {} : { username });
   await page.waitForURL('/auth/home');
 }
 
-/** Path and query of the page that is open. */
+/** The path and query of the open page. */
 export function address(page: Page): string {
   const { pathname, search } = new URL(page.url());
   return pathname + search;

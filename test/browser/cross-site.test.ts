@@ -8,7 +8,7 @@ import { openSite, signIn } from './browser.ts';
 
 const site = openSite();
 
-// Another site, whose pages send forms to ours as soon as they are opened.
+// Another site. Each of its pages sends a form to our site as soon as it opens.
 let attacker: Server;
 before(async () => {
   attacker = createServer(({ url = '/' }, response) => {
@@ -27,11 +27,11 @@ const origins = () =>
   ['localhost', '127.0.0.1'].map((host) => `http://${host}:${(attacker.address() as AddressInfo).port}`);
 const options = { otherOrigins: origins, expected: /status of 403/ };
 
-// By another host name it is cross-site; by ours with another port only same-site.
+// Another host name makes the attacker cross-site. Our host name with another port makes it only same-site.
 for (const [index, relation] of ['another host', 'another port'].entries()) {
   site.test(
     // Shows: S80 S81 VM-79
-    `${relation} cannot sign a visitor in`,
+    `a page on ${relation} cannot sign a visitor in`,
     async ({ page, context }) => {
       const answered = page.waitForResponse(`${site.origin}/auth/token`);
       await page.goto(`${origins()[index]}/auth/token`);
@@ -45,7 +45,7 @@ for (const [index, relation] of ['another host', 'another port'].entries()) {
 
   site.test(
     // Shows: S80 S81
-    `${relation} cannot sign a visitor out`,
+    `a page on ${relation} cannot sign a visitor out`,
     async ({ page }) => {
       await signIn(page);
       const answered = page.waitForResponse(`${site.origin}/auth/logout`);

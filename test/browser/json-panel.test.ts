@@ -26,14 +26,14 @@ site.test('a button opens My Info as JSON on the page, and closes it', async ({ 
 });
 
 site.test(
-  'without scripts the same link leads to the JSON',
+  'without scripts, the same link leads to the JSON',
   async ({ page }) => {
     await signIn(page);
     await page.getByRole('link', { name: 'My Info as JSON' }).click();
     await page.waitForURL('/api/me');
     assert.deepEqual(JSON.parse((await page.textContent('pre')) ?? ''), me);
   },
-  // A browser that shows JSON asks for an icon by itself.
+  // A browser that shows JSON requests an icon on its own.
   { javaScriptEnabled: false, expected: /favicon\.ico .*404/ },
 );
 

@@ -4,12 +4,12 @@ import { address, openSite, sendLogin, signIn } from './browser.ts';
 
 const site = openSite();
 
-// The whole way, with scripts and without: no page needs one.
+// The whole flow, with scripts and without: no page needs scripts.
 for (const javaScriptEnabled of [true, false]) {
   const how = javaScriptEnabled ? 'with scripts' : 'without scripts';
 
   site.test(
-    `${how}: in, around and out again`,
+    `${how}: a user signs in, visits the pages and signs out`,
     async ({ page, context }) => {
       await page.goto('/');
       assert.equal(await page.title(), 'Janua Login');
@@ -39,7 +39,7 @@ for (const javaScriptEnabled of [true, false]) {
   );
 
   site.test(
-    `${how}: a page for people who are signed in sends others to the login page, and the login back to it`,
+    `${how}: a protected page redirects to the login page, and the login leads back to it`,
     async ({ page }) => {
       await page.goto('/admin/me');
       assert.equal(await page.getByRole('alert').textContent(), 'Please log in to continue');
@@ -53,7 +53,7 @@ for (const javaScriptEnabled of [true, false]) {
 
   site.test(
     // Shows: S73 V14.3.1
-    `${how}: Back after logging out shows nothing private`,
+    `${how}: the Back button shows nothing private after a logout`,
     async ({ page }) => {
       await signIn(page);
       await page.goto('/admin/me');
@@ -67,7 +67,7 @@ for (const javaScriptEnabled of [true, false]) {
   );
 }
 
-site.test('a page that the browser kept asks the server again when it is shown', async ({ page, context }) => {
+site.test('a page from the back-forward cache asks the server again when it is shown', async ({ page, context }) => {
   await signIn(page);
   await context.clearCookies({ name: 'session' });
   const gone = page.waitForURL('/auth/login?state=2');
@@ -77,7 +77,7 @@ site.test('a page that the browser kept asks the server again when it is shown',
 
 for (const javaScriptEnabled of [true, false]) {
   site.test(
-    `${javaScriptEnabled ? 'with scripts' : 'without scripts'}: after a wrong password only the password is to be typed again`,
+    `${javaScriptEnabled ? 'with scripts' : 'without scripts'}: after a wrong password, the user types only the password again`,
     async ({ page, context }) => {
       await page.goto('/auth/login');
       await sendLogin(page, { password: 'wrong' });
@@ -93,7 +93,7 @@ for (const javaScriptEnabled of [true, false]) {
   );
 }
 
-site.test('a wrong password is said aloud and tied to both fields', async ({ page }) => {
+site.test('a screen reader announces a wrong password, and both fields point to the message', async ({ page }) => {
   await page.goto('/auth/login');
   await sendLogin(page, { password: 'wrong' });
   await page.waitForURL('/auth/login?state=3');
@@ -107,7 +107,7 @@ site.test('a wrong password is said aloud and tied to both fields', async ({ pag
   assert.equal(await page.getByLabel('Password').inputValue(), '');
 });
 
-site.test('a username need not be an address', async ({ page }) => {
+site.test('a user name need not be an e-mail address', async ({ page }) => {
   await page.goto('/auth/login');
   assert.equal(await page.locator('[aria-invalid]').count(), 0, 'nothing is wrong yet');
   await sendLogin(page, { username: 'asmith', password: 'wrong' });
@@ -115,7 +115,7 @@ site.test('a username need not be an address', async ({ page }) => {
   assert.equal(await page.getByLabel('Username').inputValue(), 'asmith');
 });
 
-site.test('someone signed in who opens the login page goes home', async ({ page }) => {
+site.test('a signed-in user who opens the login page is sent to the home page', async ({ page }) => {
   await signIn(page);
   for (const path of ['/', '/auth/login', '/auth/login?state=2']) {
     await page.goto(path);
@@ -123,7 +123,7 @@ site.test('someone signed in who opens the login page goes home', async ({ page 
   }
 });
 
-site.test('logging out in one window takes the other along', async ({ page, context }) => {
+site.test('a logout in one window ends the session in the other', async ({ page, context }) => {
   await signIn(page);
   const other = await context.newPage();
   await other.goto('/auth/home');
@@ -134,7 +134,7 @@ site.test('logging out in one window takes the other along', async ({ page, cont
   assert.equal(await page.getByRole('alert').textContent(), 'This session is over already');
 });
 
-site.test('the keyboard is enough, and shows where it is', async ({ page }) => {
+site.test('the keyboard reaches every control, and the focus is visible', async ({ page }) => {
   await page.goto('/auth/login');
   // The first field has the focus from the start.
   for (const [stop, typed] of [['username', ann.username], ['password', password], ['Log in']]) {
@@ -152,7 +152,7 @@ site.test('the keyboard is enough, and shows where it is', async ({ page }) => {
   }
 });
 
-/** In the page: which element has the focus, and how that is shown. */
+/** Runs in the page. Gives the focused element and its outline. */
 const focused = `(() => {
   const element = document.activeElement;
   const { outlineStyle, outlineWidth } = getComputedStyle(element);

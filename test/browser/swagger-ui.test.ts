@@ -16,7 +16,7 @@ async function authorize(page: Page): Promise<void> {
   await page.getByRole('button', { name: 'Close' }).first().click();
 }
 
-/** Executes an operation by Try it out. */
+/** Executes an operation with Try it out. */
 async function tryOut(page: Page, path: string): Promise<{ status: string | undefined; body: unknown; curl: string }> {
   const operation = page.locator('.opblock', { has: page.locator(`[data-path="${path}"]`) });
   await operation.locator('.opblock-summary-control').click();
@@ -33,20 +33,20 @@ const me = { username: ann.username, first_name: ann.firstName, last_name: ann.l
 // Shows: S26
 site.test('Authorize gets a token, and Try it out sends it', async ({ page, context }) => {
   await authorize(page);
-  // Without the cookie, so that only the token can answer.
+  // Without the cookie, only the token can sign the request in.
   await context.clearCookies();
   const { status, body, curl } = await tryOut(page, '/api/me');
   assert.deepEqual([status, body], ['200', me]);
   assert.match(curl, /Authorization: Bearer/);
 });
 
-site.test('who signed in by Authorize is signed in on the pages', async ({ page }) => {
+site.test('a user who signed in with Authorize is signed in on the pages', async ({ page }) => {
   await authorize(page);
   await page.goto('/auth/home');
   await page.getByRole('heading', { name: 'Welcome, Ann' }).waitFor();
 });
 
-site.test('who signed in on a page is signed in for Try it out', async ({ page }) => {
+site.test('a user who signed in on a page is signed in for Try it out', async ({ page }) => {
   await signIn(page);
   await page.goto('/docs');
   const { status, body, curl } = await tryOut(page, '/api/me');
@@ -55,7 +55,7 @@ site.test('who signed in on a page is signed in for Try it out', async ({ page }
 });
 
 site.test(
-  'who is not signed in gets 401 from Try it out',
+  'Try it out without a session gets 401',
   async ({ page }) => {
     await page.goto('/docs');
     const { status, body } = await tryOut(page, '/api/me');
