@@ -15,7 +15,7 @@ const secret = 'correct horse battery';
 
 const start = Date.UTC(2026, 0, 1, 8);
 
-/** A folder with tables, one user, and an audit that was written at a time of its own. */
+/** A folder with tables, one user, and an audit with a clock of its own. */
 async function openPlace() {
   const workplace = await createMigratedWorkplace();
   await workplace.run(['users', 'add', 'ann@example.com', '--first-name', 'Ann', '--last-name', 'A'], {
@@ -37,7 +37,7 @@ async function openPlace() {
     database: opened.database,
     digestName: audit.digestName,
     run: (...args: string[]) => workplace.run(args),
-    /** One a minute. */
+    /** Records one event a minute. */
     async record(...given: readonly AuditEvent<EventKind>[]) {
       for (const event of given) {
         await audit.record(event);
@@ -54,7 +54,7 @@ async function openPlace() {
 const asked = (requestId: string) => ({ ...caller, requestId });
 
 describe('janua audit', () => {
-  test('is a table, newest last, of what happened and to whom', async () => {
+  test('prints a table of events and their users, newest last', async () => {
     await using place = await openPlace();
     assert.equal((await place.run('audit')).stdout, 'There are no such events.\n');
     const { ann } = place;
@@ -92,7 +92,7 @@ describe('janua audit', () => {
     ]);
   });
 
-  test('gives what is asked for, and is exported as lines of JSON, oldest first', async () => {
+  test('filters events, and exports them as lines of JSON, oldest first', async () => {
     await using place = await openPlace();
     const { ann } = place;
     const other = { ...asked('request-3'), address: '2001:db8::1' };
@@ -131,7 +131,7 @@ describe('janua audit', () => {
       assert.deepEqual(await requestsOf(...args), expected, args.join(' '));
   });
 
-  test('an export of more than a pipe holds comes whole, and ends when nobody reads on', async () => {
+  test('exports more than a pipe holds without a loss, and limits the table to 50 events', async () => {
     await using place = await openPlace();
     const events = Array.from({ length: 1500 }, (_, index) => ({
       id: `${String(index).padStart(8, '0')}-0000-7000-8000-000000000000`,
@@ -158,7 +158,7 @@ describe('janua audit', () => {
     assert.equal(table.trimEnd().split('\n').length, 51);
   });
 
-  test('what cannot be meant is said in a line', async () => {
+  test('refuses a wrong argument in one line', async () => {
     await using place = await openPlace();
     for (const [args, message] of [
       [['--since', 'yesterday'], /^--since must be such as 30m, 24h, 7d/],
@@ -176,7 +176,7 @@ describe('janua audit', () => {
 });
 
 describe('janua explain', () => {
-  test('says in words what was decided for a request, each of its events, and for whom', async () => {
+  test('explains every decision about a request in words, with the user', async () => {
     await using place = await openPlace();
     const throttle = [{ kind: 'account', failures: 9, waitSeconds: 0, stopped: false }] as const;
     await place.record(
@@ -196,7 +196,7 @@ describe('janua explain', () => {
     assert.match(stopped, /^Decided {3}So many logins had failed/m);
   });
 
-  test('of a request that is not there: why that may be, and the exit code 1', async () => {
+  test('says why a request may be unknown, with exit code 1', async () => {
     await using place = await openPlace();
     const { code, stdout, stderr } = await place.run('explain', 'unknown');
     assert.deepEqual([code, stdout], [1, '']);
@@ -207,7 +207,7 @@ describe('janua explain', () => {
   });
 });
 
-test('of a server: who was refused quotes the request, and what was typed is nowhere', async () => {
+test('a refused user can quote the request id, and no typed name or password is recorded', async () => {
   await using workplace = await createWorkplace();
   const server = await workplace.start(['demo'], { LOG_LEVEL: 'info' });
   const output = text(server.process.stdout);
@@ -244,7 +244,7 @@ test('of a server: who was refused quotes the request, and what was typed is now
   for (const kept of [await output, exported]) assert.doesNotMatch(kept, /canary/);
 });
 
-test('what somebody wrote into the table by hand neither stops nor steers whoever reads it', async () => {
+test('rows that were edited by hand neither break the commands nor control the terminal', async () => {
   await using place = await openPlace();
   const steering = '\u001B[2J\u202Egood';
   const rows = [
@@ -256,7 +256,7 @@ test('what somebody wrote into the table by hand neither stops nor steers whoeve
       .insertInto('janua_audit')
       .values({ id: `${id}${steering}`, at: start, kind: 'login-failed', request_id: 'r', user_id: null, event })
       .execute();
-  // What is no UUID may lie outside of every time.
+  // An id that is no UUID may sort outside of every period.
   const { stdout: table } = await place.run('audit');
   const { stdout: explained } = await place.run('explain', 'r');
   const { stdout: json } = await place.run('audit', '--json');

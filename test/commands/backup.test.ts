@@ -10,7 +10,7 @@ import { createMigratedWorkplace, createWorkplace } from './janua-command.ts';
 
 const password = 'a few words that nobody guesses';
 
-test('a copy that is made under load has every user and session that was acknowledged before, and a server starts on it', async () => {
+test('a backup under load has every user and session that was acknowledged before, and a server starts on it', async () => {
   await using workplace = await createMigratedWorkplace();
   const names = ['--first-name', 'Ann', '--last-name', 'Archer'];
   await workplace.run(['users', 'add', 'ann@example.com', ...names], { input: password });
@@ -65,7 +65,7 @@ test('a copy that is made under load has every user and session that was acknowl
   assert.equal((await fetch(`${restored.url}/api/login`, { method: 'POST', body })).status, 200);
   await restored.stop();
 
-  // As docs/deployment.md has it: whoever logged out since the backup must not be signed in again.
+  // As in docs/deployment.md: a user who logged out after the backup must not be signed in again.
   await using another = await createWorkplace();
   await mkdir(join(another.folder, 'data'));
   await copyFile(file, join(another.folder, 'data', 'janua.db'));
@@ -74,13 +74,13 @@ test('a copy that is made under load has every user and session that was acknowl
   const restoredFile = new DatabaseSync(join(another.folder, 'data', 'janua.db'));
   restoredFile.exec(statements);
   restoredFile.close();
-  // First, as the guide has it: the next command would put the file into WAL mode by itself.
+  // The guide runs `janua doctor` first. The next command would switch the file to WAL mode on its own.
   const { code, stdout } = await another.run(['doctor']);
   assert.equal(code, 0, stdout);
   assert.equal((await another.run(['sessions', 'list', 'ann@example.com'])).stdout, 'There are no sessions.\n');
 });
 
-test('it replaces nothing, and says what is in the way', async () => {
+test('a backup replaces no file, and names the obstacle', async () => {
   await using workplace = await createMigratedWorkplace();
   const refused = async (file: string, line: RegExp, env: Record<string, string> = {}) => {
     const { code, stderr } = await workplace.run(['backup', file], { env });
@@ -101,7 +101,7 @@ test('it replaces nothing, and says what is in the way', async () => {
   assert.deepEqual((await readdir(workplace.folder)).sort(), ['broken.db', 'data', 'new.part', 'there']);
 });
 
-test('a name that SQLite could read as a URI is the name of a file', async () => {
+test('a name that looks like a SQLite URI is a plain file name', async () => {
   await using workplace = await createMigratedWorkplace();
   for (const name of ['file:copy.db', 'file:copy?mode=memory']) {
     const { code, stderr } = await workplace.run(['backup', name]);
@@ -113,7 +113,7 @@ test('a name that SQLite could read as a URI is the name of a file', async () =>
   assert.deepEqual((await readdir(workplace.folder)).sort(), ['data', 'file:copy.db', 'file:copy?mode=memory']);
 });
 
-test('a signal stops it, and leaves nothing', async () => {
+test('a signal stops a backup, which leaves no file', async () => {
   await using workplace = await createMigratedWorkplace();
   const large = new DatabaseSync(join(workplace.folder, 'data', 'janua.db'));
   large.exec(`CREATE TABLE large (bytes); INSERT INTO large
@@ -130,7 +130,7 @@ test('a signal stops it, and leaves nothing', async () => {
   }
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
     let stopped = await stopBy(signal);
-    // On a busy machine it may have been done before.
+    // On a busy machine the backup may end before the signal arrives.
     for (let tries = 1; stopped.code === 0 && tries < 10; tries += 1) {
       await rm(join(workplace.folder, 'copy.db'));
       stopped = await stopBy(signal);

@@ -5,13 +5,13 @@ import { test } from 'node:test';
 import { settingsSchema } from '../../src/config/settings.ts';
 import { createWorkplace } from './janua-command.ts';
 
-/** Nobody listens there, and nobody is to be asked. */
+/** Nothing listens there, and the command must not connect. */
 const stores = {
   DATABASE_URL: 'postgres://janua:canary%40x@127.0.0.1:1/auth?sslpassword=canary',
   REDIS_URL: 'redis+cluster://janua:canary@127.0.0.1:1,127.0.0.1:2',
 };
 
-test('prints every setting and where it is from, no password, and opens nothing', async () => {
+test('janua config prints every setting with its source, shows no password, and opens nothing', async () => {
   await using workplace = await createWorkplace();
   const file = join(workplace.folder, 'secret');
   await writeFile(file, stores.REDIS_URL);
@@ -35,7 +35,7 @@ test('prints every setting and where it is from, no password, and opens nothing'
   assert.deepEqual(await readdir(workplace.folder), ['secret']);
 });
 
-test('--json gives one object a line, with values as they are', async () => {
+test('janua config --json prints one object a line, with unformatted values', async () => {
   await using workplace = await createWorkplace();
   const { stdout } = await workplace.run(['config', '--json'], { env: { ...stores, PORT: '8080' } });
   assert.doesNotMatch(stdout, /canary/);
@@ -50,7 +50,7 @@ test('--json gives one object a line, with values as they are', async () => {
   assert.deepEqual(of('CORS_ORIGINS'), { setting: 'CORS_ORIGINS', value: [], from: 'default' });
 });
 
-test('what is wrong is said as `serve` says it, all at once', async () => {
+test('janua config names all wrong settings at once, as `janua serve` does', async () => {
   await using workplace = await createWorkplace();
   for (const [env, count] of [
     [{ PORT: 'canary', DOCS: 'canary', CORS_ORIGINS: 'https://u:canary@x' }, 3],

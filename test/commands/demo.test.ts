@@ -9,7 +9,7 @@ const demoUsers = ['behai_nguyen@hotmail.com', 'pranav.furedi.10198@gmail.com'];
 const logIn = (url: string, username: string) =>
   fetch(`${url}/api/login`, { method: 'POST', body: new URLSearchParams({ username, password: 'password' }) });
 
-test('says where to go and who can sign in; both can, and the data stays between runs', async () => {
+test('the demo prints its address and its users, they can sign in, and data stays between runs', async () => {
   await using workplace = await createWorkplace();
   let server = await workplace.start(['demo']);
   const tokens: string[] = [];
@@ -31,7 +31,7 @@ test('says where to go and who can sign in; both can, and the data stays between
 });
 
 // Shows: S69 V13.3.2
-test('makes its file in data/, for its owner alone', async () => {
+test('the demo makes its file in data/, readable only by its owner', async () => {
   await using workplace = await createWorkplace();
   const server = await workplace.start(['demo']);
   for (const name of ['janua.db', 'janua.db-wal']) {
@@ -41,7 +41,7 @@ test('makes its file in data/, for its owner alone', async () => {
 });
 
 // Shows: S79
-test('an acknowledged login and logout survive a kill', async () => {
+test('an acknowledged login or logout survives a kill of the demo', async () => {
   await using workplace = await createWorkplace();
   let server = await workplace.start(['demo']);
   const tokens = await Promise.all(
@@ -59,7 +59,7 @@ test('an acknowledged login and logout survive a kill', async () => {
   await server.stop();
 });
 
-test('takes its own origin by either name, whatever the port', async () => {
+test('the demo accepts its own origin by either host name, at its own port only', async () => {
   await using workplace = await createWorkplace();
   const server = await workplace.start(['demo']);
   const { port } = new URL(server.url);
@@ -82,7 +82,7 @@ for (const env of [
   { PUBLIC_URL: 'https://auth.example.com' },
 ]) {
   // Shows: S58
-  test(`refuses ${JSON.stringify(env)}`, async () => {
+  test(`the demo refuses ${JSON.stringify(env)}`, async () => {
     await using workplace = await createWorkplace();
     const { code, stderr } = await workplace.run(['demo'], { env });
     assert.equal(code, 2);

@@ -16,10 +16,10 @@ import { connectOnce, startRedis } from '../servers/redis.ts';
 import { createDatabase, createRedisDatabase } from '../servers/shared.ts';
 import { createMigratedWorkplace, createWorkplace, type Workplace } from './janua-command.ts';
 
-/** What all passwords here are, and no output may hold. */
+/** Every password in this file. No output may hold it. */
 const canary = 'canary-secret';
 
-/** What is compiled once is kept for the next, as by `bin/own-node.mjs`: the command is run many times here. */
+/** Keeps compiled code for the next run, as `bin/own-node.mjs` does. The command runs many times here. */
 const cached = { NODE_COMPILE_CACHE: createTemporaryFolder('compiled').path };
 
 interface Line {
@@ -34,18 +34,18 @@ interface Diagnosis {
   readonly lines: readonly Line[];
   /** Milliseconds. */
   readonly took: number;
-  /** The lines of one check that are not ok, each as its state, message and fix. */
+  /** The warnings and faults of a check, each with its state, message and fix. */
   complaints(check: string): string[];
-  /** The messages of a check that are ok. */
+  /** The messages of a check whose state is ok. */
   praise(check: string): string;
 }
 
-/** Runs the command, and holds what is true of each of its outputs against this one. */
+/** Runs the command, and checks the rules that hold for every output. */
 async function examine(workplace: Workplace, env: Readonly<Record<string, string>> = {}): Promise<Diagnosis> {
   const start = performance.now();
   const { code, stdout, stderr } = await workplace.run(['doctor', '--json'], { env: { ...cached, ...env } });
   const took = performance.now() - start;
-  // Redis' client has a word of its own for an account that may not ask what it asks when it connects.
+  // The Redis client prints its own warning when the account may not run the ready check.
   assert.match(stderr, /^(?:Skipping the ready check .*\n)*$/);
   assert.doesNotMatch(stdout, /canary|\bat .*:\d+:\d+/);
   const lines = stdout
@@ -71,13 +71,13 @@ async function examine(workplace: Workplace, env: Readonly<Record<string, string
   };
 }
 
-/** One complaint, and no more. */
+/** Expects exactly one complaint. */
 function assertOnly(complaints: readonly string[], expected: RegExp): void {
   assert.equal(complaints.length, 1, complaints.join('\n'));
   assert.match(complaints[0] ?? '', expected);
 }
 
-/** What runs before the command, in its process. */
+/** Runs this code in the process before the command. */
 const first = (code: string) => ({ NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(code)}` });
 
 const clockAhead = (seconds: number) =>
@@ -95,11 +95,11 @@ const mapped = { USERS_TABLE: 'people', USERS_COLUMNS: 'id=no,username=email,pas
 const bcrypt = '$2b$10$abcdefghijklmnopqrstuuN8SZ8OeQ7QWzvDZuZ3AtxU9VnYQzOZ6';
 
 describe('janua doctor', { concurrency: 2 }, () => {
-  describe('a server', { concurrency: 3 }, () => {
-    test('of PostgreSQL: far away, with another time, without an account, frozen, and stopped', {
+  describe('examines a server', { concurrency: 3 }, () => {
+    test('of PostgreSQL that is slow, frozen or stopped, has a wrong clock or refuses the account', {
       skip: missing('PostgreSQL'),
     }, async () => {
-      // The shared one asks nobody for a password.
+      // The shared server asks for no passwords.
       const home = createTemporaryFolder('doctor');
       await chmod(home.path, 0o755);
       const rules = join(home.path, 'pg_hba.conf');
@@ -152,7 +152,7 @@ describe('janua doctor', { concurrency: 2 }, () => {
       home.remove();
     });
 
-    test('of PostgreSQL or MariaDB, with a view as the table of users, and rows in it', {
+    test('of PostgreSQL or MariaDB with a view or a table of users', {
       skip: missing('PostgreSQL', 'MariaDB'),
     }, async () => {
       for (const engine of ['postgres', 'mariadb'] as const) {
@@ -177,7 +177,7 @@ describe('janua doctor', { concurrency: 2 }, () => {
       }
     });
 
-    test('of MariaDB: without the account, the database, or what the account has to do', {
+    test('of MariaDB that lacks the account, its rights or the database', {
       skip: missing('MariaDB'),
     }, async () => {
       const { url, drop } = await createDatabase('mariadb');
@@ -206,13 +206,13 @@ describe('janua doctor', { concurrency: 2 }, () => {
       }
     });
 
-    test('of Redis: as it should be, evicting, forgetting, with another time, a replica, and frozen', {
+    test('of Redis that is well, evicts, forgets, has a wrong clock, is a replica, or is frozen', {
       skip: missing('Redis'),
     }, async () => {
       await using server = await startRedis({ durable: true });
       await using replica = await startRedis({ args: ['--replicaof', '127.0.0.1', String(server.port)] });
       await using workplace = await createMigratedWorkplace();
-      // Long enough for a machine that is busy with other tests.
+      // Long enough for a machine with other tests.
       const env = { STORE_TIMEOUT_SECONDS: '10' };
       const using = (url: string) => examine(workplace, { ...env, REDIS_URL: url });
 
@@ -268,7 +268,9 @@ describe('janua doctor', { concurrency: 2 }, () => {
       assertOnly((await using(server.url)).complaints('sessions'), /^wrong: Redis \(redis:.*\) cannot be reached/);
     });
 
-    test('of Redis with a database that it has not, and one that is shared', { skip: missing('Redis') }, async () => {
+    test('of Redis with a shared database, and with a number beyond its databases', {
+      skip: missing('Redis'),
+    }, async () => {
       const { url, drop } = await createRedisDatabase();
       await using workplace = await createMigratedWorkplace();
       assert.match((await examine(workplace, { REDIS_URL: url })).praise('sessions'), /can be written/);
@@ -278,8 +280,8 @@ describe('janua doctor', { concurrency: 2 }, () => {
     });
   });
 
-  describe('the machine and the settings', { concurrency: 2 }, () => {
-    test('finds nothing wrong where `janua serve` would work, and says so for a person', async () => {
+  describe('examines the machine and the settings', { concurrency: 2 }, () => {
+    test('and finds nothing wrong if `janua serve` would work', async () => {
       await using workplace = await createMigratedWorkplace();
       const { code, lines, complaints } = await examine(workplace);
       assert.equal(code, 0);
@@ -297,7 +299,7 @@ describe('janua doctor', { concurrency: 2 }, () => {
       assert.match(stdout, /\n\nNothing is wrong; 1 warning\.\n$/);
     });
 
-    test('makes nothing where nothing is yet, and goes on with what can be looked at', async () => {
+    test('and creates nothing in an empty folder, but makes all other checks', async () => {
       await using workplace = await createWorkplace();
       const { code, complaints, praise } = await examine(workplace);
       assert.equal(code, 1);
@@ -308,7 +310,7 @@ describe('janua doctor', { concurrency: 2 }, () => {
       assert.deepEqual(await readdir(workplace.folder), []);
     });
 
-    test('says each fault of the settings in a line, and looks at the rest with the defaults', async () => {
+    test('and prints a line for each wrong setting, and uses the default instead', async () => {
       await using workplace = await createMigratedWorkplace();
       const env = {
         PORT: 'x',
@@ -330,7 +332,7 @@ describe('janua doctor', { concurrency: 2 }, () => {
       assertOnly(half.complaints('users'), /^wrong: USERS_TABLE and USERS_COLUMNS go together/);
     });
 
-    test('says what PUBLIC_URL makes of the cookie, HSTS and the accepted origin', async () => {
+    test('and says how PUBLIC_URL determines the cookie, HSTS and the accepted origin', async () => {
       await using workplace = await createWorkplace();
       const https = await examine(workplace, {
         PUBLIC_URL: 'https://auth.example.com/',
@@ -349,7 +351,7 @@ describe('janua doctor', { concurrency: 2 }, () => {
       assert.match(anyPort.praise('public-url'), /http:\/\/localhost, .* at the port that it gets/);
     });
 
-    test('holds the memory and the cores against HASHING_CONCURRENCY', async () => {
+    test('and compares the memory and the cores with HASHING_CONCURRENCY', async () => {
       await using workplace = await createWorkplace();
       const poor = await examine(workplace, {
         ...first(`import os from 'node:os'; import { syncBuiltinESMExports } from 'node:module';
@@ -380,8 +382,8 @@ describe('janua doctor', { concurrency: 2 }, () => {
     });
   });
 
-  describe('a SQLite file', { concurrency: 2 }, () => {
-    test('that Janua did not prepare is not opened, since that would change it', async () => {
+  describe('examines a SQLite file', { concurrency: 2 }, () => {
+    test('without changing a file that Janua did not prepare', async () => {
       await using workplace = await createWorkplace();
       const path = join(workplace.folder, 'other.db');
       const env = { DATABASE_URL: 'sqlite:other.db' };
@@ -406,7 +408,7 @@ describe('janua doctor', { concurrency: 2 }, () => {
       assertOnly(unknown.complaints('database'), /^wrong: DATABASE_URL must be sqlite:/);
     });
 
-    test('with tables that are missing, older or newer', async () => {
+    test('whose tables are missing, older or newer', async () => {
       await using workplace = await createMigratedWorkplace();
       const path = join(workplace.folder, 'data/janua.db');
       const all = 'select * from janua_migrations';
@@ -431,7 +433,7 @@ describe('janua doctor', { concurrency: 2 }, () => {
       assert.equal((await stat(path)).isFile(), true);
     });
 
-    test('without an index that each request needs: the fix puts it right', async () => {
+    test('that lacks an index, and proposes a fix that works', async () => {
       await using workplace = await createMigratedWorkplace();
       change(workplace, 'drop index janua_sessions_user_id');
       const without = await examine(workplace);
@@ -448,7 +450,7 @@ describe('janua doctor', { concurrency: 2 }, () => {
       assertOnly((await examine(workplace)).complaints('indexes'), /^wrong: No unique index finds a user by name/);
     });
 
-    test('that others may read, or whose disk is nearly full', async () => {
+    test('that other accounts can read, or whose disk is nearly full', async () => {
       await using workplace = await createMigratedWorkplace();
       assert.match((await examine(workplace)).praise('file'), /mode 0600.*\nIts disk has \d+ MiB free/);
       await chmod(join(workplace.folder, 'data/janua.db'), 0o640);
@@ -461,8 +463,8 @@ describe('janua doctor', { concurrency: 2 }, () => {
     });
   });
 
-  describe("a team's own table", { concurrency: 2 }, () => {
-    test('with passwords that cannot be computed, counted by their scheme', async () => {
+  describe("examines a team's own table", { concurrency: 2 }, () => {
+    test('and counts the passwords that Janua cannot verify, by scheme', async () => {
       await using workplace = await createMigratedWorkplace();
       change(workplace, 'create table people (no integer primary key, email text collate nocase unique, secret text)');
       const add = (count: number, secret: string) =>
@@ -489,7 +491,7 @@ describe('janua doctor', { concurrency: 2 }, () => {
       );
     });
 
-    test('that cannot work, or works worse than it could', async () => {
+    test('that cannot work, or lacks an index or a password', async () => {
       await using workplace = await createMigratedWorkplace();
       change(workplace, 'create table behind (no integer primary key, email text unique, secret text)');
       change(workplace, 'create view people as select * from behind');
@@ -513,7 +515,7 @@ describe('janua doctor', { concurrency: 2 }, () => {
     });
   });
 
-  test('a Redis that is too old, and a Valkey', () => {
+  test('refuses a Redis that is too old, and accepts Valkey', () => {
     const states = (information: string) =>
       [...judgeInformation(parseInformation(information))].map(({ state, message }) => `${state}: ${message}`);
     assert.deepEqual(states('# Server\r\nredis_version:5.0.14\r\n'), ['wrong: Redis 5.0.14 is too old.']);
@@ -521,7 +523,7 @@ describe('janua doctor', { concurrency: 2 }, () => {
     assert.deepEqual(states('redis_version:7.2.4\nvalkey_version:8.1.0\n'), ['ok: The server is Valkey 8.1.0.']);
   });
 
-  test("this machine's clock is before the release", async () => {
+  test('reports a machine whose clock is earlier than the release', async () => {
     await using workplace = await createWorkplace();
     const { complaints } = await examine(workplace, clockAhead(-10 * 365 * 24 * 60 * 60));
     assertOnly(complaints('clock'), /^wrong: This machine's clock says 201\d-.* before this version was made/);

@@ -9,10 +9,10 @@ import { fileURLToPath } from 'node:url';
 
 const cli = fileURLToPath(new URL('../../src/cli.ts', import.meta.url));
 
-/** Where compiled code is kept, as the launcher of `bin/` has it: a command then starts in half the time. */
+/** The folder for compiled code, the same as the launcher in `bin/` uses. A command then starts in half the time. */
 const compiled = fileURLToPath(new URL('../../node_modules/.cache/janua', import.meta.url));
 
-/** Milliseconds after which a command that hangs is ended, and its test fails. */
+/** Milliseconds after which a hanging command is killed and its test fails. */
 const patience = 60_000;
 
 type Environment = Readonly<Record<string, string>>;
@@ -23,26 +23,26 @@ export interface Finished {
   readonly stderr: string;
 }
 
-/** An empty folder in which the `janua` command runs; what was started in it is ended with it. */
+/** An empty folder in which the `janua` command runs. Its disposal ends all processes that were started in it. */
 export interface Workplace extends AsyncDisposable {
   readonly folder: string;
   /** Runs a command to its end. */
   run(args: readonly string[], options?: { env?: Environment; input?: string }): Promise<Finished>;
-  /** Starts a command and waits for nothing. */
+  /** Starts a command without waiting for it. */
   launch(args: readonly string[], env: Environment): ChildProcessWithoutNullStreams;
-  /** Starts a server and waits until it says that it is ready. @param limit milliseconds after which it is ended */
+  /** Starts a server and waits until it reports ready. @param limit milliseconds after which it is killed */
   start(args: readonly string[], env?: Environment, limit?: number): Promise<Running>;
 }
 
 export interface Running {
   readonly url: string;
   readonly process: ChildProcessWithoutNullStreams;
-  /** What was printed until the server was ready. */
+  /** Everything that the server printed before it was ready. */
   readonly output: string;
   stop(signal?: NodeJS.Signals): Promise<number | null>;
 }
 
-/** One in which `janua migrate` has been run. */
+/** A workplace with the tables of `janua migrate`. */
 export async function createMigratedWorkplace(): Promise<Workplace> {
   const workplace = await createWorkplace();
   const { code, stderr } = await workplace.run(['migrate']);
@@ -50,7 +50,7 @@ export async function createMigratedWorkplace(): Promise<Workplace> {
   return workplace;
 }
 
-/** @param program what is run in place of our own `src/cli.ts` */
+/** @param program runs in place of our own `src/cli.ts` */
 export async function createWorkplace(program = cli): Promise<Workplace> {
   const folder = await mkdtemp(join(tmpdir(), 'janua-'));
   const started = new Set<ChildProcessWithoutNullStreams>();
@@ -88,7 +88,7 @@ export async function createWorkplace(program = cli): Promise<Workplace> {
       let output = '';
       for await (const line of createInterface({ input: child.stdout })) {
         output += `${line}\n`;
-        // Both name the address with the real port; the demo's greeting goes on for some lines.
+        // Both `serve` and `demo` print the real port. The demo's greeting has further lines.
         const port = /http:\/\/localhost:(\d+)\n|"port":(\d+)/.exec(output)?.slice(1).find(Boolean);
         if (port === undefined || !/"msg":"ready"|Ctrl\+C/.test(line)) continue;
         return {

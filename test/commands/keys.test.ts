@@ -5,7 +5,7 @@ import { test } from 'node:test';
 import { keyNames } from '../../src/database/keys.ts';
 import { createMigratedWorkplace } from './janua-command.ts';
 
-test('janua keys rotate replaces one key and says what ends', async () => {
+test('janua keys rotate replaces one key and says what ends with it', async () => {
   await using workplace = await createMigratedWorkplace();
   const database = new DatabaseSync(join(workplace.folder, 'data', 'janua.db'), { readOnly: true });
   const read = () =>
@@ -32,7 +32,7 @@ test('janua keys rotate replaces one key and says what ends', async () => {
   assert.equal(stderr, 'There is no key "session": browser-cookie, audit-names, forward-auth.\n');
 });
 
-test('where there are no tables it says so', async () => {
+test('janua keys rotate reports missing tables', async () => {
   await using workplace = await createMigratedWorkplace();
   const env = { DATABASE_URL: 'sqlite:./other.db' };
   const { code, stderr } = await workplace.run(['keys', 'rotate', 'browser-cookie'], { env });

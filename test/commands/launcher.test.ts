@@ -18,9 +18,9 @@ const janua = fileURLToPath(new URL('../../bin/janua.mjs', import.meta.url));
 interface Launched extends Disposable {
   readonly launcher: ChildProcessByStdio<null, Readable, null>;
   readonly pid: number;
-  /** Waits for a line of the log, and gives it. */
+  /** Waits for a line of the log, and returns it. */
   heard(pattern: RegExp): Promise<string>;
-  /** Waits until all that write to the log have ended, and gives the code of the launcher. */
+  /** Waits until all processes that write to the log have ended, and returns the exit code of the launcher. */
   closed(): Promise<number | null>;
 }
 
@@ -52,7 +52,7 @@ function launch({ folder }: Workplace, command: string, env: Readonly<Record<str
   };
 }
 
-/** Waits until a process has something to say to these signals; until then Node alone is being started. */
+/** Waits until a process handles these signals. Before that, only Node is starting. */
 async function toCatch(pid: number, signals: readonly NodeJS.Signals[]): Promise<void> {
   for (;;) {
     const [, mask] = /^SigCgt:\s+([\da-f]+)$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8')) ?? [];
@@ -62,7 +62,7 @@ async function toCatch(pid: number, signals: readonly NodeJS.Signals[]): Promise
   }
 }
 
-/** Waits until processes have ended, ten seconds at most. */
+/** Waits until the processes have ended, ten seconds at most. */
 async function toEnd(pids: readonly number[]): Promise<void> {
   for (let look = 0; running(pids).length > 0; look += 1) {
     assert.ok(look < 500, `they go on: ${running(pids)}`);
@@ -70,10 +70,10 @@ async function toEnd(pids: readonly number[]): Promise<void> {
   }
 }
 
-/** The process that serves. */
+/** The process that the launcher started. */
 const childOf = (pid: number) => Number(readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8'));
 
-/** Waits until a server says that it is not ready, as long as it drains. */
+/** Waits until a server drains, and so is not ready. */
 async function toDrain(url: string): Promise<void> {
   const limit = performance.now() + 10_000;
   while ((await statusOf(`${url}/health/ready`)) !== 503) assert.ok(performance.now() < limit, 'it goes on');
@@ -89,7 +89,7 @@ describe('a server and its launcher', { concurrency: 2, timeout: 60_000 }, () =>
     ['two workers', 'serve', { WORKERS: '2' }, ['SIGHUP', 'SIGUSR2']],
     ['the demo', 'demo', {}, ['SIGUSR2']],
   ] as const) {
-    test(`${name}: what is asked by signal at any time of the start does no harm`, async () => {
+    test(`${name}: SIGHUP and SIGUSR2 at any time during the start do no harm`, async () => {
       await using workplace = await createMigratedWorkplace();
       using server = launch(workplace, command, { ...env, DRAIN_SECONDS: '0' });
       await toCatch(server.pid, signals);
@@ -107,7 +107,7 @@ describe('a server and its launcher', { concurrency: 2, timeout: 60_000 }, () =>
       assert.equal(await server.closed(), 0);
     });
 
-    test(`${name}: ends in order at SIGINT to the launcher alone`, async () => {
+    test(`${name}: SIGINT to the launcher alone ends the server in order`, async () => {
       await using workplace = await createMigratedWorkplace();
       using server = launch(workplace, command, { ...env, DRAIN_SECONDS: '1' });
       const url = addressIn(await server.heard(ready));
@@ -116,7 +116,7 @@ describe('a server and its launcher', { concurrency: 2, timeout: 60_000 }, () =>
       assert.equal(await server.closed(), 0);
     });
 
-    test(`${name}: no number of signals to end ends what is under way`, async () => {
+    test(`${name}: no number of SIGTERM and SIGINT cuts off a request under way`, async () => {
       await using workplace = await createMigratedWorkplace();
       using server = launch(workplace, command, { ...env, DRAIN_SECONDS: '300' });
       const url = addressIn(await server.heard(ready));
@@ -126,7 +126,7 @@ describe('a server and its launcher', { concurrency: 2, timeout: 60_000 }, () =>
       sent.flushHeaders();
       const answered = once(sent, 'response') as Promise<[IncomingMessage]>;
       await once(sent, 'continue');
-      // It drains; then it does not any more; and then nothing.
+      // The first starts the drain, the second ends the drain, and later ones change nothing.
       for (const signal of ['SIGTERM', 'SIGTERM', 'SIGINT', 'SIGTERM', 'SIGINT'] as const) {
         for (const pid of [server.pid, child]) process.kill(pid, signal);
         await setTimeout(50);
@@ -138,7 +138,7 @@ describe('a server and its launcher', { concurrency: 2, timeout: 60_000 }, () =>
       assert.equal(await server.closed(), 0);
     });
 
-    test(`${name}: ends in order when the launcher is killed`, async () => {
+    test(`${name}: the server ends in order when the launcher is killed`, async () => {
       await using workplace = await createMigratedWorkplace();
       using server = launch(workplace, command, { ...env, DRAIN_SECONDS: '1' });
       const url = addressIn(await server.heard(ready));
@@ -146,7 +146,7 @@ describe('a server and its launcher', { concurrency: 2, timeout: 60_000 }, () =>
       assert.deepEqual(running([child]), [child]);
       try {
         server.launcher.kill('SIGKILL');
-        // It drains, as at a signal to stop.
+        // The server drains, as it does at SIGTERM.
         await toDrain(url);
         await server.closed();
         await toEnd([child]);
@@ -156,7 +156,7 @@ describe('a server and its launcher', { concurrency: 2, timeout: 60_000 }, () =>
     });
   }
 
-  test('one process goes on at SIGHUP, and says that nobody takes its place', async () => {
+  test('a server of one process keeps running at SIGHUP, and logs that it cannot reload', async () => {
     await using workplace = await createMigratedWorkplace();
     using server = launch(workplace, 'serve', { DRAIN_SECONDS: '0' });
     const url = addressIn(await server.heard(ready));
@@ -167,7 +167,7 @@ describe('a server and its launcher', { concurrency: 2, timeout: 60_000 }, () =>
     assert.equal(await server.closed(), 0);
   });
 
-  test('one process ends with the terminal that it was started in', {
+  test('a server of one process ends with its terminal', {
     skip: findProgram('script') === undefined,
   }, async () => {
     await using workplace = await createMigratedWorkplace();
@@ -177,7 +177,7 @@ describe('a server and its launcher', { concurrency: 2, timeout: 60_000 }, () =>
       stdio: ['pipe', 'pipe', 'inherit'],
     });
     for await (const line of createInterface({ input: terminal.stdout })) if (ready.test(line)) break;
-    // This changes nothing, and tells who is there.
+    // SIGCONT changes nothing. It only lists the processes.
     const all = signalTree(terminal.pid ?? 0, 'SIGCONT');
     assert.ok(all.length > 2);
     terminal.kill('SIGKILL');

@@ -32,7 +32,7 @@ async function openTown(choice: StoreChoice) {
 
 async function startServer(workplace: Workplace, env: Record<string, string>): Promise<Running> {
   const server = await workplace.start(['serve'], env);
-  // Read on, or a full pipe holds the process up.
+  // Keep reading: a full pipe would block the process.
   server.process.stdout.resume();
   return server;
 }
@@ -44,15 +44,15 @@ const statusOf = async (url: string, token: string) => (await fetch(`${url}/api/
 const logOut = (url: string, token: string) => fetch(`${url}/api/logout`, { method: 'POST', ...withToken(token) });
 const tokenOf = async (answer: Response) => ((await answer.json()) as { access_token: string }).access_token;
 
-/** What clients were told: only that must hold. */
+/** The results that the server acknowledged to clients. Only these have to hold. */
 interface Acknowledged {
   readonly alive: Set<string>;
   readonly ended: Set<string>;
-  /** Answers that were neither a success nor the end of a connection. */
+  /** Statuses of all answers that were no success. */
   readonly odd: number[];
 }
 
-/** Clients that log in, look who they are, and now and then log out, until told to stop. */
+/** Clients that log in, ask who they are and sometimes log out, until `signal` aborts. */
 async function load(
   url: string,
   clients: number,
@@ -71,7 +71,7 @@ async function load(
       const me = await statusOf(url, token).catch(() => 0);
       if (me !== 200) told.odd.push(me);
       if ((round + number) % 2 === 0) continue;
-      // From here on it may be over, whether we hear of it or not.
+      // From here on the session may have ended, even if no answer arrives.
       told.alive.delete(token);
       const logout = await logOut(url, token).catch(() => undefined);
       if (logout?.status === 200) told.ended.add(token);
@@ -82,7 +82,7 @@ async function load(
   return told;
 }
 
-/** Waits until there is something to lose. */
+/** Waits until enough logins and logouts were acknowledged. */
 async function toBeLost({ alive, ended }: Acknowledged): Promise<void> {
   const deadline = performance.now() + 60_000;
   while ((alive.size < 4 || ended.size < 4) && performance.now() < deadline) await setTimeout(5);
@@ -102,7 +102,7 @@ for (const choice of [
   describe(`two processes on ${choice.users} and ${choice.sessions}`, {
     skip: missing(choice.users, choice.sessions),
   }, () => {
-    test('what begins on one goes on on the other, and ends on both', async () => {
+    test('a session from one process works on the other, and a logout ends it on both', async () => {
       await using town = await openTown(choice);
       const [one, other] = await Promise.all([town.start(), town.start()]);
       const login = await logIn(one.url);
@@ -115,7 +115,7 @@ for (const choice of [
       assert.equal(await statusOf(other.url, token), 401);
     });
 
-    test('one is killed under load: nothing that was acknowledged is lost', async () => {
+    test('a process that is killed under load loses nothing that was acknowledged', async () => {
       await using town = await openTown(choice);
       await using balancer = await startBalancer();
       const [one, other] = await Promise.all([town.start(), town.start()]);
@@ -136,7 +136,7 @@ for (const choice of [
   });
 }
 
-test('a rolling restart: each says that it is not ready, finishes, and is gone in time; nobody notices', {
+test('in a rolling restart each process reports not ready, drains and ends in time, and no client notices', {
   skip: missing('PostgreSQL', 'Redis'),
 }, async () => {
   await using town = await openTown({ users: 'PostgreSQL', sessions: 'Redis' });

@@ -24,7 +24,7 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] as const) {
       };
     }
 
-    test('are made by one of many that try at once, and only once', async () => {
+    test('are made only once when several processes try at the same time', async () => {
       await using place = await open();
       const finished = await Promise.all(Array.from({ length: 6 }, () => place.run('migrate')));
       for (const { code, stderr } of finished) assert.equal(code, 0, stderr);
@@ -34,7 +34,7 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] as const) {
       assert.equal(rows.length, keyNames.length, 'one of each kind');
     });
 
-    test('that are missing, older or newer keep a process from starting', async () => {
+    test('keep a server from starting when they are missing, older or newer', async () => {
       await using place = await open();
       const refused = async (line: RegExp) => {
         for (const args of [['serve'], ['users', 'list']]) {
@@ -43,7 +43,7 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] as const) {
           assert.match(stderr, line);
         }
       };
-      // A file that is not there is not made by asking.
+      // The check does not create a missing file.
       if (engine === 'SQLite') await refused(/^DATABASE_URL: there is no such file yet\. Run: npx janua migrate\n$/);
       else await refused(/^The database has no tables of Janua yet\. Run: npx janua migrate\n$/);
       await place.run('migrate');
@@ -66,7 +66,7 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] as const) {
 }
 
 for (const url of ['sqlite:/dev/null/janua.db', 'sqlite:/proc/x/janua.db', 'sqlite:/proc/janua.db']) {
-  test(`${url} cannot be made`, async () => {
+  test(`janua migrate refuses ${url}`, async () => {
     await using workplace = await createWorkplace();
     const { code, stderr } = await workplace.run(['migrate'], { env: { DATABASE_URL: url } });
     assert.equal(code, 2);

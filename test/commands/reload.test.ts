@@ -4,7 +4,7 @@ import { createInterface } from 'node:readline';
 import { test } from 'node:test';
 import { createMigratedWorkplace } from './janua-command.ts';
 
-test('`janua reload` replaces the workers of the server that is meant, and of no other', {
+test('`janua reload` replaces only the workers of the named server', {
   skip: process.platform !== 'linux' && 'only Linux tells which processes run',
 }, async () => {
   await using workplace = await createMigratedWorkplace();

@@ -2,10 +2,10 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createReplacementPace } from '../../src/commands/replacement-pace.ts';
 
-test('at once after a calm minute; then after pauses that grow, up to half a minute', () => {
+test('a worker is replaced at once after a calm minute, then after growing pauses of at most 30 seconds', () => {
   let now = 0;
   const nextPause = createReplacementPace(() => now);
-  /** The pause of a worker that ended so long after the last replacement. */
+  /** The pause before replacing a worker that ended this long after the last replacement. */
   const after = (milliseconds: number) => {
     now += milliseconds;
     const pause = nextPause();

@@ -22,7 +22,7 @@ const usual = () => {
   ];
 };
 
-test('janua selftest prints what holds, and what mends the rest', async () => {
+test('janua selftest prints the checks that hold, and a fix for each that does not', async () => {
   const { workplace, proxy } = deployment;
   const well = await workplace.run(usual(), { input: `${account.password}\n` });
   assert.equal(well.stderr, '');
@@ -45,7 +45,7 @@ test('janua selftest prints what holds, and what mends the rest', async () => {
   );
 });
 
-test('without a user and without wrong passwords it says what it did not look at', async () => {
+test('janua selftest names the checks that it skips without --user and --throttle', async () => {
   const { workplace, proxy, certificate } = deployment;
   const args = ['selftest', '--against', proxy.url, '--ca', certificate.certificate, '--json'];
   const { code, stdout } = await workplace.run(args);
@@ -53,14 +53,14 @@ test('without a user and without wrong passwords it says what it did not look at
   const lines = stdout.split('\n').filter((line) => line.includes('"state":"warning"'));
   assert.equal(lines.length, 2, stdout);
   assert.match(lines[0] ?? '', /"check":"login".*Not looked at: cookies, sessions and logout\..*--user EMAIL/);
-  // The request that it names was recorded, with the address that counts.
+  // The server recorded the request that the line names, with the address that the throttle counts.
   assert.match(lines[1] ?? '', /"check":"throttle".*Not looked at: .*--throttle/);
   const id = /janua explain ([\w-]+)/.exec(lines[1] ?? '')?.[1] ?? '';
   const explained = await workplace.run(['explain', id], { env: { TRUSTED_PROXIES: '127.0.0.1' } });
   assert.match(explained.stdout, new RegExp(proxy.client.replaceAll('.', '\\.')));
 });
 
-test('whoever stops it leaves no session behind', async () => {
+test('janua selftest leaves no session behind when it is stopped', async () => {
   const { proxy, workplace } = deployment;
   const reached = Promise.withResolvers<void>();
   proxy.misdeeds = {
@@ -74,7 +74,7 @@ test('whoever stops it leaves no session behind', async () => {
   child.stdin.end(account.password);
   const output = text(child.stdout);
   await reached.promise;
-  // A living session is what the test is about.
+  // Without a session the test would show nothing.
   assert.notEqual(await deployment.countSessions(), 0);
   const ended = once(child, 'exit');
   child.kill('SIGINT');
@@ -85,7 +85,7 @@ test('whoever stops it leaves no session behind', async () => {
   assert.equal(await deployment.countSessions(), 0);
 });
 
-test('the demo is fine as it is', async () => {
+test('janua selftest finds nothing wrong with the demo', async () => {
   await using workplace = await createWorkplace();
   const server = await workplace.start(['demo']);
   server.process.stdout.resume();
@@ -99,19 +99,27 @@ test('the demo is fine as it is', async () => {
   await server.stop();
 });
 
-describe('janua selftest does not begin', () => {
+describe('janua selftest does not start', () => {
   const refused: [title: string, args: readonly string[], stderr: RegExp][] = [
     ['without an address', [], /required option '--against <url>' not specified/],
     ['with a path', ['--against', 'https://auth.example.com/login'], /^--against must be an http or https address/],
     ['with a user and no password', ['--against', 'http://localhost:1', '--user', 'x'], /^Give the password of --user/],
     [
-      'with a file that is no certificate',
+      'with a file that holds no certificate',
       ['--against', 'https://localhost:1', '--ca', 'empty'],
       /^--ca must be a file/,
     ],
-    ['with no file', ['--against', 'https://localhost:1', '--ca', 'nothing'], /^--ca must be a file/],
-    ['with a time that is none', ['--against', 'https://localhost:1', '--timeout', '0'], /^--timeout must be a whole/],
-    ['with no port', ['--against', 'https://localhost:1', '--http-port', '70000'], /^--http-port must be a whole/],
+    [
+      'with a missing certificate file',
+      ['--against', 'https://localhost:1', '--ca', 'nothing'],
+      /^--ca must be a file/,
+    ],
+    ['with an invalid timeout', ['--against', 'https://localhost:1', '--timeout', '0'], /^--timeout must be a whole/],
+    [
+      'with an invalid port',
+      ['--against', 'https://localhost:1', '--http-port', '70000'],
+      /^--http-port must be a whole/,
+    ],
   ];
   for (const [title, args, expected] of refused) {
     test(title, async () => {
@@ -124,7 +132,7 @@ describe('janua selftest does not begin', () => {
     });
   }
 
-  test('where nobody answers it says so, and ends', async () => {
+  test('janua selftest says that the server does not answer, and ends', async () => {
     const { code, stdout } = await deployment.workplace.run(['selftest', '--against', 'http://localhost:1']);
     assert.equal(code, 1);
     assert.match(stdout, /^wrong {4}reach {7}GET \/auth\/login has no answer: nothing listens there\.\n +Fix: Start /);

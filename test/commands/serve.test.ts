@@ -8,7 +8,7 @@ import { describe, test } from 'node:test';
 import { createMigratedWorkplace, createWorkplace } from './janua-command.ts';
 
 // Shows: S112 V12.2.1
-describe('production does not start', () => {
+describe('janua serve does not start', () => {
   const refused: [name: string, env: Record<string, string>, stderr: RegExp][] = [
     [
       'beyond loopback without a public URL',
@@ -25,16 +25,20 @@ describe('production does not start', () => {
       { PUBLIC_URL: 'https://auth.example.com/x' },
       /^PUBLIC_URL must be an http or https address without a path/,
     ],
-    ['with another scheme', { PUBLIC_URL: 'ftp://auth.example.com' }, /^PUBLIC_URL must be an http or https address/],
-    ['with a wrong port', { PORT: '70000' }, /^PORT must be a whole number from 0 to 65535\.\n$/],
-    ['with a wrong switch', { DOCS: 'yes' }, /^DOCS must be on or off\.\n$/],
     [
-      'with a database that it does not know',
+      'with a scheme other than http or https',
+      { PUBLIC_URL: 'ftp://auth.example.com' },
+      /^PUBLIC_URL must be an http or https address/,
+    ],
+    ['with an invalid port', { PORT: '70000' }, /^PORT must be a whole number from 0 to 65535\.\n$/],
+    ['with an invalid switch', { DOCS: 'yes' }, /^DOCS must be on or off\.\n$/],
+    [
+      'with an unknown kind of database',
       { DATABASE_URL: 'oracle://me:canary@db/x' },
       /^DATABASE_URL must be sqlite: and a path.*\n$/,
     ],
     [
-      'with a file where a folder must be',
+      'with a file in place of a folder',
       { DATABASE_URL: 'sqlite:/dev/null/janua.db' },
       /^DATABASE_URL: there is no such file yet\. Run: npx janua migrate\n$/,
     ],
@@ -44,11 +48,11 @@ describe('production does not start', () => {
       /^DATABASE_URL: the file cannot be opened for writing \(.*\)\.\n$/,
     ],
     [
-      'with a host that is not ours',
+      'with a host address of another machine',
       { HOST: '192.0.2.1', PUBLIC_URL: 'https://a.example', ALLOW_PLAIN_HTTP: 'on' },
       /^HOST 192\.0\.2\.1 is not an address of this machine\.\n$/,
     ],
-    ['with a theme that is not there', { THEME_FILE: './nothing.css' }, /^THEME_FILE: the file cannot be read.*\n$/],
+    ['with a missing theme file', { THEME_FILE: './nothing.css' }, /^THEME_FILE: the file cannot be read.*\n$/],
   ];
   for (const [name, env, expected] of refused) {
     test(name, async () => {
@@ -60,7 +64,7 @@ describe('production does not start', () => {
     });
   }
 
-  test('with several faults: all are named at once', async () => {
+  test('with several faults, and names them all at once', async () => {
     await using workplace = await createWorkplace();
     const env = {
       PORT: 'x',
@@ -86,7 +90,7 @@ describe('production does not start', () => {
     other.close();
   });
 
-  test('with a file that is no database', async () => {
+  test('with a file that is not a database', async () => {
     await using workplace = await createWorkplace();
     await writeFile(
       join(workplace.folder, 'janua.db'),
@@ -99,7 +103,7 @@ describe('production does not start', () => {
 });
 
 // Shows: S58 V6.3.2
-test("has no user: the demo's cannot sign in, not even when a demo adds them to the same file meanwhile", async () => {
+test('demo users cannot sign in to janua serve, even if a demo adds them to the same file', async () => {
   await using workplace = await createMigratedWorkplace();
   const server = await workplace.start(['serve']);
   const demo = await workplace.start(['demo']);
@@ -113,7 +117,7 @@ test("has no user: the demo's cannot sign in, not even when a demo adds them to 
   await Promise.all([server.stop(), demo.stop()]);
 });
 
-test('beyond loopback with HTTPS in front, or plain HTTP when it is said', async () => {
+test('janua serve starts on loopback, and beyond it with ALLOW_PLAIN_HTTP', async () => {
   await using workplace = await createMigratedWorkplace();
   for (const env of [
     { HOST: '127.0.0.1', PUBLIC_URL: 'https://auth.example.com' },
@@ -127,7 +131,7 @@ test('beyond loopback with HTTPS in front, or plain HTTP when it is said', async
   }
 });
 
-test('finishes the requests under way before it stops', async () => {
+test('the server finishes the requests under way before it stops', async () => {
   await using workplace = await createMigratedWorkplace();
   const secret = 'correct horse battery';
   await workplace.run(['users', 'add', 'ann@example.com', '--first-name', 'A', '--last-name', 'B'], { input: secret });
@@ -138,7 +142,7 @@ test('finishes the requests under way before it stops', async () => {
       body: new URLSearchParams({ username: 'ann@example.com', password: secret }),
     }),
   );
-  // A connection that the system has taken, and the server has not, is reset when the server closes its port.
+  // A connection that the server has not accepted yet is reset when the server closes its port.
   let arrived = 0;
   for await (const line of createInterface({ input: server.process.stdout })) {
     if (line.includes('"incoming request"')) arrived += 1;
@@ -150,7 +154,7 @@ test('finishes the requests under way before it stops', async () => {
 });
 
 // Shows: V16.2.3
-test('writes to nothing but the database and standard output', async () => {
+test('the server writes only to the database and to standard output', async () => {
   await using workplace = await createMigratedWorkplace();
   const server = await workplace.start(['serve']);
   await fetch(`${server.url}/api/login`, {
@@ -161,7 +165,7 @@ test('writes to nothing but the database and standard output', async () => {
   const written: string[] = [];
   for (const descriptor of await readdir(open)) {
     const path = await readlink(join(open, descriptor)).catch(() => '');
-    // The last two bits tell whether it may be written to.
+    // The last two bits tell whether the descriptor is open for writing.
     const flags = /^flags:\s+([0-7]+)/m.exec(
       await readFile(`/proc/${server.process.pid}/fdinfo/${descriptor}`, 'utf8').catch(() => ''),
     );

@@ -12,7 +12,7 @@ const choices: readonly StoreChoice[] = [
   { users: 'MariaDB', sessions: 'Redis' },
 ];
 
-/** A folder and stores in which the tables are made. */
+/** A folder and stores with the tables of `janua migrate`. */
 async function openPlace(choice: StoreChoice) {
   const workplace = await createWorkplace();
   const stores = await openStores(choice);
@@ -35,7 +35,7 @@ for (const choice of choices) {
     skip: missing(choice.users, choice.sessions),
   }, () => {
     // Shows: S76 V7.4.5
-    test('are listed, ended one by one and all at once', async () => {
+    test('are listed, and ended one by one or all at once', async () => {
       await using place = await openPlace(choice);
       const { run } = place;
       for (const name of ['ann', 'bob'])

@@ -34,7 +34,7 @@ async function openPlace(choice: StoreChoice = { users: 'SQLite', sessions: 'SQL
     serve: () => workplace.start(['serve'], env),
     file: `sqlite:${join(workplace.folder, 'janua.db')}`,
     ann: JSON.parse((await run(['users', 'list', '--json'])).stdout).id as string,
-    /** What is listed, without times, as JSON. */
+    /** The listed keys as JSON, without times. */
     async list(): Promise<Record<string, unknown>[]> {
       const lines = (await throttle('list', '--json')).split('\n').filter((line) => line !== '');
       return lines.map((line) => JSON.parse(line));
@@ -56,8 +56,8 @@ async function openPlace(choice: StoreChoice = { users: 'SQLite', sessions: 'SQL
 }
 
 for (const choice of choices) {
-  describe(`who has to wait, in ${choice.sessions}`, { skip: missing(choice.users, choice.sessions) }, () => {
-    test('is listed, and lifted by name and by address, for a running server too', async () => {
+  describe(`failures in ${choice.sessions}`, { skip: missing(choice.users, choice.sessions) }, () => {
+    test('are listed, and lifted by name and by address, even while a server runs', async () => {
       await using place = await openPlace(choice);
       const { ann } = place;
       assert.equal(await place.throttle('list'), 'Nobody has failed.\n');
@@ -110,7 +110,7 @@ for (const choice of choices) {
   });
 }
 
-test('says who waits until when, what needs lifting, and what is over since password or user is another', async () => {
+test('janua throttle list shows waits, stops, and failures that a new password has cleared', async () => {
   await using place = await openPlace();
   await using opened = await openTestDatabase(place.file);
   const old = Date.UTC(2026, 0, 1);
@@ -149,7 +149,7 @@ test('says who waits until when, what needs lifting, and what is over since pass
   );
 });
 
-test('an address is lifted as it is counted, and what is none is said', async () => {
+test('janua throttle lift takes an address in any spelling, and refuses wrong arguments', async () => {
   await using place = await openPlace();
   await using opened = await openTestDatabase(place.file);
   const keys = ['2001:db8:1:2::/64', '192.0.2.1', 'unknown'];
@@ -169,7 +169,7 @@ test('an address is lifted as it is counted, and what is none is said', async ()
   assert.match(wrong.stderr, /^--address must be an IP address/);
 });
 
-test('a server that counts in its own memory cannot be asked', async () => {
+test('janua throttle list refuses THROTTLE=memory', async () => {
   await using workplace = await createWorkplace();
   const { code, stderr } = await workplace.run(['throttle', 'list'], { env: { THROTTLE: 'memory' } });
   assert.equal(code, 2);

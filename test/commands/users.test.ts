@@ -58,7 +58,7 @@ test('a user is added, listed, changed and removed while the server runs', async
   await stop();
 });
 
-test('what cannot be done is said in one line, and changes nothing', async () => {
+test('a refused change prints one line, and changes nothing', async () => {
   await using workplace = await createMigratedWorkplace();
   await addAnn(workplace);
   const name = ['--first-name', 'A', '--last-name', 'B'];
@@ -79,7 +79,7 @@ test('what cannot be done is said in one line, and changes nothing', async () =>
   assert.equal((await workplace.run(['users', 'list', '--json'])).stdout.trim().split('\n').length, 1);
 });
 
-test('a password is never an argument', async () => {
+test('janua users add takes no password as an argument', async () => {
   await using workplace = await createMigratedWorkplace();
   const name = ['--first-name', 'A', '--last-name', 'B'];
   for (const more of [['--password', secret], [secret]]) {
@@ -91,7 +91,7 @@ test('a password is never an argument', async () => {
   }
 });
 
-test('there is help on everything', async () => {
+test('every command has --help', async () => {
   await using workplace = await createMigratedWorkplace();
   for (const args of [
     [],
@@ -108,7 +108,7 @@ test('there is help on everything', async () => {
   assert.match((await workplace.run(['--version'])).stdout, /^\d+\.\d+\.\d+\n$/);
 });
 
-test('an unknown command or option is one line and a hint', async () => {
+test('an unknown command or option gets a short error and a hint', async () => {
   await using workplace = await createMigratedWorkplace();
   for (const args of [['nothing'], ['serve', '--port', '1'], ['users', 'nothing'], ['users', 'add']]) {
     const { code, stderr } = await workplace.run(args);
@@ -118,7 +118,7 @@ test('an unknown command or option is one line and a hint', async () => {
   }
 });
 
-test('lists as JSON hide nothing from a terminal, and say the same to a program', async () => {
+test('JSON lists escape control characters for a terminal, and keep their value for a program', async () => {
   await using workplace = await createMigratedWorkplace();
   const name = 'evil \u202Egnp.exe \u{E0041}';
   await workplace.run(['users', 'add', 'ann@example.com', '--first-name', name, '--last-name', 'B'], { input: secret });
@@ -128,7 +128,7 @@ test('lists as JSON hide nothing from a terminal, and say the same to a program'
   assert.doesNotMatch(stdout.trimEnd(), /[\p{Cc}\p{Cf}]/u);
 });
 
-test('the audit names who ran a command by sudo', async () => {
+test('the audit names the account that ran a command with sudo', async () => {
   await using workplace = await createMigratedWorkplace();
   const names = ['--first-name', 'A', '--last-name', 'B'];
   await workplace.run(['users', 'add', 'ann@example.com', ...names], { input: secret, env: { SUDO_USER: 'ops' } });
@@ -136,7 +136,7 @@ test('the audit names who ran a command by sudo', async () => {
   assert.match(event.caller.operator, /^\S+ \(sudo: ops\)$/);
 });
 
-test('at a terminal the prompt says how long a password has to be, and does not show it', {
+test('the prompt at a terminal names the minimum length of a password, and does not show the password', {
   skip: findProgram('script') === undefined,
 }, async () => {
   await using workplace = await createMigratedWorkplace();

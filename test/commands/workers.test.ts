@@ -39,7 +39,7 @@ interface Cluster {
   readonly workplace: Workplace;
   readonly server: Running;
   readonly log: readonly Entry[];
-  /** Waits until the log has so many lines of an event. */
+  /** Waits until the log has this many lines of an event. */
   heard(event: string, count?: number): Promise<Entry[]>;
   workers(): number[];
 }
@@ -91,7 +91,7 @@ async function openCluster(settings: Settings = {}): Promise<Cluster & AsyncDisp
   return { ...cluster, [Symbol.asyncDispose]: () => workplace[Symbol.asyncDispose]() };
 }
 
-/** With the address of its figures. */
+/** Opens a cluster with metrics, and gives their address. */
 async function openMeasuredCluster(): Promise<Cluster & AsyncDisposable & { readonly figures: string }> {
   const cluster = await openCluster({ METRICS_LISTEN: '0' });
   const [, figures = ''] = /"url":"([^"]+\/metrics)"/.exec(cluster.server.output) ?? [];
@@ -103,7 +103,7 @@ interface Answer {
   readonly body: string;
 }
 
-/** @param agent false for a connection of its own, which goes to the next worker in turn */
+/** @param agent false for a new connection, which goes to the next worker in turn */
 async function ask(url: string, token?: string, agent: Agent | false = false, body?: string): Promise<Answer> {
   const authorization = token === undefined ? {} : { authorization: `Bearer ${token}` };
   const sent = request(url, {
@@ -128,14 +128,14 @@ async function logIn(url: string, agent: Agent | false = false): Promise<string>
 const statusOf = async (url: string, token: string, agent?: Agent | false) =>
   (await ask(`${url}/api/me`, token, agent)).status;
 
-/** What clients were told until they were told to stop. */
+/** The results that clients received. */
 interface Told {
   readonly tokens: string[];
   readonly statuses: number[];
   readonly errors: string[];
 }
 
-/** Clients that go on until they are told to stop, at the latest when the test is over. */
+/** Clients that run until `end()`, or until the end of the test. */
 function startLoad(url: string): { toBeLost(): Promise<void>; end(): Promise<Told> } & Disposable {
   const over = new AbortController();
   const told: Told = { tokens: [], statuses: [], errors: [] };
@@ -153,7 +153,7 @@ function startLoad(url: string): { toBeLost(): Promise<void>; end(): Promise<Tol
   };
 }
 
-/** Half of the clients keep their connection, half open one for each request; all log in and look who they are. */
+/** Clients that log in and ask who they are. Half of them keep a connection, half open one for each request. */
 async function load(url: string, clients: number, signal: AbortSignal, told: Told): Promise<void> {
   async function client(number: number): Promise<void> {
     const agent = number % 2 === 0 ? new Agent({ keepAlive: true, maxSockets: 1 }) : false;
@@ -186,7 +186,7 @@ describe('several workers', { concurrency: 3 }, () => {
     describe(`two workers on ${choice.users} and ${choice.sessions}`, {
       skip: missing(choice.users, choice.sessions),
     }, () => {
-      test('both answer, and one session is good at both, until it ends at one', async () => {
+      test('both accept the same session, and a logout at one ends it at both', async () => {
         const stores = await openStores(choice);
         try {
           await using cluster = await openCluster(choice.users === 'SQLite' ? {} : stores.settings);
@@ -203,7 +203,7 @@ describe('several workers', { concurrency: 3 }, () => {
         }
       });
 
-      test('one is killed under load: another takes its place, and what was acknowledged is kept', async () => {
+      test('lose no acknowledged login when one is killed under load, and the primary replaces it', async () => {
         const stores = await openStores(choice);
         try {
           await using cluster = await openCluster(choice.users === 'SQLite' ? {} : stores.settings);
@@ -227,11 +227,11 @@ describe('several workers', { concurrency: 3 }, () => {
     });
   }
 
-  test('a worker that is killed loses the connections on their way to it, and no others', async () => {
+  test('a killed worker loses only the connections on their way to it', async () => {
     await using cluster = await openCluster();
     const [victim = 0] = cluster.workers();
     process.kill(victim, 'SIGSTOP');
-    // Each worker is handed one in turn, and the stopped one doesn't take its own.
+    // Each worker gets one connection in turn. The stopped worker does not take its own.
     const asked = [1, 2].map(() => ask(`${cluster.url}/health/live`));
     asked.map((answer) => answer.catch(() => {}));
     await Promise.any(asked);
@@ -247,7 +247,7 @@ describe('several workers', { concurrency: 3 }, () => {
     ]);
   });
 
-  test('workers that are all killed with connections on their way to them are replaced', async () => {
+  test('the primary replaces workers that are all killed with connections on their way to them', async () => {
     await using cluster = await openCluster();
     const old = cluster.workers();
     for (const worker of old) process.kill(worker, 'SIGSTOP');
@@ -261,7 +261,7 @@ describe('several workers', { concurrency: 3 }, () => {
     assert.ok((await lost).every(({ status }) => status === 'rejected'));
   });
 
-  test('those that cannot start any more are replaced ever more slowly, and well again as soon as they can', async () => {
+  test('the primary replaces failing workers ever more slowly, and succeeds when the fault is gone', async () => {
     await using cluster = await openCluster();
     const file = join(cluster.workplace.folder, 'janua.db');
     await rename(file, `${file}.away`);
@@ -279,13 +279,13 @@ describe('several workers', { concurrency: 3 }, () => {
     assert.equal(await cluster.server.stop(), 0);
   });
 
-  test('SIGTERM under load: no request is lost, and all end in time', async () => {
+  test('SIGTERM under load loses no request, and all workers end in time', async () => {
     await using cluster = await openCluster({ DRAIN_SECONDS: '1' });
     using clients = startLoad(cluster.url);
     await clients.toBeLost();
     const workers = cluster.workers();
     const ended = cluster.server.stop();
-    // As a proxy does it: whoever says that they are not ready is sent nothing more.
+    // Like a proxy: it sends nothing more to a server that reports not ready.
     for (;;) if ((await ask(`${cluster.url}/health/ready`)).status === 503) break;
     await setTimeout(100);
     assertNothingLost(await clients.end());
@@ -293,7 +293,7 @@ describe('several workers', { concurrency: 3 }, () => {
     assert.deepEqual(running(workers), []);
   });
 
-  test('a second SIGTERM ends the wait', async () => {
+  test('a second SIGTERM ends the drain', async () => {
     await using cluster = await openCluster({ DRAIN_SECONDS: '300' });
     const ended = cluster.server.stop();
     for (;;) if ((await ask(`${cluster.url}/health/ready`)).status === 503) break;
@@ -301,7 +301,7 @@ describe('several workers', { concurrency: 3 }, () => {
     assert.equal(await ended, 0);
   });
 
-  test('SIGHUP under load, twice: all workers are new, none was missed, and no request is lost', async () => {
+  test('two reloads under load replace all workers, stay ready and lose no request', async () => {
     await using cluster = await openCluster({ DRAIN_SECONDS: '1' });
     using clients = startLoad(cluster.url);
     const readiness: number[] = [];
@@ -312,7 +312,7 @@ describe('several workers', { concurrency: 3 }, () => {
     const old = cluster.workers();
     cluster.server.process.kill('SIGHUP');
     await cluster.heard('reload');
-    // Both of these are one more.
+    // Both signals together queue one more reload.
     cluster.server.process.kill('SIGHUP');
     cluster.server.process.kill('SIGHUP');
     await cluster.heard('reloaded', 2);
@@ -328,17 +328,17 @@ describe('several workers', { concurrency: 3 }, () => {
     assert.equal(await cluster.server.stop(), 0);
   });
 
-  test('SIGTERM during a reload: all end, in order, and nobody says that they are new', async () => {
+  test('SIGTERM during a reload ends all workers in order, and the log has no `reloaded`', async () => {
     await using cluster = await openCluster({ DRAIN_SECONDS: '1' });
     cluster.server.process.kill('SIGHUP');
     await cluster.heard('worker_ready');
-    // The first has one in its place, and is on its way out.
+    // The first worker is replaced, and drains.
     assert.equal(await cluster.server.stop(), 0);
     const events = cluster.log.flatMap(({ event }) => event ?? []);
     assert.deepEqual(events, ['reload', 'worker_ready']);
   });
 
-  test('SIGHUP takes the code that is on the disk by then, and keeps the old one where the new does not start', async () => {
+  test('SIGHUP loads the current code from the disk, and keeps the old code if the new code does not start', async () => {
     await mkdir(`${root}.tmp`, { recursive: true });
     const copy = await mkdtemp(`${root}.tmp/workers-`);
     try {
@@ -366,7 +366,7 @@ describe('several workers', { concurrency: 3 }, () => {
     }
   });
 
-  test('one that ends while its successor waits for a store is replaced all the same, when that is given up', {
+  test('a worker that ends while its successor waits for a store is replaced after the reload fails', {
     skip: missing('Redis'),
   }, async () => {
     const database = await createRedisDatabase();
@@ -390,7 +390,7 @@ describe('several workers', { concurrency: 3 }, () => {
     }
   });
 
-  test('one that gets nowhere in the place of another is given up', async () => {
+  test('the primary gives up on a replacement that hangs, and starts another', async () => {
     await using cluster = await openCluster();
     const old = cluster.workers();
     process.kill(old[0] ?? 0, 'SIGKILL');
@@ -403,7 +403,7 @@ describe('several workers', { concurrency: 3 }, () => {
     assert.equal(await cluster.server.stop(), 0);
   });
 
-  test('figures are those of all workers, and of those that were replaced; SIGUSR2 turns the log of all', async () => {
+  test('metrics add up all workers, replaced ones included, and SIGUSR2 changes the log level of all', async () => {
     await using cluster = await openMeasuredCluster();
     const counted = async () => {
       const { body } = await ask(cluster.figures);
@@ -423,7 +423,7 @@ describe('several workers', { concurrency: 3 }, () => {
       new Set(turned.map(({ pid }) => pid)),
       new Set([cluster.server.process.pid, ...cluster.workers()]),
     );
-    // Those that come say as much, a signal to one alone means nothing, and the next turns all of them back.
+    // New workers take over the level, a signal to one worker does nothing, and the next signal turns all of them back.
     cluster.server.process.kill('SIGHUP');
     await cluster.heard('reloaded', 2);
     process.kill(cluster.workers()[0] ?? 0, 'SIGUSR2');
@@ -440,7 +440,7 @@ describe('several workers', { concurrency: 3 }, () => {
     assert.equal(await cluster.server.stop(), 0);
   });
 
-  test('figures are there while a worker is frozen, and say that one is missing; what it had counted stays', async () => {
+  test('metrics stay available while a worker is frozen, report it as missing, and keep its counts', async () => {
     await using cluster = await openMeasuredCluster();
     const read = async () => {
       const { status, body } = await ask(cluster.figures);
@@ -468,22 +468,26 @@ describe('several workers', { concurrency: 3 }, () => {
     assert.equal(await cluster.server.stop(), 0);
   });
 
-  test('nobody is left where the primary is killed', async () => {
+  test('no worker survives a kill of the primary', async () => {
     await using cluster = await openCluster();
     const workers = cluster.workers();
     assert.equal(workers.length, 2);
-    // They have its standard output, too, which is at its end only with the last of them.
+    // The workers share its standard output, which ends only with the last of them.
     assert.equal(await cluster.server.stop('SIGKILL'), null);
-    // And a process gives back what it has open just before its end.
+    // A process closes its files just before its end.
     for (let look = 0; running(workers).length > 0 && look < 100; look += 1) await setTimeout(10);
     assert.deepEqual(running(workers), []);
   });
 
-  describe('what is wrong is said once, and nothing is left', () => {
+  describe('several workers report a fault once and leave no process', () => {
     for (const [name, env, line] of [
-      ['no tables', {}, /^DATABASE_URL: there is no such file yet\. Run: npx janua migrate\n$/],
+      ['missing tables', {}, /^DATABASE_URL: there is no such file yet\. Run: npx janua migrate\n$/],
       ['a wrong setting', { WORKERS: '0' }, /^WORKERS must be a whole number from 1 to 64\.\n$/],
-      ['failures that each would count alone', { THROTTLE: 'memory' }, /^THROTTLE=memory counts in each process.*\n$/],
+      [
+        'a throttle that counts in each process',
+        { THROTTLE: 'memory' },
+        /^THROTTLE=memory counts in each process.*\n$/,
+      ],
     ] as const) {
       test(name, async () => {
         await using workplace = await createWorkplace();
@@ -508,7 +512,7 @@ describe('several workers', { concurrency: 3 }, () => {
       other.close();
     });
 
-    test('the demo is one process', async () => {
+    test('the demo with several workers', async () => {
       await using workplace = await createWorkplace();
       const { code, stderr } = await workplace.run(['demo'], { env: { WORKERS: '2' } });
       assert.equal(code, 2);
@@ -516,7 +520,7 @@ describe('several workers', { concurrency: 3 }, () => {
     });
   });
 
-  test('as an operator runs it: a reload by SIGHUP, and Ctrl+C, which reaches every process, is one order', async () => {
+  test('the launcher passes on SIGHUP, and Ctrl+C counts as one signal although every process gets it', async () => {
     await using workplace = await createWorkplace();
     const settings = { ...sqlite, WORKERS: '2', PORT: '0', DRAIN_SECONDS: '1' };
     await prepare(workplace, settings);
@@ -541,7 +545,7 @@ describe('several workers', { concurrency: 3 }, () => {
           while (!reloaded) answers += (await ask(`${url}/health/live`)).status === 200 ? 1 : 0;
           process.kill(-group, 'SIGINT');
           await setTimeout(200);
-          // A wait that two signals ended would be over.
+          // A second signal would have ended the drain by now.
           assert.equal((await ask(`${url}/health/ready`)).status, 503);
           answers = -1;
         })();
