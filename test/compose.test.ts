@@ -16,7 +16,7 @@ import { createDatabase, sharedServers } from './servers/shared.ts';
 
 for (const users of ['SQLite', 'PostgreSQL', 'MariaDB'] as const) {
   for (const rehash of ['on', 'off'] as const) {
-    test(`a weak hash in a table of their own in ${users}, with PASSWORD_REHASH=${rehash}`, {
+    test(`a login ${rehash === 'on' ? 'replaces' : 'keeps'} a weak hash in a team's own table in ${users}, with PASSWORD_REHASH=${rehash}`, {
       skip: missing(users),
     }, async () => {
       const stores = { users, sessions: 'SQL', ownTable: true } as const;
@@ -34,7 +34,7 @@ for (const users of ['SQLite', 'PostgreSQL', 'MariaDB'] as const) {
   }
 }
 
-test('users of a table of their own are not changed by commands', async () => {
+test("commands do not change users in a team's own table", async () => {
   await using janua = await startJanua({ stores: { users: 'SQLite', sessions: 'SQL', ownTable: true } });
   const { administration } = janua.services;
   for (const change of ['setPassword', 'disable', 'enable', 'remove'] as const)
@@ -52,21 +52,25 @@ test('users of a table of their own are not changed by commands', async () => {
 
 for (const [name, settings, line] of [
   ['a table without its columns', { USERS_TABLE: 'people' }, /USERS_TABLE and USERS_COLUMNS go together/],
-  ['an address of no database', { DATABASE_URL: 'oracle://x/y' }, /^DATABASE_URL must be/],
-  ['a server without its slashes', { DATABASE_URL: 'postgres:x' }, /^DATABASE_URL must be/],
+  ['a URL of no known database', { DATABASE_URL: 'oracle://x/y' }, /^DATABASE_URL must be/],
+  ['a URL without its slashes', { DATABASE_URL: 'postgres:x' }, /^DATABASE_URL must be/],
   [
-    'a server without a database',
+    'a URL without a database name',
     { DATABASE_URL: 'mysql://root@localhost' },
     /^DATABASE_URL must be sqlite: and a path/,
   ],
-  ['an option that MySQL has not', { DATABASE_URL: 'mysql://a:canary@b/c?tls=1' }, /^DATABASE_URL must be mysql:\/\//],
+  [
+    'an option that MySQL does not have',
+    { DATABASE_URL: 'mysql://a:canary@b/c?tls=1' },
+    /^DATABASE_URL must be mysql:\/\//,
+  ],
   ['an account that cannot be decoded', { DATABASE_URL: 'postgres://a:canary%zz@b/c' }, /^DATABASE_URL must be/],
   [
-    'TLS to an address',
+    'TLS to an IP address',
     { DATABASE_URL: 'mysql://a:canary@127.0.0.1/c?ssl=on' },
     /^DATABASE_URL: with \?ssl=on the host must be a name/,
   ],
-  ['an address of no Redis', { REDIS_URL: 'http://:canary@x' }, /^REDIS_URL must be/],
+  ['a URL of no Redis', { REDIS_URL: 'http://:canary@x' }, /^REDIS_URL must be/],
 ] as const) {
   test(`${name} is refused at once`, async () => {
     const all = { ...loadSettings({}, {}), DATABASE_URL: 'sqlite::memory:', LOG_LEVEL: 'silent', ...settings } as const;
@@ -79,7 +83,7 @@ for (const [name, settings, line] of [
   });
 }
 
-/** An address with something in it changed. */
+/** The URL with some of its parts changed. */
 const changed = (url: string, parts: Partial<URL>) => Object.assign(new URL(url), parts).href;
 
 for (const [server, name, settings, line] of [
@@ -91,7 +95,7 @@ for (const [server, name, settings, line] of [
   ],
   [
     'PostgreSQL',
-    'a database that PostgreSQL has not',
+    'a database that PostgreSQL does not have',
     async () => ({ DATABASE_URL: changed(await sharedServers.postgres(), { pathname: '/nowhere' }) }),
     /^DATABASE_URL: The database refuses it \(.*does not exist\)\.\n$/,
   ],
@@ -103,18 +107,18 @@ for (const [server, name, settings, line] of [
   ],
   [
     'MariaDB',
-    'a database that MariaDB has not',
+    'a database that MariaDB does not have',
     async () => ({ DATABASE_URL: changed(await sharedServers.mariadb(), { pathname: '/nowhere' }) }),
     /^DATABASE_URL: The database refuses it \(Unknown database.*\)\.\n$/,
   ],
   [
     'Redis',
-    'a number that Redis has not',
+    'a database number that Redis does not have',
     async () => ({ REDIS_URL: changed(await sharedServers.redis(), { pathname: '/99999' }) }),
     /^REDIS_URL: Redis refuses it \(ERR DB index is out of range\)\.\n$/,
   ],
 ] as const) {
-  test(`${name}: said in a line, at every command, and nothing is waited for`, { skip: missing(server) }, async () => {
+  test(`every command reports ${name} at once in a line`, { skip: missing(server) }, async () => {
     await using workplace = await createWorkplace();
     const env = { DATABASE_URL: 'sqlite:./janua.db', PORT: '0', ...(await settings()) };
     if (env.DATABASE_URL === 'sqlite:./janua.db') await workplace.run(['migrate'], { env });
@@ -132,7 +136,7 @@ for (const [part, env] of [
   ['The database', { DATABASE_URL: 'mariadb://a:canary@127.0.0.1:1/b' }],
   ['Redis', { DATABASE_URL: 'sqlite:./janua.db', REDIS_URL: 'redis://:canary@127.0.0.1:1' }],
 ] as const) {
-  test(`a command without its store (${env.DATABASE_URL}) says which in a line`, async () => {
+  test(`a command names its unavailable store in a line (${part}, ${env.DATABASE_URL})`, async () => {
     await using workplace = await createWorkplace();
     if (part === 'Redis') await workplace.run(['migrate'], { env });
     const { code, stderr } = await workplace.run(['sessions', 'revoke', 'x'], {
@@ -144,7 +148,7 @@ for (const [part, env] of [
   });
 }
 
-test('an account that may only read the table signs people in, and says that no hash is replaced', {
+test("a database account that may only read a team's table is enough to sign users in", {
   skip: missing('PostgreSQL'),
 }, async () => {
   const own = await createDatabase('postgres');
@@ -193,7 +197,7 @@ test('an account that may only read the table signs people in, and says that no 
 });
 
 for (const face of ['server', 'plugin'] as const)
-  test(`TRUSTED_PROXIES=unix without a Unix socket is warned about once, by the ${face}`, async (t) => {
+  test(`the ${face} warns once about TRUSTED_PROXIES=unix without a Unix socket`, async (t) => {
     for (const [proxies, count] of [
       [['127.0.0.1', 'unix'], 1],
       [['127.0.0.1'], 0],

@@ -18,7 +18,7 @@ for (const [text, expected] of [
   ['http://127.0.0.1:9464', undefined],
   ['127.0.0.1:9464/metrics', undefined],
 ] as const) {
-  test(`an address to listen on is read from "${text}", or is none`, () => {
+  test(`"${text}" is ${expected === undefined ? 'not ' : ''}an address to listen on`, () => {
     assert.deepEqual(parseListenAddress(text), expected);
   });
 }

@@ -10,7 +10,7 @@ import { createTemporaryFolder } from '../servers/process-end.ts';
 const load = (environment: Record<string, string>) => loadSettings({}, environment);
 
 // Shows: V12.3.3
-test('without any environment there are defaults', () => {
+test('an empty environment gives the defaults', () => {
   const settings = load({});
   assert.equal(settings.HOST, '127.0.0.1');
   assert.equal(settings.PORT, 5000);
@@ -19,14 +19,14 @@ test('without any environment there are defaults', () => {
   assert.deepEqual(settings.CORS_ORIGINS, []);
 });
 
-test('texts become what the setting is; an empty one counts as missing', () => {
+test('texts are converted to the type of the setting, and an empty text counts as missing', () => {
   const settings = load({ PORT: ' 8080 ', CORS_ORIGINS: 'https://a.example, https://b.example', HOST: '' });
   assert.equal(settings.PORT, 8080);
   assert.deepEqual(settings.CORS_ORIGINS, ['https://a.example', 'https://b.example']);
   assert.equal(settings.HOST, '127.0.0.1');
 });
 
-test('the cores are divided among the workers, to hash passwords; what is set counts', () => {
+test('HASHING_CONCURRENCY defaults to an equal share of the cores for each worker', () => {
   const cores = availableParallelism();
   for (const [workers, each] of [
     [1, cores],
@@ -37,7 +37,7 @@ test('the cores are divided among the workers, to hash passwords; what is set co
   assert.equal(load({ WORKERS: '2', HASHING_CONCURRENCY: '7' }).HASHING_CONCURRENCY, 7);
 });
 
-test('defaults of a command stand in for those of the settings, and give way to the environment', () => {
+test('defaults of a command override those of the settings, and the environment overrides both', () => {
   assert.equal(loadSettings({ LOG_LEVEL: 'warn' }, {}).LOG_LEVEL, 'warn');
   assert.equal(loadSettings({ LOG_LEVEL: 'warn' }, { LOG_LEVEL: 'debug' }).LOG_LEVEL, 'debug');
 });
@@ -58,7 +58,7 @@ describe('a setting that may carry a password', () => {
     assert.equal(load({ REDIS_URL: ' ', REDIS_URL_FILE: file }).REDIS_URL, 'postgres://janua:secret@localhost/auth');
   });
 
-  test('is not taken from both places, nor from a file that cannot be read', () => {
+  test('is refused when set in both places, or in a file that is unreadable or empty', () => {
     for (const environment of [
       { DATABASE_URL_FILE: file, DATABASE_URL: 'sqlite:./other.db' },
       { DATABASE_URL_FILE: `${file}.gone` },
@@ -72,7 +72,7 @@ describe('a setting that may carry a password', () => {
   });
 });
 
-describe('a wrong value is named without being shown', () => {
+describe('the error for a wrong value names the setting without the value', () => {
   for (const [name, value] of [
     ['PORT', '-1'],
     ['PORT', '65536'],
@@ -105,7 +105,7 @@ describe('a wrong value is named without being shown', () => {
 });
 
 // Shows: S112 V12.2.1
-describe('exposure', () => {
+describe('the exposure check', () => {
   const faultsOf = (environment: Record<string, string>, mode: 'demo' | 'serve') => {
     try {
       requireSafeExposure(load(environment), mode);
@@ -117,7 +117,7 @@ describe('exposure', () => {
   };
 
   for (const HOST of ['127.0.0.1', '127.1.2.3', '::1', 'localhost', 'LOCALHOST', '[::1]']) {
-    test(`${HOST} is this machine`, () => {
+    test(`accepts ${HOST} as this machine alone`, () => {
       assert.equal(faultsOf({ HOST }, 'demo'), 0);
       assert.equal(faultsOf({ HOST }, 'serve'), 0);
     });
@@ -132,7 +132,7 @@ describe('exposure', () => {
     '127.0.0.1.example',
     '128.0.0.1',
   ]) {
-    test(`${HOST} is not`, () => {
+    test(`refuses ${HOST} as reachable from other machines`, () => {
       assert.equal(faultsOf({ HOST }, 'demo'), 1);
       assert.equal(faultsOf({ HOST }, 'serve'), 2);
       assert.equal(faultsOf({ HOST, PUBLIC_URL: 'https://auth.example.com' }, 'serve'), 1);
@@ -142,7 +142,7 @@ describe('exposure', () => {
   }
 
   // Shows: V6.3.1
-  test('guessing without a limit is for this machine alone', () => {
+  test('allows THROTTLE=off on this machine alone', () => {
     assert.equal(faultsOf({ THROTTLE: 'off' }, 'serve'), 0);
     assert.equal(faultsOf({ THROTTLE: 'off', PUBLIC_URL: 'http://localhost:8080' }, 'serve'), 0);
     assert.equal(faultsOf({ THROTTLE: 'off', PUBLIC_URL: 'https://auth.example.com' }, 'serve'), 1);
@@ -152,24 +152,24 @@ describe('exposure', () => {
     assert.equal(faultsOf({ THROTTLE: 'memory', WORKERS: '2' }, 'serve'), 1, 'in each of several processes');
   });
 
-  test('the demo is one process', () => {
+  test('allows the demo only one process', () => {
     assert.equal(faultsOf({ WORKERS: '2' }, 'demo'), 1);
     assert.equal(faultsOf({ WORKERS: '2' }, 'serve'), 0);
   });
 
-  test('all faults are named at once', () => {
+  test('names all faults at once', () => {
     assert.equal(faultsOf({ HOST: '0.0.0.0', CORS_ORIGINS: 'x', PUBLIC_URL: 'x' }, 'serve'), 2);
   });
 
   const behindProxy = { PUBLIC_URL: 'https://auth.example.com', TRUSTED_PROXIES: '127.0.0.1' };
 
   for (const CORS_ORIGINS of ['*', 'null', 'app.example.com', 'https://a.example/x', 'https://*.example']) {
-    test(`CORS_ORIGINS=${CORS_ORIGINS} is refused`, () => assert.equal(faultsOf({ CORS_ORIGINS }, 'serve'), 1));
-    test(`FORWARD_AUTH_ORIGINS=${CORS_ORIGINS} is refused`, () =>
+    test(`refuses CORS_ORIGINS=${CORS_ORIGINS}`, () => assert.equal(faultsOf({ CORS_ORIGINS }, 'serve'), 1));
+    test(`refuses FORWARD_AUTH_ORIGINS=${CORS_ORIGINS}`, () =>
       assert.equal(faultsOf({ ...behindProxy, FORWARD_AUTH_ORIGINS: CORS_ORIGINS }, 'serve'), 1));
   }
 
-  test('other hosts need a login to be sent to, a proxy to be believed, and HTTPS beyond this machine', () => {
+  test('allows FORWARD_AUTH_ORIGINS only with a public URL, a trusted proxy, and HTTPS beyond this machine', () => {
     const others = { FORWARD_AUTH_ORIGINS: 'https://app.example.com, http://localhost:3000' };
     assert.equal(faultsOf({ ...behindProxy, ...others }, 'serve'), 0);
     assert.equal(faultsOf(others, 'serve'), 2);

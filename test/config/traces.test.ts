@@ -6,19 +6,19 @@ import { Misconfiguration } from '../../src/faults/misconfiguration.ts';
 const endpoint = { OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:4318' };
 const usual = { serviceName: 'janua', sampler: 'parentbased_always_on', ratio: 1, scheduleDelay: 5000 };
 
-describe('traces are asked for by the variables of OpenTelemetry', () => {
+describe('the variables of OpenTelemetry turn traces on', () => {
   for (const [name, environment, expected] of [
-    ['not by nothing', {}, undefined],
-    ['not by a name alone', { OTEL_SERVICE_NAME: 'door' }, undefined],
-    ['by an endpoint', endpoint, { ...usual, exporter: 'otlp' }],
+    ['but an empty environment does not', {}, undefined],
+    ['but a name alone does not', { OTEL_SERVICE_NAME: 'door' }, undefined],
+    ['with an endpoint', endpoint, { ...usual, exporter: 'otlp' }],
     [
-      'by an endpoint for traces alone',
+      'with an endpoint for traces alone',
       { OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: 'https://a.example/t' },
       { ...usual, exporter: 'otlp' },
     ],
-    ['by an exporter', { OTEL_TRACES_EXPORTER: 'console' }, { ...usual, exporter: 'console' }],
-    ['not where they are turned off', { ...endpoint, OTEL_TRACES_EXPORTER: 'none' }, undefined],
-    ['not where everything is turned off', { ...endpoint, OTEL_SDK_DISABLED: 'TRUE' }, undefined],
+    ['with an exporter', { OTEL_TRACES_EXPORTER: 'console' }, { ...usual, exporter: 'console' }],
+    ['but OTEL_TRACES_EXPORTER=none does not', { ...endpoint, OTEL_TRACES_EXPORTER: 'none' }, undefined],
+    ['but OTEL_SDK_DISABLED does not', { ...endpoint, OTEL_SDK_DISABLED: 'TRUE' }, undefined],
     [
       'with a name and a sampler',
       { ...endpoint, OTEL_SERVICE_NAME: 'door', OTEL_TRACES_SAMPLER: 'traceidratio', OTEL_TRACES_SAMPLER_ARG: '0.1' },
@@ -29,7 +29,7 @@ describe('traces are asked for by the variables of OpenTelemetry', () => {
   }
 });
 
-test('what is asked for and cannot be had is refused, all at once and without a value', () => {
+test('unsupported trace variables are refused all at once, without their values', () => {
   const environment = {
     OTEL_EXPORTER_OTLP_ENDPOINT: 'canary:4317',
     OTEL_EXPORTER_OTLP_PROTOCOL: 'grpc',

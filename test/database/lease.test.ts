@@ -5,7 +5,9 @@ import { missing } from '../servers/missing.ts';
 import { openMigrated } from './open.ts';
 
 for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] as const) {
-  test(`in ${engine} one of many gets a lease, and another when it is over`, { skip: missing(engine) }, async () => {
+  test(`only one of several processes gets a lease on ${engine}, until the lease expires`, {
+    skip: missing(engine),
+  }, async () => {
     await using opened = await openMigrated(engine);
     const claim = (now: number) => claimLease(opened.database, 'work', now, now + 100);
     const winners = async (now: number) =>

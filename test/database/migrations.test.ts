@@ -20,7 +20,7 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] as const) {
       assert.equal(error, undefined);
       await sql`insert into janua_users (id, username, password_hash, first_name, last_name, created_at)
         values ('ada', 'ada@example.org', ${passwordHash}, 'Ada', 'L', 1)`.execute(opened.database);
-      /** As that version does it, which may still run beside ours. */
+      /** Adds a session as the older version does, which may still run beside ours. */
       const addSession = (id: string) =>
         sql`insert into janua_sessions
           (id, user_id, password_fingerprint, cookie_hash, token_hash, created_at, last_seen_at, expires_at)
@@ -37,7 +37,7 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] as const) {
       };
     }
 
-    test('keep their users and sessions, and take those of a process that still runs', async () => {
+    test('keep their users and sessions, and accept new sessions of an older process', async () => {
       await using before = await openBefore();
       await before.addSession('old');
       await migrate(before.opened);
@@ -57,14 +57,14 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] as const) {
       }
     });
 
-    test('are finished where they were cut off after a column', async () => {
+    test('are completed after a migration that was cut off', async () => {
       await using before = await openBefore();
       await sql`alter table janua_users add column stamp varchar(43)`.execute(before.opened.database);
       await migrate(before.opened);
       assert.equal((await before.users.findById('ada'))?.stamp, undefined);
     });
 
-    test('keep the sessions of a password that is only hashed anew', async () => {
+    test('keep sessions when the same password is hashed again', async () => {
       await using before = await openBefore();
       await migrate(before.opened);
       await before.addSession('old');

@@ -5,13 +5,13 @@ import { openUserDatabase, type UserEngine } from '../stores.ts';
 
 export type TestDatabase = OpenDatabase & AsyncDisposable;
 
-/** Opens a database as it is, and closes it with its scope. Nobody watches it. */
+/** Opens a database without migrating it, and closes it with its scope. */
 export async function openTestDatabase(url: string, timeout = 3000): Promise<TestDatabase> {
   const opened = await openDatabase(url, { connections: 10, timeout, watch: unwatched });
   return { ...opened, [Symbol.asyncDispose]: () => opened.database.destroy() };
 }
 
-/** A new database with our own tables, gone with its scope. */
+/** A new database with our own tables. It is removed with its scope. */
 export async function openMigrated(engine: UserEngine = 'SQLite'): Promise<TestDatabase> {
   const { url, drop } = await openUserDatabase(engine);
   const opened = await openTestDatabase(url);

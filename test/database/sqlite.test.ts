@@ -19,14 +19,14 @@ before(async () => {
 after(() => rm(folder, { recursive: true, force: true }));
 
 // Shows: S69 V13.3.2
-test('a file is made for its owner alone, with the folders on the way', async () => {
+test('a new database file is readable only by its owner, and missing folders are created', async () => {
   const path = join(folder, 'a', 'b', 'janua.db');
   await using database = await openTestDatabase(`sqlite:${path}`);
   await migrate(database);
   for (const name of [path, `${path}-wal`, `${path}-shm`]) assert.equal((await stat(name)).mode & 0o777, 0o600);
 });
 
-test('opened again: the schema and the key are those of before', async () => {
+test('a database that is opened again keeps its schema and key', async () => {
   const url = `sqlite:${join(folder, 'again.db')}`;
   const keys: string[] = [];
   for (let start = 0; start < 2; start++) {
@@ -38,7 +38,7 @@ test('opened again: the schema and the key are those of before', async () => {
   assert.equal(keys[0]?.length, 64);
 });
 
-test('two processes that make the key at the same time get the same one', async () => {
+test('two processes that create the key at the same time get the same key', async () => {
   const url = `sqlite:${join(folder, 'race.db')}`;
   await using first = await openTestDatabase(url);
   await using second = await openTestDatabase(url);
@@ -50,11 +50,11 @@ test('two processes that make the key at the same time get the same one', async 
   assert.deepEqual(one, other);
 });
 
-test('below a folder that takes none: said at once', async () => {
+test('a path below a folder that cannot be written to is refused at once', async () => {
   await assert.rejects(openTestDatabase('sqlite:/proc/x/y.db'), Misconfiguration);
 });
 
-test('while another process holds the file: reading goes on, a login is 503 and leaves nothing, and later it works', async () => {
+test('while another process locks the file, reads work, a login gets 503 and leaves no session', async () => {
   const path = join(folder, 'held.db');
   await using janua = await startJanua({ settings: { DATABASE_URL: `sqlite:${path}`, STORE_TIMEOUT_SECONDS: 1 } });
   const logIn = () =>
@@ -74,7 +74,7 @@ test('while another process holds the file: reading goes on, a login is 503 and 
   assert.equal((await logIn()).statusCode, 200);
 });
 
-test('what another process writes is seen in the next turn, and reads hold no lock beyond theirs', async () => {
+test('a write by another process is visible in the next turn, and reads keep no lock', async () => {
   const path = join(folder, 'seen.db');
   await using opened = await openTestDatabase(`sqlite:${path}`);
   await migrate(opened);
@@ -102,7 +102,7 @@ test('what another process writes is seen in the next turn, and reads hold no lo
   other.close();
 });
 
-test('while another process writes, reads and timers go on, and a write waits for it', async () => {
+test('while another process writes, a write waits without blocking reads and timers', async () => {
   const path = join(folder, 'busy.db');
   await using opened = await openTestDatabase(`sqlite:${path}`);
   await migrate(opened);
@@ -126,7 +126,7 @@ test('while another process writes, reads and timers go on, and a write waits fo
   other.close();
 });
 
-test('a URI of SQLite is refused: the file that gets mode 0600 would be another than the one that is used', async () => {
+test('a SQLite URI is refused, because mode 0600 would apply to another file', async () => {
   for (const url of ['sqlite:file:x.db', 'sqlite:file:///tmp/x.db?mode=rwc', 'sqlite:file::memory:'])
     await assert.rejects(
       openTestDatabase(url),

@@ -24,7 +24,7 @@ function expectMigrated({ code, stdout, stderr }: Finished): void {
   assert.match(stdout, /^(Done: |The tables are up to date)/);
 }
 
-/** One line that says why, and no stack. */
+/** Expects one line with the reason, and no stack. */
 function expectRefused({ code, stdout, stderr }: Finished, reason: RegExp): void {
   assert.match(stderr, /^The database is unavailable: [^\n]+\n$/);
   assert.match(stderr, reason);
@@ -47,7 +47,7 @@ before(async () => {
 after(() => rm(folder, { recursive: true }));
 
 // Shows: V12.3.2 V12.3.4
-describe('PostgreSQL that takes TLS alone', { skip: missing('PostgreSQL') }, () => {
+describe('PostgreSQL that accepts TLS alone', { skip: missing('PostgreSQL') }, () => {
   let server: ThrowAwayServer;
   before(async () => {
     server = await startPostgres();
@@ -55,7 +55,7 @@ describe('PostgreSQL that takes TLS alone', { skip: missing('PostgreSQL') }, () 
   });
   after(() => server?.[Symbol.asyncDispose]());
 
-  /** Has the running server show that certificate, and refuse what comes in the clear. */
+  /** Makes the running server use that certificate, and refuse connections in the clear. */
   async function show({ certificate, key }: Certificate, access: ClientConfig): Promise<void> {
     await withClient(access, async (client) => {
       const { rows } = await client.query<{ data: string }>(`select current_setting('data_directory') as data`);
@@ -66,7 +66,7 @@ describe('PostgreSQL that takes TLS alone', { skip: missing('PostgreSQL') }, () 
         [key, 'server.key'],
       ] as const) {
         await copyFile(file, join(data, name));
-        // It takes no key that is another's.
+        // PostgreSQL refuses a key that belongs to another account.
         await chown(join(data, name), uid, gid);
       }
       await writeFile(join(data, 'pg_hba.conf'), 'hostssl all all 127.0.0.1/32 trust\n');
@@ -90,12 +90,12 @@ describe('PostgreSQL that takes TLS alone', { skip: missing('PostgreSQL') }, () 
 
   const verifying = (authority: string) => `${server.url}?sslmode=verify-full&sslrootcert=${authority}`;
 
-  test('is used with a certificate that the URL or NODE_EXTRA_CA_CERTS says to trust', async () => {
+  test('is used if the URL or NODE_EXTRA_CA_CERTS trusts its certificate', async () => {
     expectMigrated(await migrate(verifying(right.certificate)));
     expectMigrated(await migrate(`${server.url}?sslmode=verify-full`, right.certificate));
   });
 
-  test('is not used with one that nobody says to trust, with a file that is not there, or in the clear', async () => {
+  test('is not used with an untrusted certificate, with a missing authority file, or in the clear', async () => {
     const [untrusted, unknown, missing, clear] = await Promise.all([
       migrate(verifying(other.certificate)),
       migrate(`${server.url}?sslmode=verify-full`),
@@ -108,7 +108,7 @@ describe('PostgreSQL that takes TLS alone', { skip: missing('PostgreSQL') }, () 
     expectRefused(clear, /no encryption/);
   });
 
-  test('is not used with one for another host', async () => {
+  test('is not used with a certificate for another host', async () => {
     await show(elsewhere, { connectionString: verifying(right.certificate) });
     expectRefused(await migrate(verifying(elsewhere.certificate)), /not in the cert/);
   });
@@ -126,8 +126,8 @@ async function withClient(access: ClientConfig, work: (client: Client) => Promis
 }
 
 // Shows: V12.3.2 V12.3.4
-describe('MariaDB that takes TLS alone', { skip: missing('MariaDB') }, () => {
-  /** One that shows that certificate, and refuses what comes in the clear. */
+describe('MariaDB that accepts TLS alone', { skip: missing('MariaDB') }, () => {
+  /** Starts a server that uses that certificate, and refuses connections in the clear. */
   async function start({ certificate, key }: Certificate): Promise<ThrowAwayServer> {
     const server = await startMariadb({ args: [`--ssl-cert=${certificate}`, `--ssl-key=${key}`] });
     const connection = await createConnection(server.url);
@@ -136,10 +136,10 @@ describe('MariaDB that takes TLS alone', { skip: missing('MariaDB') }, () => {
     return server;
   }
 
-  /** By the host's name, which is what a certificate is for. */
+  /** The URL with the host name, because a certificate is for a name. */
   const named = ({ url }: ThrowAwayServer) => url.replace('127.0.0.1', 'localhost');
 
-  test('is used with a certificate that NODE_EXTRA_CA_CERTS says to trust, and not with another or in the clear', async () => {
+  test('is used if NODE_EXTRA_CA_CERTS trusts its certificate, and not otherwise or in the clear', async () => {
     await using server = await start(right);
     const [trusted, untrusted, unknown, clear] = await Promise.all([
       migrate(`${named(server)}?ssl=on`, right.certificate),
