@@ -18,7 +18,7 @@ import { type Certificate, createCertificate } from '../servers/certificate.ts';
 import { findFreePort } from '../servers/throw-away-server.ts';
 import { startWebServer, type WebServer, type WebServerName } from './web-server.ts';
 
-/** A request as the application got it. */
+/** A request that the application received. */
 export interface Seen {
   readonly method: string;
   readonly url: string;
@@ -33,33 +33,33 @@ export interface Told {
   readonly body: string;
 }
 
-/** `janua serve` and an application, before both a web server with the files of `deploy/`. */
+/** `janua serve` and an application behind a web server with the files of `deploy/`. */
 export interface FrontedDeployment extends AsyncDisposable {
   readonly workplace: Workplace;
   readonly webServer: WebServer;
   readonly janua: Running;
   readonly authOrigin: string;
   readonly appOrigin: string;
-  /** Of another application, which Janua lists as well; this web server knows nothing of it. */
+  /** The origin of another application. Janua lists it, but this web server does not know it. */
   readonly wikiOrigin: string;
-  /** A second web server, for `wikiOrigin`, before the same application, which asks at another port in place of Janua. */
+  /** Starts a second web server for `wikiOrigin`, before the same application. It takes `januaPort` for Janua. */
   startWikiServer(januaPort: number): Promise<AsyncDisposable>;
   readonly plainPort: number;
   readonly certificate: Certificate;
-  /** What has reached the application so far. */
+  /** The requests that have reached the application so far. */
   readonly seen: Seen[];
-  /** A request as no browser would send it. @param body with which it is a POST */
+  /** Sends a request that no browser would send. @param body makes it a POST */
   send(address: string, headers?: Record<string, string | string[]>, body?: string): Promise<Told>;
-  /** A request to Janua itself, as of a proxy on this machine. */
+  /** Sends a request to Janua itself, as a proxy on this machine would. */
   askAsProxy(path: string, headers: Record<string, string>): Promise<Told>;
-  /** As `send`, to the address's host, with what stands in the first line of the request. */
+  /** Like `send`, with `target` in the first line of the request. */
   sendTarget(address: string, target: string, headers?: Record<string, string | string[]>): Promise<Told>;
 }
 
 /** Milliseconds: as long as a test file may take. */
 const lifetime = 10 * 60 * 1000;
 
-/** Where requests of tests come from: this machine, and no proxy's address. */
+/** Source address of the tests' requests: on this machine, but not the address of a proxy. */
 export const clientAddress = '127.0.0.2';
 
 const authHost = 'localhost';
@@ -94,7 +94,7 @@ export async function startFrontedDeployment(name: WebServerName): Promise<Front
   const januaPort = Number(new URL(janua.url).port);
   const webServer = resources.use(await startWebServer(name, { ...place, appHost, tlsPort, januaPort }));
 
-  /** The path goes out as it stands, which no URL would let it. */
+  /** Sends the path unchanged. A URL would normalize it. */
   async function ask(host: string, path: string, headers: Record<string, string | string[]>, body?: string) {
     const sent = request({
       ...{ host: '127.0.0.1', port: host.split(':')[1], localAddress: clientAddress, ca, agent: false },
@@ -140,7 +140,7 @@ const readAnswer = async (answer: IncomingMessage): Promise<Told> => ({
   body: await text(answer),
 });
 
-/** Stands in the place of Janua, and says what a test has it say, or passes on to Janua itself. */
+/** Takes the place of Janua. Gives the answer that a test sets, or passes the request on to Janua. */
 export interface StandIn extends AsyncDisposable {
   readonly port: number;
   answer: (incoming: IncomingMessage, outgoing: ServerResponse) => void;
@@ -162,7 +162,7 @@ export async function startStandIn({ janua }: FrontedDeployment): Promise<StandI
   return standIn;
 }
 
-/** On a free port of this machine. */
+/** Listens on a free port of this machine. */
 async function listenHere(server: Server): Promise<AsyncDisposable & { readonly port: number }> {
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
@@ -175,7 +175,7 @@ async function listenHere(server: Server): Promise<AsyncDisposable & { readonly 
   };
 }
 
-/** An application that knows nothing of Janua: it shows what it was sent. */
+/** An application that knows nothing of Janua. It answers with the request that it received. */
 async function startApplication(): Promise<AsyncDisposable & { readonly port: number; readonly seen: Seen[] }> {
   const seen: Seen[] = [];
   const server = createServer(async (incoming, outgoing) => {

@@ -21,7 +21,7 @@ import { findWebServer, type WebServerName } from './web-server.ts';
 
 const inCi = process.env.CI === 'true';
 
-/** What the files of `deploy/` do in a real web server, before Janua and before an application. */
+/** Tests the files of `deploy/` in a real web server, before Janua and an application. */
 export function testFronted(name: WebServerName): void {
   const skip = findWebServer(name) === undefined && !inCi && `no ${name} was found`;
   const skipPages = skip || (findChromium() === undefined && !inCi && 'no Chromium was found');
@@ -38,7 +38,7 @@ export function testFronted(name: WebServerName): void {
       await deployed[Symbol.asyncDispose]();
     });
 
-    /** In a browser that knows the certificate to be a throw-away one. */
+    /** Visits pages in a browser that accepts the throw-away certificate. */
     async function inBrowser(visit: (context: BrowserContext) => Promise<void>): Promise<void> {
       const context = await browser?.newContext({ ignoreHTTPSErrors: true });
       assert.ok(context);
@@ -64,14 +64,14 @@ export function testFronted(name: WebServerName): void {
       return deployed.send(deployed.authOrigin + path, { ...type, ...headers }, body);
     }
 
-    /** An access token, by a login as a program does it. */
+    /** Gets an access token by a program's login. */
     async function getToken(headers: Record<string, string> = {}): Promise<string> {
       const answer = await logIn('/api/login', headers);
       assert.equal(answer.status, 200, answer.body);
       return JSON.parse(answer.body).access_token;
     }
 
-    test('people sign in over HTTPS, with a cookie for this host alone', { skip: skipPages }, async () => {
+    test('a user signs in over HTTPS, and gets a cookie for this host alone', { skip: skipPages }, async () => {
       const { authOrigin } = deployed;
       await inBrowser(async (context) => {
         const page = await context.newPage();
@@ -89,7 +89,7 @@ export function testFronted(name: WebServerName): void {
       });
     });
 
-    test('the address that counts is the one that the web server saw, whatever a client says', async () => {
+    test('Janua counts the client address that the web server saw, whatever the client claims', async () => {
       const forged = {
         'x-forwarded-for': '203.0.113.7, 127.0.0.1',
         'x-real-ip': '203.0.113.7',
@@ -102,7 +102,7 @@ export function testFronted(name: WebServerName): void {
       assert.ok(!JSON.stringify(events.map(({ caller }) => caller.address)).includes('203.0.113'));
     });
 
-    test('a request has the id that the web server gave it, and none that a client makes up', async () => {
+    test('a request id comes from the web server, never from the client', async () => {
       const { authOrigin, send } = deployed;
       const { headers } = await send(`${authOrigin}/api/me`, { 'x-request-id': 'made-up-by-a-client' });
       const id = String(headers['x-request-id']);
@@ -111,7 +111,7 @@ export function testFronted(name: WebServerName): void {
     });
 
     // Shows: S66 VM-03
-    test('a sibling host cannot plant a session: a byte before its name, or behind it, makes another cookie', async () => {
+    test('a sibling host cannot plant a session: an extra byte before or after the name makes another cookie', async () => {
       const { authOrigin, send } = deployed;
       const [cookie = ''] = (await logIn('/auth/token')).headers['set-cookie'] ?? [];
       const [, value = ''] = /^__Host-session=([^;]+)/.exec(cookie) ?? [];
@@ -160,13 +160,13 @@ export function testFronted(name: WebServerName): void {
       );
     });
 
-    test('each login is passed on once, and what is too large is refused', async () => {
+    test('the web server passes each login on once, and refuses a body that is too large', async () => {
       const { authOrigin, send } = deployed;
       const before = (await readEvents()).filter(({ kind }) => kind === 'login-succeeded').length;
       await Promise.all(Array.from({ length: 8 }, () => getToken()));
       const after = (await readEvents()).filter(({ kind }) => kind === 'login-succeeded').length;
       assert.equal(after - before, 8);
-      // Before it reaches Janua, which answers while the rest is still to come: a proxy may take that for a fault.
+      // The web server itself refuses it. Janua would answer before the body ends, which a proxy may take for a fault.
       const post = async (size: number) =>
         send(`${authOrigin}/api/login`, { 'content-type': 'application/json' }, ' '.repeat(size));
       const large = await Promise.all(Array.from({ length: 20 }, () => post(65_537)));
@@ -176,9 +176,9 @@ export function testFronted(name: WebServerName): void {
       assert.equal(JSON.parse(largest.body).status, 400);
     });
 
-    describe('an application that Janua signs people in for', () => {
+    describe('an application behind Janua', () => {
       const shown = (text: string | null): Seen => JSON.parse(text ?? '');
-      /** What tells the application who is asking, by the name that it may be read as. */
+      /** The headers that name the user to the application, with their names as an application may read them. */
       const told = ({ headers }: Seen) =>
         headers
           .map(([header, value]) => `${header.toLowerCase().replaceAll(/[^a-z]/g, '-')}: ${value}`)
@@ -187,10 +187,10 @@ export function testFronted(name: WebServerName): void {
       const asAnn = [`remote-email: ${ann.username}`, 'remote-name: Ann Ärcher', `remote-user: ${ann.username}`];
 
       const navigating = { 'sec-fetch-mode': 'navigate', accept: 'text/html' };
-      /** The cookies that an answer has set, as they are sent from then on. */
+      /** The cookies that an answer sets, as the next request sends them. */
       const kept = ({ headers }: Told) => (headers['set-cookie'] ?? []).map((one) => one.split(';', 1)[0]).join('; ');
 
-      /** What a browser has kept of an application that is signed in with another proxy, which asks the same Janua. */
+      /** Gets a cookie of another application, which has its own proxy and the same Janua. */
       async function getWikiCookie(): Promise<string> {
         const { wikiOrigin, askAsProxy, send } = deployed;
         const session = kept(await logIn('/auth/token'));
@@ -206,7 +206,7 @@ export function testFronted(name: WebServerName): void {
         return cookie;
       }
 
-      test('the first visit leads to the login and back to where one was', { skip: skipPages }, async () => {
+      test('redirects the first visit to the login, and back to the same address', { skip: skipPages }, async () => {
         const { authOrigin, appOrigin } = deployed;
         await inBrowser(async (context) => {
           const page = await context.newPage();
@@ -227,7 +227,7 @@ export function testFronted(name: WebServerName): void {
           );
           assert.ok(!seen.headers.some(([, value]) => value.includes('__Host-session')), 'our cookie stays with us');
 
-          // The next visit asks nobody, and a script of the page is let through as well.
+          // The next visit needs no login, and scripts of the page get through as well.
           await page.goto(`${appOrigin}/other`);
           assert.equal(page.url(), `${appOrigin}/other`);
           assert.equal(await page.evaluate("fetch('/data').then((answer) => answer.status)"), 200);
@@ -242,7 +242,7 @@ export function testFronted(name: WebServerName): void {
         });
       });
 
-      test('who is signed in with Janua already comes in without a password', { skip: skipPages }, async () => {
+      test('lets in a user who is already signed in with Janua, without a password', { skip: skipPages }, async () => {
         const { authOrigin, appOrigin, seen } = deployed;
         await inBrowser(async (context) => {
           const page = await context.newPage();
@@ -252,7 +252,7 @@ export function testFronted(name: WebServerName): void {
           await page.goto(`${appOrigin}/a?b=c`);
           assert.equal(page.url(), `${appOrigin}/a?b=c`);
           assert.deepEqual(told(shown(await page.locator('body').textContent())), asAnn);
-          // A form whose session is over cannot be sent again: it leads to the first page.
+          // A form cannot be sent again after the session has ended: the user gets to the start page.
           await context.clearCookies({ name: '__Host-janua' });
           await page.setContent(`<form method="post" action="${appOrigin}/save"><button>Save</button></form>`);
           await page.getByRole('button', { name: 'Save' }).click();
@@ -262,7 +262,7 @@ export function testFronted(name: WebServerName): void {
         assert.ok(!seen.some(({ method }) => method === 'POST'));
       });
 
-      test('a browser that keeps no cookies of the application ends in a page that says so', async () => {
+      test('shows an error page to a browser that keeps no cookies of the application', async () => {
         const { appOrigin, send } = deployed;
         const cookie = kept(await logIn('/auth/token'));
         const way = await send(`${appOrigin}/a?b=c`, navigating);
@@ -275,7 +275,7 @@ export function testFronted(name: WebServerName): void {
         assert.ok(end.body.includes(`href="${appOrigin}/a?b=c"`));
       });
 
-      test('a program is refused without a token, and let in with one, which the application never sees', async () => {
+      test('refuses a program without a token, and never sees the token of a program that is let in', async () => {
         const { appOrigin, send, seen } = deployed;
         const before = seen.length;
         const refused = await send(`${appOrigin}/data`);
@@ -298,16 +298,16 @@ export function testFronted(name: WebServerName): void {
         assert.ok(!posted.body.includes(token));
       });
 
-      test('no query of an address is taken for one of ours', async () => {
+      test('gets the query string of a request unchanged', async () => {
         const { appOrigin, send } = deployed;
         const authorization = `Bearer ${await getToken()}`;
         for (const path of ['/x?refused', '/x?refused=true&a=b', '/x?a&janua', '/x?to=https://evil.example/&state=0'])
           assert.equal(shown((await send(appOrigin + path, { authorization })).body).url, path);
       });
 
-      // Caddy does so by itself, at port 80.
+      // Caddy does so on its own, at port 80.
       if (name === 'nginx')
-        test('a page of the application by plain HTTP leads to HTTPS', async () => {
+        test('redirects from plain HTTP to HTTPS', async () => {
           const { appOrigin, plainPort } = deployed;
           const { host } = new URL(appOrigin);
           const sent = get({ port: plainPort, path: '/x?y', headers: { host: host.replace(/:.*/, '') }, agent: false });
@@ -317,7 +317,7 @@ export function testFronted(name: WebServerName): void {
           assert.equal(answer.headers.location, `${appOrigin}/x?y`);
         });
 
-      test('what the application itself answers comes through, a 401 too', async () => {
+      test('can answer 401 itself', async () => {
         const { appOrigin, send } = deployed;
         const authorization = `Bearer ${await getToken()}`;
         const answer = await send(`${appOrigin}/refused`, { authorization });
@@ -330,12 +330,12 @@ export function testFronted(name: WebServerName): void {
         );
       });
 
-      /** Every spelling that some application takes for one of these headers. */
+      /** Spellings that some applications read as one of these headers. */
       const spellings = ['Remote-User', 'REMOTE-USER', 'remote-user', 'Remote_User', 'REMOTE_USER', 'remote_Name'];
       const others = ['Remote-Name', 'Remote-Email', 'Remote_Email', 'Remote-Groups', 'Remote_Groups', 'Remote.User'];
       const forged = Object.fromEntries([...spellings, ...others].map((header) => [header, 'admin']));
 
-      test('identity headers of a client never get through, in any spelling', async () => {
+      test('never gets identity headers from a client, in any spelling', async () => {
         const { appOrigin, send, seen } = deployed;
         const authorization = `Bearer ${await getToken()}`;
         for (const headers of [...Object.entries(forged).map(([header, value]) => ({ [header]: value })), forged]) {
@@ -348,7 +348,7 @@ export function testFronted(name: WebServerName): void {
           const posted = shown((await send(`${appOrigin}/x`, { ...headers, authorization }, 'a=b')).body);
           assert.deepEqual(told(posted), asAnn, JSON.stringify(headers));
         }
-        // Twice, and with what Janua is told by.
+        // The header twice, together with the headers that the proxy sends to Janua.
         const twice = {
           'remote-user': ['admin', 'root'],
           'x-forwarded-uri': '/public/x',
@@ -359,7 +359,7 @@ export function testFronted(name: WebServerName): void {
         assert.ok(!seen.some((request) => JSON.stringify(request.headers).includes('"admin"')));
       });
 
-      test('Connection takes nothing out of what the application is told', async () => {
+      test('gets its identity headers even if the client lists them in Connection', async () => {
         const { appOrigin, send } = deployed;
         const authorization = `Bearer ${await getToken()}`;
         const names = 'close, Remote-User, Remote-Name, Remote-Email, X-Forwarded-Host, X-Forwarded-Uri';
@@ -370,7 +370,7 @@ export function testFronted(name: WebServerName): void {
         }
       });
 
-      test("an access token is not shown to the application under a path that is everyone's", async () => {
+      test('does not get an access token under a public path', async () => {
         const { appOrigin, send } = deployed;
         const token = await getToken();
         for (const scheme of ['Bearer', 'bearer']) {
@@ -380,19 +380,19 @@ export function testFronted(name: WebServerName): void {
         }
       });
 
-      test("another application's cookie is worth nothing here, whatever host a client names", async () => {
+      test('refuses the cookie of another application, whatever host the client names', async () => {
         const { appOrigin, wikiOrigin, send, sendTarget, seen } = deployed;
         const cookie = await getWikiCookie();
         const { host } = new URL(wikiOrigin);
         const before = seen.length;
-        // The first line of a request decides which site of the web server it is for, not Host (RFC 9112 section 3.2.2).
+        // The first line of a request selects the site of the web server, not Host (RFC 9112 section 3.2.2).
         for (const headers of [{ cookie }, { cookie, host }, { cookie, 'x-forwarded-host': host }])
           assert.equal((await sendTarget(appOrigin, `${appOrigin}/x`, headers)).status, 401);
         assert.equal((await send(`${appOrigin}/x`, { cookie, 'x-forwarded-host': host })).status, 401);
         assert.equal(seen.length, before);
       });
 
-      test('a WebSocket goes on to the application, for whoever is signed in', async () => {
+      test('gets the WebSocket of a signed-in client', async () => {
         const { appOrigin, send, seen } = deployed;
         const handshake = { connection: 'Upgrade', upgrade: 'websocket', 'sec-websocket-version': '13' };
         assert.equal((await send(`${appOrigin}/socket`, handshake)).status, 401);
@@ -401,7 +401,7 @@ export function testFronted(name: WebServerName): void {
         assert.deepEqual(seen.at(-1)?.headers, [['upgrade', 'websocket']]);
       });
 
-      test('a connection becomes nothing but a WebSocket: by h2c a client would speak with the application itself', async () => {
+      test('gets no other upgrade, because a client could bypass the proxy through h2c', async () => {
         const { appOrigin, send, seen } = deployed;
         const authorization = `Bearer ${await getToken()}`;
         const settings = { 'http2-settings': 'AAMAAABkAAQAAP__' };
@@ -431,7 +431,7 @@ export function testFronted(name: WebServerName): void {
         }
       });
 
-      describe('where Janua does not answer as it should', () => {
+      describe('while Janua fails', () => {
         let standIn: StandIn;
         let wikiServer: AsyncDisposable;
         before(async () => {
@@ -450,7 +450,7 @@ export function testFronted(name: WebServerName): void {
         ];
 
         const faults: [title: string, StandIn['answer']][] = [
-          ['is gone', (_, outgoing) => outgoing.destroy()],
+          ['closes the connection', (_, outgoing) => outgoing.destroy()],
           ['does not answer', () => {}],
           ...[400, 429, 431, 500, 503].map((status): [string, StandIn['answer']] => [
             `answers ${status}`,
@@ -458,7 +458,7 @@ export function testFronted(name: WebServerName): void {
           ]),
         ];
         for (const [title, answer] of faults) {
-          test(`${title}: soon refused, and the application hears nothing of it`, async () => {
+          test(`gets no request, and the client is refused soon, when Janua ${title}`, async () => {
             const { wikiOrigin, send, seen } = deployed;
             standIn.answer = answer;
             const [heard, began] = [seen.length, performance.now()];
@@ -476,14 +476,14 @@ export function testFronted(name: WebServerName): void {
 
         // Caddy asks once.
         if (name === 'nginx')
-          test('somebody who signs in between its two answers is led on, and takes neither for that of the application', async () => {
+          test('does not have its answer replaced by that of Janua when a user signs in between two checks', async () => {
             const { wikiOrigin, send, seen } = deployed;
             const cookie = await getWikiCookie();
             const authorization = `Bearer ${await getToken()}`;
             standIn.answer = standIn.passOn;
             for (const credential of [{ cookie }, { authorization }])
               assert.equal((await send(`${wikiOrigin}/x`, credential)).status, 200);
-            // As if they had signed in after the first.
+            // As if the user had signed in after the first check.
             standIn.answer = (incoming, outgoing) =>
               incoming.headers['x-expected-format'] === undefined
                 ? standIn.passOn(incoming, outgoing)
@@ -507,7 +507,7 @@ export function testFronted(name: WebServerName): void {
           });
       });
 
-      test('no path of the web server itself can be asked for from outside', async () => {
+      test('keeps the internal paths of its web server unreachable', async () => {
         const { appOrigin, send, seen } = deployed;
         const before = seen.length;
         const inside = ['/janua/verify', '/auth/verify', '/auth/home'];
@@ -518,7 +518,7 @@ export function testFronted(name: WebServerName): void {
       });
 
       // Shows: VM-86
-      test("a path that is everyone's leads nowhere else, however the application reads it", async () => {
+      test('has no public path that leads to a protected one, however the application reads it', async () => {
         const { appOrigin, send, seen } = deployed;
         const before = seen.length;
         const ups = [
@@ -535,7 +535,7 @@ export function testFronted(name: WebServerName): void {
           '//..',
         ];
         const twice = ['/%252e%252e', '%252f..', '%255c..', '/..%253b'];
-        // Forms that UTF-8 forbids, and some take all the same; and the end of a text in C.
+        // Forms that UTF-8 forbids and some decoders accept, and the byte that ends a text in C.
         const overlong = ['/%c0%ae%C0%AE', '%c1%9c..', '/%e0%80%ae.', '/%f0%80%80%ae.', '/%00'];
         for (const up of [...ups, ...twice, ...overlong]) {
           for (const path of [

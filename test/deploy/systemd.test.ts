@@ -15,13 +15,13 @@ const skip = analyze === undefined && process.env.CI !== 'true' && 'no systemd-a
 
 const deployed = (name: string) => new URL(`../../deploy/${name}`, import.meta.url);
 
-/** Largest exposure that `systemd-analyze security` may see, in tenths: it calls up to 2 OK, and up to 10 unsafe. */
+/** The largest exposure that `systemd-analyze security` may report, in tenths. It calls 2 OK, and 10 unsafe. */
 const exposure = 15;
 
-test('the unit is one that systemd takes without a complaint, and a hardened one', { skip }, async () => {
+test('systemd accepts the unit without a complaint, and rates it as hardened', { skip }, async () => {
   const folder = createTemporaryFolder('unit');
   try {
-    // What it starts has to be there.
+    // systemd checks that the program exists.
     const program = join(folder.path, 'janua');
     await writeFile(program, '#!/bin/sh\n', { mode: 0o755 });
     const text = await readFile(deployed('janua.service'), 'utf8');
@@ -51,7 +51,7 @@ test('janua-admin runs a command with the settings of the service', {
   await copyFile(deployed('janua-admin'), script);
   const text = await readFile(script, 'utf8');
   const account = userInfo();
-  // Another account can be taken by root alone.
+  // Only root can switch to another account.
   const own = process.getuid?.() === 0 ? `setpriv --reuid=${account.uid} --regid=${account.gid} --init-groups` : '';
   const changed = text
     .replace('setpriv --reuid=janua --regid=janua --init-groups', own)
@@ -66,7 +66,7 @@ test('janua-admin runs a command with the settings of the service', {
   assert.equal((await run('backup', `${folder}/copy.db`)).stdout, `The database is in ${folder}/copy.db.\n`);
   assert.match((await run('users', 'list')).stdout, /no users/i);
 
-  // As systemd reads it: nothing in a value is the shell's.
+  // Like systemd, `janua-admin` does not let a shell interpret the values.
   await rm(join(folder, 'database-url'));
   const url = 'postgres://janua:$x@db.example.com/janua?sslmode=verify-full&sslrootcert=/a.pem;b|c';
   const lines = ['# a comment', '', '; another', `DATABASE_URL=${url}`, 'APP_NAME="A $5 & `door`"', "PORT='5001'"];

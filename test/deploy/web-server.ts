@@ -13,7 +13,7 @@ export type WebServerName = 'nginx' | 'caddy';
 
 export const findWebServer = (name: WebServerName) => findProgram(name);
 
-/** What a test puts in place of the names, ports and certificates in the files of `deploy/`. */
+/** A test's names, ports and certificates, in place of those in the files of `deploy/`. */
 export interface Place {
   readonly authHost: string;
   readonly appHost: string;
@@ -26,19 +26,19 @@ export interface Place {
 }
 
 export interface WebServer extends AsyncDisposable {
-  /** What it has written, its log of requests among it. */
+  /** Its output so far, including the log of requests. */
   readOutput(): Promise<string>;
 }
 
-/** Milliseconds in which it has to take connections. */
+/** Milliseconds within which it has to accept connections. */
 const patience = 20_000;
 
-/** Seconds, in place of what is in the files. */
+/** Seconds, in place of the values in the files. */
 const patienceWithJanua = 4;
 
 const deployed = (name: string) => readFile(new URL(`../../deploy/${name}`, import.meta.url), 'utf8');
 
-/** Each text has to be there: a file that says something else is not tested by this. */
+/** Replaces texts. Each has to occur: otherwise the test would not cover the file. */
 function replaceAll(text: string, replacements: readonly (readonly [from: string | RegExp, to: string])[]): string {
   return replacements.reduce((changed, [from, to]) => {
     const next = changed.replaceAll(from, () => to);
@@ -47,7 +47,7 @@ function replaceAll(text: string, replacements: readonly (readonly [from: string
   }, text);
 }
 
-/** The configuration for nginx: what is in `deploy/`, in the smallest whole that there can be. */
+/** The files of `deploy/` within a minimal configuration of nginx. */
 async function nginxConfiguration(place: Place, folder: string): Promise<string> {
   const sites = (await deployed('nginx.conf')) + (await deployed('nginx-forward-auth.conf'));
   const site = replaceAll(sites, [
@@ -88,10 +88,10 @@ async function caddyConfiguration(place: Place): Promise<string> {
   ]);
 }
 
-/** Starts the real program with the files of `deploy/`, on this machine alone. */
+/** Starts the real web server with the files of `deploy/`, on loopback. */
 export async function startWebServer(name: WebServerName, place: Omit<Place, 'plainPort'>): Promise<WebServer & Place> {
   const folder = createTemporaryFolder(name);
-  // Where we are root, its workers are not.
+  // If we are root, its workers still run as another account.
   await chmod(folder.path, 0o755);
   const whole = { ...place, plainPort: await findFreePort() };
   const file = join(folder.path, 'configuration');

@@ -7,7 +7,7 @@ import type { Finished } from '../commands/janua-command.ts';
 
 const make = fileURLToPath(new URL('../../examples/employees/make.ts', import.meta.url));
 
-/** Milliseconds after which a command that hangs is ended, and its test fails. */
+/** Milliseconds after which a hanging command is killed and its test fails. */
 const patience = 30_000;
 
 function launch(folder: string, env: Readonly<Record<string, string>>, args: readonly string[]) {
@@ -26,7 +26,7 @@ export async function makeEmployees(
   return { code, stdout, stderr };
 }
 
-/** The same, interrupted when the first rows are in; gives its last line. */
+/** Interrupts `npm run employees` after the first rows. Returns its last line. */
 export async function interruptEmployees(folder: string, env: Readonly<Record<string, string>>) {
   const child = launch(folder, env, []);
   const closed = once(child, 'close');

@@ -18,7 +18,7 @@ const seed = [
   { username: 'behai_nguyen@hotmail.com', first_name: 'Be Hai', last_name: 'Doe' },
 ];
 
-/** A database of the test's own, and a folder to run commands in. */
+/** A database for this test, and a folder to run commands in. */
 async function createPlace(engine: UserEngine) {
   const workplace = await createWorkplace();
   const database =
@@ -27,7 +27,7 @@ async function createPlace(engine: UserEngine) {
     workplace,
     folder: workplace.folder,
     env: { DATABASE_URL: database.url },
-    /** All rows, or undefined where there is no table. */
+    /** All rows, or undefined if there is no table. */
     async readEmployees(): Promise<readonly Employee[] | undefined> {
       const opened = await openTestDatabase(database.url.replace('./', `${workplace.folder}/`));
       try {
@@ -58,7 +58,7 @@ async function signIn(url: string, username: string): Promise<unknown> {
 
 for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] as const) {
   describe(`the employees in ${engine}`, { skip: missing(engine) }, () => {
-    test('can sign in, by what the command says last', async () => {
+    test('can sign in with the settings that the command prints', async () => {
       await using place = await createPlace(engine);
       const made = await makeEmployees(place.folder, place.env, '--people', '1000');
       assert.equal(made.code, 0, made.stderr);
@@ -81,7 +81,7 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] as const) {
       await server.stop();
     });
 
-    test('are made once, and what is there is left alone', async () => {
+    test('are never changed by a second run', async () => {
       await using place = await createPlace(engine);
       assert.equal((await makeEmployees(place.folder, place.env, '--people', '1200')).code, 0);
       const { code, stdout, stderr } = await makeEmployees(place.folder, place.env, '--people', '1000');
@@ -90,7 +90,7 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] as const) {
       assert.equal((await place.readEmployees())?.length, 1200);
     });
 
-    test('are all there, or none where it is interrupted', async () => {
+    test('are not created at all if the command is interrupted', async () => {
       await using place = await createPlace(engine);
       const { code, last } = await interruptEmployees(place.folder, place.env);
       assert.deepEqual([code, last], [130, 'Interrupted: the table employees was not made.']);
@@ -99,7 +99,7 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] as const) {
   });
 }
 
-test('the people are as many as in the sample database, no two alike, and fit its columns', () => {
+test('the invented employees are as many as in the sample database, all different, and fit its columns', () => {
   const numbers = new Set<number>();
   const addresses = new Set<string>();
   for (const { emp_no, first_name, last_name, email, birth_date, hire_date } of inventPeople(mostPeople)) {
@@ -114,32 +114,32 @@ test('the people are as many as in the sample database, no two alike, and fit it
   assert.deepEqual([...inventPeople(1000)], [...inventPeople(1000)]);
 });
 
-describe('the command refuses', () => {
+describe('npm run employees refuses to run', () => {
   const right = { DATABASE_URL: 'sqlite:./employees.db' };
   const cases: readonly [name: string, env: Record<string, string>, args: string[], line: RegExp][] = [
     ['without a database', {}, [], /^DATABASE_URL must say where the table is to be made: .*\n$/],
-    ['with an empty one', { DATABASE_URL: ' ' }, [], /^DATABASE_URL must say where/],
+    ['with an empty DATABASE_URL', { DATABASE_URL: ' ' }, [], /^DATABASE_URL must say where/],
     [
-      'with one that it does not know',
+      'with an unknown kind of database',
       { DATABASE_URL: 'oracle://me:canary@db/x' },
       [],
       /^DATABASE_URL must be sqlite:/,
     ],
     [
-      'with one that nobody answers at',
+      'with a database server that does not answer',
       { DATABASE_URL: 'mysql://me:canary@127.0.0.1:1/x' },
       [],
       /^DATABASE_URL: the database cannot be used \(.*ECONNREFUSED.*\)\.\n$/,
     ],
     [
-      'with a file that cannot be made',
+      'with a file that cannot be created',
       { DATABASE_URL: 'sqlite:/dev/null/x.db' },
       [],
       /^DATABASE_URL: the file cannot be opened/,
     ],
     ['with too few people', right, ['--people', '999'], /^--people is a number from 1,000 to 300,024\.\n$/],
-    ['with no number', right, ['--people', 'many'], /^--people is a number/],
-    ['with an option that there is not', right, ['--peple', '1000'], /^Unknown option '--peple'/],
+    ['with an invalid number', right, ['--people', 'many'], /^--people is a number/],
+    ['with an unknown option', right, ['--peple', '1000'], /^Unknown option '--peple'/],
   ];
   for (const [name, env, args, line] of cases) {
     test(name, async () => {
@@ -153,7 +153,7 @@ describe('the command refuses', () => {
   }
 });
 
-test('a terminal sees one bar that grows', () => {
+test('a terminal shows one bar that grows', () => {
   const terminal = Object.assign(new PassThrough({ encoding: 'utf8' }), { isTTY: true });
   const progress = createProgress(2_000, terminal);
   for (const done of [1_000, 2_000]) progress.advance(done);

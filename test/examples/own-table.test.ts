@@ -16,7 +16,7 @@ import { signalTree } from '../servers/process-tree.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
-/** Milliseconds until the server that the commands start must be ready. */
+/** Milliseconds within which the server of the commands must be ready. */
 const patience = 30_000;
 
 /** The blocks of commands below a heading, in order. */
@@ -30,7 +30,7 @@ const readmeCommands = await commandsOf('README.md', 'Sign in the people you hav
 const [postgresCommands = '', sqliteCommands = ''] = await commandsOf('docs/own-table.md', 'Try it');
 const request = readmeCommands.at(-1) ?? '';
 
-/** Runs commands of which the last serves, in the project's folder, and gives the server's port. */
+/** Runs commands in the project's folder. The last one starts a server. Gives its port. */
 async function follow(commands: string) {
   const home = createTemporaryFolder('home');
   const { PATH = '' } = process.env;
@@ -64,7 +64,7 @@ async function follow(commands: string) {
   return {
     port: await becomeReady(),
     output,
-    /** In which the commands made what they make under `data/`. */
+    /** The folder that replaces `data/` in the commands. */
     folder: home.path,
     async [Symbol.asyncDispose]() {
       end();
@@ -74,7 +74,7 @@ async function follow(commands: string) {
   };
 }
 
-/** Runs the last block of the README, looks for what is printed beside it, and in the table for the password stored anew. */
+/** Runs the last block of the README. Compares its output with the README, and expects a new hash in the table. */
 async function requireSignIn(port: string, databaseUrl: string): Promise<void> {
   const commands = request.replaceAll('localhost:5000', `127.0.0.1:${port}`);
   const { stdout } = await promisify(execFile)('bash', ['-e', '-c', commands]);
@@ -91,7 +91,7 @@ const complaint = /users_table|"level":(?:40|50|60)/;
 
 // Shows: V13.2.2
 test('the commands for MariaDB, as printed, sign in an employee', { skip: missing('MariaDB') }, async () => {
-  // As distributions start it: by its name this machine is localhost.
+  // As distributions start it: connections from this machine count as localhost.
   await using mariadb = await startMariadb({ args: ['--skip-name-resolve=0'] });
   const client = `mariadb --no-defaults --protocol=tcp --host=127.0.0.1 --port=${mariadb.port} --user=root`;
   const commands = readmeCommands.slice(0, -1).join('');
