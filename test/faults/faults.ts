@@ -9,29 +9,29 @@ import { createSmallDisk, mayMount } from './small-disk.ts';
 
 type Environment = Readonly<Record<string, string>>;
 
-/** A kind of store server, and what can be done to it. */
+/** A kind of store server, and the faults that a test can cause. */
 export interface FaultyStore {
   readonly name: 'PostgreSQL' | 'MariaDB' | 'Redis';
-  /** As answers and logs call it. */
+  /** Its name in answers and logs. */
   readonly part: string;
   start(options: ServerOptions): Promise<ThrowAwayServer>;
-  /** The settings of a server that reaches it at that port. */
+  /** The settings of a Janua server that reaches the store at that port. */
   env(port: number): Environment;
-  /** Prepares an empty one, with whatever accounts and databases `env` names. */
+  /** Creates the accounts and databases that `env` names. */
   prepare?(url: string): Promise<void>;
-  /** Takes all that could serve a request, and gives what lets it go again. */
+  /** Takes the resources that any request needs. Returns a function that frees them. */
   exhaust(url: string): Promise<() => Promise<void>>;
-  /** Makes it read-only, and gives what makes it writable again. */
+  /** Makes the store read-only. Returns a function that makes it writable again. */
   makeReadOnly(url: string): Promise<() => Promise<void>>;
-  /** Size of a disk on which it can start but not work for long, and arguments for a server that lives on when it is full. */
+  /** The size of a disk that soon gets full, and arguments with which the server survives a full disk. */
   readonly smallDisk: { readonly megabytes: number; readonly args?: readonly string[] };
 }
 
-/** What must hold whatever happens to a store: done to a real one, behind a network that can be made to fail. */
+/** The rules for any fault of a store, tested on a real one behind a network that can fail. */
 export function testFaults(store: FaultyStore): void {
   const skip = missing(store.name);
 
-  describe(`${store.name} fails`, { skip }, () => {
+  describe(`Janua reports the fault and recovers when ${store.name}`, { skip }, () => {
     let server: ThrowAwayServer;
     let proxy: FaultyNetwork;
     let served: Served;
@@ -53,14 +53,14 @@ export function testFaults(store: FaultyStore): void {
       linesBefore = served.count('store_unavailable');
     });
 
-    /** Says it once, and once that it is over, however many have asked. */
+    /** Expects one line for the fault and one for its end, however many requests failed. */
     async function expectOneLineEach(): Promise<void> {
       assert.equal(served.count('store_unavailable') - linesBefore, 1);
       assert.equal(served.count('store_available'), served.count('store_unavailable'));
     }
 
     // Shows: S107 V16.3.4 V16.5.2 V16.5.3
-    test('it is stopped, and started again', async () => {
+    test('is stopped and started again', async () => {
       await server.stop();
       await served.expectUnavailable(store.part);
       await served.expectUnavailable(store.part);
@@ -70,7 +70,7 @@ export function testFaults(store: FaultyStore): void {
     });
 
     // Shows: S79 S107
-    test('it is killed in the middle of requests, and started again: what was acknowledged is there', async () => {
+    test('is killed during requests and started again, and keeps every acknowledged login', async () => {
       server.freeze();
       const underWay = Array.from({ length: 4 }, () => served.logIn());
       await setTimeout(200);
@@ -85,7 +85,7 @@ export function testFaults(store: FaultyStore): void {
     });
 
     // Shows: S107 V13.2.6 V16.5.2
-    test('it is frozen, and goes on', async () => {
+    test('is frozen and resumed', async () => {
       server.freeze();
       await served.expectUnavailable(store.part);
       server.resume();
@@ -93,21 +93,21 @@ export function testFaults(store: FaultyStore): void {
       await expectOneLineEach();
     });
 
-    test('it answers after ten seconds', async () => {
+    test('answers ten seconds late', async () => {
       proxy.delay(10_000);
       await served.expectUnavailable(store.part);
       proxy.pass();
       await served.expectRecovery();
     });
 
-    test('nothing arrives any more, neither way', async () => {
+    test('is cut off, so that nothing arrives in either direction', async () => {
       proxy.hold();
       await served.expectUnavailable(store.part);
       proxy.pass();
       await served.expectRecovery();
     });
 
-    test('connections are reset: those that are open, once, and all of them', async () => {
+    test('has its open connections reset once, and then all connections', async () => {
       proxy.resetOnce();
       await served.expectRecovery();
       proxy.cut();
@@ -116,7 +116,7 @@ export function testFaults(store: FaultyStore): void {
       await served.expectRecovery();
     });
 
-    test('there is nothing left to serve a request with', async () => {
+    test('has no resources left for a request', async () => {
       const release = await store.exhaust(server.url);
       const answers = await Promise.all(Array.from({ length: 12 }, () => served.logIn()));
       for (const answer of answers) assert.equal(answer.status, 503);
@@ -124,7 +124,7 @@ export function testFaults(store: FaultyStore): void {
       await served.expectRecovery();
     });
 
-    test('it is read-only', async () => {
+    test('is read-only', async () => {
       const release = await store.makeReadOnly(server.url);
       await served.expectUnavailable(store.part, { readable: true });
       await release();
@@ -132,7 +132,7 @@ export function testFaults(store: FaultyStore): void {
     });
   });
 
-  test(`${store.name} is down at the start: the server comes up, and recovers by itself`, { skip }, async () => {
+  test(`Janua starts while ${store.name} is down, and recovers by itself`, { skip }, async () => {
     await using server = await store.start({ durable: true });
     await store.prepare?.(server.url);
     await using served = await serveOn({ env: store.env(server.port), beforeStart: () => server.stop() });
@@ -141,7 +141,7 @@ export function testFaults(store: FaultyStore): void {
     await served.expectRecovery();
   });
 
-  test(`${store.name} has no space left`, {
+  test(`Janua refuses logins while the disk of ${store.name} is full, and recovers`, {
     skip: skip || (!mayMount() && 'only root may mount a small disk'),
   }, async () => {
     const { megabytes, args } = store.smallDisk;

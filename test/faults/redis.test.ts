@@ -23,6 +23,6 @@ testFaults({
     await command(url, 'replicaof', '127.0.0.1', '1');
     return () => command(url, 'replicaof', 'no', 'one');
   },
-  // With `appendfsync always` it would end itself, which is the test of a kill.
+  // With `appendfsync always` Redis would end itself. The test of a kill covers that.
   smallDisk: { megabytes: 4, args: ['--appendfsync', 'everysec'] },
 });

@@ -4,27 +4,27 @@ import { createWorkplace, type Workplace } from '../commands/janua-command.ts';
 
 const secret = 'correct horse battery';
 
-/** Seconds that one step of a store may take in these tests. */
+/** The timeout of a store operation in these tests, in seconds. */
 const storeTimeout = 1;
 
-/** Milliseconds within which everything is answered: a look-up in the store, and what two busy cores add. */
+/** Milliseconds within which every request is answered: one store timeout, and the delay of two busy cores. */
 export const bound = storeTimeout * 1000 + 1500;
 
-/** Longest that a store which is back may take to be noticed, in milliseconds. */
+/** Milliseconds within which the server has to notice that a store is back. */
 const recovery = 10_000;
 
-/** A server process on stores that something is done to. */
+/** A server process on stores that a test makes fail. */
 export interface Served extends AsyncDisposable {
-  /** The credentials of a session that was begun when all was well. */
+  /** The cookie of a session from before the fault. */
   readonly cookie: string;
-  /** Everybody is told to come back, in time and in their format; nobody gets a session; which store it is is said. */
+  /** Expects a 503 in time for every request, in its format and without a session. Readiness has to name the store. */
   expectUnavailable(part: string, options?: { readable?: boolean }): Promise<void>;
-  /** Waits until it is ready again, and sees that logging in works and the session of before is alive. */
+  /** Waits until the server is ready again. Expects that a login works and that the earlier session is alive. */
   expectRecovery(): Promise<void>;
-  /** Not ready, and alive. */
+  /** Expects that the server is alive but not ready. */
   expectUnready(part: string): Promise<void>;
   logIn(): Promise<Response>;
-  /** Logs in until a store has no space left for it, and sees that the one who is refused gets no session. */
+  /** Logs in until a store has no space left. Expects that the refused login gets no session. */
   fillUntilRefused(): Promise<void>;
   /** How often each event was logged so far. */
   count(event: string): number;
@@ -33,7 +33,7 @@ export interface Served extends AsyncDisposable {
 
 export interface ServeOptions {
   readonly env: Readonly<Record<string, string>>;
-  /** What is done between the making of the user and the start of the server. */
+  /** Runs after the user is added and before the server starts. */
   readonly beforeStart?: () => Promise<void>;
 }
 
@@ -74,7 +74,7 @@ export async function serveOn({ env: given, beforeStart }: ServeOptions): Promis
   let cookie = '';
   if (beforeStart === undefined) cookie = cookieOf(await logIn());
 
-  /** Asks until the answer has that status, and gives it. */
+  /** Repeats a request until the answer has that status, and returns it. */
   async function until(path: string, status: number): Promise<Response> {
     const deadline = performance.now() + recovery;
     for (;;) {
@@ -136,7 +136,7 @@ export async function serveOn({ env: given, beforeStart }: ServeOptions): Promis
 
     async expectRecovery() {
       await until('/health/ready', 200);
-      // Ready is said for half a second after it was true.
+      // The server keeps a readiness result for half a second.
       if (cookie !== '') await until('/api/me', 200);
       const answer = await logIn();
       assert.equal(answer.status, 200);

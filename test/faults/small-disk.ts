@@ -6,7 +6,7 @@ import { createTemporaryFolder } from '../servers/process-end.ts';
 /** A disk of a few megabytes, in memory. */
 export interface SmallDisk extends AsyncDisposable {
   readonly folder: string;
-  /** Takes all the space that is left. */
+  /** Fills the disk to the last byte. */
   fill(): Promise<void>;
   clear(): Promise<void>;
 }

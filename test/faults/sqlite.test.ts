@@ -6,8 +6,8 @@ import { describe, test } from 'node:test';
 import { serveOn } from './served.ts';
 import { createSmallDisk, mayMount } from './small-disk.ts';
 
-describe('SQLite fails', () => {
-  test('another process holds the file for writing: what is read goes on, and nothing else', async () => {
+describe('Janua reports the fault and recovers when a SQLite file', () => {
+  test('is locked for writing by another process, and reads still work', async () => {
     await using served = await serveOn({ env: { DATABASE_URL: 'sqlite:./janua.db' } });
     const other = new DatabaseSync(join(served.workplace.folder, 'janua.db'));
     other.exec('begin immediate');
@@ -18,7 +18,7 @@ describe('SQLite fails', () => {
     assert.deepEqual([served.count('store_unavailable'), served.count('store_available')], [1, 1]);
   });
 
-  test('the file was taken away or replaced under the running server: it is not ready, and says why once', async () => {
+  test('is moved or replaced while the server runs', async () => {
     await using served = await serveOn({ env: { DATABASE_URL: 'sqlite:./janua.db' } });
     const path = join(served.workplace.folder, 'janua.db');
     await rename(path, `${path}.moved`);
@@ -30,7 +30,9 @@ describe('SQLite fails', () => {
     await served.expectRecovery();
   });
 
-  test('there is no space left', { skip: !mayMount() && 'only root may mount a small disk' }, async () => {
+  test('is on a full disk, and reads still work', {
+    skip: !mayMount() && 'only root may mount a small disk',
+  }, async () => {
     await using disk = await createSmallDisk(4);
     await using served = await serveOn({ env: { DATABASE_URL: `sqlite:${disk.folder}/janua.db` } });
     await disk.fill();

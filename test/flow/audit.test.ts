@@ -11,7 +11,7 @@ import { form, logIn, loginFaces, logoutFaces, meFaces, type SignedIn } from '..
 const secret = 'canary of a password';
 const nobody = 'canary-of-a-name@example.com';
 
-/** What a decision records, as far as it does not depend on the way. */
+/** The parts of a recorded event that are the same for every path and format. */
 type Recorded = Partial<Pick<RecordedEvent, 'kind' | 'reason'>> & { readonly whose?: 'user' | 'digest' | 'nobody' };
 
 interface Decision {
@@ -29,7 +29,7 @@ const logins = (fields: Record<string, unknown>) =>
 const right = { username: ann.username, password };
 
 const decisions: readonly Decision[] = [
-  { name: 'a login', ways: logins(right), events: [{ kind: 'login-succeeded', whose: 'user' }] },
+  { name: 'a successful login', ways: logins(right), events: [{ kind: 'login-succeeded', whose: 'user' }] },
   {
     name: 'a wrong password',
     ways: logins({ ...right, password: secret }),
@@ -56,7 +56,7 @@ const decisions: readonly Decision[] = [
     events: [{ kind: 'login-incomplete', reason: 'unsupported-grant-type', whose: 'nobody' }],
   },
   {
-    name: 'a request of another site',
+    name: 'a login from another site',
     ways: logins(right),
     headers: () => ({ 'sec-fetch-site': 'cross-site' }),
     events: [{ kind: 'cross-site-refused', whose: 'nobody' }],
@@ -74,34 +74,34 @@ const decisions: readonly Decision[] = [
     events: [{ kind: 'logged-out', whose: 'user' }],
   },
   {
-    name: 'a logout of nobody',
+    name: 'a logout without a session',
     ways: logoutFaces,
     events: [{ kind: 'logout-refused', reason: 'no-credential', whose: 'nobody' }],
   },
   {
-    name: 'nobody signed in',
+    name: 'a request without credentials',
     ways: meFaces,
     events: [{ kind: 'access-refused', reason: 'no-credential', whose: 'nobody' }],
   },
   {
-    name: 'a cookie that is none',
+    name: 'an invalid cookie',
     ways: meFaces,
     headers: () => ({ cookie: `session=${secret.replaceAll(' ', '')}` }),
     events: [{ kind: 'access-refused', reason: 'dead-cookie', whose: 'nobody' }],
   },
   {
-    name: 'two cookies',
+    name: 'a request with two session cookies',
     ways: meFaces,
     headers: ({ cookie }) => ({ cookie: `${cookie.cookie}; ${cookie.cookie}` }),
     events: [{ kind: 'access-refused', reason: 'several-cookies', whose: 'nobody' }],
   },
   {
-    name: 'a token that is none',
+    name: 'an invalid token',
     ways: meFaces,
     headers: ({ cookie }) => ({ ...cookie, authorization: `Bearer ${secret}` }),
     events: [{ kind: 'access-refused', reason: 'invalid-token', whose: 'nobody' }],
   },
-  { name: 'someone signed in', ways: meFaces, headers: ({ cookie }) => cookie, events: [] },
+  { name: 'a request of a signed-in user', ways: meFaces, headers: ({ cookie }) => cookie, events: [] },
 ];
 
 async function eventsOf({ services }: TestJanua): Promise<RecordedEvent[]> {
@@ -115,7 +115,7 @@ async function eventsOf({ services }: TestJanua): Promise<RecordedEvent[]> {
 function testAudit(stores: StoreChoice): void {
   for (const { name, ways, headers, events } of decisions) {
     // Shows: S109 V16.2.1 V16.2.2 V16.3.1 V16.3.2 V16.3.3
-    test(`${name}: one event, whichever the way`, async () => {
+    test(`${name} records ${events.length === 0 ? 'no event' : 'the same event'} on every path and in every format`, async () => {
       await using janua = await startJanua({ stores });
       await janua.people.add({ ...ann, username: 'off@example.com', password });
       await janua.people.disable('off@example.com');
@@ -159,7 +159,7 @@ function testAudit(stores: StoreChoice): void {
   }
 
   // Shows: S77 V7.1.2
-  test('a login beyond SESSIONS_PER_USER ends the oldest session, and says so', async () => {
+  test('a login beyond SESSIONS_PER_USER ends the oldest session, and records it', async () => {
     await using janua = await startJanua({ stores, settings: { SESSIONS_PER_USER: 2 } });
     const signedIn = [await logIn(janua.app), await logIn(janua.app), await logIn(janua.app)];
     const isAlive = async ({ cookie, bearer }: SignedIn) => {
@@ -179,7 +179,7 @@ function testAudit(stores: StoreChoice): void {
   });
 
   // Shows: S109 V16.3.3
-  test('the throttle, and an account that it stops', async () => {
+  test('a throttled login and a stopped account are recorded', async () => {
     let time = Date.now();
     await using janua = await startJanua({ stores, settings: { THROTTLE: 'on' }, overrides: { now: () => time } });
     const attempt = (count: number) =>
@@ -212,7 +212,7 @@ for (const stores of [
   { users: 'PostgreSQL', sessions: 'Redis' },
   { users: 'MariaDB', sessions: 'SQL', ownTable: true },
 ] as const) {
-  const table = 'ownTable' in stores ? 'a table of their own in ' : '';
+  const table = 'ownTable' in stores ? "a team's own table in " : '';
   describe(
     `audit, with users in ${table}${stores.users}, sessions in ${stores.sessions}`,
     { skip: missing(stores.users, stores.sessions) },
@@ -221,7 +221,7 @@ for (const stores of [
 }
 
 // Shows: S109 V16.3.3
-test('changes by an administrator are recorded, with who made them', async () => {
+test('changes by an administrator are recorded with the operator', async () => {
   const caller = { route: 'janua users', operator: 'root' };
   await using janua = await startJanua({ overrides: { caller } });
   const { administration } = janua.services;
@@ -240,7 +240,7 @@ test('changes by an administrator are recorded, with who made them', async () =>
 });
 
 // Shows: S108 V2.3.3 V16.5.3
-test('a login whose event cannot be kept is none: 503, and no session', async () => {
+test('a login that cannot be recorded gets 503 and no session', async () => {
   await using janua = await startJanua();
   const { users, sessions, audit } = janua.services;
   const userId = (await users.findByUsername(ann.username))?.user.id ?? '';
@@ -251,7 +251,7 @@ test('a login whose event cannot be kept is none: 503, and no session', async ()
     assert.equal(answer.statusCode, 503);
     assert.equal(answer.headers['set-cookie'], undefined);
     assert.deepEqual(await sessions.listOf(userId), []);
-    // What is refused is refused all the same, and whoever leaves has left.
+    // Refusals and logouts still work.
     assert.notEqual((await janua.app.inject(face.request({ ...right, password: secret }))).statusCode, 503);
     assert.equal((await janua.app.inject({ url: '/api/me' })).statusCode, 401);
     Object.assign(audit, { record });

@@ -21,14 +21,14 @@ const asCookie = (value: string) => ({ cookie: `session=${value}` });
 
 const encode = (part: object) => Buffer.from(JSON.stringify(part)).toString('base64url');
 
-/** A token as servers with signed ones have it: `none`, or HS256 with a key that anyone could have. */
+/** A signed token, as other servers use them: unsigned, or signed by HS256 with a key that anyone could know. */
 function signedToken(header: object, claims: object, key?: string): string {
   const payload = { iss: 'janua', username: ann.username, aud: 'janua', exp: 4_102_444_800, ...claims };
   const content = `${encode(header)}.${encode(payload)}`;
   return `${content}.${key === undefined ? '' : createHmac('sha256', key).update(content).digest('base64url')}`;
 }
 
-/** What an attacker does with credentials, on any stores: by page and JSON, cookie and token. */
+/** An attacker's tricks with credentials, on any stores: by page and JSON, cookie and token. */
 export function testCredentials(stores: StoreChoice): void {
   const bob = { username: 'bob@example.com', firstName: 'Bob', lastName: 'Bell' };
   const good = { username: ann.username, password };
@@ -48,7 +48,7 @@ export function testCredentials(stores: StoreChoice): void {
       };
 
       // Shows: S61 VM-01 VM-03
-      test('a credential that was planted before the login is not taken over by it', async () => {
+      test('a login never adopts a credential that was planted before it', async () => {
         const planted = `${'P'.repeat(22)}.${'P'.repeat(43)}`;
         const dead = await logIn(janua.app);
         await janua.app.inject({ method: 'POST', url: '/api/logout', headers: dead.cookie });
@@ -62,7 +62,7 @@ export function testCredentials(stores: StoreChoice): void {
       });
 
       // Shows: S24 S65 V3.3.5 V7.2.2 V7.2.3 VM-02 VM-04
-      test('credentials differ in each login, are as long as ever, and name nobody', async () => {
+      test('each login gets new credentials, of a fixed length and without the user name', async () => {
         const seen = new Set<string>();
         for (let time = 0; time < 5; time++) {
           const answer = await attempt(good);
@@ -78,7 +78,7 @@ export function testCredentials(stores: StoreChoice): void {
       });
 
       // Shows: V8.2.2 V15.3.3 VM-62 VM-92
-      test('no field but name and password says who signs in', async () => {
+      test('only the user name and the password decide which user signs in', async () => {
         const answer = await attempt(
           {
             ...good,
@@ -97,7 +97,7 @@ export function testCredentials(stores: StoreChoice): void {
       });
 
       // Shows: S59 V1.2.4 V1.3.3 V4.2.4 V15.3.6
-      test('hostile user names are those of nobody, or no user names', async () => {
+      test('a hostile user name gets the same answer as a wrong password', async () => {
         const wrong = await attempt({ ...good, password: 'wrong' });
         for (const username of [
           "' OR '1'='1",
@@ -128,11 +128,11 @@ export function testCredentials(stores: StoreChoice): void {
     });
   }
 
-  // What a team's own program has stored with bcrypt is of the first 72 bytes alone (VM-46).
+  // bcrypt, in a team's own table, takes only the first 72 bytes (VM-46).
   const long = `${'y'.repeat(stores.ownTable ? 70 : 127)}!`;
   for (const secret of ['x'.repeat(64), long, ' '.repeat(16), '🔑'.repeat(15), 'пароль с пробелом']) {
     // Shows: S52 V6.2.5 V6.2.8 V6.2.9
-    test(`the password ${JSON.stringify(secret.slice(-16))} signs in everywhere, and what is nearly it nowhere`, async () => {
+    test(`every login accepts the password ${JSON.stringify(secret.slice(-16))}, and no similar one`, async () => {
       await janua.people.setPassword(bob.username, secret);
       const nearly = [`${secret} `, secret.slice(0, -1), `${secret.slice(0, -1)}z`, ` ${secret}`];
       for (const [index, face] of loginFaces.entries()) {
@@ -151,7 +151,7 @@ export function testCredentials(stores: StoreChoice): void {
       const refused = face.format === 'html' ? 303 : 401;
 
       // Shows: VM-87
-      test("a signed token is nobody's, whatever it says of itself and of a session that there is", async () => {
+      test('a signed token is refused, even one that names a living session', async () => {
         await logIn(janua.app);
         const sub = (await janua.services.users.findByUsername(ann.username))?.user.id ?? '';
         const sid = (await janua.services.sessions.listOf(sub))[0]?.id;
@@ -178,7 +178,7 @@ export function testCredentials(stores: StoreChoice): void {
       });
 
       // Shows: V8.2.2 VM-92
-      test('no address, header or body says whose information it is', async () => {
+      test('no query or header makes the server show another user', async () => {
         const { cookie, bearer } = await logIn(janua.app);
         for (const headers of [cookie, bearer]) {
           const url = `${face.request.url}?id=1&username=${encodeURIComponent(bob.username)}&user_id=2`;
@@ -193,7 +193,7 @@ export function testCredentials(stores: StoreChoice): void {
       });
 
       // Shows: V10.3.3
-      test("who gets a removed user's name gets none of their sessions", async () => {
+      test('a new user with the name of a removed user gets none of the old sessions', async () => {
         const eve = { username: 'eve@example.com', firstName: 'Eve', lastName: 'E', password };
         await janua.people.add(eve);
         const { cookie, bearer } = await logIn(janua.app, eve.username);
@@ -204,7 +204,7 @@ export function testCredentials(stores: StoreChoice): void {
       });
 
       // Shows: S77 V7.1.2
-      test('a session may be one of many, and each ends alone', async () => {
+      test('a user can have several sessions, and a logout ends only one of them', async () => {
         const all: SignedIn[] = [];
         for (let time = 0; time < 6; time++) all.push(await logIn(janua.app));
         const [first] = all;
@@ -216,7 +216,7 @@ export function testCredentials(stores: StoreChoice): void {
 
   for (const face of logoutFaces) {
     // Shows: S32 S67 VM-07
-    test(`${face.name}: an id or a token in the form ends nothing, and says nobody who is asking`, async () => {
+    test(`${face.name}: credentials in the body or in other headers neither end a session nor sign in`, async () => {
       const { cookie, bearer } = await logIn(janua.app);
       const access_token = bearer.authorization.slice('Bearer '.length);
       const session = cookie.cookie.slice('session='.length);

@@ -9,11 +9,11 @@ import { testLogout } from './logout.ts';
 import { testMe } from './me.ts';
 
 /**
- * Everything that the flow promises. It runs on a few pairs of stores, each in a file of its own. Together they have each database, Redis, and a
- * table of a team's own. What else differs from one store to another is in the contracts: `test/sessions`, `test/directory`, `test/throttle`.
+ * The whole flow, for a pair of stores. Each pair runs in a file of its own. Together they cover each database, Redis, and a team's own table.
+ * The contracts cover the other differences between stores: `test/sessions`, `test/users`, `test/throttle`.
  */
 export function testFlow(stores: StoreChoice): void {
-  const table = stores.ownTable ? 'a table of their own in ' : '';
+  const table = stores.ownTable ? "a team's own table in " : '';
   const where = stores.mounted ? ', in another app' : '';
   describe(`users in ${table}${stores.users}, sessions in ${stores.sessions}${where}`, {
     skip: missing(stores.users, stores.sessions),

@@ -11,7 +11,7 @@ import {
 import { ann, startJanua, type TestJanua } from '../janua.ts';
 import type { StoreChoice } from '../stores.ts';
 
-/** What the flow promises to other hosts, on any stores: what they get of a session ends with it, at once. */
+/** The flow for other hosts, on any stores: their access ends at once with the session. */
 export function testForward(stores: StoreChoice): void {
   let janua: TestJanua;
   before(async () => {
@@ -32,7 +32,7 @@ export function testForward(stores: StoreChoice): void {
 
   const statusAt = async (browser: ForwardBrowser) => (await browser.ask(`${appOrigin}/x`, {})).statusCode;
 
-  test('a ticket of somebody who is disabled before it is used is worth nothing', async () => {
+  test('a ticket is refused if its user was disabled after it was given', async () => {
     const browser = await signIn();
     browser.cookies.delete(appOrigin);
     const way = await browser.ask(`${appOrigin}/x`);
@@ -45,18 +45,18 @@ export function testForward(stores: StoreChoice): void {
   });
 
   const endings: Record<string, (browser: ForwardBrowser) => Promise<unknown>> = {
-    async 'a logout on our own pages'(browser) {
+    async 'logs out on our own pages'(browser) {
       const cookie = `__Host-session=${browser.cookies.get(own)?.get('__Host-session')}`;
       await janua.app.inject({ method: 'POST', url: '/auth/logout', headers: { cookie } });
     },
-    'another login in the same browser': (browser) => browser.logIn(''),
-    'a new password': () => janua.people.setPassword(ann.username, 'correct horse battery'),
-    async 'being disabled'() {
+    'logs in again in the same browser': (browser) => browser.logIn(''),
+    'gets a new password': () => janua.people.setPassword(ann.username, 'correct horse battery'),
+    async 'is disabled'() {
       await janua.people.disable(ann.username);
     },
   };
   for (const [ending, end] of Object.entries(endings)) {
-    test(`with ${ending} nobody is signed in there any more, and a page leads to the login again`, async () => {
+    test(`another host sends the user to the login again when the user ${ending}`, async () => {
       const browser = await signIn();
       await end(browser);
       assert.equal(await statusAt(browser), 401);

@@ -4,7 +4,7 @@ import { startJanua, type TestJanua } from '../janua.ts';
 import type { StoreChoice } from '../stores.ts';
 import { logIn } from '../web/faces.ts';
 
-/** What the flow promises of the home page, on any stores. */
+/** The flow of the home page, on any stores. */
 export function testHome(stores: StoreChoice): void {
   let janua: TestJanua;
   before(async () => {
@@ -15,7 +15,7 @@ export function testHome(stores: StoreChoice): void {
   const asJson = { 'x-expected-format': 'application/json' };
 
   // Shows: S78 V7.4.4 V14.3.2
-  test('signed in: the page, with the three things to do, in either format', async () => {
+  test('a signed-in user gets the page with its three actions, in either format', async () => {
     const { cookie, bearer } = await logIn(janua.app);
     for (const headers of [cookie, bearer, { ...cookie, ...asJson }]) {
       const answer = await janua.app.inject({ url: '/auth/home', headers });
@@ -30,7 +30,7 @@ export function testHome(stores: StoreChoice): void {
   });
 
   // Shows: S7 S27 V8.2.1
-  test('signed out: to the login page, without next, or 401 where JSON was asked for', async () => {
+  test('without a session, a browser is sent to the login page without next, and a program gets 401', async () => {
     const page = await janua.app.inject({ url: '/auth/home' });
     assert.equal(page.statusCode, 303);
     assert.equal(page.headers.location, '/auth/login?state=2');

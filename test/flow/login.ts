@@ -7,7 +7,7 @@ import { comparable, failedLogin, form, isSignedIn, json, logIn, loginFaces, ses
 
 const encode = (value: unknown) => Buffer.from(JSON.stringify(value)).toString('base64url');
 
-/** What the flow promises of the login page and logging in, on any stores. */
+/** The flow of the login page and of a login, on any stores. */
 export function testLogin(stores: StoreChoice): void {
   const bob = { username: 'bob@example.com', firstName: 'Bob', lastName: 'Bell' };
 
@@ -25,7 +25,7 @@ export function testLogin(stores: StoreChoice): void {
   describe('the login page', () => {
     const page = (url: string, headers = {}) => janua.app.inject({ url, headers });
 
-    // In another app, `/` is that app's.
+    // In another app, `/` belongs to that app.
     const atRoot = stores.mounted ? [] : ['/'];
     for (const path of [...atRoot, '/auth/login']) {
       test(`GET ${path} shows the form`, async () => {
@@ -39,7 +39,7 @@ export function testLogin(stores: StoreChoice): void {
         assert.equal(answer.headers['set-cookie'], undefined);
       });
 
-      test(`GET ${path} sends someone signed in to the home page`, async () => {
+      test(`GET ${path} sends a signed-in user to the home page`, async () => {
         const { cookie, bearer } = await logIn(janua.app);
         for (const headers of [cookie, bearer]) {
           const answer = await page(path, headers);
@@ -96,18 +96,18 @@ export function testLogin(stores: StoreChoice): void {
       });
     }
 
-    test('a page also for someone who asks for JSON by the header', async () => {
+    test('the login page stays HTML even if the header asks for JSON', async () => {
       const answer = await page('/auth/login', { 'x-expected-format': 'application/json' });
       assert.equal(answer.headers['content-type'], 'text/html; charset=utf-8');
     });
 
     // Shows: S97 V1.2.2 V3.7.2 VM-76
-    test('a safe next goes with the form, escaped; an unsafe one is dropped', async () => {
+    test('the form contains a safe next, escaped, and drops an unsafe one', async () => {
       assert.match((await page('/auth/login?next=%2Fa%3Fb%3D%22c%26d')).body, /name="next" value="\/a\?b=%22c&amp;d"/);
       assert.doesNotMatch((await page('/auth/login?next=https://evil.example')).body, /evil/);
     });
 
-    test('after a failed login: the name as it was typed, and the id of that login, once', async () => {
+    test('the page after a failed login shows the typed name and the request id, once', async () => {
       const typed = '"><b>Ann</b>@é.example';
       const [shown, idOf] = [/name="username" value="([^"]*)"/, /Request id: <code>([^<]*)<\/code>/];
       for (const username of [typed, ann.username]) {
@@ -137,7 +137,7 @@ export function testLogin(stores: StoreChoice): void {
       'x',
       ...[null, [], {}, ['a'], ['a', '<b>'], ['a'.repeat(255), 'id'], [1, 'id']].map(encode),
     ]) {
-      test(`a cookie of a failed login that was not made here shows nothing: ${value.slice(0, 20)}`, async () => {
+      test(`a forged login-failure cookie shows nothing: ${value.slice(0, 20)}`, async () => {
         const { statusCode, body } = await page('/auth/login?state=3', { cookie: `login-failure=${value}` });
         assert.equal(statusCode, 200);
         assert.match(body, /name="username" value=""/);
@@ -146,7 +146,7 @@ export function testLogin(stores: StoreChoice): void {
     }
 
     // Shows: VM-17
-    test('a dead cookie is cleared', async () => {
+    test('the page clears a dead session cookie', async () => {
       const answer = await page('/auth/login', { cookie: 'session=dead' });
       assert.match(String(answer.headers['set-cookie']), /^session=; Path=\/; HttpOnly; SameSite=Lax; Max-Age=0$/);
     });
@@ -159,7 +159,7 @@ export function testLogin(stores: StoreChoice): void {
         return janua.app.inject({ ...request, headers: { ...request.headers, ...headers } });
       };
 
-      /** A failure sets no cookie but, for a browser, the one that brings the name and the id to the login page. */
+      /** Expects no cookies, except the one that brings the name and the request id to the login page of a browser. */
       function assertOnlyTells(answer: LightMyRequestResponse, username: string): void {
         const told = face.format === 'html' ? [username, answer.headers['x-request-id']] : undefined;
         assert.deepEqual(failedLogin(answer), told);
@@ -167,7 +167,7 @@ export function testLogin(stores: StoreChoice): void {
       }
 
       // Shows: S6 S13 S14 S25 S64 S68 S74 V3.3.2 V3.3.4 V10.1.1 V14.3.2 VM-13
-      test('credentials match', async () => {
+      test('the right credentials sign in', async () => {
         const answer = await attempt(good);
         if (face.format === 'html') {
           assert.equal(answer.statusCode, 303);
@@ -199,7 +199,7 @@ export function testLogin(stores: StoreChoice): void {
       });
 
       // Shows: S55 S60 V7.2.4 VM-02
-      test('while signed in: a new session, and those presented end', async () => {
+      test('a login while signed in starts a new session, and ends the presented ones', async () => {
         const byCookie = await logIn(janua.app);
         const byToken = await logIn(janua.app);
         const answer = await attempt(good, { ...byCookie.cookie, ...byToken.bearer });
@@ -212,7 +212,7 @@ export function testLogin(stores: StoreChoice): void {
       });
 
       // Shows: S55
-      test('while signed in, with a wrong password: refused, and the session stays', async () => {
+      test('a wrong password while signed in is refused, and the session stays alive', async () => {
         const { cookie } = await logIn(janua.app);
         const answer = await attempt({ ...good, password: 'wrong' }, cookie);
         assert.equal(sessionCookie(answer), undefined);
@@ -220,7 +220,7 @@ export function testLogin(stores: StoreChoice): void {
       });
 
       // Shows: S14 S15 S40 S41 S44 V6.3.8 VM-20 VM-24
-      test('unknown user, wrong password and disabled user are answered alike', async () => {
+      test('an unknown user, a wrong password and a disabled user get the same answer', async () => {
         const wrong = await attempt({ ...good, password: 'wrong' });
         if (face.format === 'html') {
           assert.equal(wrong.statusCode, 303);
@@ -250,9 +250,9 @@ export function testLogin(stores: StoreChoice): void {
       });
 
       const incomplete: [string, Record<string, unknown>][] = [
-        ['nothing', {}],
-        ['no password', { username: ann.username }],
-        ['no user name', { password }],
+        ['an empty body', {}],
+        ['a body without a password', { username: ann.username }],
+        ['a body without a user name', { password }],
         ['an empty user name', { username: '', password }],
         ['a blank user name', { username: '  ', password }],
         ['an empty password', { username: ann.username, password: '' }],
@@ -289,7 +289,7 @@ export function testLogin(stores: StoreChoice): void {
         });
       }
 
-      test('a user name of 254 characters and a password of 1024 bytes are only wrong', async () => {
+      test('a user name of 254 characters and a password of 1024 bytes are not too long', async () => {
         const answer = await attempt({ username: `${'a'.repeat(242)}@example.com`, password: 'é'.repeat(512) });
         if (face.format === 'json') assert.equal(answer.json().error, 'invalid_grant');
         else assert.equal(answer.headers.location, '/auth/login?state=3');
@@ -297,7 +297,7 @@ export function testLogin(stores: StoreChoice): void {
 
       for (const grantType of ['password', '']) {
         // Shows: S17
-        test(`grant_type "${grantType}" is taken`, async () => {
+        test(`grant_type "${grantType}" is accepted`, async () => {
           assert.ok(sessionCookie(await attempt({ ...good, grant_type: grantType })));
         });
       }
@@ -317,7 +317,7 @@ export function testLogin(stores: StoreChoice): void {
       }
 
       if (face.name.includes('json body')) {
-        test('a next or a scope that is no text is as good as none; a grant type that is no text is not supported', async () => {
+        test('a next or a scope of another type than text is ignored, and such a grant type is unsupported', async () => {
           for (const fields of [{ next: null }, { next: 5 }, { next: {} }, { scope: null }, { scope: 1 }]) {
             assert.ok(sessionCookie(await attempt({ ...good, ...fields })), JSON.stringify(fields));
           }
@@ -330,7 +330,7 @@ export function testLogin(stores: StoreChoice): void {
       }
 
       // Shows: S19
-      test('unknown fields are ignored, and no scope is granted or named', async () => {
+      test('unknown fields are ignored, and no scope is granted', async () => {
         const answer = await attempt({
           ...good,
           client_id: 'x',
@@ -344,7 +344,7 @@ export function testLogin(stores: StoreChoice): void {
 
       if (face.format === 'html') {
         // Shows: S97
-        test('a safe next is followed after a login, and kept after a failure', async () => {
+        test('a login follows a safe next, and a failed login keeps it', async () => {
           assert.equal((await attempt({ ...good, next: '/admin/me?a=b#c' })).headers.location, '/admin/me?a=b#c');
           const failed = await attempt({ ...good, password: 'wrong', next: '/admin/me?a=b' });
           assert.equal(failed.headers.location, '/auth/login?state=3&next=%2Fadmin%2Fme%3Fa%3Db');
@@ -352,7 +352,7 @@ export function testLogin(stores: StoreChoice): void {
 
         for (const next of [['/a', '/b'], `/${'é'.repeat(2000)}`, '/a'.repeat(5000), '']) {
           // Shows: V4.2.5 VM-14
-          test(`a next that is too long, or two, is dropped, and the login still works: ${String(next).slice(0, 20)}`, async () => {
+          test(`a login drops a next that is empty, too long or given twice: ${String(next).slice(0, 20)}`, async () => {
             const answer = await attempt({ ...good, next });
             assert.equal(answer.headers.location, '/auth/home');
             assert.ok(sessionCookie(answer));
@@ -361,7 +361,7 @@ export function testLogin(stores: StoreChoice): void {
         }
 
         // Shows: S97 V3.7.2 VM-76
-        test('an unsafe next is dropped, and the login still works', async () => {
+        test('a login drops an unsafe next', async () => {
           const answer = await attempt({ ...good, next: '//evil.example' });
           assert.equal(answer.headers.location, '/auth/home');
           assert.ok(sessionCookie(answer));
@@ -372,7 +372,7 @@ export function testLogin(stores: StoreChoice): void {
     });
   }
 
-  describe('what is not a login', () => {
+  describe('a request that is no login', () => {
     for (const url of ['/auth/token', '/api/login']) {
       // Shows: S18 S20 V14.2.1
       test(`POST ${url} reads no credentials from the query string`, async () => {
@@ -450,19 +450,19 @@ export function testLogin(stores: StoreChoice): void {
         assert.equal(answer.json().error, undefined);
       });
 
-      test(`POST ${url} with a form that is not UTF-8 is 400, as it is or escaped`, async () => {
+      test(`POST ${url} with a form that is not UTF-8, raw or escaped, is 400`, async () => {
         const headers = {
           'content-type': 'application/x-www-form-urlencoded',
           'x-expected-format': 'application/json',
         };
-        // The last are one character, of which one byte is escaped and one is not.
+        // The last two are one character, with one byte escaped and one not.
         for (const wrong of ['\xff', '%ff', '%C3', '%ed%a0%80', '\xc3%28', '\xc3%a9', '%c3\xa9']) {
           const payload = Buffer.from(`username=${ann.username}&password=${wrong}`, 'latin1');
           const answer = await janua.app.inject({ method: 'POST', url, headers, payload });
           assert.equal(answer.statusCode, 400, wrong);
           assert.equal(answer.json().error, undefined, wrong);
         }
-        // Characters as they are and escaped, and percent signs that stand for themselves.
+        // Characters raw and escaped, and literal percent signs.
         for (const odd of ['\xc3\xa9', '%c3%a9', '100%', '%zz']) {
           const payload = Buffer.from(`username=${ann.username}&password=${odd}`, 'latin1');
           const answer = await janua.app.inject({ method: 'POST', url, headers, payload });
@@ -481,7 +481,7 @@ export function testLogin(stores: StoreChoice): void {
     }
   });
 
-  test('the browser cookie keeps its identifier where it was made here', async () => {
+  test('a login keeps the id of a browser cookie that Janua made, and replaces a forged one', async () => {
     const first = await janua.app.inject({ method: 'POST', url: '/api/login', ...json(good) });
     const browser = String(first.cookies.find(({ name }) => name === 'browser')?.value);
     const idOf = async (value: string) => {
@@ -496,7 +496,7 @@ export function testLogin(stores: StoreChoice): void {
     assert.equal(await isSignedIn(janua.app, { cookie: `session=${browser}; browser=${browser}` }), false);
   });
 
-  test("a disabled user with the right password ends nobody's session", async () => {
+  test('a refused login of a disabled user ends no presented session', async () => {
     const { cookie } = await logIn(janua.app);
     const sent = json({ username: bob.username, password });
     await janua.app.inject({ method: 'POST', url: '/api/login', ...sent, headers: { ...sent.headers, ...cookie } });

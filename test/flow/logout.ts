@@ -4,7 +4,7 @@ import { startJanua, type TestJanua } from '../janua.ts';
 import type { StoreChoice } from '../stores.ts';
 import { isSignedIn, logIn, logoutFaces } from '../web/faces.ts';
 
-/** What the flow promises of logging out, on any stores. */
+/** The flow of a logout, on any stores. */
 export function testLogout(stores: StoreChoice): void {
   let janua: TestJanua;
   before(async () => {
@@ -23,7 +23,7 @@ export function testLogout(stores: StoreChoice): void {
 
       for (const by of ['cookie', 'bearer'] as const) {
         // Shows: S6 S35 S71 S72 S74 V7.4.1 V14.3.1 VM-06
-        test(`by ${by}: both credentials are dead, and the cookie goes`, async () => {
+        test(`a logout by ${by} ends both credentials, and clears the cookie`, async () => {
           const signedIn = await logIn(janua.app);
           const answer = await logOut(signedIn[by]);
           if (face.format === 'html') {
@@ -41,7 +41,7 @@ export function testLogout(stores: StoreChoice): void {
       }
 
       // Shows: VM-07
-      test('ends every session that is presented, and no other', async () => {
+      test('a logout ends every presented session, and no other', async () => {
         const [first, second, third] = [await logIn(janua.app), await logIn(janua.app), await logIn(janua.app)];
         await logOut({ ...first.cookie, ...second.bearer });
         assert.equal(await isSignedIn(janua.app, first.bearer), false);
@@ -50,7 +50,7 @@ export function testLogout(stores: StoreChoice): void {
       });
 
       // Shows: S72
-      test('without a session', async () => {
+      test('a logout without a session is refused', async () => {
         for (const headers of [{}, { cookie: 'session=dead' }, { authorization: 'Bearer dead' }]) {
           const answer = await logOut(headers as Record<string, string>);
           if (face.format === 'html') {
@@ -66,7 +66,7 @@ export function testLogout(stores: StoreChoice): void {
       });
 
       // Shows: S71
-      test('a second time, and after the session expired: there is none', async () => {
+      test('a second logout reports that the session is over', async () => {
         const { cookie } = await logIn(janua.app);
         await logOut(cookie);
         const { statusCode, headers, body } = await logOut(cookie);
@@ -76,13 +76,13 @@ export function testLogout(stores: StoreChoice): void {
       });
 
       if (face.format === 'html')
-        test('from a page of a signed-in user, after another window has logged out: it is over', async () => {
+        test('a logout from a stale page reports that the session is over', async () => {
           const answer = await logOut({ 'content-type': 'application/x-www-form-urlencoded' }, 'signed_in=yes');
           assert.equal(answer.headers.location, '/auth/login?state=5');
         });
 
       // Shows: S85
-      test('a body is a form or JSON, or there is none; any other type is 415 and ends nothing', async () => {
+      test('a logout takes a form, JSON or no body, and any other type is 415 and ends no session', async () => {
         for (const [type, payload] of [
           ['application/x-www-form-urlencoded', 'a=b'],
           ['application/json', '{}'],
@@ -101,7 +101,7 @@ export function testLogout(stores: StoreChoice): void {
       });
 
       // Shows: S71 S86 V3.5.3 VM-83
-      test('is never a GET', async () => {
+      test('only a POST logs out', async () => {
         const { cookie } = await logIn(janua.app);
         for (const method of ['GET', 'HEAD', 'PUT', 'DELETE'] as const) {
           const answer = await janua.app.inject({

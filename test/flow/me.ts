@@ -4,7 +4,7 @@ import { ann, startJanua, type TestJanua } from '../janua.ts';
 import type { StoreChoice } from '../stores.ts';
 import { logIn, meFaces, type SignedIn } from '../web/faces.ts';
 
-/** What the flow promises of who am I, on any stores. */
+/** The flow of "who am I", on any stores. */
 export function testMe(stores: StoreChoice): void {
   let janua: TestJanua;
   let signedIn: SignedIn;
@@ -44,7 +44,7 @@ export function testMe(stores: StoreChoice): void {
         );
 
       // Shows: S36 S37 S78 V7.4.4 V14.2.2 V14.2.6 V14.3.2 V15.3.1 V8.2.3 VM-27 VM-47 VM-82
-      test('signed in, by cookie or by token', async () => {
+      test('a cookie or a token shows the user', async () => {
         for (const headers of [signedIn.cookie, signedIn.bearer, { ...signedIn.cookie, ...signedIn.bearer }]) {
           const answer = await ask(headers);
           assert.equal(answer.statusCode, 200);
@@ -63,12 +63,12 @@ export function testMe(stores: StoreChoice): void {
       });
 
       // Shows: S7 S27 S36
-      test('no credential', async () => {
+      test('a request without a credential is refused', async () => {
         await refusedWithout({});
       });
 
       // Shows: S29 V7.2.1 VM-17
-      test('a dead, foreign or malformed cookie counts as none; only a page clears it', async () => {
+      test('a dead, foreign or malformed cookie counts as none, and only a page clears it', async () => {
         for (const value of [
           '',
           'x',
@@ -83,7 +83,7 @@ export function testMe(stores: StoreChoice): void {
       });
 
       // Shows: S66
-      test('two cookies of the name count as none, and so do other spellings of it', async () => {
+      test('two session cookies count as none, and so does another spelling of the name', async () => {
         const { cookie } = signedIn.cookie;
         const value = cookie.slice('session='.length);
         for (const header of [
@@ -107,7 +107,7 @@ export function testMe(stores: StoreChoice): void {
       });
 
       // Shows: S28 S34 V7.2.1 V9.2.2
-      test('a token that is not one of a living session, also beside a good cookie', async () => {
+      test('a token without a living session is refused, even beside a good cookie', async () => {
         const token = signedIn.bearer.authorization.slice('Bearer '.length);
         const cookieAsToken = `janua_${signedIn.cookie.cookie.slice('session='.length)}`;
         for (const wrong of [
@@ -128,7 +128,7 @@ export function testMe(stores: StoreChoice): void {
       });
 
       // Shows: S31
-      test('the scheme is compared without case; other schemes are ignored', async () => {
+      test('the scheme Bearer is compared without case, and other schemes are ignored', async () => {
         const token = signedIn.bearer.authorization.slice('Bearer '.length);
         assert.equal((await ask({ authorization: `bEaReR   ${token}` })).statusCode, 200);
         const blanks = ['\t', '\u00A0', '\u0085', '\v', '\f'].map((blank) => `Bearer${blank}${token}`);
@@ -147,7 +147,7 @@ export function testMe(stores: StoreChoice): void {
       });
 
       // Shows: S35 S76 V7.4.2 V8.3.2 VM-05 VM-06 VM-16 VM-90
-      test('of a disabled and of a removed user: dead at once, and still dead when enabled again', async () => {
+      test('sessions end at once when the user is disabled, removed or gets a new password, and stay dead', async () => {
         const { people } = janua;
         const eve = { username: 'eve@example.com', firstName: 'Eve', lastName: 'E' };
         const secret = 'correct horse battery';
@@ -186,7 +186,7 @@ export function testMe(stores: StoreChoice): void {
   }
 
   // Shows: V1.1.2 V1.2.1 V1.2.3 VM-85
-  test('markup in a name stays text', async () => {
+  test('markup in a name is escaped', async () => {
     const name = `<script>alert("1")</script>'&`;
     const mallory = { username: `"><b>@example.com`, firstName: name, lastName: name };
     await janua.people.add({ ...mallory, password: 'correct horse battery' });
@@ -201,7 +201,7 @@ export function testMe(stores: StoreChoice): void {
     assert.equal(headers['x-content-type-options'], 'nosniff');
   });
 
-  test('next keeps the query of the page that was asked for', async () => {
+  test('next keeps the query of the requested page', async () => {
     const answer = await janua.app.inject({ url: '/admin/me?a=b&c=%22' });
     assert.equal(answer.headers.location, '/auth/login?state=2&next=%2Fadmin%2Fme%3Fa%3Db%26c%3D%2522');
   });

@@ -11,12 +11,12 @@ import { comparable, type LoginFace, loginFaces, meFaces } from '../web/faces.ts
 const nobody = 'nobody@example.com';
 const minute = 60_000;
 
-/** Seconds from the last failure until the next try, after so many in a row from one address. */
+/** The first wait, in seconds, after too many failures in a row from one address. */
 const firstWait = 10;
 
-/** What the flow promises of those who guess. */
+/** The flow for clients that guess passwords. */
 function testThrottle(stores: StoreChoice): void {
-  /** A server whose clock stands still until it is moved. */
+  /** A server whose clock moves only when a test moves it. */
   async function start(settings: Partial<Settings> = {}) {
     let time = Date.now();
     const janua = await startJanua({
@@ -49,7 +49,7 @@ function testThrottle(stores: StoreChoice): void {
     statusCode === 200 || (statusCode === 303 && headers.location === '/auth/home');
 
   // Shows: S45 S46 S48 V6.3.1 V6.3.4 VM-31 VM-33 VM-35 VM-42
-  test('every way to log in counts at the same keys, and each answers 429 in its format', async () => {
+  test('every way to log in counts for the same keys, and answers 429 in its format', async () => {
     await using janua = await start();
     const spellings = [ann.username, ` ${ann.username.toUpperCase()} `];
     for (const [index, way] of faces(8).entries())
@@ -73,12 +73,12 @@ function testThrottle(stores: StoreChoice): void {
   });
 
   // Shows: S47 V6.3.8 VM-32
-  test('while throttled, right and wrong passwords, known and unknown users get the same answer', async () => {
+  test('a throttled login gets the same answer for right and wrong passwords, known and unknown users', async () => {
     await using janua = await start();
     await janua.people.add({ ...ann, username: 'off@example.com', password });
     await janua.people.disable('off@example.com');
     const names = [ann.username, nobody, 'off@example.com'];
-    // From addresses of their own, so that the name alone counts.
+    // Each failure has its own address, so that only the name counts.
     for (const [index, username] of names.entries())
       for (let failures = 0; failures < 10; failures += 1)
         assert.notEqual(
@@ -99,7 +99,7 @@ function testThrottle(stores: StoreChoice): void {
   });
 
   // Shows: S45 S51 V2.3.2 V6.1.1 V6.3.1
-  test('the wait ends by itself, grows, and a success ends the count', async () => {
+  test('a wait ends by itself, the next one is longer, and a success clears the count', async () => {
     await using janua = await start();
     for (const way of faces(8)) await send(janua, way, {});
     for (const wait of [10, 20, 40]) {
@@ -115,7 +115,7 @@ function testThrottle(stores: StoreChoice): void {
   });
 
   // Shows: S45 V6.1.1 VM-39
-  test('after 100 failures in a row nothing passes until a new password is set, or an administrator lifts it', async () => {
+  test('100 failures in a row stop an account until it gets a new password or an administrator lifts the stop', async () => {
     for (const end of stores.ownTable ? (['password'] as const) : (['password', 'lift'] as const)) {
       await using janua = await start();
       for (let failures = 0; failures < 100; failures += 1) {
@@ -138,7 +138,7 @@ function testThrottle(stores: StoreChoice): void {
   });
 
   // Shows: S51 V6.1.1 VM-40
-  test('strangers do not keep the owner out of a browser that they have signed in with before', async () => {
+  test('strangers cannot lock the owner out of a browser that the owner has used before', async () => {
     await using janua = await start();
     const login = await send(janua, face, { password });
     const browser = login.cookies.find(({ name }) => name === 'browser')?.value ?? '';
@@ -149,12 +149,12 @@ function testThrottle(stores: StoreChoice): void {
     }
     assert.equal((await send(janua, face, { password }, { address: '198.51.100.1' })).statusCode, 429);
     assert.ok(succeeded(await send(janua, face, { password }, known)));
-    // Also when somebody else has signed in with it meanwhile.
+    // The same holds after another user has signed in with this browser.
     await janua.people.add({ ...ann, username: 'bob@example.com', password });
     const shared = await send(janua, face, { username: 'bob@example.com', password }, known);
     const cookie = `browser=${shared.cookies.find(({ name }) => name === 'browser')?.value}`;
     assert.ok(succeeded(await send(janua, face, { password }, { headers: { cookie } })));
-    // It is counted by itself, and helps nobody else.
+    // A known browser has its own count, and does not help other users.
     for (const forged of [
       `${browser}x`,
       browser.replace(/^./, (first) => (first === 'A' ? 'B' : 'A')),
@@ -173,7 +173,7 @@ function testThrottle(stores: StoreChoice): void {
   });
 
   // Shows: S45 VM-40
-  test('a browser is known with the password that it signed in with alone: who once knew it gets no tries apart', async () => {
+  test('a new password makes all browsers unknown, so that an old one gives no extra tries', async () => {
     await using janua = await start();
     const browsers: string[] = [];
     for (const way of faces(5))
@@ -189,7 +189,7 @@ function testThrottle(stores: StoreChoice): void {
   });
 
   // Shows: S49 S50 V4.1.3 V15.3.4 VM-28
-  test('one address that tries one password on many accounts is slowed down, whatever X-Forwarded-For says', async () => {
+  test('an address that tries a password on many accounts has to wait, whatever X-Forwarded-For says', async () => {
     await using janua = await start();
     const guess = (index: number, address: string, forwarded = `203.0.113.${index}`) =>
       send(
@@ -208,7 +208,7 @@ function testThrottle(stores: StoreChoice): void {
   });
 
   // Shows: S50 V4.1.3 VM-28 VM-30
-  test('behind a trusted proxy, what it says counts, and those whom it does not name share one strict limit', async () => {
+  test('X-Forwarded-For of a trusted proxy counts, and all clients without it share one strict limit', async () => {
     await using janua = await start({ TRUSTED_PROXIES: ['192.0.2.1'] });
     const guess = (index: number, forwarded?: string) =>
       send(
@@ -228,7 +228,7 @@ function testThrottle(stores: StoreChoice): void {
   });
 
   // Shows: S48 V2.4.1 V15.4.2 VM-38
-  test('a hundred tries at once cost no more hashes than in a row, whatever the way', async () => {
+  test('a hundred tries at once cost no more hashes than a hundred in a row, whatever the path', async () => {
     await using janua = await start({ HASHING_QUEUE: 200 });
     const answers = await Promise.all(faces(100).map((way) => send(janua, way, {})));
     const tried = answers.filter(({ statusCode }) => statusCode !== 429);
@@ -236,7 +236,7 @@ function testThrottle(stores: StoreChoice): void {
     assert.ok(tried.every(({ statusCode }) => statusCode === 303 || statusCode === 400));
   });
 
-  test('thirty right logins at once all succeed, also after some that failed', async () => {
+  test('thirty right logins at once all succeed, even after some failures', async () => {
     await using janua = await start({ HASHING_QUEUE: 200 });
     for (const way of faces(7)) await send(janua, way, {});
     const answers = await Promise.all(faces(30).map((way) => send(janua, way, { password })));
@@ -244,7 +244,7 @@ function testThrottle(stores: StoreChoice): void {
   });
 
   // Shows: S55
-  test('whoever is signed in already stays so while they are throttled', async () => {
+  test('a user stays signed in while further logins are throttled', async () => {
     await using janua = await start();
     const cookie = (await send(janua, face, { password })).cookies.find(({ name }) => name === 'session');
     const headers = { cookie: `session=${cookie?.value}` };
@@ -258,17 +258,17 @@ function testThrottle(stores: StoreChoice): void {
   });
 }
 
-/** Each page names its own request. */
+/** The body without the request id, which differs in each page. */
 const bodyOf = (answer: object | undefined) =>
   String((answer as { body?: string } | undefined)?.body).replace(/Request id: <code>[^<]*/, '');
 
-// Which keys are counted where is every store's contract (test/throttle); here, that every way in asks, in SQL, in Redis and for a table of a team's own.
+// The contract of the stores is in test/throttle. This file shows that every login asks the throttle, on each kind of store.
 for (const stores of [
   { users: 'SQLite', sessions: 'SQL' },
   { users: 'PostgreSQL', sessions: 'Redis' },
   { users: 'PostgreSQL', sessions: 'SQL', ownTable: true },
 ] as const) {
-  const table = 'ownTable' in stores ? 'a table of their own in ' : '';
+  const table = 'ownTable' in stores ? "a team's own table in " : '';
   describe(
     `throttle, with users in ${table}${stores.users}, sessions in ${stores.sessions}`,
     { skip: missing(stores.users, stores.sessions) },
