@@ -16,7 +16,7 @@ export const forwardSettings = {
 
 export const navigating = { 'sec-fetch-mode': 'navigate', 'sec-fetch-site': 'none' };
 
-/** What a proxy says of a request to an address. */
+/** The headers by which a proxy describes a request to an address. */
 export function forwarded(address: string, method = 'GET'): Record<string, string> {
   const [, proto = '', host = '', uri = ''] = /^(\w+):\/\/([^/]*)(.*)$/.exec(address) ?? [];
   return {
@@ -27,14 +27,14 @@ export function forwarded(address: string, method = 'GET'): Record<string, strin
   };
 }
 
-/** A browser with its cookies, before our host and before others whose proxy asks us. */
+/** A browser with its cookies. It visits our host and other hosts, whose proxy asks us. */
 export interface ForwardBrowser {
   readonly cookies: Map<string, Map<string, string>>;
-  /** Asks for an address once. */
+  /** Sends one request, without following redirects. */
   ask(address: string, headers?: Record<string, string>): Promise<LightMyRequestResponse>;
-  /** Asks, and follows to the end; what an application is let show has the status 200. */
+  /** Sends a request and follows all redirects. Status 200 means that the application may answer. */
   open(address: string): Promise<{ address: string; answer: LightMyRequestResponse }>;
-  /** Sends the login form. Gives where it leads. */
+  /** Sends the login form. Gives the redirect. */
   logIn(next: string, secret?: string): Promise<LightMyRequestResponse>;
 }
 
@@ -88,7 +88,7 @@ export function createForwardBrowser(app: App): ForwardBrowser {
   };
 }
 
-/** Opens an address signed out, signs in, and comes back. Gives the address in the end. */
+/** Opens an address without a session, signs in, and comes back. Gives the final address. */
 export async function signInAt(browser: ForwardBrowser, address: string): Promise<string> {
   const login = await browser.open(address);
   const next = new URL(login.address).searchParams.get('next') ?? '';

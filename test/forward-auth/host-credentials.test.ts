@@ -13,7 +13,7 @@ const session = () => ({ id: createSessionId(), cookieHash: hashSecret(createSec
 const origin = 'https://app.example.com';
 const state = 's'.repeat(43);
 
-/** Each character changed, one left out, one added, and what is none. */
+/** The text with each character changed, one left out or one added, and other invalid texts. */
 function spoiled(text: string): string[] {
   const changed = [...text].map((character, at) => {
     const other = /\d/.test(character) ? String((Number(character) + 1) % 10) : character === 'A' ? 'B' : 'A';
@@ -32,8 +32,8 @@ function spoiled(text: string): string[] {
   ];
 }
 
-describe("a host's credential", () => {
-  test('holds for its session on its origin, and is the same each time', () => {
+describe('the credential of a host', () => {
+  test('proves its session on its origin, and is the same each time', () => {
     const own = session();
     const credential = hosts.create(origin, own);
     assert.match(credential, /^[\w-]{22}\.[\w-]{43}$/);
@@ -43,7 +43,7 @@ describe("a host's credential", () => {
     assert.ok(claim.isProvenBy(own));
   });
 
-  test('holds nowhere else, for no other session, and under no other key', () => {
+  test('proves nothing on another origin, for another session or under another key', () => {
     const own = session();
     const credential = hosts.create(origin, own);
     for (const other of ['http://app.example.com', 'https://app.example.com:8443', 'https://app2.example.com', ''])
@@ -63,7 +63,7 @@ describe('a ticket', () => {
   const proves = (text: string, way: Return, of: Session, from = at(time)) =>
     from.claimOfTicket(text, way)?.isProvenBy(of) ?? false;
 
-  test('says whose it is, for a minute', () => {
+  test('proves its session for a minute', () => {
     const claim = at(time).claimOfTicket(ticket, { origin, state });
     assert.equal(claim?.sessionId, own.id);
     assert.ok(claim?.isProvenBy(own));
@@ -71,11 +71,11 @@ describe('a ticket', () => {
     assert.equal(at(time + 60_000).claimOfTicket(ticket, { origin, state }), undefined);
   });
 
-  test('from a clock that was wrong by hours is none', () => {
+  test('from a clock that was hours ahead is refused', () => {
     assert.equal(at(time - 3_600_000).claimOfTicket(ticket, { origin, state }), undefined);
   });
 
-  test('is for one origin, one browser and one session, and no part of it can be changed', () => {
+  test('is valid for one origin, one browser and one session, and cannot be changed', () => {
     assert.ok(!proves(ticket, { origin: 'https://other.example.com', state }, own));
     assert.ok(!proves(ticket, { origin, state: 't'.repeat(43) }, own));
     assert.ok(!proves(ticket, { origin, state }, { ...own, cookieHash: session().cookieHash }));
@@ -83,7 +83,7 @@ describe('a ticket', () => {
     for (const wrong of spoiled(ticket)) assert.ok(!proves(wrong, { origin, state }, own), wrong);
   });
 
-  test('is no credential, and a credential no ticket', () => {
+  test('does not pass as a credential, and a credential does not pass as a ticket', () => {
     assert.equal(hosts.claimOf(ticket, origin).sessionId, undefined);
     assert.equal(at(time).claimOfTicket(hosts.create(origin, own), { origin, state }), undefined);
   });
@@ -104,7 +104,7 @@ describe('sessions at other hosts', () => {
     return { clock, sessions, started, [Symbol.asyncDispose]: opened[Symbol.asyncDispose] };
   }
 
-  test("a host's credential is good for as long as the session, and its use counts", async () => {
+  test('the credential of a host is valid as long as the session, and its use keeps the session alive', async () => {
     await using opened = await open();
     const { sessions, clock, started } = opened;
     const claim = hosts.claimOf(hosts.create(origin, started), origin);
@@ -119,14 +119,14 @@ describe('sessions at other hosts', () => {
     assert.equal(await sessions.find(claim), undefined);
   });
 
-  test('it ends with the session', async () => {
+  test('the credential of a host ends with the session', async () => {
     await using opened = await open();
     const { sessions, started } = opened;
     await sessions.end([started]);
     assert.equal(await sessions.find(hosts.claimOf(hosts.create(origin, started), origin)), undefined);
   });
 
-  test('no kind of credential passes for another', async () => {
+  test('no kind of credential passes as another kind', async () => {
     await using opened = await open();
     const { sessions, started } = opened;
     const ticket = hosts.createTicket(way, started);

@@ -15,19 +15,19 @@ function begin(uri = '/x') {
 }
 
 describe('a way to another host', () => {
-  test('is found again as it was signed', () => {
+  test('is found by its signed query', () => {
     const { query } = begin('/a?b=c&d=%20');
     assert.deepEqual(listing(origin).find(query), { origin, state: query.state });
   });
 
-  test('is found no more when its origin is not listed any more, or the key is another', () => {
+  test('is not found after its origin was removed from the list or the key was replaced', () => {
     const { query } = begin();
     assert.equal(listing('https://other.example.com').find(query), undefined);
     const other = createReturns({ key: () => randomBytes(32), forwardOrigins: new Set([origin]) });
     assert.equal(other.find(query), undefined);
   });
 
-  test('keeps what the browser has already, where it can be one of ours', () => {
+  test('keeps the cookie that the browser already has, if its form is valid', () => {
     const { way, query } = begin();
     const kept = way.cookie.split(';', 1)[0] ?? '';
     const again = listing(origin).begin(origin, '/y', `a=b; ${kept}`);
@@ -41,7 +41,7 @@ describe('a way to another host', () => {
 });
 
 // Shows: V4.2.5
-test('a way whose address would be too long to be followed is none', () => {
+test('there is no way to an address that would be too long', () => {
   const pathOf = (length: number) => listing(origin).begin(origin, `/${'a'.repeat(length)}`, undefined)?.path;
   assert.equal(pathOf(3000), undefined);
   for (let length = 1; length < 3000; length += 50) assert.ok((pathOf(length)?.length ?? 0) <= 2048, String(length));
@@ -55,14 +55,14 @@ describe('a ticket in an address', () => {
     ['/x?a?b&&c=%26', '/x?a?b&&c=%26&janua-ticket=t'],
   ] as const;
   for (const [uri, brought] of cases) {
-    test(`${uri} is left as it was`, () => {
+    test(`is added to ${uri}, and removed without a trace`, () => {
       assert.equal(withTicket(uri, 't'), brought);
       assert.deepEqual(takeTicket(brought), { uri, ticket: 't' });
       assert.deepEqual(takeTicket(uri), { uri, ticket: undefined });
     });
   }
 
-  test('is taken out wherever it is, and each of several', () => {
+  test('is removed from any place in the query, even several times', () => {
     assert.deepEqual(takeTicket('/x?janua-ticket=1&a=b&janua-ticket=2'), { uri: '/x?a=b', ticket: '2' });
     assert.deepEqual(takeTicket('/x?a=b?janua-ticket=1'), { uri: '/x?a=b?janua-ticket=1', ticket: undefined });
     assert.deepEqual(takeTicket('/janua-ticket=1'), { uri: '/janua-ticket=1', ticket: undefined });

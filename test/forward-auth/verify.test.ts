@@ -45,9 +45,9 @@ const signIn = async (address = `${appOrigin}/reports?year=2026&q=a%20b`) => {
   return browser;
 };
 
-describe('who is signed in', () => {
+describe('the answer about a signed-in user', () => {
   for (const method of ['GET', 'HEAD'] as const) {
-    test(`${method} names them, and nothing else is in the answer`, async () => {
+    test(`to ${method} names the user, and contains nothing else`, async () => {
       for (const credential of [signedIn.cookie, signedIn.bearer]) {
         for (const headers of [credential, { ...credential, ...navigating }, { ...credential, accept: '*/*' }]) {
           const answer = await janua.app.inject({ method, url: '/auth/verify', headers });
@@ -63,7 +63,7 @@ describe('who is signed in', () => {
     });
   }
 
-  test('a name is sent as UTF-8, without anything that could end a header, and a user name that is no address is none', async () => {
+  test('has names in UTF-8 that cannot break a header, and Remote-Email only for an e-mail address', async () => {
     await using other = await startJanua();
     const names = [
       ['zoë@example.com', 'Zoë', '李', 'zoë@example.com', 'Zoë 李', 'zoë@example.com'],
@@ -92,7 +92,7 @@ describe('who is signed in', () => {
     }
   });
 
-  test('an access token counts on our own origin and on those listed, and it alone decides', async () => {
+  test('accepts an access token on our own and on listed origins, and the token decides over a cookie', async () => {
     const browser = await signIn();
     const { cookie } = { cookie: `__Host-janua=${browser.cookies.get(appOrigin)?.get('__Host-janua')}` };
     for (const address of [`${own}/x`, `${appOrigin}/x`, `${otherOrigin}/x`])
@@ -107,18 +107,18 @@ describe('who is signed in', () => {
   });
 });
 
-describe('who is not signed in', () => {
+describe('a client without a session', () => {
   const said = forwarded(`${appOrigin}/x`);
   const program: [title: string, headers: Record<string, string>][] = [
-    ['says nothing of itself', {}],
-    ['takes anything', { accept: '*/*' }],
-    ['is a script of a page', { 'sec-fetch-mode': 'cors', accept: 'text/html' }],
-    ['is a picture of a page', { 'sec-fetch-mode': 'no-cors' }],
+    ['sends no headers', {}],
+    ['accepts any type', { accept: '*/*' }],
+    ['is a script', { 'sec-fetch-mode': 'cors', accept: 'text/html' }],
+    ['loads a picture', { 'sec-fetch-mode': 'no-cors' }],
     ['opens a WebSocket', { 'sec-fetch-mode': 'websocket' }],
     ['asks for JSON', { 'x-expected-format': 'application/json', ...navigating, accept: 'text/html' }],
   ];
   for (const [title, headers] of program) {
-    test(`gets 401 with a challenge where it ${title}`, async () => {
+    test(`gets 401 with a challenge if it ${title}`, async () => {
       const answer = await verify({ ...said, ...headers });
       assert.equal(answer.statusCode, 401);
       const request_id = answer.headers['x-request-id'];
@@ -130,7 +130,7 @@ describe('who is not signed in', () => {
   }
 
   for (const headers of [navigating, { accept: 'text/html,*/*;q=0.8' }]) {
-    test(`is sent to the login where a page is opened: ${JSON.stringify(headers)}`, async () => {
+    test(`is sent to the login if it opens a page: ${JSON.stringify(headers)}`, async () => {
       const answer = await verify({ ...said, ...headers });
       assert.equal(answer.statusCode, 303);
       const location = new URL(String(answer.headers.location));
@@ -143,7 +143,7 @@ describe('who is not signed in', () => {
     });
   }
 
-  test('is refused with two Authorization fields', async () => {
+  test('gets 400 for two Authorization fields', async () => {
     const answer = await janua.app.inject({
       url: '/auth/verify',
       headers: { authorization: ['Bearer a', 'Bearer b'] as never },
@@ -151,7 +151,7 @@ describe('who is not signed in', () => {
     assert.equal(answer.statusCode, 400);
   });
 
-  test('on our own origin goes to the login page and back, and a dead cookie goes', async () => {
+  test('goes to the login page and back on our own origin, and loses its dead cookie', async () => {
     const answer = await verify({ ...forwarded(`${own}/wiki/a?b=c`), ...navigating, cookie: '__Host-session=x' });
     assert.equal(answer.headers.location, `${own}/auth/login?state=2&next=%2Fwiki%2Fa%3Fb%3Dc`);
     assert.match(String(answer.headers['set-cookie']), /^__Host-session=; .*Max-Age=0/);
@@ -161,7 +161,7 @@ describe('who is not signed in', () => {
     }
   });
 
-  test('is recorded, with a reason', async () => {
+  test('is recorded in the audit with a reason', async () => {
     const answer = await verify({ ...said, cookie: '__Host-janua=x' });
     const [event] = await janua.services.auditTrail.findByRequestId(String(answer.headers['x-request-id']));
     assert.ok(event !== undefined && 'kind' in event);
@@ -170,7 +170,7 @@ describe('who is not signed in', () => {
 });
 
 describe('the request that a proxy describes', () => {
-  /** Of which origin it is taken to be, by the way that somebody signed out is sent. */
+  /** Which kind of origin Janua takes it for. The redirect of a client without a session shows it. */
   async function kindOf(headers: Record<string, string>, peer?: string): Promise<'own' | 'listed' | 'unlisted'> {
     const answer = await verify({ ...navigating, ...headers }, peer);
     assert.equal(answer.statusCode, 303);
@@ -210,7 +210,7 @@ describe('the request that a proxy describes', () => {
     ['__proto__', 'app.example.com', 'unlisted'],
   ];
   for (const [proto, host, expected] of hosts) {
-    test(`${proto} and ${JSON.stringify(host)} are of an origin that is ${expected}`, async () => {
+    test(`has ${expected === 'own' ? 'our own' : `${expected === 'listed' ? 'a listed' : 'an unlisted'}`} origin for ${proto} and ${JSON.stringify(host)}`, async () => {
       const headers = { 'x-forwarded-proto': proto, 'x-forwarded-host': host, 'x-forwarded-uri': '/' };
       assert.equal(await kindOf(headers), expected);
       if (expected === 'unlisted') {
@@ -221,7 +221,7 @@ describe('the request that a proxy describes', () => {
   }
 
   // Shows: V4.1.3
-  test('is about our own origin where no host is named, or somebody else says so', async () => {
+  test('is taken as a request to our own origin if it names no host or comes from an untrusted peer', async () => {
     assert.equal((await verify(navigating)).headers.location, '/auth/login?state=2');
     assert.equal(await kindOf({}), 'own');
     assert.equal(await kindOf({ 'x-forwarded-proto': 'https', 'x-forwarded-uri': '/x' }), 'own');
@@ -263,7 +263,7 @@ describe('the request that a proxy describes', () => {
     [undefined, 'GET', 'login'],
   ];
   for (const [uri, method, to] of uris) {
-    test(`${method} ${JSON.stringify(uri)?.slice(0, 40)} comes back over the ${to}`, async () => {
+    test(`${method} ${JSON.stringify(uri)?.slice(0, 40)} is redirected to the ${to === 'way' ? 'way back' : to}`, async () => {
       const { 'x-forwarded-uri': _, ...said } = forwarded(`${appOrigin}/`, method);
       const answer = await verify({ ...said, ...navigating, ...(uri === undefined ? {} : { 'x-forwarded-uri': uri }) });
       assert.equal(answer.statusCode, 303);
@@ -275,18 +275,18 @@ describe('the request that a proxy describes', () => {
   }
 });
 
-describe('a proxy that has been refused, and asks how to answer the client', () => {
+describe('a proxy that was refused and asks for the answer to the client', () => {
   const asked = async (address: string, headers: Record<string, string>, method = 'GET') =>
     janua.app.inject({ url: '/auth/refused', headers: { ...forwarded(address, method), ...headers } });
 
-  test('is told so as before where nobody has signed in since', async () => {
+  test('gets the same refusal if the client still has no session', async () => {
     assert.equal((await asked(`${appOrigin}/x`, {})).statusCode, 401);
     const person = await asked(`${appOrigin}/x`, navigating);
     assert.equal(person.statusCode, 303);
     assert.match(String(person.headers.location), /\/auth\/forward\?/);
   });
 
-  test('never gets 200, which the client would take for what the application answers', async () => {
+  test('never gets 200, which the client would take for an answer of the application', async () => {
     const browser = await signIn();
     const cookie = `__Host-janua=${browser.cookies.get(appOrigin)?.get('__Host-janua')}`;
     for (const credential of [{ cookie }, signedIn.bearer]) {
@@ -305,13 +305,13 @@ describe('a proxy that has been refused, and asks how to answer the client', () 
     const atOurs = await asked(`${own}/x`, { ...signedIn.cookie, ...navigating });
     assert.deepEqual([atOurs.statusCode, atOurs.headers.location], [303, `${own}/x`]);
     assert.equal(atOurs.headers['set-cookie'], undefined, 'the session goes on');
-    // Where a proxy says so of its way to us, somebody may open it by hand.
+    // If the proxy serves this path, a user may open it by hand.
     const opened = await asked(`${own}/auth/refused?a`, { ...signedIn.cookie, ...navigating });
     assert.equal(opened.headers.location, `${own}/`);
   });
 });
 
-test('no other host is promised to be served over HTTPS alone', async () => {
+test('Janua sends HSTS for its own origin only, not for other hosts', async () => {
   const browser = await signIn();
   const promised = async (address: string, headers: Record<string, string>) => {
     const answer = await browser.ask(address, headers);
@@ -326,7 +326,7 @@ test('no other host is promised to be served over HTTPS alone', async () => {
 });
 
 describe('a WebSocket of the application', () => {
-  test('is let in by its cookie, also where the proxy passes its handshake on', async () => {
+  test('is let in by its cookie, even if the proxy passes on the handshake', async () => {
     const browser = await signIn();
     const handshake = { upgrade: 'websocket', origin: appOrigin, 'sec-fetch-mode': 'websocket' };
     assert.equal((await browser.ask(`${appOrigin}/socket`, handshake)).statusCode, 200);
@@ -334,8 +334,8 @@ describe('a WebSocket of the application', () => {
   });
 });
 
-// Traefik itself is not run here. This is what its ForwardAuth (2.11 and 3, without trustForwardHeader) makes of a request.
-describe('what Traefik asks', () => {
+// Traefik itself does not run here. Its ForwardAuth (2.11 and 3, without trustForwardHeader) sends these requests.
+describe('a request as Traefik sends it', () => {
   const traefik = (address: string, method: string, sent: Record<string, string> = {}) => {
     const { host, pathname, search } = new URL(address);
     return verify({
@@ -349,7 +349,7 @@ describe('what Traefik asks', () => {
     });
   };
 
-  test('a person is sent on by an address that is whole, with the cookie for the host', async () => {
+  test('of a browser is redirected to an absolute address, with the cookie for the host', async () => {
     const answer = await traefik(`${appOrigin}/x?y=z`, 'GET', { ...navigating, accept: 'text/html' });
     assert.equal(answer.statusCode, 303);
     assert.equal(new URL(String(answer.headers.location)).searchParams.get('to'), `${appOrigin}/x?y=z`);
@@ -358,7 +358,7 @@ describe('what Traefik asks', () => {
     assert.ok(URL.canParse(String(atHome.headers.location)), 'Traefik would put its own address before a path');
   });
 
-  test('a program is let in or refused, whatever the method, and the three headers are there to replace what it sent', async () => {
+  test('of a program is decided for any method, and always has the three headers that replace forged ones', async () => {
     for (const method of ['GET', 'POST', 'DELETE', 'OPTIONS']) {
       const forged = { 'remote-user': 'admin', 'x-forwarded-user': 'admin' };
       assert.equal((await traefik(`${appOrigin}/x`, method, forged)).statusCode, 401);
@@ -370,8 +370,8 @@ describe('what Traefik asks', () => {
   });
 });
 
-describe('the way to another host', () => {
-  test('signs in there, gives the host a cookie of its own, and leads to where one was', async () => {
+describe('the way back to another host', () => {
+  test('signs the user in there, sets a cookie for that host, and leads to the requested page', async () => {
     const browser = await signIn();
     assert.match(browser.cookies.get(appOrigin)?.get('__Host-janua') ?? '', /^[\w-]{22}\.[\w-]{43}$/);
     const answer = await browser.ask(`${appOrigin}/other`, { accept: 'application/json' });
@@ -379,14 +379,14 @@ describe('the way to another host', () => {
     assert.equal(answer.headers['remote-user'], ann.username);
   });
 
-  test('asks for no password where one is signed in already', async () => {
+  test('needs no password if the user is already signed in', async () => {
     const browser = await signIn();
     const { address, answer } = await browser.open(`${otherOrigin}/y`);
     assert.equal(address, `${otherOrigin}/y`);
     assert.equal(answer.statusCode, 200);
   });
 
-  test('is named by its host on the login page, also after a wrong password, and only where a proxy asked about it', async () => {
+  test('names its host on the login page, even after a wrong password, but only if it is signed', async () => {
     const lead = ({ body }: { body: string }) => /class="lead">([^<]*)</.exec(body)?.[1];
     for (const origin of [appOrigin, otherOrigin]) {
       const browser = createForwardBrowser(janua.app);
@@ -407,7 +407,7 @@ describe('the way to another host', () => {
     }
   });
 
-  test('goes on after a wrong password', async () => {
+  test('continues after a wrong password', async () => {
     const browser = createForwardBrowser(janua.app);
     const login = await browser.open(`${appOrigin}/x?y=1`);
     const next = new URL(login.address).searchParams.get('next') ?? '';
@@ -419,7 +419,7 @@ describe('the way to another host', () => {
     assert.equal((await browser.open(own + answer.headers.location)).address, `${appOrigin}/x?y=1`);
   });
 
-  test('goes on over a page of ours after the login form, whose redirects may not lead elsewhere', async () => {
+  test('leads over a page of ours after the login form, because CSP limits the redirects of a form', async () => {
     const browser = createForwardBrowser(janua.app);
     const { address } = await browser.open(`${appOrigin}/x'?y=%22`);
     const answer = await browser.logIn(new URL(address).searchParams.get('next') ?? '');
@@ -435,7 +435,7 @@ describe('the way to another host', () => {
     assert.equal((await browser.open(target)).address, `${appOrigin}/x'?y=%22`);
   });
 
-  test('an access token takes it too', async () => {
+  test('works with an access token', async () => {
     const browser = createForwardBrowser(janua.app);
     const way = String((await browser.ask(`${appOrigin}/x`)).headers.location);
     const back = await browser.ask(way, { ...navigating, ...signedIn.bearer });
@@ -443,7 +443,7 @@ describe('the way to another host', () => {
     assert.equal((await browser.open(String(back.headers.location))).address, `${appOrigin}/x`);
   });
 
-  test('two windows at a time both arrive', async () => {
+  test('works for two windows at the same time', async () => {
     const browser = createForwardBrowser(janua.app);
     const [one, other] = [await browser.open(`${appOrigin}/one`), await browser.open(`${appOrigin}/two`)];
     for (const [window, expected] of [
@@ -455,7 +455,7 @@ describe('the way to another host', () => {
     }
   });
 
-  test('is not taken by who keeps no cookies: it ends in a page that says so', async () => {
+  test('ends in an error page for a browser that keeps no cookies', async () => {
     const browser = createForwardBrowser(janua.app);
     await browser.logIn('');
     const way = await browser.ask(`${appOrigin}/x'?y=z&fuzz`);
@@ -470,7 +470,7 @@ describe('the way to another host', () => {
   });
 
   // Shows: VM-76
-  test('an address is followed only as it was signed, and to an origin that is still listed', async () => {
+  test('is refused with a changed address or an invalid signature', async () => {
     const browser = createForwardBrowser(janua.app);
     await browser.logIn('');
     const way = new URL(String((await browser.ask(`${appOrigin}/x`)).headers.location));
@@ -494,7 +494,7 @@ describe('the way to another host', () => {
       assert.equal((await browser.ask(`${own}/auth/forward${query}`)).statusCode, 400);
   });
 
-  test('no address is followed where no host is listed', async () => {
+  test('is refused if no host is listed', async () => {
     await using other = await startJanua();
     const { cookies } = await other.app.inject({
       method: 'POST',
@@ -513,7 +513,7 @@ describe('the way to another host', () => {
     );
   });
 
-  test('plain HTTP on this machine has cookies without Secure', async () => {
+  test('uses cookies without Secure for plain HTTP on this machine', async () => {
     const origin = 'http://localhost:3000';
     await using local = await startJanua({
       settings: { ...forwardSettings, PUBLIC_URL: own, FORWARD_AUTH_ORIGINS: [origin] },
@@ -525,7 +525,7 @@ describe('the way to another host', () => {
 });
 
 describe('a ticket', () => {
-  /** One that has just been given, not used yet. */
+  /** Gets a new, unused ticket. */
   async function getTicket() {
     const browser = createForwardBrowser(janua.app);
     await browser.logIn('');
@@ -540,13 +540,13 @@ describe('a ticket', () => {
     return [statusCode, String(headers['set-cookie'] ?? '').includes('__Host-janua=')];
   };
 
-  test('is good for the browser that was sent, on that origin', async () => {
+  test('is accepted from the redirected browser, on its origin', async () => {
     const { address, kept } = await getTicket();
     assert.deepEqual(await statusOf(address, kept), [303, true]);
   });
 
   // Shows: V9.2.1
-  test('is worth nothing to another browser, on another origin, after a minute, or after the session', async () => {
+  test('is refused from another browser, on another origin, after a minute, or after the session', async () => {
     const { browser, address, kept } = await getTicket();
     assert.deepEqual(await statusOf(address, new Map()), [400, false]);
     const another = createForwardBrowser(janua.app);
@@ -563,7 +563,7 @@ describe('a ticket', () => {
     assert.deepEqual(await statusOf(address, kept), [400, false]);
   });
 
-  test('never reaches the application, whoever brings it', async () => {
+  test('never reaches the application, whatever client sends it', async () => {
     const { address } = await getTicket();
     const browser = await signIn();
     for (const from of [
@@ -584,7 +584,7 @@ describe('a ticket', () => {
     }
   });
 
-  test('never reaches the application either in what no link could ask for again', async () => {
+  test('never reaches the application in a request that cannot be repeated by a redirect', async () => {
     const { address } = await getTicket();
     const { search } = new URL(address);
     const browser = await signIn();
@@ -607,13 +607,13 @@ describe('a ticket', () => {
   });
 });
 
-describe("a host's cookie", () => {
+describe('the cookie of another host', () => {
   async function getCookie() {
     const browser = await signIn();
     return { browser, value: browser.cookies.get(appOrigin)?.get('__Host-janua') ?? '' };
   }
 
-  test('is good on its own origin and for nothing else', async () => {
+  test('is accepted on its own origin only', async () => {
     const { value } = await getCookie();
     const asked = async (address: string, headers: Record<string, string>) =>
       (await verify({ ...forwarded(address), ...headers })).statusCode;
@@ -635,7 +635,7 @@ describe("a host's cookie", () => {
     assert.equal(logout.statusCode, 401);
   });
 
-  test('our own cookie is worth nothing on another host', async () => {
+  test('cannot be replaced by our own cookie', async () => {
     for (const name of ['__Host-session', '__Host-janua']) {
       const cookie = signedIn.cookie.cookie.replace('__Host-session', name);
       assert.equal((await verify({ ...forwarded(`${appOrigin}/`), cookie })).statusCode, 401);
@@ -643,7 +643,7 @@ describe("a host's cookie", () => {
   });
 });
 
-test('the log says once which origin is not listed, and nothing of the request', async () => {
+test('the log names an unlisted origin once, a limited number of them, and nothing of the request', async () => {
   await using server = await startServer({
     isTrustedPeer: () => true,
     parts: {
