@@ -1,9 +1,9 @@
 /**
- * Every route of the OpenAPI document, with every hostile value in every place and then with generated requests, over real
- * connections. A new route is in it as soon as it is in the document.
+ * Sends every hostile value in every place of every route of the OpenAPI document, then generated requests, over real
+ * connections. A new route is included as soon as it is in the document.
  *
- * The same requests on every run. `FUZZ_SEED` takes others (a whole number), `FUZZ_SECONDS` for longer than 5 seconds:
- * `FUZZ_SEED=7 FUZZ_SECONDS=600 node bin/node.mjs --test test/fuzz/api.test.ts`. A failure names the seed that brings it back.
+ * Every run sends the same requests. `FUZZ_SEED` (a whole number) selects others, and `FUZZ_SECONDS` runs longer than 5 seconds:
+ * `FUZZ_SEED=7 FUZZ_SECONDS=600 node bin/node.mjs --test test/fuzz/api.test.ts`. A failure names the seed that repeats it.
  */
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
@@ -28,14 +28,14 @@ const seconds = Number(process.env.FUZZ_SECONDS ?? 5);
 /** Requests under way at the same time: enough to keep the hashing busy. */
 const width = 4;
 
-/** Most that the heap may have grown by at the end, in bytes. */
+/** The largest growth of the heap until the end, in bytes. */
 const growth = 64 * 1024 * 1024;
 
-/** Statuses that need more than a request, as what this server has signed. */
+/** Statuses that a request alone cannot cause, because they need a fault or a signed address. */
 const notByRequest = ['429', '500', '503'];
 const notByRequestOf: Readonly<Record<string, readonly string[]>> = { 'GET /auth/forward': ['200'] };
 
-// At the top, since the document says which tests there are. Without limits that end a run early, and with logins that stay cheap.
+// Here and not in `before`, because the document defines the tests. Without limits that would end a run, and with cheap logins.
 const janua = await startJanua({ settings: { THROTTLE: 'off', PASSWORD_REHASH: 'off', SESSIONS_PER_USER: 10_000 } });
 const { document, operations } = await readDocument(janua.app);
 const contract = createContract();
@@ -55,7 +55,7 @@ before(async () => {
 
   const signedIn = await logIn(janua.app);
   bystander = [signedIn.cookie, signedIn.bearer];
-  // The document's examples are theirs.
+  // The examples of the document are these users.
   for (const user of demoUsers) await janua.services.registry?.add({ ...user, passwordHash: demoHash, demo: false });
   const session = await janua.services.sessions.find(
     claimOf('cookie', signedIn.cookie.cookie.slice('session='.length)),
@@ -68,7 +68,7 @@ before(async () => {
     try {
       const answers = parseAnswers(await exchange(port, written(request)), request.method === 'HEAD');
       contract.check(request, answers, operation);
-      // Nobody but who signs in as Ann reads her name.
+      // Only a client that is signed in as Ann may see her name.
       if (effectOf(credential) === 'nothing') assert.ok(!answers.some(({ body }) => body.includes(ann.lastName)));
       if (operation !== undefined) checkAccess(operation, request, credential, answers[0]?.status ?? 0);
     } catch (error) {
@@ -79,7 +79,7 @@ before(async () => {
 });
 after(() => janua[Symbol.asyncDispose]());
 
-/** Nobody gets in without a good credential, and whoever has one does. What ends sessions ends all that are presented. */
+/** Expects that exactly the requests with a good credential are let in. A request that ends sessions ends all presented ones. */
 function checkAccess(
   { security = [], method, parameters = [] }: Operation,
   request: Request,
@@ -89,13 +89,13 @@ function checkAccess(
   if (security.length === 0) return;
   const effect = effectOf(kind);
   if (effect === 'nothing' || (effect === 'holds' && method === 'GET')) assert.ok(status >= 300, `${kind} is let in`);
-  // What an operation demands beside a credential is rarely in a request here.
+  // Few of these requests have the required parameters.
   const wanting = status === 400 && parameters.some(({ required }) => required);
   if (effect === 'signs in' && method === 'GET' && isHttp(request) && !wanting)
     assert.equal(status, 200, `${kind} is let in`);
 }
 
-/** Sends them all, a few at a time. */
+/** Sends all attempts, a few at a time. */
 async function sendAll(attempts: Iterator<Attempt>, operation: Operation): Promise<number> {
   let sent = 0;
   async function work(): Promise<void> {
@@ -108,7 +108,7 @@ async function sendAll(attempts: Iterator<Attempt>, operation: Operation): Promi
   return sent;
 }
 
-/** At first a few, then more until their time is over; the same seed gives the same requests. */
+/** Sends a few attempts, then more until the time is over. The same seed gives the same requests. */
 async function sendAny(kind: Arbitrary<Attempt>, operation: Operation | undefined, share: number): Promise<number> {
   let sent = 0;
   const attempts = fc.array(kind, { minLength: width, maxLength: width });
@@ -121,7 +121,7 @@ async function sendAny(kind: Arbitrary<Attempt>, operation: Operation | undefine
     seed: seed + 1,
     numRuns: Number.MAX_SAFE_INTEGER,
     interruptAfterTimeLimit: share * 1000,
-    // Not even one in time is no failure: the machine is busy.
+    // A busy machine may not send even one in time. That is no failure.
     reporter(details) {
       if (details.counterexample !== null)
         throw new Error(fc.defaultReportMessage(details), { cause: details.errorInstance });
@@ -142,7 +142,7 @@ function heapUsed(): number {
 
 const title = ({ method, path }: Operation) => `${method} ${path}`;
 
-describe('every hostile value in every place that the document names', () => {
+describe('the server survives every hostile value in every place of the document', () => {
   for (const operation of operations) {
     // Shows: S10 S59 V1.3.3 V2.2.1 V4.1.1 VM-43
     test(`${title(operation)}`, async (t) => {
@@ -157,8 +157,8 @@ describe('every hostile value in every place that the document names', () => {
   }
 });
 
-describe(`generated requests, FUZZ_SEED=${seed} FUZZ_SECONDS=${seconds}`, () => {
-  // Operations with a body have more to be tried, and take longer for each.
+describe(`the server survives generated requests, FUZZ_SEED=${seed} FUZZ_SECONDS=${seconds}`, () => {
+  // Operations with a body need more tries, and each takes longer.
   const weightOf = ({ requestBody }: Operation) => (requestBody === undefined ? 1 : 4);
   const whole = operations.reduce((sum, operation) => sum + weightOf(operation), 2);
   for (const operation of operations) {
@@ -176,7 +176,7 @@ describe(`generated requests, FUZZ_SEED=${seed} FUZZ_SECONDS=${seconds}`, () => 
 });
 
 // Shows: V2.2.1
-test('afterwards: who was signed in still is, the server answers, and its memory is as before', async () => {
+test('after the fuzzing, an earlier session is alive, the server answers, and its memory has not grown', async () => {
   for (const headers of bystander) {
     const answer = await janua.app.inject({ url: '/api/me', headers });
     assert.equal(answer.json().username, ann.username);

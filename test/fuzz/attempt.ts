@@ -13,17 +13,17 @@ import { type CredentialKind, credentialKinds } from './credentials.ts';
 import type { Operation, Parameter, Schema } from './document.ts';
 import { bodyTypesOf, bytesOf, type Entry, encoded, type Field, formOf, type Request, writers } from './request.ts';
 
-/** A request before its credentials, which only a running server can give. */
+/** A request without its credentials, which only a running server can create. */
 export interface Attempt {
   readonly request: Request;
   readonly credential: CredentialKind;
-  /** Bytes that stand where an odd kind of credential has no good one. */
+  /** Bytes for an odd kind of credential, in place of a good one. */
   readonly odd: string;
 }
 
 const formType = 'application/x-www-form-urlencoded';
 
-/** The parameters of an operation that are in one place. @throws for one whose place is not known here */
+/** The parameters of an operation in one place. @throws for a parameter in an unknown place */
 function parametersOf({ parameters = [], path }: Operation, place: 'query' | 'header'): readonly Parameter[] {
   for (const parameter of parameters) {
     if (!['query', 'header'].includes(parameter.in))
@@ -32,7 +32,7 @@ function parametersOf({ parameters = [], path }: Operation, place: 'query' | 'he
   return parameters.filter((parameter) => parameter.in === place);
 }
 
-/** The documented body that succeeds. @throws where none is documented */
+/** The documented body that succeeds. @throws if none is documented */
 function exampleOf(operation: Operation, type: string): Entry[] {
   const example = operation.requestBody?.content[type]?.example;
   if (typeof example !== 'object' || example === null) throw new Error(`${operation.path} needs an example of ${type}`);
@@ -45,7 +45,7 @@ const plain: Attempt = {
   odd: '',
 };
 
-/** The request that the document promises to work. */
+/** The request that works according to the document. */
 function baseOf(operation: Operation, type = bodyTypesOf(operation)[0]): Attempt {
   const body = type === undefined ? undefined : (writers[type]?.(exampleOf(operation, type)) ?? '');
   const headers: Field[] = type === undefined ? [] : [['Content-Type', type]];
@@ -67,7 +67,7 @@ const withQuery = (attempt: Attempt, query: string): Attempt => ({
   request: { ...attempt.request, target: `${attempt.request.target}?${query}` },
 });
 
-/** Every documented example of a header parameter, and without it: these choose between pages and JSON. */
+/** No header, and every documented example of a header parameter. They select a page or JSON. */
 function facesOf(operation: Operation): Field[][] {
   const fields = parametersOf(operation, 'header').map(({ name, example }): Field => [name, String(example)]);
   return [[], ...fields.map((field) => [field])];
@@ -80,8 +80,8 @@ function limitsOf({ minLength = 0, maxLength }: Schema): string[] {
 }
 
 /**
- * Each hostile value once in each place that the document names, with everything else as it should be.
- * @param alike the operations that take the same body: each has its part of the values for the fields, which cost a hash
+ * Sends each hostile value once in each place that the document names, with valid values elsewhere.
+ * @param alike the operations with the same body. They share the values for its fields, because each costs a hash
  */
 export function* everyAttempt(operation: Operation, alike: readonly Operation[]): Generator<Attempt> {
   const types = bodyTypesOf(operation);
@@ -90,7 +90,7 @@ export function* everyAttempt(operation: Operation, alike: readonly Operation[])
   /** Without its body, a login costs no hash. */
   const bases = [base, { ...base, request: { ...base.request, body: undefined } }];
   let turn = 0;
-  /** The next of a list, so that all combine in time. */
+  /** The next item of a list. In time, all combinations occur. */
   const next = <T>(list: readonly T[]): T => list[turn++ % list.length] as T;
 
   for (const credential of credentialKinds) {
@@ -130,7 +130,7 @@ export function* everyAttempt(operation: Operation, alike: readonly Operation[])
     yield withHeaders(withBody(base, base.request.body ?? 'a=b', type), ...next(faces));
 }
 
-/** One field missing, doubled, and with each hostile value; texts alternate between the types of body. */
+/** One field missing, doubled, and with each hostile value. The types of body share the texts. */
 function* fieldAttempts(
   operation: Operation,
   type: string,
@@ -160,7 +160,7 @@ const latin1 = fc.string({
   unit: fc.integer({ min: 0, max: 255 }).map((code) => String.fromCharCode(code)),
   maxLength: 200,
 });
-/** What a header can hold, or nearly. */
+/** Values that a header can hold, and some that it cannot. */
 const fieldValue = fc.oneof(fc.string({ unit: 'grapheme-ascii' }), hostileText.map(bytesOf), {
   weight: 1,
   arbitrary: latin1,

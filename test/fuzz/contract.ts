@@ -5,7 +5,7 @@ import type { Operation, Response, Schema } from './document.ts';
 import { isHttp, type Request } from './request.ts';
 import type { Answer } from './wire.ts';
 
-/** Headers that every answer of a route has, and what they say; no operation documents them. */
+/** Headers and values of every answer of a route. No operation documents them. */
 const everywhere: Readonly<Record<string, RegExp>> = {
   'content-security-policy': /^default-src 'none'; script-src 'self';(?!.*unsafe).* frame-ancestors 'none'$/,
   'x-content-type-options': /^nosniff$/,
@@ -24,7 +24,7 @@ const everywhere: Readonly<Record<string, RegExp>> = {
 /** Headers that describe the body, or whose value the format decides. */
 const described = ['content-type', 'content-length', 'vary'];
 
-/** Where a request may have gone to no operation, or to one in another spelling. */
+/** Answers to requests that match no operation, or an operation in another spelling. */
 const elsewhere: Operation['responses'] = Object.fromEntries(
   [200, 204, 303, 400, 401, 403, 404, 405, 413, 414, 415].map((status) => [
     status,
@@ -39,14 +39,14 @@ const elsewhere: Operation['responses'] = Object.fromEntries(
   ]),
 );
 
-/** Holds answers against the document. */
+/** Compares answers with the document. */
 export interface Contract {
   /**
-   * @param operation undefined for a request that goes to none of them
-   * @throws {AssertionError} when the answer breaks the document, or says what it must not
+   * @param operation undefined for a request that matches no operation
+   * @throws {AssertionError} when the answer contradicts the document or reveals internals
    */
   check(request: Request, answers: readonly Answer[], operation?: Operation): void;
-  /** The documented statuses that an operation has not answered with so far. */
+  /** The documented statuses that an operation has not used so far. */
   unseen(operation: Operation): string[];
 }
 
@@ -57,7 +57,7 @@ export function createContract(): Contract {
 
   const validators = new Map<Schema, ValidateFunction>();
 
-  /** Of a schema that also takes nothing that it does not tell: what leaks is a member that nobody has written down. */
+  /** The validator of a schema that also refuses undocumented members, because they would be leaks. */
   function validatorOf(schema: Schema): ValidateFunction {
     const known = validators.get(schema);
     if (known !== undefined) return known;
@@ -76,7 +76,7 @@ export function createContract(): Contract {
 
   return {
     check(request, answers, operation) {
-      // With a line break in a field it may be more than one.
+      // A line break in a field may split the request into several.
       assert.ok(answers.length <= 1 || !isHttp(request), 'one answer to one request');
       const [answer] = answers;
       if (answer === undefined) {
@@ -118,14 +118,14 @@ export function createContract(): Contract {
   };
 }
 
-/** By name. @throws when a field but Set-Cookie is there twice */
+/** The fields by name. @throws when a field other than Set-Cookie occurs twice */
 function headersOf({ headers }: Answer): Map<string, string> {
   const names = headers.map(([name]) => name).filter((name) => name !== 'set-cookie');
   assert.equal(new Set(names).size, names.length, `no field twice: ${names.join()}`);
   return new Map(headers);
 }
 
-/** What Node answers to what is not HTTP, before any route or hook sees it. */
+/** Whether Node's parser gave this answer to invalid HTTP, before any route or hook ran. */
 function isOfParser({ status, body }: Answer, header: ReadonlyMap<string, string>): boolean {
   if (header.has('x-content-type-options')) return false;
   if (status === 417) return body === '';
@@ -148,7 +148,7 @@ function checkHeaders(
       `${name} is documented`,
     );
   }
-  // An operation that may set no cookie, as a refused login, still documents it; all else must be there.
+  // A refused login documents a cookie that it does not set. All other documented fields must be there.
   for (const name of names.filter((name) => ['location', 'retry-after'].includes(name))) {
     assert.ok(header.has(name), `${name} is there, as documented`);
   }
@@ -161,7 +161,7 @@ function checkHeaders(
     assert.match(cookie, /^(session|browser|login-failure)=[\w.-]*; Path=\/; HttpOnly; SameSite=Lax(; Max-Age=\d+)?$/);
 }
 
-/** A path on this server, however it is read. */
+/** Whether every parser reads it as a path on this server. */
 function isOurs(location: string): boolean {
   return (
     /^\/(?![/\\])[\x21-\x7e]*$/.test(location) &&
@@ -169,7 +169,7 @@ function isOurs(location: string): boolean {
   );
 }
 
-/** Nothing that was sent has become markup, a header or a result, and nothing of the inside is told. */
+/** Expects that no sent value became markup, a header or a result, and that the answer reveals no internals. */
 function checkRevealsNothing({ headers, body }: Answer): void {
   const lower = body.toLowerCase();
   for (const mark of [marks.markup, marks.product, marks.secret]) {

@@ -1,9 +1,9 @@
 /**
- * Values that have broken servers. Texts are sent as UTF-8, or escaped as their place demands; bytes are sent as they are,
- * one for each character. What an answer must never show is told by the marks.
+ * Values that have broken servers. Texts are sent as UTF-8, or escaped as their place demands. Bytes are sent unchanged,
+ * one for each character. The marks are texts that no answer may show.
  */
 
-/** Stands in what would become markup, a header or a result, if something took a value for more than text. */
+/** Texts that appear as markup, as a header or as a result if the server takes a value for more than text. */
 export const marks = { markup: '<fuzz', header: 'x-fuzz', product: '1040399', secret: 'sk-fuzz-canary' } as const;
 
 export const hostileTexts: readonly string[] = [
@@ -20,7 +20,7 @@ export const hostileTexts: readonly string[] = [
   '9007199254740993',
   '2147483648',
   '[object Object]',
-  // Long: at the caps, beyond them, and beyond what a head may hold.
+  // Long texts: at the limits, beyond them, and too long for a head.
   'a'.repeat(254),
   'a'.repeat(255),
   'p'.repeat(1024),
@@ -86,7 +86,7 @@ export const hostileTexts: readonly string[] = [
   '/admin/me?a=b#c',
   '../../../../etc/passwd',
   'file:///etc/passwd',
-  // Names that objects have already.
+  // Names of members that every object has.
   '__proto__',
   'constructor',
   'prototype',
@@ -110,7 +110,7 @@ export const hostileTexts: readonly string[] = [
   'text/html',
 ];
 
-/** Not UTF-8, or not what a query or a form may hold. */
+/** Bytes that are not UTF-8, or that a query or a form may not hold. */
 export const hostileBytes: readonly string[] = [
   '%',
   '%zz',
@@ -133,7 +133,7 @@ export const hostileBytes: readonly string[] = [
   '?a=b?c=d',
 ];
 
-/** JSON where a text belongs, as it is written. */
+/** Raw JSON in the place of a text. */
 export const hostileJson: readonly string[] = [
   'null',
   'true',
@@ -170,7 +170,7 @@ export const hostileJson: readonly string[] = [
   '1,',
 ];
 
-/** Whole bodies, whatever their type is said to be. */
+/** Whole bodies, sent with any type. */
 export const hostileBodies: readonly string[] = [
   '',
   ' ',
@@ -205,7 +205,7 @@ export const hostileBodies: readonly string[] = [
   '\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03',
 ];
 
-/** Types of bodies, documented ones in odd spellings among them. `undefined` leaves the field out. */
+/** Content types, including documented ones in odd spellings. `undefined` leaves the field out. */
 export const oddContentTypes: readonly (string | undefined)[] = [
   undefined,
   '',
@@ -238,7 +238,7 @@ export const oddContentTypes: readonly (string | undefined)[] = [
   '\xe9/\xe9',
 ];
 
-/** Fields that no route documents, with which clients and proxies come, or those who pose as such. */
+/** Undocumented fields of clients and proxies, and of attackers that pose as a proxy. */
 export const oddFields: readonly (readonly [name: string, value: string])[] = [
   ['Accept', 'application/json'],
   ['Accept', '*/*;q=0, text/html;q=nan'],
@@ -311,7 +311,7 @@ export const oddMethods: readonly string[] = [
   '',
 ];
 
-/** Makes other targets of a path, most of which are nobody's. */
+/** Makes other targets from a path. Most of them belong to no route. */
 export const oddTargets: readonly ((path: string) => string)[] = [
   (path) => path,
   (path) => `${path}/`,

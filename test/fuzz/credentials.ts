@@ -3,7 +3,7 @@ import type { Session } from '../../src/sessions/sessions.ts';
 import type { Document } from './document.ts';
 import type { Field } from './request.ts';
 
-/** Ways to present credentials, and what they do: sign someone in, only hold a good one, or nothing. */
+/** Ways to present credentials, and their effect: sign the request in, only contain a good credential, or nothing. */
 const kinds = {
   none: 'nothing',
   cookie: 'signs in',
@@ -28,14 +28,14 @@ export const credentialKinds = Object.keys(kinds) as readonly CredentialKind[];
 export const effectOf = (kind: CredentialKind): 'signs in' | 'holds' | 'nothing' => kinds[kind];
 
 export interface Credentials {
-  /** The fields of a request with credentials of a kind, good ones of a session that nobody else has. @param odd bytes where no credential is */
+  /** The fields with credentials of a kind. Good ones belong to a new session. @param odd bytes in place of a credential */
   present(kind: CredentialKind, odd: string): Promise<Field[]>;
 }
 
 /**
  * Credentials of one user, for the security schemes of the document.
- * @param session one of the user's own, for new ones to be started from: a login would take its time
- * @throws for a scheme that is not known here
+ * @param session a session of the user. New sessions are started from it, because a login would take longer
+ * @throws for an unknown scheme
  */
 export async function createCredentials(
   { securitySchemes }: Document['components'],

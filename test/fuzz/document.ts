@@ -1,6 +1,6 @@
 import type { App } from '../../src/web/types.ts';
 
-/** The OpenAPI document as the server tells it, as far as requests and answers are made of it. */
+/** The parts of the server's OpenAPI document that describe requests and answers. */
 export interface Document {
   readonly paths: Readonly<Record<string, Readonly<Record<string, DescribedOperation>>>>;
   readonly components: { readonly securitySchemes: Readonly<Record<string, SecurityScheme>> };
@@ -10,7 +10,7 @@ export interface DescribedOperation {
   readonly parameters?: readonly Parameter[];
   readonly requestBody?: { readonly content: Readonly<Record<string, Media>> };
   readonly responses: Readonly<Record<string, Response>>;
-  /** Who may ask; empty or missing for anyone. */
+  /** The accepted credentials. Empty or missing if none is needed. */
   readonly security?: readonly object[];
 }
 

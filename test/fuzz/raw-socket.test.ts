@@ -1,4 +1,4 @@
-/** What no client of good faith sends, byte for byte: answered with 4xx, or not at all, and the connection closed, at once. */
+/** Raw bytes that no honest client sends. The server answers 4xx or nothing, and closes the connection at once. */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import type { Socket } from 'node:net';
@@ -7,7 +7,7 @@ import type { Patience } from '../../src/server.ts';
 import { startServer, type TestServer } from '../web/server.ts';
 import { exchange, open, parseAnswers, patience } from './wire.ts';
 
-/** Wherever this is hidden, it must not become a request of its own: the log would have its path. */
+/** A request to hide within another. If it were treated as a request of its own, the log would have its path. */
 const hidden = 'GET /hidden HTTP/1.1\r\nHost: a\r\n\r\n';
 
 const head = (line: string, ...fields: string[]) => `${[line, 'Host: a', ...fields].join('\r\n')}\r\n\r\n`;
@@ -28,13 +28,13 @@ async function serve(limits?: Patience): Promise<{ server: TestServer; port: num
   return { server, port: typeof address === 'object' ? address.port : 0 };
 }
 
-/** Whether other clients are served. */
+/** Expects that the server still serves other clients. */
 async function assertServes(port: number): Promise<void> {
   const [answer] = parseAnswers(await exchange(port, get()));
   assert.equal(answer?.status, 200);
 }
 
-// Nothing here waits for a timeout: the usual ones are longer than a client of these tests waits.
+// These tests never wait for a server timeout: the default ones are longer than their clients wait.
 describe('broken or ambiguous HTTP', () => {
   let server: TestServer;
   let port: number;
@@ -48,7 +48,7 @@ describe('broken or ambiguous HTTP', () => {
 
   const refused: Record<string, string[]> = {
     // Shows: S11 V4.2.1
-    'two ways to say how long': [
+    'two lengths in one request': [
       post(['Content-Length: 6', 'Transfer-Encoding: chunked'], `0\r\n\r\n${hidden}`),
       post(['Transfer-Encoding: chunked', 'Content-Length: 6'], `0\r\n\r\n${hidden}`),
       post(['Content-Length: 2', 'Content-Length: 2'], `{}${hidden}`),
@@ -57,11 +57,11 @@ describe('broken or ambiguous HTTP', () => {
       'POST /api/logout HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n',
     ],
     // Shows: S11 V4.2.1
-    'lengths that are no number': [
+    'invalid lengths': [
       ...['2, 2', '+2', '-2', '0x2', '2 2', '2;', '2.0', '', '2\0', '\xb2', '99999999999999999999'].map(sized),
     ],
     // Shows: S11 V4.2.1
-    'codings that one of two readers may miss': [
+    'codings that two parsers may read differently': [
       ...[
         'xchunked',
         'chunked, identity',
@@ -80,7 +80,7 @@ describe('broken or ambiguous HTTP', () => {
       post(['Transfer-Encoding\0: chunked'], `0\r\n\r\n${hidden}`),
     ],
     // Shows: S11 V4.2.1
-    'chunks that are none': [
+    'invalid chunks': [
       ...['zz\r\n\r\n', '-1\r\n', '0x2\r\n{}\r\n0\r\n\r\n', ' 2\r\n{}\r\n', '2 \r\n{}\r\n'].map(chunks),
       ...['2\n{}\n0\n\n', '2;a\n{}\r\n0\r\n\r\n', 'fffffffffffffffff\r\na', '\r\n2\r\n{}\r\n'].map(chunks),
       chunks(`2\r\n{}0\r\n\r\n${hidden}`),
@@ -88,7 +88,7 @@ describe('broken or ambiguous HTTP', () => {
       chunks(`0\r\nA: ${'a'.repeat(20_000)}\r\n\r\n`),
     ],
     // Shows: S11 V4.2.1
-    'fields that are none': [
+    'invalid fields': [
       ...['A: b\r\n folded', 'A: b\r\n\tfolded', 'A: b\nB: c', 'A: b\rB: c', 'A: b\0c', 'A\0: b'].map((field) =>
         get(field),
       ),
@@ -96,7 +96,7 @@ describe('broken or ambiguous HTTP', () => {
       'GET /health/live HTTP/1.1\nHost: a\n\n',
     ],
     // Shows: V4.2.1
-    'hosts that are none, or two': [
+    'a missing, double or invalid Host': [
       get('Host: a'),
       get('host: b'),
       'GET /health/live HTTP/1.1\r\nConnection: close\r\n\r\n',
@@ -104,7 +104,7 @@ describe('broken or ambiguous HTTP', () => {
         (name) => `GET /health/live HTTP/1.1\r\nHost: ${name}\r\n\r\n`,
       ),
     ],
-    'first lines that are none': [
+    'invalid first lines': [
       ...['GET /', 'GET / HTTP/3.7', 'GET / http/1.1', 'GET / HTTP/1.1 x', 'GET\t/\tHTTP/1.1', 'GET / HTTP/1', ''].map(
         line,
       ),
@@ -120,7 +120,7 @@ describe('broken or ambiguous HTTP', () => {
       `CONNECT evil.example:443 HTTP/1.1\r\nHost: evil.example\r\n\r\n${hidden}`,
     ],
     // Shows: S10 V1.3.3
-    'huge heads': [
+    'heads that are too large': [
       get(`A: ${'a'.repeat(17_000)}`),
       get(`${'a'.repeat(17_000)}: a`),
       get(...Array.from({ length: 5000 }, () => 'a: b')),
@@ -129,7 +129,7 @@ describe('broken or ambiguous HTTP', () => {
     ],
   };
   for (const [title, requests] of Object.entries(refused)) {
-    test(`${title}: 4xx or nothing, and closed`, async () => {
+    test(`${title}: the server answers 4xx or nothing, and closes the connection`, async () => {
       for (const bytes of requests) {
         const statuses = await statusesOf(bytes);
         const shown = JSON.stringify(bytes).slice(0, 200);
@@ -144,7 +144,7 @@ describe('broken or ambiguous HTTP', () => {
   }
 
   // Shows: S11 V4.2.1
-  test('a coding before the chunks: refused, though the parser would take it', async () => {
+  test('the server refuses a coding before the chunks, although the parser accepts it', async () => {
     for (const coding of ['gzip, chunked', 'identity, chunked', 'identity\r\nTransfer-Encoding: chunked']) {
       const statuses = await statusesOf(post([`Transfer-Encoding: ${coding}`], '0\r\n\r\n'));
       assert.deepEqual(statuses, [400], coding);
@@ -157,7 +157,7 @@ describe('broken or ambiguous HTTP', () => {
   });
 
   // Shows: S11 V4.2.1
-  test('a request hidden in a body is never one of its own, whatever is answered to the body', async () => {
+  test('a request hidden in a body is never handled, whatever the answer to the outer request', async () => {
     const length = `Content-Length: ${hidden.length}`;
     const requests: [status: number, bytes: string][] = [
       [404, head('POST /nothing HTTP/1.1', length)],
@@ -171,7 +171,7 @@ describe('broken or ambiguous HTTP', () => {
     for (const [status, request] of requests) {
       const [first, ...others] = await statusesOf(request + hidden + get());
       assert.equal(first, status, request);
-      // What follows the body is answered too, unless the server has had enough.
+      // The server also answers the request after the body, unless it has closed the connection.
       assert.ok(['', '200'].includes(others.join()), `${request}: ${others}`);
     }
     const many = hidden.repeat(5000);
@@ -180,7 +180,7 @@ describe('broken or ambiguous HTTP', () => {
     assertNothingHidden();
   });
 
-  test('requests in one go are answered in their order, up to a broken one', async () => {
+  test('pipelined requests are answered in order, up to a broken one', async () => {
     const paths = ['/health/live', '/nothing', '/docs', '/health/live'];
     const bytes = paths.map((path) => head(`GET ${path} HTTP/1.1`)).join('');
     assert.deepEqual(await statusesOf(bytes + get()), [200, 404, 200, 200, 200]);
@@ -190,7 +190,7 @@ describe('broken or ambiguous HTTP', () => {
     assertNothingHidden();
   });
 
-  test('nothing is upgraded, and only what can be expected is continued', async () => {
+  test('the server upgrades no connection, and accepts only Expect: 100-continue', async () => {
     for (const protocol of ['websocket', 'h2c', 'TLS/1.0', '__proto__']) {
       const upgrade = get(`Upgrade: ${protocol}`, 'Connection: upgrade', 'HTTP2-Settings: AAMAAABkAARAAAAAAAIAAAAA');
       assert.deepEqual(await statusesOf(upgrade), [200], protocol);
@@ -202,14 +202,14 @@ describe('broken or ambiguous HTTP', () => {
   });
 
   // Shows: S99
-  test('a foreign host in the target leads nowhere', async () => {
+  test('a foreign host in the target does not appear in the answer', async () => {
     for (const scheme of ['http', 'https']) {
       const bytes = head(`GET ${scheme}://evil.example/auth/login HTTP/1.1`, 'Connection: close');
       assert.doesNotMatch(await exchange(port, bytes), /evil\.example/);
     }
   });
 
-  test('who stops in the middle, and says so, is not waited for', async () => {
+  test('the server does not wait for a client that closes its side in the middle of a request', async () => {
     for (const part of ['', 'GET', 'GET / HTTP/1.1\r\nHost', post(['Content-Length: 100'], '{'), chunks('5\r\nab')]) {
       using connection = await open(port);
       connection.socket.end(part, 'latin1');
@@ -224,7 +224,7 @@ describe('broken or ambiguous HTTP', () => {
 });
 
 // Shows: V13.1.3
-describe('slow clients are cut off, and others served meanwhile', () => {
+describe('the server cuts off slow clients, and serves others meanwhile', () => {
   const short: Patience = { head: 200, request: 400, silence: 600, interval: 50 };
   let server: TestServer;
   let port: number;
@@ -234,14 +234,14 @@ describe('slow clients are cut off, and others served meanwhile', () => {
   after(() => server[Symbol.asyncDispose]());
 
   const parts: Record<string, string> = {
-    'nothing at all': '',
+    'a connection without a request': '',
     'half a first line': 'GET /he',
     'a head without an end': 'GET /health/live HTTP/1.1\r\nHost: a\r\n',
     'HTTP/0.9': 'GET /health/live\r\n',
-    'no body after its length': post(['Content-Type: application/json', 'Content-Length: 100']),
+    'a missing body': post(['Content-Type: application/json', 'Content-Length: 100']),
     'half a body': post(['Content-Type: application/json', 'Content-Length: 100'], '{"a":'),
     'chunks without an end': post(['Content-Type: application/json', 'Transfer-Encoding: chunked'], '2\r\n{}\r\n'),
-    'a length beyond any body': post(['Content-Type: application/json', 'Content-Length: 60000'], '{'),
+    'a body shorter than its length': post(['Content-Type: application/json', 'Content-Length: 60000'], '{'),
   };
   for (const [title, bytes] of Object.entries(parts)) {
     test(title, async () => {
@@ -256,7 +256,7 @@ describe('slow clients are cut off, and others served meanwhile', () => {
     });
   }
 
-  test('a byte now and then does not help', async () => {
+  test('a client that sends a byte now and then', async () => {
     for (const start of [
       'GET /health/live HTTP/1.1\r\nA: ',
       post(['Content-Length: 9999', 'Content-Type: application/json']),
@@ -269,12 +269,12 @@ describe('slow clients are cut off, and others served meanwhile', () => {
     }
   });
 
-  test('who asks and does not read loses the connection', async () => {
+  test('a client that does not read its answers', async () => {
     const accepted = once(server.app.server, 'connection');
     using connection = await open(port);
     const [ours] = (await accepted) as [Socket];
     connection.socket.pause();
-    // More than both sides' buffers hold.
+    // More than the buffers of both sides hold.
     connection.send(head('GET /docs/swagger-ui.js HTTP/1.1').repeat(30));
     await once(ours, 'close', { signal: AbortSignal.timeout(patience) });
     await assertServes(port);

@@ -1,6 +1,6 @@
 import type { Operation } from './document.ts';
 
-/** A request in parts; every text is bytes, of one character each. */
+/** A request in parts. Every text holds bytes, one in each character. */
 export interface Request {
   readonly method: string;
   readonly target: string;
@@ -15,11 +15,11 @@ export type Field = readonly [name: string, value: string];
 /** The bytes of a text in UTF-8. */
 export const bytesOf = (text: string) => Buffer.from(text).toString('latin1');
 
-/** Percent-encoded for a query or a form, everything that is not a letter or a digit. */
+/** Percent-encodes everything but letters and digits, for a query or a form. */
 export const encoded = (text: string) =>
   bytesOf(text).replace(/[^a-z\d]/gi, (byte) => `%${byte.charCodeAt(0).toString(16).padStart(2, '0')}`);
 
-/** The request as it is sent. What says how long it is comes first: whatever a value does to the head, an answer is due. */
+/** The request as bytes. Its length comes first, so that an answer is due whatever a value does to the head. */
 export function written({ method, target, headers, body, chunked }: Request): string {
   const length: Field[] = chunked
     ? [['Transfer-Encoding', 'chunked']]
@@ -37,7 +37,7 @@ function inChunks(body: string): string {
   return `${chunks.map((part) => `${part.length.toString(16)}\r\n${part}\r\n`).join('')}0\r\n\r\n`;
 }
 
-/** Whether the request is good HTTP/1.1 of a usual size: then the routes answer it, and not the parser. */
+/** Whether the request is valid HTTP/1.1 of a usual size, so that a route answers it and not the parser. */
 export function isHttp(request: Request): boolean {
   const { method, target, headers } = request;
   const head = written({ ...request, body: undefined, chunked: false });
@@ -50,14 +50,14 @@ export function isHttp(request: Request): boolean {
   );
 }
 
-/** One of the values that are sent under a name; `verbatim` is not escaped, and no JSON is made of it. */
+/** A value under a name. A `verbatim` value is neither escaped nor converted to JSON. */
 export interface Entry {
   readonly name: string;
   readonly value: unknown;
   readonly verbatim?: boolean;
 }
 
-/** Writes a body of one of the documented types from its values, each as often as it is there. */
+/** Writes a body of a documented type. A name may occur several times. */
 export const writers: Readonly<Record<string, (entries: readonly Entry[]) => string>> = {
   'application/x-www-form-urlencoded': formOf,
   'application/json': (entries) =>
@@ -78,7 +78,7 @@ export function formOf(entries: readonly Entry[]): string {
     .join('&');
 }
 
-/** The media types of an operation's body. @throws for one that nobody here can write */
+/** The media types of an operation's body. @throws for a type without a writer */
 export function bodyTypesOf({ requestBody, path }: Operation): string[] {
   const types = Object.keys(requestBody?.content ?? {});
   for (const type of types) {

@@ -2,24 +2,24 @@ import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 
 /**
- * A client that sends bytes as they are and reads answers strictly: Node's own would mend what it sends, and forgive what
- * it gets. Bytes are kept as text of one character each (latin1) on both sides.
+ * A client that sends bytes unchanged and reads answers strictly. Node's own client would correct requests and tolerate
+ * wrong answers. Both sides hold bytes as text with one character each (latin1).
  */
 export interface Answer {
   readonly status: number;
-  /** In the order in which they came, names in lower case. */
+  /** In the order of their arrival, with names in lower case. */
   readonly headers: readonly (readonly [name: string, value: string])[];
   readonly body: string;
 }
 
-/** Longest that a server may take to answer everything and close, in milliseconds. */
+/** Milliseconds within which a server has to answer everything and close. */
 export const patience = 10_000;
 
-/** An open connection, from which nothing is lost that the server sends. */
+/** An open connection that keeps everything that the server sends. */
 export interface Connection extends Disposable {
   readonly socket: Socket;
   send(bytes: string): void;
-  /** All that comes until the server closes. @throws when it has not within `patience` */
+  /** Everything until the server closes the connection. @throws if it stays open for longer than `patience` */
   rest(): Promise<string>;
 }
 
@@ -29,7 +29,7 @@ export async function open(port: number): Promise<Connection> {
   const ended = new Promise<void>((resolve) => {
     socket.on('data', (chunk: Buffer) => received.push(chunk));
     socket.on('end', resolve).on('close', resolve);
-    // Cut off while we were sending: the server closes before it has read what it will not take.
+    // The server may close the connection while we still send a body that it refuses.
     socket.on('error', () => resolve());
   });
   await once(socket, 'connect');
@@ -51,7 +51,7 @@ export async function open(port: number): Promise<Connection> {
   };
 }
 
-/** What a server answers to these bytes until it closes, the connection being left open on this side. */
+/** Sends bytes and gives everything until the server closes. Our side leaves the connection open. */
 export async function exchange(port: number, bytes: string): Promise<string> {
   using connection = await open(port);
   connection.send(bytes);
@@ -59,9 +59,9 @@ export async function exchange(port: number, bytes: string): Promise<string> {
 }
 
 /**
- * Takes apart what a server sent, to the last byte; interim answers (1xx) are left out.
- * @param mayBeBodiless whether the first answer may be one to HEAD, without the body whose length it tells
- * @throws when it is no HTTP/1.1, or a length is not that of its body
+ * Parses all bytes from a server, without interim answers (1xx).
+ * @param mayBeBodiless whether the first answer may be one to HEAD, with a length but without a body
+ * @throws for invalid HTTP/1.1, or a length that does not match its body
  */
 export function parseAnswers(bytes: string, mayBeBodiless = false): Answer[] {
   const answers: Answer[] = [];
