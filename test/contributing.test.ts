@@ -10,7 +10,7 @@ import { copyOurs, root } from './page-examples.ts';
 
 const page = await readFile(join(root, 'CONTRIBUTING.md'), 'utf8');
 
-test('the table has every room, and biome.json says what it may import', async () => {
+test('every room is in the table and has an import rule in biome.json', async () => {
   const rules = await readFile(join(root, 'biome.json'), 'utf8');
   const rooms = (await readdir(join(root, 'src'), { withFileTypes: true })).filter((entry) => entry.isDirectory());
   assert.ok(rooms.length > 15);
@@ -20,21 +20,21 @@ test('the table has every room, and biome.json says what it may import', async (
   }
 });
 
-test('the files that it names are there', async () => {
+test('every file that CONTRIBUTING.md names exists', async () => {
   const ours = /`((?:src|test|scripts|lint|security|docs)\/[\w./-]+)`/g;
   const [text = ''] = page.split('## To add a capability');
   for (const [, path = ''] of text.matchAll(ours)) await access(join(root, path));
 });
 
-/** The example: each block is a file that is new, or changes of one, whose path stands before it. */
+/** The blocks of the example. Each is a new file or a change to a file, with its path above. */
 const blocks = [...page.matchAll(/`([\w./-]+)`[^`]*:\n\n```(ts|html|diff)\n(.*?)```/gs)].map(
   ([, path = '', language, code = '']) => ({ path, code, changes: language === 'diff' }),
 );
 
-/** The text after changes in the form of a diff, whose places are separated by `@@`. */
+/** Applies a diff to a text. `@@` separates the places in the diff. */
 function change(text: string, changes: string, path: string): string {
   return changes.split('@@\n').reduce((changed, place) => {
-    /** The lines without those of one mark, and without the marks. */
+    /** Drops the lines with this mark, and all marks. */
     const without = (mark: string) => place.replaceAll(new RegExp(`^\\${mark}.*\n`, 'gm'), '').replaceAll(/^./gm, '');
     const old = without('+');
     assert.equal(changed.split(old).length, 2, `${path} has these lines once:\n${old}`);
@@ -42,7 +42,7 @@ function change(text: string, changes: string, path: string): string {
   }, text);
 }
 
-describe('the capability that is added as it says', { concurrency: true }, () => {
+describe('the capability of the example', { concurrency: true }, () => {
   let copy: Awaited<ReturnType<typeof copyOurs>>;
 
   before(async () => {
@@ -78,7 +78,7 @@ describe('the capability that is added as it says', { concurrency: true }, () =>
   test('follows the rules of lint, format and imports', () =>
     run('@biomejs/biome/bin/biome', 'ci', '--error-on-warnings', '--vcs-enabled=false'));
 
-  test('greets on a page and in JSON, counts, refuses, and explains what it refused', async () => {
+  test('greets on a page and in JSON, counts, refuses, and explains the refusal', async () => {
     await using workplace = await createWorkplace(join(copy.path, 'src/cli.ts'));
     const janua = async (args: string[], input = '') => {
       const { code, stdout, stderr } = await workplace.run(args, { input });

@@ -24,7 +24,7 @@ const asJson = { 'x-expected-format': 'application/json' };
 
 const inMemory = { DATABASE_URL: 'sqlite::memory:', LOG_LEVEL: 'silent' } as const;
 
-/** An app with routes of its own that Janua is a part of, and Ann, who has a session. */
+/** An app with routes of its own and Janua as a part. Ann has a session. */
 interface Host extends AsyncDisposable {
   readonly app: FastifyInstance;
   readonly janua: Janua;
@@ -64,8 +64,8 @@ const reports = (app: FastifyInstance) => {
   app.post('/reports', { config: { signedIn: true } }, async ({ user, body }) => ({ writer: user.firstName, body }));
 };
 
-describe('a route of the app that is signedIn', () => {
-  test('knows who is asking, by cookie and by token, and its answer is kept by nobody', async () => {
+describe('a route of the app with signedIn', () => {
+  test('knows the user by cookie or token, and its answer is not cached', async () => {
     await using host = await startHost({ after: reports });
     const login = await host.app.inject({
       method: 'POST',
@@ -82,7 +82,7 @@ describe('a route of the app that is signedIn', () => {
     }
   });
 
-  test('sends whoever is signed out to the login page and back, or answers 401', async () => {
+  test('sends a browser without a session to the login page and back, and answers a program 401', async () => {
     await using host = await startHost({ after: reports });
     const page = await host.app.inject('/reports?year=2026');
     assert.equal(page.statusCode, 303);
@@ -106,7 +106,7 @@ describe('a route of the app that is signedIn', () => {
     assert.equal((await host.app.inject({ url: '/reports', headers: host.cookie })).statusCode, 303);
   });
 
-  test('carries out nothing that another site sends, a WebSocket included', async () => {
+  test('refuses requests from another site, including a WebSocket', async () => {
     await using host = await startHost({ after: reports, settings: { CORS_ORIGINS: ['https://app.example.com'] } });
     const statusOf = async (headers: Record<string, string>, method: 'POST' | 'GET' = 'POST') =>
       (await host.app.inject({ method, url: '/reports', headers: { ...host.cookie, ...headers } })).statusCode;
@@ -124,7 +124,7 @@ describe('a route of the app that is signedIn', () => {
       assert.equal(await statusOf(headers), 200, JSON.stringify(headers));
   });
 
-  test('is guarded in every scope, first, and may say itself how long its answer is kept', async () => {
+  test('is guarded in every scope before its own hooks, and may set its own Cache-Control', async () => {
     await using host = await startHost({
       after(app) {
         app.register(
@@ -147,7 +147,7 @@ describe('a route of the app that is signedIn', () => {
     assert.equal(refused.statusCode, 401, 'under /api/ whoever asks is a program');
   });
 
-  test('has a user, and no other has', async () => {
+  test('has a user, but no other route has', async () => {
     await using host = await startHost({
       after(app) {
         app.get('/open', async ({ user }) => ({ reader: user.firstName }));
@@ -158,7 +158,7 @@ describe('a route of the app that is signedIn', () => {
     assert.match(answer.json().message, /only a route with `signedIn` has a user/);
   });
 
-  test('lets nobody in when it cannot be found out who is asking, and says nothing of why', async () => {
+  test('lets no request in when the look-up of the session fails, and does not reveal why', async () => {
     await using host = await startHost({ after: reports });
     await host.janua.close();
     const answer = await host.app.inject({ url: '/reports', headers: { ...host.cookie, ...asJson } });
@@ -168,7 +168,7 @@ describe('a route of the app that is signedIn', () => {
 });
 
 describe('an app on a Unix socket', () => {
-  /** Six wrong logins of one client, and a right one of another, as a proxy passes them on. Gives the status of the last. */
+  /** Sends six wrong logins of one client through a proxy, then a right one of another. Gives the last status. */
   async function statusOfOther(settings: GivenSettings): Promise<number | undefined> {
     const folder = createTemporaryFolder('socket');
     await using host = await startHost({ settings });
@@ -192,12 +192,13 @@ describe('an app on a Unix socket', () => {
     }
   }
 
-  test('named among the trusted proxies: each client is told apart by X-Forwarded-For', async () =>
+  test('tells clients apart by X-Forwarded-For if TRUSTED_PROXIES names unix', async () =>
     assert.equal(await statusOfOther({ TRUSTED_PROXIES: ['unix'] }), 200));
 
-  test('not named: all who come over it count as one', async () => assert.equal(await statusOfOther({}), 429));
+  test('counts all clients as one if TRUSTED_PROXIES does not name unix', async () =>
+    assert.equal(await statusOfOther({}), 429));
 
-  test('named, in an app that listens on a port: no client is believed', async () => {
+  test('trusts no client on a port even if TRUSTED_PROXIES names unix', async () => {
     await using host = await startHost({ settings: { TRUSTED_PROXIES: ['unix'] } });
     await host.app.listen({ host: '127.0.0.1', port: 0 });
     const headers = { 'x-forwarded-for': '203.0.113.9', 'x-request-id': 'chosen' };
@@ -208,7 +209,7 @@ describe('an app on a Unix socket', () => {
 
 describe('an app that takes request ids from a header', () => {
   for (const requestIdHeader of ['x-request-id', 'x-correlation-id'])
-    test(`as ${requestIdHeader}: a client chooses none of ours`, async () => {
+    test(`keeps doing so from ${requestIdHeader}, but clients cannot choose Janua's request ids`, async () => {
       const options = { requestIdHeader, genReqId: () => 'made by the app' };
       await using host = await startHost({ options, after: (app) => app.get('/own', async ({ id }) => id) });
       const headers = { [requestIdHeader]: 'chosen' };
@@ -223,15 +224,21 @@ describe('an app that takes request ids from a header', () => {
 describe('the log of the app', () => {
   const fromHeader = { requestIdHeader: 'x-request-id' };
   for (const [title, settings, options, logged, answered] of [
-    ['has the id of the answer', {}, {}, 'made', 'made'],
+    ['has the request id of the answer', {}, {}, 'made', 'made'],
     [
-      "has a client's id where the app takes ids from a header, and Janua's answer its own",
+      "has a client's id if the app takes ids from a header, but Janua's answer does not",
       {},
       fromHeader,
       'sent',
       'made',
     ],
-    ["has a trusted proxy's id, as Janua's answer", { TRUSTED_PROXIES: ['127.0.0.1'] }, fromHeader, 'sent', 'sent'],
+    [
+      "has a trusted proxy's id, and so has Janua's answer",
+      { TRUSTED_PROXIES: ['127.0.0.1'] },
+      fromHeader,
+      'sent',
+      'sent',
+    ],
   ] as const)
     test(title, async () => {
       const ids = new Set<string>();
@@ -250,7 +257,7 @@ describe('the log of the app', () => {
     });
 });
 
-describe('the app stays as it was', () => {
+describe('Janua and the app do not change each other', () => {
   const own = async (app: FastifyInstance) => {
     app.register(formbody);
     app.addHook('onRequest', async (_request, reply) => {
@@ -269,7 +276,7 @@ describe('the app stays as it was', () => {
     app.post('/counts', { schema }, async ({ body }) => body);
   };
 
-  test('its parsers, validation, error handler, 404 and headers are its own', async () => {
+  test('the app keeps its own parsers, validation, error handler, 404 and headers', async () => {
     await using host = await startHost({ before: own, after: routes });
     const { app } = host;
     assert.equal((await app.inject('/')).body, 'the own start page');
@@ -291,7 +298,7 @@ describe('the app stays as it was', () => {
       assert.equal(open.headers[name], undefined, name);
   });
 
-  test('and what it has set for itself changes nothing of the flow', async () => {
+  test("the app's own parsers and compilers do not change Janua's routes", async () => {
     await using host = await startHost({
       before: async (app) => {
         await own(app);
@@ -326,14 +333,14 @@ describe('in an app with WebSockets', () => {
     ['after Janua', { after: (app) => socketRoute(app.register(websocket)) }],
   ];
   for (const [title, plugins] of orders) {
-    test(`whose plugin was added ${title}, what is not to become one is answered, and its connection let go`, {
+    test(`whose plugin was added ${title}, a refused handshake is answered and its connection closed`, {
       timeout: 20_000,
     }, async () => {
       const kept: Socket[] = [];
       const host = await startHost(plugins);
       try {
         const url = await host.app.listen({ host: '127.0.0.1', port: 0 });
-        /** The status, when the server has let go of the connection. A client that does not do so itself leaves it that. */
+        /** Sends a handshake and gives the status after the server has closed. The client itself does not close. */
         async function shake(path: string, headers: Record<string, string> = {}): Promise<number> {
           const connection = connect({ port: Number(new URL(url).port), host: '127.0.0.1', allowHalfOpen: true });
           kept.push(connection);
@@ -349,10 +356,10 @@ describe('in an app with WebSockets', () => {
         assert.equal(await shake('/socket'), 303);
         assert.equal(await shake('/socket', asJson), 401);
         assert.equal(await shake('/socket', { ...host.cookie, 'sec-fetch-site': 'cross-site' }), 403);
-        // A proxy asks with what the client sent, and 101 is no answer.
+        // A proxy passes on the headers of the client. A 101 would not answer its question.
         assert.equal(await shake('/auth/verify', asJson), 401);
         assert.equal(await shake('/auth/verify', host.cookie), 200);
-        // The one that was added before has made WebSockets of these, which it closes in its own way.
+        // A plugin that was added before Janua turns these into WebSockets and closes them itself.
         if (title === 'after Janua') for (const path of ['/auth/login', '/api/me', '/no']) await shake(path);
         await host[Symbol.asyncDispose]();
       } finally {
@@ -362,7 +369,7 @@ describe('in an app with WebSockets', () => {
   }
 });
 
-test('a document that the app makes of its own routes does not show ours, and ours not its own', async () => {
+test("the app's own OpenAPI document does not show our routes, and ours does not show the app's", async () => {
   await using host = await startHost({
     before: async (app) => {
       await app.register(swagger, { openapi: {} });
@@ -379,7 +386,7 @@ test('a document that the app makes of its own routes does not show ours, and ou
   assert.ok(!ours.includes('/reports'));
 });
 
-test('plugins that both need serve each their own files', async () => {
+test('the app and Janua serve each their own files by the same plugin', async () => {
   const root = fileURLToPath(new URL('.', import.meta.url));
   await using host = await startHost({
     before: async (app) => {
@@ -393,7 +400,7 @@ test('plugins that both need serve each their own files', async () => {
   assert.match((await host.app.inject('/assets/pico.css')).body, /Pico/);
 });
 
-test('an app may speak HTTP/2', async () => {
+test('Janua works in an app that speaks HTTP/2', async () => {
   const janua = await createJanua(inMemory, { migrates: true });
   const app = Fastify({ http2: true });
   await app.register(janua.plugin);
@@ -413,11 +420,11 @@ test('an app may speak HTTP/2', async () => {
   }
 });
 
-describe('no route that is signedIn is open', () => {
+describe('no route with signedIn is open', () => {
   const word = { config: { signedIn: true } };
   const open = async () => 'open';
 
-  test('that was added before, or beside, or within, or by a hook for routes', async () => {
+  test('whether it was added before Janua, after it, in another scope, or by a hook', async () => {
     const janua = await createJanua(inMemory, { migrates: true });
     await janua.users.add({ ...ann, password });
     const app = Fastify();
@@ -450,7 +457,7 @@ describe('no route that is signedIn is open', () => {
     await app.close();
   });
 
-  test('outside of the plugin in which Janua was registered: there it answers nobody', async () => {
+  test('if Janua was registered in a scope: routes outside of it answer 500', async () => {
     const janua = await createJanua(inMemory, { migrates: true });
     const app = Fastify();
     let sibling: FastifyInstance | undefined;
@@ -485,8 +492,8 @@ describe('no route that is signedIn is open', () => {
   });
 });
 
-describe('what would leave a link dead is refused at the start', () => {
-  test('a prefix', async () => {
+describe('Janua refuses to start', () => {
+  test('with a prefix, because its links would be dead', async () => {
     const janua = await createJanua(inMemory, { migrates: true });
     for (const mount of [
       async (app: FastifyInstance) => app.register(janua.plugin, { prefix: '/sso' }),
@@ -497,7 +504,7 @@ describe('what would leave a link dead is refused at the start', () => {
   });
 });
 
-describe('settings', () => {
+describe('settings of the library', () => {
   for (const [settings, line] of [
     [{ PUBLIC_URL: 'http://auth.example.com' }, /PUBLIC_URL must be https/],
     [{ THROTTLE: 'off', PUBLIC_URL: 'https://auth.example.com' }, /THROTTLE=off/],
@@ -518,7 +525,7 @@ describe('settings', () => {
     });
   }
 
-  test('are not read from the environment, and undefined is as good as none', async () => {
+  test('are not read from the environment, and undefined counts as missing', async () => {
     process.env.APP_NAME = 'Not this';
     try {
       await using host = await startHost({ settings: { APP_NAME: undefined } });
@@ -528,7 +535,7 @@ describe('settings', () => {
     }
   });
 
-  test('tables that are not there are said, unless they may be made', async () => {
+  test('create missing tables only with `migrates`', async () => {
     const folder = createTemporaryFolder('library');
     const settings = { DATABASE_URL: `sqlite:${join(folder.path, 'janua.db')}`, LOG_LEVEL: 'silent' } as const;
     await assert.rejects(createJanua(settings), /janua migrate/);
@@ -537,7 +544,7 @@ describe('settings', () => {
     folder.remove();
   });
 
-  test('decide the cookie', async () => {
+  test('determine the cookie and the own origin', async () => {
     await using host = await startHost({ after: reports, settings: { PUBLIC_URL: 'https://app.example.com' } });
     assert.equal((await host.app.inject({ url: '/reports', headers: host.cookie })).statusCode, 200);
     const origin = { origin: 'https://app.example.com', ...host.cookie };
@@ -550,10 +557,10 @@ function portOf(app: FastifyInstance): number {
   return typeof address === 'object' ? address.port : 0;
 }
 
-describe('listening', () => {
+describe('an app that listens', () => {
   const logOut = (port: number, origin: string) =>
     fetch(`http://127.0.0.1:${port}/api/logout`, { method: 'POST', headers: { origin } });
-  test('on a free port, pages of this machine are our own', async () => {
+  test('on a free port of this machine accepts its own origin only', async () => {
     await using host = await startHost();
     await host.app.listen({ port: 0, host: '127.0.0.1' });
     const port = portOf(host.app);
@@ -561,7 +568,7 @@ describe('listening', () => {
     assert.equal((await logOut(port, 'http://localhost:1')).status, 403);
   });
 
-  test('beyond this machine without a public URL, nobody can sign in or is signed in', async () => {
+  test('beyond this machine without a public URL answers 503', async () => {
     await using host = await startHost({ after: reports });
     await host.app.listen({ port: 0, host: '0.0.0.0' });
     for (const url of ['/reports', '/api/me']) {
@@ -572,7 +579,7 @@ describe('listening', () => {
   });
 });
 
-test('users are changed, and refused, as by the commands', async () => {
+test('`janua.users` changes users, and refuses changes, like the commands', async () => {
   await using host = await startHost({ after: reports });
   const { users } = host.janua;
   await assert.rejects(users.add({ ...ann, password }), ChangeRefused);
@@ -580,7 +587,7 @@ test('users are changed, and refused, as by the commands', async () => {
   assert.equal((await host.app.inject({ url: '/reports', headers: host.cookie })).statusCode, 303);
 });
 
-test('figures for Prometheus are on their own address, until the app closes', async () => {
+test('metrics are served at their own address until the app closes', async () => {
   const probe = createServer().listen(0, '127.0.0.1');
   await once(probe, 'listening');
   const { port } = probe.address() as AddressInfo;
@@ -592,7 +599,7 @@ test('figures for Prometheus are on their own address, until the app closes', as
   await assert.rejects(fetch(url));
 });
 
-test('what has expired is removed now and then, until the app closes', async (t) => {
+test('a timer removes expired rows until the app closes', async (t) => {
   const set = t.mock.method(globalThis, 'setInterval');
   const cleared = t.mock.method(globalThis, 'clearInterval');
   const host = await startHost();
@@ -604,7 +611,7 @@ test('what has expired is removed now and then, until the app closes', async (t)
   assert.ok(isCleared());
 });
 
-test('the app closes the stores after the requests under way, and once', async () => {
+test('the app closes the stores once, after the requests under way', async () => {
   let goOn = () => {};
   const host = await startHost({
     after(app) {

@@ -12,7 +12,7 @@ export const password = 'correct horse battery';
 
 export const ann = { username: 'ann@example.com', firstName: 'Ann', lastName: 'Archer' };
 
-/** A login with nothing else about it. */
+/** A plain login. */
 export const attempt = (username: string, password: string): LoginAttempt => ({
   username,
   password,
@@ -22,7 +22,7 @@ export const attempt = (username: string, password: string): LoginAttempt => ({
   findKnownBrowser: () => undefined,
 });
 
-/** Who asks, where it does not matter. */
+/** Any caller, for tests that do not look at it. */
 export const caller: Caller = { route: 'a test' };
 
 /** A server with its own empty stores, in this process, with one user: Ann. */
@@ -30,7 +30,7 @@ export interface TestJanua extends AsyncDisposable {
   readonly app: App;
   readonly services: Services;
   readonly people: People;
-  /** What Prometheus reads; where `METRICS_LISTEN` is set. */
+  /** The text that Prometheus reads, if `METRICS_LISTEN` is set. */
   readMetrics(): Promise<string>;
   /** Closes the stores under the running server. */
   closeStores(): Promise<void>;
@@ -41,7 +41,7 @@ export interface TestOptions {
   readonly overrides?: Overrides;
   /** Another copy of `compose`, as from a changed tree. */
   readonly compose?: typeof ownCompose;
-  /** SQLite in memory, unless said otherwise. */
+  /** SQLite in memory by default. */
   readonly stores?: StoreChoice;
 }
 
@@ -56,7 +56,7 @@ export async function startJanua({
   const effective = {
     ...loadSettings({}, {}),
     LOG_LEVEL: 'silent' as const,
-    // One server takes more wrong passwords of a test than of anybody else; what is about the throttle turns it on.
+    // A test sends more wrong passwords than the throttle allows. Tests of the throttle turn it on.
     THROTTLE: 'off' as const,
     ...opened.settings,
     ...team?.settings,

@@ -8,14 +8,14 @@ import lock from '../package-lock.json' with { type: 'json' };
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 
-test('the own Node is one version on every platform, and the one that runs here', () => {
+test('the pinned Node has the same version on every platform, and runs these tests', () => {
   const runtimes = Object.entries(manifest.optionalDependencies);
   assert.equal(runtimes.length, 5);
   for (const [name, version] of runtimes) assert.equal(`v${version}`, process.version, name);
 });
 
 // Shows: V15.1.2
-test('npm run sbom lists every package, those for development and other platforms too', async () => {
+test('npm run sbom lists every package, even those for development and for other platforms', async () => {
   const { stdout } = await promisify(execFile)('npm', ['run', '--silent', 'sbom'], { cwd: root, maxBuffer: 2 ** 26 });
   const { bomFormat, components } = JSON.parse(stdout);
   assert.equal(bomFormat, 'CycloneDX');

@@ -5,7 +5,7 @@ import type { Administration, UserDetails } from '../src/users/administration.ts
 import { openTestDatabase } from './database/open.ts';
 import type { StoreChoice } from './stores.ts';
 
-/** Those who keep the users: Janua's own commands, or a program of the team whose table it is. */
+/** Manages the users: Janua's own commands, or the program of the team that owns the table. */
 export interface People {
   add(person: UserDetails): Promise<void>;
   setPassword(username: string, password: string): Promise<void>;
@@ -24,11 +24,11 @@ export const peopleBy = (administration: Administration): People => ({
 /** A team's program, which knows nothing of Janua. */
 export interface TeamProgram extends AsyncDisposable {
   readonly people: People;
-  /** How Janua is told of its table. */
+  /** The settings that name the table to Janua. */
   readonly settings: Partial<Settings>;
 }
 
-/** As many applications have it: bcrypt, of the lowest cost so that tests are fast. */
+/** bcrypt, as in many applications, with the lowest cost to keep tests fast. */
 const hashOf = (password: string) => hash(password, 4);
 
 export async function createTeamProgram(url: string, { users }: StoreChoice): Promise<TeamProgram> {

@@ -10,7 +10,7 @@ import { siteOptions } from './web/server.ts';
 
 const ann = { id: '1', username: 'ann@example.com', firstName: 'Ann', lastName: 'Archer' };
 
-test("who is asking is found out once for a request, on our routes and on the app's", async () => {
+test("the plugin looks up the user once for a request, on our routes and on the app's", async () => {
   let asked = 0;
   const requireSignedIn = async () => {
     asked++;
@@ -25,7 +25,7 @@ test("who is asking is found out once for a request, on our routes and on the ap
   }
 });
 
-test('the word counts whoever says it, before the route is there or after', async () => {
+test('signedIn guards a route even if a hook of the app sets it', async () => {
   const requireSignedIn = () => Promise.reject(new Refusal(notAuthenticated));
   const app = Fastify();
   await app.register(createPlugin(siteOptions({ requireSignedIn }), async () => {}));
@@ -43,7 +43,7 @@ test('the word counts whoever says it, before the route is there or after', asyn
   }
 });
 
-test("what goes wrong there is answered by us, not by the app's error handler, and without the cause", async () => {
+test("Janua answers a failed look-up itself, without the cause and without the app's error handler", async () => {
   for (const [fault, status] of [
     [new Unavailable('The database', 5, new Error('canary')), 503],
     [new Error('canary'), 500],

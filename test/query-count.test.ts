@@ -11,18 +11,18 @@ import { connectOnce } from './servers/redis.ts';
 import type { StoreChoice, UserEngine } from './stores.ts';
 import { logIn, meFaces } from './web/faces.ts';
 
-// What is counted is what a server is really asked, whichever way of the client library it takes: the messages on the
-// wire to PostgreSQL and MariaDB, what Redis itself says that it did, and the statements that SQLite carries out.
+// The tests count the real requests to a server, whatever function of the client library sends them: the messages on the
+// wire to PostgreSQL and MariaDB, the commands that Redis reports, and the statements that SQLite executes.
 
 /**
- * What a request may cost: one look-up of the session and one of its user, which is the same one where both are in our own tables of
- * one database; whoever is refused, one event of the audit.
+ * The allowed cost of a request: one look-up of the session and one of its user, or a single one if both are in our own tables of
+ * one database. A refused request may also write one event of the audit.
  */
 const signedIn = { session: 1, user: 1, event: 0 };
 const dead = { session: 1, user: 0, event: 1 };
 const nothing = { session: 0, user: 0, event: 1 };
 
-/** Milliseconds in which a request that was answered could still ask for something. */
+/** Milliseconds to wait for late queries of an answered request. */
 const aftermath = 10;
 
 const engines: readonly UserEngine[] = ['SQLite', 'PostgreSQL', 'MariaDB'];
@@ -33,8 +33,8 @@ for (const users of engines) {
 }
 
 function testCounts(stores: StoreChoice): void {
-  const table = stores.ownTable ? 'a table of their own in ' : '';
-  test(`users in ${table}${stores.users}, sessions in ${stores.sessions}: no more look-ups than needed`, {
+  const table = stores.ownTable ? "a team's own table in " : '';
+  test(`users in ${table}${stores.users}, sessions in ${stores.sessions}: a request makes no more look-ups than needed`, {
     skip: missing(stores.users, stores.sessions),
   }, async () => {
     await using counters = new AsyncDisposableStack();
@@ -60,7 +60,7 @@ function testCounts(stores: StoreChoice): void {
       { who: 'by both', headers: { ...ann.cookie, ...ann.bearer }, expected: signedIn },
       { who: 'by the cookie of a session that has ended', headers: ended.cookie, expected: dead },
       { who: 'by the token of a session that has ended', headers: ended.bearer, expected: dead },
-      { who: 'by a cookie that cannot be one', headers: { cookie: 'session=x' }, expected: nothing },
+      { who: 'by a malformed cookie', headers: { cookie: 'session=x' }, expected: nothing },
       { who: 'by nothing', headers: {}, expected: nothing },
     ];
     for (const { name, request } of meFaces) {
@@ -83,12 +83,12 @@ function testCounts(stores: StoreChoice): void {
 }
 
 interface Counter extends AsyncDisposable {
-  /** Everything that was asked so far. */
+  /** The number of requests to the store so far. */
   count(): Promise<number>;
 }
 
 interface Counted {
-  /** Of the same database; what goes to it is counted. */
+  /** A URL of the same database that counts its traffic. */
   readonly url: string;
   readonly counter: Counter;
 }
@@ -104,7 +104,7 @@ async function countStatements(engine: UserEngine, url: string): Promise<Counted
   }
 }
 
-/** All ways to carry out a statement. Where a transaction begins and ends nothing is looked up. */
+/** Counts the calls of all functions that execute a statement, without the start and the end of transactions. */
 function countInSqlite(): Counter {
   const executed = (['all', 'get', 'iterate', 'run'] as const).map((name) =>
     mock.method(StatementSync.prototype, name),
@@ -122,7 +122,7 @@ function countInSqlite(): Counter {
   };
 }
 
-/** What Redis was asked in that database, as it tells whoever listens, whether by a command or by a script. */
+/** Counts the commands in that Redis database with MONITOR, including those from scripts. */
 async function countCommands(url: string): Promise<Counter> {
   const own = new URL(url).pathname.slice(1);
   const redis = connectOnce(url);
@@ -136,7 +136,7 @@ async function countCommands(url: string): Promise<Counter> {
   });
   return {
     async count() {
-      // What it tells comes by another connection, and in the order of what was asked.
+      // MONITOR reports over another connection, in the order of the commands.
       const next = marks + 1;
       await redis.echo('mark');
       while (marks < next) await setTimeout(1);
@@ -151,21 +151,21 @@ async function countCommands(url: string): Promise<Counter> {
 
 interface Message {
   readonly length: number;
-  /** Whether it has a statement carried out. */
+  /** Whether the message executes a statement. */
   readonly executes: boolean;
 }
 
-/** The first message of what a client sent, if all that says what it is has come. */
+/** Reads the first message in the bytes. Undefined until its header is complete. */
 type ReadMessage = (bytes: Buffer, isFirst: boolean) => Message | undefined;
 
-/** Execute or Query; the first message of a connection has no letter. */
+/** Looks for Execute and Query. The first message of a connection has no letter. */
 function readPostgresMessage(bytes: Buffer, isFirst: boolean): Message | undefined {
   if (bytes.length < 5) return undefined;
   if (isFirst) return { length: bytes.readUInt32BE(0), executes: false };
   return { length: 1 + bytes.readUInt32BE(1), executes: ['E', 'Q'].includes(String.fromCharCode(bytes[0] ?? 0)) };
 }
 
-/** COM_QUERY or COM_STMT_EXECUTE; commands begin with packet 0, and what proves who is connecting does not. */
+/** Looks for COM_QUERY and COM_STMT_EXECUTE. A command has packet number 0, which authentication does not. */
 function readMysqlPacket(bytes: Buffer): Message | undefined {
   if (bytes.length < 5) return undefined;
   return { length: 4 + bytes.readUIntLE(0, 3), executes: bytes[3] === 0 && [0x03, 0x17].includes(bytes[4] ?? 0) };
@@ -175,7 +175,7 @@ async function countOnTheWire(url: string, readMessage: ReadMessage): Promise<Co
   const { hostname: host, port: serverPort } = new URL(url);
   let executed = 0;
 
-  /** Takes what one connection sends, piece by piece. */
+  /** Creates a reader for the bytes of one connection. */
   function createReader(): (chunk: Buffer) => void {
     let rest = Buffer.alloc(0);
     let isFirst = true;

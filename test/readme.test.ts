@@ -13,12 +13,12 @@ const readme = await readFile(`${root}README.md`, 'utf8');
 
 const blocks = (language: string) => blocksOf(readme, language);
 
-describe('the examples with curl', () => {
+describe('the curl examples of the README', () => {
   const scripts = blocks('sh').filter((code) => code.includes('curl'));
   assert.equal(scripts.length, 2);
 
   for (const [index, script] of scripts.entries()) {
-    test(`number ${index + 1} prints what is printed beside it`, async () => {
+    test(`number ${index + 1} prints the output that the README shows`, async () => {
       await using workplace = await createWorkplace();
       const server = await workplace.start(['demo']);
       const run = script.replaceAll('localhost:5000', new URL(server.url).host);
@@ -38,7 +38,7 @@ describe('the examples with curl', () => {
   }
 });
 
-test('the protected page, added as it says, follows the flow in both formats', async () => {
+test('the protected page of the README follows the flow in both formats', async () => {
   using copy = await copyOurs(['src', 'package.json']);
   const [route] = blocks('ts');
   const [view] = blocks('html');
@@ -72,20 +72,20 @@ test('the protected page, added as it says, follows the flow in both formats', a
   assert.equal(stranger.headers['www-authenticate'], 'Bearer realm="janua"');
 });
 
-test('the few lines for an app are those of the page on the library, which test/package runs', async () => {
+test('the README has the same example of the library as docs/library.md', async () => {
   const page = await readFile(`${root}docs/library.md`, 'utf8');
   const lines = (code = '') => code.split('\n').filter((line) => line !== '');
   assert.deepEqual(lines(blocks('js')[0]), lines(/```ts\n(.*?)```/s.exec(page)?.[1]));
 });
 
-test('the settings that it lists are there', () => {
+test('every setting in the README exists', () => {
   const [, table = ''] = readme.split('| setting | default | meaning |');
   const listed = [...table.matchAll(/^\| ((?:`[A-Z_]+`(?:, )?)+) \|/gm)].flatMap(([, names = '']) => names.split(', '));
   assert.ok(listed.length > 5);
   for (const name of listed) assert.ok(name.replaceAll('`', '') in settingsSchema.properties, name);
 });
 
-test('lists every route', async () => {
+test('the README lists every route', async () => {
   await using janua = await startJanua();
   const { paths } = (await janua.app.inject('/openapi.json')).json();
   for (const [path, methods] of Object.entries<object>(paths)) {
@@ -94,7 +94,7 @@ test('lists every route', async () => {
   }
 });
 
-test('the files that it names are there', async () => {
+test('every file that the README links to exists', async () => {
   for (const [, path] of readme.matchAll(/\]\(([\w./-]+)\)/g)) {
     if (path !== 'docs/decisions') await readFile(`${root}${path}`);
   }

@@ -4,17 +4,17 @@ import { createDatabase, createRedisDatabase, type OwnDatabase } from './servers
 
 export type UserEngine = 'SQLite' | 'PostgreSQL' | 'MariaDB';
 
-/** Where a server under test keeps its users and its sessions. */
+/** The stores of users and sessions for a server under test. */
 export interface StoreChoice {
   readonly users: UserEngine;
   readonly sessions: 'SQL' | 'Redis';
-  /** Whether the users are in a table of a team's own. */
+  /** Whether the users are in a team's own table. */
   readonly ownTable?: boolean;
-  /** Whether the flow is a part of another app. */
+  /** Whether the flow runs within another app. */
   readonly mounted?: boolean;
 }
 
-/** Empty stores of a test's own, as settings. */
+/** Empty stores for one test, as settings. */
 export interface OpenStores {
   readonly settings: { readonly DATABASE_URL: string; readonly REDIS_URL?: string };
   drop(): Promise<void>;
@@ -26,7 +26,7 @@ export const openUserDatabase = (engine: UserEngine): Promise<OwnDatabase> =>
     : createDatabase(engine === 'PostgreSQL' ? 'postgres' : 'mariadb');
 
 export async function openStores({ users, sessions, ownTable = false }: StoreChoice): Promise<OpenStores> {
-  // Their table is there before the server, which a database in memory is not.
+  // The team's table exists before the server starts. A database in memory would not.
   const database = users === 'SQLite' && ownTable ? createFile() : await openUserDatabase(users);
   const redis = sessions === 'Redis' ? await createRedisDatabase() : undefined;
   return {

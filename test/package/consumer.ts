@@ -9,17 +9,17 @@ import { createTemporaryFolder } from '../servers/process-end.ts';
 
 export const root = fileURLToPath(new URL('../..', import.meta.url));
 
-/** What npm tells the scripts of this project must not reach an npm that works in another folder, but for where things are. */
+/** npm's variables for the scripts of this project. They must not reach an npm in another folder, except the paths. */
 const ofOurScript =
   /^npm_(?!config_(?:registry|cache|userconfig|globalconfig|proxy|https_proxy|noproxy|cafile)$)|^INIT_CWD$/;
 
-/** The Node that runs here comes first. */
+/** The environment of the consumer. Our own Node comes first on the path. */
 const environment: NodeJS.ProcessEnv = {
   ...Object.fromEntries(Object.entries(process.env).filter(([name]) => !ofOurScript.test(name))),
   PATH: `${dirname(process.execPath)}:${process.env.PATH}`,
 };
 
-/** Milliseconds after which what hangs is ended, and its test fails. */
+/** Milliseconds after which a hanging program is killed and its test fails. */
 const patience = 90_000;
 
 interface Finished {
@@ -28,20 +28,20 @@ interface Finished {
   readonly stderr: string;
 }
 
-/** The folder of somebody who has installed the package. */
+/** The folder of a user who has installed the package. */
 export interface Consumer extends Disposable {
   readonly folder: string;
-  /** What is in the package, by path. */
+  /** The paths of all files in the package. */
   readonly files: readonly string[];
   /** Runs a program to its end. */
   run(program: string, args: readonly string[], options?: RunOptions): Promise<Finished>;
-  /** Starts a server and waits for the address that it prints. */
+  /** Starts a server and waits until it prints its address. */
   start(program: string, args: readonly string[], env?: Readonly<Record<string, string>>): Promise<Started>;
 }
 
 export interface Started {
   readonly url: string;
-  /** Ends it, and waits until all that it has started has ended. */
+  /** Ends the server, and waits until all processes that it started have ended. */
   stop(): Promise<void>;
 }
 
@@ -61,7 +61,7 @@ export async function installPackage(): Promise<Consumer> {
   async function run(program: string, args: readonly string[], { cwd = empty, input = '', env }: RunOptions = {}) {
     const options = { cwd, env: { ...environment, ...env }, timeout: patience, maxBuffer: 2 ** 26 };
     const running = promisify(execFile)(program, args, options);
-    // Who wants no input may be gone already.
+    // A program without input may have ended already.
     running.child.stdin?.on('error', () => {}).end(input);
     return running.then(
       ({ stdout, stderr }) => ({ code: 0, stdout, stderr }),

@@ -16,7 +16,7 @@ const logIn = (url: string, username: string, password: string) =>
 
 const cookieOf = (answer: Response) => String(answer.headers.getSetCookie()[0]?.split(';', 1)[0]);
 
-test('holds JavaScript, what is read beside it, the declarations of the library, and nothing else', async () => {
+test('the package contains JavaScript, the files that it reads, the declarations of the library, and nothing else', async () => {
   const expected = ['bin/janua.mjs', 'bin/own-node.mjs', 'README.md', 'CHANGELOG.md', 'LICENSE', 'package.json'];
   for await (const path of glob('{src,selftest}/**/*.*', { cwd: root })) expected.push(path.replace(/\.ts$/, '.js'));
   const declarations = consumer.files.filter((path) => path.endsWith('.d.ts'));
@@ -26,7 +26,7 @@ test('holds JavaScript, what is read beside it, the declarations of the library,
   for (const path of declarations) assert.ok(consumer.files.includes(path.replace('.d.ts', '.js')), path);
 });
 
-test('asks for what it needs at work, and runs nothing when it is installed', async () => {
+test('the package has only runtime dependencies, and no install script', async () => {
   const installed = JSON.parse(await readFile(join(consumer.folder, 'node_modules/janua/package.json'), 'utf8'));
   const { name, version, description, license, type, bin } = manifest;
   const { fastify, ...dependencies } = manifest.dependencies;
@@ -41,7 +41,7 @@ test('asks for what it needs at work, and runs nothing when it is installed', as
   });
 });
 
-test('npx janua demo: people sign in, and it ends when it is told to', async () => {
+test('npx janua demo lets its users sign in, and ends at a signal', async () => {
   const server = await consumer.start('npx', ['janua', 'demo'], { PORT: '0' });
   const login = await logIn(server.url, 'behai_nguyen@hotmail.com', 'password');
   assert.equal(login.headers.get('location'), '/auth/home');
@@ -53,7 +53,7 @@ test('npx janua demo: people sign in, and it ends when it is told to', async () 
   await assert.rejects(fetch(`${server.url}/health/live`), 'nobody listens any more');
 });
 
-test('the commands: version, what is missing, migrate, users', async () => {
+test('npx janua runs its commands, and names missing tables', async () => {
   const env = { DATABASE_URL: 'sqlite:./own.db' };
   const run = (args: string[], input = '') => consumer.run('npx', ['janua', ...args], { input, env });
   assert.equal((await run(['--version'])).stdout, `${manifest.version}\n`);
@@ -67,7 +67,7 @@ test('the commands: version, what is missing, migrate, users', async () => {
   assert.match((await run(['users', 'list'])).stdout, /ann@example\.com/);
 });
 
-test('says which Node it needs, and on which it is tested', async () => {
+test('janua on an older Node names the version that it needs', async () => {
   const older = 'data:text/javascript,Object.defineProperty(process,"versions",{value:{node:"24.11.0"}})';
   const bin = join(consumer.folder, 'node_modules/janua/bin/janua.mjs');
   const { code, stderr } = await consumer.run(process.execPath, ['--import', older, bin, '--version']);
@@ -75,7 +75,7 @@ test('says which Node it needs, and on which it is tested', async () => {
   assert.match(stderr, /^Janua needs Node 26 or newer, and is tested on 26 alone\. This is v/);
 });
 
-/** What the page on the library shows, as a program that says where it listens. */
+/** The example of docs/library.md, changed to print its address. */
 async function example(): Promise<string> {
   const page = await readFile(join(root, 'docs/library.md'), 'utf8');
   const code = /```ts\n([\s\S]*?)```/.exec(page)?.[1] ?? '';
@@ -125,7 +125,7 @@ export async function describe(error: unknown, users: Administration, app: Fasti
 }
 `;
 
-test('as a library: a program of TypeScript compiles, wrong uses do not, and it signs people in', async () => {
+test('the library compiles in a TypeScript program, rejects wrong uses, and signs users in', async () => {
   const { fastify } = manifest.dependencies;
   const types = `@types/node@${manifest.devDependencies['@types/node']}`;
   const flags = ['--prefer-offline', '--no-audit', '--no-fund'];
