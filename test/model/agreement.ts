@@ -38,9 +38,9 @@ function page(url: string, route: Route, headers = {}): LookFace {
 }
 
 /**
- * Does one thing, or two at once, and lets the model do the same.
- * @throws {AssertionError} unless what is seen of the answers and what there is afterwards is what the model comes to, with two at once
- *   in some order of their steps
+ * Runs one operation, or two at once, on the server and on the model.
+ * @throws {AssertionError} if the answers or the state afterwards differ from the model. With two operations at once,
+ *   they have to match for some order of their steps
  */
 export async function carryOutBoth(
   model: Model,
@@ -70,14 +70,14 @@ export async function carryOutBoth(
     return outcomes;
   }
   const names = operations.map(({ name }) => name).join(' and at once ');
-  // What was seen is shown beside what one after the other would lead to.
+  // The error shows the actual result beside the result of the operations one after the other.
   const message = `${names}: not what the model says${operations.length > 1 ? ', in no order' : ''}`;
   throw new assert.AssertionError({ message, actual: seen, expected: first, operator: 'deepStrictEqual' });
 }
 
 /**
- * The failures of each key as they are in one of the candidates and were seen: Redis changes the keys of an attempt one after the
- * other, so that two at once may come first in one key and second in another.
+ * Takes the failures of each key from the candidate that matches the server. Redis changes the keys of an attempt one after
+ * another, so that of two attempts at once, each may be the first for some keys.
  */
 function mixFailures(candidates: readonly Model[], seen: readonly object[]): Model['failures'] {
   const mixed: Model['failures'] = new Map();
@@ -92,7 +92,7 @@ function mixFailures(candidates: readonly Model[], seen: readonly object[]): Mod
   return mixed;
 }
 
-/** Each number is whose next step it is; whoever is not mentioned often enough goes on at the end. */
+/** Each number names the operation that makes the next step. Steps that are left follow at the end. */
 function* ordersOf(operations: number): Generator<readonly number[]> {
   yield [];
   if (operations === 1) return;
@@ -126,14 +126,14 @@ function play(
   return outcomes;
 }
 
-/** What can be seen of a server, in an order of its own. */
+/** The visible state of a server, sorted. */
 interface State {
   readonly users: readonly object[];
   readonly sessions: readonly object[];
   readonly failures: readonly object[];
 }
 
-/** Users, sessions by their cookie's public half, and what is counted against whom. */
+/** Users, sessions by the public half of their cookie, and counted failures. */
 async function stateOfServer(server: ModelServer): Promise<State> {
   const { services } = server;
   const users: object[] = [];
@@ -152,7 +152,7 @@ async function stateOfServer(server: ModelServer): Promise<State> {
   for await (const { nameDigest, passwordFingerprint: of, waitsUntil: _, stopped: __, ...key } of listFailures(
     services.throttle,
   )) {
-    // What was counted against a password that is another by now counts no longer.
+    // Failures for a former password no longer count.
     if (of !== undefined && !fingerprints.has(of)) continue;
     failures.push({ ...key, ...(nameDigest !== undefined && { username: names.get(nameDigest) ?? nobody }) });
   }
@@ -189,8 +189,8 @@ function sorted(items: readonly object[]): readonly object[] {
 }
 
 /**
- * Lets every client try all that it keeps: every route must see in it whom the model sees.
- * @param faces a part of all faces, where the next step tries others
+ * Lets every client present all its credentials. Every route has to see the same user as the model.
+ * @param faces the faces to try, or only some of them if the next step tries others
  */
 export async function requireAgreement(model: Model, server: ModelServer, faces: readonly LookFace[]): Promise<void> {
   const records = await server.countSessions();
@@ -209,7 +209,7 @@ export async function requireAgreement(model: Model, server: ModelServer, faces:
   }
 }
 
-/** What a client can send: its cookie, its token, and both where they are not of one session. Nothing, where it has nothing. */
+/** The combinations that a client can present: its cookie, its token, and both if they belong to different sessions. */
 function presentable({ given }: Model, { cookie, accessToken }: ModelClient): readonly Presented[] {
   const none = { cookie: undefined, accessToken: undefined };
   if (cookie === undefined && accessToken === undefined) return [none];

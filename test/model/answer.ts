@@ -2,10 +2,10 @@ import type { LightMyRequestResponse } from 'fastify';
 import type { Format } from '../../src/web/types.ts';
 import { type Credentials, idleTimeoutSeconds, type Outcome, type Presented } from './model.ts';
 
-/** What an answer says, in short. */
+/** The main parts of an answer. */
 export interface Answer {
   readonly status: number;
-  /** Where a page leads, or what it is and whom it names; the text or the person in JSON. */
+  /** The redirect, or the title and the user of a page. In JSON, the detail or the user. */
   readonly says: string;
   readonly sessionCookie: 'set' | 'cleared' | 'kept';
   readonly challenge?: string;
@@ -28,7 +28,7 @@ export function readAnswer(response: LightMyRequestResponse): Answer {
   };
 }
 
-/** What a login gives, which an answer has to name in a place of its own. */
+/** The credentials from the answer to a login. */
 export function readCredentials(response: LightMyRequestResponse): Credentials | undefined {
   const cookie = sessionCookieOf(response);
   if (!cookie) return undefined;
@@ -48,18 +48,18 @@ function saidOnPage(body: string): string {
   return [title, alert ?? name].filter((text) => text !== undefined).join(': ');
 }
 
-/** A route, as far as its answers differ from those of others. */
+/** The parts of a route that change its answers. */
 export interface Route {
   readonly is: 'login' | 'logout' | 'me' | 'home' | 'login page';
   readonly format: Format;
-  /** Where somebody signed out is to come back to. */
+  /** The path to return to after a login. */
   readonly next?: string;
 }
 
-/** How an outcome is told, in each format: nothing else of an action may depend on it. */
+/** The answer for an outcome in each format. The format may change nothing else about an action. */
 export function tell({ is, format, next }: Route, outcome: Outcome, { cookie, accessToken }: Presented): Answer {
   const html = format === 'html';
-  // Where a token decided, nobody has judged the cookie.
+  // If the request has a token, the server does not look at the cookie.
   const ended = cookie !== undefined && accessToken === undefined ? 'cleared' : 'kept';
   const answer = (
     status: number,
@@ -124,11 +124,11 @@ export function tell({ is, format, next }: Route, outcome: Outcome, { cookie, ac
   }
 }
 
-/** What was never given out in that shape cannot have been of a session. */
+/** Only a credential of this shape can have belonged to a session. */
 const isShapedAsGiven = (credential: string | undefined, prefix: string) =>
   credential?.startsWith(prefix) && /^[\w-]{22}\.[\w-]{43}$/.test(credential.slice(prefix.length));
 
-/** In minutes from two on. */
+/** In minutes from two minutes on. */
 function inWords(seconds: number): string {
   if (seconds === 1) return '1 second';
   return seconds < 120 ? `${seconds} seconds` : `${Math.ceil(seconds / 60)} minutes`;

@@ -38,7 +38,7 @@ interface ChosenLogin extends ChosenRequest {
   readonly password: 'right' | 'another' | 'wrong';
 }
 
-/** What may be done at the same time as something else; the rest is known when its turn comes. */
+/** An operation that may run at the same time as another. Its details are resolved when it runs. */
 type ChosenOperation =
   | { readonly does: 'log in'; readonly how: ChosenLogin }
   | { readonly does: 'log out' | 'look'; readonly how: ChosenRequest }
@@ -46,10 +46,10 @@ type ChosenOperation =
 
 type ChosenTime =
   | { readonly seconds: number }
-  /** A little before, at, or after the moment at which a session would be over. */
+  /** Just before, at, or just after the end of a session. */
   | { readonly untilEnd: 'idle' | 'lifetime'; readonly session: number; readonly seconds: number };
 
-// What there is to choose from
+// Random choices
 
 const index = fc.nat({ max: 1000 });
 const client = fc.nat({ max: clientCount - 1 });
@@ -84,7 +84,7 @@ const loginBy = (client: fc.Arbitrary<number>, username: fc.Arbitrary<string>): 
     .map(([request, fields]) => ({ ...request, ...fields }));
 };
 
-/** More often what lets users in, so that most of them may come in. */
+/** Prefers changes that let users in, so that most users can log in. */
 const change = fc.constantFrom(...changes, 'enable' as const, 'add' as const);
 
 function operationBy(client: fc.Arbitrary<number>, username: fc.Arbitrary<string>): fc.Arbitrary<ChosenOperation> {
@@ -100,7 +100,7 @@ function operationBy(client: fc.Arbitrary<number>, username: fc.Arbitrary<string
 
 const operation = operationBy(client, person);
 
-/** Two, which become one where that shows it too; more often than not they concern the same client and the same user. */
+/** Two operations, shortened to one if that fails too. They mostly concern the same client and user. */
 const operationsAtOnce = fc.oneof(
   { weight: 1, arbitrary: fc.array(operation, { minLength: 1, maxLength: 2, size: 'max' }) },
   {
@@ -122,7 +122,7 @@ const time: fc.Arbitrary<ChosenTime> = fc.oneof(
   }),
 );
 
-// What becomes of it
+// Commands from the choices
 
 const shown = (value: unknown) => JSON.stringify(value)?.replaceAll('"', '') ?? '';
 
@@ -131,11 +131,11 @@ const createCommand = (name: string, run: (model: Model, server: ModelServer) =>
   async run(model, server) {
     await run(model, server);
   },
-  // Each on a line of its own: they are joined by commas.
+  // The runner joins commands with commas. This puts each on a line of its own.
   toString: () => `\n  ${name}`,
 });
 
-/** One after the other, or two at once. */
+/** Runs one operation, or two at once. */
 const operate = (operations: readonly ChosenOperation[]) =>
   createCommand(operations.map(describe).join(' AT ONCE WITH '), (model, server) =>
     carryOutBoth(
@@ -227,7 +227,7 @@ const passTime = (how: ChosenTime) =>
     passSeconds(model, server, (end - model.now) / 1000 + how.seconds);
   });
 
-/** One client goes on for hours, while the others are away for longer than they may be. */
+/** One client stays active for hours, while the sessions of the others become idle. */
 const goOn = (how: ChosenRequest, hours: number) =>
   createCommand(`only this one goes on for ${hours} h ${shown(how)}`, async (model, server) => {
     for (let time = 0; time < hours * 3; time++) {
@@ -236,7 +236,7 @@ const goOn = (how: ChosenRequest, hours: number) =>
     }
   });
 
-/** Guesses by every face in turn until it is too much; then nothing helps, by no face, but to wait. */
+/** Guesses by every face in turn until the throttle answers. Then every face has to wait. */
 const guess = (how: ChosenLogin) =>
   createCommand(
     `guess until it is too much, then wait ${shown({ ...how, face: undefined, password: undefined })}`,
@@ -259,7 +259,7 @@ const guess = (how: ChosenLogin) =>
 const restart = createCommand('restart', (_model, server) => server.restart());
 const clean = createCommand('remove what has expired', (_model, server) => server.services.clean());
 
-/** Every kind of step, each as often as its weight says. */
+/** Every kind of step, with its weight. */
 const kinds: readonly (readonly [weight: number, fc.Arbitrary<ModelCommand>])[] = [
   [60, operation.map((one) => operate([one]))],
   [16, operationsAtOnce.map(operate)],

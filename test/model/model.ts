@@ -1,15 +1,15 @@
 /**
- * Who is signed in by which credential, and who may try a password: the whole flow as a few lists, in which an action does what is
- * promised and nothing else. It knows no format, no path and no store, so that all of them have to agree with it.
+ * A model of the whole flow: which credential signs which user in, and which attempts have to wait. It is a few lists, and
+ * actions that do only what is promised. It knows no format, path or store, so that all of them have to agree with it.
  */
 export interface Model {
   /** Milliseconds since 1970. */
   now: number;
   users: ModelUser[];
-  /** Those that nobody has ended; some may have expired. */
+  /** All sessions that were not ended. Some may have expired. */
   sessions: ModelSession[];
   clients: ModelClient[];
-  /** All that were ever given out: whoever copied one may come back with it. */
+  /** All credentials ever given out. A client may present a copied one later. */
   given: Credentials[];
   failures: Map<string, Failures>;
 }
@@ -19,14 +19,14 @@ export interface ModelUser {
   username: string;
   firstName: string;
   password: string;
-  /** Another one whenever the password is stored anew. */
+  /** Changes whenever the password gets a new hash. */
   passwordVersion: number;
-  /** Whether it is stored with weak parameters, and stored anew at the next login. */
+  /** Whether its hash has weak parameters. The next login replaces it. */
   weak: boolean;
   disabled: boolean;
 }
 
-/** What a login hands out. A page has no access token in it. */
+/** The credentials from a login. A page contains no access token. */
 export interface Credentials {
   cookie: string;
   accessToken: string | undefined;
@@ -39,13 +39,13 @@ export interface ModelSession extends Credentials {
   lastSeenAt: number;
 }
 
-/** A browser, or a program, or both in one. */
+/** A browser, a program, or both. */
 export interface ModelClient {
   address: string;
   cookie: string | undefined;
   accessToken: string | undefined;
   browserCookie: string | undefined;
-  /** The accounts that its browser is known to, each with the password of its login, the latest first. */
+  /** The accounts that know the browser, each with the password of its login, the latest first. */
   browserOf: readonly BrowserOwner[];
 }
 
@@ -54,7 +54,7 @@ export interface BrowserOwner {
   passwordVersion: number;
 }
 
-/** Others are pushed out. */
+/** The most accounts that a browser remembers. Later ones replace the oldest. */
 const browserOwners = 4;
 
 export function rememberBrowser(client: ModelClient, browserCookie: string | undefined, owner: BrowserOwner): void {
@@ -65,7 +65,7 @@ export function rememberBrowser(client: ModelClient, browserCookie: string | und
 const isSameOwner = (one: BrowserOwner, other: BrowserOwner) =>
   one.userId === other.userId && one.passwordVersion === other.passwordVersion;
 
-/** Failures of one key, and whose they are. */
+/** The failures of one key. */
 export interface Failures {
   kind: 'account' | 'name' | 'pair' | 'address' | 'browser';
   userId?: string;
@@ -81,7 +81,7 @@ export interface Presented {
   accessToken: string | undefined;
 }
 
-/** What came of an action, before anybody knows how it is said. */
+/** The result of an action, independent of the format of its answer. */
 export type Outcome =
   | { is: 'logged-in'; again: boolean; userId: string; passwordVersion: number }
   | { is: 'refused' }
@@ -92,10 +92,10 @@ export type Outcome =
   | { is: 'no-session' }
   | { is: 'done' };
 
-/** Between two of its steps others may come in. */
+/** An action in steps. Steps of other actions may come in between. */
 export type Action = Generator<undefined, Outcome, undefined>;
 
-/** Short enough for a sequence of commands to meet both. */
+/** Short enough for a sequence of commands to reach both ends. */
 export const idleTimeoutSeconds = 60 * 60;
 export const lifetimeSeconds = 3 * 60 * 60;
 
@@ -106,7 +106,7 @@ export const lifetimeEndOf = ({ startedAt }: ModelSession) => startedAt + lifeti
 export const isAlive = ({ now }: Model, session: ModelSession) =>
   now < Math.min(idleEndOf(session), lifetimeEndOf(session));
 
-/** Counts as use of the session, which is noted to within a minute. */
+/** Finds the session and notes its use, to within a minute. */
 function useSession(
   model: Model,
   kind: 'cookie' | 'accessToken',
@@ -119,7 +119,7 @@ function useSession(
   return session;
 }
 
-/** Where there is an access token, it alone decides. */
+/** If there is an access token, it alone decides. */
 function findUser(model: Model, { cookie, accessToken }: Presented): ModelUser | undefined {
   const session =
     accessToken === undefined ? useSession(model, 'cookie', cookie) : useSession(model, 'accessToken', accessToken);
@@ -135,7 +135,7 @@ const usePresented = (model: Model, { cookie, accessToken }: Presented) =>
     (session) => session !== undefined,
   );
 
-/** Whether there was one left to end. */
+/** Tells whether any of the sessions was still there. */
 function endSessions(model: Model, ended: readonly ModelSession[]): boolean {
   const left = model.sessions.filter((session) => ended.every(({ cookie }) => cookie !== session.cookie));
   const someEnded = left.length < model.sessions.length;
@@ -143,7 +143,7 @@ function endSessions(model: Model, ended: readonly ModelSession[]): boolean {
   return someEnded;
 }
 
-// What a client asks for
+// Actions of a client
 
 export interface LoginAttempt {
   client: ModelClient;
@@ -152,7 +152,7 @@ export interface LoginAttempt {
   presented: Presented;
 }
 
-/** @param given what the server gave for it, if it did */
+/** @param given the credentials from the server, if the login passed */
 export function* logIn(model: Model, attempt: LoginAttempt, given: Credentials | undefined): Action {
   const { client, username, password, presented } = attempt;
   const found = findByName(model, username);
@@ -175,7 +175,7 @@ export function* logIn(model: Model, attempt: LoginAttempt, given: Credentials |
   const again = findUser(model, presented) !== undefined;
   const replaced = usePresented(model, presented);
   yield;
-  // Also when the account changes in this very moment: there is no moment with both sessions, or with an old one that should be over.
+  // Even when the account changes at this moment. Otherwise both sessions, or an old one that has to end, would be alive for a moment.
   endSessions(model, replaced);
   const current = findById(model, account.id);
   if (current === undefined || current.disabled || current.password !== password) return { is: 'refused' };
@@ -196,7 +196,7 @@ export function askWho(model: Model, presented: Presented): Outcome {
   return user === undefined ? { is: 'signed-out' } : { is: 'signed-in', user };
 }
 
-// What an administrator does: the user is found, then changed, then what they have open ends
+// Actions of an administrator: find the user, change the user, end the user's sessions
 
 export const disable = (model: Model, username: string): Action =>
   change(model, username, (user) => {
@@ -224,7 +224,7 @@ export const setPassword = (model: Model, username: string, password: string): A
     Object.assign(user, { password, weak: false, passwordVersion: user.passwordVersion + 1 });
   });
 
-/** A change after which nothing counts that was counted before. */
+/** A change that clears all failures of the account. */
 function* changeAndLift(model: Model, username: string, apply: (user: ModelUser) => void): Action {
   const { id } = findByName(model, username) ?? {};
   const outcome = yield* change(model, username, apply);
@@ -235,7 +235,7 @@ function* changeAndLift(model: Model, username: string, apply: (user: ModelUser)
   return outcome;
 }
 
-/** @param id the one that the server has given; somebody of the same name before them had another */
+/** @param id the id from the server. An earlier user of the same name had another id */
 export function* add(model: Model, user: Omit<ModelUser, 'id'>, id: string | undefined): Action {
   if (findByName(model, user.username) !== undefined) return { is: 'refused' };
   model.users.push({ ...user, id: id ?? '(none was given)' });
@@ -247,7 +247,7 @@ function* change(model: Model, username: string, apply: (user: ModelUser) => voi
   const found = findByName(model, username);
   if (found === undefined) return { is: 'refused' };
   yield;
-  // Somebody else may have removed them.
+  // Another action may have removed the user.
   const user = findById(model, found.id);
   if (user !== undefined) apply(user);
   yield;
@@ -264,20 +264,20 @@ const endSessionsOf = (model: Model, userId: string) =>
     model.sessions.filter((session) => session.userId === userId),
   );
 
-// Who may try a password
+// The throttle
 
-/** Failures without a wait. The stop after a hundred is left out: no sequence comes near it. */
+/** The number of failures without a wait. The stop after a hundred is left out, because no sequence reaches it. */
 const free = { account: 10, name: 10, browser: 10, pair: 8, address: 20 };
 
 const firstWaitSeconds = 10;
 const longestWaitSeconds = 15 * 60;
 
-/** For so much time, in milliseconds, an address is forgiven a failure. */
+/** The time after which an address is forgiven one failure, in milliseconds. */
 const forgivenIn = 3 * minute;
 
 type Key = Omit<Failures, 'count' | 'lastAt'> & { id?: string | undefined };
 
-/** A browser in which the account has signed in before, with the password that it has now, is counted by itself. */
+/** A browser has its own key if the account has signed in with it before, with the current password. */
 function keysOf(account: ModelUser | undefined, username: string, client: ModelClient): Key[] {
   const { id: userId, passwordVersion } = account ?? {};
   if (userId === undefined || passwordVersion === undefined) return strangersKeys(account, username, client);
@@ -308,7 +308,7 @@ interface Counted {
   after: Failures;
 }
 
-/** An attempt counts as failed until it has succeeded. */
+/** Counts an attempt as failed until it succeeds. */
 function count(model: Model, key: Key): Counted {
   const { id: _, ...whose } = key;
   const before = model.failures.get(nameOf(key));
@@ -316,14 +316,14 @@ function count(model: Model, key: Key): Counted {
   if (before !== undefined && key.kind === 'address') {
     const forgiven = Math.floor((model.now - before.lastAt) / forgivenIn);
     after.count = Math.max(0, before.count - forgiven) + 1;
-    // What is left of the time is not lost while nobody has to wait.
+    // The rest of the time is kept as long as the address does not have to wait.
     if (after.count > 1 && after.count < free.address) after.lastAt = before.lastAt + forgiven * forgivenIn;
   }
   model.failures.set(nameOf(key), after);
   return { before, after: { ...after } };
 }
 
-/** All in a row are over, for strangers too; an address only gets back what this attempt was counted as. */
+/** A success clears all keys, even those of strangers. An address only gets back this attempt. */
 function forgetAfterSuccess(model: Model, counted: Map<Key, Counted>, strangers: Key[]): void {
   for (const key of [...counted.keys(), ...strangers]) if (key.kind !== 'address') model.failures.delete(nameOf(key));
   for (const [key, { before, after }] of counted) {

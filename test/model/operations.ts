@@ -22,28 +22,28 @@ import {
 } from './model.ts';
 import { type ModelServer, newUser } from './server.ts';
 
-/** What the server has done, as it is seen from outside. */
+/** The visible result of an operation on the server. */
 export interface Done {
-  /** Of a request. */
+  /** The answer, if the operation is a request. */
   readonly answer?: Answer;
-  /** Whether an administrator was told that it cannot be done. */
+  /** Whether the server refused a change by an administrator. */
   readonly changeRefused?: boolean;
-  /** What nobody can foretell. */
+  /** The random values that the model cannot predict. */
   readonly given: { readonly credentials?: Credentials; readonly browserCookie?: string; readonly userId?: string };
 }
 
-/** One thing that is done to the server, and what the model says of it. */
+/** An operation on the server, and its counterpart in the model. */
 export interface Operation {
   readonly name: string;
   send(server: ModelServer): Promise<Done>;
   act(model: Model, given: Done['given']): Action;
-  /** What has to be seen where the model comes to this. */
+  /** The result that the server has to show for an outcome of the model. */
   expect(outcome: Outcome): Omit<Done, 'given'>;
-  /** Puts away what the answer has told the client to keep, or to forget. */
+  /** Updates the credentials of the client as the answer says. */
   keep(model: Model, outcome: Outcome, done: Done): void;
 }
 
-/** Which client, and with what. */
+/** The client and the credentials that it presents. */
 export interface Sender {
   readonly number: number;
   readonly client: ModelClient;
@@ -66,7 +66,7 @@ export function loggingOut(face: Face, sender: Sender): Operation {
   };
 }
 
-/** A face of a route that only looks who is there. */
+/** A face of a route that only reads the session. */
 export interface LookFace extends Face {
   readonly route: Route;
 }
@@ -122,7 +122,7 @@ function requesting(route: Route, options: InjectOptions, sender: Sender): Pick<
   };
 }
 
-/** Every change that an administrator can make of a user. */
+/** Every change that an administrator can make to a user. */
 export const changes = ['disable', 'enable', 'remove', 'add', 'setPassword', 'endSessions'] as const;
 export type Change = (typeof changes)[number];
 

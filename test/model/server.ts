@@ -16,7 +16,7 @@ import { idleTimeoutSeconds, lifetimeSeconds, type ModelUser } from './model.ts'
 
 export const passwords = ['correct horse battery', 'another horse battery'] as const;
 
-/** Some passwords are stored as they were long ago. */
+/** Some passwords have a weak hash, as from an older program. */
 const people = [
   { username: 'ann@example.com', firstName: 'Ann', weak: false },
   { username: 'bob@example.com', firstName: 'Bob', weak: true },
@@ -25,27 +25,27 @@ const people = [
 
 export const usernames = people.map(({ username }) => username);
 
-/** A name that nobody has. */
+/** A name without a user. */
 export const nobody = 'nobody@example.com';
 
-/** What a new user of that name is made of. */
+/** The fields of a new user with that name. */
 export function newUser(username: string): Omit<ModelUser, 'id' | 'weak'> {
   const firstName = people.find((person) => person.username === username)?.firstName ?? 'Nobody';
   return { username, firstName, password: passwords[0], passwordVersion: 0, disabled: false };
 }
 
-/** A server with a clock of its own, which goes on by hand and never back, and which can be started anew on the same stores. */
+/** A server whose clock moves only by `pass`. It can restart on the same stores. */
 export interface ModelServer extends AsyncDisposable {
   readonly services: Services;
   now(): number;
   pass(seconds: number): void;
   restart(): Promise<void>;
-  /** Forgets all that was, and gives the users that there are then. */
+  /** Resets all state, and gives the users of the new state. */
   begin(): Promise<ModelUser[]>;
-  /** Which password a hash is of, and whether with weak parameters. */
+  /** Gives the password of a hash, and whether its parameters are weak. */
   readPassword(hash: string): Promise<Pick<ModelUser, 'password' | 'weak'>>;
   send(request: InjectOptions): Promise<LightMyRequestResponse>;
-  /** Records of sessions, those that have expired among them; undefined where they cannot be counted. */
+  /** The number of session records, expired ones included. Undefined if they cannot be counted. */
   countSessions(): Promise<number | undefined>;
 }
 
@@ -58,7 +58,7 @@ export async function startModelServer(stores: StoreChoice): Promise<ModelServer
     SESSION_LIFETIME_SECONDS: lifetimeSeconds,
     ...opened.settings,
   };
-  // Not before now: Redis has a clock of its own, by which nothing may be over too early.
+  // Not earlier than now: Redis uses its own clock, and nothing may expire too early by it.
   let time = Date.now();
   let composition: Composition;
   let services: Services;
@@ -129,7 +129,7 @@ export async function startModelServer(stores: StoreChoice): Promise<ModelServer
   };
 }
 
-/** SQLite in a file, which outlives the server, and in memory where the machine has such a folder: each step writes many times. */
+/** Puts SQLite into a file, so that it survives a restart, but in memory if possible, because each step writes often. */
 async function openModelStores(stores: StoreChoice): Promise<OpenStores> {
   if (stores.users !== 'SQLite') return openStores(stores);
   const opened = await openStores(stores);
@@ -144,7 +144,7 @@ async function openModelStores(stores: StoreChoice): Promise<OpenStores> {
   };
 }
 
-/** Made once: each sequence begins with them. */
+/** Computed once, because each sequence starts with them. */
 async function createHashes(): Promise<{ current: string; weak: string }> {
   const [password] = passwords;
   return {
@@ -153,7 +153,7 @@ async function createHashes(): Promise<{ current: string; weak: string }> {
   };
 }
 
-/** Tries each hash once: that takes its time. */
+/** Checks each hash only once, because a check is slow. */
 function createReadPassword(): ModelServer['readPassword'] {
   const known = new Map<string, Pick<ModelUser, 'password' | 'weak'>>();
   return async (stored) => {

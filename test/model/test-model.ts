@@ -12,7 +12,7 @@ import type { Model } from './model.ts';
 import type { LookFace } from './operations.ts';
 import { type ModelServer, startModelServer } from './server.ts';
 
-/** What a failed run says, and `JANUA_MODEL_REPLAY` takes: a sequence of commands by how it was found. */
+/** The value of `JANUA_MODEL_REPLAY`, which a failed run prints. It identifies a sequence of commands. */
 interface Replay {
   readonly seed: number;
   readonly path: string;
@@ -22,18 +22,18 @@ interface Replay {
 const sequencesAtOnce = 5;
 const longestSequence = 60;
 
-/** Milliseconds in which a failing sequence is made as short as can be: it must be printed before the test is given up. */
+/** Milliseconds for shortening a failing sequence. It has to be printed before the test times out. */
 const shrinkingTime = 3 * 60_000;
 
 /**
- * Sequences of commands against a server with these stores, each step compared with the model, until there were enough commands.
- * `JANUA_MODEL_MINUTES` goes on for so long, `JANUA_MODEL_REPLAY` repeats a sequence that has failed.
+ * Runs sequences of commands on a server with these stores, and compares each step with the model, until `commands` are done.
+ * `JANUA_MODEL_MINUTES` sets the duration, and `JANUA_MODEL_REPLAY` repeats a failed sequence.
  */
 export function testModel(stores: StoreChoice, commands: number): void {
   const minutes = Number(process.env.JANUA_MODEL_MINUTES ?? 0);
   const replay = process.env.JANUA_MODEL_REPLAY;
   const file = relative(fileURLToPath(new URL('../..', import.meta.url)), process.argv[1] ?? '');
-  const title = `users in ${stores.users}, sessions in ${stores.sessions}: after any commands every path, format and credential agrees with the model`;
+  const title = `users in ${stores.users}, sessions in ${stores.sessions}: every path, format and credential agrees with the model after any commands`;
 
   // Shows: S34 S35 S45 S47 S48 S55 S60 S61 S70 S71 S76 S79 V6.3.4 V7.2.4 V7.3.1 V7.3.2 V7.4.1 V7.4.2 V8.3.2 V15.4.2 VM-02 VM-04 VM-05 VM-06 VM-07 VM-16 VM-33 VM-35 VM-39 VM-40 VM-90
   test(title, {
@@ -42,7 +42,7 @@ export function testModel(stores: StoreChoice, commands: number): void {
   }, async (context) => {
     await using server = await startModelServer(stores);
     let run = 0;
-    /** Whether every route is tried after each command, as where a short sequence has to show it. */
+    /** Whether every route is tried after each command. A shortened sequence needs that. */
     let thorough = minutes > 0 || replay !== undefined;
 
     function* watched(sequence: Iterable<ModelCommand>): Generator<ModelCommand> {
@@ -72,11 +72,11 @@ export function testModel(stores: StoreChoice, commands: number): void {
 
     if (replay !== undefined) {
       const { replayPath, ...parameters }: Replay = JSON.parse(replay);
-      // Awaited here: the server ends with this function.
+      // Awaited here, because the server ends with this function.
       return await check({ ...parameters, endOnFailure: true }, replayPath);
     }
     const end = performance.now() + minutes * 60_000;
-    // The same sequences in every run of the tests, others in each file; by chance where it goes on for long.
+    // Every run of a file takes the same sequences, and each file takes others. A long run takes random ones.
     let seed = minutes > 0 ? randomInt(2 ** 31) : hash('sha256', file, 'buffer').readUInt32BE() >>> 1;
     for (; run < commands || performance.now() < end; seed += 1)
       await check({ seed, numRuns: sequencesAtOnce, interruptAfterTimeLimit: shrinkingTime });
@@ -114,10 +114,10 @@ const watch = (command: ModelCommand, faces: readonly LookFace[]): ModelCommand 
   toString: () => command.toString(),
 });
 
-/** A third of them, others in each turn: one that is a page, and one that is JSON for whoever is signed out. */
+/** A third of the faces, different ones in each turn. Each third has a page and a JSON route. */
 const someFaces = (turn: number) => lookFaces.filter((_, index) => index % 3 === turn % 3);
 
-/** The shortest sequence that was found, what it shows, and how it is repeated. */
+/** Describes the shortest failing sequence, its fault, and the command that repeats it. */
 function describeFailure(
   { seed, counterexamplePath, counterexample, errorInstance, numShrinks }: fc.RunDetails<[Iterable<ModelCommand>]>,
   file: string,
