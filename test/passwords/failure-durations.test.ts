@@ -2,18 +2,18 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createFailureDurations } from '../../src/passwords/failure-durations.ts';
 
-test('nothing is known at first', () => {
+test('the longest duration is 0 at first', () => {
   assert.equal(createFailureDurations().longest(), 0);
 });
 
-test('the longest is that of the dearest kind', () => {
+test('the longest duration is that of the slowest kind', () => {
   const durations = createFailureDurations();
   durations.add('dear', 200);
   for (let time = 0; time < 30; time++) durations.add('cheap', 10);
   assert.equal(durations.longest(), 200);
 });
 
-test('a slow moment is forgotten', () => {
+test('a single slow failure is forgotten', () => {
   const durations = createFailureDurations();
   durations.add('none', 300);
   assert.equal(durations.longest(), 300);
@@ -21,7 +21,7 @@ test('a slow moment is forgotten', () => {
   assert.equal(durations.longest(), 10);
 });
 
-test('a kind that has become slower is followed within five of its times', () => {
+test('a kind that becomes slower raises the duration after five failures', () => {
   const durations = createFailureDurations();
   for (let time = 0; time < 30; time++) durations.add('none', 10);
   for (let time = 0; time < 4; time++) durations.add('none', 100);

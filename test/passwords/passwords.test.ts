@@ -15,7 +15,7 @@ const passwords = createPasswords({
 const weak = (options: object) => hash('secret', { memoryCost: 64, timeCost: 1, ...options });
 
 // Shows: S100 V11.4.2
-test("a new hash is argon2id at today's cost, salted anew each time", async () => {
+test("a new hash is argon2id at today's cost, with a new salt each time", async () => {
   const [first, second] = [await passwords.hash('secret'), await passwords.hash('secret')];
   assert.notEqual(first, second);
   assert.match(first, /^\$argon2id\$v=19\$m=19456,t=2,p=1\$/);
@@ -28,7 +28,7 @@ test("a new hash is argon2id at today's cost, salted anew each time", async () =
 describe('a weaker stored hash', () => {
   const seed = '$argon2id$v=19$m=16,t=2,p=1$b2szcWQ4a0tlTkFydUdOaw$7LX7WCYbItEMEwvH3yUxPA';
 
-  test('of the demo matches and is replaced; a wrong password replaces nothing', async () => {
+  test('with the cost of the demo is replaced, but not after a wrong password', async () => {
     const { matches, replacement } = await passwords.check(seed, 'password');
     assert.ok(matches);
     assert.match(String(replacement), /^\$argon2id\$v=19\$m=19456,t=2,p=1\$/);
@@ -43,7 +43,7 @@ describe('a weaker stored hash', () => {
     ['little memory, many passes', { memoryCost: 4096, timeCost: 12 }],
     ['version 16', { version: 0, memoryCost: 19_456, timeCost: 2 }],
   ] as const) {
-    test(`${name} is replaced`, async () => {
+    test(`with ${name} is replaced`, async () => {
       const { matches, replacement } = await passwords.check(await weak(options), 'secret');
       assert.ok(matches);
       assert.ok(replacement !== undefined);
@@ -65,7 +65,7 @@ describe('an equal or stronger stored hash is kept', () => {
 });
 
 // Shows: S102 V11.2.5 V16.5.3 VM-48
-describe('a stored hash that is malformed or absurdly costly is a wrong password, logged, and soon answered', () => {
+describe('a stored hash that is malformed or too costly counts as a wrong password, and is logged', () => {
   const good = '$argon2id$v=19$m=19456,t=2,p=1$b2szcWQ4a0tlTkFydUdOaw$7LX7WCYbItEMEwvH3yUxPA';
   for (const stored of [
     '',
@@ -95,7 +95,7 @@ describe('a stored hash that is malformed or absurdly costly is a wrong password
 });
 
 // Shows: S42 S43 VM-18 VM-19
-test("a failure costs as much work without a hash, with a cheap one, and with a broken one as with today's", async () => {
+test('a failure costs the same work for a missing, cheap, broken or current hash', async () => {
   const cases = [undefined, await weak({}), 'broken', await passwords.hash('other')];
   const spent: number[][] = cases.map(() => []);
   for (let round = 0; round < 9; round++) {
@@ -108,7 +108,7 @@ test("a failure costs as much work without a hash, with a cheap one, and with a 
   }
   const medians = spent.map((times) => times.sort((a, b) => a - b)[4] ?? 0);
   const least = Math.min(...medians);
-  // Not a timing test: a case that skips the work takes a hundredth of it.
+  // Not a timing test: a case that skips the work takes a hundredth of the time.
   assert.ok(least > Math.max(...medians) / 4, medians.join(', '));
 });
 
@@ -141,7 +141,7 @@ describe('passwords are compared exactly as sent', () => {
 });
 
 // Shows: S54 V15.2.2 V16.3.4 VM-45
-test('so many at a time, so many waiting, the rest is refused at once, which the log says once', async () => {
+test('hashing has a bounded queue, refuses further work at once, and logs the full queue once', async () => {
   const logged: object[] = [];
   const log = { warn: (details: object) => logged.push(details) };
   let threads = 0;
@@ -158,7 +158,7 @@ test('so many at a time, so many waiting, the rest is refused at once, which the
   assert.equal((await bounded.check(undefined, 'x')).matches, false, 'and serves again afterwards');
 });
 
-describe('the floor of a failure', () => {
+describe('the failure floor', () => {
   const create = () =>
     createPasswords({ concurrency: 1, queue: 100, rehashes: true, log: { warn: (details) => warnings.push(details) } });
   const bcrypt = (cost: string) => `$2b$${cost}$seasaltseasaltseasaltOQfF80o/rjzn2fmGZuulVA5HaC6IUAoG`;
@@ -170,17 +170,17 @@ describe('the floor of a failure', () => {
     return performance.now() - start;
   }
 
-  test("is nothing at first, then covers a comparison with nobody's hash", async () => {
+  test('is 0 at first, then covers a failure for an unknown user', async () => {
     const subject = create();
     assert.equal(subject.failureFloor(), 0);
-    // The first one has to wait for its thread.
+    // The first check has to wait for its thread.
     await subject.check(undefined, 'x');
     const longest = await elapsed(subject.check(undefined, 'x'));
     assert.ok(subject.failureFloor() >= longest / 2);
     assert.ok(subject.failureFloor() < longest * 4);
   });
 
-  test('covers the dearest kind of hash that was met, and what a failure costs beside it', async () => {
+  test('covers the slowest kind of hash so far, and the extra work of a failure', async () => {
     const subject = create();
     await subject.check(undefined, 'x');
     const dearest = await elapsed(subject.check(bcrypt('11'), 'x'));
@@ -189,13 +189,13 @@ describe('the floor of a failure', () => {
     assert.ok(subject.failureFloor() >= dearest);
   });
 
-  test('does not count the wait for others', async () => {
+  test('does not include the wait for other hashes', async () => {
     const subject = create();
     const all = await elapsed(Promise.all(Array.from({ length: 20 }, () => subject.check(undefined, 'x'))));
     assert.ok(subject.failureFloor() < all / 4);
   });
 
-  test('is not lowered by matches, which take less where hashes are kept as they are', async () => {
+  test('is not lowered by successes, which are faster without rehashing', async () => {
     const subject = createPasswords({ concurrency: 1, queue: 100, rehashes: false, log: { warn: () => {} } });
     await subject.check(bcrypt('04'), 'wrong');
     const floor = subject.failureFloor();
@@ -203,7 +203,7 @@ describe('the floor of a failure', () => {
     assert.equal(subject.failureFloor(), floor);
   });
 
-  test('is known before the first login: the dearest of the kinds in a sample is tried out', async () => {
+  test('is measured before the first login, with the slowest kind in a sample of hashes', async () => {
     const [cheap, dear, other] = [create(), create(), create()];
     await other.check(undefined, 'x');
     await cheap.calibrate([bcrypt('04'), pbkdf2(1)]);
@@ -213,7 +213,7 @@ describe('the floor of a failure', () => {
       bcrypt('10'),
       ...Array.from({ length: 20 }, (_, i) => pbkdf2(i + 1)),
     ]);
-    // The shortest of some: a busy machine can make one as long as it likes.
+    // The shortest of five, because a busy machine can delay any single one.
     const failures: number[] = [];
     for (let tries = 0; tries < 5; tries += 1) failures.push(await elapsed(other.check(bcrypt('10'), 'x')));
     const failure = Math.min(...failures);
@@ -221,14 +221,14 @@ describe('the floor of a failure', () => {
     assert.ok(dear.failureFloor() > failure * 0.8);
   });
 
-  test('without a sample, it is that of nobody', async () => {
+  test('is that of an unknown user without a sample', async () => {
     const subject = create();
     await subject.calibrate([]);
     const floor = subject.failureFloor();
     assert.ok(floor > 0);
   });
 
-  test('a start tries few kinds, each once, and logs nothing of what it cannot compute', async () => {
+  test('is measured for only a few kinds at the start, without logging unusable hashes', async () => {
     warnings.length = 0;
     const subject = create();
     await subject.check(undefined, 'x');

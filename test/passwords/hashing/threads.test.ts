@@ -7,7 +7,7 @@ import { createHashingThreads } from '../../../src/passwords/hashing/threads.ts'
 
 const nobodys = { storedHash: undefined, rehashes: false };
 
-test('the thread that answers goes on while passwords are hashed', async () => {
+test('the main thread stays free while passwords are hashed', async () => {
   const threads = createHashingThreads(2);
   await threads.compute('hash', { password: 'x' });
   const before = performance.eventLoopUtilization();
@@ -17,7 +17,7 @@ test('the thread that answers goes on while passwords are hashed', async () => {
   assert.ok(active < (performance.now() - start) * 0.6, `${active} ms`);
 });
 
-test('each is answered its own, however many there are', async () => {
+test('each caller gets its own result, however many there are', async () => {
   const threads = createHashingThreads(2);
   const passwords = Array.from({ length: 12 }, (_, index) => `password ${index}`);
   const hashes = await Promise.all(passwords.map((password) => threads.compute('hash', { password })));
@@ -29,7 +29,7 @@ test('each is answered its own, however many there are', async () => {
   assert.ok(found.every(({ result }) => result.matches));
 });
 
-test('how long each was computed is told apart from its wait', async () => {
+test('the duration of a computation does not include its wait', async () => {
   const threads = createHashingThreads(1);
   await threads.compute('hash', { password: 'x' });
   const start = performance.now();
@@ -40,9 +40,9 @@ test('how long each was computed is told apart from its wait', async () => {
   assert.ok((all.at(-1)?.waited ?? 0) > elapsed / 2);
 });
 
-test('what a thread that dies had to do fails, and the next has a new one', async () => {
+test('the work of a thread that dies fails, and later work gets a new thread', async () => {
   const threads = createHashingThreads(1);
-  // A password that is no text: the thread throws.
+  // The thread throws, because the password is not a text.
   const broken = threads.compute('compare', { ...nobodys, password: 1 as unknown as string });
   const behind = threads.compute('hash', { password: 'x' });
   await assert.rejects(broken, Unavailable);
@@ -50,7 +50,7 @@ test('what a thread that dies had to do fails, and the next has a new one', asyn
   assert.match((await threads.compute('hash', { password: 'x' })).result, /^\$argon2id\$/);
 });
 
-test('threads that have nothing to do do not keep a process from ending, and those that have do', async () => {
+test('an idle thread lets the process end, and a busy thread keeps it running', async () => {
   const program = `
     import { createHashingThreads } from ${JSON.stringify(new URL('../../../src/passwords/hashing/threads.ts', import.meta.url))};
     const threads = createHashingThreads(2);

@@ -210,7 +210,7 @@ const matches = async (stored: string, password: string) => {
 for (const [name, scheme, password, stored] of vectors) {
   describe(name, () => {
     // Shows: S101 V11.2.2
-    test('the right password matches, and its replacement as well; a wrong one does not', async () => {
+    test('the right password matches the hash and its replacement, and a wrong password does not', async () => {
       const { matches, replacement } = await passwords.check(stored, password);
       assert.ok(matches);
       assert.deepEqual(await passwords.check(replacement, password), { matches: true, replacement: undefined });
@@ -220,24 +220,24 @@ for (const [name, scheme, password, stored] of vectors) {
       assert.equal(parseStoredPassword(stored).scheme, scheme);
     });
 
-    test('cut short at any position, or with something behind, it does not match', async () => {
+    test('a hash that is cut or extended does not match', async () => {
       for (let length = 0; length < stored.length; length++)
         assert.equal(await matches(stored.slice(0, length), password), false, String(length));
       for (const behind of ['=', '$', 'A', '\0', '\n', ' ', '00', 'AAAA'])
         assert.equal(await matches(`${stored}${behind}`, password), false, behind);
     });
 
-    test('with any of its last characters another, it does not match', async () => {
+    test('a hash with another last character does not match', async () => {
       const end = /[^=](?==*$)/;
       const others = [...'./+0123456789ABCYZabcyz'].filter((other) => other !== end.exec(stored)?.[0]);
-      // Too dear to be computed that often.
+      // Too slow to compute that often.
       if (/ln=16|\$12\$|16384/.test(stored)) return;
       for (const other of others) assert.equal(await matches(stored.replace(end, other), password), false, other);
     });
   });
 }
 
-test("an argon2id that is as strong as today's is kept, also behind Django's prefix", async () => {
+test("an argon2id hash as strong as today's is kept, even with Django's prefix", async () => {
   // printf 'lètmein' | argon2 seasaltseasalt16 -id -k 102400 -t 2 -p 8 -l 32 -e: Django's default cost.
   const stored = '$argon2id$v=19$m=102400,t=2,p=8$c2Vhc2FsdHNlYXNhbHQxNg$IpzUfa/cTWN058uNWdOQk+jX2A/9qzKJWqxbDC5Akjk';
   for (const kept of [stored, `argon2${stored}`])
@@ -251,7 +251,7 @@ describe('bcrypt', () => {
   const ofCyrillic = '$2b$04$seasaltseasaltseasaltOCA9IiYXPrwoVpClwocsm7GXmxd1UbBS';
 
   // Shows: VM-46
-  test('compares the first 72 bytes, as other systems do', async () => {
+  test('compares only the first 72 bytes, as other systems do', async () => {
     for (const length of [72, 73, 200, 1024]) assert.ok(await matches(ofManyX, 'x'.repeat(length)), String(length));
     assert.equal(await matches(ofManyX, 'x'.repeat(71)), false);
     assert.equal(await matches(ofManyX, `${'x'.repeat(71)}y`), false);
@@ -260,21 +260,21 @@ describe('bcrypt', () => {
   });
 
   // Shows: VM-46
-  test('the replacement of a long password counts all of it', async () => {
+  test('gets a replacement that covers the whole of a long password', async () => {
     const { replacement } = await passwords.check(ofManyX, 'x'.repeat(100));
     assert.ok((await passwords.check(replacement, 'x'.repeat(100))).matches);
     assert.equal((await passwords.check(replacement, 'x'.repeat(72))).matches, false);
   });
 
   // Shows: VM-46
-  test('a NUL byte ends no password', async () => {
+  test('does not end a password at a NUL byte', async () => {
     assert.ok(await matches(ofA, 'a'));
     for (const other of ['a\0', 'a\0b', '\0a', '\0', '']) assert.equal(await matches(ofA, other), false, other);
-    // The algorithm repeats a password and the NUL behind it up to 72 bytes: these two are one key to it.
+    // The algorithm repeats the password and its NUL up to 72 bytes. These two passwords give the same key.
     assert.ok(await matches(ofA, 'a\0a'));
   });
 
-  test('the faulty $2x$, a cost that is not two digits, and spare bits in the salt are not taken', async () => {
+  test('refuses the faulty $2x$, a cost that is not two digits, and spare bits in the salt', async () => {
     for (const stored of [
       ofA.replace('2b', '2x'),
       ofA.replace('$04', '$+4'),
@@ -296,7 +296,7 @@ const werkzeugPbkdf2 = (digest: string, iterations: string, bytes: number) =>
 const phcPbkdf2 = (digest: string, costs: string, characters: number) =>
   `$pbkdf2-${digest}$${costs}$${filler(22)}$${filler(characters)}`;
 
-test('what costs as much as is allowed is computed', () => {
+test('a hash at the limit of the cost is computed', () => {
   for (const stored of [
     argon2('m=131072,t=2,p=16'),
     argon2('m=4096,t=64,p=1'),
@@ -316,7 +316,7 @@ test('what costs as much as is allowed is computed', () => {
 });
 
 // Shows: S102
-describe('what costs more, or cannot be, is not computed', () => {
+describe('a hash that is too costly or malformed is not computed', () => {
   for (const [scheme, stored] of [
     ['argon2id', argon2('m=131073,t=1,p=1')],
     ['argon2id', argon2('m=4000,t=65,p=1')],
@@ -377,7 +377,7 @@ describe('what costs more, or cannot be, is not computed', () => {
 });
 
 // Shows: S102 V16.2.5
-describe('what cannot be computed is logged once, by its scheme and with nothing of the hash', () => {
+describe('an unusable hash is logged once, with its scheme and nothing of the hash', () => {
   const rest = 'seasalt$cff36ea83f5706ce9aa7454e63e431fc726b2dc8';
   for (const [scheme, stored] of [
     ['md5crypt', `$1$${rest}`],
@@ -429,7 +429,7 @@ describe('what cannot be computed is logged once, by its scheme and with nothing
     });
   }
 
-  test('a hash that is computed is not logged', async () => {
+  test('a usable hash is not logged', async () => {
     warnings.length = 0;
     for (const [, , , stored] of vectors) await passwords.check(stored, 'wrong');
     assert.deepEqual(warnings, []);
