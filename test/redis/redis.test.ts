@@ -60,7 +60,7 @@ for (const [url, expected] of [
     },
   ],
 ] as const) {
-  test(`${url} is read`, () => assert.deepEqual(parseRedisUrl(url), expected));
+  test(`${url} is a valid REDIS_URL`, () => assert.deepEqual(parseRedisUrl(url), expected));
 }
 
 for (const url of [
@@ -78,7 +78,7 @@ for (const url of [
   'redis://%zz@cache',
   'redis://cache?db=1',
 ]) {
-  test(`"${url}" is refused, without saying it`, () => {
+  test(`"${url}" is refused without being repeated`, () => {
     assert.throws(
       () => parseRedisUrl(url),
       (error) => error instanceof Misconfiguration && (url.length < 10 || !error.message.includes(url)),
@@ -86,7 +86,9 @@ for (const url of [
   });
 }
 
-test('a number that the server does not have is not another one', { skip: missing('Redis') }, async () => {
+test('a database number beyond the server is refused, and never replaced by another', {
+  skip: missing('Redis'),
+}, async () => {
   const redis = openRedis(`${new URL('/99999', await sharedServers.redis())}`, 1000, unwatched);
   for (let attempt = 0; attempt < 2; attempt += 1) {
     await assert.rejects(
@@ -97,7 +99,7 @@ test('a number that the server does not have is not another one', { skip: missin
   await redis.close();
 });
 
-test('a wrong password is said', { skip: missing('Redis') }, async () => {
+test('a wrong password is reported', { skip: missing('Redis') }, async () => {
   await using server = await startRedis();
   const admin = connectOnce(server.url);
   await admin.config('SET', 'requirepass', 'right');

@@ -25,7 +25,7 @@ let elsewhere: Certificate;
 let workplace: Workplace;
 let server: ThrowAwayServer;
 let cluster: RedisCluster;
-/** Where they take TLS. */
+/** The ports for TLS. */
 let tlsPort: number;
 let clusterPort: number | undefined;
 
@@ -51,10 +51,10 @@ after(async () => {
   await rm(folder, { recursive: true });
 });
 
-/** Ports that the system gives to nobody who asks for any. */
+/** Ports outside of the range that the system assigns. */
 const ports = { first: 20_000, count: 10_000 };
 
-/** Has a running server take TLS too, with that certificate, and gives the port for it. */
+/** Makes a running server accept TLS as well, with that certificate. Gives its port. */
 async function takeTls({ url }: ThrowAwayServer, { certificate, key }: Certificate): Promise<number> {
   const redis = connectOnce(url);
   try {
@@ -73,7 +73,7 @@ async function takeTls({ url }: ThrowAwayServer, { certificate, key }: Certifica
   }
 }
 
-/** Lists sessions, for which nothing but Redis is asked. */
+/** Lists sessions, which needs only Redis. */
 async function list(url: string, authority?: string): Promise<Finished> {
   const env = {
     REDIS_URL: url,
@@ -83,7 +83,7 @@ async function list(url: string, authority?: string): Promise<Finished> {
   return await workplace.run(['sessions', 'list', '--user-id', 'somebody'], { env });
 }
 
-/** One line that says why, and no stack. */
+/** Expects one line with the reason, and no stack. */
 function expectRefused({ code, stdout, stderr }: Finished, reason: RegExp): void {
   assert.match(stderr, /^Redis is unavailable: [^\n]+\n$/);
   assert.match(stderr, reason);
@@ -92,7 +92,7 @@ function expectRefused({ code, stdout, stderr }: Finished, reason: RegExp): void
 
 const listed = { code: 0, stdout: 'There are no sessions.\n', stderr: '' };
 
-test('Redis is used with a certificate that NODE_EXTRA_CA_CERTS says to trust', { skip }, async () => {
+test('Redis is used if NODE_EXTRA_CA_CERTS trusts its certificate', { skip }, async () => {
   const urls = [
     `rediss://127.0.0.1:${tlsPort}`,
     `rediss://localhost:${tlsPort}`,
@@ -104,7 +104,7 @@ test('Redis is used with a certificate that NODE_EXTRA_CA_CERTS says to trust', 
 });
 
 // Shows: V12.3.2 V12.3.4
-test('it is not used with one that is not trusted or is for another host, or without TLS where it takes TLS', {
+test('Redis is not used with an untrusted certificate, one for another host, or without TLS at a TLS port', {
   skip,
 }, async () => {
   await using wrong = await startRedis();
@@ -121,7 +121,7 @@ test('it is not used with one that is not trusted or is for another host, or wit
   expectRefused(clear, /ECONNRESET/);
 });
 
-test('`janua doctor` says that a certificate is not trusted, and what to do', { skip }, async () => {
+test('`janua doctor` reports an untrusted certificate with a fix', { skip }, async () => {
   const { code, stdout } = await workplace.run(['doctor'], {
     env: { REDIS_URL: `rediss://127.0.0.1:${tlsPort}`, STORE_TIMEOUT_SECONDS: '2' },
   });
@@ -129,7 +129,7 @@ test('`janua doctor` says that a certificate is not trusted, and what to do', { 
   assert.match(stdout, /^wrong +sessions .*certificate that is not trusted here\.\n.*NODE_EXTRA_CA_CERTS/m);
 });
 
-test('a connection that is closed amid its handshake ends nothing else', { skip }, async () => {
+test('a connection that closes during its handshake causes no uncaught error', { skip }, async () => {
   for (const url of [`rediss://127.0.0.1:${tlsPort}`, `rediss+cluster://127.0.0.1:${clusterPort}`]) {
     for (let milliseconds = 0; milliseconds < 12; milliseconds += 1) {
       const opened = Array.from({ length: 5 }, () => openRedis(url, 1000, unwatched));
@@ -139,11 +139,11 @@ test('a connection that is closed amid its handshake ends nothing else', { skip 
       for (const redis of opened) await redis.close();
     }
   }
-  // An error that nobody hears comes late, and fails this test.
+  // An uncaught error arrives later, and fails this test.
   await setTimeout(100);
 });
 
-describe('with a certificate that this process trusts', { skip }, () => {
+describe('with a trusted certificate', { skip }, () => {
   const trusted = getCACertificates('default');
   before(async () => setDefaultCACertificates([...trusted, await readFile(right.certificate, 'utf8')]));
   after(() => setDefaultCACertificates(trusted));

@@ -11,22 +11,22 @@ import { parseMapping } from '../../src/users/mapped/mapping.ts';
 
 const settings = Object.entries<SettingSchema>(settingsSchema.properties);
 
-test('docs/configuration.md says what the settings are', async () => {
+test('docs/configuration.md matches the settings', async () => {
   const page = await readFile(configurationPage, 'utf8');
   assert.ok(page === makeConfigurationPage(), 'write it anew: npm run configuration');
   for (const [name] of settings) assert.ok(page.includes(`| \`${name}\` |`), name);
   assert.ok(settings[0]?.[0] !== undefined && settings[0][0] in settingGroups, 'the first one begins a group');
 });
 
-test('every example is one that is taken, and not the default', () => {
-  // Without which some are refused.
+test('every example of a setting is valid, and differs from the default', () => {
+  // Some examples are only valid together with these settings.
   const behindProxy = { PUBLIC_URL: 'https://auth.example.com', TRUSTED_PROXIES: '127.0.0.1' };
   for (const [name, { examples, default: usual }] of settings) {
     assert.ok(examples.length > 0, name);
     for (const example of examples) {
       assert.notEqual(example, usual, name);
       const faults = faultsOf(() => loadSettings({}, { ...behindProxy, [name]: String(example) }));
-      // It is of another machine.
+      // The file exists only on another machine.
       assert.deepEqual(
         faults.filter((fault) => fault.message !== 'THEME_FILE: the file cannot be read.'),
         [],

@@ -8,14 +8,14 @@ const judge = (entry: LockEntry) => judgeDependencies({}, { packages: { '': {}, 
 const read = (name: string) => JSON.parse(readFileSync(new URL(`../../${name}`, import.meta.url), 'utf8'));
 
 // Shows: V15.2.4
-test('the packages in use are pinned, run nothing at install, and have digests and agreed licences', () => {
+test('the packages are pinned, run no install script, and have digests and agreed licences', () => {
   assert.deepEqual(judgeDependencies(read('package.json'), read('package-lock.json')), []);
 });
 
-test('so are those that Janua is measured beside, which hash with the same package', () => {
+test('the packages of the measured peers follow the same rules, and hash with the same package', () => {
   const manifest = read('bench/peers/package.json');
   assert.deepEqual(judgeDependencies(manifest, read('bench/peers/package-lock.json')), [
-    // All three are MIT, by the LICENSE or Readme that they bring. Their manifests are older than the field that npm reads.
+    // All three are MIT by their LICENSE or Readme. Their manifests are older than the licence field that npm reads.
     'passport-local has the licence (none)',
     'passport-strategy has the licence (none)',
     'pause has the licence (none)',
@@ -30,10 +30,14 @@ describe('a package is refused', () => {
     ['that runs a script at install', { ...good, hasInstallScript: true }, 'a runs a script at install'],
     ['without a digest', { license: 'MIT' }, 'a has no SHA-512 digest'],
     ['with a weak digest', { ...good, integrity: 'sha1-x' }, 'a has no SHA-512 digest'],
-    ['from elsewhere', { ...good, resolved: 'git+ssh://example.com/a' }, /^a names where it comes from/],
+    [
+      'from another source than the registry',
+      { ...good, resolved: 'git+ssh://example.com/a' },
+      /^a names where it comes from/,
+    ],
     ['of a licence that was not agreed to', { ...good, license: 'AGPL-3.0' }, 'a has the licence AGPL-3.0'],
     ['without a licence', { integrity: 'sha512-x' }, 'a has the licence (none)'],
-    ["of a tool's licence, when it is passed on", { ...good, license: 'MPL-2.0' }, 'a has the licence MPL-2.0'],
+    ['with a licence for tools, when it is distributed', { ...good, license: 'MPL-2.0' }, 'a has the licence MPL-2.0'],
   ] as const)
     test(name, () => {
       const [found = ''] = judge(entry);
@@ -46,12 +50,12 @@ describe('a package is refused', () => {
   });
 });
 
-test('a tool may have a licence that only what is passed on may not', () => {
+test('a development tool may have a licence that a distributed package may not', () => {
   assert.deepEqual(judge({ ...good, license: 'MPL-2.0', dev: true }), []);
 });
 
 // Shows: V15.2.1
-test('known faults are named, and no answer is none', () => {
+test('known faults are named, and a failed audit does not count as no faults', () => {
   assert.deepEqual(readAdvisories('{"vulnerabilities":{"a":{"severity":"high"}}}'), ['a has a known fault (high)']);
   assert.deepEqual(readAdvisories('{"vulnerabilities":{}}'), []);
   for (const printed of ['', '{"message":"audit endpoint returned an error"}', 'npm error'])

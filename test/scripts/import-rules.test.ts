@@ -8,7 +8,7 @@ import { createTemporaryFolder } from '../servers/process-end.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
-/** What a new file imports, and whether the rules of `biome.json` and `lint/` allow it. */
+/** A file, its import, and whether the rules of `biome.json` and `lint/` allow it. */
 const imports: [file: string, imported: string, allowed: boolean][] = [
   ['src/throttle/new.ts', '../web/flow.ts', false],
   ['src/throttle/new.ts', '../database/database.ts', true],
@@ -46,7 +46,7 @@ for (const name of ['biome.json', 'lint', 'package.json', '.gitignore'])
   await cp(join(root, name), join(folder.path, name), { recursive: true });
 await symlink(join(root, 'node_modules'), join(folder.path, 'node_modules'), 'junction');
 
-/** Whether Biome finds anything in a file that imports just this. */
+/** Whether Biome refuses a file with only this import. */
 async function isRefused(file: string, imported: string): Promise<boolean> {
   const path = join(folder.path, file);
   await mkdir(dirname(path), { recursive: true });

@@ -33,7 +33,7 @@ const summary = [
 
 const run = [
   ...files.map(enqueued),
-  // A test that has the name of no file is not counted as one.
+  // A test whose name is not a file does not count as a file.
   { type: 'test:enqueue', data: { name: 'a claim', nesting: 0, file: resolve('test/b.test.ts') } },
   completed('test/a.test.ts', 2),
   passed,
@@ -52,7 +52,7 @@ async function print(folder: string, stream = {}): Promise<string> {
   return (await Array.fromAsync(createProgressReporter(file, stream)(asEvents(run)))).join('');
 }
 
-test('each file that ends has a line, and failures stand whole after the summary', async () => {
+test('each finished file has a line, and full failures follow the summary', async () => {
   const folder = createTemporaryFolder('progress');
   const printed = await print(folder.path);
   const [first, second, failure, third, ...rest] = printed.split('\n');
@@ -65,7 +65,7 @@ test('each file that ends has a line, and failures stand whole after the summary
   folder.remove();
 });
 
-test('the time that is left is what the files that are left took last', async () => {
+test('the remaining time is the last duration of the remaining files', async () => {
   const folder = createTemporaryFolder('progress');
   await print(folder.path);
   const file = `${folder.path}/cache/durations.json`;
@@ -81,7 +81,7 @@ test('the time that is left is what the files that are left took last', async ()
   folder.remove();
 });
 
-test('a terminal sees one line that changes, and is not wider than it', async () => {
+test('a terminal shows one changing line that fits its width', async () => {
   const folder = createTemporaryFolder('progress');
   const printed = await print(folder.path, { isTTY: true, columns: 20 });
   assert.ok(
