@@ -10,7 +10,7 @@ before(async () => {
 });
 after(() => janua[Symbol.asyncDispose]());
 
-/** Who may use each route. A new one has to be entered here, and in the threat model where it takes a credential. */
+/** The access to each route. A new route has to be entered here, and in the threat model if it takes a credential. */
 const routes: Record<
   string,
   'anyone' | 'anyone, a file' | 'signed in' | 'signed in, by a link' | 'takes a password' | 'ends sessions'
@@ -43,7 +43,7 @@ const routes: Record<
   'GET /assets/pages.js': 'anyone, a file',
 };
 
-/** Every route that the router knows, those that no document shows too. The router prints them as a tree; HEAD comes with GET. */
+/** Lists every route of the router, even undocumented ones. The router prints them as a tree. HEAD comes with GET. */
 function listRoutes(): string[] {
   const ancestors: string[] = [];
   return janua.app
@@ -59,7 +59,7 @@ function listRoutes(): string[] {
 }
 
 // Shows: V6.1.3 V6.3.6 V8.1.1 VM-92
-test('who may use a route is said of every route, and every way in is in the threat model', async () => {
+test('the access to every route is defined, and the threat model lists every route with a credential', async () => {
   assert.deepEqual(listRoutes().sort(), Object.keys(routes).sort());
   const document = (await janua.app.inject('/openapi.json')).json();
   const documented = Object.entries<object>(document.paths).flatMap(([path, methods]) =>
@@ -86,7 +86,7 @@ interface Operation {
 }
 
 // Shows: V2.1.1
-test('every parameter of a route is described: what it is, or of what type', async () => {
+test('every parameter of a route has a description or a type', async () => {
   let count = 0;
   for (const { parameters = [] } of await readOperations()) {
     for (const { name, schema, description } of parameters) {
@@ -98,7 +98,7 @@ test('every parameter of a route is described: what it is, or of what type', asy
 });
 
 // Shows: V2.1.1
-test('every field of a body has a type and a description, and a required text its limits', async () => {
+test('every field of a body has a type and a description, and every required text has limits', async () => {
   const required: string[] = [];
   for (const { requestBody } of await readOperations()) {
     for (const [type, { schema }] of Object.entries(requestBody?.content ?? {})) {
@@ -119,7 +119,7 @@ async function readOperations(): Promise<Operation[]> {
   return Object.values<Record<string, Operation>>(paths).flatMap((methods) => Object.values(methods));
 }
 
-/** What has opened doors elsewhere: a name of a program, a path, a header that a proxy is trusted with (RFC 9110 7.6, 10.1.5). */
+/** Headers that have bypassed the guard of other systems: names of programs, paths, and headers of proxies (RFC 9110 7.6, 10.1.5). */
 const tricks: Record<string, string>[] = [
   {},
   { 'user-agent': 'kube-probe/1.30' },
@@ -137,9 +137,9 @@ const tricks: Record<string, string>[] = [
 for (const [route, who] of Object.entries(routes).filter(([, allowed]) => allowed === 'signed in')) {
   const [, path = ''] = route.split(' ');
   // Shows: V8.2.1 V8.3.1 V7.2.1 VM-86
-  describe(`${route} is for people who are ${who}`, () => {
+  describe(`${route} is only for users who are ${who}`, () => {
     for (const headers of tricks) {
-      test(`not with ${JSON.stringify(headers)}`, async () => {
+      test(`and refuses ${JSON.stringify(headers)}`, async () => {
         for (const url of [path, `${path}?x=/health/live`, `http://localhost${path}`]) {
           for (const format of [{}, { 'x-expected-format': 'application/json' }]) {
             const answer = await janua.app.inject({ url, headers: { ...headers, ...format } });
@@ -150,7 +150,7 @@ for (const [route, who] of Object.entries(routes).filter(([, allowed]) => allowe
       });
     }
 
-    test('with a credential it answers', async () => {
+    test('and accepts a cookie or a token', async () => {
       const { cookie, bearer } = await logIn(janua.app);
       for (const headers of [cookie, bearer])
         assert.equal((await janua.app.inject({ url: path, headers })).statusCode, 200);
@@ -168,7 +168,7 @@ for (const path of [
   '/api//me',
 ]) {
   // Shows: VM-86
-  test(`${path} leads nobody past the door`, async () => {
+  test(`${path} does not bypass the guard`, async () => {
     const answer = await janua.app.inject({ url: path });
     assert.ok([303, 401, 404].includes(answer.statusCode), String(answer.statusCode));
     const { cookie } = await logIn(janua.app);

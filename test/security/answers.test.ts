@@ -15,7 +15,7 @@ after(() => janua[Symbol.asyncDispose]());
 const asJson = { 'x-expected-format': 'application/json' };
 const good = { username: ann.username, password };
 
-/** Every address that a GET reads. */
+/** Every address of a GET. */
 const pages = [
   '/',
   '/auth/login',
@@ -31,7 +31,7 @@ const pages = [
 ];
 const actions = ['/auth/token', '/api/login', '/auth/logout', '/api/logout'];
 
-/** A request for each answer of each route, in both formats. */
+/** Requests that lead to each answer of each route, in both formats. */
 const requests: (InjectOptions & { url: string })[] = [
   ...[...pages, '/nothing', '/%zz', '/api/nothing'].map((url) => ({ method: 'GET' as const, url })),
   ...actions.flatMap((url) =>
@@ -50,7 +50,7 @@ const requests: (InjectOptions & { url: string })[] = [
 ]);
 
 // Shows: S5 V4.1.1 V3.2.1
-test('every body is what its type says, with the charset of pages', async () => {
+test('every body matches its content type, and pages name their charset', async () => {
   const types = new Set<string>();
   for (const request of requests) {
     const { body, headers, json: parse } = await janua.app.inject(request);
@@ -69,7 +69,7 @@ test('every body is what its type says, with the charset of pages', async () => 
 });
 
 // Shows: V4.1.1
-test('every file is served with its type, and the charset of text', async () => {
+test('every file has its content type, and text files name their charset', async () => {
   for (const [url, type] of [
     ['/assets/janua.css', 'text/css; charset=utf-8'],
     ['/assets/pico.css', 'text/css; charset=utf-8'],
@@ -85,7 +85,7 @@ test('every file is served with its type, and the charset of text', async () => 
 });
 
 // Shows: S6 S7
-test('a redirect that answers a POST is 303, and so is one of a GET; each is not to be kept', async () => {
+test('every redirect is a 303 that may not be cached', async () => {
   let redirects = 0;
   for (const request of [...requests, { method: 'POST' as const, url: '/auth/token', ...form(good) }]) {
     for (const credential of [{}, signedIn.cookie, signedIn.bearer]) {
@@ -104,7 +104,7 @@ test('a redirect that answers a POST is 303, and so is one of a GET; each is not
 });
 
 // Shows: S29
-test('every 401 carries a challenge with a realm, and each parameter once', async () => {
+test('every 401 has a challenge with a realm, and each parameter once', async () => {
   let refused = 0;
   const dead = 'A'.repeat(22);
   for (const headers of [
@@ -163,7 +163,7 @@ test('no page loads anything from, or points to, another origin', async () => {
     const { body } = await janua.app.inject({ url, headers: signedIn.cookie });
     const foreign = [...body.matchAll(/(?:https?:)?\/\/[\w.-]+\.[a-z]{2,}[^\s"'<]*/g)]
       .map(([address]) => address)
-      // A namespace names, and is not asked for.
+      // The browser does not request a namespace.
       .filter((address) => !address.startsWith('http://www.w3.org/'));
     if (url !== '/openapi.json') assert.deepEqual(foreign, [], url);
     assert.doesNotMatch(body, /(?:src|href|action)="(?:https?:)?\/\//, url);
@@ -171,14 +171,14 @@ test('no page loads anything from, or points to, another origin', async () => {
 });
 
 // Shows: S86 V3.5.3 V7.6.2 VM-83
-test('a GET or a HEAD signs nobody in or out, whatever it carries', async () => {
+test('a GET or a HEAD never signs a user in or out, whatever its query or headers', async () => {
   const query = `?${new URLSearchParams({ ...good, grant_type: 'password', action: 'logout', logout: '1', state: '0' })}`;
   for (const method of ['GET', 'HEAD'] as const) {
     for (const url of [...pages, ...actions, '/logout', '/auth/logout/']) {
       const answer = await janua.app.inject({ method, url: url + query });
       assert.equal(answer.headers['set-cookie'], undefined, url);
       await janua.app.inject({ method, url: url + query, headers: signedIn.cookie });
-      // What reads the method from somewhere else would carry it out.
+      // A server that reads the method from a header would log out.
       await janua.app.inject({
         method,
         url,
@@ -190,7 +190,7 @@ test('a GET or a HEAD signs nobody in or out, whatever it carries', async () => 
 });
 
 // Shows: S57 S87 V6.2.6 V6.2.7
-test('the login form posts to us, and keeps no password manager away; no hidden token is in a page', async () => {
+test('the login form posts to our origin, allows password managers and pasting, and has no hidden token', async () => {
   for (const url of ['/', '/auth/login?state=3', '/auth/home', '/admin/me']) {
     const headers: Record<string, string> = url.includes('home') || url.includes('admin') ? signedIn.cookie : {};
     const { body } = await janua.app.inject({ url, headers });
@@ -203,7 +203,7 @@ test('the login form posts to us, and keeps no password manager away; no hidden 
 });
 
 // Shows: S98 V1.2.1 V4.2.4
-test('line breaks in what is sent never make a header', async () => {
+test('line breaks in sent values never create a header', async () => {
   const split = 'a\r\nx-injected: yes\r\n\r\n<b>';
   const encoded = encodeURIComponent(split);
   for (const request of [
@@ -224,7 +224,7 @@ test('line breaks in what is sent never make a header', async () => {
 });
 
 // Shows: S73 V14.3.1
-test('logging out leaves nothing in the browser to be cleared, and clears no other cookie of the domain', async () => {
+test('a logout clears only its own cookie, because the browser stores nothing else', async () => {
   for (const url of ['/auth/logout', '/api/logout']) {
     const { cookie } = await logIn(janua.app);
     const answer = await janua.app.inject({ method: 'POST', url, headers: cookie });
@@ -235,7 +235,7 @@ test('logging out leaves nothing in the browser to be cleared, and clears no oth
 });
 
 // Shows: V3.5.6 V3.5.7
-test('scripts are the same for everybody, and JSON is never called as one', async () => {
+test('scripts are the same for every visitor, and JSON is never served as a script', async () => {
   for (const url of ['/assets/pages.js', '/docs/docs.js']) {
     const [anonymous, known] = [await janua.app.inject(url), await janua.app.inject({ url, headers: signedIn.cookie })];
     assert.equal(known.body, anonymous.body);
@@ -249,7 +249,7 @@ test('scripts are the same for everybody, and JSON is never called as one', asyn
 });
 
 // Shows: S105
-test('every refusal as JSON has a string for a detail, a title, its status and the id of the request', async () => {
+test('every refusal in JSON has a detail, a title, its status and the request id', async () => {
   let refused = 0;
   for (const { headers, ...request } of requests) {
     const answer = await janua.app.inject({ ...request, headers: { ...headers, ...asJson } });

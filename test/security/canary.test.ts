@@ -12,7 +12,7 @@ import { startCollector } from '../telemetry/otlp.ts';
 
 const username = 'ann@example.com';
 
-/** What must be found nowhere afterwards, however it is written. */
+/** Typed values. Afterwards they must be found nowhere, in any encoding. */
 const typed = {
   password: 'canary of the right password',
   wrongPassword: 'canary of a wrong password',
@@ -25,7 +25,7 @@ const stores: readonly StoreChoice[] = [
   { users: 'MariaDB', sessions: 'SQL' },
 ];
 
-/** Each way in which a text may be written down. */
+/** The text in each encoding that could be written. */
 const spellings = (text: string): string[] => [
   text,
   encodeURIComponent(text),
@@ -36,9 +36,9 @@ const spellings = (text: string): string[] => [
 ];
 
 // Shows: S68 S110 V3.3.4 V14.2.1 V16.2.5 VM-47 VM-65
-describe('no password, cookie or token is written down', () => {
+describe('the server writes no password, cookie or token', () => {
   for (const choice of stores) {
-    test(`users in ${choice.users}, sessions in ${choice.sessions}`, {
+    test(`with users in ${choice.users} and sessions in ${choice.sessions}`, {
       skip: missing(choice.users, choice.sessions),
     }, async () => {
       await using stack = new AsyncDisposableStack();
@@ -99,11 +99,11 @@ describe('no password, cookie or token is written down', () => {
 
 interface Visit {
   readonly secrets: { readonly values: string[]; readonly headers: Record<string, string>[] };
-  /** What was answered, but for the token that a login hands out. */
+  /** All answers, except the token from a login. */
   readonly pages: string[];
 }
 
-/** Does what people and programs do, and what they should not. */
+/** Sends the requests of users and programs, both right and wrong. */
 async function visit(url: string): Promise<Visit> {
   const values: string[] = [];
   const pages: string[] = [];
@@ -146,7 +146,7 @@ async function visit(url: string): Promise<Visit> {
   for (const credential of headers) {
     for (const path of ['/auth/login', '/auth/home', '/admin/me', '/api/me'])
       pages.push(await (await send(path, credential)).text());
-    // With half of it gone, it is nobody's.
+    // Half of a credential is invalid.
     const broken = Object.fromEntries(Object.entries(credential).map(([name, value]) => [name, value.slice(0, -10)]));
     for (const path of ['/admin/me', '/api/me']) pages.push(await (await send(path, broken)).text());
   }
@@ -163,10 +163,10 @@ async function visit(url: string): Promise<Visit> {
       pages.push(await (await send(path, { 'content-type': 'application/json' }, body.toString())).text());
       pages.push(await (await send(path, { 'sec-fetch-site': 'cross-site' }, body)).text());
     }
-  // A person may write it into a query; then it is in their browser, and still not with us.
+  // A user may type it into a query. Then the browser has it, but the server must not write it.
   for (const path of ['/auth/token?username=ann&password=', '/auth/login?state=', '/auth/login?next=/', '/nothing?'])
     await fetch(`${url}${path}${encodeURIComponent(typed.wrongPassword)}`, { redirect: 'manual' });
-  // Until somebody has to wait.
+  // Until the throttle answers.
   let last = 0;
   for (let tries = 0; last !== 429 && tries < 20; tries += 1)
     last = (await send('/api/login', {}, form(typed.wrongPassword, 'bob@example.com'))).status;
@@ -176,14 +176,14 @@ async function visit(url: string): Promise<Visit> {
   return { secrets: { values: values.filter((value) => value.length > 15), headers: headers.slice(1, 3) }, pages };
 }
 
-/** Takes away a table under the running server, so that something goes wrong that nobody expected. */
+/** Renames a table under the running server, to cause an unexpected error. */
 async function spoil(choice: StoreChoice, workplace: Workplace, env: Record<string, string>): Promise<void> {
   await using opened = await openTestDatabase(urlOf(workplace, env));
   const table = choice.sessions === 'SQL' ? 'janua_sessions' : 'janua_users';
   await sql`alter table ${sql.table(table)} rename to ${sql.table('janua_spoilt')}`.execute(opened.database);
 }
 
-/** What the commands print that look at what was kept. */
+/** Runs the commands that read stored data, and gives their output. */
 async function runCommands(workplace: Workplace, env: Record<string, string>): Promise<{ commands: string }> {
   let commands = '';
   for (const args of [
@@ -201,7 +201,7 @@ async function runCommands(workplace: Workplace, env: Record<string, string>): P
   return { commands };
 }
 
-/** Everything that is kept, in its own spelling. */
+/** Everything that is stored, unchanged. */
 async function dump(
   choice: StoreChoice,
   workplace: Workplace,
@@ -225,7 +225,7 @@ async function dump(
     }
     redis.disconnect();
   }
-  // What was deleted may still stand in a file.
+  // Deleted data may still be in a file.
   const names =
     choice.users === 'SQLite' ? (await readdir(workplace.folder)).filter((name) => name.startsWith('janua.db')) : [];
   const files = await Promise.all(names.map((name) => readFile(join(workplace.folder, name), 'latin1')));

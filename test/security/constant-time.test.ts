@@ -7,7 +7,7 @@ import { hashSecret } from '../../src/sessions/credential.ts';
 import { appOrigin, createForwardBrowser, forwardSettings, own } from '../forward-auth/forward-browser.ts';
 import { ann, password, startJanua } from '../janua.ts';
 
-/** What was compared in constant time; imports from `node:crypto` are bound to this from here on. */
+/** The texts that were compared in constant time. Later imports from `node:crypto` get the wrapped function. */
 const compared = new Set<string>();
 const { timingSafeEqual } = crypto;
 crypto.timingSafeEqual = (one, other) => {
@@ -19,7 +19,7 @@ syncBuiltinESMExports();
 const secretOf = (credential: string) => hashSecret(credential.split('.').at(-1) ?? '');
 
 // Shows: V11.2.4
-test('every credential that is presented is compared in constant time', async () => {
+test('every presented credential is compared in constant time', async () => {
   await using janua = await startJanua({ settings: forwardSettings });
   const login = { method: 'POST', url: '/api/login', payload: { username: ann.username, password } } as const;
   const known = (await janua.app.inject(login)).cookies.find(({ name }) => name === '__Host-browser')?.value ?? '';
@@ -51,7 +51,7 @@ test('every credential that is presented is compared in constant time', async ()
 });
 
 // Shows: V11.2.4
-test('so is every stored password that no binding compares', () => {
+test('every password hash that Janua itself compares is compared in constant time', () => {
   for (const stored of ['scrypt:1024:8:1$salt$', 'pbkdf2:sha256:1000$salt$']) {
     const key = Buffer.alloc(stored.startsWith('s') ? 64 : 32, 'k');
     const parsed = parseStoredPassword(stored + key.toString('hex'));

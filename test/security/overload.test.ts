@@ -5,7 +5,7 @@ import { ann, password, startJanua } from '../janua.ts';
 import { form, json, logIn } from '../web/faces.ts';
 
 // Shows: S54 V2.4.1 V15.2.2 VM-45
-test('200 logins at once: some succeed, the others are told to come back, and everybody else is served', async () => {
+test('of 200 logins at once some succeed and the others get 503, while other requests are served', async () => {
   await using janua = await startJanua({ settings: { HASHING_CONCURRENCY: 1, HASHING_QUEUE: 5, THROTTLE: 'off' } });
   const { cookie } = await logIn(janua.app);
   let pending = 200;
@@ -33,7 +33,7 @@ test('200 logins at once: some succeed, the others are told to come back, and ev
   assert.ok(await logIn(janua.app), 'and afterwards it goes on');
 });
 
-/** A server with few threads, and a request to it that logs in. */
+/** A server with few hashing threads, and a function that logs in. */
 async function startCrowded(HASHING_QUEUE = 60) {
   const janua = await startJanua({ settings: { THROTTLE: 'on', HASHING_CONCURRENCY: 2, HASHING_QUEUE } });
   async function send(fields: Record<string, string>, remoteAddress: string, cookie = '') {
@@ -53,7 +53,7 @@ async function startCrowded(HASHING_QUEUE = 60) {
 
 type Send = (index: number, round: number) => Promise<{ readonly statusCode: number }>;
 
-/** The statuses of logins, one after the other, while so many senders send without end. */
+/** Gives the statuses of logins, one after the other, while `senders` clients send without a pause. */
 async function logInDuring(senders: number, send: Send, logins: number, logIn: Send): Promise<number[]> {
   let isOver = false;
   const storm = Array.from({ length: senders }, async (_, index) => {
@@ -69,7 +69,7 @@ async function logInDuring(senders: number, send: Send, logins: number, logIn: S
   return statuses;
 }
 
-/** Sends a wrong password for a name that is new each time. Pauses after a refusal: the hashing threads need a core too. */
+/** Sends a wrong password for a new name each time. Pauses after a refusal, because the hashing threads need a core too. */
 async function guess({ send }: Awaited<ReturnType<typeof startCrowded>>, name: string, address: string) {
   const answer = await send({ username: `${name}@example.com`, password: 'wrong' }, address);
   if (answer.statusCode === 503) await setTimeout(50);
@@ -79,7 +79,7 @@ async function guess({ send }: Awaited<ReturnType<typeof startCrowded>>, name: s
 const right = { username: ann.username, password };
 
 // Shows: V2.4.1 VM-40
-test('one account at one address, in many known browsers at once, keeps no login elsewhere waiting', async () => {
+test('one account that logs in from many known browsers at once does not delay logins from other addresses', async () => {
   await using janua = await startCrowded();
   const mallory = { username: 'mallory@example.com', password };
   await janua.people.add({ ...mallory, firstName: 'M', lastName: 'M' });
@@ -94,16 +94,16 @@ test('one account at one address, in many known browsers at once, keeps no login
   assert.deepEqual(victims, Array(15).fill(200));
 });
 
-test('guesses from ten networks keep no login from another network out', async () => {
+test('guesses from ten networks do not keep out a login from another network', async () => {
   await using janua = await startCrowded(40);
-  // No address fails often enough to wait.
+  // No address has enough failures to wait.
   const storm: Send = (index, round) =>
     guess(janua, `${index}-${round}`, `2001:db8:${index % 10}:${round.toString(16)}::${index}`);
   const victims = await logInDuring(90, storm, 5, (index) => janua.send(right, `198.51.100.${index}`));
   assert.deepEqual(victims, Array(5).fill(200));
 });
 
-test('guesses from the same address keep no owner out of a known browser', async () => {
+test('guesses from the same address do not keep the owner out of a known browser', async () => {
   await using janua = await startCrowded(40);
   const office = '203.0.113.5';
   const browser = janua.browserOf(await janua.send(right, office));
@@ -113,9 +113,9 @@ test('guesses from the same address keep no owner out of a known browser', async
 });
 
 // Shows: S53 V1.3.3 VM-43
-test('what is too long is refused without a hash being computed', async () => {
+test('a password that is too long is refused without computing a hash', async () => {
   await using janua = await startJanua({ settings: { HASHING_CONCURRENCY: 1, HASHING_QUEUE: 0, THROTTLE: 'off' } });
-  // One is computed, and nobody may wait for it: whoever needed a hash would be told to come back.
+  // One hash is under way and the queue has no places, so that any further hash would be refused with 503.
   const busy = janua.app.inject({ method: 'POST', url: '/api/login', ...json({ username: ann.username, password }) });
   const long = Array.from({ length: 20 }, (_, index) =>
     janua.app.inject({
@@ -138,7 +138,7 @@ test('what is too long is refused without a hash being computed', async () => {
 });
 
 // Shows: S59 V1.3.12
-test('long and odd texts take no time to read, wherever they are sent', async () => {
+test('long and odd texts are parsed in linear time, wherever they are sent', async () => {
   await using janua = await startJanua();
   const texts = ['a', ' ', '=', ';', '%2f', '/..', '@', '.', ',', '\t', '(', '\\', 'a=b; '].map((piece) =>
     piece.repeat(50_000 / piece.length),
@@ -158,6 +158,6 @@ test('long and odd texts take no time to read, wherever they are sent', async ()
     }
     assert.ok((await janua.app.inject({ url: `/auth/login?next=/${encodeURIComponent(text)}` })).statusCode < 500);
   }
-  // What backtracks needs hours for one of them; the bound is for a busy machine.
+  // A backtracking expression would need hours for one of them. The bound allows for a busy machine.
   assert.ok(performance.now() - start < 10_000);
 });

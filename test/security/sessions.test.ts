@@ -11,7 +11,7 @@ import { connectOnce } from '../servers/redis.ts';
 import { createRedisDatabase } from '../servers/shared.ts';
 import { isSignedIn, logIn, logoutFaces, meFaces } from '../web/faces.ts';
 
-/** Where sessions may be, with a way to count them from outside, and to spoil them. */
+/** The session stores, with functions that count sessions from outside and that corrupt them. */
 const stores = {
   async SQLite() {
     const folder = createTemporaryFolder('sessions');
@@ -56,7 +56,7 @@ const stores = {
 
 type Store = Awaited<ReturnType<(typeof stores)[keyof typeof stores]>>;
 
-/** Both are closed also where a test fails: an open connection would keep the run from ending. */
+/** Closes both even if a test fails, because an open connection would keep the run from ending. */
 async function serveOn(store: Store, { settings, overrides = {} }: TestOptions = {}) {
   const janua = await startJanua({ settings: { ...store.settings, ...settings }, overrides });
   return {
@@ -72,7 +72,7 @@ async function serveOn(store: Store, { settings, overrides = {} }: TestOptions =
 for (const [name, open] of Object.entries(stores)) {
   describe(`sessions in ${name}`, { skip: name === 'Redis' && missing(name) }, () => {
     // Shows: S75 V2.4.1 VM-10
-    test('a thousand requests of nobody leave no session behind', async () => {
+    test('a thousand requests without a valid credential create no session', async () => {
       await using served = await serveOn(await open());
       const { store, janua } = served;
       const requests = [...meFaces, ...logoutFaces].map(({ request }) => request);
@@ -93,12 +93,12 @@ for (const [name, open] of Object.entries(stores)) {
     });
 
     // Shows: V1.5.2
-    test('a session that is stored wrongly is none, and no fault', async () => {
+    test('a corrupt session record counts as no session, and causes no error', async () => {
       await using served = await serveOn(await open());
       const { store, janua } = served;
       const { cookie, bearer } = await logIn(janua.app);
       await store.spoil();
-      // What another connection has written to a SQLite file is seen in the next turn of the event loop.
+      // A write to a SQLite file by another connection is visible in the next turn of the event loop.
       await setImmediate();
       for (const headers of [cookie, bearer]) assert.equal(await isSignedIn(janua.app, headers), false);
     });
@@ -108,7 +108,7 @@ for (const [name, open] of Object.entries(stores)) {
       ['used until its lifetime is over', 59_000, 61],
     ] as const) {
       // Shows: S35 S70 V7.3.1 V7.3.2 V7.4.1 V9.2.1
-      test(`a session that was ${what} is dead everywhere, by cookie and by token`, async () => {
+      test(`a session that was ${what} is dead on every path, by cookie and by token`, async () => {
         const clock = { time: Date.now() };
         await using served = await serveOn(await open(), {
           settings: { SESSION_IDLE_SECONDS: 600, SESSION_LIFETIME_SECONDS: 3599 },
