@@ -4,7 +4,7 @@ import { startTlsProxy, type TlsProxy } from './tls-proxy.ts';
 
 export const account = { username: 'ann@example.com', password: 'a few words that nobody guesses' };
 
-/** Milliseconds: as long as a test file may take. */
+/** Milliseconds within which the test file has to end. */
 const lifetime = 10 * 60 * 1000;
 
 /** `janua serve` behind a proxy with TLS, as in production, with one user. */
@@ -15,7 +15,7 @@ export interface Deployment extends AsyncDisposable {
   readonly server: Running;
   /** Starts another process, with other settings. */
   serve(env: Readonly<Record<string, string>>): Promise<Running>;
-  /** How many sessions the user has. */
+  /** The number of sessions of the user. */
   countSessions(): Promise<number>;
 }
 
@@ -29,7 +29,7 @@ export async function startDeployment(): Promise<Deployment> {
 
   async function serve(env: Readonly<Record<string, string>>): Promise<Running> {
     const server = await workplace.start(['serve'], { TRUSTED_PROXIES: '127.0.0.1', ...env }, lifetime);
-    // Its log has nothing for us, and must not fill the pipe.
+    // The tests do not need its log. Unread, it would fill the pipe.
     server.process.stdout.resume();
     return server;
   }

@@ -17,9 +17,9 @@ after(() => deployment[Symbol.asyncDispose]());
 
 interface Outcome {
   readonly count: number;
-  /** Those that are not ok, each as its check, state, message and fix. */
+  /** The findings that are not ok, each with its check, state, message and fix. */
   readonly complaints: readonly string[];
-  /** The messages that are ok, each after its check. */
+  /** The messages of the ok findings, each after its check. */
   readonly praise: string;
 }
 
@@ -55,7 +55,7 @@ async function run(options: Partial<SelftestOptions> = {}, misdeeds: Misdeeds = 
   };
 }
 
-/** What is not looked at where it was not asked for is said, and is no complaint. */
+/** A check that was not requested reports that it was skipped. That is no complaint. */
 const isLeftOut = (check: string, { throttle = false, ...options }: Partial<SelftestOptions>) =>
   (check === 'throttle' && !throttle) || (check === 'login' && 'account' in options && options.account === undefined);
 
@@ -64,14 +64,14 @@ function assertComplaints({ complaints }: Outcome, expected: readonly RegExp[]):
   for (const [index, pattern] of expected.entries()) assert.match(complaints[index] ?? '', pattern);
 }
 
-describe('a server that is set up well', () => {
-  // Through TLS and a proxy, which no other test has.
+describe('janua selftest accepts a server', () => {
+  // The only test through TLS and a proxy.
   // Shows: S80 S91 S93 S99 V3.3.1 V3.3.2 V3.3.3 V3.4.1 V3.4.3 V3.4.4 V3.4.5 V3.4.6 V3.4.8 V3.5.1 V4.1.3 VM-28
-  test('has nothing to complain of, with few requests, and no session is left', async () => {
+  test('that is set up well, with few requests and without leaving a session', async () => {
     const before = deployment.proxy.count;
     const outcome = await run({ throttle: true });
     assert.deepEqual(outcome.complaints, []);
-    // What is not among them are the two connections that look at TLS, of which the proxy sees no request.
+    // The proxy sees no request of the two connections that check TLS.
     const sent = deployment.proxy.count - before;
     assert.ok(sent > 50 && sent <= outcome.count - 2, `${sent} of ${outcome.count}`);
     assert.equal(await deployment.countSessions(), 0);
@@ -81,7 +81,7 @@ describe('a server that is set up well', () => {
     );
   });
 
-  test('that leads people who come by plain HTTP to HTTPS', async () => {
+  test('that redirects plain HTTP to HTTPS', async () => {
     const { proxy } = deployment;
     const plain = { status: 308, headers: { location: `${proxy.url}/auth/login` }, body: '' };
     const { complaints, praise } = await run({ account: undefined }, { plain });
@@ -117,7 +117,7 @@ const answerItself = (path: string, given: Partial<Given>): Misdeeds => ({
   request: (passed) => (passed.path === path ? { status: 200, headers: {}, body: '', ...given } : undefined),
 });
 
-/** Keeps what it should not: the first answer to a GET, whoever asks next. */
+/** Caches the first answer to a GET for all clients. */
 function cache(): Misdeeds {
   const kept = new Map<string, Given>();
   const keyOf = ({ path, headers }: Passed) => `${path} ${headers['x-expected-format']}`;
@@ -136,10 +136,10 @@ type Case = readonly [
   options?: Partial<SelftestOptions>,
 ];
 
-describe('a proxy that comes between people and their sessions', () => {
+describe('janua selftest reports a proxy that disturbs sessions', () => {
   const cases: readonly Case[] = [
     [
-      'that takes Secure from cookies',
+      'a proxy that removes Secure from cookies',
       rewriteCookies((line) => line.replace('; Secure', '')),
       [
         /^cookies wrong: The cookie __Host-session comes without Secure\. .* leave Set-Cookie/,
@@ -147,19 +147,19 @@ describe('a proxy that comes between people and their sessions', () => {
       ],
     ],
     [
-      'that takes HttpOnly and SameSite from the session cookie, and names a domain',
+      'a proxy that removes HttpOnly and SameSite from the session cookie, and adds a domain',
       rewriteCookies((line) =>
         line.startsWith('__Host-session') ? line.replace('HttpOnly; SameSite=Lax', 'Domain=localhost') : line,
       ),
       [/^cookies wrong: .*__Host-session comes without HttpOnly, without SameSite=Lax, with Domain\./],
     ],
     [
-      'that makes sessions last',
+      'a proxy that gives the session cookie a Max-Age',
       rewriteCookies((line) => line.replace(/^(__Host-session=[^;]+)/, '$1; Max-Age=99')),
       [/^cookies wrong: .*__Host-session comes with another life/],
     ],
     [
-      'that sets a cookie of its own',
+      'a proxy that sets its own cookie',
       {
         answer({ headers }) {
           headers['set-cookie'] = [headers['set-cookie'] ?? [], 'balancer=1'].flat() as string[];
@@ -168,7 +168,7 @@ describe('a proxy that comes between people and their sessions', () => {
       [/^cookies warning: There is a cookie balancer/],
     ],
     [
-      'that passes on no cookies',
+      'a proxy that drops cookies',
       remove('set-cookie'),
       [
         /^login wrong: The login sets no session cookie/,
@@ -178,7 +178,7 @@ describe('a proxy that comes between people and their sessions', () => {
       ],
     ],
     [
-      'that keeps answers',
+      'a proxy that caches answers',
       cache(),
       [
         /^limits warning: Headers of 20 KiB are taken/,
@@ -188,7 +188,7 @@ describe('a proxy that comes between people and their sessions', () => {
       ],
     ],
     [
-      'that withholds x-expected-format',
+      'a proxy that drops x-expected-format',
       withhold('x-expected-format'),
       [
         /^formats wrong: GET \/admin\/me answers 303 where a page is asked for, and 303 for JSON.* x-expected-format/,
@@ -197,7 +197,7 @@ describe('a proxy that comes between people and their sessions', () => {
       ],
     ],
     [
-      'that withholds Authorization',
+      'a proxy that drops Authorization',
       withhold('authorization'),
       [
         /^formats wrong: GET \/api\/me with an access token/,
@@ -206,7 +206,7 @@ describe('a proxy that comes between people and their sessions', () => {
       ],
     ],
     [
-      'that logs out by a link',
+      'a proxy that turns a link into a logout',
       {
         request(passed) {
           if (passed.path === '/auth/logout') passed.method = 'POST';
@@ -220,7 +220,7 @@ describe('a proxy that comes between people and their sessions', () => {
       ],
     ],
     [
-      'that keeps logouts to itself',
+      'a proxy that does not pass on logouts',
       answerItself('/api/logout', { status: 500 }),
       [
         /^public-url wrong: POST \/api\/logout .* answers 500, not 401/,
@@ -233,7 +233,7 @@ describe('a proxy that comes between people and their sessions', () => {
       ],
     ],
     [
-      'that lets in whoever has had a token',
+      'a proxy that lets in any token, even after a logout',
       {
         request: ({ path, headers: { authorization } }) =>
           path === '/admin/me' && authorization !== undefined ? { status: 200, headers: {}, body: page } : undefined,
@@ -246,7 +246,7 @@ describe('a proxy that comes between people and their sessions', () => {
       ],
     ],
     [
-      'that leaves the cookie after a logout',
+      'a proxy that keeps the cookie after a logout',
       {
         answer({ headers }, { path }) {
           if (path.endsWith('/logout')) delete headers['set-cookie'];
@@ -255,7 +255,7 @@ describe('a proxy that comes between people and their sessions', () => {
       [/^logout wrong: Logging out leaves the cookie in the browser/],
     ],
     [
-      'that gives the old cookie again at the second login',
+      'a proxy that keeps the old cookie at a second login',
       {
         answer({ headers }, { path }) {
           if (path === '/auth/token') delete headers['set-cookie'];
@@ -264,7 +264,7 @@ describe('a proxy that comes between people and their sessions', () => {
       [/^session wrong: A second login sets no new session cookie/, /^logout wrong: Logging out leaves the cookie/],
     ],
     [
-      'that adopts a cookie that was made up',
+      'a proxy that adopts a made-up cookie',
       {
         answer({ headers }, { path, headers: { cookie } }) {
           const lines = headers['set-cookie'];
@@ -285,7 +285,7 @@ describe('a proxy that comes between people and their sessions', () => {
     test(title, async () => assertComplaints(await run({}, misdeeds), expected));
   }
 
-  test('that closes the connection where somebody is signed in: the sessions are ended all the same', async () => {
+  test('a proxy that closes signed-in connections, and still ends its sessions', async () => {
     const before = await deployment.countSessions();
     const outcome = await run({}, { request: ({ path }) => (path === '/auth/home' ? 'hang up' : undefined) });
     assertComplaints(outcome, [
@@ -295,27 +295,31 @@ describe('a proxy that comes between people and their sessions', () => {
     assert.equal(await deployment.countSessions(), before);
   });
 
-  test('that closes it at every logout: the next one is tried all the same, and what is left is said', async () => {
+  test('a proxy that closes the connection at every logout, and names the sessions that are left', async () => {
     const outcome = await run({}, { request: ({ path }) => (path.endsWith('/logout') ? 'hang up' : undefined) });
     assert.match(outcome.complaints.join('\n'), /^logout wrong: Sessions that could not be ended: 3\. .*revoke-all/m);
   });
 });
 
-describe('a proxy', () => {
+describe('janua selftest reports a proxy', () => {
   const cases: readonly Case[] = [
     [
       'that lets every site read answers',
       add('access-control-allow-origin', '*'),
       [/^cors wrong: .* lets scripts of \* read the answer\. .* CORS_ORIGINS/],
     ],
-    ['that says it keeps answers', add('age', '7'), [/^cache wrong: GET \/auth\/login was answered from a cache/]],
     [
-      'that says so in its own words',
+      'that reports an answer from its cache',
+      add('age', '7'),
+      [/^cache wrong: GET \/auth\/login was answered from a cache/],
+    ],
+    [
+      'that reports an answer from its cache in its own header',
       add('x-cache', 'Hit from cloud'),
       [/^cache wrong: GET \/auth\/login was answered from a cache/],
     ],
     [
-      'that lets others keep answers',
+      'that allows caches to keep answers',
       add('cache-control', 'public, max-age=60'),
       [/^cache wrong: Cache-Control: no-store is missing on (\d+) of \1 answers/],
     ],
@@ -334,12 +338,12 @@ describe('a proxy', () => {
       ],
     ],
     [
-      'that withholds HSTS',
+      'that drops HSTS',
       remove('strict-transport-security'),
       [/^hsts wrong: HSTS of a year is missing on (\d+) of \1 answers/],
     ],
     [
-      'that withholds HSTS from errors',
+      'that drops HSTS from errors',
       {
         answer({ status, headers }) {
           if (status >= 400) delete headers['strict-transport-security'];
@@ -362,7 +366,7 @@ describe('a proxy', () => {
       add('content-security-policy', "default-src 'self'; base-uri 'none'; frame-ancestors 'self'"),
       [/^headers wrong: content-security-policy is not as it has to be/],
     ],
-    ['that withholds nosniff', remove('x-content-type-options'), [/^headers wrong: x-content-type-options is missing/]],
+    ['that drops nosniff', remove('x-content-type-options'), [/^headers wrong: x-content-type-options is missing/]],
     [
       'that has a referrer policy of its own',
       add('referrer-policy', 'no-referrer'),
@@ -373,9 +377,9 @@ describe('a proxy', () => {
       add('server', 'nginx/1.18.0'),
       [/^headers warning: .* nginx\/1\.18\.0\. .*server_tokens off/],
     ],
-    ['that is talkative', add('x-powered-by', 'Express'), [/^headers warning: .*Express/]],
+    ['that names its framework', add('x-powered-by', 'Express'), [/^headers warning: .*Express/]],
     [
-      'that leads to where Janua listens',
+      'that redirects to the internal address of Janua',
       {
         answer({ headers }) {
           const [location] = (headers.location ?? []) as string[];
@@ -406,26 +410,26 @@ describe('a proxy', () => {
       [/^forged wrong: A forged Host comes back: 303 to https:\/\/attacker\.example/, /^headers wrong: .* leads to/],
     ],
     [
-      'that withholds who sends a request',
+      'that drops Origin and Sec-Fetch-Site',
       withhold('origin', 'sec-fetch-site'),
       [
         /^cross-site wrong: A login is not refused that was sent by another site \(303\); .*Sec-Fetch-Site alone \(303\)/,
       ],
     ],
     [
-      'that withholds Sec-Fetch-Site alone',
+      'that drops Sec-Fetch-Site alone',
       withhold('sec-fetch-site'),
       [
         /^cross-site wrong: A login is not refused that was sent by another site, by Sec-Fetch-Site alone \(303\); .*same site/,
       ],
     ],
     [
-      'that shows a folder',
+      'that serves a folder',
       answerItself('/.git/HEAD', { body: 'ref: refs/heads/main' }),
       [/^exposure wrong: Files can be read: \/\.git\/HEAD \(200\)/],
     ],
     [
-      'that shows figures to everybody',
+      'that serves metrics to anyone',
       answerItself('/metrics', { body: 'up 1' }),
       [/^exposure warning: GET \/metrics can be read by anybody/],
     ],
@@ -440,13 +444,13 @@ describe('a proxy', () => {
       [/^reach warning: GET \/health\/ready answers 403/],
     ],
     [
-      'before a server that is not ready',
+      'whose server is not ready',
       answerItself('/health/ready', {
         status: 503,
         headers: { 'content-type': 'application/json' },
         body: '{"detail":"sessions are unavailable\\u001b[2J"}',
       }),
-      // What would clear the terminal does not reach it.
+      // The escape sequence does not reach the terminal.
       [/^reach wrong: GET \/health\/ready says: sessions are unavailable\uFFFD\[2J\. .*janua doctor/],
     ],
     [
@@ -459,12 +463,12 @@ describe('a proxy', () => {
       ],
     ],
     [
-      'that leads from plain HTTP elsewhere',
+      'that redirects plain HTTP elsewhere',
       { plain: { status: 302, headers: { location: 'http://localhost/login' }, body: '' } },
       [/^plain-http wrong: .* leads to http:\/\/localhost\/login/, /^plain-http warning: A login/],
     ],
     [
-      'that puts the query into the body',
+      'that moves the query into the body',
       {
         request: (passed) => {
           if (!passed.path.startsWith('/api/login?')) return undefined;
@@ -478,7 +482,7 @@ describe('a proxy', () => {
       ],
     ],
     [
-      'that takes anything, however large',
+      'that accepts headers and bodies of any size',
       {
         request({ headers, path }) {
           const isLarge =
@@ -501,7 +505,7 @@ describe('a proxy', () => {
       { throttle: true },
     ],
     [
-      'that makes addresses unknown',
+      'that hides the addresses of clients',
       {
         request({ headers }) {
           headers['x-forwarded-for'] = 'unknown';
@@ -512,18 +516,18 @@ describe('a proxy', () => {
       { throttle: true },
     ],
     [
-      'that withholds Retry-After',
+      'that drops Retry-After',
       remove('retry-after'),
       [/^throttle warning: Who has to wait is not told for how long/],
       { throttle: true },
     ],
     [
-      'that answers with another service',
+      'that leads to another service',
       answerItself('/auth/login', { body: page }),
       [/^reach wrong: GET \/auth\/login gives no login page, but the status 200\. Name in --against/],
     ],
     [
-      'that answers nothing',
+      'that does not answer',
       { request: () => 'hang' },
       [/^reach wrong: GET \/auth\/login has no answer: no answer within 0\.2 s/],
       { patience: 200 },
@@ -531,15 +535,15 @@ describe('a proxy', () => {
   ];
   for (const [index, [title, misdeeds, expected, options]] of cases.entries()) {
     test(title, async () => {
-      // Failures of one test are counted against the addresses of no other.
+      // Each test has its own client address, so that its failures do not count for other tests.
       deployment.proxy.client = `198.51.100.${index + 2}`;
       assertComplaints(await run({ account: undefined, ...options }, misdeeds), expected);
     });
   }
 });
 
-describe('a server that is set up wrong', () => {
-  test('for another address: nobody can sign in, and the right PUBLIC_URL is named', async () => {
+describe('janua selftest reports a server', () => {
+  test('with a wrong PUBLIC_URL, and names the right one', async () => {
     const server = await deployment.serve({ PUBLIC_URL: 'https://auth.example.com' });
     await withTarget(server.url, async () => {
       const { complaints } = await run();
@@ -549,11 +553,11 @@ describe('a server that is set up wrong', () => {
     await server.stop();
   });
 
-  test('for plain HTTP behind TLS: cookies and HSTS are missing', async () => {
+  test('that is set up for plain HTTP behind TLS, because cookies and HSTS are wrong', async () => {
     const { proxy } = deployment;
     const server = await deployment.serve({ PUBLIC_URL: proxy.url.replace('https', 'http') });
     await withTarget(server.url, async () => {
-      // Its own pages come by HTTPS, which it does not know: a browser would be refused, were there no Sec-Fetch-Site.
+      // The server does not know that its pages use HTTPS. Without Sec-Fetch-Site it would refuse the browser.
       const { complaints } = await run({}, { request: browserSays });
       assert.match(
         complaints.join('\n'),
@@ -582,7 +586,7 @@ describe('a server that is set up wrong', () => {
       assertComplaints(outcome, [/^reach wrong: .* the status 502\. Start Janua, and have the proxy pass requests on/]);
     }));
 
-  test('or a password that is wrong: one try, and no other', async () => {
+  test('that refuses the password, and does not try again', async () => {
     const before = deployment.proxy.count;
     const { complaints } = await run({ account: { ...account, password: 'another' } });
     assert.match(complaints[0] ?? '', /^login wrong: The password of ann@example\.com is refused/);
@@ -590,8 +594,8 @@ describe('a server that is set up wrong', () => {
   });
 });
 
-describe('a certificate', () => {
-  test('of an authority that is not known: nothing is sent', async () => {
+describe('janua selftest reports a certificate', () => {
+  test('from an unknown authority, without sending a request', async () => {
     const before = deployment.proxy.count;
     assertComplaints(await run({ authorities: [] }), [
       /^reach wrong: .* an authority that is not known\. .* --ca FILE/,
@@ -611,13 +615,13 @@ describe('a certificate', () => {
     const day = 24 * 60 * 60 * 1000;
     assert.equal(judgeValidity(0, 90 * day, 70 * day).state, 'ok');
     assert.equal(judgeValidity(0, 90 * day, 77 * day).state, 'warning');
-    // Some are made for six days.
+    // Some certificates are valid for only six days.
     assert.equal(judgeValidity(0, 6 * day, 4 * day).state, 'ok');
     assert.equal(judgeValidity(0, 6 * day, 5 * day).state, 'warning');
   });
 });
 
-test('TLS 1.1 is found, where it is spoken', async () => {
+test('janua selftest reports a server that accepts TLS 1.1', async () => {
   const { certificate, proxy: other } = deployment;
   await using proxy = await startTlsProxy(certificate, { minVersion: 'TLSv1', ciphers: 'DEFAULT@SECLEVEL=0' });
   proxy.target = other.target;
@@ -625,10 +629,10 @@ test('TLS 1.1 is found, where it is spoken', async () => {
   assert.match(complaints[0] ?? '', /^tls wrong: TLSv1\.1 is spoken too/);
 });
 
-test('plain HTTP is fine on this machine, and nowhere else', async () => {
+test('janua selftest accepts plain HTTP only on this machine', async () => {
   assert.equal(judgePlainOrigin('http://127.0.0.1:5000').state, 'ok');
   assert.equal(judgePlainOrigin('http://auth.example.com').state, 'wrong');
-  // Past the proxy: what is for HTTPS is of no use here.
+  // This skips the proxy, and so finds the settings for HTTPS on a plain server.
   const { complaints } = await run({ origin: deployment.server.url });
   assert.match(complaints.join('\n'), /^public-url wrong: .* or name in --against the address that people type/m);
   assert.match(complaints.join('\n'), /^hsts warning: HSTS is sent by plain HTTP/m);

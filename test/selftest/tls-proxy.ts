@@ -25,26 +25,26 @@ export interface Given {
   body: string;
 }
 
-/** What a proxy does beside its work. A good one does nothing. */
+/** The faults of a proxy. A good proxy has none. */
 export interface Misdeeds {
-  /** Changes what is passed on. What it gives is answered instead; `hang` answers nothing, and `hang up` closes the connection. */
+  /** Changes the request. A returned value is the answer instead. `hang` answers nothing, and `hang up` closes the connection. */
   readonly request?: (passed: Passed) => Given | 'hang' | 'hang up' | undefined;
-  /** Changes what came back. */
+  /** Changes the answer. */
   readonly answer?: (given: Given, passed: Passed) => void;
-  /** What plain HTTP is answered with; `pass` passes it on as if it were HTTPS. */
+  /** The answer to plain HTTP. `pass` passes the request on as if it were HTTPS. */
   readonly plain?: Given | 'pass';
 }
 
-/** A TLS proxy as it stands before Janua, with a plain port beside it. */
+/** A TLS proxy before Janua, with a port for plain HTTP. */
 export interface TlsProxy extends AsyncDisposable {
   readonly url: string;
   readonly plainPort: number;
-  /** Where it passes requests on to. */
+  /** The server that it passes requests to. */
   target: string;
   misdeeds: Misdeeds;
-  /** Whom it says that it saw: an address of a documentation network, since no test comes from elsewhere. */
+  /** The client address that it reports. It is from a documentation network, because all tests run on this machine. */
   client: string;
-  /** Requests by HTTPS and plain. */
+  /** The number of requests, HTTPS and plain. */
   readonly count: number;
 }
 

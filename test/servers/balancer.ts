@@ -3,16 +3,16 @@ import { Agent, createServer, type IncomingMessage, request, type ServerResponse
 import type { AddressInfo } from 'node:net';
 import { setTimeout } from 'node:timers/promises';
 
-/** A load balancer as it stands before several processes: in turn, and only to those that say that they are ready. */
+/** A load balancer before several processes. It takes turns, and uses only processes that report ready. */
 export interface Balancer extends AsyncDisposable {
   readonly url: string;
-  /** The processes, by their URLs; looked at again every `healthInterval`. */
+  /** The URLs of the processes. Their readiness is checked every `healthInterval`. */
   setBackends(urls: readonly string[]): Promise<void>;
-  /** Those that were ready at the last look. */
+  /** The processes that were ready at the last check. */
   readonly ready: readonly string[];
 }
 
-/** Between two looks at whether a process is ready, in milliseconds. */
+/** Milliseconds between two checks of readiness. */
 const healthInterval = 50;
 
 export async function startBalancer(): Promise<Balancer> {
@@ -35,7 +35,7 @@ export async function startBalancer(): Promise<Balancer> {
       answer.pipe(outgoing);
       answer.once('error', () => outgoing.destroy());
     });
-    // What was under way at a process that died may have been done: nobody sends it a second time.
+    // A request at a process that died may have been handled. It must not be sent again.
     forwarded.once('error', () => (outgoing.headersSent ? outgoing.destroy() : outgoing.writeHead(502).end()));
     incoming.pipe(forwarded);
   }

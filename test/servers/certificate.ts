@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 
-/** A certificate that is its own authority, in files: whoever trusts `certificate` trusts the server that has `key`. */
+/** The files of a self-signed certificate. A client that trusts `certificate` trusts the server with `key`. */
 export interface Certificate {
   readonly certificate: string;
   readonly key: string;
@@ -11,7 +11,7 @@ export interface Certificate {
 /** Names of the throw-away servers' host. */
 const thisHost = 'DNS:localhost,IP:127.0.0.1';
 
-/** Makes one for `host`, whose files in a folder that is there begin with `name`. */
+/** Creates a certificate for `host`. Its files in the existing folder begin with `name`. */
 export async function createCertificate(folder: string, name: string, host = thisHost): Promise<Certificate> {
   const files = { certificate: join(folder, `${name}.crt`), key: join(folder, `${name}.key`) };
   await promisify(execFile)('openssl', [

@@ -1,10 +1,10 @@
 import { accessSync, constants } from 'node:fs';
 import { delimiter, join } from 'node:path';
 
-/** Where distributions keep servers: not on the path of every account. */
+/** Folders of servers in distributions. They are not on the path of every account. */
 const serverFolders = ['/usr/local/sbin', '/usr/sbin'];
 
-/** The first program of that name in `folders`, on the path, or where servers are kept. */
+/** The first program of that name in `folders`, on the path, or in the folders of servers. */
 export function findProgram(name: string, folders: readonly string[] = []): string | undefined {
   const { PATH = '' } = process.env;
   return [...folders, ...PATH.split(delimiter), ...serverFolders].map((folder) => join(folder, name)).find(isProgram);

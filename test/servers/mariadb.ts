@@ -4,27 +4,27 @@ import { createConnection } from 'mysql2/promise';
 import { findProgram } from './find-program.ts';
 import { runAs, type ServerOptions, startServer, type ThrowAwayServer } from './throw-away-server.ts';
 
-/** Small files, alike for the making of a data folder and for the server that finds it. */
+/** Small files. The installer and the server need the same values. */
 const files = [
   '--innodb-log-file-size=8M',
   '--innodb-undo-tablespaces=0',
   '--innodb-data-file-path=ibdata1:10M:autoextend',
 ];
 
-/** Speed over what a power cut or a crash of the server would leave. */
+/** Fast settings, which lose data in a power cut or a crash. */
 const careless = ['--innodb-flush-log-at-trx-commit=0', '--innodb-doublewrite=0'];
 
-/** Path of the MariaDB server here. */
+/** The path of the MariaDB server on this machine. */
 export function findMariadb(): string | undefined {
   return findProgram('mariadbd');
 }
 
-/** MariaDB, where `root` is the account that may do everything, and has no password. */
+/** MariaDB with the account `root`, which has all rights and no password. */
 export async function startMariadb(options: ServerOptions = {}): Promise<ThrowAwayServer> {
   const program = findMariadb();
   const installer = findProgram('mariadb-install-db');
   if (program === undefined || installer === undefined) throw new Error('MariaDB is not installed');
-  // As root it runs only where it is told that this is meant.
+  // As root, MariaDB runs only with this option.
   const user = process.getuid?.() === 0 ? ['--user=root'] : [];
   return startServer(
     {
@@ -35,7 +35,7 @@ export async function startMariadb(options: ServerOptions = {}): Promise<ThrowAw
           ...['--no-defaults', ...user, `--datadir=${folder}`, ...files, ...careless],
           ...['--auth-root-authentication-method=normal', '--skip-test-db', '--skip-name-resolve'],
         ]);
-        // A folder is what a database is: this one is for those that have to name one.
+        // A folder is a database. This one is for URLs that have to name a database.
         await mkdir(join(folder, 'empty'));
       },
       args: ({ data, home, port }) => [

@@ -4,12 +4,12 @@ import { findRedis } from './redis.ts';
 
 const programs = { PostgreSQL: findPostgres, MariaDB: findMariadb, Redis: () => findRedis() };
 
-/** Set for tests that must do without servers, even where the programs are installed. */
+/** Set for runs that must not start servers, even if the programs are installed. */
 export const noServersVariable = 'JANUA_TEST_NO_SERVERS';
 
 /**
- * For `skip`: why a test that needs these stores is left out here, else false. SQLite, and sessions in SQL, need no server.
- * CI leaves nothing out by itself: there the test runs, and fails.
+ * For `skip`: the reason to skip a test that needs these stores, or false. SQLite, and sessions in SQL, need no server.
+ * CI skips no test for a missing program: the test runs and fails.
  */
 export function missing(...stores: readonly ('SQLite' | 'SQL' | keyof typeof programs)[]): string | false {
   const servers = stores.filter((store) => store !== 'SQLite' && store !== 'SQL');

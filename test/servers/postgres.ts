@@ -4,13 +4,13 @@ import { Client } from 'pg';
 import { findProgram } from './find-program.ts';
 import { type Account, runAs, type ServerOptions, startServer, type ThrowAwayServer } from './throw-away-server.ts';
 
-/** Where Debian keeps the programs of each version, which are on nobody's path. */
+/** Debian's folder for the programs of each version, which are not on the path. */
 const versions = '/usr/lib/postgresql';
 
-/** Speed over what a power cut or a crash of the server would leave. */
+/** Fast settings, which lose data in a power cut or a crash. */
 const careless = ['fsync=off', 'full_page_writes=off', 'synchronous_commit=off'];
 
-/** Path of the newest PostgreSQL server here. */
+/** The path of the newest PostgreSQL server on this machine. */
 export function findPostgres(): string | undefined {
   const newest = existsSync(versions) ? readdirSync(versions).toSorted((a, b) => Number(b) - Number(a)) : [];
   return findProgram(
@@ -19,7 +19,7 @@ export function findPostgres(): string | undefined {
   );
 }
 
-/** PostgreSQL, where `postgres` is the account that may do everything, and has no password. */
+/** PostgreSQL with the account `postgres`, which has all rights and no password. */
 export async function startPostgres(options: ServerOptions = {}): Promise<ThrowAwayServer> {
   const program = findPostgres();
   if (program === undefined) throw new Error('PostgreSQL is not installed');
@@ -41,7 +41,7 @@ export async function startPostgres(options: ServerOptions = {}): Promise<ThrowA
           'unix_socket_directories=',
           'max_connections=300',
           'shared_buffers=32MB',
-          // Else a killed server leaves files outside of its folder.
+          // Otherwise a killed server leaves files outside of its folder.
           'dynamic_shared_memory_type=mmap',
           ...(options.durable ? [] : careless),
         ].flatMap((setting) => ['-c', setting]),
@@ -65,7 +65,7 @@ export async function startPostgres(options: ServerOptions = {}): Promise<ThrowA
   );
 }
 
-/** PostgreSQL does not run as root: as its own account, else as nobody. */
+/** PostgreSQL does not run as root, but as the account `postgres` or `nobody`. */
 function findAccount(): Account | undefined {
   if (process.getuid?.() !== 0) return undefined;
   const accounts = readFileSync('/etc/passwd', 'utf8')

@@ -6,8 +6,8 @@ const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 const works = new Set<() => void>();
 
 /**
- * What must not outlive this process is ended by `work`, at its exit or at a signal that ends it; synchronously, since
- * nothing else runs by then, and the last first. Returns how to take it back.
+ * Runs `work` at the exit of this process, or at a signal that ends it. It runs synchronously, because
+ * nothing else runs by then, and the last one runs first. Returns a function that cancels it.
  */
 export function atProcessEnd(work: () => void): () => void {
   if (works.size === 0) {
@@ -26,7 +26,7 @@ export interface TemporaryFolder {
   remove(): void;
 }
 
-/** A folder where the operating system keeps what is temporary, or in another one; removed with this process at the latest. */
+/** Creates a folder for temporary files, in the system's folder or in another. It is removed with this process at the latest. */
 export function createTemporaryFolder(name: string, parent = tmpdir()): TemporaryFolder {
   const path = mkdtempSync(join(parent, `janua-${name}-`));
   const removeFolder = () => rmSync(path, { recursive: true, force: true, maxRetries: 3 });
@@ -52,7 +52,7 @@ function endAll(): void {
 }
 
 function endBySignal(signal: NodeJS.Signals): void {
-  // Another who listens decides when the process ends, and its exit is heard then.
+  // If there is another listener, it decides when the process ends. The exit event follows then.
   if (process.listenerCount(signal) > 1) return;
   endAll();
   process.kill(process.pid, signal);

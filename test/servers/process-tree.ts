@@ -4,7 +4,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 export interface ProcessEntry {
   readonly pid: number;
   readonly parent: number;
-  /** As `ps` abbreviates it: Z is a process that has ended and whose parent has not yet heard of it. */
+  /** The state as in `ps`. Z is a process that has ended, but whose parent has not read its exit code. */
   readonly state: string;
 }
 
@@ -18,8 +18,8 @@ export function signal(pid: number, name: NodeJS.Signals): void {
 }
 
 /**
- * Sends a signal to a process and all its descendants, and returns their ids. By parentage rather than by process group,
- * because each of PostgreSQL's processes leads a group of its own. The first is stopped meanwhile, and so bears no more.
+ * Sends a signal to a process and all its descendants, and returns their ids. It goes by parents instead of process groups,
+ * because each process of PostgreSQL leads its own group. The first process is stopped meanwhile, so that it starts no more.
  */
 export function signalTree(root: number, name: NodeJS.Signals): readonly number[] {
   signal(root, 'SIGSTOP');
@@ -30,7 +30,7 @@ export function signalTree(root: number, name: NodeJS.Signals): readonly number[
   return tree;
 }
 
-/** Those of the processes that still run. */
+/** The processes that still run. */
 export function running(pids: readonly number[]): readonly number[] {
   const alive = new Set(
     readProcesses()
@@ -40,7 +40,7 @@ export function running(pids: readonly number[]): readonly number[] {
   return pids.filter((pid) => alive.has(pid));
 }
 
-/** Whether one of the processes has neither ended nor been halted. */
+/** Whether any of the processes has neither ended nor stopped. */
 export function hasRunning(pids: readonly number[]): boolean {
   return readProcesses().some(({ pid, state }) => pids.includes(pid) && !/^[TZ]/.test(state));
 }
@@ -56,7 +56,7 @@ function readProc(): readonly ProcessEntry[] {
     .flatMap((name) => {
       try {
         const stat = readFileSync(`/proc/${name}/stat`, 'latin1');
-        // The program's name stands in parentheses, and may hold some itself.
+        // The name of the program is in parentheses, and may contain parentheses.
         const [state = '', parent] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
         return [{ pid: Number(name), parent: Number(parent), state }];
       } catch {

@@ -2,18 +2,18 @@ import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { setTimeout } from 'node:timers/promises';
 
-/** Stands between Janua and a store, and does what a network does at its worst. It passes everything at first. */
+/** A proxy between Janua and a store that imitates a bad network. It passes everything at first. */
 export interface Proxy extends AsyncDisposable {
   readonly port: number;
-  /** Passes everything at once, and what was held before it. */
+  /** Passes everything without a delay, held bytes first. */
   pass(): void;
-  /** Passes everything, but what the server sends comes later by these milliseconds. */
+  /** Passes everything, but delays bytes from the server by these milliseconds. */
   delay(milliseconds: number): void;
-  /** Takes connections, and passes nothing either way; what was sent meanwhile comes with the next `pass()`. */
+  /** Accepts connections, but passes nothing in either direction. The next `pass()` delivers held bytes. */
   hold(): void;
-  /** Resets all connections, and new ones as soon as they come, until the next `pass()`. */
+  /** Resets all connections, and new ones at once, until the next `pass()`. */
   cut(): void;
-  /** Resets those connections that are open now, and goes on as before. */
+  /** Resets the open connections, and passes new ones as before. */
   resetOnce(): void;
 }
 
@@ -39,7 +39,7 @@ export async function startProxy(targetPort: number): Promise<Proxy> {
 
   function forward(from: Socket, to: Socket, latency: () => number): void {
     let passed = Promise.resolve();
-    /** In the order of their coming, each as late as it has to be. */
+    /** Passes chunks in their order, each with its delay. */
     function passOn(deliver: () => void): void {
       const due = performance.now() + latency();
       passed = passed.then(async () => {
@@ -52,7 +52,7 @@ export async function startProxy(targetPort: number): Promise<Proxy> {
     open.add(from);
     from.on('data', (chunk) => passOn(() => to.write(chunk)));
     from.on('end', () => passOn(() => to.end()));
-    // An end that was no orderly one is none on the other side either.
+    // A reset on one side becomes a reset on the other.
     from.on('error', () => passOn(() => to.resetAndDestroy()));
     from.on('close', () => open.delete(from));
   }

@@ -2,28 +2,28 @@ import { setTimeout } from 'node:timers/promises';
 import { ask, startRedis } from './redis.ts';
 import type { ThrowAwayServer } from './throw-away-server.ts';
 
-/** Masters that share all slots between them. None has a replica: what one of them holds is away with it. */
+/** Masters that share all slots. None has a replica, so that the keys of a lost master are unavailable. */
 export interface RedisCluster extends AsyncDisposable {
-  /** For REDIS_URL; names every master. */
+  /** For REDIS_URL. Names every master. */
   readonly url: string;
   readonly masters: readonly ThrowAwayServer[];
-  /** Waits until every master says that the cluster works, or that it does not. */
+  /** Waits until every master reports the cluster as working, or as failed. */
   reach(state: 'ok' | 'fail'): Promise<void>;
-  /** Removes everything, from all of them. */
+  /** Removes all keys from all masters. */
   flush(): Promise<void>;
 }
 
-/** A cluster falls into this many slots. */
+/** The number of slots of a cluster. */
 const slotCount = 16_384;
 
-/** After this time without an answer a master is taken to be gone, in milliseconds. */
+/** Milliseconds without an answer after which the cluster takes a master as lost. */
 const nodeTimeout = 500;
 
-/** Longest that the masters may take to agree, and time between two looks, in milliseconds. */
+/** Milliseconds within which the masters have to agree, and between two checks. */
 const patience = 20_000;
 const pollInterval = 25;
 
-/** After this time without one a frozen master is taken to give no answer, in milliseconds. */
+/** Milliseconds without an answer after which a test takes a master as frozen. */
 const answerPatience = 500;
 
 export async function startRedisCluster(size = 3): Promise<RedisCluster> {
@@ -37,7 +37,7 @@ export async function startRedisCluster(size = 3): Promise<RedisCluster> {
       const first = Math.ceil((slotCount * index) / size);
       const last = Math.ceil((slotCount * (index + 1)) / size) - 1;
       await ask(master, 'cluster', 'addslotsrange', String(first), String(last));
-      // Two with the same number would have to settle first whose slots are whose.
+      // Two masters with the same epoch would first have to agree on the owner of each slot.
       await ask(master, 'cluster', 'set-config-epoch', String(index + 1));
       if (index > 0) await ask(master, 'cluster', 'meet', '127.0.0.1', String(masters[0]?.port));
     }
@@ -67,7 +67,7 @@ async function untilInformed(master: ThrowAwayServer, state: string, size: numbe
   while (performance.now() < deadline) {
     const answer = ask(master, 'cluster', 'info').then(String, () => undefined);
     said = await Promise.race([answer, setTimeout(answerPatience, undefined, { ref: false })]);
-    // One that is killed or frozen says nothing, and is why the others say that the cluster fails.
+    // A killed or frozen master does not answer. The others report the failure.
     if (said === undefined ? state === 'fail' : expected.every((line) => said?.includes(line))) return;
     await setTimeout(pollInterval);
   }

@@ -4,9 +4,9 @@ import { setTimeout } from 'node:timers/promises';
 import { ask, connectOnce, findRedis, startRedis } from './redis.ts';
 import { startServer, type ThrowAwayServer } from './throw-away-server.ts';
 
-/** A master and its replica, and three sentinels that make the replica the master when they lose the master. */
+/** A master, its replica, and three sentinels, which promote the replica when they lose the master. */
 export interface SentinelRedis extends AsyncDisposable {
-  /** For REDIS_URL; names the sentinels. */
+  /** For REDIS_URL. Names the sentinels. */
   readonly url: string;
   readonly first: ThrowAwayServer;
   readonly second: ThrowAwayServer;
@@ -15,10 +15,10 @@ export interface SentinelRedis extends AsyncDisposable {
 
 export const masterName = 'main';
 
-/** After this time without an answer the master is taken to be gone, in milliseconds. */
+/** Milliseconds without an answer after which the sentinels take the master as lost. */
 const downAfter = 300;
 
-/** Longest that they may take to know of each other, and time between two looks, in milliseconds. */
+/** Milliseconds within which the servers have to find each other, and between two checks. */
 const patience = 20_000;
 const pollInterval = 25;
 
@@ -34,7 +34,7 @@ export async function startSentinelRedis(): Promise<SentinelRedis> {
     for (const sentinel of startingSentinels) sentinels.push(closing.use(await sentinel));
     await ask(second, 'replicaof', '127.0.0.1', String(first.port));
     await until(second, ['info', 'replication'], /master_link_status:up/);
-    // Sentinels that find a replica at their first look need not wait ten seconds for the next one.
+    // Sentinels look for replicas every ten seconds. One that finds the replica at its first look saves that wait.
     for (const sentinel of sentinels) {
       await ask(sentinel, 'sentinel', 'monitor', masterName, '127.0.0.1', String(first.port), '2');
       await ask(sentinel, 'sentinel', 'set', masterName, 'down-after-milliseconds', String(downAfter));
@@ -61,7 +61,7 @@ async function startSentinel(): Promise<ThrowAwayServer> {
     {
       name: 'redis-sentinel',
       program,
-      // It keeps in its configuration what it has learnt, and does not start without one.
+      // A sentinel writes to its configuration file, and does not start without one.
       initialise: (folder) => writeFile(join(folder, 'sentinel.conf'), ''),
       args: ({ data, port }) => [
         ...[join(data, 'sentinel.conf'), '--sentinel', '--port', String(port)],

@@ -7,12 +7,12 @@ export interface RedisOptions extends ServerOptions {
   readonly program?: 'redis-server' | 'valkey-server';
 }
 
-/** Path of the Redis server here. */
+/** The path of the Redis server on this machine. */
 export function findRedis(name: 'redis-server' | 'valkey-server' = 'redis-server'): string | undefined {
   return findProgram(name);
 }
 
-/** Redis or Valkey, without a password. Databases are many, since each test takes one. */
+/** Redis or Valkey without a password. It has many databases, because each test takes one. */
 export async function startRedis(options: RedisOptions = {}): Promise<ThrowAwayServer> {
   const name = options.program ?? 'redis-server';
   const program = findRedis(name);
@@ -43,14 +43,14 @@ export async function startRedis(options: RedisOptions = {}): Promise<ThrowAwayS
   );
 }
 
-/** A client that says at once when there is no server, instead of waiting for one. */
+/** A client that fails at once if there is no server. */
 export function connectOnce(url: string): Redis {
   const redis = new Redis(url, { connectTimeout: 1_000, maxRetriesPerRequest: 0, retryStrategy: () => null });
   redis.on('error', () => {});
   return redis;
 }
 
-/** Has one command carried out, by a connection of its own. */
+/** Runs one command over its own connection. */
 export async function ask({ url }: ThrowAwayServer, ...words: [string, ...string[]]): Promise<unknown> {
   const redis = connectOnce(url);
   try {

@@ -20,7 +20,7 @@ import { connectOnce, startRedis } from './redis.ts';
 import { createDatabase, createRedisDatabase } from './shared.ts';
 import { type ServerOptions, type ThrowAwayServer, templateFolder } from './throw-away-server.ts';
 
-/** One word kept by a server, so that a test can see whether it still is. */
+/** Stores one word on a server, so that a test can check later whether it is still there. */
 interface Keeper {
   readonly start: (options?: ServerOptions) => Promise<ThrowAwayServer>;
   write(url: string, word: string): Promise<void>;
@@ -90,7 +90,7 @@ for (const [name, { start, write, read }] of [
   ['MariaDB', mariadb],
   ['Redis', redis],
 ] as const) {
-  test(`${name}: a durable server keeps what it has confirmed, whichever way it ends`, {
+  test(`${name}: a durable server keeps confirmed writes, even when it is killed`, {
     skip: missing(name),
   }, async () => {
     await using server = await start({ durable: true });
@@ -105,7 +105,7 @@ for (const [name, { start, write, read }] of [
     assert.equal(await read(server.url), 'durable');
   });
 
-  test(`${name}: a frozen server answers nobody until it is resumed`, { skip: missing(name) }, async () => {
+  test(`${name}: a frozen server does not answer until it is resumed`, { skip: missing(name) }, async () => {
     await using server = await start();
     await write(server.url, 'frozen');
     server.freeze();
@@ -115,7 +115,7 @@ for (const [name, { start, write, read }] of [
     assert.equal(await answer, 'frozen');
   });
 
-  test(`${name}: a server that is thrown away leaves nothing, even frozen, and keeps a folder that was given`, {
+  test(`${name}: the disposal of a server leaves no process, even if it is frozen, and keeps a given folder`, {
     skip: missing(name),
   }, async () => {
     const folder = await mkdtemp(join(tmpdir(), 'janua-data-'));
@@ -128,17 +128,17 @@ for (const [name, { start, write, read }] of [
     await rm(folder, { recursive: true });
   });
 
-  test(`${name}: what a server says is told when it does not come up`, { skip: missing(name) }, async () => {
+  test(`${name}: the error of a server that does not start contains its output`, { skip: missing(name) }, async () => {
     await assert.rejects(start({ args: ['--no-such-setting=1'] }), /no.such.setting/);
   });
 }
 
-test('arguments win over those that every server gets', { skip: missing('PostgreSQL') }, async () => {
+test('arguments override the common arguments of every server', { skip: missing('PostgreSQL') }, async () => {
   await using server = await startPostgres({ args: ['-c', 'max_connections=7'] });
   assert.equal(await queryPostgres(server.url, 'show max_connections'), '7');
 });
 
-test('databases of a shared server are apart from each other', {
+test('databases of a shared server are separate', {
   skip: missing('PostgreSQL', 'MariaDB', 'Redis'),
 }, async () => {
   const made = await Promise.all([
@@ -217,7 +217,7 @@ test('a proxy passes, delays, holds and cuts connections', async (t) => {
 
 const module = (name: string) => JSON.stringify(new URL(name, import.meta.url).href);
 
-/** A process that has all three servers, of its own, and says so. */
+/** A process that starts all three servers, and reports them. */
 const holder = `
   import { readProcesses } from ${module('./process-tree.ts')};
   import { sharedServers } from ${module('./shared.ts')};
@@ -232,7 +232,7 @@ for (const [how, last, end] of [
   ['fails', 'throw new Error("on purpose");', () => {}],
   ['has nothing left to do', '', () => {}],
 ] as const) {
-  test(`servers end with the process that started them, when it ${how}`, {
+  test(`servers end with the process that started them when it ${how}`, {
     skip: missing('PostgreSQL', 'MariaDB', 'Redis'),
   }, async (t) => {
     const temporary = await mkdtemp(join(tmpdir(), 'janua-'));
@@ -259,7 +259,7 @@ for (const [how, last, end] of [
   });
 }
 
-test('a test is left out for the servers that it needs and does not get, and none in CI', (t) => {
+test('a test is skipped without its servers, but never in CI', (t) => {
   const { CI, [noServersVariable]: noServers } = process.env;
   t.after(() => {
     Object.assign(process.env, { CI, [noServersVariable]: noServers });

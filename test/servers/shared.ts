@@ -14,8 +14,8 @@ export const sharedServerVariables = {
 } as const;
 
 /**
- * URLs of the servers that all tests share, with accounts that may do everything. A file of tests that runs by itself
- * starts those that it asks for, and they end with its process.
+ * URLs of the servers that all tests share, with accounts that have all rights. A test file that runs alone
+ * starts the servers that it asks for, and they end with its process.
  */
 export const sharedServers = {
   postgres: share(sharedServerVariables.postgres, startPostgres),
@@ -33,14 +33,14 @@ function share(variable: string, start: () => Promise<ThrowAwayServer>): () => P
   };
 }
 
-/** A part of a shared server that is one test's own. */
+/** A part of a shared server for one test. */
 export interface OwnDatabase {
   readonly url: string;
-  /** Removes all that it holds, and ends the connections to it where the server would wait for them. */
+  /** Removes all its data. Closes connections to it if the server would wait for them. */
   drop(): Promise<void>;
 }
 
-/** A new database, which is empty. */
+/** Creates an empty database. */
 export async function createDatabase(engine: 'postgres' | 'mariadb'): Promise<OwnDatabase> {
   const server = await sharedServers[engine]();
   const execute = engine === 'postgres' ? executeInPostgres : executeInMariadb;
@@ -71,10 +71,10 @@ async function executeInMariadb(url: string, statement: string): Promise<void> {
   }
 }
 
-/** How many databases a shared Redis has beside number 0, which counts those that are taken. */
+/** The number of databases of a shared Redis besides number 0, which counts the taken ones. */
 const redisDatabases = 9_999;
 
-/** A database of Redis that no other test uses, which is empty. */
+/** Takes an empty Redis database that no other test uses. */
 export async function createRedisDatabase(): Promise<OwnDatabase> {
   const server = await sharedServers.redis();
   const counter = connectOnce(server);

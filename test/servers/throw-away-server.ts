@@ -9,33 +9,33 @@ import { promisify } from 'node:util';
 import { atProcessEnd, createTemporaryFolder } from './process-end.ts';
 import { hasRunning, running, signal, signalTree } from './process-tree.ts';
 
-/** A real server with data of its own, for what a test does to it; ended with its scope, or at the latest with the process. */
+/** A real server with its own data, for one test. It ends with its scope, or at the latest with the process. */
 export interface ThrowAwayServer extends AsyncDisposable {
-  /** For DATABASE_URL or REDIS_URL, of an account that may do everything; it names a database that exists and is empty. */
+  /** For DATABASE_URL or REDIS_URL. Has an account with all rights, and names an empty database. */
   readonly url: string;
   readonly port: number;
-  /** Halts all processes of the server where they are, and waits until they are: connections stay, and nobody answers. */
+  /** Stops all processes of the server, and waits until they are. Connections stay open, but get no answer. */
   freeze(): void;
-  /** Lets a frozen server go on. */
+  /** Resumes a frozen server. */
   resume(): void;
-  /** Ends all its processes as the system does that has run out of memory, and waits until they are gone. */
+  /** Kills all its processes, as a system without memory does, and waits until they are gone. */
   kill(): Promise<void>;
-  /** Ends it in its own orderly way, without waiting for its clients to leave. */
+  /** Shuts it down in order, without waiting for its clients. */
   stop(): Promise<void>;
-  /** Starts it again, on the same port and data, and waits until it takes connections. */
+  /** Starts it again on the same port and data, and waits until it accepts connections. */
   start(): Promise<void>;
 }
 
 export interface ServerOptions {
-  /** Arguments after those that every such server gets, over which they win. */
+  /** Further arguments, which override the common ones. */
   readonly args?: readonly string[];
-  /** An empty folder for the data, on a disk of the test's own. Any account must get to it; the test removes it. */
+  /** An empty folder for the data. Every account needs access to it, and the test removes it. */
   readonly folder?: string;
-  /** Keeps through `kill()` what it has confirmed, as it would in production; else speed matters more. */
+  /** Keeps confirmed writes through `kill()`, as in production. Without it, the server is faster. */
   readonly durable?: boolean;
 }
 
-/** The account of the operating system as which a server runs, where it must not be ours. */
+/** The account of the operating system for a server that cannot run as ours. */
 export interface Account {
   readonly uid: number;
   readonly gid: number;
@@ -49,39 +49,39 @@ export interface Place {
   readonly port: number;
 }
 
-/** What differs from one kind of server to another. */
+/** The differences between kinds of servers. */
 export interface Kind {
   readonly name: string;
   readonly program: string;
   readonly account?: Account | undefined;
-  /** Fills an empty folder with what a new server has; some fill their own. */
+  /** Fills an empty folder with the files of a new server. Some servers do this themselves. */
   readonly initialise?: (folder: string) => Promise<void>;
   args(place: Place): readonly string[];
   url(port: number): string;
-  /** Whether the one that answers a query at `url` is this server: the port may be another's. Rejects while none does. */
+  /** Whether this server answers at `url`, because another may have the port. Rejects while none answers. */
   answers(url: string, place: Place, pid: number): Promise<boolean>;
   readonly stopSignal: NodeJS.Signals;
-  /** Ends it at once, but not without what it has outside of its folders. */
+  /** The signal that ends it at once, but lets it remove its files outside of its folders. */
   readonly endSignal: NodeJS.Signals;
 }
 
-/** Longest that a server may take to come up or to stop, and to end when it is thrown away, in milliseconds. */
+/** Milliseconds within which a server has to start or stop, and to end at its disposal. */
 const patience = 30_000;
 const endPatience = 3_000;
 
-/** Between two looks at whether something has come or gone, and for one answer to whether it has come, in milliseconds. */
+/** Milliseconds between two checks, and for the answer to one check. */
 const pollInterval = 15;
 const answerPatience = 2_000;
 
-/** Ports that the system gives to nobody who asks for any, so that they are still free when a server starts again. */
+/** Ports outside of the range that the system assigns, so that they are still free when a server starts again. */
 const ports = { first: 20_000, count: 12_000 };
 
-/** How many ports are tried where somebody takes them between our look and the server's. */
+/** The number of ports to try, because another process may take a port between our check and the start. */
 const portAttempts = 5;
 
 const execute = promisify(execFile);
 
-/** Starts a server of that kind on a port of its own, and waits until it takes connections. */
+/** Starts a server of that kind on its own port, and waits until it accepts connections. */
 export async function startServer(kind: Kind, { folder, args = [] }: ServerOptions): Promise<ThrowAwayServer> {
   const home = createTemporaryFolder(kind.name);
   try {
@@ -132,7 +132,7 @@ function createServerAt(kind: Kind, place: Place, args: readonly string[], remov
       ...kind.account,
     });
     closeSync(output);
-    // A file of tests that leaves its server running still comes to its end.
+    // A test file can end even if it leaves its server running.
     child.unref();
     await once(child, 'spawn');
     forget = atProcessEnd(endNow);
@@ -154,7 +154,7 @@ function createServerAt(kind: Kind, place: Place, args: readonly string[], remov
     throw await complain(`took no connections within ${patience} ms`);
   }
 
-  /** Returns whether the signal ended it within the milliseconds; else it was ended by force. */
+  /** Returns whether the signal ended it within the milliseconds. If not, it is killed. */
   async function end(by: NodeJS.Signals, milliseconds: number): Promise<boolean> {
     if (!isRunning(child)) return true;
     const { pid } = child;
@@ -168,7 +168,7 @@ function createServerAt(kind: Kind, place: Place, args: readonly string[], remov
     if (!obeyed) {
       const tree = signalTree(pid, 'SIGKILL');
       await ended;
-      // Bounded: the number of a process that is gone may be another's by now.
+      // Bounded, because the id of an ended process may belong to another process by now.
       const deadline = performance.now() + endPatience;
       while (running(tree).length > 0 && performance.now() < deadline) await setTimeout(pollInterval);
     }
@@ -194,7 +194,7 @@ function createServerAt(kind: Kind, place: Place, args: readonly string[], remov
     freeze() {
       if (!isRunning(child)) return;
       const tree = signalTree(child.pid, 'SIGSTOP');
-      // On a busy machine a process goes on until it is scheduled to hear of it.
+      // On a busy machine a process runs on until it is scheduled to receive the signal.
       const deadline = performance.now() + endPatience;
       while (hasRunning(tree) && performance.now() < deadline) sleep(1);
     },
@@ -223,12 +223,12 @@ function isRunning(child: ChildProcess | undefined): child is ChildProcess & { r
   return child?.pid !== undefined && child.exitCode === null && child.signalCode === null;
 }
 
-/** Waits on the spot, for when the process ends and nothing else goes on. */
+/** Blocks, for the end of the process, when no other code runs. */
 function sleep(milliseconds: number): void {
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, milliseconds);
 }
 
-/** A port of this machine that nobody uses now. */
+/** Finds a free port of this machine. */
 export async function findFreePort(): Promise<number> {
   for (;;) {
     const port = ports.first + Math.floor(Math.random() * ports.count);
@@ -248,7 +248,7 @@ async function giveTo(account: Account | undefined, path: string): Promise<void>
   if (account !== undefined) await chown(path, account.uid, account.gid);
 }
 
-/** Runs one of a server's programs to its end, as the server's account. */
+/** Runs a program of the server to its end, as the account of the server. */
 export async function runAs(account: Account | undefined, program: string, args: readonly string[]): Promise<void> {
   const options = { cwd: '/', env: { PATH: process.env.PATH }, timeout: patience, ...account };
   const finished = execute(program, [...args], options);
@@ -262,14 +262,14 @@ const templates = new Map<string, Promise<string>>();
 let ownTemplateFolder: string | undefined;
 
 /**
- * Where one data folder of each kind is kept, to be copied for every further server: to make one takes longer. Processes
- * that get this path as JANUA_TEST_TEMPLATES share them.
+ * The folder for one data folder of each kind. Every further server gets a copy, because creating one takes longer. Processes
+ * with this path in JANUA_TEST_TEMPLATES share the folder.
  */
 export async function templateFolder(): Promise<string> {
   const { JANUA_TEST_TEMPLATES } = process.env;
   if (JANUA_TEST_TEMPLATES) return JANUA_TEST_TEMPLATES;
   ownTemplateFolder ??= createTemporaryFolder('templates').path;
-  // The servers' accounts have to get through.
+  // The accounts of the servers need access.
   await chmod(ownTemplateFolder, 0o755);
   return ownTemplateFolder;
 }
@@ -277,7 +277,7 @@ export async function templateFolder(): Promise<string> {
 async function copyTemplate(kind: Kind, data: string): Promise<void> {
   const template = templates.get(kind.name) ?? createTemplate(kind);
   templates.set(kind.name, template);
-  // Node's own way to copy does not keep whose the files are.
+  // Node's own copy function does not keep the owner of the files.
   await execute('cp', ['-a', `${await template}/.`, data], { timeout: patience });
 }
 
