@@ -13,11 +13,11 @@ import { type SentinelRedis, startSentinelRedis } from '../servers/redis-sentine
 import type { ThrowAwayServer } from '../servers/throw-away-server.ts';
 import { type OpenStore, testSessionStore } from './store-contract.ts';
 
-/** Longest that a command may take here, and how much later than that two busy cores may be, in milliseconds. */
+/** The timeout of a command, and the further delay of two busy cores, in milliseconds. */
 const timeout = 1000;
 const slack = 500;
 
-/** Longest that a store may take to work again by itself, in milliseconds. */
+/** Milliseconds within which a store has to recover by itself. */
 const recovery = 20_000;
 
 function openStore(url: string, clean: () => Promise<unknown> = async () => {}): OpenStore {
@@ -49,7 +49,7 @@ function createRecord(number: number): SessionRecord {
   };
 }
 
-/** So many that each master of a cluster holds some. */
+/** Enough records for each master of a cluster to hold some. */
 const records = Array.from({ length: 30 }, (_, index) => createRecord(index));
 
 const insertAll = (store: SessionStore) => Promise.all(records.map((record) => store.insert(record, [])));
@@ -58,7 +58,7 @@ async function expectAll(store: SessionStore): Promise<void> {
   assert.deepEqual(await Promise.all(records.map(({ id }) => store.find(id))), records);
 }
 
-/** Everything that is asked ends in time, and what fails says that the store is away, and at least once why. */
+/** Expects that all requests end in time, that failures are `Unavailable`, and that one of them has the reason. */
 async function expectUnavailable(store: SessionStore, reason = /./): Promise<void> {
   const start = performance.now();
   const asked = await Promise.allSettled([...records.map(({ id }) => store.find(id)), store.listOfUser('user-1')]);
@@ -73,7 +73,7 @@ async function expectUnavailable(store: SessionStore, reason = /./): Promise<voi
   );
 }
 
-/** Asks, as people do, until everything is well again. */
+/** Repeats requests until all of them succeed again. */
 async function expectRecovery(store: SessionStore): Promise<void> {
   const deadline = performance.now() + recovery;
   for (;;) {
@@ -93,12 +93,12 @@ describe('a Redis Cluster', { skip: missing('Redis') }, () => {
     cluster = await startRedisCluster();
   });
   after(() => cluster?.[Symbol.asyncDispose]());
-  // Where the machine is busy, its masters may take each other to be gone.
+  // On a busy machine, the masters may take each other as lost.
   beforeEach(() => cluster.reach('ok'));
 
   testSessionStore('Redis Cluster', async () => openStore(cluster.url, cluster.flush), { forgetsByItself: true });
 
-  test('many at once are served from the first moment on, by every master', async () => {
+  test('serves many requests at once from the start, from every master', async () => {
     await using opened = openStore(cluster.url, cluster.flush);
     await insertAll(opened.store);
     await expectAll(opened.store);
@@ -109,7 +109,7 @@ describe('a Redis Cluster', { skip: missing('Redis') }, () => {
     }
   });
 
-  test('one of several hosts is enough to find the others', async () => {
+  test('is found through any one of its hosts', async () => {
     await using opened = openStore(`redis+cluster://127.0.0.1:1,127.0.0.1:${cluster.masters[2]?.port}`, cluster.flush);
     await insertAll(opened.store);
     await expectAll(opened.store);
@@ -118,7 +118,7 @@ describe('a Redis Cluster', { skip: missing('Redis') }, () => {
   for (const { how, noAnswer, lose, giveBack } of [
     {
       how: 'killed',
-      // Which it is depends on whether its connection is known to be closed by then.
+      // The error depends on whether the client knows that the connection is closed.
       noAnswer: /ECONNREFUSED|ECONNRESET|EPIPE|closed/,
       lose: (master: ThrowAwayServer) => master.kill(),
       giveBack: (master: ThrowAwayServer) => master.start(),
@@ -130,7 +130,7 @@ describe('a Redis Cluster', { skip: missing('Redis') }, () => {
       giveBack: async (master: ThrowAwayServer) => master.resume(),
     },
   ]) {
-    test(`a master is ${how}: everybody is told in time, and all is well when it is back`, async () => {
+    test(`fails in time while a master is ${how}, and recovers when it is back`, async () => {
       await using opened = openStore(cluster.url, cluster.flush);
       const { store } = opened;
       await insertAll(store);
@@ -152,7 +152,7 @@ describe('a Redis Cluster', { skip: missing('Redis') }, () => {
     });
   }
 
-  test('all masters are away, and come back', async () => {
+  test('recovers after the loss of all masters', async () => {
     await using opened = openStore(cluster.url, cluster.flush);
     await insertAll(opened.store);
     for (const master of cluster.masters) await master.kill();
@@ -178,7 +178,7 @@ describe('Redis with sentinels', { skip: missing('Redis') }, () => {
     forgetsByItself: true,
   });
 
-  test('a sentinel is frozen, and another is asked', async () => {
+  test('asks another sentinel when one is frozen', async () => {
     const [sentinel] = redis.sentinels;
     sentinel?.freeze();
     await using opened = openStore(redis.url, () => flush(redis.first));
@@ -187,12 +187,12 @@ describe('Redis with sentinels', { skip: missing('Redis') }, () => {
     await expectAll(opened.store);
   });
 
-  test('a name that the sentinels do not know is said', async () => {
+  test('reports a master name that the sentinels do not know', async () => {
     await using opened = openStore(`${redis.url}-other`);
     await expectUnavailable(opened.store, /No such master/);
   });
 
-  test('the master is killed: its replica takes over, and sessions that it had are alive', async () => {
+  test('uses the replica after the master is killed, and keeps its sessions', async () => {
     await using opened = openStore(redis.url);
     const { store } = opened;
     await insertAll(store);

@@ -20,7 +20,7 @@ async function open() {
 }
 
 // Shows: V9.2.2
-test('a session is found by its cookie and by its token, each only as what it is', async () => {
+test('a cookie finds its session only as a cookie, and a token only as a token', async () => {
   await using opened = await open();
   const { sessions } = opened;
   const { id, cookie, accessToken, expiresInSeconds } = await sessions.start(owner, { methods });
@@ -39,7 +39,7 @@ test('a session is found by its cookie and by its token, each only as what it is
 });
 
 // Shows: S24 S65 S69 V7.2.3 V11.2.3 V11.5.1
-test('the store holds only hashes of the secrets, and credentials carry 256 random bits', async () => {
+test('the store holds only hashes of the secrets, and credentials have 256 random bits', async () => {
   await using opened = await open();
   const { cookie, accessToken } = await opened.sessions.start(owner, { methods });
   const { rows } = await sql<object>`select * from janua_sessions`.execute(opened.database);
@@ -80,7 +80,7 @@ describe('a session ends', () => {
     assert.equal(await sessions.find(claimOf('cookie', cookie)), undefined);
   });
 
-  test('when it was started or used later than now, as before a wrong clock was corrected', async () => {
+  test('when it was started or used in the future, by a clock that was wrong', async () => {
     await using opened = await open();
     const { sessions, clock } = opened;
     const day = 24 * 60 * minute;
@@ -96,7 +96,7 @@ describe('a session ends', () => {
   });
 
   // Shows: S77 V7.1.2
-  test('when its user has started as many others as one may have, the oldest first', async () => {
+  test('when its user starts more sessions than allowed, the oldest first', async () => {
     await using opened = await open();
     const { clock, store } = opened;
     const sessions = createSessions({
@@ -117,7 +117,7 @@ describe('a session ends', () => {
     for (const alive of rest) assert.ok(await sessions.find(claimOf('cookie', alive.cookie)));
   });
 
-  test('when another replaces it, when it is ended, and with all of its user', async () => {
+  test('when another session replaces it, when it is ended, and when all sessions of its user are ended', async () => {
     await using opened = await open();
     const { sessions } = opened;
     const first = await sessions.start(owner, { methods });
@@ -132,7 +132,7 @@ describe('a session ends', () => {
   });
 });
 
-test('last use is written at most once a minute', async () => {
+test('the last use of a session is written at most once a minute', async () => {
   await using opened = await open();
   const { sessions, clock, store } = opened;
   const { id, cookie } = await sessions.start(owner, { methods });
@@ -147,7 +147,7 @@ test('last use is written at most once a minute', async () => {
 });
 
 // Shows: S61 VM-01
-test('a credential of a session that a client made up is never adopted', async () => {
+test('a session id that a client made up is never adopted', async () => {
   await using opened = await open();
   const id = 'A'.repeat(22);
   for (const secret of ['A'.repeat(43), hashSecret('A'.repeat(43))]) {
@@ -157,7 +157,7 @@ test('a credential of a session that a client made up is never adopted', async (
 });
 
 // Shows: V1.3.12
-test("malformed credentials are nobody's, and fast", async () => {
+test('malformed credentials find no session, and are fast', async () => {
   await using opened = await open();
   const { sessions } = opened;
   const { cookie } = await sessions.start(owner, { methods });
@@ -178,7 +178,7 @@ test("malformed credentials are nobody's, and fast", async () => {
 });
 
 // Shows: V14.2.7
-test('cleaning removes what has expired and nothing else', async () => {
+test('cleaning removes only expired sessions', async () => {
   await using opened = await open();
   const { sessions, clock, database } = opened;
   for (let number = 0; number < 1200; number++)

@@ -9,7 +9,7 @@ export interface OpenStore extends AsyncDisposable {
 
 let count = 0;
 
-/** Real times: a store may forget what has expired by its own clock. */
+/** Real times, because a store may remove expired records by its own clock. */
 const start = Date.now();
 const minute = 60_000;
 
@@ -33,9 +33,9 @@ export function createRecord(changes: Partial<SessionRecord> = {}): SessionRecor
 }
 
 /**
- * What every session store must do.
+ * The contract of every session store.
  * @param open makes an empty one
- * @param forgetsByItself whether expired sessions go without being removed
+ * @param forgetsByItself whether the store removes expired sessions on its own
  */
 export function testSessionStore(
   name: string,
@@ -43,7 +43,7 @@ export function testSessionStore(
   { forgetsByItself = false, skip = false as string | false } = {},
 ): void {
   describe(`${name} as a session store`, { skip }, () => {
-    test('finds what was inserted, as it was', async () => {
+    test('returns a record exactly as it was inserted', async () => {
       await using opened = await open();
       const record = createRecord({ createdAt: start - 1, lastSeenAt: start });
       await opened.store.insert(record, []);
@@ -53,7 +53,7 @@ export function testSessionStore(
       }
     });
 
-    test('an insert removes what it replaces', async () => {
+    test('removes replaced sessions with an insert', async () => {
       await using opened = await open();
       const [first, second, third] = [createRecord(), createRecord(), createRecord()];
       await opened.store.insert(first, []);
@@ -64,7 +64,7 @@ export function testSessionStore(
       assert.ok(await opened.store.find(third.id));
     });
 
-    test('keeps the latest sessions of a user, and removes the oldest of those that are alive', async () => {
+    test('keeps the latest sessions of a user, and removes the oldest living ones', async () => {
       await using opened = await open();
       const ages = [5, 1, 4, 2, 3].map((age) => createRecord({ createdAt: start - age * 1000, userId: 'many' }));
       const other = createRecord({ userId: 'other' });
@@ -80,7 +80,7 @@ export function testSessionStore(
       assert.deepEqual(await opened.store.removeOldestOfUser('nobody', start, 1), []);
     });
 
-    test('a session that a wrong clock started in the future goes before any other of its user', async () => {
+    test('removes a session from the future before all others of its user', async () => {
       await using opened = await open();
       const [future, old, ahead, latest] = [clockTolerance + 1, -5000, clockTolerance, 0].map((age) =>
         createRecord({ createdAt: start + age, lastSeenAt: start + age, expiresAt: start + 5 * minute }),
@@ -93,7 +93,7 @@ export function testSessionStore(
     });
 
     // Shows: V2.3.3
-    test('an insert that fails removes nothing', async () => {
+    test('removes nothing when an insert fails', async () => {
       await using opened = await open();
       const [first, second] = [createRecord(), createRecord()];
       await opened.store.insert(first, []);
@@ -102,7 +102,7 @@ export function testSessionStore(
       assert.ok(await opened.store.find(second.id));
     });
 
-    test('a touch changes a record that exists, and never makes one', async () => {
+    test('changes only an existing record with a touch', async () => {
       await using opened = await open();
       const record = createRecord();
       await opened.store.insert(record, []);
@@ -114,7 +114,7 @@ export function testSessionStore(
       assert.equal(await opened.store.find(record.id), undefined);
     });
 
-    test('removing counts what was there', async () => {
+    test('returns the number of removed sessions', async () => {
       await using opened = await open();
       const [first, second] = [createRecord(), createRecord()];
       await opened.store.insert(first, []);
@@ -124,7 +124,7 @@ export function testSessionStore(
     });
 
     // Shows: S76 VM-05
-    test('removes all sessions of a user, and of no other', async () => {
+    test('removes all sessions of one user only', async () => {
       await using opened = await open();
       const [first, second, other] = [createRecord(), createRecord(), createRecord({ userId: 'user-2' })];
       for (const record of [first, second, other]) await opened.store.insert(record, []);
@@ -133,7 +133,7 @@ export function testSessionStore(
       assert.ok(await opened.store.find(other.id));
     });
 
-    test('lists the sessions of a user, as they are now', async () => {
+    test('lists the current sessions of a user', async () => {
       await using opened = await open();
       const { store } = opened;
       assert.deepEqual(await store.listOfUser('user-1'), []);
@@ -147,7 +147,7 @@ export function testSessionStore(
     });
 
     // Shows: S79 V14.2.7
-    test('what has expired is gone, by itself or so many at once, and nothing else', async () => {
+    test('removes only expired sessions, on its own or in batches', async () => {
       await using opened = await open();
       const { store } = opened;
       const old = [1, 2, 3].map(() => createRecord({ expiresAt: start - 1 }));
@@ -162,13 +162,13 @@ export function testSessionStore(
       assert.deepEqual(await store.listOfUser('user-1'), [alive]);
     });
 
-    test('says that it can be read and written', async () => {
+    test('passes its own check', async () => {
       await using opened = await open();
       await Promise.all([opened.store.check(), opened.store.check(), opened.store.check()]);
     });
 
     // Shows: V15.4.2
-    test('two requests at once: a removed session is not brought back by touches', async () => {
+    test('does not restore a removed session by touches at the same time', async () => {
       await using opened = await open();
       const { store } = opened;
       const record = createRecord();

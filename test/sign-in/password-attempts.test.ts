@@ -27,7 +27,7 @@ const annsAttempt: PasswordAttempt = {
   knownBrowser: undefined,
 };
 
-/** Somebody who is no user. */
+/** An attempt for an unknown name. */
 const nobodys: PasswordAttempt = {
   address: '192.0.2.2',
   endSite: '192.0.2.2',
@@ -53,7 +53,7 @@ async function listed(throttle: Throttle): Promise<Record<string, number>> {
 
 describe('the policies', () => {
   // Shows: S45 S51 V6.3.1
-  test('an account waits after 5 to 10 failures, an address after 20 to 50, and nobody forever before a stop', () => {
+  test('an account waits after 10 failures, an address after 20, and an unknown address after 5', () => {
     const firstWaits = (policy: Policy) =>
       Array.from({ length: 200 }, (_, failures) => failures).find((failures) => waitAfter(policy, failures) > 0);
     for (const kind of ['account', 'name', 'unknownName', 'browser'] as const)
@@ -63,14 +63,14 @@ describe('the policies', () => {
     assert.equal(firstWaits(policies.unknownAddress), 5);
   });
 
-  test('waits double up to a quarter of an hour', () => {
+  test('each wait is twice the last, up to a quarter of an hour', () => {
     const waits = (policy: Policy) => [0, 1, 2, 3, 4, 5, 6, 7, 80].map((more) => waitAfter(policy, policy.free + more));
     for (const kind of ['account', 'name', 'unknownName', 'browser', 'pair', 'address'] as const)
       assert.deepEqual(waits(policies[kind]), [10, 20, 40, 80, 160, 320, 640, 900, 900], kind);
     assert.deepEqual(waits(policies.unknownAddress), [30, 60, 120, 240, 480, 900, 900, 900, 900]);
   });
 
-  test('what is under way at once stays below what is free', () => {
+  test('fewer attempts run at once than may fail without a wait', () => {
     assert.ok(atOnce.address < policies.address.free);
     assert.ok(atOnce.unknownAddress < policies.unknownAddress.free);
     for (const kind of ['account', 'name', 'pair', 'browser', 'unknownName'] as const)
@@ -83,7 +83,7 @@ describe('password attempts', () => {
     ['an account', annsAttempt],
     ['an unknown name', nobodys],
   ] as const) {
-    test(`${who} that is tried from everywhere waits after ten failures, longer each time, and stops at a hundred`, async () => {
+    test(`${who} that is guessed from everywhere waits after ten failures, ever longer, and stops at a hundred`, async () => {
       const t = createTest();
       const waits = await t.failPatiently(99, elsewhere, from);
       assert.deepEqual(waits.slice(0, 20), [...Array(10).fill(0), ...[10, 20, 40, 80, 160, 320, 640, 900, 900, 900]]);
@@ -98,7 +98,7 @@ describe('password attempts', () => {
       assert.equal(t.checks(), 100);
     });
 
-    test(`${who} that is tried from one address waits after eight failures`, async () => {
+    test(`${who} that is guessed from one address waits after eight failures`, async () => {
       const t = createTest();
       const waits = await t.failPatiently(12, undefined, from);
       assert.deepEqual(waits, [0, 0, 0, 0, 0, 0, 0, 0, 10, 20, 40, 80]);
@@ -106,7 +106,7 @@ describe('password attempts', () => {
   }
 
   // Shows: S47
-  test('known and unknown names, right and wrong passwords get the same answer while they have to wait', async () => {
+  test('while they wait, known and unknown names, right and wrong passwords get the same answer', async () => {
     const t = createTest();
     await t.failPatiently(14, elsewhere);
     await t.failPatiently(14, elsewhere, nobodys);
@@ -123,7 +123,7 @@ describe('password attempts', () => {
   });
 
   // Shows: S51
-  test('a wait ends by itself, and asking in the meantime costs nothing and makes it no longer', async () => {
+  test('a wait ends by itself, and attempts meanwhile cost no hash and do not extend it', async () => {
     const t = createTest();
     for (let index = 0; index < 10; index += 1) await t.fail(elsewhere(index));
     for (let index = 0; index < 9; index += 1) {
@@ -136,7 +136,7 @@ describe('password attempts', () => {
   });
 
   // Shows: S45 S49
-  test('a success ends what was counted against account, name and pair, and not what was against the address', async () => {
+  test('a success clears the failures of account, name and pair, but not those of the address', async () => {
     const t = createTest();
     for (let index = 0; index < 7; index += 1) await t.fail();
     assert.deepEqual(await listed(t.throttle), { account: 7, name: 7, address: 7, pair: 7 });
@@ -148,7 +148,7 @@ describe('password attempts', () => {
   });
 
   // Shows: S45 V6.1.1
-  test('a new password lifts the stop of an account, from everywhere after the wait of its name', async () => {
+  test('a new password lifts the stop of an account', async () => {
     const t = createTest();
     await t.failPatiently(100, elsewhere);
     t.pass(900);
@@ -163,7 +163,7 @@ describe('password attempts', () => {
   });
 
   // Shows: S51 VM-40
-  test('a browser that is known passes while account, name and address have to wait, and has its own stop', async () => {
+  test('a known browser passes while account, name and address wait, and has its own stop', async () => {
     const t = createTest();
     await t.failPatiently(100, elsewhere);
     for (let index = 0; index < 30; index += 1) await t.fail(otherUser(index));
@@ -182,7 +182,7 @@ describe('password attempts', () => {
     assert.equal((await t.succeed({ knownBrowser: 'b', account: { ...ann, fingerprint: 'new' } })).passed, true);
   });
 
-  test('a browser that is known for one user is none for another', async () => {
+  test('a browser that is known for one user counts as unknown for another', async () => {
     const t = createTest();
     await t.failPatiently(10, () => ({ knownBrowser: 'b' }));
     assert.equal((await t.fail({ knownBrowser: 'b' })).passed, false);
@@ -191,7 +191,7 @@ describe('password attempts', () => {
     assert.deepEqual(await listed(t.throttle), { browser: 1, name: 1, address: 1, pair: 1 });
   });
 
-  test('a success in a known browser ends what strangers have brought about, unless it is a stop', async () => {
+  test('a success in a known browser clears the failures of strangers, but not a stop', async () => {
     const t = createTest();
     for (let index = 0; index < 10; index += 1) await t.fail(elsewhere(index));
     assert.equal((await t.fail()).passed, false);
@@ -207,7 +207,7 @@ describe('password attempts', () => {
   });
 
   // Shows: S49
-  test('one address that tries a password on every account is slowed down', async () => {
+  test('an address that tries a password on every account has to wait', async () => {
     const t = createTest();
     for (let index = 0; index < 20; index += 1) assert.equal((await t.fail(otherUser(index))).passed, true);
     assert.equal(retryAfter(await t.fail(otherUser(20))), 10);
@@ -221,7 +221,7 @@ describe('password attempts', () => {
     assert.equal(t.checks(), 21 + tries);
   });
 
-  test('an address is forgiven one failure for every three minutes, also when they come in between', async () => {
+  test('an address is forgiven one failure every three minutes, even between failures', async () => {
     const t = createTest();
     for (let index = 0; index < 15; index += 1) await t.fail(otherUser(index));
     t.pass(179);
@@ -235,7 +235,7 @@ describe('password attempts', () => {
     assert.equal((await listed(t.throttle)).address, 1);
   });
 
-  test('an office with fewer typing errors than are forgiven never waits, however many log in', async () => {
+  test('an office with few typing errors never waits, however many users log in', async () => {
     const t = createTest();
     for (let index = 0; index < 200; index += 1) {
       assert.equal((await t.fail(otherUser(index))).passed, true);
@@ -247,7 +247,7 @@ describe('password attempts', () => {
   });
 
   // Shows: VM-30
-  test('all whose address is not known share one, and it is strict', async () => {
+  test('all clients without a known address share one strict limit', async () => {
     const t = createTest();
     const address = undefined;
     for (let index = 0; index < 5; index += 1)
@@ -274,7 +274,7 @@ describe('password attempts', () => {
     });
   }
 
-  test('thirty right logins at once all pass: into one account, from one address, from none', async () => {
+  test('thirty right logins at once all pass, whether they share an account or an address', async () => {
     for (const changes of [
       () => ({}),
       elsewhere,
@@ -293,7 +293,7 @@ describe('password attempts', () => {
     }
   });
 
-  test('an address that sends many at once holds up itself before it holds up the owner of an account', async () => {
+  test('an address that sends many attempts at once delays itself before it delays the owner of an account', async () => {
     const t = createTest();
     const started: string[] = [];
     const start = (address: string) =>
@@ -308,7 +308,7 @@ describe('password attempts', () => {
     assert.ok(before >= 4 && before <= atOnce.address, `${before} came before`);
   });
 
-  test('where too many wait, the longest queue gives way: one address cannot keep others out', async () => {
+  test('when too many wait, the longest queue is refused, so that one address cannot keep others out', async () => {
     const t = createTest({ waiting: 20 });
     const gate = Promise.withResolvers<void>();
     const start = (changes: Partial<PasswordAttempt>) =>
@@ -321,7 +321,7 @@ describe('password attempts', () => {
     );
     const outcomes = Promise.allSettled(sent);
     await new Promise(setImmediate);
-    // Four have their turn, and four more wait for it.
+    // Four of them run, and four more wait.
     const others = Array.from({ length: 8 }, (_, index) => start(elsewhere(index)));
     await new Promise(setImmediate);
     gate.resolve();
@@ -351,7 +351,7 @@ describe('password attempts', () => {
     await Promise.all(all);
   });
 
-  test('strangers and known browsers of an account have turns of their own', async () => {
+  test('strangers and known browsers of an account have separate turns', async () => {
     const t = createTest();
     const gate = Promise.withResolvers<void>();
     const start = (changes: Partial<PasswordAttempt>, work: () => Promise<void>) =>
@@ -365,7 +365,7 @@ describe('password attempts', () => {
     await Promise.all(strangers);
   });
 
-  test('a known browser takes its turn before the strangers at its address, and they are refused first', async () => {
+  test('a known browser gets its turn before strangers at its address, and they are refused first', async () => {
     const t = createTest({ waiting: 20 });
     const started: string[] = [];
     const gates: PromiseWithResolvers<void>[] = [];
@@ -394,7 +394,7 @@ describe('password attempts', () => {
     assert.equal((await outcomes).filter(({ status }) => status === 'rejected').length, 1);
   });
 
-  test('gives the result of the check, and what was known of each key', async () => {
+  test('an attempt gives the result of the check, and the state of each key', async () => {
     const t = createTest();
     const first = await t.run({}, async () => ({ succeeded: false, reason: 'x' }));
     const trace = (failures: number, waits: Record<string, number> = {}) =>
@@ -410,7 +410,7 @@ describe('password attempts', () => {
     assert.deepEqual(await t.fail(), { passed: false, retryAfterSeconds: 8, trace: trace(8, { pair: 8 }) });
   });
 
-  test('lists what was counted, whose it is, and until when it has to wait', async () => {
+  test('the list shows failures with their owner and the end of the wait', async () => {
     const t = createTest();
     for (let index = 0; index < 9; index += 1) await t.fail(elsewhere(index));
     await t.fail({ address: '2001:db8::/64' });
@@ -451,7 +451,7 @@ describe('password attempts', () => {
     assert.ok((await Array.fromAsync(listFailures(t.throttle))).every(({ waitsUntil }) => waitsUntil === undefined));
   });
 
-  test('the name of an account that is stopped is not said to be stopped, and that of nobody is', async () => {
+  test('the list shows a stop for an account or an unknown name, but not for the name of an account', async () => {
     const t = createTest();
     await t.failPatiently(100, elsewhere);
     await t.failPatiently(100, elsewhere, nobodys);
@@ -465,7 +465,7 @@ describe('password attempts', () => {
     );
   });
 
-  test('lifts what was counted for a user, a name, an address, or all', async () => {
+  test('failures can be lifted for a user, a name, an address, or all', async () => {
     const t = createTest();
     async function prepare() {
       await liftFailures(t.throttle, 'all');

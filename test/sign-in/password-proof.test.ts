@@ -12,7 +12,7 @@ const weak: Account = {
   stamp: undefined,
 };
 
-/** Somebody with a weak hash logs in, and what is stored becomes another before it can be replaced. */
+/** Logs in a user with a weak hash. The stored hash changes before the login can replace it. */
 async function logInWhile(stored: string): Promise<string | undefined> {
   const users: UserDirectory = {
     findByUsername: async () => weak,
@@ -39,12 +39,12 @@ async function logInWhile(stored: string): Promise<string | undefined> {
   return result.succeeded ? result.proof.account.passwordHash : undefined;
 }
 
-test('whose weak hash is stored anew by another login, or cannot be, is let in with what is stored', async () => {
+test('a login passes if another login has replaced the weak hash, or if the hash cannot be replaced', async () => {
   for (const stored of ['strong hash of secret', 'another strong hash of secret', 'weak hash of secret'])
     assert.equal(await logInWhile(stored), stored);
 });
 
 // Shows: V15.4.2 VM-16 VM-39
-test('whose password is set to another one before the weak hash could be replaced is not let in by the old one', async () => {
+test('a login is refused if the password changes before the weak hash is replaced', async () => {
   assert.equal(await logInWhile('strong hash of another'), undefined);
 });
