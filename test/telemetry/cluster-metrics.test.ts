@@ -8,7 +8,7 @@ import { readFigures, sumOf } from './figures.ts';
 
 const program = fileURLToPath(new URL('./cluster-worker.ts', import.meta.url));
 
-test('the primary of a cluster gives the sum of its workers, and keeps the counts of one that has ended', async () => {
+test('the primary of a cluster adds up its workers, and keeps the counts of an ended worker', async () => {
   const { stdout } = await promisify(execFile)(process.execPath, [program], { timeout: 60_000 });
   const { both, one } = JSON.parse(stdout) as { both: string; one: string };
   const texts = [readFigures(both), readFigures(one)] as const;
@@ -37,7 +37,7 @@ test('the primary of a cluster gives the sum of its workers, and keeps the count
   }
   const late = sumOf(texts[0], 'nodejs_eventloop_lag_p99_seconds') ?? 0;
   assert.ok(late > 0.4 && late < 5, `the delay is that of the slowest, and no mean: ${late}`);
-  // What it counted is kept, and not the memory that it had.
+  // The counts of the ended worker are kept, but not its memory.
   const [more = 0, less = 0] = texts.map((figures) => sumOf(figures, 'process_resident_memory_bytes'));
   assert.ok(less > 0 && less < 0.75 * more, `${less} of ${more}`);
 });

@@ -2,7 +2,7 @@ import cluster from 'node:cluster';
 import { setTimeout } from 'node:timers/promises';
 import { createMetrics } from '../../src/telemetry/metrics.ts';
 
-/** A process of a cluster for `cluster-metrics.test.ts`: the primary forks two workers and prints the sum of what they have counted. */
+/** A process of a cluster for `cluster-metrics.test.ts`. The primary forks two workers and prints the sum of their counts. */
 const request = { method: 'GET', route: '/api/me', status: 200, format: 'json', milliseconds: 2 } as const;
 
 if (cluster.isPrimary) {
@@ -32,7 +32,7 @@ if (cluster.isPrimary) {
     await metrics.close();
     process.disconnect?.();
   });
-  // One of them stands still for a while.
+  // One of them blocks for a while.
   await setTimeout(50);
   for (const end = performance.now() + 500; cluster.worker?.id === 2 && performance.now() < end; );
   await setTimeout(50);

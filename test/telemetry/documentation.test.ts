@@ -13,7 +13,7 @@ describe('docs/observability.md', () => {
   });
   const baseName = (name: string) => name.replace(/_(?:bucket|sum|count)$/, '');
 
-  test('lists every figure with its labels, and no other', () => {
+  test('lists exactly the existing metrics with their labels', () => {
     const listed = [...page.matchAll(/^\| `(janua_\w+)` \|([^|]*)\|/gm)].map(([, name, labels = '']) => {
       return `${name} ${[...labels.matchAll(/`(\w+)`/g)].map(([, label]) => label).sort()}`;
     });
@@ -27,7 +27,7 @@ describe('docs/observability.md', () => {
     assert.deepEqual(listed.sort(), [...labelsOf].map(([name, labels]) => `${name} ${[...labels].sort()}`).sort());
   });
 
-  test('names figures of the process, and asks in its alerts for figures and labels that there are', () => {
+  test('uses only existing metrics and labels in its text and alerts', () => {
     const names = new Set(figures.map(({ name }) => name));
     for (const [name] of page.matchAll(/\b(?:janua|nodejs|process)_\w+/g))
       assert.ok(names.has(name) || names.has(`${name}_bucket`), name);

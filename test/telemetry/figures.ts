@@ -1,11 +1,11 @@
-/** One figure of Prometheus' text format. */
+/** One sample in the text format of Prometheus. */
 export interface Figure {
   readonly name: string;
   readonly labels: Readonly<Record<string, string>>;
   readonly value: number;
 }
 
-/** Reads Prometheus' text format; whatever is none fails the test. */
+/** Parses the text format of Prometheus. An invalid line fails the test. */
 export function readFigures(text: string): Figure[] {
   return text.split('\n').flatMap((line) => {
     if (line === '' || line.startsWith('#')) return [];
@@ -17,7 +17,7 @@ export function readFigures(text: string): Figure[] {
   });
 }
 
-/** The sum of all figures of a name with these labels among theirs; undefined where there is none. */
+/** The sum of all samples with this name and these labels. Undefined if there is none. */
 export function sumOf(figures: readonly Figure[], name: string, labels: Figure['labels'] = {}): number | undefined {
   const found = figures.filter(
     (figure) => figure.name === name && Object.entries(labels).every(([key, value]) => figure.labels[key] === value),

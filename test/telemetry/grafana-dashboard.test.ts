@@ -23,19 +23,19 @@ const dashboard = JSON.parse(await readFile(file, 'utf8')) as {
 };
 const panels = dashboard.panels.filter(({ type }) => type !== 'row');
 
-/** What Prometheus adds to every figure of a target. */
+/** Labels that Prometheus adds to every sample of a target. */
 const added = ['instance', 'job'];
 
-describe('the dashboard for Grafana', () => {
+describe('the Grafana dashboard', () => {
   let figures: readonly Figure[] = [];
   before(async () => {
     figures = readFigures(await figuresAfterTraffic());
   });
 
-  test('can be imported: a new dashboard, whose data source is chosen', () => {
+  test('can be imported as a new dashboard with a choice of the data source', () => {
     assert.equal(dashboard.id, null);
     assert.ok(dashboard.title !== '');
-    // Grafana 10 is at 38 or 39, and newer ones bring older ones up to date.
+    // Grafana 10 uses schema 38 or 39. Newer versions upgrade older schemas.
     assert.equal(dashboard.schemaVersion, 39);
     assert.deepEqual(
       dashboard.templating.list.map(({ name, type }) => `${name} ${type}`),
@@ -49,7 +49,7 @@ describe('the dashboard for Grafana', () => {
     }
   });
 
-  test('lays its panels side by side, and none over another', () => {
+  test('has no overlapping panels', () => {
     const taken = new Set<string>();
     for (const { title, gridPos } of dashboard.panels) {
       assert.ok(gridPos.x + gridPos.w <= 24, title);
@@ -62,7 +62,7 @@ describe('the dashboard for Grafana', () => {
   });
 
   for (const { title, targets = [] } of panels) {
-    test(`"${title}" asks for figures and labels that there are`, () => {
+    test(`uses only existing metrics and labels in "${title}"`, () => {
       for (const { expr, legendFormat } of targets) {
         const names = [...expr.matchAll(/\b(?:janua|nodejs|process)_\w+/g)].map(([name]) => name);
         assert.ok(names.length > 0, expr);
@@ -72,14 +72,14 @@ describe('the dashboard for Grafana', () => {
         const matched = [...expr.matchAll(/(\w+)(?:=~|!~|!=|=)"/g)].map(([, label]) => label ?? '');
         const grouped = [...expr.matchAll(/\bby \(([^)]*)\)/g)].flatMap(([, list = '']) => list.split(/, ?/));
         for (const label of [...matched, ...grouped]) assert.ok(labels.has(label), `${label} in ${expr}`);
-        // A legend can only name what is left after grouping.
+        // A legend can only use labels that remain after grouping.
         for (const [, label = ''] of legendFormat.matchAll(/\{\{(\w+)\}\}/g))
           assert.ok(grouped.includes(label), `${label} in ${legendFormat}`);
       }
     });
   }
 
-  test('shows everything that is measured', () => {
+  test('shows every metric', () => {
     const asked = panels.flatMap(({ targets = [] }) => targets.map(({ expr }) => expr)).join('\n');
     const measured = new Set(
       figures.flatMap(({ name }) => (name.startsWith('janua_') ? [name.replace(/_(?:bucket|sum|count)$/, '')] : [])),

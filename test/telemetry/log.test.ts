@@ -21,14 +21,14 @@ async function askBy(agent: Agent | false, url: string): Promise<number> {
   return answer.statusCode ?? 0;
 }
 
-/** 0 where nothing listens yet. */
+/** The status of `/health/live`, or 0 if the server does not listen yet. */
 const statusOf = (url: string) => askBy(false, url).catch(() => 0);
 
-/** The lines of a running server's log from here on. */
+/** Follows the log of a running server from now on. */
 function linesOf({ process }: Pick<Running, 'process'>) {
   const lines = createInterface({ input: process.stdout })[Symbol.asyncIterator]();
   return {
-    /** Waits for a line, and gives those until then with it. */
+    /** Waits for a line, and gives all lines up to it. */
     async until(pattern: RegExp): Promise<string[]> {
       const seen: string[] = [];
       for (;;) {
@@ -41,7 +41,7 @@ function linesOf({ process }: Pick<Running, 'process'>) {
   };
 }
 
-test('SIGUSR2 turns the log to debug, with every request in it, and back to what is set', async () => {
+test('SIGUSR2 switches the log to debug with every request, and back to the set level', async () => {
   await using workplace = await createMigratedWorkplace();
   const server = await workplace.start(['serve'], { LOG_LEVEL: 'info' });
   const lines = linesOf(server);
@@ -54,7 +54,7 @@ test('SIGUSR2 turns the log to debug, with every request in it, and back to what
   await server.stop();
 });
 
-test('a log that is set to warn says nothing of requests, but between two signals', async () => {
+test('a log at level warn shows requests only between two SIGUSR2', async () => {
   await using workplace = await createWorkplace();
   const server = await workplace.start(['demo'], { LOG_LEVEL: 'warn' });
   const lines = linesOf(server);
@@ -71,7 +71,7 @@ test('a log that is set to warn says nothing of requests, but between two signal
   await server.stop();
 });
 
-test('a request has one line at info, with what was asked and answered, and two at debug', async () => {
+test('a request has one line at info, with request and answer, and two lines at debug', async () => {
   await using workplace = await createMigratedWorkplace();
   const server = await workplace.start(['serve'], { LOG_LEVEL: 'info' });
   const lines = linesOf(server);
@@ -92,7 +92,7 @@ test('a request has one line at info, with what was asked and answered, and two 
   await server.stop();
 });
 
-test("the line of a request names the client's address: what a trusted proxy says, and only that", async () => {
+test("the line of a request names the client's address, which only a trusted proxy can set", async () => {
   await using workplace = await createMigratedWorkplace();
   for (const [TRUSTED_PROXIES, address] of [
     ['127.0.0.1', '203.0.113.7'],
@@ -110,7 +110,7 @@ test("the line of a request names the client's address: what a trusted proxy say
   }
 });
 
-test('the launcher passes SIGUSR2 on, and no signal opens a debugger, there or here', async () => {
+test('the launcher passes SIGUSR2 on, and no signal opens a debugger in either process', async () => {
   await using workplace = await createWorkplace();
   const janua = fileURLToPath(new URL('../../bin/janua.mjs', import.meta.url));
   const launcher = spawn(process.execPath, [janua, 'demo'], {
@@ -128,7 +128,7 @@ test('the launcher passes SIGUSR2 on, and no signal opens a debugger, there or h
     launcher.kill('SIGUSR1');
     launcher.kill('SIGUSR2');
     await lines.until(/"log_level"/);
-    // What the launcher has started is the only other process of its own.
+    // The server is the only child of the launcher.
     const children = await readFile(`/proc/${launcher.pid}/task/${launcher.pid}/children`, 'utf8');
     process.kill(Number(children), 'SIGUSR1');
     process.kill(Number(children), 'SIGUSR2');
@@ -140,7 +140,7 @@ test('the launcher passes SIGUSR2 on, and no signal opens a debugger, there or h
   }
 });
 
-/** What a client may send that a terminal must not get: C1 is one byte there. */
+/** Escape sequences from a client that must not reach a terminal. A terminal reads C1 as one byte. */
 const hostile = '\u009b2J\u009b31m\u0085forged';
 
 async function visit(url: string): Promise<void> {
@@ -151,7 +151,7 @@ async function visit(url: string): Promise<void> {
 }
 
 // Shows: V16.4.1
-test('LOG_FORMAT=text gives lines to read, in which nobody can write to the terminal', async () => {
+test('LOG_FORMAT=text gives readable lines, in which a client cannot control the terminal', async () => {
   await using workplace = await createWorkplace();
   const server = await workplace.start(['demo'], { LOG_LEVEL: 'info', LOG_FORMAT: 'text' });
   const lines = linesOf(server);
@@ -166,12 +166,12 @@ test('LOG_FORMAT=text gives lines to read, in which nobody can write to the term
   await server.stop();
 });
 
-test('in a terminal the log is to be read, elsewhere it is JSON', {
+test('the log is readable text in a terminal, and JSON elsewhere', {
   skip: findProgram('script') === undefined,
 }, async () => {
   await using workplace = await createWorkplace();
   const cli = fileURLToPath(new URL('../../src/cli.ts', import.meta.url));
-  // A terminal of its own, which ends with the server, and the server with it.
+  // A separate terminal. It ends with the server, and the server ends with it.
   const terminal = spawn('script', ['-qefc', `"${process.execPath}" "${cli}" demo`, '/dev/null'], {
     cwd: workplace.folder,
     env: { PATH: process.env.PATH, PORT: '0', LOG_LEVEL: 'info', TERM: 'xterm' },
@@ -195,9 +195,9 @@ test('in a terminal the log is to be read, elsewhere it is JSON', {
   await piped.stop();
 });
 
-describe('a log that nobody takes', { timeout: 60_000 }, () => {
+describe('a server whose log cannot be written', { timeout: 60_000 }, () => {
   for (const settings of [{ WORKERS: '1' }, { WORKERS: '2' }, { LOG_FORMAT: 'text' }] as const) {
-    test(`on a full disk, ${JSON.stringify(settings)}: people sign in all the same, and the server ends in order`, {
+    test(`because of a full disk still lets users sign in, and ends in order (${JSON.stringify(settings)})`, {
       skip: !existsSync('/dev/full'),
     }, async () => {
       await using workplace = await createMigratedWorkplace();
@@ -223,16 +223,16 @@ describe('a log that nobody takes', { timeout: 60_000 }, () => {
     });
   }
 
-  test('a reader that stands still hinders nobody and not the end; what is lost meanwhile is counted', async () => {
+  test('because the reader has stopped still answers, counts the lost lines, and ends in order', async () => {
     await using workplace = await createMigratedWorkplace();
     const server = await workplace.start(['serve'], { LOG_LEVEL: 'info' });
-    // It is not read from here on. The lines of all these requests are far more than a pipe holds, and than is kept.
+    // From now on the test reads no output. The lines of all these requests exceed the pipe and the buffer.
     server.process.stdout.pause();
     const long = `${server.url}/no/${'a'.repeat(8000)}`;
     const agent = new Agent({ keepAlive: true, maxSockets: 4 });
     const askOften = () => Promise.all(Array.from({ length: 300 }, () => askBy(agent, long)));
     assert.deepEqual(new Set(await askOften()), new Set([404]));
-    // With a reader again all is well, and it is said what it missed.
+    // Once the test reads again, the log continues and reports the lost lines.
     const lines = linesOf(server);
     const told = (async () => JSON.parse((await lines.until(/"log_lost"/)).at(-1) ?? ''))();
     while ((await Promise.race([told, askBy(agent, server.url)])) === 200) await setTimeout(10);
@@ -248,7 +248,7 @@ describe('a log that nobody takes', { timeout: 60_000 }, () => {
 });
 
 // Shows: V16.2.5
-test('what is no HTTP is in no line of the log, at any level: it may be a request with a password', async () => {
+test('the log never contains invalid HTTP, at any level, because it may contain a password', async () => {
   await using workplace = await createMigratedWorkplace();
   const server = await workplace.start(['serve'], { LOG_LEVEL: 'trace' });
   const lines = linesOf(server);

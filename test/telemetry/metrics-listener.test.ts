@@ -11,20 +11,20 @@ import { readFigures, sumOf } from './figures.ts';
 
 const scrape = 'GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n';
 
-/** A connection of a client that may be cut off. */
+/** Opens a connection that the server may cut off. */
 async function open({ url }: MetricsListener): Promise<Socket> {
   const client = connect(Number(new URL(url).port)).on('error', () => {});
   await once(client, 'connect');
   return client;
 }
 
-/** Also of one that was cut off. */
+/** Resolves when the connection is closed, even after a reset. */
 const closeOf = (socket: Socket) => new Promise<void>((resolve) => socket.once('close', () => resolve()));
 
 const anywhere = { host: '127.0.0.1', port: 0 };
 
 describe('the address for Prometheus', () => {
-  test('gives figures at /metrics, as its text format says, and nothing else', async () => {
+  test('serves metrics at /metrics in the text format, and nothing else', async () => {
     await using listener = await listenForMetrics(anywhere, async () => 'a 1\n');
     const answer = await fetch(listener.url);
     assert.equal(answer.status, 200);
@@ -38,7 +38,7 @@ describe('the address for Prometheus', () => {
     }
   });
 
-  test('says 500 where the figures cannot be had, and nothing of why', async () => {
+  test('answers 500 without a reason if the metrics cannot be read', async () => {
     await using listener = await listenForMetrics(anywhere, async () => {
       throw new Error('canary');
     });
@@ -47,13 +47,13 @@ describe('the address for Prometheus', () => {
     assert.equal(await answer.text(), '');
   });
 
-  test('of IPv6 is written as a URL', async () => {
+  test('is a valid URL with IPv6', async () => {
     await using listener = await listenForMetrics({ host: '::1', port: 0 }, async () => '');
     assert.match(listener.url, /^http:\/\/\[::1\]:\d+\/metrics$/);
     assert.equal((await fetch(listener.url)).status, 200);
   });
 
-  test('answers once a connection, however many requests are sent on it', async () => {
+  test('answers only one request on a connection', async () => {
     let read = 0;
     await using listener = await listenForMetrics(anywhere, async () => {
       read += 1;
@@ -66,7 +66,7 @@ describe('the address for Prometheus', () => {
     assert.equal((await fetch(listener.url)).headers.get('connection'), 'close');
   });
 
-  test('reads the figures once for all who ask at the same time', async () => {
+  test('reads the metrics once for all requests at the same time', async () => {
     let read = 0;
     let requests = 0;
     const figures = Promise.withResolvers<string>();
@@ -90,8 +90,8 @@ describe('the address for Prometheus', () => {
     assert.equal(read, 2);
   });
 
-  test('has few connections at once, and lets go of those that do not ask, or do not read', async () => {
-    // More than the system keeps for a client that reads nothing.
+  test('limits its connections, and closes those that send no request or do not read', async () => {
+    // More than the system buffers for a client that does not read.
     const text = 'a 1\n'.repeat(5_000_000);
     await using listener = await listenForMetrics(anywhere, async () => text);
     const closed: Promise<void>[] = [];
@@ -107,7 +107,7 @@ describe('the address for Prometheus', () => {
     for (const client of clients) client.destroy();
   });
 
-  test('that is not of this machine is refused', async () => {
+  test('is refused if it belongs to another machine', async () => {
     const elsewhere = listenForMetrics({ host: '192.0.2.1', port: 0 }, async () => '');
     await assert.rejects(
       elsewhere,
@@ -116,7 +116,7 @@ describe('the address for Prometheus', () => {
   });
 });
 
-test('a server whose METRICS_LISTEN is taken does not start, and says so', async () => {
+test('a server does not start if METRICS_LISTEN is in use, and says so', async () => {
   await using workplace = await createMigratedWorkplace();
   const other = createServer().listen(0, '127.0.0.1');
   await once(other, 'listening');
@@ -128,7 +128,7 @@ test('a server whose METRICS_LISTEN is taken does not start, and says so', async
   other.close();
 });
 
-test('a METRICS_LISTEN that is no address is refused, without a value', async () => {
+test('an invalid METRICS_LISTEN is refused without repeating its value', async () => {
   await using workplace = await createMigratedWorkplace();
   const { code, stderr } = await workplace.run(['serve'], { env: { METRICS_LISTEN: 'canary:x' } });
   assert.equal(code, 2);
@@ -136,7 +136,7 @@ test('a METRICS_LISTEN that is no address is refused, without a value', async ()
   assert.doesNotMatch(stderr, /canary/);
 });
 
-test('the figures can be read until the last request is answered, and then the server ends', async () => {
+test('metrics stay available until the last request is answered, and then the server ends', async () => {
   await using workplace = await createMigratedWorkplace();
   const server = await workplace.start(['serve'], { METRICS_LISTEN: '0', DRAIN_SECONDS: '60' });
   const [, url = ''] = /"url":"(http:[^"]+\/metrics)"/.exec(server.output) ?? [];
@@ -149,9 +149,9 @@ test('the figures can be read until the last request is answered, and then the s
   assert.equal(await server.stop(), 0);
 });
 
-test('what is off is not loaded: no library of metrics or traces in a server without either', async () => {
+test('a server without metrics and traces does not load their libraries', async () => {
   await using workplace = await createMigratedWorkplace();
-  // Says of each module that is loaded where it is.
+  // Prints the URL of each loaded module.
   const watch = `import { registerHooks } from 'node:module';
     registerHooks({ load(url, context, next) { process.stderr.write(url + '\\n'); return next(url, context); } });`;
   const loaded = async (env: Record<string, string>) => {

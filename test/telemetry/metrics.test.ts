@@ -18,7 +18,7 @@ const read = async (janua: TestJanua): Promise<Figure[]> => readFigures(await ja
 const tryLogin = (janua: TestJanua, fields: Record<string, unknown>) =>
   janua.app.inject({ method: 'POST', url: '/api/login', ...form(fields) });
 
-describe('what is measured', () => {
+describe('the metrics count', () => {
   test('requests by route, method, status and format, with their durations', async () => {
     await using janua = await startJanua({ settings: measured });
     await janua.app.inject('/api/me');
@@ -44,7 +44,7 @@ describe('what is measured', () => {
     assert.equal(sumOf(figures, 'janua_audit_events_total', { kind: 'access-refused' }), 3);
   });
 
-  test('those whose client went away before they were answered', async () => {
+  test('requests whose client left before the answer', async () => {
     await using janua = await startJanua({ settings: measured });
     await janua.app.listen({ host: '127.0.0.1', port: 0 });
     const { port } = janua.app.server.address() as AddressInfo;
@@ -61,7 +61,7 @@ describe('what is measured', () => {
     assert.equal(sumOf(await read(janua), 'janua_http_requests_total'), 1);
   });
 
-  test('logins by outcome, what the throttle decided, and sessions started and ended', async () => {
+  test('logins by outcome, decisions of the throttle, and started and ended sessions', async () => {
     let now = Date.now();
     await using janua = await startJanua({ settings: measured, overrides: { now: () => now } });
     const before = await read(janua);
@@ -96,7 +96,7 @@ describe('what is measured', () => {
   });
 
   // Shows: V6.3.8
-  test('a failed login looks alike for a user and for a name that is none', async () => {
+  test('a failed login in the same way for a user and an unknown name', async () => {
     const figuresAfter = async (username: string) => {
       await using janua = await startJanua({ settings: measured });
       for (let tries = 0; tries < 8; tries += 1) await tryLogin(janua, { username, password: 'wrong' });
@@ -108,7 +108,7 @@ describe('what is measured', () => {
   });
 
   // Shows: V6.3.8
-  test('whoever has to wait longest is counted, an account and a name that is none alike', async () => {
+  test('a throttled login by its longest wait, in the same way for an account and an unknown name', async () => {
     const metrics = createMetrics([]);
     const audit = metrics.watchAudit({ async record(_event: AuditEvent) {}, digestName: () => '', async close() {} });
     const waiting = (kind: KeyTrace['kind'], waitSeconds: number) => ({
@@ -127,7 +127,7 @@ describe('what is measured', () => {
   });
 
   for (const THROTTLE of ['off', 'memory'] as const)
-    test(`how long passwords wait for their hash, and how many are turned away, with THROTTLE=${THROTTLE}`, async () => {
+    test(`the waits for a hash and the refused passwords, with THROTTLE=${THROTTLE}`, async () => {
       const settings = { ...measured, THROTTLE, HASHING_CONCURRENCY: 1, HASHING_QUEUE: 1 } as const;
       await using janua = await startJanua({ settings });
       const before = await read(janua);
@@ -144,7 +144,7 @@ describe('what is measured', () => {
       assert.equal(sumOf(after, 'janua_hashing_waiting'), 0);
     });
 
-  test('what is being hashed, and what waits', async () => {
+  test('the hashes under way and waiting', async () => {
     const settings = { ...measured, THROTTLE: 'off', HASHING_CONCURRENCY: 1 } as const;
     await using janua = await startJanua({ settings });
     const logins = Array.from({ length: 20 }, () => tryLogin(janua, right));
@@ -154,7 +154,7 @@ describe('what is measured', () => {
     assert.ok(most <= 19);
   });
 
-  test('calls of the stores, and those that failed', async () => {
+  test('calls of the stores, and failed calls', async () => {
     await using janua = await startJanua({ settings: measured });
     const { cookie } = await logIn(janua.app);
     await janua.app.inject({ url: '/api/me', headers: cookie });
@@ -169,7 +169,7 @@ describe('what is measured', () => {
     assert.equal(sumOf(await read(janua), 'janua_store_errors_total', failed), 1);
   });
 
-  test('the process, its event loop and its memory', async () => {
+  test('the CPU, event loop and memory of the process', async () => {
     await using janua = await startJanua({ settings: measured });
     const figures = await read(janua);
     for (const name of [
@@ -182,7 +182,7 @@ describe('what is measured', () => {
   });
 });
 
-test('nobody can make more figures than there are: not by paths, methods, statuses or names', async () => {
+test('a client cannot create new metrics by paths, methods, statuses or names', async () => {
   await using janua = await startJanua({ settings: measured });
   await janua.app.listen({ port: 0 });
   const { port } = janua.app.server.address() as AddressInfo;

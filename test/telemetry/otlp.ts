@@ -3,7 +3,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { buffer } from 'node:stream/consumers';
 
-/** A step of a trace, as a collector gets it. */
+/** A span, as a collector receives it. */
 export interface ReceivedSpan {
   readonly traceId: string;
   readonly spanId: string;
@@ -15,14 +15,14 @@ export interface ReceivedSpan {
   readonly status: number;
 }
 
-/** A collector that takes OTLP over HTTP, as protobuf. */
+/** A collector for OTLP over HTTP in protobuf. */
 export interface Collector extends AsyncDisposable {
   readonly url: string;
   readonly spans: readonly ReceivedSpan[];
   readonly resource: Readonly<Record<string, string | number>>;
-  /** All that was received, as it came. */
+  /** All received bytes, unchanged. */
   readonly bytes: () => Buffer;
-  /** Waits for steps such as these. */
+  /** Waits for matching spans. */
   until(found: (spans: readonly ReceivedSpan[]) => boolean): Promise<void>;
 }
 
@@ -58,7 +58,7 @@ export async function startCollector(): Promise<Collector> {
 
 type Fields = Map<number, (Buffer | bigint)[]>;
 
-/** Reads one message of protobuf: its fields by number, as bytes or as numbers. */
+/** Parses one protobuf message. Gives its fields by number, as bytes or numbers. */
 function fieldsOf(message: Buffer): Fields {
   const fields: Fields = new Map();
   let at = 0;

@@ -2,12 +2,12 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { toText } from '../../src/telemetry/text-line.ts';
 
-// Our own colours are put on in a terminal only.
+// Colours are used only in a terminal.
 process.env.NO_COLOR = '1';
 
 const line = (entry: object) => toText(JSON.stringify({ level: 30, time: 0, pid: 1, hostname: 'h', ...entry }));
 
-test('a line has its time, level and message, then what belongs to it', () => {
+test('a line has its time, level and message, followed by its fields', () => {
   const text = line({ msg: 'request completed', reqId: 'a-1', res: { statusCode: 200 }, responseTime: 1.23456 });
   assert.match(
     text,
@@ -15,7 +15,7 @@ test('a line has its time, level and message, then what belongs to it', () => {
   );
 });
 
-test('an error has its stack, a line for each step', () => {
+test('an error has its stack, with a line for each frame', () => {
   const err = { type: 'Error', message: 'no', stack: 'Error: no\n    at one\n    at two' };
   assert.match(
     line({ level: 50, msg: 'unexpected error', err }),
@@ -24,7 +24,7 @@ test('an error has its stack, a line for each step', () => {
 });
 
 // Shows: V16.4.1
-test('nothing that was sent moves the cursor, forges a line or changes a colour', () => {
+test('values from a client cannot move the cursor, forge a line or change a colour', () => {
   const hostile = '\u001b[2J\u001b]0;title\u0007\r\n12:00:00 info forged\u009b31m\u202e\u2028';
   const entry = {
     level: 40,

@@ -25,7 +25,7 @@ const logIn = (url: string, headers: Record<string, string> = {}) =>
   });
 
 describe('traces', () => {
-  test('of a request: its steps in order, and nothing of who asked, or what', async () => {
+  test('have the steps of a request in order, and no data about the client or its query', async () => {
     await using workplace = await createPeopledWorkplace();
     await using collector = await startCollector();
     const server = await workplace.start(['serve'], {
@@ -43,7 +43,7 @@ describe('traces', () => {
     await fetch(`${server.url}/api/me?canary-in-query`, { headers: { authorization: `Bearer ${access_token}` } });
     await fetch(`${server.url}/canary-of-a-path`);
     await fetch(`${server.url}/%zz`);
-    // What is left is sent at the end.
+    // The server sends the remaining spans at its end.
     assert.equal(await server.stop(), 0);
 
     assert.equal(collector.resource['service.name'], 'door');
@@ -66,7 +66,7 @@ describe('traces', () => {
     const written = collector.bytes().toString('latin1');
     for (const text of ['canary', 'ann@example.com', access_token, '127.0.0.1'])
       assert.ok(!written.includes(text), text);
-    // Every line about a request names its trace, those of the audit too.
+    // Every log line about a request names its trace, including the lines of the audit.
     const lines = log
       .trim()
       .split('\n')
@@ -80,7 +80,7 @@ describe('traces', () => {
       );
   });
 
-  test('go on where a trusted proxy has begun them, and only there', async () => {
+  test('continue the trace of a trusted proxy, but not that of another client', async () => {
     await using workplace = await createPeopledWorkplace();
     await using collector = await startCollector();
     const server = await workplace.start(['serve'], {
@@ -101,7 +101,7 @@ describe('traces', () => {
     );
   });
 
-  test('hold together where a body arrives later than its request', async () => {
+  test('stay in one trace if the body arrives later than the request', async () => {
     await using workplace = await createPeopledWorkplace();
     await using collector = await startCollector();
     const env = { OTEL_EXPORTER_OTLP_ENDPOINT: collector.url, LOG_LEVEL: 'debug' };
@@ -131,7 +131,7 @@ describe('traces', () => {
     }
   });
 
-  test('of requests that nobody waited for end as well', async () => {
+  test('end even if the client of a request leaves', async () => {
     await using workplace = await createPeopledWorkplace();
     await using collector = await startCollector();
     const server = await workplace.start(['serve'], {
@@ -152,7 +152,7 @@ describe('traces', () => {
     await server.stop();
   });
 
-  test('are kept by the sampler that is asked for', async () => {
+  test('follow the sampler setting', async () => {
     await using workplace = await createPeopledWorkplace();
     await using collector = await startCollector();
     for (const [OTEL_TRACES_SAMPLER, OTEL_TRACES_SAMPLER_ARG] of [
@@ -173,7 +173,7 @@ describe('traces', () => {
     ['that is down', undefined],
     ['that takes connections and never answers', () => createServer(() => {})],
   ] as const) {
-    test(`a collector ${name} disturbs nothing: people sign in, and the server ends in time`, async () => {
+    test(`with a collector ${name}, users still sign in and the server ends in time`, async () => {
       await using workplace = await createPeopledWorkplace();
       const silent = open?.().listen(0, '127.0.0.1').unref();
       if (silent !== undefined) await once(silent, 'listening');
@@ -184,7 +184,7 @@ describe('traces', () => {
         OTEL_EXPORTER_OTLP_TIMEOUT: '1000',
         OTEL_BSP_SCHEDULE_DELAY: '10',
       });
-      // From here on, or a line that comes while somebody logs in is lost.
+      // Listen before the login, so that no line is lost.
       const lines = createInterface({ input: server.process.stdout })[Symbol.asyncIterator]();
       const login = await logIn(server.url);
       assert.equal(login.status, 200);
@@ -198,7 +198,7 @@ describe('traces', () => {
   }
 });
 
-test('a collector that never answers does not keep a server that ends', async () => {
+test('a collector that never answers does not delay the end of the server', async () => {
   await using workplace = await createPeopledWorkplace();
   const silent = createServer(() => {})
     .listen(0, '127.0.0.1')
@@ -212,12 +212,12 @@ test('a collector that never answers does not keep a server that ends', async ()
   const start = performance.now();
   assert.equal(await server.stop(), 0);
   await asked;
-  // Two seconds are given to what is left; by itself the exporter would wait for ten.
+  // The server gives the remaining spans two seconds. The exporter alone would wait for ten.
   assert.ok(performance.now() - start < 8000);
   silent.close();
 });
 
-test('what is asked for and cannot be had keeps a server from starting, and says so', async () => {
+test('a server does not start with an unsupported trace setting, and says so', async () => {
   await using workplace = await createMigratedWorkplace();
   const env = { PORT: '0', OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:4317', OTEL_EXPORTER_OTLP_PROTOCOL: 'grpc' };
   const { code, stderr } = await workplace.run(['serve'], { env });

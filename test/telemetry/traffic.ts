@@ -1,7 +1,7 @@
 import { ann, password, startJanua } from '../janua.ts';
 import { form, logIn } from '../web/faces.ts';
 
-/** What Prometheus reads of a server on which a little of everything has happened, a store that fails among it. */
+/** The metrics of a server after every kind of event, including a store failure. */
 export async function figuresAfterTraffic(): Promise<string> {
   await using janua = await startJanua({ settings: { METRICS_LISTEN: '0', THROTTLE: 'memory' } });
   const { app } = janua;
@@ -13,7 +13,7 @@ export async function figuresAfterTraffic(): Promise<string> {
   await app.inject({ method: 'POST', url: '/api/logout', headers: bearer });
   await app.inject({ method: 'POST', url: '/api/login', ...form({ username: ann.username, password }) });
   await janua.services.clean();
-  // Figures of garbage collection are there only after one.
+  // Metrics of garbage collection exist only after one has run.
   for (let text = ''; !text.includes('nodejs_gc_duration_seconds_count'); text = await janua.readMetrics())
     Array.from({ length: 100_000 }, () => ({}));
   await janua.closeStores();

@@ -22,7 +22,7 @@ const part = {
   },
 };
 
-test('a watched part does and gives what it did before', async () => {
+test('a watched part behaves as it did before', async () => {
   const seen: string[] = [];
   const watched = watchCalls(part, (method, call) => {
     seen.push(method);
@@ -36,7 +36,7 @@ test('a watched part does and gives what it did before', async () => {
   assert.deepEqual(seen, ['double', 'list', 'own', 'fail']);
 });
 
-test('with metrics and traces off, parts are not even wrapped', async () => {
+test('parts are not wrapped if metrics and traces are off', async () => {
   const measures = await openMeasures({
     metrics: false,
     eventKinds: [],
@@ -49,7 +49,7 @@ test('with metrics and traces off, parts are not even wrapped', async () => {
   assert.equal(measures.traces, undefined);
 });
 
-test('calls are timed, and failures told from each other', async () => {
+test('calls are timed, and failures are counted by kind', async () => {
   const metrics = createMetrics([]);
   const watched = metrics.watchStore('redis', 'sessions', part);
   await watched.double(1);

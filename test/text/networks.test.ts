@@ -3,9 +3,9 @@ import { describe, test } from 'node:test';
 import ipaddr from 'ipaddr.js';
 import { createNetworkCheck, parseNetwork } from '../../src/text/networks.ts';
 
-describe('an address or a network', () => {
+describe('the parser of networks', () => {
   for (const text of ['127.0.0.1', '10.0.0.0/8', '::1', 'fd00::/8', '::ffff:10.0.0.0/104', '1.2.3.4/32'])
-    test(`${text} is one`, () => assert.ok(parseNetwork(text)));
+    test(`accepts ${text}`, () => assert.ok(parseNetwork(text)));
   for (const text of [
     '',
     'localhost',
@@ -22,10 +22,10 @@ describe('an address or a network', () => {
     '1',
     '*',
   ])
-    test(`${text || 'nothing'} is none`, () => assert.equal(parseNetwork(text), undefined));
+    test(`refuses ${text || 'an empty text'}`, () => assert.equal(parseNetwork(text), undefined));
 });
 
-describe('what is within one', () => {
+describe('the check of an address against a network', () => {
   for (const [address, network, within] of [
     ['127.0.0.1', '127.0.0.1', true],
     ['127.0.0.2', '127.0.0.1', false],
