@@ -5,7 +5,7 @@ import { createThrottle, type Limits } from '../../src/throttle/throttle.ts';
 
 interface Options<Kind extends string, Attempt> {
   readonly limitsOf: (attempt: Attempt) => Limits<Kind>;
-  /** The attempt that a test changes a little each time. */
+  /** The attempt that a test starts from. Each call may change parts of it. */
   readonly usual: Attempt;
   readonly store?: FailureStore | undefined;
   readonly waiting?: number | undefined;
@@ -35,11 +35,11 @@ export function createClockedThrottle<Kind extends string, Attempt>(options: Opt
     pass(seconds: number) {
       time += seconds * 1000;
     },
-    /** How many attempts were checked: what costs a hash. */
+    /** The number of checked attempts. Each would cost a hash. */
     checks: () => checks,
     fail: (changes: Partial<Attempt> = {}, from?: Attempt) => attempt(changes, false, from),
     succeed: (changes: Partial<Attempt> = {}, from?: Attempt) => attempt(changes, true, from),
-    /** Fails so often, each time as soon as it may; gives how long each had to wait. */
+    /** Fails `times` times, each as soon as the throttle allows. Gives the wait of each attempt. */
     async failPatiently(times: number, changes: (index: number) => Partial<Attempt> = () => ({}), from?: Attempt) {
       const waits: number[] = [];
       for (let index = 0; index < times; index += 1) {
@@ -56,7 +56,7 @@ export function createClockedThrottle<Kind extends string, Attempt>(options: Opt
   };
 }
 
-/** Seconds, 0 where the attempt passed. */
+/** The wait in seconds, or 0 if the attempt passed. */
 export const retryAfter = (
   throttled: { readonly passed: true } | { readonly passed: false; readonly retryAfterSeconds: number },
 ) => (throttled.passed ? 0 : throttled.retryAfterSeconds);

@@ -9,7 +9,7 @@ testFailureStore('memory', async () => ({
   async [Symbol.asyncDispose]() {},
 }));
 
-test('memory keeps so many keys: who failed longest ago is forgotten first, and nobody who is stopped', async () => {
+test('a full memory store forgets the key with the oldest failure first, but never a stopped key', async () => {
   const store = createMemoryFailureStore(3);
   const fail = (name: string, stopsAt: number) =>
     store.count([{ key: `name:${name}`, policy: { ...policies.unknownName, stopsAt } }], 0);

@@ -31,7 +31,7 @@ testFailureStore(
   { forgetsByItself: true, skip: missing('Redis') },
 );
 
-test('Redis is told when to forget, and not to where it has come to a stop', { skip: missing('Redis') }, async () => {
+test('a key expires in Redis, unless it is stopped', { skip: missing('Redis') }, async () => {
   const { url, drop } = await createRedisDatabase();
   await using opened = openStore(url, drop);
   const redis = connectOnce(url);

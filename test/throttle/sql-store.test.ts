@@ -13,7 +13,7 @@ import { createDatabase, type OwnDatabase } from '../servers/shared.ts';
 import { policies } from './policies.ts';
 import { type OpenStore, testFailureStore } from './store-contract.ts';
 
-/** Longest that a step may take, in milliseconds: a hundred wait for one row here. */
+/** The timeout of an operation, in milliseconds. It is long, because a hundred wait for one row here. */
 const timeout = 20_000;
 
 async function openStore(url: string): Promise<OpenStore> {
@@ -21,7 +21,7 @@ async function openStore(url: string): Promise<OpenStore> {
   return { store: createSqlFailureStore(opened), [Symbol.asyncDispose]: opened[Symbol.asyncDispose] };
 }
 
-/** A new database, which others can open too. */
+/** A new database that other connections can open too. */
 async function openOwn({ url, drop }: OwnDatabase): Promise<OpenStore> {
   const opened = await openTestDatabase(url, timeout);
   await migrate(opened);
@@ -49,7 +49,7 @@ testFailureStore('PostgreSQL', async () => openOwn(await createDatabase('postgre
 
 testFailureStore('MariaDB', async () => openOwn(await createDatabase('mariadb')), { skip: missing('MariaDB') });
 
-test('what MariaDB gives up because others wait the other way round is tried again', {
+test('a transaction that MariaDB aborts because of a deadlock is retried', {
   skip: missing('MariaDB'),
 }, async () => {
   const { url, drop } = await createDatabase('mariadb');
@@ -60,7 +60,7 @@ test('what MariaDB gives up because others wait the other way round is tried aga
   const counting = await other.database.transaction().execute(async (transaction) => {
     const lock = (key: string) =>
       transaction.updateTable('janua_failures').set({ last_at: 2000 }).where('key', '=', key).execute();
-    // The server gives up the one that has done less.
+    // The server aborts the transaction with fewer changes.
     const rows = Array.from({ length: 50 }, (_, index) => ({
       key: `name:${index}`,
       count: 1,
@@ -91,7 +91,7 @@ async function waitForLockWait(database: Database): Promise<void> {
       join information_schema.processlist on id = trx_mysql_thread_id
       where trx_state = 'LOCK WAIT' and db = database()`.execute(database);
     if (rows.length > 0) return;
-    // Asked more often than every 100 ms, the server says what it said before.
+    // The server refreshes this table only every 100 ms.
     await setTimeout(150);
   }
   throw new Error('nobody waits');

@@ -6,11 +6,11 @@ import { policies } from './policies.ts';
 
 export interface OpenStore extends AsyncDisposable {
   readonly store: FailureStore;
-  /** Connects once more to what is kept, as another process does; undefined where nobody else can. */
+  /** Opens another connection to the same data, as another process would. Undefined if that is impossible. */
   reopen?(): Promise<OpenStore>;
 }
 
-/** Real times: a store may forget what has expired by its own clock. */
+/** Real times, because a store may remove expired records by its own clock. */
 const start = Date.now();
 const minute = 60_000;
 const month = 30 * 24 * 60 * minute;
@@ -32,7 +32,7 @@ async function countAll(store: FailureStore, keys: readonly PolicedKey[], now = 
   return counting.keys;
 }
 
-/** Counts so many failures of one key, each as soon as it may. */
+/** Counts failures of one key, each as soon as the policy allows. */
 async function fail(store: FailureStore, key: PolicedKey, times: number, now = start): Promise<void> {
   for (let index = 0; index < times; index += 1) await countAll(store, [key], now + index * 20 * minute);
 }
@@ -43,9 +43,9 @@ const passedOf = (countings: readonly { readonly counted: boolean }[]) =>
   countings.filter(({ counted }) => counted).length;
 
 /**
- * What every store of failures must do.
+ * The contract of every store of failures.
  * @param open makes an empty one
- * @param forgetsByItself whether what has expired goes without being removed
+ * @param forgetsByItself whether the store removes expired records on its own
  */
 export function testFailureStore(
   name: string,
@@ -53,7 +53,7 @@ export function testFailureStore(
   { forgetsByItself = false, skip = false as string | false } = {},
 ): void {
   describe(`${name} as a store of failures`, { skip }, () => {
-    test('counts each key, and says what was there before', async () => {
+    test('counts each key, and returns its previous state', async () => {
       await using opened = await open();
       const { store } = opened;
       const keys = [named('account:1:f', policies.account), named('name:n'), named('address:2001:db8::/64')];
@@ -75,21 +75,21 @@ export function testFailureStore(
       ]);
     });
 
-    test('keys are told apart by every letter', async () => {
+    test('compares every character of a key', async () => {
       await using opened = await open();
       const keys = ['name:a', 'name:A', 'name:ä', 'name:%', 'name:a:', "name:' or 1=1 --"].map((key) => named(key));
       await countAll(opened.store, keys);
       assert.deepEqual(Object.values(await countsOf(opened.store)), [1, 1, 1, 1, 1, 1]);
     });
 
-    test('a key has room for 400 characters', async () => {
+    test('stores a key of 400 characters', async () => {
       await using opened = await open();
       const key = `account:${'\u{1F600}'.repeat(340)}:${'f'.repeat(43)}`;
       await countAll(opened.store, [named(key)]);
       assert.deepEqual(await countsOf(opened.store), { [key]: 1 });
     });
 
-    test('one that has to wait is told so, and nothing is counted of the others either', async () => {
+    test('counts no key of an attempt if one of them has to wait', async () => {
       await using opened = await open();
       const { store } = opened;
       const [waiting, other] = [named('name:n'), named('pair:n:1', policies.pair)];
@@ -109,7 +109,7 @@ export function testFailureStore(
     });
 
     // Shows: S48 V15.4.2 VM-38
-    test('of a hundred at once, as many pass as are free, by every policy', async () => {
+    test('lets only the free number of a hundred attempts at once pass, for every policy', async () => {
       await using opened = await open();
       const { store } = opened;
       for (const [kind, policy] of Object.entries(policies)) {
@@ -121,7 +121,7 @@ export function testFailureStore(
       assert.deepEqual(await countsOf(store), Object.fromEntries(expected));
     });
 
-    test('of a hundred at once with several keys, as many pass as the strictest lets, and no more are counted', async () => {
+    test('lets the strictest key decide on a hundred attempts at once, and counts no more for the others', async () => {
       await using opened = await open();
       const { store } = opened;
       const keys = [
@@ -135,7 +135,7 @@ export function testFailureStore(
       assert.deepEqual(Object.values(await countsOf(store)), [8, 8, 8, 8]);
     });
 
-    test('many at once with keys that overlap never count more than passed, and never hang', async () => {
+    test('counts exactly the passed attempts when many share some keys, without a deadlock', async () => {
       await using opened = await open();
       const { store } = opened;
       const sets = Array.from({ length: 100 }, (_, index) => [
@@ -153,7 +153,7 @@ export function testFailureStore(
       assert.ok(passedOf(countings) >= 20, `${passedOf(countings)} passed`);
     });
 
-    test('given back, a failure leaves what was there before', async () => {
+    test('restores the previous state when a failure is taken back', async () => {
       await using opened = await open();
       const { store } = opened;
       const keys = [named('name:n'), named('address:1', policies.address)];
@@ -164,7 +164,7 @@ export function testFailureStore(
       assert.deepEqual(await recordsOf(store), before);
     });
 
-    test('given back at once, as many are left as were not', async () => {
+    test('counts right when several failures are taken back at once', async () => {
       await using opened = await open();
       const { store } = opened;
       const key = named('address:1', policies.address);
@@ -177,7 +177,7 @@ export function testFailureStore(
       assert.deepEqual(await countsOf(store), {});
     });
 
-    test('a revision never makes a key, and may keep or forget one', async () => {
+    test('keeps or forgets a key by a revision, but never creates one', async () => {
       await using opened = await open();
       const { store } = opened;
       await countAll(store, [named('name:kept'), named('name:forgotten')]);
@@ -192,7 +192,7 @@ export function testFailureStore(
       ]);
     });
 
-    test('forgetting counts what was there', async () => {
+    test('returns the number of forgotten keys', async () => {
       await using opened = await open();
       const { store } = opened;
       await countAll(
@@ -205,7 +205,7 @@ export function testFailureStore(
       assert.deepEqual(await countsOf(store), { 'name:3': 1 });
     });
 
-    test('what has expired counts no longer, and is gone, by itself or so many at once', async () => {
+    test('does not count expired keys, and removes them on its own or in batches', async () => {
       await using opened = await open();
       const { store } = opened;
       const old = start - month - 10_000;
@@ -222,7 +222,7 @@ export function testFailureStore(
       assert.deepEqual(await countsOf(store), { 'account:1:f': 1, 'name:1': 1 });
     });
 
-    test('what is stopped never expires, unless it is answered as what has no stop', async () => {
+    test('never lets a stopped key expire, unless its policy has no stop any more', async () => {
       await using opened = await open();
       const { store } = opened;
       const key = named('name:n', { ...policies.unknownName, stopsAt: 3 });
@@ -237,7 +237,7 @@ export function testFailureStore(
       assert.deepEqual(await recordsOf(store), [{ key: 'name:n', count: 4, lastAt: later, expiresAt: later + month }]);
     });
 
-    test('lists more than one batch, each key once', async () => {
+    test('lists every key once, even beyond one batch', async () => {
       await using opened = await open();
       const { store } = opened;
       const keys = Array.from({ length: 1203 }, (_, index) => named(`name:${index}`));
@@ -247,7 +247,7 @@ export function testFailureStore(
     });
 
     // Shows: S48 S79
-    test('is shared by all who have opened it, and still there for those who come later', async (t) => {
+    test('shares its data with other connections, and keeps it for later ones', async (t) => {
       await using opened = await open();
       if (opened.reopen === undefined) return t.skip('it is in this process');
       {

@@ -15,7 +15,7 @@ type Kind = 'own' | 'shared' | 'apart';
 interface Attempt {
   readonly own: string;
   readonly shared: string;
-  /** Counted by this alone. */
+  /** If given, the attempt counts by this key alone. */
   readonly apart?: string;
 }
 
@@ -45,7 +45,7 @@ const createTest = ({ store, waiting }: { store?: FailureStore; waiting?: number
 
 const elsewhere = (index: number) => ({ shared: `elsewhere-${index}` });
 
-/** Knows every key by the policy that it was counted with. */
+/** Gives the policy with which a key was counted. */
 function parse(key: string) {
   const policy = key.startsWith('shared:') ? policies.address : policies.account;
   return { policy, key };
@@ -57,7 +57,7 @@ async function countsOf(t: ReturnType<typeof createTest>): Promise<Record<string
   return Object.fromEntries((await listed(t)).map(({ key, failures }) => [key, failures]));
 }
 
-test('a failure up to a minute in the future waits as one of now, and a later one makes no attempt wait', () => {
+test('a failure up to a minute in the future causes the usual wait, and a later one causes none', () => {
   const now = Date.UTC(2026, 0, 1);
   for (const [kind, policy] of Object.entries<Policy>(policies)) {
     for (const failures of [policy.free, policy.free + 3, policy.free + 20]) {
@@ -76,7 +76,7 @@ test('a failure up to a minute in the future waits as one of now, and a later on
 });
 
 describe('the throttle', () => {
-  test('a success clears a key, or takes its own attempt back, as the key says', async () => {
+  test('a success clears a key or takes back its own attempt, as the key defines', async () => {
     const t = createTest();
     for (let index = 0; index < 3; index += 1) await t.fail();
     await t.fail({ apart: 'x' });
@@ -96,7 +96,7 @@ describe('the throttle', () => {
     assert.equal((await t.succeed()).passed, true);
   });
 
-  test('lists the keys that are known, and lifts those that are meant', async () => {
+  test('lists the known keys, and lifts the selected ones', async () => {
     const t = createTest();
     for (let index = 0; index < 600; index += 1) await t.fail({ own: `${index}`, ...elsewhere(index) });
     const own = t.throttle.list((key) => (key.startsWith('own:') ? parse(key) : undefined));
@@ -109,7 +109,7 @@ describe('the throttle', () => {
     assert.equal((await listed(t)).length, 599);
   });
 
-  test('as many as may are under way at once, and the others have their turn in order', async () => {
+  test('runs a limited number of attempts at once, and the others in order', async () => {
     const t = createTest();
     const started: number[] = [];
     const gates = Array.from({ length: 8 }, () => Promise.withResolvers<void>());
@@ -131,7 +131,7 @@ describe('the throttle', () => {
     assert.deepEqual(started, [0, 1, 2, 3, 4, 5, 6, 7]);
   });
 
-  test('an attempt that would have to wait behind too many is told to come back', async () => {
+  test('refuses an attempt as unavailable if too many are waiting', async () => {
     const t = createTest({ waiting: 3 });
     const gate = Promise.withResolvers<void>();
     const start = (changes: Partial<Attempt>) =>
@@ -149,7 +149,7 @@ describe('the throttle', () => {
     assert.ok((await start({})).passed, 'and no attempt is left behind');
   });
 
-  test('where a check throws, nothing was tried, and the turn is free again', async () => {
+  test('does not count an attempt whose check throws, and frees its turn', async () => {
     const t = createTest();
     await t.fail();
     const before = await listed(t);
@@ -164,7 +164,7 @@ describe('the throttle', () => {
     assert.deepEqual(await listed(t), before);
   });
 
-  test('while the store is away, no attempt passes, the fault of the check comes first, and turns are free again', async () => {
+  test('lets no attempt pass while the store is unavailable, reports the error of the check first, and frees turns', async () => {
     const store = createMemoryFailureStore();
     const gone = new Unavailable('The database', 5);
     let away = false;
@@ -200,7 +200,7 @@ describe('the throttle', () => {
     assert.equal((await t.succeed()).passed, true);
   });
 
-  test('after a clock was a day ahead, an attempt passes at once, its failure waits as usual, and a stop stays', async () => {
+  test('lets an attempt pass after a clock was a day ahead, counts it as usual, and keeps a stop', async () => {
     const t = createTest();
     await t.failPatiently(100, () => ({ apart: 'x' }));
     await t.failPatiently(13);
@@ -221,7 +221,7 @@ describe('the throttle', () => {
     assert.equal((await countsOf(t))['shared:1'], 15);
   });
 
-  test('the attempt that succeeds at the edge of a stop is no stop', async () => {
+  test('does not stop a key if the hundredth attempt succeeds', async () => {
     const t = createTest();
     await t.failPatiently(99, elsewhere);
     t.pass(900);
@@ -230,7 +230,7 @@ describe('the throttle', () => {
     assert.equal((await t.fail(elsewhere(1))).passed, true);
   });
 
-  test('a stop that came about during a successful attempt stays', async () => {
+  test('keeps a stop that was reached during a successful attempt', async () => {
     const t = createTest();
     await t.failPatiently(98, elsewhere);
     t.pass(900);
@@ -240,7 +240,7 @@ describe('the throttle', () => {
       t.pass(900);
       return { succeeded: true };
     });
-    // One of the two was a success, so that one is missing to the stop.
+    // One of the two was a success, so that the stop is still one failure away.
     assert.equal((await t.fail(elsewhere(102))).passed, true);
     const again = createTest();
     await again.failPatiently(99, elsewhere);
@@ -252,7 +252,7 @@ describe('the throttle', () => {
     assert.equal(retryAfter(await again.fail(elsewhere(102))), stopSeconds);
   });
 
-  test('removes all that is forgotten, and keeps a key that has led to a stop', async () => {
+  test('removes all expired keys, and keeps a stopped one', async () => {
     const t = createTest();
     await t.failPatiently(100, () => ({ apart: 'x' }));
     for (let index = 0; index < 700; index += 1) await t.fail({ own: `${index}`, ...elsewhere(index) });

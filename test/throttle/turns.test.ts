@@ -9,12 +9,12 @@ const partiesOf = (piece: string) => [piece.split('/')[0] ?? '', piece.replace(/
 interface Options {
   readonly atOnce: number;
   readonly waiting?: number;
-  /** Pieces that may be under way in each place; the key of a place is that of a party. */
+  /** The limit of pieces under way in each place. The key of a place is that of a party. */
   readonly limits?: Readonly<Record<string, number>>;
   readonly onFull?: () => void;
 }
 
-/** Pieces of work that begin and end as a test says. */
+/** Pieces of work that begin and end when a test says so. */
 function createPieces({ atOnce, waiting = 1000, limits = {}, onFull = () => {} }: Options) {
   const turns = createTurns({ part: 'The work', atOnce, waiting, onFull });
   const started: string[] = [];
@@ -54,7 +54,7 @@ function createPieces({ atOnce, waiting = 1000, limits = {}, onFull = () => {} }
 }
 
 interface Case extends Options {
-  /** Pieces that come, and with a minus those that end. */
+  /** Arriving pieces, and ending ones with a minus. */
   readonly events: string;
   readonly started: string;
   readonly refused?: string;
@@ -71,7 +71,7 @@ const cases: Readonly<Record<string, Case>> = {
     events: 'a/x1 a/x2 b/x1 a/x3 b/x2 c/x1 -a/x1 -a/x2',
     started: 'a/x1 a/x2 b/x1 c/x1 a/x3',
   },
-  'a party that sent much before others came has one turn in each round': {
+  'a party that sent much work before other parties has one turn in each round': {
     atOnce: 1,
     events: 'a/x1 a/x2 a/x3 a/x4 b/x1 b/x2 c/x1 -a/x1 -a/x2 -b/x1 -c/x1 -a/x3 -b/x2',
     started: 'a/x1 a/x2 b/x1 c/x1 a/x3 b/x2 a/x4',
@@ -112,14 +112,14 @@ const cases: Readonly<Record<string, Case>> = {
     started: 'b/x1',
     refused: 'a/x2',
   },
-  'a piece is refused that would make its own party the largest': {
+  'a piece that would make its own party the largest is refused': {
     atOnce: 1,
     waiting: 2,
     events: 'a/x1 a/x2 b/x1 a/x3',
     started: 'a/x1',
     refused: 'a/x3',
   },
-  'where none may wait, work without room is refused': {
+  'work without room is refused if no work may wait': {
     atOnce: 2,
     waiting: 0,
     limits: { a: 1 },
@@ -141,7 +141,7 @@ describe('turns', () => {
   }
 
   for (const crowds of [10, 30, 100]) {
-    test(`a newcomer has its turn within one round of ${crowds} parties that send without end, and is not refused`, async () => {
+    test(`a new party gets its turn within one round of ${crowds} busy parties, and is not refused`, async () => {
       const pieces = createPieces({ atOnce: 8, waiting: 100 });
       let sent = 0;
       const send = async () => {
@@ -162,7 +162,7 @@ describe('turns', () => {
     });
   }
 
-  test('says once that too many wait, and again after none has waited', async () => {
+  test('report a full queue once, and again after the queue was empty', async () => {
     let said = 0;
     const pieces = createPieces({ atOnce: 1, waiting: 2, onFull: () => (said += 1) });
     const come = async (...all: string[]) => {

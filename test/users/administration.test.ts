@@ -26,12 +26,12 @@ describe('a new user is refused', () => {
     ['with a blank inside', { username: 'a b@example.com' }],
     ['with a line break', { username: 'a\n@example.com' }],
     ['with an invisible character', { username: 'a\u200b@example.com' }],
-    ['with 255 characters', { username: `${'a'.repeat(243)}@example.com` }],
+    ['with a user name of 255 characters', { username: `${'a'.repeat(243)}@example.com` }],
     ['whose name is taken', { username: ' ANN@example.com' }],
     ['with a long first name', { firstName: 'x'.repeat(101) }],
     ['with a line break in a name', { lastName: 'a\nb' }],
-    ['with 14 characters of password', { password: 'x'.repeat(14) }],
-    ['with 1025 bytes of password', { password: 'x'.repeat(1025) }],
+    ['with a password of 14 characters', { password: 'x'.repeat(14) }],
+    ['with a password of 1025 bytes', { password: 'x'.repeat(1025) }],
     ['with the user name as password', { username: 'abcdefgh@example.com', password: 'ABCDEFGH@example.com' }],
   ] as const) {
     test(name, () => assert.rejects(add(changes), ChangeRefused));
@@ -39,7 +39,7 @@ describe('a new user is refused', () => {
 });
 
 // Shows: V6.2.1 V6.2.5
-test('15 code points of any kind are a password', async () => {
+test('a password may be any 15 code points', async () => {
   for (const [index, secret] of ['x'.repeat(15), ' '.repeat(15), '🔑'.repeat(15)].entries()) {
     const user = await add({ username: `U${index}@Example.com`, password: secret });
     assert.equal(user.username, `u${index}@example.com`);
@@ -48,7 +48,7 @@ test('15 code points of any kind are a password', async () => {
 });
 
 // Shows: VM-57 VM-60
-test('a name that differs only in case or composition is the same user', async () => {
+test('two names that differ only in case or composition are the same user', async () => {
   await add({ username: 'andr\u00e9@example.com' });
   await assert.rejects(add({ username: 'ANDRE\u0301@example.com' }), ChangeRefused);
 });
@@ -61,7 +61,7 @@ test('two users with the same password have different hashes', async () => {
   assert.notEqual(hashes[0]?.passwordHash, hashes[1]?.passwordHash);
 });
 
-test('whatever is asked of an unknown user is refused', async () => {
+test('every change to an unknown user is refused', async () => {
   const { administration } = janua.services;
   for (const change of ['setPassword', 'disable', 'enable', 'remove'] as const) {
     await assert.rejects(administration[change]('nobody@example.com', password), ChangeRefused);
@@ -69,7 +69,7 @@ test('whatever is asked of an unknown user is refused', async () => {
 });
 
 // Shows: VM-16
-test('a password set by hand works, ends the old one and every session, and is no demo password', async () => {
+test('a new password from an administrator works, ends the old one and every session, and makes a demo user a real one', async () => {
   const { administration, access, logIn, registry } = janua.services;
   await registry?.add({ username: 'demo@example.com', firstName: 'D', lastName: 'D', passwordHash: 'x', demo: true });
   await administration.setPassword('DEMO@example.com', password);

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { UserDirectory } from '../../src/users/user-directory.ts';
 
-/** A user as a test puts one into a directory. */
+/** A user that a test inserts into a directory. */
 export interface Person {
   readonly username: string;
   readonly firstName: string;
@@ -12,7 +12,7 @@ export interface Person {
 
 export interface OpenDirectory extends AsyncDisposable {
   readonly users: UserDirectory;
-  /** Adds one by the back door, as whoever keeps the users would. */
+  /** Inserts a user directly, as the owner of the table would. */
   insert(person: Person): Promise<void>;
 }
 
@@ -23,7 +23,7 @@ export const ann: Person = {
   passwordHash: 'hash',
 };
 
-/** What every directory of users must do. @param open makes an empty one */
+/** The contract of every directory of users. @param open makes an empty one */
 export function testUserDirectory(
   name: string,
   open: () => Promise<OpenDirectory>,
@@ -52,7 +52,7 @@ export function testUserDirectory(
     });
 
     // Shows: S59 V1.2.4
-    test("finds nobody by a name or id that is nobody's", async () => {
+    test('finds no user by an unknown name or id', async () => {
       await using opened = await openWithAnn();
       const { id } = opened.account.user;
       for (const text of [
@@ -83,7 +83,7 @@ export function testUserDirectory(
     });
 
     // Shows: S101 V15.4.2
-    test('replaces a hash only while it is still the one that was read', async () => {
+    test('replaces a hash only if it has not changed since it was read', async () => {
       await using opened = await openWithAnn();
       const { users, account } = opened;
       const stored = async () => (await users.findById(account.user.id))?.passwordHash;
@@ -94,7 +94,7 @@ export function testUserDirectory(
     });
 
     // Shows: VM-47
-    test('lists everybody once, by name, without a hash', async () => {
+    test('lists every user once, by name, without a hash', async () => {
       await using opened = await openWithAnn();
       const names = Array.from({ length: 12 }, (_, index) => `user-${String(index).padStart(2, '0')}@example.com`);
       for (const username of names) await opened.insert({ ...ann, username });

@@ -9,7 +9,7 @@ export interface OpenRegistry extends AsyncDisposable {
 
 const ann: NewUser = { ...person, demo: false };
 
-/** What every directory must do that this server changes. @param open makes an empty one */
+/** The contract of every directory that this server changes. @param open makes an empty one */
 export function testUserRegistry(name: string, open: () => Promise<OpenRegistry>, skip: string | false = false): void {
   async function openWithAnn() {
     const opened = await open();
@@ -20,7 +20,7 @@ export function testUserRegistry(name: string, open: () => Promise<OpenRegistry>
   }
 
   describe(`${name} as a registry of users`, { skip }, () => {
-    test('adds a name once, also when two try at the same time', async () => {
+    test('adds a name only once, even in two requests at the same time', async () => {
       await using opened = await openWithAnn();
       const bob = { ...ann, username: 'bob@example.com' };
       const added = await Promise.all([opened.users.add(bob), opened.users.add(bob), opened.users.add(ann)]);
@@ -31,7 +31,7 @@ export function testUserRegistry(name: string, open: () => Promise<OpenRegistry>
       );
     });
 
-    test('changes and removes', async () => {
+    test('changes and removes users', async () => {
       await using opened = await openWithAnn();
       const { users, account } = opened;
       const { id } = account.user;
@@ -47,7 +47,7 @@ export function testUserRegistry(name: string, open: () => Promise<OpenRegistry>
       assert.deepEqual(await Array.fromAsync(users.list()), []);
     });
 
-    test('lists what an administrator may see, and no hash', async () => {
+    test('lists the fields for an administrator, without a hash', async () => {
       await using opened = await openWithAnn();
       const [listed] = await Array.fromAsync(opened.users.list());
       assert.deepEqual(Object.keys(listed ?? {}).sort(), [

@@ -23,7 +23,7 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] as const) {
   testUserRegistry(`janua_users in ${engine}`, open, missing(engine));
 }
 
-test("the demo's users may sign in to the demo only", async () => {
+test('demo users can sign in to the demo only', async () => {
   await using opened = await openMigrated();
   const demo = { username: 'demo@example.com', firstName: 'D', lastName: 'D', passwordHash: 'hash', demo: true };
   const inDemo = createSqlDirectory(opened, { demoUsers: true });
@@ -36,7 +36,7 @@ test("the demo's users may sign in to the demo only", async () => {
   assert.equal((await inProduction.findByUsername(demo.username))?.disabled, false);
 });
 
-test('what another program has put into a row of SQLite, of another type, keeps out that user alone', async () => {
+test('a row of SQLite with values of wrong types affects only its own user', async () => {
   await using opened = await openMigrated();
   const users = createSqlDirectory(opened, { demoUsers: false });
   const names = ['ann', 'bob'].map((name) => `${name}@example.com`);
@@ -53,7 +53,7 @@ test('what another program has put into a row of SQLite, of another type, keeps 
   assert.equal((await users.findByUsername(names[0] ?? ''))?.passwordHash, '');
 });
 
-test('a name in a row of SQLite that is not a text is empty, and the list still ends', async () => {
+test('a name of a wrong type in SQLite is read as empty, and the list still ends', async () => {
   await using opened = await openMigrated();
   const users = createSqlDirectory(opened, { demoUsers: false });
   for (const username of ['ann@example.com', 'bob@example.com', 'cid@example.com'])

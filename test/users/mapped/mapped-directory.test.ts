@@ -11,11 +11,11 @@ import { ann, type Person, testUserDirectory } from '../directory-contract.ts';
 
 const columns = 'id=no,username=email,password=secret,first_name=first,last_name=last';
 
-/** A table as a team might have it: how its columns are declared, and what follows. */
+/** A table of a team: the declarations of its columns, and further statements. */
 interface Table {
   readonly name: string;
   readonly id: string;
-  /** A new id, where the database makes none. */
+  /** Creates an id, if the database does not. */
   readonly newId?: () => string;
   readonly email: string;
   readonly after?: string;
@@ -146,7 +146,7 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] as const) {
     testUserDirectory(`a table of ${engine} with ${table.name}`, open, missing(engine));
 
     describe(`names in a table of ${engine} with ${table.name}`, { skip: missing(engine) }, () => {
-      test('are found without their case, as stored and as asked for', async () => {
+      test('are found regardless of the stored case', async () => {
         await using opened = await open();
         await opened.insert({ ...ann, username: 'Ann.Example@EXAMPLE.com' });
         const account = await opened.users.findByUsername('ann.example@example.com');
@@ -155,13 +155,13 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] as const) {
         assert.equal(await opened.users.findByUsername('Ann.Example@EXAMPLE.com'), undefined, 'not its canonical form');
       });
 
-      test('have an index without case, or there is a word about it', async () => {
+      test('have an index without case, or cause a warning with a fix', async () => {
         await using opened = await open();
         assert.equal(opened.warnings.length, table.name.includes('unique with case') ? 1 : 0);
         for (const warning of opened.warnings) assert.match(warning.fix, /Run: (?:CREATE UNIQUE INDEX|ALTER TABLE) /);
       });
 
-      test('that are NULL, and other things that are missing, do no harm', async () => {
+      test('may be NULL, as other columns may, without a failure', async () => {
         await using opened = await open();
         await opened.insert(ann);
         await opened.execute('update people set first = null, last = null, secret = null');
@@ -181,7 +181,7 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] as const) {
     const good = tables[engine][0] as Table;
     const unusable: readonly [name: string, declaration: string, columns: string, line: RegExp, after?: string][] = [
       [
-        'is not there',
+        'does not exist',
         'create table others (x integer)',
         columns,
         /^USERS_TABLE: there is no table people in the database/,
@@ -206,14 +206,14 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] as const) {
         /email has no index: every login would read the whole table\. Run: /,
       ],
       [
-        'has an index, and two people may have one name',
+        'has an index that allows two users with one name',
         declare({ id: good.id, email: 'varchar(255)' }),
         columns,
         /email is not unique: two people could have one name\. Run: /,
         'create index by_email on people (email)',
       ],
       [
-        'has a name that is unique only together with another',
+        'has a name that is unique only together with another column',
         declare({ id: good.id, email: 'varchar(255)' }, ', unique (email, last)'),
         columns,
         /email is not unique/,
@@ -225,13 +225,13 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] as const) {
         /email is int.*\. A username is a text/i,
       ],
       [
-        'has an id that tells nobody apart',
+        'has an id that is not unique',
         declare(good),
         columns.replace('id=no', 'id=last'),
         /last is not unique, so that it tells nobody apart\. Name the primary key/,
       ],
       [
-        'has an id that is no id',
+        'has a date for an id',
         declare(good, ', born date unique'),
         columns.replace('id=no', 'id=born'),
         /born is date\. An id is a whole number, a text or a UUID/,
@@ -273,8 +273,8 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] as const) {
       );
     });
 
-    test('has a password column too short for what is stored anew', async () => {
-      // SQLite takes longer texts than were declared.
+    test('has a password column that is too short for a new hash', async () => {
+      // SQLite accepts texts longer than declared.
       if (engine === 'SQLite') return;
       const declaration = declare(good).replace('secret varchar(255)', 'secret varchar(60)');
       await using table = await openTable(engine, declaration, good.after);
@@ -284,7 +284,7 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] as const) {
     });
   });
 
-  describe(`who is disabled in a table of ${engine}`, { skip: missing(engine) }, () => {
+  describe(`the rule for disabled users in a table of ${engine} works`, { skip: missing(engine) }, () => {
     for (const [declaration, rule, values] of [
       ['gone integer', 'gone', { 0: false, 1: true, '-1': true, null: false }],
       ['gone boolean', 'gone', { false: false, true: true, null: false }],
@@ -298,7 +298,7 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] as const) {
       ],
       ['gone varchar(9)', 'gone:!here', { "'left'": true, "'here'": false, null: true }],
     ] as const) {
-      test(`disabled=${rule} for ${declaration}`, async () => {
+      test(`with disabled=${rule} for ${declaration}`, async () => {
         const table = tables[engine][0] as Table;
         await using opened = await openTable(engine, declare(table, `, ${declaration}`), table.after);
         for (const [index, value] of Object.keys(values).entries()) {
@@ -314,7 +314,7 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] as const) {
   });
 }
 
-test('a schema may stand before the table', { skip: missing('PostgreSQL') }, async () => {
+test('USERS_TABLE may name a schema', { skip: missing('PostgreSQL') }, async () => {
   await using table = await openTable(
     'PostgreSQL',
     'create schema "HR"',
@@ -328,7 +328,7 @@ test('a schema may stand before the table', { skip: missing('PostgreSQL') }, asy
   assert.equal((await directory.findByUsername('ann@example.com'))?.user.id, '7');
 });
 
-test('by citext names are found by their index', { skip: missing('PostgreSQL') }, async () => {
+test('names in a citext column are found by their index', { skip: missing('PostgreSQL') }, async () => {
   await using table = await openTable(
     'PostgreSQL',
     'create extension citext',
@@ -349,7 +349,7 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] as const) {
     ['gone decimal(5,2)', 'gone:1'],
     ...(engine === 'MariaDB' ? [] : ([['gone boolean', 'gone:true']] as const)),
   ] as const) {
-    test(`in ${engine} disabled=${rule} for ${declaration} could never be true, and is refused`, {
+    test(`disabled=${rule} for ${declaration} is refused on ${engine}, because it could never be true`, {
       skip: missing(engine),
     }, async () => {
       await using opened = await openTable(engine, declare(table, `, ${declaration}`), table.after);
@@ -361,7 +361,9 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] as const) {
   }
 }
 
-test("a name with letters that the column does not know is nobody's", { skip: missing('MariaDB') }, async () => {
+test('a name with characters outside the charset of the column finds no user', {
+  skip: missing('MariaDB'),
+}, async () => {
   for (const charset of ['latin1', 'utf8mb3']) {
     await using table = await openTable(
       'MariaDB',
@@ -377,7 +379,7 @@ test("a name with letters that the column does not know is nobody's", { skip: mi
   }
 });
 
-test('SQLite holds what it likes: a hash as bytes is read as text, and a key that is NULL keeps its owner out', async () => {
+test('in SQLite a hash stored as bytes is read as text, and a user with a NULL key cannot sign in', async () => {
   await using table = await openTable(
     'SQLite',
     declare({ id: 'text primary key', email: 'text collate nocase unique' }),
@@ -391,7 +393,7 @@ test('SQLite holds what it likes: a hash as bytes is read as text, and a key tha
   for (const hash of await samplePasswordHashes(table.opened, mappingOf())) assert.equal(typeof hash, 'string');
 });
 
-test('a text key that no session can be for keeps its owner out', { skip: missing('PostgreSQL') }, async () => {
+test('a user whose text key is too long for a session cannot sign in', { skip: missing('PostgreSQL') }, async () => {
   await using table = await openTable(
     'PostgreSQL',
     declare({ id: 'text primary key', email: 'text unique' }),
@@ -402,7 +404,7 @@ test('a text key that no session can be for keeps its owner out', { skip: missin
   assert.equal(await directory.findByUsername('ann@example.com'), undefined);
 });
 
-test('the largest whole numbers are keys', { skip: missing('PostgreSQL', 'MariaDB') }, async () => {
+test('keys may be the largest whole numbers', { skip: missing('PostgreSQL', 'MariaDB') }, async () => {
   for (const [engine, id, key] of [
     ['PostgreSQL', 'bigint primary key', '9223372036854775807'],
     ['MariaDB', 'bigint unsigned primary key', '18446744073709551615'],
@@ -417,7 +419,7 @@ test('the largest whole numbers are keys', { skip: missing('PostgreSQL', 'MariaD
   }
 });
 
-test('citext in a schema that is not searched is known to compare with case', {
+test('citext in a schema outside the search path counts as case-sensitive', {
   skip: missing('PostgreSQL'),
 }, async () => {
   await using table = await openTable('PostgreSQL', 'create schema ext', 'create extension citext schema ext');
@@ -428,7 +430,7 @@ test('citext in a schema that is not searched is known to compare with case', {
   assert.equal((await directory.findByUsername('bob@example.com'))?.user.id, '1');
 });
 
-test('an enum is no user name', { skip: missing('PostgreSQL') }, async () => {
+test('an enum column is refused as a user name', { skip: missing('PostgreSQL') }, async () => {
   await using table = await openTable(
     'PostgreSQL',
     "create type mood as enum ('a', 'b')",
@@ -437,7 +439,7 @@ test('an enum is no user name', { skip: missing('PostgreSQL') }, async () => {
   await assert.rejects(openMappedDirectory(table.opened, mappingOf(), quiet), /email is mood\. A username is a text/);
 });
 
-test('names that need quotes have them in the fix that is printed', { skip: missing('PostgreSQL') }, async () => {
+test('the printed fix quotes names that need quotes', { skip: missing('PostgreSQL') }, async () => {
   await using table = await openTable(
     'PostgreSQL',
     'create table "People Table" (no int primary key, "E-Mail" text, secret text)',
@@ -452,7 +454,7 @@ test('names that need quotes have them in the fix that is printed', { skip: miss
   await openMappedDirectory(table.opened, mapping, quiet);
 });
 
-test('an index over the folded name that is not unique does not keep twins away: they are looked for', {
+test('Janua looks for duplicate names if the index over lower() is not unique', {
   skip: missing('PostgreSQL'),
 }, async () => {
   await using table = await openTable(
@@ -464,7 +466,9 @@ test('an index over the folded name that is not unique does not keep twins away:
   await assert.rejects(openMappedDirectory(table.opened, mappingOf(), quiet), /differ by case alone/);
 });
 
-test('says when users can no longer be looked up', { skip: missing('PostgreSQL') }, async () => {
+test('the check of the directory fails when users can no longer be looked up', {
+  skip: missing('PostgreSQL'),
+}, async () => {
   await using table = await openTable(
     'PostgreSQL',
     declare({ id: 'int primary key', email: 'text unique' }),

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { Misconfiguration } from '../../../src/faults/misconfiguration.ts';
 import { parseMapping } from '../../../src/users/mapped/mapping.ts';
 
-test('the columns of the seed', () => {
+test('USERS_COLUMNS maps the columns of the example', () => {
   const text = 'id=emp_no, username=email ,password=password,first_name=first_name,last_name=last_name';
   assert.deepEqual(parseMapping('employees', text), {
     table: 'employees',
@@ -16,7 +16,7 @@ test('the columns of the seed', () => {
   });
 });
 
-test('no table, no mapping', () => assert.equal(parseMapping(undefined, undefined), undefined));
+test('there is no mapping without a table', () => assert.equal(parseMapping(undefined, undefined), undefined));
 
 for (const [table, columns, line] of [
   ['people', undefined, /go together/],
@@ -33,7 +33,7 @@ for (const [table, columns, line] of [
   ['people', 'id=a,username=b,password=c,disabled=x:|', /disabled=COLUMN/],
   ['a.b.c', 'id=a,username=b,password=c', /SCHEMA\.TABLE/],
 ] as const) {
-  test(`${table} with ${columns} is refused`, () => {
+  test(`USERS_TABLE=${table} with USERS_COLUMNS=${columns} is refused`, () => {
     assert.throws(
       () => parseMapping(table, columns),
       (error) => error instanceof Misconfiguration && line.test(error.message),
