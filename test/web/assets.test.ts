@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { startServer } from './server.ts';
 
-test("the icon is Janua's, and a logo beside the theme replaces it and the logo", async () => {
+test('a logo beside the theme file replaces the icon and the logo of Janua', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'janua-theme-'));
   const themeFile = join(folder, 'theme.css');
   const own = await readFile(new URL('../../src/web/assets/logo.svg', import.meta.url), 'utf8');

@@ -10,9 +10,9 @@ const behindProxies = behind(trusted);
 const alone = behind([]);
 
 // Shows: S50 VM-28 V4.1.3 V15.3.4
-describe('without a trusted proxy, the connection alone counts', () => {
+describe('without a trusted proxy, only the address of the connection counts', () => {
   for (const forwardedFor of [undefined, '', '203.0.113.9', '203.0.113.9, 127.0.0.1', 'unknown', ','])
-    test(`X-Forwarded-For: ${forwardedFor}`, () => {
+    test(`whatever X-Forwarded-For says: ${forwardedFor}`, () => {
       const client = alone('198.51.100.7', forwardedFor);
       const address = '198.51.100.7';
       assert.deepEqual(client, { address, network: address, endSite: address, from: 'connection' });
@@ -42,14 +42,14 @@ describe('behind trusted proxies, X-Forwarded-For is read from the right', () =>
     ['127.0.0.1', '203.0.113.9 evil', undefined, 'unknown'],
     [undefined, '203.0.113.9', undefined, 'unknown'],
   ] as const)
-    test(`${peer}, ${forwardedFor} is ${address}`, () => {
+    test(`the client behind ${peer} with ${forwardedFor} is ${address}`, () => {
       const client = behindProxies(peer, forwardedFor);
       assert.deepEqual([client.address, client.from], [address, from]);
     });
 });
 
 // Shows: S50
-describe('the throttle counts IPv4 by address and IPv6 by /64, and a party has no more than a /48', () => {
+describe('the throttle counts IPv4 by address and IPv6 by /64, and an end site is a /48', () => {
   for (const [peer, network, endSite] of [
     ['203.0.113.9', '203.0.113.9', '203.0.113.9'],
     ['::ffff:203.0.113.9', '203.0.113.9', '203.0.113.9'],
@@ -60,7 +60,7 @@ describe('the throttle counts IPv4 by address and IPv6 by /64, and a party has n
     ['2001:db8:1:3::1', '2001:db8:1:3::/64', '2001:db8:1::/48'],
     ['::1', '::/64', '::/48'],
   ] as const)
-    test(`${peer} by ${network} of ${endSite}`, () => {
+    test(`${peer} counts as ${network} of ${endSite}`, () => {
       const client = alone(peer, undefined);
       assert.deepEqual([client.network, client.endSite], [network, endSite]);
     });
@@ -69,12 +69,12 @@ describe('the throttle counts IPv4 by address and IPv6 by /64, and a party has n
 describe('a peer on a Unix socket has no address', () => {
   const onSocket = behind([], true);
 
-  test('where sockets are trusted, X-Forwarded-For says who it is', () => {
+  test('and X-Forwarded-For names the client if sockets are trusted', () => {
     assert.equal(onSocket(undefined, '192.0.2.1, 203.0.113.9').address, '203.0.113.9');
     assert.equal(onSocket(undefined, '203.0.113.9').from, 'trusted-proxy');
     assert.equal(onSocket(undefined, undefined).from, 'unknown');
   });
 
-  test('a peer with an address that is no proxy of ours counts as itself all the same', () =>
+  test('but an untrusted peer with an address still counts as itself', () =>
     assert.equal(onSocket('198.51.100.7', '203.0.113.9').address, '198.51.100.7'));
 });

@@ -22,10 +22,10 @@ async function statusWith(cookie: string): Promise<number | undefined> {
 
 const bytes = Array.from({ length: 0xff }, (_, index) => String.fromCharCode(index + 1));
 
-/** A field may hold a tab, and no other control character (RFC 9110 5.5). */
+/** A field may contain a tab, but no other control character (RFC 9110 5.5). */
 const isControl = (byte: string) => (byte < ' ' && byte !== '\t') || byte === '\x7f';
 
-/** A cookie with something more in one place, and of that what leaves it the same: blanks (RFC 6265bis 5.6), and what ends a pair. */
+/** A cookie with an extra byte in one place, and the bytes that change nothing: blanks (RFC 6265bis 5.6), and the end of a pair. */
 const places: [place: string, write: (more: string) => string, harmless: string][] = [
   ['before the name', (more) => `${more}__Host-session=${value}`, ' \t;'],
   ['after the name', (more) => `__Host-session${more}=${value}`, ' \t'],
@@ -34,7 +34,7 @@ const places: [place: string, write: (more: string) => string, harmless: string]
 ];
 
 // Shows: S66 VM-03
-describe('the session cookie over HTTPS is the one of exactly that name, with exactly that value', () => {
+describe('the session cookie over HTTPS needs its exact name and value', () => {
   for (const [place, write, harmless] of places) {
     test(`any byte ${place} makes it another cookie, except a blank`, async () => {
       for (const byte of bytes) {
@@ -47,7 +47,7 @@ describe('the session cookie over HTTPS is the one of exactly that name, with ex
     });
   }
 
-  test('what is taken for no cookie does not displace the real one', async () => {
+  test('a cookie with a similar name does not replace the real one', async () => {
     for (const name of [
       '\xa0__Host-session',
       '"\xa0__Host-session',

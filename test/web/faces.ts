@@ -2,11 +2,11 @@ import type { InjectOptions, LightMyRequestResponse } from 'fastify';
 import type { App, Format } from '../../src/web/types.ts';
 import { ann, password } from '../janua.ts';
 
-/** A way to the same action: the address, the kind of body, and what asks for the format. */
+/** One way to log in: an address, a type of body, and a format. */
 export interface LoginFace {
   readonly name: string;
   readonly format: Format;
-  /** A login attempt; the fields may be anything that a client could send. */
+  /** A login attempt with any fields that a client could send. */
   request(fields: Record<string, unknown>): InjectOptions;
 }
 
@@ -45,7 +45,7 @@ export const loginFaces: readonly LoginFace[] = [
   face('/api/login', 'json', json),
 ];
 
-/** A request in one format to an address that has both. */
+/** A request to a route in one of its formats. */
 export interface Face {
   readonly name: string;
   readonly format: Format;
@@ -61,7 +61,7 @@ const faces = (method: 'GET' | 'POST', page: string, api: string): readonly Face
 export const meFaces = faces('GET', '/admin/me', '/api/me');
 export const logoutFaces = faces('POST', '/auth/logout', '/api/logout');
 
-/** A session's two credentials, as headers of a request. */
+/** The two credentials of a session, as headers of a request. */
 export interface SignedIn {
   readonly cookie: { cookie: string };
   readonly bearer: { authorization: string };
@@ -75,25 +75,25 @@ export async function logIn(app: App, username = ann.username): Promise<SignedIn
   };
 }
 
-/** The value of the session cookie that an answer sets, if it sets one. */
+/** The value of the session cookie, if an answer sets one. */
 export function sessionCookie(answer: LightMyRequestResponse): string | undefined {
   return answer.cookies.find(({ name }) => name.endsWith('session'))?.value;
 }
 
-/** Whether credentials are those of a living session. */
+/** Whether the credentials belong to a living session. */
 export async function isSignedIn(app: App, headers: Record<string, string>): Promise<boolean> {
   const { statusCode } = await app.inject({ url: '/api/me', headers });
   if (statusCode !== 200 && statusCode !== 401) throw new Error(`unexpected status ${statusCode}`);
   return statusCode === 200;
 }
 
-/** What the cookie of a failed login brings to the login page: the name as it was typed, and the id of the request. */
+/** The content of the cookie of a failed login: the typed name and the request id. */
 export function failedLogin(answer: LightMyRequestResponse): [username: string, id: string] | undefined {
   const cookie = answer.cookies.find(({ name }) => name.endsWith('login-failure'));
   return cookie && JSON.parse(Buffer.from(cookie.value, 'base64url').toString());
 }
 
-/** An answer with what differs from one request to the next left out, and the name that was typed. */
+/** An answer without the typed name and the parts that differ between requests. */
 export function comparable(answer: LightMyRequestResponse): object {
   const { date, 'x-request-id': id = '', 'set-cookie': cookies, 'content-length': length, ...headers } = answer.headers;
   return {

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { startJanua } from '../janua.ts';
 import { startServer } from './server.ts';
 
-test('alive and ready', async () => {
+test('a running server is alive and ready', async () => {
   await using janua = await startJanua();
   for (const url of ['/health/live', '/health/ready']) {
     const answer = await janua.app.inject({ url });
@@ -14,7 +14,7 @@ test('alive and ready', async () => {
   }
 });
 
-test('while a store is unreachable: alive, not ready', async () => {
+test('a server without a store is alive but not ready', async () => {
   await using server = await startServer({
     findUnavailable: async () => ['The database', 'Redis'],
   });
@@ -30,7 +30,7 @@ test('while a store is unreachable: alive, not ready', async () => {
   }
 });
 
-test('ready is not after the database was closed', async () => {
+test('a server is not ready after its database was closed', async () => {
   const janua = await startJanua();
   await janua.closeStores();
   assert.notEqual((await janua.app.inject('/health/ready')).statusCode, 200);

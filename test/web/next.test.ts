@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { safeNext } from '../../src/web/next.ts';
 
 // Shows: S98
-describe('followed', () => {
+describe('a safe next is followed', () => {
   for (const [next, followed] of [
     ['/', '/'],
     ['/admin/me', '/admin/me'],
@@ -24,7 +24,7 @@ describe('followed', () => {
 });
 
 // Shows: S97 V1.1.1 V1.2.2 V3.7.2 VM-76
-describe('dropped', () => {
+describe('an unsafe next is dropped', () => {
   for (const next of [
     undefined,
     null,
@@ -80,7 +80,7 @@ describe('dropped', () => {
 });
 
 // Shows: S97 S98 V1.5.3 V3.7.2 V4.2.4
-test('whatever is followed stays on the origin, and is a header value', () => {
+test('a followed next stays on the origin, and is a valid header value', () => {
   const pieces = fc.constantFrom(
     '/',
     '\\',
@@ -118,7 +118,7 @@ test('whatever is followed stays on the origin, and is a header value', () => {
       assert.equal(new URL(followed, 'https://auth.example.com').origin, 'https://auth.example.com');
       assert.match(followed, /^\/(?![/\\])[\x21-\x7e]*$/);
       assert.equal(safeNext(followed), followed);
-      // What a proxy and then a browser make of its path, each decoding it once more.
+      // A proxy and then a browser may each decode the path once more.
       for (let path = followed.replace(/[?#].*/, ''), round = 0; round < 4; round += 1) {
         path = path.replaceAll(/%([\da-f]{2})/gi, (_, digits) => String.fromCharCode(Number.parseInt(digits, 16)));
         const read = new URL(path, 'https://auth.example.com');

@@ -4,10 +4,10 @@ import { startJanua } from '../janua.ts';
 
 const made = /^[\da-f]{8}-[\da-f]{4}-4[\da-f]{3}-[\da-f]{4}-[\da-f]{12}$/;
 
-describe('the id of a request', () => {
+describe('a request id', () => {
   for (const [name, id] of [
-    ['of a trusted proxy is taken', 'edge-1:a_b.C'],
-    ['of 64 characters is taken', 'x'.repeat(64)],
+    ['from a trusted proxy is accepted', 'edge-1:a_b.C'],
+    ['of 64 characters is accepted', 'x'.repeat(64)],
   ] as const) {
     test(name, async () => {
       await using janua = await startJanua({ settings: { TRUSTED_PROXIES: ['127.0.0.1'] } });
@@ -22,19 +22,19 @@ describe('the id of a request', () => {
   for (const [name, id] of [
     ['that is empty', ''],
     ['that is too long', 'x'.repeat(65)],
-    ['with other characters', 'a b'],
-    ['with an end of line in it', 'a%0d%0ab'],
+    ['with a blank', 'a b'],
+    ['with an escaped line break', 'a%0d%0ab'],
     ['given twice', ['one', 'two']],
   ] as const) {
     // Shows: V16.4.1
-    test(`${name} is made anew, also for a trusted proxy`, async () => {
+    test(`${name} is replaced, even from a trusted proxy`, async () => {
       await using janua = await startJanua({ settings: { TRUSTED_PROXIES: ['127.0.0.1'] } });
       const headers = { 'x-request-id': id as string | string[] };
       assert.match(String((await janua.app.inject({ url: '/api/me', headers })).headers['x-request-id']), made);
     });
   }
 
-  test('of anybody else is made anew, so that nobody takes that of another', async () => {
+  test('from any other client is replaced, so that a client cannot take the id of another request', async () => {
     for (const TRUSTED_PROXIES of [[], ['10.0.0.0/8']]) {
       await using janua = await startJanua({ settings: { TRUSTED_PROXIES } });
       const headers = { 'x-request-id': 'edge-1' };

@@ -6,19 +6,19 @@ import type { App } from '../../src/web/types.ts';
 
 export interface TestServer extends AsyncDisposable {
   readonly app: App;
-  /** The lines that were logged. */
+  /** The logged lines. */
   readonly log: string[];
 }
 
-/** What a test has no use for: a call fails it. */
+/** Fails the test when it is called. */
 const unexpected = async (): Promise<never> => {
   throw new TypeError('the test did not expect this call');
 };
 
-/** What a test has in place of the parts behind HTTP. */
+/** A test's replacements for the parts behind HTTP. */
 export type FakeParts = Partial<Access> & Partial<Pick<Parts, 'logIn' | 'logOut'>>;
 
-/** The HTTP layer alone, with parts of the test's own making: for outcomes that are hard to bring about. */
+/** The HTTP layer alone, with the test's own parts, for outcomes that are hard to cause. */
 export async function startServer(
   options: Partial<Omit<ServerOptions, 'parts'>> & {
     parts?: FakeParts;
@@ -38,7 +38,7 @@ export async function startServer(
   return { app, log, [Symbol.asyncDispose]: () => app.close() };
 }
 
-/** What the flow is made of, with parts of the test's own making. */
+/** The options of the flow, with the test's own parts. */
 export function siteOptions({ logIn = unexpected, logOut = unexpected, ...access }: FakeParts = {}): SiteOptions {
   return {
     parts: () => ({

@@ -9,12 +9,12 @@ describe('a template', () => {
   for (const name of globSync('**/*.eta', { cwd: root })) {
     const template = readFileSync(new URL(name, root), 'utf8');
 
-    test(`${name} escapes what it shows, but for the page that the layout frames`, () => {
+    test(`${name} escapes all its values, except the page within the layout`, () => {
       const raw = template.match(/<%[_-]?~[\s\S]*?%>/g) ?? [];
       assert.deepEqual(raw, name.endsWith('/layout.eta') ? ['<%~ it.body %>'] : []);
     });
 
-    test(`${name} has no script or style of its own, and loads nothing from elsewhere`, () => {
+    test(`${name} has no inline script or style, and loads nothing from another origin`, () => {
       assert.doesNotMatch(
         template,
         /<script(?![^>]*\bsrc=)|<style|\sstyle=|\son[a-z]+=|javascript:|(?:src|href|action)="(?:https?:)?\/\//i,

@@ -48,7 +48,7 @@ const actions = [
 ] as const;
 
 // Shows: S82 S84 V3.7.5
-describe('a request of our own pages, or of a program, is carried out', () => {
+describe('a request from our own pages or from a program is carried out', () => {
   for (const headers of passing) {
     test(JSON.stringify(headers), async () => {
       await using janua = await startJanua();
@@ -62,7 +62,7 @@ describe('a request of our own pages, or of a program, is carried out', () => {
 });
 
 // Shows: S80 S81 S82 S83 S85 V3.5.1 V3.5.2 VM-01 VM-78 VM-79
-describe('a request of another site is refused before anything happens', () => {
+describe('a request from another site is refused before any effect', () => {
   for (const headers of refused) {
     test(JSON.stringify(headers), async () => {
       await using janua = await startJanua();
@@ -95,7 +95,7 @@ describe('a request of another site is refused before anything happens', () => {
   }
 });
 
-test('reading is not refused, whatever the site', async () => {
+test('every site may send a GET', async () => {
   await using janua = await startJanua();
   for (const headers of refused) {
     assert.equal((await janua.app.inject({ url: '/auth/login', headers })).statusCode, 200);
@@ -103,7 +103,7 @@ test('reading is not refused, whatever the site', async () => {
 });
 
 // Shows: S83 VM-78
-test('with a public URL, only its origin is ours', async () => {
+test('with PUBLIC_URL, only its origin counts as our own', async () => {
   await using janua = await startJanua({ settings: { PUBLIC_URL: 'https://auth.example.com/' } });
   const statusOf = async (origin: string) =>
     (await janua.app.inject({ method: 'POST', url: '/api/logout', headers: { origin } })).statusCode;
@@ -120,7 +120,7 @@ test('with a public URL, only its origin is ours', async () => {
 
 describe('CORS', () => {
   // Shows: S88 V3.4.2
-  test('is off unless origins are listed', async () => {
+  test('is off without CORS_ORIGINS', async () => {
     await using janua = await startJanua();
     for (const method of ['GET', 'OPTIONS', 'POST'] as const) {
       const answer = await janua.app.inject({ method, url: '/api/login', headers: { origin: listed } });
@@ -132,7 +132,7 @@ describe('CORS', () => {
   });
 
   // Shows: S88 V3.4.2
-  test('a listed origin may act and read; it gets its exact value, and Vary', async () => {
+  test('lets a listed origin act and read, and answers with its exact value and Vary', async () => {
     await using janua = await startJanua({ settings: { CORS_ORIGINS: [listed] } });
     const sent = json({ username: ann.username, password });
     const headers = { ...sent.headers, origin: listed, 'sec-fetch-site': 'same-site' };
@@ -145,7 +145,7 @@ describe('CORS', () => {
   });
 
   // Shows: S89
-  test('a preflight of a listed origin allows the headers and methods in use', async () => {
+  test('allows the headers and methods in use in a preflight of a listed origin', async () => {
     await using janua = await startJanua({ settings: { CORS_ORIGINS: [listed] } });
     const headers = { origin: listed, 'access-control-request-method': 'POST' };
     const answer = await janua.app.inject({ method: 'OPTIONS', url: '/api/login', headers });
@@ -156,7 +156,7 @@ describe('CORS', () => {
   });
 
   // Shows: S88 V3.4.2 VM-78
-  test('others get nothing and are refused', async () => {
+  test('refuses unlisted origins, without CORS headers', async () => {
     await using janua = await startJanua({ settings: { CORS_ORIGINS: [listed] } });
     for (const origin of [
       'null',

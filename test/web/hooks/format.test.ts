@@ -8,7 +8,7 @@ before(async () => {
 });
 after(() => janua[Symbol.asyncDispose]());
 
-/** Whether a request is answered as JSON, seen on the refusal of `/admin/me` or on a 404. */
+/** Whether the server answers in JSON. The refusal of `/admin/me` or a 404 shows it. */
 async function isJson(url: string, value?: string): Promise<boolean> {
   const headers = value === undefined ? {} : { 'x-expected-format': value };
   const answer = await janua.app.inject({ url, headers });
@@ -19,7 +19,7 @@ async function isJson(url: string, value?: string): Promise<boolean> {
 }
 
 // Shows: S1 S3
-describe('the header asks for JSON', () => {
+describe('x-expected-format asks for JSON', () => {
   for (const value of [
     'application/json',
     'Application/JSON',
@@ -32,7 +32,7 @@ describe('the header asks for JSON', () => {
 });
 
 // Shows: S1
-describe('the header asks for nothing we know: a page', () => {
+describe('an unknown x-expected-format gets a page', () => {
   for (const value of [
     '',
     'text/html',
@@ -48,7 +48,7 @@ describe('the header asks for nothing we know: a page', () => {
 });
 
 // Shows: S2
-describe('under /api it is always JSON', () => {
+describe('under /api the answer is always JSON', () => {
   for (const url of [
     '/api/me',
     '/%61pi/me',
@@ -64,7 +64,7 @@ describe('under /api it is always JSON', () => {
   }
 });
 
-describe('elsewhere it is not', () => {
+describe('outside of /api the default answer is a page', () => {
   for (const url of [
     '/apix/me',
     '/x/api/me',
@@ -77,7 +77,7 @@ describe('elsewhere it is not', () => {
   }
 });
 
-test('Accept decides nothing', async () => {
+test('Accept does not change the format', async () => {
   const answer = await janua.app.inject({ url: '/admin/me', headers: { accept: 'application/json' } });
   assert.equal(answer.statusCode, 303);
   const program = await janua.app.inject({ url: '/api/me', headers: { accept: 'text/html' } });
@@ -85,7 +85,7 @@ test('Accept decides nothing', async () => {
 });
 
 // Shows: S4 VM-82
-test('Vary names the header on every dual-format answer, whatever the status', async () => {
+test('Vary names x-expected-format on every answer with two formats, whatever the status', async () => {
   for (const [method, url] of [
     ['GET', '/admin/me'],
     ['POST', '/auth/token'],

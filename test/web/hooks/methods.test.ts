@@ -16,7 +16,7 @@ before(async () => {
 });
 after(() => janua[Symbol.asyncDispose]());
 
-/** Sends bytes as they are and returns all that comes back until the connection closes. */
+/** Sends raw bytes, and returns everything until the connection closes. */
 async function raw(bytes: string): Promise<string> {
   const socket = connect(port, '127.0.0.1');
   await once(socket, 'connect');
@@ -46,7 +46,7 @@ const routes: Record<string, string> = {
 
 for (const [path, methods] of Object.entries(routes)) {
   // Shows: S9 S21 V3.5.3 V4.1.4 V13.4.4
-  test(`${path}: OPTIONS names ${methods}; every other method is 405`, async () => {
+  test(`${path}: OPTIONS names ${methods}, and every other method is 405`, async () => {
     for (const method of METHODS.filter((name) => name !== 'CONNECT')) {
       if (methods.split(', ').includes(method)) continue;
       if (path === '/auth/token' && ['GET', 'HEAD'].includes(method)) continue;
@@ -58,7 +58,7 @@ for (const [path, methods] of Object.entries(routes)) {
   });
 }
 
-test('a browser that opens the address of the login form is led to the login page, a program gets 405', async () => {
+test('a browser that opens the address of the login form is sent to the login page, and a program gets 405', async () => {
   for (const method of ['GET', 'HEAD'] as const) {
     const page = await janua.app.inject({ method, url: '/auth/token' });
     assert.deepEqual([page.statusCode, page.headers.location], [303, '/auth/login']);
@@ -88,7 +88,7 @@ for (const url of [
   '/a/'.repeat(500),
 ]) {
   // Shows: S12 S114 V13.4.1 V13.4.3 V13.4.7 V14.2.5 VM-86
-  test(`${url.slice(0, 40)} is 404, in the asked format, not echoed`, async () => {
+  test(`${url.slice(0, 40)} is 404 in the expected format, and is not echoed`, async () => {
     const first = await janua.app.inject('/something-else');
     for (const method of ['GET', 'POST', 'OPTIONS', 'DELETE'] as const) {
       const page = await janua.app.inject({
@@ -123,7 +123,7 @@ for (const [path, methods] of Object.entries(routes).filter(([, allowed]) => all
 }
 
 // Shows: S10 S11 V4.2.1
-test('broken HTTP is answered or closed', async () => {
+test('broken HTTP is answered with 4xx', async () => {
   for (const bytes of [
     'GET / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n0\r\n\r\n',
     'POST /api/login HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab',
@@ -154,14 +154,14 @@ test('two Authorization fields are 400', async () => {
 });
 
 // Shows: S114 V13.4.1 V13.4.7
-test('a file that is not there, or is not to be had, is any missing address', async () => {
+test('a missing file and a forbidden file get the same 404', async () => {
   const missing = await janua.app.inject('/something-else');
   for (const url of [
     '/docs/nothing',
     '/docs/..%2fpackage.json',
     '/docs/%2e%2e/package.json',
     '/docs/.git',
-    // There is one in the folder in which the tests run.
+    // This file exists in the folder in which the tests run.
     '/docs/package.json',
     '/assets/package.json',
   ]) {

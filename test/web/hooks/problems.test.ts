@@ -38,7 +38,7 @@ for (const [seconds, wait] of [
 
 for (const face of loginFaces) {
   describe(`${face.name}, when the login`, () => {
-    test('comes too often', async () => {
+    test('comes too often, the server answers 429 with Retry-After', async () => {
       await using server = await failingWith(new Refusal(tooManyAttempts, 30));
       const answer = await server.app.inject(face.request(credentials));
       assert.equal(answer.statusCode, 429);
@@ -55,7 +55,7 @@ for (const face of loginFaces) {
     });
 
     // Shows: V2.4.1 V16.5.2
-    test('meets a store or a queue that cannot serve', async () => {
+    test('meets an unavailable store or queue, the server answers 503 without the cause', async () => {
       await using server = await failingWith(new Unavailable('The database', 5, new Error('secret path')));
       const answer = await server.app.inject(face.request(credentials));
       assert.equal(answer.statusCode, 503);
@@ -67,7 +67,7 @@ for (const face of loginFaces) {
     });
 
     // Shows: S104 V13.4.2 V16.3.4 V16.5.1 V16.5.4
-    test('meets a fault of our own: a general text, and an id that the log holds too', async () => {
+    test('meets a fault of our own, the server answers a general text with the request id of the log', async () => {
       await using server = await failingWith(new TypeError('secret detail'));
       const answer = await server.app.inject(face.request(credentials));
       assert.equal(answer.statusCode, 500);
@@ -84,7 +84,7 @@ for (const face of loginFaces) {
 }
 
 // Shows: S22 S105
-test('every refusal as JSON has a string detail, title and status; error texts are plain ASCII (RFC 6749 5.2)', async () => {
+test('every refusal in JSON has a detail, title and status, and its error texts are ASCII (RFC 6749 5.2)', async () => {
   await using server = await startServer();
   const { paths } = (await server.app.inject('/openapi.json')).json();
   const answers = new Map<string, Answer>();
@@ -124,7 +124,7 @@ test('a broken escape in the address is a 400 with every header', async () => {
 });
 
 // Shows: S106
-test('a field of the wrong form is named, and what was sent is not repeated', async () => {
+test('an invalid field is named without its value', async () => {
   await using server = await startServer({
     addRoutes: (app) =>
       app.post(
@@ -153,13 +153,13 @@ const mistakes: [what: string, sent: Pick<InjectOptions, 'payload' | 'headers' |
   ['another grant type', json({ ...credentials, grant_type: canary })],
   ['a parameter in the address', { ...json(credentials), query: { password: canary } }],
   ['JSON that ends too early', { ...json({}), payload: `{"username":"${canary}` }],
-  ['JSON that is none', { ...json({}), payload: canary }],
+  ['invalid JSON', { ...json({}), payload: canary }],
   ['a dangerous key', { ...json({}), payload: `{"__proto__":"${canary}"}` }],
   ['another type of body', { headers: { 'content-type': `text/${canary}` }, payload: canary }],
 ];
 for (const [what, sent] of mistakes) {
   // Shows: S106
-  test(`a login with ${what} is refused, and nothing that was sent is repeated`, async () => {
+  test(`a login with ${what} is refused without repeating a sent value`, async () => {
     await using server = await startServer();
     for (const url of ['/api/login', '/auth/token']) {
       const answer = await server.app.inject({ method: 'POST', url, ...sent });

@@ -3,7 +3,7 @@ import { after, before, describe, test } from 'node:test';
 import { startJanua, type TestJanua } from '../../janua.ts';
 import { logIn } from '../faces.ts';
 
-/** One request for each kind of answer that there is. */
+/** One request for each kind of answer. */
 const requests = [
   ['GET', '/', 200],
   ['GET', '/auth/home', 303],
@@ -28,7 +28,7 @@ const requests = [
   ['GET', '/assets/nothing', 404],
 ] as const;
 
-/** All of it: one directive more may allow what the others forbid. */
+/** The whole policy, because one more directive could allow what the others forbid. */
 const policy = [
   "default-src 'none'",
   "script-src 'self'",
@@ -52,11 +52,11 @@ for (const https of [false, true]) {
 
     for (const [method, url, status] of requests) {
       // Shows: S7 S36 S90 S91 S92 S93 S94 S95 V3.2.1 V3.4.1 V3.4.3 V3.4.4 V3.4.5 V3.4.6 V3.4.8 V3.5.8 V13.4.6 V14.2.2 VM-82 VM-85
-      test(`${method} ${url} carries them`, async () => {
+      test(`the answer to ${method} ${url} has all security headers`, async () => {
         const { headers, statusCode, body } = await janua.app.inject({ method, url });
         assert.equal(statusCode, status);
         assert.equal(headers['content-security-policy'], policy);
-        // A page must not say otherwise.
+        // A page must not override them.
         if (String(headers['content-type']).startsWith('text/html'))
           assert.doesNotMatch(body, /http-equiv|name="referrer"|referrerpolicy/i);
         assert.equal(headers['x-content-type-options'], 'nosniff');
@@ -72,7 +72,7 @@ for (const https of [false, true]) {
   });
 }
 
-test('assets may be kept and are asked for again by their ETag', async () => {
+test('assets may be cached, and are revalidated by their ETag', async () => {
   await using janua = await startJanua();
   for (const name of ['pico.css', 'janua.css', 'theme.css', 'pages.js', 'logo.svg']) {
     const answer = await janua.app.inject(`/assets/${name}`);
@@ -87,7 +87,7 @@ test('assets may be kept and are asked for again by their ETag', async () => {
 });
 
 // Shows: S62 S63 S64 S66 V3.3.1 V3.3.2 V3.3.3 V3.3.4 VM-03 VM-13
-test('over HTTPS the cookies are Secure and named for this host alone', async () => {
+test('over HTTPS the cookies are Secure and have the prefix __Host-', async () => {
   await using janua = await startJanua({ settings: { PUBLIC_URL: 'https://auth.example.com' } });
   const payload = { username: 'ann@example.com', password: 'correct horse battery' };
   const answer = await janua.app.inject({ method: 'POST', url: '/api/login', payload });
@@ -111,7 +111,7 @@ test('over HTTPS the cookies are Secure and named for this host alone', async ()
 });
 
 // Shows: S99 V4.1.3
-test('a forged host appears nowhere', async () => {
+test('a forged host never appears in an answer', async () => {
   await using janua = await startJanua();
   const { cookie } = await logIn(janua.app);
   const forged = {

@@ -30,7 +30,7 @@ async function withDocument() {
 }
 
 // Shows: S26
-test('lists every route, in OpenAPI 3.1, with relative addresses only', async () => {
+test('the document lists every route, in OpenAPI 3.1, with relative addresses only', async () => {
   const { janua, document, operations } = await withDocument();
   assert.match(document.openapi, /^3\.1\./);
   assert.deepEqual(operations.map(({ path, method }) => `${method.toUpperCase()} ${path}`).sort(), [
@@ -58,7 +58,7 @@ test('lists every route, in OpenAPI 3.1, with relative addresses only', async ()
   await janua[Symbol.asyncDispose]();
 });
 
-test('every body that is documented has a schema, and examples that keep it', async () => {
+test('every documented body has a schema and valid examples', async () => {
   const { janua, operations } = await withDocument();
   const ajv = new Ajv2020({ strict: false, validateFormats: false });
   let checked = 0;
@@ -81,7 +81,7 @@ test('every body that is documented has a schema, and examples that keep it', as
   await janua[Symbol.asyncDispose]();
 });
 
-test('the header is a parameter of every route with two formats, and of no other', async () => {
+test('x-expected-format is a parameter of exactly the routes with two formats', async () => {
   const { janua, operations } = await withDocument();
   for (const { path, operation } of operations) {
     const has =
@@ -92,7 +92,7 @@ test('the header is a parameter of every route with two formats, and of no other
 });
 
 // Shows: S5 S113 V2.2.1 V4.1.1
-test('answers have statuses and bodies that are documented', async () => {
+test('every answer has a documented status and body', async () => {
   const { janua, operations } = await withDocument();
   const { cookie } = await logIn(janua.app);
   const ajv = new Ajv2020({ strict: false, validateFormats: false });
@@ -136,22 +136,22 @@ test('answers have statuses and bodies that are documented', async () => {
   await janua[Symbol.asyncDispose]();
 });
 
-/** Rules of the linter that do not fit, each with its reason; all others that it has are on, recommended or not. */
+/** Rules of the linter that do not fit, each with its reason. All other rules are on. */
 const rules = {
-  'no-empty-servers': 'off', // The server is the one that the document comes from, under whatever name.
-  'tags-alphabetical': 'off', // They stand in the order in which a reader needs them.
-  'info-contact': 'off', // Whoever runs the server is not known to it.
-  'operation-2xx-response': 'off', // One of them is there to refuse.
-  'operation-description': 'off', // Where the summary says all.
+  'no-empty-servers': 'off', // The server is the one that sends the document.
+  'tags-alphabetical': 'off', // The tags are in reading order.
+  'info-contact': 'off', // The server does not know its operator.
+  'operation-2xx-response': 'off', // One operation always refuses.
+  'operation-description': 'off', // The summary is enough for some.
   'scalar-property-missing-example': 'off', // Examples are whole bodies.
   'required-string-property-missing-min-length': 'off', // A user may have no last name.
-  'path-segment-plural': 'off', // These are actions and one's own things, not collections.
+  'path-segment-plural': 'off', // These are actions and the user's own data, not collections.
   'operation-4xx-problem-details-rfc7807': 'off', // Token errors are those of RFC 6749, as application/json.
   'request-mime-type': { severity: 'error', allowedValues: ['application/x-www-form-urlencoded', 'application/json'] },
   'response-mime-type': { severity: 'error', allowedValues: ['text/html', 'application/json'] },
 } as const;
 
-test('the document passes a linter, every rule on but those named here', async () => {
+test('the document passes all rules of a linter but those named here', async () => {
   await using janua = await startJanua();
   const { body } = await janua.app.inject('/openapi.json');
   const lint = async (source: string) => {
@@ -165,21 +165,21 @@ test('the document passes a linter, every rule on but those named here', async (
 });
 
 // Shows: S113 V13.4.5
-test('DOCS=off removes both', async () => {
+test('DOCS=off removes the document and its page', async () => {
   await using janua = await startJanua({ settings: { DOCS: 'off' } });
   for (const url of ['/docs', '/docs/', '/docs/docs.js', '/docs/swagger-ui.js', '/openapi.json']) {
     assert.equal((await janua.app.inject(url)).statusCode, 404);
   }
 });
 
-test('/docs/ leads to /docs', async () => {
+test('/docs/ redirects to /docs', async () => {
   await using janua = await startJanua();
   const { statusCode, headers } = await janua.app.inject('/docs/');
   assert.deepEqual([statusCode, headers.location], [303, '/docs']);
 });
 
 // Shows: S96 V14.3.3
-test('Swagger UI asks nobody else and keeps no token', async () => {
+test('Swagger UI requests no other server, and stores no token', async () => {
   await using janua = await startJanua();
   const { body } = await janua.app.inject('/docs/docs.js');
   assert.match(body, /validatorUrl: null/);
