@@ -40,7 +40,7 @@ const mutants: readonly Mutant[] = [
     id: 'S46',
   },
   {
-    breaks: 'a name counts as it was typed, and not without its case',
+    breaks: 'the throttle counts a name with its case',
     file: 'src/sign-in/log-in.ts',
     text: 'nameDigest: audit.digestName(name)',
     by: 'nameDigest: audit.digestName(username)',
@@ -64,7 +64,7 @@ const mutants: readonly Mutant[] = [
     id: 'VM-28',
   },
   {
-    breaks: 'the cookie decides although a token is sent',
+    breaks: 'the cookie decides although the request has a token',
     file: 'src/access/access.ts',
     text: "if (accessToken !== undefined) return claimOf('token', accessToken);",
     by: "if (accessToken !== undefined && cookie === undefined) return claimOf('token', accessToken);",
@@ -72,7 +72,7 @@ const mutants: readonly Mutant[] = [
     id: 'S34',
   },
   {
-    breaks: 'a second Authorization header is not seen',
+    breaks: 'a second Authorization header is ignored',
     file: 'src/web/hooks/credentials.ts',
     text: "countFields(raw.rawHeaders, 'authorization') > 1",
     by: "countFields(raw.rawHeaders, 'authorization') > 2",
@@ -80,7 +80,7 @@ const mutants: readonly Mutant[] = [
     id: 'S33',
   },
   {
-    breaks: "a disabled user's sessions go on",
+    breaks: 'the sessions of a disabled user stay alive',
     file: 'src/access/access.ts',
     text: '!account.disabled && session',
     by: 'session',
@@ -96,7 +96,7 @@ const mutants: readonly Mutant[] = [
     id: 'S70',
   },
   {
-    breaks: 'sibling hosts count as ours',
+    breaks: 'a sibling host counts as our own origin',
     file: 'src/web/hooks/cross-site.ts',
     text: "if (site === 'same-site' || site === 'cross-site') return false;",
     by: "if (site === 'cross-site') return false;\n  if (site === 'same-site') return true;",
@@ -104,7 +104,7 @@ const mutants: readonly Mutant[] = [
     id: 'S81',
   },
   {
-    breaks: 'an origin is ours that begins like ours',
+    breaks: 'an origin that begins like ours counts as our own',
     file: 'src/web/hooks/cross-site.ts',
     text: 'publicOrigins.has(headers.origin)',
     by: '[...publicOrigins].some((ours) => String(headers.origin).startsWith(ours))',
@@ -112,7 +112,7 @@ const mutants: readonly Mutant[] = [
     id: 'S83',
   },
   {
-    breaks: 'cookies carry no SameSite',
+    breaks: 'cookies have no SameSite',
     file: 'src/web/cookies.ts',
     text: "'Path=/; HttpOnly; SameSite=Lax'",
     by: "'Path=/; HttpOnly'",
@@ -120,7 +120,7 @@ const mutants: readonly Mutant[] = [
     id: 'S63',
   },
   {
-    breaks: 'a refused login is answered as soon as it is known',
+    breaks: 'a refused login is answered without waiting for the failure floor',
     file: 'src/sign-in/log-in.ts',
     text: 'const earliest = start + floor + chance;',
     by: 'const earliest = start;',
@@ -128,7 +128,7 @@ const mutants: readonly Mutant[] = [
     id: 'S42',
   },
   {
-    breaks: "who am I gives the user's id for the name",
+    breaks: "who am I gives the user's id instead of the name",
     file: 'src/account/me.routes.ts',
     text: 'username: user.username, first_name',
     by: 'username: user.id, first_name',
@@ -136,7 +136,7 @@ const mutants: readonly Mutant[] = [
     id: 'S37',
   },
   {
-    breaks: 'a path that another host hides in is followed',
+    breaks: 'a next that leads to another host is followed',
     file: 'src/web/next.ts',
     text: String.raw`/^\/[/\\\0-\x20]/`,
     by: String.raw`/^\/[\0-\x20]/`,
@@ -144,7 +144,7 @@ const mutants: readonly Mutant[] = [
     id: 'S97',
   },
   {
-    breaks: 'the audit keeps the name that was typed',
+    breaks: 'the audit stores the typed name',
     file: 'src/audit/audit.ts',
     text: "createHmac('sha256', nameKey).update(name).digest('base64url').slice(0, 22)",
     by: 'name',
@@ -153,7 +153,7 @@ const mutants: readonly Mutant[] = [
     id: 'S109',
   },
   {
-    breaks: 'a login that cannot be recorded lets in all the same',
+    breaks: 'a login that cannot be recorded passes',
     file: 'src/access/admit.ts',
     text: '// A login that cannot be recorded fails.\n        await sessions.end([session]);\n        throw error;',
     by: 'void error;',
@@ -161,7 +161,7 @@ const mutants: readonly Mutant[] = [
     id: 'S108',
   },
   {
-    breaks: 'an address leads back to another host, whoever made it',
+    breaks: 'the way back to another host is followed without a valid signature',
     file: 'src/forward-auth/returns.ts',
     text: '|| !isSame(signature, sign(to, state))',
     by: '',
@@ -169,7 +169,7 @@ const mutants: readonly Mutant[] = [
     id: 'VM-76',
   },
   {
-    breaks: 'a template shows the message as it is',
+    breaks: 'a template does not escape the message',
     file: 'src/sign-in/log-in.eta',
     text: '<%= it.message.text %>',
     by: '<%~ it.message.text %>',
@@ -177,7 +177,7 @@ const mutants: readonly Mutant[] = [
     id: 'V1.1.2',
   },
   {
-    breaks: 'a route that no document shows is open',
+    breaks: 'an undocumented route is open',
     file: 'src/account/home.routes.ts',
     text: "app.get(\n    '/auth/home',",
     by: "app.get('/admin/users', { schema: { hide: true } }, async () => []);\n  app.get(\n    '/auth/home',",
@@ -185,7 +185,7 @@ const mutants: readonly Mutant[] = [
     id: 'VM-92',
   },
   {
-    breaks: 'anything but a letter may stand before the name of a __Host- cookie',
+    breaks: 'bytes before the name of a __Host- cookie are ignored',
     file: 'src/web/cookies.ts',
     text: "header.split(';')",
     by: "header.replace(/[^\\w;]+(?=__Host-)/g, '').split(';')",
@@ -193,7 +193,7 @@ const mutants: readonly Mutant[] = [
     id: 'VM-03',
   },
   {
-    breaks: 'a __Host- cookie may have white space of Unicode around its value',
+    breaks: 'Unicode white space around the value of a __Host- cookie is ignored',
     file: 'src/web/cookies.ts',
     text: 'values.length === 1 ? values[0]',
     by: 'values.length === 1 ? values[0]?.trim()',
@@ -201,7 +201,7 @@ const mutants: readonly Mutant[] = [
     id: 'S66',
   },
   {
-    breaks: "the user name's limits are not documented",
+    breaks: 'the limits of the user name are not documented',
     file: 'src/sign-in/log-in.routes.ts',
     text: '    maxLength: maxUsernameLength,\n',
     by: '',
@@ -209,7 +209,7 @@ const mutants: readonly Mutant[] = [
     id: 'V2.1.1',
   },
   {
-    breaks: 'the user name is not described',
+    breaks: 'the user name has no description',
     file: 'src/sign-in/log-in.routes.ts',
     text: "    description: 'An e-mail address; case does not matter',\n",
     by: '',
@@ -233,7 +233,7 @@ const mutants: readonly Mutant[] = [
     ['src/forward-auth/returns.ts', '!isSame(signature, sign(to, state))', 'signature !== sign(to, state)'],
     ['src/sign-in/known-browsers.ts', "isSame(made, sign(id, ''))", "made === sign(id, '')"],
   ].map(([file = '', text = '', by = '']) => ({
-    breaks: 'a secret is compared letter by letter',
+    breaks: 'a secret is not compared in constant time',
     file,
     text,
     by,
@@ -250,7 +250,7 @@ const mutants: readonly Mutant[] = [
     ['src/sign-in/known-browsers.ts', '.some((signature) => isSame(signature, expected))', '.includes(expected)'],
     ['src/passwords/schemes/scrypt.ts', 'timingSafeEqual(scryptSync(', 'Object.is(scryptSync('],
   ].map(([file = '', text = '', by = '']) => ({
-    breaks: 'a secret is compared in a way that the source does not show',
+    breaks: 'a secret is compared by another function, not in constant time',
     file,
     text,
     by,
@@ -258,7 +258,7 @@ const mutants: readonly Mutant[] = [
     id: 'V11.2.4',
   })),
   {
-    breaks: 'X-Forwarded-Host is believed from every client',
+    breaks: 'X-Forwarded-Host is trusted from every client',
     file: 'src/forward-auth/forwarded-target.ts',
     text: 'const trusted = isTrustedPeer(socket.remoteAddress);',
     by: 'const trusted = isTrustedPeer(socket.remoteAddress) || true;',
@@ -278,10 +278,10 @@ const mutants: readonly Mutant[] = [
     id: 'V13.3.1',
   })),
   ...[
-    ['asks another server by HTTP', "await fetch('https://example.com');"],
+    ['requests another server by HTTP', "await fetch('https://example.com');"],
     ['opens a connection', "import { connect } from 'node:net';"],
-    ['opens a connection by the whole module', "net.connect(443, 'example.com');"],
-    ['asks servers as the selftest does', "import { createClient } from '../../selftest/client.ts';"],
+    ['opens a connection through the whole module', "net.connect(443, 'example.com');"],
+    ['uses the client of the selftest', "import { createClient } from '../../selftest/client.ts';"],
   ].map(([what = '', line = '']) => ({
     breaks: `the server ${what}`,
     file: 'src/text/printable.ts',
@@ -291,7 +291,7 @@ const mutants: readonly Mutant[] = [
     id: 'V13.2.4',
   })),
   {
-    breaks: 'another file of the selftest asks servers',
+    breaks: 'another file of the selftest sends requests',
     file: 'selftest/finding.ts',
     text: '/** The result of one check.',
     by: "import { request } from 'node:http';\n\n/** The result of one check.",
@@ -303,7 +303,7 @@ const mutants: readonly Mutant[] = [
     [flow, undefined],
     ['test/security/source.test.ts', undefined],
   ].map(([test = '', only]) => ({
-    breaks: 'the text of a prepared look-up holds the value',
+    breaks: 'the text of a prepared look-up contains the value',
     file: 'src/database/lookup.ts',
     text: 'read([value])',
     by: `prepareRead<Row>(build('').compile().sql.replace('?', "'" + value + "'"))([])`,
@@ -359,7 +359,7 @@ const mutants: readonly Mutant[] = [
     id: 'V3.4.4',
   },
   {
-    breaks: 'a GET of the login page signs out',
+    breaks: 'a GET of the login page signs the user out',
     file: 'src/sign-in/log-in.routes.ts',
     text: 'if (await parts().access.findSignedIn(presented)) return',
     by: `if (state === '0') await parts().logOut(presented, reply.request.caller).catch(() => {});
@@ -368,7 +368,7 @@ const mutants: readonly Mutant[] = [
     id: 'VM-83',
   },
   {
-    breaks: 'files are served without their type',
+    breaks: 'files are served without a content type',
     file: 'src/web/assets.ts',
     text: '{ serve: false,',
     by: '{ serve: false, contentType: false,',
@@ -376,7 +376,7 @@ const mutants: readonly Mutant[] = [
     id: 'V4.1.1',
   },
   {
-    breaks: 'a disabled user with the right password is told so',
+    breaks: 'the right password of a disabled user gets its own answer',
     file: 'src/sign-in/log-in.ts',
     text: 'if (throttled.stops) await',
     by: `if (result.reason === 'disabled-user') throw new Refusal({ ...invalidCredentials, detail: 'This user is disabled' });
@@ -385,7 +385,7 @@ const mutants: readonly Mutant[] = [
     id: 'VM-24',
   },
   {
-    breaks: 'a login that is not complete is told what it sent',
+    breaks: 'the answer to an incomplete login repeats its body',
     file: 'src/web/hooks/problems.ts',
     text: 'return problem(request.id, status, detail, code);',
     by: "return problem(request.id, status, detail + (error.answer.name === 'incomplete-login' ? JSON.stringify(request.body) : ''), code);",
@@ -393,7 +393,7 @@ const mutants: readonly Mutant[] = [
     id: 'S106',
   },
   {
-    breaks: 'a body of another type is told its type',
+    breaks: 'the answer to a body of another type repeats the type',
     file: 'src/web/hooks/problems.ts',
     text: 'error.validation !== undefined ? error.message : undefined',
     by: "error.validation !== undefined ? error.message : request.headers['content-type']",
@@ -401,7 +401,7 @@ const mutants: readonly Mutant[] = [
     id: 'S106',
   },
   {
-    breaks: 'more passwords are hashed at a time than may be',
+    breaks: 'more passwords are hashed at once than HASHING_CONCURRENCY allows',
     file: 'src/passwords/passwords.ts',
     text: 'createHashingThreads(concurrency)',
     by: 'createHashingThreads(concurrency * 8)',
@@ -409,7 +409,7 @@ const mutants: readonly Mutant[] = [
     id: 'VM-45',
   },
   {
-    breaks: 'a page takes back the referrer policy',
+    breaks: 'a page overrides the referrer policy',
     file: 'src/web/layout.eta',
     text: '<head>',
     by: '<head>\n  <meta name="referrer" content="unsafe-url">',
@@ -417,7 +417,7 @@ const mutants: readonly Mutant[] = [
     id: 'V3.4.5',
   },
   {
-    breaks: 'a stronger stored hash is replaced too',
+    breaks: 'a stronger stored hash is replaced',
     file: 'src/passwords/hashing/computations.ts',
     text: "comparable?.state === 'weak'",
     by: 'comparable !== undefined',
@@ -449,7 +449,7 @@ const mutants: readonly Mutant[] = [
     id: 'V16.3.4',
   },
   {
-    breaks: 'the inventory leaves out what is optional',
+    breaks: 'the SBOM leaves out optional packages',
     file: 'package.json',
     text: '--package-lock-only"',
     by: '--package-lock-only --omit=optional"',
@@ -481,7 +481,7 @@ const mutants: readonly Mutant[] = [
     id: 'VM-43',
   },
   {
-    breaks: 'a password is measured in characters',
+    breaks: 'the length of a password is measured in characters',
     file: 'src/sign-in/log-in.ts',
     text: 'Buffer.byteLength(password) <=',
     by: 'password.length <=',
@@ -489,7 +489,7 @@ const mutants: readonly Mutant[] = [
     id: 'VM-43',
   },
   {
-    breaks: 'a token in three parts is believed without a check of its signature',
+    breaks: 'a signed token is accepted without a check of its signature',
     file: 'src/access/access.ts',
     text: 'if (claim?.sessionId === undefined) return undefined;',
     by: `const [, payload = '', signature] = accessToken?.split('.') ?? [];
@@ -503,7 +503,7 @@ const mutants: readonly Mutant[] = [
     id: 'VM-87',
   },
   {
-    breaks: 'a disabled user is refused as soon as it is known',
+    breaks: 'a disabled user is refused without waiting for the failure floor',
     file: 'src/sign-in/log-in.ts',
     text: 'if (throttled.stops) await',
     by: "if (result.reason === 'disabled-user') throw new Refusal(invalidCredentials);\n      if (throttled.stops) await",
@@ -511,7 +511,7 @@ const mutants: readonly Mutant[] = [
     id: 'V6.3.8',
   },
   {
-    breaks: 'an address that a browser is sent to has no end',
+    breaks: 'the address of a redirect has no maximum length',
     file: 'src/forward-auth/returns.ts',
     text: 'if (safeNext(path) === undefined) return undefined;',
     by: '',
