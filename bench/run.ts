@@ -97,7 +97,7 @@ async function printTiming(effort: Effort): Promise<void> {
 
 async function printLoad(effort: Effort): Promise<void> {
   console.log(
-    `${effort.rounds} rounds of ${effort.rushSeconds} s idle and ${effort.rushSeconds} s with 200 who log in\n`,
+    `${effort.rounds} rounds of ${effort.rushSeconds} s idle and ${effort.rushSeconds} s with 200 logins at once\n`,
   );
   console.log(formatRows(await measureLoad(effort)));
 }

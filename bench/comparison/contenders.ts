@@ -74,8 +74,8 @@ async function startStores(stack: AsyncDisposableStack): Promise<Stores> {
   // What it confirms is on the disk, as it is where nobody says otherwise.
   const postgresUrl = async () => stack.use(await startPostgres({ durable: true })).url;
   const hasPostgres = findPostgres() !== undefined;
-  if (redis === undefined) console.log('redis-server is not installed: what needs it is left out.');
-  if (!hasPostgres) console.log('PostgreSQL is not installed: what needs it is left out.');
+  if (redis === undefined) console.log('redis-server is not installed: the measurements that need it are left out.');
+  if (!hasPostgres) console.log('PostgreSQL is not installed: the measurements that need it are left out.');
   return {
     redisUrl: redis && ((database) => redis.url.replace(/\d+$/, String(database))),
     postgresUrl: hasPostgres ? postgresUrl : undefined,

@@ -38,7 +38,7 @@ export async function signIn(port: number, dialect: Dialect, { usernames, passwo
   }
   connection.close();
   const [first] = found;
-  if (first === undefined) throw new Error('there is nobody to sign in');
+  if (first === undefined) throw new Error('there is no user to sign in');
   // Logins of the first user would soon end the session that the other requests use: a user may have only so many.
   return { ...first, ...pageAsk, login: { requests: logins.slice(1), expected: loggedIn } };
 }

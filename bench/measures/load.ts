@@ -94,7 +94,7 @@ function loginsOf({ loginRequests, password }: Workspace): string[] {
 
 function timesOf(exchanges: readonly Exchange[]): number[] {
   const odd = exchanges.find(({ status }) => status !== 200);
-  if (odd !== undefined) throw new Error(`who reads was answered ${odd.status}`);
+  if (odd !== undefined) throw new Error(`the server answered a reader with ${odd.status}`);
   return exchanges.map(({ milliseconds }) => milliseconds);
 }
 
@@ -113,7 +113,7 @@ function describeTimes({ throttle, idle, storm, live }: Trial): Row[] {
       goal: { text: `at most ${mostTimesIdle.toFixed(1)}`, met: ratio <= mostTimesIdle },
     },
     {
-      what: 'GET /health/live, the longest meanwhile',
+      what: 'GET /health/live, the slowest answer meanwhile',
       unit,
       digits: 1,
       summary: longest,
@@ -128,10 +128,10 @@ function describeMemory(memory: { before: number; peak: number; after: number })
   return [
     row('resident memory, after the first round', memory.before),
     {
-      ...row('the most that it ever was', memory.peak),
+      ...row('resident memory, peak', memory.peak),
       goal: { text: `below ${most} MB`, met: memory.peak / 1e6 < most },
     },
-    row('after all rounds', memory.after),
+    row('resident memory, after all rounds', memory.after),
   ];
 }
 

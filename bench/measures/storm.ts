@@ -51,7 +51,7 @@ export async function measureStorm(
   const reading = { port, request, expected: me.expected, interval: readingInterval, seconds };
   const timesOf = async () =>
     (await reader.ask('read', reading)).map(({ status, milliseconds }) => {
-      if (status !== 200) throw new Error(`who reads was answered ${status}`);
+      if (status !== 200) throw new Error(`the server answered a reader with ${status}`);
       return milliseconds;
     });
   const idle = await timesOf();

@@ -135,7 +135,7 @@ function shuffle<T>(values: readonly T[]): T[] {
 /** Everybody against the first two, who are nobody; how far those are from each other shows the noise. */
 function describe(subjects: readonly Subject[]): string[][] {
   const [first, second, ...others] = subjects;
-  if (first === undefined || second === undefined) throw new TypeError('there are always two who are nobody');
+  if (first === undefined || second === undefined) throw new TypeError('the first two kinds must be unknown users');
   const samples = first.samples.map((sample, index) => [...sample, ...(second.samples[index] ?? [])]);
   const nobody: Subject = { ...first, samples };
   const reference = medianOf(nobody);
@@ -166,7 +166,7 @@ function describe(subjects: readonly Subject[]): string[][] {
       ? []
       : [
           [
-            'the pair furthest apart',
+            'the pair with the largest difference',
             '',
             `${widest.difference.milliseconds.toFixed(3)} ms`,
             `${widest.difference.area.toFixed(3)} ± ${widest.difference.standardError.toFixed(3)}`,

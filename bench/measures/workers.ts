@@ -50,7 +50,7 @@ type Load = Child<LoadTasks>;
  * of a difference is the machine's. Gives the lines of a table.
  */
 export async function measureWorkers(effort: Effort): Promise<string[][]> {
-  if (process.platform !== 'linux') throw new Error('what other processes use is read from /proc, which Linux has');
+  if (process.platform !== 'linux') throw new Error('this needs Linux: it reads the CPU time of processes from /proc');
   const cores = availableParallelism();
   const workspace = await createWorkspace(16);
   const request = getRequest('/api/me', `Cookie: session=${workspace.cookie}`);
@@ -91,7 +91,7 @@ function describe(trials: readonly Trial[], cores: number): string[][] {
       median(primary) === 0 ? '' : median(primary).toFixed(1),
       count === 1 ? '' : median(evenness).toFixed(2),
       2 * count > cores
-        ? `too few cores for its requests/s: with who sends them it wants ${2 * count}, and there are ${cores}`
+        ? `too few cores for its requests/s: it needs ${2 * count} with the senders, and there are ${cores}`
         : '',
     ]),
   ];

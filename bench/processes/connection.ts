@@ -65,13 +65,13 @@ function readAnswer(bytes: Buffer): { readonly answer: Answer; readonly end: num
     const end = bodyStart + Number(length);
     return bytes.length < end ? undefined : { answer: { status, head, body: bytes.subarray(bodyStart, end) }, end };
   }
-  if (!/\r\ntransfer-encoding: *chunked/i.test(head)) throw new Error('an answer whose length is not told');
+  if (!/\r\ntransfer-encoding: *chunked/i.test(head)) throw new Error('an answer without its length');
   const chunks: Buffer[] = [];
   for (let start = bodyStart; ; ) {
     const lineEnd = bytes.indexOf('\r\n', start);
     if (lineEnd === -1) return undefined;
     const size = Number.parseInt(bytes.toString('latin1', start, lineEnd), 16);
-    if (Number.isNaN(size)) throw new Error('an answer in chunks that have no size');
+    if (Number.isNaN(size)) throw new Error('an answer in chunks without a size');
     const end = lineEnd + 2 + size + 2;
     if (bytes.length < end) return undefined;
     if (size === 0) return { answer: { status, head, body: Buffer.concat(chunks) }, end };
