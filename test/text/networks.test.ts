@@ -25,7 +25,7 @@ describe('the parser of networks', () => {
     test(`refuses ${text || 'an empty text'}`, () => assert.equal(parseNetwork(text), undefined));
 });
 
-describe('the check of an address against a network', () => {
+describe('the check of networks says that', () => {
   for (const [address, network, within] of [
     ['127.0.0.1', '127.0.0.1', true],
     ['127.0.0.2', '127.0.0.1', false],
@@ -36,7 +36,7 @@ describe('the check of an address against a network', () => {
     ['fe12::1', 'fd00::/8', false],
     ['::1', '0.0.0.0/0', false],
   ] as const)
-    test(`${address} and ${network}`, () => {
+    test(`${address} is ${within ? 'within' : 'outside of'} ${network}`, () => {
       assert.equal(createNetworkCheck([network])(ipaddr.parse(address)), within);
     });
 });

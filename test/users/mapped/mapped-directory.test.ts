@@ -177,7 +177,7 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] as const) {
     });
   }
 
-  describe(`a table of ${engine} that cannot work`, { skip: missing(engine) }, () => {
+  describe(`a table of ${engine} is refused if it`, { skip: missing(engine) }, () => {
     const good = tables[engine][0] as Table;
     const unusable: readonly [name: string, declaration: string, columns: string, line: RegExp, after?: string][] = [
       [
