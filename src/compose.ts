@@ -8,7 +8,7 @@ import { createSqlLookUp } from './access/sql-look-up.ts';
 import { createAudit, type OpenAudit } from './audit/audit.ts';
 import type { Caller } from './audit/event.ts';
 import { createSqlAuditStore } from './audit/sql-store.ts';
-import { type AuditTrail, createAuditTrail } from './audit/trail.ts';
+import type { AuditStore } from './audit/store.ts';
 import { parseListenAddress } from './config/listen-address.ts';
 import { isLoopbackHost } from './config/origin.ts';
 import { addLoopbackOrigins, originsOf, publicOriginsOf } from './config/public-origins.ts';
@@ -32,7 +32,7 @@ import { type EventKind, events, type Parts, type SiteOptions } from './site.ts'
 import { createReadiness, type Readiness } from './stores/readiness.ts';
 import { refusedAccount } from './stores/store-faults.ts';
 import { openStores, type Stores } from './stores/stores.ts';
-import { cleaningInterval } from './stores/upkeep.ts';
+import { cleaningInterval, removeInBatches } from './stores/upkeep.ts';
 import { createLog } from './telemetry/log.ts';
 import { type Measures, openMeasures } from './telemetry/measures.ts';
 import type { MetricsListener } from './telemetry/metrics-listener.ts';
@@ -49,6 +49,8 @@ import { createFindClient, createPeerCheck, type FindClient } from './web/client
 import type { JanuaPlugin } from './web/host-app.ts';
 import { rawPath } from './web/request-target.ts';
 import type { App, Request } from './web/types.ts';
+
+const day = 24 * 60 * 60 * 1000;
 
 /** The connected parts. No store has been asked for anything yet. */
 export interface Composition {
@@ -87,7 +89,8 @@ export interface Services extends Parts {
   readonly administration: Administration;
   readonly throttle: Throttle;
   readonly audit: OpenAudit<EventKind>;
-  readonly auditTrail: AuditTrail;
+  /** The recorded events. */
+  readonly auditTrail: Pick<AuditStore, 'find' | 'findByRequestId'>;
   /** Replaces a key with a new one. This process keeps the old one. */
   replaceKey(name: KeyName): Promise<void>;
   /** Removes expired data, unless another process has just done it. */
@@ -286,7 +289,6 @@ async function prepare(
   const audit = measures.watchAudit(
     createAudit({ events, store: auditStore, log, nameKey, now, processes: settings.WORKERS }),
   );
-  const auditTrail = createAuditTrail({ store: auditStore, retentionDays: settings.AUDIT_RETENTION_DAYS, now });
   const { HASHING_QUEUE: waiting, HASHING_CONCURRENCY: hashing } = settings;
   // Enough logins to keep the hashing threads busy while others wait for the store. The rest wait for a turn, shared fairly.
   const turns = {
@@ -330,7 +332,7 @@ async function prepare(
     sessions,
     throttle,
     audit,
-    auditTrail,
+    auditTrail: auditStore,
     access,
     logIn: createLogIn({ users, passwords, throttle, admit, audit, log, ...overrides }),
     logOut: createLogOut({ access, sessions, audit }),
@@ -341,9 +343,10 @@ async function prepare(
     replaceKey: (name) => replaceKey(database, name),
     async clean() {
       if (!(await claimLease(database, 'cleaning', now(), now() + cleaningInterval * 0.9))) return;
-      await sessions.removeExpired();
-      await throttle.removeExpired();
-      await auditTrail.removeExpired();
+      const retained = now() - settings.AUDIT_RETENTION_DAYS * day;
+      await removeInBatches((limit) => stores.sessions.removeExpired(now(), limit));
+      if (failures !== undefined) await removeInBatches((limit) => failures.removeExpired(now(), limit));
+      await removeInBatches((limit) => auditStore.removeBefore(retained, limit));
     },
   };
 

@@ -50,6 +50,22 @@ test("commands do not change users in a team's own table", async () => {
   );
 });
 
+test('cleaning removes events that are older than AUDIT_RETENTION_DAYS', async () => {
+  let now = Date.UTC(2026, 0, 1);
+  const day = 24 * 60 * 60 * 1000;
+  await using janua = await startJanua({ settings: { AUDIT_RETENTION_DAYS: 90 }, overrides: { now: () => now } });
+  const { audit, auditTrail, clean } = janua.services;
+  const countAfter = async (days: number) => {
+    now = Date.UTC(2026, 0, 1) + days * day;
+    await clean();
+    return (await Array.fromAsync(auditTrail.find({ order: 'oldest-first' }))).length;
+  };
+  assert.equal(await countAfter(89), 1, 'the event of the added user');
+  await audit.record({ kind: 'logged-out', caller });
+  assert.equal(await countAfter(91), 1);
+  assert.equal(await countAfter(180), 0);
+});
+
 for (const [name, settings, line] of [
   ['a table without its columns', { USERS_TABLE: 'people' }, /USERS_TABLE and USERS_COLUMNS go together/],
   ['a URL of no known database', { DATABASE_URL: 'oracle://x/y' }, /^DATABASE_URL must be/],

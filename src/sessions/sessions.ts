@@ -1,4 +1,3 @@
-import { setImmediate } from 'node:timers/promises';
 import { clockTolerance } from '../faults/clock.ts';
 import { printable } from '../text/printable.ts';
 import type { Claim } from './claim.ts';
@@ -51,8 +50,6 @@ export interface Sessions {
   endAllOf(userId: string): Promise<number>;
   /** The living sessions of a user, the latest first. */
   listOf(userId: string): Promise<ListedSession[]>;
-  /** Removes the records of expired sessions, in small batches. */
-  removeExpired(): Promise<void>;
 }
 
 export interface SessionOptions {
@@ -64,8 +61,6 @@ export interface SessionOptions {
   /** Milliseconds since 1970. */
   readonly now?: () => number;
 }
-
-const cleaningBatch = 500;
 
 /** Most characters of a `User-Agent` that are kept. */
 const longestUserAgent = 200;
@@ -155,11 +150,6 @@ export function createSessions({
           lastSeenAt: new Date(lastSeenAt),
           expiresAt: new Date(endOf(createdAt, lastSeenAt)),
         }));
-    },
-
-    async removeExpired() {
-      // Between two batches, waiting requests have their turn.
-      while ((await store.removeExpired(now(), cleaningBatch)) === cleaningBatch) await setImmediate();
     },
   };
 }

@@ -1,11 +1,12 @@
 import type { Selectable } from 'kysely';
 import type { Database, OpenDatabase } from '../database/database.ts';
+import { deleteExpiredRows } from '../database/expired-rows.ts';
 import { sql } from '../database/kysely.ts';
 import { prepareLookup } from '../database/lookup.ts';
 import { type SessionsTable, sessionColumns } from '../database/schema.ts';
 import { clockTolerance } from '../faults/clock.ts';
 import { createSecret, createSessionId, hashSecret } from './credential.ts';
-import { type AuthenticationMethod, formerMethods, type SessionRecord, type SessionStore } from './store.ts';
+import type { AuthenticationMethod, SessionRecord, SessionStore } from './store.ts';
 
 /** Most sessions of one user that are removed at once. There are more if the operator has lowered the limit. */
 const oldestAtOnce = 100;
@@ -74,33 +75,17 @@ export function createSqlSessionStore({ database, prepareRead }: OpenDatabase): 
       return ids;
     },
 
-    async removeExpired(time, limit) {
-      const expired = await database
-        .selectFrom('janua_sessions')
-        .select('id')
-        .where('expires_at', '<', time)
-        .limit(limit)
-        .execute();
-      if (expired.length === 0) return 0;
-      // Checks the time again: a session may have been used since.
-      const result = await database
-        .deleteFrom('janua_sessions')
-        .where('expires_at', '<', time)
-        .where(
-          'id',
-          'in',
-          expired.map(({ id }) => id),
-        )
-        .executeTakeFirst();
-      return Number(result.numDeletedRows);
-    },
+    removeExpired: (time, limit) => deleteExpiredRows(database, 'janua_sessions', 'id', time, limit),
 
     async check() {
-      // Does what a login and a logout do, with a session that has already expired.
-      const record = createCheckRecord();
+      // Does what a login and a logout do, with a session that has already expired and secrets that are thrown away.
+      const id = createSessionId();
+      const hash = hashSecret(createSecret());
+      const hashes = { password_fingerprint: hash, cookie_hash: hash, token_hash: hash };
+      const row = { id, user_id: 'check', ...hashes, created_at: 0, last_seen_at: 0, expires_at: 0 };
       await database.transaction().execute(async (transaction) => {
-        await transaction.insertInto('janua_sessions').values(toRow(record)).execute();
-        await transaction.deleteFrom('janua_sessions').where('id', '=', record.id).execute();
+        await transaction.insertInto('janua_sessions').values(row).execute();
+        await transaction.deleteFrom('janua_sessions').where('id', '=', id).execute();
       });
     },
   };
@@ -138,24 +123,5 @@ export function fromRow(row: Selectable<SessionsTable>): SessionRecord {
     methods: row.methods.split(' ') as AuthenticationMethod[],
     userAgent: row.user_agent || undefined,
     address: row.address || undefined,
-  };
-}
-
-/** As long as any other record, with secrets that are thrown away. */
-function createCheckRecord(): SessionRecord {
-  const secretHash = hashSecret(createSecret());
-  return {
-    id: createSessionId(),
-    userId: 'check',
-    stamp: secretHash,
-    cookieHash: secretHash,
-    tokenHash: secretHash,
-    createdAt: 0,
-    lastSeenAt: 0,
-    expiresAt: 0,
-    authenticatedAt: 0,
-    methods: formerMethods,
-    userAgent: undefined,
-    address: undefined,
   };
 }

@@ -1,9 +1,12 @@
-import { setTimeout } from 'node:timers/promises';
+import { setImmediate, setTimeout } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { Unavailable } from '../faults/unavailable.ts';
 
 /** Milliseconds between two removals of expired records. */
 export const cleaningInterval = 10 * 60 * 1000;
+
+/** Most records that are removed at once. */
+const removalBatch = 500;
 
 /** Milliseconds between two attempts to reach stores that were unreachable at the start. */
 const preparingInterval = 1000;
@@ -54,4 +57,12 @@ export function startCleaning({ log, requireServices }: Cleaned): NodeJS.Timeout
       log.warn({ err: error }, 'expired sessions were not removed'),
     );
   }, cleaningInterval).unref();
+}
+
+/**
+ * Removes expired records in small batches. Between two batches, waiting requests have their turn.
+ * @param remove removes at most `limit` records and tells how many there were
+ */
+export async function removeInBatches(remove: (limit: number) => Promise<number>): Promise<void> {
+  while ((await remove(removalBatch)) === removalBatch) await setImmediate();
 }

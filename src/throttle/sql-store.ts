@@ -1,6 +1,7 @@
 import type { Selectable } from 'kysely';
 import type { Database, OpenDatabase } from '../database/database.ts';
 import { isGivenUp } from '../database/errors.ts';
+import { deleteExpiredRows } from '../database/expired-rows.ts';
 import { sql } from '../database/kysely.ts';
 import type { FailuresTable } from '../database/schema.ts';
 import { expiryOf, type Policy, type Tally } from './policy.ts';
@@ -100,23 +101,7 @@ export function createSqlFailureStore({ database, engine }: Pick<OpenDatabase, '
       }
     },
 
-    async removeExpired(time, limit) {
-      const expired = await database
-        .selectFrom('janua_failures')
-        .select('key')
-        .where('expires_at', '<', time)
-        .limit(limit)
-        .execute();
-      if (expired.length === 0) return 0;
-      const keys = expired.map(({ key }) => key);
-      // Checks the time again: another failure may have been counted since.
-      const result = await database
-        .deleteFrom('janua_failures')
-        .where('expires_at', '<', time)
-        .where('key', 'in', keys)
-        .executeTakeFirst();
-      return Number(result.numDeletedRows);
-    },
+    removeExpired: (time, limit) => deleteExpiredRows(database, 'janua_failures', 'key', time, limit),
   };
 }
 

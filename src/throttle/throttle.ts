@@ -1,4 +1,3 @@
-import { setImmediate } from 'node:timers/promises';
 import { isStopped, type Policy, remainingWait, type Tally, waitEnd, withoutFailure } from './policy.ts';
 import type { CountedKey, FailureRecord, FailureStore, PolicedKey, Revision } from './store.ts';
 import { createTurns, type TurnOptions, type Work } from './turns.ts';
@@ -65,8 +64,6 @@ export interface Throttle {
   lift(isMeant: (key: string) => boolean): Promise<number>;
   /** How many attempts wait for their turn. */
   waiting(): number;
-  /** Removes expired failures from the store, in small batches. */
-  removeExpired(): Promise<void>;
 }
 
 export interface ThrottleOptions extends TurnOptions {
@@ -85,7 +82,7 @@ interface Undecided {
 /** How often an attempt is counted again because others were being counted: refused attempts must not wait for each other forever. */
 const countingTries = 3;
 
-/** Keys that are forgotten, or removed, in one go. */
+/** Keys that are forgotten in one go. */
 const batch = 500;
 
 /**
@@ -189,11 +186,6 @@ export function createThrottle({ store, now = Date.now, ...turnOptions }: Thrott
         keys = [];
       }
       return count + (await store.forget(keys));
-    },
-
-    async removeExpired() {
-      // Between two batches, waiting requests have their turn.
-      while ((await store.removeExpired(now(), batch)) === batch) await setImmediate();
     },
   };
 }

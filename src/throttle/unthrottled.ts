@@ -6,5 +6,4 @@ export const unthrottled: Throttle = {
   waiting: () => 0,
   async *list() {},
   lift: async () => 0,
-  async removeExpired() {},
 };

@@ -1,0 +1,24 @@
+import type { Database } from './database.ts';
+import { sql } from './kysely.ts';
+
+/**
+ * Deletes at most `limit` rows that expired before a time, and returns how many there were.
+ * @param key the primary key of the table
+ * @param time milliseconds since 1970
+ */
+export async function deleteExpiredRows(
+  database: Database,
+  table: 'janua_sessions' | 'janua_failures',
+  key: 'id' | 'key',
+  time: number,
+  limit: number,
+): Promise<number> {
+  const [from, name] = [sql.table(table), sql.ref(key)];
+  const expired = sql<{ name: string }>`select ${name} as name from ${from} where expires_at < ${time} limit ${limit}`;
+  const { rows } = await expired.execute(database);
+  if (rows.length === 0) return 0;
+  const names = sql.join(rows.map((row) => row.name));
+  // Checks the time again: a session may have been used since, and another failure may have been counted.
+  const deletion = sql`delete from ${from} where expires_at < ${time} and ${name} in (${names})`;
+  return Number((await deletion.execute(database)).numAffectedRows);
+}
