@@ -1,7 +1,6 @@
 import type { Audit } from '../audit/audit.ts';
 import type { Caller } from '../audit/event.ts';
-import type { Claim } from '../sessions/claim.ts';
-import { claimOf } from '../sessions/credential.ts';
+import { type Claim, claimOf } from '../sessions/credential.ts';
 import type { Session, Sessions } from '../sessions/sessions.ts';
 import { type Account, stampOf } from '../users/account.ts';
 import type { User } from '../users/user.ts';

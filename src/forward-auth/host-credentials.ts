@@ -1,6 +1,5 @@
 import { createHmac } from 'node:crypto';
-import type { Claim } from '../sessions/claim.ts';
-import { isSame } from '../sessions/credential.ts';
+import { type Claim, isSame } from '../sessions/credential.ts';
 import type { Session } from '../sessions/sessions.ts';
 
 /** A browser on its way back to another host. */

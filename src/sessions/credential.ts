@@ -1,8 +1,16 @@
 import { hash, randomBytes, timingSafeEqual } from 'node:crypto';
-import type { Claim } from './claim.ts';
+import type { SessionRecord } from './store.ts';
 
 /** How a session is presented: by a browser's cookie or by a program's access token. */
 export type CredentialKind = 'cookie' | 'token';
+
+/** A claim that a presented credential belongs to a session. */
+export interface Claim {
+  /** Undefined if the credential cannot belong to any session. */
+  readonly sessionId: string | undefined;
+  /** Whether the secrets of the session confirm the claim. */
+  isProvenBy(session: SessionRecord): boolean;
+}
 
 /** Marks access tokens, so that a secret scanner can find one that leaked. */
 const accessTokenPrefix = 'janua_';

@@ -1,24 +1,17 @@
 import { clockTolerance } from '../faults/clock.ts';
-import type { OpenRedis, RedisClient } from '../redis/redis.ts';
+import type { OpenRedis, RedisClient, ScriptedClient } from '../redis/redis.ts';
 import { type AuthenticationMethod, formerMethods, type SessionRecord, type SessionStore } from './store.ts';
 
 const sessionKey = (id: string) => `janua:session:${id}`;
 /** The ids of a user's sessions, ordered by expiry. */
 const indexKey = (userId: string) => `janua:sessions-of:${userId}`;
 
-const fields = [
-  ...(['user', 'fingerprint', 'cookie', 'token', 'created', 'seen', 'expires'] as const),
-  ...(['authenticated', 'methods', 'agent', 'address'] as const),
-] as const;
-
-/**
- * Each script is atomic and touches one key only, so it works in a cluster too. A key expires with its record: Redis removes it.
- */
+/** Each script is atomic. A key expires with its record: Redis removes it. */
 const scripts = {
-  /** Gives 0 if the session exists already. */
+  /** Adds a session with its names and values. Gives 0 if the session exists already. */
   insertSession: `if redis.call('EXISTS', KEYS[1]) == 1 then return 0 end
-    redis.call('HSET', KEYS[1], ${fields.map((name, index) => `'${name}', ARGV[${index + 1}]`).join(', ')})
-    redis.call('PEXPIREAT', KEYS[1], ARGV[7])
+    redis.call('HSET', KEYS[1], unpack(ARGV, 2))
+    redis.call('PEXPIREAT', KEYS[1], ARGV[1])
     return 1`,
   /** Changes an existing session and gives its user. */
   touchSession: `local user = redis.call('HGET', KEYS[1], 'user')
@@ -38,38 +31,26 @@ const scripts = {
     redis.call('PEXPIREAT', KEYS[1], string.format('%.0f', last[2]))`,
 } as const;
 
-/** The scripts as methods of the client, as `defineCommand` adds them. */
-type ScriptedClient = RedisClient &
-  Record<keyof typeof scripts, (key: string, ...values: (string | number)[]) => Promise<unknown>>;
+type Client = ScriptedClient<keyof typeof scripts>;
 
 /**
  * Sessions in Redis or Valkey. A cluster cannot change two keys as one, so the order matters: the index changes first when a session starts,
  * and last when it ends. An id in the index without a session means nothing.
  */
 export function createRedisSessionStore(redis: OpenRedis): SessionStore {
-  const defined = new WeakSet<RedisClient>();
-
-  function use<T>(work: (client: ScriptedClient) => Promise<T>): Promise<T> {
-    return redis.use((client) => {
-      if (!defined.has(client)) {
-        for (const [name, lua] of Object.entries(scripts)) client.defineCommand(name, { lua, numberOfKeys: 1 });
-        defined.add(client);
-      }
-      return work(client as ScriptedClient);
-    });
-  }
+  const use = redis.useScripts(scripts);
 
   async function find(client: RedisClient, id: string): Promise<SessionRecord | undefined> {
-    return toRecord(id, await client.hmget(sessionKey(id), ...fields));
+    return toRecord(id, await client.hgetall(sessionKey(id)));
   }
 
   /** Gives how many sessions it removed. */
-  async function remove(client: ScriptedClient, ids: readonly string[]): Promise<number> {
+  async function remove(client: Client, ids: readonly string[]): Promise<number> {
     const users = await Promise.all([...new Set(ids)].map((id) => removeOne(client, id)));
     return users.filter((user) => user !== null).length;
   }
 
-  async function removeOne(client: ScriptedClient, id: string): Promise<unknown> {
+  async function removeOne(client: Client, id: string): Promise<unknown> {
     const user = await client.removeSession(sessionKey(id));
     if (user !== null) await client.zrem(indexKey(String(user)), id);
     return user;
@@ -80,7 +61,7 @@ export function createRedisSessionStore(redis: OpenRedis): SessionStore {
       const { id, userId, lastSeenAt, expiresAt } = record;
       const inserted = await use(async (client) => {
         await client.indexSession(indexKey(userId), id, expiresAt, lastSeenAt);
-        return client.insertSession(sessionKey(id), ...toValues(record));
+        return client.insertSession(sessionKey(id), expiresAt, ...Object.entries(toHash(record)).flat());
       });
       if (inserted === 0) throw new TypeError('a session id was used twice');
       await use((client) => remove(client, replaced)).catch(async (error: unknown) => {
@@ -140,30 +121,39 @@ export function createRedisSessionStore(redis: OpenRedis): SessionStore {
   };
 }
 
-function toValues(record: SessionRecord): (string | number)[] {
-  const { userId, stamp, cookieHash, tokenHash, createdAt, lastSeenAt, expiresAt, authenticatedAt } = record;
-  const { methods, userAgent = '', address = '' } = record;
-  const times = [createdAt, lastSeenAt, expiresAt, authenticatedAt];
-  return [userId, stamp, cookieHash, tokenHash, ...times, methods.join(' '), userAgent, address];
+function toHash(record: SessionRecord): Record<string, string | number> {
+  return {
+    user: record.userId,
+    fingerprint: record.stamp,
+    cookie: record.cookieHash,
+    token: record.tokenHash,
+    created: record.createdAt,
+    seen: record.lastSeenAt,
+    expires: record.expiresAt,
+    authenticated: record.authenticatedAt,
+    methods: record.methods.join(' '),
+    agent: record.userAgent ?? '',
+    address: record.address ?? '',
+  };
 }
 
-function toRecord(id: string, values: readonly (string | null)[]): SessionRecord | undefined {
-  const [userId, stamp, cookieHash, tokenHash, createdAt, lastSeenAt, expiresAt, ...more] = values;
+function toRecord(id: string, hash: Readonly<Record<string, string | undefined>>): SessionRecord | undefined {
+  const { user, fingerprint, cookie, token, created, seen, expires } = hash;
   // A record of an older version has none of these.
-  const [authenticatedAt, methods, userAgent, address] = more;
-  if (userId == null || stamp == null || cookieHash == null || tokenHash == null) return undefined;
+  const { authenticated = created, methods, agent, address } = hash;
+  if (user === undefined || fingerprint === undefined || cookie === undefined || token === undefined) return undefined;
   return {
     id,
-    userId,
-    stamp,
-    cookieHash,
-    tokenHash,
-    createdAt: Number(createdAt),
-    lastSeenAt: Number(lastSeenAt),
-    expiresAt: Number(expiresAt),
-    authenticatedAt: Number(authenticatedAt ?? createdAt),
+    userId: user,
+    stamp: fingerprint,
+    cookieHash: cookie,
+    tokenHash: token,
+    createdAt: Number(created),
+    lastSeenAt: Number(seen),
+    expiresAt: Number(expires),
+    authenticatedAt: Number(authenticated),
     methods: methods ? (methods.split(' ') as AuthenticationMethod[]) : formerMethods,
-    userAgent: userAgent || undefined,
+    userAgent: agent || undefined,
     address: address || undefined,
   };
 }

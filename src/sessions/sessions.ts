@@ -1,7 +1,6 @@
 import { clockTolerance } from '../faults/clock.ts';
 import { printable } from '../text/printable.ts';
-import type { Claim } from './claim.ts';
-import { createSecret, createSessionId, formatCredential, hashSecret } from './credential.ts';
+import { type Claim, createSecret, createSessionId, formatCredential, hashSecret } from './credential.ts';
 import type { AuthenticationMethod, SessionRecord, SessionStore } from './store.ts';
 
 export type { AuthenticationMethod } from './store.ts';

@@ -1,4 +1,4 @@
-import type { OpenRedis, RedisClient } from '../redis/redis.ts';
+import type { OpenRedis, RedisClient, ScriptedClient } from '../redis/redis.ts';
 import { expiryOf, type Tally, withoutFailure } from './policy.ts';
 import {
   type CountedKey,
@@ -16,7 +16,7 @@ const listingBatch = 500;
 
 /**
  * Replaces a tally if it is still the one that was read, and gives 1 if it did. An empty string stands for none. Redis removes the key when
- * it expires. The script touches one key only, so it works in a cluster too.
+ * it expires.
  */
 const replaceTally = `local found = redis.call('HMGET', KEYS[1], 'count', 'last')
   if (found[1] or '') ~= ARGV[1] or (found[2] or '') ~= ARGV[2] then return 0 end
@@ -28,28 +28,17 @@ const replaceTally = `local found = redis.call('HMGET', KEYS[1], 'count', 'last'
   if ARGV[5] == '' then redis.call('PERSIST', KEYS[1]) else redis.call('PEXPIREAT', KEYS[1], ARGV[5]) end
   return 1`;
 
-/** The script as a method of the client, as `defineCommand` adds it. */
-type ScriptedClient = RedisClient & { replaceTally(key: string, ...values: (string | number)[]): Promise<unknown> };
+type Client = ScriptedClient<'replaceTally'>;
 
 /**
  * Failures in Redis or Valkey. A cluster cannot change several keys as one. They are counted one after the other, always in the same
  * order, and taken back if a later one refuses. Until then other attempts may find one failure too many, never one too few.
  */
 export function createRedisFailureStore(redis: OpenRedis): FailureStore {
-  const defined = new WeakSet<RedisClient>();
-
-  function use<T>(work: (client: ScriptedClient) => Promise<T>): Promise<T> {
-    return redis.use((client) => {
-      if (!defined.has(client)) {
-        client.defineCommand('replaceTally', { lua: replaceTally, numberOfKeys: 1 });
-        defined.add(client);
-      }
-      return work(client as ScriptedClient);
-    });
-  }
+  const use = redis.useScripts({ replaceTally });
 
   /** Counts one failure of one key, unless it has to wait. */
-  async function countOne<Key extends PolicedKey>(client: ScriptedClient, key: Key, now: number) {
+  async function countOne<Key extends PolicedKey>(client: Client, key: Key, now: number) {
     for (;;) {
       const found = await read(client, [key]);
       const counting = countFound([key], found, now);
@@ -58,14 +47,14 @@ export function createRedisFailureStore(redis: OpenRedis): FailureStore {
     }
   }
 
-  async function reviseOne(client: ScriptedClient, revision: Revision): Promise<void> {
+  async function reviseOne(client: Client, revision: Revision): Promise<void> {
     for (;;) {
       const [tally] = await read(client, [revision]);
       if (tally === undefined || (await replace(client, revision, tally, revision.revise(tally)))) return;
     }
   }
 
-  const giveBack = (client: ScriptedClient, counted: readonly CountedKey[]) =>
+  const giveBack = (client: Client, counted: readonly CountedKey[]) =>
     Promise.all(counted.map((key) => reviseOne(client, { ...key, revise: (tally) => withoutFailure(key, tally) })));
 
   return {
@@ -126,12 +115,7 @@ export function createRedisFailureStore(redis: OpenRedis): FailureStore {
   };
 }
 
-async function replace(
-  client: ScriptedClient,
-  { key, policy }: PolicedKey,
-  from: Tally | undefined,
-  to: Tally | undefined,
-) {
+async function replace(client: Client, { key, policy }: PolicedKey, from: Tally | undefined, to: Tally | undefined) {
   const expiresAt = to && expiryOf(policy, to);
   const values = [from?.count, from?.lastAt, to?.count, to?.lastAt, expiresAt].map((value) => value ?? '');
   return (await client.replaceTally(prefix + key, ...values)) === 1;
