@@ -283,24 +283,22 @@ async function prepare(
   await stores.sessions.check();
 
   const now = overrides.now ?? Date.now;
-  const log = measures.watchLog(wholeLog);
+  const log = measures.traces?.namedIn(wholeLog) ?? wholeLog;
   const auditStore = measures.watchStore('database', 'audit', createSqlAuditStore(opened, events));
   const nameKey = await loadKey(database, 'audit-names');
-  const audit = measures.watchAudit(
-    createAudit({ events, store: auditStore, log, nameKey, now, processes: settings.WORKERS }),
-  );
+  const ownAudit = createAudit({ events, store: auditStore, log, nameKey, now, processes: settings.WORKERS });
+  const audit = measures.metrics?.watchAudit(ownAudit) ?? ownAudit;
   const { HASHING_QUEUE: waiting, HASHING_CONCURRENCY: hashing } = settings;
   // Enough logins to keep the hashing threads busy while others wait for the store. The rest wait for a turn, shared fairly.
   const turns = {
     part: 'Password hashing',
     atOnce: Math.min(4 * hashing, hashing + waiting),
     waiting,
-    onRefused: () => measures.metrics?.observeRefusedTurn(),
+    onRefused: measures.metrics?.observeRefusal,
     onFull: () =>
       log.warn({ event: 'hashing_queue_full', queue: waiting }, 'too many logins are waiting for their turn'),
   };
   const throttle = failures === undefined ? unthrottled : createThrottle({ store: failures, now, ...turns });
-  measures.metrics?.watchTurns(() => throttle.waiting());
   const hostKey = settings.FORWARD_AUTH_ORIGINS.length === 0 ? undefined : await loadKey(database, 'forward-auth');
   const sessions = createSessions({
     store: stores.sessions,
@@ -310,15 +308,19 @@ async function prepare(
     ...overrides,
   });
   const rehashes = settings.PASSWORD_REHASH === 'on';
-  const passwords = measures.watchPasswords(
-    createPasswords({
-      concurrency: hashing,
-      queue: waiting,
-      rehashes,
-      log,
-      onWaited: measures.metrics?.observeHashingWait,
-    }),
-  );
+  const ownPasswords = createPasswords({
+    concurrency: hashing,
+    queue: waiting,
+    rehashes,
+    log,
+    onWaited: measures.metrics?.observeHashingWait,
+    onRefused: measures.metrics?.observeRefusal,
+  });
+  const passwords = measures.traces?.watchCalls('passwords', ownPasswords) ?? ownPasswords;
+  measures.metrics?.watchHashing(() => {
+    const load = ownPasswords.load();
+    return { ...load, waiting: load.waiting + throttle.waiting() };
+  });
   const demoUsers = overrides.demoUsers ?? false;
   const { users, registry } = await openDirectory();
   const caller = overrides.caller ?? { route: 'janua' };

@@ -50,28 +50,33 @@ export interface PasswordOptions {
   readonly log: { warn(details: object, message: string): void };
   /** Called with the milliseconds that each password waited for its turn. */
   readonly onWaited?: ((milliseconds: number) => void) | undefined;
+  /** Called for each password that is turned away because too many are waiting. */
+  readonly onRefused?: (() => void) | undefined;
 }
 
 /** Hashes and compares passwords, a bounded number at a time: each takes a core and 19 MiB (ASVS 2.4.1, 15.2.2). */
-export function createPasswords({ concurrency, queue, rehashes, log, onWaited }: PasswordOptions): Passwords {
+export function createPasswords({
+  concurrency,
+  queue,
+  rehashes,
+  log,
+  onWaited,
+  onRefused,
+}: PasswordOptions): Passwords {
   const threads = createHashingThreads(concurrency);
   const durations = createFailureDurations();
-  let asked = 0;
   let wasFull = false;
 
-  async function bounded<T>(work: () => Promise<T>): Promise<T> {
-    const isFull = asked >= concurrency + queue;
+  /** @throws {Unavailable} when too many passwords are waiting already */
+  function requireRoom(): void {
+    const isFull = threads.size >= concurrency + queue;
     // Logged once, and not for each refused login.
     if (isFull && !wasFull)
       log.warn({ event: 'hashing_queue_full', queue }, 'too many logins are waiting for their hash');
     wasFull = isFull;
-    if (isFull) throw new Unavailable('Password hashing', 2);
-    asked += 1;
-    try {
-      return await work();
-    } finally {
-      asked -= 1;
-    }
+    if (!isFull) return;
+    onRefused?.();
+    throw new Unavailable('Password hashing', 2);
   }
 
   async function compare(input: ComparisonInput): Promise<PasswordCheck> {
@@ -87,16 +92,16 @@ export function createPasswords({ concurrency, queue, rehashes, log, onWaited }:
 
   return {
     async check(storedHash, password) {
-      return bounded(() => compare({ storedHash, password, rehashes }));
+      requireRoom();
+      return compare({ storedHash, password, rehashes });
     },
     async hash(password) {
-      return bounded(async () => {
-        const { result, waited } = await threads.compute('hash', { password });
-        onWaited?.(waited);
-        return result;
-      });
+      requireRoom();
+      const { result, waited } = await threads.compute('hash', { password });
+      onWaited?.(waited);
+      return result;
     },
-    load: () => ({ underWay: Math.min(asked, concurrency), waiting: Math.max(0, asked - concurrency) }),
+    load: () => ({ underWay: Math.min(threads.size, concurrency), waiting: Math.max(0, threads.size - concurrency) }),
     failureFloor: () => durations.longest() * floorMargin,
     async calibrate(storedHashes) {
       const { result: dearest } = await threads.compute('findDearest', { storedHashes, count: kindsCalibrated });

@@ -1,11 +1,12 @@
 import cluster, { type Worker } from 'node:cluster';
 import { Gauge, Registry } from '@prometheus-io/client';
 import { inTime } from '../faults/in-time.ts';
+import { addGauge } from './instruments.ts';
 
 /** Milliseconds in which a worker must send its figures. */
 const patience = 2000;
 
-/** Milliseconds that the primary may take to add the counts of a worker that ends. */
+/** Milliseconds in which a worker that ends sends its last figures. */
 const farewell = 1000;
 
 type Figures = Awaited<ReturnType<Registry['getMetricsAsJSON']>>;
@@ -15,15 +16,13 @@ type Message =
   /** From a worker that is ready to send figures. */
   | { readonly figures: 'here' }
   | { readonly figures: 'wanted' }
-  | { readonly figures: 'now'; readonly values: Figures }
-  /** From a worker that is ending. It waits for `taken`. */
-  | { readonly figures: 'last'; readonly values: Figures }
-  | { readonly figures: 'taken' };
+  /** The answer. A worker that ends sends it unasked, so that its counts survive it. */
+  | { readonly figures: 'now'; readonly values: Figures };
 
 /** A worker that has figures. */
 interface Source {
   readonly worker: Worker;
-  /** The counts in its last answer. */
+  /** The counts that it sent last. */
   counts: Figures;
   /** The open question, so that a worker is not asked twice at the same time. */
   asked: PromiseWithResolvers<Figures | undefined> | undefined;
@@ -51,32 +50,23 @@ export function createClusterReader(expected: number): () => Promise<string> {
 
   cluster.on('message', (worker, message: Message | null) => {
     const source = sources.get(worker.id);
-    switch (message?.figures) {
-      case 'here':
-        sources.set(worker.id, { worker, counts: [], asked: undefined });
-        break;
-      case 'now':
-        source?.asked?.resolve(message.values);
-        break;
-      case 'last':
-        sources.delete(worker.id);
-        source?.asked?.resolve(message.values);
-        past = sum([past, message.values]).getMetricsAsArray() as Figures;
-        worker.send({ figures: 'taken' } satisfies Message);
-        break;
-    }
+    if (message?.figures === 'here') sources.set(worker.id, { worker, counts: [], asked: undefined });
+    if (message?.figures !== 'now' || source === undefined) return;
+    source.counts = countsIn(message.values);
+    source.asked?.resolve(message.values);
+    source.asked = undefined;
   });
-  cluster.on('exit', ({ id }) => {
+  // All messages of the worker have been read by then. If it was killed, its counts since the last scrape are lost.
+  cluster.on('disconnect', ({ id }) => {
     const source = sources.get(id);
     if (source === undefined) return;
-    // The worker was killed. Its counts since the last scrape are lost.
     sources.delete(id);
     source.asked?.resolve(undefined);
     past = sum([past, source.counts]).getMetricsAsArray() as Figures;
   });
 
   return async () => {
-    // A worker that ends meanwhile also answers below. Its counts must not be added twice.
+    // The counts of a worker that ends meanwhile are in its answer. They must not be added twice.
     const before = past;
     const asked = [...sources.values()].filter(({ worker }) => worker.isConnected());
     const answers = await Promise.all(asked.map(ask));
@@ -97,10 +87,6 @@ function sum(all: readonly Figures[]): Registry {
 async function ask(source: Source): Promise<Figures | undefined> {
   if (source.asked === undefined) {
     source.asked = Promise.withResolvers();
-    source.asked.promise.then((figures) => {
-      source.asked = undefined;
-      source.counts = countsIn(figures ?? []);
-    });
     source.worker.send({ figures: 'wanted' } satisfies Message);
   }
   return inTime(source.asked.promise, patience).catch(() => undefined);
@@ -112,44 +98,32 @@ const countsIn = (figures: Figures): Figures =>
 
 /**
  * Tells the primary that this worker has figures. Outside a cluster, the registry is that of a single process.
- * @returns a function that hands the final counts to the primary, so that they survive the worker
+ * @returns a function that sends the final figures to the primary
  */
 export function announceMetrics(registry: Registry): () => Promise<void> {
   if (!cluster.isWorker) {
     addProcesses(registry, 1, () => 1);
     return async () => {};
   }
-  const taken = Promise.withResolvers<void>();
+  async function sendFigures(): Promise<void> {
+    await send({ figures: 'now', values: await registry.getMetricsAsJSON() });
+  }
   process.on('message', (message: Message | null) => {
-    if (message?.figures === 'taken') taken.resolve();
     // If the figures cannot be read, the worker does not answer.
-    if (message?.figures === 'wanted')
-      registry.getMetricsAsJSON().then(
-        (values) => tell({ figures: 'now', values }),
-        () => {},
-      );
+    if (message?.figures === 'wanted') sendFigures().catch(() => {});
   });
-  tell({ figures: 'here' });
-  return async () => {
-    tell({ figures: 'last', values: countsIn(await registry.getMetricsAsJSON()) });
-    await inTime(taken.promise, farewell).catch(() => {});
-  };
+  send({ figures: 'here' });
+  return () => inTime(sendFigures(), farewell).catch(() => {});
 }
 
-/** Ignores errors, because the primary may be gone. */
-function tell(message: Message): void {
-  process.send?.(message, () => {});
+/** Resolves when the message is on its way, or cannot be sent because the primary is gone. */
+async function send(message: Message): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  process.send?.(message, () => resolve());
+  await promise;
 }
 
 function addProcesses(registry: Registry, expected: number, answered: () => number): void {
-  const registers = [registry];
-  new Gauge({ name: 'janua_processes_expected', help: 'Processes that are to serve.', registers }).set(expected);
-  new Gauge({
-    name: 'janua_processes_answered',
-    help: 'Processes whose figures these are.',
-    registers,
-    collect() {
-      this.set(answered());
-    },
-  });
+  addGauge(registry, 'janua_processes_expected', 'Processes that are to serve.', () => expected);
+  addGauge(registry, 'janua_processes_answered', 'Processes whose figures these are.', answered);
 }

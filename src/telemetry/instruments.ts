@@ -9,8 +9,22 @@ const waitBuckets = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5]
 
 export type Instruments = ReturnType<typeof createInstruments>;
 
-/** All metrics, with name, unit, meaning and labels. `docs/observability.md` lists them. */
-/** @param eventKinds every kind of decision that the audit records */
+/** Adds a metric whose value `read` gives at each scrape. */
+export function addGauge(registry: Registry, name: string, help: string, read: () => number): void {
+  new Gauge({
+    name,
+    help,
+    registers: [registry],
+    collect() {
+      this.set(read());
+    },
+  });
+}
+
+/**
+ * All metrics, with name, unit, meaning and labels. `docs/observability.md` lists them.
+ * @param eventKinds every kind of decision that the audit records
+ */
 export function createInstruments(registry: Registry, eventKinds: readonly string[]) {
   const registers = [registry];
   const counter = <Label extends string = never>(name: string, help: string, labelNames: Label[] = []) =>
@@ -56,17 +70,6 @@ export function createInstruments(registry: Registry, eventKinds: readonly strin
       'operation',
       'error',
     ]),
-    /** `read` runs at each scrape. */
-    addGauge(name: string, help: string, read: () => number): void {
-      new Gauge({
-        name,
-        help,
-        registers,
-        collect() {
-          this.set(read());
-        },
-      });
-    },
   };
   // Every series starts at 0, because a series that begins at 1 shows no rise.
   for (const outcome of ['succeeded', 'failed', 'throttled', 'incomplete']) instruments.logins.inc({ outcome }, 0);

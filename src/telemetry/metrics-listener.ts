@@ -52,7 +52,13 @@ export async function listenForMetrics(
   }
   // A scrape does not delay the end of the process.
   server.unref();
-  return { url: urlOf(server), [Symbol.asyncDispose]: () => close(server) };
+  return {
+    url: urlOf(server),
+    [Symbol.asyncDispose]() {
+      server.closeAllConnections();
+      return server[Symbol.asyncDispose]();
+    },
+  };
 }
 
 async function answer(
@@ -71,10 +77,4 @@ async function answer(
 function urlOf(server: Server): string {
   const { address, family, port } = server.address() as AddressInfo;
   return `http://${family === 'IPv6' ? `[${address}]` : address}:${port}/metrics`;
-}
-
-async function close(server: Server): Promise<void> {
-  server.close();
-  server.closeAllConnections();
-  await once(server, 'close');
 }

@@ -2,32 +2,13 @@ import { collectDefaultMetrics, Registry } from '@prometheus-io/client';
 import type { OpenAudit } from '../audit/audit.ts';
 import type { AuditEvent, KeyTrace } from '../audit/event.ts';
 import { Unavailable } from '../faults/unavailable.ts';
-import type { Passwords } from '../passwords/passwords.ts';
 import { announceMetrics } from './cluster-metrics.ts';
-import { createInstruments, type Instruments } from './instruments.ts';
-import type { RequestMetrics } from './requests.ts';
+import { addGauge, createInstruments, type Instruments } from './instruments.ts';
+import type { AbortedRequest, AnsweredRequest } from './requests.ts';
 import { watchCalls } from './watch-calls.ts';
 
 /** Figures about a running server, for Prometheus. No label holds a value chosen by a client, so the number of series is bounded. */
-export interface Metrics extends RequestMetrics {
-  /**
-   * Wraps a store and times each call.
-   * @param place `database`, `redis` or `memory`
-   * @param name what the store holds, such as `sessions`
-   */
-  watchStore<Store extends object>(place: string, name: string, store: Store): Store;
-  /** Wraps the audit and counts its events, because every decision is an event. */
-  watchAudit<Kind extends string>(audit: OpenAudit<Kind>): OpenAudit<Kind>;
-  watchPasswords(passwords: Passwords): Passwords;
-  /** @param waiting gives the number of logins that wait for their turn to hash */
-  watchTurns(waiting: () => number): void;
-  observeRefusedTurn(): void;
-  /** For `PasswordOptions`. @param milliseconds how long a password waited for its hash */
-  observeHashingWait(milliseconds: number): void;
-  /** All figures of this process, in Prometheus' text format. */
-  read(): Promise<string>;
-  close(): Promise<void>;
-}
+export type Metrics = ReturnType<typeof createMetrics>;
 
 /** A client may send any method name. */
 const knownMethods = new Set(['GET', 'HEAD', 'POST', 'OPTIONS']);
@@ -38,37 +19,38 @@ const methodOf = (sent: string) => (knownMethods.has(sent) ? sent : '(other)');
 const clientGone = '499';
 
 /** @param eventKinds every kind of decision that the audit records */
-export function createMetrics(eventKinds: readonly string[]): Metrics {
+export function createMetrics(eventKinds: readonly string[]) {
   const registry = new Registry();
   // Figures of the process and its event loop. Utilization is sampled only once a second, so that an idle server rarely wakes.
   collectDefaultMetrics({ register: registry, eventLoopUtilizationTimeout: 1000 });
   const instruments = createInstruments(registry, eventKinds);
-  let hashing: Pick<Passwords, 'load'> | undefined;
-  let waitingForTurn = () => 0;
-  instruments.addGauge('janua_hashing_under_way', 'Passwords being hashed now.', () => hashing?.load().underWay ?? 0);
-  instruments.addGauge(
-    'janua_hashing_waiting',
-    'Passwords waiting for it.',
-    () => waitingForTurn() + (hashing?.load().waiting ?? 0),
-  );
+  let hashing = () => ({ underWay: 0, waiting: 0 });
+  addGauge(registry, 'janua_hashing_under_way', 'Passwords being hashed now.', () => hashing().underWay);
+  addGauge(registry, 'janua_hashing_waiting', 'Passwords waiting for it.', () => hashing().waiting);
   const handOver = announceMetrics(registry);
 
   return {
-    observeRequest({ route = '(none)', method: sent, status, format, milliseconds }) {
+    observeRequest({ route = '(none)', method: sent, status, format, milliseconds }: AnsweredRequest): void {
       const method = methodOf(sent);
       instruments.requests.inc({ route, method, status: String(status), format });
       instruments.requestDuration.observe({ route, method }, milliseconds / 1000);
     },
 
-    observeAbort({ route = '(none)', method, format }) {
+    observeAbort({ route = '(none)', method, format }: AbortedRequest): void {
       instruments.requests.inc({ route, method: methodOf(method), status: clientGone, format });
     },
 
-    watchStore(place, name, store) {
+    /**
+     * Wraps a store and times each call.
+     * @param place `database`, `redis` or `memory`
+     * @param name what the store holds, such as `sessions`
+     */
+    watchStore<Store extends object>(place: string, name: string, store: Store): Store {
       return watchCalls(store, (method, call) => timed(instruments, place, `${name}.${method}`, call));
     },
 
-    watchAudit(audit) {
+    /** Wraps the audit and counts its events, because every decision is an event. */
+    watchAudit<Kind extends string>(audit: OpenAudit<Kind>): OpenAudit<Kind> {
       return {
         ...audit,
         async record(event) {
@@ -80,21 +62,15 @@ export function createMetrics(eventKinds: readonly string[]): Metrics {
       };
     },
 
-    watchPasswords(passwords) {
-      hashing = passwords;
-      return watchCalls(passwords, (_method, call) => {
-        const result = call();
-        if (result instanceof Promise)
-          result.catch((error) => error instanceof Unavailable && instruments.hashingRefused.inc());
-        return result;
-      });
+    /** @param load gives the number of passwords that are being hashed, and of those that wait */
+    watchHashing(load: typeof hashing): void {
+      hashing = load;
     },
-
-    watchTurns(waiting) {
-      waitingForTurn = waiting;
-    },
-    observeRefusedTurn: () => instruments.hashingRefused.inc(),
-    observeHashingWait: (milliseconds) => instruments.hashingWait.observe(milliseconds / 1000),
+    /** Counts a password that is turned away because too many are waiting. */
+    observeRefusal: () => instruments.hashingRefused.inc(),
+    /** @param milliseconds how long a password waited for its hash */
+    observeHashingWait: (milliseconds: number) => instruments.hashingWait.observe(milliseconds / 1000),
+    /** All figures of this process, in Prometheus' text format. */
     read: () => registry.metrics(),
     close: handOver,
   };

@@ -8,10 +8,12 @@ export interface AnsweredRequest {
   readonly milliseconds: number;
 }
 
+/** A request whose client disconnected before the response. */
+export type AbortedRequest = Pick<AnsweredRequest, 'method' | 'route' | 'format'>;
+
 export interface RequestMetrics {
   observeRequest(request: AnsweredRequest): void;
-  /** Counts a request whose client disconnected before the response. */
-  observeAbort(request: Pick<AnsweredRequest, 'method' | 'route' | 'format'>): void;
+  observeAbort(request: AbortedRequest): void;
 }
 
 /** Traces requests. One object identifies a request from start to end. */

@@ -1,6 +1,14 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { type Context, ROOT_CONTEXT, type Span, SpanKind, SpanStatusCode, trace } from '@opentelemetry/api';
-import { W3CTraceContextPropagator } from '@opentelemetry/core';
+import {
+  type Attributes,
+  type Context,
+  ROOT_CONTEXT,
+  type Span,
+  SpanKind,
+  SpanStatusCode,
+  trace,
+} from '@opentelemetry/api';
+import { ExportResultCode, W3CTraceContextPropagator } from '@opentelemetry/core';
 import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-proto';
 import { detectResources, resourceAttributesEnvDetector, resourceFromAttributes } from '@opentelemetry/resources';
 import {
@@ -16,27 +24,11 @@ import {
 } from '@opentelemetry/sdk-trace';
 import type { TraceSettings } from '../config/traces.ts';
 import { inTime } from '../faults/in-time.ts';
-import { watchExports } from './export-watch.ts';
-import type { AnsweredRequest, RequestTraces } from './requests.ts';
+import type { AnsweredRequest, TraceParent } from './requests.ts';
 import { watchCalls } from './watch-calls.ts';
 
-/** Traces the steps of a request for an OpenTelemetry collector. Steps hold no user name, address, path or text from a client. */
-export interface Traces extends RequestTraces {
-  /** Wraps a part. Each call becomes a step of the current request. @param attributes are added to each step */
-  watchCalls<Part extends object>(name: string, part: Part, attributes?: Readonly<Record<string, string>>): Part;
-  /** Gives a log whose lines hold the trace id of their request. */
-  namedIn(log: Log): Log;
-  /** Sends the remaining steps, within a bounded time. */
-  close(): Promise<void>;
-}
-
-type Line = (details: object, message: string) => void;
-
 /** The part of the log's interface that parts use. */
-export interface Log {
-  readonly info: Line;
-  readonly warn: Line;
-}
+export type Log = Readonly<Record<'info' | 'warn', (details: object, message: string) => void>>;
 
 /** Milliseconds that sending the last steps may take when the server ends. */
 const farewell = 2000;
@@ -48,9 +40,10 @@ const headersOf = {
   get: (carrier: Readonly<Record<string, string | undefined>>, name: string) => carrier[name],
 };
 
-export function createTraces(settings: TraceSettings, version: string, log: Log): Traces {
+/** Traces the steps of a request for an OpenTelemetry collector. Steps hold no user name, address, path or text from a client. */
+export function createTraces(settings: TraceSettings, version: string, log: Log) {
   const processor = new BatchSpanProcessor({
-    exporter: watchExports(createExporter(settings), log),
+    exporter: createExporter(settings, log),
     scheduledDelayMillis: settings.scheduleDelay,
   });
   const provider = new TracerProvider({
@@ -66,20 +59,20 @@ export function createTraces(settings: TraceSettings, version: string, log: Log)
   const requests = new WeakMap<object, { readonly span: Span; readonly context: Context }>();
 
   return {
-    begin(request, parent) {
+    begin(request: object, parent: TraceParent | undefined): string {
       const before = parent === undefined ? ROOT_CONTEXT : propagator.extract(ROOT_CONTEXT, { ...parent }, headersOf);
       const span = tracer.startSpan('request', { kind: SpanKind.SERVER }, before);
       requests.set(request, { span, context: trace.setSpan(before, span) });
       return span.spanContext().traceId;
     },
 
-    within(request, work) {
+    within(request: object, work: () => void): void {
       const known = requests.get(request);
       if (known === undefined) work();
       else current.run(known.context, work);
     },
 
-    end(request, answer, state) {
+    end(request: object, answer: AnsweredRequest, state: 'answered' | 'aborted'): void {
       const span = requests.get(request)?.span;
       if (span === undefined) return;
       requests.delete(request);
@@ -87,31 +80,32 @@ export function createTraces(settings: TraceSettings, version: string, log: Log)
       span.end();
     },
 
-    watchCalls(name, part, attributes = {}) {
+    /** Wraps a part. Each call becomes a step of the current request. @param attributes are added to each step */
+    watchCalls<Part extends object>(name: string, part: Part, attributes: Attributes = {}): Part {
       return watchCalls(part, (method, call) => {
         const parent = current.getStore();
         // Work outside a request, such as cleaning, would start a new trace each time.
         if (parent === undefined) return call();
         const span = tracer.startSpan(`${name}.${method}`, { kind: SpanKind.INTERNAL, attributes }, parent);
         const result = current.run(trace.setSpan(parent, span), call);
-        if (result instanceof Promise) return result.then(...endings(span));
+        if (result instanceof Promise) return endWith(span, result);
         span.end();
         return result;
       });
     },
 
-    namedIn(log) {
-      const named =
-        (write: Line): Line =>
-        (details, message) => {
-          const parent = current.getStore();
-          const traceId = parent && trace.getSpanContext(parent)?.traceId;
-          write.call(log, traceId === undefined ? details : { ...details, trace_id: traceId }, message);
-        };
-      return { info: named(log.info), warn: named(log.warn) };
+    /** Gives a log whose lines hold the trace id of their request. */
+    namedIn(log: Log): Log {
+      function write(level: keyof Log, details: object, message: string): void {
+        const parent = current.getStore();
+        const traceId = parent && trace.getSpanContext(parent)?.traceId;
+        log[level](traceId === undefined ? details : { ...details, trace_id: traceId }, message);
+      }
+      return { info: write.bind(undefined, 'info'), warn: write.bind(undefined, 'warn') };
     },
 
-    async close() {
+    /** Sends the remaining steps, within a bounded time. */
+    async close(): Promise<void> {
       await inTime(provider.shutdown(), farewell).catch(() => {});
     },
   };
@@ -132,23 +126,36 @@ function describe(span: Span, { method, route, status, format }: AnsweredRequest
 }
 
 /** Ends a step when its promise settles. Keeps only the kind of an error, because its message might quote a client's text. */
-function endings(span: Span): [(value: unknown) => unknown, (error: unknown) => never] {
-  return [
-    (value) => {
-      span.end();
-      return value;
-    },
-    (error) => {
-      span.setAttribute('error.type', error instanceof Error ? error.name : 'unknown');
-      span.setStatus({ code: SpanStatusCode.ERROR });
-      span.end();
-      throw error;
-    },
-  ];
+async function endWith(span: Span, result: Promise<unknown>): Promise<unknown> {
+  try {
+    return await result;
+  } catch (error) {
+    span.setAttribute('error.type', error instanceof Error ? error.name : 'unknown');
+    span.setStatus({ code: SpanStatusCode.ERROR });
+    throw error;
+  } finally {
+    span.end();
+  }
 }
 
-function createExporter({ exporter }: TraceSettings): SpanExporter {
-  return exporter === 'console' ? new ConsoleSpanExporter() : new OTLPTraceExporter();
+/** The exporter, which logs when exports start to fail and when they work again, not each failure. */
+function createExporter({ exporter: name }: TraceSettings, log: Log): SpanExporter {
+  const exporter: SpanExporter = name === 'console' ? new ConsoleSpanExporter() : new OTLPTraceExporter();
+  let failing = false;
+  return {
+    export(spans, done) {
+      exporter.export(spans, (result) => {
+        const failed = result.code !== ExportResultCode.SUCCESS;
+        if (failed && !failing) {
+          log.warn({ event: 'traces_not_sent', reason: result.error?.message }, 'traces cannot be sent');
+        } else if (!failed && failing) log.info({ event: 'traces_sent' }, 'traces are sent again');
+        failing = failed;
+        done(result);
+      });
+    },
+    shutdown: () => exporter.shutdown(),
+    forceFlush: async () => exporter.forceFlush?.(),
+  };
 }
 
 function createSampler({ sampler, ratio }: TraceSettings): Sampler {

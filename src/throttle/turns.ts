@@ -13,16 +13,6 @@ export interface Work {
   readonly parties: readonly string[];
 }
 
-export interface Turns {
-  /**
-   * Does work when it has its turn.
-   * @throws {Unavailable} when too many are waiting
-   */
-  take<T>(work: Work, run: () => Promise<T>): Promise<T>;
-  /** How many pieces of work wait. */
-  waiting(): number;
-}
-
 export interface TurnOptions {
   /** The part that is named unavailable when too many are waiting. */
   readonly part: string;
@@ -33,7 +23,7 @@ export interface TurnOptions {
   /** Called when the first is refused, and again only after none has waited. */
   readonly onFull?: () => void;
   /** Called each time that work is refused. */
-  readonly onRefused?: () => void;
+  readonly onRefused?: (() => void) | undefined;
 }
 
 interface Party {
@@ -53,7 +43,7 @@ interface Waiter extends Work {
  * nothing under way therefore waits for at most one turn of each other party, however much work they send. When too many pieces wait,
  * the last piece of the largest party is refused.
  */
-export function createTurns({ part, atOnce: mostAtOnce, waiting: mostWaiting, onFull, onRefused }: TurnOptions): Turns {
+export function createTurns({ part, atOnce: mostAtOnce, waiting: mostWaiting, onFull, onRefused }: TurnOptions) {
   /** Pieces under way in each place. */
   const taken = new Map<string, number>();
   /** Parties with work. */
@@ -111,9 +101,14 @@ export function createTurns({ part, atOnce: mostAtOnce, waiting: mostWaiting, on
   }
 
   return {
+    /** How many pieces of work wait. */
     waiting: () => waiters.length,
 
-    async take(work, run) {
+    /**
+     * Does work when it has its turn.
+     * @throws {Unavailable} when too many are waiting
+     */
+    async take<T>(work: Work, run: () => Promise<T>): Promise<T> {
       const turn = Promise.withResolvers<void>();
       waiters.push({ ...work, turn });
       count(work, { underWay: 0, waiting: 1 });

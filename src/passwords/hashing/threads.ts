@@ -34,6 +34,8 @@ export interface HashingThreads {
     name: Name,
     input: Parameters<Computations[Name]>[0],
   ): Promise<Computed<ReturnType<Computations[Name]>>>;
+  /** How many tasks are under way or wait. */
+  readonly size: number;
 }
 
 interface Thread {
@@ -99,6 +101,9 @@ export function createHashingThreads(count: number): HashingThreads {
       const start = performance.now();
       const { result, milliseconds } = await limit(() => send(name, input));
       return { result: result as never, milliseconds, waited: performance.now() - start - milliseconds };
+    },
+    get size() {
+      return limit.activeCount + limit.pendingCount;
     },
   };
 }
