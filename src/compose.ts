@@ -128,11 +128,7 @@ export async function compose(settings: Settings, overrides: Overrides = {}): Pr
     trustsSockets: () => onSocketsAlone && namesSockets,
   };
   const findClient = createFindClient(proxies);
-  const log = createLog({
-    level: settings.LOG_LEVEL,
-    format: settings.LOG_FORMAT ?? (process.stdout.isTTY ? 'text' : 'json'),
-    describeRequest: describeRequest(findClient),
-  });
+  const log = createLog(settings, describeRequest(findClient));
   const measures = await openMeasures({
     metrics: settings.METRICS_LISTEN !== undefined && (overrides.takesLogins ?? true),
     eventKinds: Object.keys(events),

@@ -15,11 +15,7 @@ const tolerance = 5000;
  * @throws {Misconfiguration} when no worker can start
  */
 export async function supervise(settings: Settings): Promise<void> {
-  const log = createLog({
-    level: settings.LOG_LEVEL,
-    format: settings.LOG_FORMAT ?? (process.stdout.isTTY ? 'text' : 'json'),
-    describeRequest: () => undefined,
-  });
+  const log = createLog(settings, () => undefined);
   const workers = createWorkers({
     count: settings.WORKERS,
     log,

@@ -6,25 +6,13 @@ const mostKept = 1024 * 1024;
 /** The output counts as stuck after so many milliseconds without a written line. */
 const stuckAfter = 200;
 
-export interface LogOutput {
-  write(line: string): void;
-  /** Gives the number of lines dropped since the last call. It is 0 until lines can be written again. */
-  takeLost(): number;
-}
-
-let opened: LogOutput | undefined;
-
-/** All logs of the process share one output. */
-export function openLogOutput(): LogOutput {
-  opened ??= openOutput();
-  return opened;
-}
+export type LogOutput = ReturnType<typeof openLogOutput>;
 
 /**
  * Standard output for the log. Neither a request nor the end of the process waits for it. Unwritten lines are tried again with the next
  * line. A bounded amount of them is kept. The rest is dropped and counted.
  */
-function openOutput(): LogOutput {
+export function openLogOutput() {
   let isEnding = false;
   const stream = new sonicBoom.SonicBoom({ fd: 1, maxLength: mostKept, retryEAGAIN: () => !isEnding });
   /** Bytes that are being written. */
@@ -51,13 +39,14 @@ function openOutput(): LogOutput {
   });
 
   return {
-    write(line) {
+    write(line: string): void {
       if (pending === 0) latest = performance.now();
       const before = lost;
       stream.write(line);
       if (lost === before) pending += Buffer.byteLength(line);
     },
-    takeLost() {
+    /** Gives the number of lines dropped since the last call. It is 0 until lines can be written again. */
+    takeLost(): number {
       const count = failed || pending > mostKept / 2 ? 0 : lost;
       lost -= count;
       return count;

@@ -1,26 +1,25 @@
 import pino, { type Logger, type SerializerFn } from 'pino';
-import { openLogOutput } from './log-output.ts';
+import type { Settings } from '../config/settings.ts';
+import { type LogOutput, openLogOutput } from './log-output.ts';
 import { toText } from './text-line.ts';
 
-export interface LogOptions {
-  readonly level: string;
-  /** `json` is for programs, `text` for people. */
-  readonly format: 'json' | 'text';
-  /** Describes a request that is logged as `req`. */
-  readonly describeRequest: SerializerFn;
-}
+/** All logs of the process share one output. */
+let output: LogOutput | undefined;
 
-/** The log, on standard output. */
-export function createLog({ level, format, describeRequest }: LogOptions): Logger {
-  const serializers = { req: describeRequest, err: describeError };
-  const toLine = format === 'json' ? (line: string) => line : toText;
-  const output = openLogOutput();
+/**
+ * The log, on standard output: text for people, JSON for programs.
+ * @param describeRequest describes a request that is logged as `req`
+ */
+export function createLog(settings: Pick<Settings, 'LOG_LEVEL' | 'LOG_FORMAT'>, describeRequest: SerializerFn): Logger {
+  const format = settings.LOG_FORMAT ?? (process.stdout.isTTY ? 'text' : 'json');
+  output ??= openLogOutput();
+  const { write, takeLost } = output;
   const log: Logger = pino(
-    { level, serializers },
+    { level: settings.LOG_LEVEL, serializers: { req: describeRequest, err: describeError } },
     {
       write(line: string) {
-        output.write(toLine(line));
-        const lines = output.takeLost();
+        write(format === 'json' ? line : toText(line));
+        const lines = takeLost();
         if (lines > 0) log.warn({ event: 'log_lost', lines }, 'lines of the log could not be written');
       },
     },
