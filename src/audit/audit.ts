@@ -12,8 +12,10 @@ export const events = {
     vocabulary: 'excess_rate_limit_exceeded',
     by: 'operator',
     level: 'warn',
-    words: 'More events of one kind came than are kept; they were only counted',
-    advise: () => ['The log of the server or of the proxy before it shows who sent them; block them there.'],
+    words: 'More events of one kind occurred than Janua keeps; the rest were only counted',
+    advise: () => [
+      'The log of the server, or of the proxy in front of it, shows which clients sent them. Block those.',
+    ],
   },
 } as const satisfies Events;
 
@@ -54,7 +56,7 @@ export function createAudit<Described extends Events>(
   const { store, log, nameKey, now = Date.now, processes = 1 } = options;
   const events: Events = options.events;
   const createId = createEventIds();
-  const commits = createGroupCommit<RecordedEvent>((recorded) => store.insert(recorded));
+  const commits = createGroupCommit((recorded) => store.insert(recorded));
   const floodBound = createFloodBound({
     events,
     now,

@@ -39,20 +39,13 @@ export interface FloodBoundOptions {
   onLeftOut(kind: string, count: number): void;
 }
 
-export interface FloodBound {
-  /** Whether to record the event. Otherwise it is counted as left out. */
-  admits(event: AuditEvent): boolean;
-  /** Reports the events that were left out so far. */
-  close(): void;
-}
-
 /** Limits how many events clients can add to the audit. Clients with an account are limited too (ASVS 16.4.2, 2.4.1). */
-export function createFloodBound({ events, now, processes, onLeftOut }: FloodBoundOptions): FloodBound {
-  const buckets = createBuckets(now, processes);
+export function createFloodBound({ events, now, processes, onLeftOut }: FloodBoundOptions) {
+  const take = createBuckets(now, processes);
   const leftOut = new Map<string, number>();
   let timer: NodeJS.Timeout | undefined;
 
-  function tell(): void {
+  function report(): void {
     clearTimeout(timer);
     timer = undefined;
     for (const [kind, count] of leftOut) onLeftOut(kind, count);
@@ -60,34 +53,23 @@ export function createFloodBound({ events, now, processes, onLeftOut }: FloodBou
   }
 
   return {
-    admits(event) {
+    /** Whether to record the event. Otherwise it is counted as left out. */
+    admits(event: AuditEvent): boolean {
       const by = events[event.kind]?.by ?? 'anyone';
       // Events of an operator's commands are always kept.
       if (by === 'operator' || event.caller.operator !== undefined) return true;
-      if (buckets.take(...allowancesOf(event, bounds[by]))) return true;
+      if (take(event, bounds[by])) return true;
       leftOut.set(event.kind, (leftOut.get(event.kind) ?? 0) + 1);
       // A timer reports it, and does not keep the process alive.
-      timer ??= setTimeout(tell, minute).unref();
+      timer ??= setTimeout(report, minute).unref();
       return false;
     },
-    close: tell,
+    /** Reports the events that were left out so far. */
+    close: report,
   };
 }
 
-type Wanted = readonly [key: string, allowance: Allowance];
-
-/**
- * An event takes from the bucket of its kind and from those of its parties. Failed logins count by reason: guesses at unknown names must
- * not hide guesses at accounts.
- */
-function allowancesOf({ kind, reason, userId, caller }: AuditEvent, bound: Bound): [all: Wanted, parties: Wanted[]] {
-  const name = kind === 'login-failed' ? `${kind} ${reason}` : kind;
-  const { account, endSite, all } = bound;
-  const parties: Wanted[] = [[`${name} from ${endSiteOf(caller.address)}`, endSite]];
-  if (account !== undefined && userId !== undefined) parties.push([`${name} of ${userId}`, account]);
-  return [[name, all], parties];
-}
-
+/** How many events of one kind or of one party may still be recorded, and since when. */
 interface Bucket {
   readonly level: number;
   readonly at: number;
@@ -107,26 +89,31 @@ function createBuckets(now: () => number, processes: number) {
     return Math.min(full, known.level + (minutes * perMinute) / processes);
   }
 
-  return {
-    /** Takes one from each of the buckets, or from none if one of them is empty. */
-    take(all: Wanted, parties: readonly Wanted[]): boolean {
-      const time = now();
-      const find = (buckets: Map<string, Bucket>, [key, allowance]: Wanted) => ({
-        buckets,
-        key,
-        level: levelOf(buckets.get(key), allowance, time),
-      });
-      const found = [find(ofKinds, all), ...parties.map((party) => find(ofParties, party))];
-      const passes = found.every(({ level }) => level >= 1);
-      for (const { buckets, key, level } of found) {
-        buckets.delete(key);
-        buckets.set(key, { level: passes ? level - 1 : level, at: time });
-      }
-      for (const key of ofParties.keys()) {
-        if (ofParties.size <= mostBuckets) break;
-        ofParties.delete(key);
-      }
-      return passes;
-    },
+  /** Failed logins count by reason: guesses at unknown names must not hide guesses at accounts. */
+  function bucketsOf({ kind, reason, userId, caller }: AuditEvent, { account, endSite, all }: Bound) {
+    const name = kind === 'login-failed' ? `${kind} ${reason}` : kind;
+    return [
+      { buckets: ofKinds, key: name, allowance: all },
+      { buckets: ofParties, key: `${name} from ${endSiteOf(caller.address)}`, allowance: endSite },
+      { buckets: ofParties, key: `${name} of ${userId}`, allowance: userId === undefined ? undefined : account },
+    ];
+  }
+
+  /** Takes one from each bucket of the event, or from none if one of them is empty. */
+  return (event: AuditEvent, bound: Bound): boolean => {
+    const time = now();
+    const found = bucketsOf(event, bound).flatMap(({ buckets, key, allowance }) =>
+      allowance === undefined ? [] : [{ buckets, key, level: levelOf(buckets.get(key), allowance, time) }],
+    );
+    const passes = found.every(({ level }) => level >= 1);
+    for (const { buckets, key, level } of found) {
+      buckets.delete(key);
+      buckets.set(key, { level: passes ? level - 1 : level, at: time });
+    }
+    for (const key of ofParties.keys()) {
+      if (ofParties.size <= mostBuckets) break;
+      ofParties.delete(key);
+    }
+    return passes;
   };
 }

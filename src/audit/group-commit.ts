@@ -1,4 +1,6 @@
 import { Unavailable } from '../faults/unavailable.ts';
+import type { RecordedEvent } from './event.ts';
+import type { AuditStore } from './store.ts';
 
 /** Most rows of one insert. */
 const batchRows = 100;
@@ -6,30 +8,23 @@ const batchRows = 100;
 /** Most rows that wait at the same time. Further rows are refused, so that a slow store does not hold up requests. */
 const waitingRows = 500;
 
-export interface GroupCommit<Row> {
-  /** Resolves when the row is stored. @throws the error of its insert, or `Unavailable` when too many rows are waiting */
-  add(row: Row): Promise<void>;
-  /** Resolves when no row is waiting. */
-  settle(): Promise<void>;
-}
-
-interface Waiting<Row> extends PromiseWithResolvers<void> {
-  readonly row: Row;
+interface Waiting extends PromiseWithResolvers<void> {
+  readonly event: RecordedEvent;
 }
 
 /**
- * Runs one insert at a time, in order. A row is inserted at once if no insert is running. Rows that arrive meanwhile share the next insert,
- * so many concurrent rows need few commits. An insert that fails fails only its own rows.
+ * Runs one insert at a time, in order. An event is inserted at once if no insert is running. Events that arrive meanwhile share the next
+ * insert, so many concurrent events need few commits. An insert that fails fails only its own events.
  */
-export function createGroupCommit<Row>(insert: (rows: readonly Row[]) => Promise<void>): GroupCommit<Row> {
-  const waiting: Waiting<Row>[] = [];
+export function createGroupCommit(insert: AuditStore['insert']) {
+  const waiting: Waiting[] = [];
   let working: Promise<void> | undefined;
 
   async function work(): Promise<void> {
     while (waiting.length > 0) {
       const batch = waiting.splice(0, batchRows);
       try {
-        await insert(batch.map(({ row }) => row));
+        await insert(batch.map(({ event }) => event));
         for (const { resolve } of batch) resolve();
       } catch (error) {
         for (const { reject } of batch) reject(error);
@@ -39,14 +34,16 @@ export function createGroupCommit<Row>(insert: (rows: readonly Row[]) => Promise
   }
 
   return {
-    async add(row) {
+    /** Resolves when the event is stored. @throws the error of its insert, or `Unavailable` when too many events are waiting */
+    async add(event: RecordedEvent): Promise<void> {
       if (waiting.length >= waitingRows) throw new Unavailable('The audit', 5);
       const kept = Promise.withResolvers<void>();
-      waiting.push({ row, ...kept });
+      waiting.push({ event, ...kept });
       working ??= work();
       await kept.promise;
     },
-    async settle() {
+    /** Resolves when no event is waiting. */
+    async settle(): Promise<void> {
       await working;
     },
   };

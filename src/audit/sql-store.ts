@@ -3,7 +3,7 @@ import type { OpenDatabase } from '../database/database.ts';
 import { sql } from '../database/kysely.ts';
 import { prepareLookup } from '../database/lookup.ts';
 import type { AuditTable } from '../database/schema.ts';
-import { printable } from '../text/printable.ts';
+import { escapeUnit, printable } from '../text/printable.ts';
 import type { Events, RecordedEvent } from './event.ts';
 import { firstIdAt } from './event-id.ts';
 import { readEvent } from './read-event.ts';
@@ -34,39 +34,32 @@ export function createSqlAuditStore({ database, prepareRead }: OpenDatabase, eve
     return row?.id;
   }
 
-  async function* findAll(filter: AuditFilter): AsyncGenerator<RecordedEvent | UnreadableEvent> {
-    let low = firstIdAt(filter.since ?? 0);
-    let high = firstIdAt(filter.until ?? Number.POSITIVE_INFINITY);
-    const oldestFirst = filter.order === 'oldest-first';
-    const direction = oldestFirst ? 'asc' : 'desc';
-    for (;;) {
-      // Where the next step begins.
-      const border = await idAt(stepRows, low, high, direction);
-      const from = oldestFirst ? low : (border ?? low);
-      const to = oldestFirst ? (border ?? high) : high;
-      const rows = await rowsBetween(from, to, direction).selectAll().where(conditionOf(filter)).execute();
-      for (const row of rows) {
-        const event = fromRow(row, events);
-        if ('unreadable' in event || matches(event, filter)) yield event;
-      }
-      if (border === undefined) return;
-      if (oldestFirst) low = border;
-      else high = border;
-    }
-  }
-
   return {
     async insert(events) {
       await database.insertInto('janua_audit').values(events.map(toRow)).execute();
     },
 
     async *find(filter) {
+      const oldestFirst = filter.order === 'oldest-first';
+      const direction = oldestFirst ? 'asc' : 'desc';
+      let low = firstIdAt(filter.since ?? 0);
+      let high = firstIdAt(filter.until ?? Number.POSITIVE_INFINITY);
       let rest = filter.limit ?? Number.POSITIVE_INFINITY;
-      if (rest <= 0) return;
-      for await (const event of findAll(filter)) {
-        yield event;
-        rest -= 1;
-        if (rest <= 0) return;
+      while (rest > 0) {
+        // Where the next step begins.
+        const border = await idAt(stepRows, low, high, direction);
+        const [from, to] = oldestFirst ? [low, border ?? high] : [border ?? low, high];
+        const rows = await rowsBetween(from, to, direction).selectAll().where(conditionOf(filter)).execute();
+        for (const row of rows) {
+          const event = fromRow(row, events);
+          if (!('unreadable' in event || matches(event, filter))) continue;
+          yield event;
+          rest -= 1;
+          if (rest <= 0) return;
+        }
+        if (border === undefined) return;
+        if (oldestFirst) low = border;
+        else high = border;
       }
     },
 
@@ -87,29 +80,32 @@ export function createSqlAuditStore({ database, prepareRead }: OpenDatabase, eve
 
 /** The part of the filter that the database applies. It may ignore case and trailing spaces. */
 function conditionOf({ kind, userId, nameDigest, address }: AuditFilter) {
-  const whose = [
-    ...(userId === undefined ? [] : [sql<boolean>`user_id = ${userId}`]),
-    ...(nameDigest === undefined ? [] : [hasField('nameDigest', nameDigest)]),
-  ];
+  const ofUser = [...hasValue('user_id', userId), ...hasField('nameDigest', nameDigest)];
   const conditions = [
-    ...(kind === undefined ? [] : [sql<boolean>`kind = ${kind}`]),
-    ...(whose.length === 0 ? [] : [sql<boolean>`(${sql.join(whose, sql` or `)})`]),
-    ...(address === undefined ? [] : [hasField('address', address)]),
+    sql<boolean>`1 = 1`,
+    ...hasValue('kind', kind),
+    ...(ofUser.length === 0 ? [] : [sql<boolean>`(${sql.join(ofUser, sql` or `)})`]),
+    ...hasField('address', address),
   ];
-  return conditions.length === 0 ? sql<boolean>`1 = 1` : sql<boolean>`${sql.join(conditions, sql` and `)}`;
+  return sql<boolean>`${sql.join(conditions, sql` and `)}`;
 }
 
+/** No condition for a part of the filter that is left out. */
+const hasValue = (column: keyof AuditTable, value: string | undefined) =>
+  value === undefined ? [] : [sql<boolean>`${sql.ref(column)} = ${value}`];
+
 /** JSON escapes the quotes in a text, so no text can look like a field. */
-function hasField(name: string, value: string) {
+function hasField(name: string, value: string | undefined) {
+  if (value === undefined) return [];
   const pattern = `%${`"${name}":${toAscii(value)}`.replaceAll(/[!%_]/g, '!$&')}%`;
-  return sql<boolean>`event like ${pattern} escape '!'`;
+  return [sql<boolean>`event like ${pattern} escape '!'`];
 }
 
 function matches(event: RecordedEvent, { userId, nameDigest, address }: AuditFilter): boolean {
-  const anybody = userId === undefined && nameDigest === undefined;
-  const theirs =
+  const ofAnyUser = userId === undefined && nameDigest === undefined;
+  const ofUser =
     (userId !== undefined && event.userId === userId) || (nameDigest !== undefined && event.nameDigest === nameDigest);
-  return (anybody || theirs) && (address === undefined || event.caller.address === address);
+  return (ofAnyUser || ofUser) && (address === undefined || event.caller.address === address);
 }
 
 function toRow({ id, at, ...event }: RecordedEvent): AuditTable {
@@ -124,12 +120,7 @@ function toRow({ id, at, ...event }: RecordedEvent): AuditTable {
 }
 
 /** Every database can store ASCII, whatever its character set. Otherwise an unusual letter could make a login fail. */
-function toAscii(value: unknown): string {
-  return JSON.stringify(value).replaceAll(
-    /[\u007f-\uffff]/g,
-    (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`,
-  );
-}
+const toAscii = (value: unknown) => JSON.stringify(value).replaceAll(/[\u007f-\uffff]/g, escapeUnit);
 
 function fromRow(
   { id, at, event }: Pick<Selectable<AuditTable>, 'id' | 'at' | 'event'>,
