@@ -47,7 +47,7 @@ function findReason({ kind, reason }: AuditEvent, events: Events): Reason | unde
 }
 
 function describeAsked({ kind, caller: { route, format, operator } }: AuditEvent): string {
-  if (kind === 'events-left-out') return 'nothing: the server itself says so';
+  if (kind === 'events-left-out') return 'nothing: the server recorded this by itself';
   if (operator !== undefined) return `${route}, run by ${operator}`;
   if (format === undefined) return route;
   return `${route}, answered ${format === 'html' ? 'as to a browser' : 'in JSON'}`;
@@ -60,8 +60,8 @@ function describeDecision(event: AuditEvent, events: Events): string {
 }
 
 function describeUser({ userId, nameDigest }: AuditEvent, username: string | undefined): string | undefined {
-  if (userId !== undefined) return `${username ?? 'no longer there by that id'} (id ${userId})`;
-  return nameDigest && `unknown; of the name that was typed only a digest is kept (${nameDigest})`;
+  if (userId !== undefined) return `${username ?? 'no longer a user'} (id ${userId})`;
+  return nameDigest && `unknown; Janua keeps only a digest of the name (${nameDigest})`;
 }
 
 function describeAddress(address: string | undefined, trace: CallerTrace): string {
@@ -72,14 +72,14 @@ function describeAddress(address: string | undefined, trace: CallerTrace): strin
       const own = `${address ?? peer ?? 'unknown'}: the connection itself comes from there`;
       return said === undefined
         ? `${own}.`
-        : `${own}. ${said}, which does not count: that is no address in TRUSTED_PROXIES.`;
+        : `${own}. ${said}, which does not count: that address is not in TRUSTED_PROXIES.`;
     }
     case 'trusted-proxy':
-      return `${address ?? 'unknown'}: the first from the right, in X-Forwarded-For, that is not in TRUSTED_PROXIES. The connection comes from the trusted proxy ${peer ?? 'on the Unix socket'}; ${said ?? 'no X-Forwarded-For is kept'}.`;
+      return `${address ?? 'unknown'}: the first address from the right in X-Forwarded-For that is not in TRUSTED_PROXIES. The connection comes from the trusted proxy ${peer ?? 'on the Unix socket'}; ${said ?? 'no X-Forwarded-For is kept'}.`;
     case 'unknown': {
       if (peer === undefined)
         return 'unknown: the connection was gone before Janua looked at it, or it came over a Unix socket without an X-Forwarded-For that counts (TRUSTED_PROXIES=unix).';
-      const fault = said === undefined ? 'sent no X-Forwarded-For' : `is trusted, but no client can be read: ${said}`;
+      const fault = said === undefined ? 'sent no X-Forwarded-For' : `sent no readable address of a client: ${said}`;
       return `unknown: the trusted proxy ${peer} ${fault}.`;
     }
   }
@@ -98,11 +98,11 @@ export function describeSeconds(seconds: number): string {
 
 function describeBrowser({ knownBrowser, nameDigest, caller: { trace } }: AuditEvent): string | undefined {
   if (knownBrowser === undefined) return undefined;
-  if (knownBrowser) return 'one in which this user has signed in before.';
-  if (nameDigest !== undefined) return 'known for nobody, since there is no such user.';
+  if (knownBrowser) return 'known: this user has signed in with it before.';
+  if (nameDigest !== undefined) return 'not known, because there is no such user.';
   return trace?.browserCookie === 'sent'
     ? 'its cookie is not from a login of this user.'
-    : 'not known: it sent no browser cookie, so that its failures count with those of everybody else.';
+    : 'not known: it sent no browser cookie, so its failures count with those of all unknown browsers.';
 }
 
 function describeCredentials({ cookie, accessToken }: CallerTrace): string {
@@ -111,11 +111,11 @@ function describeCredentials({ cookie, accessToken }: CallerTrace): string {
 }
 
 function describeOrigin({ expectedOrigins, origin, fetchSite }: CallerTrace): string {
-  const came = [
+  const sent = [
     ...(fetchSite === undefined ? [] : [`Sec-Fetch-Site: ${fetchSite}`]),
     ...(origin === undefined ? [] : [`Origin: ${origin}`]),
   ];
-  return `expected ${expectedOrigins.join(' or ') || 'none'}; ${came.length === 0 ? 'neither Origin nor Sec-Fetch-Site came' : `came ${came.join(', ')}`}.`;
+  return `expected ${expectedOrigins.join(' or ') || 'none'}; ${sent.length === 0 ? 'neither Origin nor Sec-Fetch-Site was sent' : `sent ${sent.join(', ')}`}.`;
 }
 
 function adviseOn(event: AuditEvent, events: Events, ownTable: boolean): readonly string[] {

@@ -8,13 +8,13 @@ export const events = {
     words: 'A session was ended',
     reasons: {
       replaced: {
-        words: 'somebody logged in who presented it: a login ends the session that came with it, and starts a new one',
-        advice: 'Nothing. The login that goes with it has the same request id.',
+        words: 'a login presented it; each login ends the presented session and starts a new one',
+        advice: 'Nothing. The event of that login has the same request id.',
       },
       'too-many': {
-        words: 'the user had more sessions than SESSIONS_PER_USER, and it was the oldest',
+        words: 'the user had more sessions than SESSIONS_PER_USER, and this was the oldest',
         advice:
-          'Nothing, unless the user knows nothing of so many logins: janua audit --user EMAIL shows where they came from.',
+          'Nothing, unless the user does not recognize so many logins: janua audit --user EMAIL shows where they came from.',
       },
     },
   },

@@ -11,46 +11,46 @@ interface StoreFault {
   readonly lasts?: true;
 }
 
-const mayNot = 'does not allow the account what Janua has to do';
+const lacksRights = 'does not give the account the rights that Janua needs';
 
 /** `URL` stands for the setting. The codes are Node's codes, PostgreSQL's SQLSTATE, MySQL's names, and the first words of Redis errors. */
 const storeFaults: readonly StoreFault[] = [
   {
     codes: ['ECONNREFUSED', 'EHOSTUNREACH', 'ENETUNREACH', 'EHOSTDOWN'],
-    reason: 'cannot be reached: nobody takes the connection',
+    reason: 'cannot be reached: no server accepts the connection',
     fix: 'Start the server, or correct host and port in URL.',
   },
   {
     codes: ['ENOTFOUND', 'EAI_AGAIN'],
-    reason: 'cannot be reached: its host name is not known',
+    reason: 'cannot be reached: its host name cannot be resolved',
     fix: 'Correct the host in URL.',
   },
   {
     codes: ['ECONNRESET', 'EPIPE', 'PROTOCOL_CONNECTION_LOST'],
     reason: 'ended the connection',
-    fix: 'Look into its log; with or without TLS must be as it has it.',
+    fix: 'Look into its log, and use TLS in URL if the server does.',
   },
   {
     codes: ['28P01', '28000', 'ER_ACCESS_DENIED_ERROR', 'ER_ACCESS_DENIED_NO_PASSWORD_ERROR', 'WRONGPASS', 'NOAUTH'],
     reason: 'refuses the account or its password',
-    fix: 'Correct USER:PASSWORD in URL (special characters as %40), or let the account in from this host.',
+    fix: 'Correct USER:PASSWORD in URL (special characters as %40), or allow the account to connect from this host.',
     lasts: true,
   },
   {
     codes: ['3D000', 'ER_BAD_DB_ERROR', 'NO_SUCH_NUMBER'],
     reason: 'has no database of that name',
-    fix: 'Correct the name after the host in URL, or make that database.',
+    fix: 'Correct the name after the host in URL, or create that database.',
     lasts: true,
   },
   {
     codes: ['42501', 'ER_DBACCESS_DENIED_ERROR', 'ER_TABLEACCESS_DENIED_ERROR', 'ER_COLUMNACCESS_DENIED_ERROR'],
-    reason: mayNot,
+    reason: lacksRights,
     fix: 'Grant it SELECT, INSERT, UPDATE and DELETE on the tables whose names begin with janua_.',
     lasts: true,
   },
   {
     codes: ['NOPERM'],
-    reason: mayNot,
+    reason: lacksRights,
     fix: 'ACL SETUSER NAME ~janua:* +@read +@write +@scripting +@connection',
     lasts: true,
   },
@@ -59,7 +59,7 @@ const storeFaults: readonly StoreFault[] = [
     reason: 'has no connection left',
     fix: 'Allow it more connections, or lower DATABASE_CONNECTIONS.',
   },
-  { codes: ['57P03', 'LOADING'], reason: 'is starting', fix: 'Wait until it has started, and look again.' },
+  { codes: ['57P03', 'LOADING'], reason: 'is starting', fix: 'Wait until it has started, and try again.' },
   {
     codes: ['READONLY', '25006', 'ER_OPTION_PREVENTS_STATEMENT', 'ER_READ_ONLY_MODE'],
     reason: 'is read-only',
@@ -70,8 +70,8 @@ const storeFaults: readonly StoreFault[] = [
       ...['DEPTH_ZERO_SELF_SIGNED_CERT', 'SELF_SIGNED_CERT_IN_CHAIN', 'UNABLE_TO_VERIFY_LEAF_SIGNATURE'],
       ...['UNABLE_TO_GET_ISSUER_CERT_LOCALLY', 'CERT_HAS_EXPIRED', 'ERR_TLS_CERT_ALTNAME_INVALID'],
     ],
-    reason: 'shows a certificate that is not trusted here',
-    fix: 'Give Node its authority by NODE_EXTRA_CA_CERTS, or the server a certificate for the host in URL.',
+    reason: 'has a certificate that Node does not trust',
+    fix: 'Name its authority in NODE_EXTRA_CA_CERTS, or give the server a certificate for the host in URL.',
   },
 ];
 

@@ -36,7 +36,7 @@ export async function prepareLater<Services>(
   server: Preparing<Services>,
   signal: AbortSignal,
 ): Promise<Services | undefined> {
-  server.log.error('started without its stores: every request is answered 503 until they can be reached');
+  server.log.error('started without its stores: the server answers every request with 503 until it can reach them');
   let services: Services | undefined;
   while (services === undefined && !signal.aborted) {
     await setTimeout(preparingInterval, undefined, { signal }).catch(() => {});
@@ -54,7 +54,7 @@ interface Cleaned {
 export function startCleaning({ log, requireServices }: Cleaned): NodeJS.Timeout {
   return setInterval(() => {
     Promise.try(() => requireServices().clean()).catch((error: unknown) =>
-      log.warn({ err: error }, 'expired sessions were not removed'),
+      log.warn({ err: error }, 'expired records could not be removed'),
     );
   }, cleaningInterval).unref();
 }

@@ -124,6 +124,6 @@ async function send(message: Message): Promise<void> {
 }
 
 function addProcesses(registry: Registry, expected: number, answered: () => number): void {
-  addGauge(registry, 'janua_processes_expected', 'Processes that are to serve.', () => expected);
-  addGauge(registry, 'janua_processes_answered', 'Processes whose figures these are.', answered);
+  addGauge(registry, 'janua_processes_expected', 'Processes that should serve.', () => expected);
+  addGauge(registry, 'janua_processes_answered', 'Processes whose figures are included.', answered);
 }

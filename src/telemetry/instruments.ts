@@ -49,18 +49,20 @@ export function createInstruments(registry: Registry, eventKinds: readonly strin
     ]),
     throttle: counter(
       'janua_throttle_decisions_total',
-      'Passwords that the throttle let pass, or refused by the key that had to wait longest.',
+      'Passwords that the throttle let pass or refused, by the key with the longest wait.',
       ['decision', 'key'],
     ),
     sessionsStarted: counter('janua_sessions_started_total', 'Sessions started.'),
     sessionsEnded: counter('janua_sessions_ended_total', 'Sessions ended by logout, replaced, revoked or expired.', [
       'why',
     ]),
-    events: counter('janua_audit_events_total', 'Decisions by the kind of their event, also of those left out.', [
-      'kind',
-    ]),
+    events: counter(
+      'janua_audit_events_total',
+      'Decisions by the kind of event, including events that were left out.',
+      ['kind'],
+    ),
     hashingWait: histogram('janua_hashing_wait_seconds', 'Time that a password waited for its hash.', waitBuckets),
-    hashingRefused: counter('janua_hashing_refused_total', 'Passwords turned away since too many were waiting.'),
+    hashingRefused: counter('janua_hashing_refused_total', 'Passwords refused because too many were waiting.'),
     storeDuration: histogram('janua_store_duration_seconds', 'Time that a call of a store took.', storeBuckets, [
       'store',
       'operation',

@@ -20,7 +20,7 @@ export function createLog(settings: Pick<Settings, 'LOG_LEVEL' | 'LOG_FORMAT'>, 
       write(line: string) {
         write(format === 'json' ? line : toText(line));
         const lines = takeLost();
-        if (lines > 0) log.warn({ event: 'log_lost', lines }, 'lines of the log could not be written');
+        if (lines > 0) log.warn({ event: 'log_lost', lines }, 'lines of the log were lost');
       },
     },
   );
@@ -35,17 +35,14 @@ function describeError(error: Error) {
   return described;
 }
 
-/** The most detailed level. */
-const looking = 'debug';
-
 /** Gives a function that switches a log to `debug`, or back to its level, and logs the switch. */
 export function createLevelSwitch(log: Logger): (debug: boolean) => void {
   const set = log.level;
   return (debug) => {
-    const next = debug ? looking : set;
-    // Logged at `debug`, so that it shows at any level.
-    log.level = looking;
-    log.warn({ event: 'log_level', to: next }, `the log is at ${next} from here on`);
+    const next = debug ? 'debug' : set;
+    // The log is at `debug` for this line, so that any level shows it.
+    log.level = 'debug';
+    log.warn({ event: 'log_level', to: next }, `the log level is now ${next}`);
     log.level = next;
   };
 }

@@ -26,7 +26,7 @@ export function createMetrics(eventKinds: readonly string[]) {
   const instruments = createInstruments(registry, eventKinds);
   let hashing = () => ({ underWay: 0, waiting: 0 });
   addGauge(registry, 'janua_hashing_under_way', 'Passwords being hashed now.', () => hashing().underWay);
-  addGauge(registry, 'janua_hashing_waiting', 'Passwords waiting for it.', () => hashing().waiting);
+  addGauge(registry, 'janua_hashing_waiting', 'Passwords waiting to be hashed.', () => hashing().waiting);
   const handOver = announceMetrics(registry);
 
   return {

@@ -14,7 +14,7 @@ const levels: Readonly<Record<number, readonly [name: string, style: 'dim' | 'gr
  * Fields left out of text lines. They are the same in every line, shown elsewhere in it, or meant for programs. `janua explain` shows
  * people the details of a decision.
  */
-const unsaid = new Set([
+const omitted = new Set([
   'level',
   'time',
   'pid',
@@ -43,15 +43,15 @@ export function toText(line: string): string {
 
 function partsOf(values: object): string[] {
   return Object.entries(values)
-    .filter(([key]) => !unsaid.has(key))
-    .map(([key, value]) => `${key}=${shown(value)}`);
+    .filter(([key]) => !omitted.has(key))
+    .map(([key, value]) => `${key}=${format(value)}`);
 }
 
 /** Shows plain words without quotes, and numbers to three decimal places. */
-function shown(value: unknown): string {
+function format(value: unknown): string {
   if (typeof value === 'string') return /^[\w./:@-]+$/.test(value) ? value : JSON.stringify(value);
   if (typeof value === 'number') return String(Math.round(value * 1000) / 1000);
-  if (Array.isArray(value)) return `[${value.map(shown).join(' ')}]`;
+  if (Array.isArray(value)) return `[${value.map(format).join(' ')}]`;
   return typeof value === 'object' && value !== null ? `(${partsOf(value).join(' ')})` : String(value);
 }
 

@@ -53,11 +53,11 @@ test('an explanation goes from the request to the advice', () => {
       ['Address', '203.0.113.7: the connection itself comes from there.'],
       ['Throttle', 'the account, from anywhere (account): 1 failure counted before; let it pass.'],
       ['Throttle', 'the account, from this address (pair): 4 failures counted before; let it pass.'],
-      ['Browser', 'one in which this user has signed in before.'],
+      ['Browser', 'known: this user has signed in with it before.'],
       ['Sent', 'one session cookie; no access token.'],
       [
         'Origin',
-        'expected https://auth.example.com; came Sec-Fetch-Site: same-origin, Origin: https://auth.example.com.',
+        'expected https://auth.example.com; sent Sec-Fetch-Site: same-origin, Origin: https://auth.example.com.',
       ],
       ['Client', 'calls itself Mozilla/5.0'],
       ['To do', 'If it is forgotten: janua users set-password ann@example.com.'],
@@ -79,7 +79,7 @@ test('events of a command or of the server itself are explained without the miss
       ['When', '1970-01-01 00:00:00.000 UTC'],
       ['Asked', 'janua users disable, run by root'],
       ['Decided', 'All sessions of a user were ended (2).'],
-      ['User', 'no longer there by that id (id user-1)'],
+      ['User', 'no longer a user (id user-1)'],
     ],
   );
   const { Asked, Decided } = explained({
@@ -88,7 +88,7 @@ test('events of a command or of the server itself are explained without the miss
     count: 9,
     caller: { route: 'audit' },
   });
-  assert.equal(Asked, 'nothing: the server itself says so');
+  assert.equal(Asked, 'nothing: the server recorded this by itself');
   assert.match(Decided ?? '', /only counted: access-refused \(9\)\.$/);
 });
 
@@ -136,7 +136,7 @@ test('an explanation says how the server derived the address', () => {
     [
       { peer: proxy, forwardedFor: '6.6.6.6, 1.2.3.4', addressFrom: 'trusted-proxy' },
       '1.2.3.4',
-      /^1\.2\.3\.4: the first from the right.* trusted proxy 10\.0\.0\.1; X-Forwarded-For says 6\.6\.6\.6, 1\.2\.3\.4\.$/,
+      /^1\.2\.3\.4: the first address from the right.* trusted proxy 10\.0\.0\.1; X-Forwarded-For says 6\.6\.6\.6, 1\.2\.3\.4\.$/,
     ],
     [
       { peer: proxy, addressFrom: 'unknown' },
@@ -146,7 +146,7 @@ test('an explanation says how the server derived the address', () => {
     [
       { peer: proxy, forwardedFor: 'x', addressFrom: 'unknown' },
       undefined,
-      /no client can be read: X-Forwarded-For says x\.$/,
+      /sent no readable address of a client: X-Forwarded-For says x\.$/,
     ],
     [{ peer: undefined, addressFrom: 'unknown' }, undefined, /^unknown: the connection was gone/],
   ];
@@ -169,7 +169,7 @@ test('an explanation says which credentials and origin the client sent', () => {
   assert.match(
     explained(traced({ origin: undefined, fetchSite: undefined, expectedOrigins: ['https://a', 'https://b'] }))
       .Origin ?? '',
-    /^expected https:\/\/a or https:\/\/b; neither Origin nor Sec-Fetch-Site came\.$/,
+    /^expected https:\/\/a or https:\/\/b; neither Origin nor Sec-Fetch-Site was sent\.$/,
   );
 });
 

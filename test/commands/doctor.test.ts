@@ -193,11 +193,14 @@ describe('janua doctor', { concurrency: 2 }, () => {
         const refused = await examine(workplace, as('another-canary'));
         assertOnly(refused.complaints('database'), /^wrong: .* refuses the account or its password/);
         const mayNot = await examine(workplace, as(canary));
-        assertOnly(mayNot.complaints('database'), /^wrong: .* does not allow the account/);
+        assertOnly(mayNot.complaints('database'), /^wrong: .* does not give the account the rights/);
         await inMariadb(url, `grant select on ${pathname.slice(1)}.* to ${account}`);
         const mayRead = await examine(workplace, as(canary));
         assert.deepEqual(mayRead.complaints('schema'), []);
-        assertOnly(mayRead.complaints('sessions'), /^wrong: .* does not allow the account .* Grant it SELECT, INSERT/);
+        assertOnly(
+          mayRead.complaints('sessions'),
+          /^wrong: .* does not give the account the rights .* Grant it SELECT, INSERT/,
+        );
         const none = await examine(workplace, { DATABASE_URL: Object.assign(new URL(url), { pathname: 'none' }).href });
         assertOnly(none.complaints('database'), /^wrong: .* has no database of that name/);
       } finally {
@@ -249,7 +252,10 @@ describe('janua doctor', { concurrency: 2 }, () => {
       assert.match(unseen.praise('sessions'), /can be written/);
       await client.call('ACL', 'SETUSER', 'limited', '-@write', '+info');
       const readOnly = (await using(account('limited', canary))).complaints('sessions');
-      assert.match(readOnly.at(-1) ?? '', /^wrong: Redis \(redis:.*\) does not allow the account .* ACL SETUSER/);
+      assert.match(
+        readOnly.at(-1) ?? '',
+        /^wrong: Redis \(redis:.*\) does not give the account the rights .* ACL SETUSER/,
+      );
       const refused = await using(account('limited', 'another-canary'));
       assertOnly(refused.complaints('sessions'), /^wrong: Redis \(redis:.*\) refuses the account or its password/);
       assert.deepEqual(refused.complaints('schema'), []);

@@ -126,7 +126,7 @@ test('`janua doctor` reports an untrusted certificate with a fix', { skip }, asy
     env: { REDIS_URL: `rediss://127.0.0.1:${tlsPort}`, STORE_TIMEOUT_SECONDS: '2' },
   });
   assert.equal(code, 1);
-  assert.match(stdout, /^wrong +sessions .*certificate that is not trusted here\.\n.*NODE_EXTRA_CA_CERTS/m);
+  assert.match(stdout, /^wrong +sessions .*certificate that Node does not trust\.\n.*NODE_EXTRA_CA_CERTS/m);
 });
 
 test('a connection that closes during its handshake causes no uncaught error', { skip }, async () => {

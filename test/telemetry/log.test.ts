@@ -46,9 +46,9 @@ test('SIGUSR2 switches the log to debug with every request, and back to the set 
   const server = await workplace.start(['serve'], { LOG_LEVEL: 'info' });
   const lines = linesOf(server);
   server.process.kill('SIGUSR2');
-  await lines.until(/"to":"debug","msg":"the log is at debug from here on"/);
+  await lines.until(/"to":"debug","msg":"the log level is now debug"/);
   server.process.kill('SIGUSR2');
-  await lines.until(/"to":"info","msg":"the log is at info from here on"/);
+  await lines.until(/"to":"info","msg":"the log level is now info"/);
   await fetch(`${server.url}/health/live`);
   await lines.until(/"request completed"/);
   await server.stop();
