@@ -1,5 +1,6 @@
 import type { Selectable } from 'kysely';
 import type { OpenDatabase } from '../database/database.ts';
+import { countDeleted } from '../database/deletions.ts';
 import { sql } from '../database/kysely.ts';
 import { prepareLookup } from '../database/lookup.ts';
 import type { AuditTable } from '../database/schema.ts';
@@ -72,8 +73,7 @@ export function createSqlAuditStore({ database, prepareRead }: OpenDatabase, eve
 
     async removeBefore(time, limit) {
       const end = (await idAt(limit, firstIdAt(0), firstIdAt(time))) ?? firstIdAt(time);
-      const result = await database.deleteFrom('janua_audit').where('id', '<', end).executeTakeFirst();
-      return Number(result.numDeletedRows);
+      return countDeleted(database.deleteFrom('janua_audit').where('id', '<', end));
     },
   };
 }

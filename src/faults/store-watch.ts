@@ -12,10 +12,7 @@ export interface StoreWatch {
 /** For commands, which report faults by themselves. */
 export const unwatched: StoreWatch = { failed() {}, succeeded() {} };
 
-interface Log {
-  error(details: object, message: string): void;
-  info(details: object, message: string): void;
-}
+type Log = Readonly<Record<'error' | 'info', (details: object, message: string) => void>>;
 
 export function createStoreWatch(part: string, log: Log): StoreWatch {
   const failing = new Set<AccessKind>();

@@ -1,6 +1,6 @@
 import type { Selectable } from 'kysely';
 import type { Database, OpenDatabase } from '../database/database.ts';
-import { deleteExpiredRows } from '../database/expired-rows.ts';
+import { countDeleted, deleteExpiredRows } from '../database/deletions.ts';
 import { sql } from '../database/kysely.ts';
 import { prepareLookup } from '../database/lookup.ts';
 import { type SessionsTable, sessionColumns } from '../database/schema.ts';
@@ -44,20 +44,14 @@ export function createSqlSessionStore({ database, prepareRead }: OpenDatabase): 
         .execute();
     },
 
-    async remove(ids) {
-      const result = await database.deleteFrom('janua_sessions').where('id', 'in', ids).executeTakeFirst();
-      return Number(result.numDeletedRows);
-    },
+    remove: (ids) => countDeleted(database.deleteFrom('janua_sessions').where('id', 'in', ids)),
 
     async listOfUser(userId) {
       const rows = await database.selectFrom('janua_sessions').selectAll().where('user_id', '=', userId).execute();
       return rows.map(fromRow);
     },
 
-    async removeOfUser(userId) {
-      const result = await database.deleteFrom('janua_sessions').where('user_id', '=', userId).executeTakeFirst();
-      return Number(result.numDeletedRows);
-    },
+    removeOfUser: (userId) => countDeleted(database.deleteFrom('janua_sessions').where('user_id', '=', userId)),
 
     async removeOldestOfUser(userId, time, kept) {
       const oldest = await database

@@ -1,18 +1,13 @@
 import { Unavailable } from '../faults/unavailable.ts';
 
 /** Tells whether a load balancer should send requests to this process. */
-export interface Readiness {
-  /** Gives the names of unavailable parts; none if all parts work. */
-  findUnavailable(): Promise<readonly string[]>;
-  /** Makes the process unready from now on, because it is about to end. */
-  stop(): void;
-}
+export type Readiness = ReturnType<typeof createReadiness>;
 
 /** Milliseconds for which a result is reused. Any client may ask, and each check writes to the stores. */
 const freshness = 500;
 
 /** @param checks each throws while its part is unusable. `Unavailable` may name another part as the cause. */
-export function createReadiness(checks: readonly (readonly [part: string, check: () => Promise<void>])[]): Readiness {
+export function createReadiness(checks: readonly (readonly [part: string, check: () => Promise<void>])[]) {
   let stopping = false;
   let latest: Promise<readonly string[]> | undefined;
 
@@ -25,12 +20,14 @@ export function createReadiness(checks: readonly (readonly [part: string, check:
   }
 
   return {
-    async findUnavailable() {
+    /** Gives the names of unavailable parts; none if all parts work. */
+    async findUnavailable(): Promise<readonly string[]> {
       if (stopping) return ['The server'];
       latest ??= check();
       return latest;
     },
-    stop() {
+    /** Makes the process unready from now on, because it is about to end. */
+    stop(): void {
       stopping = true;
     },
   };

@@ -75,16 +75,10 @@ const storeFaults: readonly StoreFault[] = [
   },
 ];
 
-/** An error of a store's client library, with an explanation if its code is known. */
-export interface KnownFault {
-  /** If a host name has several addresses, the error of the first. */
-  readonly cause: unknown;
-  readonly code: string;
-  readonly known: StoreFault | undefined;
-}
-
-export function readStoreFault(error: unknown): KnownFault {
+/** Reads an error of a store's client library. Gives an explanation if its code is known. */
+export function readStoreFault(error: unknown) {
   const thrown = error instanceof Unavailable ? error.cause : error;
+  // If a host name has several addresses, the error of the first.
   const cause = thrown instanceof AggregateError ? thrown.errors[0] : thrown;
   const code = codeOf(cause);
   return { cause, code, known: storeFaults.find(({ codes }) => codes.includes(code)) };

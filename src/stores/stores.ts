@@ -6,7 +6,6 @@ import { createStoreWatch } from '../faults/store-watch.ts';
 import type { OpenRedis } from '../redis/redis.ts';
 import { createRedisSessionStore } from '../sessions/redis-store.ts';
 import { createSqlSessionStore } from '../sessions/sql-store.ts';
-import type { SessionStore } from '../sessions/store.ts';
 import type { Measures } from '../telemetry/measures.ts';
 import { createMemoryFailureStore } from '../throttle/memory-store.ts';
 import { createRedisFailureStore } from '../throttle/redis-store.ts';
@@ -14,17 +13,7 @@ import { createSqlFailureStore } from '../throttle/sql-store.ts';
 import type { FailureStore } from '../throttle/store.ts';
 
 /** The stores that the settings choose. */
-export interface Stores {
-  readonly opened: OpenDatabase;
-  readonly sessions: SessionStore;
-  /** The store of the throttle's failures; undefined if the throttle is off. */
-  readonly failures: FailureStore | undefined;
-  /** The name of the sessions' store, for people. */
-  readonly sessionsPart: string;
-  /** Whether Janua has to remove expired sessions from the store. */
-  readonly cleans: boolean;
-  close(): Promise<void>;
-}
+export type Stores = Awaited<ReturnType<typeof openStores>>;
 
 export interface StoreOptions {
   readonly log: Logger;
@@ -37,7 +26,7 @@ export interface StoreOptions {
  * Opens the stores. Does not connect to servers yet.
  * @throws {Misconfiguration} when a store's address cannot be read, or a database file cannot be opened
  */
-export async function openStores(settings: Settings, { log, measures, mustExist }: StoreOptions): Promise<Stores> {
+export async function openStores(settings: Settings, { log, measures, mustExist }: StoreOptions) {
   const timeout = settings.STORE_TIMEOUT_SECONDS * 1000;
   const opened = await openDatabase(settings.DATABASE_URL, {
     connections: settings.DATABASE_CONNECTIONS,
@@ -53,10 +42,13 @@ export async function openStores(settings: Settings, { log, measures, mustExist 
   return {
     opened,
     sessions: measures.watchStore(place, 'sessions', sessions),
+    /** The store of the throttle's failures; undefined if the throttle is off. */
     failures: failures && measures.watchStore(failurePlace, 'failures', failures),
+    /** The name of the sessions' store, for people. */
     sessionsPart: redis === undefined ? databasePart : 'Redis',
+    /** Whether Janua has to remove expired sessions from the store. */
     cleans: redis === undefined,
-    async close() {
+    async close(): Promise<void> {
       await Promise.all([opened.database.destroy(), redis?.close()]);
     },
   };

@@ -1,13 +1,13 @@
 import { styleText } from 'node:util';
+import pino from 'pino';
 import { printable } from '../text/printable.ts';
 
-const levels: Readonly<Record<number, readonly [name: string, style: 'dim' | 'green' | 'yellow' | 'red']>> = {
-  10: ['trace', 'dim'],
-  20: ['debug', 'dim'],
-  30: ['info', 'green'],
-  40: ['warn', 'yellow'],
-  50: ['error', 'red'],
-  60: ['fatal', 'red'],
+/** Colours of levels. The other levels are dim. */
+const styles: Readonly<Record<string, 'green' | 'yellow' | 'red'>> = {
+  info: 'green',
+  warn: 'yellow',
+  error: 'red',
+  fatal: 'red',
 };
 
 /**
@@ -34,11 +34,11 @@ const omitted = new Set([
  */
 export function toText(line: string): string {
   const entry = JSON.parse(line) as Record<string, unknown> & { readonly level: number; readonly time: number };
-  const [name, style] = levels[entry.level] ?? [String(entry.level), 'dim'];
+  const level = pino.levels.labels[entry.level] ?? String(entry.level);
   const time = new Date(entry.time).toTimeString().slice(0, 8);
   const message = printable(String(entry.msg ?? ''));
   const details = printable(partsOf(entry).join(' '));
-  return `${styleText('dim', time)} ${styleText(style, name.padEnd(5))} ${message}  ${styleText('dim', details)}\n${stackOf(entry)}`;
+  return `${styleText('dim', time)} ${styleText(styles[level] ?? 'dim', level.padEnd(5))} ${message}  ${styleText('dim', details)}\n${stackOf(entry)}`;
 }
 
 function partsOf(values: object): string[] {

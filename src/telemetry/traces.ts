@@ -2,6 +2,7 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import {
   type Attributes,
   type Context,
+  defaultTextMapGetter,
   ROOT_CONTEXT,
   type Span,
   SpanKind,
@@ -35,11 +36,6 @@ const farewell = 2000;
 
 const propagator = new W3CTraceContextPropagator();
 
-const headersOf = {
-  keys: (carrier: Readonly<Record<string, string | undefined>>) => Object.keys(carrier),
-  get: (carrier: Readonly<Record<string, string | undefined>>, name: string) => carrier[name],
-};
-
 /** Traces the steps of a request for an OpenTelemetry collector. Steps hold no user name, address, path or text from a client. */
 export function createTraces(settings: TraceSettings, version: string, log: Log) {
   const processor = new BatchSpanProcessor({
@@ -55,25 +51,25 @@ export function createTraces(settings: TraceSettings, version: string, log: Log)
   });
   const tracer = provider.getTracer('janua', version);
   // We do not use OpenTelemetry's global context manager. It belongs to the application that may have mounted Janua.
-  const current = new AsyncLocalStorage<Context>();
-  const requests = new WeakMap<object, { readonly span: Span; readonly context: Context }>();
+  const current = new AsyncLocalStorage<Context | undefined>();
+  const requests = new WeakMap<object, Context>();
 
   return {
     begin(request: object, parent: TraceParent | undefined): string {
-      const before = parent === undefined ? ROOT_CONTEXT : propagator.extract(ROOT_CONTEXT, { ...parent }, headersOf);
+      const before =
+        parent === undefined ? ROOT_CONTEXT : propagator.extract(ROOT_CONTEXT, parent, defaultTextMapGetter);
       const span = tracer.startSpan('request', { kind: SpanKind.SERVER }, before);
-      requests.set(request, { span, context: trace.setSpan(before, span) });
+      requests.set(request, trace.setSpan(before, span));
       return span.spanContext().traceId;
     },
 
     within(request: object, work: () => void): void {
-      const known = requests.get(request);
-      if (known === undefined) work();
-      else current.run(known.context, work);
+      current.run(requests.get(request), work);
     },
 
     end(request: object, answer: AnsweredRequest, state: 'answered' | 'aborted'): void {
-      const span = requests.get(request)?.span;
+      const context = requests.get(request);
+      const span = context && trace.getSpan(context);
       if (span === undefined) return;
       requests.delete(request);
       describe(span, answer, state);

@@ -3,10 +3,7 @@ import ipaddr from 'ipaddr.js';
 export type Address = ipaddr.IPv4 | ipaddr.IPv6;
 
 /** All addresses that begin with the same bits. */
-interface Network {
-  readonly address: Address;
-  readonly bits: number;
-}
+type Network = [address: Address, bits: number];
 
 /** In TRUSTED_PROXIES this stands for programs that connect over a Unix socket and have no address. */
 export const unixSockets = 'unix';
@@ -21,17 +18,15 @@ export function parseNetwork(text: string): Network | undefined {
   // /0 would trust every client, so each client could choose its own address.
   if (bits === 0 || bits > longest) return undefined;
   const isMapped = written instanceof ipaddr.IPv6 && written.isIPv4MappedAddress();
-  if (!isMapped) return { address: written, bits };
-  return bits <= 96 ? undefined : { address: written.toIPv4Address(), bits: bits - 96 };
+  if (!isMapped) return [written, bits];
+  return bits <= 96 ? undefined : [written.toIPv4Address(), bits - 96];
 }
 
 /** @param networks as `parseNetwork` takes them */
 export function createNetworkCheck(networks: readonly string[]): (address: Address) => boolean {
-  const parsed = networks.map(parseNetwork).filter((network) => network !== undefined);
-  return (address) =>
-    parsed.some(
-      (network) => address.kind() === network.address.kind() && address.match(network.address as never, network.bits),
-    );
+  const named = networks.map(parseNetwork).filter((network) => network !== undefined);
+  const ranges = { named };
+  return (address) => ipaddr.subnetMatch(address, ranges, 'other') === 'named';
 }
 
 /** Gives the network that one site may hold: an IPv4 address, or the /48 of an IPv6 end site (RFC 6177). `unknown` without an address. */

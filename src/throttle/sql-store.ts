@@ -1,7 +1,7 @@
 import type { Selectable } from 'kysely';
 import type { Database, OpenDatabase } from '../database/database.ts';
+import { countDeleted, deleteExpiredRows } from '../database/deletions.ts';
 import { isGivenUp } from '../database/errors.ts';
-import { deleteExpiredRows } from '../database/expired-rows.ts';
 import { sql } from '../database/kysely.ts';
 import type { FailuresTable } from '../database/schema.ts';
 import { expiryOf, type Policy, type Tally } from './policy.ts';
@@ -86,8 +86,7 @@ export function createSqlFailureStore({ database, engine }: Pick<OpenDatabase, '
 
     async forget(keys) {
       if (keys.length === 0) return 0;
-      const result = await database.deleteFrom('janua_failures').where('key', 'in', keys).executeTakeFirst();
-      return Number(result.numDeletedRows);
+      return countDeleted(database.deleteFrom('janua_failures').where('key', 'in', keys));
     },
 
     async *list() {

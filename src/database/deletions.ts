@@ -1,5 +1,11 @@
+import type { DeleteResult } from 'kysely';
 import type { Database } from './database.ts';
 import { sql } from './kysely.ts';
+
+/** Runs a deletion, and returns how many rows it deleted. */
+export async function countDeleted(deletion: { executeTakeFirst(): Promise<DeleteResult> }): Promise<number> {
+  return Number((await deletion.executeTakeFirst()).numDeletedRows);
+}
 
 /**
  * Deletes at most `limit` rows that expired before a time, and returns how many there were.
