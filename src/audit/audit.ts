@@ -4,7 +4,7 @@ import { createEventIds } from './event-id.ts';
 import { createFloodBound } from './flood-bound.ts';
 import { createGroupCommit } from './group-commit.ts';
 import { readEvent } from './read-event.ts';
-import type { AuditStore } from './store.ts';
+import type { AuditStore } from './sql-store.ts';
 
 /** The audit's own kind of event: it reports the events that were left out. */
 export const events = {

@@ -64,25 +64,20 @@ function describeUser({ userId, nameDigest }: AuditEvent, username: string | und
   return nameDigest && `unknown; Janua keeps only a digest of the name (${nameDigest})`;
 }
 
-function describeAddress(address: string | undefined, trace: CallerTrace): string {
-  const { peer, forwardedFor } = trace;
-  const said = forwardedFor === undefined ? undefined : `X-Forwarded-For says ${forwardedFor}`;
-  switch (trace.addressFrom) {
-    case 'connection': {
-      const own = `${address ?? peer ?? 'unknown'}: the connection itself comes from there`;
-      return said === undefined
-        ? `${own}.`
-        : `${own}. ${said}, which does not count: that address is not in TRUSTED_PROXIES.`;
-    }
-    case 'trusted-proxy':
-      return `${address ?? 'unknown'}: the first address from the right in X-Forwarded-For that is not in TRUSTED_PROXIES. The connection comes from the trusted proxy ${peer ?? 'on the Unix socket'}; ${said ?? 'no X-Forwarded-For is kept'}.`;
-    case 'unknown': {
-      if (peer === undefined)
-        return 'unknown: the connection was gone before Janua looked at it, or it came over a Unix socket without an X-Forwarded-For that counts (TRUSTED_PROXIES=unix).';
-      const fault = said === undefined ? 'sent no X-Forwarded-For' : `sent no readable address of a client: ${said}`;
-      return `unknown: the trusted proxy ${peer} ${fault}.`;
-    }
+function describeAddress(address: string | undefined, { addressFrom, peer, forwardedFor }: CallerTrace): string {
+  const header = forwardedFor === undefined ? undefined : `X-Forwarded-For says ${forwardedFor}`;
+  if (addressFrom === 'connection') {
+    const own = `${address ?? peer ?? 'unknown'}: the connection itself comes from there.`;
+    return header === undefined
+      ? own
+      : `${own} ${header}, which does not count: that address is not in TRUSTED_PROXIES.`;
   }
+  if (addressFrom === 'trusted-proxy')
+    return `${address ?? 'unknown'}: the first address from the right in X-Forwarded-For that is not in TRUSTED_PROXIES. The connection comes from the trusted proxy ${peer ?? 'on the Unix socket'}; ${header ?? 'no X-Forwarded-For is kept'}.`;
+  if (peer === undefined)
+    return 'unknown: the connection was closed before Janua looked at it, or it came over a Unix socket without an X-Forwarded-For that counts (TRUSTED_PROXIES=unix).';
+  if (header === undefined) return `unknown: the trusted proxy ${peer} sent no X-Forwarded-For.`;
+  return `unknown: the trusted proxy ${peer} sent no readable address of a client: ${header}.`;
 }
 
 function describeKey({ kind, failures, waitSeconds, stopped }: KeyTrace): string {

@@ -1,6 +1,6 @@
 import { Unavailable } from '../faults/unavailable.ts';
 import type { RecordedEvent } from './event.ts';
-import type { AuditStore } from './store.ts';
+import type { AuditStore } from './sql-store.ts';
 
 /** Most rows of one insert. */
 const batchRows = 100;

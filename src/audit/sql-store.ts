@@ -8,13 +8,41 @@ import { escapeUnit, printable } from '../text/printable.ts';
 import type { Events, RecordedEvent } from './event.ts';
 import { firstIdAt } from './event-id.ts';
 import { readEvent } from './read-event.ts';
-import type { AuditFilter, AuditStore, UnreadableEvent } from './store.ts';
+
+/** A row that this version cannot read as an event. It is from a newer version, or was edited by hand. */
+export interface UnreadableEvent {
+  readonly id: string;
+  /** UTC, ISO 8601; empty if it cannot be read either. */
+  readonly at: string;
+  readonly unreadable: true;
+}
+
+/** Which events to find. A field that is left out matches every event. */
+export interface AuditFilter {
+  readonly order: 'newest-first' | 'oldest-first';
+  /** From `since` to before `until`, in milliseconds since 1970. */
+  readonly since?: number | undefined;
+  readonly until?: number | undefined;
+  readonly kind?: string | undefined;
+  /** Events of this user or of this name. If both are given, one match is enough. */
+  readonly userId?: string | undefined;
+  readonly nameDigest?: string | undefined;
+  /** As recorded. */
+  readonly address?: string | undefined;
+  readonly limit?: number | undefined;
+}
+
+/** Where events are kept. */
+export type AuditStore = ReturnType<typeof createSqlAuditStore>;
 
 /** Rows that one step reads, however few of them match. So each step is short in a table of any size. */
 const stepRows = 1000;
 
-/** Events in a table of the SQL database. Identifiers are in order of time, so a range of times is a range of identifiers. */
-export function createSqlAuditStore({ database, prepareRead }: OpenDatabase, events: Events): AuditStore {
+/**
+ * Events in a table of the SQL database. Identifiers are in order of time, so a range of times is a range of identifiers.
+ * Every method throws `Unavailable` when the store cannot be reached.
+ */
+export function createSqlAuditStore({ database, prepareRead }: OpenDatabase, events: Events) {
   const findRows = prepareLookup(prepareRead, (requestId) =>
     database
       .selectFrom('janua_audit')
@@ -36,11 +64,13 @@ export function createSqlAuditStore({ database, prepareRead }: OpenDatabase, eve
   }
 
   return {
-    async insert(events) {
+    /** Adds events, all or none. */
+    async insert(events: readonly RecordedEvent[]): Promise<void> {
       await database.insertInto('janua_audit').values(events.map(toRow)).execute();
     },
 
-    async *find(filter) {
+    /** Reads in batches, so any number of events fits. */
+    async *find(filter: AuditFilter): AsyncGenerator<RecordedEvent | UnreadableEvent> {
       const oldestFirst = filter.order === 'oldest-first';
       const direction = oldestFirst ? 'asc' : 'desc';
       let low = firstIdAt(filter.since ?? 0);
@@ -64,14 +94,16 @@ export function createSqlAuditStore({ database, prepareRead }: OpenDatabase, eve
       }
     },
 
-    async findByRequestId(requestId) {
+    /** The events of a request, in order of time. */
+    async findByRequestId(requestId: string): Promise<(RecordedEvent | UnreadableEvent)[]> {
       // MySQL ignores trailing spaces.
       return (await findRows(requestId))
         .filter((row) => row.request_id === requestId)
         .map((row) => fromRow(row, events));
     },
 
-    async removeBefore(time, limit) {
+    /** Removes at most `limit` events from before `time` (milliseconds since 1970), oldest first. Returns how many it removed. */
+    async removeBefore(time: number, limit: number): Promise<number> {
       const end = (await idAt(limit, firstIdAt(0), firstIdAt(time))) ?? firstIdAt(time);
       return countDeleted(database.deleteFrom('janua_audit').where('id', '<', end));
     },

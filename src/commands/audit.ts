@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import type { RecordedEvent } from '../audit/event.ts';
-import type { AuditFilter, UnreadableEvent } from '../audit/store.ts';
+import type { AuditFilter, UnreadableEvent } from '../audit/sql-store.ts';
 import type { Services } from '../compose.ts';
 import { Misconfiguration } from '../faults/misconfiguration.ts';
 import { events } from '../site.ts';

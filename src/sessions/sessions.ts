@@ -17,9 +17,6 @@ export interface ListedSession {
   readonly expiresAt: Date;
 }
 
-/** The owner of a new session. */
-export type SessionOwner = Pick<Session, 'userId' | 'stamp'>;
-
 /** How a session begins. */
 export interface SessionStart extends Partial<Pick<Session, 'userAgent' | 'address'>> {
   readonly methods: readonly AuthenticationMethod[];
@@ -37,19 +34,7 @@ export interface StartedSession extends Session {
   readonly expiresInSeconds: number;
 }
 
-export interface Sessions {
-  /** Starts a session and ends those that it replaces, both or neither (ASVS 7.2.4). */
-  start(owner: SessionOwner, how: SessionStart): Promise<StartedSession>;
-  /** The living session of a claim. Counts as use of the session. */
-  find(claim: Claim): Promise<Session | undefined>;
-  /** Like `find`, with a record that was looked up already. */
-  judge(claim: Claim, record: SessionRecord): Promise<Session | undefined>;
-  /** Ends sessions and every credential bound to them. False if none was left to end. */
-  end(sessions: readonly Pick<Session, 'id'>[]): Promise<boolean>;
-  endAllOf(userId: string): Promise<number>;
-  /** The living sessions of a user, the latest first. */
-  listOf(userId: string): Promise<ListedSession[]>;
-}
+export type Sessions = ReturnType<typeof createSessions>;
 
 export interface SessionOptions {
   readonly store: SessionStore;
@@ -71,7 +56,7 @@ export function createSessions({
   lifetimeSeconds,
   mostPerUser = 100,
   now = Date.now,
-}: SessionOptions): Sessions {
+}: SessionOptions) {
   const idleTimeout = idleTimeoutSeconds * 1000;
   const lifetime = lifetimeSeconds * 1000;
   // One write a minute is enough, unless the idle timeout is short.
@@ -82,6 +67,7 @@ export function createSessions({
   const isAlive = ({ createdAt, lastSeenAt }: SessionRecord, time: number) =>
     time < endOf(createdAt, lastSeenAt) && Math.max(createdAt, lastSeenAt) <= time + clockTolerance;
 
+  /** Like `find`, with a record that was looked up already. */
   async function judge(claim: Claim, record: SessionRecord): Promise<Session | undefined> {
     if (!claim.isProvenBy(record)) return undefined;
     const time = now();
@@ -91,7 +77,11 @@ export function createSessions({
   }
 
   return {
-    async start(owner, { methods, replaced = [], userAgent, address }) {
+    /** Starts a session and ends those that it replaces, both or neither (ASVS 7.2.4). */
+    async start(
+      owner: Pick<Session, 'userId' | 'stamp'>,
+      { methods, replaced = [], userAgent, address }: SessionStart,
+    ): Promise<StartedSession> {
       const id = createSessionId();
       const cookieSecret = createSecret();
       const tokenSecret = createSecret();
@@ -124,21 +114,24 @@ export function createSessions({
       };
     },
 
-    async find(claim) {
+    /** The living session of a claim. Counts as use of the session. */
+    async find(claim: Claim): Promise<Session | undefined> {
       const record = claim.sessionId === undefined ? undefined : await store.find(claim.sessionId);
       return record && judge(claim, record);
     },
 
     judge,
 
-    async end(sessions) {
+    /** Ends sessions and every credential bound to them. False if none was left to end. */
+    async end(sessions: readonly Pick<Session, 'id'>[]): Promise<boolean> {
       if (sessions.length === 0) return false;
       return (await store.remove(sessions.map((session) => session.id))) > 0;
     },
 
-    endAllOf: (userId) => store.removeOfUser(userId),
+    endAllOf: (userId: string): Promise<number> => store.removeOfUser(userId),
 
-    async listOf(userId) {
+    /** The living sessions of a user, the latest first. */
+    async listOf(userId: string): Promise<ListedSession[]> {
       const time = now();
       const alive = (await store.listOfUser(userId)).filter((record) => isAlive(record, time));
       return alive

@@ -14,19 +14,17 @@ const patience = 5000;
 /** Further connections are closed at once. Few programs read figures, and each slow reader keeps a copy of them in memory. */
 const mostConnections = 32;
 
-/** A separate server for `GET /metrics`. Its address can be one that no client reaches. */
-export interface MetricsListener extends AsyncDisposable {
-  readonly url: string;
-}
+export type MetricsListener = Awaited<ReturnType<typeof listenForMetrics>>;
 
 /**
+ * A separate server for `GET /metrics`. Its address can be one that no client reaches.
  * @param readMetrics gives all figures in Prometheus' text format
  * @throws {Misconfiguration} when the address cannot be listened on
  */
 export async function listenForMetrics(
   { host, port }: { readonly host: string; readonly port: number },
   readMetrics: () => Promise<string>,
-): Promise<MetricsListener> {
+) {
   let reading: Promise<string> | undefined;
   /** Simultaneous requests share one reading. */
   function readOnce(): Promise<string> {
@@ -54,7 +52,7 @@ export async function listenForMetrics(
   server.unref();
   return {
     url: urlOf(server),
-    [Symbol.asyncDispose]() {
+    [Symbol.asyncDispose](): Promise<void> {
       server.closeAllConnections();
       return server[Symbol.asyncDispose]();
     },

@@ -19,12 +19,12 @@ export function createSqlFailureStore({ database, engine }: Pick<OpenDatabase, '
   const incoming = (column: keyof FailuresTable) =>
     engine === 'mysql' ? sql<never>`values(${sql.ref(column)})` : sql<never>`excluded.${sql.ref(column)}`;
 
+  /** Changes nothing, but locks the row. */
+  const unchanged = { count: sql<never>`${sql.ref('janua_failures.count')}` };
+  const replaced = { count: incoming('count'), last_at: incoming('last_at'), expires_at: incoming('expires_at') };
+
   /** Inserts rows, and changes those that exist already. */
-  function upsert(
-    db: Database,
-    rows: readonly FailuresTable[],
-    changes: Partial<Record<keyof FailuresTable, ReturnType<typeof incoming>>>,
-  ) {
+  function upsert(db: Database, rows: readonly FailuresTable[], changes: Partial<typeof replaced>) {
     const insert = db.insertInto('janua_failures').values(rows);
     return (
       engine === 'mysql'
@@ -45,13 +45,10 @@ export function createSqlFailureStore({ database, engine }: Pick<OpenDatabase, '
     const sorted = keys.toSorted((one, other) => (one.key < other.key ? -1 : 1));
     const taken = sorted.map(({ key }) => ({ key, count: 0, last_at: 0, expires_at: 0 }));
     await inTransaction(database, async (transaction) => {
-      await upsert(transaction, taken, { count: sql<never>`${sql.ref('janua_failures.count')}` });
+      await upsert(transaction, taken, unchanged);
       const tallies = decide(await select(transaction, sorted));
       const kept = sorted.flatMap(({ key, policy }) => toRows(key, policy, tallies.get(key)));
-      if (kept.length > 0) {
-        const columns = { count: incoming('count'), last_at: incoming('last_at'), expires_at: incoming('expires_at') };
-        await upsert(transaction, kept, columns);
-      }
+      if (kept.length > 0) await upsert(transaction, kept, replaced);
       const forgotten = sorted.map(({ key }) => key).filter((key) => !tallies.has(key));
       if (forgotten.length > 0) await transaction.deleteFrom('janua_failures').where('key', 'in', forgotten).execute();
     });

@@ -33,38 +33,10 @@ export type Throttled<T, Kind extends string> =
   | { readonly passed: false; readonly retryAfterSeconds: number; readonly trace: readonly TracedKey<Kind>[] };
 
 /** The failures of a key, as an administrator sees them. */
-export interface ListedFailures {
-  readonly failures: number;
-  readonly lastFailureAt: Date;
-  /** When the next attempt passes; undefined if it would pass now, or if the key is stopped. */
-  readonly waitsUntil?: Date;
-  readonly stopped: boolean;
-}
+export type ListedFailures = ReturnType<typeof toListed>;
 
 /** Slows down guessing: counts the failures of keys, and makes further attempts with them wait. */
-export interface Throttle {
-  /**
-   * Runs `check` unless too many attempts with one of the keys have failed. An attempt counts as failed from before it begins until
-   * it succeeds, so a hundred concurrent attempts get no more tries than a hundred in a row. If `check` throws, the attempt does
-   * not count.
-   * @throws {Unavailable} when too many attempts are waiting, or the store cannot be reached
-   */
-  attempt<Kind extends string, T extends { readonly succeeded: boolean }>(
-    limits: Limits<Kind>,
-    check: () => Promise<T>,
-  ): Promise<Throttled<T, Kind>>;
-  /**
-   * Every key with failures that `parse` knows, and what it says of the key.
-   * @param parse gives the strictest policy that the key may have been counted with
-   */
-  list<Key extends { readonly policy: Policy }>(
-    parse: (key: string) => Key | undefined,
-  ): AsyncIterable<Omit<Key, 'policy'> & ListedFailures>;
-  /** Forgets the failures of all keys that are meant; gives how many there were. */
-  lift(isMeant: (key: string) => boolean): Promise<number>;
-  /** How many attempts wait for their turn. */
-  waiting(): number;
-}
+export type Throttle = ReturnType<typeof createThrottle>;
 
 export interface ThrottleOptions extends TurnOptions {
   readonly store: FailureStore;
@@ -90,7 +62,7 @@ const batch = 500;
  * attempts would refuse each other although all of them would succeed. Therefore only a few run at once, in each place and in all.
  * The others wait for their turn, and are counted then.
  */
-export function createThrottle({ store, now = Date.now, ...turnOptions }: ThrottleOptions): Throttle {
+export function createThrottle({ store, now = Date.now, ...turnOptions }: ThrottleOptions) {
   const turns = createTurns(turnOptions);
   /** Attempts of this process by key. */
   const undecided = new Map<string, Set<Undecided>>();
@@ -163,10 +135,29 @@ export function createThrottle({ store, now = Date.now, ...turnOptions }: Thrott
   }
 
   return {
-    attempt: async (limits, check) => turns.take(limits, () => attemptInTurn(limits, check)),
+    /**
+     * Runs `check` unless too many attempts with one of the keys have failed. An attempt counts as failed from before it begins until
+     * it succeeds, so a hundred concurrent attempts get no more tries than a hundred in a row. If `check` throws, the attempt does
+     * not count.
+     * @throws {Unavailable} when too many attempts are waiting, or the store cannot be reached
+     */
+    async attempt<Kind extends string, T extends { readonly succeeded: boolean }>(
+      limits: Limits<Kind>,
+      check: () => Promise<T>,
+    ): Promise<Throttled<T, Kind>> {
+      return turns.take(limits, () => attemptInTurn(limits, check));
+    },
+
+    /** How many attempts wait for their turn. */
     waiting: turns.waiting,
 
-    async *list(parse) {
+    /**
+     * Every key with failures that `parse` knows, and what it says of the key.
+     * @param parse gives the strictest policy that the key may have been counted with
+     */
+    async *list<Key extends { readonly policy: Policy }>(
+      parse: (key: string) => Key | undefined,
+    ): AsyncGenerator<Omit<Key, 'policy'> & ListedFailures> {
       const time = now();
       for await (const record of store.list()) {
         const parsed = parse(record.key);
@@ -176,7 +167,8 @@ export function createThrottle({ store, now = Date.now, ...turnOptions }: Thrott
       }
     },
 
-    async lift(isMeant) {
+    /** Forgets the failures of all keys that are meant; gives how many there were. */
+    async lift(isMeant: (key: string) => boolean): Promise<number> {
       let count = 0;
       let keys: string[] = [];
       for await (const { key } of store.list()) {
@@ -206,7 +198,7 @@ const afterSuccess = (counted: CountedKey<AttemptKey<string>>): Revision => ({
 const stopOf = ({ policy }: PolicedKey, tally: Tally | undefined): Tally | undefined =>
   tally && isStopped(policy, tally.count) ? tally : undefined;
 
-function toListed({ count, lastAt, expiresAt }: FailureRecord, policy: Policy, time: number): ListedFailures {
+function toListed({ count, lastAt, expiresAt }: FailureRecord, policy: Policy, time: number) {
   // So many failures expire only under a policy without a stop.
   const stopped = expiresAt === undefined && isStopped(policy, count);
   const { stopsAt: _, ...withoutStop } = policy;
@@ -214,7 +206,16 @@ function toListed({ count, lastAt, expiresAt }: FailureRecord, policy: Policy, t
   return {
     failures: count,
     lastFailureAt: new Date(lastAt),
+    /** When the next attempt passes. Missing if it would pass now, or if the key is stopped. */
     ...(!stopped && waitsUntil > time && { waitsUntil: new Date(waitsUntil) }),
     stopped,
   };
 }
+
+/** Counts nothing and lets every attempt pass: for `THROTTLE=off` and measurements. */
+export const unthrottled: Throttle = {
+  attempt: async (_limits, check) => ({ passed: true, result: await check(), trace: [], stops: false }),
+  waiting: () => 0,
+  async *list() {},
+  lift: async () => 0,
+};

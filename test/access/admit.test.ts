@@ -8,7 +8,7 @@ import type { PasswordCheck } from '../../src/passwords/passwords.ts';
 import { createSessions } from '../../src/sessions/sessions.ts';
 import type { SessionRecord, SessionStore } from '../../src/sessions/store.ts';
 import { createLogIn, invalidCredentials, tooManyAttempts } from '../../src/sign-in/log-in.ts';
-import { unthrottled } from '../../src/throttle/unthrottled.ts';
+import { unthrottled } from '../../src/throttle/throttle.ts';
 import type { Account } from '../../src/users/account.ts';
 import type { UserDirectory } from '../../src/users/user-directory.ts';
 import { ann, attempt, caller, password, startJanua } from '../janua.ts';

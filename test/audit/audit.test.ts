@@ -4,7 +4,7 @@ import { describe, test } from 'node:test';
 import { type AuditOptions, createAudit } from '../../src/audit/audit.ts';
 import type { RecordedEvent } from '../../src/audit/event.ts';
 import { bounds } from '../../src/audit/flood-bound.ts';
-import type { AuditStore } from '../../src/audit/store.ts';
+import type { AuditStore } from '../../src/audit/sql-store.ts';
 import { Unavailable } from '../../src/faults/unavailable.ts';
 import { events } from '../../src/site.ts';
 import { caller } from './events.ts';

@@ -148,7 +148,7 @@ test('an explanation says how the server derived the address', () => {
       undefined,
       /sent no readable address of a client: X-Forwarded-For says x\.$/,
     ],
-    [{ peer: undefined, addressFrom: 'unknown' }, undefined, /^unknown: the connection was gone/],
+    [{ peer: undefined, addressFrom: 'unknown' }, undefined, /^unknown: the connection was closed/],
   ];
   for (const [changes, address, expected] of cases)
     assert.match(explained(traced(changes, address)).Address ?? '', expected);

@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { RecordedEvent } from '../../src/audit/event.ts';
-import { createSqlAuditStore } from '../../src/audit/sql-store.ts';
-import type { AuditFilter, AuditStore } from '../../src/audit/store.ts';
+import { type AuditFilter, type AuditStore, createSqlAuditStore } from '../../src/audit/sql-store.ts';
 import { sql } from '../../src/database/kysely.ts';
 import { events } from '../../src/site.ts';
 import { removeInBatches } from '../../src/stores/upkeep.ts';
