@@ -1,9 +1,8 @@
 import { createHmac } from 'node:crypto';
-import type { AuditEvent, Events, RecordedEvent } from './event.ts';
+import { type AuditEvent, type Events, type RecordedEvent, readEvent } from './event.ts';
 import { createEventIds } from './event-id.ts';
 import { createFloodBound } from './flood-bound.ts';
 import { createGroupCommit } from './group-commit.ts';
-import { readEvent } from './read-event.ts';
 import type { AuditStore } from './sql-store.ts';
 
 /** The audit's own kind of event: it reports the events that were left out. */

@@ -5,9 +5,8 @@ import { sql } from '../database/kysely.ts';
 import { prepareLookup } from '../database/lookup.ts';
 import type { AuditTable } from '../database/schema.ts';
 import { escapeUnit, printable } from '../text/printable.ts';
-import type { Events, RecordedEvent } from './event.ts';
+import { type Events, type RecordedEvent, readEvent } from './event.ts';
 import { firstIdAt } from './event-id.ts';
-import { readEvent } from './read-event.ts';
 
 /** A row that this version cannot read as an event. It is from a newer version, or was edited by hand. */
 export interface UnreadableEvent {

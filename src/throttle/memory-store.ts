@@ -1,11 +1,7 @@
-import { expiryOf, type Policy, type Tally } from './policy.ts';
-import { countFound, type FailureRecord, type FailureStore } from './store.ts';
+import { expiryOf, isStopped, type Policy, type Tally } from './policy.ts';
+import { countFound, type FailureRecord, type FailureStore, type PolicedKey } from './store.ts';
 
 const mostKeys = 100_000;
-
-interface MemoryRecord extends FailureRecord {
-  readonly policy: Policy;
-}
 
 /**
  * Failures in the memory of this process. When there are too many keys, the one that failed longest ago is forgotten. A stopped key
@@ -14,13 +10,13 @@ interface MemoryRecord extends FailureRecord {
  */
 export function createMemoryFailureStore(limit = mostKeys): FailureStore {
   /** In the order of their last failures. */
-  const records = new Map<string, MemoryRecord>();
+  const records = new Map<string, FailureRecord & PolicedKey>();
 
   function put(key: string, policy: Policy, tally: Tally): void {
     records.delete(key);
     records.set(key, { key, policy, ...tally, expiresAt: expiryOf(policy, tally) });
     if (records.size <= limit) return;
-    const oldest = records.values().find(({ policy, count }) => count < (policy.stopsAt ?? Number.POSITIVE_INFINITY));
+    const oldest = records.values().find(({ policy, count }) => !isStopped(policy, count));
     if (oldest !== undefined) records.delete(oldest.key);
   }
 

@@ -87,14 +87,10 @@ export function createSqlFailureStore({ database, engine }: Pick<OpenDatabase, '
     },
 
     async *list() {
-      let last: string | undefined;
-      for (;;) {
-        const all = database.selectFrom('janua_failures').selectAll().orderBy('key').limit(listingBatch);
-        const rows = await (last === undefined ? all : all.where('key', '>', last)).execute();
-        for (const row of rows) yield fromRow(row);
-        last = rows.at(-1)?.key;
-        if (rows.length < listingBatch) return;
-      }
+      const all = database.selectFrom('janua_failures').selectAll().orderBy('key').limit(listingBatch);
+      const page = (after: string) => all.where('key', '>', after).execute();
+      for (let rows = await page(''); rows.length > 0; rows = await page(rows.at(-1)?.key ?? ''))
+        yield* rows.map(fromRow);
     },
 
     removeExpired: (time, limit) => deleteExpiredRows(database, 'janua_failures', 'key', time, limit),

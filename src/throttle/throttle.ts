@@ -1,5 +1,5 @@
 import { isStopped, type Policy, remainingWait, type Tally, waitEnd, withoutFailure } from './policy.ts';
-import type { CountedKey, FailureRecord, FailureStore, PolicedKey, Revision } from './store.ts';
+import type { CountedKey, FailureRecord, FailureStore, FoundKey, PolicedKey, Revision } from './store.ts';
 import { createTurns, type TurnOptions, type Work } from './turns.ts';
 
 /** A key that an attempt is counted by. */
@@ -18,14 +18,7 @@ export interface Limits<Kind extends string> extends Work {
 }
 
 /** A key as the attempt found it. */
-export interface TracedKey<Kind extends string> {
-  readonly kind: Kind;
-  /** Failures before this attempt. */
-  readonly failures: number;
-  /** Seconds that the key still had to wait; 0 if it let the attempt pass. */
-  readonly waitSeconds: number;
-  readonly stopped: boolean;
-}
+export type TracedKey<Kind extends string> = ReturnType<typeof traceOf<Kind>>;
 
 /** The outcome of an attempt. `stops` says whether its failure was the one that stopped a key. */
 export type Throttled<T, Kind extends string> =
@@ -110,12 +103,10 @@ export function createThrottle({ store, now = Date.now, ...turnOptions }: Thrott
     check: () => Promise<T>,
   ): Promise<Throttled<T, Kind>> {
     const { counting, time } = await count(keys);
-    const trace = counting.keys.map(({ kind, policy, before }) => {
-      const failures = before?.count ?? 0;
-      return { kind, failures, waitSeconds: remainingWait(policy, before, time), stopped: isStopped(policy, failures) };
-    });
+    const trace = counting.keys.map((key) => traceOf(key, time));
     if (!counting.counted) {
-      return { passed: false, retryAfterSeconds: Math.max(...trace.map(({ waitSeconds }) => waitSeconds)), trace };
+      const retryAfterSeconds = Math.max(...trace.map(({ waitSeconds }) => waitSeconds));
+      return { passed: false, retryAfterSeconds, trace };
     }
     const counted = counting.keys;
     const result = await whileUndecided(keys, true, async () => {
@@ -179,6 +170,18 @@ export function createThrottle({ store, now = Date.now, ...turnOptions }: Thrott
       }
       return count + (await store.forget(keys));
     },
+  };
+}
+
+function traceOf<Kind extends string>({ kind, policy, before }: FoundKey<AttemptKey<Kind>>, time: number) {
+  const failures = before?.count ?? 0;
+  return {
+    kind,
+    /** Failures before this attempt. */
+    failures,
+    /** Seconds that the key still had to wait; 0 if it let the attempt pass. */
+    waitSeconds: remainingWait(policy, before, time),
+    stopped: isStopped(policy, failures),
   };
 }
 

@@ -296,6 +296,7 @@ describe('a flood of events', () => {
         },
         trace: {
           ...trace,
+          peer: undefined,
           expectedOrigins: ['https://auth.example.com'],
           forwardedFor: long,
           origin: long,

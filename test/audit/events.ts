@@ -1,6 +1,5 @@
-import type { AuditEvent, Caller, RecordedEvent } from '../../src/audit/event.ts';
+import { type AuditEvent, type Caller, type RecordedEvent, readEvent } from '../../src/audit/event.ts';
 import { createEventIds } from '../../src/audit/event-id.ts';
-import { readEvent } from '../../src/audit/read-event.ts';
 import { events } from '../../src/site.ts';
 
 /** A caller with every field. */
@@ -12,6 +11,7 @@ export const caller = {
   format: 'html',
   trace: {
     peer: '203.0.113.7',
+    forwardedFor: undefined,
     addressFrom: 'connection',
     cookie: 'one',
     accessToken: 'none',

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { readEvent as readBy } from '../../src/audit/read-event.ts';
+import { readEvent as readBy } from '../../src/audit/event.ts';
 import { events } from '../../src/site.ts';
 import { caller, plain } from './events.ts';
 
