@@ -273,7 +273,7 @@ async function prepare(
   const { database } = opened;
   if (overrides.migrates) await migrate(opened);
   else await requireCurrentSchema(opened);
-  await requireTables(database, { users: mapping === undefined, sessions: stores.cleans });
+  await requireTables(database, { users: mapping === undefined, sessions: settings.REDIS_URL === undefined });
   await stores.sessions.check();
 
   const now = overrides.now ?? Date.now;

@@ -1,7 +1,8 @@
 import type { Audit } from '../audit/audit.ts';
 import type { AuditEvent, Caller } from '../audit/event.ts';
 import type { events as sessionEvents } from '../sessions/events.ts';
-import type { AuthenticationMethod, Session, Sessions, StartedSession } from '../sessions/sessions.ts';
+import type { Session, Sessions, StartedSession } from '../sessions/sessions.ts';
+import type { AuthenticationMethod } from '../sessions/store.ts';
 import { type Account, stampOf } from '../users/account.ts';
 import type { UserDirectory } from '../users/user-directory.ts';
 import type { Access, Presented } from './access.ts';

@@ -158,11 +158,9 @@ function fromRow(
   events: Events,
 ): RecordedEvent | UnreadableEvent {
   const time = new Date(Number(at));
-  const isTime = !Number.isNaN(time.getTime());
+  const recorded = { id: printable(id), at: Number.isNaN(time.getTime()) ? '' : time.toISOString() };
   const read = readEvent(parse(event), events);
-  if (read === undefined || !isTime)
-    return { id: printable(id), at: isTime ? time.toISOString() : '', unreadable: true };
-  return { id: printable(id), at: time.toISOString(), ...read };
+  return read === undefined || recorded.at === '' ? { ...recorded, unreadable: true } : { ...recorded, ...read };
 }
 
 function parse(text: string): unknown {

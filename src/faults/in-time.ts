@@ -1,10 +1,7 @@
-/** The error of a step that took too long. */
-const noAnswer = (milliseconds: number) => new Error(`no answer within ${milliseconds / 1000} s`);
-
 /** Waits for `work` up to a number of milliseconds. Late work continues, but its result is ignored. */
 export function inTime<T>(work: Promise<T>, milliseconds: number): Promise<T> {
   const { promise, resolve, reject } = Promise.withResolvers<T>();
-  const timer = setTimeout(() => reject(noAnswer(milliseconds)), milliseconds);
+  const timer = setTimeout(() => reject(new Error(`no answer within ${milliseconds / 1000} s`)), milliseconds);
   work.then(resolve, reject).finally(() => clearTimeout(timer));
   return promise;
 }

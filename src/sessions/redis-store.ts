@@ -46,14 +46,12 @@ export function createRedisSessionStore(redis: OpenRedis): SessionStore {
 
   /** Gives how many sessions it removed. */
   async function remove(client: Client, ids: readonly string[]): Promise<number> {
-    const users = await Promise.all([...new Set(ids)].map((id) => removeOne(client, id)));
-    return users.filter((user) => user !== null).length;
-  }
-
-  async function removeOne(client: Client, id: string): Promise<unknown> {
-    const user = await client.removeSession(sessionKey(id));
-    if (user !== null) await client.zrem(indexKey(String(user)), id);
-    return user;
+    const removals = [...new Set(ids)].map(async (id) => {
+      const user = await client.removeSession(sessionKey(id));
+      if (user !== null) await client.zrem(indexKey(String(user)), id);
+      return user !== null;
+    });
+    return (await Promise.all(removals)).filter((removed) => removed).length;
   }
 
   return {

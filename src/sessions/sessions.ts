@@ -3,19 +3,11 @@ import { printable } from '../text/printable.ts';
 import { type Claim, createSecret, createSessionId, formatCredential, hashSecret } from './credential.ts';
 import type { AuthenticationMethod, SessionRecord, SessionStore } from './store.ts';
 
-export type { AuthenticationMethod } from './store.ts';
-
 /** A session that is alive. */
 export type Session = SessionRecord;
 
 /** A session as an administrator sees it. */
-export interface ListedSession {
-  readonly id: string;
-  readonly startedAt: Date;
-  /** To within a minute. */
-  readonly lastSeenAt: Date;
-  readonly expiresAt: Date;
-}
+export type ListedSession = Awaited<ReturnType<Sessions['listOf']>>[number];
 
 /** How a session begins. */
 export interface SessionStart extends Partial<Pick<Session, 'userAgent' | 'address'>> {
@@ -25,14 +17,7 @@ export interface SessionStart extends Partial<Pick<Session, 'userAgent' | 'addre
 }
 
 /** A session that was just started, with its two credentials. They are known only at this moment. */
-export interface StartedSession extends Session {
-  readonly cookie: string;
-  readonly accessToken: string;
-  /** Ids of the user's oldest sessions. They have ended because the user had too many. */
-  readonly displaced: readonly string[];
-  /** Seconds until the session ends if it is not used again. */
-  readonly expiresInSeconds: number;
-}
+export type StartedSession = Awaited<ReturnType<Sessions['start']>>;
 
 export type Sessions = ReturnType<typeof createSessions>;
 
@@ -81,12 +66,12 @@ export function createSessions({
     async start(
       owner: Pick<Session, 'userId' | 'stamp'>,
       { methods, replaced = [], userAgent, address }: SessionStart,
-    ): Promise<StartedSession> {
+    ) {
       const id = createSessionId();
       const cookieSecret = createSecret();
       const tokenSecret = createSecret();
       const time = now();
-      const record = {
+      const record: SessionRecord = {
         ...owner,
         id,
         cookieHash: hashSecret(cookieSecret),
@@ -99,17 +84,17 @@ export function createSessions({
         userAgent: userAgent === undefined ? undefined : printable(userAgent.slice(0, longestUserAgent)),
         address,
       };
-      await store.insert(
-        record,
-        replaced.map((session) => session.id),
-      );
+      const replacedIds = replaced.map((session) => session.id);
+      await store.insert(record, replacedIds);
       // If this fails, the next login does it.
       const displaced = await store.removeOldestOfUser(owner.userId, time, mostPerUser).catch(() => []);
       return {
         ...record,
         cookie: formatCredential('cookie', id, cookieSecret),
         accessToken: formatCredential('token', id, tokenSecret),
+        /** Ids of the user's oldest sessions. They have ended because the user had too many. */
         displaced,
+        /** Seconds until the session ends if it is not used again. */
         expiresInSeconds: Math.min(idleTimeoutSeconds, lifetimeSeconds),
       };
     },
@@ -131,7 +116,7 @@ export function createSessions({
     endAllOf: (userId: string): Promise<number> => store.removeOfUser(userId),
 
     /** The living sessions of a user, the latest first. */
-    async listOf(userId: string): Promise<ListedSession[]> {
+    async listOf(userId: string) {
       const time = now();
       const alive = (await store.listOfUser(userId)).filter((record) => isAlive(record, time));
       return alive
@@ -139,6 +124,7 @@ export function createSessions({
         .map(({ id, createdAt, lastSeenAt }) => ({
           id,
           startedAt: new Date(createdAt),
+          /** To within a minute. */
           lastSeenAt: new Date(lastSeenAt),
           expiresAt: new Date(endOf(createdAt, lastSeenAt)),
         }));

@@ -46,8 +46,6 @@ export async function openStores(settings: Settings, { log, measures, mustExist 
     failures: failures && measures.watchStore(failurePlace, 'failures', failures),
     /** The name of the sessions' store, for people. */
     sessionsPart: redis === undefined ? databasePart : 'Redis',
-    /** Whether Janua has to remove expired sessions from the store. */
-    cleans: redis === undefined,
     async close(): Promise<void> {
       await Promise.all([opened.database.destroy(), redis?.close()]);
     },

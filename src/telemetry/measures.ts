@@ -1,9 +1,6 @@
 import type { TraceSettings } from '../config/traces.ts';
 import type { Log } from './traces.ts';
 
-/** The place where a store keeps its data. */
-export type Place = 'database' | 'redis' | 'memory';
-
 export interface MeasureOptions {
   readonly metrics: boolean;
   /** Every kind of decision that the audit records. */
@@ -25,8 +22,8 @@ export async function openMeasures(options: MeasureOptions) {
   return {
     metrics,
     traces,
-    /** @param name what the store holds, such as `sessions` */
-    watchStore<Store extends object>(place: Place, name: string, store: Store): Store {
+    /** @param place where the store keeps its data @param name what it holds, such as `sessions` */
+    watchStore<Store extends object>(place: 'database' | 'redis' | 'memory', name: string, store: Store): Store {
       const timed = metrics?.watchStore(place, name, store) ?? store;
       return traces?.watchCalls(name, timed, { 'janua.store': place }) ?? timed;
     },

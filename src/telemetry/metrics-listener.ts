@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { listeningFault } from '../faults/listening-fault.ts';
 
@@ -50,8 +50,10 @@ export async function listenForMetrics(
   }
   // A scrape does not delay the end of the process.
   server.unref();
+  const bound = server.address() as AddressInfo;
+  const shownHost = bound.family === 'IPv6' ? `[${bound.address}]` : bound.address;
   return {
-    url: urlOf(server),
+    url: `http://${shownHost}:${bound.port}/metrics`,
     [Symbol.asyncDispose](): Promise<void> {
       server.closeAllConnections();
       return server[Symbol.asyncDispose]();
@@ -70,9 +72,4 @@ async function answer(
     const text = await readMetrics();
     response.writeHead(200, { 'content-type': contentType, 'x-content-type-options': 'nosniff' }).end(text);
   }
-}
-
-function urlOf(server: Server): string {
-  const { address, family, port } = server.address() as AddressInfo;
-  return `http://${family === 'IPv6' ? `[${address}]` : address}:${port}/metrics`;
 }

@@ -1,14 +1,12 @@
 import { expiryOf, isStopped, type Policy, type Tally } from './policy.ts';
 import { countFound, type FailureRecord, type FailureStore, type PolicedKey } from './store.ts';
 
-const mostKeys = 100_000;
-
 /**
  * Failures in the memory of this process. When there are too many keys, the one that failed longest ago is forgotten. A stopped key
  * stays: otherwise a hundred thousand invented names would lift a stop.
  * @param limit most keys
  */
-export function createMemoryFailureStore(limit = mostKeys): FailureStore {
+export function createMemoryFailureStore(limit = 100_000): FailureStore {
   /** In the order of their last failures. */
   const records = new Map<string, FailureRecord & PolicedKey>();
 

@@ -66,13 +66,15 @@ export function createRedisFailureStore(redis: OpenRedis): FailureStore {
         try {
           for (const key of keys) {
             const counting = await countOne(client, key, now);
-            if (counting.counted) {
-              counted.push(...counting.keys);
-              continue;
+            if (!counting.counted) {
+              await giveBack(client, counted);
+              const [refused] = counting.keys;
+              return {
+                counted: false,
+                keys: expected.keys.map((other) => (refused?.key === other.key ? refused : other)),
+              };
             }
-            await giveBack(client, counted);
-            const found = expected.keys.map((other) => counting.keys.find((one) => one.key === other.key) ?? other);
-            return { counted: false, keys: found };
+            counted.push(...counting.keys);
           }
           return { counted: true, keys: counted };
         } catch (error) {
@@ -102,10 +104,10 @@ export function createRedisFailureStore(redis: OpenRedis): FailureStore {
         do {
           const [next, names] = await use(() => node.scan(cursor, 'MATCH', `${prefix}*`, 'COUNT', listingBatch));
           cursor = next;
-          const keys = [...new Set(names)].map((name) => ({ key: name.slice(prefix.length) }));
-          const unseen = keys.filter(({ key }) => !seen.has(key));
-          for (const { key } of unseen) seen.add(key);
-          yield* await use((client) => read(client, unseen));
+          const unseen = new Set(names).difference(seen);
+          for (const name of unseen) seen.add(name);
+          const keys = [...unseen].map((name) => ({ key: name.slice(prefix.length) }));
+          yield* await use((client) => read(client, keys));
         } while (cursor !== '0');
       }
     },
@@ -122,12 +124,10 @@ async function replace(client: Client, { key, policy }: PolicedKey, from: Tally 
 }
 
 async function read(client: RedisClient, keys: readonly Pick<PolicedKey, 'key'>[]): Promise<FailureRecord[]> {
-  const records = await Promise.all(keys.map(({ key }) => readOne(client, key)));
-  return records.filter((record) => record !== undefined);
-}
-
-async function readOne(client: RedisClient, key: string): Promise<FailureRecord | undefined> {
-  const [count, last, expires] = await client.hmget(prefix + key, 'count', 'last', 'expires');
-  if (count == null || last == null) return undefined;
-  return { key, count: Number(count), lastAt: Number(last), expiresAt: expires ? Number(expires) : undefined };
+  const readings = keys.map(async ({ key }) => {
+    const [count, last, expires] = await client.hmget(prefix + key, 'count', 'last', 'expires');
+    if (count == null || last == null) return [];
+    return [{ key, count: Number(count), lastAt: Number(last), expiresAt: expires ? Number(expires) : undefined }];
+  });
+  return (await Promise.all(readings)).flat();
 }
