@@ -13,7 +13,7 @@ export const events = {
     level: 'warn',
     words: 'More events of one kind occurred than Janua keeps; the rest were only counted',
     advise: () => [
-      'The log of the server, or of the proxy in front of it, shows which clients sent them. Block those.',
+      'The log of the server, or of the proxy in front of it, shows which clients sent them. Block these clients.',
     ],
   },
 } as const satisfies Events;

@@ -4,7 +4,7 @@ import type { AuditEvent, CallerTrace, Events, KeyTrace, Reason, RecordedEvent }
 const keys: Readonly<Record<KeyTrace['kind'], string>> = {
   account: 'the account, from anywhere',
   name: 'the name, from anywhere',
-  address: 'the address, whatever the name',
+  address: 'the address, with any name',
   pair: 'the account, from this address',
   browser: 'the account, in this browser',
 };
@@ -81,9 +81,9 @@ function describeAddress(address: string | undefined, { addressFrom, peer, forwa
 }
 
 function describeKey({ kind, failures, waitSeconds, stopped }: KeyTrace): string {
-  const counted = `${keys[kind]} (${kind}): ${failures === 1 ? '1 failure' : `${failures} failures`} counted before`;
+  const counted = `${keys[kind]} (${kind}): ${failures === 1 ? '1 failure' : `${failures} failures`} before this attempt`;
   if (stopped) return `${counted}; stopped.`;
-  return waitSeconds === 0 ? `${counted}; let it pass.` : `${counted}; has to wait ${describeSeconds(waitSeconds)}.`;
+  return waitSeconds === 0 ? `${counted}; no wait.` : `${counted}; must wait ${describeSeconds(waitSeconds)}.`;
 }
 
 export function describeSeconds(seconds: number): string {

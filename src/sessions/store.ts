@@ -33,7 +33,7 @@ export const formerMethods: readonly AuthenticationMethod[] = ['pwd'];
  * Every method throws `Unavailable` when the store cannot be reached.
  */
 export interface SessionStore {
-  /** Adds a record and removes those that it replaces. If it fails, those remain. */
+  /** Adds a record and removes those that it replaces. If it fails, the old records remain. */
   insert(record: SessionRecord, replaced: readonly string[]): Promise<void>;
   find(id: string): Promise<SessionRecord | undefined>;
   /** Changes a record that exists. A session that has ended meanwhile stays ended. */

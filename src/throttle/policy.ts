@@ -11,7 +11,7 @@ export interface Tally {
 export interface Policy {
   /** Failures without a wait. */
   readonly free: number;
-  /** The wait after those; it doubles with each further failure. */
+  /** The wait after `free` failures. It doubles with each further failure. */
   readonly firstWaitSeconds: number;
   readonly longestWaitSeconds: number;
   /** Failures in a row after which nothing passes until an administrator lifts the stop. Default: never. */

@@ -44,7 +44,7 @@ interface Undecided {
   readonly counted: boolean;
 }
 
-/** How often an attempt is counted again because others were being counted: refused attempts must not wait for each other forever. */
+/** How often an attempt is counted again because other attempts were being counted. Refused attempts must not wait for each other forever. */
 const countingTries = 3;
 
 /** Keys that are forgotten in one go. */
@@ -53,7 +53,7 @@ const batch = 500;
 /**
  * The throttle (ASVS 6.3.1, 6.1.1; NIST SP 800-63B-4 3.2.2). Because an attempt counts as failed until it succeeds, many concurrent
  * attempts would refuse each other although all of them would succeed. Therefore only a few run at once, in each place and in all.
- * The others wait for their turn, and are counted then.
+ * The other attempts wait for their turn, and are counted then.
  */
 export function createThrottle({ store, now = Date.now, ...turnOptions }: ThrottleOptions) {
   const turns = createTurns(turnOptions);

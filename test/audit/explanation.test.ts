@@ -51,8 +51,8 @@ test('an explanation goes from the request to the advice', () => {
       ['Decided', 'The login was refused: there is such a user, and the password was wrong.'],
       ['User', 'ann@example.com (id user-1)'],
       ['Address', '203.0.113.7: the connection itself comes from there.'],
-      ['Throttle', 'the account, from anywhere (account): 1 failure counted before; let it pass.'],
-      ['Throttle', 'the account, from this address (pair): 4 failures counted before; let it pass.'],
+      ['Throttle', 'the account, from anywhere (account): 1 failure before this attempt; no wait.'],
+      ['Throttle', 'the account, from this address (pair): 4 failures before this attempt; no wait.'],
       ['Browser', 'known: this user has signed in with it before.'],
       ['Sent', 'one session cookie; no access token.'],
       [
@@ -189,7 +189,7 @@ describe('an explanation of the throttle', () => {
 
   test('says which key has to wait, and how long', () => {
     const { Throttle, 'To do': toDo } = explained({ ...blocked, throttle: [key] }, user);
-    assert.equal(Throttle, 'the account, from this address (pair): 6 failures counted before; has to wait 12 s.');
+    assert.equal(Throttle, 'the account, from this address (pair): 6 failures before this attempt; must wait 12 s.');
     assert.equal(toDo, 'Wait 12 s, or janua throttle lift ann@example.com.');
     for (const [waitSeconds, words] of [
       [119, '119 s'],
@@ -206,7 +206,7 @@ describe('an explanation of the throttle', () => {
   test('says how an operator lets a stopped account in again', () => {
     const stopped = [{ ...key, kind: 'account', waitSeconds: 0, stopped: true }] as const;
     const { Throttle, 'To do': toDo } = explained({ ...blocked, throttle: stopped }, user);
-    assert.match(Throttle ?? '', /\(account\): 6 failures counted before; stopped\.$/);
+    assert.match(Throttle ?? '', /\(account\): 6 failures before this attempt; stopped\.$/);
     assert.match(
       toDo ?? '',
       /^Nothing lets it in again by itself: .*set-password ann@example\.com.*lift ann@example\.com/,
