@@ -253,7 +253,7 @@ describe('the throttle', () => {
     assert.equal(retryAfter(await again.fail(elsewhere(102))), stopSeconds);
   });
 
-  test('removes all that is forgotten, and keeps a key that has led to a stop', async () => {
+  test('removes all expired keys, and keeps a stopped one', async () => {
     const store = createMemoryFailureStore();
     const t = createTest({ store });
     await t.failPatiently(100, () => ({ apart: 'x' }));
