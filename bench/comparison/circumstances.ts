@@ -6,7 +6,7 @@ import { findPostgres } from '../../test/servers/postgres.ts';
 import { findRedis } from '../../test/servers/redis.ts';
 import { readPeerVersions } from './peers.ts';
 
-/** The machine, in a line. */
+/** Describes the machine in one line. */
 export function describeMachine(): string {
   const gigabytes = Math.round(totalmem() / 2 ** 30);
   return [
@@ -18,7 +18,7 @@ export function describeMachine(): string {
   ].join(', ');
 }
 
-/** Of everything that takes part, in a line. */
+/** Gives the versions of Janua, its peers and the store servers in one line. */
 export async function describeVersions(): Promise<string> {
   const { version, dependencies } = JSON.parse(await readFile(new URL('../../package.json', import.meta.url), 'utf8'));
   const servers = await Promise.all([

@@ -10,33 +10,33 @@ import { createFolder, createWorkspace, inventUsers, type Users } from '../works
 import { bare, betterAuth, betterAuthOwnRoute, type Dialect, expressPassport, janua } from './dialects.ts';
 import { type Name, names } from './names.ts';
 
-/** What is asked of a server. */
+/** A kind of measurement. */
 export type Work = 'cookie' | 'token' | 'page' | 'login' | 'storm' | 'start';
 
 const allWork: readonly Work[] = ['cookie', 'token', 'page', 'login', 'storm', 'start'];
 
-/** A server with users in its stores, ready to be started. */
+/** A server to measure. It is not started yet, and its stores contain users. */
 export interface Contender {
   readonly name: Name;
   readonly dialect: Dialect;
   readonly users: Users;
   readonly works: readonly Work[];
-  /** Processes of its stores. */
+  /** Number of store servers that it uses. */
   readonly storeServers: number;
   readonly command: Command;
-  /** As a process that tells what it uses. */
+  /** Starts it as a process that reports its CPU and memory. */
   start(): Child<ServerTasks>;
 }
 
 const cli = fileURLToPath(new URL('../../src/cli.ts', import.meta.url));
 const fileOf = (path: string) => fileURLToPath(new URL(`../processes/${path}`, import.meta.url));
 
-/** Users of each server. */
+/** Number of users of each server. */
 const userCount = 16;
 
 /**
- * Janua and its peers, each on stores of its own.
- * @param stack ends the servers of the stores
+ * Prepares Janua and its peers. Each has its own stores.
+ * @param stack ends the store servers
  * @param hasPeers whether the peers' packages are installed
  */
 export async function createContenders(stack: AsyncDisposableStack, hasPeers: boolean): Promise<Contender[]> {
@@ -63,7 +63,7 @@ export async function createContenders(stack: AsyncDisposableStack, hasPeers: bo
   ];
 }
 
-/** Undefined where a server is not installed. Of Redis each contender gets a database by its number, of PostgreSQL a server. */
+/** Each contender gets its own database of one Redis server, and its own PostgreSQL server. Undefined if the server is not installed. */
 interface Stores {
   readonly redisUrl: ((database: number) => string) | undefined;
   readonly postgresUrl: (() => Promise<string>) | undefined;
@@ -71,11 +71,11 @@ interface Stores {
 
 async function startStores(stack: AsyncDisposableStack): Promise<Stores> {
   const redis = findRedis() === undefined ? undefined : stack.use(await startRedis());
-  // What it confirms is on the disk, as it is where nobody says otherwise.
+  // PostgreSQL waits for the disk at each commit, as it does by default.
   const postgresUrl = async () => stack.use(await startPostgres({ durable: true })).url;
   const hasPostgres = findPostgres() !== undefined;
-  if (redis === undefined) console.log('redis-server is not installed: the measurements that need it are left out.');
-  if (!hasPostgres) console.log('PostgreSQL is not installed: the measurements that need it are left out.');
+  if (redis === undefined) console.log('redis-server is not installed. The bench skips the measurements that need it.');
+  if (!hasPostgres) console.log('PostgreSQL is not installed. The bench skips the measurements that need it.');
   return {
     redisUrl: redis && ((database) => redis.url.replace(/\d+$/, String(database))),
     postgresUrl: hasPostgres ? postgresUrl : undefined,
@@ -131,7 +131,7 @@ async function createPeer(
 
 const createBare = () => createForeign(names.bare, './bare.ts', bare, inventUsers(userCount), ['cookie', 'start'], {});
 
-/** What is not ours runs in production, and on Node as it is. */
+/** Prepares a server that is not Janua. It runs with NODE_ENV=production and Node's default flags. */
 function createForeign(
   name: Name,
   path: string,

@@ -4,7 +4,7 @@ import { getRequest } from '../requests.ts';
 import type { Users } from '../workspace.ts';
 import type { Dialect } from './dialects.ts';
 
-/** What a server is asked, where it has an answer. */
+/** The requests that measure a server. A server without tokens, a login page or logins lacks those requests. */
 export interface Asks {
   readonly cookie: Ask;
   readonly token?: Ask;
@@ -13,8 +13,8 @@ export interface Asks {
 }
 
 /**
- * Signs every user in, as a client of theirs would.
- * @throws unless each is then who they are, by every credential that they were given
+ * Logs every user in, and checks each credential with a request.
+ * @throws if the server does not recognize a user by the cookie or the token
  */
 export async function signIn(port: number, dialect: Dialect, { usernames, password }: Users): Promise<Asks> {
   const { me, page, login, loggedIn = '' } = dialect;
@@ -38,8 +38,8 @@ export async function signIn(port: number, dialect: Dialect, { usernames, passwo
   }
   connection.close();
   const [first] = found;
-  if (first === undefined) throw new Error('there is no user to sign in');
-  // Logins of the first user would soon end the session that the other requests use: a user may have only so many.
+  if (first === undefined) throw new Error('the contender has no users');
+  // The other requests use the first user's session. Further logins of that user would end it, because a user's sessions are limited.
   return { ...first, ...pageAsk, login: { requests: logins.slice(1), expected: loggedIn } };
 }
 
@@ -48,10 +48,10 @@ async function exchange(connection: Connection, request: string, expected: strin
   if (answer.status === 200 && answer.body.includes(expected)) return answer;
   const [line] = request.split('\r\n');
   throw new Error(
-    `${line} was answered ${answer.status}, without ${expected}: ${answer.body.toString().slice(0, 200)}`,
+    `${line}: expected 200 and ${expected}, got ${answer.status}: ${answer.body.toString().slice(0, 200)}`,
   );
 }
 
-/** Names and values alone. */
+/** Formats the cookies of a response for a `Cookie` header, without their attributes. */
 const cookiesOf = ({ head }: Answer) =>
   [...head.matchAll(/\r\nset-cookie: *([^;\r]*)/gi)].map(([, cookie]) => cookie).join('; ');

@@ -1,16 +1,18 @@
 import type { Answer } from '../processes/connection.ts';
 import { loginRequest, postRequest } from '../requests.ts';
 
-/** How a kind of server is talked to. */
+/** The paths and formats that a kind of server uses. */
 export interface Dialect {
-  /** Paths: of what answers anybody 200, who am I, and a page to log in, where there is one. */
+  /** A path that answers 200 without a session. */
   readonly health: string;
+  /** The path that tells the signed-in user. */
   readonly me: string;
+  /** The path of the login page. Undefined if the server has none. */
   readonly page?: string;
   readonly login?: (username: string, password: string) => string;
-  /** What the answer to a login contains. */
+  /** Text that the response to a login contains. */
   readonly loggedIn?: string;
-  /** The access token in the answer to a login, where there is one. */
+  /** Reads the access token from the response to a login. Undefined if the server has no tokens. */
   readonly tokenIn?: (answer: Answer) => string | undefined;
 }
 
@@ -30,7 +32,7 @@ export const expressPassport: Dialect = {
   loggedIn: 'Logged in',
 };
 
-/** Its own endpoints, as its client calls them, and the header of its bearer plugin. */
+/** Uses the endpoints that better-auth's client calls, and the header of its bearer plugin. */
 export const betterAuth: Dialect = {
   health: '/api/auth/ok',
   me: '/api/auth/get-session',

@@ -3,11 +3,11 @@ import { summarize } from '../statistics.ts';
 import type { Measured, Series } from './measure.ts';
 import { type Name, names } from './names.ts';
 
-/** What is aimed for. The memory after an hour of load is judged by `--soak 60`. */
+/** A goal and its result. `--soak 60` judges the memory after an hour of load. */
 export interface Goal {
   readonly what: string;
   readonly limit: string;
-  /** Undefined where it was not measured. */
+  /** Undefined if it was not measured. */
   readonly value: string | undefined;
   readonly met: boolean | undefined;
 }
@@ -22,21 +22,21 @@ export function judgeGoals({ cookie, token, login, storm, start }: Measured): Go
     summarize(storms.map(({ p99 }) => p99)).median / summarize(storms.map(({ idleP99 }) => idleP99)).median;
   const starts = start[names.sqlite] ?? [];
   return [
-    atMost('who am I, SQLite: CPU, times bare', timesBare(names.sqlite), 3),
-    atMost('who am I by token, SQLite: CPU, times bare', timesBare(names.sqlite, token), 2.7),
-    atMost('who am I, Redis + SQLite: CPU, times bare', timesBare(names.redis), 5.5),
-    atMost('who am I, PostgreSQL: CPU, times bare', timesBare(names.postgresAlone), 6),
-    atMost('who am I, Redis + PostgreSQL: CPU, times bare', timesBare(names.postgres), 8.5),
-    atLeast('who am I, SQLite: requests/s, times express-session + passport', timesPeer(names.express), 2),
-    atLeast('who am I, SQLite: requests/s, times better-auth', timesPeer(names.betterAuth), 15),
+    atMost('who am I, SQLite: CPU relative to the bare route', timesBare(names.sqlite), 3),
+    atMost('who am I by token, SQLite: CPU relative to the bare route', timesBare(names.sqlite, token), 2.7),
+    atMost('who am I, Redis + SQLite: CPU relative to the bare route', timesBare(names.redis), 5.5),
+    atMost('who am I, PostgreSQL: CPU relative to the bare route', timesBare(names.postgresAlone), 6),
+    atMost('who am I, Redis + PostgreSQL: CPU relative to the bare route', timesBare(names.postgres), 8.5),
+    atLeast('who am I, SQLite: requests/s relative to express-session + passport', timesPeer(names.express), 2),
+    atLeast('who am I, SQLite: requests/s relative to better-auth', timesPeer(names.betterAuth), 15),
     judge(
-      'login, SQLite: of argon2 alone',
+      'login, SQLite: logins/s relative to argon2 alone',
       'at least 90 %',
       `${(ofHashing * 100).toFixed(1)} %`,
       ofHashing,
       ofHashing >= 0.9,
     ),
-    atMost('who am I, SQLite: p99 while 8 log in, times idle', timesIdle, 4),
+    atMost('who am I, SQLite: p99 while 8 clients log in, relative to idle', timesIdle, 4),
     below(
       'start to the first 200, SQLite',
       summarize(starts.map(({ milliseconds }) => milliseconds)).median,
@@ -47,7 +47,7 @@ export function judgeGoals({ cookie, token, login, storm, start }: Measured): Go
   ];
 }
 
-/** The median of all rounds; NaN where there were none. */
+/** Gives the median of all rounds. NaN if there were none. */
 export function medianOf(series: Series<Figures>, name: Name, figure: keyof Figures): number {
   return summarizeFigure(series[name] ?? [], figure).median;
 }

@@ -15,7 +15,7 @@ import { type Contender, createContenders, type Work } from './contenders.ts';
 import { type Asks, signIn } from './credentials.ts';
 import { type Name, names } from './names.ts';
 
-/** Everything that was measured: of each work, by the names of those that do it, round by round. */
+/** All results, for each kind of measurement, by contender and round. */
 export interface Measured {
   readonly cookie: Series<Figures>;
   readonly token: Series<Figures>;
@@ -23,13 +23,13 @@ export interface Measured {
   readonly login: Series<Figures>;
   readonly storm: Series<Storm>;
   readonly start: Series<Start>;
-  /** Megabytes that are resident after all of the load. */
+  /** Resident megabytes after the load. */
   readonly memory: Series<number>;
 }
 
 export type Series<Result> = Readonly<Partial<Record<Name, readonly Result[]>>>;
 
-/** Milliseconds after the last request, so that what is only waiting to be let go can go. */
+/** Milliseconds to wait after the last request, while Node releases memory. */
 const rest = 3000;
 
 export async function compare(effort: Effort, hasPeers: boolean): Promise<Measured> {
@@ -38,7 +38,7 @@ export async function compare(effort: Effort, hasPeers: boolean): Promise<Measur
   const served = await measureServed(contenders, effort);
   const starting = contenders.filter(({ works }) => works.includes('start'));
   const runs = starting.map(({ name, command }) => ({ name, run: () => measureStart(command) }));
-  // All have run a moment ago: the caches of the disk and of what was compiled are filled.
+  // All have run before, so the disk cache and Node's compile cache are filled.
   return { ...served, start: await inTurns(runs, effort.starts, 0) };
 }
 
@@ -48,7 +48,7 @@ interface Running {
   readonly asks: Asks;
 }
 
-/** What running servers are asked. They end before starts are measured, for which the machine should be free. */
+/** Measures running servers. They end before starts are measured, because starts need an idle machine. */
 async function measureServed(contenders: readonly Contender[], effort: Effort): Promise<Omit<Measured, 'start'>> {
   await using stack = new AsyncDisposableStack();
   const senderFor = await startSenders(stack);
@@ -81,7 +81,7 @@ function measureRequests(
   return inTurns(runs, effort.rounds);
 }
 
-/** Logins, and in the same turns the one costly thing that they do, by itself. */
+/** Measures logins and, in the same turns, argon2 alone. */
 async function measureLogins(running: readonly Running[], effort: Effort): Promise<Series<Figures>> {
   const { passwordHash: hash, password, settings } = await createWorkspace(1);
   const concurrency = loadSettings({}, settings).HASHING_CONCURRENCY;
@@ -95,7 +95,7 @@ async function measureLogins(running: readonly Running[], effort: Effort): Promi
   return await inTurns([alone, ...logins], effort.rounds);
 }
 
-/** The servers are warm by then. */
+/** Needs no warm-up round, because the servers are warm by then. */
 async function measureStorms(running: readonly Running[], effort: Effort): Promise<Series<Storm>> {
   await using clients = startStormClients();
   const runs = doing('storm', running).flatMap(({ contender: { name }, server, asks: { cookie, login } }) =>

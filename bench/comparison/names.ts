@@ -1,4 +1,4 @@
-/** What is measured, by the names that tables and picture show. */
+/** The names of the contenders in tables and pictures. */
 export const names = {
   sqlite: 'Janua, SQLite',
   redis: 'Janua, Redis + SQLite',
@@ -9,9 +9,9 @@ export const names = {
   bare: 'bare Fastify route',
   argon2: 'argon2 alone',
   logging: 'Janua, SQLite, LOG_LEVEL=info',
-  ownRoute: 'better-auth, getSession in an own route',
+  ownRoute: 'better-auth, getSession in a custom route',
   cookieCache: 'better-auth with its cookie cache',
-  scrypt: 'better-auth with its own scrypt',
+  scrypt: 'better-auth with its default scrypt',
 } as const;
 
 export type Name = (typeof names)[keyof typeof names];

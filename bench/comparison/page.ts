@@ -8,11 +8,11 @@ import type { Table } from './tables.ts';
 const docs = new URL('../../docs/', import.meta.url);
 const pictureName = 'images/performance.svg';
 
-const [begin, end] = ['<!-- from here on by the bench -->', '<!-- to here by the bench -->'];
+const [begin, end] = ['<!-- begin: the bench writes this section -->', '<!-- end: the bench writes this section -->'];
 
 /**
- * Puts what was measured into docs/performance.md.
- * @param circumstances lines about when, where and of what
+ * Writes the measured figures into docs/performance.md.
+ * @param circumstances lines with the date, the machine and the versions
  */
 export async function writePage(
   measured: Measured,
@@ -30,10 +30,10 @@ export async function writePage(
   await writeFile(new URL(pictureName, docs), drawPanels('Janua beside its peers', describePanels(measured)));
 }
 
-/** @throws where the page has no such section */
+/** @throws if the page lacks the section's markers */
 export function replaceSection(page: string, text: string): string {
   const [before, rest] = page.split(begin);
   const after = rest?.split(end)[1];
-  if (after === undefined) throw new Error(`the page does not have ${begin} and ${end}`);
+  if (after === undefined) throw new Error(`the page lacks ${begin} or ${end}`);
   return `${before}${begin}\n${text}\n${end}${after}`;
 }

@@ -4,7 +4,7 @@ import type { Measured, Series } from './measure.ts';
 import { type Name, names } from './names.ts';
 import type { Panel } from './picture.ts';
 
-/** What is shown: the lines that answer some question of the text are in the tables alone. */
+/** The contenders in the picture. The tables have more. */
 const shown: readonly Name[] = [
   names.sqlite,
   names.redis,
@@ -19,25 +19,25 @@ const own: readonly Name[] = [names.sqlite, names.redis, names.postgres];
 
 const whole = new Intl.NumberFormat('en', { maximumFractionDigits: 0 });
 
-/** The medians as bars. */
+/** Describes the medians as bars. */
 export function describePanels({ cookie, login, storm, start, memory }: Measured): Panel[] {
   const perSecond = (rounds: readonly Figures[]) => summarizeFigure(rounds, 'perSecond').median;
   return [
-    panelOf('Who am I, by cookie: requests a second, more is better', cookie, perSecond, ''),
-    panelOf('Logins a second, more is better', login, perSecond, ''),
+    panelOf('Who am I, by cookie: requests per second, higher is better', cookie, perSecond, ''),
+    panelOf('Logins per second, higher is better', login, perSecond, ''),
     panelOf(
-      'Who am I, 99th percentile while 8 log in again and again: less is better',
+      'Who am I, 99th percentile while 8 clients log in continuously: lower is better',
       storm,
       (rounds) => summarize(rounds.map(({ p99 }) => p99)).median,
       ' ms',
     ),
     panelOf(
-      'From the start to the first answer: less is better',
+      'From start to first response: lower is better',
       start,
       (rounds) => summarize(rounds.map(({ milliseconds }) => milliseconds)).median,
       ' ms',
     ),
-    panelOf('Memory after the load: less is better', memory, (rounds) => summarize(rounds).median, ' MB'),
+    panelOf('Memory after the load: lower is better', memory, (rounds) => summarize(rounds).median, ' MB'),
   ];
 }
 

@@ -5,15 +5,15 @@ import { fileURLToPath } from 'node:url';
 
 const folder = new URL('../peers/', import.meta.url);
 
-/** Longest that installing them may take, in milliseconds. */
+/** Longest duration of the installation, in milliseconds. */
 const deadline = 180_000;
 
-/** Versions that are asked for, by the names of the packages. */
+/** Reads the versions that `bench/peers/package.json` pins, by package name. */
 export function readPeerVersions(): Readonly<Record<string, string>> {
   return readManifest('package.json')?.dependencies ?? {};
 }
 
-/** Installs the packages of the peers, unless they are there. Says whether they are. */
+/** Installs the peers' packages if they are missing. @returns whether they are installed */
 export async function installPeers(): Promise<boolean> {
   if (areInstalled()) return true;
   console.log('Installing the peers: npm ci in bench/peers');

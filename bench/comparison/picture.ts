@@ -1,4 +1,4 @@
-/** A line of bars with what they are of. */
+/** Bars below a title. */
 export interface Panel {
   readonly title: string;
   readonly bars: readonly Bar[];
@@ -7,9 +7,9 @@ export interface Panel {
 export interface Bar {
   readonly label: string;
   readonly value: number;
-  /** The value as it is read. */
+  /** The value as shown, with its unit. */
   readonly text: string;
-  /** Whether it is of what the picture is about. */
+  /** Whether it is Janua's, and has the accent colour. */
   readonly isOwn: boolean;
 }
 
@@ -24,7 +24,7 @@ const lineHeight = 22;
 const headHeight = 34;
 const panelGap = 12;
 
-/** Both with contrast enough in light and in dark, on a ground of its own: a page may show it on any. */
+/** Light and dark colours with enough contrast. The picture has its own background, because the page's is unknown. */
 const style = `
   text { font: 13px system-ui, sans-serif; fill: #1f2328 }
   .head { font-weight: 600 }
@@ -38,7 +38,7 @@ const style = `
     .other { fill: #8b949e }
   }`;
 
-/** A picture of bars as SVG. Whoever hears it gets the same figures in words. */
+/** Draws bars as SVG. The description has the same figures in words, for screen readers. */
 export function drawPanels(title: string, panels: readonly Panel[]): string {
   const parts: string[] = [];
   let top = margin;

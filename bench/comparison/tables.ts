@@ -4,18 +4,18 @@ import { type Goal, judgeGoals, medianOf } from './goals.ts';
 import type { Measured, Series } from './measure.ts';
 import { type Name, names } from './names.ts';
 
-/** Lines of cells, the first of them the heading. */
+/** Lines of cells. The first line is the heading. */
 export interface Table {
   readonly title: string;
   readonly lines: readonly (readonly string[])[];
 }
 
-/** Below this share of a core the server was waiting, and more requests would have been answered with more cores. */
+/** A server that used less of a core was waiting. With more cores it would answer more requests. */
 const saturated = 0.9;
 
 const whole = new Intl.NumberFormat('en', { maximumFractionDigits: 0 });
 
-/** All that was measured, with the goals first. */
+/** Describes all results, with the goals first. */
 export function describeMeasured(measured: Measured): Table[] {
   const { cookie, token, page, login } = measured;
   return [
@@ -44,14 +44,14 @@ function describeGoals(goals: readonly Goal[]): Table {
   };
 }
 
-/** @param bare where the bare route is found that the CPU is compared with */
+/** @param bare the results that contain the bare route, for the comparison of CPU */
 function describeRequests(title: string, series: Series<Figures>, bare: Series<Figures>): Table {
   const ours = medianOf(series, names.sqlite, 'perSecond');
   const bareCpu = medianOf(bare, names.bare, 'cpu');
   return {
     title,
     lines: [
-      ['', 'requests/s', 'lowest to highest', 'of SQLite', 'p50', 'p99', 'CPU', 'times bare', 'cores busy'],
+      ['', 'requests/s', 'lowest to highest', 'vs. SQLite', 'p50', 'p99', 'CPU', 'vs. bare', 'cores busy'],
       ...linesOf(series, (rounds) => {
         const { median, lowest, highest } = summarizeFigure(rounds, 'perSecond');
         const cpu = summarizeFigure(rounds, 'cpu').median;
@@ -76,7 +76,7 @@ function describeLogins(series: Series<Figures>): Table {
   return {
     title: 'Login, 16 at a time',
     lines: [
-      ['', 'logins/s', 'lowest to highest', 'of argon2', 'p50', 'p99', 'CPU'],
+      ['', 'logins/s', 'lowest to highest', 'vs. argon2', 'p50', 'p99', 'CPU'],
       ...linesOf(series, (rounds) => {
         const { median, lowest, highest } = summarizeFigure(rounds, 'perSecond');
         return [
@@ -94,9 +94,9 @@ function describeLogins(series: Series<Figures>): Table {
 
 function describeStorms({ storm }: Measured): Table {
   return {
-    title: 'Who am I, while 8 log in again and again',
+    title: 'Who am I, while 8 clients log in continuously',
     lines: [
-      ['', 'p99 idle', 'p99 meanwhile', 'ratio', 'p50 meanwhile', 'logins/s meanwhile'],
+      ['', 'p99 idle', 'p99 during logins', 'ratio', 'p50 during logins', 'logins/s'],
       ...linesOf(storm, (rounds) => {
         const idle = summarize(rounds.map(({ idleP99 }) => idleP99)).median;
         const p99 = summarize(rounds.map((round) => round.p99)).median;
@@ -116,7 +116,7 @@ function describeStarts({ start, memory }: Measured): Table {
   return {
     title: 'Start and memory',
     lines: [
-      ['', 'start to the first 200', 'lowest to highest', 'memory at rest', 'after the load'],
+      ['', 'start to the first 200', 'lowest to highest', 'memory at rest', 'memory after the load'],
       ...linesOf(start, (rounds, name) => {
         const { median, lowest, highest } = summarize(rounds.map(({ milliseconds }) => milliseconds));
         return [
@@ -130,7 +130,7 @@ function describeStarts({ start, memory }: Measured): Table {
   };
 }
 
-/** In the order of the names, which is not that of measuring. */
+/** Gives a line for each contender, in the order of `names`. */
 function linesOf<Result>(
   series: Series<Result>,
   describe: (rounds: readonly Result[], name: Name) => readonly string[],

@@ -13,7 +13,7 @@ import { takeTurns } from './turns.ts';
 
 type Trial = Figures & { readonly storm: Storm };
 
-/** Which HASHING_CONCURRENCY keeps the cores busy while the event loop still answers others. Gives the lines of a table. */
+/** Shows which HASHING_CONCURRENCY keeps the cores busy without delaying other requests. Gives the lines of a table. */
 export async function measureHashing(workspace: Workspace, effort: Effort): Promise<string[][]> {
   await using load = startChild<LoadTasks>('./load.ts');
   await using clients = startStormClients();
@@ -29,7 +29,7 @@ export async function measureHashing(workspace: Workspace, effort: Effort): Prom
   );
   const median = (rounds: readonly Trial[], read: (trial: Trial) => number) => summarize(rounds.map(read)).median;
   return [
-    ['HASHING_CONCURRENCY', 'logins/s', 'cores busy', '/api/me p99 idle', 'median in a storm', 'p99 in a storm'],
+    ['HASHING_CONCURRENCY', 'logins/s', 'cores busy', '/api/me p99 idle', 'median during logins', 'p99 during logins'],
     ...trials.map((rounds, index) => [
       concurrencies[index] ?? '',
       median(rounds, ({ perSecond }) => perSecond).toFixed(1),

@@ -8,22 +8,22 @@ import { percentile, summarize } from '../statistics.ts';
 import type { Row } from '../table.ts';
 import { createWorkspace, type Workspace } from '../workspace.ts';
 
-/** Who log in at the same time, each on a new connection. */
+/** Number of clients that log in at the same time. Each uses a new connection for each login. */
 const senders = 200;
 
-/** Milliseconds between two requests of who reads meanwhile: few, so that they are no load. */
+/** Milliseconds between two requests of the readers. They are far enough apart to add little load. */
 const intervals = { me: 10, live: 50 } as const;
 
 const mostTimesIdle = 5;
 const mostLiveMilliseconds = 100;
 
-/** What a server may hold, in megabytes: at rest, for each hash under way, and for connections and what they are answered. */
+/** Megabytes that a server may use: at rest, for each concurrent hash, and for connections with their responses. */
 const budget = { rest: 110, hash: 20, connections: 60 } as const;
 
-/** What a login may be answered: in, refused, told to wait, turned away. */
+/** Allowed statuses of a login: success, refused, throttled, and hashing queue full. */
 const expected = [200, 400, 429, 503];
 
-/** A server with one way to throttle, and what each round gave. */
+/** A server with one value of THROTTLE, and the results of each round. */
 interface Trial {
   readonly throttle: string;
   readonly server: Child<ServerTasks>;
@@ -39,7 +39,7 @@ interface Clients {
   readonly live: Child<ClientTasks>;
 }
 
-/** What those who are signed in notice of 200 who log in at once, with right and wrong passwords, and what the server then holds. */
+/** Measures how 200 concurrent logins, with right and wrong passwords, affect a signed-in user's requests and the server's memory. */
 export async function measureLoad(effort: Effort): Promise<Row[]> {
   const workspace = await createWorkspace(64);
   await using storm = startChild<ClientTasks>('./client.ts');
@@ -85,7 +85,7 @@ async function runRound(trial: Trial, clients: Clients, workspace: Workspace, ef
   trial.logins.push(...logins);
 }
 
-/** Every other one with a wrong password. */
+/** Every other login has a wrong password. */
 function loginsOf({ loginRequests, password }: Workspace): string[] {
   return loginRequests.map((right, index) =>
     index % 2 === 0 ? right : loginRequest(`user${index}@example.com`, `not ${password}`),
@@ -105,7 +105,7 @@ function describeTimes({ throttle, idle, storm, live }: Trial): Row[] {
   return [
     { what: `THROTTLE=${throttle}: GET /api/me p99, idle`, unit, digits: 1, summary: summarize(idle), ratio: 1 },
     {
-      what: 'GET /api/me p99 while 200 log in',
+      what: 'GET /api/me p99 while 200 clients log in',
       unit,
       digits: 1,
       summary: summarize(storm),
@@ -113,7 +113,7 @@ function describeTimes({ throttle, idle, storm, live }: Trial): Row[] {
       goal: { text: `at most ${mostTimesIdle.toFixed(1)}`, met: ratio <= mostTimesIdle },
     },
     {
-      what: 'GET /health/live, the slowest answer meanwhile',
+      what: 'GET /health/live, slowest response during logins',
       unit,
       digits: 1,
       summary: longest,
@@ -126,12 +126,12 @@ function describeMemory(memory: { before: number; peak: number; after: number })
   const most = budget.rest + budget.hash * loadSettings({}, {}).HASHING_CONCURRENCY + budget.connections;
   const row = (what: string, bytes: number) => ({ what, unit: 'MB', summary: summarize([bytes / 1e6]) });
   return [
-    row('resident memory, after the first round', memory.before),
+    row('resident memory after the first round', memory.before),
     {
       ...row('resident memory, peak', memory.peak),
       goal: { text: `below ${most} MB`, met: memory.peak / 1e6 < most },
     },
-    row('resident memory, after all rounds', memory.after),
+    row('resident memory after all rounds', memory.after),
   ];
 }
 
@@ -141,10 +141,10 @@ function describeAnswers({ logins }: Trial): Row {
     ({ status, hasRetryAfter }) => expected.includes(status) && (status < 429 || hasRetryAfter),
   );
   return {
-    what: 'logins answered',
+    what: 'login responses',
     unit: '',
     summary: summarize([logins.length]),
-    goal: { text: 'Retry-After', met: isWell },
+    goal: { text: 'Retry-After on 429, 503', met: isWell },
     note: statuses.map((status) => `${status}: ${logins.filter((login) => login.status === status).length}`).join(', '),
   };
 }

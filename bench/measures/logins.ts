@@ -3,7 +3,7 @@ import type { Child } from '../processes/parent.ts';
 import type { ServerTasks } from '../processes/server-tasks.ts';
 import { type Ask, type Figures, observe } from './requests.ts';
 
-/** Logins that wait at the same time. */
+/** Number of concurrent logins. */
 export const loginConnections = 16;
 
 export function sendLogins(

@@ -4,37 +4,38 @@ import { type Child, startChild } from '../processes/parent.ts';
 import type { ServerTasks, Usage } from '../processes/server-tasks.ts';
 import { type Summary, summarize } from '../statistics.ts';
 
-/** Enough to keep a server busy without end, so that it never waits and its CPU time is that of the requests. */
+/** Enough to keep a server busy. A server that waited would spend more CPU time on each request. */
 const connections = 16;
 
-/** What is asked, and what an answer must contain to be right. */
+/** Requests, and the text that each response must contain. */
 export interface Ask {
   /** Whole HTTP requests. */
   readonly requests: readonly string[];
   readonly expected: string;
 }
 
-/** What one run gave. */
+/** The results of one run. */
 export interface Figures {
-  /** Microseconds of the server's CPU for one request: unlike requests per second it changes little with what else the machine does. */
+  /** Microseconds of the server's CPU for one request. Other work on the machine affects it less than requests per second. */
   readonly cpu: number;
   readonly perSecond: number;
   /** Milliseconds. */
   readonly median: number;
   readonly p99: number;
-  /** How much of a core the server took: less than one where it had to wait, for its stores or for the machine. */
+  /** How many cores the server used. Less than one means that it waited for its stores or for the machine. */
   readonly busyCores: number;
 }
 
-/** Who sends requests to a server, at the least cost to it. */
+/** A client process, chosen to cost the server as little as possible. */
 export interface Sender {
   readonly load: Child<LoadTasks>;
   readonly awake: boolean;
 }
 
 /**
- * For a server whose stores are so many other processes. Who never sleeps spares the server the waking, but needs a core:
- * where the stores need it too, the server answers more of one who sleeps (docs/performance.md).
+ * Returns a function that chooses the client for a server with this number of store servers. A client that never sleeps needs no waking
+ * by the server, but occupies a core. If the stores need that core, the server answers more requests of a sleeping client
+ * (docs/performance.md).
  */
 export async function startSenders(stack: AsyncDisposableStack): Promise<(storeServers: number) => Sender> {
   const sleeping = { load: stack.use(startChild<LoadTasks>('./load.ts')), awake: false };
@@ -43,7 +44,7 @@ export async function startSenders(stack: AsyncDisposableStack): Promise<(storeS
   return (storeServers) => (availableParallelism() >= 2 + storeServers ? awake : sleeping);
 }
 
-/** Sends the requests over 16 connections, each the next one as soon as it is answered. */
+/** Sends the requests over 16 connections. Each connection sends its next request when it has received a response. */
 export function sendRequests(
   server: Child<ServerTasks>,
   { load, awake }: Sender,
@@ -57,7 +58,7 @@ export function sendRequests(
   });
 }
 
-/** What the work cost the process that did it. */
+/** Measures the CPU time that `work` costs the server's process. */
 export async function observe(
   server: { ask(name: 'usage'): Promise<Usage> },
   work: () => Promise<LoadResult>,

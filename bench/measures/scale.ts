@@ -16,13 +16,13 @@ import { takeTurns } from './turns.ts';
 
 const small: Size = { users: 1_000, sessions: 1_000 };
 
-/** Different sessions that ask in turn, of either size: all of the small one. */
+/** Number of different sessions that send requests, for both sizes. The small size has no more. */
 const cookieCount = 1_000;
 
 const mostTimesSmall = 1.15;
 const mostTimesBare = 6.5;
 
-/** The servers' own memory, in which the large size fits: what a disk does is not measured here. */
+/** Enough memory for the large size, because the disk is not measured here. */
 const serverArguments = {
   postgres: ['-c', 'shared_buffers=1GB'],
   mariadb: ['--innodb-buffer-pool-size=1G', '--innodb-log-file-size=256M'],
@@ -30,11 +30,11 @@ const serverArguments = {
 
 const number = new Intl.NumberFormat('en');
 
-/** A size on every store. */
+/** All stores, filled with one size. */
 interface Filled {
   readonly size: Size;
   readonly cookies: readonly string[];
-  /** Of the stores, by their names. */
+  /** The URL of each store. */
   readonly urls: Readonly<Record<Store, string>>;
   /** Seconds. */
   readonly took: Readonly<Record<Store | 'files', number>>;
@@ -52,9 +52,9 @@ const choices: readonly Choice[] = (['SQLite', 'PostgreSQL', 'MariaDB'] as const
   { users, inRedis: true },
 ]);
 
-/** What `GET /api/me` costs with many users and sessions, against few, on each store. */
+/** The cost of `GET /api/me` with many users and sessions and with few, on each store. */
 export interface Scale {
-  /** The lines of a table: how long filling the stores took. */
+  /** The lines of a table with the seconds that filling the stores took. */
   readonly filling: string[][];
   readonly requests: string[][];
 }
@@ -88,7 +88,7 @@ export async function measureScale(effort: Effort): Promise<Scale> {
     requests: [
       [
         ...['users and sessions in', ...sizes.map(({ size }) => describeSize(size))],
-        ...['ratio', 'goal', 'met', 'times bare', 'goal', 'met', 'requests/s'],
+        ...['ratio', 'goal', 'met', 'vs. bare', 'goal', 'met', 'requests/s'],
       ],
       ['bare Fastify route', describeCpu(bare), '', '', '', '', '1.00', '', '', describeSpeed(bare)],
       ...choices.map((choice, index) => {
@@ -112,10 +112,10 @@ export async function measureScale(effort: Effort): Promise<Scale> {
 
 const countServers = ({ users, inRedis }: Choice) => (users === 'SQLite' ? 0 : 1) + (inRedis ? 1 : 0);
 
-/** Starts servers of its own for a size, and fills them and a file one after the other. */
+/** Starts the store servers for one size, then fills a SQLite file and the servers, one after the other. */
 async function fill(stack: AsyncDisposableStack, size: Size): Promise<Filled> {
   const folder = createFolder();
-  // The database servers, which may run as other accounts, have to get through to the files.
+  // The database servers may run as other accounts, and have to read the files.
   chmodSync(folder, 0o755);
   const [postgres, mariadb, redis] = await Promise.all([
     startPostgres({ args: serverArguments.postgres }),

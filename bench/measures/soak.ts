@@ -9,20 +9,20 @@ import { createWorkspace } from '../workspace.ts';
 
 const users = 64;
 
-/** Visits of ten requests or so: a load that a server has in its sleep. */
+/** A light load: a visit has about ten requests. */
 const visitsPerSecond = 4;
 
-/** Of each minute; the rest is quiet, so that what is only waiting to be let go can go. */
+/** Seconds of load in each minute. The rest is quiet, so that Node can release memory. */
 const loadSeconds = 55;
 const quietMilliseconds = 4000;
 
-/** The share of the samples that belongs to the warm-up. */
+/** The share of the samples that counts as warm-up. */
 const warmUpShare = 1 / 3;
 
-/** Flat is what grows by less than this share in an hour. */
+/** Memory counts as constant if it grows by less than this share in an hour. */
 const mostGrowth = 0.1;
 
-/** What may be resident after all of it, of what was before it. */
+/** Largest resident memory after the load, relative to that before it. */
 const mostTimesAtRest = 1.2;
 
 interface Sample {
@@ -34,10 +34,10 @@ interface Sample {
   readonly database: number;
 }
 
-/** Megabytes of the database that SQLite keeps in memory, at most: what comes to the file comes to this first. */
+/** Most megabytes of the database that SQLite keeps in memory. While the file is smaller, it is all in memory. */
 const mostCached = 64;
 
-/** Memory under a mixed load: logins right and wrong, pages, tokens, logouts, and guesses that are told to wait. */
+/** Measures memory under a mixed load: right and wrong logins, pages, tokens, logouts, and throttled guesses. */
 export async function measureSoak(minutes: number): Promise<string[][]> {
   const { settings, password } = await createWorkspace(users);
   await using visitors = startChild<VisitorsTasks>('./visitors.ts');
@@ -45,7 +45,7 @@ export async function measureSoak(minutes: number): Promise<string[][]> {
     ...settings,
     THROTTLE: 'on',
     TRUSTED_PROXIES: '127.0.0.1',
-    // What stays behind is removed in this time as well.
+    // Sessions without a logout expire during the run.
     SESSION_IDLE_SECONDS: '300',
   });
   const port = await server.ask('port');
@@ -88,7 +88,7 @@ function describeStatuses(statuses: Statuses): string {
     .join(', ');
 }
 
-/** How much an hour would add, going on as after the warm-up: to the heap, and to what is resident beside the database's own pages. */
+/** Extrapolates the growth after the warm-up to an hour, for the heap and for resident memory without the database's pages. */
 function describeTrend(samples: readonly Sample[]): string[] {
   const warm = samples.slice(Math.ceil(samples.length * warmUpShare));
   const judge = (what: string, measure: (sample: Sample) => number) => {
@@ -100,12 +100,18 @@ function describeTrend(samples: readonly Sample[]): string[] {
   };
   const beside = judge('resident', ({ resident, database }) => resident - Math.min(database, mostCached));
   const heap = judge('heap', (sample) => sample.heap);
-  return ['MB an hour, without the database', beside.text, heap.text, '', `${beside.verdict}; ${heap.verdict}`];
+  return [
+    'growth in MB per hour, without the database',
+    beside.text,
+    heap.text,
+    '',
+    `${beside.verdict}; ${heap.verdict}`,
+  ];
 }
 
-/** Everything that is resident, the database's own pages too. */
+/** Compares all resident memory, including the database's pages. */
 function describeGrowth(atRest: Sample, last: Sample | undefined): string[] {
   const times = (last?.resident ?? Number.NaN) / atRest.resident;
   const verdict = `at most ${mostTimesAtRest}: ${times <= mostTimesAtRest ? 'holds' : 'does not hold'}`;
-  return ['resident, times at rest', times.toFixed(2), '', '', verdict];
+  return ['resident, relative to rest', times.toFixed(2), '', '', verdict];
 }

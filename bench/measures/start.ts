@@ -7,29 +7,29 @@ import { openConnection } from '../processes/connection.ts';
 import { environment, type Runtime, type Settings } from '../processes/parent.ts';
 import { getRequest } from '../requests.ts';
 
-/** Milliseconds: between two tries, until a start is given up, and after which a server is at rest. */
+/** Milliseconds. A server is at rest after `rest`. */
 const tryInterval = 10;
 const startDeadline = 20_000;
 const rest = 1500;
 
-/** How a server is started by those who use it. */
+/** The command by which users start a server. */
 export interface Command {
-  /** Of Node, after its flags. */
+  /** Arguments of Node, after its flags. */
   readonly args: readonly string[];
   readonly runtime: Runtime;
   readonly settings: Settings;
-  /** A path that answers anybody 200. */
+  /** A path that answers 200 without a session. */
   readonly health: string;
 }
 
 export interface Start {
-  /** From the start of the process to the first answer. */
+  /** From the start of the process to the first response. */
   readonly milliseconds: number;
-  /** What it then holds in memory, without having done anything else. */
+  /** Resident memory after the start, without any load. */
   readonly megabytes: number;
 }
 
-/** Starts a server and ends it again. */
+/** Starts a server, measures it, and ends it. */
 export async function measureStart({ args, runtime, settings, health }: Command): Promise<Start> {
   const port = await findFreePort();
   const start = performance.now();
@@ -58,18 +58,18 @@ export async function measureStart({ args, runtime, settings, health }: Command)
   }
 }
 
-/** The settings take no port that only the server knows, unless the log is read: one that was free a moment ago. */
+/** Finds a port that was free a moment ago. With `PORT=0`, only the server's log would name the port. */
 export async function findFreePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1');
   await once(server, 'listening');
   const address = server.address();
   server.close();
   await once(server, 'close');
-  if (address === null || typeof address === 'string') throw new Error('there is no free port');
+  if (address === null || typeof address === 'string') throw new Error('no free port found');
   return address.port;
 }
 
-/** Whether somebody answers 200 at that path there. */
+/** Tells whether a server on this port answers 200 at this path. */
 export async function isAlive(port: number, health: string): Promise<boolean> {
   try {
     const connection = await openConnection(port);
@@ -81,7 +81,7 @@ export async function isAlive(port: number, health: string): Promise<boolean> {
   }
 }
 
-/** Linux tells it of any process; elsewhere it is not known. */
+/** NaN except on Linux, because only Linux has `/proc`. */
 async function residentMegabytes(pid: number | undefined): Promise<number> {
   if (process.platform !== 'linux') return Number.NaN;
   const status = await readFile(`/proc/${pid}/status`, 'utf8');

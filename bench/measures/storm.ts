@@ -5,22 +5,22 @@ import type { ServerTasks } from '../processes/server-tasks.ts';
 import { percentile } from '../statistics.ts';
 import type { Ask } from './requests.ts';
 
-/** Logins at the same time while others read: more than are hashed, so that some always wait. */
+/** Number of clients that log in. More than are hashed at once, so some logins always wait. */
 const stormConnections = 8;
 
-/** Milliseconds between two requests of who reads: they sample what others notice, and are no load. */
+/** Milliseconds between two requests of the reader. They are far enough apart to add little load. */
 const readingInterval = 5;
 
-/** What someone signed in waits for an answer, in milliseconds. */
+/** Response times of a signed-in user's requests, in milliseconds. */
 export interface Storm {
   readonly idleP99: number;
   readonly median: number;
   readonly p99: number;
-  /** Logins per second meanwhile. */
+  /** Logins per second during the storm. */
   readonly logins: number;
 }
 
-/** Who reads and who logs in, each a process of its own. */
+/** The client that reads and the client that logs in, each in its own process. */
 export interface StormClients extends AsyncDisposable {
   readonly reader: Child<ClientTasks>;
   readonly sender: Child<LoadTasks>;
@@ -38,7 +38,7 @@ export function startStormClients(): StormClients {
   };
 }
 
-/** Reads while nothing else happens, then while 8 log in again and again. */
+/** Reads on an idle server, then while 8 clients log in continuously. */
 export async function measureStorm(
   server: Child<ServerTasks>,
   { reader, sender }: StormClients,

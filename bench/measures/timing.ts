@@ -9,27 +9,27 @@ import { type Difference, judgeTiming } from '../verdict.ts';
 
 const formats = ['html', 'json'] as const;
 
-/** Requests of one question to the client, which has to be answered in time. */
+/** Requests in one task of the client, few enough to finish before the task's deadline. */
 const batch = 100;
 
-/** Tries of each kind before those that count: what is compiled later would slow the first. */
+/** Tries of each kind that do not count. The first ones are slower, while Node compiles code. */
 const warmUpTries = 5;
 
-/** Failures after which a name has to wait, and those by which every wait has begun. */
+/** Failures after which every name has to wait. */
 const failuresToStop = 10;
 
-/** Throttled tries of each kind and round: all of them within the wait of ten seconds. */
+/** Throttled tries of each kind and round. All fit into the wait of ten seconds. */
 const throttledTries = 160;
 
-/** What the tries of one kind took, in milliseconds: a sample for each round and format. */
+/** The response times of one kind, in milliseconds: a sample for each round and format. */
 interface Subject {
   readonly kind: Kind;
   readonly samples: number[][];
-  /** Different answers, of each format. */
+  /** The distinct responses in each format. */
   readonly answers: Map<string, Set<string>>;
 }
 
-/** Whether the clock tells who may not come in from who is not known (ASVS 6.3.8). Gives the lines of a table. */
+/** Checks whether response times distinguish users who cannot log in from unknown users (ASVS 6.3.8). Gives the lines of a table. */
 export async function measureRefused({ settings, kinds }: Crowd, { rounds, tries }: Effort): Promise<string[][]> {
   await using client = startChild<ClientTasks>('./client.ts');
   await using server = startChild<ServerTasks>('./janua.ts', settings);
@@ -41,7 +41,7 @@ export async function measureRefused({ settings, kinds }: Crowd, { rounds, tries
   return describe(subjects);
 }
 
-/** One at a time, in an order that is different each time. */
+/** Sends the tries one at a time, in random order. */
 async function tryInTurns(
   subjects: readonly Subject[],
   client: Child<ClientTasks>,
@@ -57,12 +57,12 @@ async function tryInTurns(
   keep(subjects, turns, exchanges, { html: 303, json: 400 });
 }
 
-/** The same of those who have failed too often, and are told to wait whoever they are: nothing is hashed for them. */
+/** Does the same with throttled logins, for which the server hashes nothing. */
 export async function measureThrottled({ settings, kinds }: Crowd, { rounds }: Effort): Promise<string[][]> {
   await using client = startChild<ClientTasks>('./client.ts');
   const subjects = kinds.map(createSubject);
   for (let round = 0; round < rounds; round += 1) {
-    // Each kind comes from an address of its own, so that it is not the others' failures that keep it waiting.
+    // Each kind has its own address, so that only its own failures throttle it.
     await using server = startChild<ServerTasks>('./janua.ts', {
       ...settings,
       THROTTLE: 'memory',
@@ -70,7 +70,7 @@ export async function measureThrottled({ settings, kinds }: Crowd, { rounds }: E
     });
     const port = await server.ask('port');
     const sendAll = async (ofOne: (subject: Subject) => readonly Turn[]) => {
-      // Whoever is first of those that are sent at the same time is always a little faster.
+      // The order is random, because the first of several concurrent clients is always a little faster.
       const sent = shuffle(subjects).map(async (subject) => {
         const turns = ofOne(subject);
         const address = `X-Forwarded-For: 192.0.2.${subjects.indexOf(subject) + 1}`;
@@ -80,7 +80,7 @@ export async function measureThrottled({ settings, kinds }: Crowd, { rounds }: E
       return Promise.all(sent);
     };
     await sendAll((subject) => turnsOf(subject, failuresToStop));
-    // All kinds at the same time: one after the other, they would not be through before the wait is over.
+    // All kinds run at the same time. One after the other, they would take longer than the wait.
     const sent = await sendAll((subject) => shuffle(turnsOf(subject, throttledTries)));
     const [turns, exchanges] = [sent.flatMap(({ turns }) => turns), sent.flatMap(({ exchanges }) => exchanges)];
     keep(subjects, turns, exchanges, { html: 429, json: 429 });
@@ -95,11 +95,11 @@ interface Turn {
   readonly format: Format;
 }
 
-/** As many of one format as of the other. */
+/** Alternates between the formats. */
 const turnsOf = (subject: Subject, tries: number): Turn[] =>
   Array.from({ length: tries }, (_, index) => ({ subject, format: formats[index % formats.length] ?? 'json' }));
 
-/** Keeps what the turns gave, which stands in the same order. */
+/** Adds the exchanges to their subjects. `exchanges` has the order of `turns`. */
 function keep(
   subjects: readonly Subject[],
   turns: readonly Turn[],
@@ -132,13 +132,13 @@ function shuffle<T>(values: readonly T[]): T[] {
     .map(({ value }) => value);
 }
 
-/** Everybody against the first two, who are nobody; how far those are from each other shows the noise. */
+/** Compares each kind with the first two, which are unknown users. The difference between those two shows the noise. */
 function describe(subjects: readonly Subject[]): string[][] {
   const [first, second, ...others] = subjects;
   if (first === undefined || second === undefined) throw new TypeError('the first two kinds must be unknown users');
   const samples = first.samples.map((sample, index) => [...sample, ...(second.samples[index] ?? [])]);
-  const nobody: Subject = { ...first, samples };
-  const reference = medianOf(nobody);
+  const unknownUsers: Subject = { ...first, samples };
+  const reference = medianOf(unknownUsers);
   const control = compare(first, second);
   const line = (subject: Subject, difference: Difference, verdict: string) => {
     return [
@@ -146,7 +146,7 @@ function describe(subjects: readonly Subject[]): string[][] {
       `${medianOf(subject).toFixed(2)} ms`,
       `${difference.milliseconds.toFixed(3)} ms`,
       `${difference.area.toFixed(3)} ± ${difference.standardError.toFixed(3)}`,
-      isAlike(nobody, subject) ? 'yes' : 'NO',
+      isAlike(unknownUsers, subject) ? 'yes' : 'NO',
       verdict,
     ];
   };
@@ -155,11 +155,11 @@ function describe(subjects: readonly Subject[]): string[][] {
   );
   const [widest] = pairs.toSorted((a, b) => apart(b.difference) - apart(a.difference));
   return [
-    ['', 'median', 'difference', 'AUC', 'same answer', ''],
+    ['', 'median', 'difference', 'AUC', 'same response', ''],
     line(first, compare(first, first), ''),
     line(second, control, ''),
     ...others.map((subject) => {
-      const difference = compare(nobody, subject);
+      const difference = compare(unknownUsers, subject);
       return line(subject, difference, judgeTiming(difference, reference, control));
     }),
     ...(widest === undefined

@@ -1,6 +1,6 @@
 /**
- * What each run gave, round by round. A first round warms up and is forgotten, unless there is none.
- * Another one is first each time: what a run left behind in the caches is not always the same one's luck.
+ * Gives the results of each run, by round. The results of the warm-up round are dropped.
+ * Each round starts with another run, because a run affects the caches for the next one.
  */
 export async function takeTurns<Result>(
   runs: readonly (() => Promise<Result>)[],

@@ -12,42 +12,42 @@ import { summarize } from '../statistics.ts';
 import { createWorkspace, type Workspace } from '../workspace.ts';
 import { findFreePort, isAlive } from './start.ts';
 
-/** To each process, so that each has as much waiting for it: as many as `turns.ts` has. */
+/** Connections to each process: as many as in `requests.ts`. */
 const connections = 16;
 
-/** Milliseconds: between two looks whether it is there, until a start is given up, and after which all workers are at rest. */
+/** Milliseconds. All workers are at rest after `rest`. */
 const lookInterval = 50;
 const startDeadline = 20_000;
 const rest = 2000;
 
 const cli = fileURLToPath(new URL('../../src/cli.ts', import.meta.url));
 
-/** A `janua serve` as it was started. */
+/** A running `janua serve`. */
 interface Server {
   readonly process: ChildProcess;
   readonly port: number;
   readonly workers: number;
 }
 
-/** One with so many workers, or so many without, and what each round gave. */
+/** One server with several workers, or several servers with one worker each, and the results of each round. */
 interface Trial {
   readonly what: string;
-  /** Processes that answer. */
+  /** Number of processes that answer requests. */
   readonly count: number;
   readonly servers: readonly Server[];
   readonly perSecond: number[];
-  /** Microseconds of a request, of all processes and of the primary alone. */
+  /** Microseconds of CPU per request, of all processes and of the primary alone. */
   readonly cpu: number[];
   readonly primary: number[];
-  /** Of the process that did the least, against the one that did the most. */
+  /** CPU time of the least busy process divided by that of the busiest. */
   readonly evenness: number[];
 }
 
 type Load = Child<LoadTasks>;
 
 /**
- * How `GET /api/me` by cookie grows with the workers. The same processes without a primary, each with a port of its own, show what
- * of a difference is the machine's. Gives the lines of a table.
+ * Measures how `GET /api/me` by cookie scales with the number of workers. For comparison, it measures the same number of independent
+ * servers, each on its own port. Their results show the limits of the machine. Gives the lines of a table.
  */
 export async function measureWorkers(effort: Effort): Promise<string[][]> {
   if (process.platform !== 'linux') throw new Error('this needs Linux: it reads the CPU time of processes from /proc');
@@ -62,7 +62,7 @@ export async function measureWorkers(effort: Effort): Promise<string[][]> {
       const sizes = apart ? Array.from({ length: count }, () => 1) : [count];
       const servers = await Promise.all(sizes.map((workers) => startServer(workspace, workers)));
       for (const server of servers) closing.defer(() => end(server));
-      const what = apart ? `${count} apart` : `WORKERS=${count}`;
+      const what = apart ? `${count} independent` : `WORKERS=${count}`;
       trials.push({ what, count, servers, perSecond: [], cpu: [], primary: [], evenness: [] });
     }
   }
@@ -81,7 +81,7 @@ function describe(trials: readonly Trial[], cores: number): string[][] {
   const [alone] = trials;
   const median = (values: readonly number[] = []) => summarize(values).median;
   return [
-    ['', 'requests/s', 'ratio', 'µs CPU', 'ratio', 'of it the primary', 'least against most', ''],
+    ['', 'requests/s', 'ratio', 'µs CPU', 'ratio', 'of which primary', 'least busy / busiest', ''],
     ...trials.map(({ what, count, perSecond, cpu, primary, evenness }) => [
       what,
       median(perSecond).toFixed(0),
@@ -91,7 +91,7 @@ function describe(trials: readonly Trial[], cores: number): string[][] {
       median(primary) === 0 ? '' : median(primary).toFixed(1),
       count === 1 ? '' : median(evenness).toFixed(2),
       2 * count > cores
-        ? `too few cores for its requests/s: it needs ${2 * count} with the senders, and there are ${cores}`
+        ? `too few cores for this requests/s: servers and clients need ${2 * count}, and the machine has ${cores}`
         : '',
     ]),
   ];
@@ -122,7 +122,7 @@ async function end({ process: child }: Server): Promise<void> {
   await ended;
 }
 
-/** As many send as answer. */
+/** Starts one client for each process that answers. */
 async function run(trial: Trial, loads: readonly Load[], request: string, count: number, seconds: number) {
   const primaries = trial.servers.filter(({ workers }) => workers > 1).map(({ process: { pid = 0 } }) => pid);
   const pids = (await Promise.all(trial.servers.map(answering))).flat();
@@ -145,13 +145,13 @@ async function run(trial: Trial, loads: readonly Load[], request: string, count:
 
 const sum = (values: readonly number[]) => values.reduce((total, value) => total + value, 0);
 
-/** The ids of those that answer: the server itself, or those that it has started. */
+/** Gives the ids of the processes that answer: the server itself, or its workers. */
 async function answering({ process: { pid = 0 }, workers }: Server): Promise<number[]> {
   if (workers === 1) return [pid];
   return (await readFile(`/proc/${pid}/task/${pid}/children`, 'utf8')).split(' ').filter(Boolean).map(Number);
 }
 
-/** Microseconds of CPU of a process, of all its threads. */
+/** Gives the microseconds of CPU that all threads of a process have used. */
 async function cpuOf(pid: number): Promise<number> {
   const threads = await readdir(`/proc/${pid}/task`);
   const texts = await Promise.all(threads.map((id) => readFile(`/proc/${pid}/task/${id}/schedstat`, 'utf8')));

@@ -6,11 +6,11 @@ import { loadSettings } from '../../src/config/load.ts';
 import type { Settings } from '../processes/parent.ts';
 import { createWorkspace } from '../workspace.ts';
 
-/** Who tries to log in: all have names of the same length, and none gets in. */
+/** A kind of user who tries to log in, without success. All usernames have the same length. */
 export interface Kind {
   readonly what: string;
   readonly username: string;
-  /** The right one for those who are disabled: what they know must not help them either. */
+  /** A wrong password. Disabled users give the right one, which must not make a difference. */
   readonly password: string;
 }
 
@@ -18,7 +18,7 @@ const wrong = 'incorrect horse battery staple';
 
 const right = 'correct horse battery staple';
 
-/** How the passwords are stored; undefined for nobody's. */
+/** How the passwords are stored. Undefined for unknown users. */
 const schemes: readonly (readonly [
   what: string,
   store: (() => string | Promise<string>) | undefined,
@@ -26,12 +26,12 @@ const schemes: readonly (readonly [
 ])[] = [
   ['unknown user', undefined],
   ['another unknown user (control)', undefined],
-  ["today's hash", () => argon2(right, { memoryCost: 19_456, timeCost: 2, parallelism: 1 })],
+  ['current hash', () => argon2(right, { memoryCost: 19_456, timeCost: 2, parallelism: 1 })],
   ['weak argon2, m=16,t=2', () => argon2(right, { memoryCost: 16, timeCost: 2, parallelism: 1 })],
   ['bcrypt, cost 10', () => bcrypt(right, 10)],
   ['PBKDF2 of Django 3.2', () => djangoPbkdf2(260_000)],
   ['scrypt of Django', djangoScrypt],
-  ["disabled, today's hash", () => argon2(right, { memoryCost: 19_456, timeCost: 2, parallelism: 1 }), true],
+  ['disabled, current hash', () => argon2(right, { memoryCost: 19_456, timeCost: 2, parallelism: 1 }), true],
   ['disabled, bcrypt', () => bcrypt(right, 10), true],
 ];
 
@@ -45,7 +45,7 @@ function djangoScrypt(): string {
   return `scrypt$16384$${salt}$8$1$${scryptSync(right, salt, 64, { N: 16_384, r: 8, p: 1 }).toString('base64')}`;
 }
 
-/** A database with a user of each kind. The first two of the kinds are nobody, and the same. */
+/** A database with a user of each kind. The first two kinds are unknown users, without a difference between them. */
 export interface Crowd {
   readonly settings: Settings;
   readonly kinds: readonly Kind[];
