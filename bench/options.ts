@@ -1,58 +1,59 @@
 import { parseArgs } from 'node:util';
 import type { Size } from './population/population.ts';
 
-/** How much is measured. Every run is bounded by a count and by seconds. */
+/** How much is measured. A count and a number of seconds limit each run. */
 export interface Effort {
   readonly rounds: number;
   readonly requests: number;
   readonly logins: number;
-  /** Of each kind of login that is refused. */
+  /** Tries for each kind of refused login. */
   readonly tries: number;
   readonly starts: number;
-  /** Of one load. */
+  /** Longest duration of one load. */
   readonly seconds: number;
-  /** Of one storm of logins. */
+  /** Duration of one storm: 8 clients that log in. */
   readonly stormSeconds: number;
-  /** Of one storm of all at once. */
+  /** Duration of one rush: 200 clients that log in. */
   readonly rushSeconds: number;
-  /** What many users and sessions are. */
+  /** The larger size of `--scale`. */
   readonly large: Size;
 }
 
-/** What is measured instead of what `npm run bench` measures by itself. */
+/** The tables that an option selects instead of the main table. */
 const tables = ['hashing', 'scale', 'timing', 'load', 'soak', 'workers'] as const;
 
 export interface Options {
   readonly help: boolean;
   readonly table: 'main' | (typeof tables)[number];
   readonly effort: Effort;
-  /** Of the main table. */
+  /** Leaves the peers out of the main table. */
   readonly withoutPeers: boolean;
   readonly writes: boolean;
   readonly soakMinutes: number;
 }
 
-/** Rounds below which a median says too little to be written down. */
+/** With fewer rounds, a median is too uncertain for the page. */
 const leastWritten = 3;
 
 export const usageText = `npm run bench -- [options]
 
-Measures Janua beside its peers. These are installed into bench/peers first, where they are not yet. Redis and PostgreSQL
-are started where they are installed: nothing has to run. It takes some thirteen minutes.
+Measures Janua beside its peers in about thirteen minutes. It installs the peers into bench/peers if they are missing.
+It starts Redis and PostgreSQL itself if they are installed.
 
-  --quick         a short run, to see that it works
-  --rounds N      rounds of each measurement, 1 to 50 [5; 2 with --quick and of --timing]
+  --quick         a short run, to check that the bench works
+  --rounds N      rounds of each measurement, 1 to 50 [5; 2 with --quick or --timing]
   --without-peers Janua, a bare Fastify route and argon2 alone
-  --write         puts tables and picture into docs/performance.md; not with --quick, nor with less than ${leastWritten} rounds
+  --write         writes tables and picture into docs/performance.md; needs the main table, with the peers and at least
+                  ${leastWritten} rounds
   --hashing       another table: how many passwords to hash at the same time
-  --scale         another table: many users and sessions against few, on each store; needs postgresql, mariadb-server
+  --scale         another table: many users and sessions compared with few, on each store; needs postgresql, mariadb-server
                   and redis-server, 4 GB of memory and 5 GB of disk
   --timing        another table: whether refused logins take the same time; a round takes eight minutes
-  --load          another table: what others notice of 200 who log in at once; a round takes half a minute
-  --soak MINUTES  another table: whether memory stays the same under a mixed load, 4 to 600
-  --workers       another table: WORKERS=1, 2 and as many as there are cores; Linux only
+  --load          another table: how 200 concurrent logins affect other requests; a round takes half a minute
+  --soak MINUTES  another table: whether memory stays constant under a mixed load, 4 to 600
+  --workers       another table: WORKERS=1, 2 and one for each core; Linux only
 
-Servers run on free ports of 127.0.0.1, with a database in a temporary folder (TMPDIR chooses the disk).
+Servers run on free ports of 127.0.0.1, with databases in a temporary folder. TMPDIR chooses the disk.
 `;
 
 const quickEffort: Omit<Effort, 'rounds'> = {
@@ -78,7 +79,7 @@ const fullEffort: Omit<Effort, 'rounds'> = {
   large: { users: 300_024, sessions: 1_000_000 },
 };
 
-/** @throws {TypeError} for an option that there is not, or a bad number */
+/** @throws {TypeError} for an unknown option or an invalid number */
 export function readOptions(args: string[]): Options {
   const { values } = parseArgs({
     args,
@@ -97,13 +98,14 @@ export function readOptions(args: string[]): Options {
     },
   });
   const [table = 'main', another] = tables.filter((name) => values[name]);
-  if (another !== undefined) throw new TypeError(`--${table} and --${another} are two runs.`);
+  if (another !== undefined)
+    throw new TypeError(`--${table} and --${another} select different tables: run the bench once for each.`);
   const rounds = readNumber('rounds', values.rounds, values.quick || table === 'timing' ? 2 : 5, 1, 50);
   const effort = values.quick ? quickEffort : fullEffort;
   const soakMinutes = readNumber('soak', values.soak, 60, 4, 600);
   const { help, write: writes, 'without-peers': withoutPeers } = values;
   if (writes && (table !== 'main' || values.quick || withoutPeers || rounds < leastWritten)) {
-    throw new TypeError(`--write is for the main table as a whole, of ${leastWritten} rounds or more.`);
+    throw new TypeError(`--write needs the whole main table, with ${leastWritten} or more rounds.`);
   }
   return { help, table, effort: { rounds, ...effort }, withoutPeers, writes, soakMinutes };
 }
@@ -111,5 +113,5 @@ export function readOptions(args: string[]): Options {
 function readNumber(name: string, text: string | undefined, usual: number, least: number, most: number): number {
   const value = text === undefined ? usual : Number(text);
   if (Number.isInteger(value) && value >= least && value <= most) return value;
-  throw new TypeError(`--${name} is a number from ${least} to ${most}.`);
+  throw new TypeError(`--${name} must be a whole number from ${least} to ${most}.`);
 }

@@ -1,4 +1,4 @@
-/** Whole HTTP requests: what is sent must cost the sender next to nothing. */
+/** Formats whole HTTP requests in advance, so that sending them costs the client almost nothing. */
 export function getRequest(path: string, ...fields: string[]): string {
   return ['GET '.concat(path, ' HTTP/1.1'), 'Host: 127.0.0.1', ...fields, '', ''].join('\r\n');
 }

@@ -1,10 +1,10 @@
-/** The value below which this share of them lies (nearest rank). */
+/** Gives the smallest value that at least this share of the values does not exceed (nearest rank). */
 export function percentile(values: readonly number[], share: number): number {
   const sorted = values.toSorted((a, b) => a - b);
   return sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)] ?? Number.NaN;
 }
 
-/** What one figure was, round by round. */
+/** One figure over all rounds. */
 export interface Summary {
   readonly median: number;
   readonly lowest: number;
@@ -18,11 +18,14 @@ export function summarize(values: readonly number[]): Summary {
   return { median, lowest: Math.min(...values), highest: Math.max(...values) };
 }
 
-/** How well two samples can be told apart by size alone. */
+/** How well size alone separates two samples. */
 export interface Separation {
-  /** How often a value of the second is larger than one of the first, ties by half: 0.5 where nobody can tell them apart (Mann and Whitney 1947). */
+  /**
+   * How often a value of the second is larger than one of the first (Mann and Whitney 1947). A tie counts as half.
+   * 0.5 means that the samples cannot be distinguished.
+   */
   readonly area: number;
-  /** Of the area, if both were the same. */
+  /** The standard error of the area if both samples had the same distribution. */
   readonly standardError: number;
 }
 
@@ -34,7 +37,7 @@ export function separate(first: readonly number[], second: readonly number[]): S
     let end = start;
     let ofSecond = 0;
     for (; end < all.length && all[end]?.value === all[start]?.value; end += 1) ofSecond += all[end]?.wins ?? 0;
-    // All that are equal share the mean of their ranks, which count from 1.
+    // Equal values share the mean of their ranks. Ranks count from 1.
     rankSum += ofSecond * ((start + 1 + end) / 2);
     start = end;
   }
@@ -45,19 +48,19 @@ export function separate(first: readonly number[], second: readonly number[]): S
   };
 }
 
-/** Samples that were taken pair by pair under the same circumstances: only those of a pair are compared. */
+/** Compares samples only within each pair, because the samples of a pair were taken under the same circumstances. */
 export function separatePairs(pairs: readonly (readonly [readonly number[], readonly number[]])[]): Separation {
   const separations = pairs.map(([first, second]) => separate(first, second));
   const areas = separations.map(({ area }) => area);
   const count = separations.length;
   const expected = Math.sqrt(sum(separations.map(({ standardError }) => standardError ** 2))) / count;
-  // Where circumstances change within a pair, the areas scatter more than chance alone would have it.
+  // If circumstances change within a pair, the areas scatter more than chance alone explains.
   const mean = sum(areas) / count;
   const observed = count < 3 ? 0 : Math.sqrt(sum(areas.map((area) => (area - mean) ** 2)) / (count - 1) / count);
   return { area: mean, standardError: Math.max(expected, observed) };
 }
 
-/** A straight line through points, by least squares. */
+/** A line through points, fitted by least squares. */
 export interface Trend {
   readonly slope: number;
   readonly standardError: number;

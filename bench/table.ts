@@ -6,7 +6,7 @@ export interface Row {
   readonly unit: string;
   readonly digits?: number;
   readonly summary: Summary;
-  /** Against the line that the figure is compared with. */
+  /** The figure divided by that of the line that it is compared with. */
   readonly ratio?: number;
   readonly goal?: { readonly text: string; readonly met: boolean };
   readonly note?: string;
@@ -31,7 +31,7 @@ function cells({ what, unit, digits = 0, summary, ratio, goal, note }: Row): str
   ];
 }
 
-/** Columns in line: the first to the left, figures to the right, the last as it is. */
+/** Aligns columns: the first to the left, figures to the right. The last column has no padding. */
 export function formatTable(lines: readonly (readonly string[])[]): string {
   const widths = (lines[0] ?? []).map((_, column) => Math.max(...lines.map((line) => line[column]?.length ?? 0)));
   return lines
@@ -47,7 +47,7 @@ export function formatTable(lines: readonly (readonly string[])[]): string {
     .join('\n');
 }
 
-/** The same columns in Markdown. */
+/** Formats the same lines as a Markdown table. */
 export function formatMarkdown([heading = [], ...lines]: readonly (readonly string[])[]): string {
   const line = (cells: readonly string[]) => `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`;
   const alignment = heading.map((_, column) => (column === 0 ? '---' : '---:'));

@@ -1,24 +1,27 @@
 import type { Separation, Trend } from './statistics.ts';
 
-/** Not known: it was missed, but by no more than chance or the machine's noise may have done. */
+/** `not known`: the limit was missed, but chance or noise of the machine may be the cause. */
 export type Verdict = 'holds' | 'does not hold' | 'not known';
 
-/** How the answers of one class of logins differ from those of another. */
+/** How the response times of two classes of logins differ. */
 export interface Difference extends Separation {
-  /** Of the medians, in milliseconds. */
+  /** The difference of the medians, in milliseconds. */
   readonly milliseconds: number;
 }
 
-/** Where two classes count as the same: the distance of the area from 0.5, and the milliseconds or the share of the reference. */
+/**
+ * The limits below which two classes count as the same: the distance of the area from 0.5, and the larger of the milliseconds and the
+ * share of the reference.
+ */
 export const sameTime = { area: 0.05, milliseconds: 5, share: 0.1 } as const;
 
-/** So many standard errors chance may do. */
+/** A deviation of up to this many standard errors may be chance. */
 const certainty = 2;
 
 /**
- * Whether two classes take the same time.
- * @param reference the median of the class that is compared with, in milliseconds
- * @param control what two classes that are the same differed by
+ * Judges whether two classes take the same time.
+ * @param reference the median of the reference class, in milliseconds
+ * @param control the measured difference of two classes that are the same
  */
 export function judgeTiming(difference: Difference, reference: number, control: Difference): Verdict {
   const mostMilliseconds = Math.max(sameTime.milliseconds, reference * sameTime.share);
@@ -33,7 +36,7 @@ export function judgeTiming(difference: Difference, reference: number, control: 
 
 const distance = ({ area }: Separation) => Math.abs(area - 0.5);
 
-/** Whether a slope stays under a limit, in the unit of the slope. */
+/** Judges whether a slope stays within a limit, in the unit of the slope. */
 export function judgeTrend({ slope, standardError }: Trend, limit: number): Verdict {
   if (slope + certainty * standardError <= limit) return 'holds';
   return slope - certainty * standardError > limit ? 'does not hold' : 'not known';

@@ -7,7 +7,7 @@ import { loginRequest } from './requests.ts';
 
 const password = 'correct horse battery staple';
 
-/** Who can sign in, all with one password. */
+/** Users who can log in, all with the same password. */
 export interface Users {
   readonly usernames: readonly string[];
   readonly password: string;
@@ -17,26 +17,26 @@ export const inventUsers = (count: number): Users => {
   return { usernames: Array.from({ length: count }, (_, index) => `user${index}@example.com`), password };
 };
 
-/** Gone when the process ends. */
+/** Creates a temporary folder. It is removed when the process ends. */
 export const createFolder = () => createTemporaryFolder('bench').path;
 
-/** Stores with users in them. */
+/** Stores that contain users. */
 export interface Workspace extends Users {
-  /** For a server on these stores. */
+  /** Settings of a server that uses these stores. */
   readonly settings: Settings;
-  /** As stored for the first user: what a login has to compute. */
+  /** The stored hash of the first user, which a login has to compute. */
   readonly passwordHash: string;
-  /** Of a session of the first user. */
+  /** The cookie of a session of the first user. */
   readonly cookie: string;
   readonly accessToken: string;
   /**
    * A login for each user but the first, as whole HTTP requests. Logins of the first user would soon end the session of `cookie`,
-   * because a user may have only so many sessions.
+   * because the number of a user's sessions is limited.
    */
   readonly loginRequests: readonly string[];
 }
 
-/** @param stores where it is not a SQLite file that holds everything */
+/** @param stores settings of the stores. By default, a SQLite file holds everything. */
 export async function createWorkspace(users: number, stores: Settings = {}): Promise<Workspace> {
   const settings = {
     DATABASE_URL: `sqlite:${join(createFolder(), 'janua.db')}`,

@@ -1,6 +1,6 @@
-// As its documentation has it for Node (better-auth.com/docs): installation, adapters/sqlite (node:sqlite),
-// authentication/email-password (argon2 in place of its scrypt), plugins/bearer, concepts/rate-limit (off, like ours),
-// integrations/express (getSession in a route of one's own). What depends on production it takes from NODE_ENV.
+// Follows better-auth's documentation for Node (better-auth.com/docs): installation, adapters/sqlite (node:sqlite),
+// authentication/email-password (argon2 instead of its scrypt), plugins/bearer, concepts/rate-limit (off, like Janua's),
+// integrations/express (getSession in a custom route). better-auth reads NODE_ENV itself.
 import { createServer } from 'node:http';
 import { DatabaseSync } from 'node:sqlite';
 import { hash, verify } from '@node-rs/argon2';
@@ -25,7 +25,7 @@ const auth = betterAuth({
   emailAndPassword: { enabled: true, ...(OWN_HASH === 'on' ? {} : { password: argon2 }) },
   plugins: [bearer()],
   rateLimit: { enabled: false },
-  // Longer than it is measured.
+  // Longer than the measurement.
   ...(COOKIE_CACHE === 'on' ? { session: { cookieCache: { enabled: true, maxAge: 60 * 60 } } } : {}),
 });
 const handle = toNodeHandler(auth);

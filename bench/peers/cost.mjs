@@ -1,2 +1,2 @@
-/** What a password costs: as much as Janua's (src/passwords/passwords.ts), in argon2id, which is the algorithm by default. */
+/** The parameters of Janua's passwords (src/passwords/passwords.ts). The algorithm is argon2id, the library's default. */
 export const cost = { memoryCost: 19_456, timeCost: 2, parallelism: 1 };

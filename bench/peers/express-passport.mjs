@@ -1,10 +1,10 @@
-// Sessions as most Express applications have them. Put together as its parts say of themselves:
+// Sessions as in most Express applications. It follows the documentation of its parts:
 //   expressjs.com/en/advanced/best-practice-performance.html and best-practice-security.html (NODE_ENV=production, no
-//   X-Powered-By, a name of its own for the cookie, a store that is not memory); without the Helmet that it advises
+//   X-Powered-By, a custom cookie name, a store other than memory), but without the recommended Helmet
 //   npmjs.com/package/connect-redis (resave and saveUninitialized off)
-//   passportjs.org/tutorials/password (a row of SQLite is verified; the session carries the user, so that no request
-//   but the login asks the database)
-// It is served over plain HTTP on this machine, like all that are measured, so the cookie is not Secure.
+//   passportjs.org/tutorials/password (a login reads a row of SQLite; the session carries the user, so other requests
+//   do not ask the database)
+// The cookie is not Secure, because all contenders use plain HTTP on this machine.
 import { DatabaseSync } from 'node:sqlite';
 import { hash, verify } from '@node-rs/argon2';
 import { RedisStore } from 'connect-redis';

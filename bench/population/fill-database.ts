@@ -7,13 +7,13 @@ import { sql } from '../../src/database/kysely.ts';
 import { unwatched } from '../../src/faults/store-watch.ts';
 import type { Population, TableFile } from './population.ts';
 
-/** Longest that one step may take, in milliseconds. */
+/** Longest duration of one step, in milliseconds. */
 const patience = 5 * 60 * 1000;
 
-/** What SQLite keeps in memory meanwhile, in KiB: each row goes to another page of each index. */
+/** SQLite's cache during the filling, in KiB. It is large because consecutive rows belong to different pages of the indexes. */
 const sqliteCache = 1024 * 1024;
 
-/** Makes Janua's tables in an empty database and loads them. */
+/** Creates Janua's tables in an empty database and fills them. */
 export async function fillDatabase(url: string, { users, sessions }: Population): Promise<void> {
   const settings = loadSettings({}, { DATABASE_URL: url, LOG_LEVEL: 'warn' });
   const composition = await compose(settings, { migrates: true });
@@ -35,7 +35,7 @@ async function fillFile(path: string, files: readonly TableFile[]): Promise<void
   database.exec('commit; pragma wal_checkpoint(truncate)');
 }
 
-/** By its own program for that, from a file that it reads itself: nothing is faster. */
+/** Uses the server's bulk loading, which reads the file itself and is the fastest way. */
 async function fillServer(url: string, files: readonly TableFile[]): Promise<void> {
   const opened = await openDatabase(url, { connections: 1, timeout: patience, watch: unwatched });
   const { database, engine } = opened;
@@ -45,7 +45,7 @@ async function fillServer(url: string, files: readonly TableFile[]): Promise<voi
       const names = sql.join(columns.map((column) => sql.ref(column)));
       if (engine === 'postgres') {
         await sql`copy ${table} (${names}) from ${sql.lit(path)}`.execute(database);
-        // As it does itself some time later, and then in the middle of what is measured.
+        // Otherwise autovacuum would do it later, in the middle of a measurement.
         await sql`vacuum analyze ${table}`.execute(database);
       } else {
         await sql`load data infile ${sql.lit(path)} into table ${table} character set utf8mb4 (${names})`.execute(

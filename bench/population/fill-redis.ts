@@ -2,13 +2,13 @@ import { open } from 'node:fs/promises';
 import { connectOnce } from '../../test/servers/redis.ts';
 import type { TableFile } from './population.ts';
 
-/** Sessions of one command, and commands under way. */
+/** Sessions in one command, and concurrent commands. */
 const batchSize = 500;
 const commandsUnderWay = 8;
 
 /**
- * Writes what the session store writes (src/sessions/redis-store.ts), for many sessions at once. They come in the order
- * in which they expire, so that the index of a user ends with the last of them.
+ * Writes the same keys as the session store (src/sessions/redis-store.ts), for many sessions at once. The sessions are in the order of
+ * their expiry, so each index gets the expiry of its last session.
  */
 const script = `for at = 1, #ARGV, 8 do
     local session, index = 'janua:session:' .. ARGV[at], 'janua:sessions-of:' .. ARGV[at + 1]

@@ -7,23 +7,23 @@ import { demoHash } from '../../src/commands/demo-users.ts';
 import { createSecret, createSessionId, formatCredential, hashSecret } from '../../src/sessions/credential.ts';
 import { passwordFingerprint } from '../../src/users/account.ts';
 
-/** How many there are. */
+/** Numbers of users and sessions. */
 export interface Size {
   readonly users: number;
   readonly sessions: number;
 }
 
-/** Users and their sessions as lines of values with tabs between them: the servers load such a file by themselves. */
+/** Users and their sessions as files of tab-separated values, which the database servers can load themselves. */
 export interface Population {
   readonly users: TableFile;
   readonly sessions: TableFile;
-  /** Of sessions from all over the table. */
+  /** Cookies of sessions from all parts of the table. */
   readonly cookies: readonly string[];
 }
 
 export interface TableFile {
   readonly table: string;
-  /** In the order of the values. */
+  /** The columns, in the order of the values. */
   readonly columns: readonly string[];
   readonly path: string;
 }
@@ -34,7 +34,7 @@ const sessionColumns = [
   ...['created_at', 'last_seen_at', 'expires_at'],
 ];
 
-/** Lines of one write. */
+/** Lines in one write. */
 const batchSize = 1_000;
 
 /** Milliseconds. */
@@ -43,7 +43,7 @@ const day = 24 * hour;
 
 const usernameOf = (index: number) => `user${index}@example.com`;
 
-/** Invents so many, and writes them to files in the folder. */
+/** Invents users and sessions, and writes them to files in the folder. */
 export async function writePopulation(folder: string, size: Size, cookieCount: number): Promise<Population> {
   const now = Date.now();
   const ids = Array.from({ length: size.users }, () => randomUUID());
@@ -61,7 +61,7 @@ export async function writePopulation(folder: string, size: Size, cookieCount: n
     const id = createSessionId();
     const secret = createSecret();
     if (index % every === 0 && cookies.length < cookieCount) cookies.push(formatCredential('cookie', id, secret));
-    // Ahead of the clock: else the first request of each session in a minute would write, which is not what is measured.
+    // In the future. Otherwise the first request of each session in a minute would write, and writes are not measured here.
     const seen = now + hour + Math.floor((index / size.sessions) * hour);
     const user = index % ids.length;
     const fingerprint = fingerprints[user] ?? '';

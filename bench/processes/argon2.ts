@@ -1,4 +1,4 @@
-// What logins are compared with: the hash alone, as many under way as the server has.
+// The reference for logins: only the hash, with the server's concurrency.
 import { verify } from '@node-rs/argon2';
 import { percentile } from '../statistics.ts';
 import { offer } from './child.ts';

@@ -1,4 +1,4 @@
-// What is compared with: the least that Fastify does to answer with the same JSON.
+// The reference for requests: the smallest Fastify route that answers with the same JSON.
 import Fastify from 'fastify';
 import { offer } from './child.ts';
 import { usage, usageAtRest } from './server-tasks.ts';

@@ -1,4 +1,4 @@
-/** What a process of the benchmark can be asked to do, by name. */
+/** The tasks that a process of the bench offers, by name. */
 export type Tasks = Record<string, (...input: never[]) => unknown>;
 
 export interface Question {
@@ -9,7 +9,7 @@ export interface Question {
 
 export type Answer = { readonly id: number } & ({ readonly value: unknown } | { readonly error: string });
 
-/** Takes the questions of the process that started this one, and ends with it. */
+/** Runs the tasks that the parent process asks for. The process ends with its parent. */
 export function offer(tasks: Tasks): void {
   process.on('disconnect', () => process.exit());
   process.on('message', async ({ id, name, input }: Question) => {

@@ -1,4 +1,4 @@
-// Sends requests of every kind and keeps what each of them gave, away from the servers.
+// Sends requests from its own process and records each response.
 import { setPriority } from 'node:os';
 import { setTimeout } from 'node:timers/promises';
 import { offer } from './child.ts';
@@ -10,14 +10,14 @@ export interface Exchange {
   readonly hasRetryAfter: boolean;
 }
 
-/** An answer without what differs from one to the next for all alike, to be compared with others. */
+/** An exchange with the text of its response, without the parts that differ in every response. */
 export interface WholeExchange extends Exchange {
   readonly answer: string;
 }
 
 export interface Storm {
   readonly port: number;
-  /** Whole HTTP requests; each of the senders takes every so many-th. */
+  /** Whole HTTP requests. The senders share them in turns. */
   readonly requests: readonly string[];
   readonly senders: number;
   readonly seconds: number;
@@ -26,28 +26,28 @@ export interface Storm {
 export interface Reading {
   readonly port: number;
   readonly request: string;
-  /** What each answer must contain. */
+  /** Text that each response must contain. */
   readonly expected?: string;
-  /** Milliseconds between two requests, whether or not the one before is answered. */
+  /** Milliseconds between two requests. A request does not wait for the previous response. */
   readonly interval: number;
   readonly seconds: number;
 }
 
 export type ClientTasks = {
-  /** One after the other, on one connection. */
+  /** Sends the requests one after the other, on one connection. */
   sendInTurn(port: number, requests: readonly string[]): Promise<WholeExchange[]>;
-  /** All senders at the same time, each request on a connection of its own, again and again. */
+  /** All senders repeat requests at the same time, each request on a new connection. */
   storm(storm: Storm): Promise<Exchange[]>;
-  /** At a fixed rate: a slow answer keeps back none of those that would be slow too. */
+  /** Sends requests at a fixed rate. So a slow response delays no later request, which may be slow too. */
   read(reading: Reading): Promise<Exchange[]>;
-  /** Lets everything else go first: who makes the load must not delay who measures it, or the server. */
+  /** Lowers the priority, so that the load does not delay the server or the measuring client. */
   yieldToOthers(): void;
 };
 
-/** How long a sender that was turned away stays away, in milliseconds: less than it was told. */
+/** Milliseconds that a refused sender waits: less than its Retry-After says. */
 const patience = 1000;
 
-/** Connections that are open before the reading begins: more than are ever waiting at the same time, as a rule. */
+/** Connections that are opened in advance. Usually fewer requests wait at the same time. */
 const readingConnections = 8;
 
 function time(answer: Answer, start: number): Exchange {
@@ -55,7 +55,7 @@ function time(answer: Answer, start: number): Exchange {
   return { status, milliseconds: performance.now() - start, hasRetryAfter: /\r\nretry-after: *\d+/i.test(head) };
 }
 
-/** The fields that differ by the moment: they tell nobody what the request has met. */
+/** Removes the parts that differ in every response and say nothing about the user. */
 const comparable = ({ head, body }: Answer) =>
   `${head.replaceAll(/(\r\n(?:date|x-request-id|retry-after): *)[^\r]*/gi, '$1')}\n${body.toString().replaceAll(/[0-9a-f-]{36}/g, '')}`;
 

@@ -8,20 +8,20 @@ export interface Answer {
   readonly body: Buffer;
 }
 
-/** A connection that is kept alive. One exchange at a time. */
+/** A persistent connection. It allows one exchange at a time. */
 export interface Connection {
-  /** Sends one request and waits for its whole answer. */
+  /** Sends one request and waits for its whole response. */
   exchange(request: Buffer): Promise<Answer>;
   close(): void;
 }
 
-/** Longest silence of a server, in milliseconds. */
+/** Milliseconds without data after which the connection fails. */
 const silence = 30_000;
 
 /**
- * An HTTP/1.1 client that does next to nothing: on two cores a costly one would keep the server waiting, and a server
- * that waits takes its requests one by one and pays more for each.
- * It takes answers with a Content-Length or in chunks, and no others.
+ * Opens a connection of a minimal HTTP/1.1 client. On two cores an expensive client would keep the server waiting, and a server that waits
+ * handles requests one by one, at a higher cost for each.
+ * It accepts only responses with a Content-Length or in chunks.
  */
 export async function openConnection(port: number): Promise<Connection> {
   const socket = connect({ host: '127.0.0.1', port, noDelay: true });
@@ -54,7 +54,7 @@ export async function openConnection(port: number): Promise<Connection> {
   };
 }
 
-/** The first answer in these bytes and where it ends; undefined until all of it is there. */
+/** Reads the first response in these bytes, with its end. Undefined while it is incomplete. */
 function readAnswer(bytes: Buffer): { readonly answer: Answer; readonly end: number } | undefined {
   const bodyStart = bytes.indexOf('\r\n\r\n') + 4;
   if (bodyStart === 3) return undefined;
@@ -65,13 +65,13 @@ function readAnswer(bytes: Buffer): { readonly answer: Answer; readonly end: num
     const end = bodyStart + Number(length);
     return bytes.length < end ? undefined : { answer: { status, head, body: bytes.subarray(bodyStart, end) }, end };
   }
-  if (!/\r\ntransfer-encoding: *chunked/i.test(head)) throw new Error('an answer without its length');
+  if (!/\r\ntransfer-encoding: *chunked/i.test(head)) throw new Error('the response has no length');
   const chunks: Buffer[] = [];
   for (let start = bodyStart; ; ) {
     const lineEnd = bytes.indexOf('\r\n', start);
     if (lineEnd === -1) return undefined;
     const size = Number.parseInt(bytes.toString('latin1', start, lineEnd), 16);
-    if (Number.isNaN(size)) throw new Error('an answer in chunks without a size');
+    if (Number.isNaN(size)) throw new Error('a chunk of the response has no size');
     const end = lineEnd + 2 + size + 2;
     if (bytes.length < end) return undefined;
     if (size === 0) return { answer: { status, head, body: Buffer.concat(chunks) }, end };

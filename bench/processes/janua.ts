@@ -1,4 +1,4 @@
-// The server as `janua serve` composes it; only the port and the usage of the process are told to the parent.
+// Composes the server as `janua serve` does, and reports its port and usage to the parent process.
 import { listen } from '../../src/commands/listen.ts';
 import { compose } from '../../src/compose.ts';
 import { loadSettings } from '../../src/config/load.ts';

@@ -1,4 +1,4 @@
-// Sends the requests, away from the servers.
+// Sends the requests from its own process.
 import { setPriority } from 'node:os';
 import { percentile } from '../statistics.ts';
 import { offer } from './child.ts';
@@ -6,17 +6,17 @@ import { type Connection, openConnection } from './connection.ts';
 
 export interface Load {
   readonly port: number;
-  /** Whole HTTP requests; each connection repeats its share of them. */
+  /** Whole HTTP requests. Each connection repeats its share of them. */
   readonly requests: readonly string[];
-  /** What each answer must contain. */
+  /** Text that each response must contain. */
   readonly expected?: string;
   readonly connections: number;
-  /** Ends at this many answers or this many seconds, whichever comes first. */
+  /** Ends at this many responses or this many seconds, whichever comes first. */
   readonly count: number;
   readonly seconds: number;
   /**
-   * Never sleeps, at the price of a core. Whoever sends to a sleeping process pays for waking it, much in a virtual
-   * machine, and that is not what a request costs (docs/performance.md).
+   * Never sleeps, and occupies a core. A server that sends to a sleeping process has to wake it. In a virtual machine this is
+   * expensive, and would distort the cost of a request (docs/performance.md).
    */
   readonly awake?: boolean;
 }
@@ -30,9 +30,9 @@ export interface LoadResult {
 }
 
 export type LoadTasks = {
-  /** @throws for any answer that is not a 200 with what is expected: the speed of refusals is nobody's question */
+  /** @throws for any response other than a 200 that contains `expected` */
   send(load: Load): Promise<LoadResult>;
-  /** Lets everything else go first: who never sleeps must not delay who does something. */
+  /** Lowers the priority, because a process that never sleeps must not delay other processes. */
   yieldToOthers(): void;
 };
 

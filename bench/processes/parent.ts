@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { settingsSchema } from '../../src/config/settings.ts';
 import type { Answer, Question, Tasks } from './child.ts';
 
-/** A process of the benchmark's own: what is measured and what measures must not share a thread. */
+/** A process of the bench. Servers and clients have separate processes, so that they do not share a thread. */
 export interface Child<Offered extends Tasks> extends AsyncDisposable {
   ask<Name extends keyof Offered & string>(
     name: Name,
@@ -13,24 +13,24 @@ export interface Child<Offered extends Tasks> extends AsyncDisposable {
   ): Promise<Awaited<ReturnType<Offered[Name]>>>;
 }
 
-/** Longest that a task may take, and a process its end, in milliseconds. */
+/** Longest duration of a task, and of the end of a process, in milliseconds. */
 const taskDeadline = 120_000;
 const endDeadline = 5_000;
 
 /** How Node runs a process. */
 export interface Runtime {
   readonly flags: readonly string[];
-  /** Variables of this process's environment that the other does not get. */
+  /** Variables of this process's environment that the child does not get. */
   readonly withoutVariables: readonly string[];
 }
 
-/** As Janua does it (bin/own-node.mjs), and so this process. */
+/** Node's flags as Janua sets them (bin/own-node.mjs). This process has them too. */
 export const ownRuntime: Runtime = { flags: process.execArgv, withoutVariables: [] };
 
-/** As it is, for what is not ours; with the compile cache, which is good for everybody. */
+/** Node's default flags, for servers other than Janua. They share the compile cache, which makes every server start faster. */
 export const plainRuntime: Runtime = { flags: [], withoutVariables: ['MALLOC_ARENA_MAX'] };
 
-/** Starts a file of this folder as a process, ended with the scope that it is used in. */
+/** Starts a file of this folder as a process. It ends with the scope that uses it. */
 export function startChild<Offered extends Tasks>(
   file: string,
   settings: Settings = {},
@@ -39,7 +39,7 @@ export function startChild<Offered extends Tasks>(
   const child = fork(fileURLToPath(new URL(file, import.meta.url)), {
     execArgv: [...runtime.flags],
     env: environment(settings, runtime),
-    // A server's log has to go somewhere, and reading it here would cost the time that is measured.
+    // Output is ignored, because reading a server's log here would affect the measurement.
     stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
   });
   let asked = 0;
@@ -76,7 +76,7 @@ async function answerTo(child: ChildProcess, id: number, name: string): Promise<
   }
 }
 
-/** Ends by closing the channel, so that a profile asked for by NODE_OPTIONS=--cpu-prof is written. */
+/** Closes the channel instead of killing the process, so that Node writes the profile of NODE_OPTIONS=--cpu-prof. */
 async function end(child: ChildProcess): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return;
   const ended = once(child, 'exit');
@@ -87,7 +87,7 @@ async function end(child: ChildProcess): Promise<void> {
 
 export type Settings = Readonly<Record<string, string>>;
 
-/** This process's environment with these settings and no others: a PUBLIC_URL of the shell would change what is measured. */
+/** Gives this process's environment with only these settings. A PUBLIC_URL of the shell, for example, would change the results. */
 export function environment(settings: Settings, { withoutVariables } = ownRuntime): NodeJS.ProcessEnv {
   const inherited = Object.entries(process.env).filter(
     ([name]) => !(name in settingsSchema.properties || withoutVariables.includes(name)),

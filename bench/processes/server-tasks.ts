@@ -1,7 +1,7 @@
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 
-/** What each server of the benchmark says of itself. */
+/** The tasks that each measured server offers. */
 export interface ServerTasks {
   [name: string]: () => unknown;
   port(): Promise<number>;
@@ -9,18 +9,18 @@ export interface ServerTasks {
   usageAtRest(): Usage;
 }
 
-/** What a peer can be asked for beside that, before it is measured. */
+/** Further tasks of a peer, before it is measured. */
 export type PeerTasks = {
   addUsers(usernames: readonly string[], password: string): Promise<void>;
 };
 
 export interface Usage {
-  /** Microseconds of CPU since the process started, of all its threads and in the system too. */
+  /** Microseconds of CPU since the process started, of all threads, including system time. */
   readonly cpu: number;
-  /** Resident memory in bytes, and the most that it ever was. */
+  /** Resident memory in bytes, and its peak. */
   readonly resident: number;
   readonly mostResident: number;
-  /** Bytes of JavaScript's objects. */
+  /** Bytes of JavaScript objects. */
   readonly heap: number;
 }
 
@@ -34,7 +34,7 @@ export function usage(): Usage {
   };
 }
 
-/** The usage without what is only waiting to be collected. */
+/** Gives the usage after a garbage collection. */
 export function usageAtRest(): Usage {
   setFlagsFromString('--expose-gc');
   runInNewContext('gc')();

@@ -1,4 +1,4 @@
-// Visitors as they come and go, away from the server.
+// Simulates visitors from its own process.
 import { setTimeout } from 'node:timers/promises';
 import { getRequest, loginRequest, postRequest } from '../requests.ts';
 import { offer } from './child.ts';
@@ -10,22 +10,22 @@ export interface Visits {
   readonly password: string;
   readonly perSecond: number;
   readonly seconds: number;
-  /** Number of the first visit: those of one number come from the same address. */
+  /** Number of the first visit. The number determines the address of a visit. */
   readonly first: number;
 }
 
-/** Requests answered, by their status. */
+/** Number of responses by status. */
 export type Statuses = Readonly<Record<string, number>>;
 
 export type VisitorsTasks = {
-  /** At a fixed rate, each visit on a connection of its own and from an address of its own, as a proxy on this machine would say. */
+  /** Starts visits at a fixed rate. Each has its own connection and, in X-Forwarded-For, its own address. */
   visit(visits: Visits): Promise<Statuses>;
 };
 
-/** Of so many visits one has forgotten the password, one guesses at somebody's, one never logs out. */
+/** Every 4th visitor first tries a wrong password and an unknown name. Every 5th also guesses at an account. Every 7th never logs out. */
 const [forgetful, guessing, staying] = [4, 5, 7];
 
-/** Who asks for what in one visit. */
+/** Sends the requests of one visit. */
 async function visit({ usernames, password, first }: Visits, index: number, connection: Connection, count: Count) {
   const number = first + index;
   const address = `X-Forwarded-For: 198.18.${(number >> 8) % 256}.${number % 256}`;
