@@ -16,7 +16,7 @@ test('every room is in the table and has an import rule in biome.json', async ()
   assert.ok(rooms.length > 15);
   for (const { name } of rooms) {
     assert.ok(page.includes(`| \`${name}/\` |`), `${name} is in the table`);
-    assert.ok(rules.includes(`"src/${name}/**"`), `${name} has a rule`);
+    assert.ok(rules.includes(`"src/${name}/**"`), `${name} has an import rule`);
   }
 });
 
@@ -37,7 +37,7 @@ function change(text: string, changes: string, path: string): string {
     /** Drops the lines with this mark, and all marks. */
     const without = (mark: string) => place.replaceAll(new RegExp(`^\\${mark}.*\n`, 'gm'), '').replaceAll(/^./gm, '');
     const old = without('+');
-    assert.equal(changed.split(old).length, 2, `${path} has these lines once:\n${old}`);
+    assert.equal(changed.split(old).length, 2, `${path} must contain these lines once:\n${old}`);
     return changed.replace(old, () => without('-'));
   }, text);
 }
@@ -55,7 +55,7 @@ describe('the capability of the example', { concurrency: true }, () => {
       'biome.json',
       'test/web/server.ts',
     ]);
-    assert.equal(blocks.length, page.match(/^```\w/gm)?.length, 'each block has a path');
+    assert.equal(blocks.length, page.match(/^```\w/gm)?.length, 'each code block has a path');
     for (const { path, code, changes } of blocks) {
       const file = join(copy.path, path);
       await mkdir(dirname(file), { recursive: true });

@@ -76,7 +76,7 @@ describe('a route of the app with signedIn', () => {
       const answer = await host.app.inject({ url: '/reports', headers });
       assert.deepEqual(answer.json(), { reader: 'Ann' });
       assert.equal(answer.headers['cache-control'], 'no-store');
-      assert.equal(answer.headers['content-security-policy'], undefined, 'the rest is decided by the app');
+      assert.equal(answer.headers['content-security-policy'], undefined, 'Janua sends no CSP on routes of the app');
       const posted = await host.app.inject({ method: 'POST', url: '/reports', headers, payload: { a: 1 } });
       assert.deepEqual(posted.json(), { writer: 'Ann', body: { a: 1 } });
     }
@@ -144,7 +144,7 @@ describe('a route of the app with signedIn', () => {
     assert.equal(answer.statusCode, 200);
     assert.equal(answer.headers['cache-control'], 'private, max-age=60');
     const refused = await host.app.inject('/api/things/list');
-    assert.equal(refused.statusCode, 401, 'under /api/ whoever asks is a program');
+    assert.equal(refused.statusCode, 401, 'a path under /api/ gets the response for programs');
   });
 
   test('has a user, but no other route has', async () => {
@@ -217,7 +217,11 @@ describe('an app that takes request ids from a header', () => {
         const id = (await host.app.inject({ url, headers })).headers['x-request-id'];
         assert.match(String(id), /^[\da-f-]{36}$/, url);
       }
-      assert.equal((await host.app.inject({ url: '/own', headers })).body, 'chosen', 'and its own stay its own');
+      assert.equal(
+        (await host.app.inject({ url: '/own', headers })).body,
+        'chosen',
+        "the app's own routes keep the client's id",
+      );
     });
 });
 
@@ -285,7 +289,7 @@ describe('Janua and the app do not change each other', () => {
     assert.deepEqual(plain.json(), { body: 'x' });
     assert.deepEqual((await app.inject({ ...text, ...form({ a: 1 }) })).json(), { body: { a: '1' } });
     const counts = await app.inject({ method: 'POST', url: '/counts', payload: { count: '1', other: 2 } });
-    assert.deepEqual(counts.json(), { count: 1 }, 'coerced and stripped, as the framework does by itself');
+    assert.deepEqual(counts.json(), { count: 1 }, "the app has Fastify's default validation");
     const fault = await app.inject('/fault');
     assert.equal(fault.statusCode, 418);
     assert.deepEqual(fault.json(), { own: 'a fault' });
@@ -293,7 +297,7 @@ describe('Janua and the app do not change each other', () => {
       assert.deepEqual((await app.inject(url)).json(), { own: 'not here' });
     const foreign = { 'sec-fetch-site': 'cross-site', 'content-type': 'text/plain' };
     const open = await app.inject({ ...text, headers: foreign, payload: 'x' });
-    assert.equal(open.statusCode, 200, 'what needs nobody signed in is not guarded');
+    assert.equal(open.statusCode, 200, 'a route without signedIn has no cross-site checks');
     for (const name of ['content-security-policy', 'x-request-id', 'vary', 'cache-control'])
       assert.equal(open.headers[name], undefined, name);
   });

@@ -127,7 +127,7 @@ test('the server does not answer a failed login before the failure floor', async
   }
   const { logIn } = createRacing(() => undefined, undefined, 300);
   const start = performance.now();
-  await assert.rejects(logIn(), Refusal, 'with hashes that take so long');
+  await assert.rejects(logIn(), Refusal, 'a login whose password check takes 300 ms is refused');
   assert.ok(performance.now() - start >= 300);
 });
 
@@ -152,7 +152,11 @@ test('a login replaces a weak stored hash, and logins at the same time all succe
   await registry?.add({ username: 'old@example.com', firstName: 'O', lastName: 'D', passwordHash: weak, demo: false });
   const right = attempt('old@example.com', 'password');
   await assert.rejects(logIn({ ...right, password: 'wrong' }, caller), Refusal);
-  assert.equal((await users.findByUsername('old@example.com'))?.passwordHash, weak, 'a failure changes nothing');
+  assert.equal(
+    (await users.findByUsername('old@example.com'))?.passwordHash,
+    weak,
+    'a failed login does not change the hash',
+  );
   const logins = await Promise.all(Array.from({ length: 6 }, () => logIn(right, caller)));
   assert.match(String((await users.findByUsername('old@example.com'))?.passwordHash), /m=19456,t=2,p=1/);
   for (const { session } of logins) assert.ok(await access.findSignedIn({ cookie: session.cookie }));

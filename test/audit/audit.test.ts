@@ -193,7 +193,7 @@ describe('a flood of events', () => {
         reason: 'unknown-user',
       });
     assert.equal(count('login-failed'), endSite.burst);
-    assert.equal(lines.length, endSite.burst, 'nor is the log flooded');
+    assert.equal(lines.length, endSite.burst, 'the log has no more lines than the burst');
     const others = [
       { kind: 'login-failed', caller: from('2001:db8:1:1::1'), reason: 'wrong-password', userId: 'ann' },
       { kind: 'login-failed', caller: from('2001:db8:2::1'), reason: 'unknown-user' },
@@ -201,7 +201,7 @@ describe('a flood of events', () => {
       { kind: 'user-disabled', caller: { route: 'janua users disable', operator: 'root' } },
     ] as const;
     for (const event of others) await audit.record(event);
-    assert.equal(kept.length, endSite.burst + others.length, 'the first of each kind, and of each party');
+    assert.equal(kept.length, endSite.burst + others.length, 'the first event of each other kind and party is kept');
   });
 
   test('from everywhere is kept up to a total bound', async () => {

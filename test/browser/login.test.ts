@@ -84,7 +84,7 @@ for (const javaScriptEnabled of [true, false]) {
       await page.waitForURL('/auth/login?state=3');
       assert.equal(await page.getByLabel('Username').inputValue(), ann.username);
       assert.match(String(await page.locator('.request-id').textContent()), /^Request id: [\da-f-]{36}$/);
-      assert.deepEqual(await context.cookies(), [], 'it was for this page alone');
+      assert.deepEqual(await context.cookies(), [], 'the page has removed its cookie');
       await page.keyboard.type(password);
       await page.keyboard.press('Enter');
       await page.waitForURL('/auth/home');
@@ -109,7 +109,7 @@ site.test('a screen reader announces a wrong password, and both fields point to 
 
 site.test('a user name need not be an e-mail address', async ({ page }) => {
   await page.goto('/auth/login');
-  assert.equal(await page.locator('[aria-invalid]').count(), 0, 'nothing is wrong yet');
+  assert.equal(await page.locator('[aria-invalid]').count(), 0, 'no field is marked invalid before a login');
   await sendLogin(page, { username: 'asmith', password: 'wrong' });
   await page.waitForURL('/auth/login?state=3');
   assert.equal(await page.getByLabel('Username').inputValue(), 'asmith');

@@ -39,7 +39,7 @@ function launch({ folder }: Workplace, command: string, env: Readonly<Record<str
     async heard(pattern) {
       for (;;) {
         const { value, done } = await lines.next();
-        assert.ok(!done, `it ended without ${pattern}`);
+        assert.ok(!done, `the process ended without printing ${pattern}`);
         if (pattern.test(value)) return value;
       }
     },
@@ -65,7 +65,7 @@ async function toCatch(pid: number, signals: readonly NodeJS.Signals[]): Promise
 /** Waits until the processes have ended, ten seconds at most. */
 async function toEnd(pids: readonly number[]): Promise<void> {
   for (let look = 0; running(pids).length > 0; look += 1) {
-    assert.ok(look < 500, `they go on: ${running(pids)}`);
+    assert.ok(look < 500, `still running after ten seconds: ${running(pids)}`);
     await setTimeout(20);
   }
 }
@@ -76,7 +76,8 @@ const childOf = (pid: number) => Number(readFileSync(`/proc/${pid}/task/${pid}/c
 /** Waits until a server drains, and so is not ready. */
 async function toDrain(url: string): Promise<void> {
   const limit = performance.now() + 10_000;
-  while ((await statusOf(`${url}/health/ready`)) !== 503) assert.ok(performance.now() < limit, 'it goes on');
+  while ((await statusOf(`${url}/health/ready`)) !== 503)
+    assert.ok(performance.now() < limit, 'the server drains within ten seconds');
 }
 
 const statusOf = async (url: string) => (await fetch(url, { headers: { connection: 'close' } })).status;

@@ -89,8 +89,12 @@ async function toBeLost({ alive, ended }: Acknowledged): Promise<void> {
 }
 
 async function expectKept(url: string, { alive, ended }: Acknowledged): Promise<void> {
-  assert.ok(alive.size > 3 && ended.size > 3, `there was something to lose: ${alive.size} alive, ${ended.size} ended`);
-  for (const token of alive) assert.equal(await statusOf(url, token), 200, 'an acknowledged login is there');
+  assert.ok(
+    alive.size > 3 && ended.size > 3,
+    `too few sessions for this test: ${alive.size} alive, ${ended.size} ended`,
+  );
+  for (const token of alive)
+    assert.equal(await statusOf(url, token), 200, 'the session of an acknowledged login is kept');
   for (const token of ended) assert.equal(await statusOf(url, token), 401, 'an acknowledged logout is final');
 }
 
@@ -158,7 +162,7 @@ test('in a rolling restart each process reports not ready, drains and ends in ti
     assert.deepEqual(balancer.ready, [kept.url]);
     assert.equal(await stopped, 0);
     const took = performance.now() - start;
-    assert.ok(took > 1000 && took < 6000, `gone after ${took.toFixed(0)} ms`);
+    assert.ok(took > 1000 && took < 6000, `the process ended after ${took.toFixed(0)} ms`);
     const next = await town.start(draining);
     running = [kept, next];
     await balancer.setBackends([kept.url, next.url]);

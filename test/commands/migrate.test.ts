@@ -31,7 +31,7 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] as const) {
       assert.equal((await place.run('migrate')).stdout, 'The tables are up to date.\n');
       await using opened = await openTestDatabase(place.url);
       const { rows } = await sql`select * from janua_keys`.execute(opened.database);
-      assert.equal(rows.length, keyNames.length, 'one of each kind');
+      assert.equal(rows.length, keyNames.length, 'there is one key of each kind');
     });
 
     test('keep a server from starting when they are missing, older or newer', async () => {

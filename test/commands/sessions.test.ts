@@ -122,7 +122,7 @@ for (const choice of choices) {
         assert.equal(await statusOf(token), 401, args[1]);
         if (args[1] === 'disable') {
           await run(['users', 'enable', 'ann@example.com']);
-          assert.equal(await statusOf(token), 401, 'nor does enabling bring it back');
+          assert.equal(await statusOf(token), 401, 'enabling the user does not revive the session');
         }
       }
       await server.stop();

@@ -46,7 +46,7 @@ test('a user is added, listed, changed and removed while the server runs', async
   );
 
   assert.equal((await workplace.run(['users', 'enable', 'ann@example.com'])).code, 0);
-  assert.equal(await isIn(second.token), false, 'what ended stays ended');
+  assert.equal(await isIn(second.token), false, 'enabling the user does not revive the session');
   const third = await logIn(url, `another ${secret}`);
   const listed = JSON.parse((await workplace.run(['users', 'list', '--json'])).stdout);
   assert.equal(listed.username, 'ann@example.com');

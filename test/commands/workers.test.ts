@@ -174,7 +174,7 @@ async function load(url: string, clients: number, signal: AbortSignal, told: Tol
 
 function assertNothingLost({ tokens, statuses, errors }: Told): void {
   assert.deepEqual(errors, []);
-  assert.ok(tokens.length > 3 && statuses.length > 20, `there was something to lose: ${statuses.length}`);
+  assert.ok(tokens.length > 3 && statuses.length > 20, `too few requests for this test: ${statuses.length}`);
   assert.deepEqual(new Set(statuses), new Set([200]));
 }
 
@@ -464,7 +464,7 @@ describe('several workers', { concurrency: 3 }, () => {
     assert.deepEqual(await read(), [2, 2, 4]);
     process.kill(frozen, 'SIGKILL');
     await cluster.heard('worker_ready');
-    assert.deepEqual(await read(), [2, 2, 4], 'a sum that fell would be taken for a restart');
+    assert.deepEqual(await read(), [2, 2, 4], 'the sum keeps the counts of the killed worker');
     assert.equal(await cluster.server.stop(), 0);
   });
 

@@ -54,7 +54,7 @@ describe('a setting that may carry a password', () => {
   test('may be in a file', () => {
     assert.equal(load({ DATABASE_URL_FILE: file }).DATABASE_URL, 'postgres://janua:secret@localhost/auth');
     assert.equal(load({ REDIS_URL_FILE: file }).REDIS_URL, 'postgres://janua:secret@localhost/auth');
-    assert.equal(load({ APP_NAME_FILE: file }).APP_NAME, 'Janua', 'others may not');
+    assert.equal(load({ APP_NAME_FILE: file }).APP_NAME, 'Janua', 'only the settings with passwords have a _FILE form');
     assert.equal(load({ REDIS_URL: ' ', REDIS_URL_FILE: file }).REDIS_URL, 'postgres://janua:secret@localhost/auth');
   });
 
@@ -149,7 +149,11 @@ describe('the exposure check', () => {
     const plain = { PUBLIC_URL: 'https://auth.example.com', ALLOW_PLAIN_HTTP: 'on' };
     assert.equal(faultsOf({ THROTTLE: 'off', HOST: '0.0.0.0', ...plain }, 'serve'), 1);
     assert.equal(faultsOf({ THROTTLE: 'memory', HOST: '0.0.0.0', ...plain }, 'serve'), 0);
-    assert.equal(faultsOf({ THROTTLE: 'memory', WORKERS: '2' }, 'serve'), 1, 'in each of several processes');
+    assert.equal(
+      faultsOf({ THROTTLE: 'memory', WORKERS: '2' }, 'serve'),
+      1,
+      'THROTTLE=memory is refused with several workers',
+    );
   });
 
   test('allows the demo only one process', () => {

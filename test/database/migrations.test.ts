@@ -51,7 +51,7 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] as const) {
         ['later', 1000],
       ] as const) {
         const session = await before.sessions.find(id);
-        assert.equal(session?.stamp, stampOf(account), 'the session is still of this account');
+        assert.equal(session?.stamp, stampOf(account), 'the session still has the stamp of this account');
         assert.deepEqual([session?.authenticatedAt, session?.methods], [authenticatedAt, ['pwd']]);
         assert.deepEqual([session?.userAgent, session?.address], [undefined, undefined]);
       }

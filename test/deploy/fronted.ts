@@ -225,7 +225,10 @@ export function testFronted(name: WebServerName): void {
             [cookie?.secure, cookie?.httpOnly, cookie?.sameSite, cookie?.domain, cookie?.expires],
             [true, true, 'Lax', 'app.localhost', -1],
           );
-          assert.ok(!seen.headers.some(([, value]) => value.includes('__Host-session')), 'our cookie stays with us');
+          assert.ok(
+            !seen.headers.some(([, value]) => value.includes('__Host-session')),
+            'the application does not see the session cookie',
+          );
 
           // The next visit needs no login, and scripts of the page get through as well.
           await page.goto(`${appOrigin}/other`);

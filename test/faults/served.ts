@@ -80,7 +80,7 @@ export async function serveOn({ env: given, beforeStart }: ServeOptions): Promis
     for (;;) {
       const answer = await inTime(path, ask(path, { headers: { cookie } }));
       if (answer.status === status) return answer;
-      assert.ok(performance.now() < deadline, `${path} was ${status} in time, and not ${answer.status}`);
+      assert.ok(performance.now() < deadline, `${path} still answers ${answer.status}, not ${status}`);
       assert.equal(answer.status === 200 || answer.status === 503, true, String(answer.status));
       await setTimeout(50);
     }

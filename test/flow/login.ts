@@ -127,7 +127,7 @@ export function testLogin(stores: StoreChoice): void {
         assert.equal(idOf.exec(there.body)?.[1], failed.headers['x-request-id']);
         assert.equal(there.headers['set-cookie'], 'login-failure=; Path=/; HttpOnly; SameSite=Lax; Max-Age=0');
         const elsewhere = await page('/auth/login?state=2', headers);
-        assert.equal(shown.exec(elsewhere.body)?.[1], '', 'only with the message about it');
+        assert.equal(shown.exec(elsewhere.body)?.[1], '', 'the username is filled in only after a failed login');
         assert.equal(idOf.exec(elsewhere.body), null);
       }
     });
@@ -173,14 +173,18 @@ export function testLogin(stores: StoreChoice): void {
           assert.equal(answer.statusCode, 303);
           assert.equal(answer.headers.location, '/auth/home');
           assert.equal(answer.body, '');
-          assert.doesNotMatch(JSON.stringify(answer.headers), /janua_/, 'the access token stays out of the page');
+          assert.doesNotMatch(
+            JSON.stringify(answer.headers),
+            /janua_/,
+            'the response to a browser contains no access token',
+          );
         } else {
           assert.equal(answer.statusCode, 200);
           const { access_token, ...rest } = answer.json();
           assert.deepEqual(rest, { token_type: 'bearer', expires_in: 86_400 });
           assert.match(access_token, /^janua_[\w-]{22}\.[\w-]{43}$/);
           assert.ok(await isSignedIn(janua.app, { authorization: `Bearer ${access_token}` }));
-          assert.ok(!answer.body.includes(String(sessionCookie(answer))), 'the cookie stays out of the body');
+          assert.ok(!answer.body.includes(String(sessionCookie(answer))), 'the body does not contain the cookie');
         }
         assert.ok(await isSignedIn(janua.app, { cookie: `session=${sessionCookie(answer)}` }));
         assert.equal(answer.headers['cache-control'], 'no-store');

@@ -122,7 +122,7 @@ export function testMe(stores: StoreChoice): void {
         ]) {
           await refusedToken(`Bearer ${wrong}`);
           const answer = await refusedToken(`Bearer ${wrong}`, signedIn.cookie);
-          assert.equal(answer.headers['set-cookie'], undefined, 'the cookie was not judged, and stays');
+          assert.equal(answer.headers['set-cookie'], undefined, 'the cookie was not checked, and is kept');
         }
         await refusedToken('Bearer', signedIn.cookie);
       });

@@ -105,7 +105,7 @@ function testThrottle(stores: StoreChoice): void {
     for (const wait of [10, 20, 40]) {
       assert.equal((await send(janua, face, {})).headers['retry-after'], String(wait));
       janua.advance(wait * 1000 - 1);
-      assert.equal((await send(janua, face, {})).statusCode, 429, 'not a moment early');
+      assert.equal((await send(janua, face, {})).statusCode, 429, 'the wait lasts until its last millisecond');
       janua.advance(1);
       assert.notEqual((await send(janua, face, {})).statusCode, 429);
     }
@@ -200,10 +200,14 @@ function testThrottle(stores: StoreChoice): void {
       );
     for (let index = 0; index < 20; index += 1) assert.notEqual((await guess(index, '192.0.2.1')).statusCode, 429);
     assert.equal((await guess(20, '192.0.2.1')).statusCode, 429);
-    assert.equal((await guess(21, '::ffff:192.0.2.1')).statusCode, 429, 'the same address in other letters');
+    assert.equal(
+      (await guess(21, '::ffff:192.0.2.1')).statusCode,
+      429,
+      'an IPv4-mapped address counts as its IPv4 address',
+    );
     assert.notEqual((await guess(22, '192.0.2.2')).statusCode, 429);
     for (let index = 0; index < 20; index += 1) await guess(index + 30, `2001:db8::${index.toString(16)}`);
-    assert.equal((await guess(60, '2001:db8::ffff')).statusCode, 429, 'one customer has a /64');
+    assert.equal((await guess(60, '2001:db8::ffff')).statusCode, 429, 'all addresses of a /64 count together');
     assert.notEqual((await guess(61, '2001:db8:0:1::1')).statusCode, 429);
   });
 
@@ -232,7 +236,7 @@ function testThrottle(stores: StoreChoice): void {
     await using janua = await start({ HASHING_QUEUE: 200 });
     const answers = await Promise.all(faces(100).map((way) => send(janua, way, {})));
     const tried = answers.filter(({ statusCode }) => statusCode !== 429);
-    assert.ok(tried.length >= 5 && tried.length <= 20, `${tried.length} were tried`);
+    assert.ok(tried.length >= 5 && tried.length <= 20, `${tried.length} passwords were checked`);
     assert.ok(tried.every(({ statusCode }) => statusCode === 303 || statusCode === 400));
   });
 

@@ -113,7 +113,7 @@ describe('sessions at other hosts', () => {
     clock.time += 9 * minute;
     assert.ok(
       await sessions.find(claimOf('cookie', started.cookie)),
-      'being asked about at another host counts as use',
+      'a check for another host counts as use of the session',
     );
     clock.time += 10 * minute;
     assert.equal(await sessions.find(claim), undefined);

@@ -85,7 +85,7 @@ describe('the answer about a signed-in user', () => {
       const answer = await other.app.inject({ url: '/auth/verify', headers });
       assert.equal(answer.statusCode, 200);
       const told = ['remote-user', 'remote-name', 'remote-email'].map((name) => {
-        assert.ok(name in answer.headers, `${name} is always there`);
+        assert.ok(name in answer.headers, `${name} is always sent`);
         return Buffer.from(String(answer.headers[name]), 'latin1').toString();
       });
       assert.deepEqual(told, expected);
@@ -230,7 +230,7 @@ describe('the request that a proxy describes', () => {
       const headers = forwarded(`${appOrigin}/x`);
       assert.equal(await kindOf(headers, peer), 'own');
       const { headers: told } = await verify({ ...headers, ...navigating }, peer);
-      assert.equal(told.location, '/auth/login?state=2', 'its path does not count either');
+      assert.equal(told.location, '/auth/login?state=2', 'the forwarded path is ignored too');
       assert.equal((await verify({ ...headers, ...signedIn.cookie }, peer)).statusCode, 200);
     }
   });
@@ -304,7 +304,7 @@ describe('a proxy that was refused and asks for the answer to the client', () =>
     }
     const atOurs = await asked(`${own}/x`, { ...signedIn.cookie, ...navigating });
     assert.deepEqual([atOurs.statusCode, atOurs.headers.location], [303, `${own}/x`]);
-    assert.equal(atOurs.headers['set-cookie'], undefined, 'the session goes on');
+    assert.equal(atOurs.headers['set-cookie'], undefined, 'the session cookie is kept');
     // If the proxy serves this path, a user may open it by hand.
     const opened = await asked(`${own}/auth/refused?a`, { ...signedIn.cookie, ...navigating });
     assert.equal(opened.headers.location, `${own}/`);
@@ -355,7 +355,10 @@ describe('a request as Traefik sends it', () => {
     assert.equal(new URL(String(answer.headers.location)).searchParams.get('to'), `${appOrigin}/x?y=z`);
     assert.match(String(answer.headers['set-cookie']), /^__Host-janua-return=/);
     const atHome = await traefik(`${own}/x`, 'GET', navigating);
-    assert.ok(URL.canParse(String(atHome.headers.location)), 'Traefik would put its own address before a path');
+    assert.ok(
+      URL.canParse(String(atHome.headers.location)),
+      'the address is absolute, because Traefik resolves paths against its own address',
+    );
   });
 
   test('of a program is decided for any method, and always has the three headers that replace forged ones', async () => {
@@ -466,7 +469,11 @@ describe('the way back to another host', () => {
     assert.match(answer.body, /Allow cookies for this site/);
     assert.ok(answer.body.includes(`href="${appOrigin}/x&#39;?y=z&amp;fuzz"`), answer.body);
     assert.doesNotMatch(answer.body, /janua-ticket|stylesheet/);
-    assert.equal(answer.headers['referrer-policy'], 'no-referrer', 'its address has the ticket');
+    assert.equal(
+      answer.headers['referrer-policy'],
+      'no-referrer',
+      'the referrer policy protects the ticket in the address',
+    );
   });
 
   // Shows: VM-76
@@ -509,7 +516,7 @@ describe('the way back to another host', () => {
     assert.equal(
       (await other.app.inject({ url: '/auth/verify', headers: elsewhere })).statusCode,
       200,
-      'about our own',
+      'the session cookie answers for our own origin',
     );
   });
 
@@ -664,6 +671,6 @@ test('the log names an unlisted origin once, a limited number of them, and nothi
     });
   const lines = server.log.filter((line) => line.includes('"forward_auth"'));
   assert.equal(lines.filter((line) => line.includes('"https://new.example"')).length, 1);
-  assert.equal(lines.length, 100, 'not as many as somebody can think of');
+  assert.equal(lines.length, 100, 'the number of logged origins is limited');
   assert.doesNotMatch(server.log.join(), /canary/);
 });

@@ -77,16 +77,16 @@ export function createContract(): Contract {
   return {
     check(request, answers, operation) {
       // A line break in a field may split the request into several.
-      assert.ok(answers.length <= 1 || !isHttp(request), 'one answer to one request');
+      assert.ok(answers.length <= 1 || !isHttp(request), 'one request gets one response');
       const [answer] = answers;
       if (answer === undefined) {
-        assert.ok(!isHttp(request), 'what is good HTTP is not closed without an answer');
+        assert.ok(!isHttp(request), 'a valid HTTP request gets a response');
         return;
       }
       const header = headersOf(answer);
       assert.ok(answer.status < 500, `status ${answer.status}`);
       if (isOfParser(answer, header)) {
-        assert.ok(!isHttp(request), `good HTTP is for the routes to answer, not with ${answer.status}`);
+        assert.ok(!isHttp(request), `the HTTP parser refuses a valid request with ${answer.status}`);
         return;
       }
 
@@ -121,7 +121,7 @@ export function createContract(): Contract {
 /** The fields by name. @throws when a field other than Set-Cookie occurs twice */
 function headersOf({ headers }: Answer): Map<string, string> {
   const names = headers.map(([name]) => name).filter((name) => name !== 'set-cookie');
-  assert.equal(new Set(names).size, names.length, `no field twice: ${names.join()}`);
+  assert.equal(new Set(names).size, names.length, `a field occurs twice: ${names.join()}`);
   return new Map(headers);
 }
 
@@ -150,7 +150,7 @@ function checkHeaders(
   }
   // A refused login documents a cookie that it does not set. All other documented fields must be there.
   for (const name of names.filter((name) => ['location', 'retry-after'].includes(name))) {
-    assert.ok(header.has(name), `${name} is there, as documented`);
+    assert.ok(header.has(name), `${name} is documented, so it is sent`);
   }
   const location = header.get('location');
   if (location !== undefined) assert.ok(isOurs(location), `Location ${location}`);
@@ -175,6 +175,6 @@ function checkRevealsNothing({ headers, body }: Answer): void {
   for (const mark of [marks.markup, marks.product, marks.secret]) {
     assert.ok(!lower.includes(mark), `the body shows ${mark}`);
   }
-  assert.ok(!headers.some(([name]) => name === marks.header), 'a header of the sender');
+  assert.ok(!headers.some(([name]) => name === marks.header), 'the response has no header that the client sent');
   assert.doesNotMatch(body, /\$argon2|node_modules|\.ts:\d|SQLITE|\bat \w+ \(|password_?hash/i);
 }

@@ -21,7 +21,7 @@ const chunks = (body: string) => post(['Transfer-Encoding: chunked', 'Connection
 async function serve(limits?: Patience): Promise<{ server: TestServer; port: number }> {
   const server = await startServer({
     ...(limits === undefined ? {} : { patience: limits }),
-    parts: { logOut: async () => {}, logIn: async () => assert.fail('nobody logs in here') },
+    parts: { logOut: async () => {}, logIn: async () => assert.fail('this test sends no login') },
   });
   await server.app.listen({ host: '127.0.0.1', port: 0 });
   const [address] = server.app.addresses();
@@ -44,7 +44,8 @@ describe('broken or ambiguous HTTP', () => {
   after(() => server[Symbol.asyncDispose]());
 
   const statusesOf = async (bytes: string) => parseAnswers(await exchange(port, bytes)).map(({ status }) => status);
-  const assertNothingHidden = () => assert.doesNotMatch(server.log.join(), /\/hidden/, 'it became a request');
+  const assertNothingHidden = () =>
+    assert.doesNotMatch(server.log.join(), /\/hidden/, 'the hidden request is not served');
 
   const refused: Record<string, string[]> = {
     // Shows: S11 V4.2.1

@@ -150,12 +150,12 @@ test('hashing has a bounded queue, refuses further work at once, and logs the fu
   const bounded = createPasswords({ concurrency: 1, queue: 2, rehashes: true, log });
   const results = await Promise.allSettled(Array.from({ length: 10 }, () => bounded.check(undefined, 'x')));
   process.off('worker', count);
-  assert.equal(threads, 1, 'each computes one at a time');
+  assert.equal(threads, 1, 'one thread computes all hashes');
   assert.deepEqual(logged, [{ event: 'hashing_queue_full', queue: 2 }]);
   const refused = results.filter(({ status }) => status === 'rejected');
   assert.equal(refused.length, 7);
   for (const result of refused) assert.ok(result.status === 'rejected' && result.reason instanceof Unavailable);
-  assert.equal((await bounded.check(undefined, 'x')).matches, false, 'and serves again afterwards');
+  assert.equal((await bounded.check(undefined, 'x')).matches, false, 'the next password is checked again');
 });
 
 describe('the failure floor', () => {

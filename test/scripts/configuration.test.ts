@@ -13,9 +13,9 @@ const settings = Object.entries<SettingSchema>(settingsSchema.properties);
 
 test('docs/configuration.md matches the settings', async () => {
   const page = await readFile(configurationPage, 'utf8');
-  assert.ok(page === makeConfigurationPage(), 'write it anew: npm run configuration');
+  assert.ok(page === makeConfigurationPage(), 'the page is out of date; run: npm run configuration');
   for (const [name] of settings) assert.ok(page.includes(`| \`${name}\` |`), name);
-  assert.ok(settings[0]?.[0] !== undefined && settings[0][0] in settingGroups, 'the first one begins a group');
+  assert.ok(settings[0]?.[0] !== undefined && settings[0][0] in settingGroups, 'the first setting begins a group');
 });
 
 test('every example of a setting is valid, and differs from the default', () => {

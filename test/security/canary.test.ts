@@ -68,7 +68,7 @@ describe('the server writes no password, cookie or token', () => {
       await spoil(choice, workplace, env);
       for (const headers of secrets.headers) {
         const answer = await fetch(`${server.url}/admin/me`, { headers });
-        assert.equal(answer.status, 500, 'a table that is gone');
+        assert.equal(answer.status, 500, 'a missing table gives 500');
         pages.push(await answer.text());
       }
       const [, figures = ''] = /"(http:[^"]+\/metrics)"/.exec(server.output) ?? [];
@@ -83,10 +83,10 @@ describe('the server writes no password, cookie or token', () => {
         ...(await runCommands(workplace, env)),
         ...(await dump(choice, workplace, env)),
       };
-      assert.match(log, /login succeeded/, 'the log has something to look at');
-      assert.match(written.stored, /login-succeeded/, 'the stores too');
-      assert.match(metrics, /janua_logins_total\{outcome="succeeded"\} 3/, 'and the figures');
-      assert.match(written.traces, /sessions\.insert/, 'and the traces');
+      assert.match(log, /login succeeded/, 'the log has lines to search');
+      assert.match(written.stored, /login-succeeded/, 'the stores have records to search');
+      assert.match(metrics, /janua_logins_total\{outcome="succeeded"\} 3/, 'the metrics have figures to search');
+      assert.match(written.traces, /sessions\.insert/, 'the traces have spans to search');
       for (const person of [username, 'Archer', '127.0.0.1'])
         for (const text of [metrics, written.traces]) assert.ok(!text.includes(person), person);
       for (const [where, text] of Object.entries(written)) {

@@ -20,7 +20,7 @@ test('of 200 logins at once some succeed and the others get 503, while other req
   });
   for (const url of ['/health/live', '/auth/login']) assert.equal((await janua.app.inject(url)).statusCode, 200);
   assert.equal((await janua.app.inject({ url: '/api/me', headers: cookie })).statusCode, 200);
-  assert.ok(pending > 0, 'while passwords were still being hashed');
+  assert.ok(pending > 0, 'passwords are still being hashed');
   const answers = await Promise.all(logins);
   const refused = answers.filter(({ statusCode }) => statusCode === 503);
   for (const { headers, body } of refused) {
@@ -30,7 +30,7 @@ test('of 200 logins at once some succeed and the others get 503, while other req
   }
   assert.equal(answers.filter(({ statusCode }) => statusCode === 200).length, 200 - refused.length);
   assert.ok(refused.length >= 150 && refused.length < 200, String(refused.length));
-  assert.ok(await logIn(janua.app), 'and afterwards it goes on');
+  assert.ok(await logIn(janua.app), 'logins succeed again after the storm');
 });
 
 /** A server with few hashing threads, and a function that logs in. */
@@ -65,7 +65,7 @@ async function logInDuring(senders: number, send: Send, logins: number, logIn: S
   for (let index = 0; index < logins; index++) statuses.push((await logIn(index, 0)).statusCode);
   isOver = true;
   const refused = (await Promise.all(storm)).flat().filter((status) => status === 503);
-  assert.ok(refused.length > 100, 'the storm is one');
+  assert.ok(refused.length > 100, 'the storm fills the queue');
   return statuses;
 }
 
@@ -133,7 +133,7 @@ test('a password that is too long is refused without computing a hash', async ()
     const { request_id: _, ...body } = answer.json();
     bodies.add(JSON.stringify(body));
   }
-  assert.equal(bodies.size, 1, 'alike for everybody');
+  assert.equal(bodies.size, 1, 'all users get the same response');
   assert.equal((await busy).statusCode, 200);
 });
 

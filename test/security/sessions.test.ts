@@ -89,7 +89,7 @@ for (const [name, open] of Object.entries(stores)) {
       }
       assert.equal(await store.count(), 0);
       await logIn(janua.app);
-      assert.equal(await store.count(), 1, 'which a login does');
+      assert.equal(await store.count(), 1, 'only a login starts a session');
     });
 
     // Shows: V1.5.2

@@ -55,5 +55,5 @@ test('the time of a failed login does not reveal an unknown user, a disabled use
     const [known = [], ...others] = await measure(janua, kinds, 60);
     worst = Math.max(...others.map((times) => Math.abs(separability(known, times) - 0.5)));
   }
-  assert.ok(worst <= 0.15, `a kind of failure can be told by the clock: ${worst.toFixed(2)}`);
+  assert.ok(worst <= 0.15, `response times reveal the kind of failure: ${worst.toFixed(2)}`);
 });

@@ -63,13 +63,13 @@ async function expectUnavailable(store: SessionStore, reason = /./): Promise<voi
   const start = performance.now();
   const asked = await Promise.allSettled([...records.map(({ id }) => store.find(id)), store.listOfUser('user-1')]);
   const took = performance.now() - start;
-  assert.ok(took < timeout + slack, `it took ${took.toFixed(0)} ms`);
+  assert.ok(took < timeout + slack, `the failures took ${took.toFixed(0)} ms`);
   const errors = asked.filter((result) => result.status === 'rejected').map((result): unknown => result.reason);
   for (const error of errors) assert.ok(error instanceof Unavailable, String(error));
   const reasons = errors.map((error) => String((error as Unavailable).cause));
   assert.ok(
     reasons.some((text) => reason.test(text)),
-    `for ${reason}: ${[...new Set(reasons)].join(', ')}`,
+    `no reason matches ${reason}: ${[...new Set(reasons)].join(', ')}`,
   );
 }
 

@@ -25,7 +25,7 @@ test('a cookie finds its session only as a cookie, and a token only as a token',
   await using opened = await open();
   const { sessions } = opened;
   const { id, cookie, accessToken, expiresInSeconds } = await sessions.start(owner, { methods });
-  assert.equal(expiresInSeconds, 600, 'the idle timeout, which is the shorter');
+  assert.equal(expiresInSeconds, 600, 'the session lasts for the idle timeout, which is shorter');
   for (const [kind, credential] of [
     ['cookie', cookie],
     ['token', accessToken],
@@ -62,7 +62,7 @@ describe('a session ends', () => {
     clock.time += 10 * minute - 1;
     assert.ok(await sessions.find(claimOf('token', accessToken)));
     clock.time += 10 * minute - 1;
-    assert.ok(await sessions.find(claimOf('cookie', cookie)), 'use by either credential counts');
+    assert.ok(await sessions.find(claimOf('cookie', cookie)), 'use of either credential keeps the session alive');
     clock.time += 10 * minute;
     assert.equal(await sessions.find(claimOf('cookie', cookie)), undefined);
     assert.equal(await sessions.find(claimOf('token', accessToken)), undefined);
@@ -93,7 +93,10 @@ describe('a session ends', () => {
     assert.equal((await sessions.listOf(owner.userId)).length, 1);
     assert.ok(await sessions.find(claimOf('cookie', before.cookie)));
     clock.time -= minute;
-    assert.ok(await sessions.find(claimOf('cookie', before.cookie)), 'clocks may differ a little');
+    assert.ok(
+      await sessions.find(claimOf('cookie', before.cookie)),
+      'a session from less than a minute in the future is valid',
+    );
   });
 
   // Shows: S77 V7.1.2

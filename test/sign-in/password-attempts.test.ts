@@ -144,7 +144,11 @@ describe('password attempts', () => {
     assert.deepEqual(await listed(t.throttle), { address: 7 });
     await t.fail();
     await t.succeed({ knownBrowser: 'b' });
-    assert.deepEqual(await listed(t.throttle), { address: 8 }, 'in a known browser too');
+    assert.deepEqual(
+      await listed(t.throttle),
+      { address: 8 },
+      'a success in a known browser does not clear the address either',
+    );
   });
 
   // Shows: S45 V6.1.1
@@ -211,13 +215,13 @@ describe('password attempts', () => {
     const t = createTest();
     for (let index = 0; index < 20; index += 1) assert.equal((await t.fail(otherUser(index))).passed, true);
     assert.equal(retryAfter(await t.fail(otherUser(20))), 10);
-    assert.equal((await t.succeed(elsewhere(1))).passed, true, 'another address is not');
+    assert.equal((await t.succeed(elsewhere(1))).passed, true, 'a login from another address passes');
     let tries = 0;
     for (let seconds = 0; seconds < day; seconds += 10) {
       t.pass(10);
       if ((await t.fail(otherUser(100 + tries))).passed) tries += 1;
     }
-    assert.ok(tries < 300, `${tries} tries a day`);
+    assert.ok(tries < 300, `${tries} passwords were checked in a day`);
     assert.equal(t.checks(), 21 + tries);
   });
 
@@ -226,10 +230,10 @@ describe('password attempts', () => {
     for (let index = 0; index < 15; index += 1) await t.fail(otherUser(index));
     t.pass(179);
     await t.fail(otherUser(20));
-    assert.equal((await listed(t.throttle)).address, 16, 'not yet');
+    assert.equal((await listed(t.throttle)).address, 16, 'no failure is forgiven before three minutes');
     t.pass(182);
     await t.fail(otherUser(21));
-    assert.equal((await listed(t.throttle)).address, 15, 'six minutes after the first: two fewer, and one more');
+    assert.equal((await listed(t.throttle)).address, 15, 'after six minutes two failures are forgiven, and one is new');
     t.pass(day);
     await t.fail(otherUser(22));
     assert.equal((await listed(t.throttle)).address, 1);
@@ -305,7 +309,7 @@ describe('password attempts', () => {
     const all = [...Array.from({ length: 50 }, () => start('198.51.100.1')), start('192.0.2.1')];
     await Promise.all(all);
     const before = started.indexOf('192.0.2.1');
-    assert.ok(before >= 4 && before <= atOnce.address, `${before} came before`);
+    assert.ok(before >= 4 && before <= atOnce.address, `${before} logins of the other address came first`);
   });
 
   test('when too many wait, the longest queue is refused, so that one address cannot keep others out', async () => {
@@ -382,7 +386,7 @@ describe('password attempts', () => {
     await new Promise(setImmediate);
     const owner = start('the owner', { knownBrowser: 'b' });
     await new Promise(setImmediate);
-    assert.equal(started.length, atOnce.address, 'the limit of the address holds for all');
+    assert.equal(started.length, atOnce.address, 'the limit of the address holds for known browsers too');
     gates[0]?.resolve();
     await new Promise(setImmediate);
     assert.deepEqual(started.slice(atOnce.address), ['the owner']);

@@ -28,7 +28,7 @@ test('the primary of a cluster adds up its workers, and keeps the counts of an e
   assert.deepEqual(
     names(await alone.read()).difference(names(both)),
     new Set(),
-    'no figure is there of one process alone',
+    'both expositions have the same figures',
   );
   await alone.close();
   for (const figures of texts) {
@@ -36,7 +36,7 @@ test('the primary of a cluster adds up its workers, and keeps the counts of an e
     assert.ok(age > -1 && age < 60, `${age}`);
   }
   const late = sumOf(texts[0], 'nodejs_eventloop_lag_p99_seconds') ?? 0;
-  assert.ok(late > 0.4 && late < 5, `the delay is that of the slowest, and no mean: ${late}`);
+  assert.ok(late > 0.4 && late < 5, `the delay is that of the slowest worker: ${late}`);
   // The counts of the ended worker are kept, but not its memory.
   const [more = 0, less = 0] = texts.map((figures) => sumOf(figures, 'process_resident_memory_bytes'));
   assert.ok(less > 0 && less < 0.75 * more, `${less} of ${more}`);

@@ -212,7 +212,8 @@ describe('a server whose log cannot be written', { timeout: 60_000 }, () => {
       try {
         const url = `http://127.0.0.1:${port}/health/ready`;
         const limit = performance.now() + 20_000;
-        while ((await statusOf(url)) !== 200) assert.ok(performance.now() < limit, 'it does not serve');
+        while ((await statusOf(url)) !== 200)
+          assert.ok(performance.now() < limit, 'the server is ready within 20 seconds');
         for (let time = 0; time < 50; time += 1) assert.equal(await statusOf(url), 200);
         server.kill('SIGTERM');
         const [code] = await once(server, 'exit');

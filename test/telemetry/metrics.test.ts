@@ -66,7 +66,11 @@ describe('the metrics count', () => {
     await using janua = await startJanua({ settings: measured, overrides: { now: () => now } });
     const before = await read(janua);
     for (const outcome of ['succeeded', 'failed', 'throttled', 'incomplete'])
-      assert.equal(sumOf(before, 'janua_logins_total', { outcome }), 0, 'a rise from nothing is seen too');
+      assert.equal(
+        sumOf(before, 'janua_logins_total', { outcome }),
+        0,
+        'the counter exists with 0 before the first login',
+      );
 
     const first = await logIn(janua.app);
     const sent = form(right);

@@ -37,6 +37,5 @@ test('values from a client cannot move the cursor, forge a line or change a colo
   const stack = `Error: ${hostile}\n    at ${hostile}`;
   const text = toText(JSON.stringify({ ...entry, err: { message: hostile, stack } }));
   assert.doesNotMatch(text.replaceAll('\n', ''), /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u);
-  for (const each of text.trimEnd().split('\n').slice(1))
-    assert.match(each, /^ {4}/, 'a line that only looks like one');
+  for (const each of text.trimEnd().split('\n').slice(1)) assert.match(each, /^ {4}/, 'each further line is indented');
 });

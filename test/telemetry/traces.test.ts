@@ -54,7 +54,7 @@ describe('traces', () => {
       ['POST /api/login 200', 'GET /api/me 200', 'GET 404', 'GET 400'],
     );
     for (const root of roots) {
-      assert.equal(root.parentSpanId, '', 'nobody else begins our traces');
+      assert.equal(root.parentSpanId, '', 'an untrusted client cannot start a trace');
       assert.notEqual(root.traceId, traceId);
     }
     const stepsOf = (root: (typeof roots)[number] | undefined) =>
@@ -97,7 +97,7 @@ describe('traces', () => {
         [true, 'b7ad6b7169203331'],
         [false, ''],
       ],
-      'one that the proxy does not keep is not sent',
+      'a trace that the proxy does not sample is not sent',
     );
   });
 
@@ -223,5 +223,5 @@ test('a server does not start with an unsupported trace setting, and says so', a
   const { code, stderr } = await workplace.run(['serve'], { env });
   assert.equal(code, 2);
   assert.match(stderr, /^OTEL_EXPORTER_OTLP_PROTOCOL must be http\/protobuf.*\n$/);
-  assert.equal((await workplace.run(['users', 'list'], { env })).code, 0, 'a command sends no traces');
+  assert.equal((await workplace.run(['users', 'list'], { env })).code, 0, 'a command ignores the settings of traces');
 });

@@ -47,9 +47,17 @@ export function createClockedThrottle<Kind extends string, Attempt>(options: Opt
         waits.push(first.passed ? 0 : first.retryAfterSeconds);
         if (first.passed) continue;
         time += (first.retryAfterSeconds - 1) * 1000;
-        assert.equal((await attempt(changes(index), false, from)).passed, false, `a second early, at ${index}`);
+        assert.equal(
+          (await attempt(changes(index), false, from)).passed,
+          false,
+          `attempt ${index} waits until a second before the end`,
+        );
         time += 1000;
-        assert.equal((await attempt(changes(index), false, from)).passed, true, `in time, at ${index}`);
+        assert.equal(
+          (await attempt(changes(index), false, from)).passed,
+          true,
+          `attempt ${index} passes at the end of the wait`,
+        );
       }
       return waits;
     },

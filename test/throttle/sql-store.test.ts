@@ -94,5 +94,5 @@ async function waitForLockWait(database: Database): Promise<void> {
     // The server refreshes this table only every 100 ms.
     await setTimeout(150);
   }
-  throw new Error('nobody waits');
+  throw new Error('no transaction waits for a lock');
 }

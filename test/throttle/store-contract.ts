@@ -28,7 +28,7 @@ async function countsOf(store: FailureStore): Promise<Record<string, number>> {
 
 async function countAll(store: FailureStore, keys: readonly PolicedKey[], now = start): Promise<readonly CountedKey[]> {
   const counting = await store.count(keys, now);
-  assert.ok(counting.counted, `refused: ${JSON.stringify(counting.keys)}`);
+  assert.ok(counting.counted, `the attempt is refused: ${JSON.stringify(counting.keys)}`);
   return counting.keys;
 }
 
@@ -184,7 +184,7 @@ export function testFailureStore(
       await store.revise([
         { ...named('name:kept'), revise: (tally) => tally },
         { ...named('name:forgotten'), revise: () => undefined },
-        { ...named('name:missing'), revise: () => assert.fail('there is nothing to revise') },
+        { ...named('name:missing'), revise: () => assert.fail('a missing key is not revised') },
       ]);
       await store.revise([]);
       assert.deepEqual(await recordsOf(store), [

@@ -147,7 +147,7 @@ describe('the throttle', () => {
     gate.resolve();
     const all = await Promise.all([...waiting, other]);
     assert.ok(all.every(({ passed }) => passed));
-    assert.ok((await start({})).passed, 'and no attempt is left behind');
+    assert.ok((await start({})).passed, 'all turns are free again');
   });
 
   test('does not count an attempt whose check throws, and frees its turn', async () => {

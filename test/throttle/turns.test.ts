@@ -153,7 +153,7 @@ describe('turns', () => {
       await pieces.come('newcomer/x1');
       while (!pieces.started.includes('newcomer/x1')) {
         const [oldest] = pieces.underWay();
-        await pieces.end(oldest ?? assert.fail('all work has ended'));
+        await pieces.end(oldest ?? assert.fail('no piece is under way'));
         await send();
         await send();
       }

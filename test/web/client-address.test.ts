@@ -16,7 +16,11 @@ describe('without a trusted proxy, only the address of the connection counts', (
       const client = alone('198.51.100.7', forwardedFor);
       const address = '198.51.100.7';
       assert.deepEqual(client, { address, network: address, endSite: address, from: 'connection' });
-      assert.equal(behindProxies('198.51.100.7', forwardedFor).address, '198.51.100.7', 'from no proxy of ours');
+      assert.equal(
+        behindProxies('198.51.100.7', forwardedFor).address,
+        '198.51.100.7',
+        'the connection does not come from a trusted proxy',
+      );
     });
 });
 

@@ -152,7 +152,11 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] as const) {
         const account = await opened.users.findByUsername('ann.example@example.com');
         assert.equal(account?.user.username, 'ann.example@example.com');
         assert.equal((await opened.users.findById(account?.user.id ?? ''))?.user.username, 'ann.example@example.com');
-        assert.equal(await opened.users.findByUsername('Ann.Example@EXAMPLE.com'), undefined, 'not its canonical form');
+        assert.equal(
+          await opened.users.findByUsername('Ann.Example@EXAMPLE.com'),
+          undefined,
+          'only the canonical form of a name finds a user',
+        );
       });
 
       test('have an index without case, or cause a warning with a fix', async () => {
@@ -307,7 +311,7 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] as const) {
         const { directory } = await openMappedDirectory(opened.opened, mappingOf(`${columns},disabled=${rule}`), quiet);
         for (const [index, disabled] of Object.values(values).entries()) {
           const account = await directory.findByUsername(`user${index}@example.com`);
-          assert.equal(account?.disabled, disabled, `for ${Object.keys(values)[index]}`);
+          assert.equal(account?.disabled, disabled, `the column contains ${Object.keys(values)[index]}`);
         }
       });
     }

@@ -99,7 +99,7 @@ for (const url of [
       });
       assert.equal(page.statusCode, 404, method);
       assert.equal(page.headers['content-type'], 'text/html; charset=utf-8');
-      assert.equal(page.body, first.body, 'whatever the address');
+      assert.equal(page.body, first.body, 'every unknown address gets the same page');
     }
     const program = await janua.app.inject({ url, headers: { 'x-expected-format': 'application/json' } });
     assert.deepEqual(program.json(), {

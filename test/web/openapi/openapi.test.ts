@@ -51,7 +51,7 @@ test('the document lists every route, in OpenAPI 3.1, with relative addresses on
     'POST /auth/logout',
     'POST /auth/token',
   ]);
-  assert.equal(document.servers, undefined, 'the server that it comes from');
+  assert.equal(document.servers, undefined, 'without `servers`, the document is about its own server');
   assert.equal(document.components.securitySchemes.password.flows.password.tokenUrl, '/api/login');
   assert.deepEqual(document.components.securitySchemes.session.name, 'session');
   assert.equal(new Set(operations.map(({ operation }) => operation.operationId)).size, operations.length);
@@ -125,7 +125,7 @@ test('every answer has a documented status and body', async () => {
           headers: { ...sent, ...headers },
         });
         const documented = operation.responses[answer.statusCode];
-        assert.ok(documented, `${method} ${path} answered ${answer.statusCode}`);
+        assert.ok(documented, `${method} ${path} answers ${answer.statusCode}, which is not documented`);
         if (!String(answer.headers['content-type']).startsWith('application/json')) continue;
         const schema = documented.content?.['application/json']?.schema;
         assert.ok(schema, `${method} ${path} ${answer.statusCode} has a JSON schema`);
@@ -161,7 +161,7 @@ test('the document passes all rules of a linter but those named here', async () 
   };
   assert.deepEqual(await lint(body), []);
   const broken = body.replace('"summary":"Who am I"', '"summery":"Who am I"');
-  assert.match((await lint(broken)).join(), /summary|summery/, 'it would say so');
+  assert.match((await lint(broken)).join(), /summary|summery/, 'the linter reports a mistake');
 });
 
 // Shows: S113 V13.4.5
