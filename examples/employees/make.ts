@@ -1,4 +1,4 @@
-// Makes a table of employees such as a company might have, to try Janua on: see docs/own-table.md.
+// Makes a sample table of employees, to try Janua with a table of your own (docs/own-table.md).
 import { parseArgs } from 'node:util';
 import { demoPassword, demoUsers } from '../../src/commands/demo-users.ts';
 import { openDatabase } from '../../src/database/database.ts';
@@ -9,16 +9,16 @@ import { fewestPeople, inventPeople, mostPeople } from './people.ts';
 import { createProgress } from './progress.ts';
 import { makeTable } from './table.ts';
 
-/** Longest that the database may take to answer at first, in milliseconds. */
+/** Longest duration of the connection and of the first statements, in milliseconds. */
 const patience = 10_000;
 
 const number = new Intl.NumberFormat('en');
 
 const usage = `DATABASE_URL=… npm run employees -- [options]
 
-  --people N   how many, ${number.format(fewestPeople)} to ${number.format(mostPeople)} [${number.format(mostPeople)}]
+  --people N   number of people, ${number.format(fewestPeople)} to ${number.format(mostPeople)} [${number.format(mostPeople)}]
 
-Makes the table employees in the database of DATABASE_URL (as for the server) and fills it with people who do not exist.
+Makes the table employees in the database that DATABASE_URL names, and fills it with invented people.
 `;
 
 const interruption = new AbortController();
@@ -33,7 +33,7 @@ async function main(): Promise<void> {
   }
 }
 
-/** Returns what to do next. */
+/** Returns the next steps for the user. */
 async function make(url: string, count: number): Promise<string> {
   const opened = await openDatabase(url, { connections: 1, timeout: patience, watch: unwatched });
   const progress = createProgress(count, process.stderr);
@@ -46,13 +46,13 @@ async function make(url: string, count: number): Promise<string> {
   return nextSteps(count);
 }
 
-/** @throws {Misconfiguration} for an option that there is not, or a bad number */
+/** @throws {Misconfiguration} for an unknown option or an invalid number */
 function readOptions(args: string[]): { readonly help: boolean; readonly people: number } {
   const { help, people } = parse(args);
   const count = people === undefined ? mostPeople : Number(people);
   if (Number.isInteger(count) && count >= fewestPeople && count <= mostPeople) return { help, people: count };
   throw new Misconfiguration(
-    `--people is a number from ${number.format(fewestPeople)} to ${number.format(mostPeople)}.`,
+    `--people must be a whole number from ${number.format(fewestPeople)} to ${number.format(mostPeople)}.`,
   );
 }
 
@@ -65,12 +65,12 @@ function parse(args: string[]) {
   }
 }
 
-/** No default, unlike the server's: this many people must not get into its file by mistake. */
+/** There is no default, so that invented people cannot get into the server's own file by mistake. */
 function requireUrl(): string {
   const url = process.env.DATABASE_URL?.trim();
   if (url) return url;
   throw new Misconfiguration(
-    'DATABASE_URL must say where the table is to be made: DATABASE_URL=sqlite:./data/employees.db npm run employees',
+    'DATABASE_URL must name the database for the table, as in: DATABASE_URL=sqlite:./data/employees.db npm run employees',
   );
 }
 
@@ -89,7 +89,7 @@ function nextSteps(count: number): string {
 `;
 }
 
-/** Says in plain lines what went wrong, and returns the exit code. */
+/** Prints the error, and returns the exit code. */
 function report(error: unknown): number {
   if (error instanceof Misconfiguration) return complain(2, ...error.lines);
   if (interruption.signal.aborted) return complain(130, 'Interrupted: the table employees was not made.');
@@ -98,7 +98,7 @@ function report(error: unknown): number {
   return complain(70, `Unexpected: ${reasonOf(error)}. Please report this.`);
 }
 
-/** Of a host with several addresses there is one reason for each, and none for all. */
+/** A host with several addresses has one error for each of them, and no common message. */
 function reasonOf(error: unknown): string {
   if (error instanceof AggregateError) return error.errors.map(reasonOf).join(', ');
   return error instanceof Error ? error.message : String(error);

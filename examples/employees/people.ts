@@ -12,13 +12,13 @@ export interface Employee {
   readonly password: string;
 }
 
-/** How many the sample database has that this one is made after, and how few still have both users of the demo among them. */
+/** MySQL's sample database has this many employees. The smallest table still contains both users of the demo. */
 export const mostPeople = 300_024;
 export const fewestPeople = 1_000;
 
 const firstNumber = 10_001;
 
-/** The users of the demo, by number. They keep the names and addresses that they have there. */
+/** The users of the demo, by number. They keep their names and addresses. */
 const [beHai, pranav] = demoUsers;
 const known = new Map<number, (typeof demoUsers)[number]>([
   [10_198, pranav],
@@ -123,7 +123,7 @@ const names = {
   ],
 } as const;
 
-/** So many people who do not exist, the same ones each time. */
+/** Invents this many people. They are the same in each run. */
 export function* inventPeople(count: number): Generator<Employee> {
   for (let number = firstNumber; number < firstNumber + count - 1; number += 1) yield inventPerson(number);
   yield inventPerson(500_222);
@@ -152,7 +152,7 @@ function nameOf(number: number, list: keyof typeof names): string {
 
 const purposes = ['gender', 'F', 'M', 'family', 'birth', 'hire'] as const;
 
-/** A number below `count`, spread as by chance (MurmurHash3's finish) and the same each time. */
+/** Gives a pseudo-random number below `count`, the same in each run (the finalizer of MurmurHash3). */
 function pick(number: number, purpose: (typeof purposes)[number], count: number): number {
   let hash = number * purposes.length + purposes.indexOf(purpose);
   hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
@@ -164,7 +164,7 @@ function dayAfter(year: number, days: number): string {
   return new Date(Date.UTC(year, 0, 1 + days)).toISOString().slice(0, 10);
 }
 
-/** Letters alone, without their accents. */
+/** Keeps only letters, without accents. */
 function addressPart(name: string): string {
   return name
     .normalize('NFD')

@@ -2,18 +2,18 @@ import { clearLine, cursorTo } from 'node:readline';
 
 const barWidth = 30;
 
-/** Without a terminal there is a line for each so many parts of the whole. */
+/** Number of lines for the whole, if the output is not a terminal. */
 const lines = 10;
 
 export interface Progress {
-  /** @param done of the whole, so far */
+  /** @param done the part of `total` that is done */
   advance(done: number): void;
   end(): void;
 }
 
 type Output = NodeJS.WritableStream & { readonly isTTY?: boolean };
 
-/** How far something has come: a bar on a terminal, else plain lines. */
+/** Shows progress as a bar on a terminal, or as plain lines elsewhere. */
 export function createProgress(total: number, stream: Output): Progress {
   const count = new Intl.NumberFormat('en');
   let shown = 0;

@@ -10,29 +10,29 @@ type WithEmployees = Kysely<Tables & EmployeesTable>;
 
 type EmployeesTable = { employees: Employee };
 
-/** Rows of one insert: each value is a parameter, of which SQLite takes 32,766. */
+/** Rows in one insert. Each value is a parameter, and SQLite allows 32,766 of them. */
 const batchSize = 2_000;
 
-/** Longest that one step may take, in milliseconds. The index takes longest. */
+/** Longest duration of one step, in milliseconds. The index takes longest. */
 const patience = 5 * 60 * 1000;
 
 interface Making {
-  /** Aborted, it is given up and nothing is left. */
+  /** Stops the work, and leaves no table behind. */
   readonly signal: AbortSignal;
   onProgress(rows: number): void;
 }
 
 /**
- * Makes the table `employees` as MySQL's sample database has it, with an address and a password for each, and fills it.
- * All or nothing, whatever comes in between.
- * @throws {Misconfiguration} when there is such a table already
+ * Makes and fills the table `employees` of MySQL's sample database, with an email address and a password for each employee.
+ * If it fails or is interrupted, it leaves no table behind.
+ * @throws {Misconfiguration} if the table exists
  */
 export async function makeTable(opened: OpenDatabase, people: Iterable<Employee>, making: Making): Promise<void> {
   const { engine } = opened;
   if ((await describeTable(opened.database, engine, 'employees')) !== undefined) {
     throw new Misconfiguration(
-      'There is a table employees already, and it was left as it is. Choose another database in DATABASE_URL; or, if nobody ' +
-        'needs that table: DROP TABLE employees;',
+      'The table employees already exists, and was not changed. Choose another database in DATABASE_URL. Or, if the table is ' +
+        'no longer needed: DROP TABLE employees;',
     );
   }
   const database = opened.database.withTables<EmployeesTable>();
@@ -46,7 +46,7 @@ export async function makeTable(opened: OpenDatabase, people: Iterable<Employee>
   });
 }
 
-/** MySQL commits a new table at once, so that taking it back is ours to do. */
+/** MySQL commits a new table at once, so a rollback would not remove it. */
 async function fillOrDrop(database: WithEmployees, people: Iterable<Employee>, making: Making): Promise<void> {
   await create(database, 'mysql');
   try {
@@ -57,7 +57,7 @@ async function fillOrDrop(database: WithEmployees, people: Iterable<Employee>, m
       .execute()
       .catch(() => {
         throw new Misconfiguration(
-          'The table employees was made in part, and could not be removed. Do it: DROP TABLE employees;',
+          'The table employees is incomplete, and could not be removed. Remove it: DROP TABLE employees;',
         );
       });
     throw error;
@@ -91,11 +91,11 @@ async function fill(
     await database.insertInto('employees').values(batch).execute();
     rows += batch.length;
     onProgress(rows);
-    // SQLite keeps the event loop to itself: signals are heard here.
+    // SQLite blocks the event loop, so signals arrive only here.
     await setImmediate();
     signal.throwIfAborted();
   }
-  // After the rows: an index over what is there is made faster than one that each row is put into.
+  // The index comes after the rows, because building it once is faster than updating it for each row.
   await database.schema
     .createIndex('employees_email')
     .unique()
@@ -105,7 +105,7 @@ async function fill(
   signal.throwIfAborted();
 }
 
-/** What is unique, so that a name is found without its case by this index. In MySQL the column's collation sees to it. */
+/** Gives the expression of the unique index, which ignores case. In MySQL the column's collation does. */
 function emailWithoutCase(engine: Engine) {
   switch (engine) {
     case 'sqlite':

@@ -86,7 +86,7 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] as const) {
       assert.equal((await makeEmployees(place.folder, place.env, '--people', '1200')).code, 0);
       const { code, stdout, stderr } = await makeEmployees(place.folder, place.env, '--people', '1000');
       assert.deepEqual([code, stdout], [2, '']);
-      assert.match(stderr, /^There is a table employees already.*DROP TABLE employees;\n$/);
+      assert.match(stderr, /^The table employees already exists.*DROP TABLE employees;\n$/);
       assert.equal((await place.readEmployees())?.length, 1200);
     });
 
@@ -117,8 +117,8 @@ test('the invented employees are as many as in the sample database, all differen
 describe('npm run employees refuses to run', () => {
   const right = { DATABASE_URL: 'sqlite:./employees.db' };
   const cases: readonly [name: string, env: Record<string, string>, args: string[], line: RegExp][] = [
-    ['without a database', {}, [], /^DATABASE_URL must say where the table is to be made: .*\n$/],
-    ['with an empty DATABASE_URL', { DATABASE_URL: ' ' }, [], /^DATABASE_URL must say where/],
+    ['without a database', {}, [], /^DATABASE_URL must name the database for the table, as in: .*\n$/],
+    ['with an empty DATABASE_URL', { DATABASE_URL: ' ' }, [], /^DATABASE_URL must name the database/],
     [
       'with an unknown kind of database',
       { DATABASE_URL: 'oracle://me:canary@db/x' },
@@ -137,8 +137,8 @@ describe('npm run employees refuses to run', () => {
       [],
       /^DATABASE_URL: the file cannot be opened/,
     ],
-    ['with too few people', right, ['--people', '999'], /^--people is a number from 1,000 to 300,024\.\n$/],
-    ['with an invalid number', right, ['--people', 'many'], /^--people is a number/],
+    ['with too few people', right, ['--people', '999'], /^--people must be a whole number from 1,000 to 300,024\.\n$/],
+    ['with an invalid number', right, ['--people', 'many'], /^--people must be a whole number/],
     ['with an unknown option', right, ['--peple', '1000'], /^Unknown option '--peple'/],
   ];
   for (const [name, env, args, line] of cases) {
