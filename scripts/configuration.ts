@@ -8,8 +8,8 @@ const intro = `# Configuration
 
 Made by \`npm run configuration\` from [settings.ts](../src/config/settings.ts): do not edit.
 
-Settings come from the environment; one that is empty counts as not set. Whatever is wrong is said at start, all at once, and never with the value.
-\`npx janua config\` shows them as \`janua serve\` takes them, where each is from, and no password; \`npx janua doctor\` tries them out.`;
+Janua reads settings from the environment. An empty setting counts as not set. At start, Janua reports all faults at once, without the values.
+\`npx janua config\` shows the settings that \`janua serve\` uses and where each comes from, without passwords. \`npx janua doctor\` checks them.`;
 
 /** Escapes text for a table cell. */
 const inCell = (text: string) => text.replaceAll('|', '\\|').replaceAll('\n', ' ');
@@ -27,7 +27,7 @@ function kindOf({ type, enum: values, minimum, maximum, minLength, maxLength }: 
 function rowOf(name: string, schema: SettingSchema): string {
   const { default: usual, description, examples, format } = schema;
   const isGiven = usual !== undefined && !(Array.isArray(usual) && usual.length === 0);
-  const file = format === 'password' ? ` May be in a file, which ${asCode(`${name}_FILE`)} names.` : '';
+  const file = format === 'password' ? ` To read it from a file, set ${asCode(`${name}_FILE`)}.` : '';
   const cells = [
     asCode(name),
     kindOf(schema),

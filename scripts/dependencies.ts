@@ -53,7 +53,7 @@ function faultsOf({ integrity, resolved, license, dev, link, hasInstallScript }:
   if (hasInstallScript) faults.push('runs a script at install');
   if (!integrity?.startsWith('sha512-')) faults.push('has no SHA-512 digest');
   if (resolved !== undefined || link)
-    faults.push('names where it comes from: all come from the registry that is configured');
+    faults.push('has its own source: packages must come from the configured registry');
   if (!(dev ? forTools : permissive).includes(license ?? '')) faults.push(`has the licence ${license ?? '(none)'}`);
   return faults;
 }

@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import type { Evidence } from './evidence-reporter.ts';
 
 /**
- * `npm run evidence` writes `docs/security/evidence.md` and `security/evidence.tsv`. They tell which rules hold, and which tests show it.
+ * `npm run evidence` writes `docs/security/evidence.md` and `security/evidence.tsv`. They list which rules hold, and which tests show it.
  * Their sources are the lists in `security/`, and the ids above the tests of the last whole run.
  */
 const root = new URL('..', import.meta.url);
@@ -44,10 +44,14 @@ async function readRows(name: string): Promise<Row[]> {
   return lines.map((line) => {
     const cells = line.split('\t');
     if (cells.length !== columns.length)
-      throw new EvidenceFault(`security/${name}: not ${columns.length} columns: ${line}`);
+      throw new EvidenceFault(
+        `security/${name}: a line has ${cells.length} columns instead of ${columns.length}: ${line}`,
+      );
     const row = Object.fromEntries(columns.map((column, index) => [column, cells[index]])) as unknown as Row;
-    if (!states.includes(row.state)) throw new EvidenceFault(`security/${name}: ${row.id} is ${row.state}`);
-    if (row.state !== 'holds' && row.note === '') throw new EvidenceFault(`security/${name}: ${row.id}: why not?`);
+    if (!states.includes(row.state))
+      throw new EvidenceFault(`security/${name}: ${row.id} has the unknown state ${row.state}`);
+    if (row.state !== 'holds' && row.note === '')
+      throw new EvidenceFault(`security/${name}: ${row.id} needs a note that says why`);
     return row;
   });
 }
@@ -71,18 +75,19 @@ async function hasSection(pointer: string): Promise<boolean> {
 async function findFaults(rows: readonly Row[], evidence: readonly Evidence[]): Promise<string[]> {
   const faults: string[] = [];
   const known = new Set(rows.map(({ id }) => id));
-  if (known.size !== rows.length) faults.push('An id stands twice in security/*.tsv.');
+  if (known.size !== rows.length) faults.push('An id occurs twice in security/*.tsv.');
   for (const { id, file, title } of evidence)
-    if (!known.has(id)) faults.push(`${file}: “${title}” carries ${id}, which security/*.tsv do not know.`);
+    if (!known.has(id)) faults.push(`${file}: “${title}” shows ${id}, which is not in security/*.tsv.`);
   for (const { id, state, document } of rows) {
     const outcomes = evidence.filter((item) => item.id === id).map(({ outcome }) => outcome);
     const pointers = document.split(' ').filter((pointer) => pointer !== '');
-    for (const pointer of pointers) if (!(await hasSection(pointer))) faults.push(`${id}: there is no ${pointer}.`);
-    if (outcomes.includes('failed')) faults.push(`${id}: a test that carries it failed.`);
+    for (const pointer of pointers)
+      if (!(await hasSection(pointer))) faults.push(`${id}: the section ${pointer} does not exist.`);
+    if (outcomes.includes('failed')) faults.push(`${id}: a test that shows it failed.`);
     if (state === 'holds' && !outcomes.includes('passed') && pointers.length === 0)
-      faults.push(`${id} is said to hold, and no test that was run carries it.`);
+      faults.push(`${id} is listed as holding, but no passed test shows it.`);
     if ((state === 'later' || state === 'does not apply') && outcomes.length > 0)
-      faults.push(`${id} is carried by a test, and said to be ${state}.`);
+      faults.push(`${id} is listed as “${state}”, but a test shows it.`);
   }
   return faults;
 }
@@ -187,21 +192,19 @@ async function saysFaults(work: () => Promise<string | undefined>): Promise<bool
 export const checkFiles = () =>
   saysFaults(async () => {
     const stale = await findStale(await makeFiles(await readEvidence()));
-    return stale.length === 0
-      ? undefined
-      : `${stale.join(', ')}: not what the tests show. Write it anew: npm run evidence`;
+    return stale.length === 0 ? undefined : `Out of date: ${stale.join(', ')}. Run: npm run evidence`;
   });
 
 /** Writes the files from the last whole run, unless a test file has changed since. */
 const writeFiles = () =>
   saysFaults(async () => {
-    const fault = 'Run npm test first, the whole of it: ';
-    if (!existsSync(evidenceFile)) return `${fault}there is no run to write about.`;
+    const fault = 'Run npm test first, without arguments: ';
+    if (!existsSync(evidenceFile)) return `${fault}no run has finished yet.`;
     const { mtimeMs, size } = await stat(evidenceFile);
-    if (size === 0) return `${fault}the last run was broken off.`;
+    if (size === 0) return `${fault}the last run was interrupted.`;
     for await (const path of glob('test/**/*.ts', { cwd: fileURLToPath(root) }))
       if ((await stat(new URL(path.replaceAll('\\', '/'), root))).mtimeMs > mtimeMs)
-        return `${fault}${path} has changed since.`;
+        return `${fault}${path} has changed since the last run.`;
     const made = await makeFiles(await readEvidence());
     for (const [path, text] of made) await writeFile(new URL(path, root), text);
     return undefined;

@@ -8,7 +8,7 @@ import { parseArgs } from 'node:util';
 const folder = new URL('../test/model/', import.meta.url);
 
 const { minutes = '10' } = parseArgs({ options: { minutes: { type: 'string' } } }).values;
-if (!(Number(minutes) > 0)) throw new TypeError('--minutes is a number above 0.');
+if (!(Number(minutes) > 0)) throw new TypeError('--minutes must be a number above 0.');
 
 const files = (await readdir(folder)).filter((name) => name.endsWith('.test.ts'));
 const child = spawn(

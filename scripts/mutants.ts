@@ -564,14 +564,15 @@ const wanted = process.argv.slice(2);
 const chosen = mutants.filter(
   ({ id, file, test }) => wanted.length === 0 || wanted.some((name) => [id, file, test].includes(name)),
 );
-if (chosen.length === 0) throw new Error(`no mutant is of ${wanted.join(', ')}`);
+if (chosen.length === 0) throw new Error(`no mutant has the id or file ${wanted.join(', ')}`);
 const folder = await copyTree();
 const rows = ['what is broken\twhere\tid\ttest\tits title'];
 try {
   for (const mutant of chosen) {
     const path = join(folder, mutant.file);
     const original = await readFile(path, 'utf8');
-    if (original.split(mutant.text).length !== 2) throw new Error(`${mutant.file} has not once: ${mutant.text}`);
+    if (original.split(mutant.text).length !== 2)
+      throw new Error(`${mutant.file} must contain exactly once: ${mutant.text}`);
     await writeFile(
       path,
       original.replace(mutant.text, () => mutant.by),

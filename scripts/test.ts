@@ -97,14 +97,14 @@ async function ensurePrograms(): Promise<boolean> {
   }
   if (leftOut.length === 0) return true;
   const passes = process.env.CI !== 'true' || leftOut.every((name) => name === dispensable);
-  const rest = passes ? 'Everything else is tested.' : 'CI=true makes that a failure.';
-  process.stdout.write(`  Without ${leftOut.join(', ')} their tests are left out. ${rest}\n`);
+  const rest = passes ? 'All other tests run.' : 'With CI=true that is a failure.';
+  process.stdout.write(`  The tests that need ${leftOut.join(', ')} are skipped. ${rest}\n`);
   return passes;
 }
 
 async function install(packages: readonly string[]): Promise<void> {
   const list = packages.join(' ');
-  process.stdout.write(`  As root, this now runs apt-get install ${list} (npm test -- --no-install does not).\n`);
+  process.stdout.write(`  Running as root: apt-get install ${list} (npm test -- --no-install skips this)\n`);
   const unattended = { DEBIAN_FRONTEND: 'noninteractive' };
   const add = (...names: string[]) =>
     run('apt-get', ['install', '-y', '-qq', '--no-install-recommends', ...names], unattended);
@@ -141,7 +141,8 @@ async function askForAdvisories(): Promise<boolean> {
     );
   });
   const faults = readAdvisories(printed);
-  if (faults === undefined) process.stdout.write('  The registry gave no answer to `npm audit`: not checked.\n');
+  if (faults === undefined)
+    process.stdout.write('  The registry did not answer `npm audit`, so this is not checked.\n');
   for (const fault of faults ?? []) process.stdout.write(`  ${fault}\n`);
   return (faults ?? []).length === 0;
 }
@@ -157,7 +158,9 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
 
 const start = performance.now();
 if (isWhole)
-  process.stdout.write('Everything that CI checks, in about eight minutes on two cores. In one: npm run test:quick\n');
+  process.stdout.write(
+    'Runs everything that CI runs, in about seven minutes on two cores. In less than a minute: npm run test:quick\n',
+  );
 
 if (!options.quick) await step('Programs', ensurePrograms);
 await step('Types', () => node(bin('typescript/bin/tsc')));
@@ -197,7 +200,7 @@ function showsAll(): boolean {
 
 async function sumUp(): Promise<void> {
   if (showsAll()) await step('Evidence', checkFiles);
-  else if (isWhole) process.stdout.write('\n▸ Evidence: docs/security is not compared, since tests were left out\n');
+  else if (isWhole) process.stdout.write('\n▸ Evidence: docs/security is not compared, because tests were skipped\n');
   const without = leftOut.length > 0 ? `, WITHOUT the tests that need ${leftOut.join(', ')}` : '';
   process.stdout.write(`\nPassed in ${formatTime((performance.now() - start) / 1000)} minutes${without}.\n`);
 }

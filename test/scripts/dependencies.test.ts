@@ -33,7 +33,7 @@ describe('a package is refused', () => {
     [
       'from another source than the registry',
       { ...good, resolved: 'git+ssh://example.com/a' },
-      /^a names where it comes from/,
+      /^a has its own source/,
     ],
     ['of a licence that was not agreed to', { ...good, license: 'AGPL-3.0' }, 'a has the licence AGPL-3.0'],
     ['without a licence', { integrity: 'sha512-x' }, 'a has the licence (none)'],
