@@ -131,8 +131,8 @@ ${table(['list', 'entries', ...states], summary)}
 No ASVS level is claimed for the whole. The lists say how far an entry holds, and why it does not apply.
 [evidence.tsv](../../security/evidence.tsv) names the tests and sections of each entry. To find a test, search its file for the id.
 
-**Mutants.** \`npm run mutants\` breaks a copy of the code in ${mutants} places, one after the other. Each time a test that carries the
-entry's id fails: [mutants.tsv](../../security/mutants.tsv).
+**Mutants.** \`npm run mutants\` breaks a copy of the code in ${mutants} places, one after the other. For each
+break, a test that shows the entry fails: [mutants.tsv](../../security/mutants.tsv).
 
 \`npm run evidence\` writes this page and \`evidence.tsv\` from the last whole run of the tests. Do not edit them.
 
@@ -143,7 +143,7 @@ ${table(
   withState('does not hold').map(({ id, requirement, note }) => [id, inCell(requirement), inCell(note)]),
 )}
 
-## What waits for something that does not exist yet
+## What waits for missing features
 
 ${table(
   ['for', 'entries'],
