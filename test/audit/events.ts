@@ -28,7 +28,7 @@ const createId = createEventIds();
 export function recorded(time: number, event: Partial<AuditEvent> = {}): RecordedEvent {
   const usual = { kind: 'login-failed', reason: 'wrong-password', userId: 'user-1', caller };
   const read = readEvent({ ...usual, ...event }, events);
-  if (read === undefined) throw new TypeError('this is no event');
+  if (read === undefined) throw new TypeError('the row is not a valid event');
   return { id: createId(time), at: new Date(time).toISOString(), ...read };
 }
 

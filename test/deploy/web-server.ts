@@ -42,7 +42,7 @@ const deployed = (name: string) => readFile(new URL(`../../deploy/${name}`, impo
 function replaceAll(text: string, replacements: readonly (readonly [from: string | RegExp, to: string])[]): string {
   return replacements.reduce((changed, [from, to]) => {
     const next = changed.replaceAll(from, () => to);
-    if (next === changed) throw new Error(`there is no ${from} to put ${to} in place of`);
+    if (next === changed) throw new Error(`the file does not contain ${from}, so ${to} cannot replace it`);
     return next;
   }, text);
 }

@@ -58,7 +58,7 @@ async function follow(commands: string) {
       const port = /"port":(\d+).*"msg":"ready"/.exec(line)?.[1];
       if (port !== undefined) return port;
     }
-    throw new Error(`the commands came to their end:\n${output}`);
+    throw new Error(`the commands ended:\n${output}`);
   }
 
   return {

@@ -75,7 +75,7 @@ export function createForwardBrowser(app: App): ForwardBrowser {
         if (answer.statusCode !== 303) return { address: at, answer };
         at = new URL(String(answer.headers.location), at).href;
       }
-      throw new Error(`it goes round: ${at}`);
+      throw new Error(`the redirects form a loop: ${at}`);
     },
     async logIn(next, secret = password) {
       const sent = form({ username: ann.username, password: secret, next });

@@ -96,7 +96,7 @@ function takeBody(headers: Answer['headers'], rest: string): { body: string; aft
   }
   const [length = ''] = lengths;
   if (lengths.length !== 1 || !/^\d+$/.test(length)) throw new Error(`lengths: ${lengths.join()}`);
-  if (rest.length < Number(length)) throw new Error(`a body of ${rest.length} bytes, said to have ${length}`);
+  if (rest.length < Number(length)) throw new Error(`a body of ${rest.length} bytes, with Content-Length ${length}`);
   return { body: rest.slice(0, Number(length)), after: rest.slice(Number(length)) };
 }
 
@@ -108,7 +108,8 @@ function takeChunks(bytes: string): { body: string; after: string } {
     if (size?.[1] === undefined) throw new Error(`not a chunk: ${JSON.stringify(rest.slice(0, 50))}`);
     const length = Number.parseInt(size[1], 16);
     const start = size[0].length;
-    if (rest.slice(start + length, start + length + 2) !== '\r\n') throw new Error('a chunk of another length');
+    if (rest.slice(start + length, start + length + 2) !== '\r\n')
+      throw new Error('a chunk does not have its announced length');
     body += rest.slice(start, start + length);
     rest = rest.slice(start + length + 2);
     if (length === 0) return { body, after: rest };

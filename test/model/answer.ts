@@ -120,7 +120,7 @@ export function tell({ is, format, next }: Route, outcome: Outcome, { cookie, ac
         'This session has not been logged in before',
       );
     case 'done':
-      throw new TypeError('no answer says this');
+      throw new TypeError('no response matches this outcome');
   }
 }
 

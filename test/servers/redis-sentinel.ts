@@ -91,5 +91,5 @@ async function until(server: ThrowAwayServer, words: [string, ...string[]], expe
     if (expected.test(said)) return;
     await setTimeout(pollInterval);
   }
-  throw new Error(`it did not say ${expected} within ${patience} ms, but: ${said}`);
+  throw new Error(`expected ${expected} within ${patience} ms, got: ${said}`);
 }
