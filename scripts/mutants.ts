@@ -169,8 +169,8 @@ const mutants: readonly Mutant[] = [
     id: 'VM-76',
   },
   {
-    breaks: 'a template does not escape the message',
-    file: 'src/sign-in/log-in.eta',
+    breaks: 'a template shows the message as it is',
+    file: 'src/web/login-page.eta',
     text: '<%= it.message.text %>',
     by: '<%~ it.message.text %>',
     test: 'test/web/views.test.ts',
@@ -395,8 +395,8 @@ const mutants: readonly Mutant[] = [
   {
     breaks: 'the answer to a body of another type repeats the type',
     file: 'src/web/hooks/problems.ts',
-    text: 'error.validation !== undefined ? error.message : undefined',
-    by: "error.validation !== undefined ? error.message : request.headers['content-type']",
+    text: 'isValidation ? error.message : undefined',
+    by: "isValidation ? error.message : request.headers['content-type']",
     test: 'test/web/hooks/problems.test.ts',
     id: 'S106',
   },

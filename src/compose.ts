@@ -3,11 +3,11 @@ import type { Logger } from 'pino';
 import manifest from '../package.json' with { type: 'json' };
 import { createAccess } from './access/access.ts';
 import { createAdmit } from './access/admit.ts';
-import { type LookUp, lookUpTwice } from './access/look-up.ts';
-import { createSqlLookUp } from './access/sql-look-up.ts';
-import { createAudit, type OpenAudit } from './audit/audit.ts';
+import { createSqlLookUp, type LookUp, lookUpTwice } from './access/look-up.ts';
+import { createAudit } from './audit/audit.ts';
 import type { Caller } from './audit/event.ts';
-import { type AuditStore, createSqlAuditStore } from './audit/sql-store.ts';
+import { createSqlAuditStore } from './audit/sql-store.ts';
+import { createAuditTrail } from './audit/trail.ts';
 import { parseListenAddress } from './config/listen-address.ts';
 import { isLoopbackHost } from './config/origin.ts';
 import { addLoopbackOrigins, originsOf, publicOriginsOf } from './config/public-origins.ts';
@@ -21,79 +21,35 @@ import { requireTables } from './database/schema-check.ts';
 import { lineOf } from './faults/misconfiguration.ts';
 import { Unavailable } from './faults/unavailable.ts';
 import { createHostCredentials } from './forward-auth/host-credentials.ts';
-import { createNameApplication } from './forward-auth/returns.ts';
+import { createReturns } from './forward-auth/returns.ts';
 import { createPasswords } from './passwords/passwords.ts';
-import { createSessions, type Sessions } from './sessions/sessions.ts';
+import { createSessions } from './sessions/sessions.ts';
 import { createLogIn } from './sign-in/log-in.ts';
 import { createLogOut } from './sign-in/log-out.ts';
 import { liftFailures } from './sign-in/password-attempts.ts';
-import { type EventKind, events, type Parts, type SiteOptions } from './site.ts';
-import { createReadiness, type Readiness } from './stores/readiness.ts';
+import { events, type SiteOptions } from './site.ts';
+import { createReadiness } from './stores/readiness.ts';
 import { refusedAccount } from './stores/store-faults.ts';
 import { openStores, type Stores } from './stores/stores.ts';
 import { cleaningInterval, removeInBatches } from './stores/upkeep.ts';
 import { createLog } from './telemetry/log.ts';
 import { type Measures, openMeasures } from './telemetry/measures.ts';
-import type { MetricsListener } from './telemetry/metrics-listener.ts';
-import { createNetworkCheck, unixSockets } from './text/networks.ts';
-import { createThrottle, type Throttle, unthrottled } from './throttle/throttle.ts';
-import { type Administration, createAdministration } from './users/administration.ts';
+import { createThrottle } from './throttle/throttle.ts';
+import { unthrottled } from './throttle/unthrottled.ts';
+import { createAdministration } from './users/administration.ts';
 import { openMappedDirectory, samplePasswordHashes } from './users/mapped/mapped-directory.ts';
 import { parseMapping, type UserMapping } from './users/mapped/mapping.ts';
 import { createSqlDirectory } from './users/sql-directory.ts';
 import type { User } from './users/user.ts';
 import type { UserDirectory, UserRegistry } from './users/user-directory.ts';
-import { createFindClient, createPeerCheck, type FindClient } from './web/client-address.ts';
-import type { JanuaPlugin } from './web/host-app.ts';
+import { createTrustedProxies, type FindClient } from './web/client-address.ts';
 import { rawPath } from './web/request-target.ts';
-import type { App, Request } from './web/types.ts';
+import type { Request } from './web/types.ts';
 
-const day = 24 * 60 * 60 * 1000;
-
-/** The connected parts. No store has been asked for anything yet. */
-export interface Composition {
-  readonly log: Logger;
-  readonly readiness: Readiness;
-  /**
-   * Checks the stores, and returns what the commands work with. May be called again after a failure.
-   * @throws {Misconfiguration} when the schema is not this version's, or the table of users cannot work
-   * @throws {Unavailable} while a store cannot be reached
-   */
-  prepare(): Promise<Services>;
-  /**
-   * Returns what `prepare` returned.
-   * @throws the last error of `prepare`, or {Unavailable} before it was called
-   */
-  requireServices(): Services;
-  /** The HTTP server. It answers 503 until `prepare` has succeeded once. */
-  createServer(): Promise<App>;
-  /** Janua as a part of another app. @param onClose runs when that app closes */
-  createPlugin(onClose: () => Promise<void>): Promise<JanuaPlugin>;
-  /**
-   * Serves the metrics at `METRICS_LISTEN`. Returns undefined without that setting, and in a worker of a cluster: there the
-   * primary collects the metrics of all workers (`createClusterReader`).
-   * @throws {Misconfiguration} when the address cannot be listened on
-   */
-  listenForMetrics(): Promise<MetricsListener | undefined>;
-  close(): Promise<void>;
-}
+export type Composition = Awaited<ReturnType<typeof compose>>;
 
 /** What the commands and the routes work with. */
-export interface Services extends Parts {
-  readonly users: UserDirectory;
-  /** The same directory, if this server may change it. */
-  readonly registry: UserRegistry | undefined;
-  readonly sessions: Sessions;
-  readonly administration: Administration;
-  readonly throttle: Throttle;
-  readonly audit: OpenAudit<EventKind>;
-  /** The recorded events. */
-  readonly auditTrail: Pick<AuditStore, 'find' | 'findByRequestId'>;
-  /** Replaces a key with a new one. This process keeps the old one. */
-  replaceKey(name: KeyName): Promise<void>;
-  /** Removes expired data, unless another process has just done it. */
-  clean(): Promise<void>;
-}
+export type Services = Awaited<ReturnType<typeof prepare>>;
 
 /** What the demo, the commands and the tests override. */
 export interface Overrides {
@@ -114,19 +70,16 @@ export interface Overrides {
 }
 
 /**
- * Turns settings into running services. The parts meet only here.
+ * Turns settings into running services. The parts meet only here, and no store has been asked for anything yet.
  * @throws {Misconfiguration} when a store's address cannot be read, or a database file cannot be opened
  */
-export async function compose(settings: Settings, overrides: Overrides = {}): Promise<Composition> {
-  /** Whether the app listens on Unix sockets only. A peer without an address is then on one of them. */
-  let onSocketsAlone = false;
-  const namesSockets = settings.TRUSTED_PROXIES.includes(unixSockets);
-  const proxies = {
-    isTrusted: createNetworkCheck(settings.TRUSTED_PROXIES),
-    trustsSockets: () => onSocketsAlone && namesSockets,
-  };
-  const findClient = createFindClient(proxies);
-  const log = createLog(settings, describeRequest(findClient));
+export async function compose(settings: Settings, overrides: Overrides = {}) {
+  const { findClient, isTrustedPeer, adviseOnSockets } = createTrustedProxies(settings.TRUSTED_PROXIES);
+  const log = createLog({
+    level: settings.LOG_LEVEL,
+    format: settings.LOG_FORMAT ?? (process.stdout.isTTY ? 'text' : 'json'),
+    describeRequest: describeRequest(findClient),
+  });
   const measures = await openMeasures({
     metrics: settings.METRICS_LISTEN !== undefined && (overrides.takesLogins ?? true),
     eventKinds: Object.keys(events),
@@ -142,6 +95,10 @@ export async function compose(settings: Settings, overrides: Overrides = {}): Pr
   let fault: unknown = new Unavailable(databasePart, 5);
   /** Whether other machines can reach the app although PUBLIC_URL is not set. */
   let exposed = false;
+  /**
+   * Returns what `prepare` returned.
+   * @throws the last error of `prepare`, or {Unavailable} before it was called
+   */
   function requireServices(): Services {
     if (prepared === undefined) throw fault;
     if (exposed) throw new Unavailable('Signing in', 60);
@@ -155,11 +112,12 @@ export async function compose(settings: Settings, overrides: Overrides = {}): Pr
 
   const publicOrigins = publicOriginsOf(settings);
   const forwardOrigins = originsOf(settings.FORWARD_AUTH_ORIGINS);
+  const returns = createReturns(forwardOrigins, () => requireServices().hostKey);
   const siteOptions = (): SiteOptions => ({
     parts: requireServices,
     findClient,
-    isTrustedPeer: createPeerCheck(proxies),
-    findUnavailable: () => readiness.findUnavailable(),
+    isTrustedPeer,
+    findUnavailable: readiness.findUnavailable,
     measures,
     appName: settings.APP_NAME,
     version: manifest.version,
@@ -167,22 +125,18 @@ export async function compose(settings: Settings, overrides: Overrides = {}): Pr
     https: settings.PUBLIC_URL?.startsWith('https:') ?? false,
     corsOrigins: originsOf(settings.CORS_ORIGINS),
     forwardOrigins,
-    nameApplication: createNameApplication({ key: () => requireServices().hostKey, forwardOrigins }),
+    returns,
+    nameApplication: returns.nameApplication,
     onListen(addresses) {
-      const ports = addresses.filter((address) => typeof address === 'object');
-      onSocketsAlone = ports.length === 0;
-      const onSockets = ports.length < addresses.length;
-      if (onSockets || namesSockets) {
-        const sockets = socketAdvice({ named: namesSockets, onSockets, alone: onSocketsAlone });
-        log[sockets.level]({ event: 'unix_socket' }, sockets.message);
-      }
+      adviseOnSockets(addresses, log);
       if (settings.PUBLIC_URL !== undefined) return;
+      const ports = addresses.filter((address) => typeof address === 'object');
       // With a free port, or in another app, our origin is known only now.
       for (const { port } of ports) addLoopbackOrigins(publicOrigins, port);
       if (ports.every(({ address }) => isLoopbackHost(address))) return;
       // Only in another app: `janua serve` refuses such settings at start.
       exposed = true;
-      log.error('nobody can sign in: PUBLIC_URL must be set when the app is reachable from other machines');
+      log.error('users cannot sign in: PUBLIC_URL must be set when other machines can reach the app');
     },
     docs: settings.DOCS === 'on',
     themeFile: settings.THEME_FILE,
@@ -191,7 +145,12 @@ export async function compose(settings: Settings, overrides: Overrides = {}): Pr
   return {
     log,
     readiness,
-    async prepare() {
+    /**
+     * Checks the stores, and returns what the commands work with. May be called again after a failure.
+     * @throws {Misconfiguration} when the schema is not this version's, or the table of users cannot work
+     * @throws {Unavailable} while a store cannot be reached
+     */
+    async prepare(): Promise<Services> {
       try {
         prepared ??= await prepare(settings, overrides, { log, stores, mapping, measures });
         return prepared;
@@ -201,19 +160,22 @@ export async function compose(settings: Settings, overrides: Overrides = {}): Pr
       }
     },
     requireServices,
+    /** The HTTP server. It answers 503 until `prepare` has succeeded once. */
     async createServer() {
       // Loaded only if needed: the other commands then start in half the time.
       const { createServer } = await import('./server.ts');
-      return createServer({
-        ...siteOptions(),
-        log,
-        logsRequests: () => log.isLevelEnabled('info'),
-      });
+      return createServer({ ...siteOptions(), log, logsRequests: () => log.isLevelEnabled('info') });
     },
-    async createPlugin(onClose) {
+    /** Janua as a part of another app. @param onClose runs when that app closes */
+    async createPlugin(onClose: () => Promise<void>) {
       const { createPlugin } = await import('./plugin.ts');
       return createPlugin(siteOptions(), onClose);
     },
+    /**
+     * Serves the metrics at `METRICS_LISTEN`. Returns undefined without that setting, and in a worker of a cluster: there the
+     * primary collects the metrics of all workers (`createClusterReader`).
+     * @throws {Misconfiguration} when the address cannot be listened on
+     */
     async listenForMetrics() {
       const address = parseListenAddress(settings.METRICS_LISTEN ?? '');
       if (measures.metrics === undefined || address === undefined) return undefined;
@@ -223,37 +185,11 @@ export async function compose(settings: Settings, overrides: Overrides = {}): Pr
       log.info({ url: listener.url }, 'figures for Prometheus');
       return listener;
     },
-    async close() {
+    async close(): Promise<void> {
       await prepared?.audit.close();
       await Promise.all([stores.close(), measures.close()]);
     },
   };
-}
-
-/** The log message if the app listens on a Unix socket, whose peers have no address, or if `TRUSTED_PROXIES` names one. */
-function socketAdvice({ named, onSockets, alone }: Readonly<Record<'named' | 'onSockets' | 'alone', boolean>>): {
-  readonly level: 'info' | 'warn';
-  readonly message: string;
-} {
-  if (!onSockets)
-    return {
-      level: 'warn',
-      message:
-        'TRUSTED_PROXIES=unix does not count, because nothing listens on a Unix socket here: name the addresses that your proxies connect from, such as 127.0.0.1',
-    };
-  if (!named)
-    return {
-      level: 'warn',
-      message:
-        'peers on a Unix socket have no address and share the limits of one: set TRUSTED_PROXIES=unix if a proxy of yours is at the other end',
-    };
-  if (!alone)
-    return {
-      level: 'warn',
-      message:
-        'the app listens on a port too: peers on its Unix socket are not told apart, and TRUSTED_PROXIES=unix does not count',
-    };
-  return { level: 'info', message: 'X-Forwarded-For counts from every program that may open the Unix socket' };
 }
 
 interface Openings {
@@ -268,7 +204,7 @@ async function prepare(
   settings: Settings,
   overrides: Overrides,
   { log: wholeLog, stores, mapping, measures }: Openings,
-): Promise<Services> {
+) {
   const { opened, failures } = stores;
   const { database } = opened;
   if (overrides.migrates) await migrate(opened);
@@ -318,12 +254,13 @@ async function prepare(
   const demoUsers = overrides.demoUsers ?? false;
   const { users, registry } = await openDirectory();
   const caller = overrides.caller ?? { route: 'janua' };
-  const access = createAccess({ lookUp: chooseLookUp(), sessions, audit });
-  const admit = createAdmit({ access, sessions, users, audit });
+  const access = createAccess(chooseLookUp(), sessions, audit);
+  const admit = createAdmit(access, sessions, users, audit);
   const lift = ({ id, username }: User) =>
     liftFailures(throttle, { userId: id, nameDigest: audit.digestName(username) });
   return {
     users,
+    /** The same directory, if this server may change it. */
     registry,
     sessions,
     throttle,
@@ -331,13 +268,15 @@ async function prepare(
     auditTrail: auditStore,
     access,
     logIn: createLogIn({ users, passwords, throttle, admit, audit, log, ...overrides }),
-    logOut: createLogOut({ access, sessions, audit }),
+    logOut: createLogOut(access, sessions, audit),
     administration: createAdministration({ users, registry, sessions, passwords, liftFailures: lift, audit, caller }),
     browserKey: await loadKey(database, 'browser-cookie'),
     hostKey,
     hosts: hostKey && createHostCredentials(hostKey, now),
-    replaceKey: (name) => replaceKey(database, name),
-    async clean() {
+    /** Replaces a key with a new one. This process keeps the old one. */
+    replaceKey: (name: KeyName) => replaceKey(database, name),
+    /** Removes expired data, unless another process has just done it. */
+    async clean(): Promise<void> {
       if (!(await claimLease(database, 'cleaning', now(), now() + cleaningInterval * 0.9))) return;
       const retained = now() - settings.AUDIT_RETENTION_DAYS * day;
       await removeInBatches((limit) => stores.sessions.removeExpired(now(), limit));
@@ -351,7 +290,7 @@ async function prepare(
     return measures.watchStore('database', 'access', { lookUp: createSqlLookUp(opened, { demoUsers }) }).lookUp;
   }
 
-  async function openDirectory(): Promise<Pick<Services, 'users' | 'registry'>> {
+  async function openDirectory(): Promise<{ users: UserDirectory; registry: UserRegistry | undefined }> {
     if (mapping === undefined) {
       const own = measures.watchStore('database', 'users', createSqlDirectory(opened, { demoUsers }));
       return { users: own, registry: own };

@@ -4,7 +4,7 @@ import { addSite, type SiteOptions } from './site.ts';
 import { addFavicon } from './web/assets.ts';
 import { createFlow } from './web/flow.ts';
 import { bodyLimit } from './web/hooks/bodies.ts';
-import { createTracedLoggers } from './web/hooks/measures.ts';
+import { createTracedLoggers, measureAnswer } from './web/hooks/measures.ts';
 import { addMethodRules } from './web/hooks/methods.ts';
 import { addDocsRedirect } from './web/openapi/openapi.ts';
 import type { App } from './web/types.ts';
@@ -13,28 +13,22 @@ export interface ServerOptions extends SiteOptions {
   readonly log: FastifyBaseLogger;
   /** Whether to log each request. The result may change while the server runs. */
   readonly logsRequests: () => boolean;
-  readonly patience?: Patience;
+  readonly timeouts?: typeof usualTimeouts;
 }
 
 /** How long clients may take, in milliseconds. The server cuts off slower ones, which could otherwise hold connections for ever. */
-export interface Patience {
-  /** For the head of a request, from the start of the connection. */
-  readonly head: number;
+const usualTimeouts = {
   /** For a whole request. */
-  readonly request: number;
+  requestTimeout: 30_000,
   /** Without a byte in either direction, for example when a client does not read the response. */
-  readonly silence: number;
-  /** Between two checks. A client may exceed its limit by this much. */
-  readonly interval: number;
-}
-
-const usualPatience: Patience = { head: 10_000, request: 30_000, silence: 60_000, interval: 2_000 };
-
-const timeoutsOf = ({ head, request, silence, interval }: Patience) => ({
-  requestTimeout: request,
-  connectionTimeout: silence,
-  http: { headersTimeout: head, connectionsCheckingInterval: interval },
-});
+  connectionTimeout: 60_000,
+  http: {
+    /** For the head of a request, from the start of the connection. */
+    headersTimeout: 10_000,
+    /** Between two checks. A client may exceed its limit by this much. */
+    connectionsCheckingInterval: 2_000,
+  },
+};
 
 /** Logs each request once: when it is answered or aborted. At `debug`, it logs the arrival too. */
 class RequestLog extends LogController {
@@ -60,11 +54,14 @@ export function createServer(options: ServerOptions): App {
     logController: requestLog,
     ...(measures.traces && { childLoggerFactory: createTracedLoggers(measures.traces, isTrustedPeer) }),
     bodyLimit,
-    ...timeoutsOf(options.patience ?? usualPatience),
+    ...(options.timeouts ?? usualTimeouts),
     // While closing, the server still answers requests on open connections as usual.
     return503OnClosing: false,
     frameworkErrors(error, request, reply) {
-      reply.raw.once('finish', () => requestLog.requestCompleted(undefined, request, reply));
+      reply.raw.once('finish', () => {
+        requestLog.requestCompleted(undefined, request, reply);
+        measureAnswer(measures, request, reply);
+      });
       flow.answerFrameworkError(error, request, reply);
     },
   }).withTypeProvider<JsonSchemaToTsProvider>();
@@ -75,8 +72,8 @@ export function createServer(options: ServerOptions): App {
   flow.decorate(app);
   flow.addHooks(app);
   addMethodRules(app);
-  flow.addRoutes(app, async (site) => {
-    await addSite(site, options.parts, { ...options, atRoot: true });
+  flow.addRoutes(app, async (site, loginPage) => {
+    await addSite(site, options.parts, { ...options, loginPage, atRoot: true });
     addFavicon(site, options.themeFile);
     if (options.docs) addDocsRedirect(site);
   });

@@ -1,14 +1,14 @@
 import { events as accessEvents } from './access/events.ts';
 import { events as auditEvents } from './audit/audit.ts';
 import { events as commandEvents } from './commands/events.ts';
-import type { ForwardAuthParts, ForwardAuthPlace } from './forward-auth/forward-auth.routes.ts';
+import type { ForwardAuthParts, ForwardAuthPlace } from './forward-auth/verify.routes.ts';
 import { events as sessionEvents } from './sessions/events.ts';
 import { events as signInEvents } from './sign-in/events.ts';
 import type { LogInParts, LogInPlace } from './sign-in/log-in.routes.ts';
 import type { LogOutParts } from './sign-in/log-out.routes.ts';
 import { events as userEvents } from './users/events.ts';
 import { events as webEvents } from './web/events.ts';
-import type { FlowOptions } from './web/flow.ts';
+import type { FlowOptions } from './web/flow-options.ts';
 import type { App } from './web/types.ts';
 
 /** Adds all capabilities, in a good order for reading. */
@@ -17,7 +17,8 @@ export async function addSite(app: App, parts: () => Parts, place: Place): Promi
   (await import('./sign-in/log-out.routes.ts')).addLogOut(app, parts);
   (await import('./account/home.routes.ts')).addHome(app);
   (await import('./account/me.routes.ts')).addMe(app);
-  (await import('./forward-auth/forward-auth.routes.ts')).addForwardAuth(app, parts, place);
+  (await import('./forward-auth/verify.routes.ts')).addVerify(app, parts, place);
+  (await import('./forward-auth/forward.routes.ts')).addForward(app, parts, place);
 }
 
 /** What the capabilities work with, once the stores are ready. */
@@ -27,7 +28,7 @@ export type Parts = LogInParts & LogOutParts & ForwardAuthParts;
 export type Place = LogInPlace & ForwardAuthPlace;
 
 /** Options of an app with these capabilities: our own server, or another team's app. */
-export interface SiteOptions extends FlowOptions, Omit<Place, 'atRoot'> {
+export interface SiteOptions extends FlowOptions, Omit<Place, 'atRoot' | 'loginPage'> {
   readonly parts: () => Parts & ReturnType<FlowOptions['parts']>;
 }
 

@@ -36,25 +36,10 @@ export const invalidToken: Answer = {
   detail: 'Invalid authentication credentials',
 };
 
+export type Access = ReturnType<typeof createAccess>;
+
 /** Finds the user and the session behind presented credentials. */
-export interface Access {
-  findSignedIn(presented: Presented): Promise<SignedIn | undefined>;
-  /**
-   * @param request its `caller` is read for a refusal only
-   * @throws {Refusal} `not-authenticated`, or `invalid-token` if an access token was presented
-   */
-  requireSignedIn(presented: Presented, request: { readonly caller: Caller }): Promise<SignedIn>;
-  /** The living sessions of the presented cookie and access token. */
-  findPresentedSessions(presented: Presented): Promise<Session[]>;
-}
-
-export interface AccessOptions {
-  readonly lookUp: LookUp;
-  readonly sessions: Sessions;
-  readonly audit: Audit<keyof typeof events>;
-}
-
-export function createAccess({ lookUp, sessions, audit }: AccessOptions): Access {
+export function createAccess(lookUp: LookUp, sessions: Sessions, audit: Audit<keyof typeof events>) {
   async function findSignedIn(presented: Presented): Promise<SignedIn | undefined> {
     const claim = decisiveClaim(presented);
     if (claim?.sessionId === undefined) return undefined;
@@ -70,7 +55,11 @@ export function createAccess({ lookUp, sessions, audit }: AccessOptions): Access
   return {
     findSignedIn,
 
-    async requireSignedIn(presented, request) {
+    /**
+     * @param request its `caller` is read for a refusal only
+     * @throws {Refusal} `not-authenticated`, or `invalid-token` if an access token was presented
+     */
+    async requireSignedIn(presented: Presented, request: { readonly caller: Caller }): Promise<SignedIn> {
       const signedIn = await findSignedIn(presented);
       if (signedIn !== undefined) return signedIn;
       const { caller } = request;
@@ -79,15 +68,13 @@ export function createAccess({ lookUp, sessions, audit }: AccessOptions): Access
       throw new Refusal(presented.accessToken === undefined ? notAuthenticated : invalidToken);
     },
 
-    async findPresentedSessions({ cookie, accessToken }) {
-      const found = [
-        cookie === undefined ? undefined : await sessions.find(claimOf('cookie', cookie)),
-        accessToken === undefined ? undefined : await sessions.find(claimOf('token', accessToken)),
-      ];
+    /** The living sessions of the presented cookie and access token. */
+    async findPresentedSessions({ cookie = '', accessToken = '' }: Presented): Promise<Session[]> {
+      const byCookie = await sessions.find(claimOf('cookie', cookie));
+      const byToken = await sessions.find(claimOf('token', accessToken));
       // Both may belong to the same session.
-      return [
-        ...new Map(found.filter((session) => session !== undefined).map((session) => [session.id, session])).values(),
-      ];
+      const found = byCookie?.id === byToken?.id ? [byCookie] : [byCookie, byToken];
+      return found.filter((session) => session !== undefined);
     },
   };
 }

@@ -25,33 +25,28 @@ export interface Admission {
   readonly event: Pick<AuditEvent, 'throttle' | 'knownBrowser'>;
 }
 
-interface Started {
+export interface Admitted {
   /** As read after the session was stored. */
   readonly account: Account;
   readonly session: StartedSession;
-}
-
-export interface Admitted extends Started {
   /** Whether the browser or program was signed in before. */
   readonly wasSignedIn: boolean;
 }
 
-/**
- * Every login goes through here. It starts a session, ends those that it replaces, and records the login: all or nothing (ASVS 2.3.3, 7.2.4).
- * Undefined if the account was disabled, removed or changed meanwhile and the proof no longer holds.
- */
-export type Admit = (proof: Proof, admission: Admission) => Promise<Admitted | undefined>;
+export type Admit = ReturnType<typeof createAdmit>;
 
-export interface AdmitOptions {
-  readonly access: Access;
-  readonly sessions: Sessions;
-  readonly users: Pick<UserDirectory, 'findById'>;
-  readonly audit: Audit<keyof typeof events | keyof typeof sessionEvents>;
-}
-
-export function createAdmit({ access, sessions, users, audit }: AdmitOptions): Admit {
+export function createAdmit(
+  access: Access,
+  sessions: Sessions,
+  users: Pick<UserDirectory, 'findById'>,
+  audit: Audit<keyof typeof events | keyof typeof sessionEvents>,
+) {
   /** Reads the account again after the session is stored. A change made before that found no session to end. */
-  async function start(proof: Proof, caller: Caller, replaced: readonly Session[]): Promise<Started | undefined> {
+  async function start(
+    proof: Proof,
+    caller: Caller,
+    replaced: readonly Session[],
+  ): Promise<Omit<Admitted, 'wasSignedIn'> | undefined> {
     const { account, methods } = proof;
     const owner = { userId: account.user.id, stamp: stampOf(account) };
     const { userAgent, address } = caller;
@@ -69,7 +64,11 @@ export function createAdmit({ access, sessions, users, audit }: AdmitOptions): A
       : undefined;
   }
 
-  return async (proof, { presented, caller, event }) => {
+  /**
+   * Every login goes through here. It starts a session, ends those that it replaces, and records the login: all or nothing
+   * (ASVS 2.3.3, 7.2.4). Undefined if the account was disabled, removed or changed meanwhile and the proof no longer holds.
+   */
+  return async (proof: Proof, { presented, caller, event }: Admission): Promise<Admitted | undefined> => {
     const wasSignedIn = (await access.findSignedIn(presented)) !== undefined;
     const replaced = await access.findPresentedSessions(presented);
     const started = await start(proof, caller, replaced);
@@ -84,11 +83,10 @@ export function createAdmit({ access, sessions, users, audit }: AdmitOptions): A
         throw error;
       });
     const ended = [
-      ...replaced.map((other) => ({ ...other, reason: 'replaced' })),
-      ...session.displaced.map((id) => ({ id, userId, reason: 'too-many' })),
+      ...replaced.map((former) => ({ reason: 'replaced', userId: former.userId, sessionId: former.id })),
+      ...session.displaced.map((id) => ({ reason: 'too-many', userId, sessionId: id })),
     ];
-    for (const { id, userId: whose, reason } of ended)
-      await audit.record({ kind: 'session-ended', reason, caller, userId: whose, sessionId: id }).catch(() => {});
+    for (const details of ended) await audit.record({ kind: 'session-ended', caller, ...details }).catch(() => {});
     return { ...started, wasSignedIn };
   };
 }

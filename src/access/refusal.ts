@@ -7,8 +7,14 @@ export interface Answer {
   readonly detail: string;
   /** The error code of a token answer (RFC 6749 5.2): printable ASCII without quotes or backslashes. */
   readonly error?: string;
-  /** What a browser gets in place of an error page. */
-  readonly loginPage?: LoginPage;
+  /** A browser gets the login page with this message in place of an error page. */
+  readonly loginPage?: {
+    readonly message: LoginMessage;
+    /** Where the login leads: to the requested page, or to the `next` that the form sent. */
+    readonly next?: 'asked-for' | 'sent';
+    /** Whether the response is the login page itself, with the status of the answer, in place of a redirect to it. */
+    readonly inPlace?: true;
+  };
   /** Whether the answer has a Bearer challenge (RFC 6750 3), and clears a dead session cookie. */
   readonly challenges?: true;
   /** The event to record, unless the code that refuses has already recorded one. */
@@ -16,15 +22,6 @@ export interface Answer {
     readonly kind: 'login-incomplete' | 'access-refused' | 'cross-site-refused';
     readonly reason?: string;
   };
-}
-
-/** The login page with a message, by default as a redirect. */
-export interface LoginPage {
-  readonly message: LoginMessage;
-  /** Where the login leads: to the requested page, or to the `next` that the form sent. */
-  readonly next?: 'asked-for' | 'sent';
-  /** Whether the response is the page itself, with the status of the answer. */
-  readonly inPlace?: true;
 }
 
 /** The fixed messages of the login page, by their number in `state`. */

@@ -10,7 +10,7 @@ import { checkSqliteFile, sqlitePath } from '../doctor/sqlite-file.ts';
 import { explain, type Stores } from '../doctor/store-fault.ts';
 import { checkUsers } from '../doctor/users-table.ts';
 import { inTime } from '../faults/in-time.ts';
-import { sessionCookieName } from '../web/cookies.ts';
+import { sessionCookie } from '../web/cookies.ts';
 import { securityHeaders } from '../web/hooks/security-headers.ts';
 import { createFindingsPrinter } from './findings.ts';
 
@@ -105,5 +105,5 @@ async function carryOut<Result>(
 }
 
 function describeServed(https: boolean): Served {
-  return { sessionCookie: sessionCookieName(https), hsts: securityHeaders({ https })['strict-transport-security'] };
+  return { sessionCookie: sessionCookie(https).name, hsts: securityHeaders({ https })['strict-transport-security'] };
 }

@@ -6,7 +6,7 @@ import { type Lifted, type ListedKey, liftFailures, listFailures } from '../sign
 import { jsonLine } from '../text/printable.ts';
 import { passwordFingerprint } from '../users/account.ts';
 import { canonicalUsername } from '../users/user.ts';
-import { createFindClient } from '../web/client-address.ts';
+import { createTrustedProxies } from '../web/client-address.ts';
 import { administer } from './administer.ts';
 import { commandCaller } from './command-caller.ts';
 import { formatTable } from './table.ts';
@@ -72,10 +72,7 @@ async function whose(
 
 /** Gives the network that the throttle counts: for IPv6, the /64. `unknown` stands for all clients without a known address. */
 function networkOf(address: string): string {
-  const { network } = createFindClient({ isTrusted: () => false, trustsSockets: () => false })(
-    address.replace(/\/64$/, ''),
-    undefined,
-  );
+  const { network } = createTrustedProxies([]).findClient(address.replace(/\/64$/, ''), undefined);
   if (network === undefined && address !== 'unknown')
     throw new Misconfiguration(
       '--address must be an IP address, or "unknown" for all whose address could not be told.',

@@ -2,8 +2,8 @@ import { notAuthenticated } from '../access/access.ts';
 import { type Answer, Refusal } from '../access/refusal.ts';
 import { page, redirect, settingCookies } from '../web/openapi/responses.ts';
 import type { App } from '../web/types.ts';
-import type { HostCredentials } from './host-credentials.ts';
-import { forwardPath, type Returns, withTicket } from './returns.ts';
+import { forwardPath, withTicket } from './returns.ts';
+import type { ForwardAuthParts, ForwardAuthPlace } from './verify.routes.ts';
 
 const text = (description: string, example: string) => ({
   type: 'string' as const,
@@ -22,19 +22,14 @@ const query = {
   },
 } as const;
 
-export interface ForwardParts {
-  /** Undefined if no other host is listed. */
-  readonly hosts: HostCredentials | undefined;
-}
-
-export const invalidReturn: Answer = {
+const invalidReturn: Answer = {
   name: 'invalid-return',
   status: 400,
   detail: 'This link leads nowhere, or no longer. Please open the application again',
 };
 
 /** Redirects to another host with a ticket that signs the browser in there. A browser without a session goes to the login page first. */
-export function addForward(app: App, parts: () => ForwardParts, returns: Returns): void {
+export function addForward(app: App, parts: () => ForwardAuthParts, { returns }: ForwardAuthPlace): void {
   app.get(
     forwardPath,
     {
@@ -43,13 +38,11 @@ export function addForward(app: App, parts: () => ForwardParts, returns: Returns
         view: 'forward-auth/forward',
         pageOnly: true,
         refusals: [invalidReturn],
-        problems: [500, 503],
       },
       schema: {
         summary: 'Back to another application',
         description: 'Where `/auth/verify` sends somebody who is to be signed in on another host.',
         tags: ['Forward authentication'],
-        security: [{ session: [] }, { password: [] }],
         querystring: query,
         response: {
           200: {

@@ -1,4 +1,4 @@
-import type { PeerCheck } from '../web/client-address.ts';
+import type { FlowOptions } from '../web/flow-options.ts';
 import type { Request } from '../web/types.ts';
 
 /** The request that a proxy asks about before it lets the request through. */
@@ -13,10 +13,8 @@ export interface ForwardedTarget {
   readonly uri: string | undefined;
 }
 
-export interface TargetOptions {
-  /** Whether the `X-Forwarded-…` headers of this peer count. */
-  readonly isTrustedPeer: PeerCheck;
-  readonly publicOrigins: ReadonlySet<string>;
+export interface TargetOptions extends Pick<FlowOptions, 'isTrustedPeer' | 'publicOrigins'> {
+  /** Origins of other hosts. Their proxies ask who is signed in. */
   readonly forwardOrigins: ReadonlySet<string>;
 }
 

@@ -19,21 +19,15 @@ const ticketShape = /^([\w-]{22})\.(\d{13})\.([\w-]{43})$/;
 /** How long the redirect back to another host may take, in milliseconds. */
 const ticketLifetime = 60_000;
 
+export type HostCredentials = ReturnType<typeof createHostCredentials>;
+
 /**
  * What other hosts get from a session: a credential that is valid on one origin only, and a ticket that the browser exchanges for it there.
  * Both are derived from the session and stored nowhere, so they end with the session (docs/decisions/0017).
+ * @param key 32 bytes or more
+ * @param now milliseconds since 1970
  */
-export interface HostCredentials {
-  create(origin: string, session: Derived): string;
-  claimOf(credential: string, origin: string): Claim;
-  /** The ticket is valid for a minute. */
-  createTicket(way: Return, session: Derived): string;
-  /** Undefined for a ticket that has expired, or that is valid for longer than any ticket. */
-  claimOfTicket(ticket: string, way: Return): Claim | undefined;
-}
-
-/** @param key 32 bytes or more @param now milliseconds since 1970 */
-export function createHostCredentials(key: Buffer, now: () => number = Date.now): HostCredentials {
+export function createHostCredentials(key: Buffer, now: () => number = Date.now) {
   // No part contains a line break, so two lists never make the same text.
   const sign = (...parts: readonly string[]) => createHmac('sha256', key).update(parts.join('\n')).digest('base64url');
 
@@ -45,12 +39,14 @@ export function createHostCredentials(key: Buffer, now: () => number = Date.now)
 
   return {
     create,
-    claimOf: (credential, origin) => ({
+    claimOf: (credential: string, origin: string): Claim => ({
       sessionId: credentialShape.exec(credential)?.[1],
       isProvenBy: (session) => isSame(credential, create(origin, session)),
     }),
-    createTicket: (way, session) => ticketUntil(now() + ticketLifetime, way, session),
-    claimOfTicket(ticket, way) {
+    /** The ticket is valid for a minute. */
+    createTicket: (way: Return, session: Derived) => ticketUntil(now() + ticketLifetime, way, session),
+    /** Undefined for a ticket that has expired, or that is valid for longer than any ticket. */
+    claimOfTicket(ticket: string, way: Return): Claim | undefined {
       const [, sessionId, end] = ticketShape.exec(ticket) ?? [];
       const expiresAt = Number(end);
       const rest = expiresAt - now();

@@ -1,6 +1,6 @@
 import { createHmac, hash, randomBytes } from 'node:crypto';
 import { isSame } from '../sessions/credential.ts';
-import { formatCookie, readCookie } from '../web/cookies.ts';
+import { createCookie } from '../web/cookies.ts';
 import { safeNext } from '../web/next.ts';
 import type { Return } from './host-credentials.ts';
 
@@ -14,60 +14,22 @@ const ticketParameter = 'janua-ticket';
 /** Where the way back to another host begins, on our own origin. */
 export const forwardPath = '/auth/forward';
 
-/** The query of an address that signs a browser in on another host. */
-export interface ReturnQuery {
-  readonly to: string;
-  readonly state: string;
-  readonly signature: string;
-}
+/** The cookies on a host: its credential, and during the login a random text. */
+const cookiesOver = (https: boolean) => ({
+  credential: createCookie('janua', https),
+  nonce: createCookie('janua-return', https, returnSeconds),
+});
+
+const [overHttps, overHttp] = [cookiesOver(true), cookiesOver(false)];
+const cookiesAt = (origin: string) => (origin.startsWith('https:') ? overHttps : overHttp);
+
+export type Returns = ReturnType<typeof createReturns>;
 
 /**
  * Takes a browser from another host to the login, and back with a ticket (docs/decisions/0017). The browser keeps two cookies for that host
  * alone: the host's credential, and during the login a random text. The address carries only the hash of that text.
  */
-export interface Returns {
-  /** The value of a host's own credential, when the request carries exactly one. */
-  readCredential(origin: string, header: string | undefined): string | undefined;
-  /** The way of the browser that brings a ticket. Undefined if the browser did not keep its random text. */
-  readReturn(origin: string, header: string | undefined): Return | undefined;
-  /** The path on our own origin where the way begins, and the `Set-Cookie` for the host. Undefined if the address would be too long. */
-  begin(origin: string, uri: string, header: string | undefined): { path: string; cookie: string } | undefined;
-  /** The way that this query was signed for. Undefined if we did not sign it, or its origin is no longer listed. */
-  find(query: ReturnQuery): Return | undefined;
-  /** `Set-Cookie` with the host's credential. The cookie ends when the browser closes. */
-  cookie(origin: string, credential: string): string;
-}
-
-/** The host of the application that a path leads to through `/auth/forward`. Undefined for any other path. */
-export type NameApplication = (path: string) => string | undefined;
-
-export function createNameApplication(options: ReturnsOptions): NameApplication {
-  const returns = createReturns(options);
-  return (path) => {
-    const { pathname, searchParams } = new URL(path, 'http://janua.invalid');
-    if (pathname !== forwardPath) return undefined;
-    const [to = '', state = '', signature = ''] = ['to', 'state', 'signature'].map(
-      (name) => searchParams.get(name) ?? '',
-    );
-    const way = returns.find({ to, state, signature });
-    return way && new URL(way.origin).host;
-  };
-}
-
-export interface ReturnsOptions {
-  readonly key: () => Buffer | undefined;
-  readonly forwardOrigins: ReadonlySet<string>;
-}
-
-/** The cookie names on a host. With `__Host-`, no other host can set them. */
-const namesAt = (secure: boolean) => {
-  const prefix = secure ? '__Host-' : '';
-  return { credential: `${prefix}janua`, nonce: `${prefix}janua-return` };
-};
-
-const isSecure = (origin: string) => origin.startsWith('https:');
-
-export function createReturns({ key, forwardOrigins }: ReturnsOptions): Returns {
+export function createReturns(forwardOrigins: ReadonlySet<string>, key: () => Buffer | undefined) {
   /** Signs only addresses that a proxy asked about. A ticket must not reach a public page, which could leak it. */
   function sign(to: string, state: string): string {
     const signingKey = key();
@@ -76,19 +38,43 @@ export function createReturns({ key, forwardOrigins }: ReturnsOptions): Returns 
   }
 
   function readNonce(origin: string, header: string | undefined): string | undefined {
-    const value = readCookie(header, namesAt(isSecure(origin)).nonce) ?? '';
+    const value = cookiesAt(origin).nonce.read(header) ?? '';
     return nonceShape.test(value) ? value : undefined;
   }
 
-  return {
-    readCredential: (origin, header) => readCookie(header, namesAt(isSecure(origin)).credential),
+  /** The way that this query was signed for. Undefined if we did not sign it, or its origin is no longer listed. */
+  function find({ to, state, signature }: Readonly<Record<'to' | 'state' | 'signature', string>>): Return | undefined {
+    const origin = URL.canParse(to) ? new URL(to).origin : '';
+    if (!forwardOrigins.has(origin) || !isSame(signature, sign(to, state))) return undefined;
+    return { origin, state };
+  }
 
-    readReturn(origin, header) {
+  return {
+    find,
+
+    /** The host of the application that a path leads to through `/auth/forward`. Undefined for any other path. */
+    nameApplication(path: string): string | undefined {
+      const { pathname, searchParams } = new URL(path, 'http://janua.invalid');
+      if (pathname !== forwardPath) return undefined;
+      const said = (name: string) => searchParams.get(name) ?? '';
+      const way = find({ to: said('to'), state: said('state'), signature: said('signature') });
+      return way && new URL(way.origin).host;
+    },
+
+    /** The value of a host's own credential, when the request carries exactly one. */
+    readCredential: (origin: string, header: string | undefined) => cookiesAt(origin).credential.read(header),
+
+    /** The `Set-Cookie` with the host's credential. The cookie ends when the browser closes. */
+    setCredential: (origin: string, credential: string) => cookiesAt(origin).credential.set(credential),
+
+    /** The way of the browser that brings a ticket. Undefined if the browser did not keep its random text. */
+    readReturn(origin: string, header: string | undefined): Return | undefined {
       const nonce = readNonce(origin, header);
       return nonce === undefined ? undefined : { origin, state: stateOf(nonce) };
     },
 
-    begin(origin, uri, header) {
+    /** The path on our own origin where the way begins, and the `Set-Cookie` for the host. Undefined if the address would be too long. */
+    begin(origin: string, uri: string, header: string | undefined): { path: string; cookie: string } | undefined {
       // Several windows share one random text until it expires, so none of them breaks the login of another.
       const nonce = readNonce(origin, header) ?? randomBytes(32).toString('base64url');
       const to = origin + uri;
@@ -97,19 +83,7 @@ export function createReturns({ key, forwardOrigins }: ReturnsOptions): Returns 
       const path = `${forwardPath}?${query}`;
       // The login would drop it as its `next`.
       if (safeNext(path) === undefined) return undefined;
-      const secure = isSecure(origin);
-      return { path, cookie: formatCookie(secure, namesAt(secure).nonce, nonce, `; Max-Age=${returnSeconds}`) };
-    },
-
-    find({ to, state, signature }) {
-      const origin = URL.canParse(to) ? new URL(to).origin : '';
-      if (!forwardOrigins.has(origin) || !isSame(signature, sign(to, state))) return undefined;
-      return { origin, state };
-    },
-
-    cookie(origin, credential) {
-      const secure = isSecure(origin);
-      return formatCookie(secure, namesAt(secure).credential, credential);
+      return { path, cookie: cookiesAt(origin).nonce.set(nonce) };
     },
   };
 }

@@ -7,20 +7,18 @@ import { ambiguousCredential } from '../web/hooks/credentials.ts';
 import { loginPath } from '../web/login-page.ts';
 import { page, redirect, settingCookies } from '../web/openapi/responses.ts';
 import type { App, Request } from '../web/types.ts';
-import type { createFindTarget, ForwardedTarget } from './forwarded-target.ts';
+import { createFindTarget, type ForwardedTarget, type TargetOptions } from './forwarded-target.ts';
 import type { HostCredentials } from './host-credentials.ts';
 import { type Returns, takeTicket } from './returns.ts';
 
-export interface VerifyParts {
+export interface ForwardAuthParts {
   readonly access: Access;
   /** Undefined if no other host is listed. */
   readonly hosts: HostCredentials | undefined;
 }
 
-export interface VerifyPlace {
-  readonly findTarget: ReturnType<typeof createFindTarget>;
+export interface ForwardAuthPlace extends TargetOptions {
   readonly returns: Returns;
-  readonly publicOrigins: ReadonlySet<string>;
 }
 
 const identityHeader = (description: string) => ({ type: 'string', description });
@@ -42,11 +40,9 @@ const namedOrigins = 100;
  * Tells a proxy which user makes a request to another application: for nginx's `auth_request`, Caddy's `forward_auth` and Traefik's
  * `ForwardAuth`. A browser without a session is redirected to the login page and back. A program gets 401.
  */
-export function addVerify(
-  app: App,
-  parts: () => VerifyParts,
-  { findTarget, returns, publicOrigins }: VerifyPlace,
-): void {
+export function addVerify(app: App, parts: () => ForwardAuthParts, place: ForwardAuthPlace): void {
+  const { returns, publicOrigins } = place;
+  const findTarget = createFindTarget(place);
   const named = new Set<string>();
 
   /** The credentials that count for the target. The cookie of another host does not. On a host that is not listed, no credential does. */
@@ -65,7 +61,8 @@ export function addVerify(
     const { access, hosts } = parts();
     const claim = way && hosts?.claimOfTicket(ticket, way);
     const signedIn = claim && (await access.findSignedIn({ derived: claim }));
-    if (signedIn && hosts) reply.header('set-cookie', returns.cookie(origin, hosts.create(origin, signedIn.session)));
+    if (signedIn && hosts)
+      reply.header('set-cookie', returns.setCredential(origin, hosts.create(origin, signedIn.session)));
     else if (!(await access.findSignedIn(presentedFor(target, request)))) {
       // No redirect to the login: a browser that keeps no cookies would loop forever. `no-referrer` hides the ticket from the page's link.
       reply.code(400).header('referrer-policy', 'no-referrer');
@@ -136,8 +133,8 @@ export function addVerify(
           // Shown under another host's address, which has none of our styles.
           view: 'forward-auth/ticket',
           pagesWhereOpened: true,
+          takesCredentials: passes,
           refusals: [notAuthenticated, invalidToken, ambiguousCredential],
-          problems: [500, 503],
         },
         schema: {
           summary: passes ? 'Who is asking, for a proxy' : 'What to answer whom a proxy has refused',
@@ -145,7 +142,6 @@ export function addVerify(
             ? 'Answers for the request that a trusted proxy describes by `X-Forwarded-Proto`, `X-Forwarded-Host`, `X-Forwarded-Uri` and `X-Forwarded-Method`.'
             : 'As `/auth/verify`, for a proxy that passes the answer on to the client. It is never 200, which would pass for the answer of the application.',
           tags: ['Forward authentication'],
-          security: passes ? [{ session: [] }, { password: [] }] : [],
           response: {
             ...(passes && { 200: letThrough }),
             303: settingCookies(redirect('Whoever opens a page: to the login page, or back from it')),

@@ -1,9 +1,6 @@
 import { createHmac, randomBytes } from 'node:crypto';
 import { isSame } from '../sessions/credential.ts';
-import { browserCookieName, formatCookie, readCookie } from '../web/cookies.ts';
-
-/** How long a browser stays known. Browsers keep a cookie for at most 400 days. */
-const browserCookieSeconds = 365 * 24 * 60 * 60;
+import { browserCookie } from '../web/cookies.ts';
 
 /** Accounts that one browser stays known to: those of a family, or the private and the work account of one user. */
 const accountsKept = 4;
@@ -11,23 +8,13 @@ const accountsKept = 4;
 /** An identifier, our signature of it, and one signature for each account. */
 const shape = /^[\w-]{22}(?:\.[\w-]{43}){1,5}$/;
 
-/** The cookie `browser` tells the throttle that an account has signed in with this browser before. It authenticates no request. */
-export interface KnownBrowsers {
-  /**
-   * `Set-Cookie` for a browser in which an account has just signed in. Keeps the identifier and the last few other signatures.
-   * @param fingerprint of the account's name and password. After a new password, no browser is known.
-   */
-  cookie(fingerprint: string, header: string | undefined): string;
-  /** The identifier of a browser in which this account has signed in before, with its current password. */
-  find(fingerprint: string, header: string | undefined): string | undefined;
-}
-
 /**
- * @param secure whether browsers use HTTPS
+ * The cookie `browser` tells the throttle that an account has signed in with this browser before. It authenticates no request.
+ * @param https whether browsers use HTTPS
  * @param key 32 bytes or more; asked for only when a cookie is signed or checked
  */
-export function createKnownBrowsers({ secure, key }: { secure: boolean; key: () => Buffer }): KnownBrowsers {
-  const cookieName = browserCookieName(secure);
+export function createKnownBrowsers(https: boolean, key: () => Buffer) {
+  const cookie = browserCookie(https);
 
   // Neither an identifier nor a fingerprint contains a colon, so two pairs never make the same text.
   const sign = (id: string, fingerprint: string) =>
@@ -35,25 +22,25 @@ export function createKnownBrowsers({ secure, key }: { secure: boolean; key: () 
 
   /** An identifier that we signed, and the signatures for accounts. */
   function read(header: string | undefined): { id: string; signatures: readonly string[] } | undefined {
-    const value = readCookie(header, cookieName) ?? '';
+    const value = cookie.read(header) ?? '';
     if (!shape.test(value)) return undefined;
     const [id = '', made = '', ...signatures] = value.split('.');
     return isSame(made, sign(id, '')) ? { id, signatures } : undefined;
   }
 
   return {
-    cookie(fingerprint, header) {
+    /**
+     * `Set-Cookie` for a browser in which an account has just signed in. Keeps the identifier and the last few other signatures.
+     * @param fingerprint of the account's name and password. After a new password, no browser is known.
+     */
+    cookie(fingerprint: string, header: string | undefined): string {
       const { id, signatures } = read(header) ?? { id: randomBytes(16).toString('base64url'), signatures: [] };
       const own = sign(id, fingerprint);
       const kept = [own, ...signatures.filter((signature) => signature !== own)].slice(0, accountsKept);
-      return formatCookie(
-        secure,
-        cookieName,
-        [id, sign(id, ''), ...kept].join('.'),
-        `; Max-Age=${browserCookieSeconds}`,
-      );
+      return cookie.set([id, sign(id, ''), ...kept].join('.'));
     },
-    find(fingerprint, header) {
+    /** The identifier of a browser in which this account has signed in before, with its current password. */
+    find(fingerprint: string, header: string | undefined): string | undefined {
       const browser = read(header);
       if (browser === undefined) return undefined;
       const expected = sign(browser.id, fingerprint);

@@ -1,13 +1,13 @@
 import type { Access } from '../access/access.ts';
 import { Refusal } from '../access/refusal.ts';
 import { maxPasswordBytes } from '../passwords/passwords.ts';
+import { passwordFingerprint } from '../users/account.ts';
 import { maxUsernameLength } from '../users/user.ts';
 import { addAction } from '../web/action.ts';
 import { bodyField } from '../web/body-field.ts';
-import { createFailedLogins } from '../web/failed-login.ts';
 import { ambiguousCredential } from '../web/hooks/credentials.ts';
 import { crossSite } from '../web/hooks/cross-site.ts';
-import { createShowLogin, failedMessage, shownMessage } from '../web/login-page.ts';
+import { failedMessage, type LoginPage, loginView, shownMessage } from '../web/login-page.ts';
 import { safeNext } from '../web/next.ts';
 import { json, object, page, redirect, settingCookies } from '../web/openapi/responses.ts';
 import type { App } from '../web/types.ts';
@@ -69,20 +69,17 @@ export interface LogInPlace {
   readonly https: boolean;
   /** Whether `/` shows the login page too. */
   readonly atRoot: boolean;
-  /** The host of the application that a path leads to, if it is another one. */
-  readonly nameApplication: (path: string) => string | undefined;
+  readonly loginPage: LoginPage;
 }
 
-export function addLogIn(app: App, parts: () => LogInParts, { https, atRoot, nameApplication }: LogInPlace): void {
-  const knownBrowsers = createKnownBrowsers({ secure: https, key: () => parts().browserKey });
-  const failedLogins = createFailedLogins({ https });
-  const showLogin = createShowLogin(nameApplication);
+export function addLogIn(app: App, parts: () => LogInParts, { https, atRoot, loginPage }: LogInPlace): void {
+  const knownBrowsers = createKnownBrowsers(https, () => parts().browserKey);
 
   for (const url of [...(atRoot ? ['/'] : []), '/auth/login']) {
     app.get(
       url,
       {
-        config: { view: 'sign-in/log-in', pageOnly: true, refusals: [ambiguousCredential], problems: [500, 503] },
+        config: { view: loginView, pageOnly: true, refusals: [ambiguousCredential] },
         schema: {
           summary: 'Login page',
           tags: ['Pages'],
@@ -96,9 +93,9 @@ export function addLogIn(app: App, parts: () => LogInParts, { https, atRoot, nam
       async ({ presented, headers, query: { state, next } }, reply) => {
         if (await parts().access.findSignedIn(presented)) return reply.redirect('/auth/home', 303);
         if (presented.cookie !== undefined && presented.accessToken === undefined) reply.clearSessionCookie();
-        const failed = failedLogins.read(headers.cookie);
-        if (failed !== undefined) reply.header('set-cookie', failedLogins.endedCookie);
-        return showLogin(shownMessage(state), next, state === String(failedMessage) ? failed : undefined);
+        const failed = loginPage.readFailure(headers.cookie);
+        if (failed !== undefined) reply.header('set-cookie', loginPage.failureRemoval);
+        return loginPage.show(shownMessage(state), next, state === String(failedMessage) ? failed : undefined);
       },
     );
   }
@@ -146,9 +143,9 @@ export function addLogIn(app: App, parts: () => LogInParts, { https, atRoot, nam
         endSite: client.endSite,
         findKnownBrowser: (fingerprint: string) => knownBrowsers.find(fingerprint, headers.cookie),
       };
-      const { session, wasSignedIn, fingerprint } = await parts().logIn(attempt, caller);
+      const { session, wasSignedIn, account } = await parts().logIn(attempt, caller);
       reply.setSessionCookie(session.cookie);
-      reply.header('set-cookie', knownBrowsers.cookie(fingerprint, headers.cookie));
+      reply.header('set-cookie', knownBrowsers.cookie(passwordFingerprint(account), headers.cookie));
       return reply.proceed(safeNext(next) ?? '/auth/home', {
         access_token: session.accessToken,
         token_type: 'bearer',

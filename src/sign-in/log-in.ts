@@ -27,14 +27,6 @@ export interface LoginAttempt {
   findKnownBrowser(fingerprint: string): string | undefined;
 }
 
-export interface LoggedIn extends Admitted {
-  /** For the `browser` cookie: the browser is known from now on. */
-  readonly fingerprint: string;
-}
-
-/** @throws {Refusal} `incomplete-login`, `invalid-credentials`, `too-many-attempts` */
-export type LogIn = (attempt: LoginAttempt, caller: Caller) => Promise<LoggedIn>;
-
 const incorrect = 'Incorrect username or password';
 
 export const invalidCredentials: Answer = {
@@ -85,10 +77,12 @@ export interface LogInOptions {
 /** Number of random steps: more than the delay that they add has microseconds. */
 const chances = 2 ** 20;
 
+export type LogIn = ReturnType<typeof createLogIn>;
+
 /** Logging in by password: prove, then admit. */
-export function createLogIn(options: LogInOptions): LogIn {
-  const { users, passwords, throttle, admit, audit, failureFloor = 250 } = options;
-  const provePassword = createProvePassword(options);
+export function createLogIn(options: LogInOptions) {
+  const { users, passwords, throttle, admit, audit, log, failureFloor = 250 } = options;
+  const provePassword = createProvePassword(users, passwords, log);
 
   /** The login is refused even if the event cannot be stored. Its log line is written anyway. */
   const record = (event: AuditEvent<keyof typeof events>) => audit.record(event).catch(() => {});
@@ -108,7 +102,9 @@ export function createLogIn(options: LogInOptions): LogIn {
   const refuseCredentials = (start: number): Promise<never> =>
     refuse(new Refusal(invalidCredentials), start, Math.max(failureFloor, passwords.failureFloor()));
 
-  return async ({ username, password, presented, network, endSite, findKnownBrowser }, caller) => {
+  /** @throws {Refusal} `incomplete-login`, `invalid-credentials`, `too-many-attempts` */
+  return async (login: LoginAttempt, caller: Caller): Promise<Admitted> => {
+    const { username, password, presented, network, endSite, findKnownBrowser } = login;
     requireComplete(username, password);
     const start = performance.now();
     const name = canonicalUsername(username);
@@ -140,7 +136,7 @@ export function createLogIn(options: LogInOptions): LogIn {
       return refuseCredentials(start);
     }
     const admitted = await admit(result.proof, { presented, caller, event: seen });
-    if (admitted !== undefined) return { ...admitted, fingerprint: passwordFingerprint(admitted.account) };
+    if (admitted !== undefined) return admitted;
     await record({ kind: 'login-failed', reason: 'changed-meanwhile', ...event });
     return refuseCredentials(start);
   };

@@ -17,21 +17,15 @@ export const noSession: Answer = {
 /** For a browser in which another window has logged out. Programs need not tell it from `noSession`. */
 export const sessionOver: Answer = { ...noSession, name: 'session-over', loginPage: { message: 5 } };
 
-export interface LogOutOptions {
-  readonly access: Access;
-  readonly sessions: Sessions;
-  readonly audit: Audit<keyof typeof events>;
-}
+export type LogOut = ReturnType<typeof createLogOut>;
 
-/**
- * Ends every session that is presented.
- * @param wasSignedIn whether the browser shows a page that it got while it was signed in
- * @throws {Refusal} `no-session` if there was no session, `session-over` if it has already ended
- */
-export type LogOut = (presented: Presented, caller: Caller, wasSignedIn?: boolean) => Promise<void>;
-
-export function createLogOut({ access, sessions, audit }: LogOutOptions): LogOut {
-  return async (presented, caller, wasSignedIn = false) => {
+export function createLogOut(access: Access, sessions: Sessions, audit: Audit<keyof typeof events>) {
+  /**
+   * Ends every session that is presented.
+   * @param wasSignedIn whether the browser shows a page that it got while it was signed in
+   * @throws {Refusal} `no-session` if there was no session, `session-over` if it has already ended
+   */
+  return async (presented: Presented, caller: Caller, wasSignedIn = false): Promise<void> => {
     const ended = await access.findPresentedSessions(presented);
     if (!(await sessions.end(ended))) {
       await audit.record({ kind: 'logout-refused', reason: whyNot(presented, caller), caller }).catch(() => {});
@@ -44,6 +38,5 @@ export function createLogOut({ access, sessions, audit }: LogOutOptions): LogOut
 }
 
 /** Whether a credential has the shape of those that Janua issues. Any other text never was one. */
-const presentsSession = ({ cookie, accessToken }: Presented) =>
-  (cookie !== undefined && claimOf('cookie', cookie).sessionId !== undefined) ||
-  (accessToken !== undefined && claimOf('token', accessToken).sessionId !== undefined);
+const presentsSession = ({ cookie = '', accessToken = '' }: Presented) =>
+  [claimOf('cookie', cookie), claimOf('token', accessToken)].some(({ sessionId }) => sessionId !== undefined);

@@ -2,26 +2,19 @@ import type { Proof } from '../access/admit.ts';
 import type { Passwords } from '../passwords/passwords.ts';
 import type { Account } from '../users/account.ts';
 import type { UserDirectory } from '../users/user-directory.ts';
+import type { events } from './events.ts';
 
 /** Whether the password is right and the account may sign in. If not, `reason` is the true reason, which the client is not told. */
 export type PasswordProof =
   | { readonly succeeded: true; readonly proof: Proof }
-  | {
-      readonly succeeded: false;
-      readonly reason: 'unknown-user' | 'wrong-password' | 'disabled-user' | 'changed-meanwhile';
-    };
-
-/** @param account the account of the name; without one, the check takes as long */
-export type ProvePassword = (account: Account | undefined, password: string) => Promise<PasswordProof>;
-
-export interface PasswordProofOptions {
-  readonly users: UserDirectory;
-  readonly passwords: Passwords;
-  readonly log: { warn(details: object, message: string): void };
-}
+  | { readonly succeeded: false; readonly reason: keyof (typeof events)['login-failed']['reasons'] };
 
 /** Compares passwords with those of accounts, and replaces weak hashes on the way. */
-export function createProvePassword({ users, passwords, log }: PasswordProofOptions): ProvePassword {
+export function createProvePassword(
+  users: UserDirectory,
+  passwords: Passwords,
+  log: { warn(details: object, message: string): void },
+) {
   const matches = async ({ passwordHash }: Account, password: string) =>
     (await passwords.check(passwordHash, password)).matches;
 
@@ -39,7 +32,8 @@ export function createProvePassword({ users, passwords, log }: PasswordProofOpti
     return (await matches(current, password)) ? current : undefined;
   }
 
-  return async (account, password) => {
+  /** @param account the account of the name; without one, the check takes as long */
+  return async (account: Account | undefined, password: string): Promise<PasswordProof> => {
     const check = await passwords.check(account?.passwordHash, password);
     if (account === undefined) return { succeeded: false, reason: 'unknown-user' };
     if (!check.matches) return { succeeded: false, reason: 'wrong-password' };

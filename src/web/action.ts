@@ -28,7 +28,7 @@ export interface Action<F extends Fields = Fields> {
   readonly tag: string;
   /** Whether the user must be signed in. */
   readonly signedIn?: true;
-  /** Whether it accepts credentials without requiring them, for the OpenAPI document. */
+  /** Whether it accepts credentials without requiring them. */
   readonly takesCredentials?: true;
   /** The page that shows the handler's result. Without it, the handler redirects the browser with `reply.proceed`. */
   readonly view?: string;
@@ -36,7 +36,6 @@ export interface Action<F extends Fields = Fields> {
   /** An example body. */
   readonly example?: object;
   readonly refusals?: readonly Answer[];
-  readonly problems?: readonly number[];
   /** What a program gets. */
   readonly answer: Response;
   /** What a browser gets, for the OpenAPI document: the content of the page, or the target of the redirect. */
@@ -54,7 +53,7 @@ export function addAction<const F extends Fields>(
   addresses: readonly [page: string, api: string],
   action: Action<F>,
 ) {
-  const { method, summary, description, tag, signedIn, view, fields, answer, route } = action;
+  const { method, summary, description, tag, signedIn, takesCredentials, view, fields, answer, browser } = action;
   const withBody = fields && {
     consumes: [...acceptedBodyTypes],
     body: {
@@ -67,31 +66,27 @@ export function addAction<const F extends Fields>(
       ...(action.example && { examples: [action.example] }),
     },
   };
+  const led = { 303: settingCookies(redirect(browser)) };
+  const shown = { 200: either(page(browser), answer) };
   for (const [url, isPage] of [
     [addresses[0], true],
     [addresses[1], false],
   ] as const) {
-    const led = { 303: settingCookies(redirect(action.browser)) };
-    const shown = {
-      200: either(page(action.browser), answer),
-      ...(signedIn && { 303: settingCookies(redirect('Pages: to the login page, for someone signed out')) }),
-    };
     app.route({
-      ...route,
+      ...action.route,
       method,
       url,
       config: {
-        ...(view !== undefined && { view }),
-        ...(signedIn && { signedIn }),
-        ...(isPage && action.openedAt !== undefined && { openedAt: action.openedAt }),
-        refusals: action.refusals ?? [],
-        problems: action.problems ?? (method === 'GET' ? [500, 503] : [400, 413, 415, 500, 503]),
+        view,
+        signedIn: signedIn ?? false,
+        takesCredentials,
+        openedAt: isPage ? action.openedAt : undefined,
+        refusals: action.refusals,
       },
       schema: {
         summary,
         ...(description && { description }),
         tags: [tag],
-        ...((signedIn || action.takesCredentials) && { security: [{ session: [] }, { password: [] }] }),
         ...withBody,
         response: { 200: answer, ...(isPage && (view === undefined ? led : shown)) },
       },

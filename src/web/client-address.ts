@@ -1,6 +1,6 @@
-import { isIP } from 'node:net';
+import { type AddressInfo, isIP } from 'node:net';
 import ipaddr from 'ipaddr.js';
-import { type Address, networkOf } from '../text/networks.ts';
+import { type Address, createNetworkCheck, networkOf, unixSockets } from '../text/networks.ts';
 import { withoutBlanks } from './field-value.ts';
 
 /** Where a request comes from, as far as Janua can tell. */
@@ -20,34 +20,28 @@ export type FindClient = (peer: string | undefined, forwardedFor: string | undef
 /** Whether a connection comes from one of our proxies. Janua trusts the headers of those only. */
 export type PeerCheck = (peer: string | undefined) => boolean;
 
-export interface TrustedProxies {
-  /** Whether an address belongs to one of our proxies. */
-  readonly isTrusted: (address: Address) => boolean;
-  /** Whether all connections come over Unix sockets, and Janua trusts the programs that may open these. Such peers have no address. */
-  readonly trustsSockets: () => boolean;
-}
-
-export function createPeerCheck({ isTrusted, trustsSockets }: TrustedProxies): PeerCheck {
-  return (peer) => {
-    if (peer === undefined) return trustsSockets();
-    const connection = parseAddress(peer);
-    return connection !== undefined && isTrusted(connection);
-  };
-}
-
 const unknown: Client = { address: undefined, network: undefined, endSite: undefined, from: 'unknown' };
 
-/**
- * Finds the address of the client (ASVS 4.1.3, 15.3.4). `X-Forwarded-For` counts only if the connection comes from a trusted
- * proxy. It is read from the right, because each proxy appends what it saw, and an attacker can send the part before.
- * The first address that is not a trusted proxy's belongs to the client.
- */
-export function createFindClient({ isTrusted, trustsSockets }: TrustedProxies): FindClient {
-  return (peer, forwardedFor) => {
+/** Janua trusts the forwarded headers of these proxies only. @param names networks, and perhaps `unix` for Unix sockets */
+export function createTrustedProxies(names: readonly string[]) {
+  const isTrusted = createNetworkCheck(names);
+  const namesSockets = names.includes(unixSockets);
+  /** Whether the app listens on Unix sockets only. A peer without an address is then on one of them. */
+  let onSocketsAlone = false;
+
+  const isProxy = (peer: string | undefined, connection: Address | undefined) =>
+    connection === undefined ? peer === undefined && namesSockets && onSocketsAlone : isTrusted(connection);
+
+  const isTrustedPeer: PeerCheck = (peer) => isProxy(peer, parseAddress(peer ?? ''));
+
+  /**
+   * Finds the address of the client (ASVS 4.1.3, 15.3.4). `X-Forwarded-For` counts only if the connection comes from a trusted
+   * proxy. It is read from the right, because each proxy appends what it saw, and an attacker can send the part before.
+   * The first address that is not a trusted proxy's belongs to the client.
+   */
+  const findClient: FindClient = (peer, forwardedFor) => {
     const connection = parseAddress(peer ?? '');
-    if (connection === undefined) {
-      if (peer !== undefined || !trustsSockets()) return unknown;
-    } else if (!isTrusted(connection)) return clientAt(connection, 'connection');
+    if (!isProxy(peer, connection)) return connection === undefined ? unknown : clientAt(connection, 'connection');
     let client: Address | undefined;
     for (const hop of (forwardedFor ?? '').split(',').toReversed()) {
       client = parseAddress(withoutBlanks(hop));
@@ -56,7 +50,32 @@ export function createFindClient({ isTrusted, trustsSockets }: TrustedProxies): 
     }
     return client === undefined ? unknown : clientAt(client, 'trusted-proxy');
   };
+
+  /** Called once the app listens. Peers on a Unix socket have no address, so the operator has to say whether they are proxies. */
+  function adviseOnSockets(addresses: readonly (AddressInfo | string)[], log: SocketLog): void {
+    const onSockets = addresses.some((address) => typeof address === 'string');
+    onSocketsAlone = !addresses.some((address) => typeof address === 'object');
+    const warn = (message: string) => log.warn({ event: 'unix_socket' }, message);
+    if (!onSockets && namesSockets)
+      warn(
+        'TRUSTED_PROXIES=unix has no effect, because the app does not listen on a Unix socket: name the addresses that your proxies connect from, such as 127.0.0.1',
+      );
+    else if (onSockets && !namesSockets)
+      warn(
+        'clients on a Unix socket have no address, so they share the limits of one client: set TRUSTED_PROXIES=unix if only your proxy connects to the socket',
+      );
+    else if (onSockets && !onSocketsAlone)
+      warn(
+        'the app also listens on a port, so the server cannot tell which clients use the Unix socket: TRUSTED_PROXIES=unix has no effect',
+      );
+    else if (onSockets)
+      log.info({ event: 'unix_socket' }, 'X-Forwarded-For counts from every program that may open the Unix socket');
+  }
+
+  return { isTrustedPeer, findClient, adviseOnSockets };
 }
+
+type SocketLog = Record<'info' | 'warn', (details: object, message: string) => void>;
 
 function clientAt(address: Address, from: Client['from']): Client {
   return { address: address.toString(), network: networkOf(address, 64), endSite: networkOf(address, 48), from };

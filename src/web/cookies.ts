@@ -3,24 +3,40 @@ import { withoutBlanks } from './field-value.ts';
 /** All our cookies are hidden from scripts, not sent with cross-site posts, and limited to this host (ASVS 3.3.1 to 3.3.4). */
 const attributes = 'Path=/; HttpOnly; SameSite=Lax';
 
-/** @param secure whether browsers use HTTPS. The names then start with `__Host-`, which no other host can set. */
-export const sessionCookieName = (secure: boolean) => (secure ? '__Host-session' : 'session');
-export const browserCookieName = (secure: boolean) => (secure ? '__Host-browser' : 'browser');
-export const failureCookieName = (secure: boolean) => (secure ? '__Host-login-failure' : 'login-failure');
+/** How long a browser stays known. Browsers keep a cookie for at most 400 days. */
+const browserCookieSeconds = 365 * 24 * 60 * 60;
 
-/** @param more further attributes, such as `; Max-Age=0` */
-export function formatCookie(secure: boolean, name: string, value: string, more = ''): string {
-  return `${name}=${value}; ${attributes}${secure ? '; Secure' : ''}${more}`;
-}
+/** @param secure whether browsers use HTTPS */
+export const sessionCookie = (secure: boolean) => createCookie('session', secure);
+export const browserCookie = (secure: boolean) => createCookie('browser', secure, browserCookieSeconds);
 
-/** The value of a cookie that appears exactly once. With two, one is planted or stale. */
-export function readCookie(header: string | undefined, name: string): string | undefined {
-  const values = readCookies(header, name);
-  return values.length === 1 ? values[0] : undefined;
+/**
+ * @param secure whether browsers use HTTPS. The name then starts with `__Host-`, which no other host can set.
+ * @param maxAgeSeconds without it, the cookie ends when the browser closes
+ */
+export function createCookie(name: string, secure: boolean, maxAgeSeconds?: number) {
+  const fullName = secure ? `__Host-${name}` : name;
+  const format = (value: string, maxAge: string) =>
+    `${fullName}=${value}; ${attributes}${secure ? '; Secure' : ''}${maxAge}`;
+  const maxAge = maxAgeSeconds === undefined ? '' : `; Max-Age=${maxAgeSeconds}`;
+
+  return {
+    name: fullName,
+    /** The `Set-Cookie` that sets a value. */
+    set: (value: string) => format(value, maxAge),
+    /** The `Set-Cookie` that removes the cookie. */
+    removal: format('', '; Max-Age=0'),
+    /** The value of a cookie that appears exactly once. With two, one is planted or stale. */
+    read(header: string | undefined): string | undefined {
+      const values = readCookies(header, fullName);
+      return values.length === 1 ? values[0] : undefined;
+    },
+    count: (header: string | undefined) => readCookies(header, fullName).length,
+  };
 }
 
 /** Names are case-sensitive, so that no other spelling passes as a `__Host-` name (RFC 6265bis 5.6, 5.7). */
-export function readCookies(header: string | undefined, name: string): string[] {
+function readCookies(header: string | undefined, name: string): string[] {
   if (header === undefined) return [];
   const values: string[] = [];
   for (const pair of header.split(';')) {

@@ -12,41 +12,29 @@ const retryAfter = 5;
 const okSchema = object('All is well', { status: { const: 'ok' } });
 const ok = { status: 'ok' } as const;
 
+const schema = (summary: string, healthy: string) => ({
+  summary,
+  tags: ['Operation'],
+  response: { 200: json(healthy, okSchema, ok) },
+});
+
 export function addHealthRoutes(app: App, findUnavailable: FindUnavailable): void {
   app.get(
     '/health/live',
-    {
-      config: { problems: [500] },
-      schema: {
-        summary: 'Is the process alive',
-        tags: ['Operation'],
-        response: { 200: json('The process answers', okSchema, ok) },
-      },
-    },
+    { config: { problems: [500] }, schema: schema('Is the process alive', 'The process answers') },
     async () => ok,
   );
-  app.get(
-    '/health/ready',
-    {
-      config: { problems: [500, 503] },
-      schema: {
-        summary: 'Can people sign in',
-        tags: ['Operation'],
-        response: { 200: json('Every store answers', okSchema, ok) },
-      },
-    },
-    async (request, reply) => {
-      const parts = await findUnavailable();
-      if (parts.length === 0) return ok;
-      const detail = `${parts.join(' and ')} ${parts.length === 1 ? 'is' : 'are'} unavailable`;
-      // JSON in either format, because only programs ask. Not logged, because the store's watch has already logged it.
-      const unready: FastifyReply = reply as never;
-      return unready
-        .code(503)
-        .header('retry-after', String(retryAfter))
-        .type('application/json; charset=utf-8')
-        .serializer(JSON.stringify)
-        .send(problem(request.id, 503, detail));
-    },
-  );
+  app.get('/health/ready', { schema: schema('Can people sign in', 'Every store answers') }, async (request, reply) => {
+    const parts = await findUnavailable();
+    if (parts.length === 0) return ok;
+    const detail = `${parts.join(' and ')} ${parts.length === 1 ? 'is' : 'are'} unavailable`;
+    // JSON in either format, because only programs ask. Not logged, because the store's watch has already logged it.
+    const unready: FastifyReply = reply as never;
+    return unready
+      .code(503)
+      .header('retry-after', String(retryAfter))
+      .type('application/json; charset=utf-8')
+      .serializer(JSON.stringify)
+      .send(problem(request.id, 503, detail));
+  });
 }

@@ -1,6 +1,10 @@
 import type { LoginMessage } from '../access/refusal.ts';
-import type { FailedLogin } from './failed-login.ts';
+import { maxUsernameLength } from '../users/user.ts';
+import { bodyField } from './body-field.ts';
+import { createCookie } from './cookies.ts';
+import type { FlowOptions } from './flow-options.ts';
 import { safeNext } from './next.ts';
+import { isRequestId } from './request-id.ts';
 
 /** The fixed messages of the login page, by `state`. */
 const messages: Readonly<Record<LoginMessage | 0, string>> = {
@@ -15,12 +19,63 @@ const messages: Readonly<Record<LoginMessage | 0, string>> = {
 /** The message about a failed login. */
 export const failedMessage = 3;
 
+/** The template of the page. */
+export const loginView = 'web/login-page';
+
+/** How long a browser keeps a failed login, in seconds: more than a redirect takes. */
+const keptSeconds = 60;
+
 export interface ShownMessage {
   readonly text: string;
   /** Whether something went wrong. Otherwise the message only tells the user what to do. */
   readonly alarming: boolean;
   /** Whether it is about the typed username and password. */
   readonly failed: boolean;
+}
+
+/** What the login page shows of a failed login. */
+export interface FailedLogin {
+  /** As typed, whether or not the user exists. Empty if it was not a valid username. */
+  readonly username: string;
+  readonly requestId: string;
+}
+
+export type LoginPage = ReturnType<typeof createLoginPage>;
+
+/**
+ * What the login page shows. A cookie carries a failed login over the redirect to the page, because histories and logs keep
+ * addresses. The cookie is not signed, because no decision depends on it. With `__Host-` no other host can set it, and the page
+ * shows it as text.
+ */
+export function createLoginPage({ https, nameApplication }: Pick<FlowOptions, 'https' | 'nameApplication'>) {
+  const cookie = createCookie('login-failure', https, keptSeconds);
+
+  return {
+    /** The model of the template. @param failed the login that the message is about, if any */
+    show(message: ShownMessage | undefined, sentNext: unknown, failed?: FailedLogin) {
+      const next = safeNext(sentNext);
+      return {
+        message,
+        next,
+        /** The host of the application that the login leads to; undefined if it leads to this site. */
+        application: next === undefined ? undefined : nameApplication(next),
+        /** The name in the form. */
+        username: failed?.username ?? '',
+        /** The user can quote it when asking for help. `janua explain` shows the rest. */
+        request_id: failed?.requestId,
+      };
+    },
+    /** The `Set-Cookie` for the redirect to the login page. */
+    failureCookie({ username, requestId }: FailedLogin): string {
+      return cookie.set(Buffer.from(JSON.stringify([username, requestId])).toString('base64url'));
+    },
+    /** The `Set-Cookie` that removes the cookie: the page shows the failure once. */
+    failureRemoval: cookie.removal,
+    readFailure(header: string | undefined): FailedLogin | undefined {
+      const value = cookie.read(header);
+      return value === undefined ? undefined : parseFailure(Buffer.from(value, 'base64url').toString());
+    },
+  };
 }
 
 /** The message for a `state` of the address; undefined if there is none. @param waitSeconds how long to wait, if known */
@@ -37,32 +92,26 @@ function describeWait(seconds: number): string {
   return `${count} ${unit}${count === 1 ? '' : 's'}`;
 }
 
-/** What `sign-in/log-in.eta` shows. */
-export interface ShownLogin {
-  readonly message: ShownMessage | undefined;
-  readonly next: string | undefined;
-  /** The host of the application that the login leads to; undefined if it leads to this site. */
-  readonly application: string | undefined;
-  /** The name in the form. */
-  readonly username: string;
-  /** The user can quote it when asking for help. `janua explain` shows the rest. */
-  readonly request_id: string | undefined;
-}
-
-/** @param failed the login that the message is about, if any */
-export type ShowLogin = (message: ShownMessage | undefined, next: unknown, failed?: FailedLogin) => ShownLogin;
-
-/** @param nameApplication the host of the application that a path leads to, unless it is Janua itself */
-export function createShowLogin(nameApplication: (path: string) => string | undefined): ShowLogin {
-  return (message, sentNext, failed) => {
-    const next = safeNext(sentNext);
-    const application = next === undefined ? undefined : nameApplication(next);
-    return { message, next, application, username: failed?.username ?? '', request_id: failed?.requestId };
-  };
-}
-
 /** Address of the login page with a message (0 after logging out), and with `next` if that is safe. */
 export function loginPath(state: LoginMessage | 0, next?: unknown): string {
   const safe = safeNext(next);
   return `/auth/login?state=${state}${safe === undefined ? '' : `&next=${encodeURIComponent(safe)}`}`;
 }
+
+/** The failed login of a request with this body. */
+export function failedLoginOf({ body, id }: { readonly body: unknown; readonly id: string }): FailedLogin {
+  const username = bodyField(body, 'username');
+  return { username: isUsername(username) ? username : '', requestId: id };
+}
+
+function parseFailure(text: string): FailedLogin | undefined {
+  try {
+    const [username, requestId] = JSON.parse(text);
+    return isUsername(username) && isRequestId(requestId) ? { username, requestId } : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+const isUsername = (value: unknown): value is string =>
+  typeof value === 'string' && value.length <= maxUsernameLength && value.isWellFormed();

@@ -1,14 +1,10 @@
 import { Eta } from 'eta';
 
-export interface Pages {
-  /** Renders a template with a model. Every value is escaped. */
-  render(view: string, model: object): string;
-}
+export type RenderPage = ReturnType<typeof createPages>;
 
 /** @param directory of the templates; @param site what all templates may show */
-export function createPages(directory: string, site: { name: string }): Pages {
+export function createPages(directory: string, site: { name: string }) {
   const eta = new Eta({ views: directory, cache: true, autoTrim: false });
-  return {
-    render: (view, model) => eta.render(view, { ...model, site }),
-  };
+  /** Renders a template with a model. Every value is escaped. */
+  return (view: string, model: object): string => eta.render(view, { ...model, site });
 }

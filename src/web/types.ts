@@ -28,18 +28,20 @@ export type App = FastifyInstance<
 declare module 'fastify' {
   interface FastifyContextConfig {
     /** The template for the handler's result, named from `src/` without extension. Without it the response is JSON in either format. */
-    view?: string;
+    view?: string | undefined;
     /** The route answers with a page even if JSON was requested. Its refusals still follow the format. */
     pageOnly?: boolean;
     /** Whether our own OpenAPI document shows the route. */
     documented?: boolean;
     /** The redirect target for a browser that opens a form's address by GET, as by Enter in the address bar after submitting. */
-    openedAt?: string;
+    openedAt?: string | undefined;
     /** Only a browser that opens a page gets a page. Its requests for scripts and pictures get JSON. */
     pagesWhereOpened?: boolean;
     /** The refusals of the route besides those of `signedIn`, for the OpenAPI document. */
-    refusals?: readonly Answer[];
-    /** Other problem statuses of the route, for the OpenAPI document. */
+    refusals?: readonly Answer[] | undefined;
+    /** Whether the route accepts credentials without requiring them, for the OpenAPI document. */
+    takesCredentials?: boolean | undefined;
+    /** The failures that any request may meet, for the OpenAPI document: 500 and 503 unless it says otherwise. */
     problems?: readonly number[];
   }
 

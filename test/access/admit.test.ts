@@ -61,7 +61,7 @@ function createRacing(change: (current: Account) => Account | undefined, fault?:
   };
   const sessions = createSessions({ store, idleTimeoutSeconds: 60, lifetimeSeconds: 60 });
   const audit = { record: async () => {}, digestName: () => '' };
-  const access = createAccess({ lookUp: lookUpTwice(store, users), sessions, audit });
+  const access = createAccess(lookUpTwice(store, users), sessions, audit);
   const logIn = createLogIn({
     users,
     passwords: {
@@ -75,7 +75,7 @@ function createRacing(change: (current: Account) => Account | undefined, fault?:
       calibrate: async () => {},
     },
     throttle: unthrottled,
-    admit: createAdmit({ access, sessions, users, audit }),
+    admit: createAdmit(access, sessions, users, audit),
     audit,
     log: { warn() {} },
     failureFloor: 0,

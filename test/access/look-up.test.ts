@@ -1,6 +1,5 @@
 import { join } from 'node:path';
-import { lookUpTwice } from '../../src/access/look-up.ts';
-import { createSqlLookUp } from '../../src/access/sql-look-up.ts';
+import { createSqlLookUp, lookUpTwice } from '../../src/access/look-up.ts';
 import { migrate } from '../../src/database/migrations.ts';
 import { unwatched } from '../../src/faults/store-watch.ts';
 import { openRedis } from '../../src/redis/redis.ts';

@@ -5,7 +5,7 @@ import { createReturns, takeTicket, withTicket } from '../../src/forward-auth/re
 
 const origin = 'https://app.example.com';
 const signingKey = randomBytes(32);
-const listing = (...origins: string[]) => createReturns({ key: () => signingKey, forwardOrigins: new Set(origins) });
+const listing = (...origins: string[]) => createReturns(new Set(origins), () => signingKey);
 
 function begin(uri = '/x') {
   const way = listing(origin).begin(origin, uri, undefined);
@@ -23,7 +23,7 @@ describe('a way to another host', () => {
   test('is not found after its origin was removed from the list or the key was replaced', () => {
     const { query } = begin();
     assert.equal(listing('https://other.example.com').find(query), undefined);
-    const other = createReturns({ key: () => randomBytes(32), forwardOrigins: new Set([origin]) });
+    const other = createReturns(new Set([origin]), () => randomBytes(32));
     assert.equal(other.find(query), undefined);
   });
 

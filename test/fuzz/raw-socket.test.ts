@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import type { Socket } from 'node:net';
 import { after, before, describe, test } from 'node:test';
-import type { Patience } from '../../src/server.ts';
+import type { ServerOptions } from '../../src/server.ts';
 import { startServer, type TestServer } from '../web/server.ts';
 import { exchange, open, parseAnswers, patience } from './wire.ts';
 
@@ -18,10 +18,10 @@ const sized = (length: string) => post([`Content-Length: ${length}`], `{}${hidde
 const coded = (coding: string) => post([`Transfer-Encoding: ${coding}`], `0\r\n\r\n${hidden}`);
 const chunks = (body: string) => post(['Transfer-Encoding: chunked', 'Connection: close'], body);
 
-async function serve(limits?: Patience): Promise<{ server: TestServer; port: number }> {
+async function serve(limits: Pick<ServerOptions, 'timeouts'> = {}): Promise<{ server: TestServer; port: number }> {
   const server = await startServer({
-    ...(limits === undefined ? {} : { patience: limits }),
-    parts: { logOut: async () => {}, logIn: async () => assert.fail('this test sends no login') },
+    ...limits,
+    parts: { logOut: async () => {}, logIn: async () => assert.fail('nobody logs in here') },
   });
   await server.app.listen({ host: '127.0.0.1', port: 0 });
   const [address] = server.app.addresses();
@@ -225,12 +225,16 @@ describe('broken or ambiguous HTTP', () => {
 });
 
 // Shows: V13.1.3
-describe('the server cuts off slow clients, and serves others meanwhile', () => {
-  const short: Patience = { head: 200, request: 400, silence: 600, interval: 50 };
+describe('slow clients are cut off, and others served meanwhile', () => {
+  const short = {
+    requestTimeout: 400,
+    connectionTimeout: 600,
+    http: { headersTimeout: 200, connectionsCheckingInterval: 50 },
+  };
   let server: TestServer;
   let port: number;
   before(async () => {
-    ({ server, port } = await serve(short));
+    ({ server, port } = await serve({ timeouts: short }));
   });
   after(() => server[Symbol.asyncDispose]());
 

@@ -21,9 +21,9 @@ async function logInWhile(stored: string): Promise<string | undefined> {
     async *list() {},
     async check() {},
   };
-  const provePassword = createProvePassword({
+  const provePassword = createProvePassword(
     users,
-    passwords: {
+    {
       check: async (hash, secret) => ({
         matches: hash?.endsWith(`hash of ${secret}`) ?? false,
         replacement: hash?.startsWith('weak') ? `strong hash of ${secret}` : undefined,
@@ -33,8 +33,8 @@ async function logInWhile(stored: string): Promise<string | undefined> {
       failureFloor: () => 0,
       calibrate: async () => {},
     },
-    log: { warn() {} },
-  });
+    { warn() {} },
+  );
   const result = await provePassword(weak, 'secret');
   return result.succeeded ? result.proof.account.passwordHash : undefined;
 }

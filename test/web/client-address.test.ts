@@ -1,13 +1,10 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { createNetworkCheck } from '../../src/text/networks.ts';
-import { createFindClient } from '../../src/web/client-address.ts';
+import { createTrustedProxies } from '../../src/web/client-address.ts';
 
 const trusted = ['127.0.0.1', '10.0.0.0/8', '::1', 'fd00::/8'];
-const behind = (networks: readonly string[], trustsSockets = false) =>
-  createFindClient({ isTrusted: createNetworkCheck(networks), trustsSockets: () => trustsSockets });
-const behindProxies = behind(trusted);
-const alone = behind([]);
+const behindProxies = createTrustedProxies(trusted).findClient;
+const alone = createTrustedProxies([]).findClient;
 
 // Shows: S50 VM-28 V4.1.3 V15.3.4
 describe('without a trusted proxy, only the address of the connection counts', () => {
@@ -71,7 +68,8 @@ describe('the throttle counts IPv4 by address and IPv6 by /64, and an end site i
 });
 
 describe('a peer on a Unix socket has no address', () => {
-  const onSocket = behind([], true);
+  const { findClient: onSocket, adviseOnSockets } = createTrustedProxies(['unix']);
+  adviseOnSockets(['/run/app.sock'], { info() {}, warn() {} });
 
   test('and X-Forwarded-For names the client if sockets are trusted', () => {
     assert.equal(onSocket(undefined, '192.0.2.1, 203.0.113.9').address, '203.0.113.9');

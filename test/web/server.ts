@@ -1,5 +1,6 @@
 import pino from 'pino';
 import type { Access } from '../../src/access/access.ts';
+import { createReturns } from '../../src/forward-auth/returns.ts';
 import { createServer, type ServerOptions } from '../../src/server.ts';
 import type { Parts, SiteOptions } from '../../src/site.ts';
 import type { App } from '../../src/web/types.ts';
@@ -53,7 +54,6 @@ export function siteOptions({ logIn = unexpected, logOut = unexpected, ...access
       logOut,
       browserKey: Buffer.alloc(32, 1),
       hosts: undefined,
-      hostKey: undefined,
     }),
     isTrustedPeer: () => false,
     findClient: (peer) => ({ address: peer, network: peer, endSite: peer, from: 'connection' }),
@@ -65,6 +65,7 @@ export function siteOptions({ logIn = unexpected, logOut = unexpected, ...access
     https: false,
     corsOrigins: new Set(),
     forwardOrigins: new Set(),
+    returns: createReturns(new Set(), () => undefined),
     nameApplication: () => undefined,
     docs: true,
   };

@@ -1,20 +1,17 @@
-import type { FastifyRequest } from 'fastify';
-import type { Caller, CallerTrace } from '../../audit/event.ts';
-import type { FindClient, PeerCheck } from '../client-address.ts';
-import { browserCookieName, readCookies, sessionCookieName } from '../cookies.ts';
+import type { Caller } from '../../audit/event.ts';
+import { browserCookie, sessionCookie } from '../cookies.ts';
+import type { FlowOptions } from '../flow-options.ts';
 import { createRequestIds, requestIdHeader } from '../request-id.ts';
 import type { App } from '../types.ts';
 import { readBearer } from './credentials.ts';
 
-export interface CallerOptions {
-  readonly findClient: FindClient;
-  readonly https: boolean;
-  readonly publicOrigins: ReadonlySet<string>;
-}
-
-/** Adds `client` to requests for the throttle, and `caller` for the audit. */
-export function decorateCaller(app: App, { findClient, https, publicOrigins }: CallerOptions): void {
-  const names = { session: sessionCookieName(https), browser: browserCookieName(https) };
+/** Adds `client` to requests for the throttle, and `caller` for the audit. Few requests need them: they are computed when read. */
+export function decorateCaller(
+  app: App,
+  { findClient, https, publicOrigins }: Pick<FlowOptions, 'findClient' | 'https' | 'publicOrigins'>,
+): void {
+  const session = sessionCookie(https);
+  const browser = browserCookie(https);
   app.decorateRequest('client', {
     getter() {
       // Each proxy may add its own line. Node joins the lines.
@@ -22,14 +19,34 @@ export function decorateCaller(app: App, { findClient, https, publicOrigins }: C
     },
   });
   app.decorateRequest('caller', {
-    getter() {
-      return describeCaller(this, names, publicOrigins);
+    getter(): Caller {
+      const { id, client, headers, socket, method, format } = this;
+      const sessionCookies = session.count(headers.cookie);
+      return {
+        requestId: id,
+        address: client.address,
+        userAgent: headers['user-agent'],
+        // Not the path as sent: it may contain anything, even a password.
+        route: `${method} ${this.routeOptions.url ?? '(no such address)'}`,
+        format,
+        trace: {
+          peer: socket.remoteAddress,
+          forwardedFor: headers['x-forwarded-for']?.toString(),
+          addressFrom: client.from,
+          cookie: sessionCookies > 1 ? 'several' : sessionCookies === 1 ? 'one' : 'none',
+          browserCookie: browser.count(headers.cookie) > 0 ? 'sent' : 'none',
+          accessToken: readBearer(headers.authorization) === undefined ? 'none' : 'sent',
+          expectedOrigins: [...publicOrigins],
+          origin: headers.origin,
+          fetchSite: headers['sec-fetch-site']?.toString(),
+        },
+      };
     },
   });
 }
 
 /** Gives each request a unique id, and sends it in the response. */
-export function addRequestIds(app: App, isTrustedPeer: PeerCheck): void {
+export function addRequestIds(app: App, isTrustedPeer: FlowOptions['isTrustedPeer']): void {
   const createId = createRequestIds(isTrustedPeer);
   app.setGenReqId(createId);
   // Set if the other app uses this option: Fastify then takes any id that a client sends, before it calls our function.
@@ -42,44 +59,4 @@ export function addRequestIds(app: App, isTrustedPeer: PeerCheck): void {
     reply.header(requestIdHeader, request.id);
     done();
   });
-}
-
-/** Computed lazily: every request has a caller, but few are recorded. */
-function describeCaller(
-  request: FastifyRequest,
-  names: Readonly<Record<'session' | 'browser', string>>,
-  publicOrigins: ReadonlySet<string>,
-): Caller {
-  return {
-    requestId: request.id,
-    get address() {
-      return request.client.address;
-    },
-    get userAgent() {
-      return request.headers['user-agent'];
-    },
-    // Not the path as sent: it may contain anything, even a password.
-    get route() {
-      return `${request.method} ${request.routeOptions.url ?? '(no such address)'}`;
-    },
-    get format() {
-      return request.format;
-    },
-    get trace(): CallerTrace {
-      const { headers, client, socket } = request;
-      const sessionCookies = readCookies(headers.cookie, names.session).length;
-      const hasBrowserCookie = readCookies(headers.cookie, names.browser).length > 0;
-      return {
-        peer: socket.remoteAddress,
-        forwardedFor: headers['x-forwarded-for']?.toString(),
-        addressFrom: client.from,
-        cookie: sessionCookies > 1 ? 'several' : sessionCookies === 1 ? 'one' : 'none',
-        browserCookie: hasBrowserCookie ? 'sent' : 'none',
-        accessToken: readBearer(headers.authorization) === undefined ? 'none' : 'sent',
-        expectedOrigins: [...publicOrigins],
-        origin: headers.origin,
-        fetchSite: headers['sec-fetch-site']?.toString(),
-      };
-    },
-  };
 }

@@ -1,7 +1,5 @@
-import type { FastifyRequest } from 'fastify';
-import type { Presented } from '../../access/access.ts';
 import { type Answer, Refusal } from '../../access/refusal.ts';
-import { formatCookie, readCookie, sessionCookieName } from '../cookies.ts';
+import { sessionCookie } from '../cookies.ts';
 import type { App } from '../types.ts';
 
 export const ambiguousCredential: Answer = {
@@ -13,11 +11,15 @@ export const ambiguousCredential: Answer = {
 };
 
 /** Adds the presented credentials and the signed-in user to requests, and the setting and clearing of the session cookie to replies. */
-export function decorateCredentials(app: App, { https }: { https: boolean }): void {
-  const cookieName = sessionCookieName(https);
+export function decorateCredentials(app: App, { https }: { readonly https: boolean }): void {
+  const cookie = sessionCookie(https);
+  // Tokens in a query or a form are ignored (RFC 9700 4.3.2), and so are other schemes (RFC 9110 11.1).
   app.decorateRequest('presented', {
     getter() {
-      return readPresented(this, cookieName);
+      const { headers, raw } = this;
+      // `request.headers` would hide a second field.
+      if (countFields(raw.rawHeaders, 'authorization') > 1) throw new Refusal(ambiguousCredential);
+      return { cookie: cookie.read(headers.cookie), accessToken: readBearer(headers.authorization) };
     },
   });
   app.decorateRequest('signedIn', undefined);
@@ -29,21 +31,11 @@ export function decorateCredentials(app: App, { https }: { https: boolean }): vo
   });
   // A browser drops the cookie when it closes. The server enforces the real limits.
   app.decorateReply('setSessionCookie', function (value) {
-    return this.header('set-cookie', formatCookie(https, cookieName, value));
+    return this.header('set-cookie', cookie.set(value));
   });
   app.decorateReply('clearSessionCookie', function () {
-    return this.header('set-cookie', formatCookie(https, cookieName, '', '; Max-Age=0'));
+    return this.header('set-cookie', cookie.removal);
   });
-}
-
-/**
- * The session cookie and the Bearer token of a request. Tokens in a query or a form are ignored (RFC 9700 4.3.2), and so are
- * other schemes (RFC 9110 11.1).
- * @throws {Refusal} `ambiguous-credential` for a second Authorization field, which `request.headers` would hide
- */
-function readPresented({ headers, raw }: FastifyRequest, cookieName: string): Presented {
-  if (countFields(raw.rawHeaders, 'authorization') > 1) throw new Refusal(ambiguousCredential);
-  return { cookie: readCookie(headers.cookie, cookieName), accessToken: readBearer(headers.authorization) };
 }
 
 /**

@@ -1,5 +1,6 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { type Answer, Refusal } from '../../access/refusal.ts';
+import type { FlowOptions } from '../flow-options.ts';
 import { requestIdHeader } from '../request-id.ts';
 import type { App } from '../types.ts';
 import { formatHeader } from './format.ts';
@@ -13,12 +14,7 @@ export const crossSite: Answer = {
   event: { kind: 'cross-site-refused' },
 };
 
-export interface CrossSiteOptions {
-  /** Our own origins. A set that fills later, because the demo learns its port when it listens. */
-  readonly publicOrigins: ReadonlySet<string>;
-  /** Other origins whose scripts may call us, cookies included. */
-  readonly corsOrigins: ReadonlySet<string>;
-}
+export type CrossSiteOptions = Pick<FlowOptions, 'publicOrigins' | 'corsOrigins'>;
 
 /**
  * Keeps other sites from acting as the user, and from logging the user in (ASVS 3.5.1).

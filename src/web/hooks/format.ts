@@ -1,6 +1,6 @@
 import type { FastifyRequest } from 'fastify';
 import { withoutBlanks } from '../field-value.ts';
-import type { Pages } from '../pages.ts';
+import type { RenderPage } from '../pages.ts';
 import { decodedPath } from '../request-target.ts';
 import type { App, Format } from '../types.ts';
 
@@ -19,7 +19,7 @@ export function decorateFormat(app: App): void {
 }
 
 /** Answers each request with a page or with JSON, so that handlers need not check. */
-export function addFormats(app: App, pages: Pages): void {
+export function addFormats(app: App, render: RenderPage): void {
   app.addHook('onRequest', (request, reply, done) => {
     if (!isUnderApi(request)) reply.header('vary', formatHeader);
     done();
@@ -29,7 +29,7 @@ export function addFormats(app: App, pages: Pages): void {
   app.addHook('preHandler', (request, reply, done) => {
     const { view, pageOnly } = request.routeOptions.config;
     if (view !== undefined && (pageOnly || request.format === 'html')) {
-      reply.type('text/html; charset=utf-8').serializer((model: object) => pages.render(view, model));
+      reply.type('text/html; charset=utf-8').serializer((model: object) => render(view, model));
     }
     done();
   });

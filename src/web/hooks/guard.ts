@@ -1,11 +1,8 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import type { Access } from '../../access/access.ts';
-import { requestIdHeader } from '../request-id.ts';
+import type { FlowOptions } from '../flow-options.ts';
 import type { App } from '../types.ts';
 import { type CrossSiteOptions, requireSameSite } from './cross-site.ts';
-import { formatHeader } from './format.ts';
 import type { AnswerProblem } from './problems.ts';
-import type { SecurityHeaders } from './security-headers.ts';
 
 /** Sets `request.signedIn`, or refuses the request. */
 type Guard = (request: FastifyRequest, reply: FastifyReply) => Promise<unknown>;
@@ -26,35 +23,27 @@ export function addGuard(app: App, guard: Guard): void {
   });
 }
 
-/** For our own routes. Our hooks and error handler do the rest. @param access throws while the stores are not ready */
-export function createGuard(access: () => Access): Guard {
+/** For our own routes. Our hooks and error handler do the rest. */
+export function createGuard(parts: FlowOptions['parts']): Guard {
   return async (request) => {
-    request.signedIn = await access().requireSignedIn(request.presented, request);
+    request.signedIn = await parts().access.requireSignedIn(request.presented, request);
   };
-}
-
-export interface HostGuardOptions extends CrossSiteOptions {
-  readonly access: () => Access;
-  readonly headers: SecurityHeaders;
-  readonly answerProblem: AnswerProblem;
 }
 
 /**
  * For the routes of an app that contains the flow. Our hooks do not run there, and the app's error handler does not know
  * refusals. This guard therefore does everything that the flow promises for `signedIn` routes.
  */
-export function createHostGuard(options: HostGuardOptions): Guard {
-  const guard = createGuard(options.access);
+export function createHostGuard(guard: Guard, origins: CrossSiteOptions, answerProblem: AnswerProblem): Guard {
   return async (request, reply) => {
     // The response depends on the user. The route may override the header later.
     if (!reply.hasHeader('cache-control')) reply.header('cache-control', 'no-store');
     try {
-      requireSameSite(request, options);
+      requireSameSite(request, origins);
       await guard(request, reply);
       return undefined;
     } catch (error) {
-      reply.headers({ ...options.headers, [requestIdHeader]: request.id, vary: formatHeader });
-      return options.answerProblem(error as Error, request, reply);
+      return answerProblem(error as Error, request, reply);
     }
   };
 }

@@ -1,35 +1,35 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { FastifyChildLoggerFactory } from 'fastify/types/logger.js';
-import type { AnsweredRequest, RequestMetrics, RequestTraces } from '../../telemetry/requests.ts';
+import type { AnsweredRequest, RequestTraces } from '../../telemetry/requests.ts';
 import type { PeerCheck } from '../client-address.ts';
+import type { FlowOptions } from '../flow-options.ts';
 import type { App } from '../types.ts';
 
-/** Where requests are measured. Without both, no hook is added. */
-export interface RequestMeasures {
-  readonly metrics?: RequestMetrics | undefined;
-  readonly traces?: RequestTraces | undefined;
-}
-
 /** Counts each request when it ends, and traces it if traces are on. */
-export function addMeasures(app: App, { metrics, traces }: RequestMeasures): void {
-  if (metrics !== undefined) {
-    app.addHook('onResponse', (request, reply, done) => {
-      metrics.observeRequest(describe(request, reply));
-      done();
-    });
-    app.addHook('onRequestAbort', async (request) => {
-      metrics.observeAbort(describe(request, { statusCode: 0, elapsedTime: 0 }));
-    });
-  }
-  if (traces === undefined) return;
-  app.addHook('onRequest', (request, _reply, done) => traces.within(request.raw, done));
+export function addMeasures(app: App, measures: FlowOptions['measures']): void {
+  const { metrics, traces } = measures;
+  if (metrics === undefined && traces === undefined) return;
+  if (traces !== undefined) app.addHook('onRequest', (request, _reply, done) => traces.within(request.raw, done));
   app.addHook('onResponse', (request, reply, done) => {
-    traces.end(request.raw, describe(request, reply), 'answered');
+    measureAnswer(measures, request, reply);
     done();
   });
   app.addHook('onRequestAbort', async (request) => {
-    traces.end(request.raw, describe(request, { statusCode: 0, elapsedTime: 0 }), 'aborted');
+    const aborted = describe(request, { statusCode: 0, elapsedTime: 0 });
+    metrics?.observeAbort(aborted);
+    traces?.end(request.raw, aborted, 'aborted');
   });
+}
+
+/** Counts an answered request, and ends its trace. No hook runs for a request that is answered before routing. */
+export function measureAnswer(
+  { metrics, traces }: FlowOptions['measures'],
+  request: FastifyRequest,
+  reply: FastifyReply,
+) {
+  const answered = describe(request, reply);
+  metrics?.observeRequest(answered);
+  traces?.end(request.raw, answered, 'answered');
 }
 
 /**
@@ -43,19 +43,6 @@ export function createTracedLoggers(traces: RequestTraces, isTrustedPeer: PeerCh
     const parent = counts ? { traceparent, tracestate: tracestate?.toString() } : undefined;
     return logger.child({ ...bindings, trace_id: traces.begin(request, parent) }, options);
   };
-}
-
-/** The same for requests that are answered before routing. No hook runs for them. */
-export function measureFrameworkError(
-  { metrics, traces }: RequestMeasures,
-  request: FastifyRequest,
-  reply: FastifyReply,
-) {
-  if (metrics === undefined && traces === undefined) return;
-  reply.raw.once('finish', () => {
-    metrics?.observeRequest(describe(request, reply));
-    traces?.end(request.raw, describe(request, reply), 'answered');
-  });
 }
 
 function describe(

@@ -3,27 +3,26 @@ import swagger from '@fastify/swagger';
 import type { FastifySchema, RouteOptions } from 'fastify';
 import { invalidToken, notAuthenticated } from '../../access/access.ts';
 import { own, serveFiles } from '../assets.ts';
+import { sessionCookie } from '../cookies.ts';
+import type { FlowOptions } from '../flow-options.ts';
 import { ambiguousCredential } from '../hooks/credentials.ts';
 import { formatHeader } from '../hooks/format.ts';
 import type { App } from '../types.ts';
-import { json, page, problems } from './responses.ts';
-
-/** Swagger UI's files, from a package without install scripts. Its plugin is not used (docs/decisions/0008). */
-const swaggerUi = {
-  style: fileURLToPath(import.meta.resolve('@fastify/swagger-ui/static/swagger-ui.css')),
-  script: fileURLToPath(import.meta.resolve('@fastify/swagger-ui/static/swagger-ui-bundle.js')),
-};
+import { json, page, problems, redirect, settingCookies } from './responses.ts';
 
 /**
  * Serves the OpenAPI 3.1 document at `/openapi.json`, made from the routes' own schemas, and Swagger UI at `/docs`.
  * Must be added before the routes. Every address in the document is relative, so it works under any host name.
  */
-export function addDocumentation(app: App, { name, version, sessionCookie }: DocumentationOptions): void {
+export function addDocumentation(
+  app: App,
+  { appName, version, https }: Pick<FlowOptions, 'appName' | 'version' | 'https'>,
+): void {
   app.register(swagger, {
     openapi: {
       openapi: '3.1.0',
       info: {
-        title: name,
+        title: appName,
         version,
         description:
           'Signs people in. Every route answers with a page, or with JSON under `/api` and for `x-expected-format: application/json`.',
@@ -46,7 +45,7 @@ export function addDocumentation(app: App, { name, version, sessionCookie }: Doc
           session: {
             type: 'apiKey',
             in: 'cookie',
-            name: sessionCookie,
+            name: sessionCookie(https).name,
             description: 'The session cookie, from a login on the pages or here',
           },
         },
@@ -77,9 +76,10 @@ export function addDocumentation(app: App, { name, version, sessionCookie }: Doc
       },
       async () => ({}),
     );
+    // Swagger UI comes from a package without install scripts. Its plugin is not used (docs/decisions/0008).
     serveFiles(documented, '/docs', {
-      'swagger-ui.css': swaggerUi.style,
-      'swagger-ui.js': swaggerUi.script,
+      'swagger-ui.css': fileURLToPath(import.meta.resolve('@fastify/swagger-ui/static/swagger-ui.css')),
+      'swagger-ui.js': fileURLToPath(import.meta.resolve('@fastify/swagger-ui/static/swagger-ui-bundle.js')),
       'docs.js': own('docs.js'),
     });
   });
@@ -101,12 +101,6 @@ export function hideRoutes(app: App): void {
   });
 }
 
-export interface DocumentationOptions {
-  readonly name: string;
-  readonly version: string;
-  readonly sessionCookie: string;
-}
-
 const formatParameter = {
   type: 'object',
   properties: {
@@ -120,6 +114,7 @@ const formatParameter = {
 
 /** How a `signedIn` route refuses other requests. */
 const signedOutRefusals = [notAuthenticated, invalidToken, ambiguousCredential];
+const toLogin = settingCookies(redirect('Pages: to the login page, for someone signed out'));
 
 /**
  * Adds what a route's schema leaves out: the operation id, the header outside `/api`, and the problems. Problems also stay out
@@ -129,13 +124,18 @@ function complete({ schema, url, method, config = {} }: RouteOptions): FastifySc
   const words = url === '/' ? ['root'] : url.split(/[^a-z]+/i).filter(Boolean);
   const operationId = [String(method).toLowerCase(), ...words].join('_');
   const refusals = [...(config.signedIn ? signedOutRefusals : []), ...(config.refusals ?? [])];
-  const both = !url.startsWith('/api/') && schema?.tags?.includes('Operation') === false;
-  // Every route can refuse broken HTTP.
-  const statuses = [400, ...(config.problems ?? [])];
-  const response = { ...(schema?.response as object), ...problems(refusals, statuses, !url.startsWith('/api/')) };
-  // An empty list means that no credentials are required. Without a list, the document leaves it open.
+  const isPage = !url.startsWith('/api/');
+  const both = isPage && schema?.tags?.includes('Operation') === false;
+  // Every route can refuse broken HTTP, and a body that is too large or of another kind.
+  const statuses = [400, ...(method === 'POST' ? [413, 415] : []), ...(config.problems ?? [500, 503])];
+  const response = {
+    ...(config.signedIn && isPage && { 303: toLogin }),
+    ...(schema?.response as object),
+    ...problems(refusals, statuses, isPage),
+  };
   return {
-    security: [],
+    // An empty list means that no credentials are required. Without a list, the document leaves it open.
+    security: config.signedIn || config.takesCredentials ? [{ session: [] }, { password: [] }] : [],
     ...schema,
     hide: !config.documented,
     response,

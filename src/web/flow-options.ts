@@ -1,0 +1,37 @@
+import type { AddressInfo } from 'node:net';
+import type { Access } from '../access/access.ts';
+import type { Answer } from '../access/refusal.ts';
+import type { Audit } from '../audit/audit.ts';
+import type { RequestMetrics, RequestTraces } from '../telemetry/requests.ts';
+import type { FindClient, PeerCheck } from './client-address.ts';
+import type { FindUnavailable } from './health.routes.ts';
+
+/** What the flow of signing in and out is given: our own server's, or another app's. */
+export interface FlowOptions {
+  /** Throws {Unavailable} until the stores are ready. */
+  readonly parts: () => {
+    readonly access: Access;
+    /** Records refusals that no rule with more details has recorded. */
+    readonly audit: Audit<NonNullable<Answer['event']>['kind']>;
+  };
+  readonly findClient: FindClient;
+  /** Whether the peer is one of our proxies. Janua trusts the forwarded addresses and request ids of those only. */
+  readonly isTrustedPeer: PeerCheck;
+  readonly findUnavailable: FindUnavailable;
+  /** Where requests are measured. Without both, no hook is added. */
+  readonly measures: { readonly metrics?: RequestMetrics | undefined; readonly traces?: RequestTraces | undefined };
+  readonly appName: string;
+  readonly version: string;
+  /** Our own origins. A set that fills later, because a free port is known only when the app listens. */
+  readonly publicOrigins: ReadonlySet<string>;
+  /** Whether browsers use HTTPS. Decides the cookies and HSTS. */
+  readonly https: boolean;
+  /** Other origins whose scripts may call us, cookies included. */
+  readonly corsOrigins: ReadonlySet<string>;
+  /** The host of the application that a path leads to, unless it is Janua itself. */
+  readonly nameApplication: (path: string) => string | undefined;
+  /** Called with the addresses once the app listens. A Unix socket is a path. */
+  readonly onListen?: ((addresses: readonly (AddressInfo | string)[]) => void) | undefined;
+  readonly docs: boolean;
+  readonly themeFile?: string | undefined;
+}
