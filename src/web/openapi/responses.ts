@@ -69,45 +69,43 @@ export function either(html: Response, program: Response): Response {
   return { ...html, ...program, content: { ...html.content, ...program.content } };
 }
 
+const header = (name: string, description: string) => ({ [name]: { type: 'string', description } });
+
+/** The headers of refusals and failures, by their status. */
+const headers: Readonly<Record<string, Record<string, unknown>>> = {
+  401: header('WWW-Authenticate', 'A Bearer challenge (RFC 6750 3)'),
+  415: header('Accept', 'The accepted types of bodies'),
+  429: header('Retry-After', 'Seconds to wait'),
+  503: header('Retry-After', 'Seconds to wait'),
+};
+
 /**
  * The responses for these refusals and statuses.
  * @param pages whether browsers get them too, as error pages
  */
 export function problems(refusals: readonly Answer[], statuses: readonly number[], pages: boolean): Responses {
+  const examples = [
+    ...refusals.map(({ name, status, detail, error }) => ({ name, value: problem(exampleId, status, detail, error) })),
+    ...statuses.map((status) => ({ name: 'general', value: problem(exampleId, status) })),
+  ];
   const responses: Responses = {};
-  for (const { name, status, detail, error, challenges } of refusals) {
-    addExample(responses, status, name, problem(exampleId, status, detail, error));
-    if (challenges) addHeader(responses, status, 'WWW-Authenticate', 'A Bearer challenge (RFC 6750 3)');
-  }
-  for (const status of statuses) addExample(responses, status, 'general', problem(exampleId, status));
-  for (const status of [429, 503]) addHeader(responses, status, 'Retry-After', 'Seconds to wait');
-  addHeader(responses, 415, 'Accept', 'The kinds of body that are taken');
-  if (pages) {
-    for (const [status, response] of Object.entries(responses)) {
-      if (status !== '401') response.content = { ...response.content, ...page('').content };
-    }
-  }
+  for (const [status, group = []] of Object.entries(Object.groupBy(examples, ({ value }) => value.status)))
+    responses[status] = {
+      description: group[0]?.value.title ?? '',
+      ...(headers[status] && { headers: headers[status] }),
+      content: {
+        'application/json': {
+          schema: problemSchema,
+          examples: Object.fromEntries(group.map(({ name, value }) => [name, { value }])),
+        },
+        // A browser that is not signed in is redirected to the login page.
+        ...(pages && status !== '401' && page('').content),
+      },
+    };
   return responses;
-}
-
-function addExample(responses: Responses, status: number, name: string, value: unknown): void {
-  responses[status] ??= {
-    description: problem(exampleId, status).title,
-    content: { 'application/json': { schema: problemSchema, examples: {} } },
-  };
-  const examples = responses[status].content?.['application/json']?.examples ?? {};
-  examples[name] = { value };
-}
-
-function addHeader(responses: Responses, status: number, name: string, description: string): void {
-  const response = responses[status];
-  if (response !== undefined) response.headers = { ...response.headers, [name]: { type: 'string', description } };
 }
 
 /** The same response, with the cookies that it sets or clears. */
 export function settingCookies(response: Response): Response {
-  return {
-    ...response,
-    headers: { ...response.headers, 'Set-Cookie': { type: 'string', description: 'The cookies' } },
-  };
+  return { ...response, headers: { ...response.headers, ...header('Set-Cookie', 'The cookies') } };
 }
