@@ -4,7 +4,7 @@ import { addAssets, addFileServing } from './assets.ts';
 import type { FlowOptions } from './flow-options.ts';
 import { addHealthRoutes } from './health.routes.ts';
 import { addBodies } from './hooks/bodies.ts';
-import { addRequestIds, decorateCaller } from './hooks/caller.ts';
+import { decorateCaller } from './hooks/caller.ts';
 import { decorateCredentials } from './hooks/credentials.ts';
 import { addCrossSiteRules } from './hooks/cross-site.ts';
 import { addFormats, decorateFormat, formatHeader, formatOf } from './hooks/format.ts';
@@ -12,12 +12,12 @@ import { addFramingRules } from './hooks/framing.ts';
 import { addGuard, createGuard, createHostGuard } from './hooks/guard.ts';
 import { addMeasures } from './hooks/measures.ts';
 import { type AnswerProblem, createProblems } from './hooks/problems.ts';
+import { addRequestIds, requestIdHeader } from './hooks/request-id.ts';
 import { addSchemas } from './hooks/schemas.ts';
 import { addSecurityHeaders, securityHeaders } from './hooks/security-headers.ts';
 import { createLoginPage, type LoginPage } from './login-page.ts';
 import { addDocumentation, hideRoutes } from './openapi/openapi.ts';
 import { createPages } from './pages.ts';
-import { requestIdHeader } from './request-id.ts';
 import type { App } from './types.ts';
 
 /** Template names start here: `account/me` is `src/account/me.eta`. */

@@ -3,8 +3,8 @@ import { maxUsernameLength } from '../users/user.ts';
 import { bodyField } from './body-field.ts';
 import { createCookie } from './cookies.ts';
 import type { FlowOptions } from './flow-options.ts';
+import { isRequestId } from './hooks/request-id.ts';
 import { safeNext } from './next.ts';
-import { isRequestId } from './request-id.ts';
 
 /** The fixed messages of the login page, by `state`. */
 const messages: Readonly<Record<LoginMessage | 0, string>> = {

@@ -1,7 +1,6 @@
 import type { Caller } from '../../audit/event.ts';
 import { browserCookie, sessionCookie } from '../cookies.ts';
 import type { FlowOptions } from '../flow-options.ts';
-import { createRequestIds, requestIdHeader } from '../request-id.ts';
 import type { App } from '../types.ts';
 import { readBearer } from './credentials.ts';
 
@@ -42,21 +41,5 @@ export function decorateCaller(
         },
       };
     },
-  });
-}
-
-/** Gives each request a unique id, and sends it in the response. */
-export function addRequestIds(app: App, isTrustedPeer: FlowOptions['isTrustedPeer']): void {
-  const createId = createRequestIds(isTrustedPeer);
-  app.setGenReqId(createId);
-  // Set if the other app uses this option: Fastify then takes any id that a client sends, before it calls our function.
-  const { requestIdHeader: given } = app.initialConfig;
-  app.addHook('onRequest', (request, reply, done) => {
-    if (given && request.headers[given] !== undefined) {
-      request.id = createId(request.raw);
-      request.log = request.log.child({ reqId: request.id });
-    }
-    reply.header(requestIdHeader, request.id);
-    done();
   });
 }

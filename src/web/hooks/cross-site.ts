@@ -1,9 +1,9 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { type Answer, Refusal } from '../../access/refusal.ts';
 import type { FlowOptions } from '../flow-options.ts';
-import { requestIdHeader } from '../request-id.ts';
 import type { App } from '../types.ts';
 import { formatHeader } from './format.ts';
+import { requestIdHeader } from './request-id.ts';
 
 const safeMethods = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE', 'QUERY']);
 
@@ -24,7 +24,7 @@ export function addCrossSiteRules(app: App, { publicOrigins, corsOrigins }: Cros
   app.addHook('onRequest', (request, reply, done) => {
     const { origin } = request.headers;
     const listed = origin !== undefined && corsOrigins.has(origin);
-    if (corsOrigins.size > 0) reply.header('vary', addedTo(reply, 'Origin'));
+    if (corsOrigins.size > 0) reply.header('vary', [reply.getHeader('vary'), 'Origin'].filter(Boolean).join(', '));
     if (listed) allowReading(request, reply, origin);
     const safe = listed || safeMethods.has(request.method) || comesFromUs(request, publicOrigins);
     done(safe ? undefined : new Refusal(crossSite));
@@ -63,9 +63,4 @@ function allowReading(request: FastifyRequest, reply: FastifyReply, origin: stri
     reply.header('access-control-allow-headers', `authorization, content-type, ${formatHeader}`);
     reply.header('access-control-max-age', '600');
   }
-}
-
-function addedTo(reply: FastifyReply, name: string): string {
-  const present = reply.getHeader('vary');
-  return present === undefined ? name : `${present}, ${name}`;
 }

@@ -1,0 +1,36 @@
+import { randomUUID } from 'node:crypto';
+import type { IncomingMessage } from 'node:http';
+import type { PeerCheck } from '../client-address.ts';
+import type { App } from '../types.ts';
+
+/** Every response carries the request id in this header. The log and the audit hold the same id. */
+export const requestIdHeader = 'x-request-id';
+
+/** Needs no escaping anywhere, and is no longer than the audit keeps. */
+const acceptable = /^[\w.:-]{1,64}$/;
+
+export const isRequestId = (value: unknown): value is string => typeof value === 'string' && acceptable.test(value);
+
+/**
+ * Gives each request a unique id, and sends it in the response. An id from a trusted proxy is kept, so that both logs show the same.
+ * Otherwise Janua creates one, because any other client could reuse the id of another request.
+ */
+export function addRequestIds(app: App, isTrustedPeer: PeerCheck): void {
+  function createId({ headers, socket }: IncomingMessage): string {
+    const given = headers[requestIdHeader];
+    // Node joins two headers with a comma, which is not acceptable in an id.
+    return isRequestId(given) && isTrustedPeer(socket.remoteAddress) ? given : randomUUID();
+  }
+
+  app.setGenReqId(createId);
+  // Set if the other app uses this option: Fastify then takes any id that a client sends, before it calls our function.
+  const { requestIdHeader: given } = app.initialConfig;
+  app.addHook('onRequest', (request, reply, done) => {
+    if (given && request.headers[given] !== undefined) {
+      request.id = createId(request.raw);
+      request.log = request.log.child({ reqId: request.id });
+    }
+    reply.header(requestIdHeader, request.id);
+    done();
+  });
+}
