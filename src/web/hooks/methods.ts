@@ -9,7 +9,7 @@ const MethodNotAllowed = createError('JANUA_METHOD_NOT_ALLOWED', 'This address d
 interface KnownPath {
   readonly methods: Set<string>;
   /** Where a browser that opens the path is led, if no route takes GET. */
-  openedAt: string | undefined;
+  openedAt?: string | undefined;
 }
 
 /**
@@ -19,15 +19,10 @@ interface KnownPath {
 export function addMethodRules(app: App): void {
   // Fastify's own router again, but with paths only: it finds a path whatever the method.
   const paths = FindMyWay();
-  const known = new Map<string, KnownPath>();
 
   app.addHook('onRoute', ({ url, method, config }) => {
-    let path = known.get(url);
-    if (path === undefined) {
-      path = { methods: new Set(), openedAt: undefined };
-      known.set(url, path);
-      paths.on('GET', url, () => {}, path);
-    }
+    const path: KnownPath = paths.findRoute('GET', url)?.store ?? { methods: new Set() };
+    if (path.methods.size === 0) paths.on('GET', url, () => {}, path);
     for (const name of [method].flat()) path.methods.add(name);
     path.openedAt ??= config?.openedAt;
     if (path.methods.has('GET')) path.methods.add('HEAD');
