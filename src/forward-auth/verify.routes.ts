@@ -120,10 +120,8 @@ export function addVerify(app: App, parts: () => ForwardAuthParts, place: Forwar
     }
   }
 
-  for (const [url, passes] of [
-    ['/auth/verify', true],
-    ['/auth/refused', false],
-  ] as const) {
+  for (const url of ['/auth/verify', '/auth/refused']) {
+    const passes = url === '/auth/verify';
     app.get(
       url,
       {

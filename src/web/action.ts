@@ -68,10 +68,7 @@ export function addAction<const F extends Fields>(
   };
   const led = { 303: settingCookies(redirect(browser)) };
   const shown = { 200: either(page(browser), answer) };
-  for (const [url, isPage] of [
-    [addresses[0], true],
-    [addresses[1], false],
-  ] as const) {
+  for (const url of addresses) {
     app.route({
       ...action.route,
       method,
@@ -80,7 +77,7 @@ export function addAction<const F extends Fields>(
         view,
         signedIn: signedIn ?? false,
         takesCredentials,
-        openedAt: isPage ? action.openedAt : undefined,
+        openedAt: action.openedAt,
         refusals: action.refusals,
       },
       schema: {
@@ -88,7 +85,7 @@ export function addAction<const F extends Fields>(
         ...(description && { description }),
         tags: [tag],
         ...withBody,
-        response: { 200: answer, ...(isPage && (view === undefined ? led : shown)) },
+        response: { 200: answer, ...(url === addresses[0] && (view === undefined ? led : shown)) },
       },
       handler: (request, reply) => action.handle(request, reply, (request.body ?? {}) as Input<F>),
     });
