@@ -1,7 +1,7 @@
 import type { KeyTrace } from '../audit/event.ts';
 import type { Policy } from '../throttle/policy.ts';
 import type { AttemptKey, Limits, ListedFailures, Throttle } from '../throttle/throttle.ts';
-import type { Place, Work } from '../throttle/turns.ts';
+import type { Place } from '../throttle/turns.ts';
 
 type KeyKind = KeyTrace['kind'];
 
@@ -66,18 +66,14 @@ export function limitsOf({ address, endSite, nameDigest, account, knownBrowser }
     { key: `address:${network}`, atOnce: address === undefined ? atOnce.unknownAddress : atOnce.address },
     { key: own, atOnce: atOnce.account },
   ];
-  const asStranger = (own: string): Work => {
-    const places = placesWith(own);
-    return { places, parties: places.map(({ key }) => key) };
+  const asStranger = (own: readonly AttemptKey<KeyKind>[], place: string): Limits<KeyKind> => {
+    const places = placesWith(place);
+    return { keys: [...own, addressKey, pairKey], places, parties: places.map(({ key }) => key) };
   };
-  if (account === undefined) {
-    const nameKey = keyOf('name', nameDigest, policies.unknownName);
-    return { keys: [nameKey, addressKey, pairKey], ...asStranger(`name:${nameDigest}`) };
-  }
+  if (account === undefined) return asStranger([keyOf('name', nameDigest, policies.unknownName)], `name:${nameDigest}`);
   const owner = `${account.id}:${account.fingerprint}`;
   const own = [keyOf('account', owner, policies.account), keyOf('name', nameDigest, policies.name)];
-  if (knownBrowser === undefined)
-    return { keys: [...own, addressKey, pairKey], ...asStranger(`account:${account.id}`) };
+  if (knownBrowser === undefined) return asStranger(own, `account:${account.id}`);
   const browsers = `browsers:${account.id}`;
   return {
     keys: [keyOf('browser', `${knownBrowser}:${owner}`, policies.browser)],
@@ -123,13 +119,13 @@ export type Lifted =
   | 'all';
 
 /** Forgets failures, and gives the number of keys. @throws {Unavailable} when the store cannot be reached */
-export function liftFailures(throttle: Throttle, whose: Lifted): Promise<number> {
+export function liftFailures(throttle: Throttle, lifted: Lifted): Promise<number> {
   return throttle.lift((key) => {
-    if (whose === 'all') return true;
+    if (lifted === 'all') return true;
     const parsed = parseKey(key);
     if (parsed === undefined) return false;
-    if ('address' in whose) return parsed.address === whose.address;
-    return parsed.nameDigest === whose.nameDigest || (parsed.userId !== undefined && parsed.userId === whose.userId);
+    if ('address' in lifted) return parsed.address === lifted.address;
+    return parsed.nameDigest === lifted.nameDigest || (parsed.userId !== undefined && parsed.userId === lifted.userId);
   });
 }
 
