@@ -42,7 +42,7 @@ import { parseMapping, type UserMapping } from './users/mapped/mapping.ts';
 import { createSqlDirectory } from './users/sql-directory.ts';
 import type { User } from './users/user.ts';
 import type { UserDirectory, UserRegistry } from './users/user-directory.ts';
-import { createTrustedProxies, type FindClient } from './web/client-address.ts';
+import { createTrustedProxies } from './web/client-address.ts';
 import { rawPath } from './web/request-target.ts';
 import type { Request } from './web/types.ts';
 
@@ -78,7 +78,12 @@ export async function compose(settings: Settings, overrides: Overrides = {}) {
   const log = createLog({
     level: settings.LOG_LEVEL,
     format: settings.LOG_FORMAT ?? (process.stdout.isTTY ? 'text' : 'json'),
-    describeRequest: describeRequest(findClient),
+    // No host, query string, fragment, cookie or token (ASVS 14.2.1, 16.2.5). An unreadable path gets no further than Fastify's plain request.
+    describeRequest: ({ method, url, socket, headers }: Request) => ({
+      method,
+      path: rawPath(url),
+      address: findClient(socket.remoteAddress, headers['x-forwarded-for']?.toString()).address,
+    }),
   });
   const measures = await openMeasures({
     metrics: settings.METRICS_LISTEN !== undefined && (overrides.takesLogins ?? true),
@@ -300,15 +305,4 @@ async function prepare(
     if (overrides.takesLogins ?? true) await passwords.calibrate(await samplePasswordHashes(opened, mapping));
     return { users: measures.watchStore('database', 'users', mapped.directory), registry: undefined };
   }
-}
-
-/**
- * What the log shows of a request: no host, query string, fragment, cookie or token (ASVS 14.2.1, 16.2.5). It uses only what
- * every request has, because a request with an unreadable path gets no further.
- */
-function describeRequest(findClient: FindClient) {
-  return ({ method, url, socket, headers }: Pick<Request, 'method' | 'url' | 'socket' | 'headers'>): object => {
-    const { address } = findClient(socket.remoteAddress, headers['x-forwarded-for']?.toString());
-    return { method, path: rawPath(url), address };
-  };
 }
