@@ -18,10 +18,8 @@ const contentSecurityPolicy = {
   'frame-ancestors': "'none'",
 };
 
-export type SecurityHeaders = Readonly<Record<string, string>>;
-
 /** The headers of every response, including errors. */
-export function securityHeaders(options: { https: boolean }): SecurityHeaders {
+export function securityHeaders(options: { readonly https: boolean }): Record<string, string> {
   return {
     'content-security-policy': Object.entries(contentSecurityPolicy)
       .map(([directive, sources]) => `${directive} ${sources}`)
@@ -40,7 +38,7 @@ export function securityHeaders(options: { https: boolean }): SecurityHeaders {
   };
 }
 
-export function addSecurityHeaders(app: App, headers: SecurityHeaders): void {
+export function addSecurityHeaders(app: App, headers: Record<string, string>): void {
   app.addHook('onRequest', (_request, reply: FastifyReply, done) => {
     reply.headers(headers);
     done();
