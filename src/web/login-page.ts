@@ -67,13 +67,15 @@ export function createLoginPage({ https, nameApplication }: Pick<FlowOptions, 'h
     },
     /** The `Set-Cookie` for the redirect to the login page. */
     failureCookie({ username, requestId }: FailedLogin): string {
-      return cookie.set(Buffer.from(JSON.stringify([username, requestId])).toString('base64url'));
+      return cookie.set(Buffer.from(`${requestId} ${username}`).toString('base64url'));
     },
     /** The `Set-Cookie` that removes the cookie: the page shows the failure once. */
     failureRemoval: cookie.removal,
     readFailure(header: string | undefined): FailedLogin | undefined {
-      const value = cookie.read(header);
-      return value === undefined ? undefined : parseFailure(Buffer.from(value, 'base64url').toString());
+      const text = Buffer.from(cookie.read(header) ?? '', 'base64url').toString();
+      // An id contains no space.
+      const [, requestId, username] = /^(\S+) (.*)$/s.exec(text) ?? [];
+      return isUsername(username) && isRequestId(requestId) ? { username, requestId } : undefined;
     },
   };
 }
@@ -102,15 +104,6 @@ export function loginPath(state: LoginMessage | 0, next?: unknown): string {
 export function failedLoginOf({ body, id }: { readonly body: unknown; readonly id: string }): FailedLogin {
   const username = bodyField(body, 'username');
   return { username: isUsername(username) ? username : '', requestId: id };
-}
-
-function parseFailure(text: string): FailedLogin | undefined {
-  try {
-    const [username, requestId] = JSON.parse(text);
-    return isUsername(username) && isRequestId(requestId) ? { username, requestId } : undefined;
-  } catch {
-    return undefined;
-  }
 }
 
 const isUsername = (value: unknown): value is string =>

@@ -5,7 +5,7 @@ import { ann, password, startJanua, type TestJanua } from '../janua.ts';
 import type { StoreChoice } from '../stores.ts';
 import { comparable, failedLogin, form, isSignedIn, json, logIn, loginFaces, sessionCookie } from '../web/faces.ts';
 
-const encode = (value: unknown) => Buffer.from(JSON.stringify(value)).toString('base64url');
+const encode = (text: string) => Buffer.from(text).toString('base64url');
 
 /** The flow of the login page and of a login, on any stores. */
 export function testLogin(stores: StoreChoice): void {
@@ -135,7 +135,7 @@ export function testLogin(stores: StoreChoice): void {
     for (const value of [
       '',
       'x',
-      ...[null, [], {}, ['a'], ['a', '<b>'], ['a'.repeat(255), 'id'], [1, 'id']].map(encode),
+      ...['', ' ', 'id', ' a', '<b> a', `id ${'a'.repeat(255)}`, `${'i'.repeat(65)} a`, 'null', '[]'].map(encode),
     ]) {
       test(`a forged login-failure cookie shows nothing: ${value.slice(0, 20)}`, async () => {
         const { statusCode, body } = await page('/auth/login?state=3', { cookie: `login-failure=${value}` });

@@ -90,7 +90,9 @@ export async function isSignedIn(app: App, headers: Record<string, string>): Pro
 /** The content of the cookie of a failed login: the typed name and the request id. */
 export function failedLogin(answer: LightMyRequestResponse): [username: string, id: string] | undefined {
   const cookie = answer.cookies.find(({ name }) => name.endsWith('login-failure'));
-  return cookie && JSON.parse(Buffer.from(cookie.value, 'base64url').toString());
+  if (cookie === undefined) return undefined;
+  const [id = '', ...typed] = Buffer.from(cookie.value, 'base64url').toString().split(' ');
+  return [typed.join(' '), id];
 }
 
 /** An answer without the typed name and the parts that differ between requests. */
