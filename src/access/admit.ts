@@ -69,8 +69,9 @@ export function createAdmit(
    * (ASVS 2.3.3, 7.2.4). Undefined if the account was disabled, removed or changed meanwhile and the proof no longer holds.
    */
   return async (proof: Proof, { presented, caller, event }: Admission): Promise<Admitted | undefined> => {
-    const wasSignedIn = (await access.findSignedIn(presented)) !== undefined;
-    const replaced = await access.findPresentedSessions(presented);
+    const signedIn = await access.findSignedIn(presented);
+    const bothPresented = presented.cookie !== undefined && presented.accessToken !== undefined;
+    const replaced = signedIn && !bothPresented ? [signedIn.session] : await access.findPresentedSessions(presented);
     const started = await start(proof, caller, replaced);
     if (started === undefined) return undefined;
     const { session } = started;
@@ -87,6 +88,6 @@ export function createAdmit(
       ...session.displaced.map((id) => ({ reason: 'too-many', userId, sessionId: id })),
     ];
     for (const details of ended) await audit.record({ kind: 'session-ended', caller, ...details }).catch(() => {});
-    return { ...started, wasSignedIn };
+    return { ...started, wasSignedIn: signedIn !== undefined };
   };
 }
