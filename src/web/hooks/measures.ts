@@ -15,7 +15,7 @@ export function addMeasures(app: App, measures: FlowOptions['measures']): void {
     done();
   });
   app.addHook('onRequestAbort', async (request) => {
-    const aborted = describe(request, { statusCode: 0, elapsedTime: 0 });
+    const aborted = describe(request, 0, 0);
     metrics?.observeAbort(aborted);
     traces?.end(request.raw, aborted, 'aborted');
   });
@@ -27,7 +27,7 @@ export function measureAnswer(
   request: FastifyRequest,
   reply: FastifyReply,
 ) {
-  const answered = describe(request, reply);
+  const answered = describe(request, reply.statusCode, reply.elapsedTime);
   metrics?.observeRequest(answered);
   traces?.end(request.raw, answered, 'answered');
 }
@@ -45,16 +45,13 @@ export function createTracedLoggers(traces: RequestTraces, isTrustedPeer: PeerCh
   };
 }
 
-function describe(
-  request: FastifyRequest,
-  { statusCode, elapsedTime }: Pick<FastifyReply, 'statusCode' | 'elapsedTime'>,
-): AnsweredRequest {
+function describe(request: FastifyRequest, status: number, milliseconds: number): AnsweredRequest {
   return {
     method: request.method,
     // For a 404, Fastify reports a route all the same: the path as sent, or a star.
     route: request.is404 ? undefined : request.routeOptions.url,
-    status: statusCode,
+    status,
     format: request.format,
-    milliseconds: elapsedTime,
+    milliseconds,
   };
 }
