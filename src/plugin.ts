@@ -15,7 +15,9 @@ export function createPlugin(options: SiteOptions, onClose: () => Promise<void>)
 
   /** @param options Fastify's own. Fastify ignores its prefix for a plugin that adds to the app itself. */
   async function mount(host: App, { prefix = '' }: { readonly prefix?: string }): Promise<void> {
-    requireNoPrefix(host.prefix + prefix);
+    const given = host.prefix + prefix;
+    if (given !== '')
+      throw new Misconfiguration(`Janua's pages link to /auth/… and /api/…: register it without the prefix ${given}.`);
     host.addHook('onClose', onClose);
     addConnectionEnd(host);
     flow.decorate(host);
@@ -58,9 +60,4 @@ function addConnectionEnd(host: App): void {
     if (raw.headers.upgrade !== undefined && host.server.listenerCount('upgrade') > 0) raw.socket.destroySoon();
     done();
   });
-}
-
-function requireNoPrefix(prefix: string): void {
-  if (prefix === '') return;
-  throw new Misconfiguration(`Janua's pages link to /auth/… and /api/…: register it without the prefix ${prefix}.`);
 }
