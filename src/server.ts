@@ -1,4 +1,3 @@
-import type { JsonSchemaToTsProvider } from '@fastify/type-provider-json-schema-to-ts';
 import Fastify, { type FastifyBaseLogger, type FastifyReply, type FastifyRequest, LogController } from 'fastify';
 import { addSite, type SiteOptions } from './site.ts';
 import { addFavicon } from './web/assets.ts';
@@ -47,10 +46,10 @@ class RequestLog extends LogController {
 /** The HTTP server: the flow, and what only an app of its own decides. */
 export function createServer(options: ServerOptions): App {
   const flow = createFlow(options);
-  const { measures, isTrustedPeer } = options;
-  const requestLog = new RequestLog({ disableRequestLogging: () => !options.logsRequests() });
+  const { log, logsRequests, measures, isTrustedPeer } = options;
+  const requestLog = new RequestLog({ disableRequestLogging: () => !logsRequests() });
   const app: App = Fastify({
-    loggerInstance: options.log,
+    loggerInstance: log,
     logController: requestLog,
     ...(measures.traces && { childLoggerFactory: createTracedLoggers(measures.traces, isTrustedPeer) }),
     bodyLimit,
@@ -64,10 +63,10 @@ export function createServer(options: ServerOptions): App {
       });
       flow.answerFrameworkError(error, request, reply);
     },
-  }).withTypeProvider<JsonSchemaToTsProvider>();
+  });
 
   app.addHook('onRequestAbort', async (request) => {
-    if (options.logsRequests()) request.log.info({ req: request }, 'request aborted');
+    if (logsRequests()) request.log.info({ req: request }, 'request aborted');
   });
   flow.decorate(app);
   flow.addHooks(app);

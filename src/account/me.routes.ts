@@ -14,8 +14,7 @@ export function addMe(app: App): void {
     method: 'GET',
     summary: 'Who am I',
     tag: 'Who am I',
-    signedIn: true,
-    view: 'account/me',
+    config: { signedIn: true, view: 'account/me' },
     answer: json('The one who is signed in', meSchema, {
       username: 'behai_nguyen@hotmail.com',
       first_name: 'Be Hai',

@@ -1,12 +1,12 @@
 import { notAuthenticated } from '../access/access.ts';
 import { type Answer, Refusal } from '../access/refusal.ts';
-import { page, redirect, settingCookies } from '../web/openapi/responses.ts';
+import { header, page, redirect, settingCookies } from '../web/openapi/responses.ts';
 import type { App } from '../web/types.ts';
-import { forwardPath, withTicket } from './returns.ts';
+import { forwardPath, type ReturnQuery, withTicket } from './returns.ts';
 import type { ForwardAuthParts, ForwardAuthPlace } from './verify.routes.ts';
 
 const text = (description: string, example: string) => ({
-  type: 'string' as const,
+  type: 'string',
   maxLength: 2048,
   description,
   examples: [example],
@@ -20,7 +20,7 @@ const query = {
     state: text('SHA-256 of what their browser keeps for that host', 'kFQ1…'),
     signature: text('Shows that a proxy asked about it', 'Zw3y…'),
   },
-} as const;
+};
 
 const invalidReturn: Answer = {
   name: 'invalid-return',
@@ -30,7 +30,7 @@ const invalidReturn: Answer = {
 
 /** Redirects to another host with a ticket that signs the browser in there. A browser without a session goes to the login page first. */
 export function addForward(app: App, parts: () => ForwardAuthParts, { returns }: ForwardAuthPlace): void {
-  app.get(
+  app.get<{ Querystring: ReturnQuery }>(
     forwardPath,
     {
       config: {
@@ -47,7 +47,7 @@ export function addForward(app: App, parts: () => ForwardAuthParts, { returns }:
         response: {
           200: {
             ...page('A page that leads to the application, after the login form'),
-            headers: { Refresh: { type: 'string', description: 'At once, to the application' } },
+            headers: header('Refresh', 'At once, to the application'),
           },
           303: settingCookies(redirect('To the application; for someone signed out, to the login page')),
         },

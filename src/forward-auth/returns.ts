@@ -23,6 +23,9 @@ const cookiesOver = (https: boolean) => ({
 const [overHttps, overHttp] = [cookiesOver(true), cookiesOver(false)];
 const cookiesAt = (origin: string) => (origin.startsWith('https:') ? overHttps : overHttp);
 
+/** The query of an address that signs a browser in on another host. */
+export type ReturnQuery = Readonly<Record<'to' | 'state' | 'signature', string>>;
+
 export type Returns = ReturnType<typeof createReturns>;
 
 /**
@@ -43,7 +46,7 @@ export function createReturns(forwardOrigins: ReadonlySet<string>, key: () => Bu
   }
 
   /** The way that this query was signed for. Undefined if we did not sign it, or its origin is no longer listed. */
-  function find({ to, state, signature }: Readonly<Record<'to' | 'state' | 'signature', string>>): Return | undefined {
+  function find({ to, state, signature }: ReturnQuery): Return | undefined {
     const origin = URL.canParse(to) ? new URL(to).origin : '';
     if (!forwardOrigins.has(origin) || !isSame(signature, sign(to, state))) return undefined;
     return { origin, state };

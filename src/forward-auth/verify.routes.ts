@@ -5,7 +5,7 @@ import { printable } from '../text/printable.ts';
 import type { User } from '../users/user.ts';
 import { ambiguousCredential } from '../web/hooks/credentials.ts';
 import { loginPath } from '../web/login-page.ts';
-import { page, redirect, settingCookies } from '../web/openapi/responses.ts';
+import { header, page, redirect, settingCookies } from '../web/openapi/responses.ts';
 import type { App, Request } from '../web/types.ts';
 import { createFindTarget, type ForwardedTarget, type TargetOptions } from './forwarded-target.ts';
 import type { HostCredentials } from './host-credentials.ts';
@@ -21,17 +21,15 @@ export interface ForwardAuthPlace extends TargetOptions {
   readonly returns: Returns;
 }
 
-const identityHeader = (description: string) => ({ type: 'string', description });
-
 const letThrough = {
-  description: 'Somebody is signed in',
+  description: 'A user is signed in',
   type: 'null',
   headers: {
-    'Remote-User': identityHeader('Username'),
-    'Remote-Name': identityHeader('First and last name, UTF-8'),
-    'Remote-Email': identityHeader('The username, where it is an address; else empty'),
+    ...header('Remote-User', 'Username'),
+    ...header('Remote-Name', 'First and last name, UTF-8'),
+    ...header('Remote-Email', 'The username if it is an address, otherwise empty'),
   },
-} as const;
+};
 
 /** Most origins that the log names, each once. An attacker who can choose the host of a request could invent any number. */
 const namedOrigins = 100;

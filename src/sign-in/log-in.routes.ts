@@ -6,7 +6,6 @@ import { maxUsernameLength } from '../users/user.ts';
 import { addAction } from '../web/action.ts';
 import { bodyField } from '../web/body-field.ts';
 import { ambiguousCredential } from '../web/hooks/credentials.ts';
-import { crossSite } from '../web/hooks/cross-site.ts';
 import { failedMessage, type LoginPage, loginView, shownMessage } from '../web/login-page.ts';
 import { safeNext } from '../web/next.ts';
 import { json, object, page, redirect, settingCookies } from '../web/openapi/responses.ts';
@@ -55,7 +54,7 @@ const loginPageQuery = {
     state: { description: 'Picks a fixed message: 0 to 5', examples: ['2'] },
     next: { description: 'A path of this server to go to after the login', examples: ['/admin/me'] },
   },
-} as const;
+};
 
 export interface LogInParts {
   readonly access: Access;
@@ -90,7 +89,8 @@ export function addLogIn(app: App, parts: () => LogInParts, { https, atRoot, log
           },
         },
       },
-      async ({ presented, headers, query: { state, next } }, reply) => {
+      async ({ presented, headers, query }, reply) => {
+        const { state, next } = query as Readonly<Record<string, unknown>>;
         if (await parts().access.findSignedIn(presented)) return reply.redirect('/auth/home', 303);
         if (presented.cookie !== undefined && presented.accessToken === undefined) reply.clearSessionCookie();
         const failed = loginPage.readFailure(headers.cookie);
@@ -108,14 +108,10 @@ export function addLogIn(app: App, parts: () => LogInParts, { https, atRoot, log
     tag: 'Sign in',
     fields,
     example: { username: 'behai_nguyen@hotmail.com', password: 'password' },
-    refusals: [
-      invalidCredentials,
-      incompleteLogin,
-      unsupportedGrantType,
-      tooManyAttempts,
-      ambiguousCredential,
-      crossSite,
-    ],
+    config: {
+      openedAt: '/auth/login',
+      refusals: [invalidCredentials, incompleteLogin, unsupportedGrantType, tooManyAttempts, ambiguousCredential],
+    },
     answer: settingCookies(
       json('A session was started', tokenSchema, {
         access_token: 'janua_QxZ2…',
@@ -124,23 +120,18 @@ export function addLogIn(app: App, parts: () => LogInParts, { https, atRoot, log
       }),
     ),
     browser: 'Pages: home or `next`; back to the login page when refused',
-    openedAt: '/auth/login',
     route: { attachValidation: true, preValidation: async ({ body }) => dropOddFields(body) },
-    async handle(
-      { validationError, body, query, presented, client, caller, headers },
-      reply,
-      { username, password, next },
-    ) {
+    async handle(request, reply, { username, password, next }) {
+      const { body, query, presented, client, caller, headers } = request;
       if (hasOtherGrantType(body)) throw new Refusal(unsupportedGrantType);
       // Parameters of a token request must not be in the query string (RFC 6749 3.2, ASVS 14.2.1).
       const inQuery = Object.keys(fields).some((name) => name !== 'next' && name in (query as object));
-      if (validationError || inQuery) throw new Refusal(incompleteLogin);
+      if (request.validationError || inQuery) throw new Refusal(incompleteLogin);
       const attempt = {
         username,
         password,
         presented,
-        network: client.network,
-        endSite: client.endSite,
+        ...client,
         findKnownBrowser: (fingerprint: string) => knownBrowsers.find(fingerprint, headers.cookie),
       };
       const { session, wasSignedIn, account } = await parts().logIn(attempt, caller);

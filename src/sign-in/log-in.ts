@@ -27,13 +27,11 @@ export interface LoginAttempt {
   findKnownBrowser(fingerprint: string): string | undefined;
 }
 
-const incorrect = 'Incorrect username or password';
-
 export const invalidCredentials: Answer = {
   name: 'invalid-credentials',
   status: 400,
   error: 'invalid_grant',
-  detail: incorrect,
+  detail: 'Incorrect username or password',
   loginPage: { message: 3, next: 'sent' },
 };
 

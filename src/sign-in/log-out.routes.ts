@@ -1,7 +1,6 @@
 import { addAction } from '../web/action.ts';
 import { bodyField } from '../web/body-field.ts';
 import { ambiguousCredential } from '../web/hooks/credentials.ts';
-import { crossSite } from '../web/hooks/cross-site.ts';
 import { loginPath } from '../web/login-page.ts';
 import { json, object, settingCookies } from '../web/openapi/responses.ts';
 import type { App } from '../web/types.ts';
@@ -19,8 +18,7 @@ export function addLogOut(app: App, parts: () => LogOutParts): void {
     summary: 'Log out',
     description: 'Ends every session that is presented, with all credentials bound to it, at once.',
     tag: 'Sign in',
-    takesCredentials: true,
-    refusals: [noSession, sessionOver, ambiguousCredential, crossSite],
+    config: { takesCredentials: true, refusals: [noSession, sessionOver, ambiguousCredential] },
     answer: settingCookies(json('The session has ended', logoutSchema, { detail: 'Logged out' })),
     browser: 'Pages: to the login page, with message 1 when there was no session, 5 when it is over already',
     async handle({ presented, caller, body }, reply) {

@@ -1,5 +1,4 @@
-import type { FastifyReply, FastifyRequest, RouteOptions } from 'fastify';
-import type { Answer } from '../access/refusal.ts';
+import type { FastifyContextConfig, FastifyReply, FastifyRequest, RouteOptions } from 'fastify';
 import { acceptedBodyTypes } from './hooks/bodies.ts';
 import { either, page, type Response, redirect, settingCookies } from './openapi/responses.ts';
 import type { App } from './types.ts';
@@ -26,22 +25,15 @@ export interface Action<F extends Fields = Fields> {
   readonly summary: string;
   readonly description?: string;
   readonly tag: string;
-  /** Whether the user must be signed in. */
-  readonly signedIn?: true;
-  /** Whether it accepts credentials without requiring them. */
-  readonly takesCredentials?: true;
-  /** The page that shows the handler's result. Without it, the handler redirects the browser with `reply.proceed`. */
-  readonly view?: string;
+  /** Without a `view` that shows the handler's result, the handler redirects the browser with `reply.proceed`. */
+  readonly config: FastifyContextConfig;
   readonly fields?: F;
   /** An example body. */
   readonly example?: object;
-  readonly refusals?: readonly Answer[];
   /** What a program gets. */
   readonly answer: Response;
   /** What a browser gets, for the OpenAPI document: the content of the page, or the target of the redirect. */
   readonly browser: string;
-  /** The redirect target for a browser that opens the page's address by GET, if the page accepts only forms. */
-  readonly openedAt?: string;
   /** Route options that the fields cannot express. */
   readonly route?: Partial<Pick<RouteOptions, 'attachValidation' | 'preValidation'>>;
   handle(request: FastifyRequest, reply: FastifyReply, input: Input<F>): unknown;
@@ -53,7 +45,7 @@ export function addAction<const F extends Fields>(
   addresses: readonly [page: string, api: string],
   action: Action<F>,
 ) {
-  const { method, summary, description, tag, signedIn, takesCredentials, view, fields, answer, browser } = action;
+  const { method, summary, description, tag, config, fields, answer, browser } = action;
   const withBody = fields && {
     consumes: [...acceptedBodyTypes],
     body: {
@@ -73,19 +65,13 @@ export function addAction<const F extends Fields>(
       ...action.route,
       method,
       url,
-      config: {
-        view,
-        signedIn: signedIn ?? false,
-        takesCredentials,
-        openedAt: action.openedAt,
-        refusals: action.refusals,
-      },
+      config,
       schema: {
         summary,
         ...(description && { description }),
         tags: [tag],
         ...withBody,
-        response: { 200: answer, ...(url === addresses[0] && (view === undefined ? led : shown)) },
+        response: { 200: answer, ...(url === addresses[0] && (config.view === undefined ? led : shown)) },
       },
       handler: (request, reply) => action.handle(request, reply, (request.body ?? {}) as Input<F>),
     });

@@ -1,4 +1,4 @@
-import type { FastifyReply } from 'fastify';
+import type { FastifySchema } from 'fastify';
 import { json, object } from './openapi/responses.ts';
 import { problem } from './problem.ts';
 import type { App } from './types.ts';
@@ -12,7 +12,7 @@ const retryAfter = 5;
 const okSchema = object('All is well', { status: { const: 'ok' } });
 const ok = { status: 'ok' } as const;
 
-const schema = (summary: string, healthy: string) => ({
+const schema = (summary: string, healthy: string): FastifySchema => ({
   summary,
   tags: ['Operation'],
   response: { 200: json(healthy, okSchema, ok) },
@@ -29,8 +29,7 @@ export function addHealthRoutes(app: App, findUnavailable: FindUnavailable): voi
     if (parts.length === 0) return ok;
     const detail = `${parts.join(' and ')} ${parts.length === 1 ? 'is' : 'are'} unavailable`;
     // JSON in either format, because only programs ask. Not logged, because the store's watch has already logged it.
-    const unready: FastifyReply = reply as never;
-    return unready
+    return reply
       .code(503)
       .header('retry-after', String(retryAfter))
       .type('application/json; charset=utf-8')

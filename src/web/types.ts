@@ -1,12 +1,4 @@
-import type { JsonSchemaToTsProvider } from '@fastify/type-provider-json-schema-to-ts';
-import type {
-  FastifyBaseLogger,
-  FastifyInstance,
-  FastifyRequest,
-  RawReplyDefaultExpression,
-  RawRequestDefaultExpression,
-  RawServerDefault,
-} from 'fastify';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { Presented, SignedIn } from '../access/access.ts';
 import type { Answer } from '../access/refusal.ts';
 import type { Caller } from '../audit/event.ts';
@@ -17,13 +9,7 @@ import type {} from './host-app.ts';
 export type Format = 'html' | 'json';
 
 /** The Fastify instance that every route and hook of this server receives. */
-export type App = FastifyInstance<
-  RawServerDefault,
-  RawRequestDefaultExpression,
-  RawReplyDefaultExpression,
-  FastifyBaseLogger,
-  JsonSchemaToTsProvider
->;
+export type App = FastifyInstance;
 
 declare module 'fastify' {
   interface FastifyContextConfig {

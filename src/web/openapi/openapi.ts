@@ -6,6 +6,7 @@ import { own, serveFiles } from '../assets.ts';
 import { sessionCookie } from '../cookies.ts';
 import type { FlowOptions } from '../flow-options.ts';
 import { ambiguousCredential } from '../hooks/credentials.ts';
+import { crossSite } from '../hooks/cross-site.ts';
 import { formatHeader } from '../hooks/format.ts';
 import type { App } from '../types.ts';
 import { json, page, problems, redirect, settingCookies } from './responses.ts';
@@ -123,7 +124,11 @@ const toLogin = settingCookies(redirect('Pages: to the login page, for someone s
 function complete({ schema, url, method, config = {} }: RouteOptions): FastifySchema {
   const words = url === '/' ? ['root'] : url.split(/[^a-z]+/i).filter(Boolean);
   const operationId = [String(method).toLowerCase(), ...words].join('_');
-  const refusals = [...(config.signedIn ? signedOutRefusals : []), ...(config.refusals ?? [])];
+  const refusals = [
+    ...(config.signedIn ? signedOutRefusals : []),
+    ...(config.refusals ?? []),
+    ...(method === 'POST' ? [crossSite] : []),
+  ];
   const isPage = !url.startsWith('/api/');
   const both = isPage && schema?.tags?.includes('Operation') === false;
   // Every route can refuse broken HTTP, and a body that is too large or of another kind.

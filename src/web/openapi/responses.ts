@@ -30,20 +30,12 @@ const problemSchema = object(
 
 const exampleId = '1b0c4a52-6a3c-…';
 
-interface Media {
-  schema: Schema;
-  example?: unknown;
-  examples?: Record<string, { value: unknown }>;
-}
-
 export interface Response {
   description: string;
-  content?: Record<string, Media>;
+  content?: Record<string, object>;
   type?: 'null';
-  headers?: Record<string, unknown>;
+  headers?: Record<string, object>;
 }
-
-export type Responses = Record<string, Response>;
 
 /** A page: a `text/html` response. */
 export function page(description: string): Response {
@@ -69,10 +61,11 @@ export function either(html: Response, program: Response): Response {
   return { ...html, ...program, content: { ...html.content, ...program.content } };
 }
 
-const header = (name: string, description: string) => ({ [name]: { type: 'string', description } });
+/** A header of a response. */
+export const header = (name: string, description: string) => ({ [name]: { type: 'string', description } });
 
 /** The headers of refusals and failures, by their status. */
-const headers: Readonly<Record<string, Record<string, unknown>>> = {
+const headers: Readonly<Record<string, Record<string, object>>> = {
   401: header('WWW-Authenticate', 'A Bearer challenge (RFC 6750 3)'),
   415: header('Accept', 'The accepted types of bodies'),
   429: header('Retry-After', 'Seconds to wait'),
@@ -83,12 +76,12 @@ const headers: Readonly<Record<string, Record<string, unknown>>> = {
  * The responses for these refusals and statuses.
  * @param pages whether browsers get them too, as error pages
  */
-export function problems(refusals: readonly Answer[], statuses: readonly number[], pages: boolean): Responses {
+export function problems(refusals: readonly Answer[], statuses: readonly number[], pages: boolean) {
   const examples = [
     ...refusals.map(({ name, status, detail, error }) => ({ name, value: problem(exampleId, status, detail, error) })),
     ...statuses.map((status) => ({ name: 'general', value: problem(exampleId, status) })),
   ];
-  const responses: Responses = {};
+  const responses: Record<string, Response> = {};
   for (const [status, group = []] of Object.entries(Object.groupBy(examples, ({ value }) => value.status)))
     responses[status] = {
       description: group[0]?.value.title ?? '',
