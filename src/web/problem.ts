@@ -1,16 +1,7 @@
 /** Not imported: `import` reads every export, and the WebSocket export loads a client that takes 4 MB. */
 const { STATUS_CODES } = process.getBuiltinModule('node:http');
 
-/** What went wrong, for a program. The error page shows the same (names as in RFC 9457 and RFC 6749 5.2). */
-export interface Problem {
-  readonly title: string;
-  readonly status: number;
-  readonly detail: string;
-  readonly error?: string;
-  readonly error_description?: string;
-  /** Finds the log entry, and the decision with `janua explain`. */
-  readonly request_id: string;
-}
+export type Problem = ReturnType<typeof problem>;
 
 /** Fixed sentences: the server never repeats what a client sent (ASVS 16.5.1). */
 const sentences: Readonly<Record<number, string>> = {
@@ -24,10 +15,14 @@ const sentences: Readonly<Record<number, string>> = {
   503: 'The service is busy or being mended. Please try again in a moment.',
 };
 
-/** @param error code of RFC 6749, if one applies */
-export function problem(requestId: string, status: number, detail?: string, error?: string): Problem {
+/**
+ * What went wrong, for a program. The error page shows the same (names as in RFC 9457 and RFC 6749 5.2).
+ * @param requestId finds the log entry, and the decision with `janua explain`
+ * @param error code of RFC 6749, if one applies
+ */
+export function problem(requestId: string, status: number, detail?: string, error?: string) {
   const title = STATUS_CODES[status] ?? 'Error';
   const sentence = detail ?? sentences[status] ?? title;
-  if (error === undefined) return { title, status, detail: sentence, request_id: requestId };
-  return { error, error_description: sentence, detail: sentence, title, status, request_id: requestId };
+  const oauth = error === undefined ? {} : { error, error_description: sentence };
+  return { ...oauth, title, status, detail: sentence, request_id: requestId };
 }
