@@ -25,14 +25,6 @@ export const loginView = 'web/login-page';
 /** How long a browser keeps a failed login, in seconds: more than a redirect takes. */
 const keptSeconds = 60;
 
-export interface ShownMessage {
-  readonly text: string;
-  /** Whether something went wrong. Otherwise the message only tells the user what to do. */
-  readonly alarming: boolean;
-  /** Whether it is about the typed username and password. */
-  readonly failed: boolean;
-}
-
 /** What the login page shows of a failed login. */
 export interface FailedLogin {
   /** As typed, whether or not the user exists. Empty if it was not a valid username. */
@@ -52,7 +44,7 @@ export function createLoginPage({ https, nameApplication }: Pick<FlowOptions, 'h
 
   return {
     /** The model of the template. @param failed the login that the message is about, if any */
-    show(message: ShownMessage | undefined, sentNext: unknown, failed?: FailedLogin) {
+    show(message: ReturnType<typeof shownMessage>, sentNext: unknown, failed?: FailedLogin) {
       const next = safeNext(sentNext);
       return {
         message,
@@ -81,12 +73,18 @@ export function createLoginPage({ https, nameApplication }: Pick<FlowOptions, 'h
 }
 
 /** The message for a `state` of the address; undefined if there is none. @param waitSeconds how long to wait, if known */
-export function shownMessage(state: unknown, waitSeconds?: number): ShownMessage | undefined {
+export function shownMessage(state: unknown, waitSeconds?: number) {
   const number = Number(state) as LoginMessage | 0;
   const text = state === String(number) || state === number ? messages[number] : undefined;
   if (text === undefined) return undefined;
   const wait = waitSeconds === undefined ? 'wait' : `wait ${describeWait(waitSeconds)}`;
-  return { text: text.replace('wait', wait), alarming: number === 3 || number === 4, failed: number === failedMessage };
+  return {
+    text: text.replace('wait', wait),
+    /** Whether something went wrong. Otherwise the message only tells the user what to do. */
+    alarming: number === 3 || number === 4,
+    /** Whether it is about the typed username and password. */
+    failed: number === failedMessage,
+  };
 }
 
 function describeWait(seconds: number): string {
