@@ -217,8 +217,8 @@ async function prepare(
   await requireTables(database, { users: mapping === undefined, sessions: settings.REDIS_URL === undefined });
   await stores.sessions.check();
 
-  const now = overrides.now ?? Date.now;
-  const log = measures.traces?.namedIn(wholeLog) ?? wholeLog;
+  const { now = Date.now, demoUsers = false, takesLogins = true, caller = { route: 'janua' } } = overrides;
+  const log = measures.watchLog(wholeLog);
   const auditStore = measures.watchStore('database', 'audit', createSqlAuditStore(opened, events));
   const nameKey = await loadKey(database, 'audit-names');
   const ownAudit = createAudit({ events, store: auditStore, log, nameKey, now, processes: settings.WORKERS });
@@ -243,22 +243,16 @@ async function prepare(
     ...overrides,
   });
   const rehashes = settings.PASSWORD_REHASH === 'on';
-  const ownPasswords = createPasswords({
-    concurrency: hashing,
-    queue: waiting,
-    rehashes,
-    log,
-    onWaited: measures.metrics?.observeHashingWait,
-    onRefused: measures.metrics?.observeRefusal,
-  });
-  const passwords = measures.traces?.watchCalls('passwords', ownPasswords) ?? ownPasswords;
-  measures.metrics?.watchHashing(() => {
-    const load = ownPasswords.load();
-    return { ...load, waiting: load.waiting + throttle.waiting() };
-  });
-  const demoUsers = overrides.demoUsers ?? false;
+  const passwords = measures.watchPasswords(
+    createPasswords({
+      concurrency: hashing,
+      queue: waiting,
+      rehashes,
+      log,
+      onWaited: measures.metrics?.observeHashingWait,
+    }),
+  );
   const { users, registry } = await openDirectory();
-  const caller = overrides.caller ?? { route: 'janua' };
   const access = createAccess(chooseLookUp(), sessions, audit);
   const admit = createAdmit(access, sessions, users, audit);
   const lift = ({ id, username }: User) =>
@@ -302,7 +296,7 @@ async function prepare(
     }
     const mapped = await openMappedDirectory(opened, mapping, { rehashes, log });
     for (const warning of mapped.warnings) log.warn({ event: 'users_table' }, lineOf(warning));
-    if (overrides.takesLogins ?? true) await passwords.calibrate(await samplePasswordHashes(opened, mapping));
+    if (takesLogins) await passwords.calibrate(await samplePasswordHashes(opened, mapping));
     return { users: measures.watchStore('database', 'users', mapped.directory), registry: undefined };
   }
 }
