@@ -17,8 +17,6 @@ export const attempt = (username: string, password: string): LoginAttempt => ({
   username,
   password,
   presented: {},
-  network: '127.0.0.1',
-  endSite: '127.0.0.1',
   findKnownBrowser: () => undefined,
 });
 

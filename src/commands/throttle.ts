@@ -3,6 +3,7 @@ import type { Services } from '../compose.ts';
 import { loadSettings } from '../config/load.ts';
 import { Misconfiguration } from '../faults/misconfiguration.ts';
 import { type Lifted, type ListedKey, liftFailures, listFailures } from '../sign-in/password-attempts.ts';
+import { networkOf } from '../text/networks.ts';
 import { jsonLine } from '../text/printable.ts';
 import { passwordFingerprint } from '../users/account.ts';
 import { canonicalUsername } from '../users/user.ts';
@@ -66,13 +67,13 @@ async function whose(
     return { lifted: { userId, nameDigest }, event: userId === undefined ? { nameDigest } : { userId } };
   }
   if (address === undefined) return { lifted: 'all', event: { reason: 'all' } };
-  const network = networkOf(address);
+  const network = countedNetwork(address);
   return { lifted: { address: network }, event: { reason: `address ${network}` } };
 }
 
 /** Gives the network that the throttle counts: for IPv6, the /64. `unknown` stands for all clients without a known address. */
-function networkOf(address: string): string {
-  const { network } = createTrustedProxies([]).findClient(address.replace(/\/64$/, ''), undefined);
+function countedNetwork(address: string): string {
+  const network = networkOf(createTrustedProxies([]).findClient(address.replace(/\/64$/, ''), undefined).address, 64);
   if (network === undefined && address !== 'unknown')
     throw new Misconfiguration(
       '--address must be an IP address, or "unknown" for all whose address could not be told.',

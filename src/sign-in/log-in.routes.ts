@@ -122,7 +122,7 @@ export function addLogIn(app: App, parts: () => LogInParts, { https, atRoot, log
     browser: 'Pages: home or `next`; back to the login page when refused',
     route: { attachValidation: true, preValidation: async ({ body }) => dropOddFields(body) },
     async handle(request, reply, { username, password, next }) {
-      const { body, query, presented, client, caller, headers } = request;
+      const { body, query, presented, caller, headers } = request;
       if (hasOtherGrantType(body)) throw new Refusal(unsupportedGrantType);
       // Parameters of a token request must not be in the query string (RFC 6749 3.2, ASVS 14.2.1).
       const inQuery = Object.keys(fields).some((name) => name !== 'next' && name in (query as object));
@@ -131,7 +131,6 @@ export function addLogIn(app: App, parts: () => LogInParts, { https, atRoot, log
         username,
         password,
         presented,
-        ...client,
         findKnownBrowser: (fingerprint: string) => knownBrowsers.find(fingerprint, headers.cookie),
       };
       const { session, wasSignedIn, account } = await parts().logIn(attempt, caller);

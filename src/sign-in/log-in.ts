@@ -6,6 +6,7 @@ import { type Answer, Refusal } from '../access/refusal.ts';
 import type { Audit } from '../audit/audit.ts';
 import type { AuditEvent, Caller } from '../audit/event.ts';
 import { maxPasswordBytes, type Passwords } from '../passwords/passwords.ts';
+import { networkOf } from '../text/networks.ts';
 import type { Throttle } from '../throttle/throttle.ts';
 import { passwordFingerprint } from '../users/account.ts';
 import { canonicalUsername, maxUsernameLength } from '../users/user.ts';
@@ -19,10 +20,6 @@ export interface LoginAttempt {
   readonly password: string;
   /** A login ends every session that was presented with it. */
   readonly presented: Presented;
-  /** The address that the throttle counts by, or undefined if unknown. */
-  readonly network: string | undefined;
-  /** The network that one party may hold, or undefined if unknown. */
-  readonly endSite: string | undefined;
   /** The identifier of the browser, if the account of that fingerprint has signed in with it before. */
   findKnownBrowser(fingerprint: string): string | undefined;
 }
@@ -102,15 +99,15 @@ export function createLogIn(options: LogInOptions) {
 
   /** @throws {Refusal} `incomplete-login`, `invalid-credentials`, `too-many-attempts` */
   return async (login: LoginAttempt, caller: Caller): Promise<Admitted> => {
-    const { username, password, presented, network, endSite, findKnownBrowser } = login;
+    const { username, password, presented, findKnownBrowser } = login;
     requireComplete(username, password);
     const start = performance.now();
     const name = canonicalUsername(username);
     const account = await users.findByUsername(name);
     const owner = account && { id: account.user.id, fingerprint: passwordFingerprint(account) };
     const attempt: PasswordAttempt = {
-      address: network,
-      endSite,
+      address: networkOf(caller.address, 64),
+      endSite: networkOf(caller.address, 48),
       nameDigest: audit.digestName(name),
       account: owner,
       knownBrowser: owner && findKnownBrowser(owner.fingerprint),

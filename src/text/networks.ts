@@ -30,11 +30,12 @@ export function createNetworkCheck(networks: readonly string[]): (address: Addre
 }
 
 /** Gives the network that one site may hold: an IPv4 address, or the /48 of an IPv6 end site (RFC 6177). `unknown` without an address. */
-export const endSiteOf = (address: string | undefined): string =>
-  address === undefined || !ipaddr.isValid(address) ? 'unknown' : networkOf(ipaddr.parse(address), 48);
+export const endSiteOf = (address: string | undefined): string => networkOf(address, 48) ?? 'unknown';
 
 /** Gives the network of an address. For IPv6 it is the first bits, such as `2001:db8::/48`. An IPv4 address is its own network. */
-export function networkOf(address: Address, ipv6Bits: 48 | 64): string {
+export function networkOf(text: string | undefined, ipv6Bits: 48 | 64): string | undefined {
+  if (text === undefined || !ipaddr.isValid(text)) return undefined;
+  const address = ipaddr.parse(text);
   if (address instanceof ipaddr.IPv4) return address.toString();
   const parts = address.parts.map((part, index) => (index < ipv6Bits / 16 ? part : 0));
   return `${new ipaddr.IPv6(parts.flatMap((part) => [part >> 8, part & 255])).toString()}/${ipv6Bits}`;

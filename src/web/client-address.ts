@@ -1,16 +1,12 @@
 import { type AddressInfo, isIP } from 'node:net';
 import ipaddr from 'ipaddr.js';
-import { type Address, createNetworkCheck, networkOf, unixSockets } from '../text/networks.ts';
+import { type Address, createNetworkCheck, unixSockets } from '../text/networks.ts';
 import { withoutBlanks } from './field-value.ts';
 
 /** Where a request comes from, as far as Janua can tell. */
 export interface Client {
   /** Undefined if unknown. An IPv6 address that stands for an IPv4 address becomes that IPv4 address. */
   readonly address: string | undefined;
-  /** What the throttle counts as one client: an IPv4 address, or the /64 of one IPv6 customer. */
-  readonly network: string | undefined;
-  /** What one party may own: an IPv4 address, or the /48 of an IPv6 end site (RFC 6177). */
-  readonly endSite: string | undefined;
   readonly from: 'connection' | 'trusted-proxy' | 'unknown';
 }
 
@@ -20,7 +16,7 @@ export type FindClient = (peer: string | undefined, forwardedFor: string | undef
 /** Whether a connection comes from one of our proxies. Janua trusts the headers of those only. */
 export type PeerCheck = (peer: string | undefined) => boolean;
 
-const unknown: Client = { address: undefined, network: undefined, endSite: undefined, from: 'unknown' };
+const unknown: Client = { address: undefined, from: 'unknown' };
 
 /** Janua trusts the forwarded headers of these proxies only. @param names networks, and perhaps `unix` for Unix sockets */
 export function createTrustedProxies(names: readonly string[]) {
@@ -41,14 +37,15 @@ export function createTrustedProxies(names: readonly string[]) {
    */
   const findClient: FindClient = (peer, forwardedFor) => {
     const connection = parseAddress(peer ?? '');
-    if (!isProxy(peer, connection)) return connection === undefined ? unknown : clientAt(connection, 'connection');
+    if (!isProxy(peer, connection))
+      return connection === undefined ? unknown : { address: connection.toString(), from: 'connection' };
     let client: Address | undefined;
     for (const hop of (forwardedFor ?? '').split(',').toReversed()) {
       client = parseAddress(withoutBlanks(hop));
       if (client === undefined) return unknown;
       if (!isTrusted(client)) break;
     }
-    return client === undefined ? unknown : clientAt(client, 'trusted-proxy');
+    return client === undefined ? unknown : { address: client.toString(), from: 'trusted-proxy' };
   };
 
   /** Called once the app listens. Peers on a Unix socket have no address, so the operator has to say whether they are proxies. */
@@ -76,10 +73,6 @@ export function createTrustedProxies(names: readonly string[]) {
 }
 
 type SocketLog = Record<'info' | 'warn', (details: object, message: string) => void>;
-
-function clientAt(address: Address, from: Client['from']): Client {
-  return { address: address.toString(), network: networkOf(address, 64), endSite: networkOf(address, 48), from };
-}
 
 /** Some proxies add the port, and put an IPv6 address in brackets. */
 function parseAddress(text: string): Address | undefined {

@@ -2,7 +2,6 @@ import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { Presented, SignedIn } from '../access/access.ts';
 import type { Answer } from '../access/refusal.ts';
 import type { Caller } from '../audit/event.ts';
-import type { Client } from './client-address.ts';
 import type {} from './host-app.ts';
 
 /** The format of a response: a page for a user, JSON for a program. */
@@ -36,8 +35,7 @@ declare module 'fastify' {
     readonly format: Format;
     /** The credentials of the request, verified or not. */
     readonly presented: Presented;
-    readonly client: Client;
-    /** Describes the sender of the request, for the audit. */
+    /** Describes the sender of the request, for the throttle and the audit. */
     readonly caller: Caller;
     /** The signed-in user and session, on a route that is `signedIn`. */
     signedIn: SignedIn | undefined;

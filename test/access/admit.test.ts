@@ -134,8 +134,11 @@ test('the server does not answer a failed login before the failure floor', async
 // Shows: S42 V6.3.8
 test('the server does not answer a throttled login before a tenth of the failure floor', async () => {
   await using janua = await startJanua({ settings: { THROTTLE: 'memory' }, overrides: { failureFloor: 200 } });
-  for (const username of [ann.username, 'nobody@example.com']) {
-    const logIn = () => janua.services.logIn({ ...attempt(username, 'wrong'), network: `of ${username}` }, caller);
+  for (const [username, address] of [
+    [ann.username, '192.0.2.1'],
+    ['nobody@example.com', '192.0.2.2'],
+  ] as const) {
+    const logIn = () => janua.services.logIn(attempt(username, 'wrong'), { ...caller, address });
     await Promise.allSettled(Array.from({ length: 8 }, logIn));
     const start = performance.now();
     await assert.rejects(logIn(), (error) => error instanceof Refusal && error.answer === tooManyAttempts);

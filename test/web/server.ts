@@ -56,7 +56,7 @@ export function siteOptions({ logIn = unexpected, logOut = unexpected, ...access
       hosts: undefined,
     }),
     isTrustedPeer: () => false,
-    findClient: (peer) => ({ address: peer, network: peer, endSite: peer, from: 'connection' }),
+    findClient: (peer) => ({ address: peer, from: 'connection' }),
     findUnavailable: async () => [],
     measures: {},
     appName: 'Janua',

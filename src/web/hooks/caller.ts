@@ -4,22 +4,19 @@ import type { FlowOptions } from '../flow-options.ts';
 import type { App } from '../types.ts';
 import { readBearer } from './credentials.ts';
 
-/** Adds `client` to requests for the throttle, and `caller` for the audit. Few requests need them: they are computed when read. */
+/** Adds `caller` to requests, for the throttle and the audit. Few requests need it: it is computed when read. */
 export function decorateCaller(
   app: App,
   { findClient, https, publicOrigins }: Pick<FlowOptions, 'findClient' | 'https' | 'publicOrigins'>,
 ): void {
   const session = sessionCookie(https);
   const browser = browserCookie(https);
-  app.decorateRequest('client', {
-    getter() {
-      // Each proxy may add its own line. Node joins the lines.
-      return findClient(this.socket.remoteAddress, this.headers['x-forwarded-for']?.toString());
-    },
-  });
   app.decorateRequest('caller', {
     getter(): Caller {
-      const { id, client, headers, socket, method, format } = this;
+      const { id, headers, socket, method, format } = this;
+      // Each proxy may add its own line. Node joins the lines.
+      const forwardedFor = headers['x-forwarded-for']?.toString();
+      const client = findClient(socket.remoteAddress, forwardedFor);
       const sessionCookies = session.count(headers.cookie);
       return {
         requestId: id,
@@ -30,7 +27,7 @@ export function decorateCaller(
         format,
         trace: {
           peer: socket.remoteAddress,
-          forwardedFor: headers['x-forwarded-for']?.toString(),
+          forwardedFor,
           addressFrom: client.from,
           cookie: sessionCookies > 1 ? 'several' : sessionCookies === 1 ? 'one' : 'none',
           browserCookie: browser.count(headers.cookie) > 0 ? 'sent' : 'none',
