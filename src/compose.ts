@@ -229,9 +229,8 @@ async function prepare(
     part: 'Password hashing',
     atOnce: Math.min(4 * hashing, hashing + waiting),
     waiting,
-    onRefused: measures.metrics?.observeRefusal,
-    onFull: () =>
-      log.warn({ event: 'hashing_queue_full', queue: waiting }, 'too many logins are waiting for their turn'),
+    onRefused: () => measures.metrics?.observeRefusedTurn(),
+    onFull: () => log.warn({ event: 'hashing_queue_full', queue: waiting }, 'the queue of waiting logins is full'),
   };
   const throttle = failures === undefined ? unthrottled : createThrottle({ store: failures, now, ...turns });
   const hostKey = settings.FORWARD_AUTH_ORIGINS.length === 0 ? undefined : await loadKey(database, 'forward-auth');

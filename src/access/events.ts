@@ -5,27 +5,26 @@ export const credentialReasons = {
   'no-credential': {
     words: 'neither a session cookie nor an access token was sent',
     advice:
-      'Nothing, where somebody had just not signed in yet. A browser that did and sends no cookie reached another host or scheme than PUBLIC_URL says.',
+      'Nothing, if the user had not signed in yet. If they had, the browser used another host or scheme than PUBLIC_URL.',
   },
   'dead-cookie': {
-    words:
-      'the session of the cookie has ended, by its time, by a logout, or because the user changed; or there never was such a session',
+    words: 'the session of the cookie has expired, or a logout or a change of the user ended it, or it never existed',
     advice:
-      'Sign in again. janua audit --user EMAIL shows what ended it; SESSION_IDLE_SECONDS and SESSION_LIFETIME_SECONDS say when one ends by itself.',
+      'Sign in again. janua audit --user EMAIL shows what ended the session. SESSION_IDLE_SECONDS and SESSION_LIFETIME_SECONDS set when sessions expire.',
   },
   'several-cookies': {
-    words: 'more than one session cookie was sent, so that none counts: one of them may have been planted',
+    words:
+      'the browser sent more than one session cookie, and the server ignored them all, because an attacker may have set one',
     advice:
-      'Remove the cookies of this host in the browser. Look who else sets cookies of that name on the domain: with an HTTPS PUBLIC_URL nobody can.',
+      'Remove the cookies of this host in the browser. Find the other host of the domain that sets a cookie of this name. With an HTTPS PUBLIC_URL, no other host can.',
   },
   'invalid-token': {
-    words: 'the access token is none, or its session has ended; where a token is sent, no cookie counts',
-    advice:
-      'Get a new token by logging in. Where a person cannot have sent one, look what adds an Authorization header.',
+    words: 'the access token is invalid, or its session has ended; the server ignores cookies if a token is sent',
+    advice: 'Log in to get a new token. If the user sent none, find the program that adds the Authorization header.',
   },
   'several-authorization-headers': {
-    words: 'more than one Authorization header was sent, so that none counts',
-    advice: 'Look what adds the second one: the program itself, or a proxy before this server.',
+    words: 'the client sent more than one Authorization header, and the server ignored them all',
+    advice: 'Find what adds the second header: the client, or a proxy in front of this server.',
   },
 } as const;
 
@@ -34,13 +33,13 @@ export const events = {
     vocabulary: 'authn_login_success',
     by: 'account-holder',
     level: 'info',
-    words: 'Logged in: name and password were right, and a new session was started',
+    words: 'The user logged in: the server started a new session',
   },
   'access-refused': {
     vocabulary: 'authz_fail',
     by: 'anyone',
     level: 'info',
-    words: 'Nobody was signed in, and the page or answer was not given',
+    words: 'Access was refused, because no user was signed in',
     reasons: credentialReasons,
   },
 } as const satisfies Events;

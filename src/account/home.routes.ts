@@ -8,7 +8,8 @@ export function addHome(app: App): void {
       config: { signedIn: true, view: 'account/home', pageOnly: true },
       schema: {
         summary: 'Home page',
-        description: 'Where a login leads. A page for everyone signed in; signed out, the answer follows the format.',
+        description:
+          'The page after a login. A signed-in user gets a page. Other requests are refused in their format.',
         tags: ['Pages'],
         response: { 200: page('The home page') },
       },

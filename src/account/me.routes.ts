@@ -3,7 +3,7 @@ import { json, object } from '../web/openapi/responses.ts';
 import type { App } from '../web/types.ts';
 
 /** The response has only these fields, whatever the handler returns (ASVS 15.3.1). */
-const meSchema = object('The one who is signed in', {
+const meSchema = object('The signed-in user', {
   username: { type: 'string' },
   first_name: { type: 'string' },
   last_name: { type: 'string' },
@@ -15,7 +15,7 @@ export function addMe(app: App): void {
     summary: 'Who am I',
     tag: 'Who am I',
     config: { signedIn: true, view: 'account/me' },
-    answer: json('The one who is signed in', meSchema, {
+    answer: json('The signed-in user', meSchema, {
       username: 'behai_nguyen@hotmail.com',
       first_name: 'Be Hai',
       last_name: 'Doe',

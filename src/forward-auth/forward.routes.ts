@@ -16,9 +16,9 @@ const query = {
   type: 'object',
   required: ['to', 'state', 'signature'],
   properties: {
-    to: text('Where somebody was', 'https://app.example.com/'),
-    state: text('SHA-256 of what their browser keeps for that host', 'kFQ1…'),
-    signature: text('Shows that a proxy asked about it', 'Zw3y…'),
+    to: text('The address that the user requested', 'https://app.example.com/'),
+    state: text('SHA-256 of the random text that the browser keeps for that host', 'kFQ1…'),
+    signature: text('Proves that a proxy asked about the address', 'Zw3y…'),
   },
 };
 
@@ -41,7 +41,7 @@ export function addForward(app: App, parts: () => ForwardAuthParts, { returns }:
       },
       schema: {
         summary: 'Back to another application',
-        description: 'Where `/auth/verify` sends somebody who is to be signed in on another host.',
+        description: '`/auth/verify` redirects a browser here to sign the user in on another host.',
         tags: ['Forward authentication'],
         querystring: query,
         response: {
@@ -49,7 +49,7 @@ export function addForward(app: App, parts: () => ForwardAuthParts, { returns }:
             ...page('A page that leads to the application, after the login form'),
             headers: header('Refresh', 'At once, to the application'),
           },
-          303: settingCookies(redirect('To the application; for someone signed out, to the login page')),
+          303: settingCookies(redirect('To the application, or to the login page if the user is not signed in')),
         },
       },
     },

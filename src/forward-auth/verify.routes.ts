@@ -84,8 +84,8 @@ export function addVerify(app: App, parts: () => ForwardAuthParts, place: Forwar
         request.log.warn(
           { event: 'forward_auth', origin },
           kind === 'unlisted'
-            ? 'somebody is to be signed in on an origin that FORWARD_AUTH_ORIGINS does not list'
-            : 'somebody is to be signed in, and the proxy does not say in X-Forwarded-Uri where they were',
+            ? 'a user cannot be signed in on an origin that FORWARD_AUTH_ORIGINS does not list'
+            : 'the proxy sends no X-Forwarded-Uri, so the login cannot lead back to the requested page',
         );
       }
       return reply.redirect(own + loginPath(2), 303);
@@ -133,15 +133,15 @@ export function addVerify(app: App, parts: () => ForwardAuthParts, place: Forwar
           refusals: [notAuthenticated, invalidToken, ambiguousCredential],
         },
         schema: {
-          summary: passes ? 'Who is asking, for a proxy' : 'What to answer whom a proxy has refused',
+          summary: passes ? 'The user of a request, for a proxy' : 'The response to a user whom a proxy has refused',
           description: passes
             ? 'Answers for the request that a trusted proxy describes by `X-Forwarded-Proto`, `X-Forwarded-Host`, `X-Forwarded-Uri` and `X-Forwarded-Method`.'
-            : 'As `/auth/verify`, for a proxy that passes the answer on to the client. It is never 200, which would pass for the answer of the application.',
+            : 'As `/auth/verify`, for a proxy that passes the response on to the client. The status is never 200, which a client would take for a response of the application.',
           tags: ['Forward authentication'],
           response: {
             ...(passes && { 200: letThrough }),
-            303: settingCookies(redirect('Whoever opens a page: to the login page, or back from it')),
-            400: page('The browser keeps no cookies'),
+            303: settingCookies(redirect('Browsers: to the login page, or back from it')),
+            400: page('The browser did not keep the cookie'),
           },
         },
       },

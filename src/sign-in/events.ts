@@ -10,25 +10,25 @@ export const events = {
     words: 'The login was refused',
     reasons: {
       'unknown-user': {
-        words: 'there is no user of that name',
+        words: 'no user has that name',
         advice:
-          'Compare the name: janua audit --user NAME finds this event if NAME is what was typed. A new user: janua users add EMAIL.',
+          'Check the name: janua audit --user NAME finds this event if the user typed NAME. A new user: janua users add EMAIL.',
         adviceForOwnTable:
-          'Compare the name: janua audit --user NAME finds this event if NAME is what was typed. A new user belongs into your own table of users.',
+          'Check the name: janua audit --user NAME finds this event if the user typed NAME. Add new users to your own table of users.',
       },
       'wrong-password': {
-        words: 'there is such a user, and the password was wrong',
-        advice: 'If it is forgotten: janua users set-password EMAIL.',
-        adviceForOwnTable: 'If it is forgotten: set a new one in your own table of users.',
+        words: 'the user exists, and the password was wrong',
+        advice: 'If the user forgot it: janua users set-password EMAIL.',
+        adviceForOwnTable: 'If the user forgot it: set a new one in your own table of users.',
       },
       'disabled-user': {
-        words: 'name and password were right, and the user is disabled',
-        advice: 'To let them in: janua users enable EMAIL.',
-        adviceForOwnTable: 'To let them in: enable them in your own table of users.',
+        words: 'name and password were correct, and the user is disabled',
+        advice: 'To let the user in: janua users enable EMAIL.',
+        adviceForOwnTable: 'To let the user in: enable the user in your own table of users.',
       },
       'changed-meanwhile': {
         words:
-          'name and password were right at first, and the user was disabled, removed or given another password before the session had started',
+          'name and password were correct, but the user was disabled, removed or given another password before the session started',
         advice: 'Try again. janua audit --user EMAIL shows what was changed.',
       },
     },
@@ -37,21 +37,21 @@ export const events = {
     vocabulary: 'excess_rate_limit_exceeded',
     by: 'anyone',
     level: 'warn',
-    words: 'The login was refused before the password was looked at: too many had failed before it',
+    words: 'The login was refused without checking the password, because too many logins had failed',
     advise: adviseOnThrottle,
   },
   'login-incomplete': {
     vocabulary: 'input_validation_fail',
     by: 'anyone',
     level: 'info',
-    words: 'The login was refused, since it could not be one; no user was looked up',
+    words: 'The login was refused, because the request was invalid; the server looked up no user',
     reasons: {
       incomplete: {
         words: 'name or password was missing, empty, sent twice, too long, or sent in the query',
         advice: 'Send both in the body, each once, as text, of at most 254 characters and 1024 bytes.',
       },
       'unsupported-grant-type': {
-        words: 'another grant type was asked for',
+        words: 'the client requested another grant type',
         advice: 'Send grant_type=password, or none.',
       },
     },
@@ -60,20 +60,20 @@ export const events = {
     vocabulary: 'authn_login_lock',
     by: 'anyone',
     level: 'warn',
-    words: 'So many logins had failed that the account takes no more of them',
+    words: 'The account accepts no more logins, because too many had failed',
     advise: adviseOnThrottle,
   },
   'logged-out': {
     vocabulary: 'session_expired',
     by: 'account-holder',
     level: 'info',
-    words: 'Logged out: the session has ended, with its cookie and its access token',
+    words: 'The user logged out: the session ended, with its cookie and its access token',
   },
   'logout-refused': {
     vocabulary: 'authz_fail',
     by: 'anyone',
     level: 'info',
-    words: 'There was no session to end',
+    words: 'The logout found no session to end',
     reasons: credentialReasons,
   },
 } as const satisfies Events;
@@ -87,17 +87,16 @@ function adviseOnThrottle(
   const wait = Math.max(0, ...blocking.map(({ waitSeconds }) => waitSeconds));
   const stopped = kind === 'account-stopped' || blocking.some((key) => key.stopped);
   const end = stopped
-    ? `Nothing lets it in again by itself: ${ownTable ? 'a new password in your own table of users' : 'janua users set-password EMAIL'}, or janua throttle lift EMAIL.`
+    ? `The block does not expire: ${ownTable ? 'a new password in your own table of users' : 'janua users set-password EMAIL'}, or janua throttle lift EMAIL.`
     : `Wait ${describeSeconds(wait)}, or janua throttle lift EMAIL.`;
+  const ignoresHeader = byAddress && trace?.addressFrom === 'connection' && trace.forwardedFor !== undefined;
   const lift = blocking.some((key) => key.kind === 'address') && address !== undefined;
   return [
     end,
-    ...(lift ? [`For everybody at that address: janua throttle lift --address ${address}.`] : []),
-    ...(byAddress && trace?.addressFrom === 'connection' && trace.forwardedFor !== undefined
-      ? ['If the connection comes from your own proxy, name it in TRUSTED_PROXIES: else all its visitors count as one.']
-      : []),
-    ...(trace?.addressFrom === 'unknown'
-      ? ['Make the trusted proxy send X-Forwarded-For with the address it sees.']
-      : []),
-  ];
+    lift && `For all users at that address: janua throttle lift --address ${address}.`,
+    ignoresHeader &&
+      'If the connection comes from your own proxy, name the proxy in TRUSTED_PROXIES. Otherwise all its clients count as one.',
+    trace?.addressFrom === 'unknown' &&
+      'Configure the trusted proxy to send X-Forwarded-For with the address that it sees.',
+  ].filter((advice) => advice !== false);
 }

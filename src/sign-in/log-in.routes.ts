@@ -21,9 +21,9 @@ const tokenSchema = object(
     expires_in: {
       type: 'integer',
       description:
-        'Seconds until the token ends if it is not used; use does not take it beyond the lifetime of the session',
+        'Seconds until the token expires if it is not used. Using it extends this, but not beyond the lifetime of the session',
     },
-    detail: { type: 'string', description: '`Already logged in`, when a session was presented' },
+    detail: { type: 'string', description: '`Already logged in`, if the client was signed in' },
   },
   ['detail'],
 );
@@ -42,8 +42,8 @@ const fields = {
     description: 'At most 1024 bytes of UTF-8',
     format: 'password',
   },
-  grant_type: { description: '`password`, or left out' },
-  scope: { description: 'Taken and ignored: there are no scopes' },
+  grant_type: { description: '`password`, or omitted' },
+  scope: { description: 'Accepted and ignored: Janua has no scopes' },
   next: { description: 'For pages: the path to go to after the login' },
 } as const;
 
@@ -51,7 +51,7 @@ const fields = {
 const loginPageQuery = {
   type: 'object',
   properties: {
-    state: { description: 'Picks a fixed message: 0 to 5', examples: ['2'] },
+    state: { description: 'Selects a fixed message: 0 to 5', examples: ['2'] },
     next: { description: 'A path of this server to go to after the login', examples: ['/admin/me'] },
   },
 };
@@ -85,7 +85,7 @@ export function addLogIn(app: App, parts: () => LogInParts, { https, atRoot, log
           querystring: loginPageQuery,
           response: {
             200: settingCookies(page('The login page')),
-            303: redirect('To the home page, for someone signed in'),
+            303: redirect('To the home page, if the user is signed in'),
           },
         },
       },
@@ -104,7 +104,7 @@ export function addLogIn(app: App, parts: () => LogInParts, { https, atRoot, log
     method: 'POST',
     summary: 'Log in',
     description:
-      'Checks the password, starts a new session, and ends every session that was presented. Both answers set the session cookie.',
+      'Checks the password, starts a new session, and ends every session that the client presented. Both responses set the session cookie.',
     tag: 'Sign in',
     fields,
     example: { username: 'behai_nguyen@hotmail.com', password: 'password' },
@@ -119,7 +119,7 @@ export function addLogIn(app: App, parts: () => LogInParts, { https, atRoot, log
         expires_in: 86_400,
       }),
     ),
-    browser: 'Pages: home or `next`; back to the login page when refused',
+    browser: 'Pages: to the home page or `next`, or back to the login page if refused',
     route: { attachValidation: true, preValidation: async ({ body }) => dropOddFields(body) },
     async handle(request, reply, { username, password, next }) {
       const { body, query, presented, caller, headers } = request;

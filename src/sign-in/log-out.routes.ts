@@ -16,11 +16,11 @@ export function addLogOut(app: App, parts: () => LogOutParts): void {
   addAction(app, ['/auth/logout', '/api/logout'], {
     method: 'POST',
     summary: 'Log out',
-    description: 'Ends every session that is presented, with all credentials bound to it, at once.',
+    description: 'Ends every session that the client presents. All its credentials become invalid at once.',
     tag: 'Sign in',
     config: { takesCredentials: true, refusals: [noSession, sessionOver, ambiguousCredential] },
     answer: settingCookies(json('The session has ended', logoutSchema, { detail: 'Logged out' })),
-    browser: 'Pages: to the login page, with message 1 when there was no session, 5 when it is over already',
+    browser: 'Pages: to the login page, with message 1 if there was no session, or 5 if it had already ended',
     async handle({ presented, caller, body }, reply) {
       // The button on our pages sends `signed_in`. The cookie may be gone, because another window has logged out.
       const wasSignedIn = bodyField(body, 'signed_in') !== undefined;

@@ -24,7 +24,7 @@ export function createProvePassword(
       .replacePasswordHash(account, replacement)
       // The login goes on with the stored hash.
       .catch((err: unknown) =>
-        log.warn({ event: 'password_not_stored_anew', err }, 'a weak hash could not be replaced'),
+        log.warn({ event: 'password_not_stored_anew', err }, 'the server could not replace a weak password hash'),
       );
     const current = await users.findById(account.user.id);
     if (current === undefined || [replacement, account.passwordHash].includes(current.passwordHash)) return current;

@@ -5,7 +5,7 @@ export const events = {
     vocabulary: 'malicious_cors',
     by: 'anyone',
     level: 'warn',
-    words: 'The request was refused, since it came from another site',
+    words: 'The request was refused, because another site sent it',
     advise: adviseOnOrigin,
   },
 } as const satisfies Events;
@@ -13,15 +13,15 @@ export const events = {
 function adviseOnOrigin({ caller: { trace } }: AuditEvent): string[] {
   const { origin, fetchSite, expectedOrigins = [] } = trace ?? {};
   const expected = origin !== undefined && expectedOrigins.includes(origin);
+  const nothing = 'Nothing, if another site sent the request: the server must refuse it.';
+  if (expected)
+    return [
+      nothing,
+      `The origin is ours, but Sec-Fetch-Site was ${fetchSite ?? 'missing'}: a page of another site sent the request, or a proxy changed the header.`,
+    ];
   return [
-    'Nothing, where another site sent it: that is what is to be refused.',
-    ...(expected
-      ? [
-          `The origin is ours, and the browser says ${fetchSite ?? 'nothing'}: a page of another site led to it, or something between changed the header.`,
-        ]
-      : [
-          `If people reach this server at ${origin ?? 'that address'}, set PUBLIC_URL to it.`,
-          'If it is another application of yours, list its origin in CORS_ORIGINS.',
-        ]),
+    nothing,
+    `If users reach this server at ${origin ?? 'that address'}, set PUBLIC_URL to it.`,
+    'If it is another application of yours, list its origin in CORS_ORIGINS.',
   ];
 }

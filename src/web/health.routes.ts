@@ -21,10 +21,10 @@ const schema = (summary: string, healthy: string): FastifySchema => ({
 export function addHealthRoutes(app: App, findUnavailable: FindUnavailable): void {
   app.get(
     '/health/live',
-    { config: { problems: [500] }, schema: schema('Is the process alive', 'The process answers') },
+    { config: { problems: [500] }, schema: schema('Liveness', 'The process answers') },
     async () => ok,
   );
-  app.get('/health/ready', { schema: schema('Can people sign in', 'Every store answers') }, async (request, reply) => {
+  app.get('/health/ready', { schema: schema('Readiness', 'Every store answers') }, async (request, reply) => {
     const parts = await findUnavailable();
     if (parts.length === 0) return ok;
     const detail = `${parts.join(' and ')} ${parts.length === 1 ? 'is' : 'are'} unavailable`;

@@ -48,7 +48,7 @@ test('an explanation goes from the request to the advice', () => {
     [
       ['When', '2026-01-01 02:03:04.005 UTC'],
       ['Asked', 'POST /auth/token, answered as to a browser'],
-      ['Decided', 'The login was refused: there is such a user, and the password was wrong.'],
+      ['Decided', 'The login was refused: the user exists, and the password was wrong.'],
       ['User', 'ann@example.com (id user-1)'],
       ['Address', '203.0.113.7: the connection itself comes from there.'],
       ['Throttle', 'the account, from anywhere (account): 1 failure before this attempt; no wait.'],
@@ -60,7 +60,7 @@ test('an explanation goes from the request to the advice', () => {
         'expected https://auth.example.com; sent Sec-Fetch-Site: same-origin, Origin: https://auth.example.com.',
       ],
       ['Client', 'calls itself Mozilla/5.0'],
-      ['To do', 'If it is forgotten: janua users set-password ann@example.com.'],
+      ['To do', 'If the user forgot it: janua users set-password ann@example.com.'],
     ],
   );
 });
@@ -157,7 +157,7 @@ test('an explanation says how the server derived the address', () => {
 test('a user name cannot inject control characters or replacement patterns', () => {
   const { User, 'To do': toDo } = explained({}, 'a$&\u001B[2J@\u202E');
   assert.equal(User, 'a$&\uFFFD[2J@\uFFFD (id user-1)');
-  assert.equal(toDo, 'If it is forgotten: janua users set-password a$&\uFFFD[2J@\uFFFD.');
+  assert.equal(toDo, 'If the user forgot it: janua users set-password a$&\uFFFD[2J@\uFFFD.');
 });
 
 test('an explanation says which credentials and origin the client sent', () => {
@@ -206,23 +206,23 @@ describe('an explanation of the throttle', () => {
   test('says how an operator lets a stopped account in again', () => {
     const stopped = [{ ...key, kind: 'account', waitSeconds: 0, stopped: true }] as const;
     const { Throttle, 'To do': toDo } = explained({ ...blocked, throttle: stopped }, user);
-    assert.match(Throttle ?? '', /\(account\): 6 failures before this attempt; stopped\.$/);
+    assert.match(Throttle ?? '', /\(account\): 6 failures counted before; stopped\.$/);
+    assert.match(toDo ?? '', /^The block does not expire: .*set-password ann@example\.com.*lift ann@example\.com/);
     assert.match(
-      toDo ?? '',
-      /^Nothing lets it in again by itself: .*set-password ann@example\.com.*lift ann@example\.com/,
+      explained({ kind: 'account-stopped', reason: undefined })['To do'] ?? '',
+      /^The block does not expire/,
     );
-    assert.match(explained({ kind: 'account-stopped', reason: undefined })['To do'] ?? '', /^Nothing lets it in again/);
   });
 
   test('says how to lift a shared address, and which proxy setting may be wrong', () => {
     const throttle = [{ ...key, kind: 'address' }] as const;
     assert.match(explained({ ...blocked, throttle })['To do'] ?? '', /janua throttle lift --address 203\.0\.113\.7\.$/);
     const behind = traced({ forwardedFor: '1.2.3.4' }, '10.0.0.1');
-    assert.match(explained({ ...blocked, throttle, ...behind })['To do'] ?? '', /name it in TRUSTED_PROXIES/);
+    assert.match(explained({ ...blocked, throttle, ...behind })['To do'] ?? '', /name the proxy in TRUSTED_PROXIES/);
     const silent = traced({ addressFrom: 'unknown' });
     assert.match(
       explained({ ...blocked, throttle, ...silent })['To do'] ?? '',
-      /Make the trusted proxy send X-Forwarded-For/,
+      /Configure the trusted proxy to send X-Forwarded-For/,
     );
   });
 });
@@ -234,7 +234,7 @@ test('an explanation of a cross-site refusal names the setting for an origin of 
   assert.match(toDo, /at https:\/\/other\.example, set PUBLIC_URL to it/);
   assert.match(toDo, /CORS_ORIGINS/);
   const ours = explained({ ...refused, ...traced({ fetchSite: 'cross-site' }) })['To do'] ?? '';
-  assert.match(ours, /the browser says cross-site/);
+  assert.match(ours, /Sec-Fetch-Site was cross-site/);
   assert.doesNotMatch(ours, /PUBLIC_URL/);
 });
 
@@ -256,9 +256,9 @@ test("the advice never proposes a command that changes a team's own table", () =
     assert.doesNotMatch(adviceOn({ kind, reason }).join(), /janua users /, `${kind}, ${reason}`);
   const stopped = { kind: 'account', failures: 100, waitSeconds: 0, stopped: true } as const;
   assert.deepEqual(adviceOn({ kind: 'login-throttled', reason: undefined, throttle: [stopped] }), [
-    'Nothing lets it in again by itself: a new password in your own table of users, or janua throttle lift ann@example.com.',
+    'The block does not expire: a new password in your own table of users, or janua throttle lift ann@example.com.',
   ]);
   assert.deepEqual(adviceOn({ kind: 'login-failed', reason: 'wrong-password' }), [
-    'If it is forgotten: set a new one in your own table of users.',
+    'If the user forgot it: set a new one in your own table of users.',
   ]);
 });

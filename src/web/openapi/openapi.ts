@@ -26,15 +26,15 @@ export function addDocumentation(
         title: appName,
         version,
         description:
-          'Signs people in. Every route answers with a page, or with JSON under `/api` and for `x-expected-format: application/json`.',
+          'Signs users in. Every route answers with a page, or with JSON under `/api` and for `x-expected-format: application/json`.',
         license: { name: 'MIT', identifier: 'MIT' },
       },
       tags: [
-        { name: 'Sign in', description: 'Logging in and out' },
-        { name: 'Who am I', description: 'The one who is signed in' },
-        { name: 'Pages', description: 'For people only' },
-        { name: 'Forward authentication', description: 'For proxies before other applications' },
-        { name: 'Operation', description: 'For those who run the server' },
+        { name: 'Sign in', description: 'Login and logout' },
+        { name: 'Who am I', description: 'The signed-in user' },
+        { name: 'Pages', description: 'For browsers only' },
+        { name: 'Forward authentication', description: 'For proxies in front of other applications' },
+        { name: 'Operation', description: 'For operators' },
       ],
       components: {
         securitySchemes: {
@@ -107,7 +107,7 @@ const formatParameter = {
   properties: {
     [formatHeader]: {
       type: 'string',
-      description: '`application/json` asks for JSON; without it, or with any other value, the answer is a page',
+      description: '`application/json` requests JSON. Otherwise the response is a page',
       examples: ['application/json'],
     },
   },
@@ -115,7 +115,7 @@ const formatParameter = {
 
 /** How a `signedIn` route refuses other requests. */
 const signedOutRefusals = [notAuthenticated, invalidToken, ambiguousCredential];
-const toLogin = settingCookies(redirect('Pages: to the login page, for someone signed out'));
+const toLogin = settingCookies(redirect('Pages: to the login page, if the user is not signed in'));
 
 /**
  * Adds what a route's schema leaves out: the operation id, the header outside `/api`, and the problems. Problems also stay out

@@ -18,10 +18,10 @@ export function object(
 const problemSchema = object(
   'What went wrong',
   {
-    title: { type: 'string', description: 'The status in words' },
+    title: { type: 'string', description: 'The name of the status' },
     status: { type: 'integer', description: 'The HTTP status' },
     detail: { type: 'string', description: 'What happened' },
-    error: { type: 'string', description: 'The error code of RFC 6749, where one applies' },
+    error: { type: 'string', description: 'The error code of RFC 6749, if one applies' },
     error_description: { type: 'string', description: 'The same text as `detail`' },
     request_id: { type: 'string', description: 'Finds the entry in the log of the server' },
   },
