@@ -33,6 +33,8 @@ export interface Admitted {
   readonly wasSignedIn: boolean;
 }
 
+type Started = Omit<Admitted, 'wasSignedIn'>;
+
 export type Admit = ReturnType<typeof createAdmit>;
 
 export function createAdmit(
@@ -42,11 +44,7 @@ export function createAdmit(
   audit: Audit<keyof typeof events | keyof typeof sessionEvents>,
 ) {
   /** Reads the account again after the session is stored. A change made before that found no session to end. */
-  async function start(
-    proof: Proof,
-    caller: Caller,
-    replaced: readonly Session[],
-  ): Promise<Omit<Admitted, 'wasSignedIn'> | undefined> {
+  async function start(proof: Proof, caller: Caller, replaced: readonly Session[]): Promise<Started | undefined> {
     const { account, methods } = proof;
     const owner = { userId: account.user.id, stamp: stampOf(account) };
     const { userAgent, address } = caller;

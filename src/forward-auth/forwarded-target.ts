@@ -8,7 +8,7 @@ export interface ForwardedTarget {
   /** Empty if the proxy names no host, or an unreadable one. */
   readonly origin: string;
   /** Path and query as the proxy sends them. Undefined if it sends none. */
-  readonly saidUri: string | undefined;
+  readonly sentUri: string | undefined;
   /** The same, if following a link repeats the request. Undefined otherwise. */
   readonly uri: string | undefined;
 }
@@ -34,19 +34,19 @@ const schemes: Readonly<Record<string, string>> = { http: 'http', https: 'https'
 /** Finds what a proxy asks about. If no trusted proxy names a host, the target is our own origin. */
 export function createFindTarget({ isTrustedPeer, publicOrigins, forwardOrigins }: TargetOptions) {
   return ({ headers, socket }: Request): ForwardedTarget => {
-    const said = (name: string) => headers[`x-forwarded-${name}`]?.toString() || undefined;
+    const forwarded = (name: string) => headers[`x-forwarded-${name}`]?.toString() || undefined;
     const trusted = isTrustedPeer(socket.remoteAddress);
-    const [proto, host, saidUri] = trusted ? [said('proto'), said('host'), said('uri')] : [];
+    const [proto, host, sentUri] = trusted ? [forwarded('proto'), forwarded('host'), forwarded('uri')] : [];
     const origin = host === undefined ? '' : readOrigin(proto, host);
     return {
       kind:
         host === undefined || publicOrigins.has(origin) ? 'own' : forwardOrigins.has(origin) ? 'listed' : 'unlisted',
       origin,
-      saidUri,
+      sentUri,
       // A link cannot repeat a request with another method.
       uri:
-        saidUri !== undefined && isFollowedAsIs(origin, saidUri) && /^(?:get|head)$/i.test(said('method') ?? 'GET')
-          ? saidUri
+        sentUri !== undefined && isFollowedAsIs(origin, sentUri) && /^(?:get|head)$/i.test(forwarded('method') ?? 'GET')
+          ? sentUri
           : undefined,
     };
   };

@@ -59,8 +59,8 @@ export function createReturns(forwardOrigins: ReadonlySet<string>, key: () => Bu
     nameApplication(path: string): string | undefined {
       const { pathname, searchParams } = new URL(path, 'http://janua.invalid');
       if (pathname !== forwardPath) return undefined;
-      const said = (name: string) => searchParams.get(name) ?? '';
-      const way = find({ to: said('to'), state: said('state'), signature: said('signature') });
+      const parameter = (name: string) => searchParams.get(name) ?? '';
+      const way = find({ to: parameter('to'), state: parameter('state'), signature: parameter('signature') });
       return way && new URL(way.origin).host;
     },
 

@@ -71,14 +71,14 @@ export function addVerify(app: App, parts: () => ForwardAuthParts, place: Forwar
 
   function sendToLogin(target: ForwardedTarget, request: Request, reply: FastifyReply): FastifyReply {
     const [own = ''] = publicOrigins;
-    const { kind, origin, saidUri, uri } = target;
+    const { kind, origin, sentUri, uri } = target;
     if (kind === 'own') {
       const { cookie, accessToken } = request.presented;
       if (cookie !== undefined && accessToken === undefined) reply.clearSessionCookie();
       // With the origin: some proxies resolve a bare path against our internal address.
       return reply.redirect(origin + loginPath(2, uri), 303);
     }
-    if (kind === 'unlisted' || saidUri === undefined) {
+    if (kind === 'unlisted' || sentUri === undefined) {
       if (!named.has(origin) && named.size < namedOrigins) {
         named.add(origin);
         request.log.warn(
@@ -102,7 +102,7 @@ export function addVerify(app: App, parts: () => ForwardAuthParts, place: Forwar
     // Another host shows this response. Janua cannot promise that this host and its subdomains use HTTPS only.
     if (target.kind !== 'own') reply.removeHeader('strict-transport-security');
     // A request with a ticket in its address is never let through: the application could leak the ticket.
-    const { uri, ticket } = takeTicket(target.saidUri ?? '');
+    const { uri, ticket } = takeTicket(target.sentUri ?? '');
     const bringsTicket = target.kind === 'listed' && ticket !== undefined;
     if (bringsTicket && target.uri !== undefined && request.format === 'html')
       return takeIn(ticket, uri, target, request, reply);

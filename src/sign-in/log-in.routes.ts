@@ -6,7 +6,7 @@ import { maxUsernameLength } from '../users/user.ts';
 import { addAction } from '../web/action.ts';
 import { bodyField } from '../web/body-field.ts';
 import { ambiguousCredential } from '../web/hooks/credentials.ts';
-import { failedMessage, type LoginPage, loginView, shownMessage } from '../web/login-page.ts';
+import { failedMessage, type LoginPage, loginView } from '../web/login-page.ts';
 import { safeNext } from '../web/next.ts';
 import { json, object, page, redirect, settingCookies } from '../web/openapi/responses.ts';
 import type { App } from '../web/types.ts';
@@ -95,7 +95,7 @@ export function addLogIn(app: App, parts: () => LogInParts, { https, atRoot, log
         if (presented.cookie !== undefined && presented.accessToken === undefined) reply.clearSessionCookie();
         const failed = loginPage.readFailure(headers.cookie);
         if (failed !== undefined) reply.header('set-cookie', loginPage.failureRemoval);
-        return loginPage.show(shownMessage(state), next, state === String(failedMessage) ? failed : undefined);
+        return loginPage.show(state, next, state === String(failedMessage) ? failed : undefined);
       },
     );
   }

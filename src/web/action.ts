@@ -58,7 +58,7 @@ export function addAction<const F extends Fields>(
       ...(action.example && { examples: [action.example] }),
     },
   };
-  const led = { 303: settingCookies(redirect(browser)) };
+  const redirected = { 303: settingCookies(redirect(browser)) };
   const shown = { 200: either(page(browser), answer) };
   for (const url of addresses) {
     app.route({
@@ -71,7 +71,7 @@ export function addAction<const F extends Fields>(
         ...(description && { description }),
         tags: [tag],
         ...withBody,
-        response: { 200: answer, ...(url === addresses[0] && (config.view === undefined ? led : shown)) },
+        response: { 200: answer, ...(url === addresses[0] && (config.view === undefined ? redirected : shown)) },
       },
       handler: (request, reply) => action.handle(request, reply, (request.body ?? {}) as Input<F>),
     });

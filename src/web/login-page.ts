@@ -26,11 +26,7 @@ export const loginView = 'web/login-page';
 const keptSeconds = 60;
 
 /** What the login page shows of a failed login. */
-export interface FailedLogin {
-  /** As typed, whether or not the user exists. Empty if it was not a valid username. */
-  readonly username: string;
-  readonly requestId: string;
-}
+type FailedLogin = ReturnType<typeof failedLoginOf>;
 
 export type LoginPage = ReturnType<typeof createLoginPage>;
 
@@ -43,11 +39,15 @@ export function createLoginPage({ https, nameApplication }: Pick<FlowOptions, 'h
   const cookie = createCookie('login-failure', https, keptSeconds);
 
   return {
-    /** The model of the template. @param failed the login that the message is about, if any */
-    show(message: ReturnType<typeof shownMessage>, sentNext: unknown, failed?: FailedLogin) {
+    /**
+     * The model of the template.
+     * @param failed the login that the message is about, if any
+     * @param waitSeconds how long to wait, if known
+     */
+    show(state: unknown, sentNext: unknown, failed?: FailedLogin, waitSeconds?: number) {
       const next = safeNext(sentNext);
       return {
-        message,
+        message: describeState(state, waitSeconds),
         next,
         /** The host of the application that the login leads to; undefined if it leads to this site. */
         application: next === undefined ? undefined : nameApplication(next),
@@ -72,8 +72,8 @@ export function createLoginPage({ https, nameApplication }: Pick<FlowOptions, 'h
   };
 }
 
-/** The message for a `state` of the address; undefined if there is none. @param waitSeconds how long to wait, if known */
-export function shownMessage(state: unknown, waitSeconds?: number) {
+/** The message for a `state` of the address; undefined if there is none. */
+function describeState(state: unknown, waitSeconds?: number) {
   const number = Number(state) as LoginMessage | 0;
   const text = state === String(number) || state === number ? messages[number] : undefined;
   if (text === undefined) return undefined;
@@ -98,8 +98,8 @@ export function loginPath(state: LoginMessage | 0, next?: unknown): string {
   return `/auth/login?state=${state}${safe === undefined ? '' : `&next=${encodeURIComponent(safe)}`}`;
 }
 
-/** The failed login of a request with this body. */
-export function failedLoginOf({ body, id }: { readonly body: unknown; readonly id: string }): FailedLogin {
+/** The failed login of a request with this body. The username is as typed, or empty if it was not valid. */
+export function failedLoginOf({ body, id }: { readonly body: unknown; readonly id: string }) {
   const username = bodyField(body, 'username');
   return { username: isUsername(username) ? username : '', requestId: id };
 }

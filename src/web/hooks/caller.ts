@@ -5,10 +5,7 @@ import type { App } from '../types.ts';
 import { readBearer } from './credentials.ts';
 
 /** Adds `caller` to requests, for the throttle and the audit. Few requests need it: it is computed when read. */
-export function decorateCaller(
-  app: App,
-  { findClient, https, publicOrigins }: Pick<FlowOptions, 'findClient' | 'https' | 'publicOrigins'>,
-): void {
+export function decorateCaller(app: App, { findClient, https, publicOrigins }: FlowOptions): void {
   const session = sessionCookie(https);
   const browser = browserCookie(https);
   app.decorateRequest('caller', {

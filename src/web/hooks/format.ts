@@ -40,7 +40,7 @@ export function addFormats(app: App, render: RenderPage): void {
  * application's page.
  */
 export function formatOf(request: FastifyRequest): Format {
-  if (isUnderApi(request) || asksForJson(request.headers[formatHeader])) return 'json';
+  if (isUnderApi(request) || asksForJson(request.headers[formatHeader]?.toString())) return 'json';
   return request.routeOptions.config?.pagesWhereOpened && !opensPage(request) ? 'json' : 'html';
 }
 
@@ -51,8 +51,7 @@ function opensPage({ headers }: FastifyRequest): boolean {
 }
 
 /** Media types are compared without case and parameters (RFC 9110 8.3.1). */
-function asksForJson(value: string | string[] | undefined): boolean {
-  if (typeof value !== 'string') return false;
+function asksForJson(value = ''): boolean {
   const [type = ''] = value.split(';', 1);
   return withoutBlanks(type).toLowerCase() === 'application/json';
 }

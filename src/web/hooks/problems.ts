@@ -3,7 +3,7 @@ import { type Answer, Refusal } from '../../access/refusal.ts';
 import { Unavailable } from '../../faults/unavailable.ts';
 import { bodyField } from '../body-field.ts';
 import type { FlowOptions } from '../flow-options.ts';
-import { failedLoginOf, failedMessage, type LoginPage, loginPath, loginView, shownMessage } from '../login-page.ts';
+import { failedLoginOf, failedMessage, type LoginPage, loginPath, loginView } from '../login-page.ts';
 import type { RenderPage } from '../pages.ts';
 import { type Problem, problem } from '../problem.ts';
 import { decodedPath, originForm } from '../request-target.ts';
@@ -19,7 +19,7 @@ export function createProblems(parts: FlowOptions['parts'], render: RenderPage, 
 
   return async (error, request, reply) => {
     const refusal = error instanceof Refusal ? error : undefined;
-    const { event, loginPage: led } = refusal?.answer ?? {};
+    const { event, loginPage: login } = refusal?.answer ?? {};
     // The refusal stands even if it cannot be recorded. The log still has it.
     if (event !== undefined)
       await Promise.try(() => parts().audit.record({ ...event, caller: request.caller })).catch(() => {});
@@ -28,16 +28,12 @@ export function createProblems(parts: FlowOptions['parts'], render: RenderPage, 
     addHeaders(error, request, reply);
     if (request.format === 'json')
       return reply.type('application/json; charset=utf-8').serializer(JSON.stringify).send(problem);
-    if (led !== undefined) {
-      const { message } = led;
-      const next = nextOf(led, request);
+    if (login !== undefined) {
+      const { message } = login;
+      const next = nextOf(login, request);
       const failed = failedLoginOf(request);
-      if (led.inPlace)
-        return sendPage(
-          reply,
-          loginView,
-          loginPage.show(shownMessage(message, refusal?.retryAfterSeconds), next, failed),
-        );
+      if (login.inPlace)
+        return sendPage(reply, loginView, loginPage.show(message, next, failed, refusal?.retryAfterSeconds));
       if (message === failedMessage) reply.header('set-cookie', loginPage.failureCookie(failed));
       return reply.redirect(loginPath(message, next), 303);
     }
