@@ -27,7 +27,6 @@ export const notAuthenticated: Answer = {
   status: 401,
   detail: 'Not authenticated',
   loginPage: { message: 2, next: 'asked-for' },
-  challenges: true,
 };
 
 export const invalidToken: Answer = {
@@ -70,10 +69,10 @@ export function createAccess(lookUp: LookUp, sessions: Sessions, audit: Audit<ke
 
     /** The living sessions of the presented cookie and access token. */
     async findPresentedSessions({ cookie = '', accessToken = '' }: Presented): Promise<Session[]> {
-      const byCookie = await sessions.find(claimOf('cookie', cookie));
-      const byToken = await sessions.find(claimOf('token', accessToken));
+      const first = await sessions.find(claimOf('cookie', cookie));
+      const second = await sessions.find(claimOf('token', accessToken));
       // Both may belong to the same session.
-      const found = byCookie?.id === byToken?.id ? [byCookie] : [byCookie, byToken];
+      const found = first?.id === second?.id ? [first] : [first, second];
       return found.filter((session) => session !== undefined);
     },
   };

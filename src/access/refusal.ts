@@ -2,6 +2,7 @@
 export interface Answer {
   /** Its name in the OpenAPI document, such as `invalid-credentials`. */
   readonly name: string;
+  /** A 401 has a Bearer challenge (RFC 6750 3), and clears a dead session cookie. */
   readonly status: number;
   /** What happened, for people and programs alike. */
   readonly detail: string;
@@ -15,8 +16,6 @@ export interface Answer {
     /** Whether the response is the login page itself, with the status of the answer, in place of a redirect to it. */
     readonly inPlace?: true;
   };
-  /** Whether the answer has a Bearer challenge (RFC 6750 3), and clears a dead session cookie. */
-  readonly challenges?: true;
   /** The event to record, unless the code that refuses has already recorded one. */
   readonly event?: {
     readonly kind: 'login-incomplete' | 'access-refused' | 'cross-site-refused';

@@ -11,7 +11,6 @@ export const noSession: Answer = {
   status: 401,
   detail: 'This session has not been logged in before',
   loginPage: { message: 1 },
-  challenges: true,
 };
 
 /** For a browser in which another window has logged out. Programs need not tell it from `noSession`. */

@@ -1,4 +1,5 @@
 import { fileURLToPath } from 'node:url';
+import { Eta } from 'eta';
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
 import { addAssets, addFileServing } from './assets.ts';
 import type { FlowOptions } from './flow-options.ts';
@@ -7,7 +8,7 @@ import { addBodies } from './hooks/bodies.ts';
 import { decorateCaller } from './hooks/caller.ts';
 import { decorateCredentials } from './hooks/credentials.ts';
 import { addCrossSiteRules } from './hooks/cross-site.ts';
-import { addFormats, decorateFormat, formatHeader, formatOf } from './hooks/format.ts';
+import { addFormats, decorateFormat, formatHeader, formatOf, type RenderPage } from './hooks/format.ts';
 import { addFramingRules } from './hooks/framing.ts';
 import { addGuard, createGuard, createHostGuard } from './hooks/guard.ts';
 import { addMeasures } from './hooks/measures.ts';
@@ -17,7 +18,6 @@ import { addSchemas } from './hooks/schemas.ts';
 import { addSecurityHeaders, securityHeaders } from './hooks/security-headers.ts';
 import { createLoginPage, type LoginPage } from './login-page.ts';
 import { addDocumentation, hideRoutes } from './openapi/openapi.ts';
-import { createPages } from './pages.ts';
 import type { App } from './types.ts';
 
 /** Template names start here: `account/me` is `src/account/me.eta`. */
@@ -25,7 +25,8 @@ const templates = fileURLToPath(new URL('..', import.meta.url));
 
 /** The flow of signing in and out, for our own server or as a part of another app. Its functions are called in their order here. */
 export function createFlow(options: FlowOptions) {
-  const render = createPages(templates, { name: options.appName });
+  const eta = new Eta({ views: templates, cache: true, autoTrim: false });
+  const render: RenderPage = (view, model) => eta.render(view, { ...model, site: { name: options.appName } });
   const headers = securityHeaders(options);
   const loginPage = createLoginPage(options);
   const guard = createGuard(options.parts);

@@ -1,8 +1,10 @@
 import type { FastifyRequest } from 'fastify';
 import { withoutBlanks } from '../field-value.ts';
-import type { RenderPage } from '../pages.ts';
 import { decodedPath } from '../request-target.ts';
 import type { App, Format } from '../types.ts';
+
+/** Renders a template with a model. Every value is escaped. */
+export type RenderPage = (view: string, model: object) => string;
 
 export const formatHeader = 'x-expected-format';
 

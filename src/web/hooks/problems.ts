@@ -4,10 +4,10 @@ import { Unavailable } from '../../faults/unavailable.ts';
 import { bodyField } from '../body-field.ts';
 import type { FlowOptions } from '../flow-options.ts';
 import { failedLoginOf, failedMessage, type LoginPage, loginPath, loginView } from '../login-page.ts';
-import type { RenderPage } from '../pages.ts';
 import { type Problem, problem } from '../problem.ts';
 import { decodedPath, originForm } from '../request-target.ts';
 import { acceptedBodyTypes } from './bodies.ts';
+import type { RenderPage } from './format.ts';
 
 /** Answers an error in the requested format. */
 export type AnswerProblem = (error: Error, request: FastifyRequest, reply: FastifyReply) => Promise<FastifyReply>;
@@ -76,13 +76,11 @@ function addHeaders(error: FastifyError | Error, request: FastifyRequest, reply:
     reply.header('retry-after', String(error.retryAfterSeconds));
   }
   if (reply.statusCode === 415) reply.header('accept', acceptedBodyTypes.join(', '));
-  if (!(error instanceof Refusal && error.answer.challenges)) return;
+  if (!(error instanceof Refusal && error.answer.status === 401)) return;
   const { accessToken, cookie } = request.presented;
   if (request.format === 'json') {
-    reply.header(
-      'www-authenticate',
-      `Bearer realm="janua"${accessToken === undefined ? '' : ', error="invalid_token"'}`,
-    );
+    const reason = accessToken === undefined ? '' : ', error="invalid_token"';
+    reply.header('www-authenticate', `Bearer realm="janua"${reason}`);
   } else if (cookie !== undefined && accessToken === undefined) {
     // JSON responses never clear it: a late one could erase a cookie that was just set.
     reply.clearSessionCookie();
