@@ -24,7 +24,7 @@ import { createHostCredentials } from './forward-auth/host-credentials.ts';
 import { createReturns } from './forward-auth/returns.ts';
 import { createPasswords } from './passwords/passwords.ts';
 import { createSessions } from './sessions/sessions.ts';
-import { createLogIn } from './sign-in/log-in.ts';
+import { createLogIn, type LogInOptions } from './sign-in/log-in.ts';
 import { createLogOut } from './sign-in/log-out.ts';
 import { liftFailures } from './sign-in/password-attempts.ts';
 import { events, type SiteOptions } from './site.ts';
@@ -39,7 +39,7 @@ import { unthrottled } from './throttle/unthrottled.ts';
 import { createAdministration } from './users/administration.ts';
 import { openMappedDirectory, samplePasswordHashes } from './users/mapped/mapped-directory.ts';
 import { parseMapping, type UserMapping } from './users/mapped/mapping.ts';
-import { createSqlDirectory } from './users/sql-directory.ts';
+import { createSqlDirectory, type DirectoryOptions } from './users/sql-directory.ts';
 import type { User } from './users/user.ts';
 import type { UserDirectory, UserRegistry } from './users/user-directory.ts';
 import { createTrustedProxies } from './web/client-address.ts';
@@ -52,9 +52,7 @@ export type Composition = Awaited<ReturnType<typeof compose>>;
 export type Services = Awaited<ReturnType<typeof prepare>>;
 
 /** What the demo, the commands and the tests override. */
-export interface Overrides {
-  /** Whether the demo's users may sign in. */
-  readonly demoUsers?: boolean;
+export interface Overrides extends Partial<DirectoryOptions>, Pick<LogInOptions, 'failureFloor'> {
   /** Whether `prepare` brings our own tables up to date. */
   readonly migrates?: boolean;
   /** Whether users log in here. If so, `prepare` measures how long their password hashes take. Commands need not wait for that. */
@@ -65,8 +63,6 @@ export interface Overrides {
   readonly traces?: TraceSettings | undefined;
   /** The clock, in milliseconds since 1970. */
   readonly now?: () => number;
-  /** See `LogInOptions`. */
-  readonly failureFloor?: number;
 }
 
 /**
@@ -183,8 +179,7 @@ export async function compose(settings: Settings, overrides: Overrides = {}) {
      */
     async listenForMetrics() {
       const address = parseListenAddress(settings.METRICS_LISTEN ?? '');
-      if (measures.metrics === undefined || address === undefined) return undefined;
-      if (cluster.isWorker) return undefined;
+      if (measures.metrics === undefined || address === undefined || cluster.isWorker) return undefined;
       const { listenForMetrics } = await import('./telemetry/metrics-listener.ts');
       const listener = await listenForMetrics(address, measures.metrics.read);
       log.info({ url: listener.url }, 'figures for Prometheus');

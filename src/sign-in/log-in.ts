@@ -13,7 +13,7 @@ import { canonicalUsername, maxUsernameLength } from '../users/user.ts';
 import type { UserDirectory } from '../users/user-directory.ts';
 import type { events } from './events.ts';
 import { limitsOf, type PasswordAttempt } from './password-attempts.ts';
-import { createProvePassword } from './password-proof.ts';
+import { createProvePassword, type WarningLog } from './password-proof.ts';
 
 export interface LoginAttempt {
   readonly username: string;
@@ -64,7 +64,7 @@ export interface LogInOptions {
   readonly throttle: Throttle;
   readonly admit: Admit;
   readonly audit: Audit<keyof typeof events>;
-  readonly log: { warn(details: object, message: string): void };
+  readonly log: WarningLog;
   /** No failed login is answered before this many milliseconds. The response time must not reveal the kind of failure (ASVS 6.3.8). */
   readonly failureFloor?: number;
 }

@@ -9,12 +9,10 @@ export type PasswordProof =
   | { readonly succeeded: true; readonly proof: Proof }
   | { readonly succeeded: false; readonly reason: keyof (typeof events)['login-failed']['reasons'] };
 
+export type WarningLog = { warn(details: object, message: string): void };
+
 /** Compares passwords with those of accounts, and replaces weak hashes on the way. */
-export function createProvePassword(
-  users: UserDirectory,
-  passwords: Passwords,
-  log: { warn(details: object, message: string): void },
-) {
+export function createProvePassword(users: UserDirectory, passwords: Passwords, log: WarningLog) {
   const matches = async ({ passwordHash }: Account, password: string) =>
     (await passwords.check(passwordHash, password)).matches;
 
