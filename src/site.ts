@@ -42,5 +42,3 @@ export const events = {
   ...webEvents,
   ...auditEvents,
 };
-
-export type EventKind = keyof typeof events;

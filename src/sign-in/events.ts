@@ -78,10 +78,8 @@ export const events = {
   },
 } as const satisfies Events;
 
-function adviseOnThrottle(
-  { kind, throttle = [], caller: { address, trace } }: AuditEvent,
-  ownTable: boolean,
-): string[] {
+function adviseOnThrottle({ kind, throttle = [], caller }: AuditEvent, ownTable: boolean): string[] {
+  const { address, trace } = caller;
   const blocking = throttle.filter(({ stopped, waitSeconds }) => stopped || waitSeconds > 0);
   const byAddress = blocking.some((key) => key.kind === 'address' || key.kind === 'pair');
   const wait = Math.max(0, ...blocking.map(({ waitSeconds }) => waitSeconds));

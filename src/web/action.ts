@@ -1,6 +1,6 @@
 import type { FastifyContextConfig, FastifyReply, FastifyRequest, RouteOptions } from 'fastify';
 import { acceptedBodyTypes } from './hooks/bodies.ts';
-import { either, page, type Response, redirect, settingCookies } from './openapi/responses.ts';
+import { page, type Response, redirect, settingCookies } from './openapi/responses.ts';
 import type { App } from './types.ts';
 
 /** A field of a form or a JSON body. The value is always a string. */
@@ -59,7 +59,7 @@ export function addAction<const F extends Fields>(
     },
   };
   const redirected = { 303: settingCookies(redirect(browser)) };
-  const shown = { 200: either(page(browser), answer) };
+  const shown = { 200: { ...answer, content: { ...page(browser).content, ...answer.content } } };
   for (const url of addresses) {
     app.route({
       ...action.route,

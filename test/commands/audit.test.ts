@@ -6,7 +6,7 @@ import { createAudit } from '../../src/audit/audit.ts';
 import type { AuditEvent } from '../../src/audit/event.ts';
 import { createSqlAuditStore } from '../../src/audit/sql-store.ts';
 import { loadKey } from '../../src/database/keys.ts';
-import { type EventKind, events } from '../../src/site.ts';
+import { events } from '../../src/site.ts';
 import { caller } from '../audit/events.ts';
 import { openTestDatabase } from '../database/open.ts';
 import { createMigratedWorkplace, createWorkplace } from './janua-command.ts';
@@ -37,8 +37,8 @@ async function openPlace() {
     database: opened.database,
     digestName: audit.digestName,
     run: (...args: string[]) => workplace.run(args),
-    /** Records one event a minute. */
-    async record(...given: readonly AuditEvent<EventKind>[]) {
+    /** One a minute. */
+    async record(...given: readonly AuditEvent<keyof typeof events>[]) {
       for (const event of given) {
         await audit.record(event);
         time += 60_000;

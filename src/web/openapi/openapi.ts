@@ -113,8 +113,6 @@ const formatParameter = {
   },
 };
 
-/** How a `signedIn` route refuses other requests. */
-const signedOutRefusals = [notAuthenticated, invalidToken, ambiguousCredential];
 const toLogin = settingCookies(redirect('Pages: to the login page, if the user is not signed in'));
 
 /**
@@ -125,7 +123,7 @@ function complete({ schema, url, method, config = {} }: RouteOptions): FastifySc
   const words = url === '/' ? ['root'] : url.split(/[^a-z]+/i).filter(Boolean);
   const operationId = [String(method).toLowerCase(), ...words].join('_');
   const refusals = [
-    ...(config.signedIn ? signedOutRefusals : []),
+    ...(config.signedIn ? [notAuthenticated, invalidToken, ambiguousCredential] : []),
     ...(config.refusals ?? []),
     ...(method === 'POST' ? [crossSite] : []),
   ];

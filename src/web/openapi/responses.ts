@@ -56,11 +56,6 @@ export function redirect(description: string): Response {
   };
 }
 
-/** Joins the two formats of one status. */
-export function either(html: Response, program: Response): Response {
-  return { ...html, ...program, content: { ...html.content, ...program.content } };
-}
-
 /** A header of a response. */
 export const header = (name: string, description: string) => ({ [name]: { type: 'string', description } });
 
