@@ -169,7 +169,7 @@ const mutants: readonly Mutant[] = [
     id: 'VM-76',
   },
   {
-    breaks: 'a template shows the message as it is',
+    breaks: 'a template does not escape the message',
     file: 'src/web/login-page.eta',
     text: '<%= it.message.text %>',
     by: '<%~ it.message.text %>',

@@ -7,7 +7,6 @@ import { createSqlLookUp, type LookUp, lookUpTwice } from './access/look-up.ts';
 import { createAudit } from './audit/audit.ts';
 import type { Caller } from './audit/event.ts';
 import { createSqlAuditStore } from './audit/sql-store.ts';
-import { createAuditTrail } from './audit/trail.ts';
 import { parseListenAddress } from './config/listen-address.ts';
 import { isLoopbackHost } from './config/origin.ts';
 import { addLoopbackOrigins, originsOf, publicOriginsOf } from './config/public-origins.ts';
@@ -34,8 +33,7 @@ import { openStores, type Stores } from './stores/stores.ts';
 import { cleaningInterval, removeInBatches } from './stores/upkeep.ts';
 import { createLog } from './telemetry/log.ts';
 import { type Measures, openMeasures } from './telemetry/measures.ts';
-import { createThrottle } from './throttle/throttle.ts';
-import { unthrottled } from './throttle/unthrottled.ts';
+import { createThrottle, unthrottled } from './throttle/throttle.ts';
 import { createAdministration } from './users/administration.ts';
 import { openMappedDirectory, samplePasswordHashes } from './users/mapped/mapped-directory.ts';
 import { parseMapping, type UserMapping } from './users/mapped/mapping.ts';
@@ -45,6 +43,8 @@ import type { UserDirectory, UserRegistry } from './users/user-directory.ts';
 import { createTrustedProxies } from './web/client-address.ts';
 import { rawPath } from './web/request-target.ts';
 import type { Request } from './web/types.ts';
+
+const day = 24 * 60 * 60 * 1000;
 
 export type Composition = Awaited<ReturnType<typeof compose>>;
 
@@ -71,16 +71,12 @@ export interface Overrides extends Partial<DirectoryOptions>, Pick<LogInOptions,
  */
 export async function compose(settings: Settings, overrides: Overrides = {}) {
   const { findClient, isTrustedPeer, adviseOnSockets } = createTrustedProxies(settings.TRUSTED_PROXIES);
-  const log = createLog({
-    level: settings.LOG_LEVEL,
-    format: settings.LOG_FORMAT ?? (process.stdout.isTTY ? 'text' : 'json'),
-    // No host, query string, fragment, cookie or token (ASVS 14.2.1, 16.2.5). An unreadable path gets no further than Fastify's plain request.
-    describeRequest: ({ method, url, socket, headers }: Request) => ({
-      method,
-      path: rawPath(url),
-      address: findClient(socket.remoteAddress, headers['x-forwarded-for']?.toString()).address,
-    }),
-  });
+  // No host, query string, fragment, cookie or token (ASVS 14.2.1, 16.2.5). An unreadable path gets no further than Fastify's plain request.
+  const log = createLog(settings, ({ method, url, socket, headers }: Request) => ({
+    method,
+    path: rawPath(url),
+    address: findClient(socket.remoteAddress, headers['x-forwarded-for']?.toString()).address,
+  }));
   const measures = await openMeasures({
     metrics: settings.METRICS_LISTEN !== undefined && (overrides.takesLogins ?? true),
     eventKinds: Object.keys(events),
@@ -213,7 +209,7 @@ async function prepare(
   await stores.sessions.check();
 
   const { now = Date.now, demoUsers = false, takesLogins = true, caller = { route: 'janua' } } = overrides;
-  const log = measures.watchLog(wholeLog);
+  const log = measures.traces?.namedIn(wholeLog) ?? wholeLog;
   const auditStore = measures.watchStore('database', 'audit', createSqlAuditStore(opened, events));
   const nameKey = await loadKey(database, 'audit-names');
   const ownAudit = createAudit({ events, store: auditStore, log, nameKey, now, processes: settings.WORKERS });
@@ -224,7 +220,7 @@ async function prepare(
     part: 'Password hashing',
     atOnce: Math.min(4 * hashing, hashing + waiting),
     waiting,
-    onRefused: () => measures.metrics?.observeRefusedTurn(),
+    onRefused: measures.metrics?.observeRefusal,
     onFull: () => log.warn({ event: 'hashing_queue_full', queue: waiting }, 'the queue of waiting logins is full'),
   };
   const throttle = failures === undefined ? unthrottled : createThrottle({ store: failures, now, ...turns });
@@ -237,15 +233,19 @@ async function prepare(
     ...overrides,
   });
   const rehashes = settings.PASSWORD_REHASH === 'on';
-  const passwords = measures.watchPasswords(
-    createPasswords({
-      concurrency: hashing,
-      queue: waiting,
-      rehashes,
-      log,
-      onWaited: measures.metrics?.observeHashingWait,
-    }),
-  );
+  const ownPasswords = createPasswords({
+    concurrency: hashing,
+    queue: waiting,
+    rehashes,
+    log,
+    onWaited: measures.metrics?.observeHashingWait,
+    onRefused: measures.metrics?.observeRefusal,
+  });
+  const passwords = measures.traces?.watchCalls('passwords', ownPasswords) ?? ownPasswords;
+  measures.metrics?.watchHashing(() => {
+    const load = ownPasswords.load();
+    return { ...load, waiting: load.waiting + throttle.waiting() };
+  });
   const { users, registry } = await openDirectory();
   const access = createAccess(chooseLookUp(), sessions, audit);
   const admit = createAdmit(access, sessions, users, audit);

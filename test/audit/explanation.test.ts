@@ -206,7 +206,7 @@ describe('an explanation of the throttle', () => {
   test('says how an operator lets a stopped account in again', () => {
     const stopped = [{ ...key, kind: 'account', waitSeconds: 0, stopped: true }] as const;
     const { Throttle, 'To do': toDo } = explained({ ...blocked, throttle: stopped }, user);
-    assert.match(Throttle ?? '', /\(account\): 6 failures counted before; stopped\.$/);
+    assert.match(Throttle ?? '', /\(account\): 6 failures before this attempt; stopped\.$/);
     assert.match(toDo ?? '', /^The block does not expire: .*set-password ann@example\.com.*lift ann@example\.com/);
     assert.match(
       explained({ kind: 'account-stopped', reason: undefined })['To do'] ?? '',

@@ -37,7 +37,7 @@ async function openPlace() {
     database: opened.database,
     digestName: audit.digestName,
     run: (...args: string[]) => workplace.run(args),
-    /** One a minute. */
+    /** Records one event a minute. */
     async record(...given: readonly AuditEvent<keyof typeof events>[]) {
       for (const event of given) {
         await audit.record(event);

@@ -21,7 +21,7 @@ const chunks = (body: string) => post(['Transfer-Encoding: chunked', 'Connection
 async function serve(limits: Pick<ServerOptions, 'timeouts'> = {}): Promise<{ server: TestServer; port: number }> {
   const server = await startServer({
     ...limits,
-    parts: { logOut: async () => {}, logIn: async () => assert.fail('nobody logs in here') },
+    parts: { logOut: async () => {}, logIn: async () => assert.fail('this test sends no login') },
   });
   await server.app.listen({ host: '127.0.0.1', port: 0 });
   const [address] = server.app.addresses();
@@ -225,7 +225,7 @@ describe('broken or ambiguous HTTP', () => {
 });
 
 // Shows: V13.1.3
-describe('slow clients are cut off, and others served meanwhile', () => {
+describe('the server cuts off slow clients, and serves others meanwhile', () => {
   const short = {
     requestTimeout: 400,
     connectionTimeout: 600,

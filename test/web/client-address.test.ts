@@ -14,7 +14,11 @@ describe('without a trusted proxy, only the address of the connection counts', (
       const client = alone('198.51.100.7', forwardedFor);
       const address = '198.51.100.7';
       assert.deepEqual(client, { address, from: 'connection' });
-      assert.equal(behindProxies('198.51.100.7', forwardedFor).address, '198.51.100.7', 'from no proxy of ours');
+      assert.equal(
+        behindProxies('198.51.100.7', forwardedFor).address,
+        '198.51.100.7',
+        'the connection does not come from a trusted proxy',
+      );
     });
 });
 
@@ -58,7 +62,7 @@ describe('the throttle counts IPv4 by address and IPv6 by /64, and an end site i
     ['2001:db8:1:3::1', '2001:db8:1:3::/64', '2001:db8:1::/48'],
     ['::1', '::/64', '::/48'],
   ] as const)
-    test(`${peer} by ${network} of ${endSite}`, () => {
+    test(`${peer} counts as ${network} of ${endSite}`, () => {
       const { address } = alone(peer, undefined);
       assert.deepEqual([networkOf(address, 64), networkOf(address, 48)], [network, endSite]);
     });
