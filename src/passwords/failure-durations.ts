@@ -2,18 +2,13 @@
 const timesKept = 9;
 
 /** How long failures take, by the kind of stored hash. */
-export interface FailureDurations {
-  add(kind: string, milliseconds: number): void;
-  /** Milliseconds that the slowest kind takes, or 0 before any is known. The median hides one slow moment. */
-  longest(): number;
-}
-
-export function createFailureDurations(): FailureDurations {
+export function createFailureDurations() {
   const timesOfKinds = new Map<string, readonly number[]>();
   return {
-    add(kind, milliseconds) {
+    add(kind: string, milliseconds: number): void {
       timesOfKinds.set(kind, [...(timesOfKinds.get(kind) ?? []), milliseconds].slice(-timesKept));
     },
+    /** Milliseconds that the slowest kind takes, or 0 before any is known. The median hides one slow moment. */
     longest: () => Math.max(0, ...timesOfKinds.values().map(median)),
   };
 }

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { Unavailable } from '../faults/unavailable.ts';
 import { createFailureDurations } from './failure-durations.ts';
-import type { ComparisonInput } from './hashing/computations.ts';
+import type { Comparison, ComparisonInput } from './hashing/computations.ts';
 import { createHashingThreads } from './hashing/threads.ts';
 
 /** Longest password that is hashed, in bytes of UTF-8 (long passwords cost time: OWASP Authentication CS). */
@@ -14,11 +14,7 @@ const kindsCalibrated = 8;
 const floorMargin = 1.25;
 
 /** What comparing a password with a stored hash showed. */
-export interface PasswordCheck {
-  readonly matches: boolean;
-  /** The hash to store from now on, when the password matched a weaker one than today's. */
-  readonly replacement: string | undefined;
-}
+export type PasswordCheck = Pick<Comparison, 'matches' | 'replacement'>;
 
 export interface Passwords {
   /**
@@ -91,17 +87,14 @@ export function createPasswords({
   }
 
   return {
-    async check(storedHash, password) {
-      requireRoom();
-      return compare({ storedHash, password, rehashes });
-    },
-    async hash(password) {
-      requireRoom();
-      const { result, waited } = await threads.compute('hash', { password });
-      onWaited?.(waited);
-      return result;
-    },
-    load: () => ({ underWay: Math.min(threads.size, concurrency), waiting: Math.max(0, threads.size - concurrency) }),
+    check: (storedHash, password) => bounded(() => compare({ storedHash, password, rehashes })),
+    hash: (password) =>
+      bounded(async () => {
+        const { result, waited } = await threads.compute('hash', { password });
+        onWaited?.(waited);
+        return result;
+      }),
+    load: () => ({ underWay: Math.min(asked, concurrency), waiting: Math.max(0, asked - concurrency) }),
     failureFloor: () => durations.longest() * floorMargin,
     async calibrate(storedHashes) {
       const { result: dearest } = await threads.compute('findDearest', { storedHashes, count: kindsCalibrated });

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { hashSync, verifySync } from '@node-rs/argon2';
 import { today } from '../schemes/argon2.ts';
-import type { ComparableHash, StoredPassword } from '../schemes/scheme.ts';
+import type { ComparableHash } from '../schemes/scheme.ts';
 import { parseStoredPassword } from '../schemes/stored-password.ts';
 
 /**
@@ -23,7 +23,7 @@ export interface ComparisonInput {
 /** What comparing a password with a stored hash showed. */
 export interface Comparison {
   readonly matches: boolean;
-  /** The hash to store from now on. */
+  /** The hash to store from now on, when the password matched a weaker one than today's. */
   readonly replacement: string | undefined;
   /** The kind of the stored hash; `none` if it is missing or cannot be computed. */
   readonly kind: string;
@@ -38,19 +38,19 @@ function compare({ storedHash, password: text, rehashes }: ComparisonInput): Com
   const comparable = stored?.state === 'broken' ? undefined : stored;
   const matched = comparable && matchesStored(comparable, password);
   const matches = matched === true;
-  const replacement = rehashes && matches && comparable?.state === 'weak' ? hashBytes(password) : undefined;
+  const replacement = rehashes && matches && comparable?.state === 'weak' ? hash({ password: text }) : undefined;
   if (!matches && (comparable?.state !== 'current' || matched === undefined)) verifySync(decoy, password);
   return {
     matches,
     replacement,
     kind: comparable?.kind ?? 'none',
-    unusable: unusableScheme(stored, matched),
+    unusable: matched === undefined ? stored?.scheme : undefined,
   };
 }
 
 /** The PHC string to store for a new password. */
 function hash({ password }: { password: string }): string {
-  return hashBytes(Buffer.from(password, 'utf8'));
+  return hashSync(Buffer.from(password, 'utf8'), today);
 }
 
 /** Finds the `count` kinds that take longest to compare with, and gives a stored hash of each. */
@@ -71,14 +71,6 @@ function matchesStored(stored: ComparableHash, password: Buffer): boolean | unde
   } catch {
     return undefined;
   }
-}
-
-function unusableScheme(stored: StoredPassword | undefined, matched: boolean | undefined): string | undefined {
-  return stored !== undefined && matched === undefined ? stored.scheme : undefined;
-}
-
-function hashBytes(password: Buffer): string {
-  return hashSync(password, today);
 }
 
 /** A random hash of today's cost. Comparing with it takes as long as with a real hash, and never matches. */

@@ -7,11 +7,8 @@ import type { Answer, Task } from './threads.ts';
 /** Lowers the priority of hashing. Requests of signed-in users must not wait for logins. */
 const niceness = 10;
 
-giveWay();
-
-/** Only Linux gives each thread its own priority. Elsewhere this would slow down the whole process. */
-function giveWay(): void {
-  if (process.platform !== 'linux') return;
+// Only Linux gives each thread its own priority. Elsewhere this would slow down the whole process.
+if (process.platform === 'linux') {
   try {
     setPriority(niceness);
   } catch {
@@ -19,8 +16,8 @@ function giveWay(): void {
   }
 }
 
-parentPort?.on('message', ({ id, name, input }: Task) => {
+parentPort?.on('message', ({ name, input }: Task) => {
   const start = performance.now();
   const result = computations[name](input as never);
-  parentPort?.postMessage({ id, result, milliseconds: performance.now() - start } satisfies Answer);
+  parentPort?.postMessage({ result, milliseconds: performance.now() - start } satisfies Answer);
 });

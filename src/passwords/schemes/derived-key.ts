@@ -8,37 +8,36 @@ export interface KeyEncoding {
   readonly key: Reader;
 }
 
-/** A salted key that was derived from a password, as a database keeps it. */
-export interface DerivedKey {
-  readonly salt: Buffer;
-  readonly key: Buffer;
-  readonly costs: Readonly<Record<string, string | undefined>>;
-}
+const text: Reader = (salt) => Buffer.from(salt, 'utf8');
 
-export const text: Reader = (salt) => Buffer.from(salt, 'utf8');
+const hex: Reader = (digits) => (/^(?:[0-9a-f]{2})+$/.test(digits) ? Buffer.from(digits, 'hex') : undefined);
 
-export const hex: Reader = (digits) => (/^(?:[0-9a-f]{2})+$/.test(digits) ? Buffer.from(digits, 'hex') : undefined);
-
-/** Base64 with its padding (RFC 4648 section 4), as Django writes keys. */
-export const paddedBase64: Reader = (encoded) => {
+const paddedBase64: Reader = (encoded) => {
   const bytes = Buffer.from(encoded, 'base64');
   return bytes.toString('base64') === encoded ? bytes : undefined;
 };
 
-/** Base64 without padding (PHC string format), also with the `.` that passlib writes for `+`. */
-export const bareBase64: Reader = (encoded) => {
+/** Base64 without padding, also with the `.` that passlib writes for `+`. */
+const bareBase64: Reader = (encoded) => {
   const bytes = Buffer.from(encoded.replaceAll('.', '+'), 'base64');
   return bytes.toString('base64').replaceAll('=', '') === encoded.replaceAll('.', '+') ? bytes : undefined;
 };
 
-/** Reads a stored key in the first encoding that has its shape. */
-export function readDerivedKey(encodings: readonly KeyEncoding[], stored: string): DerivedKey | undefined {
+/** The PHC string format, as passlib, RustCrypto and npm's packages write it. */
+export const phc = { salt: bareBase64, key: bareBase64 };
+
+export const django = { salt: text, key: paddedBase64 };
+
+export const werkzeug = { salt: text, key: hex };
+
+/** Reads a stored key in the first encoding that has its shape, with what it costs. */
+export function readDerivedKey(encodings: readonly KeyEncoding[], stored: string) {
   for (const encoding of encodings) {
     const costs = encoding.shape.exec(stored)?.groups;
     if (costs === undefined) continue;
     const salt = encoding.salt(costs.salt ?? '');
     const key = encoding.key(costs.key ?? '');
-    return salt === undefined || key === undefined ? undefined : { salt, key, costs };
+    return salt && key && { salt, key, costs };
   }
   return undefined;
 }

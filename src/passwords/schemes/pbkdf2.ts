@@ -1,5 +1,5 @@
 import { pbkdf2Sync, timingSafeEqual } from 'node:crypto';
-import { bareBase64, hex, type KeyEncoding, paddedBase64, readDerivedKey, text } from './derived-key.ts';
+import { django, type KeyEncoding, phc, readDerivedKey, werkzeug } from './derived-key.ts';
 import { broken, type StoredPassword } from './scheme.ts';
 
 /**
@@ -15,22 +15,14 @@ const digestBytes: Readonly<Record<string, number>> = { sha1: 20, sha256: 32, sh
 const keyBytes = { least: 16, most: 64 } as const;
 
 const encodings: readonly KeyEncoding[] = [
-  // PHC string format, as RustCrypto and npm's @phc/pbkdf2 write it.
   {
+    ...phc,
     shape: /^\$pbkdf2-\w+\$i=(?<iterations>\d{1,10})(?:,l=(?<length>\d{1,3}))?\$(?<salt>[^$]+)\$(?<key>[^$]+)$/,
-    salt: bareBase64,
-    key: bareBase64,
   },
   // passlib. Without the name of a digest it is SHA-1.
-  {
-    shape: /^\$pbkdf2(?:-\w+)?\$(?<iterations>\d{1,10})\$(?<salt>[^$]+)\$(?<key>[^$]+)$/,
-    salt: bareBase64,
-    key: bareBase64,
-  },
-  // Django.
-  { shape: /^pbkdf2_\w+\$(?<iterations>\d{1,10})\$(?<salt>[^$]+)\$(?<key>[^$]+)$/, salt: text, key: paddedBase64 },
-  // Werkzeug.
-  { shape: /^pbkdf2:\w+:(?<iterations>\d{1,10})\$(?<salt>[^$]+)\$(?<key>[^$]+)$/, salt: text, key: hex },
+  { ...phc, shape: /^\$pbkdf2(?:-\w+)?\$(?<iterations>\d{1,10})\$(?<salt>[^$]+)\$(?<key>[^$]+)$/ },
+  { ...django, shape: /^pbkdf2_\w+\$(?<iterations>\d{1,10})\$(?<salt>[^$]+)\$(?<key>[^$]+)$/ },
+  { ...werkzeug, shape: /^pbkdf2:\w+:(?<iterations>\d{1,10})\$(?<salt>[^$]+)\$(?<key>[^$]+)$/ },
 ];
 
 /** Reads PBKDF2 (RFC 8018) as passlib, Django and Werkzeug store it; undefined when it is another scheme. */

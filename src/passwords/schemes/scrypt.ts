@@ -1,5 +1,5 @@
 import { scryptSync, timingSafeEqual } from 'node:crypto';
-import { bareBase64, hex, type KeyEncoding, paddedBase64, readDerivedKey, text } from './derived-key.ts';
+import { django, type KeyEncoding, phc, readDerivedKey, werkzeug } from './derived-key.ts';
 import { broken, type StoredPassword } from './scheme.ts';
 
 /**
@@ -10,23 +10,18 @@ const dearest = { memoryBytes: 128 * 1024 * 1024, parallelism: 16, work: 2 ** 21
 
 /** Each shape fixes the length of the key. A key that was cut short is a valid shorter key and would still match. */
 const encodings: readonly KeyEncoding[] = [
-  // PHC string format, as passlib and npm's @phc/scrypt write it.
   {
+    ...phc,
     shape: /^\$scrypt\$ln=(?<ln>\d{1,2}),r=(?<r>\d{1,9}),p=(?<p>\d{1,9})\$(?<salt>[^$]+)\$(?<key>[^$]{43})$/,
-    salt: bareBase64,
-    key: bareBase64,
   },
-  // Django: the salt stands after N.
+  // The salt stands after N.
   {
+    ...django,
     shape: /^scrypt\$(?<n>\d{1,9})\$(?<salt>[^$]+)\$(?<r>\d{1,9})\$(?<p>\d{1,9})\$(?<key>[^$]{86}==)$/,
-    salt: text,
-    key: paddedBase64,
   },
-  // Werkzeug.
   {
+    ...werkzeug,
     shape: /^scrypt:(?<n>\d{1,9}):(?<r>\d{1,9}):(?<p>\d{1,9})\$(?<salt>[^$]+)\$(?<key>[^$]{128})$/,
-    salt: text,
-    key: hex,
   },
 ];
 

@@ -7,8 +7,7 @@ import { parseScrypt } from './scrypt.ts';
 const parsers = [parseArgon2, parseBcrypt, parseScrypt, parsePbkdf2];
 
 /**
- * Names for the log of hashes that are not computed, by prefix. Most are fast hashes, which only a new password makes safe. The last ones
- * are prefixes of known schemes in an unknown form.
+ * Names for the log of hashes that are not computed, by prefix. Most are fast hashes, which only a new password makes safe.
  */
 const foreign: Readonly<Record<string, string>> = {
   $1$: 'md5crypt',
@@ -26,28 +25,18 @@ const foreign: Readonly<Record<string, string>> = {
   $S$: 'drupal7',
   '$bcrypt-sha256$': 'bcrypt-sha256',
   bcrypt_sha256$: 'django-bcrypt-sha256',
-  '{SSHA}': 'ssha',
-  '{SSHA256}': 'ssha256',
-  '{SSHA512}': 'ssha512',
-  '{SHA}': 'sha',
-  '{SHA256}': 'sha256',
-  '{SHA512}': 'sha512',
-  '{SMD5}': 'smd5',
-  '{MD5}': 'md5',
-  '{CRYPT}': 'crypt',
-  crypt$: 'crypt',
-  md5$: 'md5',
-  sha1$: 'sha1',
-  sha256$: 'sha256',
-  sha512$: 'sha512',
-  $argon2: 'argon2',
-  argon2$: 'argon2',
-  bcrypt$: 'bcrypt',
-  $scrypt: 'scrypt',
-  $pbkdf2: 'pbkdf2',
-  pbkdf2_: 'pbkdf2',
-  'pbkdf2:': 'pbkdf2',
 };
+
+/** Further hashes that are not computed. Their prefix holds the name. */
+const selfNamed = [
+  // LDAP's userPassword (RFC 2307).
+  /^\{(SSHA|SSHA256|SSHA512|SHA|SHA256|SHA512|SMD5|MD5|CRYPT)\}/,
+  /^(crypt|md5|sha1|sha256|sha512)\$/,
+  // Known schemes in an unknown form.
+  /^(argon2|bcrypt)\$/,
+  /^\$(argon2|scrypt|pbkdf2)/,
+  /^(pbkdf2)[_:]/,
+];
 
 /** Recognizes the scheme of a stored password. Computes nothing yet. */
 export function parseStoredPassword(stored: string): StoredPassword {
@@ -56,5 +45,6 @@ export function parseStoredPassword(stored: string): StoredPassword {
     if (password !== undefined) return password;
   }
   const prefix = Object.keys(foreign).find((beginning) => stored.startsWith(beginning));
-  return broken(prefix === undefined ? 'unknown' : (foreign[prefix] ?? 'unknown'));
+  const name = selfNamed.map((shape) => shape.exec(stored)?.[1]).find((found) => found !== undefined);
+  return broken(foreign[prefix ?? ''] ?? name?.toLowerCase() ?? 'unknown');
 }
