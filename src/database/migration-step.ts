@@ -1,19 +1,35 @@
 import type { RawBuilder } from 'kysely';
-
-/** Changes that a step may make to the tables. Column types are SQL that all three databases understand. */
-export interface TableChanges {
-  /** Creates the table unless it exists. Keys compare byte by byte. */
-  create(table: string, columns: Readonly<Record<string, RawBuilder<unknown>>>): Promise<void>;
-  /** Drops the table if it exists. */
-  drop(table: string): Promise<void>;
-  /** Adds an index to a new table. */
-  index(table: string, column: string): Promise<void>;
-  /** Adds the column unless it exists. */
-  addColumn(table: string, column: string, type: RawBuilder<unknown>): Promise<void>;
-}
+import { type Engine, type Kysely, sql } from './kysely.ts';
 
 /**
  * One step of the schema. A released step never changes. MySQL commits each statement by itself, so a step must also complete an
  * earlier run that was interrupted.
  */
-export type MigrationStep = (tables: TableChanges) => Promise<void>;
+export type MigrationStep = (tables: ReturnType<typeof createTableChanges>) => Promise<void>;
+
+/** Changes that a step may make to the tables. Column types are SQL that all three databases understand. */
+export function createTableChanges(db: Kysely<unknown>, engine: Engine) {
+  // MySQL's default collations treat `a` and `A` as equal.
+  const end = engine === 'mysql' ? sql`character set utf8mb4 collate utf8mb4_bin` : sql``;
+  return {
+    /** Creates the table unless it exists. Keys compare byte by byte. */
+    async create(table: string, columns: Readonly<Record<string, RawBuilder<unknown>>>): Promise<void> {
+      const list = Object.entries(columns).map(([name, type]) => sql`${sql.ref(name)} ${type}`);
+      await sql`create table if not exists ${sql.table(table)} (${sql.join(list)}) ${end}`.execute(db);
+    },
+
+    /** Drops the table if it exists. */
+    drop: (table: string) => db.schema.dropTable(table).ifExists().execute(),
+
+    /** Adds an index to a new table. */
+    index: (table: string, column: string) =>
+      db.schema.createIndex(`${table}_${column}`).on(table).column(column).execute(),
+
+    /** Adds the column unless it exists. */
+    async addColumn(table: string, column: string, type: RawBuilder<unknown>): Promise<void> {
+      const tables = await db.introspection.getTables();
+      if (tables.some(({ name, columns }) => name === table && columns.some(({ name }) => name === column))) return;
+      await sql`alter table ${sql.table(table)} add column ${sql.ref(column)} ${type}`.execute(db);
+    },
+  };
+}

@@ -1,15 +1,12 @@
-import type { Migration } from 'kysely';
 import { Misconfiguration } from '../faults/misconfiguration.ts';
-import type { Database, Engine, OpenDatabase } from './database.ts';
+import type { Database, OpenDatabase } from './database.ts';
 import { isMissingTable } from './errors.ts';
-import { type Kysely, Migrator, sql } from './kysely.ts';
-import type { MigrationStep, TableChanges } from './migration-step.ts';
+import { type Kysely, Migrator } from './kysely.ts';
+import { createTableChanges, type MigrationStep } from './migration-step.ts';
 import { up as usersAndSessions } from './migrations/0001-users-and-sessions.ts';
 import { up as sessionsAndLeases } from './migrations/0002-sessions-and-leases.ts';
 import { up as throttleAndAudit } from './migrations/0003-throttle-and-audit.ts';
 import { up as stampsAndMethods } from './migrations/2026-11-25-stamps-and-methods.ts';
-
-type Migrations = Readonly<Record<string, Migration>>;
 
 /** Steps by file name, in the order of their names. */
 const steps: Readonly<Record<string, MigrationStep>> = {
@@ -19,32 +16,14 @@ const steps: Readonly<Record<string, MigrationStep>> = {
   '2026-11-25-stamps-and-methods': stampsAndMethods,
 };
 
-function migrationsFor(engine: Engine): Migrations {
-  // MySQL's default collations treat `a` and `A` as equal.
-  const end = engine === 'mysql' ? sql`character set utf8mb4 collate utf8mb4_bin` : sql``;
-  const changesOf = (db: Kysely<unknown>): TableChanges => ({
-    async create(table, columns) {
-      const list = Object.entries(columns).map(([name, type]) => sql`${sql.ref(name)} ${type}`);
-      await sql`create table if not exists ${sql.table(table)} (${sql.join(list)}) ${end}`.execute(db);
-    },
-    drop: (table) => db.schema.dropTable(table).ifExists().execute(),
-    index: (table, column) => db.schema.createIndex(`${table}_${column}`).on(table).column(column).execute(),
-    async addColumn(table, column, type) {
-      const tables = await db.introspection.getTables();
-      if (tables.some(({ name, columns }) => name === table && columns.some(({ name }) => name === column))) return;
-      await sql`alter table ${sql.table(table)} add column ${sql.ref(column)} ${type}`.execute(db);
-    },
-  });
-  return Object.fromEntries(
-    Object.entries(steps).map(([name, step]) => [name, { up: (db: Kysely<unknown>) => step(changesOf(db)) }]),
-  );
-}
-
 /** Kysely's migrator with our steps. */
 export function createMigrator({ database, engine }: OpenDatabase) {
+  const migrations = Object.entries(steps).map(
+    ([name, step]) => [name, { up: (db: Kysely<unknown>) => step(createTableChanges(db, engine)) }] as const,
+  );
   return new Migrator({
     db: database,
-    provider: { getMigrations: async () => migrationsFor(engine) },
+    provider: { getMigrations: async () => Object.fromEntries(migrations) },
     migrationTableName: 'janua_migrations',
     migrationLockTableName: 'janua_migrations_lock',
   });
@@ -59,15 +38,10 @@ const migrationPatience = 10 * 60 * 1000;
  * @throws {Misconfiguration} when a newer version has migrated the tables
  */
 export async function migrate(opened: OpenDatabase): Promise<string[]> {
-  const { database, engine } = opened;
-  const migrations = migrationsFor(engine);
-  const before = await appliedMigrations(database);
-  refuseNewer(before, migrations);
-  const missing = Object.keys(migrations).filter((name) => !before.includes(name));
+  const missing = await findMissing(opened.database);
   if (missing.length === 0) return [];
-  const migrator = createMigrator(opened);
   await opened.withPatience(migrationPatience, async () => {
-    const { error } = await migrator.migrateToLatest();
+    const { error } = await createMigrator(opened).migrateToLatest();
     if (error !== undefined) throw error;
   });
   return missing;
@@ -77,26 +51,29 @@ export async function migrate(opened: OpenDatabase): Promise<string[]> {
  * Checks that this version can work with the tables.
  * @throws {Misconfiguration} when the tables are older or newer, with the fix
  */
-export async function requireCurrentSchema({ database, engine }: OpenDatabase): Promise<void> {
-  const migrations = migrationsFor(engine);
-  const applied = await appliedMigrations(database);
-  refuseNewer(applied, migrations);
-  if (applied.length === 0)
-    throw new Misconfiguration({ message: 'The database has no tables of Janua yet.', fix: 'Run: npx janua migrate' });
-  if (Object.keys(migrations).some((name) => !applied.includes(name))) {
-    throw new Misconfiguration({
-      message: "The database's tables are of an older version.",
-      fix: 'Run: npx janua migrate',
-    });
-  }
+export async function requireCurrentSchema({ database }: OpenDatabase): Promise<void> {
+  const missing = await findMissing(database);
+  if (missing.length === 0) return;
+  const areNew = missing.length === Object.keys(steps).length;
+  throw new Misconfiguration({
+    message: areNew ? 'The database has no tables of Janua yet.' : "The database's tables are of an older version.",
+    fix: 'Run: npx janua migrate',
+  });
 }
 
-function refuseNewer(applied: readonly string[], migrations: Migrations): void {
-  if (applied.every((name) => name in migrations)) return;
-  throw new Misconfiguration({
-    message: "The database's tables are of a newer version than this Janua.",
-    fix: 'Start the newer version.',
-  });
+/**
+ * Gives the names of the missing migrations.
+ * @throws {Misconfiguration} when a newer version has migrated the tables
+ */
+async function findMissing(database: Database): Promise<string[]> {
+  const applied = await appliedMigrations(database);
+  if (!applied.every((name) => name in steps)) {
+    throw new Misconfiguration({
+      message: "The database's tables are of a newer version than this Janua.",
+      fix: 'Start the newer version.',
+    });
+  }
+  return Object.keys(steps).filter((name) => !applied.includes(name));
 }
 
 async function appliedMigrations(database: Database): Promise<string[]> {
