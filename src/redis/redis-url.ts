@@ -54,10 +54,9 @@ function parseAccount(account = ''): { username?: string; password?: string } {
 }
 
 function parseHost(text: string, defaultPort: number): Node {
-  if (!URL.canParse(`tcp://${text}`)) throw wrongUrl();
-  const { hostname, port } = new URL(`tcp://${text}`);
-  if (hostname === '') throw wrongUrl();
-  return { host: hostname.replace(/^\[|\]$/g, ''), port: port === '' ? defaultPort : Number(port) };
+  const url = URL.parse(`tcp://${text}`);
+  if (!url?.hostname) throw wrongUrl();
+  return { host: url.hostname.replace(/^\[|\]$/g, ''), port: url.port === '' ? defaultPort : Number(url.port) };
 }
 
 function wrongUrl(): Misconfiguration {
