@@ -1,6 +1,6 @@
 import { Misconfiguration } from '../faults/misconfiguration.ts';
 import { jsonLine } from '../text/printable.ts';
-import type { Whose } from '../users/administration.ts';
+import type { UserReference } from '../users/administration.ts';
 import { administer } from './administer.ts';
 import { formatTable } from './table.ts';
 
@@ -32,7 +32,7 @@ export const revokeAllSessions = (username: string | undefined, choice: Choice) 
     return count === 1 ? 'One session has ended.' : `${count} sessions have ended.`;
   });
 
-function whose(username: string | undefined, { userId }: Choice): Whose {
+function whose(username: string | undefined, { userId }: Choice): UserReference {
   if (username !== undefined && userId === undefined) return { username };
   if (username === undefined && userId !== undefined) return { userId };
   throw new Misconfiguration('Say whose: an e-mail address, or --user-id for someone who is no longer a user.');

@@ -19,10 +19,8 @@ export class ChangeRefused extends Error {
   override readonly name = 'ChangeRefused';
 }
 
-export interface UserDetails {
-  readonly username: string;
-  readonly firstName: string;
-  readonly lastName: string;
+/** A user to add, with names as typed. */
+export interface UserDetails extends Omit<User, 'id'> {
   readonly password: string;
 }
 
@@ -35,14 +33,14 @@ export interface Administration {
   enable(username: string): Promise<void>;
   remove(username: string): Promise<void>;
   /** The living sessions of a user, the latest first. */
-  listSessions(whose: Whose): Promise<ListedSession[]>;
+  listSessions(reference: UserReference): Promise<ListedSession[]>;
   endSession(id: string): Promise<void>;
   /** Ends all sessions of a user and gives how many there were. */
-  endSessions(whose: Whose): Promise<number>;
+  endSessions(reference: UserReference): Promise<number>;
 }
 
 /** A user by name. A user who is gone from the directory is named by the id that their sessions carry. */
-export type Whose = { readonly username: string } | { readonly userId: string };
+export type UserReference = { readonly username: string } | { readonly userId: string };
 
 export interface AdministrationOptions {
   readonly users: UserDirectory;
@@ -72,8 +70,8 @@ export function createAdministration(options: AdministrationOptions): Administra
     );
   }
 
-  async function idOf(whose: Whose): Promise<string> {
-    return 'userId' in whose ? whose.userId : (await find(whose.username)).id;
+  async function idOf(reference: UserReference): Promise<string> {
+    return 'userId' in reference ? reference.userId : (await find(reference.username)).id;
   }
 
   async function find(username: string): Promise<User> {
@@ -136,15 +134,15 @@ export function createAdministration(options: AdministrationOptions): Administra
         await endAndLift(user);
       }),
 
-    listSessions: async (whose) => sessions.listOf(await idOf(whose)),
+    listSessions: async (reference) => sessions.listOf(await idOf(reference)),
 
     async endSession(id) {
       if (!(await sessions.end([{ id }]))) throw new ChangeRefused('There is no session of that id.');
       await record('session-ended', { sessionId: id });
     },
 
-    async endSessions(whose) {
-      const userId = await idOf(whose);
+    async endSessions(reference) {
+      const userId = await idOf(reference);
       const count = await sessions.endAllOf(userId);
       await record('sessions-ended', { userId, count });
       return count;

@@ -25,11 +25,7 @@ export interface UserDirectory {
   check(): Promise<void>;
 }
 
-export interface NewUser {
-  /** Canonical. */
-  readonly username: string;
-  readonly firstName: string;
-  readonly lastName: string;
+export interface NewUser extends Omit<User, 'id'> {
   readonly passwordHash: string;
   /** A user of the demo, whose password is public, may sign in to the demo only. */
   readonly demo: boolean;
