@@ -2,7 +2,6 @@ import type { Selectable } from 'kysely';
 import type { OpenDatabase } from '../database/database.ts';
 import { countDeleted } from '../database/deletions.ts';
 import { sql } from '../database/kysely.ts';
-import { prepareLookup } from '../database/lookup.ts';
 import type { AuditTable } from '../database/schema.ts';
 import { escapeUnit, printable } from '../text/printable.ts';
 import { type Events, type RecordedEvent, readEvent } from './event.ts';
@@ -37,12 +36,9 @@ export type AuditStore = ReturnType<typeof createSqlAuditStore>;
 /** Rows that one step reads, however few of them match. So each step is short in a table of any size. */
 const stepRows = 1000;
 
-/**
- * Events in a table of the SQL database. Identifiers are in order of time, so a range of times is a range of identifiers.
- * Every method throws `Unavailable` when the store cannot be reached.
- */
-export function createSqlAuditStore({ database, prepareRead }: OpenDatabase, events: Events) {
-  const findRows = prepareLookup(prepareRead, (requestId) =>
+/** Events in a table of the SQL database. Identifiers are in order of time, so a range of times is a range of identifiers. */
+export function createSqlAuditStore({ database, prepareLookup }: OpenDatabase, events: Events): AuditStore {
+  const findRows = prepareLookup((requestId) =>
     database
       .selectFrom('janua_audit')
       .select(['id', 'at', 'request_id', 'event'])

@@ -1,9 +1,9 @@
 import { Misconfiguration } from '../faults/misconfiguration.ts';
 import type { StoreWatch } from '../faults/store-watch.ts';
-import { type Engine, Kysely, sql } from './kysely.ts';
-import type { OpenEngine, PrepareRead } from './reading-driver.ts';
+import type { EngineDriver, Patience } from './driver.ts';
+import { createDialect, type Engine, Kysely, sql } from './kysely.ts';
+import { createPrepareLookup } from './lookup.ts';
 import type { Tables } from './schema.ts';
-import type { Patience } from './server-driver.ts';
 
 export type Database = Kysely<Tables>;
 
@@ -12,7 +12,7 @@ export type { Engine };
 export interface OpenDatabase {
   readonly database: Database;
   readonly engine: Engine;
-  readonly prepareRead: PrepareRead;
+  readonly prepareLookup: ReturnType<typeof createPrepareLookup>;
   /** Allows each step so many milliseconds until `work` is done. */
   withPatience(milliseconds: number, work: () => Promise<void>): Promise<void>;
   /** @throws {Unavailable} while the database cannot be reached, or when another file has replaced the one that was opened */
@@ -72,12 +72,12 @@ export async function openDatabase(url: string, options: DatabaseOptions): Promi
   const { connections, timeout, watch, mustExist = false } = options;
   const engine = engineOf(url);
   const patience: Patience = { milliseconds: timeout };
-  const { dialect, driver, check } = await openEngine();
-  const database = new Kysely<Tables>({ dialect });
+  const driver = await openDriver();
+  const database = new Kysely<Tables>({ dialect: createDialect(engine, driver) });
   return {
     database,
     engine,
-    prepareRead: driver.prepareRead,
+    prepareLookup: createPrepareLookup(driver),
     async withPatience(milliseconds, work) {
       patience.milliseconds = milliseconds;
       await work().finally(() => {
@@ -86,12 +86,12 @@ export async function openDatabase(url: string, options: DatabaseOptions): Promi
     },
     async check() {
       await sql`select 1`.execute(database);
-      await check?.();
+      driver.check?.();
     },
   };
 
   /** Loads only the client library that is needed. */
-  async function openEngine(): Promise<OpenEngine & { check?(): Promise<void> }> {
+  async function openDriver(): Promise<EngineDriver> {
     switch (engine) {
       case 'sqlite':
         return (await import('./sqlite.ts')).openSqlite(url.slice('sqlite:'.length), patience, watch, mustExist);

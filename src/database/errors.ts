@@ -14,37 +14,40 @@ interface DatabaseError {
   readonly errno?: unknown;
   readonly sqlState?: unknown;
   readonly code?: unknown;
+  readonly message?: string;
 }
 
-const isDatabaseError = (error: unknown): error is DatabaseError => error instanceof Error;
+const codesOf = (error: unknown): DatabaseError => (error instanceof Error ? error : {});
+
+const sqlStateOf = ({ sqlState, code }: DatabaseError): string => String(sqlState ?? code);
 
 /** Two rows with the same key. */
 export function isDuplicate(error: unknown): boolean {
-  if (!isDatabaseError(error)) return false;
-  return error.errcode === 1555 || error.errcode === 2067 || error.errno === 1062 || error.code === '23505';
+  const { errcode, errno, code } = codesOf(error);
+  return errcode === 1555 || errcode === 2067 || errno === 1062 || code === '23505';
 }
 
 /** Another process holds SQLite's lock. */
-export function isBusy(error: unknown): boolean {
-  return isDatabaseError(error) && (Number(error.errcode) & 0xff) === 5;
-}
+export const isBusy = (error: unknown): boolean => primaryCode(codesOf(error)) === 5;
+
+/** SQLite's result code without its details. */
+const primaryCode = ({ errcode }: DatabaseError): number => Number(errcode) & 0xff;
 
 /** The character set of the column or database lacks letters of a text. The codes are MySQL's numbers and PostgreSQL's SQLSTATE. */
 export function isUnrepresentable(error: unknown): boolean {
-  if (!isDatabaseError(error)) return false;
-  return error.errno === 1267 || error.errno === 1270 || error.errno === 1271 || error.code === '22P05';
+  const { errno, code } = codesOf(error);
+  return errno === 1267 || errno === 1270 || errno === 1271 || code === '22P05';
 }
 
 /** The server rolled a transaction back in favour of another (SQLSTATE class 40). The transaction may be tried again. */
 export function isGivenUp(error: unknown): boolean {
   const cause = error instanceof Unavailable ? error.cause : error;
-  return isDatabaseError(cause) && /^40/.test(String(cause.sqlState ?? cause.code));
+  return sqlStateOf(codesOf(cause)).startsWith('40');
 }
 
 export function isMissingTable(error: unknown): boolean {
-  if (!isDatabaseError(error)) return false;
-  const missingInSqlite = error.errcode === 1 && /^no such table/.test(String((error as Error).message));
-  return missingInSqlite || error.errno === 1146 || error.code === '42P01';
+  const { errcode, errno, code, message } = codesOf(error);
+  return (errcode === 1 && message?.startsWith('no such table')) || errno === 1146 || code === '42P01';
 }
 
 /**
@@ -62,13 +65,13 @@ const wrongStatement = new Set(['21', '22', '23', '42', '44', '45', 'P0']);
 
 /** Gives the error itself if the statement was wrong, otherwise `Unavailable`. */
 export function classify(error: unknown): unknown {
-  if (error instanceof Unavailable || !isDatabaseError(error)) return error;
+  if (!(error instanceof Error) || error instanceof Unavailable) return error;
+  const codes = codesOf(error);
   // Our own mistake, such as a query after the file was closed.
-  if (error instanceof TypeError || error.code === 'ERR_INVALID_STATE') return error;
-  if (error.errcode !== undefined) {
-    return notNowInSqlite.has(Number(error.errcode) & 0xff) ? databaseUnavailable(error) : error;
-  }
-  const state = typeof error.sqlState === 'string' ? error.sqlState : error.code;
-  const isWrong = typeof state === 'string' && /^[0-9A-Z]{5}$/.test(state) && wrongStatement.has(state.slice(0, 2));
-  return isWrong || isUnrepresentable(error) ? error : databaseUnavailable(error);
+  if (error instanceof TypeError || codes.code === 'ERR_INVALID_STATE') return error;
+  const isWrong =
+    codes.errcode === undefined
+      ? wrongStatement.has(sqlStateOf(codes).slice(0, 2)) || isUnrepresentable(error)
+      : !notNowInSqlite.has(primaryCode(codes));
+  return isWrong ? error : databaseUnavailable(error);
 }

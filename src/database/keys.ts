@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { Database } from './database.ts';
-import { isDuplicate } from './errors.ts';
+import { insertNew } from './insert-new.ts';
 
 /** The server has one key for each purpose: the `browser` cookie, digests of names in the audit, and credentials for other hosts. */
 export const keyNames = ['browser-cookie', 'audit-names', 'forward-auth'] as const;
@@ -13,16 +13,13 @@ export type KeyName = (typeof keyNames)[number];
  */
 export async function loadKey(database: Database, name: KeyName): Promise<Buffer> {
   const find = () => database.selectFrom('janua_keys').select('value').where('name', '=', name);
-  const stored = await find().executeTakeFirst();
-  if (stored !== undefined) return Buffer.from(stored.value, 'base64url');
-  try {
-    await database.insertInto('janua_keys').values(createKey(name)).execute();
-  } catch (error) {
-    // Another process has just made the key. The first key stays, and is read.
-    if (!isDuplicate(error)) throw error;
+  let stored = await find().executeTakeFirst();
+  if (stored === undefined) {
+    // If another process has just made the key, that key stays.
+    await insertNew(database.insertInto('janua_keys').values(createKey(name)));
+    stored = await find().executeTakeFirstOrThrow();
   }
-  const { value } = await find().executeTakeFirstOrThrow();
-  return Buffer.from(value, 'base64url');
+  return Buffer.from(stored.value, 'base64url');
 }
 
 /** Replaces the key of that name with a new one. */

@@ -1,5 +1,5 @@
 import type { Database } from './database.ts';
-import { isDuplicate } from './errors.ts';
+import { insertNew } from './insert-new.ts';
 
 /**
  * Tells whether this process may do the named work until `until`. Only one of all processes gets true.
@@ -14,12 +14,5 @@ export async function claimLease(database: Database, name: string, now: number, 
     .executeTakeFirst();
   if (numUpdatedRows > 0n) return true;
   const known = await database.selectFrom('janua_leases').select('name').where('name', '=', name).executeTakeFirst();
-  if (known !== undefined) return false;
-  try {
-    await database.insertInto('janua_leases').values({ name, expires_at: until }).execute();
-    return true;
-  } catch (error) {
-    if (isDuplicate(error)) return false;
-    throw error;
-  }
+  return known === undefined && insertNew(database.insertInto('janua_leases').values({ name, expires_at: until }));
 }

@@ -4,18 +4,21 @@ import type { QueryResult } from 'kysely';
 import { createPool, type PoolConnection, type PoolOptions, type ResultSetHeader, type RowDataPacket } from 'mysql2';
 import { Misconfiguration } from '../faults/misconfiguration.ts';
 import type { StoreWatch } from '../faults/store-watch.ts';
-import { createDialect } from './kysely.ts';
-import type { OpenEngine } from './reading-driver.ts';
-import { createServerDriver, type Patience, type ServerConnection, type ServerPool } from './server-driver.ts';
+import type { EngineDriver, Patience } from './driver.ts';
+import { createServerDriver, type ServerConnection } from './server-driver.ts';
 
 /**
  * MySQL and MariaDB by `mysql2`. `?ssl=on` asks for TLS with a verified certificate, `?socket=PATH` for a local socket.
  * @throws {Misconfiguration} for a URL that cannot be read
  */
-export function openMysql(url: string, connections: number, patience: Patience, watch: StoreWatch): OpenEngine {
-  const pool = openPool({ ...readUrl(url), connectionLimit: connections, connectTimeout: patience.milliseconds });
-  const driver = createServerDriver(pool, patience, watch);
-  return { driver, dialect: createDialect('mysql', driver) };
+export function openMysql(url: string, connections: number, patience: Patience, watch: StoreWatch): EngineDriver {
+  const pool = createPool({ ...readUrl(url), connectionLimit: connections, connectTimeout: patience.milliseconds });
+  const connect = promisify(pool.getConnection).bind(pool);
+  return createServerDriver(
+    { connect: async () => adapt(await connect()), end: promisify(pool.end).bind(pool) },
+    patience,
+    watch,
+  );
 }
 
 function readUrl(text: string): PoolOptions {
@@ -45,14 +48,6 @@ function readUrl(text: string): PoolOptions {
   };
 }
 
-function openPool(options: PoolOptions): ServerPool {
-  const pool = createPool(options);
-  return {
-    connect: async () => adapt(await promisify(pool.getConnection).call(pool)),
-    end: promisify(pool.end).bind(pool),
-  };
-}
-
 function adapt(connection: PoolConnection): ServerConnection {
   return {
     async query(sql, parameters) {
@@ -64,8 +59,7 @@ function adapt(connection: PoolConnection): ServerConnection {
       else connection.execute(sql, parameters.map(toParameter), answer as never);
       return promise;
     },
-    release: () => connection.release(),
-    destroy: () => connection.destroy(),
+    release: (broken) => (broken ? connection.destroy() : connection.release()),
   };
 }
 

@@ -1,10 +1,9 @@
 import type { DatabaseConnection, QueryResult } from 'kysely';
 import { inTime } from '../faults/in-time.ts';
-import type { AccessKind, StoreWatch } from '../faults/store-watch.ts';
+import type { StoreWatch } from '../faults/store-watch.ts';
 import { Unavailable } from '../faults/unavailable.ts';
-import { accessOf } from './access.ts';
-import { classify, databaseUnavailable } from './errors.ts';
-import type { ReadingDriver } from './reading-driver.ts';
+import { accessOf, type EngineDriver, type Patience, reportFailure, streamQuery } from './driver.ts';
+import { databaseUnavailable } from './errors.ts';
 
 /** The common interface to the client libraries of PostgreSQL and MySQL. */
 export interface ServerPool {
@@ -15,14 +14,8 @@ export interface ServerPool {
 export interface ServerConnection {
   /** @param name unique name of a statement that each connection prepares once */
   query(sql: string, parameters: readonly unknown[], name?: string): Promise<QueryResult<never>>;
-  release(): void;
-  /** Closes the connection at once, even during a query. */
-  destroy(): void;
-}
-
-/** Milliseconds that one step may take. Migrations need more than requests. */
-export interface Patience {
-  milliseconds: number;
+  /** Gives the connection back to the pool. A broken one is closed at once, even during a query. */
+  release(broken: boolean): void;
 }
 
 interface PooledConnection extends DatabaseConnection {
@@ -35,18 +28,8 @@ interface PooledConnection extends DatabaseConnection {
  * Kysely's driver for a database server. Every step ends within its time. If the server is frozen, gone or out of connections, a request
  * fails and never hangs (ASVS 16.5.2). A failed connection is never used again.
  */
-export function createServerDriver(pool: ServerPool, patience: Patience, watch: StoreWatch): ReadingDriver {
-  async function watched<T>(kind: AccessKind, work: () => Promise<T>): Promise<T> {
-    try {
-      const result = await inTime(work(), patience.milliseconds);
-      watch.succeeded(kind);
-      return result;
-    } catch (error) {
-      const classified = classify(error);
-      if (classified instanceof Unavailable) watch.failed(kind, classified);
-      throw classified;
-    }
-  }
+export function createServerDriver(pool: ServerPool, patience: Patience, watch: StoreWatch): EngineDriver {
+  let prepared = 0;
 
   async function acquire(): Promise<PooledConnection> {
     const connecting = pool.connect();
@@ -54,15 +37,35 @@ export function createServerDriver(pool: ServerPool, patience: Patience, watch: 
       return adapt(await inTime(connecting, patience.milliseconds));
     } catch (error) {
       // A late connection goes back to the pool.
-      connecting.then((connection) => connection.release()).catch(() => {});
-      const unavailable = databaseUnavailable(error);
-      watch.failed('read', unavailable);
-      throw unavailable;
+      connecting.then((connection) => connection.release(false)).catch(() => {});
+      throw reportFailure(watch, 'read', databaseUnavailable(error));
     }
   }
 
-  const run = (connection: DatabaseConnection, text: string) => (connection as PooledConnection).query(text, []);
-  let prepared = 0;
+  function adapt(raw: ServerConnection): PooledConnection {
+    let broken = false;
+    async function query(sql: string, parameters: readonly unknown[], name?: string) {
+      const kind = accessOf(sql);
+      try {
+        const result = await inTime(raw.query(sql, parameters, name), patience.milliseconds);
+        watch.succeeded(kind);
+        return result;
+      } catch (error) {
+        const reported = reportFailure(watch, kind, error);
+        if (reported instanceof Unavailable) broken = true;
+        throw reported;
+      }
+    }
+    return {
+      query,
+      release: () => raw.release(broken),
+      get broken() {
+        return broken;
+      },
+      executeQuery: ({ sql, parameters }) => query(sql, parameters),
+      streamQuery,
+    };
+  }
 
   return {
     prepareRead(sql) {
@@ -77,54 +80,21 @@ export function createServerDriver(pool: ServerPool, patience: Patience, watch: 
         }
       };
     },
-
     async init() {},
     acquireConnection: acquire,
-
-    async beginTransaction(connection) {
-      await run(connection, 'begin');
+    async beginTransaction({ query }: PooledConnection) {
+      await query('begin', []);
     },
-
-    async commitTransaction(connection) {
-      await run(connection, 'commit');
+    async commitTransaction({ query }: PooledConnection) {
+      await query('commit', []);
     },
-
-    async rollbackTransaction(connection) {
+    async rollbackTransaction({ broken, query }: PooledConnection) {
       // A broken connection ends its transaction. A rollback would only hide the error that broke it.
-      if (!(connection as PooledConnection).broken) await run(connection, 'rollback');
+      if (!broken) await query('rollback', []);
     },
-
-    async releaseConnection(connection) {
-      (connection as PooledConnection).release();
+    async releaseConnection(connection: PooledConnection) {
+      connection.release();
     },
-
     destroy: () => pool.end(),
   };
-
-  function adapt(raw: ServerConnection): PooledConnection {
-    let broken = false;
-    async function query(sql: string, parameters: readonly unknown[], name?: string) {
-      try {
-        return await watched(accessOf(sql), () => raw.query(sql, parameters, name));
-      } catch (error) {
-        if (error instanceof Unavailable) broken = true;
-        throw error;
-      }
-    }
-    return {
-      query,
-      release() {
-        if (broken) raw.destroy();
-        else raw.release();
-      },
-      get broken() {
-        return broken;
-      },
-      executeQuery: ({ sql, parameters }) => query(sql, parameters),
-      async *streamQuery() {
-        yield* [];
-        throw new TypeError('nothing here streams');
-      },
-    };
-  }
 }

@@ -3,14 +3,12 @@ import { setTimeout } from 'node:timers/promises';
 import type { DatabaseConnection, QueryResult } from 'kysely';
 import pLimit from 'p-limit';
 import type { AccessKind, StoreWatch } from '../faults/store-watch.ts';
-import { Unavailable } from '../faults/unavailable.ts';
-import { accessOf } from './access.ts';
-import { classify, isBusy } from './errors.ts';
-import type { ReadingDriver } from './reading-driver.ts';
-import type { Patience } from './server-driver.ts';
+import { accessOf, type EngineDriver, type Patience, reportFailure, streamQuery } from './driver.ts';
+import { isBusy } from './errors.ts';
 
 /** A connection for Kysely. From its first write until its release, no other connection writes. */
 interface SqliteConnection extends DatabaseConnection {
+  query(sql: string, parameters: readonly unknown[]): Promise<QueryResult<never>>;
   begin(): Promise<void>;
   release(): void;
 }
@@ -22,20 +20,22 @@ const pauses = [1, 2, 5, 10, 20];
  * Kysely's driver for a SQLite file. Statements are short and run on this thread. Waiting for another process's write does not block
  * the thread, and has a time limit.
  */
-export function createSqliteDriver(database: DatabaseSync, patience: Patience, watch: StoreWatch): ReadingDriver {
+export function createSqliteDriver(database: DatabaseSync, patience: Patience, watch: StoreWatch): EngineDriver {
   const run = createStatements(database);
   const snapshot = createSharedSnapshot(database);
   const oneWriter = pLimit(1);
   let inTransaction = false;
 
-  /** Tries again while another process holds the lock. */
-  async function carryOut<T>(kind: AccessKind | 'lock', work: () => T): Promise<T> {
+  /**
+   * Tries again while another process holds the lock.
+   * @param proves what its success proves to work
+   */
+  async function carryOut<T>(kind: AccessKind, work: () => T, proves = kind): Promise<T> {
     let deadline: number | undefined;
     for (let attempt = 0; ; attempt += 1) {
       try {
         const result = work();
-        // Taking the write lock does not prove that a write works.
-        watch.succeeded(kind === 'lock' ? 'read' : kind);
+        watch.succeeded(proves);
         return result;
       } catch (error) {
         deadline ??= performance.now() + patience.milliseconds;
@@ -43,9 +43,7 @@ export function createSqliteDriver(database: DatabaseSync, patience: Patience, w
           await setTimeout(pauses[Math.min(attempt, pauses.length - 1)]);
           continue;
         }
-        const classified = classify(error);
-        if (classified instanceof Unavailable) watch.failed(kind === 'lock' ? 'write' : kind, classified);
-        throw classified;
+        throw reportFailure(watch, kind, error);
       }
     }
   }
@@ -60,56 +58,53 @@ export function createSqliteDriver(database: DatabaseSync, patience: Patience, w
   }
 
   function createConnection(): SqliteConnection {
-    let owns: { release(): void } | undefined;
+    /** Set while no other connection may write. */
+    let ownership: PromiseWithResolvers<void> | undefined;
 
     async function own(): Promise<void> {
-      if (owns !== undefined) return;
-      const { promise: owned, resolve: startOwning } = Promise.withResolvers<void>();
-      const { promise: released, resolve: release } = Promise.withResolvers<void>();
-      void oneWriter(async () => {
-        startOwning();
-        await released;
+      if (ownership !== undefined) return;
+      const owned = Promise.withResolvers<void>();
+      const released = Promise.withResolvers<void>();
+      void oneWriter(() => {
+        owned.resolve();
+        return released.promise;
       });
-      await owned;
-      owns = { release };
+      await owned.promise;
+      ownership = released;
+    }
+
+    function runAsOwner(sql: string, parameters: readonly unknown[]): QueryResult<never> {
+      // The next read must see this write.
+      snapshot.end();
+      return run(sql, parameters);
+    }
+
+    async function query(sql: string, parameters: readonly unknown[]): Promise<QueryResult<never>> {
+      if (ownership === undefined && sql.startsWith('select')) return read(() => run(sql, parameters));
+      await own();
+      return carryOut(accessOf(sql), () => runAsOwner(sql, parameters));
     }
 
     return {
-      async executeQuery<Row>({ sql, parameters }: { sql: string; parameters: readonly unknown[] }) {
-        if (owns === undefined && sql.startsWith('select')) return read(() => run<Row>(sql, parameters));
-        await own();
-        return carryOut(accessOf(sql), () => {
-          // The next read must see this write.
-          snapshot.end();
-          return run<Row>(sql, parameters);
-        });
-      },
+      query,
+      executeQuery: ({ sql, parameters }) => query(sql, parameters),
 
       async begin() {
         await own();
-        // Every transaction writes. If it took the lock later, its snapshot could be outdated.
-        await carryOut('lock', () => {
-          snapshot.end();
-          return run('begin immediate', []);
-        });
+        // Every transaction writes. If it took the lock later, its snapshot could be outdated. The lock does not prove that a write works.
+        await carryOut('write', () => runAsOwner('begin immediate', []), 'read');
         inTransaction = true;
       },
 
       release() {
-        if (owns !== undefined) inTransaction = false;
-        owns?.release();
-        owns = undefined;
+        if (ownership === undefined) return;
+        inTransaction = false;
+        ownership.resolve();
       },
 
-      async *streamQuery() {
-        yield* [];
-        throw new TypeError('nothing here streams');
-      },
+      streamQuery,
     };
   }
-
-  const runOn = (connection: DatabaseConnection, sql: string) =>
-    connection.executeQuery({ sql, parameters: [] } as never);
 
   return {
     prepareRead(sql) {
@@ -123,15 +118,15 @@ export function createSqliteDriver(database: DatabaseSync, patience: Patience, w
     },
     async init() {},
     acquireConnection: async () => createConnection(),
-    beginTransaction: (connection) => (connection as SqliteConnection).begin(),
-    async commitTransaction(connection) {
-      await runOn(connection, 'commit');
+    beginTransaction: (connection: SqliteConnection) => connection.begin(),
+    async commitTransaction({ query }: SqliteConnection) {
+      await query('commit', []);
     },
-    async rollbackTransaction(connection) {
+    async rollbackTransaction({ query }: SqliteConnection) {
       // SQLite ends some failed transactions by itself, for example on a full disk. A second rollback would hide the first error.
-      if (database.isTransaction) await runOn(connection, 'rollback');
+      if (database.isTransaction) await query('rollback', []);
     },
-    releaseConnection: async (connection) => (connection as SqliteConnection).release(),
+    releaseConnection: async (connection: SqliteConnection) => connection.release(),
     async destroy() {
       snapshot.end();
       database.close();
@@ -143,7 +138,7 @@ export function createSqliteDriver(database: DatabaseSync, patience: Patience, w
 function createStatements(database: DatabaseSync) {
   const prepared = new Map<string, { statement: StatementSync; returnsRows: boolean }>();
 
-  return <Row>(sql: string, parameters: readonly unknown[]): QueryResult<Row> => {
+  return (sql: string, parameters: readonly unknown[]): QueryResult<never> => {
     let known = prepared.get(sql);
     if (known === undefined) {
       const statement = database.prepare(sql);
@@ -152,7 +147,7 @@ function createStatements(database: DatabaseSync) {
     }
     const { statement, returnsRows } = known;
     const values = parameters as SQLInputValue[];
-    if (returnsRows) return { rows: statement.all(...values) as Row[] };
+    if (returnsRows) return { rows: statement.all(...values) as never[] };
     return { rows: [], numAffectedRows: BigInt(statement.run(...values).changes) };
   };
 }

@@ -3,10 +3,8 @@ import { dirname } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { Misconfiguration } from '../faults/misconfiguration.ts';
 import type { StoreWatch } from '../faults/store-watch.ts';
+import type { EngineDriver, Patience } from './driver.ts';
 import { databaseUnavailable } from './errors.ts';
-import { createDialect } from './kysely.ts';
-import type { OpenEngine } from './reading-driver.ts';
-import type { Patience } from './server-driver.ts';
 import { createSqliteDriver } from './sqlite-driver.ts';
 
 /** Maximum page cache in KiB. With a million sessions and SQLite's default, a look-up costs five system calls. */
@@ -20,21 +18,14 @@ const openingTimeout = 5000;
  * Every acknowledged write is on disk (`synchronous=FULL`). A power failure must not undo a logout.
  * @throws {Misconfiguration} when the file cannot be opened for writing, or must exist and does not
  */
-export function openSqlite(
-  path: string,
-  patience: Patience,
-  watch: StoreWatch,
-  mustExist: boolean,
-): OpenEngine & { check(): Promise<void> } {
+export function openSqlite(path: string, patience: Patience, watch: StoreWatch, mustExist: boolean): EngineDriver {
   if (mustExist && path !== ':memory:' && !existsSync(path))
     throw new Misconfiguration({ message: 'DATABASE_URL: there is no such file yet.', fix: 'Run: npx janua migrate' });
   const file = openFile(path);
   const opened = identityOf(path);
-  const driver = createSqliteDriver(file, patience, watch);
   return {
-    driver,
-    dialect: createDialect('sqlite', driver),
-    async check() {
+    ...createSqliteDriver(file, patience, watch),
+    check() {
       if (identityOf(path) === opened) return;
       const gone = databaseUnavailable(new Error('the file was removed or replaced while it was open'));
       watch.failed('write', gone);

@@ -2,7 +2,6 @@ import type { Selectable } from 'kysely';
 import type { Database, OpenDatabase } from '../database/database.ts';
 import { countDeleted, deleteExpiredRows } from '../database/deletions.ts';
 import { sql } from '../database/kysely.ts';
-import { prepareLookup } from '../database/lookup.ts';
 import { type SessionsTable, sessionColumns } from '../database/schema.ts';
 import { clockTolerance } from '../faults/clock.ts';
 import { createSecret, createSessionId, hashSecret } from './credential.ts';
@@ -12,8 +11,8 @@ import type { AuthenticationMethod, SessionRecord, SessionStore } from './store.
 const oldestAtOnce = 100;
 
 /** Sessions in a table of the SQL database. */
-export function createSqlSessionStore({ database, prepareRead }: OpenDatabase): SessionStore {
-  const findRow = prepareLookup(prepareRead, (id) =>
+export function createSqlSessionStore({ database, prepareLookup }: OpenDatabase): SessionStore {
+  const findRow = prepareLookup((id) =>
     database.selectFrom('janua_sessions').select(sessionColumns).where('id', '=', id),
   );
 

@@ -1,9 +1,8 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import type { Selectable } from 'kysely';
 import type { OpenDatabase } from '../database/database.ts';
-import { isDuplicate } from '../database/errors.ts';
+import { insertNew } from '../database/insert-new.ts';
 import { sql } from '../database/kysely.ts';
-import { prepareLookup } from '../database/lookup.ts';
 import { accountColumns, type UsersTable } from '../database/schema.ts';
 import { type Account, passwordFingerprint } from './account.ts';
 import type { User } from './user.ts';
@@ -19,13 +18,13 @@ export interface DirectoryOptions {
 
 /** Users in our own table of the SQL database. */
 export function createSqlDirectory(
-  { database, prepareRead }: OpenDatabase,
+  { database, prepareLookup }: OpenDatabase,
   { demoUsers }: DirectoryOptions,
 ): UserRegistry {
   const select = () => database.selectFrom('janua_users').selectAll();
   const account = database.selectFrom('janua_users').select(['id', ...accountColumns]);
-  const findRowById = prepareLookup(prepareRead, (id) => account.where('id', '=', id));
-  const findRowByUsername = prepareLookup(prepareRead, (username) => account.where('username', '=', username));
+  const findRowById = prepareLookup((id) => account.where('id', '=', id));
+  const findRowByUsername = prepareLookup((username) => account.where('username', '=', username));
   const update = (id: string) => database.updateTable('janua_users').where('id', '=', id);
 
   return {
@@ -53,7 +52,7 @@ export function createSqlDirectory(
         .execute();
     },
 
-    async add({ username, firstName, lastName, passwordHash, demo }) {
+    add({ username, firstName, lastName, passwordHash, demo }) {
       const row = {
         id: randomUUID(),
         username,
@@ -64,13 +63,7 @@ export function createSqlDirectory(
         created_at: Date.now(),
         stamp: createStamp(),
       };
-      try {
-        await database.insertInto('janua_users').values(row).execute();
-        return true;
-      } catch (error) {
-        if (isDuplicate(error)) return false;
-        throw error;
-      }
+      return insertNew(database.insertInto('janua_users').values(row));
     },
 
     async *list() {

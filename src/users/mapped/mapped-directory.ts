@@ -1,7 +1,6 @@
 import type { RawBuilder } from 'kysely';
 import type { Database, Engine, OpenDatabase } from '../../database/database.ts';
 import { sql } from '../../database/kysely.ts';
-import { prepareLookup } from '../../database/lookup.ts';
 import { type Fault, Misconfiguration } from '../../faults/misconfiguration.ts';
 import type { Account } from '../account.ts';
 import { listPage } from '../sql-directory.ts';
@@ -72,7 +71,7 @@ export async function openMappedDirectory(
 }
 
 function createMappedDirectory(
-  { database, engine, prepareRead }: OpenDatabase,
+  { database, engine, prepareLookup }: OpenDatabase,
   mapping: UserMapping,
   { nameMatch, idKind, disabledKind }: Fitness,
   { log }: MappedOptions,
@@ -89,7 +88,7 @@ function createMappedDirectory(
   const mayBeId = { integer: /^-?\d{1,20}$/, uuid: /^[\da-f]{8}(?:-?[\da-f]{4}){3}-?[\da-f]{12}$/i, text: /^/ }[idKind];
 
   const lookUp = (condition: (value: string) => RawBuilder<unknown>) =>
-    prepareLookup<Row>(prepareRead, (value) => {
+    prepareLookup<Row>((value) => {
       const query = sql<Row>`select ${columns} from ${table} where ${condition(value)}`;
       return { compile: () => query.compile(database) };
     });

@@ -1,0 +1,37 @@
+import type { Driver } from 'kysely';
+import type { AccessKind, StoreWatch } from '../faults/store-watch.ts';
+import { Unavailable } from '../faults/unavailable.ts';
+import { classify } from './errors.ts';
+
+/** Kysely's driver for an engine, with statements that bypass Kysely. */
+export interface EngineDriver extends Driver {
+  /**
+   * Prepares a frequent statement that only reads. It bypasses Kysely, whose overhead exceeds the cost of the statement. It waits and
+   * fails as Kysely's statements do. Name the columns, because PostgreSQL refuses a prepared `*` once a migration adds a column.
+   */
+  prepareRead<Row>(sql: string): (parameters: readonly string[]) => Promise<readonly Row[]>;
+  /** @throws {Unavailable} when another file has replaced the one that was opened */
+  check?(): void;
+}
+
+/** Milliseconds that one step may take. Migrations need more than requests. */
+export interface Patience {
+  milliseconds: number;
+}
+
+/** Only a statement that writes proves that the database can be written. */
+export function accessOf(sql: string): AccessKind {
+  return /^(?:insert|update|delete|commit|create|alter|drop)\b/i.test(sql) ? 'write' : 'read';
+}
+
+/** Reports a failed step to the watch, and gives the error to throw. */
+export function reportFailure(watch: StoreWatch, kind: AccessKind, error: unknown): unknown {
+  const classified = classify(error);
+  if (classified instanceof Unavailable) watch.failed(kind, classified);
+  return classified;
+}
+
+/** Kysely asks every connection for this. None of our queries streams. */
+export const streamQuery = (): never => {
+  throw new TypeError('nothing here streams');
+};
