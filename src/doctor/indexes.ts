@@ -60,7 +60,7 @@ export async function* checkIndexes(opened: OpenDatabase, { sessions, users }: L
 /** Reports nothing itself, because the `users` check reports the faults of the table. */
 async function findsByIndex({ database, engine }: OpenDatabase, mapping: UserMapping): Promise<boolean> {
   const description = await describeTable(database, engine, mapping.table);
-  if (description === undefined) return false;
+  if (!description?.isTable) return false;
   const { faults, nameMatch } = judgeTable(mapping, description, engine, false);
   return faults.length === 0 && nameMatch !== 'equal-then-scan';
 }

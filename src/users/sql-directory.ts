@@ -9,7 +9,18 @@ import type { User } from './user.ts';
 import type { UserRegistry } from './user-directory.ts';
 
 /** Users that one step of a list reads. No step takes long, however many users there are. */
-export const listPage = 1000;
+const listPage = 1000;
+
+/**
+ * Lists rows in the order of their user names.
+ * @param read gives at most `limit` rows whose names come after the given one
+ */
+export async function* listPages<Row extends { readonly username: string | null }>(
+  read: (after: string, limit: number) => Promise<readonly Row[]>,
+): AsyncGenerator<Row> {
+  for (let rows = await read('', listPage); rows.length > 0; rows = await read(rows.at(-1)?.username ?? '', listPage))
+    yield* rows;
+}
 
 export interface DirectoryOptions {
   /** Whether the demo's users, whose passwords are public, may sign in. Otherwise they count as disabled. */
@@ -67,18 +78,12 @@ export function createSqlDirectory(
     },
 
     async *list() {
-      const page = (after: string) =>
-        select().where('username', '>', after).orderBy('username').limit(listPage).execute();
-      for (let rows = await page(''); rows.length > 0; rows = await page(rows.at(-1)?.username ?? '')) {
-        for (const row of rows) {
-          const { disabled, demo, created_at: createdAt } = row;
-          yield {
-            ...toUser(row.id, row),
-            disabled: disabled === 1,
-            demo: demo === 1,
-            createdAt: toTime(createdAt),
-          };
-        }
+      const rows = listPages((after, limit) =>
+        select().where('username', '>', after).orderBy('username').limit(limit).execute(),
+      );
+      for await (const row of rows) {
+        const { disabled, demo, created_at: createdAt } = row;
+        yield { ...toUser(row.id, row), disabled: disabled === 1, demo: demo === 1, createdAt: toTime(createdAt) };
       }
     },
 

@@ -1,11 +1,11 @@
 import type { RawBuilder } from 'kysely';
-import type { Database, Engine, OpenDatabase } from '../../database/database.ts';
+import type { Engine, OpenDatabase } from '../../database/database.ts';
 import { sql } from '../../database/kysely.ts';
 import { type Fault, Misconfiguration } from '../../faults/misconfiguration.ts';
 import type { Account } from '../account.ts';
-import { listPage } from '../sql-directory.ts';
+import { listPages } from '../sql-directory.ts';
 import { canonicalUsername } from '../user.ts';
-import type { ListedUser, UserDirectory } from '../user-directory.ts';
+import type { UserDirectory } from '../user-directory.ts';
 import { describeTable } from './inspection/describe-table.ts';
 import type { ColumnKind } from './inspection/table-description.ts';
 import { isDisabled, type UserMapping } from './mapping.ts';
@@ -52,22 +52,51 @@ export async function openMappedDirectory(
   options: MappedOptions,
 ): Promise<MappedDirectory> {
   const { database, engine } = opened;
-  const description = await describeTable(database, engine, mapping.table);
-  if (description === undefined) {
-    throw new Misconfiguration(`USERS_TABLE: there is no table ${mapping.table} in the database of DATABASE_URL.`);
+  const { table } = mapping;
+  const description = await describeTable(database, engine, table);
+  if (description === undefined)
+    throw new Misconfiguration(`USERS_TABLE: there is no table ${table} in the database of DATABASE_URL.`);
+  if (!description.isTable) {
+    const fix = 'Name the table behind it, which has the indexes.';
+    throw new Misconfiguration({ message: `USERS_TABLE: ${table} is a view.`, fix });
   }
   const fitness = judgeTable(mapping, description, engine, options.rehashes);
   if (fitness.faults.length > 0) throw new Misconfiguration(...fitness.faults);
-  const table = describeRows(database, engine, mapping);
   const warnings = [...fitness.warnings];
   await opened.withPatience(scanPatience, async () => {
-    if (fitness.mayHoldTwins) await table.requireNoTwins();
-    warnings.push(...(await table.findMissing()));
+    if (fitness.mayHoldTwins) await requireNoTwins(opened, mapping);
+    warnings.push(...(await findMissing(opened, mapping)));
   });
-  return {
-    directory: createMappedDirectory(opened, mapping, fitness, options),
-    warnings,
-  };
+  return { directory: createMappedDirectory(opened, mapping, fitness, options), warnings };
+}
+
+/** @throws {Misconfiguration} when two names differ by case alone: chance would decide which of the two signs in */
+async function requireNoTwins({ database, engine }: OpenDatabase, { table, username }: UserMapping): Promise<void> {
+  const folded = sql`lower(${sql.ref(username)})`;
+  const { rows } = await sql`
+    select ${folded} from ${sql.table(table)} group by ${folded} having count(*) > 1 limit 1`.execute(database);
+  if (rows.length === 0) return;
+  const shown = `lower(${quoteName(username, engine)})`;
+  const query = `SELECT ${shown}, count(*) FROM ${quoteName(table, engine)} GROUP BY ${shown} HAVING count(*) > 1;`;
+  throw new Misconfiguration({
+    message: `USERS_COLUMNS: in ${username} some names differ by case alone.`,
+    fix: `Find them and leave one of each: ${query}`,
+  });
+}
+
+/** Warns of rows that lack what a login needs. Their users cannot sign in; all others can. */
+async function findMissing({ database }: OpenDatabase, mapping: UserMapping): Promise<Required<Fault>[]> {
+  const missing: Required<Fault>[] = [];
+  for (const column of [mapping.username, mapping.password]) {
+    const { rows } = await sql`
+      select 1 from ${sql.table(mapping.table)} where ${sql.ref(column)} is null limit 1`.execute(database);
+    if (rows.length > 0)
+      missing.push({
+        message: `USERS_COLUMNS: ${column} is NULL in some rows; those people cannot sign in.`,
+        fix: 'Fill it in, or leave those people out.',
+      });
+  }
+  return missing;
 }
 
 function createMappedDirectory(
@@ -87,11 +116,9 @@ function createMappedDirectory(
       : sql`${value}`;
   const mayBeId = { integer: /^-?\d{1,20}$/, uuid: /^[\da-f]{8}(?:-?[\da-f]{4}){3}-?[\da-f]{12}$/i, text: /^/ }[idKind];
 
+  const select = (condition: RawBuilder<unknown>) => sql<Row>`select ${columns} from ${table} where ${condition}`;
   const lookUp = (condition: (value: string) => RawBuilder<unknown>) =>
-    prepareLookup<Row>((value) => {
-      const query = sql<Row>`select ${columns} from ${table} where ${condition(value)}`;
-      return { compile: () => query.compile(database) };
-    });
+    prepareLookup<Row>((value) => ({ compile: () => select(condition(value)).compile(database) }));
   const findById = lookUp((value) => sql`${id} = ${idValue(value)}`);
   const findEqual = lookUp((value) => sql`${name} = ${value}`);
   const findFolded = lookUp((value) =>
@@ -124,7 +151,7 @@ function createMappedDirectory(
     },
 
     async check() {
-      await sql`select ${columns} from ${table} where 1 = 0`.execute(database);
+      await select(sql`1 = 0`).execute(database);
     },
 
     async replacePasswordHash({ user, passwordHash = '' }, replacement) {
@@ -134,14 +161,13 @@ function createMappedDirectory(
     },
 
     async *list() {
-      const page = async (after: string) =>
-        (
-          await sql<Row>`select ${columns} from ${table} where ${name} > ${after} order by ${name} limit ${sql.lit(listPage)}`.execute(
-            database,
-          )
-        ).rows;
-      for (let rows = await page(''); rows.length > 0; rows = await page(rows.at(-1)?.username ?? '')) {
-        for (const row of rows) yield toListed(row, mapping);
+      const rows = listPages(async (after, limit) => {
+        const page = select(sql`${name} > ${after} order by ${name} limit ${sql.lit(limit)}`);
+        return (await page.execute(database)).rows;
+      });
+      for await (const row of rows) {
+        const { user, disabled } = toAccount(row, mapping);
+        yield { ...user, disabled, demo: false, createdAt: undefined };
       }
     },
   };
@@ -166,39 +192,20 @@ function selectList(
     ${asItIs ? sql.ref(disabled.column) : text(disabled?.column)} as disabled`;
 }
 
-function describeRows(database: Database, engine: Engine, { table: name, username, password }: UserMapping) {
-  const table = sql.table(name);
-  const exists = async (condition: RawBuilder<unknown>) =>
-    (await sql`select 1 from ${table} where ${condition} limit 1`.execute(database)).rows.length > 0;
+const fits = (value: bigint, engine: Engine) =>
+  BigInt.asIntN(64, value) === value || (engine === 'mysql' && BigInt.asUintN(64, value) === value);
 
+function toAccount(row: Row, { disabled }: UserMapping): Account {
   return {
-    /** @throws {Misconfiguration} when two names differ by case alone: chance would decide which of the two signs in */
-    async requireNoTwins(): Promise<void> {
-      const folded = sql`lower(${sql.ref(username)})`;
-      const twins = await sql`select ${folded} from ${table} group by ${folded} having count(*) > 1 limit 1`.execute(
-        database,
-      );
-      if (twins.rows.length === 0) return;
-      const shown = `lower(${quoteName(username, engine)})`;
-      const query = `SELECT ${shown}, count(*) FROM ${quoteName(name, engine)} GROUP BY ${shown} HAVING count(*) > 1;`;
-      throw new Misconfiguration({
-        message: `USERS_COLUMNS: in ${username} some names differ by case alone.`,
-        fix: `Find them and leave one of each: ${query}`,
-      });
+    user: {
+      id: row.id ?? '',
+      username: canonicalUsername(row.username ?? ''),
+      firstName: row.first_name ?? '',
+      lastName: row.last_name ?? '',
     },
-
-    /** Rows that lack what a login needs. Their users cannot sign in; all others can. */
-    async findMissing(): Promise<Required<Fault>[]> {
-      const missing: Required<Fault>[] = [];
-      for (const column of [username, password]) {
-        if (await exists(sql`${sql.ref(column)} is null`))
-          missing.push({
-            message: `USERS_COLUMNS: ${column} is NULL in some rows; those people cannot sign in.`,
-            fix: 'Fill it in, or leave those people out.',
-          });
-      }
-      return missing;
-    },
+    passwordHash: row.password ?? undefined,
+    disabled: disabled !== undefined && isDisabled(disabled, row.disabled),
+    stamp: undefined,
   };
 }
 
@@ -214,31 +221,4 @@ export async function samplePasswordHashes(
   const rows = [...(await from(sql`asc`)).rows, ...(await from(sql`desc`)).rows];
   const passwords = new Map(rows.map((row) => [row.id, row.password]));
   return [...passwords.values()].filter((hash) => hash !== null);
-}
-
-function toAccount(row: Row, mapping: UserMapping): Account {
-  return {
-    user: toUser(row),
-    passwordHash: row.password ?? undefined,
-    disabled: mapping.disabled !== undefined && isDisabled(mapping.disabled, row.disabled),
-    stamp: undefined,
-  };
-}
-
-function toListed(row: Row, mapping: UserMapping): ListedUser {
-  return { ...toUser(row), disabled: toAccount(row, mapping).disabled, demo: false, createdAt: undefined };
-}
-
-const fits = (value: bigint, engine: Engine) =>
-  engine === 'mysql'
-    ? BigInt.asUintN(64, value) === value || BigInt.asIntN(64, value) === value
-    : BigInt.asIntN(64, value) === value;
-
-function toUser({ id, username, first_name: firstName, last_name: lastName }: Row): Account['user'] {
-  return {
-    id: id ?? '',
-    username: canonicalUsername(username ?? ''),
-    firstName: firstName ?? '',
-    lastName: lastName ?? '',
-  };
 }

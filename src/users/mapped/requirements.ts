@@ -41,7 +41,7 @@ const hashLength = 97;
 /** @param rehashes whether passwords are rehashed in this table */
 export function judgeTable(
   { table, ...mapping }: UserMapping,
-  { isTable, columns, indexes }: TableDescription,
+  { columns, indexes }: TableDescription,
   engine: Engine,
   rehashes: boolean,
 ): Fitness {
@@ -52,18 +52,6 @@ export function judgeTable(
   const ignoresCase = engine === 'postgres' ? (name: string) => name : (name: string) => name.toLowerCase();
   const findColumn = (name: string) => columns.find((column) => ignoresCase(column.name) === ignoresCase(name));
   const indexesOf = (name: string) => indexes.filter(({ column }) => ignoresCase(column) === ignoresCase(name));
-
-  if (!isTable) {
-    const message = `USERS_TABLE: ${table} is a view.`;
-    return {
-      faults: [{ message, fix: 'Name the table behind it, which has the indexes.' }],
-      warnings,
-      nameMatch: 'equal',
-      mayHoldTwins: false,
-      idKind: 'text',
-      disabledKind: undefined,
-    };
-  }
 
   /** The column for a use, if it is configured, exists, and has one of these kinds. */
   function requireColumn(

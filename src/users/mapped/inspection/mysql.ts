@@ -1,20 +1,19 @@
 import type { Database } from '../../../database/database.ts';
 import { sql } from '../../../database/kysely.ts';
-import type { ColumnKind, IndexDescription, TableDescription } from './table-description.ts';
+import { type ColumnKinds, type IndexDescription, kindOf, type TableDescription } from './table-description.ts';
 
-const kinds: readonly (readonly [RegExp, ColumnKind])[] = [
-  [/int$/, 'integer'],
-  [/char$|text$/, 'text'],
-  [/^enum$/, 'enum'],
-  [/^uuid$/, 'uuid'],
-  [/^date|^timestamp/, 'time'],
+const kinds: ColumnKinds = [
+  [/int$/i, 'integer'],
+  [/char$|text$/i, 'text'],
+  [/^enum$/i, 'enum'],
+  [/^uuid$/i, 'uuid'],
+  [/^date|^timestamp/i, 'time'],
 ];
 
 interface ColumnRow {
   readonly name: string;
   readonly type: string;
   readonly declared: string;
-  readonly nullable: string;
   readonly maxlength: number | null;
   readonly collation: string | null;
   readonly generated: string | null;
@@ -32,17 +31,16 @@ export async function describeMysqlTable(
   const [table] = found.rows;
   if (table === undefined) return undefined;
   const columns = await sql<ColumnRow>`
-    select column_name as name, data_type as type, column_type as declared, is_nullable as nullable,
+    select column_name as name, data_type as type, column_type as declared,
       character_maximum_length as maxlength, collation_name as collation, generation_expression as generated
     from information_schema.columns where table_schema = ${table.place} and table_name = ${table.name}
     order by ordinal_position`.execute(database);
   return {
     isTable: table.type === 'BASE TABLE' || table.type === 'SYSTEM VERSIONED',
-    columns: columns.rows.map(({ name: column, type, declared, nullable, maxlength, collation, generated }) => ({
+    columns: columns.rows.map(({ name: column, type, declared, maxlength, collation, generated }) => ({
       name: column,
       type: declared,
-      kind: kinds.find(([pattern]) => pattern.test(type.toLowerCase()))?.[1] ?? 'other',
-      nullable: nullable === 'YES',
+      kind: kindOf(kinds, type),
       maxLength: maxlength === null ? undefined : Number(maxlength),
       ignoresCase: /_ci$/i.test(collation ?? '') || /^l(?:ower|case)\(/i.test(generated ?? ''),
     })),

@@ -1,21 +1,14 @@
 import type { Database } from '../../../database/database.ts';
 import { sql } from '../../../database/kysely.ts';
-import type { ColumnKind, IndexDescription, TableDescription } from './table-description.ts';
+import { type ColumnKinds, type IndexDescription, kindOf, type TableDescription } from './table-description.ts';
 
-const kinds: Readonly<Record<string, ColumnKind>> = {
-  int2: 'integer',
-  int4: 'integer',
-  int8: 'integer',
-  text: 'text',
-  varchar: 'text',
-  bpchar: 'text',
-  citext: 'text',
-  uuid: 'uuid',
-  bool: 'boolean',
-  date: 'time',
-  timestamp: 'time',
-  timestamptz: 'time',
-};
+const kinds: ColumnKinds = [
+  [/^int[248]$/, 'integer'],
+  [/^(?:text|varchar|bpchar|citext)$/, 'text'],
+  [/^uuid$/, 'uuid'],
+  [/^bool$/, 'boolean'],
+  [/^(?:date|timestamp|timestamptz)$/, 'time'],
+];
 
 const quote = (identifier: string) => `"${identifier.replaceAll('"', '""')}"`;
 
@@ -36,11 +29,10 @@ export async function describePostgresTable(
     base: string;
     isenum: boolean;
     visible: boolean;
-    nullable: boolean;
     typmod: number;
   }>`
     select a.attname::text as name, format_type(a.atttypid, a.atttypmod) as type, coalesce(b.typname, t.typname)::text as base,
-      t.typtype = 'e' as isenum, pg_type_is_visible(t.oid) as visible, not a.attnotnull as nullable, a.atttypmod as typmod
+      t.typtype = 'e' as isenum, pg_type_is_visible(t.oid) as visible, a.atttypmod as typmod
     from pg_attribute a join pg_type t on t.oid = a.atttypid left join pg_type b on b.oid = nullif(t.typbasetype, 0)
     where a.attrelid = ${table.oid} and a.attnum > 0 and not a.attisdropped order by a.attnum`.execute(database);
 
@@ -53,11 +45,10 @@ export async function describePostgresTable(
   return {
     // Ordinary and partitioned tables; neither views nor foreign tables, whose indexes are elsewhere.
     isTable: table.relkind === 'r' || table.relkind === 'p',
-    columns: columns.rows.map(({ name: column, type, base, isenum, visible, nullable, typmod }) => ({
+    columns: columns.rows.map(({ name: column, type, base, isenum, visible, typmod }) => ({
       name: column,
       type,
-      kind: isenum ? 'enum' : (kinds[base] ?? 'other'),
-      nullable,
+      kind: isenum ? 'enum' : kindOf(kinds, base),
       maxLength: (base === 'varchar' || base === 'bpchar') && typmod > 0 ? typmod - 4 : undefined,
       // Outside the search path, PostgreSQL does not find citext's `=` either, and compares plain texts.
       ignoresCase: base === 'citext' && visible,

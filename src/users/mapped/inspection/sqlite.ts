@@ -1,9 +1,9 @@
 import type { Database } from '../../../database/database.ts';
 import { sql } from '../../../database/kysely.ts';
-import type { ColumnDescription, ColumnKind, IndexDescription, TableDescription } from './table-description.ts';
+import { type ColumnKinds, type IndexDescription, kindOf, type TableDescription } from './table-description.ts';
 
 /** SQLite accepts any type name. What the name contains decides how SQLite treats the column. */
-const kinds: readonly (readonly [RegExp, ColumnKind])[] = [
+const kinds: ColumnKinds = [
   [/bool/i, 'boolean'],
   [/date|time/i, 'time'],
   [/int/i, 'integer'],
@@ -17,30 +17,24 @@ export async function describeSqliteTable(database: Database, name: string): Pro
   );
   const [table] = found.rows;
   if (table === undefined) return undefined;
-  const columns = await sql<{ name: string; type: string; notnull: number; pk: number }>`
-    select name, type, "notnull", pk from pragma_table_xinfo(${table.name})`.execute(database);
-  const keys = columns.rows.filter(({ pk }) => pk > 0);
+  const columns = await sql<{ name: string; type: string; pk: number }>`
+    select name, type, pk from pragma_table_xinfo(${table.name})`.execute(database);
+  const [key, ...otherKeys] = columns.rows.filter(({ pk }) => pk > 0);
   const indexes = await describeIndexes(database, table.name);
   // An integer primary key is the row id, and has no index of its own.
-  const [key] = keys;
-  if (key !== undefined && keys.length === 1) indexes.push({ column: key.name, unique: true, form: 'plain' });
-  return { isTable: table.type === 'table', columns: columns.rows.map(toColumn), indexes };
-}
-
-function toColumn({
-  name,
-  type,
-  notnull,
-  pk,
-}: {
-  name: string;
-  type: string;
-  notnull: number;
-  pk: number;
-}): ColumnDescription {
-  const kind = kinds.find(([pattern]) => pattern.test(type))?.[1] ?? 'other';
-  // SQLite does not enforce the length in a type. Each index tells by itself whether it ignores case.
-  return { name, type, kind, nullable: notnull === 0 && pk === 0, maxLength: undefined, ignoresCase: false };
+  if (key !== undefined && otherKeys.length === 0) indexes.push({ column: key.name, unique: true, form: 'plain' });
+  return {
+    isTable: table.type === 'table',
+    columns: columns.rows.map(({ name: column, type }) => ({
+      name: column,
+      type,
+      kind: kindOf(kinds, type),
+      // SQLite does not enforce the length in a type. Each index tells by itself whether it ignores case.
+      maxLength: undefined,
+      ignoresCase: false,
+    })),
+    indexes,
+  };
 }
 
 interface IndexRow {

@@ -1,12 +1,17 @@
 /** What can be done with a column, whatever the engine calls its type. */
 export type ColumnKind = 'integer' | 'text' | 'enum' | 'uuid' | 'boolean' | 'time' | 'other';
 
+/** Each pattern of a type's name, and what it means. The first one that fits counts. */
+export type ColumnKinds = readonly (readonly [RegExp, ColumnKind])[];
+
+export const kindOf = (kinds: ColumnKinds, type: string): ColumnKind =>
+  kinds.find(([pattern]) => pattern.test(type))?.[1] ?? 'other';
+
 export interface ColumnDescription {
   readonly name: string;
   /** As the engine calls it. */
   readonly type: string;
   readonly kind: ColumnKind;
-  readonly nullable: boolean;
   /** In characters; undefined if there is no limit. */
   readonly maxLength: number | undefined;
   /** Whether `=` ignores case, or the column holds lower case only. */
