@@ -33,10 +33,14 @@ export const isBusy = (error: unknown): boolean => primaryCode(codesOf(error)) =
 /** SQLite's result code without its details. */
 const primaryCode = ({ errcode }: DatabaseError): number => Number(errcode) & 0xff;
 
-/** The character set of the column or database lacks letters of a text. The codes are MySQL's numbers and PostgreSQL's SQLSTATE. */
+/**
+ * No row of the column can hold a text: its character set or the database's lacks some letters, or the column's type has no such value.
+ * The codes are MySQL's numbers and PostgreSQL's SQLSTATE.
+ */
 export function isUnrepresentable(error: unknown): boolean {
   const { errno, code } = codesOf(error);
-  return errno === 1267 || errno === 1270 || errno === 1271 || code === '22P05';
+  const isMysqls = errno === 1267 || errno === 1270 || errno === 1271;
+  return isMysqls || code === '22P05' || code === '22P02' || code === '22003';
 }
 
 /** The server rolled a transaction back in favour of another (SQLSTATE class 40). The transaction may be tried again. */

@@ -15,7 +15,7 @@ export function createPrepareLookup({ prepareRead }: Pick<EngineDriver, 'prepare
       try {
         return await read([value]);
       } catch (error) {
-        // The column's character set lacks some letters, so no row has that value.
+        // No row has that value.
         if (isUnrepresentable(error)) return [];
         throw error;
       }

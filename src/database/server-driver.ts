@@ -1,4 +1,4 @@
-import type { DatabaseConnection, QueryResult } from 'kysely';
+import type { CompiledQuery, QueryResult } from 'kysely';
 import { inTime } from '../faults/in-time.ts';
 import type { StoreWatch } from '../faults/store-watch.ts';
 import { Unavailable } from '../faults/unavailable.ts';
@@ -18,12 +18,6 @@ export interface ServerConnection {
   release(broken: boolean): void;
 }
 
-interface PooledConnection extends DatabaseConnection {
-  readonly query: ServerConnection['query'];
-  release(): void;
-  readonly broken: boolean;
-}
-
 /**
  * Kysely's driver for a database server. Every step ends within its time. If the server is frozen, gone or out of connections, a request
  * fails and never hangs (ASVS 16.5.2). A failed connection is never used again.
@@ -31,7 +25,7 @@ interface PooledConnection extends DatabaseConnection {
 export function createServerDriver(pool: ServerPool, patience: Patience, watch: StoreWatch): EngineDriver {
   let prepared = 0;
 
-  async function acquire(): Promise<PooledConnection> {
+  async function acquire(): Promise<Connection> {
     const connecting = pool.connect();
     try {
       return adapt(await inTime(connecting, patience.milliseconds));
@@ -42,7 +36,7 @@ export function createServerDriver(pool: ServerPool, patience: Patience, watch: 
     }
   }
 
-  function adapt(raw: ServerConnection): PooledConnection {
+  function adapt(raw: ServerConnection) {
     let broken = false;
     async function query(sql: string, parameters: readonly unknown[], name?: string) {
       const kind = accessOf(sql);
@@ -62,10 +56,12 @@ export function createServerDriver(pool: ServerPool, patience: Patience, watch: 
       get broken() {
         return broken;
       },
-      executeQuery: ({ sql, parameters }) => query(sql, parameters),
+      executeQuery: ({ sql, parameters }: CompiledQuery) => query(sql, parameters),
       streamQuery,
     };
   }
+
+  type Connection = ReturnType<typeof adapt>;
 
   return {
     prepareRead(sql) {
@@ -82,17 +78,17 @@ export function createServerDriver(pool: ServerPool, patience: Patience, watch: 
     },
     async init() {},
     acquireConnection: acquire,
-    async beginTransaction({ query }: PooledConnection) {
+    async beginTransaction({ query }: Connection) {
       await query('begin', []);
     },
-    async commitTransaction({ query }: PooledConnection) {
+    async commitTransaction({ query }: Connection) {
       await query('commit', []);
     },
-    async rollbackTransaction({ broken, query }: PooledConnection) {
+    async rollbackTransaction({ broken, query }: Connection) {
       // A broken connection ends its transaction. A rollback would only hide the error that broke it.
       if (!broken) await query('rollback', []);
     },
-    async releaseConnection(connection: PooledConnection) {
+    async releaseConnection(connection: Connection) {
       connection.release();
     },
     destroy: () => pool.end(),

@@ -1,17 +1,9 @@
-import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite';
+import type { DatabaseSync, SQLInputValue } from 'node:sqlite';
 import { setTimeout } from 'node:timers/promises';
-import type { DatabaseConnection, QueryResult } from 'kysely';
-import pLimit from 'p-limit';
+import type { CompiledQuery, QueryResult } from 'kysely';
 import type { AccessKind, StoreWatch } from '../faults/store-watch.ts';
 import { accessOf, type EngineDriver, type Patience, reportFailure, streamQuery } from './driver.ts';
 import { isBusy } from './errors.ts';
-
-/** A connection for Kysely. From its first write until its release, no other connection writes. */
-interface SqliteConnection extends DatabaseConnection {
-  query(sql: string, parameters: readonly unknown[]): Promise<QueryResult<never>>;
-  begin(): Promise<void>;
-  release(): void;
-}
 
 /** Milliseconds to pause while another process writes. The last pause repeats. */
 const pauses = [1, 2, 5, 10, 20];
@@ -21,10 +13,16 @@ const pauses = [1, 2, 5, 10, 20];
  * the thread, and has a time limit.
  */
 export function createSqliteDriver(database: DatabaseSync, patience: Patience, watch: StoreWatch): EngineDriver {
-  const run = createStatements(database);
+  const prepared = new Map<string, ReturnType<typeof prepare>>();
+  const prepareHere = (sql: string) => prepare(database, sql);
   const snapshot = createSharedSnapshot(database);
-  const oneWriter = pLimit(1);
+  /** Resolves when the last connection that wants to write has been released. */
+  let lastWriter = Promise.resolve();
   let inTransaction = false;
+
+  /** Runs a statement, which is prepared once. */
+  const run = (sql: string, parameters: readonly unknown[]) =>
+    prepared.getOrInsertComputed(sql, prepareHere)(parameters);
 
   /**
    * Tries again while another process holds the lock.
@@ -50,83 +48,84 @@ export function createSqliteDriver(database: DatabaseSync, patience: Patience, w
 
   function read<T>(work: () => T): Promise<T> {
     // Other connections wait until the transaction ends, because it may roll back.
-    if (inTransaction) return oneWriter(async () => {}).then(() => read(work));
+    if (inTransaction) return lastWriter.then(() => read(work));
     return carryOut('read', () => {
       snapshot.begin();
       return work();
     });
   }
 
-  function createConnection(): SqliteConnection {
-    /** Set while no other connection may write. */
-    let ownership: PromiseWithResolvers<void> | undefined;
+  /** A connection for Kysely. From its first write until its release, no other connection writes. */
+  function createConnection() {
+    let stopOwning: (() => void) | undefined;
 
     async function own(): Promise<void> {
-      if (ownership !== undefined) return;
-      const owned = Promise.withResolvers<void>();
-      const released = Promise.withResolvers<void>();
-      void oneWriter(() => {
-        owned.resolve();
-        return released.promise;
-      });
-      await owned.promise;
-      ownership = released;
+      if (stopOwning !== undefined) return;
+      const earlier = lastWriter;
+      const { promise, resolve } = Promise.withResolvers<void>();
+      lastWriter = promise;
+      await earlier;
+      stopOwning = resolve;
     }
 
-    function runAsOwner(sql: string, parameters: readonly unknown[]): QueryResult<never> {
-      // The next read must see this write.
-      snapshot.end();
-      return run(sql, parameters);
+    async function runAsOwner(sql: string, parameters: readonly unknown[], kind: AccessKind, proves = kind) {
+      await own();
+      const work = () => {
+        // The next read must see this write.
+        snapshot.end();
+        return run(sql, parameters);
+      };
+      return carryOut(kind, work, proves);
     }
 
     async function query(sql: string, parameters: readonly unknown[]): Promise<QueryResult<never>> {
-      if (ownership === undefined && sql.startsWith('select')) return read(() => run(sql, parameters));
-      await own();
-      return carryOut(accessOf(sql), () => runAsOwner(sql, parameters));
+      if (stopOwning === undefined && sql.startsWith('select')) return read(() => run(sql, parameters));
+      return runAsOwner(sql, parameters, accessOf(sql));
     }
 
     return {
       query,
-      executeQuery: ({ sql, parameters }) => query(sql, parameters),
+      executeQuery: ({ sql, parameters }: CompiledQuery) => query(sql, parameters),
 
       async begin() {
-        await own();
         // Every transaction writes. If it took the lock later, its snapshot could be outdated. The lock does not prove that a write works.
-        await carryOut('write', () => runAsOwner('begin immediate', []), 'read');
+        await runAsOwner('begin immediate', [], 'write', 'read');
         inTransaction = true;
       },
 
       release() {
-        if (ownership === undefined) return;
+        if (stopOwning === undefined) return;
         inTransaction = false;
-        ownership.resolve();
+        stopOwning();
       },
 
       streamQuery,
     };
   }
 
+  type Connection = ReturnType<typeof createConnection>;
+
   return {
     prepareRead(sql) {
       // Prepared on the first call, because the tables exist by then.
-      let find: ReturnType<typeof prepareRows> | undefined;
+      let find: ReturnType<typeof prepare> | undefined;
       return (parameters) =>
         read(() => {
-          find ??= prepareRows(database, sql);
-          return find(parameters) as never[];
+          find ??= prepareHere(sql);
+          return find(parameters).rows;
         });
     },
     async init() {},
     acquireConnection: async () => createConnection(),
-    beginTransaction: (connection: SqliteConnection) => connection.begin(),
-    async commitTransaction({ query }: SqliteConnection) {
+    beginTransaction: (connection: Connection) => connection.begin(),
+    async commitTransaction({ query }: Connection) {
       await query('commit', []);
     },
-    async rollbackTransaction({ query }: SqliteConnection) {
+    async rollbackTransaction({ query }: Connection) {
       // SQLite ends some failed transactions by itself, for example on a full disk. A second rollback would hide the first error.
       if (database.isTransaction) await query('rollback', []);
     },
-    releaseConnection: async (connection: SqliteConnection) => connection.release(),
+    releaseConnection: async (connection: Connection) => connection.release(),
     async destroy() {
       snapshot.end();
       database.close();
@@ -134,35 +133,23 @@ export function createSqliteDriver(database: DatabaseSync, patience: Patience, w
   };
 }
 
-/** Prepares each statement once. */
-function createStatements(database: DatabaseSync) {
-  const prepared = new Map<string, { statement: StatementSync; returnsRows: boolean }>();
-
-  return (sql: string, parameters: readonly unknown[]): QueryResult<never> => {
-    let known = prepared.get(sql);
-    if (known === undefined) {
-      const statement = database.prepare(sql);
-      known = { statement, returnsRows: statement.columns().length > 0 };
-      prepared.set(sql, known);
-    }
-    const { statement, returnsRows } = known;
-    const values = parameters as SQLInputValue[];
-    if (returnsRows) return { rows: statement.all(...values) as never[] };
-    return { rows: [], numAffectedRows: BigInt(statement.run(...values).changes) };
-  };
-}
-
-/** Builds row objects here, because reading a row object made by Node takes longer than finding the row. */
-function prepareRows(database: DatabaseSync, sql: string) {
+/** Prepares a statement. Builds row objects here, because reading a row object made by Node takes longer than finding the row. */
+function prepare(database: DatabaseSync, sql: string) {
   const statement = database.prepare(sql);
   statement.setReturnArrays(true);
   const names = statement.columns().map(({ name }) => name);
-  return (parameters: readonly string[]) =>
-    statement.all(...parameters).map((values) => {
-      const row: Record<string, unknown> = {};
-      for (let index = 0; index < names.length; index += 1) row[names[index] ?? ''] = values[index];
-      return row;
-    });
+
+  function toRow(values: Record<number, unknown>): never {
+    const row: Record<string, unknown> = {};
+    for (let index = 0; index < names.length; index += 1) row[names[index] ?? ''] = values[index];
+    return row as never;
+  }
+
+  return (parameters: readonly unknown[]): QueryResult<never> => {
+    const values = parameters as SQLInputValue[];
+    if (names.length > 0) return { rows: statement.all(...values).map(toRow) };
+    return { rows: [], numAffectedRows: BigInt(statement.run(...values).changes) };
+  };
 }
 
 /**

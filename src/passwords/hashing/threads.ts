@@ -47,11 +47,8 @@ export function createHashingThreads(count: number) {
       // An idle thread must not keep the process alive.
       if (thread.tasks.length === 0) worker.unref();
     });
-    let reason: unknown;
-    worker.on('error', (error) => {
-      reason = error;
-    });
-    worker.on('exit', () => {
+    // The thread has died.
+    worker.on('error', (reason) => {
       threads.delete(thread);
       for (const { reject } of thread.tasks) reject(new Unavailable('Password hashing', 2, reason));
     });

@@ -21,12 +21,6 @@ interface Row {
   readonly disabled: unknown;
 }
 
-export interface MappedDirectory {
-  readonly directory: UserDirectory;
-  /** Faults that do not keep the table from working. */
-  readonly warnings: readonly Required<Fault>[];
-}
-
 interface MappedOptions {
   /** Whether passwords are rehashed. Nothing else is ever written. */
   readonly rehashes: boolean;
@@ -44,13 +38,10 @@ const sampleSize = 200;
 
 /**
  * Users in a table of a team's own. Checks the table first.
+ * @returns the directory, and the faults that do not keep the table from working
  * @throws {Misconfiguration} with everything that keeps the table from working, and the fixes
  */
-export async function openMappedDirectory(
-  opened: OpenDatabase,
-  mapping: UserMapping,
-  options: MappedOptions,
-): Promise<MappedDirectory> {
+export async function openMappedDirectory(opened: OpenDatabase, mapping: UserMapping, options: MappedOptions) {
   const { database, engine } = opened;
   const { table } = mapping;
   const description = await describeTable(database, engine, table);
@@ -114,7 +105,6 @@ function createMappedDirectory(
     engine === 'postgres' && idKind !== 'text'
       ? sql`cast(${value} as ${idKind === 'uuid' ? sql`uuid` : sql`bigint`})`
       : sql`${value}`;
-  const mayBeId = { integer: /^-?\d{1,20}$/, uuid: /^[\da-f]{8}(?:-?[\da-f]{4}){3}-?[\da-f]{12}$/i, text: /^/ }[idKind];
 
   const select = (condition: RawBuilder<unknown>) => sql<Row>`select ${columns} from ${table} where ${condition}`;
   const lookUp = (condition: (value: string) => RawBuilder<unknown>) =>
@@ -145,7 +135,6 @@ function createMappedDirectory(
     },
 
     async findById(value) {
-      if (!mayBeId.test(value) || (idKind === 'integer' && !fits(BigInt(value), engine))) return undefined;
       const [row] = await findById(value);
       return row?.id === value ? toAccount(row, mapping) : undefined;
     },
@@ -191,9 +180,6 @@ function selectList(
     ${text(firstName)} as first_name, ${text(lastName)} as last_name,
     ${asItIs ? sql.ref(disabled.column) : text(disabled?.column)} as disabled`;
 }
-
-const fits = (value: bigint, engine: Engine) =>
-  BigInt.asIntN(64, value) === value || (engine === 'mysql' && BigInt.asUintN(64, value) === value);
 
 function toAccount(row: Row, { disabled }: UserMapping): Account {
   return {

@@ -1,6 +1,12 @@
 import type { Database } from '../../../database/database.ts';
 import { sql } from '../../../database/kysely.ts';
-import { type ColumnKinds, type IndexDescription, kindOf, type TableDescription } from './table-description.ts';
+import {
+  type ColumnKinds,
+  describeIndex,
+  type IndexDescription,
+  kindOf,
+  type TableDescription,
+} from './table-description.ts';
 
 const kinds: ColumnKinds = [
   [/int$/i, 'integer'],
@@ -14,7 +20,6 @@ interface ColumnRow {
   readonly name: string;
   readonly type: string;
   readonly declared: string;
-  readonly maxlength: number | null;
   readonly collation: string | null;
   readonly generated: string | null;
 }
@@ -32,16 +37,15 @@ export async function describeMysqlTable(
   if (table === undefined) return undefined;
   const columns = await sql<ColumnRow>`
     select column_name as name, data_type as type, column_type as declared,
-      character_maximum_length as maxlength, collation_name as collation, generation_expression as generated
+      collation_name as collation, generation_expression as generated
     from information_schema.columns where table_schema = ${table.place} and table_name = ${table.name}
     order by ordinal_position`.execute(database);
   return {
     isTable: table.type === 'BASE TABLE' || table.type === 'SYSTEM VERSIONED',
-    columns: columns.rows.map(({ name: column, type, declared, maxlength, collation, generated }) => ({
+    columns: columns.rows.map(({ name: column, type, declared, collation, generated }) => ({
       name: column,
       type: declared,
       kind: kindOf(kinds, type),
-      maxLength: maxlength === null ? undefined : Number(maxlength),
       ignoresCase: /_ci$/i.test(collation ?? '') || /^l(?:ower|case)\(/i.test(generated ?? ''),
     })),
     indexes: await describeIndexes(database, table.place, table.name),
@@ -67,9 +71,10 @@ async function describeIndexes(database: Database, place: string, table: string)
     if (Number(row.SEQ_IN_INDEX) !== 1) return [];
     const columns = rows.filter(({ INDEX_NAME }) => INDEX_NAME === row.INDEX_NAME).length;
     const lowered = /^\(?l(?:ower|case)\(`(.+)`\)\)?$/i.exec(row.EXPRESSION ?? '')?.[1];
-    const column = row.COLUMN_NAME ?? lowered;
-    if (column === undefined) return [];
-    const unique = Number(row.NON_UNIQUE) === 0 && columns === 1 && row.SUB_PART === null;
-    return [{ column, unique, form: row.COLUMN_NAME === null ? 'lower' : 'plain' }];
+    return describeIndex(
+      row.COLUMN_NAME,
+      lowered,
+      Number(row.NON_UNIQUE) === 0 && columns === 1 && row.SUB_PART === null,
+    );
   });
 }

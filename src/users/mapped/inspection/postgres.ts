@@ -1,6 +1,6 @@
 import type { Database } from '../../../database/database.ts';
 import { sql } from '../../../database/kysely.ts';
-import { type ColumnKinds, type IndexDescription, kindOf, type TableDescription } from './table-description.ts';
+import { type ColumnKinds, describeIndex, kindOf, type TableDescription } from './table-description.ts';
 
 const kinds: ColumnKinds = [
   [/^int[248]$/, 'integer'],
@@ -29,10 +29,9 @@ export async function describePostgresTable(
     base: string;
     isenum: boolean;
     visible: boolean;
-    typmod: number;
   }>`
     select a.attname::text as name, format_type(a.atttypid, a.atttypmod) as type, coalesce(b.typname, t.typname)::text as base,
-      t.typtype = 'e' as isenum, pg_type_is_visible(t.oid) as visible, a.atttypmod as typmod
+      t.typtype = 'e' as isenum, pg_type_is_visible(t.oid) as visible
     from pg_attribute a join pg_type t on t.oid = a.atttypid left join pg_type b on b.oid = nullif(t.typbasetype, 0)
     where a.attrelid = ${table.oid} and a.attnum > 0 and not a.attisdropped order by a.attnum`.execute(database);
 
@@ -45,19 +44,16 @@ export async function describePostgresTable(
   return {
     // Ordinary and partitioned tables; neither views nor foreign tables, whose indexes are elsewhere.
     isTable: table.relkind === 'r' || table.relkind === 'p',
-    columns: columns.rows.map(({ name: column, type, base, isenum, visible, typmod }) => ({
+    columns: columns.rows.map(({ name: column, type, base, isenum, visible }) => ({
       name: column,
       type,
       kind: isenum ? 'enum' : kindOf(kinds, base),
-      maxLength: (base === 'varchar' || base === 'bpchar') && typmod > 0 ? typmod - 4 : undefined,
       // Outside the search path, PostgreSQL does not find citext's `=` either, and compares plain texts.
       ignoresCase: base === 'citext' && visible,
     })),
-    indexes: indexes.rows.flatMap(({ column, unique, definition }): IndexDescription[] => {
-      if (column !== null) return [{ column, unique, form: 'plain' }];
-      const lowered = loweredColumn(definition);
-      return lowered === undefined ? [] : [{ column: lowered, unique, form: 'lower' }];
-    }),
+    indexes: indexes.rows.flatMap(({ column, unique, definition }) =>
+      describeIndex(column, loweredColumn(definition), unique),
+    ),
   };
 }
 

@@ -1,6 +1,12 @@
 import type { Database } from '../../../database/database.ts';
 import { sql } from '../../../database/kysely.ts';
-import { type ColumnKinds, type IndexDescription, kindOf, type TableDescription } from './table-description.ts';
+import {
+  type ColumnKinds,
+  describeIndex,
+  type IndexDescription,
+  kindOf,
+  type TableDescription,
+} from './table-description.ts';
 
 /** SQLite accepts any type name. What the name contains decides how SQLite treats the column. */
 const kinds: ColumnKinds = [
@@ -29,8 +35,7 @@ export async function describeSqliteTable(database: Database, name: string): Pro
       name: column,
       type,
       kind: kindOf(kinds, type),
-      // SQLite does not enforce the length in a type. Each index tells by itself whether it ignores case.
-      maxLength: undefined,
+      // Each index tells by itself whether it ignores case.
       ignoresCase: false,
     })),
     indexes,
@@ -54,10 +59,9 @@ async function describeIndexes(database: Database, table: string): Promise<Index
     left join sqlite_master as master on master.name = list.name
     where list.partial = 0`.execute(database);
   return rows.flatMap(({ unique, column, collation, columns, definition }): IndexDescription[] => {
+    const isUnique = unique === 1 && columns === 1;
+    if (column !== null && collation.toLowerCase() === 'nocase') return [{ column, unique: isUnique, form: 'nocase' }];
     const lowered = /\(\s*lower\s*\(\s*["`[]?(.+?)["`\]]?\s*\)/i.exec(definition ?? '')?.[1];
-    const name = column ?? lowered;
-    if (name === undefined) return [];
-    const plain = collation.toLowerCase() === 'nocase' ? 'nocase' : 'plain';
-    return [{ column: name, unique: unique === 1 && columns === 1, form: column === null ? 'lower' : plain }];
+    return describeIndex(column, lowered, isUnique);
   });
 }

@@ -12,8 +12,6 @@ export interface ColumnDescription {
   /** As the engine calls it. */
   readonly type: string;
   readonly kind: ColumnKind;
-  /** In characters; undefined if there is no limit. */
-  readonly maxLength: number | undefined;
   /** Whether `=` ignores case, or the column holds lower case only. */
   readonly ignoresCase: boolean;
 }
@@ -26,6 +24,12 @@ export interface IndexDescription {
   readonly unique: boolean;
   /** Over the value as it is, over `lower(…)` of it, or with SQLite's NOCASE. */
   readonly form: 'plain' | 'lower' | 'nocase';
+}
+
+/** An index by its first part: a column, or the one in `lower(…)`. Any other index does not help. */
+export function describeIndex(column: string | null, lowered: string | undefined, unique: boolean): IndexDescription[] {
+  if (column !== null) return [{ column, unique, form: 'plain' }];
+  return lowered === undefined ? [] : [{ column: lowered, unique, form: 'lower' }];
 }
 
 export interface TableDescription {
