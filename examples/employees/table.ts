@@ -29,7 +29,7 @@ interface Making {
  */
 export async function makeTable(opened: OpenDatabase, people: Iterable<Employee>, making: Making): Promise<void> {
   const { engine } = opened;
-  if ((await describeTable(opened.database, engine, 'employees')) !== undefined) {
+  if ((await describeTable(opened, 'employees')) !== undefined) {
     throw new Misconfiguration(
       'The table employees already exists, and was not changed. Choose another database in DATABASE_URL. Or, if the table is ' +
         'no longer needed: DROP TABLE employees;',

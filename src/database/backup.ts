@@ -17,7 +17,8 @@ export async function backUpSqlite(path: string, copy: string): Promise<void> {
   if (!existsSync(path)) throw new Misconfiguration('DATABASE_URL: there is no such file.');
   const part = `${copy}.part`;
   // First, so that a signal leaves no partial file behind.
-  using stop = hearStop();
+  using scope = new DisposableStack();
+  const signal = hearStop(scope);
   try {
     // The file has mode 0600 from the start, because it holds password hashes (ASVS 14.2.4). `wx` fails if another backup writes it.
     await (await open(part, 'wx', 0o600)).close();
@@ -25,7 +26,7 @@ export async function backUpSqlite(path: string, copy: string): Promise<void> {
     throw cannotWrite(part, error);
   }
   try {
-    await copyInto(path, part, stop.signal);
+    await copyInto(path, part, signal);
     await sync(part);
     // Unlike a rename, a link never replaces an existing file.
     await link(part, copy);
@@ -37,18 +38,15 @@ export async function backUpSqlite(path: string, copy: string): Promise<void> {
   await sync(dirname(copy));
 }
 
-/** Makes signals cancel the copy instead of ending the process. */
-function hearStop(): Disposable & { readonly signal: AbortSignal } {
+/** Makes signals cancel the copy instead of ending the process, until the end of the scope. */
+function hearStop(scope: DisposableStack): AbortSignal {
   const stop = new AbortController();
   const interrupt = () => stop.abort(new Error('it was stopped'));
-  const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
-  for (const signal of signals) process.on(signal, interrupt);
-  return {
-    signal: stop.signal,
-    [Symbol.dispose]() {
-      for (const signal of signals) process.off(signal, interrupt);
-    },
-  };
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+    process.on(signal, interrupt);
+    scope.defer(() => process.off(signal, interrupt));
+  }
+  return stop.signal;
 }
 
 /** Copies on its own thread, so that this thread can handle signals. */

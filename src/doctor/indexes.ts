@@ -36,7 +36,7 @@ export async function* checkIndexes(opened: OpenDatabase, { sessions, users }: L
   const found: string[] = [];
   for (const lookup of lookups) {
     const { what, table, column, unique } = lookup;
-    const description = await describeTable(opened.database, opened.engine, table);
+    const description = await describeTable(opened, table);
     if (description === undefined)
       yield warning(`It could not be seen how ${what} is found: ${table} is hidden from this account.`, grant(table));
     else if (
@@ -58,10 +58,10 @@ export async function* checkIndexes(opened: OpenDatabase, { sessions, users }: L
 }
 
 /** Reports nothing itself, because the `users` check reports the faults of the table. */
-async function findsByIndex({ database, engine }: OpenDatabase, mapping: UserMapping): Promise<boolean> {
-  const description = await describeTable(database, engine, mapping.table);
+async function findsByIndex(opened: OpenDatabase, mapping: UserMapping): Promise<boolean> {
+  const description = await describeTable(opened, mapping.table);
   if (!description?.isTable) return false;
-  const { faults, nameMatch } = judgeTable(mapping, description, engine, false);
+  const { faults, nameMatch } = judgeTable(mapping, description, opened.engine, false);
   return faults.length === 0 && nameMatch !== 'equal-then-scan';
 }
 

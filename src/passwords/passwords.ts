@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { Unavailable } from '../faults/unavailable.ts';
 import { createFailureDurations } from './failure-durations.ts';
-import type { Comparison, ComparisonInput } from './hashing/computations.ts';
+import type { ComparisonInput, Computations } from './hashing/computations.ts';
 import { createHashingThreads } from './hashing/threads.ts';
 
 /** Longest password that is hashed, in bytes of UTF-8 (long passwords cost time: OWASP Authentication CS). */
@@ -14,27 +14,9 @@ const kindsCalibrated = 8;
 const floorMargin = 1.25;
 
 /** What comparing a password with a stored hash showed. */
-export type PasswordCheck = Pick<Comparison, 'matches' | 'replacement'>;
+export type PasswordCheck = Pick<ReturnType<Computations['compare']>, 'matches' | 'replacement'>;
 
-export interface Passwords {
-  /**
-   * Compares a password with the stored hash of a user.
-   * A missing, cheap or broken hash takes as long as one of today's cost (ASVS 6.3.8).
-   * @throws {Unavailable} when too many passwords are waiting already
-   */
-  check(storedHash: string | undefined, password: string): Promise<PasswordCheck>;
-  /** The PHC string to store for a new password. */
-  hash(password: string): Promise<string>;
-  /**
-   * No failure should be answered before this many milliseconds. Comparing takes longer with some kinds of stored hashes, and the response
-   * time must not reveal the kind (ASVS 6.3.8). Covers the slowest kind seen so far.
-   */
-  failureFloor(): number;
-  /** How many passwords are being hashed, and how many wait. */
-  load(): { readonly underWay: number; readonly waiting: number };
-  /** Measures the slowest kinds among these stored hashes, so that the floor covers them before the first login. */
-  calibrate(storedHashes: readonly string[]): Promise<void>;
-}
+export type Passwords = ReturnType<typeof createPasswords>;
 
 export interface PasswordOptions {
   /** Hashes under way at the same time. */
@@ -51,14 +33,7 @@ export interface PasswordOptions {
 }
 
 /** Hashes and compares passwords, a bounded number at a time: each takes a core and 19 MiB (ASVS 2.4.1, 15.2.2). */
-export function createPasswords({
-  concurrency,
-  queue,
-  rehashes,
-  log,
-  onWaited,
-  onRefused,
-}: PasswordOptions): Passwords {
+export function createPasswords({ concurrency, queue, rehashes, log, onWaited }: PasswordOptions) {
   const threads = createHashingThreads(concurrency);
   const durations = createFailureDurations();
   let wasFull = false;
@@ -87,16 +62,33 @@ export function createPasswords({
   }
 
   return {
-    check: (storedHash, password) => bounded(() => compare({ storedHash, password, rehashes })),
-    hash: (password) =>
+    /**
+     * Compares a password with the stored hash of a user.
+     * A missing, cheap or broken hash takes as long as one of today's cost (ASVS 6.3.8).
+     * @throws {Unavailable} when too many passwords are waiting already
+     */
+    check: (storedHash: string | undefined, password: string) =>
+      bounded(() => compare({ storedHash, password, rehashes })),
+
+    /** The PHC string to store for a new password. */
+    hash: (password: string) =>
       bounded(async () => {
         const { result, waited } = await threads.compute('hash', { password });
         onWaited?.(waited);
         return result;
       }),
-    load: () => ({ underWay: Math.min(asked, concurrency), waiting: Math.max(0, asked - concurrency) }),
+
+    /**
+     * No failure should be answered before this many milliseconds. Comparing takes longer with some kinds of stored hashes, and the
+     * response time must not reveal the kind (ASVS 6.3.8). Covers the slowest kind seen so far.
+     */
     failureFloor: () => durations.longest() * floorMargin,
-    async calibrate(storedHashes) {
+
+    /** How many passwords are being hashed, and how many wait. */
+    load: () => ({ underWay: Math.min(asked, concurrency), waiting: Math.max(0, asked - concurrency) }),
+
+    /** Measures the slowest kinds among these stored hashes, so that the floor covers them before the first login. */
+    async calibrate(storedHashes: readonly string[]): Promise<void> {
       const { result: dearest } = await threads.compute('findDearest', { storedHashes, count: kindsCalibrated });
       const password = randomBytes(16).toString('hex');
       for (const storedHash of [undefined, ...dearest]) await compare({ storedHash, password, rehashes });

@@ -22,26 +22,14 @@ const summary =
 
 export type RedisClient = Redis | Cluster;
 
-/** @param Name the names of the scripts */
-export type ScriptedClient<Name extends string> = RedisClient &
-  Record<Name, (key: string, ...values: (string | number)[]) => Promise<unknown>>;
-
-/** Redis or Valkey. Every command goes through `use`, which has a time limit and turns faults into `Unavailable`. */
-export interface OpenRedis {
-  use<T>(work: (client: RedisClient) => Promise<T>): Promise<T>;
-  /** Makes scripts methods of the client. Each touches one key only, so it works in a cluster too. Gives `use` for them. */
-  useScripts<Name extends string>(
-    scripts: Readonly<Record<Name, string>>,
-  ): <T>(work: (client: ScriptedClient<Name>) => Promise<T>) => Promise<T>;
-  close(): Promise<void>;
-}
+export type OpenRedis = ReturnType<typeof openRedis>;
 
 /**
  * Opens Redis or Valkey. It connects on the first use, and reconnects whenever the connection is lost.
  * @param timeout milliseconds that a use may take
  * @throws {Misconfiguration} for a URL that cannot be read
  */
-export function openRedis(url: string, timeout: number, watch: StoreWatch): OpenRedis {
+export function openRedis(url: string, timeout: number, watch: StoreWatch) {
   const address = parseRedisUrl(url);
   const client = createClient(address, timeout);
   // `use` throws the last fault, so these events need no other listener.
@@ -92,14 +80,30 @@ export function openRedis(url: string, timeout: number, watch: StoreWatch): Open
   }
 
   return {
-    use,
-
-    useScripts(scripts) {
-      for (const [name, lua] of Object.entries<string>(scripts)) client.defineCommand(name, { lua, numberOfKeys: 1 });
-      return (work) => use((client) => work(client as ScriptedClient<keyof typeof scripts>));
+    /** Every command goes through this. It has a time limit and turns faults into `Unavailable`. */
+    async use<T>(work: (client: RedisClient) => Promise<T>): Promise<T> {
+      try {
+        first ??= connect().catch((error: unknown) => {
+          first = undefined;
+          throw error;
+        });
+        await first;
+        if (client.status !== 'ready') throw new Error('there is no connection');
+        // In a cluster, the client's own timeout starts only once the node for a command is known.
+        const result = await inTime(work(client), timeout);
+        lastFault = undefined;
+        watch.succeeded('write');
+        return result;
+      } catch (error) {
+        const saysWhy = client.status === 'ready' && error instanceof Error && !summary.test(error.message);
+        const cause = saysWhy ? error : (lastFault ?? error);
+        const unavailable = new Unavailable(redisPart, retryAfter, cause);
+        watch.failed('write', unavailable);
+        throw unavailable;
+      }
     },
 
-    async close() {
+    async close(): Promise<void> {
       client.disconnect();
     },
   };

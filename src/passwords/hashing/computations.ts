@@ -20,19 +20,8 @@ export interface ComparisonInput {
   readonly rehashes: boolean;
 }
 
-/** What comparing a password with a stored hash showed. */
-export interface Comparison {
-  readonly matches: boolean;
-  /** The hash to store from now on, when the password matched a weaker one than today's. */
-  readonly replacement: string | undefined;
-  /** The kind of the stored hash; `none` if it is missing or cannot be computed. */
-  readonly kind: string;
-  /** The scheme of a stored hash that cannot be computed, for the log. */
-  readonly unusable: string | undefined;
-}
-
 /** A failure with a weak, broken or missing hash takes at least as long as with one of today's cost (ASVS 6.3.8). */
-function compare({ storedHash, password: text, rehashes }: ComparisonInput): Comparison {
+function compare({ storedHash, password: text, rehashes }: ComparisonInput) {
   const password = Buffer.from(text, 'utf8');
   const stored = storedHash === undefined ? undefined : parseStoredPassword(storedHash);
   const comparable = stored?.state === 'broken' ? undefined : stored;
@@ -42,8 +31,11 @@ function compare({ storedHash, password: text, rehashes }: ComparisonInput): Com
   if (!matches && (comparable?.state !== 'current' || matched === undefined)) verifySync(decoy, password);
   return {
     matches,
+    /** The hash to store from now on, when the password matched a weaker one than today's. */
     replacement,
+    /** The kind of the stored hash; `none` if it is missing or cannot be computed. */
     kind: comparable?.kind ?? 'none',
+    /** The scheme of a stored hash that cannot be computed, for the log. */
     unusable: matched === undefined ? stored?.scheme : undefined,
   };
 }

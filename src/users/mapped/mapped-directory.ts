@@ -33,6 +33,9 @@ const scanPatience = 60_000;
 /** Longest user id that a session can store, in characters. */
 const longestId = 255;
 
+/** PostgreSQL's types of ids. The client sends texts. The cast compares whole numbers as numbers. */
+const idTypes: Partial<Record<ColumnKind, RawBuilder<unknown>>> = { integer: sql`bigint`, uuid: sql`uuid` };
+
 /** Rows that are sampled at each end of the table. */
 const sampleSize = 200;
 
@@ -42,16 +45,15 @@ const sampleSize = 200;
  * @throws {Misconfiguration} with everything that keeps the table from working, and the fixes
  */
 export async function openMappedDirectory(opened: OpenDatabase, mapping: UserMapping, options: MappedOptions) {
-  const { database, engine } = opened;
   const { table } = mapping;
-  const description = await describeTable(database, engine, table);
+  const description = await describeTable(opened, table);
   if (description === undefined)
     throw new Misconfiguration(`USERS_TABLE: there is no table ${table} in the database of DATABASE_URL.`);
   if (!description.isTable) {
     const fix = 'Name the table behind it, which has the indexes.';
     throw new Misconfiguration({ message: `USERS_TABLE: ${table} is a view.`, fix });
   }
-  const fitness = judgeTable(mapping, description, engine, options.rehashes);
+  const fitness = judgeTable(mapping, description, opened.engine, options.rehashes);
   if (fitness.faults.length > 0) throw new Misconfiguration(...fitness.faults);
   const warnings = [...fitness.warnings];
   await opened.withPatience(scanPatience, async () => {
@@ -100,11 +102,8 @@ function createMappedDirectory(
   const name = sql.ref(mapping.username);
   const id = sql.ref(mapping.id);
   const columns = selectList(engine, mapping, disabledKind);
-  // The client sends texts. The cast compares whole numbers as numbers.
-  const idValue = (value: string) =>
-    engine === 'postgres' && idKind !== 'text'
-      ? sql`cast(${value} as ${idKind === 'uuid' ? sql`uuid` : sql`bigint`})`
-      : sql`${value}`;
+  const idType = engine === 'postgres' && idKind !== undefined ? idTypes[idKind] : undefined;
+  const idValue = (value: string) => (idType === undefined ? sql`${value}` : sql`cast(${value} as ${idType})`);
 
   const select = (condition: RawBuilder<unknown>) => sql<Row>`select ${columns} from ${table} where ${condition}`;
   const lookUp = (condition: (value: string) => RawBuilder<unknown>) =>

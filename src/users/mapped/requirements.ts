@@ -11,18 +11,7 @@ import type { UserMapping } from './mapping.ts';
 /** How a name is found regardless of case. If no index covers the folded name, `equal-then-scan` may read all rows. */
 export type NameMatch = 'equal' | 'nocase' | 'lower' | 'equal-then-scan';
 
-/** Whether and how users can sign in with a table. */
-export interface Fitness {
-  /** Faults that keep the table from working. */
-  readonly faults: readonly Fault[];
-  /** Faults that do not keep it from working. */
-  readonly warnings: readonly Required<Fault>[];
-  readonly nameMatch: NameMatch;
-  /** Whether two names may differ by case alone. */
-  readonly mayHoldTwins: boolean;
-  readonly idKind: 'integer' | 'text' | 'uuid';
-  readonly disabledKind: ColumnKind | undefined;
-}
+export type Fitness = ReturnType<typeof judgeTable>;
 
 /** Values that `disabled=` can compare as text. Times and fractions have many spellings, so none of them can be compared. */
 const valuesOf: Readonly<Partial<Record<ColumnKind, RegExp>>> = {
@@ -36,13 +25,16 @@ const valuesOf: Readonly<Partial<Record<ColumnKind, RegExp>>> = {
 /** Characters of the longest hash that Janua stores: argon2id in PHC form, 16 bytes of salt and 32 of hash. */
 const hashLength = 97;
 
-/** @param rehashes whether passwords are rehashed in this table */
+/**
+ * Whether and how users can sign in with a table.
+ * @param rehashes whether passwords are rehashed in this table
+ */
 export function judgeTable(
   { table, ...mapping }: UserMapping,
   { columns, indexes }: TableDescription,
   engine: Engine,
   rehashes: boolean,
-): Fitness {
+) {
   const faults: Fault[] = [];
   const warnings: Required<Fault>[] = [];
   const refuse = (message: string, fix?: string) =>
@@ -105,12 +97,15 @@ export function judgeTable(
   const indexesOfName = username === undefined ? [] : indexesOf(username.name);
   const form = username && bestForm(username, indexesOfName);
   return {
+    /** Faults that keep the table from working. */
     faults,
+    /** Faults that do not keep it from working. */
     warnings,
     nameMatch: form ?? 'equal-then-scan',
+    /** Whether two names may differ by case alone. */
     mayHoldTwins: !indexesOfName.some((index) => index.unique && (index.form !== 'plain' || username?.ignoresCase)),
     disabledKind: disabled?.kind,
-    idKind: id?.kind === 'integer' || id?.kind === 'uuid' ? id.kind : 'text',
+    idKind: id?.kind,
   };
 
   function judgeUsername(column: ColumnDescription): void {

@@ -1,18 +1,15 @@
-import type { Database, Engine } from '../../../database/database.ts';
+import type { OpenDatabase } from '../../../database/database.ts';
 import { describeMysqlTable } from './mysql.ts';
 import { describePostgresTable } from './postgres.ts';
 import { describeSqliteTable } from './sqlite.ts';
 
-import type { TableDescription } from './table-description.ts';
+const inspections = { sqlite: describeSqliteTable, postgres: describePostgresTable, mysql: describeMysqlTable };
 
-/** Undefined if there is no table of that name. */
-export function describeTable(
-  database: Database,
-  engine: Engine,
-  table: string,
-): Promise<TableDescription | undefined> {
-  const parts = table.split('.');
-  const name = parts.pop() ?? '';
-  const describe = { sqlite: describeSqliteTable, postgres: describePostgresTable, mysql: describeMysqlTable }[engine];
-  return describe(database, name, parts[0]);
+/**
+ * Undefined if there is no table of that name.
+ * @param table its name, or SCHEMA.TABLE
+ */
+export async function describeTable({ database, engine }: OpenDatabase, table: string) {
+  const [name = '', schema] = table.split('.').reverse();
+  return inspections[engine](database, name, schema);
 }
