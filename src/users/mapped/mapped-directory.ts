@@ -18,7 +18,7 @@ interface Row {
   readonly password: string | null;
   readonly first_name: string | null;
   readonly last_name: string | null;
-  readonly disabled: unknown;
+  readonly disabled: string | null;
 }
 
 interface MappedOptions {
@@ -163,8 +163,8 @@ function createMappedDirectory(
 
 const hasUsableId = ({ id }: Row) => id !== null && id.length <= longestId;
 
-const asText = (engine: Engine, column: string) =>
-  sql`cast(${sql.ref(column)} as ${engine === 'mysql' ? sql`char` : sql`text`})`;
+const asText = (engine: Engine, value: RawBuilder<unknown>) =>
+  sql`cast(${value} as ${engine === 'mysql' ? sql`char` : sql`text`})`;
 
 /** Each column as text: a client library would round a large number, and SQLite returns values of any type. */
 function selectList(
@@ -172,12 +172,11 @@ function selectList(
   { id, username, password, firstName, lastName, disabled }: UserMapping,
   disabledKind: ColumnKind | undefined,
 ): RawBuilder<unknown> {
-  const text = (column: string | undefined) => (column === undefined ? sql`null` : asText(engine, column));
-  const asItIs =
-    disabled !== undefined && (disabledKind === 'boolean' || (disabledKind === 'integer' && engine === 'sqlite'));
+  const text = (column: string | undefined) => (column === undefined ? sql`null` : asText(engine, sql.ref(column)));
+  const isBoolean = disabled !== undefined && engine === 'postgres' && disabledKind === 'boolean';
   return sql`${text(id)} as id, ${text(username)} as username, ${text(password)} as password,
     ${text(firstName)} as first_name, ${text(lastName)} as last_name,
-    ${asItIs ? sql.ref(disabled.column) : text(disabled?.column)} as disabled`;
+    ${isBoolean ? asText(engine, sql`${sql.ref(disabled.column)}::integer`) : text(disabled?.column)} as disabled`;
 }
 
 function toAccount(row: Row, { disabled }: UserMapping): Account {
@@ -201,7 +200,7 @@ export async function samplePasswordHashes(
 ): Promise<string[]> {
   const from = (direction: RawBuilder<unknown>) =>
     sql<{ id: string; password: string | null }>`
-      select ${asText(engine, id)} as id, ${asText(engine, password)} as password from ${sql.table(table)}
+      select ${asText(engine, sql.ref(id))} as id, ${asText(engine, sql.ref(password))} as password from ${sql.table(table)}
       order by ${sql.ref(id)} ${direction} limit ${sql.lit(sampleSize)}`.execute(database);
   const rows = [...(await from(sql`asc`)).rows, ...(await from(sql`desc`)).rows];
   const passwords = new Map(rows.map((row) => [row.id, row.password]));

@@ -77,9 +77,9 @@ function parseDisabled(text: string): DisabledRule {
   return { column, meaning: negated ? 'is-not' : 'is', values };
 }
 
-/** Whether a user is disabled. `value` is the column as the client library gives it. */
-export function isDisabled({ meaning, values }: DisabledRule, value: unknown): boolean {
-  const text = textOf(value);
+/** Whether a user is disabled. `stored` is the column as text; a boolean is 1 or 0, as in databases without booleans. */
+export function isDisabled({ meaning, values }: DisabledRule, stored: string | null): boolean {
+  const text = stored?.trim();
   switch (meaning) {
     case 'flag':
       return text !== undefined && text !== '0';
@@ -90,11 +90,4 @@ export function isDisabled({ meaning, values }: DisabledRule, value: unknown): b
     case 'is-not':
       return text === undefined || !values.includes(text);
   }
-}
-
-/** A boolean becomes 1 or 0, as in databases without booleans. */
-function textOf(value: unknown): string | undefined {
-  if (value === null || value === undefined) return undefined;
-  if (typeof value === 'boolean') return value ? '1' : '0';
-  return String(value).trim();
 }

@@ -1,9 +1,9 @@
 import type { OpenDatabase } from '../../../database/database.ts';
-import { describeMysqlTable } from './mysql.ts';
-import { describePostgresTable } from './postgres.ts';
-import { describeSqliteTable } from './sqlite.ts';
+import { inspectMysql } from './mysql.ts';
+import { inspectPostgres } from './postgres.ts';
+import { inspectSqlite } from './sqlite.ts';
 
-const inspections = { sqlite: describeSqliteTable, postgres: describePostgresTable, mysql: describeMysqlTable };
+const inspections = { sqlite: inspectSqlite, postgres: inspectPostgres, mysql: inspectMysql };
 
 /**
  * Undefined if there is no table of that name.

@@ -1,6 +1,5 @@
-import type { Database } from '../../../database/database.ts';
 import { sql } from '../../../database/kysely.ts';
-import { type ColumnKinds, describeIndex, kindOf, type TableDescription } from './table-description.ts';
+import { type ColumnKinds, describeIndex, type Inspect, kindOf } from './table-description.ts';
 
 const kinds: ColumnKinds = [
   [/^int[248]$/, 'integer'],
@@ -12,38 +11,33 @@ const kinds: ColumnKinds = [
 
 const quote = (identifier: string) => `"${identifier.replaceAll('"', '""')}"`;
 
-export async function describePostgresTable(
-  database: Database,
-  name: string,
-  schema?: string,
-): Promise<TableDescription | undefined> {
-  const qualified = schema === undefined ? quote(name) : `${quote(schema)}.${quote(name)}`;
-  const found = await sql<{ oid: number; relkind: string }>`
-    select oid, relkind::text from pg_class where oid = to_regclass(${qualified})`.execute(database);
-  const [table] = found.rows;
-  if (table === undefined) return undefined;
+interface ColumnRow {
+  readonly relkind: string;
+  readonly name: string;
+  readonly type: string;
+  readonly base: string;
+  readonly isenum: boolean;
+  readonly visible: boolean;
+}
 
-  const columns = await sql<{
-    name: string;
-    type: string;
-    base: string;
-    isenum: boolean;
-    visible: boolean;
-  }>`
-    select a.attname::text as name, format_type(a.atttypid, a.atttypmod) as type, coalesce(b.typname, t.typname)::text as base,
-      t.typtype = 'e' as isenum, pg_type_is_visible(t.oid) as visible
-    from pg_attribute a join pg_type t on t.oid = a.atttypid left join pg_type b on b.oid = nullif(t.typbasetype, 0)
-    where a.attrelid = ${table.oid} and a.attnum > 0 and not a.attisdropped order by a.attnum`.execute(database);
-
+export const inspectPostgres: Inspect = async (database, name, schema) => {
+  const table = sql`to_regclass(${schema === undefined ? quote(name) : `${quote(schema)}.${quote(name)}`})`;
+  const columns = await sql<ColumnRow>`
+    select c.relkind::text, a.attname::text as name, format_type(a.atttypid, a.atttypmod) as type,
+      coalesce(b.typname, t.typname)::text as base, t.typtype = 'e' as isenum, pg_type_is_visible(t.oid) as visible
+    from pg_class c join pg_attribute a on a.attrelid = c.oid join pg_type t on t.oid = a.atttypid
+      left join pg_type b on b.oid = nullif(t.typbasetype, 0)
+    where c.oid = ${table} and a.attnum > 0 and not a.attisdropped order by a.attnum`.execute(database);
+  const [first] = columns.rows;
+  if (first === undefined) return undefined;
   const indexes = await sql<{ column: string | null; unique: boolean; definition: string }>`
     select a.attname::text as column, i.indisunique and i.indnkeyatts = 1 as unique,
       pg_get_indexdef(i.indexrelid, 1, true) as definition
     from pg_index i left join pg_attribute a on a.attrelid = i.indrelid and a.attnum = nullif(i.indkey[0], 0)
-    where i.indrelid = ${table.oid} and i.indisvalid and i.indpred is null`.execute(database);
-
+    where i.indrelid = ${table} and i.indisvalid and i.indpred is null`.execute(database);
   return {
     // Ordinary and partitioned tables; neither views nor foreign tables, whose indexes are elsewhere.
-    isTable: table.relkind === 'r' || table.relkind === 'p',
+    isTable: first.relkind === 'r' || first.relkind === 'p',
     columns: columns.rows.map(({ name: column, type, base, isenum, visible }) => ({
       name: column,
       type,
@@ -55,7 +49,7 @@ export async function describePostgresTable(
       describeIndex(column, loweredColumn(definition), unique),
     ),
   };
-}
+};
 
 /** The column of `lower(email::text)` or `lower("E-Mail")`. */
 function loweredColumn(definition: string): string | undefined {

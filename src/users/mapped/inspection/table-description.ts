@@ -1,3 +1,5 @@
+import type { Database } from '../../../database/database.ts';
+
 /** What can be done with a column, whatever the engine calls its type. */
 export type ColumnKind = 'integer' | 'text' | 'enum' | 'uuid' | 'boolean' | 'time' | 'other';
 
@@ -37,3 +39,6 @@ export interface TableDescription {
   readonly columns: readonly ColumnDescription[];
   readonly indexes: readonly IndexDescription[];
 }
+
+/** Inspects a table of one engine. Undefined if there is no table of that name. */
+export type Inspect = (database: Database, name: string, schema?: string) => Promise<TableDescription | undefined>;
