@@ -1,45 +1,38 @@
-import type { RedisOptions } from 'ioredis';
 import { Misconfiguration } from '../faults/misconfiguration.ts';
 
 /** The address of Redis or Valkey: one server, the sentinels that name the master, or the first nodes of a cluster. */
-export type RedisAddress =
-  | { readonly kind: 'single'; readonly options: Omit<RedisOptions, 'replyMapping'> }
-  | { readonly kind: 'cluster'; readonly nodes: Node[]; readonly options: Access };
-
-interface Node {
-  readonly host: string;
-  readonly port: number;
-}
-
-type Access = Pick<RedisOptions, 'username' | 'password' | 'tls'>;
+export type RedisAddress = ReturnType<typeof parseRedisUrl>;
 
 const shape =
-  /^redis(?<tls>s?)(?:\+(?<kind>cluster|sentinel))?:\/\/(?:(?<account>[^@/]*)@)?(?<hosts>[^/?]+)(?<rest>\/[^?]*)?$/;
+  /^redis(?<tls>s?)(?:\+(?<kind>cluster|sentinel))?:\/\/(?:(?<account>[^@/]*)@)?(?<hosts>[^/?]+)(?<path>\/[^?]*)?$/;
+
+const paths: Readonly<Record<string, RegExp>> = {
+  single: /^\/?(?<number>\d{0,5})$/,
+  cluster: /^\/?0{0,5}$/,
+  sentinel: /^\/(?<name>[^/]+)(?:\/(?<number>\d{0,5}))?$/,
+};
 
 /**
  * Reads `redis://`, `redis+cluster://` and `redis+sentinel://`, each with `rediss` for TLS. Cluster and sentinel URLs take several hosts,
  * separated by commas. The path of a sentinel URL is the master's name.
  * @throws {Misconfiguration} for anything else
  */
-export function parseRedisUrl(text: string): RedisAddress {
-  const { tls, kind, account, hosts, rest = '' } = shape.exec(text)?.groups ?? {};
-  if (hosts === undefined) throw wrongUrl();
+export function parseRedisUrl(text: string) {
+  const { tls, kind = 'single', account, hosts = '', path = '' } = shape.exec(text)?.groups ?? {};
+  const named = paths[kind]?.exec(path);
+  if (hosts === '' || !named) throw wrongUrl();
+  const { name = '', number = '' } = named.groups ?? {};
   const nodes = hosts.split(',').map((host) => parseHost(host, kind === 'sentinel' ? 26379 : 6379));
-  const [name = '', number = name] = rest.slice(1).split('/');
-  const database = kind === 'sentinel' && number === name ? '' : number;
-  if (!/^\d{0,5}$/.test(database) || (kind === 'sentinel') !== (name !== '' && rest !== `/${database}`))
-    throw wrongUrl();
-  if (kind === undefined && nodes.length > 1) throw wrongUrl();
-  const access: Access = { ...parseAccount(account), ...(tls === 's' ? { tls: {} } : {}) };
-  const db = database === '' ? 0 : Number(database);
-  if (kind === 'cluster') {
-    if (db !== 0) throw wrongUrl();
-    return { kind, nodes, options: access };
+  const access = { ...parseAccount(account), ...(tls === 's' && { tls: {} }) };
+  if (kind === 'cluster') return { kind, nodes, options: access } as const;
+  const options = { ...access, db: Number(number) };
+  if (kind === 'sentinel') {
+    const sentinels = { sentinels: nodes, name, ...(tls === 's' && { enableTLSForSentinelMode: true }) };
+    return { kind: 'single', options: { ...sentinels, ...options } } as const;
   }
-  const [node] = nodes;
-  const where =
-    kind === 'sentinel' ? { sentinels: nodes, name, ...(tls === 's' ? { enableTLSForSentinelMode: true } : {}) } : node;
-  return { kind: 'single', options: { ...where, ...access, db } };
+  const [node, ...otherNodes] = nodes;
+  if (otherNodes.length > 0) throw wrongUrl();
+  return { kind: 'single', options: { ...node, ...options } } as const;
 }
 
 function parseAccount(account = ''): { username?: string; password?: string } {
@@ -53,7 +46,7 @@ function parseAccount(account = ''): { username?: string; password?: string } {
   }
 }
 
-function parseHost(text: string, defaultPort: number): Node {
+function parseHost(text: string, defaultPort: number) {
   const url = URL.parse(`tcp://${text}`);
   if (!url?.hostname) throw wrongUrl();
   return { host: url.hostname.replace(/^\[|\]$/g, ''), port: url.port === '' ? defaultPort : Number(url.port) };

@@ -32,7 +32,6 @@ export function createSqlDirectory(
   { database, prepareLookup }: OpenDatabase,
   { demoUsers }: DirectoryOptions,
 ): UserRegistry {
-  const select = () => database.selectFrom('janua_users').selectAll();
   const account = database.selectFrom('janua_users').select(['id', ...accountColumns]);
   const findRowById = prepareLookup((id) => account.where('id', '=', id));
   const findRowByUsername = prepareLookup((username) => account.where('username', '=', username));
@@ -51,7 +50,7 @@ export function createSqlDirectory(
     },
 
     async check() {
-      await select().where('id', '=', '').execute();
+      await account.where('id', '=', '').execute();
     },
 
     async replacePasswordHash(account, replacement) {
@@ -79,7 +78,7 @@ export function createSqlDirectory(
 
     async *list() {
       const rows = listPages((after, limit) =>
-        select().where('username', '>', after).orderBy('username').limit(limit).execute(),
+        account.select('created_at').where('username', '>', after).orderBy('username').limit(limit).execute(),
       );
       for await (const row of rows) {
         const { disabled, demo, created_at: createdAt } = row;

@@ -11,13 +11,10 @@ export interface ComparableHash {
   matches(password: Buffer): boolean;
 }
 
-/** A stored hash that is not computed: malformed, too costly, or of an unknown scheme. */
-export interface BrokenHash {
-  /** Safe to log: never a part of the hash. */
-  readonly scheme: string;
-  readonly state: 'broken';
-}
+/**
+ * A stored hash that is not computed: malformed, too costly, or of an unknown scheme.
+ * @param scheme is logged, so it is never a part of the hash
+ */
+export const broken = (scheme: string) => ({ scheme, state: 'broken' }) as const;
 
-export type StoredPassword = ComparableHash | BrokenHash;
-
-export const broken = (scheme: string): BrokenHash => ({ scheme, state: 'broken' });
+export type StoredPassword = ComparableHash | ReturnType<typeof broken>;
