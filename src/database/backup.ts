@@ -69,8 +69,8 @@ async function sync(path: string): Promise<void> {
 }
 
 function cannotWrite(path: string, error: unknown): Misconfiguration {
-  const code = error instanceof Error && 'code' in error ? error.code : undefined;
+  const { code, message } = error as NodeJS.ErrnoException;
   if (code === 'EEXIST')
     return new Misconfiguration({ message: `${path} is there already.`, fix: 'Name a file that is not.' });
-  return new Misconfiguration(`${path} cannot be written (${error instanceof Error ? error.message : error}).`);
+  return new Misconfiguration(`${path} cannot be written (${message}).`);
 }

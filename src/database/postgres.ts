@@ -16,6 +16,8 @@ export function openPostgres(url: string, connections: number, patience: Patienc
   });
   // A broken idle connection leaves the pool. The next query opens another.
   pool.on('error', () => {});
+  // Without a listener, an error between two queries would end the process. The next query reports it anyway.
+  pool.on('connect', (client) => client.on('error', () => {}));
   return createServerDriver(
     { connect: async () => adapt(await pool.connect()), end: () => pool.end() },
     patience,
@@ -23,18 +25,10 @@ export function openPostgres(url: string, connections: number, patience: Patienc
   );
 }
 
-function adapt(client: pg.PoolClient): ServerConnection {
-  // Without a listener, an error between two queries would end the process. The next query reports it anyway.
-  const ignore = () => {};
-  client.on('error', ignore);
-  return {
-    async query(text, parameters, name) {
-      const { rows, rowCount } = await client.query<never>({ text, values: [...parameters], ...(name && { name }) });
-      return { rows, numAffectedRows: BigInt(rowCount ?? 0) };
-    },
-    release(broken) {
-      client.off('error', ignore);
-      client.release(broken);
-    },
-  };
-}
+const adapt = (client: pg.PoolClient): ServerConnection => ({
+  async query(text, parameters, name) {
+    const { rows, rowCount } = await client.query<never>({ text, values: [...parameters], ...(name && { name }) });
+    return { rows, numAffectedRows: BigInt(rowCount ?? 0) };
+  },
+  release: (broken) => client.release(broken),
+});

@@ -9,17 +9,20 @@ import type { User } from './user.ts';
 import type { UserRegistry } from './user-directory.ts';
 
 /** Users that one step of a list reads. No step takes long, however many users there are. */
-const listPage = 1000;
+const usersPerPage = 1000;
 
 /**
  * Lists rows in the order of their user names.
- * @param read gives at most `limit` rows whose names come after the given one
+ * @param read gives at most `pageSize` rows whose names come after the given one
  */
 export async function* listPages<Row extends { readonly username: string | null }>(
-  read: (after: string, limit: number) => Promise<readonly Row[]>,
+  read: (after: string, pageSize: number) => Promise<readonly Row[]>,
 ): AsyncGenerator<Row> {
-  for (let rows = await read('', listPage); rows.length > 0; rows = await read(rows.at(-1)?.username ?? '', listPage))
+  let rows = await read('', usersPerPage);
+  while (rows.length > 0) {
     yield* rows;
+    rows = await read(rows.at(-1)?.username ?? '', usersPerPage);
+  }
 }
 
 export interface DirectoryOptions {
@@ -77,8 +80,8 @@ export function createSqlDirectory(
     },
 
     async *list() {
-      const rows = listPages((after, limit) =>
-        account.select('created_at').where('username', '>', after).orderBy('username').limit(limit).execute(),
+      const rows = listPages((after, pageSize) =>
+        account.select('created_at').where('username', '>', after).orderBy('username').limit(pageSize).execute(),
       );
       for await (const row of rows) {
         const { disabled, demo, created_at: createdAt } = row;

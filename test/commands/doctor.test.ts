@@ -512,7 +512,7 @@ describe('janua doctor', { concurrency: 2 }, () => {
       const { code, complaints, praise } = await examine(workplace, mapped);
       assert.equal(code, 0);
       const [cased, missing, ...more] = complaints('users');
-      assert.match(cased ?? '', /^warning: .* indexed with its case\..* CREATE UNIQUE INDEX .* COLLATE NOCASE\);$/);
+      assert.match(cased ?? '', /^warning: .* has an index that respects case\..* CREATE UNIQUE INDEX .* COLLATE NOCASE\);$/);
       assert.match(missing ?? '', /^warning: USERS_COLUMNS: secret is NULL in some rows/);
       assert.deepEqual(more, []);
       assert.doesNotMatch(praise('indexes'), /people/);

@@ -58,7 +58,6 @@ const rules: Rule[] = [
       'src/database/postgres.ts',
       'src/database/mysql.ts',
       'src/redis/redis.ts',
-      'src/redis/redis-url.ts',
       'src/redis/tls-connector.ts',
       'src/telemetry/traces.ts',
       // Runs in the browser, and requests only our own server.

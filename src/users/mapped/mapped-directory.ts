@@ -149,8 +149,8 @@ function createMappedDirectory(
     },
 
     async *list() {
-      const rows = listPages(async (after, limit) => {
-        const page = select(sql`${name} > ${after} order by ${name} limit ${sql.lit(limit)}`);
+      const rows = listPages(async (after, pageSize) => {
+        const page = select(sql`${name} > ${after} order by ${name} limit ${sql.lit(pageSize)}`);
         return (await page.execute(database)).rows;
       });
       for await (const row of rows) {

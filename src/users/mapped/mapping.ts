@@ -20,9 +20,7 @@ export interface DisabledRule {
   readonly values: readonly string[];
 }
 
-const keys = ['id', 'username', 'password', 'first_name', 'last_name', 'disabled'] as const;
-
-type Key = (typeof keys)[number];
+const keys: readonly string[] = ['id', 'username', 'password', 'first_name', 'last_name', 'disabled'];
 
 /**
  * Reads `USERS_TABLE` and `USERS_COLUMNS`, as in `id=emp_no,username=email,password=password,disabled=status:left|ill`.
@@ -33,32 +31,23 @@ export function parseMapping(table: string | undefined, columns: string | undefi
   if (table === undefined || columns === undefined)
     throw new Misconfiguration({ message: 'USERS_TABLE and USERS_COLUMNS go together.', fix: 'Set both, or neither.' });
   const faults: string[] = [];
-  const named = new Map<Key, string>();
+  const named: Record<string, string> = {};
   for (const pair of columns.split(',')) {
     const [, key = '', value = ''] = /^\s*([a-z_]+)\s*=\s*(.*?)\s*$/.exec(pair) ?? [];
-    if (!isKey(key) || value === '')
+    if (!keys.includes(key) || value === '')
       faults.push(`USERS_COLUMNS: each part is one of ${keys.join(', ')}, = and a column.`);
-    else if (named.has(key)) faults.push(`USERS_COLUMNS: ${key} is given twice.`);
-    else named.set(key, value);
+    else if (named[key] !== undefined) faults.push(`USERS_COLUMNS: ${key} is given twice.`);
+    else named[key] = value;
   }
-  for (const key of ['id', 'username', 'password'] as const) {
-    if (!named.has(key)) faults.push(`USERS_COLUMNS: ${key}=… is missing.`);
+  const { id = '', username = '', password = '', first_name: firstName, last_name: lastName, disabled } = named;
+  for (const [key, column] of Object.entries({ id, username, password })) {
+    if (column === '') faults.push(`USERS_COLUMNS: ${key}=… is missing.`);
   }
   if (!/^[^.\0]+(?:\.[^.\0]+)?$/.test(table)) faults.push('USERS_TABLE must be the name of a table, or SCHEMA.TABLE.');
   if (faults.length > 0) throw new Misconfiguration(...new Set(faults));
-  const disabled = named.get('disabled');
-  return {
-    table,
-    id: named.get('id') ?? '',
-    username: named.get('username') ?? '',
-    password: named.get('password') ?? '',
-    firstName: named.get('first_name'),
-    lastName: named.get('last_name'),
-    disabled: disabled === undefined ? undefined : parseDisabled(disabled),
-  };
+  const rule = disabled === undefined ? undefined : parseDisabled(disabled);
+  return { table, id, username, password, firstName, lastName, disabled: rule };
 }
-
-const isKey = (text: string): text is Key => (keys as readonly string[]).includes(text);
 
 /** `locked`, `left_on:*`, `status:left|ill`, `active:!1`. */
 function parseDisabled(text: string): DisabledRule {

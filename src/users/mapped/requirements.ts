@@ -39,9 +39,8 @@ export function judgeTable(
   const warnings: Required<Fault>[] = [];
   const refuse = (message: string, fix?: string) =>
     faults.push({ message: `USERS_COLUMNS: ${message}`, ...(fix && { fix }) });
-  const ignoresCase = engine === 'postgres' ? (name: string) => name : (name: string) => name.toLowerCase();
-  const findColumn = (name: string) => columns.find((column) => ignoresCase(column.name) === ignoresCase(name));
-  const indexesOf = (name: string) => indexes.filter(({ column }) => ignoresCase(column) === ignoresCase(name));
+  const fold = (name: string) => (engine === 'postgres' ? name : name.toLowerCase());
+  const indexesOf = (name: string) => indexes.filter(({ column }) => fold(column) === fold(name));
 
   /** The column for a use, if it is configured, exists, and has one of these kinds. */
   function requireColumn(
@@ -51,7 +50,7 @@ export function judgeTable(
     what?: string,
   ): ColumnDescription | undefined {
     if (name === undefined) return undefined;
-    const column = findColumn(name);
+    const column = columns.find((each) => fold(each.name) === fold(name));
     const known = columns.map((each) => each.name).join(', ');
     if (column === undefined) refuse(`${table} has no column ${name}, for ${use}.`, `It has: ${known}.`);
     else if (kinds?.includes(column.kind) === false) refuse(`${column.name} is ${column.type}. ${what}`);
@@ -64,7 +63,21 @@ export function judgeTable(
     refuse(`${id.name} is not unique, so that it tells nobody apart.`, 'Name the primary key.');
 
   const username = requireColumn('username', mapping.username, ['text'], 'A username is a text.');
-  if (username !== undefined) judgeUsername(username);
+  const indexesOfName = username === undefined ? [] : indexesOf(username.name);
+  const form = username && bestForm(username, indexesOfName);
+  if (username !== undefined) {
+    const { name } = username;
+    const fix = `Run: ${uniqueIndex(table, username, engine)}`;
+    if (indexesOfName.length === 0) refuse(`${name} has no index: every login would read the whole table.`, fix);
+    else if (!indexesOfName.some(({ unique }) => unique))
+      refuse(`${name} is not unique: two people could have one name.`, fix);
+    else if (form === undefined) {
+      const message =
+        `USERS_COLUMNS: ${name} has an index that respects case. A login reads the whole table if the name is ` +
+        `unknown, or not stored in lower case.`;
+      warnings.push({ message, fix });
+    }
+  }
 
   const password = requireColumn('password', mapping.password, ['text'], 'A password hash is a text.');
   // SQLite does not enforce the length in a type.
@@ -94,8 +107,6 @@ export function judgeTable(
       );
   }
 
-  const indexesOfName = username === undefined ? [] : indexesOf(username.name);
-  const form = username && bestForm(username, indexesOfName);
   return {
     /** Faults that keep the table from working. */
     faults,
@@ -107,22 +118,6 @@ export function judgeTable(
     disabledKind: disabled?.kind,
     idKind: id?.kind,
   };
-
-  function judgeUsername(column: ColumnDescription): void {
-    const usable = indexesOf(column.name);
-    const { name } = column;
-    const fix = `Run: ${uniqueIndex(table, column, engine)}`;
-    if (usable.length === 0) refuse(`${name} has no index: every login would read the whole table.`, fix);
-    else if (!usable.some(({ unique }) => unique))
-      refuse(`${name} is not unique: two people could have one name.`, fix);
-    else if (bestForm(column, usable) === undefined)
-      warnings.push({
-        message:
-          `USERS_COLUMNS: ${name} is indexed with its case. A name that is not stored in lower case, and one that ` +
-          `is nobody's, makes a login read the whole table.`,
-        fix,
-      });
-  }
 }
 
 /** How an index finds a name regardless of case, if one can. */
