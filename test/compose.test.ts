@@ -40,7 +40,7 @@ test("commands do not change users in a team's own table", async () => {
   for (const change of ['setPassword', 'disable', 'enable', 'remove'] as const)
     await assert.rejects(
       administration[change](ann.username, password),
-      /a table of your own, which is only read here/,
+      /a table of your own, so Janua does not change its users/,
     );
   await assert.rejects(administration.add({ ...ann, password }), /a table of your own/);
   const listed = await Array.fromAsync(administration.list());

@@ -13,5 +13,5 @@ source.close();
 
 const made = new DatabaseSync(part, { readOnly: true });
 const result = made.prepare('pragma integrity_check').get();
-if (result?.integrity_check !== 'ok') throw new Error('the copy is not whole');
+if (result?.integrity_check !== 'ok') throw new Error('the copy is damaged');
 made.close();

@@ -41,7 +41,7 @@ export async function backUpSqlite(path: string, copy: string): Promise<void> {
 /** Makes signals cancel the copy instead of ending the process, until the end of the scope. */
 function hearStop(scope: DisposableStack): AbortSignal {
   const stop = new AbortController();
-  const interrupt = () => stop.abort(new Error('it was stopped'));
+  const interrupt = () => stop.abort(new Error('the backup was cancelled'));
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
     process.on(signal, interrupt);
     scope.defer(() => process.off(signal, interrupt));
@@ -71,6 +71,6 @@ async function sync(path: string): Promise<void> {
 function cannotWrite(path: string, error: unknown): Misconfiguration {
   const { code, message } = error as NodeJS.ErrnoException;
   if (code === 'EEXIST')
-    return new Misconfiguration({ message: `${path} is there already.`, fix: 'Name a file that is not.' });
+    return new Misconfiguration({ message: `${path} already exists.`, fix: 'Choose another file name.' });
   return new Misconfiguration(`${path} cannot be written (${message}).`);
 }

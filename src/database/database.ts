@@ -41,8 +41,7 @@ const wrongUrl =
   'DATABASE_URL must be sqlite: and a path, such as sqlite:./data/janua.db, or postgres://, mysql:// or mariadb:// ' +
   'and USER:PASSWORD@HOST:PORT/DATABASE.';
 
-const noUri =
-  'DATABASE_URL: after sqlite: comes a path, such as sqlite:./data/janua.db, and no URI of SQLite (file:…).';
+const noUri = 'DATABASE_URL: sqlite: takes a path, such as sqlite:./data/janua.db, but no SQLite URI (file:…).';
 
 /** @throws {Misconfiguration} for a URL of no known database */
 export function engineOf(url: string): Engine {

@@ -33,5 +33,5 @@ export function reportFailure(watch: StoreWatch, kind: AccessKind, error: unknow
 
 /** Kysely asks every connection for this. None of our queries streams. */
 export const streamQuery = (): never => {
-  throw new TypeError('nothing here streams');
+  throw new TypeError('queries are not streamed');
 };

@@ -56,7 +56,9 @@ export async function requireCurrentSchema({ database }: OpenDatabase): Promise<
   if (missing.length === 0) return;
   const areNew = missing.length === Object.keys(steps).length;
   throw new Misconfiguration({
-    message: areNew ? 'The database has no tables of Janua yet.' : "The database's tables are of an older version.",
+    message: areNew
+      ? "The database does not have Janua's tables yet."
+      : "Janua's tables in the database are of an older version.",
     fix: 'Run: npx janua migrate',
   });
 }
@@ -69,7 +71,7 @@ async function findMissing(database: Database): Promise<string[]> {
   const applied = await appliedMigrations(database);
   if (!applied.every((name) => name in steps)) {
     throw new Misconfiguration({
-      message: "The database's tables are of a newer version than this Janua.",
+      message: "Janua's tables in the database are of a newer version than this server.",
       fix: 'Start the newer version.',
     });
   }

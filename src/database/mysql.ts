@@ -33,7 +33,7 @@ function readUrl(text: string): PoolOptions {
   }
   if (ssl === 'on' && isIP(host) !== 0) {
     throw new Misconfiguration(
-      'DATABASE_URL: with ?ssl=on the host must be a name, which its certificate is checked for.',
+      'DATABASE_URL: with ?ssl=on the host must be a name, because Janua checks that the certificate is for that name.',
     );
   }
   return {

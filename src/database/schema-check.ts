@@ -22,7 +22,7 @@ export async function requireTables(database: Database, used: { users: boolean; 
     } catch (error) {
       if (error instanceof Unavailable || !(error instanceof Error)) throw error;
       throw new Misconfiguration(
-        `DATABASE_URL: the table ${table} is not as Janua made it, or this account may not read it (${error.message}).`,
+        `DATABASE_URL: the table ${table} differs from what Janua created, or this account may not read it (${error.message}).`,
       );
     }
   }

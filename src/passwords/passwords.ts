@@ -43,7 +43,7 @@ export function createPasswords({ concurrency, queue, rehashes, log, onWaited }:
     const isFull = threads.size >= concurrency + queue;
     // Logged once, and not for each refused login.
     if (isFull && !wasFull)
-      log.warn({ event: 'hashing_queue_full', queue }, 'too many logins are waiting for their hash');
+      log.warn({ event: 'hashing_queue_full', queue }, 'too many logins are waiting for password hashing');
     wasFull = isFull;
     if (!isFull) return;
     onRefused?.();
@@ -55,7 +55,7 @@ export function createPasswords({ concurrency, queue, rehashes, log, onWaited }:
     const { matches, replacement, kind, unusable } = result;
     onWaited?.(waited);
     if (unusable !== undefined)
-      log.warn({ event: 'password_hash_unusable', scheme: unusable }, 'a stored password hash cannot be computed');
+      log.warn({ event: 'password_hash_unusable', scheme: unusable }, 'a stored password hash cannot be verified');
     // Failures only: a match without a rehash takes less time, and would lower the floor.
     if (!matches) durations.add(kind, milliseconds);
     return { matches, replacement };
@@ -89,9 +89,9 @@ export function createPasswords({ concurrency, queue, rehashes, log, onWaited }:
 
     /** Measures the slowest kinds among these stored hashes, so that the floor covers them before the first login. */
     async calibrate(storedHashes: readonly string[]): Promise<void> {
-      const { result: dearest } = await threads.compute('findDearest', { storedHashes, count: kindsCalibrated });
+      const { result: costliest } = await threads.compute('findCostliest', { storedHashes, count: kindsCalibrated });
       const password = randomBytes(16).toString('hex');
-      for (const storedHash of [undefined, ...dearest]) await compare({ storedHash, password, rehashes });
+      for (const storedHash of [undefined, ...costliest]) await compare({ storedHash, password, rehashes });
     },
   };
 }

@@ -65,8 +65,8 @@ export function createAdministration(options: AdministrationOptions): Administra
   function requireRegistry(): UserRegistry {
     if (registry !== undefined) return registry;
     throw new ChangeRefused(
-      'USERS_TABLE is a table of your own, which is only read here. Change users where you keep it; ' +
-        'janua sessions revoke-all ends what they have open.',
+      'USERS_TABLE is a table of your own, so Janua does not change its users. Change them in your application. ' +
+        'To end the sessions of a user, run: janua sessions revoke-all EMAIL',
     );
   }
 
@@ -76,7 +76,7 @@ export function createAdministration(options: AdministrationOptions): Administra
 
   async function find(username: string): Promise<User> {
     const account = await users.findByUsername(canonicalUsername(username));
-    if (account === undefined) throw new ChangeRefused('There is no user of that name.');
+    if (account === undefined) throw new ChangeRefused('There is no user with that name.');
     return account.user;
   }
 
@@ -105,7 +105,7 @@ export function createAdministration(options: AdministrationOptions): Administra
       requireGoodPassword(password, canonical);
       const passwordHash = await passwords.hash(password);
       const added = await registry.add({ username: canonical, ...names, passwordHash, demo: false });
-      if (!added) throw new ChangeRefused('There is a user of that name already.');
+      if (!added) throw new ChangeRefused('There is already a user with that name.');
       const user = await find(canonical);
       await record('user-added', { userId: user.id });
       return user;
@@ -137,7 +137,7 @@ export function createAdministration(options: AdministrationOptions): Administra
     listSessions: async (reference) => sessions.listOf(await idOf(reference)),
 
     async endSession(id) {
-      if (!(await sessions.end([{ id }]))) throw new ChangeRefused('There is no session of that id.');
+      if (!(await sessions.end([{ id }]))) throw new ChangeRefused('There is no session with that id.');
       await record('session-ended', { sessionId: id });
     },
 
@@ -154,24 +154,24 @@ function requireEmail(username: string): string {
   const canonical = canonicalUsername(username);
   const wellFormed = /^[^\s@\p{Cc}\p{Cf}]+@[^\s@\p{Cc}\p{Cf}]+$/u.test(canonical) && canonical.isWellFormed();
   if (wellFormed && canonical.length <= maxUsernameLength) return canonical;
-  throw new ChangeRefused(`A username is one e-mail address of at most ${maxUsernameLength} characters.`);
+  throw new ChangeRefused(`A username must be one e-mail address of at most ${maxUsernameLength} characters.`);
 }
 
 function requireName(name: string): string {
   const trimmed = name.trim();
   if (trimmed.length <= maxNameLength && !/\p{Cc}/u.test(trimmed) && trimmed.isWellFormed()) return trimmed;
-  throw new ChangeRefused(`A first or last name has at most ${maxNameLength} characters, on one line.`);
+  throw new ChangeRefused(`A first or last name must be one line of at most ${maxNameLength} characters.`);
 }
 
 /** Checks the length, and that the password is not the name. Kinds of characters do not matter (ASVS 6.2.5). */
 function requireGoodPassword(password: string, username: string): void {
   if ([...password].length < minPasswordLength) {
     throw new ChangeRefused(
-      `A password has at least ${minPasswordLength} characters; a few words with spaces do well.`,
+      `A password must have at least ${minPasswordLength} characters. You can use a few words with spaces.`,
     );
   }
   if (Buffer.byteLength(password) > maxPasswordBytes || !password.isWellFormed()) {
-    throw new ChangeRefused(`A password has at most ${maxPasswordBytes} bytes.`);
+    throw new ChangeRefused(`A password must have at most ${maxPasswordBytes} bytes.`);
   }
   if (canonicalUsername(password) === username) throw new ChangeRefused('A password must not be the username.');
 }

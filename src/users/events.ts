@@ -1,24 +1,24 @@
 import type { Events } from '../audit/event.ts';
 
 export const events = {
-  'user-added': { vocabulary: 'user_created', by: 'operator', level: 'info', words: 'A user was added' },
+  'user-added': { vocabulary: 'user_created', by: 'operator', level: 'info', words: 'The operator added a user' },
   'password-set': {
     vocabulary: 'authn_password_change',
     by: 'operator',
     level: 'info',
-    words: 'A password was set, and the sessions of the user have ended',
+    words: 'The operator set a password, which ended the sessions of the user',
   },
   'user-disabled': {
     vocabulary: 'user_archived',
     by: 'operator',
     level: 'info',
-    words: 'A user was disabled, and their sessions have ended',
+    words: 'The operator disabled a user, which ended their sessions',
   },
-  'user-enabled': { vocabulary: 'user_updated', by: 'operator', level: 'info', words: 'A user was enabled' },
+  'user-enabled': { vocabulary: 'user_updated', by: 'operator', level: 'info', words: 'The operator enabled a user' },
   'user-removed': {
     vocabulary: 'user_deleted',
     by: 'operator',
     level: 'info',
-    words: 'A user was removed, and their sessions have ended',
+    words: 'The operator removed a user, which ended their sessions',
   },
 } as const satisfies Events;

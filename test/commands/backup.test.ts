@@ -89,10 +89,10 @@ test('a backup replaces no file, and names the obstacle', async () => {
   };
   const there = join(workplace.folder, 'there');
   await writeFile(there, 'something');
-  await refused(there, /there is there already\. Name a file that is not\.\n$/);
+  await refused(there, /there already exists\. Choose another file name\.\n$/);
   assert.equal((await stat(there)).size, 9);
   await writeFile(join(workplace.folder, 'new.part'), 'another backup');
-  await refused(join(workplace.folder, 'new'), /new\.part is there already/);
+  await refused(join(workplace.folder, 'new'), /new\.part already exists/);
   await refused(join(workplace.folder, 'nowhere', 'x'), /cannot be written \(ENOENT/);
   await refused('x', /^DATABASE_URL: there is no such file\.\n$/, { DATABASE_URL: 'sqlite:./other.db' });
   await refused('x', /pg_dump, mariadb-dump/, { DATABASE_URL: 'postgres://janua@localhost/janua' });
@@ -135,7 +135,7 @@ test('a signal stops a backup, which leaves no file', async () => {
       await rm(join(workplace.folder, 'copy.db'));
       stopped = await stopBy(signal);
     }
-    assert.deepEqual(stopped, { code: 2, told: 'copy.db cannot be written (it was stopped).\n' });
+    assert.deepEqual(stopped, { code: 2, told: 'copy.db cannot be written (the backup was cancelled).\n' });
     assert.deepEqual(await readdir(workplace.folder), ['data']);
   }
   assert.equal((await workplace.run(['backup', 'copy.db'])).code, 0);

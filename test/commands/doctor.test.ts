@@ -116,7 +116,7 @@ describe('janua doctor', { concurrency: 2 }, () => {
       const env = { DATABASE_URL: url, STORE_TIMEOUT_SECONDS: '10' };
       await using workplace = await createWorkplace();
 
-      assertOnly((await examine(workplace, env)).complaints('schema'), /^wrong: .* no tables of Janua yet/);
+      assertOnly((await examine(workplace, env)).complaints('schema'), /^wrong: .* does not have Janua's tables yet/);
       await workplace.run(['migrate'], { env });
       const well = await examine(workplace, env);
       assert.equal(well.code, 0);
@@ -434,7 +434,7 @@ describe('janua doctor', { concurrency: 2 }, () => {
       change(workplace, 'drop table janua_migrations');
       assertOnly(
         (await examine(workplace)).complaints('schema'),
-        /^wrong: .* no tables of Janua yet\. Run: npx janua migrate$/,
+        /^wrong: .* does not have Janua's tables yet\. Run: npx janua migrate$/,
       );
       assert.equal((await stat(path)).isFile(), true);
     });
@@ -512,7 +512,10 @@ describe('janua doctor', { concurrency: 2 }, () => {
       const { code, complaints, praise } = await examine(workplace, mapped);
       assert.equal(code, 0);
       const [cased, missing, ...more] = complaints('users');
-      assert.match(cased ?? '', /^warning: .* has an index that respects case\..* CREATE UNIQUE INDEX .* COLLATE NOCASE\);$/);
+      assert.match(
+        cased ?? '',
+        /^warning: .* has an index that respects case\..* CREATE UNIQUE INDEX .* COLLATE NOCASE\);$/,
+      );
       assert.match(missing ?? '', /^warning: USERS_COLUMNS: secret is NULL in some rows/);
       assert.deepEqual(more, []);
       assert.doesNotMatch(praise('indexes'), /people/);

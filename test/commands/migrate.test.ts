@@ -45,20 +45,22 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] as const) {
       };
       // The check does not create a missing file.
       if (engine === 'SQLite') await refused(/^DATABASE_URL: there is no such file yet\. Run: npx janua migrate\n$/);
-      else await refused(/^The database has no tables of Janua yet\. Run: npx janua migrate\n$/);
+      else await refused(/^The database does not have Janua's tables yet\. Run: npx janua migrate\n$/);
       await place.run('migrate');
       await using opened = await openTestDatabase(place.url);
       await sql`insert into janua_migrations (name, timestamp) values ('9999-later', '2030-01-01T00:00:00.000Z')`.execute(
         opened.database,
       );
-      await refused(/^The database's tables are of a newer version than this Janua\. Start the newer version\.\n$/);
+      await refused(
+        /^Janua's tables in the database are of a newer version than this server\. Start the newer version\.\n$/,
+      );
       const migrated = await place.run('migrate');
       assert.equal(migrated.code, 2);
       assert.match(migrated.stderr, /of a newer version/);
       await sql`delete from janua_migrations where name in ('9999-later', '2026-11-25-stamps-and-methods')`.execute(
         opened.database,
       );
-      await refused(/^The database's tables are of an older version\. Run: npx janua migrate\n$/);
+      await refused(/^Janua's tables in the database are of an older version\. Run: npx janua migrate\n$/);
       assert.equal((await place.run('migrate')).stdout, 'Done: 2026-11-25-stamps-and-methods.\n');
       assert.equal((await place.run('users', 'list')).code, 0);
     });

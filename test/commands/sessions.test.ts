@@ -75,7 +75,7 @@ for (const choice of choices) {
       assert.equal((await run(['sessions', 'revoke', idOf(tokens[0])])).stdout, 'The session has ended.\n');
       assert.deepEqual(await Promise.all(tokens.map(isSignedIn)), [false, true, true]);
       const again = await run(['sessions', 'revoke', idOf(tokens[0])]);
-      assert.deepEqual([again.code, again.stderr], [1, 'There is no session of that id.\n']);
+      assert.deepEqual([again.code, again.stderr], [1, 'There is no session with that id.\n']);
 
       assert.equal((await run(['sessions', 'revoke-all', 'ann@example.com'])).stdout, '2 sessions have ended.\n');
       assert.deepEqual(await Promise.all(tokens.map(isSignedIn)), [false, false, false]);
@@ -96,7 +96,7 @@ for (const choice of choices) {
         );
       }
       const unknown = await run(['sessions', 'list', 'nobody@example.com']);
-      assert.deepEqual([unknown.code, unknown.stderr], [1, 'There is no user of that name.\n']);
+      assert.deepEqual([unknown.code, unknown.stderr], [1, 'There is no user with that name.\n']);
       await server.stop();
     });
 

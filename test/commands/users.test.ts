@@ -63,13 +63,13 @@ test('a refused change prints one line, and changes nothing', async () => {
   await addAnn(workplace);
   const name = ['--first-name', 'A', '--last-name', 'B'];
   for (const [args, input, expected] of [
-    [['users', 'add', 'ann@example.com', ...name], secret, /^There is a user of that name already\.\n$/],
-    [['users', 'add', 'bob', ...name], secret, /^A username is one e-mail address/],
-    [['users', 'add', 'bob@example.com', ...name], 'short', /^A password has at least 15 characters/],
-    [['users', 'add', 'bob@example.com', ...name], '', /^A password has at least 15 characters/],
-    [['users', 'set-password', 'bob@example.com'], secret, /^There is no user of that name\.\n$/],
-    [['users', 'disable', 'bob@example.com'], '', /^There is no user of that name\.\n$/],
-    [['users', 'remove', ''], '', /^There is no user of that name\.\n$/],
+    [['users', 'add', 'ann@example.com', ...name], secret, /^There is already a user with that name\.\n$/],
+    [['users', 'add', 'bob', ...name], secret, /^A username must be one e-mail address/],
+    [['users', 'add', 'bob@example.com', ...name], 'short', /^A password must have at least 15 characters/],
+    [['users', 'add', 'bob@example.com', ...name], '', /^A password must have at least 15 characters/],
+    [['users', 'set-password', 'bob@example.com'], secret, /^There is no user with that name\.\n$/],
+    [['users', 'disable', 'bob@example.com'], '', /^There is no user with that name\.\n$/],
+    [['users', 'remove', ''], '', /^There is no user with that name\.\n$/],
   ] as const) {
     const { code, stderr, stdout } = await workplace.run(args, { input });
     assert.equal(code, 1, args.join(' '));

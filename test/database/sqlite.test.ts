@@ -130,6 +130,6 @@ test('a SQLite URI is refused, because mode 0600 would apply to another file', a
   for (const url of ['sqlite:file:x.db', 'sqlite:file:///tmp/x.db?mode=rwc', 'sqlite:file::memory:'])
     await assert.rejects(
       openTestDatabase(url),
-      (error) => error instanceof Misconfiguration && /no URI/.test(error.message),
+      (error) => error instanceof Misconfiguration && /no SQLite URI/.test(error.message),
     );
 });

@@ -8,7 +8,7 @@ import { parseStoredPassword } from '../schemes/stored-password.ts';
  * All computations with passwords. Each occupies a core while it runs, and all but the last are slow on purpose. They run on the hashing
  * threads, never on the main thread.
  */
-export const computations = { compare, hash, findDearest };
+export const computations = { compare, hash, findCostliest };
 
 export type Computations = typeof computations;
 
@@ -46,14 +46,14 @@ function hash({ password }: { password: string }): string {
 }
 
 /** Finds the `count` kinds that take longest to compare with, and gives a stored hash of each. */
-function findDearest({ storedHashes, count }: { storedHashes: readonly string[]; count: number }): string[] {
+function findCostliest({ storedHashes, count }: { storedHashes: readonly string[]; count: number }): string[] {
   const kinds = new Map<string, { effort: number; storedHash: string }>();
   for (const storedHash of storedHashes) {
     const stored = parseStoredPassword(storedHash);
     if (stored.state !== 'broken') kinds.set(stored.kind, { effort: stored.effort, storedHash });
   }
-  const dearestFirst = [...kinds.values()].sort((a, b) => b.effort - a.effort);
-  return dearestFirst.slice(0, count).map(({ storedHash }) => storedHash);
+  const costliestFirst = [...kinds.values()].sort((a, b) => b.effort - a.effort);
+  return costliestFirst.slice(0, count).map(({ storedHash }) => storedHash);
 }
 
 /** Undefined if the library fails. Its error is dropped, because it might quote the hash. */

@@ -8,7 +8,7 @@ export const today = { memoryCost: 19_456, timeCost: 2, parallelism: 1, outputLe
  * The most costly stored hash that is computed. Anything beyond counts as broken. Memory in KiB. The work, memory times passes, stays under
  * seven times today's, because the floor for failures must cover it.
  */
-const dearest = { memoryCost: 131_072, timeCost: 64, parallelism: 16, work: 262_144 } as const;
+const limits = { memoryCost: 131_072, timeCost: 64, parallelism: 16, work: 262_144 } as const;
 
 const argon2id = 2;
 const argon2Version19 = 1;
@@ -21,12 +21,12 @@ export function parseArgon2(stored: string): StoredPassword | undefined {
   try {
     const { algorithm, version, memoryCost, timeCost, parallelism, outputLen, saltLen } = parseOptions(phc);
     const work = memoryCost * timeCost;
-    const tooDear =
-      memoryCost > dearest.memoryCost ||
-      timeCost > dearest.timeCost ||
-      parallelism > dearest.parallelism ||
-      work > dearest.work;
-    if (tooDear || outputLen < 16 || saltLen < 8) return broken(scheme);
+    const tooCostly =
+      memoryCost > limits.memoryCost ||
+      timeCost > limits.timeCost ||
+      parallelism > limits.parallelism ||
+      work > limits.work;
+    if (tooCostly || outputLen < 16 || saltLen < 8) return broken(scheme);
     const cheap = work < today.memoryCost * today.timeCost || memoryCost < 7168;
     const weak = cheap || algorithm !== argon2id || version !== argon2Version19 || outputLen < 32 || saltLen < 16;
     return {

@@ -2,7 +2,7 @@ import { verifySync } from '@node-rs/bcrypt';
 import { broken, type StoredPassword } from './scheme.ts';
 
 /** The costs that are computed, as logarithms. 2^15 rounds take more than a second. 4 is bcrypt's own minimum. */
-const costs = { least: 4, dearest: 15 } as const;
+const costs = { least: 4, most: 15 } as const;
 
 /**
  * Excludes `$2x$`. It marks hashes of a faulty implementation, which do not match those of the correct algorithm. The last character of a
@@ -19,7 +19,7 @@ export function parseBcrypt(stored: string): StoredPassword | undefined {
   const scheme = 'bcrypt';
   const hash = stored.slice(stored.indexOf('$2'));
   const cost = Number(shape.exec(hash)?.[1]);
-  if (!(cost >= costs.least && cost <= costs.dearest)) return broken(scheme);
+  if (!(cost >= costs.least && cost <= costs.most)) return broken(scheme);
   return {
     scheme,
     state: 'weak',

@@ -6,7 +6,7 @@ import { broken, type StoredPassword } from './scheme.ts';
  * The most costly stored hash that is computed, in iterations times blocks of the digest. It takes about a second. This is eight times the
  * 600 000 that OWASP's Password Storage CS asks for, because Django raises its own number with each release.
  */
-const dearestWork = 5_000_000;
+const mostWork = 5_000_000;
 
 /** Bytes of the digest, which is one block of a key (RFC 8018 section 5.2). */
 const digestBytes: Readonly<Record<string, number>> = { sha1: 20, sha256: 32, sha512: 64 };
@@ -40,7 +40,7 @@ export function parsePbkdf2(stored: string): StoredPassword | undefined {
   if (!keyFits || key.length < keyBytes.least || key.length > keyBytes.most) return broken(scheme);
   const iterations = Number(costs.iterations);
   const work = iterations * Math.ceil(key.length / blockBytes);
-  if (iterations < 1 || work > dearestWork) return broken(scheme);
+  if (iterations < 1 || work > mostWork) return broken(scheme);
   return {
     scheme,
     state: 'weak',

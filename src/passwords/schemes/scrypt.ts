@@ -6,7 +6,7 @@ import { broken, type StoredPassword } from './scheme.ts';
  * The most costly stored hash that is computed. The memory, 128·N·r bytes, has the same bound as argon2's. The work, N·r·p, is twice the
  * highest that OWASP's Password Storage CS names, and takes about half a second.
  */
-const dearest = { memoryBytes: 128 * 1024 * 1024, parallelism: 16, work: 2 ** 21 } as const;
+const limits = { memoryBytes: 128 * 1024 * 1024, parallelism: 16, work: 2 ** 21 } as const;
 
 /** Each shape fixes the length of the key. A key that was cut short is a valid shorter key and would still match. */
 const encodings: readonly KeyEncoding[] = [
@@ -35,9 +35,9 @@ export function parseScrypt(stored: string): StoredPassword | undefined {
   const N = costs.ln === undefined ? Number(costs.n) : 2 ** Number(costs.ln);
   const r = Number(costs.r);
   const p = Number(costs.p);
-  const tooDear = 128 * N * r > dearest.memoryBytes || p > dearest.parallelism || N * r * p > dearest.work;
+  const tooCostly = 128 * N * r > limits.memoryBytes || p > limits.parallelism || N * r * p > limits.work;
   const isPowerOfTwo = Number.isInteger(Math.log2(N));
-  if (tooDear || N < 2 || !isPowerOfTwo || r < 1 || p < 1) return broken(scheme);
+  if (tooCostly || N < 2 || !isPowerOfTwo || r < 1 || p < 1) return broken(scheme);
   // OpenSSL counts more than the 128·N·r bytes: one block for each of p, and two to work in.
   const maxmem = 128 * r * (N + p + 2);
   return {

@@ -63,7 +63,7 @@ export async function openMappedDirectory(opened: OpenDatabase, mapping: UserMap
   return { directory: createMappedDirectory(opened, mapping, fitness, options), warnings };
 }
 
-/** @throws {Misconfiguration} when two names differ by case alone: chance would decide which of the two signs in */
+/** @throws {Misconfiguration} when two names differ only in case. Chance would decide which of the two users signs in */
 async function requireNoTwins({ database, engine }: OpenDatabase, { table, username }: UserMapping): Promise<void> {
   const folded = sql`lower(${sql.ref(username)})`;
   const { rows } = await sql`
@@ -72,8 +72,8 @@ async function requireNoTwins({ database, engine }: OpenDatabase, { table, usern
   const shown = `lower(${quoteName(username, engine)})`;
   const query = `SELECT ${shown}, count(*) FROM ${quoteName(table, engine)} GROUP BY ${shown} HAVING count(*) > 1;`;
   throw new Misconfiguration({
-    message: `USERS_COLUMNS: in ${username} some names differ by case alone.`,
-    fix: `Find them and leave one of each: ${query}`,
+    message: `USERS_COLUMNS: some names in ${username} differ only in case.`,
+    fix: `Find them, and keep one of each: ${query}`,
   });
 }
 
@@ -85,8 +85,8 @@ async function findMissing({ database }: OpenDatabase, mapping: UserMapping): Pr
       select 1 from ${sql.table(mapping.table)} where ${sql.ref(column)} is null limit 1`.execute(database);
     if (rows.length > 0)
       missing.push({
-        message: `USERS_COLUMNS: ${column} is NULL in some rows; those people cannot sign in.`,
-        fix: 'Fill it in, or leave those people out.',
+        message: `USERS_COLUMNS: ${column} is NULL in some rows. Those users cannot sign in.`,
+        fix: `Fill in ${column} where a user should sign in.`,
       });
   }
   return missing;
@@ -128,7 +128,7 @@ function createMappedDirectory(
           { event: 'user_id_unusable' },
           `an id is NULL or longer than ${longestId} characters: that user cannot sign in`,
         );
-      if (rows.length > 1) log.warn({ event: 'user_name_twice' }, 'two users have one name: neither can sign in');
+      if (rows.length > 1) log.warn({ event: 'user_name_twice' }, 'two users have the same name: neither can sign in');
       const [row] = rows;
       return row !== undefined && rows.length === 1 && hasUsableId(row) ? toAccount(row, mapping) : undefined;
     },

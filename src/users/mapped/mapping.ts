@@ -35,7 +35,7 @@ export function parseMapping(table: string | undefined, columns: string | undefi
   for (const pair of columns.split(',')) {
     const [, key = '', value = ''] = /^\s*([a-z_]+)\s*=\s*(.*?)\s*$/.exec(pair) ?? [];
     if (!keys.includes(key) || value === '')
-      faults.push(`USERS_COLUMNS: each part is one of ${keys.join(', ')}, = and a column.`);
+      faults.push(`USERS_COLUMNS: write each part as KEY=COLUMN. The keys are ${keys.join(', ')}.`);
     else if (named[key] !== undefined) faults.push(`USERS_COLUMNS: ${key} is given twice.`);
     else named[key] = value;
   }
@@ -52,7 +52,9 @@ export function parseMapping(table: string | undefined, columns: string | undefi
 /** `locked`, `left_on:*`, `status:left|ill`, `active:!1`. */
 function parseDisabled(text: string): DisabledRule {
   const [, column = '', rule] = /^([^:]+)(?::(.+))?$/.exec(text) ?? [];
-  const wrong = new Misconfiguration('USERS_COLUMNS: disabled=COLUMN, COLUMN:VALUE|VALUE, COLUMN:!VALUE or COLUMN:*.');
+  const wrong = new Misconfiguration(
+    'USERS_COLUMNS: write disabled=COLUMN, disabled=COLUMN:VALUE|VALUE, disabled=COLUMN:!VALUE or disabled=COLUMN:*.',
+  );
   if (column === '') throw wrong;
   if (rule === undefined) return { column, meaning: 'flag', values: [] };
   if (rule === '*') return { column, meaning: 'set', values: [] };

@@ -53,16 +53,21 @@ export function judgeTable(
     const column = columns.find((each) => fold(each.name) === fold(name));
     const known = columns.map((each) => each.name).join(', ');
     if (column === undefined) refuse(`${table} has no column ${name}, for ${use}.`, `It has: ${known}.`);
-    else if (kinds?.includes(column.kind) === false) refuse(`${column.name} is ${column.type}. ${what}`);
+    else if (kinds?.includes(column.kind) === false) refuse(`${column.name} is ${column.type}, but ${what}.`);
     else return column;
     return undefined;
   }
 
-  const id = requireColumn('id', mapping.id, ['integer', 'text', 'uuid'], 'An id is a whole number, a text or a UUID.');
+  const id = requireColumn(
+    'id',
+    mapping.id,
+    ['integer', 'text', 'uuid'],
+    'an id must be a whole number, a text or a UUID',
+  );
   if (id !== undefined && !indexesOf(id.name).some(({ unique, form }) => unique && form === 'plain'))
-    refuse(`${id.name} is not unique, so that it tells nobody apart.`, 'Name the primary key.');
+    refuse(`${id.name} is not unique: two users could have the same id.`, 'Name the primary key.');
 
-  const username = requireColumn('username', mapping.username, ['text'], 'A username is a text.');
+  const username = requireColumn('username', mapping.username, ['text'], 'a username must be a text');
   const indexesOfName = username === undefined ? [] : indexesOf(username.name);
   const form = username && bestForm(username, indexesOfName);
   if (username !== undefined) {
@@ -70,7 +75,7 @@ export function judgeTable(
     const fix = `Run: ${uniqueIndex(table, username, engine)}`;
     if (indexesOfName.length === 0) refuse(`${name} has no index: every login would read the whole table.`, fix);
     else if (!indexesOfName.some(({ unique }) => unique))
-      refuse(`${name} is not unique: two people could have one name.`, fix);
+      refuse(`${name} is not unique: two users could have the same name.`, fix);
     else if (form === undefined) {
       const message =
         `USERS_COLUMNS: ${name} has an index that respects case. A login reads the whole table if the name is ` +
@@ -79,17 +84,17 @@ export function judgeTable(
     }
   }
 
-  const password = requireColumn('password', mapping.password, ['text'], 'A password hash is a text.');
+  const password = requireColumn('password', mapping.password, ['text'], 'a password hash must be a text');
   // SQLite does not enforce the length in a type.
   const maxLength = engine === 'sqlite' ? undefined : /\((\d+)\)/.exec(password?.type ?? '')?.[1];
   if (rehashes && password !== undefined && Number(maxLength) < hashLength)
     refuse(
-      `${password.name} is ${password.type}, too short for a password stored anew.`,
-      `Make it ${hashLength} characters or more, or set PASSWORD_REHASH=off.`,
+      `${password.name} is ${password.type}, too short for a rehashed password.`,
+      `Make it at least ${hashLength} characters long, or set PASSWORD_REHASH=off.`,
     );
 
-  requireColumn('first_name', mapping.firstName, ['text', 'enum'], 'A first_name is a text.');
-  requireColumn('last_name', mapping.lastName, ['text', 'enum'], 'A last_name is a text.');
+  requireColumn('first_name', mapping.firstName, ['text', 'enum'], 'a first name must be a text');
+  requireColumn('last_name', mapping.lastName, ['text', 'enum'], 'a last name must be a text');
 
   const disabled = requireColumn('disabled', mapping.disabled?.column);
   if (disabled !== undefined && mapping.disabled !== undefined) {
@@ -97,13 +102,13 @@ export function judgeTable(
     const { name, type, kind } = disabled;
     if (meaning === 'flag' && kind !== 'integer' && kind !== 'boolean')
       refuse(
-        `${name} is ${type}, which is neither true nor false.`,
-        `Say which values mean disabled: disabled=${name}:VALUE, :!VALUE for all others, or :* for any.`,
+        `${name} is ${type}, but must be a boolean or a whole number.`,
+        `List the values that mean disabled: disabled=${name}:VALUE, :!VALUE for all other values, or :* for any value.`,
       );
     if (values.some((value) => !valuesOf[kind]?.test(value)))
       refuse(
-        `${name} is ${type} and never holds what disabled= asks for.`,
-        'Of a boolean say 1 or 0, of a whole number its digits, of a text the text, of anything else :* for any value.',
+        `${name} is ${type} and cannot hold a value that disabled= lists.`,
+        'Write a boolean as 1 or 0, a whole number in digits, and a text as it is. For other types write :*, which means any value.',
       );
   }
 
@@ -113,7 +118,7 @@ export function judgeTable(
     /** Faults that do not keep it from working. */
     warnings,
     nameMatch: form ?? 'equal-then-scan',
-    /** Whether two names may differ by case alone. */
+    /** Whether two names may differ only in case. */
     mayHoldTwins: !indexesOfName.some((index) => index.unique && (index.form !== 'plain' || username?.ignoresCase)),
     disabledKind: disabled?.kind,
     idKind: id?.kind,

@@ -213,7 +213,7 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] as const) {
         'has an index that allows two users with one name',
         declare({ id: good.id, email: 'varchar(255)' }),
         columns,
-        /email is not unique: two people could have one name\. Run: /,
+        /email is not unique: two users could have the same name\. Run: /,
         'create index by_email on people (email)',
       ],
       [
@@ -226,31 +226,31 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] as const) {
         'has a number for a name',
         declare({ id: good.id, email: 'integer unique' }),
         columns,
-        /email is int.*\. A username is a text/i,
+        /email is int.*, but a username must be a text/i,
       ],
       [
-        'has an id that is not unique',
+        'has an id that two users could share',
         declare(good),
         columns.replace('id=no', 'id=last'),
-        /last is not unique, so that it tells nobody apart\. Name the primary key/,
+        /last is not unique: two users could have the same id\. Name the primary key/,
       ],
       [
         'has a date for an id',
         declare(good, ', born date unique'),
         columns.replace('id=no', 'id=born'),
-        /born is date\. An id is a whole number, a text or a UUID/,
+        /born is date, but an id must be a whole number, a text or a UUID/,
       ],
       [
         'has a date for a password',
         declare(good, ', born date'),
         columns.replace('password=secret', 'password=born'),
-        /born is date\. A password hash is a text/,
+        /born is date, but a password hash must be a text/,
       ],
       [
         'has a text for a flag',
         declare(good, ', state varchar(9)'),
         `${columns},disabled=state`,
-        /state is .*neither true nor false\. Say which values mean disabled: disabled=state:VALUE/,
+        /state is .*but must be a boolean or a whole number\. List the values that mean disabled: disabled=state:VALUE/,
       ],
     ];
 
@@ -273,7 +273,7 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] as const) {
       );
       await assert.rejects(
         openMappedDirectory(table.opened, mappingOf(), quiet),
-        /differ by case alone\. Find them .*: SELECT/,
+        /differ only in case\. Find them.*: SELECT/,
       );
     });
 
@@ -282,7 +282,7 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] as const) {
       if (engine === 'SQLite') return;
       const declaration = declare(good).replace('secret varchar(255)', 'secret varchar(60)');
       await using table = await openTable(engine, declaration, good.after);
-      const short = /secret is .*60.*too short.*97 characters or more, or set PASSWORD_REHASH=off/;
+      const short = /secret is .*60.*too short.*at least 97 characters long, or set PASSWORD_REHASH=off/;
       await assert.rejects(openMappedDirectory(table.opened, mappingOf(), quiet), short);
       await openMappedDirectory(table.opened, mappingOf(), { ...quiet, rehashes: false });
     });
@@ -359,7 +359,7 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] as const) {
       await using opened = await openTable(engine, declare(table, `, ${declaration}`), table.after);
       await assert.rejects(
         openMappedDirectory(opened.opened, mappingOf(`${columns},disabled=${rule}`), quiet),
-        /gone is .* and never holds what disabled= asks for\. Of a boolean say 1 or 0/,
+        /gone is .* and cannot hold a value that disabled= lists\. Write a boolean as 1 or 0/,
       );
     });
   }
@@ -440,7 +440,10 @@ test('an enum column is refused as a user name', { skip: missing('PostgreSQL') }
     "create type mood as enum ('a', 'b')",
     declare({ id: 'int primary key', email: 'mood unique' }),
   );
-  await assert.rejects(openMappedDirectory(table.opened, mappingOf(), quiet), /email is mood\. A username is a text/);
+  await assert.rejects(
+    openMappedDirectory(table.opened, mappingOf(), quiet),
+    /email is mood, but a username must be a text/,
+  );
 });
 
 test('the printed fix quotes names that need quotes', { skip: missing('PostgreSQL') }, async () => {
@@ -467,7 +470,7 @@ test('Janua looks for duplicate names if the index over lower() is not unique', 
     'create index on people (lower(email))',
   );
   await table.execute("insert into people (no, email) values (1, 'ann@example.com'), (2, 'Ann@example.com')");
-  await assert.rejects(openMappedDirectory(table.opened, mappingOf(), quiet), /differ by case alone/);
+  await assert.rejects(openMappedDirectory(table.opened, mappingOf(), quiet), /differ only in case/);
 });
 
 test('the check of the directory fails when users can no longer be looked up', {
