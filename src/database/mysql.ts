@@ -1,7 +1,7 @@
 import { isIP } from 'node:net';
 import { promisify } from 'node:util';
 import type { QueryResult } from 'kysely';
-import { createPool, type PoolConnection, type PoolOptions, type ResultSetHeader, type RowDataPacket } from 'mysql2';
+import { createPool, type PoolConnection, type PoolOptions, type ResultSetHeader } from 'mysql2';
 import { Misconfiguration } from '../faults/misconfiguration.ts';
 import type { StoreWatch } from '../faults/store-watch.ts';
 import type { EngineDriver, Patience } from './driver.ts';
@@ -13,12 +13,9 @@ import { createServerDriver, type ServerConnection } from './server-driver.ts';
  */
 export function openMysql(url: string, connections: number, patience: Patience, watch: StoreWatch): EngineDriver {
   const pool = createPool({ ...readUrl(url), connectionLimit: connections, connectTimeout: patience.milliseconds });
-  const connect = promisify(pool.getConnection).bind(pool);
-  return createServerDriver(
-    { connect: async () => adapt(await connect()), end: promisify(pool.end).bind(pool) },
-    patience,
-    watch,
-  );
+  const getConnection = promisify(pool.getConnection).bind(pool);
+  const connect = async () => adapt(await getConnection());
+  return createServerDriver({ connect, end: promisify(pool.end).bind(pool) }, patience, watch);
 }
 
 function readUrl(text: string): PoolOptions {
@@ -26,7 +23,7 @@ function readUrl(text: string): PoolOptions {
   const { ssl = 'off', socket, ...unknown } = Object.fromEntries(searchParams);
   const database = decodeURIComponent(pathname.slice(1));
   const host = hostname.replace(/^\[|\]$/g, '');
-  if (Object.keys(unknown).length > 0 || !['on', 'off'].includes(ssl) || database === '') {
+  if (Object.keys(unknown).length > 0 || !['on', 'off'].includes(ssl)) {
     throw new Misconfiguration(
       'DATABASE_URL must be mysql://USER:PASSWORD@HOST:PORT/DATABASE; ?ssl=on and ?socket=PATH may follow.',
     );
@@ -52,8 +49,7 @@ function adapt(connection: PoolConnection): ServerConnection {
   return {
     async query(sql, parameters) {
       const { promise, resolve, reject } = Promise.withResolvers<QueryResult<never>>();
-      const answer = (error: Error | null, result: RowDataPacket[] | RowDataPacket[][] | ResultSetHeader) =>
-        error ? reject(error) : resolve(toResult(result));
+      const answer = (error: Error | null, result: unknown) => (error ? reject(error) : resolve(toResult(result)));
       // A query with parameters is a prepared statement. The parameters never become part of its text, in any sql_mode of the server.
       if (parameters.length === 0) connection.query(sql, answer as never);
       else connection.execute(sql, parameters.map(toParameter), answer as never);

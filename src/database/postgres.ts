@@ -18,11 +18,8 @@ export function openPostgres(url: string, connections: number, patience: Patienc
   pool.on('error', () => {});
   // Without a listener, an error between two queries would end the process. The next query reports it anyway.
   pool.on('connect', (client) => client.on('error', () => {}));
-  return createServerDriver(
-    { connect: async () => adapt(await pool.connect()), end: () => pool.end() },
-    patience,
-    watch,
-  );
+  const connect = async () => adapt(await pool.connect());
+  return createServerDriver({ connect, end: () => pool.end() }, patience, watch);
 }
 
 const adapt = (client: pg.PoolClient): ServerConnection => ({

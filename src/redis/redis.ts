@@ -103,9 +103,7 @@ export function openRedis(url: string, timeout: number, watch: StoreWatch) {
       }
     },
 
-    async close(): Promise<void> {
-      client.disconnect();
-    },
+    close: async () => client.disconnect(),
   };
 }
 

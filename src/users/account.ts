@@ -17,9 +17,7 @@ export interface Account {
  */
 export const stampOf = (account: Account): string => account.stamp ?? passwordFingerprint(account);
 
-interface PasswordOwner extends Pick<Account, 'passwordHash'> {
-  readonly user: Pick<User, 'username'>;
-}
+type PasswordOwner = Pick<Account, 'passwordHash'> & { readonly user: Pick<User, 'username'> };
 
 /**
  * Changes with the user name or the stored password, and reveals neither. It covers the name because an id may be given to another person.
