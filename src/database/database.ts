@@ -9,15 +9,7 @@ export type Database = Kysely<Tables>;
 
 export type { Engine };
 
-export interface OpenDatabase {
-  readonly database: Database;
-  readonly engine: Engine;
-  readonly prepareLookup: ReturnType<typeof createPrepareLookup>;
-  /** Allows each step so many milliseconds until `work` is done. */
-  withPatience(milliseconds: number, work: () => Promise<void>): Promise<void>;
-  /** @throws {Unavailable} while the database cannot be reached, or when another file has replaced the one that was opened */
-  check(): Promise<void>;
-}
+export type OpenDatabase = Awaited<ReturnType<typeof openDatabase>>;
 
 export interface DatabaseOptions {
   /** Maximum number of connections to a server. */
@@ -67,23 +59,25 @@ function isServerUrl(url: string): boolean {
  * Opens a database by URL. Connects to a server only when it is first used.
  * @throws {Misconfiguration} for a URL of no known database, or a file that cannot be opened
  */
-export async function openDatabase(url: string, options: DatabaseOptions): Promise<OpenDatabase> {
+export async function openDatabase(url: string, options: DatabaseOptions) {
   const { connections, timeout, watch, mustExist = false } = options;
   const engine = engineOf(url);
   const patience: Patience = { milliseconds: timeout };
   const driver = await openDriver();
-  const database = new Kysely<Tables>({ dialect: createDialect(engine, driver) });
+  const database: Database = new Kysely({ dialect: createDialect(engine, driver) });
   return {
     database,
     engine,
     prepareLookup: createPrepareLookup(driver),
-    async withPatience(milliseconds, work) {
+    /** Allows each step so many milliseconds until `work` is done. */
+    async withPatience(milliseconds: number, work: () => Promise<void>): Promise<void> {
       patience.milliseconds = milliseconds;
       await work().finally(() => {
         patience.milliseconds = timeout;
       });
     },
-    async check() {
+    /** @throws {Unavailable} while the database cannot be reached, or when another file has replaced the one that was opened */
+    async check(): Promise<void> {
       await sql`select 1`.execute(database);
       driver.check?.();
     },

@@ -1,12 +1,14 @@
 import { Misconfiguration } from '../faults/misconfiguration.ts';
+import { Unavailable } from '../faults/unavailable.ts';
 import type { Database, OpenDatabase } from './database.ts';
 import { isMissingTable } from './errors.ts';
-import { type Kysely, Migrator } from './kysely.ts';
+import { type Kysely, Migrator, sql } from './kysely.ts';
 import { createTableChanges, type MigrationStep } from './migration-step.ts';
 import { up as usersAndSessions } from './migrations/0001-users-and-sessions.ts';
 import { up as sessionsAndLeases } from './migrations/0002-sessions-and-leases.ts';
 import { up as throttleAndAudit } from './migrations/0003-throttle-and-audit.ts';
 import { up as stampsAndMethods } from './migrations/2026-11-25-stamps-and-methods.ts';
+import { rows as sampleRows } from './schema.ts';
 
 /** Steps by file name, in the order of their names. */
 const steps: Readonly<Record<string, MigrationStep>> = {
@@ -85,5 +87,29 @@ async function appliedMigrations(database: Database): Promise<string[]> {
   } catch (error) {
     if (isMissingTable(error)) return [];
     throw error;
+  }
+}
+
+/**
+ * Checks that the tables in use are still as the migrations made them.
+ * @throws {Misconfiguration} when a table lacks a column, or the account may not read it
+ */
+export async function requireTables(database: Database, used: { users: boolean; sessions: boolean }): Promise<void> {
+  const tables = [
+    ...(['janua_keys', 'janua_leases', 'janua_audit'] as const),
+    ...(used.users ? (['janua_users'] as const) : []),
+    // The throttle keeps failures in the same store as the sessions.
+    ...(used.sessions ? (['janua_sessions', 'janua_failures'] as const) : []),
+  ];
+  for (const table of tables) {
+    try {
+      const list = sql.join(Object.keys(sampleRows[table]).map((column) => sql.ref(column)));
+      await sql`select ${list} from ${sql.table(table)} where 1 = 0`.execute(database);
+    } catch (error) {
+      if (error instanceof Unavailable || !(error instanceof Error)) throw error;
+      throw new Misconfiguration(
+        `DATABASE_URL: the table ${table} differs from what Janua created, or this account may not read it (${error.message}).`,
+      );
+    }
   }
 }
