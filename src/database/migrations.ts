@@ -8,7 +8,7 @@ import { up as usersAndSessions } from './migrations/0001-users-and-sessions.ts'
 import { up as sessionsAndLeases } from './migrations/0002-sessions-and-leases.ts';
 import { up as throttleAndAudit } from './migrations/0003-throttle-and-audit.ts';
 import { up as stampsAndMethods } from './migrations/2026-11-25-stamps-and-methods.ts';
-import { rows as sampleRows } from './schema.ts';
+import { rows as sampleRows, type Tables } from './schema.ts';
 
 /** Steps by file name, in the order of their names. */
 const steps: Readonly<Record<string, MigrationStep>> = {
@@ -95,12 +95,10 @@ async function appliedMigrations(database: Database): Promise<string[]> {
  * @throws {Misconfiguration} when a table lacks a column, or the account may not read it
  */
 export async function requireTables(database: Database, used: { users: boolean; sessions: boolean }): Promise<void> {
-  const tables = [
-    ...(['janua_keys', 'janua_leases', 'janua_audit'] as const),
-    ...(used.users ? (['janua_users'] as const) : []),
-    // The throttle keeps failures in the same store as the sessions.
-    ...(used.sessions ? (['janua_sessions', 'janua_failures'] as const) : []),
-  ];
+  const tables: (keyof Tables)[] = ['janua_keys', 'janua_leases', 'janua_audit'];
+  if (used.users) tables.push('janua_users');
+  // The throttle keeps failures in the same store as the sessions.
+  if (used.sessions) tables.push('janua_sessions', 'janua_failures');
   for (const table of tables) {
     try {
       const list = sql.join(Object.keys(sampleRows[table]).map((column) => sql.ref(column)));

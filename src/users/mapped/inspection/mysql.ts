@@ -1,22 +1,13 @@
 import { sql } from '../../../database/kysely.ts';
-import { type ColumnKinds, describeIndex, type Inspect, kindOf } from './table-description.ts';
+import { type ColumnRow, describeColumns, describeIndex, type Inspect } from './table-description.ts';
 
-const kinds: ColumnKinds = [
+const kinds = [
   [/int$/i, 'integer'],
   [/char$|text$/i, 'text'],
   [/^enum$/i, 'enum'],
   [/^uuid$/i, 'uuid'],
   [/^date|^timestamp/i, 'time'],
-];
-
-interface ColumnRow {
-  readonly tabletype: string;
-  readonly name: string;
-  readonly type: string;
-  readonly declared: string;
-  readonly collation: string | null;
-  readonly generated: string | null;
-}
+] as const;
 
 /** MariaDB has no column `expression`, and would refuse a query that names it. */
 interface StatisticsRow {
@@ -30,8 +21,8 @@ interface StatisticsRow {
 
 export const inspectMysql: Inspect = async (database, name, schema) => {
   const isTable = sql`table_schema = ${schema ?? sql`database()`} and table_name = ${name}`;
-  const columns = await sql<ColumnRow>`
-    select table_type as tabletype, column_name as name, data_type as type, column_type as declared,
+  const columns = await sql<ColumnRow & { collation: string | null; generated: string | null }>`
+    select table_type as tabletype, column_name as name, column_type as type, data_type as base,
       collation_name as collation, generation_expression as generated
     from information_schema.columns join information_schema.tables using (table_schema, table_name)
     where ${isTable} order by ordinal_position`.execute(database);
@@ -41,12 +32,11 @@ export const inspectMysql: Inspect = async (database, name, schema) => {
     select * from information_schema.statistics where ${isTable}`.execute(database);
   return {
     isTable: first.tabletype === 'BASE TABLE' || first.tabletype === 'SYSTEM VERSIONED',
-    columns: columns.rows.map(({ name: column, type, declared, collation, generated }) => ({
-      name: column,
-      type: declared,
-      kind: kindOf(kinds, type),
-      ignoresCase: /_ci$/i.test(collation ?? '') || /^l(?:ower|case)\(/i.test(generated ?? ''),
-    })),
+    columns: describeColumns(
+      columns.rows,
+      kinds,
+      ({ collation, generated }) => /_ci$/i.test(collation ?? '') || /^l(?:ower|case)\(/i.test(generated ?? ''),
+    ),
     indexes: rows.flatMap((row) => {
       if (Number(row.SEQ_IN_INDEX) !== 1) return [];
       const parts = rows.filter(({ INDEX_NAME }) => INDEX_NAME === row.INDEX_NAME).length;

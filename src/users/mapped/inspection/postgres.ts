@@ -1,30 +1,23 @@
 import { sql } from '../../../database/kysely.ts';
-import { type ColumnKinds, describeIndex, type Inspect, kindOf } from './table-description.ts';
+import { type ColumnRow, describeColumns, describeIndex, type Inspect } from './table-description.ts';
 
-const kinds: ColumnKinds = [
+const kinds = [
+  [/^enum$/, 'enum'],
   [/^int[248]$/, 'integer'],
   [/^(?:text|varchar|bpchar|citext)$/, 'text'],
   [/^uuid$/, 'uuid'],
   [/^bool$/, 'boolean'],
   [/^(?:date|timestamp|timestamptz)$/, 'time'],
-];
+] as const;
 
 const quote = (identifier: string) => `"${identifier.replaceAll('"', '""')}"`;
 
-interface ColumnRow {
-  readonly relkind: string;
-  readonly name: string;
-  readonly type: string;
-  readonly base: string;
-  readonly isenum: boolean;
-  readonly visible: boolean;
-}
-
 export const inspectPostgres: Inspect = async (database, name, schema) => {
   const table = sql`to_regclass(${schema === undefined ? quote(name) : `${quote(schema)}.${quote(name)}`})`;
-  const columns = await sql<ColumnRow>`
-    select c.relkind::text, a.attname::text as name, format_type(a.atttypid, a.atttypmod) as type,
-      coalesce(b.typname, t.typname)::text as base, t.typtype = 'e' as isenum, pg_type_is_visible(t.oid) as visible
+  const columns = await sql<ColumnRow & { visible: boolean }>`
+    select c.relkind::text as tabletype, a.attname::text as name, format_type(a.atttypid, a.atttypmod) as type,
+      case t.typtype when 'e' then 'enum' else coalesce(b.typname, t.typname)::text end as base,
+      pg_type_is_visible(t.oid) as visible
     from pg_class c join pg_attribute a on a.attrelid = c.oid join pg_type t on t.oid = a.atttypid
       left join pg_type b on b.oid = nullif(t.typbasetype, 0)
     where c.oid = ${table} and a.attnum > 0 and not a.attisdropped order by a.attnum`.execute(database);
@@ -37,14 +30,9 @@ export const inspectPostgres: Inspect = async (database, name, schema) => {
     where i.indrelid = ${table} and i.indisvalid and i.indpred is null`.execute(database);
   return {
     // Ordinary and partitioned tables; neither views nor foreign tables, whose indexes are elsewhere.
-    isTable: first.relkind === 'r' || first.relkind === 'p',
-    columns: columns.rows.map(({ name: column, type, base, isenum, visible }) => ({
-      name: column,
-      type,
-      kind: isenum ? 'enum' : kindOf(kinds, base),
-      // Outside the search path, PostgreSQL does not find citext's `=` either, and compares plain texts.
-      ignoresCase: base === 'citext' && visible,
-    })),
+    isTable: first.tabletype === 'r' || first.tabletype === 'p',
+    // Outside the search path, PostgreSQL does not find citext's `=` either, and compares plain texts.
+    columns: describeColumns(columns.rows, kinds, ({ base, visible }) => base === 'citext' && visible),
     indexes: indexes.rows.flatMap(({ column, unique, definition }) =>
       describeIndex(column, loweredColumn(definition), unique),
     ),

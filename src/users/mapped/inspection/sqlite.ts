@@ -1,20 +1,19 @@
 import { sql } from '../../../database/kysely.ts';
-import { type ColumnKinds, describeIndex, type IndexDescription, type Inspect, kindOf } from './table-description.ts';
+import {
+  type ColumnRow,
+  describeColumns,
+  describeIndex,
+  type IndexDescription,
+  type Inspect,
+} from './table-description.ts';
 
 /** SQLite accepts any type name. What the name contains decides how SQLite treats the column. */
-const kinds: ColumnKinds = [
+const kinds = [
   [/bool/i, 'boolean'],
   [/date|time/i, 'time'],
   [/int/i, 'integer'],
   [/char|clob|text|uuid/i, 'text'],
-];
-
-interface ColumnRow {
-  readonly tabletype: string;
-  readonly name: string;
-  readonly type: string;
-  readonly pk: number;
-}
+] as const;
 
 interface IndexRow {
   readonly unique: number;
@@ -25,8 +24,8 @@ interface IndexRow {
 }
 
 export const inspectSqlite: Inspect = async (database, name) => {
-  const columns = await sql<ColumnRow>`
-    select master.type as tabletype, part.name, part.type, part.pk
+  const columns = await sql<ColumnRow & { pk: number }>`
+    select master.type as tabletype, part.name, part.type, part.type as base, part.pk
     from sqlite_master as master join pragma_table_xinfo(master.name) as part
     where master.name = ${name} collate nocase and master.type in ('table', 'view')`.execute(database);
   const [first] = columns.rows;
@@ -41,13 +40,8 @@ export const inspectSqlite: Inspect = async (database, name) => {
   const [key, ...otherKeys] = columns.rows.filter(({ pk }) => pk > 0);
   return {
     isTable: first.tabletype === 'table',
-    columns: columns.rows.map(({ name: column, type }) => ({
-      name: column,
-      type,
-      kind: kindOf(kinds, type),
-      // Each index tells by itself whether it ignores case.
-      ignoresCase: false,
-    })),
+    // Each index tells by itself whether it ignores case.
+    columns: describeColumns(columns.rows, kinds, () => false),
     indexes: [
       ...indexes.rows.flatMap(toIndexes),
       // An integer primary key is the row id, and has no index of its own.

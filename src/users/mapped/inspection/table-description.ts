@@ -3,12 +3,6 @@ import type { Database } from '../../../database/database.ts';
 /** What can be done with a column, whatever the engine calls its type. */
 export type ColumnKind = 'integer' | 'text' | 'enum' | 'uuid' | 'boolean' | 'time' | 'other';
 
-/** Each pattern of a type's name, and what it means. The first one that fits counts. */
-export type ColumnKinds = readonly (readonly [RegExp, ColumnKind])[];
-
-export const kindOf = (kinds: ColumnKinds, type: string): ColumnKind =>
-  kinds.find(([pattern]) => pattern.test(type))?.[1] ?? 'other';
-
 export interface ColumnDescription {
   readonly name: string;
   /** As the engine calls it. */
@@ -16,6 +10,28 @@ export interface ColumnDescription {
   readonly kind: ColumnKind;
   /** Whether `=` ignores case, or the column holds lower case only. */
   readonly ignoresCase: boolean;
+}
+
+/** What an engine tells of each column. */
+export interface ColumnRow {
+  /** What the engine calls the table: a table, a view, … */
+  readonly tabletype: string;
+  readonly name: string;
+  readonly type: string;
+  /** The type without its length. */
+  readonly base: string;
+}
+
+/** @param kinds each pattern of a type, and what it means; the first one that fits counts */
+export function describeColumns<Row extends ColumnRow>(
+  rows: readonly Row[],
+  kinds: readonly (readonly [RegExp, ColumnKind])[],
+  ignoresCase: (row: Row) => boolean,
+): ColumnDescription[] {
+  return rows.map((row) => {
+    const kind = kinds.find(([pattern]) => pattern.test(row.base))?.[1] ?? 'other';
+    return { name: row.name, type: row.type, kind, ignoresCase: ignoresCase(row) };
+  });
 }
 
 /** An index over the whole table, as far as it helps to find one row by one column. */
