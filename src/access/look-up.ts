@@ -1,5 +1,4 @@
 import type { OpenDatabase } from '../database/database.ts';
-import { prepareLookup } from '../database/lookup.ts';
 import { accountColumns, sessionColumns } from '../database/schema.ts';
 import { fromRow } from '../sessions/sql-store.ts';
 import type { SessionRecord, SessionStore } from '../sessions/store.ts';
@@ -25,8 +24,8 @@ export function lookUpTwice(sessions: Pick<SessionStore, 'find'>, users: Pick<Us
 }
 
 /** One statement, for sessions and users in our own tables of one database. */
-export function createSqlLookUp({ database, prepareRead }: OpenDatabase, { demoUsers }: DirectoryOptions): LookUp {
-  const findRow = prepareLookup(prepareRead, (sessionId) =>
+export function createSqlLookUp({ database, prepareLookup }: OpenDatabase, { demoUsers }: DirectoryOptions): LookUp {
+  const findRow = prepareLookup((sessionId) =>
     database
       .selectFrom('janua_sessions')
       .leftJoin('janua_users', 'janua_users.id', 'user_id')

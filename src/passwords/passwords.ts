@@ -33,7 +33,7 @@ export interface PasswordOptions {
 }
 
 /** Hashes and compares passwords, a bounded number at a time: each takes a core and 19 MiB (ASVS 2.4.1, 15.2.2). */
-export function createPasswords({ concurrency, queue, rehashes, log, onWaited }: PasswordOptions) {
+export function createPasswords({ concurrency, queue, rehashes, log, onWaited, onRefused }: PasswordOptions) {
   const threads = createHashingThreads(concurrency);
   const durations = createFailureDurations();
   let wasFull = false;
@@ -67,16 +67,18 @@ export function createPasswords({ concurrency, queue, rehashes, log, onWaited }:
      * A missing, cheap or broken hash takes as long as one of today's cost (ASVS 6.3.8).
      * @throws {Unavailable} when too many passwords are waiting already
      */
-    check: (storedHash: string | undefined, password: string) =>
-      bounded(() => compare({ storedHash, password, rehashes })),
+    async check(storedHash: string | undefined, password: string): Promise<PasswordCheck> {
+      requireRoom();
+      return compare({ storedHash, password, rehashes });
+    },
 
-    /** The PHC string to store for a new password. */
-    hash: (password: string) =>
-      bounded(async () => {
-        const { result, waited } = await threads.compute('hash', { password });
-        onWaited?.(waited);
-        return result;
-      }),
+    /** The PHC string to store for a new password. @throws {Unavailable} when too many passwords are waiting already */
+    async hash(password: string): Promise<string> {
+      requireRoom();
+      const { result, waited } = await threads.compute('hash', { password });
+      onWaited?.(waited);
+      return result;
+    },
 
     /**
      * No failure should be answered before this many milliseconds. Comparing takes longer with some kinds of stored hashes, and the
@@ -85,7 +87,7 @@ export function createPasswords({ concurrency, queue, rehashes, log, onWaited }:
     failureFloor: () => durations.longest() * floorMargin,
 
     /** How many passwords are being hashed, and how many wait. */
-    load: () => ({ underWay: Math.min(asked, concurrency), waiting: Math.max(0, asked - concurrency) }),
+    load: () => ({ underWay: Math.min(threads.size, concurrency), waiting: Math.max(0, threads.size - concurrency) }),
 
     /** Measures the slowest kinds among these stored hashes, so that the floor covers them before the first login. */
     async calibrate(storedHashes: readonly string[]): Promise<void> {

@@ -22,6 +22,10 @@ const summary =
 
 export type RedisClient = Redis | Cluster;
 
+/** @param Name the names of the scripts */
+export type ScriptedClient<Name extends string> = RedisClient &
+  Record<Name, (key: string, ...values: (string | number)[]) => Promise<unknown>>;
+
 export type OpenRedis = ReturnType<typeof openRedis>;
 
 /**
@@ -57,6 +61,7 @@ export function openRedis(url: string, timeout: number, watch: StoreWatch) {
 
   let first: Promise<void> | undefined;
 
+  /** Every command goes through this. It has a time limit and turns faults into `Unavailable`. */
   async function use<T>(work: (client: RedisClient) => Promise<T>): Promise<T> {
     try {
       first ??= connect().catch((error: unknown) => {
@@ -80,27 +85,13 @@ export function openRedis(url: string, timeout: number, watch: StoreWatch) {
   }
 
   return {
-    /** Every command goes through this. It has a time limit and turns faults into `Unavailable`. */
-    async use<T>(work: (client: RedisClient) => Promise<T>): Promise<T> {
-      try {
-        first ??= connect().catch((error: unknown) => {
-          first = undefined;
-          throw error;
-        });
-        await first;
-        if (client.status !== 'ready') throw new Error('there is no connection');
-        // In a cluster, the client's own timeout starts only once the node for a command is known.
-        const result = await inTime(work(client), timeout);
-        lastFault = undefined;
-        watch.succeeded('write');
-        return result;
-      } catch (error) {
-        const saysWhy = client.status === 'ready' && error instanceof Error && !summary.test(error.message);
-        const cause = saysWhy ? error : (lastFault ?? error);
-        const unavailable = new Unavailable(redisPart, retryAfter, cause);
-        watch.failed('write', unavailable);
-        throw unavailable;
-      }
+    use,
+
+    /** Makes scripts methods of the client. Each touches one key only, so it works in a cluster too. Gives `use` for them. */
+    useScripts<Name extends string>(scripts: Readonly<Record<Name, string>>) {
+      for (const [name, lua] of Object.entries<string>(scripts)) client.defineCommand(name, { lua, numberOfKeys: 1 });
+      return <T>(work: (client: ScriptedClient<Name>) => Promise<T>): Promise<T> =>
+        use((client) => work(client as ScriptedClient<Name>));
     },
 
     close: async () => client.disconnect(),

@@ -211,7 +211,7 @@ describe('the failure floor', () => {
     return (user + system) / 1000;
   }
 
-  test('is known before the first login: the dearest of the kinds in a sample is tried out', async () => {
+  test('is measured before the first login, with the slowest kind in a sample of hashes', async () => {
     const [cheap, dear, other] = [create(), create(), create()];
     // The first calibration starts the thread, which takes processor time of its own.
     for (const subject of [dear, other]) await subject.calibrate([]);

@@ -229,7 +229,7 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] as const) {
         /email is int.*, but a username must be a text/i,
       ],
       [
-        'has an id that two users could share',
+        'has an id that is not unique',
         declare(good),
         columns.replace('id=no', 'id=last'),
         /last is not unique: two users could have the same id\. Name the primary key/,
