@@ -1,6 +1,5 @@
 import { Unavailable } from '../faults/unavailable.ts';
 
-
 /** Milliseconds for which a result is reused. Any client may ask, and each check writes to the stores. */
 const freshness = 500;
 
