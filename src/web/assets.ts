@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { basename, dirname, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import fastifyStatic from '@fastify/static';
+import send from '@fastify/send';
 import type { App } from './types.ts';
 
 /** The path of a file in our `assets/`. */
@@ -32,16 +32,17 @@ export function addAssets(app: App, themeFile: string | undefined): void {
   });
 }
 
-/** Serves only these files. @param files the path of each, by its name */
+/**
+ * Serves only these files. After an hour browsers check the ETag, so a changed theme needs no new address.
+ * @param files the path of each, by its name
+ */
 export function serveFiles(app: App, prefix: string, files: Readonly<Record<string, string>>): void {
   for (const [name, file] of Object.entries(files)) {
-    app.get(`${prefix}/${name}`, { schema: { hide: true } }, (_request, reply) =>
-      reply.removeHeader('pragma').sendFile(basename(file), dirname(file)),
-    );
+    const options = { root: dirname(file), maxAge: '1h', dotfiles: 'allow' } as const;
+    app.get(`${prefix}/${name}`, { schema: { hide: true } }, async (request, reply) => {
+      const sent = await send(request.raw, encodeURIComponent(basename(file)), options);
+      if (sent.type === 'error') throw sent.metadata.error;
+      return reply.removeHeader('pragma').code(sent.statusCode).headers(sent.headers).send(sent.stream);
+    });
   }
-}
-
-/** Must be added once, before files are served. After an hour browsers check the ETag, so a changed theme needs no new address. */
-export function addFileServing(app: App): void {
-  app.register(fastifyStatic, { serve: false, maxAge: '1h', dotfiles: 'allow' });
 }

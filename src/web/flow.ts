@@ -1,7 +1,7 @@
 import { fileURLToPath } from 'node:url';
 import { Eta } from 'eta';
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
-import { addAssets, addFileServing } from './assets.ts';
+import { addAssets } from './assets.ts';
 import type { FlowOptions } from './flow-options.ts';
 import { addHealthRoutes } from './health.routes.ts';
 import { addBodies } from './hooks/bodies.ts';
@@ -58,7 +58,6 @@ export function createFlow(options: FlowOptions) {
       addGuard(app, guard);
       addBodies(app);
       app.setErrorHandler(answerProblem);
-      addFileServing(app);
       app.addHook('onListen', async () => options.onListen?.(app.addresses()));
     },
 
