@@ -8,6 +8,6 @@ import { usage, usageAtRest } from './server-tasks.ts';
 const settings = loadSettings();
 const composition = await compose(settings);
 const listening = Promise.withResolvers<number>();
-listen(composition, settings, listening.resolve).catch(listening.reject);
+listen(composition, settings, ({ port }) => listening.resolve(port)).catch(listening.reject);
 
 offer({ port: () => listening.promise, usage, usageAtRest });

@@ -11,9 +11,8 @@ export async function demo(): Promise<void> {
   requireSafeExposure(settings, 'demo');
   const composition = await compose(settings, { demoUsers: true, migrates: true, traces: findTraceSettings() });
   try {
-    await listen(composition, settings, async (port, { registry }) => {
+    await listen(composition, settings, async ({ url }, { registry }) => {
       for (const user of demoUsers) await registry?.add({ ...user, passwordHash: demoHash, demo: true });
-      const url = settings.PUBLIC_URL ?? `http://localhost:${port}`;
       process.stdout.write(welcome(settings.APP_NAME, url, settings.DOCS === 'on', shownUrl(settings.DATABASE_URL)));
     });
   } finally {

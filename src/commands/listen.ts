@@ -1,11 +1,10 @@
 import { EventEmitter, on } from 'node:events';
 import { setTimeout } from 'node:timers/promises';
-import type { Logger } from 'pino';
 import type { Composition, Services } from '../compose.ts';
 import type { Settings } from '../config/settings.ts';
 import { listeningFault } from '../faults/listening-fault.ts';
 import { prepareLater, prepareNow, startCleaning } from '../stores/upkeep.ts';
-import { followSignal } from '../telemetry/log.ts';
+import { createLevelSwitch } from '../telemetry/log.ts';
 
 /** Milliseconds that requests under way may take after an order to end. */
 export const closingDeadline = 10_000;
@@ -13,94 +12,83 @@ export const closingDeadline = 10_000;
 /** `stop` ends the server for good. `retire` ends it because another process takes its place. */
 export type Order = 'stop' | 'retire';
 
-/** Orders from the terminal, the supervisor or the primary. */
-export interface Orders {
-  /** Waits for the next one. */
-  next(): Promise<Order>;
-  /** Switches the log to `debug` and back when asked to, until it is disposed of. */
-  follow(log: Logger): Disposable;
+/** Orders to this process. The event `debug` switches the log to `debug` or back. The event `order` ends the server. */
+export class Orders extends EventEmitter<{ order: [order: Order]; debug: [debug: boolean] }> {
+  readonly #queue = on(this, 'order');
+
+  /** Waits for the next order to end. An early one waits for this call. */
+  async next(): Promise<Order> {
+    const { value = [] } = await this.#queue.next();
+    return value[0];
+  }
+}
+
+/** Takes orders from the terminal or the supervisor. From now on these signals don't end the process by themselves. */
+export function hearOrders(): Orders {
+  const orders = new Orders();
+  let debug = false;
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => orders.emit('order', 'stop'));
+  process.on('SIGUSR2', () => {
+    debug = !debug;
+    orders.emit('debug', debug);
+  });
+  return orders;
+}
+
+/** Where a ready server can be reached. */
+export interface ServerAddress {
+  /** The address for browsers. */
+  readonly url: string;
+  readonly port: number;
 }
 
 /**
  * Serves until an order to end. Then it drains and finishes the requests under way. Meanwhile `/health/ready` answers 503, except
- * when this worker retires, because the other workers behind the port are ready.
+ * when this worker retires, because the other workers behind the port are ready. A second order ends the drain. A third does nothing.
  * If a store cannot be reached at the start, the server waits for it and answers requests with 503.
- * @param onReady is called with the port once the stores are usable
+ * @param onReady is called once the stores are usable
  * @throws {Misconfiguration} when a port is taken, an address cannot be used, or a store needs the operator
  */
 export async function listen(
   composition: Composition,
   settings: Settings,
-  onReady: (port: number, services: Services) => void | Promise<void>,
-  orders: Orders = signals,
+  onReady: (address: ServerAddress, services: Services) => void | Promise<void>,
+  orders = hearOrders(),
 ): Promise<void> {
+  const { HOST, PORT, PUBLIC_URL, DRAIN_SECONDS } = settings;
   const stop = new AbortController();
-  const told = orders.next();
-  told.then(() => stop.abort());
-
-  using _following = orders.follow(composition.log);
+  const firstOrder = orders.next();
+  firstOrder.then(() => stop.abort());
+  orders.on('debug', createLevelSwitch(composition.log));
 
   const services = await prepareNow(composition);
   // Closed last, so that a scrape still sees the shutdown.
-  await using _figures = await composition.listenForMetrics();
+  await using _metrics = await composition.listenForMetrics();
   const server = await composition.createServer();
   try {
-    await server.listen({ host: settings.HOST, port: settings.PORT });
+    await server.listen({ host: HOST, port: PORT });
   } catch (error) {
-    const { HOST, PORT } = settings;
     throw listeningFault(error, `HOST ${HOST}`, PORT, 'Stop the other program, or choose another port: PORT=5001.');
   }
-  const [address] = server.addresses();
-  const port = typeof address === 'object' ? address.port : settings.PORT;
+  const [bound] = server.addresses();
+  const port = typeof bound === 'object' ? bound.port : PORT;
 
   try {
     const ready = services ?? (await prepareLater(composition, stop.signal));
     if (ready !== undefined) {
-      await onReady(port, ready);
+      await onReady({ url: PUBLIC_URL ?? `http://localhost:${port}`, port }, ready);
       const cleaning = startCleaning(composition);
-      const order = await told;
+      const order = await firstOrder;
       clearInterval(cleaning);
       if (order === 'stop') composition.readiness.stop();
       // Node's cluster then routes new connections to the other workers. Closing the server would drop connections without a request yet.
       else server.server.maxConnections = 0;
       // A client with a keep-alive connection then opens a new one, and loses no request to a closed connection.
       server.server.prependListener('request', (_, response) => response.setHeader('Connection', 'close'));
-      // A second order ends the wait.
-      await Promise.race([setTimeout(settings.DRAIN_SECONDS * 1000, undefined, { ref: false }), orders.next()]);
+      await Promise.race([setTimeout(DRAIN_SECONDS * 1000, undefined, { ref: false }), orders.next()]);
     }
   } finally {
     setTimeout(closingDeadline, undefined, { ref: false }).then(() => server.server.closeAllConnections());
     await server.close();
   }
 }
-
-/** Queues orders. An early order waits for the next call of `next()`. */
-export function queueOrders(): { give(order: Order): void; next: Orders['next'] } {
-  const source = new EventEmitter();
-  const queue = on(source, 'order');
-  return {
-    give: (order) => void source.emit('order', order),
-    async next() {
-      const { value = [] } = await queue.next();
-      return value[0];
-    },
-  };
-}
-
-let nextSignal: Orders['next'] | undefined;
-
-function queueSignals(): Orders['next'] {
-  const { give, next } = queueOrders();
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => give('stop'));
-  return next;
-}
-
-/** Takes orders from signals. After the first `next()`, these signals no longer end the process by themselves. A third does nothing. */
-export const signals: Orders = {
-  next() {
-    // One permanent listener: a signal in a gap between two listeners would end the process.
-    nextSignal ??= queueSignals();
-    return nextSignal();
-  },
-  follow: followSignal,
-};

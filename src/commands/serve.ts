@@ -2,8 +2,7 @@ import { loadSettings, requireSafeExposure } from '../config/load.ts';
 import type { Settings } from '../config/settings.ts';
 import { findTraceSettings } from '../config/traces.ts';
 import { endsWithTerminal } from './launcher.ts';
-import { listen, type Orders } from './listen.ts';
-import { readyDetails } from './ready-details.ts';
+import { listen, type Orders, type ServerAddress } from './listen.ts';
 import { supervise } from './supervise.ts';
 import { obeyPrimary } from './worker.ts';
 
@@ -27,15 +26,19 @@ function readSafeSettings(): Settings {
   return settings;
 }
 
-async function serveHere(settings: Settings, orders?: Orders, onReady?: (port: number) => void): Promise<void> {
+async function serveHere(
+  settings: Settings,
+  orders?: Orders,
+  onReady?: (address: ServerAddress) => void,
+): Promise<void> {
   // Imported here, because the primary needs none of it.
   const { compose } = await import('../compose.ts');
   const composition = await compose(settings, { traces: findTraceSettings() });
-  function announce(port: number): void {
-    composition.log.info(readyDetails(settings, port), 'ready');
+  function announce(address: ServerAddress): void {
+    composition.log.info(address, 'ready');
     if (endsWithTerminal) return;
     process.on('SIGHUP', () => {
-      composition.log.warn({ event: 'reload_failed' }, 'nobody can take the place of a single process: restart it');
+      composition.log.warn({ event: 'reload_failed' }, 'a server of one process cannot reload: restart it');
     });
   }
   try {

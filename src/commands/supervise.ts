@@ -1,9 +1,8 @@
 import { parseListenAddress } from '../config/listen-address.ts';
 import type { Settings } from '../config/settings.ts';
-import { createLog, followSignal } from '../telemetry/log.ts';
+import { createLevelSwitch, createLog } from '../telemetry/log.ts';
 import type { MetricsListener } from '../telemetry/metrics-listener.ts';
-import { closingDeadline, signals } from './listen.ts';
-import { readyDetails } from './ready-details.ts';
+import { closingDeadline, hearOrders } from './listen.ts';
 import { createWorkers } from './workers.ts';
 
 /** Milliseconds that a worker may exceed its deadlines. */
@@ -11,36 +10,32 @@ const tolerance = 5000;
 
 /**
  * Serves with several processes. This one, the primary, hands out connections and replaces workers that end. At SIGHUP it replaces
- * all of them. It opens no store, and itself answers only requests for the workers' figures.
+ * all of them. It opens no store, and itself answers only requests for the workers' metrics.
  * @throws {Misconfiguration} when no worker can start
  */
 export async function supervise(settings: Settings): Promise<void> {
   const log = createLog(settings, () => undefined);
-  const workers = createWorkers({
-    count: settings.WORKERS,
-    log,
-    endDeadline: settings.DRAIN_SECONDS * 1000 + closingDeadline + tolerance,
-  });
-  const told = signals.next();
-  using _following = followSignal(log, workers.setDebug);
+  const workers = createWorkers(settings.WORKERS, log, settings.DRAIN_SECONDS * 1000 + closingDeadline + tolerance);
+  const orders = hearOrders().on('debug', createLevelSwitch(log)).on('debug', workers.setDebug);
+  const firstOrder = orders.next();
   // Closed last, as in a single process.
-  await using listener = await listenForFigures(settings);
+  await using listener = await serveMetrics(settings);
   if (listener !== undefined) log.info({ url: listener.url }, 'figures for Prometheus');
-  const started = workers.start().then((port) => {
-    log.info({ ...readyDetails(settings, port), workers: settings.WORKERS }, 'ready');
+  const started = workers.start().then((address) => {
+    log.info({ ...address, workers: settings.WORKERS }, 'ready');
   });
   process.on('SIGHUP', () => started.then(workers.reload, () => {}));
   try {
-    await Promise.race([started, told]);
-    await told;
-    signals.next().then(workers.stop);
+    await Promise.race([started, firstOrder]);
+    await firstOrder;
+    orders.next().then(workers.stop);
   } finally {
     await workers.stop();
   }
 }
 
-/** Serves the sum of all workers' figures. */
-async function listenForFigures({ METRICS_LISTEN, WORKERS }: Settings): Promise<MetricsListener | undefined> {
+/** Serves the sum of all workers' metrics. */
+async function serveMetrics({ METRICS_LISTEN, WORKERS }: Settings): Promise<MetricsListener | undefined> {
   const address = parseListenAddress(METRICS_LISTEN ?? '');
   if (address === undefined) return undefined;
   const { createClusterReader } = await import('../telemetry/cluster-metrics.ts');

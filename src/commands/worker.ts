@@ -1,35 +1,37 @@
 import cluster from 'node:cluster';
 import { Misconfiguration } from '../faults/misconfiguration.ts';
-import { createLevelSwitch } from '../telemetry/log.ts';
-import { type Order, type Orders, queueOrders } from './listen.ts';
+import { type Order, Orders, type ServerAddress } from './listen.ts';
 
 /**
  * Messages between a worker and its primary. After an upgrade, new workers talk to the old primary until its restart. So fields may only
  * be added.
  */
 export type Report =
-  | { readonly janua: 'ready'; readonly port: number }
+  | ({ readonly janua: 'ready' } & ServerAddress)
   | { readonly janua: 'faults'; readonly faults: readonly string[] };
 
-export type Instruction =
-  | { readonly janua: Order }
+export interface Instruction {
+  readonly janua?: Order;
   /** Whether the log is at `debug`. */
-  | { readonly debug: boolean };
+  readonly debug?: boolean;
+}
 
 /**
  * Runs a server as a worker. It obeys the primary and reports faults to it. If the primary dies, this process can get no more
  * connections, so Node's cluster ends it.
  */
 export async function obeyPrimary(
-  serve: (orders: Orders, onReady: (port: number) => void) => Promise<void>,
+  serve: (orders: Orders, onReady: (address: ServerAddress) => void) => Promise<void>,
 ): Promise<void> {
-  // A terminal or supervisor signals all processes. Workers ignore the signals, because the primary tells them what to do.
+  // A terminal or supervisor signals all processes. Workers ignore the signals, because the primary instructs them.
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGUSR2'] as const) process.on(signal, () => {});
-  process.on('message', (message: Partial<{ janua: Order }> | null) => {
-    if (message?.janua !== undefined) give(message.janua);
+  const orders = new Orders();
+  process.on('message', (message: Instruction | null) => {
+    if (message?.janua !== undefined) orders.emit('order', message.janua);
+    if (message?.debug !== undefined) orders.emit('debug', message.debug);
   });
   try {
-    await serve(instructions, (port) => report({ janua: 'ready', port }));
+    await serve(orders, (address) => report({ janua: 'ready', ...address }));
   } catch (error) {
     if (!(error instanceof Misconfiguration)) throw error;
     await report({ janua: 'faults', faults: error.lines });
@@ -39,22 +41,4 @@ export async function obeyPrimary(
   }
 }
 
-const { give, next } = queueOrders();
-
-const instructions: Orders = {
-  next,
-  follow(log) {
-    const turnTo = createLevelSwitch(log);
-    function hear(message: Partial<{ debug: boolean }> | null): void {
-      if (message?.debug !== undefined) turnTo(message.debug);
-    }
-    process.on('message', hear);
-    return { [Symbol.dispose]: () => void process.off('message', hear) };
-  },
-};
-
-async function report(message: Report): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<void>();
-  process.send?.(message, () => resolve());
-  await promise;
-}
+const report = (message: Report) => new Promise<void>((resolve) => process.send?.(message, () => resolve()));

@@ -1,59 +1,55 @@
 import { setTimeout } from 'node:timers/promises';
+import pLimit from 'p-limit';
 import type { Logger } from 'pino';
 import { inTime } from '../faults/in-time.ts';
 import { Misconfiguration } from '../faults/misconfiguration.ts';
-import type { Order } from './listen.ts';
+import type { Order, ServerAddress } from './listen.ts';
 import { createReplacementPace } from './replacement-pace.ts';
 import { type End, prepareWorkers, startWorker, type WorkerProcess } from './worker-process.ts';
 
 /** Milliseconds in which a new worker must be ready. A worker that replaces an ended one must only listen by then. */
 const readyDeadline = 30_000;
 
-/** Processes behind one port. The primary opens the port and hands out connections in turn. */
-export interface Workers {
-  /**
-   * Starts all workers and gives the port once they are ready.
-   * @throws {Misconfiguration} when the first worker cannot start, because then none can
-   */
-  start(): Promise<number>;
-  /** Replaces all workers, one after the other. A call during a reload queues another reload. */
-  reload(): Promise<void>;
-  /** Switches the log of all current and later workers to `debug`, or back. */
-  setDebug(debug: boolean): void;
-  /** Ends all workers. A second call cuts their drain time short. */
-  stop(): Promise<void>;
-}
-
-interface WorkersOptions {
-  readonly count: number;
-  readonly log: Logger;
-  /** Milliseconds that a worker may take to end before it is killed. */
-  readonly endDeadline: number;
-}
-
-export function createWorkers({ count, log, endDeadline }: WorkersOptions): Workers {
+/**
+ * Processes behind one port. The primary opens the port and hands out connections in turn.
+ * @param count of workers that should run
+ * @param endDeadline milliseconds that a worker may take to end before it is killed
+ */
+export function createWorkers(count: number, log: Logger, endDeadline: number) {
   /** Workers that serve or are starting. */
   const members = new Set<WorkerProcess>();
   /** All workers that have not ended, including retiring ones. */
   const living = new Set<WorkerProcess>();
-  const complete = Promise.withResolvers<number>();
+  const complete = Promise.withResolvers<ServerAddress>();
   const stopping = new AbortController();
   const nextPause = createReplacementPace();
+  const reloads = pLimit(1);
   let wasReady = false;
   let inDebug = false;
   let isFilling = false;
-  let isReloading = false;
-  let mustReload = false;
 
-  function hire(): WorkerProcess {
-    const worker = startWorker();
+  /** Gives undefined if the machine cannot start another process. */
+  function hire(): WorkerProcess | undefined {
+    try {
+      const worker = startWorker();
+      observe(worker);
+      return worker;
+    } catch (error) {
+      // Without effect after the start.
+      complete.reject(error);
+      log.error({ event: 'worker_ended', err: error }, 'a worker cannot be started');
+      return undefined;
+    }
+  }
+
+  function observe(worker: WorkerProcess): void {
     members.add(worker);
     living.add(worker);
-    worker.ready.then((port) => {
+    worker.ready.then((address) => {
       log.info({ event: 'worker_ready', worker: worker.pid }, 'a worker is ready');
       wasReady = true;
       if (inDebug) worker.setDebug(true);
-      if (members.size >= count && [...members].every(({ isReady }) => isReady)) complete.resolve(port);
+      if (members.size >= count && [...members].every((member) => member.isReady())) complete.resolve(address);
     });
     // After the first start, a worker that does not listen in time is killed and replaced.
     if (wasReady) inTime(Promise.race([worker.listening, worker.ended]), readyDeadline).catch(worker.kill);
@@ -61,7 +57,6 @@ export function createWorkers({ count, log, endDeadline }: WorkersOptions): Work
       living.delete(worker);
       if (members.delete(worker)) replace(worker, end);
     });
-    return worker;
   }
 
   /** Replaces a worker that ended by itself. If no worker was ready yet, the start has failed. */
@@ -71,10 +66,10 @@ export function createWorkers({ count, log, endDeadline }: WorkersOptions): Work
       return;
     }
     log.error({ event: 'worker_ended', worker: pid, ...end }, 'a worker has ended');
-    fill();
+    fillAtPace();
   }
 
-  async function fill(): Promise<void> {
+  async function fillAtPace(): Promise<void> {
     // Workers that end during the pause are replaced after it.
     if (isFilling || members.size >= count) return;
     isFilling = true;
@@ -82,17 +77,11 @@ export function createWorkers({ count, log, endDeadline }: WorkersOptions): Work
     if (pause > 0) log.warn({ event: 'worker_replacement', seconds: pause / 1000 }, 'it is replaced after a pause');
     await setTimeout(pause, undefined, stopping).catch(() => {});
     isFilling = false;
-    while (members.size < count && !stopping.signal.aborted) if (tryToHire() === undefined) return void fill();
+    fill();
   }
 
-  /** Gives undefined if the machine cannot start another process. */
-  function tryToHire(): WorkerProcess | undefined {
-    try {
-      return hire();
-    } catch (error) {
-      log.error({ event: 'worker_ended', err: error }, 'a worker cannot be started');
-      return undefined;
-    }
+  function fill(): void {
+    while (members.size < count && !stopping.signal.aborted) if (hire() === undefined) return void fillAtPace();
   }
 
   async function dismiss(worker: WorkerProcess, order: Order): Promise<void> {
@@ -107,7 +96,7 @@ export function createWorkers({ count, log, endDeadline }: WorkersOptions): Work
       if (stopping.signal.aborted) return false;
       // This worker ended by itself and has been replaced.
       if (!members.has(old)) continue;
-      const successor = tryToHire();
+      const successor = hire();
       if (successor === undefined) return false;
       const isReady = await isReadyInTime(successor);
       // Both workers already have their order. A second order would cut their drain time short.
@@ -121,39 +110,43 @@ export function createWorkers({ count, log, endDeadline }: WorkersOptions): Work
     return true;
   }
 
+  async function renewAndLog(): Promise<void> {
+    if (stopping.signal.aborted) return;
+    log.info({ event: 'reload' }, 'new workers replace all workers');
+    const isRenewed = await renew();
+    if (stopping.signal.aborted) return;
+    // A worker may have ended while the reload gave up.
+    fillAtPace();
+    if (isRenewed) log.info({ event: 'reloaded' }, 'all workers are new');
+    else log.error({ event: 'reload_failed' }, 'a new worker did not get ready: the other workers keep serving');
+  }
+
   return {
-    async start() {
+    /**
+     * Starts all workers. Gives the address once they are ready.
+     * @throws {Misconfiguration} when the first worker cannot start, because then none can
+     */
+    async start(): Promise<ServerAddress> {
       prepareWorkers();
       // The first worker starts alone, so that a fault common to all is reported once.
-      hire().listening.then(() => {
-        while (members.size < count && !stopping.signal.aborted) hire();
-      });
+      hire()?.listening.then(fill);
       return await complete.promise;
     },
 
-    async reload() {
-      mustReload = true;
-      if (isReloading) return;
-      isReloading = true;
-      while (mustReload && !stopping.signal.aborted) {
-        mustReload = false;
-        log.info({ event: 'reload' }, 'new workers take the place of all');
-        const isRenewed = await renew();
-        if (stopping.signal.aborted) break;
-        // A worker may have ended while the reload gave up.
-        fill();
-        if (isRenewed) log.info({ event: 'reloaded' }, 'all workers are new');
-        else log.error({ event: 'reload_failed' }, 'a new worker did not get ready: the others are kept');
-      }
-      isReloading = false;
+    /** Replaces all workers, one after the other. A call during a reload queues another reload. */
+    reload(): void {
+      // A reload that is already queued serves this call too.
+      if (reloads.pendingCount === 0) reloads(renewAndLog);
     },
 
-    setDebug(debug) {
+    /** Switches the log of all current and later workers to `debug`, or back. */
+    setDebug(debug: boolean): void {
       inDebug = debug;
-      for (const worker of living) if (worker.isReady) worker.setDebug(debug);
+      for (const worker of living) if (worker.isReady()) worker.setDebug(debug);
     },
 
-    async stop() {
+    /** Ends all workers. A second call cuts their drain time short. */
+    async stop(): Promise<void> {
       stopping.abort();
       await Promise.all([...living].map((worker) => dismiss(worker, 'stop')));
     },

@@ -46,19 +46,3 @@ export function createLevelSwitch(log: Logger): (debug: boolean) => void {
     log.level = next;
   };
 }
-
-/**
- * Switches the log to `debug` at SIGUSR2, and back at the next SIGUSR2, until it is disposed of.
- * @param onTurn is called at each switch
- */
-export function followSignal(log: Logger, onTurn: (debug: boolean) => void = () => {}): Disposable {
-  const turnTo = createLevelSwitch(log);
-  let debug = false;
-  function turn(): void {
-    debug = !debug;
-    turnTo(debug);
-    onTurn(debug);
-  }
-  process.on('SIGUSR2', turn);
-  return { [Symbol.dispose]: () => void process.off('SIGUSR2', turn) };
-}
