@@ -1,9 +1,11 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { Misconfiguration } from '../faults/misconfiguration.ts';
 
-interface Server {
+/** A process of this installation that serves. */
+interface ServingProcess {
   readonly pid: number;
-  readonly hasWorkers: boolean;
+  readonly parent: number;
+  readonly isWorker: boolean;
 }
 
 /**
@@ -12,7 +14,8 @@ interface Server {
  * @param typedPid the server's process, if there are several servers
  */
 export async function reload(typedPid?: string): Promise<void> {
-  const servers = await findServers();
+  const serving = await findServing();
+  const servers = serving.filter(({ isWorker }) => !isWorker);
   const pids = servers.map(({ pid }) => pid).join(', ');
   const chosen = typedPid === undefined ? servers : servers.filter(({ pid }) => String(pid) === typedPid);
   const [server] = chosen;
@@ -20,7 +23,7 @@ export async function reload(typedPid?: string): Promise<void> {
   if (server === undefined)
     throw new Misconfiguration(`Process ${typedPid} is no server of this installation: ${pids}.`);
   if (chosen.length > 1) throw new Misconfiguration(`Say which server: janua reload PID, with one of ${pids}.`);
-  if (!server.hasWorkers)
+  if (!serving.some(({ isWorker, parent }) => isWorker && parent === server.pid))
     throw new Misconfiguration(
       'This server is one process, which cannot reload. Restart it, or set WORKERS to 2 or more.',
     );
@@ -28,35 +31,22 @@ export async function reload(typedPid?: string): Promise<void> {
   process.stdout.write(`Process ${server.pid} is reloading. Its log says \`reloaded\` when it is done.\n`);
 }
 
-/** Finds servers by the path of their program, which is the path of this command too. */
-async function findServers(): Promise<Server[]> {
-  const [, program] = process.argv;
-  const serving = (await readProcesses()).filter(
-    ({ args: [, path, command] }) => path === program && command === 'serve',
-  );
-  const workers = new Set(serving.filter(({ args }) => args[3] === '--worker').map(({ parent }) => parent));
-  return serving.filter(({ args }) => args.length === 3).map(({ pid }) => ({ pid, hasWorkers: workers.has(pid) }));
+/** Finds primaries, single processes and workers by the path of their program, which is the path of this command too. */
+async function findServing(): Promise<ServingProcess[]> {
+  const names = await readdir('/proc').catch(() => {
+    throw new Misconfiguration('Only Linux lists its processes in /proc. Send SIGHUP to the process that serves.');
+  });
+  // A process that has ended meanwhile is rejected.
+  const read = await Promise.allSettled(names.filter((name) => /^\d+$/.test(name)).map(readProcess));
+  return read.flatMap((result) => (result.status === 'fulfilled' ? (result.value ?? []) : []));
 }
 
-/** Leaves out the arguments for Node itself. */
-async function readProcesses(): Promise<{ pid: number; parent: number; args: string[] }[]> {
-  const names = await readdir('/proc').catch(() => {
-    throw new Misconfiguration('Only Linux tells which processes run. Send SIGHUP to the process that serves.');
-  });
-  const read = names
-    .filter((name) => /^\d+$/.test(name))
-    .map(async (name) => {
-      const [line, status] = await Promise.all(
-        ['cmdline', 'status'].map((file) => readFile(`/proc/${name}/${file}`, 'utf8')),
-      );
-      const args = (line ?? '').split('\0').slice(0, -1);
-      const [, parent] = /^PPid:\s*(\d+)$/m.exec(status ?? '') ?? [];
-      return {
-        pid: Number(name),
-        parent: Number(parent),
-        args: args.filter((arg, at) => at === 0 || !/^--(?!worker$)/.test(arg)),
-      };
-    });
-  // Some processes end meanwhile.
-  return (await Promise.allSettled(read)).flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
+/** Gives undefined for a process that does not serve. */
+async function readProcess(pid: string): Promise<ServingProcess | undefined> {
+  const args = (await readFile(`/proc/${pid}/cmdline`, 'utf8')).split('\0');
+  const status = await readFile(`/proc/${pid}/status`, 'utf8');
+  // Options for Node itself come before the program.
+  const [program, command, option] = args.slice(args.indexOf(process.argv[1] ?? ''));
+  if (program !== process.argv[1] || command !== 'serve') return undefined;
+  return { pid: Number(pid), parent: Number(/^PPid:\s*(\d+)$/m.exec(status)?.[1]), isWorker: option === '--worker' };
 }
