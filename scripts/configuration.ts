@@ -1,5 +1,5 @@
 import { writeFile } from 'node:fs/promises';
-import { type SettingSchema, settingGroups, settingsSchema } from '../src/config/settings.ts';
+import { type SettingSchema, settingGroups, settingSchemas } from '../src/config/settings.ts';
 
 /** `npm run configuration` writes this page from `src/config/settings.ts`. */
 export const configurationPage = new URL('../docs/configuration.md', import.meta.url);
@@ -41,7 +41,7 @@ function rowOf(name: string, schema: SettingSchema): string {
 /** Gives the text that the page should have. */
 export function makeConfigurationPage(): string {
   const lines = [intro];
-  for (const [name, schema] of Object.entries<SettingSchema>(settingsSchema.properties)) {
+  for (const [name, schema] of Object.entries<SettingSchema>(settingSchemas)) {
     const group = (settingGroups as Readonly<Record<string, string>>)[name];
     if (group !== undefined)
       lines.push(

@@ -1,7 +1,6 @@
 import { Command, CommanderError, Option } from 'commander';
 import manifest from '../package.json' with { type: 'json' };
 import { endsWithTerminal, hearSignals } from './commands/launcher.ts';
-import type { SelftestArguments } from './commands/selftest.ts';
 import { settingsHelp } from './config/describe.ts';
 import { Misconfiguration } from './faults/misconfiguration.ts';
 import { Unavailable } from './faults/unavailable.ts';
@@ -13,6 +12,7 @@ async function main(): Promise<void> {
     await createProgram().parseAsync();
   } catch (error) {
     process.exitCode = report(error);
+    endSoon();
   }
 }
 
@@ -21,62 +21,61 @@ function createProgram(): Command {
     .description('A self-hosted authentication server.')
     .version(manifest.version)
     .exitOverride()
-    .showHelpAfterError('(--help shows what there is)');
+    .showHelpAfterError('(--help lists the commands and options)');
 
   add(program, 'demo', 'serve on this machine only, with two built-in users')
     .addHelpText('after', settingsHelp)
-    .action(async () => {
-      hearSignals('SIGUSR2');
-      await (await import('./commands/demo.ts')).demo().finally(endSoon);
-    });
+    .hook('preAction', () => hearSignals('SIGUSR2'))
+    .hook('postAction', endSoon)
+    .action(from(() => import('./commands/demo.ts'), 'demo'));
   add(program, 'serve', 'serve in production')
     // Only the primary passes it.
     .addOption(new Option('--worker').hideHelp())
     .addHelpText('after', settingsHelp)
-    .action(async (options: { worker?: boolean }) => {
-      if (!options.worker) hearSignals(...(endsWithTerminal ? [] : (['SIGHUP'] as const)), 'SIGUSR2');
-      await (await import('./commands/serve.ts')).serve(options).finally(endSoon);
-    });
+    .hook('preAction', (serve) => {
+      if (!serve.opts().worker) hearSignals(...(endsWithTerminal ? [] : (['SIGHUP'] as const)), 'SIGUSR2');
+    })
+    .hook('postAction', endSoon)
+    .action(from(() => import('./commands/serve.ts'), 'serve'));
 
   add(program, 'reload', 'replace the workers of a running server, one after the other')
-    .argument('[pid]', 'which server, if several run here')
+    .argument('[pid]', "the server's process, if several servers run here")
     .action(from(() => import('./commands/reload.ts'), 'reload'));
 
-  add(program, 'migrate', "make Janua's tables in the database, or bring them up to date")
+  add(program, 'migrate', "create Janua's tables in the database, or update them")
     .addHelpText('after', settingsHelp)
     .action(from(() => import('./commands/migrate.ts'), 'migrate'));
   add(program, 'backup', 'copy the SQLite file while servers use it')
-    .argument('<file>', 'the copy; nothing may be there yet')
+    .argument('<file>', 'the path of the copy; no file may exist there yet')
     .addHelpText('after', settingsHelp)
     .action(from(() => import('./commands/backup.ts'), 'backup'));
-  const keys = add(program, 'keys', 'replace a key that Janua made for itself');
-  add(keys, 'rotate', 'make a new key; what was signed with the old one ends')
+  const keys = add(program, 'keys', 'replace a key that Janua generated');
+  add(keys, 'rotate', 'generate a new key; everything signed with the old one becomes invalid')
     .argument('<name>', 'browser-cookie, audit-names or forward-auth')
     .action(from(() => import('./commands/keys.ts'), 'rotateKey'));
 
-  add(program, 'doctor', 'look whether settings, stores and machine are as `serve` needs them; changes nothing')
+  add(program, 'doctor', 'check whether settings, stores and machine suit `serve`; changes nothing')
     .option(...json)
     .addHelpText('after', settingsHelp)
-    .action(async (options: { json?: boolean }) => {
-      const { doctor } = await import('./commands/doctor.ts');
-      if (!(await doctor(options))) process.exitCode = 1;
-      endSoon();
-    });
-  add(program, 'config', 'show the settings as `serve` takes them, where each is from, and no password')
+    .hook('postAction', endSoon)
+    .action(from(() => import('./commands/doctor.ts'), 'doctor'));
+  add(program, 'config', 'show every setting as `serve` reads it, with its source and without passwords')
     .option(...json)
     .action(from(() => import('./commands/config.ts'), 'printConfiguration'));
-  add(program, 'selftest', 'look at a running server from outside, proxies and all; harmless to a live one')
-    .requiredOption('--against <url>', 'the address that people type')
-    .option('--user <email>', 'a user made for it; the password is asked for, or read from standard input')
-    .option('--throttle', 'give up to 12 wrong passwords too, for a made-up name; this address may have to wait then')
-    .option('--ca <file>', 'certificates of an authority of your own')
-    .option('--http-port <port>', 'where plain HTTP would be answered', '80')
-    .option('--timeout <seconds>', 'longest that one request may take', '10')
+  add(program, 'selftest', 'check a running server from outside, through its proxies; safe for a server in use')
+    .requiredOption('--against <url>', 'the address that users open')
+    .option('--user <email>', 'a test user; the password is asked for, or read from standard input')
+    .option('--throttle', 'also send up to 12 wrong passwords for a made-up name; this address may have to wait then')
+    .option('--ca <file>', 'certificates of your own certificate authority')
+    .option(
+      '--http-port <port>',
+      'the port on which the server may answer plain HTTP',
+      wholeNumber('--http-port', 65_535),
+      80,
+    )
+    .option('--timeout <seconds>', 'longest that one request may take', wholeNumber('--timeout', 60), 10)
     .option(...json)
-    .action(async (options: SelftestArguments) => {
-      const { selftest } = await import('./commands/selftest.ts');
-      if (!(await selftest(options))) process.exitCode = 1;
-    });
+    .action(from(() => import('./commands/selftest.ts'), 'selftest'));
 
   const users = add(program, 'users', 'add, list and change users');
   const usersFile = () => import('./commands/users.ts');
@@ -87,7 +86,7 @@ function createProgram(): Command {
   add(users, 'list', 'list all users')
     .option(...json)
     .action(from(usersFile, 'listUsers'));
-  const setPassword = 'set a new password and end all sessions; asked for, or read from standard input';
+  const setPassword = 'set a new password and end all sessions; it is asked for, or read from standard input';
   add(users, 'set-password <email>', setPassword).action(from(usersFile, 'setPassword'));
   add(users, 'disable <email>', 'keep a user out and end all sessions').action(from(usersFile, 'disableUser'));
   add(users, 'enable <email>', 'let a disabled user in again').action(from(usersFile, 'enableUser'));
@@ -95,8 +94,8 @@ function createProgram(): Command {
 
   const sessions = add(program, 'sessions', 'list and end the sessions of a user');
   const sessionsFile = () => import('./commands/sessions.ts');
-  const userId = ['--user-id <id>', 'in place of the address, for someone who is no longer a user'] as const;
-  add(sessions, 'list [email]', 'list the living sessions of a user')
+  const userId = ['--user-id <id>', 'a user who no longer exists, in place of the e-mail address'] as const;
+  add(sessions, 'list [email]', 'list the active sessions of a user')
     .option(...userId)
     .option(...json)
     .action(from(sessionsFile, 'listSessions'));
@@ -105,28 +104,32 @@ function createProgram(): Command {
     .option(...userId)
     .action(from(sessionsFile, 'revokeAllSessions'));
 
-  const throttle = add(program, 'throttle', 'show who has to wait after failed logins, and lift it');
+  const throttle = add(program, 'throttle', 'show which logins have to wait after failures, and lift the wait');
   const throttleFile = () => import('./commands/throttle.ts');
-  add(throttle, 'list', 'list all that failures were counted of')
+  add(throttle, 'list', 'list every user, name, address and browser with counted failures')
     .option(...json)
     .action(from(throttleFile, 'listThrottle'));
   add(throttle, 'lift [email]', 'forget the failures of a user or a name, of an address, or all')
     .option('--address <address>', 'an IP address, as the list shows it')
-    .option('--all', 'of everybody')
+    .option('--all', 'all failures')
     .action(from(throttleFile, 'liftThrottle'));
 
-  add(program, 'audit', 'show what was decided, newest last: logins, refusals, changes of users and sessions')
-    .option('--since <time>', 'as 30m, 24h or 7d ago, or a time such as 2026-11-24T08:00Z')
+  add(program, 'audit', 'show recorded decisions, newest last: logins, refusals, changes of users and sessions')
+    .option('--since <time>', 'an age such as 30m, 24h or 7d, or a time such as 2026-11-24T08:00Z')
     .option('--until <time>', 'the same')
-    .option('--user <email>', 'a user, or a name that is no user, as it was typed')
-    .option('--user-id <id>', 'in place of the address')
+    .option('--user <email>', 'a user, or a name without a user, as it was typed')
+    .option('--user-id <id>', 'in place of the e-mail address')
     .option('--kind <kind>', 'such as login-failed')
-    .option('--address <address>', 'where it came from')
-    .option('--limit <number>', 'the latest so many; 50 of the table, all of --json')
+    .option('--address <address>', "the client's address")
+    .option(
+      '--limit <number>',
+      'only the latest; by default 50 in the table, all with --json',
+      wholeNumber('--limit', 999_999),
+    )
     .option(...json)
     .action(from(() => import('./commands/audit.ts'), 'audit'));
-  add(program, 'explain', 'say why a request was refused, or let in')
-    .argument('<request-id>', 'what the person who was refused has seen')
+  add(program, 'explain', 'explain why a request was refused or allowed')
+    .argument('<request-id>', 'as the refused user has seen it')
     .action(from(() => import('./commands/explain.ts'), 'explain'));
   return program;
 }
@@ -142,11 +145,20 @@ function endSoon(): void {
   setTimeout(() => process.exit(), 500).unref();
 }
 
-/** A command whose file is loaded only when it runs. */
+/** Reads the value of an option. */
+function wholeNumber(option: string, largest: number): (text: string) => number {
+  return (text) => {
+    const number = /^\d{1,6}$/.test(text) ? Number(text) : 0;
+    if (number >= 1 && number <= largest) return number;
+    throw new Misconfiguration(`${option} must be a whole number from 1 to ${largest}.`);
+  };
+}
+
+/** A command whose file is loaded only when it runs. Its result `false` becomes the exit code 1. */
 function from<Commands, Name extends keyof Commands>(load: () => Promise<Commands>, name: Name) {
   return async (...typed: unknown[]): Promise<void> => {
     const command = (await load())[name] as (...typed: unknown[]) => unknown;
-    await command(...typed);
+    if ((await command(...typed)) === false) process.exitCode = 1;
   };
 }
 

@@ -513,13 +513,13 @@ describe('settings of the library', () => {
     [{ PUBLIC_URL: 'http://auth.example.com' }, /PUBLIC_URL must be https/],
     [{ THROTTLE: 'off', PUBLIC_URL: 'https://auth.example.com' }, /THROTTLE=off/],
     [{ DATABASE_URL: 'oracle://x' }, /DATABASE_URL must be/],
-    [{ PORT: 5000, DATABSE_URL: 'x' }, /PORT is decided by the app[\s\S]*DATABSE_URL is no setting/],
+    [{ PORT: 5000, DATABSE_URL: 'x' }, /PORT is decided by the app[\s\S]*DATABSE_URL is not a setting/],
     [{ CORS_ORIGINS: 'https://a.example' }, /CORS_ORIGINS must be a list of texts/],
     [
       { SESSION_IDLE_SECONDS: '60', DOCS: 'no' },
       /DOCS must be on or off[\s\S]*SESSION_IDLE_SECONDS must be a whole number/,
     ],
-    [{ constructor: 'x' }, /constructor is no setting/],
+    [{ constructor: 'x' }, /constructor is not a setting/],
   ] as const) {
     test(`${JSON.stringify(settings)} is a Misconfiguration`, async () => {
       await assert.rejects(

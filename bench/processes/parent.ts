@@ -2,7 +2,7 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { settingsSchema } from '../../src/config/settings.ts';
+import { settingSchemas } from '../../src/config/settings.ts';
 import type { Answer, Question, Tasks } from './child.ts';
 
 /** A process of the bench. Servers and clients have separate processes, so that they do not share a thread. */
@@ -90,7 +90,7 @@ export type Settings = Readonly<Record<string, string>>;
 /** Gives this process's environment with only these settings. A PUBLIC_URL of the shell, for example, would change the results. */
 export function environment(settings: Settings, { withoutVariables } = ownRuntime): NodeJS.ProcessEnv {
   const inherited = Object.entries(process.env).filter(
-    ([name]) => !(name in settingsSchema.properties || withoutVariables.includes(name)),
+    ([name]) => !(name in settingSchemas || withoutVariables.includes(name)),
   );
   return { ...Object.fromEntries(inherited), ...settings };
 }

@@ -1,26 +1,38 @@
+import { userInfo } from 'node:os';
+import type { Caller } from '../audit/event.ts';
 import { compose, type Services } from '../compose.ts';
 import { loadSettings } from '../config/load.ts';
-import type { Administration } from '../users/administration.ts';
-import { commandCaller } from './command-caller.ts';
+import { findSudoUser } from '../config/sudo-user.ts';
 
 /**
- * Runs one administrative task on the configured stores and prints its result in one line.
+ * Runs one administrative task on the configured stores and prints its result.
  * @param command as the operator typed it, for the audit
  */
 export async function administer(
   command: string,
-  task: (administration: Administration, services: Services) => Promise<string>,
+  task: (services: Services, caller: Caller) => Promise<string>,
 ): Promise<void> {
+  const caller = { route: command, operator: operator() };
   // The command's last line reports store faults, so the watch of the stores need not log them.
-  const composition = await compose(
-    { ...loadSettings(), LOG_LEVEL: 'silent' },
-    { takesLogins: false, caller: commandCaller(command) },
-  );
+  const composition = await compose({ ...loadSettings(), LOG_LEVEL: 'silent' }, { takesLogins: false, caller });
   try {
-    const services = await composition.prepare();
-    const text = await task(services.administration, services);
+    const text = await task(await composition.prepare(), caller);
     if (text !== '') process.stdout.write(`${text}\n`);
   } finally {
     await composition.close();
+  }
+}
+
+/** Gives the machine's account, and the account that ran `sudo`, as `root (sudo: ann)`. In many containers it has only a number. */
+function operator(): string {
+  const sudoUser = findSudoUser();
+  return `${effectiveAccount()}${sudoUser === undefined ? '' : ` (sudo: ${sudoUser})`}`;
+}
+
+function effectiveAccount(): string {
+  try {
+    return userInfo().username;
+  } catch {
+    return `uid ${process.getuid?.() ?? 'unknown'}`;
   }
 }

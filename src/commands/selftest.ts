@@ -6,12 +6,14 @@ import { Misconfiguration } from '../faults/misconfiguration.ts';
 import { createFindingsPrinter } from './findings.ts';
 import { readPassword } from './read-password.ts';
 
-export interface SelftestArguments {
+/** Options as the operator typed them. */
+interface SelftestOptions {
   readonly against: string;
   readonly user?: string;
   readonly ca?: string;
-  readonly httpPort: string;
-  readonly timeout: string;
+  readonly httpPort: number;
+  /** Seconds. */
+  readonly timeout: number;
   readonly throttle?: boolean;
   readonly json?: boolean;
 }
@@ -21,7 +23,7 @@ export interface SelftestArguments {
  * on another machine.
  * @returns whether nothing is wrong
  */
-export async function selftest(given: SelftestArguments): Promise<boolean> {
+export async function selftest(given: SelftestOptions): Promise<boolean> {
   const { against, user, json = false, throttle = false } = given;
   const origin = originOf(against);
   if (origin === undefined)
@@ -32,8 +34,8 @@ export async function selftest(given: SelftestArguments): Promise<boolean> {
     origin,
     throttle,
     authorities: [...getCACertificates('default'), ...(given.ca === undefined ? [] : [await readAuthority(given.ca)])],
-    patience: wholeNumber('--timeout', given.timeout, 60) * 1000,
-    plainPort: wholeNumber('--http-port', given.httpPort, 65_535),
+    patience: given.timeout * 1000,
+    plainPort: given.httpPort,
     account: user === undefined ? undefined : { username: user, password: await requirePassword() },
   };
 
@@ -61,11 +63,4 @@ async function readAuthority(path: string): Promise<string> {
   if (!pem.includes('-----BEGIN CERTIFICATE-----'))
     throw new Misconfiguration('--ca must be a file with certificates in PEM that can be read.');
   return pem;
-}
-
-function wholeNumber(option: string, text: string, largest: number): number {
-  const number = /^\d{1,5}$/.test(text) ? Number(text) : 0;
-  if (number < 1 || number > largest)
-    throw new Misconfiguration(`${option} must be a whole number from 1 to ${largest}.`);
-  return number;
 }

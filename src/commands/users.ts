@@ -1,24 +1,23 @@
-import { jsonLine } from '../text/printable.ts';
 import { minPasswordLength } from '../users/administration.ts';
 import type { ListedUser } from '../users/user-directory.ts';
 import { administer } from './administer.ts';
+import { list } from './list.ts';
 import { readNewPassword } from './read-password.ts';
-import { formatTable } from './table.ts';
 
 export const addUser = (username: string, names: { firstName: string; lastName: string }) =>
-  administer('janua users add', async (administration) => {
+  administer('janua users add', async ({ administration }) => {
     const user = await administration.add({ username, ...names, password: await readNewPassword(minPasswordLength) });
     return `Added ${user.username}.`;
   });
 
 export const setPassword = (username: string) =>
-  administer('janua users set-password', async (administration) => {
+  administer('janua users set-password', async ({ administration }) => {
     await administration.setPassword(username, await readNewPassword(minPasswordLength));
-    return 'The password is changed, and the sessions of the user have ended.';
+    return "The password is changed, and the user's sessions have ended.";
   });
 
 const change = (what: 'disable' | 'enable' | 'remove', done: string) => (username: string) =>
-  administer(`janua users ${what}`, async (administration) => {
+  administer(`janua users ${what}`, async ({ administration }) => {
     await administration[what](username);
     return done;
   });
@@ -28,17 +27,14 @@ export const enableUser = change('enable', 'The user is enabled.');
 export const removeUser = change('remove', 'The user is removed, and their sessions have ended.');
 
 export const listUsers = ({ json }: { json?: boolean }) =>
-  administer('janua users list', async (administration) => {
-    const rows: string[][] = [];
-    for await (const user of administration.list()) {
-      if (json) process.stdout.write(jsonLine(user));
-      else rows.push(toRow(user));
-    }
-    if (json) return '';
-    if (rows.length === 0)
-      return 'There are no users yet. Add one: npx janua users add EMAIL --first-name NAME --last-name NAME';
-    return formatTable([['USER', 'NAME', 'STATE', 'ADDED'], ...rows]);
-  });
+  administer('janua users list', ({ administration }) =>
+    list(administration.list(), {
+      json,
+      none: 'There are no users yet. Add one: npx janua users add EMAIL --first-name NAME --last-name NAME',
+      heading: ['USER', 'NAME', 'STATE', 'ADDED'],
+      toRows: (users) => users.map(toRow),
+    }),
+  );
 
 function toRow({ username, firstName, lastName, disabled, demo, createdAt }: ListedUser): string[] {
   const state = demo ? 'demo only' : 'enabled';

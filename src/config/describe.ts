@@ -1,9 +1,9 @@
-import { type SettingSchema, settingsSchema } from './settings.ts';
+import { type SettingSchema, settingSchemas } from './settings.ts';
 
 /** The list of settings at the end of a command's help. */
 export const settingsHelp = `
 Settings, from the environment (DATABASE_URL and REDIS_URL also from a file, by DATABASE_URL_FILE and REDIS_URL_FILE):
-${Object.entries<SettingSchema>(settingsSchema.properties).map(describe).join('\n')}
+${Object.entries<SettingSchema>(settingSchemas).map(describe).join('\n')}
 `;
 
 function describe([name, schema]: [string, SettingSchema]): string {

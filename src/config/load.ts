@@ -5,10 +5,7 @@ import { type Fault, Misconfiguration } from '../faults/misconfiguration.ts';
 import { parseNetwork, unixSockets } from '../text/networks.ts';
 import { parseListenAddress } from './listen-address.ts';
 import { isLoopbackHost, originOf } from './origin.ts';
-import { type SettingSchema, type Settings, settingsSchema } from './settings.ts';
-
-/** `demo` has built-in users and serves this machine only. `serve` is production. */
-export type Mode = 'demo' | 'serve';
+import { type SettingSchema, type Settings, settingSchemas } from './settings.ts';
 
 // The compiler checks our schemas.
 const ajv = new Ajv({ meta: false, validateSchema: false, formats: { password: true } });
@@ -17,37 +14,27 @@ type Faults = (Fault | string)[];
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
-/** The source of a setting's value. */
-export type Source = 'environment' | 'file' | 'default';
-
-/** The settings and their sources. */
-export interface SourcedSettings {
-  readonly settings: Settings;
-  readonly sources: ReadonlyMap<string, Source>;
-}
-
 /**
  * Reads the settings from the environment.
  * @param defaults replace the settings' own defaults
  * @throws {Misconfiguration} with every fault at once, naming settings and limits but no values.
  */
 export function loadSettings(defaults: Partial<Settings> = {}, environment: Environment = process.env): Settings {
-  return readSettings(defaults, environment).settings;
-}
-
-/** Like `loadSettings`, with the source of each value. */
-export function readSettings(
-  defaults: Partial<Settings> = {},
-  environment: Environment = process.env,
-): SourcedSettings {
   const faults: Faults = [];
-  const sources = new Map<string, Source>();
-  const settings = checkSettings(faults, (name, schema) => {
-    const { text, source } = given(name, schema, environment, faults);
-    sources.set(name, text === '' ? 'default' : source);
+  return checkSettings(faults, (name, schema) => {
+    const text = readText(name, schema, environment, faults);
     return text === '' ? defaults[name] : fromText(text, schema);
   });
-  return { settings, sources };
+}
+
+/** Tells where `loadSettings` takes the value of a setting from. */
+export function sourceOf(
+  name: string,
+  schema: SettingSchema,
+  environment: Environment = process.env,
+): 'environment' | 'file' | 'default' {
+  if (findFile(name, schema, environment) !== undefined) return 'file';
+  return environment[name]?.trim() ? 'environment' : 'default';
 }
 
 /** Settings that a program may pass. `undefined` means the default. */
@@ -65,7 +52,7 @@ type HostSetting = (typeof hostSettings)[number];
 export function takeSettings(given: GivenSettings): Settings {
   const faults: Faults = [];
   for (const [name, value] of Object.entries(given)) {
-    if (!Object.hasOwn(settingsSchema.properties, name)) faults.push(`${name} is no setting.`);
+    if (!Object.hasOwn(settingSchemas, name)) faults.push(`${name} is not a setting.`);
     else if (value !== undefined && (hostSettings as readonly string[]).includes(name))
       faults.push(`${name} is decided by the app that Janua is a part of.`);
   }
@@ -75,7 +62,7 @@ export function takeSettings(given: GivenSettings): Settings {
 /** @param findValue gives the configured value, or undefined for the default */
 function checkSettings(faults: Faults, findValue: (name: keyof Settings, schema: SettingSchema) => unknown): Settings {
   const settings: Record<string, unknown> = {};
-  for (const [name, schema] of Object.entries<SettingSchema>(settingsSchema.properties)) {
+  for (const [name, schema] of Object.entries<SettingSchema>(settingSchemas)) {
     const value = findValue(name as keyof Settings, schema) ?? schema.default;
     if (value === undefined) continue;
     if (ajv.validate(schema, value)) settings[name] = value;
@@ -88,13 +75,14 @@ function checkSettings(faults: Faults, findValue: (name: keyof Settings, schema:
 }
 
 const coresForEach = ({ WORKERS = 1 }: Partial<Settings>) =>
-  Math.min(Math.ceil(availableParallelism() / WORKERS), settingsSchema.properties.HASHING_CONCURRENCY.maximum);
+  Math.min(Math.ceil(availableParallelism() / WORKERS), settingSchemas.HASHING_CONCURRENCY.maximum);
 
 /**
- * Refuses settings that would put passwords at risk in this mode (ASVS 12.2.1, 13.3.1).
+ * Refuses settings that would put passwords at risk (ASVS 12.2.1, 13.3.1).
+ * @param mode `demo` has built-in users and serves this machine only. `serve` is production.
  * @throws {Misconfiguration} with every fault at once.
  */
-export function requireSafeExposure(settings: Settings, mode: Mode): void {
+export function requireSafeExposure(settings: Settings, mode: 'demo' | 'serve'): void {
   const faults = mode === 'demo' ? demoFaults(settings) : serveFaults(settings);
   if (faults.length > 0) throw new Misconfiguration(...faults);
 }
@@ -139,15 +127,15 @@ function serveFaults(settings: Settings): Fault[] {
   const faults: Fault[] = [];
   const isAlone = isLoopbackHost(HOST);
   const allowsPlain = settings.ALLOW_PLAIN_HTTP === 'on';
-  const publicFix = 'Set PUBLIC_URL to the https address by which browsers come, such as https://auth.example.com.';
+  const publicFix = 'Set PUBLIC_URL to the https address that browsers use, such as https://auth.example.com.';
   if (THROTTLE === 'off' && !(isAlone && isLoopbackHost(hostOf(PUBLIC_URL))))
     faults.push({
-      message: 'THROTTLE=off lets anybody guess passwords as fast as they can, and is for this machine alone.',
+      message: 'THROTTLE=off lets attackers guess passwords without a limit, and is for this machine alone.',
       fix: 'Unset it.',
     });
   if (THROTTLE === 'memory' && WORKERS > 1)
     faults.push({
-      message: 'THROTTLE=memory counts in each process, so that several WORKERS let through several times as much.',
+      message: 'THROTTLE=memory counts in each process, so several WORKERS allow several times as many failures.',
       fix: 'Unset one of them.',
     });
   if (!isAlone && PUBLIC_URL === undefined)
@@ -159,12 +147,12 @@ function serveFaults(settings: Settings): Fault[] {
     });
   if (PUBLIC_URL !== undefined && isPlainBeyond(PUBLIC_URL) && !allowsPlain)
     faults.push({
-      message: 'PUBLIC_URL must be https, since passwords would cross the network in the clear.',
+      message: 'PUBLIC_URL must be https, because passwords would cross the network in the clear.',
       fix: `${publicFix} ALLOW_PLAIN_HTTP=on overrides this.`,
     });
   if (FORWARD_AUTH_ORIGINS.some(isPlainBeyond) && !allowsPlain)
     faults.push({
-      message: 'FORWARD_AUTH_ORIGINS must be https, since cookies would cross the network in the clear.',
+      message: 'FORWARD_AUTH_ORIGINS must be https, because cookies would cross the network in the clear.',
       fix: 'ALLOW_PLAIN_HTTP=on overrides this.',
     });
   return faults;
@@ -176,25 +164,23 @@ const hostOf = (url = 'http://localhost') => new URL(url).hostname;
 const isPlainBeyond = (url: string) => url.startsWith('http:') && !isLoopbackHost(hostOf(url));
 
 /** A secret may be in the file that `NAME_FILE` names, hidden from programs that can read the environment (ASVS 13.3.1). */
-function given(
-  name: string,
-  { format }: SettingSchema,
-  environment: Environment,
-  faults: Faults,
-): { text: string; source: Source } {
-  const text = environment[name]?.trim();
-  const file = format === 'password' ? environment[`${name}_FILE`] : undefined;
-  if (file === undefined || file === '') return { text: text ?? '', source: 'environment' };
-  if (text) faults.push({ message: `${name} and ${name}_FILE are both set.`, fix: 'Unset one.' });
-  let content = '';
+const findFile = (name: string, { format }: SettingSchema, environment: Environment) =>
+  format === 'password' ? environment[`${name}_FILE`] || undefined : undefined;
+
+function readText(name: string, schema: SettingSchema, environment: Environment, faults: Faults): string {
+  const text = environment[name]?.trim() ?? '';
+  const file = findFile(name, schema, environment);
+  if (file === undefined) return text;
+  if (text !== '') faults.push({ message: `${name} and ${name}_FILE are both set.`, fix: 'Unset one.' });
   try {
-    content = readFileSync(file, 'utf8').trim();
+    const content = readFileSync(file, 'utf8').trim();
     // An empty file does not mean the default, because another program may be writing the file.
     if (content === '') faults.push(`${name}_FILE: the file is empty.`);
+    return content;
   } catch {
     faults.push(`${name}_FILE: the file cannot be read.`);
+    return '';
   }
-  return { text: content, source: 'file' };
 }
 
 function isReadableFile(path: string): boolean {

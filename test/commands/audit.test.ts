@@ -263,6 +263,6 @@ test('rows that were edited by hand neither break the commands nor control the t
   for (const text of [table, explained, json])
     for (const character of steering.slice(0, 5).match(/[^\w[]/gu) ?? []) assert.ok(!text.includes(character));
   assert.match(table, /unreadable \(broken/);
-  assert.match(explained, /cannot be read by this version/);
+  assert.match(explained, /This version cannot read the event/);
   assert.match(explained, /^Decided {3}The login was refused: \uFFFD\[2J\uFFFDgood\.$/m);
 });

@@ -92,7 +92,7 @@ for (const choice of choices) {
         const { code, stderr } = await run(args);
         assert.deepEqual(
           [code, stderr],
-          [2, 'Say whose: an e-mail address, or --user-id for someone who is no longer a user.\n'],
+          [2, 'Name the user: an e-mail address, or --user-id for a user who no longer exists.\n'],
         );
       }
       const unknown = await run(['sessions', 'list', 'nobody@example.com']);

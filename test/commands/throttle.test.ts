@@ -60,7 +60,7 @@ for (const choice of choices) {
     test('are listed, and lifted by name and by address, even while a server runs', async () => {
       await using place = await openPlace(choice);
       const { ann } = place;
-      assert.equal(await place.throttle('list'), 'Nobody has failed.\n');
+      assert.equal(await place.throttle('list'), 'There are no failures.\n');
       const server = await place.serve();
       async function logIn(name: string, password: string): Promise<number> {
         const body = new URLSearchParams({ username: `${name}@example.com`, password });
@@ -71,7 +71,7 @@ for (const choice of choices) {
       assert.equal(await logIn('bob', 'wrong'), 400);
 
       const [heading, ...rows] = (await place.throttle('list')).trimEnd().split('\n');
-      assert.match(heading ?? '', /^KIND +WHOSE +FAILURES +LAST \(UTC\) +STATE$/);
+      assert.match(heading ?? '', /^KIND +SUBJECT +FAILURES +LAST \(UTC\) +STATE$/);
       const cells = rows.map((row) => row.split(/ {2,}/));
       assert.deepEqual(
         cells.map(([kind, , failures]) => [kind, failures]),
@@ -131,11 +131,11 @@ test('janua throttle list shows waits, stops, and failures that a new password h
       .split('\n')
       .map((row) => row.split(/ {2,}/)),
     [
-      ['KIND', 'WHOSE', 'FAILURES', 'LAST (UTC)', 'STATE'],
-      ['account', 'ann@example.com', '100', '2026-01-01 00:00:00', 'over: of another password'],
-      ['account', 'id gone', '100', '2026-01-01 00:00:01', 'over: of another password'],
+      ['KIND', 'SUBJECT', 'FAILURES', 'LAST (UTC)', 'STATE'],
+      ['account', 'ann@example.com', '100', '2026-01-01 00:00:00', 'no longer counts'],
+      ['account', 'id gone', '100', '2026-01-01 00:00:01', 'no longer counts'],
       ['address', '192.0.2.1', '1', second(now)],
-      ['name', 'digest', '100', '2026-01-01 00:00:00', 'stopped: needs lifting'],
+      ['name', 'digest', '100', '2026-01-01 00:00:00', 'stopped until lifted'],
       ['pair', 'digest from 2001:db8::/64', '15', second(now), `waits until ${second(now + 900_000)}`],
     ],
   );
@@ -162,7 +162,7 @@ test('janua throttle lift takes an address in any spelling, and refuses wrong ar
     assert.equal(await place.throttle('lift', '--address', address), 'The failures of one key are forgotten.\n');
   for (const args of [[], ['ann@example.com', '--all'], ['--all', '--address', '192.0.2.1']]) {
     const { code, stderr } = await place.run(['throttle', 'lift', ...args]);
-    assert.deepEqual([code, stderr], [2, 'Say what: an e-mail address, --address ADDRESS, or --all.\n']);
+    assert.deepEqual([code, stderr], [2, 'Say which failures: an e-mail address, --address ADDRESS, or --all.\n']);
   }
   const wrong = await place.run(['throttle', 'lift', '--address', 'example.com']);
   assert.equal(wrong.code, 2);

@@ -3,13 +3,13 @@ import { readFile } from 'node:fs/promises';
 import { test } from 'node:test';
 import { configurationPage, makeConfigurationPage } from '../../scripts/configuration.ts';
 import { loadSettings } from '../../src/config/load.ts';
-import { type SettingSchema, settingGroups, settingsSchema } from '../../src/config/settings.ts';
+import { type SettingSchema, settingGroups, settingSchemas } from '../../src/config/settings.ts';
 import { engineOf } from '../../src/database/database.ts';
 import { faultsOf } from '../../src/faults/misconfiguration.ts';
 import { parseRedisUrl } from '../../src/redis/redis-url.ts';
 import { parseMapping } from '../../src/users/mapped/mapping.ts';
 
-const settings = Object.entries<SettingSchema>(settingsSchema.properties);
+const settings = Object.entries<SettingSchema>(settingSchemas);
 
 test('docs/configuration.md matches the settings', async () => {
   const page = await readFile(configurationPage, 'utf8');
@@ -33,7 +33,7 @@ test('every example of a setting is valid, and differs from the default', () => 
       );
     }
   }
-  const { DATABASE_URL, REDIS_URL, USERS_TABLE, USERS_COLUMNS } = settingsSchema.properties;
+  const { DATABASE_URL, REDIS_URL, USERS_TABLE, USERS_COLUMNS } = settingSchemas;
   DATABASE_URL.examples.map(engineOf);
   REDIS_URL.examples.map(parseRedisUrl);
   assert.ok(parseMapping(USERS_TABLE.examples[0], USERS_COLUMNS.examples[0]));

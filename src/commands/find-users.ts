@@ -1,0 +1,18 @@
+import type { Services } from '../compose.ts';
+import { canonicalUsername } from '../users/user.ts';
+import type { UserDirectory } from '../users/user-directory.ts';
+
+/** Gives the id of the user with that name, and the digest that stands for the name if it has no user. */
+export async function identify(
+  username: string,
+  { users, audit }: Services,
+): Promise<{ userId: string | undefined; nameDigest: string }> {
+  const name = canonicalUsername(username);
+  return { userId: (await users.findByUsername(name))?.user.id, nameDigest: audit.digestName(name) };
+}
+
+/** A `findById` that looks up each user once. */
+export function createFindOnce(users: UserDirectory): UserDirectory['findById'] {
+  const found = new Map<string, ReturnType<UserDirectory['findById']>>();
+  return (userId) => found.getOrInsertComputed(userId, () => users.findById(userId));
+}

@@ -1,0 +1,39 @@
+import { once } from 'node:events';
+import { jsonLine, printable } from '../text/printable.ts';
+
+interface Listing<Item> {
+  readonly json: boolean | undefined;
+  /** The text in place of a table without rows. */
+  readonly none: string;
+  readonly heading: readonly string[];
+  /** Called once, with all items. */
+  toRows(items: Item[]): string[][] | Promise<string[][]>;
+}
+
+/**
+ * Lists items for the operator. As JSON, it prints one line for each item as soon as the item is read.
+ * @returns the text that remains to be printed
+ */
+export async function list<Item>(
+  items: AsyncIterable<Item> | Iterable<Item>,
+  { json, none, heading, toRows }: Listing<Item>,
+): Promise<string> {
+  if (json) {
+    for await (const item of items) {
+      // Waits until the reader keeps up, because an export may be far larger than memory.
+      if (!process.stdout.write(jsonLine(item))) await once(process.stdout, 'drain');
+    }
+    return '';
+  }
+  const all = await Array.fromAsync(items);
+  return all.length === 0 ? none : formatTable([heading, ...(await toRows(all))]);
+}
+
+/** Formats rows as aligned columns of text. The first row is the heading. */
+function formatTable(cells: readonly (readonly string[])[]): string {
+  const rows = cells.map((row) => row.map(printable));
+  const widthOf = (column: number) => rows.reduce((width, row) => Math.max(width, row[column]?.length ?? 0), 0);
+  const widths = (rows[0] ?? []).map((_, column) => widthOf(column));
+  const lineOf = (row: string[]) => row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join('  ');
+  return rows.map((row) => lineOf(row).trimEnd()).join('\n');
+}
