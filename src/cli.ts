@@ -1,6 +1,6 @@
 import { Command, CommanderError, Option } from 'commander';
 import manifest from '../package.json' with { type: 'json' };
-import { endsWithTerminal, hearSignals } from './commands/launcher.ts';
+import { hearSignals } from './commands/launcher.ts';
 import { settingsHelp } from './config/describe.ts';
 import { Misconfiguration } from './faults/misconfiguration.ts';
 import { Unavailable } from './faults/unavailable.ts';
@@ -33,7 +33,7 @@ function createProgram(): Command {
     .addOption(new Option('--worker').hideHelp())
     .addHelpText('after', settingsHelp)
     .hook('preAction', (serve) => {
-      if (!serve.opts().worker) hearSignals(...(endsWithTerminal ? [] : (['SIGHUP'] as const)), 'SIGUSR2');
+      if (!serve.opts().worker) hearSignals('SIGHUP', 'SIGUSR2');
     })
     .hook('postAction', endSoon)
     .action(from(() => import('./commands/serve.ts'), 'serve'));
@@ -67,13 +67,8 @@ function createProgram(): Command {
     .option('--user <email>', 'a test user; the password is asked for, or read from standard input')
     .option('--throttle', 'also send up to 12 wrong passwords for a made-up name; this address may have to wait then')
     .option('--ca <file>', 'certificates of your own certificate authority')
-    .option(
-      '--http-port <port>',
-      'the port on which the server may answer plain HTTP',
-      wholeNumber('--http-port', 65_535),
-      80,
-    )
-    .option('--timeout <seconds>', 'longest that one request may take', wholeNumber('--timeout', 60), 10)
+    .addOption(numberOption('--http-port <port>', 'where the server may answer plain HTTP', 65_535).default(80))
+    .addOption(numberOption('--timeout <seconds>', 'longest that one request may take', 60).default(10))
     .option(...json)
     .action(from(() => import('./commands/selftest.ts'), 'selftest'));
 
@@ -121,11 +116,7 @@ function createProgram(): Command {
     .option('--user-id <id>', 'in place of the e-mail address')
     .option('--kind <kind>', 'such as login-failed')
     .option('--address <address>', "the client's address")
-    .option(
-      '--limit <number>',
-      'only the latest; by default 50 in the table, all with --json',
-      wholeNumber('--limit', 999_999),
-    )
+    .addOption(numberOption('--limit <number>', 'only the latest; else 50 in the table, all as JSON', 999_999))
     .option(...json)
     .action(from(() => import('./commands/audit.ts'), 'audit'));
   add(program, 'explain', 'explain why a request was refused or allowed')
@@ -145,13 +136,14 @@ function endSoon(): void {
   setTimeout(() => process.exit(), 500).unref();
 }
 
-/** Reads the value of an option. */
-function wholeNumber(option: string, largest: number): (text: string) => number {
-  return (text) => {
+/** An option that takes a whole number. */
+function numberOption(flags: string, description: string, largest: number): Option {
+  const option = new Option(flags, description);
+  return option.argParser((text) => {
     const number = /^\d{1,6}$/.test(text) ? Number(text) : 0;
     if (number >= 1 && number <= largest) return number;
-    throw new Misconfiguration(`${option} must be a whole number from 1 to ${largest}.`);
-  };
+    throw new Misconfiguration(`${option.long} must be a whole number from 1 to ${largest}.`);
+  });
 }
 
 /** A command whose file is loaded only when it runs. Its result `false` becomes the exit code 1. */
