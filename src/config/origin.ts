@@ -1,15 +1,11 @@
-import { BlockList, isIP } from 'node:net';
-
-const loopback = new BlockList();
-loopback.addSubnet('127.0.0.0', 8, 'ipv4');
-loopback.addAddress('::1', 'ipv6');
+import { parseNetwork } from '../text/networks.ts';
+import type { Settings } from './settings.ts';
 
 /** Tells whether a host name or address can be reached from this machine only. */
 export function isLoopbackHost(host: string): boolean {
   const bare = host.replace(/^\[|\]$/g, '').toLowerCase();
-  if (bare === 'localhost') return true;
-  const family = isIP(bare);
-  return family !== 0 && loopback.check(bare, family === 6 ? 'ipv6' : 'ipv4');
+  const [address] = parseNetwork(bare) ?? [];
+  return bare === 'localhost' || address?.range() === 'loopback';
 }
 
 /** Gives the origin (scheme, host, port) of an http or https URL. Undefined if the URL has any other part. */
@@ -20,4 +16,21 @@ export function originOf(text: string): string | undefined {
     url.pathname === '/' && url.search === '' && url.hash === '' && url.username === '' && url.password === '';
   // Wildcards are not supported. A star in a host name is refused, because it would never match.
   return bare && !url.hostname.includes('*') && /^https?:$/.test(url.protocol) ? url.origin : undefined;
+}
+
+/** The origins of our own pages. Without a public URL, these are all loopback names of this machine. */
+export function publicOriginsOf({ PUBLIC_URL, PORT }: Settings): Set<string> {
+  const origins = new Set<string>();
+  const origin = PUBLIC_URL === undefined ? undefined : originOf(PUBLIC_URL);
+  if (origin !== undefined) origins.add(origin);
+  else if (PORT !== 0) addLoopbackOrigins(origins, PORT);
+  return origins;
+}
+
+/** Normalises origins as the operator typed them. */
+export const originsOf = (texts: readonly string[]) => new Set(texts.map((text) => originOf(text) ?? text));
+
+/** Adds all loopback names of this machine. */
+export function addLoopbackOrigins(origins: Set<string>, port: number): void {
+  for (const host of ['localhost', '127.0.0.1', '[::1]']) origins.add(new URL(`http://${host}:${port}`).origin);
 }
