@@ -1,13 +1,13 @@
 import { type Check, type Finding, needing } from '../../selftest/finding.ts';
 import { checkClock } from '../doctor/clock.ts';
 import { checkDatabase, checkSchema } from '../doctor/database.ts';
+import { explain, type Stores } from '../doctor/fault-findings.ts';
 import { checkHashing } from '../doctor/hashing.ts';
 import { checkIndexes } from '../doctor/indexes.ts';
 import { checkPublicUrl, type Served } from '../doctor/public-url.ts';
 import { checkRedis, checkSqlSessions } from '../doctor/session-store.ts';
 import { checkSettings, type ReadSettings } from '../doctor/settings.ts';
 import { checkSqliteFile, sqlitePath } from '../doctor/sqlite-file.ts';
-import { explain, type Stores } from '../doctor/store-fault.ts';
 import { checkUsers } from '../doctor/users-table.ts';
 import { inTime } from '../faults/in-time.ts';
 import { sessionCookie } from '../web/cookies.ts';
@@ -58,21 +58,18 @@ async function lookAtAll({ settings, faulty }: ReadSettings, look: Look): Promis
     const path = sqlitePath(settings.DATABASE_URL);
     if (path !== undefined && opened !== undefined) await look('file', checkSqliteFile(path));
     const unopened = 'the database could not be used';
-    const used = { users: settings.USERS_TABLE === undefined, sessions: settings.REDIS_URL === undefined };
-    const isCurrent = await look(
+    const current = await look(
       'schema',
-      needing(opened, unopened, (database) => checkSchema(database, used)),
+      needing(opened, unopened, (database) => checkSchema(database, settings)),
     );
-    const current = isCurrent ? opened : undefined;
     const outdated = opened === undefined ? unopened : "Janua's tables are not as this version needs them";
 
     const users = await look('users', checkUsers(settings, opened));
     const { REDIS_URL: redisUrl } = settings;
     const sessionsHere = redisUrl === undefined;
-    const lookups = { sessions: sessionsHere, users };
     await look(
       'indexes',
-      needing(current, outdated, (database) => checkIndexes(database, lookups)),
+      needing(current, outdated, (database) => checkIndexes(database, sessionsHere, users)),
     );
 
     const redis = sessionsHere ? undefined : await look('sessions', checkRedis(redisUrl, patience, closing));

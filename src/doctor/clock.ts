@@ -11,7 +11,7 @@ const released = Date.UTC(2026, 0, 1);
 const noticeable = 2_000;
 const harmful = 30_000;
 
-const fix = 'Have all machines take the time from the network, as with: timedatectl set-ntp true';
+const fix = 'Let all machines take the time from the network, for example with: timedatectl set-ntp true';
 
 /** Checks that this machine's clock is plausible and agrees with the clocks of the stores. */
 export async function* checkClock(opened: OpenDatabase | undefined, redis: OpenRedis | undefined): Check {
@@ -50,6 +50,6 @@ function judgeDifference(name: string, difference: number): Finding {
   const seconds = `${(distance / 1000).toFixed(1)} s`;
   if (distance <= noticeable) return ok(`${name} has the same time, to within ${seconds}.`);
   const message = `${name} is ${seconds} ${difference > 0 ? 'ahead of' : 'behind'} this machine.`;
-  const harm = 'Where several processes serve, sessions end early or late.';
+  const harm = 'If several processes serve, sessions end early or late.';
   return distance > harmful ? wrong(`${message} ${harm}`, fix) : warning(message, fix);
 }

@@ -6,14 +6,12 @@ import { sql } from '../database/kysely.ts';
 import { requireCurrentSchema, requireTables } from '../database/migrations.ts';
 import { Misconfiguration } from '../faults/misconfiguration.ts';
 import { unwatched } from '../faults/store-watch.ts';
-import { findingsOf } from './finding.ts';
+import { findingsOf } from './fault-findings.ts';
+import { medianTime } from './median-time.ts';
 import { refuseUnprepared, sqlitePath } from './sqlite-file.ts';
 
 /** Milliseconds that a round trip should take at most. Each request makes one or two. */
 const farAway = 20;
-
-/** Number of measured round trips; the median counts. One more round trip comes first, to connect, and is not measured. */
-const roundTrips = 5;
 
 /**
  * Opens the database and gives it if it answers. `closing` closes it.
@@ -26,37 +24,36 @@ export async function* checkDatabase(
 ): Check<OpenDatabase | undefined> {
   const { DATABASE_URL: url, DATABASE_CONNECTIONS: connections } = settings;
   const path = sqlitePath(url);
-  const unprepared = path === undefined || path === '' ? undefined : await refuseUnprepared(path);
+  const unprepared = path ? await refuseUnprepared(path) : undefined;
   if (unprepared !== undefined) {
     yield unprepared;
     return undefined;
   }
   const opened = await openDatabase(url, { connections, timeout: patience, watch: unwatched });
   closing.defer(() => opened.database.destroy());
-  const times: number[] = [];
-  for (let count = 0; count <= roundTrips; count += 1) {
-    const start = performance.now();
-    await sql`select 1`.execute(opened.database);
-    times.push(performance.now() - start);
-  }
-  const [, ...counted] = times;
-  const median = counted.toSorted((a, b) => a - b)[Math.floor(roundTrips / 2)] ?? 0;
+  const roundTrip = () => sql`select 1`.execute(opened.database);
+  // Connects first, which is not measured.
+  await roundTrip();
+  const median = await medianTime(5, roundTrip);
   const shown = median < 0.1 ? 'less than 0.1' : median.toFixed(1);
   const message = `${shownUrl(url)} answers; a round trip takes ${shown} ms.`;
-  yield median > farAway ? warning(message, 'Have the database nearer: every request waits for it.') : ok(message);
+  yield median > farAway ? warning(message, 'Move the database nearer: every request waits for it.') : ok(message);
   return opened;
 }
 
-/** Checks that our own tables exist and match this version. */
-export async function* checkSchema(opened: OpenDatabase, used: { users: boolean; sessions: boolean }): Check<boolean> {
+/** Checks that our own tables exist and match this version. Gives the database if they do. */
+export async function* checkSchema(
+  opened: OpenDatabase,
+  { USERS_TABLE, REDIS_URL }: Settings,
+): Check<OpenDatabase | undefined> {
   try {
     await requireCurrentSchema(opened);
-    await requireTables(opened.database, used);
+    await requireTables(opened.database, { users: USERS_TABLE === undefined, sessions: REDIS_URL === undefined });
   } catch (error) {
     if (!(error instanceof Misconfiguration)) throw error;
     yield* findingsOf(error.faults, 'Run: npx janua migrate');
-    return false;
+    return undefined;
   }
   yield ok("Janua's tables are of this version.");
-  return true;
+  return opened;
 }

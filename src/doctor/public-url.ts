@@ -1,5 +1,5 @@
 import { type Check, ok, warning } from '../../selftest/finding.ts';
-import { isLoopbackHost, originOf } from '../config/origin.ts';
+import { isLoopbackHost, originsOf, publicOriginsOf } from '../config/origin.ts';
 import type { Settings } from '../config/settings.ts';
 
 /** Values that the HTTP layer sends to browsers. */
@@ -14,8 +14,8 @@ export async function* checkPublicUrl(settings: Settings, describeServed: (https
   const { PUBLIC_URL, CORS_ORIGINS } = settings;
   const https = PUBLIC_URL?.startsWith('https:') ?? false;
   const { sessionCookie, hsts } = describeServed(https);
-  const others = CORS_ORIGINS.length === 0 ? '' : `, and scripts of ${CORS_ORIGINS.map(originOf).join(', ')}`;
-  yield ok(`Logins are taken from pages of ${ownOrigins(settings)}${others}.`);
+  const others = CORS_ORIGINS.length === 0 ? '' : `, and scripts of ${[...originsOf(CORS_ORIGINS)].join(', ')}`;
+  yield ok(`The server takes logins from pages of ${ownOrigins(settings)}${others}.`);
   yield ok(
     `The session cookie is ${sessionCookie}, ${https ? 'with' : 'without'} Secure; ` +
       `HSTS is ${hsts === undefined ? 'not sent' : `sent (${hsts})`}.`,
@@ -27,9 +27,8 @@ export async function* checkPublicUrl(settings: Settings, describeServed: (https
     : warning('Over plain http, passwords and cookies cross the network in the clear.', fix);
 }
 
-function ownOrigins({ PUBLIC_URL, PORT }: Settings): string {
-  if (PUBLIC_URL !== undefined) return originOf(PUBLIC_URL) ?? PUBLIC_URL;
-  const port = PORT === 0 ? ', at the port that it gets at its start' : '';
-  const origins = ['localhost', '127.0.0.1', '[::1]'].map((host) => new URL(`http://${host}:${PORT}`).origin);
-  return `${origins.join(', ').replaceAll(':0', '')}${port}`;
+function ownOrigins(settings: Settings): string {
+  const origins = publicOriginsOf(settings);
+  if (origins.size > 0) return [...origins].join(', ');
+  return 'http://localhost, http://127.0.0.1, http://[::1], at the port that it gets at its start';
 }

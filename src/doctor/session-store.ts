@@ -33,14 +33,13 @@ export async function* checkRedis(
   const information = await readInformation(redis);
   if (information === undefined)
     yield warning(
-      'Its version, eviction, persistence and role could not be seen: the account may not ask for INFO.',
-      'Allow it INFO: ACL SETUSER NAME +info',
+      'Janua could not see version, eviction, persistence and role: the account may not use INFO.',
+      'Allow INFO: ACL SETUSER NAME +info',
     );
-  const known = new Map(
-    (information ?? []).flatMap((text) => [...judgeInformation(parseInformation(text))]).map(byText),
-  );
-  yield* known.values();
-  if (![...known.values()].some(({ state }) => state === 'wrong')) {
+  const findings = (information ?? []).flatMap((text) => [...judgeInformation(parseInformation(text))]);
+  // The servers of a cluster may have the same faults.
+  yield* new Map(findings.map((finding) => [finding.message, finding])).values();
+  if (findings.every(({ state }) => state !== 'wrong')) {
     await createRedisSessionStore(redis).check();
     yield ok(`Sessions are in ${shownUrl(url)}, and can be written.`);
   }
@@ -49,8 +48,6 @@ export async function* checkRedis(
 
 /** The servers that hold sessions. A cluster has several. */
 export const serversOf = (client: RedisClient) => ('nodes' in client ? client.nodes('master') : [client]);
-
-const byText = (finding: Finding) => [finding.message, finding] as const;
 
 /** If Redis lacks the database number in the URL, the client silently uses number 0. */
 async function requireNumber(redis: OpenRedis): Promise<void> {
@@ -84,31 +81,31 @@ export function* judgeInformation(information: Information): Generator<Finding> 
   const version = valkey ?? information.get('redis_version') ?? 'unknown';
   const name = `${valkey === undefined ? 'Redis' : 'Valkey'} ${version}`;
   yield Number.parseInt(version, 10) < leastVersion
-    ? wrong(`${name} is too old.`, `Have Redis ${leastVersion} or newer, or Valkey.`)
+    ? wrong(`${name} is too old.`, `Use Redis ${leastVersion} or newer, or Valkey.`)
     : ok(`The server is ${name}.`);
 
   if (information.get('role') === 'slave')
     yield wrong(
-      'REDIS_URL names a replica, in which no session can be kept.',
-      'Name the primary in REDIS_URL, or sentinels, which know it: redis+sentinel://HOST:PORT,HOST:PORT/NAME',
+      'REDIS_URL names a replica, which cannot store sessions.',
+      'Name the primary in REDIS_URL, or the sentinels: redis+sentinel://HOST:PORT,HOST:PORT/NAME',
     );
 
   const policy = information.get('maxmemory_policy');
   if (policy !== undefined)
     yield policy === 'noeviction'
-      ? ok('No session is evicted: maxmemory-policy is noeviction.')
+      ? ok('The server evicts no sessions: maxmemory-policy is noeviction.')
       : // All remaining policies evict keys that expire, and sessions expire.
         warning(
-          `When its memory is full, living sessions are evicted: maxmemory-policy is ${policy}.`,
-          'CONFIG SET maxmemory-policy noeviction, and the same in its configuration',
+          `When its memory is full, the server evicts active sessions: maxmemory-policy is ${policy}.`,
+          'CONFIG SET maxmemory-policy noeviction, and the same in the configuration file',
         );
 
   const appends = information.get('aof_enabled');
   if (appends !== undefined)
     yield appends === '1'
-      ? ok('Sessions are kept through a restart of it: appendonly is yes.')
+      ? ok('Sessions survive a restart of the server: appendonly is yes.')
       : warning(
-          'A restart of it signs people out, or brings ended sessions back: appendonly is no.',
-          'CONFIG SET appendonly yes, and the same in its configuration',
+          'A restart of the server signs users out, or brings ended sessions back: appendonly is no.',
+          'CONFIG SET appendonly yes, and the same in the configuration file',
         );
 }

@@ -3,7 +3,7 @@ import { loadSettings, requireSafeExposure } from '../config/load.ts';
 import type { Settings } from '../config/settings.ts';
 import { type Fault, faultsOf } from '../faults/misconfiguration.ts';
 import { unixSockets } from '../text/networks.ts';
-import { findingsOf } from './finding.ts';
+import { findingsOf } from './fault-findings.ts';
 
 export interface ReadSettings {
   /** Wrong settings are replaced by their defaults, so that the other checks can run. */
@@ -19,7 +19,7 @@ const exposure = ['HOST', 'PUBLIC_URL', 'ALLOW_PLAIN_HTTP'];
 export async function* checkSettings(): Check<ReadSettings> {
   const faults = faultsOf(() => loadSettings());
   for (const fault of faults) {
-    const { message, fix = `Correct ${nameIn(fault)}, or unset it. What it may be: npx janua serve --help` } = fault;
+    const { message, fix = `Correct ${nameIn(fault)}, or unset it. See npx janua serve --help.` } = fault;
     yield wrong(message, fix);
   }
   const faulty = new Set(faults.map(nameIn));
@@ -30,12 +30,12 @@ export async function* checkSettings(): Check<ReadSettings> {
   if (!exposure.some((name) => faulty.has(name))) {
     const unsafe = faultsOf(() => requireSafeExposure(settings, 'serve'));
     yield* findingsOf(unsafe, 'Correct the setting: npx janua serve --help');
-    if (faults.length + unsafe.length === 0) yield ok('All settings are such as `janua serve` takes.');
+    if (faults.length + unsafe.length === 0) yield ok('`janua serve` accepts all settings.');
   }
   if (settings.TRUSTED_PROXIES.includes(unixSockets))
     yield warning(
-      'TRUSTED_PROXIES names unix, and `janua serve` listens on a port, where it does not count.',
-      'Keep it for an app with Janua inside that listens on a Unix socket alone: every program that may open that is trusted. Else take it out.',
+      'TRUSTED_PROXIES names unix, which does not count, because `janua serve` listens on a port.',
+      'Remove it. It is for an app with Janua inside that listens on a Unix socket only.',
     );
   return { settings, faulty };
 }

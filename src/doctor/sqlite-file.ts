@@ -23,7 +23,7 @@ export async function refuseUnprepared(path: string): Promise<Finding | undefine
   // A file that is not a database fails when it is opened.
   const isDatabase = beginning.toString('latin1', 0, 16) === 'SQLite format 3\0';
   return isDatabase && beginning[18] !== walVersion
-    ? wrong(`The file ${path} is not in WAL mode, in which Janua has its database.`, fix)
+    ? wrong(`The file ${path} is not in WAL mode, which Janua uses.`, fix)
     : undefined;
 }
 
@@ -54,12 +54,14 @@ export async function* checkSqliteFile(path: string): Check {
 function judgeMode(path: string, mode: number): Finding {
   const shown = `${path} has mode 0${mode.toString(8)}`;
   return (mode & 0o077) === 0
-    ? ok(`${shown}: nobody else may read it.`)
-    : warning(`${shown}: other accounts of this machine may use it, with the password hashes.`, `chmod 600 ${path}`);
+    ? ok(`${shown}: no other account may read it.`)
+    : warning(`${shown}: other accounts of this machine may read its password hashes.`, `chmod 600 ${path}`);
 }
 
 /** @param free in MiB */
 export function judgeSpace(free: number): Finding {
   const message = `Its disk has ${Math.floor(free)} MiB free.`;
-  return free < leastFree ? warning(message, 'Make space: with a full disk nobody can sign in or out.') : ok(message);
+  return free < leastFree
+    ? warning(message, 'Free some space: with a full disk, users cannot sign in or out.')
+    : ok(message);
 }

@@ -6,7 +6,7 @@ import { Unavailable } from '../faults/unavailable.ts';
 import { parseStoredPassword } from '../passwords/schemes/stored-password.ts';
 import { openMappedDirectory, samplePasswordHashes } from '../users/mapped/mapped-directory.ts';
 import { parseMapping, type UserMapping } from '../users/mapped/mapping.ts';
-import { findingsOf } from './finding.ts';
+import { findingsOf } from './fault-findings.ts';
 
 const otherwise = 'Correct USERS_TABLE or USERS_COLUMNS.';
 
@@ -16,7 +16,7 @@ export async function* checkUsers(
   opened: OpenDatabase | undefined,
 ): Check<{ readonly mapping: UserMapping | undefined }> {
   const mapping = parseMapping(USERS_TABLE, USERS_COLUMNS);
-  if (mapping === undefined) yield ok("People are looked up in Janua's own table.");
+  if (mapping === undefined) yield ok("Users are in Janua's own table.");
   else
     yield* needing(opened, 'the database could not be used', (database) =>
       checkUsersTable(database, mapping, PASSWORD_REHASH === 'on'),
@@ -29,7 +29,7 @@ async function* checkUsersTable(opened: OpenDatabase, mapping: UserMapping, reha
   const hurried: OpenDatabase = { ...opened, withPatience: (_milliseconds, work) => work() };
   try {
     const { warnings } = await openMappedDirectory(hurried, mapping, { rehashes, log: { warn() {} } });
-    yield ok(`People are looked up in ${mapping.table}.`);
+    yield ok(`Users are in the table ${mapping.table}.`);
     for (const { message, fix } of warnings) yield warning(message, fix);
   } catch (error) {
     if (error instanceof Misconfiguration) {
@@ -37,7 +37,7 @@ async function* checkUsersTable(opened: OpenDatabase, mapping: UserMapping, reha
       return;
     }
     if (!isTimeout(error)) throw error;
-    yield warning(`The rows of ${mapping.table} could not all be looked through in time.`, moreTime);
+    yield warning(`Janua could not read all rows of ${mapping.table} in time.`, moreTime);
   }
   yield* judgeStoredPasswords(await samplePasswordHashes(opened, mapping));
 }
@@ -54,10 +54,10 @@ function judgeStoredPasswords(passwords: readonly string[]): Finding[] {
   for (const stored of passwords.map(parseStoredPassword))
     if (stored.state === 'broken') counts.set(stored.scheme, (counts.get(stored.scheme) ?? 0) + 1);
   const unusable = counts.values().reduce((sum, count) => sum + count, 0);
-  const looked = `Of ${passwords.length} stored passwords looked at`;
-  if (unusable === 0) return [ok(`${looked}, all can be computed.`)];
+  const checked = `Of ${passwords.length} stored passwords`;
+  if (unusable === 0) return [ok(`${checked}, Janua can verify all.`)];
   const kinds = [...counts].map(([scheme, count]) => `${count} ${scheme}`).join(', ');
-  const message = `${looked}, ${unusable} cannot be computed (${kinds}): those people cannot sign in.`;
-  const fix = 'Have them set a new password by your application, in a scheme that Janua knows.';
+  const message = `${checked}, Janua cannot verify ${unusable} (${kinds}): these users cannot sign in.`;
+  const fix = 'Let them set a new password in your application, with a scheme that Janua supports.';
   return [unusable === passwords.length ? wrong(message, fix) : warning(message, fix)];
 }

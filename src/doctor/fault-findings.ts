@@ -2,10 +2,13 @@ import { type Finding, wrong } from '../../selftest/finding.ts';
 import type { Settings } from '../config/settings.ts';
 import { shownUrl } from '../config/shown-url.ts';
 import { databasePart } from '../database/errors.ts';
-import { Misconfiguration } from '../faults/misconfiguration.ts';
+import { type Fault, Misconfiguration } from '../faults/misconfiguration.ts';
 import { Unavailable } from '../faults/unavailable.ts';
 import { readStoreFault } from '../stores/store-faults.ts';
-import { findingsOf } from './finding.ts';
+
+/** @param otherwise the fix for faults without their own */
+export const findingsOf = (faults: readonly Fault[], otherwise: string): Finding[] =>
+  faults.map(({ message, fix = otherwise }) => wrong(message, fix));
 
 export type Stores = Pick<Settings, 'DATABASE_URL' | 'REDIS_URL' | 'STORE_TIMEOUT_SECONDS'>;
 
@@ -14,15 +17,15 @@ export function explain(error: unknown, { DATABASE_URL, REDIS_URL = '', STORE_TI
   if (error instanceof Misconfiguration) return findingsOf(error.faults, 'Correct the setting: npx janua serve --help');
   const part = error instanceof Unavailable ? error.part : undefined;
   const [setting, url] = part === databasePart ? ['DATABASE_URL', DATABASE_URL] : ['REDIS_URL', REDIS_URL];
-  const name = part === undefined ? 'What was looked at' : `${part} (${shownUrl(url)})`;
+  const name = part === undefined ? 'The check' : `${part} (${shownUrl(url)})`;
   const { cause, code, known } = readStoreFault(error);
   const message = cause instanceof Error ? (cause.message.split('\n', 1)[0] ?? '') : String(cause);
   if (code === 'ETIMEDOUT' || /no answer within|timed? ?out|timeout/i.test(message)) {
     const late = `${name} gives no answer within ${STORE_TIMEOUT_SECONDS} s.`;
-    return [wrong(late, 'Look whether the server works and can be reached.')];
+    return [wrong(late, 'Check that the server works and can be reached.')];
   }
   if (known !== undefined) return [wrong(`${name} ${known.reason}.`, known.fix.replace('URL', setting))];
   if (part === undefined)
-    return [wrong(`It could not be looked at: ${message}.`, 'Look again; if it stays so, please report it.')];
-  return [wrong(`${name} cannot be used: ${message}.`, `Look into its log, and at ${setting}.`)];
+    return [wrong(`The check failed: ${message}.`, 'Run it again. If it fails again, please report it.')];
+  return [wrong(`${name} cannot be used: ${message}.`, `See its log, and check ${setting}.`)];
 }
