@@ -10,14 +10,10 @@ export async function demo(): Promise<void> {
   const settings = loadSettings({ LOG_LEVEL: 'warn', DRAIN_SECONDS: 0 });
   requireSafeExposure(settings, 'demo');
   const composition = await compose(settings, { demoUsers: true, migrates: true, traces: findTraceSettings() });
-  try {
-    await listen(composition, settings, async ({ url }, { registry }) => {
-      for (const user of demoUsers) await registry?.add({ ...user, passwordHash: demoHash, demo: true });
-      process.stdout.write(welcome(settings.APP_NAME, url, settings.DOCS === 'on', shownUrl(settings.DATABASE_URL)));
-    });
-  } finally {
-    await composition.close();
-  }
+  await listen(composition, settings, async ({ url }, { registry }) => {
+    for (const user of demoUsers) await registry?.add({ ...user, passwordHash: demoHash, demo: true });
+    process.stdout.write(welcome(settings.APP_NAME, url, settings.DOCS === 'on', shownUrl(settings.DATABASE_URL)));
+  });
 }
 
 function welcome(name: string, url: string, docs: boolean, database: string): string {

@@ -26,7 +26,7 @@ type Look = <Result>(name: string, check: Check<Result>) => Promise<Result | und
  * @returns whether nothing is wrong
  */
 export async function doctor({ json = false }: { json?: boolean }): Promise<boolean> {
-  const printer = createFindingsPrinter({ json });
+  const printer = createFindingsPrinter(json);
 
   const lookFor =
     (stores: Stores): Look =>

@@ -1,31 +1,22 @@
 import type { Finding } from '../../selftest/finding.ts';
 import { jsonLine } from '../text/printable.ts';
 
-/** Prints and counts findings. */
-export interface FindingsPrinter {
-  /** @param check the subject of the check, in one word */
-  print(check: string, finding: Finding): void;
-  /** Prints a summary, except in JSON mode. @returns whether nothing is wrong */
-  conclude(): boolean;
-}
-
-/** @param json prints one JSON object a line */
-export function createFindingsPrinter({ json }: { json: boolean }): FindingsPrinter {
+/** Prints and counts findings. @param json prints one JSON object a line */
+export function createFindingsPrinter(json: boolean) {
   const counts = { ok: 0, warning: 0, wrong: 0 };
-  const format = json ? formatJson : formatLine;
   return {
-    print(check, finding) {
+    /** @param check the subject of the check, in one word */
+    print(check: string, finding: Finding): void {
       counts[finding.state] += 1;
-      process.stdout.write(format(check, finding));
+      process.stdout.write(json ? jsonLine({ check, ...finding }) : formatLine(check, finding));
     },
-    conclude() {
+    /** Prints a summary, except in JSON mode. @returns whether nothing is wrong */
+    conclude(): boolean {
       if (!json) process.stdout.write(`\n${summary(counts)}\n`);
       return counts.wrong === 0;
     },
   };
 }
-
-const formatJson = (check: string, finding: Finding) => jsonLine({ check, ...finding });
 
 function formatLine(check: string, { state, message, fix }: Finding): string {
   const indent = ' '.repeat(9 + 12);

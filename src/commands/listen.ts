@@ -45,7 +45,7 @@ export interface ServerAddress {
 /**
  * Serves until an order to end. Then it drains and finishes the requests under way. Meanwhile `/health/ready` answers 503, except
  * when this worker retires, because the other workers behind the port are ready. A second order ends the drain. A third does nothing.
- * If a store cannot be reached at the start, the server waits for it and answers requests with 503.
+ * If a store cannot be reached at the start, the server waits for it and answers requests with 503. Closes the composition at its end.
  * @param onReady is called once the stores are usable
  * @throws {Misconfiguration} when a port is taken, an address cannot be used, or a store needs the operator
  */
@@ -55,6 +55,8 @@ export async function listen(
   onReady: (address: ServerAddress, services: Services) => void | Promise<void>,
   orders = hearOrders(),
 ): Promise<void> {
+  await using closing = new AsyncDisposableStack();
+  closing.defer(() => composition.close());
   const { HOST, PORT, PUBLIC_URL, DRAIN_SECONDS } = settings;
   const stop = new AbortController();
   const firstOrder = orders.next();
@@ -62,8 +64,8 @@ export async function listen(
   orders.on('debug', createLevelSwitch(composition.log));
 
   const services = await prepareNow(composition);
-  // Closed last, so that a scrape still sees the shutdown.
-  await using _metrics = await composition.listenForMetrics();
+  // Closed after the server, so that a scrape still sees the shutdown.
+  closing.use(await composition.listenForMetrics());
   const server = await composition.createServer();
   try {
     await server.listen({ host: HOST, port: PORT });

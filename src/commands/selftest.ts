@@ -43,7 +43,7 @@ export async function selftest(given: SelftestOptions): Promise<boolean> {
   const stopped = new AbortController();
   const stop = () => stopped.abort();
   process.once('SIGINT', stop).once('SIGTERM', stop);
-  const printer = createFindingsPrinter({ json });
+  const printer = createFindingsPrinter(json);
   const count = await runSelftest({ ...options, signal: stopped.signal }, printer.print);
   process.off('SIGINT', stop).off('SIGTERM', stop);
   const isRight = printer.conclude();

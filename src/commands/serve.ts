@@ -41,9 +41,5 @@ async function serveHere(
       composition.log.warn({ event: 'reload_failed' }, 'a server of one process cannot reload: restart it');
     });
   }
-  try {
-    await listen(composition, settings, onReady ?? announce, orders);
-  } finally {
-    await composition.close();
-  }
+  await listen(composition, settings, onReady ?? announce, orders);
 }

@@ -65,8 +65,9 @@ async function chooseKeys(
 }
 
 /** Gives the network that the throttle counts: for IPv6, the /64. `unknown` stands for all clients without a known address. */
-function countedNetwork(address: string): string {
-  const network = networkOf(createTrustedProxies([]).findClient(address.replace(/\/64$/, ''), undefined).address, 64);
+function networkOf(address: string): string {
+  const findClient = createFindClient({ isTrusted: () => false, trustsSockets: () => false });
+  const { network } = findClient(address.replace(/\/64$/, ''), undefined);
   if (network === undefined && address !== 'unknown')
     throw new Misconfiguration(
       '--address must be an IP address, or "unknown" for all clients without a known address.',

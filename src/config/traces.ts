@@ -5,7 +5,7 @@ export interface TraceSettings {
   /** `otlp` sends traces to a collector, which the exporter finds by the same variables. `console` writes to standard output. */
   readonly exporter: 'otlp' | 'console';
   readonly serviceName: string;
-  readonly sampler: SamplerName;
+  readonly sampler: (typeof samplers)[number];
   /** The share of traces that a ratio sampler keeps. */
   readonly ratio: number;
   /** Milliseconds until ended spans are sent. */
@@ -24,8 +24,6 @@ const samplers = [
   'parentbased_traceidratio',
 ] as const;
 
-export type SamplerName = (typeof samplers)[number];
-
 type Environment = Readonly<Record<string, string | undefined>>;
 
 /**
@@ -41,7 +39,8 @@ export function findTraceSettings(environment: Environment = process.env): Trace
   if (exporter === 'none') return undefined;
 
   const protocol = read('OTEL_EXPORTER_OTLP_TRACES_PROTOCOL') ?? read('OTEL_EXPORTER_OTLP_PROTOCOL') ?? 'http/protobuf';
-  const sampler = read('OTEL_TRACES_SAMPLER') ?? 'parentbased_always_on';
+  const samplerName = read('OTEL_TRACES_SAMPLER') ?? 'parentbased_always_on';
+  const sampler = samplers.find((name) => name === samplerName);
   const ratio = Number(read('OTEL_TRACES_SAMPLER_ARG') ?? 1);
   const scheduleDelay = Number(read('OTEL_BSP_SCHEDULE_DELAY') ?? 5000);
   const faults: string[] = [];
@@ -51,20 +50,16 @@ export function findTraceSettings(environment: Environment = process.env): Trace
     faults.push('OTEL_EXPORTER_OTLP_PROTOCOL must be http/protobuf, which collectors take at port 4318.');
   if (endpoint !== undefined && !/^https?:$/.test(URL.parse(endpoint)?.protocol ?? ''))
     faults.push('OTEL_EXPORTER_OTLP_ENDPOINT must be an http or https address, such as http://127.0.0.1:4318.');
-  if (!isSampler(sampler)) faults.push(`OTEL_TRACES_SAMPLER must be one of ${samplers.join(', ')}.`);
+  if (sampler === undefined) faults.push(`OTEL_TRACES_SAMPLER must be one of ${samplers.join(', ')}.`);
   if (!(ratio >= 0 && ratio <= 1)) faults.push('OTEL_TRACES_SAMPLER_ARG must be a number from 0 to 1.');
   if (!(scheduleDelay > 0 && scheduleDelay <= longestTimer))
     faults.push('OTEL_BSP_SCHEDULE_DELAY must be a number of milliseconds above 0, and of 24 days at most.');
-  if (faults.length > 0) throw new Misconfiguration(...faults);
+  if (faults.length > 0 || sampler === undefined) throw new Misconfiguration(...faults);
   return {
     exporter: exporter as TraceSettings['exporter'],
     serviceName: read('OTEL_SERVICE_NAME') ?? 'janua',
-    sampler: sampler as SamplerName,
+    sampler,
     ratio,
     scheduleDelay,
   };
-}
-
-function isSampler(name: string): name is SamplerName {
-  return (samplers as readonly string[]).includes(name);
 }

@@ -50,13 +50,13 @@ const isTimeout = (error: unknown) =>
 /** Finds stored passwords of kinds that Janua cannot verify. */
 function judgeStoredPasswords(passwords: readonly string[]): Finding[] {
   if (passwords.length === 0) return [ok('No passwords are stored yet.')];
-  const counts = new Map<string, number>();
-  for (const stored of passwords.map(parseStoredPassword))
-    if (stored.state === 'broken') counts.set(stored.scheme, (counts.get(stored.scheme) ?? 0) + 1);
-  const unusable = counts.values().reduce((sum, count) => sum + count, 0);
+  const broken = passwords.map(parseStoredPassword).filter((stored) => stored.state === 'broken');
+  const unusable = broken.length;
   const checked = `Of ${passwords.length} stored passwords`;
   if (unusable === 0) return [ok(`${checked}, Janua can verify all.`)];
-  const kinds = [...counts].map(([scheme, count]) => `${count} ${scheme}`).join(', ');
+  const kinds = [...Map.groupBy(broken, ({ scheme }) => scheme)]
+    .map(([scheme, { length }]) => `${length} ${scheme}`)
+    .join(', ');
   const message = `${checked}, Janua cannot verify ${unusable} (${kinds}): these users cannot sign in.`;
   const fix = 'Let them set a new password in your application, with a scheme that Janua supports.';
   return [unusable === passwords.length ? wrong(message, fix) : warning(message, fix)];
