@@ -6,16 +6,6 @@ import { Misconfiguration } from './faults/misconfiguration.ts';
 import { Unavailable } from './faults/unavailable.ts';
 import { ChangeRefused } from './users/administration.ts';
 
-/** Only this file ends the process. */
-async function main(): Promise<void> {
-  try {
-    await createProgram().parseAsync();
-  } catch (error) {
-    process.exitCode = report(error);
-    endSoon();
-  }
-}
-
 function createProgram(): Command {
   const program = new Command('janua')
     .description('A self-hosted authentication server.')
@@ -157,11 +147,9 @@ function from<Commands, Name extends keyof Commands>(load: () => Promise<Command
 /** Prints what went wrong, and returns the exit code. */
 function report(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode;
-  if (error instanceof Misconfiguration) return complain(2, ...error.lines);
+  if (error instanceof Misconfiguration) return complain(2, error.message);
   if (error instanceof ChangeRefused) return complain(1, error.message);
-  if (error instanceof Unavailable) {
-    return complain(1, `${error.message}: ${reasonOf(error.cause)}.`);
-  }
+  if (error instanceof Unavailable) return complain(1, `${error.message}: ${reasonOf(error.cause)}.`);
   return complain(70, `Unexpected: ${error instanceof Error ? error.message : String(error)}. Please report this.`);
 }
 
@@ -171,12 +159,18 @@ function reasonOf(cause: unknown): string {
   return (cause.message || String((cause as NodeJS.ErrnoException).code)).replace(/\.$/, '');
 }
 
-function complain(exitCode: number, ...lines: string[]): number {
-  for (const line of lines) process.stderr.write(`${line}\n`);
+function complain(exitCode: number, message: string): number {
+  process.stderr.write(`${message}\n`);
   return exitCode;
 }
 
 // The program that reads our output may stop early, as `head` does.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 70));
 
-await main();
+// Only this file ends the process.
+try {
+  await createProgram().parseAsync();
+} catch (error) {
+  process.exitCode = report(error);
+  endSoon();
+}

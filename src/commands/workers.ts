@@ -55,20 +55,15 @@ export function createWorkers(count: number, log: Logger, endDeadline: number) {
     if (wasReady) inTime(Promise.race([worker.listening, worker.ended]), readyDeadline).catch(worker.kill);
     worker.ended.then((end) => {
       living.delete(worker);
-      if (members.delete(worker)) replace(worker, end);
+      const endedByItself = members.delete(worker);
+      if (!endedByItself) return;
+      if (!wasReady) return complete.reject(reasonOf(end));
+      log.error({ event: 'worker_ended', worker: worker.pid, ...end }, 'a worker has ended');
+      fillAtPace();
     });
   }
 
-  /** Replaces a worker that ended by itself. If no worker was ready yet, the start has failed. */
-  function replace({ pid }: WorkerProcess, end: End): void {
-    if (!wasReady) {
-      complete.reject(reasonOf(end));
-      return;
-    }
-    log.error({ event: 'worker_ended', worker: pid, ...end }, 'a worker has ended');
-    fillAtPace();
-  }
-
+  /** Replaces workers that ended by themselves. */
   async function fillAtPace(): Promise<void> {
     // Workers that end during the pause are replaced after it.
     if (isFilling || members.size >= count) return;
@@ -90,30 +85,29 @@ export function createWorkers(count: number, log: Logger, endDeadline: number) {
     log.error({ event: 'worker_killed', worker: worker.pid }, 'a worker did not end in time');
   }
 
-  /** Stops at the first worker that does not get ready, and when all workers get an order to end. @returns whether all were replaced */
-  async function renew(): Promise<boolean> {
-    for (const old of [...members]) {
-      if (stopping.signal.aborted) return false;
-      // This worker ended by itself and has been replaced.
-      if (!members.has(old)) continue;
-      const successor = hire();
-      if (successor === undefined) return false;
-      const isReady = await isReadyInTime(successor);
-      // Both workers already have their order. A second order would cut their drain time short.
-      if (stopping.signal.aborted) return false;
-      if (!isReady) {
-        await dismiss(successor, 'stop');
-        return false;
-      }
-      await dismiss(old, 'retire');
-    }
-    return true;
+  /** Starts a worker and waits for it. Ends it if it does not get ready in time. @returns whether it is ready */
+  async function hireReady(): Promise<boolean> {
+    const worker = hire();
+    if (worker === undefined) return false;
+    const outcome = Promise.race([worker.ready.then(() => true), worker.ended.then(() => false)]);
+    const isReady = await inTime(outcome, readyDeadline).catch(() => false);
+    if (!isReady && !stopping.signal.aborted) await dismiss(worker, 'stop');
+    return isReady;
   }
 
-  async function renewAndLog(): Promise<void> {
+  /** Stops at the first worker that does not get ready. An order to end cancels it. */
+  async function renew(): Promise<void> {
     if (stopping.signal.aborted) return;
     log.info({ event: 'reload' }, 'new workers replace all workers');
-    const isRenewed = await renew();
+    let isRenewed = true;
+    for (const old of [...members]) {
+      // This worker ended by itself and has been replaced.
+      if (!members.has(old)) continue;
+      isRenewed = await hireReady();
+      // After an order to end, a second order would cut the drain time of the old worker short.
+      if (!isRenewed || stopping.signal.aborted) break;
+      await dismiss(old, 'retire');
+    }
     if (stopping.signal.aborted) return;
     // A worker may have ended while the reload gave up.
     fillAtPace();
@@ -136,7 +130,7 @@ export function createWorkers(count: number, log: Logger, endDeadline: number) {
     /** Replaces all workers, one after the other. A call during a reload queues another reload. */
     reload(): void {
       // A reload that is already queued serves this call too.
-      if (reloads.pendingCount === 0) reloads(renewAndLog);
+      if (reloads.pendingCount === 0) reloads(renew);
     },
 
     /** Switches the log of all current and later workers to `debug`, or back. */
@@ -152,9 +146,6 @@ export function createWorkers(count: number, log: Logger, endDeadline: number) {
     },
   };
 }
-
-const isReadyInTime = ({ ready, ended }: WorkerProcess): Promise<boolean> =>
-  inTime(Promise.race([ready.then(() => true), ended.then(() => false)]), readyDeadline).catch(() => false);
 
 /** The reason why the start failed. */
 const reasonOf = ({ code, signal, faults }: End): Error =>

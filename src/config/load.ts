@@ -28,13 +28,9 @@ export function loadSettings(defaults: Partial<Settings> = {}, environment: Envi
 }
 
 /** Tells where `loadSettings` takes the value of a setting from. */
-export function sourceOf(
-  name: string,
-  schema: SettingSchema,
-  environment: Environment = process.env,
-): 'environment' | 'file' | 'default' {
-  if (findFile(name, schema, environment) !== undefined) return 'file';
-  return environment[name]?.trim() ? 'environment' : 'default';
+export function sourceOf(name: string, schema: SettingSchema): 'environment' | 'file' | 'default' {
+  if (findFile(name, schema, process.env) !== undefined) return 'file';
+  return process.env[name]?.trim() ? 'environment' : 'default';
 }
 
 /** Settings that a program may pass. `undefined` means the default. */
