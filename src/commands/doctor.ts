@@ -1,4 +1,4 @@
-import { type Check, type Finding, needing } from '../../selftest/finding.ts';
+import { type Check, needing } from '../../selftest/finding.ts';
 import { checkClock } from '../doctor/clock.ts';
 import { checkDatabase, checkSchema } from '../doctor/database.ts';
 import { explain, type Stores } from '../doctor/fault-findings.ts';
@@ -12,7 +12,7 @@ import { checkUsers } from '../doctor/users-table.ts';
 import { inTime } from '../faults/in-time.ts';
 import { sessionCookie } from '../web/cookies.ts';
 import { securityHeaders } from '../web/hooks/security-headers.ts';
-import { createFindingsPrinter } from './findings.ts';
+import { createFindingsPrinter, type FindingsPrinter } from './findings.ts';
 
 /** The share of a check's time that one step of a store may take. A late step then fails first, and its error names the store. */
 const stepShare = 0.9;
@@ -26,20 +26,32 @@ type Look = <Result>(name: string, check: Check<Result>) => Promise<Result | und
  * @returns whether nothing is wrong
  */
 export async function doctor({ json = false }: { json?: boolean }): Promise<boolean> {
-  const printer = createFindingsPrinter(json);
-
-  const lookFor =
-    (stores: Stores): Look =>
-    async (name, check) => {
-      const { found, result } = await carryOut(check, stores);
-      for (const finding of found) printer.print(name, finding);
-      return result;
-    };
-
+  const { print, conclude } = createFindingsPrinter(json);
   // This check uses no store. The other checks take their time limit from the settings that it reads.
-  const read = await lookFor({ DATABASE_URL: '', STORE_TIMEOUT_SECONDS: 1 })('settings', checkSettings());
-  if (read !== undefined) await lookAtAll(read, lookFor(read.settings));
-  return printer.conclude();
+  const read = await createLook(print, { DATABASE_URL: '', STORE_TIMEOUT_SECONDS: 1 })('settings', checkSettings());
+  if (read !== undefined) await lookAtAll(read, createLook(print, read.settings));
+  return conclude();
+}
+
+function createLook(print: FindingsPrinter['print'], stores: Stores): Look {
+  return async (name, check) => {
+    let isLate = false;
+    async function finish() {
+      for (;;) {
+        const { done, value } = await check.next();
+        if (done) return value;
+        // A late check may still find something, while the next one prints.
+        if (!isLate) print(name, value);
+      }
+    }
+    try {
+      return await inTime(finish(), stores.STORE_TIMEOUT_SECONDS * 1000);
+    } catch (error) {
+      isLate = true;
+      for (const finding of explain(error, stores)) print(name, finding);
+      return undefined;
+    }
+  };
 }
 
 async function lookAtAll({ settings, faulty }: ReadSettings, look: Look): Promise<void> {
@@ -78,26 +90,6 @@ async function lookAtAll({ settings, faulty }: ReadSettings, look: Look): Promis
   } finally {
     // If a store does not close in time, the end of the process closes it.
     await inTime(closing.disposeAsync(), seconds * 1000).catch(() => {});
-  }
-}
-
-async function carryOut<Result>(
-  check: Check<Result>,
-  stores: Stores,
-): Promise<{ found: Finding[]; result: Result | undefined }> {
-  const found: Finding[] = [];
-  async function run(): Promise<Result> {
-    for (;;) {
-      const { done, value } = await check.next();
-      if (done) return value;
-      found.push(value);
-    }
-  }
-  try {
-    return { result: await inTime(run(), stores.STORE_TIMEOUT_SECONDS * 1000), found };
-  } catch (error) {
-    // A copy, because a check that is out of time may still add findings.
-    return { result: undefined, found: [...found, ...explain(error, stores)] };
   }
 }
 

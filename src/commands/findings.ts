@@ -1,6 +1,8 @@
 import type { Finding } from '../../selftest/finding.ts';
 import { jsonLine } from '../text/printable.ts';
 
+export type FindingsPrinter = ReturnType<typeof createFindingsPrinter>;
+
 /** Prints and counts findings. @param json prints one JSON object a line */
 export function createFindingsPrinter(json: boolean) {
   const counts = { ok: 0, warning: 0, wrong: 0 };

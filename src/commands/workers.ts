@@ -5,7 +5,7 @@ import { inTime } from '../faults/in-time.ts';
 import { Misconfiguration } from '../faults/misconfiguration.ts';
 import type { Order, ServerAddress } from './listen.ts';
 import { createReplacementPace } from './replacement-pace.ts';
-import { type End, prepareWorkers, startWorker, type WorkerProcess } from './worker-process.ts';
+import { type End, prepareWorkers, startWorker, type WorkerProcess } from './worker.ts';
 
 /** Milliseconds in which a new worker must be ready. A worker that replaces an ended one must only listen by then. */
 const readyDeadline = 30_000;

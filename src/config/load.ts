@@ -194,9 +194,9 @@ function fromText(text: string, schema: SettingSchema): unknown {
   return text;
 }
 
-function expectation({ type, minimum, maximum, minLength, maxLength, enum: values }: SettingSchema): string {
+function expectation({ type, minimum, maximum, maxLength, enum: values }: SettingSchema): string {
   if (type === 'integer') return `a whole number from ${minimum} to ${maximum}`;
   if (type === 'array') return 'a list of texts';
   if (values !== undefined) return values.length === 2 ? values.join(' or ') : `one of ${values.join(', ')}`;
-  return `a text of ${minLength ?? 0} to ${maxLength ?? 'any number of'} characters`;
+  return `a text of 1 to ${maxLength ?? 'any number of'} characters`;
 }

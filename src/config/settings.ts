@@ -1,7 +1,8 @@
 const day = 24 * 60 * 60;
 
 /** Kinds of settings. @param rest limits, default and examples, in JSON Schema */
-const text = <const Rest>(description: string, rest: Rest) => ({ type: 'string', description, ...rest }) as const;
+const text = <const Rest>(description: string, rest: Rest) =>
+  ({ type: 'string', minLength: 1, description, ...rest }) as const;
 const integer = <const Rest>([minimum, maximum]: readonly [number, number], description: string, rest: Rest) =>
   ({ type: 'integer', minimum, maximum, description, ...rest }) as const;
 const choice = <const Values, const Rest>(values: Values, description: string, rest: Rest) =>
@@ -15,7 +16,7 @@ const list = <const Rest>(description: string, rest: Rest) =>
  * A setting without a default is optional.
  */
 export const settingSchemas = {
-  HOST: text('Address to listen on.', { default: '127.0.0.1', minLength: 1, examples: ['::1'] }),
+  HOST: text('Address to listen on.', { default: '127.0.0.1', examples: ['::1'] }),
   PORT: integer([0, 65535], 'TCP port to listen on; 0 takes a free one.', { default: 5000, examples: [8080] }),
   PUBLIC_URL: text(
     'Where browsers reach the server, such as `https://auth.example.com`. Decides the accepted origin and the kind of cookie. Without it: `http://localhost:PORT`.',
@@ -29,7 +30,6 @@ export const settingSchemas = {
     'Where users and sessions are stored: `sqlite:` and a path, or `postgres://`, `mysql://` or `mariadb://` and `USER:PASSWORD@HOST:PORT/DATABASE`.',
     {
       default: 'sqlite:./data/janua.db',
-      minLength: 1,
       format: 'password',
       examples: [
         'sqlite:/var/lib/janua/janua.db',
@@ -54,15 +54,11 @@ export const settingSchemas = {
     { default: 3, examples: [5] },
   ),
   USERS_TABLE: text("Your own table of users, in place of Janua's. Janua never alters the table.", {
-    minLength: 1,
     examples: ['employees'],
   }),
   USERS_COLUMNS: text(
     'The columns of your table: `id=…,username=…,password=…`, and, if the table has them, `first_name=…,last_name=…,disabled=…`.',
-    {
-      minLength: 1,
-      examples: ['id=emp_no,username=email,password=password,first_name=first_name,last_name=last_name'],
-    },
+    { examples: ['id=emp_no,username=email,password=password,first_name=first_name,last_name=last_name'] },
   ),
   PASSWORD_REHASH: onOff(
     'Replaces a weaker password hash with argon2id when its user signs in. Set it to `off` if other programs read the same column.',
@@ -81,12 +77,7 @@ export const settingSchemas = {
     default: 90,
     examples: [365],
   }),
-  APP_NAME: text('The name in titles and headings.', {
-    default: 'Janua',
-    minLength: 1,
-    maxLength: 60,
-    examples: ['Example Ltd'],
-  }),
+  APP_NAME: text('The name in titles and headings.', { default: 'Janua', maxLength: 60, examples: ['Example Ltd'] }),
   THEME_FILE: text(
     'A stylesheet with your colours and logo, in place of `src/web/assets/theme.css`, whose comments explain it. A `logo.svg` in the same folder replaces logo and icon.',
     { examples: ['/etc/janua/theme.css'] },
@@ -150,7 +141,7 @@ export const settingSchemas = {
   ),
   METRICS_LISTEN: text(
     'Address at which Prometheus finds the metrics, under `/metrics`: `HOST:PORT`, or a port of this machine alone, such as `9464`; 0 takes a free one. Without it, nothing is measured.',
-    { minLength: 1, examples: ['9464', '10.0.0.5:9464'] },
+    { examples: ['9464', '10.0.0.5:9464'] },
   ),
 } as const satisfies Readonly<Record<string, SettingSchema>>;
 

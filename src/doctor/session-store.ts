@@ -30,13 +30,13 @@ export async function* checkRedis(
   const redis = openRedis(url, patience, unwatched);
   closing.defer(() => redis.close());
   await requireNumber(redis);
-  const information = await readInformation(redis);
-  if (information === undefined)
+  const replies = await readInformation(redis);
+  if (replies === undefined)
     yield warning(
       'Janua could not see version, eviction, persistence and role: the account may not use INFO.',
       'Allow INFO: ACL SETUSER NAME +info',
     );
-  const findings = (information ?? []).flatMap((text) => [...judgeInformation(parseInformation(text))]);
+  const findings = (replies ?? []).flatMap((reply) => [...judgeInformation(reply)]);
   // The servers of a cluster may have the same faults.
   yield* new Map(findings.map((finding) => [finding.message, finding])).values();
   if (findings.every(({ state }) => state !== 'wrong')) {
@@ -68,15 +68,10 @@ async function readInformation(redis: OpenRedis): Promise<string[] | undefined> 
   }
 }
 
-type Information = ReadonlyMap<string, string>;
-
-/** Reads the reply to INFO, which has one `name:value` on each line. */
-export function parseInformation(text: string): Information {
-  return new Map([...text.matchAll(/^(\w+):(.*?)\r?$/gm)].map(([, name = '', value = '']) => [name, value]));
-}
-
-/** Judges whether a server keeps live sessions, and keeps ended ones from coming back. */
-export function* judgeInformation(information: Information): Generator<Finding> {
+/** Judges by the reply to INFO whether a server keeps live sessions, and keeps ended ones from coming back. */
+export function* judgeInformation(reply: string): Generator<Finding> {
+  // One `name:value` on each line.
+  const information = new Map([...reply.matchAll(/^(\w+):(.*?)\r?$/gm)].map(([, name, value = '']) => [name, value]));
   const valkey = information.get('valkey_version');
   const version = valkey ?? information.get('redis_version') ?? 'unknown';
   const name = `${valkey === undefined ? 'Redis' : 'Valkey'} ${version}`;

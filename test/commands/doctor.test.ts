@@ -6,7 +6,7 @@ import { describe, test } from 'node:test';
 import { createConnection } from 'mysql2/promise';
 import { Client } from 'pg';
 import { judgeCapacity } from '../../src/doctor/hashing.ts';
-import { judgeInformation, parseInformation } from '../../src/doctor/session-store.ts';
+import { judgeInformation } from '../../src/doctor/session-store.ts';
 import { judgeSpace } from '../../src/doctor/sqlite-file.ts';
 import { missing } from '../servers/missing.ts';
 import { startPostgres } from '../servers/postgres.ts';
@@ -526,7 +526,7 @@ describe('janua doctor', { concurrency: 2 }, () => {
 
   test('refuses a Redis that is too old, and accepts Valkey', () => {
     const states = (information: string) =>
-      [...judgeInformation(parseInformation(information))].map(({ state, message }) => `${state}: ${message}`);
+      [...judgeInformation(information)].map(({ state, message }) => `${state}: ${message}`);
     assert.deepEqual(states('# Server\r\nredis_version:5.0.14\r\n'), ['wrong: Redis 5.0.14 is too old.']);
     assert.deepEqual(states('redis_version:6.0.0\r\n'), ['ok: The server is Redis 6.0.0.']);
     assert.deepEqual(states('redis_version:7.2.4\nvalkey_version:8.1.0\n'), ['ok: The server is Valkey 8.1.0.']);
