@@ -60,29 +60,23 @@ async function lookAtAll({ settings, faulty }: ReadSettings, look: Look): Promis
   const closing = new AsyncDisposableStack();
   try {
     const publicUrl = faulty.has('PUBLIC_URL') ? undefined : settings;
-    await look(
-      'public-url',
-      needing(publicUrl, 'PUBLIC_URL is wrong', () => checkPublicUrl(settings, describeServed)),
-    );
+    const urlCheck = needing(publicUrl, 'PUBLIC_URL is wrong', () => checkPublicUrl(settings, describeServed));
+    await look('public-url', urlCheck);
     await look('hashing', checkHashing(settings));
 
     const opened = await look('database', checkDatabase(settings, patience, closing));
     const path = sqlitePath(settings.DATABASE_URL);
     if (path !== undefined && opened !== undefined) await look('file', checkSqliteFile(path));
     const unopened = 'the database could not be used';
-    const current = await look(
-      'schema',
-      needing(opened, unopened, (database) => checkSchema(database, settings)),
-    );
+    const schemaCheck = needing(opened, unopened, (database) => checkSchema(database, settings));
+    const current = await look('schema', schemaCheck);
     const outdated = opened === undefined ? unopened : "Janua's tables are not as this version needs them";
 
     const users = await look('users', checkUsers(settings, opened));
     const { REDIS_URL: redisUrl } = settings;
     const sessionsHere = redisUrl === undefined;
-    await look(
-      'indexes',
-      needing(current, outdated, (database) => checkIndexes(database, sessionsHere, users)),
-    );
+    const indexCheck = needing(current, outdated, (database) => checkIndexes(database, sessionsHere, users));
+    await look('indexes', indexCheck);
 
     const redis = sessionsHere ? undefined : await look('sessions', checkRedis(redisUrl, patience, closing));
     if (sessionsHere) await look('sessions', needing(current, outdated, checkSqlSessions));

@@ -3,10 +3,7 @@ import { canonicalUsername } from '../users/user.ts';
 import type { UserDirectory } from '../users/user-directory.ts';
 
 /** Gives the id of the user with that name, and the digest that stands for the name if it has no user. */
-export async function identify(
-  username: string,
-  { users, audit }: Services,
-): Promise<{ userId: string | undefined; nameDigest: string }> {
+export async function identify(username: string, { users, audit }: Services) {
   const name = canonicalUsername(username);
   return { userId: (await users.findByUsername(name))?.user.id, nameDigest: audit.digestName(name) };
 }

@@ -17,12 +17,11 @@ export async function reload(typedPid?: string): Promise<void> {
   const serving = await findServing();
   const servers = serving.filter(({ isWorker }) => !isWorker);
   const pids = servers.map(({ pid }) => pid).join(', ');
-  const chosen = typedPid === undefined ? servers : servers.filter(({ pid }) => String(pid) === typedPid);
-  const [server] = chosen;
+  const [server, another] = servers.filter(({ pid }) => typedPid === undefined || String(pid) === typedPid);
   if (servers.length === 0) throw new Misconfiguration('No `janua serve` of this installation is running here.');
   if (server === undefined)
     throw new Misconfiguration(`Process ${typedPid} is no server of this installation: ${pids}.`);
-  if (chosen.length > 1) throw new Misconfiguration(`Say which server: janua reload PID, with one of ${pids}.`);
+  if (another !== undefined) throw new Misconfiguration(`Say which server: janua reload PID, with one of ${pids}.`);
   if (!serving.some(({ isWorker, parent }) => isWorker && parent === server.pid))
     throw new Misconfiguration(
       'This server is one process, which cannot reload. Restart it, or set WORKERS to 2 or more.',

@@ -1,5 +1,4 @@
 import { loadSettings, requireSafeExposure } from '../config/load.ts';
-import type { Settings } from '../config/settings.ts';
 import { findTraceSettings } from '../config/traces.ts';
 import { endsWithTerminal } from './launcher.ts';
 import { listen, type Orders, type ServerAddress } from './listen.ts';
@@ -10,27 +9,17 @@ import { obeyPrimary } from './worker.ts';
  * Serves in production. It has no built-in users, and refuses settings that put passwords at risk.
  * @param worker whether this process is a worker under a primary
  */
-export async function serve({ worker = false }: { worker?: boolean } = {}): Promise<void> {
-  if (worker) {
-    await obeyPrimary((orders, onReady) => serveHere(readSafeSettings(), orders, onReady));
-    return;
-  }
-  const settings = readSafeSettings();
-  if (settings.WORKERS === 1) return serveHere(settings);
-  await supervise(settings);
+export async function serve({ worker = false }: { worker?: boolean }): Promise<void> {
+  if (worker) await obeyPrimary(run);
+  else await run();
 }
 
-function readSafeSettings(): Settings {
+/** The primary of a worker gives orders, and gets to know when the worker is ready. */
+async function run(orders?: Orders, onReady?: (address: ServerAddress) => void): Promise<void> {
   const settings = loadSettings();
   requireSafeExposure(settings, 'serve');
-  return settings;
-}
-
-async function serveHere(
-  settings: Settings,
-  orders?: Orders,
-  onReady?: (address: ServerAddress) => void,
-): Promise<void> {
+  const isWorker = orders !== undefined;
+  if (settings.WORKERS > 1 && !isWorker) return supervise(settings);
   // Imported here, because the primary needs none of it.
   const { compose } = await import('../compose.ts');
   const composition = await compose(settings, { traces: findTraceSettings() });

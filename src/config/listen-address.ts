@@ -1,13 +1,7 @@
 import { isIPv6 } from 'node:net';
 
-/** The address on which a server listens. */
-export interface ListenAddress {
-  readonly host: string;
-  readonly port: number;
-}
-
 /** Reads `HOST:PORT`, `[IPV6]:PORT` or `PORT`. A port alone is reachable from this machine only. Undefined for any other text. */
-export function parseListenAddress(text: string): ListenAddress | undefined {
+export function parseListenAddress(text: string): { host: string; port: number } | undefined {
   const [, bracketed, name, digits = ''] = /^(?:(?:\[([\da-f:.]+)\]|([\w.-]+)):)?(\d{1,5})$/i.exec(text) ?? [];
   const port = Number(digits);
   if (digits === '' || port > 65_535 || (bracketed !== undefined && !isIPv6(bracketed))) return undefined;

@@ -7,7 +7,8 @@ const integer = <const Rest>([minimum, maximum]: readonly [number, number], desc
   ({ type: 'integer', minimum, maximum, description, ...rest }) as const;
 const choice = <const Values, const Rest>(values: Values, description: string, rest: Rest) =>
   ({ enum: values, description, ...rest }) as const;
-const onOff = <const Rest>(description: string, rest: Rest) => choice(['on', 'off'], description, rest);
+const onOff = <const Default extends 'on' | 'off'>(usual: Default, description: string) =>
+  choice(['on', 'off'], description, { default: usual, examples: [usual === 'on' ? 'off' : 'on'] });
 const list = <const Rest>(description: string, rest: Rest) =>
   ({ type: 'array', items: { type: 'string' }, default: [], description, ...rest }) as const;
 
@@ -23,8 +24,8 @@ export const settingSchemas = {
     { examples: ['https://auth.example.com'] },
   ),
   ALLOW_PLAIN_HTTP: onOff(
+    'off',
     'Allows `HOST` and a plain http `PUBLIC_URL` to be beyond this machine. Passwords then cross that network in the clear.',
-    { default: 'off', examples: ['on'] },
   ),
   DATABASE_URL: text(
     'Where users and sessions are stored: `sqlite:` and a path, or `postgres://`, `mysql://` or `mariadb://` and `USER:PASSWORD@HOST:PORT/DATABASE`.',
@@ -61,8 +62,8 @@ export const settingSchemas = {
     { examples: ['id=emp_no,username=email,password=password,first_name=first_name,last_name=last_name'] },
   ),
   PASSWORD_REHASH: onOff(
+    'on',
     'Replaces a weaker password hash with argon2id when its user signs in. Set it to `off` if other programs read the same column.',
-    { default: 'on', examples: ['off'] },
   ),
   THROTTLE: choice(
     ['on', 'memory', 'off'],
@@ -82,10 +83,7 @@ export const settingSchemas = {
     'A stylesheet with your colours and logo, in place of `src/web/assets/theme.css`, whose comments explain it. A `logo.svg` in the same folder replaces logo and icon.',
     { examples: ['/etc/janua/theme.css'] },
   ),
-  DOCS: onOff('Swagger UI at `/docs` and the OpenAPI document at `/openapi.json`.', {
-    default: 'on',
-    examples: ['off'],
-  }),
+  DOCS: onOff('on', 'Swagger UI at `/docs` and the OpenAPI document at `/openapi.json`.'),
   SESSION_IDLE_SECONDS: integer(
     [60, 30 * day],
     'A session ends after this many seconds without a request (ASVS 7.3.1).',
@@ -181,7 +179,6 @@ export type Settings = { readonly [Name in Defaulted]: ValueOf<Schemas[Name]> } 
 /** The schema of one setting. */
 export interface SettingSchema {
   readonly type?: string;
-  readonly items?: { readonly type: string };
   readonly description: string;
   /** `password` if the value may hold one. It may then also come from a file. */
   readonly format?: string;

@@ -19,8 +19,8 @@ export async function* checkClock(opened: OpenDatabase | undefined, redis: OpenR
   const shown = `This machine's clock says ${new Date(now).toISOString().slice(0, 19)} UTC`;
   yield now < released ? wrong(`${shown}, which is before this version was made.`, fix) : ok(`${shown}.`);
   if (opened !== undefined && opened.engine !== 'sqlite')
-    yield judgeDifference('The database', await differenceTo(() => askDatabase(opened)));
-  if (redis !== undefined) yield judgeDifference('Redis', await differenceTo(() => askRedis(redis)));
+    yield await compare('The database', () => askDatabase(opened));
+  if (redis !== undefined) yield await compare('Redis', () => askRedis(redis));
 }
 
 /** Gives the database's time in milliseconds since 1970. */
@@ -38,14 +38,12 @@ async function askRedis(redis: OpenRedis): Promise<number> {
   return milliseconds.toSorted((a, b) => Math.abs(b - now) - Math.abs(a - now))[0] ?? now;
 }
 
-/** Gives how far another clock is ahead of ours. We assume that it was read halfway between the question and the answer. */
-async function differenceTo(ask: () => Promise<number>): Promise<number> {
+/** @param ask gives the time of another clock */
+async function compare(name: string, ask: () => Promise<number>): Promise<Finding> {
   const before = Date.now();
   const there = await ask();
-  return there - (before + Date.now()) / 2;
-}
-
-function judgeDifference(name: string, difference: number): Finding {
+  // We assume that the other clock was read halfway between the question and the answer.
+  const difference = there - (before + Date.now()) / 2;
   const distance = Math.abs(difference);
   const seconds = `${(distance / 1000).toFixed(1)} s`;
   if (distance <= noticeable) return ok(`${name} has the same time, to within ${seconds}.`);

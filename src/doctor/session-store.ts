@@ -1,5 +1,4 @@
 import { type Check, type Finding, ok, warning, wrong } from '../../selftest/finding.ts';
-import type { Settings } from '../config/settings.ts';
 import { shownUrl } from '../config/shown-url.ts';
 import type { OpenDatabase } from '../database/database.ts';
 import { unwatched } from '../faults/store-watch.ts';
@@ -20,11 +19,7 @@ export async function* checkSqlSessions(opened: OpenDatabase): Check {
  * Opens Redis or Valkey and gives it if it answers. `closing` closes it.
  * @param patience milliseconds that a command may take
  */
-export async function* checkRedis(
-  url: NonNullable<Settings['REDIS_URL']>,
-  patience: number,
-  closing: AsyncDisposableStack,
-): Check<OpenRedis> {
+export async function* checkRedis(url: string, patience: number, closing: AsyncDisposableStack): Check<OpenRedis> {
   const { openRedis } = await import('../redis/redis.ts');
   const { createRedisSessionStore } = await import('../sessions/redis-store.ts');
   const redis = openRedis(url, patience, unwatched);
@@ -52,8 +47,7 @@ export const serversOf = (client: RedisClient) => ('nodes' in client ? client.no
 /** If Redis lacks the database number in the URL, the client silently uses number 0. */
 async function requireNumber(redis: OpenRedis): Promise<void> {
   await redis.use(async (client) => {
-    const number = 'nodes' in client ? 0 : (client.options.db ?? 0);
-    if (!('nodes' in client) && number !== 0) await client.select(number);
+    if (!('nodes' in client) && client.options.db) await client.select(client.options.db);
   });
 }
 

@@ -2,15 +2,12 @@ import { open, stat, statfs } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { type Check, type Finding, ok, warning, wrong } from '../../selftest/finding.ts';
 
-const scheme = 'sqlite:';
-
 /** MiB that a disk should have free. */
 const leastFree = 100;
 
 /** Gives the path in the URL of a SQLite database. Undefined for other databases. */
-export function sqlitePath(url: string): string | undefined {
-  return url.startsWith(scheme) ? url.slice(scheme.length) : undefined;
-}
+export const sqlitePath = (url: string): string | undefined =>
+  url.startsWith('sqlite:') ? url.slice('sqlite:'.length) : undefined;
 
 /** Opening a SQLite file creates and prepares it. This check reports a file that opening would change. */
 export async function refuseUnprepared(path: string): Promise<Finding | undefined> {
@@ -46,16 +43,14 @@ async function readBeginning(path: string): Promise<Buffer | undefined> {
 export async function* checkSqliteFile(path: string): Check {
   const { mode } = await stat(path);
   // Windows has no such modes.
-  if (process.platform !== 'win32') yield judgeMode(path, mode & 0o777);
+  if (process.platform !== 'win32') {
+    const shown = `${path} has mode 0${(mode & 0o777).toString(8)}`;
+    yield (mode & 0o077) === 0
+      ? ok(`${shown}: no other account may read it.`)
+      : warning(`${shown}: other accounts of this machine may read its password hashes.`, `chmod 600 ${path}`);
+  }
   const { bavail, bsize } = await statfs(dirname(path));
   yield judgeSpace((bavail * bsize) / 2 ** 20);
-}
-
-function judgeMode(path: string, mode: number): Finding {
-  const shown = `${path} has mode 0${mode.toString(8)}`;
-  return (mode & 0o077) === 0
-    ? ok(`${shown}: no other account may read it.`)
-    : warning(`${shown}: other accounts of this machine may read its password hashes.`, `chmod 600 ${path}`);
 }
 
 /** @param free in MiB */

@@ -8,8 +8,6 @@ import { openMappedDirectory, samplePasswordHashes } from '../users/mapped/mappe
 import { parseMapping, type UserMapping } from '../users/mapped/mapping.ts';
 import { findingsOf } from './fault-findings.ts';
 
-const otherwise = 'Correct USERS_TABLE or USERS_COLUMNS.';
-
 /** Checks where users are looked up, and whether they can sign in. Gives the table if it is a team's own. */
 export async function* checkUsers(
   { USERS_TABLE, USERS_COLUMNS, PASSWORD_REHASH }: Settings,
@@ -33,16 +31,15 @@ async function* checkUsersTable(opened: OpenDatabase, mapping: UserMapping, reha
     for (const { message, fix } of warnings) yield warning(message, fix);
   } catch (error) {
     if (error instanceof Misconfiguration) {
-      yield* findingsOf(error.faults, otherwise);
+      yield* findingsOf(error.faults, 'Correct USERS_TABLE or USERS_COLUMNS.');
       return;
     }
     if (!isTimeout(error)) throw error;
-    yield warning(`Janua could not read all rows of ${mapping.table} in time.`, moreTime);
+    const message = `Janua could not read all rows of ${mapping.table} in time.`;
+    yield warning(message, 'STORE_TIMEOUT_SECONDS=60 npx janua doctor');
   }
   yield* judgeStoredPasswords(await samplePasswordHashes(opened, mapping));
 }
-
-const moreTime = 'STORE_TIMEOUT_SECONDS=60 npx janua doctor';
 
 const isTimeout = (error: unknown) =>
   error instanceof Unavailable && error.cause instanceof Error && error.cause.message.startsWith('no answer within');
