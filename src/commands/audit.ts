@@ -47,20 +47,16 @@ async function findLatest(trail: Services['auditTrail'], filter: Omit<AuditFilte
   return found.reverse();
 }
 
-async function filterOf(options: AuditOptions, services: Services): Promise<Omit<AuditFilter, 'order'>> {
+async function filterOf({ since, until, user, userId, kind, address }: AuditOptions, services: Services) {
+  if (user !== undefined && userId !== undefined) throw new Misconfiguration('Give --user or --user-id, not both.');
   const now = Date.now();
   return {
-    since: timeOf('since', options.since, now),
-    until: timeOf('until', options.until, now),
-    kind: kindOf(options.kind),
-    address: options.address?.trim().toLowerCase(),
-    ...(await userIn(options, services)),
+    since: timeOf('since', since, now),
+    until: timeOf('until', until, now),
+    kind: kindOf(kind),
+    address: address?.trim().toLowerCase(),
+    ...(user === undefined ? { userId } : await identify(user, services)),
   };
-}
-
-async function userIn({ user, userId }: AuditOptions, services: Services) {
-  if (user !== undefined && userId !== undefined) throw new Misconfiguration('Give --user or --user-id, not both.');
-  return user === undefined ? { userId } : identify(user, services);
 }
 
 function kindOf(kind: string | undefined): string | undefined {

@@ -6,12 +6,9 @@ import { Misconfiguration } from '../faults/misconfiguration.ts';
 /** Copies the SQLite file while Janua keeps serving. Database servers have their own backup programs. */
 export async function backup(file: string): Promise<void> {
   const { DATABASE_URL, REDIS_URL } = loadSettings();
-  if (engineOf(DATABASE_URL) !== 'sqlite') {
-    throw new Misconfiguration(
-      'DATABASE_URL names no SQLite file. A server of databases has its own: pg_dump, mariadb-dump.',
-    );
-  }
+  if (engineOf(DATABASE_URL) !== 'sqlite')
+    throw new Misconfiguration('DATABASE_URL names no SQLite file. Use pg_dump or mariadb-dump for a database server.');
   await backUpSqlite(DATABASE_URL.slice('sqlite:'.length), file);
   process.stdout.write(`The database is in ${file}.\n`);
-  if (REDIS_URL !== undefined) process.stdout.write('Sessions are in Redis, and not in it.\n');
+  if (REDIS_URL !== undefined) process.stdout.write('The copy has no sessions, because they are in Redis.\n');
 }

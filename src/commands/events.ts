@@ -6,7 +6,7 @@ export const events = {
     vocabulary: 'authn_login_lock',
     by: 'operator',
     level: 'info',
-    words: 'What the throttle had counted was forgotten',
+    words: 'Failures were forgotten',
   },
   'key-replaced': { vocabulary: 'sensitive_update', by: 'operator', level: 'info', words: 'A key was replaced' },
 } as const satisfies Events;

@@ -5,8 +5,7 @@ import { administer } from './administer.ts';
 /** What changes once processes use the new key. */
 const endings: Readonly<Record<KeyName, string>> = {
   'browser-cookie': 'every browser counts as new to the throttle',
-  'audit-names':
-    'a name without a user is no longer found in older events, and no longer has to wait for older failures',
+  'audit-names': 'unknown names are not found in older events, and their older failures do not count',
   'forward-auth': 'every other host asks Janua once more which user is signed in; users need not sign in again',
 };
 

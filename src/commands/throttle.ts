@@ -69,18 +69,14 @@ function networkOf(address: string): string {
   const findClient = createFindClient({ isTrusted: () => false, trustsSockets: () => false });
   const { network } = findClient(address.replace(/\/64$/, ''), undefined);
   if (network === undefined && address !== 'unknown')
-    throw new Misconfiguration(
-      '--address must be an IP address, or "unknown" for all clients without a known address.',
-    );
+    throw new Misconfiguration('--address must be an IP address, or "unknown" for clients without a known address.');
   return network ?? address;
 }
 
 /** A command cannot see failures that a server counts in its own memory. */
 function requireSharedCounts(): void {
   if (loadSettings().THROTTLE === 'on') return;
-  throw new Misconfiguration(
-    'THROTTLE is not on: commands can only see failures that servers count in the shared store.',
-  );
+  throw new Misconfiguration('THROTTLE is not on: a command sees only failures that are in a store.');
 }
 
 interface DescribedKey extends Omit<ListedKey, 'passwordFingerprint'> {

@@ -95,7 +95,7 @@ test('a backup replaces no file, and names the obstacle', async () => {
   await refused(join(workplace.folder, 'new'), /new\.part already exists/);
   await refused(join(workplace.folder, 'nowhere', 'x'), /cannot be written \(ENOENT/);
   await refused('x', /^DATABASE_URL: there is no such file\.\n$/, { DATABASE_URL: 'sqlite:./other.db' });
-  await refused('x', /pg_dump, mariadb-dump/, { DATABASE_URL: 'postgres://janua@localhost/janua' });
+  await refused('x', /pg_dump or mariadb-dump/, { DATABASE_URL: 'postgres://janua@localhost/janua' });
   await writeFile(join(workplace.folder, 'broken.db'), 'no database'.repeat(100));
   await refused('x', /^x cannot be written \(file is not a database\)/, { DATABASE_URL: 'sqlite:./broken.db' });
   assert.deepEqual((await readdir(workplace.folder)).sort(), ['broken.db', 'data', 'new.part', 'there']);
