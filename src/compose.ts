@@ -8,7 +8,7 @@ import { createAudit } from './audit/audit.ts';
 import type { Caller } from './audit/event.ts';
 import { createSqlAuditStore } from './audit/sql-store.ts';
 import { parseListenAddress } from './config/listen-address.ts';
-import { addLoopbackOrigins, isLoopbackHost, originsOf, publicOriginsOf } from './config/origin.ts';
+import { addLoopbackOrigins, isHttps, isLoopbackHost, originsOf, publicOriginsOf } from './config/origin.ts';
 import type { Settings } from './config/settings.ts';
 import type { TraceSettings } from './config/traces.ts';
 import { databasePart } from './database/errors.ts';
@@ -117,7 +117,7 @@ export async function compose(settings: Settings, overrides: Overrides = {}) {
     appName: settings.APP_NAME,
     version: manifest.version,
     publicOrigins,
-    https: settings.PUBLIC_URL?.startsWith('https:') ?? false,
+    https: isHttps(settings),
     corsOrigins: originsOf(settings.CORS_ORIGINS),
     forwardOrigins,
     returns,

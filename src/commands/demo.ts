@@ -17,7 +17,7 @@ export async function demo(): Promise<void> {
 }
 
 function welcome(name: string, url: string, docs: boolean, database: string): string {
-  const lines = [
+  return [
     '',
     `  ${name} is ready:  ${url}`,
     '',
@@ -29,6 +29,5 @@ function welcome(name: string, url: string, docs: boolean, database: string): st
     '  Stop        Ctrl+C',
     '',
     '',
-  ];
-  return lines.join('\n');
+  ].join('\n');
 }

@@ -1,10 +1,11 @@
 import { type Check, needing } from '../../selftest/finding.ts';
+import { isHttps } from '../config/origin.ts';
 import { checkClock } from '../doctor/clock.ts';
 import { checkDatabase, checkSchema } from '../doctor/database.ts';
 import { explain, type Stores } from '../doctor/fault-findings.ts';
 import { checkHashing } from '../doctor/hashing.ts';
 import { checkIndexes } from '../doctor/indexes.ts';
-import { checkPublicUrl, type Served } from '../doctor/public-url.ts';
+import { checkPublicUrl } from '../doctor/public-url.ts';
 import { checkRedis, checkSqlSessions } from '../doctor/session-store.ts';
 import { checkSettings, type ReadSettings } from '../doctor/settings.ts';
 import { checkSqliteFile, sqlitePath } from '../doctor/sqlite-file.ts';
@@ -60,7 +61,11 @@ async function lookAtAll({ settings, faulty }: ReadSettings, look: Look): Promis
   const closing = new AsyncDisposableStack();
   try {
     const publicUrl = faulty.has('PUBLIC_URL') ? undefined : settings;
-    const urlCheck = needing(publicUrl, 'PUBLIC_URL is wrong', () => checkPublicUrl(settings, describeServed));
+    const https = isHttps(settings);
+    const hsts = securityHeaders({ https })['strict-transport-security'];
+    const urlCheck = needing(publicUrl, 'PUBLIC_URL is wrong', () =>
+      checkPublicUrl(settings, sessionCookieName(https), hsts),
+    );
     await look('public-url', urlCheck);
     await look('hashing', checkHashing(settings));
 
@@ -85,8 +90,4 @@ async function lookAtAll({ settings, faulty }: ReadSettings, look: Look): Promis
     // If a store does not close in time, the end of the process closes it.
     await inTime(closing.disposeAsync(), seconds * 1000).catch(() => {});
   }
-}
-
-function describeServed(https: boolean): Served {
-  return { sessionCookie: sessionCookie(https).name, hsts: securityHeaders({ https })['strict-transport-security'] };
 }

@@ -12,12 +12,10 @@ export async function migrate(): Promise<void> {
     timeout: settings.STORE_TIMEOUT_SECONDS * 1000,
     watch: unwatched,
   });
-  try {
-    const done = await migrateDatabase(opened);
-    // Keys are made here, so that the serving account needs no permission for it.
-    for (const name of keyNames) await loadKey(opened.database, name);
-    process.stdout.write(done.length === 0 ? 'The tables are up to date.\n' : `Done: ${done.join(', ')}.\n`);
-  } finally {
-    await opened.database.destroy();
-  }
+  await using closing = new AsyncDisposableStack();
+  closing.defer(() => opened.database.destroy());
+  const done = await migrateDatabase(opened);
+  // Keys are made here, so that the serving account needs no permission for it.
+  for (const name of keyNames) await loadKey(opened.database, name);
+  process.stdout.write(done.length === 0 ? 'The tables are up to date.\n' : `Done: ${done.join(', ')}.\n`);
 }

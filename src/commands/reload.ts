@@ -1,13 +1,6 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { Misconfiguration } from '../faults/misconfiguration.ts';
 
-/** A process of this installation that serves. */
-interface ServingProcess {
-  readonly pid: number;
-  readonly parent: number;
-  readonly isWorker: boolean;
-}
-
 /**
  * Sends SIGHUP to a running server of this installation. An operator cannot signal `npx janua serve` instead: npm and its shell do not
  * pass SIGHUP on.
@@ -31,7 +24,7 @@ export async function reload(typedPid?: string): Promise<void> {
 }
 
 /** Finds primaries, single processes and workers by the path of their program, which is the path of this command too. */
-async function findServing(): Promise<ServingProcess[]> {
+async function findServing() {
   const names = await readdir('/proc').catch(() => {
     throw new Misconfiguration('Only Linux lists its processes in /proc. Send SIGHUP to the process that serves.');
   });
@@ -41,7 +34,7 @@ async function findServing(): Promise<ServingProcess[]> {
 }
 
 /** Gives undefined for a process that does not serve. */
-async function readProcess(pid: string): Promise<ServingProcess | undefined> {
+async function readProcess(pid: string) {
   const args = (await readFile(`/proc/${pid}/cmdline`, 'utf8')).split('\0');
   const status = await readFile(`/proc/${pid}/status`, 'utf8');
   // Options for Node itself come before the program.

@@ -12,14 +12,12 @@ const ajv = new Ajv({ meta: false, validateSchema: false, formats: { password: t
 
 type Faults = (Fault | string)[];
 
-type Environment = Readonly<Record<string, string | undefined>>;
-
 /**
  * Reads the settings from the environment.
  * @param defaults replace the settings' own defaults
  * @throws {Misconfiguration} with every fault at once, naming settings and limits but no values.
  */
-export function loadSettings(defaults: Partial<Settings> = {}, environment: Environment = process.env): Settings {
+export function loadSettings(defaults: Partial<Settings> = {}, environment: NodeJS.ProcessEnv = process.env): Settings {
   const faults: Faults = [];
   return checkSettings(faults, (name, schema) => {
     const text = readText(name, schema, environment, faults);
@@ -33,13 +31,13 @@ export function sourceOf(name: string, schema: SettingSchema): 'environment' | '
   return process.env[name]?.trim() ? 'environment' : 'default';
 }
 
-/** Settings that a program may pass. `undefined` means the default. */
-export type GivenSettings = { readonly [Name in Exclude<keyof Settings, HostSetting>]?: Settings[Name] | undefined };
-
 /** The app that mounts Janua decides these. */
 const hostSettings = ['HOST', 'PORT', 'WORKERS', 'DRAIN_SECONDS'] as const;
 
-type HostSetting = (typeof hostSettings)[number];
+/** Settings that a program may pass. `undefined` means the default. */
+export type GivenSettings = {
+  readonly [Name in Exclude<keyof Settings, (typeof hostSettings)[number]>]?: Settings[Name] | undefined;
+};
 
 /**
  * Takes all settings from a program and none from the environment.
@@ -160,10 +158,10 @@ const hostOf = (url = 'http://localhost') => new URL(url).hostname;
 const isPlainBeyond = (url: string) => url.startsWith('http:') && !isLoopbackHost(hostOf(url));
 
 /** A secret may be in the file that `NAME_FILE` names, hidden from programs that can read the environment (ASVS 13.3.1). */
-const findFile = (name: string, { format }: SettingSchema, environment: Environment) =>
+const findFile = (name: string, { format }: SettingSchema, environment: NodeJS.ProcessEnv) =>
   format === 'password' ? environment[`${name}_FILE`] || undefined : undefined;
 
-function readText(name: string, schema: SettingSchema, environment: Environment, faults: Faults): string {
+function readText(name: string, schema: SettingSchema, environment: NodeJS.ProcessEnv, faults: Faults): string {
   const text = environment[name]?.trim() ?? '';
   const file = findFile(name, schema, environment);
   if (file === undefined) return text;

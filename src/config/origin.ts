@@ -18,12 +18,14 @@ export function originOf(text: string): string | undefined {
   return bare && !url.hostname.includes('*') && /^https?:$/.test(url.protocol) ? url.origin : undefined;
 }
 
+/** Whether browsers reach our pages by HTTPS. */
+export const isHttps = ({ PUBLIC_URL }: Settings): boolean => PUBLIC_URL?.startsWith('https:') ?? false;
+
 /** The origins of our own pages. Without a public URL, these are all loopback names of this machine. */
 export function publicOriginsOf({ PUBLIC_URL, PORT }: Settings): Set<string> {
+  if (PUBLIC_URL !== undefined) return originsOf([PUBLIC_URL]);
   const origins = new Set<string>();
-  const origin = PUBLIC_URL === undefined ? undefined : originOf(PUBLIC_URL);
-  if (origin !== undefined) origins.add(origin);
-  else if (PORT !== 0) addLoopbackOrigins(origins, PORT);
+  if (PORT !== 0) addLoopbackOrigins(origins, PORT);
   return origins;
 }
 

@@ -1,16 +1,7 @@
 import { Misconfiguration } from '../faults/misconfiguration.ts';
 
 /** The operator's settings for traces, from OpenTelemetry's standard variables. */
-export interface TraceSettings {
-  /** `otlp` sends traces to a collector, which the exporter finds by the same variables. `console` writes to standard output. */
-  readonly exporter: 'otlp' | 'console';
-  readonly serviceName: string;
-  readonly sampler: (typeof samplers)[number];
-  /** The share of traces that a ratio sampler keeps. */
-  readonly ratio: number;
-  /** Milliseconds until ended spans are sent. */
-  readonly scheduleDelay: number;
-}
+export type TraceSettings = NonNullable<ReturnType<typeof findTraceSettings>>;
 
 /** Milliseconds. A longer timer would fire at once. */
 const longestTimer = 2 ** 31 - 1;
@@ -24,14 +15,12 @@ const samplers = [
   'parentbased_traceidratio',
 ] as const;
 
-type Environment = Readonly<Record<string, string | undefined>>;
-
 /**
  * Reads the settings for traces. A collector's endpoint or `OTEL_TRACES_EXPORTER` turns traces on; otherwise the result is undefined.
  * @see https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/
  * @throws {Misconfiguration} for values that this server does not support. It would otherwise silently send nothing.
  */
-export function findTraceSettings(environment: Environment = process.env): TraceSettings | undefined {
+export function findTraceSettings(environment: NodeJS.ProcessEnv = process.env) {
   const read = (name: string) => environment[name]?.trim() || undefined;
   if (read('OTEL_SDK_DISABLED')?.toLowerCase() === 'true') return undefined;
   const endpoint = read('OTEL_EXPORTER_OTLP_TRACES_ENDPOINT') ?? read('OTEL_EXPORTER_OTLP_ENDPOINT');
@@ -56,10 +45,13 @@ export function findTraceSettings(environment: Environment = process.env): Trace
     faults.push('OTEL_BSP_SCHEDULE_DELAY must be a number of milliseconds above 0, and of 24 days at most.');
   if (faults.length > 0 || sampler === undefined) throw new Misconfiguration(...faults);
   return {
-    exporter: exporter as TraceSettings['exporter'],
+    /** `otlp` sends traces to a collector, which the exporter finds by the same variables. `console` writes to standard output. */
+    exporter: exporter as 'otlp' | 'console',
     serviceName: read('OTEL_SERVICE_NAME') ?? 'janua',
     sampler,
+    /** The share of traces that a ratio sampler keeps. */
     ratio,
+    /** Milliseconds until ended spans are sent. */
     scheduleDelay,
   };
 }

@@ -8,7 +8,7 @@ import { Misconfiguration } from '../faults/misconfiguration.ts';
 import { unwatched } from '../faults/store-watch.ts';
 import { findingsOf } from './fault-findings.ts';
 import { medianTime } from './median-time.ts';
-import { refuseUnprepared, sqlitePath } from './sqlite-file.ts';
+import { refuseUnprepared } from './sqlite-file.ts';
 
 /** Milliseconds that a round trip should take at most. Each request makes one or two. */
 const farAway = 20;
@@ -23,8 +23,7 @@ export async function* checkDatabase(
   closing: AsyncDisposableStack,
 ): Check<OpenDatabase | undefined> {
   const { DATABASE_URL: url, DATABASE_CONNECTIONS: connections } = settings;
-  const path = sqlitePath(url);
-  const unprepared = path ? await refuseUnprepared(path) : undefined;
+  const unprepared = await refuseUnprepared(url);
   if (unprepared !== undefined) {
     yield unprepared;
     return undefined;

@@ -28,10 +28,8 @@ export async function* checkIndexes(
   const mapping = users?.mapping;
   const ownUsers = users !== undefined && mapping === undefined;
   const found: string[] = [];
-  for (const { what, table, column, unique } of [
-    ...(sessions ? lookups.sessions : []),
-    ...(ownUsers ? lookups.users : []),
-  ]) {
+  const needed = [...(sessions ? lookups.sessions : []), ...(ownUsers ? lookups.users : [])];
+  for (const { what, table, column, unique } of needed) {
     const description = await describeTable(opened.database, opened.engine, table);
     const isFound = description?.indexes.some(
       (index) => index.column === column && index.form === 'plain' && (index.unique || !unique),

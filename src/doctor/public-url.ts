@@ -1,19 +1,14 @@
 import { type Check, ok, warning } from '../../selftest/finding.ts';
-import { isLoopbackHost, originsOf, publicOriginsOf } from '../config/origin.ts';
+import { isHttps, isLoopbackHost, originsOf, publicOriginsOf } from '../config/origin.ts';
 import type { Settings } from '../config/settings.ts';
 
-/** Values that the HTTP layer sends to browsers. */
-export interface Served {
-  readonly sessionCookie: string;
-  /** The value of `Strict-Transport-Security`; undefined if the header is not sent. */
-  readonly hsts: string | undefined;
-}
-
-/** Reports what `PUBLIC_URL` decides: the origin of our pages, the kind of cookie, and whether browsers must use HTTPS. */
-export async function* checkPublicUrl(settings: Settings, describeServed: (https: boolean) => Served): Check {
+/**
+ * Reports what `PUBLIC_URL` decides: the origin of our pages, the kind of cookie, and whether browsers must use HTTPS.
+ * @param hsts the value of `Strict-Transport-Security`; undefined if the header is not sent
+ */
+export async function* checkPublicUrl(settings: Settings, sessionCookie: string, hsts: string | undefined): Check {
   const { PUBLIC_URL, CORS_ORIGINS } = settings;
-  const https = PUBLIC_URL?.startsWith('https:') ?? false;
-  const { sessionCookie, hsts } = describeServed(https);
+  const https = isHttps(settings);
   const others = CORS_ORIGINS.length === 0 ? '' : `, and scripts of ${[...originsOf(CORS_ORIGINS)].join(', ')}`;
   yield ok(`The server takes logins from pages of ${ownOrigins(settings)}${others}.`);
   yield ok(

@@ -23,10 +23,8 @@ export async function* checkSettings(): Check<ReadSettings> {
     yield wrong(message, fix);
   }
   const faulty = new Set(faults.map(nameIn));
-  const settings = loadSettings(
-    {},
-    Object.fromEntries(Object.entries(process.env).filter(([name]) => !faulty.has(name))),
-  );
+  const sound = Object.entries(process.env).filter(([name]) => !faulty.has(name));
+  const settings = loadSettings({}, Object.fromEntries(sound));
   if (!exposure.some((name) => faulty.has(name))) {
     const unsafe = faultsOf(() => requireSafeExposure(settings, 'serve'));
     yield* findingsOf(unsafe, 'Correct the setting: npx janua serve --help');

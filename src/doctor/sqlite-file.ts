@@ -10,7 +10,9 @@ export const sqlitePath = (url: string): string | undefined =>
   url.startsWith('sqlite:') ? url.slice('sqlite:'.length) : undefined;
 
 /** Opening a SQLite file creates and prepares it. This check reports a file that opening would change. */
-export async function refuseUnprepared(path: string): Promise<Finding | undefined> {
+export async function refuseUnprepared(url: string): Promise<Finding | undefined> {
+  const path = sqlitePath(url);
+  if (!path) return undefined;
   if (path === ':memory:')
     return wrong('DATABASE_URL is a database in memory, which is empty at each start.', 'Name a file in DATABASE_URL.');
   const fix = 'Run: npx janua migrate';

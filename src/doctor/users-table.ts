@@ -51,9 +51,8 @@ function judgeStoredPasswords(passwords: readonly string[]): Finding[] {
   const unusable = broken.length;
   const checked = `Of ${passwords.length} stored passwords`;
   if (unusable === 0) return [ok(`${checked}, Janua can verify all.`)];
-  const kinds = [...Map.groupBy(broken, ({ scheme }) => scheme)]
-    .map(([scheme, { length }]) => `${length} ${scheme}`)
-    .join(', ');
+  const groups = Map.groupBy(broken, ({ scheme }) => scheme);
+  const kinds = Array.from(groups, ([scheme, { length }]) => `${length} ${scheme}`).join(', ');
   const message = `${checked}, Janua cannot verify ${unusable} (${kinds}): these users cannot sign in.`;
   const fix = 'Let them set a new password in your application, with a scheme that Janua supports.';
   return [unusable === passwords.length ? wrong(message, fix) : warning(message, fix)];
