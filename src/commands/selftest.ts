@@ -24,36 +24,35 @@ interface SelftestOptions {
  * @returns whether nothing is wrong
  */
 export async function selftest(given: SelftestOptions): Promise<boolean> {
-  const { against, user, json = false, throttle = false } = given;
+  const { against, user, ca, json = false, throttle = false } = given;
   const origin = originOf(against);
   if (origin === undefined)
     throw new Misconfiguration(
-      '--against must be an http or https address without a path, as https://auth.example.com.',
+      '--against must be an http or https address without a path, such as https://auth.example.com.',
     );
-  const options = {
-    origin,
-    throttle,
-    authorities: [...getCACertificates('default'), ...(given.ca === undefined ? [] : [await readAuthority(given.ca)])],
-    patience: given.timeout * 1000,
-    plainPort: given.httpPort,
-    account: user === undefined ? undefined : { username: user, password: await requirePassword() },
-  };
+  const authorities = [...getCACertificates('default'), ...(ca === undefined ? [] : [await readAuthority(ca)])];
+  const account = user === undefined ? undefined : { username: user, password: await requirePassword() };
 
   // The first signal ends the test's own sessions, then the test. The second signal ends the test at once.
   const stopped = new AbortController();
   const stop = () => stopped.abort();
   process.once('SIGINT', stop).once('SIGTERM', stop);
-  const printer = createFindingsPrinter(json);
-  const count = await runSelftest({ ...options, signal: stopped.signal }, printer.print);
+  const { print, conclude } = createFindingsPrinter(json);
+  const plainPort = given.httpPort;
+  const patience = given.timeout * 1000;
+  const count = await runSelftest(
+    { origin, throttle, authorities, account, plainPort, patience, signal: stopped.signal },
+    print,
+  );
   process.off('SIGINT', stop).off('SIGTERM', stop);
-  const isRight = printer.conclude();
+  const isRight = conclude();
   if (!json) process.stdout.write(`${stopped.signal.aborted ? 'Stopped after' : 'It took'} ${count} requests.\n`);
   return isRight && !stopped.signal.aborted;
 }
 
 async function requirePassword(): Promise<string> {
   const password = await readPassword();
-  if (password === '') throw new Misconfiguration('Give the password of --user, at the terminal or by standard input.');
+  if (password === '') throw new Misconfiguration('Give the password of --user at the terminal or on standard input.');
   return password;
 }
 
@@ -61,6 +60,6 @@ async function requirePassword(): Promise<string> {
 async function readAuthority(path: string): Promise<string> {
   const pem = await readFile(path, 'utf8').catch(() => '');
   if (!pem.includes('-----BEGIN CERTIFICATE-----'))
-    throw new Misconfiguration('--ca must be a file with certificates in PEM that can be read.');
+    throw new Misconfiguration('--ca must be a readable file with certificates in PEM.');
   return pem;
 }
