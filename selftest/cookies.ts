@@ -58,7 +58,7 @@ export async function* checkCookies({ answers, https, origin }: Client): Check {
   if (other !== undefined)
     yield warning(
       `There is a cookie ${other.name}, which is not Janua's.`,
-      'Look what sets it, and whether it is Secure, HttpOnly and of use.',
+      'Find out what sets it, and whether it is needed, Secure and HttpOnly.',
     );
 }
 
@@ -70,18 +70,18 @@ function judgeCookies(
   mayLast: (maxAge: string | undefined) => boolean,
 ): Finding {
   const expected = https ? `__Host-${name}` : name;
-  const leave = 'Have the proxy leave Set-Cookie as it is.';
+  const leave = 'Let the proxy leave Set-Cookie unchanged.';
   const [first] = cookies;
   if (first === undefined) return wrong(`A login sets no cookie ${expected}.`, leave);
   const otherName = cookies.find((cookie) => cookie.name !== expected)?.name;
   if (otherName !== undefined)
     return wrong(
       `The ${name} cookie is ${otherName}, where ${https ? 'HTTPS' : 'plain HTTP'} needs ${expected}.`,
-      `PUBLIC_URL=${origin}; or name in --against the address that people type.`,
+      `PUBLIC_URL=${origin}; or use the address that users open in --against.`,
     );
   const faults = new Set(cookies.flatMap((cookie) => faultsOf(cookie, https, mayLast)));
   return faults.size === 0
-    ? ok(`The cookie ${expected} is ${https ? 'Secure, ' : ''}HttpOnly, SameSite, and of this host alone.`)
+    ? ok(`The cookie ${expected} is ${https ? 'Secure, ' : ''}HttpOnly, SameSite, and for this host only.`)
     : wrong(`The cookie ${expected} comes ${[...faults].join(', ')}.`, leave);
 }
 
@@ -97,7 +97,7 @@ function faultsOf(
     [!/^(?:lax|strict)$/i.test(attributes.get('samesite') ?? ''), 'without SameSite=Lax'],
     [attributes.get('path') !== '/', 'without Path=/'],
     [has('domain'), 'with Domain'],
-    [has('expires') || !mayLast(attributes.get('max-age')), 'with another life than it has to have'],
+    [has('expires') || !mayLast(attributes.get('max-age')), 'with a wrong lifetime'],
   ];
   return faults.filter(([is]) => is).map(([, how]) => how);
 }

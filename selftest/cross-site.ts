@@ -13,16 +13,16 @@ const foreignOrigin = `https://${foreignHost}`;
 export async function* checkPublicUrl(client: Client): Check {
   const { origin } = client;
   const { status } = await client.ask('POST /api/logout', { headers: { origin } });
-  if (status === 401) yield ok(`PUBLIC_URL fits: what pages of ${origin} send is taken.`);
+  if (status === 401) yield ok(`PUBLIC_URL fits: the server accepts forms of ${origin}.`);
   else if (status === 403)
     yield wrong(
-      `What pages of ${origin} send is refused: nobody can sign in with a browser.`,
-      `PUBLIC_URL must be ${origin}; or name in --against the address that people type.`,
+      `The server refuses forms of ${origin}: users cannot sign in with a browser.`,
+      `PUBLIC_URL must be ${origin}; or use the address that users open in --against.`,
     );
   else yield wrong(`POST /api/logout from a page of ${origin} answers ${status}, not 401.`, proxyFix);
 }
 
-const proxyFix = 'Have the proxy pass on methods, paths, Origin and Sec-Fetch-Site as they are.';
+const proxyFix = 'Let the proxy pass on methods, paths, Origin and Sec-Fetch-Site unchanged.';
 
 /** Checks that other sites cannot act as the user (ASVS 3.5.1). The login has no name or password, so it would fail anyway. */
 export async function* checkCrossSite(client: Client): Check {
@@ -30,7 +30,7 @@ export async function* checkCrossSite(client: Client): Check {
   const otherScheme = origin.replace(/^https?/, client.https ? 'http' : 'https');
   const senders: readonly (readonly [from: string, headers: Headers])[] = [
     ['another site', { origin: foreignOrigin }],
-    ['a site whose name begins as ours', { origin: `${origin}.${foreignHost}` }],
+    ['a site whose name begins like ours', { origin: `${origin}.${foreignHost}` }],
     ['the same host with another scheme', { origin: otherScheme }],
     ['a page without an origin', { origin: 'null' }],
     ['another site, by Sec-Fetch-Site alone', { 'sec-fetch-site': 'cross-site', origin }],
@@ -42,8 +42,8 @@ export async function* checkCrossSite(client: Client): Check {
     if (answer.status !== 403 || sessionCookieOf(answer) !== undefined) taken.push(`${from} (${answer.status})`);
   }
   yield taken.length === 0
-    ? ok(`Logins sent by pages of others are refused, in ${senders.length} ways.`)
-    : wrong(`A login is not refused that was sent by ${taken.join('; by ')}.`, proxyFix);
+    ? ok(`The server refuses logins from pages of other sites, in ${senders.length} variants.`)
+    : wrong(`The server accepts a login sent by ${taken.join('; by ')}.`, proxyFix);
 }
 
 /** Checks that scripts of other sites cannot read answers (ASVS 3.4.2): in every answer so far, and in a preflight request. */
@@ -54,9 +54,9 @@ export async function* checkCors(client: Client): Check {
   });
   const open = client.answers.find((answer) => answer.header('access-control-allow-origin') !== undefined);
   yield open === undefined
-    ? ok('Scripts of other sites can read nothing.')
+    ? ok('Scripts of other sites cannot read responses.')
     : wrong(
-        `${open.route} lets scripts of ${open.header('access-control-allow-origin')} read the answer.`,
-        'Take Access-Control-Allow-Origin out of the proxy: CORS_ORIGINS alone names who may.',
+        `${open.route} lets scripts of ${open.header('access-control-allow-origin')} read the response.`,
+        'Remove Access-Control-Allow-Origin from the proxy: only CORS_ORIGINS names the allowed sites.',
       );
 }

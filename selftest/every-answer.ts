@@ -23,8 +23,8 @@ export async function* checkHeaders({ answers, origin }: Client): Check {
   const { own, others } = divide(answers);
   if (others[0] !== undefined)
     yield warning(
-      `${others.length} of ${answers.length} answers were given by something before Janua, such as ${others[0].route} (${others[0].status}).`,
-      'Have the proxy pass everything on, and put no pages of its own in place of what Janua answers.',
+      `${others.length} of ${answers.length} responses came from a proxy or cache before Janua, such as ${others[0].route} (${others[0].status}).`,
+      "Let the proxy pass everything on, and not replace Janua's responses with pages of its own.",
     );
   const faults = rules.flatMap(({ name, allows }) => {
     const fit = ({ lines }: Answer) => lines(name).length === 1 && lines(name).every(allows);
@@ -33,14 +33,14 @@ export async function* checkHeaders({ answers, origin }: Client): Check {
   });
   yield* faults;
   if (faults.length === 0)
-    yield ok(`All ${own.length} answers (${statusesOf(own)}) carry CSP, nosniff and the other headers, unchanged.`);
+    yield ok(`All ${own.length} responses (${statusesOf(own)}) have CSP, nosniff and the other headers, unchanged.`);
 
   const elsewhere = answers.find((answer) => leadsElsewhere(answer, origin));
   yield elsewhere === undefined
     ? ok('All redirects stay on this address.')
     : wrong(
-        `${elsewhere.route} leads to ${elsewhere.header('location')}.`,
-        'Have the proxy leave Location as it is (nginx): proxy_redirect off;',
+        `${elsewhere.route} redirects to ${elsewhere.header('location')}.`,
+        'Let the proxy leave Location unchanged (nginx): proxy_redirect off;',
       );
 
   const names = answers.flatMap(({ lines }) => [
@@ -48,30 +48,27 @@ export async function* checkHeaders({ answers, origin }: Client): Check {
     ...lines('x-powered-by'),
   ]);
   yield names[0] === undefined
-    ? ok('No answer names a version of what made it.')
-    : warning(
-        `Answers say what made them, and which version: ${names[0]}.`,
-        'In the proxy (nginx): server_tokens off;',
-      );
+    ? ok('No response names the version of a program.')
+    : warning(`Responses name a program and its version: ${names[0]}.`, 'In the proxy (nginx): server_tokens off;');
 }
 
 /** Checks for HSTS of at least a year on all HTTPS answers (ASVS 3.4.1), and no HSTS on plain HTTP (RFC 6797 7.2). */
 export async function* checkHsts({ answers, https, origin }: Client): Check {
   const name = 'strict-transport-security';
   const without = answers.filter((answer) => !isLongHsts(answer.header(name)));
-  const fix = `PUBLIC_URL=${origin}, and have the proxy leave Strict-Transport-Security as it is.`;
+  const fix = `PUBLIC_URL=${origin}, and let the proxy leave Strict-Transport-Security unchanged.`;
   if (!https)
     yield answers.some((answer) => answer.header(name) !== undefined)
-      ? warning('HSTS is sent by plain HTTP.', 'Name in --against the address that people type, or correct PUBLIC_URL.')
+      ? warning('HSTS is sent by plain HTTP.', 'Use the address that users open in --against, or correct PUBLIC_URL.')
       : ok('HSTS is not sent by plain HTTP.');
   else if (without.length > 0) yield wrong(missing('HSTS of a year', without, answers.length), fix);
-  else yield ok(`HSTS is on all ${answers.length} answers (${statusesOf(answers)}).`);
+  else yield ok(`HSTS is on all ${answers.length} responses (${statusesOf(answers)}).`);
 }
 
 /** Checks that nothing in front of Janua caches answers, and that no answer allows it (ASVS 14.2.2, 14.3.2). */
 export async function* checkCache({ answers }: Client): Check {
   const { own } = divide(answers);
-  const fix = 'Have the proxy, or what is before it, keep none of the answers, and leave Cache-Control as it is.';
+  const fix = 'Let the proxy, and caches before it, store no responses and leave Cache-Control unchanged.';
   const ids = answers.map((answer) => answer.header('x-request-id'));
   // Each request has its own id, so a repeated id means a cached answer.
   const kept = answers.find(
@@ -86,7 +83,7 @@ export async function* checkCache({ answers }: Client): Check {
   if (kept !== undefined) yield wrong(`${kept.route} was answered from a cache.`, fix);
   if (storable.length > 0) yield wrong(missing('Cache-Control: no-store', storable, own.length), fix);
   if (kept === undefined && storable.length === 0)
-    yield ok('No answer came from a cache, and none may be kept in one.');
+    yield ok('No response came from a cache, and caches may store none.');
 }
 
 /** Answers with a request id are Janua's own. If none has an id, all count as its own: a proxy may remove the header. */
@@ -99,15 +96,13 @@ function divide(answers: readonly Answer[]): { own: readonly Answer[]; others: r
 
 function complaint(name: string, unfit: readonly Answer[], count: number): Finding {
   const value = unfit[0]?.lines(name).join(' | ');
-  const found = value
-    ? `${missing(name, unfit, count, 'is not as it has to be')} It is: ${value}`
-    : missing(name, unfit, count);
-  return wrong(found, `Have the proxy leave ${name} as it is, and add none of its own.`);
+  const found = value ? `${missing(name, unfit, count, 'is wrong')} It is: ${value}` : missing(name, unfit, count);
+  return wrong(found, `Let the proxy leave ${name} unchanged, and add none of its own.`);
 }
 
 function missing(what: string, answers: readonly Answer[], count: number, how = 'is missing'): string {
   const example = answers[0];
-  return `${what} ${how} on ${answers.length} of ${count} answers, such as ${example?.route} (${example?.status}).`;
+  return `${what} ${how} on ${answers.length} of ${count} responses, such as ${example?.route} (${example?.status}).`;
 }
 
 function statusesOf(answers: readonly Answer[]): string {

@@ -14,7 +14,7 @@ export async function* checkExposure(client: Client): Check {
   const docs = await client.ask('GET /docs', { mayBeTheProxys });
   yield ok(
     docs.status === 200
-      ? 'GET /docs shows how Janua is used, to anybody; DOCS=off turns it off.'
+      ? 'GET /docs shows the API documentation to every client. DOCS=off turns it off.'
       : `GET /docs shows nothing (${docs.status}).`,
   );
   const shown: string[] = [];
@@ -23,20 +23,20 @@ export async function* checkExposure(client: Client): Check {
     if (status < 400) shown.push(`${path} (${status})`);
   }
   yield shown.length === 0
-    ? ok('No files are shown that begin with a dot.')
+    ? ok('The proxy serves no files whose names begin with a dot.')
     : wrong(
-        `Files can be read: ${shown.join(', ')}.`,
-        'Have the proxy pass everything on, and serve no folder itself.',
+        `Clients can read files: ${shown.join(', ')}.`,
+        'Let the proxy pass everything on, and serve no folder itself.',
       );
 
   const metrics = await client.ask('GET /metrics', { mayBeTheProxys });
   yield metrics.status < 300
-    ? warning('GET /metrics can be read by anybody.', 'Have the proxy refuse /metrics to those outside.')
+    ? warning('Every client can read GET /metrics.', 'Let the proxy refuse /metrics to clients outside.')
     : ok(`GET /metrics shows nothing (${metrics.status}).`);
 
   const trace = await client.ask('TRACE /', { mayBeTheProxys });
   yield trace.status >= 400
-    ? ok(`TRACE is refused (${trace.status}).`)
+    ? ok(`The server refuses TRACE (${trace.status}).`)
     : wrong('TRACE shows what the proxy adds to requests (ASVS 13.4.4).', 'In the proxy (Apache): TraceEnable off');
 }
 
@@ -46,8 +46,8 @@ export async function* checkLimits(client: Client): Check {
     client.ask('GET /auth/login', { headers: { 'x-padding': 'x'.repeat(largeHeader) }, mayBeTheProxys }),
   );
   yield header === undefined
-    ? warning('Headers of 20 KiB are taken.', 'Leave --max-http-header-size of Node as it is.')
-    : ok(`Headers of 20 KiB are refused (${header}).`);
+    ? warning('The server accepts headers of 20 KiB.', 'Do not set --max-http-header-size of Node.')
+    : ok(`The server refuses headers of 20 KiB (${header}).`);
 
   const headers = { 'content-type': 'application/x-www-form-urlencoded' };
   const body = await refusalOf(
@@ -56,18 +56,18 @@ export async function* checkLimits(client: Client): Check {
   );
   yield body === undefined
     ? warning(
-        'A body of 70 KiB is taken.',
-        'Look whether this is Janua; in the proxy (nginx): client_max_body_size 64k;',
+        'The server accepts a body of 70 KiB.',
+        'Check whether Janua answers there. In the proxy (nginx): client_max_body_size 64k;',
       )
-    : ok(`A body of 70 KiB is refused (${body}).`);
+    : ok(`The server refuses a body of 70 KiB (${body}).`);
 
   // Made up, because addresses end up in logs.
   const query = await client.ask('POST /api/login?username=made-up&password=made-up');
   yield query.status === 400 && query.members().error === 'invalid_request'
-    ? ok('A name and a password in the address are not read.')
+    ? ok('The server ignores a name and a password in the URL.')
     : wrong(
-        `A login by the address answers ${query.status}.`,
-        'Have the proxy pass on the query string as it is, and put nothing of it into the body.',
+        `A login with the password in the URL answers ${query.status}.`,
+        'Let the proxy pass on the query string unchanged, and copy nothing of it into the body.',
       );
 }
 

@@ -10,18 +10,18 @@ interface Explanation {
 const explanations: readonly Explanation[] = [
   {
     codes: ['ENOTFOUND', 'EAI_AGAIN'],
-    reason: 'the name of the host is not known',
-    fix: 'Look at the address in --against, and at the DNS record of its host.',
+    reason: 'the host name is not known',
+    fix: 'Check the address in --against, and the DNS record of its host.',
   },
   {
     codes: ['ECONNREFUSED', 'EHOSTUNREACH', 'ENETUNREACH'],
-    reason: 'nothing listens there',
-    fix: 'Start the proxy and Janua, and look at the port in --against and at firewalls.',
+    reason: 'no program listens there',
+    fix: 'Start the proxy and Janua. Check the port in --against, and firewalls.',
   },
   {
     codes: ['CERT_HAS_EXPIRED', 'CERT_NOT_YET_VALID'],
-    reason: 'its certificate is not valid now',
-    fix: 'Renew the certificate, and have the proxy read it again.',
+    reason: 'its certificate is expired or not valid yet',
+    fix: 'Renew the certificate, and reload the proxy.',
   },
   {
     codes: ['ERR_TLS_CERT_ALTNAME_INVALID'],
@@ -31,17 +31,17 @@ const explanations: readonly Explanation[] = [
   {
     codes: ['UNABLE_TO_VERIFY_LEAF_SIGNATURE', 'UNABLE_TO_GET_ISSUER_CERT_LOCALLY', 'UNABLE_TO_GET_ISSUER_CERT'],
     reason: 'its certificate is not trusted',
-    fix: 'Have the proxy send the whole chain of certificates; where the authority is your own: --ca FILE',
+    fix: 'Let the proxy send the whole certificate chain. For an authority of your own: --ca FILE',
   },
   {
     codes: ['DEPTH_ZERO_SELF_SIGNED_CERT', 'SELF_SIGNED_CERT_IN_CHAIN'],
-    reason: 'its certificate is signed by an authority that is not known',
-    fix: 'Where the authority is your own: --ca FILE. Else: a certificate that browsers trust.',
+    reason: 'its certificate is signed by an unknown authority',
+    fix: 'For an authority of your own: --ca FILE. Otherwise use a certificate that browsers trust.',
   },
   {
     codes: ['EPROTO', 'ERR_SSL_WRONG_VERSION_NUMBER'],
-    reason: 'it speaks no TLS that is safe',
-    fix: 'Look whether HTTPS is served at that port, with TLS 1.2 or newer.',
+    reason: 'it offers no safe version of TLS',
+    fix: 'Check that the port serves HTTPS, with TLS 1.2 or newer.',
   },
 ];
 
@@ -49,12 +49,12 @@ const explanations: readonly Explanation[] = [
 export function explain(error: unknown): Finding {
   if (!(error instanceof NoAnswer)) {
     const message = error instanceof Error ? error.message : String(error);
-    return wrong(`It could not be looked at: ${message}.`, 'Look again; if it stays so, please report it.');
+    return wrong(`The check failed: ${message}.`, 'Run it again. If it fails again, please report it.');
   }
   const { route, code, message } = error;
   const known = explanations.find(({ codes }) => codes.includes(code));
   return wrong(
-    `${route} has no answer: ${known?.reason ?? message}.`,
-    known?.fix ?? 'Look into the logs of the proxy and of Janua.',
+    `${route} gets no response: ${known?.reason ?? message}.`,
+    known?.fix ?? 'See the logs of the proxy and of Janua.',
   );
 }

@@ -24,6 +24,6 @@ export async function* needing<Given, Result>(
   check: (given: Given) => Check<Result>,
 ): Check<Result | undefined> {
   if (given !== undefined) return yield* check(given);
-  yield warning(`Not looked at, since ${why}.`, 'Mend that first, and look again.');
+  yield warning(`Not checked, because ${why}.`, 'Fix that first, then run the check again.');
   return undefined;
 }

@@ -21,18 +21,18 @@ export async function* checkForgedHeaders(client: Client): Check {
   yield answersAlike(usual, forwarded) && !namesForeignHost(forwarded)
     ? ok('Forged X-Forwarded-Host, X-Forwarded-Proto and Forwarded change nothing.')
     : wrong(
-        `Forged X-Forwarded-… headers change the answer: ${describe(forwarded)} in place of ${describe(usual)}.`,
-        'Have the proxy set these headers itself, or remove them, and decide nothing by what was sent.',
+        `Forged X-Forwarded-… headers change the response: ${describe(forwarded)} in place of ${describe(usual)}.`,
+        'Let the proxy set these headers itself or remove them, and ignore what clients send.',
       );
 
   // For such a host, many proxies serve another site or none.
   const otherHost = await client.ask(route, { headers: { host: foreignHost }, mayBeTheProxys: true });
   yield namesForeignHost(otherHost)
     ? wrong(
-        `A forged Host comes back: ${describe(otherHost)}.`,
-        `Have the proxy answer requests for ${new URL(client.origin).host} alone, and make no links of Host.`,
+        `The response uses a forged Host: ${describe(otherHost)}.`,
+        `Let the proxy answer requests for ${new URL(client.origin).host} only, and build no links from Host.`,
       )
-    : ok(`A forged Host comes back nowhere (${otherHost.status}).`);
+    : ok(`No response uses a forged Host (${otherHost.status}).`);
 }
 
 const answersAlike = (one: Answer, other: Answer) =>

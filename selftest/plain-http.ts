@@ -15,26 +15,26 @@ export async function* checkPlainHttp(client: Client, port: number): Check {
   const origin = new URL(`http://${hostname}:${port}`).origin;
   const page = await client.ask('GET /auth/login', { origin }).catch(nothing);
   if (page === undefined) {
-    yield ok(`Nothing answers plain HTTP at port ${port}.`);
+    yield ok(`No program answers plain HTTP at port ${port}.`);
     return;
   }
-  const fix = `Have the proxy answer plain HTTP itself: GET with 308 to ${secure}, all else with 403.`;
+  const fix = `Let the proxy answer plain HTTP itself: GET with 308 to ${secure}, all other methods with 403.`;
   yield judgePage(page, secure, fix);
 
   const login = await client.ask('POST /api/login', { origin }).catch(nothing);
   if (login !== undefined && reachesJanua(login))
     yield wrong(`A login by plain HTTP at port ${port} reaches Janua: passwords cross the network in the clear.`, fix);
   else if (login !== undefined && isRedirect(login))
-    yield warning('A login by plain HTTP is led to HTTPS, when its password has been sent in the clear.', fix);
-  else yield ok('A login by plain HTTP is refused.');
+    yield warning('A login by plain HTTP is redirected to HTTPS after its password was sent in the clear.', fix);
+  else yield ok('The server refuses a login by plain HTTP.');
 
   if ([page, login].some((answer) => answer?.header('strict-transport-security') !== undefined))
-    yield warning('HSTS is sent by plain HTTP too (RFC 6797 7.2).', 'Have the proxy add it to answers by HTTPS alone.');
+    yield warning('HSTS is sent by plain HTTP too (RFC 6797 7.2).', 'Let the proxy add it to responses by HTTPS only.');
 }
 
 export function judgePlainOrigin(origin: string): Finding {
   return /^(?:localhost|127(?:\.\d+){3}|\[::1\])$/.test(new URL(origin).hostname)
-    ? ok('Plain HTTP on this machine alone is fine for a demo; what TLS brings is not looked at.')
+    ? ok('Plain HTTP on this machine alone is fine for a demo. TLS is not checked.')
     : wrong(
         'Passwords and cookies cross the network in the clear.',
         'PUBLIC_URL=https://…, with a TLS proxy that passes requests on to Janua.',
@@ -45,12 +45,12 @@ function judgePage(page: Answer, secure: string, fix: string): Finding {
   if (isRedirect(page)) {
     const to = page.header('location') ?? '';
     return URL.canParse(to) && new URL(to).origin === secure
-      ? ok(`A page asked for by plain HTTP leads to ${secure}.`)
-      : wrong(`A page asked for by plain HTTP leads to ${to}.`, fix);
+      ? ok(`A page requested by plain HTTP redirects to ${secure}.`)
+      : wrong(`A page requested by plain HTTP redirects to ${to}.`, fix);
   }
   return page.status < 300 || reachesJanua(page)
-    ? wrong('The login page comes by plain HTTP: whoever is on the way can change it.', fix)
-    : ok(`A page asked for by plain HTTP is refused (${page.status}).`);
+    ? wrong('The login page comes by plain HTTP: an attacker on the network can change it.', fix)
+    : ok(`The server refuses a page by plain HTTP (${page.status}).`);
 }
 
 const isRedirect = ({ status }: Answer) => status >= 300 && status < 400;

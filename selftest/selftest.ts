@@ -65,7 +65,7 @@ async function lookAtAll(client: Client, options: SelftestOptions, look: Look, t
   await look('exposure', checkExposure(client));
   await look('limits', checkLimits(client));
   if (account === undefined)
-    tell('login', warning('Not looked at: cookies, sessions and logout.', '--user EMAIL, of a user made for it.'));
+    tell('login', warning('Not checked: cookies, sessions and logout.', 'Use --user EMAIL, with a test user.'));
   else await lookAtSessions(client, account, look, tell);
   // After the login, because the failures could make the login wait.
   await look('throttle', throttle ? checkThrottle(client) : leaveThrottle(client));
@@ -100,7 +100,7 @@ async function lookAtSessions(client: Client, account: Account, look: Look, tell
       tell(
         'logout',
         wrong(
-          `Sessions that could not be ended: ${left}.`,
+          `The test could not end its sessions: ${left} left.`,
           `On the server: npx janua sessions revoke-all ${account.username}`,
         ),
       );

@@ -29,16 +29,16 @@ export async function* checkThrottle(client: Client): Check {
     if (answer.status === 429) {
       yield judgeTries(tries, answer.header('x-request-id'));
       yield answer.header('retry-after') === undefined
-        ? warning('Who has to wait is not told for how long.', 'Have the proxy pass on Retry-After.')
-        : ok('Who has to wait is told for how long (Retry-After).');
+        ? warning('A client that has to wait does not see for how long.', 'Let the proxy pass on Retry-After.')
+        : ok('A client that has to wait sees for how long (Retry-After).');
       return;
     }
     if (answer.status !== 400) {
-      yield wrong(`A wrong password answers ${answer.status}, not 400.`, 'Look into the log of Janua.');
+      yield wrong(`A wrong password answers ${answer.status}, not 400.`, 'See the log of Janua.');
       return;
     }
   }
-  yield wrong(`${mostTries} wrong passwords for one name, and none had to wait.`, 'THROTTLE=on');
+  yield wrong(`A client could try ${mostTries} wrong passwords for one name without a wait.`, 'THROTTLE=on');
 }
 
 /** Reports what can be checked without a wrong password. */
@@ -47,8 +47,8 @@ export async function* leaveThrottle(client: Client): Check {
     headers: { origin: `https://${foreignHost}`, 'x-forwarded-for': forgedAddress(99) },
   });
   yield warning(
-    'Not looked at: whether guessing is slowed down, and by whose address.',
-    `--throttle gives up to ${mostTries} wrong passwords for a name that is made up: this address gets as many failures, and may have ` +
+    'Not checked: whether the server slows down guessing, and which address it counts.',
+    `--throttle sends up to ${mostTries} wrong passwords for an invented name: this address gets as many failures, and may have ` +
       `to wait for some seconds. Or, on the server: npx janua explain ${header('x-request-id')} must show this machine's address, ` +
       `neither ${forgedAddress(99)} nor the proxy's.`,
   );
@@ -58,16 +58,16 @@ function judgeTries(tries: number, requestId: string | undefined): Finding {
   const shows = `npx janua explain ${requestId}`;
   if (tries > firstToWait)
     return wrong(
-      `Guessing is slowed down only after ${tries - 1} failures: an address that is made up in X-Forwarded-For is believed.`,
-      'TRUSTED_PROXIES must name your proxies alone (not this machine), and the last of them must add to X-Forwarded-For whom it saw.',
+      `The server slows down guessing only after ${tries - 1} failures: it believes invented addresses in X-Forwarded-For.`,
+      'TRUSTED_PROXIES must name only your proxies (not this machine), and the last proxy must add the address that it saw to X-Forwarded-For.',
     );
   if (tries < firstToWait)
     return warning(
-      `The try ${tries} of a new name had to wait already: this address, or one that many share, has failed before.`,
-      `Look again in some minutes. If it stays so, TRUSTED_PROXIES must name your proxies; on the server: ${shows}`,
+      `Try ${tries} for a new name already had to wait: this address, or one that many clients share, has failed before.`,
+      `Run the test again in some minutes. If the result stays, TRUSTED_PROXIES must name your proxies; on the server: ${shows}`,
     );
   return ok(
-    `Guessing is slowed down after ${tries - 1} failures; an X-Forwarded-For that is made up changes nothing. ` +
-      `That it is not the proxy's address that counts can be seen on the server alone: ${shows}`,
+    `The server slows down guessing after ${tries - 1} failures; an invented X-Forwarded-For changes nothing. ` +
+      `Only the server can show that it does not count the proxy's address: ${shows}`,
   );
 }

@@ -21,8 +21,8 @@ export async function* checkTls(client: Client): Check {
       throw error;
     });
   yield old === undefined
-    ? ok('TLS 1.1 and older are refused.')
-    : wrong(`${old} is spoken too, which is broken.`, 'In the proxy (nginx): ssl_protocols TLSv1.2 TLSv1.3;');
+    ? ok('The server refuses TLS 1.1 and older.')
+    : wrong(`The server also accepts ${old}, which is broken.`, 'In the proxy (nginx): ssl_protocols TLSv1.2 TLSv1.3;');
 }
 
 /**
@@ -31,8 +31,8 @@ export async function* checkTls(client: Client): Check {
  */
 export function judgeValidity(from: number, to: number, now: number): Finding {
   const until = new Date(to).toISOString().slice(0, 10);
-  const message = `The certificate is good until ${until}; days left: ${Math.floor((to - now) / day)}.`;
+  const message = `The certificate is valid until ${until}; days left: ${Math.floor((to - now) / day)}.`;
   return to - now < Math.min(14 * day, (to - from) / 4)
-    ? warning(message, 'Look why it has not been renewed.')
+    ? warning(message, 'Check why it has not been renewed.')
     : ok(message);
 }

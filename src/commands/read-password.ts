@@ -15,7 +15,7 @@ export const readNewPassword = (minLength: number) =>
   read(async (ask) => {
     const first = await ask(`New password (${minLength} characters or more): `);
     if ((await ask('The same again: ')) === first) return first;
-    throw new Misconfiguration('The two were not the same. Nothing was changed.');
+    throw new Misconfiguration('The two passwords are different. Nothing was changed.');
   });
 
 type Ask = (question: string) => Promise<string>;

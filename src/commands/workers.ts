@@ -69,7 +69,8 @@ export function createWorkers(count: number, log: Logger, endDeadline: number) {
     if (isFilling || members.size >= count) return;
     isFilling = true;
     const pause = nextPause();
-    if (pause > 0) log.warn({ event: 'worker_replacement', seconds: pause / 1000 }, 'it is replaced after a pause');
+    if (pause > 0)
+      log.warn({ event: 'worker_replacement', seconds: pause / 1000 }, 'the next worker starts after a pause');
     await setTimeout(pause, undefined, stopping).catch(() => {});
     isFilling = false;
     fill();

@@ -33,7 +33,7 @@ export async function* checkSettings(): Check<ReadSettings> {
   if (settings.TRUSTED_PROXIES.includes(unixSockets))
     yield warning(
       'TRUSTED_PROXIES names unix, which does not count, because `janua serve` listens on a port.',
-      'Remove it. It is for an app with Janua inside that listens on a Unix socket only.',
+      'Remove it, unless an app with Janua inside listens on a Unix socket only. Janua then trusts every program that may open the socket.',
     );
   return { settings, faulty };
 }

@@ -311,7 +311,7 @@ describe('janua doctor', { concurrency: 2 }, () => {
       assert.equal(code, 1);
       assertOnly(complaints('database'), /^wrong: There is no file \.\/data\/janua\.db yet\. Run: npx janua migrate$/);
       for (const check of ['schema', 'indexes', 'sessions'])
-        assertOnly(complaints(check), /^warning: Not looked at, since the database/);
+        assertOnly(complaints(check), /^warning: Not checked, because the database/);
       assert.match(praise('clock'), /\d{4}-\d\d-\d\dT/);
       assert.deepEqual(await readdir(workplace.folder), []);
     });
@@ -327,7 +327,7 @@ describe('janua doctor', { concurrency: 2 }, () => {
       };
       const { complaints, praise } = await examine(workplace, { ...env, CORS_ORIGINS: '*' });
       assert.equal(complaints('settings').length, 6);
-      assertOnly(complaints('public-url'), /^warning: Not looked at, since PUBLIC_URL is wrong/);
+      assertOnly(complaints('public-url'), /^warning: Not checked, because PUBLIC_URL is wrong/);
       assert.match(praise('sessions'), /can be written/);
       const unsafe = await examine(workplace, { HOST: '0.0.0.0' });
       assert.match(
@@ -421,7 +421,7 @@ describe('janua doctor', { concurrency: 2 }, () => {
       change(workplace, `create table kept as ${all}; delete from janua_migrations where name like '0002%'`);
       const older = await examine(workplace);
       assertOnly(older.complaints('schema'), /^wrong: .* older version\. Run: npx janua migrate$/);
-      assertOnly(older.complaints('sessions'), /^warning: Not looked at, since Janua's tables/);
+      assertOnly(older.complaints('sessions'), /^warning: Not checked, because Janua's tables/);
       change(
         workplace,
         `delete from janua_migrations; insert into janua_migrations select * from kept;

@@ -52,9 +52,9 @@ test('janua selftest names the checks that it skips without --user and --throttl
   assert.equal(code, 0, stdout);
   const lines = stdout.split('\n').filter((line) => line.includes('"state":"warning"'));
   assert.equal(lines.length, 2, stdout);
-  assert.match(lines[0] ?? '', /"check":"login".*Not looked at: cookies, sessions and logout\..*--user EMAIL/);
+  assert.match(lines[0] ?? '', /"check":"login".*Not checked: cookies, sessions and logout\..*--user EMAIL/);
   // The server recorded the request that the line names, with the address that the throttle counts.
-  assert.match(lines[1] ?? '', /"check":"throttle".*Not looked at: .*--throttle/);
+  assert.match(lines[1] ?? '', /"check":"throttle".*Not checked: .*--throttle/);
   const id = /janua explain ([\w-]+)/.exec(lines[1] ?? '')?.[1] ?? '';
   const explained = await workplace.run(['explain', id], { env: { TRUSTED_PROXIES: '127.0.0.1' } });
   assert.match(explained.stdout, new RegExp(proxy.client.replaceAll('.', '\\.')));
@@ -94,7 +94,7 @@ test('janua selftest finds nothing wrong with the demo', async () => {
   const { code, stdout } = await workplace.run(args, { input: 'password' });
   assert.equal(code, 0, stdout);
   assert.match(stdout, /Plain HTTP on this machine alone is fine for a demo/);
-  assert.match(stdout, /The cookie session is HttpOnly, SameSite, and of this host alone/);
+  assert.match(stdout, /The cookie session is HttpOnly, SameSite, and for this host only/);
   assert.match(stdout, /\nNothing is wrong; no warnings\.\n/);
   await server.stop();
 });
@@ -107,12 +107,12 @@ describe('janua selftest does not start', () => {
     [
       'with a file that holds no certificate',
       ['--against', 'https://localhost:1', '--ca', 'empty'],
-      /^--ca must be a file/,
+      /^--ca must be a readable file/,
     ],
     [
       'with a missing certificate file',
       ['--against', 'https://localhost:1', '--ca', 'nothing'],
-      /^--ca must be a file/,
+      /^--ca must be a readable file/,
     ],
     ['with an invalid timeout', ['--against', 'https://localhost:1', '--timeout', '0'], /^--timeout must be a whole/],
     [
@@ -135,6 +135,9 @@ describe('janua selftest does not start', () => {
   test('janua selftest says that the server does not answer, and ends', async () => {
     const { code, stdout } = await deployment.workplace.run(['selftest', '--against', 'http://localhost:1']);
     assert.equal(code, 1);
-    assert.match(stdout, /^wrong {4}reach {7}GET \/auth\/login has no answer: nothing listens there\.\n +Fix: Start /);
+    assert.match(
+      stdout,
+      /^wrong {4}reach {7}GET \/auth\/login gets no response: no program listens there\.\n +Fix: Start /,
+    );
   });
 });

@@ -77,7 +77,7 @@ describe('janua selftest accepts a server', () => {
     assert.equal(await deployment.countSessions(), 0);
     assert.match(
       outcome.praise,
-      /hsts: HSTS is on all \d+ answers \(200, 204, 303, 400, 401, 403, 404, 405, 413, 429\)/,
+      /hsts: HSTS is on all \d+ responses \(200, 204, 303, 400, 401, 403, 404, 405, 413, 429\)/,
     );
   });
 
@@ -85,13 +85,13 @@ describe('janua selftest accepts a server', () => {
     const { proxy } = deployment;
     const plain = { status: 308, headers: { location: `${proxy.url}/auth/login` }, body: '' };
     const { complaints, praise } = await run({ account: undefined }, { plain });
-    assert.match(praise, /plain-http: A page asked for by plain HTTP leads to https:\/\/localhost/);
-    assert.match(complaints[0] ?? '', /^plain-http warning: A login by plain HTTP is led to HTTPS/);
+    assert.match(praise, /plain-http: A page requested by plain HTTP redirects to https:\/\/localhost/);
+    assert.match(complaints[0] ?? '', /^plain-http warning: A login by plain HTTP is redirected to HTTPS/);
   });
 
   test('that does not listen for plain HTTP at all', async () => {
     const { praise } = await run({ account: undefined, plainPort: 1 });
-    assert.match(praise, /plain-http: Nothing answers plain HTTP at port 1\./);
+    assert.match(praise, /plain-http: No program answers plain HTTP at port 1\./);
   });
 });
 
@@ -156,7 +156,7 @@ describe('janua selftest reports a proxy that disturbs sessions', () => {
     [
       'a proxy that gives the session cookie a Max-Age',
       rewriteCookies((line) => line.replace(/^(__Host-session=[^;]+)/, '$1; Max-Age=99')),
-      [/^cookies wrong: .*__Host-session comes with another life/],
+      [/^cookies wrong: .*__Host-session comes with a wrong lifetime/],
     ],
     [
       'a proxy that sets its own cookie',
@@ -172,17 +172,17 @@ describe('janua selftest reports a proxy that disturbs sessions', () => {
       remove('set-cookie'),
       [
         /^login wrong: The login sets no session cookie/,
-        /^session warning: Not looked at/,
-        /^access warning: Not looked at/,
-        /^logout warning: Not looked at/,
+        /^session warning: Not checked/,
+        /^access warning: Not checked/,
+        /^logout warning: Not checked/,
       ],
     ],
     [
       'a proxy that caches answers',
       cache(),
       [
-        /^limits warning: Headers of 20 KiB are taken/,
-        /^access wrong: Who has signed in is not known to GET \/admin\/me \(401\), GET \/api\/me \(401\), GET \/auth\/home \(303\)/,
+        /^limits warning: The server accepts headers of 20 KiB/,
+        /^access wrong: The signed-in user is unknown to GET \/admin\/me \(401\), GET \/api\/me \(401\), GET \/auth\/home \(303\)/,
         /^logout wrong: GET \/auth\/logout answers 405, or logs out/,
         /^cache wrong: GET \S+ was answered from a cache/,
       ],
@@ -191,8 +191,8 @@ describe('janua selftest reports a proxy that disturbs sessions', () => {
       'a proxy that drops x-expected-format',
       withhold('x-expected-format'),
       [
-        /^formats wrong: GET \/admin\/me answers 303 where a page is asked for, and 303 for JSON.* x-expected-format/,
-        /^formats wrong: An address that is not there gives 404 as text\/html/,
+        /^formats wrong: GET \/admin\/me answers 303 for a page and 303 for JSON.* x-expected-format/,
+        /^formats wrong: An unknown address gives 404 as text\/html/,
         /^access wrong: .* GET \/admin\/me \(200\)/,
       ],
     ],
@@ -200,7 +200,7 @@ describe('janua selftest reports a proxy that disturbs sessions', () => {
       'a proxy that drops Authorization',
       withhold('authorization'),
       [
-        /^formats wrong: GET \/api\/me with an access token/,
+        /^formats wrong: GET \/api\/me with an invented access token/,
         /^access wrong: .* GET \/api\/me \(401\)/,
         /^logout wrong: GET \/auth\/logout answers 405, or logs out/,
       ],
@@ -215,8 +215,8 @@ describe('janua selftest reports a proxy that disturbs sessions', () => {
       },
       [
         /^logout wrong: GET \/auth\/logout answers 303, or logs out/,
-        /^logout wrong: Logging out answers 401 and 303/,
-        /^logout wrong: Logging out leaves the cookie/,
+        /^logout wrong: Logout answers 401 and 303/,
+        /^logout wrong: Logout leaves the cookie/,
       ],
     ],
     [
@@ -224,10 +224,10 @@ describe('janua selftest reports a proxy that disturbs sessions', () => {
       answerItself('/api/logout', { status: 500 }),
       [
         /^public-url wrong: POST \/api\/logout .* answers 500, not 401/,
-        /^logout wrong: Logging out answers 500 and 303/,
-        /^logout wrong: Logging out leaves the cookie in the browser/,
-        /^logout wrong: After logging out, this still lets somebody in: cookie, token/,
-        /^logout wrong: Sessions that could not be ended: 3\. .* sessions revoke-all ann@example\.com/,
+        /^logout wrong: Logout answers 500 and 303/,
+        /^logout wrong: Logout leaves the cookie in the browser/,
+        /^logout wrong: After logout, these still give access: cookie, token/,
+        /^logout wrong: The test could not end its sessions: 3 left\. .* sessions revoke-all ann@example\.com/,
         /^headers warning: \d of \d+ .*, such as POST \/api\/logout \(500\)/,
         /^hsts wrong/,
       ],
@@ -239,8 +239,8 @@ describe('janua selftest reports a proxy that disturbs sessions', () => {
           path === '/admin/me' && authorization !== undefined ? { status: 200, headers: {}, body: page } : undefined,
       },
       [
-        /^session wrong: The session that ann@example\.com had before lives on/,
-        /^logout wrong: After logging out, this still lets somebody in: token\./,
+        /^session wrong: The earlier session of ann@example\.com is still active/,
+        /^logout wrong: After logout, these still give access: token\./,
         /^headers warning: 3 of/,
         /^hsts wrong/,
       ],
@@ -252,7 +252,7 @@ describe('janua selftest reports a proxy that disturbs sessions', () => {
           if (path.endsWith('/logout')) delete headers['set-cookie'];
         },
       },
-      [/^logout wrong: Logging out leaves the cookie in the browser/],
+      [/^logout wrong: Logout leaves the cookie in the browser/],
     ],
     [
       'a proxy that keeps the old cookie at a second login',
@@ -261,7 +261,7 @@ describe('janua selftest reports a proxy that disturbs sessions', () => {
           if (path === '/auth/token') delete headers['set-cookie'];
         },
       },
-      [/^session wrong: A second login sets no new session cookie/, /^logout wrong: Logging out leaves the cookie/],
+      [/^session wrong: A second login sets no new session cookie/, /^logout wrong: Logout leaves the cookie/],
     ],
     [
       'a proxy that adopts a made-up cookie',
@@ -273,11 +273,11 @@ describe('janua selftest reports a proxy that disturbs sessions', () => {
         },
       },
       [
-        /^session wrong: A session that was made up is adopted by a login/,
+        /^session wrong: A login adopts an invented session/,
         /^access wrong/,
-        /^logout wrong: Logging out answers 401 and 303/,
-        /^logout wrong: Logging out leaves the cookie/,
-        /^logout wrong: After logging out, this still lets somebody in: token/,
+        /^logout wrong: Logout answers 401 and 303/,
+        /^logout wrong: Logout leaves the cookie/,
+        /^logout wrong: After logout, these still give access: token/,
       ],
     ],
   ];
@@ -289,15 +289,18 @@ describe('janua selftest reports a proxy that disturbs sessions', () => {
     const before = await deployment.countSessions();
     const outcome = await run({}, { request: ({ path }) => (path === '/auth/home' ? 'hang up' : undefined) });
     assertComplaints(outcome, [
-      /^forged wrong: GET \/auth\/home has no answer: socket hang up/,
-      /^access wrong: GET \/auth\/home has no answer/,
+      /^forged wrong: GET \/auth\/home gets no response: socket hang up/,
+      /^access wrong: GET \/auth\/home gets no response/,
     ]);
     assert.equal(await deployment.countSessions(), before);
   });
 
   test('a proxy that closes the connection at every logout, and names the sessions that are left', async () => {
     const outcome = await run({}, { request: ({ path }) => (path.endsWith('/logout') ? 'hang up' : undefined) });
-    assert.match(outcome.complaints.join('\n'), /^logout wrong: Sessions that could not be ended: 3\. .*revoke-all/m);
+    assert.match(
+      outcome.complaints.join('\n'),
+      /^logout wrong: The test could not end its sessions: 3 left\. .*revoke-all/m,
+    );
   });
 });
 
@@ -306,7 +309,7 @@ describe('janua selftest reports a proxy', () => {
     [
       'that lets every site read answers',
       add('access-control-allow-origin', '*'),
-      [/^cors wrong: .* lets scripts of \* read the answer\. .* CORS_ORIGINS/],
+      [/^cors wrong: .* lets scripts of \* read the response\. .* CORS_ORIGINS/],
     ],
     [
       'that reports an answer from its cache',
@@ -321,7 +324,7 @@ describe('janua selftest reports a proxy', () => {
     [
       'that allows caches to keep answers',
       add('cache-control', 'public, max-age=60'),
-      [/^cache wrong: Cache-Control: no-store is missing on (\d+) of \1 answers/],
+      [/^cache wrong: Cache-Control: no-store is missing on (\d+) of \1 responses/],
     ],
     ['that replaces Vary', add('vary', 'Accept-Encoding'), [/^formats warning: Vary does not name x-expected-format/]],
     [
@@ -332,15 +335,15 @@ describe('janua selftest reports a proxy', () => {
         },
       },
       [
-        /^formats wrong: An address that is not there gives 404 as text\/html.*proxy_intercept_errors off/,
-        /^headers warning: \d of \d+ answers were given by something before Janua, such as GET \/\w+ \(404\)/,
-        /^hsts wrong: .* is missing on \d of \d+ answers/,
+        /^formats wrong: An unknown address gives 404 as text\/html.*proxy_intercept_errors off/,
+        /^headers warning: \d of \d+ responses came from a proxy or cache before Janua, such as GET \/\w+ \(404\)/,
+        /^hsts wrong: .* is missing on \d of \d+ responses/,
       ],
     ],
     [
       'that drops HSTS',
       remove('strict-transport-security'),
-      [/^hsts wrong: HSTS of a year is missing on (\d+) of \1 answers/],
+      [/^hsts wrong: HSTS of a year is missing on (\d+) of \1 responses/],
     ],
     [
       'that drops HSTS from errors',
@@ -349,7 +352,7 @@ describe('janua selftest reports a proxy', () => {
           if (status >= 400) delete headers['strict-transport-security'];
         },
       },
-      [/^hsts wrong: HSTS of a year is missing on \d+ of \d+ answers, such as POST \/api\/logout \(401\)/],
+      [/^hsts wrong: HSTS of a year is missing on \d+ of \d+ responses, such as POST \/api\/logout \(401\)/],
     ],
     [
       'that sends HSTS for five minutes',
@@ -359,18 +362,18 @@ describe('janua selftest reports a proxy', () => {
     [
       'that allows scripts in pages',
       add('content-security-policy', "default-src 'self' 'unsafe-inline'; base-uri 'none'; frame-ancestors 'none'"),
-      [/^headers wrong: content-security-policy is not as it has to be on (\d+) of \1 answers.*'unsafe-inline'/],
+      [/^headers wrong: content-security-policy is wrong on (\d+) of \1 responses.*'unsafe-inline'/],
     ],
     [
       'that allows frames',
       add('content-security-policy', "default-src 'self'; base-uri 'none'; frame-ancestors 'self'"),
-      [/^headers wrong: content-security-policy is not as it has to be/],
+      [/^headers wrong: content-security-policy is wrong/],
     ],
     ['that drops nosniff', remove('x-content-type-options'), [/^headers wrong: x-content-type-options is missing/]],
     [
       'that has a referrer policy of its own',
       add('referrer-policy', 'no-referrer'),
-      [/^headers wrong: referrer-policy is not as it has to be .* It is: no-referrer/],
+      [/^headers wrong: referrer-policy is wrong .* It is: no-referrer/],
     ],
     [
       'that names its version',
@@ -386,7 +389,7 @@ describe('janua selftest reports a proxy', () => {
           if (location !== undefined) headers.location = `http://127.0.0.1:5000${location}`;
         },
       },
-      [/^headers wrong: GET \S+ leads to http:\/\/127\.0\.0\.1:5000\/.*proxy_redirect off/],
+      [/^headers wrong: GET \S+ redirects to http:\/\/127\.0\.0\.1:5000\/.*proxy_redirect off/],
     ],
     [
       'that believes a forged X-Forwarded-Host',
@@ -396,8 +399,8 @@ describe('janua selftest reports a proxy', () => {
         },
       },
       [
-        /^forged wrong: Forged X-Forwarded-… headers change the answer/,
-        /^headers wrong: .* leads to https:\/\/attacker\.example/,
+        /^forged wrong: Forged X-Forwarded-… headers change the response/,
+        /^headers wrong: .* redirects to https:\/\/attacker\.example/,
       ],
     ],
     [
@@ -407,31 +410,32 @@ describe('janua selftest reports a proxy', () => {
           if (headers.location !== undefined) headers.location = `https://${host}/auth/login?state=2`;
         },
       },
-      [/^forged wrong: A forged Host comes back: 303 to https:\/\/attacker\.example/, /^headers wrong: .* leads to/],
+      [
+        /^forged wrong: The response uses a forged Host: 303 to https:\/\/attacker\.example/,
+        /^headers wrong: .* redirects to/,
+      ],
     ],
     [
       'that drops Origin and Sec-Fetch-Site',
       withhold('origin', 'sec-fetch-site'),
-      [
-        /^cross-site wrong: A login is not refused that was sent by another site \(303\); .*Sec-Fetch-Site alone \(303\)/,
-      ],
+      [/^cross-site wrong: The server accepts a login sent by another site \(303\); .*Sec-Fetch-Site alone \(303\)/],
     ],
     [
       'that drops Sec-Fetch-Site alone',
       withhold('sec-fetch-site'),
       [
-        /^cross-site wrong: A login is not refused that was sent by another site, by Sec-Fetch-Site alone \(303\); .*same site/,
+        /^cross-site wrong: The server accepts a login sent by another site, by Sec-Fetch-Site alone \(303\); .*same site/,
       ],
     ],
     [
       'that serves a folder',
       answerItself('/.git/HEAD', { body: 'ref: refs/heads/main' }),
-      [/^exposure wrong: Files can be read: \/\.git\/HEAD \(200\)/],
+      [/^exposure wrong: Clients can read files: \/\.git\/HEAD \(200\)/],
     ],
     [
       'that serves metrics to anyone',
       answerItself('/metrics', { body: 'up 1' }),
-      [/^exposure warning: GET \/metrics can be read by anybody/],
+      [/^exposure warning: Every client can read GET \/metrics/],
     ],
     [
       'that answers TRACE',
@@ -465,7 +469,7 @@ describe('janua selftest reports a proxy', () => {
     [
       'that redirects plain HTTP elsewhere',
       { plain: { status: 302, headers: { location: 'http://localhost/login' }, body: '' } },
-      [/^plain-http wrong: .* leads to http:\/\/localhost\/login/, /^plain-http warning: A login/],
+      [/^plain-http wrong: .* redirects to http:\/\/localhost\/login/, /^plain-http warning: A login/],
     ],
     [
       'that moves the query into the body',
@@ -476,8 +480,8 @@ describe('janua selftest reports a proxy', () => {
         },
       },
       [
-        /^limits wrong: A login by the address answers 400/,
-        /^headers warning: 1 of \d+ .* by something before Janua, such as POST \/api\/login\?/,
+        /^limits wrong: A login with the password in the URL answers 400/,
+        /^headers warning: 1 of \d+ .* from a proxy or cache before Janua, such as POST \/api\/login\?/,
         /^hsts wrong/,
       ],
     ],
@@ -491,7 +495,7 @@ describe('janua selftest reports a proxy', () => {
           return isLarge ? { status: 200, headers: {}, body: '' } : undefined;
         },
       },
-      [/^limits warning: Headers of 20 KiB are taken/, /^limits warning: A body of 70 KiB is taken/],
+      [/^limits warning: The server accepts headers of 20 KiB/, /^limits warning: The server accepts a body of 70 KiB/],
     ],
     [
       'that believes any X-Forwarded-For',
@@ -501,7 +505,7 @@ describe('janua selftest reports a proxy', () => {
           return undefined;
         },
       },
-      [/^throttle wrong: Guessing is slowed down only after 10 failures: .* TRUSTED_PROXIES must name/],
+      [/^throttle wrong: The server slows down guessing only after 10 failures: .* TRUSTED_PROXIES must name/],
       { throttle: true },
     ],
     [
@@ -512,24 +516,26 @@ describe('janua selftest reports a proxy', () => {
           return undefined;
         },
       },
-      [/^throttle warning: The try 6 of a new name had to wait already/],
+      [/^throttle warning: Try 6 for a new name already had to wait/],
       { throttle: true },
     ],
     [
       'that drops Retry-After',
       remove('retry-after'),
-      [/^throttle warning: Who has to wait is not told for how long/],
+      [/^throttle warning: A client that has to wait does not see for how long/],
       { throttle: true },
     ],
     [
       'that leads to another service',
       answerItself('/auth/login', { body: page }),
-      [/^reach wrong: GET \/auth\/login gives no login page, but the status 200\. Name in --against/],
+      [
+        /^reach wrong: GET \/auth\/login gives no login page, but the status 200\. Use the address that users open in --against/,
+      ],
     ],
     [
       'that does not answer',
       { request: () => 'hang' },
-      [/^reach wrong: GET \/auth\/login has no answer: no answer within 0\.2 s/],
+      [/^reach wrong: GET \/auth\/login gets no response: no answer within 0\.2 s/],
       { patience: 200 },
     ],
   ];
@@ -547,7 +553,7 @@ describe('janua selftest reports a server', () => {
     const server = await deployment.serve({ PUBLIC_URL: 'https://auth.example.com' });
     await withTarget(server.url, async () => {
       const { complaints } = await run();
-      assert.match(complaints[0] ?? '', /^public-url wrong: .* PUBLIC_URL must be https:\/\/localhost:\d+; or name/);
+      assert.match(complaints[0] ?? '', /^public-url wrong: .* PUBLIC_URL must be https:\/\/localhost:\d+; or use/);
       assert.match(complaints[1] ?? '', /^login wrong: The login of ann@example\.com answers 403/);
     });
     await server.stop();
@@ -563,7 +569,7 @@ describe('janua selftest reports a server', () => {
         complaints.join('\n'),
         /^cookies wrong: The session cookie is session, where HTTPS needs __Host-session/m,
       );
-      assert.match(complaints.join('\n'), /^hsts wrong: HSTS of a year is missing on (\d+) of \1 answers/m);
+      assert.match(complaints.join('\n'), /^hsts wrong: HSTS of a year is missing on (\d+) of \1 responses/m);
     });
     await server.stop();
   });
@@ -574,7 +580,7 @@ describe('janua selftest reports a server', () => {
     await withTarget(server.url, async () => {
       const outcome = await run({ throttle: true });
       assertComplaints(outcome, [
-        /^throttle wrong: 12 wrong passwords for one name, and none had to wait\. THROTTLE=on/,
+        /^throttle wrong: A client could try 12 wrong passwords for one name without a wait\. THROTTLE=on/,
       ]);
     });
     await server.stop();
@@ -583,13 +589,13 @@ describe('janua selftest reports a server', () => {
   test('that has stopped', () =>
     withTarget('http://127.0.0.1:1', async () => {
       const outcome = await run();
-      assertComplaints(outcome, [/^reach wrong: .* the status 502\. Start Janua, and have the proxy pass requests on/]);
+      assertComplaints(outcome, [/^reach wrong: .* the status 502\. Start Janua, and let the proxy pass requests on/]);
     }));
 
   test('that refuses the password, and does not try again', async () => {
     const before = deployment.proxy.count;
     const { complaints } = await run({ account: { ...account, password: 'another' } });
-    assert.match(complaints[0] ?? '', /^login wrong: The password of ann@example\.com is refused/);
+    assert.match(complaints[0] ?? '', /^login wrong: The server refuses the password of ann@example\.com/);
     assert.ok(deployment.proxy.count - before < 50);
   });
 });
@@ -597,9 +603,7 @@ describe('janua selftest reports a server', () => {
 describe('janua selftest reports a certificate', () => {
   test('from an unknown authority, without sending a request', async () => {
     const before = deployment.proxy.count;
-    assertComplaints(await run({ authorities: [] }), [
-      /^reach wrong: .* an authority that is not known\. .* --ca FILE/,
-    ]);
+    assertComplaints(await run({ authorities: [] }), [/^reach wrong: .* an unknown authority\. .* --ca FILE/]);
     assert.equal(deployment.proxy.count, before);
   });
 
@@ -608,7 +612,9 @@ describe('janua selftest reports a certificate', () => {
     const certificate = await createCertificate(workplace.folder, 'other', 'DNS:auth.example.com');
     await using proxy = await startTlsProxy(certificate);
     const outcome = await run({ origin: proxy.url, authorities: [await readFile(certificate.certificate, 'utf8')] });
-    assertComplaints(outcome, [/^reach wrong: GET \/auth\/login has no answer: its certificate is for another host/]);
+    assertComplaints(outcome, [
+      /^reach wrong: GET \/auth\/login gets no response: its certificate is for another host/,
+    ]);
   });
 
   test('that should have been renewed', () => {
@@ -626,7 +632,7 @@ test('janua selftest reports a server that accepts TLS 1.1', async () => {
   await using proxy = await startTlsProxy(certificate, { minVersion: 'TLSv1', ciphers: 'DEFAULT@SECLEVEL=0' });
   proxy.target = other.target;
   const { complaints } = await run({ origin: proxy.url, account: undefined });
-  assert.match(complaints[0] ?? '', /^tls wrong: TLSv1\.1 is spoken too/);
+  assert.match(complaints[0] ?? '', /^tls wrong: The server also accepts TLSv1\.1/);
 });
 
 test('janua selftest accepts plain HTTP only on this machine', async () => {
@@ -634,7 +640,7 @@ test('janua selftest accepts plain HTTP only on this machine', async () => {
   assert.equal(judgePlainOrigin('http://auth.example.com').state, 'wrong');
   // This skips the proxy, and so finds the settings for HTTPS on a plain server.
   const { complaints } = await run({ origin: deployment.server.url });
-  assert.match(complaints.join('\n'), /^public-url wrong: .* or name in --against the address that people type/m);
+  assert.match(complaints.join('\n'), /^public-url wrong: .* or use the address that users open in --against/m);
   assert.match(complaints.join('\n'), /^hsts warning: HSTS is sent by plain HTTP/m);
 });
 
