@@ -14,7 +14,13 @@ async function openTown(choice: StoreChoice) {
   const workplace = await createWorkplace();
   const stores = await openStores(choice);
   const file = choice.users === 'SQLite' ? { DATABASE_URL: 'sqlite:./janua.db' } : {};
-  const settings = { ...stores.settings, ...file, PUBLIC_URL: 'http://localhost:8000' } as Record<string, string>;
+  const settings = {
+    ...stores.settings,
+    ...file,
+    PUBLIC_URL: 'http://localhost:8000',
+    // An idle machine starts more sessions under load than a user may have by default. The oldest would then end.
+    SESSIONS_PER_USER: '10000',
+  } as Record<string, string>;
   await workplace.run(['migrate'], { env: settings });
   const added = await workplace.run(['users', 'add', username, '--first-name', 'A', '--last-name', 'B'], {
     env: settings,
