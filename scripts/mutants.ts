@@ -323,11 +323,12 @@ const mutants: readonly Mutant[] = [
   ...[
     ['/docs/', 'S114'],
     ['/', 'V13.4.1'],
-  ].map(([prefix, id = '']) => ({
+  ].map(([prefix = '', id = '']) => ({
     breaks: `the folder of the server is served under ${prefix}`,
     file: 'src/web/assets.ts',
-    text: '{ serve: false,',
-    by: `{ root: resolve('.'), prefix: '${prefix}',`,
+    text: "serveFiles(app, '/assets', {",
+    by: `app.get('${prefix}*', async ({ raw, url }) => (await send(raw, url.slice(${prefix.length}), { root: resolve('.') })).stream);
+  serveFiles(app, '/assets', {`,
     test: 'test/web/hooks/methods.test.ts',
     id,
   })),
@@ -370,8 +371,8 @@ const mutants: readonly Mutant[] = [
   {
     breaks: 'files are served without a content type',
     file: 'src/web/assets.ts',
-    text: '{ serve: false,',
-    by: '{ serve: false, contentType: false,',
+    text: '{ root: dirname(file),',
+    by: '{ root: dirname(file), contentType: false,',
     test: 'test/security/answers.test.ts',
     id: 'V4.1.1',
   },

@@ -64,7 +64,7 @@ async function lookAtAll({ settings, faulty }: ReadSettings, look: Look): Promis
     const https = isHttps(settings);
     const hsts = securityHeaders({ https })['strict-transport-security'];
     const urlCheck = needing(publicUrl, 'PUBLIC_URL is wrong', () =>
-      checkPublicUrl(settings, sessionCookieName(https), hsts),
+      checkPublicUrl(settings, sessionCookie(https).name, hsts),
     );
     await look('public-url', urlCheck);
     await look('hashing', checkHashing(settings));

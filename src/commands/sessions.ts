@@ -1,5 +1,5 @@
 import { Misconfiguration } from '../faults/misconfiguration.ts';
-import type { Whose } from '../users/administration.ts';
+import type { UserReference } from '../users/administration.ts';
 import { administer } from './administer.ts';
 import { list } from './list.ts';
 
@@ -33,7 +33,7 @@ export const revokeAllSessions = (username: string | undefined, choice: Choice) 
     return count === 1 ? 'One session has ended.' : `${count} sessions have ended.`;
   });
 
-function chosenUser(username: string | undefined, { userId }: Choice): Whose {
+function chosenUser(username: string | undefined, { userId }: Choice): UserReference {
   if (username !== undefined && userId === undefined) return { username };
   if (username === undefined && userId !== undefined) return { userId };
   throw new Misconfiguration('Name the user: an e-mail address, or --user-id for a user who no longer exists.');

@@ -3,9 +3,10 @@ import type { Services } from '../compose.ts';
 import { loadSettings } from '../config/load.ts';
 import { Misconfiguration } from '../faults/misconfiguration.ts';
 import { type Lifted, type ListedKey, liftFailures, listFailures } from '../sign-in/password-attempts.ts';
+import { networkOf } from '../text/networks.ts';
 import { passwordFingerprint } from '../users/account.ts';
 import type { UserDirectory } from '../users/user-directory.ts';
-import { createFindClient } from '../web/client-address.ts';
+import { createTrustedProxies } from '../web/client-address.ts';
 import { administer } from './administer.ts';
 import { createFindOnce, identify } from './find-users.ts';
 import { list } from './list.ts';
@@ -65,9 +66,8 @@ async function chooseKeys(
 }
 
 /** Gives the network that the throttle counts: for IPv6, the /64. `unknown` stands for all clients without a known address. */
-function networkOf(address: string): string {
-  const findClient = createFindClient({ isTrusted: () => false, trustsSockets: () => false });
-  const { network } = findClient(address.replace(/\/64$/, ''), undefined);
+function countedNetwork(address: string): string {
+  const network = networkOf(createTrustedProxies([]).findClient(address.replace(/\/64$/, ''), undefined).address, 64);
   if (network === undefined && address !== 'unknown')
     throw new Misconfiguration('--address must be an IP address, or "unknown" for clients without a known address.');
   return network ?? address;

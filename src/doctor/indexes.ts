@@ -30,7 +30,7 @@ export async function* checkIndexes(
   const found: string[] = [];
   const needed = [...(sessions ? lookups.sessions : []), ...(ownUsers ? lookups.users : [])];
   for (const { what, table, column, unique } of needed) {
-    const description = await describeTable(opened.database, opened.engine, table);
+    const description = await describeTable(opened, table);
     const isFound = description?.indexes.some(
       (index) => index.column === column && index.form === 'plain' && (index.unique || !unique),
     );
