@@ -152,8 +152,8 @@ export function testFronted(name: WebServerName): void {
       const args = ['selftest', '--against', authOrigin, '--ca', certificate.certificate, '--user', ann.username];
       const { stdout } = await workplace.run([...args, '--http-port', String(plainPort)], { input: password });
       assert.doesNotMatch(stdout, /^wrong/m);
-      assert.match(stdout, /A page asked for by plain HTTP leads to/);
-      assert.match(stdout, /A login by plain HTTP is refused/);
+      assert.match(stdout, /A page requested by plain HTTP redirects to/);
+      assert.match(stdout, /The server refuses a login by plain HTTP/);
       assert.deepEqual(
         stdout.match(/^warning.*/gm)?.map((line) => line.slice(0, 20)),
         ['warning  throttle   '],
