@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
 import { test } from 'node:test';
 import Fastify from 'fastify';
 import { notAuthenticated } from '../src/access/access.ts';
@@ -22,6 +23,21 @@ test("the plugin looks up the user once for a request, on our routes and on the 
   for (const [index, url] of ['/api/me', '/auth/home', '/own'].entries()) {
     assert.equal((await app.inject(url)).statusCode, 200);
     assert.equal(asked, index + 1, url);
+  }
+});
+
+test('docs/library.md lists exactly the names that Janua adds to requests and replies', async ({ mock }) => {
+  const page = await readFile(new URL('../docs/library.md', import.meta.url), 'utf8');
+  const app = Fastify();
+  const added = {
+    'to requests': mock.method(app, 'decorateRequest'),
+    'to replies': mock.method(app, 'decorateReply'),
+  };
+  await app.register(createPlugin(siteOptions(), async () => {}));
+  for (const [row, { mock: spy }] of Object.entries(added)) {
+    const [, listed = ''] = new RegExp(`^\\| ${row} \\| (.*) \\|$`, 'm').exec(page) ?? [];
+    const names = spy.calls.map((call) => `\`${String(call.arguments[0])}\``);
+    assert.deepEqual(listed.split(', ').sort(), names.sort());
   }
 });
 
