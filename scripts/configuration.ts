@@ -8,8 +8,17 @@ const intro = `# Configuration
 
 Made by \`npm run configuration\` from [settings.ts](../src/config/settings.ts): do not edit.
 
-Janua reads settings from the environment. An empty setting counts as not set. At start, Janua reports all faults at once, without the values.
-\`npx janua config\` shows the settings that \`janua serve\` uses and where each comes from, without passwords. \`npx janua doctor\` checks them.`;
+Janua reads settings from the environment. An empty setting counts as not set.
+
+If a setting is wrong, Janua says what to change, without the value, and does not start. It checks the settings in three steps,
+and reports only the first step that finds a fault:
+
+1. The value of each setting. Janua reports all faults.
+2. Settings that are unsafe together. Janua reports all faults.
+3. Variables for traces, \`USERS_TABLE\` with \`USERS_COLUMNS\`, and the addresses of stores. Janua reports the first that is wrong.
+
+\`npx janua doctor\` continues after a fault, so it shows more faults in one run. \`npx janua config\` shows the settings that
+\`janua serve\` uses and where each comes from, without passwords.`;
 
 /** Escapes text for a table cell. */
 const inCell = (text: string) => text.replaceAll('|', '\\|').replaceAll('\n', ' ');
