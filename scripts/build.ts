@@ -7,8 +7,8 @@ import manifest from '../package.json' with { type: 'json' };
 
 /**
  * Builds the package to publish, in `dist/` or in the folder given as an argument. It holds JavaScript, the declarations of the
- * library, and the files that the code reads at run time. It needs JavaScript because Node strips no types below `node_modules`.
- * It leaves out the pinned Node, which is for checkouts.
+ * library, the files that the code reads at run time, and the files for a deployment. It needs JavaScript because Node strips no
+ * types below `node_modules`. It leaves out the pinned Node, which is for checkouts.
  */
 const root = fileURLToPath(new URL('..', import.meta.url));
 const target = resolve(process.argv[2] ?? join(root, 'dist'));
@@ -20,7 +20,8 @@ await rm(target, { recursive: true, force: true });
 await compile();
 await keepDeclarations(await findDeclarations(`${library}.d.ts`));
 for await (const file of glob('src/**/*.*', { cwd: root, exclude: ['**/*.ts'] })) await copy(file);
-for (const file of ['bin/janua.mjs', 'bin/own-node.mjs', 'README.md', 'CHANGELOG.md', 'LICENSE']) await copy(file);
+for (const file of ['bin/janua.mjs', 'bin/own-node.mjs', 'deploy', 'README.md', 'CHANGELOG.md', 'LICENSE'])
+  await copy(file);
 await writeFile(join(target, 'package.json'), `${JSON.stringify(packageManifest(), undefined, 2)}\n`);
 
 async function compile(): Promise<void> {
@@ -50,7 +51,7 @@ async function keepDeclarations(kept: ReadonlyMap<string, string>): Promise<void
 }
 
 async function copy(file: string): Promise<void> {
-  await cp(join(root, file), join(target, file));
+  await cp(join(root, file), join(target, file), { recursive: true });
 }
 
 /** It has no install scripts. Fastify is a peer dependency, so that an app that mounts Janua has only one Fastify. */

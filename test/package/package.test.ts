@@ -16,9 +16,10 @@ const logIn = (url: string, username: string, password: string) =>
 
 const cookieOf = (answer: Response) => String(answer.headers.getSetCookie()[0]?.split(';', 1)[0]);
 
-test('the package contains JavaScript, the files that it reads, the declarations of the library, and nothing else', async () => {
+test('the package contains JavaScript, the files that it reads, the declarations of the library, deploy/, and nothing else', async () => {
   const expected = ['bin/janua.mjs', 'bin/own-node.mjs', 'README.md', 'CHANGELOG.md', 'LICENSE', 'package.json'];
   for await (const path of glob('{src,selftest}/**/*.*', { cwd: root })) expected.push(path.replace(/\.ts$/, '.js'));
+  for await (const path of glob('deploy/*', { cwd: root })) expected.push(path);
   const declarations = consumer.files.filter((path) => path.endsWith('.d.ts'));
   assert.deepEqual(consumer.files.filter((path) => !declarations.includes(path)).toSorted(), expected.toSorted());
   assert.ok(declarations.includes('src/janua.d.ts'));
