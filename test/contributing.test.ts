@@ -21,7 +21,7 @@ test('every room is in the table and has an import rule in biome.json', async ()
 });
 
 test('every file that CONTRIBUTING.md names exists', async () => {
-  const ours = /`((?:src|test|scripts|lint|security|docs)\/[\w./-]+)`/g;
+  const ours = /[`(]((?:src|test|scripts|lint|security|docs)\/[\w./-]+)[`)]/g;
   const [text = ''] = page.split('## To add a capability');
   for (const [, path = ''] of text.matchAll(ours)) await access(join(root, path));
 });
