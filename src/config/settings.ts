@@ -54,7 +54,7 @@ export const settingSchemas = {
     'Maximum time for one step of the database or of Redis. After that, the response is 503.',
     { default: 3, examples: [5] },
   ),
-  USERS_TABLE: text("Your own table of users, in place of Janua's. Janua never alters the table.", {
+  USERS_TABLE: text("Your own table of users, in place of Janua's. Janua never changes the table's structure.", {
     examples: ['employees'],
   }),
   USERS_COLUMNS: text(
