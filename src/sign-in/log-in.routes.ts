@@ -11,7 +11,8 @@ import { safeNext } from '../web/next.ts';
 import { json, object, page, redirect, settingCookies } from '../web/openapi/responses.ts';
 import type { App } from '../web/types.ts';
 import { createKnownBrowsers } from './known-browsers.ts';
-import { incompleteLogin, invalidCredentials, type LogIn, tooManyAttempts, unsupportedGrantType } from './log-in.ts';
+import type { LogIn } from './log-in.ts';
+import { incompleteLogin, invalidCredentials, tooManyAttempts, unsupportedGrantType } from './refusals.ts';
 
 const tokenSchema = object(
   'A session was started',

@@ -2,7 +2,7 @@ import { randomInt } from 'node:crypto';
 import { setTimeout } from 'node:timers/promises';
 import type { Presented } from '../access/access.ts';
 import type { Admit, Admitted } from '../access/admit.ts';
-import { type Answer, Refusal } from '../access/refusal.ts';
+import { Refusal } from '../access/refusal.ts';
 import type { Audit } from '../audit/audit.ts';
 import type { AuditEvent, Caller } from '../audit/event.ts';
 import { maxPasswordBytes, type Passwords } from '../passwords/passwords.ts';
@@ -14,6 +14,7 @@ import type { UserDirectory } from '../users/user-directory.ts';
 import type { events } from './events.ts';
 import { limitsOf, type PasswordAttempt } from './password-attempts.ts';
 import { createProvePassword, type WarningLog } from './password-proof.ts';
+import { incompleteLogin, invalidCredentials, tooManyAttempts } from './refusals.ts';
 
 export interface LoginAttempt {
   readonly username: string;
@@ -23,40 +24,6 @@ export interface LoginAttempt {
   /** The identifier of the browser, if the account of that fingerprint has signed in with it before. */
   findKnownBrowser(fingerprint: string): string | undefined;
 }
-
-export const invalidCredentials: Answer = {
-  name: 'invalid-credentials',
-  status: 400,
-  error: 'invalid_grant',
-  detail: 'Incorrect username or password',
-  loginPage: { message: 3, next: 'sent' },
-};
-
-export const incompleteLogin: Answer = {
-  name: 'incomplete-login',
-  status: 400,
-  error: 'invalid_request',
-  detail: 'Send username and password in the body, each once, as text, of at most 254 characters and 1024 bytes',
-  loginPage: { message: 3 },
-  event: { kind: 'login-incomplete', reason: 'incomplete' },
-};
-
-export const unsupportedGrantType: Answer = {
-  name: 'unsupported-grant-type',
-  status: 400,
-  error: 'unsupported_grant_type',
-  detail: 'The only grant type here is password',
-  loginPage: { message: 3 },
-  event: { kind: 'login-incomplete', reason: 'unsupported-grant-type' },
-};
-
-export const tooManyAttempts: Answer = {
-  name: 'too-many-attempts',
-  status: 429,
-  error: 'temporarily_unavailable',
-  detail: 'Too many attempts',
-  loginPage: { message: 4, next: 'sent', inPlace: true },
-};
 
 export interface LogInOptions {
   readonly users: UserDirectory;

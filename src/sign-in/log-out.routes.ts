@@ -4,7 +4,8 @@ import { ambiguousCredential } from '../web/hooks/credentials.ts';
 import { loginPath } from '../web/login-page.ts';
 import { json, object, settingCookies } from '../web/openapi/responses.ts';
 import type { App } from '../web/types.ts';
-import { type LogOut, noSession, sessionOver } from './log-out.ts';
+import type { LogOut } from './log-out.ts';
+import { noSession, sessionOver } from './refusals.ts';
 
 const logoutSchema = object('The session has ended', { detail: { type: 'string' } });
 

@@ -1,20 +1,11 @@
 import { type Access, type Presented, whyNot } from '../access/access.ts';
-import { type Answer, Refusal } from '../access/refusal.ts';
+import { Refusal } from '../access/refusal.ts';
 import type { Audit } from '../audit/audit.ts';
 import type { Caller } from '../audit/event.ts';
 import { claimOf } from '../sessions/credential.ts';
 import type { Sessions } from '../sessions/sessions.ts';
 import type { events } from './events.ts';
-
-export const noSession: Answer = {
-  name: 'no-session',
-  status: 401,
-  detail: 'This session has not been logged in before',
-  loginPage: { message: 1 },
-};
-
-/** For a browser in which another window has logged out. Programs need not tell it from `noSession`. */
-export const sessionOver: Answer = { ...noSession, name: 'session-over', loginPage: { message: 5 } };
+import { noSession, sessionOver } from './refusals.ts';
 
 export type LogOut = ReturnType<typeof createLogOut>;
 

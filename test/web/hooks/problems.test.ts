@@ -4,7 +4,7 @@ import type { InjectOptions } from 'fastify';
 import { Refusal } from '../../../src/access/refusal.ts';
 
 import { Unavailable } from '../../../src/faults/unavailable.ts';
-import { tooManyAttempts } from '../../../src/sign-in/log-in.ts';
+import { tooManyAttempts } from '../../../src/sign-in/refusals.ts';
 import { json, loginFaces } from '../faces.ts';
 import { startServer } from '../server.ts';
 

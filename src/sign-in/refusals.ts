@@ -1,0 +1,46 @@
+import type { Answer } from '../access/refusal.ts';
+
+export const invalidCredentials: Answer = {
+  name: 'invalid-credentials',
+  status: 400,
+  error: 'invalid_grant',
+  detail: 'Incorrect username or password',
+  loginPage: { message: 3, next: 'sent' },
+};
+
+export const incompleteLogin: Answer = {
+  name: 'incomplete-login',
+  status: 400,
+  error: 'invalid_request',
+  detail: 'Send username and password in the body, each once, as text, of at most 254 characters and 1024 bytes',
+  loginPage: { message: 3 },
+  event: { kind: 'login-incomplete', reason: 'incomplete' },
+};
+
+export const unsupportedGrantType: Answer = {
+  name: 'unsupported-grant-type',
+  status: 400,
+  error: 'unsupported_grant_type',
+  detail: 'The only grant type here is password',
+  loginPage: { message: 3 },
+  event: { kind: 'login-incomplete', reason: 'unsupported-grant-type' },
+};
+
+export const tooManyAttempts: Answer = {
+  name: 'too-many-attempts',
+  status: 429,
+  error: 'temporarily_unavailable',
+  detail: 'Too many attempts',
+  loginPage: { message: 4, next: 'sent', inPlace: true },
+};
+
+/** The logout of a client that was not signed in. */
+export const noSession: Answer = {
+  name: 'no-session',
+  status: 401,
+  detail: 'This session has not been logged in before',
+  loginPage: { message: 1 },
+};
+
+/** For a browser in which another window has logged out. Programs need not tell it from `noSession`. */
+export const sessionOver: Answer = { ...noSession, name: 'session-over', loginPage: { message: 5 } };
