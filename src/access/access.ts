@@ -6,7 +6,7 @@ import { type Account, stampOf } from '../users/account.ts';
 import type { User } from '../users/user.ts';
 import type { events } from './events.ts';
 import type { LookUp } from './look-up.ts';
-import { type Answer, Refusal } from './refusal.ts';
+import { type Answer, loginMessages, Refusal } from './refusal.ts';
 
 /** The credentials that a request presents. If there is an access token, only the token counts (RFC 6750 3.1). */
 export interface Presented {
@@ -26,7 +26,7 @@ export const notAuthenticated: Answer = {
   name: 'not-authenticated',
   status: 401,
   detail: 'Not authenticated',
-  loginPage: { message: 2, next: 'asked-for' },
+  loginPage: { message: loginMessages.notSignedIn, next: 'asked-for' },
 };
 
 export const invalidToken: Answer = {

@@ -23,8 +23,17 @@ export interface Answer {
   };
 }
 
-/** The fixed messages of the login page, by their number in `state`. */
-export type LoginMessage = 1 | 2 | 3 | 4 | 5;
+/** The fixed messages of the login page. Its address names a message by `state`. */
+export const loginMessages = {
+  loggedOut: { state: 0, text: 'You are logged out.' },
+  noSession: { state: 1, text: 'This session has not been logged in before' },
+  notSignedIn: { state: 2, text: 'Please log in to continue' },
+  failed: { state: 3, text: 'Incorrect username or password' },
+  throttled: { state: 4, text: 'Too many attempts. Please wait before trying again.' },
+  sessionOver: { state: 5, text: 'This session is over already' },
+} as const;
+
+export type LoginMessage = (typeof loginMessages)[keyof typeof loginMessages];
 
 /** A refusal that the server expects. It is not a fault. */
 export class Refusal extends Error {

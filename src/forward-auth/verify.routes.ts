@@ -1,6 +1,6 @@
 import type { FastifyReply } from 'fastify';
 import { type Access, invalidToken, notAuthenticated, type Presented } from '../access/access.ts';
-import { Refusal } from '../access/refusal.ts';
+import { loginMessages, Refusal } from '../access/refusal.ts';
 import { printable } from '../text/printable.ts';
 import type { User } from '../users/user.ts';
 import { ambiguousCredential } from '../web/hooks/credentials.ts';
@@ -76,7 +76,7 @@ export function addVerify(app: App, parts: () => ForwardAuthParts, place: Forwar
       const { cookie, accessToken } = request.presented;
       if (cookie !== undefined && accessToken === undefined) reply.clearSessionCookie();
       // With the origin: some proxies resolve a bare path against our internal address.
-      return reply.redirect(origin + loginPath(2, uri), 303);
+      return reply.redirect(origin + loginPath(loginMessages.notSignedIn, uri), 303);
     }
     if (kind === 'unlisted' || sentUri === undefined) {
       if (!named.has(origin) && named.size < namedOrigins) {
@@ -88,7 +88,7 @@ export function addVerify(app: App, parts: () => ForwardAuthParts, place: Forwar
             : 'the proxy sends no X-Forwarded-Uri, so the login cannot lead back to the requested page',
         );
       }
-      return reply.redirect(own + loginPath(2), 303);
+      return reply.redirect(own + loginPath(loginMessages.notSignedIn), 303);
     }
     const way = uri === undefined ? undefined : returns.begin(origin, uri, request.headers.cookie);
     // A link cannot repeat this request, so the browser starts at the first page.

@@ -1,12 +1,12 @@
 import type { Access } from '../access/access.ts';
-import { Refusal } from '../access/refusal.ts';
+import { loginMessages, Refusal } from '../access/refusal.ts';
 import { maxPasswordBytes } from '../passwords/passwords.ts';
 import { passwordFingerprint } from '../users/account.ts';
 import { maxUsernameLength } from '../users/user.ts';
 import { addAction } from '../web/action.ts';
 import { bodyField } from '../web/body-field.ts';
 import { ambiguousCredential } from '../web/hooks/credentials.ts';
-import { failedMessage, type LoginPage, loginView } from '../web/login-page.ts';
+import { findLoginMessage, type LoginPage, loginView } from '../web/login-page.ts';
 import { safeNext } from '../web/next.ts';
 import { json, object, page, redirect, settingCookies } from '../web/openapi/responses.ts';
 import type { App } from '../web/types.ts';
@@ -96,7 +96,8 @@ export function addLogIn(app: App, parts: () => LogInParts, { https, atRoot, log
         if (presented.cookie !== undefined && presented.accessToken === undefined) reply.clearSessionCookie();
         const failed = loginPage.readFailure(headers.cookie);
         if (failed !== undefined) reply.header('set-cookie', loginPage.failureRemoval);
-        return loginPage.show(state, next, state === String(failedMessage) ? failed : undefined);
+        const message = findLoginMessage(state);
+        return loginPage.show(message, next, message === loginMessages.failed ? failed : undefined);
       },
     );
   }

@@ -1,3 +1,4 @@
+import { loginMessages } from '../access/refusal.ts';
 import { addAction } from '../web/action.ts';
 import { bodyField } from '../web/body-field.ts';
 import { ambiguousCredential } from '../web/hooks/credentials.ts';
@@ -26,7 +27,7 @@ export function addLogOut(app: App, parts: () => LogOutParts): void {
       // The button on our pages sends `signed_in`. The cookie may be gone, because another window has logged out.
       const wasSignedIn = bodyField(body, 'signed_in') !== undefined;
       await parts().logOut(presented, caller, wasSignedIn);
-      return reply.clearSessionCookie().proceed(loginPath(0), { detail: 'Logged out' });
+      return reply.clearSessionCookie().proceed(loginPath(loginMessages.loggedOut), { detail: 'Logged out' });
     },
   });
 }

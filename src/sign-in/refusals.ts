@@ -1,11 +1,11 @@
-import type { Answer } from '../access/refusal.ts';
+import { type Answer, loginMessages } from '../access/refusal.ts';
 
 export const invalidCredentials: Answer = {
   name: 'invalid-credentials',
   status: 400,
   error: 'invalid_grant',
   detail: 'Incorrect username or password',
-  loginPage: { message: 3, next: 'sent' },
+  loginPage: { message: loginMessages.failed, next: 'sent' },
 };
 
 export const incompleteLogin: Answer = {
@@ -13,7 +13,7 @@ export const incompleteLogin: Answer = {
   status: 400,
   error: 'invalid_request',
   detail: 'Send username and password in the body, each once, as text, of at most 254 characters and 1024 bytes',
-  loginPage: { message: 3 },
+  loginPage: { message: loginMessages.failed },
   event: { kind: 'login-incomplete', reason: 'incomplete' },
 };
 
@@ -22,7 +22,7 @@ export const unsupportedGrantType: Answer = {
   status: 400,
   error: 'unsupported_grant_type',
   detail: 'The only grant type here is password',
-  loginPage: { message: 3 },
+  loginPage: { message: loginMessages.failed },
   event: { kind: 'login-incomplete', reason: 'unsupported-grant-type' },
 };
 
@@ -31,7 +31,7 @@ export const tooManyAttempts: Answer = {
   status: 429,
   error: 'temporarily_unavailable',
   detail: 'Too many attempts',
-  loginPage: { message: 4, next: 'sent', inPlace: true },
+  loginPage: { message: loginMessages.throttled, next: 'sent', inPlace: true },
 };
 
 /** The logout of a client that was not signed in. */
@@ -39,8 +39,12 @@ export const noSession: Answer = {
   name: 'no-session',
   status: 401,
   detail: 'This session has not been logged in before',
-  loginPage: { message: 1 },
+  loginPage: { message: loginMessages.noSession },
 };
 
 /** For a browser in which another window has logged out. Programs need not tell it from `noSession`. */
-export const sessionOver: Answer = { ...noSession, name: 'session-over', loginPage: { message: 5 } };
+export const sessionOver: Answer = {
+  ...noSession,
+  name: 'session-over',
+  loginPage: { message: loginMessages.sessionOver },
+};

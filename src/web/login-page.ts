@@ -1,23 +1,10 @@
-import type { LoginMessage } from '../access/refusal.ts';
+import { type LoginMessage, loginMessages } from '../access/refusal.ts';
 import { maxUsernameLength } from '../users/user.ts';
 import { bodyField } from './body-field.ts';
 import { createCookie } from './cookies.ts';
 import type { FlowOptions } from './flow-options.ts';
 import { isRequestId } from './hooks/request-id.ts';
 import { safeNext } from './next.ts';
-
-/** The fixed messages of the login page, by `state`. */
-const messages: Readonly<Record<LoginMessage | 0, string>> = {
-  0: 'You are logged out.',
-  1: 'This session has not been logged in before',
-  2: 'Please log in to continue',
-  3: 'Incorrect username or password',
-  4: 'Too many attempts. Please wait before trying again.',
-  5: 'This session is over already',
-};
-
-/** The message about a failed login. */
-export const failedMessage = 3;
 
 /** The template of the page. */
 export const loginView = 'web/login-page';
@@ -44,10 +31,10 @@ export function createLoginPage({ https, nameApplication }: Pick<FlowOptions, 'h
      * @param failed the login that the message is about, if any
      * @param waitSeconds how long to wait, if known
      */
-    show(state: unknown, sentNext: unknown, failed?: FailedLogin, waitSeconds?: number) {
+    show(message: LoginMessage | undefined, sentNext: unknown, failed?: FailedLogin, waitSeconds?: number) {
       const next = safeNext(sentNext);
       return {
-        message: describeState(state, waitSeconds),
+        message: message && describeMessage(message, waitSeconds),
         next,
         /** The host of the application that the login leads to; undefined if it leads to this site. */
         application: next === undefined ? undefined : nameApplication(next),
@@ -72,18 +59,18 @@ export function createLoginPage({ https, nameApplication }: Pick<FlowOptions, 'h
   };
 }
 
-/** The message for a `state` of the address; undefined if there is none. */
-function describeState(state: unknown, waitSeconds?: number) {
-  const number = Number(state) as LoginMessage | 0;
-  const text = state === String(number) || state === number ? messages[number] : undefined;
-  if (text === undefined) return undefined;
+/** The message for the `state` of an address; undefined if there is none. */
+export const findLoginMessage = (sent: unknown): LoginMessage | undefined =>
+  Object.values(loginMessages).find(({ state }) => String(state) === sent);
+
+function describeMessage(message: LoginMessage, waitSeconds?: number) {
   const wait = waitSeconds === undefined ? 'wait' : `wait ${describeWait(waitSeconds)}`;
   return {
-    text: text.replace('wait', wait),
+    text: message.text.replace('wait', wait),
     /** Whether something went wrong. Otherwise the message only tells the user what to do. */
-    alarming: number === 3 || number === 4,
+    alarming: message === loginMessages.failed || message === loginMessages.throttled,
     /** Whether it is about the typed username and password. */
-    failed: number === failedMessage,
+    failed: message === loginMessages.failed,
   };
 }
 
@@ -92,8 +79,8 @@ function describeWait(seconds: number): string {
   return `${count} ${unit}${count === 1 ? '' : 's'}`;
 }
 
-/** Address of the login page with a message (0 after logging out), and with `next` if that is safe. */
-export function loginPath(state: LoginMessage | 0, next?: unknown): string {
+/** Address of the login page with a message, and with `next` if that is safe. */
+export function loginPath({ state }: LoginMessage, next?: unknown): string {
   const safe = safeNext(next);
   return `/auth/login?state=${state}${safe === undefined ? '' : `&next=${encodeURIComponent(safe)}`}`;
 }

@@ -1,9 +1,9 @@
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
-import { type Answer, Refusal } from '../../access/refusal.ts';
+import { type Answer, loginMessages, Refusal } from '../../access/refusal.ts';
 import { Unavailable } from '../../faults/unavailable.ts';
 import { bodyField } from '../body-field.ts';
 import type { FlowOptions } from '../flow-options.ts';
-import { failedLoginOf, failedMessage, type LoginPage, loginPath, loginView } from '../login-page.ts';
+import { failedLoginOf, type LoginPage, loginPath, loginView } from '../login-page.ts';
 import { type Problem, problem } from '../problem.ts';
 import { decodedPath, originForm } from '../request-target.ts';
 import { acceptedBodyTypes } from './bodies.ts';
@@ -34,7 +34,7 @@ export function createProblems(parts: FlowOptions['parts'], render: RenderPage, 
       const failed = failedLoginOf(request);
       if (login.inPlace)
         return sendPage(reply, loginView, loginPage.show(message, next, failed, refusal?.retryAfterSeconds));
-      if (message === failedMessage) reply.header('set-cookie', loginPage.failureCookie(failed));
+      if (message === loginMessages.failed) reply.header('set-cookie', loginPage.failureCookie(failed));
       return reply.redirect(loginPath(message, next), 303);
     }
     // The user can quote the id when asking for help. A missing page needs no help.
