@@ -179,8 +179,8 @@ const mutants: readonly Mutant[] = [
   {
     breaks: 'an undocumented route is open',
     file: 'src/account/home.routes.ts',
-    text: "app.get(\n    '/auth/home',",
-    by: "app.get('/admin/users', { schema: { hide: true } }, async () => []);\n  app.get(\n    '/auth/home',",
+    text: 'app.get(\n    homePath,',
+    by: "app.get('/admin/users', { schema: { hide: true } }, async () => []);\n  app.get(\n    homePath,",
     test: 'test/security/access.test.ts',
     id: 'VM-92',
   },

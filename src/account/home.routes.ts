@@ -1,9 +1,10 @@
+import { homePath } from '../web/next.ts';
 import { page } from '../web/openapi/responses.ts';
 import type { App } from '../web/types.ts';
 
 export function addHome(app: App): void {
   app.get(
-    '/auth/home',
+    homePath,
     {
       config: { signedIn: true, view: 'account/home', pageOnly: true },
       schema: {

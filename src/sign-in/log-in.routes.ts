@@ -7,7 +7,7 @@ import { addAction } from '../web/action.ts';
 import { bodyField } from '../web/body-field.ts';
 import { ambiguousCredential } from '../web/hooks/credentials.ts';
 import { findLoginMessage, type LoginPage, loginView } from '../web/login-page.ts';
-import { safeNext } from '../web/next.ts';
+import { homePath, safeNext } from '../web/next.ts';
 import { json, object, page, redirect, settingCookies } from '../web/openapi/responses.ts';
 import type { App } from '../web/types.ts';
 import { createKnownBrowsers } from './known-browsers.ts';
@@ -92,7 +92,7 @@ export function addLogIn(app: App, parts: () => LogInParts, { https, atRoot, log
       },
       async ({ presented, headers, query }, reply) => {
         const { state, next } = query as Readonly<Record<string, unknown>>;
-        if (await parts().access.findSignedIn(presented)) return reply.redirect('/auth/home', 303);
+        if (await parts().access.findSignedIn(presented)) return reply.redirect(homePath, 303);
         if (presented.cookie !== undefined && presented.accessToken === undefined) reply.clearSessionCookie();
         const failed = loginPage.readFailure(headers.cookie);
         if (failed !== undefined) reply.header('set-cookie', loginPage.failureRemoval);
@@ -138,7 +138,7 @@ export function addLogIn(app: App, parts: () => LogInParts, { https, atRoot, log
       const { session, wasSignedIn, account } = await parts().logIn(attempt, caller);
       reply.setSessionCookie(session.cookie);
       reply.header('set-cookie', knownBrowsers.cookie(passwordFingerprint(account), headers.cookie));
-      return reply.proceed(safeNext(next) ?? '/auth/home', {
+      return reply.proceed(safeNext(next) ?? homePath, {
         access_token: session.accessToken,
         token_type: 'bearer',
         expires_in: session.expiresInSeconds,

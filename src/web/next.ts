@@ -1,5 +1,8 @@
 import { percentDecoded } from './percent-decoding.ts';
 
+/** Where a login without a `next` leads. */
+export const homePath = '/auth/home';
+
 /** Longest accepted `next`, in characters. A longer one is dropped, and login still works. */
 const maxLength = 2048;
 

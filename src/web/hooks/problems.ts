@@ -4,6 +4,7 @@ import { Unavailable } from '../../faults/unavailable.ts';
 import { bodyField } from '../body-field.ts';
 import type { FlowOptions } from '../flow-options.ts';
 import { failedLoginOf, type LoginPage, loginPath, loginView } from '../login-page.ts';
+import { homePath } from '../next.ts';
 import { type Problem, problem } from '../problem.ts';
 import { decodedPath, originForm } from '../request-target.ts';
 import { acceptedBodyTypes } from './bodies.ts';
@@ -48,7 +49,7 @@ function nextOf({ next }: NonNullable<Answer['loginPage']>, { body, method, url 
   if (next === 'sent') return bodyField(body, 'next');
   // Only GET and HEAD can be repeated by following a link. The home page is the default target anyway.
   const mayBeAskedAgain = next === 'asked-for' && (method === 'GET' || method === 'HEAD');
-  return mayBeAskedAgain && decodedPath(url) !== '/auth/home' ? originForm(url) : undefined;
+  return mayBeAskedAgain && decodedPath(url) !== homePath ? originForm(url) : undefined;
 }
 
 function describe(error: FastifyError | Error, request: FastifyRequest): Problem {

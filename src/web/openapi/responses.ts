@@ -1,4 +1,5 @@
 import type { Answer } from '../../access/refusal.ts';
+import { homePath } from '../next.ts';
 import { problem } from '../problem.ts';
 
 /** A JSON Schema, for the document. Its static type matters only to the routes. */
@@ -52,7 +53,7 @@ export function redirect(description: string): Response {
   return {
     description,
     type: 'null',
-    headers: { Location: { type: 'string', description: 'A path on this server', examples: ['/auth/home'] } },
+    headers: { Location: { type: 'string', description: 'A path on this server', examples: [homePath] } },
   };
 }
 
