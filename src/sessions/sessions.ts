@@ -34,7 +34,15 @@ export interface SessionOptions {
 /** Most characters of a `User-Agent` that are kept. */
 const longestUserAgent = 200;
 
-/** Starts, checks, refreshes and ends sessions. Both limits are computed from stored times (ASVS 7.3.1, 7.3.2). */
+/**
+ * Starts, checks, refreshes and ends sessions. Both limits are computed from stored times (ASVS 7.3.1, 7.3.2). A session ends
+ * - at the idle timeout or at the end of its lifetime (`isAlive`);
+ * - when it is the oldest of its user and there are too many (`start`);
+ * - at a logout that presents it (`sign-in/log-out.ts`);
+ * - at a login that presents it, and at once if its own login fails after it has started (`access/admit.ts`);
+ * - at its next use after its account was removed or disabled, or has got another stamp (`access/access.ts`);
+ * - when an administrator ends it, sets the password of its user, or disables or removes the user (`users/administration.ts`).
+ */
 export function createSessions({
   store,
   idleTimeoutSeconds,
