@@ -1,7 +1,7 @@
 import cluster, { type Worker } from 'node:cluster';
-import { Gauge, Registry } from '@prometheus-io/client';
+import { Registry } from '@prometheus-io/client';
 import { inTime } from '../faults/in-time.ts';
-import { addGauge } from './instruments.ts';
+import { addProcesses, addStartTime } from './instruments.ts';
 
 /** Milliseconds in which a worker must send its figures. */
 const patience = 2000;
@@ -40,13 +40,7 @@ export function createClusterReader(expected: number): () => Promise<string> {
   let answered = 0;
   const own = new Registry();
   addProcesses(own, expected, () => answered);
-  // The server started with this process, not with its latest worker. `first` prefers this value to the workers'.
-  new Gauge({
-    name: 'process_start_time_seconds',
-    help: 'Start time of the process since unix epoch in seconds.',
-    registers: [own],
-    aggregator: 'first',
-  }).set(Math.round(Date.now() / 1000 - process.uptime()));
+  addStartTime(own);
 
   cluster.on('message', (worker, message: Message | null) => {
     const source = sources.get(worker.id);
@@ -121,9 +115,4 @@ async function send(message: Message): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>();
   process.send?.(message, () => resolve());
   await promise;
-}
-
-function addProcesses(registry: Registry, expected: number, answered: () => number): void {
-  addGauge(registry, 'janua_processes_expected', 'Processes that should serve.', () => expected);
-  addGauge(registry, 'janua_processes_answered', 'Processes whose figures are included.', answered);
 }

@@ -1,4 +1,5 @@
 import { Counter, Gauge, Histogram, type Registry } from '@prometheus-io/client';
+import type { Passwords } from '../passwords/passwords.ts';
 
 /** Seconds, from a look-up in SQLite to the timeout of a store. */
 const storeBuckets = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.25, 1, 5];
@@ -10,7 +11,7 @@ const waitBuckets = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5]
 export type Instruments = ReturnType<typeof createInstruments>;
 
 /** Adds a metric whose value `read` gives at each scrape. */
-export function addGauge(registry: Registry, name: string, help: string, read: () => number): void {
+function addGauge(registry: Registry, name: string, help: string, read: () => number): void {
   new Gauge({
     name,
     help,
@@ -21,11 +22,28 @@ export function addGauge(registry: Registry, name: string, help: string, read: (
   });
 }
 
+/** The two metrics about the processes of a server. */
+export function addProcesses(registry: Registry, expected: number, answered: () => number): void {
+  addGauge(registry, 'janua_processes_expected', 'Processes that should serve.', () => expected);
+  addGauge(registry, 'janua_processes_answered', 'Processes whose figures are included.', answered);
+}
+
+/** For the primary of a cluster. `first` prefers this value to the workers': the server started with this process. */
+export function addStartTime(registry: Registry): void {
+  new Gauge({
+    name: 'process_start_time_seconds',
+    help: 'Start time of the process since unix epoch in seconds.',
+    registers: [registry],
+    aggregator: 'first',
+  }).set(Math.round(Date.now() / 1000 - process.uptime()));
+}
+
 /**
- * All metrics, with name, unit, meaning and labels. `docs/observability.md` lists them.
+ * The metrics of a process that serves, with name, unit, meaning and labels. `docs/observability.md` lists them.
  * @param eventKinds every kind of decision that the audit records
+ * @param hashing number of passwords that are being hashed, and of those that wait
  */
-export function createInstruments(registry: Registry, eventKinds: readonly string[]) {
+export function createInstruments(registry: Registry, eventKinds: readonly string[], hashing: Passwords['load']) {
   const registers = [registry];
   const counter = <Label extends string = never>(name: string, help: string, labelNames: Label[] = []) =>
     new Counter({ name, help, labelNames, registers });
@@ -73,6 +91,8 @@ export function createInstruments(registry: Registry, eventKinds: readonly strin
       'error',
     ]),
   };
+  addGauge(registry, 'janua_hashing_under_way', 'Passwords being hashed now.', () => hashing().underWay);
+  addGauge(registry, 'janua_hashing_waiting', 'Passwords waiting to be hashed.', () => hashing().waiting);
   // Every series starts at 0, because a series that begins at 1 shows no rise.
   for (const outcome of ['succeeded', 'failed', 'throttled', 'incomplete']) instruments.logins.inc({ outcome }, 0);
   for (const why of ['logout', 'replaced', 'revoked', 'expired']) instruments.sessionsEnded.inc({ why }, 0);

@@ -3,7 +3,7 @@ import type { OpenAudit } from '../audit/audit.ts';
 import type { AuditEvent, KeyTrace } from '../audit/event.ts';
 import { Unavailable } from '../faults/unavailable.ts';
 import { announceMetrics } from './cluster-metrics.ts';
-import { addGauge, createInstruments, type Instruments } from './instruments.ts';
+import { createInstruments, type Instruments } from './instruments.ts';
 import type { AbortedRequest, AnsweredRequest } from './requests.ts';
 import { watchCalls } from './watch-calls.ts';
 
@@ -23,10 +23,8 @@ export function createMetrics(eventKinds: readonly string[]) {
   const registry = new Registry();
   // Figures of the process and its event loop. Utilization is sampled only once a second, so that an idle server rarely wakes.
   collectDefaultMetrics({ register: registry, eventLoopUtilizationTimeout: 1000 });
-  const instruments = createInstruments(registry, eventKinds);
   let hashing = () => ({ underWay: 0, waiting: 0 });
-  addGauge(registry, 'janua_hashing_under_way', 'Passwords being hashed now.', () => hashing().underWay);
-  addGauge(registry, 'janua_hashing_waiting', 'Passwords waiting to be hashed.', () => hashing().waiting);
+  const instruments = createInstruments(registry, eventKinds, () => hashing());
   const handOver = announceMetrics(registry);
 
   return {
