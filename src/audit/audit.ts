@@ -1,4 +1,5 @@
 import { createHmac } from 'node:crypto';
+import type { Log } from '../faults/log.ts';
 import { type AuditEvent, type Events, type RecordedEvent, readEvent } from './event.ts';
 import { createEventIds } from './event-id.ts';
 import { createFloodBound } from './flood-bound.ts';
@@ -39,7 +40,7 @@ export interface AuditOptions<Described extends Events> {
   /** Every kind of event. */
   readonly events: Described;
   readonly store: AuditStore;
-  readonly log: Record<'info' | 'warn', (details: object, message: string) => void>;
+  readonly log: Pick<Log, 'info' | 'warn'>;
   /** The key for digests of names, 32 bytes. Without it, an attacker who has the table could try out names (ASVS 14.2.4). */
   readonly nameKey: Buffer;
   /** Milliseconds since 1970. */

@@ -1,7 +1,7 @@
 import { setTimeout } from 'node:timers/promises';
 import pLimit from 'p-limit';
-import type { Logger } from 'pino';
 import { inTime } from '../faults/in-time.ts';
+import type { Log } from '../faults/log.ts';
 import { Misconfiguration } from '../faults/misconfiguration.ts';
 import type { Order, ServerAddress } from './listen.ts';
 import { createReplacementPace } from './replacement-pace.ts';
@@ -15,7 +15,7 @@ const readyDeadline = 30_000;
  * @param count of workers that should run
  * @param endDeadline milliseconds that a worker may take to end before it is killed
  */
-export function createWorkers(count: number, log: Logger, endDeadline: number) {
+export function createWorkers(count: number, log: Log, endDeadline: number) {
   /** Workers that serve or are starting. */
   const members = new Set<WorkerProcess>();
   /** All workers that have not ended, including retiring ones. */

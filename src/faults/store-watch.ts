@@ -1,3 +1,4 @@
+import type { Log } from './log.ts';
 import type { Unavailable } from './unavailable.ts';
 
 /** Successful reads do not prove that writes work. A full disk can still be read. */
@@ -12,9 +13,7 @@ export interface StoreWatch {
 /** For commands, which report faults by themselves. */
 export const unwatched: StoreWatch = { failed() {}, succeeded() {} };
 
-type Log = Readonly<Record<'error' | 'info', (details: object, message: string) => void>>;
-
-export function createStoreWatch(part: string, log: Log): StoreWatch {
+export function createStoreWatch(part: string, log: Pick<Log, 'error' | 'info'>): StoreWatch {
   const failing = new Set<AccessKind>();
   let since = 0;
 

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import type { Log } from '../faults/log.ts';
 import { Unavailable } from '../faults/unavailable.ts';
 import { createFailureDurations } from './failure-durations.ts';
 import type { ComparisonInput, Computations } from './hashing/computations.ts';
@@ -25,7 +26,7 @@ export interface PasswordOptions {
   readonly queue: number;
   /** Whether to rehash a password that matched a hash weaker than today's. */
   readonly rehashes: boolean;
-  readonly log: { warn(details: object, message: string): void };
+  readonly log: Pick<Log, 'warn'>;
   /** Called with the milliseconds that each password waited for its turn. */
   readonly onWaited?: ((milliseconds: number) => void) | undefined;
   /** Called for each password that is turned away because too many are waiting. */

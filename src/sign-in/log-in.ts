@@ -5,6 +5,7 @@ import type { Admit, Admitted } from '../access/admit.ts';
 import { Refusal } from '../access/refusal.ts';
 import type { Audit } from '../audit/audit.ts';
 import type { AuditEvent, Caller } from '../audit/event.ts';
+import type { Log } from '../faults/log.ts';
 import { maxPasswordBytes, type Passwords } from '../passwords/passwords.ts';
 import { networkOf } from '../text/networks.ts';
 import type { Throttle } from '../throttle/throttle.ts';
@@ -13,7 +14,7 @@ import { canonicalUsername, maxUsernameLength } from '../users/user.ts';
 import type { UserDirectory } from '../users/user-directory.ts';
 import type { events } from './events.ts';
 import { limitsOf, type PasswordAttempt } from './password-attempts.ts';
-import { createProvePassword, type WarningLog } from './password-proof.ts';
+import { createProvePassword } from './password-proof.ts';
 import { incompleteLogin, invalidCredentials, tooManyAttempts } from './refusals.ts';
 
 export interface LoginAttempt {
@@ -31,7 +32,7 @@ export interface LogInOptions {
   readonly throttle: Throttle;
   readonly admit: Admit;
   readonly audit: Audit<keyof typeof events>;
-  readonly log: WarningLog;
+  readonly log: Pick<Log, 'warn'>;
   /** No failed login is answered before this many milliseconds. The response time must not reveal the kind of failure (ASVS 6.3.8). */
   readonly failureFloor?: number;
 }

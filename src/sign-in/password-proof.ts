@@ -1,4 +1,5 @@
 import type { Proof } from '../access/admit.ts';
+import type { Log } from '../faults/log.ts';
 import type { Passwords } from '../passwords/passwords.ts';
 import type { Account } from '../users/account.ts';
 import type { UserDirectory } from '../users/user-directory.ts';
@@ -9,10 +10,8 @@ export type PasswordProof =
   | { readonly succeeded: true; readonly proof: Proof }
   | { readonly succeeded: false; readonly reason: keyof (typeof events)['login-failed']['reasons'] };
 
-export type WarningLog = { warn(details: object, message: string): void };
-
 /** Compares passwords with those of accounts, and replaces weak hashes on the way. */
-export function createProvePassword(users: UserDirectory, passwords: Passwords, log: WarningLog) {
+export function createProvePassword(users: UserDirectory, passwords: Passwords, log: Pick<Log, 'warn'>) {
   const matches = async ({ passwordHash }: Account, password: string) =>
     (await passwords.check(passwordHash, password)).matches;
 

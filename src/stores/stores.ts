@@ -1,7 +1,7 @@
-import type { Logger } from 'pino';
 import type { Settings } from '../config/settings.ts';
 import { type OpenDatabase, openDatabase } from '../database/database.ts';
 import { databasePart } from '../database/errors.ts';
+import type { Log } from '../faults/log.ts';
 import { createStoreWatch } from '../faults/store-watch.ts';
 import type { OpenRedis } from '../redis/redis.ts';
 import { createRedisSessionStore } from '../sessions/redis-store.ts';
@@ -16,7 +16,7 @@ import type { FailureStore } from '../throttle/store.ts';
 export type Stores = Awaited<ReturnType<typeof openStores>>;
 
 export interface StoreOptions {
-  readonly log: Logger;
+  readonly log: Log;
   readonly measures: Measures;
   /** Whether a missing SQLite file is an error. Otherwise it is created. */
   readonly mustExist: boolean;
@@ -52,7 +52,7 @@ export async function openStores(settings: Settings, { log, measures, mustExist 
   };
 }
 
-async function openRedisOf({ REDIS_URL }: Settings, timeout: number, log: Logger): Promise<OpenRedis | undefined> {
+async function openRedisOf({ REDIS_URL }: Settings, timeout: number, log: Log): Promise<OpenRedis | undefined> {
   if (REDIS_URL === undefined) return undefined;
   const { openRedis, redisPart } = await import('../redis/redis.ts');
   return openRedis(REDIS_URL, timeout, createStoreWatch(redisPart, log));

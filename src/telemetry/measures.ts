@@ -1,5 +1,5 @@
 import type { TraceSettings } from '../config/traces.ts';
-import type { Log } from './traces.ts';
+import type { Log } from '../faults/log.ts';
 
 export interface MeasureOptions {
   readonly metrics: boolean;

@@ -25,11 +25,9 @@ import {
 } from '@opentelemetry/sdk-trace';
 import type { TraceSettings } from '../config/traces.ts';
 import { inTime } from '../faults/in-time.ts';
+import type { Log } from '../faults/log.ts';
 import type { AnsweredRequest, TraceParent } from './requests.ts';
 import { watchCalls } from './watch-calls.ts';
-
-/** The part of the log's interface that parts use. */
-export type Log = Readonly<Record<'info' | 'warn', (details: object, message: string) => void>>;
 
 /** Milliseconds that sending the last steps may take when the server ends. */
 const farewell = 2000;
@@ -92,12 +90,12 @@ export function createTraces(settings: TraceSettings, version: string, log: Log)
 
     /** Gives a log whose lines hold the trace id of their request. */
     namedIn(log: Log): Log {
-      function write(level: keyof Log, details: object, message: string): void {
+      const write = (level: keyof Log) => (details: object, message: string) => {
         const parent = current.getStore();
         const traceId = parent && trace.getSpanContext(parent)?.traceId;
         log[level](traceId === undefined ? details : { ...details, trace_id: traceId }, message);
-      }
-      return { info: write.bind(undefined, 'info'), warn: write.bind(undefined, 'warn') };
+      };
+      return { info: write('info'), warn: write('warn'), error: write('error') };
     },
 
     /** Sends the remaining steps, within a bounded time. */

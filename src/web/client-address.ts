@@ -1,5 +1,6 @@
 import { type AddressInfo, isIP } from 'node:net';
 import ipaddr from 'ipaddr.js';
+import type { Log } from '../faults/log.ts';
 import { type Address, createNetworkCheck, unixSockets } from '../text/networks.ts';
 import { withoutBlanks } from './field-value.ts';
 
@@ -49,7 +50,7 @@ export function createTrustedProxies(names: readonly string[]) {
   };
 
   /** Called once the app listens. Peers on a Unix socket have no address, so the operator has to say whether they are proxies. */
-  function adviseOnSockets(addresses: readonly (AddressInfo | string)[], log: SocketLog): void {
+  function adviseOnSockets(addresses: readonly (AddressInfo | string)[], log: Pick<Log, 'info' | 'warn'>): void {
     const onSockets = addresses.some((address) => typeof address === 'string');
     onSocketsAlone = !addresses.some((address) => typeof address === 'object');
     const warn = (message: string) => log.warn({ event: 'unix_socket' }, message);
@@ -71,8 +72,6 @@ export function createTrustedProxies(names: readonly string[]) {
 
   return { isTrustedPeer, findClient, adviseOnSockets };
 }
-
-type SocketLog = Record<'info' | 'warn', (details: object, message: string) => void>;
 
 /** Some proxies add the port, and put an IPv6 address in brackets. */
 function parseAddress(text: string): Address | undefined {

@@ -1,6 +1,7 @@
 import type { RawBuilder } from 'kysely';
 import type { Engine, OpenDatabase } from '../../database/database.ts';
 import { sql } from '../../database/kysely.ts';
+import type { Log } from '../../faults/log.ts';
 import { type Fault, Misconfiguration } from '../../faults/misconfiguration.ts';
 import type { Account } from '../account.ts';
 import { listPages } from '../sql-directory.ts';
@@ -24,7 +25,7 @@ interface Row {
 interface MappedOptions {
   /** Whether passwords are rehashed. Nothing else is ever written. */
   readonly rehashes: boolean;
-  readonly log: { warn(details: object, message: string): void };
+  readonly log: Pick<Log, 'warn'>;
 }
 
 /** Most milliseconds for reading all rows. */
