@@ -62,8 +62,7 @@ export function createAccess(lookUp: LookUp, sessions: Sessions, audit: Audit<ke
       const signedIn = await findSignedIn(presented);
       if (signedIn !== undefined) return signedIn;
       const { caller } = request;
-      // Access is refused even if the event cannot be stored. Its log line is written anyway.
-      await audit.record({ kind: 'access-refused', reason: whyNot(presented, caller), caller }).catch(() => {});
+      await audit.recordIfPossible({ kind: 'access-refused', reason: whyNot(presented, caller), caller });
       throw new Refusal(presented.accessToken === undefined ? notAuthenticated : invalidToken);
     },
 

@@ -85,7 +85,7 @@ export function createAdmit(
       ...replaced.map((former) => ({ reason: 'replaced', userId: former.userId, sessionId: former.id })),
       ...session.displaced.map((id) => ({ reason: 'too-many', userId, sessionId: id })),
     ];
-    for (const details of ended) await audit.record({ kind: 'session-ended', caller, ...details }).catch(() => {});
+    for (const details of ended) await audit.recordIfPossible({ kind: 'session-ended', caller, ...details });
     return { ...started, wasSignedIn: signedIn !== undefined };
   };
 }

@@ -27,6 +27,8 @@ export interface Audit<Kind extends string = string> {
    * @throws {Unavailable} when the event cannot be stored
    */
   readonly record: (event: AuditEvent<Kind>) => Promise<void>;
+  /** Records a decision that stands even if the event cannot be stored. Its log line is written anyway. Never fails. */
+  readonly recordIfPossible: (event: AuditEvent<Kind>) => Promise<void>;
   /** A digest that compares names without revealing them: 132 bits, base64url. */
   digestName(canonicalName: string): string;
 }
@@ -87,6 +89,10 @@ export function createAudit<Described extends Events>(
   return {
     async record(event) {
       if (floodBound.admits(event)) await keep(event);
+    },
+    async recordIfPossible(event) {
+      // `this`, because the metrics wrap `record`.
+      await this.record(event).catch(() => {});
     },
     digestName: (name) => createHmac('sha256', nameKey).update(name).digest('base64url').slice(0, 22),
     async close() {

@@ -4,7 +4,7 @@ import type { Presented } from '../access/access.ts';
 import type { Admit, Admitted } from '../access/admit.ts';
 import { Refusal } from '../access/refusal.ts';
 import type { Audit } from '../audit/audit.ts';
-import type { AuditEvent, Caller } from '../audit/event.ts';
+import type { Caller } from '../audit/event.ts';
 import type { Log } from '../faults/log.ts';
 import { maxPasswordBytes, type Passwords } from '../passwords/passwords.ts';
 import { networkOf } from '../text/networks.ts';
@@ -47,9 +47,6 @@ export function createLogIn(options: LogInOptions) {
   const { users, passwords, throttle, admit, audit, log, failureFloor = 250 } = options;
   const provePassword = createProvePassword(users, passwords, log);
 
-  /** The login is refused even if the event cannot be stored. Its log line is written anyway. */
-  const record = (event: AuditEvent<keyof typeof events>) => audit.record(event).catch(() => {});
-
   /** Refuses no earlier than `floor` milliseconds after `start`, plus a small random delay. */
   async function refuse(refusal: Refusal, start: number, floor: number): Promise<never> {
     // A timer waits whole milliseconds from when it is set. Without the random delay, its end would reveal how long the work before it took
@@ -88,19 +85,19 @@ export function createLogIn(options: LogInOptions) {
       ...seen,
     };
     if (!throttled.passed) {
-      await record({ kind: 'login-throttled', ...event });
+      await audit.recordIfPossible({ kind: 'login-throttled', ...event });
       // An existing account takes a little longer to check. The floor covers that.
       return refuse(new Refusal(tooManyAttempts, throttled.retryAfterSeconds), start, failureFloor / 10);
     }
     const { result } = throttled;
     if (!result.succeeded) {
-      await record({ kind: 'login-failed', reason: result.reason, ...event });
-      if (throttled.stops) await record({ kind: 'account-stopped', ...event });
+      await audit.recordIfPossible({ kind: 'login-failed', reason: result.reason, ...event });
+      if (throttled.stops) await audit.recordIfPossible({ kind: 'account-stopped', ...event });
       return refuseCredentials(start);
     }
     const admitted = await admit(result.proof, { presented, caller, event: seen });
     if (admitted !== undefined) return admitted;
-    await record({ kind: 'login-failed', reason: 'changed-meanwhile', ...event });
+    await audit.recordIfPossible({ kind: 'login-failed', reason: 'changed-meanwhile', ...event });
     return refuseCredentials(start);
   };
 }

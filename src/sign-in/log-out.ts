@@ -18,12 +18,11 @@ export function createLogOut(access: Access, sessions: Sessions, audit: Audit<ke
   return async (presented: Presented, caller: Caller, wasSignedIn = false): Promise<void> => {
     const ended = await access.findPresentedSessions(presented);
     if (!(await sessions.end(ended))) {
-      await audit.record({ kind: 'logout-refused', reason: whyNot(presented, caller), caller }).catch(() => {});
+      await audit.recordIfPossible({ kind: 'logout-refused', reason: whyNot(presented, caller), caller });
       throw new Refusal(wasSignedIn || presentsSession(presented) ? sessionOver : noSession);
     }
-    // The session has ended, whether or not it can be recorded.
     for (const { id: sessionId, userId } of ended)
-      await audit.record({ kind: 'logged-out', caller, userId, sessionId }).catch(() => {});
+      await audit.recordIfPossible({ kind: 'logged-out', caller, userId, sessionId });
   };
 }
 

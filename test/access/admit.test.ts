@@ -61,7 +61,7 @@ function createRacing(change: (current: Account) => Account | undefined, fault?:
     async check() {},
   };
   const sessions = createSessions({ store, idleTimeoutSeconds: 60, lifetimeSeconds: 60 });
-  const audit = { record: async () => {}, digestName: () => '' };
+  const audit = { record: async () => {}, recordIfPossible: async () => {}, digestName: () => '' };
   const access = createAccess(lookUpTwice(store, users), sessions, audit);
   const logIn = createLogIn({
     users,

@@ -114,7 +114,8 @@ describe('the metrics count', () => {
   // Shows: V6.3.8
   test('a throttled login by its longest wait, in the same way for an account and an unknown name', async () => {
     const metrics = createMetrics([]);
-    const audit = metrics.watchAudit({ async record(_event: AuditEvent) {}, digestName: () => '', async close() {} });
+    const record = async (_event: AuditEvent) => {};
+    const audit = metrics.watchAudit({ record, recordIfPossible: record, digestName: () => '', async close() {} });
     const waiting = (kind: KeyTrace['kind'], waitSeconds: number) => ({
       kind,
       waitSeconds,

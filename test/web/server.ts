@@ -49,7 +49,7 @@ export function siteOptions({ logIn = unexpected, logOut = unexpected, ...access
         findPresentedSessions: unexpected,
         ...access,
       },
-      audit: { record: async () => {}, digestName: () => '' },
+      audit: { record: async () => {}, recordIfPossible: async () => {}, digestName: () => '' },
       logIn,
       logOut,
       browserKey: Buffer.alloc(32, 1),

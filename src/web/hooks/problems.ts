@@ -21,9 +21,9 @@ export function createProblems(parts: FlowOptions['parts'], render: RenderPage, 
   return async (error, request, reply) => {
     const refusal = error instanceof Refusal ? error : undefined;
     const { event, loginPage: login } = refusal?.answer ?? {};
-    // The refusal stands even if it cannot be recorded. The log still has it.
+    // `parts` throws until the stores are ready.
     if (event !== undefined)
-      await Promise.try(() => parts().audit.record({ ...event, caller: request.caller })).catch(() => {});
+      await Promise.try(() => parts().audit.recordIfPossible({ ...event, caller: request.caller })).catch(() => {});
     const problem = describe(error, request);
     reply.code(problem.status);
     addHeaders(error, request, reply);
