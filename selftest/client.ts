@@ -81,12 +81,12 @@ export interface ClientOptions {
   /** Certificates of the trusted authorities, in PEM. */
   readonly authorities: readonly string[];
   /** Time limit of one request, in milliseconds. */
-  readonly patience: number;
+  readonly timeoutMilliseconds: number;
   /** Aborts all requests except those that end sessions. */
   readonly signal?: AbortSignal | undefined;
 }
 
-export function createClient({ origin, authorities, patience, signal }: ClientOptions): Client {
+export function createClient({ origin, authorities, timeoutMilliseconds, signal }: ClientOptions): Client {
   const answers: Answer[] = [];
   const { protocol, hostname, port } = new URL(origin);
   const host = hostname.replace(/^\[|\]$/g, '');
@@ -98,12 +98,12 @@ export function createClient({ origin, authorities, patience, signal }: ClientOp
     if (count >= mostRequests - (isTheEnd ? 0 : keptForTheEnd))
       throw new NoAnswer(route, new Error(`it was not sent: ${count} requests are enough for one run`));
     count += 1;
-    const late = AbortSignal.timeout(patience);
+    const late = AbortSignal.timeout(timeoutMilliseconds);
     return signal === undefined || isTheEnd ? late : AbortSignal.any([late, signal]);
   }
 
   const failed = (route: string, ending: AbortSignal, error: unknown) =>
-    new NoAnswer(route, ending.aborted && !signal?.aborted ? noAnswer(patience) : error);
+    new NoAnswer(route, ending.aborted && !signal?.aborted ? noAnswer(timeoutMilliseconds) : error);
 
   return {
     origin,
@@ -141,7 +141,7 @@ export function createClient({ origin, authorities, patience, signal }: ClientOp
       socket.once('error', reject);
       // A server that closes silently causes neither of the two events.
       socket.once('close', () => reject(new Error('the connection was closed')));
-      ending.addEventListener('abort', () => socket.destroy(noAnswer(patience)), { once: true });
+      ending.addEventListener('abort', () => socket.destroy(noAnswer(timeoutMilliseconds)), { once: true });
       try {
         await promise;
         return look(socket);

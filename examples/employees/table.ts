@@ -14,7 +14,7 @@ type EmployeesTable = { employees: Employee };
 const batchSize = 2_000;
 
 /** Longest duration of one step, in milliseconds. The index takes longest. */
-const patience = 5 * 60 * 1000;
+const stepMilliseconds = 5 * 60 * 1000;
 
 interface Making {
   /** Stops the work, and leaves no table behind. */
@@ -36,7 +36,7 @@ export async function makeTable(opened: OpenDatabase, people: Iterable<Employee>
     );
   }
   const database = opened.database.withTables<EmployeesTable>();
-  await opened.withPatience(patience, async () => {
+  await opened.withTimeout(stepMilliseconds, async () => {
     if (engine === 'mysql') await fillOrDrop(database, people, making);
     else
       await database.transaction().execute(async (transaction) => {

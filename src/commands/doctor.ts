@@ -57,7 +57,7 @@ function createLook(print: FindingsPrinter['print'], stores: Stores): Look {
 
 async function lookAtAll({ settings, faulty }: ReadSettings, look: Look): Promise<void> {
   const seconds = settings.STORE_TIMEOUT_SECONDS;
-  const patience = seconds * 1000 * stepShare;
+  const stepMilliseconds = seconds * 1000 * stepShare;
   const closing = new AsyncDisposableStack();
   try {
     const publicUrl = faulty.has('PUBLIC_URL') ? undefined : settings;
@@ -69,7 +69,7 @@ async function lookAtAll({ settings, faulty }: ReadSettings, look: Look): Promis
     await look('public-url', urlCheck);
     await look('hashing', checkHashing(settings));
 
-    const opened = await look('database', checkDatabase(settings, patience, closing));
+    const opened = await look('database', checkDatabase(settings, stepMilliseconds, closing));
     const path = sqlitePath(settings.DATABASE_URL);
     if (path !== undefined && opened !== undefined) await look('file', checkSqliteFile(path));
     const unopened = 'the database could not be used';
@@ -83,7 +83,7 @@ async function lookAtAll({ settings, faulty }: ReadSettings, look: Look): Promis
     const indexCheck = needing(current, outdated, (database) => checkIndexes(database, sessionsHere, users));
     await look('indexes', indexCheck);
 
-    const redis = sessionsHere ? undefined : await look('sessions', checkRedis(redisUrl, patience, closing));
+    const redis = sessionsHere ? undefined : await look('sessions', checkRedis(redisUrl, stepMilliseconds, closing));
     if (sessionsHere) await look('sessions', needing(current, outdated, checkSqlSessions));
     await look('clock', checkClock(opened, redis));
   } finally {

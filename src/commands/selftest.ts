@@ -39,9 +39,9 @@ export async function selftest(given: SelftestOptions): Promise<boolean> {
   process.once('SIGINT', stop).once('SIGTERM', stop);
   const { print, conclude } = createFindingsPrinter(json);
   const plainPort = given.httpPort;
-  const patience = given.timeout * 1000;
+  const timeoutMilliseconds = given.timeout * 1000;
   const count = await runSelftest(
-    { origin, throttle, authorities, account, plainPort, patience, signal: stopped.signal },
+    { origin, throttle, authorities, account, plainPort, timeoutMilliseconds, signal: stopped.signal },
     print,
   );
   process.off('SIGINT', stop).off('SIGTERM', stop);

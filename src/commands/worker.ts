@@ -27,8 +27,8 @@ export interface End {
   readonly faults: readonly string[];
 }
 
-/** Milliseconds for reading the last messages of a worker that has ended. */
-const farewell = 100;
+/** How long the primary reads the last messages of a worker that has ended. */
+const disconnectMilliseconds = 100;
 
 /** Call it once, before the first worker starts. */
 export function prepareWorkers(): void {
@@ -63,7 +63,8 @@ export function startWorker() {
   });
   worker.once('exit', async (code, signal) => {
     // The primary may not have read its last message yet. Node does not disconnect a worker that dies while it is handed a connection.
-    if (worker.isConnected()) await inTime(once(worker, 'disconnect'), farewell).catch(() => worker.disconnect());
+    if (worker.isConnected())
+      await inTime(once(worker, 'disconnect'), disconnectMilliseconds).catch(() => worker.disconnect());
     ended.resolve({ code, signal, faults });
   });
   worker.on('error', (error) => {

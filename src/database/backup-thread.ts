@@ -2,12 +2,12 @@
 import { DatabaseSync } from 'node:sqlite';
 import { workerData } from 'node:worker_threads';
 
-/** Milliseconds that the copy waits for other processes at its start. Then it reads one snapshot of the file and blocks no process. */
-const patience = 5000;
+/** How long the copy waits for other processes at its start. Then it reads one snapshot of the file and blocks no process. */
+const waitMilliseconds = 5000;
 
 const { path, part } = workerData as { path: string; part: string };
 
-const source = new DatabaseSync(path, { readOnly: true, timeout: patience });
+const source = new DatabaseSync(path, { readOnly: true, timeout: waitMilliseconds });
 source.prepare('vacuum into ?').run(part);
 source.close();
 

@@ -1,6 +1,6 @@
 import { Misconfiguration } from '../faults/misconfiguration.ts';
 import type { StoreWatch } from '../faults/store-watch.ts';
-import type { EngineDriver, Patience } from './driver.ts';
+import type { EngineDriver, StepTimeout } from './driver.ts';
 import { createDialect, type Engine, Kysely, sql } from './kysely.ts';
 import { createPrepareLookup } from './lookup.ts';
 import type { Tables } from './schema.ts';
@@ -62,7 +62,7 @@ function isServerUrl(url: string): boolean {
 export async function openDatabase(url: string, options: DatabaseOptions) {
   const { connections, timeout, watch, mustExist = false } = options;
   const engine = engineOf(url);
-  const patience: Patience = { milliseconds: timeout };
+  const stepTimeout: StepTimeout = { milliseconds: timeout };
   const driver = await openDriver();
   const database: Database = new Kysely({ dialect: createDialect(engine, driver) });
   return {
@@ -70,10 +70,10 @@ export async function openDatabase(url: string, options: DatabaseOptions) {
     engine,
     prepareLookup: createPrepareLookup(driver),
     /** Allows each step so many milliseconds until `work` is done. */
-    async withPatience(milliseconds: number, work: () => Promise<void>): Promise<void> {
-      patience.milliseconds = milliseconds;
+    async withTimeout(milliseconds: number, work: () => Promise<void>): Promise<void> {
+      stepTimeout.milliseconds = milliseconds;
       await work().finally(() => {
-        patience.milliseconds = timeout;
+        stepTimeout.milliseconds = timeout;
       });
     },
     /** @throws {Unavailable} while the database cannot be reached, or when another file has replaced the one that was opened */
@@ -87,11 +87,11 @@ export async function openDatabase(url: string, options: DatabaseOptions) {
   async function openDriver(): Promise<EngineDriver> {
     switch (engine) {
       case 'sqlite':
-        return (await import('./sqlite.ts')).openSqlite(url.slice('sqlite:'.length), patience, watch, mustExist);
+        return (await import('./sqlite.ts')).openSqlite(url.slice('sqlite:'.length), stepTimeout, watch, mustExist);
       case 'postgres':
-        return (await import('./postgres.ts')).openPostgres(url, connections, patience, watch);
+        return (await import('./postgres.ts')).openPostgres(url, connections, stepTimeout, watch);
       case 'mysql':
-        return (await import('./mysql.ts')).openMysql(url, connections, patience, watch);
+        return (await import('./mysql.ts')).openMysql(url, connections, stepTimeout, watch);
     }
   }
 }

@@ -15,7 +15,7 @@ export interface EngineDriver extends Driver {
 }
 
 /** Milliseconds that one step may take. Migrations need more than requests. */
-export interface Patience {
+export interface StepTimeout {
   milliseconds: number;
 }
 

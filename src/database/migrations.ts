@@ -31,8 +31,8 @@ export function createMigrator({ database, engine }: OpenDatabase) {
   });
 }
 
-/** Milliseconds that a migration may wait for another process's migration, and for each of its own steps. */
-const migrationPatience = 10 * 60 * 1000;
+/** How long a migration may wait for another process's migration, and for each of its own steps. */
+const migrationMilliseconds = 10 * 60 * 1000;
 
 /**
  * Updates our own tables. If several processes try at the same time, one migrates and the other processes wait.
@@ -42,7 +42,7 @@ const migrationPatience = 10 * 60 * 1000;
 export async function migrate(opened: OpenDatabase): Promise<string[]> {
   const missing = await findMissing(opened.database);
   if (missing.length === 0) return [];
-  await opened.withPatience(migrationPatience, async () => {
+  await opened.withTimeout(migrationMilliseconds, async () => {
     const { error } = await createMigrator(opened).migrateToLatest();
     if (error !== undefined) throw error;
   });

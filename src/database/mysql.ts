@@ -4,18 +4,18 @@ import type { QueryResult } from 'kysely';
 import { createPool, type PoolConnection, type PoolOptions, type ResultSetHeader } from 'mysql2';
 import { Misconfiguration } from '../faults/misconfiguration.ts';
 import type { StoreWatch } from '../faults/store-watch.ts';
-import type { EngineDriver, Patience } from './driver.ts';
+import type { EngineDriver, StepTimeout } from './driver.ts';
 import { createServerDriver, type ServerConnection } from './server-driver.ts';
 
 /**
  * MySQL and MariaDB by `mysql2`. `?ssl=on` asks for TLS with a verified certificate, `?socket=PATH` for a local socket.
  * @throws {Misconfiguration} for a URL that cannot be read
  */
-export function openMysql(url: string, connections: number, patience: Patience, watch: StoreWatch): EngineDriver {
-  const pool = createPool({ ...readUrl(url), connectionLimit: connections, connectTimeout: patience.milliseconds });
+export function openMysql(url: string, connections: number, timeout: StepTimeout, watch: StoreWatch): EngineDriver {
+  const pool = createPool({ ...readUrl(url), connectionLimit: connections, connectTimeout: timeout.milliseconds });
   const getConnection = promisify(pool.getConnection).bind(pool);
   const connect = async () => adapt(await getConnection());
-  return createServerDriver({ connect, end: promisify(pool.end).bind(pool) }, patience, watch);
+  return createServerDriver({ connect, end: promisify(pool.end).bind(pool) }, timeout, watch);
 }
 
 function readUrl(text: string): PoolOptions {

@@ -1,16 +1,16 @@
 import pg from 'pg';
 import type { StoreWatch } from '../faults/store-watch.ts';
-import type { EngineDriver, Patience } from './driver.ts';
+import type { EngineDriver, StepTimeout } from './driver.ts';
 import { createServerDriver, type ServerConnection } from './server-driver.ts';
 
 /**
  * PostgreSQL by `pg`. It reads the URL as libpq does: `sslmode=verify-full&sslrootcert=…` for TLS, `host=/run/postgresql` for a socket.
  */
-export function openPostgres(url: string, connections: number, patience: Patience, watch: StoreWatch): EngineDriver {
+export function openPostgres(url: string, connections: number, timeout: StepTimeout, watch: StoreWatch): EngineDriver {
   const pool = new pg.Pool({
     connectionString: url,
     max: connections,
-    connectionTimeoutMillis: patience.milliseconds,
+    connectionTimeoutMillis: timeout.milliseconds,
     keepAlive: true,
     application_name: 'janua',
   });
@@ -19,7 +19,7 @@ export function openPostgres(url: string, connections: number, patience: Patienc
   // Without a listener, an error between two queries would end the process. The next query reports it anyway.
   pool.on('connect', (client) => client.on('error', () => {}));
   const connect = async () => adapt(await pool.connect());
-  return createServerDriver({ connect, end: () => pool.end() }, patience, watch);
+  return createServerDriver({ connect, end: () => pool.end() }, timeout, watch);
 }
 
 const adapt = (client: pg.PoolClient): ServerConnection => ({

@@ -2,7 +2,7 @@ import type { CompiledQuery, QueryResult } from 'kysely';
 import { inTime } from '../faults/in-time.ts';
 import type { StoreWatch } from '../faults/store-watch.ts';
 import { Unavailable } from '../faults/unavailable.ts';
-import { accessOf, type EngineDriver, type Patience, reportFailure, streamQuery } from './driver.ts';
+import { accessOf, type EngineDriver, reportFailure, type StepTimeout, streamQuery } from './driver.ts';
 import { databaseUnavailable } from './errors.ts';
 
 /** The common interface to the client libraries of PostgreSQL and MySQL. */
@@ -22,13 +22,13 @@ export interface ServerConnection {
  * Kysely's driver for a database server. Every step ends within its time. If the server is frozen, gone or out of connections, a request
  * fails and never hangs (ASVS 16.5.2). A failed connection is never used again.
  */
-export function createServerDriver(pool: ServerPool, patience: Patience, watch: StoreWatch): EngineDriver {
+export function createServerDriver(pool: ServerPool, timeout: StepTimeout, watch: StoreWatch): EngineDriver {
   let prepared = 0;
 
   async function acquire(): Promise<Connection> {
     const connecting = pool.connect();
     try {
-      return adapt(await inTime(connecting, patience.milliseconds));
+      return adapt(await inTime(connecting, timeout.milliseconds));
     } catch (error) {
       // A late connection goes back to the pool.
       connecting.then((connection) => connection.release(false)).catch(() => {});
@@ -41,7 +41,7 @@ export function createServerDriver(pool: ServerPool, patience: Patience, watch: 
     async function query(sql: string, parameters: readonly unknown[], name?: string) {
       const kind = accessOf(sql);
       try {
-        const result = await inTime(raw.query(sql, parameters, name), patience.milliseconds);
+        const result = await inTime(raw.query(sql, parameters, name), timeout.milliseconds);
         watch.succeeded(kind);
         return result;
       } catch (error) {

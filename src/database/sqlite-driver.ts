@@ -2,7 +2,7 @@ import type { DatabaseSync, SQLInputValue } from 'node:sqlite';
 import { setTimeout } from 'node:timers/promises';
 import type { CompiledQuery, QueryResult } from 'kysely';
 import type { AccessKind, StoreWatch } from '../faults/store-watch.ts';
-import { accessOf, type EngineDriver, type Patience, reportFailure, streamQuery } from './driver.ts';
+import { accessOf, type EngineDriver, reportFailure, type StepTimeout, streamQuery } from './driver.ts';
 import { isBusy } from './errors.ts';
 
 /** Milliseconds to pause while another process writes. The last pause repeats. */
@@ -12,7 +12,7 @@ const pauses = [1, 2, 5, 10, 20];
  * Kysely's driver for a SQLite file. Statements are short and run on this thread. Waiting for another process's write does not block
  * the thread, and has a time limit.
  */
-export function createSqliteDriver(database: DatabaseSync, patience: Patience, watch: StoreWatch): EngineDriver {
+export function createSqliteDriver(database: DatabaseSync, timeout: StepTimeout, watch: StoreWatch): EngineDriver {
   const prepared = new Map<string, ReturnType<typeof prepare>>();
   const prepareHere = (sql: string) => prepare(database, sql);
   const snapshot = createSharedSnapshot(database);
@@ -36,7 +36,7 @@ export function createSqliteDriver(database: DatabaseSync, patience: Patience, w
         watch.succeeded(proves);
         return result;
       } catch (error) {
-        deadline ??= performance.now() + patience.milliseconds;
+        deadline ??= performance.now() + timeout.milliseconds;
         if (isBusy(error) && performance.now() < deadline) {
           await setTimeout(pauses[Math.min(attempt, pauses.length - 1)]);
           continue;

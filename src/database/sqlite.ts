@@ -3,7 +3,7 @@ import { dirname } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { Misconfiguration } from '../faults/misconfiguration.ts';
 import type { StoreWatch } from '../faults/store-watch.ts';
-import type { EngineDriver, Patience } from './driver.ts';
+import type { EngineDriver, StepTimeout } from './driver.ts';
 import { databaseUnavailable } from './errors.ts';
 import { createSqliteDriver } from './sqlite-driver.ts';
 
@@ -18,13 +18,13 @@ const openingTimeout = 5000;
  * Every acknowledged write is on disk (`synchronous=FULL`). A power failure must not undo a logout.
  * @throws {Misconfiguration} when the file cannot be opened for writing, or must exist and does not
  */
-export function openSqlite(path: string, patience: Patience, watch: StoreWatch, mustExist: boolean): EngineDriver {
+export function openSqlite(path: string, timeout: StepTimeout, watch: StoreWatch, mustExist: boolean): EngineDriver {
   if (mustExist && path !== ':memory:' && !existsSync(path))
     throw new Misconfiguration({ message: 'DATABASE_URL: there is no such file yet.', fix: 'Run: npx janua migrate' });
   const file = openFile(path);
   const opened = identityOf(path);
   return {
-    ...createSqliteDriver(file, patience, watch),
+    ...createSqliteDriver(file, timeout, watch),
     check() {
       if (identityOf(path) === opened) return;
       const gone = databaseUnavailable(new Error('the file was removed or replaced while it was open'));

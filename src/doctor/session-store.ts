@@ -17,12 +17,12 @@ export async function* checkSqlSessions(opened: OpenDatabase): Check {
 
 /**
  * Opens Redis or Valkey and gives it if it answers. `closing` closes it.
- * @param patience milliseconds that a command may take
+ * @param timeout milliseconds that a command may take
  */
-export async function* checkRedis(url: string, patience: number, closing: AsyncDisposableStack): Check<OpenRedis> {
+export async function* checkRedis(url: string, timeout: number, closing: AsyncDisposableStack): Check<OpenRedis> {
   const { openRedis } = await import('../redis/redis.ts');
   const { createRedisSessionStore } = await import('../sessions/redis-store.ts');
-  const redis = openRedis(url, patience, unwatched);
+  const redis = openRedis(url, timeout, unwatched);
   closing.defer(() => redis.close());
   await requireNumber(redis);
   const replies = await readInformation(redis);

@@ -24,7 +24,7 @@ export async function* checkUsers(
 
 async function* checkUsersTable(opened: OpenDatabase, mapping: UserMapping, rehashes: boolean): Check {
   // `janua serve` may take a minute to look through all rows. This command must not.
-  const hurried: OpenDatabase = { ...opened, withPatience: (_milliseconds, work) => work() };
+  const hurried: OpenDatabase = { ...opened, withTimeout: (_milliseconds, work) => work() };
   try {
     const { warnings } = await openMappedDirectory(hurried, mapping, { rehashes, log: { warn() {} } });
     yield ok(`Users are in the table ${mapping.table}.`);

@@ -3,11 +3,11 @@ import { Registry } from '@prometheus-io/client';
 import { inTime } from '../faults/in-time.ts';
 import { addProcesses, addStartTime } from './instruments.ts';
 
-/** Milliseconds in which a worker must send its figures. */
-const patience = 2000;
+/** Within this time a worker must send its figures. */
+const answerMilliseconds = 2000;
 
-/** Milliseconds in which a worker that ends sends its last figures. */
-const farewell = 1000;
+/** Within this time a worker that ends sends its last figures. */
+const lastFiguresMilliseconds = 1000;
 
 type Figures = Awaited<ReturnType<Registry['getMetricsAsJSON']>>;
 
@@ -83,7 +83,7 @@ async function ask(source: Source): Promise<Figures | undefined> {
     source.asked = Promise.withResolvers();
     source.worker.send({ figures: 'wanted' } satisfies Message);
   }
-  return inTime(source.asked.promise, patience).catch(() => undefined);
+  return inTime(source.asked.promise, answerMilliseconds).catch(() => undefined);
 }
 
 /** Keeps only counts. Other figures, such as memory, have no meaning after the process has ended. */
@@ -107,7 +107,7 @@ export function announceMetrics(registry: Registry): () => Promise<void> {
     if (message?.figures === 'wanted') sendFigures().catch(() => {});
   });
   send({ figures: 'here' });
-  return () => inTime(sendFigures(), farewell).catch(() => {});
+  return () => inTime(sendFigures(), lastFiguresMilliseconds).catch(() => {});
 }
 
 /** Resolves when the message is on its way, or cannot be sent because the primary is gone. */

@@ -8,8 +8,8 @@ const { createServer } = process.getBuiltinModule('node:http');
 
 const contentType = 'text/plain; version=0.0.4; charset=utf-8';
 
-/** Milliseconds that a client may take to send its request, and to continue reading. */
-const patience = 5000;
+/** How long a client may take to send its request, and to continue reading. */
+const clientMilliseconds = 5000;
 
 /** Further connections are closed at once. Few programs read figures, and each slow reader keeps a copy of them in memory. */
 const mostConnections = 32;
@@ -33,15 +33,15 @@ export async function listenForMetrics(
     });
     return reading;
   }
-  const limits = { requestTimeout: patience, headersTimeout: patience, connectionsCheckingInterval: 1000 };
-  const server = createServer(limits, (request, response) => {
+  const timeouts = { requestTimeout: clientMilliseconds, headersTimeout: clientMilliseconds };
+  const server = createServer({ ...timeouts, connectionsCheckingInterval: 1000 }, (request, response) => {
     answer(request, response, readOnce).catch(() => response.writeHead(500).end());
   });
   server.maxConnections = mostConnections;
   server.maxRequestsPerSocket = 1;
   // Without this listener, Node would answer each further request with 503.
   server.on('dropRequest', (_request, socket) => socket.destroy());
-  server.setTimeout(patience);
+  server.setTimeout(clientMilliseconds);
   server.listen({ host, port });
   try {
     await once(server, 'listening');

@@ -29,8 +29,8 @@ import type { Log } from '../faults/log.ts';
 import type { AnsweredRequest, TraceParent } from './requests.ts';
 import { watchCalls } from './watch-calls.ts';
 
-/** Milliseconds that sending the last steps may take when the server ends. */
-const farewell = 2000;
+/** How long sending the last steps may take when the server ends. */
+const closeMilliseconds = 2000;
 
 const propagator = new W3CTraceContextPropagator();
 
@@ -100,7 +100,7 @@ export function createTraces(settings: TraceSettings, version: string, log: Log)
 
     /** Sends the remaining steps, within a bounded time. */
     async close(): Promise<void> {
-      await inTime(provider.shutdown(), farewell).catch(() => {});
+      await inTime(provider.shutdown(), closeMilliseconds).catch(() => {});
     },
   };
 }

@@ -31,7 +31,7 @@ async function run(options: Partial<SelftestOptions> = {}, misdeeds: Misdeeds = 
     {
       origin: proxy.url,
       authorities: [await readFile(certificate.certificate, 'utf8')],
-      patience: 10_000,
+      timeoutMilliseconds: 10_000,
       account,
       throttle: false,
       plainPort: proxy.plainPort,
@@ -536,7 +536,7 @@ describe('janua selftest reports a proxy', () => {
       'that does not answer',
       { request: () => 'hang' },
       [/^reach wrong: GET \/auth\/login gets no response: no answer within 0\.2 s/],
-      { patience: 200 },
+      { timeoutMilliseconds: 200 },
     ],
   ];
   for (const [index, [title, misdeeds, expected, options]] of cases.entries()) {

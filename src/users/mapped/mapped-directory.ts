@@ -28,8 +28,8 @@ interface MappedOptions {
   readonly log: Pick<Log, 'warn'>;
 }
 
-/** Most milliseconds for reading all rows. */
-const scanPatience = 60_000;
+/** How long reading all rows may take. */
+const scanMilliseconds = 60_000;
 
 /** Longest user id that a session can store, in characters. */
 const longestId = 255;
@@ -57,15 +57,15 @@ export async function openMappedDirectory(opened: OpenDatabase, mapping: UserMap
   const fitness = judgeTable(mapping, description, opened.engine, options.rehashes);
   if (fitness.faults.length > 0) throw new Misconfiguration(...fitness.faults);
   const warnings = [...fitness.warnings];
-  await opened.withPatience(scanPatience, async () => {
-    if (fitness.mayHoldTwins) await requireNoTwins(opened, mapping);
+  await opened.withTimeout(scanMilliseconds, async () => {
+    if (!fitness.namesAreUnique) await requireUniqueNames(opened, mapping);
     warnings.push(...(await findMissing(opened, mapping)));
   });
   return { directory: createMappedDirectory(opened, mapping, fitness, options), warnings };
 }
 
 /** @throws {Misconfiguration} when two names differ only in case. Chance would decide which of the two users signs in */
-async function requireNoTwins({ database, engine }: OpenDatabase, { table, username }: UserMapping): Promise<void> {
+async function requireUniqueNames({ database, engine }: OpenDatabase, { table, username }: UserMapping): Promise<void> {
   const folded = sql`lower(${sql.ref(username)})`;
   const { rows } = await sql`
     select ${folded} from ${sql.table(table)} group by ${folded} having count(*) > 1 limit 1`.execute(database);

@@ -118,8 +118,8 @@ export function judgeTable(
     /** Faults that do not keep it from working. */
     warnings,
     nameMatch: form ?? 'equal-then-scan',
-    /** Whether two names may differ only in case. */
-    mayHoldTwins: !indexesOfName.some((index) => index.unique && (index.form !== 'plain' || username?.ignoresCase)),
+    /** Whether an index keeps names apart that differ only in case. */
+    namesAreUnique: indexesOfName.some((index) => index.unique && (index.form !== 'plain' || username?.ignoresCase)),
     disabledKind: disabled?.kind,
     idKind: id?.kind,
   };
