@@ -40,10 +40,10 @@ export function prepareWorkers(): void {
 }
 
 /** The primary's view of a worker. */
-export type WorkerProcess = ReturnType<typeof startWorker>;
+export type WorkerProcess = ReturnType<typeof forkWorker>;
 
 /** Starts a worker with the code that is now on disk. */
-export function startWorker() {
+export function forkWorker() {
   const worker = cluster.fork();
   const listening = Promise.withResolvers<void>();
   const ready = Promise.withResolvers<ServerAddress>();

@@ -5,7 +5,7 @@ import type { Log } from '../faults/log.ts';
 import { Misconfiguration } from '../faults/misconfiguration.ts';
 import type { Order, ServerAddress } from './listen.ts';
 import { createReplacementPace } from './replacement-pace.ts';
-import { type End, prepareWorkers, startWorker, type WorkerProcess } from './worker.ts';
+import { type End, forkWorker, prepareWorkers, type WorkerProcess } from './worker.ts';
 
 /** Milliseconds in which a new worker must be ready. A worker that replaces an ended one must only listen by then. */
 const readyDeadline = 30_000;
@@ -29,9 +29,9 @@ export function createWorkers(count: number, log: Log, endDeadline: number) {
   let isFilling = false;
 
   /** Gives undefined if the machine cannot start another process. */
-  function hire(): WorkerProcess | undefined {
+  function startWorker(): WorkerProcess | undefined {
     try {
-      const worker = startWorker();
+      const worker = forkWorker();
       observe(worker);
       return worker;
     } catch (error) {
@@ -77,22 +77,22 @@ export function createWorkers(count: number, log: Log, endDeadline: number) {
   }
 
   function fill(): void {
-    while (members.size < count && !stopping.signal.aborted) if (hire() === undefined) return void fillAtPace();
+    while (members.size < count && !stopping.signal.aborted) if (startWorker() === undefined) return void fillAtPace();
   }
 
-  async function dismiss(worker: WorkerProcess, order: Order): Promise<void> {
+  async function endWorker(worker: WorkerProcess, order: Order): Promise<void> {
     members.delete(worker);
     if (await worker.end(order, endDeadline)) return;
     log.error({ event: 'worker_killed', worker: worker.pid }, 'a worker did not end in time');
   }
 
   /** Starts a worker and waits for it. Ends it if it does not get ready in time. @returns whether it is ready */
-  async function hireReady(): Promise<boolean> {
-    const worker = hire();
+  async function startWorkerAndWait(): Promise<boolean> {
+    const worker = startWorker();
     if (worker === undefined) return false;
     const outcome = Promise.race([worker.ready.then(() => true), worker.ended.then(() => false)]);
     const isReady = await inTime(outcome, readyDeadline).catch(() => false);
-    if (!isReady && !stopping.signal.aborted) await dismiss(worker, 'stop');
+    if (!isReady && !stopping.signal.aborted) await endWorker(worker, 'stop');
     return isReady;
   }
 
@@ -104,10 +104,10 @@ export function createWorkers(count: number, log: Log, endDeadline: number) {
     for (const old of [...members]) {
       // This worker ended by itself and has been replaced.
       if (!members.has(old)) continue;
-      isRenewed = await hireReady();
+      isRenewed = await startWorkerAndWait();
       // After an order to end, a second order would cut the drain time of the old worker short.
       if (!isRenewed || stopping.signal.aborted) break;
-      await dismiss(old, 'retire');
+      await endWorker(old, 'retire');
     }
     if (stopping.signal.aborted) return;
     // A worker may have ended while the reload gave up.
@@ -124,7 +124,7 @@ export function createWorkers(count: number, log: Log, endDeadline: number) {
     async start(): Promise<ServerAddress> {
       prepareWorkers();
       // The first worker starts alone, so that a fault common to all is reported once.
-      hire()?.listening.then(fill);
+      startWorker()?.listening.then(fill);
       return await complete.promise;
     },
 
@@ -143,7 +143,7 @@ export function createWorkers(count: number, log: Log, endDeadline: number) {
     /** Ends all workers. A second call cuts their drain time short. */
     async stop(): Promise<void> {
       stopping.abort();
-      await Promise.all([...living].map((worker) => dismiss(worker, 'stop')));
+      await Promise.all([...living].map((worker) => endWorker(worker, 'stop')));
     },
   };
 }
