@@ -227,8 +227,8 @@ const mutants: readonly Mutant[] = [
     ],
     [
       'src/forward-auth/host-credentials.ts',
-      'isSame(ticket, ticketUntil(expiresAt, way, session))',
-      'ticket === ticketUntil(expiresAt, way, session)',
+      'isSame(ticket, ticketUntil(expiresAt, destination, session))',
+      'ticket === ticketUntil(expiresAt, destination, session)',
     ],
     ['src/forward-auth/returns.ts', '!isSame(signature, sign(to, state))', 'signature !== sign(to, state)'],
     ['src/sign-in/known-browsers.ts', "isSame(made, sign(id, ''))", "made === sign(id, '')"],

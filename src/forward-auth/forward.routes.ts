@@ -54,15 +54,15 @@ export function addForward(app: App, parts: () => ForwardAuthParts, { returns }:
       },
     },
     async (request, reply) => {
-      const way = returns.find(request.query);
-      if (way === undefined) throw new Refusal(invalidReturn);
-      const ticket = request.signedIn && parts().hosts?.createTicket(way, request.signedIn.session);
+      const destination = returns.find(request.query);
+      if (destination === undefined) throw new Refusal(invalidReturn);
+      const ticket = request.signedIn && parts().hosts?.createTicket(destination, request.signedIn.session);
       if (ticket === undefined) throw new Refusal(notAuthenticated);
       const target = withTicket(request.query.to, ticket);
       // `form-action` limits forms to our own pages, and their redirects too. After the login form, a page leads to the application.
       if (request.headers['sec-fetch-site'] !== 'same-origin') return reply.redirect(target, 303);
       reply.header('refresh', `0; url=${target}`);
-      return { target, origin: way.origin };
+      return { target, origin: destination.origin };
     },
   );
 }

@@ -44,15 +44,15 @@ export function createHostCredentials(key: Buffer, now: () => number = Date.now)
       isProvenBy: (session) => isSame(credential, create(origin, session)),
     }),
     /** The ticket is valid for a minute. */
-    createTicket: (way: Return, session: Derived) => ticketUntil(now() + ticketLifetime, way, session),
+    createTicket: (destination: Return, session: Derived) => ticketUntil(now() + ticketLifetime, destination, session),
     /** Undefined for a ticket that has expired, or that is valid for longer than any ticket. */
-    claimOfTicket(ticket: string, way: Return): Claim | undefined {
+    claimOfTicket(ticket: string, destination: Return): Claim | undefined {
       const [, sessionId, end] = ticketShape.exec(ticket) ?? [];
       const expiresAt = Number(end);
       const rest = expiresAt - now();
       // Twice the lifetime: the clocks of two processes may differ, or one was set back.
       if (!(rest > 0 && rest <= 2 * ticketLifetime)) return undefined;
-      return { sessionId, isProvenBy: (session) => isSame(ticket, ticketUntil(expiresAt, way, session)) };
+      return { sessionId, isProvenBy: (session) => isSame(ticket, ticketUntil(expiresAt, destination, session)) };
     },
   };
 }

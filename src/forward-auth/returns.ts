@@ -11,7 +11,7 @@ const nonceShape = /^[\w-]{43}$/;
 
 const ticketParameter = 'janua-ticket';
 
-/** Where the way back to another host begins, on our own origin. */
+/** Where a return to another host begins, on our own origin. */
 export const forwardPath = '/auth/forward';
 
 /** The cookies on a host: its credential, and during the login a random text. */
@@ -45,7 +45,7 @@ export function createReturns(forwardOrigins: ReadonlySet<string>, key: () => Bu
     return nonceShape.test(value) ? value : undefined;
   }
 
-  /** The way that this query was signed for. Undefined if we did not sign it, or its origin is no longer listed. */
+  /** The return that this query was signed for. Undefined if we did not sign it, or its origin is no longer listed. */
   function find({ to, state, signature }: ReturnQuery): Return | undefined {
     const origin = URL.canParse(to) ? new URL(to).origin : '';
     if (!forwardOrigins.has(origin) || !isSame(signature, sign(to, state))) return undefined;
@@ -60,8 +60,8 @@ export function createReturns(forwardOrigins: ReadonlySet<string>, key: () => Bu
       const { pathname, searchParams } = new URL(path, 'http://janua.invalid');
       if (pathname !== forwardPath) return undefined;
       const parameter = (name: string) => searchParams.get(name) ?? '';
-      const way = find({ to: parameter('to'), state: parameter('state'), signature: parameter('signature') });
-      return way && new URL(way.origin).host;
+      const destination = find({ to: parameter('to'), state: parameter('state'), signature: parameter('signature') });
+      return destination && new URL(destination.origin).host;
     },
 
     /** The value of a host's own credential, when the request carries exactly one. */
@@ -70,13 +70,13 @@ export function createReturns(forwardOrigins: ReadonlySet<string>, key: () => Bu
     /** The `Set-Cookie` with the host's credential. The cookie ends when the browser closes. */
     setCredential: (origin: string, credential: string) => cookiesAt(origin).credential.set(credential),
 
-    /** The way of the browser that brings a ticket. Undefined if the browser did not keep its random text. */
+    /** The return of the browser that brings a ticket. Undefined if the browser did not keep its random text. */
     readReturn(origin: string, header: string | undefined): Return | undefined {
       const nonce = readNonce(origin, header);
       return nonce === undefined ? undefined : { origin, state: stateOf(nonce) };
     },
 
-    /** The path on our own origin where the way begins, and the `Set-Cookie` for the host. Undefined if the address would be too long. */
+    /** The path on our own origin where the return begins, and the `Set-Cookie` for the host. Undefined if the address would be too long. */
     begin(origin: string, uri: string, header: string | undefined): { path: string; cookie: string } | undefined {
       // Several windows share one random text until it expires, so none of them breaks the login of another.
       const nonce = readNonce(origin, header) ?? randomBytes(32).toString('base64url');

@@ -53,11 +53,11 @@ export function addVerify(app: App, parts: () => ForwardAuthParts, place: Forwar
   }
 
   /** Gives the host its credential for a ticket, and redirects to the page that the browser requested. */
-  async function takeIn(ticket: string, uri: string, target: ForwardedTarget, request: Request, reply: FastifyReply) {
+  async function redeem(ticket: string, uri: string, target: ForwardedTarget, request: Request, reply: FastifyReply) {
     const { origin } = target;
-    const way = returns.readReturn(origin, request.headers.cookie);
+    const destination = returns.readReturn(origin, request.headers.cookie);
     const { access, hosts } = parts();
-    const claim = way && hosts?.claimOfTicket(ticket, way);
+    const claim = destination && hosts?.claimOfTicket(ticket, destination);
     const signedIn = claim && (await access.findSignedIn({ derived: claim }));
     if (signedIn && hosts)
       reply.header('set-cookie', returns.setCredential(origin, hosts.create(origin, signedIn.session)));
@@ -90,10 +90,10 @@ export function addVerify(app: App, parts: () => ForwardAuthParts, place: Forwar
       }
       return reply.redirect(own + loginPath(loginMessages.notSignedIn), 303);
     }
-    const way = uri === undefined ? undefined : returns.begin(origin, uri, request.headers.cookie);
+    const login = uri === undefined ? undefined : returns.begin(origin, uri, request.headers.cookie);
     // A link cannot repeat this request, so the browser starts at the first page.
-    if (way === undefined) return reply.redirect(`${origin}/`, 303);
-    return reply.header('set-cookie', way.cookie).redirect(own + way.path, 303);
+    if (login === undefined) return reply.redirect(`${origin}/`, 303);
+    return reply.header('set-cookie', login.cookie).redirect(own + login.path, 303);
   }
 
   /** @param passes whether a signed-in user gets 200. `/auth/refused` redirects such a user back: they signed in after the proxy refused. */
@@ -105,7 +105,7 @@ export function addVerify(app: App, parts: () => ForwardAuthParts, place: Forwar
     const { uri, ticket } = takeTicket(target.sentUri ?? '');
     const bringsTicket = target.kind === 'listed' && ticket !== undefined;
     if (bringsTicket && target.uri !== undefined && request.format === 'html')
-      return takeIn(ticket, uri, target, request, reply);
+      return redeem(ticket, uri, target, request, reply);
     const presented = bringsTicket ? {} : presentedFor(target, request);
     try {
       const { user } = await parts().access.requireSignedIn(presented, request);
