@@ -1,10 +1,10 @@
 import { events as accessEvents } from './access/events.ts';
 import { events as auditEvents } from './audit/audit.ts';
 import { events as commandEvents } from './commands/events.ts';
-import type { ForwardAuthParts, ForwardAuthPlace } from './forward-auth/verify.routes.ts';
+import type { ForwardAuthOptions, ForwardAuthParts } from './forward-auth/verify.routes.ts';
 import { events as sessionEvents } from './sessions/events.ts';
 import { events as signInEvents } from './sign-in/events.ts';
-import type { LogInParts, LogInPlace } from './sign-in/log-in.routes.ts';
+import type { LogInParts, LogInRouteOptions } from './sign-in/log-in.routes.ts';
 import type { LogOutParts } from './sign-in/log-out.routes.ts';
 import { events as userEvents } from './users/events.ts';
 import { events as webEvents } from './web/events.ts';
@@ -12,23 +12,23 @@ import type { FlowOptions } from './web/flow-options.ts';
 import type { App } from './web/types.ts';
 
 /** Adds all capabilities, in a good order for reading. */
-export async function addSite(app: App, parts: () => Parts, place: Place): Promise<void> {
-  (await import('./sign-in/log-in.routes.ts')).addLogIn(app, parts, place);
+export async function addSite(app: App, parts: () => Parts, options: CapabilityOptions): Promise<void> {
+  (await import('./sign-in/log-in.routes.ts')).addLogIn(app, parts, options);
   (await import('./sign-in/log-out.routes.ts')).addLogOut(app, parts);
   (await import('./account/home.routes.ts')).addHome(app);
   (await import('./account/me.routes.ts')).addMe(app);
-  (await import('./forward-auth/verify.routes.ts')).addVerify(app, parts, place);
-  (await import('./forward-auth/forward.routes.ts')).addForward(app, parts, place);
+  (await import('./forward-auth/verify.routes.ts')).addVerify(app, parts, options);
+  (await import('./forward-auth/forward.routes.ts')).addForward(app, parts, options);
 }
 
 /** What the capabilities work with, once the stores are ready. */
 export type Parts = LogInParts & LogOutParts & ForwardAuthParts;
 
 /** What the capabilities know about the app from the start. */
-export type Place = LogInPlace & ForwardAuthPlace;
+export type CapabilityOptions = LogInRouteOptions & ForwardAuthOptions;
 
 /** Options of an app with these capabilities: our own server, or another team's app. */
-export interface SiteOptions extends FlowOptions, Omit<Place, 'atRoot' | 'loginPage'> {
+export interface SiteOptions extends FlowOptions, Omit<CapabilityOptions, 'atRoot' | 'loginPage'> {
   readonly parts: () => Parts & ReturnType<FlowOptions['parts']>;
 }
 

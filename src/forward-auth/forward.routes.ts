@@ -3,7 +3,7 @@ import { type Answer, Refusal } from '../access/refusal.ts';
 import { header, page, redirect, settingCookies } from '../web/openapi/responses.ts';
 import type { App } from '../web/types.ts';
 import { forwardPath, type ReturnQuery, withTicket } from './returns.ts';
-import type { ForwardAuthParts, ForwardAuthPlace } from './verify.routes.ts';
+import type { ForwardAuthOptions, ForwardAuthParts } from './verify.routes.ts';
 
 const text = (description: string, example: string) => ({
   type: 'string',
@@ -29,7 +29,7 @@ const invalidReturn: Answer = {
 };
 
 /** Redirects to another host with a ticket that signs the browser in there. A browser without a session goes to the login page first. */
-export function addForward(app: App, parts: () => ForwardAuthParts, { returns }: ForwardAuthPlace): void {
+export function addForward(app: App, parts: () => ForwardAuthParts, { returns }: ForwardAuthOptions): void {
   app.get<{ Querystring: ReturnQuery }>(
     forwardPath,
     {

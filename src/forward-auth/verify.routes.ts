@@ -17,7 +17,7 @@ export interface ForwardAuthParts {
   readonly hosts: HostCredentials | undefined;
 }
 
-export interface ForwardAuthPlace extends TargetOptions {
+export interface ForwardAuthOptions extends TargetOptions {
   readonly returns: Returns;
 }
 
@@ -38,9 +38,9 @@ const namedOrigins = 100;
  * Tells a proxy which user makes a request to another application: for nginx's `auth_request`, Caddy's `forward_auth` and Traefik's
  * `ForwardAuth`. A browser without a session is redirected to the login page and back. A program gets 401.
  */
-export function addVerify(app: App, parts: () => ForwardAuthParts, place: ForwardAuthPlace): void {
-  const { returns, publicOrigins } = place;
-  const findTarget = createFindTarget(place);
+export function addVerify(app: App, parts: () => ForwardAuthParts, options: ForwardAuthOptions): void {
+  const { returns, publicOrigins } = options;
+  const findTarget = createFindTarget(options);
   const named = new Set<string>();
 
   /** The credentials that count for the target. The cookie of another host does not. On a host that is not listed, no credential does. */

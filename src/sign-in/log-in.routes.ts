@@ -64,7 +64,7 @@ export interface LogInParts {
   readonly browserKey: Buffer;
 }
 
-export interface LogInPlace {
+export interface LogInRouteOptions {
   /** Whether browsers use HTTPS. */
   readonly https: boolean;
   /** Whether `/` shows the login page too. */
@@ -72,7 +72,7 @@ export interface LogInPlace {
   readonly loginPage: LoginPage;
 }
 
-export function addLogIn(app: App, parts: () => LogInParts, { https, atRoot, loginPage }: LogInPlace): void {
+export function addLogIn(app: App, parts: () => LogInParts, { https, atRoot, loginPage }: LogInRouteOptions): void {
   const knownBrowsers = createKnownBrowsers(https, () => parts().browserKey);
 
   for (const url of [...(atRoot ? ['/'] : []), '/auth/login']) {
