@@ -3,11 +3,11 @@ import { availableParallelism, freemem } from 'node:os';
 import { type Check, type Finding, ok, warning, wrong } from '../../selftest/finding.ts';
 import type { Settings } from '../config/settings.ts';
 import { createPasswords } from '../passwords/passwords.ts';
-import { today } from '../passwords/schemes/argon2.ts';
+import { currentCost } from '../passwords/schemes/argon2.ts';
 import { medianTime } from './median-time.ts';
 
-/** MiB that one hash of today's cost uses. */
-const hashMebibytes = today.memoryCost / 1024;
+/** MiB that one hash of the current cost uses. */
+const hashMebibytes = currentCost.memoryCost / 1024;
 
 /** Milliseconds that a hash should take at most. */
 const slow = 1000;
@@ -25,7 +25,7 @@ export interface Capacity {
   readonly freeMebibytes: number;
 }
 
-/** Hashes a password a few times at today's cost, and judges the machine by the result. */
+/** Hashes a password a few times at the current cost, and judges the machine by the result. */
 export async function* checkHashing({ HASHING_CONCURRENCY, WORKERS }: Settings): Check {
   const passwords = createPasswords({ concurrency: 1, queue: 0, rehashes: false, log: { warn() {} } });
   yield* judgeCapacity({

@@ -65,7 +65,7 @@ export function createPasswords({ concurrency, queue, rehashes, log, onWaited, o
   return {
     /**
      * Compares a password with the stored hash of a user.
-     * A missing, cheap or broken hash takes as long as one of today's cost (ASVS 6.3.8).
+     * A missing, cheap or broken hash takes as long as one of the current cost (ASVS 6.3.8).
      * @throws {Unavailable} when too many passwords are waiting already
      */
     async check(storedHash: string | undefined, password: string): Promise<PasswordCheck> {

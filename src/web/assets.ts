@@ -5,12 +5,12 @@ import send from '@fastify/send';
 import type { App } from './types.ts';
 
 /** The path of a file in our `assets/`. */
-export const own = (name: string) => fileURLToPath(new URL(`./assets/${name}`, import.meta.url));
+export const assetPath = (name: string) => fileURLToPath(new URL(`./assets/${name}`, import.meta.url));
 
 /** The logo and icon. A `logo.svg` beside the theme file replaces ours. */
 function findLogo(themeFile: string | undefined): string {
   const themes = themeFile === undefined ? undefined : resolve(dirname(themeFile), 'logo.svg');
-  return themes !== undefined && existsSync(themes) ? themes : own('logo.svg');
+  return themes !== undefined && existsSync(themes) ? themes : assetPath('logo.svg');
 }
 
 /** Browsers ask for it if a page names no icon, as with JSON. Not added to another app, which may have its own. */
@@ -25,10 +25,10 @@ export function addFavicon(app: App, themeFile: string | undefined): void {
 export function addAssets(app: App, themeFile: string | undefined): void {
   serveFiles(app, '/assets', {
     'pico.css': fileURLToPath(import.meta.resolve('@picocss/pico/css/pico.classless.min.css')),
-    'janua.css': own('janua.css'),
-    'theme.css': themeFile === undefined ? own('theme.css') : resolve(themeFile),
+    'janua.css': assetPath('janua.css'),
+    'theme.css': themeFile === undefined ? assetPath('theme.css') : resolve(themeFile),
     'logo.svg': findLogo(themeFile),
-    'pages.js': own('pages.js'),
+    'pages.js': assetPath('pages.js'),
   });
 }
 

@@ -7,7 +7,7 @@ import type { InjectOptions, LightMyRequestResponse } from 'fastify';
 import { type Composition, compose, type Services } from '../../src/compose.ts';
 import { loadSettings } from '../../src/config/load.ts';
 import type { Settings } from '../../src/config/settings.ts';
-import { today } from '../../src/passwords/schemes/argon2.ts';
+import { currentCost } from '../../src/passwords/schemes/argon2.ts';
 import type { App } from '../../src/web/types.ts';
 import { openTestDatabase } from '../database/open.ts';
 import { createTemporaryFolder } from '../servers/process-end.ts';
@@ -148,8 +148,8 @@ async function openModelStores(stores: StoreChoice): Promise<OpenStores> {
 async function createHashes(): Promise<{ current: string; weak: string }> {
   const [password] = passwords;
   return {
-    current: await hash(password, today),
-    weak: await hash(password, { ...today, memoryCost: 16 }),
+    current: await hash(password, currentCost),
+    weak: await hash(password, { ...currentCost, memoryCost: 16 }),
   };
 }
 
@@ -162,7 +162,7 @@ function createReadPassword(): ModelServer['readPassword'] {
     const [one, other] = passwords;
     const read = {
       password: (await verify(stored, one)) ? one : (await verify(stored, other)) ? other : 'neither',
-      weak: !stored.includes(`m=${today.memoryCost},t=${today.timeCost},`),
+      weak: !stored.includes(`m=${currentCost.memoryCost},t=${currentCost.timeCost},`),
     };
     known.set(stored, read);
     return read;

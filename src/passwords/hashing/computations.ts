@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { hashSync, verifySync } from '@node-rs/argon2';
-import { today } from '../schemes/argon2.ts';
+import { currentCost } from '../schemes/argon2.ts';
 import type { ComparableHash } from '../schemes/scheme.ts';
 import { parseStoredPassword } from '../schemes/stored-password.ts';
 
@@ -20,7 +20,7 @@ export interface ComparisonInput {
   readonly rehashes: boolean;
 }
 
-/** A failure with a weak, broken or missing hash takes at least as long as with one of today's cost (ASVS 6.3.8). */
+/** A failure with a weak, broken or missing hash takes at least as long as with one of the current cost (ASVS 6.3.8). */
 function compare({ storedHash, password: text, rehashes }: ComparisonInput) {
   const password = Buffer.from(text, 'utf8');
   const stored = storedHash === undefined ? undefined : parseStoredPassword(storedHash);
@@ -42,7 +42,7 @@ function compare({ storedHash, password: text, rehashes }: ComparisonInput) {
 
 /** The PHC string to store for a new password. */
 function hash({ password }: { password: string }): string {
-  return hashSync(Buffer.from(password, 'utf8'), today);
+  return hashSync(Buffer.from(password, 'utf8'), currentCost);
 }
 
 /** Finds the `count` kinds that take longest to compare with, and gives a stored hash of each. */
@@ -65,11 +65,11 @@ function matchesStored(stored: ComparableHash, password: Buffer): boolean | unde
   }
 }
 
-/** A random hash of today's cost. Comparing with it takes as long as with a real hash, and never matches. */
+/** A random hash of the current cost. Comparing with it takes as long as with a real hash, and never matches. */
 const decoy = decoyHash();
 
 function decoyHash(): string {
   const encode = (bytes: number) => randomBytes(bytes).toString('base64').replaceAll('=', '');
-  const { memoryCost, timeCost, parallelism, outputLen } = today;
+  const { memoryCost, timeCost, parallelism, outputLen } = currentCost;
   return `$argon2id$v=19$m=${memoryCost},t=${timeCost},p=${parallelism}$${encode(16)}$${encode(outputLen)}`;
 }

@@ -2,7 +2,7 @@
 import { setPriority } from 'node:os';
 import { parentPort } from 'node:worker_threads';
 import { computations } from './computations.ts';
-import type { Answer, Task } from './threads.ts';
+import type { Computed, Task } from './threads.ts';
 
 /** Lowers the priority of hashing. Requests of signed-in users must not wait for logins. */
 const niceness = 10;
@@ -19,5 +19,5 @@ if (process.platform === 'linux') {
 parentPort?.on('message', ({ name, input }: Task) => {
   const start = performance.now();
   const result = computations[name](input as never);
-  parentPort?.postMessage({ result, milliseconds: performance.now() - start } satisfies Answer);
+  parentPort?.postMessage({ result, milliseconds: performance.now() - start } satisfies Computed);
 });

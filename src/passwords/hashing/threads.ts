@@ -9,7 +9,7 @@ export interface Task {
   readonly input: unknown;
 }
 
-export interface Answer {
+export interface Computed {
   readonly result: unknown;
   /** How long the computation took. */
   readonly milliseconds: number;
@@ -18,7 +18,7 @@ export interface Answer {
 interface Thread {
   readonly worker: Worker;
   /** In the order in which the thread answers them. */
-  readonly tasks: PromiseWithResolvers<Answer>[];
+  readonly tasks: PromiseWithResolvers<Computed>[];
 }
 
 /**
@@ -42,8 +42,8 @@ export function createHashingThreads(count: number) {
     // Options of the process, such as `--input-type` or a loader, are not for its threads.
     const worker = new Worker(file, { execArgv: [], resourceLimits: { maxYoungGenerationSizeMb: 2 } });
     const thread: Thread = { worker, tasks: [] };
-    worker.on('message', (answer: Answer) => {
-      thread.tasks.shift()?.resolve(answer);
+    worker.on('message', (computed: Computed) => {
+      thread.tasks.shift()?.resolve(computed);
       // An idle thread must not keep the process alive.
       if (thread.tasks.length === 0) worker.unref();
     });
@@ -62,13 +62,13 @@ export function createHashingThreads(count: number) {
     return least === undefined || (least.tasks.length > 0 && threads.size < count) ? start() : least;
   }
 
-  async function send(name: keyof Computations, input: unknown): Promise<Answer> {
+  async function send(name: keyof Computations, input: unknown): Promise<Computed> {
     const { worker, tasks } = choose();
-    const answer = Promise.withResolvers<Answer>();
-    tasks.push(answer);
+    const computed = Promise.withResolvers<Computed>();
+    tasks.push(computed);
     worker.ref();
     worker.postMessage({ name, input } satisfies Task);
-    return answer.promise;
+    return computed.promise;
   }
 
   return {

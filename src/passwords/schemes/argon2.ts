@@ -1,8 +1,8 @@
 import { parseOptions, verifySync } from '@node-rs/argon2';
 import { broken, type StoredPassword } from './scheme.ts';
 
-/** Today's cost of a stored password: argon2id, 19 MiB, two passes (OWASP Password Storage CS; ASVS 11.4.2). */
-export const today = { memoryCost: 19_456, timeCost: 2, parallelism: 1, outputLen: 32 } as const;
+/** The current cost of a stored password: argon2id, 19 MiB, two passes (OWASP Password Storage CS; ASVS 11.4.2). */
+export const currentCost = { memoryCost: 19_456, timeCost: 2, parallelism: 1, outputLen: 32 } as const;
 
 /**
  * The most costly stored hash that is computed. Anything beyond counts as broken. Memory in KiB. The work, memory times passes, stays under
@@ -27,7 +27,7 @@ export function parseArgon2(stored: string): StoredPassword | undefined {
       parallelism > limits.parallelism ||
       work > limits.work;
     if (tooCostly || outputLen < 16 || saltLen < 8) return broken(scheme);
-    const cheap = work < today.memoryCost * today.timeCost || memoryCost < 7168;
+    const cheap = work < currentCost.memoryCost * currentCost.timeCost || memoryCost < 7168;
     const weak = cheap || algorithm !== argon2id || version !== argon2Version19 || outputLen < 32 || saltLen < 16;
     return {
       scheme,

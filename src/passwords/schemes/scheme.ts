@@ -1,7 +1,7 @@
 /** A stored password hash of a known scheme, with a cost within bounds. */
 export interface ComparableHash {
   readonly scheme: string;
-  /** A `weak` hash can match too, but is to be replaced by a hash of today's cost. */
+  /** A `weak` hash can match too, but is to be replaced by a hash of the current cost. */
   readonly state: 'current' | 'weak';
   /** Scheme and cost. Comparing takes the same time with all hashes of one kind. */
   readonly kind: string;

@@ -2,7 +2,7 @@ import { fileURLToPath } from 'node:url';
 import swagger from '@fastify/swagger';
 import type { FastifySchema, RouteOptions } from 'fastify';
 import { invalidToken, notAuthenticated } from '../../access/access.ts';
-import { own, serveFiles } from '../assets.ts';
+import { assetPath, serveFiles } from '../assets.ts';
 import { sessionCookie } from '../cookies.ts';
 import type { FlowOptions } from '../flow-options.ts';
 import { ambiguousCredential } from '../hooks/credentials.ts';
@@ -81,7 +81,7 @@ export function addDocumentation(
     serveFiles(documented, '/docs', {
       'swagger-ui.css': fileURLToPath(import.meta.resolve('@fastify/swagger-ui/static/swagger-ui.css')),
       'swagger-ui.js': fileURLToPath(import.meta.resolve('@fastify/swagger-ui/static/swagger-ui-bundle.js')),
-      'docs.js': own('docs.js'),
+      'docs.js': assetPath('docs.js'),
     });
   });
 }
