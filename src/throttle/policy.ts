@@ -36,8 +36,8 @@ export function waitAfter(policy: Policy, failures: number): number {
 }
 
 /**
- * When the wait after the last failure ends, in milliseconds since 1970. A failure of a wrong clock makes no attempt wait: the wait
- * would last until the clock shows that time again.
+ * When the wait after the last failure ends, in milliseconds since 1970. A failure may lie in the future, if the clock was wrong when it
+ * was counted. Such a failure causes no wait, because the wait could last for years.
  */
 export function waitEnd(policy: Policy, { count, lastAt }: Tally, now: number): number {
   if (lastAt > now + clockTolerance) return now;

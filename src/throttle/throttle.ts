@@ -60,25 +60,24 @@ export function createThrottle({ store, now = Date.now, ...turnOptions }: Thrott
   /** Attempts of this process by key. */
   const undecided = new Map<string, Set<Undecided>>();
 
-  const undecidedAt = (keys: readonly PolicedKey[]) => keys.map(({ key }) => [...(undecided.get(key) ?? [])]);
+  const undecidedWith = (key: string): readonly Undecided[] => [...(undecided.get(key) ?? [])];
 
-  /** Counts the attempt. If only undecided attempts of this process stand in its way, it waits for one of them and tries again. */
+  /** Counts the attempt. If only undecided attempts of this process block it, it waits for one of them and tries again. */
   async function count<Key extends PolicedKey>(keys: readonly Key[]) {
     for (let tries = 1; ; tries += 1) {
       const time = now();
-      // Attempts from before the store was asked count too: they may have been decided meanwhile.
-      const earlier = undecidedAt(keys);
+      // These count although they may be decided while the store counts.
+      const earlier = new Map(keys.map(({ key }) => [key, undecidedWith(key)]));
       const counting = await whileUndecided(keys, false, () => store.count(keys, time));
       if (counting.counted) return { counting, time };
-      const later = undecidedAt(keys);
-      const pending = counting.keys.flatMap(({ policy, before }, index) => {
-        if (remainingWait(policy, before, time) === 0) return [];
-        const attempts = [...(earlier[index] ?? []), ...(later[index] ?? [])];
-        return [attempts.filter(({ counted }) => counted || tries <= countingTries)];
+      const blocked = counting.keys.filter(({ policy, before }) => remainingWait(policy, before, time) > 0);
+      const blocking = blocked.map(({ key }) => {
+        const attempts = [...(earlier.get(key) ?? []), ...undecidedWith(key)];
+        return attempts.filter(({ counted }) => counted || tries <= countingTries);
       });
-      // A key that waits without an undecided attempt waits because of real failures.
-      if (pending.some((attempts) => attempts.length === 0)) return { counting, time };
-      await Promise.race(pending.flat().map(({ end }) => end));
+      // A key that is blocked without an undecided attempt has real failures.
+      if (blocking.some((attempts) => attempts.length === 0)) return { counting, time };
+      await Promise.race(blocking.flat().map(({ end }) => end));
     }
   }
 
@@ -127,9 +126,9 @@ export function createThrottle({ store, now = Date.now, ...turnOptions }: Thrott
 
   return {
     /**
-     * Runs `check` unless too many attempts with one of the keys have failed. An attempt counts as failed from before it begins until
-     * it succeeds, so a hundred concurrent attempts get no more tries than a hundred in a row. If `check` throws, the attempt does
-     * not count.
+     * Runs `check` unless too many attempts with one of the keys have failed. The attempt counts as failed before it begins. A success
+     * takes that back, and so does a `check` that throws. A hundred concurrent attempts therefore get no more tries than a hundred in
+     * a row.
      * @throws {Unavailable} when too many attempts are waiting, or the store cannot be reached
      */
     async attempt<Kind extends string, T extends { readonly succeeded: boolean }>(

@@ -56,8 +56,11 @@ export function createTurns({ part, atOnce: mostAtOnce, waiting: mostWaiting, on
   let wasFull = false;
 
   const partiesOf = (work: Work) => work.parties.flatMap((key) => parties.get(key) ?? []);
-  const claim = (work: Work) => partiesOf(work).flatMap(({ underWay, since }) => [underWay, since]);
-  const size = (work: Work) => partiesOf(work).map(({ underWay, waiting }) => underWay + waiting);
+  /** Numbers of each party, the largest party first. The work with the smaller numbers has the earlier turn. */
+  const turnOrder = (work: Work) => partiesOf(work).flatMap(({ underWay, since }) => [underWay, since]);
+  const sizes = (work: Work) => partiesOf(work).map(({ underWay, waiting }) => underWay + waiting);
+  const hasEarlierTurn = (one: Work, other: Work) => compare(turnOrder(one), turnOrder(other)) < 0;
+  const isSmaller = (one: Work, other: Work) => compare(sizes(one), sizes(other)) < 0;
 
   const hasRoom = ({ places }: Work) => places.every(({ key, atOnce }) => (taken.get(key) ?? 0) < atOnce);
 
@@ -83,7 +86,7 @@ export function createTurns({ part, atOnce: mostAtOnce, waiting: mostWaiting, on
     while (running < mostAtOnce) {
       const [first, ...others] = waiters.filter(hasRoom);
       if (first === undefined) return;
-      const next = others.reduce((best, other) => (compare(claim(other), claim(best)) < 0 ? other : best), first);
+      const next = others.reduce((best, other) => (hasEarlierTurn(other, best) ? other : best), first);
       waiters.splice(waiters.indexOf(next), 1);
       count(next, { underWay: 1, waiting: -1 });
       next.turn.resolve();
@@ -94,7 +97,8 @@ export function createTurns({ part, atOnce: mostAtOnce, waiting: mostWaiting, on
     if (!wasFull) onFull?.();
     wasFull = true;
     onRefused?.();
-    const refused = waiters.reduce((worst, other) => (compare(size(other), size(worst)) < 0 ? worst : other));
+    // Of equally large ones, the last.
+    const refused = waiters.reduce((largest, other) => (isSmaller(other, largest) ? largest : other));
     waiters.splice(waiters.indexOf(refused), 1);
     count(refused, { underWay: 0, waiting: -1 });
     refused.turn.reject(new Unavailable(part, 2));
