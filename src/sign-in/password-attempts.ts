@@ -1,7 +1,7 @@
 import type { KeyTrace } from '../audit/event.ts';
 import type { Policy } from '../throttle/policy.ts';
 import type { AttemptKey, Limits, ListedFailures, Throttle } from '../throttle/throttle.ts';
-import type { Place } from '../throttle/turns.ts';
+import type { Work } from '../throttle/turns.ts';
 
 type KeyKind = KeyTrace['kind'];
 
@@ -23,9 +23,9 @@ const month = 30 * 24 * 60 * 60;
 const waits = { firstWaitSeconds: 10, longestWaitSeconds: 15 * 60 };
 
 /**
- * NIST SP 800-63B-4 3.2.2 allows at most 100 consecutive failures of an account, and names no time after which they expire: Janua
- * keeps them for good. An unknown name waits and stops like an account. Only a client that comes back after a month without a try
- * could tell them apart.
+ * NIST SP 800-63B-4 3.2.2 allows at most 100 consecutive failures of an account. It names no time after which they expire, so Janua keeps
+ * them. Those of an unknown name expire a month after the last one. Until then the name waits and stops like an account, so that no
+ * client can tell them apart.
  */
 const account = { free: 10, ...waits, stopsAt: 100 } as const;
 
@@ -33,7 +33,7 @@ const account = { free: 10, ...waits, stopsAt: 100 } as const;
 export const policies = {
   account,
   unknownName: { ...account, keepSeconds: month },
-  /** Has no stop: the account's stop ends with a new password, and the name's would not. */
+  /** The name of an account has no stop. A new password ends the account's stop, and would not end the name's. */
   name: { free: 10, ...waits, keepSeconds: month },
   browser: { ...account, keepSeconds: month },
   pair: { free: 8, ...waits, keepSeconds: month },
@@ -52,35 +52,39 @@ const unknownAddress = 'unknown';
 /**
  * What a password attempt is counted by. A known browser is counted by itself: failures of strangers, against the account or from an
  * address that they share with its owner, don't concern it. Its success clears the strangers' failures against the account.
- *
- * Attempts of strangers share the turns by network, because an attacker can invent names but not networks. The known browsers of an
- * account share them as a party of their own: the owner doesn't queue behind strangers at the same address. The limits of the address
- * hold for known browsers too, because one user can have many.
  */
-export function limitsOf({ address, endSite, nameDigest, account, knownBrowser }: PasswordAttempt): Limits<KeyKind> {
-  const network = address ?? unknownAddress;
-  const addressKey = keyOf('address', network, addressPolicy(network));
-  const pairKey = keyOf('pair', `${nameDigest}:${network}`, policies.pair);
-  const placesWith = (own: string): Place[] => [
+export function limitsOf(attempt: PasswordAttempt): Limits<KeyKind> {
+  const { address = unknownAddress, nameDigest, account, knownBrowser } = attempt;
+  const addressKey = keyOf('address', address, addressPolicy(address));
+  const pairKey = keyOf('pair', `${nameDigest}:${address}`, policies.pair);
+  if (account === undefined) {
+    const nameKey = keyOf('name', nameDigest, policies.unknownName);
+    return { keys: [nameKey, addressKey, pairKey], ...turnsOf(attempt, nameKey.key) };
+  }
+  const owner = `${account.id}:${account.fingerprint}`;
+  const ownKeys = [keyOf('account', owner, policies.account), keyOf('name', nameDigest, policies.name)];
+  if (knownBrowser === undefined)
+    return { keys: [...ownKeys, addressKey, pairKey], ...turnsOf(attempt, `account:${account.id}`) };
+  const browsers = `browsers:${account.id}`;
+  const browserKey = keyOf('browser', `${knownBrowser}:${owner}`, policies.browser);
+  return { keys: [browserKey], clears: [...ownKeys, pairKey], ...turnsOf(attempt, browsers), parties: [browsers] };
+}
+
+/**
+ * Where the attempt takes room, and who shares the turns. Strangers share them by network, because an attacker can invent names but not
+ * networks. The known browsers of an account are a party of their own, so its owner doesn't queue behind strangers at the same address.
+ * The limits of the address hold for them too, because one user can have many browsers.
+ * @param own the account, its known browsers, or the unknown name
+ */
+function turnsOf({ address, endSite }: PasswordAttempt, own: string): Work {
+  const places = [
     ...(endSite === address ? [] : [{ key: `end-site:${endSite}`, atOnce: atOnce.endSite }]),
-    { key: `address:${network}`, atOnce: address === undefined ? atOnce.unknownAddress : atOnce.address },
+    address === undefined
+      ? { key: `address:${unknownAddress}`, atOnce: atOnce.unknownAddress }
+      : { key: `address:${address}`, atOnce: atOnce.address },
     { key: own, atOnce: atOnce.account },
   ];
-  const asStranger = (own: readonly AttemptKey<KeyKind>[], place: string): Limits<KeyKind> => {
-    const places = placesWith(place);
-    return { keys: [...own, addressKey, pairKey], places, parties: places.map(({ key }) => key) };
-  };
-  if (account === undefined) return asStranger([keyOf('name', nameDigest, policies.unknownName)], `name:${nameDigest}`);
-  const owner = `${account.id}:${account.fingerprint}`;
-  const own = [keyOf('account', owner, policies.account), keyOf('name', nameDigest, policies.name)];
-  if (knownBrowser === undefined) return asStranger(own, `account:${account.id}`);
-  const browsers = `browsers:${account.id}`;
-  return {
-    keys: [keyOf('browser', `${knownBrowser}:${owner}`, policies.browser)],
-    clears: [...own, pairKey],
-    places: placesWith(browsers),
-    parties: [browsers],
-  };
+  return { places, parties: places.map(({ key }) => key) };
 }
 
 /** A success must not clear an address. Otherwise attackers with an account would log in between two guesses at other accounts. */

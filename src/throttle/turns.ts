@@ -1,7 +1,7 @@
 import { Unavailable } from '../faults/unavailable.ts';
 
 /** Where only a few pieces of work run at once. */
-export interface Place {
+interface Place {
   readonly key: string;
   readonly atOnce: number;
 }
