@@ -33,22 +33,21 @@ const schemes: Readonly<Record<string, string>> = { http: 'http', https: 'https'
 
 /** Finds what a proxy asks about. If no trusted proxy names a host, the target is our own origin. */
 export function createFindTarget({ isTrustedPeer, publicOrigins, forwardOrigins }: TargetOptions) {
+  function kindOf(origin: string): ForwardedTarget['kind'] {
+    if (publicOrigins.has(origin)) return 'own';
+    return forwardOrigins.has(origin) ? 'listed' : 'unlisted';
+  }
+
   return ({ headers, socket }: Request): ForwardedTarget => {
-    const forwarded = (name: string) => headers[`x-forwarded-${name}`]?.toString() || undefined;
     const trusted = isTrustedPeer(socket.remoteAddress);
-    const [proto, host, sentUri] = trusted ? [forwarded('proto'), forwarded('host'), forwarded('uri')] : [];
-    const origin = host === undefined ? '' : readOrigin(proto, host);
-    return {
-      kind:
-        host === undefined || publicOrigins.has(origin) ? 'own' : forwardOrigins.has(origin) ? 'listed' : 'unlisted',
-      origin,
-      sentUri,
-      // A link cannot repeat a request with another method.
-      uri:
-        sentUri !== undefined && isFollowedAsIs(origin, sentUri) && /^(?:get|head)$/i.test(forwarded('method') ?? 'GET')
-          ? sentUri
-          : undefined,
-    };
+    const forwarded = (name: string) => (trusted && headers[`x-forwarded-${name}`]?.toString()) || undefined;
+    const host = forwarded('host');
+    const origin = host === undefined ? '' : readOrigin(forwarded('proto'), host);
+    const sentUri = forwarded('uri');
+    // A link cannot repeat a request with another method.
+    const isRepeatable = /^(?:get|head)$/i.test(forwarded('method') ?? 'GET');
+    const uri = isRepeatable && sentUri !== undefined && isFollowedAsIs(origin, sentUri) ? sentUri : undefined;
+    return { kind: host === undefined ? 'own' : kindOf(origin), origin, sentUri, uri };
   };
 }
 

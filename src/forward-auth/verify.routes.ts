@@ -59,14 +59,22 @@ export function addVerify(app: App, parts: () => ForwardAuthParts, options: Forw
     const { access, hosts } = parts();
     const claim = destination && hosts?.claimOfTicket(ticket, destination);
     const signedIn = claim && (await access.findSignedIn({ derived: claim }));
-    if (signedIn && hosts)
-      reply.header('set-cookie', returns.setCredential(origin, hosts.create(origin, signedIn.session)));
-    else if (!(await access.findSignedIn(presentedFor(target, request)))) {
-      // No redirect to the login: a browser that keeps no cookies would loop forever. `no-referrer` hides the ticket from the page's link.
-      reply.code(400).header('referrer-policy', 'no-referrer');
-      return reply.send({ again: origin + uri, request_id: request.id });
-    }
-    return reply.redirect(origin + uri, 303);
+    const credential = signedIn && hosts?.create(origin, signedIn.session);
+    if (credential !== undefined) reply.header('set-cookie', returns.setCredential(origin, credential));
+    if (credential !== undefined || (await access.findSignedIn(presentedFor(target, request))))
+      return reply.redirect(origin + uri, 303);
+    // No redirect to the login: a browser that keeps no cookies would loop forever. `no-referrer` hides the ticket from the page's link.
+    reply.code(400).header('referrer-policy', 'no-referrer');
+    return reply.send({ again: origin + uri, request_id: request.id });
+  }
+
+  /** Logs once for each origin why the login cannot lead back to it. */
+  function warnOnce({ kind, origin }: ForwardedTarget, { log }: Request): void {
+    if (named.has(origin) || named.size >= namedOrigins) return;
+    named.add(origin);
+    const unlisted = 'a user cannot be signed in on an origin that FORWARD_AUTH_ORIGINS does not list';
+    const noUri = 'the proxy sends no X-Forwarded-Uri, so the login cannot lead back to the requested page';
+    log.warn({ event: 'forward_auth', origin }, kind === 'unlisted' ? unlisted : noUri);
   }
 
   function sendToLogin(target: ForwardedTarget, request: Request, reply: FastifyReply): FastifyReply {
@@ -79,15 +87,7 @@ export function addVerify(app: App, parts: () => ForwardAuthParts, options: Forw
       return reply.redirect(origin + loginPath(loginMessages.notSignedIn, uri), 303);
     }
     if (kind === 'unlisted' || sentUri === undefined) {
-      if (!named.has(origin) && named.size < namedOrigins) {
-        named.add(origin);
-        request.log.warn(
-          { event: 'forward_auth', origin },
-          kind === 'unlisted'
-            ? 'a user cannot be signed in on an origin that FORWARD_AUTH_ORIGINS does not list'
-            : 'the proxy sends no X-Forwarded-Uri, so the login cannot lead back to the requested page',
-        );
-      }
+      warnOnce(target, request);
       return reply.redirect(own + loginPath(loginMessages.notSignedIn), 303);
     }
     const login = uri === undefined ? undefined : returns.begin(origin, uri, request.headers.cookie);
@@ -107,15 +107,15 @@ export function addVerify(app: App, parts: () => ForwardAuthParts, options: Forw
     if (bringsTicket && target.uri !== undefined && request.format === 'html')
       return redeem(ticket, uri, target, request, reply);
     const presented = bringsTicket ? {} : presentedFor(target, request);
-    try {
-      const { user } = await parts().access.requireSignedIn(presented, request);
-      if (passes) return reply.headers(identityHeaders(user)).removeHeader('content-type').send();
-      if (request.format === 'json') throw new Refusal(notAuthenticated);
-      return reply.redirect(target.origin + (isAboutUs(target) ? '/' : (target.uri ?? '/')), 303);
-    } catch (error) {
-      if (!(error instanceof Refusal) || request.format === 'json') throw error;
-      return sendToLogin(target, request, reply);
-    }
+    const { access } = parts();
+    const signedIn = await access.requireSignedIn(presented, request).catch((error: unknown) => {
+      if (request.format === 'json' || !(error instanceof Refusal)) throw error;
+      return undefined;
+    });
+    if (signedIn === undefined) return sendToLogin(target, request, reply);
+    if (passes) return reply.headers(identityHeaders(signedIn.user)).removeHeader('content-type').send();
+    if (request.format === 'json') throw new Refusal(notAuthenticated);
+    return reply.redirect(target.origin + (isAboutUs(target) ? '/' : (target.uri ?? '/')), 303);
   }
 
   for (const url of ['/auth/verify', '/auth/refused']) {
@@ -123,7 +123,7 @@ export function addVerify(app: App, parts: () => ForwardAuthParts, options: Forw
     app.get(
       url,
       {
-        // Not in the handler: an app that makes a WebSocket of each upgrade request does not call it.
+        // An app that makes a WebSocket of each upgrade request does not call the handler, but calls the hooks.
         preHandler: async (request, reply) => answer(request, reply, passes),
         config: {
           // Shown under another host's address, which has none of our styles.
@@ -145,6 +145,7 @@ export function addVerify(app: App, parts: () => ForwardAuthParts, options: Forw
           },
         },
       },
+      // The hook has answered.
       async () => {},
     );
   }
