@@ -6,7 +6,7 @@ import { type Lifted, type ListedKey, liftFailures, listFailures } from '../sign
 import { networkOf } from '../text/networks.ts';
 import { passwordFingerprint } from '../users/account.ts';
 import type { UserDirectory } from '../users/user-directory.ts';
-import { createTrustedProxies } from '../web/client-address.ts';
+import { parseAddress } from '../web/client-address.ts';
 import { administer } from './administer.ts';
 import { createFindOnce, identify } from './find-users.ts';
 import { list } from './list.ts';
@@ -67,7 +67,7 @@ async function chooseKeys(
 
 /** Gives the network that the throttle counts: for IPv6, the /64. `unknown` stands for all clients without a known address. */
 function countedNetwork(address: string): string {
-  const network = networkOf(createTrustedProxies([]).findClient(address.replace(/\/64$/, ''), undefined).address, 64);
+  const network = networkOf(parseAddress(address.replace(/\/64$/, ''))?.toString(), 64);
   if (network === undefined && address !== 'unknown')
     throw new Misconfiguration('--address must be an IP address, or "unknown" for clients without a known address.');
   return network ?? address;

@@ -73,8 +73,8 @@ export function createTrustedProxies(names: readonly string[]) {
   return { isTrustedPeer, findClient, adviseOnSockets };
 }
 
-/** Some proxies add the port, and put an IPv6 address in brackets. */
-function parseAddress(text: string): Address | undefined {
+/** Some proxies add the port, and put an IPv6 address in brackets. Undefined for any other text. */
+export function parseAddress(text: string): Address | undefined {
   const bare = /^\[([^\]]*)\](?::\d+)?$|^([\d.]+):\d+$/.exec(text);
   const address = (bare?.[1] ?? bare?.[2] ?? text).split('%', 1)[0] ?? '';
   // Stricter than the parser, which also takes octal and short forms.

@@ -25,18 +25,19 @@ function compare({ storedHash, password: text, rehashes }: ComparisonInput) {
   const password = Buffer.from(text, 'utf8');
   const stored = storedHash === undefined ? undefined : parseStoredPassword(storedHash);
   const comparable = stored?.state === 'broken' ? undefined : stored;
-  const matched = comparable && matchesStored(comparable, password);
-  const matches = matched === true;
-  const replacement = rehashes && matches && comparable?.state === 'weak' ? hash({ password: text }) : undefined;
-  if (!matches && (comparable?.state !== 'current' || matched === undefined)) verifySync(decoy, password);
+  /** Undefined if nothing could be computed. */
+  const matches = comparable && matchesStored(comparable, password);
+  const tookCurrentCost = matches !== undefined && comparable?.state === 'current';
+  if (!matches && !tookCurrentCost) verifySync(decoy, password);
+  const isWeak = comparable?.state === 'weak';
   return {
-    matches,
+    matches: matches === true,
     /** The hash to store from now on, when the password matched a weaker one than today's. */
-    replacement,
+    replacement: rehashes && matches && isWeak ? hash({ password: text }) : undefined,
     /** The kind of the stored hash; `none` if it is missing or cannot be computed. */
     kind: comparable?.kind ?? 'none',
     /** The scheme of a stored hash that cannot be computed, for the log. */
-    unusable: matched === undefined ? stored?.scheme : undefined,
+    unusable: matches === undefined ? stored?.scheme : undefined,
   };
 }
 
