@@ -3,7 +3,7 @@ import type { Logger } from 'pino';
 import manifest from '../package.json' with { type: 'json' };
 import { createAccess } from './access/access.ts';
 import { createAdmit } from './access/admit.ts';
-import { createSqlLookUp, type LookUp, lookUpTwice } from './access/look-up.ts';
+import { createSqlLookUp, lookUpTwice } from './access/look-up.ts';
 import { createAudit } from './audit/audit.ts';
 import type { Caller } from './audit/event.ts';
 import { createSqlAuditStore } from './audit/sql-store.ts';
@@ -228,7 +228,7 @@ async function prepare(
     idleTimeoutSeconds: settings.SESSION_IDLE_SECONDS,
     lifetimeSeconds: settings.SESSION_LIFETIME_SECONDS,
     mostPerUser: settings.SESSIONS_PER_USER,
-    ...overrides,
+    now,
   });
   const rehashes = settings.PASSWORD_REHASH === 'on';
   const ownPasswords = createPasswords({
@@ -244,8 +244,24 @@ async function prepare(
     const load = ownPasswords.load();
     return { ...load, waiting: load.waiting + throttle.waiting() };
   });
+
+  async function openDirectory(): Promise<{ users: UserDirectory; registry: UserRegistry | undefined }> {
+    if (mapping === undefined) {
+      const own = measures.watchStore('database', 'users', createSqlDirectory(opened, { demoUsers }));
+      return { users: own, registry: own };
+    }
+    const mapped = await openMappedDirectory(opened, mapping, { rehashes, log });
+    for (const warning of mapped.warnings) log.warn({ event: 'users_table' }, lineOf(warning));
+    if (takesLogins) await passwords.calibrate(await samplePasswordHashes(opened, mapping));
+    return { users: measures.watchStore('database', 'users', mapped.directory), registry: undefined };
+  }
   const { users, registry } = await openDirectory();
-  const access = createAccess(chooseLookUp(), sessions, audit);
+  // Redis and a team's own table need two look-ups.
+  const isOneDatabase = mapping === undefined && settings.REDIS_URL === undefined;
+  const lookUp = isOneDatabase
+    ? measures.watchStore('database', 'access', { lookUp: createSqlLookUp(opened, { demoUsers }) }).lookUp
+    : lookUpTwice(stores.sessions, users);
+  const access = createAccess(lookUp, sessions, audit);
   const admit = createAdmit(access, sessions, users, audit);
   const lift = ({ id, username }: User) =>
     liftFailures(throttle, { userId: id, nameDigest: audit.digestName(username) });
@@ -258,7 +274,7 @@ async function prepare(
     audit,
     auditTrail: auditStore,
     access,
-    logIn: createLogIn({ users, passwords, throttle, admit, audit, log, ...overrides }),
+    logIn: createLogIn({ users, passwords, throttle, admit, audit, log, failureFloor: overrides.failureFloor }),
     logOut: createLogOut(access, sessions, audit),
     administration: createAdministration({ users, registry, sessions, passwords, liftFailures: lift, audit, caller }),
     browserKey: await loadKey(database, 'browser-cookie'),
@@ -275,20 +291,4 @@ async function prepare(
       await removeInBatches((limit) => auditStore.removeBefore(retained, limit));
     },
   };
-
-  function chooseLookUp(): LookUp {
-    if (mapping !== undefined || settings.REDIS_URL !== undefined) return lookUpTwice(stores.sessions, users);
-    return measures.watchStore('database', 'access', { lookUp: createSqlLookUp(opened, { demoUsers }) }).lookUp;
-  }
-
-  async function openDirectory(): Promise<{ users: UserDirectory; registry: UserRegistry | undefined }> {
-    if (mapping === undefined) {
-      const own = measures.watchStore('database', 'users', createSqlDirectory(opened, { demoUsers }));
-      return { users: own, registry: own };
-    }
-    const mapped = await openMappedDirectory(opened, mapping, { rehashes, log });
-    for (const warning of mapped.warnings) log.warn({ event: 'users_table' }, lineOf(warning));
-    if (takesLogins) await passwords.calibrate(await samplePasswordHashes(opened, mapping));
-    return { users: measures.watchStore('database', 'users', mapped.directory), registry: undefined };
-  }
 }

@@ -34,7 +34,7 @@ export interface LogInOptions {
   readonly audit: Audit<keyof typeof events>;
   readonly log: Pick<Log, 'warn'>;
   /** No failed login is answered before this many milliseconds. The response time must not reveal the kind of failure (ASVS 6.3.8). */
-  readonly failureFloor?: number;
+  readonly failureFloor?: number | undefined;
 }
 
 /** Number of random steps: more than the delay that they add has microseconds. */
