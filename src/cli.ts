@@ -19,7 +19,7 @@ function createProgram(): Command {
     .hook('postAction', endSoon)
     .action(from(() => import('./commands/demo.ts'), 'demo'));
   add(program, 'serve', 'serve in production')
-    // Only the primary passes it.
+    // For the processes that `serve` starts. Operators do not use it.
     .addOption(new Option('--worker').hideHelp())
     .addHelpText('after', settingsHelp)
     .hook('preAction', (serve) => {

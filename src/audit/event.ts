@@ -58,7 +58,7 @@ export function readEvent(value: unknown, events: Events) {
   return {
     kind: value.kind,
     caller,
-    /** The true reason, which the client is not told. For `events-left-out` their kind, for `key-replaced` the name of the key. */
+    /** Why the server decided so. The client is not told. `events-left-out` holds their kind here, `key-replaced` the name of the key. */
     reason: readText(value.reason, 100),
     userId: readText(value.userId, 255),
     /** Replaces a name that no user has. The name itself is not kept, because people type passwords there. */
