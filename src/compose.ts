@@ -194,11 +194,8 @@ interface Openings {
   readonly measures: Measures;
 }
 
-async function prepare(
-  settings: Settings,
-  overrides: Overrides,
-  { log: wholeLog, stores, mapping, measures }: Openings,
-) {
+async function prepare(settings: Settings, overrides: Overrides, openings: Openings) {
+  const { log: wholeLog, stores, mapping, measures } = openings;
   const { opened, failures } = stores;
   const { database } = opened;
   if (overrides.migrates) await migrate(opened);

@@ -43,13 +43,8 @@ const longestUserAgent = 200;
  * - at its next use after its account was removed or disabled, or has got another stamp (`access/access.ts`);
  * - when an administrator ends it, sets the password of its user, or disables or removes the user (`users/administration.ts`).
  */
-export function createSessions({
-  store,
-  idleTimeoutSeconds,
-  lifetimeSeconds,
-  mostPerUser = 100,
-  now = Date.now,
-}: SessionOptions) {
+export function createSessions(options: SessionOptions) {
+  const { store, idleTimeoutSeconds, lifetimeSeconds, mostPerUser = 100, now = Date.now } = options;
   const idleTimeout = idleTimeoutSeconds * 1000;
   const lifetime = lifetimeSeconds * 1000;
   // One write a minute is enough, unless the idle timeout is short.
@@ -71,10 +66,8 @@ export function createSessions({
 
   return {
     /** Starts a session and ends those that it replaces, both or neither (ASVS 7.2.4). */
-    async start(
-      owner: Pick<Session, 'userId' | 'stamp'>,
-      { methods, replaced = [], userAgent, address }: SessionStart,
-    ) {
+    async start(owner: Pick<Session, 'userId' | 'stamp'>, start: SessionStart) {
+      const { methods, replaced = [], userAgent, address } = start;
       const id = createSessionId();
       const cookieSecret = createSecret();
       const tokenSecret = createSecret();

@@ -130,11 +130,6 @@ export function createTurns({ part, atOnce: mostAtOnce, waiting: mostWaiting, on
   };
 }
 
-/** Compares the first numbers that differ. */
-function compare(one: readonly number[], other: readonly number[]): number {
-  for (const [index, number] of one.entries()) {
-    const difference = number - (other[index] ?? number);
-    if (difference !== 0) return difference;
-  }
-  return 0;
-}
+/** The difference of the first numbers that differ. */
+const compare = (one: readonly number[], other: readonly number[]): number =>
+  one.map((number, index) => number - (other[index] ?? number)).find((difference) => difference !== 0) ?? 0;
