@@ -14,6 +14,8 @@ export interface EventDescription {
   readonly vocabulary: string;
   /** Who can cause it. The number of events that clients can cause is limited (`flood-bound.ts`). */
   readonly by: 'anyone' | 'account-holder' | 'operator';
+  /** Whether the number is limited for each reason. Guesses at unknown names must not hide guesses at accounts. */
+  readonly isLimitedByReason?: true;
   /** The level of its log line: `warn` if an attacker could be the cause. */
   readonly level: 'info' | 'warn';
   /** What was decided. A reason follows after a colon. */
@@ -118,12 +120,21 @@ function readTrace(value: unknown) {
   } as const;
 }
 
+/** The kinds of keys that the throttle counts by, in words. */
+export const throttleKeys = {
+  account: 'the account, from anywhere',
+  name: 'the name, from anywhere',
+  address: 'the address, with any name',
+  pair: 'the account, from this address',
+  browser: 'the account, in this browser',
+};
+
 /** What the throttle knew about one of the keys of a login attempt. */
 export type KeyTrace = NonNullable<ReturnType<typeof readKey>>;
 
 function readKey(value: unknown) {
   if (!isFields(value)) return undefined;
-  const kind = readOneOf(value.kind, ['account', 'name', 'address', 'pair', 'browser']);
+  const kind = readOneOf(value.kind, Object.keys(throttleKeys) as (keyof typeof throttleKeys)[]);
   if (kind === undefined) return undefined;
   return {
     kind,

@@ -1,13 +1,6 @@
 import { printable } from '../text/printable.ts';
 import type { AuditEvent, CallerTrace, Events, KeyTrace, Reason, RecordedEvent } from './event.ts';
-
-const keys: Readonly<Record<KeyTrace['kind'], string>> = {
-  account: 'the account, from anywhere',
-  name: 'the name, from anywhere',
-  address: 'the address, with any name',
-  pair: 'the account, from this address',
-  browser: 'the account, in this browser',
-};
+import { throttleKeys } from './event.ts';
 
 /**
  * Explains a decision in pairs of heading and text: what was asked, what was decided and why, on what basis, and what an operator can do.
@@ -81,7 +74,7 @@ function describeAddress(address: string | undefined, { addressFrom, peer, forwa
 }
 
 function describeKey({ kind, failures, waitSeconds, stopped }: KeyTrace): string {
-  const counted = `${keys[kind]} (${kind}): ${failures === 1 ? '1 failure' : `${failures} failures`} before this attempt`;
+  const counted = `${throttleKeys[kind]} (${kind}): ${failures === 1 ? '1 failure' : `${failures} failures`} before this attempt`;
   if (stopped) return `${counted}; stopped.`;
   return waitSeconds === 0 ? `${counted}; no wait.` : `${counted}; must wait ${describeSeconds(waitSeconds)}.`;
 }

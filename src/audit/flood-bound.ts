@@ -41,7 +41,7 @@ export interface FloodBoundOptions {
 
 /** Limits how many events clients can add to the audit. Clients with an account are limited too (ASVS 16.4.2, 2.4.1). */
 export function createFloodBound({ events, now, processes, onLeftOut }: FloodBoundOptions) {
-  const take = createBuckets(now, processes);
+  const take = createBuckets(events, now, processes);
   const leftOut = new Map<string, number>();
   let timer: NodeJS.Timeout | undefined;
 
@@ -76,7 +76,7 @@ interface Bucket {
 }
 
 /** Token buckets: each refills up to `burst`, by `perMinute`. */
-function createBuckets(now: () => number, processes: number) {
+function createBuckets(events: Events, now: () => number, processes: number) {
   // Kinds are few, and never forgotten. Otherwise a flood from many parties would lift the bound of all.
   const ofKinds = new Map<string, Bucket>();
   const ofParties = new Map<string, Bucket>();
@@ -89,9 +89,8 @@ function createBuckets(now: () => number, processes: number) {
     return Math.min(full, known.level + (minutes * perMinute) / processes);
   }
 
-  /** Failed logins count by reason: guesses at unknown names must not hide guesses at accounts. */
   function bucketsOf({ kind, reason, userId, caller }: AuditEvent, { account, endSite, all }: Bound) {
-    const name = kind === 'login-failed' ? `${kind} ${reason}` : kind;
+    const name = events[kind]?.isLimitedByReason ? `${kind} ${reason}` : kind;
     return [
       { buckets: ofKinds, key: name, allowance: all },
       { buckets: ofParties, key: `${name} from ${endSiteOf(caller.address)}`, allowance: endSite },

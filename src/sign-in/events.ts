@@ -8,6 +8,7 @@ export const events = {
     by: 'anyone',
     level: 'warn',
     words: 'The login was refused',
+    isLimitedByReason: true,
     reasons: {
       'unknown-user': {
         words: 'no user has that name',

@@ -1,4 +1,5 @@
 import { Counter, Gauge, Histogram, type Registry } from '@prometheus-io/client';
+import { throttleKeys } from '../audit/event.ts';
 import type { Passwords } from '../passwords/passwords.ts';
 
 /** Seconds, from a look-up in SQLite to the timeout of a store. */
@@ -98,7 +99,7 @@ export function createInstruments(registry: Registry, eventKinds: readonly strin
   for (const why of ['logout', 'replaced', 'revoked', 'expired']) instruments.sessionsEnded.inc({ why }, 0);
   for (const kind of eventKinds) instruments.events.inc({ kind }, 0);
   instruments.throttle.inc({ decision: 'passed', key: 'none' }, 0);
-  for (const key of ['account', 'address', 'pair', 'browser'])
-    instruments.throttle.inc({ decision: 'refused', key }, 0);
+  for (const key of Object.keys(throttleKeys))
+    if (key !== 'name') instruments.throttle.inc({ decision: 'refused', key }, 0);
   return instruments;
 }
