@@ -33,12 +33,7 @@ export function addForward(app: App, parts: () => ForwardAuthParts, { returns }:
   app.get<{ Querystring: ReturnQuery }>(
     forwardPath,
     {
-      config: {
-        signedIn: true,
-        view: 'forward-auth/forward',
-        pageOnly: true,
-        refusals: [invalidReturn],
-      },
+      config: { signedIn: true, view: 'forward-auth/forward', pageOnly: true, refusals: [invalidReturn] },
       schema: {
         summary: 'Back to another application',
         description: '`/auth/verify` redirects a browser here to sign the user in on another host.',
