@@ -99,9 +99,7 @@ export function announceMetrics(registry: Registry): () => Promise<void> {
     addProcesses(registry, 1, () => 1);
     return async () => {};
   }
-  async function sendFigures(): Promise<void> {
-    await send({ figures: 'now', values: await registry.getMetricsAsJSON() });
-  }
+  const sendFigures = async () => send({ figures: 'now', values: await registry.getMetricsAsJSON() });
   process.on('message', (message: Message | null) => {
     // If the figures cannot be read, the worker does not answer.
     if (message?.figures === 'wanted') sendFigures().catch(() => {});
@@ -111,8 +109,4 @@ export function announceMetrics(registry: Registry): () => Promise<void> {
 }
 
 /** Resolves when the message is on its way, or cannot be sent because the primary is gone. */
-async function send(message: Message): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<void>();
-  process.send?.(message, () => resolve());
-  await promise;
-}
+const send = (message: Message) => new Promise<void>((resolve) => process.send?.(message, () => resolve()));
