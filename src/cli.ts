@@ -130,7 +130,7 @@ function endSoon(): void {
 function numberOption(flags: string, description: string, largest: number): Option {
   const option = new Option(flags, description);
   return option.argParser((text) => {
-    const number = /^\d{1,6}$/.test(text) ? Number(text) : 0;
+    const number = /^[1-9]\d{0,5}$/.test(text) ? Number(text) : 0;
     if (number >= 1 && number <= largest) return number;
     throw new Misconfiguration(`${option.long} must be a whole number from 1 to ${largest}.`);
   });

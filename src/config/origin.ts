@@ -1,10 +1,11 @@
+import { isIP } from 'node:net';
 import { parseNetwork } from '../text/networks.ts';
 import type { Settings } from './settings.ts';
 
 /** Tells whether a host name or address can be reached from this machine only. */
 export function isLoopbackHost(host: string): boolean {
   const bare = host.replace(/^\[|\]$/g, '').toLowerCase();
-  const [address] = parseNetwork(bare) ?? [];
+  const [address] = isIP(bare) === 0 ? [] : (parseNetwork(bare.replace(/%.*$/, '')) ?? []);
   return bare === 'localhost' || address?.range() === 'loopback';
 }
 

@@ -16,8 +16,9 @@ type Message =
   /** From a worker that is ready to send figures. */
   | { readonly figures: 'here' }
   | { readonly figures: 'wanted' }
-  /** The answer. A worker that ends sends it unasked, so that its counts survive it. */
-  | { readonly figures: 'now'; readonly values: Figures };
+  | { readonly figures: 'now'; readonly values: Figures }
+  /** From a worker that is ending, unasked, so that its counts survive it. */
+  | { readonly figures: 'last'; readonly values: Figures };
 
 /** A worker that has figures. */
 interface Source {
@@ -45,7 +46,7 @@ export function createClusterReader(expected: number): () => Promise<string> {
   cluster.on('message', (worker, message: Message | null) => {
     const source = sources.get(worker.id);
     if (message?.figures === 'here') sources.set(worker.id, { worker, counts: [], asked: undefined });
-    if (message?.figures !== 'now' || source === undefined) return;
+    if (source === undefined || (message?.figures !== 'now' && message?.figures !== 'last')) return;
     source.counts = countsIn(message.values);
     source.asked?.resolve(message.values);
     source.asked = undefined;
@@ -99,13 +100,13 @@ export function announceMetrics(registry: Registry): () => Promise<void> {
     addProcesses(registry, 1, () => 1);
     return async () => {};
   }
-  const sendFigures = async () => send({ figures: 'now', values: await registry.getMetricsAsJSON() });
+  const sendFigures = async (figures: 'now' | 'last') => send({ figures, values: await registry.getMetricsAsJSON() });
   process.on('message', (message: Message | null) => {
     // If the figures cannot be read, the worker does not answer.
-    if (message?.figures === 'wanted') sendFigures().catch(() => {});
+    if (message?.figures === 'wanted') sendFigures('now').catch(() => {});
   });
   send({ figures: 'here' });
-  return () => inTime(sendFigures(), lastFiguresMilliseconds).catch(() => {});
+  return () => inTime(sendFigures('last'), lastFiguresMilliseconds).catch(() => {});
 }
 
 /** Resolves when the message is on its way, or cannot be sent because the primary is gone. */

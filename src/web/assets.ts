@@ -40,9 +40,10 @@ export function serveFiles(app: App, prefix: string, files: Readonly<Record<stri
   for (const [name, file] of Object.entries(files)) {
     const options = { root: dirname(file), maxAge: '1h', dotfiles: 'allow' } as const;
     app.get(`${prefix}/${name}`, { schema: { hide: true } }, async (request, reply) => {
+      reply.removeHeader('pragma');
       const sent = await send(request.raw, encodeURIComponent(basename(file)), options);
       if (sent.type === 'error') throw sent.metadata.error;
-      return reply.removeHeader('pragma').code(sent.statusCode).headers(sent.headers).send(sent.stream);
+      return reply.code(sent.statusCode).headers(sent.headers).send(sent.stream);
     });
   }
 }

@@ -116,7 +116,7 @@ describe('the exposure check', () => {
     }
   };
 
-  for (const HOST of ['127.0.0.1', '127.1.2.3', '::1', 'localhost', 'LOCALHOST', '[::1]']) {
+  for (const HOST of ['127.0.0.1', '127.1.2.3', '::1', '::1%lo', 'localhost', 'LOCALHOST', '[::1]']) {
     test(`accepts ${HOST} as this machine alone`, () => {
       assert.equal(faultsOf({ HOST }, 'demo'), 0);
       assert.equal(faultsOf({ HOST }, 'serve'), 0);
@@ -131,6 +131,7 @@ describe('the exposure check', () => {
     'localhost.example',
     '127.0.0.1.example',
     '128.0.0.1',
+    '127.0.0.0/8',
   ]) {
     test(`refuses ${HOST} as reachable from other machines`, () => {
       assert.equal(faultsOf({ HOST }, 'demo'), 1);

@@ -47,11 +47,12 @@ export function createHashingThreads(count: number) {
       // An idle thread must not keep the process alive.
       if (thread.tasks.length === 0) worker.unref();
     });
-    // The thread has died.
-    worker.on('error', (reason) => {
+    function abandon(reason: unknown): void {
       threads.delete(thread);
       for (const { reject } of thread.tasks) reject(new Unavailable('Password hashing', 2, reason));
-    });
+    }
+    worker.on('error', abandon);
+    worker.on('exit', abandon);
     threads.add(thread);
     return thread;
   }
@@ -65,9 +66,10 @@ export function createHashingThreads(count: number) {
   async function send(name: keyof Computations, input: unknown): Promise<Computed> {
     const { worker, tasks } = choose();
     const computed = Promise.withResolvers<Computed>();
+    worker.postMessage({ name, input } satisfies Task);
+    // Only a task that was sent is answered.
     tasks.push(computed);
     worker.ref();
-    worker.postMessage({ name, input } satisfies Task);
     return computed.promise;
   }
 

@@ -50,6 +50,22 @@ test('the work of a thread that dies fails, and later work gets a new thread', a
   assert.match((await threads.compute('hash', { password: 'x' })).result, /^\$argon2id\$/);
 });
 
+test('a task that cannot be sent fails alone, and every other caller gets its own result', async () => {
+  const threads = createHashingThreads(1);
+  const { result: storedHash } = await threads.compute('hash', { password: 'x' });
+  // A function cannot be sent to a thread.
+  const unsendable = { ...nobodys, password: 'x', check: () => {} };
+  const compare = (password: string) => threads.compute('compare', { ...nobodys, storedHash, password });
+  const [unsent, right, wrong] = await Promise.allSettled([
+    threads.compute('compare', unsendable),
+    compare('x'),
+    compare('y'),
+  ]);
+  assert.equal(unsent.status, 'rejected');
+  assert.equal(right.status === 'fulfilled' && right.value.result.matches, true);
+  assert.equal(wrong.status === 'fulfilled' && wrong.value.result.matches, false);
+});
+
 test('an idle thread lets the process end, and a busy thread keeps it running', async () => {
   const program = `
     import { createHashingThreads } from ${JSON.stringify(new URL('../../../src/passwords/hashing/threads.ts', import.meta.url))};
