@@ -269,8 +269,7 @@ const bodyOf = (answer: object | undefined) =>
 // The contract of the stores is in test/throttle. This file shows that every login asks the throttle, on each kind of store.
 for (const stores of [
   { users: 'SQLite', sessions: 'SQL' },
-  { users: 'PostgreSQL', sessions: 'Redis' },
-  { users: 'PostgreSQL', sessions: 'SQL', ownTable: true },
+  { users: 'PostgreSQL', sessions: 'Redis', ownTable: true },
 ] as const) {
   const table = 'ownTable' in stores ? "a team's own table in " : '';
   describe(

@@ -1,3 +1,3 @@
 import { testModel } from './test-model.ts';
 
-testModel({ users: 'SQLite', sessions: 'SQL' }, 1500);
+testModel({ users: 'SQLite', sessions: 'SQL' }, 1000);
