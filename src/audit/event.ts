@@ -1,5 +1,87 @@
 import { printable } from '../text/printable.ts';
 
+/** One decision. */
+export interface AuditEvent<Kind extends string = string> {
+  readonly kind: Kind;
+  readonly caller: Caller;
+  /** Why the server decided so. The client is not told. `events-left-out` holds their kind here, `key-replaced` the name of the key. */
+  readonly reason?: string | undefined;
+  readonly userId?: string | undefined;
+  /** Replaces a name that no user has. The name itself is not kept, because people type passwords there. */
+  readonly nameDigest?: string | undefined;
+  readonly sessionId?: string | undefined;
+  /** The keys of a login attempt. */
+  readonly throttle?: readonly KeyTrace[] | undefined;
+  /** Whether this user has signed in with this browser before. Undefined if Janua did not check. */
+  readonly knownBrowser?: boolean | undefined;
+  /** Only for `events-left-out` and `sessions-ended`. */
+  readonly count?: number | undefined;
+}
+
+/** An event as stored. */
+export interface RecordedEvent extends AuditEvent {
+  /** In order of time. */
+  readonly id: string;
+  /** UTC, ISO 8601. */
+  readonly at: string;
+}
+
+/** Who caused an event, as far as the server can tell. Never a password, a cookie or a token (ASVS 16.2.5). */
+export interface Caller {
+  /** Method and route (`POST /auth/token`), the command (`janua users disable`), or `audit`. Never the path as sent. */
+  readonly route: string;
+  /** A refused user can quote it to the operator. Undefined for a command. */
+  readonly requestId?: string | undefined;
+  /** Undefined if unknown. */
+  readonly address?: string | undefined;
+  readonly userAgent?: string | undefined;
+  readonly format?: 'html' | 'json' | undefined;
+  /** The operating system account that ran a command. */
+  readonly operator?: string | undefined;
+  /** What the decision was based on. */
+  readonly trace?: CallerTrace | undefined;
+}
+
+/** What the server saw of a request when it decided, for `janua explain`. */
+export interface CallerTrace {
+  /** The address that the connection comes from. */
+  readonly peer: string | undefined;
+  /** `X-Forwarded-For` as sent. */
+  readonly forwardedFor: string | undefined;
+  /** Where the address comes from: the connection or the header of a trusted proxy. */
+  readonly addressFrom: 'connection' | 'trusted-proxy' | 'unknown';
+  /** How many session cookies the request carried. */
+  readonly cookie: 'one' | 'several' | 'none';
+  readonly accessToken: 'sent' | 'none';
+  readonly browserCookie: 'sent' | 'none';
+  /** The server's own origins. */
+  readonly expectedOrigins: readonly string[];
+  /** `Origin` as sent. */
+  readonly origin: string | undefined;
+  /** `Sec-Fetch-Site` as sent. */
+  readonly fetchSite: string | undefined;
+}
+
+/** The kinds of keys that the throttle counts by, in words. */
+export const throttleKeys = {
+  account: 'the account, from anywhere',
+  name: 'the name, from anywhere',
+  address: 'the address, with any name',
+  pair: 'the account, from this address',
+  browser: 'the account, in this browser',
+};
+
+/** What the throttle knew about one of the keys of a login attempt. */
+export interface KeyTrace {
+  readonly kind: keyof typeof throttleKeys;
+  /** Failures that were counted before this attempt. */
+  readonly failures: number;
+  /** Seconds that this key still had to wait; 0 when it let the attempt pass. */
+  readonly waitSeconds: number;
+  /** Whether only an administrator or a new password lets it pass again. */
+  readonly stopped: boolean;
+}
+
 /** A reason for a decision, in words, and what an operator can do about it. `EMAIL` stands for the user. */
 export interface Reason {
   readonly words: string;
@@ -28,22 +110,6 @@ export interface EventDescription {
 
 export type Events = Readonly<Record<string, EventDescription>>;
 
-/** One decision. */
-export type AuditEvent<Kind extends string = string> = Partial<ReadEvent> & {
-  readonly kind: Kind;
-  readonly caller: Caller;
-};
-
-type ReadEvent = NonNullable<ReturnType<typeof readEvent>>;
-
-/** An event as stored. */
-export interface RecordedEvent extends AuditEvent {
-  /** In order of time. */
-  readonly id: string;
-  /** UTC, ISO 8601. */
-  readonly at: string;
-}
-
 type Fields = Readonly<Record<string, unknown>>;
 
 const isFields = (value: unknown): value is Fields => typeof value === 'object' && value !== null;
@@ -53,63 +119,43 @@ const isFields = (value: unknown): value is Fields => typeof value === 'object' 
  * event, each of its type, cut to its length, and printable. Nothing else gets into the audit, each row fits its columns, and a row that was
  * edited by hand breaks no reader.
  */
-export function readEvent(value: unknown, events: Events) {
+export function readEvent(value: unknown, events: Events): AuditEvent | undefined {
   if (!isFields(value) || typeof value.kind !== 'string' || !Object.hasOwn(events, value.kind)) return undefined;
-  const caller: Caller | undefined = readCaller(value.caller);
+  const caller = readCaller(value.caller);
   if (caller === undefined) return undefined;
   return {
     kind: value.kind,
     caller,
-    /** Why the server decided so. The client is not told. `events-left-out` holds their kind here, `key-replaced` the name of the key. */
     reason: readText(value.reason, 100),
     userId: readText(value.userId, 255),
-    /** Replaces a name that no user has. The name itself is not kept, because people type passwords there. */
     nameDigest: readText(value.nameDigest, 43),
     sessionId: readText(value.sessionId, 43),
     throttle: readList(value.throttle, readKey),
-    /** Whether this user has signed in with this browser before. Undefined if Janua did not check. */
     knownBrowser: typeof value.knownBrowser === 'boolean' ? value.knownBrowser : undefined,
-    /** Only for `events-left-out` and `sessions-ended`. */
     count: readCount(value.count),
-  } as const;
+  };
 }
 
-/** Who caused an event, as far as the server can tell. Never a password, a cookie or a token (ASVS 16.2.5). */
-export type Caller = Partial<ReadCaller> & Pick<ReadCaller, 'route'>;
-
-type ReadCaller = NonNullable<ReturnType<typeof readCaller>>;
-
-function readCaller(value: unknown) {
+function readCaller(value: unknown): Caller | undefined {
   if (!isFields(value)) return undefined;
   const route = readText(value.route, 100);
   if (route === undefined) return undefined;
   return {
-    /** A refused user can quote it to the operator. Undefined for a command. */
     requestId: readText(value.requestId, 64),
-    /** Undefined if unknown. */
     address: readText(value.address, 64),
     userAgent: readText(value.userAgent, 200),
-    /** Method and route (`POST /auth/token`), the command (`janua users disable`), or `audit`. Never the path as sent. */
     route,
     format: readOneOf(value.format, ['html', 'json']),
-    /** The operating system account that ran a command. */
     operator: readText(value.operator, 100),
-    /** What the decision was based on. */
     trace: readTrace(value.trace),
-  } as const;
+  };
 }
 
-/** What the server saw of a request when it decided, for `janua explain`. */
-export type CallerTrace = NonNullable<ReturnType<typeof readTrace>>;
-
-function readTrace(value: unknown) {
+function readTrace(value: unknown): CallerTrace | undefined {
   if (!isFields(value)) return undefined;
   return {
-    /** The address that the connection comes from. */
     peer: readText(value.peer, 64),
-    /** `X-Forwarded-For` as sent. */
     forwardedFor: readText(value.forwardedFor, 200),
-    /** Where the address comes from: the connection or the header of a trusted proxy. */
     addressFrom: readOneOf(value.addressFrom, ['connection', 'trusted-proxy']) ?? 'unknown',
     cookie: readOneOf(value.cookie, ['one', 'several']) ?? 'none',
     accessToken: readOneOf(value.accessToken, ['sent']) ?? 'none',
@@ -117,34 +163,19 @@ function readTrace(value: unknown) {
     expectedOrigins: readList(value.expectedOrigins, (origin) => readText(origin, 200)) ?? [],
     origin: readText(value.origin, 200),
     fetchSite: readText(value.fetchSite, 40),
-  } as const;
+  };
 }
 
-/** The kinds of keys that the throttle counts by, in words. */
-export const throttleKeys = {
-  account: 'the account, from anywhere',
-  name: 'the name, from anywhere',
-  address: 'the address, with any name',
-  pair: 'the account, from this address',
-  browser: 'the account, in this browser',
-};
-
-/** What the throttle knew about one of the keys of a login attempt. */
-export type KeyTrace = NonNullable<ReturnType<typeof readKey>>;
-
-function readKey(value: unknown) {
+function readKey(value: unknown): KeyTrace | undefined {
   if (!isFields(value)) return undefined;
   const kind = readOneOf(value.kind, Object.keys(throttleKeys) as (keyof typeof throttleKeys)[]);
   if (kind === undefined) return undefined;
   return {
     kind,
-    /** Failures that were counted before this attempt. */
     failures: readCount(value.failures) ?? 0,
-    /** Seconds that this key still had to wait; 0 when it let the attempt pass. */
     waitSeconds: readCount(value.waitSeconds) ?? 0,
-    /** Whether only an administrator or a new password lets it pass again. */
     stopped: value.stopped === true,
-  } as const;
+  };
 }
 
 function readText(value: unknown, length: number): string | undefined {
