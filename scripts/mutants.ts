@@ -90,8 +90,8 @@ const mutants: readonly Mutant[] = [
   {
     breaks: 'an idle session does not end',
     file: 'src/sessions/sessions.ts',
-    text: 'Math.min(createdAt + lifetime, lastSeenAt + idleTimeout)',
-    by: 'createdAt + lifetime',
+    text: 'Math.min(createdAt + lifetimeMilliseconds, lastSeenAt + idleTimeoutMilliseconds)',
+    by: 'createdAt + lifetimeMilliseconds',
     test: 'test/sessions/sessions.test.ts',
     id: 'S70',
   },

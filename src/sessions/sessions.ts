@@ -17,7 +17,15 @@ export interface SessionStart extends Partial<Pick<Session, 'userAgent' | 'addre
 }
 
 /** A session that was just started, with its two credentials. They are known only at this moment. */
-export type StartedSession = Awaited<ReturnType<Sessions['start']>>;
+export interface StartedSession extends Session {
+  /** The value of the session cookie. */
+  readonly cookie: string;
+  readonly accessToken: string;
+  /** Ids of the user's oldest sessions. They have ended because the user had too many. */
+  readonly displaced: readonly string[];
+  /** Seconds until the session ends if it is not used again. */
+  readonly expiresInSeconds: number;
+}
 
 export type Sessions = ReturnType<typeof createSessions>;
 
@@ -45,12 +53,13 @@ const longestUserAgent = 200;
  */
 export function createSessions(options: SessionOptions) {
   const { store, idleTimeoutSeconds, lifetimeSeconds, mostPerUser = 100, now = Date.now } = options;
-  const idleTimeout = idleTimeoutSeconds * 1000;
-  const lifetime = lifetimeSeconds * 1000;
+  const idleTimeoutMilliseconds = idleTimeoutSeconds * 1000;
+  const lifetimeMilliseconds = lifetimeSeconds * 1000;
   // One write a minute is enough, unless the idle timeout is short.
-  const touchInterval = Math.min(60_000, idleTimeout / 10);
+  const touchIntervalMilliseconds = Math.min(60_000, idleTimeoutMilliseconds / 10);
 
-  const endOf = (createdAt: number, lastSeenAt: number) => Math.min(createdAt + lifetime, lastSeenAt + idleTimeout);
+  const endOf = (createdAt: number, lastSeenAt: number) =>
+    Math.min(createdAt + lifetimeMilliseconds, lastSeenAt + idleTimeoutMilliseconds);
   // A session with a time from a wrong clock would outlive its limits, so it counts as ended.
   const isAlive = ({ createdAt, lastSeenAt }: SessionRecord, time: number) =>
     time < endOf(createdAt, lastSeenAt) && Math.max(createdAt, lastSeenAt) <= time + clockTolerance;
@@ -60,13 +69,14 @@ export function createSessions(options: SessionOptions) {
     if (!claim.isProvenBy(record)) return undefined;
     const time = now();
     if (!isAlive(record, time)) return undefined;
-    if (time - record.lastSeenAt >= touchInterval) await store.touch(record.id, time, endOf(record.createdAt, time));
+    if (time - record.lastSeenAt >= touchIntervalMilliseconds)
+      await store.touch(record.id, time, endOf(record.createdAt, time));
     return record;
   }
 
   return {
     /** Starts a session and ends those that it replaces, both or neither (ASVS 7.2.4). */
-    async start(owner: Pick<Session, 'userId' | 'stamp'>, start: SessionStart) {
+    async start(owner: Pick<Session, 'userId' | 'stamp'>, start: SessionStart): Promise<StartedSession> {
       const { methods, replaced = [], userAgent, address } = start;
       const id = createSessionId();
       const cookieSecret = createSecret();
@@ -93,9 +103,7 @@ export function createSessions(options: SessionOptions) {
         ...record,
         cookie: formatCredential('cookie', id, cookieSecret),
         accessToken: formatCredential('token', id, tokenSecret),
-        /** Ids of the user's oldest sessions. They have ended because the user had too many. */
         displaced,
-        /** Seconds until the session ends if it is not used again. */
         expiresInSeconds: Math.min(idleTimeoutSeconds, lifetimeSeconds),
       };
     },
@@ -114,6 +122,7 @@ export function createSessions(options: SessionOptions) {
       return (await store.remove(sessions.map((session) => session.id))) > 0;
     },
 
+    /** Ends every session of a user, and returns how many there were. */
     endAllOf: (userId: string): Promise<number> => store.removeOfUser(userId),
 
     /** The living sessions of a user, the latest first. */
