@@ -8,6 +8,13 @@ import { isBusy } from './errors.ts';
 /** Milliseconds to pause while another process writes. The last pause repeats. */
 const pauses = [1, 2, 5, 10, 20];
 
+/** What a piece of work does. */
+interface Access {
+  readonly kind: AccessKind;
+  /** What its success proves to work, if not its kind. */
+  readonly proves?: AccessKind;
+}
+
 /**
  * Kysely's driver for a SQLite file. Statements are short and run on this thread. Waiting for another process's write does not block
  * the thread, and has a time limit.
@@ -24,11 +31,8 @@ export function createSqliteDriver(database: DatabaseSync, timeout: StepTimeout,
   const run = (sql: string, parameters: readonly unknown[]) =>
     prepared.getOrInsertComputed(sql, prepareHere)(parameters);
 
-  /**
-   * Tries again while another process holds the lock.
-   * @param proves what its success proves to work
-   */
-  async function carryOut<T>(kind: AccessKind, work: () => T, proves = kind): Promise<T> {
+  /** Tries again while another process holds the lock. */
+  async function carryOut<T>({ kind, proves = kind }: Access, work: () => T): Promise<T> {
     let deadline: number | undefined;
     for (let attempt = 0; ; attempt += 1) {
       try {
@@ -49,7 +53,7 @@ export function createSqliteDriver(database: DatabaseSync, timeout: StepTimeout,
   function read<T>(work: () => T): Promise<T> {
     // Other connections wait until the transaction ends, because it may roll back.
     if (inTransaction) return lastWriter.then(() => read(work));
-    return carryOut('read', () => {
+    return carryOut({ kind: 'read' }, () => {
       snapshot.begin();
       return work();
     });
@@ -68,19 +72,18 @@ export function createSqliteDriver(database: DatabaseSync, timeout: StepTimeout,
       stopOwning = resolve;
     }
 
-    async function runAsOwner(sql: string, parameters: readonly unknown[], kind: AccessKind, proves = kind) {
+    async function runAsOwner(sql: string, parameters: readonly unknown[], access: Access) {
       await own();
-      const work = () => {
+      return carryOut(access, () => {
         // The next read must see this write.
         snapshot.end();
         return run(sql, parameters);
-      };
-      return carryOut(kind, work, proves);
+      });
     }
 
     async function query(sql: string, parameters: readonly unknown[]): Promise<QueryResult<never>> {
       if (stopOwning === undefined && sql.startsWith('select')) return read(() => run(sql, parameters));
-      return runAsOwner(sql, parameters, accessOf(sql));
+      return runAsOwner(sql, parameters, { kind: accessOf(sql) });
     }
 
     return {
@@ -89,7 +92,7 @@ export function createSqliteDriver(database: DatabaseSync, timeout: StepTimeout,
 
       async begin() {
         // Every transaction writes. If it took the lock later, its snapshot could be outdated. The lock does not prove that a write works.
-        await runAsOwner('begin immediate', [], 'write', 'read');
+        await runAsOwner('begin immediate', [], { kind: 'write', proves: 'read' });
         inTransaction = true;
       },
 
