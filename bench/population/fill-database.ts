@@ -37,7 +37,7 @@ async function fillFile(path: string, files: readonly TableFile[]): Promise<void
 
 /** Uses the server's bulk loading, which reads the file itself and is the fastest way. */
 async function fillServer(url: string, files: readonly TableFile[]): Promise<void> {
-  const opened = await openDatabase(url, { connections: 1, timeout: patience, watch: unwatched });
+  const opened = await openDatabase(url, { connections: 1, timeoutMilliseconds: patience, watch: unwatched });
   const { database, engine } = opened;
   try {
     for (const { table: name, columns, path } of files) {

@@ -35,7 +35,7 @@ async function main(): Promise<void> {
 
 /** Returns the next steps for the user. */
 async function make(url: string, count: number): Promise<string> {
-  const opened = await openDatabase(url, { connections: 1, timeout: patience, watch: unwatched });
+  const opened = await openDatabase(url, { connections: 1, timeoutMilliseconds: patience, watch: unwatched });
   const progress = createProgress(count, process.stderr);
   try {
     await makeTable(opened, inventPeople(count), { signal: interruption.signal, onProgress: progress.advance });

@@ -9,7 +9,7 @@ export async function migrate(): Promise<void> {
   const settings = loadSettings();
   const opened = await openDatabase(settings.DATABASE_URL, {
     connections: 1,
-    timeout: settings.STORE_TIMEOUT_SECONDS * 1000,
+    timeoutMilliseconds: settings.STORE_TIMEOUT_SECONDS * 1000,
     watch: unwatched,
   });
   await using closing = new AsyncDisposableStack();

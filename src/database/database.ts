@@ -2,20 +2,28 @@ import { Misconfiguration } from '../faults/misconfiguration.ts';
 import type { StoreWatch } from '../faults/store-watch.ts';
 import type { EngineDriver, StepTimeout } from './driver.ts';
 import { createDialect, type Engine, Kysely, sql } from './kysely.ts';
-import { createPrepareLookup } from './lookup.ts';
+import { createPrepareLookup, type PrepareLookup } from './lookup.ts';
 import type { Tables } from './schema.ts';
 
 export type Database = Kysely<Tables>;
 
 export type { Engine };
 
-export type OpenDatabase = Awaited<ReturnType<typeof openDatabase>>;
+export interface OpenDatabase {
+  readonly database: Database;
+  readonly engine: Engine;
+  readonly prepareLookup: PrepareLookup;
+  /** Allows each step so many milliseconds until `work` is done. */
+  withTimeout(milliseconds: number, work: () => Promise<void>): Promise<void>;
+  /** @throws {Unavailable} while the database cannot be reached, or when another file has replaced the one that was opened */
+  check(): Promise<void>;
+}
 
 export interface DatabaseOptions {
   /** Maximum number of connections to a server. */
   readonly connections: number;
-  /** Milliseconds that a step may take. */
-  readonly timeout: number;
+  /** How long a step may take. */
+  readonly timeoutMilliseconds: number;
   readonly watch: StoreWatch;
   /** Whether a missing SQLite file is an error. Otherwise it is created. */
   readonly mustExist?: boolean;
@@ -59,25 +67,23 @@ function isServerUrl(url: string): boolean {
  * Opens a database by URL. Connects to a server only when it is first used.
  * @throws {Misconfiguration} for a URL of no known database, or a file that cannot be opened
  */
-export async function openDatabase(url: string, options: DatabaseOptions) {
-  const { connections, timeout, watch, mustExist = false } = options;
+export async function openDatabase(url: string, options: DatabaseOptions): Promise<OpenDatabase> {
+  const { connections, timeoutMilliseconds, watch, mustExist = false } = options;
   const engine = engineOf(url);
-  const stepTimeout: StepTimeout = { milliseconds: timeout };
+  const timeout: StepTimeout = { milliseconds: timeoutMilliseconds };
   const driver = await openDriver();
   const database: Database = new Kysely({ dialect: createDialect(engine, driver) });
   return {
     database,
     engine,
     prepareLookup: createPrepareLookup(driver),
-    /** Allows each step so many milliseconds until `work` is done. */
-    async withTimeout(milliseconds: number, work: () => Promise<void>): Promise<void> {
-      stepTimeout.milliseconds = milliseconds;
+    async withTimeout(milliseconds, work) {
+      timeout.milliseconds = milliseconds;
       await work().finally(() => {
-        stepTimeout.milliseconds = timeout;
+        timeout.milliseconds = timeoutMilliseconds;
       });
     },
-    /** @throws {Unavailable} while the database cannot be reached, or when another file has replaced the one that was opened */
-    async check(): Promise<void> {
+    async check() {
       await sql`select 1`.execute(database);
       driver.check?.();
     },
@@ -87,11 +93,11 @@ export async function openDatabase(url: string, options: DatabaseOptions) {
   async function openDriver(): Promise<EngineDriver> {
     switch (engine) {
       case 'sqlite':
-        return (await import('./sqlite.ts')).openSqlite(url.slice('sqlite:'.length), stepTimeout, watch, mustExist);
+        return (await import('./sqlite.ts')).openSqlite(url.slice('sqlite:'.length), { timeout, watch, mustExist });
       case 'postgres':
-        return (await import('./postgres.ts')).openPostgres(url, connections, stepTimeout, watch);
+        return (await import('./postgres.ts')).openPostgres(url, connections, timeout, watch);
       case 'mysql':
-        return (await import('./mysql.ts')).openMysql(url, connections, stepTimeout, watch);
+        return (await import('./mysql.ts')).openMysql(url, connections, timeout, watch);
     }
   }
 }

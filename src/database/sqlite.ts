@@ -13,12 +13,19 @@ const pageCache = 65_536;
 /** Milliseconds that opening a file waits for another process that opens it. */
 const openingTimeout = 5000;
 
+interface SqliteOptions {
+  readonly timeout: StepTimeout;
+  readonly watch: StoreWatch;
+  /** Whether a missing file is an error. Otherwise it is created. */
+  readonly mustExist: boolean;
+}
+
 /**
  * Opens a SQLite file. A missing file is made with mode 0600, because it holds password hashes (ASVS 14.2.4).
  * Every acknowledged write is on disk (`synchronous=FULL`). A power failure must not undo a logout.
  * @throws {Misconfiguration} when the file cannot be opened for writing, or must exist and does not
  */
-export function openSqlite(path: string, timeout: StepTimeout, watch: StoreWatch, mustExist: boolean): EngineDriver {
+export function openSqlite(path: string, { timeout, watch, mustExist }: SqliteOptions): EngineDriver {
   if (mustExist && path !== ':memory:' && !existsSync(path))
     throw new Misconfiguration({ message: 'DATABASE_URL: there is no such file yet.', fix: 'Run: npx janua migrate' });
   const file = openFile(path);

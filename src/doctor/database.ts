@@ -15,11 +15,11 @@ const farAway = 20;
 
 /**
  * Opens the database and gives it if it answers. `closing` closes it.
- * @param timeout milliseconds that a step may take
+ * @param timeoutMilliseconds how long a step may take
  */
 export async function* checkDatabase(
   settings: Settings,
-  timeout: number,
+  timeoutMilliseconds: number,
   closing: AsyncDisposableStack,
 ): Check<OpenDatabase | undefined> {
   const { DATABASE_URL: url, DATABASE_CONNECTIONS: connections } = settings;
@@ -28,7 +28,7 @@ export async function* checkDatabase(
     yield unprepared;
     return undefined;
   }
-  const opened = await openDatabase(url, { connections, timeout, watch: unwatched });
+  const opened = await openDatabase(url, { connections, timeoutMilliseconds, watch: unwatched });
   closing.defer(() => opened.database.destroy());
   const roundTrip = () => sql`select 1`.execute(opened.database);
   // Connects first, which is not measured.

@@ -27,14 +27,14 @@ export interface StoreOptions {
  * @throws {Misconfiguration} when a store's address cannot be read, or a database file cannot be opened
  */
 export async function openStores(settings: Settings, { log, measures, mustExist }: StoreOptions) {
-  const timeout = settings.STORE_TIMEOUT_SECONDS * 1000;
+  const timeoutMilliseconds = settings.STORE_TIMEOUT_SECONDS * 1000;
   const opened = await openDatabase(settings.DATABASE_URL, {
     connections: settings.DATABASE_CONNECTIONS,
-    timeout,
+    timeoutMilliseconds,
     watch: createStoreWatch(databasePart, log),
     mustExist,
   });
-  const redis = await openRedisOf(settings, timeout, log);
+  const redis = await openRedisOf(settings, timeoutMilliseconds, log);
   const place = redis === undefined ? 'database' : 'redis';
   const sessions = redis === undefined ? createSqlSessionStore(opened) : createRedisSessionStore(redis);
   const failures = openFailureStore(settings, opened, redis);
