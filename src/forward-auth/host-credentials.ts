@@ -45,9 +45,11 @@ export function createHostCredentials(key: Buffer, now: () => number = Date.now)
     }),
     /** The ticket is valid for a minute. */
     createTicket: (destination: Return, session: Derived) => ticketUntil(now() + ticketLifetime, destination, session),
-    /** Undefined for a ticket that has expired, or that is valid for longer than any ticket. */
+    /** Undefined for a malformed ticket, one that has expired, or one that is valid for longer than any ticket. */
     claimOfTicket(ticket: string, destination: Return): Claim | undefined {
-      const [, sessionId, end] = ticketShape.exec(ticket) ?? [];
+      const parts = ticketShape.exec(ticket);
+      if (parts === null) return undefined;
+      const [, sessionId, end] = parts;
       const expiresAt = Number(end);
       const rest = expiresAt - now();
       // Twice the lifetime: the clocks of two processes may differ, or one was set back.

@@ -18,8 +18,10 @@ export function parseBcrypt(stored: string): StoredPassword | undefined {
   if (!/^(?:bcrypt\$)?\$2[aby]\$/.test(stored)) return undefined;
   const scheme = 'bcrypt';
   const hash = stored.slice(stored.indexOf('$2'));
-  const cost = Number(shape.exec(hash)?.[1]);
-  if (!(cost >= costs.least && cost <= costs.most)) return broken(scheme);
+  const parts = shape.exec(hash);
+  if (parts === null) return broken(scheme);
+  const cost = Number(parts[1]);
+  if (cost < costs.least || cost > costs.most) return broken(scheme);
   return {
     scheme,
     state: 'weak',
