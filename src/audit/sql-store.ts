@@ -33,6 +33,8 @@ export interface AuditFilter {
 /** Where events are kept. */
 export type AuditStore = ReturnType<typeof createSqlAuditStore>;
 
+type Direction = 'asc' | 'desc';
+
 /** Rows that one step reads, however few of them match. So each step is short in a table of any size. */
 const stepRows = 1000;
 
@@ -49,22 +51,19 @@ export function createSqlAuditStore({ database, prepareLookup }: OpenDatabase, e
       .orderBy('id'),
   );
 
-  const rowsBetween = (low: string, high: string, direction: 'asc' | 'desc' = 'asc') =>
+  const rowsBetween = (low: string, high: string, direction: Direction) =>
     database.selectFrom('janua_audit').where('id', '>=', low).where('id', '<', high).orderBy('id', direction);
 
-  async function idAt(offset: number, ...range: Parameters<typeof rowsBetween>): Promise<string | undefined> {
-    const row = await rowsBetween(...range)
-      .select('id')
-      .offset(offset)
-      .limit(1)
-      .executeTakeFirst();
+  /** The id of the row after the first `offset` rows from `low` to before `high`; undefined if there are no more. */
+  async function idAt(offset: number, low: string, high: string, direction: Direction): Promise<string | undefined> {
+    const row = await rowsBetween(low, high, direction).select('id').offset(offset).limit(1).executeTakeFirst();
     return row?.id;
   }
 
   return {
     /** Adds events, all or none. */
-    async insert(events: readonly RecordedEvent[]): Promise<void> {
-      await database.insertInto('janua_audit').values(events.map(toRow)).execute();
+    async insert(recorded: readonly RecordedEvent[]): Promise<void> {
+      await database.insertInto('janua_audit').values(recorded.map(toRow)).execute();
     },
 
     /** Reads in batches, so any number of events fits. */
@@ -102,7 +101,7 @@ export function createSqlAuditStore({ database, prepareLookup }: OpenDatabase, e
 
     /** Removes at most `limit` events from before `time` (milliseconds since 1970), oldest first. Returns how many it removed. */
     async removeBefore(time: number, limit: number): Promise<number> {
-      const end = (await idAt(limit, firstIdAt(0), firstIdAt(time))) ?? firstIdAt(time);
+      const end = (await idAt(limit, firstIdAt(0), firstIdAt(time), 'asc')) ?? firstIdAt(time);
       return countDeleted(database.deleteFrom('janua_audit').where('id', '<', end));
     },
   };
