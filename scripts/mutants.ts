@@ -388,8 +388,8 @@ const mutants: readonly Mutant[] = [
   {
     breaks: 'the answer to an incomplete login repeats its body',
     file: 'src/web/hooks/problems.ts',
-    text: 'return problem(request.id, status, detail, code);',
-    by: "return problem(request.id, status, detail + (error.answer.name === 'incomplete-login' ? JSON.stringify(request.body) : ''), code);",
+    text: 'return problem(request.id, error.answer);',
+    by: "return problem(request.id, { ...error.answer, detail: error.answer.detail + (error.answer.name === 'incomplete-login' ? JSON.stringify(request.body) : '') });",
     test: 'test/web/hooks/problems.test.ts',
     id: 'S106',
   },

@@ -97,7 +97,7 @@ export function addLogIn(app: App, parts: () => LogInParts, { https, atRoot, log
         const failed = loginPage.readFailure(headers.cookie);
         if (failed !== undefined) reply.header('set-cookie', loginPage.failureRemoval);
         const message = findLoginMessage(state);
-        return loginPage.show(message, next, message === loginMessages.failed ? failed : undefined);
+        return loginPage.show({ message, next, failed: message === loginMessages.failed ? failed : undefined });
       },
     );
   }

@@ -6,8 +6,7 @@ import type { App } from './types.ts';
 /** The names of the required parts that are unavailable now. */
 export type FindUnavailable = () => Promise<readonly string[]>;
 
-/** In seconds. */
-const retryAfter = 5;
+const retryAfterSeconds = 5;
 
 const okSchema = object('All is well', { status: { const: 'ok' } });
 const ok = { status: 'ok' } as const;
@@ -31,9 +30,9 @@ export function addHealthRoutes(app: App, findUnavailable: FindUnavailable): voi
     // JSON in either format, because only programs ask. Not logged, because the store's watch has already logged it.
     return reply
       .code(503)
-      .header('retry-after', String(retryAfter))
+      .header('retry-after', String(retryAfterSeconds))
       .type('application/json; charset=utf-8')
       .serializer(JSON.stringify)
-      .send(problem(request.id, 503, detail));
+      .send(problem(request.id, { status: 503, detail }));
   });
 }

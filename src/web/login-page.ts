@@ -15,6 +15,16 @@ const keptSeconds = 60;
 /** What the login page shows of a failed login. */
 type FailedLogin = ReturnType<typeof failedLoginOf>;
 
+interface Shown {
+  readonly message: LoginMessage | undefined;
+  /** As the client sent it. */
+  readonly next: unknown;
+  /** The login that the message is about, if any. */
+  readonly failed?: FailedLogin | undefined;
+  /** How long to wait, if known. */
+  readonly waitSeconds?: number | undefined;
+}
+
 export type LoginPage = ReturnType<typeof createLoginPage>;
 
 /**
@@ -26,12 +36,8 @@ export function createLoginPage({ https, nameApplication }: Pick<FlowOptions, 'h
   const cookie = createCookie('login-failure', https, keptSeconds);
 
   return {
-    /**
-     * The model of the template.
-     * @param failed the login that the message is about, if any
-     * @param waitSeconds how long to wait, if known
-     */
-    show(message: LoginMessage | undefined, sentNext: unknown, failed?: FailedLogin, waitSeconds?: number) {
+    /** The model of the template. */
+    show({ message, next: sentNext, failed, waitSeconds }: Shown) {
       const next = safeNext(sentNext);
       return {
         message: message && describeMessage(message, waitSeconds),

@@ -15,12 +15,19 @@ const sentences: Readonly<Record<number, string>> = {
   503: 'The service is busy or being mended. Please try again in a moment.',
 };
 
+interface ProblemDescription {
+  readonly status: number;
+  /** What happened; by default the sentence of the status. */
+  readonly detail?: string | undefined;
+  /** The code of RFC 6749, if one applies. */
+  readonly error?: string | undefined;
+}
+
 /**
  * What went wrong, for a program. The error page shows the same (names as in RFC 9457 and RFC 6749 5.2).
  * @param requestId finds the log entry, and the decision with `janua explain`
- * @param error code of RFC 6749, if one applies
  */
-export function problem(requestId: string, status: number, detail?: string, error?: string) {
+export function problem(requestId: string, { status, detail, error }: ProblemDescription) {
   const title = STATUS_CODES[status] ?? 'Error';
   const sentence = detail ?? sentences[status] ?? title;
   const oauth = error === undefined ? {} : { error, error_description: sentence };

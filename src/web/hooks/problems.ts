@@ -34,7 +34,11 @@ export function createProblems(parts: FlowOptions['parts'], render: RenderPage, 
       const next = nextOf(login, request);
       const failed = failedLoginOf(request);
       if (login.inPlace)
-        return sendPage(reply, loginView, loginPage.show(message, next, failed, refusal?.retryAfterSeconds));
+        return sendPage(
+          reply,
+          loginView,
+          loginPage.show({ message, next, failed, waitSeconds: refusal?.retryAfterSeconds }),
+        );
       if (message === loginMessages.failed) reply.header('set-cookie', loginPage.failureCookie(failed));
       return reply.redirect(loginPath(message, next), 303);
     }
@@ -53,23 +57,20 @@ function nextOf({ next }: NonNullable<Answer['loginPage']>, { body, method, url 
 }
 
 function describe(error: FastifyError | Error, request: FastifyRequest): Problem {
-  if (error instanceof Refusal) {
-    const { status, detail, error: code } = error.answer;
-    return problem(request.id, status, detail, code);
-  }
+  if (error instanceof Refusal) return problem(request.id, error.answer);
   if (error instanceof Unavailable) {
     // At `debug`, because one line per request would bury the rest. The check that found the part unavailable has logged it once.
     request.log.debug({ err: error, part: error.part }, 'unavailable');
-    return problem(request.id, 503);
+    return problem(request.id, { status: 503 });
   }
   const status = 'statusCode' in error ? (error.statusCode ?? 500) : 500;
   if (status >= 400 && status < 500) {
     // A validation error names the field and the rule, never the value.
     const isValidation = 'validation' in error && error.validation !== undefined;
-    return problem(request.id, status, isValidation ? error.message : undefined);
+    return problem(request.id, { status, detail: isValidation ? error.message : undefined });
   }
   request.log.error({ err: error }, 'unexpected error');
-  return problem(request.id, 500);
+  return problem(request.id, { status: 500 });
 }
 
 function addHeaders(error: FastifyError | Error, request: FastifyRequest, reply: FastifyReply): void {

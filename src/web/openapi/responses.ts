@@ -74,8 +74,8 @@ const headers: Readonly<Record<string, Record<string, object>>> = {
  */
 export function problems(refusals: readonly Answer[], statuses: readonly number[], pages: boolean) {
   const examples = [
-    ...refusals.map(({ name, status, detail, error }) => ({ name, value: problem(exampleId, status, detail, error) })),
-    ...statuses.map((status) => ({ name: 'general', value: problem(exampleId, status) })),
+    ...refusals.map((answer) => ({ name: answer.name, value: problem(exampleId, answer) })),
+    ...statuses.map((status) => ({ name: 'general', value: problem(exampleId, { status }) })),
   ];
   const responses: Record<string, Response> = {};
   for (const [status, group = []] of Object.entries(Object.groupBy(examples, ({ value }) => value.status)))
