@@ -68,7 +68,7 @@ export function createReturns(forwardOrigins: ReadonlySet<string>, key: () => Bu
     readCredential: (origin: string, header: string | undefined) => cookiesAt(origin).credential.read(header),
 
     /** The `Set-Cookie` with the host's credential. The cookie ends when the browser closes. */
-    setCredential: (origin: string, credential: string) => cookiesAt(origin).credential.set(credential),
+    setCredential: (origin: string, credential: string) => cookiesAt(origin).credential.header(credential),
 
     /** The return of the browser that brings a ticket. Undefined if the browser did not keep its random text. */
     readReturn(origin: string, header: string | undefined): Return | undefined {
@@ -86,7 +86,7 @@ export function createReturns(forwardOrigins: ReadonlySet<string>, key: () => Bu
       const path = `${forwardPath}?${query}`;
       // The login would drop it as its `next`.
       if (safeNext(path) === undefined) return undefined;
-      return { path, cookie: cookiesAt(origin).nonce.set(nonce) };
+      return { path, cookie: cookiesAt(origin).nonce.header(nonce) };
     },
   };
 }

@@ -37,7 +37,7 @@ export function createKnownBrowsers(https: boolean, key: () => Buffer) {
       const { id, signatures } = read(header) ?? { id: randomBytes(16).toString('base64url'), signatures: [] };
       const own = sign(id, fingerprint);
       const kept = [own, ...signatures.filter((signature) => signature !== own)].slice(0, accountsKept);
-      return cookie.set([id, sign(id, ''), ...kept].join('.'));
+      return cookie.header([id, sign(id, ''), ...kept].join('.'));
     },
     /** The identifier of a browser in which this account has signed in before, with its current password. */
     find(fingerprint: string, header: string | undefined): string | undefined {

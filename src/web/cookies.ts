@@ -22,9 +22,9 @@ export function createCookie(name: string, secure: boolean, maxAgeSeconds?: numb
 
   return {
     name: fullName,
-    /** The `Set-Cookie` that sets a value. */
-    set: (value: string) => format(value, maxAge),
-    /** The `Set-Cookie` that removes the cookie. */
+    /** The content of the `Set-Cookie` header that gives the cookie a value. */
+    header: (value: string) => format(value, maxAge),
+    /** The content of the `Set-Cookie` header that removes the cookie. */
     removal: format('', '; Max-Age=0'),
     /** The value of a cookie that appears exactly once. With two, one is planted or stale. */
     read(header: string | undefined): string | undefined {

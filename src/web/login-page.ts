@@ -52,7 +52,7 @@ export function createLoginPage({ https, nameApplication }: Pick<FlowOptions, 'h
     },
     /** The `Set-Cookie` for the redirect to the login page. */
     failureCookie({ username, requestId }: FailedLogin): string {
-      return cookie.set(Buffer.from(`${requestId} ${username}`).toString('base64url'));
+      return cookie.header(Buffer.from(`${requestId} ${username}`).toString('base64url'));
     },
     /** The `Set-Cookie` that removes the cookie: the page shows the failure once. */
     failureRemoval: cookie.removal,

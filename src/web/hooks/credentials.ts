@@ -31,7 +31,7 @@ export function decorateCredentials(app: App, { https }: { readonly https: boole
   });
   // A browser drops the cookie when it closes. The server enforces the real limits.
   app.decorateReply('setSessionCookie', function (value) {
-    return this.header('set-cookie', cookie.set(value));
+    return this.header('set-cookie', cookie.header(value));
   });
   app.decorateReply('clearSessionCookie', function () {
     return this.header('set-cookie', cookie.removal);
