@@ -17,16 +17,16 @@ export const isRequestId = (value: unknown): value is string => typeof value ===
  */
 export function addRequestIds(app: App, isTrustedPeer: PeerCheck): void {
   function createId({ headers, socket }: IncomingMessage): string {
-    const given = headers[requestIdHeader];
+    const sent = headers[requestIdHeader];
     // Node joins two headers with a comma, which is not acceptable in an id.
-    return isRequestId(given) && isTrustedPeer(socket.remoteAddress) ? given : randomUUID();
+    return isRequestId(sent) && isTrustedPeer(socket.remoteAddress) ? sent : randomUUID();
   }
 
   app.setGenReqId(createId);
   // Set if the other app uses this option: Fastify then takes any id that a client sends, before it calls our function.
-  const { requestIdHeader: given } = app.initialConfig;
+  const { requestIdHeader: fastifyHeader } = app.initialConfig;
   app.addHook('onRequest', (request, reply, done) => {
-    if (given && request.headers[given] !== undefined) {
+    if (fastifyHeader && request.headers[fastifyHeader] !== undefined) {
       request.id = createId(request.raw);
       request.log = request.log.child({ reqId: request.id });
     }
