@@ -36,7 +36,8 @@ export function formatCredential(kind: CredentialKind, sessionId: string, secret
 /** Reads a presented credential as a claim. Proves nothing yet. */
 export function claimOf(kind: CredentialKind, text: string): Claim {
   const prefix = kind === 'token' ? accessTokenPrefix : '';
-  const [, sessionId, secret = ''] = (text.startsWith(prefix) && shape.exec(text.slice(prefix.length))) || [];
+  const unprefixed = text.startsWith(prefix) ? text.slice(prefix.length) : '';
+  const [, sessionId, secret = ''] = shape.exec(unprefixed) ?? [];
   return {
     sessionId,
     isProvenBy: ({ cookieHash, tokenHash }) => isSame(hashSecret(secret), kind === 'cookie' ? cookieHash : tokenHash),
