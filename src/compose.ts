@@ -42,7 +42,7 @@ import { createTrustedProxies } from './web/client-address.ts';
 import { rawPath } from './web/request-target.ts';
 import type { Request } from './web/types.ts';
 
-const day = 24 * 60 * 60 * 1000;
+const millisecondsPerDay = 24 * 60 * 60 * 1000;
 
 export type Composition = Awaited<ReturnType<typeof compose>>;
 
@@ -282,7 +282,7 @@ async function prepare(settings: Settings, overrides: Overrides, openings: Openi
     /** Removes expired data, unless another process has just done it. */
     async clean(): Promise<void> {
       if (!(await claimLease(database, 'cleaning', now(), now() + cleaningInterval * 0.9))) return;
-      const retained = now() - settings.AUDIT_RETENTION_DAYS * day;
+      const retained = now() - settings.AUDIT_RETENTION_DAYS * millisecondsPerDay;
       await removeInBatches((limit) => stores.sessions.removeExpired(now(), limit));
       if (failures !== undefined) await removeInBatches((limit) => failures.removeExpired(now(), limit));
       await removeInBatches((limit) => auditStore.removeBefore(retained, limit));

@@ -9,8 +9,8 @@ export const assetPath = (name: string) => fileURLToPath(new URL(`./assets/${nam
 
 /** The logo and icon. A `logo.svg` beside the theme file replaces ours. */
 function findLogo(themeFile: string | undefined): string {
-  const themes = themeFile === undefined ? undefined : resolve(dirname(themeFile), 'logo.svg');
-  return themes !== undefined && existsSync(themes) ? themes : assetPath('logo.svg');
+  const themeLogo = themeFile === undefined ? undefined : resolve(dirname(themeFile), 'logo.svg');
+  return themeLogo !== undefined && existsSync(themeLogo) ? themeLogo : assetPath('logo.svg');
 }
 
 /** Browsers ask for it if a page names no icon, as with JSON. Not added to another app, which may have its own. */
