@@ -49,10 +49,10 @@ const mutants: readonly Mutant[] = [
   },
   {
     breaks: "a success clears the address's failures",
-    file: 'src/sign-in/password-attempts.ts',
+    file: 'src/sign-in/login-limits.ts',
     text: "kind === 'address' ? 'take-back' : 'clear'",
     by: "'clear'",
-    test: 'test/sign-in/password-attempts.test.ts',
+    test: 'test/sign-in/login-limits.test.ts',
     id: 'S49',
   },
   {

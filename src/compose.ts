@@ -23,7 +23,7 @@ import { createPasswords } from './passwords/passwords.ts';
 import { createSessions } from './sessions/sessions.ts';
 import { createLogIn, type LogInOptions } from './sign-in/log-in.ts';
 import { createLogOut } from './sign-in/log-out.ts';
-import { liftFailures } from './sign-in/password-attempts.ts';
+import { liftFailures } from './sign-in/login-limits.ts';
 import { events, type SiteOptions } from './site.ts';
 import { createReadiness } from './stores/readiness.ts';
 import { refusedAccount } from './stores/store-faults.ts';

@@ -2,7 +2,7 @@ import type { AuditEvent } from '../audit/event.ts';
 import type { Services } from '../compose.ts';
 import { loadSettings } from '../config/load.ts';
 import { Misconfiguration } from '../faults/misconfiguration.ts';
-import { type Lifted, type ListedKey, liftFailures, listFailures } from '../sign-in/password-attempts.ts';
+import { type Lifted, type ListedKey, liftFailures, listFailures } from '../sign-in/login-limits.ts';
 import { networkOf } from '../text/networks.ts';
 import { passwordFingerprint } from '../users/account.ts';
 import type { UserDirectory } from '../users/user-directory.ts';

@@ -13,7 +13,7 @@ import { passwordFingerprint } from '../users/account.ts';
 import { canonicalUsername, maxUsernameLength } from '../users/user.ts';
 import type { UserDirectory } from '../users/user-directory.ts';
 import type { events } from './events.ts';
-import { limitsOf, type PasswordAttempt } from './password-attempts.ts';
+import { limitsOf, type PasswordAttempt } from './login-limits.ts';
 import { createProvePassword } from './password-proof.ts';
 import { incompleteLogin, invalidCredentials, tooManyAttempts } from './refusals.ts';
 

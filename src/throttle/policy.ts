@@ -7,7 +7,7 @@ export interface Tally {
   readonly lastAt: number;
 }
 
-/** How long a key waits after its failures, and how long they count. */
+/** How long a key waits after its failures, and how long they count. The numbers for logins are in `sign-in/login-limits.ts`. */
 export interface Policy {
   /** Failures without a wait. */
   readonly free: number;

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
-import { policies } from '../../src/sign-in/password-attempts.ts';
+import { policies } from '../../src/sign-in/login-limits.ts';
 import { createSqlFailureStore } from '../../src/throttle/sql-store.ts';
 import { openTestDatabase } from '../database/open.ts';
 import { missing } from '../servers/missing.ts';

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { LightMyRequestResponse } from 'fastify';
 import type { Settings } from '../../src/config/settings.ts';
-import { liftFailures } from '../../src/sign-in/password-attempts.ts';
+import { liftFailures } from '../../src/sign-in/login-limits.ts';
 import { ann, password, startJanua, type TestJanua } from '../janua.ts';
 import { missing } from '../servers/missing.ts';
 import type { StoreChoice } from '../stores.ts';

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { isDeepStrictEqual } from 'node:util';
-import { listFailures } from '../../src/sign-in/password-attempts.ts';
+import { listFailures } from '../../src/sign-in/login-limits.ts';
 import { passwordFingerprint } from '../../src/users/account.ts';
 import { meFaces } from '../web/faces.ts';
 import { type Route, readAnswer, tell } from './answer.ts';

@@ -7,7 +7,7 @@ import {
   listFailures,
   type PasswordAttempt,
   policies,
-} from '../../src/sign-in/password-attempts.ts';
+} from '../../src/sign-in/login-limits.ts';
 import { type Policy, waitAfter } from '../../src/throttle/policy.ts';
 import type { Throttle } from '../../src/throttle/throttle.ts';
 import { createClockedThrottle, retryAfter } from '../throttle/clocked-throttle.ts';
