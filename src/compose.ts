@@ -68,7 +68,7 @@ export interface Overrides extends Partial<DirectoryOptions>, Pick<LogInOptions,
  * @throws {Misconfiguration} when a store's address cannot be read, or a database file cannot be opened
  */
 export async function compose(settings: Settings, overrides: Overrides = {}) {
-  const { findClient, isTrustedPeer, adviseOnSockets } = createTrustedProxies(settings.TRUSTED_PROXIES);
+  const { findClient, isTrustedPeer, noteListening } = createTrustedProxies(settings.TRUSTED_PROXIES);
   // No host, query string, fragment, cookie or token (ASVS 14.2.1, 16.2.5). An unreadable path gets no further than Fastify's plain request.
   const log = createLog(settings, ({ method, url, socket, headers }: Request) => ({
     method,
@@ -123,7 +123,7 @@ export async function compose(settings: Settings, overrides: Overrides = {}) {
     returns,
     nameApplication: returns.nameApplication,
     onListen(addresses) {
-      adviseOnSockets(addresses, log);
+      noteListening(addresses, log);
       if (settings.PUBLIC_URL !== undefined) return;
       const ports = addresses.filter((address) => typeof address === 'object');
       // With a free port, or in another app, our origin is known only now.

@@ -49,8 +49,11 @@ export function createTrustedProxies(names: readonly string[]) {
     return client === undefined ? unknown : { address: client.toString(), from: 'trusted-proxy' };
   };
 
-  /** Called once the app listens. Peers on a Unix socket have no address, so the operator has to say whether they are proxies. */
-  function adviseOnSockets(addresses: readonly (AddressInfo | string)[], log: Pick<Log, 'info' | 'warn'>): void {
+  /**
+   * To be called once the app listens. Peers on a Unix socket have no address, so the operator has to say whether they are proxies.
+   * `TRUSTED_PROXIES=unix` has an effect only after this call, and only if all addresses are sockets. Logs what it means for them.
+   */
+  function noteListening(addresses: readonly (AddressInfo | string)[], log: Pick<Log, 'info' | 'warn'>): void {
     const onSockets = addresses.some((address) => typeof address === 'string');
     onSocketsAlone = !addresses.some((address) => typeof address === 'object');
     const warn = (message: string) => log.warn({ event: 'unix_socket' }, message);
@@ -70,7 +73,7 @@ export function createTrustedProxies(names: readonly string[]) {
       log.info({ event: 'unix_socket' }, 'X-Forwarded-For counts from every program that may open the Unix socket');
   }
 
-  return { isTrustedPeer, findClient, adviseOnSockets };
+  return { isTrustedPeer, findClient, noteListening };
 }
 
 /** Some proxies add the port, and put an IPv6 address in brackets. Undefined for any other text. */

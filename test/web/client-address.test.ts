@@ -69,8 +69,8 @@ describe('the throttle counts IPv4 by address and IPv6 by /64, and an end site i
 });
 
 describe('a peer on a Unix socket has no address', () => {
-  const { findClient: onSocket, adviseOnSockets } = createTrustedProxies(['unix']);
-  adviseOnSockets(['/run/app.sock'], { info() {}, warn() {} });
+  const { findClient: onSocket, noteListening } = createTrustedProxies(['unix']);
+  noteListening(['/run/app.sock'], { info() {}, warn() {} });
 
   test('and X-Forwarded-For names the client if sockets are trusted', () => {
     assert.equal(onSocket(undefined, '192.0.2.1, 203.0.113.9').address, '203.0.113.9');
