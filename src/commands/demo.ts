@@ -3,14 +3,14 @@ import { loadSettings, requireSafeExposure } from '../config/load.ts';
 import { shownUrl } from '../config/shown-url.ts';
 import { findTraceSettings } from '../config/traces.ts';
 import { demoHash, demoPassword, demoUsers } from './demo-users.ts';
-import { listen } from './listen.ts';
+import { hearOrders, listen } from './listen.ts';
 
 /** Runs the server with two built-in users, on this machine only. Keeps its data between runs. */
 export async function demo(): Promise<void> {
   const settings = loadSettings({ LOG_LEVEL: 'warn', DRAIN_SECONDS: 0 });
   requireSafeExposure(settings, 'demo');
   const composition = await compose(settings, { demoUsers: true, migrates: true, traces: findTraceSettings() });
-  await listen(composition, settings, async ({ url }, { registry }) => {
+  await listen(composition, settings, hearOrders(), async ({ url }, { registry }) => {
     for (const user of demoUsers) await registry?.add({ ...user, passwordHash: demoHash, demo: true });
     process.stdout.write(welcome(settings.APP_NAME, url, settings.DOCS === 'on', shownUrl(settings.DATABASE_URL)));
   });

@@ -18,8 +18,8 @@ export class Orders extends EventEmitter<{ order: [order: Order]; debug: [debug:
 
   /** Waits for the next order to end. An early one waits for this call. */
   async next(): Promise<Order> {
-    const { value = [] } = await this.#queue.next();
-    return value[0];
+    const { value } = await this.#queue.next();
+    return value?.[0];
   }
 }
 
@@ -46,14 +46,15 @@ export interface ServerAddress {
  * Serves until an order to end. Then it drains and finishes the requests under way. Meanwhile `/health/ready` answers 503, except
  * when this worker retires, because the other workers behind the port are ready. A second order ends the drain. A third does nothing.
  * If a store cannot be reached at the start, the server waits for it and answers requests with 503. Closes the composition at its end.
+ * @param orders from `hearOrders`, or from the primary of this worker
  * @param onReady is called once the stores are usable
  * @throws {Misconfiguration} when a port is taken, an address cannot be used, or a store needs the operator
  */
 export async function listen(
   composition: Composition,
   settings: Settings,
+  orders: Orders,
   onReady: (address: ServerAddress, services: Services) => void | Promise<void>,
-  orders = hearOrders(),
 ): Promise<void> {
   await using closing = new AsyncDisposableStack();
   closing.defer(() => composition.close());

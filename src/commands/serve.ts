@@ -1,7 +1,7 @@
 import { loadSettings, requireSafeExposure } from '../config/load.ts';
 import { findTraceSettings } from '../config/traces.ts';
 import { endsWithTerminal } from './launcher.ts';
-import { listen, type Orders, type ServerAddress } from './listen.ts';
+import { hearOrders, listen, type Orders, type ServerAddress } from './listen.ts';
 import { supervise } from './supervise.ts';
 import { obeyPrimary } from './worker.ts';
 
@@ -30,5 +30,5 @@ async function run(orders?: Orders, onReady?: (address: ServerAddress) => void):
       composition.log.warn({ event: 'reload_failed' }, 'a server of one process cannot reload: restart it');
     });
   }
-  await listen(composition, settings, onReady ?? announce, orders);
+  await listen(composition, settings, orders ?? hearOrders(), onReady ?? announce);
 }
