@@ -41,7 +41,7 @@ export function createPasswords({ concurrency, queue, rehashes, log, onWaited, o
 
   /** @throws {Unavailable} when too many passwords are waiting already */
   function requireRoom(): void {
-    const isFull = threads.size >= concurrency + queue;
+    const isFull = threads.taskCount >= concurrency + queue;
     // Logged once, and not for each refused login.
     if (isFull && !wasFull)
       log.warn({ event: 'hashing_queue_full', queue }, 'too many logins are waiting for password hashing');
@@ -88,7 +88,10 @@ export function createPasswords({ concurrency, queue, rehashes, log, onWaited, o
     failureFloor: () => durations.longest() * floorMargin,
 
     /** How many passwords are being hashed, and how many wait. */
-    load: () => ({ underWay: Math.min(threads.size, concurrency), waiting: Math.max(0, threads.size - concurrency) }),
+    load: () => ({
+      underWay: Math.min(threads.taskCount, concurrency),
+      waiting: Math.max(0, threads.taskCount - concurrency),
+    }),
 
     /** Measures the slowest kinds among these stored hashes, so that the floor covers them before the first login. */
     async calibrate(storedHashes: readonly string[]): Promise<void> {

@@ -85,7 +85,8 @@ export function createHashingThreads(count: number) {
       const waited = performance.now() - start - milliseconds;
       return { result: result as ReturnType<Computations[Name]>, milliseconds, waited };
     },
-    get size() {
+    /** How many tasks have no result yet: those sent to a thread, and those that wait. */
+    get taskCount() {
       return limit.activeCount + limit.pendingCount;
     },
   };
