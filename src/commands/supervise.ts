@@ -26,6 +26,7 @@ export async function supervise(settings: Settings): Promise<void> {
   });
   process.on('SIGHUP', () => started.then(workers.reload, () => {}));
   try {
+    // Throws if the start fails. An order during the start ends the wait for it. After the start, only an order ends the service.
     await Promise.race([started, firstOrder]);
     await firstOrder;
     orders.next().then(workers.stop);
