@@ -7,8 +7,8 @@ import type { Order, ServerAddress } from './listen.ts';
 import { createReplacementPace } from './replacement-pace.ts';
 import { type End, forkWorker, prepareWorkers, type WorkerProcess } from './worker.ts';
 
-/** Milliseconds in which a new worker must be ready. A worker that replaces an ended one must only listen by then. */
-const readyDeadline = 30_000;
+/** A new worker must be ready within this time. A worker that replaces an ended one must only listen by then. */
+const readyMilliseconds = 30_000;
 
 /**
  * Processes behind one port. The primary opens the port and hands out connections in turn.
@@ -52,7 +52,7 @@ export function createWorkers(count: number, log: Log, endDeadline: number) {
       if (members.size >= count && [...members].every((member) => member.isReady())) complete.resolve(address);
     });
     // After the first start, a worker that does not listen in time is killed and replaced.
-    if (wasReady) inTime(Promise.race([worker.listening, worker.ended]), readyDeadline).catch(worker.kill);
+    if (wasReady) inTime(Promise.race([worker.listening, worker.ended]), readyMilliseconds).catch(worker.kill);
     worker.ended.then((end) => {
       living.delete(worker);
       const endedByItself = members.delete(worker);
@@ -77,7 +77,9 @@ export function createWorkers(count: number, log: Log, endDeadline: number) {
   }
 
   function fill(): void {
-    while (members.size < count && !stopping.signal.aborted) if (startWorker() === undefined) return void fillAtPace();
+    while (members.size < count && !stopping.signal.aborted) {
+      if (startWorker() === undefined) return void fillAtPace();
+    }
   }
 
   async function endWorker(worker: WorkerProcess, order: Order): Promise<void> {
@@ -91,7 +93,7 @@ export function createWorkers(count: number, log: Log, endDeadline: number) {
     const worker = startWorker();
     if (worker === undefined) return false;
     const outcome = Promise.race([worker.ready.then(() => true), worker.ended.then(() => false)]);
-    const isReady = await inTime(outcome, readyDeadline).catch(() => false);
+    const isReady = await inTime(outcome, readyMilliseconds).catch(() => false);
     if (!isReady && !stopping.signal.aborted) await endWorker(worker, 'stop');
     return isReady;
   }
