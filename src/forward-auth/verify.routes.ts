@@ -52,17 +52,26 @@ export function addVerify(app: App, parts: () => ForwardAuthParts, options: Forw
     return { accessToken, derived: value === undefined ? undefined : parts().hosts?.claimOf(value, origin) };
   }
 
+  /** The credential that the host gets for a ticket. Undefined if the ticket is not for this browser, or its session has ended. */
+  async function findCredential(ticket: string, origin: string, request: Request): Promise<string | undefined> {
+    const destination = returns.readReturn(origin, request.headers.cookie);
+    const { access, hosts } = parts();
+    if (destination === undefined || hosts === undefined) return undefined;
+    const derived = hosts.claimOfTicket(ticket, destination);
+    if (derived === undefined) return undefined;
+    const signedIn = await access.findSignedIn({ derived });
+    return signedIn && hosts.create(origin, signedIn.session);
+  }
+
   /** Gives the host its credential for a ticket, and redirects to the page that the browser requested. */
   async function redeem(ticket: string, uri: string, target: ForwardedTarget, request: Request, reply: FastifyReply) {
     const { origin } = target;
-    const destination = returns.readReturn(origin, request.headers.cookie);
-    const { access, hosts } = parts();
-    const claim = destination && hosts?.claimOfTicket(ticket, destination);
-    const signedIn = claim && (await access.findSignedIn({ derived: claim }));
-    const credential = signedIn && hosts?.create(origin, signedIn.session);
-    if (credential !== undefined) reply.header('set-cookie', returns.setCredential(origin, credential));
-    if (credential !== undefined || (await access.findSignedIn(presentedFor(target, request))))
-      return reply.redirect(origin + uri, 303);
+    const credential = await findCredential(ticket, origin, request);
+    if (credential !== undefined)
+      return reply.header('set-cookie', returns.setCredential(origin, credential)).redirect(origin + uri, 303);
+    // A ticket that no longer counts does no harm if the browser is already signed in on this host.
+    const signedIn = await parts().access.findSignedIn(presentedFor(target, request));
+    if (signedIn !== undefined) return reply.redirect(origin + uri, 303);
     // No redirect to the login: a browser that keeps no cookies would loop forever. `no-referrer` hides the ticket from the page's link.
     reply.code(400).header('referrer-policy', 'no-referrer');
     return reply.send({ again: origin + uri, request_id: request.id });
