@@ -54,12 +54,13 @@ export function remainingWait(policy: Policy, tally: Tally | undefined, now: num
 /** The tally after one more failure. */
 export function afterFailure(policy: Policy, tally: Tally | undefined, now: number): Tally {
   if (tally === undefined) return { count: 1, lastAt: now };
-  const period = (policy.forgiveSeconds ?? Number.POSITIVE_INFINITY) * 1000;
+  if (policy.forgiveSeconds === undefined) return { count: tally.count + 1, lastAt: now };
+  const period = policy.forgiveSeconds * 1000;
   const forgiven = Math.max(0, Math.floor((now - tally.lastAt) / period));
   const left = Math.max(0, tally.count - forgiven);
   const count = left + 1;
   // While no wait depends on it, `lastAt` moves by whole periods only. Otherwise each failure would lose the begun part of a period.
-  const movesByPeriods = policy.forgiveSeconds !== undefined && left > 0 && count < policy.free;
+  const movesByPeriods = left > 0 && count < policy.free;
   return { count, lastAt: movesByPeriods ? Math.min(tally.lastAt, now) + forgiven * period : now };
 }
 
