@@ -3,7 +3,7 @@ import { acceptedBodyTypes } from './hooks/bodies.ts';
 import { page, type Response, redirect, settingCookies } from './openapi/responses.ts';
 import type { App } from './types.ts';
 
-/** A field of a form or a JSON body. The value is always a string. */
+/** A string in a form or a JSON body. */
 export interface Field {
   readonly description: string;
   readonly required?: true;
@@ -14,7 +14,7 @@ export interface Field {
 
 type Fields = Readonly<Record<string, Field>>;
 
-/** What the handler gets: each required field as a string, the others if they were sent. */
+/** What the handler gets: required fields, and others if sent. With `attachValidation` it must check `validationError` before it trusts this. */
 type Input<F extends Fields> = {
   readonly [Name in keyof F]: F[Name] extends { required: true } ? string : string | undefined;
 };
@@ -58,8 +58,12 @@ export function addAction<const F extends Fields>(
       ...(action.example && { examples: [action.example] }),
     },
   };
-  const redirected = { 303: settingCookies(redirect(browser)) };
-  const shown = { 200: { ...answer, content: { ...page(browser).content, ...answer.content } } };
+  const [pageAddress] = addresses;
+  const apiResponses = { 200: answer };
+  const pageResponses =
+    config.view === undefined
+      ? { 200: answer, 303: settingCookies(redirect(browser)) }
+      : { 200: { ...answer, content: { ...page(browser).content, ...answer.content } } };
   for (const url of addresses) {
     app.route({
       ...action.route,
@@ -71,7 +75,7 @@ export function addAction<const F extends Fields>(
         ...(description && { description }),
         tags: [tag],
         ...withBody,
-        response: { 200: answer, ...(url === addresses[0] && (config.view === undefined ? redirected : shown)) },
+        response: url === pageAddress ? pageResponses : apiResponses,
       },
       handler: (request, reply) => action.handle(request, reply, (request.body ?? {}) as Input<F>),
     });
