@@ -18,7 +18,15 @@ export interface Limits<Kind extends string> extends Work {
 }
 
 /** A key as the attempt found it. */
-export type TracedKey<Kind extends string> = ReturnType<typeof traceOf<Kind>>;
+export interface TracedKey<Kind extends string> {
+  readonly kind: Kind;
+  /** Failures before this attempt. */
+  readonly failures: number;
+  /** Seconds that the key still had to wait; 0 if it let the attempt pass. */
+  readonly waitSeconds: number;
+  /** Whether the key lets nothing pass until an administrator lifts the stop. */
+  readonly stopped: boolean;
+}
 
 /** The outcome of an attempt. `stops` says whether its failure was the one that stopped a key. */
 export type Throttled<T, Kind extends string> =
@@ -26,7 +34,14 @@ export type Throttled<T, Kind extends string> =
   | { readonly passed: false; readonly retryAfterSeconds: number; readonly trace: readonly TracedKey<Kind>[] };
 
 /** The failures of a key, as an administrator sees them. */
-export type ListedFailures = ReturnType<typeof toListed>;
+export interface ListedFailures {
+  readonly failures: number;
+  readonly lastFailureAt: Date;
+  /** When the next attempt passes. Missing if it would pass now, or if the key is stopped. */
+  readonly waitsUntil?: Date;
+  /** Whether the key lets nothing pass until an administrator lifts the stop. */
+  readonly stopped: boolean;
+}
 
 /** Slows down guessing: counts the failures of keys, and makes further attempts with them wait. */
 export type Throttle = ReturnType<typeof createThrottle>;
@@ -40,7 +55,7 @@ export interface ThrottleOptions extends TurnOptions {
 /** An attempt whose outcome is not known yet. */
 interface Undecided {
   readonly end: Promise<void>;
-  /** False while the store is still counting it: perhaps at some of its keys only, and perhaps in vain. */
+  /** Whether the store has counted it. Before that, the store may have counted only some of its keys, and may still refuse it. */
   readonly counted: boolean;
 }
 
@@ -66,9 +81,9 @@ export function createThrottle({ store, now = Date.now, ...turnOptions }: Thrott
   async function count<Key extends PolicedKey>(keys: readonly Key[]) {
     for (let tries = 1; ; tries += 1) {
       const time = now();
-      // These count although they may be decided while the store counts.
+      // Read before the store counts. One of them may block this attempt, and be decided before the store answers.
       const earlier = new Map(keys.map(({ key }) => [key, undecidedWith(key)]));
-      const counting = await whileUndecided(keys, false, () => store.count(keys, time));
+      const counting = await whileUndecided(keys, { counted: false }, () => store.count(keys, time));
       if (counting.counted) return { counting, time };
       const blocked = counting.keys.filter(({ policy, before }) => remainingWait(policy, before, time) > 0);
       const blocking = blocked.map(({ key }) => {
@@ -81,9 +96,10 @@ export function createThrottle({ store, now = Date.now, ...turnOptions }: Thrott
     }
   }
 
-  async function whileUndecided<T>(keys: readonly PolicedKey[], counted: boolean, work: () => Promise<T>): Promise<T> {
+  /** Does a part of an attempt. Meanwhile the attempt is among the undecided ones of its keys. */
+  async function whileUndecided<T>(keys: readonly PolicedKey[], state: { counted: boolean }, work: () => Promise<T>) {
     const { promise, resolve } = Promise.withResolvers<void>();
-    const attempt = { end: promise, counted };
+    const attempt = { ...state, end: promise };
     for (const { key } of keys) undecided.set(key, (undecided.get(key) ?? new Set()).add(attempt));
     try {
       return await work();
@@ -108,7 +124,7 @@ export function createThrottle({ store, now = Date.now, ...turnOptions }: Thrott
       return { passed: false, retryAfterSeconds, trace };
     }
     const counted = counting.keys;
-    const result = await whileUndecided(keys, true, async () => {
+    const result = await whileUndecided(keys, { counted: true }, async () => {
       let checked: T;
       try {
         checked = await check();
@@ -174,14 +190,8 @@ export function createThrottle({ store, now = Date.now, ...turnOptions }: Thrott
 
 function traceOf<Kind extends string>({ kind, policy, before }: FoundKey<AttemptKey<Kind>>, time: number) {
   const failures = before?.count ?? 0;
-  return {
-    kind,
-    /** Failures before this attempt. */
-    failures,
-    /** Seconds that the key still had to wait; 0 if it let the attempt pass. */
-    waitSeconds: remainingWait(policy, before, time),
-    stopped: isStopped(policy, failures),
-  };
+  const waitSeconds = remainingWait(policy, before, time);
+  return { kind, failures, waitSeconds, stopped: isStopped(policy, failures) };
 }
 
 const takeBack = (counted: CountedKey): Revision => ({ ...counted, revise: (tally) => withoutFailure(counted, tally) });
@@ -200,18 +210,14 @@ const afterSuccess = (counted: CountedKey<AttemptKey<string>>): Revision => ({
 const stopOf = ({ policy }: PolicedKey, tally: Tally | undefined): Tally | undefined =>
   tally && isStopped(policy, tally.count) ? tally : undefined;
 
-function toListed({ count, lastAt, expiresAt }: FailureRecord, policy: Policy, time: number) {
-  // So many failures expire only under a policy without a stop.
-  const stopped = expiresAt === undefined && isStopped(policy, count);
+function toListed({ count, lastAt, expiresAt }: FailureRecord, policy: Policy, time: number): ListedFailures {
+  const listed = { failures: count, lastFailureAt: new Date(lastAt) };
+  // A stop never expires. Failures that expire were counted with a policy without a stop, however many they are.
+  if (expiresAt === undefined && isStopped(policy, count)) return { ...listed, stopped: true };
   const { stopsAt: _, ...withoutStop } = policy;
-  const waitsUntil = waitEnd(withoutStop, { count, lastAt }, time);
-  return {
-    failures: count,
-    lastFailureAt: new Date(lastAt),
-    /** When the next attempt passes. Missing if it would pass now, or if the key is stopped. */
-    ...(!stopped && waitsUntil > time && { waitsUntil: new Date(waitsUntil) }),
-    stopped,
-  };
+  const end = waitEnd(withoutStop, { count, lastAt }, time);
+  if (end <= time) return { ...listed, stopped: false };
+  return { ...listed, waitsUntil: new Date(end), stopped: false };
 }
 
 /** Counts nothing and lets every attempt pass: for `THROTTLE=off` and measurements. */
