@@ -43,7 +43,8 @@ export function createMemoryFailureStore(limit = 100_000): FailureStore {
     },
 
     async removeExpired(time, limit) {
-      const expired = [...records.values()].filter(({ expiresAt = time }) => expiresAt < time).slice(0, limit);
+      const isExpired = ({ expiresAt }: FailureRecord) => expiresAt !== undefined && expiresAt < time;
+      const expired = [...records.values()].filter(isExpired).slice(0, limit);
       for (const { key } of expired) records.delete(key);
       return expired.length;
     },

@@ -56,7 +56,7 @@ export function createSqlFailureStore({ database, engine }: Pick<OpenDatabase, '
 
   return {
     async count(keys, now) {
-      // Refuses most attempts that have to wait without a lock.
+      // This read takes no locks. It refuses most attempts that have to wait.
       let counting = countFound(keys, await select(database, keys), now);
       if (!counting.counted) return counting;
       await change(keys, (found) => {
