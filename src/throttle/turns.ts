@@ -6,6 +6,7 @@ interface Place {
   readonly atOnce: number;
 }
 
+/** A piece of work that needs a turn: where it takes room, and for which parties. */
 export interface Work {
   /** The work begins when each of them has room. */
   readonly places: readonly Place[];
@@ -29,7 +30,7 @@ export interface TurnOptions {
 interface Party {
   underWay: number;
   waiting: number;
-  /** When it had its last turn, or when it came if it had none. It gains nothing by leaving and coming back. */
+  /** The number of the change in which it had its last turn, or came if it had none. It gains nothing by leaving and coming back. */
   since: number;
 }
 
@@ -51,8 +52,8 @@ export function createTurns({ part, atOnce: mostAtOnce, waiting: mostWaiting, on
   /** In the order in which they came. */
   const waiters: Waiter[] = [];
   let running = 0;
-  /** Counts events. */
-  let time = 0;
+  /** Numbers the changes of the counts, for `Party.since`. */
+  let latestChange = 0;
   let wasFull = false;
 
   const partiesOf = (work: Work) => work.parties.flatMap((key) => parties.get(key) ?? []);
@@ -65,18 +66,18 @@ export function createTurns({ part, atOnce: mostAtOnce, waiting: mostWaiting, on
   const hasRoom = ({ places }: Work) => places.every(({ key, atOnce }) => (taken.get(key) ?? 0) < atOnce);
 
   function count(work: Work, change: { readonly underWay: number; readonly waiting: number }): void {
-    time += 1;
+    latestChange += 1;
     running += change.underWay;
     for (const { key } of work.places) {
-      const now = (taken.get(key) ?? 0) + change.underWay;
-      if (now > 0) taken.set(key, now);
+      const underWay = (taken.get(key) ?? 0) + change.underWay;
+      if (underWay > 0) taken.set(key, underWay);
       else taken.delete(key);
     }
     for (const key of work.parties) {
-      const party = parties.get(key) ?? { underWay: 0, waiting: 0, since: time };
+      const party = parties.get(key) ?? { underWay: 0, waiting: 0, since: latestChange };
       party.underWay += change.underWay;
       party.waiting += change.waiting;
-      if (change.underWay > 0) party.since = time;
+      if (change.underWay > 0) party.since = latestChange;
       if (party.underWay + party.waiting > 0) parties.set(key, party);
       else parties.delete(key);
     }
