@@ -19,7 +19,7 @@ export interface PasswordAttempt {
   readonly knownBrowser: string | undefined;
 }
 
-const month = 30 * 24 * 60 * 60;
+const monthSeconds = 30 * 24 * 60 * 60;
 const waits = { firstWaitSeconds: 10, longestWaitSeconds: 15 * 60 };
 
 /**
@@ -32,15 +32,15 @@ const account = { free: 10, ...waits, stopsAt: 100 } as const;
 /** How many failures each kind of key may have. The numbers rest on each other. */
 export const policies = {
   account,
-  unknownName: { ...account, keepSeconds: month },
+  unknownName: { ...account, keepSeconds: monthSeconds },
   /** The name of an account has no stop. A new password ends the account's stop, and would not end the name's. */
-  name: { free: 10, ...waits, keepSeconds: month },
-  browser: { ...account, keepSeconds: month },
-  pair: { free: 8, ...waits, keepSeconds: month },
+  name: { free: 10, ...waits, keepSeconds: monthSeconds },
+  browser: { ...account, keepSeconds: monthSeconds },
+  pair: { free: 8, ...waits, keepSeconds: monthSeconds },
   /** Whole offices share one. */
-  address: { free: 20, ...waits, forgiveSeconds: 3 * 60, keepSeconds: month },
+  address: { free: 20, ...waits, forgiveSeconds: 3 * 60, keepSeconds: monthSeconds },
   /** All clients without a known address share this one. */
-  unknownAddress: { free: 5, ...waits, firstWaitSeconds: 30, keepSeconds: month },
+  unknownAddress: { free: 5, ...waits, firstWaitSeconds: 30, keepSeconds: monthSeconds },
 } as const satisfies Readonly<Record<string, Policy>>;
 
 /** Attempts that one process runs at once in each place. Fewer than are free, so that right passwords don't make each other wait. */
@@ -65,20 +65,23 @@ export function limitsOf(attempt: PasswordAttempt): Limits<KeyKind> {
   const ownKeys = [keyOf('account', owner, policies.account), keyOf('name', nameDigest, policies.name)];
   if (knownBrowser === undefined)
     return { keys: [...ownKeys, addressKey, pairKey], ...turnsOf(attempt, `account:${account.id}`) };
-  const browsers = `browsers:${account.id}`;
   const browserKey = keyOf('browser', `${knownBrowser}:${owner}`, policies.browser);
-  return { keys: [browserKey], clears: [...ownKeys, pairKey], ...turnsOf(attempt, browsers), parties: [browsers] };
+  const browsers = `browsers:${account.id}`;
+  const { places } = turnsOf(attempt, browsers);
+  // Their only party: the owner must not queue behind strangers at the same address.
+  return { keys: [browserKey], clears: [...ownKeys, pairKey], places, parties: [browsers] };
 }
 
 /**
  * Where the attempt takes room, and who shares the turns. Strangers share them by network, because an attacker can invent names but not
- * networks. The known browsers of an account are a party of their own, so its owner doesn't queue behind strangers at the same address.
- * The limits of the address hold for them too, because one user can have many browsers.
+ * networks. Known browsers take room in the same places, because one user can have many browsers.
  * @param own the account, its known browsers, or the unknown name
  */
 function turnsOf({ address, endSite }: PasswordAttempt, own: string): Work {
+  // An unknown address has none, and an IPv4 address is its own.
+  const hasEndSite = endSite !== undefined && endSite !== address;
   const places = [
-    ...(endSite === address ? [] : [{ key: `end-site:${endSite}`, atOnce: atOnce.endSite }]),
+    ...(hasEndSite ? [{ key: `end-site:${endSite}`, atOnce: atOnce.endSite }] : []),
     address === undefined
       ? { key: `address:${unknownAddress}`, atOnce: atOnce.unknownAddress }
       : { key: `address:${address}`, atOnce: atOnce.address },
