@@ -122,7 +122,7 @@ const mutants: readonly Mutant[] = [
   {
     breaks: 'a refused login is answered without waiting for the failure floor',
     file: 'src/sign-in/log-in.ts',
-    text: 'const earliest = start + floor + chance;',
+    text: 'const earliest = start + floor + randomDelay;',
     by: 'const earliest = start;',
     test: 'test/access/admit.test.ts',
     id: 'S42',

@@ -35,14 +35,20 @@ export interface Admitted {
 
 type Started = Omit<Admitted, 'wasSignedIn'>;
 
-export type Admit = ReturnType<typeof createAdmit>;
+/**
+ * Every login goes through here. It starts a session, ends those that it replaces, and records the login: all or nothing
+ * (ASVS 2.3.3, 7.2.4). Undefined if the account was disabled, removed or changed meanwhile and the proof no longer holds.
+ * @throws {Unavailable} when a store cannot be reached, or the login cannot be recorded
+ */
+export type Admit = (proof: Proof, admission: Admission) => Promise<Admitted | undefined>;
 
+/** Creates `admit`, the only function that calls `sessions.start`. With `users` it reads the account again after that. */
 export function createAdmit(
   access: Access,
   sessions: Sessions,
   users: Pick<UserDirectory, 'findById'>,
   audit: Audit<keyof typeof events | keyof typeof sessionEvents>,
-) {
+): Admit {
   /** Reads the account again after the session is stored. A change made before that found no session to end. */
   async function start(proof: Proof, caller: Caller, replaced: readonly Session[]): Promise<Started | undefined> {
     const { account, methods } = proof;
@@ -62,12 +68,9 @@ export function createAdmit(
       : undefined;
   }
 
-  /**
-   * Every login goes through here. It starts a session, ends those that it replaces, and records the login: all or nothing
-   * (ASVS 2.3.3, 7.2.4). Undefined if the account was disabled, removed or changed meanwhile and the proof no longer holds.
-   */
-  return async (proof: Proof, { presented, caller, event }: Admission): Promise<Admitted | undefined> => {
+  return async (proof, { presented, caller, event }) => {
     const signedIn = await access.findSignedIn(presented);
+    // Usually one credential is presented, and its session is found already. If both are, the other one may belong to another session.
     const bothPresented = presented.cookie !== undefined && presented.accessToken !== undefined;
     const replaced = signedIn && !bothPresented ? [signedIn.session] : await access.findPresentedSessions(presented);
     const started = await start(proof, caller, replaced);

@@ -37,13 +37,23 @@ export interface LogInOptions {
   readonly failureFloor?: number | undefined;
 }
 
-/** Number of random steps: more than the delay that they add has microseconds. */
-const chances = 2 ** 20;
+/** The longest random delay, as a share of the failure floor. By default it is 10 ms: ten times the step of a timer, and no user notices it. */
+const randomDelayShare = 1 / 25;
 
-export type LogIn = ReturnType<typeof createLogIn>;
+/** Steps in which the random delay varies. Each is shorter than a microsecond, so the steps themselves reveal nothing. */
+const randomDelaySteps = 2 ** 20;
 
-/** Logging in by password: prove, then admit. */
-export function createLogIn(options: LogInOptions) {
+/** The floor of a throttled login, as a share of the failure floor: by default 25 ms. It hides that an existing account takes longer to check. */
+const throttledShare = 1 / 10;
+
+/**
+ * Logs in by password: proves the user, then admits them.
+ * @throws {Refusal} `incomplete-login`, `invalid-credentials`, `too-many-attempts`
+ * @throws {Unavailable} when too many logins are waiting, or a store cannot be reached
+ */
+export type LogIn = (login: LoginAttempt, caller: Caller) => Promise<Admitted>;
+
+export function createLogIn(options: LogInOptions): LogIn {
   const { users, passwords, throttle, admit, audit, log, failureFloor = 250 } = options;
   const provePassword = createProvePassword(users, passwords, log);
 
@@ -51,8 +61,8 @@ export function createLogIn(options: LogInOptions) {
   async function refuse(refusal: Refusal, start: number, floor: number): Promise<never> {
     // A timer waits whole milliseconds from when it is set. Without the random delay, its end would reveal how long the work before it took
     // (ASVS 6.3.8).
-    const chance = (failureFloor / 25) * (randomInt(chances) / chances);
-    const earliest = start + floor + chance;
+    const randomDelay = failureFloor * randomDelayShare * (randomInt(randomDelaySteps) / randomDelaySteps);
+    const earliest = start + floor + randomDelay;
     // A timer may also fire early: it counts from when the event loop last read the clock.
     for (let rest = earliest - performance.now(); rest > 0; rest = earliest - performance.now())
       await setTimeout(Math.ceil(rest));
@@ -62,8 +72,7 @@ export function createLogIn(options: LogInOptions) {
   const refuseCredentials = (start: number): Promise<never> =>
     refuse(new Refusal(invalidCredentials), start, Math.max(failureFloor, passwords.failureFloor()));
 
-  /** @throws {Refusal} `incomplete-login`, `invalid-credentials`, `too-many-attempts` */
-  return async (login: LoginAttempt, caller: Caller): Promise<Admitted> => {
+  return async (login, caller) => {
     const { username, password, presented, findKnownBrowser } = login;
     requireComplete(username, password);
     const start = performance.now();
@@ -86,8 +95,7 @@ export function createLogIn(options: LogInOptions) {
     };
     if (!throttled.passed) {
       await audit.recordIfPossible({ kind: 'login-throttled', ...event });
-      // An existing account takes a little longer to check. The floor covers that.
-      return refuse(new Refusal(tooManyAttempts, throttled.retryAfterSeconds), start, failureFloor / 10);
+      return refuse(new Refusal(tooManyAttempts, throttled.retryAfterSeconds), start, failureFloor * throttledShare);
     }
     const { result } = throttled;
     if (!result.succeeded) {

@@ -10,8 +10,14 @@ export type PasswordProof =
   | { readonly succeeded: true; readonly proof: Proof }
   | { readonly succeeded: false; readonly reason: keyof (typeof events)['login-failed']['reasons'] };
 
-/** Compares passwords with those of accounts, and replaces weak hashes on the way. */
-export function createProvePassword(users: UserDirectory, passwords: Passwords, log: Pick<Log, 'warn'>) {
+/**
+ * Compares a password with that of an account, and replaces a weak hash on the way.
+ * @param account the account of the name; without one, the check takes as long
+ * @throws {Unavailable} when too many passwords are waiting, or the users cannot be read
+ */
+type ProvePassword = (account: Account | undefined, password: string) => Promise<PasswordProof>;
+
+export function createProvePassword(users: UserDirectory, passwords: Passwords, log: Pick<Log, 'warn'>): ProvePassword {
   const matches = async ({ passwordHash }: Account, password: string) =>
     (await passwords.check(passwordHash, password)).matches;
 
@@ -29,8 +35,7 @@ export function createProvePassword(users: UserDirectory, passwords: Passwords, 
     return (await matches(current, password)) ? current : undefined;
   }
 
-  /** @param account the account of the name; without one, the check takes as long */
-  return async (account: Account | undefined, password: string): Promise<PasswordProof> => {
+  return async (account, password) => {
     const check = await passwords.check(account?.passwordHash, password);
     if (account === undefined) return { succeeded: false, reason: 'unknown-user' };
     if (!check.matches) return { succeeded: false, reason: 'wrong-password' };
