@@ -28,7 +28,7 @@ export type Parts = LogInParts & LogOutParts & ForwardAuthParts;
 export type CapabilityOptions = LogInRouteOptions & ForwardAuthOptions;
 
 /** Options of an app with these capabilities: our own server, or another team's app. */
-export interface SiteOptions extends FlowOptions, Omit<CapabilityOptions, 'atRoot' | 'loginPage'> {
+export interface SiteOptions extends FlowOptions, Omit<CapabilityOptions, 'showsLoginAtRoot' | 'loginPage'> {
   readonly parts: () => Parts & ReturnType<FlowOptions['parts']>;
 }
 

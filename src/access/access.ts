@@ -45,7 +45,7 @@ export function createAccess(lookUp: LookUp, sessions: Sessions, audit: Audit<ke
     const found = await lookUp(claim.sessionId);
     const session = found && (await sessions.judge(claim, found.session));
     if (found === undefined || session === undefined) return undefined;
-    if (mayHave(session, found.account)) return { user: found.account.user, session };
+    if (mayUse(found.account, session)) return { user: found.account.user, session };
     // The session ends for good: a user who is enabled again has to log in again. If it cannot be ended now, access is still refused.
     await sessions.end([session]).catch(() => {});
     return undefined;
@@ -84,7 +84,7 @@ function decisiveClaim({ cookie, accessToken, derived }: Presented): Claim | und
 }
 
 /** False if the account is gone or disabled, or its stamp has changed since the session was started. */
-function mayHave(session: Session, account: Account | undefined): account is Account {
+function mayUse(account: Account | undefined, session: Session): account is Account {
   return account !== undefined && !account.disabled && session.stamp === stampOf(account);
 }
 

@@ -68,14 +68,16 @@ export interface LogInRouteOptions {
   /** Whether browsers use HTTPS. */
   readonly https: boolean;
   /** Whether `/` shows the login page too. */
-  readonly atRoot: boolean;
+  readonly showsLoginAtRoot: boolean;
   readonly loginPage: LoginPage;
 }
 
-export function addLogIn(app: App, parts: () => LogInParts, { https, atRoot, loginPage }: LogInRouteOptions): void {
+/** Adds the login page, and the action that its form and programs send a login to. */
+export function addLogIn(app: App, parts: () => LogInParts, options: LogInRouteOptions): void {
+  const { https, showsLoginAtRoot, loginPage } = options;
   const knownBrowsers = createKnownBrowsers(https, () => parts().browserKey);
 
-  for (const url of [...(atRoot ? ['/'] : []), '/auth/login']) {
+  for (const url of [...(showsLoginAtRoot ? ['/'] : []), '/auth/login']) {
     app.get(
       url,
       {
