@@ -4,8 +4,8 @@ import { resolve } from 'node:path';
 import { spec as Spec, type TestEvent } from 'node:test/reporters';
 import { noServersVariable } from '../test/servers/missing.ts';
 
-/** How many test files run at once. Two more than there are cores, because many of them wait for a server, a browser or a clock. */
-export const filesAtOnce = availableParallelism() + 2;
+/** How many test files run at once. One more than there are cores, because many of them wait for a server, a browser or a clock. */
+export const filesAtOnce = availableParallelism() + 1;
 
 /** A reporter of `node --test`. It reads events and gives the text to print. */
 type Reporter = (events: AsyncIterable<TestEvent>) => AsyncGenerator<string>;

@@ -364,11 +364,12 @@ describe('janua doctor', { concurrency: 2 }, () => {
         os.freemem = () => 100 * 2 ** 20; os.availableParallelism = () => 2; syncBuiltinESMExports();`),
         HASHING_CONCURRENCY: '10',
       });
-      assert.match(
-        poor.praise('hashing'),
-        /takes \d+ ms: at most \d+ logins a second, with HASHING_CONCURRENCY=10 on 2 cores/,
-      );
-      const [memory, cores, ...more] = poor.complaints('hashing');
+      // On a busy machine, the speed is a complaint too.
+      const complaints = poor.complaints('hashing');
+      const isSpeed = (text: string) =>
+        /takes \d+ ms: at most \d+ logins a second, with HASHING_CONCURRENCY=10 on 2 cores/.test(text);
+      assert.ok([poor.praise('hashing'), ...complaints].some(isSpeed), complaints.join());
+      const [memory, cores, ...more] = complaints.filter((text) => !isSpeed(text));
       assert.match(
         memory ?? '',
         /^wrong: Hashing may take 190 MiB \(10 × 19\); 100 MiB are free\. HASHING_CONCURRENCY=2,/,
