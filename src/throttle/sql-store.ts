@@ -3,6 +3,7 @@ import type { Database, OpenDatabase } from '../database/database.ts';
 import { countDeleted, deleteExpiredRows } from '../database/deletions.ts';
 import { isGivenUp } from '../database/errors.ts';
 import { sql } from '../database/kysely.ts';
+import { listPages } from '../database/list-pages.ts';
 import type { FailuresTable } from '../database/schema.ts';
 import { expiryOf, type Policy, type Tally } from './policy.ts';
 import { countFound, type FailureRecord, type FailureStore, type PolicedKey } from './store.ts';
@@ -88,9 +89,11 @@ export function createSqlFailureStore({ database, engine }: Pick<OpenDatabase, '
 
     async *list() {
       const all = database.selectFrom('janua_failures').selectAll().orderBy('key').limit(listingBatch);
-      const page = (after: string) => all.where('key', '>', after).execute();
-      for (let rows = await page(''); rows.length > 0; rows = await page(rows.at(-1)?.key ?? ''))
-        yield* rows.map(fromRow);
+      const rows = listPages(
+        (after) => all.where('key', '>', after).execute(),
+        ({ key }) => key,
+      );
+      for await (const row of rows) yield fromRow(row);
     },
 
     removeExpired: (time, limit) => deleteExpiredRows(database, 'janua_failures', 'key', time, limit),

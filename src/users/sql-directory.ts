@@ -3,27 +3,14 @@ import type { Selectable } from 'kysely';
 import type { OpenDatabase } from '../database/database.ts';
 import { insertNew } from '../database/insert-new.ts';
 import { sql } from '../database/kysely.ts';
+import { listPages } from '../database/list-pages.ts';
 import { accountColumns, type UsersTable } from '../database/schema.ts';
 import { type Account, passwordFingerprint } from './account.ts';
 import type { User } from './user.ts';
 import type { UserRegistry } from './user-directory.ts';
 
-/** Users that one step of a list reads. No step takes long, however many users there are. */
-const usersPerPage = 1000;
-
-/**
- * Lists rows in the order of their user names.
- * @param read gives at most `pageSize` rows whose names come after the given one
- */
-export async function* listPages<Row extends { readonly username: string | null }>(
-  read: (after: string, pageSize: number) => Promise<readonly Row[]>,
-): AsyncGenerator<Row> {
-  let rows = await read('', usersPerPage);
-  while (rows.length > 0) {
-    yield* rows;
-    rows = await read(rows.at(-1)?.username ?? '', usersPerPage);
-  }
-}
+/** Users that one step of a list reads. */
+export const usersPerPage = 1000;
 
 export interface DirectoryOptions {
   /** Whether the demo's users, whose passwords are public, may sign in. Otherwise they count as disabled. */
@@ -80,8 +67,10 @@ export function createSqlDirectory(
     },
 
     async *list() {
-      const rows = listPages((after, pageSize) =>
-        account.select('created_at').where('username', '>', after).orderBy('username').limit(pageSize).execute(),
+      const page = account.select('created_at').orderBy('username').limit(usersPerPage);
+      const rows = listPages(
+        (after) => page.where('username', '>', after).execute(),
+        ({ username }) => username,
       );
       for await (const row of rows) {
         const { disabled, demo, created_at: createdAt } = row;

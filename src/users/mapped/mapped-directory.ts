@@ -1,10 +1,11 @@
 import type { RawBuilder } from 'kysely';
 import type { Engine, OpenDatabase } from '../../database/database.ts';
 import { sql } from '../../database/kysely.ts';
+import { listPages } from '../../database/list-pages.ts';
 import type { Log } from '../../faults/log.ts';
 import { type Fault, Misconfiguration } from '../../faults/misconfiguration.ts';
 import type { Account } from '../account.ts';
-import { listPages } from '../sql-directory.ts';
+import { usersPerPage } from '../sql-directory.ts';
 import { canonicalUsername } from '../user.ts';
 import type { UserDirectory } from '../user-directory.ts';
 import { describeTable } from './inspection/describe-table.ts';
@@ -150,10 +151,11 @@ function createMappedDirectory(
     },
 
     async *list() {
-      const rows = listPages(async (after, pageSize) => {
-        const page = select(sql`${name} > ${after} order by ${name} limit ${sql.lit(pageSize)}`);
+      const readPage = async (after: string) => {
+        const page = select(sql`${name} > ${after} order by ${name} limit ${sql.lit(usersPerPage)}`);
         return (await page.execute(database)).rows;
-      });
+      };
+      const rows = listPages(readPage, ({ username }) => username ?? '');
       for await (const row of rows) {
         const { user, disabled } = toAccount(row, mapping);
         yield { ...user, disabled, demo: false, createdAt: undefined };
