@@ -78,6 +78,35 @@ export const settingSchemas = {
     default: 90,
     examples: [365],
   }),
+  SIGN_UP: onOff('off', 'Whether anyone may create an account. Needs `MAIL_URL`. The demo defaults to `on`.'),
+  SIGN_UP_DOMAINS: list(
+    'Domains of the addresses that may create an account, such as `example.com`, separated by commas. Without it: any.',
+    { examples: ['example.com, example.org'] },
+  ),
+  BREACHED_PASSWORDS: choice(
+    ['list', 'hibp', 'off'],
+    'Refuses new passwords that are common or known from breaches: by the `list` that comes with Janua, or also by asking the service Pwned Passwords (`hibp`), which gets the first five characters of a hash.',
+    { default: 'list', examples: ['hibp'] },
+  ),
+  REAUTHENTICATION_SECONDS: integer(
+    [60, day],
+    'A change of password or address, or the deletion of the account, asks for the password again if the last proof is older (ASVS 7.5.1).',
+    { default: 600, examples: [300] },
+  ),
+  LOGIN_NOTICES: onOff('on', 'Mails users about a login from a browser that they have not used before.'),
+  MAIL_URL: text(
+    'The mail server: `smtp://USER:PASSWORD@HOST:PORT` or `smtps://`. With `smtp`, STARTTLS is required unless the host is this machine. Without it, everything that needs mail is left out.',
+    { format: 'password', examples: ['smtp://janua:PASSWORD@mail.example.com:587'] },
+  ),
+  MAIL_FROM: text('The sender of mail, such as `Example <no-reply@example.com>`. Required with `MAIL_URL`.', {
+    maxLength: 254,
+    examples: ['Example Ltd <no-reply@example.com>'],
+  }),
+  LANGUAGE: choice(
+    ['en', 'de', 'fr', 'es', 'vi'],
+    'The language of pages and mails for users who have not chosen one, if their browser asks for none of these.',
+    { default: 'en', examples: ['de'] },
+  ),
   APP_NAME: text('The name in titles and headings.', { default: 'Janua', maxLength: 60, examples: ['Example Ltd'] }),
   THEME_FILE: text(
     'A stylesheet with your colours and logo, in place of `src/web/assets/theme.css`, whose comments explain it. A `logo.svg` in the same folder replaces logo and icon.',
@@ -93,6 +122,16 @@ export const settingSchemas = {
     [60, 30 * day],
     'A session ends this many seconds after its login, even if it is in use (ASVS 7.3.2).',
     { default: 7 * day, examples: [43_200] },
+  ),
+  REMEMBER_IDLE_SECONDS: integer(
+    [60, 400 * day],
+    'The same as `SESSION_IDLE_SECONDS`, for users who chose to stay signed in.',
+    { default: 30 * day, examples: [14 * day] },
+  ),
+  REMEMBER_LIFETIME_SECONDS: integer(
+    [60, 400 * day],
+    'The same as `SESSION_LIFETIME_SECONDS`, for users who chose to stay signed in.',
+    { default: 180 * day, examples: [90 * day] },
   ),
   SESSIONS_PER_USER: integer(
     [1, 10_000],
@@ -149,7 +188,9 @@ export const settingGroups: Partial<Record<keyof Settings, string>> = {
   DATABASE_URL: 'Stores',
   USERS_TABLE: 'Your own users',
   THROTTLE: 'Throttle, proxies and audit',
-  APP_NAME: 'Pages',
+  SIGN_UP: 'Accounts',
+  MAIL_URL: 'Mail',
+  LANGUAGE: 'Pages',
   SESSION_IDLE_SECONDS: 'Sessions',
   CORS_ORIGINS: 'Other origins',
   HASHING_CONCURRENCY: 'Hashing',

@@ -27,6 +27,9 @@ export const rows = {
     demo: flag,
     created_at: time,
     stamp: generated(nullable('')),
+    /** The language that the user has chosen. */
+    language: generated(nullable('')),
+    password_changed_at: generated(nullable(time)),
   },
   janua_sessions: {
     id: '',
@@ -44,6 +47,8 @@ export const rows = {
     methods: generated(''),
     user_agent: generated(''),
     address: generated(''),
+    /** Whether the user asked to stay signed in. */
+    remembered: flag,
   },
   /** Keys that the server made, as base64url. */
   janua_keys: { name: '', value: '' },
@@ -53,6 +58,28 @@ export const rows = {
   janua_failures: { key: '', count: 0, last_at: time, expires_at: nullable(time) },
   /** Events as JSON, with ids in order of time. */
   janua_audit: { id: '', at: time, kind: '', request_id: nullable(''), user_id: nullable(''), event: '' },
+  /** One-time tokens by the hash of their secret. */
+  janua_tokens: { hash: '', purpose: '', user_id: nullable(''), address: '', expires_at: time },
+  /** Mail to send, with ids in order of time. Without `due_at` it is sent, or given up. */
+  janua_mails: {
+    id: '',
+    purpose: '',
+    user_id: nullable(''),
+    address: '',
+    /** Used unless the user has chosen one. */
+    language: '',
+    request_id: nullable(''),
+    /** What the mail tells, as JSON. */
+    details: '',
+    created_at: time,
+    due_at: nullable(time),
+    expires_at: time,
+    attempts: flag,
+    /** Why the last attempt failed. */
+    failure: generated(nullable('')),
+    /** The sent mail as JSON, in the demo only. */
+    content: generated(nullable('')),
+  },
   janua_migrations: { name: '' },
 };
 
@@ -61,6 +88,8 @@ export type UsersTable = Tables['janua_users'];
 export type SessionsTable = Tables['janua_sessions'];
 export type FailuresTable = Tables['janua_failures'];
 export type AuditTable = Tables['janua_audit'];
+export type TokensTable = Tables['janua_tokens'];
+export type MailsTable = Tables['janua_mails'];
 
 /** The columns of an account besides its id. */
 export const accountColumns = [
@@ -71,6 +100,7 @@ export const accountColumns = [
   'disabled',
   'demo',
   'stamp',
+  'language',
 ] as const satisfies readonly (keyof UsersTable)[];
 
 export const sessionColumns = Object.keys(rows.janua_sessions) as (keyof SessionsTable)[];
