@@ -48,3 +48,41 @@ export class Refusal extends Error {
     this.retryAfterSeconds = retryAfterSeconds;
   }
 }
+
+/** What is wrong with a field of a form. Pages show the words of the code, in their language. */
+export interface FieldFault {
+  readonly field: string;
+  /** Finds the words in the catalogue of a language. */
+  readonly code: FieldFaultCode;
+  /** Fills the places in the words, such as `{ count: 15 }`. */
+  readonly values?: Readonly<Record<string, string | number>>;
+}
+
+/** In English, for programs. `{name}` stands for a value of the fault. */
+export const fieldFaults = {
+  missing: 'Required',
+  'too-long': 'At most {count} characters',
+  malformed: 'Not valid text',
+  'not-an-address': 'Not an e-mail address',
+  'wrong-domain': 'Only addresses of these domains can sign up: {domains}',
+  'wrong-password': 'Incorrect password',
+  'password-too-short': 'At least {count} characters. A few words with spaces are fine',
+  'password-too-long': 'At most {count} bytes',
+  'password-common': 'One of the most common passwords',
+  'password-breached': 'Known from a data breach',
+  'password-personal': 'Contains your name, your address or the name of this site',
+  'password-unchanged': 'The same as the present password',
+} as const;
+
+export type FieldFaultCode = keyof typeof fieldFaults;
+
+/** Refuses the fields of a form. A page shows the form again with each fault beside its field, a program gets them as a list (422). */
+export class InvalidFields extends Error {
+  override readonly name = 'InvalidFields';
+  readonly faults: readonly FieldFault[];
+
+  constructor(...faults: readonly FieldFault[]) {
+    super('invalid fields');
+    this.faults = faults;
+  }
+}

@@ -111,8 +111,9 @@ function toTime(milliseconds: number | string): Date | undefined {
   return Number.isNaN(time.getTime()) ? undefined : time;
 }
 
-function toUser(id: string, { username, first_name, last_name }: AccountRow): User {
-  return { id, username: toText(username), firstName: toText(first_name), lastName: toText(last_name) };
+function toUser(id: string, { username, first_name, last_name, language }: AccountRow): User {
+  const names = { username: toText(username), firstName: toText(first_name), lastName: toText(last_name) };
+  return { id, ...names, ...(language && { language }) };
 }
 
 /** SQLite keeps values of any type that another program has stored. */

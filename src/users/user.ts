@@ -6,6 +6,8 @@ export interface User {
   readonly username: string;
   readonly firstName: string;
   readonly lastName: string;
+  /** The language that the user has chosen, such as `de`. */
+  readonly language?: string | undefined;
 }
 
 /** Longest user name that is looked up, in characters (RFC 5321 4.5.3.1.3 leaves 254 for an address). */
