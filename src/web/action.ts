@@ -10,12 +10,14 @@ export interface Field {
   readonly minLength?: number;
   readonly maxLength?: number;
   readonly format?: 'password';
+  /** Whether a link to the page may fill it in by its query. */
+  readonly inLink?: true;
 }
 
-type Fields = Readonly<Record<string, Field>>;
+export type Fields = Readonly<Record<string, Field>>;
 
 /** What the handler gets: required fields, and others if sent. With `attachValidation` it must check `validationError` before it trusts this. */
-type Input<F extends Fields> = {
+export type Input<F extends Fields> = {
   readonly [Name in keyof F]: F[Name] extends { required: true } ? string : string | undefined;
 };
 
@@ -25,13 +27,15 @@ export interface Action<F extends Fields = Fields> {
   readonly summary: string;
   readonly description?: string;
   readonly tag: string;
-  /** Without a `view` that shows the handler's result, the handler redirects the browser with `reply.proceed`. */
+  /** GET shows the handler's result in the `view`. POST redirects the browser with `reply.proceed`. */
   readonly config: FastifyContextConfig;
   readonly fields?: F;
   /** An example body. */
   readonly example?: object;
   /** What a program gets. */
   readonly answer: Response;
+  /** The status of that. Default: 200. */
+  readonly status?: 201 | 202;
   /** What a browser gets, for the OpenAPI document: the content of the page, or the target of the redirect. */
   readonly browser: string;
   /** Route options that the fields cannot express. */
@@ -45,7 +49,7 @@ export function addAction<const F extends Fields>(
   addresses: readonly [page: string, api: string],
   action: Action<F>,
 ) {
-  const { method, summary, description, tag, config, fields, answer, browser } = action;
+  const { method, summary, description, tag, config, fields, answer, status = 200, browser } = action;
   const withBody = fields && {
     consumes: [...acceptedBodyTypes],
     body: {
@@ -53,17 +57,20 @@ export function addAction<const F extends Fields>(
       description: 'As a form or as JSON',
       required: Object.keys(fields).filter((name) => fields[name]?.required),
       properties: Object.fromEntries(
-        Object.entries(fields).map(([name, { required: _, ...field }]) => [name, { type: 'string', ...field }]),
+        Object.entries(fields).map(([name, { required: _, inLink: __, ...field }]) => [
+          name,
+          { type: 'string', ...field },
+        ]),
       ),
       ...(action.example && { examples: [action.example] }),
     },
   };
   const [pageAddress] = addresses;
-  const apiResponses = { 200: answer };
+  const apiResponses = { [status]: answer };
   const pageResponses =
-    config.view === undefined
-      ? { 200: answer, 303: settingCookies(redirect(browser)) }
-      : { 200: { ...answer, content: { ...page(browser).content, ...answer.content } } };
+    method === 'POST'
+      ? { ...apiResponses, 303: settingCookies(redirect(browser)) }
+      : { [status]: { ...answer, content: { ...page(browser).content, ...answer.content } } };
   for (const url of addresses) {
     app.route({
       ...action.route,
@@ -77,7 +84,10 @@ export function addAction<const F extends Fields>(
         ...withBody,
         response: url === pageAddress ? pageResponses : apiResponses,
       },
-      handler: (request, reply) => action.handle(request, reply, (request.body ?? {}) as Input<F>),
+      handler: (request, reply) => {
+        if (request.format === 'json') (reply as FastifyReply).code(status);
+        return action.handle(request, reply, (request.body ?? {}) as Input<F>);
+      },
     });
   }
 }

@@ -11,6 +11,7 @@ const sentences: Readonly<Record<number, string>> = {
   413: 'The request is too large',
   414: 'The address is too long',
   415: 'This kind of body is not taken here',
+  422: 'Some fields cannot be accepted',
   500: 'Something went wrong on our side. It has been recorded under this request id.',
   503: 'The service is busy or being mended. Please try again in a moment.',
 };

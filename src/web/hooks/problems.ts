@@ -1,5 +1,12 @@
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
-import { type Answer, loginMessages, Refusal } from '../../access/refusal.ts';
+import {
+  type Answer,
+  type FieldFault,
+  fieldFaults,
+  InvalidFields,
+  loginMessages,
+  Refusal,
+} from '../../access/refusal.ts';
 import { Unavailable } from '../../faults/unavailable.ts';
 import { bodyField } from '../body-field.ts';
 import type { FlowOptions } from '../flow-options.ts';
@@ -56,13 +63,15 @@ function nextOf({ next }: NonNullable<Answer['loginPage']>, { body, method, url 
   return mayBeAskedAgain && decodedPath(url) !== homePath ? originForm(url) : undefined;
 }
 
-function describe(error: FastifyError | Error, request: FastifyRequest): Problem {
+function describe(error: FastifyError | Error, request: FastifyRequest): Problem & { readonly errors?: object[] } {
   if (error instanceof Refusal) return problem(request.id, error.answer);
   if (error instanceof Unavailable) {
     // At `debug`, because one line per request would bury the rest. The check that found the part unavailable has logged it once.
     request.log.debug({ err: error, part: error.part }, 'unavailable');
     return problem(request.id, { status: 503 });
   }
+  if (error instanceof InvalidFields)
+    return { ...problem(request.id, { status: 422 }), errors: error.faults.map(describeFault) };
   const status = 'statusCode' in error ? (error.statusCode ?? 500) : 500;
   if (status >= 400 && status < 500) {
     // A validation error names the field and the rule, never the value.
@@ -71,6 +80,11 @@ function describe(error: FastifyError | Error, request: FastifyRequest): Problem
   }
   request.log.error({ err: error }, 'unexpected error');
   return problem(request.id, { status: 500 });
+}
+
+function describeFault({ field, code, values = {} }: FieldFault) {
+  const detail = fieldFaults[code].replaceAll(/\{(\w+)\}/g, (place, name) => String(values[name] ?? place));
+  return { field, detail };
 }
 
 function addHeaders(error: FastifyError | Error, request: FastifyRequest, reply: FastifyReply): void {

@@ -25,8 +25,13 @@ const problemSchema = object(
     error: { type: 'string', description: 'The error code of RFC 6749, if one applies' },
     error_description: { type: 'string', description: 'The same text as `detail`' },
     request_id: { type: 'string', description: 'Finds the entry in the log of the server' },
+    errors: {
+      type: 'array',
+      description: 'What is wrong with each field',
+      items: object('A field', { field: { type: 'string' }, detail: { type: 'string' } }),
+    },
   },
-  ['error', 'error_description'],
+  ['error', 'error_description', 'errors'],
 );
 
 const exampleId = '1b0c4a52-6a3c-…';

@@ -1,0 +1,122 @@
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { type Answer, type FieldFault, InvalidFields, Refusal } from '../access/refusal.ts';
+import { type Action, addAction, type Field, type Fields, type Input } from './action.ts';
+import { json, object, type Response } from './openapi/responses.ts';
+import type { App } from './types.ts';
+
+/** A field that cannot be shown as typed, such as a number or a list. */
+const unreadableFields: Answer = {
+  name: 'unreadable-fields',
+  status: 400,
+  detail: 'Send each field once, as text',
+};
+
+/** Names the fields to programs and in the OpenAPI document. Pages show them one by one. */
+const invalidFields: Answer = { name: 'invalid-fields', status: 422, detail: 'Some fields cannot be accepted' };
+
+/** What was typed or linked to, without passwords. */
+type Typed = Readonly<Record<string, string | undefined>>;
+
+/**
+ * A page with a form, and what the form does. GET shows it, POST acts. A form that cannot be accepted is shown again with what was
+ * typed and each fault beside its field (422).
+ */
+export interface Form<F extends Fields> extends Pick<Action<F>, 'summary' | 'tag' | 'answer' | 'status' | 'browser'> {
+  readonly description?: string;
+  readonly config?: Pick<Action['config'], 'signedIn' | 'refusals'>;
+  /** The template of the page. It gets `values`, `errors` and `state`, and what `show` returns. */
+  readonly view: string;
+  readonly fields: F;
+  readonly example?: object;
+  /** What a program gets by GET. By default the names of the fields. */
+  readonly shown?: Response;
+  /** What the page shows beside the typed values. May refuse. */
+  show?(request: FastifyRequest, typed: Typed): object | Promise<object>;
+  /** @throws {InvalidFields} to show the form again */
+  submit(request: FastifyRequest, reply: FastifyReply, input: Input<F>): unknown;
+}
+
+const fieldNames = object('The fields to send', { fields: { type: 'array', items: { type: 'string' } } });
+
+/** Adds a form at the address of its page and at the address of its API. */
+export function addForm<const F extends Fields>(
+  app: App,
+  addresses: readonly [page: string, api: string],
+  form: Form<F>,
+) {
+  const { summary, description, tag, config = {}, view, fields, example, answer, status, browser } = form;
+  const names = Object.keys(fields);
+
+  async function show(request: FastifyRequest, typed: Typed, faults: readonly FieldFault[]): Promise<object> {
+    const { state } = request.query as Readonly<Record<string, unknown>>;
+    const errors = Object.fromEntries(faults.toReversed().map((fault) => [fault.field, fault]));
+    return { fields: names, values: typed, errors, state, ...(await form.show?.(request, typed)) };
+  }
+
+  addAction(app, addresses, {
+    method: 'GET',
+    summary: `${summary}: the form`,
+    tag,
+    config: { ...config, view },
+    answer: form.shown ?? json('The fields to send', fieldNames, { fields: names }),
+    browser: 'The page with the form',
+    handle: (request) => show(request, linkedValues(fields, request.query), []),
+  });
+
+  addAction(app, addresses, {
+    method: 'POST',
+    summary,
+    ...(description && { description }),
+    tag,
+    config: { ...config, view, refusals: [unreadableFields, invalidFields, ...(config.refusals ?? [])] },
+    fields,
+    ...(example && { example }),
+    answer,
+    ...(status && { status }),
+    browser,
+    route: { attachValidation: true },
+    async handle(request, reply) {
+      try {
+        return await form.submit(request, reply, readFields(fields, request.body));
+      } catch (error) {
+        if (!(error instanceof InvalidFields) || request.format === 'json') throw error;
+        const model = await show(request, typedValues(fields, request.body), error.faults);
+        return reply.code(422).send(model);
+      }
+    },
+  });
+}
+
+/** @throws {InvalidFields} for a missing or too long field; {Refusal} if a field is no text */
+function readFields<F extends Fields>(fields: F, body: unknown): Input<F> {
+  const sent = body ?? {};
+  if (typeof sent !== 'object' || Array.isArray(sent)) throw new Refusal(unreadableFields);
+  const faults: FieldFault[] = [];
+  for (const [field, rule] of Object.entries(fields)) {
+    const value = (sent as Record<string, unknown>)[field];
+    if (value !== undefined && typeof value !== 'string') throw new Refusal(unreadableFields);
+    const fault = findFault(rule, value);
+    if (fault !== undefined) faults.push({ field, ...fault });
+  }
+  if (faults.length > 0) throw new InvalidFields(...faults);
+  return sent as Input<F>;
+}
+
+function findFault({ required, maxLength = 254 }: Field, value = ''): Omit<FieldFault, 'field'> | undefined {
+  if (required && value === '') return { code: 'missing' };
+  if (value.length > maxLength) return { code: 'too-long', values: { count: maxLength } };
+  return value.isWellFormed() ? undefined : { code: 'malformed' };
+}
+
+/** Passwords are never sent back. */
+const typedValues = (fields: Fields, body: unknown): Typed =>
+  pickTexts(body, ([, { format }]) => format !== 'password', fields);
+
+/** A link may fill in fields, such as its token. */
+const linkedValues = (fields: Fields, query: unknown): Typed => pickTexts(query, ([, { inLink }]) => inLink, fields);
+
+function pickTexts(sent: unknown, isWanted: (entry: [string, Field]) => boolean | undefined, fields: Fields): Typed {
+  const texts = (sent ?? {}) as Readonly<Record<string, unknown>>;
+  const wanted = Object.entries(fields).filter(isWanted);
+  return Object.fromEntries(wanted.flatMap(([name]) => (typeof texts[name] === 'string' ? [[name, texts[name]]] : [])));
+}
