@@ -14,8 +14,8 @@ export async function countDeleted(deletion: { executeTakeFirst(): Promise<Delet
  */
 export async function deleteExpiredRows(
   database: Database,
-  table: 'janua_sessions' | 'janua_failures',
-  key: 'id' | 'key',
+  table: 'janua_sessions' | 'janua_failures' | 'janua_tokens' | 'janua_mails',
+  key: 'id' | 'key' | 'hash',
   time: number,
   limit: number,
 ): Promise<number> {

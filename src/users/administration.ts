@@ -116,7 +116,7 @@ export function createAdministration(options: AdministrationOptions): Administra
     setPassword: (username, password) =>
       change('password-set', username, async (registry, user) => {
         requireGoodPassword(password, user.username);
-        await registry.setPasswordHash(user.id, await passwords.hash(password));
+        await registry.setPassword(user.id, await passwords.hash(password));
         await endAndLift(user);
       }),
 

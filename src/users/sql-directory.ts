@@ -1,6 +1,7 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import type { Selectable } from 'kysely';
-import type { OpenDatabase } from '../database/database.ts';
+import type { Database, OpenDatabase } from '../database/database.ts';
+import { countDeleted } from '../database/deletions.ts';
 import { insertNew } from '../database/insert-new.ts';
 import { sql } from '../database/kysely.ts';
 import { listPages } from '../database/list-pages.ts';
@@ -25,7 +26,7 @@ export function createSqlDirectory(
   const account = database.selectFrom('janua_users').select(['id', ...accountColumns]);
   const findRowById = prepareLookup((id) => account.where('id', '=', id));
   const findRowByUsername = prepareLookup((username) => account.where('username', '=', username));
-  const update = (id: string) => database.updateTable('janua_users').where('id', '=', id);
+  const update = (id: string, db: Database = database) => db.updateTable('janua_users').where('id', '=', id);
 
   return {
     async findByUsername(username) {
@@ -44,17 +45,16 @@ export function createSqlDirectory(
     },
 
     async replacePasswordHash(account, replacement) {
-      // Without a stamp, sessions carry a fingerprint of the stored hash. It becomes the stamp before the hash changes, so sessions stay.
-      const stamp = sql<string>`coalesce(stamp, ${passwordFingerprint(account)})`;
       await update(account.user.id)
-        .set({ password_hash: replacement, stamp })
+        .set({ password_hash: replacement, stamp: keptStamp(account) })
         .where('password_hash', '=', account.passwordHash ?? '')
         .execute();
     },
 
-    add({ username, firstName, lastName, passwordHash, demo }) {
+    async add({ username, firstName, lastName, passwordHash, demo, language }, db = database) {
+      const id = randomUUID();
       const row = {
-        id: randomUUID(),
+        id,
         username,
         password_hash: passwordHash,
         first_name: firstName,
@@ -62,8 +62,25 @@ export function createSqlDirectory(
         demo: demo ? 1 : 0,
         created_at: Date.now(),
         stamp: createStamp(),
+        ...(language && { language }),
       };
-      return insertNew(database.insertInto('janua_users').values(row));
+      return (await insertNew(db.insertInto('janua_users').values(row))) ? id : undefined;
+    },
+
+    async setName(id, { firstName, lastName }) {
+      await update(id).set({ first_name: firstName, last_name: lastName }).execute();
+    },
+
+    setUsername: (account, username, db) =>
+      insertNew(update(account.user.id, db).set({ username, stamp: keptStamp(account) })),
+
+    async findDates(id) {
+      const dates = database.selectFrom('janua_users').select(['created_at', 'password_changed_at']);
+      const row = await dates.where('id', '=', id).executeTakeFirst();
+      return {
+        createdAt: toTime(row?.created_at ?? null),
+        passwordChangedAt: toTime(row?.password_changed_at ?? null),
+      };
     },
 
     async *list() {
@@ -78,8 +95,10 @@ export function createSqlDirectory(
       }
     },
 
-    async setPasswordHash(id, passwordHash) {
-      await update(id).set({ password_hash: passwordHash, demo: 0, stamp: createStamp() }).execute();
+    async setPassword(id, passwordHash, db) {
+      const changed = { password_hash: passwordHash, demo: 0, stamp: createStamp(), password_changed_at: Date.now() };
+      const { numUpdatedRows } = await update(id, db).set(changed).executeTakeFirst();
+      return numUpdatedRows > 0n;
     },
 
     async setDisabled(id, disabled) {
@@ -88,9 +107,7 @@ export function createSqlDirectory(
         .execute();
     },
 
-    async remove(id) {
-      await database.deleteFrom('janua_users').where('id', '=', id).execute();
-    },
+    remove: async (id, db = database) => (await countDeleted(db.deleteFrom('janua_users').where('id', '=', id))) > 0,
   };
 }
 
@@ -105,8 +122,12 @@ export function toAccount(id: string, row: AccountRow, demoUsers: boolean): Acco
 /** 128 random bits, base64url. */
 const createStamp = () => randomBytes(16).toString('base64url');
 
-/** Undefined if another program has stored something else. */
-function toTime(milliseconds: number | string): Date | undefined {
+/** Without a stamp, sessions carry a fingerprint of name and stored hash. It becomes the stamp before either changes, so sessions stay. */
+const keptStamp = (account: Account) => sql<string>`coalesce(stamp, ${passwordFingerprint(account)})`;
+
+/** Undefined if there is none, or another program has stored something else. */
+function toTime(milliseconds: number | string | null): Date | undefined {
+  if (milliseconds === null) return undefined;
   const time = new Date(Number(milliseconds));
   return Number.isNaN(time.getTime()) ? undefined : time;
 }

@@ -1,3 +1,4 @@
+import type { Database } from '../database/database.ts';
 import type { Account } from './account.ts';
 import type { User } from './user.ts';
 
@@ -19,6 +20,11 @@ export interface UserDirectory {
   findById(id: string): Promise<Account | undefined>;
   /** Stores `replacement` for the account's hash, unless the hash has changed meanwhile. Sessions stay. */
   replacePasswordHash(account: Account, replacement: string): Promise<void>;
+  /**
+   * Stores a new password, which ends the sessions. Undefined if this server may not write passwords. False if the user is gone.
+   * Here and below, `db` may be the transaction of a larger change.
+   */
+  setPassword?(id: string, passwordHash: string, db?: Database): Promise<boolean>;
   /** All users, by name. */
   list(): AsyncIterable<ListedUser>;
   /** Proves that users can be looked up. */
@@ -31,12 +37,24 @@ export interface NewUser extends Omit<User, 'id'> {
   readonly demo: boolean;
 }
 
+/** What the owner of an account may see besides the name. */
+export interface AccountDates {
+  readonly createdAt: Date | undefined;
+  /** Undefined if the password has not changed since this is recorded. */
+  readonly passwordChangedAt: Date | undefined;
+}
+
 /** A directory whose users this server may also change. */
 export interface UserRegistry extends UserDirectory {
-  /** False when the user name is taken. */
-  add(user: NewUser): Promise<boolean>;
-  /** Also ends `demo`: a password that an operator sets is not public. */
-  setPasswordHash(id: string, passwordHash: string): Promise<void>;
+  /** Gives the id of the new user, or undefined when the user name is taken. A transaction must then be rolled back. */
+  add(user: NewUser, db?: Database): Promise<string | undefined>;
+  /** Also ends `demo`: the new password is not public. */
+  setPassword(id: string, passwordHash: string, db?: Database): Promise<boolean>;
+  setName(id: string, name: Pick<User, 'firstName' | 'lastName'>): Promise<void>;
+  /** False when the name is taken. A transaction must then be rolled back. Sessions stay. */
+  setUsername(account: Account, username: string, db?: Database): Promise<boolean>;
+  findDates(id: string): Promise<AccountDates>;
   setDisabled(id: string, disabled: boolean): Promise<void>;
-  remove(id: string): Promise<void>;
+  /** False when the user is gone already. */
+  remove(id: string, db?: Database): Promise<boolean>;
 }

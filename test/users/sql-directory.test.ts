@@ -32,7 +32,7 @@ test('demo users can sign in to the demo only', async () => {
   assert.equal((await inDemo.findByUsername(demo.username))?.disabled, false);
   const account = await inProduction.findByUsername(demo.username);
   assert.equal(account?.disabled, true);
-  await inProduction.setPasswordHash(account?.user.id ?? '', 'set by hand');
+  await inProduction.setPassword(account?.user.id ?? '', 'set by hand');
   assert.equal((await inProduction.findByUsername(demo.username))?.disabled, false);
 });
 

@@ -1,5 +1,5 @@
 import type { RawBuilder } from 'kysely';
-import type { Engine, OpenDatabase } from '../../database/database.ts';
+import type { Database, Engine, OpenDatabase } from '../../database/database.ts';
 import { sql } from '../../database/kysely.ts';
 import { listPages } from '../../database/list-pages.ts';
 import type { Log } from '../../faults/log.ts';
@@ -98,7 +98,7 @@ function createMappedDirectory(
   { database, engine, prepareLookup }: OpenDatabase,
   mapping: UserMapping,
   { nameMatch, idKind, disabledKind }: Fitness,
-  { log }: MappedOptions,
+  { log, rehashes }: MappedOptions,
 ): UserDirectory {
   const table = sql.table(mapping.table);
   const name = sql.ref(mapping.username);
@@ -149,6 +149,15 @@ function createMappedDirectory(
       await sql`update ${table} set ${password} = ${replacement}
         where ${id} = ${idValue(user.id)} and ${password} = ${passwordHash}`.execute(database);
     },
+
+    ...(rehashes && {
+      async setPassword(value: string, passwordHash: string, db: Database = database) {
+        const password = sql.ref(mapping.password);
+        const { numAffectedRows } = await sql`update ${table} set ${password} = ${passwordHash}
+          where ${id} = ${idValue(value)}`.execute(db);
+        return (numAffectedRows ?? 0n) > 0n;
+      },
+    }),
 
     async *list() {
       const readPage = async (after: string) => {

@@ -1,0 +1,64 @@
+import type { Database } from '../database/database.ts';
+import { countDeleted, deleteExpiredRows } from '../database/deletions.ts';
+import { createSecret, hashSecret } from '../sessions/credential.ts';
+
+/** What a one-time token proves to its holder. */
+export interface OneTimeToken {
+  /** The action that it allows, such as `reset-password`. */
+  readonly purpose: string;
+  /** Undefined if there is no account yet. */
+  readonly userId: string | undefined;
+  /** The address that the token was sent to. */
+  readonly address: string;
+  /** Milliseconds since 1970. */
+  readonly expiresAt: number;
+}
+
+export type Tokens = ReturnType<typeof createTokens>;
+
+/**
+ * One-time tokens: 256 random bits that work once, for one purpose, until they expire (ASVS 6.4.1, 6.6.2). Only their hash is stored.
+ * Every method throws `Unavailable` when the database cannot be reached. `db` may be the transaction of the change that belongs to it.
+ */
+export function createTokens(database: Database, now: () => number = Date.now) {
+  const living = (purpose: string, secret: string) => ({ hash: hashSecret(secret), purpose, time: now() });
+
+  /** Tells what a token proves, without consuming it. Undefined if it is unknown, used, expired or for another purpose. */
+  async function find(purpose: string, secret: string, db = database): Promise<OneTimeToken | undefined> {
+    const { hash, time } = living(purpose, secret);
+    const row = await db.selectFrom('janua_tokens').selectAll().where('hash', '=', hash).executeTakeFirst();
+    if (row === undefined || row.purpose !== purpose || Number(row.expires_at) <= time) return undefined;
+    return { purpose, userId: row.user_id ?? undefined, address: row.address, expiresAt: Number(row.expires_at) };
+  }
+
+  return {
+    find,
+
+    /** Makes a token, and gives its secret. It is known only at this moment. */
+    async issue({ purpose, userId, address, expiresAt }: OneTimeToken, db = database): Promise<string> {
+      const secret = createSecret();
+      const row = { hash: hashSecret(secret), purpose, user_id: userId ?? null, address, expires_at: expiresAt };
+      await db.insertInto('janua_tokens').values(row).execute();
+      return secret;
+    },
+
+    /** Like `find`, and uses the token up: of many calls at the same time, one gets it. */
+    async consume(purpose: string, secret: string, db = database): Promise<OneTimeToken | undefined> {
+      const found = await find(purpose, secret, db);
+      if (found === undefined) return undefined;
+      const { hash, time } = living(purpose, secret);
+      const consumed = await countDeleted(
+        db.deleteFrom('janua_tokens').where('hash', '=', hash).where('expires_at', '>', time),
+      );
+      return consumed === 1 ? found : undefined;
+    },
+
+    /** Voids all tokens of a user. */
+    async voidOf(userId: string, db = database): Promise<void> {
+      await db.deleteFrom('janua_tokens').where('user_id', '=', userId).execute();
+    },
+
+    /** Removes at most `limit` tokens that expired before a time, and returns how many there were. */
+    removeExpired: (time: number, limit: number) => deleteExpiredRows(database, 'janua_tokens', 'hash', time, limit),
+  };
+}
