@@ -118,6 +118,7 @@ export async function compose(settings: Settings, overrides: Overrides = {}) {
     version: manifest.version,
     publicOrigins,
     https: isHttps(settings),
+    rememberedSeconds: settings.REMEMBER_LIFETIME_SECONDS,
     corsOrigins: originsOf(settings.CORS_ORIGINS),
     forwardOrigins,
     returns,
@@ -224,6 +225,10 @@ async function prepare(settings: Settings, overrides: Overrides, openings: Openi
     store: stores.sessions,
     idleTimeoutSeconds: settings.SESSION_IDLE_SECONDS,
     lifetimeSeconds: settings.SESSION_LIFETIME_SECONDS,
+    remembered: {
+      idleTimeoutSeconds: settings.REMEMBER_IDLE_SECONDS,
+      lifetimeSeconds: settings.REMEMBER_LIFETIME_SECONDS,
+    },
     mostPerUser: settings.SESSIONS_PER_USER,
     now,
   });

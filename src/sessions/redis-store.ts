@@ -1,6 +1,12 @@
 import { clockTolerance } from '../faults/clock.ts';
 import type { OpenRedis, RedisClient, ScriptedClient } from '../redis/redis.ts';
-import { type AuthenticationMethod, formerMethods, type SessionRecord, type SessionStore } from './store.ts';
+import {
+  type AuthenticationMethod,
+  formerMethods,
+  type Renewal,
+  type SessionRecord,
+  type SessionStore,
+} from './store.ts';
 
 const sessionKey = (id: string) => `janua:session:${id}`;
 /** The ids of a user's sessions, ordered by expiry. */
@@ -13,11 +19,11 @@ const scripts = {
     redis.call('HSET', KEYS[1], unpack(ARGV, 2))
     redis.call('PEXPIREAT', KEYS[1], ARGV[1])
     return 1`,
-  /** Changes an existing session and gives its user. */
-  touchSession: `local user = redis.call('HGET', KEYS[1], 'user')
+  /** Changes names and values of an existing session, and gives its user. */
+  changeSession: `local user = redis.call('HGET', KEYS[1], 'user')
     if user then
-      redis.call('HSET', KEYS[1], 'seen', ARGV[1], 'expires', ARGV[2])
-      redis.call('PEXPIREAT', KEYS[1], ARGV[2])
+      redis.call('HSET', KEYS[1], unpack(ARGV, 2))
+      redis.call('PEXPIREAT', KEYS[1], ARGV[1])
     end
     return user`,
   /** Gives the user of the removed session. */
@@ -42,6 +48,15 @@ export function createRedisSessionStore(redis: OpenRedis): SessionStore {
 
   async function find(client: RedisClient, id: string): Promise<SessionRecord | undefined> {
     return toRecord(id, await client.hgetall(sessionKey(id)));
+  }
+
+  /** Changes a session if it exists, and tells whether it does. */
+  function change(id: string, hash: Hash, lastSeenAt: number, expiresAt: number): Promise<boolean> {
+    return use(async (client) => {
+      const user = await client.changeSession(sessionKey(id), expiresAt, ...Object.entries(hash).flat());
+      if (user !== null) await client.indexSession(indexKey(String(user)), id, expiresAt, lastSeenAt);
+      return user !== null;
+    });
   }
 
   /** Gives how many sessions it removed. */
@@ -72,11 +87,10 @@ export function createRedisSessionStore(redis: OpenRedis): SessionStore {
     find: (id) => use((client) => find(client, id)),
 
     async touch(id, lastSeenAt, expiresAt) {
-      await use(async (client) => {
-        const user = await client.touchSession(sessionKey(id), lastSeenAt, expiresAt);
-        if (user !== null) await client.indexSession(indexKey(String(user)), id, expiresAt, lastSeenAt);
-      });
+      await change(id, { seen: lastSeenAt, expires: expiresAt }, lastSeenAt, expiresAt);
     },
+
+    renew: (id, renewal) => change(id, toRenewed(renewal), renewal.lastSeenAt, renewal.expiresAt),
 
     remove: (ids) => use((client) => remove(client, ids)),
 
@@ -119,26 +133,35 @@ export function createRedisSessionStore(redis: OpenRedis): SessionStore {
   };
 }
 
-function toHash(record: SessionRecord): Record<string, string | number> {
+type Hash = Readonly<Record<string, string | number>>;
+
+function toHash(record: SessionRecord): Hash {
   return {
+    ...toRenewed(record),
     user: record.userId,
-    fingerprint: record.stamp,
-    cookie: record.cookieHash,
-    token: record.tokenHash,
     created: record.createdAt,
-    seen: record.lastSeenAt,
-    expires: record.expiresAt,
-    authenticated: record.authenticatedAt,
-    methods: record.methods.join(' '),
     agent: record.userAgent ?? '',
     address: record.address ?? '',
+    remembered: record.remembered ? 1 : 0,
+  };
+}
+
+function toRenewed(renewal: Renewal): Hash {
+  return {
+    fingerprint: renewal.stamp,
+    cookie: renewal.cookieHash,
+    token: renewal.tokenHash,
+    seen: renewal.lastSeenAt,
+    expires: renewal.expiresAt,
+    authenticated: renewal.authenticatedAt,
+    methods: renewal.methods.join(' '),
   };
 }
 
 function toRecord(id: string, hash: Readonly<Record<string, string | undefined>>): SessionRecord | undefined {
   const { user, fingerprint, cookie, token, created, seen, expires } = hash;
   // A record of an older version has none of these.
-  const { authenticated = created, methods, agent, address } = hash;
+  const { authenticated = created, methods, agent, address, remembered } = hash;
   if (user === undefined || fingerprint === undefined || cookie === undefined || token === undefined) return undefined;
   return {
     id,
@@ -153,5 +176,6 @@ function toRecord(id: string, hash: Readonly<Record<string, string | undefined>>
     methods: methods ? (methods.split(' ') as AuthenticationMethod[]) : formerMethods,
     userAgent: agent || undefined,
     address: address || undefined,
+    remembered: remembered === '1',
   };
 }

@@ -1,38 +1,51 @@
 import { clockTolerance } from '../faults/clock.ts';
 import { printable } from '../text/printable.ts';
 import { type Claim, createSecret, createSessionId, formatCredential, hashSecret } from './credential.ts';
-import type { AuthenticationMethod, SessionRecord, SessionStore } from './store.ts';
+import type { AuthenticationMethod, Renewal, SessionRecord, SessionStore } from './store.ts';
 
 /** A session that is alive. */
 export type Session = SessionRecord;
 
-/** A session as an administrator sees it. */
+/** A session as its owner and an administrator see it. */
 export type ListedSession = Awaited<ReturnType<Sessions['listOf']>>[number];
 
 /** How a session begins. */
-export interface SessionStart extends Partial<Pick<Session, 'userAgent' | 'address'>> {
+export interface SessionStart extends Partial<Pick<Session, 'userAgent' | 'address' | 'remembered'>> {
   readonly methods: readonly AuthenticationMethod[];
   /** Sessions that end when this one starts. */
   readonly replaced?: readonly Pick<Session, 'id'>[];
 }
 
-/** A session that was just started, with its two credentials. They are known only at this moment. */
-export interface StartedSession extends Session {
+/** The two credentials of a session. They are known only at the moment in which they are made. */
+export interface Credentials {
   /** The value of the session cookie. */
   readonly cookie: string;
   readonly accessToken: string;
-  /** Ids of the user's oldest sessions. They have ended because the user had too many. */
-  readonly displaced: readonly string[];
   /** Seconds until the session ends if it is not used again. */
   readonly expiresInSeconds: number;
 }
 
+/** A session that has just got new credentials. */
+export type RenewedSession = Session & Credentials;
+
+/** A session that was just started. */
+export interface StartedSession extends Session, Credentials {
+  /** Ids of the user's oldest sessions. They have ended because the user had too many. */
+  readonly displaced: readonly string[];
+}
+
 export type Sessions = ReturnType<typeof createSessions>;
 
-export interface SessionOptions {
-  readonly store: SessionStore;
+/** How long a session lasts without use, and at most. */
+export interface SessionLimits {
   readonly idleTimeoutSeconds: number;
   readonly lifetimeSeconds: number;
+}
+
+export interface SessionOptions extends SessionLimits {
+  readonly store: SessionStore;
+  /** For users who chose to stay signed in. */
+  readonly remembered: SessionLimits;
   /** Living sessions that one user may have; a new one ends the oldest (ASVS 7.1.2). */
   readonly mostPerUser?: number;
   /** Milliseconds since 1970. */
@@ -49,63 +62,91 @@ const longestUserAgent = 200;
  * - at a logout that presents it (`sign-in/log-out.ts`);
  * - at a login that presents it, and at once if its own login fails after it has started (`access/admit.ts`);
  * - at its next use after its account was removed or disabled, or has got another stamp (`access/access.ts`);
+ * - when its user ends it (`account/sessions.ts`);
  * - when an administrator ends it, sets the password of its user, or disables or removes the user (`users/administration.ts`).
  */
 export function createSessions(options: SessionOptions) {
-  const { store, idleTimeoutSeconds, lifetimeSeconds, mostPerUser = 100, now = Date.now } = options;
-  const idleTimeoutMilliseconds = idleTimeoutSeconds * 1000;
-  const lifetimeMilliseconds = lifetimeSeconds * 1000;
-  // One write a minute is enough, unless the idle timeout is short.
-  const touchIntervalMilliseconds = Math.min(60_000, idleTimeoutMilliseconds / 10);
+  const { store, mostPerUser = 100, now = Date.now } = options;
+  const limitsOf = ({ remembered }: Pick<Session, 'remembered'>): SessionLimits =>
+    remembered ? options.remembered : options;
 
-  const endOf = (createdAt: number, lastSeenAt: number) =>
-    Math.min(createdAt + lifetimeMilliseconds, lastSeenAt + idleTimeoutMilliseconds);
+  function endOf(session: Pick<Session, 'createdAt' | 'remembered'>, lastSeenAt: number): number {
+    const { idleTimeoutSeconds, lifetimeSeconds } = limitsOf(session);
+    return Math.min(session.createdAt + lifetimeSeconds * 1000, lastSeenAt + idleTimeoutSeconds * 1000);
+  }
+
   // A session with a time from a wrong clock would outlive its limits, so it counts as ended.
-  const isAlive = ({ createdAt, lastSeenAt }: SessionRecord, time: number) =>
-    time < endOf(createdAt, lastSeenAt) && Math.max(createdAt, lastSeenAt) <= time + clockTolerance;
+  const isAlive = (session: Session, time: number) =>
+    time < endOf(session, session.lastSeenAt) &&
+    Math.max(session.createdAt, session.lastSeenAt) <= time + clockTolerance;
+
+  // One write a minute is enough, unless the idle timeout is short.
+  const touchIntervalOf = (session: Session) => Math.min(60_000, limitsOf(session).idleTimeoutSeconds * 100);
 
   /** Like `find`, with a record that was looked up already. */
   async function judge(claim: Claim, record: SessionRecord): Promise<Session | undefined> {
     if (!claim.isProvenBy(record)) return undefined;
     const time = now();
     if (!isAlive(record, time)) return undefined;
-    if (time - record.lastSeenAt >= touchIntervalMilliseconds)
-      await store.touch(record.id, time, endOf(record.createdAt, time));
+    if (time - record.lastSeenAt >= touchIntervalOf(record)) await store.touch(record.id, time, endOf(record, time));
     return record;
+  }
+
+  /** Gives a session new secrets, which its owner has just proved a right to. */
+  function withSecrets(session: Omit<Session, keyof Renewal>, proof: Pick<Session, 'stamp' | 'methods'>, time: number) {
+    const cookieSecret = createSecret();
+    const tokenSecret = createSecret();
+    const expiresAt = endOf(session, time);
+    const record: SessionRecord = {
+      ...session,
+      ...proof,
+      cookieHash: hashSecret(cookieSecret),
+      tokenHash: hashSecret(tokenSecret),
+      lastSeenAt: time,
+      expiresAt,
+      authenticatedAt: time,
+    };
+    const credentials: Credentials = {
+      cookie: formatCredential('cookie', session.id, cookieSecret),
+      accessToken: formatCredential('token', session.id, tokenSecret),
+      expiresInSeconds: Math.floor((expiresAt - time) / 1000),
+    };
+    return { record, credentials };
   }
 
   return {
     /** Starts a session and ends those that it replaces, both or neither (ASVS 7.2.4). */
     async start(owner: Pick<Session, 'userId' | 'stamp'>, start: SessionStart): Promise<StartedSession> {
-      const { methods, replaced = [], userAgent, address } = start;
-      const id = createSessionId();
-      const cookieSecret = createSecret();
-      const tokenSecret = createSecret();
+      const { methods, replaced = [], userAgent, address, remembered = false } = start;
       const time = now();
-      const record: SessionRecord = {
-        ...owner,
-        id,
-        cookieHash: hashSecret(cookieSecret),
-        tokenHash: hashSecret(tokenSecret),
+      const session = {
+        id: createSessionId(),
+        userId: owner.userId,
         createdAt: time,
-        lastSeenAt: time,
-        expiresAt: endOf(time, time),
-        authenticatedAt: time,
-        methods,
         userAgent: userAgent === undefined ? undefined : printable(userAgent.slice(0, longestUserAgent)),
         address,
+        remembered,
       };
-      const replacedIds = replaced.map((session) => session.id);
+      const { record, credentials } = withSecrets(session, { stamp: owner.stamp, methods }, time);
+      const replacedIds = replaced.map(({ id }) => id);
       await store.insert(record, replacedIds);
       // If this fails, the next login does it.
       const displaced = await store.removeOldestOfUser(owner.userId, time, mostPerUser).catch(() => []);
-      return {
-        ...record,
-        cookie: formatCredential('cookie', id, cookieSecret),
-        accessToken: formatCredential('token', id, tokenSecret),
-        displaced,
-        expiresInSeconds: Math.min(idleTimeoutSeconds, lifetimeSeconds),
-      };
+      return { ...record, ...credentials, displaced };
+    },
+
+    /**
+     * Replaces the credentials of a session whose owner has just proved their identity again. The old ones become invalid. Undefined if the
+     * session has ended meanwhile.
+     * @param changes of the stamp, if the account has got a new one, and of the methods
+     */
+    async renew(
+      session: Session,
+      changes: Partial<Pick<Session, 'stamp' | 'methods'>> = {},
+    ): Promise<RenewedSession | undefined> {
+      const proof = { stamp: session.stamp, methods: session.methods, ...changes };
+      const { record, credentials } = withSecrets(session, proof, now());
+      return (await store.renew(session.id, record)) ? { ...record, ...credentials } : undefined;
     },
 
     /** The living session of a claim. Counts as use of the session. */
@@ -125,18 +166,27 @@ export function createSessions(options: SessionOptions) {
     /** Ends every session of a user, and returns how many there were. */
     endAllOf: (userId: string): Promise<number> => store.removeOfUser(userId),
 
+    /** Ends every session of a user but one, and returns how many there were. */
+    async endOthersOf(userId: string, keptId: string): Promise<number> {
+      const ids = (await store.listOfUser(userId)).map(({ id }) => id).filter((id) => id !== keptId);
+      return ids.length === 0 ? 0 : store.remove(ids);
+    },
+
     /** The living sessions of a user, the latest first. */
     async listOf(userId: string) {
       const time = now();
       const alive = (await store.listOfUser(userId)).filter((record) => isAlive(record, time));
       return alive
         .sort((one, other) => other.createdAt - one.createdAt)
-        .map(({ id, createdAt, lastSeenAt }) => ({
-          id,
-          startedAt: new Date(createdAt),
+        .map((record) => ({
+          id: record.id,
+          startedAt: new Date(record.createdAt),
           /** To within a minute. */
-          lastSeenAt: new Date(lastSeenAt),
-          expiresAt: new Date(endOf(createdAt, lastSeenAt)),
+          lastSeenAt: new Date(record.lastSeenAt),
+          expiresAt: new Date(endOf(record, record.lastSeenAt)),
+          userAgent: record.userAgent,
+          address: record.address,
+          remembered: record.remembered,
         }));
     },
   };

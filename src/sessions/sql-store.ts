@@ -5,7 +5,7 @@ import { sql } from '../database/kysely.ts';
 import { type SessionsTable, sessionColumns } from '../database/schema.ts';
 import { clockTolerance } from '../faults/clock.ts';
 import { createSecret, createSessionId, hashSecret } from './credential.ts';
-import type { AuthenticationMethod, SessionRecord, SessionStore } from './store.ts';
+import type { AuthenticationMethod, Renewal, SessionRecord, SessionStore } from './store.ts';
 
 /** Most sessions of one user that are removed at once. There are more if the operator has lowered the limit. */
 const oldestAtOnce = 100;
@@ -41,6 +41,11 @@ export function createSqlSessionStore({ database, prepareLookup }: OpenDatabase)
         .set({ last_seen_at: lastSeenAt, expires_at: expiresAt })
         .where('id', '=', id)
         .execute();
+    },
+
+    async renew(id, renewal) {
+      const update = database.updateTable('janua_sessions').set(toRenewed(renewal)).where('id', '=', id);
+      return (await update.executeTakeFirst()).numUpdatedRows > 0n;
     },
 
     remove: (ids) => countDeleted(database.deleteFrom('janua_sessions').where('id', 'in', ids)),
@@ -86,18 +91,25 @@ export function createSqlSessionStore({ database, prepareLookup }: OpenDatabase)
 
 function toRow(record: SessionRecord) {
   return {
+    ...toRenewed(record),
     id: record.id,
     user_id: record.userId,
-    password_fingerprint: record.stamp,
-    cookie_hash: record.cookieHash,
-    token_hash: record.tokenHash,
     created_at: record.createdAt,
-    last_seen_at: record.lastSeenAt,
-    expires_at: record.expiresAt,
-    authenticated_at: record.authenticatedAt,
-    methods: record.methods.join(' '),
     user_agent: record.userAgent ?? '',
     address: record.address ?? '',
+    remembered: record.remembered ? 1 : 0,
+  };
+}
+
+function toRenewed(renewal: Renewal) {
+  return {
+    password_fingerprint: renewal.stamp,
+    cookie_hash: renewal.cookieHash,
+    token_hash: renewal.tokenHash,
+    last_seen_at: renewal.lastSeenAt,
+    expires_at: renewal.expiresAt,
+    authenticated_at: renewal.authenticatedAt,
+    methods: renewal.methods.join(' '),
   };
 }
 
@@ -116,5 +128,6 @@ export function fromRow(row: Selectable<SessionsTable>): SessionRecord {
     methods: row.methods.split(' ') as AuthenticationMethod[],
     userAgent: row.user_agent || undefined,
     address: row.address || undefined,
+    remembered: row.remembered === 1,
   };
 }

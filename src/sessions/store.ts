@@ -20,7 +20,15 @@ export interface SessionRecord {
   /** The client that started the session, as far as known. */
   readonly userAgent: string | undefined;
   readonly address: string | undefined;
+  /** Whether the user chose to stay signed in. The session then has other limits. */
+  readonly remembered: boolean;
 }
+
+/** What a renewal changes in a record. */
+export type Renewal = Pick<
+  SessionRecord,
+  'stamp' | 'cookieHash' | 'tokenHash' | 'lastSeenAt' | 'expiresAt' | 'authenticatedAt' | 'methods'
+>;
 
 /** How an owner proved their identity, by the names of RFC 8176. */
 export type AuthenticationMethod = 'pwd' | 'otp' | 'hwk' | 'swk' | 'user' | 'mfa';
@@ -38,6 +46,8 @@ export interface SessionStore {
   find(id: string): Promise<SessionRecord | undefined>;
   /** Changes a record that exists. A session that has ended meanwhile stays ended. */
   touch(id: string, lastSeenAt: number, expiresAt: number): Promise<void>;
+  /** Replaces the credentials of a record that exists. False if the session has ended meanwhile: it stays ended. */
+  renew(id: string, renewal: Renewal): Promise<boolean>;
   /** Removes the records and returns how many there were. */
   remove(ids: readonly string[]): Promise<number>;
   /** The records of a user, in no order. */

@@ -138,7 +138,7 @@ export function addLogIn(app: App, parts: () => LogInParts, options: LogInRouteO
         findKnownBrowser: (fingerprint: string) => knownBrowsers.find(fingerprint, headers.cookie),
       };
       const { session, wasSignedIn, account } = await parts().logIn(attempt, caller);
-      reply.setSessionCookie(session.cookie);
+      reply.setSessionCookie(session.cookie, session);
       reply.header('set-cookie', knownBrowsers.cookie(passwordFingerprint(account), headers.cookie));
       return reply.proceed(safeNext(next) ?? homePath, {
         access_token: session.accessToken,

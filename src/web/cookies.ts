@@ -7,7 +7,8 @@ const attributes = 'Path=/; HttpOnly; SameSite=Lax';
 const browserCookieSeconds = 365 * 24 * 60 * 60;
 
 /** @param secure whether browsers use HTTPS */
-export const sessionCookie = (secure: boolean) => createCookie('session', secure);
+export const sessionCookie = (secure: boolean, maxAgeSeconds?: number) =>
+  createCookie('session', secure, maxAgeSeconds);
 export const browserCookie = (secure: boolean) => createCookie('browser', secure, browserCookieSeconds);
 
 /**

@@ -44,7 +44,8 @@ declare module 'fastify' {
   interface FastifyReply {
     /** Completes an action: redirects a browser to a page (303), and sends a program the model. */
     proceed(to: string, model: unknown): FastifyReply;
-    setSessionCookie(value: string): FastifyReply;
+    /** Sets a cookie that ends when the browser closes, unless the session is remembered. */
+    setSessionCookie(value: string, session: { readonly remembered: boolean }): FastifyReply;
     clearSessionCookie(): FastifyReply;
   }
 }

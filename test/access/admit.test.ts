@@ -32,6 +32,7 @@ function createMapStore(): SessionStore & { records: Map<string, SessionRecord> 
     },
     find: async (id) => records.get(id),
     async touch() {},
+    renew: async () => true,
     remove: async (ids) => ids.filter((id) => records.delete(id)).length,
     removeOfUser: async () => 0,
     removeOldestOfUser: async () => [],
@@ -40,6 +41,8 @@ function createMapStore(): SessionStore & { records: Map<string, SessionRecord> 
     check: async () => {},
   };
 }
+
+const limits = { idleTimeoutSeconds: 60, lifetimeSeconds: 60 };
 
 /** A login whose user changes while the session is being written. */
 function createRacing(change: (current: Account) => Account | undefined, fault?: Error, passwordFloor = 0) {
@@ -60,7 +63,7 @@ function createRacing(change: (current: Account) => Account | undefined, fault?:
     async *list() {},
     async check() {},
   };
-  const sessions = createSessions({ store, idleTimeoutSeconds: 60, lifetimeSeconds: 60 });
+  const sessions = createSessions({ store, ...limits, remembered: limits });
   const audit = { record: async () => {}, recordIfPossible: async () => {}, digestName: () => '' };
   const access = createAccess(lookUpTwice(store, users), sessions, audit);
   const logIn = createLogIn({

@@ -99,7 +99,7 @@ describe('sessions at other hosts', () => {
     const clock = { time: 1_700_000_000_000 };
     const store = createSqlSessionStore(opened);
     const limits = { idleTimeoutSeconds: 600, lifetimeSeconds: 3600 };
-    const sessions = createSessions({ store, ...limits, now: () => clock.time });
+    const sessions = createSessions({ store, ...limits, remembered: limits, now: () => clock.time });
     const started = await sessions.start(owner, { methods: ['pwd'] });
     return { clock, sessions, started, [Symbol.asyncDispose]: opened[Symbol.asyncDispose] };
   }

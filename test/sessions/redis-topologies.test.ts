@@ -46,6 +46,7 @@ function createRecord(number: number): SessionRecord {
     methods: ['pwd'],
     userAgent: undefined,
     address: undefined,
+    remembered: false,
   };
 }
 

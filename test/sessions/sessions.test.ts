@@ -12,11 +12,17 @@ const minute = 60_000;
 const owner = { userId: 'user', stamp: 'stamp' };
 const methods = ['pwd'] as const;
 
+const limits = {
+  idleTimeoutSeconds: 600,
+  lifetimeSeconds: 3600,
+  remembered: { idleTimeoutSeconds: 6000, lifetimeSeconds: 12_000 },
+};
+
 async function open() {
   const opened = await openMigrated();
   const clock = { time: 1_000_000 };
   const store = createSqlSessionStore(opened);
-  const sessions = createSessions({ store, idleTimeoutSeconds: 600, lifetimeSeconds: 3600, now: () => clock.time });
+  const sessions = createSessions({ store, ...limits, now: () => clock.time });
   return { database: opened.database, clock, store, sessions, [Symbol.asyncDispose]: opened[Symbol.asyncDispose] };
 }
 
@@ -81,6 +87,24 @@ describe('a session ends', () => {
     assert.equal(await sessions.find(claimOf('cookie', cookie)), undefined);
   });
 
+  test('at limits of its own if its user chose to stay signed in', async () => {
+    await using opened = await open();
+    const { sessions, clock } = opened;
+    const { cookie, expiresInSeconds } = await sessions.start(owner, { methods, remembered: true });
+    assert.equal(expiresInSeconds, 6000);
+    const idle = await sessions.start(owner, { methods, remembered: true });
+    for (const passed of [0, 1]) {
+      clock.time += 100 * minute - 1;
+      assert.ok(await sessions.find(claimOf('cookie', cookie)), String(passed));
+    }
+    assert.equal(await sessions.find(claimOf('cookie', idle.cookie)), undefined);
+    const [listed] = await sessions.listOf(owner.userId);
+    assert.equal(listed?.remembered, true);
+    assert.equal(listed.expiresAt.getTime(), 1_000_000 + 200 * minute);
+    clock.time += 2;
+    assert.equal(await sessions.find(claimOf('cookie', cookie)), undefined);
+  });
+
   test('when it was started or used in the future, by a clock that was wrong', async () => {
     await using opened = await open();
     const { sessions, clock } = opened;
@@ -103,9 +127,7 @@ describe('a session ends', () => {
   test('when its user starts more sessions than allowed, the oldest first', async () => {
     await using opened = await open();
     const { clock, store } = opened;
-    const sessions = createSessions({
-      ...{ store, idleTimeoutSeconds: 600, lifetimeSeconds: 3600, mostPerUser: 3, now: () => clock.time },
-    });
+    const sessions = createSessions({ store, ...limits, mostPerUser: 3, now: () => clock.time });
     const started: Awaited<ReturnType<typeof sessions.start>>[] = [];
     for (let number = 0; number < 5; number++) {
       clock.time += 1;
@@ -134,6 +156,61 @@ describe('a session ends', () => {
     await sessions.endAllOf('user');
     assert.equal(await sessions.find(claimOf('token', third.accessToken)), undefined);
   });
+});
+
+// Shows: V7.2.4
+test('a renewed session keeps its id and start, and only its new credentials are valid', async () => {
+  await using opened = await open();
+  const { sessions, clock } = opened;
+  const before = await sessions.start(owner, { methods });
+  clock.time += 55 * minute;
+  await sessions.end([before]);
+  assert.equal(await sessions.renew(before), undefined, 'a session that has ended stays ended');
+
+  const started = await sessions.start(owner, { methods });
+  clock.time += 5 * minute;
+  const renewed = await sessions.renew(started, { stamp: 'other', methods: ['pwd', 'otp'] });
+  assert.ok(renewed);
+  for (const [kind, old, fresh] of [
+    ['cookie', started.cookie, renewed.cookie],
+    ['token', started.accessToken, renewed.accessToken],
+  ] as const) {
+    assert.equal(await sessions.find(claimOf(kind, old)), undefined);
+    const found = await sessions.find(claimOf(kind, fresh));
+    assert.deepEqual(found && [found.id, found.createdAt, found.authenticatedAt, found.stamp, found.methods], [
+      ...[started.id, started.createdAt, clock.time, 'other', ['pwd', 'otp']],
+    ]);
+  }
+  assert.equal(renewed.expiresInSeconds, 600);
+});
+
+test('a session that is renewed shortly before its end lasts no longer than its lifetime', async () => {
+  await using opened = await open();
+  const { sessions, clock } = opened;
+  const session = await sessions.start(owner, { methods });
+  for (let passed = 0; passed < 59; passed++) {
+    clock.time += minute;
+    await sessions.find(claimOf('cookie', session.cookie));
+  }
+  const renewed = await sessions.renew(session);
+  assert.equal(renewed?.expiresInSeconds, 60);
+  clock.time += minute;
+  assert.equal(await sessions.find(claimOf('cookie', renewed.cookie)), undefined);
+});
+
+test('all sessions of a user but one can be ended', async () => {
+  await using opened = await open();
+  const { sessions } = opened;
+  const [kept, second, third] = [
+    await sessions.start(owner, { methods }),
+    await sessions.start(owner, { methods }),
+    await sessions.start(owner, { methods }),
+  ];
+  const stranger = await sessions.start({ ...owner, userId: 'other' }, { methods });
+  assert.equal(await sessions.endOthersOf(owner.userId, kept.id), 2);
+  assert.equal(await sessions.endOthersOf(owner.userId, kept.id), 0);
+  for (const ended of [second, third]) assert.equal(await sessions.find(claimOf('cookie', ended.cookie)), undefined);
+  for (const alive of [kept, stranger]) assert.ok(await sessions.find(claimOf('cookie', alive.cookie)));
 });
 
 test('the last use of a session is written at most once a minute', async () => {

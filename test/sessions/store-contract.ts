@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { clockTolerance } from '../../src/faults/clock.ts';
-import type { SessionRecord, SessionStore } from '../../src/sessions/store.ts';
+import type { Renewal, SessionRecord, SessionStore } from '../../src/sessions/store.ts';
 
 export interface OpenStore extends AsyncDisposable {
   readonly store: SessionStore;
@@ -28,9 +28,20 @@ export function createRecord(changes: Partial<SessionRecord> = {}): SessionRecor
     methods: ['pwd'],
     userAgent: undefined,
     address: undefined,
+    remembered: false,
     ...changes,
   };
 }
+
+const renewal: Renewal = {
+  stamp: 'g'.repeat(43),
+  cookieHash: 'd'.repeat(43),
+  tokenHash: 'u'.repeat(43),
+  lastSeenAt: start + 1000,
+  expiresAt: start + 3 * minute,
+  authenticatedAt: start + 1000,
+  methods: ['pwd', 'otp'],
+};
 
 /**
  * The contract of every session store.
@@ -48,6 +59,9 @@ export function testSessionStore(
       const record = createRecord({ createdAt: start - 1, lastSeenAt: start });
       await opened.store.insert(record, []);
       assert.deepEqual(await opened.store.find(record.id), record);
+      const remembered = createRecord({ remembered: true, userAgent: 'Firefox', address: '192.0.2.1' });
+      await opened.store.insert(remembered, []);
+      assert.deepEqual(await opened.store.find(remembered.id), remembered);
       for (const id of ['unknown', '', record.id.toUpperCase(), `${record.id} `, "' or 1=1 --", '%', '__proto__']) {
         assert.equal(await opened.store.find(id), undefined);
       }
@@ -112,6 +126,32 @@ export function testSessionStore(
       await opened.store.remove([record.id]);
       await opened.store.touch(record.id, start + 2000, start + 3 * minute);
       assert.equal(await opened.store.find(record.id), undefined);
+    });
+
+    // Shows: V7.2.4
+    test('replaces the credentials of a session, and of no other', async () => {
+      await using opened = await open();
+      const { store } = opened;
+      const [record, other] = [createRecord({ remembered: true, address: '192.0.2.1' }), createRecord()];
+      for (const inserted of [record, other]) await store.insert(inserted, []);
+      assert.equal(await store.renew(record.id, renewal), true);
+      assert.deepEqual(await store.find(record.id), { ...record, ...renewal });
+      assert.deepEqual(await store.find(other.id), other);
+      assert.equal((await store.listOfUser('user-1')).length, 2);
+    });
+
+    test('does not restore a session by a renewal, even at the moment of its removal', async () => {
+      await using opened = await open();
+      const { store } = opened;
+      const record = createRecord();
+      assert.equal(await store.renew(record.id, renewal), false);
+      assert.equal(await store.find(record.id), undefined);
+      await store.insert(record, []);
+      const renewals = Array.from({ length: 10 }, () => store.renew(record.id, renewal));
+      await Promise.all([...renewals, store.remove([record.id]), store.renew(record.id, renewal)]);
+      assert.equal(await store.renew(record.id, renewal), false);
+      assert.equal(await store.find(record.id), undefined);
+      assert.deepEqual(await store.listOfUser('user-1'), []);
     });
 
     test('returns the number of removed sessions', async () => {

@@ -1,5 +1,6 @@
 import { type Answer, Refusal } from '../../access/refusal.ts';
 import { sessionCookie } from '../cookies.ts';
+import type { FlowOptions } from '../flow-options.ts';
 import type { App } from '../types.ts';
 
 export const ambiguousCredential: Answer = {
@@ -11,8 +12,12 @@ export const ambiguousCredential: Answer = {
 };
 
 /** Adds the presented credentials and the signed-in user to requests, and the setting and clearing of the session cookie to replies. */
-export function decorateCredentials(app: App, { https }: { readonly https: boolean }): void {
+export function decorateCredentials(
+  app: App,
+  { https, rememberedSeconds }: Pick<FlowOptions, 'https' | 'rememberedSeconds'>,
+): void {
   const cookie = sessionCookie(https);
+  const rememberedCookie = sessionCookie(https, rememberedSeconds);
   // Tokens in a query or a form are ignored (RFC 9700 4.3.2), and so are other schemes (RFC 9110 11.1).
   app.decorateRequest('presented', {
     getter() {
@@ -29,9 +34,9 @@ export function decorateCredentials(app: App, { https }: { readonly https: boole
       return this.signedIn.user;
     },
   });
-  // A browser drops the cookie when it closes. The server enforces the real limits.
-  app.decorateReply('setSessionCookie', function (value) {
-    return this.header('set-cookie', cookie.header(value));
+  // The server enforces the real limits.
+  app.decorateReply('setSessionCookie', function (value, { remembered }) {
+    return this.header('set-cookie', (remembered ? rememberedCookie : cookie).header(value));
   });
   app.decorateReply('clearSessionCookie', function () {
     return this.header('set-cookie', cookie.removal);
