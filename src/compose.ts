@@ -115,6 +115,7 @@ export async function compose(settings: Settings, overrides: Overrides = {}) {
     findUnavailable: readiness.findUnavailable,
     measures,
     appName: settings.APP_NAME,
+    language: settings.LANGUAGE,
     version: manifest.version,
     publicOrigins,
     https: isHttps(settings),

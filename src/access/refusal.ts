@@ -72,6 +72,7 @@ export const fieldFaults = {
   'password-breached': 'Known from a data breach',
   'password-personal': 'Contains your name, your address or the name of this site',
   'password-unchanged': 'The same as the present password',
+  'unknown-language': 'Not one of these languages: {languages}',
 } as const;
 
 export type FieldFaultCode = keyof typeof fieldFaults;

@@ -1,3 +1,5 @@
+import { languages } from '../languages/languages.ts';
+
 const day = 24 * 60 * 60;
 
 /** Kinds of settings. @param rest limits, default and examples, in JSON Schema */
@@ -103,7 +105,7 @@ export const settingSchemas = {
     examples: ['Example Ltd <no-reply@example.com>'],
   }),
   LANGUAGE: choice(
-    ['en', 'de', 'fr', 'es', 'vi'],
+    languages,
     'The language of pages and mails for users who have not chosen one, if their browser asks for none of these.',
     { default: 'en', examples: ['de'] },
   ),

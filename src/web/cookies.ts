@@ -3,13 +3,14 @@ import { withoutBlanks } from './field-value.ts';
 /** All our cookies are hidden from scripts, not sent with cross-site posts, and limited to this host (ASVS 3.3.1 to 3.3.4). */
 const attributes = 'Path=/; HttpOnly; SameSite=Lax';
 
-/** How long a browser stays known. Browsers keep a cookie for at most 400 days. */
-const browserCookieSeconds = 365 * 24 * 60 * 60;
+/** How long a browser stays known, and keeps its language. Browsers keep a cookie for at most 400 days. */
+const yearSeconds = 365 * 24 * 60 * 60;
 
 /** @param secure whether browsers use HTTPS */
 export const sessionCookie = (secure: boolean, maxAgeSeconds?: number) =>
   createCookie('session', secure, maxAgeSeconds);
-export const browserCookie = (secure: boolean) => createCookie('browser', secure, browserCookieSeconds);
+export const browserCookie = (secure: boolean) => createCookie('browser', secure, yearSeconds);
+export const languageCookie = (secure: boolean) => createCookie('language', secure, yearSeconds);
 
 /**
  * @param secure whether browsers use HTTPS. The name then starts with `__Host-`, which no other host can set.

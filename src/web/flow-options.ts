@@ -2,6 +2,7 @@ import type { AddressInfo } from 'node:net';
 import type { Access } from '../access/access.ts';
 import type { Answer } from '../access/refusal.ts';
 import type { Audit } from '../audit/audit.ts';
+import type { Language } from '../languages/languages.ts';
 import type { RequestMetrics, RequestTraces } from '../telemetry/requests.ts';
 import type { FindClient, PeerCheck } from './client-address.ts';
 import type { FindUnavailable } from './health.routes.ts';
@@ -21,6 +22,8 @@ export interface FlowOptions {
   /** Where requests are measured. Without both, no hook is added. */
   readonly measures: { readonly metrics?: RequestMetrics | undefined; readonly traces?: RequestTraces | undefined };
   readonly appName: string;
+  /** Of pages, for users who have not chosen one and whose browser asks for none of ours. */
+  readonly language: Language;
   readonly version: string;
   /** Our own origins. A set that fills later, because a free port is known only when the app listens. */
   readonly publicOrigins: ReadonlySet<string>;

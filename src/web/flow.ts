@@ -1,5 +1,3 @@
-import { fileURLToPath } from 'node:url';
-import { Eta } from 'eta';
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
 import { addAssets } from './assets.ts';
 import type { FlowOptions } from './flow-options.ts';
@@ -8,9 +6,10 @@ import { addBodies } from './hooks/bodies.ts';
 import { decorateCaller } from './hooks/caller.ts';
 import { decorateCredentials } from './hooks/credentials.ts';
 import { addCrossSiteRules } from './hooks/cross-site.ts';
-import { addFormats, decorateFormat, formatHeader, formatOf, type RenderPage } from './hooks/format.ts';
+import { addFormats, decorateFormat, formatHeader, formatOf } from './hooks/format.ts';
 import { addFramingRules } from './hooks/framing.ts';
 import { addGuard, createGuard, createHostGuard } from './hooks/guard.ts';
+import { createFindLanguage, decorateLanguage } from './hooks/language.ts';
 import { addMeasures } from './hooks/measures.ts';
 import { type AnswerProblem, createProblems } from './hooks/problems.ts';
 import { addRequestIds, requestIdHeader } from './hooks/request-id.ts';
@@ -18,15 +17,13 @@ import { addSchemas } from './hooks/schemas.ts';
 import { addSecurityHeaders, securityHeaders } from './hooks/security-headers.ts';
 import { createLoginPage, type LoginPage } from './login-page.ts';
 import { addDocumentation, hideRoutes } from './openapi/openapi.ts';
+import { createRender } from './render.ts';
 import type { App } from './types.ts';
-
-/** Template names start here: `account/me` is `src/account/me.eta`. */
-const templates = fileURLToPath(new URL('..', import.meta.url));
 
 /** The flow of signing in and out, for our own server or as a part of another app. Its functions are called in their order here. */
 export function createFlow(options: FlowOptions) {
-  const eta = new Eta({ views: templates, cache: true, autoTrim: false });
-  const render: RenderPage = (view, model) => eta.render(view, { ...model, site: { name: options.appName } });
+  const render = createRender(options);
+  const findLanguage = createFindLanguage(options);
   const headers = securityHeaders(options);
   const loginPage = createLoginPage(options);
   const guard = createGuard(options.parts);
@@ -43,6 +40,7 @@ export function createFlow(options: FlowOptions) {
     decorate(app: App): void {
       decorateCaller(app, options);
       decorateFormat(app);
+      decorateLanguage(app, findLanguage);
       decorateCredentials(app, options);
     },
 
@@ -80,7 +78,7 @@ export function createFlow(options: FlowOptions) {
     /** Answers an error that Fastify finds before routing, such as a broken escape in the address. */
     answerFrameworkError(error: FastifyError, request: FastifyRequest, reply: FastifyReply): void {
       // Fastify's plain request, without our decorations.
-      Object.assign(request, { format: formatOf(request) });
+      Object.assign(request, { format: formatOf(request), language: findLanguage(request) });
       answerOutside(error, request, reply);
     },
   };

@@ -2,6 +2,7 @@ import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { Presented, SignedIn } from '../access/access.ts';
 import type { Answer } from '../access/refusal.ts';
 import type { Caller } from '../audit/event.ts';
+import type { Language } from '../languages/languages.ts';
 import type {} from './host-app.ts';
 
 /** The format of a response: a page for a user, JSON for a program. */
@@ -33,6 +34,8 @@ declare module 'fastify' {
   interface FastifyRequest {
     /** The requested format. */
     readonly format: Format;
+    /** The language of a page: chosen by the user, asked for by the browser, or the one of the site. */
+    readonly language: Language;
     /** The credentials of the request, verified or not. */
     readonly presented: Presented;
     /** Describes the sender of the request, for the throttle and the audit. */

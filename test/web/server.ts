@@ -60,6 +60,7 @@ export function siteOptions({ logIn = unexpected, logOut = unexpected, ...access
     findUnavailable: async () => [],
     measures: {},
     appName: 'Janua',
+    language: 'en',
     version: '0.0.0',
     publicOrigins: new Set(['http://localhost:5000', 'http://127.0.0.1:5000']),
     https: false,

@@ -1,10 +1,10 @@
-import type { FastifyRequest } from 'fastify';
+import type { FastifyReply, FastifyRequest } from 'fastify';
 import { withoutBlanks } from '../field-value.ts';
 import { decodedPath } from '../request-target.ts';
 import type { App, Format } from '../types.ts';
 
-/** Renders a template with a model. Every value is escaped. */
-export type RenderPage = (view: string, model: object) => string;
+/** Renders a template with a model, in the language of the request. Every value is escaped. */
+export type RenderPage = (view: string, model: object, request: FastifyRequest) => string;
 
 export const formatHeader = 'x-expected-format';
 
@@ -31,10 +31,20 @@ export function addFormats(app: App, render: RenderPage): void {
   app.addHook('preHandler', (request, reply, done) => {
     const { view, pageOnly } = request.routeOptions.config;
     if (view !== undefined && (pageOnly || request.format === 'html')) {
-      reply.type('text/html; charset=utf-8').serializer((model: object) => render(view, model));
+      reply.type('text/html; charset=utf-8').serializer((model: object) => {
+        const text = render(view, model, request);
+        describePage(request, reply);
+        return text;
+      });
     }
     done();
   });
+}
+
+/** Adds the headers that only a page has. The user has chosen its language, in the account or a cookie, or the browser asks for it. */
+export function describePage({ language }: FastifyRequest, reply: FastifyReply): void {
+  reply.header('content-language', language);
+  reply.header('vary', [reply.getHeader('vary'), 'Accept-Language', 'Cookie'].filter(Boolean).join(', '));
 }
 
 /**

@@ -15,15 +15,20 @@ import { homePath } from '../next.ts';
 import { type Problem, problem } from '../problem.ts';
 import { decodedPath, originForm } from '../request-target.ts';
 import { acceptedBodyTypes } from './bodies.ts';
-import type { RenderPage } from './format.ts';
+import { describePage, type RenderPage } from './format.ts';
 
 /** Answers an error in the requested format. */
 export type AnswerProblem = (error: Error, request: FastifyRequest, reply: FastifyReply) => Promise<FastifyReply>;
 
 /** Answers all errors, and records the refusals that no rule with more details has recorded. */
 export function createProblems(parts: FlowOptions['parts'], render: RenderPage, loginPage: LoginPage): AnswerProblem {
-  const sendPage = (reply: FastifyReply, view: string, model: object) =>
-    reply.type('text/html; charset=utf-8').serializer(String).send(render(view, model));
+  function sendPage(request: FastifyRequest, reply: FastifyReply, view: string, model: object): FastifyReply {
+    describePage(request, reply);
+    return reply
+      .type('text/html; charset=utf-8')
+      .serializer(String)
+      .send(render(view, model, request));
+  }
 
   return async (error, request, reply) => {
     const refusal = error instanceof Refusal ? error : undefined;
@@ -42,6 +47,7 @@ export function createProblems(parts: FlowOptions['parts'], render: RenderPage, 
       const failed = failedLoginOf(request);
       if (login.inPlace)
         return sendPage(
+          request,
           reply,
           loginView,
           loginPage.show({ message, next, failed, waitSeconds: refusal?.retryAfterSeconds }),
@@ -51,7 +57,7 @@ export function createProblems(parts: FlowOptions['parts'], render: RenderPage, 
     }
     // The user can quote the id when asking for help. A missing page needs no help.
     const quotable = refusal !== undefined || problem.status >= 500;
-    return sendPage(reply, 'web/problem', quotable ? problem : { ...problem, request_id: undefined });
+    return sendPage(request, reply, 'web/problem', quotable ? problem : { ...problem, request_id: undefined });
   };
 }
 

@@ -1,0 +1,42 @@
+/** The languages of pages and mails. The first is the one that every text is written in first. */
+export const languages = ['en', 'de', 'fr', 'es', 'vi'] as const;
+
+export type Language = (typeof languages)[number];
+
+/** Each in its own language, so that its speakers find it. */
+export const languageNames: Readonly<Record<Language, string>> = {
+  en: 'English',
+  de: 'Deutsch',
+  fr: 'Français',
+  es: 'Español',
+  vi: 'Tiếng Việt',
+};
+
+export const isLanguage = (value: unknown): value is Language => languages.some((language) => language === value);
+
+/** Most that is read of a header, in characters. Browsers send fewer than 100. */
+const mostRead = 1000;
+
+/** A language range with its weight (RFC 9110 12.5.4, RFC 4647 2.1). Only the first subtag matters: `de-CH` is `de`. */
+const range = /^\s*([a-z]{1,8}|\*)(?:-[a-z\d-]+)?\s*(?:;\s*q\s*=\s*(0(?:\.\d{0,3})?|1(?:\.0{0,3})?)\s*)?$/i;
+
+/** The language that an `Accept-Language` header likes best. Undefined if it names none of ours, or likes any other as much. */
+export function preferredLanguage(header = ''): Language | undefined {
+  let best = { language: undefined as Language | undefined, weight: 0 };
+  for (const part of header.slice(0, mostRead).split(',')) {
+    const [, tag = '', q = '1'] = range.exec(part) ?? [];
+    const language = tag.toLowerCase();
+    const weight = Number(q);
+    if (weight <= best.weight) continue;
+    if (isLanguage(language)) best = { language, weight };
+    else if (tag === '*') best = { language: undefined, weight };
+  }
+  return best.language;
+}
+
+/** Values for the places in a text, by name. */
+export type Values = Readonly<Record<string, string | number>>;
+
+/** Puts values in the places of a text: `{name}`. */
+export const fill = (text: string, values: Values = {}): string =>
+  text.replaceAll(/\{(\w+)\}/g, (place, name: string) => String(values[name] ?? place));
