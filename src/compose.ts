@@ -8,6 +8,7 @@ import { createAudit } from './audit/audit.ts';
 import type { Caller } from './audit/event.ts';
 import { createSqlAuditStore } from './audit/sql-store.ts';
 import { parseListenAddress } from './config/listen-address.ts';
+import { parseMailFrom, parseMailUrl } from './config/mail-server.ts';
 import { addLoopbackOrigins, isHttps, isLoopbackHost, originsOf, publicOriginsOf } from './config/origin.ts';
 import type { Settings } from './config/settings.ts';
 import type { TraceSettings } from './config/traces.ts';
@@ -19,6 +20,10 @@ import { lineOf } from './faults/misconfiguration.ts';
 import { Unavailable } from './faults/unavailable.ts';
 import { createHostCredentials } from './forward-auth/host-credentials.ts';
 import { createReturns } from './forward-auth/returns.ts';
+import type { MailDescription } from './mail/description.ts';
+import { createOutbox } from './mail/outbox.ts';
+import { createSender } from './mail/sender.ts';
+import { openTransport } from './mail/transport.ts';
 import { createPasswords } from './passwords/passwords.ts';
 import { createSessions } from './sessions/sessions.ts';
 import { createLogIn, type LogInOptions } from './sign-in/log-in.ts';
@@ -55,6 +60,8 @@ export interface Overrides extends Partial<DirectoryOptions>, Pick<LogInOptions,
   readonly migrates?: boolean;
   /** Whether users log in here. If so, `prepare` measures how long their password hashes take. Commands need not wait for that. */
   readonly takesLogins?: boolean;
+  /** Whether a mailbox keeps the mail, to be shown at `/demo/mail`, if no mail server is set. */
+  readonly demoMailbox?: boolean;
   /** Who makes the changes, for the audit. */
   readonly caller?: Caller;
   /** Set if traces are exported. */
@@ -105,7 +112,13 @@ export async function compose(settings: Settings, overrides: Overrides = {}) {
     [databasePart, () => requireServices().users.check()],
   ]);
 
+  const mailbox = overrides.demoMailbox === true && settings.MAIL_URL === undefined;
+  const mailWorks = mailbox || settings.MAIL_URL !== undefined;
   const publicOrigins = publicOriginsOf(settings);
+  /** Sends mail once our address is known, because mails have links. */
+  function startMail(): void {
+    if (publicOrigins.size > 0) prepared?.mail?.start();
+  }
   const forwardOrigins = originsOf(settings.FORWARD_AUTH_ORIGINS);
   const returns = createReturns(forwardOrigins, () => requireServices().hostKey);
   const siteOptions = (): SiteOptions => ({
@@ -130,11 +143,14 @@ export async function compose(settings: Settings, overrides: Overrides = {}) {
       const ports = addresses.filter((address) => typeof address === 'object');
       // With a free port, or in another app, our origin is known only now.
       for (const { port } of ports) addLoopbackOrigins(publicOrigins, port);
+      startMail();
       if (ports.every(({ address }) => isLoopbackHost(address))) return;
       // Only in another app: `janua serve` refuses such settings at start.
       exposed = true;
       log.error('users cannot sign in: PUBLIC_URL must be set when other machines can reach the app');
     },
+    mailWorks,
+    findKeptMail: mailbox ? (limit) => requireServices().outbox.listKept(limit) : undefined,
     docs: settings.DOCS === 'on',
     themeFile: settings.THEME_FILE,
   });
@@ -149,7 +165,8 @@ export async function compose(settings: Settings, overrides: Overrides = {}) {
      */
     async prepare(): Promise<Services> {
       try {
-        prepared ??= await prepare(settings, overrides, { log, stores, mapping, measures });
+        prepared ??= await prepare(settings, overrides, { log, stores, mapping, measures, mailWorks });
+        startMail();
         return prepared;
       } catch (error) {
         fault = error;
@@ -182,6 +199,7 @@ export async function compose(settings: Settings, overrides: Overrides = {}) {
       return listener;
     },
     async close(): Promise<void> {
+      await prepared?.mail?.close();
       await prepared?.audit.close();
       await Promise.all([stores.close(), measures.close()]);
     },
@@ -194,10 +212,11 @@ interface Openings {
   /** Set if the table of users belongs to a team. */
   readonly mapping: UserMapping | undefined;
   readonly measures: Measures;
+  readonly mailWorks: boolean;
 }
 
 async function prepare(settings: Settings, overrides: Overrides, openings: Openings) {
-  const { log: wholeLog, stores, mapping, measures } = openings;
+  const { log: wholeLog, stores, mapping, measures, mailWorks } = openings;
   const { opened, failures } = stores;
   const { database } = opened;
   if (overrides.migrates) await migrate(opened);
@@ -268,6 +287,17 @@ async function prepare(settings: Settings, overrides: Overrides, openings: Openi
   const admit = createAdmit(access, sessions, users, audit);
   const lift = ({ id, username }: User) =>
     liftFailures(throttle, { userId: id, nameDigest: audit.digestName(username) });
+  const descriptions: Readonly<Record<string, MailDescription>> = {};
+  const outbox = createOutbox({ database, descriptions, now, onAdded: () => mail?.wake() });
+  const mail =
+    takesLogins && mailWorks
+      ? createSender({
+          ...{ database, outbox, descriptions, appName: settings.APP_NAME, audit, log, now },
+          findText: () => ({ subject: '', paragraphs: [] }),
+          openTransport: openTransportOf(settings),
+        })
+      : undefined;
+  if (takesLogins && !mailWorks) log.info({ event: 'mail_off' }, 'MAIL_URL is not set: what needs mail is left out');
   return {
     users,
     /** The same directory, if this server may change it. */
@@ -279,6 +309,9 @@ async function prepare(settings: Settings, overrides: Overrides, openings: Openi
     access,
     logIn: createLogIn({ users, passwords, throttle, admit, audit, log, failureFloor: overrides.failureFloor }),
     logOut: createLogOut(access, sessions, audit),
+    outbox,
+    /** Sends the mail in the outbox, in a server that takes logins. */
+    mail,
     administration: createAdministration({ users, registry, sessions, passwords, liftFailures: lift, audit, caller }),
     browserKey: await loadKey(database, 'browser-cookie'),
     hostKey,
@@ -292,6 +325,15 @@ async function prepare(settings: Settings, overrides: Overrides, openings: Openi
       await removeInBatches((limit) => stores.sessions.removeExpired(now(), limit));
       if (failures !== undefined) await removeInBatches((limit) => failures.removeExpired(now(), limit));
       await removeInBatches((limit) => auditStore.removeBefore(retained, limit));
+      await removeInBatches((limit) => outbox.removeExpired(now(), limit));
     },
   };
+}
+
+/** Gives a function that connects to the mail server; undefined without one. */
+function openTransportOf({ MAIL_URL = '', MAIL_FROM = '', APP_NAME }: Settings) {
+  const server = parseMailUrl(MAIL_URL);
+  const from = parseMailFrom(MAIL_FROM);
+  if (server === undefined || from === undefined) return undefined;
+  return () => openTransport(server, { ...from, name: from.name || APP_NAME });
 }

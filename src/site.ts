@@ -2,6 +2,8 @@ import { events as accessEvents } from './access/events.ts';
 import { events as auditEvents } from './audit/audit.ts';
 import { events as commandEvents } from './commands/events.ts';
 import type { ForwardAuthOptions, ForwardAuthParts } from './forward-auth/verify.routes.ts';
+import { events as mailEvents } from './mail/events.ts';
+import type { MailboxOptions } from './mail/mailbox.routes.ts';
 import { events as sessionEvents } from './sessions/events.ts';
 import { events as signInEvents } from './sign-in/events.ts';
 import type { LogInParts, LogInRouteOptions } from './sign-in/log-in.routes.ts';
@@ -19,17 +21,21 @@ export async function addSite(app: App, parts: () => Parts, options: CapabilityO
   (await import('./account/me.routes.ts')).addMe(app);
   (await import('./forward-auth/verify.routes.ts')).addVerify(app, parts, options);
   (await import('./forward-auth/forward.routes.ts')).addForward(app, parts, options);
+  const { findKeptMail } = options;
+  if (findKeptMail !== undefined) (await import('./mail/mailbox.routes.ts')).addMailbox(app, findKeptMail);
 }
 
 /** What the capabilities work with, once the stores are ready. */
 export type Parts = LogInParts & LogOutParts & ForwardAuthParts;
 
 /** What the capabilities know about the app from the start. */
-export type CapabilityOptions = LogInRouteOptions & ForwardAuthOptions;
+export type CapabilityOptions = LogInRouteOptions & ForwardAuthOptions & MailboxOptions;
 
 /** Options of an app with these capabilities: our own server, or another team's app. */
 export interface SiteOptions extends FlowOptions, Omit<CapabilityOptions, 'showsLoginAtRoot' | 'loginPage'> {
   readonly parts: () => Parts & ReturnType<FlowOptions['parts']>;
+  /** Whether mail is sent. Otherwise everything that needs mail is left out. */
+  readonly mailWorks: boolean;
 }
 
 /** Every kind of recorded decision. */
@@ -38,6 +44,7 @@ export const events = {
   ...signInEvents,
   ...sessionEvents,
   ...userEvents,
+  ...mailEvents,
   ...commandEvents,
   ...webEvents,
   ...auditEvents,

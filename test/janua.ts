@@ -60,7 +60,7 @@ export async function startJanua({
     ...team?.settings,
     ...settings,
   };
-  const composition = await compose(effective, { failureFloor: 0, migrates: true, ...overrides });
+  const composition = await compose(effective, { failureFloor: 0, migrates: true, demoMailbox: true, ...overrides });
   const services = await composition.prepare();
   const people = team?.people ?? peopleBy(services.administration);
   await people.add({ ...ann, password });

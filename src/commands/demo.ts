@@ -9,7 +9,8 @@ import { hearOrders, listen } from './listen.ts';
 export async function demo(): Promise<void> {
   const settings = loadSettings({ LOG_LEVEL: 'warn', DRAIN_SECONDS: 0 });
   requireSafeExposure(settings, 'demo');
-  const composition = await compose(settings, { demoUsers: true, migrates: true, traces: findTraceSettings() });
+  const traces = findTraceSettings();
+  const composition = await compose(settings, { demoUsers: true, demoMailbox: true, migrates: true, traces });
   await listen(composition, settings, hearOrders(), async ({ url }, { registry }) => {
     for (const user of demoUsers) await registry?.add({ ...user, passwordHash: demoHash, demo: true });
     process.stdout.write(welcome(settings.APP_NAME, url, settings.DOCS === 'on', shownUrl(settings.DATABASE_URL)));

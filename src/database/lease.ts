@@ -16,3 +16,46 @@ export async function claimLease(database: Database, name: string, now: number, 
   const known = await database.selectFrom('janua_leases').select('name').where('name', '=', name).executeTakeFirst();
   return known === undefined && insertNew(database.insertInto('janua_leases').values({ name, expires_at: until }));
 }
+
+/** A lease that its process renews. */
+export interface HeldLease extends AsyncDisposable {
+  /** False once the lease has expired, as in a process that was stopped for a while. Another process may have it by then. */
+  isHeld(): boolean;
+}
+
+/** How long a lease lasts that is not renewed, and how often it is renewed, in milliseconds. */
+const heldMilliseconds = 12_000;
+const renewalInterval = 3_000;
+
+/**
+ * Claims a lease for work of any length. Renews it until it is disposed of, and then gives it back. A crashed process loses it within 12
+ * seconds. Returns undefined if another process holds it.
+ * @param now milliseconds since 1970
+ */
+export async function holdLease(database: Database, name: string, now: () => number): Promise<HeldLease | undefined> {
+  const claimed = now() + heldMilliseconds;
+  if (!(await claimLease(database, name, now(), claimed))) return undefined;
+  let until = claimed;
+
+  /** Nothing changes if another process has the lease, because its row then has another time. */
+  async function extend(next: number): Promise<void> {
+    const held = until;
+    const { numUpdatedRows } = await database
+      .updateTable('janua_leases')
+      .set({ expires_at: next })
+      .where('name', '=', name)
+      .where('expires_at', '=', held)
+      .executeTakeFirst();
+    until = numUpdatedRows > 0n ? next : 0;
+  }
+
+  // While the database cannot be reached, the lease goes on to its end.
+  const renewal = setInterval(() => void extend(now() + heldMilliseconds).catch(() => {}), renewalInterval).unref();
+  return {
+    isHeld: () => now() < until,
+    async [Symbol.asyncDispose]() {
+      clearInterval(renewal);
+      await extend(now()).catch(() => {});
+    },
+  };
+}

@@ -70,5 +70,6 @@ export function siteOptions({ logIn = unexpected, logOut = unexpected, ...access
     returns: createReturns(new Set(), () => undefined),
     nameApplication: () => undefined,
     docs: true,
+    mailWorks: true,
   };
 }

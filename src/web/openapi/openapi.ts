@@ -34,6 +34,7 @@ export function addDocumentation(
         { name: 'Who am I', description: 'The signed-in user' },
         { name: 'Pages', description: 'For browsers only' },
         { name: 'Forward authentication', description: 'For proxies in front of other applications' },
+        { name: 'Demo', description: 'In the demo only' },
         { name: 'Operation', description: 'For operators' },
       ],
       components: {

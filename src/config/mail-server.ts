@@ -1,0 +1,55 @@
+import { isMailAddress } from '../text/mail-address.ts';
+import { printable } from '../text/printable.ts';
+import { isLoopbackHost } from './origin.ts';
+
+/** The mail server that `MAIL_URL` names. */
+export interface MailServer {
+  readonly host: string;
+  readonly port: number;
+  /**
+   * `always`: TLS from the start. `required`: STARTTLS, or no mail. `if-offered`: STARTTLS if the server offers it, with any certificate,
+   * because the server is on this machine.
+   */
+  readonly tls: 'always' | 'required' | 'if-offered';
+  readonly account?: { readonly user: string; readonly password: string };
+}
+
+/** Reads `smtp://USER:PASSWORD@HOST:PORT` or `smtps://…`. Undefined for any other text. */
+export function parseMailUrl(text: string): MailServer | undefined {
+  if (!/^smtps?:\/\//.test(text) || !URL.canParse(text)) return undefined;
+  const { protocol, hostname, port, username, password, pathname, search, hash } = new URL(text);
+  const host = hostname.replace(/^\[|\]$/g, '');
+  const isBare = /^\/?$/.test(pathname) && search === '' && hash === '' && /^[\w.:-]+$/.test(host);
+  if (!isBare || (username === '') !== (password === '')) return undefined;
+  const account = readAccount(username, password);
+  if (account === undefined) return undefined;
+  const isAlways = protocol === 'smtps:';
+  return {
+    host,
+    port: port === '' ? (isAlways ? 465 : 587) : Number(port),
+    tls: isAlways ? 'always' : isLoopbackHost(host) ? 'if-offered' : 'required',
+    ...(username !== '' && { account }),
+  };
+}
+
+function readAccount(user: string, password: string): MailServer['account'] {
+  try {
+    return { user: decodeURIComponent(user), password: decodeURIComponent(password) };
+  } catch {
+    return undefined;
+  }
+}
+
+/** Who sends the mail. */
+export interface MailSender {
+  /** Empty if `MAIL_FROM` has none. */
+  readonly name: string;
+  readonly address: string;
+}
+
+/** Reads `NAME <ADDRESS>` or an address alone. Undefined for any other text. */
+export function parseMailFrom(text: string): MailSender | undefined {
+  const [, name = '', bracketed] = /^([^<>"]*)<([^<>]*)>$/.exec(text.trim()) ?? [];
+  const address = bracketed ?? text.trim();
+  return isMailAddress(address) && printable(name) === name ? { name: name.trim(), address } : undefined;
+}

@@ -1,0 +1,142 @@
+import type { Audit } from '../audit/audit.ts';
+import type { Log } from '../faults/log.ts';
+import { Unavailable } from '../faults/unavailable.ts';
+import { isMailAddress } from '../text/mail-address.ts';
+import { printable } from '../text/printable.ts';
+import type { DroppedMail, FindMailText, MailDescription, PreparedMail } from './description.ts';
+import type { events } from './events.ts';
+import type { Outbox, QueuedMail } from './outbox.ts';
+import { loadRenderer, type RenderedMail } from './render.ts';
+import type { Failure, Transport } from './transport.ts';
+
+export interface DeliverOptions {
+  readonly outbox: Outbox;
+  /** By purpose. */
+  readonly descriptions: Readonly<Record<string, MailDescription>>;
+  readonly findText: FindMailText;
+  readonly appName: string;
+  readonly audit: Audit<keyof typeof events>;
+  readonly log: Pick<Log, 'error'>;
+  /** Milliseconds since 1970. */
+  readonly now: () => number;
+  /** Called for each failed attempt. */
+  readonly onFailed?: ((why: MailFailure) => void) | undefined;
+}
+
+/** What became of a failed attempt: only this mail waits, or is given up, or the server takes no mail at all. */
+export type MailFailure = 'put_off' | 'given_up' | 'server';
+
+export interface Attempt {
+  /** Undefined in the demo, whose mailbox keeps the mail. */
+  readonly transport: Transport | undefined;
+  readonly signal: AbortSignal;
+  /** Whether this process may still send. */
+  mayGoOn(): boolean;
+  /** Called with the reason if the server takes no mail at all, and without one if it took this mail. */
+  onServer(failure?: string): void;
+}
+
+/** A mail as it goes out. */
+interface ReadyMail {
+  readonly prepared: PreparedMail;
+  readonly rendered: RenderedMail;
+}
+
+/** The pause after the first refusal of a mail, in milliseconds. Each further one is twice as long, up to the longest. */
+const firstPause = 5_000;
+const longestPause = 60 * 60 * 1000;
+
+/**
+ * Makes one attempt to send a mail. Stores and records how it ended.
+ * @throws {Unavailable} when a store cannot be reached
+ */
+export type Deliver = (mail: QueuedMail, attempt: Attempt) => Promise<void>;
+
+export async function createDeliver(options: DeliverOptions): Promise<Deliver> {
+  const { outbox, descriptions, findText, appName, audit, log, now, onFailed = () => {} } = options;
+  const render = await loadRenderer();
+
+  /** The event has the id of the request that caused the mail, so `janua explain` shows it. */
+  function record(
+    { requestId, userId }: QueuedMail,
+    event: { kind: 'mail-sent' } | { kind: 'mail-not-sent'; reason: DroppedMail['dropped'] },
+    user = userId,
+  ): Promise<void> {
+    return audit.recordIfPossible({ ...event, userId: user, caller: { route: 'mail', requestId } });
+  }
+
+  async function drop(mail: QueuedMail, { dropped: reason, userId }: DroppedMail): Promise<void> {
+    await outbox.remove(mail.id);
+    await record(mail, { kind: 'mail-not-sent', reason }, userId);
+  }
+
+  async function giveUp(mail: QueuedMail, reason: DroppedMail['dropped'], failure = mail.failure): Promise<void> {
+    await outbox.giveUp(mail.id, failure ?? reason);
+    onFailed('given_up');
+    await record(mail, { kind: 'mail-not-sent', reason });
+  }
+
+  async function putOff(mail: QueuedMail, failure: string): Promise<void> {
+    const pause = Math.min(firstPause * 2 ** mail.attempts, longestPause);
+    await outbox.putOff(mail, pause, mail.attempts + 1, failure);
+    onFailed('put_off');
+  }
+
+  /** The mail goes behind the others, so that a mail which breaks the connection does not hold them up. */
+  async function wait(mail: QueuedMail, failure: string): Promise<void> {
+    await outbox.putOff(mail, 0, mail.attempts, failure);
+    onFailed('server');
+  }
+
+  async function fail(mail: QueuedMail, { of, reason }: Failure, { onServer }: Attempt): Promise<void> {
+    if (of === 'mail-for-good') return giveUp(mail, 'refused-by-server', reason);
+    if (of === 'mail') return putOff(mail, reason);
+    onServer(reason);
+    return wait(mail, reason);
+  }
+
+  async function prepare(mail: QueuedMail): Promise<ReadyMail | DroppedMail> {
+    const { purpose } = mail;
+    const description = descriptions[purpose];
+    // The row is from a newer version, or from an older one.
+    if (description === undefined) throw new TypeError(`this version knows no mail ${purpose}`);
+    const prepared = await description.prepare(mail);
+    if ('dropped' in prepared) return prepared;
+    const { to, language, values, link, userId } = prepared;
+    if (!isMailAddress(to)) return { dropped: 'not-one-address', userId };
+    const text = findText(purpose, language, { app: appName, ...values });
+    return { prepared, rendered: render(text, { appName, language, link }) };
+  }
+
+  async function send(mail: QueuedMail, ready: ReadyMail, transport: Transport, attempt: Attempt): Promise<void> {
+    const { to: address, name = '', userId } = ready.prepared;
+    const to = { name: printable(name), address };
+    const message = { ...ready.rendered, id: mail.id, to, date: new Date(mail.createdAt) };
+    const failure = await transport.send(message, attempt.signal);
+    if (failure !== undefined) return fail(mail, failure, attempt);
+    attempt.onServer();
+    await outbox.remove(mail.id);
+    return record(mail, { kind: 'mail-sent' }, userId);
+  }
+
+  async function keep(mail: QueuedMail, { prepared: { to, link, userId }, rendered }: ReadyMail): Promise<void> {
+    await outbox.keep(mail.id, { to, link, ...rendered });
+    await record(mail, { kind: 'mail-sent' }, userId);
+  }
+
+  return async (mail, attempt) => {
+    if (mail.expiresAt <= now()) return giveUp(mail, 'expired');
+    let ready: ReadyMail | DroppedMail;
+    try {
+      ready = await prepare(mail);
+    } catch (error) {
+      if (error instanceof Unavailable) throw error;
+      log.error({ event: 'mail_unprepared', err: error, purpose: mail.purpose }, 'a mail could not be prepared');
+      return putOff(mail, 'unexpected error; see the log');
+    }
+    if (!attempt.mayGoOn()) return;
+    if ('dropped' in ready) return drop(mail, ready);
+    if (attempt.transport === undefined) return keep(mail, ready);
+    return send(mail, ready, attempt.transport, attempt);
+  };
+}

@@ -1,0 +1,45 @@
+import type { Events } from '../audit/event.ts';
+
+export const events = {
+  'mail-sent': {
+    vocabulary: 'sensitive_create',
+    by: 'account-holder',
+    level: 'info',
+    words: 'A mail was handed to the mail server',
+  },
+  'mail-not-sent': {
+    vocabulary: 'sequence_fail',
+    by: 'account-holder',
+    level: 'warn',
+    words: 'A mail was not sent',
+    isLimitedByReason: true,
+    reasons: {
+      'no-account': {
+        words: 'no account has that address, which the response did not tell',
+        advice: 'Check the address: janua users list.',
+        adviceForOwnTable: 'Check the address in your own table of users.',
+      },
+      disabled: {
+        words: 'the account is disabled',
+        advice: 'To let the user in: janua users enable EMAIL.',
+        adviceForOwnTable: 'To let the user in: enable the user in your own table of users.',
+      },
+      outdated: {
+        words: 'what it is about had changed before it could be sent',
+        advice: 'If the user still needs it, they ask for it again.',
+      },
+      'not-one-address': {
+        words: 'its address is not exactly one mail address',
+        advice: 'Correct the address of the account.',
+      },
+      expired: {
+        words: 'it could not be sent in time',
+        advice: 'janua mail list shows why. Correct the cause, then: janua mail retry.',
+      },
+      'refused-by-server': {
+        words: 'the mail server refused it for good',
+        advice: 'janua mail list shows what the mail server said. Correct the cause, then: janua mail retry.',
+      },
+    },
+  },
+} as const satisfies Events;

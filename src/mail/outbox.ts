@@ -1,0 +1,214 @@
+import type { Selectable } from 'kysely';
+import { createEventIds } from '../audit/event-id.ts';
+import type { Database } from '../database/database.ts';
+import { countDeleted } from '../database/deletions.ts';
+import { listPages } from '../database/list-pages.ts';
+import type { MailsTable } from '../database/schema.ts';
+import type { MailDescription } from './description.ts';
+import type { RenderedMail } from './render.ts';
+
+/** What to mail. Written in the same way whether or not the address is known, so that the time of a request does not tell. */
+export interface NewMail {
+  /** A key of the descriptions. */
+  readonly purpose: string;
+  readonly address: string;
+  /** Used unless the user has chosen one. */
+  readonly language: string;
+  readonly userId?: string | undefined;
+  /** The request that caused it, for `janua explain`. */
+  readonly requestId?: string | undefined;
+  /** What the mail tells. */
+  readonly details?: Readonly<Record<string, string>> | undefined;
+}
+
+/** A mail in the outbox. Times are milliseconds since 1970. */
+export interface QueuedMail extends NewMail {
+  /** In order of time. */
+  readonly id: string;
+  readonly details: Readonly<Record<string, string>>;
+  readonly createdAt: number;
+  /** When to try next. Undefined once the mail is given up, or is in the demo's mailbox. */
+  readonly dueAt: number | undefined;
+  /** When the mail is given up. When its row is removed, if it is not due. */
+  readonly expiresAt: number;
+  /** How often the mail server has refused it. */
+  readonly attempts: number;
+  /** Why the last attempt failed. */
+  readonly failure: string | undefined;
+}
+
+/** What the demo's mailbox keeps of a mail. */
+export interface KeptContent extends RenderedMail {
+  readonly to: string;
+  readonly link?: string | undefined;
+}
+
+/** A mail in the demo's mailbox. */
+export interface KeptMail {
+  readonly id: string;
+  readonly createdAt: number;
+  readonly content: KeptContent;
+}
+
+export interface OutboxOptions {
+  readonly database: Database;
+  /** Every purpose, and how long its mails are tried. */
+  readonly descriptions: Readonly<Record<string, Pick<MailDescription, 'keepSeconds'>>>;
+  /** Milliseconds since 1970. */
+  readonly now: () => number;
+  /** Called after each new mail. */
+  onAdded(): void;
+}
+
+const day = 24 * 60 * 60 * 1000;
+
+/** How long mails that were given up are listed, and how long the demo's mailbox keeps its mails, in milliseconds. */
+const givenUpMilliseconds = 7 * day;
+const keptMilliseconds = day;
+
+/** Within this time a transaction should be committed, in milliseconds. Its mail would otherwise wait for the sender's next look. */
+const commitMilliseconds = 50;
+
+/** Mails that one step of a list reads. */
+const pageRows = 500;
+
+export type Outbox = ReturnType<typeof createOutbox>;
+
+/** Mail to send, in a table of the SQL database. Every method throws `Unavailable` when the database cannot be reached. */
+export function createOutbox({ database, descriptions, now, onAdded }: OutboxOptions) {
+  const createId = createEventIds();
+  const change = (id: string, values: Partial<Selectable<MailsTable>>) =>
+    database.updateTable('janua_mails').set(values).where('id', '=', id).execute();
+
+  return {
+    /**
+     * Adds a mail.
+     * @param within the transaction of what the mail is about
+     */
+    async add({ purpose, details = {}, ...mail }: NewMail, within: Database = database): Promise<void> {
+      const description = descriptions[purpose];
+      if (description === undefined) throw new TypeError(`there is no mail ${purpose}`);
+      const time = now();
+      const row = {
+        id: createId(time),
+        purpose,
+        user_id: mail.userId ?? null,
+        address: mail.address,
+        language: mail.language,
+        request_id: mail.requestId ?? null,
+        details: JSON.stringify(details),
+        created_at: time,
+        due_at: time,
+        expires_at: time + description.keepSeconds * 1000,
+      };
+      await within.insertInto('janua_mails').values(row).execute();
+      if (within.isTransaction) setTimeout(onAdded, commitMilliseconds).unref();
+      else onAdded();
+    },
+
+    async hasDue(): Promise<boolean> {
+      const due = database.selectFrom('janua_mails').select('id').where('due_at', '<=', now()).limit(1);
+      return (await due.executeTakeFirst()) !== undefined;
+    },
+
+    /** Finds the mails that have been due for longest. */
+    async findDue(limit: number): Promise<QueuedMail[]> {
+      const due = database.selectFrom('janua_mails').selectAll().where('due_at', '<=', now());
+      return (await due.orderBy('due_at').orderBy('id').limit(limit).execute()).map(fromRow);
+    },
+
+    /** Removes a mail that was sent, or has become needless. */
+    async remove(id: string): Promise<void> {
+      await database.deleteFrom('janua_mails').where('id', '=', id).execute();
+    },
+
+    /** Keeps a mail in the demo's mailbox. */
+    async keep(id: string, content: KeptContent): Promise<void> {
+      const expires_at = now() + keptMilliseconds;
+      await change(id, { due_at: null, expires_at, content: JSON.stringify(content) });
+    },
+
+    /** Tries a mail again after a pause. `attempts` counts the refusals so far. */
+    async putOff({ id, expiresAt }: QueuedMail, pause: number, attempts: number, failure: string): Promise<void> {
+      await change(id, { due_at: Math.min(now() + pause, expiresAt), attempts, failure });
+    },
+
+    async giveUp(id: string, failure: string): Promise<void> {
+      await change(id, { due_at: null, expires_at: now() + givenUpMilliseconds, failure });
+    },
+
+    /**
+     * Makes mails due that wait or were given up, as if they were new. Returns how many there were.
+     * @param id of the only one to retry
+     */
+    async retry(id?: string): Promise<number> {
+      let count = 0n;
+      for (const [purpose, { keepSeconds }] of Object.entries(descriptions)) {
+        const retried = { due_at: now(), expires_at: now() + keepSeconds * 1000, attempts: 0 };
+        const update = database.updateTable('janua_mails').set(retried).where('purpose', '=', purpose);
+        const ofMails = update.where('content', 'is', null);
+        const chosen = id === undefined ? ofMails : ofMails.where('id', '=', id);
+        count += (await chosen.executeTakeFirst()).numUpdatedRows;
+      }
+      return Number(count);
+    },
+
+    /** Lists the mails that wait or were given up, oldest first. */
+    list: (): AsyncGenerator<QueuedMail> =>
+      listPages(
+        async (after) => {
+          const rows = database.selectFrom('janua_mails').selectAll().where('content', 'is', null);
+          return (await rows.where('id', '>', after).orderBy('id').limit(pageRows).execute()).map(fromRow);
+        },
+        ({ id }) => id,
+      ),
+
+    /** Lists the demo's mailbox, newest first. */
+    async listKept(limit: number): Promise<KeptMail[]> {
+      const rows = database.selectFrom('janua_mails').select(['id', 'created_at', 'content']);
+      const kept = await rows.where('content', 'is not', null).orderBy('id', 'desc').limit(limit).execute();
+      return kept.map(({ id, created_at, content }) => ({
+        id,
+        createdAt: Number(created_at),
+        content: JSON.parse(content ?? ''),
+      }));
+    },
+
+    /** The number of mails that wait. */
+    async countQueued(): Promise<number> {
+      const queued = database.selectFrom('janua_mails').where('due_at', 'is not', null);
+      const { count } = await queued.select(({ fn }) => fn.countAll().as('count')).executeTakeFirstOrThrow();
+      return Number(count);
+    },
+
+    /** Removes at most `limit` mails that were given up, or are in the demo's mailbox, and are old. Returns how many it removed. */
+    async removeExpired(time: number, limit: number): Promise<number> {
+      const old = database
+        .selectFrom('janua_mails')
+        .select('id')
+        .where('expires_at', '<', time)
+        .where('due_at', 'is', null);
+      const ids = (await old.limit(limit).execute()).map(({ id }) => id);
+      if (ids.length === 0) return 0;
+      // Checks again: a mail may have been retried since.
+      return countDeleted(database.deleteFrom('janua_mails').where('id', 'in', ids).where('due_at', 'is', null));
+    },
+  };
+}
+
+function fromRow(row: Selectable<MailsTable>): QueuedMail {
+  return {
+    id: row.id,
+    purpose: row.purpose,
+    address: row.address,
+    language: row.language,
+    userId: row.user_id ?? undefined,
+    requestId: row.request_id ?? undefined,
+    details: JSON.parse(row.details),
+    createdAt: Number(row.created_at),
+    dueAt: row.due_at === null ? undefined : Number(row.due_at),
+    expiresAt: Number(row.expires_at),
+    attempts: row.attempts,
+    failure: row.failure ?? undefined,
+  };
+}

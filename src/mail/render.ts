@@ -1,0 +1,58 @@
+import { fileURLToPath } from 'node:url';
+import { printable } from '../text/printable.ts';
+import type { MailText } from './description.ts';
+
+/** A mail without its recipient. */
+export interface RenderedMail {
+  readonly subject: string;
+  readonly text: string;
+  readonly html: string;
+}
+
+export interface Frame {
+  readonly appName: string;
+  readonly language: string;
+  readonly link?: string | undefined;
+}
+
+/** Columns of the plain text (RFC 3676 4.2 recommends at most 78). */
+const columns = 72;
+
+/** Renders the text of a mail in the frame of all mails. Every value is escaped in the HTML, and no value can break a line. */
+export type RenderMail = (text: MailText, frame: Frame) => RenderedMail;
+
+/** Loaded with the first mail, because it would make every start slower. */
+export async function loadRenderer(): Promise<RenderMail> {
+  const { Eta } = await import('eta');
+  const eta = new Eta({ views: fileURLToPath(new URL('.', import.meta.url)), cache: true, autoTrim: [false, 'nl'] });
+  return ({ subject, paragraphs, action = '', after = [] }, { appName, language, link }) => {
+    const shown = { paragraphs: paragraphs.map(printable), action: printable(action), after: after.map(printable) };
+    const button = link === undefined ? [] : [wrap(`${shown.action}:`), link];
+    const model = {
+      ...shown,
+      app: printable(appName),
+      language,
+      link,
+      subject: printable(subject),
+      /** The parts of the plain text. The link has a line of its own. */
+      blocks: [...shown.paragraphs.map(wrap), ...button, ...shown.after.map(wrap)],
+    };
+    return {
+      subject: model.subject,
+      text: eta.render('/mail.text.eta', model),
+      html: eta.render('/mail.html.eta', model),
+    };
+  };
+}
+
+/** Breaks a paragraph into lines. A longer word, such as an address, keeps its line. */
+function wrap(paragraph: string): string {
+  const lines = [''];
+  for (const word of paragraph.split(' ')) {
+    const line = lines.at(-1) ?? '';
+    if (line === '') lines[lines.length - 1] = word;
+    else if (line.length + 1 + word.length <= columns) lines[lines.length - 1] = `${line} ${word}`;
+    else lines.push(word);
+  }
+  return lines.join('\n');
+}

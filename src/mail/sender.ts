@@ -1,0 +1,143 @@
+import type { Database } from '../database/database.ts';
+import { holdLease } from '../database/lease.ts';
+import { inTime } from '../faults/in-time.ts';
+import type { Log } from '../faults/log.ts';
+import { createStoreWatch } from '../faults/store-watch.ts';
+import { Unavailable } from '../faults/unavailable.ts';
+import { type Attempt, createDeliver, type Deliver, type DeliverOptions } from './deliver.ts';
+import { connections, type Transport } from './transport.ts';
+
+export interface SenderOptions extends DeliverOptions {
+  readonly database: Database;
+  /** Undefined in the demo, whose mailbox keeps the mail. */
+  readonly openTransport: (() => Promise<Transport>) | undefined;
+  readonly log: Log;
+}
+
+/** Milliseconds between two looks for mail that another process added, or that is due again. */
+const lookInterval = 2_000;
+
+/** Mails that are read at once. */
+const batchSize = 100;
+
+/** The pause after the mail server failed, in milliseconds. Each further one is twice as long, up to the longest. */
+const firstPause = 1_000;
+const longestPause = 60_000;
+
+/** How long `close` waits for the mails under way, in milliseconds. */
+const closingMilliseconds = 5_000;
+
+const part = 'The mail server';
+
+export type Sender = ReturnType<typeof createSender>;
+
+/**
+ * Sends the mail in the outbox. Only one of all processes sends at a time. If that process crashes or hangs, another one goes on within
+ * 15 seconds. A crash may send a mail twice, but loses none.
+ */
+export function createSender(options: SenderOptions) {
+  const { database, outbox, openTransport, now, log } = options;
+  const watch = createStoreWatch(part, log);
+  const cutOff = new AbortController();
+  let deliver: Promise<Deliver> | undefined;
+  let timer: NodeJS.Timeout | undefined;
+  let working: Promise<void> | undefined;
+  /** Whether to look again after the present work. */
+  let isAsked = false;
+  let isStarted = false;
+  let isClosing = false;
+  /** Failures of the mail server since it last took a mail. */
+  let outages = 0;
+  /** Set while the mail server is not asked, in milliseconds. */
+  let pause = 0;
+
+  function look(): void {
+    if (working !== undefined) isAsked = true;
+    else if (isStarted && !isClosing && pause === 0) working = work();
+  }
+
+  async function work(): Promise<void> {
+    clearTimeout(timer);
+    do {
+      isAsked = false;
+      await sendAll().catch((error: unknown) => {
+        // Otherwise the watch of the store has logged it.
+        if (!(error instanceof Unavailable)) log.error({ event: 'mail_failed', err: error }, 'mail could not be sent');
+      });
+    } while (isAsked && !isClosing && pause === 0);
+    working = undefined;
+    if (isClosing) return;
+    timer = setTimeout(() => {
+      pause = 0;
+      look();
+    }, pause || lookInterval).unref();
+  }
+
+  /** Sends until no mail is due. */
+  async function sendAll(): Promise<void> {
+    if (!(await outbox.hasDue())) return;
+    await using lease = await holdLease(database, 'mail', now);
+    if (lease === undefined) return;
+    await using closing = new AsyncDisposableStack();
+    const transport = await openTransport?.();
+    closing.defer(() => transport?.close());
+    const mayGoOn = () => !isClosing && pause === 0 && lease.isHeld();
+    while (mayGoOn()) {
+      const isDone = await sendBatch({ transport, signal: cutOff.signal, mayGoOn, onServer });
+      if (isDone) return;
+    }
+  }
+
+  /** Returns whether no mail was due. */
+  async function sendBatch(attempt: Attempt): Promise<boolean> {
+    deliver ??= createDeliver(options);
+    const [send, mails] = await Promise.all([deliver, outbox.findDue(batchSize)]);
+    const queue = mails.values();
+    let isBroken = false;
+    async function sendInTurn(): Promise<void> {
+      for (const mail of queue) {
+        if (isBroken || !attempt.mayGoOn()) return;
+        await send(mail, attempt).catch((error: unknown) => {
+          isBroken = true;
+          throw error;
+        });
+      }
+    }
+    const ends = await Promise.allSettled(Array.from({ length: connections }, sendInTurn));
+    for (const end of ends) if (end.status === 'rejected') throw end.reason;
+    return mails.length === 0;
+  }
+
+  function onServer(failure?: string): void {
+    if (failure === undefined) {
+      outages = 0;
+      watch.succeeded('write');
+    } else if (pause === 0) {
+      pause = Math.min(firstPause * 2 ** outages, longestPause);
+      outages += 1;
+      watch.failed('write', new Unavailable(part, pause / 1000, new Error(failure)));
+    }
+  }
+
+  return {
+    /** Begins to send. Earlier calls of `wake` do nothing, because the address in the links may not be known yet. */
+    start(): void {
+      isStarted = true;
+      look();
+    },
+    /** Looks for mail at once. */
+    wake: look,
+    /** Resolves when no mail is due, or the mail server takes none, or another process sends. */
+    async settled(): Promise<void> {
+      look();
+      while (working !== undefined) await working;
+    },
+    /** Lets the mails under way finish, and then cuts them off. The other mails stay in the outbox. */
+    async close(): Promise<void> {
+      isClosing = true;
+      clearTimeout(timer);
+      await inTime(Promise.resolve(working), closingMilliseconds).catch(() => cutOff.abort());
+      await working;
+    },
+  };
+}
