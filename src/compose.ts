@@ -25,6 +25,7 @@ import { createOutbox } from './mail/outbox.ts';
 import { createSender } from './mail/sender.ts';
 import { openTransport } from './mail/transport.ts';
 import { createPasswords } from './passwords/passwords.ts';
+import { createPasswordPolicy } from './passwords/policy.ts';
 import { createSessions } from './sessions/sessions.ts';
 import { createLogIn, type LogInOptions } from './sign-in/log-in.ts';
 import { createLogOut } from './sign-in/log-out.ts';
@@ -262,6 +263,8 @@ async function prepare(settings: Settings, overrides: Overrides, openings: Openi
     onRefused: measures.metrics?.observeRefusal,
   });
   const passwords = measures.traces?.watchCalls('passwords', ownPasswords) ?? ownPasswords;
+  const { APP_NAME: appName, BREACHED_PASSWORDS: breached } = settings;
+  const passwordPolicy = createPasswordPolicy({ appName, breached, log });
   measures.metrics?.watchHashing(() => {
     const load = ownPasswords.load();
     return { ...load, waiting: load.waiting + throttle.waiting() };
@@ -312,7 +315,17 @@ async function prepare(settings: Settings, overrides: Overrides, openings: Openi
     outbox,
     /** Sends the mail in the outbox, in a server that takes logins. */
     mail,
-    administration: createAdministration({ users, registry, sessions, passwords, liftFailures: lift, audit, caller }),
+    passwordPolicy,
+    administration: createAdministration({
+      users,
+      registry,
+      sessions,
+      passwords,
+      passwordPolicy,
+      liftFailures: lift,
+      audit,
+      caller,
+    }),
     browserKey: await loadKey(database, 'browser-cookie'),
     hostKey,
     hosts: hostKey && createHostCredentials(hostKey, now),

@@ -1,4 +1,4 @@
-import { minPasswordLength } from '../users/administration.ts';
+import { minPasswordLength } from '../passwords/policy.ts';
 import type { ListedUser } from '../users/user-directory.ts';
 import { administer } from './administer.ts';
 import { list } from './list.ts';

@@ -1,6 +1,7 @@
 import type { Audit } from '../audit/audit.ts';
 import type { AuditEvent, Caller } from '../audit/event.ts';
 import { maxPasswordBytes, type Passwords } from '../passwords/passwords.ts';
+import { minPasswordLength, type PasswordFault, type PasswordOwner, type PasswordPolicy } from '../passwords/policy.ts';
 import type { events as sessionEvents } from '../sessions/events.ts';
 import type { ListedSession, Sessions } from '../sessions/sessions.ts';
 import type { events } from './events.ts';
@@ -9,15 +10,23 @@ import type { ListedUser, UserDirectory, UserRegistry } from './user-directory.t
 
 type EventKind = keyof typeof events | keyof typeof sessionEvents;
 
-/** Shortest new password, in code points. NIST SP 800-63B-4 asks for it if the password is the only factor. */
-export const minPasswordLength = 15;
-
 const maxNameLength = 100;
 
 /** A change that cannot be made. The message tells an administrator why. */
 export class ChangeRefused extends Error {
   override readonly name = 'ChangeRefused';
 }
+
+const passwordFaults: Readonly<Record<PasswordFault['code'], string>> = {
+  malformed: 'A password must be valid text.',
+  'password-too-long': `A password must have at most ${maxPasswordBytes} bytes.`,
+  'password-too-short': `A password must have at least ${minPasswordLength} characters. You can use a few words with spaces.`,
+  'password-personal':
+    'A password must not contain the name or address of the user, or the name of the site (APP_NAME).',
+  'password-common':
+    'Attackers try this password first, because it is common or has a simple pattern. Use a few words with spaces.',
+  'password-breached': 'This password is known from a data breach. Choose another one.',
+};
 
 /** A user to add, with names as typed. */
 export interface UserDetails extends Omit<User, 'id'> {
@@ -48,6 +57,7 @@ export interface AdministrationOptions {
   readonly registry: UserRegistry | undefined;
   readonly sessions: Sessions;
   readonly passwords: Passwords;
+  readonly passwordPolicy: PasswordPolicy;
   /** Forgets the failed logins of a user. */
   readonly liftFailures: (user: User) => Promise<unknown>;
   readonly audit: Audit<EventKind>;
@@ -57,7 +67,7 @@ export interface AdministrationOptions {
 
 /** Changes users, and ends their sessions if the change requires it (ASVS 7.4.2). */
 export function createAdministration(options: AdministrationOptions): Administration {
-  const { users, registry, sessions, passwords, liftFailures, audit, caller } = options;
+  const { users, registry, sessions, passwords, passwordPolicy, liftFailures, audit, caller } = options;
 
   const record = (kind: EventKind, event: Omit<AuditEvent, 'kind' | 'caller'>) =>
     audit.record({ kind, caller, ...event });
@@ -92,6 +102,12 @@ export function createAdministration(options: AdministrationOptions): Administra
     await record(kind, { userId: user.id });
   }
 
+  async function hashNew(password: string, owner: PasswordOwner): Promise<string> {
+    const fault = await passwordPolicy.findFault(password, owner);
+    if (fault !== undefined) throw new ChangeRefused(passwordFaults[fault.code]);
+    return passwords.hash(password);
+  }
+
   async function endAndLift(user: User): Promise<void> {
     await sessions.endAllOf(user.id);
     await liftFailures(user);
@@ -102,9 +118,9 @@ export function createAdministration(options: AdministrationOptions): Administra
       const registry = requireRegistry();
       const canonical = requireEmail(username);
       const names = { firstName: requireName(firstName), lastName: requireName(lastName) };
-      requireGoodPassword(password, canonical);
-      const passwordHash = await passwords.hash(password);
-      const added = await registry.add({ username: canonical, ...names, passwordHash, demo: false });
+      const details = { username: canonical, ...names };
+      const passwordHash = await hashNew(password, details);
+      const added = await registry.add({ ...details, passwordHash, demo: false });
       if (!added) throw new ChangeRefused('There is already a user with that name.');
       const user = await find(canonical);
       await record('user-added', { userId: user.id });
@@ -115,8 +131,7 @@ export function createAdministration(options: AdministrationOptions): Administra
 
     setPassword: (username, password) =>
       change('password-set', username, async (registry, user) => {
-        requireGoodPassword(password, user.username);
-        await registry.setPassword(user.id, await passwords.hash(password));
+        await registry.setPassword(user.id, await hashNew(password, user));
         await endAndLift(user);
       }),
 
@@ -161,17 +176,4 @@ function requireName(name: string): string {
   const trimmed = name.trim();
   if (trimmed.length <= maxNameLength && !/\p{Cc}/u.test(trimmed) && trimmed.isWellFormed()) return trimmed;
   throw new ChangeRefused(`A first or last name must be one line of at most ${maxNameLength} characters.`);
-}
-
-/** Checks the length, and that the password is not the name. Kinds of characters do not matter (ASVS 6.2.5). */
-function requireGoodPassword(password: string, username: string): void {
-  if ([...password].length < minPasswordLength) {
-    throw new ChangeRefused(
-      `A password must have at least ${minPasswordLength} characters. You can use a few words with spaces.`,
-    );
-  }
-  if (Buffer.byteLength(password) > maxPasswordBytes || !password.isWellFormed()) {
-    throw new ChangeRefused(`A password must have at most ${maxPasswordBytes} bytes.`);
-  }
-  if (canonicalUsername(password) === username) throw new ChangeRefused('A password must not be the username.');
 }
