@@ -1,4 +1,5 @@
 import { events as accessEvents } from './access/events.ts';
+import type { LanguageParts } from './account/language.routes.ts';
 import { events as auditEvents } from './audit/audit.ts';
 import { events as commandEvents } from './commands/events.ts';
 import type { ForwardAuthOptions, ForwardAuthParts } from './forward-auth/verify.routes.ts';
@@ -19,6 +20,7 @@ export async function addSite(app: App, parts: () => Parts, options: CapabilityO
   (await import('./sign-in/log-out.routes.ts')).addLogOut(app, parts);
   (await import('./account/home.routes.ts')).addHome(app);
   (await import('./account/me.routes.ts')).addMe(app);
+  (await import('./account/language.routes.ts')).addLanguage(app, parts, options);
   (await import('./forward-auth/verify.routes.ts')).addVerify(app, parts, options);
   (await import('./forward-auth/forward.routes.ts')).addForward(app, parts, options);
   const { findKeptMail } = options;
@@ -26,7 +28,7 @@ export async function addSite(app: App, parts: () => Parts, options: CapabilityO
 }
 
 /** What the capabilities work with, once the stores are ready. */
-export type Parts = LogInParts & LogOutParts & ForwardAuthParts;
+export type Parts = LogInParts & LogOutParts & LanguageParts & ForwardAuthParts;
 
 /** What the capabilities know about the app from the start. */
 export type CapabilityOptions = LogInRouteOptions & ForwardAuthOptions & MailboxOptions;

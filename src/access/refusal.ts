@@ -1,10 +1,12 @@
+import type { Words } from '../languages/en.ts';
+
 /** The answer to a refused request. It is data and not a function of the request, so the OpenAPI document can show it. */
 export interface Answer {
   /** Its name in the OpenAPI document, such as `invalid-credentials`. */
   readonly name: string;
   /** A 401 has a Bearer challenge (RFC 6750 3), and clears a dead session cookie. */
   readonly status: number;
-  /** What happened, for people and programs alike. */
+  /** What happened, in English for programs. The catalogues have the words for pages, by `name`. */
   readonly detail: string;
   /** The error code of a token answer (RFC 6749 5.2): printable ASCII without quotes or backslashes. */
   readonly error?: string;
@@ -23,15 +25,15 @@ export interface Answer {
   };
 }
 
-/** The fixed messages of the login page. Its address names a message by `state`. */
+/** The fixed messages of the login page. Its address names a message by `state`. The catalogues have the words, by `key`. */
 export const loginMessages = {
-  loggedOut: { state: 0, text: 'You are logged out.' },
-  noSession: { state: 1, text: 'This session has not been logged in before' },
-  notSignedIn: { state: 2, text: 'Please log in to continue' },
-  failed: { state: 3, text: 'Incorrect username or password' },
-  throttled: { state: 4, text: 'Too many attempts. Please wait before trying again.' },
-  sessionOver: { state: 5, text: 'This session is over already' },
-} as const;
+  loggedOut: { state: 0, key: 'loggedOut' },
+  noSession: { state: 1, key: 'noSession' },
+  notSignedIn: { state: 2, key: 'notSignedIn' },
+  failed: { state: 3, key: 'failed' },
+  throttled: { state: 4, key: 'throttled' },
+  sessionOver: { state: 5, key: 'sessionOver' },
+} as const satisfies Readonly<Record<string, { state: number; key: keyof Words['loginMessages'] }>>;
 
 export type LoginMessage = (typeof loginMessages)[keyof typeof loginMessages];
 
@@ -52,30 +54,11 @@ export class Refusal extends Error {
 /** What is wrong with a field of a form. Pages show the words of the code, in their language. */
 export interface FieldFault {
   readonly field: string;
-  /** Finds the words in the catalogue of a language. */
-  readonly code: FieldFaultCode;
+  /** Finds the words in the catalogue of a language. Programs get the English ones. */
+  readonly code: keyof Words['fields'];
   /** Fills the places in the words, such as `{ count: 15 }`. */
   readonly values?: Readonly<Record<string, string | number>>;
 }
-
-/** In English, for programs. `{name}` stands for a value of the fault. */
-export const fieldFaults = {
-  missing: 'Required',
-  'too-long': 'At most {count} characters',
-  malformed: 'Not valid text',
-  'not-an-address': 'Not an e-mail address',
-  'wrong-domain': 'Only addresses of these domains can sign up: {domains}',
-  'wrong-password': 'Incorrect password',
-  'password-too-short': 'At least {count} characters. A few words with spaces are fine',
-  'password-too-long': 'At most {count} bytes',
-  'password-common': 'One of the most common passwords',
-  'password-breached': 'Known from a data breach',
-  'password-personal': 'Contains your name, your address or the name of this site',
-  'password-unchanged': 'The same as the present password',
-  'unknown-language': 'Not one of these languages: {languages}',
-} as const;
-
-export type FieldFaultCode = keyof typeof fieldFaults;
 
 /** Refuses the fields of a form. A page shows the form again with each fault beside its field, a program gets them as a list (422). */
 export class InvalidFields extends Error {

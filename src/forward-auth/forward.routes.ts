@@ -1,6 +1,7 @@
 import { notAuthenticated } from '../access/access.ts';
 import { type Answer, Refusal } from '../access/refusal.ts';
 import { header, page, redirect, settingCookies } from '../web/openapi/responses.ts';
+import { originForm } from '../web/request-target.ts';
 import type { App } from '../web/types.ts';
 import { forwardPath, type ReturnQuery, withTicket } from './returns.ts';
 import type { ForwardAuthOptions, ForwardAuthParts } from './verify.routes.ts';
@@ -57,7 +58,7 @@ export function addForward(app: App, parts: () => ForwardAuthParts, { returns }:
       // `form-action` limits forms to our own pages, and their redirects too. After the login form, a page leads to the application.
       if (request.headers['sec-fetch-site'] !== 'same-origin') return reply.redirect(target, 303);
       reply.header('refresh', `0; url=${target}`);
-      return { target, origin: destination.origin };
+      return { target, origin: destination.origin, path: originForm(request.url) };
     },
   );
 }

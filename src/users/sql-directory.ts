@@ -107,6 +107,10 @@ export function createSqlDirectory(
         .execute();
     },
 
+    async setLanguage(id, language) {
+      await update(id).set({ language }).execute();
+    },
+
     remove: async (id, db = database) => (await countDeleted(db.deleteFrom('janua_users').where('id', '=', id))) > 0,
   };
 }

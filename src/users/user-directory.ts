@@ -55,6 +55,7 @@ export interface UserRegistry extends UserDirectory {
   setUsername(account: Account, username: string, db?: Database): Promise<boolean>;
   findDates(id: string): Promise<AccountDates>;
   setDisabled(id: string, disabled: boolean): Promise<void>;
+  setLanguage(id: string, language: string): Promise<void>;
   /** False when the user is gone already. */
   remove(id: string, db?: Database): Promise<boolean>;
 }

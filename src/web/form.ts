@@ -12,7 +12,7 @@ const unreadableFields: Answer = {
 };
 
 /** Names the fields to programs and in the OpenAPI document. Pages show them one by one. */
-const invalidFields: Answer = { name: 'invalid-fields', status: 422, detail: 'Some fields cannot be accepted' };
+export const invalidFields: Answer = { name: 'invalid-fields', status: 422, detail: 'Some fields cannot be accepted' };
 
 /** What was typed or linked to, without passwords. */
 type Typed = Readonly<Record<string, string | undefined>>;

@@ -42,6 +42,8 @@ export function createLoginPage({ https, nameApplication }: Pick<FlowOptions, 'h
       return {
         message: message && describeMessage(message, waitSeconds),
         next,
+        /** The page may also be in place of another. */
+        path: loginPath(message, next),
         /** The host of the application that the login leads to; undefined if it leads to this site. */
         application: next === undefined ? undefined : nameApplication(next),
         /** The name in the form. */
@@ -70,9 +72,9 @@ export const findLoginMessage = (sent: unknown): LoginMessage | undefined =>
   Object.values(loginMessages).find(({ state }) => String(state) === sent);
 
 function describeMessage(message: LoginMessage, waitSeconds?: number) {
-  const wait = waitSeconds === undefined ? 'wait' : `wait ${describeWait(waitSeconds)}`;
   return {
-    text: message.text.replace('wait', wait),
+    key: message.key,
+    wait: waitSeconds === undefined ? undefined : describeWait(waitSeconds),
     /** Whether something went wrong. Otherwise the message only tells the user what to do. */
     alarming: message === loginMessages.failed || message === loginMessages.throttled,
     /** Whether it is about the typed username and password. */
@@ -80,15 +82,15 @@ function describeMessage(message: LoginMessage, waitSeconds?: number) {
   };
 }
 
-function describeWait(seconds: number): string {
-  const [count, unit] = seconds < 120 ? [seconds, 'second'] : [Math.ceil(seconds / 60), 'minute'];
-  return `${count} ${unit}${count === 1 ? '' : 's'}`;
-}
+/** The number, and the key of the words that it stands in. */
+const describeWait = (seconds: number) =>
+  seconds < 120 ? { key: 'waitSeconds', count: seconds } : { key: 'waitMinutes', count: Math.ceil(seconds / 60) };
 
 /** Address of the login page with a message, and with `next` if that is safe. */
-export function loginPath({ state }: LoginMessage, next?: unknown): string {
+export function loginPath(message: LoginMessage | undefined, next?: unknown): string {
   const safe = safeNext(next);
-  return `/auth/login?state=${state}${safe === undefined ? '' : `&next=${encodeURIComponent(safe)}`}`;
+  const query = [message && `state=${message.state}`, safe && `next=${encodeURIComponent(safe)}`].filter(Boolean);
+  return ['/auth/login', query.join('&')].filter(Boolean).join('?');
 }
 
 /** The failed login of a request with this body. The username is as typed, or empty if it was not valid. */

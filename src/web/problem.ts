@@ -1,20 +1,12 @@
+import { words } from '../languages/en.ts';
+
 /** Not imported: `import` reads every export, and the WebSocket export loads a client that takes 4 MB. */
 const { STATUS_CODES } = process.getBuiltinModule('node:http');
 
 export type Problem = ReturnType<typeof problem>;
 
 /** Fixed sentences: the server never repeats what a client sent (ASVS 16.5.1). */
-const sentences: Readonly<Record<number, string>> = {
-  400: 'The request could not be understood',
-  404: 'There is nothing at this address',
-  405: 'This address does not take that method',
-  413: 'The request is too large',
-  414: 'The address is too long',
-  415: 'This kind of body is not taken here',
-  422: 'Some fields cannot be accepted',
-  500: 'Something went wrong on our side. It has been recorded under this request id.',
-  503: 'The service is busy or being mended. Please try again in a moment.',
-};
+const sentences: Readonly<Record<number, string>> = words.problem.sentences;
 
 interface ProblemDescription {
   readonly status: number;

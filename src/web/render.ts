@@ -1,26 +1,36 @@
 import { fileURLToPath } from 'node:url';
 import { Eta } from 'eta';
+import { languageNames } from '../languages/languages.ts';
 import { speak } from '../languages/speech.ts';
 import { bodyField } from './body-field.ts';
 import type { RenderPage } from './hooks/format.ts';
-import { originForm } from './request-target.ts';
+import { homePath } from './next.ts';
+import { rawPath } from './request-target.ts';
 import type { Request } from './types.ts';
 
 /** Template names start here: `account/me` is `src/account/me.eta`. */
 const templates = fileURLToPath(new URL('..', import.meta.url));
 
-/** Besides the model, a template gets `words`, `say`, `plural`, `date`, `dateTime` and `language`, the `path` of the page, and `site`. */
+/** Besides the model, a template gets `words`, `say`, `plural`, `date`, `dateTime`, `language` and `languages`, `site`, and the `path` of the page unless the model has it. */
 export function createRender({ appName }: { readonly appName: string }): RenderPage {
   const eta = new Eta({ views: templates, cache: true, autoTrim: false });
   const site = { name: appName };
   return (view, model, request) =>
-    eta.render(view, { ...model, ...speak(request.language), path: pathOf(request), site });
+    eta.render(view, { path: pathOf(request), ...model, ...speak(request.language), languages: languageNames, site });
 }
 
-/** Where a browser gets the page by GET, with the token that a form has sent in its body. */
-function pathOf({ method, url, body, routeOptions }: Request): string {
-  if (method === 'GET' || method === 'HEAD') return originForm(url);
-  const token = bodyField(body, 'token');
-  const path = routeOptions.config.openedAt ?? originForm(url);
-  return typeof token === 'string' ? `${path}?token=${encodeURIComponent(token)}` : path;
+/** Fields without which a page cannot be shown again, from the query or the form. */
+const keptFields = ['token', 'next'];
+
+/** Where a browser gets the page by GET. Nothing else is repeated of what the client has sent, and no unknown address. */
+function pathOf({ method, url, query, body, routeOptions }: Request): string {
+  if (routeOptions.url === undefined) return homePath;
+  const isOpened = method === 'GET' || method === 'HEAD';
+  const path = isOpened ? rawPath(url) : (routeOptions.config.openedAt ?? rawPath(url));
+  const kept = new URLSearchParams();
+  for (const name of keptFields) {
+    const value = bodyField(isOpened ? query : body, name);
+    if (typeof value === 'string') kept.set(name, value);
+  }
+  return kept.size === 0 ? path : `${path}?${kept}`;
 }

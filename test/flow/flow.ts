@@ -4,6 +4,7 @@ import type { StoreChoice } from '../stores.ts';
 import { testCredentials } from './credentials.ts';
 import { testForward } from './forward.ts';
 import { testHome } from './home.ts';
+import { testLanguage } from './language.ts';
 import { testLogin } from './login.ts';
 import { testLogout } from './logout.ts';
 import { testMe } from './me.ts';
@@ -22,6 +23,7 @@ export function testFlow(stores: StoreChoice): void {
     describe('logout', () => testLogout(stores));
     describe('me', () => testMe(stores));
     describe('home', () => testHome(stores));
+    describe('language', () => testLanguage(stores));
     describe('forward', () => testForward(stores));
     describe('credentials', () => testCredentials(stores));
   });

@@ -22,7 +22,7 @@ const everywhere: Readonly<Record<string, RegExp>> = {
 };
 
 /** Headers that describe the body, or whose value the format decides. */
-const described = ['content-type', 'content-length', 'vary'];
+const described = ['content-type', 'content-length', 'content-language', 'vary'];
 
 /** Answers to requests that match no operation, or an operation in another spelling. */
 const elsewhere: Operation['responses'] = Object.fromEntries(
@@ -110,7 +110,8 @@ export function createContract(): Contract {
         assert.equal(type, 'text/html; charset=utf-8');
         assert.ok(documented.content['text/html'], 'a page is documented for this status');
         assert.ok(!request.target.startsWith('/api/'), 'no page under /api/');
-        assert.match(answer.body, /^<!doctype html>\n<html lang="en">[\s\S]*<\/html>\s*$/);
+        const [, language] = /^<!doctype html>\n<html lang="(\w+)">[\s\S]*<\/html>\s*$/.exec(answer.body) ?? [];
+        assert.ok(language !== undefined && language === header.get('content-language'), 'a page names its language');
       }
     },
     unseen: (operation) =>
@@ -154,11 +155,15 @@ function checkHeaders(
   }
   const location = header.get('location');
   if (location !== undefined) assert.ok(isOurs(location), `Location ${location}`);
-  const vary = operation?.path.startsWith('/api/') ? undefined : 'x-expected-format';
+  const depends = header.has('content-language') ? 'x-expected-format, Accept-Language, Cookie' : 'x-expected-format';
+  const vary = operation?.path.startsWith('/api/') ? undefined : depends;
   if (operation !== undefined) assert.equal(header.get('vary'), vary);
   const cookie = header.get('set-cookie');
   if (cookie !== undefined)
-    assert.match(cookie, /^(session|browser|login-failure)=[\w.-]*; Path=\/; HttpOnly; SameSite=Lax(; Max-Age=\d+)?$/);
+    assert.match(
+      cookie,
+      /^(session|browser|language|login-failure)=[\w.-]*; Path=\/; HttpOnly; SameSite=Lax(; Max-Age=\d+)?$/,
+    );
 }
 
 /** Whether every parser reads it as a path on this server. */

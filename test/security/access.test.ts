@@ -13,7 +13,13 @@ after(() => janua[Symbol.asyncDispose]());
 /** The access to each route. A new route has to be entered here, and in the threat model if it takes a credential. */
 const routes: Record<
   string,
-  'anyone' | 'anyone, a file' | 'signed in' | 'signed in, by a link' | 'takes a password' | 'ends sessions'
+  | 'anyone'
+  | 'anyone, a file'
+  | 'signed in'
+  | 'signed in, by a link'
+  | 'takes a password'
+  | 'ends sessions'
+  | 'keeps a choice'
 > = {
   'GET /': 'anyone',
   'GET /auth/login': 'anyone',
@@ -27,6 +33,8 @@ const routes: Record<
   'POST /api/login': 'takes a password',
   'POST /auth/logout': 'ends sessions',
   'POST /api/logout': 'ends sessions',
+  'POST /auth/language': 'keeps a choice',
+  'POST /api/language': 'keeps a choice',
   'GET /docs': 'anyone',
   'GET /openapi.json': 'anyone',
   'GET /health/live': 'anyone',

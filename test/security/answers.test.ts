@@ -194,9 +194,12 @@ test('the login form posts to our origin, allows password managers and pasting, 
   for (const url of ['/', '/auth/login?state=3', '/auth/home', '/admin/me']) {
     const headers: Record<string, string> = url.includes('home') || url.includes('admin') ? signedIn.cookie : {};
     const { body } = await janua.app.inject({ url, headers });
-    assert.doesNotMatch(body, /\son\w+=|autocomplete="(?:off|new-password)"|type="hidden"/, url);
-    for (const [, action] of body.matchAll(/<form[^>]*action="([^"]*)"/g))
-      assert.match(String(action), /^\/auth\/(?:token|logout)$/);
+    assert.doesNotMatch(body, /\son\w+=|autocomplete="(?:off|new-password)"/, url);
+    for (const [, action, fields = ''] of body.matchAll(/<form[^>]*action="([^"]*)"(.*?)<\/form>/gs)) {
+      assert.match(String(action), /^\/auth\/(?:token|logout|language)$/);
+      const hidden = Array.from(fields.matchAll(/type="hidden" name="(\w+)"/g), ([, name]) => name);
+      assert.deepEqual(hidden, action === '/auth/language' ? ['next'] : []);
+    }
   }
   const script = (await janua.app.inject('/assets/pages.js')).body;
   assert.doesNotMatch(script, /paste|clipboard/);

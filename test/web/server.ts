@@ -53,6 +53,7 @@ export function siteOptions({ logIn = unexpected, logOut = unexpected, ...access
       logIn,
       logOut,
       browserKey: Buffer.alloc(32, 1),
+      registry: undefined,
       hosts: undefined,
     }),
     isTrustedPeer: () => false,

@@ -1,5 +1,8 @@
 // Every page works without this script.
 
+/** In the language of the page. */
+const { unreachable } = document.currentScript.dataset;
+
 // A page in the browser's back/forward cache must not outlive the session, so the browser loads it again.
 addEventListener('pageshow', (event) => {
   if (event.persisted) location.reload();
@@ -25,7 +28,7 @@ for (const link of document.querySelectorAll('[data-json-panel]')) {
       if (response.status === 401) return location.reload();
       panel.querySelector('code').textContent = JSON.stringify(await response.json(), null, 2);
     } catch {
-      panel.querySelector('code').textContent = 'The server could not be reached. Please try again.';
+      panel.querySelector('code').textContent = unreachable;
     }
     show(true);
   });

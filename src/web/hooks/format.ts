@@ -41,8 +41,9 @@ export function addFormats(app: App, render: RenderPage): void {
   });
 }
 
-/** Adds the headers that only a page has. The user has chosen its language, in the account or a cookie, or the browser asks for it. */
+/** Adds the headers of a page in the language of the request, unless the page is in one language and names it itself. */
 export function describePage({ language }: FastifyRequest, reply: FastifyReply): void {
+  if (reply.hasHeader('content-language')) return;
   reply.header('content-language', language);
   reply.header('vary', [reply.getHeader('vary'), 'Accept-Language', 'Cookie'].filter(Boolean).join(', '));
 }

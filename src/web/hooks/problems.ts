@@ -1,13 +1,8 @@
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
-import {
-  type Answer,
-  type FieldFault,
-  fieldFaults,
-  InvalidFields,
-  loginMessages,
-  Refusal,
-} from '../../access/refusal.ts';
+import { type Answer, type FieldFault, InvalidFields, loginMessages, Refusal } from '../../access/refusal.ts';
 import { Unavailable } from '../../faults/unavailable.ts';
+import { words } from '../../languages/en.ts';
+import { fill } from '../../languages/languages.ts';
 import { bodyField } from '../body-field.ts';
 import type { FlowOptions } from '../flow-options.ts';
 import { failedLoginOf, type LoginPage, loginPath, loginView } from '../login-page.ts';
@@ -57,7 +52,12 @@ export function createProblems(parts: FlowOptions['parts'], render: RenderPage, 
     }
     // The user can quote the id when asking for help. A missing page needs no help.
     const quotable = refusal !== undefined || problem.status >= 500;
-    return sendPage(request, reply, 'web/problem', quotable ? problem : { ...problem, request_id: undefined });
+    const requestId = quotable ? request.id : undefined;
+    return sendPage(request, reply, 'web/problem', {
+      status: problem.status,
+      refusal: refusal?.answer.name,
+      request_id: requestId,
+    });
   };
 }
 
@@ -88,9 +88,8 @@ function describe(error: FastifyError | Error, request: FastifyRequest): Problem
   return problem(request.id, { status: 500 });
 }
 
-function describeFault({ field, code, values = {} }: FieldFault) {
-  const detail = fieldFaults[code].replaceAll(/\{(\w+)\}/g, (place, name) => String(values[name] ?? place));
-  return { field, detail };
+function describeFault({ field, code, values }: FieldFault) {
+  return { field, detail: fill(words.fields[code], values) };
 }
 
 function addHeaders(error: FastifyError | Error, request: FastifyRequest, reply: FastifyReply): void {

@@ -32,6 +32,7 @@ export function addDocumentation(
       tags: [
         { name: 'Sign in', description: 'Login and logout' },
         { name: 'Who am I', description: 'The signed-in user' },
+        { name: 'Account', description: 'What users decide for themselves' },
         { name: 'Pages', description: 'For browsers only' },
         { name: 'Forward authentication', description: 'For proxies in front of other applications' },
         { name: 'Demo', description: 'In the demo only' },
@@ -76,7 +77,10 @@ export function addDocumentation(
         config: { view: 'web/openapi/docs', pageOnly: true, problems: [500] },
         schema: { summary: 'Swagger UI', tags: ['Operation'], response: { 200: page('Swagger UI') } },
       },
-      async () => ({}),
+      async (_request, reply) => {
+        reply.header('content-language', 'en');
+        return {};
+      },
     );
     // Swagger UI comes from a package without install scripts. Its plugin is not used (docs/decisions/0008).
     serveFiles(documented, '/docs', {

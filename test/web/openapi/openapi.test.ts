@@ -46,8 +46,10 @@ test('the document lists every route, in OpenAPI 3.1, with relative addresses on
     'GET /health/live',
     'GET /health/ready',
     'GET /openapi.json',
+    'POST /api/language',
     'POST /api/login',
     'POST /api/logout',
+    'POST /auth/language',
     'POST /auth/logout',
     'POST /auth/token',
   ]);

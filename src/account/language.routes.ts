@@ -1,0 +1,53 @@
+import type { Access } from '../access/access.ts';
+import { InvalidFields } from '../access/refusal.ts';
+import { isLanguage, languages } from '../languages/languages.ts';
+import type { UserRegistry } from '../users/user-directory.ts';
+import { addAction } from '../web/action.ts';
+import { languageCookie } from '../web/cookies.ts';
+import { invalidFields } from '../web/form.ts';
+import { ambiguousCredential } from '../web/hooks/credentials.ts';
+import { homePath, safeNext } from '../web/next.ts';
+import { json, object, settingCookies } from '../web/openapi/responses.ts';
+import type { App } from '../web/types.ts';
+
+const languageSchema = object('The language is kept', { detail: { type: 'string' } });
+
+export interface LanguageParts {
+  readonly access: Access;
+  /** Undefined for a team's own table, which has no place for the language. */
+  readonly registry: Pick<UserRegistry, 'setLanguage'> | undefined;
+}
+
+/** Keeps the language that a user chooses for pages and mails: in a cookie, and with the account of a signed-in user. */
+export function addLanguage(app: App, parts: () => LanguageParts, { https }: { readonly https: boolean }): void {
+  const cookie = languageCookie(https);
+  addAction(app, ['/auth/language', '/api/language'], {
+    method: 'POST',
+    summary: 'Choose a language',
+    description: 'For pages and mails. `detail` stays in English.',
+    tag: 'Account',
+    fields: {
+      language: { description: languages.map((language) => `\`${language}\``).join(', ') },
+      next: { description: 'For pages: the path to go to' },
+    },
+    example: { language: 'de' },
+    config: { openedAt: '/auth/login', takesCredentials: true, refusals: [invalidFields, ambiguousCredential] },
+    answer: settingCookies(json('The language is kept', languageSchema, { detail: 'Language set' })),
+    browser: 'Pages: to `next`, or to the home page',
+    async handle({ presented }, reply, { language, next }) {
+      if (!isLanguage(language)) {
+        const values = { languages: languages.join(', ') };
+        throw new InvalidFields({ field: 'language', code: 'unknown-language', values });
+      }
+      // Without a credential, no store is asked.
+      if (presented.cookie !== undefined || presented.accessToken !== undefined) {
+        const { access, registry } = parts();
+        const signedIn = await access.findSignedIn(presented);
+        if (signedIn !== undefined) await registry?.setLanguage(signedIn.user.id, language);
+      }
+      return reply
+        .header('set-cookie', cookie.header(language))
+        .proceed(safeNext(next) ?? homePath, { detail: 'Language set' });
+    },
+  });
+}

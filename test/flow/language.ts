@@ -1,0 +1,155 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+import { type Language, languages } from '../../src/languages/languages.ts';
+import { catalogues } from '../../src/languages/speech.ts';
+import { ann, startJanua, type TestJanua } from '../janua.ts';
+import type { StoreChoice } from '../stores.ts';
+import { form, json, logIn } from '../web/faces.ts';
+
+const asJson = { 'x-expected-format': 'application/json' };
+
+/** The choice of a language, on any stores. */
+export function testLanguage(stores: StoreChoice): void {
+  let janua: TestJanua;
+  before(async () => {
+    janua = await startJanua({ stores });
+  });
+  after(() => janua[Symbol.asyncDispose]());
+
+  const choose = (fields: Record<string, unknown>, headers = {}) => {
+    const sent = form(fields);
+    return janua.app.inject({
+      method: 'POST',
+      url: '/auth/language',
+      ...sent,
+      headers: { ...sent.headers, ...headers },
+    });
+  };
+
+  const languageOf = async (headers: Record<string, string>, url = '/auth/login') =>
+    (await janua.app.inject({ url, headers })).headers['content-language'];
+
+  for (const language of languages) {
+    test(`every page comes in ${language}, and says so`, async () => {
+      const { cookie } = await logIn(janua.app);
+      const { login, home, me, problem } = catalogues[language];
+      for (const [url, title] of [
+        ['/auth/login', login.title],
+        ['/auth/home', home.title],
+        ['/admin/me', me.title],
+        ['/auth/login/nothing', problem.titles[404]],
+      ] as const) {
+        const headers = { 'accept-language': `${language}-XX, en;q=0.1`, ...(url !== '/auth/login' && cookie) };
+        const page = await janua.app.inject({ url, headers });
+        // Another app answers for addresses that are not Janua's.
+        if (stores.mounted && url.endsWith('nothing')) continue;
+        assert.ok(page.body.startsWith(`<!doctype html>\n<html lang="${language}">`), url);
+        assert.ok(page.body.includes(`<title>Janua ${title}</title>`), page.body);
+        assert.doesNotMatch(page.body, /undefined/);
+        assert.equal(page.headers['content-language'], language);
+        assert.equal(page.headers.vary, 'x-expected-format, Accept-Language, Cookie');
+      }
+    });
+  }
+
+  test('JSON stays in English, and does not depend on the language', async () => {
+    for (const [url, vary] of [
+      ['/api/me', undefined],
+      ['/admin/me', 'x-expected-format'],
+    ] as const) {
+      const headers = { ...asJson, 'accept-language': 'de', cookie: 'language=fr' };
+      const answer = await janua.app.inject({ url, headers });
+      assert.equal(answer.json().detail, 'Not authenticated');
+      assert.equal(answer.headers['content-language'], undefined);
+      assert.equal(answer.headers.vary, vary);
+    }
+  });
+
+  describe('a browser that chooses a language', () => {
+    test('keeps it for a year in a cookie, and comes back to its page', async () => {
+      const answer = await choose({ language: 'vi', next: '/auth/login?state=2&next=%2Fadmin%2Fme' });
+      assert.equal(answer.statusCode, 303);
+      assert.equal(answer.headers.location, '/auth/login?state=2&next=%2Fadmin%2Fme');
+      assert.equal(answer.headers['set-cookie'], 'language=vi; Path=/; HttpOnly; SameSite=Lax; Max-Age=31536000');
+      assert.equal(await languageOf({ cookie: 'language=vi', 'accept-language': 'de' }), 'vi');
+    });
+
+    // Shows: V3.7.2
+    test('is never led to another site', async () => {
+      for (const next of ['https://evil.example/', '//evil.example', '/\\evil.example', undefined])
+        assert.equal((await choose({ language: 'fr', ...(next && { next }) })).headers.location, '/auth/home');
+    });
+
+    test('is told if there is no such language, and keeps none', async () => {
+      for (const language of ['it', 'DE', '', 'en\r\nset-cookie: a=b']) {
+        const page = await choose({ language }, { 'accept-language': 'es' });
+        assert.equal(page.statusCode, 422);
+        assert.ok(page.body.includes(catalogues.es.problem.sentences[422]), page.body);
+        assert.equal(page.headers['set-cookie'], undefined);
+      }
+    });
+
+    test('may send any other cookie of that name, which counts for nothing', async () => {
+      for (const cookie of ['language=it', 'language=', 'language=de; language=fr', '__Host-language=de'])
+        assert.equal(await languageOf({ cookie, 'accept-language': 'es' }), 'es', cookie);
+    });
+  });
+
+  describe('a program that chooses a language', () => {
+    for (const [url, headers] of [
+      ['/api/language', {}],
+      ['/auth/language', asJson],
+    ] as const) {
+      const send = (fields: object) => {
+        const sent = json({ ...fields });
+        return janua.app.inject({ method: 'POST', url, ...sent, headers: { ...sent.headers, ...headers } });
+      };
+
+      test(`gets JSON from ${url}`, async () => {
+        const answer = await send({ language: 'de' });
+        assert.equal(answer.statusCode, 200);
+        assert.deepEqual(answer.json(), { detail: 'Language set' });
+      });
+
+      test(`learns from ${url} which languages there are`, async () => {
+        for (const fields of [{ language: 'it' }, {}]) {
+          const answer = await send(fields);
+          assert.equal(answer.statusCode, 422);
+          const detail = 'Not one of these languages: en, de, fr, es, vi';
+          assert.deepEqual(answer.json().errors, [{ field: 'language', detail }]);
+        }
+        assert.equal((await send({ language: 7 })).statusCode, 400);
+      });
+    }
+  });
+
+  describe('a signed-in user who chooses a language', () => {
+    const where = stores.ownTable ? 'in this browser only' : 'in every browser';
+
+    test(`has it ${where}`, async () => {
+      const { cookie, bearer } = await logIn(janua.app);
+      const chosen: readonly [Record<string, string>, Language][] = [
+        [cookie, 'de'],
+        [bearer, 'fr'],
+      ];
+      for (const [credential, language] of chosen) {
+        assert.equal((await choose({ language }, credential)).statusCode, 303);
+        const account = await janua.services.users.findByUsername(ann.username);
+        assert.equal(account?.user.language, stores.ownTable ? undefined : language);
+        const other = await logIn(janua.app);
+        const seen = await languageOf({ ...other.cookie, 'accept-language': 'es' }, '/admin/me');
+        assert.equal(seen, stores.ownTable ? 'es' : language);
+      }
+    });
+
+    test('and whose session has ended, keeps it in the browser only', async () => {
+      const { cookie } = await logIn(janua.app);
+      await janua.app.inject({ method: 'POST', url: '/api/logout', headers: cookie });
+      const before = await janua.services.users.findByUsername(ann.username);
+      const answer = await choose({ language: 'vi' }, cookie);
+      assert.equal(answer.statusCode, 303);
+      assert.match(String(answer.headers['set-cookie']), /^language=vi;/);
+      assert.deepEqual(await janua.services.users.findByUsername(ann.username), before);
+    });
+  });
+}
