@@ -15,7 +15,7 @@ const policy = createPasswordPolicy({ appName: 'Acme Portal', breached: 'list', 
 const codeFor = async (password: string, owner: Partial<PasswordOwner> = {}) =>
   (await policy.findFault(password, { ...ann, ...owner }))?.code;
 
-// Shows: V6.2.1 V6.2.5 V6.2.8 V6.2.9
+// Shows: V6.2.1 V6.2.5 V6.2.9
 describe('a new password may be', () => {
   for (const password of [
     'correct horse battery',
@@ -52,8 +52,8 @@ describe('a new password may not', () => {
       'password-common',
       'passwordpassword',
       '123123123123123',
-      'hunter7 Hunter7',
-      'zorro&3zorro&3zorro',
+      'vqzkx7mw Vqzkx7mw',
+      'vqz7&3vqz7&3vqz',
     ],
     [
       'follow the alphabet',

@@ -18,7 +18,7 @@ const add = (changes: object) =>
     ...changes,
   });
 
-// Shows: V6.2.1 VM-58 VM-60
+// Shows: VM-58 VM-60
 describe('a new user is refused', () => {
   for (const [name, changes] of [
     ['without @', { username: 'ann' }],
@@ -35,7 +35,7 @@ describe('a new user is refused', () => {
   }
 });
 
-// Shows: V6.2.1 V6.2.4 V6.2.5 V6.2.11
+// Shows: V6.2.1 V6.2.4 V6.2.11
 describe('a new password', () => {
   const personal = /^A password must not contain the name or address of the user/;
   for (const [name, secret, expected] of [
