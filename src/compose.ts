@@ -27,9 +27,12 @@ import { openTransport } from './mail/transport.ts';
 import { createPasswords } from './passwords/passwords.ts';
 import { createPasswordPolicy } from './passwords/policy.ts';
 import { createSessions } from './sessions/sessions.ts';
-import { createLogIn, type LogInOptions } from './sign-in/log-in.ts';
+import { createConfirm } from './sign-in/confirm.ts';
+import { createKnownBrowsers } from './sign-in/known-browsers.ts';
+import { createLogIn } from './sign-in/log-in.ts';
 import { createLogOut } from './sign-in/log-out.ts';
 import { liftFailures } from './sign-in/login-limits.ts';
+import { type AttemptOptions, createAttemptPassword } from './sign-in/password-attempt.ts';
 import { events, type SiteOptions } from './site.ts';
 import { createReadiness } from './stores/readiness.ts';
 import { refusedAccount } from './stores/store-faults.ts';
@@ -56,7 +59,7 @@ export type Composition = Awaited<ReturnType<typeof compose>>;
 export type Services = Awaited<ReturnType<typeof prepare>>;
 
 /** What the demo, the commands and the tests override. */
-export interface Overrides extends Partial<DirectoryOptions>, Pick<LogInOptions, 'failureFloor'> {
+export interface Overrides extends Partial<DirectoryOptions>, Pick<AttemptOptions, 'failureFloor'> {
   /** Whether `prepare` brings our own tables up to date. */
   readonly migrates?: boolean;
   /** Whether users log in here. If so, `prepare` measures how long their password hashes take. Commands need not wait for that. */
@@ -288,6 +291,10 @@ async function prepare(settings: Settings, overrides: Overrides, openings: Openi
     : lookUpTwice(stores.sessions, users);
   const access = createAccess(lookUp, sessions, audit);
   const admit = createAdmit(access, sessions, users, audit);
+  const { failureFloor } = overrides;
+  const maxAgeSeconds = settings.REAUTHENTICATION_SECONDS;
+  const knownBrowsers = createKnownBrowsers(isHttps(settings), await loadKey(database, 'browser-cookie'));
+  const attemptPassword = createAttemptPassword({ users, passwords, throttle, audit, log, failureFloor });
   const lift = ({ id, username }: User) =>
     liftFailures(throttle, { userId: id, nameDigest: audit.digestName(username) });
   const descriptions: Readonly<Record<string, MailDescription>> = {};
@@ -310,8 +317,10 @@ async function prepare(settings: Settings, overrides: Overrides, openings: Openi
     audit,
     auditTrail: auditStore,
     access,
-    logIn: createLogIn({ users, passwords, throttle, admit, audit, log, failureFloor: overrides.failureFloor }),
+    logIn: createLogIn({ users, attemptPassword, admit }),
     logOut: createLogOut(access, sessions, audit),
+    ...createConfirm({ users, sessions, attemptPassword, knownBrowsers, audit, maxAgeSeconds, now }),
+    knownBrowsers,
     outbox,
     /** Sends the mail in the outbox, in a server that takes logins. */
     mail,
@@ -326,7 +335,6 @@ async function prepare(settings: Settings, overrides: Overrides, openings: Openi
       audit,
       caller,
     }),
-    browserKey: await loadKey(database, 'browser-cookie'),
     hostKey,
     hosts: hostKey && createHostCredentials(hostKey, now),
     /** Replaces a key with a new one. This process keeps the old one. */

@@ -4,7 +4,7 @@ import type { Words } from '../languages/en.ts';
 export interface Answer {
   /** Its name in the OpenAPI document, such as `invalid-credentials`. */
   readonly name: string;
-  /** A 401 has a Bearer challenge (RFC 6750 3), and clears a dead session cookie. */
+  /** A 401 has a Bearer challenge (RFC 6750 3), and clears a dead session cookie unless it wants a fresh proof. */
   readonly status: number;
   /** What happened, in English for programs. The catalogues have the words for pages, by `name`. */
   readonly detail: string;
@@ -18,6 +18,8 @@ export interface Answer {
     /** Whether the response is the login page itself, with the status of the answer, in place of a redirect to it. */
     readonly inPlace?: true;
   };
+  /** A browser is led to the page that asks for the password, and back to the form. The challenge tells programs how old a proof may be. */
+  readonly freshProof?: { readonly maxAgeSeconds: number };
   /** The event to record, unless the code that refuses has already recorded one. */
   readonly event?: {
     readonly kind: 'login-incomplete' | 'access-refused' | 'cross-site-refused';

@@ -18,8 +18,13 @@ export interface LanguageParts {
   readonly registry: Pick<UserRegistry, 'setLanguage'> | undefined;
 }
 
+export interface LanguageOptions {
+  /** Whether browsers use HTTPS. */
+  readonly https: boolean;
+}
+
 /** Keeps the language that a user chooses for pages and mails: in a cookie, and with the account of a signed-in user. */
-export function addLanguage(app: App, parts: () => LanguageParts, { https }: { readonly https: boolean }): void {
+export function addLanguage(app: App, parts: () => LanguageParts, { https }: LanguageOptions): void {
   const cookie = languageCookie(https);
   addAction(app, ['/auth/language', '/api/language'], {
     method: 'POST',

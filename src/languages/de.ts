@@ -31,6 +31,12 @@ export const words: Words = {
     throttled: 'Zu viele Versuche. Bitte warten Sie, bevor Sie es noch einmal versuchen.',
     sessionOver: 'Diese Sitzung ist bereits beendet',
   },
+  confirm: {
+    title: 'Bestätigung',
+    heading: 'Passwort bestätigen',
+    lead: 'Sie sind als {username} angemeldet. Bitte bestätigen Sie, dass Sie es sind.',
+    submit: 'Bestätigen',
+  },
   home: {
     title: 'Startseite',
     welcome: 'Willkommen',
@@ -82,6 +88,7 @@ export const words: Words = {
     'cross-site': 'Diese Anfrage kam von einer anderen Website und wurde nicht ausgeführt',
     'invalid-return': 'Dieser Link ist ungültig oder abgelaufen. Bitte öffnen Sie die Anwendung noch einmal',
     'unreadable-fields': 'Senden Sie jedes Feld genau einmal, als Text',
+    'too-many-confirmations': 'Zu viele Versuche. Bitte warten Sie, bevor Sie es noch einmal versuchen.',
     'invalid-fields': 'Einige Eingaben können nicht angenommen werden',
   },
   fields: {

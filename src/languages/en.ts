@@ -42,6 +42,12 @@ export const words = {
     throttled: 'Too many attempts. Please wait before trying again.',
     sessionOver: 'This session is over already',
   },
+  confirm: {
+    title: 'Confirm',
+    heading: 'Confirm your password',
+    lead: 'You are signed in as {username}. Please confirm that it is you.',
+    submit: 'Confirm',
+  },
   home: {
     title: 'Home',
     welcome: 'Welcome',
@@ -95,6 +101,7 @@ export const words = {
     'cross-site': 'This request was sent by another site and was not carried out',
     'invalid-return': 'This link leads nowhere, or no longer. Please open the application again',
     'unreadable-fields': 'Send each field once, as text',
+    'too-many-confirmations': 'Too many attempts. Please wait before trying again.',
     'invalid-fields': 'Some fields cannot be accepted',
   },
   /** What is wrong with a field of a form, by code. */

@@ -31,6 +31,12 @@ export const words: Words = {
     throttled: 'Demasiados intentos. Espere antes de volver a intentarlo.',
     sessionOver: 'Esta sesión ya ha terminado',
   },
+  confirm: {
+    title: 'Confirmación',
+    heading: 'Confirme su contraseña',
+    lead: 'Ha iniciado sesión como {username}. Confirme que es usted.',
+    submit: 'Confirmar',
+  },
   home: {
     title: 'Inicio',
     welcome: 'Le damos la bienvenida',
@@ -82,6 +88,7 @@ export const words: Words = {
     'cross-site': 'Esta solicitud procedía de otro sitio y no se ha realizado',
     'invalid-return': 'Este enlace no es válido o ya no lo es. Vuelva a abrir la aplicación',
     'unreadable-fields': 'Envíe cada campo una sola vez, como texto',
+    'too-many-confirmations': 'Demasiados intentos. Espere antes de volver a intentarlo.',
     'invalid-fields': 'Algunos campos no se pueden aceptar',
   },
   fields: {

@@ -31,6 +31,12 @@ export const words: Words = {
     throttled: 'Trop de tentatives. Veuillez patienter avant de réessayer.',
     sessionOver: 'Cette session est déjà terminée',
   },
+  confirm: {
+    title: 'Confirmation',
+    heading: 'Confirmez votre mot de passe',
+    lead: 'Une session est ouverte pour {username}. Veuillez confirmer qu’il s’agit bien de vous.',
+    submit: 'Confirmer',
+  },
   home: {
     title: 'Accueil',
     welcome: 'Bienvenue',
@@ -82,6 +88,7 @@ export const words: Words = {
     'cross-site': 'Cette requête provient d’un autre site et n’a pas été exécutée',
     'invalid-return': 'Ce lien n’est pas valide ou ne l’est plus. Veuillez rouvrir l’application',
     'unreadable-fields': 'Envoyez chaque champ une seule fois, sous forme de texte',
+    'too-many-confirmations': 'Trop de tentatives. Veuillez patienter avant de réessayer.',
     'invalid-fields': 'Certains champs ne peuvent pas être acceptés',
   },
   fields: {

@@ -25,6 +25,12 @@ export const words: Words = {
     throttled: 'Bạn đã thử quá nhiều lần. Vui lòng đợi một lúc rồi thử lại.',
     sessionOver: 'Phiên này đã kết thúc',
   },
+  confirm: {
+    title: 'Xác nhận',
+    heading: 'Xác nhận mật khẩu',
+    lead: 'Bạn đang đăng nhập với tên {username}. Vui lòng xác nhận đó chính là bạn.',
+    submit: 'Xác nhận',
+  },
   home: {
     title: 'Trang chủ',
     welcome: 'Chào mừng bạn',
@@ -76,6 +82,7 @@ export const words: Words = {
     'cross-site': 'Yêu cầu này được gửi từ một trang web khác nên đã không được thực hiện',
     'invalid-return': 'Liên kết này không hợp lệ hoặc đã hết hạn. Vui lòng mở lại ứng dụng',
     'unreadable-fields': 'Gửi mỗi trường một lần, dưới dạng văn bản',
+    'too-many-confirmations': 'Bạn đã thử quá nhiều lần. Vui lòng đợi một lúc rồi thử lại.',
     'invalid-fields': 'Một số trường không hợp lệ',
   },
   fields: {

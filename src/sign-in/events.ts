@@ -64,6 +64,44 @@ export const events = {
     words: 'The account accepts no more logins, because too many had failed',
     advise: adviseOnThrottle,
   },
+  confirmed: {
+    vocabulary: 'authn_login_success',
+    by: 'account-holder',
+    level: 'info',
+    words: 'The user of a session proved their identity again, by password',
+  },
+  'confirm-failed': {
+    vocabulary: 'authn_login_fail',
+    by: 'account-holder',
+    level: 'warn',
+    words: 'The user of a session did not prove their identity again',
+    reasons: {
+      'wrong-password': {
+        words: 'the password was wrong',
+        advice:
+          'If the user forgot it: janua users set-password EMAIL. If it was not the user: janua sessions revoke-all EMAIL.',
+        adviceForOwnTable:
+          'If the user forgot it: set a new one in your own table of users. If it was not the user: janua sessions revoke-all EMAIL.',
+      },
+      'changed-meanwhile': {
+        words: 'the password was correct, but the user was given another one meanwhile',
+        advice: 'Try again. janua audit --user EMAIL shows what was changed.',
+      },
+    },
+  },
+  'confirm-throttled': {
+    vocabulary: 'excess_rate_limit_exceeded',
+    by: 'account-holder',
+    level: 'warn',
+    words: 'The proof of identity was refused without checking the password, because too many attempts had failed',
+    advise: adviseOnThrottle,
+  },
+  'confirm-required': {
+    vocabulary: 'authz_fail',
+    by: 'account-holder',
+    level: 'info',
+    words: 'The user has to prove their identity again first: the last proof is older than REAUTHENTICATION_SECONDS',
+  },
   'logged-out': {
     vocabulary: 'session_expired',
     by: 'account-holder',

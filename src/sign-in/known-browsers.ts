@@ -8,17 +8,19 @@ const accountsKept = 4;
 /** An identifier, our signature of it, and one signature for each account. */
 const shape = /^[\w-]{22}(?:\.[\w-]{43}){1,5}$/;
 
+export type KnownBrowsers = ReturnType<typeof createKnownBrowsers>;
+
 /**
  * The cookie `browser` tells the throttle that an account has signed in with this browser before. It authenticates no request.
  * @param https whether browsers use HTTPS
- * @param key 32 bytes or more; asked for only when a cookie is signed or checked
+ * @param key 32 bytes or more
  */
-export function createKnownBrowsers(https: boolean, key: () => Buffer) {
+export function createKnownBrowsers(https: boolean, key: Buffer) {
   const cookie = browserCookie(https);
 
   // Neither an identifier nor a fingerprint contains a colon, so two pairs never make the same text.
   const sign = (id: string, fingerprint: string) =>
-    createHmac('sha256', key()).update(`browser:${id}:${fingerprint}`).digest('base64url');
+    createHmac('sha256', key).update(`browser:${id}:${fingerprint}`).digest('base64url');
 
   /** An identifier that we signed, and the signatures for accounts. */
   function read(header: string | undefined): { id: string; signatures: readonly string[] } | undefined {

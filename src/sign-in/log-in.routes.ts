@@ -1,7 +1,6 @@
 import type { Access } from '../access/access.ts';
 import { loginMessages, Refusal } from '../access/refusal.ts';
 import { maxPasswordBytes } from '../passwords/passwords.ts';
-import { passwordFingerprint } from '../users/account.ts';
 import { maxUsernameLength } from '../users/user.ts';
 import { addAction } from '../web/action.ts';
 import { bodyField } from '../web/body-field.ts';
@@ -9,23 +8,15 @@ import { ambiguousCredential } from '../web/hooks/credentials.ts';
 import { findLoginMessage, type LoginPage, loginView } from '../web/login-page.ts';
 import { homePath, safeNext } from '../web/next.ts';
 import { json, object, page, redirect, settingCookies } from '../web/openapi/responses.ts';
+import { type AnswerLogin, exampleTokens, tokenFields } from '../web/token-answer.ts';
 import type { App } from '../web/types.ts';
-import { createKnownBrowsers } from './known-browsers.ts';
+import type { KnownBrowsers } from './known-browsers.ts';
 import type { LogIn } from './log-in.ts';
 import { incompleteLogin, invalidCredentials, tooManyAttempts, unsupportedGrantType } from './refusals.ts';
 
 const tokenSchema = object(
   'A session was started',
-  {
-    access_token: { type: 'string', description: 'Opaque; send it as `Authorization: Bearer …`' },
-    token_type: { const: 'bearer' },
-    expires_in: {
-      type: 'integer',
-      description:
-        'Seconds until the token expires if it is not used. Using it extends this, but not beyond the lifetime of the session',
-    },
-    detail: { type: 'string', description: '`Already logged in`, if the client was signed in' },
-  },
+  { ...tokenFields, detail: { type: 'string', description: '`Already logged in`, if the client was signed in' } },
   ['detail'],
 );
 
@@ -60,13 +51,11 @@ const loginPageQuery = {
 export interface LogInParts {
   readonly access: Access;
   readonly logIn: LogIn;
-  /** Signs the `browser` cookie. */
-  readonly browserKey: Buffer;
+  readonly knownBrowsers: KnownBrowsers;
 }
 
 export interface LogInRouteOptions {
-  /** Whether browsers use HTTPS. */
-  readonly https: boolean;
+  readonly answerLogin: AnswerLogin;
   /** Whether `/` shows the login page too. */
   readonly showsLoginAtRoot: boolean;
   readonly loginPage: LoginPage;
@@ -74,8 +63,7 @@ export interface LogInRouteOptions {
 
 /** Adds the login page, and the action that its form and programs send a login to. */
 export function addLogIn(app: App, parts: () => LogInParts, options: LogInRouteOptions): void {
-  const { https, showsLoginAtRoot, loginPage } = options;
-  const knownBrowsers = createKnownBrowsers(https, () => parts().browserKey);
+  const { answerLogin, showsLoginAtRoot, loginPage } = options;
 
   for (const url of [...(showsLoginAtRoot ? ['/'] : []), '/auth/login']) {
     app.get(
@@ -116,13 +104,7 @@ export function addLogIn(app: App, parts: () => LogInParts, options: LogInRouteO
       openedAt: '/auth/login',
       refusals: [invalidCredentials, incompleteLogin, unsupportedGrantType, tooManyAttempts, ambiguousCredential],
     },
-    answer: settingCookies(
-      json('A session was started', tokenSchema, {
-        access_token: 'janua_QxZ2…',
-        token_type: 'bearer',
-        expires_in: 86_400,
-      }),
-    ),
+    answer: settingCookies(json('A session was started', tokenSchema, exampleTokens)),
     browser: 'Pages: to the home page or `next`, or back to the login page if refused',
     route: { attachValidation: true, preValidation: async ({ body }) => dropOddFields(body) },
     async handle(request, reply, { username, password, next }) {
@@ -131,20 +113,12 @@ export function addLogIn(app: App, parts: () => LogInParts, options: LogInRouteO
       // Parameters of a token request must not be in the query string (RFC 6749 3.2, ASVS 14.2.1).
       const inQuery = Object.keys(fields).some((name) => name !== 'next' && name in (query as object));
       if (request.validationError || inQuery) throw new Refusal(incompleteLogin);
-      const attempt = {
-        username,
-        password,
-        presented,
-        findKnownBrowser: (fingerprint: string) => knownBrowsers.find(fingerprint, headers.cookie),
-      };
-      const { session, wasSignedIn, account } = await parts().logIn(attempt, caller);
-      reply.setSessionCookie(session.cookie, session);
-      reply.header('set-cookie', knownBrowsers.cookie(passwordFingerprint(account), headers.cookie));
+      const { logIn, knownBrowsers } = parts();
+      const findKnownBrowser = (fingerprint: string) => knownBrowsers.find(fingerprint, headers.cookie);
+      const admitted = await logIn({ username, password, presented, findKnownBrowser }, caller);
       return reply.proceed(safeNext(next) ?? homePath, {
-        access_token: session.accessToken,
-        token_type: 'bearer',
-        expires_in: session.expiresInSeconds,
-        ...(wasSignedIn ? { detail: 'Already logged in' } : {}),
+        ...answerLogin(request, reply, admitted),
+        ...(admitted.wasSignedIn ? { detail: 'Already logged in' } : {}),
       });
     },
   });

@@ -26,11 +26,17 @@ export const unsupportedGrantType: Answer = {
   event: { kind: 'login-incomplete', reason: 'unsupported-grant-type' },
 };
 
-export const tooManyAttempts: Answer = {
-  name: 'too-many-attempts',
+/** A user who is signed in gets an error page. */
+export const tooManyConfirmations: Answer = {
+  name: 'too-many-confirmations',
   status: 429,
   error: 'temporarily_unavailable',
   detail: 'Too many attempts',
+};
+
+export const tooManyAttempts: Answer = {
+  ...tooManyConfirmations,
+  name: 'too-many-attempts',
   loginPage: { message: loginMessages.throttled, next: 'sent', inPlace: true },
 };
 

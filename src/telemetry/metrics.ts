@@ -95,6 +95,9 @@ function timed(instruments: Instruments, store: string, operation: string, call:
   );
 }
 
+/** Attempts that the throttle let pass. */
+const passed: ReadonlySet<string> = new Set(['login-succeeded', 'login-failed', 'confirmed', 'confirm-failed']);
+
 /**
  * The figures omit why a login failed, and whether a throttled name belongs to an account. Otherwise an attacker who reads the figures
  * could try a name and learn whether it is a user (ASVS 6.3.8). The audit has both.
@@ -104,8 +107,9 @@ function count({ logins, throttle, sessionsStarted, sessionsEnded, events }: Ins
   events.inc({ kind });
   if (kind.startsWith('login-')) logins.inc({ outcome: kind.slice('login-'.length) });
   if (kind === 'login-succeeded') sessionsStarted.inc();
-  if (kind === 'login-succeeded' || kind === 'login-failed') throttle.inc({ decision: 'passed', key: 'none' });
-  if (kind === 'login-throttled') throttle.inc({ decision: 'refused', key: longestWait(event.throttle) });
+  if (passed.has(kind)) throttle.inc({ decision: 'passed', key: 'none' });
+  if (kind === 'login-throttled' || kind === 'confirm-throttled')
+    throttle.inc({ decision: 'refused', key: longestWait(event.throttle) });
   if (kind === 'logged-out') sessionsEnded.inc({ why: 'logout' });
   if (kind === 'session-ended') sessionsEnded.inc({ why: event.reason === 'replaced' ? 'replaced' : 'revoked' });
   if (kind === 'sessions-ended') sessionsEnded.inc({ why: 'revoked' }, event.count ?? 0);

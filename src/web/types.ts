@@ -1,4 +1,4 @@
-import type { FastifyInstance, FastifyRequest } from 'fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Presented, SignedIn } from '../access/access.ts';
 import type { Answer } from '../access/refusal.ts';
 import type { Caller } from '../audit/event.ts';
@@ -54,3 +54,5 @@ declare module 'fastify' {
 }
 
 export type Request = FastifyRequest;
+
+export type Reply = FastifyReply;

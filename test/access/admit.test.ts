@@ -8,6 +8,7 @@ import type { PasswordCheck } from '../../src/passwords/passwords.ts';
 import { createSessions } from '../../src/sessions/sessions.ts';
 import type { SessionRecord, SessionStore } from '../../src/sessions/store.ts';
 import { createLogIn } from '../../src/sign-in/log-in.ts';
+import { createAttemptPassword } from '../../src/sign-in/password-attempt.ts';
 import { invalidCredentials, tooManyAttempts } from '../../src/sign-in/refusals.ts';
 import { unthrottled } from '../../src/throttle/throttle.ts';
 import type { Account } from '../../src/users/account.ts';
@@ -66,7 +67,7 @@ function createRacing(change: (current: Account) => Account | undefined, fault?:
   const sessions = createSessions({ store, ...limits, remembered: limits });
   const audit = { record: async () => {}, recordIfPossible: async () => {}, digestName: () => '' };
   const access = createAccess(lookUpTwice(store, users), sessions, audit);
-  const logIn = createLogIn({
+  const attemptPassword = createAttemptPassword({
     users,
     passwords: {
       check: async (stored, secret): Promise<PasswordCheck> => ({
@@ -79,11 +80,11 @@ function createRacing(change: (current: Account) => Account | undefined, fault?:
       calibrate: async () => {},
     },
     throttle: unthrottled,
-    admit: createAdmit(access, sessions, users, audit),
     audit,
     log: { warn() {} },
     failureFloor: 0,
   });
+  const logIn = createLogIn({ users, attemptPassword, admit: createAdmit(access, sessions, users, audit) });
   return { store, logIn: () => logIn(attempt(ann.username, 'secret'), caller) };
 }
 

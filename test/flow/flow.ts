@@ -1,6 +1,7 @@
 import { describe } from 'node:test';
 import { missing } from '../servers/missing.ts';
 import type { StoreChoice } from '../stores.ts';
+import { testConfirm } from './confirm.ts';
 import { testCredentials } from './credentials.ts';
 import { testForward } from './forward.ts';
 import { testHome } from './home.ts';
@@ -22,6 +23,7 @@ export function testFlow(stores: StoreChoice): void {
     describe('login', () => testLogin(stores));
     describe('logout', () => testLogout(stores));
     describe('me', () => testMe(stores));
+    describe('confirm', () => testConfirm(stores));
     describe('home', () => testHome(stores));
     describe('language', () => testLanguage(stores));
     describe('forward', () => testForward(stores));

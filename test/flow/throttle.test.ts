@@ -6,7 +6,7 @@ import { liftFailures } from '../../src/sign-in/login-limits.ts';
 import { ann, password, startJanua, type TestJanua } from '../janua.ts';
 import { missing } from '../servers/missing.ts';
 import type { StoreChoice } from '../stores.ts';
-import { comparable, type LoginFace, loginFaces, meFaces } from '../web/faces.ts';
+import { type BodyFace, comparable, loginFaces, meFaces } from '../web/faces.ts';
 
 const nobody = 'nobody@example.com';
 const minute = 60_000;
@@ -32,11 +32,11 @@ function testThrottle(stores: StoreChoice): void {
   }
 
   const faces = (count: number) =>
-    Array.from({ length: count }, (_, index) => loginFaces[index % loginFaces.length] as LoginFace);
+    Array.from({ length: count }, (_, index) => loginFaces[index % loginFaces.length] as BodyFace);
 
   function send(
     janua: TestJanua,
-    face: LoginFace,
+    face: BodyFace,
     fields: { username?: string; password?: string; next?: string },
     { address = '192.0.2.1', headers = {} }: { address?: string; headers?: Record<string, string> } = {},
   ): Promise<LightMyRequestResponse> {
@@ -44,7 +44,7 @@ function testThrottle(stores: StoreChoice): void {
     return janua.app.inject({ ...request, remoteAddress: address, headers: { ...request.headers, ...headers } });
   }
 
-  const [face] = loginFaces as readonly [LoginFace];
+  const [face] = loginFaces as readonly [BodyFace];
   const succeeded = ({ statusCode, headers }: LightMyRequestResponse) =>
     statusCode === 200 || (statusCode === 303 && headers.location === '/auth/home');
 

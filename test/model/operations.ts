@@ -1,6 +1,6 @@
 import type { InjectOptions, LightMyRequestResponse } from 'fastify';
 import { ChangeRefused } from '../../src/users/administration.ts';
-import type { Face, LoginFace } from '../web/faces.ts';
+import type { BodyFace, Face } from '../web/faces.ts';
 import { type Answer, type Route, readAnswer, readCredentials, tell } from './answer.ts';
 import {
   type Action,
@@ -50,7 +50,7 @@ export interface Sender {
   readonly presented: Presented;
 }
 
-export function loggingIn(face: LoginFace, sender: Sender, fields: { username: string; password: string }): Operation {
+export function loggingIn(face: BodyFace, sender: Sender, fields: { username: string; password: string }): Operation {
   return {
     ...requesting({ is: 'login', format: face.format }, face.request(fields), sender),
     name: `${face.name}, ${fields.username}`,

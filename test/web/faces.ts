@@ -2,11 +2,11 @@ import type { InjectOptions, LightMyRequestResponse } from 'fastify';
 import type { App, Format } from '../../src/web/types.ts';
 import { ann, password } from '../janua.ts';
 
-/** One way to log in: an address, a type of body, and a format. */
-export interface LoginFace {
+/** One way to act: an address, a type of body, and a format. */
+export interface BodyFace {
   readonly name: string;
   readonly format: Format;
-  /** A login attempt with any fields that a client could send. */
+  /** A request with any fields that a client could send. */
   request(fields: Record<string, unknown>): InjectOptions;
 }
 
@@ -24,7 +24,7 @@ export function json(fields: Record<string, unknown>): Pick<InjectOptions, 'payl
   return { headers: { 'content-type': 'application/json' }, payload: JSON.stringify(fields) };
 }
 
-function face(url: string, format: Format, body: typeof form, headers: Record<string, string> = {}): LoginFace {
+function face(url: string, format: Format, body: typeof form, headers: Record<string, string> = {}): BodyFace {
   return {
     name: `POST ${url} as ${format}, ${body.name} body`,
     format,
@@ -35,15 +35,17 @@ function face(url: string, format: Format, body: typeof form, headers: Record<st
   };
 }
 
-/** Every way to log in. */
-export const loginFaces: readonly LoginFace[] = [
-  face('/auth/token', 'html', form),
-  face('/auth/token', 'html', json),
-  face('/auth/token', 'json', form, asJson),
-  face('/auth/token', 'json', json, asJson),
-  face('/api/login', 'json', form),
-  face('/api/login', 'json', json),
+/** Every way to take an action that has fields. */
+export const bodyFaces = (page: string, api: string): readonly BodyFace[] => [
+  face(page, 'html', form),
+  face(page, 'html', json),
+  face(page, 'json', form, asJson),
+  face(page, 'json', json, asJson),
+  face(api, 'json', form),
+  face(api, 'json', json),
 ];
+
+export const loginFaces = bodyFaces('/auth/token', '/api/login');
 
 /** A request to a route in one of its formats. */
 export interface Face {

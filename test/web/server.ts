@@ -2,6 +2,7 @@ import pino from 'pino';
 import type { Access } from '../../src/access/access.ts';
 import { createReturns } from '../../src/forward-auth/returns.ts';
 import { createServer, type ServerOptions } from '../../src/server.ts';
+import { createKnownBrowsers } from '../../src/sign-in/known-browsers.ts';
 import type { Parts, SiteOptions } from '../../src/site.ts';
 import type { App } from '../../src/web/types.ts';
 
@@ -52,7 +53,8 @@ export function siteOptions({ logIn = unexpected, logOut = unexpected, ...access
       audit: { record: async () => {}, recordIfPossible: async () => {}, digestName: () => '' },
       logIn,
       logOut,
-      browserKey: Buffer.alloc(32, 1),
+      confirm: unexpected,
+      knownBrowsers: createKnownBrowsers(false, Buffer.alloc(32, 1)),
       registry: undefined,
       hosts: undefined,
     }),

@@ -1,3 +1,5 @@
+import type { FastifyRequest } from 'fastify';
+import type { SignedIn } from '../../access/access.ts';
 import { type Answer, Refusal } from '../../access/refusal.ts';
 import { sessionCookie } from '../cookies.ts';
 import type { FlowOptions } from '../flow-options.ts';
@@ -30,8 +32,7 @@ export function decorateCredentials(
   app.decorateRequest('signedIn', undefined);
   app.decorateRequest('user', {
     getter() {
-      if (this.signedIn === undefined) throw new TypeError('only a route with `signedIn` has a user');
-      return this.signedIn.user;
+      return signedInOf(this).user;
     },
   });
   // The server enforces the real limits.
@@ -41,6 +42,12 @@ export function decorateCredentials(
   app.decorateReply('clearSessionCookie', function () {
     return this.header('set-cookie', cookie.removal);
   });
+}
+
+/** The user and session of a request to a route with `signedIn`. */
+export function signedInOf({ signedIn }: Pick<FastifyRequest, 'signedIn'>): SignedIn {
+  if (signedIn === undefined) throw new TypeError('only a route with `signedIn` has a user');
+  return signedIn;
 }
 
 /**

@@ -6,7 +6,7 @@ import { fill } from '../../languages/languages.ts';
 import { bodyField } from '../body-field.ts';
 import type { FlowOptions } from '../flow-options.ts';
 import { failedLoginOf, type LoginPage, loginPath, loginView } from '../login-page.ts';
-import { homePath } from '../next.ts';
+import { confirmPath, homePath } from '../next.ts';
 import { type Problem, problem } from '../problem.ts';
 import { decodedPath, originForm } from '../request-target.ts';
 import { acceptedBodyTypes } from './bodies.ts';
@@ -27,7 +27,7 @@ export function createProblems(parts: FlowOptions['parts'], render: RenderPage, 
 
   return async (error, request, reply) => {
     const refusal = error instanceof Refusal ? error : undefined;
-    const { event, loginPage: login } = refusal?.answer ?? {};
+    const { event, loginPage: login, freshProof } = refusal?.answer ?? {};
     // `parts` throws until the stores are ready.
     if (event !== undefined)
       await Promise.try(() => parts().audit.recordIfPossible({ ...event, caller: request.caller })).catch(() => {});
@@ -36,6 +36,8 @@ export function createProblems(parts: FlowOptions['parts'], render: RenderPage, 
     addHeaders(error, request, reply);
     if (request.format === 'json')
       return reply.type('application/json; charset=utf-8').serializer(JSON.stringify).send(problem);
+    // A form has the address of its page.
+    if (freshProof !== undefined) return reply.redirect(confirmPath(originForm(request.url)), 303);
     if (login !== undefined) {
       const { message } = login;
       const next = nextOf(login, request);
@@ -98,11 +100,13 @@ function addHeaders(error: FastifyError | Error, request: FastifyRequest, reply:
   }
   if (reply.statusCode === 415) reply.header('accept', acceptedBodyTypes.join(', '));
   if (!(error instanceof Refusal && error.answer.status === 401)) return;
+  const { freshProof, error: code } = error.answer;
   const { accessToken, cookie } = request.presented;
   if (request.format === 'json') {
-    const reason = accessToken === undefined ? '' : ', error="invalid_token"';
+    const age = freshProof && `, error="${code}", max_age=${freshProof.maxAgeSeconds}`;
+    const reason = age ?? (accessToken === undefined ? '' : ', error="invalid_token"');
     reply.header('www-authenticate', `Bearer realm="janua"${reason}`);
-  } else if (cookie !== undefined && accessToken === undefined) {
+  } else if (cookie !== undefined && accessToken === undefined && freshProof === undefined) {
     // JSON responses never clear it: a late one could erase a cookie that was just set.
     reply.clearSessionCookie();
   }

@@ -45,6 +45,8 @@ const actions = [
   ['POST', '/api/login'],
   ['POST', '/auth/logout'],
   ['POST', '/api/logout'],
+  ['POST', '/auth/confirm'],
+  ['POST', '/api/confirm'],
 ] as const;
 
 // Shows: S82 S84 V3.7.5

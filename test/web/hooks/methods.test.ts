@@ -30,6 +30,7 @@ const routes: Record<string, string> = {
   '/auth/home': 'GET, HEAD',
   '/auth/token': 'POST',
   '/auth/logout': 'POST',
+  '/auth/confirm': 'GET, HEAD, POST',
   '/admin/me': 'GET, HEAD',
   '/api/login': 'POST',
   '/api/logout': 'POST',

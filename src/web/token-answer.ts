@@ -1,0 +1,39 @@
+import type { Admitted } from '../access/admit.ts';
+import { object } from './openapi/responses.ts';
+import type { Reply, Request } from './types.ts';
+
+/** What a program gets with a session's new credentials (RFC 6749 5.1). */
+export interface TokenAnswer {
+  readonly access_token: string;
+  readonly token_type: 'bearer';
+  readonly expires_in: number;
+}
+
+/** The fields of a token answer, as JSON Schemas. */
+export const tokenFields = {
+  access_token: { type: 'string', description: 'Opaque; send it as `Authorization: Bearer …`' },
+  token_type: { const: 'bearer' },
+  expires_in: {
+    type: 'integer',
+    description:
+      'Seconds until the token expires if it is not used. Using it extends this, but not beyond the lifetime of the session',
+  },
+} as const;
+
+export const exampleTokens: TokenAnswer = { access_token: 'janua_QxZ2…', token_type: 'bearer', expires_in: 86_400 };
+
+/** The schema of an answer that has a `detail` beside the tokens. */
+export const detailWithTokens = (description: string) =>
+  object(description, { detail: { type: 'string', description: 'What happened' }, ...tokenFields });
+
+/**
+ * Gives the browser the new cookie of a session, and makes the account known in that browser.
+ * @returns what a program gets
+ */
+export type AnswerLogin = (
+  request: Request,
+  reply: Reply,
+  admitted: Pick<Admitted, 'account'> & {
+    readonly session: Pick<Admitted['session'], 'cookie' | 'accessToken' | 'expiresInSeconds' | 'remembered'>;
+  },
+) => TokenAnswer;
