@@ -20,6 +20,8 @@ import { lineOf } from './faults/misconfiguration.ts';
 import { Unavailable } from './faults/unavailable.ts';
 import { createHostCredentials } from './forward-auth/host-credentials.ts';
 import { createReturns } from './forward-auth/returns.ts';
+import { isLanguage } from './languages/languages.ts';
+import { speak } from './languages/speech.ts';
 import type { MailDescription } from './mail/description.ts';
 import { createOutbox } from './mail/outbox.ts';
 import { createSender } from './mail/sender.ts';
@@ -119,7 +121,13 @@ export async function compose(settings: Settings, overrides: Overrides = {}) {
   const mailbox = overrides.demoMailbox === true && settings.MAIL_URL === undefined;
   const mailWorks = mailbox || settings.MAIL_URL !== undefined;
   const publicOrigins = publicOriginsOf(settings);
-  /** Sends mail once our address is known, because mails have links. */
+  /** Our address in the links of mails. It is configured, and never taken from a request. */
+  function baseUrl(): string {
+    const [origin] = publicOrigins;
+    if (origin === undefined) throw new TypeError('mail was sent before the address of its links was known');
+    return origin;
+  }
+  /** With a free port, the address is known once the server listens. */
   function startMail(): void {
     if (publicOrigins.size > 0) prepared?.mail?.start();
   }
@@ -169,7 +177,7 @@ export async function compose(settings: Settings, overrides: Overrides = {}) {
      */
     async prepare(): Promise<Services> {
       try {
-        prepared ??= await prepare(settings, overrides, { log, stores, mapping, measures, mailWorks });
+        prepared ??= await prepare(settings, overrides, { log, stores, mapping, measures, mailWorks, baseUrl });
         startMail();
         return prepared;
       } catch (error) {
@@ -217,6 +225,7 @@ interface Openings {
   readonly mapping: UserMapping | undefined;
   readonly measures: Measures;
   readonly mailWorks: boolean;
+  readonly baseUrl: () => string;
 }
 
 async function prepare(settings: Settings, overrides: Overrides, openings: Openings) {
@@ -303,7 +312,7 @@ async function prepare(settings: Settings, overrides: Overrides, openings: Openi
     takesLogins && mailWorks
       ? createSender({
           ...{ database, outbox, descriptions, appName: settings.APP_NAME, audit, log, now },
-          findText: () => ({ subject: '', paragraphs: [] }),
+          findWords: (text, language) => speak(isLanguage(language) ? language : settings.LANGUAGE).words.mails[text],
           openTransport: openTransportOf(settings),
         })
       : undefined;

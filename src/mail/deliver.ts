@@ -3,7 +3,7 @@ import type { Log } from '../faults/log.ts';
 import { Unavailable } from '../faults/unavailable.ts';
 import { isMailAddress } from '../text/mail-address.ts';
 import { printable } from '../text/printable.ts';
-import type { DroppedMail, FindMailText, MailDescription, PreparedMail } from './description.ts';
+import type { DroppedMail, FindMailWords, MailDescription, PreparedMail } from './description.ts';
 import type { events } from './events.ts';
 import type { Outbox, QueuedMail } from './outbox.ts';
 import { loadRenderer, type RenderedMail } from './render.ts';
@@ -13,7 +13,7 @@ export interface DeliverOptions {
   readonly outbox: Outbox;
   /** By purpose. */
   readonly descriptions: Readonly<Record<string, MailDescription>>;
-  readonly findText: FindMailText;
+  readonly findWords: FindMailWords;
   readonly appName: string;
   readonly audit: Audit<keyof typeof events>;
   readonly log: Pick<Log, 'error'>;
@@ -53,7 +53,7 @@ const longestPause = 60 * 60 * 1000;
 export type Deliver = (mail: QueuedMail, attempt: Attempt) => Promise<void>;
 
 export async function createDeliver(options: DeliverOptions): Promise<Deliver> {
-  const { outbox, descriptions, findText, appName, audit, log, now, onFailed = () => {} } = options;
+  const { outbox, descriptions, findWords, appName, audit, log, now, onFailed = () => {} } = options;
   const render = await loadRenderer();
 
   /** The event has the id of the request that caused the mail, so `janua explain` shows it. */
@@ -102,10 +102,11 @@ export async function createDeliver(options: DeliverOptions): Promise<Deliver> {
     if (description === undefined) throw new TypeError(`this version knows no mail ${purpose}`);
     const prepared = await description.prepare(mail);
     if ('dropped' in prepared) return prepared;
-    const { to, language, values, link, userId } = prepared;
+    const { text = purpose, to, language, values, link, userId } = prepared;
     if (!isMailAddress(to)) return { dropped: 'not-one-address', userId };
-    const text = findText(purpose, language, { app: appName, ...values });
-    return { prepared, rendered: render(text, { appName, language, link }) };
+    const words = findWords(text, language);
+    if (words === undefined) throw new TypeError(`there are no words for the mail ${text}`);
+    return { prepared, rendered: render(words, { appName, language, values, link }) };
   }
 
   async function send(mail: QueuedMail, ready: ReadyMail, transport: Transport, attempt: Attempt): Promise<void> {

@@ -11,10 +11,12 @@ export interface MailDescription {
 
 /** A mail that can be sent now. */
 export interface PreparedMail {
+  /** The key of its text, if that is not the purpose. */
+  readonly text?: string | undefined;
   readonly to: string;
   readonly name?: string | undefined;
   readonly language: string;
-  /** For the placeholders in its text. */
+  /** For the places in its text, besides `app`. */
   readonly values: Readonly<Record<string, string>>;
   /** Where its button leads. */
   readonly link?: string | undefined;
@@ -28,8 +30,8 @@ export interface DroppedMail {
   readonly userId?: string | undefined;
 }
 
-/** The text of a mail, in its language and with its values. */
-export interface MailText {
+/** The words of a mail in one language. `{name}` stands for a value. */
+export interface MailWords {
   readonly subject: string;
   readonly paragraphs: readonly string[];
   /** The text of the button, if the mail has a link. */
@@ -38,5 +40,5 @@ export interface MailText {
   readonly after?: readonly string[] | undefined;
 }
 
-/** Gives the text of a purpose, with `{name}` replaced by the value of that name. */
-export type FindMailText = (purpose: string, language: string, values: Readonly<Record<string, string>>) => MailText;
+/** Gives the words by the key of the text. */
+export type FindMailWords = (text: string, language: string) => MailWords | undefined;

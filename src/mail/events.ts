@@ -19,6 +19,10 @@ export const events = {
         advice: 'Check the address: janua users list.',
         adviceForOwnTable: 'Check the address in your own table of users.',
       },
+      'too-many': {
+        words: 'too many mails were requested for that address, or by that client',
+        advice: 'Look for the earlier mails, or wait an hour.',
+      },
       disabled: {
         words: 'the account is disabled',
         advice: 'To let the user in: janua users enable EMAIL.',

@@ -1,6 +1,7 @@
 import { fileURLToPath } from 'node:url';
+import { fill } from '../languages/languages.ts';
 import { printable } from '../text/printable.ts';
-import type { MailText } from './description.ts';
+import type { MailWords } from './description.ts';
 
 /** A mail without its recipient. */
 export interface RenderedMail {
@@ -12,28 +13,30 @@ export interface RenderedMail {
 export interface Frame {
   readonly appName: string;
   readonly language: string;
+  readonly values: Readonly<Record<string, string>>;
   readonly link?: string | undefined;
 }
 
 /** Columns of the plain text (RFC 3676 4.2 recommends at most 78). */
 const columns = 72;
 
-/** Renders the text of a mail in the frame of all mails. Every value is escaped in the HTML, and no value can break a line. */
-export type RenderMail = (text: MailText, frame: Frame) => RenderedMail;
+/** Renders a mail in the frame of all mails. Every value is escaped in the HTML, and no value can break a line. */
+export type RenderMail = (words: MailWords, frame: Frame) => RenderedMail;
 
 /** Loaded with the first mail, because it would make every start slower. */
 export async function loadRenderer(): Promise<RenderMail> {
   const { Eta } = await import('eta');
   const eta = new Eta({ views: fileURLToPath(new URL('.', import.meta.url)), cache: true, autoTrim: [false, 'nl'] });
-  return ({ subject, paragraphs, action = '', after = [] }, { appName, language, link }) => {
-    const shown = { paragraphs: paragraphs.map(printable), action: printable(action), after: after.map(printable) };
+  return ({ subject, paragraphs, action = '', after = [] }, { appName, language, values, link }) => {
+    const say = (text: string) => printable(fill(text, { app: appName, ...values }));
+    const shown = { paragraphs: paragraphs.map(say), action: say(action), after: after.map(say) };
     const button = link === undefined ? [] : [wrap(`${shown.action}:`), link];
     const model = {
       ...shown,
       app: printable(appName),
       language,
       link,
-      subject: printable(subject),
+      subject: say(subject),
       /** The parts of the plain text. The link has a line of its own. */
       blocks: [...shown.paragraphs.map(wrap), ...button, ...shown.after.map(wrap)],
     };

@@ -39,6 +39,8 @@ const routes: Record<
   'POST /api/confirm': 'signed in',
   'POST /auth/language': 'keeps a choice',
   'POST /api/language': 'keeps a choice',
+  'GET /demo/mail': 'anyone',
+  'GET /api/demo/mail': 'anyone',
   'GET /docs': 'anyone',
   'GET /openapi.json': 'anyone',
   'GET /health/live': 'anyone',

@@ -37,6 +37,7 @@ test('the document lists every route, in OpenAPI 3.1, with relative addresses on
     'GET /',
     'GET /admin/me',
     'GET /api/confirm',
+    'GET /api/demo/mail',
     'GET /api/me',
     'GET /auth/confirm',
     'GET /auth/forward',
@@ -44,6 +45,7 @@ test('the document lists every route, in OpenAPI 3.1, with relative addresses on
     'GET /auth/login',
     'GET /auth/refused',
     'GET /auth/verify',
+    'GET /demo/mail',
     'GET /docs',
     'GET /health/live',
     'GET /health/ready',
@@ -92,7 +94,7 @@ test('x-expected-format is a parameter of exactly the routes with two formats', 
   for (const { path, operation } of operations) {
     const has =
       operation.parameters?.some(({ name, in: place }) => name === 'x-expected-format' && place === 'header') ?? false;
-    assert.equal(has, /^\/(auth|admin)\/|^\/$/.test(path), path);
+    assert.equal(has, /^\/(auth|admin|demo)\/|^\/$/.test(path), path);
   }
   await janua[Symbol.asyncDispose]();
 });
