@@ -99,6 +99,18 @@ function createProgram(): Command {
     .option('--all', 'all failures')
     .action(from(throttleFile, 'liftThrottle'));
 
+  const mail = add(program, 'mail', 'show the mail that waits to be sent, and test the mail server');
+  const mailFile = () => import('./commands/mail.ts');
+  add(mail, 'list', 'list the mails that wait, and those that were given up')
+    .option(...json)
+    .action(from(mailFile, 'listMail'));
+  add(mail, 'retry [id]', 'send all listed mails now, or one; the server does it within seconds').action(
+    from(mailFile, 'retryMail'),
+  );
+  add(mail, 'test <address>', 'send a test mail, and show what the mail server says').action(
+    from(mailFile, 'testMail'),
+  );
+
   add(program, 'audit', 'show recorded decisions, newest last: logins, refusals, changes of users and sessions')
     .option('--since <time>', 'an age such as 30m, 24h or 7d, or a time such as 2026-11-24T08:00Z')
     .option('--until <time>', 'the same')

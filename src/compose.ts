@@ -8,7 +8,7 @@ import { createAudit } from './audit/audit.ts';
 import type { Caller } from './audit/event.ts';
 import { createSqlAuditStore } from './audit/sql-store.ts';
 import { parseListenAddress } from './config/listen-address.ts';
-import { parseMailFrom, parseMailUrl } from './config/mail-server.ts';
+import { findMailRoute } from './config/mail-server.ts';
 import { addLoopbackOrigins, isHttps, isLoopbackHost, originsOf, publicOriginsOf } from './config/origin.ts';
 import type { Settings } from './config/settings.ts';
 import type { TraceSettings } from './config/traces.ts';
@@ -306,6 +306,7 @@ async function prepare(settings: Settings, overrides: Overrides, openings: Openi
   const attemptPassword = createAttemptPassword({ users, passwords, throttle, audit, log, failureFloor });
   const lift = ({ id, username }: User) =>
     liftFailures(throttle, { userId: id, nameDigest: audit.digestName(username) });
+  const route = findMailRoute(settings);
   const descriptions: Readonly<Record<string, MailDescription>> = {};
   const outbox = createOutbox({ database, descriptions, now, onAdded: () => mail?.wake() });
   const mail =
@@ -313,9 +314,11 @@ async function prepare(settings: Settings, overrides: Overrides, openings: Openi
       ? createSender({
           ...{ database, outbox, descriptions, appName: settings.APP_NAME, audit, log, now },
           findWords: (text, language) => speak(isLanguage(language) ? language : settings.LANGUAGE).words.mails[text],
-          openTransport: openTransportOf(settings),
+          openTransport: route && (() => openTransport(route)),
+          onFailed: measures.metrics?.observeMailFailure,
         })
       : undefined;
+  measures.metrics?.watchMail(outbox.countQueued);
   if (takesLogins && !mailWorks) log.info({ event: 'mail_off' }, 'MAIL_URL is not set: what needs mail is left out');
   return {
     users,
@@ -358,12 +361,4 @@ async function prepare(settings: Settings, overrides: Overrides, openings: Openi
       await removeInBatches((limit) => outbox.removeExpired(now(), limit));
     },
   };
-}
-
-/** Gives a function that connects to the mail server; undefined without one. */
-function openTransportOf({ MAIL_URL = '', MAIL_FROM = '', APP_NAME }: Settings) {
-  const server = parseMailUrl(MAIL_URL);
-  const from = parseMailFrom(MAIL_FROM);
-  if (server === undefined || from === undefined) return undefined;
-  return () => openTransport(server, { ...from, name: from.name || APP_NAME });
 }

@@ -14,7 +14,7 @@ export interface AuditEvent<Kind extends string = string> {
   readonly throttle?: readonly KeyTrace[] | undefined;
   /** Whether this user has signed in with this browser before. Undefined if Janua did not check. */
   readonly knownBrowser?: boolean | undefined;
-  /** Only for `events-left-out` and `sessions-ended`. */
+  /** How many of them, for a kind of event that is about several. */
   readonly count?: number | undefined;
 }
 

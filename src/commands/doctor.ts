@@ -5,6 +5,7 @@ import { checkDatabase, checkSchema } from '../doctor/database.ts';
 import { explain, type Stores } from '../doctor/fault-findings.ts';
 import { checkHashing } from '../doctor/hashing.ts';
 import { checkIndexes } from '../doctor/indexes.ts';
+import { checkMail } from '../doctor/mail.ts';
 import { checkPublicUrl } from '../doctor/public-url.ts';
 import { checkRedis, checkSqlSessions } from '../doctor/session-store.ts';
 import { checkSettings, type ReadSettings } from '../doctor/settings.ts';
@@ -86,6 +87,11 @@ async function lookAtAll({ settings, faulty }: ReadSettings, look: Look): Promis
     const redis = sessionsHere ? undefined : await look('sessions', checkRedis(redisUrl, stepMilliseconds, closing));
     if (sessionsHere) await look('sessions', needing(current, outdated, checkSqlSessions));
     await look('clock', checkClock(opened, redis));
+    const mailSettings = faulty.has('MAIL_URL') || faulty.has('MAIL_FROM') ? undefined : settings;
+    const mailCheck = needing(mailSettings, 'MAIL_URL or MAIL_FROM is wrong', (sound) =>
+      checkMail(sound, stepMilliseconds),
+    );
+    await look('mail', mailCheck);
   } finally {
     // If a store does not close in time, the end of the process closes it.
     await inTime(closing.disposeAsync(), seconds * 1000).catch(() => {});

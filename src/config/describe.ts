@@ -2,7 +2,7 @@ import { type SettingSchema, settingSchemas } from './settings.ts';
 
 /** The list of settings at the end of a command's help. */
 export const settingsHelp = `
-Settings, from the environment (DATABASE_URL and REDIS_URL also from a file, by DATABASE_URL_FILE and REDIS_URL_FILE):
+Settings, from the environment (those with a password also from a file, such as by DATABASE_URL_FILE):
 ${Object.entries<SettingSchema>(settingSchemas).map(describe).join('\n')}
 `;
 

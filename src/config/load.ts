@@ -4,6 +4,7 @@ import { Ajv } from 'ajv';
 import { type Fault, Misconfiguration } from '../faults/misconfiguration.ts';
 import { parseNetwork, unixSockets } from '../text/networks.ts';
 import { parseListenAddress } from './listen-address.ts';
+import { parseMailFrom, parseMailUrl } from './mail-server.ts';
 import { isLoopbackHost, originOf } from './origin.ts';
 import { type SettingSchema, type Settings, settingSchemas } from './settings.ts';
 
@@ -50,6 +51,9 @@ export function takeSettings(given: GivenSettings): Settings {
     else if (value !== undefined && (hostSettings as readonly string[]).includes(name))
       faults.push(`${name} is decided by the app that Janua is a part of.`);
   }
+  // Only a server of its own knows its address without that setting.
+  if (given.MAIL_URL !== undefined && given.PUBLIC_URL === undefined)
+    faults.push('PUBLIC_URL must be set when MAIL_URL is, because mails have links.');
   return checkSettings(faults, (name) => given[name as keyof GivenSettings]);
 }
 
@@ -84,6 +88,7 @@ export function requireSafeExposure(settings: Settings, mode: 'demo' | 'serve'):
 /** Finds the faults that a schema cannot express. */
 function furtherFaults(settings: Partial<Settings>): string[] {
   const { PUBLIC_URL, TRUSTED_PROXIES, METRICS_LISTEN, THEME_FILE, FORWARD_AUTH_ORIGINS = [] } = settings;
+  const { MAIL_URL, MAIL_FROM } = settings;
   const faults: string[] = [];
   if (PUBLIC_URL !== undefined && originOf(PUBLIC_URL) === undefined)
     faults.push('PUBLIC_URL must be an http or https address without a path, such as https://auth.example.com.');
@@ -100,6 +105,13 @@ function furtherFaults(settings: Partial<Settings>): string[] {
     faults.push(
       'TRUSTED_PROXIES must be addresses, networks or unix, separated by commas, such as 127.0.0.1, 10.0.0.0/8.',
     );
+  if (MAIL_URL !== undefined && parseMailUrl(MAIL_URL) === undefined)
+    faults.push(
+      'MAIL_URL must be smtp://USER:PASSWORD@HOST:PORT or smtps://…, with special characters percent-encoded.',
+    );
+  if (MAIL_URL !== undefined && MAIL_FROM === undefined) faults.push('MAIL_FROM must be set when MAIL_URL is.');
+  if (MAIL_FROM !== undefined && parseMailFrom(MAIL_FROM) === undefined)
+    faults.push('MAIL_FROM must be an address, or a name and an address, such as Example <no-reply@example.com>.');
   if (METRICS_LISTEN !== undefined && parseListenAddress(METRICS_LISTEN) === undefined)
     faults.push('METRICS_LISTEN must be a host and a port, or a port alone, such as 127.0.0.1:9464.');
   if (THEME_FILE !== undefined && !isReadableFile(THEME_FILE)) faults.push('THEME_FILE: the file cannot be read.');
@@ -117,7 +129,7 @@ function demoFaults({ USERS_TABLE, WORKERS, HOST, PUBLIC_URL }: Settings): Fault
 }
 
 function serveFaults(settings: Settings): Fault[] {
-  const { THROTTLE, WORKERS, HOST, PUBLIC_URL, FORWARD_AUTH_ORIGINS } = settings;
+  const { THROTTLE, WORKERS, HOST, PUBLIC_URL, FORWARD_AUTH_ORIGINS, SIGN_UP, MAIL_URL } = settings;
   const faults: Fault[] = [];
   const isAlone = isLoopbackHost(HOST);
   const allowsPlain = settings.ALLOW_PLAIN_HTTP === 'on';
@@ -131,6 +143,11 @@ function serveFaults(settings: Settings): Fault[] {
     faults.push({
       message: 'THROTTLE=memory counts in each process, so several WORKERS allow several times as many failures.',
       fix: 'Unset one of them.',
+    });
+  if (SIGN_UP === 'on' && MAIL_URL === undefined)
+    faults.push({
+      message: 'SIGN_UP=on needs a mail server, because new users prove their address.',
+      fix: 'Set MAIL_URL and MAIL_FROM, or unset SIGN_UP.',
     });
   if (!isAlone && PUBLIC_URL === undefined)
     faults.push({ message: 'PUBLIC_URL must be set when HOST is reachable from other machines.', fix: publicFix });

@@ -1,6 +1,7 @@
 import { isMailAddress } from '../text/mail-address.ts';
 import { printable } from '../text/printable.ts';
 import { isLoopbackHost } from './origin.ts';
+import type { Settings } from './settings.ts';
 
 /** The mail server that `MAIL_URL` names. */
 export interface MailServer {
@@ -42,7 +43,6 @@ function readAccount(user: string, password: string): MailServer['account'] {
 
 /** Who sends the mail. */
 export interface MailSender {
-  /** Empty if `MAIL_FROM` has none. */
   readonly name: string;
   readonly address: string;
 }
@@ -52,4 +52,17 @@ export function parseMailFrom(text: string): MailSender | undefined {
   const [, name = '', bracketed] = /^([^<>"]*)<([^<>]*)>$/.exec(text.trim()) ?? [];
   const address = bracketed ?? text.trim();
   return isMailAddress(address) && printable(name) === name ? { name: name.trim(), address } : undefined;
+}
+
+/** Where mail goes, and who sends it. */
+export interface MailRoute {
+  readonly server: MailServer;
+  readonly from: MailSender;
+}
+
+/** Undefined without `MAIL_URL`. The settings have been checked. */
+export function findMailRoute({ MAIL_URL = '', MAIL_FROM = '', APP_NAME }: Settings): MailRoute | undefined {
+  const server = parseMailUrl(MAIL_URL);
+  const from = parseMailFrom(MAIL_FROM);
+  return server && from && { server, from: { name: from.name || APP_NAME, address: from.address } };
 }

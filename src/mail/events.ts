@@ -46,4 +46,22 @@ export const events = {
       },
     },
   },
+  'mail-retried': {
+    vocabulary: 'sensitive_update',
+    by: 'operator',
+    level: 'info',
+    words: 'The operator had mails sent again that waited or were given up',
+  },
+  'mail-tested': {
+    vocabulary: 'sensitive_create',
+    by: 'operator',
+    level: 'info',
+    words: 'The operator sent a test mail',
+    reasons: {
+      failed: {
+        words: 'the mail server did not take it',
+        advice: 'janua mail test ADDRESS shows what the mail server said.',
+      },
+    },
+  },
 } as const satisfies Events;

@@ -1,4 +1,4 @@
-import type { MailSender, MailServer } from '../config/mail-server.ts';
+import type { MailRoute } from '../config/mail-server.ts';
 import { printable } from '../text/printable.ts';
 import type { RenderedMail } from './render.ts';
 
@@ -48,7 +48,7 @@ const tls = {
 };
 
 /** Loads nodemailer, which would make every start slower. Connects with the first mail. */
-export async function openTransport(server: MailServer, from: MailSender): Promise<Transport> {
+export async function openTransport({ server, from }: MailRoute): Promise<Transport> {
   const { createTransport } = await import('nodemailer');
   const { host, port, account } = server;
   const pool = createTransport({

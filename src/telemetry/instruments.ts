@@ -1,5 +1,6 @@
 import { Counter, Gauge, Histogram, type Registry } from '@prometheus-io/client';
 import { throttleKeys } from '../audit/event.ts';
+import { inTime } from '../faults/in-time.ts';
 import type { Passwords } from '../passwords/passwords.ts';
 
 /** Seconds, from a look-up in SQLite to the timeout of a store. */
@@ -23,6 +24,26 @@ function addGauge(registry: Registry, name: string, help: string, read: () => nu
   });
 }
 
+/** How long a scrape waits for the database, in milliseconds. */
+const readMilliseconds = 500;
+
+/**
+ * Adds the number of mails that wait, which all workers of a cluster share. While the database cannot be reached, the last number stays,
+ * so that the other metrics can still be read.
+ */
+function addQueuedMails(registry: Registry, read: () => Promise<number>): void {
+  new Gauge({
+    name: 'janua_mails_queued',
+    help: 'Mails that wait to be sent.',
+    registers: [registry],
+    aggregator: 'max',
+    async collect() {
+      const count = await inTime(read(), readMilliseconds).catch(() => undefined);
+      if (count !== undefined) this.set(count);
+    },
+  });
+}
+
 /** The two metrics about the processes of a server. */
 export function addProcesses(registry: Registry, expected: number, answered: () => number): void {
   addGauge(registry, 'janua_processes_expected', 'Processes that should serve.', () => expected);
@@ -39,12 +60,18 @@ export function addStartTime(registry: Registry): void {
   }).set(Math.round(Date.now() / 1000 - process.uptime()));
 }
 
+export interface Loads {
+  /** Number of passwords that are being hashed, and of those that wait. */
+  readonly hashing: Passwords['load'];
+  /** Number of mails that wait. */
+  readonly queuedMails: () => Promise<number>;
+}
+
 /**
  * The metrics of a process that serves, with name, unit, meaning and labels. `docs/observability.md` lists them.
  * @param eventKinds every kind of decision that the audit records
- * @param hashing number of passwords that are being hashed, and of those that wait
  */
-export function createInstruments(registry: Registry, eventKinds: readonly string[], hashing: Passwords['load']) {
+export function createInstruments(registry: Registry, eventKinds: readonly string[], { hashing, queuedMails }: Loads) {
   const registers = [registry];
   const counter = <Label extends string = never>(name: string, help: string, labelNames: Label[] = []) =>
     new Counter({ name, help, labelNames, registers });
@@ -82,6 +109,12 @@ export function createInstruments(registry: Registry, eventKinds: readonly strin
     ),
     hashingWait: histogram('janua_hashing_wait_seconds', 'Time that a password waited for its hash.', waitBuckets),
     hashingRefused: counter('janua_hashing_refused_total', 'Passwords refused because too many were waiting.'),
+    mailsSent: counter('janua_mails_sent_total', 'Mails that the mail server took.'),
+    mailsFailed: counter(
+      'janua_mails_failed_total',
+      'Failed attempts to send a mail: put_off, given_up, or server if it takes no mail at all.',
+      ['why'],
+    ),
     storeDuration: histogram('janua_store_duration_seconds', 'Time that a call of a store took.', storeBuckets, [
       'store',
       'operation',
@@ -94,9 +127,11 @@ export function createInstruments(registry: Registry, eventKinds: readonly strin
   };
   addGauge(registry, 'janua_hashing_under_way', 'Passwords being hashed now.', () => hashing().underWay);
   addGauge(registry, 'janua_hashing_waiting', 'Passwords waiting to be hashed.', () => hashing().waiting);
+  addQueuedMails(registry, queuedMails);
   // Every series starts at 0, because a series that begins at 1 shows no rise.
   for (const outcome of ['succeeded', 'failed', 'throttled', 'incomplete']) instruments.logins.inc({ outcome }, 0);
   for (const why of ['logout', 'replaced', 'revoked', 'expired']) instruments.sessionsEnded.inc({ why }, 0);
+  for (const why of ['put_off', 'given_up', 'server']) instruments.mailsFailed.inc({ why }, 0);
   for (const kind of eventKinds) instruments.events.inc({ kind }, 0);
   instruments.throttle.inc({ decision: 'passed', key: 'none' }, 0);
   for (const key of Object.keys(throttleKeys))

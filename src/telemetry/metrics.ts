@@ -24,7 +24,11 @@ export function createMetrics(eventKinds: readonly string[]) {
   // Figures of the process and its event loop. Utilization is sampled only once a second, so that an idle server rarely wakes.
   collectDefaultMetrics({ register: registry, eventLoopUtilizationTimeout: 1000 });
   let hashing = () => ({ underWay: 0, waiting: 0 });
-  const instruments = createInstruments(registry, eventKinds, () => hashing());
+  let queuedMails = async () => 0;
+  const instruments = createInstruments(registry, eventKinds, {
+    hashing: () => hashing(),
+    queuedMails: () => queuedMails(),
+  });
   const handOver = announceMetrics(registry);
 
   return {
@@ -64,6 +68,11 @@ export function createMetrics(eventKinds: readonly string[]) {
     watchHashing(load: typeof hashing): void {
       hashing = load;
     },
+    /** @param count gives the number of mails that wait to be sent */
+    watchMail(count: typeof queuedMails): void {
+      queuedMails = count;
+    },
+    observeMailFailure: (why: string) => instruments.mailsFailed.inc({ why }),
     /** Counts a password that is turned away because too many are waiting. */
     observeRefusal: () => instruments.hashingRefused.inc(),
     /** @param milliseconds how long a password waited for its hash */
@@ -102,7 +111,8 @@ const passed: ReadonlySet<string> = new Set(['login-succeeded', 'login-failed', 
  * The figures omit why a login failed, and whether a throttled name belongs to an account. Otherwise an attacker who reads the figures
  * could try a name and learn whether it is a user (ASVS 6.3.8). The audit has both.
  */
-function count({ logins, throttle, sessionsStarted, sessionsEnded, events }: Instruments, event: AuditEvent): void {
+function count(instruments: Instruments, event: AuditEvent): void {
+  const { logins, throttle, sessionsStarted, sessionsEnded, mailsSent, events } = instruments;
   const { kind } = event;
   events.inc({ kind });
   if (kind.startsWith('login-')) logins.inc({ outcome: kind.slice('login-'.length) });
@@ -110,6 +120,7 @@ function count({ logins, throttle, sessionsStarted, sessionsEnded, events }: Ins
   if (passed.has(kind)) throttle.inc({ decision: 'passed', key: 'none' });
   if (kind === 'login-throttled' || kind === 'confirm-throttled')
     throttle.inc({ decision: 'refused', key: longestWait(event.throttle) });
+  if (kind === 'mail-sent') mailsSent.inc();
   if (kind === 'logged-out') sessionsEnded.inc({ why: 'logout' });
   if (kind === 'session-ended') sessionsEnded.inc({ why: event.reason === 'replaced' ? 'replaced' : 'revoked' });
   if (kind === 'sessions-ended') sessionsEnded.inc({ why: 'revoked' }, event.count ?? 0);

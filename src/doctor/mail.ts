@@ -1,0 +1,26 @@
+import { type Check, ok, wrong } from '../../selftest/finding.ts';
+import { findMailRoute } from '../config/mail-server.ts';
+import type { Settings } from '../config/settings.ts';
+import { shownUrl } from '../config/shown-url.ts';
+import { inTime } from '../faults/in-time.ts';
+import { openTransport } from '../mail/transport.ts';
+
+/** Connects to the mail server and logs in, without sending a mail. @param timeout milliseconds that this may take */
+export async function* checkMail(settings: Settings, timeout: number): Check {
+  const { MAIL_URL = '' } = settings;
+  const route = findMailRoute(settings);
+  if (route === undefined) {
+    yield ok('Mail is off, because MAIL_URL is not set. What needs mail is left out.');
+    return;
+  }
+  const transport = await openTransport(route);
+  const silence = { reason: `no answer within ${timeout / 1000} s` };
+  const failure = await inTime(transport.verify(), timeout).catch(() => silence);
+  transport.close();
+  yield failure === undefined
+    ? ok(`The mail server ${shownUrl(MAIL_URL)} takes mail.`)
+    : wrong(
+        `The mail server ${shownUrl(MAIL_URL)} cannot be used: ${failure.reason.replace(/\.$/, '')}.`,
+        'Check MAIL_URL, and that the server can be reached. Then: npx janua mail test ADDRESS.',
+      );
+}
