@@ -29,8 +29,6 @@ const closingMilliseconds = 5_000;
 
 const part = 'The mail server';
 
-export type Sender = ReturnType<typeof createSender>;
-
 /**
  * Sends the mail in the outbox. Only one of all processes sends at a time. If that process crashes or hangs, another one goes on within
  * 15 seconds. A crash may send a mail twice, but loses none.
