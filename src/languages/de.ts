@@ -106,6 +106,13 @@ export const words: Words = {
     'password-unchanged': 'Stimmt mit dem bisherigen Passwort überein',
     'unknown-language': 'Keine dieser Sprachen: {languages}',
   },
+  mailbox: {
+    title: 'Postfach',
+    lead: 'Was {name} per E-Mail verschickt hätte. Laden Sie die Seite neu, um neuere E-Mails zu sehen.',
+    none: 'Noch keine E-Mails.',
+    sent: 'An {address}, {time}',
+    open: 'Link öffnen',
+  },
   forward: {
     title: 'Angemeldet',
     heading: 'Sie sind angemeldet',

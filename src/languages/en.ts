@@ -120,6 +120,14 @@ export const words = {
     'password-unchanged': 'The same as the present password',
     'unknown-language': 'Not one of these languages: {languages}',
   },
+  /** The mailbox of the demo. */
+  mailbox: {
+    title: 'Mailbox',
+    lead: 'What {name} would have mailed. To see newer mails, reload the page.',
+    none: 'There is no mail yet.',
+    sent: 'To {address}, {time}',
+    open: 'Open the link',
+  },
   /** The pages between this site and an application behind a proxy. */
   forward: {
     title: 'Signed in',

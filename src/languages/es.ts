@@ -106,6 +106,13 @@ export const words: Words = {
     'password-unchanged': 'Es igual que la contraseña actual',
     'unknown-language': 'No es ninguno de estos idiomas: {languages}',
   },
+  mailbox: {
+    title: 'Buzón',
+    lead: 'Lo que {name} habría enviado por correo. Vuelva a cargar la página para ver los mensajes más recientes.',
+    none: 'Todavía no hay mensajes.',
+    sent: 'Para {address}, {time}',
+    open: 'Abrir el enlace',
+  },
   forward: {
     title: 'Sesión iniciada',
     heading: 'Ha iniciado sesión',

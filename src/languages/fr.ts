@@ -106,6 +106,13 @@ export const words: Words = {
     'password-unchanged': 'Identique au mot de passe actuel',
     'unknown-language': 'Ne fait pas partie de ces langues\u00a0: {languages}',
   },
+  mailbox: {
+    title: 'Boîte aux lettres',
+    lead: 'Ce que {name} aurait envoyé par e-mail. Rechargez la page pour voir les messages plus récents.',
+    none: 'Aucun message pour l’instant.',
+    sent: 'À {address}, {time}',
+    open: 'Ouvrir le lien',
+  },
   forward: {
     title: 'Connexion réussie',
     heading: 'Connexion réussie',

@@ -100,6 +100,13 @@ export const words: Words = {
     'password-unchanged': 'Trùng với mật khẩu hiện tại',
     'unknown-language': 'Không thuộc các ngôn ngữ sau: {languages}',
   },
+  mailbox: {
+    title: 'Hộp thư',
+    lead: 'Những thư mà {name} lẽ ra đã gửi. Tải lại trang để xem thư mới hơn.',
+    none: 'Chưa có thư nào.',
+    sent: 'Gửi đến {address}, {time}',
+    open: 'Mở liên kết',
+  },
   forward: {
     title: 'Đã đăng nhập',
     heading: 'Bạn đã đăng nhập',
