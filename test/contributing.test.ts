@@ -108,7 +108,7 @@ describe('the capability of the example', { concurrency: true }, () => {
     const shown = await (await ann('/account/hello')).text();
     assert.match(shown, /<title>Janua Hello<\/title>/);
     assert.match(shown, /<h1>Good day, Ann<\/h1>/);
-    assert.match(shown, /Greetings so far: 1</);
+    assert.match(shown, /<p>1 greeting so far</);
     assert.deepEqual(await (await ann('/api/account/hello')).json(), { text: 'Good day, Ann', count: 2 });
 
     const visitor = await fetch(`${server.url}/api/account/hello`);
