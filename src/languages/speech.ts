@@ -19,17 +19,13 @@ export function speak(language: Language): Speech {
   return speech;
 }
 
+const day = { year: 'numeric', month: 'long', day: 'numeric' } as const;
+const minute = { ...day, hour: 'numeric', minute: '2-digit', timeZoneName: 'short' } as const;
+
 function createSpeech(language: Language) {
-  const plurals = new Intl.PluralRules(language);
-  const day = { year: 'numeric', month: 'long', day: 'numeric' } as const;
-  const dates = new Intl.DateTimeFormat(language, day);
-  // In the time zone of the server, which it names: nobody knows the one of the reader.
-  const times = new Intl.DateTimeFormat(language, {
-    ...day,
-    hour: 'numeric',
-    minute: '2-digit',
-    timeZoneName: 'short',
-  });
+  const plurals = onDemand(() => new Intl.PluralRules(language));
+  const days = onDemand(() => new Intl.DateTimeFormat(language, day));
+  const minutes = onDemand(() => new Intl.DateTimeFormat(language, minute));
 
   return {
     language,
@@ -38,10 +34,19 @@ function createSpeech(language: Language) {
     say: fill,
     /** The form of a text that fits the number, which stands at `{count}`. */
     plural: (forms: Plural, count: number, values: Values = {}) =>
-      fill(forms[plurals.select(count)] ?? forms.other, { ...values, count }),
+      fill(forms[plurals().select(count)] ?? forms.other, { ...values, count }),
     /** A day. @param time a date, or milliseconds since 1970 */
-    date: (time: Date | number) => dates.format(time),
-    /** Day and time to the minute. @param time a date, or milliseconds since 1970 */
-    dateTime: (time: Date | number) => times.format(time),
+    date: (time: Date | number) => days().format(time),
+    /** Day and time to the minute, in the time zone of the server, which it names. @param time as above */
+    dateTime: (time: Date | number) => minutes().format(time),
+  };
+}
+
+/** The first such object of a process takes 13 ms, and most pages need none. */
+function onDemand<Made>(create: () => Made): () => Made {
+  let made: Made | undefined;
+  return () => {
+    made ??= create();
+    return made;
   };
 }
