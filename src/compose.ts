@@ -4,6 +4,8 @@ import manifest from '../package.json' with { type: 'json' };
 import { createAccess } from './access/access.ts';
 import { createAdmit } from './access/admit.ts';
 import { createSqlLookUp, lookUpTwice } from './access/look-up.ts';
+import { createAccountMails } from './account/mails.ts';
+import { createAccountParts } from './account/parts.ts';
 import { createAudit } from './audit/audit.ts';
 import type { Caller } from './audit/event.ts';
 import { createSqlAuditStore } from './audit/sql-store.ts';
@@ -43,6 +45,7 @@ import { cleaningInterval, removeInBatches } from './stores/upkeep.ts';
 import { createLog } from './telemetry/log.ts';
 import { type Measures, openMeasures } from './telemetry/measures.ts';
 import { createThrottle, unthrottled } from './throttle/throttle.ts';
+import { createTokens } from './tokens/tokens.ts';
 import { createAdministration } from './users/administration.ts';
 import { openMappedDirectory, samplePasswordHashes } from './users/mapped/mapped-directory.ts';
 import { parseMapping, type UserMapping } from './users/mapped/mapping.ts';
@@ -161,7 +164,13 @@ export async function compose(settings: Settings, overrides: Overrides = {}) {
       exposed = true;
       log.error('users cannot sign in: PUBLIC_URL must be set when other machines can reach the app');
     },
-    mailWorks,
+    features: {
+      mail: mailWorks,
+      mailbox,
+      signUp: mailWorks && mapping === undefined && settings.SIGN_UP === 'on',
+      password: mapping === undefined || settings.PASSWORD_REHASH === 'on',
+      ownAccounts: mapping === undefined,
+    },
     findKeptMail: mailbox ? (limit) => requireServices().outbox.listKept(limit) : undefined,
     docs: settings.DOCS === 'on',
     themeFile: settings.THEME_FILE,
@@ -229,7 +238,7 @@ interface Openings {
 }
 
 async function prepare(settings: Settings, overrides: Overrides, openings: Openings) {
-  const { log: wholeLog, stores, mapping, measures, mailWorks } = openings;
+  const { log: wholeLog, stores, mapping, measures, mailWorks, baseUrl } = openings;
   const { opened, failures } = stores;
   const { database } = opened;
   if (overrides.migrates) await migrate(opened);
@@ -307,7 +316,10 @@ async function prepare(settings: Settings, overrides: Overrides, openings: Openi
   const lift = ({ id, username }: User) =>
     liftFailures(throttle, { userId: id, nameDigest: audit.digestName(username) });
   const route = findMailRoute(settings);
-  const descriptions: Readonly<Record<string, MailDescription>> = {};
+  const tokens = createTokens(database, now);
+  const descriptions: Readonly<Record<string, MailDescription>> = {
+    ...createAccountMails({ users, tokens, baseUrl, now }),
+  };
   const outbox = createOutbox({ database, descriptions, now, onAdded: () => mail?.wake() });
   const mail =
     takesLogins && mailWorks
@@ -337,6 +349,11 @@ async function prepare(settings: Settings, overrides: Overrides, openings: Openi
     /** Sends the mail in the outbox, in a server that takes logins. */
     mail,
     passwordPolicy,
+    ...createAccountParts({
+      ...{ database, users, registry, sessions, passwords, policy: passwordPolicy, tokens, throttle, admit, audit },
+      ...{ auditTrail: auditStore, liftFailures: lift, signUpDomains: settings.SIGN_UP_DOMAINS },
+      outbox: mailWorks ? outbox : undefined,
+    }),
     administration: createAdministration({
       users,
       registry,
@@ -359,6 +376,7 @@ async function prepare(settings: Settings, overrides: Overrides, openings: Openi
       if (failures !== undefined) await removeInBatches((limit) => failures.removeExpired(now(), limit));
       await removeInBatches((limit) => auditStore.removeBefore(retained, limit));
       await removeInBatches((limit) => outbox.removeExpired(now(), limit));
+      await removeInBatches((limit) => tokens.removeExpired(now(), limit));
     },
   };
 }

@@ -1,5 +1,13 @@
 import { events as accessEvents } from './access/events.ts';
+import type { AccountParts } from './account/account.routes.ts';
+import type { DeleteAccountParts } from './account/deletion.routes.ts';
+import type { ChangeEmailParts } from './account/email.routes.ts';
+import { events as accountEvents } from './account/events.ts';
 import type { LanguageOptions, LanguageParts } from './account/language.routes.ts';
+import type { ChangePasswordParts } from './account/password.routes.ts';
+import type { ProfileParts } from './account/profile.routes.ts';
+import type { ResetPasswordParts } from './account/reset-password.routes.ts';
+import type { SignUpParts } from './account/sign-up.routes.ts';
 import { events as auditEvents } from './audit/audit.ts';
 import { events as commandEvents } from './commands/events.ts';
 import type { ForwardAuthOptions, ForwardAuthParts } from './forward-auth/verify.routes.ts';
@@ -13,7 +21,8 @@ import type { LogInParts, LogInRouteOptions } from './sign-in/log-in.routes.ts';
 import type { LogOutParts } from './sign-in/log-out.routes.ts';
 import { events as userEvents } from './users/events.ts';
 import { events as webEvents } from './web/events.ts';
-import type { FlowOptions } from './web/flow-options.ts';
+import type { Features, FlowOptions } from './web/flow-options.ts';
+import type { AnswerLogin } from './web/token-answer.ts';
 import type { App } from './web/types.ts';
 
 /** Adds all capabilities, in a good order for reading. */
@@ -25,32 +34,63 @@ export async function addSite(app: App, parts: () => Parts, options: CapabilityO
   (await import('./account/home.routes.ts')).addHome(app);
   (await import('./account/me.routes.ts')).addMe(app);
   (await import('./account/language.routes.ts')).addLanguage(app, parts, options);
+  await addAccounts(app, parts as () => WholeParts, { ...options, answerLogin });
   (await import('./forward-auth/verify.routes.ts')).addVerify(app, parts, options);
   (await import('./forward-auth/forward.routes.ts')).addForward(app, parts, options);
   const { findKeptMail } = options;
   if (findKeptMail !== undefined) (await import('./mail/mailbox.routes.ts')).addMailbox(app, findKeptMail);
 }
 
+/** Adds what users manage themselves, as far as the settings and the table of users allow it. */
+async function addAccounts(
+  app: App,
+  parts: () => WholeParts,
+  options: { readonly features: Features; readonly answerLogin: AnswerLogin },
+): Promise<void> {
+  const { mail, signUp, password, ownAccounts } = options.features;
+  if (signUp) (await import('./account/sign-up.routes.ts')).addSignUp(app, parts, options);
+  if (mail && password) (await import('./account/reset-password.routes.ts')).addResetPassword(app, parts);
+  (await import('./account/account.routes.ts')).addAccount(app, parts);
+  if (ownAccounts) (await import('./account/profile.routes.ts')).addProfile(app, parts);
+  if (password) (await import('./account/password.routes.ts')).addChangePassword(app, parts, options);
+  if (ownAccounts && mail) (await import('./account/email.routes.ts')).addChangeEmail(app, parts);
+  if (ownAccounts) (await import('./account/deletion.routes.ts')).addDeleteAccount(app, parts);
+}
+
+/** Parts that only some servers have. Their routes are added where the features say so. */
+type FeatureParts = SignUpParts & ResetPasswordParts & ChangeEmailParts & DeleteAccountParts;
+
 /** What the capabilities work with, once the stores are ready. */
-export type Parts = LogInParts & LogOutParts & ConfirmParts & LanguageParts & ForwardAuthParts;
+export type Parts = LogInParts &
+  LogOutParts &
+  ConfirmParts &
+  ForwardAuthParts &
+  LanguageParts &
+  AccountParts &
+  ProfileParts &
+  ChangePasswordParts & {
+    readonly [Name in keyof FeatureParts]: FeatureParts[Name] | undefined;
+  };
+
+type WholeParts = Parts & FeatureParts;
 
 /** What the capabilities know about the app from the start. */
 export type CapabilityOptions = Omit<LogInRouteOptions, 'answerLogin'> &
   LanguageOptions &
   ForwardAuthOptions &
-  MailboxOptions;
+  MailboxOptions &
+  Pick<FlowOptions, 'features'>;
 
 /** Options of an app with these capabilities: our own server, or another team's app. */
 export interface SiteOptions extends FlowOptions, Omit<CapabilityOptions, 'showsLoginAtRoot' | 'loginPage'> {
   readonly parts: () => Parts & ReturnType<FlowOptions['parts']>;
-  /** Whether mail is sent. Otherwise everything that needs mail is left out. */
-  readonly mailWorks: boolean;
 }
 
 /** Every kind of recorded decision. */
 export const events = {
   ...accessEvents,
   ...signInEvents,
+  ...accountEvents,
   ...sessionEvents,
   ...userEvents,
   ...mailEvents,

@@ -20,6 +20,8 @@ export interface Answer {
   };
   /** A browser is led to the page that asks for the password, and back to the form. The challenge tells programs how old a proof may be. */
   readonly freshProof?: { readonly maxAgeSeconds: number };
+  /** A path where the user can begin again. The error page links to it in place of the home page. */
+  readonly again?: string;
   /** The event to record, unless the code that refuses has already recorded one. */
   readonly event?: {
     readonly kind: 'login-incomplete' | 'access-refused' | 'cross-site-refused';
@@ -35,6 +37,8 @@ export const loginMessages = {
   failed: { state: 3, key: 'failed' },
   throttled: { state: 4, key: 'throttled' },
   sessionOver: { state: 5, key: 'sessionOver' },
+  passwordChanged: { state: 6, key: 'passwordChanged' },
+  accountDeleted: { state: 7, key: 'accountDeleted' },
 } as const satisfies Readonly<Record<string, { state: number; key: keyof Words['loginMessages'] }>>;
 
 export type LoginMessage = (typeof loginMessages)[keyof typeof loginMessages];

@@ -1,10 +1,11 @@
-import type { Words } from './en.ts';
+import { words as en, type Words } from './en.ts';
 
 export const words: Words = {
   layout: {
     logOut: 'Abmelden',
     language: 'Sprache: {name}',
     requestId: 'Anfrage-ID',
+    mailbox: 'Postfach der Demo öffnen',
     unreachable: 'Der Server ist nicht erreichbar. Bitte versuchen Sie es noch einmal.',
   },
   login: {
@@ -30,6 +31,8 @@ export const words: Words = {
     failed: 'Benutzername oder Passwort ist falsch',
     throttled: 'Zu viele Versuche. Bitte warten Sie, bevor Sie es noch einmal versuchen.',
     sessionOver: 'Diese Sitzung ist bereits beendet',
+    passwordChanged: 'Ihr Passwort wurde geändert. Bitte melden Sie sich an.',
+    accountDeleted: 'Ihr Konto wurde gelöscht.',
   },
   confirm: {
     title: 'Bestätigung',
@@ -54,6 +57,7 @@ export const words: Words = {
   },
   problem: {
     home: 'Zur Startseite',
+    again: en.problem.again,
     titles: {
       400: 'Ungültige Anfrage',
       401: 'Nicht angemeldet',
@@ -90,6 +94,7 @@ export const words: Words = {
     'unreadable-fields': 'Senden Sie jedes Feld genau einmal, als Text',
     'too-many-confirmations': 'Zu viele Versuche. Bitte warten Sie, bevor Sie es noch einmal versuchen.',
     'invalid-fields': 'Einige Eingaben können nicht angenommen werden',
+    'link-expired': en.refusals['link-expired'],
   },
   fields: {
     missing: 'Pflichtfeld',
@@ -124,5 +129,12 @@ export const words: Words = {
       'Ihr Browser hat das Cookie, das er bekommen hat, nicht zurückgesendet, oder es hat zu lange gedauert. Erlauben Sie Cookies für diese Website und versuchen Sie es noch einmal.',
     again: 'Noch einmal versuchen',
   },
-  mails: {},
+  signUp: en.signUp,
+  finishSignUp: en.finishSignUp,
+  forgotPassword: en.forgotPassword,
+  resetPassword: en.resetPassword,
+  confirmEmail: en.confirmEmail,
+  account: en.account,
+  deletion: en.deletion,
+  mails: en.mails,
 };

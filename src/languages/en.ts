@@ -15,6 +15,7 @@ export const words = {
     logOut: 'Log out',
     language: 'Language: {name}',
     requestId: 'Request id',
+    mailbox: 'Open the mailbox of the demo',
     unreachable: 'The server could not be reached. Please try again.',
   },
   login: {
@@ -41,6 +42,8 @@ export const words = {
     failed: 'Incorrect username or password',
     throttled: 'Too many attempts. Please wait before trying again.',
     sessionOver: 'This session is over already',
+    passwordChanged: 'Your password was changed. Please log in.',
+    accountDeleted: 'Your account was deleted.',
   },
   confirm: {
     title: 'Confirm',
@@ -66,6 +69,7 @@ export const words = {
   /** The pages of errors, by status. */
   problem: {
     home: 'Go to the home page',
+    again: 'Get a new link',
     titles: {
       400: 'Bad Request',
       401: 'Unauthorized',
@@ -103,6 +107,7 @@ export const words = {
     'unreadable-fields': 'Send each field once, as text',
     'too-many-confirmations': 'Too many attempts. Please wait before trying again.',
     'invalid-fields': 'Some fields cannot be accepted',
+    'link-expired': 'This link has expired or was used already',
   },
   /** What is wrong with a field of a form, by code. */
   fields: {
@@ -140,8 +145,153 @@ export const words = {
       'Your browser did not send back the cookie that it was given, or it took too long. Allow cookies for this site and try again.',
     again: 'Try again',
   },
+  signUp: {
+    title: 'Sign up',
+    heading: 'Create an account',
+    lead: 'Enter your e-mail address. We send you a link to continue.',
+    submit: 'Send link',
+    sent: 'Check your mail.',
+    sentMore: 'If the address can be used, a link is on its way. It works for one day.',
+  },
+  finishSignUp: {
+    title: 'Finish your account',
+    heading: 'Finish your account',
+    lead: 'Your address {email} is confirmed.',
+    submit: 'Create account',
+  },
+  forgotPassword: {
+    title: 'Forgot password',
+    heading: 'Forgot your password?',
+    lead: 'Enter the e-mail address of your account. We send you a link to choose a new password.',
+    submit: 'Send link',
+    sent: 'Check your mail.',
+    sentMore: 'If the address belongs to an account, a link is on its way. It works for 30 minutes.',
+  },
+  resetPassword: {
+    title: 'New password',
+    heading: 'Choose a new password',
+    lead: 'For the account {email}. You will be logged out everywhere.',
+    submit: 'Set password',
+  },
+  confirmEmail: {
+    title: 'Confirm address',
+    heading: 'Confirm your new address',
+    lead: 'From now on you log in as {email}.',
+    submit: 'Confirm address',
+  },
+  account: {
+    title: 'Account',
+    heading: 'Your account',
+    name: 'Name',
+    firstName: 'First name',
+    lastName: 'Last name',
+    email: 'E-mail address',
+    since: 'Member since',
+    sessions: 'Signed in',
+    sessionCount: { one: 'In {count} place', other: 'In {count} places' } as Plural,
+    changedAt: 'Changed on {date}',
+    change: 'Change',
+    show: 'Show',
+    save: 'Save',
+    back: 'Back to your account',
+    toLogin: 'Back to the login page',
+    changeName: 'Change your name',
+    changeEmail: 'Change your address',
+    changeEmailLead:
+      'You log in as {email} now. We send a link to the new address. Until you open it, nothing changes.',
+    newEmail: 'New e-mail address',
+    sendLink: 'Send link',
+    changePassword: 'Change your password',
+    changePasswordLead: 'You will be logged out everywhere else.',
+    currentPassword: 'Current password',
+    newPassword: 'New password',
+    passwordHint: 'At least 15 characters. A few words with spaces are fine.',
+    showSessions: 'Show where you are signed in',
+    export: 'Download your data',
+    delete: 'Delete your account',
+    /** By the `state` in the address. */
+    messages: {
+      1: 'Your password was changed. You are logged out everywhere else.',
+      2: 'We have sent a link to the new address. Open it to confirm the change.',
+      3: 'Your address was changed.',
+      4: 'Your name was changed.',
+    },
+  },
+  deletion: {
+    lead: 'This deletes the account {email} for ever:',
+    lost: [
+      'Your name, your address and your password',
+      'All your sessions: you are logged out everywhere',
+      'Your access to every application that uses this account',
+    ],
+    submit: 'Delete account',
+  },
   /** By purpose. */
-  mails: {} as Readonly<Record<string, MailWords>>,
+  mails: {
+    'sign-up': {
+      subject: 'Finish your account',
+      paragraphs: ['Someone, probably you, wants to create an account with this address. To continue, open this link:'],
+      action: 'Continue',
+      after: ['The link works once, for one day. If it was not you, ignore this mail: no account is created.'],
+    },
+    'sign-up-known': {
+      subject: 'You have an account already',
+      paragraphs: [
+        'Someone, probably you, wants to create an account with this address. You have one already. Log in here:',
+      ],
+      action: 'Log in',
+      after: [
+        'If you have forgotten your password, you can set a new one: {reset}',
+        'If it was not you, ignore this mail.',
+      ],
+    },
+    'reset-password': {
+      subject: 'Choose a new password',
+      paragraphs: [
+        'Someone, probably you, has forgotten the password of your account. To choose a new one, open this link:',
+      ],
+      action: 'Choose a new password',
+      after: [
+        'The link works once, for 30 minutes. If it was not you, ignore this mail: your password stays as it is.',
+      ],
+    },
+    'confirm-email': {
+      subject: 'Confirm your new address',
+      paragraphs: ['To use {email} for your account in place of {former}, open this link:'],
+      action: 'Confirm address',
+      after: ['The link works once, for one day. If it was not you, ignore this mail: nothing changes.'],
+    },
+    'email-change-requested': {
+      subject: 'Your address is about to change',
+      paragraphs: [
+        'Someone who is logged in to your account has asked to change its address from {former} to {email}. It changes when the link that we have sent to the new address is opened.',
+        'If it was not you, log in and change your password now:',
+      ],
+      action: 'Open your account',
+    },
+    'email-changed': {
+      subject: 'Your address was changed',
+      paragraphs: [
+        'The address of your account was changed from {former} to {email}.',
+        'If it was not you, ask the operator of this site for help.',
+      ],
+    },
+    'password-changed': {
+      subject: 'Your password was changed',
+      paragraphs: [
+        'The password of your account was changed, and you were logged out everywhere else.',
+        'If it was not you, set a new one at once:',
+      ],
+      action: 'Set a new password',
+    },
+    'account-deleted': {
+      subject: 'Your account was deleted',
+      paragraphs: [
+        'Your account was deleted, as you asked. Goodbye!',
+        'If it was not you, ask the operator of this site for help.',
+      ],
+    },
+  } as Readonly<Record<string, MailWords>>,
 };
 
 export type Words = typeof words;

@@ -1,10 +1,11 @@
-import type { Words } from './en.ts';
+import { words as en, type Words } from './en.ts';
 
 export const words: Words = {
   layout: {
     logOut: 'Cerrar sesión',
     language: 'Idioma: {name}',
     requestId: 'Identificador de la solicitud',
+    mailbox: 'Abrir el buzón de la demo',
     unreachable: 'No se ha podido contactar con el servidor. Inténtelo de nuevo.',
   },
   login: {
@@ -30,6 +31,8 @@ export const words: Words = {
     failed: 'Nombre de usuario o contraseña incorrectos',
     throttled: 'Demasiados intentos. Espere antes de volver a intentarlo.',
     sessionOver: 'Esta sesión ya ha terminado',
+    passwordChanged: 'Su contraseña se ha cambiado. Inicie sesión.',
+    accountDeleted: 'Su cuenta se ha eliminado.',
   },
   confirm: {
     title: 'Confirmación',
@@ -54,6 +57,7 @@ export const words: Words = {
   },
   problem: {
     home: 'Ir a la página de inicio',
+    again: en.problem.again,
     titles: {
       400: 'Solicitud incorrecta',
       401: 'Sesión no iniciada',
@@ -90,6 +94,7 @@ export const words: Words = {
     'unreadable-fields': 'Envíe cada campo una sola vez, como texto',
     'too-many-confirmations': 'Demasiados intentos. Espere antes de volver a intentarlo.',
     'invalid-fields': 'Algunos campos no se pueden aceptar',
+    'link-expired': en.refusals['link-expired'],
   },
   fields: {
     missing: 'Campo obligatorio',
@@ -124,5 +129,12 @@ export const words: Words = {
       'Su navegador no ha devuelto la cookie que recibió, o ha pasado demasiado tiempo. Permita las cookies de este sitio e inténtelo de nuevo.',
     again: 'Intentarlo de nuevo',
   },
-  mails: {},
+  signUp: en.signUp,
+  finishSignUp: en.finishSignUp,
+  forgotPassword: en.forgotPassword,
+  resetPassword: en.resetPassword,
+  confirmEmail: en.confirmEmail,
+  account: en.account,
+  deletion: en.deletion,
+  mails: en.mails,
 };

@@ -1,10 +1,11 @@
-import type { Words } from './en.ts';
+import { words as en, type Words } from './en.ts';
 
 export const words: Words = {
   layout: {
     logOut: 'Se déconnecter',
     language: 'Langue\u00a0: {name}',
     requestId: 'Identifiant de la requête',
+    mailbox: 'Ouvrir la boîte de réception de la démo',
     unreachable: 'Le serveur est injoignable. Veuillez réessayer.',
   },
   login: {
@@ -30,6 +31,8 @@ export const words: Words = {
     failed: 'Nom d’utilisateur ou mot de passe incorrect',
     throttled: 'Trop de tentatives. Veuillez patienter avant de réessayer.',
     sessionOver: 'Cette session est déjà terminée',
+    passwordChanged: 'Votre mot de passe a été modifié. Veuillez vous connecter.',
+    accountDeleted: 'Votre compte a été supprimé.',
   },
   confirm: {
     title: 'Confirmation',
@@ -54,6 +57,7 @@ export const words: Words = {
   },
   problem: {
     home: 'Aller à l’accueil',
+    again: en.problem.again,
     titles: {
       400: 'Requête incorrecte',
       401: 'Connexion requise',
@@ -90,6 +94,7 @@ export const words: Words = {
     'unreadable-fields': 'Envoyez chaque champ une seule fois, sous forme de texte',
     'too-many-confirmations': 'Trop de tentatives. Veuillez patienter avant de réessayer.',
     'invalid-fields': 'Certains champs ne peuvent pas être acceptés',
+    'link-expired': en.refusals['link-expired'],
   },
   fields: {
     missing: 'Champ obligatoire',
@@ -124,5 +129,12 @@ export const words: Words = {
       'Votre navigateur n’a pas renvoyé le cookie qu’il avait reçu, ou le délai a été dépassé. Autorisez les cookies pour ce site, puis réessayez.',
     again: 'Réessayer',
   },
-  mails: {},
+  signUp: en.signUp,
+  finishSignUp: en.finishSignUp,
+  forgotPassword: en.forgotPassword,
+  resetPassword: en.resetPassword,
+  confirmEmail: en.confirmEmail,
+  account: en.account,
+  deletion: en.deletion,
+  mails: en.mails,
 };

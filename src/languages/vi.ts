@@ -1,10 +1,11 @@
-import type { Words } from './en.ts';
+import { words as en, type Words } from './en.ts';
 
 export const words: Words = {
   layout: {
     logOut: 'Đăng xuất',
     language: 'Ngôn ngữ: {name}',
     requestId: 'Mã yêu cầu',
+    mailbox: 'Mở hộp thư của bản demo',
     unreachable: 'Không thể kết nối với máy chủ. Vui lòng thử lại.',
   },
   login: {
@@ -24,6 +25,8 @@ export const words: Words = {
     failed: 'Tên đăng nhập hoặc mật khẩu không đúng',
     throttled: 'Bạn đã thử quá nhiều lần. Vui lòng đợi một lúc rồi thử lại.',
     sessionOver: 'Phiên này đã kết thúc',
+    passwordChanged: 'Mật khẩu của bạn đã được đổi. Vui lòng đăng nhập.',
+    accountDeleted: 'Tài khoản của bạn đã bị xóa.',
   },
   confirm: {
     title: 'Xác nhận',
@@ -48,6 +51,7 @@ export const words: Words = {
   },
   problem: {
     home: 'Về trang chủ',
+    again: en.problem.again,
     titles: {
       400: 'Yêu cầu không hợp lệ',
       401: 'Chưa đăng nhập',
@@ -84,6 +88,7 @@ export const words: Words = {
     'unreadable-fields': 'Gửi mỗi trường một lần, dưới dạng văn bản',
     'too-many-confirmations': 'Bạn đã thử quá nhiều lần. Vui lòng đợi một lúc rồi thử lại.',
     'invalid-fields': 'Một số trường không hợp lệ',
+    'link-expired': en.refusals['link-expired'],
   },
   fields: {
     missing: 'Bắt buộc',
@@ -118,5 +123,12 @@ export const words: Words = {
       'Trình duyệt của bạn đã không gửi lại cookie mà nó nhận được, hoặc việc đăng nhập mất quá nhiều thời gian. Hãy cho phép cookie của trang web này rồi thử lại.',
     again: 'Thử lại',
   },
-  mails: {},
+  signUp: en.signUp,
+  finishSignUp: en.finishSignUp,
+  forgotPassword: en.forgotPassword,
+  resetPassword: en.resetPassword,
+  confirmEmail: en.confirmEmail,
+  account: en.account,
+  deletion: en.deletion,
+  mails: en.mails,
 };

@@ -19,14 +19,15 @@ export const events = {
         advice: 'Check the address: janua users list.',
         adviceForOwnTable: 'Check the address in your own table of users.',
       },
-      'too-many': {
-        words: 'too many mails were requested for that address, or by that client',
-        advice: 'Look for the earlier mails, or wait an hour.',
-      },
       disabled: {
         words: 'the account is disabled',
         advice: 'To let the user in: janua users enable EMAIL.',
         adviceForOwnTable: 'To let the user in: enable the user in your own table of users.',
+      },
+      'too-many': {
+        words: 'there were too many requests for mail to that address, or from that client; the response did not tell',
+        advice:
+          'Wait an hour. If it was the same client each time, block it: janua audit --kind mail-not-sent shows it.',
       },
       outdated: {
         words: 'what it is about had changed before it could be sent',

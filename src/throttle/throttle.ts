@@ -173,6 +173,9 @@ export function createThrottle({ store, now = Date.now, ...turnOptions }: Thrott
       }
     },
 
+    /** Counts one use of each key, which no success takes back, unless one of them has to wait. Tells whether it was counted. */
+    take: async (keys: readonly PolicedKey[]): Promise<boolean> => (await store.count(keys, now())).counted,
+
     /** Forgets the failures of all keys that are meant; gives how many there were. */
     async lift(isMeant: (key: string) => boolean): Promise<number> {
       let count = 0;
@@ -224,6 +227,7 @@ function toListed({ count, lastAt, expiresAt }: FailureRecord, policy: Policy, t
 export const unthrottled: Throttle = {
   attempt: async (_limits, check) => ({ passed: true, result: await check(), trace: [], stops: false }),
   waiting: () => 0,
+  take: async () => true,
   async *list() {},
   lift: async () => 0,
 };

@@ -5,12 +5,10 @@ import { minPasswordLength, type PasswordFault, type PasswordOwner, type Passwor
 import type { events as sessionEvents } from '../sessions/events.ts';
 import type { ListedSession, Sessions } from '../sessions/sessions.ts';
 import type { events } from './events.ts';
-import { canonicalUsername, maxUsernameLength, type User } from './user.ts';
+import { canonicalUsername, emailAddress, maxNameLength, maxUsernameLength, personName, type User } from './user.ts';
 import type { ListedUser, UserDirectory, UserRegistry } from './user-directory.ts';
 
 type EventKind = keyof typeof events | keyof typeof sessionEvents;
-
-const maxNameLength = 100;
 
 /** A change that cannot be made. The message tells an administrator why. */
 export class ChangeRefused extends Error {
@@ -166,14 +164,13 @@ export function createAdministration(options: AdministrationOptions): Administra
 }
 
 function requireEmail(username: string): string {
-  const canonical = canonicalUsername(username);
-  const wellFormed = /^[^\s@\p{Cc}\p{Cf}]+@[^\s@\p{Cc}\p{Cf}]+$/u.test(canonical) && canonical.isWellFormed();
-  if (wellFormed && canonical.length <= maxUsernameLength) return canonical;
+  const address = emailAddress(username);
+  if (address !== undefined) return address;
   throw new ChangeRefused(`A username must be one e-mail address of at most ${maxUsernameLength} characters.`);
 }
 
-function requireName(name: string): string {
-  const trimmed = name.trim();
-  if (trimmed.length <= maxNameLength && !/\p{Cc}/u.test(trimmed) && trimmed.isWellFormed()) return trimmed;
+function requireName(typed: string): string {
+  const name = personName(typed);
+  if (name !== undefined) return name;
   throw new ChangeRefused(`A first or last name must be one line of at most ${maxNameLength} characters.`);
 }

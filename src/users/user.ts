@@ -20,3 +20,22 @@ export const maxUsernameLength = 254;
 export function canonicalUsername(username: string): string {
   return username.trim().normalize('NFC').toLowerCase();
 }
+
+/** Longest first or last name, in characters. */
+export const maxNameLength = 100;
+
+/** Exactly one address: no list, no quotes, no second `@` in any width (VM-57, VM-58). */
+const addressShape = /^[^\s@,;:<>()[\]\\"\p{Cc}\p{Cf}]+@[^\s@,;:<>()[\]\\"\p{Cc}\p{Cf}]+$/u;
+
+/** The canonical form of an e-mail address as typed. Undefined for any other text. */
+export function emailAddress(typed: string): string | undefined {
+  const canonical = canonicalUsername(typed);
+  const isAddress = addressShape.test(canonical) && addressShape.test(canonical.normalize('NFKC'));
+  return isAddress && canonical.isWellFormed() && canonical.length <= maxUsernameLength ? canonical : undefined;
+}
+
+/** A first or last name as typed, without blanks around it. Undefined if it is not one line, or too long. */
+export function personName(typed: string): string | undefined {
+  const name = typed.trim();
+  return name.length <= maxNameLength && !/\p{Cc}/u.test(name) && name.isWellFormed() ? name : undefined;
+}

@@ -3,6 +3,7 @@ import { Eta } from 'eta';
 import { languageNames } from '../languages/languages.ts';
 import { speak } from '../languages/speech.ts';
 import { bodyField } from './body-field.ts';
+import type { FlowOptions } from './flow-options.ts';
 import type { RenderPage } from './hooks/format.ts';
 import { homePath } from './next.ts';
 import { rawPath } from './request-target.ts';
@@ -12,9 +13,9 @@ import type { Request } from './types.ts';
 const templates = fileURLToPath(new URL('..', import.meta.url));
 
 /** Besides the model, a template gets `words`, `say`, `plural`, `date`, `dateTime`, `language` and `languages`, `site`, and the `path` of the page unless the model has it. */
-export function createRender({ appName }: { readonly appName: string }): RenderPage {
+export function createRender({ appName, features }: Pick<FlowOptions, 'appName' | 'features'>): RenderPage {
   const eta = new Eta({ views: templates, cache: true, autoTrim: false });
-  const site = { name: appName };
+  const site = { name: appName, features };
   return (view, model, request) =>
     eta.render(view, { path: pathOf(request), ...model, ...speak(request.language), languages: languageNames, site });
 }

@@ -1,6 +1,7 @@
 import { describe } from 'node:test';
 import { missing } from '../servers/missing.ts';
 import type { StoreChoice } from '../stores.ts';
+import { testAccount } from './account.ts';
 import { testConfirm } from './confirm.ts';
 import { testCredentials } from './credentials.ts';
 import { testForward } from './forward.ts';
@@ -27,6 +28,7 @@ export function testFlow(stores: StoreChoice): void {
     describe('home', () => testHome(stores));
     describe('language', () => testLanguage(stores));
     describe('forward', () => testForward(stores));
+    describe('account', () => testAccount(stores));
     describe('credentials', () => testCredentials(stores));
   });
 }

@@ -56,6 +56,14 @@ export function siteOptions({ logIn = unexpected, logOut = unexpected, ...access
       confirm: unexpected,
       knownBrowsers: createKnownBrowsers(false, Buffer.alloc(32, 1)),
       registry: undefined,
+      sessions: { listOf: unexpected },
+      signUp: undefined,
+      resetPassword: undefined,
+      changeEmail: undefined,
+      deleteAccount: undefined,
+      changePassword: unexpected,
+      exportAccount: unexpected,
+      requireFresh: unexpected,
       hosts: undefined,
     }),
     isTrustedPeer: () => false,
@@ -73,6 +81,6 @@ export function siteOptions({ logIn = unexpected, logOut = unexpected, ...access
     returns: createReturns(new Set(), () => undefined),
     nameApplication: () => undefined,
     docs: true,
-    mailWorks: true,
+    features: { mail: true, mailbox: false, signUp: true, password: true, ownAccounts: true },
   };
 }

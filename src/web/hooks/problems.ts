@@ -58,6 +58,7 @@ export function createProblems(parts: FlowOptions['parts'], render: RenderPage, 
     return sendPage(request, reply, 'web/problem', {
       status: problem.status,
       refusal: refusal?.answer.name,
+      again: refusal?.answer.again,
       request_id: requestId,
     });
   };

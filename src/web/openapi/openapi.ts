@@ -32,7 +32,7 @@ export function addDocumentation(
       tags: [
         { name: 'Sign in', description: 'Login and logout' },
         { name: 'Who am I', description: 'The signed-in user' },
-        { name: 'Account', description: 'What users decide for themselves' },
+        { name: 'Account', description: 'What users manage themselves' },
         { name: 'Pages', description: 'For browsers only' },
         { name: 'Forward authentication', description: 'For proxies in front of other applications' },
         { name: 'Demo', description: 'In the demo only' },

@@ -1,0 +1,84 @@
+import { insufficientUserAuthentication, type RequireFresh } from '../access/fresh-proof.ts';
+import type { Sessions } from '../sessions/sessions.ts';
+import type { UserRegistry } from '../users/user-directory.ts';
+import { addAction } from '../web/action.ts';
+import { signedInOf } from '../web/hooks/credentials.ts';
+import { accountPath } from '../web/next.ts';
+import { json, object } from '../web/openapi/responses.ts';
+import type { App } from '../web/types.ts';
+import type { ExportAccount } from './export.ts';
+
+export interface AccountParts {
+  readonly registry: UserRegistry | undefined;
+  readonly sessions: Pick<Sessions, 'listOf'>;
+  readonly exportAccount: ExportAccount;
+  readonly requireFresh: RequireFresh;
+}
+
+const time = { type: ['string', 'null'], description: 'RFC 3339, UTC' };
+
+const accountSchema = object('The account', {
+  username: { type: 'string' },
+  first_name: { type: 'string' },
+  last_name: { type: 'string' },
+  language: { type: ['string', 'null'], description: 'The language that the user has chosen' },
+  created_at: time,
+  password_changed_at: time,
+  sessions: { type: 'integer', description: 'Where the user is signed in' },
+});
+
+const exportSchema = object('Everything that this server stores about the user', {
+  account: { type: 'object', additionalProperties: true },
+  sessions: { type: 'array', items: { type: 'object', additionalProperties: true } },
+  events: { type: 'array', items: { type: 'object', additionalProperties: true } },
+});
+
+/** Adds the page that shows an account and leads to its changes, and the export of what Janua stores. */
+export function addAccount(app: App, parts: () => AccountParts): void {
+  addAction(app, [accountPath, '/api/account'], {
+    method: 'GET',
+    summary: 'Account',
+    tag: 'Account',
+    config: { signedIn: true, view: 'account/account' },
+    answer: json('The account', accountSchema, {
+      username: 'ann@example.com',
+      first_name: 'Ann',
+      last_name: 'Archer',
+      language: 'en',
+      created_at: '2026-11-26T08:00:00.000Z',
+      password_changed_at: null,
+      sessions: 2,
+    }),
+    browser: 'The page Account',
+    async handle({ user, query }) {
+      const { registry, sessions } = parts();
+      const { createdAt, passwordChangedAt } = (await registry?.findDates(user.id)) ?? {};
+      return {
+        username: user.username,
+        first_name: user.firstName,
+        last_name: user.lastName,
+        language: user.language ?? null,
+        created_at: createdAt?.toISOString() ?? null,
+        password_changed_at: passwordChangedAt?.toISOString() ?? null,
+        sessions: (await sessions.listOf(user.id)).length,
+        state: (query as Readonly<Record<string, unknown>>).state,
+      };
+    },
+  });
+
+  addAction(app, [`${accountPath}/export`, '/api/account/export'], {
+    method: 'GET',
+    summary: 'Export',
+    description: 'Everything that this server stores about the user, without secrets. A browser saves it as a file.',
+    tag: 'Account',
+    config: { signedIn: true, refusals: [insufficientUserAuthentication] },
+    answer: json('What this server stores about the user', exportSchema, { account: {}, sessions: [], events: [] }),
+    browser: 'A file with the same JSON',
+    async handle(request, reply) {
+      const signedIn = signedInOf(request);
+      await parts().requireFresh(signedIn, undefined, request);
+      reply.header('content-disposition', 'attachment; filename="account.json"');
+      return parts().exportAccount(signedIn, request.caller);
+    },
+  });
+}

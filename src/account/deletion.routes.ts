@@ -1,0 +1,38 @@
+import { insufficientUserAuthentication, type RequireFresh } from '../access/fresh-proof.ts';
+import { loginMessages } from '../access/refusal.ts';
+import { addForm } from '../web/form.ts';
+import { signedInOf } from '../web/hooks/credentials.ts';
+import { loginPath } from '../web/login-page.ts';
+import type { App } from '../web/types.ts';
+import type { DeleteAccount } from './deletion.ts';
+import { currentPasswordField, detailAnswer } from './fields.ts';
+
+export interface DeleteAccountParts {
+  readonly deleteAccount: DeleteAccount;
+  readonly requireFresh: RequireFresh;
+}
+
+const detail = 'Account deleted';
+
+/** Adds the page on which users delete their accounts. */
+export function addDeleteAccount(app: App, parts: () => DeleteAccountParts): void {
+  addForm(app, ['/account/delete', '/api/account/delete'], {
+    summary: 'Delete the account',
+    description: 'Deletes the account with its sessions and links. The audit keeps its events, by id.',
+    tag: 'Account',
+    config: { signedIn: true, refusals: [insufficientUserAuthentication] },
+    view: 'account/delete',
+    fields: { current_password: currentPasswordField },
+    example: { current_password: 'password' },
+    answer: detailAnswer(detail),
+    browser: 'To the login page, with message 7',
+    show: ({ user }) => ({ username: user.username }),
+    async submit(request, reply, { current_password }) {
+      const signedIn = signedInOf(request);
+      await parts().requireFresh(signedIn, current_password, request);
+      await parts().deleteAccount(signedIn, request.language, request.caller);
+      if (request.format === 'html') reply.clearSessionCookie();
+      return reply.proceed(loginPath(loginMessages.accountDeleted), { detail });
+    },
+  });
+}

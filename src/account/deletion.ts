@@ -1,0 +1,40 @@
+import type { SignedIn } from '../access/access.ts';
+import type { Audit } from '../audit/audit.ts';
+import type { Caller } from '../audit/event.ts';
+import type { Database } from '../database/database.ts';
+import type { Language } from '../languages/languages.ts';
+import type { Outbox } from '../mail/outbox.ts';
+import type { Sessions } from '../sessions/sessions.ts';
+import type { Tokens } from '../tokens/tokens.ts';
+import type { UserRegistry } from '../users/user-directory.ts';
+import type { events } from './events.ts';
+
+export interface DeleteAccountOptions {
+  readonly database: Database;
+  readonly registry: UserRegistry;
+  readonly tokens: Tokens;
+  /** Undefined where no mail is sent. */
+  readonly outbox: Outbox | undefined;
+  readonly sessions: Sessions;
+  readonly audit: Audit<keyof typeof events>;
+}
+
+/** Deletes the account of a user who has just proved who they are, with its sessions and links. The audit keeps its events by id. */
+export type DeleteAccount = (signedIn: SignedIn, language: Language, caller: Caller) => Promise<void>;
+
+export function createDeleteAccount(options: DeleteAccountOptions): DeleteAccount {
+  const { database, registry, tokens, outbox, sessions, audit } = options;
+
+  return async ({ user }, language, caller) => {
+    const farewell = { purpose: 'account-deleted', address: user.username, requestId: caller.requestId };
+    await database.transaction().execute(async (db) => {
+      // Another request may have deleted it.
+      if (!(await registry.remove(user.id, db))) return;
+      await tokens.voidOf(user.id, db);
+      await outbox?.add({ ...farewell, language: user.language ?? language }, db);
+    });
+    await audit.recordIfPossible({ kind: 'account-deleted', caller, userId: user.id });
+    // A session without an account has ended. If the store is away, the records expire.
+    await sessions.endAllOf(user.id).catch(() => {});
+  };
+}

@@ -1,0 +1,58 @@
+import { insufficientUserAuthentication, type RequireFresh } from '../access/fresh-proof.ts';
+import { addForm } from '../web/form.ts';
+import { signedInOf } from '../web/hooks/credentials.ts';
+import { accountPath } from '../web/next.ts';
+import type { App } from '../web/types.ts';
+import { type ChangeEmail, emailExpired, emailPath } from './email.ts';
+import { currentPasswordField, detailAnswer, emailField, linkAnswer, tokenField } from './fields.ts';
+
+export interface ChangeEmailParts {
+  readonly changeEmail: ChangeEmail;
+  readonly requireFresh: RequireFresh;
+}
+
+const sent = 'A link is on its way to the new address';
+const confirmed = 'Address changed';
+
+/** Adds the page on which a user asks for another address, and the page behind the link that proves it. */
+export function addChangeEmail(app: App, parts: () => ChangeEmailParts): void {
+  addForm(app, [emailPath, '/api/account/email'], {
+    summary: 'Change the address',
+    description: 'Mails a link to the new address. The old one stays until the link is used.',
+    tag: 'Account',
+    config: { signedIn: true, refusals: [insufficientUserAuthentication] },
+    view: 'account/email',
+    fields: { current_password: currentPasswordField, email: emailField },
+    example: { current_password: 'password', email: 'ann@example.com' },
+    answer: detailAnswer(sent),
+    status: 202,
+    browser: 'To the account page, with a message',
+    show: ({ user }) => ({ username: user.username }),
+    async submit(request, reply, { current_password, email }) {
+      const signedIn = signedInOf(request);
+      await parts().requireFresh(signedIn, current_password, request);
+      await parts().changeEmail.request(signedIn, email, request.language, request.caller);
+      return reply.proceed(`${accountPath}?state=2`, { detail: sent });
+    },
+  });
+
+  addForm(app, ['/auth/confirm-email', '/api/confirm-email'], {
+    summary: 'Confirm the new address',
+    tag: 'Account',
+    config: { refusals: [emailExpired] },
+    view: 'account/confirm-email',
+    fields: { token: tokenField },
+    example: { token: 'x'.repeat(43) },
+    shown: linkAnswer('ann@example.com'),
+    answer: detailAnswer(confirmed),
+    browser: 'To the account page, with a message',
+    async show({ caller }, { token = '' }) {
+      const { email } = await parts().changeEmail.open(token, caller);
+      return { email };
+    },
+    async submit({ language, caller }, reply, { token }) {
+      await parts().changeEmail.confirm(token, language, caller);
+      return reply.proceed(`${accountPath}?state=3`, { detail: confirmed });
+    },
+  });
+}

@@ -1,0 +1,61 @@
+import { type Answer, Refusal } from '../access/refusal.ts';
+import type { Audit } from '../audit/audit.ts';
+import type { Caller } from '../audit/event.ts';
+import type { Database } from '../database/database.ts';
+import type { OneTimeToken, Tokens } from '../tokens/tokens.ts';
+import type { Account } from '../users/account.ts';
+import type { UserDirectory } from '../users/user-directory.ts';
+import type { events } from './events.ts';
+
+/** A link whose token is valid, and the account that it was sent for, if there was one. */
+export interface OpenedLink {
+  readonly token: OneTimeToken;
+  readonly account: Account | undefined;
+}
+
+export interface LinkOptions {
+  readonly database: Database;
+  readonly tokens: Tokens;
+  readonly users: Pick<UserDirectory, 'findById'>;
+  readonly audit: Audit<keyof typeof events>;
+}
+
+export type Links = ReturnType<typeof createLinks>;
+
+/** Opens and uses the links of mails. Looking at a link does not use it up, because mail scanners open links (VM-64). */
+export function createLinks({ database, tokens, users, audit }: LinkOptions) {
+  async function refuse(expired: Answer, caller: Caller): Promise<never> {
+    await audit.recordIfPossible({ kind: 'link-refused', reason: undefined, caller });
+    throw new Refusal(expired);
+  }
+
+  return {
+    /** @throws {Refusal} `expired` if the token is not valid, or its account is gone or disabled */
+    async open(purpose: string, secret: string, expired: Answer, caller: Caller): Promise<OpenedLink> {
+      const token = await tokens.find(purpose, secret);
+      if (token === undefined) return refuse(expired, caller);
+      if (token.userId === undefined) return { token, account: undefined };
+      const account = await users.findById(token.userId);
+      return account === undefined || account.disabled ? refuse(expired, caller) : { token, account };
+    },
+
+    /**
+     * Consumes the token and makes the change, both or neither.
+     * @param change false if it cannot be made: the link then counts as expired
+     * @throws {Refusal} `expired`
+     */
+    async use(
+      { purpose, secret, expired, caller }: { purpose: string; secret: string; expired: Answer; caller: Caller },
+      change: (db: Database) => Promise<boolean>,
+    ): Promise<void> {
+      const transaction = database.transaction().execute(async (db) => {
+        const consumed = await tokens.consume(purpose, secret, db);
+        if (consumed === undefined || !(await change(db))) throw new Refusal(expired);
+      });
+      await transaction.catch((error: unknown) => {
+        if (error instanceof Refusal) return refuse(expired, caller);
+        throw error;
+      });
+    },
+  };
+}

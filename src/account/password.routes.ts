@@ -1,0 +1,54 @@
+import { insufficientUserAuthentication, type RequireFresh } from '../access/fresh-proof.ts';
+import { loginMessages } from '../access/refusal.ts';
+import { addForm } from '../web/form.ts';
+import { signedInOf } from '../web/hooks/credentials.ts';
+import { loginPath } from '../web/login-page.ts';
+import { accountPath } from '../web/next.ts';
+import { json, object, settingCookies } from '../web/openapi/responses.ts';
+import { type AnswerLogin, exampleTokens, tokenFields } from '../web/token-answer.ts';
+import type { App } from '../web/types.ts';
+import { currentPasswordField, newPasswordField } from './fields.ts';
+import type { ChangePassword } from './password.ts';
+
+export interface ChangePasswordParts {
+  readonly changePassword: ChangePassword;
+  readonly requireFresh: RequireFresh;
+}
+
+const detail = 'Password changed';
+
+/** The session may have ended while the password was changed. There are no tokens then. */
+const schema = object(
+  'The password was changed',
+  { detail: { type: 'string' }, ...tokenFields },
+  Object.keys(tokenFields),
+);
+
+/** Adds the page on which a user changes the password. */
+export function addChangePassword(
+  app: App,
+  parts: () => ChangePasswordParts,
+  { answerLogin }: { readonly answerLogin: AnswerLogin },
+): void {
+  addForm(app, ['/account/password', '/api/account/password'], {
+    summary: 'Change the password',
+    description:
+      'Ends all other sessions. This one goes on with new credentials. Both responses set the session cookie.',
+    tag: 'Account',
+    config: { signedIn: true, refusals: [insufficientUserAuthentication] },
+    view: 'account/password',
+    fields: { current_password: currentPasswordField, new_password: newPasswordField },
+    example: { current_password: 'password', new_password: 'a few words with spaces' },
+    answer: settingCookies(json(detail, schema, { detail, ...exampleTokens })),
+    browser: 'To the account page, with a message',
+    show: ({ user }) => ({ username: user.username }),
+    async submit(request, reply, { current_password, new_password: password }) {
+      const { language, caller } = request;
+      const signedIn = signedInOf(request);
+      await parts().requireFresh(signedIn, current_password, request);
+      const changed = await parts().changePassword(signedIn, { password, language, caller });
+      if (changed === undefined) return reply.proceed(loginPath(loginMessages.passwordChanged), { detail });
+      return reply.proceed(`${accountPath}?state=1`, { detail, ...answerLogin(request, reply, changed) });
+    },
+  });
+}

@@ -1,0 +1,53 @@
+import { loginMessages } from '../access/refusal.ts';
+import { addForm } from '../web/form.ts';
+import { loginPath } from '../web/login-page.ts';
+import type { App } from '../web/types.ts';
+import { detailAnswer, emailField, linkAnswer, newPasswordField, tokenField } from './fields.ts';
+import { forgotPasswordPath, type ResetPassword, resetExpired } from './reset-password.ts';
+
+export interface ResetPasswordParts {
+  readonly resetPassword: ResetPassword;
+}
+
+const sent = 'If the address belongs to an account, a mail is on its way';
+const done = 'Password changed. Log in with the new one';
+
+/** Adds the page that asks for the address of an account, and the page behind the link in the mail. */
+export function addResetPassword(app: App, parts: () => ResetPasswordParts): void {
+  addForm(app, [forgotPasswordPath, '/api/forgot-password'], {
+    summary: 'Forgot password',
+    description: 'Mails a link to the owner of the account. The response is the same for every address.',
+    tag: 'Account',
+    view: 'account/forgot-password',
+    fields: { email: emailField },
+    example: { email: 'ann@example.com' },
+    answer: detailAnswer(sent),
+    status: 202,
+    browser: 'To the same page, which says that a mail is on its way',
+    async submit({ language, caller }, reply, { email }) {
+      await parts().resetPassword.request(email, language, caller);
+      return reply.proceed(`${forgotPasswordPath}?state=1`, { detail: sent });
+    },
+  });
+
+  addForm(app, ['/auth/reset-password', '/api/reset-password'], {
+    summary: 'Reset the password',
+    description: 'Sets a new password and ends every session of the account. It signs nobody in.',
+    tag: 'Account',
+    config: { refusals: [resetExpired] },
+    view: 'account/reset-password',
+    fields: { token: tokenField, password: newPasswordField },
+    example: { token: 'x'.repeat(43), password: 'a few words with spaces' },
+    shown: linkAnswer('ann@example.com'),
+    answer: detailAnswer(done),
+    browser: 'To the login page, with message 6',
+    async show({ caller }, { token = '' }) {
+      const { user } = await parts().resetPassword.open(token, caller);
+      return { email: user.username };
+    },
+    async submit({ language, caller }, reply, { token, password }) {
+      await parts().resetPassword.reset(token, password, language, caller);
+      return reply.proceed(loginPath(loginMessages.passwordChanged), { detail: done });
+    },
+  });
+}

@@ -1,0 +1,57 @@
+import { addForm } from '../web/form.ts';
+import { homePath } from '../web/next.ts';
+import { json, settingCookies } from '../web/openapi/responses.ts';
+import { type AnswerLogin, detailWithTokens, exampleTokens } from '../web/token-answer.ts';
+import type { App } from '../web/types.ts';
+import { detailAnswer, emailField, linkAnswer, nameFields, newPasswordField, tokenField } from './fields.ts';
+import { type SignUp, signUpExpired, signUpPath } from './sign-up.ts';
+
+export interface SignUpParts {
+  readonly signUp: SignUp;
+}
+
+const sent = 'If the address can be used, a mail is on its way';
+
+/** Adds the page that asks for an address, and the page behind the link in the mail. */
+export function addSignUp(app: App, parts: () => SignUpParts, { answerLogin }: { readonly answerLogin: AnswerLogin }) {
+  addForm(app, [signUpPath, '/api/sign-up'], {
+    summary: 'Sign up',
+    description: 'Mails a link to the address. The response is the same for every address.',
+    tag: 'Account',
+    view: 'account/sign-up',
+    fields: { email: emailField },
+    example: { email: 'ann@example.com' },
+    answer: detailAnswer(sent),
+    status: 202,
+    browser: 'To the same page, which says that a mail is on its way',
+    async submit({ language, caller }, reply, { email }) {
+      await parts().signUp.request(email, language, caller);
+      return reply.proceed(`${signUpPath}?state=1`, { detail: sent });
+    },
+  });
+
+  addForm(app, [`${signUpPath}/finish`, '/api/sign-up/finish'], {
+    summary: 'Finish the sign-up',
+    description: 'Creates the account and signs its owner in. Both responses set the session cookie.',
+    tag: 'Account',
+    config: { refusals: [signUpExpired] },
+    view: 'account/finish-sign-up',
+    fields: { token: tokenField, ...nameFields, password: newPasswordField },
+    example: { token: 'x'.repeat(43), first_name: 'Ann', last_name: 'Archer', password: 'a few words with spaces' },
+    shown: linkAnswer('ann@example.com'),
+    answer: settingCookies(
+      json('The account was created', detailWithTokens('The account was created'), {
+        detail: 'Account created',
+        ...exampleTokens,
+      }),
+    ),
+    status: 201,
+    browser: 'To the home page',
+    show: async ({ caller }, { token = '' }) => ({ email: await parts().signUp.open(token, caller) }),
+    async submit(request, reply, entered) {
+      const { language, presented, caller } = request;
+      const admitted = await parts().signUp.finish(entered, language, presented, caller);
+      return reply.proceed(homePath, { detail: 'Account created', ...answerLogin(request, reply, admitted) });
+    },
+  });
+}

@@ -1,0 +1,49 @@
+import type { Audit } from '../audit/audit.ts';
+import type { Caller } from '../audit/event.ts';
+import { networkOf } from '../text/networks.ts';
+import type { Policy } from '../throttle/policy.ts';
+import type { Throttle } from '../throttle/throttle.ts';
+import type { events } from './events.ts';
+import type { NewMail, Outbox } from './outbox.ts';
+
+const minute = 60;
+const hour = 60 * minute;
+
+/** At most one mail a minute and five an hour for each address and purpose (ASVS 6.3.1). */
+const perMinute: Policy = { free: 1, firstWaitSeconds: minute, longestWaitSeconds: minute, keepSeconds: minute };
+const perHour: Policy = { free: 5, firstWaitSeconds: hour, longestWaitSeconds: hour, keepSeconds: hour };
+
+/** Whole offices share an address. */
+const perClient: Policy = {
+  free: 20,
+  firstWaitSeconds: minute,
+  longestWaitSeconds: hour,
+  forgiveSeconds: 3 * minute,
+  keepSeconds: hour,
+};
+
+/** Adds a mail that a client may request again and again, unless there were too many. The caller answers the same in either case. */
+export type RequestMail = (mail: Omit<NewMail, 'requestId'>, caller: Caller) => Promise<void>;
+
+export interface RequestMailOptions {
+  readonly outbox: Outbox;
+  readonly throttle: Pick<Throttle, 'take'>;
+  readonly audit: Audit<keyof typeof events>;
+}
+
+export function createRequestMail({ outbox, throttle, audit }: RequestMailOptions): RequestMail {
+  return async (mail, caller) => {
+    const { purpose, address, userId } = mail;
+    const nameDigest = audit.digestName(address);
+    const admitted = await throttle.take([
+      { key: `mail-minute:${purpose}:${nameDigest}`, policy: perMinute },
+      { key: `mail-hour:${purpose}:${nameDigest}`, policy: perHour },
+      { key: `mail-client:${networkOf(caller.address, 64) ?? 'unknown'}`, policy: perClient },
+    ]);
+    if (admitted) await outbox.add({ ...mail, requestId: caller.requestId });
+    else {
+      const about = userId === undefined ? { nameDigest } : { userId };
+      await audit.recordIfPossible({ kind: 'mail-not-sent', reason: 'too-many', caller, ...about });
+    }
+  };
+}

@@ -1,0 +1,409 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+import type { LightMyRequestResponse } from 'fastify';
+import { ann, password, startJanua, type TestJanua } from '../janua.ts';
+import type { StoreChoice } from '../stores.ts';
+import { form, isSignedIn, json, logIn, sessionCookie } from '../web/faces.ts';
+
+const newPassword = 'a much better password than before';
+
+/** What users manage themselves, on any stores. */
+export function testAccount(stores: StoreChoice): void {
+  let janua: TestJanua;
+  /** The limits of mails go by the clock. */
+  let time = Date.now();
+  before(async () => {
+    janua = await startJanua({ stores, settings: { SIGN_UP: 'on' }, overrides: { now: () => time } });
+  });
+  after(() => janua[Symbol.asyncDispose]());
+
+  const post = (url: string, fields: Record<string, unknown>, headers: Record<string, string> = {}) => {
+    const sent = url.startsWith('/api/') ? json(fields) : form(fields);
+    return janua.app.inject({ method: 'POST', url, ...sent, headers: { ...sent.headers, ...headers } });
+  };
+  const get = (url: string, headers: Record<string, string> = {}) => janua.app.inject({ url, headers });
+
+  interface Mail {
+    readonly to: string;
+    readonly subject: string;
+    readonly text: string;
+  }
+
+  /** The mails to an address, newest first. */
+  async function mailsTo(address: string): Promise<Mail[]> {
+    await janua.services.mail?.settled();
+    const { mails } = (await get('/api/demo/mail')).json<{ mails: Mail[] }>();
+    return mails.filter(({ to }) => to === address);
+  }
+
+  /** The token of the link in the newest mail to an address. Moves the clock past the limit of one mail a minute. */
+  async function tokenTo(address: string): Promise<string> {
+    const [mail] = await mailsTo(address);
+    time += 61_000;
+    return /token=([\w-]{43})/.exec(mail?.text ?? '')?.[1] ?? assert.fail(`no link to ${address}`);
+  }
+
+  let people = 0;
+  const addPerson = async () => {
+    people += 1;
+    const username = `person${people}@example.com`;
+    await janua.people.add({ ...ann, username, password });
+    return username;
+  };
+
+  const errorsOf = (answer: LightMyRequestResponse) => {
+    assert.equal(answer.statusCode, 422, answer.body);
+    return answer.json<{ errors: { field: string }[] }>().errors.map(({ field }) => field);
+  };
+
+  const cookieOf = (answer: LightMyRequestResponse) => ({ cookie: `session=${sessionCookie(answer)}` });
+
+  async function assertExpired(url: string, fields: Record<string, unknown> = {}): Promise<void> {
+    const page = await post(url, { password: newPassword, first_name: 'A', last_name: 'B', ...fields });
+    assert.equal(page.statusCode, 410, page.body);
+    assert.match(page.body, /This link has expired or was used already/);
+  }
+
+  const ownOnly = { skip: stores.ownTable ? 'a team manages its own table' : false };
+
+  describe('sign-up', ownOnly, () => {
+    // Shows: VM-23 V6.3.8
+    test('a known and an unknown address get the same answer, and a different mail', async () => {
+      const known = await addPerson();
+      const answers: string[] = [];
+      for (const email of [known, 'unknown@example.com']) {
+        for (const url of ['/auth/sign-up', '/api/sign-up']) {
+          const { statusCode, headers, body } = await post(url, { email });
+          const { date, 'x-request-id': id, ...compared } = headers;
+          answers.push(JSON.stringify([url, statusCode, compared, body]));
+          time += 61_000;
+        }
+      }
+      assert.equal(new Set(answers).size, 2);
+      assert.match(answers[0] ?? '', /303.*state=1/);
+      assert.match(answers[1] ?? '', /202/);
+      assert.equal((await mailsTo(known))[0]?.subject, 'You have an account already');
+      assert.equal((await mailsTo('unknown@example.com'))[0]?.subject, 'Finish your account');
+    });
+
+    // Shows: VM-62 V6.6.2
+    for (const [page, finish] of [
+      ['/auth/sign-up', '/auth/sign-up/finish'],
+      ['/api/sign-up', '/api/sign-up/finish'],
+    ] as const)
+      test(`the link of ${page} makes the account once, and signs its owner in`, async () => {
+        const email = `new-${page.slice(1, 5)}@example.com`;
+        await post(page, { email: ` ${email.toUpperCase()} ` });
+        const token = await tokenTo(email);
+        assert.match((await get(`/auth/sign-up/finish?token=${token}`)).body, new RegExp(`>[^<]*${email}`));
+        const account = { token, first_name: 'Zoë', last_name: 'Nguyễn', password: newPassword };
+        // A weak password consumes no link, and nothing else of the body matters.
+        const weak = await post('/api/sign-up/finish', { ...account, password: 'too short' });
+        assert.deepEqual(errorsOf(weak), ['password']);
+        const answer = await post(finish, { ...account, email: 'other@example.com', username: 'other@example.com' });
+        assert.equal(answer.statusCode, page.startsWith('/api') ? 201 : 303, answer.body);
+        const me = await get('/api/me', cookieOf(answer));
+        assert.deepEqual(me.json(), { username: email, first_name: 'Zoë', last_name: 'Nguyễn' });
+        await assertExpired('/auth/sign-up/finish', { token });
+      });
+
+    test('two links for one address make one account', async () => {
+      const email = 'twice@example.com';
+      await post('/auth/sign-up', { email });
+      const first = await tokenTo(email);
+      await post('/auth/sign-up', { email });
+      const second = await tokenTo(email);
+      assert.notEqual(first, second);
+      const account = { first_name: 'A', last_name: 'B', password: newPassword };
+      assert.equal((await post('/api/sign-up/finish', { ...account, token: first })).statusCode, 201);
+      await assertExpired('/auth/sign-up/finish', { token: second });
+    });
+  });
+
+  describe('forgotten password', () => {
+    // Shows: VM-26 V6.3.8
+    test('a known and an unknown address get the same answer, and only the known one a mail', async () => {
+      const known = await addPerson();
+      const answers: string[] = [];
+      for (const email of [known, 'nobody@example.com']) {
+        for (const url of ['/auth/forgot-password', '/api/forgot-password']) {
+          const { statusCode, headers, body } = await post(url, { email });
+          const { date, 'x-request-id': id, ...compared } = headers;
+          answers.push(JSON.stringify([url, statusCode, compared, body]));
+          time += 61_000;
+        }
+      }
+      assert.equal(new Set(answers).size, 2);
+      assert.equal((await mailsTo(known)).length, 2);
+      assert.equal((await mailsTo('nobody@example.com')).length, 0);
+    });
+
+    // Shows: VM-16 VM-54 VM-64 V6.4.3 V7.4.3
+    for (const reset of ['/auth/reset-password', '/api/reset-password'])
+      test(`a link works once at ${reset}, ends every session, and signs nobody in`, async () => {
+        const username = await addPerson();
+        const { cookie, bearer } = await logIn(janua.app, username);
+        await post('/auth/forgot-password', { email: username });
+        const token = await tokenTo(username);
+        // A mail scanner opens the link several times.
+        for (let opened = 0; opened < 3; opened += 1)
+          assert.equal((await get(`/auth/reset-password?token=${token}`)).statusCode, 200);
+        const weak = await post(reset, { token, password: 'password password' });
+        assert.equal(weak.statusCode, 422);
+        const answer = await post(reset, { token, password: newPassword });
+        assert.equal(answer.statusCode, reset.startsWith('/api') ? 200 : 303, answer.body);
+        assert.equal(sessionCookie(answer), undefined);
+        assert.equal(await isSignedIn(janua.app, cookie), false);
+        assert.equal(await isSignedIn(janua.app, bearer), false);
+        await assertExpired(reset.replace('/api', '/auth'), { token });
+        assert.equal((await post('/api/login', { username, password })).statusCode, 400);
+        assert.equal((await post('/api/login', { username, password: newPassword })).statusCode, 200);
+        assert.equal((await mailsTo(username))[0]?.subject, 'Your password was changed');
+      });
+
+    // Shows: VM-53
+    test('of 50 redemptions at the same time, one succeeds', async () => {
+      const username = await addPerson();
+      await post('/auth/forgot-password', { email: username });
+      const token = await tokenTo(username);
+      const redeem = () => post('/api/reset-password', { token, password: newPassword });
+      const answers = await Promise.all(Array.from({ length: 50 }, redeem));
+      const statuses = Object.groupBy(answers, ({ statusCode }) => String(statusCode));
+      assert.equal(statuses[200]?.length, 1, JSON.stringify(answers.map(({ statusCode }) => statusCode)));
+      assert.deepEqual(
+        Object.keys(statuses).filter((status) => !['200', '410', '503'].includes(status)),
+        [],
+      );
+    });
+
+    // Shows: VM-51 V6.4.1
+    test('a blank, foreign, truncated or expired token gets the same page', async () => {
+      const username = await addPerson();
+      await post('/auth/forgot-password', { email: username });
+      const token = await tokenTo(username);
+      const pages = new Set<string>();
+      for (const wrong of [' ', 'null', 'x'.repeat(43), token.slice(1), `${token} `]) {
+        const page = await get(`/auth/reset-password?token=${encodeURIComponent(wrong)}`);
+        assert.equal(page.statusCode, 410);
+        pages.add(page.body.replaceAll(/value="\/auth[^"]*"|<code>[^<]*/g, ''));
+      }
+      time += 31 * 60_000;
+      const page = await get(`/auth/reset-password?token=${token}`);
+      assert.equal(page.statusCode, 410);
+      pages.add(page.body.replaceAll(/value="\/auth[^"]*"|<code>[^<]*/g, ''));
+      assert.equal(pages.size, 1);
+      assert.match(page.body, /href="\/auth\/forgot-password"/);
+    });
+  });
+
+  describe('the account', () => {
+    test('shows name, address and sessions to its owner alone', async () => {
+      const username = await addPerson();
+      const { cookie, bearer } = await logIn(janua.app, username);
+      const { created_at: created, ...rest } = (await get('/api/account', bearer)).json();
+      assert.deepEqual(rest, {
+        username,
+        first_name: ann.firstName,
+        last_name: ann.lastName,
+        language: null,
+        password_changed_at: null,
+        sessions: 1,
+      });
+      if (!stores.ownTable) assert.ok(Math.abs(Date.parse(created) - Date.now()) < 60_000);
+      assert.match((await get('/account', cookie)).body, new RegExp(username));
+      assert.equal((await get('/account')).headers.location, '/auth/login?state=2&next=%2Faccount');
+      assert.equal((await get('/api/account')).statusCode, 401);
+    });
+
+    test('the export holds the account, its sessions and its events, and no secret', async () => {
+      const username = await addPerson();
+      const { bearer } = await logIn(janua.app, username);
+      const { account, sessions, events } = (await get('/api/account/export', bearer)).json();
+      assert.equal(account.username, username);
+      assert.equal(sessions.length, 1);
+      assert.ok(events.some(({ kind }: { kind: string }) => kind === 'login-succeeded'));
+      const token = bearer.authorization.split('.')[1] ?? '';
+      assert.ok(!JSON.stringify({ account, sessions, events }).includes(token));
+      time += 601_000;
+      const stale = await get('/api/account/export', bearer);
+      assert.equal(stale.statusCode, 401);
+      assert.match(String(stale.headers['www-authenticate']), /insufficient_user_authentication.*max_age=600/);
+    });
+  });
+
+  describe('changed password', () => {
+    // Shows: VM-16 V7.4.3 V6.2.3
+    test('ends all other sessions, renews this one, and mails a notice', async () => {
+      const username = await addPerson();
+      const other = await logIn(janua.app, username);
+      const { cookie } = await logIn(janua.app, username);
+      const answer = await post('/account/password', { current_password: password, new_password: newPassword }, cookie);
+      assert.equal(answer.headers.location, '/account?state=1', answer.body);
+      assert.equal(await isSignedIn(janua.app, other.cookie), false);
+      assert.equal(await isSignedIn(janua.app, cookie), false);
+      const renewed = cookieOf(answer);
+      assert.equal(await isSignedIn(janua.app, renewed), true);
+      assert.match((await get('/account?state=1', renewed)).body, /Your password was changed/);
+      assert.equal((await mailsTo(username))[0]?.subject, 'Your password was changed');
+      assert.equal((await post('/api/login', { username, password: newPassword })).statusCode, 200);
+    });
+
+    test('a program gets a new token', async () => {
+      const { bearer } = await logIn(janua.app, await addPerson());
+      const answer = await post('/api/account/password', { new_password: newPassword }, bearer);
+      assert.equal(answer.statusCode, 200, answer.body);
+      const { access_token: token, token_type: type, detail } = answer.json();
+      assert.deepEqual([type, detail], ['bearer', 'Password changed']);
+      assert.equal(await isSignedIn(janua.app, bearer), false);
+      assert.equal(await isSignedIn(janua.app, { authorization: `Bearer ${token}` }), true);
+    });
+
+    // Shows: V7.5.1 VM-41
+    test('wants a fresh proof, and a wrong password is refused even in a fresh session', async () => {
+      const { cookie, bearer } = await logIn(janua.app, await addPerson());
+      const wrong = { current_password: 'wrong', new_password: newPassword };
+      assert.deepEqual(errorsOf(await post('/api/account/password', wrong, bearer)), ['current_password']);
+      assert.equal((await post('/account/password', wrong, cookie)).statusCode, 422);
+      time += 601_000;
+      const page = await post('/account/password', { new_password: newPassword }, cookie);
+      assert.equal(page.headers.location, '/auth/confirm?next=%2Faccount%2Fpassword');
+      const refused = await post('/api/account/password', { new_password: newPassword }, bearer);
+      assert.equal(refused.statusCode, 401);
+      assert.equal(refused.json().error, 'insufficient_user_authentication');
+      const proven = { current_password: password, new_password: newPassword };
+      assert.equal((await post('/api/account/password', proven, bearer)).statusCode, 200);
+    });
+
+    // Shows: V6.2.1 V6.2.4 V6.2.11
+    test('a weak password is shown at its field, and never sent back', async () => {
+      const username = await addPerson();
+      const { cookie, bearer } = await logIn(janua.app, username);
+      for (const weak of ['short', 'passwordpassword', username, 'x'.repeat(1025)]) {
+        const fields = { current_password: password, new_password: weak };
+        assert.deepEqual(errorsOf(await post('/api/account/password', fields, bearer)), ['new_password'], weak);
+        const page = await post('/account/password', fields, cookie);
+        assert.equal(page.statusCode, 422);
+        assert.match(page.body, /aria-describedby="new_password-error"/);
+        assert.doesNotMatch(page.body, /type="password" value="[^"]/);
+        assert.ok(!page.body.includes(password));
+      }
+    });
+
+    test('voids the open links of the account', async () => {
+      const username = await addPerson();
+      await post('/auth/forgot-password', { email: username });
+      const token = await tokenTo(username);
+      const { bearer } = await logIn(janua.app, username);
+      await post('/api/account/password', { new_password: newPassword }, bearer);
+      await assertExpired('/auth/reset-password', { token });
+    });
+  });
+
+  describe('changed name and address', ownOnly, () => {
+    test('the name changes at once, and must be one line', async () => {
+      const { cookie, bearer } = await logIn(janua.app, await addPerson());
+      const answer = await post('/account/profile', { first_name: ' Anna ', last_name: 'Baker' }, cookie);
+      assert.equal(answer.headers.location, '/account?state=4');
+      assert.equal((await get('/api/me', bearer)).json().first_name, 'Anna');
+      const wrong = await post('/api/account/profile', { first_name: 'A\nB', last_name: '' }, bearer);
+      assert.deepEqual(errorsOf(wrong), ['last_name']);
+      const lines = await post('/api/account/profile', { first_name: 'A\nB', last_name: 'B' }, bearer);
+      assert.deepEqual(errorsOf(lines), ['first_name']);
+    });
+
+    // Shows: VM-61 V6.3.7
+    test('the address changes by the link, keeps the sessions, and both addresses are told', async () => {
+      const former = await addPerson();
+      const email = `new-${former}`;
+      const { cookie, bearer } = await logIn(janua.app, former);
+      const answer = await post('/account/email', { current_password: password, email }, cookie);
+      assert.equal(answer.headers.location, '/account?state=2', answer.body);
+      assert.equal((await mailsTo(former))[0]?.subject, 'Your address is about to change');
+      const token = await tokenTo(email);
+      assert.equal((await get('/api/me', bearer)).json().username, former);
+      assert.match((await get(`/auth/confirm-email?token=${token}`)).body, new RegExp(email));
+      const confirmed = await post('/auth/confirm-email', { token });
+      assert.equal(confirmed.headers.location, '/account?state=3');
+      assert.equal((await get('/api/me', bearer)).json().username, email);
+      for (const address of [former, email])
+        assert.equal((await mailsTo(address))[0]?.subject, 'Your address was changed');
+      await assertExpired('/auth/confirm-email', { token });
+    });
+
+    // Shows: VM-22
+    test('a taken address gets the same answer, and its link fails like an expired one', async () => {
+      const taken = await addPerson();
+      const { bearer } = await logIn(janua.app, await addPerson());
+      const [free, other] = await Promise.all(
+        ['free@example.com', taken].map((email) => post('/api/account/email', { email }, bearer)),
+      );
+      assert.deepEqual([free?.statusCode, free?.body], [202, other?.body]);
+      const token = await tokenTo(taken);
+      await assertExpired('/auth/confirm-email', { token });
+      assert.equal((await post('/api/login', { username: taken, password })).statusCode, 200);
+    });
+
+    // Shows: VM-50
+    test('each of two links changes to the address that it was sent to', async () => {
+      const { bearer } = await logIn(janua.app, await addPerson());
+      await post('/api/account/email', { email: 'one@example.com' }, bearer);
+      await post('/api/account/email', { email: 'two@example.com' }, bearer);
+      const one = await tokenTo('one@example.com');
+      const two = await tokenTo('two@example.com');
+      assert.equal((await post('/api/confirm-email', { token: one })).statusCode, 200);
+      assert.equal((await get('/api/me', bearer)).json().username, 'one@example.com');
+      // The first change voided the other link.
+      await assertExpired('/auth/confirm-email', { token: two });
+    });
+  });
+
+  describe('deleted account', ownOnly, () => {
+    // Shows: V7.4.2 VM-05
+    test('ends everything, and mails a farewell', async () => {
+      const username = await addPerson();
+      const other = await logIn(janua.app, username);
+      const { cookie } = await logIn(janua.app, username);
+      await post('/auth/forgot-password', { email: username });
+      const token = await tokenTo(username);
+      const answer = await post('/account/delete', { current_password: password }, cookie);
+      assert.equal(answer.headers.location, '/auth/login?state=7', answer.body);
+      for (const credentials of [cookie, other.cookie, other.bearer])
+        assert.equal(await isSignedIn(janua.app, credentials), false);
+      await assertExpired('/auth/reset-password', { token });
+      assert.equal((await post('/api/login', { username, password })).statusCode, 400);
+      assert.equal((await mailsTo(username))[0]?.subject, 'Your account was deleted');
+    });
+
+    test('wants the password, unless it was just given', async () => {
+      const { bearer } = await logIn(janua.app, await addPerson());
+      time += 601_000;
+      assert.equal((await post('/api/account/delete', {}, bearer)).statusCode, 401);
+      assert.deepEqual(errorsOf(await post('/api/account/delete', { current_password: 'x' }, bearer)), [
+        'current_password',
+      ]);
+      assert.equal((await post('/api/account/delete', { current_password: password }, bearer)).statusCode, 200);
+    });
+  });
+
+  // Shows: VM-58 VM-57
+  test('an address must be exactly one', async () => {
+    for (const email of [
+      '',
+      'ann',
+      'a@x.com,b@y.com',
+      'a@x.com b@y.com',
+      'a@b@c.com',
+      'a\r\nbcc:b@x.com',
+      'a\uff20b@c.com',
+    ])
+      assert.deepEqual(errorsOf(await post('/api/forgot-password', { email })), ['email'], email);
+  });
+
+  if (stores.ownTable)
+    test('of a table of their own, what needs more than the password is left out', async () => {
+      const { cookie } = await logIn(janua.app, await addPerson());
+      for (const url of ['/auth/sign-up', '/account/profile', '/account/email', '/account/delete'])
+        assert.equal((await get(url, cookie)).statusCode, 404, url);
+      assert.doesNotMatch((await get('/account', cookie)).body, /\/account\/(profile|email|delete)/);
+    });
+}
