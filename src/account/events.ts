@@ -1,13 +1,13 @@
 import type { Events } from '../audit/event.ts';
 
-const mailAdvice = 'janua explain REQUEST-ID of this request shows what became of the mail.';
+const mailAdvice = 'If no event of the mail follows, it still waits: janua mail list.';
 
 export const events = {
   'sign-up-requested': {
     vocabulary: 'user_created',
     by: 'anyone',
     level: 'info',
-    words: 'Someone asked to sign up: a mail goes to the address',
+    words: 'A client asked to sign up: a mail goes to the address',
     advise: () => [mailAdvice],
   },
   'signed-up': {
@@ -20,7 +20,7 @@ export const events = {
     vocabulary: 'authn_password_change',
     by: 'anyone',
     level: 'info',
-    words: 'Someone asked for a new password: a mail goes to the address, if it belongs to an account',
+    words: 'A client asked for a new password: a mail goes to the address, if it belongs to an account',
     advise: () => [mailAdvice],
   },
   'password-reset': {
