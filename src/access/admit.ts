@@ -1,7 +1,7 @@
 import type { Audit } from '../audit/audit.ts';
 import type { AuditEvent, Caller } from '../audit/event.ts';
 import type { events as sessionEvents } from '../sessions/events.ts';
-import type { Session, Sessions, StartedSession } from '../sessions/sessions.ts';
+import type { SessionStart, Sessions, StartedSession } from '../sessions/sessions.ts';
 import type { AuthenticationMethod } from '../sessions/store.ts';
 import { type Account, stampOf } from '../users/account.ts';
 import type { UserDirectory } from '../users/user-directory.ts';
@@ -21,6 +21,8 @@ export interface Admission {
   /** A login ends every session that was presented with it. */
   readonly presented: Presented;
   readonly caller: Caller;
+  /** Whether the user chose to stay signed in. */
+  readonly remembered?: boolean;
   /** Further fields of the login event. */
   readonly event: Pick<AuditEvent, 'throttle' | 'knownBrowser'>;
 }
@@ -50,11 +52,10 @@ export function createAdmit(
   audit: Audit<keyof typeof events | keyof typeof sessionEvents>,
 ): Admit {
   /** Reads the account again after the session is stored. A change made before that found no session to end. */
-  async function start(proof: Proof, caller: Caller, replaced: readonly Session[]): Promise<Started | undefined> {
+  async function start(proof: Proof, how: Omit<SessionStart, 'methods'>): Promise<Started | undefined> {
     const { account, methods } = proof;
     const owner = { userId: account.user.id, stamp: stampOf(account) };
-    const { userAgent, address } = caller;
-    const session = await sessions.start(owner, { methods, replaced, userAgent, address });
+    const session = await sessions.start(owner, { ...how, methods });
     const current = await users.findById(account.user.id).catch(async (error: unknown) => {
       await sessions.end([session]);
       throw error;
@@ -64,16 +65,17 @@ export function createAdmit(
     await sessions.end([session]);
     // The session must carry the current stamp.
     return isEnabled && (await proof.stillHolds(current))
-      ? start({ ...proof, account: current }, caller, [])
+      ? start({ ...proof, account: current }, { ...how, replaced: [] })
       : undefined;
   }
 
-  return async (proof, { presented, caller, event }) => {
+  return async (proof, { presented, caller, remembered = false, event }) => {
     const signedIn = await access.findSignedIn(presented);
     // Usually one credential is presented, and its session is found already. If both are, the other one may belong to another session.
     const bothPresented = presented.cookie !== undefined && presented.accessToken !== undefined;
     const replaced = signedIn && !bothPresented ? [signedIn.session] : await access.findPresentedSessions(presented);
-    const started = await start(proof, caller, replaced);
+    const { userAgent, address } = caller;
+    const started = await start(proof, { replaced, userAgent, address, remembered });
     if (started === undefined) return undefined;
     const { session } = started;
     const { id: sessionId, userId } = session;

@@ -7,6 +7,7 @@ export const words: Words = {
     requestId: 'Anfrage-ID',
     mailbox: 'Postfach der Demo öffnen',
     unreachable: 'Der Server ist nicht erreichbar. Bitte versuchen Sie es noch einmal.',
+    showPassword: 'Passwort anzeigen',
   },
   login: {
     title: 'Anmeldung',
@@ -14,7 +15,10 @@ export const words: Words = {
     lead: 'und weiter zu {name}',
     username: 'Benutzername',
     password: 'Passwort',
+    remember: 'Angemeldet bleiben',
     submit: 'Anmelden',
+    forgotPassword: 'Passwort vergessen?',
+    signUp: 'Konto anlegen',
     waitSeconds: {
       one: 'Zu viele Versuche. Bitte warten Sie {count} Sekunde, bevor Sie es noch einmal versuchen.',
       other: 'Zu viele Versuche. Bitte warten Sie {count} Sekunden, bevor Sie es noch einmal versuchen.',

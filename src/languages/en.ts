@@ -17,6 +17,7 @@ export const words = {
     requestId: 'Request id',
     mailbox: 'Open the mailbox of the demo',
     unreachable: 'The server could not be reached. Please try again.',
+    showPassword: 'Show password',
   },
   login: {
     title: 'Login',
@@ -24,7 +25,10 @@ export const words = {
     lead: 'to continue to {name}',
     username: 'Username',
     password: 'Password',
+    remember: 'Keep me signed in',
     submit: 'Log in',
+    forgotPassword: 'Forgot password?',
+    signUp: 'Sign up',
     waitSeconds: {
       one: 'Too many attempts. Please wait {count} second before trying again.',
       other: 'Too many attempts. Please wait {count} seconds before trying again.',

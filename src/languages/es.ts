@@ -7,6 +7,7 @@ export const words: Words = {
     requestId: 'Identificador de la solicitud',
     mailbox: 'Abrir el buzón de la demo',
     unreachable: 'No se ha podido contactar con el servidor. Inténtelo de nuevo.',
+    showPassword: 'Mostrar la contraseña',
   },
   login: {
     title: 'Inicio de sesión',
@@ -14,7 +15,10 @@ export const words: Words = {
     lead: 'para continuar a {name}',
     username: 'Nombre de usuario',
     password: 'Contraseña',
+    remember: 'Mantener la sesión iniciada',
     submit: 'Iniciar sesión',
+    forgotPassword: '¿Ha olvidado su contraseña?',
+    signUp: 'Crear una cuenta',
     waitSeconds: {
       one: 'Demasiados intentos. Espere {count} segundo antes de volver a intentarlo.',
       other: 'Demasiados intentos. Espere {count} segundos antes de volver a intentarlo.',

@@ -7,6 +7,7 @@ export const words: Words = {
     requestId: 'Identifiant de la requête',
     mailbox: 'Ouvrir la boîte de réception de la démo',
     unreachable: 'Le serveur est injoignable. Veuillez réessayer.',
+    showPassword: 'Afficher le mot de passe',
   },
   login: {
     title: 'Connexion',
@@ -14,7 +15,10 @@ export const words: Words = {
     lead: 'pour continuer vers {name}',
     username: 'Nom d’utilisateur',
     password: 'Mot de passe',
+    remember: 'Garder ma session ouverte',
     submit: 'Se connecter',
+    forgotPassword: 'Mot de passe oublié\u00a0?',
+    signUp: 'Créer un compte',
     waitSeconds: {
       one: 'Trop de tentatives. Veuillez patienter {count} seconde avant de réessayer.',
       other: 'Trop de tentatives. Veuillez patienter {count} secondes avant de réessayer.',

@@ -7,6 +7,7 @@ export const words: Words = {
     requestId: 'Mã yêu cầu',
     mailbox: 'Mở hộp thư của bản demo',
     unreachable: 'Không thể kết nối với máy chủ. Vui lòng thử lại.',
+    showPassword: 'Hiện mật khẩu',
   },
   login: {
     title: 'Đăng nhập',
@@ -14,7 +15,10 @@ export const words: Words = {
     lead: 'để tiếp tục đến {name}',
     username: 'Tên đăng nhập',
     password: 'Mật khẩu',
+    remember: 'Duy trì đăng nhập',
     submit: 'Đăng nhập',
+    forgotPassword: 'Quên mật khẩu?',
+    signUp: 'Đăng ký',
     waitSeconds: { other: 'Bạn đã thử quá nhiều lần. Vui lòng đợi {count} giây rồi thử lại.' },
     waitMinutes: { other: 'Bạn đã thử quá nhiều lần. Vui lòng đợi {count} phút rồi thử lại.' },
   },

@@ -36,6 +36,7 @@ const fields = {
   },
   grant_type: { description: '`password`, or omitted' },
   scope: { description: 'Accepted and ignored: Janua has no scopes' },
+  remember: { description: '`on` to stay signed in for longer, and after the browser closes' },
   next: { description: 'For pages: the path to go to after the login' },
 } as const;
 
@@ -43,7 +44,7 @@ const fields = {
 const loginPageQuery = {
   type: 'object',
   properties: {
-    state: { description: 'Selects a fixed message: 0 to 5', examples: ['2'] },
+    state: { description: 'Selects a fixed message: 0 to 7', examples: ['2'] },
     next: { description: 'A path of this server to go to after the login', examples: ['/admin/me'] },
   },
 };
@@ -107,7 +108,7 @@ export function addLogIn(app: App, parts: () => LogInParts, options: LogInRouteO
     answer: settingCookies(json('A session was started', tokenSchema, exampleTokens)),
     browser: 'Pages: to the home page or `next`, or back to the login page if refused',
     route: { attachValidation: true, preValidation: async ({ body }) => dropOddFields(body) },
-    async handle(request, reply, { username, password, next }) {
+    async handle(request, reply, { username, password, remember, next }) {
       const { body, query, presented, caller, headers } = request;
       if (hasOtherGrantType(body)) throw new Refusal(unsupportedGrantType);
       // Parameters of a token request must not be in the query string (RFC 6749 3.2, ASVS 14.2.1).
@@ -115,7 +116,8 @@ export function addLogIn(app: App, parts: () => LogInParts, options: LogInRouteO
       if (request.validationError || inQuery) throw new Refusal(incompleteLogin);
       const { logIn, knownBrowsers } = parts();
       const findKnownBrowser = (fingerprint: string) => knownBrowsers.find(fingerprint, headers.cookie);
-      const admitted = await logIn({ username, password, presented, findKnownBrowser }, caller);
+      const remembered = remember === 'on';
+      const admitted = await logIn({ username, password, presented, remembered, findKnownBrowser }, caller);
       return reply.proceed(safeNext(next) ?? homePath, {
         ...answerLogin(request, reply, admitted),
         ...(admitted.wasSignedIn ? { detail: 'Already logged in' } : {}),

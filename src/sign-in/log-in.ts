@@ -12,6 +12,8 @@ export interface LoginAttempt extends Pick<SentPassword, 'password' | 'findKnown
   readonly username: string;
   /** A login ends every session that was presented with it. */
   readonly presented: Presented;
+  /** Whether the user chose to stay signed in. */
+  readonly remembered?: boolean;
 }
 
 export interface LogInOptions {
@@ -28,7 +30,7 @@ export interface LogInOptions {
 export type LogIn = (login: LoginAttempt, caller: Caller) => Promise<Admitted>;
 
 export function createLogIn({ users, attemptPassword, admit }: LogInOptions): LogIn {
-  return async ({ username, presented, ...sent }, caller) => {
+  return async ({ username, presented, remembered = false, ...sent }, caller) => {
     requireComplete(username, sent.password);
     const start = performance.now();
     const name = canonicalUsername(username);
@@ -37,7 +39,7 @@ export function createLogIn({ users, attemptPassword, admit }: LogInOptions): Lo
       failed: { kind: 'login-failed', error: new Refusal(invalidCredentials) },
       throttled: { kind: 'login-throttled', answer: tooManyAttempts },
     });
-    return (await admit(proof, { presented, caller, event: seen })) ?? refuse();
+    return (await admit(proof, { presented, caller, remembered, event: seen })) ?? refuse();
   };
 }
 

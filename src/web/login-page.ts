@@ -48,21 +48,23 @@ export function createLoginPage({ https, nameApplication }: Pick<FlowOptions, 'h
         application: next === undefined ? undefined : nameApplication(next),
         /** The name in the form. */
         username: failed?.username ?? '',
+        remember: failed?.remember ?? false,
         /** The user can quote it when asking for help. `janua explain` shows the rest. */
         request_id: failed?.requestId,
       };
     },
     /** The `Set-Cookie` for the redirect to the login page. */
-    failureCookie({ username, requestId }: FailedLogin): string {
-      return cookie.header(Buffer.from(`${requestId} ${username}`).toString('base64url'));
+    failureCookie({ username, remember, requestId }: FailedLogin): string {
+      return cookie.header(Buffer.from(`${requestId} ${remember ? 'on' : 'off'} ${username}`).toString('base64url'));
     },
     /** The `Set-Cookie` that removes the cookie: the page shows the failure once. */
     failureRemoval: cookie.removal,
     readFailure(header: string | undefined): FailedLogin | undefined {
       const text = Buffer.from(cookie.read(header) ?? '', 'base64url').toString();
       // An id contains no space.
-      const [, requestId, username] = /^(\S+) (.*)$/s.exec(text) ?? [];
-      return isUsername(username) && isRequestId(requestId) ? { username, requestId } : undefined;
+      const [, requestId, remember, username] = /^(\S+) (on|off) (.*)$/s.exec(text) ?? [];
+      if (!isUsername(username) || !isRequestId(requestId)) return undefined;
+      return { username, remember: remember === 'on', requestId };
     },
   };
 }
@@ -93,10 +95,11 @@ export function loginPath(message: LoginMessage | undefined, next?: unknown): st
   return ['/auth/login', query.join('&')].filter(Boolean).join('?');
 }
 
-/** The failed login of a request with this body. The username is as typed, or empty if it was not valid. */
+/** The failed login of a request with this body: all that was typed, but the password. The username is empty if it was not valid. */
 export function failedLoginOf({ body, id }: { readonly body: unknown; readonly id: string }) {
   const username = bodyField(body, 'username');
-  return { username: isUsername(username) ? username : '', requestId: id };
+  const remember = bodyField(body, 'remember') === 'on';
+  return { username: isUsername(username) ? username : '', remember, requestId: id };
 }
 
 const isUsername = (value: unknown): value is string =>

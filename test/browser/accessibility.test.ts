@@ -10,7 +10,7 @@ const wcag22aa = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa'];
 
 /** Opens each of our pages in turn. */
 async function* everyPage(page: Page, username: string): AsyncGenerator<string> {
-  for (const state of [0, 1, 2, 3, 4]) {
+  for (const state of [0, 1, 2, 3, 4, 6, 7]) {
     await page.goto(`/auth/login?state=${state}`);
     yield address(page);
   }
@@ -37,9 +37,15 @@ async function* everyPage(page: Page, username: string): AsyncGenerator<string> 
   yield 'the open panel';
   await page.goto('/admin/me');
   yield address(page);
+  await page.goto('/auth/confirm');
+  yield address(page);
+  await page.getByLabel('Password').fill('wrong');
+  await page.getByRole('button', { name: 'Confirm' }).click();
+  await page.getByText('Incorrect password').waitFor();
+  yield 'the form with an error';
 }
 
-const expected = /status of (403|404|500)/;
+const expected = /status of (403|404|422|500)/;
 const looks = (['light', 'dark'] as const).flatMap((colorScheme) =>
   [375, 1280].map((width) => ({ colorScheme, width })),
 );

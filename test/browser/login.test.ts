@@ -93,6 +93,41 @@ for (const javaScriptEnabled of [true, false]) {
   );
 }
 
+site.test('the cookie of a user who stays signed in outlives the browser', async ({ page, context }) => {
+  await page.goto('/auth/login');
+  await page.getByLabel('Keep me signed in').check();
+  await sendLogin(page);
+  await page.waitForURL('/auth/home');
+  const cookie = (await context.cookies()).find(({ name }) => name === 'session');
+  assert.ok((cookie?.expires ?? 0) * 1000 > Date.now() + 179 * 24 * 60 * 60 * 1000);
+});
+
+site.test('a button shows the password until it is sent', async ({ page }) => {
+  await page.goto('/auth/login');
+  const input = page.getByLabel('Password');
+  const button = page.getByRole('button', { name: 'Show password' });
+  const state = async () => [await input.getAttribute('type'), await button.getAttribute('aria-pressed')];
+  await input.fill('wrong');
+  assert.deepEqual(await state(), ['password', 'false']);
+  await button.click();
+  assert.deepEqual(await state(), ['text', 'true']);
+  await button.press('Space');
+  assert.deepEqual(await state(), ['password', 'false']);
+  await button.click();
+  await page.evaluate("addEventListener('submit', (event) => event.preventDefault())");
+  await sendLogin(page, { password: 'wrong' });
+  assert.deepEqual(await state(), ['password', 'false']);
+});
+
+site.test(
+  'without scripts, no button shows the password',
+  async ({ page }) => {
+    await page.goto('/auth/login');
+    assert.equal(await page.getByRole('button', { name: 'Show password' }).count(), 0);
+  },
+  { javaScriptEnabled: false },
+);
+
 site.test('a screen reader announces a wrong password, and both fields point to the message', async ({ page }) => {
   await page.goto('/auth/login');
   await sendLogin(page, { password: 'wrong' });
@@ -137,7 +172,13 @@ site.test('a logout in one window ends the session in the other', async ({ page,
 site.test('the keyboard reaches every control, and the focus is visible', async ({ page }) => {
   await page.goto('/auth/login');
   // The first field has the focus from the start.
-  for (const [stop, typed] of [['username', ann.username], ['password', password], ['Log in']]) {
+  for (const [stop, typed] of [
+    ['username', ann.username],
+    ['password', password],
+    ['Show password'],
+    ['remember'],
+    ['Log in'],
+  ]) {
     if (stop !== 'username') await page.keyboard.press('Tab');
     assert.deepEqual(await page.evaluate(focused), { stop, outline: 'solid 3px' });
     if (typed !== undefined) await page.keyboard.type(typed);

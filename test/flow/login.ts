@@ -63,6 +63,8 @@ export function testLogin(stores: StoreChoice): void {
       ['3', 'Incorrect username or password'],
       ['4', 'Too many attempts. Please wait before trying again.'],
       ['5', 'This session is over already'],
+      ['6', 'Your password was changed. Please log in.'],
+      ['7', 'Your account was deleted.'],
     ]) {
       // Shows: S56
       test(`state ${state} shows its message`, async () => {
@@ -75,7 +77,7 @@ export function testLogin(stores: StoreChoice): void {
 
     for (const state of [
       '00',
-      '6',
+      '8',
       '-1',
       '03',
       '3.0',
@@ -135,7 +137,8 @@ export function testLogin(stores: StoreChoice): void {
     for (const value of [
       '',
       'x',
-      ...['', ' ', 'id', ' a', '<b> a', `id ${'a'.repeat(255)}`, `${'i'.repeat(65)} a`, 'null', '[]'].map(encode),
+      ...['', ' ', 'id', ' off a', 'id a', 'id yes a', '<b> off a', 'null', '[]'].map(encode),
+      ...[`id off ${'a'.repeat(255)}`, `${'i'.repeat(65)} off a`].map(encode),
     ]) {
       test(`a forged login-failure cookie shows nothing: ${value.slice(0, 20)}`, async () => {
         const { statusCode, body } = await page('/auth/login?state=3', { cookie: `login-failure=${value}` });

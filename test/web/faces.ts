@@ -93,7 +93,7 @@ export async function isSignedIn(app: App, headers: Record<string, string>): Pro
 export function failedLogin(answer: LightMyRequestResponse): [username: string, id: string] | undefined {
   const cookie = answer.cookies.find(({ name }) => name.endsWith('login-failure'));
   if (cookie === undefined) return undefined;
-  const [id = '', ...typed] = Buffer.from(cookie.value, 'base64url').toString().split(' ');
+  const [id = '', _remember, ...typed] = Buffer.from(cookie.value, 'base64url').toString().split(' ');
   return [typed.join(' '), id];
 }
 

@@ -1,12 +1,33 @@
 // Every page works without this script.
 
 /** In the language of the page. */
-const { unreachable } = document.currentScript.dataset;
+const { unreachable, showPassword } = document.currentScript.dataset;
 
 // A page in the browser's back/forward cache must not outlive the session, so the browser loads it again.
 addEventListener('pageshow', (event) => {
   if (event.persisted) location.reload();
 });
+
+// A button shows the password.
+for (const input of document.querySelectorAll('input[type=password]')) {
+  const button = document.createElement('button');
+  button.type = 'button';
+  button.className = 'reveal';
+  button.textContent = showPassword;
+  button.setAttribute('aria-controls', input.id);
+  button.addEventListener('click', () => show(input.type === 'password'));
+  // A password manager saves passwords only, and a browser remembers other texts.
+  input.form.addEventListener('submit', () => show(false));
+  show(false);
+  // An error or a hint belongs to the input.
+  const { nextElementSibling: next } = input;
+  (next?.tagName === 'SMALL' ? next : input).after(button);
+
+  function show(visible) {
+    input.type = visible ? 'text' : 'password';
+    button.setAttribute('aria-pressed', String(visible));
+  }
+}
 
 // A link to JSON opens a panel on the page.
 for (const link of document.querySelectorAll('[data-json-panel]')) {

@@ -1,0 +1,86 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+import type { LightMyRequestResponse } from 'fastify';
+import { ann, password, startJanua, type TestJanua } from '../janua.ts';
+import type { StoreChoice } from '../stores.ts';
+import { isSignedIn, json, loginFaces, sessionCookie } from '../web/faces.ts';
+
+const day = 24 * 60 * 60;
+
+/** "Keep me signed in", on any stores. */
+export function testRemember(stores: StoreChoice): void {
+  const clock = { time: Date.now() };
+  let janua: TestJanua;
+  before(async () => {
+    janua = await startJanua({ stores, overrides: { now: () => clock.time } });
+  });
+  after(() => janua[Symbol.asyncDispose]());
+
+  const good = { username: ann.username, password };
+  const setCookies = (answer: LightMyRequestResponse) => [answer.headers['set-cookie'] ?? []].flat();
+  const withCookie = (answer: LightMyRequestResponse) => ({ cookie: `session=${sessionCookie(answer)}` });
+
+  for (const face of loginFaces) {
+    test(`${face.name}: the cookie of a remembered session outlives the browser`, async () => {
+      const answer = await janua.app.inject(face.request({ ...good, remember: 'on' }));
+      assert.match(
+        setCookies(answer)[0] ?? '',
+        new RegExp(`^session=[\\w.-]+; Path=/; HttpOnly; SameSite=Lax; Max-Age=${180 * day}$`),
+      );
+      if (face.format === 'json') assert.equal(answer.json().expires_in, 30 * day);
+    });
+
+    for (const remember of ['', 'off', 'true', 'On'])
+      test(`${face.name}: remember=${remember} remembers nothing`, async () => {
+        const answer = await janua.app.inject(face.request({ ...good, remember }));
+        assert.doesNotMatch(setCookies(answer)[0] ?? '', /Max-Age/);
+        if (face.format === 'json') assert.equal(answer.json().expires_in, day);
+      });
+  }
+
+  describe('a remembered session', () => {
+    const start = async () => {
+      const answer = await janua.app.inject({
+        method: 'POST',
+        url: '/api/login',
+        ...json({ ...good, remember: 'on' }),
+      });
+      return withCookie(answer);
+    };
+
+    // Shows: V7.3.1 V7.3.2
+    test('ends after 30 days without use, and after 180 days at most', async () => {
+      const idle = await start();
+      const used = await start();
+      for (let passed = 0; passed < 180; passed += 29) {
+        assert.ok(await isSignedIn(janua.app, used), `after ${passed} days`);
+        clock.time += 29 * day * 1000;
+        if (passed === 29) assert.equal(await isSignedIn(janua.app, idle), false);
+      }
+      assert.equal(await isSignedIn(janua.app, used), false);
+    });
+
+    test('is still remembered after its credentials are renewed', async () => {
+      const cookie = await start();
+      const sent = json({ password });
+      const headers = { ...sent.headers, ...cookie };
+      const answer = await janua.app.inject({ method: 'POST', url: '/api/confirm', ...sent, headers });
+      assert.match(setCookies(answer)[0] ?? '', new RegExp(`Max-Age=${180 * day}$`));
+      clock.time += 20 * day * 1000;
+      assert.ok(await isSignedIn(janua.app, withCookie(answer)));
+    });
+  });
+
+  test('the choice is still there after a wrong password', async () => {
+    const box = /<input id="remember" name="remember" type="checkbox" value="on"( checked)?>/;
+    for (const remember of ['on', 'off']) {
+      const [face] = loginFaces;
+      const failed = await janua.app.inject(face?.request({ ...good, remember, password: 'wrong' }) ?? '');
+      const [cookie = ''] = setCookies(failed);
+      const url = String(failed.headers.location);
+      const page = await janua.app.inject({ url, headers: { cookie: cookie.split(';', 1)[0] } });
+      assert.equal(box.exec(page.body)?.[1], remember === 'on' ? ' checked' : undefined);
+      assert.equal(box.exec((await janua.app.inject('/auth/login')).body)?.[1], undefined);
+    }
+  });
+}
