@@ -14,6 +14,9 @@ async function* everyPage(page: Page, username: string): AsyncGenerator<string> 
     await page.goto(`/auth/login?state=${state}`);
     yield address(page);
   }
+  await page.getByText('Language: English').click();
+  await page.getByRole('button', { name: 'Deutsch' }).waitFor();
+  yield 'the open menu of languages';
   await page.goto('/nothing/here');
   yield '404';
 
