@@ -52,3 +52,18 @@ site.test(
   },
   { expected: /ERR_FAILED/ },
 );
+
+site.test('the menu closes by Escape and by a click beside it, and the focus stays on it', async ({ page }) => {
+  await page.goto('/auth/login');
+  const menu = page.getByText(/^Language: /);
+  const german = page.getByRole('button', { name: 'Deutsch' });
+  await menu.click();
+  await german.focus();
+  await page.keyboard.press('Escape');
+  await german.waitFor({ state: 'hidden' });
+  assert.match((await page.locator(':focus').textContent()) ?? '', /^Language: /);
+  await menu.click();
+  await german.waitFor();
+  await page.getByRole('heading').click();
+  await german.waitFor({ state: 'hidden' });
+});

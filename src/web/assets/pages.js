@@ -59,3 +59,14 @@ for (const link of document.querySelectorAll('[data-json-panel]')) {
     link.setAttribute('aria-expanded', String(visible));
   }
 }
+
+// The menu of languages closes by Escape, and by a click beside it.
+const menu = document.querySelector('.languages');
+addEventListener('click', ({ target }) => {
+  if (!menu.contains(target)) menu.open = false;
+});
+addEventListener('keydown', ({ key }) => {
+  if (key !== 'Escape' || !menu.open) return;
+  menu.open = false;
+  menu.querySelector('summary').focus();
+});
