@@ -6,7 +6,7 @@ import { signedInOf } from '../web/hooks/credentials.ts';
 import { accountPath } from '../web/next.ts';
 import { json, object } from '../web/openapi/responses.ts';
 import type { App } from '../web/types.ts';
-import type { ExportAccount } from './export.ts';
+import { type ExportAccount, tooManyExports } from './export.ts';
 
 export interface AccountParts {
   readonly registry: UserRegistry | undefined;
@@ -71,7 +71,7 @@ export function addAccount(app: App, parts: () => AccountParts): void {
     summary: 'Export',
     description: 'Everything that this server stores about the user, without secrets. A browser saves it as a file.',
     tag: 'Account',
-    config: { signedIn: true, refusals: [insufficientUserAuthentication] },
+    config: { signedIn: true, refusals: [insufficientUserAuthentication, tooManyExports] },
     answer: json('What this server stores about the user', exportSchema, { account: {}, sessions: [], events: [] }),
     browser: 'A file with the same JSON',
     async handle(request, reply) {

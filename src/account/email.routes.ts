@@ -50,7 +50,7 @@ export function addChangeEmail(app: App, parts: () => ChangeEmailParts): void {
       const { email } = await parts().changeEmail.open(token, caller);
       return { email };
     },
-    async submit({ language, caller }, reply, { token }) {
+    async submit({ language, caller }, reply, { token = '' }) {
       await parts().changeEmail.confirm(token, language, caller);
       return reply.proceed(`${accountPath}?state=3`, { detail: confirmed });
     },

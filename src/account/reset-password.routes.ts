@@ -45,7 +45,7 @@ export function addResetPassword(app: App, parts: () => ResetPasswordParts): voi
       const { user } = await parts().resetPassword.open(token, caller);
       return { email: user.username };
     },
-    async submit({ language, caller }, reply, { token, password }) {
+    async submit({ language, caller }, reply, { token = '', password }) {
       await parts().resetPassword.reset(token, password, language, caller);
       return reply.proceed(loginPath(loginMessages.passwordChanged), { detail: done });
     },

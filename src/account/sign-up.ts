@@ -31,7 +31,7 @@ export interface SignUpOptions {
 
 /** What the owner of an address enters to finish the sign-up. */
 export interface NewAccount {
-  readonly token: string;
+  readonly token?: string | undefined;
   readonly first_name: string;
   readonly last_name: string;
   readonly password: string;
@@ -68,7 +68,7 @@ export function createSignUp(options: SignUpOptions) {
 
     /** Creates the account and signs its owner in. @throws {InvalidFields}; {Refusal} `link-expired` */
     async finish(entered: NewAccount, language: Language, presented: Presented, caller: Caller): Promise<Admitted> {
-      const { token: secret, password } = entered;
+      const { token: secret = '', password } = entered;
       const username = await open(secret, caller);
       const [firstName, lastName] = [personName(entered.first_name), personName(entered.last_name)];
       const fault = await policy.findFault(password, {

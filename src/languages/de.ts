@@ -98,6 +98,7 @@ export const words: Words = {
     'unreadable-fields': 'Senden Sie jedes Feld genau einmal, als Text',
     'too-many-confirmations': 'Zu viele Versuche. Bitte warten Sie, bevor Sie es noch einmal versuchen.',
     'invalid-fields': 'Einige Eingaben können nicht angenommen werden',
+    'too-many-exports': 'Zu viele Exporte. Bitte warten Sie, bevor Sie es erneut versuchen.',
     'link-expired': en.refusals['link-expired'],
   },
   fields: {

@@ -111,6 +111,7 @@ export const words = {
     'unreadable-fields': 'Send each field once, as text',
     'too-many-confirmations': 'Too many attempts. Please wait before trying again.',
     'invalid-fields': 'Some fields cannot be accepted',
+    'too-many-exports': 'Too many exports. Please wait before trying again.',
     'link-expired': 'This link has expired or was used already',
   },
   /** What is wrong with a field of a form, by code. */

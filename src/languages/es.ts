@@ -98,6 +98,7 @@ export const words: Words = {
     'unreadable-fields': 'Envíe cada campo una sola vez, como texto',
     'too-many-confirmations': 'Demasiados intentos. Espere antes de volver a intentarlo.',
     'invalid-fields': 'Algunos campos no se pueden aceptar',
+    'too-many-exports': 'Demasiadas exportaciones. Espere antes de volver a intentarlo.',
     'link-expired': en.refusals['link-expired'],
   },
   fields: {

@@ -98,6 +98,7 @@ export const words: Words = {
     'unreadable-fields': 'Envoyez chaque champ une seule fois, sous forme de texte',
     'too-many-confirmations': 'Trop de tentatives. Veuillez patienter avant de réessayer.',
     'invalid-fields': 'Certains champs ne peuvent pas être acceptés',
+    'too-many-exports': 'Trop d’exportations. Veuillez patienter avant de réessayer.',
     'link-expired': en.refusals['link-expired'],
   },
   fields: {

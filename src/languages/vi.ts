@@ -92,6 +92,7 @@ export const words: Words = {
     'unreadable-fields': 'Gửi mỗi trường một lần, dưới dạng văn bản',
     'too-many-confirmations': 'Bạn đã thử quá nhiều lần. Vui lòng đợi một lúc rồi thử lại.',
     'invalid-fields': 'Một số trường không hợp lệ',
+    'too-many-exports': 'Xuất dữ liệu quá nhiều lần. Vui lòng chờ rồi thử lại.',
     'link-expired': en.refusals['link-expired'],
   },
   fields: {
