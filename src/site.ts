@@ -7,6 +7,7 @@ import type { LanguageOptions, LanguageParts } from './account/language.routes.t
 import type { ChangePasswordParts } from './account/password.routes.ts';
 import type { ProfileParts } from './account/profile.routes.ts';
 import type { ResetPasswordParts } from './account/reset-password.routes.ts';
+import type { SessionsParts } from './account/sessions.routes.ts';
 import type { SignUpParts } from './account/sign-up.routes.ts';
 import { events as auditEvents } from './audit/audit.ts';
 import { events as commandEvents } from './commands/events.ts';
@@ -51,6 +52,7 @@ async function addAccounts(
   if (signUp) (await import('./account/sign-up.routes.ts')).addSignUp(app, parts, options);
   if (mail && password) (await import('./account/reset-password.routes.ts')).addResetPassword(app, parts);
   (await import('./account/account.routes.ts')).addAccount(app, parts);
+  (await import('./account/sessions.routes.ts')).addSessions(app, parts);
   if (ownAccounts) (await import('./account/profile.routes.ts')).addProfile(app, parts);
   if (password) (await import('./account/password.routes.ts')).addChangePassword(app, parts, options);
   if (ownAccounts && mail) (await import('./account/email.routes.ts')).addChangeEmail(app, parts);
@@ -67,6 +69,7 @@ export type Parts = LogInParts &
   ForwardAuthParts &
   LanguageParts &
   AccountParts &
+  SessionsParts &
   ProfileParts &
   ChangePasswordParts & {
     readonly [Name in keyof FeatureParts]: FeatureParts[Name] | undefined;

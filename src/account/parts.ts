@@ -7,6 +7,7 @@ import type { Outbox } from '../mail/outbox.ts';
 import { createRequestMail } from '../mail/request-mail.ts';
 import type { Passwords } from '../passwords/passwords.ts';
 import type { PasswordPolicy } from '../passwords/policy.ts';
+import type { events as sessionEvents } from '../sessions/events.ts';
 import type { Sessions } from '../sessions/sessions.ts';
 import type { Throttle } from '../throttle/throttle.ts';
 import type { Tokens } from '../tokens/tokens.ts';
@@ -19,6 +20,7 @@ import { createExportAccount } from './export.ts';
 import { createLinks } from './links.ts';
 import { createChangePassword, createSetPassword } from './password.ts';
 import { createResetPassword } from './reset-password.ts';
+import { createOwnSessions } from './sessions.ts';
 import { createSignUp } from './sign-up.ts';
 
 export interface AccountOptions {
@@ -34,7 +36,7 @@ export interface AccountOptions {
   readonly outbox: Outbox | undefined;
   readonly throttle: Throttle;
   readonly admit: Admit;
-  readonly audit: Audit<keyof typeof events | keyof typeof mailEvents>;
+  readonly audit: Audit<keyof typeof events | keyof typeof mailEvents | keyof typeof sessionEvents>;
   readonly auditTrail: AuditStore;
   /** Forgets the failed logins of a user. */
   readonly liftFailures: (user: User) => Promise<unknown>;
@@ -51,6 +53,7 @@ export function createAccountParts(options: AccountOptions) {
   const shared = { ...options, links, setPassword };
   const domains = signUpDomains.map((domain) => domain.toLowerCase());
   return {
+    ownSessions: createOwnSessions(options),
     changePassword: createChangePassword(shared),
     exportAccount: createExportAccount(options),
     deleteAccount: registry && createDeleteAccount({ ...options, registry }),

@@ -7,3 +7,10 @@ export const linkExpired = (again: string): Answer => ({
   detail: 'This link has expired or was used already',
   again,
 });
+
+/** The same for a session of another user, one that has ended, and one that never existed. */
+export const noSuchSession: Answer = {
+  name: 'no-such-session',
+  status: 404,
+  detail: 'You have no session with that id',
+};

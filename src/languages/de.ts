@@ -96,6 +96,7 @@ export const words: Words = {
     'cross-site': 'Diese Anfrage kam von einer anderen Website und wurde nicht ausgeführt',
     'invalid-return': 'Dieser Link ist ungültig oder abgelaufen. Bitte öffnen Sie die Anwendung noch einmal',
     'unreadable-fields': 'Senden Sie jedes Feld genau einmal, als Text',
+    'no-such-session': 'Sie haben keine Sitzung mit dieser Kennung',
     'too-many-confirmations': 'Zu viele Versuche. Bitte warten Sie, bevor Sie es noch einmal versuchen.',
     'invalid-fields': 'Einige Eingaben können nicht angenommen werden',
     'too-many-exports': 'Zu viele Exporte. Bitte warten Sie, bevor Sie es erneut versuchen.',
@@ -133,6 +134,24 @@ export const words: Words = {
     refusedText:
       'Ihr Browser hat das Cookie, das er bekommen hat, nicht zurückgesendet, oder es hat zu lange gedauert. Erlauben Sie Cookies für diese Website und versuchen Sie es noch einmal.',
     again: 'Noch einmal versuchen',
+  },
+  sessions: {
+    title: 'Wo Sie angemeldet sind',
+    lead: 'Wenn Sie eine dieser Sitzungen nicht kennen, beenden Sie sie und ändern Sie Ihr Passwort.',
+    current: 'Diese Sitzung',
+    started: 'Angemeldet am {time}',
+    lastSeen: 'Zuletzt benutzt am {time}',
+    remembered: 'Bleibt angemeldet',
+    end: 'Beenden',
+    endOthers: 'Alle anderen Sitzungen beenden',
+    messages: {
+      1: 'Die Sitzung ist beendet.',
+      2: 'Alle anderen Sitzungen sind beendet.',
+    },
+  },
+  clients: {
+    on: '{browser} unter {system}',
+    unknown: 'Unbekannter Browser',
   },
   signUp: en.signUp,
   finishSignUp: en.finishSignUp,

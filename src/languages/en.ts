@@ -109,6 +109,7 @@ export const words = {
     'cross-site': 'This request was sent by another site and was not carried out',
     'invalid-return': 'This link leads nowhere, or no longer. Please open the application again',
     'unreadable-fields': 'Send each field once, as text',
+    'no-such-session': 'You have no session with that id',
     'too-many-confirmations': 'Too many attempts. Please wait before trying again.',
     'invalid-fields': 'Some fields cannot be accepted',
     'too-many-exports': 'Too many exports. Please wait before trying again.',
@@ -221,6 +222,25 @@ export const words = {
       3: 'Your address was changed.',
       4: 'Your name was changed.',
     },
+  },
+  sessions: {
+    title: 'Where you are signed in',
+    lead: 'If you do not recognize one of these, end it and change your password.',
+    current: 'This session',
+    started: 'Signed in on {time}',
+    lastSeen: 'Last used on {time}',
+    remembered: 'Stays signed in',
+    end: 'End',
+    endOthers: 'End all other sessions',
+    /** By the `state` in the address. */
+    messages: {
+      1: 'That session has ended.',
+      2: 'All other sessions have ended.',
+    },
+  },
+  clients: {
+    on: '{browser} on {system}',
+    unknown: 'Unknown browser',
   },
   deletion: {
     lead: 'This deletes the account {email} for ever:',

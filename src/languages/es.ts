@@ -96,6 +96,7 @@ export const words: Words = {
     'cross-site': 'Esta solicitud procedía de otro sitio y no se ha realizado',
     'invalid-return': 'Este enlace no es válido o ya no lo es. Vuelva a abrir la aplicación',
     'unreadable-fields': 'Envíe cada campo una sola vez, como texto',
+    'no-such-session': 'No tiene ninguna sesión con ese identificador',
     'too-many-confirmations': 'Demasiados intentos. Espere antes de volver a intentarlo.',
     'invalid-fields': 'Algunos campos no se pueden aceptar',
     'too-many-exports': 'Demasiadas exportaciones. Espere antes de volver a intentarlo.',
@@ -133,6 +134,24 @@ export const words: Words = {
     refusedText:
       'Su navegador no ha devuelto la cookie que recibió, o ha pasado demasiado tiempo. Permita las cookies de este sitio e inténtelo de nuevo.',
     again: 'Intentarlo de nuevo',
+  },
+  sessions: {
+    title: 'Sus sesiones iniciadas',
+    lead: 'Si no reconoce alguna de ellas, ciérrela y cambie su contraseña.',
+    current: 'Esta sesión',
+    started: 'Iniciada el {time}',
+    lastSeen: 'Usada por última vez el {time}',
+    remembered: 'Se mantiene iniciada',
+    end: 'Cerrar',
+    endOthers: 'Cerrar todas las demás sesiones',
+    messages: {
+      1: 'La sesión se ha cerrado.',
+      2: 'Se han cerrado todas las demás sesiones.',
+    },
+  },
+  clients: {
+    on: '{browser} en {system}',
+    unknown: 'Navegador desconocido',
   },
   signUp: en.signUp,
   finishSignUp: en.finishSignUp,

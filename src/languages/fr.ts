@@ -96,6 +96,7 @@ export const words: Words = {
     'cross-site': 'Cette requête provient d’un autre site et n’a pas été exécutée',
     'invalid-return': 'Ce lien n’est pas valide ou ne l’est plus. Veuillez rouvrir l’application',
     'unreadable-fields': 'Envoyez chaque champ une seule fois, sous forme de texte',
+    'no-such-session': 'Vous n’avez aucune session avec cet identifiant',
     'too-many-confirmations': 'Trop de tentatives. Veuillez patienter avant de réessayer.',
     'invalid-fields': 'Certains champs ne peuvent pas être acceptés',
     'too-many-exports': 'Trop d’exportations. Veuillez patienter avant de réessayer.',
@@ -133,6 +134,24 @@ export const words: Words = {
     refusedText:
       'Votre navigateur n’a pas renvoyé le cookie qu’il avait reçu, ou le délai a été dépassé. Autorisez les cookies pour ce site, puis réessayez.',
     again: 'Réessayer',
+  },
+  sessions: {
+    title: 'Vos sessions ouvertes',
+    lead: 'Si vous ne reconnaissez pas l’une d’elles, fermez-la et modifiez votre mot de passe.',
+    current: 'Cette session',
+    started: 'Ouverte le {time}',
+    lastSeen: 'Utilisée pour la dernière fois le {time}',
+    remembered: 'Reste ouverte',
+    end: 'Fermer',
+    endOthers: 'Fermer toutes les autres sessions',
+    messages: {
+      1: 'La session est fermée.',
+      2: 'Toutes les autres sessions sont fermées.',
+    },
+  },
+  clients: {
+    on: '{browser} sous {system}',
+    unknown: 'Navigateur inconnu',
   },
   signUp: en.signUp,
   finishSignUp: en.finishSignUp,

@@ -1,3 +1,4 @@
+import { nameClient } from '../text/user-agent.ts';
 import { words as de } from './de.ts';
 import { words as en, type Plural, type Words } from './en.ts';
 import { words as es } from './es.ts';
@@ -39,6 +40,13 @@ function createSpeech(language: Language) {
     date: (time: Date | number) => days().format(time),
     /** Day and time to the minute, in the time zone of the server, which it names. @param time as above */
     dateTime: (time: Date | number) => minutes().format(time),
+    /** Browser and system of a `User-Agent`. */
+    client(userAgent: string | undefined): string {
+      const { browser, system } = nameClient(userAgent);
+      const { clients } = catalogues[language];
+      if (browser === undefined) return clients.unknown;
+      return system === undefined ? browser : fill(clients.on, { browser, system });
+    },
   };
 }
 

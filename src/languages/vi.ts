@@ -90,6 +90,7 @@ export const words: Words = {
     'cross-site': 'Yêu cầu này được gửi từ một trang web khác nên đã không được thực hiện',
     'invalid-return': 'Liên kết này không hợp lệ hoặc đã hết hạn. Vui lòng mở lại ứng dụng',
     'unreadable-fields': 'Gửi mỗi trường một lần, dưới dạng văn bản',
+    'no-such-session': 'Bạn không có phiên nào với mã này',
     'too-many-confirmations': 'Bạn đã thử quá nhiều lần. Vui lòng đợi một lúc rồi thử lại.',
     'invalid-fields': 'Một số trường không hợp lệ',
     'too-many-exports': 'Xuất dữ liệu quá nhiều lần. Vui lòng chờ rồi thử lại.',
@@ -127,6 +128,24 @@ export const words: Words = {
     refusedText:
       'Trình duyệt của bạn đã không gửi lại cookie mà nó nhận được, hoặc việc đăng nhập mất quá nhiều thời gian. Hãy cho phép cookie của trang web này rồi thử lại.',
     again: 'Thử lại',
+  },
+  sessions: {
+    title: 'Nơi bạn đang đăng nhập',
+    lead: 'Nếu bạn không nhận ra phiên nào trong số này, hãy kết thúc phiên đó và đổi mật khẩu.',
+    current: 'Phiên này',
+    started: 'Đăng nhập {time}',
+    lastSeen: 'Dùng lần cuối {time}',
+    remembered: 'Duy trì đăng nhập',
+    end: 'Kết thúc',
+    endOthers: 'Kết thúc tất cả các phiên khác',
+    messages: {
+      1: 'Phiên đó đã kết thúc.',
+      2: 'Tất cả các phiên khác đã kết thúc.',
+    },
+  },
+  clients: {
+    on: '{browser} trên {system}',
+    unknown: 'Trình duyệt không xác định',
   },
   signUp: en.signUp,
   finishSignUp: en.finishSignUp,

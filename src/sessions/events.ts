@@ -11,12 +11,28 @@ export const events = {
         words: 'a login presented it; each login ends the presented session and starts a new one',
         advice: 'Nothing. The event of that login has the same request id.',
       },
+      'by-its-user': {
+        words: 'the user ended it on the page that lists their sessions',
+        advice: 'Nothing, unless the user did not: then janua sessions revoke-all EMAIL.',
+      },
       'too-many': {
         words: 'the user had more sessions than SESSIONS_PER_USER, and this was the oldest',
         advice:
           'Nothing, unless the user does not recognize so many logins: janua audit --user EMAIL shows where they came from.',
       },
     },
+  },
+  'other-sessions-ended': {
+    vocabulary: 'session_expired',
+    by: 'account-holder',
+    level: 'info',
+    words: 'The user ended all their other sessions',
+  },
+  'session-end-refused': {
+    vocabulary: 'authz_fail',
+    by: 'account-holder',
+    level: 'info',
+    words: 'The user ended no session, because none of theirs has the id that was sent',
   },
   'sessions-ended': {
     vocabulary: 'session_expired',

@@ -123,7 +123,8 @@ function count(instruments: Instruments, event: AuditEvent): void {
   if (kind === 'mail-sent') mailsSent.inc();
   if (kind === 'logged-out') sessionsEnded.inc({ why: 'logout' });
   if (kind === 'session-ended') sessionsEnded.inc({ why: event.reason === 'replaced' ? 'replaced' : 'revoked' });
-  if (kind === 'sessions-ended') sessionsEnded.inc({ why: 'revoked' }, event.count ?? 0);
+  if (kind === 'sessions-ended' || kind === 'other-sessions-ended')
+    sessionsEnded.inc({ why: 'revoked' }, event.count ?? 0);
 }
 
 function longestWait(keys: readonly KeyTrace[] = []): string {

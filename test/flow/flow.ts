@@ -11,6 +11,7 @@ import { testLogin } from './login.ts';
 import { testLogout } from './logout.ts';
 import { testMe } from './me.ts';
 import { testRemember } from './remember.ts';
+import { testSessions } from './sessions.ts';
 
 /**
  * The whole flow, for a pair of stores. Each pair runs in a file of its own. Together they cover each database, Redis, and a team's own table.
@@ -23,6 +24,7 @@ export function testFlow(stores: StoreChoice): void {
     skip: missing(stores.users, stores.sessions),
   }, () => {
     describe('login', () => testLogin(stores));
+    describe('sessions', () => testSessions(stores));
     describe('remember', () => testRemember(stores));
     describe('logout', () => testLogout(stores));
     describe('me', () => testMe(stores));

@@ -54,7 +54,8 @@ export interface Face {
   readonly request: Pick<InjectOptions, 'url' | 'headers' | 'method'>;
 }
 
-const faces = (method: 'GET' | 'POST', page: string, api: string): readonly Face[] => [
+/** Every way to ask for a page or an action without fields. */
+export const faces = (method: 'GET' | 'POST', page: string, api: string): readonly Face[] => [
   { name: `${method} ${page} as html`, format: 'html', request: { method, url: page } },
   { name: `${method} ${page} as json`, format: 'json', request: { method, url: page, headers: asJson } },
   { name: `${method} ${api}`, format: 'json', request: { method, url: api } },

@@ -61,6 +61,7 @@ export function siteOptions({ logIn = unexpected, logOut = unexpected, ...access
       resetPassword: undefined,
       changeEmail: undefined,
       deleteAccount: undefined,
+      ownSessions: { list: unexpected, end: unexpected, endOthers: unexpected },
       changePassword: unexpected,
       exportAccount: unexpected,
       requireFresh: unexpected,

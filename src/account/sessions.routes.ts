@@ -1,0 +1,108 @@
+import { loginMessages } from '../access/refusal.ts';
+import { speak } from '../languages/speech.ts';
+import { addAction } from '../web/action.ts';
+import { signedInOf } from '../web/hooks/credentials.ts';
+import { loginPath } from '../web/login-page.ts';
+import { json, object } from '../web/openapi/responses.ts';
+import type { App } from '../web/types.ts';
+import { detailAnswer } from './fields.ts';
+import { noSuchSession } from './refusals.ts';
+import type { OwnSession, OwnSessions } from './sessions.ts';
+
+const time = { type: 'string', description: 'RFC 3339, UTC' };
+
+const sessionSchema = object('A session', {
+  id: { type: 'string' },
+  current: { type: 'boolean', description: 'Whether it is the session that asks' },
+  browser: { type: 'string', description: 'Browser or program, and system, by the `User-Agent` of the login' },
+  address: { type: ['string', 'null'], description: 'Where the login came from' },
+  started_at: time,
+  last_seen_at: { ...time, description: 'RFC 3339, UTC; to within a minute' },
+  expires_at: { ...time, description: 'RFC 3339, UTC; when it ends if it is not used again' },
+  remembered: { type: 'boolean', description: 'Whether the user chose to stay signed in' },
+});
+
+const sessionsSchema = object('The sessions', { sessions: { type: 'array', items: sessionSchema } });
+
+const example = {
+  id: 'm9wTrqmiCb1pEU9oSIvH5g',
+  current: true,
+  browser: 'Firefox on Windows',
+  address: '203.0.113.7',
+  started_at: '2026-11-26T08:00:00.000Z',
+  last_seen_at: '2026-11-26T09:30:00.000Z',
+  expires_at: '2026-11-27T09:30:00.000Z',
+  remembered: false,
+};
+
+const sessionsPath = '/account/sessions';
+
+export interface SessionsParts {
+  readonly ownSessions: OwnSessions;
+}
+
+/** Adds the page that shows users where they are signed in, and ends those sessions. */
+export function addSessions(app: App, parts: () => SessionsParts): void {
+  addAction(app, [sessionsPath, '/api/account/sessions'], {
+    method: 'GET',
+    summary: 'Sessions',
+    description: 'The sessions of the signed-in user: first the one that asks, then the latest.',
+    tag: 'Account',
+    config: { signedIn: true, view: 'account/sessions' },
+    answer: json('The sessions', sessionsSchema, { sessions: [example] }),
+    browser: 'The page with the sessions',
+    async handle(request) {
+      const { state } = request.query as Readonly<Record<string, unknown>>;
+      return { sessions: (await parts().ownSessions.list(signedInOf(request))).map(toModel), state };
+    },
+  });
+
+  addAction(app, [`${sessionsPath}/end`, '/api/account/sessions/end'], {
+    method: 'POST',
+    summary: 'End a session',
+    description: 'Ends a session of the signed-in user. To end the one that asks is a logout.',
+    tag: 'Account',
+    config: { signedIn: true, openedAt: sessionsPath, refusals: [noSuchSession] },
+    fields: { id: { required: true, minLength: 1, maxLength: 43, description: 'The id of the session' } },
+    example: { id: example.id },
+    answer: detailAnswer('Session ended'),
+    browser: 'To the page with the sessions',
+    async handle(request, reply, { id }) {
+      const signedIn = signedInOf(request);
+      await parts().ownSessions.end(signedIn, id, request.caller);
+      const isCurrent = id === signedIn.session.id;
+      if (isCurrent) reply.clearSessionCookie();
+      const to = isCurrent ? loginPath(loginMessages.loggedOut) : `${sessionsPath}?state=1`;
+      return reply.proceed(to, { detail: 'Session ended' });
+    },
+  });
+
+  addAction(app, [`${sessionsPath}/end-others`, '/api/account/sessions/end-others'], {
+    method: 'POST',
+    summary: 'End all other sessions',
+    description: 'Ends every session of the signed-in user but the one that asks.',
+    tag: 'Account',
+    config: { signedIn: true, openedAt: sessionsPath },
+    answer: detailAnswer('Other sessions ended'),
+    browser: 'To the page with the sessions',
+    async handle(request, reply) {
+      await parts().ownSessions.endOthers(signedInOf(request), request.caller);
+      return reply.proceed(`${sessionsPath}?state=2`, { detail: 'Other sessions ended' });
+    },
+  });
+}
+
+/** The `User-Agent` is for the page only, which names the browser in its language. The schema leaves it out of the JSON. */
+function toModel({ id, current, userAgent, address, remembered, ...times }: OwnSession) {
+  return {
+    id,
+    current,
+    browser: speak('en').client(userAgent),
+    user_agent: userAgent,
+    address: address ?? null,
+    started_at: times.startedAt.toISOString(),
+    last_seen_at: times.lastSeenAt.toISOString(),
+    expires_at: times.expiresAt.toISOString(),
+    remembered,
+  };
+}

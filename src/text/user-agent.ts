@@ -1,0 +1,35 @@
+type Names = readonly (readonly [pattern: RegExp, name: string])[];
+
+/** In this order, because most browsers also name those that they want to be taken for. */
+const browsers: Names = [
+  [/\bEdg(?:A|iOS)?\//, 'Edge'],
+  [/\bOPR\//, 'Opera'],
+  [/\bSamsungBrowser\//, 'Samsung Internet'],
+  [/\b(?:Firefox|FxiOS)\//, 'Firefox'],
+  [/\b(?:Chrome|CriOS)\//, 'Chrome'],
+  [/\bSafari\//, 'Safari'],
+];
+
+const systems: Names = [
+  [/\b(?:iPhone|iPod)\b/, 'iOS'],
+  [/\biPad\b/, 'iPadOS'],
+  [/\bMac OS X\b/, 'macOS'],
+  [/\bWindows\b/, 'Windows'],
+  [/\bAndroid\b/, 'Android'],
+  [/\bCrOS\b/, 'ChromeOS'],
+  [/\bLinux\b/, 'Linux'],
+];
+
+/** A client, as far as its `User-Agent` tells. Anyone can send any. */
+export interface NamedClient {
+  /** A browser, or the first product that a program names, such as `curl`. */
+  readonly browser: string | undefined;
+  readonly system: string | undefined;
+}
+
+/** Names the client of a `User-Agent` (RFC 9110 10.1.5). */
+export function nameClient(userAgent = ''): NamedClient {
+  const nameIn = (names: Names) => names.find(([pattern]) => pattern.test(userAgent))?.[1];
+  const [product] = /^(?!Mozilla\b)\w[\w.+-]{0,39}/.exec(userAgent) ?? [];
+  return { browser: nameIn(browsers) ?? product, system: nameIn(systems) };
+}

@@ -1,0 +1,188 @@
+import assert from 'node:assert/strict';
+import { after, before, beforeEach, describe, test } from 'node:test';
+import { ann, password, startJanua, type TestJanua } from '../janua.ts';
+import type { StoreChoice } from '../stores.ts';
+import { bodyFaces, faces, isSignedIn, json, logIn, type SignedIn } from '../web/faces.ts';
+
+const firefox = 'Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:142.0) Gecko/20100101 Firefox/142.0';
+const bob = { username: 'bob@example.com', firstName: 'Bob', lastName: 'Bell' };
+
+/** The page of one's own sessions, on any stores. */
+export function testSessions(stores: StoreChoice): void {
+  let janua: TestJanua;
+  before(async () => {
+    janua = await startJanua({ stores });
+    await janua.people.add({ ...bob, password });
+  });
+  after(() => janua[Symbol.asyncDispose]());
+
+  beforeEach(async () => {
+    for (const { username } of [ann, bob]) {
+      const account = await janua.services.users.findByUsername(username);
+      await janua.services.sessions.endAllOf(account?.user.id ?? '');
+    }
+  });
+
+  const idOf = ({ cookie }: SignedIn) => cookie.cookie.slice('session='.length).split('.')[0] ?? '';
+
+  async function list(headers: Record<string, string>) {
+    return (await janua.app.inject({ url: '/api/account/sessions', headers })).json().sessions;
+  }
+
+  for (const face of faces('GET', '/account/sessions', '/api/account/sessions')) {
+    // Shows: V7.4.4
+    test(`${face.name} shows where the user is signed in, and nobody else`, async () => {
+      const sent = json({ username: ann.username, password, remember: 'on' });
+      const headers = { ...sent.headers, 'user-agent': firefox };
+      const remembered = await janua.app.inject({ method: 'POST', url: '/api/login', ...sent, headers });
+      const own = await logIn(janua.app);
+      await logIn(janua.app, bob.username);
+      const answer = await janua.app.inject({ ...face.request, headers: { ...face.request.headers, ...own.cookie } });
+      assert.equal(answer.statusCode, 200);
+      if (face.format === 'html') {
+        assert.equal(answer.body.match(/<li>/g)?.length, 2);
+        assert.match(answer.body, /<strong>Firefox on Windows<\/strong>/);
+        assert.equal(answer.body.match(/This session/g)?.length, 1);
+        assert.equal(answer.body.match(/Stays signed in/g)?.length, 1);
+        assert.equal(answer.body.match(/127\.0\.0\.1/g)?.length, 2);
+        assert.match(answer.body, /<form method="post" action="\/auth\/logout">/);
+      } else {
+        const { sessions } = answer.json();
+        const shared = { address: '127.0.0.1' };
+        assert.deepEqual(
+          sessions.map(({ started_at, last_seen_at, expires_at, ...rest }: Record<string, string>) => {
+            for (const time of [started_at, last_seen_at, expires_at])
+              assert.match(String(time), /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/);
+            const lasts = Date.parse(String(expires_at)) - Date.parse(String(last_seen_at));
+            return { ...rest, days: lasts / (24 * 60 * 60 * 1000) };
+          }),
+          [
+            { ...shared, id: idOf(own), current: true, browser: 'lightMyRequest', remembered: false, days: 1 },
+            {
+              ...shared,
+              id: remembered.json().access_token.slice('janua_'.length).split('.')[0],
+              ...{ current: false, browser: 'Firefox on Windows', remembered: true, days: 30 },
+            },
+          ],
+        );
+      }
+    });
+  }
+
+  for (const face of bodyFaces('/account/sessions/end', '/api/account/sessions/end')) {
+    describe(face.name, () => {
+      const end = (fields: Record<string, unknown>, { cookie }: SignedIn) => {
+        const request = face.request(fields);
+        return janua.app.inject({ ...request, headers: { ...request.headers, ...cookie } });
+      };
+
+      test('ends a session of the user', async () => {
+        const [own, other, third] = [await logIn(janua.app), await logIn(janua.app), await logIn(janua.app)];
+        const answer = await end({ id: idOf(other) }, own);
+        if (face.format === 'html') {
+          assert.equal(answer.statusCode, 303);
+          assert.equal(answer.headers.location, '/account/sessions?state=1');
+        } else {
+          assert.equal(answer.statusCode, 200);
+          assert.deepEqual(answer.json(), { detail: 'Session ended' });
+        }
+        assert.equal(answer.headers['set-cookie'], undefined);
+        const alive = [own, other, third].map(({ bearer }) => isSignedIn(janua.app, bearer));
+        assert.deepEqual(await Promise.all(alive), [true, false, true]);
+      });
+
+      test('ends the session that asks, like a logout', async () => {
+        const own = await logIn(janua.app);
+        const answer = await end({ id: idOf(own) }, own);
+        assert.equal(answer.headers.location, face.format === 'html' ? '/auth/login?state=0' : undefined);
+        assert.match(String(answer.headers['set-cookie']), /^session=; .*Max-Age=0$/);
+        assert.equal(await isSignedIn(janua.app, own.bearer), false);
+      });
+
+      // Shows: V8.2.2 V8.2.3
+      test('finds no session of another user, none that has ended, and none that never was', async () => {
+        const [own, ended, foreign] = [
+          await logIn(janua.app),
+          await logIn(janua.app),
+          await logIn(janua.app, bob.username),
+        ];
+        await janua.app.inject({ method: 'POST', url: '/api/logout', headers: ended.cookie });
+        const answers = await Promise.all(
+          [idOf(foreign), idOf(ended), 'A'.repeat(22), `${idOf(own)} `, '__proto__'].map((id) => end({ id }, own)),
+        );
+        for (const answer of answers) {
+          assert.equal(answer.statusCode, 404);
+          assert.match(answer.body, /You have no session with that id/);
+          assert.equal(answer.headers['content-type'], answers[0]?.headers['content-type']);
+        }
+        for (const alive of [own, foreign]) assert.ok(await isSignedIn(janua.app, alive.bearer));
+      });
+
+      test('refuses a body without one id', async () => {
+        const own = await logIn(janua.app);
+        for (const fields of [{}, { id: '' }, { id: 'x'.repeat(44) }, { id: [idOf(own), idOf(own)] }])
+          assert.equal((await end(fields, own)).statusCode, 400);
+        assert.ok(await isSignedIn(janua.app, own.bearer));
+      });
+    });
+  }
+
+  for (const face of faces('POST', '/account/sessions/end-others', '/api/account/sessions/end-others')) {
+    test(`${face.name} ends all sessions of the user but the one that asks`, async () => {
+      const [own, other, third] = [await logIn(janua.app), await logIn(janua.app), await logIn(janua.app)];
+      const foreign = await logIn(janua.app, bob.username);
+      const headers = { ...face.request.headers, ...own.bearer };
+      const answer = await janua.app.inject({ ...face.request, headers });
+      if (face.format === 'html') assert.equal(answer.headers.location, '/account/sessions?state=2');
+      else assert.deepEqual(answer.json(), { detail: 'Other sessions ended' });
+      const alive = [own, other, third, foreign].map(({ bearer }) => isSignedIn(janua.app, bearer));
+      assert.deepEqual(await Promise.all(alive), [true, false, false, true]);
+      assert.equal((await list(own.cookie)).length, 1);
+    });
+  }
+
+  test('each end is recorded, and so is a refused one', async () => {
+    const [own, other] = [await logIn(janua.app), await logIn(janua.app)];
+    await logIn(janua.app);
+    const paths = ['end', 'end', 'end-others'];
+    const ids: unknown[] = [];
+    for (const path of paths) {
+      const sent = path === 'end' ? json({ id: idOf(other) }) : {};
+      const headers = { ...sent.headers, ...own.cookie };
+      const answer = await janua.app.inject({ method: 'POST', url: `/api/account/sessions/${path}`, ...sent, headers });
+      ids.push(answer.headers['x-request-id']);
+    }
+    const events = await Array.fromAsync(janua.services.auditTrail.find({ order: 'oldest-first' }));
+    const recorded = events.flatMap((event) =>
+      'kind' in event && ids.includes(event.caller.requestId)
+        ? [[event.kind, event.reason, event.sessionId, event.count]]
+        : [],
+    );
+    assert.deepEqual(recorded, [
+      ['session-ended', 'by-its-user', idOf(other), undefined],
+      ['session-end-refused', undefined, undefined, undefined],
+      ['other-sessions-ended', undefined, undefined, 1],
+    ]);
+  });
+
+  for (const [state, message] of [
+    ['1', 'That session has ended.'],
+    ['2', 'All other sessions have ended.'],
+    ['3', undefined],
+    ['constructor', undefined],
+    ['1&state=2', undefined],
+  ] as const) {
+    test(`the page with state=${state} says ${message ?? 'nothing'}`, async () => {
+      const { cookie } = await logIn(janua.app);
+      const { body } = await janua.app.inject({ url: `/account/sessions?state=${state}`, headers: cookie });
+      assert.equal(/role="status">([^<]*)</.exec(body)?.[1], message);
+    });
+  }
+
+  test('a browser that opens the address of an action is led to the page', async () => {
+    for (const path of ['end', 'end-others']) {
+      const answer = await janua.app.inject(`/account/sessions/${path}`);
+      assert.deepEqual([answer.statusCode, answer.headers.location], [303, '/account/sessions']);
+    }
+  });
+}
