@@ -198,7 +198,8 @@ test("a database account that may only read a team's table is enough to sign use
     );
     await execute(`grant select on people, janua_keys, janua_migrations to ${account}`);
     await execute(`grant select, insert, update, delete on janua_sessions, janua_failures, janua_leases to ${account}`);
-    await execute(`grant select, insert, delete on janua_audit to ${account}`);
+    await execute(`grant select, insert, delete on janua_audit, janua_tokens to ${account}`);
+    await execute(`grant select, insert, update, delete on janua_mails to ${account}`);
     await prepare(async ({ access, logIn, users }) => {
       const before = (await users.findByUsername(ann.username))?.passwordHash;
       const { session } = await logIn(attempt(ann.username, password), caller);
