@@ -4,21 +4,30 @@ import { describe, test } from 'node:test';
 
 const root = new URL('../../src/', import.meta.url);
 
+/** What templates write as it is: pages, and mails of plain text. */
+const unescaped: Readonly<Record<string, readonly string[]>> = {
+  'web/layout.eta': ['<%~ it.body %>'],
+  'mail/mail.text.eta': ["<%~ it.blocks.join('\\n\\n') %>", '<%~ it.app %>'],
+};
+
 // Shows: V1.1.2 V1.2.1 V1.3.7 V3.4.3 S92
 describe('a template', () => {
   for (const name of globSync('**/*.eta', { cwd: root })) {
     const template = readFileSync(new URL(name, root), 'utf8');
 
-    test(`${name} escapes all its values, except the page within the layout`, () => {
+    test(`${name} escapes all its values, except the page within the layout, and includes only the field of a form`, () => {
       const raw = template.match(/<%[_-]?~[\s\S]*?%>/g) ?? [];
-      assert.deepEqual(raw, name.endsWith('/layout.eta') ? ['<%~ it.body %>'] : []);
+      const own = raw.filter((tag) => !/^<%~ include\('\/web\/field', \{[^<>]*\}\) %>$/.test(tag));
+      assert.deepEqual(own, unescaped[name] ?? []);
     });
 
     test(`${name} has no inline script or style, and loads nothing from another origin`, () => {
       assert.doesNotMatch(
         template,
-        /<script(?![^>]*\bsrc=)|<style|\sstyle=|\son[a-z]+=|javascript:|(?:src|href|action)="(?:https?:)?\/\//i,
+        /<script(?![^>]*\bsrc=)|\son[a-z]+=|javascript:|(?:src|href|action)="(?:https?:)?\/\//i,
       );
+      // Mail programs know no other styles.
+      if (name !== 'mail/mail.html.eta') assert.doesNotMatch(template, /<style|\sstyle=/i);
     });
   }
 });

@@ -21,7 +21,7 @@ interface Media {
 }
 
 async function withDocument() {
-  const janua = await startJanua();
+  const janua = await startJanua({ settings: { SIGN_UP: 'on' } });
   const document = (await janua.app.inject('/openapi.json')).json();
   const operations = Object.entries<Record<string, Operation>>(document.paths).flatMap(([path, methods]) =>
     Object.entries(methods).map(([method, operation]) => ({ path, method, operation })),
@@ -35,28 +35,68 @@ test('the document lists every route, in OpenAPI 3.1, with relative addresses on
   assert.match(document.openapi, /^3\.1\./);
   assert.deepEqual(operations.map(({ path, method }) => `${method.toUpperCase()} ${path}`).sort(), [
     'GET /',
+    'GET /account',
+    'GET /account/delete',
+    'GET /account/email',
+    'GET /account/export',
+    'GET /account/password',
+    'GET /account/profile',
     'GET /admin/me',
+    'GET /api/account',
+    'GET /api/account/delete',
+    'GET /api/account/email',
+    'GET /api/account/export',
+    'GET /api/account/password',
+    'GET /api/account/profile',
     'GET /api/confirm',
+    'GET /api/confirm-email',
     'GET /api/demo/mail',
+    'GET /api/forgot-password',
     'GET /api/me',
+    'GET /api/reset-password',
+    'GET /api/sign-up',
+    'GET /api/sign-up/finish',
     'GET /auth/confirm',
+    'GET /auth/confirm-email',
+    'GET /auth/forgot-password',
     'GET /auth/forward',
     'GET /auth/home',
     'GET /auth/login',
     'GET /auth/refused',
+    'GET /auth/reset-password',
+    'GET /auth/sign-up',
+    'GET /auth/sign-up/finish',
     'GET /auth/verify',
     'GET /demo/mail',
     'GET /docs',
     'GET /health/live',
     'GET /health/ready',
     'GET /openapi.json',
+    'POST /account/delete',
+    'POST /account/email',
+    'POST /account/password',
+    'POST /account/profile',
+    'POST /api/account/delete',
+    'POST /api/account/email',
+    'POST /api/account/password',
+    'POST /api/account/profile',
     'POST /api/confirm',
+    'POST /api/confirm-email',
+    'POST /api/forgot-password',
     'POST /api/language',
     'POST /api/login',
     'POST /api/logout',
+    'POST /api/reset-password',
+    'POST /api/sign-up',
+    'POST /api/sign-up/finish',
     'POST /auth/confirm',
+    'POST /auth/confirm-email',
+    'POST /auth/forgot-password',
     'POST /auth/language',
     'POST /auth/logout',
+    'POST /auth/reset-password',
+    'POST /auth/sign-up',
+    'POST /auth/sign-up/finish',
     'POST /auth/token',
   ]);
   assert.equal(document.servers, undefined, 'without `servers`, the document is about its own server');
@@ -94,7 +134,7 @@ test('x-expected-format is a parameter of exactly the routes with two formats', 
   for (const { path, operation } of operations) {
     const has =
       operation.parameters?.some(({ name, in: place }) => name === 'x-expected-format' && place === 'header') ?? false;
-    assert.equal(has, /^\/(auth|admin|demo)\/|^\/$/.test(path), path);
+    assert.equal(has, /^\/(auth|account|admin|demo)(\/|$)|^\/$/.test(path), path);
   }
   await janua[Symbol.asyncDispose]();
 });
@@ -110,6 +150,8 @@ test('every answer has a documented status and body', async () => {
     form({ username: ann.username, password: 'wrong' }),
     form({ username: ann.username, password, grant_type: 'x' }),
     form({ username: ann.username }),
+    form({ email: ann.username, token: 'x' }),
+    form({ current_password: 'wrong', new_password: 'short' }),
     { headers: { 'content-type': 'application/json' }, payload: '{' },
     { headers: { 'content-type': 'text/plain' }, payload: 'x' },
     { headers: { 'content-type': 'application/json' }, payload: ' '.repeat(70_000) },
@@ -153,6 +195,7 @@ const rules = {
   'operation-description': 'off', // The summary is enough for some.
   'scalar-property-missing-example': 'off', // Examples are whole bodies.
   'required-string-property-missing-min-length': 'off', // A user may have no last name.
+  'no-http-verbs-in-paths': 'off', // A form can only send POST, so its address names the action.
   'path-segment-plural': 'off', // These are actions and the user's own data, not collections.
   'operation-4xx-problem-details-rfc7807': 'off', // Token errors are those of RFC 6749, as application/json.
   'request-mime-type': { severity: 'error', allowedValues: ['application/x-www-form-urlencoded', 'application/json'] },
@@ -160,7 +203,7 @@ const rules = {
 } as const;
 
 test('the document passes all rules of a linter but those named here', async () => {
-  await using janua = await startJanua();
+  await using janua = await startJanua({ settings: { SIGN_UP: 'on' } });
   const { body } = await janua.app.inject('/openapi.json');
   const lint = async (source: string) => {
     const config = await createConfig({ extends: ['all'], rules });
