@@ -36,6 +36,7 @@ export interface LockEntry {
 /** Permissive licences. */
 const permissive = [
   'MIT',
+  'MIT-0',
   'ISC',
   '0BSD',
   'BSD-2-Clause',

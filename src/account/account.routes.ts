@@ -4,7 +4,7 @@ import type { UserRegistry } from '../users/user-directory.ts';
 import { addAction } from '../web/action.ts';
 import { signedInOf } from '../web/hooks/credentials.ts';
 import { accountPath } from '../web/next.ts';
-import { json, object } from '../web/openapi/responses.ts';
+import { header, json, object } from '../web/openapi/responses.ts';
 import type { App } from '../web/types.ts';
 import { type ExportAccount, tooManyExports } from './export.ts';
 
@@ -72,7 +72,10 @@ export function addAccount(app: App, parts: () => AccountParts): void {
     description: 'Everything that this server stores about the user, without secrets. A browser saves it as a file.',
     tag: 'Account',
     config: { signedIn: true, refusals: [insufficientUserAuthentication, tooManyExports] },
-    answer: json('What this server stores about the user', exportSchema, { account: {}, sessions: [], events: [] }),
+    answer: {
+      ...json('What this server stores about the user', exportSchema, { account: {}, sessions: [], events: [] }),
+      headers: header('Content-Disposition', 'A name for the file'),
+    },
     browser: 'A file with the same JSON',
     async handle(request, reply) {
       const signedIn = signedInOf(request);

@@ -36,7 +36,7 @@ export function addLanguage(app: App, parts: () => LanguageParts, { https }: Lan
       next: { description: 'For pages: the path to go to' },
     },
     example: { language: 'de' },
-    config: { openedAt: '/auth/login', takesCredentials: true, refusals: [invalidFields, ambiguousCredential] },
+    config: { openedAt: '/auth/login', takesCredentials: 'optional', refusals: [invalidFields, ambiguousCredential] },
     answer: settingCookies(json('The language is kept', languageSchema, { detail: 'Language set' })),
     browser: 'Pages: to `next`, or to the home page',
     async handle({ presented }, reply, { language, next }) {

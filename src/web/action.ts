@@ -30,6 +30,8 @@ export interface Action<F extends Fields = Fields> {
   /** GET shows the handler's result in the `view`. POST redirects the browser with `reply.proceed`. */
   readonly config: FastifyContextConfig;
   readonly fields?: F;
+  /** What a link to the page may carry, for the OpenAPI document. Any query is accepted. */
+  readonly query?: Readonly<Record<string, Pick<Field, 'description'>>>;
   /** An example body. */
   readonly example?: object;
   /** What a program gets. */
@@ -49,7 +51,7 @@ export function addAction<const F extends Fields>(
   addresses: readonly [page: string, api: string],
   action: Action<F>,
 ) {
-  const { method, summary, description, tag, config, fields, answer, status = 200, browser } = action;
+  const { method, summary, description, tag, config, fields, query, answer, status = 200, browser } = action;
   const withBody = fields && {
     consumes: [...acceptedBodyTypes],
     body: {
@@ -81,6 +83,7 @@ export function addAction<const F extends Fields>(
         summary,
         ...(description && { description }),
         tags: [tag],
+        ...(query && { querystring: { type: 'object', properties: query } }),
         ...withBody,
         response: url === pageAddress ? pageResponses : apiResponses,
       },

@@ -53,11 +53,15 @@ export function addForm<const F extends Fields>(
     return { fields: names, values: typed, errors, state, ...(await form.show?.(request, typed)) };
   }
 
+  const linked = Object.entries(fields).filter(([, { inLink }]) => inLink);
   addAction(app, addresses, {
     method: 'GET',
     summary: `${summary}: the form`,
     tag,
     config: { ...config, view },
+    ...(linked.length > 0 && {
+      query: Object.fromEntries(linked.map(([name, { description }]) => [name, { description }])),
+    }),
     answer: form.shown ?? json('The fields to send', fieldNames, { fields: names }),
     browser: 'The page with the form',
     handle: (request) => show(request, linkedValues(fields, request.query), []),

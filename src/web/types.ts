@@ -25,8 +25,8 @@ declare module 'fastify' {
     pagesWhereOpened?: boolean;
     /** The refusals of the route besides those of `signedIn`, for the OpenAPI document. */
     refusals?: readonly Answer[] | undefined;
-    /** Whether the route accepts credentials without requiring them, for the OpenAPI document. */
-    takesCredentials?: boolean | undefined;
+    /** Whether the route accepts credentials, and perhaps works without them, for the OpenAPI document. */
+    takesCredentials?: boolean | 'optional' | undefined;
     /** The failures that any request may meet, for the OpenAPI document: 500 and 503 unless it says otherwise. */
     problems?: readonly number[];
   }

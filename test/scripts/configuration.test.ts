@@ -20,12 +20,17 @@ test('docs/configuration.md matches the settings', async () => {
 
 test('every example of a setting is valid, and differs from the default', () => {
   // Some examples are only valid together with these settings.
-  const behindProxy = { PUBLIC_URL: 'https://auth.example.com', TRUSTED_PROXIES: '127.0.0.1' };
+  const others = {
+    PUBLIC_URL: 'https://auth.example.com',
+    TRUSTED_PROXIES: '127.0.0.1',
+    MAIL_URL: 'smtps://mail.example.com',
+    MAIL_FROM: 'no-reply@example.com',
+  };
   for (const [name, { examples, default: usual }] of settings) {
     assert.ok(examples.length > 0, name);
     for (const example of examples) {
       assert.notEqual(example, usual, name);
-      const faults = faultsOf(() => loadSettings({}, { ...behindProxy, [name]: String(example) }));
+      const faults = faultsOf(() => loadSettings({}, { ...others, [name]: String(example) }));
       // The file exists only on another machine.
       assert.deepEqual(
         faults.filter((fault) => fault.message !== 'THEME_FILE: the file cannot be read.'),

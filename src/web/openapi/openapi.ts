@@ -141,9 +141,11 @@ function complete({ schema, url, method, config = {} }: RouteOptions): FastifySc
     ...(schema?.response as object),
     ...problems(refusals, statuses, isPage),
   };
+  const credentials = config.signedIn || config.takesCredentials ? [{ session: [] }, { password: [] }] : [];
   return {
-    // An empty list means that no credentials are required. Without a list, the document leaves it open.
-    security: config.signedIn || config.takesCredentials ? [{ session: [] }, { password: [] }] : [],
+    // An empty list means that no credentials are required, and an empty member that they need not be sent. Without a list, the document
+    // leaves it open.
+    security: config.takesCredentials === 'optional' ? [{}, ...credentials] : credentials,
     ...schema,
     hide: !config.documented,
     response,
