@@ -84,11 +84,11 @@ interface SmtpError {
 
 /** Reads an error of nodemailer. A refusal of the sender's own address or of the login concerns every mail. */
 function failureOf(error: Error & SmtpError): Failure {
-  const { code, command, responseCode: status, response } = error;
-  const reason = withoutLinks(response || error.message);
+  const { code, command, message, responseCode: status, response } = error;
   const isAboutMail = code === 'EMESSAGE' || (code === 'EENVELOPE' && command !== 'MAIL FROM');
   // 421: the server closes the connection (RFC 5321 3.8).
-  if (!isAboutMail || status === 421) return { of: 'server', reason };
+  if (!isAboutMail || status === 421) return { of: 'server', reason: withoutLinks(message) };
+  const reason = withoutLinks(response || message);
   // Without a status, the mail never reached the server. 503 is about the order of commands.
   const isForGood = status === undefined || (status >= 500 && status !== 503);
   return { of: isForGood ? 'mail-for-good' : 'mail', reason };
@@ -96,6 +96,6 @@ function failureOf(error: Error & SmtpError): Failure {
 
 /** A server may quote the mail, whose link is a secret. */
 function withoutLinks(text: string): string {
-  const oneLine = text.replaceAll(/https?:\S*|\S{40,}/g, '…').replaceAll(/\s+/g, ' ');
+  const oneLine = text.replaceAll(/https?:\S*|[\w-]{40,}/g, '…').replaceAll(/\s+/g, ' ');
   return printable(oneLine.slice(0, 200));
 }

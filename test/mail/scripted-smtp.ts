@@ -30,6 +30,7 @@ export interface ScriptedSmtp extends AsyncDisposable {
 const usual: Readonly<Record<string, string>> = {
   CONNECT: '220 test ESMTP',
   EHLO: '250-test\r\n250-8BITMIME\r\n250 AUTH PLAIN LOGIN',
+  STARTTLS: '502 no TLS here',
   AUTH: '235 welcome',
   MAIL: '250 ok',
   RCPT: '250 ok',
