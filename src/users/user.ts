@@ -1,3 +1,5 @@
+import { isMailAddress } from '../text/mail-address.ts';
+
 /** A user as the rest of the program may see them: never with a password, hashed or not. */
 export interface User {
   /** Stable, opaque and never reused; shown to administrators only. */
@@ -24,14 +26,10 @@ export function canonicalUsername(username: string): string {
 /** Longest first or last name, in characters. */
 export const maxNameLength = 100;
 
-/** Exactly one address: no list, no quotes, no second `@` in any width (VM-57, VM-58). */
-const addressShape = /^[^\s@,;:<>()[\]\\"\p{Cc}\p{Cf}]+@[^\s@,;:<>()[\]\\"\p{Cc}\p{Cf}]+$/u;
-
-/** The canonical form of an e-mail address as typed. Undefined for any other text. */
+/** The canonical form of an e-mail address as typed. Undefined for any other text, such as a list of addresses (VM-57, VM-58). */
 export function emailAddress(typed: string): string | undefined {
   const canonical = canonicalUsername(typed);
-  const isAddress = addressShape.test(canonical) && addressShape.test(canonical.normalize('NFKC'));
-  return isAddress && canonical.isWellFormed() && canonical.length <= maxUsernameLength ? canonical : undefined;
+  return isMailAddress(canonical) && canonical.isWellFormed() ? canonical : undefined;
 }
 
 /** A first or last name as typed, without blanks around it. Undefined if it is not one line, or too long. */
