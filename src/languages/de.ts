@@ -1,4 +1,4 @@
-import { words as en, type Words } from './en.ts';
+import type { Words } from './en.ts';
 
 export const words: Words = {
   layout: {
@@ -18,7 +18,7 @@ export const words: Words = {
     remember: 'Angemeldet bleiben',
     submit: 'Anmelden',
     forgotPassword: 'Passwort vergessen?',
-    signUp: 'Konto anlegen',
+    signUp: 'Konto erstellen',
     waitSeconds: {
       one: 'Zu viele Versuche. Bitte warten Sie {count} Sekunde, bevor Sie es noch einmal versuchen.',
       other: 'Zu viele Versuche. Bitte warten Sie {count} Sekunden, bevor Sie es noch einmal versuchen.',
@@ -61,7 +61,7 @@ export const words: Words = {
   },
   problem: {
     home: 'Zur Startseite',
-    again: en.problem.again,
+    again: 'Neuen Link anfordern',
     titles: {
       400: 'Ungültige Anfrage',
       401: 'Nicht angemeldet',
@@ -99,8 +99,8 @@ export const words: Words = {
     'no-such-session': 'Sie haben keine Sitzung mit dieser Kennung',
     'too-many-confirmations': 'Zu viele Versuche. Bitte warten Sie, bevor Sie es noch einmal versuchen.',
     'invalid-fields': 'Einige Eingaben können nicht angenommen werden',
-    'too-many-exports': 'Zu viele Exporte. Bitte warten Sie, bevor Sie es erneut versuchen.',
-    'link-expired': en.refusals['link-expired'],
+    'too-many-exports': 'Zu viele Exporte. Bitte warten Sie, bevor Sie es noch einmal versuchen.',
+    'link-expired': 'Dieser Link ist abgelaufen oder wurde bereits verwendet',
   },
   fields: {
     missing: 'Pflichtfeld',
@@ -119,7 +119,7 @@ export const words: Words = {
   },
   mailbox: {
     title: 'Postfach',
-    lead: 'Was {name} per E-Mail verschickt hätte. Laden Sie die Seite neu, um neuere E-Mails zu sehen.',
+    lead: 'Die E-Mails, die {name} verschickt hätte. Laden Sie die Seite neu, um neuere E-Mails zu sehen.',
     none: 'Noch keine E-Mails.',
     sent: 'An {address}, {time}',
     open: 'Link öffnen',
@@ -153,12 +153,157 @@ export const words: Words = {
     on: '{browser} unter {system}',
     unknown: 'Unbekannter Browser',
   },
-  signUp: en.signUp,
-  finishSignUp: en.finishSignUp,
-  forgotPassword: en.forgotPassword,
-  resetPassword: en.resetPassword,
-  confirmEmail: en.confirmEmail,
-  account: en.account,
-  deletion: en.deletion,
-  mails: en.mails,
+  signUp: {
+    title: 'Registrierung',
+    heading: 'Konto erstellen',
+    lead: 'Geben Sie Ihre E-Mail-Adresse ein. Wir senden Ihnen einen Link, mit dem Sie fortfahren können.',
+    submit: 'Link senden',
+    sent: 'Sehen Sie in Ihrem Postfach nach.',
+    sentMore:
+      'Wenn die Adresse stimmt, erhalten Sie gleich eine E-Mail mit einem Link. Der Link ist einen Tag lang gültig.',
+  },
+  finishSignUp: {
+    title: 'Registrierung abschließen',
+    heading: 'Registrierung abschließen',
+    lead: 'Ihre Adresse {email} ist bestätigt.',
+    submit: 'Konto erstellen',
+  },
+  forgotPassword: {
+    title: 'Passwort vergessen',
+    heading: 'Passwort vergessen?',
+    lead: 'Geben Sie die E-Mail-Adresse Ihres Kontos ein. Wir senden Ihnen einen Link, mit dem Sie ein neues Passwort wählen können.',
+    submit: 'Link senden',
+    sent: 'Sehen Sie in Ihrem Postfach nach.',
+    sentMore:
+      'Wenn es zu dieser Adresse ein Konto gibt, erhalten Sie gleich eine E-Mail mit einem Link. Der Link ist 30 Minuten lang gültig.',
+  },
+  resetPassword: {
+    title: 'Neues Passwort',
+    heading: 'Neues Passwort wählen',
+    lead: 'Für das Konto {email}. Sie werden überall abgemeldet.',
+    submit: 'Passwort speichern',
+  },
+  confirmEmail: {
+    title: 'Adresse bestätigen',
+    heading: 'Neue Adresse bestätigen',
+    lead: 'Nach der Bestätigung melden Sie sich mit {email} an.',
+    submit: 'Adresse bestätigen',
+  },
+  account: {
+    title: 'Konto',
+    heading: 'Ihr Konto',
+    name: 'Name',
+    firstName: 'Vorname',
+    lastName: 'Nachname',
+    email: 'E-Mail-Adresse',
+    since: 'Erstellt am',
+    sessions: 'Sitzungen',
+    sessionCount: { one: '{count} aktive Sitzung', other: '{count} aktive Sitzungen' },
+    changedAt: 'Geändert am {date}',
+    change: 'Ändern',
+    show: 'Anzeigen',
+    save: 'Speichern',
+    back: 'Zurück zu Ihrem Konto',
+    toLogin: 'Zurück zur Anmeldung',
+    changeName: 'Namen ändern',
+    changeEmail: 'E-Mail-Adresse ändern',
+    changeEmailLead:
+      'Derzeit melden Sie sich mit {email} an. Wir senden einen Link an die neue Adresse. Bis Sie ihn öffnen, ändert sich nichts.',
+    newEmail: 'Neue E-Mail-Adresse',
+    sendLink: 'Link senden',
+    changePassword: 'Passwort ändern',
+    changePasswordLead: 'Alle anderen Sitzungen werden beendet.',
+    currentPassword: 'Aktuelles Passwort',
+    newPassword: 'Neues Passwort',
+    passwordHint: 'Mindestens 15 Zeichen. Ein paar Wörter mit Leerzeichen genügen.',
+    showSessions: 'Sitzungen anzeigen',
+    export: 'Ihre Daten herunterladen',
+    delete: 'Konto löschen',
+    messages: {
+      1: 'Ihr Passwort wurde geändert. Alle anderen Sitzungen wurden beendet.',
+      2: 'Wir haben einen Link an die neue Adresse gesendet. Öffnen Sie ihn, um die Änderung zu bestätigen.',
+      3: 'Ihre E-Mail-Adresse wurde geändert.',
+      4: 'Ihr Name wurde geändert.',
+    },
+  },
+  deletion: {
+    lead: 'Das Konto {email} wird endgültig gelöscht, mit allem, was dazugehört:',
+    lost: [
+      'Ihr Name, Ihre E-Mail-Adresse und Ihr Passwort',
+      'Alle Ihre Sitzungen: Sie werden überall abgemeldet',
+      'Ihr Zugang zu allen Anwendungen, die dieses Konto verwenden',
+    ],
+    submit: 'Konto löschen',
+  },
+  mails: {
+    'sign-up': {
+      subject: 'Schließen Sie Ihre Registrierung ab',
+      paragraphs: [
+        'Jemand, vermutlich Sie selbst, möchte mit dieser E-Mail-Adresse ein Konto bei {app} erstellen. Öffnen Sie diesen Link, um fortzufahren:',
+      ],
+      action: 'Weiter',
+      after: [
+        'Der Link funktioniert nur einmal und ist einen Tag lang gültig. Wenn Sie das nicht waren, ignorieren Sie diese E-Mail bitte. Es wird dann kein Konto erstellt.',
+      ],
+    },
+    'sign-up-known': {
+      subject: 'Sie haben bereits ein Konto',
+      paragraphs: [
+        'Jemand, vermutlich Sie selbst, möchte mit dieser E-Mail-Adresse ein Konto bei {app} erstellen. Sie haben dort bereits eines. Hier können Sie sich anmelden:',
+      ],
+      action: 'Anmelden',
+      after: [
+        'Wenn Sie Ihr Passwort vergessen haben, können Sie hier ein neues wählen: {reset}',
+        'Wenn Sie das nicht waren, ignorieren Sie diese E-Mail bitte.',
+      ],
+    },
+    'reset-password': {
+      subject: 'Wählen Sie ein neues Passwort',
+      paragraphs: [
+        'Jemand, vermutlich Sie selbst, möchte das Passwort Ihres Kontos bei {app} zurücksetzen. Öffnen Sie diesen Link, um ein neues zu wählen:',
+      ],
+      action: 'Neues Passwort wählen',
+      after: [
+        'Der Link funktioniert nur einmal und ist 30 Minuten lang gültig. Wenn Sie das nicht waren, ignorieren Sie diese E-Mail bitte. Ihr Passwort bleibt dann unverändert.',
+      ],
+    },
+    'confirm-email': {
+      subject: 'Bestätigen Sie Ihre neue E-Mail-Adresse',
+      paragraphs: ['Öffnen Sie diesen Link, um für Ihr Konto bei {app} künftig {email} statt {former} zu verwenden:'],
+      action: 'Adresse bestätigen',
+      after: [
+        'Der Link funktioniert nur einmal und ist einen Tag lang gültig. Wenn Sie das nicht waren, ignorieren Sie diese E-Mail bitte. Es ändert sich dann nichts.',
+      ],
+    },
+    'email-change-requested': {
+      subject: 'Ihre E-Mail-Adresse soll geändert werden',
+      paragraphs: [
+        'Jemand, vermutlich Sie selbst, möchte die E-Mail-Adresse Ihres Kontos bei {app} von {former} in {email} ändern. Sie ändert sich erst, wenn der Link geöffnet wird, den wir an die neue Adresse gesendet haben.',
+        'Wenn Sie das nicht waren, melden Sie sich an und ändern Sie sofort Ihr Passwort:',
+      ],
+      action: 'Konto öffnen',
+    },
+    'email-changed': {
+      subject: 'Ihre E-Mail-Adresse wurde geändert',
+      paragraphs: [
+        'Die E-Mail-Adresse Ihres Kontos bei {app} wurde von {former} in {email} geändert.',
+        'Wenn Sie das nicht waren, wenden Sie sich bitte an den Betreiber dieser Website.',
+      ],
+    },
+    'password-changed': {
+      subject: 'Ihr Passwort wurde geändert',
+      paragraphs: [
+        'Das Passwort Ihres Kontos bei {app} wurde geändert. Alle anderen Sitzungen wurden beendet.',
+        'Wenn Sie das nicht waren, wählen Sie sofort ein neues Passwort:',
+      ],
+      action: 'Neues Passwort wählen',
+    },
+    'account-deleted': {
+      subject: 'Ihr Konto wurde gelöscht',
+      paragraphs: [
+        'Ihr Konto bei {app} wurde auf Ihren Wunsch gelöscht. Auf Wiedersehen!',
+        'Wenn Sie das nicht waren, wenden Sie sich bitte an den Betreiber dieser Website.',
+      ],
+    },
+  },
 };

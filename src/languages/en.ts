@@ -99,7 +99,7 @@ export const words = {
       415: 'This kind of body is not taken here',
       422: 'Some fields cannot be accepted',
       500: 'Something went wrong on our side. It has been recorded under this request id.',
-      503: 'The service is busy or being mended. Please try again in a moment.',
+      503: 'The service is overloaded or under maintenance. Please try again in a moment.',
       other: 'The request cannot be carried out',
     },
   },
@@ -128,13 +128,13 @@ export const words = {
     'password-common': 'One of the most common passwords',
     'password-breached': 'Known from a data breach',
     'password-personal': 'Contains your name, your address or the name of this site',
-    'password-unchanged': 'The same as the present password',
+    'password-unchanged': 'The same as the current password',
     'unknown-language': 'Not one of these languages: {languages}',
   },
   /** The mailbox of the demo. */
   mailbox: {
     title: 'Mailbox',
-    lead: 'What {name} would have mailed. To see newer mails, reload the page.',
+    lead: 'The mails that {name} would have sent. To see newer mails, reload the page.',
     none: 'There is no mail yet.',
     sent: 'To {address}, {time}',
     open: 'Open the link',
@@ -154,10 +154,10 @@ export const words = {
   signUp: {
     title: 'Sign up',
     heading: 'Create an account',
-    lead: 'Enter your e-mail address. We send you a link to continue.',
+    lead: 'Enter your e-mail address. We will send you a link to continue.',
     submit: 'Send link',
     sent: 'Check your mail.',
-    sentMore: 'If the address can be used, a link is on its way. It works for one day.',
+    sentMore: 'If the address is correct, you will soon receive a mail with a link. The link works for one day.',
   },
   finishSignUp: {
     title: 'Finish your account',
@@ -168,10 +168,11 @@ export const words = {
   forgotPassword: {
     title: 'Forgot password',
     heading: 'Forgot your password?',
-    lead: 'Enter the e-mail address of your account. We send you a link to choose a new password.',
+    lead: 'Enter the e-mail address of your account. We will send you a link to choose a new password.',
     submit: 'Send link',
     sent: 'Check your mail.',
-    sentMore: 'If the address belongs to an account, a link is on its way. It works for 30 minutes.',
+    sentMore:
+      'If the address belongs to an account, you will soon receive a mail with a link. The link works for 30 minutes.',
   },
   resetPassword: {
     title: 'New password',
@@ -182,7 +183,7 @@ export const words = {
   confirmEmail: {
     title: 'Confirm address',
     heading: 'Confirm your new address',
-    lead: 'From now on you log in as {email}.',
+    lead: 'Once you confirm it, you log in as {email}.',
     submit: 'Confirm address',
   },
   account: {
@@ -192,7 +193,7 @@ export const words = {
     firstName: 'First name',
     lastName: 'Last name',
     email: 'E-mail address',
-    since: 'Member since',
+    since: 'Created on',
     sessions: 'Signed in',
     sessionCount: { one: 'In {count} place', other: 'In {count} places' } as Plural,
     changedAt: 'Changed on {date}',
@@ -202,9 +203,9 @@ export const words = {
     back: 'Back to your account',
     toLogin: 'Back to the login page',
     changeName: 'Change your name',
-    changeEmail: 'Change your address',
+    changeEmail: 'Change your e-mail address',
     changeEmailLead:
-      'You log in as {email} now. We send a link to the new address. Until you open it, nothing changes.',
+      'You currently log in as {email}. We will send a link to the new address. Nothing changes until you open it.',
     newEmail: 'New e-mail address',
     sendLink: 'Send link',
     changePassword: 'Change your password',
@@ -219,7 +220,7 @@ export const words = {
     messages: {
       1: 'Your password was changed. You are logged out everywhere else.',
       2: 'We have sent a link to the new address. Open it to confirm the change.',
-      3: 'Your address was changed.',
+      3: 'Your e-mail address was changed.',
       4: 'Your name was changed.',
     },
   },
@@ -243,9 +244,9 @@ export const words = {
     unknown: 'Unknown browser',
   },
   deletion: {
-    lead: 'This deletes the account {email} for ever:',
+    lead: 'This permanently deletes the account {email}, including:',
     lost: [
-      'Your name, your address and your password',
+      'Your name, e-mail address and password',
       'All your sessions: you are logged out everywhere',
       'Your access to every application that uses this account',
     ],
@@ -255,65 +256,71 @@ export const words = {
   mails: {
     'sign-up': {
       subject: 'Finish your account',
-      paragraphs: ['Someone, probably you, wants to create an account with this address. To continue, open this link:'],
+      paragraphs: [
+        'Someone, probably you, wants to create an account for {app} with this e-mail address. To continue, open this link:',
+      ],
       action: 'Continue',
-      after: ['The link works once, for one day. If it was not you, ignore this mail: no account is created.'],
+      after: [
+        'The link works once and expires after one day. If this was not you, ignore this mail. No account will be created.',
+      ],
     },
     'sign-up-known': {
       subject: 'You have an account already',
       paragraphs: [
-        'Someone, probably you, wants to create an account with this address. You have one already. Log in here:',
+        'Someone, probably you, wants to create an account for {app} with this e-mail address. You already have one. Log in here:',
       ],
       action: 'Log in',
       after: [
-        'If you have forgotten your password, you can set a new one: {reset}',
-        'If it was not you, ignore this mail.',
+        'If you have forgotten your password, you can choose a new one here: {reset}',
+        'If this was not you, ignore this mail.',
       ],
     },
     'reset-password': {
       subject: 'Choose a new password',
       paragraphs: [
-        'Someone, probably you, has forgotten the password of your account. To choose a new one, open this link:',
+        'Someone, probably you, wants to reset the password of your {app} account. To choose a new one, open this link:',
       ],
       action: 'Choose a new password',
       after: [
-        'The link works once, for 30 minutes. If it was not you, ignore this mail: your password stays as it is.',
+        'The link works once and expires after 30 minutes. If this was not you, ignore this mail. Your password will not change.',
       ],
     },
     'confirm-email': {
       subject: 'Confirm your new address',
-      paragraphs: ['To use {email} for your account in place of {former}, open this link:'],
+      paragraphs: ['To use {email} instead of {former} for your {app} account, open this link:'],
       action: 'Confirm address',
-      after: ['The link works once, for one day. If it was not you, ignore this mail: nothing changes.'],
+      after: [
+        'The link works once and expires after one day. If this was not you, ignore this mail. Nothing will change.',
+      ],
     },
     'email-change-requested': {
       subject: 'Your address is about to change',
       paragraphs: [
-        'Someone who is logged in to your account has asked to change its address from {former} to {email}. It changes when the link that we have sent to the new address is opened.',
-        'If it was not you, log in and change your password now:',
+        'Someone, probably you, wants to change the e-mail address of your {app} account from {former} to {email}. Nothing changes until the link that we sent to the new address is opened.',
+        'If this was not you, log in and change your password at once:',
       ],
       action: 'Open your account',
     },
     'email-changed': {
       subject: 'Your address was changed',
       paragraphs: [
-        'The address of your account was changed from {former} to {email}.',
-        'If it was not you, ask the operator of this site for help.',
+        'The e-mail address of your {app} account was changed from {former} to {email}.',
+        'If this was not you, contact the operator of this site.',
       ],
     },
     'password-changed': {
       subject: 'Your password was changed',
       paragraphs: [
-        'The password of your account was changed, and you were logged out everywhere else.',
-        'If it was not you, set a new one at once:',
+        'The password of your {app} account was changed. You were logged out everywhere else.',
+        'If this was not you, choose a new password at once:',
       ],
-      action: 'Set a new password',
+      action: 'Choose a new password',
     },
     'account-deleted': {
       subject: 'Your account was deleted',
       paragraphs: [
-        'Your account was deleted, as you asked. Goodbye!',
-        'If it was not you, ask the operator of this site for help.',
+        'Your {app} account was deleted, as you asked. Goodbye!',
+        'If this was not you, contact the operator of this site.',
       ],
     },
   } as Readonly<Record<string, MailWords>>,

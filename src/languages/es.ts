@@ -1,4 +1,4 @@
-import { words as en, type Words } from './en.ts';
+import type { Words } from './en.ts';
 
 export const words: Words = {
   layout: {
@@ -61,7 +61,7 @@ export const words: Words = {
   },
   problem: {
     home: 'Ir a la página de inicio',
-    again: en.problem.again,
+    again: 'Obtener un enlace nuevo',
     titles: {
       400: 'Solicitud incorrecta',
       401: 'Sesión no iniciada',
@@ -100,7 +100,7 @@ export const words: Words = {
     'too-many-confirmations': 'Demasiados intentos. Espere antes de volver a intentarlo.',
     'invalid-fields': 'Algunos campos no se pueden aceptar',
     'too-many-exports': 'Demasiadas exportaciones. Espere antes de volver a intentarlo.',
-    'link-expired': en.refusals['link-expired'],
+    'link-expired': 'Este enlace ha caducado o ya se ha utilizado',
   },
   fields: {
     missing: 'Campo obligatorio',
@@ -119,7 +119,7 @@ export const words: Words = {
   },
   mailbox: {
     title: 'Buzón',
-    lead: 'Lo que {name} habría enviado por correo. Vuelva a cargar la página para ver los mensajes más recientes.',
+    lead: 'Los mensajes que {name} habría enviado. Vuelva a cargar la página para ver los más recientes.',
     none: 'Todavía no hay mensajes.',
     sent: 'Para {address}, {time}',
     open: 'Abrir el enlace',
@@ -153,12 +153,157 @@ export const words: Words = {
     on: '{browser} en {system}',
     unknown: 'Navegador desconocido',
   },
-  signUp: en.signUp,
-  finishSignUp: en.finishSignUp,
-  forgotPassword: en.forgotPassword,
-  resetPassword: en.resetPassword,
-  confirmEmail: en.confirmEmail,
-  account: en.account,
-  deletion: en.deletion,
-  mails: en.mails,
+  signUp: {
+    title: 'Registro',
+    heading: 'Crear una cuenta',
+    lead: 'Introduzca su dirección de correo electrónico. Le enviaremos un enlace para continuar.',
+    submit: 'Enviar enlace',
+    sent: 'Revise su correo.',
+    sentMore:
+      'Si la dirección es correcta, recibirá en breve un mensaje con un enlace. El enlace es válido durante un día.',
+  },
+  finishSignUp: {
+    title: 'Completar el registro',
+    heading: 'Complete su registro',
+    lead: 'Su dirección {email} está confirmada.',
+    submit: 'Crear cuenta',
+  },
+  forgotPassword: {
+    title: 'Contraseña olvidada',
+    heading: '¿Ha olvidado su contraseña?',
+    lead: 'Introduzca la dirección de correo electrónico de su cuenta. Le enviaremos un enlace para elegir una contraseña nueva.',
+    submit: 'Enviar enlace',
+    sent: 'Revise su correo.',
+    sentMore:
+      'Si la dirección corresponde a una cuenta, recibirá en breve un mensaje con un enlace. El enlace es válido durante 30 minutos.',
+  },
+  resetPassword: {
+    title: 'Contraseña nueva',
+    heading: 'Elija una contraseña nueva',
+    lead: 'Para la cuenta {email}. Se cerrarán todas sus sesiones.',
+    submit: 'Guardar contraseña',
+  },
+  confirmEmail: {
+    title: 'Confirmar dirección',
+    heading: 'Confirme su nueva dirección',
+    lead: 'Cuando la confirme, iniciará sesión con {email}.',
+    submit: 'Confirmar dirección',
+  },
+  account: {
+    title: 'Cuenta',
+    heading: 'Su cuenta',
+    name: 'Nombre y apellidos',
+    firstName: 'Nombre',
+    lastName: 'Apellidos',
+    email: 'Correo electrónico',
+    since: 'Fecha de creación',
+    sessions: 'Sesiones',
+    sessionCount: { one: '{count} sesión activa', other: '{count} sesiones activas' },
+    changedAt: 'Cambiada el {date}',
+    change: 'Cambiar',
+    show: 'Ver',
+    save: 'Guardar',
+    back: 'Volver a su cuenta',
+    toLogin: 'Volver a la página de inicio de sesión',
+    changeName: 'Cambiar su nombre',
+    changeEmail: 'Cambiar su dirección de correo electrónico',
+    changeEmailLead:
+      'Actualmente inicia sesión con {email}. Enviaremos un enlace a la nueva dirección. Hasta que lo abra, no cambiará nada.',
+    newEmail: 'Nueva dirección de correo electrónico',
+    sendLink: 'Enviar enlace',
+    changePassword: 'Cambiar su contraseña',
+    changePasswordLead: 'Se cerrarán todas sus demás sesiones.',
+    currentPassword: 'Contraseña actual',
+    newPassword: 'Contraseña nueva',
+    passwordHint: '15 caracteres como mínimo. Bastan unas palabras separadas por espacios.',
+    showSessions: 'Ver sus sesiones',
+    export: 'Descargar sus datos',
+    delete: 'Eliminar su cuenta',
+    messages: {
+      1: 'Su contraseña se ha cambiado. Se han cerrado todas sus demás sesiones.',
+      2: 'Hemos enviado un enlace a la nueva dirección. Ábralo para confirmar el cambio.',
+      3: 'Su dirección de correo electrónico se ha cambiado.',
+      4: 'Su nombre se ha cambiado.',
+    },
+  },
+  deletion: {
+    lead: 'La cuenta {email} se eliminará definitivamente, junto con lo siguiente:',
+    lost: [
+      'Su nombre, su dirección de correo electrónico y su contraseña',
+      'Todas sus sesiones, en todos sus dispositivos',
+      'Su acceso a todas las aplicaciones que usan esta cuenta',
+    ],
+    submit: 'Eliminar cuenta',
+  },
+  mails: {
+    'sign-up': {
+      subject: 'Complete su registro',
+      paragraphs: [
+        'Alguien, probablemente usted, quiere crear una cuenta en {app} con esta dirección de correo electrónico. Para continuar, abra este enlace:',
+      ],
+      action: 'Continuar',
+      after: [
+        'El enlace funciona una sola vez y es válido durante un día. Si no ha sido usted, ignore este mensaje: no se creará ninguna cuenta.',
+      ],
+    },
+    'sign-up-known': {
+      subject: 'Ya tiene una cuenta',
+      paragraphs: [
+        'Alguien, probablemente usted, quiere crear una cuenta en {app} con esta dirección de correo electrónico. Ya tiene una. Inicie sesión aquí:',
+      ],
+      action: 'Iniciar sesión',
+      after: [
+        'Si ha olvidado su contraseña, puede elegir una nueva aquí: {reset}',
+        'Si no ha sido usted, ignore este mensaje.',
+      ],
+    },
+    'reset-password': {
+      subject: 'Elija una contraseña nueva',
+      paragraphs: [
+        'Alguien, probablemente usted, quiere restablecer la contraseña de su cuenta en {app}. Para elegir una nueva, abra este enlace:',
+      ],
+      action: 'Elegir una contraseña nueva',
+      after: [
+        'El enlace funciona una sola vez y es válido durante 30 minutos. Si no ha sido usted, ignore este mensaje: su contraseña no cambiará.',
+      ],
+    },
+    'confirm-email': {
+      subject: 'Confirme su nueva dirección de correo electrónico',
+      paragraphs: ['Para usar {email} en lugar de {former} en su cuenta de {app}, abra este enlace:'],
+      action: 'Confirmar dirección',
+      after: [
+        'El enlace funciona una sola vez y es válido durante un día. Si no ha sido usted, ignore este mensaje: no cambiará nada.',
+      ],
+    },
+    'email-change-requested': {
+      subject: 'Solicitud de cambio de su dirección de correo electrónico',
+      paragraphs: [
+        'Alguien, probablemente usted, quiere cambiar la dirección de correo electrónico de su cuenta en {app} de {former} a {email}. No cambiará nada hasta que se abra el enlace que hemos enviado a la nueva dirección.',
+        'Si no ha sido usted, inicie sesión y cambie su contraseña de inmediato:',
+      ],
+      action: 'Abrir su cuenta',
+    },
+    'email-changed': {
+      subject: 'Su dirección de correo electrónico se ha cambiado',
+      paragraphs: [
+        'La dirección de correo electrónico de su cuenta en {app} se ha cambiado de {former} a {email}.',
+        'Si no ha sido usted, póngase en contacto con el responsable de este sitio.',
+      ],
+    },
+    'password-changed': {
+      subject: 'Su contraseña se ha cambiado',
+      paragraphs: [
+        'La contraseña de su cuenta en {app} se ha cambiado. Se han cerrado todas sus demás sesiones.',
+        'Si no ha sido usted, elija una contraseña nueva de inmediato:',
+      ],
+      action: 'Elegir una contraseña nueva',
+    },
+    'account-deleted': {
+      subject: 'Su cuenta se ha eliminado',
+      paragraphs: [
+        'Su cuenta en {app} se ha eliminado, tal como solicitó. ¡Hasta siempre!',
+        'Si no ha sido usted, póngase en contacto con el responsable de este sitio.',
+      ],
+    },
+  },
 };

@@ -1,4 +1,4 @@
-import { words as en, type Words } from './en.ts';
+import type { Words } from './en.ts';
 
 export const words: Words = {
   layout: {
@@ -29,7 +29,7 @@ export const words: Words = {
     },
   },
   loginMessages: {
-    loggedOut: 'Vous êtes maintenant hors connexion.',
+    loggedOut: 'Votre session a été fermée.',
     noSession: 'Aucune connexion n’a été établie dans cette session',
     notSignedIn: 'Veuillez vous connecter pour continuer',
     failed: 'Nom d’utilisateur ou mot de passe incorrect',
@@ -61,7 +61,7 @@ export const words: Words = {
   },
   problem: {
     home: 'Aller à l’accueil',
-    again: en.problem.again,
+    again: 'Obtenir un nouveau lien',
     titles: {
       400: 'Requête incorrecte',
       401: 'Connexion requise',
@@ -100,7 +100,7 @@ export const words: Words = {
     'too-many-confirmations': 'Trop de tentatives. Veuillez patienter avant de réessayer.',
     'invalid-fields': 'Certains champs ne peuvent pas être acceptés',
     'too-many-exports': 'Trop d’exportations. Veuillez patienter avant de réessayer.',
-    'link-expired': en.refusals['link-expired'],
+    'link-expired': 'Ce lien a expiré ou a déjà été utilisé',
   },
   fields: {
     missing: 'Champ obligatoire',
@@ -118,9 +118,9 @@ export const words: Words = {
     'unknown-language': 'Ne fait pas partie de ces langues\u00a0: {languages}',
   },
   mailbox: {
-    title: 'Boîte aux lettres',
-    lead: 'Ce que {name} aurait envoyé par e-mail. Rechargez la page pour voir les messages plus récents.',
-    none: 'Aucun message pour l’instant.',
+    title: 'Boîte de réception',
+    lead: 'Les e-mails que {name} aurait envoyés. Rechargez la page pour voir les plus récents.',
+    none: 'Aucun e-mail pour l’instant.',
     sent: 'À {address}, {time}',
     open: 'Ouvrir le lien',
   },
@@ -153,12 +153,156 @@ export const words: Words = {
     on: '{browser} sous {system}',
     unknown: 'Navigateur inconnu',
   },
-  signUp: en.signUp,
-  finishSignUp: en.finishSignUp,
-  forgotPassword: en.forgotPassword,
-  resetPassword: en.resetPassword,
-  confirmEmail: en.confirmEmail,
-  account: en.account,
-  deletion: en.deletion,
-  mails: en.mails,
+  signUp: {
+    title: 'Inscription',
+    heading: 'Créer un compte',
+    lead: 'Saisissez votre adresse e-mail. Nous vous enverrons un lien pour continuer.',
+    submit: 'Envoyer le lien',
+    sent: 'Consultez votre boîte de réception.',
+    sentMore: 'Si l’adresse est correcte, vous allez recevoir un e-mail avec un lien. Ce lien est valable un jour.',
+  },
+  finishSignUp: {
+    title: 'Terminer l’inscription',
+    heading: 'Terminez votre inscription',
+    lead: 'Votre adresse {email} est confirmée.',
+    submit: 'Créer le compte',
+  },
+  forgotPassword: {
+    title: 'Mot de passe oublié',
+    heading: 'Mot de passe oublié\u00a0?',
+    lead: 'Saisissez l’adresse e-mail de votre compte. Nous vous enverrons un lien pour choisir un nouveau mot de passe.',
+    submit: 'Envoyer le lien',
+    sent: 'Consultez votre boîte de réception.',
+    sentMore:
+      'Si l’adresse correspond à un compte, vous allez recevoir un e-mail avec un lien. Ce lien est valable 30 minutes.',
+  },
+  resetPassword: {
+    title: 'Nouveau mot de passe',
+    heading: 'Choisissez un nouveau mot de passe',
+    lead: 'Pour le compte {email}. Toutes vos sessions seront fermées.',
+    submit: 'Enregistrer le mot de passe',
+  },
+  confirmEmail: {
+    title: 'Confirmer l’adresse',
+    heading: 'Confirmez votre nouvelle adresse',
+    lead: 'Après confirmation, vous vous connecterez avec {email}.',
+    submit: 'Confirmer l’adresse',
+  },
+  account: {
+    title: 'Compte',
+    heading: 'Votre compte',
+    name: 'Prénom et nom',
+    firstName: 'Prénom',
+    lastName: 'Nom',
+    email: 'Adresse e-mail',
+    since: 'Créé le',
+    sessions: 'Sessions',
+    sessionCount: { one: '{count} session active', other: '{count} sessions actives' },
+    changedAt: 'Modifié le {date}',
+    change: 'Modifier',
+    show: 'Afficher',
+    save: 'Enregistrer',
+    back: 'Retour à votre compte',
+    toLogin: 'Retour à la page de connexion',
+    changeName: 'Modifier votre nom',
+    changeEmail: 'Modifier votre adresse e-mail',
+    changeEmailLead:
+      'Vous vous connectez actuellement avec {email}. Nous enverrons un lien à la nouvelle adresse. Rien ne changera tant que vous ne l’aurez pas ouvert.',
+    newEmail: 'Nouvelle adresse e-mail',
+    sendLink: 'Envoyer le lien',
+    changePassword: 'Modifier votre mot de passe',
+    changePasswordLead: 'Toutes vos autres sessions seront fermées.',
+    currentPassword: 'Mot de passe actuel',
+    newPassword: 'Nouveau mot de passe',
+    passwordHint: '15 caractères au minimum. Quelques mots séparés par des espaces conviennent.',
+    showSessions: 'Afficher vos sessions',
+    export: 'Télécharger vos données',
+    delete: 'Supprimer votre compte',
+    messages: {
+      1: 'Votre mot de passe a été modifié. Toutes vos autres sessions ont été fermées.',
+      2: 'Nous avons envoyé un lien à la nouvelle adresse. Ouvrez-le pour confirmer la modification.',
+      3: 'Votre adresse e-mail a été modifiée.',
+      4: 'Votre nom a été modifié.',
+    },
+  },
+  deletion: {
+    lead: 'Le compte {email} sera définitivement supprimé, avec tout ce qui s’y rattache\u00a0:',
+    lost: [
+      'Votre nom, votre adresse e-mail et votre mot de passe',
+      'Toutes vos sessions, sur tous vos appareils',
+      'Votre accès à toutes les applications qui utilisent ce compte',
+    ],
+    submit: 'Supprimer le compte',
+  },
+  mails: {
+    'sign-up': {
+      subject: 'Terminez votre inscription',
+      paragraphs: [
+        'Quelqu’un, probablement vous, souhaite créer un compte sur {app} avec cette adresse e-mail. Pour continuer, ouvrez ce lien\u00a0:',
+      ],
+      action: 'Continuer',
+      after: [
+        'Ce lien ne fonctionne qu’une fois et reste valable un jour. Si vous n’êtes pas à l’origine de cette demande, ignorez cet e-mail\u00a0: aucun compte ne sera créé.',
+      ],
+    },
+    'sign-up-known': {
+      subject: 'Vous avez déjà un compte',
+      paragraphs: [
+        'Quelqu’un, probablement vous, souhaite créer un compte sur {app} avec cette adresse e-mail. Vous en avez déjà un. Connectez-vous ici\u00a0:',
+      ],
+      action: 'Se connecter',
+      after: [
+        'Si vous avez oublié votre mot de passe, vous pouvez en choisir un nouveau ici\u00a0: {reset}',
+        'Si vous n’êtes pas à l’origine de cette demande, ignorez cet e-mail.',
+      ],
+    },
+    'reset-password': {
+      subject: 'Choisissez un nouveau mot de passe',
+      paragraphs: [
+        'Quelqu’un, probablement vous, souhaite réinitialiser le mot de passe de votre compte sur {app}. Pour en choisir un nouveau, ouvrez ce lien\u00a0:',
+      ],
+      action: 'Choisir un nouveau mot de passe',
+      after: [
+        'Ce lien ne fonctionne qu’une fois et reste valable 30 minutes. Si vous n’êtes pas à l’origine de cette demande, ignorez cet e-mail\u00a0: votre mot de passe ne changera pas.',
+      ],
+    },
+    'confirm-email': {
+      subject: 'Confirmez votre nouvelle adresse e-mail',
+      paragraphs: ['Pour remplacer {former} par {email} dans votre compte sur {app}, ouvrez ce lien\u00a0:'],
+      action: 'Confirmer l’adresse',
+      after: [
+        'Ce lien ne fonctionne qu’une fois et reste valable un jour. Si vous n’êtes pas à l’origine de cette demande, ignorez cet e-mail\u00a0: rien ne changera.',
+      ],
+    },
+    'email-change-requested': {
+      subject: 'Demande de modification de votre adresse e-mail',
+      paragraphs: [
+        'Quelqu’un, probablement vous, souhaite remplacer l’adresse e-mail de votre compte sur {app}, {former}, par {email}. Rien ne changera tant que le lien envoyé à la nouvelle adresse n’aura pas été ouvert.',
+        'Si vous n’êtes pas à l’origine de cette demande, connectez-vous et modifiez immédiatement votre mot de passe\u00a0:',
+      ],
+      action: 'Ouvrir votre compte',
+    },
+    'email-changed': {
+      subject: 'Votre adresse e-mail a été modifiée',
+      paragraphs: [
+        'L’adresse e-mail de votre compte sur {app} a été modifiée\u00a0: {email} remplace {former}.',
+        'Si vous n’êtes pas à l’origine de cette modification, contactez le responsable de ce site.',
+      ],
+    },
+    'password-changed': {
+      subject: 'Votre mot de passe a été modifié',
+      paragraphs: [
+        'Le mot de passe de votre compte sur {app} a été modifié. Toutes vos autres sessions ont été fermées.',
+        'Si vous n’êtes pas à l’origine de cette modification, choisissez immédiatement un nouveau mot de passe\u00a0:',
+      ],
+      action: 'Choisir un nouveau mot de passe',
+    },
+    'account-deleted': {
+      subject: 'Votre compte a été supprimé',
+      paragraphs: [
+        'Votre compte sur {app} a été supprimé, comme vous l’avez demandé. Au revoir\u00a0!',
+        'Si vous n’êtes pas à l’origine de cette demande, contactez le responsable de ce site.',
+      ],
+    },
+  },
 };

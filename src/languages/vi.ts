@@ -1,4 +1,4 @@
-import { words as en, type Words } from './en.ts';
+import type { Words } from './en.ts';
 
 export const words: Words = {
   layout: {
@@ -55,7 +55,7 @@ export const words: Words = {
   },
   problem: {
     home: 'Về trang chủ',
-    again: en.problem.again,
+    again: 'Nhận liên kết mới',
     titles: {
       400: 'Yêu cầu không hợp lệ',
       401: 'Chưa đăng nhập',
@@ -93,8 +93,8 @@ export const words: Words = {
     'no-such-session': 'Bạn không có phiên nào với mã này',
     'too-many-confirmations': 'Bạn đã thử quá nhiều lần. Vui lòng đợi một lúc rồi thử lại.',
     'invalid-fields': 'Một số trường không hợp lệ',
-    'too-many-exports': 'Xuất dữ liệu quá nhiều lần. Vui lòng chờ rồi thử lại.',
-    'link-expired': en.refusals['link-expired'],
+    'too-many-exports': 'Bạn đã xuất dữ liệu quá nhiều lần. Vui lòng đợi một lúc rồi thử lại.',
+    'link-expired': 'Liên kết này đã hết hạn hoặc đã được sử dụng',
   },
   fields: {
     missing: 'Bắt buộc',
@@ -147,12 +147,157 @@ export const words: Words = {
     on: '{browser} trên {system}',
     unknown: 'Trình duyệt không xác định',
   },
-  signUp: en.signUp,
-  finishSignUp: en.finishSignUp,
-  forgotPassword: en.forgotPassword,
-  resetPassword: en.resetPassword,
-  confirmEmail: en.confirmEmail,
-  account: en.account,
-  deletion: en.deletion,
-  mails: en.mails,
+  signUp: {
+    title: 'Đăng ký',
+    heading: 'Tạo tài khoản',
+    lead: 'Nhập địa chỉ email của bạn. Chúng tôi sẽ gửi cho bạn một liên kết để tiếp tục.',
+    submit: 'Gửi liên kết',
+    sent: 'Vui lòng kiểm tra email của bạn.',
+    sentMore:
+      'Nếu địa chỉ này chính xác, bạn sẽ sớm nhận được email chứa liên kết. Liên kết có hiệu lực trong một ngày.',
+  },
+  finishSignUp: {
+    title: 'Hoàn tất đăng ký',
+    heading: 'Hoàn tất đăng ký',
+    lead: 'Địa chỉ {email} của bạn đã được xác nhận.',
+    submit: 'Tạo tài khoản',
+  },
+  forgotPassword: {
+    title: 'Quên mật khẩu',
+    heading: 'Bạn quên mật khẩu?',
+    lead: 'Nhập địa chỉ email của tài khoản. Chúng tôi sẽ gửi cho bạn một liên kết để đặt mật khẩu mới.',
+    submit: 'Gửi liên kết',
+    sent: 'Vui lòng kiểm tra email của bạn.',
+    sentMore:
+      'Nếu địa chỉ này thuộc về một tài khoản, bạn sẽ sớm nhận được email chứa liên kết. Liên kết có hiệu lực trong 30 phút.',
+  },
+  resetPassword: {
+    title: 'Mật khẩu mới',
+    heading: 'Đặt mật khẩu mới',
+    lead: 'Cho tài khoản {email}. Bạn sẽ bị đăng xuất ở mọi nơi.',
+    submit: 'Lưu mật khẩu',
+  },
+  confirmEmail: {
+    title: 'Xác nhận địa chỉ',
+    heading: 'Xác nhận địa chỉ email mới',
+    lead: 'Sau khi xác nhận, bạn sẽ đăng nhập bằng {email}.',
+    submit: 'Xác nhận địa chỉ',
+  },
+  account: {
+    title: 'Tài khoản',
+    heading: 'Tài khoản của bạn',
+    name: 'Họ và tên',
+    firstName: 'Tên',
+    lastName: 'Họ',
+    email: 'Địa chỉ email',
+    since: 'Ngày tạo',
+    sessions: 'Phiên đăng nhập',
+    sessionCount: { other: '{count} phiên đang hoạt động' },
+    changedAt: 'Đã đổi ngày {date}',
+    change: 'Đổi',
+    show: 'Xem',
+    save: 'Lưu',
+    back: 'Quay lại tài khoản của bạn',
+    toLogin: 'Quay lại trang đăng nhập',
+    changeName: 'Đổi họ tên',
+    changeEmail: 'Đổi địa chỉ email',
+    changeEmailLead:
+      'Hiện tại, bạn đăng nhập bằng {email}. Chúng tôi sẽ gửi một liên kết đến địa chỉ mới. Sẽ không có gì thay đổi cho đến khi bạn mở liên kết đó.',
+    newEmail: 'Địa chỉ email mới',
+    sendLink: 'Gửi liên kết',
+    changePassword: 'Đổi mật khẩu',
+    changePasswordLead: 'Bạn sẽ bị đăng xuất ở mọi nơi khác.',
+    currentPassword: 'Mật khẩu hiện tại',
+    newPassword: 'Mật khẩu mới',
+    passwordHint: 'Tối thiểu 15 ký tự. Bạn có thể dùng vài từ cách nhau bằng dấu cách.',
+    showSessions: 'Xem các phiên đăng nhập',
+    export: 'Tải xuống dữ liệu của bạn',
+    delete: 'Xóa tài khoản',
+    messages: {
+      1: 'Mật khẩu của bạn đã được đổi. Bạn đã bị đăng xuất ở mọi nơi khác.',
+      2: 'Chúng tôi đã gửi một liên kết đến địa chỉ mới. Hãy mở liên kết đó để xác nhận thay đổi.',
+      3: 'Địa chỉ email của bạn đã được đổi.',
+      4: 'Họ tên của bạn đã được đổi.',
+    },
+  },
+  deletion: {
+    lead: 'Tài khoản {email} sẽ bị xóa vĩnh viễn, bao gồm:',
+    lost: [
+      'Họ tên, địa chỉ email và mật khẩu của bạn',
+      'Tất cả các phiên đăng nhập: bạn sẽ bị đăng xuất ở mọi nơi',
+      'Quyền truy cập của bạn vào mọi ứng dụng dùng tài khoản này',
+    ],
+    submit: 'Xóa tài khoản',
+  },
+  mails: {
+    'sign-up': {
+      subject: 'Hoàn tất đăng ký tài khoản',
+      paragraphs: [
+        'Ai đó, có lẽ là bạn, muốn tạo tài khoản trên {app} bằng địa chỉ email này. Để tiếp tục, hãy mở liên kết sau:',
+      ],
+      action: 'Tiếp tục',
+      after: [
+        'Liên kết chỉ dùng được một lần và có hiệu lực trong một ngày. Nếu không phải bạn, hãy bỏ qua email này. Sẽ không có tài khoản nào được tạo.',
+      ],
+    },
+    'sign-up-known': {
+      subject: 'Bạn đã có tài khoản',
+      paragraphs: [
+        'Ai đó, có lẽ là bạn, muốn tạo tài khoản trên {app} bằng địa chỉ email này. Bạn đã có tài khoản rồi. Hãy đăng nhập tại đây:',
+      ],
+      action: 'Đăng nhập',
+      after: [
+        'Nếu quên mật khẩu, bạn có thể đặt mật khẩu mới tại đây: {reset}',
+        'Nếu không phải bạn, hãy bỏ qua email này.',
+      ],
+    },
+    'reset-password': {
+      subject: 'Đặt mật khẩu mới',
+      paragraphs: [
+        'Ai đó, có lẽ là bạn, muốn đặt lại mật khẩu cho tài khoản của bạn trên {app}. Để đặt mật khẩu mới, hãy mở liên kết sau:',
+      ],
+      action: 'Đặt mật khẩu mới',
+      after: [
+        'Liên kết chỉ dùng được một lần và có hiệu lực trong 30 phút. Nếu không phải bạn, hãy bỏ qua email này. Mật khẩu của bạn sẽ không thay đổi.',
+      ],
+    },
+    'confirm-email': {
+      subject: 'Xác nhận địa chỉ email mới của bạn',
+      paragraphs: ['Để dùng {email} thay cho {former} trong tài khoản của bạn trên {app}, hãy mở liên kết sau:'],
+      action: 'Xác nhận địa chỉ',
+      after: [
+        'Liên kết chỉ dùng được một lần và có hiệu lực trong một ngày. Nếu không phải bạn, hãy bỏ qua email này. Sẽ không có gì thay đổi.',
+      ],
+    },
+    'email-change-requested': {
+      subject: 'Yêu cầu đổi địa chỉ email của bạn',
+      paragraphs: [
+        'Ai đó, có lẽ là bạn, muốn đổi địa chỉ email cho tài khoản của bạn trên {app} từ {former} thành {email}. Sẽ không có gì thay đổi cho đến khi liên kết mà chúng tôi đã gửi đến địa chỉ mới được mở.',
+        'Nếu không phải bạn, hãy đăng nhập và đổi mật khẩu ngay:',
+      ],
+      action: 'Mở tài khoản của bạn',
+    },
+    'email-changed': {
+      subject: 'Địa chỉ email của bạn đã được đổi',
+      paragraphs: [
+        'Địa chỉ email cho tài khoản của bạn trên {app} đã được đổi từ {former} thành {email}.',
+        'Nếu không phải bạn thực hiện, hãy liên hệ với quản trị viên của trang web này.',
+      ],
+    },
+    'password-changed': {
+      subject: 'Mật khẩu của bạn đã được đổi',
+      paragraphs: [
+        'Mật khẩu cho tài khoản của bạn trên {app} đã được đổi. Bạn đã bị đăng xuất ở mọi nơi khác.',
+        'Nếu không phải bạn thực hiện, hãy đặt mật khẩu mới ngay:',
+      ],
+      action: 'Đặt mật khẩu mới',
+    },
+    'account-deleted': {
+      subject: 'Tài khoản của bạn đã bị xóa',
+      paragraphs: [
+        'Tài khoản của bạn trên {app} đã được xóa theo yêu cầu của bạn. Tạm biệt!',
+        'Nếu không phải bạn thực hiện, hãy liên hệ với quản trị viên của trang web này.',
+      ],
+    },
+  },
 };
