@@ -30,15 +30,14 @@ export async function loadRenderer(): Promise<RenderMail> {
   return ({ subject, paragraphs, action = '', after = [] }, { appName, language, values, link }) => {
     const say = (text: string) => printable(fill(text, { app: appName, ...values }));
     const shown = { paragraphs: paragraphs.map(say), action: say(action), after: after.map(say) };
-    const button = link === undefined ? [] : [wrap(`${shown.action}:`), link];
     const model = {
       ...shown,
       app: printable(appName),
       language,
       link,
       subject: say(subject),
-      /** The parts of the plain text. The link has a line of its own. */
-      blocks: [...shown.paragraphs.map(wrap), ...button, ...shown.after.map(wrap)],
+      /** The parts of the plain text. The link has a line of its own, and the paragraph before leads to it. */
+      blocks: [...shown.paragraphs.map(wrap), ...(link === undefined ? [] : [link]), ...shown.after.map(wrap)],
     };
     return {
       subject: model.subject,
