@@ -24,11 +24,11 @@ export interface HeldLease extends AsyncDisposable {
 }
 
 /** How long a lease lasts that is not renewed, and how often it is renewed, in milliseconds. */
-const heldMilliseconds = 12_000;
+const heldMilliseconds = 10_000;
 const renewalInterval = 3_000;
 
 /**
- * Claims a lease for work of any length. Renews it until it is disposed of, and then gives it back. A crashed process loses it within 12
+ * Claims a lease for work of any length. Renews it until it is disposed of, and then gives it back. A crashed process loses it within 10
  * seconds. Returns undefined if another process holds it.
  * @param now milliseconds since 1970
  */
@@ -36,6 +36,7 @@ export async function holdLease(database: Database, name: string, now: () => num
   const claimed = now() + heldMilliseconds;
   if (!(await claimLease(database, name, now(), claimed))) return undefined;
   let until = claimed;
+  let extending = Promise.resolve();
 
   /** Nothing changes if another process has the lease, because its row then has another time. */
   async function extend(next: number): Promise<void> {
@@ -50,11 +51,14 @@ export async function holdLease(database: Database, name: string, now: () => num
   }
 
   // While the database cannot be reached, the lease goes on to its end.
-  const renewal = setInterval(() => void extend(now() + heldMilliseconds).catch(() => {}), renewalInterval).unref();
+  const renewal = setInterval(() => {
+    extending = extending.then(() => extend(now() + heldMilliseconds)).catch(() => {});
+  }, renewalInterval).unref();
   return {
     isHeld: () => now() < until,
     async [Symbol.asyncDispose]() {
       clearInterval(renewal);
+      await extending;
       await extend(now()).catch(() => {});
     },
   };

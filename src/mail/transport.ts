@@ -52,7 +52,8 @@ export async function openTransport({ server, from }: MailRoute): Promise<Transp
   const { createTransport } = await import('nodemailer');
   const { host, port, account } = server;
   const pool = createTransport({
-    ...{ pool: true, maxConnections: connections, maxRequeues: 1 },
+    // It must not send a mail again by itself, because another process may have the lease by then.
+    ...{ pool: true, maxConnections: connections, maxRequeues: 0 },
     ...{ host, port, ...tls[server.tls], ...timeouts, disableFileAccess: true, disableUrlAccess: true },
     ...(account && { auth: { user: account.user, pass: account.password } }),
   });
