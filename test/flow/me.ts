@@ -188,12 +188,12 @@ export function testMe(stores: StoreChoice): void {
   // Shows: V1.1.2 V1.2.1 V1.2.3 VM-85
   test('markup in a name is escaped', async () => {
     const name = `<script>alert("1")</script>'&`;
-    const mallory = { username: `"><b>@example.com`, firstName: name, lastName: name };
+    const mallory = { username: `b&'b@example.com`, firstName: name, lastName: name };
     await janua.people.add({ ...mallory, password: 'correct horse battery' });
     const { cookie } = await logIn(janua.app, mallory.username);
     for (const url of ['/admin/me', '/auth/home']) {
       const { body } = await janua.app.inject({ url, headers: cookie });
-      assert.doesNotMatch(body, /<script>alert|"><b>/);
+      assert.doesNotMatch(body, /<script>alert|b&'b/);
       assert.match(body, /&lt;script&gt;alert/);
     }
     const { body, headers } = await janua.app.inject({ url: '/api/me', headers: cookie });
