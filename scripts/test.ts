@@ -10,6 +10,7 @@ import { findWebServer } from '../test/deploy/web-server.ts';
 import { findProgram } from '../test/servers/find-program.ts';
 import { findMariadb, startMariadb } from '../test/servers/mariadb.ts';
 import { noServersVariable } from '../test/servers/missing.ts';
+import { findOpenSmtpd } from '../test/servers/opensmtpd.ts';
 import { findPostgres, startPostgres } from '../test/servers/postgres.ts';
 import { findRedis, startRedis } from '../test/servers/redis.ts';
 import { sharedServerVariables } from '../test/servers/shared.ts';
@@ -67,6 +68,7 @@ const programs = {
   nginx: () => findWebServer('nginx'),
   caddy: () => findWebServer('caddy'),
   systemd: () => findProgram('systemd-analyze'),
+  opensmtpd: findOpenSmtpd,
   'valkey-server': () => findRedis('valkey-server'),
 };
 

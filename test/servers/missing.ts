@@ -1,19 +1,21 @@
 import { findMariadb } from './mariadb.ts';
+import { findOpenSmtpd } from './opensmtpd.ts';
 import { findPostgres } from './postgres.ts';
 import { findRedis } from './redis.ts';
 
-const programs = { PostgreSQL: findPostgres, MariaDB: findMariadb, Redis: () => findRedis() };
+const programs = { PostgreSQL: findPostgres, MariaDB: findMariadb, Redis: () => findRedis(), OpenSMTPD: findOpenSmtpd };
 
 /** Set for runs that must not start servers, even if the programs are installed. */
 export const noServersVariable = 'JANUA_TEST_NO_SERVERS';
 
 /**
- * For `skip`: the reason to skip a test that needs these stores, or false. SQLite, and sessions in SQL, need no server.
+ * For `skip`: the reason to skip a test that needs these servers, or false. SQLite, and sessions in SQL, need no server.
  * CI skips no test for a missing program: the test runs and fails.
  */
 export function missing(...stores: readonly ('SQLite' | 'SQL' | keyof typeof programs)[]): string | false {
   const servers = stores.filter((store) => store !== 'SQLite' && store !== 'SQL');
   if (process.env[noServersVariable]) return servers.length > 0 && `this run starts no ${servers.join(' or ')}`;
+  if (stores.includes('OpenSMTPD') && process.getuid?.() !== 0) return 'only root may start OpenSMTPD';
   if (process.env.CI === 'true') return false;
   const absent = servers.filter((server) => programs[server]() === undefined);
   return absent.length > 0 && `not installed: ${absent.join(', ')}`;
