@@ -24,7 +24,7 @@ type Typed = Readonly<Record<string, string | undefined>>;
 export interface Form<F extends Fields> extends Pick<Action<F>, 'summary' | 'tag' | 'answer' | 'status' | 'browser'> {
   readonly description?: string;
   readonly config?: Pick<Action['config'], 'signedIn' | 'refusals'>;
-  /** The template of the page. It gets `values`, `errors` and `state`, and what `show` returns. */
+  /** The template of the page. It gets `values`, `errors`, the first `faulty` field and `state`, and what `show` returns. */
   readonly view: string;
   readonly fields: F;
   readonly example?: object;
@@ -50,7 +50,14 @@ export function addForm<const F extends Fields>(
   async function show(request: FastifyRequest, typed: Typed, faults: readonly FieldFault[]): Promise<object> {
     const { state } = request.query as Readonly<Record<string, unknown>>;
     const errors = Object.fromEntries(faults.toReversed().map((fault) => [fault.field, fault]));
-    return { fields: names, values: typed, errors, state, ...(await form.show?.(request, typed)) };
+    return {
+      fields: names,
+      values: typed,
+      errors,
+      faulty: faults[0]?.field,
+      state,
+      ...(await form.show?.(request, typed)),
+    };
   }
 
   const linked = Object.entries(fields).filter(([, { inLink }]) => inLink);
