@@ -3,6 +3,7 @@ import type { AccountParts } from './account/account.routes.ts';
 import type { DeleteAccountParts } from './account/deletion.routes.ts';
 import type { ChangeEmailParts } from './account/email.routes.ts';
 import { events as accountEvents } from './account/events.ts';
+import type { HomeOptions } from './account/home.routes.ts';
 import type { LanguageOptions, LanguageParts } from './account/language.routes.ts';
 import type { ChangePasswordParts } from './account/password.routes.ts';
 import type { ProfileParts } from './account/profile.routes.ts';
@@ -32,7 +33,7 @@ export async function addSite(app: App, parts: () => Parts, options: CapabilityO
   (await import('./sign-in/log-in.routes.ts')).addLogIn(app, parts, { ...options, answerLogin });
   (await import('./sign-in/log-out.routes.ts')).addLogOut(app, parts);
   (await import('./sign-in/confirm.routes.ts')).addConfirm(app, parts, { answerLogin });
-  (await import('./account/home.routes.ts')).addHome(app);
+  (await import('./account/home.routes.ts')).addHome(app, options);
   (await import('./account/me.routes.ts')).addMe(app);
   (await import('./account/language.routes.ts')).addLanguage(app, parts, options);
   await addAccounts(app, parts as () => WholeParts, { ...options, answerLogin });
@@ -79,6 +80,7 @@ type WholeParts = Parts & FeatureParts;
 
 /** What the capabilities know about the app from the start. */
 export type CapabilityOptions = Omit<LogInRouteOptions, 'answerLogin'> &
+  HomeOptions &
   LanguageOptions &
   ForwardAuthOptions &
   MailboxOptions &

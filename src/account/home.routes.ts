@@ -2,7 +2,12 @@ import { homePath } from '../web/next.ts';
 import { page } from '../web/openapi/responses.ts';
 import type { App } from '../web/types.ts';
 
-export function addHome(app: App): void {
+export interface HomeOptions {
+  /** Origins of the applications that users reach with their account. */
+  readonly forwardOrigins: ReadonlySet<string>;
+}
+
+export function addHome(app: App, { forwardOrigins }: HomeOptions): void {
   app.get(
     homePath,
     {
@@ -15,6 +20,11 @@ export function addHome(app: App): void {
         response: { 200: page('The home page') },
       },
     },
-    async ({ user }) => ({ first_name: user.firstName }),
+    async ({ user }) => ({
+      username: user.username,
+      first_name: user.firstName,
+      last_name: user.lastName,
+      applications: [...forwardOrigins],
+    }),
   );
 }
