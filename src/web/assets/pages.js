@@ -14,14 +14,13 @@ for (const input of document.querySelectorAll('input[type=password]')) {
   button.type = 'button';
   button.className = 'reveal';
   button.textContent = showPassword;
+  button.title = showPassword;
   button.setAttribute('aria-controls', input.id);
   button.addEventListener('click', () => show(input.type === 'password'));
   // A password manager saves passwords only, and a browser remembers other texts.
   input.form.addEventListener('submit', () => show(false));
   show(false);
-  // An error or a hint belongs to the input.
-  const { nextElementSibling: next } = input;
-  (next?.tagName === 'SMALL' ? next : input).after(button);
+  input.after(button);
 
   function show(visible) {
     input.type = visible ? 'text' : 'password';
