@@ -40,6 +40,8 @@ async function* everyPage(page: Page, username: string): AsyncGenerator<string> 
   yield 'the open panel';
   await page.goto('/admin/me');
   yield address(page);
+  await page.goto('/account/sessions');
+  yield address(page);
   await page.goto('/auth/confirm');
   yield address(page);
   await page.getByLabel('Password').fill('wrong');

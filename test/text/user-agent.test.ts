@@ -33,6 +33,7 @@ const clients: readonly [userAgent: string | undefined, browser: string | undefi
     'Mozilla/5.0 (iPad; CPU OS 18_6 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) CriOS/140.0.0.0 Mobile/15E148 Safari/604.1',
     ...(['Chrome', 'iPadOS'] as const),
   ],
+  [`Mozilla/5.0 (X11; Linux x86_64) ${webkit} HeadlessChrome/140.0.0.0 Safari/537.36`, 'Chrome', 'Linux'],
   ['curl/8.15.0', 'curl'],
   ['python-requests/2.32.5', 'python-requests'],
   ['node', 'node'],
