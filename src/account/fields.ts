@@ -15,6 +15,7 @@ export const tokenField = {
   maxLength: 4096,
   description: 'The token of the link in the mail',
   inLink: true,
+  examples: ['x'.repeat(43)],
 } as const satisfies Field;
 
 export const newPasswordField = {

@@ -38,6 +38,7 @@ export function addConfirm(
         maxLength: bodyLimit,
         description: 'For pages: the path to go to afterwards',
         inLink: true,
+        examples: ['/account'],
       },
     },
     example: { password: 'password' },

@@ -12,6 +12,8 @@ export interface Field {
   readonly format?: 'password';
   /** Whether a link to the page may fill it in by its query. */
   readonly inLink?: true;
+  /** For the OpenAPI document. */
+  readonly examples?: readonly string[];
 }
 
 export type Fields = Readonly<Record<string, Field>>;
@@ -31,7 +33,7 @@ export interface Action<F extends Fields = Fields> {
   readonly config: FastifyContextConfig;
   readonly fields?: F;
   /** What a link to the page may carry, for the OpenAPI document. Any query is accepted. */
-  readonly query?: Readonly<Record<string, Pick<Field, 'description'>>>;
+  readonly query?: Readonly<Record<string, Pick<Field, 'description' | 'examples'>>>;
   /** An example body. */
   readonly example?: object;
   /** What a program gets. */

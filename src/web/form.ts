@@ -67,7 +67,9 @@ export function addForm<const F extends Fields>(
     tag,
     config: { ...config, view },
     ...(linked.length > 0 && {
-      query: Object.fromEntries(linked.map(([name, { description }]) => [name, { description }])),
+      query: Object.fromEntries(
+        linked.map(([name, { description, examples }]) => [name, { description, ...(examples && { examples }) }]),
+      ),
     }),
     answer: form.shown ?? json('The fields to send', fieldNames, { fields: names }),
     browser: 'The page with the form',

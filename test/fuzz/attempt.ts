@@ -10,7 +10,7 @@ import {
   oddTargets,
 } from './corpus.ts';
 import { type CredentialKind, credentialKinds } from './credentials.ts';
-import type { Operation, Parameter, Schema } from './document.ts';
+import { needsCredentials, type Operation, type Parameter, type Schema } from './document.ts';
 import { bodyTypesOf, bytesOf, type Entry, encoded, type Field, formOf, type Request, writers } from './request.ts';
 
 /** A request without its credentials, which only a running server can create. */
@@ -47,9 +47,15 @@ const plain: Attempt = {
 
 /** The request that works according to the document. */
 function baseOf(operation: Operation, type = bodyTypesOf(operation)[0]): Attempt {
+  const { method, path } = operation;
   const body = type === undefined ? undefined : (writers[type]?.(exampleOf(operation, type)) ?? '');
   const headers: Field[] = type === undefined ? [] : [['Content-Type', type]];
-  return { ...plain, request: { ...plain.request, method: operation.method, target: operation.path, headers, body } };
+  const query = parametersOf(operation, 'query').flatMap(({ name, example }) =>
+    example === undefined ? [] : [{ name, value: example }],
+  );
+  const target = query.length === 0 ? path : `${path}?${formOf(query)}`;
+  const credential = needsCredentials(operation) ? 'cookie' : 'none';
+  return { ...plain, credential, request: { ...plain.request, method, target, headers, body } };
 }
 
 function withHeaders(attempt: Attempt, ...headers: readonly Field[]): Attempt {
@@ -62,9 +68,10 @@ function withBody(attempt: Attempt, body: string, type: string | undefined, chun
   return { ...attempt, request: { ...attempt.request, headers: typed, body, chunked } };
 }
 
+/** Replaces the query. */
 const withQuery = (attempt: Attempt, query: string): Attempt => ({
   ...attempt,
-  request: { ...attempt.request, target: `${attempt.request.target}?${query}` },
+  request: { ...attempt.request, target: `${attempt.request.target.split('?', 1)[0]}?${query}` },
 });
 
 /** No header, and every documented example of a header parameter. They select a page or JSON. */

@@ -58,7 +58,7 @@ export const hostileTexts: readonly string[] = [
   "' or '1'='1",
   `"; drop table users; --`,
   "a' union select null, null, null, null --",
-  "' || (select password_hash from users) || '",
+  "' || (select password from janua_users) || '",
   '%',
   '_%@example.com',
   '\\',

@@ -1,5 +1,5 @@
 import type { Services } from '../../src/compose.ts';
-import type { Session } from '../../src/sessions/sessions.ts';
+import type { StartedSession } from '../../src/sessions/sessions.ts';
 import type { Document } from './document.ts';
 import type { Field } from './request.ts';
 
@@ -28,19 +28,19 @@ export const credentialKinds = Object.keys(kinds) as readonly CredentialKind[];
 export const effectOf = (kind: CredentialKind): 'signs in' | 'holds' | 'nothing' => kinds[kind];
 
 export interface Credentials {
-  /** The fields with credentials of a kind. Good ones belong to a new session. @param odd bytes in place of a credential */
+  /** The fields with credentials of a kind. Good ones belong to a new user. @param odd bytes in place of a credential */
   present(kind: CredentialKind, odd: string): Promise<Field[]>;
 }
 
 /**
- * Credentials of one user, for the security schemes of the document.
- * @param session a session of the user. New sessions are started from it, because a login would take longer
+ * Credentials for the security schemes of the document.
+ * @param signIn starts a session of a new user, because the request may end the account. A login would take longer
  * @throws for an unknown scheme
  */
 export async function createCredentials(
   { securitySchemes }: Document['components'],
   { sessions }: Services,
-  session: Session,
+  signIn: () => Promise<StartedSession>,
 ): Promise<Credentials> {
   let cookieName = '';
   for (const [name, scheme] of Object.entries(securitySchemes)) {
@@ -50,12 +50,12 @@ export async function createCredentials(
   }
   const cookie = (value: string): Field => ['Cookie', `${cookieName}=${value}`];
   const token = (value: string): Field => ['Authorization', `Bearer ${value}`];
-  const dead = await sessions.start(session, session);
+  const dead = await signIn();
   await sessions.end([dead]);
 
   return {
     async present(kind, odd) {
-      const good = /dead|odd|none/.test(kind) && !kind.includes('good') ? dead : await sessions.start(session, session);
+      const good = /dead|odd|none/.test(kind) && !kind.includes('good') ? dead : await signIn();
       switch (kind) {
         case 'none':
           return [];

@@ -10,7 +10,7 @@ export interface DescribedOperation {
   readonly parameters?: readonly Parameter[];
   readonly requestBody?: { readonly content: Readonly<Record<string, Media>> };
   readonly responses: Readonly<Record<string, Response>>;
-  /** The accepted credentials. Empty or missing if none is needed. */
+  /** The accepted credentials. Empty or missing if none is accepted. With an empty member, none is needed. */
   readonly security?: readonly object[];
 }
 
@@ -39,6 +39,7 @@ export interface Response {
 
 export interface Schema {
   readonly type?: string;
+  readonly format?: string;
   readonly properties?: Readonly<Record<string, Schema>>;
   readonly minLength?: number;
   readonly maxLength?: number;
@@ -50,6 +51,9 @@ export interface SecurityScheme {
   readonly in?: string;
   readonly name?: string;
 }
+
+export const needsCredentials = ({ security = [] }: Operation) =>
+  security.length > 0 && security.every((accepted) => Object.keys(accepted).length > 0);
 
 export async function readDocument(app: App): Promise<{ document: Document; operations: Operation[] }> {
   const document: Document = (await app.inject('/openapi.json')).json();

@@ -1,0 +1,95 @@
+import assert from 'node:assert/strict';
+import type { Services } from '../../src/compose.ts';
+import type { App } from '../../src/web/types.ts';
+import { json } from '../web/faces.ts';
+import type { Operation } from './document.ts';
+import type { Request } from './request.ts';
+
+/** The token in the examples of the document. */
+const example = /(?<!x)x{43}(?!x)/;
+
+/** Requests that share a living token. The first POST uses it up, so the others send a used one. */
+const requestsPerToken = 3;
+
+/** Links that are asked for at once. */
+const batch = 20;
+
+/** Asks for a link, and gives the address that it is mailed to. @param address one that is new */
+type AskForLink = (address: string) => Promise<string>;
+
+export interface Links {
+  /** Puts a token from a real mail in the place of the example, if the operation takes one. */
+  fill(request: Request, operation: Operation): Promise<Request>;
+}
+
+/**
+ * Tokens of links, from the mailbox.
+ * @param addPerson adds a user, and gives the address and a credential
+ */
+export function createLinks(
+  { app, services }: { readonly app: App; readonly services: Services },
+  addPerson: () => Promise<{ readonly username: string; readonly authorization: string }>,
+): Links {
+  async function ask(url: string, email: string, headers: Record<string, string> = {}): Promise<void> {
+    const body = json({ email });
+    const answer = await app.inject({ method: 'POST', url, ...body, headers: { ...body.headers, ...headers } });
+    assert.equal(answer.statusCode, 202, answer.body);
+  }
+
+  /** How to get a link, by the end of the address that takes it. */
+  const ways: Readonly<Record<string, AskForLink>> = {
+    '/sign-up/finish': async (address) => {
+      await ask('/api/sign-up', address);
+      return address;
+    },
+    '/reset-password': async () => {
+      const { username } = await addPerson();
+      await ask('/api/forgot-password', username);
+      return username;
+    },
+    '/confirm-email': async (address) => {
+      const { authorization } = await addPerson();
+      await ask('/api/account/email', address, { authorization });
+      return address;
+    },
+  };
+
+  let asked = 0;
+  async function collect(askForLink: AskForLink): Promise<string[]> {
+    const addresses = new Set<string>();
+    for (let count = 0; count < batch; count += 1) addresses.add(await askForLink(`new-${asked++}@example.com`));
+    await services.mail?.settled();
+    const { mails } = (await app.inject('/api/demo/mail')).json<{ mails: { to: string; text: string }[] }>();
+    return mails.flatMap(({ to, text }) => (addresses.has(to) ? (/token=([\w-]{43})/.exec(text)?.[1] ?? []) : []));
+  }
+
+  const pools = new Map<AskForLink, { tokens: string[]; used: number; filling?: Promise<void> }>();
+
+  async function take(askForLink: AskForLink): Promise<string> {
+    const pool = pools.get(askForLink) ?? { tokens: [], used: 0 };
+    pools.set(askForLink, pool);
+    while (pool.tokens.length === 0) {
+      pool.filling ??= collect(askForLink).then((tokens) => {
+        assert.ok(tokens.length > 0, 'a mail with a link arrives');
+        pool.tokens = tokens;
+        delete pool.filling;
+      });
+      await pool.filling;
+    }
+    const [token = ''] = pool.tokens;
+    pool.used += 1;
+    if (pool.used % requestsPerToken === 0) pool.tokens.shift();
+    return token;
+  }
+
+  return {
+    async fill(request, { path }) {
+      const { target, body = '' } = request;
+      if (!example.test(target) && !example.test(body)) return request;
+      const [, askForLink] = Object.entries(ways).find(([end]) => path.endsWith(end)) ?? [];
+      if (askForLink === undefined) throw new Error(`${path} takes a token: it needs a link in test/fuzz/links.ts`);
+      const token = await take(askForLink);
+      return { ...request, target: target.replace(example, token), body: request.body?.replace(example, token) };
+    },
+  };
+}
