@@ -189,15 +189,15 @@ export function testMe(stores: StoreChoice): void {
   test('markup in a name is escaped', async () => {
     const name = `<script>alert("1")</script>'&`;
     // An address contains no angle bracket and no double quote.
-    const mallory = { username: "o'&lt;b&gt;@example.com", firstName: name, lastName: name };
+    const mallory = { username: "o'b&c@example.com", firstName: name, lastName: name };
     await janua.people.add({ ...mallory, password: 'correct horse battery' });
     const { cookie } = await logIn(janua.app, mallory.username);
     for (const url of ['/admin/me', '/auth/home']) {
       const { body } = await janua.app.inject({ url, headers: cookie });
-      assert.doesNotMatch(body, /<script>alert|o'|o&#39;&lt;b/);
+      assert.doesNotMatch(body, /<script>alert|o'b|b&c/);
       assert.match(body, /&lt;script&gt;alert/);
     }
-    assert.match((await janua.app.inject({ url: '/admin/me', headers: cookie })).body, /o&#39;&amp;lt;b&amp;gt;@/);
+    assert.match((await janua.app.inject({ url: '/admin/me', headers: cookie })).body, /o&#39;b&amp;c@/);
     const { body, headers } = await janua.app.inject({ url: '/api/me', headers: cookie });
     assert.equal(JSON.parse(body).first_name, name);
     assert.equal(headers['x-content-type-options'], 'nosniff');
