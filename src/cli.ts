@@ -99,7 +99,7 @@ function createProgram(): Command {
     .option('--all', 'all failures')
     .action(from(throttleFile, 'liftThrottle'));
 
-  const mail = add(program, 'mail', 'show the mail that waits to be sent, and test the mail server');
+  const mail = add(program, 'mail', 'show the mail that waits to be sent, and try the mail server');
   const mailFile = () => import('./commands/mail.ts');
   add(mail, 'list', 'list the mails that wait, and those that were given up')
     .option(...json)
