@@ -26,6 +26,7 @@ import { isLanguage } from './languages/languages.ts';
 import { speak } from './languages/speech.ts';
 import type { MailDescription } from './mail/description.ts';
 import { createOutbox } from './mail/outbox.ts';
+import { createRequestMail } from './mail/request-mail.ts';
 import { createSender } from './mail/sender.ts';
 import { openTransport } from './mail/transport.ts';
 import { createPasswords } from './passwords/passwords.ts';
@@ -36,6 +37,7 @@ import { createKnownBrowsers } from './sign-in/known-browsers.ts';
 import { createLogIn } from './sign-in/log-in.ts';
 import { createLogOut } from './sign-in/log-out.ts';
 import { liftFailures } from './sign-in/login-limits.ts';
+import { createNoticeSignIn, describeNewSignIn } from './sign-in/new-sign-in.ts';
 import { type AttemptOptions, createAttemptPassword } from './sign-in/password-attempt.ts';
 import { events, type SiteOptions } from './site.ts';
 import { createReadiness } from './stores/readiness.ts';
@@ -319,8 +321,13 @@ async function prepare(settings: Settings, overrides: Overrides, openings: Openi
   const tokens = createTokens(database, now);
   const descriptions: Readonly<Record<string, MailDescription>> = {
     ...createAccountMails({ users, tokens, baseUrl, now }),
+    'new-sign-in': describeNewSignIn(users, baseUrl),
   };
   const outbox = createOutbox({ database, descriptions, now, onAdded: () => mail?.wake() });
+  const noticeSignIn =
+    mailWorks && settings.LOGIN_NOTICES === 'on'
+      ? createNoticeSignIn({ sessions, requestMail: createRequestMail({ outbox, throttle, audit }), now })
+      : undefined;
   const mail =
     takesLogins && mailWorks
       ? createSender({
@@ -341,7 +348,7 @@ async function prepare(settings: Settings, overrides: Overrides, openings: Openi
     audit,
     auditTrail: auditStore,
     access,
-    logIn: createLogIn({ users, attemptPassword, admit }),
+    logIn: createLogIn({ users, attemptPassword, admit, noticeSignIn }),
     logOut: createLogOut(access, sessions, audit),
     ...createConfirm({ users, sessions, attemptPassword, knownBrowsers, audit, maxAgeSeconds, now }),
     knownBrowsers,

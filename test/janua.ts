@@ -17,6 +17,7 @@ export const attempt = (username: string, password: string): LoginAttempt => ({
   username,
   password,
   presented: {},
+  language: 'en',
   findKnownBrowser: () => undefined,
 });
 
@@ -56,6 +57,8 @@ export async function startJanua({
     LOG_LEVEL: 'silent' as const,
     // A test sends more wrong passwords than the throttle allows. Tests of the throttle turn it on.
     THROTTLE: 'off' as const,
+    // Tests of these mails turn them on.
+    LOGIN_NOTICES: 'off' as const,
     ...opened.settings,
     ...team?.settings,
     ...settings,

@@ -299,6 +299,15 @@ export const words: Words = {
       ],
       action: 'Neues Passwort wählen',
     },
+    'new-sign-in': {
+      subject: 'Neue Anmeldung',
+      paragraphs: [
+        'Jemand, vermutlich Sie selbst, hat sich bei Ihrem Konto bei {app} mit einem Browser oder Programm angemeldet, das dafür neu ist:',
+        '{login}',
+        'Wenn Sie das waren, ignorieren Sie diese E-Mail bitte. Andernfalls beenden Sie diese Sitzung und ändern Sie Ihr Passwort:',
+      ],
+      action: 'Sitzungen anzeigen',
+    },
     'account-deleted': {
       subject: 'Ihr Konto wurde gelöscht',
       paragraphs: [

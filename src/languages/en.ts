@@ -317,6 +317,15 @@ export const words = {
       ],
       action: 'Choose a new password',
     },
+    'new-sign-in': {
+      subject: 'New sign-in',
+      paragraphs: [
+        'Someone, probably you, has logged in to your account at {app} from a browser or program that is new to it:',
+        '{login}',
+        'If it was you, ignore this mail. If it was not, end that session and change your password:',
+      ],
+      action: 'Show your sessions',
+    },
     'account-deleted': {
       subject: 'Your account was deleted',
       paragraphs: [

@@ -299,6 +299,15 @@ export const words: Words = {
       ],
       action: 'Elegir una contraseña nueva',
     },
+    'new-sign-in': {
+      subject: 'Nuevo inicio de sesión',
+      paragraphs: [
+        'Alguien, probablemente usted, ha iniciado sesión en su cuenta de {app} desde un navegador o programa nuevo:',
+        '{login}',
+        'Si ha sido usted, ignore este mensaje. De lo contrario, cierre esa sesión y cambie su contraseña:',
+      ],
+      action: 'Ver sus sesiones',
+    },
     'account-deleted': {
       subject: 'Su cuenta se ha eliminado',
       paragraphs: [

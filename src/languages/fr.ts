@@ -298,6 +298,15 @@ export const words: Words = {
       ],
       action: 'Choisir un nouveau mot de passe',
     },
+    'new-sign-in': {
+      subject: 'Nouvelle connexion',
+      paragraphs: [
+        'Quelqu’un, probablement vous, s’est connecté à votre compte sur {app} depuis un nouveau navigateur ou programme\u00a0:',
+        '{login}',
+        'Si c’était vous, ignorez cet e-mail. Sinon, fermez cette session et modifiez votre mot de passe\u00a0:',
+      ],
+      action: 'Afficher vos sessions',
+    },
     'account-deleted': {
       subject: 'Votre compte a été supprimé',
       paragraphs: [

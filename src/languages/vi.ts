@@ -293,6 +293,15 @@ export const words: Words = {
       ],
       action: 'Đặt mật khẩu mới',
     },
+    'new-sign-in': {
+      subject: 'Đăng nhập mới',
+      paragraphs: [
+        'Ai đó, có lẽ là bạn, vừa đăng nhập vào tài khoản của bạn trên {app} từ một trình duyệt hoặc chương trình mới:',
+        '{login}',
+        'Nếu đó là bạn, hãy bỏ qua email này. Nếu không, hãy kết thúc phiên đó và đổi mật khẩu:',
+      ],
+      action: 'Xem các phiên của bạn',
+    },
     'account-deleted': {
       subject: 'Tài khoản của bạn đã bị xóa',
       paragraphs: [

@@ -22,8 +22,15 @@ const perClient: Policy = {
   keepSeconds: hour,
 };
 
-/** Adds a mail that a client may request again and again, unless there were too many. The caller answers the same in either case. */
-export type RequestMail = (mail: Omit<NewMail, 'requestId'>, caller: Caller) => Promise<void>;
+/**
+ * Adds a mail that a client may request again and again, unless there were too many. The caller answers the same in either case.
+ * @param options `limitsClient`: whether the client is limited too, and not the address alone. Default: true
+ */
+export type RequestMail = (
+  mail: Omit<NewMail, 'requestId'>,
+  caller: Caller,
+  options?: { readonly limitsClient: boolean },
+) => Promise<void>;
 
 export interface RequestMailOptions {
   readonly outbox: Outbox;
@@ -32,13 +39,15 @@ export interface RequestMailOptions {
 }
 
 export function createRequestMail({ outbox, throttle, audit }: RequestMailOptions): RequestMail {
-  return async (mail, caller) => {
+  return async (mail, caller, { limitsClient } = { limitsClient: true }) => {
     const { purpose, address, userId } = mail;
     const nameDigest = audit.digestName(address);
     const admitted = await throttle.take([
       { key: `mail-minute:${purpose}:${nameDigest}`, policy: perMinute },
       { key: `mail-hour:${purpose}:${nameDigest}`, policy: perHour },
-      { key: `mail-client:${networkOf(caller.address, 64) ?? 'unknown'}`, policy: perClient },
+      ...(limitsClient
+        ? [{ key: `mail-client:${networkOf(caller.address, 64) ?? 'unknown'}`, policy: perClient }]
+        : []),
     ]);
     if (admitted) await outbox.add({ ...mail, requestId: caller.requestId });
     else {

@@ -55,6 +55,10 @@ export interface SessionOptions extends SessionLimits {
 /** Most characters of a `User-Agent` that are kept. */
 const longestUserAgent = 200;
 
+/** What a session keeps of the `User-Agent` that started it. */
+export const keptUserAgent = (userAgent: string | undefined): string | undefined =>
+  userAgent && printable(userAgent.slice(0, longestUserAgent));
+
 /**
  * Starts, checks, refreshes and ends sessions. Both limits are computed from stored times (ASVS 7.3.1, 7.3.2). A session ends
  * - at the idle timeout or at the end of its lifetime (`isAlive`);
@@ -123,7 +127,7 @@ export function createSessions(options: SessionOptions) {
         id: createSessionId(),
         userId: owner.userId,
         createdAt: time,
-        userAgent: userAgent === undefined ? undefined : printable(userAgent.slice(0, longestUserAgent)),
+        userAgent: keptUserAgent(userAgent),
         address,
         remembered,
       };

@@ -117,7 +117,10 @@ export function addLogIn(app: App, parts: () => LogInParts, options: LogInRouteO
       const { logIn, knownBrowsers } = parts();
       const findKnownBrowser = (fingerprint: string) => knownBrowsers.find(fingerprint, headers.cookie);
       const remembered = remember === 'on';
-      const admitted = await logIn({ username, password, presented, remembered, findKnownBrowser }, caller);
+      const admitted = await logIn(
+        { username, password, presented, remembered, language: request.language, findKnownBrowser },
+        caller,
+      );
       return reply.proceed(safeNext(next) ?? homePath, {
         ...answerLogin(request, reply, admitted),
         ...(admitted.wasSignedIn ? { detail: 'Already logged in' } : {}),

@@ -2,9 +2,11 @@ import type { Presented } from '../access/access.ts';
 import type { Admit, Admitted } from '../access/admit.ts';
 import { Refusal } from '../access/refusal.ts';
 import type { Caller } from '../audit/event.ts';
+import type { Language } from '../languages/languages.ts';
 import { maxPasswordBytes } from '../passwords/passwords.ts';
 import { canonicalUsername, maxUsernameLength } from '../users/user.ts';
 import type { UserDirectory } from '../users/user-directory.ts';
+import type { NoticeSignIn } from './new-sign-in.ts';
 import type { AttemptPassword, SentPassword } from './password-attempt.ts';
 import { incompleteLogin, invalidCredentials, tooManyAttempts } from './refusals.ts';
 
@@ -14,12 +16,16 @@ export interface LoginAttempt extends Pick<SentPassword, 'password' | 'findKnown
   readonly presented: Presented;
   /** Whether the user chose to stay signed in. */
   readonly remembered?: boolean;
+  /** Of the page, for the mail about a new browser. */
+  readonly language: Language;
 }
 
 export interface LogInOptions {
   readonly users: UserDirectory;
   readonly attemptPassword: AttemptPassword;
   readonly admit: Admit;
+  /** Undefined if users are not told. */
+  readonly noticeSignIn: NoticeSignIn | undefined;
 }
 
 /**
@@ -29,8 +35,8 @@ export interface LogInOptions {
  */
 export type LogIn = (login: LoginAttempt, caller: Caller) => Promise<Admitted>;
 
-export function createLogIn({ users, attemptPassword, admit }: LogInOptions): LogIn {
-  return async ({ username, presented, remembered = false, ...sent }, caller) => {
+export function createLogIn({ users, attemptPassword, admit, noticeSignIn }: LogInOptions): LogIn {
+  return async ({ username, presented, remembered = false, language, ...sent }, caller) => {
     requireComplete(username, sent.password);
     const start = performance.now();
     const name = canonicalUsername(username);
@@ -39,7 +45,12 @@ export function createLogIn({ users, attemptPassword, admit }: LogInOptions): Lo
       failed: { kind: 'login-failed', error: new Refusal(invalidCredentials) },
       throttled: { kind: 'login-throttled', answer: tooManyAttempts },
     });
-    return (await admit(proof, { presented, caller, remembered, event: seen })) ?? refuse();
+    const { knownBrowser } = seen;
+    const tellUser = await noticeSignIn?.({ user: proof.account.user, knownBrowser, language, caller });
+    const admitted = await admit(proof, { presented, caller, remembered, event: seen });
+    if (admitted === undefined) return refuse();
+    await tellUser?.(admitted.session);
+    return admitted;
   };
 }
 

@@ -37,7 +37,7 @@ export interface AttemptRefusals {
 export interface ProvenPassword {
   readonly proof: Proof;
   /** Further fields of the event. */
-  readonly seen: Pick<AuditEvent, 'throttle' | 'knownBrowser'>;
+  readonly seen: Pick<AuditEvent, 'throttle'> & { readonly knownBrowser: boolean };
   /** Refuses all the same, because the proof no longer holds. */
   refuse(): Promise<never>;
 }

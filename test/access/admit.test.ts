@@ -84,7 +84,12 @@ function createRacing(change: (current: Account) => Account | undefined, fault?:
     log: { warn() {} },
     failureFloor: 0,
   });
-  const logIn = createLogIn({ users, attemptPassword, admit: createAdmit(access, sessions, users, audit) });
+  const logIn = createLogIn({
+    users,
+    attemptPassword,
+    admit: createAdmit(access, sessions, users, audit),
+    noticeSignIn: undefined,
+  });
   return { store, logIn: () => logIn(attempt(ann.username, 'secret'), caller) };
 }
 

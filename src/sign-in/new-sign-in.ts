@@ -1,0 +1,75 @@
+import type { Caller } from '../audit/event.ts';
+import { isLanguage, type Language } from '../languages/languages.ts';
+import { speak } from '../languages/speech.ts';
+import type { MailDescription } from '../mail/description.ts';
+import type { RequestMail } from '../mail/request-mail.ts';
+import { keptUserAgent, type Session, type Sessions } from '../sessions/sessions.ts';
+import { isMailAddress } from '../text/mail-address.ts';
+import { networkOf } from '../text/networks.ts';
+import type { User } from '../users/user.ts';
+import type { UserDirectory } from '../users/user-directory.ts';
+
+/** A login whose password was right. */
+export interface ProvenLogin {
+  readonly user: User;
+  /** Whether the account has signed in with this browser before. */
+  readonly knownBrowser: boolean;
+  readonly language: Language;
+  readonly caller: Caller;
+}
+
+/** Tells the user about the session that has started. @throws {Unavailable} the session has then ended */
+export type TellUser = (session: Pick<Session, 'id'>) => Promise<void>;
+
+/**
+ * Decides whether a login comes from a browser or program that the account has not used. Undefined if not.
+ * Runs before the session starts, because that may end the session which shows it.
+ */
+export type NoticeSignIn = (login: ProvenLogin) => Promise<TellUser | undefined>;
+
+export interface NoticeOptions {
+  readonly sessions: Pick<Sessions, 'listOf' | 'end'>;
+  readonly requestMail: RequestMail;
+  /** Milliseconds since 1970. */
+  readonly now: () => number;
+}
+
+/** Mails users about logins that may not be theirs (ASVS 6.3.5). A program sends no `browser` cookie: a session of its shows that it is known. */
+export function createNoticeSignIn({ sessions, requestMail, now }: NoticeOptions): NoticeSignIn {
+  return async ({ user, knownBrowser, language, caller }) => {
+    const { id: userId, username: address } = user;
+    if (knownBrowser || !isMailAddress(address)) return undefined;
+    const own = await sessions.listOf(userId);
+    if (own.some((session) => isSameClient(session, caller))) return undefined;
+    const details = { userAgent: caller.userAgent ?? '', address: caller.address ?? '', at: String(now()) };
+    const mail = { purpose: 'new-sign-in', address, userId, language, details };
+    return (session) =>
+      // Its client has proved who it is. One that asks for many other mails must not be able to suppress this one.
+      requestMail(mail, caller, { limitsClient: false }).catch(async (error: unknown) => {
+        await sessions.end([session]);
+        throw error;
+      });
+  };
+}
+
+const isSameClient = (one: Pick<Session, 'userAgent' | 'address'>, { userAgent, address }: Caller): boolean =>
+  one.userAgent === keptUserAgent(userAgent) && networkOf(one.address, 64) === networkOf(address, 64);
+
+/** How long the mail is tried, in seconds. */
+const keepSeconds = 24 * 60 * 60;
+
+/** The mail goes to the address at the time of the login: whoever has logged in may have changed it since. */
+export function describeNewSignIn(users: Pick<UserDirectory, 'findById'>, baseUrl: () => string): MailDescription {
+  return {
+    keepSeconds,
+    async prepare({ address: to, userId = '', language: usual, details }) {
+      const account = await users.findById(userId);
+      if (account === undefined) return { dropped: 'no-account' };
+      const { firstName: name, language = usual } = account.user;
+      const { client, dateTime } = speak(isLanguage(language) ? language : 'en');
+      const login = [client(details.userAgent), details.address, dateTime(Number(details.at))];
+      const values = { login: login.filter(Boolean).join(', ') };
+      return { to, name, language, values, link: `${baseUrl()}/account/sessions` };
+    },
+  };
+}
