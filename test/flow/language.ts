@@ -32,11 +32,20 @@ export function testLanguage(stores: StoreChoice): void {
   for (const language of languages) {
     test(`every page comes in ${language}, and says so`, async () => {
       const { cookie } = await logIn(janua.app);
-      const { login, home, me, problem } = catalogues[language];
+      const { login, home, me, account, sessions, forgotPassword, mailbox, problem } = catalogues[language];
       for (const [url, title] of [
         ['/auth/login', login.title],
         ['/auth/home', home.title],
         ['/admin/me', me.title],
+        ['/account', account.title],
+        ['/account/sessions', sessions.title],
+        ['/demo/mail', mailbox.title],
+        ...(stores.ownTable
+          ? []
+          : ([
+              ['/auth/forgot-password', forgotPassword.title],
+              ['/account/delete', account.delete],
+            ] as const)),
         ['/auth/login/nothing', problem.titles[404]],
       ] as const) {
         const headers = { 'accept-language': `${language}-XX, en;q=0.1`, ...(url !== '/auth/login' && cookie) };
