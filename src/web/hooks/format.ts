@@ -41,10 +41,9 @@ export function addFormats(app: App, render: RenderPage): void {
   });
 }
 
-/** Adds the headers of a page in the language of the request, unless the page is in one language and names it itself. */
-export function describePage({ language }: FastifyRequest, reply: FastifyReply): void {
-  if (reply.hasHeader('content-language')) return;
-  reply.header('content-language', language);
+/** Adds the headers of a page. Its language is the one of the request, unless the route has named another. */
+export function describePage(request: FastifyRequest, reply: FastifyReply): void {
+  if (!reply.hasHeader('content-language')) reply.header('content-language', request.language);
   reply.header('vary', [reply.getHeader('vary'), 'Accept-Language', 'Cookie'].filter(Boolean).join(', '));
 }
 
