@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { notAuthenticated } from '../../src/access/access.ts';
 import { Refusal } from '../../src/access/refusal.ts';
+import { catalogues } from '../../src/languages/speech.ts';
 import { stampOf } from '../../src/users/account.ts';
 import { ann, password, startJanua, type TestJanua } from '../janua.ts';
 import { isSignedIn, json, type SignedIn } from '../web/faces.ts';
@@ -435,6 +436,9 @@ describe('the way back to another host', () => {
     assert.ok(target);
     assert.ok(page.body.includes(`href="${target.replaceAll('&', '&amp;').replace("'", '&#39;')}"`));
     assert.match(String(page.headers['content-security-policy']), /form-action 'self'/);
+    // The menu of languages leads back here.
+    const path = answer.headers.location?.replaceAll('&', '&amp;').replaceAll("'", '&#39;');
+    assert.ok(page.body.includes(`name="next" value="${path}"`), page.body);
     assert.equal((await browser.open(target)).address, `${appOrigin}/x'?y=%22`);
   });
 
@@ -474,6 +478,10 @@ describe('the way back to another host', () => {
       'no-referrer',
       'the referrer policy protects the ticket in the address',
     );
+    const inGerman = { ...forwarded(String(headers.location)), ...navigating, 'accept-language': 'de' };
+    const german = await verify(inGerman);
+    assert.equal(german.headers['content-language'], 'de');
+    assert.ok(german.body.includes(catalogues.de.forward.refusedHeading), german.body);
   });
 
   // Shows: VM-76
