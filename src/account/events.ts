@@ -48,6 +48,12 @@ export const events = {
     level: 'info',
     words: 'The user changed their name',
   },
+  'language-changed': {
+    vocabulary: 'user_updated',
+    by: 'account-holder',
+    level: 'info',
+    words: 'The user chose a language for pages and mails',
+  },
   'email-change-requested': {
     vocabulary: 'user_updated',
     by: 'account-holder',

@@ -1,5 +1,6 @@
 import type { Access } from '../access/access.ts';
 import { InvalidFields } from '../access/refusal.ts';
+import type { Audit } from '../audit/audit.ts';
 import { isLanguage, languages } from '../languages/languages.ts';
 import type { UserRegistry } from '../users/user-directory.ts';
 import { addAction } from '../web/action.ts';
@@ -9,6 +10,7 @@ import { ambiguousCredential } from '../web/hooks/credentials.ts';
 import { homePath, safeNext } from '../web/next.ts';
 import { json, object, settingCookies } from '../web/openapi/responses.ts';
 import type { App } from '../web/types.ts';
+import type { events } from './events.ts';
 
 const languageSchema = object('The language is kept', { detail: { type: 'string' } });
 
@@ -16,6 +18,7 @@ export interface LanguageParts {
   readonly access: Access;
   /** Undefined for a team's own table, which has no place for the language. */
   readonly registry: Pick<UserRegistry, 'setLanguage'> | undefined;
+  readonly audit: Audit<keyof typeof events>;
 }
 
 export interface LanguageOptions {
@@ -39,16 +42,20 @@ export function addLanguage(app: App, parts: () => LanguageParts, { https }: Lan
     config: { openedAt: '/auth/login', takesCredentials: 'optional', refusals: [invalidFields, ambiguousCredential] },
     answer: settingCookies(json('The language is kept', languageSchema, { detail: 'Language set' })),
     browser: 'Pages: to `next`, or to the home page',
-    async handle({ presented }, reply, { language, next }) {
+    async handle({ presented, caller }, reply, { language, next }) {
       if (!isLanguage(language)) {
         const values = { languages: languages.join(', ') };
         throw new InvalidFields({ field: 'language', code: 'unknown-language', values });
       }
       // Without a credential, no store is asked.
       if (presented.cookie !== undefined || presented.accessToken !== undefined) {
-        const { access, registry } = parts();
+        const { access, registry, audit } = parts();
         const signedIn = await access.findSignedIn(presented);
-        if (signedIn !== undefined) await registry?.setLanguage(signedIn.user.id, language);
+        if (signedIn !== undefined && registry !== undefined) {
+          const { id: userId } = signedIn.user;
+          await registry.setLanguage(userId, language);
+          await audit.recordIfPossible({ kind: 'language-changed', caller, userId });
+        }
       }
       return reply
         .header('set-cookie', cookie.header(language))

@@ -145,6 +145,9 @@ export function testLanguage(stores: StoreChoice): void {
         assert.equal((await choose({ language }, credential)).statusCode, 303);
         const account = await janua.services.users.findByUsername(ann.username);
         assert.equal(account?.user.language, stores.ownTable ? undefined : language);
+        const recorded = janua.services.auditTrail.find({ order: 'newest-first', kind: 'language-changed' });
+        const users = (await Array.fromAsync(recorded)).map((event) => 'userId' in event && event.userId);
+        assert.equal(users[0], stores.ownTable ? undefined : account?.user.id);
         const other = await logIn(janua.app);
         const seen = await languageOf({ ...other.cookie, 'accept-language': 'es' }, '/admin/me');
         assert.equal(seen, stores.ownTable ? 'es' : language);

@@ -25,7 +25,9 @@ test('the menu names each language in itself, and marks the present one', async 
   await using server = await startServer();
   const { body } = await server.app.inject({ url: '/auth/login', headers: { 'accept-language': 'fr' } });
   assert.match(body, /<summary>Langue\u00a0: Français<\/summary>/);
-  const buttons = body.matchAll(/<button name="language" value="(\w+)" lang="(\w+)"( aria-current="true")?>([^<]+)</g);
+  const buttons = body.matchAll(
+    /<button class="quiet" name="language" value="(\w+)" lang="(\w+)"( aria-current="true")?>([^<]+)</g,
+  );
   assert.deepEqual(
     Array.from(buttons, ([, value, lang, current, name]) => [value, lang, current !== undefined, name]),
     [
