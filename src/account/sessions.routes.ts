@@ -3,7 +3,7 @@ import { speak } from '../languages/speech.ts';
 import { addAction } from '../web/action.ts';
 import { signedInOf } from '../web/hooks/credentials.ts';
 import { loginPath } from '../web/login-page.ts';
-import { json, object } from '../web/openapi/responses.ts';
+import { json, object, settingCookies } from '../web/openapi/responses.ts';
 import type { App } from '../web/types.ts';
 import { detailAnswer } from './fields.ts';
 import { noSuchSession } from './refusals.ts';
@@ -65,7 +65,7 @@ export function addSessions(app: App, parts: () => SessionsParts): void {
     config: { signedIn: true, openedAt: sessionsPath, refusals: [noSuchSession] },
     fields: { id: { required: true, minLength: 1, maxLength: 43, description: 'The id of the session' } },
     example: { id: example.id },
-    answer: detailAnswer('Session ended'),
+    answer: settingCookies(detailAnswer('Session ended')),
     browser: 'To the page with the sessions',
     async handle(request, reply, { id }) {
       const signedIn = signedInOf(request);
