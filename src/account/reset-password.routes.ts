@@ -32,7 +32,7 @@ export function addResetPassword(app: App, parts: () => ResetPasswordParts): voi
 
   addForm(app, ['/auth/reset-password', '/api/reset-password'], {
     summary: 'Reset the password',
-    description: 'Sets a new password and ends every session of the account. It signs nobody in.',
+    description: 'Sets a new password and ends every session of the account. It does not sign in.',
     tag: 'Account',
     config: { refusals: [resetExpired] },
     view: 'account/reset-password',

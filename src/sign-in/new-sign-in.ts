@@ -58,7 +58,7 @@ const isSameClient = (one: Pick<Session, 'userAgent' | 'address'>, { userAgent, 
 /** How long the mail is tried, in seconds. */
 const keepSeconds = 24 * 60 * 60;
 
-/** The mail goes to the address at the time of the login: whoever has logged in may have changed it since. */
+/** The mail goes to the address at the time of the login. An attacker who has logged in may have changed it since. */
 export function describeNewSignIn(users: Pick<UserDirectory, 'findById'>, baseUrl: () => string): MailDescription {
   return {
     keepSeconds,
