@@ -8,6 +8,7 @@ import { Client } from 'pg';
 import { judgeCapacity } from '../../src/doctor/hashing.ts';
 import { judgeInformation } from '../../src/doctor/session-store.ts';
 import { judgeSpace } from '../../src/doctor/sqlite-file.ts';
+import { startScriptedSmtp } from '../mail/scripted-smtp.ts';
 import { missing } from '../servers/missing.ts';
 import { startPostgres } from '../servers/postgres.ts';
 import { createTemporaryFolder } from '../servers/process-end.ts';
@@ -293,7 +294,21 @@ describe('janua doctor', { concurrency: 2 }, () => {
       assert.equal(code, 0);
       assert.deepEqual(
         [...new Set(lines.map(({ check }) => check))],
-        ['settings', 'public-url', 'hashing', 'database', 'file', 'schema', 'users', 'indexes', 'sessions', 'clock'],
+        [
+          ...[
+            'settings',
+            'public-url',
+            'hashing',
+            'database',
+            'file',
+            'schema',
+            'users',
+            'indexes',
+            'sessions',
+            'clock',
+          ],
+          'mail',
+        ],
       );
       assertOnly(
         [...new Set(lines.map(({ check }) => check))].flatMap(complaints),
@@ -303,6 +318,29 @@ describe('janua doctor', { concurrency: 2 }, () => {
       assert.match(stdout, /^ok {7}settings {4}.* accepts all settings\.\n/);
       assert.match(stdout, /\nwarning {2}public-url {2}Plain http .*\n {21}Fix: PUBLIC_URL=/);
       assert.match(stdout, /\n\nNothing is wrong; 1 warning\.\n$/);
+    });
+
+    test('and a mail server that is well, refuses the login, is silent or cannot be reached', async () => {
+      await using workplace = await createMigratedWorkplace();
+      await using smtp = await startScriptedSmtp();
+      const MAIL_FROM = 'janua@example.com';
+      const MAIL_URL = `smtp://janua:${canary}@localhost:${smtp.port}`;
+      const good = await examine(workplace, { MAIL_URL, MAIL_FROM });
+      assert.equal(good.praise('mail'), `The mail server smtp://localhost:${smtp.port} takes mail.`);
+      smtp.direct((command) => (command.startsWith('AUTH') ? { answer: '535 who are you' } : undefined));
+      const refused = await examine(workplace, { MAIL_URL, MAIL_FROM });
+      assertOnly(
+        refused.complaints('mail'),
+        /^wrong: .* cannot be used: Invalid login: 535 who are you\. Check MAIL_URL/,
+      );
+      smtp.direct(() => 'silence');
+      const silent = await examine(workplace, { MAIL_URL, MAIL_FROM, STORE_TIMEOUT_SECONDS: '1' });
+      assertOnly(silent.complaints('mail'), /^wrong: .* cannot be used: no answer within 0\.8 s\./);
+      const gone = await examine(workplace, { MAIL_URL: 'smtp://localhost:1', MAIL_FROM });
+      assertOnly(gone.complaints('mail'), /^wrong: .* cannot be used: connect ECONNREFUSED/);
+      const wrong = await examine(workplace, { MAIL_URL: `smtp://${canary}@localhost` });
+      assertOnly(wrong.complaints('mail'), /^warning: Not checked, because MAIL_URL or MAIL_FROM is wrong\./);
+      assert.deepEqual(smtp.received, []);
     });
 
     test('and creates nothing in an empty folder, but makes all other checks', async () => {

@@ -3,7 +3,7 @@ import { writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
-import { loadSettings, requireSafeExposure } from '../../src/config/load.ts';
+import { loadSettings, requireSafeExposure, takeSettings } from '../../src/config/load.ts';
 import { Misconfiguration } from '../../src/faults/misconfiguration.ts';
 import { createTemporaryFolder } from '../servers/process-end.ts';
 
@@ -90,6 +90,8 @@ describe('the error for a wrong value names the setting without the value', () =
     ['TRUSTED_PROXIES', '10.0.0.0/33'],
     ['TRUSTED_PROXIES', '127.0.0.1, canary'],
     ['AUDIT_RETENTION_DAYS', '0'],
+    ['MAIL_FROM', 'canary'],
+    ['MAIL_FROM', 'a@example.com, canary@example.com'],
   ] as const) {
     test(`${name}=${value}`, () => {
       assert.throws(
@@ -160,6 +162,24 @@ describe('the exposure check', () => {
   test('allows the demo only one process', () => {
     assert.equal(faultsOf({ WORKERS: '2' }, 'demo'), 1);
     assert.equal(faultsOf({ WORKERS: '2' }, 'serve'), 0);
+  });
+
+  // Shows: VM-56
+  test('allows mail only with a sender, and in an app only with a public URL', () => {
+    const mail = { MAIL_URL: 'smtps://janua:canary@mail.example.com', MAIL_FROM: 'Example <no-reply@example.com>' };
+    assert.equal(faultsOf(mail, 'serve'), 0);
+    assert.equal(faultsOf({ MAIL_URL: mail.MAIL_URL }, 'serve'), 1);
+    for (const MAIL_URL of ['mail.example.com', 'http://mail.example.com', 'smtp://canary@mail.example.com'])
+      assert.equal(faultsOf({ ...mail, MAIL_URL }, 'serve'), 1);
+    assert.throws(() => takeSettings(mail), /^Misconfiguration: PUBLIC_URL must be set when MAIL_URL is/);
+    assert.equal(takeSettings({ ...mail, PUBLIC_URL: 'https://app.example.com' }).MAIL_URL, mail.MAIL_URL);
+  });
+
+  test('allows sign-up only with a mail server, except in the demo', () => {
+    const mail = { MAIL_URL: 'smtps://mail.example.com', MAIL_FROM: 'no-reply@example.com' };
+    assert.equal(faultsOf({ SIGN_UP: 'on' }, 'serve'), 1);
+    assert.equal(faultsOf({ SIGN_UP: 'on', ...mail }, 'serve'), 0);
+    assert.equal(faultsOf({ SIGN_UP: 'on' }, 'demo'), 0);
   });
 
   test('names all faults at once', () => {

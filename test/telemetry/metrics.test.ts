@@ -8,6 +8,7 @@ import { setTimeout } from 'node:timers/promises';
 import type { AuditEvent, KeyTrace } from '../../src/audit/event.ts';
 import { createMetrics } from '../../src/telemetry/metrics.ts';
 import { ann, password, startJanua, type TestJanua } from '../janua.ts';
+import { startScriptedSmtp } from '../mail/scripted-smtp.ts';
 import { form, logIn } from '../web/faces.ts';
 import { type Figure, readFigures, sumOf } from './figures.ts';
 
@@ -42,6 +43,28 @@ describe('the metrics count', () => {
     assert.equal(sumOf(figures, 'janua_http_request_duration_seconds_count'), 6);
     assert.equal(sumOf(figures, 'janua_http_request_duration_seconds_count', { route: '/admin/me', method: 'GET' }), 2);
     assert.equal(sumOf(figures, 'janua_audit_events_total', { kind: 'access-refused' }), 3);
+  });
+
+  test('mails that wait, were sent, and failed', async () => {
+    await using smtp = await startScriptedSmtp();
+    const mail = { MAIL_URL: `smtp://localhost:${smtp.port}`, MAIL_FROM: 'janua@example.com' };
+    await using janua = await startJanua({ settings: { ...measured, ...mail } });
+    smtp.direct((command) => {
+      if (command.startsWith('RCPT TO:<later')) return { answer: '450 later' };
+      return command.startsWith('RCPT TO:<never') ? { answer: '550 never' } : undefined;
+    });
+    const { outbox, mail: sender } = janua.services;
+    for (const name of ['now', 'later', 'never'])
+      await outbox.add({ purpose: 'account-deleted', address: `${name}@example.com`, language: 'en' });
+    await sender?.settled();
+    smtp.direct(() => 'close');
+    await outbox.add({ purpose: 'account-deleted', address: 'now@example.com', language: 'en' });
+    await sender?.settled();
+    const figures = await read(janua);
+    assert.equal(sumOf(figures, 'janua_mails_queued'), 2);
+    assert.equal(sumOf(figures, 'janua_mails_sent_total'), 1);
+    for (const why of ['put_off', 'given_up', 'server'])
+      assert.equal(sumOf(figures, 'janua_mails_failed_total', { why }), 1, why);
   });
 
   test('requests whose client left before the answer', async () => {
