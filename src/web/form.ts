@@ -116,7 +116,7 @@ function readFields<F extends Fields>(fields: F, body: unknown): Input<F> {
 }
 
 function findFault({ required, maxLength = 254 }: Field, value = ''): Omit<FieldFault, 'field'> | undefined {
-  if (required && value === '') return { code: 'missing' };
+  if (required && value.trim() === '') return { code: 'missing' };
   if (value.length > maxLength) return { code: 'too-long', values: { count: maxLength } };
   return value.isWellFormed() ? undefined : { code: 'malformed' };
 }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { type Browser, type BrowserContext, type BrowserContextOptions, chromium, type Page } from 'playwright-core';
-import { ann, password, startJanua, type TestJanua } from '../janua.ts';
+import { ann, password, startJanua, type TestJanua, type TestOptions } from '../janua.ts';
 import { findChromium } from './chromium.ts';
 
 /** @throws when there is no Chromium */
@@ -40,7 +40,7 @@ export interface Site {
 }
 
 /** Starts a server and a browser before the tests of the calling file, and stops both after them. */
-export function openSite(): Site {
+export function openSite(options: TestOptions = {}): Site {
   const resources = new AsyncDisposableStack();
   let janua: TestJanua;
   let origin: string;
@@ -48,8 +48,10 @@ export function openSite(): Site {
 
   before(async () => {
     if (skip) return;
-    janua = resources.use(await startJanua());
-    origin = await janua.app.listen({ host: '127.0.0.1', port: 0 });
+    // A link in a mail leads to the origin that the settings name: this machine, at the port where the app listens.
+    janua = resources.use(await startJanua({ ...options, settings: { PORT: 0, ...options.settings } }));
+    const { port } = new URL(await janua.app.listen({ host: '127.0.0.1', port: 0 }));
+    origin = `http://localhost:${port}`;
     browser = resources.adopt(await launchBrowser(), (launched) => launched.close());
   });
   after(() => resources.disposeAsync());
@@ -62,7 +64,7 @@ export function openSite(): Site {
       return origin;
     },
     test(name, visit, { expected, otherOrigins = () => [], ...options } = {}) {
-      test(name, { skip, timeout: 60_000 }, async () => {
+      test(name, { skip, timeout: 120_000 }, async () => {
         const context = await browser.newContext({ baseURL: origin, ...options });
         context.setDefaultTimeout(10_000);
         const complaints = await watch(context, [origin, ...otherOrigins()]);

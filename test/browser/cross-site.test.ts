@@ -24,7 +24,7 @@ before(async () => {
 after(() => attacker.close());
 
 const origins = () =>
-  ['localhost', '127.0.0.1'].map((host) => `http://${host}:${(attacker.address() as AddressInfo).port}`);
+  ['127.0.0.1', 'localhost'].map((host) => `http://${host}:${(attacker.address() as AddressInfo).port}`);
 const options = { otherOrigins: origins, expected: /status of 403/ };
 
 // Another host name makes the attacker cross-site. Our host name with another port makes it only same-site.

@@ -187,10 +187,19 @@ site.test('the keyboard reaches every control, and the focus is visible', async 
   await page.keyboard.press('Enter');
   await page.waitForURL('/auth/home');
 
-  for (const stop of ['Janua', 'Log out', 'My Info', 'My Info as JSON']) {
-    await page.keyboard.press('Tab');
-    assert.deepEqual(await page.evaluate(focused), { stop, outline: 'solid 3px' });
-  }
+  const header = ['Janua', 'Account', 'Log out'];
+  const tabThrough = async (stops: readonly string[]) => {
+    for (const stop of [...header, ...stops]) {
+      await page.keyboard.press('Tab');
+      assert.deepEqual(await page.evaluate(focused), { stop, outline: 'solid 3px' });
+    }
+  };
+  await tabThrough(['Your account', 'My Info', 'My Info as JSON', 'Language: English']);
+  for (let back = 0; back < 3; back += 1) await page.keyboard.press('Shift+Tab');
+  await page.keyboard.press('Enter');
+  await page.waitForURL('/account');
+  const rows = ['Change', 'Change', 'Change', 'Show'];
+  await tabThrough([...rows, 'Download your data', 'Delete your account', 'Language: English']);
 });
 
 /** Runs in the page. Gives the focused element and its outline. */
