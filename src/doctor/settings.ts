@@ -1,6 +1,6 @@
 import { type Check, ok, warning, wrong } from '../../selftest/finding.ts';
 import { loadSettings, requireSafeExposure } from '../config/load.ts';
-import type { Settings } from '../config/settings.ts';
+import { type Settings, settingSchemas } from '../config/settings.ts';
 import { type Fault, faultsOf } from '../faults/misconfiguration.ts';
 import { unixSockets } from '../text/networks.ts';
 import { findingsOf } from './fault-findings.ts';
@@ -19,10 +19,11 @@ const exposure = ['HOST', 'PUBLIC_URL', 'ALLOW_PLAIN_HTTP'];
 export async function* checkSettings(): Check<ReadSettings> {
   const faults = faultsOf(() => loadSettings());
   for (const fault of faults) {
-    const { message, fix = `Correct ${nameIn(fault)}, or unset it. See npx janua serve --help.` } = fault;
+    const [name = 'the setting'] = namesIn(fault);
+    const { message, fix = `Correct ${name}, or unset it. See npx janua serve --help.` } = fault;
     yield wrong(message, fix);
   }
-  const faulty = new Set(faults.map(nameIn));
+  const faulty = new Set(faults.flatMap(namesIn));
   const sound = Object.entries(process.env).filter(([name]) => !faulty.has(name));
   const settings = loadSettings({}, Object.fromEntries(sound));
   if (!exposure.some((name) => faulty.has(name))) {
@@ -38,5 +39,5 @@ export async function* checkSettings(): Check<ReadSettings> {
   return { settings, faulty };
 }
 
-/** Gives the setting that a fault is about. The message begins with its name. */
-const nameIn = ({ message }: Fault) => /^[A-Z_]+/.exec(message)?.[0] ?? 'the setting';
+/** Gives the settings that a fault is about, such as one that another one needs. The message begins with the first. */
+const namesIn = ({ message }: Fault) => (message.match(/[A-Z_]+/g) ?? []).filter((name) => name in settingSchemas);

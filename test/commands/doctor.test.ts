@@ -295,19 +295,8 @@ describe('janua doctor', { concurrency: 2 }, () => {
       assert.deepEqual(
         [...new Set(lines.map(({ check }) => check))],
         [
-          ...[
-            'settings',
-            'public-url',
-            'hashing',
-            'database',
-            'file',
-            'schema',
-            'users',
-            'indexes',
-            'sessions',
-            'clock',
-          ],
-          'mail',
+          ...['settings', 'public-url', 'hashing', 'database', 'file', 'schema'],
+          ...['users', 'indexes', 'sessions', 'clock', 'mail'],
         ],
       );
       assertOnly(
@@ -341,6 +330,15 @@ describe('janua doctor', { concurrency: 2 }, () => {
       const wrong = await examine(workplace, { MAIL_URL: `smtp://${canary}@localhost` });
       assertOnly(wrong.complaints('mail'), /^warning: Not checked, because MAIL_URL or MAIL_FROM is wrong\./);
       assert.deepEqual(smtp.received, []);
+    });
+
+    test('and a setting that needs another one', async () => {
+      await using workplace = await createMigratedWorkplace();
+      const needs = await examine(workplace, { SIGN_UP: 'on' });
+      assertOnly(needs.complaints('settings'), /^wrong: SIGN_UP=on needs .* Set MAIL_URL/);
+      const half = await examine(workplace, { MAIL_URL: 'smtp://localhost' });
+      assertOnly(half.complaints('settings'), /^wrong: MAIL_FROM must be set when MAIL_URL is/);
+      assertOnly(half.complaints('mail'), /^warning: Not checked, because MAIL_URL or MAIL_FROM is wrong/);
     });
 
     test('and creates nothing in an empty folder, but makes all other checks', async () => {
