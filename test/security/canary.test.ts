@@ -5,6 +5,7 @@ import { describe, test } from 'node:test';
 import { sql } from '../../src/database/kysely.ts';
 import { createWorkplace, type Workplace } from '../commands/janua-command.ts';
 import { openTestDatabase } from '../database/open.ts';
+import { type ScriptedSmtp, startScriptedSmtp } from '../mail/scripted-smtp.ts';
 import { missing } from '../servers/missing.ts';
 import { connectOnce } from '../servers/redis.ts';
 import { openStores, type StoreChoice } from '../stores.ts';
@@ -17,6 +18,10 @@ const typed = {
   password: 'canary of the right password',
   wrongPassword: 'canary of a wrong password',
   nameThatIsAPassword: 'canary-typed-as-a-name',
+  chosenPassword: 'canary of a chosen password',
+  resetPassword: 'canary of a reset password',
+  changedPassword: 'canary of a changed password',
+  weakPassword: 'canary-weak',
 };
 
 const stores: readonly StoreChoice[] = [
@@ -36,7 +41,7 @@ const spellings = (text: string): string[] => [
 ];
 
 // Shows: S68 S110 V3.3.4 V14.2.1 V16.2.5 VM-47 VM-65
-describe('the server writes no password, cookie or token', () => {
+describe('the server writes no password, cookie or token, and no link of a mail', () => {
   for (const choice of stores) {
     test(`with users in ${choice.users} and sessions in ${choice.sessions}`, {
       skip: missing(choice.users, choice.sessions),
@@ -47,12 +52,16 @@ describe('the server writes no password, cookie or token', () => {
       const workplace = stack.use(await createWorkplace());
       const file = choice.users === 'SQLite' ? { DATABASE_URL: 'sqlite:./janua.db' } : {};
       const collector = stack.use(await startCollector());
+      const smtp = stack.use(await startScriptedSmtp());
       const env: Record<string, string> = {
         ...opened.settings,
         ...file,
         LOG_LEVEL: 'trace',
         METRICS_LISTEN: '0',
         OTEL_EXPORTER_OTLP_ENDPOINT: collector.url,
+        MAIL_URL: `smtp://127.0.0.1:${smtp.port}`,
+        MAIL_FROM: 'no-reply@example.com',
+        SIGN_UP: 'on',
       };
       await workplace.run(['migrate'], { env });
       const names = ['--first-name', 'Ann', '--last-name', 'Archer'];
@@ -64,7 +73,10 @@ describe('the server writes no password, cookie or token', () => {
       server.process.stdout.on('data', (chunk) => {
         log += chunk;
       });
+      const links = await manageAccount(server.url, smtp);
       const { secrets, pages } = await visit(server.url);
+      secrets.values.push(...links.secrets);
+      pages.push(...links.pages);
       await spoil(choice, workplace, env);
       for (const headers of secrets.headers) {
         const answer = await fetch(`${server.url}/admin/me`, { headers });
@@ -85,9 +97,9 @@ describe('the server writes no password, cookie or token', () => {
       };
       assert.match(log, /login succeeded/, 'the log has lines to search');
       assert.match(written.stored, /login-succeeded/, 'the stores have records to search');
-      assert.match(metrics, /janua_logins_total\{outcome="succeeded"\} 3/, 'the metrics have figures to search');
+      assert.match(metrics, /janua_logins_total\{outcome="succeeded"\} 5/, 'the metrics have figures to search');
       assert.match(written.traces, /sessions\.insert/, 'the traces have spans to search');
-      for (const person of [username, 'Archer', '127.0.0.1'])
+      for (const person of [username, newcomer, 'Archer', '127.0.0.1'])
         for (const text of [metrics, written.traces]) assert.ok(!text.includes(person), person);
       for (const [where, text] of Object.entries(written)) {
         for (const secret of [...Object.values(typed), ...secrets.values])
@@ -96,6 +108,94 @@ describe('the server writes no password, cookie or token', () => {
     });
   }
 });
+
+/** Someone who signs up. The address changes once. */
+const newcomer = 'cat@example.com';
+const moved = 'moved@example.com';
+
+/** Uses every link of a mail, and every form with a password, both rightly and wrongly. */
+async function manageAccount(url: string, smtp: ScriptedSmtp): Promise<{ secrets: string[]; pages: string[] }> {
+  const secrets: string[] = [];
+  const pages: string[] = [];
+
+  async function post(
+    path: string,
+    fields: Record<string, string>,
+    headers: Record<string, string> = {},
+  ): Promise<{ status: number; body: string }> {
+    const answer = await fetch(`${url}${path}`, {
+      method: 'POST',
+      redirect: 'manual',
+      headers,
+      body: new URLSearchParams(fields),
+    });
+    const body = await answer.text();
+    pages.push(JSON.stringify([...answer.headers].filter(([name]) => name !== 'set-cookie')));
+    secrets.push(...answer.headers.getSetCookie().map((cookie) => /[.=]([^.=;]+);/.exec(cookie)?.[1] ?? ''));
+    return { status: answer.status, body };
+  }
+
+  /** Sends a form that is refused, as a page and as JSON. A page with a link has its token, for the next try. */
+  async function refuse(path: string, fields: Record<string, string>, status: number, headers = {}): Promise<void> {
+    for (const face of [{}, { 'x-expected-format': 'application/json' }, { 'sec-fetch-site': 'cross-site' }]) {
+      const refused = await post(path, fields, { ...headers, ...face });
+      assert.equal(refused.status, 'sec-fetch-site' in face ? 403 : status, refused.body);
+      pages.push(fields.token === undefined ? refused.body : refused.body.replaceAll(fields.token, ''));
+    }
+  }
+
+  /** Sends a request that gives credentials, and keeps the secret ones. */
+  async function admit(path: string, fields: Record<string, string>, headers = {}): Promise<{ authorization: string }> {
+    const { status, body } = await post(path, fields, headers);
+    assert.ok(status < 300, body);
+    const { access_token: token } = JSON.parse(body) as { access_token: string };
+    secrets.push(token, token.split('.')[1] ?? '');
+    return { authorization: `Bearer ${token}` };
+  }
+
+  let mails = 0;
+  /** The token of the next mail, which has one. */
+  async function receive(): Promise<string> {
+    for (;;) {
+      await smtp.waitFor(++mails);
+      const data = smtp.received[mails - 1]?.data.replaceAll('=\n', '') ?? '';
+      const [, token] = /token=(?:3D)?([\w-]{43})/.exec(data) ?? [];
+      if (token === undefined) continue;
+      secrets.push(token);
+      return token;
+    }
+  }
+  const open = (path: string) => fetch(`${url}${path}`);
+
+  await post('/auth/sign-up', { email: newcomer });
+  const signUp = { token: await receive(), first_name: 'Cat', last_name: 'Archer' };
+  await open(`/auth/sign-up/finish?token=${signUp.token}`);
+  await refuse('/auth/sign-up/finish', { ...signUp, password: typed.weakPassword }, 422);
+  await admit('/api/sign-up/finish', { ...signUp, password: typed.chosenPassword });
+  await refuse('/auth/sign-up/finish', { ...signUp, password: typed.chosenPassword }, 410);
+
+  await post('/auth/forgot-password', { email: newcomer });
+  const token = await receive();
+  await open(`/api/reset-password?token=${token}`);
+  await refuse('/auth/reset-password', { token, password: typed.weakPassword }, 422);
+  await post('/api/reset-password', { token, password: typed.resetPassword });
+  await refuse('/auth/reset-password', { token, password: typed.resetPassword }, 410);
+
+  let bearer = await admit('/api/login', { username: newcomer, password: typed.resetPassword });
+  await refuse('/auth/confirm', { password: typed.wrongPassword }, 422, bearer);
+  bearer = await admit('/api/confirm', { password: typed.resetPassword }, bearer);
+  const change = { current_password: typed.resetPassword, new_password: typed.changedPassword };
+  await refuse('/account/password', { ...change, current_password: typed.wrongPassword }, 422, bearer);
+  await refuse('/account/password', { ...change, new_password: typed.weakPassword }, 422, bearer);
+  bearer = await admit('/api/account/password', change, bearer);
+  await post('/account/email', { current_password: typed.changedPassword, email: moved }, bearer);
+  await post('/auth/confirm-email', { token: await receive() });
+  await refuse('/account/delete', { current_password: typed.wrongPassword }, 422, bearer);
+  pages.push(await (await fetch(`${url}/api/account/export`, { headers: bearer })).text());
+  await post('/account/delete', { current_password: typed.changedPassword }, bearer);
+  assert.equal((await fetch(`${url}/api/me`, { headers: bearer })).status, 401);
+  return { secrets: secrets.filter((secret) => secret.length > 15), pages };
+}
 
 interface Visit {
   readonly secrets: { readonly values: string[]; readonly headers: Record<string, string>[] };
@@ -210,7 +310,7 @@ async function dump(
   let stored = '';
   await using opened = await openTestDatabase(urlOf(workplace, env));
   const kept = choice.sessions === 'SQL' ? ['janua_spoilt', 'janua_users'] : ['janua_spoilt', 'janua_sessions'];
-  for (const table of [...kept, 'janua_failures', 'janua_audit', 'janua_leases']) {
+  for (const table of [...kept, 'janua_failures', 'janua_audit', 'janua_leases', 'janua_tokens', 'janua_mails']) {
     const { rows } = await sql`select * from ${sql.table(table)}`.execute(opened.database);
     stored += rows.map((row) => JSON.stringify(row)).join('\n');
   }
