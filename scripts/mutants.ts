@@ -42,8 +42,8 @@ const mutants: readonly Mutant[] = [
   {
     breaks: 'the throttle counts a name with its case',
     file: 'src/sign-in/log-in.ts',
-    text: 'nameDigest: audit.digestName(name)',
-    by: 'nameDigest: audit.digestName(username)',
+    text: '{ ...sent, name, account, start }',
+    by: '{ ...sent, name: username, account, start }',
     ...throttle,
     id: 'VM-31',
   },
@@ -90,8 +90,8 @@ const mutants: readonly Mutant[] = [
   {
     breaks: 'an idle session does not end',
     file: 'src/sessions/sessions.ts',
-    text: 'Math.min(createdAt + lifetimeMilliseconds, lastSeenAt + idleTimeoutMilliseconds)',
-    by: 'createdAt + lifetimeMilliseconds',
+    text: 'Math.min(session.createdAt + lifetimeSeconds * 1000, lastSeenAt + idleTimeoutSeconds * 1000)',
+    by: 'session.createdAt + lifetimeSeconds * 1000',
     test: 'test/sessions/sessions.test.ts',
     id: 'S70',
   },
@@ -121,7 +121,7 @@ const mutants: readonly Mutant[] = [
   },
   {
     breaks: 'a refused login is answered without waiting for the failure floor',
-    file: 'src/sign-in/log-in.ts',
+    file: 'src/sign-in/password-attempt.ts',
     text: 'const earliest = start + floor + randomDelay;',
     by: 'const earliest = start;',
     test: 'test/access/admit.test.ts',
@@ -171,8 +171,8 @@ const mutants: readonly Mutant[] = [
   {
     breaks: 'a template does not escape the message',
     file: 'src/web/login-page.eta',
-    text: '<%= it.message.text %>',
-    by: '<%~ it.message.text %>',
+    text: '<%= wait ?',
+    by: '<%~ wait ?',
     test: 'test/web/views.test.ts',
     id: 'V1.1.2',
   },
@@ -345,7 +345,7 @@ const mutants: readonly Mutant[] = [
   },
   {
     breaks: 'a login grants a scope',
-    file: 'src/sign-in/log-in.routes.ts',
+    file: 'src/web/token-answer.ts',
     text: "token_type: { const: 'bearer' },",
     by: "token_type: { const: 'bearer' }, scope: { type: 'string', default: 'admin' },",
     test: flow,
@@ -378,10 +378,10 @@ const mutants: readonly Mutant[] = [
   },
   {
     breaks: 'the right password of a disabled user gets its own answer',
-    file: 'src/sign-in/log-in.ts',
-    text: 'if (throttled.stops) await',
-    by: `if (result.reason === 'disabled-user') throw new Refusal({ ...invalidCredentials, detail: 'This user is disabled' });
-      if (throttled.stops) await`,
+    file: 'src/sign-in/password-attempt.ts',
+    text: 'if (throttled.passed && throttled.stops) await',
+    by: `if (reason === 'disabled-user') throw new Refusal({ ...waiting.answer, detail: 'This user is disabled' });
+      if (throttled.passed && throttled.stops) await`,
     test: flow,
     id: 'VM-24',
   },
@@ -460,10 +460,26 @@ const mutants: readonly Mutant[] = [
   {
     breaks: 'a session is alive in the millisecond in which it ends',
     file: 'src/sessions/sessions.ts',
-    text: 'time < endOf(createdAt, lastSeenAt)',
-    by: 'time <= endOf(createdAt, lastSeenAt)',
+    text: 'time < endOf(session, session.lastSeenAt)',
+    by: 'time <= endOf(session, session.lastSeenAt)',
     test: 'test/sessions/sessions.test.ts',
     id: 'V9.2.1',
+  },
+  {
+    breaks: 'a proof of identity stays fresh for ever',
+    file: 'src/sign-in/confirm.ts',
+    text: '<= maxAgeSeconds * 1000) return;',
+    by: '>= 0) return;',
+    test: 'test/sign-in/confirm.test.ts',
+    id: 'V7.5.1',
+  },
+  {
+    breaks: 'a user ends the session of another user',
+    file: 'src/account/sessions.ts',
+    text: 'own === undefined || !(await sessions.end([own]))',
+    by: '!(await sessions.end([{ id }]))',
+    test: flow,
+    id: 'V8.2.2',
   },
   {
     breaks: 'a ticket does not expire',
@@ -505,9 +521,9 @@ const mutants: readonly Mutant[] = [
   },
   {
     breaks: 'a disabled user is refused without waiting for the failure floor',
-    file: 'src/sign-in/log-in.ts',
-    text: 'if (throttled.stops) await',
-    by: "if (result.reason === 'disabled-user') throw new Refusal(invalidCredentials);\n      if (throttled.stops) await",
+    file: 'src/sign-in/password-attempt.ts',
+    text: 'if (throttled.passed && throttled.stops) await',
+    by: "if (reason === 'disabled-user') throw failed.error;\n      if (throttled.passed && throttled.stops) await",
     test: 'test/access/admit.test.ts',
     id: 'V6.3.8',
   },
