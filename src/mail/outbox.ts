@@ -111,10 +111,15 @@ export function createOutbox({ database, descriptions, now, onAdded }: OutboxOpt
       return (await due.executeTakeFirst()) !== undefined;
     },
 
-    /** Finds the mails that have been due for longest. */
+    /**
+     * Finds mails that are due: those that have expired, or else those that have been due for longest. So expired mails are given up
+     * even if the mail server takes none.
+     */
     async findDue(limit: number): Promise<QueuedMail[]> {
-      const due = database.selectFrom('janua_mails').selectAll().where('due_at', '<=', now());
-      return (await due.orderBy('due_at').orderBy('id').limit(limit).execute()).map(fromRow);
+      const due = database.selectFrom('janua_mails').selectAll().where('due_at', '<=', now()).limit(limit);
+      const expired = await due.where('expires_at', '<=', now()).execute();
+      const rows = expired.length > 0 ? expired : await due.orderBy('due_at').orderBy('id').execute();
+      return rows.map(fromRow);
     },
 
     /** Removes a mail that was sent, or has become needless. */

@@ -164,6 +164,20 @@ describe('the sender', { concurrency: true }, () => {
     assert.equal(smtp.connections(), 0);
   });
 
+  test('gives up all mails that expired while the server could not be reached', async () => {
+    const prepare = async () => ({ to: 'ann@example.com', language: 'en', values: {} });
+    const others = { lasting: { keepSeconds: 3600, prepare } };
+    await using office = await openOffice({ mailUrl: 'smtp://127.0.0.1:1', others });
+    const { outbox, sender } = office;
+    for (let index = 0; index < 10; index += 1) await outbox.add(greeting('ann@example.com', { purpose: 'lasting' }));
+    for (let index = 0; index < 150; index += 1) await outbox.add(greeting(`${index}@example.com`));
+    office.pass(1800);
+    sender.start();
+    await sender.settled();
+    assert.equal(office.events.filter(({ reason }) => reason === 'expired').length, 150);
+    assert.equal(await outbox.countQueued(), 10);
+  });
+
   for (const [command, seconds] of [
     ['CONNECT', 5],
     ['DATA.', 10],
