@@ -3,22 +3,38 @@ import { mock } from 'node:test';
 import { AxeBuilder } from '@axe-core/playwright';
 import type { Page } from 'playwright-core';
 import { ann, password } from '../janua.ts';
-import { address, openSite, signIn } from './browser.ts';
+import { address, openMail, openSite, signIn, submit } from './browser.ts';
 
-const site = openSite();
+const site = openSite({
+  settings: { SIGN_UP: 'on', FORWARD_AUTH_ORIGINS: ['https://wiki.example.com', 'https://photos.example.com'] },
+});
 const wcag22aa = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa'];
 
-/** Opens each of our pages in turn. */
-async function* everyPage(page: Page, username: string): AsyncGenerator<string> {
-  for (const state of [0, 1, 2, 3, 4, 6, 7]) {
-    await page.goto(`/auth/login?state=${state}`);
-    yield address(page);
+interface Person {
+  readonly username: string;
+  /** Without an account. */
+  readonly newcomer: string;
+}
+
+type Pages = (page: Page, person: Person) => AsyncGenerator<string>;
+
+async function* openEach(page: Page, paths: readonly string[]): AsyncGenerator<string> {
+  for (const path of paths) {
+    await page.goto(path);
+    yield path;
   }
+}
+
+/** The login page, and pages about what went wrong. */
+async function* loginAndErrors(page: Page): AsyncGenerator<string> {
+  yield* openEach(
+    page,
+    [0, 1, 2, 3, 4, 5, 6, 7].map((state) => `/auth/login?state=${state}`),
+  );
   await page.getByText('Language: English').click();
   await page.getByRole('button', { name: 'Deutsch' }).waitFor();
   yield 'the open menu of languages';
-  await page.goto('/nothing/here');
-  yield '404';
+  yield* openEach(page, ['/nothing/here', '/auth/reset-password?token=expired']);
 
   // A form on another site. The server refuses it.
   await page.goto('about:blank');
@@ -32,55 +48,107 @@ async function* everyPage(page: Page, username: string): AsyncGenerator<string> 
   failing.mock.restore();
   await page.getByText('Request id:').waitFor();
   yield '500';
+}
 
+/** The pages that lead to an account, or back to it. */
+async function* signUpAndReset(page: Page, { username, newcomer }: Person): AsyncGenerator<string> {
+  yield* openEach(page, ['/demo/mail', '/auth/sign-up']);
+  await submit(page, 'Send link', { 'E-mail address': newcomer });
+  await page.getByText('Check your mail.').waitFor();
+  yield address(page);
+  await openMail(site, page, newcomer);
+  await page.getByRole('heading', { name: 'Finish your account' }).waitFor();
+  yield 'the end of the sign-up';
+  await submit(page, 'Create account', { 'First name': 'Zoë', 'Last name': ' ', Password: password });
+  await page.getByText('Required').waitFor();
+  yield 'the end of the sign-up, with an error';
+
+  yield* openEach(page, ['/auth/forgot-password']);
+  await submit(page, 'Send link', { 'E-mail address': username });
+  await page.getByText('Check your mail.').waitFor();
+  yield address(page);
+  await openMail(site, page, username);
+  await page.getByRole('heading', { name: 'Choose a new password' }).waitFor();
+  yield 'the new password';
+  await submit(page, 'Set password', { 'New password': 'too short' });
+  await page.getByText('Too short').waitFor();
+  yield 'the new password, with an error';
+  yield* openEach(page, ['/demo/mail']);
+}
+
+/** The pages of a signed-in user. */
+async function* homeAndAccount(page: Page, { username, newcomer }: Person): AsyncGenerator<string> {
   await signIn(page, username);
   yield address(page);
   await page.getByRole('button', { name: 'My Info as JSON' }).click();
   await page.getByRole('region', { name: 'My Info as JSON' }).waitFor();
   yield 'the open panel';
-  await page.goto('/admin/me');
-  yield address(page);
-  await page.goto('/account/sessions');
-  yield address(page);
-  await page.goto('/auth/confirm');
-  yield address(page);
-  await page.getByLabel('Password').fill('wrong');
-  await page.getByRole('button', { name: 'Confirm' }).click();
+  yield* openEach(page, ['/admin/me', '/account', '/account?state=1', '/account/profile', '/account/password']);
+  yield* openEach(page, ['/account/sessions?state=1', '/account/delete', '/auth/confirm', '/account/email']);
+  await submit(page, 'Send link', { 'New e-mail address': newcomer, 'Current password': 'wrong' });
   await page.getByText('Incorrect password').waitFor();
-  yield 'the form with an error';
+  yield 'the new address, with an error';
+  await submit(page, 'Send link', { 'Current password': password });
+  await page.waitForURL('/account?state=2');
+  await openMail(site, page, newcomer);
+  await page.getByRole('heading', { name: 'Confirm your new address' }).waitFor();
+  yield 'the link to the new address';
 }
 
-const expected = /status of (403|404|422|500)/;
+const groups = Object.entries<Pages>({
+  'the login page and pages about errors': loginAndErrors,
+  'the pages of sign-up and reset': signUpAndReset,
+  'home and the pages of an account': homeAndAccount,
+});
+
+const expected = /status of (403|404|410|422|500)/;
 const looks = (['light', 'dark'] as const).flatMap((colorScheme) =>
   [375, 1280].map((width) => ({ colorScheme, width })),
 );
 
-site.test(
-  'no page breaks a rule of WCAG 2.2 AA, light or dark, narrow or wide',
-  async ({ page }) => {
-    for await (const name of everyPage(page, ann.username)) {
-      for (const { colorScheme, width } of looks) {
-        await page.emulateMedia({ colorScheme });
-        await page.setViewportSize({ width, height: 720 });
-        assert.deepEqual(await violations(page), [], `${name}, ${colorScheme}, ${width}`);
+for (const [name, pages] of groups) {
+  site.test(
+    `${name} break no rule of WCAG 2.2 AA, light or dark, narrow or wide`,
+    async ({ page }) => {
+      const newcomer = `new-${pages.name}@example.com`;
+      for await (const opened of pages(page, { username: ann.username, newcomer })) {
+        assert.match(await page.title(), /^Janua \S/, opened);
+        assert.equal(await page.getByRole('heading', { level: 1 }).count(), 1, opened);
+        for (const { colorScheme, width } of looks) {
+          await page.emulateMedia({ colorScheme });
+          await page.setViewportSize({ width, height: 720 });
+          assert.deepEqual(await violations(page), [], `${opened}, ${colorScheme}, ${width}`);
+        }
       }
-    }
-  },
-  { expected, reducedMotion: 'reduce' },
-);
+    },
+    { expected, reducedMotion: 'reduce' },
+  );
 
-site.test(
-  'no page scrolls sideways at 320 pixels, even with the longest names (WCAG 1.4.10)',
-  async ({ page }) => {
-    const long = { username: `${'w'.repeat(242)}@example.com`, firstName: 'W'.repeat(100), lastName: 'W'.repeat(100) };
-    await site.janua.services.administration.add({ ...long, password });
-    for await (const name of everyPage(page, long.username)) {
-      const hidden = await page.evaluate('document.documentElement.scrollWidth - document.documentElement.clientWidth');
-      assert.equal(hidden, 0, name);
-    }
-  },
-  { expected, viewport: { width: 320, height: 568 } },
-);
+  site.test(
+    `${name} do not scroll sideways at 320 pixels, even with the longest names (WCAG 1.4.10), and a thumb hits every control`,
+    async ({ page }) => {
+      const letters = 'w'.repeat(200);
+      const username = `${letters}-${pages.name}@example.com`;
+      const newcomer = `${letters}-new-${pages.name}@example.com`;
+      const longest = 'W'.repeat(100);
+      await site.janua.services.administration.add({ username, firstName: longest, lastName: longest, password });
+      for await (const opened of pages(page, { username, newcomer })) {
+        const hidden = await page.evaluate(
+          'document.documentElement.scrollWidth - document.documentElement.clientWidth',
+        );
+        assert.equal(hidden, 0, opened);
+        assert.deepEqual(await page.evaluate(lowControls), [], opened);
+      }
+    },
+    { expected, viewport: { width: 320, height: 568 } },
+  );
+}
+
+/** Runs in the page. Gives the visible controls that are less than 44 pixels high. A click on its label ticks a checkbox. */
+const lowControls = `[...document.querySelectorAll('a, button, input, summary')]
+  .map((control) => (control.type === 'checkbox' ? control.closest('label') : control))
+  .filter((control) => control.checkVisibility() && Math.round(control.getBoundingClientRect().height) < 44)
+  .map((control) => control.outerHTML)`;
 
 /**
  * Rules that Swagger UI itself breaks. Neither configuration nor styles can fix them without replacing its parts:

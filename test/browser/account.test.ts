@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import type { BrowserContext, Page } from 'playwright-core';
 import { words as german } from '../../src/languages/de.ts';
-import { openSite, sendLogin } from './browser.ts';
+import { openMail, openSite, sendLogin, submit } from './browser.ts';
 
 const site = openSite({ settings: { SIGN_UP: 'on' } });
 
@@ -11,19 +11,6 @@ const otherBrowser = 'Mozilla/5.0 (Macintosh; Intel Mac OS X 10.15; rv:145.0) Ge
 
 /** The browser notes each form that was not accepted. */
 const expected = /status of (?:410|422)/;
-
-/** Opens the newest mail to an address in the demo's mailbox, and follows its link. */
-async function openMail(page: Page, address: string, to = 'To'): Promise<void> {
-  await site.janua.services.mail?.settled();
-  await page.goto('/demo/mail');
-  const mails = page.getByRole('article').filter({ hasText: `${to} ${address},` });
-  await mails.first().getByRole('link').click();
-}
-
-async function submit(page: Page, name: string, fields: Readonly<Record<string, string>>): Promise<void> {
-  for (const [label, value] of Object.entries(fields)) await page.getByLabel(label, { exact: true }).fill(value);
-  await page.getByRole('button', { name, exact: true }).click();
-}
 
 const heading = (page: Page, name: string) => page.getByRole('heading', { level: 1, name, exact: true }).waitFor();
 
@@ -59,7 +46,7 @@ async function signUp(page: Page, address: string): Promise<void> {
   await submit(page, 'Send link', { 'E-mail address': address });
   await message(page, 'Check your mail.');
   await page.getByRole('link', { name: 'Open the demo’s mailbox' }).click();
-  await openMail(page, address);
+  await openMail(site, page, address);
   await heading(page, 'Finish your account');
   const names = { 'First name': 'Zoë', 'Last name': 'Nguyễn' };
   await submit(page, 'Create account', { ...names, Password: 'too short' });
@@ -96,7 +83,7 @@ async function changeAddress(page: Page, from: string, to: string): Promise<void
   await submit(page, 'Send link', { 'New e-mail address': to, 'Current password': newPassword });
   await message(page, 'We have sent a link to the new address.');
   await page.getByRole('definition').filter({ hasText: from }).waitFor();
-  await openMail(page, to);
+  await openMail(site, page, to);
   await submit(page, 'Confirm address', {});
   await message(page, 'Your e-mail address was changed.');
   await page.getByRole('definition').filter({ hasText: to }).waitFor();
@@ -122,7 +109,7 @@ async function resetPassword(page: Page, username: string): Promise<void> {
   await page.getByRole('link', { name: 'Forgot password?' }).click();
   await submit(page, 'Send link', { 'E-mail address': username });
   await message(page, 'Check your mail.');
-  await openMail(page, username);
+  await openMail(site, page, username);
   const link = page.url();
   await heading(page, 'Choose a new password');
   await submit(page, 'Set password', { 'New password': password });
@@ -174,7 +161,7 @@ site.test(
   async ({ page }) => {
     await page.goto('/auth/sign-up');
     await submit(page, 'Send link', { 'E-mail address': 'mistaken@example.com' });
-    await openMail(page, 'mistaken@example.com');
+    await openMail(site, page, 'mistaken@example.com');
     await submit(page, 'Create account', { 'First name': ' ', 'Last name': ' ', Password: password });
     await page.getByText('Required').first().waitFor();
     assert.deepEqual(await faulty(page), { first_name: ['Required'], last_name: ['Required'] });
@@ -200,7 +187,7 @@ site.test(
     await heading(page, signUp.heading);
     await submit(page, signUp.submit, { [account.email]: address });
     await message(page, signUp.sent);
-    await openMail(page, address, 'An');
+    await openMail(site, page, address, 'An');
     await heading(page, finishSignUp.heading);
     const names = { [account.firstName]: 'Zoë', [account.lastName]: 'Müller' };
     await submit(page, finishSignUp.submit, { ...names, [login.password]: password });

@@ -66,7 +66,7 @@ export function openSite(options: TestOptions = {}): Site {
     test(name, visit, { expected, otherOrigins = () => [], ...options } = {}) {
       test(name, { skip, timeout: 120_000 }, async () => {
         const context = await browser.newContext({ baseURL: origin, ...options });
-        context.setDefaultTimeout(10_000);
+        context.setDefaultTimeout(30_000);
         const complaints = await watch(context, [origin, ...otherOrigins()]);
         try {
           await visit({ page: await context.newPage(), context });
@@ -111,6 +111,20 @@ export async function signIn(page: Page, username?: string): Promise<void> {
   await page.goto('/auth/login');
   await sendLogin(page, username === undefined ? {} : { username });
   await page.waitForURL('/auth/home');
+}
+
+/** Opens the newest mail to an address in the demo's mailbox, and follows its link. @param to the word before the address */
+export async function openMail({ janua }: Site, page: Page, address: string, to = 'To'): Promise<void> {
+  await janua.services.mail?.settled();
+  await page.goto('/demo/mail');
+  const mails = page.getByRole('article').filter({ hasText: `${to} ${address},` });
+  await mails.first().getByRole('link').click();
+}
+
+/** Fills in fields by their labels, and presses a button. */
+export async function submit(page: Page, name: string, fields: Readonly<Record<string, string>>): Promise<void> {
+  for (const [label, value] of Object.entries(fields)) await page.getByLabel(label, { exact: true }).fill(value);
+  await page.getByRole('button', { name, exact: true }).click();
 }
 
 /** The path and query of the open page. */
