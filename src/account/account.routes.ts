@@ -71,7 +71,11 @@ export function addAccount(app: App, parts: () => AccountParts): void {
     summary: 'Export',
     description: 'Everything that this server stores about the user, without secrets. A browser saves it as a file.',
     tag: 'Account',
-    config: { signedIn: true, refusals: [insufficientUserAuthentication, tooManyExports] },
+    config: {
+      signedIn: true,
+      openedAt: `${accountPath}?state=5`,
+      refusals: [insufficientUserAuthentication, tooManyExports],
+    },
     answer: {
       ...json('What this server stores about the user', exportSchema, { account: {}, sessions: [], events: [] }),
       headers: header('Content-Disposition', 'A name for the file'),

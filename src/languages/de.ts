@@ -225,6 +225,7 @@ export const words: Words = {
       2: 'Wir haben einen Link an die neue Adresse gesendet. Öffnen Sie ihn, um die Änderung zu bestätigen.',
       3: 'Ihre E-Mail-Adresse wurde geändert.',
       4: 'Ihr Name wurde geändert.',
+      5: 'Danke. Sie können Ihre Daten jetzt herunterladen.',
     },
   },
   deletion: {

@@ -223,6 +223,7 @@ export const words = {
       2: 'We have sent a link to the new address. Open it to confirm the change.',
       3: 'Your e-mail address was changed.',
       4: 'Your name was changed.',
+      5: 'Thank you. You can download your data now.',
     },
   },
   sessions: {

@@ -225,6 +225,7 @@ export const words: Words = {
       2: 'Hemos enviado un enlace a la nueva dirección. Ábralo para confirmar el cambio.',
       3: 'Su dirección de correo electrónico se ha cambiado.',
       4: 'Su nombre se ha cambiado.',
+      5: 'Gracias. Ya puede descargar sus datos.',
     },
   },
   deletion: {

@@ -224,6 +224,7 @@ export const words: Words = {
       2: 'Nous avons envoyé un lien à la nouvelle adresse. Ouvrez-le pour confirmer la modification.',
       3: 'Votre adresse e-mail a été modifiée.',
       4: 'Votre nom a été modifié.',
+      5: 'Merci. Vous pouvez maintenant télécharger vos données.',
     },
   },
   deletion: {

@@ -219,6 +219,7 @@ export const words: Words = {
       2: 'Chúng tôi đã gửi một liên kết đến địa chỉ mới. Hãy mở liên kết đó để xác nhận thay đổi.',
       3: 'Địa chỉ email của bạn đã được đổi.',
       4: 'Họ tên của bạn đã được đổi.',
+      5: 'Cảm ơn bạn. Bây giờ bạn có thể tải dữ liệu của mình xuống.',
     },
   },
   deletion: {

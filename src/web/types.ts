@@ -19,7 +19,7 @@ declare module 'fastify' {
     pageOnly?: boolean;
     /** Whether our own OpenAPI document shows the route. */
     documented?: boolean;
-    /** The redirect target for a browser that opens a form's address by GET, as by Enter in the address bar after submitting. */
+    /** The redirect target for a browser that opens a form's address by GET, as by Enter in the address bar after submitting. Also where a proof of identity leads. */
     openedAt?: string | undefined;
     /** Only a browser that opens a page gets a page. Its requests for scripts and pictures get JSON. */
     pagesWhereOpened?: boolean;

@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
 import type { BrowserContext, Page } from 'playwright-core';
 import { words as german } from '../../src/languages/de.ts';
-import { openMail, openSite, sendLogin, submit } from './browser.ts';
+import { password as annsPassword } from '../janua.ts';
+import { openMail, openSite, sendLogin, signIn, submit } from './browser.ts';
 
-const site = openSite({ settings: { SIGN_UP: 'on' } });
+let time = Date.now();
+const site = openSite({ settings: { SIGN_UP: 'on' }, overrides: { now: () => time } });
 
 const password = 'one horse and two staples';
 const newPassword = 'three horses and one staple';
@@ -197,4 +199,23 @@ site.test(
     assert.equal(await page.locator('html').getAttribute('lang'), 'de');
   },
   { locale: 'de-DE' },
+);
+
+site.test(
+  'a user who asks for their data proves their identity if that was long ago, and gets a file',
+  async ({ page }) => {
+    const save = async () => {
+      const saved = page.waitForEvent('download');
+      await page.getByRole('link', { name: 'Download your data' }).click();
+      return (await saved).suggestedFilename();
+    };
+    await signIn(page);
+    await page.goto('/account');
+    assert.equal(await save(), 'account.json');
+    time += 11 * 60 * 1000;
+    await page.getByRole('link', { name: 'Download your data' }).click();
+    await submit(page, 'Confirm', { Password: annsPassword });
+    await message(page, 'You can download your data now.');
+    assert.equal(await save(), 'account.json');
+  },
 );

@@ -15,7 +15,7 @@ export function testHome(stores: StoreChoice): void {
   const asJson = { 'x-expected-format': 'application/json' };
 
   // Shows: S78 V7.4.4 V14.3.2
-  test('a signed-in user gets the page with its three actions, in either format', async () => {
+  test('a signed-in user gets the page with who they are and its actions, in either format', async () => {
     const { cookie, bearer } = await logIn(janua.app);
     for (const headers of [cookie, bearer, { ...cookie, ...asJson }]) {
       const answer = await janua.app.inject({ url: '/auth/home', headers });
@@ -26,7 +26,21 @@ export function testHome(stores: StoreChoice): void {
       assert.match(answer.body, /href="\/admin\/me"[^>]*>My Info</);
       assert.match(answer.body, /href="\/api\/me"[^>]*>My Info as JSON</);
       assert.match(answer.body, /action="\/auth\/logout"/);
+      assert.match(answer.body, /<a class="button" href="\/account">/);
+      assert.match(answer.body, />Ann Archer<.*ann@example\.com/);
+      assert.doesNotMatch(answer.body, /Your applications/);
     }
+  });
+
+  test('the page links to the applications that a proxy protects', async () => {
+    const settings = { FORWARD_AUTH_ORIGINS: ['https://wiki.example.com', 'https://photos.example.com:8443'] };
+    await using other = await startJanua({ settings });
+    const { body } = await other.app.inject({ url: '/auth/home', headers: (await logIn(other.app)).cookie });
+    const links = [...body.matchAll(/<li><a href="([^"]+)">([^<]+)</g)].map(([, href, name]) => [href, name]);
+    assert.deepEqual(links, [
+      ['https://wiki.example.com', 'wiki.example.com'],
+      ['https://photos.example.com:8443', 'photos.example.com:8443'],
+    ]);
   });
 
   // Shows: S7 S27 V8.2.1

@@ -36,8 +36,9 @@ export function createProblems(parts: FlowOptions['parts'], render: RenderPage, 
     addHeaders(error, request, reply);
     if (request.format === 'json')
       return reply.type('application/json; charset=utf-8').serializer(JSON.stringify).send(problem);
-    // A form has the address of its page.
-    if (freshProof !== undefined) return reply.redirect(confirmPath(originForm(request.url)), 303);
+    // A form has the address of its page. A file has none: a browser that saves it would go on showing the proof.
+    const { openedAt = originForm(request.url) } = request.routeOptions.config;
+    if (freshProof !== undefined) return reply.redirect(confirmPath(openedAt), 303);
     if (login !== undefined) {
       const { message } = login;
       const next = nextOf(login, request);
