@@ -283,7 +283,7 @@ export function testAccount(stores: StoreChoice): void {
         assert.deepEqual(errorsOf(await post('/api/account/password', fields, bearer)), ['new_password'], weak);
         const page = await post('/account/password', fields, cookie);
         assert.equal(page.statusCode, 422);
-        assert.match(page.body, /aria-describedby="new_password-error"/);
+        assert.match(page.body, /aria-describedby="new_password-hint new_password-error"/);
         assert.doesNotMatch(page.body, /type="password" value="[^"]/);
         assert.ok(!page.body.includes(password));
       }
