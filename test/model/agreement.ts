@@ -145,7 +145,8 @@ async function stateOfServer(server: ModelServer): Promise<State> {
     fingerprints.add(passwordFingerprint(account));
     const userId = account.user.id;
     users.push({ userId, disabled: account.disabled, ...(await server.readPassword(account.passwordHash ?? '')) });
-    for (const session of await services.sessions.listOf(userId)) sessions.push({ ...session, userId });
+    for (const { id, startedAt, lastSeenAt, expiresAt } of await services.sessions.listOf(userId))
+      sessions.push({ id, startedAt, lastSeenAt, expiresAt, userId });
   }
   const names = new Map(usernames.map((username) => [services.audit.digestName(username), username]));
   const failures: object[] = [];
