@@ -17,7 +17,7 @@ export interface OneTimeToken {
 export type Tokens = ReturnType<typeof createTokens>;
 
 /**
- * One-time tokens: 256 random bits that work once, for one purpose, until they expire (ASVS 6.4.1, 6.6.2). Only their hash is stored.
+ * One-time tokens: 256 random bits that work once, for one purpose, until they expire (ASVS 6.4.1). Only their hash is stored.
  * Every method throws `Unavailable` when the database cannot be reached. `db` may be the transaction of the change that belongs to it.
  */
 export function createTokens(database: Database, now: () => number = Date.now) {

@@ -67,7 +67,7 @@ export function testAccount(stores: StoreChoice): void {
   const ownOnly = { skip: stores.ownTable ? 'a team manages its own table' : false };
 
   describe('sign-up', ownOnly, () => {
-    // Shows: VM-23 V6.3.8
+    // Shows: VM-23 V6.3.8 VM-21 S115
     test('a known and an unknown address get the same answer, and a different mail', async () => {
       const known = await addPerson();
       const answers: string[] = [];
@@ -86,7 +86,7 @@ export function testAccount(stores: StoreChoice): void {
       assert.equal((await mailsTo('unknown@example.com'))[0]?.subject, 'Finish your account');
     });
 
-    // Shows: VM-62 V6.6.2
+    // Shows: VM-62
     for (const [page, finish] of [
       ['/auth/sign-up', '/auth/sign-up/finish'],
       ['/api/sign-up', '/api/sign-up/finish'],
@@ -121,7 +121,7 @@ export function testAccount(stores: StoreChoice): void {
   });
 
   describe('forgotten password', () => {
-    // Shows: VM-26 V6.3.8
+    // Shows: VM-26 V6.3.8 VM-21 S115
     test('a known and an unknown address get the same answer, and only the known one a mail', async () => {
       const known = await addPerson();
       const answers: string[] = [];
@@ -138,7 +138,7 @@ export function testAccount(stores: StoreChoice): void {
       assert.equal((await mailsTo('nobody@example.com')).length, 0);
     });
 
-    // Shows: VM-16 VM-54 VM-64 V6.4.3 V7.4.3
+    // Shows: VM-16 VM-54 VM-64 V6.4.3 V7.4.3 S117 V6.3.7
     for (const reset of ['/auth/reset-password', '/api/reset-password'])
       test(`a link works once at ${reset}, ends every session, and signs nobody in`, async () => {
         const username = await addPerson();
@@ -161,7 +161,7 @@ export function testAccount(stores: StoreChoice): void {
         assert.equal((await mailsTo(username))[0]?.subject, 'Your password was changed');
       });
 
-    // Shows: VM-53
+    // Shows: VM-53 V2.3.4
     test('of 50 redemptions at the same time, one succeeds', async () => {
       const username = await addPerson();
       await post('/auth/forgot-password', { email: username });
@@ -215,6 +215,7 @@ export function testAccount(stores: StoreChoice): void {
       assert.equal((await get('/api/account')).statusCode, 401);
     });
 
+    // Shows: V7.5.3
     test('the export holds the account, its sessions and its events, and no secret', async () => {
       const username = await addPerson();
       const { bearer } = await logIn(janua.app, username);
@@ -232,7 +233,7 @@ export function testAccount(stores: StoreChoice): void {
   });
 
   describe('changed password', () => {
-    // Shows: VM-16 V7.4.3 V6.2.3
+    // Shows: VM-16 V7.4.3 V6.2.3 V6.2.2 V6.3.7 VM-02
     test('ends all other sessions, renews this one, and mails a notice', async () => {
       const username = await addPerson();
       const other = await logIn(janua.app, username);
@@ -258,7 +259,7 @@ export function testAccount(stores: StoreChoice): void {
       assert.equal(await isSignedIn(janua.app, { authorization: `Bearer ${token}` }), true);
     });
 
-    // Shows: V7.5.1 VM-41
+    // Shows: V7.5.1 VM-41 S118 V6.2.3
     test('wants a fresh proof, and a wrong password is refused even in a fresh session', async () => {
       const { cookie, bearer } = await logIn(janua.app, await addPerson());
       const wrong = { current_password: 'wrong', new_password: newPassword };
@@ -274,7 +275,7 @@ export function testAccount(stores: StoreChoice): void {
       assert.equal((await post('/api/account/password', proven, bearer)).statusCode, 200);
     });
 
-    // Shows: V6.2.1 V6.2.4 V6.2.11
+    // Shows: V6.2.1 V6.2.4 V6.2.11 S116
     test('a weak password is shown at its field, and never sent back', async () => {
       const username = await addPerson();
       const { cookie, bearer } = await logIn(janua.app, username);
@@ -311,7 +312,7 @@ export function testAccount(stores: StoreChoice): void {
       assert.deepEqual(errorsOf(lines), ['first_name']);
     });
 
-    // Shows: VM-61 V6.3.7
+    // Shows: VM-61 V6.3.7 S118
     test('the address changes by the link, keeps the sessions, and both addresses are told', async () => {
       const former = await addPerson();
       const email = `new-${former}`;
@@ -330,7 +331,7 @@ export function testAccount(stores: StoreChoice): void {
       await assertExpired('/auth/confirm-email', { token });
     });
 
-    // Shows: VM-22
+    // Shows: VM-22 VM-21
     test('a taken address gets the same answer, and its link fails like an expired one', async () => {
       const taken = await addPerson();
       const { bearer } = await logIn(janua.app, await addPerson());
@@ -358,7 +359,7 @@ export function testAccount(stores: StoreChoice): void {
   });
 
   describe('deleted account', ownOnly, () => {
-    // Shows: V7.4.2 VM-05
+    // Shows: V7.4.2 VM-05 V6.3.7
     test('ends everything, and mails a farewell', async () => {
       const username = await addPerson();
       const other = await logIn(janua.app, username);
@@ -374,6 +375,7 @@ export function testAccount(stores: StoreChoice): void {
       assert.equal((await mailsTo(username))[0]?.subject, 'Your account was deleted');
     });
 
+    // Shows: V7.5.3
     test('wants the password, unless it was just given', async () => {
       const { bearer } = await logIn(janua.app, await addPerson());
       time += 601_000;

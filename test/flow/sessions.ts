@@ -99,7 +99,7 @@ export function testSessions(stores: StoreChoice): void {
         assert.equal(await isSignedIn(janua.app, own.bearer), false);
       });
 
-      // Shows: V8.2.2 V8.2.3
+      // Shows: V8.2.2 V8.2.3 VM-07
       test('finds no session of another user, none that has ended, and none that never was', async () => {
         const [own, ended, foreign] = [
           await logIn(janua.app),

@@ -58,7 +58,7 @@ describe('a mail', () => {
     assert.doesNotMatch(html, /<a href="https:\/\/evil/);
   });
 
-  // Shows: VM-58
+  // Shows: VM-58 V1.3.11
   test('has no line that a value began', () => {
     for (const end of ['\r\n', '\n', '\r', '\u2028', '\u0085', '\0']) {
       const { subject, text } = render(words, { ...frame, values: { name: `Ann${end}Bcc: eve@example.com` } });

@@ -49,7 +49,7 @@ test('a mail says who sent it, that a program did, and which attempts are the sa
   assert.match(type, /^multipart\/alternative; boundary=/);
 });
 
-// Shows: VM-58
+// Shows: VM-58 V1.3.11
 describe('no value adds a header', () => {
   for (const end of ['\r\n', '\n', '\r']) {
     for (const changes of [

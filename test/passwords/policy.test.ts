@@ -38,7 +38,7 @@ describe('a new password may be', () => {
     test(JSON.stringify(password.slice(0, 40)), async () => assert.equal(await codeFor(password), undefined));
 });
 
-// Shows: V6.2.1 V6.2.4 V6.2.12
+// Shows: V6.2.1 V6.2.4 V6.2.12 S116
 describe('a new password may not', () => {
   for (const [name, code, ...passwords] of [
     ['have fewer than 15 code points', 'password-too-short', '', 'horse battery!', '🔑🚲🌍🎈🍋🐙🎺🧊🪁🦉🎲🥕🛶🌵'],
@@ -95,7 +95,7 @@ test('a limit that a password misses is in its fault', async () => {
   });
 });
 
-// Shows: V6.2.11
+// Shows: V6.2.11 S116
 describe('a new password may not contain', () => {
   for (const [name, password, owner] of [
     ['the address', 'ann.archer@example.com', { lastName: '' }],

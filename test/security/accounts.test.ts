@@ -1,0 +1,288 @@
+import assert from 'node:assert/strict';
+import { join } from 'node:path';
+import { describe, test } from 'node:test';
+import type { InjectOptions } from 'fastify';
+import { openTestDatabase } from '../database/open.ts';
+import { ann, password, startJanua, type TestOptions } from '../janua.ts';
+import { createTemporaryFolder } from '../servers/process-end.ts';
+import { form, json, logIn } from '../web/faces.ts';
+
+const publicUrl = 'https://auth.example.com';
+const newPassword = 'a much better password than before';
+
+interface Mail {
+  readonly to: string;
+  readonly text: string;
+  readonly html: string;
+}
+
+/** A server with the demo's mailbox, and a person for each step. */
+async function open(options: TestOptions = {}) {
+  const janua = await startJanua({ ...options, settings: { SIGN_UP: 'on', ...options.settings } });
+  const { app } = janua;
+  let people = 0;
+
+  async function mailsTo(address: string): Promise<Mail[]> {
+    await janua.services.mail?.settled();
+    return (await app.inject('/api/demo/mail')).json<{ mails: Mail[] }>().mails.filter(({ to }) => to === address);
+  }
+
+  return {
+    janua,
+    app,
+    mailsTo,
+    async addPerson() {
+      const username = `person${people++}@example.com`;
+      await janua.people.add({ ...ann, username, password });
+      const { cookie, bearer } = await logIn(app, username);
+      return { username, cookie, bearer };
+    },
+    async tokenTo(address: string): Promise<string> {
+      const [mail] = await mailsTo(address);
+      return /token=([\w-]{43})/.exec(mail?.text ?? '')?.[1] ?? assert.fail(`no link to ${address}`);
+    },
+    post(url: string, fields: object, headers: Record<string, string> = {}, asJson = url.startsWith('/api/')) {
+      const body = asJson ? json({ ...fields }) : form({ ...fields });
+      return app.inject({ method: 'POST', url, ...body, headers: { ...body.headers, ...headers } } as InjectOptions);
+    },
+    [Symbol.asyncDispose]: () => janua[Symbol.asyncDispose](),
+  };
+}
+
+/** Every way to name another host in a request. */
+const forged: Readonly<Record<string, string>> = {
+  host: 'evil.example',
+  forwarded: 'for=192.0.2.1;host=evil.example;proto=http',
+  'x-forwarded-host': 'evil.example',
+  'x-forwarded-proto': 'http',
+  'x-forwarded-server': 'evil.example',
+  'x-forwarded-port': '81',
+  'x-original-host': 'evil.example',
+  'x-host': 'evil.example',
+};
+
+// Shows: VM-55 S117
+describe('a link leads to PUBLIC_URL, whatever host the request names', () => {
+  for (const [where, proxies] of [
+    ['from any client', []],
+    ['from a trusted proxy', ['127.0.0.1']],
+  ] as const)
+    test(where, async () => {
+      await using opened = await open({ settings: { PUBLIC_URL: publicUrl, TRUSTED_PROXIES: proxies } });
+      const { addPerson, post, mailsTo } = opened;
+      for (const origin of ['', 'http://evil.example']) {
+        const { username, bearer } = await addPerson();
+        const email = `new-${username}`;
+        for (const [url, address, headers] of [
+          ['/auth/forgot-password', username, {}],
+          ['/api/forgot-password', username, {}],
+          ['/auth/sign-up', email, {}],
+          ['/api/sign-up', username, {}],
+          ['/account/email', email, bearer],
+        ] as const) {
+          const sent = await post(`${origin}${url}`, { email: address }, { ...forged, ...headers });
+          assert.ok([202, 303].includes(sent.statusCode), `${url} ${sent.statusCode}`);
+          const [mail] = await mailsTo(address);
+          const links = `${mail?.text} ${mail?.html}`.match(/https?:[^\s"<]+/g) ?? [];
+          assert.ok(links.length > 1, url);
+          for (const link of links) assert.ok(link.startsWith(`${publicUrl}/`), link);
+          assert.doesNotMatch(JSON.stringify(mail), /evil/);
+        }
+      }
+    });
+});
+
+// Shows: VM-63
+test('a request of another site sends no mail, and uses no link up', async () => {
+  await using opened = await open();
+  const { addPerson, post, mailsTo, tokenTo } = opened;
+  const { username, cookie } = await addPerson();
+  await post('/api/forgot-password', { email: username });
+  const token = await tokenTo(username);
+  for (const headers of [
+    { 'sec-fetch-site': 'cross-site' },
+    { 'sec-fetch-site': 'same-site' },
+    { origin: 'https://evil.example' },
+    { origin: 'null' },
+  ]) {
+    for (const [url, fields] of [
+      ['/auth/forgot-password', { email: username }],
+      ['/api/forgot-password', { email: username }],
+      ['/auth/sign-up', { email: username }],
+      ['/api/sign-up', { email: username }],
+      ['/account/email', { email: username, current_password: password }],
+      ['/api/account/email', { email: username, current_password: password }],
+      ['/auth/reset-password', { token, password: newPassword }],
+      ['/api/reset-password', { token, password: newPassword }],
+      ['/account/password', { new_password: newPassword }],
+      ['/account/delete', { current_password: password }],
+      ['/account/sessions/end-others', {}],
+    ] as const) {
+      const refused = await post(url, fields, { ...cookie, ...headers });
+      assert.equal(refused.statusCode, 403, `${url} ${JSON.stringify(headers)}`);
+    }
+  }
+  assert.equal((await mailsTo(username)).length, 1);
+  assert.equal((await post('/api/reset-password', { token, password: newPassword })).statusCode, 200);
+});
+
+/** Names of columns and of fields of other systems, as texts and in their own types. */
+const extras = (victimId: string) => ({
+  id: victimId,
+  user_id: victimId,
+  userId: victimId,
+  sub: victimId,
+  username: 'evil@example.com',
+  demo: 1,
+  disabled: true,
+  verified: true,
+  email_verified: true,
+  admin: true,
+  role: 'admin',
+  scope: 'admin',
+  stamp: 'evil',
+  password_hash: 'evil',
+  language: 'vi',
+  purpose: 'sign-up',
+  address: 'evil@example.com',
+  created_at: 1,
+  expires_at: 9e12,
+  password_changed_at: 1,
+  'user[disabled]': '1',
+});
+
+// Shows: VM-62 VM-92 V15.3.3
+test('a field that a form does not have changes nothing, in any form and as JSON', async () => {
+  const folder = createTemporaryFolder('accounts');
+  try {
+    const url = `sqlite:${join(folder.path, 'janua.db')}`;
+    await using opened = await open({ settings: { DATABASE_URL: url } });
+    const { addPerson, post, tokenTo, janua } = opened;
+    const victim = await addPerson();
+    const victimId = (await janua.services.users.findByUsername(victim.username))?.user.id ?? '';
+    const rowOf = async (username: string) => {
+      await using reading = await openTestDatabase(url);
+      const users = reading.database.selectFrom('janua_users').selectAll();
+      return await users.where('username', '=', username).executeTakeFirst();
+    };
+    const before = await rowOf(victim.username);
+
+    /** The columns that an action may change. */
+    const actions: [url: string, changed: string[], fields: (person: string) => Promise<object>][] = [
+      ['/forgot-password', [], async (email) => ({ email })],
+      ['/sign-up', [], async (email) => ({ email })],
+      ['/account/profile', ['first_name', 'last_name'], async () => ({ first_name: 'Eve', last_name: 'Evans' })],
+      ['/confirm', [], async () => ({ password })],
+      ['/account/email', [], async (person) => ({ email: `new-${person}` })],
+      ['/language', ['language'], async () => ({})],
+      [
+        '/reset-password',
+        ['password_hash', 'stamp', 'password_changed_at'],
+        async (email) => {
+          await post('/api/forgot-password', { email });
+          return { token: await tokenTo(email), password: newPassword };
+        },
+      ],
+      [
+        '/account/password',
+        ['password_hash', 'stamp', 'password_changed_at'],
+        async () => ({ new_password: newPassword }),
+      ],
+    ];
+    for (const [path, changed, fieldsOf] of actions) {
+      for (const asJson of [false, true]) {
+        const { username, cookie } = await addPerson();
+        const own = await rowOf(username);
+        const fields = { ...extras(victimId), ...(await fieldsOf(username)) };
+        const page = path.startsWith('/account') ? path : `/auth${path}`;
+        const sent = await post(asJson ? `/api${path}` : page, fields, cookie, asJson);
+        assert.ok(sent.statusCode < 400, `${path} ${sent.statusCode} ${sent.body}`);
+        const now = await rowOf(username);
+        assert.ok(own && now, path);
+        const different = Object.keys(own).filter((name) => own[name as 'id'] !== now[name as 'id']);
+        assert.deepEqual(
+          different.filter((name) => !changed.includes(name)),
+          [],
+          path,
+        );
+        assert.notEqual(now.stamp, 'evil');
+        assert.deepEqual(await rowOf(victim.username), before, path);
+      }
+    }
+
+    for (const finish of ['/auth/sign-up/finish', '/api/sign-up/finish']) {
+      const email = `new${finish.length}@example.com`;
+      await post('/api/sign-up', { email, ...extras(victimId) });
+      const fields = { ...extras(victimId), token: await tokenTo(email), first_name: 'A', last_name: 'B' };
+      const sent = await post(finish, { ...fields, email: 'evil@example.com', password: newPassword });
+      assert.ok(sent.statusCode < 400, sent.body);
+      const row = await rowOf(email);
+      assert.deepEqual([row?.demo, row?.disabled, row?.first_name, row?.language], [0, 0, 'A', 'en']);
+      assert.ok(row?.id !== victimId && row?.stamp !== 'evil' && row?.password_hash.startsWith('$argon2id$'));
+      assert.ok(Number(row?.created_at) > 1);
+    }
+
+    const { username, bearer } = await addPerson();
+    await post('/api/account/email', { email: 'moved@example.com', ...extras(victimId) }, bearer);
+    const token = await tokenTo('moved@example.com');
+    assert.equal((await post('/api/confirm-email', { ...extras(victimId), token })).statusCode, 200);
+    assert.equal(await rowOf(username), undefined);
+    assert.equal((await rowOf('moved@example.com'))?.disabled, 0);
+    const deleted = await post('/api/account/delete', { ...extras(victimId), current_password: password }, bearer);
+    assert.equal(deleted.statusCode, 200);
+    assert.equal(await rowOf('moved@example.com'), undefined);
+    assert.equal(await rowOf('evil@example.com'), undefined);
+    assert.deepEqual(await rowOf(victim.username), before);
+  } finally {
+    folder.remove();
+  }
+});
+
+// Shows: VM-60 VM-57
+test('an address in another spelling is the same account, for sign-up and for a change of address', async () => {
+  await using opened = await open();
+  const { janua, addPerson, post, mailsTo, tokenTo } = opened;
+  const composed = 'zoé@example.com';
+  await janua.people.add({ ...ann, username: composed, password });
+  const { username, bearer } = await addPerson();
+  const spellings = ['ZOÉ@EXAMPLE.COM', ' zoé@example.com ', 'zoe\u0301@example.com', 'Zoe\u0301@Example.com'];
+  for (const [index, email] of spellings.entries()) {
+    await post('/api/sign-up', { email });
+    const mails = await mailsTo(composed);
+    assert.equal(mails.length, 2 * index + 1, email);
+    assert.ok(mails.every(({ text }) => !text.includes('/sign-up/finish')));
+    assert.equal((await post('/api/account/email', { email }, bearer)).statusCode, 202);
+    const token = await tokenTo(composed);
+    const taken = await post('/api/confirm-email', { token });
+    assert.equal(taken.statusCode, 410, taken.body);
+  }
+  assert.equal((await janua.services.users.findByUsername(composed))?.user.firstName, ann.firstName);
+  assert.equal((await opened.app.inject({ url: '/api/me', headers: bearer })).json().username, username);
+});
+
+// Shows: VM-13 V3.3.1 V3.3.2 V3.3.3 V3.3.4
+test('behind HTTPS, every cookie of these routes is for this host, this scheme and HTTP only', async () => {
+  await using opened = await open({ settings: { PUBLIC_URL: publicUrl } });
+  const { addPerson, post, tokenTo } = opened;
+  const { username, bearer } = await addPerson();
+  await post('/auth/sign-up', { email: 'new@example.com' });
+  const newcomer = { token: await tokenTo('new@example.com'), first_name: 'A', last_name: 'B', password: newPassword };
+  await post('/auth/forgot-password', { email: username });
+  const remembered = await post('/auth/token', { username, password, remember: 'on' });
+  const own = { cookie: remembered.cookies.map(({ name, value }) => `${name}=${value}`).join('; ') };
+  const answers = [
+    remembered,
+    await post('/auth/sign-up/finish', newcomer),
+    await post('/auth/confirm', { password }, bearer),
+    await post('/account/password', { current_password: password, new_password: newPassword }, own),
+    await post('/auth/language', { language: 'de' }),
+  ];
+  let cookies = 0;
+  for (const { headers, body } of answers) {
+    for (const cookie of [headers['set-cookie'] ?? []].flat()) {
+      assert.match(cookie, /^__Host-[a-z-]+=[\w.-]+; Path=\/; HttpOnly; SameSite=Lax; Secure(; Max-Age=\d+)?$/, body);
+      cookies += 1;
+    }
+  }
+  assert.ok(cookies >= 7, `${cookies} cookies`);
+});
