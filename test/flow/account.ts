@@ -290,6 +290,7 @@ export function testAccount(stores: StoreChoice): void {
       }
     });
 
+    // Shows: S117
     test('voids the open links of the account', async () => {
       const username = await addPerson();
       await post('/auth/forgot-password', { email: username });

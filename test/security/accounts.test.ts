@@ -5,7 +5,7 @@ import type { InjectOptions } from 'fastify';
 import { openTestDatabase } from '../database/open.ts';
 import { ann, password, startJanua, type TestOptions } from '../janua.ts';
 import { createTemporaryFolder } from '../servers/process-end.ts';
-import { form, json, logIn } from '../web/faces.ts';
+import { form, isSignedIn, json, logIn } from '../web/faces.ts';
 
 const publicUrl = 'https://auth.example.com';
 const newPassword = 'a much better password than before';
@@ -285,4 +285,81 @@ test('behind HTTPS, every cookie of these routes is for this host, this scheme a
     }
   }
   assert.ok(cookies >= 7, `${cookies} cookies`);
+});
+
+// Shows: S106 S116 V16.5.1
+test('no answer repeats a password, in any form and as JSON', async () => {
+  await using opened = await open();
+  const { addPerson, post, tokenTo } = opened;
+  const { username, cookie } = await addPerson();
+  await post('/api/forgot-password', { email: username });
+  await post('/api/sign-up', { email: 'new@example.com' });
+  const token = await tokenTo(username);
+  const newcomer = { token: await tokenTo('new@example.com'), first_name: '', last_name: 'B' };
+  const canaries = ['canary-weak', `canary${'y'.repeat(1024)}`, 'canary canary canary', `canary of ${username}`];
+  for (const canary of canaries) {
+    for (const [path, fields, status] of [
+      ['/reset-password', { token, password: canary }, 422],
+      ['/sign-up/finish', { ...newcomer, password: canary }, 422],
+      ['/confirm', { password: canary }, 422],
+      ['/account/password', { current_password: canary, new_password: canary }, 422],
+      ['/account/email', { current_password: canary, email: 'x@example.com' }, 422],
+      ['/account/delete', { current_password: canary }, 422],
+      ['/token', { username, password: canary }, 400],
+    ] as const) {
+      // A phrase is a good password.
+      if (canary === canaries[2] && path === '/reset-password') continue;
+      for (const url of [
+        path.startsWith('/account') ? path : `/auth${path}`,
+        `/api${path.replace('/token', '/login')}`,
+      ]) {
+        const sent = await post(url, fields, cookie);
+        if (status === 422) assert.equal(sent.statusCode, 422, `${url} ${sent.body}`);
+        assert.ok(!JSON.stringify([sent.headers, sent.body]).includes('canary'), `${url} ${sent.body}`);
+      }
+    }
+  }
+});
+
+// Shows: S117 S51
+test('a reset and a change of the password lift the wait after wrong ones', async () => {
+  let time = Date.now();
+  await using opened = await open({ settings: { THROTTLE: 'memory' }, overrides: { now: () => time } });
+  const { addPerson, post, tokenTo } = opened;
+  const tryToLogIn = async (username: string, secret: string) =>
+    (await post('/api/login', { username, password: secret })).statusCode;
+  for (const [what, change] of Object.entries({
+    async reset({ username }: { username: string }) {
+      await post('/api/forgot-password', { email: username });
+      return post('/api/reset-password', { token: await tokenTo(username), password: newPassword });
+    },
+    change: ({ bearer }: { bearer: Record<string, string> }) =>
+      post('/api/account/password', { new_password: newPassword }, bearer),
+  })) {
+    const person = await addPerson();
+    while ((await tryToLogIn(person.username, 'wrong')) !== 429);
+    assert.equal((await change(person)).statusCode, 200, what);
+    assert.equal(await tryToLogIn(person.username, newPassword), 200, what);
+    // The address of the client is forgiven.
+    time += 3_600_000;
+  }
+});
+
+// Shows: VM-16 V7.4.3
+test('a new password ends the sessions even if they cannot be removed at that moment', async () => {
+  await using opened = await open();
+  const { janua, addPerson, post, tokenTo, app } = opened;
+  const fail = async () => {
+    throw new Error('the store of the sessions is away');
+  };
+  Object.assign(janua.services.sessions, { endAllOf: fail, endOthersOf: fail });
+  const reset = await addPerson();
+  await post('/api/forgot-password', { email: reset.username });
+  await post('/api/reset-password', { token: await tokenTo(reset.username), password: newPassword });
+  const changed = await addPerson();
+  const other = await logIn(app, changed.username);
+  const answer = await post('/api/account/password', { new_password: newPassword }, changed.bearer);
+  for (const credential of [reset.cookie, reset.bearer, changed.bearer, other.cookie, other.bearer])
+    assert.equal(await isSignedIn(app, credential), false);
+  assert.equal(await isSignedIn(app, { authorization: `Bearer ${answer.json().access_token}` }), true);
 });
