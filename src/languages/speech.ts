@@ -1,10 +1,10 @@
 import { nameClient } from '../text/user-agent.ts';
-import { words as de } from './de.ts';
-import { words as en, type Plural, type Words } from './en.ts';
-import { words as es } from './es.ts';
-import { words as fr } from './fr.ts';
+import de from './de.json' with { type: 'json' };
+import es from './es.json' with { type: 'json' };
+import fr from './fr.json' with { type: 'json' };
 import { fill, type Language, type Values } from './languages.ts';
-import { words as vi } from './vi.ts';
+import vi from './vi.json' with { type: 'json' };
+import { words as en, type Plural, type Words } from './words.ts';
 
 /** The words of every language. The types prove that none lacks a text. */
 export const catalogues: Readonly<Record<Language, Words>> = { en, de, fr, es, vi };

@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 import { globSync, readFileSync } from 'node:fs';
 import { describe, test } from 'node:test';
 import type { Answer } from '../../src/access/refusal.ts';
-import { words as english } from '../../src/languages/en.ts';
 import { languageNames, languages } from '../../src/languages/languages.ts';
 import { catalogues } from '../../src/languages/speech.ts';
+import { words as english } from '../../src/languages/words.ts';
 import { crossSite } from '../../src/web/hooks/cross-site.ts';
 import { startServer } from '../web/server.ts';
 

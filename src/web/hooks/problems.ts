@@ -1,8 +1,8 @@
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
 import { type Answer, type FieldFault, InvalidFields, loginMessages, Refusal } from '../../access/refusal.ts';
 import { Unavailable } from '../../faults/unavailable.ts';
-import { words } from '../../languages/en.ts';
 import { fill } from '../../languages/languages.ts';
+import { words } from '../../languages/words.ts';
 import { bodyField } from '../body-field.ts';
 import type { FlowOptions } from '../flow-options.ts';
 import { failedLoginOf, type LoginPage, loginPath, loginView } from '../login-page.ts';
