@@ -180,7 +180,6 @@ test('every field of a body has a type and a description, and every required tex
     'last_name',
     'new_password',
     'password',
-    'token',
     'username',
   ]);
 });
