@@ -47,7 +47,10 @@ export async function startScriptedSmtp(): Promise<ScriptedSmtp> {
   let react: (command: string) => Reaction | undefined = () => undefined;
   let notify = () => {};
 
-  const server = createServer(async (socket) => {
+  // A client that is killed resets its connection.
+  const server = createServer((socket) => void serve(socket).catch(() => {}));
+
+  async function serve(socket: Socket): Promise<void> {
     count += 1;
     sockets.add(socket.on('error', () => {}));
     socket.on('close', () => sockets.delete(socket));
@@ -79,7 +82,7 @@ export async function startScriptedSmtp(): Promise<ScriptedSmtp> {
       if (line === 'DATA') data = [];
       if (line === 'QUIT') socket.end();
     }
-  });
+  }
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   return {
