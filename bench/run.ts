@@ -12,7 +12,7 @@ import { measureHashing } from './measures/hashing.ts';
 import { measureLoad } from './measures/load.ts';
 import { measureScale } from './measures/scale.ts';
 import { measureSoak } from './measures/soak.ts';
-import { measureRefused, measureThrottled } from './measures/timing.ts';
+import { measureAsked, measureRefused, measureThrottled } from './measures/timing.ts';
 import { measureWorkers } from './measures/workers.ts';
 import { type Effort, type Options, readOptions, usageText } from './options.ts';
 import { createCrowd } from './population/stored-kinds.ts';
@@ -93,6 +93,8 @@ async function printTiming(effort: Effort): Promise<void> {
   const crowd = await createCrowd();
   console.log(`\nRefused\n${formatTable(await measureRefused(crowd, effort))}`);
   console.log(`\nTold to wait (429)\n${formatTable(await measureThrottled(crowd, effort))}`);
+  for (const action of ['forgot-password', 'sign-up'] as const)
+    console.log(`\nAsked for a mail: ${action}\n${formatTable(await measureAsked(crowd, effort, action))}`);
 }
 
 async function printLoad(effort: Effort): Promise<void> {

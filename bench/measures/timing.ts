@@ -1,9 +1,10 @@
+import { startScriptedSmtp } from '../../test/mail/scripted-smtp.ts';
 import type { Effort } from '../options.ts';
 import type { Crowd, Kind } from '../population/stored-kinds.ts';
 import type { ClientTasks, WholeExchange } from '../processes/client.ts';
 import { type Child, startChild } from '../processes/parent.ts';
 import type { ServerTasks } from '../processes/server-tasks.ts';
-import { loginRequest } from '../requests.ts';
+import { loginRequest, postRequest } from '../requests.ts';
 import { separatePairs, summarize } from '../statistics.ts';
 import { type Difference, judgeTiming } from '../verdict.ts';
 
@@ -14,6 +15,9 @@ const batch = 100;
 
 /** Tries of each kind that do not count. The first ones are slower, while Node compiles code. */
 const warmUpTries = 5;
+
+/** A request for a mail takes no hash, so there is time for several. */
+const mailedTriesPerLogin = 5;
 
 /** Failures after which every name has to wait. */
 const failuresToStop = 10;
@@ -35,15 +39,54 @@ export async function measureRefused({ settings, kinds }: Crowd, { rounds, tries
   await using server = startChild<ServerTasks>('./janua.ts', settings);
   const port = await server.ask('port');
   const subjects = kinds.map(createSubject);
-  await tryInTurns(subjects, client, port, warmUpTries);
+  const way = { requestOf: loginOf, expected: { html: 303, json: 400 } };
+  await tryInTurns(subjects, way, client, port, warmUpTries);
   for (const { samples } of subjects) samples.length = 0;
-  for (let round = 0; round < rounds; round += 1) await tryInTurns(subjects, client, port, tries);
+  for (let round = 0; round < rounds; round += 1) await tryInTurns(subjects, way, client, port, tries);
   return describe(subjects);
+}
+
+/**
+ * Checks the same for requests that mail a link: `forgot-password` and `sign-up`. A mail server takes the mails meanwhile.
+ * Disabled users get none, like unknown ones.
+ */
+export async function measureAsked(
+  { settings, kinds }: Crowd,
+  { rounds, tries }: Effort,
+  action: 'forgot-password' | 'sign-up',
+): Promise<string[][]> {
+  await using smtp = await startScriptedSmtp();
+  await using client = startChild<ClientTasks>('./client.ts');
+  await using server = startChild<ServerTasks>('./janua.ts', {
+    ...settings,
+    SIGN_UP: 'on',
+    MAIL_URL: `smtp://127.0.0.1:${smtp.port}`,
+    MAIL_FROM: 'no-reply@example.com',
+  });
+  const port = await server.ask('port');
+  const subjects = kinds.filter(({ what }) => !/argon2|Django|bcrypt/.test(what)).map(createSubject);
+  const way: Way = {
+    requestOf: ({ username: email }, format) =>
+      postRequest(format === 'html' ? `/auth/${action}` : `/api/${action}`, { email }),
+    expected: { html: 303, json: 202 },
+  };
+  await tryInTurns(subjects, way, client, port, tries);
+  for (const { samples } of subjects) samples.length = 0;
+  for (let round = 0; round < rounds; round += 1)
+    await tryInTurns(subjects, way, client, port, tries * mailedTriesPerLogin);
+  return describe(subjects);
+}
+
+/** A kind of request, and the statuses of its responses. */
+interface Way {
+  requestOf(kind: Kind, format: Format): string;
+  readonly expected: Readonly<Record<Format, number>>;
 }
 
 /** Sends the tries one at a time, in random order. */
 async function tryInTurns(
   subjects: readonly Subject[],
+  { requestOf, expected }: Way,
   client: Child<ClientTasks>,
   port: number,
   tries: number,
@@ -54,7 +97,7 @@ async function tryInTurns(
     const requests = turns.slice(start, start + batch).map(({ subject, format }) => requestOf(subject.kind, format));
     exchanges.push(...(await client.ask('sendInTurn', port, requests)));
   }
-  keep(subjects, turns, exchanges, { html: 303, json: 400 });
+  keep(subjects, turns, exchanges, expected);
 }
 
 /** Does the same with throttled logins, for which the server hashes nothing. */
@@ -74,7 +117,7 @@ export async function measureThrottled({ settings, kinds }: Crowd, { rounds }: E
       const sent = shuffle(subjects).map(async (subject) => {
         const turns = ofOne(subject);
         const address = `X-Forwarded-For: 192.0.2.${subjects.indexOf(subject) + 1}`;
-        const requests = turns.map(({ format }) => requestOf(subject.kind, format, address));
+        const requests = turns.map(({ format }) => loginOf(subject.kind, format, address));
         return { turns, exchanges: await client.ask('sendInTurn', port, requests) };
       });
       return Promise.all(sent);
@@ -121,7 +164,7 @@ function keep(
 
 const createSubject = (kind: Kind): Subject => ({ kind, samples: [], answers: new Map() });
 
-function requestOf({ username, password }: Kind, format: Format, ...fields: string[]): string {
+function loginOf({ username, password }: Kind, format: Format, ...fields: string[]): string {
   return loginRequest(username, password, format === 'html' ? '/auth/token' : '/api/login', ...fields);
 }
 

@@ -9,6 +9,7 @@ import { loadKey } from '../../src/database/keys.ts';
 import { events } from '../../src/site.ts';
 import { caller } from '../audit/events.ts';
 import { openTestDatabase } from '../database/open.ts';
+import { startScriptedSmtp } from '../mail/scripted-smtp.ts';
 import { createMigratedWorkplace, createWorkplace } from './janua-command.ts';
 
 const secret = 'correct horse battery';
@@ -194,6 +195,34 @@ describe('janua explain', () => {
     assert.match(failed, /^Throttle {2}the account, from anywhere \(account\): 9 failures/m);
     assert.match(failed, /^To do {5}If the user forgot it: janua users set-password ann@example\.com\.$/m);
     assert.match(stopped, /^Decided {3}The account accepts no more logins/m);
+  });
+
+  test('shows what became of the mail that a request asked for', async () => {
+    await using workplace = await createMigratedWorkplace();
+    await using smtp = await startScriptedSmtp();
+    const names = ['--first-name', 'Ann', '--last-name', 'A'];
+    await workplace.run(['users', 'add', 'ann@example.com', ...names], { input: secret });
+    const mail = { MAIL_URL: `smtp://127.0.0.1:${smtp.port}`, MAIL_FROM: 'no-reply@example.com', SIGN_UP: 'on' };
+    const server = await workplace.start(['serve'], mail);
+    server.process.stdout.resume();
+    const ask = async (path: string, email: string) => {
+      const answer = await fetch(`${server.url}${path}`, { method: 'POST', body: new URLSearchParams({ email }) });
+      assert.equal(answer.status, 202);
+      return answer.headers.get('x-request-id') ?? '';
+    };
+    const known = await ask('/api/forgot-password', 'ann@example.com');
+    const again = await ask('/api/forgot-password', 'ann@example.com');
+    const unknown = await ask('/api/forgot-password', 'nobody@example.com');
+    const newcomer = await ask('/api/sign-up', 'new@example.com');
+    await smtp.waitFor(2);
+    await server.stop();
+    const explain = async (id: string) => (await workplace.run(['explain', id])).stdout;
+    assert.match(await explain(known), /^Decided {3}A client asked for a new password.*^Decided {3}A mail was handed/ms);
+    assert.match(await explain(known), /^User {6}ann@example\.com/m);
+    assert.match(await explain(again), /^Decided {3}A mail was not sent: there were too many requests/m);
+    assert.match(await explain(unknown), /^Decided {3}A mail was not sent: no account has that address/m);
+    assert.match(await explain(newcomer), /^Decided {3}A client asked to sign up.*^Decided {3}A mail was handed/ms);
+    assert.doesNotMatch(await explain(unknown), /nobody@example/);
   });
 
   test('says why a request may be unknown, with exit code 1', async () => {
