@@ -7,6 +7,7 @@ import { explain } from './faults.ts';
 import { type Check, type Finding, needing, warning, wrong } from './finding.ts';
 import { checkForgedHeaders } from './forged-headers.ts';
 import { checkFormats } from './formats.ts';
+import { checkLinks } from './links.ts';
 import { checkPlainHttp } from './plain-http.ts';
 import { checkReach } from './reach.ts';
 import { checkAccess, checkLogin, checkLogout, checkRenewal } from './session.ts';
@@ -62,6 +63,7 @@ async function lookAtAll(client: Client, options: SelftestOptions, look: Look, t
   await look('cross-site', checkCrossSite(client));
   await look('formats', checkFormats(client));
   await look('forged', checkForgedHeaders(client));
+  await look('links', checkLinks(client));
   await look('exposure', checkExposure(client));
   await look('limits', checkLimits(client));
   if (account === undefined)

@@ -77,7 +77,20 @@ describe('janua selftest accepts a server', () => {
     assert.equal(await deployment.countSessions(), 0);
     assert.match(
       outcome.praise,
-      /hsts: HSTS is on all \d+ responses \(200, 204, 303, 400, 401, 403, 404, 405, 413, 429\)/,
+      /hsts: HSTS is on all \d+ responses \(200, 204, 303, 400, 401, 403, 404, 405, 410, 413, 429\)/,
+    );
+  });
+
+  test('that sends no mail', async () => {
+    const { proxy, server, serve } = deployment;
+    const silent = await serve({ PUBLIC_URL: proxy.url });
+    proxy.target = silent.url;
+    const { praise } = await run({ account: undefined });
+    proxy.target = server.url;
+    await silent.stop();
+    assert.match(
+      praise,
+      /links: Users cannot sign up themselves\.\nlinks: Users cannot reset their passwords themselves\./,
     );
   });
 
@@ -339,6 +352,15 @@ describe('janua selftest reports a proxy', () => {
         /^headers warning: \d of \d+ responses came from a proxy or cache before Janua, such as GET \/\w+ \(404\)/,
         /^hsts wrong: .* is missing on \d of \d+ responses/,
       ],
+    ],
+    [
+      'that shows another page for a token of the right length',
+      {
+        answer(given, { path }) {
+          if (/token=[\w-]{43}$/.test(path)) given.body = given.body.replace('</main>', '<p>Nearly!</p></main>');
+        },
+      },
+      [/^links wrong: Made-up links in mails are answered by 410, 410, 410, 410, 410, and by 2 pages\./],
     ],
     [
       'that drops HSTS',
