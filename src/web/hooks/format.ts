@@ -41,9 +41,10 @@ export function addFormats(app: App, render: RenderPage): void {
   });
 }
 
-/** Adds the headers of a page. Its language is the one of the request, unless the route has named another. */
+/** Adds the headers of a page in the language of the request. A route that has named the language has no others. */
 export function describePage(request: FastifyRequest, reply: FastifyReply): void {
-  if (!reply.hasHeader('content-language')) reply.header('content-language', request.language);
+  if (reply.hasHeader('content-language')) return;
+  reply.header('content-language', request.language);
   reply.header('vary', [reply.getHeader('vary'), 'Accept-Language', 'Cookie'].filter(Boolean).join(', '));
 }
 
