@@ -92,8 +92,10 @@ export function addForm<const F extends Fields>(
       try {
         return await form.submit(request, reply, readFields(fields, request.body));
       } catch (error) {
-        if (!(error instanceof InvalidFields) || request.format === 'json') throw error;
+        if (!(error instanceof InvalidFields)) throw error;
+        // A link that has expired is refused first, whatever the fields, and for programs too.
         const model = await show(request, typedValues(fields, request.body), error.faults);
+        if (request.format === 'json') throw error;
         return reply.code(422).send(model);
       }
     },

@@ -7,6 +7,7 @@ export interface Document {
 }
 
 export interface DescribedOperation {
+  readonly summary: string;
   readonly parameters?: readonly Parameter[];
   readonly requestBody?: { readonly content: Readonly<Record<string, Media>> };
   readonly responses: Readonly<Record<string, Response>>;
