@@ -61,6 +61,8 @@ export function addForm<const F extends Fields>(
   }
 
   const linked = Object.entries(fields).filter(([, { inLink }]) => inLink);
+  /** A form that a link fills in is refused only as a link. */
+  const isTyped = linked.length < names.length;
   addAction(app, addresses, {
     method: 'GET',
     summary: `${summary}: the form`,
@@ -81,7 +83,11 @@ export function addForm<const F extends Fields>(
     summary,
     ...(description && { description }),
     tag,
-    config: { ...config, view, refusals: [unreadableFields, invalidFields, ...(config.refusals ?? [])] },
+    config: {
+      ...config,
+      view,
+      refusals: [unreadableFields, ...(isTyped ? [invalidFields] : []), ...(config.refusals ?? [])],
+    },
     fields,
     ...(example && { example }),
     answer,
