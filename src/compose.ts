@@ -367,6 +367,7 @@ async function prepare(settings: Settings, overrides: Overrides, openings: Openi
       sessions,
       passwords,
       passwordPolicy,
+      voidLinks: (userId) => tokens.voidOf(userId),
       liftFailures: lift,
       audit,
       caller,

@@ -56,6 +56,8 @@ export interface AdministrationOptions {
   readonly sessions: Sessions;
   readonly passwords: Passwords;
   readonly passwordPolicy: PasswordPolicy;
+  /** Voids the links that were mailed to a user. */
+  readonly voidLinks: (userId: string) => Promise<void>;
   /** Forgets the failed logins of a user. */
   readonly liftFailures: (user: User) => Promise<unknown>;
   readonly audit: Audit<EventKind>;
@@ -65,7 +67,7 @@ export interface AdministrationOptions {
 
 /** Changes users, and ends their sessions if the change requires it (ASVS 7.4.2). */
 export function createAdministration(options: AdministrationOptions): Administration {
-  const { users, registry, sessions, passwords, passwordPolicy, liftFailures, audit, caller } = options;
+  const { users, registry, sessions, passwords, passwordPolicy, voidLinks, liftFailures, audit, caller } = options;
 
   const record = (kind: EventKind, event: Omit<AuditEvent, 'kind' | 'caller'>) =>
     audit.record({ kind, caller, ...event });
@@ -106,9 +108,10 @@ export function createAdministration(options: AdministrationOptions): Administra
     return passwords.hash(password);
   }
 
-  async function endAndLift(user: User): Promise<void> {
-    await sessions.endAllOf(user.id);
-    await liftFailures(user);
+  /** Ends every way into the account that the user has opened so far. */
+  async function shut(userId: string): Promise<void> {
+    await voidLinks(userId);
+    await sessions.endAllOf(userId);
   }
 
   return {
@@ -130,13 +133,14 @@ export function createAdministration(options: AdministrationOptions): Administra
     setPassword: (username, password) =>
       change('password-set', username, async (registry, user) => {
         await registry.setPassword(user.id, await hashNew(password, user));
-        await endAndLift(user);
+        await shut(user.id);
+        await liftFailures(user);
       }),
 
     disable: (username) =>
       change('user-disabled', username, async (registry, { id }) => {
         await registry.setDisabled(id, true);
-        await sessions.endAllOf(id);
+        await shut(id);
       }),
 
     enable: (username) => change('user-enabled', username, (registry, { id }) => registry.setDisabled(id, false)),
@@ -144,7 +148,8 @@ export function createAdministration(options: AdministrationOptions): Administra
     remove: (username) =>
       change('user-removed', username, async (registry, user) => {
         await registry.remove(user.id);
-        await endAndLift(user);
+        await shut(user.id);
+        await liftFailures(user);
       }),
 
     listSessions: async (reference) => sessions.listOf(await idOf(reference)),

@@ -363,3 +363,30 @@ test('a new password ends the sessions even if they cannot be removed at that mo
     assert.equal(await isSignedIn(app, credential), false);
   assert.equal(await isSignedIn(app, { authorization: `Bearer ${answer.json().access_token}` }), true);
 });
+
+// Shows: S117 V7.4.2
+test('a password, a disabling or a removal by an operator voids the links of the user', async () => {
+  await using opened = await open();
+  const { janua, addPerson, post, tokenTo } = opened;
+  const { administration } = janua.services;
+  for (const change of [
+    (username: string) => administration.setPassword(username, 'chosen by the operator'),
+    async (username: string) => {
+      await administration.disable(username);
+      await administration.enable(username);
+    },
+    async (username: string) => {
+      await administration.remove(username);
+      await janua.people.add({ ...ann, username, password });
+    },
+  ]) {
+    const { username, bearer } = await addPerson();
+    await post('/api/forgot-password', { email: username });
+    const reset = await tokenTo(username);
+    await post('/api/account/email', { email: `new-${username}` }, bearer);
+    const confirm = await tokenTo(`new-${username}`);
+    await change(username);
+    assert.equal((await post('/api/reset-password', { token: reset, password: newPassword })).statusCode, 410);
+    assert.equal((await post('/api/confirm-email', { token: confirm })).statusCode, 410);
+  }
+});
