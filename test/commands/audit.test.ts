@@ -217,7 +217,10 @@ describe('janua explain', () => {
     await smtp.waitFor(2);
     await server.stop();
     const explain = async (id: string) => (await workplace.run(['explain', id])).stdout;
-    assert.match(await explain(known), /^Decided {3}A client asked for a new password.*^Decided {3}A mail was handed/ms);
+    assert.match(
+      await explain(known),
+      /^Decided {3}A client asked for a new password.*^Decided {3}A mail was handed/ms,
+    );
     assert.match(await explain(known), /^User {6}ann@example\.com/m);
     assert.match(await explain(again), /^Decided {3}A mail was not sent: there were too many requests/m);
     assert.match(await explain(unknown), /^Decided {3}A mail was not sent: no account has that address/m);
