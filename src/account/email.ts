@@ -41,8 +41,10 @@ export function createChangeEmail({ registry, links, tokens, requestMail, outbox
       const address = emailAddress(email);
       if (address === undefined) throw new InvalidFields({ field: 'email', code: 'not-an-address' });
       const mail = { userId: user.id, language, details: { email: address, former: user.username } };
-      await requestMail({ ...mail, purpose: 'confirm-email', address }, caller);
-      await requestMail({ ...mail, purpose: 'email-change-requested', address: user.username }, caller);
+      const notice = { ...mail, purpose: 'email-change-requested', address: user.username };
+      // A thief of the session must not be able to use up the limits of the notice.
+      if (await requestMail({ ...mail, purpose: 'confirm-email', address }, caller))
+        await outbox.add({ ...notice, requestId: caller.requestId });
       await audit.recordIfPossible({ kind: 'email-change-requested', caller, userId: user.id });
     },
 

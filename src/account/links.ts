@@ -3,7 +3,7 @@ import type { Audit } from '../audit/audit.ts';
 import type { Caller } from '../audit/event.ts';
 import type { Database } from '../database/database.ts';
 import type { OneTimeToken, Tokens } from '../tokens/tokens.ts';
-import type { Account } from '../users/account.ts';
+import { type Account, stampOf } from '../users/account.ts';
 import type { UserDirectory } from '../users/user-directory.ts';
 import type { events } from './events.ts';
 
@@ -24,19 +24,20 @@ export type Links = ReturnType<typeof createLinks>;
 
 /** Opens and uses the links of mails. Looking at a link does not use it up, because mail scanners open links (VM-64). */
 export function createLinks({ database, tokens, users, audit }: LinkOptions) {
-  async function refuse(expired: Answer, caller: Caller): Promise<never> {
-    await audit.recordIfPossible({ kind: 'link-refused', reason: undefined, caller });
+  async function refuse(expired: Answer, caller: Caller, userId?: string): Promise<never> {
+    await audit.recordIfPossible({ kind: 'link-refused', caller, userId });
     throw new Refusal(expired);
   }
 
   return {
-    /** @throws {Refusal} `expired` if the token is not valid, or its account is gone or disabled */
+    /** @throws {Refusal} `expired` if the token is not valid, or its account is gone, disabled or changed */
     async open(purpose: string, secret: string, expired: Answer, caller: Caller): Promise<OpenedLink> {
       const token = await tokens.find(purpose, secret);
       if (token === undefined) return refuse(expired, caller);
       if (token.userId === undefined) return { token, account: undefined };
       const account = await users.findById(token.userId);
-      return account === undefined || account.disabled ? refuse(expired, caller) : { token, account };
+      const isGood = account !== undefined && !account.disabled && token.stamp === stampOf(account);
+      return isGood ? { token, account } : refuse(expired, caller, token.userId);
     },
 
     /**

@@ -1,5 +1,6 @@
 import type { DroppedMail, MailDescription, PreparedMail } from '../mail/description.ts';
 import type { Tokens } from '../tokens/tokens.ts';
+import { type Account, stampOf } from '../users/account.ts';
 import type { UserDirectory } from '../users/user-directory.ts';
 
 const minute = 60;
@@ -23,9 +24,10 @@ export interface AccountMailOptions {
 export function createAccountMails(options: AccountMailOptions): Readonly<Record<string, MailDescription>> {
   const { users, tokens, baseUrl, now } = options;
 
-  async function createLink(purpose: LinkPurpose, address: string, userId?: string): Promise<string> {
+  async function createLink(purpose: LinkPurpose, address: string, account?: Account): Promise<string> {
     const expiresAt = now() + linkSeconds[purpose] * 1000;
-    const secret = await tokens.issue({ purpose, userId, address, expiresAt });
+    const owner = account && { userId: account.user.id, stamp: stampOf(account) };
+    const secret = await tokens.issue({ purpose, userId: undefined, address, expiresAt, ...owner });
     return `${baseUrl()}/auth/${pages[purpose]}?token=${secret}`;
   }
 
@@ -65,7 +67,7 @@ export function createAccountMails(options: AccountMailOptions): Readonly<Record
         if (account === undefined) return { dropped: 'no-account' };
         const { id: userId, firstName: name, language: chosen = language } = account.user;
         if (account.disabled) return { dropped: 'disabled', userId };
-        const link = await createLink('reset-password', address, userId);
+        const link = await createLink('reset-password', address, account);
         return { to: address, name, language: chosen, values: {}, link, userId };
       },
     },
@@ -81,7 +83,7 @@ export function createAccountMails(options: AccountMailOptions): Readonly<Record
           name,
           language: chosen,
           values: details,
-          link: await createLink('confirm-email', address, userId),
+          link: await createLink('confirm-email', address, account),
         };
       },
     },

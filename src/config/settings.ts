@@ -65,7 +65,7 @@ export const settingSchemas = {
   ),
   PASSWORD_REHASH: onOff(
     'on',
-    'Replaces a weaker password hash with argon2id when its user signs in. Set it to `off` if other programs read the same column.',
+    'Replaces a weaker password hash with argon2id when its user signs in. Set it to `off` if other programs read the same column. With `USERS_TABLE`, `off` also leaves out that users change and reset their passwords.',
   ),
   THROTTLE: choice(
     ['on', 'memory', 'off'],
@@ -92,7 +92,7 @@ export const settingSchemas = {
   ),
   REAUTHENTICATION_SECONDS: integer(
     [60, day],
-    'A change of password or address, or the deletion of the account, asks for the password again if the last proof is older (ASVS 7.5.1).',
+    'A change of password or address, the export and the deletion of the account ask for the password again if the last proof is older (ASVS 7.5.1).',
     { default: 600, examples: [300] },
   ),
   LOGIN_NOTICES: onOff('on', 'Mails users about a login from a browser that they have not used before.'),

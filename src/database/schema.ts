@@ -59,7 +59,7 @@ export const rows = {
   /** Events as JSON, with ids in order of time. */
   janua_audit: { id: '', at: time, kind: '', request_id: nullable(''), user_id: nullable(''), event: '' },
   /** One-time tokens by the hash of their secret. */
-  janua_tokens: { hash: '', purpose: '', user_id: nullable(''), address: '', expires_at: time },
+  janua_tokens: { hash: '', purpose: '', user_id: nullable(''), address: '', stamp: nullable(''), expires_at: time },
   /** Mail to send, with ids in order of time. Without `due_at` it is sent, or given up. */
   janua_mails: {
     id: '',

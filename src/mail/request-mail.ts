@@ -24,13 +24,14 @@ const perClient: Policy = {
 
 /**
  * Adds a mail that a client may request again and again, unless there were too many. The caller answers the same in either case.
+ * Tells whether it was added.
  * @param options `limitsClient`: whether the client is limited too, and not the address alone. Default: true
  */
 export type RequestMail = (
   mail: Omit<NewMail, 'requestId'>,
   caller: Caller,
   options?: { readonly limitsClient: boolean },
-) => Promise<void>;
+) => Promise<boolean>;
 
 export interface RequestMailOptions {
   readonly outbox: Outbox;
@@ -54,5 +55,6 @@ export function createRequestMail({ outbox, throttle, audit }: RequestMailOption
       const about = userId === undefined ? { nameDigest } : { userId };
       await audit.recordIfPossible({ kind: 'mail-not-sent', reason: 'too-many', caller, ...about });
     }
+    return admitted;
   };
 }

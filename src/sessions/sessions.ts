@@ -67,6 +67,7 @@ export const keptUserAgent = (userAgent: string | undefined): string | undefined
  * - at a login that presents it, and at once if its own login fails after it has started (`access/admit.ts`);
  * - at its next use after its account was removed or disabled, or has got another stamp (`access/access.ts`);
  * - when its user ends it (`account/sessions.ts`);
+ * - when its user ends it, changes or resets the password, or deletes the account (`account/`);
  * - when an administrator ends it, sets the password of its user, or disables or removes the user (`users/administration.ts`).
  */
 export function createSessions(options: SessionOptions) {

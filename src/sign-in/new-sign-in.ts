@@ -45,10 +45,13 @@ export function createNoticeSignIn({ sessions, requestMail, now }: NoticeOptions
     const mail = { purpose: 'new-sign-in', address, userId, language, details };
     return (session) =>
       // Its client has proved who it is. One that asks for many other mails must not be able to suppress this one.
-      requestMail(mail, caller, { limitsClient: false }).catch(async (error: unknown) => {
-        await sessions.end([session]);
-        throw error;
-      });
+      requestMail(mail, caller, { limitsClient: false }).then(
+        () => {},
+        async (error: unknown) => {
+          await sessions.end([session]);
+          throw error;
+        },
+      );
   };
 }
 

@@ -10,6 +10,8 @@ export interface OneTimeToken {
   readonly userId: string | undefined;
   /** The address that the token was sent to. */
   readonly address: string;
+  /** The account's stamp when the token was made. With another stamp it is void, whatever program changed the account. */
+  readonly stamp?: string | undefined;
   /** Milliseconds since 1970. */
   readonly expiresAt: number;
 }
@@ -28,16 +30,19 @@ export function createTokens(database: Database, now: () => number = Date.now) {
     const { hash, time } = living(purpose, secret);
     const row = await db.selectFrom('janua_tokens').selectAll().where('hash', '=', hash).executeTakeFirst();
     if (row === undefined || row.purpose !== purpose || Number(row.expires_at) <= time) return undefined;
-    return { purpose, userId: row.user_id ?? undefined, address: row.address, expiresAt: Number(row.expires_at) };
+    const { user_id, address, stamp, expires_at } = row;
+    const about = { purpose, userId: user_id ?? undefined, address, stamp: stamp ?? undefined };
+    return { ...about, expiresAt: Number(expires_at) };
   }
 
   return {
     find,
 
     /** Makes a token, and gives its secret. It is known only at this moment. */
-    async issue({ purpose, userId, address, expiresAt }: OneTimeToken, db = database): Promise<string> {
+    async issue({ purpose, userId, address, stamp, expiresAt }: OneTimeToken, db = database): Promise<string> {
       const secret = createSecret();
-      const row = { hash: hashSecret(secret), purpose, user_id: userId ?? null, address, expires_at: expiresAt };
+      const about = { purpose, user_id: userId ?? null, address, stamp: stamp ?? null };
+      const row = { ...about, hash: hashSecret(secret), expires_at: expiresAt };
       await db.insertInto('janua_tokens').values(row).execute();
       return secret;
     },

@@ -7,7 +7,10 @@ import type { UserEngine } from '../stores.ts';
 
 const hour = 3_600_000;
 const start = Date.UTC(2026, 10, 26);
-const reset = { purpose: 'reset-password', userId: 'ann', address: 'ann@example.com', expiresAt: start + hour };
+const reset = {
+  ...{ purpose: 'reset-password', userId: 'ann', address: 'ann@example.com', stamp: 'first' },
+  expiresAt: start + hour,
+};
 
 for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] satisfies UserEngine[]) {
   describe(`one-time tokens in ${engine}`, { skip: missing(engine) }, () => {

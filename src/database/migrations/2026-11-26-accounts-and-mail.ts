@@ -13,6 +13,7 @@ export const up: MigrationStep = async ({ addColumn, create, drop, index }) => {
     purpose: sql`varchar(40) not null`,
     user_id: sql`varchar(255)`,
     address: sql`varchar(254) not null`,
+    stamp: sql`varchar(43)`,
     expires_at: sql`bigint not null`,
   });
   await index('janua_tokens', 'user_id');
