@@ -5,7 +5,7 @@ import { type Fault, Misconfiguration } from '../faults/misconfiguration.ts';
 import { parseNetwork, unixSockets } from '../text/networks.ts';
 import { parseListenAddress } from './listen-address.ts';
 import { parseMailFrom, parseMailUrl } from './mail-server.ts';
-import { isLoopbackHost, originOf } from './origin.ts';
+import { isLoopbackHost, isOwnDomain, originOf } from './origin.ts';
 import { type SettingSchema, type Settings, settingSchemas } from './settings.ts';
 
 // The compiler checks our schemas.
@@ -88,10 +88,12 @@ export function requireSafeExposure(settings: Settings, mode: 'demo' | 'serve'):
 /** Finds the faults that a schema cannot express. */
 function furtherFaults(settings: Partial<Settings>): string[] {
   const { PUBLIC_URL, TRUSTED_PROXIES, METRICS_LISTEN, THEME_FILE, FORWARD_AUTH_ORIGINS = [] } = settings;
-  const { MAIL_URL, MAIL_FROM } = settings;
+  const { MAIL_URL, MAIL_FROM, PASSKEY_DOMAIN } = settings;
   const faults: string[] = [];
   if (PUBLIC_URL !== undefined && originOf(PUBLIC_URL) === undefined)
     faults.push('PUBLIC_URL must be an http or https address without a path, such as https://auth.example.com.');
+  else if (PASSKEY_DOMAIN !== undefined && !isOwnDomain(PASSKEY_DOMAIN, PUBLIC_URL))
+    faults.push('PASSKEY_DOMAIN must be the host of PUBLIC_URL, or a parent domain of it, such as example.com.');
   for (const name of ['CORS_ORIGINS', 'FORWARD_AUTH_ORIGINS'] as const)
     if (settings[name]?.some((origin) => originOf(origin) === undefined))
       faults.push(`${name} must be origins without a path, separated by commas, such as https://app.example.com.`);

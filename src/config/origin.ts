@@ -22,6 +22,26 @@ export function originOf(text: string): string | undefined {
 /** Whether browsers reach our pages by HTTPS. */
 export const isHttps = ({ PUBLIC_URL }: Settings): boolean => PUBLIC_URL?.startsWith('https:') ?? false;
 
+/**
+ * The domain that passkeys belong to. Undefined where browsers allow none (an IP address, or plain http beyond this machine), or where
+ * the settings switch second factors off.
+ */
+export function findPasskeyDomain({ PUBLIC_URL = 'http://localhost', PASSKEY_DOMAIN, SECOND_FACTOR }: Settings) {
+  const { protocol, hostname } = new URL(PUBLIC_URL);
+  const isAllowed = isDomain(hostname) && (protocol === 'https:' || isLoopbackHost(hostname));
+  return isAllowed && SECOND_FACTOR !== 'off' ? (PASSKEY_DOMAIN?.toLowerCase() ?? hostname) : undefined;
+}
+
+/** Whether the host of a URL is a name and no address. */
+export const isDomain = (host: string): boolean => isIP(host.replace(/^\[|\]$/g, '')) === 0;
+
+/** Whether a domain is the one of a URL, or one above it. */
+export function isOwnDomain(domain: string, url = 'http://localhost'): boolean {
+  const { hostname } = new URL(url);
+  const isAbove = domain.includes('.') && hostname.endsWith(`.${domain.toLowerCase()}`);
+  return isDomain(hostname) && (isAbove || hostname === domain.toLowerCase());
+}
+
 /** The origins of our own pages. Without a public URL, these are all loopback names of this machine. */
 export function publicOriginsOf({ PUBLIC_URL, PORT }: Settings): Set<string> {
   if (PUBLIC_URL !== undefined) return originsOf([PUBLIC_URL]);

@@ -95,6 +95,24 @@ export const settingSchemas = {
     'A change of password or address, the export and the deletion of the account ask for the password again if the last proof is older (ASVS 7.5.1).',
     { default: 600, examples: [300] },
   ),
+  SECOND_FACTOR: choice(
+    ['optional', 'required', 'off'],
+    'Whether users may add a second factor, or must. With `required`, a user without one enrols after the password and a link in a mail. `off` ignores the factors of all users.',
+    { default: 'optional', examples: ['required'] },
+  ),
+  TRUSTED_BROWSER_DAYS: integer(
+    [0, 365],
+    'How long a browser that the user trusts is not asked for a second factor. 0 offers no trust.',
+    { default: 30, examples: [7] },
+  ),
+  PASSKEY_DOMAIN: text(
+    'The domain that passkeys belong to: the host of `PUBLIC_URL`, or a parent domain of it. If it changes, every passkey is lost. Without it: the host of `PUBLIC_URL`.',
+    { examples: ['example.com'] },
+  ),
+  ENCRYPTION_KEY_FILE: text(
+    'The file with the key that encrypts secrets of authenticator apps. Janua makes it when it is first needed. Without it, with SQLite: a file beside the database. Keep it apart from backups of the database.',
+    { examples: ['/var/lib/janua/encryption.key'] },
+  ),
   LOGIN_NOTICES: onOff('on', 'Mails users about a login from a browser that they have not used before.'),
   MAIL_URL: text(
     'The mail server: `smtp://USER:PASSWORD@HOST:PORT` or `smtps://`. With `smtp`, STARTTLS is required unless the host is this machine. Without it, everything that needs mail is left out.',

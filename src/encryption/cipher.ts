@@ -1,0 +1,99 @@
+import { createCipheriv, createDecipheriv, hash, randomBytes } from 'node:crypto';
+import type { Log } from '../faults/log.ts';
+import { Misconfiguration } from '../faults/misconfiguration.ts';
+import { Unavailable } from '../faults/unavailable.ts';
+import type { EncryptionKeys } from './keys.ts';
+
+/** Encrypts secrets for the database (ASVS 11.3.2, 11.3.3). */
+export interface Cipher {
+  /**
+   * Makes the key if there is none.
+   * @param isFirst whether the database has nothing that was encrypted. Otherwise a missing key is a fault that a new one would hide.
+   * @throws {Unavailable} if there is no key then. The log says why.
+   */
+  prepare(isFirst: () => Promise<boolean>): Promise<void>;
+  /**
+   * @param context names the place of the secret. It cannot be decrypted at another place.
+   * @throws {Unavailable} if there is no key. The log says why.
+   */
+  seal(secret: Buffer, context: string): string;
+  /** Undefined if the text cannot be decrypted, such as in a copy of the database without the key. The log says why. */
+  open(sealed: string, context: string): Buffer | undefined;
+}
+
+/** Seconds until another try makes sense, once the operator has corrected the fault. */
+const retryAfter = 60;
+
+const missing = {
+  message: 'The encryption key is missing, but the database has secrets that were encrypted with it.',
+  fix: 'Copy its file from a backup or from another server. If it is lost, run: npx janua keys rotate encryption',
+};
+
+export function createCipher(keys: EncryptionKeys, log: Pick<Log, 'error'>): Cipher {
+  function unavailable(fault: unknown): unknown {
+    if (!(fault instanceof Misconfiguration)) return fault;
+    log.error({ event: 'encryption_unavailable', reason: fault.message }, 'secrets cannot be encrypted');
+    return new Unavailable('Encryption', retryAfter, fault);
+  }
+
+  return {
+    async prepare(isFirst) {
+      try {
+        if (keys.read().length > 0) return;
+        if (!(await isFirst())) throw new Misconfiguration(missing);
+        keys.create();
+      } catch (fault) {
+        throw unavailable(fault);
+      }
+    },
+
+    seal(secret, context) {
+      try {
+        const [key] = keys.read();
+        if (key === undefined) throw new Misconfiguration(missing);
+        return encrypt(key, secret, context);
+      } catch (fault) {
+        throw unavailable(fault);
+      }
+    },
+
+    open(sealed, context) {
+      try {
+        return decrypt(keys.read(), sealed, context);
+      } catch (fault) {
+        const reason = fault instanceof Error ? fault.message : undefined;
+        log.error({ event: 'secret_unreadable', reason }, 'a secret in the database cannot be decrypted');
+        return undefined;
+      }
+    },
+  };
+}
+
+/** Length of what `keyPrefix` gives. */
+export const keyPrefixSize = 8;
+
+/** How every text begins that was encrypted with a key: the version of the format, and some bits of the key's hash. */
+export const keyPrefix = (key: Buffer) => `1.${hash('sha256', key, 'base64url').slice(0, keyPrefixSize - 2)}`;
+
+const algorithm = 'aes-256-gcm';
+const nonceBytes = 12;
+const tagBytes = 16;
+
+/** Random nonces of 96 bits are safe for 2^32 secrets of one key (NIST SP 800-38D 8.3). */
+export function encrypt(key: Buffer, secret: Buffer, context: string): string {
+  const nonce = randomBytes(nonceBytes);
+  const cipher = createCipheriv(algorithm, key, nonce).setAAD(Buffer.from(context));
+  const sealed = Buffer.concat([nonce, cipher.update(secret), cipher.final(), cipher.getAuthTag()]);
+  return `${keyPrefix(key)}.${sealed.toString('base64url')}`;
+}
+
+/** @throws {Error} if none of the keys fits, or the text was changed or is of another context */
+export function decrypt(keys: readonly Buffer[], text: string, context: string): Buffer {
+  const key = keys.find((key) => text.startsWith(`${keyPrefix(key)}.`));
+  if (key === undefined) throw new Error('It was encrypted with a key that is not here.');
+  const sealed = Buffer.from(text.slice(keyPrefixSize + 1), 'base64url');
+  const decipher = createDecipheriv(algorithm, key, sealed.subarray(0, nonceBytes), { authTagLength: tagBytes })
+    .setAAD(Buffer.from(context))
+    .setAuthTag(sealed.subarray(-tagBytes));
+  return Buffer.concat([decipher.update(sealed.subarray(nonceBytes, -tagBytes)), decipher.final()]);
+}

@@ -1,0 +1,62 @@
+import { randomBytes } from 'node:crypto';
+import { Misconfiguration } from '../faults/misconfiguration.ts';
+
+/**
+ * The keys that encrypt secrets in the database: 256 random bits each. They are kept apart from it, so that a copy of the database is not
+ * enough to read the secrets (ASVS 13.3.1). Every method throws {Misconfiguration} if the keys cannot be read or written.
+ */
+export interface EncryptionKeys {
+  /** The first key encrypts. The second one was the first before the last rotation, and only decrypts. Empty if no key was made yet. */
+  read(): readonly Buffer[];
+  /** Makes the first key, unless there is one. */
+  create(): void;
+  /** Puts a new key first, and keeps only the latest of the others. */
+  rotate(): void;
+}
+
+/** Where the keys are, as text. */
+export interface KeyStorage {
+  /** Undefined if there is none yet. */
+  read(): string | undefined;
+  /** @param replaces whether an existing text is replaced. Otherwise it stays. */
+  write(text: string, replaces: boolean): void;
+}
+
+/** One key a line, as base64url. */
+const shape = /^[\w-]{43}(?:\n[\w-]{43})*\n?$/;
+
+export function createEncryptionKeys({ read, write }: KeyStorage): EncryptionKeys {
+  function readKeys(): readonly Buffer[] {
+    const text = read();
+    if (text === undefined) return [];
+    if (!shape.test(text))
+      throw new Misconfiguration({
+        message: 'The file with the encryption key does not have a key of 256 bits as base64url on each line.',
+        fix: 'Restore it from its backup.',
+      });
+    return text
+      .trim()
+      .split('\n')
+      .map((line) => Buffer.from(line, 'base64url'));
+  }
+
+  const writeKeys = (keys: readonly Buffer[], replaces: boolean) =>
+    write(keys.map((key) => `${key.toString('base64url')}\n`).join(''), replaces);
+
+  return {
+    read: readKeys,
+    create: () => writeKeys([randomBytes(32)], false),
+    rotate: () => writeKeys([randomBytes(32), ...readKeys().slice(0, 1)], true),
+  };
+}
+
+/** Keys for a database in memory. */
+export function createMemoryKeys(): EncryptionKeys {
+  let stored: string | undefined;
+  return createEncryptionKeys({
+    read: () => stored,
+    write(text, replaces) {
+      if (replaces || stored === undefined) stored = text;
+    },
+  });
+}
