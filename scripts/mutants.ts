@@ -50,7 +50,7 @@ const mutants: readonly Mutant[] = [
   {
     breaks: "a success clears the address's failures",
     file: 'src/sign-in/login-limits.ts',
-    text: "kind === 'address' ? 'take-back' : 'clear'",
+    text: "kind.endsWith('address') ? 'take-back' : 'clear'",
     by: "'clear'",
     test: 'test/sign-in/login-limits.test.ts',
     id: 'S49',
@@ -388,8 +388,8 @@ const mutants: readonly Mutant[] = [
   {
     breaks: 'the answer to an incomplete login repeats its body',
     file: 'src/web/hooks/problems.ts',
-    text: 'return problem(request.id, error.answer);',
-    by: "return problem(request.id, { ...error.answer, detail: error.answer.detail + (error.answer.name === 'incomplete-login' ? JSON.stringify(request.body) : '') });",
+    text: 'if (error instanceof Refusal) return problem(request.id, error.answer);',
+    by: "if (error instanceof Refusal) return problem(request.id, { ...error.answer, detail: error.answer.detail + (error.answer.name === 'incomplete-login' ? JSON.stringify(request.body) : '') });",
     test: 'test/web/hooks/problems.test.ts',
     id: 'S106',
   },
@@ -565,7 +565,7 @@ const mutants: readonly Mutant[] = [
   },
   {
     breaks: 'opening a link uses it up',
-    file: 'src/account/links.ts',
+    file: 'src/tokens/links.ts',
     text: 'await tokens.find(purpose, secret);',
     by: 'await tokens.consume(purpose, secret);',
     test: flow,

@@ -40,8 +40,8 @@ function createProgram(): Command {
     .addHelpText('after', settingsHelp)
     .action(from(() => import('./commands/backup.ts'), 'backup'));
   const keys = add(program, 'keys', 'replace a key that Janua generated');
-  add(keys, 'rotate', 'generate a new key; everything signed with the old one becomes invalid')
-    .argument('<name>', 'browser-cookie, audit-names or forward-auth')
+  add(keys, 'rotate', 'generate a new key; what was signed with the old one becomes invalid, what was encrypted stays')
+    .argument('<name>', 'browser-cookie, audit-names, forward-auth, ceremonies or encryption')
     .action(from(() => import('./commands/keys.ts'), 'rotateKey'));
 
   add(program, 'doctor', 'check whether settings, stores and machine suit `serve`; changes nothing')
@@ -76,6 +76,15 @@ function createProgram(): Command {
   add(users, 'disable <email>', 'keep a user out and end all sessions').action(from(usersFile, 'disableUser'));
   add(users, 'enable <email>', 'let a disabled user in again').action(from(usersFile, 'enableUser'));
   add(users, 'remove <email>', 'remove a user and end all sessions').action(from(usersFile, 'removeUser'));
+
+  const factorsFile = () => import('./commands/factors.ts');
+  add(users, 'factors <email>', 'list the second factors of a user')
+    .option(...json)
+    .action(from(factorsFile, 'listFactors'));
+  const removeFactors = 'remove the second factors of a user who has lost them, and end all sessions';
+  add(users, 'remove-factors <email>', removeFactors).action(from(factorsFile, 'removeFactors'));
+  const enrolmentLink = 'print a secret link by which the user adds the first factor; it works once, for 30 minutes';
+  add(users, 'enrolment-link <email>', enrolmentLink).action(from(factorsFile, 'printEnrolmentLink'));
 
   const sessions = add(program, 'sessions', 'list and end the sessions of a user');
   const sessionsFile = () => import('./commands/sessions.ts');

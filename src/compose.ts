@@ -11,32 +11,47 @@ import type { Caller } from './audit/event.ts';
 import { createSqlAuditStore } from './audit/sql-store.ts';
 import { parseListenAddress } from './config/listen-address.ts';
 import { findMailRoute } from './config/mail-server.ts';
-import { addLoopbackOrigins, isHttps, isLoopbackHost, originsOf, publicOriginsOf } from './config/origin.ts';
+import {
+  addLoopbackOrigins,
+  findPasskeyDomain,
+  isHttps,
+  isLoopbackHost,
+  originsOf,
+  publicOriginsOf,
+} from './config/origin.ts';
 import type { Settings } from './config/settings.ts';
 import type { TraceSettings } from './config/traces.ts';
 import { databasePart } from './database/errors.ts';
 import { type KeyName, loadKey, replaceKey } from './database/keys.ts';
 import { claimLease } from './database/lease.ts';
 import { migrate, requireCurrentSchema, requireTables } from './database/migrations.ts';
-import { lineOf } from './faults/misconfiguration.ts';
+import { createCipher } from './encryption/cipher.ts';
+import { openEncryptionKeys } from './encryption/open-keys.ts';
+import { faultsOf, lineOf } from './faults/misconfiguration.ts';
 import { Unavailable } from './faults/unavailable.ts';
 import { createHostCredentials } from './forward-auth/host-credentials.ts';
 import { createReturns } from './forward-auth/returns.ts';
 import { isLanguage } from './languages/languages.ts';
 import { speak } from './languages/speech.ts';
 import type { MailDescription } from './mail/description.ts';
+import { createNotice } from './mail/notice.ts';
 import { createOutbox } from './mail/outbox.ts';
 import { createRequestMail } from './mail/request-mail.ts';
 import { createSender } from './mail/sender.ts';
 import { openTransport } from './mail/transport.ts';
 import { createPasswords } from './passwords/passwords.ts';
 import { createPasswordPolicy } from './passwords/policy.ts';
+import { createEnrolmentLinks, describeEnrolment, enrolmentPurpose } from './second-factor/enrolment-mail.ts';
+import { createFactorParts } from './second-factor/parts.ts';
+import { type AttemptByAddress, createLogInByPasskey } from './second-factor/passkey-log-in.ts';
+import { createPasskeys } from './second-factor/passkeys.ts';
+import { rotateEncryptionKey } from './second-factor/rotate-encryption-key.ts';
 import { createSessions } from './sessions/sessions.ts';
 import { createConfirm } from './sign-in/confirm.ts';
 import { createKnownBrowsers } from './sign-in/known-browsers.ts';
 import { createLogIn } from './sign-in/log-in.ts';
 import { createLogOut } from './sign-in/log-out.ts';
-import { liftFailures } from './sign-in/login-limits.ts';
+import { attemptOf, liftFailures, limitsOf, limitsOfAddress, limitsOfFactor } from './sign-in/login-limits.ts';
 import { createNoticeSignIn, describeNewSignIn } from './sign-in/new-sign-in.ts';
 import { type AttemptOptions, createAttemptPassword } from './sign-in/password-attempt.ts';
 import { events, type SiteOptions } from './site.ts';
@@ -48,6 +63,7 @@ import { createLog } from './telemetry/log.ts';
 import { type Measures, openMeasures } from './telemetry/measures.ts';
 import { createThrottle, unthrottled } from './throttle/throttle.ts';
 import { createTokens } from './tokens/tokens.ts';
+import type { Account } from './users/account.ts';
 import { createAdministration } from './users/administration.ts';
 import { openMappedDirectory, samplePasswordHashes } from './users/mapped/mapped-directory.ts';
 import { parseMapping, type UserMapping } from './users/mapped/mapping.ts';
@@ -150,6 +166,7 @@ export async function compose(settings: Settings, overrides: Overrides = {}) {
     publicOrigins,
     https: isHttps(settings),
     rememberedSeconds: settings.REMEMBER_LIFETIME_SECONDS,
+    trustedBrowserDays: settings.SECOND_FACTOR === 'off' ? 0 : settings.TRUSTED_BROWSER_DAYS,
     corsOrigins: originsOf(settings.CORS_ORIGINS),
     forwardOrigins,
     returns,
@@ -172,6 +189,8 @@ export async function compose(settings: Settings, overrides: Overrides = {}) {
       signUp: mailWorks && mapping === undefined && settings.SIGN_UP === 'on',
       password: mapping === undefined || settings.PASSWORD_REHASH === 'on',
       ownAccounts: mapping === undefined,
+      secondFactor: settings.SECOND_FACTOR !== 'off',
+      passkeyDomain: findPasskeyDomain(settings),
     },
     findKeptMail: mailbox ? (limit) => requireServices().outbox.listKept(limit) : undefined,
     docs: settings.DOCS === 'on',
@@ -188,7 +207,8 @@ export async function compose(settings: Settings, overrides: Overrides = {}) {
      */
     async prepare(): Promise<Services> {
       try {
-        prepared ??= await prepare(settings, overrides, { log, stores, mapping, measures, mailWorks, baseUrl });
+        const openings = { log, stores, mapping, measures, mailWorks, baseUrl, publicOrigins };
+        prepared ??= await prepare(settings, overrides, openings);
         startMail();
         return prepared;
       } catch (error) {
@@ -237,10 +257,11 @@ interface Openings {
   readonly measures: Measures;
   readonly mailWorks: boolean;
   readonly baseUrl: () => string;
+  readonly publicOrigins: ReadonlySet<string>;
 }
 
 async function prepare(settings: Settings, overrides: Overrides, openings: Openings) {
-  const { log: wholeLog, stores, mapping, measures, mailWorks, baseUrl } = openings;
+  const { log: wholeLog, stores, mapping, measures, mailWorks, baseUrl, publicOrigins } = openings;
   const { opened, failures } = stores;
   const { database } = opened;
   if (overrides.migrates) await migrate(opened);
@@ -310,24 +331,58 @@ async function prepare(settings: Settings, overrides: Overrides, openings: Openi
     ? measures.watchStore('database', 'access', { lookUp: createSqlLookUp(opened, { demoUsers }) }).lookUp
     : lookUpTwice(stores.sessions, users);
   const access = createAccess(lookUp, sessions, audit);
-  const admit = createAdmit(access, sessions, users, audit);
   const { failureFloor } = overrides;
   const maxAgeSeconds = settings.REAUTHENTICATION_SECONDS;
   const knownBrowsers = createKnownBrowsers(isHttps(settings), await loadKey(database, 'browser-cookie'));
-  const attemptPassword = createAttemptPassword({ users, passwords, throttle, audit, log, failureFloor });
   const lift = ({ id, username }: User) =>
     liftFailures(throttle, { userId: id, nameDigest: audit.digestName(username) });
   const route = findMailRoute(settings);
   const tokens = createTokens(database, now);
+  const ownerOf = ({ id: userId, username }: User) => ({ userId, username: mapping === undefined ? '' : username });
+  const passkeyDomain = findPasskeyDomain(settings);
+  const passkeys =
+    passkeyDomain === undefined
+      ? undefined
+      : createPasskeys({
+          ...{ database, tokens, key: await loadKey(database, 'ceremonies'), appName: settings.APP_NAME, now },
+          ...{ domain: passkeyDomain, origins: publicOrigins },
+        });
+  const attemptByAddress: AttemptByAddress = ({ address }, check) => throttle.attempt(limitsOfAddress(address), check);
+  const createEnrolmentLink = createEnrolmentLinks({ tokens, baseUrl, now });
   const descriptions: Readonly<Record<string, MailDescription>> = {
     ...createAccountMails({ users, tokens, baseUrl, now }),
     'new-sign-in': describeNewSignIn(users, baseUrl),
+    [enrolmentPurpose]: describeEnrolment(users, createEnrolmentLink),
+    'factors-changed': createNotice(async (id) => (await users.findById(id))?.user, baseUrl)('/account/security'),
   };
+  const encryptionKeys = openEncryptionKeys(settings);
+  if (takesLogins && settings.SECOND_FACTOR !== 'off')
+    for (const fault of faultsOf(encryptionKeys.read)) log.warn({ event: 'encryption_unavailable' }, lineOf(fault));
   const outbox = createOutbox({ database, descriptions, now, onAdded: () => mail?.wake() });
   const noticeSignIn =
     mailWorks && settings.LOGIN_NOTICES === 'on'
       ? createNoticeSignIn({ sessions, requestMail: createRequestMail({ outbox, throttle, audit }), now })
       : undefined;
+  const secondFactorIsRequired = settings.SECOND_FACTOR === 'required';
+  const secondFactors = createFactorParts({
+    ...{ database, passkeys, users, registry, sessions, throttle, audit, now, appName: settings.APP_NAME },
+    cipher: createCipher(encryptionKeys, log),
+    outbox: mailWorks ? outbox : undefined,
+    trustedBrowserDays: settings.TRUSTED_BROWSER_DAYS,
+    limitsOf: limitsOfFactor,
+    tokens,
+    isRequired: secondFactorIsRequired,
+    isOff: settings.SECOND_FACTOR === 'off',
+    clearPasswordFailures: (account, knownBrowser, caller) =>
+      throttle.forgive(limitsOf(attemptOf(account.user.username, account, knownBrowser, caller, audit))),
+  });
+  const { factors, checkFactor, demand, manageFactors } = secondFactors;
+  const admit = createAdmit({ access, sessions, users, audit, demand, noticeSignIn });
+  const hasSecondFactor = async (account: Account) =>
+    secondFactorIsRequired || (await factors.methodsOf(account)).length > 0;
+  const attemptPassword = createAttemptPassword({
+    ...{ users, passwords, throttle, audit, log, failureFloor, hasSecondFactor },
+  });
   const mail =
     takesLogins && mailWorks
       ? createSender({
@@ -348,9 +403,20 @@ async function prepare(settings: Settings, overrides: Overrides, openings: Openi
     audit,
     auditTrail: auditStore,
     access,
-    logIn: createLogIn({ users, attemptPassword, admit, noticeSignIn }),
+    logIn: createLogIn({ users, attemptPassword, admit }),
+    secondFactor: secondFactors.createSecondFactor(admit),
+    factors,
+    manageFactors,
+    enrolment: secondFactors.enrolment,
+    createEnrolmentLink,
     logOut: createLogOut(access, sessions, audit),
-    ...createConfirm({ users, sessions, attemptPassword, knownBrowsers, audit, maxAgeSeconds, now }),
+    passkeys,
+    logInByPasskey:
+      passkeys && createLogInByPasskey({ passkeys, users, ownerOf, attempt: attemptByAddress, admit, audit }),
+    ...createConfirm({
+      ...{ users, sessions, attemptPassword, knownBrowsers, audit, maxAgeSeconds, now },
+      ...{ methodsOf: factors.methodsOf, checkFactor },
+    }),
     knownBrowsers,
     outbox,
     /** Sends the mail in the outbox, in a server that takes logins. */
@@ -376,6 +442,7 @@ async function prepare(settings: Settings, overrides: Overrides, openings: Openi
     hosts: hostKey && createHostCredentials(hostKey, now),
     /** Replaces a key with a new one. This process keeps the old one. */
     replaceKey: (name: KeyName) => replaceKey(database, name),
+    rotateEncryptionKey: () => rotateEncryptionKey(database, encryptionKeys, now),
     /** Removes expired data, unless another process has just done it. */
     async clean(): Promise<void> {
       if (!(await claimLease(database, 'cleaning', now(), now() + cleaningInterval * 0.9))) return;
@@ -385,6 +452,7 @@ async function prepare(settings: Settings, overrides: Overrides, openings: Openi
       await removeInBatches((limit) => auditStore.removeBefore(retained, limit));
       await removeInBatches((limit) => outbox.removeExpired(now(), limit));
       await removeInBatches((limit) => tokens.removeExpired(now(), limit));
+      await removeInBatches((limit) => secondFactors.removeExpired(now(), limit));
     },
   };
 }

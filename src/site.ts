@@ -15,12 +15,19 @@ import { events as commandEvents } from './commands/events.ts';
 import type { ForwardAuthOptions, ForwardAuthParts } from './forward-auth/verify.routes.ts';
 import { events as mailEvents } from './mail/events.ts';
 import type { MailboxOptions } from './mail/mailbox.routes.ts';
+import type { EnrolmentParts } from './second-factor/enrolment.routes.ts';
+import { events as factorEvents } from './second-factor/events.ts';
+import type { PasskeyParts } from './second-factor/passkey.routes.ts';
+import { passkeyEvents } from './second-factor/passkey-events.ts';
+import type { SecondFactorOptions, SecondFactorParts } from './second-factor/second-factor.routes.ts';
+import type { SecurityParts } from './second-factor/security.routes.ts';
 import { events as sessionEvents } from './sessions/events.ts';
 import { createAnswerLogin } from './sign-in/answer-login.ts';
 import type { ConfirmParts } from './sign-in/confirm.routes.ts';
 import { events as signInEvents } from './sign-in/events.ts';
 import type { LogInParts, LogInRouteOptions } from './sign-in/log-in.routes.ts';
 import type { LogOutParts } from './sign-in/log-out.routes.ts';
+import { events as linkEvents } from './tokens/events.ts';
 import { events as userEvents } from './users/events.ts';
 import { events as webEvents } from './web/events.ts';
 import type { Features, FlowOptions } from './web/flow-options.ts';
@@ -31,8 +38,14 @@ import type { App } from './web/types.ts';
 export async function addSite(app: App, parts: () => Parts, options: CapabilityOptions): Promise<void> {
   const answerLogin = createAnswerLogin(() => parts().knownBrowsers);
   (await import('./sign-in/log-in.routes.ts')).addLogIn(app, parts, { ...options, answerLogin });
-  (await import('./sign-in/log-out.routes.ts')).addLogOut(app, parts);
-  (await import('./sign-in/confirm.routes.ts')).addConfirm(app, parts, { answerLogin });
+  const passkeyParts = parts as () => WholeParts;
+  if (options.features.passkeyDomain !== undefined)
+    (await import('./second-factor/passkey.routes.ts')).addPasskeyLogIn(app, passkeyParts, { ...options, answerLogin });
+  (await import('./sign-in/log-out.routes.ts')).addLogOut(app, parts, options);
+  (await import('./sign-in/confirm.routes.ts')).addConfirm(app, parts, { ...options, answerLogin });
+  (await import('./second-factor/second-factor.routes.ts')).addSecondFactor(app, parts, { ...options, answerLogin });
+  (await import('./second-factor/enrolment.routes.ts')).addEnrolment(app, parts);
+  (await import('./second-factor/security.routes.ts')).addSecurity(app, parts, { ...options, answerLogin });
   (await import('./account/home.routes.ts')).addHome(app, options);
   (await import('./account/me.routes.ts')).addMe(app);
   (await import('./account/language.routes.ts')).addLanguage(app, parts, options);
@@ -61,12 +74,15 @@ async function addAccounts(
 }
 
 /** Parts that only some servers have. Their routes are added where the features say so. */
-type FeatureParts = SignUpParts & ResetPasswordParts & ChangeEmailParts & DeleteAccountParts;
+type FeatureParts = PasskeyParts & SignUpParts & ResetPasswordParts & ChangeEmailParts & DeleteAccountParts;
 
 /** What the capabilities work with, once the stores are ready. */
 export type Parts = LogInParts &
   LogOutParts &
   ConfirmParts &
+  SecondFactorParts &
+  EnrolmentParts &
+  SecurityParts &
   ForwardAuthParts &
   LanguageParts &
   AccountParts &
@@ -82,9 +98,10 @@ type WholeParts = Parts & FeatureParts;
 export type CapabilityOptions = Omit<LogInRouteOptions, 'answerLogin'> &
   HomeOptions &
   LanguageOptions &
+  Pick<SecondFactorOptions, 'trustedBrowserDays'> &
   ForwardAuthOptions &
   MailboxOptions &
-  Pick<FlowOptions, 'features'>;
+  Pick<FlowOptions, 'features' | 'https'>;
 
 /** Options of an app with these capabilities: our own server, or another team's app. */
 export interface SiteOptions extends FlowOptions, Omit<CapabilityOptions, 'showsLoginAtRoot' | 'loginPage'> {
@@ -95,9 +112,12 @@ export interface SiteOptions extends FlowOptions, Omit<CapabilityOptions, 'shows
 export const events = {
   ...accessEvents,
   ...signInEvents,
+  ...factorEvents,
+  ...passkeyEvents,
   ...accountEvents,
   ...sessionEvents,
   ...userEvents,
+  ...linkEvents,
   ...mailEvents,
   ...commandEvents,
   ...webEvents,

@@ -1,9 +1,11 @@
 import type { Audit } from '../audit/audit.ts';
 import type { AuditEvent, Caller } from '../audit/event.ts';
+import type { Language } from '../languages/languages.ts';
 import type { events as sessionEvents } from '../sessions/events.ts';
-import type { SessionStart, Sessions, StartedSession } from '../sessions/sessions.ts';
+import type { Session, Sessions, StartedSession } from '../sessions/sessions.ts';
 import type { AuthenticationMethod } from '../sessions/store.ts';
 import { type Account, stampOf } from '../users/account.ts';
+import type { User } from '../users/user.ts';
 import type { UserDirectory } from '../users/user-directory.ts';
 import type { Access, Presented } from './access.ts';
 import type { events } from './events.ts';
@@ -23,9 +25,34 @@ export interface Admission {
   readonly caller: Caller;
   /** Whether the user chose to stay signed in. */
   readonly remembered?: boolean;
+  /** What the browser presents as proof that its user trusts it, verified or not. */
+  readonly trustedBrowser?: string | undefined;
+  /** What decides whether the user is told about the login. Without it they are not, as at the end of a sign-up. */
+  readonly notice?: Pick<ProvenLogin, 'knownBrowser' | 'language'>;
   /** Further fields of the login event. */
   readonly event: Pick<AuditEvent, 'throttle' | 'knownBrowser'>;
 }
+
+/** A login that was proven. */
+export interface ProvenLogin {
+  readonly user: User;
+  /** Whether the account has signed in with this browser before. */
+  readonly knownBrowser: boolean;
+  readonly language: Language;
+  readonly caller: Caller;
+}
+
+/**
+ * Decides whether a login comes from a browser or program that the account has not used. Undefined if not. Runs before the session
+ * starts, because that may end the session which shows it.
+ */
+export type NoticeSignIn = (login: ProvenLogin) => Promise<TellUser | undefined>;
+
+/** Tells the user about the session that has started. @throws {Unavailable} the session has then ended */
+export type TellUser = (session: Pick<Session, 'id'>) => Promise<void>;
+
+/** Decides what is still missing, from what was proved and what the account has. @throws {Refusal} if the proof is not enough */
+export type Demand = (proof: Proof, admission: Admission) => Promise<void>;
 
 export interface Admitted {
   /** As read after the session was stored. */
@@ -40,42 +67,60 @@ type Started = Omit<Admitted, 'wasSignedIn'>;
 /**
  * Every login goes through here. It starts a session, ends those that it replaces, and records the login: all or nothing
  * (ASVS 2.3.3, 7.2.4). Undefined if the account was disabled, removed or changed meanwhile and the proof no longer holds.
+ * @throws {Refusal} if a second factor is missing
  * @throws {Unavailable} when a store cannot be reached, or the login cannot be recorded
  */
 export type Admit = (proof: Proof, admission: Admission) => Promise<Admitted | undefined>;
 
-/** Creates `admit`, the only function that calls `sessions.start`. With `users` it reads the account again after that. */
-export function createAdmit(
-  access: Access,
-  sessions: Sessions,
-  users: Pick<UserDirectory, 'findById'>,
-  audit: Audit<keyof typeof events | keyof typeof sessionEvents>,
-): Admit {
+export interface AdmitOptions {
+  readonly access: Access;
+  readonly sessions: Sessions;
+  /** Read again after the session is stored. */
+  readonly users: Pick<UserDirectory, 'findById'>;
+  readonly audit: Audit<keyof typeof events | keyof typeof sessionEvents>;
+  readonly demand: Demand;
+  /** Undefined if users are not told. */
+  readonly noticeSignIn: NoticeSignIn | undefined;
+}
+
+/** Creates `admit`, the only function that calls `sessions.start`. */
+export function createAdmit({ access, sessions, users, audit, demand, noticeSignIn }: AdmitOptions): Admit {
   /** Reads the account again after the session is stored. A change made before that found no session to end. */
-  async function start(proof: Proof, how: Omit<SessionStart, 'methods'>): Promise<Started | undefined> {
+  async function start(proof: Proof, admission: Admission, replaced: readonly Session[]): Promise<Started | undefined> {
     const { account, methods } = proof;
+    const { caller, remembered = false } = admission;
+    const how = { methods, replaced, remembered, userAgent: caller.userAgent, address: caller.address };
     const owner = { userId: account.user.id, stamp: stampOf(account) };
-    const session = await sessions.start(owner, { ...how, methods });
-    const current = await users.findById(account.user.id).catch(async (error: unknown) => {
-      await sessions.end([session]);
-      throw error;
-    });
+    const session = await sessions.start(owner, how);
+    const orEnd = <Result>(step: Promise<Result>) =>
+      step.catch(async (error: unknown) => {
+        await sessions.end([session]);
+        throw error;
+      });
+    const current = await orEnd(users.findById(account.user.id));
     const isEnabled = current !== undefined && !current.disabled;
-    if (isEnabled && stampOf(current) === session.stamp) return { account: current, session };
+    if (isEnabled && stampOf(current) === session.stamp) {
+      // A fingerprint of the password does not tell that a second factor was added meanwhile.
+      if (current.stamp === undefined) await orEnd(demand({ ...proof, account: current }, admission));
+      return { account: current, session };
+    }
     await sessions.end([session]);
     // The session must carry the current stamp.
-    return isEnabled && (await proof.stillHolds(current))
-      ? start({ ...proof, account: current }, { ...how, replaced: [] })
-      : undefined;
+    if (!isEnabled || !(await proof.stillHolds(current))) return undefined;
+    const again = { ...proof, account: current };
+    await demand(again, admission);
+    return start(again, admission, []);
   }
 
-  return async (proof, { presented, caller, remembered = false, event }) => {
+  return async (proof, admission) => {
+    const { presented, caller, event, notice } = admission;
+    await demand(proof, admission);
+    const tellUser = notice && (await noticeSignIn?.({ user: proof.account.user, ...notice, caller }));
     const signedIn = await access.findSignedIn(presented);
     // Usually one credential is presented, and its session is found already. If both are, the other one may belong to another session.
     const bothPresented = presented.cookie !== undefined && presented.accessToken !== undefined;
     const replaced = signedIn && !bothPresented ? [signedIn.session] : await access.findPresentedSessions(presented);
-    const { userAgent, address } = caller;
-    const started = await start(proof, { replaced, userAgent, address, remembered });
+    const started = await start(proof, admission, replaced);
     if (started === undefined) return undefined;
     const { session } = started;
     const { id: sessionId, userId } = session;
@@ -90,6 +135,7 @@ export function createAdmit(
       ...replaced.map((former) => ({ reason: 'replaced', userId: former.userId, sessionId: former.id })),
       ...session.displaced.map((id) => ({ reason: 'too-many', userId, sessionId: id })),
     ];
+    await tellUser?.(session);
     for (const details of ended) await audit.recordIfPossible({ kind: 'session-ended', caller, ...details });
     return { ...started, wasSignedIn: signedIn !== undefined };
   };

@@ -24,6 +24,40 @@ export type RequireFresh = (
   request: ConfirmingRequest,
 ) => Promise<void>;
 
+/** What programs read in the challenge where a second factor is asked for. */
+const secondFactorAcr = 'urn:janua:second-factor';
+
+/** The same, for a route that asks for a second factor. */
+export const secondFactorWanted: Answer = {
+  ...insufficientUserAuthentication,
+  detail: 'Prove a second factor first',
+  freshProof: { acrValues: secondFactorAcr },
+};
+
+export const noSecondFactor: Answer = {
+  name: 'no-second-factor',
+  status: 403,
+  error: 'second_factor_missing',
+  detail: 'This needs a second factor. Add one at /account/security',
+  page: '/account/security?state=7',
+};
+
+/** What a route asks for besides a session. */
+export interface RequiredProof {
+  readonly maxAgeSeconds: number | undefined;
+  readonly secondFactor: boolean;
+}
+
+/**
+ * For a route that asks for a proof of some age, or of a second factor.
+ * @throws {Refusal} `insufficient-user-authentication`; `no-second-factor` if the account has none
+ */
+export type RequireStepUp = (
+  signedIn: SignedIn,
+  required: RequiredProof,
+  request: { readonly caller: Caller },
+) => Promise<void>;
+
 /** What a proof of identity needs of its request. */
 export interface ConfirmingRequest {
   readonly caller: Caller;

@@ -18,8 +18,10 @@ export interface Answer {
     /** Whether the response is the login page itself, with the status of the answer, in place of a redirect to it. */
     readonly inPlace?: true;
   };
-  /** A browser is led to the page that asks for the password, and back to the form. The challenge tells programs how old a proof may be. */
-  readonly freshProof?: { readonly maxAgeSeconds: number };
+  /** A browser is led to the page that asks for a proof of identity, and back. The challenge tells programs what the proof must be (RFC 9470). */
+  readonly freshProof?: { readonly maxAgeSeconds?: number | undefined; readonly acrValues?: string | undefined };
+  /** A browser is led to this page, which says what to do. */
+  readonly page?: string;
   /** A path where the user can begin again. The error page links to it in place of the home page. */
   readonly again?: string;
   /** The event to record, unless the code that refuses has already recorded one. */
@@ -39,9 +41,19 @@ export const loginMessages = {
   sessionOver: { state: 5, key: 'sessionOver' },
   passwordChanged: { state: 6, key: 'passwordChanged' },
   accountDeleted: { state: 7, key: 'accountDeleted' },
+  passkeyRefused: { state: 8, key: 'passkeyRefused' },
+  passkeyUnknown: { state: 9, key: 'passkeyUnknown' },
 } as const satisfies Readonly<Record<string, { state: number; key: keyof Words['loginMessages'] }>>;
 
 export type LoginMessage = (typeof loginMessages)[keyof typeof loginMessages];
+
+/** A login whose password was right, and what is still missing. */
+export interface PendingLogin {
+  /** A browser gets it as a cookie, a program as `mfa_token`. */
+  readonly token: string;
+  /** The ways to go on, the best first. */
+  readonly methods: readonly string[];
+}
 
 /** A refusal that the server expects. It is not a fault. */
 export class Refusal extends Error {
@@ -49,11 +61,14 @@ export class Refusal extends Error {
   readonly answer: Answer;
   /** Seconds until another try can succeed, if known. */
   readonly retryAfterSeconds: number | undefined;
+  /** The login that waits for a second factor. */
+  readonly pending: PendingLogin | undefined;
 
-  constructor(answer: Answer, retryAfterSeconds?: number) {
+  constructor(answer: Answer, retryAfterSeconds?: number, pending?: PendingLogin) {
     super(answer.name);
     this.answer = answer;
     this.retryAfterSeconds = retryAfterSeconds;
+    this.pending = pending;
   }
 }
 
@@ -74,5 +89,15 @@ export class InvalidFields extends Error {
   constructor(...faults: readonly FieldFault[]) {
     super('invalid fields');
     this.faults = faults;
+  }
+}
+
+/** A fault that programs get as an error of their protocol, in place of the list. */
+export class RefusedField extends InvalidFields {
+  readonly answer: Answer;
+
+  constructor(answer: Answer, fault: FieldFault) {
+    super(fault);
+    this.answer = answer;
   }
 }

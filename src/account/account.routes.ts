@@ -1,5 +1,6 @@
 import { insufficientUserAuthentication, type RequireFresh } from '../access/fresh-proof.ts';
 import type { Sessions } from '../sessions/sessions.ts';
+import type { User } from '../users/user.ts';
 import type { UserRegistry } from '../users/user-directory.ts';
 import { addAction } from '../web/action.ts';
 import { signedInOf } from '../web/hooks/credentials.ts';
@@ -13,6 +14,9 @@ export interface AccountParts {
   readonly sessions: Pick<Sessions, 'listOf'>;
   readonly exportAccount: ExportAccount;
   readonly requireFresh: RequireFresh;
+  readonly manageFactors: {
+    list(user: User, stamp: string): Promise<{ readonly passkeys: readonly unknown[]; readonly totp: unknown }>;
+  };
 }
 
 const time = { type: ['string', 'null'], description: 'RFC 3339, UTC' };
@@ -25,6 +29,7 @@ const accountSchema = object('The account', {
   created_at: time,
   password_changed_at: time,
   sessions: { type: 'integer', description: 'Where the user is signed in' },
+  second_factor: { type: 'boolean', description: 'Whether there is a passkey or an authenticator app' },
 });
 
 const exportSchema = object('Everything that this server stores about the user', {
@@ -48,10 +53,13 @@ export function addAccount(app: App, parts: () => AccountParts): void {
       created_at: '2026-11-26T08:00:00.000Z',
       password_changed_at: null,
       sessions: 2,
+      second_factor: true,
     }),
     browser: 'The page Account',
-    async handle({ user, query }) {
-      const { registry, sessions } = parts();
+    async handle(request) {
+      const { user, query } = request;
+      const { registry, sessions, manageFactors } = parts();
+      const { passkeys, totp } = await manageFactors.list(user, signedInOf(request).session.stamp);
       const { createdAt, passwordChangedAt } = (await registry?.findDates(user.id)) ?? {};
       return {
         username: user.username,
@@ -61,6 +69,9 @@ export function addAccount(app: App, parts: () => AccountParts): void {
         created_at: createdAt?.toISOString() ?? null,
         password_changed_at: passwordChangedAt?.toISOString() ?? null,
         sessions: (await sessions.listOf(user.id)).length,
+        second_factor: passkeys.length > 0 || totp !== undefined,
+        passkeys: passkeys.length,
+        totp: totp !== undefined,
         state: (query as Readonly<Record<string, unknown>>).state,
       };
     },

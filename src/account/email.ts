@@ -5,12 +5,11 @@ import type { Caller } from '../audit/event.ts';
 import type { Language } from '../languages/languages.ts';
 import type { Outbox } from '../mail/outbox.ts';
 import type { RequestMail } from '../mail/request-mail.ts';
+import { type Links, linkExpired } from '../tokens/links.ts';
 import type { Tokens } from '../tokens/tokens.ts';
 import { emailAddress } from '../users/user.ts';
 import type { UserRegistry } from '../users/user-directory.ts';
 import type { events } from './events.ts';
-import type { Links } from './links.ts';
-import { linkExpired } from './refusals.ts';
 
 export const emailPath = '/account/email';
 

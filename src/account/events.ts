@@ -35,13 +35,6 @@ export const events = {
     level: 'info',
     words: 'The user changed the password, which ended all other sessions',
   },
-  'link-refused': {
-    vocabulary: 'authn_token_reuse',
-    by: 'anyone',
-    level: 'info',
-    words: 'A link from a mail was refused, because it has expired, was used already, or never existed',
-    advise: () => ['Ask for a new link on the page that the user came from.'],
-  },
   'profile-changed': {
     vocabulary: 'user_updated',
     by: 'account-holder',

@@ -1,4 +1,5 @@
 import type { DroppedMail, MailDescription, PreparedMail } from '../mail/description.ts';
+import { createNotice } from '../mail/notice.ts';
 import type { Tokens } from '../tokens/tokens.ts';
 import { type Account, stampOf } from '../users/account.ts';
 import type { UserDirectory } from '../users/user-directory.ts';
@@ -31,14 +32,7 @@ export function createAccountMails(options: AccountMailOptions): Readonly<Record
     return `${baseUrl()}/auth/${pages[purpose]}?token=${secret}`;
   }
 
-  /** A mail that only tells what has happened. It needs no account: the address may have been the former one. */
-  const notice = (path?: string): MailDescription => ({
-    keepSeconds: day,
-    async prepare({ address, userId, language, details }) {
-      const { firstName: name, language: chosen = language } = (userId && (await users.findById(userId))?.user) || {};
-      return { to: address, name, language: chosen, values: details, link: path && `${baseUrl()}${path}` };
-    },
-  });
+  const notice = createNotice(async (id) => (await users.findById(id))?.user, baseUrl);
 
   return {
     'sign-up': {

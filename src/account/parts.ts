@@ -10,6 +10,8 @@ import type { PasswordPolicy } from '../passwords/policy.ts';
 import type { events as sessionEvents } from '../sessions/events.ts';
 import type { Sessions } from '../sessions/sessions.ts';
 import type { Throttle } from '../throttle/throttle.ts';
+import type { events as linkEvents } from '../tokens/events.ts';
+import { createLinks } from '../tokens/links.ts';
 import type { Tokens } from '../tokens/tokens.ts';
 import type { User } from '../users/user.ts';
 import type { UserDirectory, UserRegistry } from '../users/user-directory.ts';
@@ -17,7 +19,6 @@ import { createDeleteAccount } from './deletion.ts';
 import { createChangeEmail } from './email.ts';
 import type { events } from './events.ts';
 import { createExportAccount } from './export.ts';
-import { createLinks } from './links.ts';
 import { createChangePassword, createSetPassword } from './password.ts';
 import { createResetPassword } from './reset-password.ts';
 import { createOwnSessions } from './sessions.ts';
@@ -36,7 +37,9 @@ export interface AccountOptions {
   readonly outbox: Outbox | undefined;
   readonly throttle: Throttle;
   readonly admit: Admit;
-  readonly audit: Audit<keyof typeof events | keyof typeof mailEvents | keyof typeof sessionEvents>;
+  readonly audit: Audit<
+    keyof typeof events | keyof typeof linkEvents | keyof typeof mailEvents | keyof typeof sessionEvents
+  >;
   readonly auditTrail: AuditStore;
   /** Forgets the failed logins of a user. */
   readonly liftFailures: (user: User) => Promise<unknown>;

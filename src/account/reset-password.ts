@@ -3,11 +3,10 @@ import type { Audit } from '../audit/audit.ts';
 import type { Caller } from '../audit/event.ts';
 import type { Language } from '../languages/languages.ts';
 import type { RequestMail } from '../mail/request-mail.ts';
+import { type Links, linkExpired } from '../tokens/links.ts';
 import { emailAddress } from '../users/user.ts';
 import type { events } from './events.ts';
-import type { Links } from './links.ts';
 import type { SetPassword } from './password.ts';
-import { linkExpired } from './refusals.ts';
 
 export const forgotPasswordPath = '/auth/forgot-password';
 

@@ -7,11 +7,10 @@ import type { Language } from '../languages/languages.ts';
 import type { RequestMail } from '../mail/request-mail.ts';
 import type { Passwords } from '../passwords/passwords.ts';
 import type { PasswordPolicy } from '../passwords/policy.ts';
+import { type Links, linkExpired } from '../tokens/links.ts';
 import { emailAddress, personName } from '../users/user.ts';
 import type { UserRegistry } from '../users/user-directory.ts';
 import type { events } from './events.ts';
-import type { Links } from './links.ts';
-import { linkExpired } from './refusals.ts';
 
 export const signUpPath = '/auth/sign-up';
 

@@ -69,6 +69,9 @@ export const throttleKeys = {
   address: 'the address, with any name',
   pair: 'the account, from this address',
   browser: 'the account, in this browser',
+  'factor-account': 'the codes of the account, from anywhere',
+  'factor-pair': 'the codes of the account, from this address',
+  'factor-address': 'codes from this address, of any account',
 };
 
 /** What the throttle knew about one of the keys of a login attempt. */

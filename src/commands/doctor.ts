@@ -2,6 +2,7 @@ import { type Check, needing } from '../../selftest/finding.ts';
 import { isHttps } from '../config/origin.ts';
 import { checkClock } from '../doctor/clock.ts';
 import { checkDatabase, checkSchema } from '../doctor/database.ts';
+import { checkEncryption } from '../doctor/encryption.ts';
 import { explain, type Stores } from '../doctor/fault-findings.ts';
 import { checkHashing } from '../doctor/hashing.ts';
 import { checkIndexes } from '../doctor/indexes.ts';
@@ -83,6 +84,9 @@ async function lookAtAll({ settings, faulty }: ReadSettings, look: Look): Promis
     const sessionsHere = redisUrl === undefined;
     const indexCheck = needing(current, outdated, (database) => checkIndexes(database, sessionsHere, users));
     await look('indexes', indexCheck);
+
+    const encryptionCheck = needing(current, outdated, (database) => checkEncryption(database, settings));
+    if (settings.SECOND_FACTOR !== 'off') await look('encryption', encryptionCheck);
 
     const redis = sessionsHere ? undefined : await look('sessions', checkRedis(redisUrl, stepMilliseconds, closing));
     if (sessionsHere) await look('sessions', needing(current, outdated, checkSqlSessions));

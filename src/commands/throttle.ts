@@ -58,7 +58,7 @@ async function chooseKeys(
   if (username !== undefined) {
     const lifted = await identify(username, services);
     const { userId, nameDigest } = lifted;
-    return { lifted, event: userId === undefined ? { nameDigest } : { userId } };
+    return { lifted: { ...lifted, codes: true }, event: userId === undefined ? { nameDigest } : { userId } };
   }
   if (address === undefined) return { lifted: 'all', event: { reason: 'all' } };
   const network = countedNetwork(address);
@@ -90,7 +90,10 @@ async function* describeKeys(keys: AsyncIterable<ListedKey>, users: UserDirector
   const findUser = createFindOnce(users);
   for await (const { passwordFingerprint: counted, ...key } of keys) {
     const account = key.userId === undefined ? undefined : await findUser(key.userId);
-    const outdated = key.userId !== undefined && (account === undefined || passwordFingerprint(account) !== counted);
+    const isOfUser = key.userId !== undefined;
+    // A new password does not end failures of codes, which carry no fingerprint.
+    const isOtherPassword = counted !== undefined && account !== undefined && passwordFingerprint(account) !== counted;
+    const outdated = isOfUser && (account === undefined || isOtherPassword);
     yield { ...key, ...(account && { username: account.user.username }), outdated };
   }
 }

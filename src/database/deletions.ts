@@ -1,6 +1,7 @@
 import type { DeleteResult } from 'kysely';
 import type { Database } from './database.ts';
 import { sql } from './kysely.ts';
+import type { Tables } from './schema.ts';
 
 /** Runs a deletion, and returns how many rows it deleted. */
 export async function countDeleted(deletion: { executeTakeFirst(): Promise<DeleteResult> }): Promise<number> {
@@ -14,7 +15,7 @@ export async function countDeleted(deletion: { executeTakeFirst(): Promise<Delet
  */
 export async function deleteExpiredRows(
   database: Database,
-  table: 'janua_sessions' | 'janua_failures' | 'janua_tokens' | 'janua_mails',
+  table: keyof Tables,
   key: 'id' | 'key' | 'hash',
   time: number,
   limit: number,

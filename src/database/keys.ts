@@ -2,8 +2,8 @@ import { randomBytes } from 'node:crypto';
 import type { Database } from './database.ts';
 import { insertNew } from './insert-new.ts';
 
-/** The server has one key for each purpose: the `browser` cookie, digests of names in the audit, and credentials for other hosts. */
-export const keyNames = ['browser-cookie', 'audit-names', 'forward-auth'] as const;
+/** The server has one key for each purpose: the `browser` cookie, digests of names in the audit, credentials for other hosts, and passkeys. */
+export const keyNames = ['browser-cookie', 'audit-names', 'forward-auth', 'ceremonies'] as const;
 
 export type KeyName = (typeof keyNames)[number];
 

@@ -9,6 +9,7 @@ import { up as sessionsAndLeases } from './migrations/0002-sessions-and-leases.t
 import { up as throttleAndAudit } from './migrations/0003-throttle-and-audit.ts';
 import { up as stampsAndMethods } from './migrations/2026-11-25-stamps-and-methods.ts';
 import { up as accountsAndMail } from './migrations/2026-11-26-accounts-and-mail.ts';
+import { up as secondFactors } from './migrations/2026-11-26-second-factors.ts';
 import { rows as sampleRows, type Tables } from './schema.ts';
 
 /** Steps by file name, in the order of their names. */
@@ -18,6 +19,7 @@ const steps: Readonly<Record<string, MigrationStep>> = {
   '0003-throttle-and-audit': throttleAndAudit,
   '2026-11-25-stamps-and-methods': stampsAndMethods,
   '2026-11-26-accounts-and-mail': accountsAndMail,
+  '2026-11-26-second-factors': secondFactors,
 };
 
 /** Kysely's migrator with our steps. */
@@ -97,7 +99,10 @@ async function appliedMigrations(database: Database): Promise<string[]> {
  * @throws {Misconfiguration} when a table lacks a column, or the account may not read it
  */
 export async function requireTables(database: Database, used: { users: boolean; sessions: boolean }): Promise<void> {
-  const tables: (keyof Tables)[] = ['janua_keys', 'janua_leases', 'janua_audit', 'janua_tokens', 'janua_mails'];
+  const tables: (keyof Tables)[] = [
+    ...(['janua_keys', 'janua_leases', 'janua_audit', 'janua_tokens', 'janua_mails', 'janua_passkeys'] as const),
+    ...(['janua_totp', 'janua_recovery_codes', 'janua_trusted_browsers', 'janua_pending_logins'] as const),
+  ];
   if (used.users) tables.push('janua_users');
   // The throttle keeps failures in the same store as the sessions.
   if (used.sessions) tables.push('janua_sessions', 'janua_failures');

@@ -80,6 +80,61 @@ export const rows = {
     /** The sent mail as JSON, in the demo only. */
     content: generated(nullable('')),
   },
+  /** Passkeys by a hash of the credential's id. */
+  janua_passkeys: {
+    id: '',
+    user_id: '',
+    username: '',
+    credential_id: '',
+    /** COSE, base64url. */
+    public_key: '',
+    /** Random, the same for all passkeys of a user. */
+    user_handle: '',
+    counter: time,
+    /** Whether the authenticator may copy the key to other devices. It never changes. */
+    syncable: 0,
+    /** Whether it has done so. */
+    synced: 0,
+    /** Separated by spaces. */
+    transports: '',
+    aaguid: '',
+    name: '',
+    created_at: time,
+    last_used_at: nullable(time),
+  },
+  /** Secrets of authenticator apps, encrypted. */
+  janua_totp: {
+    id: '',
+    user_id: '',
+    username: '',
+    secret: '',
+    /** The step of the last accepted code. No step up to it is accepted again. */
+    last_step: time,
+    created_at: time,
+    last_used_at: nullable(time),
+  },
+  janua_recovery_codes: { hash: '', user_id: '', username: '' },
+  janua_trusted_browsers: {
+    id: '',
+    secret_hash: '',
+    user_id: '',
+    username: '',
+    stamp: '',
+    user_agent: '',
+    trusted_at: time,
+    expires_at: time,
+  },
+  /** Logins that wait for a second factor. They are no sessions. */
+  janua_pending_logins: {
+    id: '',
+    secret_hash: '',
+    user_id: '',
+    stamp: '',
+    methods: '',
+    remembered: 0,
+    failures: flag,
+    expires_at: time,
+  },
   janua_migrations: { name: '' },
 };
 
@@ -89,6 +144,7 @@ export type SessionsTable = Tables['janua_sessions'];
 export type FailuresTable = Tables['janua_failures'];
 export type AuditTable = Tables['janua_audit'];
 export type MailsTable = Tables['janua_mails'];
+export type PasskeysTable = Tables['janua_passkeys'];
 
 /** The columns of an account besides its id. */
 export const accountColumns = [

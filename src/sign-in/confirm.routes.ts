@@ -1,11 +1,12 @@
 import { maxPasswordBytes } from '../passwords/passwords.ts';
+import { ceremonyCookie } from '../web/cookies.ts';
 import { addForm } from '../web/form.ts';
 import { bodyLimit } from '../web/hooks/bodies.ts';
 import { signedInOf } from '../web/hooks/credentials.ts';
 import { accountPath, safeNext } from '../web/next.ts';
 import { json, settingCookies } from '../web/openapi/responses.ts';
 import { type AnswerLogin, detailWithTokens, exampleTokens } from '../web/token-answer.ts';
-import type { App } from '../web/types.ts';
+import type { App, Request } from '../web/types.ts';
 import type { Confirm } from './confirm.ts';
 import { tooManyConfirmations } from './refusals.ts';
 
@@ -17,8 +18,10 @@ export interface ConfirmParts {
 export function addConfirm(
   app: App,
   parts: () => ConfirmParts,
-  { answerLogin }: { readonly answerLogin: AnswerLogin },
+  { answerLogin, https }: { readonly answerLogin: AnswerLogin; readonly https: boolean },
 ): void {
+  const ceremony = ceremonyCookie(https);
+  const readCeremony = ({ headers }: Request) => ceremony.read(headers.cookie);
   addForm(app, ['/auth/confirm', '/api/confirm'], {
     summary: 'Confirm your identity',
     description:
@@ -28,10 +31,16 @@ export function addConfirm(
     view: 'sign-in/confirm',
     fields: {
       password: {
-        required: true,
         maxLength: maxPasswordBytes,
         description: 'The password of the account',
         format: 'password',
+      },
+      method: { description: '`totp`, `recovery_code` or `passkey`. Default: `totp`', inLink: true },
+      code: { maxLength: 100, description: 'The code of the second factor, if the account has one' },
+      credential: {
+        maxLength: 20_000,
+        description: 'What the browser got from a passkey, as JSON. It needs no password',
+        json: true,
       },
       next: {
         // An unsafe or too long one is ignored.
@@ -49,9 +58,16 @@ export function addConfirm(
       }),
     ),
     browser: 'To `next`, or to the account page',
-    show: ({ user }) => ({ username: user.username }),
-    async submit(request, reply, { password, next }) {
-      const confirmed = await parts().confirm(signedInOf(request), password, request);
+    async show(request, { method }) {
+      const { user } = request;
+      const methods = await parts().confirm.methodsOf(signedInOf(request));
+      const codes = methods.filter((one) => one !== 'passkey');
+      const shown = codes.find((one) => one === method) ?? codes[0];
+      return { username: user.username, methods, method: shown, others: codes.filter((one) => one !== shown) };
+    },
+    async submit(request, reply, { password, method = 'totp', code, credential, next }) {
+      const sent = { password, method, code, credential, ceremony: readCeremony(request) };
+      const confirmed = await parts().confirm.confirm(signedInOf(request), sent, request);
       const tokens = answerLogin(request, reply, confirmed);
       return reply.proceed(safeNext(next) ?? accountPath, { detail: 'Confirmed', ...tokens });
     },

@@ -1,9 +1,18 @@
 import type { SignedIn } from '../access/access.ts';
 import { notAuthenticated } from '../access/access.ts';
-import { type ConfirmingRequest, insufficientUserAuthentication, type RequireFresh } from '../access/fresh-proof.ts';
+import {
+  type ConfirmingRequest,
+  insufficientUserAuthentication,
+  noSecondFactor,
+  type RequireFresh,
+  type RequireStepUp,
+  secondFactorWanted,
+} from '../access/fresh-proof.ts';
 import { InvalidFields, Refusal } from '../access/refusal.ts';
 import type { Audit } from '../audit/audit.ts';
+import type { Caller } from '../audit/event.ts';
 import type { RenewedSession, Sessions } from '../sessions/sessions.ts';
+import type { AuthenticationMethod } from '../sessions/store.ts';
 import { type Account, stampOf } from '../users/account.ts';
 import type { UserDirectory } from '../users/user-directory.ts';
 import type { events } from './events.ts';
@@ -11,11 +20,33 @@ import type { KnownBrowsers } from './known-browsers.ts';
 import type { AttemptPassword } from './password-attempt.ts';
 import { tooManyConfirmations } from './refusals.ts';
 
+/** A second factor as the client sends it. */
+export interface ConfirmedFactor {
+  readonly method: string;
+  readonly code?: string | undefined;
+  readonly credential?: unknown;
+  /** The cookie that the challenge of a passkey is bound to. */
+  readonly ceremony?: string | undefined;
+}
+
+/** Checks a second factor. @param binding what the challenge of a passkey was made for. @throws {Refusal} when too many were wrong */
+type CheckConfirmed = (
+  account: Account,
+  factor: ConfirmedFactor,
+  binding: string,
+  caller: Caller,
+) => Promise<
+  | { readonly succeeded: true; readonly methods: readonly AuthenticationMethod[] }
+  | { readonly succeeded: false; readonly reason: 'wrong-code' | 'wrong-passkey' }
+>;
+
 export interface ConfirmOptions {
   readonly users: UserDirectory;
   readonly sessions: Sessions;
   readonly attemptPassword: AttemptPassword;
   readonly knownBrowsers: KnownBrowsers;
+  readonly methodsOf: (account: Pick<Account, 'user'>) => Promise<readonly string[]>;
+  readonly checkFactor: CheckConfirmed;
   readonly audit: Audit<keyof typeof events>;
   /** How long a proof is fresh. */
   readonly maxAgeSeconds: number;
@@ -23,57 +54,126 @@ export interface ConfirmOptions {
   readonly now: () => number;
 }
 
-/**
- * Proves by password that the owner of a session is there, and renews the credentials of the session.
- * @throws {InvalidFields} `password` is wrong
- * @throws {Refusal} `too-many-confirmations`; `not-authenticated` if the session has ended meanwhile
- */
-export type Confirm = (
-  signedIn: SignedIn,
-  password: string,
-  request: ConfirmingRequest,
-) => Promise<{ readonly account: Account; readonly session: RenewedSession }>;
+/** What the owner of a session sends as a proof of identity. */
+export interface SentProof extends ConfirmedFactor {
+  readonly password?: string | undefined;
+}
 
-/** Fresh proof: the owner of a session proves their identity again, by password. */
-export function createConfirm(options: ConfirmOptions): { confirm: Confirm; requireFresh: RequireFresh } {
-  const { users, sessions, attemptPassword, knownBrowsers, audit, maxAgeSeconds, now } = options;
+export interface Confirm {
+  /** What the owner of a session can prove besides the password. */
+  methodsOf(signedIn: SignedIn): Promise<readonly string[]>;
+  /**
+   * Proves that the owner of a session is there, and renews the credentials of the session: by a passkey alone, else by the password and,
+   * if the account has one, a second factor. A browser that the user trusts does not count.
+   * @throws {InvalidFields} a field is wrong
+   * @throws {Refusal} `too-many-confirmations`; `not-authenticated` if the session has ended meanwhile
+   */
+  confirm(
+    signedIn: SignedIn,
+    sent: SentProof,
+    request: ConfirmingRequest,
+  ): Promise<{ readonly account: Account; readonly session: RenewedSession }>;
+}
+
+/** Fresh proof: the owner of a session proves their identity again. */
+export function createConfirm(options: ConfirmOptions): {
+  confirm: Confirm;
+  requireFresh: RequireFresh;
+  requireStepUp: RequireStepUp;
+} {
+  const { users, sessions, attemptPassword, knownBrowsers, methodsOf, checkFactor, audit, maxAgeSeconds, now } =
+    options;
+
+  /** The account of a session, unless it has changed since this request was let in. */
+  async function requireAccount({ user, session }: SignedIn): Promise<Account> {
+    const account = await users.findById(user.id);
+    if (account === undefined || stampOf(account) !== session.stamp) throw new Refusal(notAuthenticated);
+    return account;
+  }
 
   /** @param field the field of the form that holds the password */
-  async function prove({ user, session }: SignedIn, password: string, field: string, request: ConfirmingRequest) {
-    const { caller, headers } = request;
+  async function provePassword(
+    account: Account,
+    password: string,
+    field: string,
+    { caller, headers }: ConfirmingRequest,
+  ) {
     const start = performance.now();
-    const account = await users.findById(user.id);
-    // Changed since this request was let in.
-    if (account === undefined || stampOf(account) !== session.stamp) throw new Refusal(notAuthenticated);
     const findKnownBrowser = (fingerprint: string) => knownBrowsers.find(fingerprint, headers.cookie);
     const sent = { name: account.user.username, account, password, findKnownBrowser, start };
-    const { proof, seen } = await attemptPassword(sent, caller, {
+    const { proof } = await attemptPassword(sent, caller, {
       failed: { kind: 'confirm-failed', error: new InvalidFields({ field, code: 'wrong-password' }) },
       throttled: { kind: 'confirm-throttled', answer: tooManyConfirmations },
     });
-    await audit.recordIfPossible({ kind: 'confirmed', caller, userId: user.id, sessionId: session.id, ...seen });
     return proof;
   }
 
+  /** @returns how the factor proved the identity */
+  async function proveFactor(account: Account, { session }: SignedIn, sent: SentProof, caller: Caller) {
+    const isPasskey = sent.method === 'passkey';
+    if (!isPasskey && !sent.code) throw new InvalidFields({ field: 'code', code: 'missing' });
+    const checked = await checkFactor(account, sent, `confirm:${session.id}`, caller);
+    if (checked.succeeded) return checked.methods;
+    await audit.recordIfPossible({ kind: 'confirm-failed', reason: checked.reason, caller, userId: account.user.id });
+    throw new InvalidFields({ field: isPasskey ? 'credential' : 'code', code: checked.reason });
+  }
+
+  async function prove(signedIn: SignedIn, sent: SentProof, request: ConfirmingRequest) {
+    const account = await requireAccount(signedIn);
+    if (sent.method === 'passkey')
+      return { account, methods: await proveFactor(account, signedIn, sent, request.caller) };
+    if (!sent.password) throw new InvalidFields({ field: 'password', code: 'missing' });
+    const { account: proven, methods } = await provePassword(account, sent.password, 'password', request);
+    if ((await methodsOf(proven)).length === 0) return { account: proven, methods };
+    const more = await proveFactor(proven, signedIn, sent, request.caller);
+    return { account: proven, methods: [...new Set([...methods, ...more, 'mfa' as const])] };
+  }
+
   return {
-    async confirm(signedIn, password, request) {
-      const { account, methods } = await prove(signedIn, password, 'password', request);
-      // A weak hash may have been replaced, and with it the stamp of a team's own account.
-      const session = await sessions.renew(signedIn.session, { stamp: stampOf(account), methods });
-      if (session === undefined) throw new Refusal(notAuthenticated);
-      return { account, session };
+    confirm: {
+      methodsOf: async (signedIn) => methodsOf(await requireAccount(signedIn)),
+
+      async confirm(signedIn, sent, request) {
+        const { account, methods } = await prove(signedIn, sent, request);
+        const { user, session: former } = signedIn;
+        const { caller } = request;
+        await audit.recordIfPossible({ kind: 'confirmed', caller, userId: user.id, sessionId: former.id });
+        // A weak hash may have been replaced, and with it the stamp of a team's own account.
+        const session = await sessions.renew(former, { stamp: stampOf(account), methods });
+        if (session === undefined) throw new Refusal(notAuthenticated);
+        return { account, session };
+      },
     },
 
     async requireFresh(signedIn, currentPassword, request) {
-      if (currentPassword) {
-        await prove(signedIn, currentPassword, 'current_password', request);
-        return;
-      }
       const { user, session } = signedIn;
-      if (now() - session.authenticatedAt <= maxAgeSeconds * 1000) return;
       const { caller } = request;
+      if (currentPassword) {
+        const account = await requireAccount(signedIn);
+        await provePassword(account, currentPassword, 'current_password', request);
+        await audit.recordIfPossible({ kind: 'confirmed', caller, userId: user.id, sessionId: session.id });
+        // With a second factor, the password alone is no proof.
+        if ((await methodsOf(account)).length === 0) return;
+      }
+      if (now() - session.authenticatedAt <= maxAgeSeconds * 1000) return;
       await audit.recordIfPossible({ kind: 'confirm-required', caller, userId: user.id, sessionId: session.id });
       throw new Refusal({ ...insufficientUserAuthentication, freshProof: { maxAgeSeconds } });
+    },
+
+    async requireStepUp({ user, session }, { maxAgeSeconds: oldest, secondFactor }, { caller }) {
+      const isOld = oldest !== undefined && now() - session.authenticatedAt > oldest * 1000;
+      const isMissing = secondFactor && !session.methods.some((method) => method === 'mfa' || method === 'user');
+      if (!isOld && !isMissing) return;
+      const canProve = !isMissing || (await methodsOf({ user })).length > 0;
+      const about = { caller, userId: user.id, sessionId: session.id };
+      await audit.recordIfPossible({
+        kind: 'confirm-required',
+        reason: canProve ? undefined : 'no-second-factor',
+        ...about,
+      });
+      if (!canProve) throw new Refusal(noSecondFactor);
+      const answer = secondFactor ? secondFactorWanted : insufficientUserAuthentication;
+      throw new Refusal({ ...answer, freshProof: { ...answer.freshProof, maxAgeSeconds: oldest } });
     },
   };
 }

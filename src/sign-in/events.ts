@@ -100,7 +100,13 @@ export const events = {
     vocabulary: 'authz_fail',
     by: 'account-holder',
     level: 'info',
-    words: 'The user has to prove their identity again first: the last proof is older than REAUTHENTICATION_SECONDS',
+    words: 'The user has to prove their identity again first: the last proof was too long ago, or had no second factor',
+    reasons: {
+      'no-second-factor': {
+        words: 'the account has no second factor',
+        advice: 'The user adds one at /account/security.',
+      },
+    },
   },
   'logged-out': {
     vocabulary: 'session_expired',

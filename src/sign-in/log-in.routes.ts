@@ -1,11 +1,12 @@
 import type { Access } from '../access/access.ts';
-import { loginMessages, Refusal } from '../access/refusal.ts';
+import { Refusal } from '../access/refusal.ts';
 import { maxPasswordBytes } from '../passwords/passwords.ts';
 import { maxUsernameLength } from '../users/user.ts';
 import { addAction } from '../web/action.ts';
 import { bodyField } from '../web/body-field.ts';
+import { trustedCookie } from '../web/cookies.ts';
 import { ambiguousCredential } from '../web/hooks/credentials.ts';
-import { findLoginMessage, type LoginPage, loginView } from '../web/login-page.ts';
+import { findLoginMessage, isAboutLogin, type LoginPage, loginView } from '../web/login-page.ts';
 import { homePath, safeNext } from '../web/next.ts';
 import { json, object, page, redirect, settingCookies } from '../web/openapi/responses.ts';
 import { type AnswerLogin, exampleTokens, tokenFields } from '../web/token-answer.ts';
@@ -44,7 +45,7 @@ const fields = {
 const loginPageQuery = {
   type: 'object',
   properties: {
-    state: { description: 'Selects a fixed message: 0 to 7', examples: ['2'] },
+    state: { description: 'Selects a fixed message: 0 to 9', examples: ['2'] },
     next: { description: 'A path of this server to go to after the login', examples: ['/admin/me'] },
   },
 };
@@ -57,6 +58,8 @@ export interface LogInParts {
 
 export interface LogInRouteOptions {
   readonly answerLogin: AnswerLogin;
+  /** Whether browsers use HTTPS. */
+  readonly https: boolean;
   /** Whether `/` shows the login page too. */
   readonly showsLoginAtRoot: boolean;
   readonly loginPage: LoginPage;
@@ -64,7 +67,8 @@ export interface LogInRouteOptions {
 
 /** Adds the login page, and the action that its form and programs send a login to. */
 export function addLogIn(app: App, parts: () => LogInParts, options: LogInRouteOptions): void {
-  const { answerLogin, showsLoginAtRoot, loginPage } = options;
+  const { answerLogin, https, showsLoginAtRoot, loginPage } = options;
+  const trusted = trustedCookie(https);
 
   for (const url of [...(showsLoginAtRoot ? ['/'] : []), '/auth/login']) {
     app.get(
@@ -88,7 +92,7 @@ export function addLogIn(app: App, parts: () => LogInParts, options: LogInRouteO
         const failed = loginPage.readFailure(headers.cookie);
         if (failed !== undefined) reply.header('set-cookie', loginPage.failureRemoval);
         const message = findLoginMessage(state);
-        return loginPage.show({ message, next, failed: message === loginMessages.failed ? failed : undefined });
+        return loginPage.show({ message, next, failed: isAboutLogin(message) ? failed : undefined });
       },
     );
   }
@@ -118,7 +122,10 @@ export function addLogIn(app: App, parts: () => LogInParts, options: LogInRouteO
       const findKnownBrowser = (fingerprint: string) => knownBrowsers.find(fingerprint, headers.cookie);
       const remembered = remember === 'on';
       const admitted = await logIn(
-        { username, password, presented, remembered, language: request.language, findKnownBrowser },
+        {
+          ...{ username, password, presented, remembered, language: request.language, findKnownBrowser },
+          trustedBrowser: trusted.read(headers.cookie),
+        },
         caller,
       );
       return reply.proceed(safeNext(next) ?? homePath, {

@@ -6,7 +6,6 @@ import type { Language } from '../languages/languages.ts';
 import { maxPasswordBytes } from '../passwords/passwords.ts';
 import { canonicalUsername, maxUsernameLength } from '../users/user.ts';
 import type { UserDirectory } from '../users/user-directory.ts';
-import type { NoticeSignIn } from './new-sign-in.ts';
 import type { AttemptPassword, SentPassword } from './password-attempt.ts';
 import { incompleteLogin, invalidCredentials, tooManyAttempts } from './refusals.ts';
 
@@ -16,6 +15,8 @@ export interface LoginAttempt extends Pick<SentPassword, 'password' | 'findKnown
   readonly presented: Presented;
   /** Whether the user chose to stay signed in. */
   readonly remembered?: boolean;
+  /** The cookie by which the user trusts the browser, verified or not. */
+  readonly trustedBrowser?: string | undefined;
   /** Of the page, for the mail about a new browser. */
   readonly language: Language;
 }
@@ -24,19 +25,17 @@ export interface LogInOptions {
   readonly users: UserDirectory;
   readonly attemptPassword: AttemptPassword;
   readonly admit: Admit;
-  /** Undefined if users are not told. */
-  readonly noticeSignIn: NoticeSignIn | undefined;
 }
 
 /**
  * Logs in by password: proves the user, then admits them.
- * @throws {Refusal} `incomplete-login`, `invalid-credentials`, `too-many-attempts`
+ * @throws {Refusal} `incomplete-login`, `invalid-credentials`, `too-many-attempts`, `mfa-required`
  * @throws {Unavailable} when too many logins are waiting, or a store cannot be reached
  */
 export type LogIn = (login: LoginAttempt, caller: Caller) => Promise<Admitted>;
 
-export function createLogIn({ users, attemptPassword, admit, noticeSignIn }: LogInOptions): LogIn {
-  return async ({ username, presented, remembered = false, language, ...sent }, caller) => {
+export function createLogIn({ users, attemptPassword, admit }: LogInOptions): LogIn {
+  return async ({ username, presented, remembered = false, trustedBrowser, language, ...sent }, caller) => {
     requireComplete(username, sent.password);
     const start = performance.now();
     const name = canonicalUsername(username);
@@ -45,12 +44,9 @@ export function createLogIn({ users, attemptPassword, admit, noticeSignIn }: Log
       failed: { kind: 'login-failed', error: new Refusal(invalidCredentials) },
       throttled: { kind: 'login-throttled', answer: tooManyAttempts },
     });
-    const { knownBrowser } = seen;
-    const tellUser = await noticeSignIn?.({ user: proof.account.user, knownBrowser, language, caller });
-    const admitted = await admit(proof, { presented, caller, remembered, event: seen });
-    if (admitted === undefined) return refuse();
-    await tellUser?.(admitted.session);
-    return admitted;
+    const notice = { knownBrowser: seen.knownBrowser, language };
+    const admission = { presented, caller, remembered, trustedBrowser, notice, event: seen };
+    return (await admit(proof, admission)) ?? refuse();
   };
 }
 

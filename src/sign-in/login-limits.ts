@@ -1,7 +1,10 @@
-import type { KeyTrace } from '../audit/event.ts';
+import type { Audit } from '../audit/audit.ts';
+import type { Caller, KeyTrace } from '../audit/event.ts';
+import { networkOf } from '../text/networks.ts';
 import type { Policy } from '../throttle/policy.ts';
 import type { AttemptKey, Limits, ListedFailures, Throttle } from '../throttle/throttle.ts';
 import type { Work } from '../throttle/turns.ts';
+import { type Account, passwordFingerprint } from '../users/account.ts';
 
 type KeyKind = KeyTrace['kind'];
 
@@ -17,6 +20,23 @@ export interface PasswordAttempt {
   readonly account: { readonly id: string; readonly fingerprint: string } | undefined;
   /** The identifier of a browser in which this account has signed in before. */
   readonly knownBrowser: string | undefined;
+}
+
+/** The attempt of a caller. @param name the canonical user name */
+export function attemptOf(
+  name: string,
+  account: Account | undefined,
+  knownBrowser: string | undefined,
+  { address }: Pick<Caller, 'address'>,
+  { digestName }: Pick<Audit, 'digestName'>,
+): PasswordAttempt {
+  return {
+    address: networkOf(address, 64),
+    endSite: networkOf(address, 48),
+    nameDigest: digestName(name),
+    account: account && { id: account.user.id, fingerprint: passwordFingerprint(account) },
+    knownBrowser,
+  };
 }
 
 const monthSeconds = 30 * 24 * 60 * 60;
@@ -40,6 +60,10 @@ export const policies = {
   /** Whole offices share one. */
   address: { free: 20, ...waits, forgiveSeconds: 3 * 60, keepSeconds: monthSeconds },
   /** All clients without a known address share this one. */
+  /** A new password does not lift the stop of codes: about ten in a million are right at any time (NIST SP 800-63B-4 3.2.2). */
+  factorAccount: { free: 10, ...waits, stopsAt: 100 },
+  factorPair: { free: 5, ...waits, keepSeconds: monthSeconds },
+  factorAddress: { free: 20, ...waits, forgiveSeconds: 3 * 60, keepSeconds: monthSeconds },
   unknownAddress: { free: 5, ...waits, firstWaitSeconds: 30, keepSeconds: monthSeconds },
 } as const satisfies Readonly<Record<string, Policy>>;
 
@@ -72,12 +96,19 @@ export function limitsOf(attempt: PasswordAttempt): Limits<KeyKind> {
   return { keys: [browserKey], clears: [...ownKeys, pairKey], places, parties: [browsers] };
 }
 
+/** What an attempt without a name is counted by, such as one by passkey. @param sent the address of the client, if it is known */
+export function limitsOfAddress(sent: string | undefined): Limits<KeyKind> {
+  const [address, endSite] = [networkOf(sent, 64), networkOf(sent, 48)];
+  const key = address ?? unknownAddress;
+  return { keys: [keyOf('address', key, addressPolicy(key))], ...turnsOf({ address, endSite }) };
+}
+
 /**
  * Where the attempt takes room, and who shares the turns. Strangers share them by network, because an attacker can invent names but not
  * networks. Known browsers take room in the same places, because one user can have many browsers.
  * @param own the account, its known browsers, or the unknown name
  */
-function turnsOf({ address, endSite }: PasswordAttempt, own: string): Work {
+function turnsOf({ address, endSite }: Pick<PasswordAttempt, 'address' | 'endSite'>, own?: string): Work {
   // An unknown address has none, and an IPv4 address is its own.
   const hasEndSite = endSite !== undefined && endSite !== address;
   const places = [
@@ -85,7 +116,7 @@ function turnsOf({ address, endSite }: PasswordAttempt, own: string): Work {
     address === undefined
       ? { key: `address:${unknownAddress}`, atOnce: atOnce.unknownAddress }
       : { key: `address:${address}`, atOnce: atOnce.address },
-    { key: own, atOnce: atOnce.account },
+    ...(own === undefined ? [] : [{ key: own, atOnce: atOnce.account }]),
   ];
   return { places, parties: places.map(({ key }) => key) };
 }
@@ -95,11 +126,28 @@ const keyOf = (kind: KeyKind, of: string, policy: Policy): AttemptKey<KeyKind> =
   kind,
   key: `${kind}:${of}`,
   policy,
-  onSuccess: kind === 'address' ? 'take-back' : 'clear',
+  onSuccess: kind.endsWith('address') ? 'take-back' : 'clear',
 });
 
 const addressPolicy = (address: string): Policy =>
   address === unknownAddress ? policies.unknownAddress : policies.address;
+
+/**
+ * What a second factor is counted by. Strangers do not reach that step without the password, so they cannot slow the owner down.
+ * @param address undefined if it is not known
+ */
+export function limitsOfFactor(userId: string, address: string | undefined): Limits<KeyKind> {
+  const network = networkOf(address, 64) ?? unknownAddress;
+  // An IPv6 address has colons, like the ids of some users.
+  const pair = `${userId}:${Buffer.from(network).toString('base64url')}`;
+  const keys = [
+    keyOf('factor-account', userId, policies.factorAccount),
+    keyOf('factor-pair', pair, policies.factorPair),
+    keyOf('factor-address', network, policies.factorAddress),
+  ];
+  const place = { key: `factor:${userId}`, atOnce: atOnce.account };
+  return { keys, places: [place], parties: [place.key] };
+}
 
 /** What a key tells about itself: it belongs to a user, a name, an address, or a combination. */
 interface ParsedKey {
@@ -121,7 +169,12 @@ export const listFailures = (throttle: Throttle): AsyncIterable<ListedKey> => th
 
 /** Whose failures to forget. */
 export type Lifted =
-  | { readonly userId: string | undefined; readonly nameDigest: string }
+  | {
+      readonly userId: string | undefined;
+      readonly nameDigest: string;
+      /** Whether the codes of second factors are meant too. */
+      readonly codes?: boolean;
+    }
   | { readonly address: string }
   | 'all';
 
@@ -132,6 +185,7 @@ export function liftFailures(throttle: Throttle, lifted: Lifted): Promise<number
     const parsed = parseKey(key);
     if (parsed === undefined) return false;
     if ('address' in lifted) return parsed.address === lifted.address;
+    if (parsed.kind.startsWith('factor-') && !lifted.codes) return false;
     return parsed.nameDigest === lifted.nameDigest || (parsed.userId !== undefined && parsed.userId === lifted.userId);
   });
 }
@@ -152,6 +206,12 @@ function parseKey(key: string): ParsedKey | undefined {
       return { kind, policy: addressPolicy(from(0)), address: from(0) };
     case 'pair':
       return { kind, policy: policies.pair, nameDigest: from(0, 1), address: from(1) };
+    case 'factor-account':
+      return { kind, policy: policies.factorAccount, userId: from(0) };
+    case 'factor-pair':
+      return { kind, policy: policies.factorPair, userId: from(0, -1) };
+    case 'factor-address':
+      return { kind, policy: policies.factorAddress, address: from(0) };
     default:
       return undefined;
   }

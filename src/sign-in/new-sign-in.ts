@@ -1,31 +1,13 @@
+import type { NoticeSignIn } from '../access/admit.ts';
 import type { Caller } from '../audit/event.ts';
-import { isLanguage, type Language } from '../languages/languages.ts';
+import { isLanguage } from '../languages/languages.ts';
 import { speak } from '../languages/speech.ts';
 import type { MailDescription } from '../mail/description.ts';
 import type { RequestMail } from '../mail/request-mail.ts';
 import { keptUserAgent, type Session, type Sessions } from '../sessions/sessions.ts';
 import { isMailAddress } from '../text/mail-address.ts';
 import { networkOf } from '../text/networks.ts';
-import type { User } from '../users/user.ts';
 import type { UserDirectory } from '../users/user-directory.ts';
-
-/** A login whose password was right. */
-export interface ProvenLogin {
-  readonly user: User;
-  /** Whether the account has signed in with this browser before. */
-  readonly knownBrowser: boolean;
-  readonly language: Language;
-  readonly caller: Caller;
-}
-
-/** Tells the user about the session that has started. @throws {Unavailable} the session has then ended */
-export type TellUser = (session: Pick<Session, 'id'>) => Promise<void>;
-
-/**
- * Decides whether a login comes from a browser or program that the account has not used. Undefined if not.
- * Runs before the session starts, because that may end the session which shows it.
- */
-export type NoticeSignIn = (login: ProvenLogin) => Promise<TellUser | undefined>;
 
 export interface NoticeOptions {
   readonly sessions: Pick<Sessions, 'listOf' | 'end'>;

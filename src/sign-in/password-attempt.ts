@@ -6,12 +6,11 @@ import type { Audit } from '../audit/audit.ts';
 import type { AuditEvent, Caller } from '../audit/event.ts';
 import type { Log } from '../faults/log.ts';
 import type { Passwords } from '../passwords/passwords.ts';
-import { networkOf } from '../text/networks.ts';
 import type { Throttle } from '../throttle/throttle.ts';
 import { type Account, passwordFingerprint } from '../users/account.ts';
 import type { UserDirectory } from '../users/user-directory.ts';
 import type { events } from './events.ts';
-import { limitsOf, type PasswordAttempt } from './login-limits.ts';
+import { attemptOf, limitsOf } from './login-limits.ts';
 import { createProvePassword } from './password-proof.ts';
 
 /** A password that a client sent for an account. */
@@ -59,6 +58,8 @@ export interface AttemptOptions {
   readonly throttle: Throttle;
   readonly audit: Audit<keyof typeof events>;
   readonly log: Pick<Log, 'warn'>;
+  /** Whether a password alone is not enough for an account. */
+  readonly hasSecondFactor: (account: Account) => Promise<boolean>;
   /** No failed attempt is answered before this many milliseconds. The response time must not reveal the kind of failure (ASVS 6.3.8). */
   readonly failureFloor?: number | undefined;
 }
@@ -73,8 +74,8 @@ const randomDelaySteps = 2 ** 20;
 const throttledShare = 1 / 10;
 
 export function createAttemptPassword(options: AttemptOptions): AttemptPassword {
-  const { users, passwords, throttle, audit, log, failureFloor = 250 } = options;
-  const provePassword = createProvePassword(users, passwords, log);
+  const { users, passwords, throttle, audit, log, hasSecondFactor, failureFloor = 250 } = options;
+  const provePassword = createProvePassword(users, passwords, log, hasSecondFactor);
 
   /** Refuses no earlier than `floor` milliseconds after `start`, plus a small random delay. */
   async function refuse(error: Error, start: number, floor: number): Promise<never> {
@@ -89,14 +90,8 @@ export function createAttemptPassword(options: AttemptOptions): AttemptPassword 
   }
 
   return async ({ name, account, password, findKnownBrowser, start }, caller, { failed, throttled: waiting }) => {
-    const owner = account && { id: account.user.id, fingerprint: passwordFingerprint(account) };
-    const attempt: PasswordAttempt = {
-      address: networkOf(caller.address, 64),
-      endSite: networkOf(caller.address, 48),
-      nameDigest: audit.digestName(name),
-      account: owner,
-      knownBrowser: owner && findKnownBrowser(owner.fingerprint),
-    };
+    const knownBrowser = account && findKnownBrowser(passwordFingerprint(account));
+    const attempt = attemptOf(name, account, knownBrowser, caller, audit);
     const throttled = await throttle.attempt(limitsOf(attempt), () => provePassword(account, password));
     const seen = { throttle: throttled.trace, knownBrowser: attempt.knownBrowser !== undefined };
     const event = {

@@ -7,7 +7,12 @@ import type { events } from './events.ts';
 
 /** Whether the password is right and the account may sign in. If not, `reason` is the true reason, which the client is not told. */
 export type PasswordProof =
-  | { readonly succeeded: true; readonly proof: Proof }
+  | {
+      readonly succeeded: true;
+      readonly proof: Proof;
+      /** Whether the password alone is enough to forget the failures before it. */
+      readonly clears: boolean;
+    }
   | { readonly succeeded: false; readonly reason: keyof (typeof events)['login-failed']['reasons'] };
 
 /**
@@ -17,7 +22,13 @@ export type PasswordProof =
  */
 type ProvePassword = (account: Account | undefined, password: string) => Promise<PasswordProof>;
 
-export function createProvePassword(users: UserDirectory, passwords: Passwords, log: Pick<Log, 'warn'>): ProvePassword {
+/** @param hasSecondFactor whether a password alone is not enough for an account */
+export function createProvePassword(
+  users: UserDirectory,
+  passwords: Passwords,
+  log: Pick<Log, 'warn'>,
+  hasSecondFactor: (account: Account) => Promise<boolean>,
+): ProvePassword {
   const matches = async ({ passwordHash }: Account, password: string) =>
     (await passwords.check(passwordHash, password)).matches;
 
@@ -43,6 +54,7 @@ export function createProvePassword(users: UserDirectory, passwords: Passwords, 
     const current = check.replacement === undefined ? account : await storeAnew(account, password, check.replacement);
     if (current === undefined) return { succeeded: false, reason: 'changed-meanwhile' };
     const stillHolds = (later: Account) => matches(later, password);
-    return { succeeded: true, proof: { account: current, methods: ['pwd'], stillHolds } };
+    const clears = !(await hasSecondFactor(current));
+    return { succeeded: true, clears, proof: { account: current, methods: ['pwd'], stillHolds } };
   };
 }

@@ -28,6 +28,13 @@ export interface TracedKey<Kind extends string> {
   readonly stopped: boolean;
 }
 
+/** What a check found. */
+interface Checked {
+  readonly succeeded: boolean;
+  /** Whether a success also clears the keys that it may clear. Default: true. */
+  readonly clears?: boolean;
+}
+
 /** The outcome of an attempt. `stops` says whether its failure was the one that stopped a key. */
 export type Throttled<T, Kind extends string> =
   | { readonly passed: true; readonly result: T; readonly trace: readonly TracedKey<Kind>[]; readonly stops: boolean }
@@ -113,7 +120,7 @@ export function createThrottle({ store, now = Date.now, ...turnOptions }: Thrott
     }
   }
 
-  async function attemptInTurn<Kind extends string, T extends { readonly succeeded: boolean }>(
+  async function attemptInTurn<Kind extends string, T extends Checked>(
     { keys, clears = [] }: Limits<Kind>,
     check: () => Promise<T>,
   ): Promise<Throttled<T, Kind>> {
@@ -133,7 +140,10 @@ export function createThrottle({ store, now = Date.now, ...turnOptions }: Thrott
         await store.revise(counted.map(takeBack)).catch(() => {});
         throw error;
       }
-      if (checked.succeeded) await store.revise([...counted.map(afterSuccess), ...clears.map(clear)]);
+      if (checked.succeeded)
+        await store.revise(
+          checked.clears === false ? counted.map(takeBack) : [...counted.map(afterSuccess), ...clears.map(clear)],
+        );
       return checked;
     });
     const stops = !result.succeeded && counted.some(({ policy, after }) => isStopped(policy, after.count));
@@ -147,7 +157,7 @@ export function createThrottle({ store, now = Date.now, ...turnOptions }: Thrott
      * a row.
      * @throws {Unavailable} when too many attempts are waiting, or the store cannot be reached
      */
-    async attempt<Kind extends string, T extends { readonly succeeded: boolean }>(
+    async attempt<Kind extends string, T extends Checked>(
       limits: Limits<Kind>,
       check: () => Promise<T>,
     ): Promise<Throttled<T, Kind>> {
@@ -172,6 +182,10 @@ export function createThrottle({ store, now = Date.now, ...turnOptions }: Thrott
         yield { ...key, ...toListed(record, policy, time) };
       }
     },
+
+    /** Forgets what a success forgets, after an attempt whose success did not `clears`. */
+    forgive: ({ keys, clears = [] }: Limits<string>): Promise<void> =>
+      store.revise([...keys.filter(({ onSuccess }) => onSuccess === 'clear'), ...clears].map(clear)),
 
     /** Counts one use of each key, which no success takes back, unless one of them has to wait. Tells whether it was counted. */
     take: async (keys: readonly PolicedKey[]): Promise<boolean> => (await store.count(keys, now())).counted,
@@ -227,6 +241,7 @@ function toListed({ count, lastAt, expiresAt }: FailureRecord, policy: Policy, t
 export const unthrottled: Throttle = {
   attempt: async (_limits, check) => ({ passed: true, result: await check(), trace: [], stops: false }),
   waiting: () => 0,
+  forgive: async () => {},
   take: async () => true,
   async *list() {},
   lift: async () => 0,

@@ -1,5 +1,6 @@
 import type { Database } from '../database/database.ts';
 import { countDeleted, deleteExpiredRows } from '../database/deletions.ts';
+import { insertNew } from '../database/insert-new.ts';
 import { createSecret, hashSecret } from '../sessions/credential.ts';
 
 /** What a one-time token proves to its holder. */
@@ -57,6 +58,17 @@ export function createTokens(database: Database, now: () => number = Date.now) {
       );
       return consumed === 1 ? found : undefined;
     },
+
+    /**
+     * Notes that a signed text was used, until it expires by itself. False if it was used already: of many calls at the same time, one
+     * gets true. Not for a transaction: PostgreSQL ends it at the second use.
+     */
+    burn: (purpose: string, signed: string, expiresAt: number): Promise<boolean> =>
+      insertNew(
+        database
+          .insertInto('janua_tokens')
+          .values({ hash: hashSecret(signed), purpose, user_id: null, address: '', expires_at: expiresAt }),
+      ),
 
     /** Voids all tokens of a user. */
     async voidOf(userId: string, db = database): Promise<void> {

@@ -71,6 +71,10 @@ export function createSqlDirectory(
       await update(id).set({ first_name: firstName, last_name: lastName }).execute();
     },
 
+    async renewStamp(id, db) {
+      await update(id, db).set({ stamp: createStamp() }).execute();
+    },
+
     setUsername: (account, username, db) =>
       insertNew(update(account.user.id, db).set({ username, stamp: keptStamp(account) })),
 

@@ -51,6 +51,8 @@ export interface UserRegistry extends UserDirectory {
   /** Also ends `demo`: the new password is not public. */
   setPassword(id: string, passwordHash: string, db?: Database): Promise<boolean>;
   setName(id: string, name: Pick<User, 'firstName' | 'lastName'>): Promise<void>;
+  /** Ends the sessions of a user, except those that are renewed with the new stamp. */
+  renewStamp(id: string, db?: Database): Promise<void>;
   /** False when the name is taken. A transaction must then be rolled back. Sessions stay. */
   setUsername(account: Account, username: string, db?: Database): Promise<boolean>;
   findDates(id: string): Promise<AccountDates>;

@@ -14,6 +14,8 @@ export interface Field {
   readonly inLink?: true;
   /** For the OpenAPI document. */
   readonly examples?: readonly string[];
+  /** Whether a JSON body may hold it as an object. The handler gets its text. */
+  readonly json?: true;
 }
 
 export type Fields = Readonly<Record<string, Field>>;
@@ -29,7 +31,7 @@ export interface Action<F extends Fields = Fields> {
   readonly summary: string;
   readonly description?: string;
   readonly tag: string;
-  /** GET shows the handler's result in the `view`. POST redirects the browser with `reply.proceed`. */
+  /** GET shows the handler's result in the `view`. POST redirects the browser with `reply.proceed`, or shows what is shown once. */
   readonly config: FastifyContextConfig;
   readonly fields?: F;
   /** What a link to the page may carry, for the OpenAPI document. Any query is accepted. */
@@ -61,9 +63,9 @@ export function addAction<const F extends Fields>(
       description: 'As a form or as JSON',
       required: Object.keys(fields).filter((name) => fields[name]?.required),
       properties: Object.fromEntries(
-        Object.entries(fields).map(([name, { required: _, inLink: __, ...field }]) => [
+        Object.entries(fields).map(([name, { required: _, inLink: __, json, ...field }]) => [
           name,
-          { type: 'string', ...field },
+          { type: json ? ['string', 'object'] : 'string', ...field },
         ]),
       ),
       ...(action.example && { examples: [action.example] }),
@@ -71,10 +73,11 @@ export function addAction<const F extends Fields>(
   };
   const [pageAddress] = addresses;
   const apiResponses = { [status]: answer };
+  const withPage = { ...answer, content: { ...page(browser).content, ...answer.content } };
   const pageResponses =
     method === 'POST'
-      ? { ...apiResponses, 303: settingCookies(redirect(browser)) }
-      : { [status]: { ...answer, content: { ...page(browser).content, ...answer.content } } };
+      ? { [status]: config.view ? withPage : answer, 303: settingCookies(redirect(browser)) }
+      : { [status]: withPage };
   for (const url of addresses) {
     app.route({
       ...action.route,

@@ -29,6 +29,7 @@ export function addAssets(app: App, themeFile: string | undefined): void {
     'theme.css': themeFile === undefined ? assetPath('theme.css') : resolve(themeFile),
     'logo.svg': findLogo(themeFile),
     'pages.js': assetPath('pages.js'),
+    'passkeys.js': assetPath('passkeys.js'),
   });
 }
 

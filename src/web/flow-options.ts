@@ -1,5 +1,6 @@
 import type { AddressInfo } from 'node:net';
 import type { Access } from '../access/access.ts';
+import type { RequireStepUp } from '../access/fresh-proof.ts';
 import type { Answer } from '../access/refusal.ts';
 import type { Audit } from '../audit/audit.ts';
 import type { Language } from '../languages/languages.ts';
@@ -12,6 +13,7 @@ export interface FlowOptions {
   /** Throws {Unavailable} until the stores are ready. */
   readonly parts: () => {
     readonly access: Access;
+    readonly requireStepUp: RequireStepUp;
     /** Records refusals that no rule with more details has recorded. */
     readonly audit: Audit<NonNullable<Answer['event']>['kind']>;
   };
@@ -55,4 +57,8 @@ export interface Features {
   readonly password: boolean;
   /** Whether users may change their name and address, and delete the account. */
   readonly ownAccounts: boolean;
+  /** Whether users may have second factors. */
+  readonly secondFactor: boolean;
+  /** The domain that passkeys belong to. Without it there are none. */
+  readonly passkeyDomain: string | undefined;
 }

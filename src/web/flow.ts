@@ -27,7 +27,7 @@ export function createFlow(options: FlowOptions) {
   const headers = securityHeaders(options);
   const loginPage = createLoginPage(options);
   const guard = createGuard(options.parts);
-  const answerProblem = createProblems(options.parts, render, loginPage);
+  const answerProblem = createProblems(options, render, loginPage);
 
   /** Answers an error of a request for which our hooks did not run. */
   const answerOutside: AnswerProblem = (error, request, reply) => {

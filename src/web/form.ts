@@ -112,15 +112,18 @@ export function addForm<const F extends Fields>(
 function readFields<F extends Fields>(fields: F, body: unknown): Input<F> {
   const sent = body ?? {};
   if (typeof sent !== 'object' || Array.isArray(sent)) throw new Refusal(unreadableFields);
+  const input: Record<string, string> = {};
   const faults: FieldFault[] = [];
   for (const [field, rule] of Object.entries(fields)) {
-    const value = (sent as Record<string, unknown>)[field];
+    const given = (sent as Record<string, unknown>)[field];
+    const value = rule.json && typeof given === 'object' ? JSON.stringify(given) : given;
     if (value !== undefined && typeof value !== 'string') throw new Refusal(unreadableFields);
     const fault = findFault(rule, value);
     if (fault !== undefined) faults.push({ field, ...fault });
+    if (value !== undefined) input[field] = value;
   }
   if (faults.length > 0) throw new InvalidFields(...faults);
-  return sent as Input<F>;
+  return input as Input<F>;
 }
 
 function findFault({ required, maxLength = 254 }: Field, value = ''): Omit<FieldFault, 'field'> | undefined {

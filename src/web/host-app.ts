@@ -4,10 +4,18 @@ import type { User } from '../users/user.ts';
 /** The plugin for another app. This file holds all of our types that such an app needs. */
 export type JanuaPlugin = FastifyPluginAsync;
 
+/** What a route asks of its signed-in user besides a session. */
+export interface StepUp {
+  /** How old the latest proof of identity may be: seconds, minutes or hours, such as `10m`. */
+  readonly within?: `${number}${'s' | 'm' | 'h'}`;
+  /** The session must have proved a second factor. A passkey is two factors; a browser that the user trusts proves none. */
+  readonly with?: 'second-factor';
+}
+
 declare module 'fastify' {
   interface FastifyContextConfig {
     /** The user must be signed in, and is in `request.user`. Other requests are refused before the handler runs. */
-    signedIn?: boolean;
+    signedIn?: boolean | StepUp;
   }
 
   interface FastifyRequest {

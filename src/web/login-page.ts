@@ -23,6 +23,8 @@ interface Shown {
   readonly failed?: FailedLogin | undefined;
   /** How long to wait, if known. */
   readonly waitSeconds?: number | undefined;
+  /** The passkey that the client sent. */
+  readonly credential?: unknown;
 }
 
 export type LoginPage = ReturnType<typeof createLoginPage>;
@@ -37,7 +39,7 @@ export function createLoginPage({ https, nameApplication }: Pick<FlowOptions, 'h
 
   return {
     /** The model of the template. */
-    show({ message, next: sentNext, failed, waitSeconds }: Shown) {
+    show({ message, next: sentNext, failed, waitSeconds, credential }: Shown) {
       const next = safeNext(sentNext);
       return {
         message: message && describeMessage(message, waitSeconds),
@@ -51,6 +53,9 @@ export function createLoginPage({ https, nameApplication }: Pick<FlowOptions, 'h
         remember: failed?.remember ?? false,
         /** The user can quote it when asking for help. `janua explain` shows the rest. */
         request_id: failed?.requestId,
+        /** The browser may forget it. */
+        unknownPasskey:
+          message === loginMessages.passkeyUnknown && typeof credential === 'string' ? credential : undefined,
       };
     },
     /** The `Set-Cookie` for the redirect to the login page. */
@@ -69,16 +74,24 @@ export function createLoginPage({ https, nameApplication }: Pick<FlowOptions, 'h
   };
 }
 
+/** Whether the message is about a login, and the page shows what of it is left. */
+export const isAboutLogin = (message: LoginMessage | undefined): boolean =>
+  message === loginMessages.failed || message === loginMessages.passkeyRefused;
+
 /** The message for the `state` of an address; undefined if there is none. */
 export const findLoginMessage = (sent: unknown): LoginMessage | undefined =>
   Object.values(loginMessages).find(({ state }) => String(state) === sent);
+
+const alarming: ReadonlySet<LoginMessage> = new Set([
+  ...[loginMessages.failed, loginMessages.throttled, loginMessages.passkeyRefused, loginMessages.passkeyUnknown],
+]);
 
 function describeMessage(message: LoginMessage, waitSeconds?: number) {
   return {
     key: message.key,
     wait: waitSeconds === undefined ? undefined : describeWait(waitSeconds),
     /** Whether something went wrong. Otherwise the message only tells the user what to do. */
-    alarming: message === loginMessages.failed || message === loginMessages.throttled,
+    alarming: alarming.has(message),
     /** Whether it is about the typed username and password. */
     failed: message === loginMessages.failed,
   };

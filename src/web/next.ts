@@ -9,6 +9,9 @@ export const accountPath = '/account';
 /** The page that asks for the password again, and then leads to a path. */
 export const confirmPath = (next: string) => `/auth/confirm?next=${encodeURIComponent(next)}`;
 
+/** The page of the second step of a login. */
+export const secondFactorPath = '/auth/second-factor';
+
 /** Longest accepted `next`, in characters. A longer one is dropped, and login still works. */
 const maxLength = 2048;
 
@@ -46,4 +49,10 @@ function startsOddly(path: string): boolean {
     if (decoded === before) return false;
   }
   return true;
+}
+
+/** The address of a page that leads to `next` afterwards, if that is safe. */
+export function pathWithNext(path: string, next: unknown): string {
+  const safe = safeNext(next);
+  return safe === undefined ? path : `${path}?next=${encodeURIComponent(safe)}`;
 }

@@ -28,6 +28,12 @@ for (const input of document.querySelectorAll('input[type=password]')) {
   }
 }
 
+// Only a script can print.
+for (const button of document.querySelectorAll('[data-print]')) {
+  button.hidden = false;
+  button.addEventListener('click', () => print());
+}
+
 // A link to JSON opens a panel on the page.
 for (const link of document.querySelectorAll('[data-json-panel]')) {
   const panel = document.getElementById(link.dataset.jsonPanel);

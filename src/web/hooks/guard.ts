@@ -1,5 +1,8 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { RequiredProof } from '../../access/fresh-proof.ts';
+import { Misconfiguration } from '../../faults/misconfiguration.ts';
 import type { FlowOptions } from '../flow-options.ts';
+import type { StepUp } from '../host-app.ts';
 import type { App } from '../types.ts';
 import { type CrossSiteOptions, requireSameSite } from './cross-site.ts';
 import type { AnswerProblem } from './problems.ts';
@@ -8,7 +11,7 @@ import type { AnswerProblem } from './problems.ts';
 type Guard = (request: FastifyRequest, reply: FastifyReply) => Promise<unknown>;
 
 /**
- * Guards the routes with `config: { signedIn: true }`. The guard runs before the `onRequest` hooks of the routes. The routes may
+ * Guards the routes with `signedIn` in their `config`. The guard runs before the `onRequest` hooks of the routes. The routes may
  * already exist, because Fastify collects hooks last. `signedIn` is read on each request, so the app may still set it after
  * adding the guard.
  */
@@ -26,7 +29,25 @@ export function addGuard(app: App, guard: Guard): void {
 /** For our own routes. Our hooks and error handler do the rest. */
 export function createGuard(parts: FlowOptions['parts']): Guard {
   return async (request) => {
-    request.signedIn = await parts().access.requireSignedIn(request.presented, request);
+    const { signedIn: asked } = request.routeOptions.config;
+    const stepUp = typeof asked === 'object' ? readStepUp(asked) : undefined;
+    const signedIn = await parts().access.requireSignedIn(request.presented, request);
+    if (stepUp !== undefined) await parts().requireStepUp(signedIn, stepUp, request);
+    request.signedIn = signedIn;
+  };
+}
+
+const unitSeconds = { s: 1, m: 60, h: 3600 };
+
+/** @throws {Misconfiguration} for what it cannot read: the route then fails, and is not open */
+function readStepUp({ within, with: what, ...others }: StepUp): RequiredProof {
+  const [, count, unit] = /^(\d{1,6})([smh])$/.exec(within ?? '') ?? [];
+  const isReadable = within === undefined || unit !== undefined;
+  if (!isReadable || !(what === undefined || what === 'second-factor') || Object.keys(others).length > 0)
+    throw new Misconfiguration("`signedIn` of a route must be true, or { within: '10m', with: 'second-factor' }.");
+  return {
+    maxAgeSeconds: within === undefined ? undefined : Number(count) * unitSeconds[unit as keyof typeof unitSeconds],
+    secondFactor: what !== undefined,
   };
 }
 

@@ -1,12 +1,13 @@
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
-import { type Answer, type FieldFault, InvalidFields, loginMessages, Refusal } from '../../access/refusal.ts';
+import { type Answer, type FieldFault, InvalidFields, Refusal, RefusedField } from '../../access/refusal.ts';
 import { Unavailable } from '../../faults/unavailable.ts';
 import { fill } from '../../languages/languages.ts';
 import { words } from '../../languages/words.ts';
 import { bodyField } from '../body-field.ts';
+import { pendingCookie } from '../cookies.ts';
 import type { FlowOptions } from '../flow-options.ts';
-import { failedLoginOf, type LoginPage, loginPath, loginView } from '../login-page.ts';
-import { confirmPath, homePath } from '../next.ts';
+import { failedLoginOf, isAboutLogin, type LoginPage, loginPath, loginView } from '../login-page.ts';
+import { confirmPath, homePath, pathWithNext, secondFactorPath } from '../next.ts';
 import { type Problem, problem } from '../problem.ts';
 import { decodedPath, originForm } from '../request-target.ts';
 import { acceptedBodyTypes } from './bodies.ts';
@@ -16,7 +17,13 @@ import { describePage, type RenderPage } from './format.ts';
 export type AnswerProblem = (error: Error, request: FastifyRequest, reply: FastifyReply) => Promise<FastifyReply>;
 
 /** Answers all errors, and records the refusals that no rule with more details has recorded. */
-export function createProblems(parts: FlowOptions['parts'], render: RenderPage, loginPage: LoginPage): AnswerProblem {
+export function createProblems(
+  { parts, https }: Pick<FlowOptions, 'parts' | 'https'>,
+  render: RenderPage,
+  loginPage: LoginPage,
+): AnswerProblem {
+  const pendingLogin = pendingCookie(https);
+
   function sendPage(request: FastifyRequest, reply: FastifyReply, view: string, model: object): FastifyReply {
     describePage(request, reply);
     return reply
@@ -27,7 +34,8 @@ export function createProblems(parts: FlowOptions['parts'], render: RenderPage, 
 
   return async (error, request, reply) => {
     const refusal = error instanceof Refusal ? error : undefined;
-    const { event, loginPage: login, freshProof } = refusal?.answer ?? {};
+    const { event, loginPage: login, freshProof, page } = refusal?.answer ?? {};
+    const pending = refusal?.pending;
     // `parts` throws until the stores are ready.
     if (event !== undefined)
       await Promise.try(() => parts().audit.recordIfPossible({ ...event, caller: request.caller })).catch(() => {});
@@ -35,9 +43,17 @@ export function createProblems(parts: FlowOptions['parts'], render: RenderPage, 
     reply.code(problem.status);
     addHeaders(error, request, reply);
     if (request.format === 'json')
-      return reply.type('application/json; charset=utf-8').serializer(JSON.stringify).send(problem);
+      return reply
+        .type('application/json; charset=utf-8')
+        .serializer(JSON.stringify)
+        .send(pending ? { ...problem, mfa_token: pending.token, methods: pending.methods } : problem);
+    if (pending !== undefined) {
+      reply.header('set-cookie', pendingLogin.header(pending.token));
+      return reply.redirect(pathWithNext(secondFactorPath, bodyField(request.body, 'next')), 303);
+    }
     // A form has the address of its page. A file has none: a browser that saves it would go on showing the proof.
     const { openedAt = originForm(request.url) } = request.routeOptions.config;
+    if (page !== undefined) return reply.redirect(page, 303);
     if (freshProof !== undefined) return reply.redirect(confirmPath(openedAt), 303);
     if (login !== undefined) {
       const { message } = login;
@@ -48,9 +64,12 @@ export function createProblems(parts: FlowOptions['parts'], render: RenderPage, 
           request,
           reply,
           loginView,
-          loginPage.show({ message, next, failed, waitSeconds: refusal?.retryAfterSeconds }),
+          loginPage.show({
+            ...{ message, next, failed, waitSeconds: refusal?.retryAfterSeconds },
+            credential: bodyField(request.body, 'credential'),
+          }),
         );
-      if (message === loginMessages.failed) reply.header('set-cookie', loginPage.failureCookie(failed));
+      if (isAboutLogin(message)) reply.header('set-cookie', loginPage.failureCookie(failed));
       return reply.redirect(loginPath(message, next), 303);
     }
     // The user can quote the id when asking for help. A missing page needs no help.
@@ -80,6 +99,7 @@ function describe(error: FastifyError | Error, request: FastifyRequest): Problem
     request.log.debug({ err: error, part: error.part }, 'unavailable');
     return problem(request.id, { status: 503 });
   }
+  if (error instanceof RefusedField) return problem(request.id, error.answer);
   if (error instanceof InvalidFields)
     return { ...problem(request.id, { status: 422 }), errors: error.faults.map(describeFault) };
   const status = 'statusCode' in error ? (error.statusCode ?? 500) : 500;
@@ -105,8 +125,10 @@ function addHeaders(error: FastifyError | Error, request: FastifyRequest, reply:
   const { freshProof, error: code } = error.answer;
   const { accessToken, cookie } = request.presented;
   if (request.format === 'json') {
-    const age = freshProof && `, error="${code}", max_age=${freshProof.maxAgeSeconds}`;
-    const reason = age ?? (accessToken === undefined ? '' : ', error="invalid_token"');
+    const { maxAgeSeconds: age, acrValues: acr } = freshProof ?? {};
+    const wanted = `${acr ? `, acr_values="${acr}"` : ''}${age === undefined ? '' : `, max_age=${age}`}`;
+    const invalid = accessToken === undefined ? '' : ', error="invalid_token"';
+    const reason = freshProof === undefined ? invalid : `, error="${code}"${wanted}`;
     reply.header('www-authenticate', `Bearer realm="janua"${reason}`);
   } else if (cookie !== undefined && accessToken === undefined && freshProof === undefined) {
     // JSON responses never clear it: a late one could erase a cookie that was just set.

@@ -8,7 +8,7 @@ import type { App } from '../types.ts';
  * string is an error.
  */
 export function addSchemas(app: App): void {
-  const ajv = new Ajv({ formats: { password: true } });
+  const ajv = new Ajv({ formats: { password: true }, allowUnionTypes: true });
   app.setValidatorCompiler(({ schema }) => ajv.compile(schema));
   app.setSerializerCompiler(SerializerSelector()({}, {}) as FastifySerializerCompiler<unknown>);
 }

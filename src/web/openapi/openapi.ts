@@ -2,6 +2,7 @@ import { fileURLToPath } from 'node:url';
 import swagger from '@fastify/swagger';
 import type { FastifySchema, RouteOptions } from 'fastify';
 import { invalidToken, notAuthenticated } from '../../access/access.ts';
+import { insufficientUserAuthentication, noSecondFactor } from '../../access/fresh-proof.ts';
 import { assetPath, serveFiles } from '../assets.ts';
 import { sessionCookie } from '../cookies.ts';
 import type { FlowOptions } from '../flow-options.ts';
@@ -33,6 +34,7 @@ export function addDocumentation(
         { name: 'Sign in', description: 'Login and logout' },
         { name: 'Who am I', description: 'The signed-in user' },
         { name: 'Account', description: 'What users manage themselves' },
+        { name: 'Second factors', description: 'Passkeys, authenticator apps and recovery codes' },
         { name: 'Pages', description: 'For browsers only' },
         { name: 'Forward authentication', description: 'For proxies in front of other applications' },
         { name: 'Demo', description: 'In the demo only' },
@@ -129,6 +131,7 @@ function complete({ schema, url, method, config = {} }: RouteOptions): FastifySc
   const operationId = [String(method).toLowerCase(), ...words].join('_');
   const refusals = [
     ...(config.signedIn ? [notAuthenticated, invalidToken, ambiguousCredential] : []),
+    ...(typeof config.signedIn === 'object' ? [insufficientUserAuthentication, noSecondFactor] : []),
     ...(config.refusals ?? []),
     ...(method === 'POST' ? [crossSite] : []),
   ];
@@ -137,7 +140,7 @@ function complete({ schema, url, method, config = {} }: RouteOptions): FastifySc
   // Every route can refuse broken HTTP, and a body that is too large or of another kind.
   const statuses = [400, ...(method === 'POST' ? [413, 415] : []), ...(config.problems ?? [500, 503])];
   const response = {
-    ...(config.signedIn && isPage && { 303: toLogin }),
+    ...(isPage && refusals.some(({ loginPage }) => loginPage && !loginPage.inPlace) && { 303: toLogin }),
     ...(schema?.response as object),
     ...problems(refusals, statuses, isPage),
   };

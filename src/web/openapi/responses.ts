@@ -25,13 +25,15 @@ const problemSchema = object(
     error: { type: 'string', description: 'The error code of RFC 6749, if one applies' },
     error_description: { type: 'string', description: 'The same text as `detail`' },
     request_id: { type: 'string', description: 'Finds the entry in the log of the server' },
+    mfa_token: { type: 'string', description: 'The login that waits for a second factor. It is no session' },
+    methods: { type: 'array', items: { type: 'string' }, description: 'The ways to go on, the best first' },
     errors: {
       type: 'array',
       description: 'What is wrong with each field',
       items: object('A field', { field: { type: 'string' }, detail: { type: 'string' } }),
     },
   },
-  ['error', 'error_description', 'errors'],
+  ['error', 'error_description', 'errors', 'mfa_token', 'methods'],
 );
 
 const exampleId = '1b0c4a52-6a3c-…';

@@ -2,10 +2,18 @@ import { type Answer, Refusal } from '../access/refusal.ts';
 import type { Audit } from '../audit/audit.ts';
 import type { Caller } from '../audit/event.ts';
 import type { Database } from '../database/database.ts';
-import type { OneTimeToken, Tokens } from '../tokens/tokens.ts';
 import { type Account, stampOf } from '../users/account.ts';
 import type { UserDirectory } from '../users/user-directory.ts';
 import type { events } from './events.ts';
+import type { OneTimeToken, Tokens } from './tokens.ts';
+
+/** The same for a link that is blank, foreign, used, expired or truncated. @param again where the user gets a new one */
+export const linkExpired = (again: string): Answer => ({
+  name: 'link-expired',
+  status: 410,
+  detail: 'This link has expired or was used already',
+  again,
+});
 
 /** A link whose token is valid, and the account that it was sent for, if there was one. */
 export interface OpenedLink {

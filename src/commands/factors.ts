@@ -1,0 +1,67 @@
+import type { Caller } from '../audit/event.ts';
+import type { Services } from '../compose.ts';
+import { type Account, stampOf } from '../users/account.ts';
+import { ChangeRefused } from '../users/administration.ts';
+import { canonicalUsername } from '../users/user.ts';
+import { administer } from './administer.ts';
+import { list } from './list.ts';
+
+/** Runs a task for a user, who may be in a team's own table. */
+const forUser = (
+  command: string,
+  username: string,
+  task: (services: Services, account: Account, caller: Caller) => Promise<string>,
+) =>
+  administer(`janua users ${command}`, async (services, caller) => {
+    const account = await services.users.findByUsername(canonicalUsername(username));
+    if (account === undefined) throw new ChangeRefused('There is no user with that name.');
+    return task(services, account, caller);
+  });
+
+/** Lists the second factors of a user. */
+export const listFactors = (username: string, { json }: { readonly json?: boolean }) =>
+  forUser('factors', username, async ({ manageFactors }, account) => {
+    const { passkeys, totp, recoveryCodesLeft, trustedBrowsers } = await manageFactors.list(
+      account.user,
+      stampOf(account),
+    );
+    const factors = [
+      ...passkeys.map(({ name, createdAt, lastUsedAt }) => ({ kind: 'passkey', name, createdAt, lastUsedAt })),
+      ...(totp ? [{ kind: 'app', name: 'authenticator app', ...totp }] : []),
+      ...(recoveryCodesLeft > 0 ? [{ kind: 'codes', name: `${recoveryCodesLeft} recovery codes` }] : []),
+      ...trustedBrowsers.map(({ userAgent, trustedAt }) => ({ kind: 'trust', name: userAgent, createdAt: trustedAt })),
+    ];
+    return list<Factor>(factors, {
+      json,
+      none: 'The user has no second factor.',
+      heading: ['KIND', 'NAME', 'ADDED (UTC)', 'LAST USED (UTC)'],
+      toRows: (rows) =>
+        rows.map(({ kind, name, createdAt, lastUsedAt }) => [kind, name, minute(createdAt), minute(lastUsedAt)]),
+    });
+  });
+
+/** Removes the second factors of a user who has lost them. */
+export const removeFactors = (username: string) =>
+  forUser('remove-factors', username, async ({ manageFactors }, { user }, caller) => {
+    await manageFactors.removeAll(user, caller);
+    return "The second factors are removed, and the user's sessions have ended.";
+  });
+
+/** Prints a link by which the user adds the first factor, to be handed over. */
+export const printEnrolmentLink = (username: string) =>
+  forUser('enrolment-link', username, async ({ factors, createEnrolmentLink, audit }, account, caller) => {
+    if (await factors.hasAny(factors.ownerOf(account)))
+      throw new ChangeRefused('The user has a second factor. To remove it, run: janua users remove-factors EMAIL');
+    const link = await createEnrolmentLink(account);
+    await audit.record({ kind: 'enrolment-link-made', caller, userId: account.user.id });
+    return link;
+  });
+
+interface Factor {
+  readonly kind: string;
+  readonly name: string;
+  readonly createdAt?: Date;
+  readonly lastUsedAt?: Date | undefined;
+}
+
+const minute = (time: Date | undefined) => time?.toISOString().slice(0, 16).replace('T', ' ') ?? '';

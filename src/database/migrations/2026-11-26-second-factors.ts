@@ -1,0 +1,77 @@
+import { sql } from '../kysely.ts';
+import type { MigrationStep } from '../migration-step.ts';
+
+/**
+ * Second factors by the id of their user. In a team's own table an id may be given to another person, so each row has the user name too:
+ * with another name it is void.
+ */
+export const up: MigrationStep = async ({ create, drop, index }) => {
+  await drop('janua_passkeys');
+  await create('janua_passkeys', {
+    // A hash of the credential's id, which may have 1,023 bytes.
+    id: sql`varchar(43) primary key`,
+    user_id: sql`varchar(255) not null`,
+    username: sql`varchar(254) not null`,
+    credential_id: sql`text not null`,
+    public_key: sql`text not null`,
+    user_handle: sql`varchar(86) not null`,
+    counter: sql`bigint not null`,
+    syncable: sql`integer not null`,
+    synced: sql`integer not null`,
+    transports: sql`varchar(100) not null`,
+    aaguid: sql`varchar(36) not null`,
+    name: sql`varchar(100) not null`,
+    created_at: sql`bigint not null`,
+    last_used_at: sql`bigint`,
+  });
+  await index('janua_passkeys', 'user_id');
+
+  await drop('janua_totp');
+  await create('janua_totp', {
+    // An enrolment that waits for its code has another id than the one in use.
+    id: sql`varchar(270) primary key`,
+    user_id: sql`varchar(255) not null`,
+    username: sql`varchar(254) not null`,
+    secret: sql`varchar(200) not null`,
+    last_step: sql`bigint not null`,
+    created_at: sql`bigint not null`,
+    last_used_at: sql`bigint`,
+  });
+  await index('janua_totp', 'user_id');
+
+  await drop('janua_recovery_codes');
+  await create('janua_recovery_codes', {
+    hash: sql`varchar(43) primary key`,
+    user_id: sql`varchar(255) not null`,
+    username: sql`varchar(254) not null`,
+  });
+  await index('janua_recovery_codes', 'user_id');
+
+  await drop('janua_trusted_browsers');
+  await create('janua_trusted_browsers', {
+    id: sql`varchar(22) primary key`,
+    secret_hash: sql`varchar(43) not null`,
+    user_id: sql`varchar(255) not null`,
+    username: sql`varchar(254) not null`,
+    stamp: sql`varchar(43) not null`,
+    user_agent: sql`varchar(200) not null`,
+    trusted_at: sql`bigint not null`,
+    expires_at: sql`bigint not null`,
+  });
+  await index('janua_trusted_browsers', 'user_id');
+  await index('janua_trusted_browsers', 'expires_at');
+
+  await drop('janua_pending_logins');
+  await create('janua_pending_logins', {
+    id: sql`varchar(22) primary key`,
+    secret_hash: sql`varchar(43) not null`,
+    user_id: sql`varchar(255) not null`,
+    stamp: sql`varchar(43) not null`,
+    methods: sql`varchar(60) not null`,
+    remembered: sql`integer not null`,
+    failures: sql`integer default 0 not null`,
+    expires_at: sql`bigint not null`,
+  });
+  await index('janua_pending_logins', 'user_id');
+  await index('janua_pending_logins', 'expires_at');
+};

@@ -1,0 +1,75 @@
+import { addAction } from '../web/action.ts';
+import { addForm } from '../web/form.ts';
+import { json, object } from '../web/openapi/responses.ts';
+import type { App } from '../web/types.ts';
+import { type Enrolment, enrolmentExpired } from './enrolment.ts';
+import { enrolmentPath } from './enrolment-mail.ts';
+import { codeField } from './fields.ts';
+import { drawQrCode } from './qr.ts';
+import { appSecret } from './security.routes.ts';
+
+export interface EnrolmentParts {
+  readonly enrolment: Enrolment;
+}
+
+/** Without it, the link counts as expired. */
+const tokenField = {
+  maxLength: 4096,
+  description: 'The token of the link',
+  inLink: true,
+  examples: ['x'.repeat(43)],
+} as const;
+
+const view = 'second-factor/enrol-factor';
+const tag = 'Second factors';
+const done = 'Authenticator app added. Log in with it';
+
+const codesSchema = object('The app was added', {
+  detail: { type: 'string' },
+  recovery_codes: { type: 'array', items: { type: 'string' } },
+});
+
+/**
+ * Adds the page behind the link of a user who must add a factor. Opening it changes nothing, because mail scanners open links: a button
+ * shows the secret (VM-64).
+ */
+export function addEnrolment(app: App, parts: () => EnrolmentParts): void {
+  addForm(app, [enrolmentPath, '/api/enrol-factor'], {
+    summary: 'Add the first factor by a link',
+    description: 'Enables the authenticator app and ends every session of the account. It does not sign in.',
+    tag,
+    config: { refusals: [enrolmentExpired] },
+    view,
+    fields: { token: tokenField, code: { ...codeField, required: true } },
+    example: { token: 'x'.repeat(43), code: '123456' },
+    shown: json('The link is valid', object('The link', { email: { type: 'string' } }, ['email']), {
+      email: 'ann@example.com',
+    }),
+    answer: json('The app was added', codesSchema, { detail: done, recovery_codes: ['K7QD-…'] }),
+    browser: 'The page with the recovery codes, which leads to the login page',
+    async show({ caller, query }, { token = '' }) {
+      // Without a link, the page says that one was mailed.
+      if (token === '' && (query as Readonly<Record<string, unknown>>).state === '1') return {};
+      const { user } = await parts().enrolment.open(token, caller);
+      return { email: user.username };
+    },
+    async submit({ language, caller }, reply, { token = '', code }) {
+      const codes = await parts().enrolment.finish(token, code, language, caller);
+      return reply.send({ detail: done, recovery_codes: codes });
+    },
+  });
+
+  addAction(app, [`${enrolmentPath}/begin`, '/api/enrol-factor/begin'], {
+    method: 'POST',
+    summary: 'Begin to add the first factor by a link',
+    tag,
+    fields: { token: tokenField },
+    config: { view, openedAt: '/auth/login', refusals: [enrolmentExpired] },
+    answer: appSecret,
+    browser: 'The page with the QR code',
+    async handle({ caller }, _reply, { token = '' }) {
+      const enrolment = await parts().enrolment.begin(token, caller);
+      return { ...enrolment, qr: await drawQrCode(enrolment.uri), values: { token }, errors: {} };
+    },
+  });
+}

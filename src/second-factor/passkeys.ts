@@ -1,0 +1,148 @@
+import { hkdfSync } from 'node:crypto';
+import type {
+  AuthenticatorTransport,
+  PublicKeyCredentialCreationOptionsJSON as CreationOptions,
+  PublicKeyCredentialRequestOptionsJSON as RequestOptions,
+} from '@simplewebauthn/server';
+import type { Database } from '../database/database.ts';
+import type { AuthenticationMethod } from '../sessions/store.ts';
+import type { Tokens } from '../tokens/tokens.ts';
+import type { User } from '../users/user.ts';
+import { algorithmIds, createCeremonies, type NewPasskey } from './ceremonies.ts';
+import { type Binding, challengeLifetime, createChallenges } from './challenges.ts';
+import { readAssertion } from './credential-response.ts';
+import { findProvider } from './passkey-providers.ts';
+import { createPasskeyStore, type PasskeyOwner, passkeyId, type StoredPasskey } from './passkey-store.ts';
+
+/** Why a passkey proves nothing. `unknown-passkey` is certain: the server has no such credential, whoever sends it. */
+export type PasskeyFault =
+  | 'malformed'
+  | 'unknown-passkey'
+  | 'foreign-passkey'
+  | 'expired-challenge'
+  | 'invalid-response'
+  | 'old-counter';
+
+export interface PasskeyOptions {
+  readonly database: Database;
+  readonly tokens: Pick<Tokens, 'burn'>;
+  /** Signs challenges. */
+  readonly key: Buffer;
+  /** The domain that passkeys belong to. */
+  readonly domain: string;
+  readonly origins: ReadonlySet<string>;
+  readonly appName: string;
+  /** Milliseconds since 1970. */
+  readonly now: () => number;
+}
+
+/** Of all passkeys without another name. A name, like the product names of providers, and the same in all languages. */
+const plainName = 'Passkey';
+
+export type Passkeys = ReturnType<typeof createPasskeys>;
+
+/**
+ * Passkeys (WebAuthn Level 3). Janua asks for user verification always, so that a passkey is two factors. Every method throws
+ * `Unavailable` when the database cannot be reached. `db` may be the transaction of the change that belongs to it.
+ */
+export function createPasskeys({ database, tokens, key, domain, origins, appName, now }: PasskeyOptions) {
+  const challenges = createChallenges(key, tokens, now);
+  const ceremonies = createCeremonies({ domain, origins, challenges });
+  const store = createPasskeyStore(database);
+
+  /** Never the address. The same for all passkeys of a user, so that a device keeps one of each user; also after a new `key`. */
+  function userHandleOf({ userId, username }: PasskeyOwner, [first]: readonly StoredPasskey[]): string {
+    const derive = () => hkdfSync('sha256', key, '', JSON.stringify(['user-handle', userId, username]), 64);
+    return first?.userHandle ?? Buffer.from(derive()).toString('base64url');
+  }
+
+  return {
+    /** What a browser needs to make a passkey, by `parseCreationOptionsFromJSON`. */
+    async creationOptions(owner: PasskeyOwner, user: User, binding: Binding): Promise<CreationOptions> {
+      const passkeys = await store.listOf(owner);
+      const { username: name, firstName, lastName } = user;
+      return {
+        challenge: challenges.create(binding),
+        rp: { id: domain, name: appName },
+        user: { id: userHandleOf(owner, passkeys), name, displayName: `${firstName} ${lastName}`.trim() || name },
+        pubKeyCredParams: algorithmIds.map((alg) => ({ alg, type: 'public-key' })),
+        timeout: challengeLifetime,
+        excludeCredentials: passkeys.map(describe),
+        authenticatorSelection: { residentKey: 'required', requireResidentKey: true, userVerification: 'required' },
+        attestation: 'none',
+      };
+    },
+
+    /** Checks the browser's answer to creation options. Undefined for any other. */
+    verifyNew: ceremonies.verifyNew,
+
+    /**
+     * Adds a passkey that was checked. Undefined if somebody has it already: a transaction must then be rolled back.
+     * @param name as `personName` reads it. Without it, the name of the provider.
+     */
+    async add(owner: PasskeyOwner, made: NewPasskey, name = '', db = database): Promise<StoredPasskey | undefined> {
+      const passkey = {
+        ...{ ...made, id: passkeyId(made.credentialId), owner },
+        userHandle: userHandleOf(owner, await store.listOf(owner, db)),
+        name: name || findProvider(made.aaguid) || plainName,
+        ...{ createdAt: new Date(now()), lastUsedAt: undefined },
+      };
+      return (await store.add(passkey, db)) ? passkey : undefined;
+    },
+
+    /**
+     * What a browser needs to use a passkey, by `parseRequestOptionsFromJSON`.
+     * @param owner without it, the user chooses among all passkeys of this domain
+     */
+    async requestOptions(binding: Binding, owner?: PasskeyOwner): Promise<RequestOptions> {
+      return {
+        challenge: challenges.create(binding),
+        rpId: domain,
+        allowCredentials: owner === undefined ? [] : (await store.listOf(owner)).map(describe),
+        userVerification: 'required',
+        timeout: challengeLifetime,
+      };
+    },
+
+    /**
+     * Checks the browser's answer to request options, and stores the use. A challenge works once.
+     * @param owner as for `requestOptions`. Without it, the caller must check that the account of the id still has the name.
+     */
+    async prove(sent: unknown, binding: Binding, owner?: PasskeyOwner): Promise<StoredPasskey | PasskeyFault> {
+      const read = readAssertion(sent);
+      if (read === undefined) return 'malformed';
+      const passkey = await store.find(read.response.id);
+      if (passkey === undefined) return 'unknown-passkey';
+      if (owner !== undefined && !isSameOwner(passkey.owner, owner)) return 'foreign-passkey';
+      // Only a browser that was told which credentials it may use may leave it out (WebAuthn 7.2).
+      const { userHandle = owner && passkey.userHandle } = read.response.response;
+      if (userHandle !== passkey.userHandle) return 'invalid-response';
+      const used = await ceremonies.verifyUse(read, passkey, binding);
+      if (typeof used === 'string') return used;
+      const time = new Date(now());
+      const isNoted = await store.noteUse(passkey.id, used, time);
+      return isNoted ? { ...passkey, ...used, lastUsedAt: time } : 'old-counter';
+    },
+
+    /** The oldest first. */
+    list: store.listOf,
+    rename: store.rename,
+    remove: store.remove,
+    removeAll: store.removeAll,
+  };
+}
+
+/** How a user proved who they are. A key that may be copied counts as one in software (RFC 8176). */
+export const passkeyMethods = ({ syncable }: StoredPasskey): AuthenticationMethod[] => [
+  syncable ? 'swk' : 'hwk',
+  'user',
+];
+
+export const isSameOwner = (one: PasskeyOwner, other: PasskeyOwner): boolean =>
+  one.userId === other.userId && one.username === other.username;
+
+const describe = ({ credentialId, transports }: StoredPasskey) => ({
+  id: credentialId,
+  type: 'public-key' as const,
+  transports: transports as AuthenticatorTransport[],
+});

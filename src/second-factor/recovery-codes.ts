@@ -1,0 +1,77 @@
+import { randomBytes } from 'node:crypto';
+import type { Database } from '../database/database.ts';
+import { countDeleted } from '../database/deletions.ts';
+import { hashSecret } from '../sessions/credential.ts';
+import { crockford, toBase32 } from './base32.ts';
+import type { FactorOwner } from './owner.ts';
+
+const codesPerUser = 10;
+
+/** From 112 random bits on, a plain hash is enough (ASVS 6.5.2), because no attacker can try them all. These are 120. */
+const codeBytes = 15;
+
+/** Six groups of four, to be read and typed. */
+const createCode = () => toBase32(randomBytes(codeBytes), crockford).replaceAll(/.{4}(?=.)/g, '$&-');
+
+/** Case and separators do not matter, and letters that look like digits count as those. */
+const asMade = (typed: string) =>
+  typed
+    .toUpperCase()
+    .replaceAll(/[^0-9A-Z]/g, '')
+    .replaceAll('O', '0')
+    .replaceAll(/[IL]/g, '1');
+
+const hashCode = (code: string) => hashSecret(asMade(code));
+
+export type RecoveryCodes = ReturnType<typeof createRecoveryCodes>;
+
+/**
+ * Codes for a user who has lost the other factors. Each works once (ASVS 6.5.1), and only hashes are stored.
+ * `db` may be the transaction of the change that belongs to it. Every method throws `Unavailable` when the database cannot be reached.
+ */
+export function createRecoveryCodes(database: Database) {
+  const remove = async ({ userId }: FactorOwner, db = database): Promise<void> => {
+    await db.deleteFrom('janua_recovery_codes').where('user_id', '=', userId).execute();
+  };
+
+  /** Two calls at the same time would leave the codes of both. A user with codes has a row in one of these tables, which makes them wait. */
+  async function takeTurn({ userId }: FactorOwner, db: Database): Promise<void> {
+    for (const table of ['janua_totp', 'janua_passkeys'] as const)
+      await db.updateTable(table).set({ user_id: userId }).where('user_id', '=', userId).execute();
+  }
+
+  return {
+    remove,
+
+    /** Makes new codes, and voids the old ones. Of parallel calls in transactions, the last one counts. The codes are known only at this moment. */
+    async replace(owner: FactorOwner, db = database): Promise<string[]> {
+      const codes = Array.from({ length: codesPerUser }, createCode);
+      const rows = codes.map((code) => ({ hash: hashCode(code), user_id: owner.userId, username: owner.username }));
+      await takeTurn(owner, db);
+      await remove(owner, db);
+      await db.insertInto('janua_recovery_codes').values(rows).execute();
+      return codes;
+    },
+
+    /** Tells whether a code is right, and uses it up. Of many calls at the same time, one succeeds. */
+    async use({ userId, username }: FactorOwner, code: string, db = database): Promise<boolean> {
+      const used = db
+        .deleteFrom('janua_recovery_codes')
+        .where('hash', '=', hashCode(code))
+        .where('user_id', '=', userId)
+        .where('username', '=', username);
+      return (await countDeleted(used)) > 0;
+    },
+
+    /** How many codes a user has left. */
+    async count({ userId, username }: FactorOwner, db = database): Promise<number> {
+      const { count } = await db
+        .selectFrom('janua_recovery_codes')
+        .select((row) => row.fn.countAll().as('count'))
+        .where('user_id', '=', userId)
+        .where('username', '=', username)
+        .executeTakeFirstOrThrow();
+      return Number(count);
+    },
+  };
+}

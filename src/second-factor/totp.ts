@@ -1,0 +1,137 @@
+import { randomBytes } from 'node:crypto';
+import type { Database } from '../database/database.ts';
+import { countDeleted } from '../database/deletions.ts';
+import { insertNew } from '../database/insert-new.ts';
+import type { Cipher } from '../encryption/cipher.ts';
+import { rfc4648, toBase32 } from './base32.ts';
+import type { FactorOwner } from './owner.ts';
+import { findStep, stepSeconds } from './totp-code.ts';
+
+/** Milliseconds that an enrolment waits for its code. */
+const enrolmentMilliseconds = 10 * 60 * 1000;
+
+/** A user has at most one row of each state. Both have a prefix, because a team's ids may be any text. */
+type State = 'active' | 'waiting';
+
+const idOf = (state: State, { userId }: FactorOwner) => `${state}:${userId}`;
+
+/** What a secret is encrypted for. In another row it is worthless. */
+export const totpContext = (id: string) => `janua_totp ${id}`;
+
+export interface TotpOptions {
+  readonly database: Database;
+  readonly cipher: Cipher;
+  /** The name of the site in authenticator apps. */
+  readonly appName: string;
+  /** Milliseconds since 1970. */
+  readonly now: () => number;
+}
+
+export type Totp = ReturnType<typeof createTotp>;
+
+/**
+ * Codes of authenticator apps (RFC 6238). Their secrets are encrypted.
+ * `db` may be the transaction of the change that belongs to it. Every method throws `Unavailable` when the database cannot be reached.
+ */
+export function createTotp({ database, cipher, appName, now }: TotpOptions) {
+  async function findRow(state: State, owner: FactorOwner, db: Database) {
+    const id = idOf(state, owner);
+    const row = await db.selectFrom('janua_totp').selectAll().where('id', '=', id).executeTakeFirst();
+    // MySQL ignores trailing spaces.
+    return row?.id === id && row.username === owner.username ? row : undefined;
+  }
+
+  /** Puts a secret into the row of that state, in place of an earlier one. */
+  async function put(state: State, owner: FactorOwner, secret: Buffer, lastStep: number, db: Database): Promise<void> {
+    const id = idOf(state, owner);
+    const row = {
+      username: owner.username,
+      secret: cipher.seal(secret, totpContext(id)),
+      last_step: lastStep,
+      created_at: now(),
+      last_used_at: null,
+    };
+    const replace = () => db.updateTable('janua_totp').set(row).where('id', '=', id).executeTakeFirst();
+    if ((await replace()).numUpdatedRows > 0n) return;
+    const added = await insertNew(db.insertInto('janua_totp').values({ id, user_id: owner.userId, ...row }));
+    // Another request of the same user was first.
+    if (!added) await replace();
+  }
+
+  async function isFirst(): Promise<boolean> {
+    const active = database.selectFrom('janua_totp').select('id').where('id', 'like', 'active:%').limit(1);
+    return (await active.executeTakeFirst()) === undefined;
+  }
+
+  return {
+    /**
+     * Makes a secret. It counts once `enable` has seen a code of it within 10 minutes. The latest secret replaces an earlier one that waits.
+     * @param account names the user in the authenticator app
+     * @throws {Unavailable} if the secret cannot be encrypted
+     */
+    async begin(owner: FactorOwner, account: string): Promise<{ secret: string; uri: string }> {
+      await cipher.prepare(isFirst);
+      // RFC 4226 4, R6.
+      const secret = randomBytes(20);
+      await put('waiting', owner, secret, 0, database);
+      const text = toBase32(secret, rfc4648);
+      return { secret: text, uri: uriOf(text, account, appName) };
+    },
+
+    /** Enables the secret that waits, if the code is right, and uses the code up. Of many calls at the same time, one succeeds. */
+    async enable(owner: FactorOwner, code: string, db = database): Promise<boolean> {
+      const row = await findRow('waiting', owner, db);
+      if (row === undefined || now() - Number(row.created_at) >= enrolmentMilliseconds) return false;
+      const secret = cipher.open(row.secret, totpContext(row.id));
+      const step = secret && findStep(secret, code, now());
+      if (secret === undefined || step === undefined) return false;
+      const taken = db.deleteFrom('janua_totp').where('id', '=', row.id).where('created_at', '=', row.created_at);
+      if ((await countDeleted(taken)) === 0) return false;
+      await put('active', owner, secret, step, db);
+      return true;
+    },
+
+    /**
+     * Tells whether a code is right, and uses it up: no code of its step or an earlier one is accepted again (RFC 6238 5.2). Of many calls
+     * at the same time, one succeeds.
+     */
+    async check(owner: FactorOwner, code: string, db = database): Promise<boolean> {
+      const row = await findRow('active', owner, db);
+      const secret = row && cipher.open(row.secret, totpContext(row.id));
+      const step = secret && findStep(secret, code, now());
+      if (row === undefined || step === undefined) return false;
+      const { numUpdatedRows } = await db
+        .updateTable('janua_totp')
+        .set({ last_step: step, last_used_at: now() })
+        .where('id', '=', row.id)
+        // Another secret may have replaced it.
+        .where('created_at', '=', row.created_at)
+        .where('last_step', '<', step)
+        .executeTakeFirst();
+      return numUpdatedRows > 0n;
+    },
+
+    /** The authenticator app of a user. Undefined if it is not enabled. */
+    async find(
+      owner: FactorOwner,
+      db = database,
+    ): Promise<{ createdAt: Date; lastUsedAt: Date | undefined } | undefined> {
+      const row = await findRow('active', owner, db);
+      if (row === undefined) return undefined;
+      const { created_at, last_used_at } = row;
+      const lastUsedAt = last_used_at === null ? undefined : new Date(Number(last_used_at));
+      return { createdAt: new Date(Number(created_at)), lastUsedAt };
+    },
+
+    /** Removes the secrets of a user id, also one that waits. */
+    async remove({ userId }: FactorOwner, db = database): Promise<void> {
+      await db.deleteFrom('janua_totp').where('user_id', '=', userId).execute();
+    },
+  };
+}
+
+/** The address that a QR code has for authenticator apps. They read `+` as a plus sign, so it has no form encoding. */
+function uriOf(secret: string, account: string, issuer: string): string {
+  const [label, name] = [`${encodeURIComponent(issuer)}:${encodeURIComponent(account)}`, encodeURIComponent(issuer)];
+  return `otpauth://totp/${label}?secret=${secret}&issuer=${name}&algorithm=SHA1&digits=6&period=${stepSeconds}`;
+}
