@@ -200,6 +200,9 @@ test("a database account that may only read a team's table is enough to sign use
     await execute(`grant select, insert, update, delete on janua_sessions, janua_failures, janua_leases to ${account}`);
     await execute(`grant select, insert, delete on janua_audit, janua_tokens to ${account}`);
     await execute(`grant select, insert, update, delete on janua_mails to ${account}`);
+    const changedFactors = 'janua_passkeys, janua_totp, janua_pending_logins';
+    await execute(`grant select, insert, update, delete on ${changedFactors} to ${account}`);
+    await execute(`grant select, insert, delete on janua_recovery_codes, janua_trusted_browsers to ${account}`);
     await prepare(async ({ access, logIn, users }) => {
       const before = (await users.findByUsername(ann.username))?.passwordHash;
       const { session } = await logIn(attempt(ann.username, password), caller);
@@ -232,3 +235,21 @@ for (const face of ['server', 'plugin'] as const)
       if (count > 0) assert.match(String(warn.mock.calls[0]?.arguments[1]), /name the addresses that your proxies/);
     }
   });
+
+test('a server warns if its encryption key cannot be used, but a command does not', async (t) => {
+  const settings = { DATABASE_URL: 'sqlite::memory:', LOG_LEVEL: 'silent', ENCRYPTION_KEY_FILE: '/dev/null' } as const;
+  for (const [overrides, further, count] of [
+    [{}, {}, 1],
+    [{}, { SECOND_FACTOR: 'off' }, 0],
+    [{ takesLogins: false }, {}, 0],
+  ] as const) {
+    const given = { ...loadSettings({}, {}), ...settings, ...further };
+    const composition = await compose(given, { migrates: true, ...overrides });
+    const warn = t.mock.method(composition.log, 'warn', () => {});
+    await composition.prepare();
+    await composition.close();
+    assert.equal(warn.mock.callCount(), count);
+    if (count > 0)
+      assert.match(String(warn.mock.calls[0]?.arguments[1]), /^The file with the encryption key is .* no file/);
+  }
+});

@@ -16,7 +16,11 @@ export interface StoreChoice {
 
 /** Empty stores for one test, as settings. */
 export interface OpenStores {
-  readonly settings: { readonly DATABASE_URL: string; readonly REDIS_URL?: string };
+  readonly settings: {
+    readonly DATABASE_URL: string;
+    readonly REDIS_URL?: string;
+    readonly ENCRYPTION_KEY_FILE?: string;
+  };
   drop(): Promise<void>;
 }
 
@@ -29,9 +33,16 @@ export async function openStores({ users, sessions, ownTable = false }: StoreCho
   // The team's table exists before the server starts. A database in memory would not.
   const database = users === 'SQLite' && ownTable ? createFile() : await openUserDatabase(users);
   const redis = sessions === 'Redis' ? await createRedisDatabase() : undefined;
+  // SQLite has it beside its file, or in memory.
+  const keys = users === 'SQLite' ? undefined : createTemporaryFolder('encryption-key');
   return {
-    settings: { DATABASE_URL: database.url, ...(redis && { REDIS_URL: redis.url }) },
+    settings: {
+      DATABASE_URL: database.url,
+      ...(redis && { REDIS_URL: redis.url }),
+      ...(keys && { ENCRYPTION_KEY_FILE: join(keys.path, 'key') }),
+    },
     async drop() {
+      keys?.remove();
       await Promise.all([database.drop(), redis?.drop()]);
     },
   };

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { createAccess } from '../../src/access/access.ts';
-import { createAdmit } from '../../src/access/admit.ts';
+import { createAdmit, type Demand } from '../../src/access/admit.ts';
 import { lookUpTwice } from '../../src/access/look-up.ts';
 import { Refusal } from '../../src/access/refusal.ts';
 import type { PasswordCheck } from '../../src/passwords/passwords.ts';
@@ -46,7 +46,12 @@ function createMapStore(): SessionStore & { records: Map<string, SessionRecord> 
 const limits = { idleTimeoutSeconds: 60, lifetimeSeconds: 60 };
 
 /** A login whose user changes while the session is being written. */
-function createRacing(change: (current: Account) => Account | undefined, fault?: Error, passwordFloor = 0) {
+function createRacing(
+  change: (current: Account) => Account | undefined,
+  fault?: Error,
+  passwordFloor = 0,
+  demand: Demand = async () => {},
+) {
   let current: Account | undefined = account;
   const store = createMapStore();
   const insert = store.insert;
@@ -82,14 +87,11 @@ function createRacing(change: (current: Account) => Account | undefined, fault?:
     throttle: unthrottled,
     audit,
     log: { warn() {} },
+    hasSecondFactor: async () => false,
     failureFloor: 0,
   });
-  const logIn = createLogIn({
-    users,
-    attemptPassword,
-    admit: createAdmit(access, sessions, users, audit),
-    noticeSignIn: undefined,
-  });
+  const admit = createAdmit({ access, sessions, users, audit, demand, noticeSignIn: undefined });
+  const logIn = createLogIn({ users, attemptPassword, admit });
   return { store, logIn: () => logIn(attempt(ann.username, 'secret'), caller) };
 }
 
@@ -112,6 +114,36 @@ describe('a user logs in while the account changes', () => {
     assert.equal((await logIn()).account.user.username, ann.username);
     assert.equal(store.records.size, 1);
   });
+});
+
+// Shows: VM-75
+test('a second factor that is added during the login of an account without a stamp is asked for', async () => {
+  let hasFactor = false;
+  const missing = { name: 'missing', status: 403, detail: 'a second factor is missing' };
+  const demand = async () => {
+    if (hasFactor) throw new Refusal(missing);
+  };
+  const addFactor = (current: Account) => {
+    hasFactor = true;
+    return current;
+  };
+  const { logIn, store } = createRacing(addFactor, undefined, 0, demand);
+  await assert.rejects(logIn(), (error) => error instanceof Refusal && error.answer === missing);
+  assert.equal(store.records.size, 0, 'no session is left');
+});
+
+// Shows: VM-75
+test('no session starts if it cannot be found out whether a second factor is missing', async () => {
+  for (const failing of [1, 2]) {
+    let asked = 0;
+    const demand = async () => {
+      asked += 1;
+      if (asked === failing) throw new Error('gone');
+    };
+    const { logIn, store } = createRacing((current) => current, undefined, 0, demand);
+    await assert.rejects(logIn(), /gone/);
+    assert.equal(store.records.size, 0);
+  }
 });
 
 // Shows: S108 V2.3.3 V16.5.3

@@ -3,7 +3,8 @@ import { mock } from 'node:test';
 import { AxeBuilder } from '@axe-core/playwright';
 import type { Page } from 'playwright-core';
 import { ann, password } from '../janua.ts';
-import { address, openMail, openSite, signIn, submit } from './browser.ts';
+import { authenticatorApp } from '../second-factor/authenticator-app.ts';
+import { addAuthenticator, address, openMail, openSite, sendLogin, signIn, submit } from './browser.ts';
 
 const site = openSite({
   settings: { SIGN_UP: 'on', FORWARD_AUTH_ORIGINS: ['https://wiki.example.com', 'https://photos.example.com'] },
@@ -29,7 +30,7 @@ async function* openEach(page: Page, paths: readonly string[]): AsyncGenerator<s
 async function* loginAndErrors(page: Page): AsyncGenerator<string> {
   yield* openEach(
     page,
-    [0, 1, 2, 3, 4, 5, 6, 7].map((state) => `/auth/login?state=${state}`),
+    [0, 1, 2, 3, 4, 5, 6, 7, 8, 9].map((state) => `/auth/login?state=${state}`),
   );
   await page.getByText('Language: English').click();
   await page.getByRole('button', { name: 'Deutsch' }).waitFor();
@@ -95,10 +96,49 @@ async function* homeAndAccount(page: Page, { username, newcomer }: Person): Asyn
   yield 'the link to the new address';
 }
 
+/** The pages of second factors, with a passkey and an authenticator app. */
+async function* secondFactors(page: Page, { newcomer: username }: Person): AsyncGenerator<string> {
+  await site.janua.people.add({ ...ann, username, password });
+  await addAuthenticator(page);
+  await signIn(page, username);
+  yield* openEach(page, ['/account/security']);
+  await page.getByRole('button', { name: 'Set up an authenticator app' }).click();
+  const app = authenticatorApp((await page.locator('code').textContent()) ?? '');
+  yield 'the QR code';
+  await submit(page, 'Confirm', { Code: '000000' });
+  await page.getByText('This code is not valid').waitFor();
+  yield 'the new authenticator app, with an error';
+  await submit(page, 'Confirm', { Code: app.codeAt(Date.now()) });
+  await page.getByRole('heading', { name: 'Recovery codes' }).waitFor();
+  const codes = (await page.locator('.codes').textContent())?.split('\n') ?? [];
+  yield 'the recovery codes';
+
+  await page.getByRole('link', { name: 'I have saved the codes' }).click();
+  await page.getByRole('button', { name: 'Add a passkey' }).click();
+  await page.waitForURL('/account/security?state=3');
+  await page.getByRole('button', { name: 'Log out' }).click();
+  await sendLogin(page, { username });
+  await page.getByRole('button', { name: 'Use passkey' }).waitFor();
+  yield 'the second step, by passkey';
+  await page.getByRole('link', { name: 'Use the authenticator app' }).click();
+  yield address(page);
+  await page.getByRole('link', { name: 'Use a recovery code' }).click();
+  await submit(page, 'Continue', { 'Recovery code': 'wrong' });
+  await page.getByText('This code is not valid').waitFor();
+  yield 'the second step, with an error';
+  await page.getByLabel('Don’t ask again').check();
+  await submit(page, 'Continue', { 'Recovery code': codes[0] ?? '' });
+  await page.waitForURL('/auth/home');
+  yield* openEach(page, ['/account', '/auth/confirm', '/account/security']);
+  for (const summary of await page.getByText('Change', { exact: true }).all()) await summary.click();
+  yield 'everything that can be changed';
+}
+
 const groups = Object.entries<Pages>({
   'the login page and pages about errors': loginAndErrors,
   'the pages of sign-up and reset': signUpAndReset,
   'home and the pages of an account': homeAndAccount,
+  'the pages of second factors': secondFactors,
 });
 
 const expected = /status of (403|404|410|422|500)/;

@@ -127,6 +127,19 @@ export async function submit(page: Page, name: string, fields: Readonly<Record<s
   await page.getByRole('button', { name, exact: true }).click();
 }
 
+/** An authenticator of the browser that answers by itself. With autofill, it would sign in before a test can click. */
+export async function addAuthenticator(page: Page): Promise<void> {
+  await page.addInitScript('window.PublicKeyCredential.isConditionalMediationAvailable = async () => false');
+  const cdp = await page.context().newCDPSession(page);
+  await cdp.send('WebAuthn.enable');
+  await cdp.send('WebAuthn.addVirtualAuthenticator', {
+    options: {
+      ...{ protocol: 'ctap2', transport: 'internal', hasResidentKey: true, hasUserVerification: true },
+      ...{ isUserVerified: true, automaticPresenceSimulation: true },
+    },
+  });
+}
+
 /** The path and query of the open page. */
 export function address(page: Page): string {
   const { pathname, search } = new URL(page.url());

@@ -84,7 +84,8 @@ for (const javaScriptEnabled of [true, false]) {
       await page.waitForURL('/auth/login?state=3');
       assert.equal(await page.getByLabel('Username').inputValue(), ann.username);
       assert.match(String(await page.locator('.request-id').textContent()), /^Request id: [\da-f-]{36}$/);
-      assert.deepEqual(await context.cookies(), [], 'the page has removed its cookie');
+      const names = (await context.cookies()).map(({ name }) => name);
+      assert.ok(!names.includes('login-failure'), 'the page has removed its cookie');
       await page.keyboard.type(password);
       await page.keyboard.press('Enter');
       await page.waitForURL('/auth/home');
@@ -198,7 +199,7 @@ site.test('the keyboard reaches every control, and the focus is visible', async 
   for (let back = 0; back < 3; back += 1) await page.keyboard.press('Shift+Tab');
   await page.keyboard.press('Enter');
   await page.waitForURL('/account');
-  const rows = ['Change', 'Change', 'Change', 'Show'];
+  const rows = ['Change', 'Change', 'Change', 'Change', 'Show'];
   await tabThrough([...rows, 'Download your data', 'Delete your account', 'Language: English']);
 });
 

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
 import { chmod, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
@@ -8,6 +9,7 @@ import { Client } from 'pg';
 import { judgeCapacity } from '../../src/doctor/hashing.ts';
 import { judgeInformation } from '../../src/doctor/session-store.ts';
 import { judgeSpace } from '../../src/doctor/sqlite-file.ts';
+import { encrypt } from '../../src/encryption/cipher.ts';
 import { startScriptedSmtp } from '../mail/scripted-smtp.ts';
 import { missing } from '../servers/missing.ts';
 import { startPostgres } from '../servers/postgres.ts';
@@ -124,6 +126,9 @@ describe('janua doctor', { concurrency: 2 }, () => {
       assert.match(well.praise('database'), new RegExp(`^postgres://127\\.0\\.0\\.1:${server.port}/janua answers`));
       assert.match(well.praise('clock'), /The database has the same time/);
       assert.match(well.praise('indexes'), /a user by name/);
+      assertOnly(well.complaints('encryption'), /^warning: .* because ENCRYPTION_KEY_FILE is not set/);
+      const withKey = await examine(workplace, { ...env, ENCRYPTION_KEY_FILE: join(workplace.folder, 'key') });
+      assert.match(withKey.praise('encryption'), /^No secret is encrypted yet/);
 
       const ahead = await examine(workplace, { ...env, ...clockAhead(60) });
       assertOnly(ahead.complaints('clock'), /^wrong: The database is (59|60)\.\d s behind this machine/);
@@ -295,8 +300,8 @@ describe('janua doctor', { concurrency: 2 }, () => {
       assert.deepEqual(
         [...new Set(lines.map(({ check }) => check))],
         [
-          ...['settings', 'public-url', 'hashing', 'database', 'file', 'schema'],
-          ...['users', 'indexes', 'sessions', 'clock', 'mail'],
+          ...['settings', 'public-url', 'hashing', 'database', 'file', 'schema', 'users', 'indexes', 'encryption'],
+          ...['sessions', 'clock', 'mail'],
         ],
       );
       assertOnly(
@@ -384,12 +389,16 @@ describe('janua doctor', { concurrency: 2 }, () => {
       assert.equal(
         https.praise('public-url'),
         'The server takes logins from pages of https://auth.example.com, and scripts of https://app.example.com.\n' +
-          'The session cookie is __Host-session, with Secure; HSTS is sent (max-age=31536000; includeSubDomains).',
+          'The session cookie is __Host-session, with Secure; HSTS is sent (max-age=31536000; includeSubDomains).\n' +
+          'Passkeys belong to auth.example.com. With another domain, all of them would be lost.',
       );
       const plain = await examine(workplace, { PUBLIC_URL: 'http://auth.example.com', ALLOW_PLAIN_HTTP: 'on' });
+      assert.match(plain.praise('public-url'), /Passkeys are off, because browsers do not allow them over plain http/);
       assert.match(plain.praise('public-url'), /The session cookie is session, without Secure; HSTS is not sent\./);
       assertOnly(plain.complaints('public-url'), /^warning: Over plain http, passwords .* in the clear/);
       const anyPort = await examine(workplace, { PORT: '0' });
+      const atAddress = await examine(workplace, { PUBLIC_URL: 'https://192.0.2.1' });
+      assertOnly(atAddress.complaints('public-url'), /^warning: Passkeys are off, because the host .* is an address/);
       assert.match(anyPort.praise('public-url'), /http:\/\/localhost, .* at the port that it gets/);
     });
 
@@ -474,6 +483,32 @@ describe('janua doctor', { concurrency: 2 }, () => {
         /^wrong: .* does not have Janua's tables yet\. Run: npx janua migrate$/,
       );
       assert.equal((await stat(path)).isFile(), true);
+    });
+
+    test('whose encryption key is missing, foreign or open to others', async () => {
+      await using workplace = await createMigratedWorkplace();
+      assert.match((await examine(workplace)).praise('encryption'), /^No secret is encrypted yet/);
+      const key = randomBytes(32);
+      const file = join(workplace.folder, 'data/janua.encryption-key');
+      const write = (line: Buffer) => writeFile(file, `${line.toString('base64url')}\n`, { mode: 0o600 });
+      const sealed = encrypt(key, Buffer.from(canary), 'janua_totp active:ann');
+      change(workplace, `insert into janua_totp values ('active:ann', 'ann', '', '${sealed}', 0, 0, null)`);
+      const lost = /^wrong: Secrets .* because their key is not here: 1\. .* janua keys rotate encryption$/;
+      assertOnly((await examine(workplace)).complaints('encryption'), lost);
+      await write(randomBytes(32));
+      assertOnly((await examine(workplace)).complaints('encryption'), lost);
+      await write(key);
+      assert.equal(
+        (await examine(workplace)).praise('encryption'),
+        'The encryption key decrypts all secrets of authenticator apps.',
+      );
+      await chmod(file, 0o644);
+      assertOnly(
+        (await examine(workplace)).complaints('encryption'),
+        /^wrong: Other accounts .* Run chmod 600 on it\.$/,
+      );
+      const off = await examine(workplace, { SECOND_FACTOR: 'off' });
+      assert.deepEqual([off.complaints('encryption'), off.praise('encryption')], [[], '']);
     });
 
     test('that lacks an index, and proposes a fix that works', async () => {

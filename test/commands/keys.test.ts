@@ -1,8 +1,11 @@
 import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
+import { chmodSync, existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { test } from 'node:test';
 import { keyNames } from '../../src/database/keys.ts';
+import { decrypt, encrypt } from '../../src/encryption/cipher.ts';
 import { createMigratedWorkplace } from './janua-command.ts';
 
 test('janua keys rotate replaces one key and says what ends with it', async () => {
@@ -29,7 +32,10 @@ test('janua keys rotate replaces one key and says what ends with it', async () =
   database.close();
   const { code, stderr } = await workplace.run(['keys', 'rotate', 'session']);
   assert.equal(code, 2);
-  assert.equal(stderr, 'There is no key "session": browser-cookie, audit-names, forward-auth.\n');
+  assert.equal(
+    stderr,
+    'There is no key "session": browser-cookie, audit-names, forward-auth, ceremonies, encryption.\n',
+  );
 });
 
 test('janua keys rotate reports missing tables', async () => {
@@ -38,4 +44,40 @@ test('janua keys rotate reports missing tables', async () => {
   const { code, stderr } = await workplace.run(['keys', 'rotate', 'browser-cookie'], { env });
   assert.equal(code, 2);
   assert.match(stderr, /^DATABASE_URL: there is no such file yet/);
+});
+
+test('janua keys rotate encryption replaces the key in its file, beside the database', async () => {
+  await using workplace = await createMigratedWorkplace();
+  const file = join(workplace.folder, 'data', 'janua.encryption-key');
+  assert.equal(existsSync(file), false, 'the key is made when it is first needed');
+  const rotate = () => workplace.run(['keys', 'rotate', 'encryption']);
+  const { code, stdout } = await rotate();
+  assert.deepEqual([code, stdout], [0, 'There is a new key. Secrets that are encrypted with it: 0.\n']);
+  const [first = ''] = readFileSync(file, 'utf8').split('\n');
+  assert.ok(!stdout.includes(first));
+  const database = new DatabaseSync(join(workplace.folder, 'data', 'janua.db'));
+  const insert = database.prepare(`insert into janua_totp values (?, 'ann', '', ?, 0, 0, null)`);
+  const secret = Buffer.from('a secret');
+  insert.run('active:ann', encrypt(Buffer.from(first, 'base64url'), secret, 'janua_totp active:ann'));
+  insert.run('active:bob', encrypt(randomBytes(32), secret, 'janua_totp active:bob'));
+  const again = await rotate();
+  assert.equal(
+    again.stdout,
+    'There is a new key. Secrets that are encrypted with it: 1.\n' +
+      'Secrets that cannot be decrypted, because their key is not in the file: 1. Their users need another factor.\n',
+  );
+  const [second = '', before] = readFileSync(file, 'utf8').split('\n');
+  assert.equal(before, first);
+  const stored = database.prepare(`select secret from janua_totp where id = 'active:ann'`).get()?.secret;
+  database.close();
+  assert.deepEqual(decrypt([Buffer.from(second, 'base64url')], String(stored), 'janua_totp active:ann'), secret);
+  const { stdout: events } = await workplace.run(['audit', '--kind', 'key-replaced', '--json']);
+  assert.equal(events.match(/"reason":"encryption"/g)?.length, 2);
+  chmodSync(file, 0o644);
+  const refused = await rotate();
+  assert.equal(refused.code, 2);
+  assert.equal(
+    refused.stderr,
+    'Other accounts of this machine may use the file with the encryption key. Run chmod 600 on it.\n',
+  );
 });

@@ -57,11 +57,11 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] as const) {
       const migrated = await place.run('migrate');
       assert.equal(migrated.code, 2);
       assert.match(migrated.stderr, /of a newer version/);
-      await sql`delete from janua_migrations where name in ('9999-later', '2026-11-26-accounts-and-mail')`.execute(
+      await sql`delete from janua_migrations where name in ('9999-later', '2026-11-26-second-factors')`.execute(
         opened.database,
       );
       await refused(/^Janua's tables in the database are of an older version\. Run: npx janua migrate\n$/);
-      assert.equal((await place.run('migrate')).stdout, 'Done: 2026-11-26-accounts-and-mail.\n');
+      assert.equal((await place.run('migrate')).stdout, 'Done: 2026-11-26-second-factors.\n');
       assert.equal((await place.run('users', 'list')).code, 0);
     });
   });

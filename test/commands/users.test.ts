@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { codeOf } from '../second-factor/authenticator-app.ts';
 import { findProgram } from '../servers/find-program.ts';
 import { createMigratedWorkplace, type Workplace } from './janua-command.ts';
 
@@ -79,6 +80,49 @@ test('a refused change prints one line, and changes nothing', async () => {
   assert.equal((await workplace.run(['users', 'list', '--json'])).stdout.trim().split('\n').length, 1);
 });
 
+test('the factors of a user are listed and removed, and a link to add one is printed', async () => {
+  await using workplace = await createMigratedWorkplace();
+  await addAnn(workplace);
+  const { url, stop } = await workplace.start(['serve'], { SECOND_FACTOR: 'required' });
+  assert.equal((await logIn(url, secret)).status, 403);
+  const none = await workplace.run(['users', 'factors', 'ann@example.com']);
+  assert.equal(none.stdout, 'The user has no second factor.\n');
+
+  const link = await workplace.run(['users', 'enrolment-link', 'Ann@example.com'], {
+    env: { PUBLIC_URL: 'https://auth.example.com' },
+  });
+  const [, token = ''] =
+    /^https:\/\/auth\.example\.com\/auth\/enrol-factor\?token=([\w-]{43})\n$/.exec(link.stdout) ?? [];
+  assert.ok(token, link.stdout + link.stderr);
+  const send = async (path: string, fields: Record<string, string>) => {
+    const answer = await fetch(`${url}${path}`, { method: 'POST', body: new URLSearchParams(fields) });
+    assert.equal(answer.status, 200);
+    return (await answer.json()) as Record<string, string>;
+  };
+  const { secret: appSecret = '' } = await send('/api/enrol-factor/begin', { token });
+  await send('/api/enrol-factor', { token, code: codeOf(appSecret, Date.now()) });
+
+  const listed = await workplace.run(['users', 'factors', 'ann@example.com']);
+  assert.match(listed.stdout, /^KIND .*\napp +authenticator app +20\d\d-.*\ncodes +10 recovery codes\n$/);
+  const [app] = (await workplace.run(['users', 'factors', 'ann@example.com', '--json'])).stdout.split('\n');
+  assert.equal(JSON.parse(app ?? '').kind, 'app');
+  const second = await workplace.run(['users', 'enrolment-link', 'ann@example.com']);
+  assert.equal(second.code, 1);
+  assert.match(second.stderr, /^The user has a second factor/);
+
+  const removed = await workplace.run(['users', 'remove-factors', 'ann@example.com']);
+  assert.match(removed.stdout, /^The second factors are removed/);
+  assert.equal((await workplace.run(['users', 'factors', 'ann@example.com'])).stdout, none.stdout);
+  for (const command of ['factors', 'remove-factors', 'enrolment-link']) {
+    const { code, stderr } = await workplace.run(['users', command, 'bob@example.com']);
+    assert.deepEqual([code, stderr], [1, 'There is no user with that name.\n']);
+  }
+  const { stdout } = await workplace.run(['audit', '--json', '--user', 'ann@example.com']);
+  for (const kind of ['enrolment-demanded', 'enrolment-link-made', 'factor-added', 'factors-removed'])
+    assert.match(stdout, new RegExp(`"kind":"${kind}"`));
+  await stop();
+});
+
 test('janua users add takes no password as an argument', async () => {
   await using workplace = await createMigratedWorkplace();
   const name = ['--first-name', 'A', '--last-name', 'B'];
@@ -98,7 +142,17 @@ test('every command has --help', async () => {
     ['demo'],
     ['serve'],
     ['users'],
-    ...['add', 'list', 'set-password', 'disable', 'enable', 'remove'].map((name) => ['users', name]),
+    ...[
+      'add',
+      'list',
+      'set-password',
+      'disable',
+      'enable',
+      'remove',
+      'factors',
+      'remove-factors',
+      'enrolment-link',
+    ].map((name) => ['users', name]),
   ]) {
     const { code, stdout } = await workplace.run([...args, '--help']);
     assert.equal(code, 0);

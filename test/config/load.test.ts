@@ -182,6 +182,25 @@ describe('the exposure check', () => {
     assert.equal(faultsOf({ SIGN_UP: 'on' }, 'demo'), 0);
   });
 
+  test('allows PASSKEY_DOMAIN to be the host of PUBLIC_URL or above it', () => {
+    const PUBLIC_URL = 'https://auth.app.example.com:8443';
+    for (const domain of ['auth.app.example.com', 'app.example.com', 'Example.COM'])
+      assert.equal(faultsOf({ PUBLIC_URL, PASSKEY_DOMAIN: domain }, 'serve'), 0, domain);
+    for (const domain of [
+      'com',
+      'ample.com',
+      'x.auth.app.example.com',
+      'example.org',
+      '.example.com',
+      'https://example.com',
+    ])
+      assert.equal(faultsOf({ PUBLIC_URL, PASSKEY_DOMAIN: domain }, 'serve'), 1, domain);
+    assert.equal(faultsOf({ PUBLIC_URL: 'https://10.0.0.1', PASSKEY_DOMAIN: '0.0.1' }, 'serve'), 1);
+    assert.equal(faultsOf({ PUBLIC_URL: 'https://10.0.0.1', PASSKEY_DOMAIN: '10.0.0.1' }, 'serve'), 1);
+    assert.equal(faultsOf({ PASSKEY_DOMAIN: 'localhost' }, 'serve'), 0);
+    assert.equal(faultsOf({ PASSKEY_DOMAIN: 'example.com' }, 'serve'), 1);
+  });
+
   test('names all faults at once', () => {
     assert.equal(faultsOf({ HOST: '0.0.0.0', CORS_ORIGINS: 'x', PUBLIC_URL: 'x' }, 'serve'), 2);
   });

@@ -208,6 +208,7 @@ export function testAccount(stores: StoreChoice): void {
         language: null,
         password_changed_at: null,
         sessions: 1,
+        second_factor: false,
       });
       if (!stores.ownTable) assert.ok(Math.abs(Date.parse(created) - Date.now()) < 60_000);
       assert.match((await get('/account', cookie)).body, new RegExp(username));

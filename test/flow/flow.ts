@@ -11,6 +11,7 @@ import { testLogin } from './login.ts';
 import { testLogout } from './logout.ts';
 import { testMe } from './me.ts';
 import { testRemember } from './remember.ts';
+import { testSecondFactor } from './second-factor.ts';
 import { testSessions } from './sessions.ts';
 
 /**
@@ -33,6 +34,7 @@ export function testFlow(stores: StoreChoice): void {
     describe('language', () => testLanguage(stores));
     describe('forward', () => testForward(stores));
     describe('account', () => testAccount(stores));
+    describe('second factor', () => testSecondFactor(stores));
     describe('credentials', () => testCredentials(stores));
   });
 }

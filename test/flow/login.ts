@@ -35,7 +35,7 @@ export function testLogin(stores: StoreChoice): void {
         assert.match(answer.body, /<title>Janua Login<\/title>/);
         assert.match(answer.body, /<form method="post" action="\/auth\/token">/);
         assert.match(answer.body, /type="password" autocomplete="current-password"/);
-        assert.match(answer.body, /autocomplete="username"/);
+        assert.match(answer.body, /autocomplete="username webauthn"/);
         assert.equal(answer.headers['set-cookie'], undefined);
       });
 
@@ -65,6 +65,8 @@ export function testLogin(stores: StoreChoice): void {
       ['5', 'This session is over already'],
       ['6', 'Your password was changed. Please log in.'],
       ['7', 'Your account was deleted.'],
+      ['8', 'You could not be logged in with this passkey. Please try again, or use your password.'],
+      ['9', 'This passkey is not known here any more. Please use another one, or your password.'],
     ]) {
       // Shows: S56
       test(`state ${state} shows its message`, async () => {
@@ -77,7 +79,7 @@ export function testLogin(stores: StoreChoice): void {
 
     for (const state of [
       '00',
-      '8',
+      '10',
       '-1',
       '03',
       '3.0',

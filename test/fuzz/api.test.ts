@@ -32,9 +32,13 @@ const width = 4;
 /** The largest growth of the heap until the end, in bytes. */
 const growth = 64 * 1024 * 1024;
 
-/** Statuses that a request alone cannot cause, because they need a fault or a signed address. */
+/** Statuses that a request alone cannot cause, because they need a fault, a signed address or a passkey. */
 const notByRequest = ['429', '500', '503'];
-const notByRequestOf: Readonly<Record<string, readonly string[]>> = { 'GET /auth/forward': ['200'] };
+const notByRequestOf: Readonly<Record<string, readonly string[]>> = {
+  'GET /auth/forward': ['200'],
+  'POST /auth/passkey': ['200'],
+  'POST /api/passkey': ['200'],
+};
 
 /** Only a client that is signed in may see it. */
 const lastName = 'Fuzzlastname';

@@ -164,7 +164,7 @@ function checkHeaders(
   if (cookie !== undefined)
     assert.match(
       cookie,
-      /^(session|browser|language|login-failure)=[\w.-]*; Path=\/; HttpOnly; SameSite=Lax(; Max-Age=\d+)?$/,
+      /^(session|browser|language|login-failure|ceremony)=[\w.-]*; Path=\/; HttpOnly; SameSite=Lax(; Max-Age=\d+)?$/,
     );
 }
 

@@ -63,7 +63,7 @@ describe('a change that wants a fresh proof', () => {
     const { janua, clock, signedIn, requireFresh } = opened;
     clock.time += 601_000;
     await assert.rejects(requireFresh(), needsProof(600));
-    const { session } = await janua.services.confirm(signedIn, password, request);
+    const { session } = await janua.services.confirm.confirm(signedIn, { password, method: 'totp' }, request);
     assert.equal(session.id, signedIn.session.id);
     await janua.services.requireFresh({ ...signedIn, session }, undefined, request);
   });
@@ -104,7 +104,11 @@ for (const ownTable of [false, true]) {
     assert.ok(account);
     const owner = { userId: account.user.id, stamp: stampOf(account) };
     const session = await services.sessions.start(owner, { methods: ['pwd'] });
-    const confirmed = await services.confirm({ user: account.user, session }, 'password', request);
+    const confirmed = await services.confirm.confirm(
+      { user: account.user, session },
+      { password: 'password', method: 'totp' },
+      request,
+    );
     assert.notEqual(confirmed.account.passwordHash, account.passwordHash);
     assert.ok(await services.access.findSignedIn({ cookie: confirmed.session.cookie }));
   });
@@ -151,20 +155,20 @@ describe('a wrong confirmation', () => {
 test('a refusal for want of a proof leads a browser to the confirmation and back, and tells a program the age', async () => {
   await using server = await startServer({
     addRoutes: (app) =>
-      app.post('/account/password', async () => {
+      app.post('/account/something', async () => {
         throw new Refusal({ ...insufficientUserAuthentication, freshProof: { maxAgeSeconds: 300 } });
       }),
   });
   const ask = (headers: Record<string, string> = {}) =>
     server.app.inject({
       method: 'POST',
-      url: '/account/password?a=b',
+      url: '/account/something?a=b',
       headers: { cookie: 'session=x', ...headers },
       payload: { new_password: 'x' },
     });
   const page = await ask();
   assert.equal(page.statusCode, 303);
-  assert.equal(page.headers.location, '/auth/confirm?next=%2Faccount%2Fpassword%3Fa%3Db');
+  assert.equal(page.headers.location, '/auth/confirm?next=%2Faccount%2Fsomething%3Fa%3Db');
   assert.equal(page.headers['set-cookie'], undefined, 'the session is alive');
   const program = await ask({ 'x-expected-format': 'application/json' });
   assert.equal(program.statusCode, 401);

@@ -34,6 +34,7 @@ async function logInWhile(stored: string): Promise<string | undefined> {
       calibrate: async () => {},
     },
     { warn() {} },
+    async () => false,
   );
   const result = await provePassword(weak, 'secret');
   return result.succeeded ? result.proof.account.passwordHash : undefined;

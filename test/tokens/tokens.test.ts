@@ -32,6 +32,17 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] satisfies UserEngine[])
       assert.equal(await tokens.find('reset-password', secret), undefined);
     });
 
+    test('of 50 uses of a signed text at the same time, one is the first', async () => {
+      await using opened = await open();
+      const { tokens, clock } = opened;
+      const burn = () => tokens.burn('challenge', 'signed', start + hour);
+      const results = await Promise.all(Array.from({ length: 50 }, burn));
+      assert.equal(results.filter(Boolean).length, 1);
+      assert.equal(await tokens.burn('challenge', 'another', start + hour), true);
+      clock.now += hour + 1;
+      assert.equal(await tokens.removeExpired(clock.now, 10), 2);
+    });
+
     test('a token tells what it proves, and stays until it is consumed', async () => {
       await using opened = await open();
       const { tokens } = opened;

@@ -40,6 +40,22 @@ export async function startServer(
   return { app, log, [Symbol.asyncDispose]: () => app.close() };
 }
 
+/** No test here manages factors. */
+const unusedFactors = {
+  list: unexpected,
+  beginTotp: unexpected,
+  enableTotp: unexpected,
+  removeTotp: unexpected,
+  passkeyOptions: unexpected,
+  addPasskey: unexpected,
+  removePasskey: unexpected,
+  renamePasskey: unexpected,
+  renewRecoveryCodes: unexpected,
+  endTrust: unexpected,
+  enrol: unexpected,
+  removeAll: unexpected,
+};
+
 /** The options of the flow, with the test's own parts. */
 export function siteOptions({ logIn = unexpected, logOut = unexpected, ...access }: FakeParts = {}): SiteOptions {
   return {
@@ -53,7 +69,13 @@ export function siteOptions({ logIn = unexpected, logOut = unexpected, ...access
       audit: { record: async () => {}, recordIfPossible: async () => {}, digestName: () => '' },
       logIn,
       logOut,
-      confirm: unexpected,
+      confirm: { methodsOf: unexpected, confirm: unexpected },
+      factors: { ownerOf: () => ({ userId: '', username: '' }) },
+      secondFactor: { open: unexpected, abandon: unexpected, finish: unexpected },
+      manageFactors: unusedFactors,
+      enrolment: { demand: unexpected, open: unexpected, begin: unexpected, finish: unexpected },
+      passkeys: undefined,
+      logInByPasskey: undefined,
       knownBrowsers: createKnownBrowsers(false, Buffer.alloc(32, 1)),
       registry: undefined,
       sessions: { listOf: unexpected },
@@ -65,6 +87,7 @@ export function siteOptions({ logIn = unexpected, logOut = unexpected, ...access
       changePassword: unexpected,
       exportAccount: unexpected,
       requireFresh: unexpected,
+      requireStepUp: unexpected,
       hosts: undefined,
     }),
     isTrustedPeer: () => false,
@@ -77,11 +100,20 @@ export function siteOptions({ logIn = unexpected, logOut = unexpected, ...access
     publicOrigins: new Set(['http://localhost:5000', 'http://127.0.0.1:5000']),
     https: false,
     rememberedSeconds: 3600,
+    trustedBrowserDays: 30,
     corsOrigins: new Set(),
     forwardOrigins: new Set(),
     returns: createReturns(new Set(), () => undefined),
     nameApplication: () => undefined,
     docs: true,
-    features: { mail: true, mailbox: false, signUp: true, password: true, ownAccounts: true },
+    features: {
+      mail: true,
+      mailbox: false,
+      signUp: true,
+      password: true,
+      ownAccounts: true,
+      secondFactor: true,
+      passkeyDomain: undefined,
+    },
   };
 }

@@ -15,9 +15,9 @@ describe('a template', () => {
   for (const name of globSync('**/*.eta', { cwd: root })) {
     const template = readFileSync(new URL(name, root), 'utf8');
 
-    test(`${name} escapes all its values, except the page within the layout, and includes only the field of a form`, () => {
+    test(`${name} escapes all its values, except the page within the layout, and includes only other templates`, () => {
       const raw = template.match(/<%[_-]?~[\s\S]*?%>/g) ?? [];
-      const own = raw.filter((tag) => !/^<%~ include\('\/web\/field', \{[^<>]*\}\) %>$/.test(tag));
+      const own = raw.filter((tag) => !/^<%~ include\('(?:\/[\w-]+)+', (?:it|\{[^<>]*\})\) %>$/.test(tag));
       assert.deepEqual(own, unescaped[name] ?? []);
     });
 

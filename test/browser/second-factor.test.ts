@@ -1,0 +1,216 @@
+import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
+import type { Page } from 'playwright-core';
+import { ann, password } from '../janua.ts';
+import { authenticatorApp } from '../second-factor/authenticator-app.ts';
+import { addAuthenticator, openSite, sendLogin, signIn, submit } from './browser.ts';
+
+let time = Date.now();
+const site = openSite({ overrides: { now: () => time } });
+
+let people = 0;
+
+/** A new user. */
+async function addUser(): Promise<string> {
+  people += 1;
+  const username = `factor${people}@example.com`;
+  await site.janua.people.add({ ...ann, username, password });
+  return username;
+}
+
+/** Sets an authenticator app up on the page. Ends on the page Security. */
+async function enrol(page: Page) {
+  await page.goto('/account/security');
+  await page.getByRole('button', { name: 'Set up an authenticator app' }).click();
+  const key = await page.locator('code').textContent();
+  const app = authenticatorApp(key ?? '');
+  assert.match((await page.getByRole('link', { name: 'Open in an app' }).getAttribute('href')) ?? '', /^otpauth:\/\//);
+  await submit(page, 'Confirm', { Code: app.codeAt(time) });
+  await page.getByRole('heading', { name: 'Recovery codes' }).waitFor();
+  const codes = (await page.locator('.codes').textContent())?.trim().split('\n') ?? [];
+  const [download] = await Promise.all([
+    page.waitForEvent('download'),
+    page.getByRole('link', { name: 'Download' }).click(),
+  ]);
+  assert.equal(download.suggestedFilename(), 'Janua.txt');
+  assert.deepEqual((await readFile(await download.path(), 'utf8')).trim().split('\r\n').slice(1), codes);
+  await page.getByRole('link', { name: 'I have saved the codes' }).click();
+  await page.getByText('You have 10 codes left').waitFor();
+  return {
+    codes,
+    /** A code that was not used yet. */
+    next() {
+      time += 30_000;
+      return app.codeAt(time);
+    },
+  };
+}
+
+async function logOut(page: Page): Promise<void> {
+  await page.getByRole('button', { name: 'Log out' }).click();
+  await page.waitForURL(/\/auth\/login/);
+}
+
+/** Logs in with the password, which leads to the second step. */
+async function beginLogin(page: Page, username: string, path = '/auth/login'): Promise<void> {
+  await page.goto(path);
+  await sendLogin(page, { username });
+  await page.getByRole('heading', { name: 'One more step' }).waitFor();
+}
+
+/** Adds the first passkey on the page, which gives recovery codes. Ends on the page Security. */
+async function addPasskey(page: Page): Promise<void> {
+  await page.goto('/account/security');
+  await page.getByRole('button', { name: 'Add a passkey' }).click();
+  await page.getByRole('link', { name: 'I have saved the codes' }).click();
+  await page.getByLabel('Change: Passkey').waitFor();
+}
+
+const usePasskey = (page: Page) => page.getByRole('button', { name: 'Use passkey' }).click();
+
+site.test(
+  'a login with an authenticator app needs its code, and then leads to where the user wanted to go',
+  async ({ page }) => {
+    const username = await addUser();
+    await signIn(page, username);
+    const { next } = await enrol(page);
+    await page.goto('/account');
+    await page.getByText('Authenticator app').waitFor();
+    await logOut(page);
+    await beginLogin(page, username, '/admin/me');
+    await submit(page, 'Continue', { Code: '000000' });
+    await page.getByText('This code is not valid').waitFor();
+    await submit(page, 'Continue', { Code: next() });
+    await page.waitForURL('/admin/me');
+    await page.goto('/account/security');
+    await page.getByText('Last used on').waitFor();
+  },
+  { expected: /status of 422/ },
+);
+
+site.test('a trusted browser is not asked again, until the user removes it', async ({ page }) => {
+  const username = await addUser();
+  await signIn(page, username);
+  const { next } = await enrol(page);
+  await logOut(page);
+  await beginLogin(page, username);
+  await page.getByLabel('Don’t ask again').check();
+  await submit(page, 'Continue', { Code: next() });
+  await page.waitForURL('/auth/home');
+  await logOut(page);
+  await signIn(page, username);
+  await page.goto('/account/security');
+  await page.getByRole('button', { name: /^Remove: Chrom/ }).click();
+  await page.getByText('The browser is no longer trusted').waitFor();
+  await logOut(page);
+  await beginLogin(page, username);
+});
+
+site.test(
+  'a recovery code logs in once',
+  async ({ page }) => {
+    const username = await addUser();
+    await signIn(page, username);
+    const { codes } = await enrol(page);
+    for (const count of ['the first time', 'the second time']) {
+      await page.context().clearCookies();
+      await beginLogin(page, username);
+      await page.getByRole('link', { name: 'Use a recovery code' }).click();
+      await submit(page, 'Continue', { 'Recovery code': codes[4] ?? '' });
+      if (count === 'the first time') await page.waitForURL('/auth/home');
+    }
+    await page.getByText('This code is not valid').waitFor();
+    await page.getByRole('link', { name: 'Use the authenticator app' }).waitFor();
+  },
+  { expected: /status of 422/ },
+);
+
+site.test('recovery codes can be printed and replaced', async ({ page }) => {
+  await page.addInitScript('window.print = () => document.title = `printed`');
+  await signIn(page, await addUser());
+  const { codes } = await enrol(page);
+  const change = page.getByLabel('Change: Recovery codes');
+  await change.click();
+  await page.getByRole('button', { name: 'Get new codes' }).click();
+  const shown = await page.locator('.codes').textContent();
+  assert.equal(shown?.trim().split('\n').length, 10);
+  assert.ok(!shown?.includes(codes[0] ?? ''));
+  await page.getByRole('button', { name: 'Print' }).click();
+  assert.equal(await page.title(), 'printed');
+  await page.emulateMedia({ media: 'print' });
+  assert.equal(await page.getByText(shown?.trim().split('\n')[0] ?? '').isVisible(), true);
+  for (const role of ['link', 'button'] as const)
+    assert.deepEqual(await page.locator('main').getByRole(role).allTextContents(), [], role);
+});
+
+site.test('an authenticator app is removed on the page, and no code is asked any more', async ({ page }) => {
+  const username = await addUser();
+  await signIn(page, username);
+  await enrol(page);
+  await page.getByLabel('Change: Authenticator app').click();
+  await page.getByRole('button', { name: 'Remove the authenticator app' }).click();
+  await page.getByText('Your authenticator app was removed').waitFor();
+  await logOut(page);
+  await signIn(page, username);
+  await page.goto('/account');
+  await page.getByText('Password only').waitFor();
+});
+
+site.test('a passkey that was added on the page logs in by the button, without a password', async ({ page }) => {
+  await addAuthenticator(page);
+  await signIn(page, await addUser());
+  await addPasskey(page);
+  await logOut(page);
+  await page.getByRole('button', { name: 'Sign in with a passkey' }).click();
+  await page.waitForURL('/auth/home');
+});
+
+site.test('a passkey is the second step after a password, and proves the user again', async ({ page }) => {
+  await addAuthenticator(page);
+  const username = await addUser();
+  await signIn(page, username);
+  await addPasskey(page);
+  await logOut(page);
+  await beginLogin(page, username, '/account/sessions');
+  await usePasskey(page);
+  await page.waitForURL('/account/sessions');
+  // The proof is no longer fresh.
+  time += 3_600_000;
+  await page.goto('/account/security');
+  await page.getByLabel('Change: Recovery codes').click();
+  await page.getByRole('button', { name: 'Get new codes' }).click();
+  await page.getByRole('heading', { name: 'Confirm that it is you' }).waitFor();
+  await usePasskey(page);
+  await page.waitForURL('/account/security');
+});
+
+site.test('a passkey can be renamed and removed', async ({ page }) => {
+  await addAuthenticator(page);
+  const username = await addUser();
+  await signIn(page, username);
+  await addPasskey(page);
+  await page.getByLabel('Change: Passkey').click();
+  await submit(page, 'Save', { 'Name of the passkey': 'Ann’s laptop' });
+  await page.getByText('Your passkey was renamed').waitFor();
+  await page.getByLabel('Change: Ann’s laptop').click();
+  await page.getByRole('button', { name: 'Remove this passkey' }).click();
+  await page.getByText('Your passkey was removed').waitFor();
+  await logOut(page);
+  await signIn(page, username);
+});
+
+site.test(
+  'without scripts, the pages say that passkeys need them, and the other ways work',
+  async ({ page }) => {
+    const username = await addUser();
+    await signIn(page, username);
+    const { next } = await enrol(page);
+    assert.match(await page.content(), /<noscript>.*Passkeys need JavaScript.*<\/noscript>/s);
+    assert.equal(await page.getByRole('button', { name: 'Add a passkey' }).count(), 0);
+    await logOut(page);
+    await beginLogin(page, username);
+    await submit(page, 'Continue', { Code: next() });
+    await page.waitForURL('/auth/home');
+  },
+  { javaScriptEnabled: false },
+);

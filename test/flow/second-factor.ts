@@ -1,0 +1,253 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+import type { LightMyRequestResponse } from 'fastify';
+import { ann, password, startJanua, type TestJanua } from '../janua.ts';
+
+import { authenticatorApp } from '../second-factor/authenticator-app.ts';
+
+import type { StoreChoice } from '../stores.ts';
+import { form, isSignedIn, json, logIn, sessionCookie } from '../web/faces.ts';
+
+/** Second factors, on any stores. */
+export function testSecondFactor(stores: StoreChoice): void {
+  let janua: TestJanua;
+  let time = Date.now();
+  before(async () => {
+    janua = await startJanua({ stores, overrides: { now: () => time } });
+  });
+  after(() => janua[Symbol.asyncDispose]());
+
+  const post = (url: string, fields: Record<string, unknown>, headers: Record<string, string> = {}) => {
+    const sent = url.startsWith('/api/') ? json(fields) : form(fields);
+    return janua.app.inject({ method: 'POST', url, ...sent, headers: { ...sent.headers, ...headers } });
+  };
+  const get = (url: string, headers: Record<string, string> = {}) => janua.app.inject({ url, headers });
+  const cookiesOf = (answer: LightMyRequestResponse) =>
+    answer.cookies.map(({ name, value }) => `${name}=${value}`).join('; ');
+  const bearerOf = (answer: LightMyRequestResponse) => ({ authorization: `Bearer ${answer.json().access_token}` });
+
+  let people = 0;
+
+  /** A new user with an authenticator app. */
+  async function addProtected() {
+    people += 1;
+    const username = `factor${people}@example.com`;
+    await janua.people.add({ ...ann, username, password });
+    const first = await logIn(janua.app, username);
+    const { bearer } = await logIn(janua.app, username);
+    const begun = await post('/api/account/security/totp/begin', {}, bearer);
+    assert.equal(begun.statusCode, 200, begun.body);
+    const { secret } = begun.json<{ secret: string }>();
+    const enabled = await post('/api/account/security/totp', { code: authenticatorApp(secret).codeAt(time) }, bearer);
+    assert.equal(enabled.statusCode, 200, enabled.body);
+    const codes = enabled.json<{ recovery_codes: string[] }>().recovery_codes;
+    return {
+      username,
+      secret,
+      codes,
+      first,
+      bearer: bearerOf(enabled),
+      /** A code that was not used yet. */
+      next() {
+        time += 30_000;
+        return authenticatorApp(secret).codeAt(time);
+      },
+    };
+  }
+
+  const tokenOf = async (username: string): Promise<string> => {
+    const answer = await post('/api/login', { username, password });
+    assert.equal(answer.statusCode, 403, answer.body);
+    return answer.json().mfa_token;
+  };
+
+  describe('a login', () => {
+    // Shows: VM-72 VM-70 V6.3.3
+    test('with a password alone gets no session in either face, only a waiting login', async () => {
+      const { username } = await addProtected();
+      for (const url of ['/api/login', '/auth/token']) {
+        const headers: Record<string, string> =
+          url === '/auth/token' ? { 'x-expected-format': 'application/json' } : {};
+        const answer = await post(url, { username, password }, headers);
+        assert.equal(answer.statusCode, 403);
+        assert.equal(sessionCookie(answer), undefined);
+        const { error, methods, mfa_token: token } = answer.json();
+        assert.deepEqual([error, methods], ['mfa_required', ['totp', 'recovery_code']]);
+        for (const headers of [{ authorization: `Bearer ${token}` }, { cookie: `session=${token}; pending=${token}` }])
+          assert.equal(await isSignedIn(janua.app, headers), false);
+      }
+      const page = await post('/auth/token', { username, password, next: '/admin/me' });
+      assert.equal(page.headers.location, '/auth/second-factor?next=%2Fadmin%2Fme');
+      assert.equal(sessionCookie(page), undefined);
+      const pending = { cookie: cookiesOf(page) };
+      for (const url of ['/auth/home', '/account', '/admin/me', '/auth/verify'])
+        assert.notEqual((await get(url, pending)).statusCode, 200, url);
+    });
+
+    test('is finished by a code on the page, and leads to next', async () => {
+      const { username, next } = await addProtected();
+      const first = await post('/auth/token', { username, password, next: '/admin/me', remember: 'on' });
+      const pending = { cookie: cookiesOf(first) };
+      const page = await get('/auth/second-factor?next=%2Fadmin%2Fme', pending);
+      assert.match(page.body, /autocomplete="one-time-code"/);
+      const wrong = await post('/auth/second-factor', { method: 'totp', code: '000000', next: '/admin/me' }, pending);
+      assert.equal(wrong.statusCode, 422);
+      assert.match(wrong.body, /This code is not valid/);
+      const done = await post('/auth/second-factor', { method: 'totp', code: next(), next: '/admin/me' }, pending);
+      assert.equal(done.headers.location, '/admin/me', done.body);
+      assert.equal(await isSignedIn(janua.app, { cookie: `session=${sessionCookie(done)}` }), true);
+      assert.match(String(done.headers['set-cookie']), /session=[^;]+;[^,]*Max-Age/);
+    });
+
+    // Shows: VM-67
+    test('takes no code twice, and none before one that was taken', async () => {
+      const { username, secret, next } = await addProtected();
+      const code = next();
+      const use = async (code: string) => {
+        const mfa_token = await tokenOf(username);
+        return (await post('/api/second-factor', { mfa_token, method: 'totp', code })).statusCode;
+      };
+      assert.equal(await use(code), 200);
+      assert.equal(await use(code), 400);
+      assert.equal(await use(authenticatorApp(secret).codeAt(time - 30_000)), 400);
+      assert.equal(await use(next()), 200);
+    });
+
+    // Shows: VM-68 VM-69 VM-38
+    test('of 20 uses of one code at the same time, one succeeds', async () => {
+      const { username, codes, next } = await addProtected();
+      for (const sent of [
+        { method: 'totp', code: next() },
+        { method: 'recovery_code', code: codes[0] },
+      ]) {
+        const tokens: string[] = [];
+        for (let number = 0; number < 20; number += 1) tokens.push(await tokenOf(username));
+        const answers = await Promise.all(
+          tokens.map((mfa_token) => post('/api/second-factor', { mfa_token, ...sent })),
+        );
+        assert.equal(answers.filter(({ statusCode }) => statusCode === 200).length, 1, sent.method);
+      }
+    });
+
+    test('is finished by a recovery code, which works once', async () => {
+      const { username, codes } = await addProtected();
+      assert.equal(codes.length, 10);
+      const send = async () => {
+        const code = codes[3]?.toLowerCase().replaceAll('-', ' ');
+        return post('/api/second-factor', { mfa_token: await tokenOf(username), method: 'recovery_code', code });
+      };
+      const done = await send();
+      assert.equal(done.statusCode, 200, done.body);
+      assert.equal((await send()).statusCode, 400);
+      const { recovery_codes_left: left } = (await get('/api/account/security', bearerOf(done))).json();
+      assert.equal(left, 9);
+    });
+
+    // Shows: VM-08
+    test('that waits is ended by a logout, with its cookie', async () => {
+      const { username, next } = await addProtected();
+      for (const [login, logout, step] of [
+        ['/auth/token', '/auth/logout', '/auth/second-factor'],
+        ['/auth/token', '/api/logout', '/api/second-factor'],
+      ] as const) {
+        const pending = { cookie: cookiesOf(await post(login, { username, password })) };
+        const out = await post(logout, {}, pending);
+        assert.ok(out.cookies.some(({ name, value }) => name === 'pending' && value === ''));
+        const answer = await post(step, { code: next() }, pending);
+        assert.equal(sessionCookie(answer), undefined);
+      }
+    });
+
+    // Shows: VM-37 VM-73
+    test('that waits ends after five wrong codes, after ten minutes, and when the password changes', async () => {
+      const { username, next } = await addProtected();
+      const failing = await tokenOf(username);
+      for (let tries = 0; tries < 5; tries += 1)
+        assert.equal((await post('/api/second-factor', { mfa_token: failing, code: '000000' })).statusCode, 400);
+      assert.equal((await post('/api/second-factor', { mfa_token: failing, code: next() })).statusCode, 400);
+      const late = await tokenOf(username);
+      time += 600_000;
+      assert.equal((await post('/api/second-factor', { mfa_token: late, code: next() })).statusCode, 400);
+      const outdated = await tokenOf(username);
+      await janua.people.setPassword(username, 'another password of mine');
+      assert.equal((await post('/api/second-factor', { mfa_token: outdated, code: next() })).statusCode, 400);
+    });
+
+    test('needs no second factor in a browser that the user trusts, until the factors change', async () => {
+      const { username, next } = await addProtected();
+      const first = await post('/auth/token', { username, password });
+      const step = { method: 'totp', code: next(), trust_browser: 'on' };
+      const done = await post('/auth/second-factor', step, { cookie: cookiesOf(first) });
+      const trusted = {
+        cookie: done.cookies.filter(({ name }) => name === 'trusted').map(({ value }) => `trusted=${value}`)[0] ?? '',
+      };
+      const again = await post('/auth/token', { username, password }, trusted);
+      assert.equal(again.headers.location, '/auth/home');
+      const session = { cookie: `session=${sessionCookie(again)}` };
+      const { trusted_browsers: browsers } = (await get('/api/account/security', session)).json();
+      assert.equal(browsers.length, 1);
+      const ended = await post('/api/account/security/trusted-browsers/end', { id: browsers[0].id }, session);
+      assert.equal(ended.statusCode, 200, ended.body);
+      assert.equal(
+        (await post('/auth/token', { username, password }, trusted)).headers.location,
+        '/auth/second-factor',
+      );
+    });
+  });
+
+  describe('the factors of an account', () => {
+    // Shows: VM-15
+    test('end every other session when one is added, and this one goes on with new credentials', async () => {
+      const { first, bearer } = await addProtected();
+      assert.equal(await isSignedIn(janua.app, first.bearer), false);
+      assert.equal(await isSignedIn(janua.app, bearer), true);
+      const { totp, recovery_codes_left: left, passkeys } = (await get('/api/account/security', bearer)).json();
+      assert.deepEqual([totp, left, passkeys], [true, 10, []]);
+      assert.match((await get('/account/security', bearer)).body, /Remove the authenticator app/);
+    });
+
+    // Shows: V7.5.1
+    test('change with a fresh proof only, which needs both factors', async () => {
+      const { bearer, next } = await addProtected();
+      time += 601_000;
+      assert.equal((await post('/api/account/security/totp/remove', {}, bearer)).statusCode, 401);
+      const wrong = await post(
+        '/api/account/password',
+        { current_password: password, new_password: 'a new one with words' },
+        bearer,
+      );
+      assert.equal(wrong.json().error, 'insufficient_user_authentication');
+      const alone = await post('/api/confirm', { password }, bearer);
+      assert.equal(alone.statusCode, 422);
+      const both = await post('/api/confirm', { password, method: 'totp', code: next() }, bearer);
+      assert.equal(both.statusCode, 200, both.body);
+      const removed = await post('/api/account/security/totp/remove', {}, bearerOf(both));
+      assert.equal(removed.statusCode, 200, removed.body);
+      assert.equal((await get('/api/account/security', bearerOf(removed))).json().totp, false);
+    });
+
+    test('are shown once on the page: the secret, and then the recovery codes', async () => {
+      people += 1;
+      const username = `factor${people}@example.com`;
+      await janua.people.add({ ...ann, username, password });
+      const { cookie } = await logIn(janua.app, username);
+      const begun = await post('/account/security/totp/begin', {}, cookie);
+      assert.equal(begun.statusCode, 200, begun.body);
+      const secret = /secret=([A-Z2-7]{32})/.exec(begun.body)?.[1] ?? assert.fail(begun.body);
+      const wrong = await post('/account/security/totp', { code: '123' }, cookie);
+      assert.equal(wrong.statusCode, 422);
+      const done = await post('/account/security/totp', { code: authenticatorApp(secret).codeAt(time) }, cookie);
+      assert.equal(done.statusCode, 200, done.body);
+      assert.equal(new Set(done.body.match(/[0-9A-Z]{4}(-[0-9A-Z]{4}){5}/g)).size, 10);
+    });
+
+    test('can be removed by an operator, which ends all sessions', async () => {
+      const { username, bearer } = await addProtected();
+      const account = await janua.services.users.findByUsername(username);
+      assert.ok(account);
+      await janua.services.manageFactors.removeAll(account.user, { route: 'a test' });
+      assert.equal(await isSignedIn(janua.app, bearer), false);
+      assert.equal((await post('/api/login', { username, password })).statusCode, 200);
+    });
+  });
+}

@@ -1,0 +1,189 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+import type { InjectOptions, LightMyRequestResponse } from 'fastify';
+import { ann, caller, password, startJanua, type TestJanua } from '../janua.ts';
+import { createAuthenticator } from '../second-factor/authenticator.ts';
+import { codeOf } from '../second-factor/authenticator-app.ts';
+import { type BodyFace, bodyFaces, form, json, sessionCookie } from '../web/faces.ts';
+
+interface Operation {
+  readonly security?: readonly object[];
+  readonly requestBody?: { readonly content: Readonly<Record<string, { schema: { properties?: object } }>> };
+  readonly responses: Readonly<
+    Record<string, { headers?: object; content?: Record<string, { schema?: { properties?: object } }> }>
+  >;
+}
+
+const asJson = { 'x-expected-format': 'application/json' };
+
+let time = Date.now();
+let janua: TestJanua;
+let operations: { readonly method: 'GET' | 'POST'; readonly path: string; readonly operation: Operation }[];
+/** Of the authenticator app. */
+let secret: string;
+let userId: string;
+
+before(async () => {
+  janua = await startJanua({ settings: { SIGN_UP: 'on' }, overrides: { now: () => time } });
+  const { services, app } = janua;
+  const account = await services.users.findByUsername(ann.username);
+  assert.ok(account);
+  userId = account.user.id;
+  const token = (await services.createEnrolmentLink(account)).split('=')[1] ?? '';
+  secret = (await services.enrolment.begin(token, caller)).secret;
+  await services.enrolment.finish(token, codeOf(secret, time), 'en', caller);
+  const { paths } = (await app.inject('/openapi.json')).json<{ paths: Record<string, Record<string, Operation>> }>();
+  operations = Object.entries(paths).flatMap(([path, methods]) =>
+    Object.entries(methods).map(([method, operation]) => ({
+      method: method.toUpperCase() as 'GET' | 'POST',
+      path,
+      operation,
+    })),
+  );
+});
+after(() => janua[Symbol.asyncDispose]());
+
+const post = (url: string, fields: Record<string, unknown>, headers: Record<string, string> = {}) => {
+  const sent = json(fields);
+  return janua.app.inject({ method: 'POST', url, ...sent, headers: { ...sent.headers, ...headers } });
+};
+
+/** A code that was not used yet. */
+function nextCode(): string {
+  time += 30_000;
+  return codeOf(secret, time);
+}
+
+/** A login that waits. */
+async function startPending(): Promise<string> {
+  const answer = await post('/api/login', { username: ann.username, password });
+  assert.equal(answer.json().error, 'mfa_required');
+  return answer.json().mfa_token;
+}
+
+/** Whether a response gives a session, as a cookie or as a token. */
+const givesSession = (answer: LightMyRequestResponse) =>
+  (sessionCookie(answer) ?? '') !== '' || /janua_[\w-]{20,}/.test(answer.body);
+
+async function assertNone(answer: LightMyRequestResponse, what: string): Promise<void> {
+  assert.equal(givesSession(answer), false, what);
+  assert.deepEqual(await janua.services.sessions.listOf(userId), [], what);
+}
+
+/** Every field that some route takes, as somebody has them who knows the password, and no more. */
+const known: Readonly<Record<string, string>> = {
+  ...{ username: ann.username, email: ann.username, first_name: 'Ann', last_name: 'Archer' },
+  ...{ password, current_password: password, new_password: 'another horse battery', grant_type: 'password' },
+  ...{ method: 'totp', code: '000000', remember: 'on', trust_browser: 'on', next: '/admin/me' },
+  ...{ token: 'x'.repeat(43), id: 'x', name: 'x', language: 'en', credential: '{}' },
+};
+
+// Shows: VM-70 VM-72 VM-75 V6.3.3
+test('no route gives a session of an account with a second factor to somebody who knows the password', async () => {
+  for (const { method, path, operation } of operations) {
+    const fields = Object.values(operation.requestBody?.content ?? {}).flatMap(({ schema }) =>
+      Object.keys(schema.properties ?? {}),
+    );
+    const pending = await startPending();
+    const body = Object.fromEntries(fields.flatMap((name) => (known[name] === undefined ? [] : [[name, known[name]]])));
+    if (fields.includes('mfa_token')) body.mfa_token = pending;
+    const credentials: Record<string, string>[] = [
+      {},
+      { cookie: `pending=${pending}` },
+      { cookie: `session=${pending}; pending=${pending}; trusted=${pending}` },
+      { authorization: `Bearer ${pending}` },
+      { authorization: `Basic ${Buffer.from(`${ann.username}:${password}`).toString('base64')}` },
+    ];
+    for (const headers of credentials) {
+      const sent = [form(body), { ...json(body), headers: { ...json(body).headers, ...asJson } }];
+      for (const face of method === 'GET' ? [{}, { headers: asJson }] : sent) {
+        const request: InjectOptions = { method, url: path, ...face, headers: { ...face.headers, ...headers } };
+        const answer = await janua.app.inject(request);
+        await assertNone(answer, `${method} ${path} with ${JSON.stringify(headers)}`);
+      }
+    }
+  }
+});
+
+/** What gives a session, and what an attacker with the password, the mails and a passkey of their own sends there. */
+const attacks: Readonly<Record<string, (face: BodyFace) => Promise<InjectOptions[]>>> = {
+  '/auth/token /api/login': async ({ request }) => [
+    request({ username: ann.username, password }),
+    request({ username: ann.username, password, remember: 'on', next: '/admin/me', code: '000000', mfa: 'true' }),
+    request({ username: ann.username.toUpperCase(), password, grant_type: 'password' }),
+  ],
+  '/auth/second-factor /api/second-factor': async ({ request }) => {
+    const late = await startPending();
+    time += 600_000;
+    const mfa_token = await startPending();
+    const used = nextCode();
+    const done = await post('/api/second-factor', { mfa_token: await startPending(), code: used });
+    assert.ok(givesSession(done), 'the right code gives a session, which this test sees');
+    await janua.services.sessions.endAllOf(userId);
+    return [
+      request({ mfa_token, method: 'totp', code: used }),
+      request({ mfa_token, method: 'totp', code: password }),
+      request({ mfa_token, method: 'pwd', code: password }),
+      request({ mfa_token, method: 'recovery_code', code: '' }),
+      request({ mfa_token: late, method: 'totp', code: nextCode() }),
+      request({ method: 'totp', code: nextCode() }),
+    ];
+  },
+  '/auth/passkey /api/passkey': async ({ request }) => {
+    const options = await post('/api/passkey/options', {});
+    const cookie = options.cookies.map(({ name, value }) => `${name}=${value}`).join('; ');
+    const userHandle = Buffer.from(userId).toString('base64url');
+    const authenticator = createAuthenticator();
+    const credential = JSON.stringify(authenticator.get(options.json(), { userHandle }));
+    const sent = request({ credential, username: ann.username, password });
+    return [{ ...sent, headers: { ...sent.headers, cookie } }];
+  },
+  '/auth/sign-up/finish /api/sign-up/finish': async ({ request }) => {
+    const tokens: string[] = [];
+    for (const url of ['/api/sign-up', '/api/forgot-password']) {
+      await post(url, { email: ann.username });
+      await janua.services.mail?.settled();
+      const { mails } = (await janua.app.inject('/api/demo/mail')).json<{ mails: { text: string }[] }>();
+      tokens.push(...mails.flatMap(({ text }) => /token=([\w-]{43})/.exec(text)?.[1] ?? []));
+    }
+    assert.ok(tokens.length > 0);
+    return tokens.map((token) => request({ token, first_name: 'A', last_name: 'A', password }));
+  },
+};
+
+// Shows: VM-72 V6.3.4
+describe('a route that can start a session', () => {
+  test('is one of these, and every other wants a session first', () => {
+    const giving = operations.filter(({ operation }) =>
+      Object.values(operation.responses).some(({ content = {} }) =>
+        Object.values(content).some(({ schema }) => 'access_token' in (schema?.properties ?? {})),
+      ),
+    );
+    const open = giving.filter(({ operation }) => !operation.security?.length).map(({ path }) => path);
+    assert.deepEqual(open.sort(), Object.keys(attacks).join(' ').split(' ').sort());
+  });
+
+  for (const [addresses, attack] of Object.entries(attacks)) {
+    const [page = '', api = ''] = addresses.split(' ');
+    for (const face of bodyFaces(page, api))
+      test(`gives none without the factor: ${face.name}`, async () => {
+        for (const request of await attack(face)) {
+          const answer = await janua.app.inject(request);
+          await assertNone(answer, `${face.name}: ${String(request.payload)} gets ${answer.statusCode}`);
+        }
+      });
+  }
+
+  test('is not opened by a new password from a link, which removes no factor', async () => {
+    await post('/api/forgot-password', { email: ann.username });
+    await janua.services.mail?.settled();
+    const { mails } = (await janua.app.inject('/api/demo/mail')).json<{ mails: { text: string }[] }>();
+    const [token] = mails.flatMap(({ text }) => /reset-password\?token=([\w-]{43})/.exec(text)?.[1] ?? []);
+    const reset = await post('/api/reset-password', { token, password: 'another horse battery' });
+    assert.equal(reset.statusCode, 200, reset.body);
+    await assertNone(reset, 'reset');
+    const login = await post('/api/login', { username: ann.username, password: 'another horse battery' });
+    assert.equal(login.json().error, 'mfa_required');
+    await assertNone(login, 'login');
+  });
+});
