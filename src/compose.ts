@@ -357,7 +357,7 @@ async function prepare(settings: Settings, overrides: Overrides, openings: Openi
   };
   const encryptionKeys = openEncryptionKeys(settings);
   if (takesLogins && settings.SECOND_FACTOR !== 'off')
-    for (const fault of faultsOf(encryptionKeys.read)) log.warn({ event: 'encryption_unavailable' }, lineOf(fault));
+    for (const fault of faultsOf(encryptionKeys.read)) log.info({ event: 'encryption_unavailable' }, lineOf(fault));
   const outbox = createOutbox({ database, descriptions, now, onAdded: () => mail?.wake() });
   const noticeSignIn =
     mailWorks && settings.LOGIN_NOTICES === 'on'

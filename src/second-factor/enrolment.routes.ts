@@ -64,6 +64,7 @@ export function addEnrolment(app: App, parts: () => EnrolmentParts): void {
     summary: 'Begin to add the first factor by a link',
     tag,
     fields: { token: tokenField },
+    example: { token: 'x'.repeat(43) },
     config: { view, openedAt: '/auth/login', refusals: [enrolmentExpired] },
     answer: appSecret,
     browser: 'The page with the QR code',

@@ -58,7 +58,7 @@ export interface FactorChange {
 }
 
 /** The code of a user who adds the first factor by a link. */
-interface Enrolled extends Omit<FactorChange, 'signedIn'> {
+export interface Enrolled extends Omit<FactorChange, 'signedIn'> {
   readonly account: Account;
   readonly code: string;
 }

@@ -99,6 +99,7 @@ export function addSecondFactor(app: App, parts: () => SecondFactorParts, option
     description: 'Gives a challenge, and the cookie `ceremony`, which has to come back with the second factor.',
     tag: 'Sign in',
     fields: { mfa_token: { maxLength: 100, description: 'The waiting login, for programs' } },
+    example: { mfa_token: 'm9wTrqmiCb1pEU9oSIvH5g.…' },
     config: { openedAt: secondFactorPath, refusals: [loginOver] },
     answer: settingCookies(requestOptions),
     browser: 'To the page of the second step: only scripts have a use for the options',

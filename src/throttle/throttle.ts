@@ -29,7 +29,7 @@ export interface TracedKey<Kind extends string> {
 }
 
 /** What a check found. */
-interface Checked {
+export interface Checked {
   readonly succeeded: boolean;
   /** Whether a success also clears the keys that it may clear. Default: true. */
   readonly clears?: boolean;

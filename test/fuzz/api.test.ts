@@ -32,13 +32,31 @@ const width = 4;
 /** The largest growth of the heap until the end, in bytes. */
 const growth = 64 * 1024 * 1024;
 
-/** Statuses that a request alone cannot cause, because they need a fault, a signed address or a passkey. */
+/** Statuses that a request alone cannot cause, because they need a fault, a signed address, or a second factor. */
 const notByRequest = ['429', '500', '503'];
 const notByRequestOf: Readonly<Record<string, readonly string[]>> = {
   'GET /auth/forward': ['200'],
-  'POST /auth/passkey': ['200'],
-  'POST /api/passkey': ['200'],
+  ...both('POST', '/auth/passkey', '/api/passkey', ['200']),
+  ...both('GET', '/auth/second-factor', '/api/second-factor', ['200']),
+  ...both('POST', '/auth/second-factor', '/api/second-factor', ['200', '422']),
+  ...both('POST', '/auth/second-factor/options', '/api/second-factor/options', ['200']),
+  // Secrets that are shown once come with the answer, without a redirect.
+  ...both('POST', '/auth/enrol-factor', '/api/enrol-factor', ['200', '303']),
+  ...both('POST', '/auth/enrol-factor/begin', '/api/enrol-factor/begin', ['303']),
+  ...ofSecurity('totp', ['200']),
+  ...ofSecurity('totp/remove', ['409']),
+  ...ofSecurity('passkeys', ['200']),
+  ...ofSecurity('passkeys/rename', ['200']),
+  ...ofSecurity('passkeys/remove', ['200', '409']),
 };
+
+function both(method: string, page: string, api: string, statuses: readonly string[]) {
+  return { [`${method} ${page}`]: statuses, [`${method} ${api}`]: statuses };
+}
+
+function ofSecurity(path: string, statuses: readonly string[]) {
+  return both('POST', `/account/security/${path}`, `/api/account/security/${path}`, statuses);
+}
 
 /** Only a client that is signed in may see it. */
 const lastName = 'Fuzzlastname';

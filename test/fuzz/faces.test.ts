@@ -134,9 +134,11 @@ function outcomeOf({ statusCode, headers, cookies, body }: LightMyRequestRespons
   const { location = '' } = headers;
   if (location.startsWith('/auth/confirm?') || body.includes('insufficient_user_authentication'))
     return { is: 'stale' };
-  if (statusCode === 401 || /^\/auth\/login\?state=[1245]/.test(location)) return { is: 'signed out' };
+  // A login that waits for no second factor has to begin again: a page leads to the login, a program gets an error.
+  const begins = body.includes('This code or this login');
+  if (statusCode === 401 || begins || /^\/auth\/login\?state=[1245]/.test(location)) return { is: 'signed out' };
   // A failed login leads back to the form.
-  if (location === '/auth/login?state=3') return { is: 400 };
+  if (/^\/auth\/login\?state=[389]/.test(location)) return { is: 400 };
   if (statusCode >= 400) return { is: statusCode };
   return { is: 'done', setsSession: cookies.some(({ name, value }) => name === 'session' && value !== '') };
 }

@@ -36,8 +36,18 @@ export function createLinks(
     assert.equal(answer.statusCode, 202, answer.body);
   }
 
+  /** The link that a user without a factor gets where one is required. */
+  async function askForEnrolment(): Promise<string> {
+    const { username: address } = await addPerson();
+    const account = await services.users.findByUsername(address);
+    await services.outbox.add({ purpose: 'enrol-factor', address, userId: account?.user.id, language: 'en' });
+    return address;
+  }
+
   /** How to get a link, by the end of the address that takes it. */
   const ways: Readonly<Record<string, AskForLink>> = {
+    '/enrol-factor': askForEnrolment,
+    '/enrol-factor/begin': askForEnrolment,
     '/sign-up/finish': async (address) => {
       await ask('/api/sign-up', address);
       return address;

@@ -107,8 +107,8 @@ app.get('/', { config: { signedIn: true } }, async ({ user }) => {
   // @ts-expect-error a user has no such property
   return user.passwordHash;
 });
-// @ts-expect-error it is true or false
-app.route({ method: 'GET', url: '/a', config: { signedIn: 'yes' }, handler: async () => '' });
+// @ts-expect-error it has a unit
+app.route({ method: 'GET', url: '/a', config: { signedIn: { within: 10 } }, handler: async () => '' });
 `;
 
 const furtherUse = `

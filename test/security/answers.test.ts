@@ -196,7 +196,7 @@ test('the login form posts to our origin, allows password managers and pasting, 
     const { body } = await janua.app.inject({ url, headers });
     assert.doesNotMatch(body, /\son\w+=|autocomplete="(?:off|new-password)"/, url);
     for (const [, action, fields = ''] of body.matchAll(/<form[^>]*action="([^"]*)"(.*?)<\/form>/gs)) {
-      assert.match(String(action), /^\/auth\/(?:token|logout|language)$/);
+      assert.match(String(action), /^\/auth\/(?:token|passkey|logout|language)$/);
       const hidden = Array.from(fields.matchAll(/type="hidden" name="(\w+)"/g), ([, name]) => name);
       assert.deepEqual(hidden, action === '/auth/language' ? ['next'] : []);
     }
