@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { PassThrough } from 'node:stream';
 import { after, before, describe, test } from 'node:test';
 import type { LightMyRequestResponse } from 'fastify';
 import { ann, password, startJanua, type TestJanua } from '../janua.ts';
@@ -300,6 +301,21 @@ export function testAccount(stores: StoreChoice): void {
       await post('/api/account/password', { new_password: newPassword }, bearer);
       await assertExpired('/auth/reset-password', { token });
     });
+  });
+
+  // Shows: VM-16
+  test('a request whose body comes after its session has ended changes nothing', async () => {
+    const username = await addPerson();
+    const { bearer } = await logIn(janua.app, username);
+    const payload = new PassThrough();
+    payload.write('{"new_password":');
+    const headers = { ...bearer, 'content-type': 'application/json', 'transfer-encoding': 'chunked' };
+    const held = janua.app.inject({ method: 'POST', url: '/api/account/password', headers, payload });
+    assert.equal(await isSignedIn(janua.app, bearer), true);
+    await janua.people.setPassword(username, 'set by its owner meanwhile');
+    payload.end(JSON.stringify(newPassword).concat('}'));
+    assert.equal((await held).statusCode, 401);
+    assert.equal((await post('/api/login', { username, password: 'set by its owner meanwhile' })).statusCode, 200);
   });
 
   describe('changed name and address', ownOnly, () => {

@@ -19,11 +19,20 @@ export function addGuard(app: App, guard: Guard): void {
   app.addHook('onRequest', (request, reply, done) => {
     // Already set: our own guard ran first. The app's hooks run for our routes too.
     if (!request.routeOptions.config.signedIn || request.signedIn !== undefined) return done();
+    judge(request, reply, done);
+  });
+  // Again once the body is there: a client could hold it back, and act after its session has ended (VM-16).
+  app.addHook('preValidation', (request, reply, done) => {
+    if (request.signedIn === undefined || request.body === undefined) return done();
+    judge(request, reply, done);
+  });
+
+  function judge(request: FastifyRequest, reply: FastifyReply, done: (error?: Error) => void): void {
     guard(request, reply).then(() => {
       // A guard may answer refused requests itself.
       if (!reply.sent) done();
     }, done);
-  });
+  }
 }
 
 /** For our own routes. Our hooks and error handler do the rest. */
