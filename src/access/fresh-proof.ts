@@ -1,4 +1,5 @@
 import type { Caller } from '../audit/event.ts';
+import type { Account } from '../users/account.ts';
 import type { SignedIn } from './access.ts';
 import type { Answer } from './refusal.ts';
 
@@ -15,14 +16,16 @@ export const insufficientUserAuthentication: Answer = {
  * For what changes how an account is entered, or ends it: the owner must have proved their identity lately (ASVS 7.5.1). A password
  * that is sent along is the proof itself.
  * @param currentPassword empty counts as none
+ * @returns the account for which the proof holds. Changes that the proof allows must be made to the account as it was then.
  * @throws {InvalidFields} `current_password` is wrong
- * @throws {Refusal} `insufficient-user-authentication`, `too-many-confirmations`
+ * @throws {Refusal} `insufficient-user-authentication`, `too-many-confirmations`; `not-authenticated` if the account has changed since
+ * the request was let in
  */
 export type RequireFresh = (
   signedIn: SignedIn,
   currentPassword: string | undefined,
   request: ConfirmingRequest,
-) => Promise<void>;
+) => Promise<Account>;
 
 /** What programs read in the challenge where a second factor is asked for. */
 const secondFactorAcr = 'urn:janua:second-factor';

@@ -45,8 +45,8 @@ export function addChangePassword(
     async submit(request, reply, { current_password, new_password: password }) {
       const { language, caller } = request;
       const signedIn = signedInOf(request);
-      await parts().requireFresh(signedIn, current_password, request);
-      const changed = await parts().changePassword(signedIn, { password, language, caller });
+      const account = await parts().requireFresh(signedIn, current_password, request);
+      const changed = await parts().changePassword(signedIn.session, { account, password, language, caller });
       if (changed === undefined) return reply.proceed(loginPath(loginMessages.passwordChanged), { detail });
       return reply.proceed(`${accountPath}?state=1`, { detail, ...answerLogin(request, reply, changed) });
     },

@@ -1,5 +1,5 @@
-import type { SignedIn } from '../access/access.ts';
-import { InvalidFields } from '../access/refusal.ts';
+import { notAuthenticated } from '../access/access.ts';
+import { InvalidFields, Refusal } from '../access/refusal.ts';
 import type { Audit } from '../audit/audit.ts';
 import type { Caller } from '../audit/event.ts';
 import type { Database } from '../database/database.ts';
@@ -27,44 +27,47 @@ export interface SetPasswordOptions {
 }
 
 export interface NewPassword {
+  /** As it was when its owner proved their identity. */
   readonly account: Account;
   readonly password: string;
-  /** The field of the form that it was typed in. */
-  readonly field: string;
   readonly language: Language;
   readonly caller: Caller;
-  /** A session that goes on. */
-  readonly kept?: Session;
 }
 
-/**
- * Sets a password, voids the open links of the account, queues a notice, and ends the sessions (ASVS 7.4.3, VM-16).
- * @param within runs the change in a transaction
- * @throws {InvalidFields} when the password breaks a rule
- */
-export type SetPassword = (
-  password: NewPassword,
-  within: (change: (db: Database) => Promise<boolean>) => Promise<void>,
-) => Promise<void>;
+export type SetPassword = ReturnType<typeof createSetPassword>;
 
-export function createSetPassword(options: SetPasswordOptions): SetPassword {
+/** The steps in which a password is changed or reset. */
+export function createSetPassword(options: SetPasswordOptions) {
   const { users, passwords, policy, tokens, outbox, sessions, liftFailures } = options;
 
-  return async ({ account: { user }, password, field, language, caller, kept }, within) => {
-    const fault = await policy.findFault(password, user);
-    if (fault !== undefined) throw new InvalidFields({ field, ...fault });
-    const passwordHash = await passwords.hash(password);
-    const notice = { address: user.username, userId: user.id, language, requestId: caller.requestId };
-    await within(async (db) => {
-      const changed = (await users.setPassword?.(user.id, passwordHash, db)) ?? false;
-      if (!changed) return false;
-      await tokens.voidOf(user.id, db);
-      await outbox?.add({ purpose: 'password-changed', ...notice }, db);
+  return {
+    /** @param field the field of the form. @throws {InvalidFields} when the password breaks a rule */
+    async hash({ account, password }: NewPassword, field: string): Promise<string> {
+      const fault = await policy.findFault(password, account.user);
+      if (fault !== undefined) throw new InvalidFields({ field, ...fault });
+      return passwords.hash(password);
+    },
+
+    /**
+     * Stores the hash, voids the open links of the account, and queues a notice. False if the account has changed meanwhile.
+     * @param db a transaction
+     */
+    async store({ account, language, caller }: NewPassword, passwordHash: string, db: Database): Promise<boolean> {
+      const { id: userId, username: address } = account.user;
+      if (!(await users.setPassword?.(account, passwordHash, db))) return false;
+      await tokens.voidOf(userId, db);
+      await outbox?.add({ purpose: 'password-changed', address, userId, language, requestId: caller.requestId }, db);
       return true;
-    });
-    // The new stamp has ended the sessions already. If their store is away, their records expire.
-    const ended = kept === undefined ? sessions.endAllOf(user.id) : sessions.endOthersOf(user.id, kept.id);
-    await Promise.allSettled([ended, liftFailures(user)]);
+    },
+
+    /**
+     * Ends the sessions (ASVS 7.4.3, VM-16). The new stamp has ended them already: if their store is away, their records expire.
+     * @param kept goes on
+     */
+    async endSessions({ account: { user } }: NewPassword, kept?: Session): Promise<void> {
+      const ended = kept === undefined ? sessions.endAllOf(user.id) : sessions.endOthersOf(user.id, kept.id);
+      await Promise.allSettled([ended, liftFailures(user)]);
+    },
   };
 }
 
@@ -76,22 +79,26 @@ export interface ChangePasswordOptions {
   readonly audit: Audit<keyof typeof events>;
 }
 
-/** The account with its new password, and the session with new credentials. Undefined if the session has ended meanwhile. */
+/**
+ * Gives the account with its new password, and the session with new credentials. Undefined if the session has ended meanwhile.
+ * @throws {InvalidFields} when the password breaks a rule
+ * @throws {Refusal} `not-authenticated` if the account has changed since the proof
+ */
 export type ChangePassword = (
-  signedIn: SignedIn,
-  change: Pick<NewPassword, 'password' | 'language' | 'caller'>,
+  session: Session,
+  change: NewPassword,
 ) => Promise<{ account: Account; session: Session & Credentials } | undefined>;
 
-/** Changes the password of a signed-in user, who has just proved who they are. The session goes on with new credentials. */
+/** Changes the password of a signed-in user, who has just proved their identity. The session goes on with new credentials. */
 export function createChangePassword(options: ChangePasswordOptions): ChangePassword {
   const { users, sessions, setPassword, database, audit } = options;
 
-  return async ({ user, session }, change) => {
-    const account = await users.findById(user.id);
-    if (account === undefined) return undefined;
-    await setPassword({ ...change, account, field: 'new_password', kept: session }, async (makeChange) => {
-      await database.transaction().execute(makeChange);
-    });
+  return async (session, change) => {
+    const { user } = change.account;
+    const passwordHash = await setPassword.hash(change, 'new_password');
+    const isStored = await database.transaction().execute((db) => setPassword.store(change, passwordHash, db));
+    if (!isStored) throw new Refusal(notAuthenticated);
+    await setPassword.endSessions(change, session);
     await audit.recordIfPossible({
       kind: 'password-changed',
       caller: change.caller,

@@ -44,9 +44,11 @@ export function createResetPassword({ links, requestMail, setPassword, audit }: 
     /** Sets the password and ends every session of the account. @throws {InvalidFields}; {Refusal} `link-expired` */
     async reset(secret: string, password: string, language: Language, caller: Caller): Promise<void> {
       const account = await open(secret, caller);
-      await setPassword({ account, password, field: 'password', language, caller }, (change) =>
-        links.use({ purpose: 'reset-password', secret, expired: resetExpired, caller }, change),
-      );
+      const change = { account, password, language, caller };
+      const passwordHash = await setPassword.hash(change, 'password');
+      const link = { purpose: 'reset-password', secret, expired: resetExpired, caller };
+      await links.use(link, (db) => setPassword.store(change, passwordHash, db));
+      await setPassword.endSessions(change);
       await audit.recordIfPossible({ kind: 'password-reset', caller, userId: account.user.id });
     },
   };

@@ -148,14 +148,14 @@ export function createConfirm(options: ConfirmOptions): {
     async requireFresh(signedIn, currentPassword, request) {
       const { user, session } = signedIn;
       const { caller } = request;
+      let account = await requireAccount(signedIn);
       if (currentPassword) {
-        const account = await requireAccount(signedIn);
-        await provePassword(account, currentPassword, 'current_password', request);
+        ({ account } = await provePassword(account, currentPassword, 'current_password', request));
         await audit.recordIfPossible({ kind: 'confirmed', caller, userId: user.id, sessionId: session.id });
         // With a second factor, the password alone is no proof.
-        if ((await methodsOf(account)).length === 0) return;
+        if ((await methodsOf(account)).length === 0) return account;
       }
-      if (now() - session.authenticatedAt <= maxAgeSeconds * 1000) return;
+      if (now() - session.authenticatedAt <= maxAgeSeconds * 1000) return account;
       await audit.recordIfPossible({ kind: 'confirm-required', caller, userId: user.id, sessionId: session.id });
       throw new Refusal({ ...insufficientUserAuthentication, freshProof: { maxAgeSeconds } });
     },

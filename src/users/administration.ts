@@ -4,6 +4,7 @@ import { maxPasswordBytes, type Passwords } from '../passwords/passwords.ts';
 import { minPasswordLength, type PasswordFault, type PasswordOwner, type PasswordPolicy } from '../passwords/policy.ts';
 import type { events as sessionEvents } from '../sessions/events.ts';
 import type { ListedSession, Sessions } from '../sessions/sessions.ts';
+import type { Account } from './account.ts';
 import type { events } from './events.ts';
 import { canonicalUsername, emailAddress, maxNameLength, maxUsernameLength, personName, type User } from './user.ts';
 import type { ListedUser, UserDirectory, UserRegistry } from './user-directory.ts';
@@ -81,25 +82,25 @@ export function createAdministration(options: AdministrationOptions): Administra
   }
 
   async function idOf(reference: UserReference): Promise<string> {
-    return 'userId' in reference ? reference.userId : (await find(reference.username)).id;
+    return 'userId' in reference ? reference.userId : (await find(reference.username)).user.id;
   }
 
-  async function find(username: string): Promise<User> {
+  async function find(username: string): Promise<Account> {
     const account = await users.findByUsername(canonicalUsername(username));
     if (account === undefined) throw new ChangeRefused('There is no user with that name.');
-    return account.user;
+    return account;
   }
 
   /** Changes the user first, and ends the sessions afterwards. A login in between finds the user changed and ends its own session. */
   async function change(
     kind: EventKind,
     username: string,
-    work: (registry: UserRegistry, user: User) => Promise<void>,
+    work: (registry: UserRegistry, account: Account) => Promise<void>,
   ): Promise<void> {
     const registry = requireRegistry();
-    const user = await find(username);
-    await work(registry, user);
-    await record(kind, { userId: user.id });
+    const account = await find(username);
+    await work(registry, account);
+    await record(kind, { userId: account.user.id });
   }
 
   async function hashNew(password: string, owner: PasswordOwner): Promise<string> {
@@ -123,7 +124,7 @@ export function createAdministration(options: AdministrationOptions): Administra
       const passwordHash = await hashNew(password, details);
       const added = await registry.add({ ...details, passwordHash, demo: false });
       if (!added) throw new ChangeRefused('There is already a user with that name.');
-      const user = await find(canonical);
+      const { user } = await find(canonical);
       await record('user-added', { userId: user.id });
       return user;
     },
@@ -131,22 +132,25 @@ export function createAdministration(options: AdministrationOptions): Administra
     list: () => users.list(),
 
     setPassword: (username, password) =>
-      change('password-set', username, async (registry, user) => {
-        await registry.setPassword(user.id, await hashNew(password, user));
+      change('password-set', username, async (registry, account) => {
+        const { user } = account;
+        const isSet = await registry.setPassword(account, await hashNew(password, user));
+        if (!isSet) throw new ChangeRefused('The user has changed meanwhile. Try again.');
         await shut(user.id);
         await liftFailures(user);
       }),
 
     disable: (username) =>
-      change('user-disabled', username, async (registry, { id }) => {
-        await registry.setDisabled(id, true);
-        await shut(id);
+      change('user-disabled', username, async (registry, { user }) => {
+        await registry.setDisabled(user.id, true);
+        await shut(user.id);
       }),
 
-    enable: (username) => change('user-enabled', username, (registry, { id }) => registry.setDisabled(id, false)),
+    enable: (username) =>
+      change('user-enabled', username, (registry, { user }) => registry.setDisabled(user.id, false)),
 
     remove: (username) =>
-      change('user-removed', username, async (registry, user) => {
+      change('user-removed', username, async (registry, { user }) => {
         await registry.remove(user.id);
         await shut(user.id);
         await liftFailures(user);

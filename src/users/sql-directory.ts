@@ -99,9 +99,12 @@ export function createSqlDirectory(
       }
     },
 
-    async setPassword(id, passwordHash, db) {
+    async setPassword({ user, stamp, passwordHash: former = '' }, passwordHash, db) {
       const changed = { password_hash: passwordHash, demo: 0, stamp: createStamp(), password_changed_at: Date.now() };
-      const { numUpdatedRows } = await update(id, db).set(changed).executeTakeFirst();
+      const { numUpdatedRows } = await update(user.id, db)
+        .set(changed)
+        .where(sql`coalesce(stamp, password_hash, '')`, '=', stamp ?? former)
+        .executeTakeFirst();
       return numUpdatedRows > 0n;
     },
 

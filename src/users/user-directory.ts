@@ -21,10 +21,10 @@ export interface UserDirectory {
   /** Stores `replacement` for the account's hash, unless the hash has changed meanwhile. Sessions stay. */
   replacePasswordHash(account: Account, replacement: string): Promise<void>;
   /**
-   * Stores a new password, which ends the sessions. Undefined if this server may not write passwords. False if the user is gone.
-   * Here and below, `db` may be the transaction of a larger change.
+   * Stores a new password, which ends the sessions. Undefined if this server may not write passwords. False if the user is gone, or has
+   * got another password since `account` was read. Here and below, `db` may be the transaction of a larger change.
    */
-  setPassword?(id: string, passwordHash: string, db?: Database): Promise<boolean>;
+  setPassword?(account: Account, passwordHash: string, db?: Database): Promise<boolean>;
   /** All users, by name. */
   list(): AsyncIterable<ListedUser>;
   /** Proves that users can be looked up. */
@@ -49,7 +49,7 @@ export interface UserRegistry extends UserDirectory {
   /** Gives the id of the new user, or undefined when the user name is taken. A transaction must then be rolled back. */
   add(user: NewUser, db?: Database): Promise<string | undefined>;
   /** Also ends `demo`: the new password is not public. */
-  setPassword(id: string, passwordHash: string, db?: Database): Promise<boolean>;
+  setPassword(account: Account, passwordHash: string, db?: Database): Promise<boolean>;
   setName(id: string, name: Pick<User, 'firstName' | 'lastName'>): Promise<void>;
   /** Ends the sessions of a user, except those that are renewed with the new stamp. */
   renewStamp(id: string, db?: Database): Promise<void>;

@@ -68,7 +68,7 @@ export function testLookUp(
     test('sees at once that an account is disabled or has another stamp', async () => {
       await using opened = await openSignedIn();
       const { lookUp, users, account, record } = opened;
-      await users.setPassword(account.user.id, 'another hash');
+      await users.setPassword(account, 'another hash');
       const changed = await lookUp(record.id);
       assert.ok(changed?.account);
       assert.notEqual(stampOf(changed.account), record.stamp);

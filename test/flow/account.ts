@@ -318,6 +318,25 @@ export function testAccount(stores: StoreChoice): void {
     assert.equal((await post('/api/login', { username, password: 'set by its owner meanwhile' })).statusCode, 200);
   });
 
+  test('of changes of a password at the same time, one is made and the session lives on', async () => {
+    const username = await addPerson();
+    const { bearer } = await logIn(janua.app, username);
+    const changes = [1, 2, 3, 4].map(async (number) => {
+      const body = { current_password: password, new_password: `${newPassword} ${number}` };
+      return { number, answer: await post('/api/account/password', body, bearer) };
+    });
+    const answers = await Promise.all(changes);
+    const [made, ...others] = answers.toSorted((one, other) => one.answer.statusCode - other.answer.statusCode);
+    assert.deepEqual(
+      [made, ...others].map((change) => change?.answer.statusCode),
+      [200, 401, 401, 401],
+    );
+    const renewed = { authorization: `Bearer ${made?.answer.json().access_token}` };
+    assert.equal(await isSignedIn(janua.app, renewed), true);
+    const set = { username, password: `${newPassword} ${made?.number}` };
+    assert.equal((await post('/api/login', set)).statusCode, 200);
+  });
+
   describe('changed name and address', ownOnly, () => {
     test('the name changes at once, and must be one line', async () => {
       const { cookie, bearer } = await logIn(janua.app, await addPerson());

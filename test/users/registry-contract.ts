@@ -40,7 +40,11 @@ export function testUserRegistry(name: string, open: () => Promise<OpenRegistry>
       assert.equal((await Array.fromAsync(users.list()))[0]?.disabled, true);
       await users.setDisabled(id, false);
       assert.equal((await users.findByUsername(ann.username))?.disabled, false);
-      await users.setPassword(id, 'set');
+      assert.equal(await users.setPassword(account, 'set'), false, 'disabling has changed the stamp');
+      const enabled = await users.findById(id);
+      assert.ok(enabled);
+      assert.equal(await users.setPassword(enabled, 'set'), true);
+      assert.equal(await users.setPassword(enabled, 'set by a slower request'), false);
       assert.equal((await users.findById(id))?.passwordHash, 'set');
       const { passwordChangedAt } = await users.findDates(id);
       assert.ok(Math.abs(Number(passwordChangedAt) - Date.now()) < 60_000);
@@ -48,7 +52,7 @@ export function testUserRegistry(name: string, open: () => Promise<OpenRegistry>
       assert.equal((await users.findById(id))?.user.lastName, 'Baker');
       assert.equal(await users.remove(id), true);
       assert.equal(await users.remove(id), false);
-      assert.equal(await users.setPassword(id, 'set'), false);
+      assert.equal(await users.setPassword(account, 'set'), false);
       assert.equal(await users.findById(id), undefined);
       assert.deepEqual(await Array.fromAsync(users.list()), []);
     });

@@ -121,6 +121,13 @@ function createMappedDirectory(
     return rows.length > 0 || nameMatch === 'equal' ? rows : findFolded(username);
   }
 
+  async function replaceHash({ user, passwordHash = '' }: Account, replacement: string, db: Database = database) {
+    const password = sql.ref(mapping.password);
+    const { numAffectedRows = 0n } = await sql`update ${table} set ${password} = ${replacement}
+      where ${id} = ${idValue(user.id)} and coalesce(${password}, '') = ${passwordHash}`.execute(db);
+    return numAffectedRows > 0n;
+  }
+
   return {
     async findByUsername(username) {
       // A collation may ignore more than case. Only our own rule counts.
@@ -144,20 +151,11 @@ function createMappedDirectory(
       await select(sql`1 = 0`).execute(database);
     },
 
-    async replacePasswordHash({ user, passwordHash = '' }, replacement) {
-      const password = sql.ref(mapping.password);
-      await sql`update ${table} set ${password} = ${replacement}
-        where ${id} = ${idValue(user.id)} and ${password} = ${passwordHash}`.execute(database);
+    async replacePasswordHash(account, replacement) {
+      await replaceHash(account, replacement);
     },
 
-    ...(rehashes && {
-      async setPassword(value: string, passwordHash: string, db: Database = database) {
-        const password = sql.ref(mapping.password);
-        const { numAffectedRows } = await sql`update ${table} set ${password} = ${passwordHash}
-          where ${id} = ${idValue(value)}`.execute(db);
-        return (numAffectedRows ?? 0n) > 0n;
-      },
-    }),
+    ...(rehashes && { setPassword: replaceHash }),
 
     async *list() {
       const readPage = async (after: string) => {
