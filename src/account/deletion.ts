@@ -1,6 +1,7 @@
 import type { Audit } from '../audit/audit.ts';
 import type { Caller } from '../audit/event.ts';
 import type { Database } from '../database/database.ts';
+import { inTransaction } from '../database/transaction.ts';
 import type { Language } from '../languages/languages.ts';
 import type { Outbox } from '../mail/outbox.ts';
 import type { Sessions } from '../sessions/sessions.ts';
@@ -27,7 +28,7 @@ export function createDeleteAccount(options: DeleteAccountOptions): DeleteAccoun
 
   return async (user, language, caller) => {
     const farewell = { purpose: 'account-deleted', address: user.username, requestId: caller.requestId };
-    await database.transaction().execute(async (db) => {
+    await inTransaction(database, async (db) => {
       // Another request may have deleted it.
       if (!(await registry.remove(user.id, db))) return;
       await tokens.voidOf(user.id, db);

@@ -9,6 +9,7 @@ import type { Passwords } from '../passwords/passwords.ts';
 import type { PasswordPolicy } from '../passwords/policy.ts';
 import type { events as sessionEvents } from '../sessions/events.ts';
 import type { Sessions } from '../sessions/sessions.ts';
+import { canonicalDomain } from '../text/mail-address.ts';
 import type { Throttle } from '../throttle/throttle.ts';
 import type { events as linkEvents } from '../tokens/events.ts';
 import { createLinks } from '../tokens/links.ts';
@@ -54,7 +55,7 @@ export function createAccountParts(options: AccountOptions) {
   const setPassword = createSetPassword(options);
   const requestMail = outbox && createRequestMail({ outbox, throttle, audit });
   const shared = { ...options, links, setPassword };
-  const domains = signUpDomains.map((domain) => domain.toLowerCase());
+  const domains = signUpDomains.map(canonicalDomain);
   return {
     ownSessions: createOwnSessions(options),
     changePassword: createChangePassword(shared),

@@ -3,6 +3,7 @@ import { InvalidFields, Refusal } from '../access/refusal.ts';
 import type { Audit } from '../audit/audit.ts';
 import type { Caller } from '../audit/event.ts';
 import type { Database } from '../database/database.ts';
+import { inTransaction } from '../database/transaction.ts';
 import type { Language } from '../languages/languages.ts';
 import type { Outbox } from '../mail/outbox.ts';
 import type { Passwords } from '../passwords/passwords.ts';
@@ -96,7 +97,7 @@ export function createChangePassword(options: ChangePasswordOptions): ChangePass
   return async (session, change) => {
     const { user } = change.account;
     const passwordHash = await setPassword.hash(change, 'new_password');
-    const isStored = await database.transaction().execute((db) => setPassword.store(change, passwordHash, db));
+    const isStored = await inTransaction(database, (db) => setPassword.store(change, passwordHash, db));
     if (!isStored) throw new Refusal(notAuthenticated);
     await setPassword.endSessions(change, session);
     await audit.recordIfPossible({

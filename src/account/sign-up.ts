@@ -24,8 +24,8 @@ export interface SignUpOptions {
   readonly policy: PasswordPolicy;
   readonly admit: Admit;
   readonly audit: Audit<keyof typeof events>;
-  /** Domains of the addresses that may sign up, in lower case. None means any. */
-  readonly domains: readonly string[];
+  /** Domains of the addresses that may sign up, in their canonical form. None means any. */
+  readonly domains: readonly (string | undefined)[];
 }
 
 /** What the owner of an address enters to finish the sign-up. */

@@ -2,6 +2,7 @@ import { accessSync, constants, readFileSync, statSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { Ajv } from 'ajv';
 import { type Fault, Misconfiguration } from '../faults/misconfiguration.ts';
+import { canonicalDomain } from '../text/mail-address.ts';
 import { parseNetwork, unixSockets } from '../text/networks.ts';
 import { parseListenAddress } from './listen-address.ts';
 import { parseMailFrom, parseMailUrl } from './mail-server.ts';
@@ -88,7 +89,7 @@ export function requireSafeExposure(settings: Settings, mode: 'demo' | 'serve'):
 /** Finds the faults that a schema cannot express. */
 function furtherFaults(settings: Partial<Settings>): string[] {
   const { PUBLIC_URL, TRUSTED_PROXIES, METRICS_LISTEN, THEME_FILE, FORWARD_AUTH_ORIGINS = [] } = settings;
-  const { MAIL_URL, MAIL_FROM, PASSKEY_DOMAIN } = settings;
+  const { MAIL_URL, MAIL_FROM, PASSKEY_DOMAIN, SIGN_UP_DOMAINS } = settings;
   const faults: string[] = [];
   if (PUBLIC_URL !== undefined && originOf(PUBLIC_URL) === undefined)
     faults.push('PUBLIC_URL must be an http or https address without a path, such as https://auth.example.com.');
@@ -114,6 +115,8 @@ function furtherFaults(settings: Partial<Settings>): string[] {
   if (MAIL_URL !== undefined && MAIL_FROM === undefined) faults.push('MAIL_FROM must be set when MAIL_URL is.');
   if (MAIL_FROM !== undefined && parseMailFrom(MAIL_FROM) === undefined)
     faults.push('MAIL_FROM must be an address, or a name and an address, such as Example <no-reply@example.com>.');
+  if (SIGN_UP_DOMAINS?.some((domain) => canonicalDomain(domain) === undefined))
+    faults.push('SIGN_UP_DOMAINS must be domains, separated by commas, such as example.com, example.org.');
   if (METRICS_LISTEN !== undefined && parseListenAddress(METRICS_LISTEN) === undefined)
     faults.push('METRICS_LISTEN must be a host and a port, or a port alone, such as 127.0.0.1:9464.');
   if (THEME_FILE !== undefined && !isReadableFile(THEME_FILE)) faults.push('THEME_FILE: the file cannot be read.');

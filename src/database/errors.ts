@@ -43,10 +43,13 @@ export function isUnrepresentable(error: unknown): boolean {
   return isMysqls || code === '22P05' || code === '22P02' || code === '22003';
 }
 
-/** The server rolled a transaction back in favour of another (SQLSTATE class 40). The transaction may be tried again. */
+/**
+ * The server gave a transaction up in favour of another (SQLSTATE class 40; MariaDB's 1020 for a row that has changed since the
+ * transaction read it). The transaction may be tried again.
+ */
 export function isGivenUp(error: unknown): boolean {
-  const cause = error instanceof Unavailable ? error.cause : error;
-  return sqlStateOf(codesOf(cause)).startsWith('40');
+  const codes = codesOf(error instanceof Unavailable ? error.cause : error);
+  return sqlStateOf(codes).startsWith('40') || codes.errno === 1020;
 }
 
 export function isMissingTable(error: unknown): boolean {

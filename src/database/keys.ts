@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type { Database } from './database.ts';
 import { insertNew } from './insert-new.ts';
+import { inTransaction } from './transaction.ts';
 
 /** The server has one key for each purpose: the `browser` cookie, digests of names in the audit, credentials for other hosts, and passkeys. */
 export const keyNames = ['browser-cookie', 'audit-names', 'forward-auth', 'ceremonies'] as const;
@@ -24,7 +25,7 @@ export async function loadKey(database: Database, name: KeyName): Promise<Buffer
 
 /** Replaces the key of that name with a new one. */
 export async function replaceKey(database: Database, name: KeyName): Promise<void> {
-  await database.transaction().execute(async (transaction) => {
+  await inTransaction(database, async (transaction) => {
     await transaction.deleteFrom('janua_keys').where('name', '=', name).execute();
     await transaction.insertInto('janua_keys').values(createKey(name)).execute();
   });

@@ -3,6 +3,7 @@ import type { Database, OpenDatabase } from '../database/database.ts';
 import { countDeleted, deleteExpiredRows } from '../database/deletions.ts';
 import { sql } from '../database/kysely.ts';
 import { type SessionsTable, sessionColumns } from '../database/schema.ts';
+import { inTransaction } from '../database/transaction.ts';
 import { clockTolerance } from '../faults/clock.ts';
 import { createSecret, createSessionId, hashSecret } from './credential.ts';
 import type { AuthenticationMethod, Renewal, SessionRecord, SessionStore } from './store.ts';
@@ -23,7 +24,7 @@ export function createSqlSessionStore({ database, prepareLookup }: OpenDatabase)
         await add(database);
         return;
       }
-      await database.transaction().execute(async (transaction) => {
+      await inTransaction(database, async (transaction) => {
         await add(transaction);
         await transaction.deleteFrom('janua_sessions').where('id', 'in', replaced).execute();
       });
@@ -81,7 +82,7 @@ export function createSqlSessionStore({ database, prepareLookup }: OpenDatabase)
       const hash = hashSecret(createSecret());
       const hashes = { password_fingerprint: hash, cookie_hash: hash, token_hash: hash };
       const row = { id, user_id: 'check', ...hashes, created_at: 0, last_seen_at: 0, expires_at: 0 };
-      await database.transaction().execute(async (transaction) => {
+      await inTransaction(database, async (transaction) => {
         await transaction.insertInto('janua_sessions').values(row).execute();
         await transaction.deleteFrom('janua_sessions').where('id', '=', id).execute();
       });

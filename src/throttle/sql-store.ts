@@ -1,18 +1,15 @@
 import type { Selectable } from 'kysely';
 import type { Database, OpenDatabase } from '../database/database.ts';
 import { countDeleted, deleteExpiredRows } from '../database/deletions.ts';
-import { isGivenUp } from '../database/errors.ts';
 import { sql } from '../database/kysely.ts';
 import { listPages } from '../database/list-pages.ts';
 import type { FailuresTable } from '../database/schema.ts';
+import { inTransaction } from '../database/transaction.ts';
 import { expiryOf, type Policy, type Tally } from './policy.ts';
 import { countFound, type FailureRecord, type FailureStore, type PolicedKey } from './store.ts';
 
 /** Rows that are read in each step of a list. */
 const listingBatch = 500;
-
-/** Most tries of a transaction that the database aborts because of a deadlock. */
-const mostTries = 5;
 
 /** Failures in a table of the SQL database. */
 export function createSqlFailureStore({ database, engine }: Pick<OpenDatabase, 'database' | 'engine'>): FailureStore {
@@ -111,17 +108,6 @@ async function select(db: Database, keys: readonly PolicedKey[]): Promise<Failur
     .where('count', '>', 0)
     .execute();
   return rows.map(fromRow);
-}
-
-/** An aborted transaction has changed nothing, and the other transaction ends soon. */
-async function inTransaction(database: Database, work: (transaction: Database) => Promise<void>): Promise<void> {
-  for (let tries = 1; ; tries += 1) {
-    try {
-      return await database.transaction().execute(work);
-    } catch (error) {
-      if (!isGivenUp(error) || tries === mostTries) throw error;
-    }
-  }
 }
 
 function toRows(key: string, policy: Policy, tally: Tally | undefined): FailuresTable[] {

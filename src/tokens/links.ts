@@ -2,6 +2,7 @@ import { type Answer, Refusal } from '../access/refusal.ts';
 import type { Audit } from '../audit/audit.ts';
 import type { Caller } from '../audit/event.ts';
 import type { Database } from '../database/database.ts';
+import { inTransaction } from '../database/transaction.ts';
 import { type Account, stampOf } from '../users/account.ts';
 import type { UserDirectory } from '../users/user-directory.ts';
 import type { events } from './events.ts';
@@ -57,9 +58,8 @@ export function createLinks({ database, tokens, users, audit }: LinkOptions) {
       { purpose, secret, expired, caller }: { purpose: string; secret: string; expired: Answer; caller: Caller },
       change: (db: Database) => Promise<boolean>,
     ): Promise<void> {
-      const transaction = database.transaction().execute(async (db) => {
-        const consumed = await tokens.consume(purpose, secret, db);
-        if (consumed === undefined || !(await change(db))) throw new Refusal(expired);
+      const transaction = inTransaction(database, async (db) => {
+        if (!(await tokens.consume(purpose, secret, db)) || !(await change(db))) throw new Refusal(expired);
       });
       await transaction.catch((error: unknown) => {
         if (error instanceof Refusal) return refuse(expired, caller);

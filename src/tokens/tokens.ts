@@ -24,12 +24,12 @@ export type Tokens = ReturnType<typeof createTokens>;
  * Every method throws `Unavailable` when the database cannot be reached. `db` may be the transaction of the change that belongs to it.
  */
 export function createTokens(database: Database, now: () => number = Date.now) {
-  const living = (purpose: string, secret: string) => ({ hash: hashSecret(secret), purpose, time: now() });
+  const living = (secret: string) => ({ hash: hashSecret(secret), time: now() });
 
   /** Tells what a token proves, without consuming it. Undefined if it is unknown, used, expired or for another purpose. */
-  async function find(purpose: string, secret: string, db = database): Promise<OneTimeToken | undefined> {
-    const { hash, time } = living(purpose, secret);
-    const row = await db.selectFrom('janua_tokens').selectAll().where('hash', '=', hash).executeTakeFirst();
+  async function find(purpose: string, secret: string): Promise<OneTimeToken | undefined> {
+    const { hash, time } = living(secret);
+    const row = await database.selectFrom('janua_tokens').selectAll().where('hash', '=', hash).executeTakeFirst();
     if (row === undefined || row.purpose !== purpose || Number(row.expires_at) <= time) return undefined;
     const { user_id, address, stamp, expires_at } = row;
     const about = { purpose, userId: user_id ?? undefined, address, stamp: stamp ?? undefined };
@@ -48,15 +48,11 @@ export function createTokens(database: Database, now: () => number = Date.now) {
       return secret;
     },
 
-    /** Like `find`, and uses the token up: of many calls at the same time, one gets it. */
-    async consume(purpose: string, secret: string, db = database): Promise<OneTimeToken | undefined> {
-      const found = await find(purpose, secret, db);
-      if (found === undefined) return undefined;
-      const { hash, time } = living(purpose, secret);
-      const consumed = await countDeleted(
-        db.deleteFrom('janua_tokens').where('hash', '=', hash).where('expires_at', '>', time),
-      );
-      return consumed === 1 ? found : undefined;
+    /** Uses a token up. Of many calls at the same time, one gets true. False if `find` would not find it. */
+    async consume(purpose: string, secret: string, db = database): Promise<boolean> {
+      const { hash, time } = living(secret);
+      const token = db.deleteFrom('janua_tokens').where('hash', '=', hash).where('purpose', '=', purpose);
+      return (await countDeleted(token.where('expires_at', '>', time))) === 1;
     },
 
     /**

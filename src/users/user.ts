@@ -1,4 +1,4 @@
-import { isMailAddress } from '../text/mail-address.ts';
+import { canonicalMailAddress } from '../text/mail-address.ts';
 
 /** A user as the rest of the program may see them: never with a password, hashed or not. */
 export interface User {
@@ -27,10 +27,7 @@ export function canonicalUsername(username: string): string {
 export const maxNameLength = 100;
 
 /** The canonical form of an e-mail address as typed. Undefined for any other text, such as a list of addresses (VM-57, VM-58). */
-export function emailAddress(typed: string): string | undefined {
-  const canonical = canonicalUsername(typed);
-  return isMailAddress(canonical) && canonical.isWellFormed() ? canonical : undefined;
-}
+export const emailAddress = (typed: string): string | undefined => canonicalMailAddress(canonicalUsername(typed));
 
 /** A first or last name as typed, without blanks around it. Undefined if it is not one line, or too long. */
 export function personName(typed: string): string | undefined {

@@ -1,0 +1,22 @@
+import type { Database } from './database.ts';
+import { isGivenUp } from './errors.ts';
+
+/** Most tries of a transaction that the database gives up in favour of another. */
+const mostTries = 5;
+
+/**
+ * Makes several changes, all or none. A transaction that was given up has changed nothing, and the other one ends soon.
+ * @param work may run more than once
+ */
+export async function inTransaction<Result>(
+  database: Database,
+  work: (transaction: Database) => Promise<Result>,
+): Promise<Result> {
+  for (let tries = 1; ; tries += 1) {
+    try {
+      return await database.transaction().execute(work);
+    } catch (error) {
+      if (!isGivenUp(error) || tries === mostTries) throw error;
+    }
+  }
+}
