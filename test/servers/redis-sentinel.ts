@@ -15,8 +15,8 @@ export interface SentinelRedis extends AsyncDisposable {
 
 export const masterName = 'main';
 
-/** Milliseconds without an answer after which the sentinels take the master as lost. */
-const downAfter = 300;
+/** Milliseconds without an answer after which the sentinels take the master as lost. A busy machine pauses a server for shorter. */
+const downAfter = 1500;
 
 /** Milliseconds within which the servers have to find each other, and between two checks. */
 const patience = 20_000;
