@@ -165,7 +165,6 @@ export async function compose(settings: Settings, overrides: Overrides = {}) {
     version: manifest.version,
     publicOrigins,
     https: isHttps(settings),
-    rememberedSeconds: settings.REMEMBER_LIFETIME_SECONDS,
     trustedBrowserDays: settings.SECOND_FACTOR === 'off' ? 0 : settings.TRUSTED_BROWSER_DAYS,
     corsOrigins: originsOf(settings.CORS_ORIGINS),
     forwardOrigins,

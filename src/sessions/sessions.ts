@@ -21,7 +21,7 @@ export interface Credentials {
   /** The value of the session cookie. */
   readonly cookie: string;
   readonly accessToken: string;
-  /** Seconds until the session ends if it is not used again. */
+  /** Seconds until the session ends, however much it is used. */
   readonly expiresInSeconds: number;
 }
 
@@ -75,10 +75,11 @@ export function createSessions(options: SessionOptions) {
   const limitsOf = ({ remembered }: Pick<Session, 'remembered'>): SessionLimits =>
     remembered ? options.remembered : options;
 
-  function endOf(session: Pick<Session, 'createdAt' | 'remembered'>, lastSeenAt: number): number {
-    const { idleTimeoutSeconds, lifetimeSeconds } = limitsOf(session);
-    return Math.min(session.createdAt + lifetimeSeconds * 1000, lastSeenAt + idleTimeoutSeconds * 1000);
-  }
+  const latestEndOf = (session: Pick<Session, 'createdAt' | 'remembered'>): number =>
+    session.createdAt + limitsOf(session).lifetimeSeconds * 1000;
+
+  const endOf = (session: Pick<Session, 'createdAt' | 'remembered'>, lastSeenAt: number): number =>
+    Math.min(latestEndOf(session), lastSeenAt + limitsOf(session).idleTimeoutSeconds * 1000);
 
   // A session with a time from a wrong clock would outlive its limits, so it counts as ended.
   const isAlive = (session: Session, time: number) =>
@@ -101,20 +102,19 @@ export function createSessions(options: SessionOptions) {
   function withSecrets(session: Omit<Session, keyof Renewal>, proof: Pick<Session, 'stamp' | 'methods'>, time: number) {
     const cookieSecret = createSecret();
     const tokenSecret = createSecret();
-    const expiresAt = endOf(session, time);
     const record: SessionRecord = {
       ...session,
       ...proof,
       cookieHash: hashSecret(cookieSecret),
       tokenHash: hashSecret(tokenSecret),
       lastSeenAt: time,
-      expiresAt,
+      expiresAt: endOf(session, time),
       authenticatedAt: time,
     };
     const credentials: Credentials = {
       cookie: formatCredential('cookie', session.id, cookieSecret),
       accessToken: formatCredential('token', session.id, tokenSecret),
-      expiresInSeconds: Math.floor((expiresAt - time) / 1000),
+      expiresInSeconds: Math.floor((latestEndOf(session) - time) / 1000),
     };
     return { record, credentials };
   }

@@ -5,7 +5,7 @@ import type { KnownBrowsers } from './known-browsers.ts';
 /** @param knownBrowsers asked for at each login, because the stores may not be ready before */
 export function createAnswerLogin(knownBrowsers: () => KnownBrowsers): AnswerLogin {
   return ({ headers }, reply, { account, session }) => {
-    reply.setSessionCookie(session.cookie, session);
+    reply.setSessionCookie(session);
     reply.header('set-cookie', knownBrowsers().cookie(passwordFingerprint(account), headers.cookie));
     return { access_token: session.accessToken, token_type: 'bearer', expires_in: session.expiresInSeconds };
   };

@@ -31,8 +31,6 @@ export interface FlowOptions {
   readonly publicOrigins: ReadonlySet<string>;
   /** Whether browsers use HTTPS. Decides the cookies and HSTS. */
   readonly https: boolean;
-  /** How long browsers keep the cookie of a remembered session: its lifetime, in seconds. */
-  readonly rememberedSeconds: number;
   /** Other origins whose scripts may call us, cookies included. */
   readonly corsOrigins: ReadonlySet<string>;
   /** The host of the application that a path leads to, unless it is Janua itself. */

@@ -15,12 +15,11 @@ export const tokenFields = {
   token_type: { const: 'bearer' },
   expires_in: {
     type: 'integer',
-    description:
-      'Seconds until the token expires if it is not used. Using it extends this, but not beyond the lifetime of the session',
+    description: 'Seconds until the token expires at the latest. It expires earlier if it is not used for some time',
   },
 } as const;
 
-export const exampleTokens: TokenAnswer = { access_token: 'janua_QxZ2…', token_type: 'bearer', expires_in: 86_400 };
+export const exampleTokens: TokenAnswer = { access_token: 'janua_QxZ2…', token_type: 'bearer', expires_in: 604_800 };
 
 /** The schema of an answer that has a `detail` beside the tokens. */
 export const detailWithTokens = (description: string) =>

@@ -1,5 +1,6 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Presented, SignedIn } from '../access/access.ts';
+import type { Admitted } from '../access/admit.ts';
 import type { Answer } from '../access/refusal.ts';
 import type { Caller } from '../audit/event.ts';
 import type { Language } from '../languages/languages.ts';
@@ -47,8 +48,8 @@ declare module 'fastify' {
   interface FastifyReply {
     /** Completes an action: redirects a browser to a page (303), and sends a program the model. */
     proceed(to: string, model: unknown): FastifyReply;
-    /** Sets a cookie that ends when the browser closes, unless the session is remembered. */
-    setSessionCookie(value: string, session: { readonly remembered: boolean }): FastifyReply;
+    /** Sets a cookie that ends when the browser closes. That of a remembered session ends with the session. */
+    setSessionCookie(session: Pick<Admitted['session'], 'cookie' | 'remembered' | 'expiresInSeconds'>): FastifyReply;
     clearSessionCookie(): FastifyReply;
   }
 }

@@ -186,7 +186,7 @@ export function testLogin(stores: StoreChoice): void {
         } else {
           assert.equal(answer.statusCode, 200);
           const { access_token, ...rest } = answer.json();
-          assert.deepEqual(rest, { token_type: 'bearer', expires_in: 86_400 });
+          assert.deepEqual(rest, { token_type: 'bearer', expires_in: 604_800 });
           assert.match(access_token, /^janua_[\w-]{22}\.[\w-]{43}$/);
           assert.ok(await isSignedIn(janua.app, { authorization: `Bearer ${access_token}` }));
           assert.ok(!answer.body.includes(String(sessionCookie(answer))), 'the body does not contain the cookie');

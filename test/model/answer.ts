@@ -1,6 +1,6 @@
 import type { LightMyRequestResponse } from 'fastify';
 import type { Format } from '../../src/web/types.ts';
-import { type Credentials, idleTimeoutSeconds, type Outcome, type Presented } from './model.ts';
+import { type Credentials, lifetimeSeconds, type Outcome, type Presented } from './model.ts';
 
 /** The main parts of an answer. */
 export interface Answer {
@@ -84,7 +84,7 @@ export function tell({ is, format, next }: Route, outcome: Outcome, { cookie, ac
       if (html) return answer(303, '/auth/home', 'set');
       return answer(
         200,
-        `bearer for ${idleTimeoutSeconds} seconds, ${outcome.again ? 'Already logged in' : 'new'}`,
+        `bearer for ${lifetimeSeconds} seconds, ${outcome.again ? 'Already logged in' : 'new'}`,
         'set',
       );
     case 'refused':

@@ -99,7 +99,6 @@ export function siteOptions({ logIn = unexpected, logOut = unexpected, ...access
     version: '0.0.0',
     publicOrigins: new Set(['http://localhost:5000', 'http://127.0.0.1:5000']),
     https: false,
-    rememberedSeconds: 3600,
     trustedBrowserDays: 30,
     corsOrigins: new Set(),
     forwardOrigins: new Set(),

@@ -14,12 +14,8 @@ export const ambiguousCredential: Answer = {
 };
 
 /** Adds the presented credentials and the signed-in user to requests, and the setting and clearing of the session cookie to replies. */
-export function decorateCredentials(
-  app: App,
-  { https, rememberedSeconds }: Pick<FlowOptions, 'https' | 'rememberedSeconds'>,
-): void {
+export function decorateCredentials(app: App, { https }: Pick<FlowOptions, 'https'>): void {
   const cookie = sessionCookie(https);
-  const rememberedCookie = sessionCookie(https, rememberedSeconds);
   // Tokens in a query or a form are ignored (RFC 9700 4.3.2), and so are other schemes (RFC 9110 11.1).
   app.decorateRequest('presented', {
     getter() {
@@ -36,8 +32,9 @@ export function decorateCredentials(
     },
   });
   // The server enforces the real limits.
-  app.decorateReply('setSessionCookie', function (value, { remembered }) {
-    return this.header('set-cookie', (remembered ? rememberedCookie : cookie).header(value));
+  app.decorateReply('setSessionCookie', function ({ cookie: value, remembered, expiresInSeconds }) {
+    const set = remembered ? sessionCookie(https, expiresInSeconds) : cookie;
+    return this.header('set-cookie', set.header(value));
   });
   app.decorateReply('clearSessionCookie', function () {
     return this.header('set-cookie', cookie.removal);
