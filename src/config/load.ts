@@ -134,7 +134,7 @@ function demoFaults({ USERS_TABLE, WORKERS, HOST, PUBLIC_URL }: Settings): Fault
 }
 
 function serveFaults(settings: Settings): Fault[] {
-  const { THROTTLE, WORKERS, HOST, PUBLIC_URL, FORWARD_AUTH_ORIGINS, SIGN_UP, MAIL_URL } = settings;
+  const { THROTTLE, WORKERS, HOST, PUBLIC_URL, FORWARD_AUTH_ORIGINS, SIGN_UP, MAIL_URL, USERS_TABLE } = settings;
   const faults: Fault[] = [];
   const isAlone = isLoopbackHost(HOST);
   const allowsPlain = settings.ALLOW_PLAIN_HTTP === 'on';
@@ -153,6 +153,11 @@ function serveFaults(settings: Settings): Fault[] {
     faults.push({
       message: 'SIGN_UP=on needs a mail server, because new users prove their address.',
       fix: 'Set MAIL_URL and MAIL_FROM, or unset SIGN_UP.',
+    });
+  if (SIGN_UP === 'on' && USERS_TABLE !== undefined)
+    faults.push({
+      message: 'SIGN_UP=on cannot work with USERS_TABLE, because Janua adds no users to a table that is not its own.',
+      fix: 'Unset SIGN_UP.',
     });
   if (!isAlone && PUBLIC_URL === undefined)
     faults.push({ message: 'PUBLIC_URL must be set when HOST is reachable from other machines.', fix: publicFix });

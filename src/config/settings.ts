@@ -80,7 +80,10 @@ export const settingSchemas = {
     default: 90,
     examples: [365],
   }),
-  SIGN_UP: onOff('off', 'Whether anyone may create an account. Needs `MAIL_URL`. The demo defaults to `on`.'),
+  SIGN_UP: onOff(
+    'off',
+    'Whether anyone may create an account. Needs `MAIL_URL`, and no `USERS_TABLE`. The demo defaults to `on`.',
+  ),
   SIGN_UP_DOMAINS: list(
     'Domains of the addresses that may create an account, such as `example.com`, separated by commas. Without it: any.',
     { examples: ['example.com, example.org'] },

@@ -179,6 +179,7 @@ describe('the exposure check', () => {
     const mail = { MAIL_URL: 'smtps://mail.example.com', MAIL_FROM: 'no-reply@example.com' };
     assert.equal(faultsOf({ SIGN_UP: 'on' }, 'serve'), 1);
     assert.equal(faultsOf({ SIGN_UP: 'on', ...mail }, 'serve'), 0);
+    assert.equal(faultsOf({ SIGN_UP: 'on', ...mail, USERS_TABLE: 'staff' }, 'serve'), 1);
     assert.equal(faultsOf({ SIGN_UP: 'on' }, 'demo'), 0);
   });
 
