@@ -39,7 +39,7 @@ export function createAccountMails(options: AccountMailOptions): Readonly<Record
       keepSeconds: day,
       async prepare({ address, language }) {
         const account = await users.findByUsername(address);
-        if (account === undefined)
+        if (account === undefined || account.isReplaceable)
           return { to: address, language, values: {}, link: await createLink('sign-up', address) };
         const values = { reset: `${baseUrl()}/auth/forgot-password` };
         const userId = account.user.id;

@@ -25,7 +25,7 @@ export interface OpenedLink {
 export interface LinkOptions {
   readonly database: Database;
   readonly tokens: Tokens;
-  readonly users: Pick<UserDirectory, 'findById'>;
+  readonly users: Pick<UserDirectory, 'findById' | 'findByUsername'>;
   readonly audit: Audit<keyof typeof events>;
 }
 
@@ -39,10 +39,13 @@ export function createLinks({ database, tokens, users, audit }: LinkOptions) {
   }
 
   return {
-    /** @throws {Refusal} `expired` if the token is not valid, or its account is gone, disabled or changed */
+    /** @throws {Refusal} `expired` if the token is not valid, its account is gone, disabled or changed, or another one has its address */
     async open(purpose: string, secret: string, expired: Answer, caller: Caller): Promise<OpenedLink> {
       const token = await tokens.find(purpose, secret);
       if (token === undefined) return refuse(expired, caller);
+      const owner = await users.findByUsername(token.address);
+      if (owner !== undefined && !owner.isReplaceable && owner.user.id !== token.userId)
+        return refuse(expired, caller, token.userId);
       if (token.userId === undefined) return { token, account: undefined };
       const account = await users.findById(token.userId);
       const isGood = account !== undefined && !account.disabled && token.stamp === stampOf(account);

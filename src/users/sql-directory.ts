@@ -64,6 +64,8 @@ export function createSqlDirectory(
         stamp: createStamp(),
         ...(language && { language }),
       };
+      if (!demoUsers)
+        await db.deleteFrom('janua_users').where('username', '=', username).where('demo', '=', 1).execute();
       return (await insertNew(db.insertInto('janua_users').values(row))) ? id : undefined;
     },
 
@@ -125,9 +127,16 @@ export function createSqlDirectory(
 export type AccountRow = Pick<Selectable<UsersTable>, (typeof accountColumns)[number]>;
 
 export function toAccount(id: string, row: AccountRow, demoUsers: boolean): Account {
-  const disabled = row.disabled !== 0 || (row.demo !== 0 && !demoUsers);
+  const isReplaceable = row.demo !== 0 && !demoUsers;
+  const disabled = row.disabled !== 0 || isReplaceable;
   const passwordHash = toText(row.password_hash);
-  return { user: toUser(id, row), passwordHash, disabled, stamp: row.stamp ?? undefined };
+  return {
+    user: toUser(id, row),
+    passwordHash,
+    disabled,
+    stamp: row.stamp ?? undefined,
+    ...(isReplaceable && { isReplaceable }),
+  };
 }
 
 /** 128 random bits, base64url. */

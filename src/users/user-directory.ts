@@ -46,7 +46,10 @@ export interface AccountDates {
 
 /** A directory whose users this server may also change. */
 export interface UserRegistry extends UserDirectory {
-  /** Gives the id of the new user, or undefined when the user name is taken. A transaction must then be rolled back. */
+  /**
+   * Gives the id of the new user, or undefined when the user name is taken. A transaction must then be rolled back. Outside the demo, the
+   * new user replaces one of the demo.
+   */
   add(user: NewUser, db?: Database): Promise<string | undefined>;
   /** Also ends `demo`: the new password is not public. */
   setPassword(account: Account, passwordHash: string, db?: Database): Promise<boolean>;
