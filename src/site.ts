@@ -30,7 +30,7 @@ import type { LogOutParts } from './sign-in/log-out.routes.ts';
 import { events as linkEvents } from './tokens/events.ts';
 import { events as userEvents } from './users/events.ts';
 import { events as webEvents } from './web/events.ts';
-import type { Features, FlowOptions } from './web/flow-options.ts';
+import type { FlowOptions } from './web/flow-options.ts';
 import type { AnswerLogin } from './web/token-answer.ts';
 import type { App } from './web/types.ts';
 
@@ -60,7 +60,7 @@ export async function addSite(app: App, parts: () => Parts, options: CapabilityO
 async function addAccounts(
   app: App,
   parts: () => WholeParts,
-  options: { readonly features: Features; readonly answerLogin: AnswerLogin },
+  options: Pick<FlowOptions, 'features' | 'https'> & { readonly answerLogin: AnswerLogin },
 ): Promise<void> {
   const { mail, signUp, password, ownAccounts } = options.features;
   if (signUp) (await import('./account/sign-up.routes.ts')).addSignUp(app, parts, options);

@@ -43,6 +43,8 @@ export const loginMessages = {
   accountDeleted: { state: 7, key: 'accountDeleted' },
   passkeyRefused: { state: 8, key: 'passkeyRefused' },
   passkeyUnknown: { state: 9, key: 'passkeyUnknown' },
+  emailChanged: { state: 10, key: 'emailChanged' },
+  accountCreated: { state: 11, key: 'accountCreated' },
 } as const satisfies Readonly<Record<string, { state: number; key: keyof Words['loginMessages'] }>>;
 
 export type LoginMessage = (typeof loginMessages)[keyof typeof loginMessages];

@@ -1,12 +1,16 @@
+import type { Access } from '../access/access.ts';
 import { insufficientUserAuthentication, type RequireFresh } from '../access/fresh-proof.ts';
+import { loginMessages } from '../access/refusal.ts';
 import { addForm } from '../web/form.ts';
 import { signedInOf } from '../web/hooks/credentials.ts';
+import { loginPath } from '../web/login-page.ts';
 import { accountPath } from '../web/next.ts';
 import type { App } from '../web/types.ts';
 import { type ChangeEmail, emailExpired, emailPath } from './email.ts';
 import { currentPasswordField, detailAnswer, emailField, linkAnswer, tokenField } from './fields.ts';
 
 export interface ChangeEmailParts {
+  readonly access: Access;
   readonly changeEmail: ChangeEmail;
   readonly requireFresh: RequireFresh;
 }
@@ -45,14 +49,18 @@ export function addChangeEmail(app: App, parts: () => ChangeEmailParts): void {
     example: { token: 'x'.repeat(43) },
     shown: linkAnswer('ann@example.com'),
     answer: detailAnswer(confirmed),
-    browser: 'To the account page, with a message',
+    browser: 'To the account page with a message, or to the login page with message 10 if its user is not signed in',
     async show({ caller }, { token = '' }) {
       const { email } = await parts().changeEmail.open(token, caller);
       return { email };
     },
-    async submit({ language, caller }, reply, { token = '' }) {
-      await parts().changeEmail.confirm(token, language, caller);
-      return reply.proceed(`${accountPath}?state=3`, { detail: confirmed });
+    async submit({ format, presented, language, caller }, reply, { token = '' }) {
+      const { access, changeEmail } = parts();
+      const signedIn = format === 'html' ? await access.findSignedIn(presented) : undefined;
+      const userId = await changeEmail.confirm(token, language, caller);
+      const isOwner = signedIn?.user.id === userId;
+      const to = isOwner ? `${accountPath}?state=3` : loginPath(loginMessages.emailChanged);
+      return reply.proceed(to, { detail: confirmed });
     },
   });
 }

@@ -50,8 +50,11 @@ export function createChangeEmail({ registry, links, tokens, requestMail, outbox
     /** Gives the account and its new address. @throws {Refusal} `link-expired` */
     open,
 
-    /** Changes the address that the link was sent to, and tells both. @throws {Refusal} `link-expired`, also if the address is taken */
-    async confirm(secret: string, language: Language, caller: Caller): Promise<void> {
+    /**
+     * Changes the address of the account that the link belongs to, tells both addresses, and gives the id of the user.
+     * @throws {Refusal} `link-expired`, also if the address is taken
+     */
+    async confirm(secret: string, language: Language, caller: Caller): Promise<string> {
       const { account, email } = await open(secret, caller);
       const { id: userId, username: former } = account.user;
       const notice = {
@@ -68,6 +71,7 @@ export function createChangeEmail({ registry, links, tokens, requestMail, outbox
         return true;
       });
       await audit.recordIfPossible({ kind: 'email-changed', caller, userId });
+      return userId;
     },
   };
 }

@@ -4,8 +4,8 @@ import { addForm } from '../web/form.ts';
 import { signedInOf } from '../web/hooks/credentials.ts';
 import { loginPath } from '../web/login-page.ts';
 import { accountPath } from '../web/next.ts';
-import { json, object, settingCookies } from '../web/openapi/responses.ts';
-import { type AnswerLogin, exampleTokens, tokenFields } from '../web/token-answer.ts';
+import { json, settingCookies } from '../web/openapi/responses.ts';
+import { type AnswerLogin, detailWithTokens, exampleTokens, tokenFields } from '../web/token-answer.ts';
 import type { App } from '../web/types.ts';
 import { currentPasswordField, newPasswordField } from './fields.ts';
 import type { ChangePassword } from './password.ts';
@@ -18,11 +18,7 @@ export interface ChangePasswordParts {
 const detail = 'Password changed';
 
 /** The session may have ended while the password was changed. There are no tokens then. */
-const schema = object(
-  'The password was changed',
-  { detail: { type: 'string' }, ...tokenFields },
-  Object.keys(tokenFields),
-);
+const schema = detailWithTokens(detail, Object.keys(tokenFields));
 
 /** Adds the page on which a user changes the password. */
 export function addChangePassword(

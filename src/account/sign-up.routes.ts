@@ -1,7 +1,11 @@
+import { loginMessages } from '../access/refusal.ts';
+import { isLanguage } from '../languages/languages.ts';
+import { languageCookie } from '../web/cookies.ts';
 import { addForm } from '../web/form.ts';
+import { loginPath } from '../web/login-page.ts';
 import { homePath } from '../web/next.ts';
 import { json, settingCookies } from '../web/openapi/responses.ts';
-import { type AnswerLogin, detailWithTokens, exampleTokens } from '../web/token-answer.ts';
+import { type AnswerLogin, detailWithTokens, exampleTokens, tokenFields } from '../web/token-answer.ts';
 import type { App } from '../web/types.ts';
 import { detailAnswer, emailField, linkAnswer, nameFields, newPasswordField, tokenField } from './fields.ts';
 import { type SignUp, signUpExpired, signUpPath } from './sign-up.ts';
@@ -13,7 +17,12 @@ export interface SignUpParts {
 const sent = 'If the address can be used, a mail is on its way';
 
 /** Adds the page that asks for an address, and the page behind the link in the mail. */
-export function addSignUp(app: App, parts: () => SignUpParts, { answerLogin }: { readonly answerLogin: AnswerLogin }) {
+export function addSignUp(
+  app: App,
+  parts: () => SignUpParts,
+  { answerLogin, https }: { readonly answerLogin: AnswerLogin; readonly https: boolean },
+): void {
+  const languageChoice = languageCookie(https);
   addForm(app, [signUpPath, '/api/sign-up'], {
     summary: 'Sign up',
     description: 'Mails a link to the address. The response is the same for every address.',
@@ -32,7 +41,8 @@ export function addSignUp(app: App, parts: () => SignUpParts, { answerLogin }: {
 
   addForm(app, [`${signUpPath}/finish`, '/api/sign-up/finish'], {
     summary: 'Finish the sign-up',
-    description: 'Creates the account and signs its owner in. Both responses set the session cookie.',
+    description:
+      'Creates the account and signs its owner in. Both responses set the session cookie. If the owner cannot be signed in now, there are no tokens: they can log in.',
     tag: 'Account',
     config: { refusals: [signUpExpired] },
     view: 'account/finish-sign-up',
@@ -40,17 +50,21 @@ export function addSignUp(app: App, parts: () => SignUpParts, { answerLogin }: {
     example: { token: 'x'.repeat(43), first_name: 'Ann', last_name: 'Archer', password: 'a few words with spaces' },
     shown: linkAnswer('ann@example.com'),
     answer: settingCookies(
-      json('The account was created', detailWithTokens('The account was created'), {
+      json('The account was created', detailWithTokens('The account was created', Object.keys(tokenFields)), {
         detail: 'Account created',
         ...exampleTokens,
       }),
     ),
     status: 201,
-    browser: 'To the home page',
+    browser: 'To the home page, or to the login page with message 11',
     show: async ({ caller }, { token = '' }) => ({ email: await parts().signUp.open(token, caller) }),
     async submit(request, reply, entered) {
-      const { language, presented, caller } = request;
+      const { headers, presented, caller } = request;
+      const chosen = languageChoice.read(headers.cookie);
+      const language = isLanguage(chosen) ? chosen : undefined;
       const admitted = await parts().signUp.finish(entered, language, presented, caller);
+      if (admitted === undefined)
+        return reply.proceed(loginPath(loginMessages.accountCreated), { detail: 'Account created. Please log in' });
       return reply.proceed(homePath, { detail: 'Account created', ...answerLogin(request, reply, admitted) });
     },
   });

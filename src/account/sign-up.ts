@@ -1,8 +1,9 @@
 import type { Presented } from '../access/access.ts';
 import type { Admit, Admitted } from '../access/admit.ts';
-import { InvalidFields, Refusal } from '../access/refusal.ts';
+import { InvalidFields } from '../access/refusal.ts';
 import type { Audit } from '../audit/audit.ts';
 import type { Caller } from '../audit/event.ts';
+import { Unavailable } from '../faults/unavailable.ts';
 import type { Language } from '../languages/languages.ts';
 import type { RequestMail } from '../mail/request-mail.ts';
 import type { Passwords } from '../passwords/passwords.ts';
@@ -50,6 +51,18 @@ export function createSignUp(options: SignUpOptions) {
     return found.address;
   };
 
+  /** Undefined if the owner cannot be signed in now. The account exists all the same. */
+  async function admitOwner(id: string, presented: Presented, caller: Caller): Promise<Admitted | undefined> {
+    try {
+      const account = await registry.findById(id);
+      const proof = account && { account, methods: ['pwd'] as const, stillHolds: async () => false };
+      return proof && (await admit(proof, { presented, caller, event: {} }));
+    } catch (error) {
+      if (error instanceof Unavailable) return undefined;
+      throw error;
+    }
+  }
+
   return {
     /** Mails a link, or a note that there is an account already. @throws {InvalidFields} */
     async request(email: string, language: Language, caller: Caller): Promise<void> {
@@ -65,8 +78,17 @@ export function createSignUp(options: SignUpOptions) {
     /** Gives the address that the link was sent to. @throws {Refusal} `link-expired` */
     open,
 
-    /** Creates the account and signs its owner in. @throws {InvalidFields}; {Refusal} `link-expired` */
-    async finish(entered: NewAccount, language: Language, presented: Presented, caller: Caller): Promise<Admitted> {
+    /**
+     * Creates the account and signs its owner in. Undefined if the account was created, and its owner has to log in.
+     * @param language the one that the owner has chosen
+     * @throws {InvalidFields}; {Refusal} `link-expired`
+     */
+    async finish(
+      entered: NewAccount,
+      language: Language | undefined,
+      presented: Presented,
+      caller: Caller,
+    ): Promise<Admitted | undefined> {
       const { token: secret = '', password } = entered;
       const username = await open(secret, caller);
       const [firstName, lastName] = [personName(entered.first_name), personName(entered.last_name)];
@@ -89,17 +111,13 @@ export function createSignUp(options: SignUpOptions) {
         passwordHash: await passwords.hash(password),
         demo: false,
       };
-      let id: string | undefined;
+      let id = '';
       await links.use({ purpose: 'sign-up', secret, expired: signUpExpired, caller }, async (db) => {
-        id = await registry.add(user, db);
-        return id !== undefined;
+        id = (await registry.add(user, db)) ?? '';
+        return id !== '';
       });
       await audit.recordIfPossible({ kind: 'signed-up', caller, userId: id });
-      const account = id === undefined ? undefined : await registry.findById(id);
-      const proof = account && { account, methods: ['pwd'] as const, stillHolds: async () => false };
-      const admitted = proof && (await admit(proof, { presented, caller, event: {} }));
-      if (admitted === undefined) throw new Refusal(signUpExpired);
-      return admitted;
+      return admitOwner(id, presented, caller);
     },
   };
 }

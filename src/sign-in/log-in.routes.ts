@@ -45,7 +45,7 @@ const fields = {
 const loginPageQuery = {
   type: 'object',
   properties: {
-    state: { description: 'Selects a fixed message: 0 to 9', examples: ['2'] },
+    state: { description: 'Selects a fixed message: 0 to 11', examples: ['2'] },
     next: { description: 'A path of this server to go to after the login', examples: ['/admin/me'] },
   },
 };

@@ -21,9 +21,9 @@ export const tokenFields = {
 
 export const exampleTokens: TokenAnswer = { access_token: 'janua_QxZ2…', token_type: 'bearer', expires_in: 604_800 };
 
-/** The schema of an answer that has a `detail` beside the tokens. */
-export const detailWithTokens = (description: string) =>
-  object(description, { detail: { type: 'string', description: 'What happened' }, ...tokenFields });
+/** The schema of an answer that has a `detail` beside the tokens. @param optional the fields that may be missing */
+export const detailWithTokens = (description: string, optional: readonly string[] = []) =>
+  object(description, { detail: { type: 'string', description: 'What happened' }, ...tokenFields }, optional);
 
 /**
  * Gives the browser the new cookie of a session, and makes the account known in that browser.

@@ -117,6 +117,7 @@ export function testAccount(stores: StoreChoice): void {
       assert.notEqual(first, second);
       const account = { first_name: 'A', last_name: 'B', password: newPassword };
       assert.equal((await post('/api/sign-up/finish', { ...account, token: first })).statusCode, 201);
+      assert.equal((await get(`/auth/sign-up/finish?token=${second}`)).statusCode, 410);
       await assertExpired('/auth/sign-up/finish', { token: second });
     });
   });
@@ -360,12 +361,26 @@ export function testAccount(stores: StoreChoice): void {
       const token = await tokenTo(email);
       assert.equal((await get('/api/me', bearer)).json().username, former);
       assert.match((await get(`/auth/confirm-email?token=${token}`)).body, new RegExp(email));
-      const confirmed = await post('/auth/confirm-email', { token });
+      const confirmed = await post('/auth/confirm-email', { token }, cookie);
       assert.equal(confirmed.headers.location, '/account?state=3');
       assert.equal((await get('/api/me', bearer)).json().username, email);
       for (const address of [former, email])
         assert.equal((await mailsTo(address))[0]?.subject, 'Your address was changed');
       await assertExpired('/auth/confirm-email', { token });
+    });
+
+    test('a browser in which the user is not signed in learns of the change on the login page', async () => {
+      const { bearer } = await logIn(janua.app, await addPerson());
+      const other = await logIn(janua.app, await addPerson());
+      for (const [email, headers] of [
+        ['signed-out@example.com', {}],
+        ['of-another@example.com', other.cookie],
+      ] as const) {
+        await post('/api/account/email', { email }, bearer);
+        const confirmed = await post('/auth/confirm-email', { token: await tokenTo(email) }, headers);
+        assert.equal(confirmed.headers.location, '/auth/login?state=10');
+      }
+      assert.match((await get('/auth/login?state=10')).body, /Your e-mail address was changed/);
     });
 
     // Shows: VM-22 VM-21
@@ -377,6 +392,7 @@ export function testAccount(stores: StoreChoice): void {
       );
       assert.deepEqual([free?.statusCode, free?.body], [202, other?.body]);
       const token = await tokenTo(taken);
+      assert.equal((await get(`/auth/confirm-email?token=${token}`)).statusCode, 410);
       await assertExpired('/auth/confirm-email', { token });
       assert.equal((await post('/api/login', { username: taken, password })).statusCode, 200);
     });

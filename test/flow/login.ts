@@ -79,7 +79,7 @@ export function testLogin(stores: StoreChoice): void {
 
     for (const state of [
       '00',
-      '10',
+      '12',
       '-1',
       '03',
       '3.0',

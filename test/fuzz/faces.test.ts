@@ -136,7 +136,7 @@ function outcomeOf({ statusCode, headers, cookies, body }: LightMyRequestRespons
     return { is: 'stale' };
   // A login that waits for no second factor has to begin again: a page leads to the login, a program gets an error.
   const begins = body.includes('This code or this login');
-  if (statusCode === 401 || begins || /^\/auth\/login\?state=[1245]/.test(location)) return { is: 'signed out' };
+  if (statusCode === 401 || begins || /^\/auth\/login\?state=[1245](?!\d)/.test(location)) return { is: 'signed out' };
   // A failed login leads back to the form.
   if (/^\/auth\/login\?state=[389]/.test(location)) return { is: 400 };
   if (statusCode >= 400) return { is: statusCode };
