@@ -39,6 +39,7 @@ import { createOutbox } from './mail/outbox.ts';
 import { createRequestMail } from './mail/request-mail.ts';
 import { createSender } from './mail/sender.ts';
 import { openTransport } from './mail/transport.ts';
+import type { HashingThreads } from './passwords/hashing/threads.ts';
 import { createPasswords } from './passwords/passwords.ts';
 import { createPasswordPolicy } from './passwords/policy.ts';
 import { createEnrolmentLinks, describeEnrolment, enrolmentPurpose } from './second-factor/enrolment-mail.ts';
@@ -91,6 +92,7 @@ export interface Overrides extends Partial<DirectoryOptions>, Pick<AttemptOption
   readonly demoMailbox?: boolean;
   /** Who makes the changes, for the audit. */
   readonly caller?: Caller;
+  readonly hashingThreads?: HashingThreads | undefined;
   /** Set if traces are exported. */
   readonly traces?: TraceSettings | undefined;
   /** The clock, in milliseconds since 1970. */
@@ -298,6 +300,7 @@ async function prepare(settings: Settings, overrides: Overrides, openings: Openi
   });
   const rehashes = settings.PASSWORD_REHASH === 'on';
   const ownPasswords = createPasswords({
+    threads: overrides.hashingThreads,
     concurrency: hashing,
     queue: waiting,
     rehashes,

@@ -3,6 +3,7 @@ import type { Caller } from '../src/audit/event.ts';
 import { type Composition, type Overrides, compose as ownCompose, type Services } from '../src/compose.ts';
 import { loadSettings } from '../src/config/load.ts';
 import type { Settings } from '../src/config/settings.ts';
+import { createHashingThreads } from '../src/passwords/hashing/threads.ts';
 import type { LoginAttempt } from '../src/sign-in/log-in.ts';
 import type { App } from '../src/web/types.ts';
 import { createTeamProgram, type People, peopleBy } from './people.ts';
@@ -44,6 +45,9 @@ export interface TestOptions {
   readonly stores?: StoreChoice;
 }
 
+/** The threads of all servers in this process, because starting a thread takes longer than a hash. */
+const hashingThreads = createHashingThreads(loadSettings({}, {}).HASHING_CONCURRENCY);
+
 export async function startJanua({
   settings = {},
   overrides = {},
@@ -63,7 +67,13 @@ export async function startJanua({
     ...team?.settings,
     ...settings,
   };
-  const composition = await compose(effective, { failureFloor: 0, migrates: true, demoMailbox: true, ...overrides });
+  const composition = await compose(effective, {
+    failureFloor: 0,
+    migrates: true,
+    demoMailbox: true,
+    ...(settings.HASHING_CONCURRENCY === undefined && { hashingThreads }),
+    ...overrides,
+  });
   const services = await composition.prepare();
   const people = team?.people ?? peopleBy(services.administration);
   await people.add({ ...ann, password });

@@ -3,7 +3,7 @@ import type { Log } from '../faults/log.ts';
 import { Unavailable } from '../faults/unavailable.ts';
 import { createFailureDurations } from './failure-durations.ts';
 import type { ComparisonInput, Computations } from './hashing/computations.ts';
-import { createHashingThreads } from './hashing/threads.ts';
+import { createHashingThreads, type HashingThreads } from './hashing/threads.ts';
 
 /** Longest password that is hashed, in bytes of UTF-8 (long passwords cost time: OWASP Authentication CS). */
 export const maxPasswordBytes = 1024;
@@ -20,6 +20,8 @@ export type PasswordCheck = Pick<ReturnType<Computations['compare']>, 'matches' 
 export type Passwords = ReturnType<typeof createPasswords>;
 
 export interface PasswordOptions {
+  /** The threads that hash, as many as `concurrency`. By default, its own. */
+  readonly threads?: HashingThreads | undefined;
   /** Hashes under way at the same time. */
   readonly concurrency: number;
   /** Most hashes that wait. */
@@ -34,8 +36,9 @@ export interface PasswordOptions {
 }
 
 /** Hashes and compares passwords, a bounded number at a time: each takes a core and 19 MiB (ASVS 2.4.1, 15.2.2). */
-export function createPasswords({ concurrency, queue, rehashes, log, onWaited, onRefused }: PasswordOptions) {
-  const threads = createHashingThreads(concurrency);
+export function createPasswords(options: PasswordOptions) {
+  const { concurrency, queue, rehashes, log, onWaited, onRefused } = options;
+  const { threads = createHashingThreads(concurrency) } = options;
   const durations = createFailureDurations();
   let wasFull = false;
 

@@ -27,6 +27,8 @@ interface Thread {
  */
 const tasksAhead = 2;
 
+export type HashingThreads = ReturnType<typeof createHashingThreads>;
+
 /** A `.ts` file in the sources, and a `.js` file in the published package. */
 const file = new URL(`./thread${extname(import.meta.url)}`, import.meta.url);
 
