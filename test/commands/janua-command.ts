@@ -1,11 +1,11 @@
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
+import { fastFolder } from '../servers/process-end.ts';
 
 const cli = fileURLToPath(new URL('../../src/cli.ts', import.meta.url));
 
@@ -52,7 +52,7 @@ export async function createMigratedWorkplace(): Promise<Workplace> {
 
 /** @param program runs in place of our own `src/cli.ts` */
 export async function createWorkplace(program = cli): Promise<Workplace> {
-  const folder = await mkdtemp(join(tmpdir(), 'janua-'));
+  const folder = await mkdtemp(join(fastFolder(), 'janua-'));
   const started = new Set<ChildProcessWithoutNullStreams>();
 
   function launch(args: readonly string[], env: Environment, limit = patience): ChildProcessWithoutNullStreams {

@@ -41,6 +41,7 @@ export async function startPostgres(options: ServerOptions = {}): Promise<ThrowA
           'unix_socket_directories=',
           'max_connections=300',
           'shared_buffers=32MB',
+          'max_wal_size=128MB',
           // Otherwise a killed server leaves files outside of its folder.
           'dynamic_shared_memory_type=mmap',
           ...(options.durable ? [] : careless),

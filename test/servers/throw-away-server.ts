@@ -6,7 +6,7 @@ import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { promisify } from 'node:util';
-import { atProcessEnd, createTemporaryFolder } from './process-end.ts';
+import { atProcessEnd, createTemporaryFolder, fastFolder } from './process-end.ts';
 import { hasRunning, running, signal, signalTree } from './process-tree.ts';
 
 /** A real server with its own data, for one test. It ends with its scope, or at the latest with the process. */
@@ -83,7 +83,7 @@ const execute = promisify(execFile);
 
 /** Starts a server of that kind on its own port, and waits until it accepts connections. */
 export async function startServer(kind: Kind, { folder, args = [] }: ServerOptions): Promise<ThrowAwayServer> {
-  const home = createTemporaryFolder(kind.name);
+  const home = createTemporaryFolder(kind.name, fastFolder());
   try {
     const data = folder ?? join(home.path, 'data');
     await mkdir(data, { recursive: true });
@@ -268,7 +268,7 @@ let ownTemplateFolder: string | undefined;
 export async function templateFolder(): Promise<string> {
   const { JANUA_TEST_TEMPLATES } = process.env;
   if (JANUA_TEST_TEMPLATES) return JANUA_TEST_TEMPLATES;
-  ownTemplateFolder ??= createTemporaryFolder('templates').path;
+  ownTemplateFolder ??= createTemporaryFolder('templates', fastFolder()).path;
   // The accounts of the servers need access.
   await chmod(ownTemplateFolder, 0o755);
   return ownTemplateFolder;
