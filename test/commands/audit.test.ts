@@ -22,8 +22,8 @@ async function openPlace() {
   await workplace.run(['users', 'add', 'ann@example.com', '--first-name', 'Ann', '--last-name', 'A'], {
     input: secret,
   });
-  const ann: string = JSON.parse((await workplace.run(['users', 'list', '--json'])).stdout).id;
   const opened = await openTestDatabase(`sqlite:${join(workplace.folder, 'data', 'janua.db')}`);
+  const { id: ann } = await opened.database.selectFrom('janua_users').select('id').executeTakeFirstOrThrow();
   await opened.database.deleteFrom('janua_audit').execute();
   let time = start;
   const audit = createAudit({

@@ -1,11 +1,13 @@
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { cp, mkdtemp, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import { fastFolder } from '../servers/process-end.ts';
+import { templateFolder } from '../servers/throw-away-server.ts';
 
 const cli = fileURLToPath(new URL('../../src/cli.ts', import.meta.url));
 
@@ -42,11 +44,21 @@ export interface Running {
   stop(signal?: NodeJS.Signals): Promise<number | null>;
 }
 
-/** A workplace with the tables of `janua migrate`. */
+/** A workplace with the tables of `janua migrate`. The first one of a test run is migrated, and the others are copies of it. */
 export async function createMigratedWorkplace(): Promise<Workplace> {
   const workplace = await createWorkplace();
+  const data = join(workplace.folder, 'data');
+  const template = join(await templateFolder(), 'migrated');
+  if (existsSync(template)) {
+    await cp(template, data, { recursive: true });
+    return workplace;
+  }
   const { code, stderr } = await workplace.run(['migrate']);
   if (code !== 0) throw new Error(`the tables were not made: ${stderr}`);
+  const own = await mkdtemp(`${template}-`);
+  await cp(data, own, { recursive: true });
+  // Another process may be first.
+  await rename(own, template).catch(() => rm(own, { recursive: true }));
   return workplace;
 }
 
