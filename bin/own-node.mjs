@@ -68,9 +68,9 @@ export function runOnOwnNode(args, { serves = false } = {}) {
   // Without a listener, Node opens its debugger.
   process.on('SIGUSR1', () => {});
   process.on('SIGTERM', () => child.kill('SIGTERM'));
-  // These signals would end a server that does not listen for them yet. It sends a message as soon as it does.
+  // This signal would end a server that does not listen for it yet. It sends a message as soon as it does.
   const heard = new Promise((resolve) => (serves ? child.once('message', resolve) : resolve()));
-  for (const signal of ['SIGHUP', 'SIGUSR2']) process.on(signal, () => heard.then(() => child.kill(signal)));
+  process.on('SIGHUP', () => heard.then(() => child.kill('SIGHUP')));
   // npm exits on SIGTERM without passing it on. The child then gets SIGTERM from here.
   if (process.env.npm_command !== undefined) {
     const parent = process.ppid;

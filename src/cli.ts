@@ -1,6 +1,6 @@
 import { Command, CommanderError, Option } from 'commander';
 import manifest from '../package.json' with { type: 'json' };
-import { hearSignals } from './commands/launcher.ts';
+import { hearLauncher } from './commands/launcher.ts';
 import { settingsHelp } from './config/describe.ts';
 import { Misconfiguration } from './faults/misconfiguration.ts';
 import { Unavailable } from './faults/unavailable.ts';
@@ -15,7 +15,7 @@ function createProgram(): Command {
 
   add(program, 'demo', 'serve on this machine only, with two built-in users')
     .addHelpText('after', settingsHelp)
-    .hook('preAction', () => hearSignals('SIGUSR2'))
+    .hook('preAction', hearLauncher)
     .hook('postAction', endSoon)
     .action(from(() => import('./commands/demo.ts'), 'demo'));
   add(program, 'serve', 'serve in production')
@@ -23,14 +23,10 @@ function createProgram(): Command {
     .addOption(new Option('--worker').hideHelp())
     .addHelpText('after', settingsHelp)
     .hook('preAction', (serve) => {
-      if (!serve.opts().worker) hearSignals('SIGHUP', 'SIGUSR2');
+      if (!serve.opts().worker) hearLauncher();
     })
     .hook('postAction', endSoon)
     .action(from(() => import('./commands/serve.ts'), 'serve'));
-
-  add(program, 'reload', 'replace the workers of a running server, one after the other')
-    .argument('[pid]', "the server's process, if several servers run here")
-    .action(from(() => import('./commands/reload.ts'), 'reload'));
 
   add(program, 'migrate', "create Janua's tables in the database, or update them")
     .addHelpText('after', settingsHelp)
@@ -49,9 +45,6 @@ function createProgram(): Command {
     .addHelpText('after', settingsHelp)
     .hook('postAction', endSoon)
     .action(from(() => import('./commands/doctor.ts'), 'doctor'));
-  add(program, 'config', 'show every setting as `serve` reads it, with its source and without passwords')
-    .option(...json)
-    .action(from(() => import('./commands/config.ts'), 'printConfiguration'));
   add(program, 'selftest', 'check a running server from outside, through its proxies; safe for a server in use')
     .requiredOption('--against <url>', 'the address that users open')
     .option('--user <email>', 'a test user; the password is asked for, or read from standard input')

@@ -108,7 +108,7 @@ export async function measureThrottled({ settings, kinds }: Crowd, { rounds }: E
     // Each kind has its own address, so that only its own failures throttle it.
     await using server = startChild<ServerTasks>('./janua.ts', {
       ...settings,
-      THROTTLE: 'memory',
+      THROTTLE: 'on',
       TRUSTED_PROXIES: '127.0.0.1',
     });
     const port = await server.ask('port');

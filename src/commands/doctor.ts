@@ -5,7 +5,6 @@ import { checkDatabase, checkSchema } from '../doctor/database.ts';
 import { checkEncryption } from '../doctor/encryption.ts';
 import { explain, type Stores } from '../doctor/fault-findings.ts';
 import { checkHashing } from '../doctor/hashing.ts';
-import { checkIndexes } from '../doctor/indexes.ts';
 import { checkMail } from '../doctor/mail.ts';
 import { checkPublicUrl } from '../doctor/public-url.ts';
 import { checkRedis, checkSqlSessions } from '../doctor/session-store.ts';
@@ -79,12 +78,9 @@ async function lookAtAll({ settings, faulty }: ReadSettings, look: Look): Promis
     const current = await look('schema', schemaCheck);
     const outdated = opened === undefined ? unopened : "Janua's tables are not as this version needs them";
 
-    const users = await look('users', checkUsers(settings, opened));
+    await look('users', checkUsers(settings, opened));
     const { REDIS_URL: redisUrl } = settings;
     const sessionsHere = redisUrl === undefined;
-    const indexCheck = needing(current, outdated, (database) => checkIndexes(database, sessionsHere, users));
-    await look('indexes', indexCheck);
-
     const encryptionCheck = needing(current, outdated, (database) => checkEncryption(database, settings));
     if (settings.SECOND_FACTOR !== 'off') await look('encryption', encryptionCheck);
 

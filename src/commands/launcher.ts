@@ -2,14 +2,14 @@
 export const endsWithTerminal = process.stdout.isTTY;
 
 /**
- * Call it first in a command that serves. From then on these signals don't end this process. They do nothing until the server
- * listens for them. SIGHUP still ends a server in a terminal.
+ * Call it first in a command that serves. From then on SIGHUP doesn't end this process, except in a terminal. It does nothing until the
+ * server listens for it.
  *
- * The launcher (`bin/own-node.mjs`) holds signals back until it gets the message below. A killed launcher can pass on no signals, so
+ * The launcher (`bin/own-node.mjs`) holds SIGHUP back until it gets the message below. A killed launcher can pass on no signals, so
  * this process then shuts down.
  */
-export function hearSignals(...signals: readonly NodeJS.Signals[]): void {
-  for (const signal of signals) if (signal !== 'SIGHUP' || !endsWithTerminal) process.on(signal, () => {});
+export function hearLauncher(): void {
+  if (!endsWithTerminal) process.on('SIGHUP', () => {});
   if (process.send === undefined) return;
   const end = () => process.kill(process.pid, 'SIGTERM');
   if (!process.connected) end();

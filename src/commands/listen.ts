@@ -4,7 +4,6 @@ import type { Composition, Services } from '../compose.ts';
 import type { Settings } from '../config/settings.ts';
 import { listeningFault } from '../faults/listening-fault.ts';
 import { prepareLater, prepareNow, startCleaning } from '../stores/upkeep.ts';
-import { createLevelSwitch } from '../telemetry/log.ts';
 
 /** Milliseconds that requests under way may take after an order to end. */
 export const closingDeadline = 10_000;
@@ -12,11 +11,11 @@ export const closingDeadline = 10_000;
 /** `stop` ends the server for good. `retire` ends it because another process takes its place. */
 export type Order = 'stop' | 'retire';
 
-/** Orders to this process. The event `debug` switches the log to `debug` or back. The event `order` ends the server. */
-export class Orders extends EventEmitter<{ order: [order: Order]; debug: [debug: boolean] }> {
+/** Orders to this process. */
+export class Orders extends EventEmitter<{ order: [order: Order] }> {
   readonly #queue = on(this, 'order');
 
-  /** Waits for the next order to end. An early one waits for this call. */
+  /** Waits for the next order. An early one waits for this call. */
   async next(): Promise<Order> {
     const { value } = await this.#queue.next();
     return value?.[0];
@@ -26,12 +25,7 @@ export class Orders extends EventEmitter<{ order: [order: Order]; debug: [debug:
 /** Takes orders from the terminal or the supervisor. From now on these signals don't end the process by themselves. */
 export function hearOrders(): Orders {
   const orders = new Orders();
-  let debug = false;
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => orders.emit('order', 'stop'));
-  process.on('SIGUSR2', () => {
-    debug = !debug;
-    orders.emit('debug', debug);
-  });
   return orders;
 }
 
@@ -62,7 +56,6 @@ export async function listen(
   const stop = new AbortController();
   const firstOrder = orders.next();
   firstOrder.then(() => stop.abort());
-  orders.on('debug', createLevelSwitch(composition.log));
 
   const services = await prepareNow(composition);
   // Closed after the server, so that a scrape still sees the shutdown.

@@ -1,6 +1,6 @@
 import { parseListenAddress } from '../config/listen-address.ts';
 import type { Settings } from '../config/settings.ts';
-import { createLevelSwitch, createLog } from '../telemetry/log.ts';
+import { createLog } from '../telemetry/log.ts';
 import type { MetricsListener } from '../telemetry/metrics-listener.ts';
 import { closingDeadline, hearOrders } from './listen.ts';
 import { createWorkers } from './workers.ts';
@@ -16,7 +16,7 @@ const tolerance = 5000;
 export async function supervise(settings: Settings): Promise<void> {
   const log = createLog(settings, () => undefined);
   const workers = createWorkers(settings.WORKERS, log, settings.DRAIN_SECONDS * 1000 + closingDeadline + tolerance);
-  const orders = hearOrders().on('debug', createLevelSwitch(log)).on('debug', workers.setDebug);
+  const orders = hearOrders();
   const firstOrder = orders.next();
   // Closed last, as in a single process.
   await using listener = await serveMetrics(settings);

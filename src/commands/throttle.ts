@@ -1,6 +1,5 @@
 import type { AuditEvent } from '../audit/event.ts';
 import type { Services } from '../compose.ts';
-import { loadSettings } from '../config/load.ts';
 import { Misconfiguration } from '../faults/misconfiguration.ts';
 import { type Lifted, type ListedKey, liftFailures, listFailures } from '../sign-in/login-limits.ts';
 import { networkOf } from '../text/networks.ts';
@@ -19,7 +18,6 @@ interface LiftOptions {
 
 /** Lists every key that has failures. */
 export async function listThrottle({ json }: { readonly json?: boolean }): Promise<void> {
-  requireSharedCounts();
   await administer('janua throttle list', async ({ throttle, users, audit }) =>
     list(describeKeys(listFailures(throttle), users), {
       json,
@@ -36,7 +34,6 @@ export async function listThrottle({ json }: { readonly json?: boolean }): Promi
 
 /** Forgets failures, so that the next attempt passes. */
 export async function liftThrottle(username: string | undefined, options: LiftOptions): Promise<void> {
-  requireSharedCounts();
   const given = [username, options.address, options.all].filter((choice) => choice !== undefined);
   if (given.length !== 1)
     throw new Misconfiguration('Say which failures: an e-mail address, --address ADDRESS, or --all.');
@@ -71,12 +68,6 @@ function countedNetwork(address: string): string {
   if (network === undefined && address !== 'unknown')
     throw new Misconfiguration('--address must be an IP address, or "unknown" for clients without a known address.');
   return network ?? address;
-}
-
-/** A command cannot see failures that a server counts in its own memory. */
-function requireSharedCounts(): void {
-  if (loadSettings().THROTTLE === 'on') return;
-  throw new Misconfiguration('THROTTLE is not on: a command sees only failures that are in a store.');
 }
 
 interface DescribedKey extends Omit<ListedKey, 'passwordFingerprint'> {

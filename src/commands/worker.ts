@@ -16,8 +16,6 @@ type Report =
 
 interface Instruction {
   readonly janua?: Order;
-  /** Whether the log is at `debug`. */
-  readonly debug?: boolean;
 }
 
 /** How a worker ended, and the faults it reported. */
@@ -81,7 +79,6 @@ export function forkWorker() {
     ready: ready.promise,
     ended: ended.promise,
     isReady: () => state === 'ready',
-    setDebug: (debug: boolean) => void worker.send({ debug } satisfies Instruction),
     kill,
     /** Orders the worker to end, and kills it after `deadline` milliseconds. @returns whether it ended by itself */
     async end(order: Order, deadline: number): Promise<boolean> {
@@ -108,11 +105,10 @@ export async function obeyPrimary(
   serve: (orders: Orders, onReady: (address: ServerAddress) => void) => Promise<void>,
 ): Promise<void> {
   // A terminal or supervisor signals all processes. Workers ignore the signals, because the primary instructs them.
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGUSR2'] as const) process.on(signal, () => {});
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => {});
   const orders = new Orders();
   process.on('message', (message: Instruction | null) => {
     if (message?.janua !== undefined) orders.emit('order', message.janua);
-    if (message?.debug !== undefined) orders.emit('debug', message.debug);
   });
   try {
     await serve(orders, (address) => report({ janua: 'ready', ...address }));

@@ -25,7 +25,6 @@ export function createWorkers(count: number, log: Log, endDeadline: number) {
   const nextPause = createReplacementPace();
   const reloads = pLimit(1);
   let wasReady = false;
-  let inDebug = false;
   let isFilling = false;
 
   /** Gives undefined if the machine cannot start another process. */
@@ -48,7 +47,6 @@ export function createWorkers(count: number, log: Log, endDeadline: number) {
     worker.ready.then((address) => {
       log.info({ event: 'worker_ready', worker: worker.pid }, 'a worker is ready');
       wasReady = true;
-      if (inDebug) worker.setDebug(true);
       if (members.size >= count && [...members].every((member) => member.isReady())) complete.resolve(address);
     });
     // After the first start, a worker that does not listen in time is killed and replaced.
@@ -134,12 +132,6 @@ export function createWorkers(count: number, log: Log, endDeadline: number) {
     reload(): void {
       // A reload that is already queued serves this call too.
       if (reloads.pendingCount === 0) reloads(renew);
-    },
-
-    /** Switches the log of all current and later workers to `debug`, or back. */
-    setDebug(debug: boolean): void {
-      inDebug = debug;
-      for (const worker of living) if (worker.isReady()) worker.setDebug(debug);
     },
 
     /** Ends all workers. A second call cuts their drain time short. */

@@ -27,12 +27,6 @@ export function loadSettings(defaults: Partial<Settings> = {}, environment: Node
   });
 }
 
-/** Tells where `loadSettings` takes the value of a setting from. */
-export function sourceOf(name: string, schema: SettingSchema): 'environment' | 'file' | 'default' {
-  if (findFile(name, schema, process.env) !== undefined) return 'file';
-  return process.env[name]?.trim() ? 'environment' : 'default';
-}
-
 /** The app that mounts Janua decides these. */
 const hostSettings = ['HOST', 'PORT', 'WORKERS', 'DRAIN_SECONDS'] as const;
 
@@ -134,7 +128,7 @@ function demoFaults({ USERS_TABLE, WORKERS, HOST, PUBLIC_URL }: Settings): Fault
 }
 
 function serveFaults(settings: Settings): Fault[] {
-  const { THROTTLE, WORKERS, HOST, PUBLIC_URL, FORWARD_AUTH_ORIGINS, SIGN_UP, MAIL_URL, USERS_TABLE } = settings;
+  const { THROTTLE, HOST, PUBLIC_URL, FORWARD_AUTH_ORIGINS, SIGN_UP, MAIL_URL, USERS_TABLE } = settings;
   const faults: Fault[] = [];
   const isAlone = isLoopbackHost(HOST);
   const allowsPlain = settings.ALLOW_PLAIN_HTTP === 'on';
@@ -143,11 +137,6 @@ function serveFaults(settings: Settings): Fault[] {
     faults.push({
       message: 'THROTTLE=off lets attackers guess passwords without a limit, and is for this machine alone.',
       fix: 'Unset it.',
-    });
-  if (THROTTLE === 'memory' && WORKERS > 1)
-    faults.push({
-      message: 'THROTTLE=memory counts in each process, so several WORKERS allow several times as many failures.',
-      fix: 'Unset one of them.',
     });
   if (SIGN_UP === 'on' && MAIL_URL === undefined)
     faults.push({

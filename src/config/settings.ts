@@ -67,10 +67,9 @@ export const settingSchemas = {
     'on',
     'Replaces a weaker password hash with argon2id when its user signs in. Set it to `off` if other programs read the same column. With `USERS_TABLE`, `off` also leaves out that users change and reset their passwords.',
   ),
-  THROTTLE: choice(
-    ['on', 'memory', 'off'],
-    'Slows down attackers who guess passwords. `on` counts failures in the store of the sessions, for all processes. `memory` counts in this process until it ends, and does not work with several `WORKERS`. `off` is for measurements, on this machine alone.',
-    { default: 'on', examples: ['memory'] },
+  THROTTLE: onOff(
+    'on',
+    'Slows down attackers who guess passwords. `on` counts failures in the store of the sessions, for all processes. `off` is for measurements, on this machine alone.',
   ),
   TRUSTED_PROXIES: list(
     'Addresses of your proxies, such as `127.0.0.1` or `10.0.0.0/8`, separated by commas. Janua trusts `X-Forwarded-…` only from these. In an app that listens on a Unix socket, `unix` stands for every program that may open the socket.',
@@ -191,7 +190,7 @@ export const settingSchemas = {
   ),
   LOG_LEVEL: choice(
     ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'],
-    'How much the server logs, on standard output. The demo defaults to `warn`. The signal SIGUSR2 switches to `debug`, and back.',
+    'How much the server logs, on standard output. The demo defaults to `warn`.',
     { default: 'info', examples: ['warn'] },
   ),
   LOG_FORMAT: choice(

@@ -8,18 +8,17 @@ import { openMappedDirectory, samplePasswordHashes } from '../users/mapped/mappe
 import { parseMapping, type UserMapping } from '../users/mapped/mapping.ts';
 import { findingsOf } from './fault-findings.ts';
 
-/** Checks where users are looked up, and whether they can sign in. Gives the table if it is a team's own. */
+/** Checks where users are looked up, and whether they can sign in. */
 export async function* checkUsers(
   { USERS_TABLE, USERS_COLUMNS, PASSWORD_REHASH }: Settings,
   opened: OpenDatabase | undefined,
-): Check<{ readonly mapping: UserMapping | undefined }> {
+): Check {
   const mapping = parseMapping(USERS_TABLE, USERS_COLUMNS);
   if (mapping === undefined) yield ok("Users are in Janua's own table.");
   else
     yield* needing(opened, 'the database could not be used', (database) =>
       checkUsersTable(database, mapping, PASSWORD_REHASH === 'on'),
     );
-  return { mapping };
 }
 
 async function* checkUsersTable(opened: OpenDatabase, mapping: UserMapping, rehashes: boolean): Check {

@@ -7,7 +7,6 @@ import type { OpenRedis } from '../redis/redis.ts';
 import { createRedisSessionStore } from '../sessions/redis-store.ts';
 import { createSqlSessionStore } from '../sessions/sql-store.ts';
 import type { Measures } from '../telemetry/measures.ts';
-import { createMemoryFailureStore } from '../throttle/memory-store.ts';
 import { createRedisFailureStore } from '../throttle/redis-store.ts';
 import { createSqlFailureStore } from '../throttle/sql-store.ts';
 import type { FailureStore } from '../throttle/store.ts';
@@ -38,12 +37,11 @@ export async function openStores(settings: Settings, { log, measures, mustExist 
   const place = redis === undefined ? 'database' : 'redis';
   const sessions = redis === undefined ? createSqlSessionStore(opened) : createRedisSessionStore(redis);
   const failures = openFailureStore(settings, opened, redis);
-  const failurePlace = settings.THROTTLE === 'memory' ? 'memory' : place;
   return {
     opened,
     sessions: measures.watchStore(place, 'sessions', sessions),
     /** The store of the throttle's failures; undefined if the throttle is off. */
-    failures: failures && measures.watchStore(failurePlace, 'failures', failures),
+    failures: failures && measures.watchStore(place, 'failures', failures),
     /** The name of the sessions' store, for people. */
     sessionsPart: redis === undefined ? databasePart : 'Redis',
     async close(): Promise<void> {
@@ -64,6 +62,5 @@ function openFailureStore(
   redis: OpenRedis | undefined,
 ): FailureStore | undefined {
   if (THROTTLE === 'off') return undefined;
-  if (THROTTLE === 'memory') return createMemoryFailureStore();
   return redis === undefined ? createSqlFailureStore(opened) : createRedisFailureStore(redis);
 }

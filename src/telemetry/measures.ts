@@ -23,7 +23,7 @@ export async function openMeasures(options: MeasureOptions) {
     metrics,
     traces,
     /** @param place where the store keeps its data @param name what it holds, such as `sessions` */
-    watchStore<Store extends object>(place: 'database' | 'redis' | 'memory', name: string, store: Store): Store {
+    watchStore<Store extends object>(place: 'database' | 'redis', name: string, store: Store): Store {
       const timed = metrics?.watchStore(place, name, store) ?? store;
       return traces?.watchCalls(name, timed, { 'janua.store': place }) ?? timed;
     },

@@ -175,7 +175,7 @@ test('the server does not answer a failed login before the failure floor', async
 
 // Shows: S42 V6.3.8
 test('the server does not answer a throttled login before a tenth of the failure floor', async () => {
-  await using janua = await startJanua({ settings: { THROTTLE: 'memory' }, overrides: { failureFloor: 200 } });
+  await using janua = await startJanua({ settings: { THROTTLE: 'on' }, overrides: { failureFloor: 200 } });
   for (const [username, address] of [
     [ann.username, '192.0.2.1'],
     ['nobody@example.com', '192.0.2.2'],

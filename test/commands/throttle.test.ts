@@ -168,10 +168,3 @@ test('janua throttle lift takes an address in any spelling, and refuses wrong ar
   assert.equal(wrong.code, 2);
   assert.match(wrong.stderr, /^--address must be an IP address/);
 });
-
-test('janua throttle list refuses THROTTLE=memory', async () => {
-  await using workplace = await createWorkplace();
-  const { code, stderr } = await workplace.run(['throttle', 'list'], { env: { THROTTLE: 'memory' } });
-  assert.equal(code, 2);
-  assert.match(stderr, /^THROTTLE is not on/);
-});

@@ -29,7 +29,6 @@ interface Entry {
   readonly pid: number;
   readonly msg: string;
   readonly event?: string;
-  readonly to?: string;
   readonly worker?: number;
   readonly faults?: readonly string[];
 }
@@ -403,7 +402,7 @@ describe('several workers', { concurrency: 3 }, () => {
     assert.equal(await cluster.server.stop(), 0);
   });
 
-  test('metrics add up all workers, replaced ones included, and SIGUSR2 changes the log level of all', async () => {
+  test('metrics add up all workers, replaced ones included', async () => {
     await using cluster = await openMeasuredCluster();
     const counted = async () => {
       const { body } = await ask(cluster.figures);
@@ -417,26 +416,6 @@ describe('several workers', { concurrency: 3 }, () => {
     assert.equal(await counted(), 6);
     await ask(`${cluster.url}/health/live`);
     assert.equal(await counted(), 7);
-    cluster.server.process.kill('SIGUSR2');
-    const turned = await cluster.heard('log_level', 3);
-    assert.deepEqual(
-      new Set(turned.map(({ pid }) => pid)),
-      new Set([cluster.server.process.pid, ...cluster.workers()]),
-    );
-    // New workers take over the level, a signal to one worker does nothing, and the next signal turns all of them back.
-    cluster.server.process.kill('SIGHUP');
-    await cluster.heard('reloaded', 2);
-    process.kill(cluster.workers()[0] ?? 0, 'SIGUSR2');
-    cluster.server.process.kill('SIGUSR2');
-    const all = await cluster.heard('log_level', 8);
-    assert.deepEqual(
-      all.map(({ to }) => to),
-      [...Array(5).fill('debug'), ...Array(3).fill('info')],
-    );
-    assert.deepEqual(
-      new Set(all.slice(-3).map(({ pid }) => pid)),
-      new Set([cluster.server.process.pid, ...cluster.workers()]),
-    );
     assert.equal(await cluster.server.stop(), 0);
   });
 
@@ -483,11 +462,6 @@ describe('several workers', { concurrency: 3 }, () => {
     for (const [name, env, line] of [
       ['missing tables', {}, /^DATABASE_URL: there is no such file yet\. Run: npx janua migrate\n$/],
       ['a wrong setting', { WORKERS: '0' }, /^WORKERS must be a whole number from 1 to 64\.\n$/],
-      [
-        'a throttle that counts in each process',
-        { THROTTLE: 'memory' },
-        /^THROTTLE=memory counts in each process.*\n$/,
-      ],
     ] as const) {
       test(name, async () => {
         await using workplace = await createWorkplace();

@@ -151,12 +151,6 @@ describe('the exposure check', () => {
     assert.equal(faultsOf({ THROTTLE: 'off', PUBLIC_URL: 'https://auth.example.com' }, 'serve'), 1);
     const plain = { PUBLIC_URL: 'https://auth.example.com', ALLOW_PLAIN_HTTP: 'on' };
     assert.equal(faultsOf({ THROTTLE: 'off', HOST: '0.0.0.0', ...plain }, 'serve'), 1);
-    assert.equal(faultsOf({ THROTTLE: 'memory', HOST: '0.0.0.0', ...plain }, 'serve'), 0);
-    assert.equal(
-      faultsOf({ THROTTLE: 'memory', WORKERS: '2' }, 'serve'),
-      1,
-      'THROTTLE=memory is refused with several workers',
-    );
   });
 
   test('allows the demo only one process', () => {

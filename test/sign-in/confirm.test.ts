@@ -115,7 +115,7 @@ for (const ownTable of [false, true]) {
 }
 
 describe('a wrong confirmation', () => {
-  const settings = { THROTTLE: 'memory' } as const;
+  const settings = { THROTTLE: 'on' } as const;
 
   // Shows: V6.3.1 VM-41
   test('counts as a failed login, and a failed login counts as one of it', async () => {

@@ -3,7 +3,7 @@ import { form, logIn } from '../web/faces.ts';
 
 /** The metrics of a server after every kind of event, including a store failure. */
 export async function figuresAfterTraffic(): Promise<string> {
-  await using janua = await startJanua({ settings: { METRICS_LISTEN: '0', THROTTLE: 'memory' } });
+  await using janua = await startJanua({ settings: { METRICS_LISTEN: '0', THROTTLE: 'on' } });
   const { app } = janua;
   const { cookie, bearer } = await logIn(app);
   for (const headers of [cookie, bearer, {}]) await app.inject({ url: '/api/me', headers });

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
-import { createMemoryFailureStore } from '../../src/throttle/memory-store.ts';
 import type { FailureStore } from '../../src/throttle/store.ts';
 import { createThrottle, type Limits } from '../../src/throttle/throttle.ts';
+import { createMemoryFailureStore } from './memory-store.ts';
 
 interface Options<Kind extends string, Attempt> {
   readonly limitsOf: (attempt: Attempt) => Limits<Kind>;

@@ -2,11 +2,11 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { Unavailable } from '../../src/faults/unavailable.ts';
 import { removeInBatches } from '../../src/stores/upkeep.ts';
-import { createMemoryFailureStore } from '../../src/throttle/memory-store.ts';
 import { type Policy, remainingWait, stopSeconds, waitAfter } from '../../src/throttle/policy.ts';
 import type { FailureStore } from '../../src/throttle/store.ts';
 import type { AttemptKey, Limits } from '../../src/throttle/throttle.ts';
 import { createClockedThrottle, retryAfter } from './clocked-throttle.ts';
+import { createMemoryFailureStore } from './memory-store.ts';
 import { policies } from './policies.ts';
 
 const day = 24 * 60 * 60;

@@ -1,21 +1,12 @@
-import { expiryOf, isStopped, type Policy, type Tally } from './policy.ts';
-import { countFound, type FailureRecord, type FailureStore, type PolicedKey } from './store.ts';
+import { expiryOf, type Policy, type Tally } from '../../src/throttle/policy.ts';
+import { countFound, type FailureRecord, type FailureStore, type PolicedKey } from '../../src/throttle/store.ts';
 
-/**
- * Failures in the memory of this process. When there are too many keys, the one that failed longest ago is forgotten. A stopped key
- * stays: otherwise a hundred thousand invented names would lift a stop.
- * @param limit most keys
- */
-export function createMemoryFailureStore(limit = 100_000): FailureStore {
-  /** In the order of their last failures. */
+/** Failures in the memory of this process, for tests of what uses a store. It keeps the contract of the real ones. */
+export function createMemoryFailureStore(): FailureStore {
   const records = new Map<string, FailureRecord & PolicedKey>();
 
   function put(key: string, policy: Policy, tally: Tally): void {
-    records.delete(key);
     records.set(key, { key, policy, ...tally, expiresAt: expiryOf(policy, tally) });
-    if (records.size <= limit) return;
-    const oldest = records.values().find(({ policy, count }) => !isStopped(policy, count));
-    if (oldest !== undefined) records.delete(oldest.key);
   }
 
   return {
