@@ -311,10 +311,6 @@ async function prepare(settings: Settings, overrides: Overrides, openings: Openi
   const passwords = measures.traces?.watchCalls('passwords', ownPasswords) ?? ownPasswords;
   const { APP_NAME: appName, BREACHED_PASSWORDS: breached } = settings;
   const passwordPolicy = createPasswordPolicy({ appName, breached, log });
-  measures.metrics?.watchHashing(() => {
-    const load = ownPasswords.load();
-    return { ...load, waiting: load.waiting + throttle.waiting() };
-  });
 
   async function openDirectory(): Promise<{ users: UserDirectory; registry: UserRegistry | undefined }> {
     if (mapping === undefined) {
@@ -394,7 +390,13 @@ async function prepare(settings: Settings, overrides: Overrides, openings: Openi
           onFailed: measures.metrics?.observeMailFailure,
         })
       : undefined;
-  measures.metrics?.watchMail(outbox.countQueued);
+  measures.metrics?.watchLoads({
+    hashing() {
+      const load = ownPasswords.load();
+      return { ...load, waiting: load.waiting + throttle.waiting() };
+    },
+    queuedMails: outbox.countQueued,
+  });
   if (takesLogins && !mailWorks) log.info({ event: 'mail_off' }, 'MAIL_URL is not set: what needs mail is left out');
   return {
     users,

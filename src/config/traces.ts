@@ -6,14 +6,8 @@ export type TraceSettings = NonNullable<ReturnType<typeof findTraceSettings>>;
 /** Milliseconds. A longer timer would fire at once. */
 const longestTimer = 2 ** 31 - 1;
 
-const samplers = [
-  'always_on',
-  'always_off',
-  'traceidratio',
-  'parentbased_always_on',
-  'parentbased_always_off',
-  'parentbased_traceidratio',
-] as const;
+/** Each also with `parentbased_` before it. */
+const samplers = ['always_on', 'always_off', 'traceidratio'];
 
 /**
  * Reads the settings for traces. A collector's endpoint or `OTEL_TRACES_EXPORTER` turns traces on; otherwise the result is undefined.
@@ -28,29 +22,28 @@ export function findTraceSettings(environment: NodeJS.ProcessEnv = process.env) 
   if (exporter === 'none') return undefined;
 
   const protocol = read('OTEL_EXPORTER_OTLP_TRACES_PROTOCOL') ?? read('OTEL_EXPORTER_OTLP_PROTOCOL') ?? 'http/protobuf';
-  const samplerName = read('OTEL_TRACES_SAMPLER') ?? 'parentbased_always_on';
-  const sampler = samplers.find((name) => name === samplerName);
+  const sampler = read('OTEL_TRACES_SAMPLER') ?? 'parentbased_always_on';
+  const rootSampler = sampler.replace(/^parentbased_/, '');
   const ratio = Number(read('OTEL_TRACES_SAMPLER_ARG') ?? 1);
   const scheduleDelay = Number(read('OTEL_BSP_SCHEDULE_DELAY') ?? 5000);
   const faults: string[] = [];
-  if (exporter !== 'otlp' && exporter !== 'console')
-    faults.push('OTEL_TRACES_EXPORTER must be one of otlp, console, none.');
-  if (exporter === 'otlp' && protocol !== 'http/protobuf')
+  if (exporter !== 'otlp') faults.push('OTEL_TRACES_EXPORTER must be otlp or none.');
+  if (protocol !== 'http/protobuf')
     faults.push('OTEL_EXPORTER_OTLP_PROTOCOL must be http/protobuf, which collectors take at port 4318.');
   if (endpoint !== undefined && !/^https?:$/.test(URL.parse(endpoint)?.protocol ?? ''))
     faults.push('OTEL_EXPORTER_OTLP_ENDPOINT must be an http or https address, such as http://127.0.0.1:4318.');
-  if (sampler === undefined) faults.push(`OTEL_TRACES_SAMPLER must be one of ${samplers.join(', ')}.`);
+  if (!samplers.includes(rootSampler))
+    faults.push(`OTEL_TRACES_SAMPLER must be one of ${samplers.join(', ')}, or one of these after parentbased_.`);
   if (!(ratio >= 0 && ratio <= 1)) faults.push('OTEL_TRACES_SAMPLER_ARG must be a number from 0 to 1.');
   if (!(scheduleDelay > 0 && scheduleDelay <= longestTimer))
     faults.push('OTEL_BSP_SCHEDULE_DELAY must be a number of milliseconds above 0, and of 24 days at most.');
-  if (faults.length > 0 || sampler === undefined) throw new Misconfiguration(...faults);
+  if (faults.length > 0) throw new Misconfiguration(...faults);
   return {
-    /** `otlp` sends traces to a collector, which the exporter finds by the same variables. `console` writes to standard output. */
-    exporter: exporter as 'otlp' | 'console',
     serviceName: read('OTEL_SERVICE_NAME') ?? 'janua',
-    sampler,
-    /** The share of traces that a ratio sampler keeps. */
-    ratio,
+    /** The share of traces that is kept. */
+    ratio: rootSampler === 'traceidratio' ? ratio : Number(rootSampler === 'always_on'),
+    /** Whether the sender of a request decides, if it has a trace. */
+    followsParent: sampler !== rootSampler,
     /** Milliseconds until ended spans are sent. */
     scheduleDelay,
   };

@@ -1,7 +1,8 @@
 import cluster, { type Worker } from 'node:cluster';
+import { EventEmitter, once } from 'node:events';
 import { Registry } from '@prometheus-io/client';
 import { inTime } from '../faults/in-time.ts';
-import { addProcesses, addStartTime } from './instruments.ts';
+import { addGauge, addProcesses } from './instruments.ts';
 
 /** Within this time a worker must send its figures. */
 const answerMilliseconds = 2000;
@@ -13,21 +14,9 @@ type Figures = Awaited<ReturnType<Registry['getMetricsAsJSON']>>;
 
 /** Messages between a worker and its primary. As in `Report`, fields may only be added. */
 type Message =
-  /** From a worker that is ready to send figures. */
-  | { readonly figures: 'here' }
-  | { readonly figures: 'wanted' }
-  | { readonly figures: 'now'; readonly values: Figures }
-  /** From a worker that is ending, unasked, so that its counts survive it. */
-  | { readonly figures: 'last'; readonly values: Figures };
-
-/** A worker that has figures. */
-interface Source {
-  readonly worker: Worker;
-  /** The counts that it sent last. */
-  counts: Figures;
-  /** The open question, so that a worker is not asked twice at the same time. */
-  asked: PromiseWithResolvers<Figures | undefined> | undefined;
-}
+  | { readonly figures: 'here' | 'wanted' }
+  /** `last` comes unasked from a worker that is ending, so that its counts survive it. */
+  | { readonly figures: 'now' | 'last'; readonly values: Figures };
 
 /**
  * For the primary of a cluster. Reads the sum of all workers' figures, in Prometheus' text format. A killed or late worker contributes
@@ -35,39 +24,45 @@ interface Source {
  * @param expected number of workers that should run
  */
 export function createClusterReader(expected: number): () => Promise<string> {
-  const sources = new Map<number, Source>();
+  /** Workers that have figures, with the counts that they sent last. */
+  const sources = new Map<Worker, Figures>();
   /** The counts of workers that have ended. */
   let past: Figures = [];
   let answered = 0;
+  /** Emits the figures of a worker under its id, or undefined when it ends. */
+  const answers = new EventEmitter();
   const own = new Registry();
   addProcesses(own, expected, () => answered);
-  addStartTime(own);
+  // `first` prefers this value to the workers': the server started with this process.
+  const startTime = Math.round(Date.now() / 1000 - process.uptime());
+  addGauge(own, 'process_start_time_seconds', 'Start time of the process in Unix seconds.', () => startTime, 'first');
 
   cluster.on('message', (worker, message: Message | null) => {
-    const source = sources.get(worker.id);
-    if (message?.figures === 'here') sources.set(worker.id, { worker, counts: [], asked: undefined });
-    if (source === undefined || (message?.figures !== 'now' && message?.figures !== 'last')) return;
-    source.counts = countsIn(message.values);
-    source.asked?.resolve(message.values);
-    source.asked = undefined;
+    if (message?.figures === 'here') sources.set(worker, []);
+    if (message?.figures !== 'now' && message?.figures !== 'last') return;
+    sources.set(worker, countsIn(message.values));
+    answers.emit(String(worker.id), message.values);
   });
   // All messages of the worker have been read by then. If it was killed, its counts since the last scrape are lost.
-  cluster.on('disconnect', ({ id }) => {
-    const source = sources.get(id);
-    if (source === undefined) return;
-    sources.delete(id);
-    source.asked?.resolve(undefined);
-    past = sum([past, source.counts]).getMetricsAsArray() as Figures;
+  cluster.on('disconnect', (worker) => {
+    past = sum([past, sources.get(worker) ?? []]).getMetricsAsArray() as Figures;
+    sources.delete(worker);
+    answers.emit(String(worker.id), undefined);
   });
+
+  async function ask([worker, counts]: [Worker, Figures]) {
+    const answer = once(answers, String(worker.id), { signal: AbortSignal.timeout(answerMilliseconds) });
+    worker.send({ figures: 'wanted' } satisfies Message, () => {});
+    const [figures] = await answer.catch(() => []);
+    return { isAnswered: figures !== undefined, figures: figures ?? counts };
+  }
 
   return async () => {
     // The counts of a worker that ends meanwhile are in its answer. They must not be added twice.
     const before = past;
-    const asked = [...sources.values()].filter(({ worker }) => worker.isConnected());
-    const answers = await Promise.all(asked.map(ask));
-    answered = answers.filter((answer) => answer !== undefined).length;
-    const figures = answers.map((answer, index) => answer ?? asked[index]?.counts ?? []);
-    return sum([await own.getMetricsAsJSON(), before, ...figures]).metrics();
+    const found = await Promise.all([...sources].map(ask));
+    answered = found.filter(({ isAnswered }) => isAnswered).length;
+    return sum([await own.getMetricsAsJSON(), before, ...found.map(({ figures }) => figures)]).metrics();
   };
 }
 
@@ -76,15 +71,6 @@ function sum(all: readonly Figures[]): Registry {
   const longest = (figure: Figures[number]) =>
     figure.aggregator === 'average' ? { ...figure, aggregator: 'max' as const } : figure;
   return Registry.aggregate(all.map((figures) => figures.map(longest)));
-}
-
-/** Gives undefined if the worker does not answer in time. */
-async function ask(source: Source): Promise<Figures | undefined> {
-  if (source.asked === undefined) {
-    source.asked = Promise.withResolvers();
-    source.worker.send({ figures: 'wanted' } satisfies Message);
-  }
-  return inTime(source.asked.promise, answerMilliseconds).catch(() => undefined);
 }
 
 /** Keeps only counts. Other figures, such as memory, have no meaning after the process has ended. */

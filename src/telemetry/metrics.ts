@@ -3,7 +3,7 @@ import type { OpenAudit } from '../audit/audit.ts';
 import type { AuditEvent, KeyTrace } from '../audit/event.ts';
 import { Unavailable } from '../faults/unavailable.ts';
 import { announceMetrics } from './cluster-metrics.ts';
-import { createInstruments, type Instruments } from './instruments.ts';
+import { createInstruments, type Instruments, type Loads } from './instruments.ts';
 import type { AbortedRequest, AnsweredRequest } from './requests.ts';
 import { watchCalls } from './watch-calls.ts';
 
@@ -23,12 +23,8 @@ export function createMetrics(eventKinds: readonly string[]) {
   const registry = new Registry();
   // Figures of the process and its event loop. Utilization is sampled only once a second, so that an idle server rarely wakes.
   collectDefaultMetrics({ register: registry, eventLoopUtilizationTimeout: 1000 });
-  let hashing = () => ({ underWay: 0, waiting: 0 });
-  let queuedMails = async () => 0;
-  const instruments = createInstruments(registry, eventKinds, {
-    hashing: () => hashing(),
-    queuedMails: () => queuedMails(),
-  });
+  const loads: Loads = { hashing: () => ({ underWay: 0, waiting: 0 }), queuedMails: async () => 0 };
+  const instruments = createInstruments(registry, eventKinds, loads);
   const handOver = announceMetrics(registry);
 
   return {
@@ -44,7 +40,7 @@ export function createMetrics(eventKinds: readonly string[]) {
 
     /**
      * Wraps a store and times each call.
-     * @param place `database`, `redis` or `memory`
+     * @param place `database` or `redis`
      * @param name what the store holds, such as `sessions`
      */
     watchStore<Store extends object>(place: string, name: string, store: Store): Store {
@@ -64,14 +60,8 @@ export function createMetrics(eventKinds: readonly string[]) {
       };
     },
 
-    /** @param load gives the number of passwords that are being hashed, and of those that wait */
-    watchHashing(load: typeof hashing): void {
-      hashing = load;
-    },
-    /** @param count gives the number of mails that wait to be sent */
-    watchMail(count: typeof queuedMails): void {
-      queuedMails = count;
-    },
+    /** Reads what waits from the parts that have it. */
+    watchLoads: (read: Partial<Loads>) => void Object.assign(loads, read),
     observeMailFailure: (why: string) => instruments.mailsFailed.inc({ why }),
     /** Counts a password that is turned away because too many are waiting. */
     observeRefusal: () => instruments.hashingRefused.inc(),

@@ -13,12 +13,8 @@ import { ExportResultCode, W3CTraceContextPropagator } from '@opentelemetry/core
 import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-proto';
 import { detectResources, resourceAttributesEnvDetector, resourceFromAttributes } from '@opentelemetry/resources';
 import {
-  AlwaysOffSampler,
-  AlwaysOnSampler,
   BatchSpanProcessor,
-  ConsoleSpanExporter,
   ParentBasedSampler,
-  type Sampler,
   type SpanExporter,
   TraceIdRatioBasedSampler,
   TracerProvider,
@@ -36,15 +32,14 @@ const propagator = new W3CTraceContextPropagator();
 
 /** Traces the steps of a request for an OpenTelemetry collector. Steps hold no user name, address, path or text from a client. */
 export function createTraces(settings: TraceSettings, version: string, log: Log) {
-  const processor = new BatchSpanProcessor({
-    exporter: createExporter(settings, log),
-    scheduledDelayMillis: settings.scheduleDelay,
-  });
+  const exporter = createExporter(log);
+  const processor = new BatchSpanProcessor({ exporter, scheduledDelayMillis: settings.scheduleDelay });
+  const root = new TraceIdRatioBasedSampler(settings.ratio);
   const provider = new TracerProvider({
     resource: detectResources({ detectors: [resourceAttributesEnvDetector] }).merge(
       resourceFromAttributes({ 'service.name': settings.serviceName, 'service.version': version }),
     ),
-    sampler: createSampler(settings),
+    sampler: settings.followsParent ? new ParentBasedSampler({ root }) : root,
     spanProcessors: [processor],
   });
   const tracer = provider.getTracer('janua', version);
@@ -133,8 +128,8 @@ async function endWith(span: Span, result: Promise<unknown>): Promise<unknown> {
 }
 
 /** The exporter, which logs when exports start to fail and when they work again, not each failure. */
-function createExporter({ exporter: name }: TraceSettings, log: Log): SpanExporter {
-  const exporter: SpanExporter = name === 'console' ? new ConsoleSpanExporter() : new OTLPTraceExporter();
+function createExporter(log: Log): SpanExporter {
+  const exporter = new OTLPTraceExporter();
   let failing = false;
   return {
     export(spans, done) {
@@ -148,17 +143,6 @@ function createExporter({ exporter: name }: TraceSettings, log: Log): SpanExport
       });
     },
     shutdown: () => exporter.shutdown(),
-    forceFlush: async () => exporter.forceFlush?.(),
+    forceFlush: () => exporter.forceFlush(),
   };
-}
-
-function createSampler({ sampler, ratio }: TraceSettings): Sampler {
-  const name = sampler.replace(/^parentbased_/, '');
-  const root = createRootSampler(name, ratio);
-  return name === sampler ? root : new ParentBasedSampler({ root });
-}
-
-function createRootSampler(name: string, ratio: number): Sampler {
-  if (name === 'always_off') return new AlwaysOffSampler();
-  return name === 'traceidratio' ? new TraceIdRatioBasedSampler(ratio) : new AlwaysOnSampler();
 }
