@@ -1,32 +1,20 @@
 import { events as accessEvents } from './access/events.ts';
-import type { AccountParts } from './account/account.routes.ts';
-import type { DeleteAccountParts } from './account/deletion.routes.ts';
-import type { ChangeEmailParts } from './account/email.routes.ts';
 import { events as accountEvents } from './account/events.ts';
 import type { HomeOptions } from './account/home.routes.ts';
-import type { LanguageOptions, LanguageParts } from './account/language.routes.ts';
-import type { ChangePasswordParts } from './account/password.routes.ts';
-import type { ProfileParts } from './account/profile.routes.ts';
-import type { ResetPasswordParts } from './account/reset-password.routes.ts';
-import type { SessionsParts } from './account/sessions.routes.ts';
-import type { SignUpParts } from './account/sign-up.routes.ts';
+import type { LanguageOptions } from './account/language.routes.ts';
 import { events as auditEvents } from './audit/audit.ts';
 import { events as commandEvents } from './commands/events.ts';
-import type { ForwardAuthOptions, ForwardAuthParts } from './forward-auth/verify.routes.ts';
+import type { Services } from './compose.ts';
+import type { ForwardAuthOptions } from './forward-auth/verify.routes.ts';
 import { events as mailEvents } from './mail/events.ts';
 import type { MailboxOptions } from './mail/mailbox.routes.ts';
-import type { EnrolmentParts } from './second-factor/enrolment.routes.ts';
 import { events as factorEvents } from './second-factor/events.ts';
-import type { PasskeyParts } from './second-factor/passkey.routes.ts';
 import { passkeyEvents } from './second-factor/passkey-events.ts';
-import type { SecondFactorOptions, SecondFactorParts } from './second-factor/second-factor.routes.ts';
-import type { SecurityParts } from './second-factor/security.routes.ts';
+import type { SecondFactorOptions } from './second-factor/second-factor.routes.ts';
 import { events as sessionEvents } from './sessions/events.ts';
 import { createAnswerLogin } from './sign-in/answer-login.ts';
-import type { ConfirmParts } from './sign-in/confirm.routes.ts';
 import { events as signInEvents } from './sign-in/events.ts';
-import type { LogInParts, LogInRouteOptions } from './sign-in/log-in.routes.ts';
-import type { LogOutParts } from './sign-in/log-out.routes.ts';
+import type { LogInRouteOptions } from './sign-in/log-in.routes.ts';
 import { events as linkEvents } from './tokens/events.ts';
 import { events as userEvents } from './users/events.ts';
 import { events as webEvents } from './web/events.ts';
@@ -34,13 +22,16 @@ import type { FlowOptions } from './web/flow-options.ts';
 import type { AnswerLogin } from './web/token-answer.ts';
 import type { App } from './web/types.ts';
 
+/** The services, where the features say that all of them are there. */
+type Whole = { readonly [Name in keyof Services]-?: NonNullable<Services[Name]> };
+
 /** Adds all capabilities, in a good order for reading. */
-export async function addSite(app: App, parts: () => Parts, options: CapabilityOptions): Promise<void> {
+export async function addSite(app: App, parts: () => Services, options: CapabilityOptions): Promise<void> {
+  const whole = parts as () => Whole;
   const answerLogin = createAnswerLogin(() => parts().knownBrowsers);
   (await import('./sign-in/log-in.routes.ts')).addLogIn(app, parts, { ...options, answerLogin });
-  const passkeyParts = parts as () => WholeParts;
   if (options.features.passkeyDomain !== undefined)
-    (await import('./second-factor/passkey.routes.ts')).addPasskeyLogIn(app, passkeyParts, { ...options, answerLogin });
+    (await import('./second-factor/passkey.routes.ts')).addPasskeyLogIn(app, whole, { ...options, answerLogin });
   (await import('./sign-in/log-out.routes.ts')).addLogOut(app, parts, options);
   (await import('./sign-in/confirm.routes.ts')).addConfirm(app, parts, { ...options, answerLogin });
   (await import('./second-factor/second-factor.routes.ts')).addSecondFactor(app, parts, { ...options, answerLogin });
@@ -49,7 +40,7 @@ export async function addSite(app: App, parts: () => Parts, options: CapabilityO
   (await import('./account/home.routes.ts')).addHome(app, options);
   (await import('./account/me.routes.ts')).addMe(app);
   (await import('./account/language.routes.ts')).addLanguage(app, parts, options);
-  await addAccounts(app, parts as () => WholeParts, { ...options, answerLogin });
+  await addAccounts(app, whole, { ...options, answerLogin });
   (await import('./forward-auth/verify.routes.ts')).addVerify(app, parts, options);
   (await import('./forward-auth/forward.routes.ts')).addForward(app, parts, options);
   const { findKeptMail } = options;
@@ -59,7 +50,7 @@ export async function addSite(app: App, parts: () => Parts, options: CapabilityO
 /** Adds what users manage themselves, as far as the settings and the table of users allow it. */
 async function addAccounts(
   app: App,
-  parts: () => WholeParts,
+  parts: () => Whole,
   options: Pick<FlowOptions, 'features' | 'https'> & { readonly answerLogin: AnswerLogin },
 ): Promise<void> {
   const { mail, signUp, password, ownAccounts } = options.features;
@@ -73,27 +64,6 @@ async function addAccounts(
   if (ownAccounts) (await import('./account/deletion.routes.ts')).addDeleteAccount(app, parts);
 }
 
-/** Parts that only some servers have. Their routes are added where the features say so. */
-type FeatureParts = PasskeyParts & SignUpParts & ResetPasswordParts & ChangeEmailParts & DeleteAccountParts;
-
-/** What the capabilities work with, once the stores are ready. */
-export type Parts = LogInParts &
-  LogOutParts &
-  ConfirmParts &
-  SecondFactorParts &
-  EnrolmentParts &
-  SecurityParts &
-  ForwardAuthParts &
-  LanguageParts &
-  AccountParts &
-  SessionsParts &
-  ProfileParts &
-  ChangePasswordParts & {
-    readonly [Name in keyof FeatureParts]: FeatureParts[Name] | undefined;
-  };
-
-type WholeParts = Parts & FeatureParts;
-
 /** What the capabilities know about the app from the start. */
 export type CapabilityOptions = Omit<LogInRouteOptions, 'answerLogin'> &
   HomeOptions &
@@ -105,7 +75,7 @@ export type CapabilityOptions = Omit<LogInRouteOptions, 'answerLogin'> &
 
 /** Options of an app with these capabilities: our own server, or another team's app. */
 export interface SiteOptions extends FlowOptions, Omit<CapabilityOptions, 'showsLoginAtRoot' | 'loginPage'> {
-  readonly parts: () => Parts & ReturnType<FlowOptions['parts']>;
+  readonly parts: () => Services;
 }
 
 /** Every kind of recorded decision. */

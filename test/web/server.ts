@@ -1,9 +1,10 @@
 import pino from 'pino';
 import type { Access } from '../../src/access/access.ts';
+import type { Services } from '../../src/compose.ts';
 import { createReturns } from '../../src/forward-auth/returns.ts';
 import { createServer, type ServerOptions } from '../../src/server.ts';
 import { createKnownBrowsers } from '../../src/sign-in/known-browsers.ts';
-import type { Parts, SiteOptions } from '../../src/site.ts';
+import type { SiteOptions } from '../../src/site.ts';
 import type { App } from '../../src/web/types.ts';
 
 export interface TestServer extends AsyncDisposable {
@@ -18,7 +19,7 @@ const unexpected = async (): Promise<never> => {
 };
 
 /** A test's replacements for the parts behind HTTP. */
-export type FakeParts = Partial<Access> & Partial<Pick<Parts, 'logIn' | 'logOut'>>;
+export type FakeParts = Partial<Access> & Partial<Pick<Services, 'logIn' | 'logOut'>>;
 
 /** The HTTP layer alone, with the test's own parts, for outcomes that are hard to cause. */
 export async function startServer(
@@ -40,56 +41,25 @@ export async function startServer(
   return { app, log, [Symbol.asyncDispose]: () => app.close() };
 }
 
-/** No test here manages factors. */
-const unusedFactors = {
-  list: unexpected,
-  beginTotp: unexpected,
-  enableTotp: unexpected,
-  removeTotp: unexpected,
-  passkeyOptions: unexpected,
-  addPasskey: unexpected,
-  removePasskey: unexpected,
-  renamePasskey: unexpected,
-  renewRecoveryCodes: unexpected,
-  endTrust: unexpected,
-  enrol: unexpected,
-  removeAll: unexpected,
-};
-
 /** The options of the flow, with the test's own parts. */
 export function siteOptions({ logIn = unexpected, logOut = unexpected, ...access }: FakeParts = {}): SiteOptions {
+  const parts = {
+    access: {
+      findSignedIn: async () => undefined,
+      requireSignedIn: unexpected,
+      findPresentedSessions: unexpected,
+      ...access,
+    },
+    audit: { record: async () => {}, recordIfPossible: async () => {}, digestName: () => '' },
+    logIn,
+    logOut,
+    factors: { ownerOf: () => ({ userId: '', username: '' }) },
+    knownBrowsers: createKnownBrowsers(false, Buffer.alloc(32, 1)),
+    hosts: undefined,
+  };
+  const others = { get: (known: object, name: string) => (name in known ? Reflect.get(known, name) : unexpected) };
   return {
-    parts: () => ({
-      access: {
-        findSignedIn: async () => undefined,
-        requireSignedIn: unexpected,
-        findPresentedSessions: unexpected,
-        ...access,
-      },
-      audit: { record: async () => {}, recordIfPossible: async () => {}, digestName: () => '' },
-      logIn,
-      logOut,
-      confirm: { methodsOf: unexpected, confirm: unexpected },
-      factors: { ownerOf: () => ({ userId: '', username: '' }) },
-      secondFactor: { open: unexpected, abandon: unexpected, finish: unexpected },
-      manageFactors: unusedFactors,
-      enrolment: { demand: unexpected, open: unexpected, begin: unexpected, finish: unexpected },
-      passkeys: undefined,
-      logInByPasskey: undefined,
-      knownBrowsers: createKnownBrowsers(false, Buffer.alloc(32, 1)),
-      registry: undefined,
-      sessions: { listOf: unexpected },
-      signUp: undefined,
-      resetPassword: undefined,
-      changeEmail: undefined,
-      deleteAccount: undefined,
-      ownSessions: { list: unexpected, end: unexpected, endOthers: unexpected },
-      changePassword: unexpected,
-      exportAccount: unexpected,
-      requireFresh: unexpected,
-      requireStepUp: unexpected,
-      hosts: undefined,
-    }),
+    parts: () => new Proxy(parts, others) as unknown as Services,
     isTrustedPeer: () => false,
     findClient: (peer) => ({ address: peer, from: 'connection' }),
     findUnavailable: async () => [],
