@@ -4,7 +4,7 @@ import { type Account, stampOf } from '../users/account.ts';
 import { ChangeRefused } from '../users/administration.ts';
 import { canonicalUsername } from '../users/user.ts';
 import { administer } from './administer.ts';
-import { list } from './list.ts';
+import { list, minuteOf } from './list.ts';
 
 /** Runs a task for a user, who may be in a team's own table. */
 const forUser = (
@@ -36,7 +36,7 @@ export const listFactors = (username: string, { json }: { readonly json?: boolea
       none: 'The user has no second factor.',
       heading: ['KIND', 'NAME', 'ADDED (UTC)', 'LAST USED (UTC)'],
       toRows: (rows) =>
-        rows.map(({ kind, name, createdAt, lastUsedAt }) => [kind, name, minute(createdAt), minute(lastUsedAt)]),
+        rows.map(({ kind, name, createdAt, lastUsedAt }) => [kind, name, minuteOf(createdAt), minuteOf(lastUsedAt)]),
     });
   });
 
@@ -63,5 +63,3 @@ interface Factor {
   readonly createdAt?: Date;
   readonly lastUsedAt?: Date | undefined;
 }
-
-const minute = (time: Date | undefined) => time?.toISOString().slice(0, 16).replace('T', ' ') ?? '';

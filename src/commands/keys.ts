@@ -1,3 +1,4 @@
+import type { Services } from '../compose.ts';
 import { type KeyName, keyNames } from '../database/keys.ts';
 import { Misconfiguration } from '../faults/misconfiguration.ts';
 import { administer } from './administer.ts';
@@ -13,31 +14,27 @@ const endings: Readonly<Record<KeyName, string>> = {
 /** The key that is not in the database. */
 const encryption = 'encryption';
 
-/** Replaces a key. Each process uses the old key until its restart. */
+/** Replaces a key. Each process uses the old key until its restart; but every process on this machine at once for `encryption`. */
 export async function rotateKey(name: string): Promise<void> {
-  if (name === encryption) return rotateEncryption();
   const key = keyNames.find((known) => known === name);
-  if (key === undefined) {
-    const known = [...keyNames, encryption].join(', ');
-    throw new Misconfiguration(`There is no key ${JSON.stringify(name)}: ${known}.`);
-  }
-  await administer('janua keys rotate', async ({ audit, replaceKey }, caller) => {
-    await replaceKey(key);
-    await audit.record({ kind: 'key-replaced', reason: key, caller });
-    return `There is a new key. Restart every process: from then on ${endings[key]}.`;
+  if (key === undefined && name !== encryption)
+    throw new Misconfiguration(`There is no key ${JSON.stringify(name)}: ${[...keyNames, encryption].join(', ')}.`);
+  await administer('janua keys rotate', async (services, caller) => {
+    const done = key === undefined ? await rotateEncryption(services) : await rotate(services, key);
+    await services.audit.record({ kind: 'key-replaced', reason: name, caller });
+    return done;
   });
 }
 
-/** Replaces the key for secrets in the database, and encrypts them again. Every process on this machine uses the new key at once. */
-async function rotateEncryption(): Promise<void> {
-  await administer('janua keys rotate', async ({ audit, rotateEncryptionKey }, caller) => {
-    const { encrypted, unreadable } = await rotateEncryptionKey();
-    await audit.record({ kind: 'key-replaced', reason: encryption, caller });
-    const lines = [`There is a new key. Secrets that are encrypted with it: ${encrypted}.`];
-    if (unreadable > 0)
-      lines.push(
-        `Secrets that cannot be decrypted, because their key is not in the file: ${unreadable}. Their users need another factor.`,
-      );
-    return lines.join('\n');
-  });
+async function rotate({ replaceKey }: Services, key: KeyName): Promise<string> {
+  await replaceKey(key);
+  return `There is a new key. Restart every process: from then on ${endings[key]}.`;
+}
+
+/** Replaces the key for secrets in the database, and encrypts them again. */
+async function rotateEncryption({ rotateEncryptionKey }: Services): Promise<string> {
+  const { encrypted, unreadable } = await rotateEncryptionKey();
+  const done = `There is a new key. Secrets that are encrypted with it: ${encrypted}.`;
+  if (unreadable === 0) return done;
+  return `${done}\nSecrets that cannot be decrypted, because their key is not in the file: ${unreadable}. Their users need another factor.`;
 }

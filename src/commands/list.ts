@@ -29,6 +29,10 @@ export async function list<Item>(
   return all.length === 0 ? none : formatTable([heading, ...(await toRows(all))]);
 }
 
+/** A time as tables show it, in UTC, such as `2026-11-24 08:00`. */
+export const minuteOf = (time: Date | undefined) => time?.toISOString().slice(0, 16).replace('T', ' ') ?? '';
+export const secondOf = (time: Date) => time.toISOString().slice(0, 19).replace('T', ' ');
+
 /** Formats rows as aligned columns of text. The first row is the heading. */
 function formatTable(cells: readonly (readonly string[])[]): string {
   const rows = cells.map((row) => row.map(printable));

@@ -8,7 +8,7 @@ import { openTransport } from '../mail/transport.ts';
 import { isMailAddress } from '../text/mail-address.ts';
 import { ChangeRefused } from '../users/administration.ts';
 import { administer } from './administer.ts';
-import { list } from './list.ts';
+import { list, secondOf } from './list.ts';
 
 /** Lists the mails that wait or were given up. */
 export const listMail = ({ json }: { readonly json?: boolean }) =>
@@ -19,7 +19,7 @@ export const listMail = ({ json }: { readonly json?: boolean }) =>
       heading: ['ID', 'PURPOSE', 'ADDRESS', 'CREATED (UTC)', 'DUE', 'ATTEMPTS', 'FAILURE'],
       toRows: (mails) =>
         mails.map(({ id, purpose, address, createdAt, dueAt, attempts, failure = '' }) => [
-          ...[id, purpose, address, second(createdAt), dueAt === undefined ? 'given up' : second(dueAt)],
+          ...[id, purpose, address, secondOf(createdAt), dueAt === undefined ? 'given up' : secondOf(dueAt)],
           ...[String(attempts), failure],
         ]),
     }),
@@ -62,31 +62,11 @@ const testWords = {
 
 /** What an operator may see: no details of the mail. */
 async function* describeMails(mails: AsyncIterable<QueuedMail>) {
-  for await (const {
-    id,
-    purpose,
-    address,
-    userId,
-    requestId,
-    createdAt,
-    dueAt,
-    expiresAt,
-    attempts,
-    failure,
-  } of mails) {
-    const times = { createdAt: new Date(createdAt), expiresAt: new Date(expiresAt) };
+  for await (const { details: _, language: __, ...mail } of mails)
     yield {
-      id,
-      purpose,
-      address,
-      userId,
-      requestId,
-      ...times,
-      dueAt: dueAt === undefined ? undefined : new Date(dueAt),
-      attempts,
-      failure,
+      ...mail,
+      createdAt: new Date(mail.createdAt),
+      dueAt: mail.dueAt === undefined ? undefined : new Date(mail.dueAt),
+      expiresAt: new Date(mail.expiresAt),
     };
-  }
 }
-
-const second = (time: Date) => time.toISOString().slice(0, 19).replace('T', ' ');

@@ -1,7 +1,7 @@
 import { Misconfiguration } from '../faults/misconfiguration.ts';
 import type { UserReference } from '../users/administration.ts';
 import { administer } from './administer.ts';
-import { list } from './list.ts';
+import { list, minuteOf } from './list.ts';
 
 interface Choice {
   readonly userId?: string;
@@ -16,7 +16,7 @@ export const listSessions = (username: string | undefined, { json, ...choice }: 
       toRows: (sessions) =>
         sessions.map(({ id, startedAt, lastSeenAt, expiresAt }) => [
           id,
-          ...[startedAt, lastSeenAt, expiresAt].map(minute),
+          ...[startedAt, lastSeenAt, expiresAt].map(minuteOf),
         ]),
     }),
   );
@@ -38,5 +38,3 @@ function chosenUser(username: string | undefined, { userId }: Choice): UserRefer
   if (username === undefined && userId !== undefined) return { userId };
   throw new Misconfiguration('Name the user: an e-mail address, or --user-id for a user who no longer exists.');
 }
-
-const minute = (time: Date) => time.toISOString().slice(0, 16).replace('T', ' ');

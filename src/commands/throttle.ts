@@ -8,7 +8,7 @@ import type { UserDirectory } from '../users/user-directory.ts';
 import { parseAddress } from '../web/client-address.ts';
 import { administer } from './administer.ts';
 import { createFindOnce, identify } from './find-users.ts';
-import { list } from './list.ts';
+import { list, secondOf } from './list.ts';
 
 /** Options as the operator typed them. */
 interface LiftOptions {
@@ -96,16 +96,14 @@ function toRow(
   const user = username ?? (userId && `id ${userId}`);
   const name = nameDigest && (names.get(nameDigest) ?? nameDigest);
   const subject = [user, name, address].filter((part) => part !== undefined).join(' from ');
-  return [kind, subject, String(failures), second(key.lastFailureAt), stateOf(key)];
+  return [kind, subject, String(failures), secondOf(key.lastFailureAt), stateOf(key)];
 }
 
 function stateOf({ outdated, stopped, waitsUntil }: Pick<DescribedKey, 'outdated' | 'stopped' | 'waitsUntil'>): string {
   if (outdated) return 'no longer counts';
   if (stopped) return 'stopped until lifted';
-  return waitsUntil === undefined ? '' : `waits until ${second(waitsUntil)}`;
+  return waitsUntil === undefined ? '' : `waits until ${secondOf(waitsUntil)}`;
 }
 
 const byKindAndTime = (one: DescribedKey, other: DescribedKey) =>
   one.kind.localeCompare(other.kind) || one.lastFailureAt.getTime() - other.lastFailureAt.getTime();
-
-const second = (time: Date) => time.toISOString().slice(0, 19).replace('T', ' ');
