@@ -33,7 +33,7 @@ function kindOf({ type, enum: values, minimum, maximum, minLength, maxLength }: 
 }
 
 function rowOf(name: string, schema: SettingSchema): string {
-  const { default: usual, description, examples, format } = schema;
+  const { default: usual, description, examples = [], format } = schema;
   const isGiven = usual !== undefined && !(Array.isArray(usual) && usual.length === 0);
   const file = format === 'password' ? ` To read it from a file, set ${asCode(`${name}_FILE`)}.` : '';
   const cells = [

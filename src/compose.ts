@@ -126,10 +126,7 @@ export async function compose(settings: Settings, overrides: Overrides = {}) {
   let fault: unknown = new Unavailable(databasePart, 5);
   /** Whether other machines can reach the app although PUBLIC_URL is not set. */
   let exposed = false;
-  /**
-   * Returns what `prepare` returned.
-   * @throws the last error of `prepare`, or {Unavailable} before it was called
-   */
+  /** Returns what `prepare` returned. @throws the last error of `prepare`, or {Unavailable} before it was called */
   function requireServices(): Services {
     if (prepared === undefined) throw fault;
     if (exposed) throw new Unavailable('Signing in', 60);

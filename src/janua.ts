@@ -25,10 +25,7 @@ export interface Janua {
    * `config: { signedIn: true }`. Janua closes when the app closes.
    */
   readonly plugin: JanuaPlugin;
-  /**
-   * Adds, changes and removes users, and ends their sessions.
-   * @throws {Unavailable} until the stores have been reached once
-   */
+  /** Adds, changes and removes users, and ends their sessions. @throws {Unavailable} until the stores have been reached once */
   readonly users: Administration;
   /** Closes the stores, for a program that has no app to close. May be called again. */
   close(): Promise<void>;

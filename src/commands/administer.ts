@@ -4,10 +4,7 @@ import { compose, type Services } from '../compose.ts';
 import { loadSettings } from '../config/load.ts';
 import { findSudoUser } from '../config/sudo-user.ts';
 
-/**
- * Runs one administrative task on the configured stores and prints its result.
- * @param command as the operator typed it, for the audit
- */
+/** Runs one administrative task on the configured stores and prints its result. @param command as the operator typed it, for the audit */
 export async function administer(
   command: string,
   task: (services: Services, caller: Caller) => Promise<string>,

@@ -2,205 +2,148 @@ import { languages } from '../languages/languages.ts';
 
 const day = 24 * 60 * 60;
 
-/** Kinds of settings. @param rest limits, default and examples, in JSON Schema */
-const text = <const Rest>(description: string, rest: Rest) =>
-  ({ type: 'string', minLength: 1, description, ...rest }) as const;
-const integer = <const Rest>([minimum, maximum]: readonly [number, number], description: string, rest: Rest) =>
-  ({ type: 'integer', minimum, maximum, description, ...rest }) as const;
-const choice = <const Values, const Rest>(values: Values, description: string, rest: Rest) =>
-  ({ enum: values, description, ...rest }) as const;
-const onOff = <const Default extends 'on' | 'off'>(usual: Default, description: string) =>
-  choice(['on', 'off'], description, { default: usual, examples: [usual === 'on' ? 'off' : 'on'] });
-const list = <const Rest>(description: string, rest: Rest) =>
-  ({ type: 'array', items: { type: 'string' }, default: [], description, ...rest }) as const;
+/** Kinds of settings: first limits, default and examples, in JSON Schema, then what the setting means. */
+const kind =
+  <const Base>(base: Base) =>
+  <const Rest>(rest: Rest) =>
+  (description: string) =>
+    ({ ...base, description, ...rest }) as const;
+const text = kind({ type: 'string', minLength: 1 });
+const integer = kind({ type: 'integer' });
+const choice = kind({});
+const onOff = <const Usual extends 'on' | 'off'>(usual: Usual) => choice({ enum: ['on', 'off'], default: usual });
+const list = kind({ type: 'array', items: { type: 'string' }, default: [] });
 
-/**
- * Every setting, once: its environment variable, type, limits, default and meaning.
- * A setting without a default is optional.
- */
+/** Every setting, once: its environment variable, type, limits, default and meaning. A setting without a default is optional. */
 export const settingSchemas = {
-  HOST: text('Address to listen on.', { default: '127.0.0.1', examples: ['::1'] }),
-  PORT: integer([0, 65535], 'TCP port to listen on; 0 takes a free one.', { default: 5000, examples: [8080] }),
-  PUBLIC_URL: text(
+  HOST: text({ default: '127.0.0.1', examples: ['::1'] })('Address to listen on.'),
+  PORT: integer({ minimum: 0, maximum: 65535, default: 5000 })('TCP port to listen on; 0 takes a free one.'),
+  PUBLIC_URL: text({ examples: ['https://auth.example.com'] })(
     'Where browsers reach the server, such as `https://auth.example.com`. Decides the accepted origin and the kind of cookie. Without it: `http://localhost:PORT`.',
-    { examples: ['https://auth.example.com'] },
   ),
-  ALLOW_PLAIN_HTTP: onOff(
-    'off',
+  ALLOW_PLAIN_HTTP: onOff('off')(
     'Allows `HOST` and a plain http `PUBLIC_URL` to be beyond this machine. Passwords then cross that network in the clear.',
   ),
-  DATABASE_URL: text(
+  DATABASE_URL: text({
+    default: 'sqlite:./data/janua.db',
+    format: 'password',
+    examples: ['sqlite:/var/lib/janua/janua.db', 'postgres://janua:PASSWORD@db.example.com/janua?sslmode=verify-full'],
+  })(
     'Where users and sessions are stored: `sqlite:` and a path, or `postgres://`, `mysql://` or `mariadb://` and `USER:PASSWORD@HOST:PORT/DATABASE`.',
-    {
-      default: 'sqlite:./data/janua.db',
-      format: 'password',
-      examples: [
-        'sqlite:/var/lib/janua/janua.db',
-        'postgres://janua:PASSWORD@db.example.com/janua?sslmode=verify-full',
-      ],
-    },
   ),
-  DATABASE_CONNECTIONS: integer([1, 1000], 'Maximum number of connections of one process to the database server.', {
-    default: 10,
-    examples: [20],
-  }),
-  REDIS_URL: text(
+  DATABASE_CONNECTIONS: integer({ minimum: 1, maximum: 1000, default: 10 })(
+    'Maximum number of connections of one process to the database server.',
+  ),
+  REDIS_URL: text({
+    format: 'password',
+    examples: ['redis://janua:PASSWORD@redis.example.com', 'rediss+cluster://node1.example.com,node2.example.com'],
+  })(
     'Stores the sessions in Redis or Valkey: `redis://USER:PASSWORD@HOST:PORT`, `rediss` for TLS, `redis+cluster` or `redis+sentinel` for several servers. Without it, sessions are in the database.',
-    {
-      format: 'password',
-      examples: ['redis://janua:PASSWORD@redis.example.com', 'rediss+cluster://node1.example.com,node2.example.com'],
-    },
   ),
-  STORE_TIMEOUT_SECONDS: integer(
-    [1, 60],
+  STORE_TIMEOUT_SECONDS: integer({ minimum: 1, maximum: 60, default: 3 })(
     'Maximum time for one step of the database or of Redis. After that, the response is 503.',
-    { default: 3, examples: [5] },
   ),
-  USERS_TABLE: text("Your own table of users, in place of Janua's. Janua never changes the table's structure.", {
+  USERS_TABLE: text({
     examples: ['employees'],
-  }),
-  USERS_COLUMNS: text(
+  })("Your own table of users, in place of Janua's. Janua never changes the table's structure."),
+  USERS_COLUMNS: text({
+    examples: ['id=emp_no,username=email,password=password,first_name=first_name,last_name=last_name'],
+  })(
     'The columns of your table: `id=…,username=…,password=…`, and, if the table has them, `first_name=…,last_name=…,disabled=…`.',
-    { examples: ['id=emp_no,username=email,password=password,first_name=first_name,last_name=last_name'] },
   ),
-  PASSWORD_REHASH: onOff(
-    'on',
+  PASSWORD_REHASH: onOff('on')(
     'Replaces a weaker password hash with argon2id when its user signs in. Set it to `off` if other programs read the same column. With `USERS_TABLE`, `off` also leaves out that users change and reset their passwords.',
   ),
-  THROTTLE: onOff(
-    'on',
+  THROTTLE: onOff('on')(
     'Slows down attackers who guess passwords. `on` counts failures in the store of the sessions, for all processes. `off` is for measurements, on this machine alone.',
   ),
-  TRUSTED_PROXIES: list(
+  TRUSTED_PROXIES: list({ examples: ['127.0.0.1, 10.0.0.0/8'] })(
     'Addresses of your proxies, such as `127.0.0.1` or `10.0.0.0/8`, separated by commas. Janua trusts `X-Forwarded-…` only from these. In an app that listens on a Unix socket, `unix` stands for every program that may open the socket.',
-    { examples: ['127.0.0.1, 10.0.0.0/8'] },
   ),
-  AUDIT_RETENTION_DAYS: integer([1, 3650], 'How long events are kept for `janua audit`.', {
-    default: 90,
-    examples: [365],
-  }),
-  SIGN_UP: onOff(
-    'off',
+  AUDIT_RETENTION_DAYS: integer({ minimum: 1, maximum: 3650, default: 90 })(
+    'How long events are kept for `janua audit`.',
+  ),
+  SIGN_UP: onOff('off')(
     'Whether anyone may create an account. Needs `MAIL_URL`, and no `USERS_TABLE`. The demo defaults to `on`.',
   ),
-  SIGN_UP_DOMAINS: list(
+  SIGN_UP_DOMAINS: list({ examples: ['example.com, example.org'] })(
     'Domains of the addresses that may create an account, such as `example.com`, separated by commas. Without it: any.',
-    { examples: ['example.com, example.org'] },
   ),
-  BREACHED_PASSWORDS: choice(
-    ['list', 'hibp', 'off'],
+  BREACHED_PASSWORDS: choice({ enum: ['list', 'hibp', 'off'], default: 'list' })(
     'Refuses new passwords that are common or known from breaches: by the `list` that comes with Janua, or also by asking the service Pwned Passwords (`hibp`), which gets the first five characters of a hash.',
-    { default: 'list', examples: ['hibp'] },
   ),
-  REAUTHENTICATION_SECONDS: integer(
-    [60, day],
+  REAUTHENTICATION_SECONDS: integer({ minimum: 60, maximum: day, default: 600 })(
     'A change of password or address, the export and the deletion of the account ask for the password again if the last proof is older (ASVS 7.5.1).',
-    { default: 600, examples: [300] },
   ),
-  SECOND_FACTOR: choice(
-    ['optional', 'required', 'off'],
+  SECOND_FACTOR: choice({ enum: ['optional', 'required', 'off'], default: 'optional' })(
     'Whether users may add a second factor, or must. With `required`, a user without one enrols after the password and a link in a mail. `off` ignores the factors of all users.',
-    { default: 'optional', examples: ['required'] },
   ),
-  TRUSTED_BROWSER_DAYS: integer(
-    [0, 365],
+  TRUSTED_BROWSER_DAYS: integer({ minimum: 0, maximum: 365, default: 30 })(
     'How long a browser that the user trusts is not asked for a second factor. 0 offers no trust.',
-    { default: 30, examples: [7] },
   ),
-  PASSKEY_DOMAIN: text(
+  PASSKEY_DOMAIN: text({ examples: ['example.com'] })(
     'The domain that passkeys belong to: the host of `PUBLIC_URL`, or a parent domain of it. If it changes, every passkey is lost. Without it: the host of `PUBLIC_URL`.',
-    { examples: ['example.com'] },
   ),
-  ENCRYPTION_KEY_FILE: text(
+  ENCRYPTION_KEY_FILE: text({ examples: ['/var/lib/janua/encryption.key'] })(
     'The file with the key that encrypts secrets of authenticator apps. Janua makes it when it is first needed. Without it, with SQLite: a file beside the database. Keep it apart from backups of the database.',
-    { examples: ['/var/lib/janua/encryption.key'] },
   ),
-  LOGIN_NOTICES: onOff('on', 'Mails users about a login from a browser that they have not used before.'),
-  MAIL_URL: text(
+  LOGIN_NOTICES: onOff('on')('Mails users about a login from a browser that they have not used before.'),
+  MAIL_URL: text({ format: 'password', examples: ['smtp://janua:PASSWORD@mail.example.com:587'] })(
     'The mail server: `smtp://USER:PASSWORD@HOST:PORT` or `smtps://`. With `smtp`, STARTTLS is required unless the host is this machine. Without it, everything that needs mail is left out.',
-    { format: 'password', examples: ['smtp://janua:PASSWORD@mail.example.com:587'] },
   ),
-  MAIL_FROM: text('The sender of mail, such as `Example <no-reply@example.com>`. Required with `MAIL_URL`.', {
+  MAIL_FROM: text({
     maxLength: 254,
     examples: ['Example Ltd <no-reply@example.com>'],
-  }),
-  LANGUAGE: choice(
-    languages,
+  })('The sender of mail, such as `Example <no-reply@example.com>`. Required with `MAIL_URL`.'),
+  LANGUAGE: choice({ enum: languages, default: 'en' })(
     'The language of pages and mails for users who have not chosen one, if their browser asks for none of these.',
-    { default: 'en', examples: ['de'] },
   ),
-  APP_NAME: text('The name in titles and headings.', { default: 'Janua', maxLength: 60, examples: ['Example Ltd'] }),
-  THEME_FILE: text(
+  APP_NAME: text({ default: 'Janua', maxLength: 60, examples: ['Example Ltd'] })('The name in titles and headings.'),
+  THEME_FILE: text({ examples: ['/etc/janua/theme.css'] })(
     'A stylesheet with your colours and logo, in place of `src/web/assets/theme.css`, whose comments explain it. A `logo.svg` in the same folder replaces logo and icon.',
-    { examples: ['/etc/janua/theme.css'] },
   ),
-  DOCS: onOff('on', 'Swagger UI at `/docs` and the OpenAPI document at `/openapi.json`.'),
-  SESSION_IDLE_SECONDS: integer(
-    [60, 30 * day],
+  DOCS: onOff('on')('Swagger UI at `/docs` and the OpenAPI document at `/openapi.json`.'),
+  SESSION_IDLE_SECONDS: integer({ minimum: 60, maximum: 30 * day, default: day })(
     'A session ends after this many seconds without a request (ASVS 7.3.1).',
-    { default: day, examples: [3600] },
   ),
-  SESSION_LIFETIME_SECONDS: integer(
-    [60, 30 * day],
+  SESSION_LIFETIME_SECONDS: integer({ minimum: 60, maximum: 30 * day, default: 7 * day })(
     'A session ends this many seconds after its login, even if it is in use (ASVS 7.3.2).',
-    { default: 7 * day, examples: [43_200] },
   ),
-  REMEMBER_IDLE_SECONDS: integer(
-    [60, 400 * day],
+  REMEMBER_IDLE_SECONDS: integer({ minimum: 60, maximum: 400 * day, default: 30 * day })(
     'The same as `SESSION_IDLE_SECONDS`, for users who chose to stay signed in.',
-    { default: 30 * day, examples: [14 * day] },
   ),
-  REMEMBER_LIFETIME_SECONDS: integer(
-    [60, 400 * day],
+  REMEMBER_LIFETIME_SECONDS: integer({ minimum: 60, maximum: 400 * day, default: 180 * day })(
     'The same as `SESSION_LIFETIME_SECONDS`, for users who chose to stay signed in.',
-    { default: 180 * day, examples: [90 * day] },
   ),
-  SESSIONS_PER_USER: integer(
-    [1, 10_000],
+  SESSIONS_PER_USER: integer({ minimum: 1, maximum: 10_000, default: 100 })(
     'Maximum number of sessions of one user. Another login ends the oldest one (ASVS 7.1.2).',
-    { default: 100, examples: [10] },
   ),
-  CORS_ORIGINS: list(
+  CORS_ORIGINS: list({ examples: ['https://app.example.com, https://admin.example.com'] })(
     'Other origins whose scripts may call the server, separated by commas, such as `https://app.example.com`.',
-    { examples: ['https://app.example.com, https://admin.example.com'] },
   ),
-  FORWARD_AUTH_ORIGINS: list(
+  FORWARD_AUTH_ORIGINS: list({ examples: ['https://app.example.com, https://wiki.example.com'] })(
     'Origins of the applications for which a proxy asks `/auth/verify`, such as `https://app.example.com`, separated by commas. Needs `PUBLIC_URL` and `TRUSTED_PROXIES`.',
-    { examples: ['https://app.example.com, https://wiki.example.com'] },
   ),
-  HASHING_CONCURRENCY: integer(
-    [1, 128],
+  HASHING_CONCURRENCY: integer({ minimum: 1, maximum: 128 })(
     'Number of passwords that one process hashes at the same time. Each hash takes 19 MiB. Without it: one for each core, divided among `WORKERS`.',
-    { examples: [4] },
   ),
-  HASHING_QUEUE: integer(
-    [0, 10_000],
+  HASHING_QUEUE: integer({ minimum: 0, maximum: 10_000, default: 100 })(
     'Number of logins that may wait for their hash in one process. Further logins get 503. With 0, every login that cannot begin at once gets 503.',
-    { default: 100, examples: [50] },
   ),
-  WORKERS: integer(
-    [1, 64],
+  WORKERS: integer({ minimum: 1, maximum: 64, default: 1 })(
     'Number of processes of `janua serve` that share the port, ideally one for each core. With 2 or more, the server replaces a process that ends, and SIGHUP replaces all without a pause. The demo is one process.',
-    { default: 1, examples: [2] },
   ),
-  DRAIN_SECONDS: integer(
-    [0, 300],
+  DRAIN_SECONDS: integer({ minimum: 0, maximum: 300, default: 2 })(
     'After a signal to stop, the server still takes requests for this long while `/health/ready` answers 503, so that proxies can stop sending requests. The demo defaults to 0.',
-    { default: 2, examples: [10] },
   ),
-  LOG_LEVEL: choice(
-    ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'],
+  LOG_LEVEL: choice({ enum: ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'], default: 'info' })(
     'How much the server logs, on standard output. The demo defaults to `warn`.',
-    { default: 'info', examples: ['warn'] },
   ),
-  LOG_FORMAT: choice(
-    ['json', 'text'],
+  LOG_FORMAT: choice({ enum: ['json', 'text'] })(
     'Format of the log: one JSON object a line, or text for people. Without it: `text` if standard output is a terminal, else `json`.',
-    { examples: ['json'] },
   ),
-  METRICS_LISTEN: text(
+  METRICS_LISTEN: text({ examples: ['9464', '10.0.0.5:9464'] })(
     'Address at which Prometheus finds the metrics, under `/metrics`: `HOST:PORT`, or a port of this machine alone, such as `9464`; 0 takes a free one. Without it, nothing is measured.',
-    { examples: ['9464', '10.0.0.5:9464'] },
   ),
 } as const satisfies Readonly<Record<string, SettingSchema>>;
 
@@ -246,8 +189,8 @@ export interface SettingSchema {
   /** `password` if the value may hold one. It may then also come from a file. */
   readonly format?: string;
   readonly default?: unknown;
-  /** Written as in the environment, except that numbers are numbers. */
-  readonly examples: readonly unknown[];
+  /** Written as in the environment. Numbers and choices need none. */
+  readonly examples?: readonly string[];
   readonly enum?: readonly string[];
   readonly minimum?: number;
   readonly maximum?: number;

@@ -53,10 +53,7 @@ export async function migrate(opened: OpenDatabase): Promise<string[]> {
   return missing;
 }
 
-/**
- * Checks that this version can work with the tables.
- * @throws {Misconfiguration} when the tables are older or newer, with the fix
- */
+/** Checks that this version can work with the tables. @throws {Misconfiguration} when the tables are older or newer, with the fix */
 export async function requireCurrentSchema({ database }: OpenDatabase): Promise<void> {
   const missing = await findMissing(database);
   if (missing.length === 0) return;
@@ -69,10 +66,7 @@ export async function requireCurrentSchema({ database }: OpenDatabase): Promise<
   });
 }
 
-/**
- * Gives the names of the missing migrations.
- * @throws {Misconfiguration} when a newer version has migrated the tables
- */
+/** Gives the names of the missing migrations. @throws {Misconfiguration} when a newer version has migrated the tables */
 async function findMissing(database: Database): Promise<string[]> {
   const applied = await appliedMigrations(database);
   if (!applied.every((name) => name in steps)) {

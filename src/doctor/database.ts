@@ -13,10 +13,7 @@ import { refuseUnprepared } from './sqlite-file.ts';
 /** Milliseconds that a round trip should take at most. Each request makes one or two. */
 const farAway = 20;
 
-/**
- * Opens the database and gives it if it answers. `closing` closes it.
- * @param timeoutMilliseconds how long a step may take
- */
+/** Opens the database and gives it if it answers. `closing` closes it. @param timeoutMilliseconds how long a step may take */
 export async function* checkDatabase(
   settings: Settings,
   timeoutMilliseconds: number,

@@ -15,10 +15,7 @@ export async function* checkSqlSessions(opened: OpenDatabase): Check {
   yield ok('Sessions are in the database, and can be written.');
 }
 
-/**
- * Opens Redis or Valkey and gives it if it answers. `closing` closes it.
- * @param timeout milliseconds that a command may take
- */
+/** Opens Redis or Valkey and gives it if it answers. `closing` closes it. @param timeout milliseconds that a command may take */
 export async function* checkRedis(url: string, timeout: number, closing: AsyncDisposableStack): Check<OpenRedis> {
   const { openRedis } = await import('../redis/redis.ts');
   const { createRedisSessionStore } = await import('../sessions/redis-store.ts');

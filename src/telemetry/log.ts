@@ -12,10 +12,7 @@ const stuckAfter = 200;
 /** All logs of the process share one output. */
 let writeLine: ((line: string) => void) | undefined;
 
-/**
- * The log, on standard output: text for people, JSON for programs.
- * @param describeRequest describes a request that is logged as `req`
- */
+/** The log, on standard output: text for people, JSON for programs. @param describeRequest describes a request that is logged as `req` */
 export function createLog(settings: Pick<Settings, 'LOG_LEVEL' | 'LOG_FORMAT'>, describeRequest: SerializerFn): Logger {
   const format = settings.LOG_FORMAT ?? (process.stdout.isTTY ? 'text' : 'json');
   writeLine ??= openOutput((lines) => log.warn({ event: 'log_lost', lines }, 'lines of the log were lost'));

@@ -38,11 +38,7 @@ export function createMetrics(eventKinds: readonly string[]) {
       instruments.requests.inc({ route, method: methodOf(method), status: clientGone, format });
     },
 
-    /**
-     * Wraps a store and times each call.
-     * @param place `database` or `redis`
-     * @param name what the store holds, such as `sessions`
-     */
+    /** Wraps a store and times each call. @param place `database` or `redis` @param name what the store holds, such as `sessions` */
     watchStore<Store extends object>(place: string, name: string, store: Store): Store {
       return watchCalls(store, (method, call) => timed(instruments, place, `${name}.${method}`, call));
     },

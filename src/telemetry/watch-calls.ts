@@ -1,7 +1,4 @@
-/**
- * Wraps one call of a method.
- * @param call runs the method and gives its result, usually a promise
- */
+/** Wraps one call of a method. @param call runs the method and gives its result, usually a promise */
 export type Around = (method: string, call: () => unknown) => unknown;
 
 /** Wraps each method of a part. Other properties stay unchanged. */

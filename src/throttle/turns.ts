@@ -109,10 +109,7 @@ export function createTurns({ part, atOnce: mostAtOnce, waiting: mostWaiting, on
     /** How many pieces of work wait. */
     waiting: () => waiters.length,
 
-    /**
-     * Does work when it has its turn.
-     * @throws {Unavailable} when too many are waiting
-     */
+    /** Does work when it has its turn. @throws {Unavailable} when too many are waiting */
     async take<T>(work: Work, run: () => Promise<T>): Promise<T> {
       const turn = Promise.withResolvers<void>();
       waiters.push({ ...work, turn });

@@ -25,10 +25,7 @@ export const exampleTokens: TokenAnswer = { access_token: 'janua_QxZ2…', token
 export const detailWithTokens = (description: string, optional: readonly string[] = []) =>
   object(description, { detail: { type: 'string', description: 'What happened' }, ...tokenFields }, optional);
 
-/**
- * Gives the browser the new cookie of a session, and makes the account known in that browser.
- * @returns what a program gets
- */
+/** Gives the browser the new cookie of a session, and makes the account known in that browser. @returns what a program gets */
 export type AnswerLogin = (
   request: Request,
   reply: Reply,

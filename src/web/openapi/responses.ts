@@ -75,10 +75,7 @@ const headers: Readonly<Record<string, Record<string, object>>> = {
   503: header('Retry-After', 'Seconds to wait'),
 };
 
-/**
- * The responses for these refusals and statuses.
- * @param pages whether browsers get them too, as error pages
- */
+/** The responses for these refusals and statuses. @param pages whether browsers get them too, as error pages */
 export function problems(refusals: readonly Answer[], statuses: readonly number[], pages: boolean) {
   const examples = [
     ...refusals.map((answer) => ({ name: answer.name, value: problem(exampleId, answer) })),
