@@ -140,7 +140,6 @@ function endSoon(): void {
   setTimeout(() => process.exit(), 500).unref();
 }
 
-/** An option that takes a whole number. */
 function numberOption(flags: string, description: string, largest: number): Option {
   const option = new Option(flags, description);
   return option.argParser((text) => {

@@ -90,10 +90,8 @@ export interface Overrides extends Partial<DirectoryOptions>, Pick<AttemptOption
   readonly takesLogins?: boolean;
   /** Whether a mailbox keeps the mail, to be shown at `/demo/mail`, if no mail server is set. */
   readonly demoMailbox?: boolean;
-  /** Who makes the changes, for the audit. */
   readonly caller?: Caller;
   readonly hashingThreads?: HashingThreads | undefined;
-  /** Set if traces are exported. */
   readonly traces?: TraceSettings | undefined;
   /** The clock, in milliseconds since 1970. */
   readonly now?: () => number;

@@ -64,7 +64,6 @@ async function addAccounts(
   if (ownAccounts) (await import('./account/deletion.routes.ts')).addDeleteAccount(app, parts);
 }
 
-/** What the capabilities know about the app from the start. */
 export type CapabilityOptions = Omit<LogInRouteOptions, 'answerLogin'> &
   HomeOptions &
   LanguageOptions &
@@ -78,7 +77,6 @@ export interface SiteOptions extends FlowOptions, Omit<CapabilityOptions, 'shows
   readonly parts: () => Services;
 }
 
-/** Every kind of recorded decision. */
 export const events = {
   ...accessEvents,
   ...signInEvents,

@@ -19,7 +19,6 @@ export const events = {
   },
 } as const satisfies Events;
 
-/** Records decisions. */
 export interface Audit<Kind extends string = string> {
   /**
    * Resolves when the event is stored, and from then on it survives a crash. An event that is left out, because clients cause too many,
@@ -39,7 +38,6 @@ export interface OpenAudit<Kind extends string = string> extends Audit<Kind> {
 }
 
 export interface AuditOptions<Described extends Events> {
-  /** Every kind of event. */
   readonly events: Described;
   readonly store: AuditStore;
   readonly log: Pick<Log, 'info' | 'warn'>;
@@ -59,15 +57,10 @@ export function createAudit<Described extends Events>(
   const events: Events = options.events;
   const createId = createEventIds();
   const commits = createGroupCommit((recorded) => store.insert(recorded));
-  const floodBound = createFloodBound({
-    events,
-    now,
-    processes,
-    onLeftOut(kind, count) {
-      const event = { kind: 'events-left-out', caller: { route: 'audit' }, reason: kind, count } as const;
-      // If the event cannot be stored, its log line remains.
-      keep(event).catch(() => {});
-    },
+  const floodBound = createFloodBound(events, now, processes, (kind, count) => {
+    const event = { kind: 'events-left-out', caller: { route: 'audit' }, reason: kind, count } as const;
+    // If the event cannot be stored, its log line remains.
+    keep(event).catch(() => {});
   });
 
   async function keep(event: AuditEvent): Promise<void> {

@@ -1,6 +1,5 @@
 import { printable } from '../text/printable.ts';
 
-/** One decision. */
 export interface AuditEvent<Kind extends string = string> {
   readonly kind: Kind;
   readonly caller: Caller;
@@ -10,7 +9,6 @@ export interface AuditEvent<Kind extends string = string> {
   /** Replaces a name that no user has. The name itself is not kept, because people type passwords there. */
   readonly nameDigest?: string | undefined;
   readonly sessionId?: string | undefined;
-  /** The keys of a login attempt. */
   readonly throttle?: readonly KeyTrace[] | undefined;
   /** Whether this user has signed in with this browser before. Undefined if Janua did not check. */
   readonly knownBrowser?: boolean | undefined;
@@ -18,7 +16,6 @@ export interface AuditEvent<Kind extends string = string> {
   readonly count?: number | undefined;
 }
 
-/** An event as stored. */
 export interface RecordedEvent extends AuditEvent {
   /** In order of time. */
   readonly id: string;
@@ -32,7 +29,6 @@ export interface Caller {
   readonly route: string;
   /** A refused user can quote it to the operator. Undefined for a command. */
   readonly requestId?: string | undefined;
-  /** Undefined if unknown. */
   readonly address?: string | undefined;
   readonly userAgent?: string | undefined;
   readonly format?: 'html' | 'json' | undefined;
@@ -44,17 +40,14 @@ export interface Caller {
 
 /** What the server saw of a request when it decided, for `janua explain`. */
 export interface CallerTrace {
-  /** The address that the connection comes from. */
   readonly peer: string | undefined;
   /** `X-Forwarded-For` as sent. */
   readonly forwardedFor: string | undefined;
   /** Where the address comes from: the connection or the header of a trusted proxy. */
   readonly addressFrom: 'connection' | 'trusted-proxy' | 'unknown';
-  /** How many session cookies the request carried. */
   readonly cookie: 'one' | 'several' | 'none';
   readonly accessToken: 'sent' | 'none';
   readonly browserCookie: 'sent' | 'none';
-  /** The server's own origins. */
   readonly expectedOrigins: readonly string[];
   /** `Origin` as sent. */
   readonly origin: string | undefined;
@@ -77,7 +70,6 @@ export const throttleKeys = {
 /** What the throttle knew about one of the keys of a login attempt. */
 export interface KeyTrace {
   readonly kind: keyof typeof throttleKeys;
-  /** Failures that were counted before this attempt. */
   readonly failures: number;
   /** Seconds that this key still had to wait; 0 when it let the attempt pass. */
   readonly waitSeconds: number;

@@ -29,18 +29,18 @@ export const bounds: Readonly<Record<'anyone' | 'account-holder', Bound>> = {
   },
 };
 
-export interface FloodBoundOptions {
-  readonly events: Events;
-  /** Milliseconds since 1970. */
-  readonly now: () => number;
-  /** Number of processes that share the bounds. */
-  readonly processes: number;
-  /** Called once for each kind and minute in which events were left out. */
-  onLeftOut(kind: string, count: number): void;
-}
-
-/** Limits how many events clients can add to the audit. Clients with an account are limited too (ASVS 16.4.2, 2.4.1). */
-export function createFloodBound({ events, now, processes, onLeftOut }: FloodBoundOptions) {
+/**
+ * Limits how many events clients can add to the audit. Clients with an account are limited too (ASVS 16.4.2, 2.4.1).
+ * @param now milliseconds since 1970
+ * @param processes number of processes that share the bounds
+ * @param onLeftOut called once for each kind and minute in which events were left out
+ */
+export function createFloodBound(
+  events: Events,
+  now: () => number,
+  processes: number,
+  onLeftOut: (kind: string, count: number) => void,
+) {
   const take = createBuckets(events, now, processes);
   const leftOut = new Map<string, number>();
   let timer: NodeJS.Timeout | undefined;
@@ -64,19 +64,16 @@ export function createFloodBound({ events, now, processes, onLeftOut }: FloodBou
       timer ??= setTimeout(report, minute).unref();
       return false;
     },
-    /** Reports the events that were left out so far. */
     close: report,
   };
 }
 
-/** How many events of one kind or of one party may still be recorded, and since when. */
-interface Bucket {
-  readonly level: number;
-  readonly at: number;
-}
-
 /** Token buckets: each refills up to `burst`, by `perMinute`. */
 function createBuckets(events: Events, now: () => number, processes: number) {
+  interface Bucket {
+    readonly level: number;
+    readonly at: number;
+  }
   // Kinds are few, and never forgotten. Otherwise a flood from many parties would lift the bound of all.
   const ofKinds = new Map<string, Bucket>();
   const ofParties = new Map<string, Bucket>();
@@ -89,21 +86,17 @@ function createBuckets(events: Events, now: () => number, processes: number) {
     return Math.min(full, known.level + (minutes * perMinute) / processes);
   }
 
-  function bucketsOf({ kind, reason, userId, caller }: AuditEvent, { account, endSite, all }: Bound) {
+  /** Takes one from each bucket of the event, or from none if one of them is empty. */
+  return ({ kind, reason, userId, caller }: AuditEvent, { account, endSite, all }: Bound): boolean => {
+    const time = now();
     const name = events[kind]?.isLimitedByReason ? `${kind} ${reason}` : kind;
-    return [
+    const found = [
       { buckets: ofKinds, key: name, allowance: all },
       { buckets: ofParties, key: `${name} from ${endSiteOf(caller.address)}`, allowance: endSite },
-      { buckets: ofParties, key: `${name} of ${userId}`, allowance: userId === undefined ? undefined : account },
-    ];
-  }
-
-  /** Takes one from each bucket of the event, or from none if one of them is empty. */
-  return (event: AuditEvent, bound: Bound): boolean => {
-    const time = now();
-    const found = bucketsOf(event, bound).flatMap(({ buckets, key, allowance }) =>
-      allowance === undefined ? [] : [{ buckets, key, level: levelOf(buckets.get(key), allowance, time) }],
-    );
+      ...(userId === undefined || !account
+        ? []
+        : [{ buckets: ofParties, key: `${name} of ${userId}`, allowance: account }]),
+    ].map((bucket) => ({ ...bucket, level: levelOf(bucket.buckets.get(bucket.key), bucket.allowance, time) }));
     const passes = found.every(({ level }) => level >= 1);
     for (const { buckets, key, level } of found) {
       buckets.delete(key);

@@ -2,7 +2,6 @@ import { Unavailable } from '../faults/unavailable.ts';
 import type { RecordedEvent } from './event.ts';
 import type { AuditStore } from './sql-store.ts';
 
-/** Most rows of one insert. */
 const batchRows = 100;
 
 /** Most rows that wait at the same time. Further rows are refused, so that a slow store does not hold up requests. */
@@ -42,7 +41,6 @@ export function createGroupCommit(insert: AuditStore['insert']) {
       working ??= work();
       await kept.promise;
     },
-    /** Resolves when no event is waiting. */
     async settle(): Promise<void> {
       await working;
     },

@@ -30,7 +30,6 @@ export interface AuditFilter {
   readonly limit?: number | undefined;
 }
 
-/** Where events are kept. */
 export type AuditStore = ReturnType<typeof createSqlAuditStore>;
 
 type Direction = 'asc' | 'desc';
@@ -61,7 +60,6 @@ export function createSqlAuditStore({ database, prepareLookup }: OpenDatabase, e
   }
 
   return {
-    /** Adds events, all or none. */
     async insert(recorded: readonly RecordedEvent[]): Promise<void> {
       await database.insertInto('janua_audit').values(recorded.map(toRow)).execute();
     },
@@ -91,7 +89,6 @@ export function createSqlAuditStore({ database, prepareLookup }: OpenDatabase, e
       }
     },
 
-    /** The events of a request, in order of time. */
     async findByRequestId(requestId: string): Promise<(RecordedEvent | UnreadableEvent)[]> {
       // MySQL ignores trailing spaces.
       return (await findRows(requestId))

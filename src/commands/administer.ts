@@ -1,8 +1,7 @@
 import { userInfo } from 'node:os';
 import type { Caller } from '../audit/event.ts';
 import { compose, type Services } from '../compose.ts';
-import { loadSettings } from '../config/load.ts';
-import { findSudoUser } from '../config/sudo-user.ts';
+import { findSudoUser, loadSettings } from '../config/load.ts';
 
 /** Runs one administrative task on the configured stores and prints its result. @param command as the operator typed it, for the audit */
 export async function administer(

@@ -8,7 +8,6 @@ import { administer } from './administer.ts';
 import { createFindOnce, identify } from './find-users.ts';
 import { list } from './list.ts';
 
-/** Options as the operator typed them. */
 interface AuditOptions {
   readonly since?: string;
   readonly until?: string;

@@ -1,6 +1,5 @@
 import type { Events } from '../audit/event.ts';
 
-/** Audit events that only commands record. */
 export const events = {
   'throttle-lifted': { vocabulary: 'authn_login_lock', by: 'operator', level: 'info', words: 'Failures were cleared' },
   'key-replaced': { vocabulary: 'sensitive_update', by: 'operator', level: 'info', words: 'A key was replaced' },

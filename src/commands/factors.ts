@@ -18,7 +18,6 @@ const forUser = (
     return task(services, account, caller);
   });
 
-/** Lists the second factors of a user. */
 export const listFactors = (username: string, { json }: { readonly json?: boolean }) =>
   forUser('factors', username, async ({ manageFactors }, account) => {
     const { passkeys, totp, recoveryCodesLeft, trustedBrowsers } = await manageFactors.list(
@@ -40,7 +39,6 @@ export const listFactors = (username: string, { json }: { readonly json?: boolea
     });
   });
 
-/** Removes the second factors of a user who has lost them. */
 export const removeFactors = (username: string) =>
   forUser('remove-factors', username, async ({ manageFactors }, { user }, caller) => {
     await manageFactors.removeAll(user, caller);

@@ -11,7 +11,6 @@ export const closingDeadline = 10_000;
 /** `stop` ends the server for good. `retire` ends it because another process takes its place. */
 export type Order = 'stop' | 'retire';
 
-/** Orders to this process. */
 export class Orders extends EventEmitter<{ order: [order: Order] }> {
   readonly #queue = on(this, 'order');
 
@@ -29,9 +28,7 @@ export function hearOrders(): Orders {
   return orders;
 }
 
-/** Where a ready server can be reached. */
 export interface ServerAddress {
-  /** The address for browsers. */
   readonly url: string;
   readonly port: number;
 }

@@ -10,7 +10,6 @@ import { ChangeRefused } from '../users/administration.ts';
 import { administer } from './administer.ts';
 import { list, secondOf } from './list.ts';
 
-/** Lists the mails that wait or were given up. */
 export const listMail = ({ json }: { readonly json?: boolean }) =>
   administer('janua mail list', async ({ outbox }) =>
     list(describeMails(outbox.list()), {

@@ -6,7 +6,6 @@ import { Misconfiguration } from '../faults/misconfiguration.ts';
 import { createFindingsPrinter } from './findings.ts';
 import { readPassword } from './read-password.ts';
 
-/** Options as the operator typed them. */
 interface SelftestOptions {
   readonly against: string;
   readonly user?: string;

@@ -35,7 +35,6 @@ export async function supervise(settings: Settings): Promise<void> {
   }
 }
 
-/** Serves the sum of all workers' metrics. */
 async function serveMetrics({ METRICS_LISTEN, WORKERS }: Settings): Promise<MetricsListener | undefined> {
   const address = parseListenAddress(METRICS_LISTEN ?? '');
   if (address === undefined) return undefined;

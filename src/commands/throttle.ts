@@ -10,13 +10,11 @@ import { administer } from './administer.ts';
 import { createFindOnce, identify } from './find-users.ts';
 import { list, secondOf } from './list.ts';
 
-/** Options as the operator typed them. */
 interface LiftOptions {
   readonly address?: string;
   readonly all?: boolean;
 }
 
-/** Lists every key that has failures. */
 export async function listThrottle({ json }: { readonly json?: boolean }): Promise<void> {
   await administer('janua throttle list', async ({ throttle, users, audit }) =>
     list(describeKeys(listFailures(throttle), users), {
@@ -32,7 +30,6 @@ export async function listThrottle({ json }: { readonly json?: boolean }): Promi
   );
 }
 
-/** Forgets failures, so that the next attempt passes. */
 export async function liftThrottle(username: string | undefined, options: LiftOptions): Promise<void> {
   const given = [username, options.address, options.all].filter((choice) => choice !== undefined);
   if (given.length !== 1)

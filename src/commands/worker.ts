@@ -18,7 +18,6 @@ interface Instruction {
   readonly janua?: Order;
 }
 
-/** How a worker ended, and the faults it reported. */
 export interface End {
   readonly code: number | null;
   readonly signal: string | null;
@@ -73,7 +72,6 @@ export function forkWorker() {
 
   return {
     pid: worker.process.pid,
-    /** Resolves when the worker listens on its port. */
     listening: listening.promise,
     /** Resolves when the worker serves with its stores. */
     ready: ready.promise,

@@ -142,7 +142,6 @@ export function createWorkers(count: number, log: Log, endDeadline: number) {
   };
 }
 
-/** The reason why the start failed. */
 const reasonOf = ({ code, signal, faults }: End): Error =>
   faults.length > 0
     ? new Misconfiguration(...faults)

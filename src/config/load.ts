@@ -27,6 +27,9 @@ export function loadSettings(defaults: Partial<Settings> = {}, environment: Node
   });
 }
 
+/** The account that ran `sudo`. It is a hint and no proof, because the operator can set the variable. */
+export const findSudoUser = () => process.env.SUDO_USER || undefined;
+
 /** The app that mounts Janua decides these. */
 const hostSettings = ['HOST', 'PORT', 'WORKERS', 'DRAIN_SECONDS'] as const;
 

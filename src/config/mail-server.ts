@@ -3,7 +3,6 @@ import { printable } from '../text/printable.ts';
 import { isLoopbackHost } from './origin.ts';
 import type { Settings } from './settings.ts';
 
-/** The mail server that `MAIL_URL` names. */
 export interface MailServer {
   readonly host: string;
   readonly port: number;
@@ -41,7 +40,6 @@ function readAccount(user: string, password: string): MailServer['account'] {
   }
 }
 
-/** Who sends the mail. */
 export interface MailSender {
   readonly name: string;
   readonly address: string;
@@ -54,7 +52,6 @@ export function parseMailFrom(text: string): MailSender | undefined {
   return isMailAddress(address) && printable(name) === name ? { name: name.trim(), address } : undefined;
 }
 
-/** Where mail goes, and who sends it. */
 export interface MailRoute {
   readonly server: MailServer;
   readonly from: MailSender;

@@ -21,7 +21,6 @@ const codesOf = (error: unknown): DatabaseError => (error instanceof Error ? err
 
 const sqlStateOf = ({ sqlState, code }: DatabaseError): string => String(sqlState ?? code);
 
-/** Two rows with the same key. */
 export function isDuplicate(error: unknown): boolean {
   const { errcode, errno, code } = codesOf(error);
   return errcode === 1555 || errcode === 2067 || errno === 1062 || code === '23505';
@@ -30,7 +29,6 @@ export function isDuplicate(error: unknown): boolean {
 /** Another process holds SQLite's lock. */
 export const isBusy = (error: unknown): boolean => primaryCode(codesOf(error)) === 5;
 
-/** SQLite's result code without its details. */
 const primaryCode = ({ errcode }: DatabaseError): number => Number(errcode) & 0xff;
 
 /**

@@ -23,7 +23,6 @@ export async function loadKey(database: Database, name: KeyName): Promise<Buffer
   return Buffer.from(stored.value, 'base64url');
 }
 
-/** Replaces the key of that name with a new one. */
 export async function replaceKey(database: Database, name: KeyName): Promise<void> {
   await inTransaction(database, async (transaction) => {
     await transaction.deleteFrom('janua_keys').where('name', '=', name).execute();

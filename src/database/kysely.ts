@@ -17,7 +17,6 @@ const dialects = {
   mysql: [kysely.MysqlAdapter, kysely.MysqlIntrospector, kysely.MysqlQueryCompiler],
 } as const;
 
-/** Gives Kysely's dialect for an engine, with our own driver. */
 export function createDialect(engine: Engine, driver: types.Driver): types.Dialect {
   const [Adapter, Introspector, QueryCompiler] = dialects[engine];
   const adapter = new Adapter();

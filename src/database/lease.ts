@@ -17,7 +17,6 @@ export async function claimLease(database: Database, name: string, now: number, 
   return known === undefined && insertNew(database.insertInto('janua_leases').values({ name, expires_at: until }));
 }
 
-/** A lease that its process renews. */
 export interface HeldLease extends AsyncDisposable {
   /** False once the lease has expired, as in a process that was stopped for a while. Another process may have it by then. */
   isHeld(): boolean;

@@ -1,6 +1,5 @@
 import type { Generated } from 'kysely';
 
-/** A column with a default. */
 const generated = <Value>(value: Value) => value as unknown as Generated<Value>;
 
 /** 0 or 1, because the databases share no boolean type. */
@@ -27,14 +26,12 @@ export const rows = {
     demo: flag,
     created_at: time,
     stamp: generated(nullable('')),
-    /** The language that the user has chosen. */
     language: generated(nullable('')),
     password_changed_at: generated(nullable(time)),
   },
   janua_sessions: {
     id: '',
     user_id: '',
-    /** The account's stamp. */
     password_fingerprint: '',
     cookie_hash: '',
     token_hash: '',
@@ -47,7 +44,6 @@ export const rows = {
     methods: generated(''),
     user_agent: generated(''),
     address: generated(''),
-    /** Whether the user asked to stay signed in. */
     remembered: flag,
   },
   /** Keys that the server made, as base64url. */
@@ -69,13 +65,11 @@ export const rows = {
     /** Used unless the user has chosen one. */
     language: '',
     request_id: nullable(''),
-    /** What the mail tells, as JSON. */
     details: '',
     created_at: time,
     due_at: nullable(time),
     expires_at: time,
     attempts: flag,
-    /** Why the last attempt failed. */
     failure: generated(nullable('')),
     /** The sent mail as JSON, in the demo only. */
     content: generated(nullable('')),

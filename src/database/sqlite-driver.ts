@@ -27,7 +27,6 @@ export function createSqliteDriver(database: DatabaseSync, timeout: StepTimeout,
   let lastWriter = Promise.resolve();
   let inTransaction = false;
 
-  /** Runs a statement, which is prepared once. */
   const run = (sql: string, parameters: readonly unknown[]) =>
     prepared.getOrInsertComputed(sql, prepareHere)(parameters);
 

@@ -23,7 +23,6 @@ export async function* checkClock(opened: OpenDatabase | undefined, redis: OpenR
   if (redis !== undefined) yield await compare('Redis', () => askRedis(redis));
 }
 
-/** Gives the database's time in milliseconds since 1970. */
 async function askDatabase({ database, engine }: OpenDatabase): Promise<number> {
   const time = engine === 'postgres' ? sql`extract(epoch from clock_timestamp())` : sql`unix_timestamp(sysdate(3))`;
   const { rows } = await sql<{ time: number | string }>`select ${time} as time`.execute(database);
@@ -38,7 +37,6 @@ async function askRedis(redis: OpenRedis): Promise<number> {
   return milliseconds.toSorted((a, b) => Math.abs(b - now) - Math.abs(a - now))[0] ?? now;
 }
 
-/** @param ask gives the time of another clock */
 async function compare(name: string, ask: () => Promise<number>): Promise<Finding> {
   const before = Date.now();
   const there = await ask();

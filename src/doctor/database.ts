@@ -7,7 +7,7 @@ import { requireCurrentSchema, requireTables } from '../database/migrations.ts';
 import { Misconfiguration } from '../faults/misconfiguration.ts';
 import { unwatched } from '../faults/store-watch.ts';
 import { findingsOf } from './fault-findings.ts';
-import { medianTime } from './median-time.ts';
+import { medianTime } from './hashing.ts';
 import { refuseUnprepared } from './sqlite-file.ts';
 
 /** Milliseconds that a round trip should take at most. Each request makes one or two. */

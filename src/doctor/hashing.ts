@@ -4,7 +4,6 @@ import { type Check, type Finding, ok, warning, wrong } from '../../selftest/fin
 import type { Settings } from '../config/settings.ts';
 import { createPasswords } from '../passwords/passwords.ts';
 import { currentCost } from '../passwords/schemes/argon2.ts';
-import { medianTime } from './median-time.ts';
 
 /** MiB that one hash of the current cost uses. */
 const hashMebibytes = currentCost.memoryCost / 1024;
@@ -12,17 +11,24 @@ const hashMebibytes = currentCost.memoryCost / 1024;
 /** Milliseconds that a hash should take at most. */
 const slow = 1000;
 
-/** The machine's capacity for hashing passwords. */
 export interface Capacity {
-  /** Milliseconds that one hash takes. */
   readonly milliseconds: number;
   /** Hashes at the same time, in one process. */
   readonly concurrency: number;
-  /** Processes that hash. */
   readonly workers: number;
   readonly cores: number;
-  /** Available memory in MiB. */
   readonly freeMebibytes: number;
+}
+
+/** Gives the milliseconds that `work` takes: the median of several runs. A run of more than `enough` is the last. */
+export async function medianTime(runs: number, work: () => Promise<unknown>, enough = Number.POSITIVE_INFINITY) {
+  const times: number[] = [];
+  while (times.length < runs && !times.some((time) => time > enough)) {
+    const start = performance.now();
+    await work();
+    times.push(performance.now() - start);
+  }
+  return times.toSorted((a, b) => a - b)[Math.floor(times.length / 2)] ?? 0;
 }
 
 /** Hashes a password a few times at the current cost, and judges the machine by the result. */

@@ -8,7 +8,6 @@ import { findingsOf } from './fault-findings.ts';
 export interface ReadSettings {
   /** Wrong settings are replaced by their defaults, so that the other checks can run. */
   readonly settings: Settings;
-  /** The names of the wrong settings. */
   readonly faulty: ReadonlySet<string>;
 }
 

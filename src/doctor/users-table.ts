@@ -43,7 +43,6 @@ async function* checkUsersTable(opened: OpenDatabase, mapping: UserMapping, reha
 const isTimeout = (error: unknown) =>
   error instanceof Unavailable && error.cause instanceof Error && error.cause.message.startsWith('no answer within');
 
-/** Finds stored passwords of kinds that Janua cannot verify. */
 function judgeStoredPasswords(passwords: readonly string[]): Finding[] {
   if (passwords.length === 0) return [ok('No passwords are stored yet.')];
   const broken = passwords.map(parseStoredPassword).filter((stored) => stored.state === 'broken');

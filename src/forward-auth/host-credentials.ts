@@ -43,7 +43,6 @@ export function createHostCredentials(key: Buffer, now: () => number = Date.now)
       sessionId: credentialShape.exec(credential)?.[1],
       isProvenBy: (session) => isSame(credential, create(origin, session)),
     }),
-    /** The ticket is valid for a minute. */
     createTicket: (destination: Return, session: Derived) => ticketUntil(now() + ticketLifetime, destination, session),
     /** Undefined for a malformed ticket, one that has expired, or one that is valid for longer than any ticket. */
     claimOfTicket(ticket: string, destination: Return): Claim | undefined {

@@ -91,7 +91,6 @@ export function createReturns(forwardOrigins: ReadonlySet<string>, key: () => Bu
   };
 }
 
-/** Adds a ticket as the last part of the query. */
 export const withTicket = (address: string, ticket: string) =>
   `${address}${address.includes('?') ? '&' : '?'}${ticketParameter}=${ticket}`;
 

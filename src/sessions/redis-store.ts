@@ -50,7 +50,6 @@ export function createRedisSessionStore(redis: OpenRedis): SessionStore {
     return toRecord(id, await client.hgetall(sessionKey(id)));
   }
 
-  /** Changes a session if it exists, and tells whether it does. */
   function change(id: string, hash: Hash, lastSeenAt: number, expiresAt: number): Promise<boolean> {
     return use(async (client) => {
       const user = await client.changeSession(sessionKey(id), expiresAt, ...Object.entries(hash).flat());
@@ -59,7 +58,6 @@ export function createRedisSessionStore(redis: OpenRedis): SessionStore {
     });
   }
 
-  /** Gives how many sessions it removed. */
   async function remove(client: Client, ids: readonly string[]): Promise<number> {
     const removals = [...new Set(ids)].map(async (id) => {
       const user = await client.removeSession(sessionKey(id));

@@ -9,7 +9,6 @@ export type Session = SessionRecord;
 /** A session as its owner and an administrator see it. */
 export type ListedSession = Awaited<ReturnType<Sessions['listOf']>>[number];
 
-/** How a session begins. */
 export interface SessionStart extends Partial<Pick<Session, 'userAgent' | 'address' | 'remembered'>> {
   readonly methods: readonly AuthenticationMethod[];
   /** Sessions that end when this one starts. */
@@ -18,14 +17,12 @@ export interface SessionStart extends Partial<Pick<Session, 'userAgent' | 'addre
 
 /** The two credentials of a session. They are known only at the moment in which they are made. */
 export interface Credentials {
-  /** The value of the session cookie. */
   readonly cookie: string;
   readonly accessToken: string;
   /** Seconds until the session ends, however much it is used. */
   readonly expiresInSeconds: number;
 }
 
-/** A session that has just got new credentials. */
 export type RenewedSession = Session & Credentials;
 
 /** A session that was just started. */
@@ -36,7 +33,6 @@ export interface StartedSession extends Session, Credentials {
 
 export type Sessions = ReturnType<typeof createSessions>;
 
-/** How long a session lasts without use, and at most. */
 export interface SessionLimits {
   readonly idleTimeoutSeconds: number;
   readonly lifetimeSeconds: number;
@@ -52,7 +48,6 @@ export interface SessionOptions extends SessionLimits {
   readonly now?: () => number;
 }
 
-/** Most characters of a `User-Agent` that are kept. */
 const longestUserAgent = 200;
 
 /** What a session keeps of the `User-Agent` that started it. */

@@ -11,7 +11,6 @@ import type { AuthenticationMethod, Renewal, SessionRecord, SessionStore } from 
 /** Most sessions of one user that are removed at once. There are more if the operator has lowered the limit. */
 const oldestAtOnce = 100;
 
-/** Sessions in a table of the SQL database. */
 export function createSqlSessionStore({ database, prepareLookup }: OpenDatabase): SessionStore {
   const findRow = prepareLookup((id) =>
     database.selectFrom('janua_sessions').select(sessionColumns).where('id', '=', id),

@@ -24,7 +24,6 @@ export interface SessionRecord {
   readonly remembered: boolean;
 }
 
-/** What a renewal changes in a record. */
 export type Renewal = Pick<
   SessionRecord,
   'stamp' | 'cookieHash' | 'tokenHash' | 'lastSeenAt' | 'expiresAt' | 'authenticatedAt' | 'methods'

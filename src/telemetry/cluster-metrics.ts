@@ -26,7 +26,6 @@ type Message =
 export function createClusterReader(expected: number): () => Promise<string> {
   /** Workers that have figures, with the counts that they sent last. */
   const sources = new Map<Worker, Figures>();
-  /** The counts of workers that have ended. */
   let past: Figures = [];
   let answered = 0;
   /** Emits the figures of a worker under its id, or undefined when it ends. */

@@ -34,13 +34,11 @@ export function addGauge(
   });
 }
 
-/** The two metrics about the processes of a server. */
 export function addProcesses(registry: Registry, expected: number, answered: () => number): void {
   addGauge(registry, 'janua_processes_expected', 'Processes that should serve.', () => expected);
   addGauge(registry, 'janua_processes_answered', 'Processes whose figures are included.', answered);
 }
 
-/** What waits in the server. */
 export interface Loads {
   /** Number of passwords that are being hashed, and of those that wait. */
   hashing(): { readonly underWay: number; readonly waiting: number };

@@ -3,7 +3,6 @@ import type { Log } from '../faults/log.ts';
 
 export interface MeasureOptions {
   readonly metrics: boolean;
-  /** Every kind of decision that the audit records. */
   readonly eventKinds: readonly string[];
   readonly traces: TraceSettings | undefined;
   /** The server's version, for its traces. */
@@ -11,7 +10,6 @@ export interface MeasureOptions {
   readonly log: Log;
 }
 
-/** What measures the parts. */
 export type Measures = Awaited<ReturnType<typeof openMeasures>>;
 
 /** If metrics and traces are off, their libraries are not loaded and the parts stay unchanged. */

@@ -63,7 +63,6 @@ export function createMetrics(eventKinds: readonly string[]) {
     observeRefusal: () => instruments.hashingRefused.inc(),
     /** @param milliseconds how long a password waited for its hash */
     observeHashingWait: (milliseconds: number) => instruments.hashingWait.observe(milliseconds / 1000),
-    /** All figures of this process, in Prometheus' text format. */
     read: () => registry.metrics(),
     close: handOver,
   };

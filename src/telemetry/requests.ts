@@ -29,7 +29,6 @@ export interface RequestTraces {
   end(request: object, answer: AnsweredRequest, state: 'answered' | 'aborted'): void;
 }
 
-/** The headers of W3C Trace Context. */
 export interface TraceParent {
   readonly traceparent: string;
   readonly tracestate: string | undefined;

@@ -93,7 +93,6 @@ export function createTraces(settings: TraceSettings, version: string, log: Log)
       return { info: write('info'), warn: write('warn'), error: write('error') };
     },
 
-    /** Sends the remaining steps, within a bounded time. */
     async close(): Promise<void> {
       await inTime(provider.shutdown(), closeMilliseconds).catch(() => {});
     },

@@ -9,7 +9,6 @@ export interface Tally {
 
 /** How long a key waits after its failures, and how long they count. The numbers for logins are in `sign-in/login-limits.ts`. */
 export interface Policy {
-  /** Failures without a wait. */
   readonly free: number;
   /** The wait after `free` failures. It doubles with each further failure. */
   readonly firstWaitSeconds: number;
@@ -51,7 +50,6 @@ export function remainingWait(policy: Policy, tally: Tally | undefined, now: num
   return Math.max(0, Math.ceil((waitEnd(policy, tally, now) - now) / 1000));
 }
 
-/** The tally after one more failure. */
 export function afterFailure(policy: Policy, tally: Tally | undefined, now: number): Tally {
   if (tally === undefined) return { count: 1, lastAt: now };
   if (policy.forgiveSeconds === undefined) return { count: tally.count + 1, lastAt: now };

@@ -11,7 +11,6 @@ import {
 
 const prefix = 'janua:failures:';
 
-/** Keys that Redis looks at in each step of a list. */
 const listingBatch = 500;
 
 /**

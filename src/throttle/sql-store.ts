@@ -8,10 +8,8 @@ import { inTransaction } from '../database/transaction.ts';
 import { expiryOf, type Policy, type Tally } from './policy.ts';
 import { countFound, type FailureRecord, type FailureStore, type PolicedKey } from './store.ts';
 
-/** Rows that are read in each step of a list. */
 const listingBatch = 500;
 
-/** Failures in a table of the SQL database. */
 export function createSqlFailureStore({ database, engine }: Pick<OpenDatabase, 'database' | 'engine'>): FailureStore {
   /** The value that an insert would have put into a column. */
   const incoming = (column: keyof FailuresTable) =>

@@ -7,7 +7,6 @@ export interface FailureRecord extends Tally {
   readonly expiresAt: number | undefined;
 }
 
-/** A key and its policy. */
 export interface PolicedKey {
   /** At most 400 characters. */
   readonly key: string;

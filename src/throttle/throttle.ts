@@ -2,7 +2,6 @@ import { isStopped, type Policy, remainingWait, type Tally, waitEnd, withoutFail
 import type { CountedKey, FailureRecord, FailureStore, FoundKey, PolicedKey, Revision } from './store.ts';
 import { createTurns, type TurnOptions, type Work } from './turns.ts';
 
-/** A key that an attempt is counted by. */
 export interface AttemptKey<Kind extends string> extends PolicedKey {
   /** Names the key in the trace. */
   readonly kind: Kind;
@@ -20,7 +19,6 @@ export interface Limits<Kind extends string> extends Work {
 /** A key as the attempt found it. */
 export interface TracedKey<Kind extends string> {
   readonly kind: Kind;
-  /** Failures before this attempt. */
   readonly failures: number;
   /** Seconds that the key still had to wait; 0 if it let the attempt pass. */
   readonly waitSeconds: number;
@@ -28,7 +26,6 @@ export interface TracedKey<Kind extends string> {
   readonly stopped: boolean;
 }
 
-/** What a check found. */
 export interface Checked {
   readonly succeeded: boolean;
   /** Whether a success also clears the keys that it may clear. Default: true. */
@@ -59,7 +56,6 @@ export interface ThrottleOptions extends TurnOptions {
   readonly now?: () => number;
 }
 
-/** An attempt whose outcome is not known yet. */
 interface Undecided {
   readonly end: Promise<void>;
   /** Whether the store has counted it. Before that, the store may have counted only some of its keys, and may still refuse it. */
@@ -69,7 +65,6 @@ interface Undecided {
 /** How often an attempt is counted again because other attempts were being counted. Refused attempts must not wait for each other forever. */
 const countingTries = 3;
 
-/** Keys that are forgotten in one go. */
 const batch = 500;
 
 /**

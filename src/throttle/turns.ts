@@ -17,13 +17,11 @@ export interface Work {
 export interface TurnOptions {
   /** The part that is named unavailable when too many are waiting. */
   readonly part: string;
-  /** Most pieces of work under way. */
   readonly atOnce: number;
   /** Most pieces of work that wait (ASVS 2.4.1, 15.2.2). With 0, work that cannot begin at once is refused. */
   readonly waiting: number;
   /** Called when the first is refused, and again only after none has waited. */
   readonly onFull?: () => void;
-  /** Called each time that work is refused. */
   readonly onRefused?: (() => void) | undefined;
 }
 
@@ -45,9 +43,7 @@ interface Waiter extends Work {
  * the last piece of the largest party is refused.
  */
 export function createTurns({ part, atOnce: mostAtOnce, waiting: mostWaiting, onFull, onRefused }: TurnOptions) {
-  /** Pieces under way in each place. */
   const taken = new Map<string, number>();
-  /** Parties with work. */
   const parties = new Map<string, Party>();
   /** In the order in which they came. */
   const waiters: Waiter[] = [];
@@ -106,7 +102,6 @@ export function createTurns({ part, atOnce: mostAtOnce, waiting: mostWaiting, on
   }
 
   return {
-    /** How many pieces of work wait. */
     waiting: () => waiters.length,
 
     /** Does work when it has its turn. @throws {Unavailable} when too many are waiting */

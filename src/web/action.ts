@@ -12,7 +12,6 @@ export interface Field {
   readonly format?: 'password';
   /** Whether a link to the page may fill it in by its query. */
   readonly inLink?: true;
-  /** For the OpenAPI document. */
   readonly examples?: readonly string[];
   /** Whether a JSON body may hold it as an object. The handler gets its text. */
   readonly json?: true;
@@ -36,15 +35,12 @@ export interface Action<F extends Fields = Fields> {
   readonly fields?: F;
   /** What a link to the page may carry, for the OpenAPI document. Any query is accepted. */
   readonly query?: Readonly<Record<string, Pick<Field, 'description' | 'examples'>>>;
-  /** An example body. */
   readonly example?: object;
-  /** What a program gets. */
   readonly answer: Response;
   /** The status of that. Default: 200. */
   readonly status?: 201 | 202;
   /** What a browser gets, for the OpenAPI document: the content of the page, or the target of the redirect. */
   readonly browser: string;
-  /** Route options that the fields cannot express. */
   readonly route?: Partial<Pick<RouteOptions, 'attachValidation' | 'preValidation'>>;
   handle(request: FastifyRequest, reply: FastifyReply, input: Input<F>): unknown;
 }

@@ -4,7 +4,6 @@ import { fileURLToPath } from 'node:url';
 import send from '@fastify/send';
 import type { App } from './types.ts';
 
-/** The path of a file in our `assets/`. */
 export const assetPath = (name: string) => fileURLToPath(new URL(`./assets/${name}`, import.meta.url));
 
 /** The logo and icon. A `logo.svg` beside the theme file replaces ours. */

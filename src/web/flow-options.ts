@@ -38,24 +38,19 @@ export interface FlowOptions {
   /** Called with the addresses once the app listens. A Unix socket is a path. */
   readonly onListen?: ((addresses: readonly (AddressInfo | string)[]) => void) | undefined;
   readonly docs: boolean;
-  /** For the pages, which link to what works. */
   readonly features: Features;
   readonly themeFile?: string | undefined;
 }
 
 /** What works here. It depends on the settings and on the table of users. */
 export interface Features {
-  /** Whether this server sends mail. */
   readonly mail: boolean;
   /** Whether the demo's mailbox shows it. */
   readonly mailbox: boolean;
-  /** Whether anyone may create an account. */
   readonly signUp: boolean;
-  /** Whether users may change their password. */
   readonly password: boolean;
   /** Whether users may change their name and address, and delete the account. */
   readonly ownAccounts: boolean;
-  /** Whether users may have second factors. */
   readonly secondFactor: boolean;
   /** The domain that passkeys belong to. Without it there are none. */
   readonly passkeyDomain: string | undefined;

@@ -36,7 +36,6 @@ export function createFlow(options: FlowOptions) {
   };
 
   return {
-    /** Decorates requests and replies. */
     decorate(app: App): void {
       decorateCaller(app, options);
       decorateFormat(app);
@@ -70,7 +69,6 @@ export function createFlow(options: FlowOptions) {
       });
     },
 
-    /** Guards the routes of an app that contains the flow. */
     addHostGuard(app: App): void {
       addGuard(app, createHostGuard(guard, options, answerOutside));
     },

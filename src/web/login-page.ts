@@ -6,24 +6,19 @@ import type { FlowOptions } from './flow-options.ts';
 import { isRequestId } from './hooks/request-id.ts';
 import { safeNext } from './next.ts';
 
-/** The template of the page. */
 export const loginView = 'web/login-page';
 
 /** How long a browser keeps a failed login, in seconds: more than a redirect takes. */
 const keptSeconds = 60;
 
-/** What the login page shows of a failed login. */
 type FailedLogin = ReturnType<typeof failedLoginOf>;
 
 interface Shown {
   readonly message: LoginMessage | undefined;
   /** As the client sent it. */
   readonly next: unknown;
-  /** The login that the message is about, if any. */
   readonly failed?: FailedLogin | undefined;
-  /** How long to wait, if known. */
   readonly waitSeconds?: number | undefined;
-  /** The passkey that the client sent. */
   readonly credential?: unknown;
 }
 
@@ -38,7 +33,6 @@ export function createLoginPage({ https, nameApplication }: Pick<FlowOptions, 'h
   const cookie = createCookie('login-failure', https, keptSeconds);
 
   return {
-    /** The model of the template. */
     show({ message, next: sentNext, failed, waitSeconds, credential }: Shown) {
       const next = safeNext(sentNext);
       return {
@@ -48,7 +42,6 @@ export function createLoginPage({ https, nameApplication }: Pick<FlowOptions, 'h
         path: loginPath(message, next),
         /** The host of the application that the login leads to; undefined if it leads to this site. */
         application: next === undefined ? undefined : nameApplication(next),
-        /** The name in the form. */
         username: failed?.username ?? '',
         remember: failed?.remember ?? false,
         /** The user can quote it when asking for help. `janua explain` shows the rest. */
@@ -58,7 +51,6 @@ export function createLoginPage({ https, nameApplication }: Pick<FlowOptions, 'h
           message === loginMessages.passkeyUnknown && typeof credential === 'string' ? credential : undefined,
       };
     },
-    /** The `Set-Cookie` for the redirect to the login page. */
     failureCookie({ username, remember, requestId }: FailedLogin): string {
       return cookie.header(Buffer.from(`${requestId} ${remember ? 'on' : 'off'} ${username}`).toString('base64url'));
     },
@@ -92,7 +84,6 @@ function describeMessage(message: LoginMessage, waitSeconds?: number) {
     wait: waitSeconds === undefined ? undefined : describeWait(waitSeconds),
     /** Whether something went wrong. Otherwise the message only tells the user what to do. */
     alarming: alarming.has(message),
-    /** Whether it is about the typed username and password. */
     failed: message === loginMessages.failed,
   };
 }

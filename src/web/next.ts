@@ -3,13 +3,11 @@ import { percentDecoded } from './percent-decoding.ts';
 /** Where a login without a `next` leads. */
 export const homePath = '/auth/home';
 
-/** The page of one's own account. */
 export const accountPath = '/account';
 
 /** The page that asks for the password again, and then leads to a path. */
 export const confirmPath = (next: string) => `/auth/confirm?next=${encodeURIComponent(next)}`;
 
-/** The page of the second step of a login. */
 export const secondFactorPath = '/auth/second-factor';
 
 /** Longest accepted `next`, in characters. A longer one is dropped, and login still works. */

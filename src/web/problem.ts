@@ -12,7 +12,6 @@ interface ProblemDescription {
   readonly status: number;
   /** What happened; by default the sentence of the status. */
   readonly detail?: string | undefined;
-  /** The code of RFC 6749, if one applies. */
   readonly error?: string | undefined;
 }
 

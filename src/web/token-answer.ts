@@ -9,7 +9,6 @@ export interface TokenAnswer {
   readonly expires_in: number;
 }
 
-/** The fields of a token answer, as JSON Schemas. */
 export const tokenFields = {
   access_token: { type: 'string', description: 'Opaque; send it as `Authorization: Bearer …`' },
   token_type: { const: 'bearer' },

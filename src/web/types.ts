@@ -33,7 +33,6 @@ declare module 'fastify' {
   }
 
   interface FastifyRequest {
-    /** The requested format. */
     readonly format: Format;
     /** The language of a page: chosen by the user, asked for by the browser, or the one of the site. */
     readonly language: Language;

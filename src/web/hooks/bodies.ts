@@ -7,7 +7,6 @@ import type { App } from '../types.ts';
 
 const BrokenEncoding = createError('JANUA_BROKEN_ENCODING', 'The body is not UTF-8', 400);
 
-/** Accepted media types of bodies. */
 export const acceptedBodyTypes = ['application/x-www-form-urlencoded', 'application/json'] as const;
 
 /** Largest body, in bytes. A login fits with every field at its limit, each byte percent-encoded, and a far too long `next`. */
@@ -41,7 +40,6 @@ export function addBodies(app: App): void {
   });
 }
 
-/** The bytes of a form after percent-decoding. */
 const unescaped = (form: Buffer) => Buffer.from(percentDecoded(form.toString('latin1')), 'latin1');
 
 /** Whether a body follows the headers in HTTP/2, which needs no header to announce it. */

@@ -8,7 +8,6 @@ export type RenderPage = (view: string, model: object, request: FastifyRequest) 
 
 export const formatHeader = 'x-expected-format';
 
-/** Adds `format` to requests and `proceed` to replies. */
 export function decorateFormat(app: App): void {
   app.decorateRequest('format', {
     getter() {

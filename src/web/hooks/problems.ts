@@ -13,7 +13,6 @@ import { decodedPath, originForm } from '../request-target.ts';
 import { acceptedBodyTypes } from './bodies.ts';
 import { describePage, type RenderPage } from './format.ts';
 
-/** Answers an error in the requested format. */
 export type AnswerProblem = (error: Error, request: FastifyRequest, reply: FastifyReply) => Promise<FastifyReply>;
 
 /** Answers all errors, and records the refusals that no rule with more details has recorded. */

@@ -18,7 +18,6 @@ const contentSecurityPolicy = {
   'frame-ancestors': "'none'",
 };
 
-/** The headers of every response, including errors. */
 export function securityHeaders(options: { readonly https: boolean }): Record<string, string> {
   return {
     'content-security-policy': Object.entries(contentSecurityPolicy)

@@ -15,7 +15,6 @@ export function object(
   return { type: 'object', description, properties, required };
 }
 
-/** The JSON body of a refusal or failure. */
 const problemSchema = object(
   'What went wrong',
   {
@@ -45,17 +44,14 @@ export interface Response {
   headers?: Record<string, object>;
 }
 
-/** A page: a `text/html` response. */
 export function page(description: string): Response {
   return { description, content: { 'text/html': { schema: { type: 'string' }, example: '<!doctype html>…' } } };
 }
 
-/** A JSON body with an example. */
 export function json(description: string, schema: Schema, example: unknown): Response {
   return { description, content: { 'application/json': { schema, example } } };
 }
 
-/** A redirect with 303, for browsers. */
 export function redirect(description: string): Response {
   return {
     description,
@@ -64,10 +60,8 @@ export function redirect(description: string): Response {
   };
 }
 
-/** A header of a response. */
 export const header = (name: string, description: string) => ({ [name]: { type: 'string', description } });
 
-/** The headers of refusals and failures, by their status. */
 const headers: Readonly<Record<string, Record<string, object>>> = {
   401: header('WWW-Authenticate', 'A Bearer challenge (RFC 6750 3)'),
   415: header('Accept', 'The accepted types of bodies'),
