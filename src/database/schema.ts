@@ -108,9 +108,9 @@ export const rows = {
     last_used_at: nullable(time),
   },
   janua_recovery_codes: { hash: '', user_id: '', username: '' },
+  /** By a hash of their secret, like pending logins. */
   janua_trusted_browsers: {
     id: '',
-    secret_hash: '',
     user_id: '',
     username: '',
     stamp: '',
@@ -121,7 +121,6 @@ export const rows = {
   /** Logins that wait for a second factor. They are no sessions. */
   janua_pending_logins: {
     id: '',
-    secret_hash: '',
     user_id: '',
     stamp: '',
     methods: '',

@@ -1,16 +1,9 @@
-import type { Binding, Challenges } from './challenges.ts';
-import { type readAssertion, readRegistration } from './credential-response.ts';
+import type { AuthenticationResponseJSON, RegistrationResponseJSON } from '@simplewebauthn/server';
 
 /** EdDSA, ES256 and RS256. The library's own list has one more, and Node warns that it is experimental. */
 export const algorithmIds = [-8, -7, -257];
 
-export interface CeremonyOptions {
-  /** The domain that passkeys belong to. */
-  readonly domain: string;
-  /** A set that fills later, because a free port is known only when the app listens. */
-  readonly origins: ReadonlySet<string>;
-  readonly challenges: Challenges;
-}
+const transports = ['ble', 'cable', 'hybrid', 'internal', 'nfc', 'smart-card', 'usb'] as const;
 
 /** A passkey that an authenticator has just made. */
 export interface NewPasskey {
@@ -22,17 +15,61 @@ export interface NewPasskey {
   /** Whether the key may be copied to other devices, and whether it has been. */
   readonly syncable: boolean;
   readonly synced: boolean;
-  readonly transports: readonly string[];
+  readonly transports: readonly (typeof transports)[number][];
   readonly aaguid: string;
 }
 
 /** A passkey that was used. */
 export type UsedPasskey = Pick<NewPasskey, 'counter' | 'synced'>;
 
+/** What the browser must have signed. */
+interface Expected {
+  readonly expectedChallenge: string;
+  readonly expectedOrigin: string[];
+  readonly expectedRPID: string;
+  readonly requireUserVerification: true;
+}
+
+type Fields = Readonly<Record<string, unknown>>;
+
+/** Characters of the longest field of a credential. It bounds what is decoded before any proof. */
+const longestField = 16_384;
+
+const isBase64 = (value: unknown): value is string =>
+  typeof value === 'string' && value.length <= longestField && /^[\w-]+$/.test(value);
+
+/**
+ * Reads the JSON of a credential, as an object or as its text, and the challenge that it says it answers. Nothing is proven yet.
+ * @returns undefined if it is no credential with these parts
+ */
+export function readCredential(sent: unknown, ...parts: string[]) {
+  const { id, type, response } = toFields(typeof sent === 'string' ? parse(sent) : sent);
+  const fields = toFields(response);
+  const { clientDataJSON } = fields;
+  if (type !== 'public-key' || !isBase64(id) || !isBase64(clientDataJSON)) return undefined;
+  if (!parts.every((part) => isBase64(fields[part]))) return undefined;
+  const { challenge, crossOrigin } = toFields(parse(Buffer.from(clientDataJSON, 'base64url').toString()));
+  // No page of ours works in a frame.
+  if (crossOrigin === true) return undefined;
+  return { id, rawId: id, type, clientExtensionResults: {}, response: fields, challenge } as const;
+}
+
+export type ReadCredential = NonNullable<ReturnType<typeof readCredential>>;
+
+const toFields = (value: unknown): Fields => (typeof value === 'object' && value !== null ? (value as Fields) : {});
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
 type Library = Awaited<ReturnType<typeof load>>;
 
 /** Loaded at the first ceremony, because few processes need it, and it takes 8 MB. */
-async function load() {
+export async function load() {
   const [server, helpers] = await Promise.all([
     import('@simplewebauthn/server'),
     import('@simplewebauthn/server/helpers'),
@@ -40,71 +77,55 @@ async function load() {
   return { ...server, ...helpers };
 }
 
-/** Checks what browsers send (WebAuthn 7.1, 7.2). It may be anything: the library's errors become refusals. */
-export function createCeremonies({ domain, origins, challenges }: CeremonyOptions) {
-  const expected = (challenge: string) => ({
-    expectedChallenge: challenge,
-    expectedOrigin: [...origins],
-    expectedRPID: domain,
-    requireUserVerification: true,
-  });
-
-  return {
-    /** Nothing attests the passkey: Janua takes any authenticator. @throws {Unavailable} */
-    async verifyNew(sent: unknown, binding: Binding): Promise<NewPasskey | undefined> {
-      const { response, challenge } = readRegistration(sent) ?? {};
-      if (response === undefined || !challenges.holds(challenge, binding)) return undefined;
-      const library = await load();
-      const passkey = await readNew(library, response, expected(challenge)).catch(() => undefined);
-      return passkey && (await challenges.useUp(challenge)) ? passkey : undefined;
-    },
-
-    /** @param stored the passkey of that id. @throws {Unavailable} */
-    async verifyUse(
-      { response, challenge }: NonNullable<ReturnType<typeof readAssertion>>,
-      stored: Pick<NewPasskey, 'credentialId' | 'publicKey' | 'syncable'>,
-      binding: Binding,
-    ): Promise<UsedPasskey | 'expired-challenge' | 'invalid-response'> {
-      if (!challenges.holds(challenge, binding)) return 'expired-challenge';
-      const { verifyAuthenticationResponse } = await load();
-      const publicKey = new Uint8Array(Buffer.from(stored.publicKey, 'base64url'));
-      // The counter is judged when it is stored.
-      const credential = { id: stored.credentialId, publicKey, counter: 0 };
-      const verified = await verifyAuthenticationResponse({ ...expected(challenge), response, credential }).catch(
-        () => undefined,
-      );
-      if (!verified?.verified) return 'invalid-response';
-      const { newCounter: counter, credentialDeviceType, credentialBackedUp: synced } = verified.authenticationInfo;
-      // Whether a key may be copied never changes (WebAuthn 7.2).
-      if ((credentialDeviceType === 'multiDevice') !== stored.syncable) return 'invalid-response';
-      return (await challenges.useUp(challenge)) ? { counter, synced } : 'expired-challenge';
-    },
-  };
-}
-
-async function readNew(
+/**
+ * Verifies a new credential (WebAuthn 7.1). Nothing attests it: Janua takes any authenticator.
+ * @param read with an `attestationObject`
+ * @throws {Error} of any kind, because the credential may be anything
+ */
+export async function verifyNew(
   library: Library,
-  { response, ...head }: NonNullable<ReturnType<typeof readRegistration>>['response'],
-  expected: { expectedChallenge: string; expectedOrigin: string[]; expectedRPID: string },
+  read: ReadCredential,
+  expected: Expected,
 ): Promise<NewPasskey | undefined> {
-  const attestationObject = withoutStatement(library, response.attestationObject);
+  const credential = read as unknown as RegistrationResponseJSON;
+  const attestationObject = withoutStatement(library, credential.response.attestationObject);
   const { registrationInfo } = await library.verifyRegistrationResponse({
     ...expected,
-    response: { ...head, response: { ...response, attestationObject } },
+    response: { ...credential, response: { ...credential.response, attestationObject } },
     supportedAlgorithmIDs: algorithmIds,
   });
   if (registrationInfo === undefined) return undefined;
-  const { credential, credentialDeviceType, credentialBackedUp, aaguid } = registrationInfo;
-  if (!isWhole(library.isoCBOR.decodeFirst(credential.publicKey))) return undefined;
+  const { credential: made, credentialDeviceType, credentialBackedUp: synced, aaguid } = registrationInfo;
+  if (!isWhole(library.isoCBOR.decodeFirst(made.publicKey))) return undefined;
+  const { transports: named } = read.response;
   return {
-    credentialId: credential.id,
-    publicKey: Buffer.from(credential.publicKey).toString('base64url'),
-    counter: credential.counter,
-    syncable: credentialDeviceType === 'multiDevice',
-    synced: credentialBackedUp,
-    transports: response.transports ?? [],
-    aaguid,
+    ...{ credentialId: made.id, publicKey: Buffer.from(made.publicKey).toString('base64url'), counter: made.counter },
+    ...{ syncable: credentialDeviceType === 'multiDevice', synced, aaguid },
+    transports: transports.filter((transport) => Array.isArray(named) && named.includes(transport)),
   };
+}
+
+/**
+ * Verifies the use of a credential (WebAuthn 7.2), but for the counter, which is judged when it is stored.
+ * @param read with `authenticatorData` and `signature`
+ * @throws {Error} of any kind, because the credential may be anything
+ */
+export async function verifyUse(
+  { verifyAuthenticationResponse }: Library,
+  read: ReadCredential,
+  stored: Pick<NewPasskey, 'publicKey' | 'syncable'>,
+  expected: Expected,
+): Promise<UsedPasskey | undefined> {
+  const publicKey = new Uint8Array(Buffer.from(stored.publicKey, 'base64url'));
+  const { verified, authenticationInfo } = await verifyAuthenticationResponse({
+    ...expected,
+    response: read as unknown as AuthenticationResponseJSON,
+    credential: { id: read.id, publicKey, counter: 0 },
+  });
+  const { newCounter: counter, credentialDeviceType, credentialBackedUp: synced } = authenticationInfo;
+  // Whether a key may be copied never changes.
+  const isSameKind = (credentialDeviceType === 'multiDevice') === stored.syncable;
+  return verified && isSameKind ? { counter, synced } : undefined;
 }
 
 /** Drops a statement that we did not ask for. To check one, the library would fetch lists of revoked certificates. */
@@ -118,10 +139,7 @@ function withoutStatement({ decodeAttestationObject, isoBase64URL, isoCBOR }: Li
   return isoBase64URL.fromBuffer(isoCBOR.encode(bare));
 }
 
-/**
- * Whether the public key has all its parts. The library takes what is left of a part that was cut off.
- * @param key COSE (RFC 9053 7, RFC 8230 4)
- */
+/** Whether a COSE key has all its parts (RFC 9053 7, RFC 8230 4). The library takes what is left of a part that was cut off. */
 function isWhole(key: ReadonlyMap<number, unknown>): boolean {
   const [alg, curve, first, second] = [3, -1, -2, -3].map((label) => key.get(label));
   if (alg === -8) return curve === 6 && sizeOf(first) === 32;

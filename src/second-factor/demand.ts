@@ -32,7 +32,7 @@ export function createDemand({
   demandEnrolment,
   audit,
 }: DemandOptions): Demand {
-  return async (proof, { remembered = false, trustedBrowser = '', notice, caller }: Admission) => {
+  return async (proof, { remembered = false, trustedBrowser, notice, caller }: Admission) => {
     if (!isPasswordAlone(proof)) return;
     const { account } = proof;
     const methods = await factors.methodsOf(account);

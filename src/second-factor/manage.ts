@@ -224,7 +224,7 @@ export function createManageFactors(options: ManageOptions) {
       await commit(user, 'en', caller, async (db, owner) => {
         await totp.remove(owner, db);
         await recoveryCodes.remove(owner, db);
-        await passkeys?.removeAll(owner, db);
+        await passkeys?.remove(owner, undefined, db);
       });
       await audit.record({ kind: 'factors-removed', caller, userId: user.id });
       await sessions.endAllOf(user.id);

@@ -6,3 +6,6 @@ export interface FactorOwner {
   readonly userId: string;
   readonly username: string;
 }
+
+/** The columns that every table of factors has. */
+export const columnsOf = ({ userId, username }: FactorOwner) => ({ user_id: userId, username });

@@ -7,8 +7,9 @@ import type { Throttled } from '../throttle/throttle.ts';
 import type { Account } from '../users/account.ts';
 import type { User } from '../users/user.ts';
 import type { UserDirectory } from '../users/user-directory.ts';
+import type { FactorOwner } from './owner.ts';
 import type { passkeyEvents } from './passkey-events.ts';
-import type { PasskeyOwner, StoredPasskey } from './passkey-store.ts';
+import type { StoredPasskey } from './passkey-store.ts';
 import { isSameOwner, type Passkeys, passkeyMethods } from './passkeys.ts';
 
 export const passkeyRefused: Answer = {
@@ -54,7 +55,7 @@ export interface PasskeyLogin {
 export interface PasskeyLogInOptions {
   readonly passkeys: Passkeys;
   readonly users: Pick<UserDirectory, 'findById'>;
-  readonly ownerOf: (user: User) => PasskeyOwner;
+  readonly ownerOf: (user: User) => FactorOwner;
   readonly attempt: AttemptByAddress;
   readonly admit: Admit;
   readonly audit: Audit<keyof typeof passkeyEvents>;

@@ -4,17 +4,11 @@ import { insertNew } from '../database/insert-new.ts';
 import type { PasskeysTable } from '../database/schema.ts';
 import { hashSecret } from '../sessions/credential.ts';
 import type { NewPasskey, UsedPasskey } from './ceremonies.ts';
-
-/** Whose passkeys are meant. */
-export interface PasskeyOwner {
-  readonly userId: string;
-  /** Empty for Janua's own accounts. In a team's own table an id may be given to another person: passkeys of another name are void. */
-  readonly username: string;
-}
+import { columnsOf, type FactorOwner } from './owner.ts';
 
 export interface StoredPasskey extends NewPasskey {
   readonly id: string;
-  readonly owner: PasskeyOwner;
+  readonly owner: FactorOwner;
   readonly userHandle: string;
   readonly name: string;
   readonly createdAt: Date;
@@ -23,8 +17,6 @@ export interface StoredPasskey extends NewPasskey {
 
 /** Passkeys in the SQL database. Every method throws `Unavailable` when it cannot be reached. */
 export function createPasskeyStore(database: Database) {
-  const ofOwner = ({ userId, username }: PasskeyOwner) => ({ user_id: userId, username });
-
   return {
     async find(credentialId: string): Promise<StoredPasskey | undefined> {
       const query = database.selectFrom('janua_passkeys').selectAll().where('id', '=', passkeyId(credentialId));
@@ -33,9 +25,10 @@ export function createPasskeyStore(database: Database) {
     },
 
     /** The oldest first. */
-    async listOf({ userId, username }: PasskeyOwner, db = database): Promise<StoredPasskey[]> {
-      const query = db.selectFrom('janua_passkeys').selectAll().where('user_id', '=', userId);
-      return (await query.where('username', '=', username).orderBy('created_at').execute()).map(fromRow);
+    async listOf(owner: FactorOwner, db = database): Promise<StoredPasskey[]> {
+      const query = db.selectFrom('janua_passkeys').selectAll();
+      const own = query.where((eb) => eb.and(columnsOf(owner))).orderBy('created_at');
+      return (await own.execute()).map(fromRow);
     },
 
     /** False if somebody has the credential already. A transaction must then be rolled back. */
@@ -55,23 +48,15 @@ export function createPasskeyStore(database: Database) {
     },
 
     /** False if the owner has no such passkey. */
-    async rename(owner: PasskeyOwner, id: string, name: string): Promise<boolean> {
-      const update = database.updateTable('janua_passkeys').set({ name }).where('id', '=', id);
-      const { numUpdatedRows } = await update.where((eb) => eb.and(ofOwner(owner))).executeTakeFirst();
-      return numUpdatedRows > 0n;
+    async rename(owner: FactorOwner, id: string, name: string): Promise<boolean> {
+      const own = database.updateTable('janua_passkeys').where((eb) => eb.and({ id, ...columnsOf(owner) }));
+      return (await own.set({ name }).executeTakeFirst()).numUpdatedRows > 0n;
     },
 
-    /** False if the owner has no such passkey. */
-    async remove(owner: PasskeyOwner, id: string, db = database): Promise<boolean> {
-      const deletion = db.deleteFrom('janua_passkeys').where('id', '=', id);
-      return (await countDeleted(deletion.where((eb) => eb.and(ofOwner(owner))))) > 0;
-    },
-
-    async removeAll(owner: PasskeyOwner, db = database): Promise<void> {
-      await db
-        .deleteFrom('janua_passkeys')
-        .where((eb) => eb.and(ofOwner(owner)))
-        .execute();
+    /** Removes one, or all without an `id`. False if there was none. */
+    async remove(owner: FactorOwner, id?: string, db = database): Promise<boolean> {
+      const own = db.deleteFrom('janua_passkeys').where((eb) => eb.and({ ...columnsOf(owner), ...(id && { id }) }));
+      return (await countDeleted(own)) > 0;
     },
   };
 }
@@ -80,9 +65,7 @@ export function createPasskeyStore(database: Database) {
 export const passkeyId = (credentialId: string): string => hashSecret(credentialId);
 
 const toRow = (passkey: StoredPasskey): PasskeysTable => ({
-  id: passkey.id,
-  user_id: passkey.owner.userId,
-  username: passkey.owner.username,
+  ...{ id: passkey.id, ...columnsOf(passkey.owner), name: passkey.name, aaguid: passkey.aaguid },
   credential_id: passkey.credentialId,
   public_key: passkey.publicKey,
   user_handle: passkey.userHandle,
@@ -90,24 +73,19 @@ const toRow = (passkey: StoredPasskey): PasskeysTable => ({
   syncable: Number(passkey.syncable),
   synced: Number(passkey.synced),
   transports: passkey.transports.join(' '),
-  aaguid: passkey.aaguid,
-  name: passkey.name,
   created_at: passkey.createdAt.getTime(),
   last_used_at: passkey.lastUsedAt?.getTime() ?? null,
 });
 
-const fromRow = (row: PasskeysTable): StoredPasskey => ({
-  id: row.id,
-  owner: { userId: row.user_id, username: row.username },
+const fromRow = ({ id, name, aaguid, ...row }: PasskeysTable): StoredPasskey => ({
+  ...{ id, owner: { userId: row.user_id, username: row.username }, name, aaguid },
   credentialId: row.credential_id,
   publicKey: row.public_key,
   userHandle: row.user_handle,
   counter: Number(row.counter),
   syncable: row.syncable === 1,
   synced: row.synced === 1,
-  transports: row.transports.split(' ').filter(Boolean),
-  aaguid: row.aaguid,
-  name: row.name,
+  transports: row.transports.split(' ').filter(Boolean) as StoredPasskey['transports'][number][],
   createdAt: new Date(Number(row.created_at)),
   lastUsedAt: row.last_used_at === null ? undefined : new Date(Number(row.last_used_at)),
 });

@@ -1,6 +1,5 @@
 import { hkdfSync } from 'node:crypto';
 import type {
-  AuthenticatorTransport,
   PublicKeyCredentialCreationOptionsJSON as CreationOptions,
   PublicKeyCredentialRequestOptionsJSON as RequestOptions,
 } from '@simplewebauthn/server';
@@ -8,11 +7,11 @@ import type { Database } from '../database/database.ts';
 import type { AuthenticationMethod } from '../sessions/store.ts';
 import type { Tokens } from '../tokens/tokens.ts';
 import type { User } from '../users/user.ts';
-import { algorithmIds, createCeremonies, type NewPasskey } from './ceremonies.ts';
+import { algorithmIds, load, type NewPasskey, readCredential, verifyNew, verifyUse } from './ceremonies.ts';
 import { type Binding, challengeLifetime, createChallenges } from './challenges.ts';
-import { readAssertion } from './credential-response.ts';
+import type { FactorOwner } from './owner.ts';
 import { findProvider } from './passkey-providers.ts';
-import { createPasskeyStore, type PasskeyOwner, passkeyId, type StoredPasskey } from './passkey-store.ts';
+import { createPasskeyStore, passkeyId, type StoredPasskey } from './passkey-store.ts';
 
 /** Why a passkey proves nothing. `unknown-passkey` is certain: the server has no such credential, whoever sends it. */
 export type PasskeyFault =
@@ -30,6 +29,7 @@ export interface PasskeyOptions {
   readonly key: Buffer;
   /** The domain that passkeys belong to. */
   readonly domain: string;
+  /** A set that fills later, because a free port is known only when the app listens. */
   readonly origins: ReadonlySet<string>;
   readonly appName: string;
   /** Milliseconds since 1970. */
@@ -47,18 +47,23 @@ export type Passkeys = ReturnType<typeof createPasskeys>;
  */
 export function createPasskeys({ database, tokens, key, domain, origins, appName, now }: PasskeyOptions) {
   const challenges = createChallenges(key, tokens, now);
-  const ceremonies = createCeremonies({ domain, origins, challenges });
   const store = createPasskeyStore(database);
 
+  const expected = (expectedChallenge: string) =>
+    ({
+      ...{ expectedChallenge, expectedOrigin: [...origins], expectedRPID: domain },
+      requireUserVerification: true,
+    }) as const;
+
   /** Never the address. The same for all passkeys of a user, so that a device keeps one of each user; also after a new `key`. */
-  function userHandleOf({ userId, username }: PasskeyOwner, [first]: readonly StoredPasskey[]): string {
+  function userHandleOf({ userId, username }: FactorOwner, [first]: readonly StoredPasskey[]): string {
     const derive = () => hkdfSync('sha256', key, '', JSON.stringify(['user-handle', userId, username]), 64);
     return first?.userHandle ?? Buffer.from(derive()).toString('base64url');
   }
 
   return {
     /** What a browser needs to make a passkey, by `parseCreationOptionsFromJSON`. */
-    async creationOptions(owner: PasskeyOwner, user: User, binding: Binding): Promise<CreationOptions> {
+    async creationOptions(owner: FactorOwner, user: User, binding: Binding): Promise<CreationOptions> {
       const passkeys = await store.listOf(owner);
       const { username: name, firstName, lastName } = user;
       return {
@@ -74,13 +79,18 @@ export function createPasskeys({ database, tokens, key, domain, origins, appName
     },
 
     /** Checks the browser's answer to creation options. Undefined for any other. */
-    verifyNew: ceremonies.verifyNew,
+    async verifyNew(sent: unknown, binding: Binding): Promise<NewPasskey | undefined> {
+      const read = readCredential(sent, 'attestationObject');
+      if (read === undefined || !challenges.holds(read.challenge, binding)) return undefined;
+      const made = await verifyNew(await load(), read, expected(read.challenge)).catch(() => undefined);
+      return made && (await challenges.useUp(read.challenge)) ? made : undefined;
+    },
 
     /**
      * Adds a passkey that was checked. Undefined if somebody has it already: a transaction must then be rolled back.
      * @param name as `personName` reads it. Without it, the name of the provider.
      */
-    async add(owner: PasskeyOwner, made: NewPasskey, name = '', db = database): Promise<StoredPasskey | undefined> {
+    async add(owner: FactorOwner, made: NewPasskey, name = '', db = database): Promise<StoredPasskey | undefined> {
       const passkey = {
         ...{ ...made, id: passkeyId(made.credentialId), owner },
         userHandle: userHandleOf(owner, await store.listOf(owner, db)),
@@ -94,7 +104,7 @@ export function createPasskeys({ database, tokens, key, domain, origins, appName
      * What a browser needs to use a passkey, by `parseRequestOptionsFromJSON`.
      * @param owner without it, the user chooses among all passkeys of this domain
      */
-    async requestOptions(binding: Binding, owner?: PasskeyOwner): Promise<RequestOptions> {
+    async requestOptions(binding: Binding, owner?: FactorOwner): Promise<RequestOptions> {
       return {
         challenge: challenges.create(binding),
         rpId: domain,
@@ -108,27 +118,26 @@ export function createPasskeys({ database, tokens, key, domain, origins, appName
      * Checks the browser's answer to request options, and stores the use. A challenge works once.
      * @param owner as for `requestOptions`. Without it, the caller must check that the account of the id still has the name.
      */
-    async prove(sent: unknown, binding: Binding, owner?: PasskeyOwner): Promise<StoredPasskey | PasskeyFault> {
-      const read = readAssertion(sent);
+    async prove(sent: unknown, binding: Binding, owner?: FactorOwner): Promise<StoredPasskey | PasskeyFault> {
+      const read = readCredential(sent, 'authenticatorData', 'signature');
       if (read === undefined) return 'malformed';
-      const passkey = await store.find(read.response.id);
+      const passkey = await store.find(read.id);
       if (passkey === undefined) return 'unknown-passkey';
       if (owner !== undefined && !isSameOwner(passkey.owner, owner)) return 'foreign-passkey';
       // Only a browser that was told which credentials it may use may leave it out (WebAuthn 7.2).
-      const { userHandle = owner && passkey.userHandle } = read.response.response;
-      if (userHandle !== passkey.userHandle) return 'invalid-response';
-      const used = await ceremonies.verifyUse(read, passkey, binding);
-      if (typeof used === 'string') return used;
+      if ((read.response.userHandle ?? (owner && passkey.userHandle)) !== passkey.userHandle) return 'invalid-response';
+      if (!challenges.holds(read.challenge, binding)) return 'expired-challenge';
+      const used = await verifyUse(await load(), read, passkey, expected(read.challenge)).catch(() => undefined);
+      if (used === undefined) return 'invalid-response';
+      if (!(await challenges.useUp(read.challenge))) return 'expired-challenge';
       const time = new Date(now());
       const isNoted = await store.noteUse(passkey.id, used, time);
       return isNoted ? { ...passkey, ...used, lastUsedAt: time } : 'old-counter';
     },
 
-    /** The oldest first. */
     list: store.listOf,
     rename: store.rename,
     remove: store.remove,
-    removeAll: store.removeAll,
   };
 }
 
@@ -138,11 +147,10 @@ export const passkeyMethods = ({ syncable }: StoredPasskey): AuthenticationMetho
   'user',
 ];
 
-export const isSameOwner = (one: PasskeyOwner, other: PasskeyOwner): boolean =>
+export const isSameOwner = (one: FactorOwner, other: FactorOwner): boolean =>
   one.userId === other.userId && one.username === other.username;
 
 const describe = ({ credentialId, transports }: StoredPasskey) => ({
-  id: credentialId,
-  type: 'public-key' as const,
-  transports: transports as AuthenticatorTransport[],
+  ...{ id: credentialId, type: 'public-key' as const },
+  transports: [...transports],
 });

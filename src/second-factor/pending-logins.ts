@@ -1,10 +1,11 @@
 import type { Database } from '../database/database.ts';
 import { countDeleted, deleteExpiredRows } from '../database/deletions.ts';
-import { createSecret, createSessionId, hashSecret, isSame } from '../sessions/credential.ts';
+import { createSecret, hashSecret } from '../sessions/credential.ts';
 import type { AuthenticationMethod } from '../sessions/store.ts';
 
 /** A login that waits for a second factor. It is no session: it opens nothing but the second step. */
 export interface PendingLogin {
+  /** A hash of its secret. */
   readonly id: string;
   readonly userId: string;
   /** The account's stamp. With another stamp the login has to begin again. */
@@ -15,43 +16,37 @@ export interface PendingLogin {
   readonly remembered: boolean;
 }
 
-/** How long a login waits for its second factor, in seconds. */
-export const pendingSeconds = 600;
+const waitMilliseconds = 10 * 60 * 1000;
 
 /** Wrong codes after which a pending login ends (VM-37). */
 const mostFailures = 5;
-
-const shape = /^([\w-]{22})\.([\w-]{43})$/;
 
 export type PendingLogins = ReturnType<typeof createPendingLogins>;
 
 /** Pending logins, in a table of the SQL database. Every method throws `Unavailable` when it cannot be reached. */
 export function createPendingLogins(database: Database, now: () => number) {
-  const living = (id: string) =>
-    database
-      .selectFrom('janua_pending_logins')
-      .selectAll()
-      .where('id', '=', id)
-      .where('expires_at', '>', now())
-      .where('failures', '<', mostFailures);
-
   return {
-    /** Gives the text of the cookie or `mfa_token`, known only at this moment. */
+    /** Gives its secret, for the cookie or as `mfa_token`. It is known only at this moment. */
     async start({ userId, stamp, methods, remembered }: Omit<PendingLogin, 'id'>): Promise<string> {
-      const [id, secret] = [createSessionId(), createSecret()];
-      const row = { id, user_id: userId, stamp, methods: methods.join(' '), remembered: remembered ? 1 : 0 };
-      const values = { ...row, secret_hash: hashSecret(secret), expires_at: now() + pendingSeconds * 1000 };
+      const secret = createSecret();
+      const row = { id: hashSecret(secret), user_id: userId, stamp, methods: methods.join(' ') };
+      const values = { ...row, remembered: Number(remembered), expires_at: now() + waitMilliseconds };
       await database.insertInto('janua_pending_logins').values(values).execute();
-      return `${id}.${secret}`;
+      return secret;
     },
 
-    /** Undefined for a text that is no pending login, or one that has expired or failed too often. */
-    async find(text: string): Promise<PendingLogin | undefined> {
-      const [, id = '', secret = ''] = shape.exec(text) ?? [];
-      const row = await living(id).executeTakeFirst();
-      if (row === undefined || !isSame(hashSecret(secret), row.secret_hash)) return undefined;
-      const methods = row.methods.split(' ') as AuthenticationMethod[];
-      return { id, userId: row.user_id, stamp: row.stamp, methods, remembered: row.remembered === 1 };
+    /** Undefined if there is none, or it has expired or failed too often. */
+    async find(secret: string): Promise<PendingLogin | undefined> {
+      const row = await database
+        .selectFrom('janua_pending_logins')
+        .selectAll()
+        .where('id', '=', hashSecret(secret))
+        .where('expires_at', '>', now())
+        .where('failures', '<', mostFailures)
+        .executeTakeFirst();
+      if (row === undefined) return undefined;
+      const { id, user_id: userId, stamp, methods, remembered } = row;
+      return { id, userId, stamp, methods: methods.split(' ') as AuthenticationMethod[], remembered: remembered === 1 };
     },
 
     async countFailure(id: string): Promise<void> {

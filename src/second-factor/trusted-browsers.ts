@@ -1,55 +1,41 @@
 import type { Database } from '../database/database.ts';
 import { countDeleted, deleteExpiredRows } from '../database/deletions.ts';
-import { createSecret, createSessionId, hashSecret, isSame } from '../sessions/credential.ts';
-import type { FactorOwner } from './owner.ts';
-
-const shape = /^([\w-]{22})\.([\w-]{43})$/;
-
-export interface TrustedBrowser {
-  readonly id: string;
-  readonly userAgent: string;
-  readonly trustedAt: Date;
-}
+import { createSecret, hashSecret } from '../sessions/credential.ts';
+import { columnsOf, type FactorOwner } from './owner.ts';
 
 export type TrustedBrowsers = ReturnType<typeof createTrustedBrowsers>;
 
 /**
  * Browsers that are not asked for a second factor for some days. Each is bound to the account and its stamp, so that a new password or a
- * change of factors ends the trust. It never replaces the password.
+ * change of factors ends the trust. It never replaces the password. Ids are hashes of the secrets.
  */
 export function createTrustedBrowsers(database: Database, days: number, now: () => number) {
-  const rowsOf = ({ userId, username }: FactorOwner) =>
+  const rowsOf = (owner: FactorOwner, stamp: string) =>
     database
       .selectFrom('janua_trusted_browsers')
       .selectAll()
-      .where('user_id', '=', userId)
-      .where('username', '=', username)
+      .where((eb) => eb.and({ ...columnsOf(owner), stamp }))
       .where('expires_at', '>', now());
 
   return {
-    /** Gives the text of the cookie. */
-    async trust(owner: FactorOwner, stamp: string, userAgent: string | undefined): Promise<string> {
-      const [id, secret] = [createSessionId(), createSecret()];
+    /** Gives the secret for the cookie. */
+    async trust(owner: FactorOwner, stamp: string, userAgent = ''): Promise<string> {
+      const secret = createSecret();
       const times = { trusted_at: now(), expires_at: now() + days * 86_400_000 };
-      const bound = { user_id: owner.userId, username: owner.username, stamp, user_agent: userAgent ?? '' };
-      const row = { id, secret_hash: hashSecret(secret), ...bound, ...times };
+      const row = { id: hashSecret(secret), ...columnsOf(owner), stamp, user_agent: userAgent, ...times };
       await database.insertInto('janua_trusted_browsers').values(row).execute();
-      return `${id}.${secret}`;
+      return secret;
     },
 
-    async isTrusted(text: string, owner: FactorOwner, stamp: string): Promise<boolean> {
-      const [, id = '', secret = ''] = shape.exec(text) ?? [];
-      if (id === '' || days === 0) return false;
-      const row = await rowsOf(owner).where('id', '=', id).executeTakeFirst();
-      return row !== undefined && row.stamp === stamp && isSame(hashSecret(secret), row.secret_hash);
+    async isTrusted(secret: string | undefined, owner: FactorOwner, stamp: string): Promise<boolean> {
+      if (!secret || days === 0) return false;
+      return (await rowsOf(owner, stamp).where('id', '=', hashSecret(secret)).executeTakeFirst()) !== undefined;
     },
 
-    async list(owner: FactorOwner, stamp: string): Promise<TrustedBrowser[]> {
-      const rows = await rowsOf(owner).where('stamp', '=', stamp).orderBy('trusted_at', 'desc').execute();
-      return rows.map(({ id, user_agent: userAgent, trusted_at }) => ({
-        id,
-        userAgent,
-        trustedAt: new Date(Number(trusted_at)),
+    async list(owner: FactorOwner, stamp: string) {
+      const rows = await rowsOf(owner, stamp).orderBy('trusted_at', 'desc').execute();
+      return rows.map(({ id, user_agent: userAgent, trusted_at: at }) => ({
+        ...{ id, userAgent, trustedAt: new Date(Number(at)) },
       }));
     },
 

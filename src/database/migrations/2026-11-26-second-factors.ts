@@ -49,8 +49,8 @@ export const up: MigrationStep = async ({ create, drop, index }) => {
 
   await drop('janua_trusted_browsers');
   await create('janua_trusted_browsers', {
-    id: sql`varchar(22) primary key`,
-    secret_hash: sql`varchar(43) not null`,
+    // A hash of its secret.
+    id: sql`varchar(43) primary key`,
     user_id: sql`varchar(255) not null`,
     username: sql`varchar(254) not null`,
     stamp: sql`varchar(43) not null`,
@@ -63,8 +63,8 @@ export const up: MigrationStep = async ({ create, drop, index }) => {
 
   await drop('janua_pending_logins');
   await create('janua_pending_logins', {
-    id: sql`varchar(22) primary key`,
-    secret_hash: sql`varchar(43) not null`,
+    // A hash of its secret.
+    id: sql`varchar(43) primary key`,
     user_id: sql`varchar(255) not null`,
     stamp: sql`varchar(43) not null`,
     methods: sql`varchar(60) not null`,
