@@ -2,7 +2,7 @@ import cluster from 'node:cluster';
 import type { Logger } from 'pino';
 import manifest from '../package.json' with { type: 'json' };
 import { createAccess } from './access/access.ts';
-import { createAdmit } from './access/admit.ts';
+import { type Admit, createAdmit } from './access/admit.ts';
 import { createSqlLookUp, lookUpTwice } from './access/look-up.ts';
 import { createAccountMails } from './account/mails.ts';
 import { createAccountParts } from './account/parts.ts';
@@ -34,7 +34,6 @@ import { createReturns } from './forward-auth/returns.ts';
 import { isLanguage } from './languages/languages.ts';
 import { speak } from './languages/speech.ts';
 import type { MailDescription } from './mail/description.ts';
-import { createNotice } from './mail/notice.ts';
 import { createOutbox } from './mail/outbox.ts';
 import { createRequestMail } from './mail/request-mail.ts';
 import { createSender } from './mail/sender.ts';
@@ -42,9 +41,8 @@ import { openTransport } from './mail/transport.ts';
 import type { HashingThreads } from './passwords/hashing/threads.ts';
 import { createPasswords } from './passwords/passwords.ts';
 import { createPasswordPolicy } from './passwords/policy.ts';
-import { createEnrolmentLinks, describeEnrolment, enrolmentPurpose } from './second-factor/enrolment-mail.ts';
+import { createFactorMails } from './second-factor/mails.ts';
 import { createFactorParts } from './second-factor/parts.ts';
-import { type AttemptByAddress, createLogInByPasskey } from './second-factor/passkey-log-in.ts';
 import { createPasskeys } from './second-factor/passkeys.ts';
 import { rotateEncryptionKey } from './second-factor/rotate-encryption-key.ts';
 import { createSessions } from './sessions/sessions.ts';
@@ -331,22 +329,19 @@ async function prepare(settings: Settings, overrides: Overrides, openings: Openi
     liftFailures(throttle, { userId: id, nameDigest: audit.digestName(username) });
   const route = findMailRoute(settings);
   const tokens = createTokens(database, now);
-  const ownerOf = ({ id: userId, username }: User) => ({ userId, username: mapping === undefined ? '' : username });
   const passkeyDomain = findPasskeyDomain(settings);
   const passkeys =
     passkeyDomain === undefined
       ? undefined
       : createPasskeys({
-          ...{ database, tokens, key: await loadKey(database, 'ceremonies'), appName: settings.APP_NAME, now },
+          ...{ database, tokens, key: await loadKey(database, 'ceremonies'), appName, now },
           ...{ domain: passkeyDomain, origins: publicOrigins },
         });
-  const attemptByAddress: AttemptByAddress = ({ address }, check) => throttle.attempt(limitsOfAddress(address), check);
-  const createEnrolmentLink = createEnrolmentLinks({ tokens, baseUrl, now });
+  const factorMails = createFactorMails({ users, tokens, baseUrl, now });
   const descriptions: Readonly<Record<string, MailDescription>> = {
     ...createAccountMails({ users, tokens, baseUrl, now }),
     'new-sign-in': describeNewSignIn(users, baseUrl),
-    [enrolmentPurpose]: describeEnrolment(users, createEnrolmentLink),
-    'factors-changed': createNotice(async (id) => (await users.findById(id))?.user, baseUrl)('/account/security'),
+    ...factorMails.descriptions,
   };
   const encryptionKeys = openEncryptionKeys(settings);
   if (takesLogins && settings.SECOND_FACTOR !== 'off')
@@ -356,23 +351,20 @@ async function prepare(settings: Settings, overrides: Overrides, openings: Openi
     mailWorks && settings.LOGIN_NOTICES === 'on'
       ? createNoticeSignIn({ sessions, requestMail: createRequestMail({ outbox, throttle, audit }), now })
       : undefined;
-  const secondFactorIsRequired = settings.SECOND_FACTOR === 'required';
   const secondFactors = createFactorParts({
-    ...{ database, passkeys, users, registry, sessions, throttle, audit, now, appName: settings.APP_NAME },
+    ...{ database, passkeys, users, registry, sessions, throttle, limitsOfFactor, limitsOfAddress, tokens, audit, now },
+    ...{ appName, trustedBrowserDays: settings.TRUSTED_BROWSER_DAYS, policy: settings.SECOND_FACTOR },
     cipher: createCipher(encryptionKeys, log),
     outbox: mailWorks ? outbox : undefined,
-    trustedBrowserDays: settings.TRUSTED_BROWSER_DAYS,
-    limitsOf: limitsOfFactor,
-    tokens,
-    isRequired: secondFactorIsRequired,
-    isOff: settings.SECOND_FACTOR === 'off',
+    // `admit` needs them too.
+    admit: (proof, admission) => admit(proof, admission),
     clearPasswordFailures: (account, knownBrowser, caller) =>
       throttle.forgive(limitsOf(attemptOf(account.user.username, account, knownBrowser, caller, audit))),
   });
-  const { factors, checkFactor, demand, manageFactors } = secondFactors;
-  const admit = createAdmit({ access, sessions, users, audit, demand, noticeSignIn });
+  const { factors, checkFactor, secondFactor } = secondFactors;
+  const admit: Admit = createAdmit({ access, sessions, users, audit, demand: secondFactor.demand, noticeSignIn });
   const hasSecondFactor = async (account: Account) =>
-    secondFactorIsRequired || (await factors.methodsOf(account)).length > 0;
+    settings.SECOND_FACTOR === 'required' || (await factors.methodsOf(account)).length > 0;
   const attemptPassword = createAttemptPassword({
     ...{ users, passwords, throttle, audit, log, failureFloor, hasSecondFactor },
   });
@@ -403,15 +395,9 @@ async function prepare(settings: Settings, overrides: Overrides, openings: Openi
     auditTrail: auditStore,
     access,
     logIn: createLogIn({ users, attemptPassword, admit }),
-    secondFactor: secondFactors.createSecondFactor(admit),
-    factors,
-    manageFactors,
-    enrolment: secondFactors.enrolment,
-    createEnrolmentLink,
+    ...secondFactors,
+    createEnrolmentLink: factorMails.createEnrolmentLink,
     logOut: createLogOut(access, sessions, audit),
-    passkeys,
-    logInByPasskey:
-      passkeys && createLogInByPasskey({ passkeys, users, ownerOf, attempt: attemptByAddress, admit, audit }),
     ...createConfirm({
       ...{ users, sessions, attemptPassword, knownBrowsers, audit, maxAgeSeconds, now },
       ...{ methodsOf: factors.methodsOf, checkFactor },

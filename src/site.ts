@@ -9,7 +9,6 @@ import type { ForwardAuthOptions } from './forward-auth/verify.routes.ts';
 import { events as mailEvents } from './mail/events.ts';
 import type { MailboxOptions } from './mail/mailbox.routes.ts';
 import { events as factorEvents } from './second-factor/events.ts';
-import { passkeyEvents } from './second-factor/passkey-events.ts';
 import type { SecondFactorOptions } from './second-factor/second-factor.routes.ts';
 import { events as sessionEvents } from './sessions/events.ts';
 import { createAnswerLogin } from './sign-in/answer-login.ts';
@@ -81,7 +80,6 @@ export const events = {
   ...accessEvents,
   ...signInEvents,
   ...factorEvents,
-  ...passkeyEvents,
   ...accountEvents,
   ...sessionEvents,
   ...userEvents,

@@ -48,7 +48,7 @@ export const removeFactors = (username: string) =>
 /** Prints a link by which the user adds the first factor, to be handed over. */
 export const printEnrolmentLink = (username: string) =>
   forUser('enrolment-link', username, async ({ factors, createEnrolmentLink, audit }, account, caller) => {
-    if (await factors.hasAny(factors.ownerOf(account)))
+    if ((await factors.list(factors.ownerOf(account))).hasAny)
       throw new ChangeRefused('The user has a second factor. To remove it, run: janua users remove-factors EMAIL');
     const link = await createEnrolmentLink(account);
     await audit.record({ kind: 'enrolment-link-made', caller, userId: account.user.id });

@@ -20,8 +20,6 @@ const headLength = randomLength + timeLength;
 /** All bytes of a challenge. They fill their characters: no challenge has a second spelling. */
 const shape = /^[\w-]{72}$/;
 
-export type Challenges = ReturnType<typeof createChallenges>;
-
 /**
  * Challenges of passkeys (WebAuthn 13.4.3): random bytes and the time when they expire, signed. The server stores nothing until one is
  * used, so that visitors who only look at the login page fill no table.

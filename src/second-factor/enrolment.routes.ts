@@ -2,10 +2,11 @@ import { addAction } from '../web/action.ts';
 import { addForm } from '../web/form.ts';
 import { json, object } from '../web/openapi/responses.ts';
 import type { App } from '../web/types.ts';
-import { type Enrolment, enrolmentExpired } from './enrolment.ts';
-import { enrolmentPath } from './enrolment-mail.ts';
+import type { Enrolment } from './enrolment.ts';
 import { codeField } from './fields.ts';
+import { enrolmentPath } from './mails.ts';
 import { drawQrCode } from './qr.ts';
+import { enrolmentExpired } from './refusals.ts';
 import { appSecret } from './security.routes.ts';
 
 export interface EnrolmentParts {

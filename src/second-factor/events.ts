@@ -1,4 +1,6 @@
-import type { Events } from '../audit/event.ts';
+import type { AuditEvent, Events } from '../audit/event.ts';
+import { describeSeconds } from '../audit/explanation.ts';
+import type { PasskeyFault } from './passkeys.ts';
 
 const factorReasons = {
   'wrong-code': {
@@ -16,6 +18,34 @@ const factorReasons = {
     advice: 'Log in again.',
   },
 } as const;
+
+/** Why a passkey proved nothing. */
+const passkeyReasons = {
+  malformed: {
+    words: 'the request had no response of a passkey, or parts of it were missing or too long',
+    advice: 'If the user sees it again, find what sends the request: the page of Janua, or a program.',
+  },
+  'unknown-passkey': {
+    words: 'the server has no such passkey; the user may have removed it here, but not from the device',
+    advice: 'Remove the passkey from the device, sign in another way, and add a new one.',
+  },
+  'foreign-passkey': {
+    words: 'the passkey belongs to another account',
+    advice: 'Use a passkey of the account, or sign in as the other user.',
+  },
+  'expired-challenge': {
+    words: 'the request came too late, was sent before, or came from another browser than the one that asked',
+    advice: 'Try again.',
+  },
+  'invalid-response': {
+    words: 'the signature, the origin, the domain, or the user verification was not right',
+    advice: 'Compare the origin with PUBLIC_URL, and the domain with PASSKEY_DOMAIN. janua doctor shows both.',
+  },
+  'old-counter': {
+    words: 'the passkey has been used since, as if there were a copy of it',
+    advice: 'If the user did not sign in twice at that moment: remove the passkey from the account, and add a new one.',
+  },
+} as const satisfies Readonly<Record<PasskeyFault, object>>;
 
 export const events = {
   'second-factor-asked': {
@@ -38,6 +68,39 @@ export const events = {
     level: 'warn',
     words: 'The second step of a login was refused without checking it, because too many codes were wrong',
     advise: () => ['Wait, or janua throttle lift EMAIL.'],
+  },
+  'passkey-refused': {
+    vocabulary: 'authn_login_fail',
+    by: 'anyone',
+    level: 'warn',
+    words: 'The login by passkey was refused',
+    isLimitedByReason: true,
+    reasons: {
+      ...passkeyReasons,
+      'void-passkey': {
+        words: 'the user of the passkey is gone, or the id belongs to another person by now',
+        advice: 'Sign in another way, and add a new passkey.',
+      },
+      'disabled-user': {
+        words: 'the passkey was right, and the user is disabled',
+        advice: 'To let the user in: janua users enable EMAIL.',
+        adviceForOwnTable: 'To let the user in: enable the user in your own table of users.',
+      },
+      'changed-meanwhile': {
+        words: 'the passkey was right, but it was removed, or the user was, before the session started',
+        advice: 'Try again. janua audit --user EMAIL shows what was changed.',
+      },
+    },
+  },
+  'passkey-throttled': {
+    vocabulary: 'excess_rate_limit_exceeded',
+    by: 'anyone',
+    level: 'warn',
+    words: 'The login by passkey was refused without checking it, because too many logins from the address had failed',
+    advise: ({ throttle = [], caller: { address } }: AuditEvent) => {
+      const wait = `Wait ${describeSeconds(Math.max(0, ...throttle.map(({ waitSeconds }) => waitSeconds)))}`;
+      return [address === undefined ? `${wait}.` : `${wait}, or janua throttle lift --address ${address}.`];
+    },
   },
   'enrolment-demanded': {
     vocabulary: 'authn_login_fail',

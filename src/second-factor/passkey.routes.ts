@@ -6,8 +6,9 @@ import { type AnswerLogin, exampleTokens, tokenFields } from '../web/token-answe
 import type { App } from '../web/types.ts';
 import { createCeremonyCookie } from './ceremony-cookie.ts';
 import { credentialField } from './fields.ts';
-import { type LogInByPasskey, passkeyRefused, passkeyUnknown, tooManyPasskeys } from './passkey-log-in.ts';
+import type { LogInByPasskey } from './passkey-log-in.ts';
 import type { Passkeys } from './passkeys.ts';
+import { passkeyRefused, passkeyUnknown, tooManyPasskeys } from './refusals.ts';
 
 const descriptors = {
   type: 'array',

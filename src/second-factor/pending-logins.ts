@@ -21,8 +21,6 @@ const waitMilliseconds = 10 * 60 * 1000;
 /** Wrong codes after which a pending login ends (VM-37). */
 const mostFailures = 5;
 
-export type PendingLogins = ReturnType<typeof createPendingLogins>;
-
 /** Pending logins, in a table of the SQL database. Every method throws `Unavailable` when it cannot be reached. */
 export function createPendingLogins(database: Database, now: () => number) {
   return {

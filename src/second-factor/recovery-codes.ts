@@ -23,8 +23,6 @@ const asMade = (typed: string) =>
 
 const hashCode = (code: string) => hashSecret(asMade(code));
 
-export type RecoveryCodes = ReturnType<typeof createRecoveryCodes>;
-
 /**
  * Codes for a user who has lost the other factors. Each works once (ASVS 6.5.1), and only hashes are stored.
  * `db` may be the transaction of the change that belongs to it. Every method throws `Unavailable` when the database cannot be reached.

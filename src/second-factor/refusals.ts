@@ -1,4 +1,5 @@
 import { type Answer, loginMessages } from '../access/refusal.ts';
+import { linkExpired } from '../tokens/links.ts';
 
 /** As in Auth0's password grant. A page leads to the second step. */
 export const mfaRequired: Answer = {
@@ -16,6 +17,9 @@ export const enrolmentRequired: Answer = {
   detail: 'This account needs a second factor first. A link in a mail, or from an operator, adds one',
   page: '/auth/enrol-factor?state=1',
 };
+
+/** The login mails a new link. */
+export const enrolmentExpired = linkExpired('/auth/login');
 
 /** The same for a wrong, used or expired code, and for a login that no longer waits. */
 export const invalidFactor: Answer = {
@@ -37,4 +41,35 @@ export const tooManyCodes: Answer = {
   status: 429,
   error: 'temporarily_unavailable',
   detail: 'Too many attempts',
+};
+
+export const tooManyPasskeys: Answer = {
+  ...tooManyCodes,
+  name: 'too-many-passkeys',
+  loginPage: { message: loginMessages.throttled, next: 'sent', inPlace: true },
+};
+
+export const passkeyRefused: Answer = {
+  name: 'passkey-refused',
+  status: 400,
+  error: 'invalid_grant',
+  detail: 'This passkey cannot be used here',
+  loginPage: { message: loginMessages.passkeyRefused, next: 'sent' },
+};
+
+/** For a browser, which can then forget the passkey. The page must answer the request itself: anyone could link to a page that says so. */
+export const passkeyUnknown: Answer = {
+  ...passkeyRefused,
+  name: 'passkey-unknown',
+  detail: 'There is no such passkey',
+  loginPage: { message: loginMessages.passkeyUnknown, next: 'sent', inPlace: true },
+};
+
+export const noSuchFactor: Answer = { name: 'no-such-factor', status: 404, detail: 'There is nothing with that id' };
+
+/** An account keeps what it must have. */
+export const lastFactor: Answer = {
+  name: 'last-factor',
+  status: 409,
+  detail: 'Your account must keep this factor. Add another one before you remove it',
 };

@@ -15,10 +15,10 @@ import { codeField, credentialField, methodField } from './fields.ts';
 import { requestOptions } from './passkey.routes.ts';
 import type { Passkeys } from './passkeys.ts';
 import { invalidFactor, loginOver, tooManyCodes } from './refusals.ts';
-import type { SecondFactor } from './second-step.ts';
+import type { SecondStep } from './second-step.ts';
 
 export interface SecondFactorParts {
-  readonly secondFactor: SecondFactor;
+  readonly secondFactor: SecondStep;
   readonly factors: Pick<Factors, 'ownerOf'>;
   /** Set where this host can have passkeys. */
   readonly passkeys: Pick<Passkeys, 'requestOptions'> | undefined;

@@ -1,29 +1,15 @@
 import type { Presented } from '../access/access.ts';
-import type { Admit, Admitted } from '../access/admit.ts';
+import type { Admission, Admitted, Proof } from '../access/admit.ts';
+import type { CheckFactor, SentFactor } from '../access/factor.ts';
 import { Refusal, RefusedField } from '../access/refusal.ts';
-import type { Audit } from '../audit/audit.ts';
 import type { Caller } from '../audit/event.ts';
 import type { Language } from '../languages/languages.ts';
 import { type Account, passwordFingerprint, stampOf } from '../users/account.ts';
-import type { UserDirectory } from '../users/user-directory.ts';
-import type { CheckFactor, SentFactor } from './check-factor.ts';
-import type { events } from './events.ts';
+import type { Enrolment } from './enrolment.ts';
 import type { FactorMethod, Factors } from './factors.ts';
-import type { PendingLogin, PendingLogins } from './pending-logins.ts';
-import { invalidFactor, loginOver } from './refusals.ts';
-import type { TrustedBrowsers } from './trusted-browsers.ts';
-
-export interface SecondStepOptions {
-  readonly users: Pick<UserDirectory, 'findById'>;
-  readonly factors: Factors;
-  readonly pendingLogins: PendingLogins;
-  readonly trustedBrowsers: TrustedBrowsers;
-  readonly checkFactor: CheckFactor;
-  readonly admit: Admit;
-  /** Forgets the wrong passwords before this login, which a right password alone does not. */
-  readonly clearPasswordFailures: (account: Account, knownBrowser: string | undefined, caller: Caller) => Promise<void>;
-  readonly audit: Audit<keyof typeof events>;
-}
+import type { FactorOptions } from './options.ts';
+import type { PendingLogin } from './pending-logins.ts';
+import { invalidFactor, loginOver, mfaRequired } from './refusals.ts';
 
 /** A login that waits, its account, and the ways to finish it. */
 export interface OpenedLogin {
@@ -33,7 +19,7 @@ export interface OpenedLogin {
 }
 
 /** What a client sends to finish a login. */
-export interface SecondStep extends SentFactor {
+export interface SentStep extends SentFactor {
   readonly presented: Presented;
   readonly language: Language;
   /** The identifier of the browser, if the account of that fingerprint has signed in with it before. */
@@ -42,45 +28,67 @@ export interface SecondStep extends SentFactor {
 }
 
 export interface Finished extends Admitted {
-  /** The text of the cookie by which the browser is trusted from now on. */
+  /** The secret by which the browser is trusted from now on. */
   readonly trustedBrowser: string | undefined;
 }
 
-export type SecondFactor = ReturnType<typeof createSecondFactor>;
+export type SecondStep = ReturnType<typeof createSecondStep>;
 
 /** The second step of a login. */
-export function createSecondFactor(options: SecondStepOptions) {
-  const { users, factors, pendingLogins, trustedBrowsers, checkFactor, admit, clearPasswordFailures, audit } = options;
-
+export function createSecondStep(
+  { users, admit, clearPasswordFailures, policy, audit }: FactorOptions,
+  { pendingLogins, trustedBrowsers, ownerOf, methodsOf }: Factors,
+  checkFactor: CheckFactor,
+  enrolment: Pick<Enrolment, 'demand'>,
+) {
   async function refuse(caller: Caller, userId?: string): Promise<never> {
     await audit.recordIfPossible({ kind: 'second-factor-failed', reason: 'login-over', caller, userId });
     throw new Refusal(loginOver);
   }
 
-  /** @throws {Refusal} `invalid-factor` if no login waits */
-  async function open(text: string, caller: Caller): Promise<OpenedLogin> {
-    const pending = await pendingLogins.find(text);
+  /** @throws {Refusal} `login-over` if no login waits */
+  async function open(secret: string, caller: Caller): Promise<OpenedLogin> {
+    const pending = await pendingLogins.find(secret);
     const account = pending && (await users.findById(pending.userId));
     const isWaiting = account !== undefined && !account.disabled && stampOf(account) === pending?.stamp;
     if (pending === undefined || !isWaiting) return refuse(caller, pending?.userId);
-    return { pending, account, methods: await factors.methodsOf(account) };
+    return { pending, account, methods: await methodsOf(account) };
   }
 
   return {
+    /**
+     * What `admit` asks of every proof: an account with a second factor gets no session from its password alone, but a pending login.
+     * A browser that the user trusts stands for the second factor.
+     */
+    async demand({ account, methods: proved }: Proof, admission: Admission): Promise<void> {
+      if (proved.some((method) => method !== 'pwd')) return;
+      const { remembered = false, trustedBrowser, notice, caller } = admission;
+      const methods = await methodsOf(account);
+      if (methods.length === 0) {
+        if (policy === 'required') await enrolment.demand(account, notice?.language ?? 'en', caller);
+        return;
+      }
+      const [userId, stamp] = [account.user.id, stampOf(account)];
+      if (await trustedBrowsers.isTrusted(trustedBrowser, ownerOf(account), stamp)) return;
+      const token = await pendingLogins.start({ userId, stamp, methods: proved, remembered });
+      await audit.recordIfPossible({ kind: 'second-factor-asked', caller, userId });
+      throw new Refusal(mfaRequired, undefined, { token, methods });
+    },
+
     open,
 
-    /** Ends a login that waits, if the text is one. */
-    async abandon(text: string): Promise<void> {
-      const pending = await pendingLogins.find(text);
+    /** Ends a login that waits, if the secret is of one. */
+    async abandon(secret: string): Promise<void> {
+      const pending = await pendingLogins.find(secret);
       if (pending !== undefined) await pendingLogins.end(pending.id);
     },
 
     /**
      * Finishes a login.
-     * @throws {Refusal} `invalid-factor`, `too-many-codes`
+     * @throws {Refusal} `login-over`, `too-many-codes`; {RefusedField} `invalid-factor`
      */
-    async finish(text: string, step: SecondStep, caller: Caller): Promise<Finished> {
-      const { pending, account } = await open(text, caller);
+    async finish(secret: string, step: SentStep, caller: Caller): Promise<Finished> {
+      const { pending, account } = await open(secret, caller);
       const { id, methods: proved, stamp, remembered, userId } = pending;
       const checked = await checkFactor(account, step, `second-factor:${id}`, caller);
       if (!checked.succeeded) {
@@ -97,9 +105,8 @@ export function createSecondFactor(options: SecondStepOptions) {
       const admitted = await admit(proof, { presented: step.presented, caller, remembered, notice, event: {} });
       if (admitted === undefined) return refuse(caller, userId);
       await clearPasswordFailures(account, knownBrowser, caller).catch(() => {});
-      const owner = factors.ownerOf(account);
-      const trust = step.trustsBrowser ? trustedBrowsers.trust(owner, stamp, caller.userAgent) : undefined;
-      return { ...admitted, trustedBrowser: await trust };
+      const trust = () => trustedBrowsers.trust(ownerOf(account), stamp, caller.userAgent);
+      return { ...admitted, trustedBrowser: step.trustsBrowser ? await trust() : undefined };
     },
   };
 }

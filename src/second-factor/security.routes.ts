@@ -11,8 +11,9 @@ import { type AnswerLogin, exampleTokens, tokenFields } from '../web/token-answe
 import type { App, Reply, Request } from '../web/types.ts';
 import { createCeremonyCookie } from './ceremony-cookie.ts';
 import { codeField, credentialField } from './fields.ts';
-import { type FactorChange, type FactorsChanged, lastFactor, type ManageFactors, noSuchFactor } from './manage.ts';
+import type { FactorChange, FactorsChanged, ManageFactors } from './manage.ts';
 import { drawQrCode } from './qr.ts';
+import { lastFactor, noSuchFactor } from './refusals.ts';
 
 export interface SecurityParts {
   readonly manageFactors: ManageFactors;
@@ -193,7 +194,7 @@ export function addSecurity(
     answer: changed('The old recovery codes are void'),
     browser: 'The page with the recovery codes',
     async handle(request) {
-      const codes = await parts().manageFactors.renewRecoveryCodes(await requireChange(request));
+      const { recoveryCodes: codes } = await parts().manageFactors.renewRecoveryCodes(await requireChange(request));
       return { detail: 'The old recovery codes are void', recovery_codes: codes };
     },
   });

@@ -27,8 +27,6 @@ export interface TotpOptions {
   readonly now: () => number;
 }
 
-export type Totp = ReturnType<typeof createTotp>;
-
 /**
  * Codes of authenticator apps (RFC 6238). Their secrets are encrypted.
  * `db` may be the transaction of the change that belongs to it. Every method throws `Unavailable` when the database cannot be reached.

@@ -3,8 +3,6 @@ import { countDeleted, deleteExpiredRows } from '../database/deletions.ts';
 import { createSecret, hashSecret } from '../sessions/credential.ts';
 import { columnsOf, type FactorOwner } from './owner.ts';
 
-export type TrustedBrowsers = ReturnType<typeof createTrustedBrowsers>;
-
 /**
  * Browsers that are not asked for a second factor for some days. Each is bound to the account and its stamp, so that a new password or a
  * change of factors ends the trust. It never replaces the password. Ids are hashes of the secrets.

@@ -1,5 +1,6 @@
 import type { SignedIn } from '../access/access.ts';
 import { notAuthenticated } from '../access/access.ts';
+import type { CheckFactor, SentFactor } from '../access/factor.ts';
 import {
   type ConfirmingRequest,
   insufficientUserAuthentication,
@@ -12,7 +13,6 @@ import { InvalidFields, Refusal } from '../access/refusal.ts';
 import type { Audit } from '../audit/audit.ts';
 import type { Caller } from '../audit/event.ts';
 import type { RenewedSession, Sessions } from '../sessions/sessions.ts';
-import type { AuthenticationMethod } from '../sessions/store.ts';
 import { type Account, stampOf } from '../users/account.ts';
 import type { UserDirectory } from '../users/user-directory.ts';
 import type { events } from './events.ts';
@@ -20,33 +20,13 @@ import type { KnownBrowsers } from './known-browsers.ts';
 import type { AttemptPassword } from './password-attempt.ts';
 import { tooManyConfirmations } from './refusals.ts';
 
-/** A second factor as the client sends it. */
-export interface ConfirmedFactor {
-  readonly method: string;
-  readonly code?: string | undefined;
-  readonly credential?: unknown;
-  /** The cookie that the challenge of a passkey is bound to. */
-  readonly ceremony?: string | undefined;
-}
-
-/** Checks a second factor. @param binding what the challenge of a passkey was made for. @throws {Refusal} when too many were wrong */
-type CheckConfirmed = (
-  account: Account,
-  factor: ConfirmedFactor,
-  binding: string,
-  caller: Caller,
-) => Promise<
-  | { readonly succeeded: true; readonly methods: readonly AuthenticationMethod[] }
-  | { readonly succeeded: false; readonly reason: 'wrong-code' | 'wrong-passkey' }
->;
-
 export interface ConfirmOptions {
   readonly users: UserDirectory;
   readonly sessions: Sessions;
   readonly attemptPassword: AttemptPassword;
   readonly knownBrowsers: KnownBrowsers;
   readonly methodsOf: (account: Pick<Account, 'user'>) => Promise<readonly string[]>;
-  readonly checkFactor: CheckConfirmed;
+  readonly checkFactor: CheckFactor;
   readonly audit: Audit<keyof typeof events>;
   /** How long a proof is fresh. */
   readonly maxAgeSeconds: number;
@@ -55,7 +35,7 @@ export interface ConfirmOptions {
 }
 
 /** What the owner of a session sends as a proof of identity. */
-export interface SentProof extends ConfirmedFactor {
+export interface SentProof extends SentFactor {
   readonly password?: string | undefined;
 }
 

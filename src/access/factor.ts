@@ -1,0 +1,29 @@
+import type { Caller } from '../audit/event.ts';
+import type { AuthenticationMethod } from '../sessions/store.ts';
+import type { Account } from '../users/account.ts';
+
+/** A second factor as a client sends it. */
+export interface SentFactor {
+  /** `totp`, `recovery_code` or `passkey`. Others are wrong codes. */
+  readonly method: string;
+  readonly code?: string | undefined;
+  /** JSON of a passkey's answer. */
+  readonly credential?: unknown;
+  /** The cookie that the passkey's challenge is bound to. */
+  readonly ceremony?: string | undefined;
+}
+
+/**
+ * Checks a second factor, unless too many were wrong.
+ * @param binding what a passkey's challenge was made for
+ * @throws {Refusal} `too-many-codes`
+ */
+export type CheckFactor = (
+  account: Account,
+  sent: SentFactor,
+  binding: string,
+  caller: Caller,
+) => Promise<
+  | { readonly succeeded: true; readonly methods: readonly AuthenticationMethod[] }
+  | { readonly succeeded: false; readonly reason: 'wrong-code' | 'wrong-passkey' }
+>;

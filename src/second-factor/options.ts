@@ -1,0 +1,47 @@
+import type { Admit } from '../access/admit.ts';
+import type { Audit } from '../audit/audit.ts';
+import type { Caller, KeyTrace } from '../audit/event.ts';
+import type { Database } from '../database/database.ts';
+import type { Cipher } from '../encryption/cipher.ts';
+import type { events as mailEvents } from '../mail/events.ts';
+import type { Outbox } from '../mail/outbox.ts';
+import type { Sessions } from '../sessions/sessions.ts';
+import type { Limits, Throttle } from '../throttle/throttle.ts';
+import type { events as linkEvents } from '../tokens/events.ts';
+import type { Tokens } from '../tokens/tokens.ts';
+import type { Account } from '../users/account.ts';
+import type { UserDirectory, UserRegistry } from '../users/user-directory.ts';
+import type { events } from './events.ts';
+import type { Passkeys } from './passkeys.ts';
+
+/** What second factors need of the rest of Janua. */
+export interface FactorOptions {
+  readonly database: Database;
+  readonly cipher: Cipher;
+  /** Undefined where the host cannot have passkeys. */
+  readonly passkeys: Passkeys | undefined;
+  readonly users: UserDirectory;
+  /** The same directory, if this server may change it. */
+  readonly registry: UserRegistry | undefined;
+  readonly sessions: Sessions;
+  readonly throttle: Throttle;
+  /** What wrong factors of a user and from an address are counted by. */
+  readonly limitsOfFactor: (userId: string, address: string | undefined) => Limits<KeyTrace['kind']>;
+  /** What logins by passkey from an address are counted by. */
+  readonly limitsOfAddress: (address: string | undefined) => Limits<KeyTrace['kind']>;
+  /** Forgets the wrong passwords before a login that a second factor has finished. */
+  readonly clearPasswordFailures: (account: Account, knownBrowser: string | undefined, caller: Caller) => Promise<void>;
+  /** Undefined where no mail is sent. */
+  readonly outbox: Outbox | undefined;
+  readonly tokens: Tokens;
+  readonly admit: Admit;
+  readonly audit: Audit<keyof typeof events | keyof typeof linkEvents | keyof typeof mailEvents>;
+  /** The name of the site in authenticator apps. */
+  readonly appName: string;
+  /** 0 offers no trust. */
+  readonly trustedBrowserDays: number;
+  /** `off` ignores the factors of all users. */
+  readonly policy: 'optional' | 'required' | 'off';
+  /** Milliseconds since 1970. */
+  readonly now: () => number;
+}
