@@ -3,32 +3,23 @@ import { addForm } from '../web/form.ts';
 import { json, object } from '../web/openapi/responses.ts';
 import type { App } from '../web/types.ts';
 import type { Enrolment } from './enrolment.ts';
-import { codeField } from './fields.ts';
+import { appSecret, codeField, codesSchema } from './fields.ts';
 import { enrolmentPath } from './mails.ts';
 import { drawQrCode } from './qr.ts';
 import { enrolmentExpired } from './refusals.ts';
-import { appSecret } from './security.routes.ts';
 
 export interface EnrolmentParts {
   readonly enrolment: Enrolment;
 }
 
+const token = 'x'.repeat(43);
+
 /** Without it, the link counts as expired. */
-const tokenField = {
-  maxLength: 4096,
-  description: 'The token of the link',
-  inLink: true,
-  examples: ['x'.repeat(43)],
-} as const;
+const tokenField = { maxLength: 4096, description: 'The token of the link', inLink: true, examples: [token] } as const;
 
 const view = 'second-factor/enrol-factor';
 const tag = 'Second factors';
-const done = 'Authenticator app added. Log in with it';
-
-const codesSchema = object('The app was added', {
-  detail: { type: 'string' },
-  recovery_codes: { type: 'array', items: { type: 'string' } },
-});
+const detail = 'Authenticator app added. Log in with it';
 
 /**
  * Adds the page behind the link of a user who must add a factor. Opening it changes nothing, because mail scanners open links: a button
@@ -42,11 +33,13 @@ export function addEnrolment(app: App, parts: () => EnrolmentParts): void {
     config: { refusals: [enrolmentExpired] },
     view,
     fields: { token: tokenField, code: { ...codeField, required: true } },
-    example: { token: 'x'.repeat(43), code: '123456' },
+    example: { token, code: '123456' },
     shown: json('The link is valid', object('The link', { email: { type: 'string' } }, ['email']), {
       email: 'ann@example.com',
     }),
-    answer: json('The app was added', codesSchema, { detail: done, recovery_codes: ['K7QD-…'] }),
+    answer: json('The app was added', object(detail, { detail: { type: 'string' }, recovery_codes: codesSchema }), {
+      ...{ detail, recovery_codes: ['K7QD-…'] },
+    }),
     browser: 'The page with the recovery codes, which leads to the login page',
     async show({ caller, query }, { token = '' }) {
       // Without a link, the page says that one was mailed.
@@ -56,7 +49,7 @@ export function addEnrolment(app: App, parts: () => EnrolmentParts): void {
     },
     async submit({ language, caller }, reply, { token = '', code }) {
       const codes = await parts().enrolment.finish(token, code, language, caller);
-      return reply.send({ detail: done, recovery_codes: codes });
+      return reply.send({ detail, recovery_codes: codes });
     },
   });
 
@@ -65,7 +58,7 @@ export function addEnrolment(app: App, parts: () => EnrolmentParts): void {
     summary: 'Begin to add the first factor by a link',
     tag,
     fields: { token: tokenField },
-    example: { token: 'x'.repeat(43) },
+    example: { token },
     config: { view, openedAt: '/auth/login', refusals: [enrolmentExpired] },
     answer: appSecret,
     browser: 'The page with the QR code',

@@ -1,9 +1,5 @@
 import type { Field } from '../web/action.ts';
-
-export const methodField = {
-  description: '`totp`, `recovery_code` or `passkey`. Default: `totp`',
-  inLink: true,
-} as const satisfies Field;
+import { json, object } from '../web/openapi/responses.ts';
 
 export const codeField = {
   maxLength: 100,
@@ -15,3 +11,15 @@ export const credentialField = {
   description: 'What the browser got from the passkey, as JSON',
   json: true,
 } as const satisfies Field;
+
+/** What an authenticator app is set up with. */
+export const appSecret = json(
+  'The secret for the app',
+  object('An enrolment that waits for its code', {
+    secret: { type: 'string', description: 'Base32' },
+    uri: { type: 'string', description: 'For a QR code' },
+  }),
+  { secret: 'JBSWY3DPEHPK3PXP…', uri: 'otpauth://totp/…' },
+);
+
+export const codesSchema = { type: 'array', items: { type: 'string' }, description: 'Only where they are new' };

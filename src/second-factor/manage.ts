@@ -162,8 +162,8 @@ export function createManageFactors(
       }),
 
     /** @throws {Refusal} `no-such-factor` */
-    async renamePasskey({ user }: SignedIn, id: string, name: string): Promise<void> {
-      if (!(await passkeys?.rename(ownerOf({ user }), id, name))) throw new Refusal(noSuchFactor);
+    async renamePasskey({ signedIn }: FactorChange, id: string, name: string): Promise<undefined> {
+      if (!(await passkeys?.rename(ownerOf(signedIn), id, name))) throw new Refusal(noSuchFactor);
     },
 
     /** Gives ten new recovery codes, which make the old ones void. */
@@ -174,10 +174,10 @@ export function createManageFactors(
     },
 
     /** Ends the trust in one browser, or in all. @throws {Refusal} `no-such-factor` */
-    async endTrust({ user }: SignedIn, id: string | undefined, caller: Caller): Promise<void> {
-      const count = await trustedBrowsers.end(ownerOf({ user }), id);
+    async endTrust({ signedIn, caller }: FactorChange, id: string | undefined): Promise<undefined> {
+      const count = await trustedBrowsers.end(ownerOf(signedIn), id);
       if (count === 0 && id !== undefined) throw new Refusal(noSuchFactor);
-      await audit.recordIfPossible({ kind: 'trust-ended', caller, userId: user.id });
+      await audit.recordIfPossible({ kind: 'trust-ended', caller, userId: signedIn.user.id });
     },
 
     /** Removes all factors of a user who has lost them, by an operator. Ends all sessions. */

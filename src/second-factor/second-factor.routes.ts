@@ -1,5 +1,4 @@
 import type { Account } from '../users/account.ts';
-import { addAction } from '../web/action.ts';
 import { pendingCookie, trustedCookie } from '../web/cookies.ts';
 import type { Features } from '../web/flow-options.ts';
 import { addForm } from '../web/form.ts';
@@ -8,11 +7,10 @@ import { homePath, safeNext, secondFactorPath } from '../web/next.ts';
 import { json, object, settingCookies } from '../web/openapi/responses.ts';
 import { type AnswerLogin, exampleTokens, tokenFields } from '../web/token-answer.ts';
 import type { App, Request } from '../web/types.ts';
-import { createCeremonyCookie } from './ceremony-cookie.ts';
+import { createCeremony } from './ceremony.routes.ts';
 import type { Binding } from './challenges.ts';
 import type { Factors } from './factors.ts';
-import { codeField, credentialField, methodField } from './fields.ts';
-import { requestOptions } from './passkey.routes.ts';
+import { codeField, credentialField } from './fields.ts';
 import type { Passkeys } from './passkeys.ts';
 import { invalidFactor, loginOver, tooManyCodes } from './refusals.ts';
 import type { SecondStep } from './second-step.ts';
@@ -33,6 +31,8 @@ export interface SecondFactorOptions {
   readonly features: Features;
 }
 
+const tokenField = { maxLength: 100, description: 'The waiting login, for programs', inLink: true } as const;
+
 const waiting = object('The login that waits', {
   methods: { type: 'array', items: { type: 'string' }, description: 'The ways to go on, the best first' },
 });
@@ -40,26 +40,27 @@ const waiting = object('The login that waits', {
 /** Adds the second step of a login. Pages know the waiting login by a cookie, programs by their `mfa_token`. */
 export function addSecondFactor(app: App, parts: () => SecondFactorParts, options: SecondFactorOptions): void {
   const { https, answerLogin, trustedBrowserDays, features } = options;
+  const tag = 'Sign in';
   const pending = pendingCookie(https);
-  const ceremony = createCeremonyCookie(https);
+  const ceremony = createCeremony(app, https);
   const trusted = trustedCookie(https, trustedBrowserDays);
   const waitingLogin = ({ headers }: Request, token = '') => token || (pending.read(headers.cookie) ?? '');
 
   addForm(app, [secondFactorPath, '/api/second-factor'], {
     summary: 'Second factor',
     description: 'Finishes a login that waits for a second factor. Both responses set the session cookie.',
-    tag: 'Sign in',
+    tag,
     config: { refusals: [invalidFactor, loginOver, tooManyCodes] },
     view: 'second-factor/second-factor',
     fields: {
-      mfa_token: { maxLength: 100, description: 'The waiting login, for programs', inLink: true },
-      method: methodField,
+      mfa_token: tokenField,
+      method: { description: '`totp`, `recovery_code` or `passkey`. Default: `totp`', inLink: true },
       code: codeField,
       credential: credentialField,
       trust_browser: { description: '`on`, to be asked no more in this browser for some days' },
       next: { maxLength: 65_536, description: 'For pages: the path to go to afterwards', inLink: true },
     },
-    example: { mfa_token: 'm9wTrqmiCb1pEU9oSIvH5g.…', method: 'totp', code: '123456' },
+    example: { mfa_token: 'm9wTrqmiCb1pEU9oSIvH5g…', method: 'totp', code: '123456' },
     shown: json('The login waits', waiting, { methods: ['totp', 'recovery_code'] }),
     answer: settingCookies(json('A session was started', object('A session was started', tokenFields), exampleTokens)),
     browser: 'To the home page or `next`',
@@ -70,19 +71,13 @@ export function addSecondFactor(app: App, parts: () => SecondFactorParts, option
     },
     async submit(request, reply, { mfa_token: token, method = 'totp', code, credential, trust_browser: trust, next }) {
       const { presented, caller, headers, language } = request;
-      const trustsBrowser = trust === 'on' && trustedBrowserDays > 0;
-      const sent = { method, code, credential, ceremony: ceremony.read(request) };
-      const finished = await parts().secondFactor.finish(
-        waitingLogin(request, token),
-        {
-          ...sent,
-          presented,
-          language,
-          trustsBrowser,
-          findKnownBrowser: (fingerprint) => parts().knownBrowsers.find(fingerprint, headers.cookie),
-        },
-        caller,
-      );
+      const { secondFactor, knownBrowsers } = parts();
+      const step = {
+        ...{ method, code, credential, ceremony: ceremony.read(request), presented, language },
+        trustsBrowser: trust === 'on' && trustedBrowserDays > 0,
+        findKnownBrowser: (fingerprint: string) => knownBrowsers.find(fingerprint, headers.cookie),
+      };
+      const finished = await secondFactor.finish(waitingLogin(request, token), step, caller);
       reply.header('set-cookie', pending.removal);
       if (finished.trustedBrowser !== undefined) reply.header('set-cookie', trusted.header(finished.trustedBrowser));
       return reply.proceed(safeNext(next) ?? homePath, answerLogin(request, reply, finished));
@@ -90,38 +85,31 @@ export function addSecondFactor(app: App, parts: () => SecondFactorParts, option
   });
 
   if (features.passkeyDomain === undefined) return;
-  const findOptions = (account: Pick<Account, 'user'>, binding: Binding) =>
+  const takenBy = 'parseRequestOptionsFromJSON';
+  const findOptions = async (account: Pick<Account, 'user'>, binding: Binding) =>
     parts().passkeys?.requestOptions(binding, parts().factors.ownerOf(account));
 
-  addAction(app, [`${secondFactorPath}/options`, '/api/second-factor/options'], {
-    method: 'POST',
+  ceremony.addOptions([`${secondFactorPath}/options`, '/api/second-factor/options'], {
     summary: 'Ask for a passkey as the second factor',
-    description: 'Gives a challenge, and the cookie `ceremony`, which has to come back with the second factor.',
-    tag: 'Sign in',
-    fields: { mfa_token: { maxLength: 100, description: 'The waiting login, for programs' } },
-    example: { mfa_token: 'm9wTrqmiCb1pEU9oSIvH5g.…' },
+    tag,
+    fields: { mfa_token: tokenField },
+    example: { mfa_token: 'm9wTrqmiCb1pEU9oSIvH5g…' },
     config: { openedAt: secondFactorPath, refusals: [loginOver] },
-    answer: settingCookies(requestOptions),
-    browser: 'To the page of the second step: only scripts have a use for the options',
-    async handle(request, reply, { mfa_token: token }) {
+    takenBy,
+    async find(request, bind, { mfa_token: token }) {
       const { pending, account } = await parts().secondFactor.open(waitingLogin(request, token), request.caller);
-      const binding = { purpose: `second-factor:${pending.id}`, cookie: ceremony.give(request, reply) };
-      return reply.proceed(secondFactorPath, await findOptions(account, binding));
+      return findOptions(account, bind(`second-factor:${pending.id}`));
     },
   });
 
-  addAction(app, ['/auth/confirm/options', '/api/confirm/options'], {
-    method: 'POST',
+  ceremony.addOptions(['/auth/confirm/options', '/api/confirm/options'], {
     summary: 'Ask for a passkey as a fresh proof',
-    description: 'Gives a challenge, and the cookie `ceremony`, which has to come back with the confirmation.',
-    tag: 'Sign in',
+    tag,
     config: { signedIn: true, openedAt: '/auth/confirm' },
-    answer: settingCookies(requestOptions),
-    browser: 'To the page that asks for a proof: only scripts have a use for the options',
-    async handle(request, reply) {
+    takenBy,
+    async find(request, bind) {
       const { user, session } = signedInOf(request);
-      const binding = { purpose: `confirm:${session.id}`, cookie: ceremony.give(request, reply) };
-      return reply.proceed('/auth/confirm', await findOptions({ user }, binding));
+      return findOptions({ user }, bind(`confirm:${session.id}`));
     },
   });
 }

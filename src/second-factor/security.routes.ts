@@ -2,15 +2,15 @@ import { insufficientUserAuthentication, type RequireFresh } from '../access/fre
 import { InvalidFields } from '../access/refusal.ts';
 import { speak } from '../languages/speech.ts';
 import { maxNameLength, personName } from '../users/user.ts';
-import { addAction } from '../web/action.ts';
+import { type Action, addAction, type Fields, type Input } from '../web/action.ts';
 import type { Features } from '../web/flow-options.ts';
 import { addForm, invalidFields } from '../web/form.ts';
 import { signedInOf } from '../web/hooks/credentials.ts';
 import { json, object, settingCookies } from '../web/openapi/responses.ts';
 import { type AnswerLogin, exampleTokens, tokenFields } from '../web/token-answer.ts';
 import type { App, Reply, Request } from '../web/types.ts';
-import { createCeremonyCookie } from './ceremony-cookie.ts';
-import { codeField, credentialField } from './fields.ts';
+import { createCeremony } from './ceremony.routes.ts';
+import { appSecret, codeField, codesSchema, credentialField } from './fields.ts';
 import type { FactorChange, FactorsChanged, ManageFactors } from './manage.ts';
 import { drawQrCode } from './qr.ts';
 import { lastFactor, noSuchFactor } from './refusals.ts';
@@ -26,28 +26,14 @@ export interface SecurityOptions {
   readonly features: Features;
 }
 
-const idField = { required: true, minLength: 1, maxLength: 43, description: 'The id of the passkey' } as const;
-
-const detailAnswer = (detail: string) => json(detail, object(detail, { detail: { type: 'string' } }), { detail });
-
-/** What `parseCreationOptionsFromJSON` takes. */
-const creationOptions = json(
-  'Options to make a passkey',
-  { type: 'object', description: 'For `PublicKeyCredential.parseCreationOptionsFromJSON`', additionalProperties: true },
-  { challenge: '6Z3wq…', rp: { id: 'auth.example.com', name: 'Janua' } },
-);
-
-/** What an authenticator app is set up with. */
-export const appSecret = json(
-  'The secret for the app',
-  object('An enrolment that waits for its code', {
-    secret: { type: 'string', description: 'Base32' },
-    uri: { type: 'string', description: 'For a QR code' },
-  }),
-  { secret: 'JBSWY3DPEHPK3PXP…', uri: 'otpauth://totp/…' },
-);
-
 const securityPath = '/account/security';
+const addresses = (path: string) => [`${securityPath}${path}`, `/api${securityPath}${path}`] as const;
+
+const tag = 'Second factors';
+const fresh = { signedIn: true, openedAt: securityPath, refusals: [insufficientUserAuthentication] } as const;
+const idField = { required: true, minLength: 1, maxLength: 43, description: 'The id of the passkey' } as const;
+const nameField = { maxLength: maxNameLength, description: 'The name' } as const;
+const id = 'm9wTrqmiCb1pEU9oSIvH5g';
 
 const time = { type: ['string', 'null'], description: 'RFC 3339, UTC' };
 
@@ -70,63 +56,74 @@ const securitySchema = object('The second factors', {
   },
 });
 
-const codesSchema = object(
-  'What changed',
-  {
-    detail: { type: 'string' },
-    recovery_codes: { type: 'array', items: { type: 'string' }, description: 'Only where they are new' },
-    ...tokenFields,
-  },
-  ['recovery_codes', ...Object.keys(tokenFields)],
-);
+/** A change of the factors. */
+interface Change<F extends Fields> extends Pick<Action<F>, 'summary' | 'fields' | 'example'> {
+  readonly refusals?: Action['config']['refusals'];
+  /** What programs are told. */
+  readonly detail: string;
+  /** The message of the page Security. Without it, the change always gives recovery codes. */
+  readonly state?: number;
+  change(by: FactorChange, input: Input<F>, request: Request): Promise<FactorsChanged | undefined>;
+}
 
 /** Adds the page on which users manage their second factors. */
-export function addSecurity(
-  app: App,
-  parts: () => SecurityParts,
-  { https, answerLogin, features }: SecurityOptions,
-): void {
-  const hasPasskeys = features.passkeyDomain !== undefined;
-  const ceremony = createCeremonyCookie(https);
-  const tag = 'Second factors';
-  const changed = (detail: string) =>
-    settingCookies(json(detail, codesSchema, { detail, recovery_codes: ['K7QD-…'], ...exampleTokens }));
-  const fresh = { signedIn: true, openedAt: securityPath, refusals: [insufficientUserAuthentication] } as const;
+export function addSecurity(app: App, parts: () => SecurityParts, options: SecurityOptions): void {
+  const { https, answerLogin, features } = options;
+  const manage = () => parts().manageFactors;
 
   /** A user who has just proved who they are. */
-  async function requireChange(request: Request) {
+  async function requireChange(request: Request): Promise<FactorChange> {
+    const { language, caller } = request;
     const signedIn = signedInOf(request);
     await parts().requireFresh(signedIn, undefined, request);
-    return { signedIn, language: request.language, caller: request.caller };
+    return { signedIn, language, caller };
   }
 
+  const changed = (detail: string) => {
+    const fields = { detail: { type: 'string' }, recovery_codes: codesSchema, ...tokenFields };
+    const schema = object('What changed', fields, ['recovery_codes', ...Object.keys(tokenFields)]);
+    return settingCookies(json(detail, schema, { detail, recovery_codes: ['K7QD-…'], ...exampleTokens }));
+  };
+
   /** New recovery codes are shown once, on the page that answers. */
-  function answer(request: Request, reply: Reply, state: number, detail: string, result: FactorsChanged) {
-    const { recoveryCodes: codes, renewed } = result;
+  function answer(
+    { request, reply }: { request: Request; reply: Reply },
+    { detail, state }: Pick<Change<Fields>, 'detail' | 'state'>,
+    { recoveryCodes: codes = [], renewed }: Partial<FactorsChanged> = {},
+  ) {
     const tokens = renewed && answerLogin(request, reply, renewed);
     const model = { detail, ...tokens, ...(codes.length > 0 && { recovery_codes: codes }) };
     return codes.length > 0 ? reply.send(model) : reply.proceed(`${securityPath}?state=${state}`, model);
   }
 
-  addAction(app, [securityPath, '/api/account/security'], {
+  function addChange<const F extends Fields>(path: string, definition: Change<F>): void {
+    const { refusals = [], detail, state, change, ...action } = definition;
+    addAction<F>(app, addresses(path), {
+      ...action,
+      method: 'POST',
+      tag,
+      config: { ...fresh, view: 'second-factor/codes', refusals: [...fresh.refusals, ...refusals] },
+      answer: changed(detail),
+      browser: 'To the page Security, or the page with new recovery codes',
+      async handle(request, reply, input) {
+        const by = await requireChange(request);
+        return answer({ request, reply }, definition, await change(by, input, request));
+      },
+    });
+  }
+
+  addAction(app, addresses(''), {
     method: 'GET',
     summary: 'Security',
     tag,
     config: { signedIn: true, view: 'second-factor/security' },
     answer: json('The second factors', securitySchema, {
-      passkeys: [],
-      totp: true,
-      recovery_codes_left: 10,
-      trusted_browsers: [],
+      ...{ passkeys: [], totp: true, recovery_codes_left: 10, trusted_browsers: [] },
     }),
     browser: 'The page Security',
     async handle(request) {
       const { user, session } = signedInOf(request);
-      const { passkeys, totp, recoveryCodesLeft, trustedBrowsers } = await parts().manageFactors.list(
-        user,
-        session.stamp,
-      );
-      const { state } = request.query as Readonly<Record<string, unknown>>;
+      const { passkeys, totp, recoveryCodesLeft, trustedBrowsers } = await manage().list(user, session.stamp);
       return {
         passkeys: passkeys.map(({ id, name, synced, createdAt, lastUsedAt }) => ({
           ...{ id, name, synced, created_at: createdAt.toISOString() },
@@ -139,12 +136,12 @@ export function addSecurity(
           ...{ id, browser: speak('en').client(userAgent), user_agent: userAgent },
           trusted_at: trustedAt.toISOString(),
         })),
-        state,
+        state: (request.query as Readonly<Record<string, unknown>>).state,
       };
     },
   });
 
-  addAction(app, [`${securityPath}/totp/begin`, '/api/account/security/totp/begin'], {
+  addAction(app, addresses('/totp/begin'), {
     method: 'POST',
     summary: 'Begin to add an authenticator app',
     tag,
@@ -153,137 +150,100 @@ export function addSecurity(
     browser: 'The page with the QR code',
     async handle(request) {
       const { signedIn } = await requireChange(request);
-      const enrolment = await parts().manageFactors.beginTotp(signedIn);
+      const enrolment = await manage().beginTotp(signedIn);
       return { ...enrolment, qr: await drawQrCode(enrolment.uri), values: {}, errors: {} };
     },
   });
 
-  addForm(app, [`${securityPath}/totp`, '/api/account/security/totp'], {
+  const added = { detail: 'Authenticator app added', state: 1 };
+  addForm(app, addresses('/totp'), {
     summary: 'Add an authenticator app',
     tag,
-    config: { signedIn: true, refusals: [insufficientUserAuthentication] },
+    config: { signedIn: true, refusals: fresh.refusals },
     view: 'second-factor/totp',
     fields: { code: { ...codeField, required: true } },
     example: { code: '123456' },
-    answer: changed('Authenticator app added'),
+    answer: changed(added.detail),
     browser: 'The page with the recovery codes, or the page Security',
     async submit(request, reply, { code }) {
       const by = await requireChange(request);
-      return answer(request, reply, 1, 'Authenticator app added', await parts().manageFactors.enableTotp(by, code));
+      return answer({ request, reply }, added, await manage().enableTotp(by, code));
     },
   });
 
-  addAction(app, [`${securityPath}/totp/remove`, '/api/account/security/totp/remove'], {
-    method: 'POST',
+  addChange('/totp/remove', {
     summary: 'Remove the authenticator app',
-    tag,
-    config: { ...fresh, refusals: [...fresh.refusals, lastFactor] },
-    answer: changed('Authenticator app removed'),
-    browser: 'The page Security',
-    async handle(request, reply) {
-      const by = await requireChange(request);
-      return answer(request, reply, 2, 'Authenticator app removed', await parts().manageFactors.removeTotp(by));
-    },
+    refusals: [lastFactor],
+    detail: 'Authenticator app removed',
+    state: 2,
+    change: (by) => manage().removeTotp(by),
   });
 
-  addAction(app, [`${securityPath}/recovery-codes`, '/api/account/security/recovery-codes'], {
-    method: 'POST',
+  addChange('/recovery-codes', {
     summary: 'Get new recovery codes',
+    detail: 'The old recovery codes are void',
+    change: (by) => manage().renewRecoveryCodes(by),
+  });
+
+  addChange('/trusted-browsers/end', {
+    summary: 'End the trust in a browser',
+    fields: { id: { maxLength: 43, description: 'The id of the browser. Without it: all' } },
+    example: { id },
+    refusals: [noSuchFactor],
+    detail: 'Trust ended',
+    state: 6,
+    change: (by, { id }) => manage().endTrust(by, id || undefined),
+  });
+
+  if (features.passkeyDomain === undefined) return;
+  const ceremony = createCeremony(app, https);
+  const purposeOf = ({ signedIn: { session } }: FactorChange) => `enrol:${session.id}`;
+
+  ceremony.addOptions(addresses('/passkeys/options'), {
+    summary: 'Begin to add a passkey',
     tag,
-    config: { ...fresh, view: 'second-factor/codes' },
-    answer: changed('The old recovery codes are void'),
-    browser: 'The page with the recovery codes',
-    async handle(request) {
-      const { recoveryCodes: codes } = await parts().manageFactors.renewRecoveryCodes(await requireChange(request));
-      return { detail: 'The old recovery codes are void', recovery_codes: codes };
+    config: fresh,
+    takenBy: 'parseCreationOptionsFromJSON',
+    async find(request, bind) {
+      const by = await requireChange(request);
+      return manage().passkeyOptions(by.signedIn, bind(purposeOf(by)));
     },
   });
 
-  const enrolment = ({ signedIn: { session } }: FactorChange) => `enrol:${session.id}`;
-
-  if (hasPasskeys) {
-    addAction(app, [`${securityPath}/passkeys/options`, '/api/account/security/passkeys/options'], {
-      method: 'POST',
-      summary: 'Begin to add a passkey',
-      description: 'Gives a challenge, and the cookie `ceremony`, which has to come back with the passkey.',
-      tag,
-      config: fresh,
-      answer: settingCookies(creationOptions),
-      browser: 'To the page Security: only scripts have a use for the options',
-      async handle(request, reply) {
-        const by = await requireChange(request);
-        const binding = { purpose: enrolment(by), cookie: ceremony.give(request, reply) };
-        return reply.proceed(securityPath, await parts().manageFactors.passkeyOptions(by.signedIn, binding));
-      },
-    });
-
-    addAction(app, [`${securityPath}/passkeys`, '/api/account/security/passkeys'], {
-      method: 'POST',
-      summary: 'Add a passkey',
-      tag,
-      fields: { credential: credentialField, name: { maxLength: maxNameLength, description: 'Default: the provider' } },
-      example: { credential: '{"id":"…"}', name: 'My phone' },
-      config: { ...fresh, view: 'second-factor/codes', refusals: [...fresh.refusals, invalidFields] },
-      answer: changed('Passkey added'),
-      browser: 'The page with the recovery codes, or the page Security',
-      async handle(request, reply, { credential, name }) {
-        const by = await requireChange(request);
-        const binding = { purpose: enrolment(by), cookie: ceremony.read(request) };
-        const result = await parts().manageFactors.addPasskey(by, credential, binding, personName(name ?? ''));
-        return answer(request, reply, 3, 'Passkey added', result);
-      },
-    });
-
-    addAction(app, [`${securityPath}/passkeys/rename`, '/api/account/security/passkeys/rename'], {
-      method: 'POST',
-      summary: 'Rename a passkey',
-      tag,
-      fields: {
-        id: idField,
-        name: { required: true, minLength: 1, maxLength: maxNameLength, description: 'The name' },
-      },
-      example: { id: 'm9wTrqmiCb1pEU9oSIvH5g', name: 'My phone' },
-      config: { ...fresh, refusals: [...fresh.refusals, invalidFields, noSuchFactor] },
-      answer: detailAnswer('Passkey renamed'),
-      browser: 'The page Security',
-      async handle(request, reply, { id, name }) {
-        const { signedIn } = await requireChange(request);
-        const typed = personName(name);
-        if (!typed) throw new InvalidFields({ field: 'name', code: 'malformed' });
-        await parts().manageFactors.renamePasskey(signedIn, id, typed);
-        return reply.proceed(`${securityPath}?state=5`, { detail: 'Passkey renamed' });
-      },
-    });
-
-    addAction(app, [`${securityPath}/passkeys/remove`, '/api/account/security/passkeys/remove'], {
-      method: 'POST',
-      summary: 'Remove a passkey',
-      tag,
-      fields: { id: idField },
-      example: { id: 'm9wTrqmiCb1pEU9oSIvH5g' },
-      config: { ...fresh, refusals: [...fresh.refusals, noSuchFactor, lastFactor] },
-      answer: changed('Passkey removed'),
-      browser: 'The page Security',
-      async handle(request, reply, { id }) {
-        const by = await requireChange(request);
-        return answer(request, reply, 4, 'Passkey removed', await parts().manageFactors.removePasskey(by, id));
-      },
-    });
-  }
-
-  addAction(app, [`${securityPath}/trusted-browsers/end`, '/api/account/security/trusted-browsers/end'], {
-    method: 'POST',
-    summary: 'End the trust in a browser',
-    tag,
-    fields: { id: { maxLength: 43, description: 'The id of the browser. Without it: all' } },
-    example: { id: 'm9wTrqmiCb1pEU9oSIvH5g' },
-    config: { ...fresh, refusals: [...fresh.refusals, noSuchFactor] },
-    answer: detailAnswer('Trust ended'),
-    browser: 'The page Security',
-    async handle(request, reply, { id }) {
-      const { signedIn, caller } = await requireChange(request);
-      await parts().manageFactors.endTrust(signedIn, id || undefined, caller);
-      return reply.proceed(`${securityPath}?state=${id ? 6 : 8}`, { detail: 'Trust ended' });
+  addChange('/passkeys', {
+    summary: 'Add a passkey',
+    fields: { credential: credentialField, name: { ...nameField, description: 'Default: the provider' } },
+    example: { credential: '{"id":"…"}', name: 'My phone' },
+    refusals: [invalidFields],
+    detail: 'Passkey added',
+    state: 3,
+    change(by, { credential, name = '' }, request) {
+      const binding = { purpose: purposeOf(by), cookie: ceremony.read(request) };
+      return manage().addPasskey(by, credential, binding, personName(name));
     },
+  });
+
+  addChange('/passkeys/rename', {
+    summary: 'Rename a passkey',
+    fields: { id: idField, name: { ...nameField, required: true, minLength: 1 } },
+    example: { id, name: 'My phone' },
+    refusals: [invalidFields, noSuchFactor],
+    detail: 'Passkey renamed',
+    state: 5,
+    change(by, { id, name }) {
+      const typed = personName(name);
+      if (!typed) throw new InvalidFields({ field: 'name', code: 'malformed' });
+      return manage().renamePasskey(by, id, typed);
+    },
+  });
+
+  addChange('/passkeys/remove', {
+    summary: 'Remove a passkey',
+    fields: { id: idField },
+    example: { id },
+    refusals: [noSuchFactor, lastFactor],
+    detail: 'Passkey removed',
+    state: 4,
+    change: (by, { id }) => manage().removePasskey(by, id),
   });
 }
