@@ -41,7 +41,7 @@ import { openTransport } from './mail/transport.ts';
 import type { HashingThreads } from './passwords/hashing/threads.ts';
 import { createPasswords } from './passwords/passwords.ts';
 import { createPasswordPolicy } from './passwords/policy.ts';
-import { createFactorMails } from './second-factor/mails.ts';
+import { createFactorMails } from './second-factor/enrolment.ts';
 import { createFactorParts } from './second-factor/parts.ts';
 import { createPasskeys } from './second-factor/passkeys.ts';
 import { rotateEncryptionKey } from './second-factor/rotate-encryption-key.ts';

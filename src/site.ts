@@ -9,7 +9,7 @@ import type { ForwardAuthOptions } from './forward-auth/verify.routes.ts';
 import { events as mailEvents } from './mail/events.ts';
 import type { MailboxOptions } from './mail/mailbox.routes.ts';
 import { events as factorEvents } from './second-factor/events.ts';
-import type { SecondFactorOptions } from './second-factor/second-factor.routes.ts';
+import type { FactorRouteOptions } from './second-factor/second-factor.routes.ts';
 import { events as sessionEvents } from './sessions/events.ts';
 import { createAnswerLogin } from './sign-in/answer-login.ts';
 import { events as signInEvents } from './sign-in/events.ts';
@@ -30,7 +30,7 @@ export async function addSite(app: App, parts: () => Services, options: Capabili
   const answerLogin = createAnswerLogin(() => parts().knownBrowsers);
   (await import('./sign-in/log-in.routes.ts')).addLogIn(app, parts, { ...options, answerLogin });
   if (options.features.passkeyDomain !== undefined)
-    (await import('./second-factor/passkey.routes.ts')).addPasskeyLogIn(app, whole, { ...options, answerLogin });
+    (await import('./second-factor/passkey.routes.ts')).addPasskeys(app, whole, { ...options, answerLogin });
   (await import('./sign-in/log-out.routes.ts')).addLogOut(app, parts, options);
   (await import('./sign-in/confirm.routes.ts')).addConfirm(app, parts, { ...options, answerLogin });
   (await import('./second-factor/second-factor.routes.ts')).addSecondFactor(app, parts, { ...options, answerLogin });
@@ -66,7 +66,7 @@ async function addAccounts(
 export type CapabilityOptions = Omit<LogInRouteOptions, 'answerLogin'> &
   HomeOptions &
   LanguageOptions &
-  Pick<SecondFactorOptions, 'trustedBrowserDays'> &
+  Pick<FactorRouteOptions, 'trustedBrowserDays'> &
   ForwardAuthOptions &
   MailboxOptions &
   Pick<FlowOptions, 'features' | 'https'>;

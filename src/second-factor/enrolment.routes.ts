@@ -2,9 +2,8 @@ import { addAction } from '../web/action.ts';
 import { addForm } from '../web/form.ts';
 import { json, object } from '../web/openapi/responses.ts';
 import type { App } from '../web/types.ts';
-import type { Enrolment } from './enrolment.ts';
+import { type Enrolment, enrolmentPath } from './enrolment.ts';
 import { appSecret, codeField, codesSchema } from './fields.ts';
-import { enrolmentPath } from './mails.ts';
 import { drawQrCode } from './qr.ts';
 import { enrolmentExpired } from './refusals.ts';
 

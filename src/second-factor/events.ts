@@ -137,7 +137,7 @@ export const events = {
     vocabulary: 'authn_password_change',
     by: 'account-holder',
     level: 'info',
-    words: 'The user got new recovery codes, which made the old ones void',
+    words: 'The user got new recovery codes, which made the old ones void and ended all other sessions',
   },
   'trust-ended': {
     vocabulary: 'session_expired',

@@ -12,6 +12,8 @@ export const credentialField = {
   json: true,
 } as const satisfies Field;
 
+export const tokenField = { maxLength: 100, description: 'The waiting login, for programs', inLink: true } as const;
+
 /** What an authenticator app is set up with. */
 export const appSecret = json(
   'The secret for the app',

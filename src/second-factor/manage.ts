@@ -2,6 +2,7 @@ import type { SignedIn } from '../access/access.ts';
 import { InvalidFields, Refusal } from '../access/refusal.ts';
 import type { Caller } from '../audit/event.ts';
 import type { Database } from '../database/database.ts';
+import { inTransaction } from '../database/transaction.ts';
 import type { Language } from '../languages/languages.ts';
 import type { RenewedSession } from '../sessions/sessions.ts';
 import { type Account, stampOf } from '../users/account.ts';
@@ -19,19 +20,16 @@ export interface FactorChange {
   readonly caller: Caller;
 }
 
-/** The code of a user who adds the first factor by a link. */
-export interface Enrolled extends Omit<FactorChange, 'signedIn'> {
-  readonly account: Account;
-  readonly code: string;
-}
-
 /** What became of a change. */
 export interface FactorsChanged {
   /** New recovery codes, if there are any. They are known only now. */
   readonly recoveryCodes: readonly string[];
-  /** The session with new credentials, and its account. Undefined if it has ended meanwhile, or goes on as it was. */
-  readonly renewed?: { readonly account: Account; readonly session: RenewedSession } | undefined;
+  /** The session with new credentials, and its account. Undefined if it has ended meanwhile. */
+  readonly renewed: { readonly account: Account; readonly session: RenewedSession } | undefined;
 }
+
+/** Who made a change. */
+type By = Omit<FactorChange, 'signedIn'>;
 
 /** What a change does to the factors. */
 type Work = (db: Database, owner: FactorOwner) => Promise<void>;
@@ -45,22 +43,15 @@ export function createManageFactors(
 ) {
   const { passkeys, totp, recoveryCodes, trustedBrowsers, pendingLogins, ownerOf } = factors;
 
-  /** Tells the user. */
-  const notify = async (
-    user: User,
-    { language, caller: { requestId } }: Omit<FactorChange, 'signedIn'>,
-    db: Database,
-  ) => outbox?.add({ purpose: 'factors-changed', address: user.username, userId: user.id, language, requestId }, db);
-
-  /** Makes a change, and all that belongs to it. `db` is a transaction. Gives new recovery codes, if there are any. Throws what `work` throws. */
-  async function change(user: User, by: Omit<FactorChange, 'signedIn'>, work: Work, db: Database) {
-    const owner = ownerOf({ user });
+  /** Makes a change, and all that belongs to it. `db` is a transaction. Gives the recovery codes, if they are new. Throws what `work` throws. */
+  async function change(user: User, { language, caller: { requestId } }: By, work: Work, db: Database) {
+    const [owner, userId] = [ownerOf({ user }), user.id];
     // First, because other changes of the user then wait for this one.
-    await registry?.renewStamp(user.id, db);
+    await registry?.renewStamp(userId, db);
     await work(db, owner);
     await trustedBrowsers.end(owner, undefined, db);
-    await pendingLogins.endAllOf(user.id, db);
-    await notify(user, by, db);
+    await pendingLogins.endAllOf(userId, db);
+    await outbox?.add({ purpose: 'factors-changed', address: user.username, userId, language, requestId }, db);
     if ((await factors.list(owner, db)).hasAny)
       return (await recoveryCodes.count(owner, db)) > 0 ? [] : recoveryCodes.replace(owner, db);
     await recoveryCodes.remove(owner, db);
@@ -70,11 +61,11 @@ export function createManageFactors(
   /** A change by the user, whose session goes on. */
   async function changeOwn(
     by: FactorChange,
-    event: { kind: 'factor-added' | 'factor-removed'; reason: 'totp' | 'passkey' },
+    event: { kind: 'factor-added' | 'factor-removed' | 'recovery-codes-renewed'; reason?: 'totp' | 'passkey' },
     work: Work,
   ): Promise<FactorsChanged> {
     const { user, session } = by.signedIn;
-    const codes = await database.transaction().execute((db) => change(user, by, work, db));
+    const codes = await inTransaction(database, (db) => change(user, by, work, db));
     await audit.recordIfPossible({ ...event, caller: by.caller, userId: user.id, sessionId: session.id });
     // The new stamp has ended the sessions of our own accounts already.
     await sessions.endOthersOf(user.id, session.id);
@@ -123,7 +114,9 @@ export function createManageFactors(
      * @throws {Refusal} `no-such-factor` if there is a factor by now
      */
     async enrol(
-      { account: { user }, code, ...by }: Enrolled,
+      user: User,
+      code: string,
+      by: By,
       within: (change: (db: Database) => Promise<boolean>) => Promise<void>,
     ): Promise<readonly string[]> {
       let codes: readonly string[] = [];
@@ -166,12 +159,9 @@ export function createManageFactors(
       if (!(await passkeys?.rename(ownerOf(signedIn), id, name))) throw new Refusal(noSuchFactor);
     },
 
-    /** Gives ten new recovery codes, which make the old ones void. */
-    async renewRecoveryCodes({ signedIn: { user, session }, caller }: FactorChange): Promise<FactorsChanged> {
-      const codes = await database.transaction().execute((db) => recoveryCodes.replace(ownerOf({ user }), db));
-      await audit.recordIfPossible({ kind: 'recovery-codes-renewed', caller, userId: user.id, sessionId: session.id });
-      return { recoveryCodes: codes };
-    },
+    /** Gives ten new recovery codes, which make the old ones void, to a user with another factor. */
+    renewRecoveryCodes: (by: FactorChange) =>
+      changeOwn(by, { kind: 'recovery-codes-renewed' }, (db, owner) => recoveryCodes.remove(owner, db)),
 
     /** Ends the trust in one browser, or in all. @throws {Refusal} `no-such-factor` */
     async endTrust({ signedIn, caller }: FactorChange, id: string | undefined): Promise<undefined> {
@@ -186,7 +176,7 @@ export function createManageFactors(
         await totp.remove(owner, db);
         await passkeys?.remove(owner, undefined, db);
       };
-      await database.transaction().execute((db) => change(user, { language: 'en', caller }, remove, db));
+      await inTransaction(database, (db) => change(user, { language: 'en', caller }, remove, db));
       await audit.record({ kind: 'factors-removed', caller, userId: user.id });
       await sessions.endAllOf(user.id);
     },

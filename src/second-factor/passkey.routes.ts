@@ -1,34 +1,37 @@
+import type { Account } from '../users/account.ts';
 import { addAction } from '../web/action.ts';
-import { ambiguousCredential } from '../web/hooks/credentials.ts';
-import { homePath, safeNext } from '../web/next.ts';
-import { json, object, settingCookies } from '../web/openapi/responses.ts';
-import { type AnswerLogin, exampleTokens, tokenFields } from '../web/token-answer.ts';
+import { ambiguousCredential, signedInOf } from '../web/hooks/credentials.ts';
+import { homePath, safeNext, secondFactorPath } from '../web/next.ts';
+import { sessionStarted } from '../web/token-answer.ts';
 import type { App } from '../web/types.ts';
 import { createCeremony } from './ceremony.routes.ts';
-import { credentialField } from './fields.ts';
+import type { Binding } from './challenges.ts';
+import type { Factors } from './factors.ts';
+import { credentialField, tokenField } from './fields.ts';
 import type { LogInByPasskey } from './passkey-log-in.ts';
 import type { Passkeys } from './passkeys.ts';
-import { passkeyRefused, passkeyUnknown, tooManyPasskeys } from './refusals.ts';
+import { loginOver, passkeyRefused, passkeyUnknown, tooManyPasskeys } from './refusals.ts';
+import { type FactorRouteOptions, type SecondFactorParts, waitingSecretOf } from './second-factor.routes.ts';
 
-export interface PasskeyParts {
+export interface PasskeyParts extends Pick<SecondFactorParts, 'secondFactor'> {
   readonly passkeys: Passkeys;
   readonly logInByPasskey: LogInByPasskey;
+  readonly factors: Pick<Factors, 'ownerOf'>;
 }
 
-export interface PasskeyOptions {
-  readonly answerLogin: AnswerLogin;
-  readonly https: boolean;
-}
-
-export function addPasskeyLogIn(app: App, parts: () => PasskeyParts, { answerLogin, https }: PasskeyOptions): void {
+/** Adds the login by a passkey alone, and the challenges for a passkey as second factor and as fresh proof. */
+export function addPasskeys(app: App, parts: () => PasskeyParts, { answerLogin, https }: FactorRouteOptions): void {
   const ceremony = createCeremony(app, https);
-  const [tag, openedAt] = ['Sign in', '/auth/login'];
+  const waitingSecret = waitingSecretOf(https);
+  const [tag, openedAt, takenBy] = ['Sign in', '/auth/login', 'parseRequestOptionsFromJSON'] as const;
+  const findOwn = (account: Pick<Account, 'user'>, binding: Binding) =>
+    parts().passkeys.requestOptions(binding, parts().factors.ownerOf(account));
 
   ceremony.addOptions(['/auth/passkey/options', '/api/passkey/options'], {
     summary: 'Begin a login by passkey',
     tag,
     config: { openedAt },
-    takenBy: 'parseRequestOptionsFromJSON',
+    takenBy,
     find: (_request, bind) => parts().passkeys.requestOptions(bind('sign-in')),
   });
 
@@ -45,13 +48,37 @@ export function addPasskeyLogIn(app: App, parts: () => PasskeyParts, { answerLog
     },
     example: { credential: '{"id":"…","type":"public-key","response":{…}}', remember: 'on' },
     config: { openedAt, refusals: [passkeyRefused, passkeyUnknown, tooManyPasskeys, ambiguousCredential] },
-    answer: settingCookies(json('A session was started', object('A session was started', tokenFields), exampleTokens)),
+    answer: sessionStarted,
     browser: 'To the home page or `next`, or back to the login page if refused',
     async handle(request, reply, { credential, remember, next }) {
       const { presented, caller } = request;
       const login = { credential, cookie: ceremony.read(request), presented, remembered: remember === 'on' };
       const admitted = await parts().logInByPasskey(login, caller);
       return reply.proceed(safeNext(next) ?? homePath, answerLogin(request, reply, admitted));
+    },
+  });
+
+  ceremony.addOptions([`${secondFactorPath}/options`, '/api/second-factor/options'], {
+    summary: 'Ask for a passkey as the second factor',
+    tag,
+    fields: { mfa_token: tokenField },
+    example: { mfa_token: 'm9wTrqmiCb1pEU9oSIvH5g…' },
+    config: { openedAt: secondFactorPath, refusals: [loginOver] },
+    takenBy,
+    async find(request, bind, { mfa_token: token }) {
+      const { pending, account } = await parts().secondFactor.open(waitingSecret(request, token), request.caller);
+      return findOwn(account, bind(`second-factor:${pending.id}`));
+    },
+  });
+
+  ceremony.addOptions(['/auth/confirm/options', '/api/confirm/options'], {
+    summary: 'Ask for a passkey as a fresh proof',
+    tag,
+    config: { signedIn: true, openedAt: '/auth/confirm' },
+    takenBy,
+    find(request, bind) {
+      const { user, session } = signedInOf(request);
+      return findOwn({ user }, bind(`confirm:${session.id}`));
     },
   });
 }

@@ -10,7 +10,7 @@ import type { User } from '../users/user.ts';
 import { algorithmIds, load, type NewPasskey, readCredential, verifyNew, verifyUse } from './ceremonies.ts';
 import { type Binding, challengeLifetime, createChallenges } from './challenges.ts';
 import type { FactorOwner } from './owner.ts';
-import { findProvider } from './passkey-providers.ts';
+import providers from './passkey-providers.json' with { type: 'json' };
 import { createPasskeyStore, passkeyId, type StoredPasskey } from './passkey-store.ts';
 
 /** Why a passkey proves nothing. `unknown-passkey` is certain: the server has no such credential, whoever sends it. */
@@ -35,6 +35,12 @@ export interface PasskeyOptions {
   /** Milliseconds since 1970. */
   readonly now: () => number;
 }
+
+/**
+ * Names of widespread providers by their AAGUID, from https://github.com/passkeydeveloper/passkey-authenticator-aaguids. A provider may
+ * claim any: the name helps users to tell their passkeys apart, and nothing depends on it.
+ */
+const providerNames: Readonly<Record<string, string>> = providers;
 
 /** Of all passkeys without another name. A name, like the product names of providers, and the same in all languages. */
 const plainName = 'Passkey';
@@ -94,7 +100,7 @@ export function createPasskeys({ database, tokens, key, domain, origins, appName
       const passkey = {
         ...{ ...made, id: passkeyId(made.credentialId), owner },
         userHandle: userHandleOf(owner, await store.listOf(owner, db)),
-        name: name || findProvider(made.aaguid) || plainName,
+        name: name || providerNames[made.aaguid] || plainName,
         ...{ createdAt: new Date(now()), lastUsedAt: undefined },
       };
       return (await store.add(passkey, db)) ? passkey : undefined;

@@ -3,7 +3,7 @@ import type { Database } from '../database/database.ts';
 import { countDeleted } from '../database/deletions.ts';
 import { hashSecret } from '../sessions/credential.ts';
 import { crockford, toBase32 } from './base32.ts';
-import type { FactorOwner } from './owner.ts';
+import { columnsOf, type FactorOwner } from './owner.ts';
 
 const codesPerUser = 10;
 
@@ -32,43 +32,29 @@ export function createRecoveryCodes(database: Database) {
     await db.deleteFrom('janua_recovery_codes').where('user_id', '=', userId).execute();
   };
 
-  /** Two calls at the same time would leave the codes of both. A user with codes has a row in one of these tables, which makes them wait. */
-  async function takeTurn({ userId }: FactorOwner, db: Database): Promise<void> {
-    for (const table of ['janua_totp', 'janua_passkeys'] as const)
-      await db.updateTable(table).set({ user_id: userId }).where('user_id', '=', userId).execute();
-  }
-
   return {
     remove,
 
-    /** Makes new codes, and voids the old ones. Of parallel calls in transactions, the last one counts. The codes are known only at this moment. */
+    /** Makes new codes, and voids the old ones. They are known only at this moment. */
     async replace(owner: FactorOwner, db = database): Promise<string[]> {
       const codes = Array.from({ length: codesPerUser }, createCode);
-      const rows = codes.map((code) => ({ hash: hashCode(code), user_id: owner.userId, username: owner.username }));
-      await takeTurn(owner, db);
+      const rows = codes.map((code) => ({ hash: hashCode(code), ...columnsOf(owner) }));
       await remove(owner, db);
       await db.insertInto('janua_recovery_codes').values(rows).execute();
       return codes;
     },
 
     /** Tells whether a code is right, and uses it up. Of many calls at the same time, one succeeds. */
-    async use({ userId, username }: FactorOwner, code: string, db = database): Promise<boolean> {
-      const used = db
-        .deleteFrom('janua_recovery_codes')
-        .where('hash', '=', hashCode(code))
-        .where('user_id', '=', userId)
-        .where('username', '=', username);
+    async use(owner: FactorOwner, code: string, db = database): Promise<boolean> {
+      const own = { hash: hashCode(code), ...columnsOf(owner) };
+      const used = db.deleteFrom('janua_recovery_codes').where((eb) => eb.and(own));
       return (await countDeleted(used)) > 0;
     },
 
     /** How many codes a user has left. */
-    async count({ userId, username }: FactorOwner, db = database): Promise<number> {
-      const { count } = await db
-        .selectFrom('janua_recovery_codes')
-        .select((row) => row.fn.countAll().as('count'))
-        .where('user_id', '=', userId)
-        .where('username', '=', username)
-        .executeTakeFirstOrThrow();
+    async count(owner: FactorOwner, db = database): Promise<number> {
+      const own = db.selectFrom('janua_recovery_codes').where((eb) => eb.and(columnsOf(owner)));
+      const { count } = await own.select((row) => row.fn.countAll().as('count')).executeTakeFirstOrThrow();
       return Number(count);
     },
   };

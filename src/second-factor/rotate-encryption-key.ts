@@ -10,23 +10,13 @@ import { totpContext } from './totp.ts';
 /** Secrets that one step of a rotation reads. */
 const secretsPerPage = 500;
 
-export interface RotationResult {
-  /** Secrets that are encrypted with the new key now. */
-  readonly encrypted: number;
-  /** Secrets that no key decrypts. They stay as they are. */
-  readonly unreadable: number;
-}
-
 /**
  * Makes a new encryption key, and encrypts every secret with it while servers run. If the process ends in between, both keys are in the
  * file, and the next rotation finishes the work first. The old key stays in the file until then, for a server that has just used it.
+ * @returns how many secrets are encrypted with the new key now, and how many no key decrypts: they stay as they are
  * @throws {Misconfiguration} when the keys cannot be read or written, or another process does the same
  */
-export async function rotateEncryptionKey(
-  database: Database,
-  keys: EncryptionKeys,
-  now: () => number,
-): Promise<RotationResult> {
+export async function rotateEncryptionKey(database: Database, keys: EncryptionKeys, now: () => number) {
   // Two rotations at the same time would lose one of the new keys.
   await using lease = await holdLease(database, 'encryption-key', now);
   if (lease === undefined) throw new Misconfiguration('Another process is replacing this key. Try again in a minute.');
@@ -36,7 +26,7 @@ export async function rotateEncryptionKey(
 }
 
 /** Encrypts with the first key what is not. */
-async function encryptAnew(database: Database, keys: EncryptionKeys): Promise<RotationResult> {
+async function encryptAnew(database: Database, keys: EncryptionKeys) {
   const all = keys.read();
   const [first] = all;
   const older = database

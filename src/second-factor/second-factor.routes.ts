@@ -1,29 +1,22 @@
-import type { Account } from '../users/account.ts';
 import { pendingCookie, trustedCookie } from '../web/cookies.ts';
 import type { Features } from '../web/flow-options.ts';
 import { addForm } from '../web/form.ts';
-import { signedInOf } from '../web/hooks/credentials.ts';
 import { homePath, safeNext, secondFactorPath } from '../web/next.ts';
-import { json, object, settingCookies } from '../web/openapi/responses.ts';
-import { type AnswerLogin, exampleTokens, tokenFields } from '../web/token-answer.ts';
+import { json, object } from '../web/openapi/responses.ts';
+import { type AnswerLogin, sessionStarted } from '../web/token-answer.ts';
 import type { App, Request } from '../web/types.ts';
 import { createCeremony } from './ceremony.routes.ts';
-import type { Binding } from './challenges.ts';
-import type { Factors } from './factors.ts';
-import { codeField, credentialField } from './fields.ts';
-import type { Passkeys } from './passkeys.ts';
+import { codeField, credentialField, tokenField } from './fields.ts';
 import { invalidFactor, loginOver, tooManyCodes } from './refusals.ts';
 import type { SecondStep } from './second-step.ts';
 
 export interface SecondFactorParts {
   readonly secondFactor: SecondStep;
-  readonly factors: Pick<Factors, 'ownerOf'>;
-  /** Set where this host can have passkeys. */
-  readonly passkeys: Pick<Passkeys, 'requestOptions'> | undefined;
   readonly knownBrowsers: { find(fingerprint: string, header: string | undefined): string | undefined };
 }
 
-export interface SecondFactorOptions {
+/** What the routes know from the start. */
+export interface FactorRouteOptions {
   readonly https: boolean;
   readonly answerLogin: AnswerLogin;
   /** 0 offers no trust. */
@@ -31,25 +24,28 @@ export interface SecondFactorOptions {
   readonly features: Features;
 }
 
-const tokenField = { maxLength: 100, description: 'The waiting login, for programs', inLink: true } as const;
-
 const waiting = object('The login that waits', {
   methods: { type: 'array', items: { type: 'string' }, description: 'The ways to go on, the best first' },
 });
 
-/** Adds the second step of a login. Pages know the waiting login by a cookie, programs by their `mfa_token`. */
-export function addSecondFactor(app: App, parts: () => SecondFactorParts, options: SecondFactorOptions): void {
-  const { https, answerLogin, trustedBrowserDays, features } = options;
-  const tag = 'Sign in';
-  const pending = pendingCookie(https);
+/** Reads the secret of the login that waits: from the `mfa_token` of a program, or from the cookie of a page. */
+export const waitingSecretOf =
+  (https: boolean) =>
+  ({ headers }: Pick<Request, 'headers'>, token = ''): string =>
+    token || (pendingCookie(https).read(headers.cookie) ?? '');
+
+/** Adds the second step of a login. */
+export function addSecondFactor(app: App, parts: () => SecondFactorParts, options: FactorRouteOptions): void {
+  const { https, answerLogin, trustedBrowserDays } = options;
   const ceremony = createCeremony(app, https);
+  const pending = pendingCookie(https);
   const trusted = trustedCookie(https, trustedBrowserDays);
-  const waitingLogin = ({ headers }: Request, token = '') => token || (pending.read(headers.cookie) ?? '');
+  const waitingSecret = waitingSecretOf(https);
 
   addForm(app, [secondFactorPath, '/api/second-factor'], {
     summary: 'Second factor',
     description: 'Finishes a login that waits for a second factor. Both responses set the session cookie.',
-    tag,
+    tag: 'Sign in',
     config: { refusals: [invalidFactor, loginOver, tooManyCodes] },
     view: 'second-factor/second-factor',
     fields: {
@@ -62,10 +58,10 @@ export function addSecondFactor(app: App, parts: () => SecondFactorParts, option
     },
     example: { mfa_token: 'm9wTrqmiCb1pEU9oSIvH5g…', method: 'totp', code: '123456' },
     shown: json('The login waits', waiting, { methods: ['totp', 'recovery_code'] }),
-    answer: settingCookies(json('A session was started', object('A session was started', tokenFields), exampleTokens)),
+    answer: sessionStarted,
     browser: 'To the home page or `next`',
     async show(request, { mfa_token: token, method }) {
-      const { methods } = await parts().secondFactor.open(waitingLogin(request, token), request.caller);
+      const { methods } = await parts().secondFactor.open(waitingSecret(request, token), request.caller);
       const shown = methods.find((one) => one === method) ?? methods[0];
       return { methods, method: shown, others: methods.filter((one) => one !== shown), trustedBrowserDays };
     },
@@ -77,39 +73,10 @@ export function addSecondFactor(app: App, parts: () => SecondFactorParts, option
         trustsBrowser: trust === 'on' && trustedBrowserDays > 0,
         findKnownBrowser: (fingerprint: string) => knownBrowsers.find(fingerprint, headers.cookie),
       };
-      const finished = await secondFactor.finish(waitingLogin(request, token), step, caller);
+      const finished = await secondFactor.finish(waitingSecret(request, token), step, caller);
       reply.header('set-cookie', pending.removal);
       if (finished.trustedBrowser !== undefined) reply.header('set-cookie', trusted.header(finished.trustedBrowser));
       return reply.proceed(safeNext(next) ?? homePath, answerLogin(request, reply, finished));
-    },
-  });
-
-  if (features.passkeyDomain === undefined) return;
-  const takenBy = 'parseRequestOptionsFromJSON';
-  const findOptions = async (account: Pick<Account, 'user'>, binding: Binding) =>
-    parts().passkeys?.requestOptions(binding, parts().factors.ownerOf(account));
-
-  ceremony.addOptions([`${secondFactorPath}/options`, '/api/second-factor/options'], {
-    summary: 'Ask for a passkey as the second factor',
-    tag,
-    fields: { mfa_token: tokenField },
-    example: { mfa_token: 'm9wTrqmiCb1pEU9oSIvH5g…' },
-    config: { openedAt: secondFactorPath, refusals: [loginOver] },
-    takenBy,
-    async find(request, bind, { mfa_token: token }) {
-      const { pending, account } = await parts().secondFactor.open(waitingLogin(request, token), request.caller);
-      return findOptions(account, bind(`second-factor:${pending.id}`));
-    },
-  });
-
-  ceremony.addOptions(['/auth/confirm/options', '/api/confirm/options'], {
-    summary: 'Ask for a passkey as a fresh proof',
-    tag,
-    config: { signedIn: true, openedAt: '/auth/confirm' },
-    takenBy,
-    async find(request, bind) {
-      const { user, session } = signedInOf(request);
-      return findOptions({ user }, bind(`confirm:${session.id}`));
     },
   });
 }

@@ -4,19 +4,11 @@ import type { CheckFactor, SentFactor } from '../access/factor.ts';
 import { Refusal, RefusedField } from '../access/refusal.ts';
 import type { Caller } from '../audit/event.ts';
 import type { Language } from '../languages/languages.ts';
-import { type Account, passwordFingerprint, stampOf } from '../users/account.ts';
+import { passwordFingerprint, stampOf } from '../users/account.ts';
 import type { Enrolment } from './enrolment.ts';
-import type { FactorMethod, Factors } from './factors.ts';
+import type { Factors } from './factors.ts';
 import type { FactorOptions } from './options.ts';
-import type { PendingLogin } from './pending-logins.ts';
 import { invalidFactor, loginOver, mfaRequired } from './refusals.ts';
-
-/** A login that waits, its account, and the ways to finish it. */
-export interface OpenedLogin {
-  readonly pending: PendingLogin;
-  readonly account: Account;
-  readonly methods: readonly FactorMethod[];
-}
 
 /** What a client sends to finish a login. */
 export interface SentStep extends SentFactor {
@@ -27,10 +19,7 @@ export interface SentStep extends SentFactor {
   readonly trustsBrowser: boolean;
 }
 
-export interface Finished extends Admitted {
-  /** The secret by which the browser is trusted from now on. */
-  readonly trustedBrowser: string | undefined;
-}
+type FinishedLogin = Admitted & { readonly trustedBrowser: string | undefined };
 
 export type SecondStep = ReturnType<typeof createSecondStep>;
 
@@ -46,8 +35,8 @@ export function createSecondStep(
     throw new Refusal(loginOver);
   }
 
-  /** @throws {Refusal} `login-over` if no login waits */
-  async function open(secret: string, caller: Caller): Promise<OpenedLogin> {
+  /** A login that waits, its account, and the ways to finish it. @throws {Refusal} `login-over` */
+  async function open(secret: string, caller: Caller) {
     const pending = await pendingLogins.find(secret);
     const account = pending && (await users.findById(pending.userId));
     const isWaiting = account !== undefined && !account.disabled && stampOf(account) === pending?.stamp;
@@ -84,10 +73,10 @@ export function createSecondStep(
     },
 
     /**
-     * Finishes a login.
+     * Finishes a login. `trustedBrowser` is the secret by which the browser is trusted from now on.
      * @throws {Refusal} `login-over`, `too-many-codes`; {RefusedField} `invalid-factor`
      */
-    async finish(secret: string, step: SentStep, caller: Caller): Promise<Finished> {
+    async finish(secret: string, step: SentStep, caller: Caller): Promise<FinishedLogin> {
       const { pending, account } = await open(secret, caller);
       const { id, methods: proved, stamp, remembered, userId } = pending;
       const checked = await checkFactor(account, step, `second-factor:${id}`, caller);

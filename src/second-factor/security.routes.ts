@@ -3,27 +3,21 @@ import { InvalidFields } from '../access/refusal.ts';
 import { speak } from '../languages/speech.ts';
 import { maxNameLength, personName } from '../users/user.ts';
 import { type Action, addAction, type Fields, type Input } from '../web/action.ts';
-import type { Features } from '../web/flow-options.ts';
 import { addForm, invalidFields } from '../web/form.ts';
 import { signedInOf } from '../web/hooks/credentials.ts';
 import { json, object, settingCookies } from '../web/openapi/responses.ts';
-import { type AnswerLogin, exampleTokens, tokenFields } from '../web/token-answer.ts';
+import { exampleTokens, tokenFields } from '../web/token-answer.ts';
 import type { App, Reply, Request } from '../web/types.ts';
 import { createCeremony } from './ceremony.routes.ts';
 import { appSecret, codeField, codesSchema, credentialField } from './fields.ts';
 import type { FactorChange, FactorsChanged, ManageFactors } from './manage.ts';
 import { drawQrCode } from './qr.ts';
 import { lastFactor, noSuchFactor } from './refusals.ts';
+import type { FactorRouteOptions } from './second-factor.routes.ts';
 
 export interface SecurityParts {
   readonly manageFactors: ManageFactors;
   readonly requireFresh: RequireFresh;
-}
-
-export interface SecurityOptions {
-  readonly https: boolean;
-  readonly answerLogin: AnswerLogin;
-  readonly features: Features;
 }
 
 const securityPath = '/account/security';
@@ -61,13 +55,13 @@ interface Change<F extends Fields> extends Pick<Action<F>, 'summary' | 'fields' 
   readonly refusals?: Action['config']['refusals'];
   /** What programs are told. */
   readonly detail: string;
-  /** The message of the page Security. Without it, the change always gives recovery codes. */
-  readonly state?: number;
+  /** The message of the page Security. */
+  readonly state: number;
   change(by: FactorChange, input: Input<F>, request: Request): Promise<FactorsChanged | undefined>;
 }
 
 /** Adds the page on which users manage their second factors. */
-export function addSecurity(app: App, parts: () => SecurityParts, options: SecurityOptions): void {
+export function addSecurity(app: App, parts: () => SecurityParts, options: FactorRouteOptions): void {
   const { https, answerLogin, features } = options;
   const manage = () => parts().manageFactors;
 
@@ -182,6 +176,8 @@ export function addSecurity(app: App, parts: () => SecurityParts, options: Secur
   addChange('/recovery-codes', {
     summary: 'Get new recovery codes',
     detail: 'The old recovery codes are void',
+    // Only a user without a factor gets none.
+    state: 7,
     change: (by) => manage().renewRecoveryCodes(by),
   });
 

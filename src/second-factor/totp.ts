@@ -2,8 +2,8 @@ import { randomBytes } from 'node:crypto';
 import type { Database } from '../database/database.ts';
 import { countDeleted } from '../database/deletions.ts';
 import { insertNew } from '../database/insert-new.ts';
-import type { Cipher } from '../encryption/cipher.ts';
 import { rfc4648, toBase32 } from './base32.ts';
+import type { FactorOptions } from './options.ts';
 import type { FactorOwner } from './owner.ts';
 import { findStep, stepSeconds } from './totp-code.ts';
 
@@ -18,20 +18,16 @@ const idOf = (state: State, { userId }: FactorOwner) => `${state}:${userId}`;
 /** What a secret is encrypted for. In another row it is worthless. */
 export const totpContext = (id: string) => `janua_totp ${id}`;
 
-export interface TotpOptions {
-  readonly database: Database;
-  readonly cipher: Cipher;
-  /** The name of the site in authenticator apps. */
-  readonly appName: string;
-  /** Milliseconds since 1970. */
-  readonly now: () => number;
-}
-
 /**
  * Codes of authenticator apps (RFC 6238). Their secrets are encrypted.
  * `db` may be the transaction of the change that belongs to it. Every method throws `Unavailable` when the database cannot be reached.
  */
-export function createTotp({ database, cipher, appName, now }: TotpOptions) {
+export function createTotp({
+  database,
+  cipher,
+  appName,
+  now,
+}: Pick<FactorOptions, 'database' | 'cipher' | 'appName' | 'now'>) {
   async function findRow(state: State, owner: FactorOwner, db: Database) {
     const id = idOf(state, owner);
     const row = await db.selectFrom('janua_totp').selectAll().where('id', '=', id).executeTakeFirst();

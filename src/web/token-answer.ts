@@ -1,5 +1,5 @@
 import type { Admitted } from '../access/admit.ts';
-import { object } from './openapi/responses.ts';
+import { json, object, settingCookies } from './openapi/responses.ts';
 import type { Reply, Request } from './types.ts';
 
 /** What a program gets with a session's new credentials (RFC 6749 5.1). */
@@ -19,6 +19,11 @@ export const tokenFields = {
 } as const;
 
 export const exampleTokens: TokenAnswer = { access_token: 'janua_QxZ2…', token_type: 'bearer', expires_in: 604_800 };
+
+/** The answer of a login. */
+export const sessionStarted = settingCookies(
+  json('A session was started', object('A session was started', tokenFields), exampleTokens),
+);
 
 /** The schema of an answer that has a `detail` beside the tokens. @param optional the fields that may be missing */
 export const detailWithTokens = (description: string, optional: readonly string[] = []) =>
