@@ -1,11 +1,10 @@
-import type { Access } from '../access/access.ts';
+import { type Access, invalidToken } from '../access/access.ts';
 import { InvalidFields } from '../access/refusal.ts';
 import type { Audit } from '../audit/audit.ts';
 import { isLanguage, languages } from '../languages/languages.ts';
 import type { UserRegistry } from '../users/user-directory.ts';
 import { addAction } from '../web/action.ts';
 import { languageCookie } from '../web/cookies.ts';
-import { invalidFields } from '../web/form.ts';
 import { ambiguousCredential } from '../web/hooks/credentials.ts';
 import { homePath, safeNext } from '../web/next.ts';
 import { json, object, settingCookies } from '../web/openapi/responses.ts';
@@ -39,10 +38,11 @@ export function addLanguage(app: App, parts: () => LanguageParts, { https }: Lan
       next: { description: 'For pages: the path to go to' },
     },
     example: { language: 'de' },
-    config: { openedAt: '/auth/login', takesCredentials: 'optional', refusals: [invalidFields, ambiguousCredential] },
+    config: { openedAt: '/auth/login', takesCredentials: 'optional', refusals: [ambiguousCredential, invalidToken] },
     answer: settingCookies(json('The language is kept', languageSchema, { detail: 'Language set' })),
     browser: 'Pages: to `next`, or to the home page',
-    async handle({ presented, caller }, reply, { language, next }) {
+    async handle(request, reply, { language, next }) {
+      const { presented, caller } = request;
       if (!isLanguage(language)) {
         const values = { languages: languages.join(', ') };
         throw new InvalidFields({ field: 'language', code: 'unknown-language', values });
@@ -50,11 +50,13 @@ export function addLanguage(app: App, parts: () => LanguageParts, { https }: Lan
       // Without a credential, no store is asked.
       if (presented.cookie !== undefined || presented.accessToken !== undefined) {
         const { access, registry, audit } = parts();
-        const signedIn = await access.findSignedIn(presented);
+        // A browser whose session has ended keeps the choice all the same. A program keeps nothing but its account.
+        const find = presented.accessToken === undefined ? access.findSignedIn : access.requireSignedIn;
+        const signedIn = await find(presented, request);
         if (signedIn !== undefined && registry !== undefined) {
-          const { id: userId } = signedIn.user;
-          await registry.setLanguage(userId, language);
-          await audit.recordIfPossible({ kind: 'language-changed', caller, userId });
+          const { user, session } = signedIn;
+          await registry.setLanguage(user.id, language);
+          await audit.recordIfPossible({ kind: 'language-changed', caller, userId: user.id, sessionId: session.id });
         }
       }
       return reply

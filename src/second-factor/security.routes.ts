@@ -3,7 +3,7 @@ import { InvalidFields } from '../access/refusal.ts';
 import { speak } from '../languages/speech.ts';
 import { maxNameLength, personName } from '../users/user.ts';
 import { type Action, addAction, type Fields, type Input } from '../web/action.ts';
-import { addForm, invalidFields } from '../web/form.ts';
+import { addForm } from '../web/form.ts';
 import { signedInOf } from '../web/hooks/credentials.ts';
 import { json, object, settingCookies } from '../web/openapi/responses.ts';
 import { exampleTokens, tokenFields } from '../web/token-answer.ts';
@@ -210,7 +210,6 @@ export function addSecurity(app: App, parts: () => SecurityParts, options: Facto
     summary: 'Add a passkey',
     fields: { credential: credentialField, name: { ...nameField, description: 'Default: the provider' } },
     example: { credential: '{"id":"…"}', name: 'My phone' },
-    refusals: [invalidFields],
     detail: 'Passkey added',
     state: 3,
     change(by, { credential, name = '' }, request) {
@@ -223,7 +222,7 @@ export function addSecurity(app: App, parts: () => SecurityParts, options: Facto
     summary: 'Rename a passkey',
     fields: { id: idField, name: { ...nameField, required: true, minLength: 1 } },
     example: { id, name: 'My phone' },
-    refusals: [invalidFields, noSuchFactor],
+    refusals: [noSuchFactor],
     detail: 'Passkey renamed',
     state: 5,
     change(by, { id, name }) {

@@ -111,7 +111,7 @@ export function addLogIn(app: App, parts: () => LogInParts, options: LogInRouteO
     },
     answer: settingCookies(json('A session was started', tokenSchema, exampleTokens)),
     browser: 'Pages: to the home page or `next`, or back to the login page if refused',
-    route: { attachValidation: true, preValidation: async ({ body }) => dropOddFields(body) },
+    route: { preValidation: async ({ body }) => dropOddFields(body) },
     async handle(request, reply, { username, password, remember, next }) {
       const { body, query, presented, caller, headers } = request;
       if (hasOtherGrantType(body)) throw new Refusal(unsupportedGrantType);

@@ -1,4 +1,5 @@
 import type { FastifyContextConfig, FastifyReply, FastifyRequest, RouteOptions } from 'fastify';
+import { type Answer, type FieldFault, InvalidFields, Refusal } from '../access/refusal.ts';
 import { acceptedBodyTypes } from './hooks/bodies.ts';
 import { page, type Response, redirect, settingCookies } from './openapi/responses.ts';
 import type { App } from './types.ts';
@@ -19,7 +20,7 @@ export interface Field {
 
 export type Fields = Readonly<Record<string, Field>>;
 
-/** What the handler gets: required fields, and others if sent. With `attachValidation` it must check `validationError` before it trusts this. */
+/** What the handler gets: required fields, and others if sent. */
 export type Input<F extends Fields> = {
   readonly [Name in keyof F]: F[Name] extends { required: true } ? string : string | undefined;
 };
@@ -41,9 +42,26 @@ export interface Action<F extends Fields = Fields> {
   readonly status?: 201 | 202;
   /** What a browser gets, for the OpenAPI document: the content of the page, or the target of the redirect. */
   readonly browser: string;
-  readonly route?: Partial<Pick<RouteOptions, 'attachValidation' | 'preValidation'>>;
+  /** For a handler that reads the fields itself. It must check `validationError` before it trusts its input. */
+  readonly route?: Pick<RouteOptions, 'preValidation'>;
+  /** Answers fields that cannot be accepted. Without it they are refused. */
+  refuse?(error: InvalidFields, request: FastifyRequest, reply: FastifyReply): unknown;
   handle(request: FastifyRequest, reply: FastifyReply, input: Input<F>): unknown;
 }
+
+/** A field that cannot be shown as typed, such as a number or a list. */
+const unreadableFields: Answer = {
+  name: 'unreadable-fields',
+  status: 400,
+  detail: 'Send each field once, as text',
+};
+
+/** Names the fields to programs and in the OpenAPI document. Pages show them one by one. */
+const invalidFields: Answer = { name: 'invalid-fields', status: 422, detail: 'Some fields cannot be accepted' };
+
+/** A form that a link fills in is refused only as a link. */
+const refusalsOf = (fields: Fields): Answer[] =>
+  Object.values(fields).every(({ inLink }) => inLink) ? [unreadableFields] : [unreadableFields, invalidFields];
 
 /** Adds an action at the address of its page and at the address of its API, such as `/auth/logout` and `/api/logout`. */
 export function addAction<const F extends Fields>(
@@ -51,7 +69,11 @@ export function addAction<const F extends Fields>(
   addresses: readonly [page: string, api: string],
   action: Action<F>,
 ) {
-  const { method, summary, description, tag, config, fields, query, answer, status = 200, browser } = action;
+  const { method, summary, description, tag, fields, query, answer, status = 200, browser, route } = action;
+  const readsFields = fields !== undefined && route === undefined;
+  const config = readsFields
+    ? { ...action.config, refusals: [...refusalsOf(fields), ...(action.config.refusals ?? [])] }
+    : action.config;
   const withBody = fields && {
     consumes: [...acceptedBodyTypes],
     body: {
@@ -76,7 +98,9 @@ export function addAction<const F extends Fields>(
       : { [status]: withPage };
   for (const url of addresses) {
     app.route({
-      ...action.route,
+      ...route,
+      // The messages of the validator are for programmers.
+      attachValidation: fields !== undefined,
       method,
       url,
       config,
@@ -88,10 +112,40 @@ export function addAction<const F extends Fields>(
         ...withBody,
         response: url === pageAddress ? pageResponses : apiResponses,
       },
-      handler: (request, reply) => {
+      async handler(request, reply) {
         if (request.format === 'json') (reply as FastifyReply).code(status);
-        return action.handle(request, reply, (request.body ?? {}) as Input<F>);
+        try {
+          const input = readsFields ? readFields(fields, request.body) : ((request.body ?? {}) as Input<F>);
+          return await action.handle(request, reply, input);
+        } catch (error) {
+          if (error instanceof InvalidFields && action.refuse) return action.refuse(error, request, reply);
+          throw error;
+        }
       },
     });
   }
+}
+
+/** @throws {InvalidFields} for a missing or too long field; {Refusal} if a field is no text */
+function readFields<F extends Fields>(fields: F, body: unknown): Input<F> {
+  const sent = body ?? {};
+  if (typeof sent !== 'object' || Array.isArray(sent)) throw new Refusal(unreadableFields);
+  const input: Record<string, string> = {};
+  const faults: FieldFault[] = [];
+  for (const [field, rule] of Object.entries(fields)) {
+    const given = (sent as Record<string, unknown>)[field];
+    const value = rule.json && typeof given === 'object' ? JSON.stringify(given) : given;
+    if (value !== undefined && typeof value !== 'string') throw new Refusal(unreadableFields);
+    const fault = findFault(rule, value);
+    if (fault !== undefined) faults.push({ field, ...fault });
+    if (value !== undefined) input[field] = value;
+  }
+  if (faults.length > 0) throw new InvalidFields(...faults);
+  return input as Input<F>;
+}
+
+function findFault({ required, maxLength = 254 }: Field, value = ''): Omit<FieldFault, 'field'> | undefined {
+  if (required && value.trim() === '') return { code: 'missing' };
+  if (value.length > maxLength) return { code: 'too-long', values: { count: maxLength } };
+  return value.isWellFormed() ? undefined : { code: 'malformed' };
 }

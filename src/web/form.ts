@@ -1,18 +1,8 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { type Answer, type FieldFault, InvalidFields, Refusal } from '../access/refusal.ts';
+import type { FieldFault } from '../access/refusal.ts';
 import { type Action, addAction, type Field, type Fields, type Input } from './action.ts';
 import { json, object, type Response } from './openapi/responses.ts';
 import type { App } from './types.ts';
-
-/** A field that cannot be shown as typed, such as a number or a list. */
-const unreadableFields: Answer = {
-  name: 'unreadable-fields',
-  status: 400,
-  detail: 'Send each field once, as text',
-};
-
-/** Names the fields to programs and in the OpenAPI document. Pages show them one by one. */
-export const invalidFields: Answer = { name: 'invalid-fields', status: 422, detail: 'Some fields cannot be accepted' };
 
 /** What was typed or linked to, without passwords. */
 type Typed = Readonly<Record<string, string | undefined>>;
@@ -61,8 +51,6 @@ export function addForm<const F extends Fields>(
   }
 
   const linked = Object.entries(fields).filter(([, { inLink }]) => inLink);
-  /** A form that a link fills in is refused only as a link. */
-  const isTyped = linked.length < names.length;
   addAction(app, addresses, {
     method: 'GET',
     summary: `${summary}: the form`,
@@ -83,53 +71,20 @@ export function addForm<const F extends Fields>(
     summary,
     ...(description && { description }),
     tag,
-    config: {
-      ...config,
-      view,
-      refusals: [unreadableFields, ...(isTyped ? [invalidFields] : []), ...(config.refusals ?? [])],
-    },
+    config: { ...config, view },
     fields,
     ...(example && { example }),
     answer,
     ...(status && { status }),
     browser,
-    route: { attachValidation: true },
-    async handle(request, reply) {
-      try {
-        return await form.submit(request, reply, readFields(fields, request.body));
-      } catch (error) {
-        if (!(error instanceof InvalidFields)) throw error;
-        // A link that has expired is refused first, whatever the fields, and for programs too.
-        const model = await show(request, typedValues(fields, request.body), error.faults);
-        if (request.format === 'json') throw error;
-        return reply.code(422).send(model);
-      }
+    handle: form.submit,
+    async refuse(error, request, reply) {
+      // A link that has expired is refused first, whatever the fields, and for programs too.
+      const model = await show(request, typedValues(fields, request.body), error.faults);
+      if (request.format === 'json') throw error;
+      return reply.code(422).send(model);
     },
   });
-}
-
-/** @throws {InvalidFields} for a missing or too long field; {Refusal} if a field is no text */
-function readFields<F extends Fields>(fields: F, body: unknown): Input<F> {
-  const sent = body ?? {};
-  if (typeof sent !== 'object' || Array.isArray(sent)) throw new Refusal(unreadableFields);
-  const input: Record<string, string> = {};
-  const faults: FieldFault[] = [];
-  for (const [field, rule] of Object.entries(fields)) {
-    const given = (sent as Record<string, unknown>)[field];
-    const value = rule.json && typeof given === 'object' ? JSON.stringify(given) : given;
-    if (value !== undefined && typeof value !== 'string') throw new Refusal(unreadableFields);
-    const fault = findFault(rule, value);
-    if (fault !== undefined) faults.push({ field, ...fault });
-    if (value !== undefined) input[field] = value;
-  }
-  if (faults.length > 0) throw new InvalidFields(...faults);
-  return input as Input<F>;
-}
-
-function findFault({ required, maxLength = 254 }: Field, value = ''): Omit<FieldFault, 'field'> | undefined {
-  if (required && value.trim() === '') return { code: 'missing' };
-  if (value.length > maxLength) return { code: 'too-long', values: { count: maxLength } };
-  return value.isWellFormed() ? undefined : { code: 'malformed' };
 }
 
 /** Passwords are never sent back. */

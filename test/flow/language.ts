@@ -127,7 +127,21 @@ export function testLanguage(stores: StoreChoice): void {
           const detail = 'Not one of these languages: en, de, fr, es, vi';
           assert.deepEqual(answer.json().errors, [{ field: 'language', detail }]);
         }
-        assert.equal((await send({ language: 7 })).statusCode, 400);
+        for (const language of [7, ['de']]) {
+          const answer = await send({ language });
+          assert.deepEqual([answer.statusCode, answer.json().detail], [400, 'Send each field once, as text']);
+        }
+      });
+
+      test(`learns from ${url} that its token is not valid`, async () => {
+        const sent = json({ language: 'de' });
+        for (const authorization of ['Bearer', 'Bearer janua_a.b']) {
+          const all = { ...sent.headers, ...headers, authorization };
+          const answer = await janua.app.inject({ method: 'POST', url, ...sent, headers: all });
+          assert.equal(answer.statusCode, 401);
+          assert.match(String(answer.headers['www-authenticate']), /error="invalid_token"/);
+          assert.equal(answer.headers['set-cookie'], undefined);
+        }
       });
     }
   });

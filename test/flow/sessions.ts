@@ -120,8 +120,16 @@ export function testSessions(stores: StoreChoice): void {
 
       test('refuses a body without one id', async () => {
         const own = await logIn(janua.app);
-        for (const fields of [{}, { id: '' }, { id: 'x'.repeat(44) }, { id: [idOf(own), idOf(own)] }])
-          assert.equal((await end(fields, own)).statusCode, 400);
+        for (const [fields, status, told] of [
+          [{}, 422, 'Required'],
+          [{ id: '' }, 422, 'Required'],
+          [{ id: 'x'.repeat(44) }, 422, 'At most 43 characters'],
+          [{ id: [idOf(own), idOf(own)] }, 400, 'Send each field once, as text'],
+        ] as const) {
+          const answer = await end(fields, own);
+          assert.equal(answer.statusCode, status);
+          if (face.format === 'json') assert.match(answer.body, new RegExp(`"detail":"${told}"`));
+        }
         assert.ok(await isSignedIn(janua.app, own.bearer));
       });
     });
