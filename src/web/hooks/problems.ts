@@ -72,8 +72,7 @@ export function createProblems(
       return reply.redirect(loginPath(message, next), 303);
     }
     // The user can quote the id when asking for help. A missing page needs no help.
-    const quotable = refusal !== undefined || problem.status >= 500;
-    const requestId = quotable ? request.id : undefined;
+    const requestId = refusal !== undefined || problem.status !== 404 ? request.id : undefined;
     return sendPage(request, reply, 'web/problem', {
       status: problem.status,
       refusal: refusal?.answer.name,

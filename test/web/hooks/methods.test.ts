@@ -70,6 +70,18 @@ test('a browser that opens the address of the login form is sent to the login pa
   }
 });
 
+test('the page about a request that cannot be answered has its request id, unless there is no such page', async () => {
+  for (const [request, status] of [
+    [{ method: 'PUT', url: '/auth/login' }, 405],
+    [{ method: 'POST', url: '/auth/language', headers: { 'content-type': 'text/plain' }, payload: 'a' }, 415],
+    [{ method: 'GET', url: '/nothing' }, 404],
+  ] as const) {
+    const page = await janua.app.inject(request);
+    assert.equal(page.statusCode, status);
+    assert.equal(page.body.includes(String(page.headers['x-request-id'])), status !== 404);
+  }
+});
+
 for (const url of [
   '/nothing',
   '/admin/me/x.css',
