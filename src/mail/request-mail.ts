@@ -22,16 +22,14 @@ const perClient: Policy = {
   keepSeconds: hour,
 };
 
+type Limit = 'minute' | 'hour' | 'client';
+
 /**
  * Adds a mail that a client may request again and again, unless there were too many. The caller answers the same in either case.
  * Tells whether it was added.
- * @param options `limitsClient`: whether the client is limited too, and not the address alone. Default: true
+ * @param by the limits. Default: all
  */
-export type RequestMail = (
-  mail: Omit<NewMail, 'requestId'>,
-  caller: Caller,
-  options?: { readonly limitsClient: boolean },
-) => Promise<boolean>;
+export type RequestMail = (mail: Omit<NewMail, 'requestId'>, caller: Caller, by?: readonly Limit[]) => Promise<boolean>;
 
 export interface RequestMailOptions {
   readonly outbox: Outbox;
@@ -40,16 +38,15 @@ export interface RequestMailOptions {
 }
 
 export function createRequestMail({ outbox, throttle, audit }: RequestMailOptions): RequestMail {
-  return async (mail, caller, { limitsClient } = { limitsClient: true }) => {
+  return async (mail, caller, by = ['minute', 'hour', 'client']) => {
     const { purpose, address, userId } = mail;
     const nameDigest = audit.digestName(address);
-    const admitted = await throttle.take([
-      { key: `mail-minute:${purpose}:${nameDigest}`, policy: perMinute },
-      { key: `mail-hour:${purpose}:${nameDigest}`, policy: perHour },
-      ...(limitsClient
-        ? [{ key: `mail-client:${networkOf(caller.address, 64) ?? 'unknown'}`, policy: perClient }]
-        : []),
-    ]);
+    const limits = {
+      minute: { key: `mail-minute:${purpose}:${nameDigest}`, policy: perMinute },
+      hour: { key: `mail-hour:${purpose}:${nameDigest}`, policy: perHour },
+      client: { key: `mail-client:${networkOf(caller.address, 64) ?? 'unknown'}`, policy: perClient },
+    };
+    const admitted = await throttle.take(by.map((limit) => limits[limit]));
     if (admitted) await outbox.add({ ...mail, requestId: caller.requestId });
     else {
       const about = userId === undefined ? { nameDigest } : { userId };

@@ -88,7 +88,7 @@ export function createEnrolment(
     /** Refuses the login of an account without a factor, and mails the link. @throws {Refusal} `enrolment-required` */
     async demand({ user }: Account, language: Language, caller: Caller): Promise<never> {
       const mail = { purpose, address: user.username, userId: user.id, language };
-      await requestMail?.(mail, caller, { limitsClient: false });
+      await requestMail?.(mail, caller, ['minute', 'hour']);
       await audit.recordIfPossible({ kind: 'enrolment-demanded', caller, userId: user.id });
       throw new Refusal(enrolmentRequired);
     },

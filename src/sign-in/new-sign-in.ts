@@ -26,8 +26,8 @@ export function createNoticeSignIn({ sessions, requestMail, now }: NoticeOptions
     const details = { userAgent: caller.userAgent ?? '', address: caller.address ?? '', at: String(now()) };
     const mail = { purpose: 'new-sign-in', address, userId, language, details };
     return (session) =>
-      // Its client has proved who it is. One that asks for many other mails must not be able to suppress this one.
-      requestMail(mail, caller, { limitsClient: false }).then(
+      // A client that asks for many other mails, or logs in a minute after its user, must not be able to suppress this one.
+      requestMail(mail, caller, ['hour']).then(
         () => {},
         async (error: unknown) => {
           await sessions.end([session]);
