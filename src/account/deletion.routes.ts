@@ -28,8 +28,9 @@ export function addDeleteAccount(app: App, parts: () => DeleteAccountParts): voi
     browser: 'To the login page, with message 7',
     show: ({ user }) => ({ username: user.username }),
     async submit(request, reply, { current_password }) {
-      const { user } = await parts().requireFresh(signedInOf(request), current_password, request);
-      await parts().deleteAccount(user, request.language, request.caller);
+      const signedIn = signedInOf(request);
+      await parts().requireFresh(signedIn, current_password, request);
+      await parts().deleteAccount(signedIn, request.language, request.caller);
       if (request.format === 'html') reply.clearSessionCookie();
       return reply.proceed(loginPath(loginMessages.accountDeleted), { detail });
     },

@@ -1,3 +1,4 @@
+import type { SignedIn } from '../access/access.ts';
 import type { Audit } from '../audit/audit.ts';
 import type { Caller } from '../audit/event.ts';
 import type { Database } from '../database/database.ts';
@@ -6,7 +7,6 @@ import type { Language } from '../languages/languages.ts';
 import type { Outbox } from '../mail/outbox.ts';
 import type { Sessions } from '../sessions/sessions.ts';
 import type { Tokens } from '../tokens/tokens.ts';
-import type { User } from '../users/user.ts';
 import type { UserRegistry } from '../users/user-directory.ts';
 import type { events } from './events.ts';
 
@@ -21,12 +21,12 @@ export interface DeleteAccountOptions {
 }
 
 /** Deletes the account of a user who has just proved who they are, with its sessions and links. The audit keeps its events by id. */
-export type DeleteAccount = (user: User, language: Language, caller: Caller) => Promise<void>;
+export type DeleteAccount = (signedIn: SignedIn, language: Language, caller: Caller) => Promise<void>;
 
 export function createDeleteAccount(options: DeleteAccountOptions): DeleteAccount {
   const { database, registry, tokens, outbox, sessions, audit } = options;
 
-  return async (user, language, caller) => {
+  return async ({ user, session }, language, caller) => {
     const farewell = { purpose: 'account-deleted', address: user.username, requestId: caller.requestId };
     await inTransaction(database, async (db) => {
       // Another request may have deleted it.
@@ -34,7 +34,7 @@ export function createDeleteAccount(options: DeleteAccountOptions): DeleteAccoun
       await tokens.voidOf(user.id, db);
       await outbox?.add({ ...farewell, language: user.language ?? language }, db);
     });
-    await audit.recordIfPossible({ kind: 'account-deleted', caller, userId: user.id });
+    await audit.recordIfPossible({ kind: 'account-deleted', caller, userId: user.id, sessionId: session.id });
     // A session without an account has ended. If the store is away, the records expire.
     await sessions.endAllOf(user.id).catch(() => {});
   };

@@ -36,15 +36,16 @@ export function createChangeEmail({ registry, links, tokens, requestMail, outbox
 
   return {
     /** Mails a link to the new address and a notice to the old one, whether or not the new one is taken (VM-22). @throws {InvalidFields} */
-    async request({ user }: SignedIn, email: string, language: Language, caller: Caller): Promise<void> {
+    async request({ user, session }: SignedIn, email: string, language: Language, caller: Caller): Promise<void> {
       const address = emailAddress(email);
       if (address === undefined) throw new InvalidFields({ field: 'email', code: 'not-an-address' });
       const mail = { userId: user.id, language, details: { email: address, former: user.username } };
       const notice = { ...mail, purpose: 'email-change-requested', address: user.username };
+      const event = { kind: 'email-change-requested', caller, userId: user.id, sessionId: session.id } as const;
+      await audit.recordIfPossible(event);
       // A thief of the session must not be able to use up the limits of the notice.
       if (await requestMail({ ...mail, purpose: 'confirm-email', address }, caller))
         await outbox.add({ ...notice, requestId: caller.requestId });
-      await audit.recordIfPossible({ kind: 'email-change-requested', caller, userId: user.id });
     },
 
     /** Gives the account and its new address. @throws {Refusal} `link-expired` */

@@ -3,6 +3,7 @@ import type { Audit } from '../audit/audit.ts';
 import { personName } from '../users/user.ts';
 import type { UserRegistry } from '../users/user-directory.ts';
 import { addForm } from '../web/form.ts';
+import { signedInOf } from '../web/hooks/credentials.ts';
 import { accountPath } from '../web/next.ts';
 import type { App } from '../web/types.ts';
 import type { events } from './events.ts';
@@ -28,13 +29,15 @@ export function addProfile(app: App, parts: () => ProfileParts): void {
     answer: detailAnswer(detail),
     browser: 'To the account page, with a message',
     show: ({ user }, typed) => ({ values: { first_name: user.firstName, last_name: user.lastName, ...typed } }),
-    async submit({ user, caller }, reply, { first_name, last_name }) {
+    async submit(request, reply, { first_name, last_name }) {
+      const { user, session } = signedInOf(request);
       const { registry, audit } = parts();
       await registry?.setName(user.id, {
         firstName: requireName('first_name', first_name),
         lastName: requireName('last_name', last_name),
       });
-      await audit.recordIfPossible({ kind: 'profile-changed', caller, userId: user.id });
+      const event = { kind: 'profile-changed', userId: user.id, sessionId: session.id } as const;
+      await audit.recordIfPossible({ ...event, caller: request.caller });
       return reply.proceed(`${accountPath}?state=4`, { detail });
     },
   });

@@ -34,8 +34,8 @@ export function createResetPassword({ links, requestMail, setPassword, audit }: 
     async request(email: string, language: Language, caller: Caller): Promise<void> {
       const address = emailAddress(email);
       if (address === undefined) throw new InvalidFields({ field: 'email', code: 'not-an-address' });
-      await requestMail({ purpose: 'reset-password', address, language }, caller);
       await audit.recordIfPossible({ kind: 'reset-requested', caller, nameDigest: audit.digestName(address) });
+      await requestMail({ purpose: 'reset-password', address, language }, caller);
     },
 
     /** Gives the account that the link was sent for. @throws {Refusal} `link-expired` */

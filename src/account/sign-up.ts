@@ -71,8 +71,8 @@ export function createSignUp(options: SignUpOptions) {
       const domain = address.slice(address.indexOf('@') + 1);
       if (domains.length > 0 && !domains.includes(domain))
         throw new InvalidFields({ field: 'email', code: 'wrong-domain', values: { domains: domains.join(', ') } });
-      await requestMail({ purpose: 'sign-up', address, language }, caller);
       await audit.recordIfPossible({ kind: 'sign-up-requested', caller, nameDigest: audit.digestName(address) });
+      await requestMail({ purpose: 'sign-up', address, language }, caller);
     },
 
     /** Gives the address that the link was sent to. @throws {Refusal} `link-expired` */

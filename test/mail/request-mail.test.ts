@@ -37,6 +37,13 @@ test('an address gets one mail a minute, even if many ask at the same time, and 
   const refused = await limited.events('mail-not-sent');
   assert.equal(refused.length, 19);
   assert.ok(refused.every((event) => 'reason' in event && event.reason === 'too-many'));
+  const requested = await limited.events('reset-requested');
+  const ofRequest = (id = '') => requested.find((event) => 'caller' in event && event.caller.requestId === id);
+  for (const event of refused)
+    assert.ok(
+      'caller' in event && (ofRequest(event.caller.requestId)?.id ?? '~') < event.id,
+      'the request comes first',
+    );
   limited.pass(61);
   await limited.ask(ann.username);
   assert.equal(await limited.countMails(), 2);
