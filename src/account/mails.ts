@@ -71,14 +71,10 @@ export function createAccountMails(options: AccountMailOptions): Readonly<Record
         const account = await users.findById(userId);
         if (account === undefined || account.disabled || account.user.username !== details.former)
           return { dropped: 'outdated', userId };
-        const { firstName: name, language: chosen = language } = account.user;
-        return {
-          to: address,
-          name,
-          language: chosen,
-          values: details,
-          link: await createLink('confirm-email', address, account),
-        };
+        // The address may be a stranger's, by a typing error. So the mail names neither the user nor the former address.
+        const { language: chosen = language } = account.user;
+        const link = await createLink('confirm-email', address, account);
+        return { to: address, language: chosen, values: details, link };
       },
     },
     'email-change-requested': notice('/account'),

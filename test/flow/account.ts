@@ -358,6 +358,9 @@ export function testAccount(stores: StoreChoice): void {
       const answer = await post('/account/email', { current_password: password, email }, cookie);
       assert.equal(answer.headers.location, '/account?state=2', answer.body);
       assert.equal((await mailsTo(former))[0]?.subject, 'Your address is about to change');
+      const [{ text = '' } = {}] = await mailsTo(email);
+      for (const own of [ann.firstName, former.replace('@', ' ')])
+        assert.ok(!text.includes(own), 'it may be a stranger');
       const token = await tokenTo(email);
       assert.equal((await get('/api/me', bearer)).json().username, former);
       assert.match((await get(`/auth/confirm-email?token=${token}`)).body, new RegExp(email));
