@@ -205,7 +205,8 @@ describe('a login is refused with a passkey', () => {
       for (const url of ['/api/passkey', '/auth/passkey']) {
         const headers = { ...sent.headers, ...asJson, cookie };
         const answer = await app.inject({ method: 'POST', url, ...sent, headers });
-        assert.equal(answer.statusCode, 400, String(sent.payload));
+        const isLong = String(sent.payload).length > 20_000;
+        assert.equal(answer.statusCode, isLong ? 422 : 400, String(sent.payload).slice(0, 99));
       }
   });
 });
