@@ -59,7 +59,8 @@ async function copyInto(path: string, part: string, signal: AbortSignal): Promis
   } catch (error) {
     throw signal.aborted ? signal.reason : error;
   } finally {
-    copying.unref();
+    // Until its end it may create `part` once more.
+    await copying.terminate();
   }
 }
 
