@@ -6,14 +6,15 @@ import { meFaces } from '../web/faces.ts';
 import { type Route, readAnswer, tell } from './answer.ts';
 import {
   askWho,
+  endOf,
   type Failures,
-  idleEndOf,
+  fingerprintOf,
   isAlive,
-  lifetimeEndOf,
   type Model,
   type ModelClient,
   type Outcome,
   type Presented,
+  publicHalf,
 } from './model.ts';
 import { type Done, type LookFace, type Operation, request } from './operations.ts';
 import { type ModelServer, nobody, usernames } from './server.ts';
@@ -144,9 +145,10 @@ async function stateOfServer(server: ModelServer): Promise<State> {
     if (account === undefined) continue;
     fingerprints.add(passwordFingerprint(account));
     const userId = account.user.id;
-    users.push({ userId, disabled: account.disabled, ...(await server.readPassword(account.passwordHash ?? '')) });
-    for (const { id, startedAt, lastSeenAt, expiresAt } of await services.sessions.listOf(userId))
-      sessions.push({ id, startedAt, lastSeenAt, expiresAt, userId });
+    const { disabled, passwordHash = '' } = account;
+    users.push({ userId, username, disabled, ...(await server.readPassword(passwordHash)) });
+    for (const { userAgent: _, address: __, ...session } of await services.sessions.listOf(userId))
+      sessions.push({ ...session, userId });
   }
   const names = new Map(usernames.map((username) => [services.audit.digestName(username), username]));
   const failures: object[] = [];
@@ -162,25 +164,27 @@ async function stateOfServer(server: ModelServer): Promise<State> {
 
 function stateOfModel(model: Model): State {
   const owners = new Map(model.users.map((user) => [user.id, user]));
-  const users = model.users.map(({ id: userId, disabled, password, weak }) => ({ userId, disabled, password, weak }));
+  const fingerprints = new Map(model.users.map((user) => [user.id, fingerprintOf(user)]));
+  const users = model.users.map(({ id: userId, username, disabled, password, weak }) => ({
+    ...{ userId, username, disabled, password, weak },
+  }));
   const sessions = model.sessions
     .filter((session) => isAlive(model, session) && owners.has(session.userId))
     .map((session) => ({
-      id: session.cookie.split('.', 1)[0],
+      id: publicHalf(session.cookie),
       startedAt: new Date(session.startedAt),
       lastSeenAt: new Date(session.lastSeenAt),
-      expiresAt: new Date(Math.min(idleEndOf(session), lifetimeEndOf(session))),
+      expiresAt: new Date(endOf(session)),
+      remembered: session.remembered,
       userId: session.userId,
     }));
   const failures = [...model.failures.values()]
-    .filter(
-      ({ userId, passwordVersion }) => userId === undefined || owners.get(userId)?.passwordVersion === passwordVersion,
-    )
+    .filter(({ userId, fingerprint }) => userId === undefined || fingerprints.get(userId) === fingerprint)
     .map(shownFailures);
   return { users: sorted(users), sessions: sorted(sessions), failures: sorted(failures) };
 }
 
-const shownFailures = ({ passwordVersion: _, count, lastAt, ...key }: Failures) =>
+const shownFailures = ({ fingerprint: _, count, lastAt, ...key }: Failures) =>
   inOrder({ ...key, failures: count, lastFailureAt: new Date(lastAt) });
 
 const inOrder = (item: object) => Object.fromEntries(Object.entries(item).toSorted());

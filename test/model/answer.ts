@@ -1,6 +1,6 @@
 import type { LightMyRequestResponse } from 'fastify';
 import type { Format } from '../../src/web/types.ts';
-import { type Credentials, lifetimeSeconds, type Outcome, type Presented } from './model.ts';
+import type { Credentials, Outcome, Presented } from './model.ts';
 
 /** The main parts of an answer. */
 export interface Answer {
@@ -50,15 +50,57 @@ function saidOnPage(body: string): string {
 
 /** The parts of a route that change its answers. */
 export interface Route {
-  readonly is: 'login' | 'logout' | 'me' | 'home' | 'login page';
+  readonly is:
+    | 'login'
+    | 'logout'
+    | 'me'
+    | 'home'
+    | 'login page'
+    | 'confirm'
+    | 'password'
+    | 'delete'
+    | 'end session'
+    | 'end others'
+    | 'forgot-password'
+    | 'sign-up'
+    | 'finish'
+    | 'email'
+    | 'reset-password'
+    | 'confirm-email';
   readonly format: Format;
   /** The path to return to after a login. */
   readonly next?: string;
 }
 
+/** What the server says when it has done an action: where a browser is led, and what a program is told. */
+const done: Readonly<Partial<Record<Route['is'], readonly [page: string, detail: string]>>> = {
+  confirm: ['/account', 'Confirmed'],
+  password: ['/account?state=1', 'Password changed'],
+  delete: ['/auth/login?state=7', 'Account deleted'],
+  'end session': ['/account/sessions?state=1', 'Session ended'],
+  'end others': ['/account/sessions?state=2', 'Other sessions ended'],
+  'forgot-password': ['/auth/forgot-password?state=1', 'If the address belongs to an account, a mail is on its way'],
+  'sign-up': ['/auth/sign-up?state=1', 'If the address can be used, a mail is on its way'],
+  finish: ['/auth/home', 'Account created'],
+  email: ['/account?state=2', 'A link is on its way to the new address'],
+  'reset-password': ['/auth/login?state=6', 'Password changed. Log in with the new one'],
+  'confirm-email': ['/account?state=3', 'Address changed'],
+};
+
+/** The titles of forms, which are shown again with the faults. */
+const titles: Readonly<Partial<Record<Route['is'], string>>> = {
+  confirm: 'Confirm',
+  password: 'Change your password',
+  delete: 'Delete your account',
+  email: 'Change your e-mail address',
+  finish: 'Finish your account',
+  'reset-password': 'New password',
+};
+
 /** The answer for an outcome in each format. The format may change nothing else about an action. */
 export function tell({ is, format, next }: Route, outcome: Outcome, { cookie, accessToken }: Presented): Answer {
   const html = format === 'html';
+  const [page = '', detail = ''] = done[is] ?? [];
   // If the request has a token, the server does not look at the cookie.
   const ended = cookie !== undefined && accessToken === undefined ? 'cleared' : 'kept';
   const answer = (
@@ -84,9 +126,32 @@ export function tell({ is, format, next }: Route, outcome: Outcome, { cookie, ac
       if (html) return answer(303, '/auth/home', 'set');
       return answer(
         200,
-        `bearer for ${lifetimeSeconds} seconds, ${outcome.again ? 'Already logged in' : 'new'}`,
+        `bearer for ${outcome.expiresInSeconds} seconds, ${outcome.again ? 'Already logged in' : 'new'}`,
         'set',
       );
+    case 'renewed':
+    case 'signed-up':
+      if (html) return answer(303, page, 'set');
+      return answer(
+        outcome.is === 'renewed' ? 200 : 201,
+        `bearer for ${outcome.expiresInSeconds} seconds, ${detail}`,
+        'set',
+      );
+    case 'asked':
+      return html ? answer(303, page) : answer(202, detail);
+    case 'link-refused':
+      return answer(410, html ? 'Janua Link Expired' : 'This link has expired or was used already');
+    case 'invalid':
+      return answer(422, html ? `Janua ${titles[is]}` : 'Some fields cannot be accepted');
+    case 'stale':
+      if (html) return answer(303, `/auth/confirm?next=${encodeURIComponent(`/account/${is}`)}`);
+      return answer(401, 'Confirm your password first', 'kept', {
+        challenge: 'Bearer realm="janua", error="insufficient_user_authentication", max_age=600',
+      });
+    case 'no-such-session':
+      return answer(404, html ? 'Janua Not Found' : 'You have no session with that id');
+    case 'ended-own':
+      return html ? answer(303, '/auth/login?state=0', 'cleared') : answer(200, detail, 'cleared');
     case 'refused':
       if (html) return answer(303, '/auth/login?state=3');
       return answer(400, 'Incorrect username or password');
@@ -120,7 +185,8 @@ export function tell({ is, format, next }: Route, outcome: Outcome, { cookie, ac
         'This session has not been logged in before',
       );
     case 'done':
-      throw new TypeError('no response matches this outcome');
+      if (html) return answer(303, page, is === 'delete' ? 'cleared' : 'kept');
+      return answer(200, detail);
   }
 }
 

@@ -1,41 +1,27 @@
 import fc from 'fast-check';
 import { loginFaces, logoutFaces } from '../web/faces.ts';
+import { accountCommands } from './account-commands.ts';
 import { carryOutBoth, lookFaces } from './agreement.ts';
-import { idleEndOf, lifetimeEndOf, type Model, type ModelClient } from './model.ts';
 import {
-  type Change,
-  changes,
-  changing,
-  loggingIn,
-  loggingOut,
-  looking,
-  type Operation,
-  type Sender,
-} from './operations.ts';
-import { type ModelServer, nobody, passwords, usernames } from './server.ts';
-
-export const clientCount = 3;
-
-/** A step of a sequence. */
-export type ModelCommand = fc.AsyncCommand<Model, ModelServer>;
-
-/** A credential that a request presents. */
-type Chosen =
-  | 'none'
-  | 'own'
-  | 'made-up'
-  | { readonly copied: number; readonly as: 'it is' | 'shortened' | 'changed' | 'the other' };
-
-interface ChosenRequest {
-  readonly client: number;
-  readonly cookie: Chosen;
-  readonly token: Chosen;
-  readonly face: number;
-}
+  type ChosenRequest,
+  client,
+  createCommand,
+  index,
+  type ModelCommand,
+  person,
+  pick,
+  requestBy,
+  senderOf,
+  shown,
+} from './choices.ts';
+import { idleEndOf, lifetimeEndOf, type Model } from './model.ts';
+import { type Change, changes, changing, loggingIn, loggingOut, looking, type Operation } from './operations.ts';
+import { type ModelServer, nobody, passwords } from './server.ts';
 
 interface ChosenLogin extends ChosenRequest {
   readonly username: string;
   readonly password: 'right' | 'another' | 'wrong';
+  readonly remember: boolean;
 }
 
 /** An operation that may run at the same time as another. Its details are resolved when it runs. */
@@ -51,36 +37,13 @@ type ChosenTime =
 
 // Random choices
 
-const index = fc.nat({ max: 1000 });
-const client = fc.nat({ max: clientCount - 1 });
-const person = fc.constantFrom(...usernames);
-
-const copied = fc.record({
-  copied: index,
-  as: fc.oneof(
-    { weight: 6, arbitrary: fc.constant('it is' as const) },
-    { weight: 1, arbitrary: fc.constantFrom('shortened', 'changed', 'the other') },
-  ),
-});
-
-const chosen = (own: number): fc.Arbitrary<Chosen> =>
-  fc.oneof(
-    { weight: 6, arbitrary: fc.constant('none' as const) },
-    { weight: own, arbitrary: fc.constant('own' as const) },
-    { weight: 3, arbitrary: copied },
-    { weight: 1, arbitrary: fc.constant('made-up' as const) },
-  );
-
-const requestBy = (client: fc.Arbitrary<number>): fc.Arbitrary<ChosenRequest> =>
-  fc.record({ client, cookie: chosen(10), token: chosen(5), face: index });
-
 const loginBy = (client: fc.Arbitrary<number>, username: fc.Arbitrary<string>): fc.Arbitrary<ChosenLogin> => {
   const password = fc.oneof(
     { weight: 7, arbitrary: fc.constant('right' as const) },
     { weight: 3, arbitrary: fc.constantFrom('another', 'wrong') },
   );
   return fc
-    .tuple(requestBy(client), fc.record({ username, password }))
+    .tuple(requestBy(client), fc.record({ username, password, remember: fc.boolean() }))
     .map(([request, fields]) => ({ ...request, ...fields }));
 };
 
@@ -124,17 +87,6 @@ const time: fc.Arbitrary<ChosenTime> = fc.oneof(
 
 // Commands from the choices
 
-const shown = (value: unknown) => JSON.stringify(value)?.replaceAll('"', '') ?? '';
-
-const createCommand = (name: string, run: (model: Model, server: ModelServer) => Promise<unknown>): ModelCommand => ({
-  check: () => true,
-  async run(model, server) {
-    await run(model, server);
-  },
-  // The runner joins commands with commas. This puts each on a line of its own.
-  toString: () => `\n  ${name}`,
-});
-
 /** Runs one operation, or two at once. */
 const operate = (operations: readonly ChosenOperation[]) =>
   createCommand(operations.map(describe).join(' AT ONCE WITH '), (model, server) =>
@@ -155,11 +107,11 @@ function describe({ does, how }: ChosenOperation): string {
 function toOperation(model: Model, { does, how }: ChosenOperation): Operation {
   switch (does) {
     case 'log in': {
-      const { username } = how;
+      const { username, remember } = how;
       const right = model.users.find((user) => user.username === username)?.password ?? passwords[0];
       const another = passwords.find((password) => password !== right) ?? right;
       const password = { right, another, wrong: 'a wrong horse battery' }[how.password];
-      return loggingIn(pick(loginFaces, how.face), senderOf(model, how), { username, password });
+      return loggingIn(pick(loginFaces, how.face), senderOf(model, how), { username, password, remember });
     }
     case 'log out':
       return loggingOut(pick(logoutFaces, how.face), senderOf(model, how));
@@ -168,48 +120,6 @@ function toOperation(model: Model, { does, how }: ChosenOperation): Operation {
     default:
       return changing(does, how.username, how.password);
   }
-}
-
-function senderOf(model: Model, { client, cookie, token }: ChosenRequest): Sender {
-  const kept = pick(model.clients, client);
-  return {
-    number: client,
-    client: kept,
-    presented: {
-      cookie: credentialOf(model, kept, 'cookie', cookie),
-      accessToken: credentialOf(model, kept, 'accessToken', token),
-    },
-  };
-}
-
-function credentialOf(
-  { given }: Model,
-  kept: ModelClient,
-  kind: 'cookie' | 'accessToken',
-  how: Chosen,
-): string | undefined {
-  const madeUp = `${kind === 'cookie' ? '' : 'janua_'}${'M'.repeat(22)}.${'M'.repeat(43)}`;
-  if (how === 'none') return undefined;
-  if (how === 'own') return kept[kind];
-  if (how === 'made-up' || given.length === 0) return madeUp;
-  const { cookie, accessToken = madeUp } = pick(given, how.copied);
-  const [credential, other] = kind === 'cookie' ? [cookie, accessToken] : [accessToken, cookie];
-  switch (how.as) {
-    case 'it is':
-      return credential;
-    case 'shortened':
-      return credential.slice(0, -1);
-    case 'changed':
-      return `${credential.slice(0, -1)}${credential.endsWith('A') ? 'B' : 'A'}`;
-    case 'the other':
-      return other;
-  }
-}
-
-function pick<T>(items: readonly T[], number: number): T {
-  const item = items[number % items.length];
-  if (item === undefined) throw new TypeError('there is nothing to pick from');
-  return item;
 }
 
 function passSeconds(model: Model, server: ModelServer, seconds: number): void {
@@ -266,6 +176,7 @@ const kinds: readonly (readonly [weight: number, fc.Arbitrary<ModelCommand>])[] 
   [10, time.map(passTime)],
   [4, fc.tuple(requestBy(client), fc.constantFrom(1, 3)).map(([how, hours]) => goOn(how, hours))],
   [1, loginBy(client, person).map(guess)],
+  ...accountCommands,
   [1, fc.constant(restart)],
   [1, fc.constant(clean)],
 ];

@@ -11,6 +11,12 @@ export interface Model {
   clients: ModelClient[];
   /** All credentials ever given out. A client may present a copied one later. */
   given: Credentials[];
+  /** Links that were mailed and are not void. Some may have expired. */
+  links: ModelLink[];
+  /** All links ever mailed. A client may use one again. */
+  mailed: ModelLink[];
+  /** Requests for mails, because too many are not answered by one. */
+  asked: AskedMail[];
   failures: Map<string, Failures>;
 }
 
@@ -20,7 +26,9 @@ export interface ModelUser {
   firstName: string;
   password: string;
   /** Changes whenever the password gets a new hash. */
-  passwordVersion: number;
+  hashVersion: number;
+  /** Changes with everything that ends all sessions. */
+  stamp: number;
   /** Whether its hash has weak parameters. The next login replaces it. */
   weak: boolean;
   disabled: boolean;
@@ -34,9 +42,30 @@ export interface Credentials {
 
 export interface ModelSession extends Credentials {
   userId: string;
-  passwordVersion: number;
+  stamp: number;
+  remembered: boolean;
   startedAt: number;
   lastSeenAt: number;
+  /** When the owner last proved who they are. */
+  authenticatedAt: number;
+}
+
+export type LinkPurpose = 'reset-password' | 'confirm-email' | 'sign-up';
+
+export interface ModelLink {
+  token: string;
+  purpose: LinkPurpose;
+  /** Undefined if there is no account yet. */
+  userId: string | undefined;
+  address: string;
+  expiresAt: number;
+}
+
+export interface AskedMail {
+  purpose: LinkPurpose;
+  address: string;
+  client: string;
+  at: number;
 }
 
 /** A browser, a program, or both. */
@@ -51,8 +80,12 @@ export interface ModelClient {
 
 export interface BrowserOwner {
   userId: string;
-  passwordVersion: number;
+  fingerprint: string;
 }
+
+/** Name and stored password. Known browsers and failures are for these only. */
+export const fingerprintOf = ({ username, hashVersion }: Pick<ModelUser, 'username' | 'hashVersion'>) =>
+  `${username}|${hashVersion}`;
 
 /** The most accounts that a browser remembers. Later ones replace the oldest. */
 const browserOwners = 4;
@@ -63,13 +96,13 @@ export function rememberBrowser(client: ModelClient, browserCookie: string | und
 }
 
 const isSameOwner = (one: BrowserOwner, other: BrowserOwner) =>
-  one.userId === other.userId && one.passwordVersion === other.passwordVersion;
+  one.userId === other.userId && one.fingerprint === other.fingerprint;
 
 /** The failures of one key. */
 export interface Failures {
   kind: 'account' | 'name' | 'pair' | 'address' | 'browser';
   userId?: string;
-  passwordVersion?: number;
+  fingerprint?: string;
   username?: string;
   address?: string;
   count: number;
@@ -83,7 +116,18 @@ export interface Presented {
 
 /** The result of an action, independent of the format of its answer. */
 export type Outcome =
-  | { is: 'logged-in'; again: boolean; userId: string; passwordVersion: number }
+  | ({ is: 'logged-in'; again: boolean } & Admitted)
+  | ({ is: 'signed-up' } & Admitted)
+  /** The session goes on with new credentials. */
+  | ({ is: 'renewed' } & Admitted)
+  /** A mail was asked for. `linked` tells whether one with a link was sent, which the answer does not. */
+  | { is: 'asked'; linked: boolean }
+  | { is: 'link-refused' }
+  | { is: 'invalid' }
+  /** The owner has to prove first who they are. */
+  | { is: 'stale' }
+  | { is: 'no-such-session' }
+  | { is: 'ended-own' }
   | { is: 'refused' }
   | { is: 'throttled'; retryAfterSeconds: number }
   | { is: 'signed-in'; user: ModelUser }
@@ -92,6 +136,10 @@ export type Outcome =
   | { is: 'no-session' }
   | { is: 'done' };
 
+interface Admitted extends BrowserOwner {
+  expiresInSeconds: number;
+}
+
 /** An action in steps. Steps of other actions may come in between. */
 export type Action = Generator<undefined, Outcome, undefined>;
 
@@ -99,12 +147,24 @@ export type Action = Generator<undefined, Outcome, undefined>;
 export const idleTimeoutSeconds = 60 * 60;
 export const lifetimeSeconds = 3 * 60 * 60;
 
+/** The same for users who chose to stay signed in. */
+export const rememberedIdleSeconds = 2 * 60 * 60;
+export const rememberedLifetimeSeconds = 5 * 60 * 60;
+
 const minute = 60_000;
 
-export const idleEndOf = ({ lastSeenAt }: ModelSession) => lastSeenAt + idleTimeoutSeconds * 1000;
-export const lifetimeEndOf = ({ startedAt }: ModelSession) => startedAt + lifetimeSeconds * 1000;
-export const isAlive = ({ now }: Model, session: ModelSession) =>
-  now < Math.min(idleEndOf(session), lifetimeEndOf(session));
+/** How long a proof of identity is fresh, in milliseconds. */
+const freshFor = 10 * minute;
+
+/** How long links work, in milliseconds. */
+const linkLifetimes = { 'reset-password': 30 * minute, 'confirm-email': 24 * 60 * minute, 'sign-up': 24 * 60 * minute };
+
+export const idleEndOf = ({ lastSeenAt, remembered }: ModelSession) =>
+  lastSeenAt + (remembered ? rememberedIdleSeconds : idleTimeoutSeconds) * 1000;
+export const lifetimeEndOf = ({ startedAt, remembered }: ModelSession) =>
+  startedAt + (remembered ? rememberedLifetimeSeconds : lifetimeSeconds) * 1000;
+export const endOf = (session: ModelSession) => Math.min(idleEndOf(session), lifetimeEndOf(session));
+export const isAlive = ({ now }: Model, session: ModelSession) => now < endOf(session);
 
 /** Finds the session and notes its use, to within a minute. */
 function useSession(
@@ -119,13 +179,18 @@ function useSession(
   return session;
 }
 
+interface SignedIn {
+  user: ModelUser;
+  session: ModelSession;
+}
+
 /** If there is an access token, it alone decides. */
-function findUser(model: Model, { cookie, accessToken }: Presented): ModelUser | undefined {
+function findSignedIn(model: Model, { cookie, accessToken }: Presented): SignedIn | undefined {
   const session =
     accessToken === undefined ? useSession(model, 'cookie', cookie) : useSession(model, 'accessToken', accessToken);
   if (session === undefined) return undefined;
   const user = findById(model, session.userId);
-  if (user !== undefined && !user.disabled && user.passwordVersion === session.passwordVersion) return user;
+  if (user !== undefined && !user.disabled && user.stamp === session.stamp) return { user, session };
   endSessions(model, [session]);
   return undefined;
 }
@@ -150,14 +215,36 @@ export interface LoginAttempt {
   username: string;
   password: string;
   presented: Presented;
+  remember: boolean;
 }
 
 /** @param given the credentials from the server, if the login passed */
 export function* logIn(model: Model, attempt: LoginAttempt, given: Credentials | undefined): Action {
-  const { client, username, password, presented } = attempt;
+  const { client, username, password, presented, remember } = attempt;
   const found = findByName(model, username);
   const account = found && { ...found };
   yield;
+  const refusal = yield* attemptPassword(model, account, username, password, client);
+  if (refusal !== undefined || account === undefined) return refusal ?? { is: 'refused' };
+  yield;
+  const again = findSignedIn(model, presented) !== undefined;
+  const replaced = usePresented(model, presented);
+  yield;
+  // Even when the account changes at this moment. Otherwise both sessions, or an old one that has to end, would be alive for a moment.
+  endSessions(model, replaced);
+  const current = findById(model, account.id);
+  if (current === undefined || current.disabled || current.password !== password) return { is: 'refused' };
+  return { is: 'logged-in', again, ...startSession(model, current, given, remember) };
+}
+
+/** Counts an attempt by all its keys, and checks the password. Gives the refusal, if it is one. */
+function* attemptPassword(
+  model: Model,
+  account: ModelUser | undefined,
+  username: string,
+  password: string,
+  client: ModelClient,
+): Generator<undefined, Outcome | undefined, undefined> {
   const keys = keysOf(account, username, client);
   const wait = Math.max(...keys.map((key) => waitOf(model, key)));
   if (wait > 0) return { is: 'throttled', retryAfterSeconds: wait };
@@ -167,22 +254,28 @@ export function* logIn(model: Model, attempt: LoginAttempt, given: Credentials |
   if (account.weak) {
     const stored = findById(model, account.id);
     if (stored?.password !== password) return { is: 'refused' };
-    if (stored.weak) Object.assign(stored, { weak: false, passwordVersion: stored.passwordVersion + 1 });
+    if (stored.weak) Object.assign(stored, { weak: false, hashVersion: stored.hashVersion + 1 });
   }
   yield;
   forgetAfterSuccess(model, counted, strangersKeys(account, username, client));
-  yield;
-  const again = findUser(model, presented) !== undefined;
-  const replaced = usePresented(model, presented);
-  yield;
-  // Even when the account changes at this moment. Otherwise both sessions, or an old one that has to end, would be alive for a moment.
-  endSessions(model, replaced);
-  const current = findById(model, account.id);
-  if (current === undefined || current.disabled || current.password !== password) return { is: 'refused' };
-  const { id: userId, passwordVersion } = current;
-  const credentials = given ?? { cookie: '(none was given)', accessToken: undefined };
-  model.sessions.push({ ...credentials, userId, passwordVersion, startedAt: model.now, lastSeenAt: model.now });
-  return { is: 'logged-in', again, userId, passwordVersion };
+  return undefined;
+}
+
+/** @param given the credentials from the server, if there are any */
+function startSession(
+  model: Model,
+  { id: userId, stamp, ...user }: ModelUser,
+  given: Credentials = { cookie: '(none was given)', accessToken: undefined },
+  remembered = false,
+): Admitted {
+  const times = { startedAt: model.now, lastSeenAt: model.now, authenticatedAt: model.now };
+  const session = { ...given, userId, stamp, remembered, ...times };
+  model.sessions.push(session);
+  return {
+    userId,
+    fingerprint: fingerprintOf(user),
+    expiresInSeconds: Math.floor((lifetimeEndOf(session) - model.now) / 1000),
+  };
 }
 
 export function* logOut(model: Model, presented: Presented): Action {
@@ -192,15 +285,263 @@ export function* logOut(model: Model, presented: Presented): Action {
 }
 
 export function askWho(model: Model, presented: Presented): Outcome {
-  const user = findUser(model, presented);
-  return user === undefined ? { is: 'signed-out' } : { is: 'signed-in', user };
+  const signedIn = findSignedIn(model, presented);
+  return signedIn === undefined ? { is: 'signed-out' } : { is: 'signed-in', user: signedIn.user };
+}
+
+// What users manage themselves
+
+/** A client that asks for a change of the account that it is signed in to. */
+export interface OwnChange {
+  client: ModelClient;
+  presented: Presented;
+  /** The password that is sent along as a proof, if any. */
+  current: string | undefined;
+}
+
+/** Proves by password who the owner is. Gives the refusal, if it is one. */
+function* prove(model: Model, { user }: SignedIn, client: ModelClient, password: string) {
+  const refusal = yield* attemptPassword(model, { ...user }, user.username, password, client);
+  return refusal?.is === 'refused' ? ({ is: 'invalid' } as const) : refusal;
+}
+
+/** Finds who is signed in, and requires a proof that is fresh, or sent along. */
+function* requireFresh(
+  model: Model,
+  { client, presented, current }: OwnChange,
+): Generator<undefined, Outcome | { is: 'fresh'; signedIn: SignedIn }, undefined> {
+  const signedIn = findSignedIn(model, presented);
+  yield;
+  if (signedIn === undefined) return { is: 'signed-out' };
+  if (current !== undefined)
+    return (yield* prove(model, signedIn, client, current)) ?? ({ is: 'fresh', signedIn } as const);
+  return model.now - signedIn.session.authenticatedAt > freshFor ? { is: 'stale' } : { is: 'fresh', signedIn };
+}
+
+function renew(model: Model, { user, session }: SignedIn, given: Credentials | undefined): Outcome {
+  const { id: userId, stamp } = user;
+  Object.assign(session, { cookie: '(none was given)', accessToken: undefined }, given, { stamp });
+  Object.assign(session, { lastSeenAt: model.now, authenticatedAt: model.now });
+  const expiresInSeconds = Math.floor((lifetimeEndOf(session) - model.now) / 1000);
+  return { is: 'renewed', userId, fingerprint: fingerprintOf(user), expiresInSeconds };
+}
+
+/** @param given the new credentials from the server */
+export function* confirm(
+  model: Model,
+  change: OwnChange & { current: string },
+  given: Credentials | undefined,
+): Action {
+  const signedIn = findSignedIn(model, change.presented);
+  yield;
+  if (signedIn === undefined) return { is: 'signed-out' };
+  const refusal = yield* prove(model, signedIn, change.client, change.current);
+  return refusal ?? renew(model, signedIn, given);
+}
+
+/** @param password undefined for one that breaks a rule @param given the new credentials from the server */
+export function* changePassword(
+  model: Model,
+  change: OwnChange,
+  password: string | undefined,
+  given: Credentials | undefined,
+): Action {
+  const proof = yield* requireFresh(model, change);
+  if (proof.is !== 'fresh') return proof;
+  if (password === undefined) return { is: 'invalid' };
+  const { user, session } = proof.signedIn;
+  yield;
+  giveNewPassword(model, user, password);
+  endSessions(
+    model,
+    model.sessions.filter(({ userId, cookie }) => userId === user.id && cookie !== session.cookie),
+  );
+  liftFailures(model, user);
+  return renew(model, proof.signedIn, given);
+}
+
+export function* deleteAccount(model: Model, change: OwnChange): Action {
+  const proof = yield* requireFresh(model, change);
+  if (proof.is !== 'fresh') return proof;
+  const { user } = proof.signedIn;
+  model.users = model.users.filter((other) => other !== user);
+  voidLinks(model, user.id);
+  yield;
+  endSessionsOf(model, user.id);
+  return { is: 'done' };
+}
+
+/** @param id the public half of a cookie */
+export function* endSession(model: Model, presented: Presented, id: string): Action {
+  const signedIn = findSignedIn(model, presented);
+  yield;
+  if (signedIn === undefined) return { is: 'signed-out' };
+  const own = model.sessions.find(
+    (session) => session.userId === signedIn.user.id && isAlive(model, session) && publicHalf(session.cookie) === id,
+  );
+  if (own === undefined) return { is: 'no-such-session' };
+  endSessions(model, [own]);
+  return { is: own === signedIn.session ? 'ended-own' : 'done' };
+}
+
+export function* endOtherSessions(model: Model, presented: Presented): Action {
+  const signedIn = findSignedIn(model, presented);
+  yield;
+  if (signedIn === undefined) return { is: 'signed-out' };
+  const { user, session } = signedIn;
+  endSessions(
+    model,
+    model.sessions.filter(({ userId, cookie }) => userId === user.id && cookie !== session.cookie),
+  );
+  return { is: 'done' };
+}
+
+export const publicHalf = (cookie: string) => cookie.split('.', 1)[0] ?? '';
+
+// Links in mails
+
+/** Whether there were so many requests that the server may send no mail. Its own tests know the limits. */
+function mayBeTooMany({ asked, now }: Model, mail: Omit<AskedMail, 'at'>): boolean {
+  const lately = asked.some(
+    ({ purpose, address, at }) => purpose === mail.purpose && address === mail.address && now - at < 60 * minute,
+  );
+  // A change of address sends two.
+  return lately || asked.filter(({ client }) => client === mail.client).length >= 10;
+}
+
+/**
+ * Mails a link, unless there were too many.
+ * @param wanted whether this address gets a link
+ * @param token of the link that the server mailed, if it did
+ */
+function mailLink(
+  model: Model,
+  mail: Omit<AskedMail, 'at'>,
+  { wanted, userId }: { wanted: boolean; userId?: string | undefined },
+  token: string | undefined,
+): Outcome {
+  const mayFail = mayBeTooMany(model, mail);
+  model.asked.push({ ...mail, at: model.now });
+  const linked = wanted && !(mayFail && token === undefined);
+  const { purpose, address } = mail;
+  if (linked && token !== undefined) {
+    const link = { token, purpose, userId, address, expiresAt: model.now + linkLifetimes[purpose] };
+    model.mailed.push(link);
+    model.links.push(link);
+  }
+  return { is: 'asked', linked };
+}
+
+export function* askForReset(model: Model, client: ModelClient, address: string, token: string | undefined): Action {
+  const user = findByName(model, address);
+  const wanted = user !== undefined && !user.disabled;
+  yield;
+  return mailLink(
+    model,
+    { purpose: 'reset-password', address, client: client.address },
+    { wanted, userId: user?.id },
+    token,
+  );
+}
+
+/** A known address gets a mail without a link that signs up. */
+export function* askToSignUp(model: Model, client: ModelClient, address: string, token: string | undefined): Action {
+  const wanted = findByName(model, address) === undefined;
+  yield;
+  return mailLink(model, { purpose: 'sign-up', address, client: client.address }, { wanted }, token);
+}
+
+export function* askForAddress(model: Model, change: OwnChange, address: string, token: string | undefined): Action {
+  const proof = yield* requireFresh(model, change);
+  if (proof.is !== 'fresh') return proof;
+  const { id: userId } = proof.signedIn.user;
+  const mail = { purpose: 'confirm-email', address, client: change.client.address } as const;
+  return mailLink(model, mail, { wanted: true, userId }, token);
+}
+
+/** The account is undefined for a sign-up. */
+function openLink(model: Model, purpose: LinkPurpose, token: string) {
+  const link = model.links.find((each) => each.token === token && each.purpose === purpose);
+  if (link === undefined || link.expiresAt <= model.now) return undefined;
+  const user = link.userId === undefined ? undefined : findById(model, link.userId);
+  if (link.userId !== undefined && (user === undefined || user.disabled)) return undefined;
+  return { link, user };
+}
+
+/** @param password undefined for one that breaks a rule */
+export function* resetPassword(model: Model, token: string, password: string | undefined): Action {
+  const user = openLink(model, 'reset-password', token)?.user;
+  yield;
+  if (user === undefined) return { is: 'link-refused' };
+  if (password === undefined) return { is: 'invalid' };
+  yield;
+  const current = findById(model, user.id);
+  if (!model.links.some((link) => link.token === token) || current === undefined) return { is: 'link-refused' };
+  giveNewPassword(model, current, password);
+  yield;
+  endSessionsOf(model, user.id);
+  liftFailures(model, user);
+  return { is: 'done' };
+}
+
+export function* confirmAddress(model: Model, token: string): Action {
+  const { link, user } = openLink(model, 'confirm-email', token) ?? {};
+  yield;
+  if (link === undefined || user === undefined) return { is: 'link-refused' };
+  const isTaken = model.users.some((other) => other.id !== user.id && other.username === link.address);
+  if (isTaken || !model.links.some((each) => each.token === token)) return { is: 'link-refused' };
+  user.username = link.address;
+  voidLinks(model, user.id);
+  return { is: 'done' };
+}
+
+/** @param user without its id, undefined for a password that breaks a rule @param id the id from the server */
+export function* signUp(
+  model: Model,
+  {
+    token,
+    user,
+    presented,
+  }: { token: string; user: Omit<ModelUser, 'id' | 'username'> | undefined; presented: Presented },
+  id: string | undefined,
+  given: Credentials | undefined,
+): Action {
+  const link = openLink(model, 'sign-up', token)?.link;
+  yield;
+  if (link === undefined) return { is: 'link-refused' };
+  if (user === undefined) return { is: 'invalid' };
+  yield;
+  const isOpen = model.links.some((each) => each.token === token);
+  if (!isOpen || findByName(model, link.address) !== undefined) return { is: 'link-refused' };
+  model.links = model.links.filter((each) => each.token !== token);
+  const made = { ...user, username: link.address, id: id ?? '(none was given)' };
+  model.users.push(made);
+  yield;
+  endSessions(model, usePresented(model, presented));
+  return { is: 'signed-up', ...startSession(model, made, given) };
+}
+
+/** Voids the links of the account too. */
+function giveNewPassword(model: Model, user: ModelUser, password: string): void {
+  const { hashVersion, stamp } = user;
+  Object.assign(user, { password, weak: false, hashVersion: hashVersion + 1, stamp: stamp + 1 });
+  voidLinks(model, user.id);
+}
+
+function voidLinks(model: Model, userId: string): void {
+  model.links = model.links.filter((link) => link.userId !== userId);
+}
+
+function liftFailures(model: Model, { id, username }: Pick<ModelUser, 'id' | 'username'>): void {
+  for (const [key, { userId, username: counted }] of model.failures)
+    if (userId === id || counted === username) model.failures.delete(key);
 }
 
 // Actions of an administrator: find the user, change the user, end the user's sessions
 
 export const disable = (model: Model, username: string): Action =>
   change(model, username, (user) => {
-    user.disabled = true;
+    Object.assign(user, { disabled: true, stamp: user.stamp + 1 });
   });
 
 export function* enable(model: Model, username: string): Action {
@@ -217,21 +558,23 @@ export const remove = (model: Model, username: string): Action =>
     model.users = model.users.filter((user) => user !== removed);
   });
 
-export const endAllOf = (model: Model, username: string): Action => change(model, username, () => {});
+export function* endAllOf(model: Model, username: string): Action {
+  const found = findByName(model, username);
+  if (found === undefined) return { is: 'refused' };
+  yield;
+  endSessionsOf(model, found.id);
+  return { is: 'done' };
+}
 
 export const setPassword = (model: Model, username: string, password: string): Action =>
-  changeAndLift(model, username, (user) => {
-    Object.assign(user, { password, weak: false, passwordVersion: user.passwordVersion + 1 });
-  });
+  changeAndLift(model, username, (user) => giveNewPassword(model, user, password));
 
 /** A change that clears all failures of the account. */
 function* changeAndLift(model: Model, username: string, apply: (user: ModelUser) => void): Action {
-  const { id } = findByName(model, username) ?? {};
+  const { id = '' } = findByName(model, username) ?? {};
   const outcome = yield* change(model, username, apply);
   yield;
-  if (outcome.is === 'done')
-    for (const [key, { userId, username: counted }] of model.failures)
-      if (userId === id || counted === username) model.failures.delete(key);
+  if (outcome.is === 'done') liftFailures(model, { id, username });
   return outcome;
 }
 
@@ -251,6 +594,7 @@ function* change(model: Model, username: string, apply: (user: ModelUser) => voi
   const user = findById(model, found.id);
   if (user !== undefined) apply(user);
   yield;
+  voidLinks(model, found.id);
   endSessionsOf(model, found.id);
   return { is: 'done' };
 }
@@ -279,11 +623,10 @@ type Key = Omit<Failures, 'count' | 'lastAt'> & { id?: string | undefined };
 
 /** A browser has its own key if the account has signed in with it before, with the current password. */
 function keysOf(account: ModelUser | undefined, username: string, client: ModelClient): Key[] {
-  const { id: userId, passwordVersion } = account ?? {};
-  if (userId === undefined || passwordVersion === undefined) return strangersKeys(account, username, client);
-  if (!client.browserOf.some((owner) => isSameOwner(owner, { userId, passwordVersion })))
+  const owner = account && { userId: account.id, fingerprint: fingerprintOf(account) };
+  if (owner === undefined || !client.browserOf.some((other) => isSameOwner(other, owner)))
     return strangersKeys(account, username, client);
-  return [{ kind: 'browser', userId, passwordVersion, id: client.browserCookie?.split('.')[0] }];
+  return [{ kind: 'browser', ...owner, id: client.browserCookie?.split('.')[0] }];
 }
 
 function strangersKeys(account: ModelUser | undefined, username: string, { address }: ModelClient): Key[] {
@@ -293,7 +636,7 @@ function strangersKeys(account: ModelUser | undefined, username: string, { addre
     { kind: 'pair', username, address },
   ];
   if (account === undefined) return keys;
-  return [{ kind: 'account', userId: account.id, passwordVersion: account.passwordVersion }, ...keys];
+  return [{ kind: 'account', userId: account.id, fingerprint: fingerprintOf(account) }, ...keys];
 }
 
 function waitOf(model: Model, key: Key): number {
@@ -336,5 +679,5 @@ function forgetAfterSuccess(model: Model, counted: Map<Key, Counted>, strangers:
   }
 }
 
-const nameOf = ({ kind, userId, passwordVersion, username, address, id }: Key) =>
-  [kind, userId, passwordVersion, username, address, id].join('|');
+const nameOf = ({ kind, userId, fingerprint, username, address, id }: Key) =>
+  [kind, userId, fingerprint, username, address, id].join('|');

@@ -5,11 +5,20 @@ import { type Answer, type Route, readAnswer, readCredentials, tell } from './an
 import {
   type Action,
   add,
+  askForAddress,
+  askForReset,
+  askToSignUp,
   askWho,
   type Credentials,
+  changePassword,
+  confirm,
+  confirmAddress,
+  deleteAccount,
   disable,
   enable,
   endAllOf,
+  endOtherSessions,
+  endSession,
   logIn,
   logOut,
   type Model,
@@ -18,9 +27,11 @@ import {
   type Presented,
   rememberBrowser,
   remove,
+  resetPassword,
   setPassword,
+  signUp,
 } from './model.ts';
-import { type ModelServer, newUser } from './server.ts';
+import { type ModelServer, newUser, weakPassword } from './server.ts';
 
 /** The visible result of an operation on the server. */
 export interface Done {
@@ -28,8 +39,15 @@ export interface Done {
   readonly answer?: Answer;
   /** Whether the server refused a change by an administrator. */
   readonly changeRefused?: boolean;
+  /** Whether a mail with a link arrived. */
+  readonly linked?: boolean;
   /** The random values that the model cannot predict. */
-  readonly given: { readonly credentials?: Credentials; readonly browserCookie?: string; readonly userId?: string };
+  readonly given: {
+    readonly credentials?: Credentials;
+    readonly browserCookie?: string;
+    readonly userId?: string | undefined;
+    readonly token?: string | undefined;
+  };
 }
 
 /** An operation on the server, and its counterpart in the model. */
@@ -50,11 +68,135 @@ export interface Sender {
   readonly presented: Presented;
 }
 
-export function loggingIn(face: BodyFace, sender: Sender, fields: { username: string; password: string }): Operation {
+export function loggingIn(
+  face: BodyFace,
+  sender: Sender,
+  { remember, ...fields }: { username: string; password: string; remember: boolean },
+): Operation {
+  const sent = { ...fields, ...(remember && { remember: 'on' }) };
   return {
-    ...requesting({ is: 'login', format: face.format }, face.request(fields), sender),
+    ...requesting({ is: 'login', format: face.format }, face.request(sent), sender),
     name: `${face.name}, ${fields.username}`,
-    act: (model, { credentials }) => logIn(model, { ...fields, ...sender }, credentials),
+    act: (model, { credentials }) => logIn(model, { ...fields, ...sender, remember }, credentials),
+  };
+}
+
+/** A client that changes its own account. `current` is a password that is sent along. */
+export interface OwnSender extends Sender {
+  readonly current: string | undefined;
+}
+
+/** Fields without a value are not sent. */
+const fieldsOf = (fields: Readonly<Record<string, string | undefined>>) =>
+  Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));
+
+export function confirming(face: BodyFace, sender: OwnSender): Operation {
+  const { current = '' } = sender;
+  return {
+    ...requesting({ is: 'confirm', format: face.format }, face.request({ password: current }), sender),
+    name: face.name,
+    act: (model, { credentials }) => confirm(model, { ...sender, current }, credentials),
+  };
+}
+
+/** @param password undefined for a weak one */
+export function changingPassword(face: BodyFace, sender: OwnSender, password: string | undefined): Operation {
+  const fields = fieldsOf({ current_password: sender.current, new_password: password ?? weakPassword });
+  return {
+    ...requesting({ is: 'password', format: face.format }, face.request(fields), sender),
+    name: face.name,
+    act: (model, { credentials }) => changePassword(model, sender, password, credentials),
+  };
+}
+
+export function deleting(face: BodyFace, sender: OwnSender): Operation {
+  const fields = fieldsOf({ current_password: sender.current });
+  return {
+    ...requesting({ is: 'delete', format: face.format }, face.request(fields), sender),
+    name: face.name,
+    act: (model) => deleteAccount(model, sender),
+  };
+}
+
+/** @param id undefined for all other sessions */
+export function endingSessions(face: BodyFace, sender: Sender, id: string | undefined): Operation {
+  const is = id === undefined ? 'end others' : 'end session';
+  return {
+    ...requesting({ is, format: face.format }, face.request({ id: id ?? 'none' }), sender),
+    name: face.name,
+    act: (model) =>
+      id === undefined ? endOtherSessions(model, sender.presented) : endSession(model, sender.presented, id),
+  };
+}
+
+/** The forms that ask for a link. */
+export type Asking = 'forgot-password' | 'sign-up' | 'email';
+
+export function asking(is: Asking, face: BodyFace, sender: OwnSender, address: string): Operation {
+  const fields = fieldsOf({ email: address, current_password: is === 'email' ? sender.current : undefined });
+  const requested = requesting({ is, format: face.format }, face.request(fields), sender);
+  return {
+    ...requested,
+    name: `${face.name}, ${address}`,
+    async send(server) {
+      const done = await requested.send(server);
+      const token = await server.takeToken(address);
+      return { ...done, linked: token !== undefined, given: { ...done.given, token } };
+    },
+    act(model, { token }) {
+      if (is === 'email') return askForAddress(model, sender, address, token);
+      return (is === 'sign-up' ? askToSignUp : askForReset)(model, sender.client, address, token);
+    },
+    expect: (outcome) => ({ ...requested.expect(outcome), linked: outcome.is === 'asked' && outcome.linked }),
+  };
+}
+
+export function openingLink(
+  is: 'reset-password' | 'confirm-email',
+  face: BodyFace,
+  sender: Sender,
+  token: string,
+  password?: string,
+): Operation {
+  const fields = is === 'confirm-email' ? { token } : { token, password: password ?? weakPassword };
+  return {
+    ...requesting({ is, format: face.format }, face.request(fields), sender),
+    name: face.name,
+    act: (model) => (is === 'confirm-email' ? confirmAddress(model, token) : resetPassword(model, token, password)),
+  };
+}
+
+/** @param username whose names the account gets */
+export function finishing(
+  face: BodyFace,
+  sender: Sender,
+  token: string,
+  username: string,
+  password?: string,
+): Operation {
+  const { username: _, ...user } = newUser(username);
+  const names = { first_name: user.firstName, last_name: 'Example' };
+  const fields = { token, ...names, password: password ?? weakPassword };
+  const requested = requesting({ is: 'finish', format: face.format }, face.request(fields), sender);
+  return {
+    ...requested,
+    name: face.name,
+    async send(server) {
+      const done = await requested.send(server);
+      const account = await server.services.users.findByUsername(username);
+      return { ...done, given: { ...done.given, userId: account?.user.id } };
+    },
+    act: (model, { userId, credentials }) =>
+      signUp(
+        model,
+        {
+          token,
+          user: password === undefined ? undefined : { ...user, password, weak: false },
+          presented: sender.presented,
+        },
+        userId,
+        credentials,
+      ),
   };
 }
 
@@ -114,7 +256,7 @@ function requesting(route: Route, options: InjectOptions, sender: Sender): Pick<
       const client = model.clients[sender.number];
       if (client === undefined) throw new TypeError('there is no such client');
       if (answer?.sessionCookie !== 'kept') client.cookie = credentials?.cookie;
-      if (outcome.is !== 'logged-in' || credentials === undefined) return;
+      if (!('fingerprint' in outcome) || credentials === undefined) return;
       client.accessToken = credentials.accessToken ?? client.accessToken;
       rememberBrowser(client, browserCookie, outcome);
       model.given.push(credentials);

@@ -12,9 +12,18 @@ import type { App } from '../../src/web/types.ts';
 import { openTestDatabase } from '../database/open.ts';
 import { createTemporaryFolder } from '../servers/process-end.ts';
 import { type OpenStores, openStores, type StoreChoice } from '../stores.ts';
-import { idleTimeoutSeconds, lifetimeSeconds, type ModelUser } from './model.ts';
+import {
+  idleTimeoutSeconds,
+  lifetimeSeconds,
+  type ModelUser,
+  rememberedIdleSeconds,
+  rememberedLifetimeSeconds,
+} from './model.ts';
 
 export const passwords = ['correct horse battery', 'another horse battery'] as const;
+
+/** Breaks a rule for new passwords. */
+export const weakPassword = 'too short';
 
 /** Some passwords have a weak hash, as from an older program. */
 const people = [
@@ -23,15 +32,16 @@ const people = [
   { username: 'cat@example.com', firstName: 'Cat', weak: true },
 ] as const;
 
-export const usernames = people.map(({ username }) => username);
+/** The last one is free at the start. Users may change to it, and anyone may sign up with it. */
+export const usernames = [...people.map(({ username }) => username), 'dan@example.com'] as const;
 
 /** A name without a user. */
 export const nobody = 'nobody@example.com';
 
 /** The fields of a new user with that name. */
 export function newUser(username: string): Omit<ModelUser, 'id' | 'weak'> {
-  const firstName = people.find((person) => person.username === username)?.firstName ?? 'Nobody';
-  return { username, firstName, password: passwords[0], passwordVersion: 0, disabled: false };
+  const firstName = people.find((person) => person.username === username)?.firstName ?? 'Dan';
+  return { username, firstName, password: passwords[0], hashVersion: 0, stamp: 0, disabled: false };
 }
 
 /** A server whose clock moves only by `pass`. It can restart on the same stores. */
@@ -45,6 +55,8 @@ export interface ModelServer extends AsyncDisposable {
   /** Gives the password of a hash, and whether its parameters are weak. */
   readPassword(hash: string): Promise<Pick<ModelUser, 'password' | 'weak'>>;
   send(request: InjectOptions): Promise<LightMyRequestResponse>;
+  /** Waits for the mails to be sent, and gives the token of the last one to this address since it was last asked, if it has one. */
+  takeToken(address: string): Promise<string | undefined>;
   /** The number of session records, expired ones included. Undefined if they cannot be counted. */
   countSessions(): Promise<number | undefined>;
 }
@@ -56,6 +68,10 @@ export async function startModelServer(stores: StoreChoice): Promise<ModelServer
     LOG_LEVEL: 'silent',
     SESSION_IDLE_SECONDS: idleTimeoutSeconds,
     SESSION_LIFETIME_SECONDS: lifetimeSeconds,
+    REMEMBER_IDLE_SECONDS: rememberedIdleSeconds,
+    REMEMBER_LIFETIME_SECONDS: rememberedLifetimeSeconds,
+    SIGN_UP: 'on',
+    LOGIN_NOTICES: 'off',
     ...opened.settings,
   };
   // Not earlier than now: Redis uses its own clock, and nothing may expire too early by it.
@@ -65,7 +81,7 @@ export async function startModelServer(stores: StoreChoice): Promise<ModelServer
   let app: App;
 
   async function start(): Promise<void> {
-    composition = await compose(settings, { failureFloor: 0, migrates: true, now: () => time });
+    composition = await compose(settings, { failureFloor: 0, migrates: true, demoMailbox: true, now: () => time });
     services = await composition.prepare();
     app = await composition.createServer();
     await app.ready();
@@ -77,6 +93,7 @@ export async function startModelServer(stores: StoreChoice): Promise<ModelServer
 
   await start();
   const hashes = await createHashes();
+  const readMails = new Set<string>();
   const counting = stores.sessions === 'SQL' ? await openTestDatabase(opened.settings.DATABASE_URL) : undefined;
 
   return {
@@ -112,6 +129,15 @@ export async function startModelServer(stores: StoreChoice): Promise<ModelServer
     },
     readPassword: createReadPassword(),
     send: (request) => app.inject(request),
+    async takeToken(address) {
+      await services.mail?.settled();
+      const mails = (await services.outbox.listKept(20)).filter(({ id }) => !readMails.has(id));
+      for (const { id } of mails) readMails.add(id);
+      const tokens = mails.map(({ content: { to, link = '' } }) =>
+        to === address ? /[?]token=(.+)$/.exec(link)?.[1] : '',
+      );
+      return tokens.find(Boolean);
+    },
     async countSessions() {
       // Reads in the same turn of the event loop see the same state.
       await setImmediate();

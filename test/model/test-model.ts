@@ -7,7 +7,8 @@ import fc from 'fast-check';
 import { missing } from '../servers/missing.ts';
 import type { StoreChoice } from '../stores.ts';
 import { lookFaces, requireAgreement } from './agreement.ts';
-import { clientCount, commandArbitraries, type ModelCommand } from './commands.ts';
+import { clientCount, type ModelCommand } from './choices.ts';
+import { commandArbitraries } from './commands.ts';
 import type { Model } from './model.ts';
 import type { LookFace } from './operations.ts';
 import { type ModelServer, startModelServer } from './server.ts';
@@ -101,7 +102,17 @@ async function begin(server: ModelServer): Promise<{ model: Model; real: ModelSe
     browserCookie: undefined,
     browserOf: [],
   }));
-  const model: Model = { now: server.now(), users, sessions: [], clients, given: [], failures: new Map() };
+  const model: Model = {
+    now: server.now(),
+    users,
+    sessions: [],
+    clients,
+    given: [],
+    failures: new Map(),
+    links: [],
+    mailed: [],
+    asked: [],
+  };
   return { model, real: server };
 }
 

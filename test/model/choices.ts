@@ -1,0 +1,102 @@
+import fc from 'fast-check';
+import type { Model, ModelClient } from './model.ts';
+import type { Sender } from './operations.ts';
+import { type ModelServer, usernames } from './server.ts';
+
+export const clientCount = 3;
+
+/** A step of a sequence. */
+export type ModelCommand = fc.AsyncCommand<Model, ModelServer>;
+
+/** A credential that a request presents. */
+type Chosen =
+  | 'none'
+  | 'own'
+  | 'made-up'
+  | { readonly copied: number; readonly as: 'it is' | 'shortened' | 'changed' | 'the other' };
+
+export interface ChosenRequest {
+  readonly client: number;
+  readonly cookie: Chosen;
+  readonly token: Chosen;
+  readonly face: number;
+}
+
+export const index = fc.nat({ max: 1000 });
+export const client = fc.nat({ max: clientCount - 1 });
+export const person = fc.constantFrom(...usernames);
+
+const copied = fc.record({
+  copied: index,
+  as: fc.oneof(
+    { weight: 6, arbitrary: fc.constant('it is' as const) },
+    { weight: 1, arbitrary: fc.constantFrom('shortened', 'changed', 'the other') },
+  ),
+});
+
+const chosen = (own: number): fc.Arbitrary<Chosen> =>
+  fc.oneof(
+    { weight: 6, arbitrary: fc.constant('none' as const) },
+    { weight: own, arbitrary: fc.constant('own' as const) },
+    { weight: 3, arbitrary: copied },
+    { weight: 1, arbitrary: fc.constant('made-up' as const) },
+  );
+
+export const requestBy = (client: fc.Arbitrary<number>): fc.Arbitrary<ChosenRequest> =>
+  fc.record({ client, cookie: chosen(10), token: chosen(5), face: index });
+
+export const shown = (value: unknown) => JSON.stringify(value)?.replaceAll('"', '') ?? '';
+
+export const createCommand = (
+  name: string,
+  run: (model: Model, server: ModelServer) => Promise<unknown>,
+): ModelCommand => ({
+  check: () => true,
+  async run(model, server) {
+    await run(model, server);
+  },
+  // The runner joins commands with commas. This puts each on a line of its own.
+  toString: () => `\n  ${name}`,
+});
+
+export function senderOf(model: Model, { client, cookie, token }: ChosenRequest): Sender {
+  const kept = pick(model.clients, client);
+  return {
+    number: client,
+    client: kept,
+    presented: {
+      cookie: credentialOf(model, kept, 'cookie', cookie),
+      accessToken: credentialOf(model, kept, 'accessToken', token),
+    },
+  };
+}
+
+function credentialOf(
+  { given }: Model,
+  kept: ModelClient,
+  kind: 'cookie' | 'accessToken',
+  how: Chosen,
+): string | undefined {
+  const madeUp = `${kind === 'cookie' ? '' : 'janua_'}${'M'.repeat(22)}.${'M'.repeat(43)}`;
+  if (how === 'none') return undefined;
+  if (how === 'own') return kept[kind];
+  if (how === 'made-up' || given.length === 0) return madeUp;
+  const { cookie, accessToken = madeUp } = pick(given, how.copied);
+  const [credential, other] = kind === 'cookie' ? [cookie, accessToken] : [accessToken, cookie];
+  switch (how.as) {
+    case 'it is':
+      return credential;
+    case 'shortened':
+      return credential.slice(0, -1);
+    case 'changed':
+      return `${credential.slice(0, -1)}${credential.endsWith('A') ? 'B' : 'A'}`;
+    case 'the other':
+      return other;
+  }
+}
+
+export function pick<T>(items: readonly T[], number: number): T {
+  const item = items[number % items.length];
+  if (item === undefined) throw new TypeError('there is nothing to pick from');
+  return item;
+}
