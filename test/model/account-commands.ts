@@ -7,6 +7,7 @@ import {
   createCommand,
   index,
   type ModelCommand,
+  passSeconds,
   person,
   pick,
   requestBy,
@@ -51,6 +52,8 @@ interface ChosenChange extends ChosenRequest {
   readonly address: string;
   /** Of all that exist. */
   readonly session: number;
+  /** Past the limit of one mail a minute. */
+  readonly waits: boolean;
 }
 
 interface ChosenLink extends ChosenRequest {
@@ -78,6 +81,7 @@ const change: fc.Arbitrary<ChosenChange> = fc
       isWeak,
       address: person,
       session: index,
+      waits: fc.boolean(),
     }),
   )
   .map(([request, fields]) => ({ ...request, ...fields }));
@@ -163,7 +167,10 @@ export const accountCommands: readonly (readonly [weight: number, fc.Arbitrary<M
     change.map((how) =>
       createCommand(
         `${how.does} by ${pick<BodyFace>(faces[how.does], how.face).name} ${described(how)}`,
-        (model, server) => carryOutBoth(model, server, [toChange(model, how)]),
+        async (model, server) => {
+          if (how.waits) passSeconds(model, server, 61);
+          await carryOutBoth(model, server, [toChange(model, how)]);
+        },
       ),
     ),
   ],

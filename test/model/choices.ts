@@ -100,3 +100,9 @@ export function pick<T>(items: readonly T[], number: number): T {
   if (item === undefined) throw new TypeError('there is nothing to pick from');
   return item;
 }
+
+export function passSeconds(model: Model, server: ModelServer, seconds: number): void {
+  if (seconds <= 0) return;
+  server.pass(seconds);
+  model.now = server.now();
+}

@@ -8,6 +8,7 @@ import {
   createCommand,
   index,
   type ModelCommand,
+  passSeconds,
   person,
   pick,
   requestBy,
@@ -16,7 +17,7 @@ import {
 } from './choices.ts';
 import { idleEndOf, lifetimeEndOf, type Model } from './model.ts';
 import { type Change, changes, changing, loggingIn, loggingOut, looking, type Operation } from './operations.ts';
-import { type ModelServer, nobody, passwords } from './server.ts';
+import { nobody, passwords } from './server.ts';
 
 interface ChosenLogin extends ChosenRequest {
   readonly username: string;
@@ -120,12 +121,6 @@ function toOperation(model: Model, { does, how }: ChosenOperation): Operation {
     default:
       return changing(does, how.username, how.password);
   }
-}
-
-function passSeconds(model: Model, server: ModelServer, seconds: number): void {
-  if (seconds <= 0) return;
-  server.pass(seconds);
-  model.now = server.now();
 }
 
 const passTime = (how: ChosenTime) =>
