@@ -184,6 +184,8 @@ export function tell({ is, format, next }: Route, outcome: Outcome, { cookie, ac
         `/auth/login?state=${isShapedAsGiven(cookie, '') || isShapedAsGiven(accessToken, 'janua_') ? 5 : 1}`,
         'This session has not been logged in before',
       );
+    case 'confirmed':
+      return html ? answer(303, outcome.byOwner ? page : '/auth/login?state=10') : answer(200, detail);
     case 'done':
       if (html) return answer(303, page, is === 'delete' ? 'cleared' : 'kept');
       return answer(200, detail);

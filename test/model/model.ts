@@ -127,6 +127,8 @@ export type Outcome =
   /** The owner has to prove first who they are. */
   | { is: 'stale' }
   | { is: 'no-such-session' }
+  /** A new address. The page of a link leads its user further, and others to the login. */
+  | { is: 'confirmed'; byOwner: boolean }
   | { is: 'ended-own' }
   | { is: 'refused' }
   | { is: 'throttled'; retryAfterSeconds: number }
@@ -484,7 +486,10 @@ export function* resetPassword(model: Model, token: string, password: string | u
   return { is: 'done' };
 }
 
-export function* confirmAddress(model: Model, token: string): Action {
+/** @param presented nothing by a program, which is not led further */
+export function* confirmAddress(model: Model, token: string, presented: Presented): Action {
+  const signedIn = findSignedIn(model, presented);
+  yield;
   const { link, user } = openLink(model, 'confirm-email', token) ?? {};
   yield;
   if (link === undefined || user === undefined) return { is: 'link-refused' };
@@ -492,7 +497,7 @@ export function* confirmAddress(model: Model, token: string): Action {
   if (isTaken || !model.links.some((each) => each.token === token)) return { is: 'link-refused' };
   user.username = link.address;
   voidLinks(model, user.id);
-  return { is: 'done' };
+  return { is: 'confirmed', byOwner: signedIn?.user.id === user.id };
 }
 
 /** @param user without its id, undefined for a password that breaks a rule @param id the id from the server */

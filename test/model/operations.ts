@@ -162,7 +162,12 @@ export function openingLink(
   return {
     ...requesting({ is, format: face.format }, face.request(fields), sender),
     name: face.name,
-    act: (model) => (is === 'confirm-email' ? confirmAddress(model, token) : resetPassword(model, token, password)),
+    act(model) {
+      if (is === 'reset-password') return resetPassword(model, token, password);
+      const { presented } = sender;
+      const none = { cookie: undefined, accessToken: undefined };
+      return confirmAddress(model, token, face.format === 'html' ? presented : none);
+    },
   };
 }
 
