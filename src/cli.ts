@@ -157,7 +157,6 @@ function from<Commands, Name extends keyof Commands>(load: () => Promise<Command
   };
 }
 
-/** Prints what went wrong, and returns the exit code. */
 function report(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode;
   if (error instanceof Misconfiguration) return complain(2, error.message);

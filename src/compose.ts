@@ -77,7 +77,6 @@ const millisecondsPerDay = 24 * 60 * 60 * 1000;
 
 export type Composition = Awaited<ReturnType<typeof compose>>;
 
-/** What the commands and the routes work with. */
 export type Services = Awaited<ReturnType<typeof prepare>>;
 
 /** What the demo, the commands and the tests override. */
@@ -122,7 +121,6 @@ export async function compose(settings: Settings, overrides: Overrides = {}) {
   let fault: unknown = new Unavailable(databasePart, 5);
   /** Whether other machines can reach the app although PUBLIC_URL is not set. */
   let exposed = false;
-  /** Returns what `prepare` returned. @throws the last error of `prepare`, or {Unavailable} before it was called */
   function requireServices(): Services {
     if (prepared === undefined) throw fault;
     if (exposed) throw new Unavailable('Signing in', 60);
@@ -246,7 +244,6 @@ export async function compose(settings: Settings, overrides: Overrides = {}) {
 interface Openings {
   readonly log: Logger;
   readonly stores: Stores;
-  /** Set if the table of users belongs to a team. */
   readonly mapping: UserMapping | undefined;
   readonly measures: Measures;
   readonly mailWorks: boolean;

@@ -18,7 +18,6 @@ export interface JanuaOptions {
   readonly migrates?: boolean;
 }
 
-/** Sign-in and sign-out for a Fastify app. */
 export interface Janua {
   /**
    * Adds the pages, `/api/…`, `/assets/…`, `/docs` and `/health/…` to an app. Guards the app's routes that have

@@ -43,7 +43,6 @@ class RequestLog extends LogController {
   }
 }
 
-/** The HTTP server: the flow, and what only an app of its own decides. */
 export function createServer(options: ServerOptions): App {
   const flow = createFlow(options);
   const { log, logsRequests, measures, isTrustedPeer } = options;

@@ -16,7 +16,6 @@ export interface Presented {
   readonly derived?: Claim | undefined;
 }
 
-/** The user who makes a request, and their session. */
 export interface SignedIn {
   readonly user: User;
   readonly session: Session;
@@ -37,7 +36,6 @@ export const invalidToken: Answer = {
 
 export type Access = ReturnType<typeof createAccess>;
 
-/** Finds the user and the session behind presented credentials. */
 export function createAccess(lookUp: LookUp, sessions: Sessions, audit: Audit<keyof typeof events>) {
   async function findSignedIn(presented: Presented): Promise<SignedIn | undefined> {
     const claim = decisiveClaim(presented);
@@ -66,7 +64,6 @@ export function createAccess(lookUp: LookUp, sessions: Sessions, audit: Audit<ke
       throw new Refusal(presented.accessToken === undefined ? notAuthenticated : invalidToken);
     },
 
-    /** The living sessions of the presented cookie and access token. */
     async findPresentedSessions({ cookie = '', accessToken = '' }: Presented): Promise<Session[]> {
       const first = await sessions.find(claimOf('cookie', cookie));
       const second = await sessions.find(claimOf('token', accessToken));
@@ -77,7 +74,6 @@ export function createAccess(lookUp: LookUp, sessions: Sessions, audit: Audit<ke
   };
 }
 
-/** The claim that decides who makes the request. */
 function decisiveClaim({ cookie, accessToken, derived }: Presented): Claim | undefined {
   if (accessToken !== undefined) return claimOf('token', accessToken);
   return cookie === undefined ? derived : claimOf('cookie', cookie);
@@ -88,7 +84,6 @@ function mayUse(account: Account | undefined, session: Session): account is Acco
   return account !== undefined && !account.disabled && session.stamp === stampOf(account);
 }
 
-/** Why these credentials are refused. */
 export function whyNot({ cookie, accessToken, derived }: Presented, { trace }: Caller): string {
   if (accessToken !== undefined) return 'invalid-token';
   if (cookie !== undefined || derived !== undefined) return 'dead-cookie';

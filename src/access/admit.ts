@@ -13,7 +13,6 @@ import type { events } from './events.ts';
 /** Proof that the caller owns an account. */
 export interface Proof {
   readonly account: Account;
-  /** How the owner proved it. */
   readonly methods: readonly AuthenticationMethod[];
   /** Whether the proof still holds for the account after a change. A parallel login may have rehashed the password. */
   stillHolds(current: Account): Promise<boolean>;
@@ -23,7 +22,6 @@ export interface Admission {
   /** A login ends every session that was presented with it. */
   readonly presented: Presented;
   readonly caller: Caller;
-  /** Whether the user chose to stay signed in. */
   readonly remembered?: boolean;
   /** What the browser presents as proof that its user trusts it, verified or not. */
   readonly trustedBrowser?: string | undefined;
@@ -33,7 +31,6 @@ export interface Admission {
   readonly event: Pick<AuditEvent, 'throttle' | 'knownBrowser'>;
 }
 
-/** A login that was proven. */
 export interface ProvenLogin {
   readonly user: User;
   /** Whether the account has signed in with this browser before. */
@@ -75,15 +72,13 @@ export type Admit = (proof: Proof, admission: Admission) => Promise<Admitted | u
 export interface AdmitOptions {
   readonly access: Access;
   readonly sessions: Sessions;
-  /** Read again after the session is stored. */
   readonly users: Pick<UserDirectory, 'findById'>;
   readonly audit: Audit<keyof typeof events | keyof typeof sessionEvents>;
   readonly demand: Demand;
-  /** Undefined if users are not told. */
   readonly noticeSignIn: NoticeSignIn | undefined;
 }
 
-/** Creates `admit`, the only function that calls `sessions.start`. */
+/** Nothing else calls `sessions.start`. */
 export function createAdmit({ access, sessions, users, audit, demand, noticeSignIn }: AdmitOptions): Admit {
   /** Reads the account again after the session is stored. A change made before that found no session to end. */
   async function start(proof: Proof, admission: Admission, replaced: readonly Session[]): Promise<Started | undefined> {

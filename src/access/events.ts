@@ -1,6 +1,5 @@
 import type { Events } from '../audit/event.ts';
 
-/** Why a credential is refused. */
 export const credentialReasons = {
   'no-credential': {
     words: 'neither a session cookie nor an access token was sent',

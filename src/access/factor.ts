@@ -2,7 +2,6 @@ import type { Caller } from '../audit/event.ts';
 import type { AuthenticationMethod } from '../sessions/store.ts';
 import type { Account } from '../users/account.ts';
 
-/** A second factor as a client sends it. */
 export interface SentFactor {
   /** `totp`, `recovery_code` or `passkey`. Others are wrong codes. */
   readonly method: string;

@@ -27,10 +27,8 @@ export type RequireFresh = (
   request: ConfirmingRequest,
 ) => Promise<Account>;
 
-/** What programs read in the challenge where a second factor is asked for. */
 const secondFactorAcr = 'urn:janua:second-factor';
 
-/** The same, for a route that asks for a second factor. */
 export const secondFactorWanted: Answer = {
   ...insufficientUserAuthentication,
   detail: 'Prove a second factor first',
@@ -45,7 +43,6 @@ export const noSecondFactor: Answer = {
   page: '/account/security?state=7',
 };
 
-/** What a route asks for besides a session. */
 export interface RequiredProof {
   readonly maxAgeSeconds: number | undefined;
   readonly secondFactor: boolean;
@@ -61,7 +58,6 @@ export type RequireStepUp = (
   request: { readonly caller: Caller },
 ) => Promise<void>;
 
-/** What a proof of identity needs of its request. */
 export interface ConfirmingRequest {
   readonly caller: Caller;
   readonly headers: { readonly cookie?: string | undefined };

@@ -11,7 +11,6 @@ export type LookUp = (sessionId: string) => Promise<FoundSession | undefined>;
 
 export interface FoundSession {
   readonly session: SessionRecord;
-  /** Undefined if the user no longer exists. */
   readonly account: Account | undefined;
 }
 

@@ -6,7 +6,6 @@ import { createFloodBound } from './flood-bound.ts';
 import { createGroupCommit } from './group-commit.ts';
 import type { AuditStore } from './sql-store.ts';
 
-/** The audit's own kind of event: it reports the events that were left out. */
 export const events = {
   'events-left-out': {
     vocabulary: 'excess_rate_limit_exceeded',
@@ -45,11 +44,9 @@ export interface AuditOptions<Described extends Events> {
   readonly nameKey: Buffer;
   /** Milliseconds since 1970. */
   readonly now?: () => number;
-  /** Number of processes that share the limits on recorded events. */
   readonly processes?: number;
 }
 
-/** Stores each decision, and writes it to the log (ASVS 16.2.1 to 16.3.4). */
 export function createAudit<Described extends Events>(
   options: AuditOptions<Described>,
 ): OpenAudit<Extract<keyof Described, string>> {

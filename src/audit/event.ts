@@ -67,7 +67,6 @@ export const throttleKeys = {
   'factor-address': 'codes from this address, of any account',
 };
 
-/** What the throttle knew about one of the keys of a login attempt. */
 export interface KeyTrace {
   readonly kind: keyof typeof throttleKeys;
   readonly failures: number;
@@ -97,7 +96,6 @@ export interface EventDescription {
   readonly level: 'info' | 'warn';
   /** What was decided. A reason follows after a colon. */
   readonly words: string;
-  /** Every reason that such an event may carry. */
   readonly reasons?: Readonly<Record<string, Reason>>;
   /** What an operator can do, if that depends on the event. @param ownTable see `adviceForOwnTable` */
   readonly advise?: (event: AuditEvent, ownTable: boolean) => readonly string[];

@@ -33,7 +33,6 @@ export function explain(
   return lines.filter((line): line is [string, string] => line[1] !== undefined && line[1] !== '');
 }
 
-/** A row may be from another version, or edited by hand. */
 function findReason({ kind, reason }: AuditEvent, events: Events): Reason | undefined {
   const known = events[kind]?.reasons ?? {};
   return reason !== undefined && Object.hasOwn(known, reason) ? known[reason] : undefined;

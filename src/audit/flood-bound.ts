@@ -6,7 +6,6 @@ const minute = 60_000;
 /** Most parties that are remembered. The party that was seen longest ago is forgotten first. */
 const mostBuckets = 10_000;
 
-/** `burst` events at once, and `perMinute` in the long run. */
 export interface Allowance {
   readonly burst: number;
   readonly perMinute: number;
@@ -53,14 +52,12 @@ export function createFloodBound(
   }
 
   return {
-    /** Whether to record the event. Otherwise it is counted as left out. */
     admits(event: AuditEvent): boolean {
       const by = events[event.kind]?.by ?? 'anyone';
       // Events of an operator's commands are always kept.
       if (by === 'operator' || event.caller.operator !== undefined) return true;
       if (take(event, bounds[by])) return true;
       leftOut.set(event.kind, (leftOut.get(event.kind) ?? 0) + 1);
-      // A timer reports it, and does not keep the process alive.
       timer ??= setTimeout(report, minute).unref();
       return false;
     },

@@ -33,7 +33,6 @@ export function createGroupCommit(insert: AuditStore['insert']) {
   }
 
   return {
-    /** Resolves when the event is stored. @throws the error of its insert, or `Unavailable` when too many events are waiting */
     async add(event: RecordedEvent): Promise<void> {
       if (waiting.length >= waitingRows) throw new Unavailable('The audit', 5);
       const kept = Promise.withResolvers<void>();

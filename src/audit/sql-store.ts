@@ -64,7 +64,6 @@ export function createSqlAuditStore({ database, prepareLookup }: OpenDatabase, e
       await database.insertInto('janua_audit').values(recorded.map(toRow)).execute();
     },
 
-    /** Reads in batches, so any number of events fits. */
     async *find(filter: AuditFilter): AsyncGenerator<RecordedEvent | UnreadableEvent> {
       const oldestFirst = filter.order === 'oldest-first';
       const direction = oldestFirst ? 'asc' : 'desc';
@@ -72,7 +71,6 @@ export function createSqlAuditStore({ database, prepareLookup }: OpenDatabase, e
       let high = firstIdAt(filter.until ?? Number.POSITIVE_INFINITY);
       let rest = filter.limit ?? Number.POSITIVE_INFINITY;
       while (rest > 0) {
-        // Where the next step begins.
         const border = await idAt(stepRows, low, high, direction);
         const [from, to] = oldestFirst ? [low, border ?? high] : [border ?? low, high];
         const rows = await rowsBetween(from, to, direction).selectAll().where(conditionOf(filter)).execute();
@@ -116,7 +114,6 @@ function conditionOf({ kind, userId, nameDigest, address }: AuditFilter) {
   return sql<boolean>`${sql.join(conditions, sql` and `)}`;
 }
 
-/** No condition for a part of the filter that is left out. */
 const hasValue = (column: keyof AuditTable, value: string | undefined) =>
   value === undefined ? [] : [sql<boolean>`${sql.ref(column)} = ${value}`];
 

@@ -19,7 +19,6 @@ export async function administer(
   }
 }
 
-/** Gives the machine's account, and the account that ran `sudo`, as `root (sudo: ann)`. In many containers it has only a number. */
 function operator(): string {
   const sudoUser = findSudoUser();
   return `${effectiveAccount()}${sudoUser === undefined ? '' : ` (sudo: ${sudoUser})`}`;

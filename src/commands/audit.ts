@@ -19,7 +19,6 @@ interface AuditOptions {
   readonly json?: boolean;
 }
 
-/** Rows of the table when --limit is missing. */
 const defaultLimit = 50;
 
 /** Shows recorded events, newest last: the latest as a table, or all as JSON lines. */
@@ -65,7 +64,6 @@ function kindOf(kind: string | undefined): string | undefined {
 
 const units: Readonly<Record<string, number>> = { m: 60_000, h: 3_600_000, d: 86_400_000 };
 
-/** Reads an age such as `24h`, or a time of ISO 8601. A time without a zone is UTC. */
 function timeOf(option: string, text: string | undefined, now: number): number | undefined {
   if (text === undefined) return undefined;
   const [, number, unit = ''] = /^(\d{1,6})([mhd])$/.exec(text) ?? [];

@@ -19,7 +19,6 @@ import { createFindingsPrinter, type FindingsPrinter } from './findings.ts';
 /** The share of a check's time that one step of a store may take. A late step then fails first, and its error names the store. */
 const stepShare = 0.8;
 
-/** Runs a check within its time and prints its findings. Gives its result, or undefined if it did not finish. */
 type Look = <Result>(name: string, check: Check<Result>) => Promise<Result | undefined>;
 
 /**

@@ -6,7 +6,6 @@ import { canonicalUsername } from '../users/user.ts';
 import { administer } from './administer.ts';
 import { list, minuteOf } from './list.ts';
 
-/** Runs a task for a user, who may be in a team's own table. */
 const forUser = (
   command: string,
   username: string,
@@ -45,7 +44,6 @@ export const removeFactors = (username: string) =>
     return "The second factors are removed, and the user's sessions have ended.";
   });
 
-/** Prints a link by which the user adds the first factor, to be handed over. */
 export const printEnrolmentLink = (username: string) =>
   forUser('enrolment-link', username, async ({ factors, createEnrolmentLink, audit }, account, caller) => {
     if ((await factors.list(factors.ownerOf(account))).hasAny)

@@ -8,7 +8,6 @@ export async function identify(username: string, { users, audit }: Services) {
   return { userId: (await users.findByUsername(name))?.user.id, nameDigest: audit.digestName(name) };
 }
 
-/** A `findById` that looks up each user once. */
 export function createFindOnce(users: UserDirectory): UserDirectory['findById'] {
   const found = new Map<string, ReturnType<UserDirectory['findById']>>();
   return (userId) => found.getOrInsertComputed(userId, () => users.findById(userId));

@@ -12,7 +12,6 @@ export function createFindingsPrinter(json: boolean) {
       counts[finding.state] += 1;
       process.stdout.write(json ? jsonLine({ check, ...finding }) : formatLine(check, finding));
     },
-    /** Prints a summary, except in JSON mode. @returns whether nothing is wrong */
     conclude(): boolean {
       if (!json) process.stdout.write(`\n${summary(counts)}\n`);
       return counts.wrong === 0;

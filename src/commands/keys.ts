@@ -11,7 +11,6 @@ const endings: Readonly<Record<KeyName, string>> = {
   ceremonies: 'users who are just using a passkey have to try again; passkeys stay',
 };
 
-/** The key that is not in the database. */
 const encryption = 'encryption';
 
 /** Replaces a key. Each process uses the old key until its restart; but every process on this machine at once for `encryption`. */
@@ -31,7 +30,6 @@ async function rotate({ replaceKey }: Services, key: KeyName): Promise<string> {
   return `There is a new key. Restart every process: from then on ${endings[key]}.`;
 }
 
-/** Replaces the key for secrets in the database, and encrypts them again. */
 async function rotateEncryption({ rotateEncryptionKey }: Services): Promise<string> {
   const { encrypted, unreadable } = await rotateEncryptionKey();
   const done = `There is a new key. Secrets that are encrypted with it: ${encrypted}.`;

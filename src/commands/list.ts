@@ -3,10 +3,8 @@ import { jsonLine, printable } from '../text/printable.ts';
 
 interface Listing<Item> {
   readonly json: boolean | undefined;
-  /** The text in place of a table without rows. */
   readonly none: string;
   readonly heading: readonly string[];
-  /** Called once, with all items. */
   toRows(items: Item[]): string[][] | Promise<string[][]>;
 }
 

@@ -21,7 +21,6 @@ export class Orders extends EventEmitter<{ order: [order: Order] }> {
   }
 }
 
-/** Takes orders from the terminal or the supervisor. From now on these signals don't end the process by themselves. */
 export function hearOrders(): Orders {
   const orders = new Orders();
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => orders.emit('order', 'stop'));

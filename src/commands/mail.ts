@@ -24,7 +24,6 @@ export const listMail = ({ json }: { readonly json?: boolean }) =>
     }),
   );
 
-/** Makes mails due, all of the list or one of them. */
 export const retryMail = (id: string | undefined) =>
   administer('janua mail retry', async ({ outbox, audit }, caller) => {
     const count = await outbox.retry(id);
@@ -34,7 +33,6 @@ export const retryMail = (id: string | undefined) =>
     return count === 1 ? 'The server sends the mail now.' : `The server sends ${count} mails now.`;
   });
 
-/** Sends a test mail without the outbox. */
 export async function testMail(address: string): Promise<void> {
   const route = findMailRoute(loadSettings());
   if (route === undefined) throw new Misconfiguration('MAIL_URL must be set to the mail server.');
@@ -59,7 +57,6 @@ const testWords = {
   paragraphs: ['{app} can send mail. An operator has tried it with `janua mail test`.'],
 };
 
-/** What an operator may see: no details of the mail. */
 async function* describeMails(mails: AsyncIterable<QueuedMail>) {
   for await (const { details: _, language: __, ...mail } of mails)
     yield {

@@ -14,7 +14,6 @@ export async function serve({ worker = false }: { worker?: boolean }): Promise<v
   else await run();
 }
 
-/** The primary of a worker gives orders, and gets to know when the worker is ready. */
 async function run(orders?: Orders, onReady?: (address: ServerAddress) => void): Promise<void> {
   const settings = loadSettings();
   requireSafeExposure(settings, 'serve');

@@ -68,7 +68,6 @@ function countedNetwork(address: string): string {
 }
 
 interface DescribedKey extends Omit<ListedKey, 'passwordFingerprint'> {
-  /** The user's name, if a user still has that id. */
   readonly username?: string;
   /** The failures were counted against an older password, so they no longer count. */
   readonly outdated: boolean;

@@ -27,7 +27,6 @@ export interface End {
 /** How long the primary reads the last messages of a worker that has ended. */
 const disconnectMilliseconds = 100;
 
-/** Call it once, before the first worker starts. */
 export function prepareWorkers(): void {
   // Node's default except on Windows. There the default loses connections when a worker ends.
   cluster.schedulingPolicy = cluster.SCHED_RR;
@@ -36,7 +35,6 @@ export function prepareWorkers(): void {
   cluster.setupPrimary({ exec: cli, args: ['serve', '--worker'] });
 }
 
-/** The primary's view of a worker. */
 export type WorkerProcess = ReturnType<typeof forkWorker>;
 
 /** Starts a worker with the code that is now on disk. */

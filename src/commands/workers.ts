@@ -16,7 +16,6 @@ const readyMilliseconds = 30_000;
  * @param endDeadline milliseconds that a worker may take to end before it is killed
  */
 export function createWorkers(count: number, log: Log, endDeadline: number) {
-  /** Workers that serve or are starting. */
   const members = new Set<WorkerProcess>();
   /** All workers that have not ended, including retiring ones. */
   const living = new Set<WorkerProcess>();
@@ -34,7 +33,6 @@ export function createWorkers(count: number, log: Log, endDeadline: number) {
       observe(worker);
       return worker;
     } catch (error) {
-      // Without effect after the start.
       complete.reject(error);
       log.error({ event: 'worker_ended', err: error }, 'a worker cannot be started');
       return undefined;
@@ -61,7 +59,6 @@ export function createWorkers(count: number, log: Log, endDeadline: number) {
     });
   }
 
-  /** Replaces workers that ended by themselves. */
   async function fillAtPace(): Promise<void> {
     // Workers that end during the pause are replaced after it.
     if (isFilling || members.size >= count) return;
@@ -86,7 +83,6 @@ export function createWorkers(count: number, log: Log, endDeadline: number) {
     log.error({ event: 'worker_killed', worker: worker.pid }, 'a worker did not end in time');
   }
 
-  /** Starts a worker and waits for it. Ends it if it does not get ready in time. @returns whether it is ready */
   async function startWorkerAndWait(): Promise<boolean> {
     const worker = startWorker();
     if (worker === undefined) return false;

@@ -1,6 +1,5 @@
 import { type SettingSchema, settingSchemas } from './settings.ts';
 
-/** The list of settings at the end of a command's help. */
 export const settingsHelp = `
 Settings, from the environment (those with a password also from a file, such as by DATABASE_URL_FILE):
 ${Object.entries<SettingSchema>(settingSchemas).map(describe).join('\n')}

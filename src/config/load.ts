@@ -83,7 +83,6 @@ export function requireSafeExposure(settings: Settings, mode: 'demo' | 'serve'):
   if (faults.length > 0) throw new Misconfiguration(...faults);
 }
 
-/** Finds the faults that a schema cannot express. */
 function furtherFaults(settings: Partial<Settings>): string[] {
   const { PUBLIC_URL, TRUSTED_PROXIES, METRICS_LISTEN, THEME_FILE, FORWARD_AUTH_ORIGINS = [] } = settings;
   const { MAIL_URL, MAIL_FROM, PASSKEY_DOMAIN, SIGN_UP_DOMAINS } = settings;

@@ -57,7 +57,6 @@ export interface MailRoute {
   readonly from: MailSender;
 }
 
-/** Undefined without `MAIL_URL`. The settings have been checked. */
 export function findMailRoute({ MAIL_URL = '', MAIL_FROM = '', APP_NAME }: Settings): MailRoute | undefined {
   const server = parseMailUrl(MAIL_URL);
   const from = parseMailFrom(MAIL_FROM);

@@ -2,7 +2,6 @@ import { isIP } from 'node:net';
 import { parseNetwork } from '../text/networks.ts';
 import type { Settings } from './settings.ts';
 
-/** Tells whether a host name or address can be reached from this machine only. */
 export function isLoopbackHost(host: string): boolean {
   const bare = host.replace(/^\[|\]$/g, '').toLowerCase();
   const [address] = isIP(bare) === 0 ? [] : (parseNetwork(bare.replace(/%.*$/, '')) ?? []);
@@ -19,7 +18,6 @@ export function originOf(text: string): string | undefined {
   return bare && !url.hostname.includes('*') && /^https?:$/.test(url.protocol) ? url.origin : undefined;
 }
 
-/** Whether browsers reach our pages by HTTPS. */
 export const isHttps = ({ PUBLIC_URL }: Settings): boolean => PUBLIC_URL?.startsWith('https:') ?? false;
 
 /**
@@ -32,10 +30,8 @@ export function findPasskeyDomain({ PUBLIC_URL = 'http://localhost', PASSKEY_DOM
   return isAllowed && SECOND_FACTOR !== 'off' ? (PASSKEY_DOMAIN?.toLowerCase() ?? hostname) : undefined;
 }
 
-/** Whether the host of a URL is a name and no address. */
 export const isDomain = (host: string): boolean => isIP(host.replace(/^\[|\]$/g, '')) === 0;
 
-/** Whether a domain is the one of a URL, or one above it. */
 export function isOwnDomain(domain: string, url = 'http://localhost'): boolean {
   const { hostname } = new URL(url);
   const isAbove = domain.includes('.') && hostname.endsWith(`.${domain.toLowerCase()}`);
@@ -53,7 +49,6 @@ export function publicOriginsOf({ PUBLIC_URL, PORT }: Settings): Set<string> {
 /** Normalises origins as the operator typed them. */
 export const originsOf = (texts: readonly string[]) => new Set(texts.map((text) => originOf(text) ?? text));
 
-/** Adds all loopback names of this machine. */
 export function addLoopbackOrigins(origins: Set<string>, port: number): void {
   for (const host of ['localhost', '127.0.0.1', '[::1]']) origins.add(new URL(`http://${host}:${port}`).origin);
 }

@@ -177,12 +177,10 @@ type Defaulted =
   | { [Name in keyof Schemas]: Schemas[Name] extends { default: unknown } ? Name : never }[keyof Schemas]
   | 'HASHING_CONCURRENCY';
 
-/** The settings after reading. Every setting with a default has a value. */
 export type Settings = { readonly [Name in Defaulted]: ValueOf<Schemas[Name]> } & {
   readonly [Name in Exclude<keyof Schemas, Defaulted>]?: ValueOf<Schemas[Name]>;
 };
 
-/** The schema of one setting. */
 export interface SettingSchema {
   readonly type?: string;
   readonly description: string;

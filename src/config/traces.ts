@@ -1,6 +1,5 @@
 import { Misconfiguration } from '../faults/misconfiguration.ts';
 
-/** The operator's settings for traces, from OpenTelemetry's standard variables. */
 export type TraceSettings = NonNullable<ReturnType<typeof findTraceSettings>>;
 
 /** Milliseconds. A longer timer would fire at once. */
@@ -40,7 +39,6 @@ export function findTraceSettings(environment: NodeJS.ProcessEnv = process.env) 
   if (faults.length > 0) throw new Misconfiguration(...faults);
   return {
     serviceName: read('OTEL_SERVICE_NAME') ?? 'janua',
-    /** The share of traces that is kept. */
     ratio: rootSampler === 'traceidratio' ? ratio : Number(rootSampler === 'always_on'),
     /** Whether the sender of a request decides, if it has a trace. */
     followsParent: sampler !== rootSampler,

@@ -49,7 +49,6 @@ function hearStop(scope: DisposableStack): AbortSignal {
   return stop.signal;
 }
 
-/** Copies on its own thread, so that this thread can handle signals. */
 async function copyInto(path: string, part: string, signal: AbortSignal): Promise<void> {
   // Absolute paths, because SQLite reads a name that begins with `file:` as a URI. A URI may mean another file.
   const workerData = { path: resolve(path), part: resolve(part) };

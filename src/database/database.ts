@@ -20,9 +20,7 @@ export interface OpenDatabase {
 }
 
 export interface DatabaseOptions {
-  /** Maximum number of connections to a server. */
   readonly connections: number;
-  /** How long a step may take. */
   readonly timeoutMilliseconds: number;
   readonly watch: StoreWatch;
   /** Whether a missing SQLite file is an error. Otherwise it is created. */

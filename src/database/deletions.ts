@@ -3,7 +3,6 @@ import type { Database } from './database.ts';
 import { sql } from './kysely.ts';
 import type { Tables } from './schema.ts';
 
-/** Runs a deletion, and returns how many rows it deleted. */
 export async function countDeleted(deletion: { executeTakeFirst(): Promise<DeleteResult> }): Promise<number> {
   return Number((await deletion.executeTakeFirst()).numDeletedRows);
 }

@@ -37,7 +37,6 @@ export async function holdLease(database: Database, name: string, now: () => num
   let until = claimed;
   let extending = Promise.resolve();
 
-  /** Nothing changes if another process has the lease, because its row then has another time. */
   async function extend(next: number): Promise<void> {
     const held = until;
     const { numUpdatedRows } = await database

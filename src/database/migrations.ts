@@ -12,7 +12,6 @@ import { up as accountsAndMail } from './migrations/2026-11-26-accounts-and-mail
 import { up as secondFactors } from './migrations/2026-11-26-second-factors.ts';
 import { rows as sampleRows, type Tables } from './schema.ts';
 
-/** Steps by file name, in the order of their names. */
 const steps: Readonly<Record<string, MigrationStep>> = {
   '0001-users-and-sessions': usersAndSessions,
   '0002-sessions-and-leases': sessionsAndLeases,
@@ -22,7 +21,6 @@ const steps: Readonly<Record<string, MigrationStep>> = {
   '2026-11-26-second-factors': secondFactors,
 };
 
-/** Kysely's migrator with our steps. */
 export function createMigrator({ database, engine }: OpenDatabase) {
   const migrations = Object.entries(steps).map(
     ([name, step]) => [name, { up: (db: Kysely<unknown>) => step(createTableChanges(db, engine)) }] as const,

@@ -5,7 +5,6 @@ import { Unavailable } from '../faults/unavailable.ts';
 import { accessOf, type EngineDriver, reportFailure, type StepTimeout, streamQuery } from './driver.ts';
 import { databaseUnavailable } from './errors.ts';
 
-/** The common interface to the client libraries of PostgreSQL and MySQL. */
 export interface ServerPool {
   connect(): Promise<ServerConnection>;
   end(): Promise<void>;

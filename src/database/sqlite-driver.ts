@@ -8,7 +8,6 @@ import { isBusy } from './errors.ts';
 /** Milliseconds to pause while another process writes. The last pause repeats. */
 const pauses = [1, 2, 5, 10, 20];
 
-/** What a piece of work does. */
 interface Access {
   readonly kind: AccessKind;
   /** What its success proves to work, if not its kind. */
@@ -30,7 +29,6 @@ export function createSqliteDriver(database: DatabaseSync, timeout: StepTimeout,
   const run = (sql: string, parameters: readonly unknown[]) =>
     prepared.getOrInsertComputed(sql, prepareHere)(parameters);
 
-  /** Tries again while another process holds the lock. */
   async function carryOut<T>({ kind, proves = kind }: Access, work: () => T): Promise<T> {
     let deadline: number | undefined;
     for (let attempt = 0; ; attempt += 1) {

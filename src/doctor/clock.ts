@@ -13,7 +13,6 @@ const harmful = 30_000;
 
 const fix = 'Let all machines take the time from the network, for example with: timedatectl set-ntp true';
 
-/** Checks that this machine's clock is plausible and agrees with the clocks of the stores. */
 export async function* checkClock(opened: OpenDatabase | undefined, redis: OpenRedis | undefined): Check {
   const now = Date.now();
   const shown = `This machine's clock says ${new Date(now).toISOString().slice(0, 19)} UTC`;

@@ -37,7 +37,6 @@ export async function* checkDatabase(
   return opened;
 }
 
-/** Checks that our own tables exist and match this version. Gives the database if they do. */
 export async function* checkSchema(
   opened: OpenDatabase,
   { USERS_TABLE, REDIS_URL }: Settings,

@@ -5,7 +5,6 @@ import { sql } from '../database/kysely.ts';
 import { keyPrefix, keyPrefixSize } from '../encryption/cipher.ts';
 import { openEncryptionKeys } from '../encryption/open-keys.ts';
 
-/** Checks that the encryption key can be used, and that it decrypts the secrets in the database. */
 export async function* checkEncryption({ database, engine }: OpenDatabase, settings: Settings): Check {
   if (settings.ENCRYPTION_KEY_FILE === undefined && engine !== 'sqlite') {
     const fix = 'Name a file outside of all backups of the database. Janua makes it when it is first needed.';

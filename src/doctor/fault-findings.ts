@@ -12,7 +12,6 @@ export const findingsOf = (faults: readonly Fault[], otherwise: string): Finding
 
 export type Stores = Pick<Settings, 'DATABASE_URL' | 'REDIS_URL' | 'STORE_TIMEOUT_SECONDS'>;
 
-/** Explains an error of a check in words, without a stack. */
 export function explain(error: unknown, { DATABASE_URL, REDIS_URL = '', STORE_TIMEOUT_SECONDS }: Stores): Finding[] {
   if (error instanceof Misconfiguration) return findingsOf(error.faults, 'Correct the setting: npx janua serve --help');
   const part = error instanceof Unavailable ? error.part : undefined;

@@ -5,7 +5,6 @@ import type { Settings } from '../config/settings.ts';
 import { createPasswords } from '../passwords/passwords.ts';
 import { currentCost } from '../passwords/schemes/argon2.ts';
 
-/** MiB that one hash of the current cost uses. */
 const hashMebibytes = currentCost.memoryCost / 1024;
 
 /** Milliseconds that a hash should take at most. */
@@ -31,7 +30,6 @@ export async function medianTime(runs: number, work: () => Promise<unknown>, eno
   return times.toSorted((a, b) => a - b)[Math.floor(times.length / 2)] ?? 0;
 }
 
-/** Hashes a password a few times at the current cost, and judges the machine by the result. */
 export async function* checkHashing({ HASHING_CONCURRENCY, WORKERS }: Settings): Check {
   const passwords = createPasswords({ concurrency: 1, queue: 0, rehashes: false, log: { warn() {} } });
   yield* judgeCapacity({

@@ -5,7 +5,7 @@ import { shownUrl } from '../config/shown-url.ts';
 import { inTime } from '../faults/in-time.ts';
 import { openTransport } from '../mail/transport.ts';
 
-/** Connects to the mail server and logs in, without sending a mail. @param timeout milliseconds that this may take */
+/** Sends no mail. @param timeout milliseconds that this may take */
 export async function* checkMail(settings: Settings, timeout: number): Check {
   const { MAIL_URL = '' } = settings;
   const route = findMailRoute(settings);

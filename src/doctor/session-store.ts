@@ -38,7 +38,6 @@ export async function* checkRedis(url: string, timeout: number, closing: AsyncDi
   return redis;
 }
 
-/** The servers that hold sessions. A cluster has several. */
 export const serversOf = (client: RedisClient) => ('nodes' in client ? client.nodes('master') : [client]);
 
 /** If Redis lacks the database number in the URL, the client silently uses number 0. */
@@ -61,7 +60,6 @@ async function readInformation(redis: OpenRedis): Promise<string[] | undefined> 
 
 /** Judges by the reply to INFO whether a server keeps live sessions, and keeps ended ones from coming back. */
 export function* judgeInformation(reply: string): Generator<Finding> {
-  // One `name:value` on each line.
   const information = new Map([...reply.matchAll(/^(\w+):(.*?)\r?$/gm)].map(([, name, value = '']) => [name, value]));
   const valkey = information.get('valkey_version');
   const version = valkey ?? information.get('redis_version') ?? 'unknown';

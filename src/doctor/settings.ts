@@ -11,10 +11,8 @@ export interface ReadSettings {
   readonly faulty: ReadonlySet<string>;
 }
 
-/** The settings that decide which clients can reach the server, and how. */
 const exposure = ['HOST', 'PUBLIC_URL', 'ALLOW_PLAIN_HTTP'];
 
-/** Reports everything that makes `janua serve` refuse its settings. */
 export async function* checkSettings(): Check<ReadSettings> {
   const faults = faultsOf(() => loadSettings());
   for (const fault of faults) {

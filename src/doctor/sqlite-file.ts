@@ -5,7 +5,6 @@ import { type Check, type Finding, ok, warning, wrong } from '../../selftest/fin
 /** MiB that a disk should have free. */
 const leastFree = 100;
 
-/** Gives the path in the URL of a SQLite database. Undefined for other databases. */
 export const sqlitePath = (url: string): string | undefined =>
   url.startsWith('sqlite:') ? url.slice('sqlite:'.length) : undefined;
 

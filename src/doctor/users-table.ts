@@ -8,7 +8,6 @@ import { openMappedDirectory, samplePasswordHashes } from '../users/mapped/mappe
 import { parseMapping, type UserMapping } from '../users/mapped/mapping.ts';
 import { findingsOf } from './fault-findings.ts';
 
-/** Checks where users are looked up, and whether they can sign in. */
 export async function* checkUsers(
   { USERS_TABLE, USERS_COLUMNS, PASSWORD_REHASH }: Settings,
   opened: OpenDatabase | undefined,

@@ -69,7 +69,6 @@ export function createCipher(keys: EncryptionKeys, log: Pick<Log, 'error'>): Cip
   };
 }
 
-/** Length of what `keyPrefix` gives. */
 export const keyPrefixSize = 8;
 
 /** How every text begins that was encrypted with a key: the version of the format, and some bits of the key's hash. */

@@ -22,7 +22,6 @@ export interface KeyStorage {
   write(text: string, replaces: boolean): void;
 }
 
-/** One key a line, as base64url. */
 const shape = /^[\w-]{43}(?:\n[\w-]{43})*\n?$/;
 
 export function createEncryptionKeys({ read, write }: KeyStorage): EncryptionKeys {
@@ -50,7 +49,6 @@ export function createEncryptionKeys({ read, write }: KeyStorage): EncryptionKey
   };
 }
 
-/** Keys for a database in memory. */
 export function createMemoryKeys(): EncryptionKeys {
   let stored: string | undefined;
   return createEncryptionKeys({

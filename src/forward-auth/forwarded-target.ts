@@ -1,7 +1,6 @@
 import type { FlowOptions } from '../web/flow-options.ts';
 import type { Request } from '../web/types.ts';
 
-/** The request that a proxy asks about before it lets the request through. */
 export interface ForwardedTarget {
   /** `own`: our public origin. `listed`: an origin in the settings. `unlisted`: any other, or an unreadable one. */
   readonly kind: 'own' | 'listed' | 'unlisted';
@@ -31,7 +30,6 @@ const isFollowedAsIs = (origin: string, uri: string) =>
 /** Some proxies send `ws` or `wss` for the request that opens a WebSocket. */
 const schemes: Readonly<Record<string, string>> = { http: 'http', https: 'https', ws: 'http', wss: 'https' };
 
-/** Finds what a proxy asks about. If no trusted proxy names a host, the target is our own origin. */
 export function createFindTarget({ isTrustedPeer, publicOrigins, forwardOrigins }: TargetOptions) {
   function kindOf(origin: string): ForwardedTarget['kind'] {
     if (publicOrigins.has(origin)) return 'own';

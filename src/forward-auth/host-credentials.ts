@@ -2,7 +2,6 @@ import { createHmac } from 'node:crypto';
 import { type Claim, isSame } from '../sessions/credential.ts';
 import type { Session } from '../sessions/sessions.ts';
 
-/** A browser on its way back to another host. */
 export interface Return {
   /** The origin of the host, such as `https://app.example.com`. */
   readonly origin: string;

@@ -11,7 +11,6 @@ const nonceShape = /^[\w-]{43}$/;
 
 const ticketParameter = 'janua-ticket';
 
-/** Where a return to another host begins, on our own origin. */
 export const forwardPath = '/auth/forward';
 
 /** The cookies on a host: its credential, and during the login a random text. */
@@ -23,7 +22,6 @@ const cookiesOver = (https: boolean) => ({
 const [overHttps, overHttp] = [cookiesOver(true), cookiesOver(false)];
 const cookiesAt = (origin: string) => (origin.startsWith('https:') ? overHttps : overHttp);
 
-/** The query of an address that signs a browser in on another host. */
 export type ReturnQuery = Readonly<Record<'to' | 'state' | 'signature', string>>;
 
 export type Returns = ReturnType<typeof createReturns>;
@@ -64,7 +62,6 @@ export function createReturns(forwardOrigins: ReadonlySet<string>, key: () => Bu
       return destination && new URL(destination.origin).host;
     },
 
-    /** The value of a host's own credential, when the request carries exactly one. */
     readCredential: (origin: string, header: string | undefined) => cookiesAt(origin).credential.read(header),
 
     /** The `Set-Cookie` with the host's credential. The cookie ends when the browser closes. */

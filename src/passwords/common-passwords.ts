@@ -7,13 +7,11 @@ const digestBytes = 6;
 /** Digests in ascending order, made by `scripts/common-passwords.ts`. Digests, because the passwords are those of real people. */
 const listFile = new URL('./common-passwords.bin', import.meta.url);
 
-/** Read at the first use. */
 let list: Buffer | undefined;
 
 /** Gives a text without case, accents and compatibility forms: `Nguyễn` and `NGUYEN` are then the same. */
 export const fold = (text: string) => text.toLowerCase().normalize('NFKD').replaceAll(/\p{M}/gu, '');
 
-/** The digest of a folded password in the list. */
 export const digestOf = (folded: string) => hash('sha256', folded, 'buffer').subarray(0, digestBytes);
 
 /** What fingers follow: the alphabet, the digits, the rows and columns of QWERTY, and the rows of QWERTZ and AZERTY. */

@@ -1,7 +1,6 @@
 /** How many of the latest durations are kept for each kind of stored hash. */
 const timesKept = 9;
 
-/** How long failures take, by the kind of stored hash. */
 export function createFailureDurations() {
   const timesOfKinds = new Map<string, readonly number[]>();
   return {

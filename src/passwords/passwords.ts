@@ -14,17 +14,13 @@ const kindsCalibrated = 8;
 /** The floor lies above the median by this factor, because some computations take longer than usual. */
 const floorMargin = 1.25;
 
-/** What comparing a password with a stored hash showed. */
 export type PasswordCheck = Pick<ReturnType<Computations['compare']>, 'matches' | 'replacement'>;
 
 export type Passwords = ReturnType<typeof createPasswords>;
 
 export interface PasswordOptions {
-  /** The threads that hash, as many as `concurrency`. By default, its own. */
   readonly threads?: HashingThreads | undefined;
-  /** Hashes under way at the same time. */
   readonly concurrency: number;
-  /** Most hashes that wait. */
   readonly queue: number;
   /** Whether to rehash a password that matched a hash weaker than today's. */
   readonly rehashes: boolean;
@@ -90,7 +86,6 @@ export function createPasswords(options: PasswordOptions) {
      */
     failureFloor: () => durations.longest() * floorMargin,
 
-    /** How many passwords are being hashed, and how many wait. */
     load: () => ({
       underWay: Math.min(threads.taskCount, concurrency),
       waiting: Math.max(0, threads.taskCount - concurrency),

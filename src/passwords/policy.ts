@@ -9,7 +9,6 @@ export const minPasswordLength = 15;
 /** Names of fewer characters are in most phrases by chance. */
 const minPartLength = 4;
 
-/** Why a new password is refused. */
 export interface PasswordFault {
   readonly code:
     | 'malformed'
@@ -22,7 +21,6 @@ export interface PasswordFault {
   readonly values?: { readonly count: number };
 }
 
-/** The user whose password it becomes. */
 export interface PasswordOwner {
   /** An e-mail address, or any name in a team's own table. */
   readonly username: string;

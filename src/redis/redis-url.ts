@@ -1,6 +1,5 @@
 import { Misconfiguration } from '../faults/misconfiguration.ts';
 
-/** The address of Redis or Valkey: one server, the sentinels that name the master, or the first nodes of a cluster. */
 export type RedisAddress = ReturnType<typeof parseRedisUrl>;
 
 const shape =

@@ -13,7 +13,6 @@ const retryAfter = 5;
 /** Longest pause between two attempts to reconnect, in milliseconds. */
 const longestPause = 1000;
 
-/** The client's events for broken connections: to Redis, to a sentinel, to a node of a cluster. */
 const faultEvents = ['error', 'sentinelError', 'node error'] as const;
 
 /** Errors that follow these events but do not tell the cause. */
@@ -28,11 +27,7 @@ export type ScriptedClient<Name extends string> = RedisClient &
 
 export type OpenRedis = ReturnType<typeof openRedis>;
 
-/**
- * Opens Redis or Valkey. It connects on the first use, and reconnects whenever the connection is lost.
- * @param timeout milliseconds that a use may take
- * @throws {Misconfiguration} for a URL that cannot be read
- */
+/** It connects on the first use, and reconnects whenever the connection is lost. @param timeout milliseconds that a use may take */
 export function openRedis(url: string, timeout: number, watch: StoreWatch) {
   const address = parseRedisUrl(url);
   const client = createClient(address, timeout);

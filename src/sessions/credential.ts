@@ -4,7 +4,6 @@ import type { SessionRecord } from './store.ts';
 /** How a session is presented: by a browser's cookie or by a program's access token. */
 export type CredentialKind = 'cookie' | 'token';
 
-/** A claim that a presented credential belongs to a session. */
 export interface Claim {
   /** Undefined if the credential cannot belong to any session. */
   readonly sessionId: string | undefined;

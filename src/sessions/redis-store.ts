@@ -26,7 +26,6 @@ const scripts = {
       redis.call('PEXPIREAT', KEYS[1], ARGV[1])
     end
     return user`,
-  /** Gives the user of the removed session. */
   removeSession: `local user = redis.call('HGET', KEYS[1], 'user')
     redis.call('DEL', KEYS[1])
     return user`,

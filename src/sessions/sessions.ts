@@ -3,15 +3,12 @@ import { printable } from '../text/printable.ts';
 import { type Claim, createSecret, createSessionId, formatCredential, hashSecret } from './credential.ts';
 import type { AuthenticationMethod, Renewal, SessionRecord, SessionStore } from './store.ts';
 
-/** A session that is alive. */
 export type Session = SessionRecord;
 
-/** A session as its owner and an administrator see it. */
 export type ListedSession = Awaited<ReturnType<Sessions['listOf']>>[number];
 
 export interface SessionStart extends Partial<Pick<Session, 'userAgent' | 'address' | 'remembered'>> {
   readonly methods: readonly AuthenticationMethod[];
-  /** Sessions that end when this one starts. */
   readonly replaced?: readonly Pick<Session, 'id'>[];
 }
 
@@ -40,7 +37,6 @@ export interface SessionLimits {
 
 export interface SessionOptions extends SessionLimits {
   readonly store: SessionStore;
-  /** For users who chose to stay signed in. */
   readonly remembered: SessionLimits;
   /** Living sessions that one user may have; a new one ends the oldest (ASVS 7.1.2). */
   readonly mostPerUser?: number;
@@ -93,7 +89,6 @@ export function createSessions(options: SessionOptions) {
     return record;
   }
 
-  /** Gives a session new secrets, which its owner has just proved a right to. */
   function withSecrets(session: Omit<Session, keyof Renewal>, proof: Pick<Session, 'stamp' | 'methods'>, time: number) {
     const cookieSecret = createSecret();
     const tokenSecret = createSecret();

@@ -49,7 +49,6 @@ export interface SessionStore {
   renew(id: string, renewal: Renewal): Promise<boolean>;
   /** Removes the records and returns how many there were. */
   remove(ids: readonly string[]): Promise<number>;
-  /** The records of a user, in no order. */
   listOfUser(userId: string): Promise<SessionRecord[]>;
   removeOfUser(userId: string): Promise<number>;
   /**

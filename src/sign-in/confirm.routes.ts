@@ -14,7 +14,6 @@ export interface ConfirmParts {
   readonly confirm: Confirm;
 }
 
-/** Adds the page that asks a signed-in user for the password again, before a change that wants a fresh proof. */
 export function addConfirm(
   app: App,
   parts: () => ConfirmParts,

@@ -28,13 +28,11 @@ export interface ConfirmOptions {
   readonly methodsOf: (account: Pick<Account, 'user'>) => Promise<readonly string[]>;
   readonly checkFactor: CheckFactor;
   readonly audit: Audit<keyof typeof events>;
-  /** How long a proof is fresh. */
   readonly maxAgeSeconds: number;
   /** Milliseconds since 1970. */
   readonly now: () => number;
 }
 
-/** What the owner of a session sends as a proof of identity. */
 export interface SentProof extends SentFactor {
   readonly password?: string | undefined;
 }
@@ -55,7 +53,6 @@ export interface Confirm {
   ): Promise<{ readonly account: Account; readonly session: RenewedSession }>;
 }
 
-/** Fresh proof: the owner of a session proves their identity again. */
 export function createConfirm(options: ConfirmOptions): {
   confirm: Confirm;
   requireFresh: RequireFresh;

@@ -22,7 +22,6 @@ export function createKnownBrowsers(https: boolean, key: Buffer) {
   const sign = (id: string, fingerprint: string) =>
     createHmac('sha256', key).update(`browser:${id}:${fingerprint}`).digest('base64url');
 
-  /** An identifier that we signed, and the signatures for accounts. */
   function read(header: string | undefined): { id: string; signatures: readonly string[] } | undefined {
     const value = cookie.read(header) ?? '';
     if (!shape.test(value)) return undefined;

@@ -58,14 +58,12 @@ export interface LogInParts {
 
 export interface LogInRouteOptions {
   readonly answerLogin: AnswerLogin;
-  /** Whether browsers use HTTPS. */
   readonly https: boolean;
   /** Whether `/` shows the login page too. */
   readonly showsLoginAtRoot: boolean;
   readonly loginPage: LoginPage;
 }
 
-/** Adds the login page, and the action that its form and programs send a login to. */
 export function addLogIn(app: App, parts: () => LogInParts, options: LogInRouteOptions): void {
   const { answerLogin, https, showsLoginAtRoot, loginPage } = options;
   const trusted = trustedCookie(https);

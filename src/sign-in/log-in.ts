@@ -11,9 +11,7 @@ import { incompleteLogin, invalidCredentials, tooManyAttempts } from './refusals
 
 export interface LoginAttempt extends Pick<SentPassword, 'password' | 'findKnownBrowser'> {
   readonly username: string;
-  /** A login ends every session that was presented with it. */
   readonly presented: Presented;
-  /** Whether the user chose to stay signed in. */
   readonly remembered?: boolean;
   /** The cookie by which the user trusts the browser, verified or not. */
   readonly trustedBrowser?: string | undefined;

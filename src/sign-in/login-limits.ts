@@ -8,7 +8,6 @@ import { type Account, passwordFingerprint } from '../users/account.ts';
 
 type KeyKind = KeyTrace['kind'];
 
-/** An attempt to sign in with a password. */
 export interface PasswordAttempt {
   /** Canonical address (IPv4, or an IPv6 /64), or undefined if it is not known. */
   readonly address: string | undefined;
@@ -22,7 +21,6 @@ export interface PasswordAttempt {
   readonly knownBrowser: string | undefined;
 }
 
-/** The attempt of a caller. @param name the canonical user name */
 export function attemptOf(
   name: string,
   account: Account | undefined,
@@ -59,7 +57,6 @@ export const policies = {
   pair: { free: 8, ...waits, keepSeconds: monthSeconds },
   /** Whole offices share one. */
   address: { free: 20, ...waits, forgiveSeconds: 3 * 60, keepSeconds: monthSeconds },
-  /** All clients without a known address share this one. */
   /** A new password does not lift the stop of codes: about ten in a million are right at any time (NIST SP 800-63B-4 3.2.2). */
   factorAccount: { free: 10, ...waits, stopsAt: 100 },
   factorPair: { free: 5, ...waits, keepSeconds: monthSeconds },
@@ -70,7 +67,6 @@ export const policies = {
 /** Attempts that one process runs at once in each place. Fewer than are free, so that right passwords don't make each other wait. */
 export const atOnce = { address: 10, unknownAddress: 4, endSite: 20, account: 4 } as const;
 
-/** Stands for every address that is not known. */
 const unknownAddress = 'unknown';
 
 /**
@@ -167,7 +163,6 @@ export type ListedKey = Omit<ParsedKey, 'policy'> & ListedFailures;
 /** Every key of password attempts with failures. @throws {Unavailable} when the store cannot be reached */
 export const listFailures = (throttle: Throttle): AsyncIterable<ListedKey> => throttle.list(parseKey);
 
-/** Whose failures to forget. */
 export type Lifted =
   | {
       readonly userId: string | undefined;

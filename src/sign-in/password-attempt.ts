@@ -13,11 +13,8 @@ import type { events } from './events.ts';
 import { attemptOf, limitsOf } from './login-limits.ts';
 import { createProvePassword } from './password-proof.ts';
 
-/** A password that a client sent for an account. */
 export interface SentPassword {
-  /** The canonical user name. */
   readonly name: string;
-  /** The account of that name, if there is one. */
   readonly account: Account | undefined;
   readonly password: string;
   /** The identifier of the browser, if the account of that fingerprint has signed in with it before. */
@@ -26,16 +23,13 @@ export interface SentPassword {
   readonly start: number;
 }
 
-/** How a refused attempt is recorded and answered. */
 export interface AttemptRefusals {
   readonly failed: { readonly kind: 'login-failed' | 'confirm-failed'; readonly error: Error };
   readonly throttled: { readonly kind: 'login-throttled' | 'confirm-throttled'; readonly answer: Answer };
 }
 
-/** A password that was right. */
 export interface ProvenPassword {
   readonly proof: Proof;
-  /** Further fields of the event. */
   readonly seen: Pick<AuditEvent, 'throttle'> & { readonly knownBrowser: boolean };
   /** Refuses all the same, because the proof no longer holds. */
   refuse(): Promise<never>;

@@ -20,13 +20,11 @@ export function createReadiness(checks: readonly (readonly [part: string, check:
   }
 
   return {
-    /** Gives the names of unavailable parts; none if all parts work. */
     async findUnavailable(): Promise<readonly string[]> {
       if (stopping) return ['The server'];
       latest ??= check();
       return latest;
     },
-    /** Makes the process unready from now on, because it is about to end. */
     stop(): void {
       stopping = true;
     },

@@ -75,7 +75,6 @@ const storeFaults: readonly StoreFault[] = [
   },
 ];
 
-/** Reads an error of a store's client library. Gives an explanation if its code is known. */
 export function readStoreFault(error: unknown) {
   const thrown = error instanceof Unavailable ? error.cause : error;
   // If a host name has several addresses, the error of the first.

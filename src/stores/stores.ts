@@ -11,7 +11,6 @@ import { createRedisFailureStore } from '../throttle/redis-store.ts';
 import { createSqlFailureStore } from '../throttle/sql-store.ts';
 import type { FailureStore } from '../throttle/store.ts';
 
-/** The stores that the settings choose. */
 export type Stores = Awaited<ReturnType<typeof openStores>>;
 
 export interface StoreOptions {
@@ -40,9 +39,7 @@ export async function openStores(settings: Settings, { log, measures, mustExist 
   return {
     opened,
     sessions: measures.watchStore(place, 'sessions', sessions),
-    /** The store of the throttle's failures; undefined if the throttle is off. */
     failures: failures && measures.watchStore(place, 'failures', failures),
-    /** The name of the sessions' store, for people. */
     sessionsPart: redis === undefined ? databasePart : 'Redis',
     async close(): Promise<void> {
       await Promise.all([opened.database.destroy(), redis?.close()]);

@@ -5,13 +5,11 @@ import { Unavailable } from '../faults/unavailable.ts';
 /** Milliseconds between two removals of expired records. */
 export const cleaningInterval = 10 * 60 * 1000;
 
-/** Most records that are removed at once. */
 const removalBatch = 500;
 
 /** Milliseconds between two attempts to reach stores that were unreachable at the start. */
 const preparingInterval = 1000;
 
-/** A server whose stores may not be reachable yet. */
 interface Preparing<Services> {
   readonly log: Pick<Logger, 'error'>;
   /** @throws {Unavailable} while a store cannot be reached; {Misconfiguration} when a store needs the operator */

@@ -40,7 +40,6 @@ export function addProcesses(registry: Registry, expected: number, answered: () 
 }
 
 export interface Loads {
-  /** Number of passwords that are being hashed, and of those that wait. */
   hashing(): { readonly underWay: number; readonly waiting: number };
   /** Number of mails that wait. All workers of a cluster share them. */
   queuedMails(): Promise<number>;

@@ -9,7 +9,6 @@ const mostKept = 1024 * 1024;
 /** The output counts as stuck after so many milliseconds without a written line. */
 const stuckAfter = 200;
 
-/** All logs of the process share one output. */
 let writeLine: ((line: string) => void) | undefined;
 
 /** The log, on standard output: text for people, JSON for programs. @param describeRequest describes a request that is logged as `req` */

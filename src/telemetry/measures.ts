@@ -5,7 +5,6 @@ export interface MeasureOptions {
   readonly metrics: boolean;
   readonly eventKinds: readonly string[];
   readonly traces: TraceSettings | undefined;
-  /** The server's version, for its traces. */
   readonly version: string;
   readonly log: Log;
 }

@@ -26,7 +26,6 @@ export async function listenForMetrics(
   readMetrics: () => Promise<string>,
 ) {
   let reading: Promise<string> | undefined;
-  /** Simultaneous requests share one reading. */
   function readOnce(): Promise<string> {
     reading ??= readMetrics().finally(() => {
       reading = undefined;

@@ -56,10 +56,8 @@ export function createMetrics(eventKinds: readonly string[]) {
       };
     },
 
-    /** Reads what waits from the parts that have it. */
     watchLoads: (read: Partial<Loads>) => void Object.assign(loads, read),
     observeMailFailure: (why: string) => instruments.mailsFailed.inc({ why }),
-    /** Counts a password that is turned away because too many are waiting. */
     observeRefusal: () => instruments.hashingRefused.inc(),
     /** @param milliseconds how long a password waited for its hash */
     observeHashingWait: (milliseconds: number) => instruments.hashingWait.observe(milliseconds / 1000),
@@ -89,7 +87,6 @@ function timed(instruments: Instruments, store: string, operation: string, call:
   );
 }
 
-/** Attempts that the throttle let pass. */
 const passed: ReadonlySet<string> = new Set(['login-succeeded', 'login-failed', 'confirmed', 'confirm-failed']);
 
 /**

@@ -8,7 +8,6 @@ export interface AnsweredRequest {
   readonly milliseconds: number;
 }
 
-/** A request whose client disconnected before the response. */
 export type AbortedRequest = Pick<AnsweredRequest, 'method' | 'route' | 'format'>;
 
 export interface RequestMetrics {

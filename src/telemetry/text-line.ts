@@ -55,7 +55,6 @@ function format(value: unknown): string {
   return typeof value === 'object' && value !== null ? `(${partsOf(value).join(' ')})` : String(value);
 }
 
-/** Shows an error's stack, one frame on each line. */
 function stackOf({ err }: Record<string, unknown>): string {
   if (typeof err !== 'object' || err === null || !('stack' in err)) return '';
   const lines = String(err.stack).split('\n').slice(1);

@@ -1,6 +1,5 @@
 import { clockTolerance } from '../faults/clock.ts';
 
-/** The failures of one key. */
 export interface Tally {
   readonly count: number;
   /** When the last one was, in milliseconds since 1970. */
@@ -27,7 +26,6 @@ export const stopSeconds = 24 * 60 * 60;
 export const isStopped = ({ stopsAt }: Policy, failures: number): boolean =>
   stopsAt !== undefined && failures >= stopsAt;
 
-/** Seconds between the last of so many failures and the next attempt. */
 export function waitAfter(policy: Policy, failures: number): number {
   if (isStopped(policy, failures)) return stopSeconds;
   if (failures < policy.free) return 0;
@@ -71,7 +69,6 @@ export function withoutFailure(
   return current.count > 1 ? { count: current.count - 1, lastAt: current.lastAt } : undefined;
 }
 
-/** When the failures are forgotten, in milliseconds since 1970; undefined for never. */
 export function expiryOf(policy: Policy, { count, lastAt }: Tally): number | undefined {
   if (policy.keepSeconds === undefined || isStopped(policy, count)) return undefined;
   return lastAt + policy.keepSeconds * 1000;

@@ -36,7 +36,6 @@ type Client = ScriptedClient<'replaceTally'>;
 export function createRedisFailureStore(redis: OpenRedis): FailureStore {
   const use = redis.useScripts({ replaceTally });
 
-  /** Counts one failure of one key, unless it has to wait. */
   async function countOne<Key extends PolicedKey>(client: Client, key: Key, now: number) {
     for (;;) {
       const found = await read(client, [key]);

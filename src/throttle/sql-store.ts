@@ -11,7 +11,6 @@ import { countFound, type FailureRecord, type FailureStore, type PolicedKey } fr
 const listingBatch = 500;
 
 export function createSqlFailureStore({ database, engine }: Pick<OpenDatabase, 'database' | 'engine'>): FailureStore {
-  /** The value that an insert would have put into a column. */
   const incoming = (column: keyof FailuresTable) =>
     engine === 'mysql' ? sql<never>`values(${sql.ref(column)})` : sql<never>`excluded.${sql.ref(column)}`;
 
@@ -19,7 +18,6 @@ export function createSqlFailureStore({ database, engine }: Pick<OpenDatabase, '
   const unchanged = { count: sql<never>`${sql.ref('janua_failures.count')}` };
   const replaced = { count: incoming('count'), last_at: incoming('last_at'), expires_at: incoming('expires_at') };
 
-  /** Inserts rows, and changes those that exist already. */
   function upsert(db: Database, rows: readonly FailuresTable[], changes: Partial<typeof replaced>) {
     const insert = db.insertInto('janua_failures').values(rows);
     return (

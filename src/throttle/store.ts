@@ -13,7 +13,6 @@ export interface PolicedKey {
   readonly policy: Policy;
 }
 
-/** A key, and its tally before and after an attempt. */
 export type FoundKey<Key = PolicedKey> = Key & { readonly before: Tally | undefined };
 export type CountedKey<Key = PolicedKey> = FoundKey<Key> & { readonly after: Tally };
 
@@ -22,7 +21,6 @@ export type Counting<Key = PolicedKey> =
   | { readonly counted: true; readonly keys: readonly CountedKey<Key>[] }
   | { readonly counted: false; readonly keys: readonly FoundKey<Key>[] };
 
-/** A change of a key that has failures. */
 export interface Revision extends PolicedKey {
   /** Gives the new tally; undefined forgets the key. A store calls it again if the tally has changed meanwhile. */
   revise(tally: Tally): Tally | undefined;

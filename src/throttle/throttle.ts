@@ -3,20 +3,17 @@ import type { CountedKey, FailureRecord, FailureStore, FoundKey, PolicedKey, Rev
 import { createTurns, type TurnOptions, type Work } from './turns.ts';
 
 export interface AttemptKey<Kind extends string> extends PolicedKey {
-  /** Names the key in the trace. */
   readonly kind: Kind;
   /** `clear` forgets all failures of the key, unless they have led to a stop; `take-back` forgets this attempt alone. */
   readonly onSuccess: 'clear' | 'take-back';
 }
 
-/** The keys of an attempt, and what gives it its turn. */
 export interface Limits<Kind extends string> extends Work {
   readonly keys: readonly AttemptKey<Kind>[];
   /** Further keys that a success clears. The attempt is not counted by them. */
   readonly clears?: readonly PolicedKey[];
 }
 
-/** A key as the attempt found it. */
 export interface TracedKey<Kind extends string> {
   readonly kind: Kind;
   readonly failures: number;
@@ -37,7 +34,6 @@ export type Throttled<T, Kind extends string> =
   | { readonly passed: true; readonly result: T; readonly trace: readonly TracedKey<Kind>[]; readonly stops: boolean }
   | { readonly passed: false; readonly retryAfterSeconds: number; readonly trace: readonly TracedKey<Kind>[] };
 
-/** The failures of a key, as an administrator sees them. */
 export interface ListedFailures {
   readonly failures: number;
   readonly lastFailureAt: Date;
@@ -159,7 +155,6 @@ export function createThrottle({ store, now = Date.now, ...turnOptions }: Thrott
       return turns.take(limits, () => attemptInTurn(limits, check));
     },
 
-    /** How many attempts wait for their turn. */
     waiting: turns.waiting,
 
     /**

@@ -1,6 +1,5 @@
 import { Unavailable } from '../faults/unavailable.ts';
 
-/** Where only a few pieces of work run at once. */
 interface Place {
   readonly key: string;
   readonly atOnce: number;
@@ -45,7 +44,6 @@ interface Waiter extends Work {
 export function createTurns({ part, atOnce: mostAtOnce, waiting: mostWaiting, onFull, onRefused }: TurnOptions) {
   const taken = new Map<string, number>();
   const parties = new Map<string, Party>();
-  /** In the order in which they came. */
   const waiters: Waiter[] = [];
   let running = 0;
   /** Numbers the changes of the counts, for `Party.since`. */
@@ -123,6 +121,5 @@ export function createTurns({ part, atOnce: mostAtOnce, waiting: mostWaiting, on
   };
 }
 
-/** The difference of the first numbers that differ. */
 const compare = (one: readonly number[], other: readonly number[]): number =>
   one.map((number, index) => number - (other[index] ?? number)).find((difference) => difference !== 0) ?? 0;

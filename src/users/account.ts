@@ -1,7 +1,6 @@
 import { hash } from 'node:crypto';
 import type { User } from './user.ts';
 
-/** A user, and the private data that a login needs. */
 export interface Account {
   readonly user: User;
   /** As stored; may be weak, foreign or broken. Undefined if the account has none. */

@@ -27,7 +27,6 @@ const passwordFaults: Readonly<Record<PasswordFault['code'], string>> = {
   'password-breached': 'This password is known from a data breach. Choose another one.',
 };
 
-/** A user to add, with names as typed. */
 export interface UserDetails extends Omit<User, 'id'> {
   readonly password: string;
 }
@@ -57,12 +56,9 @@ export interface AdministrationOptions {
   readonly sessions: Sessions;
   readonly passwords: Passwords;
   readonly passwordPolicy: PasswordPolicy;
-  /** Voids the links that were mailed to a user. */
   readonly voidLinks: (userId: string) => Promise<void>;
-  /** Forgets the failed logins of a user. */
   readonly liftFailures: (user: User) => Promise<unknown>;
   readonly audit: Audit<EventKind>;
-  /** The administrator. */
   readonly caller: Caller;
 }
 

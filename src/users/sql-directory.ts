@@ -10,7 +10,6 @@ import { type Account, passwordFingerprint } from './account.ts';
 import type { User } from './user.ts';
 import type { UserRegistry } from './user-directory.ts';
 
-/** Users that one step of a list reads. */
 export const usersPerPage = 1000;
 
 export interface DirectoryOptions {
@@ -18,7 +17,6 @@ export interface DirectoryOptions {
   readonly demoUsers: boolean;
 }
 
-/** Users in our own table of the SQL database. */
 export function createSqlDirectory(
   { database, prepareLookup }: OpenDatabase,
   { demoUsers }: DirectoryOptions,
@@ -145,7 +143,6 @@ const createStamp = () => randomBytes(16).toString('base64url');
 /** Without a stamp, sessions carry a fingerprint of name and stored hash. It becomes the stamp before either changes, so sessions stay. */
 const keptStamp = (account: Account) => sql<string>`coalesce(stamp, ${passwordFingerprint(account)})`;
 
-/** Undefined if there is none, or another program has stored something else. */
 function toTime(milliseconds: number | string | null): Date | undefined {
   if (milliseconds === null) return undefined;
   const time = new Date(Number(milliseconds));

@@ -25,7 +25,6 @@ export interface UserDirectory {
    * got another password since `account` was read. Here and below, `db` may be the transaction of a larger change.
    */
   setPassword?(account: Account, passwordHash: string, db?: Database): Promise<boolean>;
-  /** All users, by name. */
   list(): AsyncIterable<ListedUser>;
   /** Proves that users can be looked up. */
   check(): Promise<void>;
@@ -37,14 +36,12 @@ export interface NewUser extends Omit<User, 'id'> {
   readonly demo: boolean;
 }
 
-/** What the owner of an account may see besides the name. */
 export interface AccountDates {
   readonly createdAt: Date | undefined;
   /** Undefined if the password has not changed since this is recorded. */
   readonly passwordChangedAt: Date | undefined;
 }
 
-/** A directory whose users this server may also change. */
 export interface UserRegistry extends UserDirectory {
   /**
    * Gives the id of the new user, or undefined when the user name is taken. A transaction must then be rolled back. Outside the demo, the

@@ -4,11 +4,9 @@ import { canonicalMailAddress } from '../text/mail-address.ts';
 export interface User {
   /** Stable, opaque and never reused; shown to administrators only. */
   readonly id: string;
-  /** Canonical e-mail address. */
   readonly username: string;
   readonly firstName: string;
   readonly lastName: string;
-  /** The language that the user has chosen, such as `de`. */
   readonly language?: string | undefined;
 }
 

@@ -17,10 +17,6 @@ export function addFavicon(app: App, themeFile: string | undefined): void {
   serveFiles(app, '', { 'favicon.ico': findLogo(themeFile) });
 }
 
-/**
- * Styles, scripts and pictures. Browsers may cache no other response.
- * @param themeFile replaces `theme.css`. A `logo.svg` beside it replaces ours.
- */
 export function addAssets(app: App, themeFile: string | undefined): void {
   serveFiles(app, '/assets', {
     'pico.css': fileURLToPath(import.meta.resolve('@picocss/pico/css/pico.classless.min.css')),

@@ -4,7 +4,6 @@ import type { Log } from '../faults/log.ts';
 import { type Address, createNetworkCheck, unixSockets } from '../text/networks.ts';
 import { withoutBlanks } from './field-value.ts';
 
-/** Where a request comes from, as far as Janua can tell. */
 export interface Client {
   /** Undefined if unknown. An IPv6 address that stands for an IPv4 address becomes that IPv4 address. */
   readonly address: string | undefined;
@@ -23,7 +22,7 @@ const unknown: Client = { address: undefined, from: 'unknown' };
 export function createTrustedProxies(names: readonly string[]) {
   const isTrusted = createNetworkCheck(names);
   const namesSockets = names.includes(unixSockets);
-  /** Whether the app listens on Unix sockets only. A peer without an address is then on one of them. */
+  /** A peer without an address is then on one of the sockets. */
   let onSocketsAlone = false;
 
   const isProxy = (peer: string | undefined, connection: Address | undefined) =>

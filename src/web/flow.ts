@@ -29,7 +29,6 @@ export function createFlow(options: FlowOptions) {
   const guard = createGuard(options.parts);
   const answerProblem = createProblems(options, render, loginPage);
 
-  /** Answers an error of a request for which our hooks did not run. */
   const answerOutside: AnswerProblem = (error, request, reply) => {
     reply.headers({ ...headers, [requestIdHeader]: request.id, vary: formatHeader });
     return answerProblem(error, request, reply);
@@ -43,7 +42,6 @@ export function createFlow(options: FlowOptions) {
       decorateCredentials(app, options);
     },
 
-    /** Adds the hooks that run before a route. A request passes them in this order. */
     addHooks(app: App): void {
       addMeasures(app, options.measures);
       addSchemas(app);
@@ -73,7 +71,6 @@ export function createFlow(options: FlowOptions) {
       addGuard(app, createHostGuard(guard, options, answerOutside));
     },
 
-    /** Answers an error that Fastify finds before routing, such as a broken escape in the address. */
     answerFrameworkError(error: FastifyError, request: FastifyRequest, reply: FastifyReply): void {
       // Fastify's plain request, without our decorations.
       Object.assign(request, { format: formatOf(request), language: findLanguage(request) });

@@ -28,7 +28,6 @@ export interface Form<F extends Fields> extends Pick<Action<F>, 'summary' | 'tag
 
 const fieldNames = object('The fields to send', { fields: { type: 'array', items: { type: 'string' } } });
 
-/** Adds a form at the address of its page and at the address of its API. */
 export function addForm<const F extends Fields>(
   app: App,
   addresses: readonly [page: string, api: string],
@@ -91,7 +90,6 @@ export function addForm<const F extends Fields>(
 const typedValues = (fields: Fields, body: unknown): Typed =>
   pickTexts(body, ([, { format }]) => format !== 'password', fields);
 
-/** A link may fill in fields, such as its token. */
 const linkedValues = (fields: Fields, query: unknown): Typed => pickTexts(query, ([, { inLink }]) => inLink, fields);
 
 function pickTexts(sent: unknown, isWanted: (entry: [string, Field]) => boolean | undefined, fields: Fields): Typed {

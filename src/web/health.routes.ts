@@ -3,7 +3,6 @@ import { json, object } from './openapi/responses.ts';
 import { problem } from './problem.ts';
 import type { App } from './types.ts';
 
-/** The names of the required parts that are unavailable now. */
 export type FindUnavailable = () => Promise<readonly string[]>;
 
 const retryAfterSeconds = 5;

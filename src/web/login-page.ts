@@ -15,7 +15,6 @@ type FailedLogin = ReturnType<typeof failedLoginOf>;
 
 interface Shown {
   readonly message: LoginMessage | undefined;
-  /** As the client sent it. */
   readonly next: unknown;
   readonly failed?: FailedLogin | undefined;
   readonly waitSeconds?: number | undefined;
@@ -38,7 +37,6 @@ export function createLoginPage({ https, nameApplication }: Pick<FlowOptions, 'h
       return {
         message: message && describeMessage(message, waitSeconds),
         next,
-        /** The page may also be in place of another. */
         path: loginPath(message, next),
         /** The host of the application that the login leads to; undefined if it leads to this site. */
         application: next === undefined ? undefined : nameApplication(next),
@@ -46,7 +44,6 @@ export function createLoginPage({ https, nameApplication }: Pick<FlowOptions, 'h
         remember: failed?.remember ?? false,
         /** The user can quote it when asking for help. `janua explain` shows the rest. */
         request_id: failed?.requestId,
-        /** The browser may forget it. */
         unknownPasskey:
           message === loginMessages.passkeyUnknown && typeof credential === 'string' ? credential : undefined,
       };
@@ -54,7 +51,6 @@ export function createLoginPage({ https, nameApplication }: Pick<FlowOptions, 'h
     failureCookie({ username, remember, requestId }: FailedLogin): string {
       return cookie.header(Buffer.from(`${requestId} ${remember ? 'on' : 'off'} ${username}`).toString('base64url'));
     },
-    /** The `Set-Cookie` that removes the cookie: the page shows the failure once. */
     failureRemoval: cookie.removal,
     readFailure(header: string | undefined): FailedLogin | undefined {
       const text = Buffer.from(cookie.read(header) ?? '', 'base64url').toString();

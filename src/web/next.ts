@@ -1,11 +1,9 @@
 import { percentDecoded } from './percent-decoding.ts';
 
-/** Where a login without a `next` leads. */
 export const homePath = '/auth/home';
 
 export const accountPath = '/account';
 
-/** The page that asks for the password again, and then leads to a path. */
 export const confirmPath = (next: string) => `/auth/confirm?next=${encodeURIComponent(next)}`;
 
 export const secondFactorPath = '/auth/second-factor';

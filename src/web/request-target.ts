@@ -3,7 +3,6 @@ export function originForm(target: string): string {
   return target.replace(/^[a-z][a-z\d+.-]*:\/\/[^/?#]*/i, '');
 }
 
-/** The path of a request target, not decoded. */
 export function rawPath(target: string): string {
   return originForm(target).split(/[?#]/, 1)[0] ?? '';
 }

@@ -20,7 +20,6 @@ export const tokenFields = {
 
 export const exampleTokens: TokenAnswer = { access_token: 'janua_QxZ2…', token_type: 'bearer', expires_in: 604_800 };
 
-/** The answer of a login. */
 export const sessionStarted = settingCookies(
   json('A session was started', object('A session was started', tokenFields), exampleTokens),
 );

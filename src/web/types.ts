@@ -9,7 +9,6 @@ import type {} from './host-app.ts';
 /** The format of a response: a page for a user, JSON for a program. */
 export type Format = 'html' | 'json';
 
-/** The Fastify instance that every route and hook of this server receives. */
 export type App = FastifyInstance;
 
 declare module 'fastify' {
@@ -36,7 +35,6 @@ declare module 'fastify' {
     readonly format: Format;
     /** The language of a page: chosen by the user, asked for by the browser, or the one of the site. */
     readonly language: Language;
-    /** The credentials of the request, verified or not. */
     readonly presented: Presented;
     /** Describes the sender of the request, for the throttle and the audit. */
     readonly caller: Caller;

@@ -41,7 +41,6 @@ function compare({ storedHash, password: text, rehashes }: ComparisonInput) {
   };
 }
 
-/** The PHC string to store for a new password. */
 function hash({ password }: { password: string }): string {
   return hashSync(Buffer.from(password, 'utf8'), currentCost);
 }

@@ -11,7 +11,6 @@ export interface Task {
 
 export interface Computed {
   readonly result: unknown;
-  /** How long the computation took. */
   readonly milliseconds: number;
 }
 

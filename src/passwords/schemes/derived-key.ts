@@ -30,7 +30,6 @@ export const django = { salt: text, key: paddedBase64 };
 
 export const werkzeug = { salt: text, key: hex };
 
-/** Reads a stored key in the first encoding that has its shape, with what it costs. */
 export function readDerivedKey(encodings: readonly KeyEncoding[], stored: string) {
   for (const encoding of encodings) {
     const costs = encoding.shape.exec(stored)?.groups;

@@ -29,7 +29,6 @@ interface MappedOptions {
   readonly log: Pick<Log, 'warn'>;
 }
 
-/** How long reading all rows may take. */
 const scanMilliseconds = 60_000;
 
 /** Longest user id that a session can store, in characters. */
@@ -38,7 +37,6 @@ const longestId = 255;
 /** PostgreSQL's types of ids. The client sends texts. The cast compares whole numbers as numbers. */
 const idTypes: Partial<Record<ColumnKind, RawBuilder<unknown>>> = { integer: sql`bigint`, uuid: sql`uuid` };
 
-/** Rows that are sampled at each end of the table. */
 const sampleSize = 200;
 
 /**
@@ -203,7 +201,6 @@ function toAccount(row: Row, { disabled }: UserMapping): Account {
   };
 }
 
-/** The stored passwords of the oldest and the newest users, each once. */
 export async function samplePasswordHashes(
   { database, engine }: OpenDatabase,
   { table, id, password }: UserMapping,

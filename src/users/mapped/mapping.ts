@@ -2,7 +2,6 @@ import { Misconfiguration } from '../../faults/misconfiguration.ts';
 
 /** Which table of a team's own holds its users, and which columns mean what. */
 export interface UserMapping {
-  /** As configured: `TABLE` or `SCHEMA.TABLE`. */
   readonly table: string;
   readonly id: string;
   readonly username: string;

@@ -42,7 +42,6 @@ export function judgeTable(
   const fold = (name: string) => (engine === 'postgres' ? name : name.toLowerCase());
   const indexesOf = (name: string) => indexes.filter(({ column }) => fold(column) === fold(name));
 
-  /** The column for a use, if it is configured, exists, and has one of these kinds. */
   function requireColumn(
     use: string,
     name: string | undefined,
@@ -113,9 +112,7 @@ export function judgeTable(
   }
 
   return {
-    /** Faults that keep the table from working. */
     faults,
-    /** Faults that do not keep it from working. */
     warnings,
     nameMatch: form ?? 'equal-then-scan',
     /** Whether an index keeps names apart that differ only in case. */
@@ -133,7 +130,6 @@ function bestForm({ ignoresCase }: ColumnDescription, indexes: readonly IndexDes
   return forms.has('nocase') ? 'nocase' : undefined;
 }
 
-/** The statement that makes a column unique regardless of case. */
 function uniqueIndex(table: string, { name, type }: ColumnDescription, engine: Engine): string {
   const [on, column] = [quoteName(table, engine), quoteName(name, engine)];
   switch (engine) {

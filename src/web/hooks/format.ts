@@ -3,7 +3,6 @@ import { withoutBlanks } from '../field-value.ts';
 import { decodedPath } from '../request-target.ts';
 import type { App, Format } from '../types.ts';
 
-/** Renders a template with a model, in the language of the request. Every value is escaped. */
 export type RenderPage = (view: string, model: object, request: FastifyRequest) => string;
 
 export const formatHeader = 'x-expected-format';

@@ -35,7 +35,6 @@ export function addGuard(app: App, guard: Guard): void {
   }
 }
 
-/** For our own routes. Our hooks and error handler do the rest. */
 export function createGuard(parts: FlowOptions['parts']): Guard {
   return async (request) => {
     const { signedIn: asked } = request.routeOptions.config;

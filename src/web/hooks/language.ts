@@ -4,7 +4,6 @@ import { languageCookie } from '../cookies.ts';
 import type { FlowOptions } from '../flow-options.ts';
 import type { App } from '../types.ts';
 
-/** The request need not have passed our hooks. */
 type FindLanguage = (request: Pick<FastifyRequest, 'headers' | 'signedIn'>) => Language;
 
 /** The language of a page: the one of the account, else of the browser's cookie, else of `Accept-Language`, else of the site. */

@@ -5,7 +5,6 @@ import type { PeerCheck } from '../client-address.ts';
 import type { FlowOptions } from '../flow-options.ts';
 import type { App } from '../types.ts';
 
-/** Counts each request when it ends, and traces it if traces are on. */
 export function addMeasures(app: App, measures: FlowOptions['measures']): void {
   const { metrics, traces } = measures;
   if (metrics === undefined && traces === undefined) return;

@@ -28,7 +28,6 @@ export function addMethodRules(app: App): void {
     if (path.methods.has('GET')) path.methods.add('HEAD');
   });
 
-  // For a route that finds nothing itself, such as a missing file.
   app.setNotFoundHandler(() => {
     throw new NotFound();
   });

@@ -82,7 +82,6 @@ export function createProblems(
   };
 }
 
-/** Where the login leads: the `next` of the form, or the requested page. */
 function nextOf({ next }: NonNullable<Answer['loginPage']>, { body, method, url }: FastifyRequest): unknown {
   if (next === 'sent') return bodyField(body, 'next');
   // Only GET and HEAD can be repeated by following a link. The home page is the default target anyway.

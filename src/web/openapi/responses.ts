@@ -5,7 +5,7 @@ import { problem } from '../problem.ts';
 /** A JSON Schema, for the document. Its static type matters only to the routes. */
 export type Schema = Readonly<Record<string, unknown>>;
 
-/** An object with these properties. Those in `optional` may be missing. */
+/** @param optional the properties that may be missing */
 export function object(
   description: string,
   properties: Readonly<Record<string, Schema>>,
@@ -92,7 +92,6 @@ export function problems(refusals: readonly Answer[], statuses: readonly number[
   return responses;
 }
 
-/** The same response, with the cookies that it sets or clears. */
 export function settingCookies(response: Response): Response {
   return { ...response, headers: { ...response.headers, ...header('Set-Cookie', 'The cookies') } };
 }

@@ -5,14 +5,12 @@ export type ColumnKind = 'integer' | 'text' | 'enum' | 'uuid' | 'boolean' | 'tim
 
 export interface ColumnDescription {
   readonly name: string;
-  /** As the engine calls it. */
   readonly type: string;
   readonly kind: ColumnKind;
   /** Whether `=` ignores case, or the column holds lower case only. */
   readonly ignoresCase: boolean;
 }
 
-/** What an engine tells of each column. */
 export interface ColumnRow {
   /** What the engine calls the table: a table, a view, … */
   readonly tabletype: string;
@@ -36,7 +34,6 @@ export function describeColumns<Row extends ColumnRow>(
 
 /** An index over the whole table, as far as it helps to find one row by one column. */
 export interface IndexDescription {
-  /** The first column in it. */
   readonly column: string;
   /** Whether it makes the values of that column alone unique. */
   readonly unique: boolean;
