@@ -7,23 +7,27 @@ import { type Engine, type Kysely, sql } from './kysely.ts';
  */
 export type MigrationStep = (tables: ReturnType<typeof createTableChanges>) => Promise<void>;
 
+type Columns = Readonly<Record<string, RawBuilder<unknown>>>;
+
 /** Changes that a step may make to the tables. Column types are SQL that all three databases understand. */
 export function createTableChanges(db: Kysely<unknown>, engine: Engine) {
   // MySQL's default collations treat `a` and `A` as equal.
   const end = engine === 'mysql' ? sql`character set utf8mb4 collate utf8mb4_bin` : sql``;
+  const create = async (table: string, columns: Columns) => {
+    const list = Object.entries(columns).map(([name, type]) => sql`${sql.ref(name)} ${type}`);
+    await sql`create table if not exists ${sql.table(table)} (${sql.join(list)}) ${end}`.execute(db);
+  };
   return {
     /** Creates the table unless it exists. Keys compare byte by byte. */
-    async create(table: string, columns: Readonly<Record<string, RawBuilder<unknown>>>): Promise<void> {
-      const list = Object.entries(columns).map(([name, type]) => sql`${sql.ref(name)} ${type}`);
-      await sql`create table if not exists ${sql.table(table)} (${sql.join(list)}) ${end}`.execute(db);
+    create,
+
+    /** Creates the table with these indexes. Drops what an interrupted run has left. */
+    async recreate(table: string, indexed: readonly string[], columns: Columns): Promise<void> {
+      await db.schema.dropTable(table).ifExists().execute();
+      await create(table, columns);
+      for (const column of indexed)
+        await db.schema.createIndex(`${table}_${column}`).on(table).column(column).execute();
     },
-
-    /** Drops the table if it exists. */
-    drop: (table: string) => db.schema.dropTable(table).ifExists().execute(),
-
-    /** Adds an index to a new table. */
-    index: (table: string, column: string) =>
-      db.schema.createIndex(`${table}_${column}`).on(table).column(column).execute(),
 
     /** Adds the column unless it exists. */
     async addColumn(table: string, column: string, type: RawBuilder<unknown>): Promise<void> {

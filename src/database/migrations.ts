@@ -10,7 +10,7 @@ import { up as throttleAndAudit } from './migrations/0003-throttle-and-audit.ts'
 import { up as stampsAndMethods } from './migrations/2026-11-25-stamps-and-methods.ts';
 import { up as accountsAndMail } from './migrations/2026-11-26-accounts-and-mail.ts';
 import { up as secondFactors } from './migrations/2026-11-26-second-factors.ts';
-import { rows as sampleRows, type Tables } from './schema.ts';
+import { rows as sampleRows } from './schema.ts';
 
 const steps: Readonly<Record<string, MigrationStep>> = {
   '0001-users-and-sessions': usersAndSessions,
@@ -91,16 +91,14 @@ async function appliedMigrations(database: Database): Promise<string[]> {
  * @throws {Misconfiguration} when a table lacks a column, or the account may not read it
  */
 export async function requireTables(database: Database, used: { users: boolean; sessions: boolean }): Promise<void> {
-  const tables: (keyof Tables)[] = [
-    ...(['janua_keys', 'janua_leases', 'janua_audit', 'janua_tokens', 'janua_mails', 'janua_passkeys'] as const),
-    ...(['janua_totp', 'janua_recovery_codes', 'janua_trusted_browsers', 'janua_pending_logins'] as const),
-  ];
-  if (used.users) tables.push('janua_users');
-  // The throttle keeps failures in the same store as the sessions.
-  if (used.sessions) tables.push('janua_sessions', 'janua_failures');
-  for (const table of tables) {
+  const unused = new Set([
+    ...(used.users ? [] : ['janua_users']),
+    // The throttle keeps failures in the same store as the sessions.
+    ...(used.sessions ? [] : ['janua_sessions', 'janua_failures']),
+  ]);
+  for (const [table, row] of Object.entries(sampleRows).filter(([name]) => !unused.has(name))) {
     try {
-      const list = sql.join(Object.keys(sampleRows[table]).map((column) => sql.ref(column)));
+      const list = sql.join(Object.keys(row).map((column) => sql.ref(column)));
       await sql`select ${list} from ${sql.table(table)} where 1 = 0`.execute(database);
     } catch (error) {
       if (error instanceof Unavailable || !(error instanceof Error)) throw error;

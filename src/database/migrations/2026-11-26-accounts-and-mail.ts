@@ -2,13 +2,12 @@ import { sql } from '../kysely.ts';
 import type { MigrationStep } from '../migration-step.ts';
 
 /** What users manage themselves: language and age of the password, remembered sessions, one-time tokens, and mail that waits to be sent. */
-export const up: MigrationStep = async ({ addColumn, create, drop, index }) => {
+export const up: MigrationStep = async ({ addColumn, recreate }) => {
   await addColumn('janua_users', 'language', sql`varchar(8)`);
   await addColumn('janua_users', 'password_changed_at', sql`bigint`);
   await addColumn('janua_sessions', 'remembered', sql`integer default 0 not null`);
 
-  await drop('janua_tokens');
-  await create('janua_tokens', {
+  await recreate('janua_tokens', ['user_id', 'expires_at'], {
     hash: sql`varchar(43) primary key`,
     purpose: sql`varchar(40) not null`,
     user_id: sql`varchar(255)`,
@@ -16,11 +15,8 @@ export const up: MigrationStep = async ({ addColumn, create, drop, index }) => {
     stamp: sql`varchar(43)`,
     expires_at: sql`bigint not null`,
   });
-  await index('janua_tokens', 'user_id');
-  await index('janua_tokens', 'expires_at');
 
-  await drop('janua_mails');
-  await create('janua_mails', {
+  await recreate('janua_mails', ['due_at', 'expires_at'], {
     id: sql`varchar(36) primary key`,
     purpose: sql`varchar(40) not null`,
     user_id: sql`varchar(255)`,
@@ -35,6 +31,4 @@ export const up: MigrationStep = async ({ addColumn, create, drop, index }) => {
     failure: sql`varchar(200)`,
     content: sql`text`,
   });
-  await index('janua_mails', 'due_at');
-  await index('janua_mails', 'expires_at');
 };

@@ -5,9 +5,8 @@ import type { MigrationStep } from '../migration-step.ts';
  * Second factors by the id of their user. In a team's own table an id may be given to another person, so each row has the user name too:
  * with another name it is void.
  */
-export const up: MigrationStep = async ({ create, drop, index }) => {
-  await drop('janua_passkeys');
-  await create('janua_passkeys', {
+export const up: MigrationStep = async ({ recreate }) => {
+  await recreate('janua_passkeys', ['user_id'], {
     // A hash of the credential's id, which may have 1,023 bytes.
     id: sql`varchar(43) primary key`,
     user_id: sql`varchar(255) not null`,
@@ -24,10 +23,8 @@ export const up: MigrationStep = async ({ create, drop, index }) => {
     created_at: sql`bigint not null`,
     last_used_at: sql`bigint`,
   });
-  await index('janua_passkeys', 'user_id');
 
-  await drop('janua_totp');
-  await create('janua_totp', {
+  await recreate('janua_totp', ['user_id'], {
     // An enrolment that waits for its code has another id than the one in use.
     id: sql`varchar(270) primary key`,
     user_id: sql`varchar(255) not null`,
@@ -37,18 +34,14 @@ export const up: MigrationStep = async ({ create, drop, index }) => {
     created_at: sql`bigint not null`,
     last_used_at: sql`bigint`,
   });
-  await index('janua_totp', 'user_id');
 
-  await drop('janua_recovery_codes');
-  await create('janua_recovery_codes', {
+  await recreate('janua_recovery_codes', ['user_id'], {
     hash: sql`varchar(43) primary key`,
     user_id: sql`varchar(255) not null`,
     username: sql`varchar(254) not null`,
   });
-  await index('janua_recovery_codes', 'user_id');
 
-  await drop('janua_trusted_browsers');
-  await create('janua_trusted_browsers', {
+  await recreate('janua_trusted_browsers', ['user_id', 'expires_at'], {
     // A hash of its secret.
     id: sql`varchar(43) primary key`,
     user_id: sql`varchar(255) not null`,
@@ -58,11 +51,8 @@ export const up: MigrationStep = async ({ create, drop, index }) => {
     trusted_at: sql`bigint not null`,
     expires_at: sql`bigint not null`,
   });
-  await index('janua_trusted_browsers', 'user_id');
-  await index('janua_trusted_browsers', 'expires_at');
 
-  await drop('janua_pending_logins');
-  await create('janua_pending_logins', {
+  await recreate('janua_pending_logins', ['user_id', 'expires_at'], {
     // A hash of its secret.
     id: sql`varchar(43) primary key`,
     user_id: sql`varchar(255) not null`,
@@ -72,6 +62,4 @@ export const up: MigrationStep = async ({ create, drop, index }) => {
     failures: sql`integer default 0 not null`,
     expires_at: sql`bigint not null`,
   });
-  await index('janua_pending_logins', 'user_id');
-  await index('janua_pending_logins', 'expires_at');
 };
