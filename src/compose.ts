@@ -158,7 +158,7 @@ export async function compose(settings: Settings, overrides: Overrides = {}) {
     version: manifest.version,
     publicOrigins,
     https: isHttps(settings),
-    trustedBrowserDays: settings.SECOND_FACTOR === 'off' ? 0 : settings.TRUSTED_BROWSER_DAYS,
+    trustedBrowserDays: settings.TRUSTED_BROWSER_DAYS,
     corsOrigins: originsOf(settings.CORS_ORIGINS),
     forwardOrigins,
     returns,

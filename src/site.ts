@@ -29,13 +29,9 @@ export async function addSite(app: App, parts: () => Services, options: Capabili
   const whole = parts as () => Whole;
   const answerLogin = createAnswerLogin(() => parts().knownBrowsers);
   (await import('./sign-in/log-in.routes.ts')).addLogIn(app, parts, { ...options, answerLogin });
-  if (options.features.passkeyDomain !== undefined)
-    (await import('./second-factor/passkey.routes.ts')).addPasskeys(app, whole, { ...options, answerLogin });
   (await import('./sign-in/log-out.routes.ts')).addLogOut(app, parts, options);
   (await import('./sign-in/confirm.routes.ts')).addConfirm(app, parts, { ...options, answerLogin });
-  (await import('./second-factor/second-factor.routes.ts')).addSecondFactor(app, parts, { ...options, answerLogin });
-  (await import('./second-factor/enrolment.routes.ts')).addEnrolment(app, parts);
-  (await import('./second-factor/security.routes.ts')).addSecurity(app, parts, { ...options, answerLogin });
+  if (options.features.secondFactor) await addSecondFactors(app, whole, { ...options, answerLogin });
   (await import('./account/home.routes.ts')).addHome(app, options);
   (await import('./account/me.routes.ts')).addMe(app);
   (await import('./account/language.routes.ts')).addLanguage(app, parts, options);
@@ -44,6 +40,15 @@ export async function addSite(app: App, parts: () => Services, options: Capabili
   (await import('./forward-auth/forward.routes.ts')).addForward(app, parts, options);
   const { findKeptMail } = options;
   if (findKeptMail !== undefined) (await import('./mail/mailbox.routes.ts')).addMailbox(app, findKeptMail);
+}
+
+/** Adds the second step of a login, passkeys, and the page on which users manage their factors. */
+async function addSecondFactors(app: App, parts: () => Whole, options: FactorRouteOptions): Promise<void> {
+  (await import('./second-factor/second-factor.routes.ts')).addSecondFactor(app, parts, options);
+  (await import('./second-factor/enrolment.routes.ts')).addEnrolment(app, parts);
+  (await import('./second-factor/security.routes.ts')).addSecurity(app, parts, options);
+  if (options.features.passkeyDomain !== undefined)
+    (await import('./second-factor/passkey.routes.ts')).addPasskeys(app, parts, options);
 }
 
 /** Adds what users manage themselves, as far as the settings and the table of users allow it. */
