@@ -24,5 +24,18 @@ export type CheckFactor = (
   caller: Caller,
 ) => Promise<
   | { readonly succeeded: true; readonly methods: readonly AuthenticationMethod[] }
-  | { readonly succeeded: false; readonly reason: 'wrong-code' | 'wrong-passkey' }
+  | { readonly succeeded: false; readonly reason: keyof typeof factorReasons }
 >;
+
+/** Why a second factor proved nothing, for `janua explain`. */
+export const factorReasons = {
+  'wrong-code': {
+    words: 'the code was wrong, or was used already',
+    advice:
+      'Compare the clock of the phone: codes are valid for 30 seconds. If the phone is lost: a recovery code, or janua users remove-factors EMAIL.',
+  },
+  'wrong-passkey': {
+    words: 'the passkey could not be verified',
+    advice: 'Try again. If the passkey is lost: another factor, or janua users remove-factors EMAIL.',
+  },
+} as const;

@@ -1,23 +1,7 @@
+import { factorReasons } from '../access/factor.ts';
 import type { AuditEvent, Events } from '../audit/event.ts';
 import { describeSeconds } from '../audit/explanation.ts';
 import type { PasskeyFault } from './passkeys.ts';
-
-const factorReasons = {
-  'wrong-code': {
-    words: 'the code was wrong, or was used already',
-    advice:
-      'Compare the clock of the phone: codes are valid for 30 seconds. If the phone is lost: a recovery code, or janua users remove-factors EMAIL.',
-  },
-  'wrong-passkey': {
-    words: 'the passkey could not be verified',
-    advice: 'Try again. If the passkey is lost: another factor, or janua users remove-factors EMAIL.',
-  },
-  'login-over': {
-    words:
-      'the login no longer waits: it has expired, has failed too often, was finished already, or the account changed',
-    advice: 'Log in again.',
-  },
-} as const;
 
 /** Why a passkey proved nothing. */
 const passkeyReasons = {
@@ -60,7 +44,14 @@ export const events = {
     level: 'warn',
     words: 'The second step of a login was refused',
     isLimitedByReason: true,
-    reasons: factorReasons,
+    reasons: {
+      ...factorReasons,
+      'login-over': {
+        words:
+          'the login no longer waits: it has expired, has failed too often, was finished already, or the account changed',
+        advice: 'Log in again.',
+      },
+    },
   },
   'second-factor-throttled': {
     vocabulary: 'excess_rate_limit_exceeded',

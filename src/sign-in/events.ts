@@ -1,4 +1,5 @@
 import { credentialReasons } from '../access/events.ts';
+import { factorReasons } from '../access/factor.ts';
 import type { AuditEvent, Events } from '../audit/event.ts';
 import { describeSeconds } from '../audit/explanation.ts';
 
@@ -68,7 +69,7 @@ export const events = {
     vocabulary: 'authn_login_success',
     by: 'account-holder',
     level: 'info',
-    words: 'The user of a session proved their identity again, by password',
+    words: 'The user of a session proved their identity again',
   },
   'confirm-failed': {
     vocabulary: 'authn_login_fail',
@@ -76,6 +77,7 @@ export const events = {
     level: 'warn',
     words: 'The user of a session did not prove their identity again',
     reasons: {
+      ...factorReasons,
       'wrong-password': {
         words: 'the password was wrong',
         advice:
