@@ -101,7 +101,7 @@ site.test('a trusted browser is not asked again, until the user removes it', asy
   await signIn(page, username);
   await page.goto('/account/security');
   await page.getByRole('button', { name: /^Remove: Chrom/ }).click();
-  await page.getByText('The browser is no longer trusted').waitFor();
+  await page.getByText('You will be asked for a second factor there again').waitFor();
   await logOut(page);
   await beginLogin(page, username);
 });
