@@ -96,6 +96,24 @@ async function* homeAndAccount(page: Page, { username, newcomer }: Person): Asyn
   yield 'the link to the new address';
 }
 
+/** The pages that add the first factor by a link. */
+async function* enrolment(page: Page, { newcomer: username }: Person): AsyncGenerator<string> {
+  await site.janua.people.add({ ...ann, username, password });
+  const account = await site.janua.services.users.findByUsername(username);
+  assert.ok(account);
+  yield* openEach(page, ['/auth/enrol-factor?state=1']);
+  yield* openEach(page, [await site.janua.services.createEnrolmentLink(account)]);
+  await page.getByRole('button', { name: 'Set up an authenticator app' }).click();
+  const app = authenticatorApp((await page.locator('code').textContent()) ?? '');
+  yield 'the QR code of the link';
+  await submit(page, 'Confirm', { Code: '000000' });
+  await page.getByText('This code is not valid').waitFor();
+  yield 'the link, with an error';
+  await submit(page, 'Confirm', { Code: app.codeAt(Date.now()) });
+  await page.getByRole('heading', { name: 'Recovery codes' }).waitFor();
+  yield 'the recovery codes of the link';
+}
+
 /** The pages of second factors, with a passkey and an authenticator app. */
 async function* secondFactors(page: Page, { newcomer: username }: Person): AsyncGenerator<string> {
   await site.janua.people.add({ ...ann, username, password });
@@ -139,6 +157,7 @@ const groups = Object.entries<Pages>({
   'the pages of sign-up and reset': signUpAndReset,
   'home and the pages of an account': homeAndAccount,
   'the pages of second factors': secondFactors,
+  'the pages of a link to the first factor': enrolment,
 });
 
 const expected = /status of (403|404|410|422|500)/;
