@@ -34,7 +34,7 @@ export async function addSite(app: App, parts: () => Services, options: Capabili
   if (options.features.secondFactor) await addSecondFactors(app, whole, { ...options, answerLogin });
   (await import('./account/home.routes.ts')).addHome(app, options);
   (await import('./account/me.routes.ts')).addMe(app);
-  (await import('./account/language.routes.ts')).addLanguage(app, parts, options);
+  (await import('./account/language.routes.ts')).addLanguage(app, whole, options);
   await addAccounts(app, whole, { ...options, answerLogin });
   (await import('./forward-auth/verify.routes.ts')).addVerify(app, parts, options);
   (await import('./forward-auth/forward.routes.ts')).addForward(app, parts, options);

@@ -1,23 +1,11 @@
-import { insufficientUserAuthentication, type RequireFresh } from '../access/fresh-proof.ts';
-import type { Sessions } from '../sessions/sessions.ts';
-import type { User } from '../users/user.ts';
-import type { UserRegistry } from '../users/user-directory.ts';
+import { insufficientUserAuthentication } from '../access/fresh-proof.ts';
 import { addAction } from '../web/action.ts';
 import { signedInOf } from '../web/hooks/credentials.ts';
 import { accountPath } from '../web/next.ts';
 import { header, json, object } from '../web/openapi/responses.ts';
 import type { App } from '../web/types.ts';
-import { type ExportAccount, tooManyExports } from './export.ts';
-
-export interface AccountParts {
-  readonly registry: UserRegistry | undefined;
-  readonly sessions: Pick<Sessions, 'listOf'>;
-  readonly exportAccount: ExportAccount;
-  readonly requireFresh: RequireFresh;
-  readonly manageFactors: {
-    list(user: User, stamp: string): Promise<{ readonly passkeys: readonly unknown[]; readonly totp: unknown }>;
-  };
-}
+import { describeAccount, tooManyExports } from './export.ts';
+import type { AccountParts } from './parts.ts';
 
 const time = { type: ['string', 'null'], description: 'RFC 3339, UTC' };
 
@@ -32,11 +20,17 @@ const accountSchema = object('The account', {
   second_factor: { type: 'boolean', description: 'Whether there is a passkey or an authenticator app' },
 });
 
-const exportSchema = object('Everything that this server stores about the user', {
-  account: { type: 'object', additionalProperties: true },
-  sessions: { type: 'array', items: { type: 'object', additionalProperties: true } },
-  events: { type: 'array', items: { type: 'object', additionalProperties: true } },
-});
+const anything = { type: 'object', additionalProperties: true };
+const list = { type: 'array', items: anything };
+const exported = {
+  account: anything,
+  second_factors: anything,
+  sessions: list,
+  links: list,
+  mails: list,
+  events: list,
+};
+const exportSchema = object('What this server stores about the user', exported);
 
 /** Adds the page that shows an account and leads to its changes, and the export of what Janua stores. */
 export function addAccount(app: App, parts: () => AccountParts): void {
@@ -57,22 +51,16 @@ export function addAccount(app: App, parts: () => AccountParts): void {
     }),
     browser: 'The page Account',
     async handle(request) {
-      const { user, query } = request;
-      const { registry, sessions, manageFactors } = parts();
-      const { passkeys, totp } = await manageFactors.list(user, signedInOf(request).session.stamp);
-      const { createdAt, passwordChangedAt } = (await registry?.findDates(user.id)) ?? {};
+      const signedIn = signedInOf(request);
+      const { registry, ownSessions, manageFactors } = parts();
+      const { passkeys, totp } = await manageFactors.list(signedIn.user, signedIn.session.stamp);
       return {
-        username: user.username,
-        first_name: user.firstName,
-        last_name: user.lastName,
-        language: user.language ?? null,
-        created_at: createdAt?.toISOString() ?? null,
-        password_changed_at: passwordChangedAt?.toISOString() ?? null,
-        sessions: (await sessions.listOf(user.id)).length,
+        ...(await describeAccount(signedIn.user, registry)),
+        sessions: (await ownSessions.list(signedIn)).length,
         second_factor: passkeys.length > 0 || totp !== undefined,
         passkeys: passkeys.length,
         totp: totp !== undefined,
-        state: (query as Readonly<Record<string, unknown>>).state,
+        state: (request.query as Readonly<Record<string, unknown>>).state,
       };
     },
   });
@@ -80,7 +68,8 @@ export function addAccount(app: App, parts: () => AccountParts): void {
   addAction(app, [`${accountPath}/export`, '/api/account/export'], {
     method: 'GET',
     summary: 'Export',
-    description: 'Everything that this server stores about the user, without secrets. A browser saves it as a file.',
+    description:
+      'What this server stores about the user, without secrets. After three exports, the next ones need pauses of up to an hour. A browser saves it as a file.',
     tag: 'Account',
     config: {
       signedIn: true,
@@ -88,15 +77,19 @@ export function addAccount(app: App, parts: () => AccountParts): void {
       refusals: [insufficientUserAuthentication, tooManyExports],
     },
     answer: {
-      ...json('What this server stores about the user', exportSchema, { account: {}, sessions: [], events: [] }),
+      ...json('What this server stores about the user', exportSchema, {
+        ...{ account: {}, second_factors: {}, sessions: [], links: [], mails: [], events: [] },
+      }),
       headers: header('Content-Disposition', 'A name for the file'),
     },
     browser: 'A file with the same JSON',
     async handle(request, reply) {
       const signedIn = signedInOf(request);
-      await parts().requireFresh(signedIn, undefined, request);
+      const { requireFresh, manageFactors, exportAccount } = parts();
+      await requireFresh(signedIn, undefined, request);
       reply.header('content-disposition', 'attachment; filename="account.json"');
-      return parts().exportAccount(signedIn, request.caller);
+      const factors = await manageFactors.list(signedIn.user, signedIn.session.stamp);
+      return exportAccount(signedIn, factors, request.caller);
     },
   });
 }

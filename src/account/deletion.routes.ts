@@ -1,21 +1,16 @@
-import { insufficientUserAuthentication, type RequireFresh } from '../access/fresh-proof.ts';
+import { insufficientUserAuthentication } from '../access/fresh-proof.ts';
 import { loginMessages } from '../access/refusal.ts';
 import { addForm } from '../web/form.ts';
 import { signedInOf } from '../web/hooks/credentials.ts';
 import { loginPath } from '../web/login-page.ts';
 import type { App } from '../web/types.ts';
-import type { DeleteAccount } from './deletion.ts';
 import { currentPasswordField, detailAnswer } from './fields.ts';
-
-export interface DeleteAccountParts {
-  readonly deleteAccount: DeleteAccount;
-  readonly requireFresh: RequireFresh;
-}
+import type { AccountParts } from './parts.ts';
 
 const detail = 'Account deleted';
 
 /** Adds the page on which users delete their accounts. */
-export function addDeleteAccount(app: App, parts: () => DeleteAccountParts): void {
+export function addDeleteAccount(app: App, parts: () => AccountParts): void {
   addForm(app, ['/account/delete', '/api/account/delete'], {
     summary: 'Delete the account',
     description: 'Deletes the account with its sessions and links. The audit keeps its events, by id.',

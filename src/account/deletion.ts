@@ -1,29 +1,13 @@
 import type { SignedIn } from '../access/access.ts';
-import type { Audit } from '../audit/audit.ts';
 import type { Caller } from '../audit/event.ts';
-import type { Database } from '../database/database.ts';
 import { inTransaction } from '../database/transaction.ts';
 import type { Language } from '../languages/languages.ts';
-import type { Outbox } from '../mail/outbox.ts';
-import type { Sessions } from '../sessions/sessions.ts';
-import type { Tokens } from '../tokens/tokens.ts';
-import type { UserRegistry } from '../users/user-directory.ts';
-import type { events } from './events.ts';
-
-export interface DeleteAccountOptions {
-  readonly database: Database;
-  readonly registry: UserRegistry;
-  readonly tokens: Tokens;
-  /** Undefined where no mail is sent. */
-  readonly outbox: Outbox | undefined;
-  readonly sessions: Sessions;
-  readonly audit: Audit<keyof typeof events>;
-}
+import type { OwnOptions } from './options.ts';
 
 /** Deletes the account of a user who has just proved who they are, with its sessions and links. The audit keeps its events by id. */
 export type DeleteAccount = (signedIn: SignedIn, language: Language, caller: Caller) => Promise<void>;
 
-export function createDeleteAccount(options: DeleteAccountOptions): DeleteAccount {
+export function createDeleteAccount(options: OwnOptions): DeleteAccount {
   const { database, registry, tokens, outbox, sessions, audit } = options;
 
   return async ({ user, session }, language, caller) => {

@@ -1,25 +1,19 @@
-import type { Access } from '../access/access.ts';
-import { insufficientUserAuthentication, type RequireFresh } from '../access/fresh-proof.ts';
+import { insufficientUserAuthentication } from '../access/fresh-proof.ts';
 import { loginMessages } from '../access/refusal.ts';
 import { addForm } from '../web/form.ts';
 import { signedInOf } from '../web/hooks/credentials.ts';
 import { loginPath } from '../web/login-page.ts';
 import { accountPath } from '../web/next.ts';
 import type { App } from '../web/types.ts';
-import { type ChangeEmail, emailExpired, emailPath } from './email.ts';
+import { emailExpired, emailPath } from './email.ts';
 import { currentPasswordField, detailAnswer, emailField, linkAnswer, tokenField } from './fields.ts';
-
-export interface ChangeEmailParts {
-  readonly access: Access;
-  readonly changeEmail: ChangeEmail;
-  readonly requireFresh: RequireFresh;
-}
+import type { AccountParts } from './parts.ts';
 
 const sent = 'A link is on its way to the new address';
 const confirmed = 'Address changed';
 
 /** Adds the page on which a user asks for another address, and the page behind the link that proves it. */
-export function addChangeEmail(app: App, parts: () => ChangeEmailParts): void {
+export function addChangeEmail(app: App, parts: () => AccountParts): void {
   addForm(app, [emailPath, '/api/account/email'], {
     summary: 'Change the address',
     description: 'Mails a link to the new address. The old one stays until the link is used.',
@@ -50,10 +44,7 @@ export function addChangeEmail(app: App, parts: () => ChangeEmailParts): void {
     shown: linkAnswer('ann@example.com'),
     answer: detailAnswer(confirmed),
     browser: 'To the account page with a message, or to the login page with message 10 if its user is not signed in',
-    async show({ caller }, { token = '' }) {
-      const { email } = await parts().changeEmail.open(token, caller);
-      return { email };
-    },
+    show: async ({ caller }, { token = '' }) => ({ email: (await parts().changeEmail.open(token, caller)).address }),
     async submit({ format, presented, language, caller }, reply, { token = '' }) {
       const { access, changeEmail } = parts();
       const signedIn = format === 'html' ? await access.findSignedIn(presented) : undefined;

@@ -1,13 +1,13 @@
 import type { SignedIn } from '../access/access.ts';
 import { type Answer, Refusal } from '../access/refusal.ts';
-import type { Audit } from '../audit/audit.ts';
 import type { Caller, RecordedEvent } from '../audit/event.ts';
-import type { AuditStore, UnreadableEvent } from '../audit/sql-store.ts';
-import type { Sessions } from '../sessions/sessions.ts';
+import type { UnreadableEvent } from '../audit/sql-store.ts';
+import type { QueuedMail } from '../mail/outbox.ts';
 import type { Policy } from '../throttle/policy.ts';
-import type { Throttle } from '../throttle/throttle.ts';
-import type { UserRegistry } from '../users/user-directory.ts';
-import type { events } from './events.ts';
+import type { OneTimeToken } from '../tokens/tokens.ts';
+import type { User } from '../users/user.ts';
+import type { AccountOptions, OwnFactors } from './options.ts';
+import { describeSession, type OwnSessions } from './sessions.ts';
 
 /** An export reads the whole audit. */
 const limit: Policy = {
@@ -21,54 +21,68 @@ const limit: Policy = {
 export const tooManyExports: Answer = {
   name: 'too-many-exports',
   status: 429,
+  error: 'temporarily_unavailable',
   detail: 'Too many exports. Please wait before trying again.',
 };
 
-export interface ExportOptions {
-  readonly registry: UserRegistry | undefined;
-  readonly sessions: Sessions;
-  readonly auditTrail: Pick<AuditStore, 'find'>;
-  readonly audit: Audit<keyof typeof events>;
-  readonly throttle: Pick<Throttle, 'take'>;
-}
-
 export type ExportAccount = ReturnType<typeof createExportAccount>;
 
-/** Gives a user everything that Janua stores about them, without secrets (GDPR 15 and 20). Throws {Refusal} `too-many-exports`. */
-export function createExportAccount({ registry, sessions, auditTrail, audit, throttle }: ExportOptions) {
-  return async ({ user }: SignedIn, caller: Caller) => {
+/** Gives users what Janua stores about them, without secrets (GDPR 15 and 20). Throws {Refusal} `too-many-exports`. */
+export function createExportAccount(options: AccountOptions, ownSessions: OwnSessions) {
+  const { registry, tokens, outbox, auditTrail, audit, throttle } = options;
+
+  return async (signedIn: SignedIn, factors: OwnFactors, caller: Caller) => {
+    const { user, session } = signedIn;
     if (!(await throttle.take([{ key: `export:${user.id}`, policy: limit }]))) throw new Refusal(tooManyExports, 60);
-    await audit.recordIfPossible({ kind: 'account-exported', caller, userId: user.id });
-    const { createdAt, passwordChangedAt } = (await registry?.findDates(user.id)) ?? {};
+    await audit.recordIfPossible({ kind: 'account-exported', caller, userId: user.id, sessionId: session.id });
     return {
-      account: {
-        id: user.id,
-        username: user.username,
-        first_name: user.firstName,
-        last_name: user.lastName,
-        language: user.language ?? null,
-        created_at: createdAt?.toISOString() ?? null,
-        password_changed_at: passwordChangedAt?.toISOString() ?? null,
-      },
-      sessions: (await sessions.listOf(user.id)).map((session) => ({
-        id: session.id,
-        started_at: session.startedAt.toISOString(),
-        last_seen_at: session.lastSeenAt.toISOString(),
-        expires_at: session.expiresAt.toISOString(),
-        remembered: session.remembered,
-        user_agent: session.userAgent ?? null,
-        address: session.address ?? null,
-      })),
-      events: await Array.fromAsync(auditTrail.find({ order: 'oldest-first', userId: user.id }), shownEvent),
+      account: { id: user.id, ...(await describeAccount(user, registry)) },
+      second_factors: describeFactors(factors),
+      sessions: (await ownSessions.list(signedIn)).map(describeSession),
+      links: (await tokens.listOf(user.id)).map(describeLink),
+      mails: outbox === undefined ? [] : await Array.fromAsync(outbox.list(user), describeMail),
+      events: await Array.fromAsync(auditTrail.find({ order: 'oldest-first', userId: user.id }), describeEvent),
     };
   };
 }
 
+/** An account as its owner sees it. */
+export async function describeAccount(user: User, registry: AccountOptions['registry']) {
+  const { createdAt, passwordChangedAt } = (await registry?.findDates(user.id)) ?? {};
+  return {
+    username: user.username,
+    first_name: user.firstName,
+    last_name: user.lastName,
+    language: user.language ?? null,
+    created_at: createdAt?.toISOString() ?? null,
+    password_changed_at: passwordChangedAt?.toISOString() ?? null,
+  };
+}
+
+const describeFactors = ({ passkeys, totp, recoveryCodesLeft, trustedBrowsers }: OwnFactors) => ({
+  passkeys: passkeys.map(({ name, createdAt, lastUsedAt }) => ({
+    ...{ name, created_at: createdAt.toISOString(), last_used_at: lastUsedAt?.toISOString() ?? null },
+  })),
+  totp: totp !== undefined,
+  recovery_codes_left: recoveryCodesLeft,
+  trusted_browsers: trustedBrowsers.map(({ userAgent, trustedAt }) => ({
+    ...{ user_agent: userAgent, trusted_at: trustedAt.toISOString() },
+  })),
+});
+
+const describeLink = ({ purpose, address, expiresAt }: OneTimeToken) => ({
+  ...{ purpose, address, expires_at: new Date(expiresAt).toISOString() },
+});
+
+const describeMail = ({ purpose, address, language, details, createdAt, failure }: QueuedMail) => ({
+  ...{ purpose, address, language, details, created_at: new Date(createdAt).toISOString(), failure: failure ?? null },
+});
+
 /** Without what tells about the server and its operators. */
-function shownEvent(event: RecordedEvent | UnreadableEvent) {
+function describeEvent(event: RecordedEvent | UnreadableEvent) {
   const { id, at } = event;
   if ('unreadable' in event) return { id, at };
-  const { kind, caller, sessionId } = event;
-  const { address = null, userAgent = null } = caller;
-  return { id, at, kind, session_id: sessionId ?? null, address, user_agent: userAgent };
+  const { kind, reason = null, sessionId = null, caller } = event;
+  const { route, address = null, userAgent = null } = caller;
+  return { id, at, kind, reason, route, session_id: sessionId, address, user_agent: userAgent };
 }

@@ -1,5 +1,7 @@
+import { InvalidFields } from '../access/refusal.ts';
 import { maxPasswordBytes } from '../passwords/passwords.ts';
-import { maxNameLength, maxUsernameLength } from '../users/user.ts';
+import { minPasswordLength } from '../passwords/policy.ts';
+import { emailAddress, maxNameLength, maxUsernameLength, personName } from '../users/user.ts';
 import type { Field } from '../web/action.ts';
 import { json, object } from '../web/openapi/responses.ts';
 
@@ -21,7 +23,7 @@ export const tokenField = {
 export const newPasswordField = {
   required: true,
   maxLength: maxPasswordBytes,
-  description: 'At least 15 characters, at most 1024 bytes of UTF-8',
+  description: `At least ${minPasswordLength} characters, at most ${maxPasswordBytes} bytes of UTF-8`,
   format: 'password',
 } as const satisfies Field;
 
@@ -36,6 +38,21 @@ export const nameFields = {
   first_name: { required: true, maxLength: maxNameLength, description: 'First name' },
   last_name: { required: true, maxLength: maxNameLength, description: 'Last name' },
 } as const satisfies Record<string, Field>;
+
+/** The canonical form of the typed address. @throws {InvalidFields} */
+export function requireAddress(email: string): string {
+  const address = emailAddress(email);
+  if (address === undefined) throw new InvalidFields({ field: 'email', code: 'not-an-address' });
+  return address;
+}
+
+/** The typed names. @throws {InvalidFields} */
+export function requireNames(entered: { readonly first_name: string; readonly last_name: string }) {
+  const [firstName, lastName] = [personName(entered.first_name), personName(entered.last_name)];
+  if (firstName === undefined) throw new InvalidFields({ field: 'first_name', code: 'malformed' });
+  if (lastName === undefined) throw new InvalidFields({ field: 'last_name', code: 'malformed' });
+  return { firstName, lastName };
+}
 
 const detailSchema = object('What happened', { detail: { type: 'string' } });
 

@@ -1,24 +1,15 @@
-import { type Access, invalidToken } from '../access/access.ts';
+import { invalidToken } from '../access/access.ts';
 import { InvalidFields } from '../access/refusal.ts';
-import type { Audit } from '../audit/audit.ts';
 import { isLanguage, languages } from '../languages/languages.ts';
-import type { UserRegistry } from '../users/user-directory.ts';
 import { addAction } from '../web/action.ts';
 import { languageCookie } from '../web/cookies.ts';
 import { ambiguousCredential } from '../web/hooks/credentials.ts';
 import { homePath, safeNext } from '../web/next.ts';
 import { json, object, settingCookies } from '../web/openapi/responses.ts';
 import type { App } from '../web/types.ts';
-import type { events } from './events.ts';
+import type { AccountParts } from './parts.ts';
 
 const languageSchema = object('The language is kept', { detail: { type: 'string' } });
-
-export interface LanguageParts {
-  readonly access: Access;
-  /** Undefined for a team's own table, which has no place for the language. */
-  readonly registry: Pick<UserRegistry, 'setLanguage'> | undefined;
-  readonly audit: Audit<keyof typeof events>;
-}
 
 export interface LanguageOptions {
   /** Whether browsers use HTTPS. */
@@ -26,7 +17,7 @@ export interface LanguageOptions {
 }
 
 /** Keeps the language that a user chooses for pages and mails: in a cookie, and with the account of a signed-in user. */
-export function addLanguage(app: App, parts: () => LanguageParts, { https }: LanguageOptions): void {
+export function addLanguage(app: App, parts: () => AccountParts, { https }: LanguageOptions): void {
   const cookie = languageCookie(https);
   addAction(app, ['/auth/language', '/api/language'], {
     method: 'POST',

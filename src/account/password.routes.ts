@@ -1,4 +1,4 @@
-import { insufficientUserAuthentication, type RequireFresh } from '../access/fresh-proof.ts';
+import { insufficientUserAuthentication } from '../access/fresh-proof.ts';
 import { loginMessages } from '../access/refusal.ts';
 import { addForm } from '../web/form.ts';
 import { signedInOf } from '../web/hooks/credentials.ts';
@@ -8,12 +8,7 @@ import { json, settingCookies } from '../web/openapi/responses.ts';
 import { type AnswerLogin, detailWithTokens, exampleTokens, tokenFields } from '../web/token-answer.ts';
 import type { App } from '../web/types.ts';
 import { currentPasswordField, newPasswordField } from './fields.ts';
-import type { ChangePassword } from './password.ts';
-
-export interface ChangePasswordParts {
-  readonly changePassword: ChangePassword;
-  readonly requireFresh: RequireFresh;
-}
+import type { AccountParts } from './parts.ts';
 
 const detail = 'Password changed';
 
@@ -23,7 +18,7 @@ const schema = detailWithTokens(detail, Object.keys(tokenFields));
 /** Adds the page on which a user changes the password. */
 export function addChangePassword(
   app: App,
-  parts: () => ChangePasswordParts,
+  parts: () => AccountParts,
   { answerLogin }: { readonly answerLogin: AnswerLogin },
 ): void {
   addForm(app, ['/account/password', '/api/account/password'], {

@@ -1,31 +1,12 @@
 import { notAuthenticated } from '../access/access.ts';
 import { InvalidFields, Refusal } from '../access/refusal.ts';
-import type { Audit } from '../audit/audit.ts';
 import type { Caller } from '../audit/event.ts';
 import type { Database } from '../database/database.ts';
 import { inTransaction } from '../database/transaction.ts';
 import type { Language } from '../languages/languages.ts';
-import type { Outbox } from '../mail/outbox.ts';
-import type { Passwords } from '../passwords/passwords.ts';
-import type { PasswordPolicy } from '../passwords/policy.ts';
-import type { Credentials, Session, Sessions } from '../sessions/sessions.ts';
-import type { Tokens } from '../tokens/tokens.ts';
+import type { RenewedSession, Session } from '../sessions/sessions.ts';
 import { type Account, stampOf } from '../users/account.ts';
-import type { User } from '../users/user.ts';
-import type { UserDirectory } from '../users/user-directory.ts';
-import type { events } from './events.ts';
-
-export interface SetPasswordOptions {
-  readonly users: UserDirectory;
-  readonly passwords: Passwords;
-  readonly policy: PasswordPolicy;
-  readonly tokens: Tokens;
-  /** Undefined where no mail is sent. */
-  readonly outbox: Outbox | undefined;
-  readonly sessions: Sessions;
-  /** Forgets the failed logins of a user. */
-  readonly liftFailures: (user: User) => Promise<unknown>;
-}
+import type { AccountOptions } from './options.ts';
 
 export interface NewPassword {
   /** As it was when its owner proved their identity. */
@@ -38,7 +19,7 @@ export interface NewPassword {
 export type SetPassword = ReturnType<typeof createSetPassword>;
 
 /** The steps in which a password is changed or reset. */
-export function createSetPassword(options: SetPasswordOptions) {
+export function createSetPassword(options: AccountOptions) {
   const { users, passwords, policy, tokens, outbox, sessions, liftFailures } = options;
 
   return {
@@ -72,14 +53,6 @@ export function createSetPassword(options: SetPasswordOptions) {
   };
 }
 
-export interface ChangePasswordOptions {
-  readonly users: UserDirectory;
-  readonly sessions: Sessions;
-  readonly setPassword: SetPassword;
-  readonly database: Database;
-  readonly audit: Audit<keyof typeof events>;
-}
-
 /**
  * Gives the account with its new password, and the session with new credentials. Undefined if the session has ended meanwhile.
  * @throws {InvalidFields} when the password breaks a rule
@@ -88,11 +61,11 @@ export interface ChangePasswordOptions {
 export type ChangePassword = (
   session: Session,
   change: NewPassword,
-) => Promise<{ account: Account; session: Session & Credentials } | undefined>;
+) => Promise<{ account: Account; session: RenewedSession } | undefined>;
 
 /** Changes the password of a signed-in user, who has just proved their identity. The session goes on with new credentials. */
-export function createChangePassword(options: ChangePasswordOptions): ChangePassword {
-  const { users, sessions, setPassword, database, audit } = options;
+export function createChangePassword(options: AccountOptions, setPassword: SetPassword): ChangePassword {
+  const { users, sessions, database, audit } = options;
 
   return async (session, change) => {
     const { user } = change.account;
@@ -100,12 +73,8 @@ export function createChangePassword(options: ChangePasswordOptions): ChangePass
     const isStored = await inTransaction(database, (db) => setPassword.store(change, passwordHash, db));
     if (!isStored) throw new Refusal(notAuthenticated);
     await setPassword.endSessions(change, session);
-    await audit.recordIfPossible({
-      kind: 'password-changed',
-      caller: change.caller,
-      userId: user.id,
-      sessionId: session.id,
-    });
+    const { caller } = change;
+    await audit.recordIfPossible({ kind: 'password-changed', caller, userId: user.id, sessionId: session.id });
     const changed = await users.findById(user.id);
     const renewed = changed && (await sessions.renew(session, { stamp: stampOf(changed) }));
     return changed && renewed && { account: changed, session: renewed };

@@ -3,17 +3,14 @@ import { addForm } from '../web/form.ts';
 import { loginPath } from '../web/login-page.ts';
 import type { App } from '../web/types.ts';
 import { detailAnswer, emailField, linkAnswer, newPasswordField, tokenField } from './fields.ts';
-import { forgotPasswordPath, type ResetPassword, resetExpired } from './reset-password.ts';
-
-export interface ResetPasswordParts {
-  readonly resetPassword: ResetPassword;
-}
+import type { AccountParts } from './parts.ts';
+import { forgotPasswordPath, resetExpired } from './reset-password.ts';
 
 const sent = 'If the address belongs to an account, a mail is on its way';
 const done = 'Password changed. Log in with the new one';
 
 /** Adds the page that asks for the address of an account, and the page behind the link in the mail. */
-export function addResetPassword(app: App, parts: () => ResetPasswordParts): void {
+export function addResetPassword(app: App, parts: () => AccountParts): void {
   addForm(app, [forgotPasswordPath, '/api/forgot-password'], {
     summary: 'Forgot password',
     description: 'Mails a link to the owner of the account. The response is the same for every address.',
@@ -41,10 +38,7 @@ export function addResetPassword(app: App, parts: () => ResetPasswordParts): voi
     shown: linkAnswer('ann@example.com'),
     answer: detailAnswer(done),
     browser: 'To the login page, with message 6',
-    async show({ caller }, { token = '' }) {
-      const { user } = await parts().resetPassword.open(token, caller);
-      return { email: user.username };
-    },
+    show: async ({ caller }, { token = '' }) => ({ email: (await parts().resetPassword.open(token, caller)).address }),
     async submit({ language, caller }, reply, { token = '', password }) {
       await parts().resetPassword.reset(token, password, language, caller);
       return reply.proceed(loginPath(loginMessages.passwordChanged), { detail: done });

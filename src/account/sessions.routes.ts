@@ -1,13 +1,13 @@
 import { loginMessages } from '../access/refusal.ts';
-import { speak } from '../languages/speech.ts';
 import { addAction } from '../web/action.ts';
 import { signedInOf } from '../web/hooks/credentials.ts';
 import { loginPath } from '../web/login-page.ts';
 import { json, object, settingCookies } from '../web/openapi/responses.ts';
 import type { App } from '../web/types.ts';
 import { detailAnswer } from './fields.ts';
+import type { AccountParts } from './parts.ts';
 import { noSuchSession } from './refusals.ts';
-import type { OwnSession, OwnSessions } from './sessions.ts';
+import { describeSession } from './sessions.ts';
 
 const time = { type: 'string', description: 'RFC 3339, UTC' };
 
@@ -37,12 +37,8 @@ const example = {
 
 const sessionsPath = '/account/sessions';
 
-export interface SessionsParts {
-  readonly ownSessions: OwnSessions;
-}
-
 /** Adds the page that shows users where they are signed in, and ends those sessions. */
-export function addSessions(app: App, parts: () => SessionsParts): void {
+export function addSessions(app: App, parts: () => AccountParts): void {
   addAction(app, [sessionsPath, '/api/account/sessions'], {
     method: 'GET',
     summary: 'Sessions',
@@ -53,7 +49,7 @@ export function addSessions(app: App, parts: () => SessionsParts): void {
     browser: 'The page with the sessions',
     async handle(request) {
       const { state } = request.query as Readonly<Record<string, unknown>>;
-      return { sessions: (await parts().ownSessions.list(signedInOf(request))).map(toModel), state };
+      return { sessions: (await parts().ownSessions.list(signedInOf(request))).map(describeSession), state };
     },
   });
 
@@ -90,19 +86,4 @@ export function addSessions(app: App, parts: () => SessionsParts): void {
       return reply.proceed(`${sessionsPath}?state=2`, { detail: 'Other sessions ended' });
     },
   });
-}
-
-/** The `User-Agent` is for the page only, which names the browser in its language. The schema leaves it out of the JSON. */
-function toModel({ id, current, userAgent, address, remembered, ...times }: OwnSession) {
-  return {
-    id,
-    current,
-    browser: speak('en').client(userAgent),
-    user_agent: userAgent,
-    address: address ?? null,
-    started_at: times.startedAt.toISOString(),
-    last_seen_at: times.lastSeenAt.toISOString(),
-    expires_at: times.expiresAt.toISOString(),
-    remembered,
-  };
 }

@@ -1,15 +1,10 @@
 import type { SignedIn } from '../access/access.ts';
 import { Refusal } from '../access/refusal.ts';
-import type { Audit } from '../audit/audit.ts';
 import type { Caller } from '../audit/event.ts';
-import type { events as sessionEvents } from '../sessions/events.ts';
-import type { ListedSession, Sessions } from '../sessions/sessions.ts';
+import { speak } from '../languages/speech.ts';
+import type { ListedSession } from '../sessions/sessions.ts';
+import type { AccountOptions } from './options.ts';
 import { noSuchSession } from './refusals.ts';
-
-export interface OwnSessionsOptions {
-  readonly sessions: Sessions;
-  readonly audit: Audit<keyof typeof sessionEvents>;
-}
 
 /** A session of the signed-in user. */
 export interface OwnSession extends ListedSession {
@@ -20,7 +15,7 @@ export interface OwnSession extends ListedSession {
 export type OwnSessions = ReturnType<typeof createOwnSessions>;
 
 /** Shows users where they are signed in, and ends their own sessions only (ASVS 7.5.2). */
-export function createOwnSessions({ sessions, audit }: OwnSessionsOptions) {
+export function createOwnSessions({ sessions, audit }: AccountOptions) {
   /** The session that asks comes first, then the latest. */
   async function list({ user, session }: SignedIn): Promise<OwnSession[]> {
     const own = (await sessions.listOf(user.id)).map((one) => ({ ...one, current: one.id === session.id }));
@@ -45,5 +40,20 @@ export function createOwnSessions({ sessions, audit }: OwnSessionsOptions) {
       const count = await sessions.endOthersOf(user.id, session.id);
       await audit.recordIfPossible({ kind: 'other-sessions-ended', caller, userId: user.id, count });
     },
+  };
+}
+
+/** As programs get it. The page names the browser in its own language. The schema leaves the `User-Agent` out of the JSON. */
+export function describeSession({ id, current, userAgent, address, remembered, ...times }: OwnSession) {
+  return {
+    id,
+    current,
+    browser: speak('en').client(userAgent),
+    user_agent: userAgent ?? null,
+    address: address ?? null,
+    started_at: times.startedAt.toISOString(),
+    last_seen_at: times.lastSeenAt.toISOString(),
+    expires_at: times.expiresAt.toISOString(),
+    remembered,
   };
 }

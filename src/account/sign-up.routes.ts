@@ -8,18 +8,15 @@ import { json, settingCookies } from '../web/openapi/responses.ts';
 import { type AnswerLogin, detailWithTokens, exampleTokens, tokenFields } from '../web/token-answer.ts';
 import type { App } from '../web/types.ts';
 import { detailAnswer, emailField, linkAnswer, nameFields, newPasswordField, tokenField } from './fields.ts';
-import { type SignUp, signUpExpired, signUpPath } from './sign-up.ts';
-
-export interface SignUpParts {
-  readonly signUp: SignUp;
-}
+import type { AccountParts } from './parts.ts';
+import { signUpExpired, signUpPath } from './sign-up.ts';
 
 const sent = 'If the address can be used, a mail is on its way';
 
 /** Adds the page that asks for an address, and the page behind the link in the mail. */
 export function addSignUp(
   app: App,
-  parts: () => SignUpParts,
+  parts: () => AccountParts,
   { answerLogin, https }: { readonly answerLogin: AnswerLogin; readonly https: boolean },
 ): void {
   const languageChoice = languageCookie(https);
@@ -57,7 +54,7 @@ export function addSignUp(
     ),
     status: 201,
     browser: 'To the home page, or to the login page with message 11',
-    show: async ({ caller }, { token = '' }) => ({ email: await parts().signUp.open(token, caller) }),
+    show: async ({ caller }, { token = '' }) => ({ email: (await parts().signUp.open(token, caller)).address }),
     async submit(request, reply, entered) {
       const { headers, presented, caller } = request;
       const chosen = languageChoice.read(headers.cookie);

@@ -136,6 +136,7 @@ export type UsersTable = Tables['janua_users'];
 export type SessionsTable = Tables['janua_sessions'];
 export type FailuresTable = Tables['janua_failures'];
 export type AuditTable = Tables['janua_audit'];
+export type TokensTable = Tables['janua_tokens'];
 export type MailsTable = Tables['janua_mails'];
 export type PasskeysTable = Tables['janua_passkeys'];
 

@@ -4,6 +4,7 @@ import type { Database } from '../database/database.ts';
 import { countDeleted } from '../database/deletions.ts';
 import { listPages } from '../database/list-pages.ts';
 import type { MailsTable } from '../database/schema.ts';
+import type { User } from '../users/user.ts';
 import type { MailDescription } from './description.ts';
 import type { RenderedMail } from './render.ts';
 
@@ -158,11 +159,14 @@ export function createOutbox({ database, descriptions, now, onAdded }: OutboxOpt
       return Number(count);
     },
 
-    /** Lists the mails that wait or were given up, oldest first. */
-    list: (): AsyncGenerator<QueuedMail> =>
+    /** Lists the mails that wait or were given up, oldest first. @param user for or about whom alone */
+    list: (user?: Pick<User, 'id' | 'username'>): AsyncGenerator<QueuedMail> =>
       listPages(
         async (after) => {
-          const rows = database.selectFrom('janua_mails').selectAll().where('content', 'is', null);
+          const all = database.selectFrom('janua_mails').selectAll().where('content', 'is', null);
+          const rows = user
+            ? all.where((or) => or.or([or('user_id', '=', user.id), or('address', '=', user.username)]))
+            : all;
           return (await rows.where('id', '>', after).orderBy('id').limit(pageRows).execute()).map(fromRow);
         },
         ({ id }) => id,

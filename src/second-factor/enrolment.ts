@@ -70,15 +70,15 @@ export function createEnrolment(
   manageFactors: Pick<ManageFactors, 'enrol'>,
 ) {
   const { outbox, throttle, audit } = options;
-  const links = createLinks(options);
+  const links = createLinks(options, purpose, expired);
   // Without mail, an operator hands the link over.
   const requestMail = outbox && createRequestMail({ outbox, throttle, audit });
 
   /** Gives the account that the link was made for. @throws {Refusal} `link-expired` */
   async function open(secret: string, caller: Caller): Promise<Account> {
-    const { account } = await links.open(purpose, secret, expired, caller);
+    const { account } = await links.openOwn(secret, caller);
     // An earlier link may have added a factor, which no link replaces.
-    if (account === undefined || (await list(ownerOf(account))).hasAny) throw new Refusal(expired);
+    if ((await list(ownerOf(account))).hasAny) throw new Refusal(expired);
     return account;
   }
 
@@ -105,9 +105,7 @@ export function createEnrolment(
      */
     async finish(secret: string, code: string, language: Language, caller: Caller): Promise<readonly string[]> {
       const { user } = await open(secret, caller);
-      return manageFactors.enrol(user, code, { language, caller }, (change) =>
-        links.use({ purpose, secret, expired, caller }, change),
-      );
+      return manageFactors.enrol(user, code, { language, caller }, (change) => links.use(secret, caller, change));
     },
   };
 }

@@ -1,6 +1,8 @@
+import type { Selectable } from 'kysely';
 import type { Database } from '../database/database.ts';
 import { countDeleted, deleteExpiredRows } from '../database/deletions.ts';
 import { insertNew } from '../database/insert-new.ts';
+import type { TokensTable } from '../database/schema.ts';
 import { createSecret, hashSecret } from '../sessions/credential.ts';
 
 /** What a one-time token proves to its holder. */
@@ -30,10 +32,8 @@ export function createTokens(database: Database, now: () => number = Date.now) {
   async function find(purpose: string, secret: string): Promise<OneTimeToken | undefined> {
     const { hash, time } = living(secret);
     const row = await database.selectFrom('janua_tokens').selectAll().where('hash', '=', hash).executeTakeFirst();
-    if (row === undefined || row.purpose !== purpose || Number(row.expires_at) <= time) return undefined;
-    const { user_id, address, stamp, expires_at } = row;
-    const about = { purpose, userId: user_id ?? undefined, address, stamp: stamp ?? undefined };
-    return { ...about, expiresAt: Number(expires_at) };
+    const isGood = row !== undefined && row.purpose === purpose && Number(row.expires_at) > time;
+    return isGood ? fromRow(row) : undefined;
   }
 
   return {
@@ -66,6 +66,12 @@ export function createTokens(database: Database, now: () => number = Date.now) {
           .values({ hash: hashSecret(signed), purpose, user_id: null, address: '', expires_at: expiresAt }),
       ),
 
+    /** The tokens of a user that have not expired. */
+    async listOf(userId: string): Promise<OneTimeToken[]> {
+      const own = database.selectFrom('janua_tokens').selectAll().where('user_id', '=', userId);
+      return (await own.where('expires_at', '>', now()).execute()).map(fromRow);
+    },
+
     /** Voids all tokens of a user. */
     async voidOf(userId: string, db = database): Promise<void> {
       await db.deleteFrom('janua_tokens').where('user_id', '=', userId).execute();
@@ -74,4 +80,9 @@ export function createTokens(database: Database, now: () => number = Date.now) {
     /** Removes at most `limit` tokens that expired before a time, and returns how many there were. */
     removeExpired: (time: number, limit: number) => deleteExpiredRows(database, 'janua_tokens', 'hash', time, limit),
   };
+}
+
+function fromRow({ purpose, user_id, address, stamp, expires_at }: Selectable<TokensTable>): OneTimeToken {
+  const about = { purpose, userId: user_id ?? undefined, address, stamp: stamp ?? undefined };
+  return { ...about, expiresAt: Number(expires_at) };
 }

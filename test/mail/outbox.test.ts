@@ -50,6 +50,21 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] as const) {
       );
     });
 
+    test('lists the mails for or about one user', async () => {
+      await using office = await openOffice({ engine });
+      for (const [address, userId] of [
+        ['ann@example.com', undefined],
+        ['new@example.com', 'user-1'],
+        ['bob@example.com', 'user-2'],
+      ] as const)
+        await office.outbox.add(greeting(address, { userId }));
+      const own = await Array.fromAsync(office.outbox.list({ id: 'user-1', username: 'ann@example.com' }));
+      assert.deepEqual(
+        own.map(({ address }) => address),
+        ['ann@example.com', 'new@example.com'],
+      );
+    });
+
     test('gives the mails that have been due for longest first', async () => {
       await using office = await openOffice({ engine });
       const { outbox } = office;

@@ -1,0 +1,73 @@
+import type { Access } from '../access/access.ts';
+import type { Admit } from '../access/admit.ts';
+import type { RequireFresh } from '../access/fresh-proof.ts';
+import type { Audit } from '../audit/audit.ts';
+import type { AuditStore } from '../audit/sql-store.ts';
+import type { Database } from '../database/database.ts';
+import type { events as mailEvents } from '../mail/events.ts';
+import type { Outbox } from '../mail/outbox.ts';
+import type { RequestMail } from '../mail/request-mail.ts';
+import type { Passwords } from '../passwords/passwords.ts';
+import type { PasswordPolicy } from '../passwords/policy.ts';
+import type { events as sessionEvents } from '../sessions/events.ts';
+import type { Sessions } from '../sessions/sessions.ts';
+import type { Throttle } from '../throttle/throttle.ts';
+import type { events as linkEvents } from '../tokens/events.ts';
+import type { Tokens } from '../tokens/tokens.ts';
+import type { User } from '../users/user.ts';
+import type { UserDirectory, UserRegistry } from '../users/user-directory.ts';
+import type { events } from './events.ts';
+
+/** What accounts need of the rest of Janua. */
+export interface AccountOptions {
+  readonly database: Database;
+  readonly users: UserDirectory;
+  /** The same directory, if this server may change it. */
+  readonly registry: UserRegistry | undefined;
+  readonly sessions: Sessions;
+  readonly passwords: Passwords;
+  readonly policy: PasswordPolicy;
+  readonly tokens: Tokens;
+  /** Undefined where no mail is sent. */
+  readonly outbox: Outbox | undefined;
+  readonly throttle: Throttle;
+  readonly admit: Admit;
+  readonly audit: Audit<
+    keyof typeof events | keyof typeof linkEvents | keyof typeof mailEvents | keyof typeof sessionEvents
+  >;
+  readonly auditTrail: AuditStore;
+  /** Forgets the failed logins of a user. */
+  readonly liftFailures: (user: User) => Promise<unknown>;
+  /** Domains of the addresses that may sign up. None means any. */
+  readonly signUpDomains: readonly string[];
+}
+
+/** Where mail is sent. */
+export interface MailingOptions extends AccountOptions {
+  readonly outbox: Outbox;
+  readonly requestMail: RequestMail;
+}
+
+/** Where this server may change its users. */
+export interface OwnOptions extends AccountOptions {
+  readonly registry: UserRegistry;
+}
+
+/** What a user has of second factors. */
+export interface OwnFactors {
+  readonly passkeys: readonly {
+    readonly name: string;
+    readonly createdAt: Date;
+    readonly lastUsedAt: Date | undefined;
+  }[];
+  readonly totp: object | undefined;
+  readonly recoveryCodesLeft: number;
+  readonly trustedBrowsers: readonly { readonly userAgent: string; readonly trustedAt: Date }[];
+}
+
+/** What the routes of accounts work with, besides the parts of `createAccountParts`. */
+export interface AccountRouteParts extends Pick<AccountOptions, 'registry' | 'audit'> {
+  readonly access: Access;
+  readonly requireFresh: RequireFresh;
+  readonly manageFactors: { list(user: User, stamp: string): Promise<OwnFactors> };
+}
