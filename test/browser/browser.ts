@@ -4,12 +4,24 @@ import { type Browser, type BrowserContext, type BrowserContextOptions, chromium
 import { ann, password, startJanua, type TestJanua, type TestOptions } from '../janua.ts';
 import { findChromium } from './chromium.ts';
 
+/**
+ * For each page Chromium loads two more, the popups of its address bar, which take as long as a test. The other features are those that
+ * Playwright switches off, because only the last list counts.
+ */
+const disabledFeatures = [
+  ...['WebUIOmniboxPopup', 'WebUIOmniboxAimPopup'],
+  ...['AimEnabled', 'AvoidUnnecessaryBeforeUnloadCheckSync', 'DestroyProfileOnBrowserClose', 'HttpsUpgrades'],
+  ...['HttpsFirstBalancedModeAutoEnable', 'LensOverlay', 'MediaRouter', 'NetworkTimeServiceQuerying', 'PaintHolding'],
+  ...['AvoidCorsURLLoaderRestartOnRedirect', 'OptimizationHints', 'PreconnectToSearch', 'ThirdPartyStoragePartitioning'],
+];
+
 /** @throws when there is no Chromium */
 export async function launchBrowser(): Promise<Browser> {
   const executablePath = findChromium();
   if (executablePath === undefined) throw new Error('No Chromium was found. Set CHROMIUM_PATH.');
   const off = ['gpu', 'background-networking', 'component-update', 'sync'].map((name) => `--disable-${name}`);
-  return chromium.launch({ executablePath, args: ['--no-sandbox', '--no-first-run', ...off] });
+  const features = `--disable-features=${disabledFeatures.join(',')}`;
+  return chromium.launch({ executablePath, args: ['--no-sandbox', '--no-first-run', features, ...off] });
 }
 
 const skip =
