@@ -26,7 +26,7 @@ import { type KeyName, loadKey, replaceKey } from './database/keys.ts';
 import { claimLease } from './database/lease.ts';
 import { migrate, requireCurrentSchema, requireTables } from './database/migrations.ts';
 import { createCipher } from './encryption/cipher.ts';
-import { openEncryptionKeys } from './encryption/open-keys.ts';
+import { openEncryptionKeys } from './encryption/key-file.ts';
 import { faultsOf, lineOf } from './faults/misconfiguration.ts';
 import { Unavailable } from './faults/unavailable.ts';
 import { createHostCredentials } from './forward-auth/host-credentials.ts';

@@ -12,11 +12,7 @@ export interface SentFactor {
   readonly ceremony?: string | undefined;
 }
 
-/**
- * Checks a second factor, unless too many were wrong.
- * @param binding what a passkey's challenge was made for
- * @throws {Refusal} `too-many-codes`
- */
+/** @param binding what a passkey's challenge was made for @throws {Refusal} `too-many-codes` */
 export type CheckFactor = (
   account: Account,
   sent: SentFactor,

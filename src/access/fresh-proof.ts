@@ -48,10 +48,7 @@ export interface RequiredProof {
   readonly secondFactor: boolean;
 }
 
-/**
- * For a route that asks for a proof of some age, or of a second factor.
- * @throws {Refusal} `insufficient-user-authentication`; `no-second-factor` if the account has none
- */
+/** @throws {Refusal} `insufficient-user-authentication`; `no-second-factor` if the account has none */
 export type RequireStepUp = (
   signedIn: SignedIn,
   required: RequiredProof,

@@ -2,10 +2,7 @@ import { randomBytes } from 'node:crypto';
 
 const maxTime = 2 ** 48 - 1;
 
-/**
- * Makes UUIDs of version 7 (RFC 9562, 5.7), in order of time. `time` is in milliseconds since 1970. Identifiers of one millisecond are in
- * the order in which they were made (6.2, method 1). Node's own are not.
- */
+/** UUIDs of version 7 for times in milliseconds, in order even within one (RFC 9562 6.2). Node's own are not. */
 export function createEventIds(): (time: number) => string {
   let last = 0;
   let counter = 0;

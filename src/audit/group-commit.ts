@@ -11,10 +11,7 @@ interface Waiting extends PromiseWithResolvers<void> {
   readonly event: RecordedEvent;
 }
 
-/**
- * Runs one insert at a time, in order. An event is inserted at once if no insert is running. Events that arrive meanwhile share the next
- * insert, so many concurrent events need few commits. An insert that fails fails only its own events.
- */
+/** Runs one insert at a time. Events that arrive meanwhile share the next one, so many events need few commits. */
 export function createGroupCommit(insert: AuditStore['insert']) {
   const waiting: Waiting[] = [];
   let working: Promise<void> | undefined;

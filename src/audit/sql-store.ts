@@ -37,10 +37,7 @@ type Direction = 'asc' | 'desc';
 /** Rows that one step reads, however few of them match. So each step is short in a table of any size. */
 const stepRows = 1000;
 
-/**
- * Events in a table of the SQL database. Identifiers are in order of time, so a range of times is a range of identifiers.
- * Every method throws `Unavailable` when the store cannot be reached.
- */
+/** Identifiers are in order of time, so a range of times is a range of identifiers. */
 export function createSqlAuditStore({ database, prepareLookup }: OpenDatabase, events: Events) {
   const findRows = prepareLookup((requestId) =>
     database

@@ -21,11 +21,7 @@ const stepShare = 0.8;
 
 type Look = <Result>(name: string, check: Check<Result>) => Promise<Result | undefined>;
 
-/**
- * Checks settings, stores and machine as `janua serve` would find them, and prints what is right and what is wrong. It writes only
- * the probe of `/health/ready`.
- * @returns whether nothing is wrong
- */
+/** Writes only the probe of `/health/ready`. @returns whether nothing is wrong */
 export async function doctor({ json = false }: { json?: boolean }): Promise<boolean> {
   const { print, conclude } = createFindingsPrinter(json);
   // This check uses no store. The other checks take their time limit from the settings that it reads.

@@ -8,10 +8,7 @@ interface Listing<Item> {
   toRows(items: Item[]): string[][] | Promise<string[][]>;
 }
 
-/**
- * Lists items for the operator. As JSON, it prints one line for each item as soon as the item is read.
- * @returns the text that remains to be printed
- */
+/** As JSON, prints one line for each item as soon as it is read. @returns the text that remains to be printed */
 export async function list<Item>(
   items: AsyncIterable<Item> | Iterable<Item>,
   { json, none, heading, toRows }: Listing<Item>,

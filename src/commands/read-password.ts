@@ -4,10 +4,7 @@ import { Writable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { Misconfiguration } from '../faults/misconfiguration.ts';
 
-/**
- * Reads an existing password. A terminal asks for it without echo; otherwise it is the first line of standard input.
- * It is never an argument, because every process on the machine can read arguments.
- */
+/** Asks without echo, or reads a line of standard input. Never an argument: every process could read it. */
 export const readPassword = () => read((ask) => ask('Password: '));
 
 /** Reads a new password the same way. A terminal asks for it twice. */

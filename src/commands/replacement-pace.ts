@@ -4,10 +4,7 @@ const calmAfter = 60_000;
 const firstPause = 1000;
 const longestPause = 30_000;
 
-/**
- * Gives the milliseconds to wait before replacing a worker that ended: 0 for the first in a minute, then 1, 2, 4, up to 30 seconds.
- * It never gives up. The server recovers by itself when the cause is gone.
- */
+/** The milliseconds before an ended worker is replaced: 0 for the first in a minute, then 1, 2, 4, up to 30 seconds. */
 export function createReplacementPace(now: () => number = Date.now): () => number {
   let pause = 0;
   let latest = Number.NEGATIVE_INFINITY;

@@ -17,11 +17,7 @@ interface SelftestOptions {
   readonly json?: boolean;
 }
 
-/**
- * Checks a server from outside, and prints what holds, what does not, and how to fix it. It reads no settings, because the server may run
- * on another machine.
- * @returns whether nothing is wrong
- */
+/** Reads no settings, because the server may run on another machine. @returns whether nothing is wrong */
 export async function selftest(given: SelftestOptions): Promise<boolean> {
   const { against, user, ca, json = false, throttle = false } = given;
   const origin = originOf(against);

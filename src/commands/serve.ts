@@ -5,10 +5,7 @@ import { hearOrders, listen, type Orders, type ServerAddress } from './listen.ts
 import { supervise } from './supervise.ts';
 import { obeyPrimary } from './worker.ts';
 
-/**
- * Serves in production. It has no built-in users, and refuses settings that put passwords at risk.
- * @param worker whether this process is a worker under a primary
- */
+/** Refuses settings that put passwords at risk. @param worker whether this process is a worker under a primary */
 export async function serve({ worker = false }: { worker?: boolean }): Promise<void> {
   if (worker) await obeyPrimary(run);
   else await run();

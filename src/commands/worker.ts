@@ -6,10 +6,7 @@ import { inTime } from '../faults/in-time.ts';
 import { Misconfiguration } from '../faults/misconfiguration.ts';
 import { type Order, Orders, type ServerAddress } from './listen.ts';
 
-/**
- * Messages between a worker and its primary. After an upgrade, new workers talk to the old primary until its restart. So fields may only
- * be added.
- */
+/** New workers talk to an old primary, from an upgrade until its restart. So fields may only be added. */
 type Report =
   | ({ readonly janua: 'ready' } & ServerAddress)
   | { readonly janua: 'faults'; readonly faults: readonly string[] };
@@ -93,10 +90,7 @@ export function forkWorker() {
   };
 }
 
-/**
- * Runs a server as a worker. It obeys the primary and reports faults to it. If the primary dies, this process can get no more
- * connections, so Node's cluster ends it.
- */
+/** If the primary dies, this process can get no more connections, so Node's cluster ends it. */
 export async function obeyPrimary(
   serve: (orders: Orders, onReady: (address: ServerAddress) => void) => Promise<void>,
 ): Promise<void> {

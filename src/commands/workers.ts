@@ -10,11 +10,7 @@ import { type End, forkWorker, prepareWorkers, type WorkerProcess } from './work
 /** A new worker must be ready within this time. A worker that replaces an ended one must only listen by then. */
 const readyMilliseconds = 30_000;
 
-/**
- * Processes behind one port. The primary opens the port and hands out connections in turn.
- * @param count of workers that should run
- * @param endDeadline milliseconds that a worker may take to end before it is killed
- */
+/** @param endDeadline milliseconds that a worker may take to end before it is killed */
 export function createWorkers(count: number, log: Log, endDeadline: number) {
   const members = new Set<WorkerProcess>();
   /** All workers that have not ended, including retiring ones. */
@@ -113,10 +109,7 @@ export function createWorkers(count: number, log: Log, endDeadline: number) {
   }
 
   return {
-    /**
-     * Starts all workers. Gives the address once they are ready.
-     * @throws {Misconfiguration} when the first worker cannot start, because then none can
-     */
+    /** Gives the address once all are ready. @throws {Misconfiguration} when the first one cannot start */
     async start(): Promise<ServerAddress> {
       prepareWorkers();
       // The first worker starts alone, so that a fault common to all is reported once.

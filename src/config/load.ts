@@ -14,11 +14,7 @@ const ajv = new Ajv({ meta: false, validateSchema: false, formats: { password: t
 
 type Faults = (Fault | string)[];
 
-/**
- * Reads the settings from the environment.
- * @param defaults replace the settings' own defaults
- * @throws {Misconfiguration} with every fault at once, naming settings and limits but no values.
- */
+/** @throws {Misconfiguration} with every fault at once, naming settings and limits but no values */
 export function loadSettings(defaults: Partial<Settings> = {}, environment: NodeJS.ProcessEnv = process.env): Settings {
   const faults: Faults = [];
   return checkSettings(faults, (name, schema) => {
@@ -38,10 +34,7 @@ export type GivenSettings = {
   readonly [Name in Exclude<keyof Settings, (typeof hostSettings)[number]>]?: Settings[Name] | undefined;
 };
 
-/**
- * Takes all settings from a program and none from the environment.
- * @throws {Misconfiguration} with every fault at once, naming settings and limits but no values.
- */
+/** Reads no environment. @throws {Misconfiguration} with every fault at once, naming settings and limits but no values */
 export function takeSettings(given: GivenSettings): Settings {
   const faults: Faults = [];
   for (const [name, value] of Object.entries(given)) {

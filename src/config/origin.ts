@@ -20,10 +20,7 @@ export function originOf(text: string): string | undefined {
 
 export const isHttps = ({ PUBLIC_URL }: Settings): boolean => PUBLIC_URL?.startsWith('https:') ?? false;
 
-/**
- * The domain that passkeys belong to. Undefined where browsers allow none (an IP address, or plain http beyond this machine), or where
- * the settings switch second factors off.
- */
+/** Undefined where browsers allow no passkeys (an IP address, or plain http beyond this machine), or if they are off. */
 export function findPasskeyDomain({ PUBLIC_URL = 'http://localhost', PASSKEY_DOMAIN, SECOND_FACTOR }: Settings) {
   const { protocol, hostname } = new URL(PUBLIC_URL);
   const isAllowed = isDomain(hostname) && (protocol === 'https:' || isLoopbackHost(hostname));

@@ -61,10 +61,7 @@ function isServerUrl(url: string): boolean {
   }
 }
 
-/**
- * Opens a database by URL. Connects to a server only when it is first used.
- * @throws {Misconfiguration} for a URL of no known database, or a file that cannot be opened
- */
+/** Connects to a server only when it is first used. @throws {Misconfiguration} if the URL or the file cannot be used */
 export async function openDatabase(url: string, options: DatabaseOptions): Promise<OpenDatabase> {
   const { connections, timeoutMilliseconds, watch, mustExist = false } = options;
   const engine = engineOf(url);

@@ -7,11 +7,7 @@ export async function countDeleted(deletion: { executeTakeFirst(): Promise<Delet
   return Number((await deletion.executeTakeFirst()).numDeletedRows);
 }
 
-/**
- * Deletes at most `limit` rows that expired before a time, and returns how many there were.
- * @param key the primary key of the table
- * @param time milliseconds since 1970
- */
+/** Deletes rows that expired before `time`, in milliseconds since 1970, and returns how many there were. */
 export async function deleteExpiredRows(
   database: Database,
   table: keyof Tables,

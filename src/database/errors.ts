@@ -31,20 +31,14 @@ export const isBusy = (error: unknown): boolean => primaryCode(codesOf(error)) =
 
 const primaryCode = ({ errcode }: DatabaseError): number => Number(errcode) & 0xff;
 
-/**
- * No row of the column can hold a text: its character set or the database's lacks some letters, or the column's type has no such value.
- * The codes are MySQL's numbers and PostgreSQL's SQLSTATE.
- */
+/** No row can hold the text: the character set lacks letters, or the type has no such value. */
 export function isUnrepresentable(error: unknown): boolean {
   const { errno, code } = codesOf(error);
   const isMysqls = errno === 1267 || errno === 1270 || errno === 1271;
   return isMysqls || code === '22P05' || code === '22P02' || code === '22003';
 }
 
-/**
- * The server gave a transaction up in favour of another (SQLSTATE class 40; MariaDB's 1020 for a row that has changed since the
- * transaction read it). The transaction may be tried again.
- */
+/** The server gave the transaction up for another: it may be tried again (SQLSTATE class 40; MariaDB's 1020). */
 export function isGivenUp(error: unknown): boolean {
   const codes = codesOf(error instanceof Unavailable ? error.cause : error);
   return sqlStateOf(codes).startsWith('40') || codes.errno === 1020;
@@ -55,10 +49,7 @@ export function isMissingTable(error: unknown): boolean {
   return (errcode === 1 && message?.startsWith('no such table')) || errno === 1146 || code === '42P01';
 }
 
-/**
- * SQLite's primary result codes for a database that cannot work now: busy, locked, read-only, I/O error, corrupt, full, cannot open,
- * not a database.
- */
+/** SQLite's codes for "not now": busy, locked, read-only, I/O error, corrupt, full, cannot open, not a database. */
 const notNowInSqlite = new Set([5, 6, 8, 10, 11, 13, 14, 26]);
 
 /**

@@ -8,10 +8,7 @@ export const keyNames = ['browser-cookie', 'audit-names', 'forward-auth', 'cerem
 
 export type KeyName = (typeof keyNames)[number];
 
-/**
- * Gives the key of that name: 32 random bytes, made once and kept in the database (ASVS 11.2.3, 13.3.1). All processes share it, and
- * no operator has to choose it.
- */
+/** 32 random bytes, made once and kept in the database (ASVS 11.2.3, 13.3.1). No operator has to choose them. */
 export async function loadKey(database: Database, name: KeyName): Promise<Buffer> {
   const find = () => database.selectFrom('janua_keys').select('value').where('name', '=', name);
   let stored = await find().executeTakeFirst();

@@ -1,8 +1,4 @@
-/**
- * Lists rows in the order of a key, page by page. So no step takes long, however many rows there are.
- * @param read gives the next rows, whose keys come after the given one; none at the end
- * @param keyOf gives the key of a row
- */
+/** Lists rows in the order of a key, page by page, so that no step takes long. @param read gives the rows after a key */
 export async function* listPages<Row>(
   read: (after: string) => Promise<readonly Row[]>,
   keyOf: (row: Row) => string,

@@ -1,10 +1,7 @@
 import type { RawBuilder } from 'kysely';
 import { type Engine, type Kysely, sql } from './kysely.ts';
 
-/**
- * One step of the schema. A released step never changes. MySQL commits each statement by itself, so a step must also complete an
- * earlier run that was interrupted.
- */
+/** A released step never changes. It completes an interrupted run, because MySQL commits each statement by itself. */
 export type MigrationStep = (tables: ReturnType<typeof createTableChanges>) => Promise<void>;
 
 type Columns = Readonly<Record<string, RawBuilder<unknown>>>;

@@ -86,10 +86,7 @@ async function appliedMigrations(database: Database): Promise<string[]> {
   }
 }
 
-/**
- * Checks that the tables in use are still as the migrations made them.
- * @throws {Misconfiguration} when a table lacks a column, or the account may not read it
- */
+/** @throws {Misconfiguration} when a table in use lacks a column, or the account may not read it */
 export async function requireTables(database: Database, used: { users: boolean; sessions: boolean }): Promise<void> {
   const unused = new Set([
     ...(used.users ? [] : ['janua_users']),

@@ -7,10 +7,7 @@ import type { StoreWatch } from '../faults/store-watch.ts';
 import type { EngineDriver, StepTimeout } from './driver.ts';
 import { createServerDriver, type ServerConnection } from './server-driver.ts';
 
-/**
- * MySQL and MariaDB by `mysql2`. `?ssl=on` asks for TLS with a verified certificate, `?socket=PATH` for a local socket.
- * @throws {Misconfiguration} for a URL that cannot be read
- */
+/** `?ssl=on` asks for TLS with a verified certificate, `?socket=PATH` for a local socket. @throws {Misconfiguration} */
 export function openMysql(url: string, connections: number, timeout: StepTimeout, watch: StoreWatch): EngineDriver {
   const pool = createPool({ ...readUrl(url), connectionLimit: connections, connectTimeout: timeout.milliseconds });
   const getConnection = promisify(pool.getConnection).bind(pool);

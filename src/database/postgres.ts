@@ -3,9 +3,7 @@ import type { StoreWatch } from '../faults/store-watch.ts';
 import type { EngineDriver, StepTimeout } from './driver.ts';
 import { createServerDriver, type ServerConnection } from './server-driver.ts';
 
-/**
- * PostgreSQL by `pg`. It reads the URL as libpq does: `sslmode=verify-full&sslrootcert=…` for TLS, `host=/run/postgresql` for a socket.
- */
+/** Reads the URL as libpq does: `sslmode=verify-full&sslrootcert=…` for TLS, `host=/run/postgresql` for a socket. */
 export function openPostgres(url: string, connections: number, timeout: StepTimeout, watch: StoreWatch): EngineDriver {
   const pool = new pg.Pool({
     connectionString: url,

@@ -10,10 +10,7 @@ const time: number | string = 0 as number | string;
 
 const nullable = <Value>(value: Value): Value | null => value;
 
-/**
- * A sample row of each of our tables. Its keys are the columns, its values have their types. The names of our tables have a prefix,
- * because they may share a database with a team's own tables.
- */
+/** The keys of each row are columns, its values have their types. A prefix, because a team's tables may be beside ours. */
 export const rows = {
   janua_users: {
     id: '',

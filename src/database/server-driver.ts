@@ -17,10 +17,7 @@ export interface ServerConnection {
   release(broken: boolean): void;
 }
 
-/**
- * Kysely's driver for a database server. Every step ends within its time. If the server is frozen, gone or out of connections, a request
- * fails and never hangs (ASVS 16.5.2). A failed connection is never used again.
- */
+/** Each step ends in time: a request fails and never hangs (ASVS 16.5.2). A failed connection is not used again. */
 export function createServerDriver(pool: ServerPool, timeout: StepTimeout, watch: StoreWatch): EngineDriver {
   let prepared = 0;
 

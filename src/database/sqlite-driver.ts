@@ -14,10 +14,7 @@ interface Access {
   readonly proves?: AccessKind;
 }
 
-/**
- * Kysely's driver for a SQLite file. Statements are short and run on this thread. Waiting for another process's write does not block
- * the thread, and has a time limit.
- */
+/** Waiting for another process's write does not block the thread, and has a time limit. */
 export function createSqliteDriver(database: DatabaseSync, timeout: StepTimeout, watch: StoreWatch): EngineDriver {
   const prepared = new Map<string, ReturnType<typeof prepare>>();
   const prepareHere = (sql: string) => prepare(database, sql);

@@ -4,10 +4,7 @@ import { isGivenUp } from './errors.ts';
 /** Most tries of a transaction that the database gives up in favour of another. */
 const mostTries = 5;
 
-/**
- * Makes several changes, all or none. A transaction that was given up has changed nothing, and the other one ends soon.
- * @param work may run more than once
- */
+/** All changes or none. @param work may run more than once: a transaction that was given up has changed nothing */
 export async function inTransaction<Result>(
   database: Database,
   work: (transaction: Database) => Promise<Result>,

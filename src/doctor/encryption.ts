@@ -3,7 +3,7 @@ import type { Settings } from '../config/settings.ts';
 import type { OpenDatabase } from '../database/database.ts';
 import { sql } from '../database/kysely.ts';
 import { keyPrefix, keyPrefixSize } from '../encryption/cipher.ts';
-import { openEncryptionKeys } from '../encryption/open-keys.ts';
+import { openEncryptionKeys } from '../encryption/key-file.ts';
 
 export async function* checkEncryption({ database, engine }: OpenDatabase, settings: Settings): Check {
   if (settings.ENCRYPTION_KEY_FILE === undefined && engine !== 'sqlite') {

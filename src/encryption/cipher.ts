@@ -12,10 +12,7 @@ export interface Cipher {
    * @throws {Unavailable} if there is no key then. The log says why.
    */
   prepare(isFirst: () => Promise<boolean>): Promise<void>;
-  /**
-   * @param context names the place of the secret. It cannot be decrypted at another place.
-   * @throws {Unavailable} if there is no key. The log says why.
-   */
+  /** @param context the place of the secret, the only one where it can be decrypted @throws {Unavailable} without a key */
   seal(secret: Buffer, context: string): string;
   /** Undefined if the text cannot be decrypted, such as in a copy of the database without the key. The log says why. */
   open(sealed: string, context: string): Buffer | undefined;

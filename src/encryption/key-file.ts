@@ -8,32 +8,40 @@ import {
   readFileSync,
   renameSync,
   rmSync,
-  writeSync,
+  writeFileSync,
 } from 'node:fs';
-import { dirname } from 'node:path';
+import { dirname, join, parse } from 'node:path';
+import type { Settings } from '../config/settings.ts';
 import { Misconfiguration } from '../faults/misconfiguration.ts';
-import { createEncryptionKeys, type EncryptionKeys } from './keys.ts';
+import { createEncryptionKeys, createMemoryKeys, type EncryptionKeys } from './keys.ts';
 
-const unset = {
-  message: 'ENCRYPTION_KEY_FILE must be set, because the secrets of authenticator apps are encrypted.',
-  fix: 'Name a file outside of all backups of the database. Janua makes it when it is first needed.',
-};
+/** Opens the keys where the settings put them: by default beside the SQLite file. With a database server there is no default. */
+export function openEncryptionKeys(settings: Pick<Settings, 'ENCRYPTION_KEY_FILE' | 'DATABASE_URL'>): EncryptionKeys {
+  const { ENCRYPTION_KEY_FILE, DATABASE_URL } = settings;
+  if (ENCRYPTION_KEY_FILE !== undefined) return createKeyFile(ENCRYPTION_KEY_FILE);
+  if (!DATABASE_URL.startsWith('sqlite:')) return createEncryptionKeys({ read: refuseUnset, write: refuseUnset });
+  const path = DATABASE_URL.slice('sqlite:'.length);
+  if (path === ':memory:') return createMemoryKeys();
+  const { dir, name } = parse(path);
+  return createKeyFile(join(dir, `${name}.encryption-key`));
+}
+
+function refuseUnset(): never {
+  throw new Misconfiguration({
+    message: 'ENCRYPTION_KEY_FILE must be set, because the secrets of authenticator apps are encrypted.',
+    fix: 'Name a file outside of all backups of the database. Janua makes it when it is first needed.',
+  });
+}
 
 /**
  * Keys in a file of mode 0600. Nothing is cached: the file is needed only when users use an authenticator app, and after a rotation every
  * process uses the new key at once. No message has the path, because an operator may have typed the key in its place.
- * @param path undefined if there is no such setting
  */
-export function createKeyFile(path: string | undefined): EncryptionKeys {
-  function requirePath(): string {
-    if (path === undefined) throw new Misconfiguration(unset);
-    return path;
-  }
-  return createEncryptionKeys({
-    read: () => explaining('read', () => readPrivate(requirePath())),
-    write: (text, replaces) => explaining('written', () => writePrivate(requirePath(), text, replaces)),
+export const createKeyFile = (path: string): EncryptionKeys =>
+  createEncryptionKeys({
+    read: () => explaining('read', () => readPrivate(path)),
+    write: (text, replaces) => explaining('written', () => writePrivate(path, text, replaces)),
   });
-}
 
 function readPrivate(path: string): string | undefined {
   const stats = lstatSync(path, { throwIfNoEntry: false });
@@ -56,12 +64,12 @@ function readPrivate(path: string): string | undefined {
 function writePrivate(path: string, text: string, replaces: boolean): void {
   const part = `${path}.${randomBytes(6).toString('hex')}.part`;
   try {
-    const file = openSync(part, 'wx', 0o600);
-    writeSync(file, text);
-    fsyncSync(file);
-    closeSync(file);
+    writeFileSync(part, text, { flag: 'wx', mode: 0o600, flush: true });
     if (replaces) renameSync(part, path);
-    else linkUnlessPresent(part, path);
+    // Unlike a rename, a link never replaces a file: if several processes make a key at the same time, the first one stays.
+    else linkSync(part, path);
+  } catch (error) {
+    if (replaces || (error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
   } finally {
     rmSync(part, { force: true });
   }
@@ -70,15 +78,6 @@ function writePrivate(path: string, text: string, replaces: boolean): void {
   const folder = openSync(dirname(path), 'r');
   fsyncSync(folder);
   closeSync(folder);
-}
-
-/** Unlike a rename, a link never replaces a file: if several processes make a key at the same time, the first one stays. */
-function linkUnlessPresent(part: string, path: string): void {
-  try {
-    linkSync(part, path);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
-  }
 }
 
 function explaining<Result>(what: 'read' | 'written', work: () => Result): Result {

@@ -1,7 +1,4 @@
-/**
- * A part that the response depends on cannot work now, such as an unreachable store or a full queue.
- * Without a decision access is denied: the response is 503 with `Retry-After` (ASVS 16.5.2).
- */
+/** A part cannot work now. Without a decision access is denied: 503 with `Retry-After` (ASVS 16.5.2). */
 export class Unavailable extends Error {
   override readonly name = 'Unavailable';
   /** The name of the part, for the log and `/health/ready`. */

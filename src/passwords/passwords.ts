@@ -80,10 +80,7 @@ export function createPasswords(options: PasswordOptions) {
       return result;
     },
 
-    /**
-     * No failure should be answered before this many milliseconds. Comparing takes longer with some kinds of stored hashes, and the
-     * response time must not reveal the kind (ASVS 6.3.8). Covers the slowest kind seen so far.
-     */
+    /** In milliseconds. The response time must not reveal the kind of the stored hash (ASVS 6.3.8). */
     failureFloor: () => durations.longest() * floorMargin,
 
     load: () => ({

@@ -1,10 +1,7 @@
 import { connect } from 'node:tls';
 import { AbstractConnector, type RedisOptions } from 'ioredis';
 
-/**
- * Connects by TLS. The client's own connector listens only for the first error of a connection. A connection that closes during the
- * handshake emits a second error, which would end the process.
- */
+/** The client's own connector has no listener for a second error, which a broken handshake emits: it would end the process. */
 export class TlsConnector extends AbstractConnector {
   readonly #options: RedisOptions;
 

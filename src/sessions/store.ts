@@ -35,10 +35,7 @@ export type AuthenticationMethod = 'pwd' | 'otp' | 'hwk' | 'swk' | 'user' | 'mfa
 /** For sessions from a version that did not store the methods. All of them were started by password. */
 export const formerMethods: readonly AuthenticationMethod[] = ['pwd'];
 
-/**
- * Where sessions are stored. It keeps records and does not check whether they are valid.
- * Every method throws `Unavailable` when the store cannot be reached.
- */
+/** Checks no validity. Every method throws `Unavailable` when the store cannot be reached. */
 export interface SessionStore {
   /** Adds a record and removes those that it replaces. If it fails, the old records remain. */
   insert(record: SessionRecord, replaced: readonly string[]): Promise<void>;

@@ -10,11 +10,7 @@ const shape = /^[\w-]{22}(?:\.[\w-]{43}){1,5}$/;
 
 export type KnownBrowsers = ReturnType<typeof createKnownBrowsers>;
 
-/**
- * The cookie `browser` tells the throttle that an account has signed in with this browser before. It authenticates no request.
- * @param https whether browsers use HTTPS
- * @param key 32 bytes or more
- */
+/** The cookie `browser` is for the throttle. It authenticates no request. @param key 32 bytes or more */
 export function createKnownBrowsers(https: boolean, key: Buffer) {
   const cookie = browserCookie(https);
 
@@ -30,10 +26,7 @@ export function createKnownBrowsers(https: boolean, key: Buffer) {
   }
 
   return {
-    /**
-     * `Set-Cookie` for a browser in which an account has just signed in. Keeps the identifier and the last few other signatures.
-     * @param fingerprint of the account's name and password. After a new password, no browser is known.
-     */
+    /** @param fingerprint of the account's name and password: after a new password, no browser is known */
     cookie(fingerprint: string, header: string | undefined): string {
       const { id, signatures } = read(header) ?? { id: randomBytes(16).toString('base64url'), signatures: [] };
       const own = sign(id, fingerprint);

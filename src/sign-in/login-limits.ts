@@ -128,10 +128,7 @@ const keyOf = (kind: KeyKind, of: string, policy: Policy): AttemptKey<KeyKind> =
 const addressPolicy = (address: string): Policy =>
   address === unknownAddress ? policies.unknownAddress : policies.address;
 
-/**
- * What a second factor is counted by. Strangers do not reach that step without the password, so they cannot slow the owner down.
- * @param address undefined if it is not known
- */
+/** Strangers do not get that far without the password, so they cannot slow the owner down. */
 export function limitsOfFactor(userId: string, address: string | undefined): Limits<KeyKind> {
   const network = networkOf(address, 64) ?? unknownAddress;
   // An IPv6 address has colons, like the ids of some users.

@@ -3,10 +3,7 @@ import { Unavailable } from '../faults/unavailable.ts';
 /** Milliseconds for which a result is reused. Any client may ask, and each check writes to the stores. */
 const freshness = 500;
 
-/**
- * Tells whether a load balancer should send requests to this process.
- * @param checks each throws while its part is unusable. `Unavailable` may name another part as the cause.
- */
+/** @param checks each throws while its part is unusable. `Unavailable` may name another part as the cause. */
 export function createReadiness(checks: readonly (readonly [part: string, check: () => Promise<void>])[]) {
   let stopping = false;
   let latest: Promise<readonly string[]> | undefined;

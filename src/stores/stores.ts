@@ -1,5 +1,5 @@
 import type { Settings } from '../config/settings.ts';
-import { type OpenDatabase, openDatabase } from '../database/database.ts';
+import { openDatabase } from '../database/database.ts';
 import { databasePart } from '../database/errors.ts';
 import type { Log } from '../faults/log.ts';
 import { createStoreWatch } from '../faults/store-watch.ts';
@@ -9,7 +9,6 @@ import { createSqlSessionStore } from '../sessions/sql-store.ts';
 import type { Measures } from '../telemetry/measures.ts';
 import { createRedisFailureStore } from '../throttle/redis-store.ts';
 import { createSqlFailureStore } from '../throttle/sql-store.ts';
-import type { FailureStore } from '../throttle/store.ts';
 
 export type Stores = Awaited<ReturnType<typeof openStores>>;
 
@@ -20,10 +19,7 @@ export interface StoreOptions {
   readonly mustExist: boolean;
 }
 
-/**
- * Opens the stores. Does not connect to servers yet.
- * @throws {Misconfiguration} when a store's address cannot be read, or a database file cannot be opened
- */
+/** Connects to no server yet. @throws {Misconfiguration} when an address cannot be read, or a file cannot be opened */
 export async function openStores(settings: Settings, { log, measures, mustExist }: StoreOptions) {
   const timeoutMilliseconds = settings.STORE_TIMEOUT_SECONDS * 1000;
   const opened = await openDatabase(settings.DATABASE_URL, {
@@ -35,11 +31,11 @@ export async function openStores(settings: Settings, { log, measures, mustExist 
   const redis = await openRedisOf(settings, timeoutMilliseconds, log);
   const place = redis === undefined ? 'database' : 'redis';
   const sessions = redis === undefined ? createSqlSessionStore(opened) : createRedisSessionStore(redis);
-  const failures = openFailureStore(settings, opened, redis);
+  const createFailures = () => (redis === undefined ? createSqlFailureStore(opened) : createRedisFailureStore(redis));
   return {
     opened,
     sessions: measures.watchStore(place, 'sessions', sessions),
-    failures: failures && measures.watchStore(place, 'failures', failures),
+    failures: settings.THROTTLE === 'off' ? undefined : measures.watchStore(place, 'failures', createFailures()),
     sessionsPart: redis === undefined ? databasePart : 'Redis',
     async close(): Promise<void> {
       await Promise.all([opened.database.destroy(), redis?.close()]);
@@ -51,13 +47,4 @@ async function openRedisOf({ REDIS_URL }: Settings, timeout: number, log: Log): 
   if (REDIS_URL === undefined) return undefined;
   const { openRedis, redisPart } = await import('../redis/redis.ts');
   return openRedis(REDIS_URL, timeout, createStoreWatch(redisPart, log));
-}
-
-function openFailureStore(
-  { THROTTLE }: Settings,
-  opened: OpenDatabase,
-  redis: OpenRedis | undefined,
-): FailureStore | undefined {
-  if (THROTTLE === 'off') return undefined;
-  return redis === undefined ? createSqlFailureStore(opened) : createRedisFailureStore(redis);
 }

@@ -16,10 +16,7 @@ interface Preparing<Services> {
   prepare(): Promise<Services>;
 }
 
-/**
- * Gives undefined while a store cannot be reached.
- * @throws {Misconfiguration} when a store needs the operator
- */
+/** Gives undefined while a store cannot be reached. @throws {Misconfiguration} when a store needs the operator */
 export async function prepareNow<Services>(server: Preparing<Services>): Promise<Services | undefined> {
   try {
     return await server.prepare();
@@ -57,10 +54,7 @@ export function startCleaning({ log, requireServices }: Cleaned): NodeJS.Timeout
   }, cleaningInterval).unref();
 }
 
-/**
- * Removes expired records in small batches. Between two batches, waiting requests have their turn.
- * @param remove removes at most `limit` records and tells how many there were
- */
+/** Between two batches, waiting requests have their turn. @param remove tells how many of at most `limit` there were */
 export async function removeInBatches(remove: (limit: number) => Promise<number>): Promise<void> {
   while ((await remove(removalBatch)) === removalBatch) await setImmediate();
 }

@@ -76,10 +76,7 @@ function sum(all: readonly Figures[]): Registry {
 const countsIn = (figures: Figures): Figures =>
   figures.filter(({ type }) => ['counter', 'histogram'].includes(String(type)));
 
-/**
- * Tells the primary that this worker has figures. Outside a cluster, the registry is that of a single process.
- * @returns a function that sends the final figures to the primary
- */
+/** Tells the primary that this worker has figures. @returns a function that sends it the last ones */
 export function announceMetrics(registry: Registry): () => Promise<void> {
   if (!cluster.isWorker) {
     addProcesses(registry, 1, () => 1);

@@ -45,10 +45,7 @@ export interface Loads {
   queuedMails(): Promise<number>;
 }
 
-/**
- * The metrics of a process that serves, with name, unit, meaning and labels. `docs/observability.md` lists them.
- * @param eventKinds every kind of decision that the audit records
- */
+/** `docs/observability.md` lists them. @param eventKinds every kind of decision that the audit records */
 export function createInstruments(registry: Registry, eventKinds: readonly string[], loads: Loads) {
   const registers = [registry];
   const counter = <Label extends string = never>(name: string, help: string, ...labelNames: Label[]) =>

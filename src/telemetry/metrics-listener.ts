@@ -16,11 +16,7 @@ const mostConnections = 32;
 
 export type MetricsListener = Awaited<ReturnType<typeof listenForMetrics>>;
 
-/**
- * A separate server for `GET /metrics`. Its address can be one that no client reaches.
- * @param readMetrics gives all figures in Prometheus' text format
- * @throws {Misconfiguration} when the address cannot be listened on
- */
+/** Its address can be one that no client reaches. @throws {Misconfiguration} when the address cannot be listened on */
 export async function listenForMetrics(
   { host, port }: { readonly host: string; readonly port: number },
   readMetrics: () => Promise<string>,

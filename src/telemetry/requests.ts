@@ -17,10 +17,7 @@ export interface RequestMetrics {
 
 /** Traces requests. One object identifies a request from start to end. */
 export interface RequestTraces {
-  /**
-   * Begins the trace of a request and gives its id.
-   * @param parent `traceparent` and `tracestate` from a trusted sender; without them a new trace begins
-   */
+  /** Gives the id of the trace. @param parent the headers of a trusted sender; without them a new trace begins */
   begin(request: object, parent: TraceParent | undefined): string;
   /** Runs the rest of the request. Calls inside `work` belong to its trace. */
   within(request: object, work: () => void): void;

@@ -13,10 +13,7 @@ const prefix = 'janua:failures:';
 
 const listingBatch = 500;
 
-/**
- * Replaces a tally if it is still the one that was read, and gives 1 if it did. An empty string stands for none. Redis removes the key when
- * it expires.
- */
+/** Replaces a tally if it is still the one that was read, and gives 1 if it did. An empty string stands for none. */
 const replaceTally = `local found = redis.call('HMGET', KEYS[1], 'count', 'last')
   if (found[1] or '') ~= ARGV[1] or (found[2] or '') ~= ARGV[2] then return 0 end
   if ARGV[3] == '' then

@@ -26,15 +26,9 @@ export interface Revision extends PolicedKey {
   revise(tally: Tally): Tally | undefined;
 }
 
-/**
- * Where failures are kept. What they mean is in `policy.ts`, once for all stores.
- * Every method throws `Unavailable` when the store cannot be reached.
- */
+/** What failures mean is in `policy.ts`. Every method throws `Unavailable` when the store cannot be reached. */
 export interface FailureStore {
-  /**
-   * Counts one failure of each key, unless one of them has to wait. Concurrent calls cannot pass a limit together.
-   * @param now milliseconds since 1970
-   */
+  /** Unless a key has to wait. Concurrent calls cannot pass a limit together. @param now milliseconds since 1970 */
   count<Key extends PolicedKey>(keys: readonly Key[], now: number): Promise<Counting<Key>>;
   /** Changes each key as a whole. A key without failures stays without. */
   revise(revisions: readonly Revision[]): Promise<void>;
@@ -42,11 +36,7 @@ export interface FailureStore {
   forget(keys: readonly string[]): Promise<number>;
   /** All records in no order, read in batches. Expired records may be among them. */
   list(): AsyncIterable<FailureRecord>;
-  /**
-   * Gives how many records it has removed.
-   * @param time removes records that expired before it, in milliseconds since 1970
-   * @param limit most records to remove
-   */
+  /** Gives how many it has removed. @param time removes what expired before it, in milliseconds since 1970 */
   removeExpired(time: number, limit: number): Promise<number>;
 }
 

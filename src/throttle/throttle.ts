@@ -157,10 +157,7 @@ export function createThrottle({ store, now = Date.now, ...turnOptions }: Thrott
 
     waiting: turns.waiting,
 
-    /**
-     * Every key with failures that `parse` knows, and what it says of the key.
-     * @param parse gives the strictest policy that the key may have been counted with
-     */
+    /** @param parse gives the strictest policy that a key may have been counted with; undefined for others */
     async *list<Key extends { readonly policy: Policy }>(
       parse: (key: string) => Key | undefined,
     ): AsyncGenerator<Omit<Key, 'policy'> & ListedFailures> {

@@ -20,8 +20,6 @@ export const stampOf = (account: Account): string => account.stamp ?? passwordFi
 
 type PasswordOwner = Pick<Account, 'passwordHash'> & { readonly user: Pick<User, 'username'> };
 
-/**
- * Changes with the user name or the stored password, and reveals neither. It covers the name because an id may be given to another person.
- */
+/** Reveals neither name nor stored password. It covers the name, because an id may be given to another person. */
 export const passwordFingerprint = ({ user, passwordHash = '' }: PasswordOwner): string =>
   hash('sha256', `${user.username}\0${passwordHash}`, 'base64url');

@@ -31,20 +31,7 @@ export interface UserDetails extends Omit<User, 'id'> {
   readonly password: string;
 }
 
-/** What an administrator may do. Every method throws `ChangeRefused` when it cannot. */
-export interface Administration {
-  add(details: UserDetails): Promise<User>;
-  list(): AsyncIterable<ListedUser>;
-  setPassword(username: string, password: string): Promise<void>;
-  disable(username: string): Promise<void>;
-  enable(username: string): Promise<void>;
-  remove(username: string): Promise<void>;
-  /** The living sessions of a user, the latest first. */
-  listSessions(reference: UserReference): Promise<ListedSession[]>;
-  endSession(id: string): Promise<void>;
-  /** Ends all sessions of a user and gives how many there were. */
-  endSessions(reference: UserReference): Promise<number>;
-}
+export type Administration = ReturnType<typeof createAdministration>;
 
 /** A user by name. A user who is gone from the directory is named by the id that their sessions carry. */
 export type UserReference = { readonly username: string } | { readonly userId: string };
@@ -62,8 +49,8 @@ export interface AdministrationOptions {
   readonly caller: Caller;
 }
 
-/** Changes users, and ends their sessions if the change requires it (ASVS 7.4.2). */
-export function createAdministration(options: AdministrationOptions): Administration {
+/** Ends sessions if the change requires it (ASVS 7.4.2). Every method throws `ChangeRefused` when it cannot. */
+export function createAdministration(options: AdministrationOptions) {
   const { users, registry, sessions, passwords, passwordPolicy, voidLinks, liftFailures, audit, caller } = options;
 
   const record = (kind: EventKind, event: Omit<AuditEvent, 'kind' | 'caller'>) =>
@@ -112,7 +99,7 @@ export function createAdministration(options: AdministrationOptions): Administra
   }
 
   return {
-    async add({ username, firstName, lastName, password }) {
+    async add({ username, firstName, lastName, password }: UserDetails): Promise<User> {
       const registry = requireRegistry();
       const canonical = requireEmail(username);
       const names = { firstName: requireName(firstName), lastName: requireName(lastName) };
@@ -125,9 +112,9 @@ export function createAdministration(options: AdministrationOptions): Administra
       return user;
     },
 
-    list: () => users.list(),
+    list: (): AsyncIterable<ListedUser> => users.list(),
 
-    setPassword: (username, password) =>
+    setPassword: (username: string, password: string) =>
       change('password-set', username, async (registry, account) => {
         const { user } = account;
         const isSet = await registry.setPassword(account, await hashNew(password, user));
@@ -136,30 +123,32 @@ export function createAdministration(options: AdministrationOptions): Administra
         await liftFailures(user);
       }),
 
-    disable: (username) =>
+    disable: (username: string) =>
       change('user-disabled', username, async (registry, { user }) => {
         await registry.setDisabled(user.id, true);
         await shut(user.id);
       }),
 
-    enable: (username) =>
+    enable: (username: string) =>
       change('user-enabled', username, (registry, { user }) => registry.setDisabled(user.id, false)),
 
-    remove: (username) =>
+    remove: (username: string) =>
       change('user-removed', username, async (registry, { user }) => {
         await registry.remove(user.id);
         await shut(user.id);
         await liftFailures(user);
       }),
 
-    listSessions: async (reference) => sessions.listOf(await idOf(reference)),
+    /** The living sessions of a user, the latest first. */
+    listSessions: async (reference: UserReference): Promise<ListedSession[]> => sessions.listOf(await idOf(reference)),
 
-    async endSession(id) {
+    async endSession(id: string): Promise<void> {
       if (!(await sessions.end([{ id }]))) throw new ChangeRefused('There is no session with that id.');
       await record('session-ended', { sessionId: id });
     },
 
-    async endSessions(reference) {
+    /** Ends all sessions of a user and gives how many there were. */
+    async endSessions(reference: UserReference): Promise<number> {
       const userId = await idOf(reference);
       const count = await sessions.endAllOf(userId);
       await record('sessions-ended', { userId, count });

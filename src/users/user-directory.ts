@@ -10,10 +10,7 @@ export interface ListedUser extends User {
   readonly createdAt: Date | undefined;
 }
 
-/**
- * Where users are stored, as a login sees it.
- * Every method throws `Unavailable` when the directory cannot be reached.
- */
+/** Every method throws `Unavailable` when the directory cannot be reached. */
 export interface UserDirectory {
   /** @param username in its canonical form */
   findByUsername(username: string): Promise<Account | undefined>;
@@ -43,10 +40,7 @@ export interface AccountDates {
 }
 
 export interface UserRegistry extends UserDirectory {
-  /**
-   * Gives the id of the new user, or undefined when the user name is taken. A transaction must then be rolled back. Outside the demo, the
-   * new user replaces one of the demo.
-   */
+  /** Undefined when the name is taken: a transaction must be rolled back. Outside the demo, replaces a user of the demo. */
   add(user: NewUser, db?: Database): Promise<string | undefined>;
   /** Also ends `demo`: the new password is not public. */
   setPassword(account: Account, passwordHash: string, db?: Database): Promise<boolean>;

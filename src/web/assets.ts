@@ -28,10 +28,7 @@ export function addAssets(app: App, themeFile: string | undefined): void {
   });
 }
 
-/**
- * Serves only these files. After an hour browsers check the ETag, so a changed theme needs no new address.
- * @param files the path of each, by its name
- */
+/** Serves these files by name. After an hour browsers check the ETag, so a changed theme needs no new address. */
 export function serveFiles(app: App, prefix: string, files: Readonly<Record<string, string>>): void {
   for (const [name, file] of Object.entries(files)) {
     const options = { root: dirname(file), maxAge: '1h', dotfiles: 'allow' } as const;

@@ -7,10 +7,7 @@ import type { App } from './types.ts';
 /** What was typed or linked to, without passwords. */
 type Typed = Readonly<Record<string, string | undefined>>;
 
-/**
- * A page with a form, and what the form does. GET shows it, POST acts. A form that cannot be accepted is shown again with what was
- * typed and each fault beside its field (422).
- */
+/** GET shows the form, POST acts. A form that is refused is shown again with each fault beside its field (422). */
 export interface Form<F extends Fields> extends Pick<Action<F>, 'summary' | 'tag' | 'answer' | 'status' | 'browser'> {
   readonly description?: string;
   readonly config?: Pick<Action['config'], 'signedIn' | 'refusals'>;

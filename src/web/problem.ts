@@ -15,10 +15,7 @@ interface ProblemDescription {
   readonly error?: string | undefined;
 }
 
-/**
- * What went wrong, for a program. The error page shows the same (names as in RFC 9457 and RFC 6749 5.2).
- * @param requestId finds the log entry, and the decision with `janua explain`
- */
+/** Names as in RFC 9457 and RFC 6749 5.2. @param requestId finds the log entry, and the decision (`janua explain`) */
 export function problem(requestId: string, { status, detail, error }: ProblemDescription) {
   const title = STATUS_CODES[status] ?? 'Error';
   const sentence = detail ?? sentences[status] ?? title;

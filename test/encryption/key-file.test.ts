@@ -4,8 +4,7 @@ import { chmodSync, mkdirSync, readdirSync, readFileSync, statSync, symlinkSync,
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { promisify } from 'node:util';
-import { createKeyFile } from '../../src/encryption/key-file.ts';
-import { openEncryptionKeys } from '../../src/encryption/open-keys.ts';
+import { createKeyFile, openEncryptionKeys } from '../../src/encryption/key-file.ts';
 import { Misconfiguration } from '../../src/faults/misconfiguration.ts';
 import { createTemporaryFolder } from '../servers/process-end.ts';
 

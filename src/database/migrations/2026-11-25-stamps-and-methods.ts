@@ -1,10 +1,7 @@
 import { sql } from '../kysely.ts';
 import type { MigrationStep } from '../migration-step.ts';
 
-/**
- * The stamp of an account, and the time, methods and client of a session's authentication. Processes of the previous version still
- * insert rows, so the columns have defaults.
- */
+/** Processes of the previous version still insert rows, so the columns have defaults. */
 export const up: MigrationStep = async ({ addColumn }) => {
   await addColumn('janua_users', 'stamp', sql`varchar(43)`);
   await addColumn('janua_sessions', 'authenticated_at', sql`bigint default 0 not null`);

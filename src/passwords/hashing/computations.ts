@@ -4,10 +4,7 @@ import { currentCost } from '../schemes/argon2.ts';
 import type { ComparableHash } from '../schemes/scheme.ts';
 import { parseStoredPassword } from '../schemes/stored-password.ts';
 
-/**
- * All computations with passwords. Each occupies a core while it runs, and all but the last are slow on purpose. They run on the hashing
- * threads, never on the main thread.
- */
+/** Each occupies a core, and all but the last are slow on purpose. They run on the hashing threads. */
 export const computations = { compare, hash, findCostliest };
 
 export type Computations = typeof computations;

@@ -20,10 +20,7 @@ interface Thread {
   readonly tasks: PromiseWithResolvers<Computed>[];
 }
 
-/**
- * How many tasks a thread holds: the one that it computes, and the next. So it need not wait until the main thread sends another one. This
- * made logins a fifth faster when every core was hashing.
- */
+/** The computed one and the next, to wait for no message. Logins got a fifth faster when every core was hashing. */
 const tasksAhead = 2;
 
 export type HashingThreads = ReturnType<typeof createHashingThreads>;
@@ -31,10 +28,7 @@ export type HashingThreads = ReturnType<typeof createHashingThreads>;
 /** A `.ts` file in the sources, and a `.js` file in the published package. */
 const file = new URL(`./thread${extname(import.meta.url)}`, import.meta.url);
 
-/**
- * Separate threads for computations that occupy a core.
- * @param count most threads. Each takes 10 MB, so it starts only when there is a task for it.
- */
+/** @param count most threads. Each takes 10 MB, so it starts only when there is a task for it. */
 export function createHashingThreads(count: number) {
   const threads = new Set<Thread>();
   const limit = pLimit(count * tasksAhead);

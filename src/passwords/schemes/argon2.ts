@@ -4,10 +4,7 @@ import { broken, type StoredPassword } from './scheme.ts';
 /** The current cost of a stored password: argon2id, 19 MiB, two passes (OWASP Password Storage CS; ASVS 11.4.2). */
 export const currentCost = { memoryCost: 19_456, timeCost: 2, parallelism: 1, outputLen: 32 } as const;
 
-/**
- * The most costly stored hash that is computed. Anything beyond counts as broken. Memory in KiB. The work, memory times passes, stays under
- * seven times today's, because the floor for failures must cover it.
- */
+/** In KiB. The work, memory times passes, stays under seven times today's: the floor for failures must cover it. */
 const limits = { memoryCost: 131_072, timeCost: 64, parallelism: 16, work: 262_144 } as const;
 
 const argon2id = 2;

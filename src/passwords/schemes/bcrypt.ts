@@ -4,10 +4,7 @@ import { broken, type StoredPassword } from './scheme.ts';
 /** The costs that are computed, as logarithms. 2^15 rounds take more than a second. 4 is bcrypt's own minimum. */
 const costs = { least: 4, most: 15 } as const;
 
-/**
- * Excludes `$2x$`. It marks hashes of a faulty implementation, which do not match those of the correct algorithm. The last character of a
- * salt has four spare bits, which are zero.
- */
+/** Excludes `$2x$`, of a faulty implementation. The last character of a salt has four spare bits, which are zero. */
 const shape = /^\$2[aby]\$(\d\d)\$[./A-Za-z0-9]{21}[.Oeu][./A-Za-z0-9]{31}$/;
 
 /**

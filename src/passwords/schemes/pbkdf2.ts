@@ -2,10 +2,7 @@ import { pbkdf2Sync, timingSafeEqual } from 'node:crypto';
 import { django, type KeyEncoding, phc, readDerivedKey, werkzeug } from './derived-key.ts';
 import { broken, type StoredPassword } from './scheme.ts';
 
-/**
- * The most costly stored hash that is computed, in iterations times blocks of the digest. It takes about a second. This is eight times the
- * 600 000 that OWASP's Password Storage CS asks for, because Django raises its own number with each release.
- */
+/** In iterations times blocks, about a second: eight times the 600 000 of OWASP, as Django raises its own number. */
 const mostWork = 5_000_000;
 
 /** Bytes of the digest, which is one block of a key (RFC 8018 section 5.2). */

@@ -11,10 +11,7 @@ export interface ComparableHash {
   matches(password: Buffer): boolean;
 }
 
-/**
- * A stored hash that is not computed: malformed, too costly, or of an unknown scheme.
- * @param scheme is logged, so it is never a part of the hash
- */
+/** Malformed, too costly, or of an unknown scheme. @param scheme is logged, so it is never a part of the hash */
 export const broken = (scheme: string) => ({ scheme, state: 'broken' }) as const;
 
 export type StoredPassword = ComparableHash | ReturnType<typeof broken>;

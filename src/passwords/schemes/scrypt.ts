@@ -2,10 +2,7 @@ import { scryptSync, timingSafeEqual } from 'node:crypto';
 import { django, type KeyEncoding, phc, readDerivedKey, werkzeug } from './derived-key.ts';
 import { broken, type StoredPassword } from './scheme.ts';
 
-/**
- * The most costly stored hash that is computed. The memory, 128·N·r bytes, has the same bound as argon2's. The work, N·r·p, is twice the
- * highest that OWASP's Password Storage CS names, and takes about half a second.
- */
+/** Memory, 128·N·r bytes, is bounded as argon2's. The work, N·r·p, is twice OWASP's highest: half a second. */
 const limits = { memoryBytes: 128 * 1024 * 1024, parallelism: 16, work: 2 ** 21 } as const;
 
 /** Each shape fixes the length of the key. A key that was cut short is a valid shorter key and would still match. */

@@ -6,9 +6,7 @@ import { parseScrypt } from './scrypt.ts';
 
 const parsers = [parseArgon2, parseBcrypt, parseScrypt, parsePbkdf2];
 
-/**
- * Names for the log of hashes that are not computed, by prefix. Most are fast hashes, which only a new password makes safe.
- */
+/** Names for the log, by prefix. Most are fast hashes, which only a new password makes safe. */
 const foreign: Readonly<Record<string, string>> = {
   $1$: 'md5crypt',
   $apr1$: 'apr1',

@@ -21,10 +21,7 @@ export interface DisabledRule {
 
 const keys: readonly string[] = ['id', 'username', 'password', 'first_name', 'last_name', 'disabled'];
 
-/**
- * Reads `USERS_TABLE` and `USERS_COLUMNS`, as in `id=emp_no,username=email,password=password,disabled=status:left|ill`.
- * @throws {Misconfiguration} with every fault at once
- */
+/** Reads such as `id=emp_no,username=email,password=hash,disabled=status:left|ill`. @throws {Misconfiguration} */
 export function parseMapping(table: string | undefined, columns: string | undefined): UserMapping | undefined {
   if (table === undefined && columns === undefined) return undefined;
   if (table === undefined || columns === undefined)

@@ -25,10 +25,7 @@ const valuesOf: Readonly<Partial<Record<ColumnKind, RegExp>>> = {
 /** Characters of the longest hash that Janua stores: argon2id in PHC form, 16 bytes of salt and 32 of hash. */
 const hashLength = 97;
 
-/**
- * Whether and how users can sign in with a table.
- * @param rehashes whether passwords are rehashed in this table
- */
+/** Whether and how users can sign in with a table. @param rehashes whether passwords are rehashed in this table */
 export function judgeTable(
   { table, ...mapping }: UserMapping,
   { columns, indexes }: TableDescription,

@@ -47,10 +47,7 @@ export function signedInOf({ signedIn }: Pick<FastifyRequest, 'signedIn'>): Sign
   return signedIn;
 }
 
-/**
- * The Bearer token of an Authorization field, verified or not; undefined for other schemes. Only spaces may separate scheme and
- * token (RFC 9110 11.4), because a proxy that removes tokens may know no other separator.
- */
+/** Undefined for other schemes. Only spaces separate scheme and token (RFC 9110 11.4): a proxy may know no others. */
 export function readBearer(authorization: string | undefined): string | undefined {
   const bearer = /^bearer(?: +(.*))?$/i.exec(authorization ?? '');
   // `Bearer` alone presents an empty token, which matches no session.

@@ -46,10 +46,7 @@ export function describePage(request: FastifyRequest, reply: FastifyReply): void
   reply.header('vary', [reply.getHeader('vary'), 'Accept-Language', 'Cookie'].filter(Boolean).join(', '));
 }
 
-/**
- * JSON if the header or the path asks for it, otherwise HTML. `Accept` matters only for forward authentication of another
- * application's page.
- */
+/** JSON if header or path ask for it. `Accept` matters only for forward authentication of another app's page. */
 export function formatOf(request: FastifyRequest): Format {
   if (isUnderApi(request) || asksForJson(request.headers[formatHeader]?.toString())) return 'json';
   return request.routeOptions.config?.pagesWhereOpened && !opensPage(request) ? 'json' : 'html';

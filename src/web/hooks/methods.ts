@@ -12,10 +12,7 @@ interface KnownPath {
   openedAt?: string | undefined;
 }
 
-/**
- * Answers requests that match no route. OPTIONS and wrong methods get the allowed methods (RFC 9110 9.3.7, 15.5.6), all others
- * get 404. Must be added before the routes.
- */
+/** 404, or the allowed methods (RFC 9110 9.3.7, 15.5.6). Must be added before the routes. */
 export function addMethodRules(app: App): void {
   // Fastify's own router again, but with paths only: it finds a path whatever the method.
   const paths = FindMyWay();

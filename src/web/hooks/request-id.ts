@@ -11,10 +11,7 @@ const acceptable = /^[\w.:-]{1,64}$/;
 
 export const isRequestId = (value: unknown): value is string => typeof value === 'string' && acceptable.test(value);
 
-/**
- * Gives each request a unique id, and sends it in the response. An id from a trusted proxy is kept, so that both logs show the same.
- * Otherwise Janua creates one, because any other client could reuse the id of another request.
- */
+/** An id from a trusted proxy is kept, so that both logs show it. Other clients could reuse the id of a request. */
 export function addRequestIds(app: App, isTrustedPeer: PeerCheck): void {
   function createId({ headers, socket }: IncomingMessage): string {
     const sent = headers[requestIdHeader];

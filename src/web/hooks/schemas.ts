@@ -20,10 +20,7 @@ function once<Given extends { readonly schema: unknown }, Compiled>(compile: (gi
 const validators = once(({ schema }: { schema: object }) => ajv.compile(schema));
 const serializers = once(compileSerializer);
 
-/**
- * Validates requests and serializes responses by the routes' JSON Schemas. Input is never coerced: a number in place of a
- * string is an error.
- */
+/** Input is never coerced: a number in place of a string is an error. */
 export function addSchemas(app: App): void {
   app.setValidatorCompiler(validators);
   app.setSerializerCompiler(serializers);
