@@ -40,13 +40,10 @@ export interface ProvenLogin {
 }
 
 /**
- * Decides whether a login comes from a browser or program that the account has not used. Undefined if not. Runs before the session
- * starts, because that may end the session which shows it.
+ * Gives what tells the user about a login from a browser or program that the account has not used. Runs before the session starts, because
+ * that may end the session which shows it.
  */
-export type NoticeSignIn = (login: ProvenLogin) => Promise<TellUser | undefined>;
-
-/** Tells the user about the session that has started. @throws {Unavailable} the session has then ended */
-export type TellUser = (session: Pick<Session, 'id'>) => Promise<void>;
+export type NoticeSignIn = (login: ProvenLogin) => Promise<(() => Promise<void>) | undefined>;
 
 /** Decides what is still missing, from what was proved and what the account has. @throws {Refusal} if the proof is not enough */
 export type Demand = (proof: Proof, admission: Admission) => Promise<void>;
@@ -80,6 +77,13 @@ export interface AdmitOptions {
 
 /** Nothing else calls `sessions.start`. */
 export function createAdmit({ access, sessions, users, audit, demand, noticeSignIn }: AdmitOptions): Admit {
+  /** A login of which a step fails leaves no session. */
+  const orEnd = <Result>(session: Session, step: Promise<Result> | undefined) =>
+    step?.catch(async (error: unknown) => {
+      await sessions.end([session]);
+      throw error;
+    });
+
   /** Reads the account again after the session is stored. A change made before that found no session to end. */
   async function start(proof: Proof, admission: Admission, replaced: readonly Session[]): Promise<Started | undefined> {
     const { account, methods } = proof;
@@ -87,16 +91,11 @@ export function createAdmit({ access, sessions, users, audit, demand, noticeSign
     const how = { methods, replaced, remembered, userAgent: caller.userAgent, address: caller.address };
     const owner = { userId: account.user.id, stamp: stampOf(account) };
     const session = await sessions.start(owner, how);
-    const orEnd = <Result>(step: Promise<Result>) =>
-      step.catch(async (error: unknown) => {
-        await sessions.end([session]);
-        throw error;
-      });
-    const current = await orEnd(users.findById(account.user.id));
+    const current = await orEnd(session, users.findById(account.user.id));
     const isEnabled = current !== undefined && !current.disabled;
     if (isEnabled && stampOf(current) === session.stamp) {
       // A fingerprint of the password does not tell that a second factor was added meanwhile.
-      if (current.stamp === undefined) await orEnd(demand({ ...proof, account: current }, admission));
+      if (current.stamp === undefined) await orEnd(session, demand({ ...proof, account: current }, admission));
       return { account: current, session };
     }
     await sessions.end([session]);
@@ -119,18 +118,12 @@ export function createAdmit({ access, sessions, users, audit, demand, noticeSign
     if (started === undefined) return undefined;
     const { session } = started;
     const { id: sessionId, userId } = session;
-    await audit
-      .record({ kind: 'login-succeeded', caller, userId, sessionId, ...event })
-      .catch(async (error: unknown) => {
-        // A login that cannot be recorded fails.
-        await sessions.end([session]);
-        throw error;
-      });
+    await orEnd(session, audit.record({ kind: 'login-succeeded', caller, userId, sessionId, ...event }));
     const ended = [
       ...replaced.map((former) => ({ reason: 'replaced', userId: former.userId, sessionId: former.id })),
       ...session.displaced.map((id) => ({ reason: 'too-many', userId, sessionId: id })),
     ];
-    await tellUser?.(session);
+    await orEnd(session, tellUser?.());
     for (const details of ended) await audit.recordIfPossible({ kind: 'session-ended', caller, ...details });
     return { ...started, wasSignedIn: signedIn !== undefined };
   };

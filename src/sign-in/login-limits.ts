@@ -58,9 +58,9 @@ export const policies = {
   /** Whole offices share one. */
   address: { free: 20, ...waits, forgiveSeconds: 3 * 60, keepSeconds: monthSeconds },
   /** A new password does not lift the stop of codes: about ten in a million are right at any time (NIST SP 800-63B-4 3.2.2). */
-  factorAccount: { free: 10, ...waits, stopsAt: 100 },
-  factorPair: { free: 5, ...waits, keepSeconds: monthSeconds },
-  factorAddress: { free: 20, ...waits, forgiveSeconds: 3 * 60, keepSeconds: monthSeconds },
+  'factor-account': { free: 10, ...waits, stopsAt: 100 },
+  'factor-pair': { free: 5, ...waits, keepSeconds: monthSeconds },
+  'factor-address': { free: 20, ...waits, forgiveSeconds: 3 * 60, keepSeconds: monthSeconds },
   unknownAddress: { free: 5, ...waits, firstWaitSeconds: 30, keepSeconds: monthSeconds },
 } as const satisfies Readonly<Record<string, Policy>>;
 
@@ -76,16 +76,16 @@ const unknownAddress = 'unknown';
 export function limitsOf(attempt: PasswordAttempt): Limits<KeyKind> {
   const { address = unknownAddress, nameDigest, account, knownBrowser } = attempt;
   const addressKey = keyOf('address', address, addressPolicy(address));
-  const pairKey = keyOf('pair', `${nameDigest}:${address}`, policies.pair);
+  const pairKey = keyOf('pair', `${nameDigest}:${address}`);
   if (account === undefined) {
     const nameKey = keyOf('name', nameDigest, policies.unknownName);
     return { keys: [nameKey, addressKey, pairKey], ...turnsOf(attempt, nameKey.key) };
   }
   const owner = `${account.id}:${account.fingerprint}`;
-  const ownKeys = [keyOf('account', owner, policies.account), keyOf('name', nameDigest, policies.name)];
+  const ownKeys = [keyOf('account', owner), keyOf('name', nameDigest)];
   if (knownBrowser === undefined)
     return { keys: [...ownKeys, addressKey, pairKey], ...turnsOf(attempt, `account:${account.id}`) };
-  const browserKey = keyOf('browser', `${knownBrowser}:${owner}`, policies.browser);
+  const browserKey = keyOf('browser', `${knownBrowser}:${owner}`);
   const browsers = `browsers:${account.id}`;
   const { places } = turnsOf(attempt, browsers);
   // Their only party: the owner must not queue behind strangers at the same address.
@@ -118,7 +118,7 @@ function turnsOf({ address, endSite }: Pick<PasswordAttempt, 'address' | 'endSit
 }
 
 /** A success must not clear an address. Otherwise attackers with an account would log in between two guesses at other accounts. */
-const keyOf = (kind: KeyKind, of: string, policy: Policy): AttemptKey<KeyKind> => ({
+const keyOf = (kind: KeyKind, of: string, policy: Policy = policies[kind]): AttemptKey<KeyKind> => ({
   kind,
   key: `${kind}:${of}`,
   policy,
@@ -133,11 +133,7 @@ export function limitsOfFactor(userId: string, address: string | undefined): Lim
   const network = networkOf(address, 64) ?? unknownAddress;
   // An IPv6 address has colons, like the ids of some users.
   const pair = `${userId}:${Buffer.from(network).toString('base64url')}`;
-  const keys = [
-    keyOf('factor-account', userId, policies.factorAccount),
-    keyOf('factor-pair', pair, policies.factorPair),
-    keyOf('factor-address', network, policies.factorAddress),
-  ];
+  const keys = [keyOf('factor-account', userId), keyOf('factor-pair', pair), keyOf('factor-address', network)];
   const place = { key: `factor:${userId}`, atOnce: atOnce.account };
   return { keys, places: [place], parties: [place.key] };
 }
@@ -145,7 +141,6 @@ export function limitsOfFactor(userId: string, address: string | undefined): Lim
 /** What a key tells about itself: it belongs to a user, a name, an address, or a combination. */
 interface ParsedKey {
   readonly kind: KeyKind;
-  /** The policy of a name depends on the attempt. This is the stricter one. */
   readonly policy: Policy;
   readonly userId?: string;
   /** If the user's fingerprint has changed since, the failures no longer count. */
@@ -182,29 +177,26 @@ export function liftFailures(throttle: Throttle, lifted: Lifted): Promise<number
   });
 }
 
-/** Undefined for other keys. Only user ids and addresses may contain colons. */
+/** What follows the kind in a key. Only user ids and addresses may contain colons. */
+const keyShapes: Readonly<Record<KeyKind, RegExp>> = {
+  account: /^(?<userId>.*):(?<passwordFingerprint>[^:]*)$/s,
+  browser: /^[^:]*:(?<userId>.*):(?<passwordFingerprint>[^:]*)$/s,
+  name: /^(?<nameDigest>.*)$/s,
+  address: /^(?<address>.*)$/s,
+  pair: /^(?<nameDigest>[^:]*):(?<address>.*)$/s,
+  'factor-account': /^(?<userId>.*)$/s,
+  'factor-pair': /^(?<userId>.*):[^:]*$/s,
+  'factor-address': /^(?<address>.*)$/s,
+};
+
+/** Undefined for other keys. */
 function parseKey(key: string): ParsedKey | undefined {
-  const [kind, ...parts] = key.split(':');
-  const from = (start: number, end?: number) => parts.slice(start, end).join(':');
-  const passwordFingerprint = parts.at(-1) ?? '';
-  switch (kind) {
-    case 'account':
-      return { kind, policy: policies.account, userId: from(0, -1), passwordFingerprint };
-    case 'browser':
-      return { kind, policy: policies.browser, userId: from(1, -1), passwordFingerprint };
-    case 'name':
-      return { kind, policy: policies.unknownName, nameDigest: from(0) };
-    case 'address':
-      return { kind, policy: addressPolicy(from(0)), address: from(0) };
-    case 'pair':
-      return { kind, policy: policies.pair, nameDigest: from(0, 1), address: from(1) };
-    case 'factor-account':
-      return { kind, policy: policies.factorAccount, userId: from(0) };
-    case 'factor-pair':
-      return { kind, policy: policies.factorPair, userId: from(0, -1) };
-    case 'factor-address':
-      return { kind, policy: policies.factorAddress, address: from(0) };
-    default:
-      return undefined;
-  }
+  const [, kind = '', of = ''] = /^([^:]*):(.*)$/s.exec(key) ?? [];
+  if (!isKeyKind(kind)) return undefined;
+  const groups = keyShapes[kind].exec(of)?.groups;
+  // The policy of a name depends on the attempt. This is the stricter one.
+  const policy = kind === 'name' ? policies.unknownName : kind === 'address' ? addressPolicy(of) : policies[kind];
+  return groups && { kind, policy, ...groups };
 }
+
+const isKeyKind = (text: string): text is KeyKind => Object.hasOwn(keyShapes, text);

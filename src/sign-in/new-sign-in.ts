@@ -10,7 +10,7 @@ import { networkOf } from '../text/networks.ts';
 import type { UserDirectory } from '../users/user-directory.ts';
 
 export interface NoticeOptions {
-  readonly sessions: Pick<Sessions, 'listOf' | 'end'>;
+  readonly sessions: Pick<Sessions, 'listOf'>;
   readonly requestMail: RequestMail;
   /** Milliseconds since 1970. */
   readonly now: () => number;
@@ -25,15 +25,10 @@ export function createNoticeSignIn({ sessions, requestMail, now }: NoticeOptions
     if (own.some((session) => isSameClient(session, caller))) return undefined;
     const details = { userAgent: caller.userAgent ?? '', address: caller.address ?? '', at: String(now()) };
     const mail = { purpose: 'new-sign-in', address, userId, language, details };
-    return (session) =>
+    return async () => {
       // A client that asks for many other mails, or logs in a minute after its user, must not be able to suppress this one.
-      requestMail(mail, caller, ['hour']).then(
-        () => {},
-        async (error: unknown) => {
-          await sessions.end([session]);
-          throw error;
-        },
-      );
+      await requestMail(mail, caller, ['hour']);
+    };
   };
 }
 

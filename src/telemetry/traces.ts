@@ -48,6 +48,7 @@ export function createTraces(settings: TraceSettings, version: string, log: Log)
   const requests = new WeakMap<object, Context>();
 
   return {
+    /** Gives the id of the trace. @param parent the headers of a trusted sender; without them a new trace begins */
     begin(request: object, parent: TraceParent | undefined): string {
       const before =
         parent === undefined ? ROOT_CONTEXT : propagator.extract(ROOT_CONTEXT, parent, defaultTextMapGetter);
@@ -56,6 +57,7 @@ export function createTraces(settings: TraceSettings, version: string, log: Log)
       return span.spanContext().traceId;
     },
 
+    /** Calls inside `work` belong to the trace. */
     within(request: object, work: () => void): void {
       current.run(requests.get(request), work);
     },

@@ -4,7 +4,7 @@ import type { RequireStepUp } from '../access/fresh-proof.ts';
 import type { Answer } from '../access/refusal.ts';
 import type { Audit } from '../audit/audit.ts';
 import type { Language } from '../languages/languages.ts';
-import type { RequestMetrics, RequestTraces } from '../telemetry/requests.ts';
+import type { Measures } from '../telemetry/measures.ts';
 import type { FindClient, PeerCheck } from './client-address.ts';
 import type { FindUnavailable } from './health.routes.ts';
 
@@ -22,7 +22,7 @@ export interface FlowOptions {
   readonly isTrustedPeer: PeerCheck;
   readonly findUnavailable: FindUnavailable;
   /** Where requests are measured. Without both, no hook is added. */
-  readonly measures: { readonly metrics?: RequestMetrics | undefined; readonly traces?: RequestTraces | undefined };
+  readonly measures: Partial<Pick<Measures, 'metrics' | 'traces'>>;
   readonly appName: string;
   /** Of pages, for users who have not chosen one and whose browser asks for none of ours. */
   readonly language: Language;

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { createAccess } from '../../src/access/access.ts';
-import { createAdmit, type Demand } from '../../src/access/admit.ts';
+import { createAdmit, type Demand, type NoticeSignIn } from '../../src/access/admit.ts';
 import { lookUpTwice } from '../../src/access/look-up.ts';
 import { Refusal } from '../../src/access/refusal.ts';
 import type { PasswordCheck } from '../../src/passwords/passwords.ts';
@@ -51,6 +51,7 @@ function createRacing(
   fault?: Error,
   passwordFloor = 0,
   demand: Demand = async () => {},
+  noticeSignIn?: NoticeSignIn,
 ) {
   let current: Account | undefined = account;
   const store = createMapStore();
@@ -90,7 +91,7 @@ function createRacing(
     hasSecondFactor: async () => false,
     failureFloor: 0,
   });
-  const admit = createAdmit({ access, sessions, users, audit, demand, noticeSignIn: undefined });
+  const admit = createAdmit({ access, sessions, users, audit, demand, noticeSignIn });
   const logIn = createLogIn({ users, attemptPassword, admit });
   return { store, logIn: () => logIn(attempt(ann.username, 'secret'), caller) };
 }
@@ -149,6 +150,19 @@ test('no session starts if it cannot be found out whether a second factor is mis
 // Shows: S108 V2.3.3 V16.5.3
 test('no session is left when the store fails after the session was started', async () => {
   const { logIn, store } = createRacing((current) => current, new Error('gone'));
+  await assert.rejects(logIn(), /gone/);
+  assert.equal(store.records.size, 0);
+});
+
+test('no session is left when the user cannot be told about the login', async () => {
+  const tellUser = () => Promise.reject(new Error('gone'));
+  const { logIn, store } = createRacing(
+    (current) => current,
+    undefined,
+    0,
+    undefined,
+    async () => tellUser,
+  );
   await assert.rejects(logIn(), /gone/);
   assert.equal(store.records.size, 0);
 });

@@ -12,7 +12,12 @@ const disabledFeatures = [
   ...['WebUIOmniboxPopup', 'WebUIOmniboxAimPopup'],
   ...['AimEnabled', 'AvoidUnnecessaryBeforeUnloadCheckSync', 'DestroyProfileOnBrowserClose', 'HttpsUpgrades'],
   ...['HttpsFirstBalancedModeAutoEnable', 'LensOverlay', 'MediaRouter', 'NetworkTimeServiceQuerying', 'PaintHolding'],
-  ...['AvoidCorsURLLoaderRestartOnRedirect', 'OptimizationHints', 'PreconnectToSearch', 'ThirdPartyStoragePartitioning'],
+  ...[
+    'AvoidCorsURLLoaderRestartOnRedirect',
+    'OptimizationHints',
+    'PreconnectToSearch',
+    'ThirdPartyStoragePartitioning',
+  ],
 ];
 
 /** @throws when there is no Chromium */

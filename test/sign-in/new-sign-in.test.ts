@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { createNoticeSignIn } from '../../src/sign-in/new-sign-in.ts';
 import { ann, password, startJanua, type TestOptions } from '../janua.ts';
 import { json } from '../web/faces.ts';
 
@@ -187,17 +186,4 @@ test('an account gets at most five mails about sign-ins an hour', async () => {
     opened.pass(31);
   }
   assert.equal((await opened.mails()).length, 5);
-});
-
-test('a login whose mail cannot be stored leaves no session behind', async () => {
-  const ended: object[] = [];
-  const noticeSignIn = createNoticeSignIn({
-    sessions: { listOf: async () => [], end: async (sessions) => ended.push(...sessions) > 0 },
-    requestMail: () => Promise.reject(new Error('gone')),
-    now: Date.now,
-  });
-  const user = { id: '1', ...ann };
-  const tellUser = await noticeSignIn({ user, knownBrowser: false, language: 'en', caller: { route: 'a test' } });
-  await assert.rejects(tellUser?.({ id: 'session' }) ?? Promise.resolve(), /gone/);
-  assert.deepEqual(ended, [{ id: 'session' }]);
 });

@@ -1,6 +1,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { FastifyChildLoggerFactory } from 'fastify/types/logger.js';
-import type { AnsweredRequest, RequestTraces } from '../../telemetry/requests.ts';
+import type { Measures } from '../../telemetry/measures.ts';
+import type { AnsweredRequest } from '../../telemetry/requests.ts';
 import type { PeerCheck } from '../client-address.ts';
 import type { FlowOptions } from '../flow-options.ts';
 import type { App } from '../types.ts';
@@ -35,7 +36,10 @@ export function measureAnswer(
  * Starts a request's trace before its first log line, so that each of its lines names the trace.
  * @param isTrustedPeer whether the peer is one of our proxies; only then the request continues the trace that it names
  */
-export function createTracedLoggers(traces: RequestTraces, isTrustedPeer: PeerCheck): FastifyChildLoggerFactory {
+export function createTracedLoggers(
+  traces: NonNullable<Measures['traces']>,
+  isTrustedPeer: PeerCheck,
+): FastifyChildLoggerFactory {
   return (logger, bindings, options, request) => {
     const { traceparent, tracestate } = request.headers;
     const counts = typeof traceparent === 'string' && isTrustedPeer(request.socket.remoteAddress);
