@@ -209,13 +209,11 @@ export async function compose(settings: Settings, overrides: Overrides = {}) {
       }
     },
     requireServices,
-    /** The HTTP server. It answers 503 until `prepare` has succeeded once. */
     async createServer() {
       // Loaded only if needed: the other commands then start in half the time.
       const { createServer } = await import('./server.ts');
       return createServer({ ...siteOptions(), log, logsRequests: () => log.isLevelEnabled('info') });
     },
-    /** Janua as a part of another app. @param onClose runs when that app closes */
     async createPlugin(onClose: () => Promise<void>) {
       const { createPlugin } = await import('./plugin.ts');
       return createPlugin(siteOptions(), onClose);
@@ -401,7 +399,6 @@ async function prepare(settings: Settings, overrides: Overrides, openings: Openi
     }),
     knownBrowsers,
     outbox,
-    /** Sends the mail in the outbox, in a server that takes logins. */
     mail,
     passwordPolicy,
     ...createAccountParts({

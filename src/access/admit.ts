@@ -27,13 +27,11 @@ export interface Admission {
   readonly trustedBrowser?: string | undefined;
   /** What decides whether the user is told about the login. Without it they are not, as at the end of a sign-up. */
   readonly notice?: Pick<ProvenLogin, 'knownBrowser' | 'language'>;
-  /** Further fields of the login event. */
   readonly event: Pick<AuditEvent, 'throttle' | 'knownBrowser'>;
 }
 
 export interface ProvenLogin {
   readonly user: User;
-  /** Whether the account has signed in with this browser before. */
   readonly knownBrowser: boolean;
   readonly language: Language;
   readonly caller: Caller;
@@ -52,7 +50,6 @@ export interface Admitted {
   /** As read after the session was stored. */
   readonly account: Account;
   readonly session: StartedSession;
-  /** Whether the browser or program was signed in before. */
   readonly wasSignedIn: boolean;
 }
 

@@ -14,7 +14,6 @@ export interface FoundSession {
   readonly account: Account | undefined;
 }
 
-/** Two look-ups, for sessions and users in different stores. */
 export function lookUpTwice(sessions: Pick<SessionStore, 'find'>, users: Pick<UserDirectory, 'findById'>): LookUp {
   return async (sessionId) => {
     const session = await sessions.find(sessionId);

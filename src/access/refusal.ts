@@ -49,7 +49,6 @@ export const loginMessages = {
 
 export type LoginMessage = (typeof loginMessages)[keyof typeof loginMessages];
 
-/** A login whose password was right, and what is still missing. */
 export interface PendingLogin {
   /** A browser gets it as a cookie, a program as `mfa_token`. */
   readonly token: string;
@@ -63,7 +62,6 @@ export class Refusal extends Error {
   readonly answer: Answer;
   /** Seconds until another try can succeed, if known. */
   readonly retryAfterSeconds: number | undefined;
-  /** The login that waits for a second factor. */
   readonly pending: PendingLogin | undefined;
 
   constructor(answer: Answer, retryAfterSeconds?: number, pending?: PendingLogin) {

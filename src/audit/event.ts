@@ -12,7 +12,6 @@ export interface AuditEvent<Kind extends string = string> {
   readonly throttle?: readonly KeyTrace[] | undefined;
   /** Whether this user has signed in with this browser before. Undefined if Janua did not check. */
   readonly knownBrowser?: boolean | undefined;
-  /** How many of them, for a kind of event that is about several. */
   readonly count?: number | undefined;
 }
 
@@ -32,13 +31,11 @@ export interface Caller {
   readonly address?: string | undefined;
   readonly userAgent?: string | undefined;
   readonly format?: 'html' | 'json' | undefined;
-  /** The operating system account that ran a command. */
   readonly operator?: string | undefined;
   /** What the decision was based on. */
   readonly trace?: CallerTrace | undefined;
 }
 
-/** What the server saw of a request when it decided, for `janua explain`. */
 export interface CallerTrace {
   readonly peer: string | undefined;
   /** `X-Forwarded-For` as sent. */
@@ -185,7 +182,6 @@ function readOneOf<Choice extends string>(value: unknown, choices: readonly Choi
   return choices.find((choice) => choice === value);
 }
 
-/** Reads the first ten items, and drops the unreadable ones. */
 function readList<Item>(value: unknown, read: (item: unknown) => Item | undefined): readonly Item[] | undefined {
   if (!Array.isArray(value)) return undefined;
   return value

@@ -83,7 +83,6 @@ function createBuckets(events: Events, now: () => number, processes: number) {
     return Math.min(full, known.level + (minutes * perMinute) / processes);
   }
 
-  /** Takes one from each bucket of the event, or from none if one of them is empty. */
   return ({ kind, reason, userId, caller }: AuditEvent, { account, endSite, all }: Bound): boolean => {
     const time = now();
     const name = events[kind]?.isLimitedByReason ? `${kind} ${reason}` : kind;

@@ -15,7 +15,6 @@ export interface UnreadableEvent {
   readonly unreadable: true;
 }
 
-/** Which events to find. A field that is left out matches every event. */
 export interface AuditFilter {
   readonly order: 'newest-first' | 'oldest-first';
   /** From `since` to before `until`, in milliseconds since 1970. */
@@ -25,7 +24,6 @@ export interface AuditFilter {
   /** Events of this user or of this name. If both are given, one match is enough. */
   readonly userId?: string | undefined;
   readonly nameDigest?: string | undefined;
-  /** As recorded. */
   readonly address?: string | undefined;
   readonly limit?: number | undefined;
 }

@@ -21,7 +21,6 @@ interface AuditOptions {
 
 const defaultLimit = 50;
 
-/** Shows recorded events, newest last: the latest as a table, or all as JSON lines. */
 export const audit = (options: AuditOptions) =>
   administer('janua audit', async (services) => {
     const { json = false, limit } = options;

@@ -3,7 +3,6 @@ import { backUpSqlite } from '../database/backup.ts';
 import { engineOf } from '../database/database.ts';
 import { Misconfiguration } from '../faults/misconfiguration.ts';
 
-/** Copies the SQLite file while Janua keeps serving. Database servers have their own backup programs. */
 export async function backup(file: string): Promise<void> {
   const { DATABASE_URL, REDIS_URL } = loadSettings();
   if (engineOf(DATABASE_URL) !== 'sqlite')

@@ -6,7 +6,6 @@ import { findTraceSettings } from '../config/traces.ts';
 import { demoHash, demoPassword, demoUsers } from './demo-users.ts';
 import { hearOrders, listen } from './listen.ts';
 
-/** Runs the server with two built-in users, on this machine only. Keeps its data between runs. */
 export async function demo(): Promise<void> {
   const settings = loadSettings({ LOG_LEVEL: 'warn', DRAIN_SECONDS: 0, SIGN_UP: 'on' });
   requireSafeExposure(settings, 'demo');

@@ -3,7 +3,6 @@ import { events } from '../site.ts';
 import { ChangeRefused } from '../users/administration.ts';
 import { administer } from './administer.ts';
 
-/** Explains the decision about a request. @param requestId as the refused user reports it */
 export const explain = (requestId: string) =>
   administer('janua explain', async ({ auditTrail, users, registry }) => {
     const found = await auditTrail.findByRequestId(requestId.trim());

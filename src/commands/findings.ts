@@ -3,11 +3,9 @@ import { jsonLine } from '../text/printable.ts';
 
 export type FindingsPrinter = ReturnType<typeof createFindingsPrinter>;
 
-/** Prints and counts findings. @param json prints one JSON object a line */
 export function createFindingsPrinter(json: boolean) {
   const counts = { ok: 0, warning: 0, wrong: 0 };
   return {
-    /** @param check the subject of the check, in one word */
     print(check: string, finding: Finding): void {
       counts[finding.state] += 1;
       process.stdout.write(json ? jsonLine({ check, ...finding }) : formatLine(check, finding));

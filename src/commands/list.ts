@@ -28,7 +28,6 @@ export async function list<Item>(
 export const minuteOf = (time: Date | undefined) => time?.toISOString().slice(0, 16).replace('T', ' ') ?? '';
 export const secondOf = (time: Date) => time.toISOString().slice(0, 19).replace('T', ' ');
 
-/** Formats rows as aligned columns of text. The first row is the heading. */
 function formatTable(cells: readonly (readonly string[])[]): string {
   const rows = cells.map((row) => row.map(printable));
   const widthOf = (column: number) => rows.reduce((width, row) => Math.max(width, row[column]?.length ?? 0), 0);

@@ -4,7 +4,6 @@ import { keyNames, loadKey } from '../database/keys.ts';
 import { migrate as migrateDatabase } from '../database/migrations.ts';
 import { unwatched } from '../faults/store-watch.ts';
 
-/** Creates or updates Janua's own tables. Leaves everything else in the database alone. */
 export async function migrate(): Promise<void> {
   const settings = loadSettings();
   const opened = await openDatabase(settings.DATABASE_URL, {

@@ -7,7 +7,6 @@ import { Misconfiguration } from '../faults/misconfiguration.ts';
 /** Asks without echo, or reads a line of standard input. Never an argument: every process could read it. */
 export const readPassword = () => read((ask) => ask('Password: '));
 
-/** Reads a new password the same way. A terminal asks for it twice. */
 export const readNewPassword = (minLength: number) =>
   read(async (ask) => {
     const first = await ask(`New password (${minLength} characters or more): `);

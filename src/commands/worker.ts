@@ -34,7 +34,6 @@ export function prepareWorkers(): void {
 
 export type WorkerProcess = ReturnType<typeof forkWorker>;
 
-/** Starts a worker with the code that is now on disk. */
 export function forkWorker() {
   const worker = cluster.fork();
   const listening = Promise.withResolvers<void>();
@@ -68,7 +67,6 @@ export function forkWorker() {
   return {
     pid: worker.process.pid,
     listening: listening.promise,
-    /** Resolves when the worker serves with its stores. */
     ready: ready.promise,
     ended: ended.promise,
     isReady: () => state === 'ready',

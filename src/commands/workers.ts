@@ -117,7 +117,6 @@ export function createWorkers(count: number, log: Log, endDeadline: number) {
       return await complete.promise;
     },
 
-    /** Replaces all workers, one after the other. A call during a reload queues another reload. */
     reload(): void {
       // A reload that is already queued serves this call too.
       if (reloads.pendingCount === 0) reloads(renew);

@@ -26,7 +26,6 @@ export function loadSettings(defaults: Partial<Settings> = {}, environment: Node
 /** The account that ran `sudo`. It is a hint and no proof, because the operator can set the variable. */
 export const findSudoUser = () => process.env.SUDO_USER || undefined;
 
-/** The app that mounts Janua decides these. */
 const hostSettings = ['HOST', 'PORT', 'WORKERS', 'DRAIN_SECONDS'] as const;
 
 /** Settings that a program may pass. `undefined` means the default. */
@@ -48,7 +47,6 @@ export function takeSettings(given: GivenSettings): Settings {
   return checkSettings(faults, (name) => given[name as keyof GivenSettings]);
 }
 
-/** @param findValue gives the configured value, or undefined for the default */
 function checkSettings(faults: Faults, findValue: (name: keyof Settings, schema: SettingSchema) => unknown): Settings {
   const settings: Record<string, unknown> = {};
   for (const [name, schema] of Object.entries<SettingSchema>(settingSchemas)) {

@@ -43,7 +43,6 @@ export function publicOriginsOf({ PUBLIC_URL, PORT }: Settings): Set<string> {
   return origins;
 }
 
-/** Normalises origins as the operator typed them. */
 export const originsOf = (texts: readonly string[]) => new Set(texts.map((text) => originOf(text) ?? text));
 
 export function addLoopbackOrigins(origins: Set<string>, port: number): void {

@@ -38,7 +38,6 @@ export async function backUpSqlite(path: string, copy: string): Promise<void> {
   await sync(dirname(copy));
 }
 
-/** Makes signals cancel the copy instead of ending the process, until the end of the scope. */
 function hearStop(scope: DisposableStack): AbortSignal {
   const stop = new AbortController();
   const interrupt = () => stop.abort(new Error('the backup was cancelled'));

@@ -84,7 +84,6 @@ export async function openDatabase(url: string, options: DatabaseOptions): Promi
     },
   };
 
-  /** Loads only the client library that is needed. */
   async function openDriver(): Promise<EngineDriver> {
     switch (engine) {
       case 'sqlite':

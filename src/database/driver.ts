@@ -24,7 +24,6 @@ export function accessOf(sql: string): AccessKind {
   return /^(?:insert|update|delete|commit|create|alter|drop)\b/i.test(sql) ? 'write' : 'read';
 }
 
-/** Reports a failed step to the watch, and gives the error to throw. */
 export function reportFailure(watch: StoreWatch, kind: AccessKind, error: unknown): unknown {
   const classified = classify(error);
   if (classified instanceof Unavailable) watch.failed(kind, classified);

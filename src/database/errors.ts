@@ -59,7 +59,6 @@ const notNowInSqlite = new Set([5, 6, 8, 10, 11, 13, 14, 26]);
  */
 const wrongStatement = new Set(['21', '22', '23', '42', '44', '45', 'P0']);
 
-/** Gives the error itself if the statement was wrong, otherwise `Unavailable`. */
 export function classify(error: unknown): unknown {
   if (!(error instanceof Error) || error instanceof Unavailable) return error;
   const codes = codesOf(error);

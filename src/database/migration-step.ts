@@ -26,7 +26,6 @@ export function createTableChanges(db: Kysely<unknown>, engine: Engine) {
         await db.schema.createIndex(`${table}_${column}`).on(table).column(column).execute();
     },
 
-    /** Adds the column unless it exists. */
     async addColumn(table: string, column: string, type: RawBuilder<unknown>): Promise<void> {
       const tables = await db.introspection.getTables();
       if (tables.some(({ name, columns }) => name === table && columns.some(({ name }) => name === column))) return;

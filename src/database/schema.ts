@@ -43,7 +43,6 @@ export const rows = {
     address: generated(''),
     remembered: flag,
   },
-  /** Keys that the server made, as base64url. */
   janua_keys: { name: '', value: '' },
   /** Work that only one of many processes does. The process that set `expires_at` does it until then. */
   janua_leases: { name: '', expires_at: time },
@@ -137,7 +136,6 @@ export type TokensTable = Tables['janua_tokens'];
 export type MailsTable = Tables['janua_mails'];
 export type PasskeysTable = Tables['janua_passkeys'];
 
-/** The columns of an account besides its id. */
 export const accountColumns = [
   'username',
   'password_hash',

@@ -19,7 +19,6 @@ export function createSqliteDriver(database: DatabaseSync, timeout: StepTimeout,
   const prepared = new Map<string, ReturnType<typeof prepare>>();
   const prepareHere = (sql: string) => prepare(database, sql);
   const snapshot = createSharedSnapshot(database);
-  /** Resolves when the last connection that wants to write has been released. */
   let lastWriter = Promise.resolve();
   let inTransaction = false;
 

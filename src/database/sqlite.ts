@@ -16,7 +16,6 @@ const openingTimeout = 5000;
 interface SqliteOptions {
   readonly timeout: StepTimeout;
   readonly watch: StoreWatch;
-  /** Whether a missing file is an error. Otherwise it is created. */
   readonly mustExist: boolean;
 }
 

@@ -1,7 +1,6 @@
 import type { Database } from './database.ts';
 import { isGivenUp } from './errors.ts';
 
-/** Most tries of a transaction that the database gives up in favour of another. */
 const mostTries = 5;
 
 /** All changes or none. @param work may run more than once: a transaction that was given up has changed nothing */

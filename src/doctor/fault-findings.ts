@@ -6,7 +6,6 @@ import { type Fault, Misconfiguration } from '../faults/misconfiguration.ts';
 import { Unavailable } from '../faults/unavailable.ts';
 import { readStoreFault } from '../stores/store-faults.ts';
 
-/** @param otherwise the fix for faults without their own */
 export const findingsOf = (faults: readonly Fault[], otherwise: string): Finding[] =>
   faults.map(({ message, fix = otherwise }) => wrong(message, fix));
 

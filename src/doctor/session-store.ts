@@ -9,7 +9,6 @@ import { createSqlSessionStore } from '../sessions/sql-store.ts';
 /** The oldest major version of Redis that we test. Valkey begins at 7. */
 const leastVersion = 6;
 
-/** Checks that sessions can be read and written in the database, by the probe of `/health/ready`. */
 export async function* checkSqlSessions(opened: OpenDatabase): Check {
   await createSqlSessionStore(opened).check();
   yield ok('Sessions are in the database, and can be written.');
@@ -58,7 +57,6 @@ async function readInformation(redis: OpenRedis): Promise<string[] | undefined> 
   }
 }
 
-/** Judges by the reply to INFO whether a server keeps live sessions, and keeps ended ones from coming back. */
 export function* judgeInformation(reply: string): Generator<Finding> {
   const information = new Map([...reply.matchAll(/^(\w+):(.*?)\r?$/gm)].map(([, name, value = '']) => [name, value]));
   const valkey = information.get('valkey_version');

@@ -40,7 +40,6 @@ async function readBeginning(path: string): Promise<Buffer | undefined> {
   }
 }
 
-/** Checks which accounts may read the file, because it holds password hashes. Also checks the free space on its disk. */
 export async function* checkSqliteFile(path: string): Check {
   const { mode } = await stat(path);
   // Windows has no such modes.

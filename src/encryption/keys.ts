@@ -8,7 +8,6 @@ import { Misconfiguration } from '../faults/misconfiguration.ts';
 export interface EncryptionKeys {
   /** The first key encrypts. The second one was the first before the last rotation, and only decrypts. Empty if no key was made yet. */
   read(): readonly Buffer[];
-  /** Makes the first key, unless there is one. */
   create(): void;
   /** Puts a new key first, and keeps only the latest of the others. */
   rotate(): void;
@@ -16,7 +15,6 @@ export interface EncryptionKeys {
 
 /** Where the keys are, as text. */
 export interface KeyStorage {
-  /** Undefined if there is none yet. */
   read(): string | undefined;
   /** @param replaces whether an existing text is replaced. Otherwise it stays. */
   write(text: string, replaces: boolean): void;

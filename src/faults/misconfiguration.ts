@@ -17,13 +17,11 @@ export class Misconfiguration extends Error {
     this.faults = faults;
   }
 
-  /** One line for each fault. */
   get lines(): readonly string[] {
     return this.faults.map(lineOf);
   }
 }
 
-/** A fault as one line: the message, then the fix. */
 export const lineOf = ({ message, fix }: Fault): string => (fix === undefined ? message : `${message} ${fix}`);
 
 /** Gives the faults that `work` throws; none if it succeeds. */

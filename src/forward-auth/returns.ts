@@ -13,7 +13,6 @@ const ticketParameter = 'janua-ticket';
 
 export const forwardPath = '/auth/forward';
 
-/** The cookies on a host: its credential, and during the login a random text. */
 const cookiesOver = (https: boolean) => ({
   credential: createCookie('janua', https),
   nonce: createCookie('janua-return', https, returnSeconds),
@@ -64,7 +63,6 @@ export function createReturns(forwardOrigins: ReadonlySet<string>, key: () => Bu
 
     readCredential: (origin: string, header: string | undefined) => cookiesAt(origin).credential.read(header),
 
-    /** The `Set-Cookie` with the host's credential. The cookie ends when the browser closes. */
     setCredential: (origin: string, credential: string) => cookiesAt(origin).credential.header(credential),
 
     /** The return of the browser that brings a ticket. Undefined if the browser did not keep its random text. */

@@ -13,7 +13,6 @@ import { type Returns, takeTicket } from './returns.ts';
 
 export interface ForwardAuthParts {
   readonly access: Access;
-  /** Undefined if no other host is listed. */
   readonly hosts: HostCredentials | undefined;
 }
 
@@ -63,7 +62,6 @@ export function addVerify(app: App, parts: () => ForwardAuthParts, options: Forw
     return signedIn && hosts.create(origin, signedIn.session);
   }
 
-  /** Gives the host its credential for a ticket, and redirects to the page that the browser requested. */
   async function redeem(ticket: string, uri: string, target: ForwardedTarget, request: Request, reply: FastifyReply) {
     const { origin } = target;
     const credential = await findCredential(ticket, origin, request);

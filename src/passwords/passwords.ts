@@ -22,12 +22,10 @@ export interface PasswordOptions {
   readonly threads?: HashingThreads | undefined;
   readonly concurrency: number;
   readonly queue: number;
-  /** Whether to rehash a password that matched a hash weaker than today's. */
   readonly rehashes: boolean;
   readonly log: Pick<Log, 'warn'>;
   /** Called with the milliseconds that each password waited for its turn. */
   readonly onWaited?: ((milliseconds: number) => void) | undefined;
-  /** Called for each password that is turned away because too many are waiting. */
   readonly onRefused?: (() => void) | undefined;
 }
 

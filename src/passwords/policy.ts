@@ -33,11 +33,9 @@ export interface PasswordPolicyOptions {
   /** What passwords are compared with: the list that comes with Janua; also the service Pwned Passwords; nothing. */
   readonly breached: 'list' | 'hibp' | 'off';
   readonly log: Pick<Log, 'warn'>;
-  /** Another origin of the service, for tests. */
   readonly pwnedPasswordsUrl?: string;
 }
 
-/** Finds out why a new password is refused. Undefined if it is not. */
 export interface PasswordPolicy {
   findFault(password: string, owner: PasswordOwner): Promise<PasswordFault | undefined>;
 }

@@ -21,7 +21,6 @@ const summary =
 
 export type RedisClient = Redis | Cluster;
 
-/** @param Name the names of the scripts */
 export type ScriptedClient<Name extends string> = RedisClient &
   Record<Name, (key: string, ...values: (string | number)[]) => Promise<unknown>>;
 

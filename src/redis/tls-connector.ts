@@ -5,7 +5,6 @@ import { AbstractConnector, type RedisOptions } from 'ioredis';
 export class TlsConnector extends AbstractConnector {
   readonly #options: RedisOptions;
 
-  /** The client passes all of its options. */
   constructor(options: unknown) {
     const given = options as RedisOptions & { disconnectTimeout: number };
     super(given.disconnectTimeout);

@@ -43,7 +43,6 @@ export function claimOf(kind: CredentialKind, text: string): Claim {
   };
 }
 
-/** Compares in constant time. */
 export function isSame(presented: string, expected: string): boolean {
   const [one, other] = [Buffer.from(presented), Buffer.from(expected)];
   return one.length === other.length && timingSafeEqual(one, other);

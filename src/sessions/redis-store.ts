@@ -14,12 +14,10 @@ const indexKey = (userId: string) => `janua:sessions-of:${userId}`;
 
 /** Each script is atomic. A key expires with its record: Redis removes it. */
 const scripts = {
-  /** Adds a session with its names and values. Gives 0 if the session exists already. */
   insertSession: `if redis.call('EXISTS', KEYS[1]) == 1 then return 0 end
     redis.call('HSET', KEYS[1], unpack(ARGV, 2))
     redis.call('PEXPIREAT', KEYS[1], ARGV[1])
     return 1`,
-  /** Changes names and values of an existing session, and gives its user. */
   changeSession: `local user = redis.call('HGET', KEYS[1], 'user')
     if user then
       redis.call('HSET', KEYS[1], unpack(ARGV, 2))

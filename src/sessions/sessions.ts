@@ -22,7 +22,6 @@ export interface Credentials {
 
 export type RenewedSession = Session & Credentials;
 
-/** A session that was just started. */
 export interface StartedSession extends Session, Credentials {
   /** Ids of the user's oldest sessions. They have ended because the user had too many. */
   readonly displaced: readonly string[];
@@ -46,7 +45,6 @@ export interface SessionOptions extends SessionLimits {
 
 const longestUserAgent = 200;
 
-/** What a session keeps of the `User-Agent` that started it. */
 export const keptUserAgent = (userAgent: string | undefined): string | undefined =>
   userAgent && printable(userAgent.slice(0, longestUserAgent));
 
@@ -158,10 +156,8 @@ export function createSessions(options: SessionOptions) {
       return (await store.remove(sessions.map((session) => session.id))) > 0;
     },
 
-    /** Ends every session of a user, and returns how many there were. */
     endAllOf: (userId: string): Promise<number> => store.removeOfUser(userId),
 
-    /** Ends every session of a user but one, and returns how many there were. */
     async endOthersOf(userId: string, keptId: string): Promise<number> {
       const ids = (await store.listOfUser(userId)).map(({ id }) => id).filter((id) => id !== keptId);
       return ids.length === 0 ? 0 : store.remove(ids);

@@ -17,7 +17,6 @@ export interface SessionRecord {
   /** When and how the owner last proved their identity. */
   readonly authenticatedAt: number;
   readonly methods: readonly AuthenticationMethod[];
-  /** The client that started the session, as far as known. */
   readonly userAgent: string | undefined;
   readonly address: string | undefined;
   /** Whether the user chose to stay signed in. The session then has other limits. */
@@ -44,7 +43,6 @@ export interface SessionStore {
   touch(id: string, lastSeenAt: number, expiresAt: number): Promise<void>;
   /** Replaces the credentials of a record that exists. False if the session has ended meanwhile: it stays ended. */
   renew(id: string, renewal: Renewal): Promise<boolean>;
-  /** Removes the records and returns how many there were. */
   remove(ids: readonly string[]): Promise<number>;
   listOfUser(userId: string): Promise<SessionRecord[]>;
   removeOfUser(userId: string): Promise<number>;
@@ -53,8 +51,6 @@ export interface SessionStore {
    * `clockTolerance` after `time` has ended: it counts as the oldest.
    */
   removeOldestOfUser(userId: string, time: number, kept: number): Promise<string[]>;
-  /** Removes at most `limit` records that expired before a time, and returns how many there were. */
   removeExpired(time: number, limit: number): Promise<number>;
-  /** Proves that the store can be read and written. */
   check(): Promise<void>;
 }

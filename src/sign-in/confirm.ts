@@ -38,7 +38,6 @@ export interface SentProof extends SentFactor {
 }
 
 export interface Confirm {
-  /** What the owner of a session can prove besides the password. */
   methodsOf(signedIn: SignedIn): Promise<readonly string[]>;
   /**
    * Proves that the owner of a session is there, and renews the credentials of the session: by a passkey alone, else by the password and,
@@ -68,7 +67,6 @@ export function createConfirm(options: ConfirmOptions): {
     return account;
   }
 
-  /** @param field the field of the form that holds the password */
   async function provePassword(
     account: Account,
     password: string,
@@ -85,7 +83,6 @@ export function createConfirm(options: ConfirmOptions): {
     return proof;
   }
 
-  /** @returns how the factor proved the identity */
   async function proveFactor(account: Account, { session }: SignedIn, sent: SentProof, caller: Caller) {
     const isPasskey = sent.method === 'passkey';
     if (!isPasskey && !sent.code) throw new InvalidFields({ field: 'code', code: 'missing' });

@@ -33,7 +33,6 @@ export function createKnownBrowsers(https: boolean, key: Buffer) {
       const kept = [own, ...signatures.filter((signature) => signature !== own)].slice(0, accountsKept);
       return cookie.header([id, sign(id, ''), ...kept].join('.'));
     },
-    /** The identifier of a browser in which this account has signed in before, with its current password. */
     find(fingerprint: string, header: string | undefined): string | undefined {
       const browser = read(header);
       if (browser === undefined) return undefined;

@@ -59,7 +59,6 @@ export interface LogInParts {
 export interface LogInRouteOptions {
   readonly answerLogin: AnswerLogin;
   readonly https: boolean;
-  /** Whether `/` shows the login page too. */
   readonly showsLoginAtRoot: boolean;
   readonly loginPage: LoginPage;
 }

@@ -15,7 +15,6 @@ export interface LoginAttempt extends Pick<SentPassword, 'password' | 'findKnown
   readonly remembered?: boolean;
   /** The cookie by which the user trusts the browser, verified or not. */
   readonly trustedBrowser?: string | undefined;
-  /** Of the page, for the mail about a new browser. */
   readonly language: Language;
 }
 

@@ -13,11 +13,9 @@ export interface PasswordAttempt {
   readonly address: string | undefined;
   /** The network that one party may hold (IPv4 address, or an IPv6 /48), or undefined if it is not known. */
   readonly endSite: string | undefined;
-  /** Digest of the canonical name that was given. */
   readonly nameDigest: string;
   /** The account of that name, if there is one. A new password changes the fingerprint: older failures no longer count. */
   readonly account: { readonly id: string; readonly fingerprint: string } | undefined;
-  /** The identifier of a browser in which this account has signed in before. */
   readonly knownBrowser: string | undefined;
 }
 
@@ -138,7 +136,6 @@ export function limitsOfFactor(userId: string, address: string | undefined): Lim
   return { keys, places: [place], parties: [place.key] };
 }
 
-/** What a key tells about itself: it belongs to a user, a name, an address, or a combination. */
 interface ParsedKey {
   readonly kind: KeyKind;
   readonly policy: Policy;
@@ -149,7 +146,6 @@ interface ParsedKey {
   readonly address?: string;
 }
 
-/** A key with failures, as an administrator sees it. */
 export type ListedKey = Omit<ParsedKey, 'policy'> & ListedFailures;
 
 /** Every key of password attempts with failures. @throws {Unavailable} when the store cannot be reached */
@@ -189,7 +185,6 @@ const keyShapes: Readonly<Record<KeyKind, RegExp>> = {
   'factor-address': /^(?<address>.*)$/s,
 };
 
-/** Undefined for other keys. */
 function parseKey(key: string): ParsedKey | undefined {
   const [, kind = '', of = ''] = /^([^:]*):(.*)$/s.exec(key) ?? [];
   if (!isKeyKind(kind)) return undefined;

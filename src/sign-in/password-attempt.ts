@@ -52,7 +52,6 @@ export interface AttemptOptions {
   readonly throttle: Throttle;
   readonly audit: Audit<keyof typeof events>;
   readonly log: Pick<Log, 'warn'>;
-  /** Whether a password alone is not enough for an account. */
   readonly hasSecondFactor: (account: Account) => Promise<boolean>;
   /** No failed attempt is answered before this many milliseconds. The response time must not reveal the kind of failure (ASVS 6.3.8). */
   readonly failureFloor?: number | undefined;

@@ -22,7 +22,6 @@ export type PasswordProof =
  */
 type ProvePassword = (account: Account | undefined, password: string) => Promise<PasswordProof>;
 
-/** @param hasSecondFactor whether a password alone is not enough for an account */
 export function createProvePassword(
   users: UserDirectory,
   passwords: Passwords,

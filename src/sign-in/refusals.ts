@@ -40,7 +40,6 @@ export const tooManyAttempts: Answer = {
   loginPage: { message: loginMessages.throttled, next: 'sent', inPlace: true },
 };
 
-/** The logout of a client that was not signed in. */
 export const noSession: Answer = {
   name: 'no-session',
   status: 401,

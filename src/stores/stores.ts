@@ -15,7 +15,6 @@ export type Stores = Awaited<ReturnType<typeof openStores>>;
 export interface StoreOptions {
   readonly log: Log;
   readonly measures: Measures;
-  /** Whether a missing SQLite file is an error. Otherwise it is created. */
   readonly mustExist: boolean;
 }
 

@@ -28,7 +28,6 @@ export function createClusterReader(expected: number): () => Promise<string> {
   const sources = new Map<Worker, Figures>();
   let past: Figures = [];
   let answered = 0;
-  /** Emits the figures of a worker under its id, or undefined when it ends. */
   const answers = new EventEmitter();
   const own = new Registry();
   addProcesses(own, expected, () => answered);

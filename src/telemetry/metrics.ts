@@ -18,7 +18,6 @@ const methodOf = (sent: string) => (knownMethods.has(sent) ? sent : '(other)');
 /** nginx's status for a client that closed the connection before the response. */
 const clientGone = '499';
 
-/** @param eventKinds every kind of decision that the audit records */
 export function createMetrics(eventKinds: readonly string[]) {
   const registry = new Registry();
   // Figures of the process and its event loop. Utilization is sampled only once a second, so that an idle server rarely wakes.

@@ -2,7 +2,6 @@ import { styleText } from 'node:util';
 import pino from 'pino';
 import { printable } from '../text/printable.ts';
 
-/** Colours of levels. The other levels are dim. */
 const styles: Readonly<Record<string, 'green' | 'yellow' | 'red'>> = {
   info: 'green',
   warn: 'yellow',

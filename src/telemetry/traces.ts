@@ -85,7 +85,6 @@ export function createTraces(settings: TraceSettings, version: string, log: Log)
       });
     },
 
-    /** Gives a log whose lines hold the trace id of their request. */
     namedIn(log: Log): Log {
       const write = (level: keyof Log) => (details: object, message: string) => {
         const parent = current.getStore();

@@ -1,7 +1,6 @@
 /** Wraps one call of a method. @param call runs the method and gives its result, usually a promise */
 export type Around = (method: string, call: () => unknown) => unknown;
 
-/** Wraps each method of a part. Other properties stay unchanged. */
 export function watchCalls<Part extends object>(part: Part, around: Around): Part {
   const watched = Object.entries(part).map(([name, value]) => {
     if (typeof value !== 'function') return [name, value];

@@ -1,6 +1,5 @@
 import { afterFailure, type Policy, remainingWait, type Tally } from './policy.ts';
 
-/** Failures of one key, as a store keeps them. */
 export interface FailureRecord extends Tally {
   readonly key: string;
   /** In milliseconds since 1970; undefined for never. */
@@ -32,7 +31,6 @@ export interface FailureStore {
   count<Key extends PolicedKey>(keys: readonly Key[], now: number): Promise<Counting<Key>>;
   /** Changes each key as a whole. A key without failures stays without. */
   revise(revisions: readonly Revision[]): Promise<void>;
-  /** Gives how many of the keys had failures. */
   forget(keys: readonly string[]): Promise<number>;
   /** All records in no order, read in batches. Expired records may be among them. */
   list(): AsyncIterable<FailureRecord>;

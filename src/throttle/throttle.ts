@@ -25,7 +25,6 @@ export interface TracedKey<Kind extends string> {
 
 export interface Checked {
   readonly succeeded: boolean;
-  /** Whether a success also clears the keys that it may clear. Default: true. */
   readonly clears?: boolean;
 }
 
@@ -70,7 +69,6 @@ const batch = 500;
  */
 export function createThrottle({ store, now = Date.now, ...turnOptions }: ThrottleOptions) {
   const turns = createTurns(turnOptions);
-  /** Attempts of this process by key. */
   const undecided = new Map<string, Set<Undecided>>();
 
   const undecidedWith = (key: string): readonly Undecided[] => [...(undecided.get(key) ?? [])];
@@ -177,7 +175,6 @@ export function createThrottle({ store, now = Date.now, ...turnOptions }: Thrott
     /** Counts one use of each key, which no success takes back, unless one of them has to wait. Tells whether it was counted. */
     take: async (keys: readonly PolicedKey[]): Promise<boolean> => (await store.count(keys, now())).counted,
 
-    /** Forgets the failures of all keys that are meant; gives how many there were. */
     async lift(isMeant: (key: string) => boolean): Promise<number> {
       let count = 0;
       let keys: string[] = [];

@@ -46,7 +46,6 @@ export function createTurns({ part, atOnce: mostAtOnce, waiting: mostWaiting, on
   const parties = new Map<string, Party>();
   const waiters: Waiter[] = [];
   let running = 0;
-  /** Numbers the changes of the counts, for `Party.since`. */
   let latestChange = 0;
   let wasFull = false;
 

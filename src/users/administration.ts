@@ -147,7 +147,6 @@ export function createAdministration(options: AdministrationOptions) {
       await record('session-ended', { sessionId: id });
     },
 
-    /** Ends all sessions of a user and gives how many there were. */
     async endSessions(reference: UserReference): Promise<number> {
       const userId = await idOf(reference);
       const count = await sessions.endAllOf(userId);

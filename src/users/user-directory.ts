@@ -2,7 +2,6 @@ import type { Database } from '../database/database.ts';
 import type { Account } from './account.ts';
 import type { User } from './user.ts';
 
-/** A user as an administrator sees them. */
 export interface ListedUser extends User {
   readonly disabled: boolean;
   readonly demo: boolean;
@@ -23,7 +22,6 @@ export interface UserDirectory {
    */
   setPassword?(account: Account, passwordHash: string, db?: Database): Promise<boolean>;
   list(): AsyncIterable<ListedUser>;
-  /** Proves that users can be looked up. */
   check(): Promise<void>;
 }
 
@@ -52,6 +50,5 @@ export interface UserRegistry extends UserDirectory {
   findDates(id: string): Promise<AccountDates>;
   setDisabled(id: string, disabled: boolean): Promise<void>;
   setLanguage(id: string, language: string): Promise<void>;
-  /** False when the user is gone already. */
   remove(id: string, db?: Database): Promise<boolean>;
 }

@@ -4,7 +4,6 @@ import { acceptedBodyTypes } from './hooks/bodies.ts';
 import { page, type Response, redirect, settingCookies } from './openapi/responses.ts';
 import type { App } from './types.ts';
 
-/** A string in a form or a JSON body. */
 export interface Field {
   readonly description: string;
   readonly required?: true;

@@ -6,7 +6,6 @@ import type { App } from './types.ts';
 
 export const assetPath = (name: string) => fileURLToPath(new URL(`./assets/${name}`, import.meta.url));
 
-/** The logo and icon. A `logo.svg` beside the theme file replaces ours. */
 function findLogo(themeFile: string | undefined): string {
   const themeLogo = themeFile === undefined ? undefined : resolve(dirname(themeFile), 'logo.svg');
   return themeLogo !== undefined && existsSync(themeLogo) ? themeLogo : assetPath('logo.svg');

@@ -12,9 +12,7 @@ export const sessionCookie = (secure: boolean, maxAgeSeconds?: number) =>
 export const browserCookie = (secure: boolean) => createCookie('browser', secure, yearSeconds);
 /** A login that waits for its second factor. @param seconds how long it waits */
 export const pendingCookie = (secure: boolean, seconds = 600) => createCookie('pending', secure, seconds);
-/** What the challenges of passkeys are bound to. */
 export const ceremonyCookie = (secure: boolean) => createCookie('ceremony', secure, 600);
-/** A browser that is not asked for a second factor. */
 export const trustedCookie = (secure: boolean, days = 30) => createCookie('trusted', secure, days * 86_400);
 export const languageCookie = (secure: boolean) => createCookie('language', secure, yearSeconds);
 
@@ -30,9 +28,7 @@ export function createCookie(name: string, secure: boolean, maxAgeSeconds?: numb
 
   return {
     name: fullName,
-    /** The content of the `Set-Cookie` header that gives the cookie a value. */
     header: (value: string) => format(value, maxAge),
-    /** The content of the `Set-Cookie` header that removes the cookie. */
     removal: format('', '; Max-Age=0'),
     /** The value of a cookie that appears exactly once. With two, one is planted or stale. */
     read(header: string | undefined): string | undefined {

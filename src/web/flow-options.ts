@@ -8,7 +8,6 @@ import type { Measures } from '../telemetry/measures.ts';
 import type { FindClient, PeerCheck } from './client-address.ts';
 import type { FindUnavailable } from './health.routes.ts';
 
-/** What the flow of signing in and out is given: our own server's, or another app's. */
 export interface FlowOptions {
   /** Throws {Unavailable} until the stores are ready. */
   readonly parts: () => {
@@ -45,7 +44,6 @@ export interface FlowOptions {
 /** What works here. It depends on the settings and on the table of users. */
 export interface Features {
   readonly mail: boolean;
-  /** Whether the demo's mailbox shows it. */
   readonly mailbox: boolean;
   readonly signUp: boolean;
   readonly password: boolean;

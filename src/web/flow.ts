@@ -56,7 +56,6 @@ export function createFlow(options: FlowOptions) {
       app.addHook('onListen', async () => options.onListen?.(app.addresses()));
     },
 
-    /** @param addSite adds the routes of the capabilities */
     addRoutes(app: App, addSite: (app: App, loginPage: LoginPage) => Promise<void>): void {
       hideRoutes(app);
       if (options.docs) addDocumentation(app, options);

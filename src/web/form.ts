@@ -15,7 +15,6 @@ export interface Form<F extends Fields> extends Pick<Action<F>, 'summary' | 'tag
   readonly view: string;
   readonly fields: F;
   readonly example?: object;
-  /** What a program gets by GET. By default the names of the fields. */
   readonly shown?: Response;
   /** What the page shows beside the typed values. May refuse. */
   show?(request: FastifyRequest, typed: Typed): object | Promise<object>;

@@ -66,7 +66,6 @@ export function createLoginPage({ https, nameApplication }: Pick<FlowOptions, 'h
 export const isAboutLogin = (message: LoginMessage | undefined): boolean =>
   message === loginMessages.failed || message === loginMessages.passkeyRefused;
 
-/** The message for the `state` of an address; undefined if there is none. */
 export const findLoginMessage = (sent: unknown): LoginMessage | undefined =>
   Object.values(loginMessages).find(({ state }) => String(state) === sent);
 
@@ -88,7 +87,6 @@ function describeMessage(message: LoginMessage, waitSeconds?: number) {
 const describeWait = (seconds: number) =>
   seconds < 120 ? { key: 'waitSeconds', count: seconds } : { key: 'waitMinutes', count: Math.ceil(seconds / 60) };
 
-/** Address of the login page with a message, and with `next` if that is safe. */
 export function loginPath(message: LoginMessage | undefined, next?: unknown): string {
   const safe = safeNext(next);
   const query = [message && `state=${message.state}`, safe && `next=${encodeURIComponent(safe)}`].filter(Boolean);

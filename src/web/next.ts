@@ -44,7 +44,6 @@ function startsOddly(path: string): boolean {
   return true;
 }
 
-/** The address of a page that leads to `next` afterwards, if that is safe. */
 export function pathWithNext(path: string, next: unknown): string {
   const safe = safeNext(next);
   return safe === undefined ? path : `${path}?next=${encodeURIComponent(safe)}`;

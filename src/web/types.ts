@@ -17,7 +17,6 @@ declare module 'fastify' {
     view?: string | undefined;
     /** The route answers with a page even if JSON was requested. Its refusals still follow the format. */
     pageOnly?: boolean;
-    /** Whether our own OpenAPI document shows the route. */
     documented?: boolean;
     /** The redirect target for a browser that opens a form's address by GET, as by Enter in the address bar after submitting. Also where a proof of identity leads. */
     openedAt?: string | undefined;
@@ -38,7 +37,6 @@ declare module 'fastify' {
     readonly presented: Presented;
     /** Describes the sender of the request, for the throttle and the audit. */
     readonly caller: Caller;
-    /** The signed-in user and session, on a route that is `signedIn`. */
     signedIn: SignedIn | undefined;
   }
 

@@ -13,7 +13,6 @@ export interface ComparisonInput {
   /** Undefined if no user has that name. */
   readonly storedHash: string | undefined;
   readonly password: string;
-  /** Whether to rehash a password that matches a hash weaker than today's. */
   readonly rehashes: boolean;
 }
 
@@ -22,7 +21,6 @@ function compare({ storedHash, password: text, rehashes }: ComparisonInput) {
   const password = Buffer.from(text, 'utf8');
   const stored = storedHash === undefined ? undefined : parseStoredPassword(storedHash);
   const comparable = stored?.state === 'broken' ? undefined : stored;
-  /** Undefined if nothing could be computed. */
   const matches = comparable && matchesStored(comparable, password);
   const tookCurrentCost = matches !== undefined && comparable?.state === 'current';
   if (!matches && !tookCurrentCost) verifySync(decoy, password);

@@ -52,7 +52,6 @@ export function createHashingThreads(count: number) {
     return thread;
   }
 
-  /** An idle thread, else a new one, else the one with the fewest tasks. */
   function choose(): Thread {
     const [least] = [...threads].sort((a, b) => a.tasks.length - b.tasks.length);
     return least === undefined || (least.tasks.length > 0 && threads.size < count) ? start() : least;
@@ -80,7 +79,6 @@ export function createHashingThreads(count: number) {
       const waited = performance.now() - start - milliseconds;
       return { result: result as ReturnType<Computations[Name]>, milliseconds, waited };
     },
-    /** How many tasks have no result yet: those sent to a thread, and those that wait. */
     get taskCount() {
       return limit.activeCount + limit.pendingCount;
     },

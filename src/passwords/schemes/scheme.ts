@@ -1,4 +1,3 @@
-/** A stored password hash of a known scheme, with a cost within bounds. */
 export interface ComparableHash {
   readonly scheme: string;
   /** A `weak` hash can match too, but is to be replaced by a hash of the current cost. */

@@ -36,7 +36,6 @@ const selfNamed = [
   /^(pbkdf2)[_:]/,
 ];
 
-/** Recognizes the scheme of a stored password. Computes nothing yet. */
 export function parseStoredPassword(stored: string): StoredPassword {
   for (const parse of parsers) {
     const password = parse(stored);

@@ -24,7 +24,6 @@ interface Row {
 }
 
 interface MappedOptions {
-  /** Whether passwords are rehashed. Nothing else is ever written. */
   readonly rehashes: boolean;
   readonly log: Pick<Log, 'warn'>;
 }

@@ -1,6 +1,5 @@
 import { Misconfiguration } from '../../faults/misconfiguration.ts';
 
-/** Which table of a team's own holds its users, and which columns mean what. */
 export interface UserMapping {
   readonly table: string;
   readonly id: string;

@@ -13,7 +13,6 @@ export const ambiguousCredential: Answer = {
   event: { kind: 'access-refused', reason: 'several-authorization-headers' },
 };
 
-/** Adds the presented credentials and the signed-in user to requests, and the setting and clearing of the session cookie to replies. */
 export function decorateCredentials(app: App, { https }: Pick<FlowOptions, 'https'>): void {
   const cookie = sessionCookie(https);
   // Tokens in a query or a form are ignored (RFC 9700 4.3.2), and so are other schemes (RFC 9110 11.1).
@@ -41,7 +40,6 @@ export function decorateCredentials(app: App, { https }: Pick<FlowOptions, 'http
   });
 }
 
-/** The user and session of a request to a route with `signedIn`. */
 export function signedInOf({ signedIn }: Pick<FastifyRequest, 'signedIn'>): SignedIn {
   if (signedIn === undefined) throw new TypeError('only a route with `signedIn` has a user');
   return signedIn;

@@ -18,7 +18,6 @@ export function decorateFormat(app: App): void {
   });
 }
 
-/** Answers each request with a page or with JSON, so that handlers need not check. */
 export function addFormats(app: App, render: RenderPage): void {
   app.addHook('onRequest', (request, reply, done) => {
     if (!isUnderApi(request)) reply.header('vary', formatHeader);

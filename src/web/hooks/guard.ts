@@ -7,7 +7,6 @@ import type { App } from '../types.ts';
 import { type CrossSiteOptions, requireSameSite } from './cross-site.ts';
 import type { AnswerProblem } from './problems.ts';
 
-/** Sets `request.signedIn`, or refuses the request. */
 type Guard = (request: FastifyRequest, reply: FastifyReply) => Promise<unknown>;
 
 /**

@@ -12,7 +12,6 @@ export interface ColumnDescription {
 }
 
 export interface ColumnRow {
-  /** What the engine calls the table: a table, a view, … */
   readonly tabletype: string;
   readonly name: string;
   readonly type: string;
@@ -35,7 +34,6 @@ export function describeColumns<Row extends ColumnRow>(
 /** An index over the whole table, as far as it helps to find one row by one column. */
 export interface IndexDescription {
   readonly column: string;
-  /** Whether it makes the values of that column alone unique. */
   readonly unique: boolean;
   /** Over the value as it is, over `lower(…)` of it, or with SQLite's NOCASE. */
   readonly form: 'plain' | 'lower' | 'nocase';
@@ -53,5 +51,4 @@ export interface TableDescription {
   readonly indexes: readonly IndexDescription[];
 }
 
-/** Inspects a table of one engine. Undefined if there is no table of that name. */
 export type Inspect = (database: Database, name: string, schema?: string) => Promise<TableDescription | undefined>;
