@@ -262,8 +262,8 @@ async function prepare(settings: Settings, overrides: Overrides, openings: Openi
   const log = measures.traces?.namedIn(wholeLog) ?? wholeLog;
   const auditStore = measures.watchStore('database', 'audit', createSqlAuditStore(opened, events));
   const nameKey = await loadKey(database, 'audit-names');
-  const ownAudit = createAudit({ events, store: auditStore, log, nameKey, now, processes: settings.WORKERS });
-  const audit = measures.metrics?.watchAudit(ownAudit) ?? ownAudit;
+  const onEvent = measures.metrics?.observeEvent;
+  const audit = createAudit({ events, store: auditStore, log, nameKey, now, processes: settings.WORKERS, onEvent });
   const { HASHING_QUEUE: waiting, HASHING_CONCURRENCY: hashing } = settings;
   // Enough logins to keep the hashing threads busy while others wait for the store. The rest wait for a turn, shared fairly.
   const turns = {

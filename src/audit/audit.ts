@@ -31,11 +31,6 @@ export interface Audit<Kind extends string = string> {
   digestName(canonicalName: string): string;
 }
 
-export interface OpenAudit<Kind extends string = string> extends Audit<Kind> {
-  /** Records the counts of events that were left out, and waits for pending inserts. Never fails: every recorded event has its log line. */
-  close(): Promise<void>;
-}
-
 export interface AuditOptions<Described extends Events> {
   readonly events: Described;
   readonly store: AuditStore;
@@ -45,12 +40,12 @@ export interface AuditOptions<Described extends Events> {
   /** Milliseconds since 1970. */
   readonly now?: () => number;
   readonly processes?: number;
+  /** Called at the end of each event. @param isRecorded false if it could not be stored */
+  readonly onEvent?: ((event: AuditEvent, isRecorded: boolean) => void) | undefined;
 }
 
-export function createAudit<Described extends Events>(
-  options: AuditOptions<Described>,
-): OpenAudit<Extract<keyof Described, string>> {
-  const { store, log, nameKey, now = Date.now, processes = 1 } = options;
+export function createAudit<Described extends Events>(options: AuditOptions<Described>) {
+  const { store, log, nameKey, now = Date.now, processes = 1, onEvent } = options;
   const events: Events = options.events;
   const createId = createEventIds();
   const commits = createGroupCommit((recorded) => store.insert(recorded));
@@ -76,16 +71,25 @@ export function createAudit<Described extends Events>(
     log[level]({ event: kind, vocabulary, reqId: requestId, ...details }, kind.replaceAll('-', ' '));
   }
 
-  return {
-    async record(event) {
+  async function record(event: AuditEvent): Promise<void> {
+    let isRecorded = false;
+    try {
       if (floodBound.admits(event)) await keep(event);
-    },
-    async recordIfPossible(event) {
-      // `this`, because the metrics wrap `record`.
-      await this.record(event).catch(() => {});
-    },
+      isRecorded = true;
+    } finally {
+      onEvent?.(event, isRecorded);
+    }
+  }
+
+  const audit: Audit<Extract<keyof Described, string>> = {
+    record,
+    recordIfPossible: (event) => record(event).catch(() => {}),
     digestName: (name) => createHmac('sha256', nameKey).update(name).digest('base64url').slice(0, 22),
-    async close() {
+  };
+  return {
+    ...audit,
+    /** Records the counts of events that were left out, and waits for pending inserts. Never fails: each event has its log line. */
+    async close(): Promise<void> {
       floodBound.close();
       await commits.settle();
     },

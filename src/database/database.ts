@@ -2,22 +2,14 @@ import { Misconfiguration } from '../faults/misconfiguration.ts';
 import type { StoreWatch } from '../faults/store-watch.ts';
 import type { EngineDriver, StepTimeout } from './driver.ts';
 import { createDialect, type Engine, Kysely, sql } from './kysely.ts';
-import { createPrepareLookup, type PrepareLookup } from './lookup.ts';
+import { createPrepareLookup } from './lookup.ts';
 import type { Tables } from './schema.ts';
 
 export type Database = Kysely<Tables>;
 
 export type { Engine };
 
-export interface OpenDatabase {
-  readonly database: Database;
-  readonly engine: Engine;
-  readonly prepareLookup: PrepareLookup;
-  /** Allows each step so many milliseconds until `work` is done. */
-  withTimeout(milliseconds: number, work: () => Promise<void>): Promise<void>;
-  /** @throws {Unavailable} while the database cannot be reached, or when another file has replaced the one that was opened */
-  check(): Promise<void>;
-}
+export type OpenDatabase = Awaited<ReturnType<typeof openDatabase>>;
 
 export interface DatabaseOptions {
   readonly connections: number;
@@ -62,7 +54,7 @@ function isServerUrl(url: string): boolean {
 }
 
 /** Connects to a server only when it is first used. @throws {Misconfiguration} if the URL or the file cannot be used */
-export async function openDatabase(url: string, options: DatabaseOptions): Promise<OpenDatabase> {
+export async function openDatabase(url: string, options: DatabaseOptions) {
   const { connections, timeoutMilliseconds, watch, mustExist = false } = options;
   const engine = engineOf(url);
   const timeout: StepTimeout = { milliseconds: timeoutMilliseconds };
@@ -72,13 +64,15 @@ export async function openDatabase(url: string, options: DatabaseOptions): Promi
     database,
     engine,
     prepareLookup: createPrepareLookup(driver),
-    async withTimeout(milliseconds, work) {
+    /** Allows each step so many milliseconds until `work` is done. */
+    async withTimeout(milliseconds: number, work: () => Promise<void>): Promise<void> {
       timeout.milliseconds = milliseconds;
       await work().finally(() => {
         timeout.milliseconds = timeoutMilliseconds;
       });
     },
-    async check() {
+    /** @throws {Unavailable} while the database cannot be reached, or when another file has replaced the one that was opened */
+    async check(): Promise<void> {
       await sql`select 1`.execute(database);
       driver.check?.();
     },

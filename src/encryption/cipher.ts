@@ -4,19 +4,7 @@ import { Misconfiguration } from '../faults/misconfiguration.ts';
 import { Unavailable } from '../faults/unavailable.ts';
 import type { EncryptionKeys } from './keys.ts';
 
-/** Encrypts secrets for the database (ASVS 11.3.2, 11.3.3). */
-export interface Cipher {
-  /**
-   * Makes the key if there is none.
-   * @param isFirst whether the database has nothing that was encrypted. Otherwise a missing key is a fault that a new one would hide.
-   * @throws {Unavailable} if there is no key then. The log says why.
-   */
-  prepare(isFirst: () => Promise<boolean>): Promise<void>;
-  /** @param context the place of the secret, the only one where it can be decrypted @throws {Unavailable} without a key */
-  seal(secret: Buffer, context: string): string;
-  /** Undefined if the text cannot be decrypted, such as in a copy of the database without the key. The log says why. */
-  open(sealed: string, context: string): Buffer | undefined;
-}
+export type Cipher = ReturnType<typeof createCipher>;
 
 /** Seconds until another try makes sense, once the operator has corrected the fault. */
 const retryAfter = 60;
@@ -26,7 +14,8 @@ const missing = {
   fix: 'Copy its file from a backup or from another server. If it is lost, run: npx janua keys rotate encryption',
 };
 
-export function createCipher(keys: EncryptionKeys, log: Pick<Log, 'error'>): Cipher {
+/** Encrypts secrets for the database (ASVS 11.3.2, 11.3.3). If something cannot be done, the log says why. */
+export function createCipher(keys: EncryptionKeys, log: Pick<Log, 'error'>) {
   function unavailable(fault: unknown): unknown {
     if (!(fault instanceof Misconfiguration)) return fault;
     log.error({ event: 'encryption_unavailable', reason: fault.message }, 'secrets cannot be encrypted');
@@ -34,7 +23,11 @@ export function createCipher(keys: EncryptionKeys, log: Pick<Log, 'error'>): Cip
   }
 
   return {
-    async prepare(isFirst) {
+    /**
+     * Makes the key if there is none. @throws {Unavailable} if there is no key then
+     * @param isFirst whether the database has nothing that was encrypted. Otherwise a missing key is a fault that a new one would hide.
+     */
+    async prepare(isFirst: () => Promise<boolean>): Promise<void> {
       try {
         if (keys.read().length > 0) return;
         if (!(await isFirst())) throw new Misconfiguration(missing);
@@ -44,7 +37,8 @@ export function createCipher(keys: EncryptionKeys, log: Pick<Log, 'error'>): Cip
       }
     },
 
-    seal(secret, context) {
+    /** @param context the place of the secret, the only one where it can be decrypted @throws {Unavailable} without a key */
+    seal(secret: Buffer, context: string): string {
       try {
         const [key] = keys.read();
         if (key === undefined) throw new Misconfiguration(missing);
@@ -54,7 +48,8 @@ export function createCipher(keys: EncryptionKeys, log: Pick<Log, 'error'>): Cip
       }
     },
 
-    open(sealed, context) {
+    /** Undefined if the text cannot be decrypted, such as in a copy of the database without the key. */
+    open(sealed: string, context: string): Buffer | undefined {
       try {
         return decrypt(keys.read(), sealed, context);
       } catch (fault) {

@@ -1,17 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { Misconfiguration } from '../faults/misconfiguration.ts';
 
-/**
- * The keys that encrypt secrets in the database: 256 random bits each. They are kept apart from it, so that a copy of the database is not
- * enough to read the secrets (ASVS 13.3.1). Every method throws {Misconfiguration} if the keys cannot be read or written.
- */
-export interface EncryptionKeys {
-  /** The first key encrypts. The second one was the first before the last rotation, and only decrypts. Empty if no key was made yet. */
-  read(): readonly Buffer[];
-  create(): void;
-  /** Puts a new key first, and keeps only the latest of the others. */
-  rotate(): void;
-}
+export type EncryptionKeys = ReturnType<typeof createEncryptionKeys>;
 
 /** Where the keys are, as text. */
 export interface KeyStorage {
@@ -22,7 +12,11 @@ export interface KeyStorage {
 
 const shape = /^[\w-]{43}(?:\n[\w-]{43})*\n?$/;
 
-export function createEncryptionKeys({ read, write }: KeyStorage): EncryptionKeys {
+/**
+ * The keys that encrypt secrets in the database: 256 random bits each. They are kept apart from it, so that a copy of the database is not
+ * enough to read the secrets (ASVS 13.3.1). Every method throws {Misconfiguration} if the keys cannot be read or written.
+ */
+export function createEncryptionKeys({ read, write }: KeyStorage) {
   function readKeys(): readonly Buffer[] {
     const text = read();
     if (text === undefined) return [];
@@ -41,8 +35,11 @@ export function createEncryptionKeys({ read, write }: KeyStorage): EncryptionKey
     write(keys.map((key) => `${key.toString('base64url')}\n`).join(''), replaces);
 
   return {
+    /** The first key encrypts. The second one was the first before the last rotation, and only decrypts. Empty if no key was made yet. */
     read: readKeys,
+    /** Makes the first key, unless there is one. */
     create: () => writeKeys([randomBytes(32)], false),
+    /** Puts a new key first, and keeps only the latest of the others. */
     rotate: () => writeKeys([randomBytes(32), ...readKeys().slice(0, 1)], true),
   };
 }

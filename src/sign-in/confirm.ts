@@ -12,7 +12,7 @@ import {
 import { InvalidFields, Refusal } from '../access/refusal.ts';
 import type { Audit } from '../audit/audit.ts';
 import type { Caller } from '../audit/event.ts';
-import type { RenewedSession, Sessions } from '../sessions/sessions.ts';
+import type { Sessions } from '../sessions/sessions.ts';
 import { type Account, stampOf } from '../users/account.ts';
 import type { UserDirectory } from '../users/user-directory.ts';
 import type { events } from './events.ts';
@@ -37,26 +37,9 @@ export interface SentProof extends SentFactor {
   readonly password?: string | undefined;
 }
 
-export interface Confirm {
-  methodsOf(signedIn: SignedIn): Promise<readonly string[]>;
-  /**
-   * Proves that the owner of a session is there, and renews the credentials of the session: by a passkey alone, else by the password and,
-   * if the account has one, a second factor. A browser that the user trusts does not count.
-   * @throws {InvalidFields} a field is wrong
-   * @throws {Refusal} `too-many-confirmations`; `not-authenticated` if the session has ended meanwhile
-   */
-  confirm(
-    signedIn: SignedIn,
-    sent: SentProof,
-    request: ConfirmingRequest,
-  ): Promise<{ readonly account: Account; readonly session: RenewedSession }>;
-}
+export type Confirm = ReturnType<typeof createConfirm>['confirm'];
 
-export function createConfirm(options: ConfirmOptions): {
-  confirm: Confirm;
-  requireFresh: RequireFresh;
-  requireStepUp: RequireStepUp;
-} {
+export function createConfirm(options: ConfirmOptions) {
   const { users, sessions, attemptPassword, knownBrowsers, methodsOf, checkFactor, audit, maxAgeSeconds, now } =
     options;
 
@@ -103,22 +86,7 @@ export function createConfirm(options: ConfirmOptions): {
     return { account: proven, methods: [...new Set([...methods, ...more, 'mfa' as const])] };
   }
 
-  return {
-    confirm: {
-      methodsOf: async (signedIn) => methodsOf(await requireAccount(signedIn)),
-
-      async confirm(signedIn, sent, request) {
-        const { account, methods } = await prove(signedIn, sent, request);
-        const { user, session: former } = signedIn;
-        const { caller } = request;
-        await audit.recordIfPossible({ kind: 'confirmed', caller, userId: user.id, sessionId: former.id });
-        // A weak hash may have been replaced, and with it the stamp of a team's own account.
-        const session = await sessions.renew(former, { stamp: stampOf(account), methods });
-        if (session === undefined) throw new Refusal(notAuthenticated);
-        return { account, session };
-      },
-    },
-
+  const fresh: { requireFresh: RequireFresh; requireStepUp: RequireStepUp } = {
     async requireFresh(signedIn, currentPassword, request) {
       const { user, session } = signedIn;
       const { caller } = request;
@@ -148,6 +116,29 @@ export function createConfirm(options: ConfirmOptions): {
       if (!canProve) throw new Refusal(noSecondFactor);
       const answer = secondFactor ? secondFactorWanted : insufficientUserAuthentication;
       throw new Refusal({ ...answer, freshProof: { ...answer.freshProof, maxAgeSeconds: oldest } });
+    },
+  };
+  return {
+    ...fresh,
+    confirm: {
+      methodsOf: async (signedIn: SignedIn) => methodsOf(await requireAccount(signedIn)),
+
+      /**
+       * Proves that the owner of a session is there, and renews the credentials of the session: by a passkey alone, else by the password
+       * and, if the account has one, a second factor. A browser that the user trusts does not count.
+       * @throws {InvalidFields} a field is wrong
+       * @throws {Refusal} `too-many-confirmations`; `not-authenticated` if the session has ended meanwhile
+       */
+      async confirm(signedIn: SignedIn, sent: SentProof, request: ConfirmingRequest) {
+        const { account, methods } = await prove(signedIn, sent, request);
+        const { user, session: former } = signedIn;
+        const { caller } = request;
+        await audit.recordIfPossible({ kind: 'confirmed', caller, userId: user.id, sessionId: former.id });
+        // A weak hash may have been replaced, and with it the stamp of a team's own account.
+        const session = await sessions.renew(former, { stamp: stampOf(account), methods });
+        if (session === undefined) throw new Refusal(notAuthenticated);
+        return { account, session };
+      },
     },
   };
 }

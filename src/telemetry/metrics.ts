@@ -1,5 +1,4 @@
 import { collectDefaultMetrics, Registry } from '@prometheus-io/client';
-import type { OpenAudit } from '../audit/audit.ts';
 import type { AuditEvent, KeyTrace } from '../audit/event.ts';
 import { Unavailable } from '../faults/unavailable.ts';
 import { announceMetrics } from './cluster-metrics.ts';
@@ -42,17 +41,9 @@ export function createMetrics(eventKinds: readonly string[]) {
       return watchCalls(store, (method, call) => timed(instruments, place, `${name}.${method}`, call));
     },
 
-    /** Wraps the audit and counts its events, because every decision is an event. */
-    watchAudit<Kind extends string>(audit: OpenAudit<Kind>): OpenAudit<Kind> {
-      return {
-        ...audit,
-        async record(event) {
-          // A login fails if it cannot be recorded. Every other event has already happened by then.
-          if (event.kind !== 'login-succeeded') count(instruments, event);
-          await audit.record(event);
-          if (event.kind === 'login-succeeded') count(instruments, event);
-        },
-      };
+    /** Every decision is an event. A login fails if it cannot be recorded. Every other event has happened all the same. */
+    observeEvent(event: AuditEvent, isRecorded: boolean): void {
+      if (isRecorded || event.kind !== 'login-succeeded') count(instruments, event);
     },
 
     watchLoads: (read: Partial<Loads>) => void Object.assign(loads, read),
