@@ -23,18 +23,15 @@ export function lookUpTwice(sessions: Pick<SessionStore, 'find'>, users: Pick<Us
 
 /** One statement, for sessions and users in our own tables of one database. */
 export function createSqlLookUp({ database, prepareLookup }: OpenDatabase, { demoUsers }: DirectoryOptions): LookUp {
-  const findRow = prepareLookup((sessionId) =>
-    database
-      .selectFrom('janua_sessions')
-      .leftJoin('janua_users', 'janua_users.id', 'user_id')
-      .select(sessionColumns.map((column) => `janua_sessions.${column}` as const))
-      .select(['janua_users.id as account_id', ...accountColumns])
-      .where('janua_sessions.id', '=', sessionId),
-  );
+  const found = database
+    .selectFrom('janua_sessions')
+    .leftJoin('janua_users', 'janua_users.id', 'user_id')
+    .select(sessionColumns.map((column) => `janua_sessions.${column}` as const))
+    .select(['janua_users.id as account_id', ...accountColumns]);
+  const findRow = prepareLookup((sessionId) => found.where('janua_sessions.id', '=', sessionId), 'id');
   return async (sessionId) => {
     const [row] = await findRow(sessionId);
-    // MySQL ignores trailing spaces.
-    if (row?.id !== sessionId) return undefined;
+    if (row === undefined) return undefined;
     const account = row.account_id === row.user_id ? toAccount(row.user_id, row as AccountRow, demoUsers) : undefined;
     return { session: fromRow(row), account };
   };

@@ -37,13 +37,8 @@ const stepRows = 1000;
 
 /** Identifiers are in order of time, so a range of times is a range of identifiers. */
 export function createSqlAuditStore({ database, prepareLookup }: OpenDatabase, events: Events) {
-  const findRows = prepareLookup((requestId) =>
-    database
-      .selectFrom('janua_audit')
-      .select(['id', 'at', 'request_id', 'event'])
-      .where('request_id', '=', requestId)
-      .orderBy('id'),
-  );
+  const row = database.selectFrom('janua_audit').select(['id', 'at', 'request_id', 'event']).orderBy('id');
+  const findRows = prepareLookup((requestId) => row.where('request_id', '=', requestId), 'request_id');
 
   const rowsBetween = (low: string, high: string, direction: Direction) =>
     database.selectFrom('janua_audit').where('id', '>=', low).where('id', '<', high).orderBy('id', direction);
@@ -83,10 +78,7 @@ export function createSqlAuditStore({ database, prepareLookup }: OpenDatabase, e
     },
 
     async findByRequestId(requestId: string): Promise<(RecordedEvent | UnreadableEvent)[]> {
-      // MySQL ignores trailing spaces.
-      return (await findRows(requestId))
-        .filter((row) => row.request_id === requestId)
-        .map((row) => fromRow(row, events));
+      return (await findRows(requestId)).map((row) => fromRow(row, events));
     },
 
     /** Removes at most `limit` events from before `time` (milliseconds since 1970), oldest first. Returns how many it removed. */

@@ -12,9 +12,8 @@ import type { AuthenticationMethod, Renewal, SessionRecord, SessionStore } from 
 const oldestAtOnce = 100;
 
 export function createSqlSessionStore({ database, prepareLookup }: OpenDatabase): SessionStore {
-  const findRow = prepareLookup((id) =>
-    database.selectFrom('janua_sessions').select(sessionColumns).where('id', '=', id),
-  );
+  const session = database.selectFrom('janua_sessions').select(sessionColumns);
+  const findRow = prepareLookup((id) => session.where('id', '=', id), 'id');
 
   return {
     async insert(record, replaced) {
@@ -31,8 +30,7 @@ export function createSqlSessionStore({ database, prepareLookup }: OpenDatabase)
 
     async find(id) {
       const [row] = await findRow(id);
-      // MySQL ignores trailing spaces.
-      return row?.id === id ? fromRow(row) : undefined;
+      return row && fromRow(row);
     },
 
     async touch(id, lastSeenAt, expiresAt) {

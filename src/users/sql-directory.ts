@@ -22,20 +22,19 @@ export function createSqlDirectory(
   { demoUsers }: DirectoryOptions,
 ): UserRegistry {
   const account = database.selectFrom('janua_users').select(['id', ...accountColumns]);
-  const findRowById = prepareLookup((id) => account.where('id', '=', id));
-  const findRowByUsername = prepareLookup((username) => account.where('username', '=', username));
+  const findRowById = prepareLookup((id) => account.where('id', '=', id), 'id');
+  const findRowByUsername = prepareLookup((username) => account.where('username', '=', username), 'username');
   const update = (id: string, db: Database = database) => db.updateTable('janua_users').where('id', '=', id);
 
   return {
     async findByUsername(username) {
       const [row] = await findRowByUsername(username);
-      // MySQL ignores trailing spaces.
-      return row?.username === username ? toAccount(row.id, row, demoUsers) : undefined;
+      return row && toAccount(row.id, row, demoUsers);
     },
 
     async findById(id) {
       const [row] = await findRowById(id);
-      return row?.id === id ? toAccount(id, row, demoUsers) : undefined;
+      return row && toAccount(id, row, demoUsers);
     },
 
     async check() {

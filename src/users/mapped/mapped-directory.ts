@@ -105,9 +105,9 @@ function createMappedDirectory(
   const idValue = (value: string) => (idType === undefined ? sql`${value}` : sql`cast(${value} as ${idType})`);
 
   const select = (condition: RawBuilder<unknown>) => sql<Row>`select ${columns} from ${table} where ${condition}`;
-  const lookUp = (condition: (value: string) => RawBuilder<unknown>) =>
-    prepareLookup<Row>((value) => ({ compile: () => select(condition(value)).compile(database) }));
-  const findById = lookUp((value) => sql`${id} = ${idValue(value)}`);
+  const lookUp = (condition: (value: string) => RawBuilder<unknown>, column?: keyof Row) =>
+    prepareLookup<Row>((value) => ({ compile: () => select(condition(value)).compile(database) }), column);
+  const findById = lookUp((value) => sql`${id} = ${idValue(value)}`, 'id');
   const findEqual = lookUp((value) => sql`${name} = ${value}`);
   const findFolded = lookUp((value) =>
     nameMatch === 'nocase' ? sql`${name} = ${value} collate nocase` : sql`lower(${name}) = ${value}`,
@@ -141,7 +141,7 @@ function createMappedDirectory(
 
     async findById(value) {
       const [row] = await findById(value);
-      return row?.id === value ? toAccount(row, mapping) : undefined;
+      return row && toAccount(row, mapping);
     },
 
     async check() {
