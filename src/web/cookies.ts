@@ -10,8 +10,8 @@ const yearSeconds = 365 * 24 * 60 * 60;
 export const sessionCookie = (secure: boolean, maxAgeSeconds?: number) =>
   createCookie('session', secure, maxAgeSeconds);
 export const browserCookie = (secure: boolean) => createCookie('browser', secure, yearSeconds);
-/** A login that waits for its second factor. @param seconds how long it waits */
-export const pendingCookie = (secure: boolean, seconds = 600) => createCookie('pending', secure, seconds);
+/** A login that waits for its second factor. */
+export const pendingCookie = (secure: boolean) => createCookie('pending', secure, 600);
 export const ceremonyCookie = (secure: boolean) => createCookie('ceremony', secure, 600);
 export const trustedCookie = (secure: boolean, days = 30) => createCookie('trusted', secure, days * 86_400);
 export const languageCookie = (secure: boolean) => createCookie('language', secure, yearSeconds);
