@@ -3,24 +3,20 @@ import type { AuthenticationResponseJSON, RegistrationResponseJSON } from '@simp
 /** EdDSA, ES256 and RS256. The library's own list has one more, and Node warns that it is experimental. */
 export const algorithmIds = [-8, -7, -257];
 
-const transports = ['ble', 'cable', 'hybrid', 'internal', 'nfc', 'smart-card', 'usb'] as const;
-
-/** A passkey that an authenticator has just made. */
+/** What a new passkey is stored with: columns of its row. */
 export interface NewPasskey {
   /** base64url, like the key. */
-  readonly credentialId: string;
+  readonly credential_id: string;
   /** COSE. */
-  readonly publicKey: string;
+  readonly public_key: string;
   readonly counter: number;
   /** Whether the key may be copied to other devices, and whether it has been. */
   readonly syncable: boolean;
   readonly synced: boolean;
-  readonly transports: readonly (typeof transports)[number][];
+  /** Divided by blanks. */
+  readonly transports: string;
   readonly aaguid: string;
 }
-
-/** A passkey that was used. */
-export type UsedPasskey = Pick<NewPasskey, 'counter' | 'synced'>;
 
 /** What the browser must have signed. */
 interface Expected {
@@ -66,27 +62,21 @@ function parse(text: string): unknown {
   }
 }
 
-type Library = Awaited<ReturnType<typeof load>>;
-
 /** Loaded at the first ceremony, because few processes need it, and it takes 8 MB. */
-export async function load() {
-  const [server, helpers] = await Promise.all([
-    import('@simplewebauthn/server'),
-    import('@simplewebauthn/server/helpers'),
-  ]);
-  return { ...server, ...helpers };
-}
+const load = async () => ({
+  ...(await import('@simplewebauthn/server')),
+  ...(await import('@simplewebauthn/server/helpers')),
+});
+
+type Library = Awaited<ReturnType<typeof load>>;
 
 /**
  * Verifies a new credential (WebAuthn 7.1). Nothing attests it: Janua takes any authenticator.
  * @param read with an `attestationObject`
  * @throws {Error} of any kind, because the credential may be anything
  */
-export async function verifyNew(
-  library: Library,
-  read: ReadCredential,
-  expected: Expected,
-): Promise<NewPasskey | undefined> {
+export async function verifyNew(read: ReadCredential, expected: Expected): Promise<NewPasskey | undefined> {
+  const library = await load();
   const credential = read as unknown as RegistrationResponseJSON;
   const attestationObject = withoutStatement(library, credential.response.attestationObject);
   const { registrationInfo } = await library.verifyRegistrationResponse({
@@ -97,13 +87,15 @@ export async function verifyNew(
   if (registrationInfo === undefined) return undefined;
   const { credential: made, credentialDeviceType, credentialBackedUp: synced, aaguid } = registrationInfo;
   if (!isWhole(library.isoCBOR.decodeFirst(made.publicKey))) return undefined;
-  const { transports: named } = read.response;
+  const { transports } = read.response;
   return {
-    ...{ credentialId: made.id, publicKey: Buffer.from(made.publicKey).toString('base64url'), counter: made.counter },
+    ...{ credential_id: made.id, public_key: Buffer.from(made.publicKey).toString('base64url'), counter: made.counter },
     ...{ syncable: credentialDeviceType === 'multiDevice', synced, aaguid },
-    transports: transports.filter((transport) => Array.isArray(named) && named.includes(transport)),
+    transports: knownTransports.filter((one) => Array.isArray(transports) && transports.includes(one)).join(' '),
   };
 }
+
+const knownTransports = ['ble', 'cable', 'hybrid', 'internal', 'nfc', 'smart-card', 'usb'];
 
 /**
  * Verifies the use of a credential (WebAuthn 7.2), but for the counter, which is judged when it is stored.
@@ -111,13 +103,12 @@ export async function verifyNew(
  * @throws {Error} of any kind, because the credential may be anything
  */
 export async function verifyUse(
-  { verifyAuthenticationResponse }: Library,
   read: ReadCredential,
-  stored: Pick<NewPasskey, 'publicKey' | 'syncable'>,
+  stored: Pick<NewPasskey, 'public_key' | 'syncable'>,
   expected: Expected,
-): Promise<UsedPasskey | undefined> {
-  const publicKey = new Uint8Array(Buffer.from(stored.publicKey, 'base64url'));
-  const { verified, authenticationInfo } = await verifyAuthenticationResponse({
+): Promise<Pick<NewPasskey, 'counter' | 'synced'> | undefined> {
+  const publicKey = new Uint8Array(Buffer.from(stored.public_key, 'base64url'));
+  const { verified, authenticationInfo } = await (await load()).verifyAuthenticationResponse({
     ...expected,
     response: read as unknown as AuthenticationResponseJSON,
     credential: { id: read.id, publicKey, counter: 0 },
@@ -131,12 +122,8 @@ export async function verifyUse(
 /** Drops a statement that we did not ask for. To check one, the library would fetch lists of revoked certificates. */
 function withoutStatement({ decodeAttestationObject, isoBase64URL, isoCBOR }: Library, sent: string): string {
   const authData = decodeAttestationObject(isoBase64URL.toBuffer(sent)).get('authData');
-  const bare = new Map<string, string | Uint8Array | Map<string, string>>([
-    ['fmt', 'none'],
-    ['attStmt', new Map<string, string>()],
-    ['authData', authData],
-  ]);
-  return isoBase64URL.fromBuffer(isoCBOR.encode(bare));
+  const parts = { fmt: 'none', attStmt: new Map<string, string>(), authData };
+  return isoBase64URL.fromBuffer(isoCBOR.encode(new Map(Object.entries(parts))));
 }
 
 /** Whether a COSE key has all its parts (RFC 9053 7, RFC 8230 4). The library takes what is left of a part that was cut off. */

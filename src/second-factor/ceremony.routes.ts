@@ -15,43 +15,32 @@ interface OptionsAction<F extends Fields> extends Pick<Action<F>, 'summary' | 't
 }
 
 /**
- * What every use of a passkey has: one request for the options, and the next one with the browser's answer. A cookie ties both to the
+ * Adds the first of the two requests that every use of a passkey has. The second has the browser's answer. A cookie ties both to the
  * browser. It authenticates no request.
  */
-export function createCeremony(app: App, https: boolean) {
+export function addPasskeyOptions<const F extends Fields>(
+  app: App,
+  https: boolean,
+  addresses: readonly [page: string, api: string],
+  { find, takenBy, ...action }: OptionsAction<F>,
+): void {
   const cookie = ceremonyCookie(https);
-  const read = ({ headers }: Pick<Request, 'headers'>) => cookie.read(headers.cookie);
-
-  return {
-    /** The cookie, as sent. */
-    read,
-
-    addOptions<const F extends Fields>(
-      addresses: readonly [page: string, api: string],
-      { find, takenBy, ...action }: OptionsAction<F>,
-    ): void {
-      const schema = {
-        type: 'object',
-        description: `For \`PublicKeyCredential.${takenBy}\``,
-        additionalProperties: true,
+  const schema = { type: 'object', description: `For \`PublicKeyCredential.${takenBy}\``, additionalProperties: true };
+  addAction<F>(app, addresses, {
+    ...action,
+    method: 'POST',
+    description: 'Gives a challenge, and the cookie `ceremony`, which has to come back with the passkey.',
+    answer: settingCookies(json('Options for the browser', schema, { challenge: '6Z3wq…', timeout: 300_000 })),
+    browser: 'To the page: only scripts have a use for the options',
+    async handle(request, reply, input) {
+      const bind = (purpose: string) => {
+        const sent = cookie.read(request.headers.cookie) ?? '';
+        // Pages in other tabs keep theirs.
+        const value = /^[\w-]{43}$/.test(sent) ? sent : createSecret();
+        reply.header('set-cookie', cookie.header(value));
+        return { purpose, cookie: value };
       };
-      addAction<F>(app, addresses, {
-        ...action,
-        method: 'POST',
-        description: 'Gives a challenge, and the cookie `ceremony`, which has to come back with the passkey.',
-        answer: settingCookies(json('Options for the browser', schema, { challenge: '6Z3wq…', timeout: 300_000 })),
-        browser: 'To the page: only scripts have a use for the options',
-        async handle(request, reply, input) {
-          const bind = (purpose: string) => {
-            const sent = read(request) ?? '';
-            // Pages in other tabs keep theirs.
-            const value = /^[\w-]{43}$/.test(sent) ? sent : createSecret();
-            reply.header('set-cookie', cookie.header(value));
-            return { purpose, cookie: value };
-          };
-          return reply.proceed(action.config.openedAt, await find(request, bind, input));
-        },
-      });
+      return reply.proceed(action.config.openedAt, await find(request, bind, input));
     },
-  };
+  });
 }

@@ -3,8 +3,7 @@ import { addForm } from '../web/form.ts';
 import { json, object } from '../web/openapi/responses.ts';
 import type { App } from '../web/types.ts';
 import { type Enrolment, enrolmentPath } from './enrolment.ts';
-import { appSecret, codeField, codesSchema } from './fields.ts';
-import { drawQrCode } from './qr.ts';
+import { appSecret, codeField, codesSchema, withQrCode } from './fields.ts';
 import { enrolmentExpired } from './refusals.ts';
 
 export interface EnrolmentParts {
@@ -61,9 +60,7 @@ export function addEnrolment(app: App, parts: () => EnrolmentParts): void {
     config: { view, openedAt: '/auth/login', refusals: [enrolmentExpired] },
     answer: appSecret,
     browser: 'The page with the QR code',
-    async handle({ caller }, _reply, { token = '' }) {
-      const enrolment = await parts().enrolment.begin(token, caller);
-      return { ...enrolment, qr: await drawQrCode(enrolment.uri), values: { token }, errors: {} };
-    },
+    handle: async ({ caller }, _reply, { token = '' }) =>
+      withQrCode(await parts().enrolment.begin(token, caller), { token }),
   });
 }

@@ -31,41 +31,35 @@ const passkeyReasons = {
   },
 } as const satisfies Readonly<Record<PasskeyFault, object>>;
 
+const refusedLogin = { vocabulary: 'authn_login_fail', by: 'anyone', level: 'warn', isLimitedByReason: true } as const;
+const throttled = { vocabulary: 'excess_rate_limit_exceeded', by: 'anyone', level: 'warn' } as const;
+/** Changes of factors. */
+const changed = { vocabulary: 'authn_password_change', by: 'account-holder', level: 'info' } as const;
+
 export const events = {
   'second-factor-asked': {
-    vocabulary: 'authn_login_success',
-    by: 'account-holder',
-    level: 'info',
+    ...{ vocabulary: 'authn_login_success', by: 'account-holder', level: 'info' },
     words: 'The password was right, and the account has a second factor: the login waits for it',
   },
   'second-factor-failed': {
-    vocabulary: 'authn_login_fail',
-    by: 'anyone',
-    level: 'warn',
+    ...refusedLogin,
     words: 'The second step of a login was refused',
-    isLimitedByReason: true,
     reasons: {
       ...factorReasons,
       'login-over': {
-        words:
-          'the login no longer waits: it has expired, has failed too often, was finished already, or the account changed',
+        words: 'the login no longer waits: it expired, failed too often, was finished already, or the account changed',
         advice: 'Log in again.',
       },
     },
   },
   'second-factor-throttled': {
-    vocabulary: 'excess_rate_limit_exceeded',
-    by: 'anyone',
-    level: 'warn',
+    ...throttled,
     words: 'The second step of a login was refused without checking it, because too many codes were wrong',
     advise: () => ['Wait, or janua throttle lift EMAIL.'],
   },
   'passkey-refused': {
-    vocabulary: 'authn_login_fail',
-    by: 'anyone',
-    level: 'warn',
+    ...refusedLogin,
     words: 'The login by passkey was refused',
-    isLimitedByReason: true,
     reasons: {
       ...passkeyReasons,
       'void-passkey': {
@@ -84,9 +78,7 @@ export const events = {
     },
   },
   'passkey-throttled': {
-    vocabulary: 'excess_rate_limit_exceeded',
-    by: 'anyone',
-    level: 'warn',
+    ...throttled,
     words: 'The login by passkey was refused without checking it, because too many logins from the address had failed',
     advise: ({ throttle = [], caller: { address } }: AuditEvent) => {
       const wait = `Wait ${describeSeconds(Math.max(0, ...throttle.map(({ waitSeconds }) => waitSeconds)))}`;
@@ -94,46 +86,26 @@ export const events = {
     },
   },
   'enrolment-demanded': {
-    vocabulary: 'authn_login_fail',
-    by: 'account-holder',
-    level: 'info',
+    ...{ vocabulary: 'authn_login_fail', by: 'account-holder', level: 'info' },
     words: 'The password was right, and the account has no second factor: the user has to add one first',
     advise: () => ['The link in the mail adds one. Without mail: janua users enrolment-link EMAIL.'],
   },
   'enrolment-link-made': {
-    vocabulary: 'sensitive_create',
-    by: 'operator',
-    level: 'warn',
+    ...{ vocabulary: 'sensitive_create', by: 'operator', level: 'warn' },
     words: 'The operator made a link by which the user adds a second factor',
   },
-  'factor-added': {
-    vocabulary: 'authn_password_change',
-    by: 'account-holder',
-    level: 'info',
-    words: 'The user added a second factor, which ended all other sessions',
-  },
+  'factor-added': { ...changed, words: 'The user added a second factor, which ended all other sessions' },
   'factor-removed': {
-    vocabulary: 'authn_password_change',
-    by: 'account-holder',
-    level: 'warn',
+    ...{ ...changed, level: 'warn' },
     words: 'The user removed a second factor, which ended all other sessions',
   },
   'factors-removed': {
-    vocabulary: 'authn_password_change',
-    by: 'operator',
-    level: 'warn',
+    ...{ ...changed, by: 'operator', level: 'warn' },
     words: 'The operator removed the second factors of a user, which ended all sessions',
   },
   'recovery-codes-renewed': {
-    vocabulary: 'authn_password_change',
-    by: 'account-holder',
-    level: 'info',
+    ...changed,
     words: 'The user got new recovery codes, which made the old ones void and ended all other sessions',
   },
-  'trust-ended': {
-    vocabulary: 'session_expired',
-    by: 'account-holder',
-    level: 'info',
-    words: 'The user ended the trust in a browser',
-  },
+  'trust-ended': { ...changed, vocabulary: 'session_expired', words: 'The user ended the trust in a browser' },
 } as const satisfies Events;

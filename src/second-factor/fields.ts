@@ -1,5 +1,6 @@
 import type { Field } from '../web/action.ts';
 import { json, object } from '../web/openapi/responses.ts';
+import { drawQrCode } from './qr.ts';
 
 export const codeField = {
   maxLength: 100,
@@ -12,8 +13,6 @@ export const credentialField = {
   json: true,
 } as const satisfies Field;
 
-export const tokenField = { maxLength: 100, description: 'The waiting login, for programs', inLink: true } as const;
-
 /** What an authenticator app is set up with. */
 export const appSecret = json(
   'The secret for the app',
@@ -25,3 +24,8 @@ export const appSecret = json(
 );
 
 export const codesSchema = { type: 'array', items: { type: 'string' }, description: 'Only where they are new' };
+
+/** The page with the secret of an app, and the form for its code. Programs get what `appSecret` names. */
+export const withQrCode = async (enrolment: { secret: string; uri: string }, values: Record<string, string> = {}) => ({
+  ...{ ...enrolment, qr: await drawQrCode(enrolment.uri), values, errors: {} },
+});

@@ -13,11 +13,15 @@ import type { FactorOptions } from './options.ts';
 import type { FactorOwner } from './owner.ts';
 import { lastFactor, noSuchFactor } from './refusals.ts';
 
-/** A signed-in user who changes their factors, after a fresh proof. */
-export interface FactorChange {
-  readonly signedIn: SignedIn;
+interface By {
+  /** Of the mail. */
   readonly language: Language;
   readonly caller: Caller;
+}
+
+/** A signed-in user who changes their factors, after a fresh proof. */
+export interface FactorChange extends By {
+  readonly signedIn: SignedIn;
 }
 
 /** What became of a change. */
@@ -28,10 +32,7 @@ export interface FactorsChanged {
   readonly renewed: { readonly account: Account; readonly session: RenewedSession } | undefined;
 }
 
-/** Who made a change. */
-type By = Omit<FactorChange, 'signedIn'>;
-
-/** What a change does to the factors. */
+/** What a change does to the factors. `db` is a transaction. */
 type Work = (db: Database, owner: FactorOwner) => Promise<void>;
 
 export type ManageFactors = ReturnType<typeof createManageFactors>;
@@ -43,7 +44,7 @@ export function createManageFactors(
 ) {
   const { passkeys, totp, recoveryCodes, trustedBrowsers, pendingLogins, ownerOf } = factors;
 
-  /** Makes a change, and all that belongs to it. `db` is a transaction. Gives the recovery codes, if they are new. Throws what `work` throws. */
+  /** Makes a change, and all that belongs to it. Gives the recovery codes, if they are new. Throws what `work` throws. */
   async function change(user: User, { language, caller: { requestId } }: By, work: Work, db: Database) {
     const [owner, userId] = [ownerOf({ user }), user.id];
     // First, because other changes of the user then wait for this one.
@@ -85,18 +86,19 @@ export function createManageFactors(
     });
   }
 
-  async function enableTotp(code: string, owner: FactorOwner, db: Database): Promise<void> {
-    if (!(await totp.enable(owner, code, db))) throw new InvalidFields({ field: 'code', code: 'wrong-code' });
-  }
+  const enableTotp =
+    (code: string): Work =>
+    async (db, owner) => {
+      if (!(await totp.enable(owner, code, db))) throw new InvalidFields({ field: 'code', code: 'wrong-code' });
+    };
 
   return {
     /** What a user has. @param stamp of the account or session: what is bound to another one is void */
     async list(user: User, stamp: string) {
       const owner = ownerOf({ user });
-      const recoveryCodesLeft = await recoveryCodes.count(owner);
       return {
         ...(await factors.list(owner)),
-        recoveryCodesLeft,
+        recoveryCodesLeft: await recoveryCodes.count(owner),
         trustedBrowsers: await trustedBrowsers.list(owner, stamp),
       };
     },
@@ -105,7 +107,7 @@ export function createManageFactors(
 
     /** @throws {InvalidFields} if the code is wrong */
     enableTotp: (by: FactorChange, code: string) =>
-      changeOwn(by, { kind: 'factor-added', reason: 'totp' }, (db, owner) => enableTotp(code, owner, db)),
+      changeOwn(by, { kind: 'factor-added', reason: 'totp' }, enableTotp(code)),
 
     /**
      * Adds the first factor of a user who is not signed in, and gives the recovery codes. Ends all sessions.
@@ -118,11 +120,11 @@ export function createManageFactors(
       code: string,
       by: By,
       within: (change: (db: Database) => Promise<boolean>) => Promise<void>,
-    ): Promise<readonly string[]> {
+    ) {
       let codes: readonly string[] = [];
       const add: Work = async (db, owner) => {
         if ((await factors.list(owner, db)).hasAny) throw new Refusal(noSuchFactor);
-        await enableTotp(code, owner, db);
+        await enableTotp(code)(db, owner);
       };
       await within(async (db) => {
         codes = await change(user, by, add, db);
@@ -133,8 +135,12 @@ export function createManageFactors(
       return codes;
     },
 
-    /** @throws {Refusal} `last-factor` */
-    removeTotp: (by: FactorChange) => removeOwn(by, 'totp', (db, owner) => totp.remove(owner, db)),
+    /** @throws {Refusal} `no-such-factor`, `last-factor` */
+    removeTotp: (by: FactorChange) =>
+      removeOwn(by, 'totp', async (db, owner) => {
+        if ((await totp.find(owner, db)) === undefined) throw new Refusal(noSuchFactor);
+        await totp.remove(owner, db);
+      }),
 
     passkeyOptions: ({ user }: SignedIn, binding: Binding) =>
       passkeys?.creationOptions(ownerOf({ user }), user, binding),
@@ -159,9 +165,12 @@ export function createManageFactors(
       if (!(await passkeys?.rename(ownerOf(signedIn), id, name))) throw new Refusal(noSuchFactor);
     },
 
-    /** Gives ten new recovery codes, which make the old ones void, to a user with another factor. */
+    /** Gives ten new recovery codes, which make the old ones void. @throws {Refusal} `no-such-factor` if the user has no other factor */
     renewRecoveryCodes: (by: FactorChange) =>
-      changeOwn(by, { kind: 'recovery-codes-renewed' }, (db, owner) => recoveryCodes.remove(owner, db)),
+      changeOwn(by, { kind: 'recovery-codes-renewed' }, async (db, owner) => {
+        if (!(await factors.list(owner, db)).hasAny) throw new Refusal(noSuchFactor);
+        await recoveryCodes.remove(owner, db);
+      }),
 
     /** Ends the trust in one browser, or in all. @throws {Refusal} `no-such-factor` */
     async endTrust({ signedIn, caller }: FactorChange, id: string | undefined): Promise<undefined> {

@@ -9,3 +9,6 @@ export interface FactorOwner {
 
 /** The columns that every table of factors has. */
 export const columnsOf = ({ userId, username }: FactorOwner) => ({ user_id: userId, username });
+
+export const isSameOwner = (one: FactorOwner, other: FactorOwner): boolean =>
+  one.userId === other.userId && one.username === other.username;

@@ -1,3 +1,4 @@
+import { deleteExpiredRows } from '../database/deletions.ts';
 import { createCheckFactor } from './check-factor.ts';
 import { createEnrolment } from './enrolment.ts';
 import { createFactors } from './factors.ts';
@@ -8,18 +9,19 @@ import { createSecondStep } from './second-step.ts';
 
 /** What second factors are made of. */
 export function createFactorParts(options: FactorOptions) {
-  const { passkeys } = options;
+  const { database, passkeys } = options;
   const factors = createFactors(options);
-  const { pendingLogins, trustedBrowsers, ownerOf } = factors;
   const checkFactor = createCheckFactor(options, factors);
   const manageFactors = createManageFactors(options, factors);
   const enrolment = createEnrolment(options, factors, manageFactors);
   return {
     ...{ passkeys, factors, checkFactor, manageFactors, enrolment },
     secondFactor: createSecondStep(options, factors, checkFactor, enrolment),
-    logInByPasskey: passkeys && createLogInByPasskey(options, passkeys, ownerOf),
-    /** Removes at most `limit` expired records, and returns how many there were. */
-    removeExpired: async (time: number, limit: number): Promise<number> =>
-      Math.max(await pendingLogins.removeExpired(time, limit), await trustedBrowsers.removeExpired(time, limit)),
+    logInByPasskey: passkeys && createLogInByPasskey(options, passkeys, factors),
+    /** Removes at most `limit` expired records of each kind, and returns how many there were of the most frequent one. */
+    async removeExpired(time: number, limit: number): Promise<number> {
+      const logins = await deleteExpiredRows(database, 'janua_pending_logins', 'id', time, limit);
+      return Math.max(logins, await deleteExpiredRows(database, 'janua_trusted_browsers', 'id', time, limit));
+    },
   };
 }

@@ -3,10 +3,10 @@ import type { Admitted } from '../access/admit.ts';
 import { Refusal } from '../access/refusal.ts';
 import type { Caller } from '../audit/event.ts';
 import type { Account } from '../users/account.ts';
+import type { Factors } from './factors.ts';
 import type { FactorOptions } from './options.ts';
-import type { FactorOwner } from './owner.ts';
-import type { StoredPasskey } from './passkey-store.ts';
-import { isSameOwner, type Passkeys, passkeyMethods } from './passkeys.ts';
+import { isSameOwner } from './owner.ts';
+import { type Passkeys, passkeyMethods } from './passkeys.ts';
 import { passkeyRefused, passkeyUnknown, tooManyPasskeys } from './refusals.ts';
 
 export interface PasskeyLogin {
@@ -26,25 +26,19 @@ export interface PasskeyLogin {
  */
 export type LogInByPasskey = (login: PasskeyLogin, caller: Caller) => Promise<Admitted>;
 
-type Checked =
-  | { readonly succeeded: true; readonly account: Account; readonly passkey: StoredPasskey }
-  | { readonly succeeded: false; readonly reason: string; readonly userId?: string };
-
 export function createLogInByPasskey(
   { users, throttle, limitsOfAddress, admit, audit }: FactorOptions,
   passkeys: Passkeys,
-  ownerOf: (account: Account) => FactorOwner,
+  { ownerOf }: Pick<Factors, 'ownerOf'>,
 ): LogInByPasskey {
-  async function check({ credential, cookie }: PasskeyLogin): Promise<Checked> {
+  async function check({ credential, cookie }: PasskeyLogin) {
+    const failed = (reason: string, userId?: string) => ({ succeeded: false, reason, userId }) as const;
     const passkey = await passkeys.prove(credential, { purpose: 'sign-in', cookie });
-    if (typeof passkey === 'string') return { succeeded: false, reason: passkey };
+    if (typeof passkey === 'string') return failed(passkey);
     const { userId } = passkey.owner;
     const account = await users.findById(userId);
-    if (account === undefined || !isSameOwner(ownerOf(account), passkey.owner))
-      return { succeeded: false, reason: 'void-passkey' };
-    return account.disabled
-      ? { succeeded: false, reason: 'disabled-user', userId }
-      : { succeeded: true, account, passkey };
+    if (account === undefined || !isSameOwner(ownerOf(account), passkey.owner)) return failed('void-passkey');
+    return account.disabled ? failed('disabled-user', userId) : ({ succeeded: true, account, passkey } as const);
   }
 
   return async (login, caller) => {

@@ -1,17 +1,17 @@
 import { hkdfSync } from 'node:crypto';
-import type {
-  PublicKeyCredentialCreationOptionsJSON as CreationOptions,
-  PublicKeyCredentialRequestOptionsJSON as RequestOptions,
-} from '@simplewebauthn/server';
+import type { AuthenticatorTransport } from '@simplewebauthn/server';
 import type { Database } from '../database/database.ts';
+import { countDeleted } from '../database/deletions.ts';
+import { insertNew } from '../database/insert-new.ts';
+import type { PasskeysTable } from '../database/schema.ts';
+import { hashSecret } from '../sessions/credential.ts';
 import type { AuthenticationMethod } from '../sessions/store.ts';
 import type { Tokens } from '../tokens/tokens.ts';
 import type { User } from '../users/user.ts';
-import { algorithmIds, load, type NewPasskey, readCredential, verifyNew, verifyUse } from './ceremonies.ts';
+import { algorithmIds, type NewPasskey, readCredential, verifyNew, verifyUse } from './ceremonies.ts';
 import { type Binding, challengeLifetime, createChallenges } from './challenges.ts';
-import type { FactorOwner } from './owner.ts';
+import { columnsOf, type FactorOwner, isSameOwner } from './owner.ts';
 import providers from './passkey-providers.json' with { type: 'json' };
-import { createPasskeyStore, passkeyId, type StoredPasskey } from './passkey-store.ts';
 
 /** Why a passkey proves nothing. `unknown-passkey` is certain: the server has no such credential, whoever sends it. */
 export type PasskeyFault =
@@ -47,48 +47,74 @@ const plainName = 'Passkey';
 
 export type Passkeys = ReturnType<typeof createPasskeys>;
 
+/** A stored passkey: its row, and whose it is. */
+export type Passkey = ReturnType<typeof fromRow>;
+
 /**
  * Passkeys (WebAuthn Level 3). Janua asks for user verification always, so that a passkey is two factors. Every method throws
  * `Unavailable` when the database cannot be reached. `db` may be the transaction of the change that belongs to it.
  */
 export function createPasskeys({ database, tokens, key, domain, origins, appName, now }: PasskeyOptions) {
   const challenges = createChallenges(key, tokens, now);
-  const store = createPasskeyStore(database);
-
-  const expected = (expectedChallenge: string) =>
-    ({
-      ...{ expectedChallenge, expectedOrigin: [...origins], expectedRPID: domain },
-      requireUserVerification: true,
-    }) as const;
+  const [expectedRPID, requireUserVerification] = [domain, true] as const;
+  const expected = (expectedChallenge: string) => ({
+    ...{ expectedChallenge, expectedOrigin: [...origins], expectedRPID, requireUserVerification },
+  });
 
   /** Never the address. The same for all passkeys of a user, so that a device keeps one of each user; also after a new `key`. */
-  function userHandleOf({ userId, username }: FactorOwner, [first]: readonly StoredPasskey[]): string {
+  function userHandleOf({ userId, username }: FactorOwner, [first]: readonly Passkey[]): string {
     const derive = () => hkdfSync('sha256', key, '', JSON.stringify(['user-handle', userId, username]), 64);
-    return first?.userHandle ?? Buffer.from(derive()).toString('base64url');
+    return first?.user_handle ?? Buffer.from(derive()).toString('base64url');
+  }
+
+  /** The oldest first. */
+  async function list(owner: FactorOwner, db = database): Promise<Passkey[]> {
+    const own = db.selectFrom('janua_passkeys').where((eb) => eb.and(columnsOf(owner)));
+    return (await own.selectAll().orderBy('created_at').execute()).map(fromRow);
+  }
+
+  async function find(credentialId: string): Promise<Passkey | undefined> {
+    const query = database.selectFrom('janua_passkeys').selectAll().where('id', '=', idOf(credentialId));
+    const row = await query.executeTakeFirst();
+    return row && fromRow(row);
+  }
+
+  /** Stores a use. False if another with the same counter, or a later one, was first (WebAuthn 6.1.1): the passkey may have a copy. */
+  async function noteUse(id: string, { counter, synced }: Pick<NewPasskey, 'counter' | 'synced'>): Promise<boolean> {
+    const { numUpdatedRows } = await database
+      .updateTable('janua_passkeys')
+      .set({ counter, synced: Number(synced), last_used_at: now() })
+      .where('id', '=', id)
+      // Synced passkeys do not count.
+      .where('counter', counter === 0 ? '=' : '<', counter)
+      .executeTakeFirst();
+    return numUpdatedRows > 0n;
   }
 
   return {
+    list,
+
     /** What a browser needs to make a passkey, by `parseCreationOptionsFromJSON`. */
-    async creationOptions(owner: FactorOwner, user: User, binding: Binding): Promise<CreationOptions> {
-      const passkeys = await store.listOf(owner);
-      const { username: name, firstName, lastName } = user;
+    async creationOptions(owner: FactorOwner, { username, firstName, lastName }: User, binding: Binding) {
+      const passkeys = await list(owner);
+      const displayName = `${firstName} ${lastName}`.trim() || username;
       return {
         challenge: challenges.create(binding),
         rp: { id: domain, name: appName },
-        user: { id: userHandleOf(owner, passkeys), name, displayName: `${firstName} ${lastName}`.trim() || name },
-        pubKeyCredParams: algorithmIds.map((alg) => ({ alg, type: 'public-key' })),
+        user: { id: userHandleOf(owner, passkeys), name: username, displayName },
+        pubKeyCredParams: algorithmIds.map((alg) => ({ alg, type: 'public-key' as const })),
         timeout: challengeLifetime,
         excludeCredentials: passkeys.map(describe),
         authenticatorSelection: { residentKey: 'required', requireResidentKey: true, userVerification: 'required' },
         attestation: 'none',
-      };
+      } as const;
     },
 
     /** Checks the browser's answer to creation options. Undefined for any other. */
     async verifyNew(sent: unknown, binding: Binding): Promise<NewPasskey | undefined> {
       const read = readCredential(sent, 'attestationObject');
       if (read === undefined || !challenges.holds(read.challenge, binding)) return undefined;
-      const made = await verifyNew(await load(), read, expected(read.challenge)).catch(() => undefined);
+      const made = await verifyNew(read, expected(read.challenge)).catch(() => undefined);
       return made && (await challenges.useUp(read.challenge)) ? made : undefined;
     },
 
@@ -96,67 +122,80 @@ export function createPasskeys({ database, tokens, key, domain, origins, appName
      * Adds a passkey that was checked. Undefined if somebody has it already: a transaction must then be rolled back.
      * @param name as `personName` reads it. Without it, the name of the provider.
      */
-    async add(owner: FactorOwner, made: NewPasskey, name = '', db = database): Promise<StoredPasskey | undefined> {
-      const passkey = {
-        ...{ ...made, id: passkeyId(made.credentialId), owner },
-        userHandle: userHandleOf(owner, await store.listOf(owner, db)),
+    async add(owner: FactorOwner, made: NewPasskey, name = '', db = database): Promise<Passkey | undefined> {
+      const row = {
+        ...{ ...made, id: idOf(made.credential_id), ...columnsOf(owner) },
+        ...{ syncable: Number(made.syncable), synced: Number(made.synced) },
+        user_handle: userHandleOf(owner, await list(owner, db)),
         name: name || providerNames[made.aaguid] || plainName,
-        ...{ createdAt: new Date(now()), lastUsedAt: undefined },
+        ...{ created_at: now(), last_used_at: null },
       };
-      return (await store.add(passkey, db)) ? passkey : undefined;
+      return (await insertNew(db.insertInto('janua_passkeys').values(row))) ? fromRow(row) : undefined;
     },
 
     /**
      * What a browser needs to use a passkey, by `parseRequestOptionsFromJSON`.
      * @param owner without it, the user chooses among all passkeys of this domain
      */
-    async requestOptions(binding: Binding, owner?: FactorOwner): Promise<RequestOptions> {
-      return {
-        challenge: challenges.create(binding),
-        rpId: domain,
-        allowCredentials: owner === undefined ? [] : (await store.listOf(owner)).map(describe),
-        userVerification: 'required',
-        timeout: challengeLifetime,
-      };
-    },
+    requestOptions: async (binding: Binding, owner?: FactorOwner) => ({
+      challenge: challenges.create(binding),
+      rpId: domain,
+      allowCredentials: owner === undefined ? [] : (await list(owner)).map(describe),
+      userVerification: 'required' as const,
+      timeout: challengeLifetime,
+    }),
 
     /**
      * Checks the browser's answer to request options, and stores the use. A challenge works once.
      * @param owner as for `requestOptions`. Without it, the caller must check that the account of the id still has the name.
      */
-    async prove(sent: unknown, binding: Binding, owner?: FactorOwner): Promise<StoredPasskey | PasskeyFault> {
+    async prove(sent: unknown, binding: Binding, owner?: FactorOwner): Promise<Passkey | PasskeyFault> {
       const read = readCredential(sent, 'authenticatorData', 'signature');
       if (read === undefined) return 'malformed';
-      const passkey = await store.find(read.id);
+      const passkey = await find(read.id);
       if (passkey === undefined) return 'unknown-passkey';
       if (owner !== undefined && !isSameOwner(passkey.owner, owner)) return 'foreign-passkey';
+      const { user_handle: userHandle } = passkey;
       // Only a browser that was told which credentials it may use may leave it out (WebAuthn 7.2).
-      if ((read.response.userHandle ?? (owner && passkey.userHandle)) !== passkey.userHandle) return 'invalid-response';
+      if ((read.response.userHandle ?? (owner && userHandle)) !== userHandle) return 'invalid-response';
       if (!challenges.holds(read.challenge, binding)) return 'expired-challenge';
-      const used = await verifyUse(await load(), read, passkey, expected(read.challenge)).catch(() => undefined);
+      const used = await verifyUse(read, passkey, expected(read.challenge)).catch(() => undefined);
       if (used === undefined) return 'invalid-response';
       if (!(await challenges.useUp(read.challenge))) return 'expired-challenge';
-      const time = new Date(now());
-      const isNoted = await store.noteUse(passkey.id, used, time);
-      return isNoted ? { ...passkey, ...used, lastUsedAt: time } : 'old-counter';
+      return (await noteUse(passkey.id, used)) ? passkey : 'old-counter';
     },
 
-    list: store.listOf,
-    rename: store.rename,
-    remove: store.remove,
+    /** False if the owner has no such passkey. */
+    async rename(owner: FactorOwner, id: string, name: string): Promise<boolean> {
+      const own = database.updateTable('janua_passkeys').where((eb) => eb.and({ id, ...columnsOf(owner) }));
+      return (await own.set({ name }).executeTakeFirst()).numUpdatedRows > 0n;
+    },
+
+    /** Removes one, or all without an `id`. False if there was none. */
+    async remove(owner: FactorOwner, id?: string, db = database): Promise<boolean> {
+      const own = db.deleteFrom('janua_passkeys').where((eb) => eb.and({ ...columnsOf(owner), ...(id && { id }) }));
+      return (await countDeleted(own)) > 0;
+    },
   };
 }
 
 /** How a user proved who they are. A key that may be copied counts as one in software (RFC 8176). */
-export const passkeyMethods = ({ syncable }: StoredPasskey): AuthenticationMethod[] => [
-  syncable ? 'swk' : 'hwk',
-  'user',
-];
+export const passkeyMethods = ({ syncable }: Passkey): AuthenticationMethod[] => [syncable ? 'swk' : 'hwk', 'user'];
 
-export const isSameOwner = (one: FactorOwner, other: FactorOwner): boolean =>
-  one.userId === other.userId && one.username === other.username;
+/** The credential's own id may have 1,023 bytes, and no database has such long keys. */
+const idOf = (credentialId: string): string => hashSecret(credentialId);
 
-const describe = ({ credentialId, transports }: StoredPasskey) => ({
-  ...{ id: credentialId, type: 'public-key' as const },
-  transports: [...transports],
+const fromRow = ({ user_id, username, created_at, last_used_at, ...row }: PasskeysTable) => ({
+  ...row,
+  owner: { userId: user_id, username },
+  counter: Number(row.counter),
+  syncable: row.syncable === 1,
+  synced: row.synced === 1,
+  createdAt: new Date(Number(created_at)),
+  lastUsedAt: last_used_at === null ? undefined : new Date(Number(last_used_at)),
+});
+
+const describe = ({ credential_id, transports }: Passkey) => ({
+  ...{ id: credential_id, type: 'public-key' as const },
+  transports: transports.split(' ').filter(Boolean) as AuthenticatorTransport[],
 });

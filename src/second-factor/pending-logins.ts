@@ -1,5 +1,5 @@
 import type { Database } from '../database/database.ts';
-import { countDeleted, deleteExpiredRows } from '../database/deletions.ts';
+import { countDeleted } from '../database/deletions.ts';
 import { createSecret, hashSecret } from '../sessions/credential.ts';
 import type { AuthenticationMethod } from '../sessions/store.ts';
 
@@ -22,46 +22,40 @@ const waitMilliseconds = 10 * 60 * 1000;
 const mostFailures = 5;
 
 /** Pending logins, in a table of the SQL database. Every method throws `Unavailable` when it cannot be reached. */
-export function createPendingLogins(database: Database, now: () => number) {
-  return {
-    /** Gives its secret, for the cookie or as `mfa_token`. It is known only at this moment. */
-    async start({ userId, stamp, methods, remembered }: Omit<PendingLogin, 'id'>): Promise<string> {
-      const secret = createSecret();
-      const row = { id: hashSecret(secret), user_id: userId, stamp, methods: methods.join(' ') };
-      const values = { ...row, remembered: Number(remembered), expires_at: now() + waitMilliseconds };
-      await database.insertInto('janua_pending_logins').values(values).execute();
-      return secret;
-    },
+export const createPendingLogins = (database: Database, now: () => number) => ({
+  /** Gives its secret, for the cookie or as `mfa_token`. It is known only at this moment. */
+  async start({ userId, stamp, methods, remembered }: Omit<PendingLogin, 'id'>): Promise<string> {
+    const secret = createSecret();
+    const row = { id: hashSecret(secret), user_id: userId, stamp, methods: methods.join(' ') };
+    const values = { ...row, remembered: Number(remembered), expires_at: now() + waitMilliseconds };
+    await database.insertInto('janua_pending_logins').values(values).execute();
+    return secret;
+  },
 
-    /** Undefined if there is none, or it has expired or failed too often. */
-    async find(secret: string): Promise<PendingLogin | undefined> {
-      const row = await database
-        .selectFrom('janua_pending_logins')
-        .selectAll()
-        .where('id', '=', hashSecret(secret))
-        .where('expires_at', '>', now())
-        .where('failures', '<', mostFailures)
-        .executeTakeFirst();
-      if (row === undefined) return undefined;
-      const { id, user_id: userId, stamp, methods, remembered } = row;
-      return { id, userId, stamp, methods: methods.split(' ') as AuthenticationMethod[], remembered: remembered === 1 };
-    },
+  /** Undefined if there is none, or it has expired or failed too often. */
+  async find(secret: string): Promise<PendingLogin | undefined> {
+    const row = await database
+      .selectFrom('janua_pending_logins')
+      .selectAll()
+      .where('id', '=', hashSecret(secret))
+      .where('expires_at', '>', now())
+      .where('failures', '<', mostFailures)
+      .executeTakeFirst();
+    if (row === undefined) return undefined;
+    const { id, user_id: userId, stamp, methods, remembered } = row;
+    return { id, userId, stamp, methods: methods.split(' ') as AuthenticationMethod[], remembered: remembered === 1 };
+  },
 
-    async countFailure(id: string): Promise<void> {
-      const row = database.updateTable('janua_pending_logins').where('id', '=', id);
-      await row.set(({ eb }) => ({ failures: eb('failures', '+', 1) })).execute();
-    },
+  async countFailure(id: string): Promise<void> {
+    const row = database.updateTable('janua_pending_logins').where('id', '=', id);
+    await row.set(({ eb }) => ({ failures: eb('failures', '+', 1) })).execute();
+  },
 
-    /** Ends a pending login. Of several calls at the same time, one gets true. */
-    async end(id: string): Promise<boolean> {
-      return (await countDeleted(database.deleteFrom('janua_pending_logins').where('id', '=', id))) > 0;
-    },
+  /** Ends a pending login. Of several calls at the same time, one gets true. */
+  end: async (id: string): Promise<boolean> =>
+    (await countDeleted(database.deleteFrom('janua_pending_logins').where('id', '=', id))) > 0,
 
-    async endAllOf(userId: string, db = database): Promise<void> {
-      await db.deleteFrom('janua_pending_logins').where('user_id', '=', userId).execute();
-    },
-
-    removeExpired: (time: number, limit: number) =>
-      deleteExpiredRows(database, 'janua_pending_logins', 'id', time, limit),
-  };
-}
+  async endAllOf(userId: string, db = database): Promise<void> {
+    await db.deleteFrom('janua_pending_logins').where('user_id', '=', userId).execute();
+  },
+});

@@ -13,15 +13,11 @@ const codeBytes = 15;
 /** Six groups of four, to be read and typed. */
 const createCode = () => toBase32(randomBytes(codeBytes), crockford).replaceAll(/.{4}(?=.)/g, '$&-');
 
-/** Case and separators do not matter, and letters that look like digits count as those. */
-const asMade = (typed: string) =>
-  typed
-    .toUpperCase()
-    .replaceAll(/[^0-9A-Z]/g, '')
-    .replaceAll('O', '0')
-    .replaceAll(/[IL]/g, '1');
-
-const hashCode = (code: string) => hashSecret(asMade(code));
+/** Hashes a code as typed. Case and separators do not matter, and letters that look like digits count as those. */
+function hashCode(typed: string): string {
+  const letters = typed.toUpperCase().replaceAll(/[^0-9A-Z]/g, '');
+  return hashSecret(letters.replaceAll('O', '0').replaceAll(/[IL]/g, '1'));
+}
 
 /**
  * Codes for a user who has lost the other factors. Each works once (ASVS 6.5.1), and only hashes are stored.

@@ -41,23 +41,20 @@ async function encryptAnew(database: Database, keys: EncryptionKeys) {
   );
   let [encrypted, unreadable] = [0, 0];
   for await (const { id, secret } of rows) {
-    const opened = tryDecrypt(all, secret, totpContext(id));
-    if (first === undefined || opened === undefined) {
-      unreadable += 1;
-      continue;
-    }
-    const sealed = encrypt(first, opened, totpContext(id));
+    const sealed = first && reseal(first, all, secret, totpContext(id));
+    if (sealed === undefined) unreadable += 1;
+    else encrypted += 1;
     // The user may have replaced it meanwhile.
-    const update = database.updateTable('janua_totp').set({ secret: sealed });
-    await update.where('id', '=', id).where('secret', '=', secret).execute();
-    encrypted += 1;
+    const update = database.updateTable('janua_totp').where('id', '=', id).where('secret', '=', secret);
+    if (sealed !== undefined) await update.set({ secret: sealed }).execute();
   }
   return { encrypted, unreadable };
 }
 
-function tryDecrypt(keys: readonly Buffer[], text: string, context: string): Buffer | undefined {
+/** Encrypts a secret with another key. Undefined if none of the keys decrypts it. */
+function reseal(key: Buffer, keys: readonly Buffer[], text: string, context: string): string | undefined {
   try {
-    return decrypt(keys, text, context);
+    return encrypt(key, decrypt(keys, text, context), context);
   } catch {
     return undefined;
   }

@@ -1,17 +1,19 @@
-import { pendingCookie, trustedCookie } from '../web/cookies.ts';
+import { ceremonyCookie, pendingCookie, trustedCookie } from '../web/cookies.ts';
 import type { Features } from '../web/flow-options.ts';
 import { addForm } from '../web/form.ts';
 import { homePath, safeNext, secondFactorPath } from '../web/next.ts';
 import { json, object } from '../web/openapi/responses.ts';
 import { type AnswerLogin, sessionStarted } from '../web/token-answer.ts';
 import type { App, Request } from '../web/types.ts';
-import { createCeremony } from './ceremony.routes.ts';
-import { codeField, credentialField, tokenField } from './fields.ts';
+import { addPasskeyOptions } from './ceremony.routes.ts';
+import type { Factors } from './factors.ts';
+import { codeField, credentialField } from './fields.ts';
 import { invalidFactor, loginOver, tooManyCodes } from './refusals.ts';
 import type { SecondStep } from './second-step.ts';
 
 export interface SecondFactorParts {
   readonly secondFactor: SecondStep;
+  readonly factors: Pick<Factors, 'ownerOf' | 'passkeys'>;
   readonly knownBrowsers: { find(fingerprint: string, header: string | undefined): string | undefined };
 }
 
@@ -24,28 +26,25 @@ export interface FactorRouteOptions {
   readonly features: Features;
 }
 
+const tag = 'Sign in';
 const waiting = object('The login that waits', {
   methods: { type: 'array', items: { type: 'string' }, description: 'The ways to go on, the best first' },
 });
-
-/** Reads the secret of the login that waits: from the `mfa_token` of a program, or from the cookie of a page. */
-export const waitingSecretOf =
-  (https: boolean) =>
-  ({ headers }: Pick<Request, 'headers'>, token = ''): string =>
-    token || (pendingCookie(https).read(headers.cookie) ?? '');
+const tokenField = { maxLength: 100, description: 'The waiting login, for programs', inLink: true } as const;
+const token = 'm9wTrqmiCb1pEU9oSIvH5g…';
 
 /** Adds the second step of a login. */
 export function addSecondFactor(app: App, parts: () => SecondFactorParts, options: FactorRouteOptions): void {
-  const { https, answerLogin, trustedBrowserDays } = options;
-  const ceremony = createCeremony(app, https);
-  const pending = pendingCookie(https);
-  const trusted = trustedCookie(https, trustedBrowserDays);
-  const waitingSecret = waitingSecretOf(https);
+  const { https, answerLogin, trustedBrowserDays, features } = options;
+  const [pending, trusted] = [pendingCookie(https), trustedCookie(https, trustedBrowserDays)];
+
+  /** The secret of the login that waits: the `mfa_token` of a program, or the cookie of a page. */
+  const secretOf = ({ headers }: Request, token = '') => token || (pending.read(headers.cookie) ?? '');
 
   addForm(app, [secondFactorPath, '/api/second-factor'], {
     summary: 'Second factor',
     description: 'Finishes a login that waits for a second factor. Both responses set the session cookie.',
-    tag: 'Sign in',
+    tag,
     config: { refusals: [invalidFactor, loginOver, tooManyCodes] },
     view: 'second-factor/second-factor',
     fields: {
@@ -56,27 +55,41 @@ export function addSecondFactor(app: App, parts: () => SecondFactorParts, option
       trust_browser: { description: '`on`, to be asked no more in this browser for some days' },
       next: { maxLength: 65_536, description: 'For pages: the path to go to afterwards', inLink: true },
     },
-    example: { mfa_token: 'm9wTrqmiCb1pEU9oSIvH5g…', method: 'totp', code: '123456' },
+    example: { mfa_token: token, method: 'totp', code: '123456' },
     shown: json('The login waits', waiting, { methods: ['totp', 'recovery_code'] }),
     answer: sessionStarted,
     browser: 'To the home page or `next`',
     async show(request, { mfa_token: token, method }) {
-      const { methods } = await parts().secondFactor.open(waitingSecret(request, token), request.caller);
+      const { methods } = await parts().secondFactor.open(secretOf(request, token), request.caller);
       const shown = methods.find((one) => one === method) ?? methods[0];
       return { methods, method: shown, others: methods.filter((one) => one !== shown), trustedBrowserDays };
     },
     async submit(request, reply, { mfa_token: token, method = 'totp', code, credential, trust_browser: trust, next }) {
       const { presented, caller, headers, language } = request;
       const { secondFactor, knownBrowsers } = parts();
+      const ceremony = ceremonyCookie(https).read(headers.cookie);
       const step = {
-        ...{ method, code, credential, ceremony: ceremony.read(request), presented, language },
+        ...{ method, code, credential, ceremony, presented, language },
         trustsBrowser: trust === 'on' && trustedBrowserDays > 0,
         findKnownBrowser: (fingerprint: string) => knownBrowsers.find(fingerprint, headers.cookie),
       };
-      const finished = await secondFactor.finish(waitingSecret(request, token), step, caller);
+      const finished = await secondFactor.finish(secretOf(request, token), step, caller);
       reply.header('set-cookie', pending.removal);
       if (finished.trustedBrowser !== undefined) reply.header('set-cookie', trusted.header(finished.trustedBrowser));
       return reply.proceed(safeNext(next) ?? homePath, answerLogin(request, reply, finished));
+    },
+  });
+
+  if (features.passkeyDomain === undefined) return;
+  addPasskeyOptions(app, https, [`${secondFactorPath}/options`, '/api/second-factor/options'], {
+    ...{ summary: 'Ask for a passkey as the second factor', tag, takenBy: 'parseRequestOptionsFromJSON' },
+    fields: { mfa_token: tokenField },
+    example: { mfa_token: token },
+    config: { openedAt: secondFactorPath, refusals: [loginOver] },
+    async find(request, bind, { mfa_token: token }) {
+      const { secondFactor, factors } = parts();
+      const { pending, account } = await secondFactor.open(secretOf(request, token), request.caller);
+      return factors.passkeys?.requestOptions(bind(`second-factor:${pending.id}`), factors.ownerOf(account));
     },
   });
 }

@@ -3,15 +3,15 @@ import { InvalidFields } from '../access/refusal.ts';
 import { speak } from '../languages/speech.ts';
 import { maxNameLength, personName } from '../users/user.ts';
 import { type Action, addAction, type Fields, type Input } from '../web/action.ts';
+import { ceremonyCookie } from '../web/cookies.ts';
 import { addForm } from '../web/form.ts';
 import { signedInOf } from '../web/hooks/credentials.ts';
 import { json, object, settingCookies } from '../web/openapi/responses.ts';
 import { exampleTokens, tokenFields } from '../web/token-answer.ts';
 import type { App, Reply, Request } from '../web/types.ts';
-import { createCeremony } from './ceremony.routes.ts';
-import { appSecret, codeField, codesSchema, credentialField } from './fields.ts';
+import { addPasskeyOptions } from './ceremony.routes.ts';
+import { appSecret, codeField, codesSchema, credentialField, withQrCode } from './fields.ts';
 import type { FactorChange, FactorsChanged, ManageFactors } from './manage.ts';
-import { drawQrCode } from './qr.ts';
 import { lastFactor, noSuchFactor } from './refusals.ts';
 import type { FactorRouteOptions } from './second-factor.routes.ts';
 
@@ -31,32 +31,32 @@ const id = 'm9wTrqmiCb1pEU9oSIvH5g';
 
 const time = { type: ['string', 'null'], description: 'RFC 3339, UTC' };
 
-const securitySchema = object('The second factors', {
-  passkeys: {
-    type: 'array',
-    items: object('A passkey', {
-      id: { type: 'string' },
-      name: { type: 'string' },
-      synced: { type: 'boolean', description: 'Whether it is copied to other devices of its owner' },
-      created_at: time,
-      last_used_at: time,
-    }),
-  },
-  totp: { type: 'boolean', description: 'Whether there is an authenticator app' },
-  recovery_codes_left: { type: 'integer' },
-  trusted_browsers: {
-    type: 'array',
-    items: object('A browser', { id: { type: 'string' }, browser: { type: 'string' }, trusted_at: time }),
-  },
+const passkeySchema = object('A passkey', {
+  id: { type: 'string' },
+  name: { type: 'string' },
+  synced: { type: 'boolean', description: 'Whether it is copied to other devices of its owner' },
+  created_at: time,
+  last_used_at: time,
 });
 
-/** A change of the factors. */
-interface Change<F extends Fields> extends Pick<Action<F>, 'summary' | 'fields' | 'example'> {
-  readonly refusals?: Action['config']['refusals'];
-  /** What programs are told. */
+const browserSchema = object('A browser', { id: { type: 'string' }, browser: { type: 'string' }, trusted_at: time });
+
+const securitySchema = object('The second factors', {
+  passkeys: { type: 'array', items: passkeySchema },
+  totp: { type: 'boolean', description: 'Whether there is an authenticator app' },
+  recovery_codes_left: { type: 'integer' },
+  trusted_browsers: { type: 'array', items: browserSchema },
+});
+
+/** What programs are told about a change, and the number of the message on the page Security. */
+interface Outcome {
   readonly detail: string;
-  /** The message of the page Security. */
   readonly state: number;
+}
+
+/** A change of the factors. */
+interface Change<F extends Fields> extends Outcome, Pick<Action<F>, 'summary' | 'fields' | 'example'> {
+  readonly refusals?: Action['config']['refusals'];
   change(by: FactorChange, input: Input<F>, request: Request): Promise<FactorsChanged | undefined>;
 }
 
@@ -81,13 +81,12 @@ export function addSecurity(app: App, parts: () => SecurityParts, options: Facto
 
   /** New recovery codes are shown once, on the page that answers. */
   function answer(
-    { request, reply }: { request: Request; reply: Reply },
-    { detail, state }: Pick<Change<Fields>, 'detail' | 'state'>,
-    { recoveryCodes: codes = [], renewed }: Partial<FactorsChanged> = {},
+    ...[request, reply, { detail, state }, result]: [Request, Reply, Outcome, FactorsChanged | undefined]
   ) {
-    const tokens = renewed && answerLogin(request, reply, renewed);
-    const model = { detail, ...tokens, ...(codes.length > 0 && { recovery_codes: codes }) };
-    return codes.length > 0 ? reply.send(model) : reply.proceed(`${securityPath}?state=${state}`, model);
+    const { recoveryCodes = [], renewed } = result ?? {};
+    const model = { detail, ...(renewed && answerLogin(request, reply, renewed)) };
+    if (recoveryCodes.length > 0) return reply.send({ ...model, recovery_codes: recoveryCodes });
+    return reply.proceed(`${securityPath}?state=${state}`, model);
   }
 
   function addChange<const F extends Fields>(path: string, definition: Change<F>): void {
@@ -100,8 +99,7 @@ export function addSecurity(app: App, parts: () => SecurityParts, options: Facto
       answer: changed(detail),
       browser: 'To the page Security, or the page with new recovery codes',
       async handle(request, reply, input) {
-        const by = await requireChange(request);
-        return answer({ request, reply }, definition, await change(by, input, request));
+        return answer(request, reply, definition, await change(await requireChange(request), input, request));
       },
     });
   }
@@ -142,11 +140,7 @@ export function addSecurity(app: App, parts: () => SecurityParts, options: Facto
     config: { ...fresh, view: 'second-factor/totp' },
     answer: appSecret,
     browser: 'The page with the QR code',
-    async handle(request) {
-      const { signedIn } = await requireChange(request);
-      const enrolment = await manage().beginTotp(signedIn);
-      return { ...enrolment, qr: await drawQrCode(enrolment.uri), values: {}, errors: {} };
-    },
+    handle: async (request) => withQrCode(await manage().beginTotp((await requireChange(request)).signedIn)),
   });
 
   const added = { detail: 'Authenticator app added', state: 1 };
@@ -159,25 +153,22 @@ export function addSecurity(app: App, parts: () => SecurityParts, options: Facto
     example: { code: '123456' },
     answer: changed(added.detail),
     browser: 'The page with the recovery codes, or the page Security',
-    async submit(request, reply, { code }) {
-      const by = await requireChange(request);
-      return answer({ request, reply }, added, await manage().enableTotp(by, code));
-    },
+    submit: async (request, reply, { code }) =>
+      answer(request, reply, added, await manage().enableTotp(await requireChange(request), code)),
   });
 
   addChange('/totp/remove', {
     summary: 'Remove the authenticator app',
-    refusals: [lastFactor],
-    detail: 'Authenticator app removed',
-    state: 2,
+    refusals: [noSuchFactor, lastFactor],
+    ...{ detail: 'Authenticator app removed', state: 2 },
     change: (by) => manage().removeTotp(by),
   });
 
   addChange('/recovery-codes', {
     summary: 'Get new recovery codes',
-    detail: 'The old recovery codes are void',
-    // Only a user without a factor gets none.
-    state: 7,
+    refusals: [noSuchFactor],
+    // The page with the codes always says so itself.
+    ...{ detail: 'The old recovery codes are void', state: 0 },
     change: (by) => manage().renewRecoveryCodes(by),
   });
 
@@ -186,20 +177,16 @@ export function addSecurity(app: App, parts: () => SecurityParts, options: Facto
     fields: { id: { maxLength: 43, description: 'The id of the browser. Without it: all' } },
     example: { id },
     refusals: [noSuchFactor],
-    detail: 'Trust ended',
-    state: 6,
+    ...{ detail: 'Trust ended', state: 6 },
     change: (by, { id }) => manage().endTrust(by, id || undefined),
   });
 
   if (features.passkeyDomain === undefined) return;
-  const ceremony = createCeremony(app, https);
   const purposeOf = ({ signedIn: { session } }: FactorChange) => `enrol:${session.id}`;
 
-  ceremony.addOptions(addresses('/passkeys/options'), {
-    summary: 'Begin to add a passkey',
-    tag,
+  addPasskeyOptions(app, https, addresses('/passkeys/options'), {
+    ...{ summary: 'Begin to add a passkey', tag, takenBy: 'parseCreationOptionsFromJSON' },
     config: fresh,
-    takenBy: 'parseCreationOptionsFromJSON',
     async find(request, bind) {
       const by = await requireChange(request);
       return manage().passkeyOptions(by.signedIn, bind(purposeOf(by)));
@@ -212,8 +199,8 @@ export function addSecurity(app: App, parts: () => SecurityParts, options: Facto
     example: { credential: '{"id":"…"}', name: 'My phone' },
     detail: 'Passkey added',
     state: 3,
-    change(by, { credential, name = '' }, request) {
-      const binding = { purpose: purposeOf(by), cookie: ceremony.read(request) };
+    change(by, { credential, name = '' }, { headers }) {
+      const binding = { purpose: purposeOf(by), cookie: ceremonyCookie(https).read(headers.cookie) };
       return manage().addPasskey(by, credential, binding, personName(name));
     },
   });
@@ -237,8 +224,7 @@ export function addSecurity(app: App, parts: () => SecurityParts, options: Facto
     fields: { id: idField },
     example: { id },
     refusals: [noSuchFactor, lastFactor],
-    detail: 'Passkey removed',
-    state: 4,
+    ...{ detail: 'Passkey removed', state: 4 },
     change: (by, { id }) => manage().removePasskey(by, id),
   });
 }

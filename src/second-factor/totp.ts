@@ -4,7 +4,7 @@ import { countDeleted } from '../database/deletions.ts';
 import { insertNew } from '../database/insert-new.ts';
 import { rfc4648, toBase32 } from './base32.ts';
 import type { FactorOptions } from './options.ts';
-import type { FactorOwner } from './owner.ts';
+import { columnsOf, type FactorOwner } from './owner.ts';
 import { findStep, stepSeconds } from './totp-code.ts';
 
 /** Milliseconds that an enrolment waits for its code. */
@@ -22,12 +22,9 @@ export const totpContext = (id: string) => `janua_totp ${id}`;
  * Codes of authenticator apps (RFC 6238). Their secrets are encrypted.
  * `db` may be the transaction of the change that belongs to it. Every method throws `Unavailable` when the database cannot be reached.
  */
-export function createTotp({
-  database,
-  cipher,
-  appName,
-  now,
-}: Pick<FactorOptions, 'database' | 'cipher' | 'appName' | 'now'>) {
+export function createTotp(options: Pick<FactorOptions, 'database' | 'cipher' | 'appName' | 'now'>) {
+  const { database, cipher, appName, now } = options;
+
   async function findRow(state: State, owner: FactorOwner, db: Database) {
     const id = idOf(state, owner);
     const row = await db.selectFrom('janua_totp').selectAll().where('id', '=', id).executeTakeFirst();
@@ -35,19 +32,24 @@ export function createTotp({
     return row?.id === id && row.username === owner.username ? row : undefined;
   }
 
+  /** The secret of a user, if the code is right, and the step of the code. */
+  async function findByCode(state: State, owner: FactorOwner, code: string, db: Database) {
+    const row = await findRow(state, owner, db);
+    const secret = row && cipher.open(row.secret, totpContext(row.id));
+    const step = secret && findStep(secret, code, now());
+    return row && secret && step !== undefined ? { row, secret, step } : undefined;
+  }
+
   /** Puts a secret into the row of that state, in place of an earlier one. */
   async function put(state: State, owner: FactorOwner, secret: Buffer, lastStep: number, db: Database): Promise<void> {
     const id = idOf(state, owner);
     const row = {
-      username: owner.username,
-      secret: cipher.seal(secret, totpContext(id)),
-      last_step: lastStep,
-      created_at: now(),
-      last_used_at: null,
+      ...{ ...columnsOf(owner), secret: cipher.seal(secret, totpContext(id)), last_step: lastStep },
+      ...{ created_at: now(), last_used_at: null },
     };
     const replace = () => db.updateTable('janua_totp').set(row).where('id', '=', id).executeTakeFirst();
     if ((await replace()).numUpdatedRows > 0n) return;
-    const added = await insertNew(db.insertInto('janua_totp').values({ id, user_id: owner.userId, ...row }));
+    const added = await insertNew(db.insertInto('janua_totp').values({ id, ...row }));
     // Another request of the same user was first.
     if (!added) await replace();
   }
@@ -74,11 +76,10 @@ export function createTotp({
 
     /** Enables the secret that waits, if the code is right, and uses the code up. Of many calls at the same time, one succeeds. */
     async enable(owner: FactorOwner, code: string, db = database): Promise<boolean> {
-      const row = await findRow('waiting', owner, db);
-      if (row === undefined || now() - Number(row.created_at) >= enrolmentMilliseconds) return false;
-      const secret = cipher.open(row.secret, totpContext(row.id));
-      const step = secret && findStep(secret, code, now());
-      if (secret === undefined || step === undefined) return false;
+      const found = await findByCode('waiting', owner, code, db);
+      if (found === undefined) return false;
+      const { row, secret, step } = found;
+      if (now() - Number(row.created_at) >= enrolmentMilliseconds) return false;
       const taken = db.deleteFrom('janua_totp').where('id', '=', row.id).where('created_at', '=', row.created_at);
       if ((await countDeleted(taken)) === 0) return false;
       await put('active', owner, secret, step, db);
@@ -90,31 +91,24 @@ export function createTotp({
      * at the same time, one succeeds.
      */
     async check(owner: FactorOwner, code: string, db = database): Promise<boolean> {
-      const row = await findRow('active', owner, db);
-      const secret = row && cipher.open(row.secret, totpContext(row.id));
-      const step = secret && findStep(secret, code, now());
-      if (row === undefined || step === undefined) return false;
-      const { numUpdatedRows } = await db
-        .updateTable('janua_totp')
-        .set({ last_step: step, last_used_at: now() })
-        .where('id', '=', row.id)
-        // Another secret may have replaced it.
-        .where('created_at', '=', row.created_at)
-        .where('last_step', '<', step)
-        .executeTakeFirst();
-      return numUpdatedRows > 0n;
+      const found = await findByCode('active', owner, code, db);
+      if (found === undefined) return false;
+      const { row, step } = found;
+      // Another secret may have replaced it.
+      const same = db.updateTable('janua_totp').where('id', '=', row.id).where('created_at', '=', row.created_at);
+      const update = same.set({ last_step: step, last_used_at: now() }).where('last_step', '<', step);
+      return (await update.executeTakeFirst()).numUpdatedRows > 0n;
     },
 
     /** The authenticator app of a user. Undefined if it is not enabled. */
-    async find(
-      owner: FactorOwner,
-      db = database,
-    ): Promise<{ createdAt: Date; lastUsedAt: Date | undefined } | undefined> {
+    async find(owner: FactorOwner, db = database) {
       const row = await findRow('active', owner, db);
-      if (row === undefined) return undefined;
-      const { created_at, last_used_at } = row;
-      const lastUsedAt = last_used_at === null ? undefined : new Date(Number(last_used_at));
-      return { createdAt: new Date(Number(created_at)), lastUsedAt };
+      return (
+        row && {
+          createdAt: new Date(Number(row.created_at)),
+          lastUsedAt: row.last_used_at === null ? undefined : new Date(Number(row.last_used_at)),
+        }
+      );
     },
 
     /** Removes the secrets of a user id, also one that waits. */
@@ -126,6 +120,6 @@ export function createTotp({
 
 /** The address that a QR code has for authenticator apps. They read `+` as a plus sign, so it has no form encoding. */
 function uriOf(secret: string, account: string, issuer: string): string {
-  const [label, name] = [`${encodeURIComponent(issuer)}:${encodeURIComponent(account)}`, encodeURIComponent(issuer)];
-  return `otpauth://totp/${label}?secret=${secret}&issuer=${name}&algorithm=SHA1&digits=6&period=${stepSeconds}`;
+  const [name, label] = [encodeURIComponent(issuer), encodeURIComponent(account)];
+  return `otpauth://totp/${name}:${label}?secret=${secret}&issuer=${name}&algorithm=SHA1&digits=6&period=${stepSeconds}`;
 }

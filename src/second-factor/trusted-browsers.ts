@@ -1,5 +1,5 @@
 import type { Database } from '../database/database.ts';
-import { countDeleted, deleteExpiredRows } from '../database/deletions.ts';
+import { countDeleted } from '../database/deletions.ts';
 import { createSecret, hashSecret } from '../sessions/credential.ts';
 import { columnsOf, type FactorOwner } from './owner.ts';
 
@@ -42,8 +42,5 @@ export function createTrustedBrowsers(database: Database, days: number, now: () 
       const own = db.deleteFrom('janua_trusted_browsers').where('user_id', '=', userId);
       return countDeleted(id === undefined ? own : own.where('id', '=', id));
     },
-
-    removeExpired: (time: number, limit: number) =>
-      deleteExpiredRows(database, 'janua_trusted_browsers', 'id', time, limit),
   };
 }
