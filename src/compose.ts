@@ -332,7 +332,7 @@ async function prepare(settings: Settings, overrides: Overrides, openings: Openi
           ...{ database, tokens, key: await loadKey(database, 'ceremonies'), appName, now },
           ...{ domain: passkeyDomain, origins: publicOrigins },
         });
-  const factorMails = createFactorMails({ users, tokens, baseUrl, now });
+  const factorMails = createFactorMails({ users, tokens, now }, baseUrl);
   const descriptions: Readonly<Record<string, MailDescription>> = {
     ...createAccountMails({ users, tokens, baseUrl, now }),
     'new-sign-in': describeNewSignIn(users, baseUrl),
@@ -356,7 +356,7 @@ async function prepare(settings: Settings, overrides: Overrides, openings: Openi
     clearPasswordFailures: (account, knownBrowser, caller) =>
       throttle.forgive(limitsOf(attemptOf(account.user.username, account, knownBrowser, caller, audit))),
   });
-  const { factors, checkFactor, secondFactor } = secondFactors;
+  const { factors, secondFactor } = secondFactors;
   const admit: Admit = createAdmit({ access, sessions, users, audit, demand: secondFactor.demand, noticeSignIn });
   const hasSecondFactor = async (account: Account) =>
     settings.SECOND_FACTOR === 'required' || (await factors.methodsOf(account)).length > 0;
@@ -395,7 +395,7 @@ async function prepare(settings: Settings, overrides: Overrides, openings: Openi
     logOut: createLogOut(access, sessions, audit),
     ...createConfirm({
       ...{ users, sessions, attemptPassword, knownBrowsers, audit, maxAgeSeconds, now },
-      ...{ methodsOf: factors.methodsOf, checkFactor },
+      ...{ methodsOf: factors.methodsOf, checkFactor: factors.checkFactor },
     }),
     knownBrowsers,
     outbox,

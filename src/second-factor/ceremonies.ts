@@ -1,30 +1,24 @@
-import type { AuthenticationResponseJSON, RegistrationResponseJSON } from '@simplewebauthn/server';
+import type {
+  AuthenticationResponseJSON,
+  RegistrationResponseJSON,
+  VerifyAuthenticationResponseOpts as Verification,
+} from '@simplewebauthn/server';
+import type { PasskeysTable } from '../database/schema.ts';
 
 /** EdDSA, ES256 and RS256. The library's own list has one more, and Node warns that it is experimental. */
 export const algorithmIds = [-8, -7, -257];
 
-/** What a new passkey is stored with: columns of its row. */
-export interface NewPasskey {
-  /** base64url, like the key. */
-  readonly credential_id: string;
-  /** COSE. */
-  readonly public_key: string;
-  readonly counter: number;
-  /** Whether the key may be copied to other devices, and whether it has been. */
+/** A passkey that an authenticator has just made, in columns of its row. */
+export interface NewPasskey
+  extends Pick<PasskeysTable, 'credential_id' | 'public_key' | 'counter' | 'transports' | 'aaguid'> {
   readonly syncable: boolean;
   readonly synced: boolean;
-  /** Divided by blanks. */
-  readonly transports: string;
-  readonly aaguid: string;
 }
 
 /** What the browser must have signed. */
-interface Expected {
-  readonly expectedChallenge: string;
-  readonly expectedOrigin: string[];
-  readonly expectedRPID: string;
-  readonly requireUserVerification: true;
-}
+type Expected = Required<
+  Pick<Verification, 'expectedChallenge' | 'expectedOrigin' | 'expectedRPID' | 'requireUserVerification'>
+>;
 
 type Fields = Readonly<Record<string, unknown>>;
 

@@ -2,13 +2,10 @@ import { addAction } from '../web/action.ts';
 import { addForm } from '../web/form.ts';
 import { json, object } from '../web/openapi/responses.ts';
 import type { App } from '../web/types.ts';
-import { type Enrolment, enrolmentPath } from './enrolment.ts';
+import { enrolmentPath } from './enrolment.ts';
 import { appSecret, codeField, codesSchema, withQrCode } from './fields.ts';
+import type { FactorParts } from './parts.ts';
 import { enrolmentExpired } from './refusals.ts';
-
-export interface EnrolmentParts {
-  readonly enrolment: Enrolment;
-}
 
 const token = 'x'.repeat(43);
 
@@ -23,7 +20,7 @@ const detail = 'Authenticator app added. Log in with it';
  * Adds the page behind the link of a user who must add a factor. Opening it changes nothing, because mail scanners open links: a button
  * shows the secret (VM-64).
  */
-export function addEnrolment(app: App, parts: () => EnrolmentParts): void {
+export function addEnrolment(app: App, parts: () => Pick<FactorParts, 'enrolment'>): void {
   addForm(app, [enrolmentPath, '/api/enrol-factor'], {
     summary: 'Add the first factor by a link',
     description: 'Enables the authenticator app and ends every session of the account. It does not sign in.',

@@ -1,13 +1,11 @@
-import { Refusal } from '../access/refusal.ts';
+import { InvalidFields, Refusal } from '../access/refusal.ts';
 import type { Caller } from '../audit/event.ts';
 import type { Language } from '../languages/languages.ts';
 import type { MailDescription } from '../mail/description.ts';
 import { createNotice } from '../mail/notice.ts';
 import { createRequestMail } from '../mail/request-mail.ts';
 import { createLinks } from '../tokens/links.ts';
-import type { Tokens } from '../tokens/tokens.ts';
 import { type Account, stampOf } from '../users/account.ts';
-import type { UserDirectory } from '../users/user-directory.ts';
 import type { Factors } from './factors.ts';
 import type { ManageFactors } from './manage.ts';
 import type { FactorOptions } from './options.ts';
@@ -21,21 +19,18 @@ const purpose = 'enrol-factor';
 /** How long a link works, in seconds. */
 const linkSeconds = 30 * 60;
 
-export interface FactorMailOptions {
-  readonly users: Pick<UserDirectory, 'findById'>;
-  readonly tokens: Pick<Tokens, 'issue'>;
-  /** The address of this server for browsers. It is configured, and never taken from a request (VM-55, VM-56). */
-  readonly baseUrl: () => string;
-  /** Milliseconds since 1970. */
-  readonly now: () => number;
-}
-
-/** The mails about second factors, and the link that is in one of them. */
-export function createFactorMails({ users, tokens, baseUrl, now }: FactorMailOptions) {
+/**
+ * The mails about second factors, and the link that is in one of them.
+ * @param baseUrl the address of this server for browsers. It is configured, and never taken from a request (VM-55, VM-56).
+ */
+export function createFactorMails(
+  { users, tokens, now }: Pick<FactorOptions, 'users' | 'tokens' | 'now'>,
+  baseUrl: () => string,
+) {
   /** Makes a link by which the user adds the first factor. It is a secret. */
   async function createEnrolmentLink(account: Account): Promise<string> {
     const { id: userId, username: address } = account.user;
-    const about = { purpose: purpose, userId, address, stamp: stampOf(account) };
+    const about = { purpose, userId, address, stamp: stampOf(account) };
     const secret = await tokens.issue({ ...about, expiresAt: now() + linkSeconds * 1000 });
     return `${baseUrl()}${enrolmentPath}?token=${secret}`;
   }
@@ -67,9 +62,9 @@ export type Enrolment = ReturnType<typeof createEnrolment>;
 export function createEnrolment(
   options: FactorOptions,
   { totp, ownerOf, list }: Factors,
-  manageFactors: Pick<ManageFactors, 'enrol'>,
+  { change }: Pick<ManageFactors, 'change'>,
 ) {
-  const { outbox, throttle, audit } = options;
+  const { outbox, throttle, sessions, audit } = options;
   const links = createLinks(options, purpose, expired);
   // Without mail, an operator hands the link over.
   const requestMail = outbox && createRequestMail({ outbox, throttle, audit });
@@ -100,12 +95,22 @@ export function createEnrolment(
     },
 
     /**
-     * Enables the authenticator app, and gives the recovery codes. The user then logs in with them.
+     * Enables the authenticator app, ends all sessions, and gives the recovery codes. The user then logs in with them.
      * @throws {InvalidFields} if the code is wrong; {Refusal} `link-expired`
      */
     async finish(secret: string, code: string, language: Language, caller: Caller): Promise<readonly string[]> {
       const { user } = await open(secret, caller);
-      return manageFactors.enrol(user, code, { language, caller }, (change) => links.use(secret, caller, change));
+      let codes: readonly string[] = [];
+      await links.use(secret, caller, async (db) => {
+        codes = await change(user, { language, caller }, db, async (owner) => {
+          if ((await list(owner, db)).hasAny) throw new Refusal(expired);
+          if (!(await totp.enable(owner, code, db))) throw new InvalidFields({ field: 'code', code: 'wrong-code' });
+        });
+        return true;
+      });
+      await audit.recordIfPossible({ kind: 'factor-added', reason: 'totp', caller, userId: user.id });
+      await sessions.endAllOf(user.id);
+      return codes;
     },
   };
 }

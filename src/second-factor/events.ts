@@ -1,9 +1,8 @@
 import { factorReasons } from '../access/factor.ts';
 import type { AuditEvent, Events } from '../audit/event.ts';
 import { describeSeconds } from '../audit/explanation.ts';
-import type { PasskeyFault } from './passkeys.ts';
 
-/** Why a passkey proved nothing. */
+/** Why a passkey proved nothing. `unknown-passkey` is certain: the server has no such credential, whoever sends it. */
 const passkeyReasons = {
   malformed: {
     words: 'the request had no response of a passkey, or parts of it were missing or too long',
@@ -29,7 +28,9 @@ const passkeyReasons = {
     words: 'the passkey has been used since, as if there were a copy of it',
     advice: 'If the user did not sign in twice at that moment: remove the passkey from the account, and add a new one.',
   },
-} as const satisfies Readonly<Record<PasskeyFault, object>>;
+} as const;
+
+export type PasskeyFault = keyof typeof passkeyReasons;
 
 const refusedLogin = { vocabulary: 'authn_login_fail', by: 'anyone', level: 'warn', isLimitedByReason: true } as const;
 const throttled = { vocabulary: 'excess_rate_limit_exceeded', by: 'anyone', level: 'warn' } as const;

@@ -13,15 +13,11 @@ import type { FactorOptions } from './options.ts';
 import type { FactorOwner } from './owner.ts';
 import { lastFactor, noSuchFactor } from './refusals.ts';
 
-interface By {
-  /** Of the mail. */
+/** A signed-in user who changes their factors, after a fresh proof. */
+export interface FactorChange {
+  readonly signedIn: SignedIn;
   readonly language: Language;
   readonly caller: Caller;
-}
-
-/** A signed-in user who changes their factors, after a fresh proof. */
-export interface FactorChange extends By {
-  readonly signedIn: SignedIn;
 }
 
 /** What became of a change. */
@@ -33,7 +29,9 @@ export interface FactorsChanged {
 }
 
 /** What a change does to the factors. `db` is a transaction. */
-type Work = (db: Database, owner: FactorOwner) => Promise<void>;
+type Work = (owner: FactorOwner, db: Database) => Promise<void>;
+
+type OwnEvent = { kind: 'factor-added' | 'factor-removed' | 'recovery-codes-renewed'; reason?: 'totp' | 'passkey' };
 
 export type ManageFactors = ReturnType<typeof createManageFactors>;
 
@@ -44,12 +42,21 @@ export function createManageFactors(
 ) {
   const { passkeys, totp, recoveryCodes, trustedBrowsers, pendingLogins, ownerOf } = factors;
 
-  /** Makes a change, and all that belongs to it. Gives the recovery codes, if they are new. Throws what `work` throws. */
-  async function change(user: User, { language, caller: { requestId } }: By, work: Work, db: Database) {
+  /**
+   * Makes a change, and all that belongs to it, but for its event and the sessions that it ends. Throws what `work` throws.
+   * @param db a transaction
+   * @returns the recovery codes, if they are new
+   */
+  async function change(
+    user: User,
+    { language, caller: { requestId } }: Omit<FactorChange, 'signedIn'>,
+    db: Database,
+    work: Work,
+  ): Promise<readonly string[]> {
     const [owner, userId] = [ownerOf({ user }), user.id];
     // First, because other changes of the user then wait for this one.
     await registry?.renewStamp(userId, db);
-    await work(db, owner);
+    await work(owner, db);
     await trustedBrowsers.end(owner, undefined, db);
     await pendingLogins.endAllOf(userId, db);
     await outbox?.add({ purpose: 'factors-changed', address: user.username, userId, language, requestId }, db);
@@ -60,13 +67,9 @@ export function createManageFactors(
   }
 
   /** A change by the user, whose session goes on. */
-  async function changeOwn(
-    by: FactorChange,
-    event: { kind: 'factor-added' | 'factor-removed' | 'recovery-codes-renewed'; reason?: 'totp' | 'passkey' },
-    work: Work,
-  ): Promise<FactorsChanged> {
+  async function changeOwn(by: FactorChange, event: OwnEvent, work: Work): Promise<FactorsChanged> {
     const { user, session } = by.signedIn;
-    const codes = await inTransaction(database, (db) => change(user, by, work, db));
+    const codes = await inTransaction(database, (db) => change(user, by, db, work));
     await audit.recordIfPossible({ ...event, caller: by.caller, userId: user.id, sessionId: session.id });
     // The new stamp has ended the sessions of our own accounts already.
     await sessions.endOthersOf(user.id, session.id);
@@ -78,21 +81,17 @@ export function createManageFactors(
   /** @throws {Refusal} `last-factor` if an account without a password has no passkey left, or one that must have a factor has none */
   async function removeOwn(by: FactorChange, reason: 'totp' | 'passkey', work: Work): Promise<FactorsChanged> {
     const hasPassword = (await users.findById(by.signedIn.user.id))?.passwordHash !== undefined;
-    return changeOwn(by, { kind: 'factor-removed', reason }, async (db, owner) => {
-      await work(db, owner);
+    return changeOwn(by, { kind: 'factor-removed', reason }, async (owner, db) => {
+      await work(owner, db);
       const { passkeys, hasAny } = await factors.list(owner, db);
       const canLogIn = hasPassword || passkeys.length > 0;
       if (!canLogIn || (policy === 'required' && !hasAny)) throw new Refusal(lastFactor);
     });
   }
 
-  const enableTotp =
-    (code: string): Work =>
-    async (db, owner) => {
-      if (!(await totp.enable(owner, code, db))) throw new InvalidFields({ field: 'code', code: 'wrong-code' });
-    };
-
   return {
+    change,
+
     /** What a user has. @param stamp of the account or session: what is bound to another one is void */
     async list(user: User, stamp: string) {
       const owner = ownerOf({ user });
@@ -103,52 +102,23 @@ export function createManageFactors(
       };
     },
 
-    beginTotp: ({ user }: SignedIn) => totp.begin(ownerOf({ user }), user.username),
-
     /** @throws {InvalidFields} if the code is wrong */
     enableTotp: (by: FactorChange, code: string) =>
-      changeOwn(by, { kind: 'factor-added', reason: 'totp' }, enableTotp(code)),
-
-    /**
-     * Adds the first factor of a user who is not signed in, and gives the recovery codes. Ends all sessions.
-     * @param within runs the change in a transaction, with the link that allows it
-     * @throws {InvalidFields} if the code is wrong
-     * @throws {Refusal} `no-such-factor` if there is a factor by now
-     */
-    async enrol(
-      user: User,
-      code: string,
-      by: By,
-      within: (change: (db: Database) => Promise<boolean>) => Promise<void>,
-    ) {
-      let codes: readonly string[] = [];
-      const add: Work = async (db, owner) => {
-        if ((await factors.list(owner, db)).hasAny) throw new Refusal(noSuchFactor);
-        await enableTotp(code)(db, owner);
-      };
-      await within(async (db) => {
-        codes = await change(user, by, add, db);
-        return true;
-      });
-      await audit.recordIfPossible({ kind: 'factor-added', reason: 'totp', caller: by.caller, userId: user.id });
-      await sessions.endAllOf(user.id);
-      return codes;
-    },
+      changeOwn(by, { kind: 'factor-added', reason: 'totp' }, async (owner, db) => {
+        if (!(await totp.enable(owner, code, db))) throw new InvalidFields({ field: 'code', code: 'wrong-code' });
+      }),
 
     /** @throws {Refusal} `no-such-factor`, `last-factor` */
     removeTotp: (by: FactorChange) =>
-      removeOwn(by, 'totp', async (db, owner) => {
+      removeOwn(by, 'totp', async (owner, db) => {
         if ((await totp.find(owner, db)) === undefined) throw new Refusal(noSuchFactor);
         await totp.remove(owner, db);
       }),
 
-    passkeyOptions: ({ user }: SignedIn, binding: Binding) =>
-      passkeys?.creationOptions(ownerOf({ user }), user, binding),
-
     /** @throws {InvalidFields} if the passkey cannot be verified, or is there already */
     async addPasskey(by: FactorChange, sent: unknown, binding: Binding, name: string | undefined) {
       const made = await passkeys?.verifyNew(sent, binding);
-      return changeOwn(by, { kind: 'factor-added', reason: 'passkey' }, async (db, owner) => {
+      return changeOwn(by, { kind: 'factor-added', reason: 'passkey' }, async (owner, db) => {
         const added = made && (await passkeys?.add(owner, made, name, db));
         if (added === undefined) throw new InvalidFields({ field: 'credential', code: 'wrong-passkey' });
       });
@@ -156,7 +126,7 @@ export function createManageFactors(
 
     /** @throws {Refusal} `no-such-factor`, `last-factor` */
     removePasskey: (by: FactorChange, id: string) =>
-      removeOwn(by, 'passkey', async (db, owner) => {
+      removeOwn(by, 'passkey', async (owner, db) => {
         if (!(await passkeys?.remove(owner, id, db))) throw new Refusal(noSuchFactor);
       }),
 
@@ -167,7 +137,7 @@ export function createManageFactors(
 
     /** Gives ten new recovery codes, which make the old ones void. @throws {Refusal} `no-such-factor` if the user has no other factor */
     renewRecoveryCodes: (by: FactorChange) =>
-      changeOwn(by, { kind: 'recovery-codes-renewed' }, async (db, owner) => {
+      changeOwn(by, { kind: 'recovery-codes-renewed' }, async (owner, db) => {
         if (!(await factors.list(owner, db)).hasAny) throw new Refusal(noSuchFactor);
         await recoveryCodes.remove(owner, db);
       }),
@@ -181,11 +151,12 @@ export function createManageFactors(
 
     /** Removes all factors of a user who has lost them, by an operator. Ends all sessions. */
     async removeAll(user: User, caller: Caller): Promise<void> {
-      const remove: Work = async (db, owner) => {
-        await totp.remove(owner, db);
-        await passkeys?.remove(owner, undefined, db);
-      };
-      await inTransaction(database, (db) => change(user, { language: 'en', caller }, remove, db));
+      await inTransaction(database, (db) =>
+        change(user, { language: 'en', caller }, db, async (owner) => {
+          await totp.remove(owner, db);
+          await passkeys?.remove(owner, undefined, db);
+        }),
+      );
       await audit.record({ kind: 'factors-removed', caller, userId: user.id });
       await sessions.endAllOf(user.id);
     },

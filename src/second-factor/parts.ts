@@ -1,5 +1,4 @@
 import { deleteExpiredRows } from '../database/deletions.ts';
-import { createCheckFactor } from './check-factor.ts';
 import { createEnrolment } from './enrolment.ts';
 import { createFactors } from './factors.ts';
 import { createManageFactors } from './manage.ts';
@@ -7,16 +6,17 @@ import type { FactorOptions } from './options.ts';
 import { createLogInByPasskey } from './passkey-log-in.ts';
 import { createSecondStep } from './second-step.ts';
 
+export type FactorParts = ReturnType<typeof createFactorParts>;
+
 /** What second factors are made of. */
 export function createFactorParts(options: FactorOptions) {
   const { database, passkeys } = options;
   const factors = createFactors(options);
-  const checkFactor = createCheckFactor(options, factors);
   const manageFactors = createManageFactors(options, factors);
   const enrolment = createEnrolment(options, factors, manageFactors);
   return {
-    ...{ passkeys, factors, checkFactor, manageFactors, enrolment },
-    secondFactor: createSecondStep(options, factors, checkFactor, enrolment),
+    ...{ passkeys, factors, manageFactors, enrolment },
+    secondFactor: createSecondStep(options, factors, enrolment),
     logInByPasskey: passkeys && createLogInByPasskey(options, passkeys, factors),
     /** Removes at most `limit` expired records of each kind, and returns how many there were of the most frequent one. */
     async removeExpired(time: number, limit: number): Promise<number> {

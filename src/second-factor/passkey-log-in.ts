@@ -9,7 +9,7 @@ import { isSameOwner } from './owner.ts';
 import { type Passkeys, passkeyMethods } from './passkeys.ts';
 import { passkeyRefused, passkeyUnknown, tooManyPasskeys } from './refusals.ts';
 
-export interface PasskeyLogin {
+interface PasskeyLogin {
   /** As the browser sent it. */
   readonly credential: unknown;
   /** The `ceremony` cookie. */
@@ -19,18 +19,12 @@ export interface PasskeyLogin {
   readonly remembered: boolean;
 }
 
-/**
- * Logs in by a passkey, which names its user.
- * @throws {Refusal} `passkey-refused`, `passkey-unknown`, `too-many-passkeys`
- * @throws {Unavailable} when too many logins are waiting, or a store cannot be reached
- */
-export type LogInByPasskey = (login: PasskeyLogin, caller: Caller) => Promise<Admitted>;
-
+/** Logs in by a passkey, which names its user. */
 export function createLogInByPasskey(
   { users, throttle, limitsOfAddress, admit, audit }: FactorOptions,
   passkeys: Passkeys,
   { ownerOf }: Pick<Factors, 'ownerOf'>,
-): LogInByPasskey {
+) {
   async function check({ credential, cookie }: PasskeyLogin) {
     const failed = (reason: string, userId?: string) => ({ succeeded: false, reason, userId }) as const;
     const passkey = await passkeys.prove(credential, { purpose: 'sign-in', cookie });
@@ -41,7 +35,11 @@ export function createLogInByPasskey(
     return account.disabled ? failed('disabled-user', userId) : ({ succeeded: true, account, passkey } as const);
   }
 
-  return async (login, caller) => {
+  /**
+   * @throws {Refusal} `passkey-refused`, `passkey-unknown`, `too-many-passkeys`
+   * @throws {Unavailable} when too many logins are waiting, or a store cannot be reached
+   */
+  return async (login: PasskeyLogin, caller: Caller): Promise<Admitted> => {
     const attempt = await throttle.attempt(limitsOfAddress(caller.address), () => check(login));
     const event = { throttle: attempt.trace };
     async function refuse(reason: string, userId?: string): Promise<never> {

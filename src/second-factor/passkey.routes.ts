@@ -5,18 +5,14 @@ import { homePath, safeNext } from '../web/next.ts';
 import { sessionStarted } from '../web/token-answer.ts';
 import type { App } from '../web/types.ts';
 import { addPasskeyOptions } from './ceremony.routes.ts';
-import type { Factors } from './factors.ts';
 import { credentialField } from './fields.ts';
-import type { LogInByPasskey } from './passkey-log-in.ts';
-import type { Passkeys } from './passkeys.ts';
+import type { FactorParts } from './parts.ts';
 import { passkeyRefused, passkeyUnknown, tooManyPasskeys } from './refusals.ts';
 import type { FactorRouteOptions } from './second-factor.routes.ts';
 
-export interface PasskeyParts {
-  readonly passkeys: Passkeys;
-  readonly logInByPasskey: LogInByPasskey;
-  readonly factors: Pick<Factors, 'ownerOf'>;
-}
+type PasskeyParts = {
+  readonly [Name in 'passkeys' | 'logInByPasskey' | 'factors']: NonNullable<FactorParts[Name]>;
+};
 
 /** Adds the login by a passkey alone, and the challenge for a passkey as fresh proof. */
 export function addPasskeys(app: App, parts: () => PasskeyParts, { answerLogin, https }: FactorRouteOptions): void {

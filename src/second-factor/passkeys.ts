@@ -10,17 +10,9 @@ import type { Tokens } from '../tokens/tokens.ts';
 import type { User } from '../users/user.ts';
 import { algorithmIds, type NewPasskey, readCredential, verifyNew, verifyUse } from './ceremonies.ts';
 import { type Binding, challengeLifetime, createChallenges } from './challenges.ts';
+import type { PasskeyFault } from './events.ts';
 import { columnsOf, type FactorOwner, isSameOwner } from './owner.ts';
 import providers from './passkey-providers.json' with { type: 'json' };
-
-/** Why a passkey proves nothing. `unknown-passkey` is certain: the server has no such credential, whoever sends it. */
-export type PasskeyFault =
-  | 'malformed'
-  | 'unknown-passkey'
-  | 'foreign-passkey'
-  | 'expired-challenge'
-  | 'invalid-response'
-  | 'old-counter';
 
 export interface PasskeyOptions {
   readonly database: Database;

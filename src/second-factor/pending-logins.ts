@@ -4,9 +4,7 @@ import { createSecret, hashSecret } from '../sessions/credential.ts';
 import type { AuthenticationMethod } from '../sessions/store.ts';
 
 /** A login that waits for a second factor. It is no session: it opens nothing but the second step. */
-export interface PendingLogin {
-  /** A hash of its secret. */
-  readonly id: string;
+interface PendingLogin {
   readonly userId: string;
   /** The account's stamp. With another stamp the login has to begin again. */
   readonly stamp: string;
@@ -24,7 +22,7 @@ const mostFailures = 5;
 /** Pending logins, in a table of the SQL database. Every method throws `Unavailable` when it cannot be reached. */
 export const createPendingLogins = (database: Database, now: () => number) => ({
   /** Gives its secret, for the cookie or as `mfa_token`. It is known only at this moment. */
-  async start({ userId, stamp, methods, remembered }: Omit<PendingLogin, 'id'>): Promise<string> {
+  async start({ userId, stamp, methods, remembered }: PendingLogin): Promise<string> {
     const secret = createSecret();
     const row = { id: hashSecret(secret), user_id: userId, stamp, methods: methods.join(' ') };
     const values = { ...row, remembered: Number(remembered), expires_at: now() + waitMilliseconds };
@@ -32,8 +30,8 @@ export const createPendingLogins = (database: Database, now: () => number) => ({
     return secret;
   },
 
-  /** Undefined if there is none, or it has expired or failed too often. */
-  async find(secret: string): Promise<PendingLogin | undefined> {
+  /** Undefined if there is none, or it has expired or failed too often. The id is a hash of the secret. */
+  async find(secret: string): Promise<(PendingLogin & { readonly id: string }) | undefined> {
     const row = await database
       .selectFrom('janua_pending_logins')
       .selectAll()

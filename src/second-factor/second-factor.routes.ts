@@ -6,14 +6,11 @@ import { json, object } from '../web/openapi/responses.ts';
 import { type AnswerLogin, sessionStarted } from '../web/token-answer.ts';
 import type { App, Request } from '../web/types.ts';
 import { addPasskeyOptions } from './ceremony.routes.ts';
-import type { Factors } from './factors.ts';
 import { codeField, credentialField } from './fields.ts';
+import type { FactorParts } from './parts.ts';
 import { invalidFactor, loginOver, tooManyCodes } from './refusals.ts';
-import type { SecondStep } from './second-step.ts';
 
-export interface SecondFactorParts {
-  readonly secondFactor: SecondStep;
-  readonly factors: Pick<Factors, 'ownerOf' | 'passkeys'>;
+interface SecondFactorParts extends Pick<FactorParts, 'secondFactor' | 'factors'> {
   readonly knownBrowsers: { find(fingerprint: string, header: string | undefined): string | undefined };
 }
 

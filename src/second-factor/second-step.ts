@@ -1,6 +1,6 @@
 import type { Presented } from '../access/access.ts';
 import type { Admission, Admitted, Proof } from '../access/admit.ts';
-import type { CheckFactor, SentFactor } from '../access/factor.ts';
+import type { SentFactor } from '../access/factor.ts';
 import { Refusal, RefusedField } from '../access/refusal.ts';
 import type { Caller } from '../audit/event.ts';
 import type { Language } from '../languages/languages.ts';
@@ -26,8 +26,7 @@ export type SecondStep = ReturnType<typeof createSecondStep>;
 /** The second step of a login. */
 export function createSecondStep(
   { users, admit, clearPasswordFailures, policy, audit }: FactorOptions,
-  { pendingLogins, trustedBrowsers, ownerOf, methodsOf }: Factors,
-  checkFactor: CheckFactor,
+  { pendingLogins, trustedBrowsers, ownerOf, methodsOf, checkFactor }: Factors,
   enrolment: Pick<Enrolment, 'demand'>,
 ) {
   async function refuse(caller: Caller, userId?: string): Promise<never> {

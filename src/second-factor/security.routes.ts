@@ -11,12 +11,12 @@ import { exampleTokens, tokenFields } from '../web/token-answer.ts';
 import type { App, Reply, Request } from '../web/types.ts';
 import { addPasskeyOptions } from './ceremony.routes.ts';
 import { appSecret, codeField, codesSchema, credentialField, withQrCode } from './fields.ts';
-import type { FactorChange, FactorsChanged, ManageFactors } from './manage.ts';
+import type { FactorChange, FactorsChanged } from './manage.ts';
+import type { FactorParts } from './parts.ts';
 import { lastFactor, noSuchFactor } from './refusals.ts';
 import type { FactorRouteOptions } from './second-factor.routes.ts';
 
-export interface SecurityParts {
-  readonly manageFactors: ManageFactors;
+interface SecurityParts extends Pick<FactorParts, 'manageFactors' | 'factors'> {
   readonly requireFresh: RequireFresh;
 }
 
@@ -140,7 +140,11 @@ export function addSecurity(app: App, parts: () => SecurityParts, options: Facto
     config: { ...fresh, view: 'second-factor/totp' },
     answer: appSecret,
     browser: 'The page with the QR code',
-    handle: async (request) => withQrCode(await manage().beginTotp((await requireChange(request)).signedIn)),
+    async handle(request) {
+      const { signedIn } = await requireChange(request);
+      const { totp, ownerOf } = parts().factors;
+      return withQrCode(await totp.begin(ownerOf(signedIn), signedIn.user.username));
+    },
   });
 
   const added = { detail: 'Authenticator app added', state: 1 };
@@ -189,7 +193,8 @@ export function addSecurity(app: App, parts: () => SecurityParts, options: Facto
     config: fresh,
     async find(request, bind) {
       const by = await requireChange(request);
-      return manage().passkeyOptions(by.signedIn, bind(purposeOf(by)));
+      const { passkeys, ownerOf } = parts().factors;
+      return passkeys?.creationOptions(ownerOf(by.signedIn), by.signedIn.user, bind(purposeOf(by)));
     },
   });
 
