@@ -21,7 +21,7 @@ export function canonicalUsername(username: string): string {
   return username.trim().normalize('NFC').toLowerCase();
 }
 
-/** Longest first or last name, in characters. */
+/** Longest first or last name, in code points, as the columns count. */
 export const maxNameLength = 100;
 
 /** The canonical form of an e-mail address as typed. Undefined for any other text, such as a list of addresses (VM-57, VM-58). */
@@ -30,5 +30,5 @@ export const emailAddress = (typed: string): string | undefined => canonicalMail
 /** A first or last name as typed, without blanks around it. Undefined if it is not one line, or too long. */
 export function personName(typed: string): string | undefined {
   const name = typed.trim();
-  return name.length <= maxNameLength && !/\p{Cc}/u.test(name) && name.isWellFormed() ? name : undefined;
+  return [...name].length <= maxNameLength && !/\p{Cc}/u.test(name) && name.isWellFormed() ? name : undefined;
 }

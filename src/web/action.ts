@@ -145,6 +145,7 @@ function readFields<F extends Fields>(fields: F, body: unknown): Input<F> {
 
 function findFault({ required, maxLength = 254 }: Field, value = ''): Omit<FieldFault, 'field'> | undefined {
   if (required && value.trim() === '') return { code: 'missing' };
-  if (value.length > maxLength) return { code: 'too-long', values: { count: maxLength } };
+  // In code points, like `maxLength` in JSON Schema.
+  if ([...value].length > maxLength) return { code: 'too-long', values: { count: maxLength } };
   return value.isWellFormed() ? undefined : { code: 'malformed' };
 }

@@ -360,6 +360,17 @@ export function testAccount(stores: StoreChoice): void {
       assert.deepEqual(errorsOf(lines), ['first_name']);
     });
 
+    test('a name has at most 100 characters, each of which counts once', async () => {
+      const { bearer } = await logIn(janua.app, await addPerson());
+      const longest = '🦉'.repeat(100);
+      for (const [first_name, status] of [
+        [longest, 200],
+        [`${longest}x`, 422],
+      ] as const)
+        assert.equal((await post('/api/account/profile', { first_name, last_name: 'B' }, bearer)).statusCode, status);
+      assert.equal((await get('/api/me', bearer)).json().first_name, longest);
+    });
+
     // Shows: VM-61 V6.3.7 S118
     test('the address changes by the link, keeps the sessions, and both addresses are told', async () => {
       const former = await addPerson();
