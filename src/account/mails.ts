@@ -7,10 +7,15 @@ import type { UserDirectory } from '../users/user-directory.ts';
 const minute = 60;
 const day = 24 * 60 * minute;
 
-/** How long the links of the mails work, in seconds. */
-const linkSeconds = { 'sign-up': day, 'reset-password': 30 * minute, 'confirm-email': day };
+/** How long a link that sets a new password works, in minutes. */
+export const resetMinutes = 30;
 
-type LinkPurpose = keyof typeof linkSeconds;
+/** The pages that links lead to, and how long the links work, in seconds. */
+const links = {
+  'sign-up': { page: 'sign-up/finish', keepSeconds: day },
+  'reset-password': { page: 'reset-password', keepSeconds: resetMinutes * minute },
+  'confirm-email': { page: 'confirm-email', keepSeconds: day },
+};
 
 export interface AccountMailOptions {
   readonly users: Pick<UserDirectory, 'findByUsername' | 'findById'>;
@@ -25,56 +30,47 @@ export interface AccountMailOptions {
 export function createAccountMails(options: AccountMailOptions): Readonly<Record<string, MailDescription>> {
   const { users, tokens, baseUrl, now } = options;
 
-  async function createLink(purpose: LinkPurpose, address: string, account?: Account): Promise<string> {
-    const expiresAt = now() + linkSeconds[purpose] * 1000;
-    const owner = account && { userId: account.user.id, stamp: stampOf(account) };
-    const secret = await tokens.issue({ purpose, userId: undefined, address, expiresAt, ...owner });
-    return `${baseUrl()}/auth/${pages[purpose]}?token=${secret}`;
+  async function createLink(purpose: keyof typeof links, address: string, account?: Account): Promise<string> {
+    const { page, keepSeconds } = links[purpose];
+    const owner = { userId: account?.user.id, stamp: account && stampOf(account) };
+    const secret = await tokens.issue({ purpose, address, expiresAt: now() + keepSeconds * 1000, ...owner });
+    return `${baseUrl()}/auth/${page}?token=${secret}`;
   }
 
-  const notice = createNotice(async (id) => (await users.findById(id))?.user, baseUrl);
+  const notice = createNotice(users, baseUrl);
 
   return {
     'sign-up': {
-      keepSeconds: day,
-      async prepare({ address, language }) {
-        const account = await users.findByUsername(address);
+      keepSeconds: links['sign-up'].keepSeconds,
+      async prepare({ address: to, language }) {
+        const account = await users.findByUsername(to);
         if (account === undefined || account.isReplaceable)
-          return { to: address, language, values: {}, link: await createLink('sign-up', address) };
+          return { to, language, values: {}, link: await createLink('sign-up', to) };
+        const { id: userId, language: chosen = language } = account.user;
         const values = { reset: `${baseUrl()}/auth/forgot-password` };
-        const userId = account.user.id;
-        const chosen = account.user.language ?? language;
-        return {
-          text: 'sign-up-known',
-          to: address,
-          language: chosen,
-          values,
-          link: `${baseUrl()}/auth/login`,
-          userId,
-        };
+        return { text: 'sign-up-known', to, language: chosen, values, link: `${baseUrl()}/auth/login`, userId };
       },
     },
     'reset-password': {
-      keepSeconds: linkSeconds['reset-password'],
-      async prepare({ address, language }): Promise<PreparedMail | DroppedMail> {
-        const account = await users.findByUsername(address);
+      keepSeconds: links['reset-password'].keepSeconds,
+      async prepare({ address: to, language }): Promise<PreparedMail | DroppedMail> {
+        const account = await users.findByUsername(to);
         if (account === undefined) return { dropped: 'no-account' };
         const { id: userId, firstName: name, language: chosen = language } = account.user;
         if (account.disabled) return { dropped: 'disabled', userId };
-        const link = await createLink('reset-password', address, account);
-        return { to: address, name, language: chosen, values: {}, link, userId };
+        const link = await createLink('reset-password', to, account);
+        return { to, name, language: chosen, values: { minutes: String(resetMinutes) }, link, userId };
       },
     },
     'confirm-email': {
-      keepSeconds: day,
-      async prepare({ address, userId = '', language, details }) {
+      keepSeconds: links['confirm-email'].keepSeconds,
+      async prepare({ address: to, userId = '', language, details: values }) {
         const account = await users.findById(userId);
-        if (account === undefined || account.disabled || account.user.username !== details.former)
+        if (account === undefined || account.disabled || account.user.username !== values.former)
           return { dropped: 'outdated', userId };
         // The address may be a stranger's, by a typing error. So the mail names neither the user nor the former address.
         const { language: chosen = language } = account.user;
-        const link = await createLink('confirm-email', address, account);
-        return { to: address, language: chosen, values: details, link };
+        return { to, language: chosen, values, link: await createLink('confirm-email', to, account) };
       },
     },
     'email-change-requested': notice('/account'),
@@ -83,10 +79,3 @@ export function createAccountMails(options: AccountMailOptions): Readonly<Record
     'account-deleted': notice(),
   };
 }
-
-/** The pages that the links lead to. */
-const pages: Readonly<Record<LinkPurpose, string>> = {
-  'sign-up': 'sign-up/finish',
-  'reset-password': 'reset-password',
-  'confirm-email': 'confirm-email',
-};

@@ -3,6 +3,7 @@ import { addForm } from '../web/form.ts';
 import { loginPath } from '../web/login-page.ts';
 import type { App } from '../web/types.ts';
 import { detailAnswer, emailField, linkAnswer, newPasswordField, tokenField } from './fields.ts';
+import { resetMinutes } from './mails.ts';
 import type { AccountParts } from './parts.ts';
 import { forgotPasswordPath, resetExpired } from './reset-password.ts';
 
@@ -21,6 +22,7 @@ export function addResetPassword(app: App, parts: () => AccountParts): void {
     answer: detailAnswer(sent),
     status: 202,
     browser: 'To the same page, which says that a mail is on its way',
+    show: () => ({ minutes: resetMinutes }),
     async submit({ language, caller }, reply, { email }) {
       await parts().resetPassword.request(email, language, caller);
       return reply.proceed(`${forgotPasswordPath}?state=1`, { detail: sent });

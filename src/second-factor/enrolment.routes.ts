@@ -2,7 +2,7 @@ import { addAction } from '../web/action.ts';
 import { addForm } from '../web/form.ts';
 import { json, object } from '../web/openapi/responses.ts';
 import type { App } from '../web/types.ts';
-import { enrolmentPath } from './enrolment.ts';
+import { enrolmentPath, linkMinutes } from './enrolment.ts';
 import { appSecret, codeField, codesSchema, withQrCode } from './fields.ts';
 import type { FactorParts } from './parts.ts';
 import { enrolmentExpired } from './refusals.ts';
@@ -38,7 +38,7 @@ export function addEnrolment(app: App, parts: () => Pick<FactorParts, 'enrolment
     browser: 'The page with the recovery codes, which leads to the login page',
     async show({ caller, query }, { token = '' }) {
       // Without a link, the page says that one was mailed.
-      if (token === '' && (query as Readonly<Record<string, unknown>>).state === '1') return {};
+      if (token === '' && (query as Readonly<Record<string, unknown>>).state === '1') return { minutes: linkMinutes };
       const { user } = await parts().enrolment.open(token, caller);
       return { email: user.username };
     },

@@ -16,8 +16,8 @@ export const enrolmentPath = '/auth/enrol-factor';
 /** The purpose of the link and of its mail. */
 const purpose = 'enrol-factor';
 
-/** How long a link works, in seconds. */
-const linkSeconds = 30 * 60;
+/** How long a link works, in minutes. */
+export const linkMinutes = 30;
 
 /**
  * The mails about second factors, and the link that is in one of them.
@@ -31,21 +31,22 @@ export function createFactorMails(
   async function createEnrolmentLink(account: Account): Promise<string> {
     const { id: userId, username: address } = account.user;
     const about = { purpose, userId, address, stamp: stampOf(account) };
-    const secret = await tokens.issue({ ...about, expiresAt: now() + linkSeconds * 1000 });
+    const secret = await tokens.issue({ ...about, expiresAt: now() + linkMinutes * 60_000 });
     return `${baseUrl()}${enrolmentPath}?token=${secret}`;
   }
 
   const enrolment: MailDescription = {
-    keepSeconds: linkSeconds,
+    keepSeconds: linkMinutes * 60,
     async prepare({ address, userId = '', language }) {
       const account = await users.findById(userId);
       if (account === undefined || account.user.username !== address) return { dropped: 'outdated', userId };
       if (account.disabled) return { dropped: 'disabled', userId };
       const { firstName: name, language: chosen = language } = account.user;
-      return { to: address, name, language: chosen, values: {}, link: await createEnrolmentLink(account), userId };
+      const values = { minutes: String(linkMinutes) };
+      return { to: address, name, language: chosen, values, link: await createEnrolmentLink(account), userId };
     },
   };
-  const notice = createNotice(async (id) => (await users.findById(id))?.user, baseUrl);
+  const notice = createNotice(users, baseUrl);
 
   return {
     createEnrolmentLink,
