@@ -48,7 +48,7 @@ export function createAccountMails(options: AccountMailOptions): Readonly<Record
           return { to, language, values: {}, link: await createLink('sign-up', to) };
         const { id: userId, language: chosen = language } = account.user;
         const values = { reset: `${baseUrl()}/auth/forgot-password` };
-        return { text: 'sign-up-known', to, language: chosen, values, link: `${baseUrl()}/auth/login`, userId };
+        return { wordsOf: 'sign-up-known', to, language: chosen, values, link: `${baseUrl()}/auth/login`, userId };
       },
     },
     'reset-password': {

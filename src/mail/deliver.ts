@@ -7,7 +7,7 @@ import type { DroppedMail, FindMailWords, MailDescription, PreparedMail } from '
 import type { events } from './events.ts';
 import type { Outbox, QueuedMail } from './outbox.ts';
 import { loadRenderer, type RenderedMail } from './render.ts';
-import type { Failure, Transport } from './transport.ts';
+import type { Transport } from './transport.ts';
 
 export interface DeliverOptions {
   readonly outbox: Outbox;
@@ -19,12 +19,9 @@ export interface DeliverOptions {
   readonly log: Pick<Log, 'error'>;
   /** Milliseconds since 1970. */
   readonly now: () => number;
-  /** Called for each failed attempt. */
-  readonly onFailed?: ((why: MailFailure) => void) | undefined;
+  /** Called for each failed attempt: only this mail waits, or is given up, or the server takes no mail at all. */
+  readonly onFailed?: ((why: 'put_off' | 'given_up' | 'server') => void) | undefined;
 }
-
-/** What became of a failed attempt: only this mail waits, or is given up, or the server takes no mail at all. */
-export type MailFailure = 'put_off' | 'given_up' | 'server';
 
 export interface Attempt {
   /** Undefined in the demo, whose mailbox keeps the mail. */
@@ -33,14 +30,11 @@ export interface Attempt {
   /** Whether this process may still send. */
   mayGoOn(): boolean;
   /** Called with the reason if the server takes no mail at all, and without one if it took this mail. */
-  onServer(failure?: string): void;
+  reportServer(failure?: string): void;
 }
 
 /** A mail as it goes out. */
-interface ReadyMail {
-  readonly prepared: PreparedMail;
-  readonly rendered: RenderedMail;
-}
+type ReadyMail = PreparedMail & RenderedMail;
 
 /** The pause after the first refusal of a mail, in milliseconds. Each further one is twice as long, up to the longest. */
 const firstPause = 5_000;
@@ -56,24 +50,17 @@ export async function createDeliver(options: DeliverOptions): Promise<Deliver> {
   const { outbox, descriptions, findWords, appName, audit, log, now, onFailed = () => {} } = options;
   const render = await loadRenderer();
 
-  /** The event has the id of the request that caused the mail, so `janua explain` shows it. */
-  function record(
-    { requestId, userId }: QueuedMail,
-    event: { kind: 'mail-sent' } | { kind: 'mail-not-sent'; reason: DroppedMail['dropped'] },
-    user = userId,
-  ): Promise<void> {
+  /** The event has the id of the request that caused the mail, so `janua explain` shows it. @param reason why it was not sent */
+  function record({ requestId, userId }: QueuedMail, reason?: DroppedMail['dropped'], user = userId): Promise<void> {
+    const event =
+      reason === undefined ? ({ kind: 'mail-sent' } as const) : ({ kind: 'mail-not-sent', reason } as const);
     return audit.recordIfPossible({ ...event, userId: user, caller: { route: 'mail', requestId } });
-  }
-
-  async function drop(mail: QueuedMail, { dropped: reason, userId }: DroppedMail): Promise<void> {
-    await outbox.remove(mail.id);
-    await record(mail, { kind: 'mail-not-sent', reason }, userId);
   }
 
   async function giveUp(mail: QueuedMail, reason: DroppedMail['dropped'], failure = mail.failure): Promise<void> {
     await outbox.giveUp(mail.id, failure ?? reason);
     onFailed('given_up');
-    await record(mail, { kind: 'mail-not-sent', reason });
+    await record(mail, reason);
   }
 
   async function putOff(mail: QueuedMail, failure: string): Promise<void> {
@@ -83,16 +70,9 @@ export async function createDeliver(options: DeliverOptions): Promise<Deliver> {
   }
 
   /** The mail goes behind the others, so that a mail which breaks the connection does not hold them up. */
-  async function wait(mail: QueuedMail, failure: string): Promise<void> {
+  async function requeue(mail: QueuedMail, failure: string): Promise<void> {
     await outbox.putOff(mail, 0, mail.attempts, failure);
     onFailed('server');
-  }
-
-  async function fail(mail: QueuedMail, { of, reason }: Failure, { onServer }: Attempt): Promise<void> {
-    if (of === 'mail-for-good') return giveUp(mail, 'refused-by-server', reason);
-    if (of === 'mail') return putOff(mail, reason);
-    onServer(reason);
-    return wait(mail, reason);
   }
 
   async function prepare(mail: QueuedMail): Promise<ReadyMail | DroppedMail> {
@@ -102,27 +82,24 @@ export async function createDeliver(options: DeliverOptions): Promise<Deliver> {
     if (description === undefined) throw new TypeError(`this version knows no mail ${purpose}`);
     const prepared = await description.prepare(mail);
     if ('dropped' in prepared) return prepared;
-    const { text = purpose, to, language, values, link, userId } = prepared;
+    const { wordsOf = purpose, to, language, values, link, userId } = prepared;
     if (!isMailAddress(to)) return { dropped: 'not-one-address', userId };
-    const words = findWords(text, language);
-    if (words === undefined) throw new TypeError(`there are no words for the mail ${text}`);
-    return { prepared, rendered: render(words, { appName, language, values, link }) };
+    const words = findWords(wordsOf, language);
+    if (words === undefined) throw new TypeError(`there are no words for the mail ${wordsOf}`);
+    return { ...prepared, ...render(words, { appName, language, values, link }) };
   }
 
   async function send(mail: QueuedMail, ready: ReadyMail, transport: Transport, attempt: Attempt): Promise<void> {
-    const { to: address, name = '', userId } = ready.prepared;
+    const { to: address, name = '', userId, subject, text, html } = ready;
     const to = { name: printable(name), address };
-    const message = { ...ready.rendered, id: mail.id, to, date: new Date(mail.createdAt) };
-    const failure = await transport.send(message, attempt.signal);
-    if (failure !== undefined) return fail(mail, failure, attempt);
-    attempt.onServer();
+    const message = { subject, text, html, id: mail.id, to, date: new Date(mail.createdAt) };
+    const { kind, reason = '' } = (await transport.send(message, attempt.signal)) ?? {};
+    if (kind === 'mail-for-good') return giveUp(mail, 'refused-by-server', reason);
+    if (kind === 'mail') return putOff(mail, reason);
+    attempt.reportServer(kind && reason);
+    if (kind === 'server') return requeue(mail, reason);
     await outbox.remove(mail.id);
-    return record(mail, { kind: 'mail-sent' }, userId);
-  }
-
-  async function keep(mail: QueuedMail, { prepared: { to, link, userId }, rendered }: ReadyMail): Promise<void> {
-    await outbox.keep(mail.id, { to, link, ...rendered });
-    await record(mail, { kind: 'mail-sent' }, userId);
+    return record(mail, undefined, userId);
   }
 
   return async (mail, attempt) => {
@@ -136,8 +113,13 @@ export async function createDeliver(options: DeliverOptions): Promise<Deliver> {
       return putOff(mail, 'unexpected error; see the log');
     }
     if (!attempt.mayGoOn()) return;
-    if ('dropped' in ready) return drop(mail, ready);
-    if (attempt.transport === undefined) return keep(mail, ready);
-    return send(mail, ready, attempt.transport, attempt);
+    if ('dropped' in ready) {
+      await outbox.remove(mail.id);
+      return record(mail, ready.dropped, ready.userId);
+    }
+    if (attempt.transport !== undefined) return send(mail, ready, attempt.transport, attempt);
+    const { to, link, subject, text, html, userId } = ready;
+    await outbox.keep({ id: mail.id, to, link, subject, text, html });
+    return record(mail, undefined, userId);
   };
 }

@@ -1,3 +1,4 @@
+import type { MailWords } from '../languages/words.ts';
 import type { events } from './events.ts';
 import type { QueuedMail } from './outbox.ts';
 
@@ -5,18 +6,18 @@ import type { QueuedMail } from './outbox.ts';
 export interface MailDescription {
   /** How long a mail is tried before it is given up. */
   readonly keepSeconds: number;
-  /** Looks the account up and makes the one-time token, just before each attempt. So no link lies in the database. */
+  /** Looks the account up and makes the one-time token, just before each attempt. So no mail that waits holds a link. */
   prepare(mail: QueuedMail): Promise<PreparedMail | DroppedMail>;
 }
 
 /** A mail that can be sent now. */
 export interface PreparedMail {
-  /** The key of its text, if that is not the purpose. */
-  readonly text?: string | undefined;
+  /** The key of its words, if that is not the purpose. */
+  readonly wordsOf?: string | undefined;
   readonly to: string;
   readonly name?: string | undefined;
   readonly language: string;
-  /** For the places in its text, besides `app`. */
+  /** For the places in its words, besides `app`. */
   readonly values: Readonly<Record<string, string>>;
   /** Where its button leads. */
   readonly link?: string | undefined;
@@ -30,15 +31,5 @@ export interface DroppedMail {
   readonly userId?: string | undefined;
 }
 
-/** The words of a mail in one language. `{name}` stands for a value. */
-export interface MailWords {
-  readonly subject: string;
-  readonly paragraphs: readonly string[];
-  /** The text of the button, if the mail has a link. */
-  readonly action?: string | undefined;
-  /** Paragraphs after the button. */
-  readonly after?: readonly string[] | undefined;
-}
-
-/** Gives the words by the key of the text. */
-export type FindMailWords = (text: string, language: string) => MailWords | undefined;
+/** Gives the words of a mail by their key. */
+export type FindMailWords = (key: string, language: string) => MailWords | undefined;

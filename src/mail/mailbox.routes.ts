@@ -1,7 +1,7 @@
 import { addAction } from '../web/action.ts';
 import { json, object } from '../web/openapi/responses.ts';
 import type { App } from '../web/types.ts';
-import type { KeptContent, KeptMail } from './outbox.ts';
+import type { KeptMail } from './outbox.ts';
 
 /** Most mails that the page shows. */
 const mostMails = 100;
@@ -39,11 +39,11 @@ export function addMailbox(app: App, findKeptMail: NonNullable<MailboxOptions['f
       ],
     }),
     browser: 'The page Mailbox',
-    handle: async () => ({ mails: (await findKeptMail(mostMails)).map(toMail) }),
+    // The link is for the page only. The schema leaves it out of the JSON.
+    handle: async () => ({
+      mails: (await findKeptMail(mostMails)).map((mail) => ({
+        ...{ ...mail, created_at: new Date(mail.createdAt).toISOString() },
+      })),
+    }),
   });
-}
-
-/** The link is for the page only. The schema leaves it out of the JSON. */
-function toMail({ id, createdAt, content }: KeptMail): KeptContent & { id: string; created_at: string } {
-  return { id, ...content, created_at: new Date(createdAt).toISOString() };
 }

@@ -38,17 +38,12 @@ export interface QueuedMail extends NewMail {
   readonly failure: string | undefined;
 }
 
-/** What the demo's mailbox keeps of a mail. */
-export interface KeptContent extends RenderedMail {
-  readonly to: string;
-  readonly link?: string | undefined;
-}
-
 /** A mail in the demo's mailbox. */
-export interface KeptMail {
+export interface KeptMail extends RenderedMail {
   readonly id: string;
   readonly createdAt: number;
-  readonly content: KeptContent;
+  readonly to: string;
+  readonly link?: string | undefined;
 }
 
 export interface OutboxOptions {
@@ -78,6 +73,8 @@ export type Outbox = ReturnType<typeof createOutbox>;
 /** Mail to send, in a table of the SQL database. Every method throws `Unavailable` when the database cannot be reached. */
 export function createOutbox({ database, descriptions, now, onAdded }: OutboxOptions) {
   const createId = createEventIds();
+  const rows = database.selectFrom('janua_mails');
+  const due = () => rows.selectAll().where('due_at', '<=', now());
   const change = (id: string, values: Partial<Selectable<MailsTable>>) =>
     database.updateTable('janua_mails').set(values).where('id', '=', id).execute();
 
@@ -107,20 +104,17 @@ export function createOutbox({ database, descriptions, now, onAdded }: OutboxOpt
       else onAdded();
     },
 
-    async hasDue(): Promise<boolean> {
-      const due = database.selectFrom('janua_mails').select('id').where('due_at', '<=', now()).limit(1);
-      return (await due.executeTakeFirst()) !== undefined;
-    },
+    hasDue: async (): Promise<boolean> => (await due().limit(1).executeTakeFirst()) !== undefined,
 
     /**
      * Finds mails that are due: those that have expired, or else those that have been due for longest. So expired mails are given up
      * even if the mail server takes none.
      */
     async findDue(limit: number): Promise<QueuedMail[]> {
-      const due = database.selectFrom('janua_mails').selectAll().where('due_at', '<=', now()).limit(limit);
-      const expired = await due.where('expires_at', '<=', now()).execute();
-      const rows = expired.length > 0 ? expired : await due.orderBy('due_at').orderBy('id').execute();
-      return rows.map(fromRow);
+      const some = due().limit(limit);
+      const expired = await some.where('expires_at', '<=', now()).execute();
+      const found = expired.length > 0 ? expired : await some.orderBy('due_at').orderBy('id').execute();
+      return found.map(fromRow);
     },
 
     /** Removes a mail that was sent, or has become needless. */
@@ -129,7 +123,7 @@ export function createOutbox({ database, descriptions, now, onAdded }: OutboxOpt
     },
 
     /** Keeps a mail in the demo's mailbox. */
-    async keep(id: string, content: KeptContent): Promise<void> {
+    async keep({ id, ...content }: Omit<KeptMail, 'createdAt'>): Promise<void> {
       const expires_at = now() + keptMilliseconds;
       await change(id, { due_at: null, expires_at, content: JSON.stringify(content) });
     },
@@ -163,40 +157,33 @@ export function createOutbox({ database, descriptions, now, onAdded }: OutboxOpt
     list: (user?: Pick<User, 'id' | 'username'>): AsyncGenerator<QueuedMail> =>
       listPages(
         async (after) => {
-          const all = database.selectFrom('janua_mails').selectAll().where('content', 'is', null);
-          const rows = user
+          const all = rows.selectAll().where('content', 'is', null);
+          const own = user
             ? all.where((or) => or.or([or('user_id', '=', user.id), or('address', '=', user.username)]))
             : all;
-          return (await rows.where('id', '>', after).orderBy('id').limit(pageRows).execute()).map(fromRow);
+          return (await own.where('id', '>', after).orderBy('id').limit(pageRows).execute()).map(fromRow);
         },
         ({ id }) => id,
       ),
 
     /** Lists the demo's mailbox, newest first. */
     async listKept(limit: number): Promise<KeptMail[]> {
-      const rows = database.selectFrom('janua_mails').select(['id', 'created_at', 'content']);
-      const kept = await rows.where('content', 'is not', null).orderBy('id', 'desc').limit(limit).execute();
-      return kept.map(({ id, created_at, content }) => ({
-        id,
-        createdAt: Number(created_at),
-        content: JSON.parse(content ?? ''),
+      const kept = rows.selectAll().where('content', 'is not', null).orderBy('id', 'desc').limit(limit);
+      return (await kept.execute()).map(({ id, created_at, content }) => ({
+        ...{ id, createdAt: Number(created_at), ...JSON.parse(content ?? '') },
       }));
     },
 
     /** The number of mails that wait. */
     async countQueued(): Promise<number> {
-      const queued = database.selectFrom('janua_mails').where('due_at', 'is not', null);
+      const queued = rows.where('due_at', 'is not', null);
       const { count } = await queued.select(({ fn }) => fn.countAll().as('count')).executeTakeFirstOrThrow();
       return Number(count);
     },
 
     /** Removes at most `limit` mails that were given up, or are in the demo's mailbox, and are old. Returns how many it removed. */
     async removeExpired(time: number, limit: number): Promise<number> {
-      const old = database
-        .selectFrom('janua_mails')
-        .select('id')
-        .where('expires_at', '<', time)
-        .where('due_at', 'is', null);
+      const old = rows.select('id').where('expires_at', '<', time).where('due_at', 'is', null);
       const ids = (await old.limit(limit).execute()).map(({ id }) => id);
       if (ids.length === 0) return 0;
       // Checks again: a mail may have been retried since.
@@ -206,18 +193,15 @@ export function createOutbox({ database, descriptions, now, onAdded }: OutboxOpt
 }
 
 function fromRow(row: Selectable<MailsTable>): QueuedMail {
+  const { id, purpose, address, language, attempts } = row;
   return {
-    id: row.id,
-    purpose: row.purpose,
-    address: row.address,
-    language: row.language,
+    ...{ id, purpose, address, language, attempts },
     userId: row.user_id ?? undefined,
     requestId: row.request_id ?? undefined,
     details: JSON.parse(row.details),
     createdAt: Number(row.created_at),
     dueAt: row.due_at === null ? undefined : Number(row.due_at),
     expiresAt: Number(row.expires_at),
-    attempts: row.attempts,
     failure: row.failure ?? undefined,
   };
 }

@@ -1,7 +1,7 @@
 import { fileURLToPath } from 'node:url';
 import { fill } from '../languages/languages.ts';
+import type { MailWords } from '../languages/words.ts';
 import { printable } from '../text/printable.ts';
-import type { MailWords } from './description.ts';
 
 /** A mail without its recipient. */
 export interface RenderedMail {

@@ -27,7 +27,7 @@ const longestPause = 60_000;
 /** How long `close` waits for the mails under way, in milliseconds. */
 const closingMilliseconds = 5_000;
 
-const part = 'The mail server';
+const mailServer = 'The mail server';
 
 /**
  * Sends the mail in the outbox. Only one of all processes sends at a time. If that process crashes or hangs, another one goes on within
@@ -35,7 +35,7 @@ const part = 'The mail server';
  */
 export function createSender(options: SenderOptions) {
   const { database, outbox, openTransport, now, log } = options;
-  const watch = createStoreWatch(part, log);
+  const watch = createStoreWatch(mailServer, log);
   const cutOff = new AbortController();
   let deliver: Promise<Deliver> | undefined;
   let timer: NodeJS.Timeout | undefined;
@@ -81,7 +81,7 @@ export function createSender(options: SenderOptions) {
     closing.defer(() => transport?.close());
     const mayGoOn = () => !isClosing && pause === 0 && lease.isHeld();
     while (mayGoOn()) {
-      const isDone = await sendBatch({ transport, signal: cutOff.signal, mayGoOn, onServer });
+      const isDone = await sendBatch({ transport, signal: cutOff.signal, mayGoOn, reportServer });
       if (isDone) return;
     }
   }
@@ -106,14 +106,14 @@ export function createSender(options: SenderOptions) {
     return mails.length === 0;
   }
 
-  function onServer(failure?: string): void {
+  function reportServer(failure?: string): void {
     if (failure === undefined) {
       outages = 0;
       watch.succeeded('write');
     } else if (pause === 0) {
       pause = Math.min(firstPause * 2 ** outages, longestPause);
       outages += 1;
-      watch.failed('write', new Unavailable(part, pause / 1000, new Error(failure)));
+      watch.failed('write', new Unavailable(mailServer, pause / 1000, new Error(failure)));
     }
   }
 

@@ -13,7 +13,7 @@ export interface Message extends RenderedMail {
 /** Why the server did not take a mail. */
 export interface Failure {
   /** `mail`: only this mail, for now. `mail-for-good`: this mail, whenever it is sent. `server`: any mail, for now. */
-  readonly of: 'mail' | 'mail-for-good' | 'server';
+  readonly kind: 'mail' | 'mail-for-good' | 'server';
   /** What the server said, without links. At most 200 characters. */
   readonly reason: string;
 }
@@ -88,11 +88,11 @@ function failureOf(error: Error & SmtpError): Failure {
   const { code, command, message, responseCode: status, response } = error;
   const isAboutMail = code === 'EMESSAGE' || (code === 'EENVELOPE' && command !== 'MAIL FROM');
   // 421: the server closes the connection (RFC 5321 3.8).
-  if (!isAboutMail || status === 421) return { of: 'server', reason: withoutLinks(message) };
+  if (!isAboutMail || status === 421) return { kind: 'server', reason: withoutLinks(message) };
   const reason = withoutLinks(response || message);
   // Without a status, the mail never reached the server. 503 is about the order of commands.
   const isForGood = status === undefined || (status >= 500 && status !== 503);
-  return { of: isForGood ? 'mail-for-good' : 'mail', reason };
+  return { kind: isForGood ? 'mail-for-good' : 'mail', reason };
 }
 
 /** A server may quote the mail, whose link is a secret. */

@@ -132,10 +132,10 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] as const) {
       const { outbox } = office;
       for (const name of ['a', 'b']) await outbox.add(greeting(`${name}@example.com`));
       for (const { id, address } of await outbox.findDue(2))
-        await outbox.keep(id, { to: address, subject: 'Grüße', text: 'text', html: '<p>', link: undefined });
+        await outbox.keep({ id, to: address, subject: 'Grüße', text: 'text', html: '<p>', link: undefined });
       const kept = await outbox.listKept(10);
       assert.deepEqual(
-        kept.map(({ content }) => content),
+        kept.map(({ id: _, createdAt: __, ...content }) => content),
         ['b', 'a'].map((name) => ({ to: `${name}@example.com`, subject: 'Grüße', text: 'text', html: '<p>' })),
       );
       assert.deepEqual((await outbox.listKept(1)).length, 1);

@@ -134,9 +134,9 @@ test('without STARTTLS, a server on another machine gets neither password nor ma
   assert.equal(server?.tls, 'required');
   const transport = await openTransport({ server: { ...server, host: '127.0.0.1', port: smtp.port }, from });
   const failure = await transport.send(message, never);
-  assert.equal(failure?.of, 'server');
+  assert.equal(failure?.kind, 'server');
   assert.match(failure?.reason ?? '', /STARTTLS/);
-  assert.deepEqual([await transport.verify().then((found) => found?.of), smtp.received], ['server', []]);
+  assert.deepEqual([await transport.verify().then((found) => found?.kind), smtp.received], ['server', []]);
   transport.close();
   assert.deepEqual(new Set(commands), new Set(['CONNECT', 'EHLO', 'STARTTLS']));
 });

@@ -133,9 +133,7 @@ export async function startModelServer(stores: StoreChoice): Promise<ModelServer
       await services.mail?.settled();
       const mails = (await services.outbox.listKept(20)).filter(({ id }) => !readMails.has(id));
       for (const { id } of mails) readMails.add(id);
-      const tokens = mails.map(({ content: { to, link = '' } }) =>
-        to === address ? /[?]token=(.+)$/.exec(link)?.[1] : '',
-      );
+      const tokens = mails.map(({ to, link = '' }) => (to === address ? /[?]token=(.+)$/.exec(link)?.[1] : ''));
       return tokens.find(Boolean);
     },
     async countSessions() {
