@@ -9,7 +9,7 @@ import type { ForwardAuthOptions } from './forward-auth/verify.routes.ts';
 import { events as mailEvents } from './mail/events.ts';
 import type { MailboxOptions } from './mail/mailbox.routes.ts';
 import { events as factorEvents } from './second-factor/events.ts';
-import type { FactorRouteOptions } from './second-factor/second-factor.routes.ts';
+import type { FactorRouteOptions } from './second-factor/options.ts';
 import { events as sessionEvents } from './sessions/events.ts';
 import { createAnswerLogin } from './sign-in/answer-login.ts';
 import { events as signInEvents } from './sign-in/events.ts';

@@ -22,11 +22,8 @@ type Expected = Required<
 
 type Fields = Readonly<Record<string, unknown>>;
 
-/** Characters of the longest field of a credential. It bounds what is decoded before any proof. */
-const longestField = 16_384;
-
-const isBase64 = (value: unknown): value is string =>
-  typeof value === 'string' && value.length <= longestField && /^[\w-]+$/.test(value);
+/** The length bounds what is decoded before any proof. */
+const isBase64 = (value: unknown): value is string => typeof value === 'string' && /^[\w-]{1,16384}$/.test(value);
 
 /**
  * Reads the JSON of a credential, as an object or as its text, and the challenge that it says it answers. Nothing is proven yet.

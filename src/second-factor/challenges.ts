@@ -13,9 +13,7 @@ export interface Binding {
 /** How long a user has for a ceremony, in milliseconds. */
 export const challengeLifetime = 5 * 60 * 1000;
 
-const randomLength = 16;
-const timeLength = 6;
-const headLength = randomLength + timeLength;
+const [randomLength, timeLength] = [16, 6];
 
 /** All bytes of a challenge. They fill their characters: no challenge has a second spelling. */
 const shape = /^[\w-]{72}$/;
@@ -26,26 +24,23 @@ const shape = /^[\w-]{72}$/;
  * @param key 32 bytes or more
  */
 export function createChallenges(key: Buffer, tokens: Pick<Tokens, 'burn'>, now: () => number) {
-  const sign = (head: Buffer, { purpose, cookie }: Binding) =>
-    createHmac('sha256', key)
-      .update(JSON.stringify(['challenge', purpose, cookie]))
-      .update(head)
-      .digest();
+  function sign(head: Buffer, { purpose, cookie }: Binding): string {
+    const mac = createHmac('sha256', key).update(JSON.stringify(['challenge', purpose, cookie]));
+    return Buffer.concat([head, mac.update(head).digest()]).toString('base64url');
+  }
 
   return {
     create(binding: Binding): string {
-      const head = Buffer.alloc(headLength);
-      randomBytes(randomLength).copy(head);
+      const head = randomBytes(randomLength + timeLength);
       head.writeUIntBE(now() + challengeLifetime, randomLength, timeLength);
-      return Buffer.concat([head, sign(head, binding)]).toString('base64url');
+      return sign(head, binding);
     },
 
     /** Whether we made the challenge, for this binding, and it has not expired. It may have been used. */
     holds(challenge: unknown, binding: Binding): challenge is string {
       if (typeof challenge !== 'string' || !shape.test(challenge) || binding.cookie === undefined) return false;
-      const head = Buffer.from(challenge, 'base64url').subarray(0, headLength);
-      const expected = Buffer.concat([head, sign(head, binding)]).toString('base64url');
-      return isSame(challenge, expected) && expiryOf(challenge) > now();
+      const head = Buffer.from(challenge, 'base64url').subarray(0, randomLength + timeLength);
+      return isSame(challenge, sign(head, binding)) && expiryOf(challenge) > now();
     },
 
     /** Uses up a challenge that holds: of many calls at the same time, one gets true. @throws {Unavailable} */

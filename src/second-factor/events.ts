@@ -12,14 +12,8 @@ const passkeyReasons = {
     words: 'the server has no such passkey; the user may have removed it here, but not from the device',
     advice: 'Remove the passkey from the device, sign in another way, and add a new one.',
   },
-  'foreign-passkey': {
-    words: 'the passkey belongs to another account',
-    advice: 'Use a passkey of the account, or sign in as the other user.',
-  },
-  'expired-challenge': {
-    words: 'the request came too late, was sent before, or came from another browser than the one that asked',
-    advice: 'Try again.',
-  },
+  'foreign-passkey': { words: 'the passkey belongs to another account', advice: 'Use a passkey of the account.' },
+  'expired-challenge': { words: 'the request was late, a repetition, or of another browser', advice: 'Try again.' },
   'invalid-response': {
     words: 'the signature, the origin, the domain, or the user verification was not right',
     advice: 'Compare the origin with PUBLIC_URL, and the domain with PASSKEY_DOMAIN. janua doctor shows both.',

@@ -12,7 +12,7 @@ import { createTotp } from './totp.ts';
 import { createTrustedBrowsers } from './trusted-browsers.ts';
 
 /** What an account can prove besides its password. */
-export type FactorMethod = 'passkey' | 'totp' | 'recovery_code';
+type FactorMethod = 'passkey' | 'totp' | 'recovery_code';
 
 export type Factors = ReturnType<typeof createFactors>;
 

@@ -11,6 +11,8 @@ import type { events as linkEvents } from '../tokens/events.ts';
 import type { Tokens } from '../tokens/tokens.ts';
 import type { Account } from '../users/account.ts';
 import type { UserDirectory, UserRegistry } from '../users/user-directory.ts';
+import type { Features } from '../web/flow-options.ts';
+import type { AnswerLogin } from '../web/token-answer.ts';
 import type { events } from './events.ts';
 import type { Passkeys } from './passkeys.ts';
 
@@ -44,4 +46,11 @@ export interface FactorOptions {
   readonly policy: 'optional' | 'required' | 'off';
   /** Milliseconds since 1970. */
   readonly now: () => number;
+}
+
+/** What the routes know from the start. */
+export interface FactorRouteOptions extends Pick<FactorOptions, 'trustedBrowserDays'> {
+  readonly https: boolean;
+  readonly answerLogin: AnswerLogin;
+  readonly features: Features;
 }

@@ -1,31 +1,25 @@
 import { hkdfSync } from 'node:crypto';
 import type { AuthenticatorTransport } from '@simplewebauthn/server';
-import type { Database } from '../database/database.ts';
 import { countDeleted } from '../database/deletions.ts';
 import { insertNew } from '../database/insert-new.ts';
 import type { PasskeysTable } from '../database/schema.ts';
 import { hashSecret } from '../sessions/credential.ts';
 import type { AuthenticationMethod } from '../sessions/store.ts';
-import type { Tokens } from '../tokens/tokens.ts';
 import type { User } from '../users/user.ts';
 import { algorithmIds, type NewPasskey, readCredential, verifyNew, verifyUse } from './ceremonies.ts';
 import { type Binding, challengeLifetime, createChallenges } from './challenges.ts';
 import type { PasskeyFault } from './events.ts';
+import type { FactorOptions } from './options.ts';
 import { columnsOf, type FactorOwner, isSameOwner } from './owner.ts';
 import providers from './passkey-providers.json' with { type: 'json' };
 
-export interface PasskeyOptions {
-  readonly database: Database;
-  readonly tokens: Pick<Tokens, 'burn'>;
+interface PasskeyOptions extends Pick<FactorOptions, 'database' | 'tokens' | 'appName' | 'now'> {
   /** Signs challenges. */
   readonly key: Buffer;
   /** The domain that passkeys belong to. */
   readonly domain: string;
   /** A set that fills later, because a free port is known only when the app listens. */
   readonly origins: ReadonlySet<string>;
-  readonly appName: string;
-  /** Milliseconds since 1970. */
-  readonly now: () => number;
 }
 
 /**
@@ -63,12 +57,6 @@ export function createPasskeys({ database, tokens, key, domain, origins, appName
   async function list(owner: FactorOwner, db = database): Promise<Passkey[]> {
     const own = db.selectFrom('janua_passkeys').where((eb) => eb.and(columnsOf(owner)));
     return (await own.selectAll().orderBy('created_at').execute()).map(fromRow);
-  }
-
-  async function find(credentialId: string): Promise<Passkey | undefined> {
-    const query = database.selectFrom('janua_passkeys').selectAll().where('id', '=', idOf(credentialId));
-    const row = await query.executeTakeFirst();
-    return row && fromRow(row);
   }
 
   /** Stores a use. False if another with the same counter, or a later one, was first (WebAuthn 6.1.1): the passkey may have a copy. */
@@ -144,8 +132,10 @@ export function createPasskeys({ database, tokens, key, domain, origins, appName
     async prove(sent: unknown, binding: Binding, owner?: FactorOwner): Promise<Passkey | PasskeyFault> {
       const read = readCredential(sent, 'authenticatorData', 'signature');
       if (read === undefined) return 'malformed';
-      const passkey = await find(read.id);
-      if (passkey === undefined) return 'unknown-passkey';
+      const query = database.selectFrom('janua_passkeys').selectAll().where('id', '=', idOf(read.id));
+      const row = await query.executeTakeFirst();
+      if (row === undefined) return 'unknown-passkey';
+      const passkey = fromRow(row);
       if (owner !== undefined && !isSameOwner(passkey.owner, owner)) return 'foreign-passkey';
       const { user_handle: userHandle } = passkey;
       // Only a browser that was told which credentials it may use may leave it out (WebAuthn 7.2).

@@ -3,17 +3,13 @@ import { linkExpired } from '../tokens/links.ts';
 
 /** As in Auth0's password grant. A page leads to the second step. */
 export const mfaRequired: Answer = {
-  name: 'mfa-required',
-  status: 403,
-  error: 'mfa_required',
+  ...{ name: 'mfa-required', status: 403, error: 'mfa_required' },
   detail: 'This account has a second factor. Log in on a page, or send the mfa_token to /api/second-factor',
 };
 
 /** The password was right. A page says where the link is that adds a factor. */
 export const enrolmentRequired: Answer = {
-  name: 'enrolment-required',
-  status: 403,
-  error: 'enrolment_required',
+  ...{ name: 'enrolment-required', status: 403, error: 'enrolment_required' },
   detail: 'This account needs a second factor first. A link in a mail, or from an operator, adds one',
   page: '/auth/enrol-factor?state=1',
 };
@@ -23,45 +19,33 @@ export const enrolmentExpired = linkExpired('/auth/login');
 
 /** The same for a wrong, used or expired code, and for a login that no longer waits. */
 export const invalidFactor: Answer = {
-  name: 'invalid-factor',
-  status: 400,
-  error: 'invalid_grant',
+  ...{ name: 'invalid-factor', status: 400, error: 'invalid_grant' },
   detail: 'This code or this login is not valid, or no longer',
 };
 
 /** A login that no longer waits has to begin again. */
 export const loginOver: Answer = {
-  ...invalidFactor,
-  name: 'login-over',
+  ...{ ...invalidFactor, name: 'login-over' },
   loginPage: { message: loginMessages.notSignedIn, next: 'sent' },
 };
 
 export const tooManyCodes: Answer = {
-  name: 'too-many-codes',
-  status: 429,
-  error: 'temporarily_unavailable',
-  detail: 'Too many attempts',
+  ...{ name: 'too-many-codes', status: 429, error: 'temporarily_unavailable', detail: 'Too many attempts' },
 };
 
 export const tooManyPasskeys: Answer = {
-  ...tooManyCodes,
-  name: 'too-many-passkeys',
+  ...{ ...tooManyCodes, name: 'too-many-passkeys' },
   loginPage: { message: loginMessages.throttled, next: 'sent', inPlace: true },
 };
 
 export const passkeyRefused: Answer = {
-  name: 'passkey-refused',
-  status: 400,
-  error: 'invalid_grant',
-  detail: 'This passkey cannot be used here',
+  ...{ name: 'passkey-refused', status: 400, error: 'invalid_grant', detail: 'This passkey cannot be used here' },
   loginPage: { message: loginMessages.passkeyRefused, next: 'sent' },
 };
 
 /** For a browser, which can then forget the passkey. The page must answer the request itself: anyone could link to a page that says so. */
 export const passkeyUnknown: Answer = {
-  ...passkeyRefused,
-  name: 'passkey-unknown',
-  detail: 'There is no such passkey',
+  ...{ ...passkeyRefused, name: 'passkey-unknown', detail: 'There is no such passkey' },
   loginPage: { message: loginMessages.passkeyUnknown, next: 'sent', inPlace: true },
 };
 
@@ -69,7 +53,6 @@ export const noSuchFactor: Answer = { name: 'no-such-factor', status: 404, detai
 
 /** An account keeps what it must have. */
 export const lastFactor: Answer = {
-  name: 'last-factor',
-  status: 409,
+  ...{ name: 'last-factor', status: 409 },
   detail: 'Your account must keep this factor. Add another one before you remove it',
 };

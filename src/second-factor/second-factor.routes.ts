@@ -1,26 +1,17 @@
 import { ceremonyCookie, pendingCookie, trustedCookie } from '../web/cookies.ts';
-import type { Features } from '../web/flow-options.ts';
 import { addForm } from '../web/form.ts';
 import { homePath, safeNext, secondFactorPath } from '../web/next.ts';
 import { json, object } from '../web/openapi/responses.ts';
-import { type AnswerLogin, sessionStarted } from '../web/token-answer.ts';
+import { sessionStarted } from '../web/token-answer.ts';
 import type { App, Request } from '../web/types.ts';
-import { addPasskeyOptions } from './ceremony.routes.ts';
 import { codeField, credentialField } from './fields.ts';
+import type { FactorRouteOptions } from './options.ts';
 import type { FactorParts } from './parts.ts';
+import { addPasskeyOptions } from './passkey.routes.ts';
 import { invalidFactor, loginOver, tooManyCodes } from './refusals.ts';
 
 interface SecondFactorParts extends Pick<FactorParts, 'secondFactor' | 'factors'> {
   readonly knownBrowsers: { find(fingerprint: string, header: string | undefined): string | undefined };
-}
-
-/** What the routes know from the start. */
-export interface FactorRouteOptions {
-  readonly https: boolean;
-  readonly answerLogin: AnswerLogin;
-  /** 0 offers no trust. */
-  readonly trustedBrowserDays: number;
-  readonly features: Features;
 }
 
 const tag = 'Sign in';

@@ -1,5 +1,5 @@
 import type { Presented } from '../access/access.ts';
-import type { Admission, Admitted, Proof } from '../access/admit.ts';
+import type { Admission, Proof } from '../access/admit.ts';
 import type { SentFactor } from '../access/factor.ts';
 import { Refusal, RefusedField } from '../access/refusal.ts';
 import type { Caller } from '../audit/event.ts';
@@ -11,17 +11,13 @@ import type { FactorOptions } from './options.ts';
 import { invalidFactor, loginOver, mfaRequired } from './refusals.ts';
 
 /** What a client sends to finish a login. */
-export interface SentStep extends SentFactor {
+interface SentStep extends SentFactor {
   readonly presented: Presented;
   readonly language: Language;
   /** The identifier of the browser, if the account of that fingerprint has signed in with it before. */
   findKnownBrowser(fingerprint: string): string | undefined;
   readonly trustsBrowser: boolean;
 }
-
-type FinishedLogin = Admitted & { readonly trustedBrowser: string | undefined };
-
-export type SecondStep = ReturnType<typeof createSecondStep>;
 
 /** The second step of a login. */
 export function createSecondStep(
@@ -75,7 +71,7 @@ export function createSecondStep(
      * Finishes a login. `trustedBrowser` is the secret by which the browser is trusted from now on.
      * @throws {Refusal} `login-over`, `too-many-codes`; {RefusedField} `invalid-factor`
      */
-    async finish(secret: string, step: SentStep, caller: Caller): Promise<FinishedLogin> {
+    async finish(secret: string, step: SentStep, caller: Caller) {
       const { pending, account } = await open(secret, caller);
       const { id, methods: proved, stamp, remembered, userId } = pending;
       const checked = await checkFactor(account, step, `second-factor:${id}`, caller);

@@ -9,12 +9,12 @@ import { signedInOf } from '../web/hooks/credentials.ts';
 import { json, object, settingCookies } from '../web/openapi/responses.ts';
 import { exampleTokens, tokenFields } from '../web/token-answer.ts';
 import type { App, Reply, Request } from '../web/types.ts';
-import { addPasskeyOptions } from './ceremony.routes.ts';
 import { appSecret, codeField, codesSchema, credentialField, withQrCode } from './fields.ts';
 import type { FactorChange, FactorsChanged } from './manage.ts';
+import type { FactorRouteOptions } from './options.ts';
 import type { FactorParts } from './parts.ts';
+import { addPasskeyOptions } from './passkey.routes.ts';
 import { lastFactor, noSuchFactor } from './refusals.ts';
-import type { FactorRouteOptions } from './second-factor.routes.ts';
 
 interface SecurityParts extends Pick<FactorParts, 'manageFactors' | 'factors'> {
   readonly requireFresh: RequireFresh;
@@ -29,18 +29,10 @@ const idField = { required: true, minLength: 1, maxLength: 43, description: 'The
 const nameField = { maxLength: maxNameLength, description: 'The name' } as const;
 const id = 'm9wTrqmiCb1pEU9oSIvH5g';
 
-const time = { type: ['string', 'null'], description: 'RFC 3339, UTC' };
-
-const passkeySchema = object('A passkey', {
-  id: { type: 'string' },
-  name: { type: 'string' },
-  synced: { type: 'boolean', description: 'Whether it is copied to other devices of its owner' },
-  created_at: time,
-  last_used_at: time,
-});
-
-const browserSchema = object('A browser', { id: { type: 'string' }, browser: { type: 'string' }, trusted_at: time });
-
+const [text, time] = [{ type: 'string' }, { type: ['string', 'null'], description: 'RFC 3339, UTC' }];
+const synced = { type: 'boolean', description: 'Whether it is copied to other devices of its owner' };
+const passkeySchema = object('A passkey', { id: text, name: text, synced, created_at: time, last_used_at: time });
+const browserSchema = object('A browser', { id: text, browser: text, trusted_at: time });
 const securitySchema = object('The second factors', {
   passkeys: { type: 'array', items: passkeySchema },
   totp: { type: 'boolean', description: 'Whether there is an authenticator app' },
@@ -48,15 +40,17 @@ const securitySchema = object('The second factors', {
   trusted_browsers: { type: 'array', items: browserSchema },
 });
 
-/** What programs are told about a change, and the number of the message on the page Security. */
-interface Outcome {
-  readonly detail: string;
-  readonly state: number;
-}
+const changed = (detail: string) => {
+  const fields = { detail: text, recovery_codes: codesSchema, ...tokenFields };
+  const schema = object('What changed', fields, ['recovery_codes', ...Object.keys(tokenFields)]);
+  return settingCookies(json(detail, schema, { detail, recovery_codes: ['K7QD-…'], ...exampleTokens }));
+};
 
 /** A change of the factors. */
-interface Change<F extends Fields> extends Outcome, Pick<Action<F>, 'summary' | 'fields' | 'example'> {
+interface Change<F extends Fields> extends Pick<Action<F>, 'summary' | 'fields' | 'example'> {
   readonly refusals?: Action['config']['refusals'];
+  /** What programs are told, and the number of the message on the page Security. */
+  readonly message: [detail: string, state: number];
   change(by: FactorChange, input: Input<F>, request: Request): Promise<FactorsChanged | undefined>;
 }
 
@@ -73,33 +67,26 @@ export function addSecurity(app: App, parts: () => SecurityParts, options: Facto
     return { signedIn, language, caller };
   }
 
-  const changed = (detail: string) => {
-    const fields = { detail: { type: 'string' }, recovery_codes: codesSchema, ...tokenFields };
-    const schema = object('What changed', fields, ['recovery_codes', ...Object.keys(tokenFields)]);
-    return settingCookies(json(detail, schema, { detail, recovery_codes: ['K7QD-…'], ...exampleTokens }));
-  };
-
   /** New recovery codes are shown once, on the page that answers. */
-  function answer(
-    ...[request, reply, { detail, state }, result]: [Request, Reply, Outcome, FactorsChanged | undefined]
-  ) {
-    const { recoveryCodes = [], renewed } = result ?? {};
+  function answer(request: Request, reply: Reply, message: [string, number], made: Partial<FactorsChanged> = {}) {
+    const { recoveryCodes = [], renewed } = made;
+    const [detail, state] = message;
     const model = { detail, ...(renewed && answerLogin(request, reply, renewed)) };
     if (recoveryCodes.length > 0) return reply.send({ ...model, recovery_codes: recoveryCodes });
     return reply.proceed(`${securityPath}?state=${state}`, model);
   }
 
   function addChange<const F extends Fields>(path: string, definition: Change<F>): void {
-    const { refusals = [], detail, state, change, ...action } = definition;
+    const { refusals = [], message, change, ...action } = definition;
     addAction<F>(app, addresses(path), {
       ...action,
       method: 'POST',
       tag,
       config: { ...fresh, view: 'second-factor/codes', refusals: [...fresh.refusals, ...refusals] },
-      answer: changed(detail),
+      answer: changed(message[0]),
       browser: 'To the page Security, or the page with new recovery codes',
       async handle(request, reply, input) {
-        return answer(request, reply, definition, await change(await requireChange(request), input, request));
+        return answer(request, reply, message, await change(await requireChange(request), input, request));
       },
     });
   }
@@ -147,7 +134,6 @@ export function addSecurity(app: App, parts: () => SecurityParts, options: Facto
     },
   });
 
-  const added = { detail: 'Authenticator app added', state: 1 };
   addForm(app, addresses('/totp'), {
     summary: 'Add an authenticator app',
     tag,
@@ -155,24 +141,29 @@ export function addSecurity(app: App, parts: () => SecurityParts, options: Facto
     view: 'second-factor/totp',
     fields: { code: { ...codeField, required: true } },
     example: { code: '123456' },
-    answer: changed(added.detail),
+    answer: changed('Authenticator app added'),
     browser: 'The page with the recovery codes, or the page Security',
     submit: async (request, reply, { code }) =>
-      answer(request, reply, added, await manage().enableTotp(await requireChange(request), code)),
+      answer(
+        request,
+        reply,
+        ['Authenticator app added', 1],
+        await manage().enableTotp(await requireChange(request), code),
+      ),
   });
 
   addChange('/totp/remove', {
     summary: 'Remove the authenticator app',
     refusals: [noSuchFactor, lastFactor],
-    ...{ detail: 'Authenticator app removed', state: 2 },
+    message: ['Authenticator app removed', 2],
     change: (by) => manage().removeTotp(by),
   });
 
   addChange('/recovery-codes', {
     summary: 'Get new recovery codes',
     refusals: [noSuchFactor],
-    // The page with the codes always says so itself.
-    ...{ detail: 'The old recovery codes are void', state: 0 },
+    // The page shows the codes instead.
+    message: ['The old recovery codes are void', 0],
     change: (by) => manage().renewRecoveryCodes(by),
   });
 
@@ -181,7 +172,7 @@ export function addSecurity(app: App, parts: () => SecurityParts, options: Facto
     fields: { id: { maxLength: 43, description: 'The id of the browser. Without it: all' } },
     example: { id },
     refusals: [noSuchFactor],
-    ...{ detail: 'Trust ended', state: 6 },
+    message: ['Trust ended', 6],
     change: (by, { id }) => manage().endTrust(by, id || undefined),
   });
 
@@ -202,8 +193,7 @@ export function addSecurity(app: App, parts: () => SecurityParts, options: Facto
     summary: 'Add a passkey',
     fields: { credential: credentialField, name: { ...nameField, description: 'Default: the provider' } },
     example: { credential: '{"id":"…"}', name: 'My phone' },
-    detail: 'Passkey added',
-    state: 3,
+    message: ['Passkey added', 3],
     change(by, { credential, name = '' }, { headers }) {
       const binding = { purpose: purposeOf(by), cookie: ceremonyCookie(https).read(headers.cookie) };
       return manage().addPasskey(by, credential, binding, personName(name));
@@ -215,8 +205,7 @@ export function addSecurity(app: App, parts: () => SecurityParts, options: Facto
     fields: { id: idField, name: { ...nameField, required: true, minLength: 1 } },
     example: { id, name: 'My phone' },
     refusals: [noSuchFactor],
-    detail: 'Passkey renamed',
-    state: 5,
+    message: ['Passkey renamed', 5],
     change(by, { id, name }) {
       const typed = personName(name);
       if (!typed) throw new InvalidFields({ field: 'name', code: 'malformed' });
@@ -229,7 +218,7 @@ export function addSecurity(app: App, parts: () => SecurityParts, options: Facto
     fields: { id: idField },
     example: { id },
     refusals: [noSuchFactor, lastFactor],
-    ...{ detail: 'Passkey removed', state: 4 },
+    message: ['Passkey removed', 4],
     change: (by, { id }) => manage().removePasskey(by, id),
   });
 }

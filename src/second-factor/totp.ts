@@ -10,9 +10,9 @@ import { findStep, stepSeconds } from './totp-code.ts';
 /** Milliseconds that an enrolment waits for its code. */
 const enrolmentMilliseconds = 10 * 60 * 1000;
 
-/** A user has at most one row of each state. Both have a prefix, because a team's ids may be any text. */
 type State = 'active' | 'waiting';
 
+/** A user has at most one row of each state. Both have a prefix, because a team's ids may be any text. */
 const idOf = (state: State, { userId }: FactorOwner) => `${state}:${userId}`;
 
 /** What a secret is encrypted for. In another row it is worthless. */
