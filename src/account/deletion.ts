@@ -8,14 +8,13 @@ import type { OwnOptions } from './options.ts';
 export type DeleteAccount = (signedIn: SignedIn, language: Language, caller: Caller) => Promise<void>;
 
 export function createDeleteAccount(options: OwnOptions): DeleteAccount {
-  const { database, registry, tokens, outbox, sessions, audit } = options;
+  const { database, registry, outbox, sessions, audit } = options;
 
   return async ({ user, session }, language, caller) => {
     const farewell = { purpose: 'account-deleted', address: user.username, requestId: caller.requestId };
     await inTransaction(database, async (db) => {
       // Another request may have deleted it.
       if (!(await registry.remove(user.id, db))) return;
-      await tokens.voidOf(user.id, db);
       await outbox?.add({ ...farewell, language: user.language ?? language }, db);
     });
     await audit.recordIfPossible({ kind: 'account-deleted', caller, userId: user.id, sessionId: session.id });

@@ -147,4 +147,14 @@ export const accountColumns = [
   'language',
 ] as const satisfies readonly (keyof UsersTable)[];
 
+/** What is deleted with a user. Sessions may be in Redis, and the audit keeps its events. */
+export const tablesAboutUsers = [
+  'janua_tokens',
+  'janua_passkeys',
+  'janua_totp',
+  'janua_recovery_codes',
+  'janua_trusted_browsers',
+  'janua_pending_logins',
+] as const satisfies (keyof Tables)[];
+
 export const sessionColumns = Object.keys(rows.janua_sessions) as (keyof SessionsTable)[];

@@ -5,7 +5,8 @@ import { countDeleted } from '../database/deletions.ts';
 import { insertNew } from '../database/insert-new.ts';
 import { sql } from '../database/kysely.ts';
 import { listPages } from '../database/list-pages.ts';
-import { accountColumns, type UsersTable } from '../database/schema.ts';
+import { accountColumns, tablesAboutUsers, type UsersTable } from '../database/schema.ts';
+import { inTransaction } from '../database/transaction.ts';
 import { type Account, passwordFingerprint } from './account.ts';
 import type { User } from './user.ts';
 import type { UserRegistry } from './user-directory.ts';
@@ -117,7 +118,13 @@ export function createSqlDirectory(
       await update(id).set({ language }).execute();
     },
 
-    remove: async (id, db = database) => (await countDeleted(db.deleteFrom('janua_users').where('id', '=', id))) > 0,
+    remove(id, db) {
+      async function removeAll(transaction: Database): Promise<boolean> {
+        for (const table of tablesAboutUsers) await transaction.deleteFrom(table).where('user_id', '=', id).execute();
+        return (await countDeleted(transaction.deleteFrom('janua_users').where('id', '=', id))) > 0;
+      }
+      return db === undefined ? inTransaction(database, removeAll) : removeAll(db);
+    },
   };
 }
 
