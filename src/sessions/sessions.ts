@@ -87,7 +87,11 @@ export function createSessions(options: SessionOptions) {
     return record;
   }
 
-  function withSecrets(session: Omit<Session, keyof Renewal>, proof: Pick<Session, 'stamp' | 'methods'>, time: number) {
+  function withSecrets(
+    session: Omit<Session, keyof Renewal>,
+    proof: Pick<Session, 'stamp' | 'methods' | 'authenticatedAt'>,
+    time: number,
+  ) {
     const cookieSecret = createSecret();
     const tokenSecret = createSecret();
     const record: SessionRecord = {
@@ -97,7 +101,6 @@ export function createSessions(options: SessionOptions) {
       tokenHash: hashSecret(tokenSecret),
       lastSeenAt: time,
       expiresAt: endOf(session, time),
-      authenticatedAt: time,
     };
     const credentials: Credentials = {
       cookie: formatCredential('cookie', session.id, cookieSecret),
@@ -120,7 +123,11 @@ export function createSessions(options: SessionOptions) {
         address,
         remembered,
       };
-      const { record, credentials } = withSecrets(session, { stamp: owner.stamp, methods }, time);
+      const { record, credentials } = withSecrets(
+        session,
+        { stamp: owner.stamp, methods, authenticatedAt: time },
+        time,
+      );
       const replacedIds = replaced.map(({ id }) => id);
       await store.insert(record, replacedIds);
       // If this fails, the next login does it.
@@ -129,16 +136,17 @@ export function createSessions(options: SessionOptions) {
     },
 
     /**
-     * Replaces the credentials of a session whose owner has just proved their identity again. The old ones become invalid. Undefined if the
-     * session has ended meanwhile.
-     * @param changes of the stamp, if the account has got a new one, and of the methods
+     * Replaces the credentials of a session. The old ones become invalid. Undefined if the session has ended meanwhile.
+     * @param changes the stamp, if the account has got a new one, and the methods by which the owner has just proved their identity
      */
     async renew(
       session: Session,
       changes: Partial<Pick<Session, 'stamp' | 'methods'>> = {},
     ): Promise<RenewedSession | undefined> {
-      const proof = { stamp: session.stamp, methods: session.methods, ...changes };
-      const { record, credentials } = withSecrets(session, proof, now());
+      const time = now();
+      const { stamp = session.stamp, methods = session.methods } = changes;
+      const authenticatedAt = changes.methods === undefined ? session.authenticatedAt : time;
+      const { record, credentials } = withSecrets(session, { stamp, methods, authenticatedAt }, time);
       return (await store.renew(session.id, record)) ? { ...record, ...credentials } : undefined;
     },
 

@@ -12,7 +12,7 @@ import {
 import { InvalidFields, Refusal } from '../access/refusal.ts';
 import type { Audit } from '../audit/audit.ts';
 import type { Caller } from '../audit/event.ts';
-import type { Sessions } from '../sessions/sessions.ts';
+import type { Session, Sessions } from '../sessions/sessions.ts';
 import { type Account, stampOf } from '../users/account.ts';
 import type { UserDirectory } from '../users/user-directory.ts';
 import type { events } from './events.ts';
@@ -36,6 +36,9 @@ export interface ConfirmOptions {
 export interface SentProof extends SentFactor {
   readonly password?: string | undefined;
 }
+
+const hasSecondFactor = ({ methods }: Pick<Session, 'methods'>): boolean =>
+  methods.some((method) => method === 'mfa' || method === 'user');
 
 export type Confirm = ReturnType<typeof createConfirm>['confirm'];
 
@@ -94,17 +97,18 @@ export function createConfirm(options: ConfirmOptions) {
       if (currentPassword) {
         ({ account } = await provePassword(account, currentPassword, 'current_password', request));
         await audit.recordIfPossible({ kind: 'confirmed', caller, userId: user.id, sessionId: session.id });
-        // With a second factor, the password alone is no proof.
-        if ((await methodsOf(account)).length === 0) return account;
       }
-      if (now() - session.authenticatedAt <= maxAgeSeconds * 1000) return account;
+      const isRecent = now() - session.authenticatedAt <= maxAgeSeconds * 1000;
+      if (isRecent && hasSecondFactor(session)) return account;
+      // A password alone is no proof of an account with a second factor. A session in a trusted browser was started by no more.
+      if ((isRecent || currentPassword) && (await methodsOf(account)).length === 0) return account;
       await audit.recordIfPossible({ kind: 'confirm-required', caller, userId: user.id, sessionId: session.id });
       throw new Refusal({ ...insufficientUserAuthentication, freshProof: { maxAgeSeconds } });
     },
 
     async requireStepUp({ user, session }, { maxAgeSeconds: oldest, secondFactor }, { caller }) {
       const isOld = oldest !== undefined && now() - session.authenticatedAt > oldest * 1000;
-      const isMissing = secondFactor && !session.methods.some((method) => method === 'mfa' || method === 'user');
+      const isMissing = secondFactor && !hasSecondFactor(session);
       if (!isOld && !isMissing) return;
       const canProve = !isMissing || (await methodsOf({ user })).length > 0;
       const about = { caller, userId: user.id, sessionId: session.id };
