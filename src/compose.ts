@@ -50,7 +50,7 @@ import { createConfirm } from './sign-in/confirm.ts';
 import { createKnownBrowsers } from './sign-in/known-browsers.ts';
 import { createLogIn } from './sign-in/log-in.ts';
 import { createLogOut } from './sign-in/log-out.ts';
-import { attemptOf, liftFailures, limitsOf, limitsOfAddress, limitsOfFactor } from './sign-in/login-limits.ts';
+import { attemptOf, liftFailures, limitsOf, limitsOfFactor } from './sign-in/login-limits.ts';
 import { createNoticeSignIn, describeNewSignIn } from './sign-in/new-sign-in.ts';
 import { type AttemptOptions, createAttemptPassword } from './sign-in/password-attempt.ts';
 import { events, type SiteOptions } from './site.ts';
@@ -347,7 +347,7 @@ async function prepare(settings: Settings, overrides: Overrides, openings: Openi
       ? createNoticeSignIn({ sessions, requestMail: createRequestMail({ outbox, throttle, audit }), now })
       : undefined;
   const secondFactors = createFactorParts({
-    ...{ database, passkeys, users, registry, sessions, throttle, limitsOfFactor, limitsOfAddress, tokens, audit, now },
+    ...{ database, passkeys, users, registry, sessions, throttle, limitsOfFactor, tokens, audit, now },
     ...{ appName, trustedBrowserDays: settings.TRUSTED_BROWSER_DAYS, policy: settings.SECOND_FACTOR },
     cipher: createCipher(encryptionKeys, log),
     outbox: mailWorks ? outbox : undefined,

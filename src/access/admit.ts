@@ -27,7 +27,8 @@ export interface Admission {
   readonly trustedBrowser?: string | undefined;
   /** What decides whether the user is told about the login. Without it they are not, as at the end of a sign-up. */
   readonly notice?: Pick<ProvenLogin, 'knownBrowser' | 'language'>;
-  readonly event: Pick<AuditEvent, 'throttle' | 'knownBrowser'>;
+  /** For the audit. `reason` says how the user proved who they are. */
+  readonly event: Pick<AuditEvent, 'throttle' | 'knownBrowser'> & { readonly reason: string };
 }
 
 export interface ProvenLogin {
@@ -43,8 +44,11 @@ export interface ProvenLogin {
  */
 export type NoticeSignIn = (login: ProvenLogin) => Promise<(() => Promise<void>) | undefined>;
 
-/** Decides what is still missing, from what was proved and what the account has. @throws {Refusal} if the proof is not enough */
-export type Demand = (proof: Proof, admission: Admission) => Promise<void>;
+/**
+ * Decides what is still missing, from what was proved and what the account has. Gives what stood for a second factor, for the audit.
+ * @throws {Refusal} if the proof is not enough
+ */
+export type Demand = (proof: Proof, admission: Admission) => Promise<'trusted-browser' | undefined>;
 
 export interface Admitted {
   /** As read after the session was stored. */
@@ -105,7 +109,8 @@ export function createAdmit({ access, sessions, users, audit, demand, noticeSign
 
   return async (proof, admission) => {
     const { presented, caller, event, notice } = admission;
-    await demand(proof, admission);
+    const stoodFor = await demand(proof, admission);
+    const reason = [event.reason, stoodFor].filter(Boolean).join('+');
     const tellUser = notice && (await noticeSignIn?.({ user: proof.account.user, ...notice, caller }));
     const signedIn = await access.findSignedIn(presented);
     // Usually one credential is presented, and its session is found already. If both are, the other one may belong to another session.
@@ -115,7 +120,7 @@ export function createAdmit({ access, sessions, users, audit, demand, noticeSign
     if (started === undefined) return undefined;
     const { session } = started;
     const { id: sessionId, userId } = session;
-    await orEnd(session, audit.record({ kind: 'login-succeeded', caller, userId, sessionId, ...event }));
+    await orEnd(session, audit.record({ kind: 'login-succeeded', caller, userId, sessionId, ...event, reason }));
     const ended = [
       ...replaced.map((former) => ({ reason: 'replaced', userId: former.userId, sessionId: former.id })),
       ...session.displaced.map((id) => ({ reason: 'too-many', userId, sessionId: id })),

@@ -32,7 +32,7 @@ export const events = {
     vocabulary: 'authn_login_success',
     by: 'account-holder',
     level: 'info',
-    words: 'The user logged in: the server started a new session',
+    words: 'The user logged in, and the server started a new session',
   },
   'access-refused': {
     vocabulary: 'authz_fail',

@@ -37,7 +37,7 @@ export function createSignUp(options: MailingOptions & OwnOptions) {
     try {
       const account = await registry.findById(id);
       const proof = account && { account, methods: ['pwd'] as const, stillHolds: async () => false };
-      return proof && (await admit(proof, { presented, caller, event: {} }));
+      return proof && (await admit(proof, { presented, caller, event: { reason: 'sign-up' } }));
     } catch (error) {
       if (error instanceof Unavailable) return undefined;
       throw error;

@@ -1,6 +1,5 @@
 import { factorReasons } from '../access/factor.ts';
-import type { AuditEvent, Events } from '../audit/event.ts';
-import { describeSeconds } from '../audit/explanation.ts';
+import type { Events } from '../audit/event.ts';
 
 /** Why a passkey proved nothing. `unknown-passkey` is certain: the server has no such credential, whoever sends it. */
 const passkeyReasons = {
@@ -52,6 +51,13 @@ export const events = {
     words: 'The second step of a login was refused without checking it, because too many codes were wrong',
     advise: () => ['Wait, or janua throttle lift EMAIL.'],
   },
+  'second-factor-stopped': {
+    ...{ vocabulary: 'authn_login_lock', by: 'account-holder', level: 'warn' },
+    words: 'The account reached 100 wrong codes, and takes no more until an operator lifts it',
+    advise: () => [
+      'The password is known to someone else: janua users set-password EMAIL, then janua throttle lift EMAIL.',
+    ],
+  },
   'passkey-refused': {
     ...refusedLogin,
     words: 'The login by passkey was refused',
@@ -70,14 +76,6 @@ export const events = {
         words: 'the passkey was right, but it was removed, or the user was, before the session started',
         advice: 'Try again. janua audit --user EMAIL shows what was changed.',
       },
-    },
-  },
-  'passkey-throttled': {
-    ...throttled,
-    words: 'The login by passkey was refused without checking it, because too many logins from the address had failed',
-    advise: ({ throttle = [], caller: { address } }: AuditEvent) => {
-      const wait = `Wait ${describeSeconds(Math.max(0, ...throttle.map(({ waitSeconds }) => waitSeconds)))}`;
-      return [address === undefined ? `${wait}.` : `${wait}, or janua throttle lift --address ${address}.`];
     },
   },
   'enrolment-demanded': {
@@ -102,5 +100,6 @@ export const events = {
     ...changed,
     words: 'The user got new recovery codes, which made the old ones void and ended all other sessions',
   },
+  'browser-trusted': { ...changed, vocabulary: 'session_created', words: 'The user chose to trust the browser' },
   'trust-ended': { ...changed, vocabulary: 'session_expired', words: 'The user ended the trust in a browser' },
 } as const satisfies Events;

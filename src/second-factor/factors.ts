@@ -33,29 +33,44 @@ export function createFactors(options: FactorOptions) {
     return { passkeys: keys, totp: app, hasAny: keys.length > 0 || app !== undefined };
   }
 
-  async function check(account: Account, sent: SentFactor, binding: string): ReturnType<CheckFactor> {
-    const owner = ownerOf(account);
-    const { method, code = '', credential, ceremony } = sent;
-    if (method === 'passkey') {
-      const proven = await passkeys?.prove(credential, { purpose: binding, cookie: ceremony }, owner);
-      if (proven === undefined || typeof proven === 'string') return { succeeded: false, reason: 'wrong-passkey' };
-      return { succeeded: true, methods: passkeyMethods(proven) };
-    }
+  /** Makes other changes of the user's factors wait for the end of a transaction. */
+  async function lock({ userId }: FactorOwner, db: Database): Promise<void> {
+    for (const table of ['janua_totp', 'janua_passkeys'] as const)
+      await db.updateTable(table).set({ user_id: userId }).where('user_id', '=', userId).execute();
+  }
+
+  async function checkPasskey(owner: FactorOwner, { credential, ceremony }: SentFactor, binding: string) {
+    const proven = await passkeys?.prove(credential, { purpose: binding, cookie: ceremony }, owner);
+    if (proven === undefined || typeof proven === 'string')
+      return { succeeded: false, reason: 'wrong-passkey' } as const;
+    return { succeeded: true, methods: passkeyMethods(proven) } as const;
+  }
+
+  async function checkCode(owner: FactorOwner, { method, code = '' }: SentFactor) {
     const isRight = await (method === 'recovery_code' ? recoveryCodes.use(owner, code) : totp.check(owner, code));
-    return isRight ? { succeeded: true, methods: ['otp'] } : { succeeded: false, reason: 'wrong-code' };
+    return isRight
+      ? ({ succeeded: true, methods: ['otp'] } as const)
+      : ({ succeeded: false, reason: 'wrong-code' } as const);
   }
 
   const checkFactor: CheckFactor = async (account, sent, binding, caller) => {
-    const { id: userId } = account.user;
-    const limits = limitsOfFactor(userId, caller.address);
-    const attempted = await throttle.attempt(limits, () => check(account, sent, binding));
-    if (attempted.passed) return attempted.result;
-    await audit.recordIfPossible({ kind: 'second-factor-throttled', caller, userId, throttle: attempted.trace });
-    throw new Refusal(tooManyCodes, attempted.retryAfterSeconds);
+    const owner = ownerOf(account);
+    // A passkey cannot be guessed.
+    if (sent.method === 'passkey') return checkPasskey(owner, sent, binding);
+    const { userId } = owner;
+    const attempted = await throttle.attempt(limitsOfFactor(userId, caller.address), () => checkCode(owner, sent));
+    const event = { caller, userId, throttle: attempted.trace };
+    if (!attempted.passed) {
+      await audit.recordIfPossible({ kind: 'second-factor-throttled', ...event });
+      throw new Refusal(tooManyCodes, attempted.retryAfterSeconds);
+    }
+    const { result, stops } = attempted;
+    if (stops && !result.succeeded) await audit.recordIfPossible({ kind: 'second-factor-stopped', ...event });
+    return result;
   };
 
   return {
-    ...{ totp, recoveryCodes, passkeys, ownerOf, list, checkFactor },
+    ...{ totp, recoveryCodes, passkeys, ownerOf, list, lock, checkFactor },
     pendingLogins: createPendingLogins(database, now),
     trustedBrowsers: createTrustedBrowsers(database, trustedBrowserDays, now),
 

@@ -5,12 +5,14 @@ import type { Database } from '../database/database.ts';
 import { inTransaction } from '../database/transaction.ts';
 import type { Language } from '../languages/languages.ts';
 import type { RenewedSession } from '../sessions/sessions.ts';
+import type { AuthenticationMethod } from '../sessions/store.ts';
 import { type Account, stampOf } from '../users/account.ts';
 import type { User } from '../users/user.ts';
 import type { Binding } from './challenges.ts';
 import type { Factors } from './factors.ts';
 import type { FactorOptions } from './options.ts';
 import type { FactorOwner } from './owner.ts';
+import { passkeyMethods } from './passkeys.ts';
 import { lastFactor, noSuchFactor } from './refusals.ts';
 
 /** A signed-in user who changes their factors, after a fresh proof. */
@@ -54,8 +56,8 @@ export function createManageFactors(
     work: Work,
   ): Promise<readonly string[]> {
     const [owner, userId] = [ownerOf({ user }), user.id];
-    // First, because other changes of the user then wait for this one.
-    await registry?.renewStamp(userId, db);
+    // First, because other changes of the user then wait for this one. A team's own table has no stamp.
+    await (registry === undefined ? factors.lock(owner, db) : registry.renewStamp(userId, db));
     await work(owner, db);
     await trustedBrowsers.end(owner, undefined, db);
     await pendingLogins.endAllOf(userId, db);
@@ -66,15 +68,22 @@ export function createManageFactors(
     return [];
   }
 
-  /** A change by the user, whose session goes on. */
-  async function changeOwn(by: FactorChange, event: OwnEvent, work: Work): Promise<FactorsChanged> {
+  /** A change by the user, whose session goes on. @param proved by the change itself, besides what the session was started with */
+  async function changeOwn(
+    by: FactorChange,
+    event: OwnEvent,
+    work: Work,
+    proved: readonly AuthenticationMethod[] = [],
+  ): Promise<FactorsChanged> {
     const { user, session } = by.signedIn;
     const codes = await inTransaction(database, (db) => change(user, by, db, work));
     await audit.recordIfPossible({ ...event, caller: by.caller, userId: user.id, sessionId: session.id });
     // The new stamp has ended the sessions of our own accounts already.
     await sessions.endOthersOf(user.id, session.id);
     const account = await users.findById(user.id);
-    const renewed = account && (await sessions.renew(session, { stamp: stampOf(account) }));
+    const methods = [...new Set([...session.methods, ...proved, 'mfa' as const])];
+    const changes = account && { stamp: stampOf(account), ...(proved.length > 0 && { methods }) };
+    const renewed = changes && (await sessions.renew(session, changes));
     return { recoveryCodes: codes, renewed: account && renewed && { account, session: renewed } };
   }
 
@@ -104,9 +113,14 @@ export function createManageFactors(
 
     /** @throws {InvalidFields} if the code is wrong */
     enableTotp: (by: FactorChange, code: string) =>
-      changeOwn(by, { kind: 'factor-added', reason: 'totp' }, async (owner, db) => {
-        if (!(await totp.enable(owner, code, db))) throw new InvalidFields({ field: 'code', code: 'wrong-code' });
-      }),
+      changeOwn(
+        by,
+        { kind: 'factor-added', reason: 'totp' },
+        async (owner, db) => {
+          if (!(await totp.enable(owner, code, db))) throw new InvalidFields({ field: 'code', code: 'wrong-code' });
+        },
+        ['otp'],
+      ),
 
     /** @throws {Refusal} `no-such-factor`, `last-factor` */
     removeTotp: (by: FactorChange) =>
@@ -118,10 +132,15 @@ export function createManageFactors(
     /** @throws {InvalidFields} if the passkey cannot be verified, or is there already */
     async addPasskey(by: FactorChange, sent: unknown, binding: Binding, name: string | undefined) {
       const made = await passkeys?.verifyNew(sent, binding);
-      return changeOwn(by, { kind: 'factor-added', reason: 'passkey' }, async (owner, db) => {
-        const added = made && (await passkeys?.add(owner, made, name, db));
-        if (added === undefined) throw new InvalidFields({ field: 'credential', code: 'wrong-passkey' });
-      });
+      return changeOwn(
+        by,
+        { kind: 'factor-added', reason: 'passkey' },
+        async (owner, db) => {
+          const added = made && (await passkeys?.add(owner, made, name, db));
+          if (added === undefined) throw new InvalidFields({ field: 'credential', code: 'wrong-passkey' });
+        },
+        made && passkeyMethods(made),
+      );
     },
 
     /** @throws {Refusal} `no-such-factor`, `last-factor` */

@@ -29,8 +29,6 @@ export interface FactorOptions {
   readonly throttle: Throttle;
   /** What wrong factors of a user and from an address are counted by. */
   readonly limitsOfFactor: (userId: string, address: string | undefined) => Limits<KeyTrace['kind']>;
-  /** What logins by passkey from an address are counted by. */
-  readonly limitsOfAddress: (address: string | undefined) => Limits<KeyTrace['kind']>;
   /** Forgets the wrong passwords before a login that a second factor has finished. */
   readonly clearPasswordFailures: (account: Account, knownBrowser: string | undefined, caller: Caller) => Promise<void>;
   /** Undefined where no mail is sent. */
@@ -46,6 +44,11 @@ export interface FactorOptions {
   readonly policy: 'optional' | 'required' | 'off';
   /** Milliseconds since 1970. */
   readonly now: () => number;
+}
+
+/** Tells browsers that an account has signed in with. Gives the identifier of the browser. */
+export interface KnowsBrowsers {
+  readonly knownBrowsers: { find(fingerprint: string, cookieHeader: string | undefined): string | undefined };
 }
 
 /** What the routes know from the start. */

@@ -2,12 +2,13 @@ import type { Presented } from '../access/access.ts';
 import type { Admitted } from '../access/admit.ts';
 import { Refusal } from '../access/refusal.ts';
 import type { Caller } from '../audit/event.ts';
-import type { Account } from '../users/account.ts';
+import type { Language } from '../languages/languages.ts';
+import { type Account, passwordFingerprint } from '../users/account.ts';
 import type { Factors } from './factors.ts';
 import type { FactorOptions } from './options.ts';
 import { isSameOwner } from './owner.ts';
 import { type Passkeys, passkeyMethods } from './passkeys.ts';
-import { passkeyRefused, passkeyUnknown, tooManyPasskeys } from './refusals.ts';
+import { passkeyRefused, passkeyUnknown } from './refusals.ts';
 
 interface PasskeyLogin {
   /** As the browser sent it. */
@@ -17,11 +18,14 @@ interface PasskeyLogin {
   readonly presented: Presented;
   /** Whether the user chose to stay signed in. */
   readonly remembered: boolean;
+  readonly language: Language;
+  /** The identifier of the browser, if the account of that fingerprint has signed in with it before. */
+  findKnownBrowser(fingerprint: string): string | undefined;
 }
 
 /** Logs in by a passkey, which names its user. */
 export function createLogInByPasskey(
-  { users, throttle, limitsOfAddress, admit, audit }: FactorOptions,
+  { users, admit, audit }: FactorOptions,
   passkeys: Passkeys,
   { ownerOf }: Pick<Factors, 'ownerOf'>,
 ) {
@@ -35,30 +39,24 @@ export function createLogInByPasskey(
     return account.disabled ? failed('disabled-user', userId) : ({ succeeded: true, account, passkey } as const);
   }
 
-  /**
-   * @throws {Refusal} `passkey-refused`, `passkey-unknown`, `too-many-passkeys`
-   * @throws {Unavailable} when too many logins are waiting, or a store cannot be reached
-   */
+  /** A passkey cannot be guessed, so tries are not counted. @throws {Refusal} `passkey-refused`, `passkey-unknown` */
   return async (login: PasskeyLogin, caller: Caller): Promise<Admitted> => {
-    const attempt = await throttle.attempt(limitsOfAddress(caller.address), () => check(login));
-    const event = { throttle: attempt.trace };
     async function refuse(reason: string, userId?: string): Promise<never> {
-      await audit.recordIfPossible({ kind: 'passkey-refused', reason, caller, ...event, userId });
+      await audit.recordIfPossible({ kind: 'passkey-refused', reason, caller, userId });
       throw new Refusal(reason === 'unknown-passkey' ? passkeyUnknown : passkeyRefused);
     }
-    if (!attempt.passed) {
-      await audit.recordIfPossible({ kind: 'passkey-throttled', caller, ...event });
-      throw new Refusal(tooManyPasskeys, attempt.retryAfterSeconds);
-    }
-    const { result } = attempt;
+    const result = await check(login);
     if (!result.succeeded) return refuse(result.reason, result.userId);
     const { account, passkey } = result;
     /** Whether the passkey is still there, whatever else has changed. */
     const stillHolds = async (current: Account) =>
       (await passkeys.list(ownerOf(current))).some(({ id }) => id === passkey.id);
-    const { presented, remembered } = login;
+    const { presented, remembered, language } = login;
     const proof = { account, methods: passkeyMethods(passkey), stillHolds };
-    const admitted = await admit(proof, { presented, caller, remembered, event });
+    const knownBrowser = login.findKnownBrowser(passwordFingerprint(account)) !== undefined;
+    const notice = { knownBrowser, language };
+    const event = { reason: 'passkey', knownBrowser };
+    const admitted = await admit(proof, { presented, caller, remembered, notice, event });
     return admitted ?? refuse('changed-meanwhile', account.user.id);
   };
 }

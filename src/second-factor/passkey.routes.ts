@@ -8,9 +8,9 @@ import { sessionStarted } from '../web/token-answer.ts';
 import type { App, Request } from '../web/types.ts';
 import type { Binding } from './challenges.ts';
 import { credentialField } from './fields.ts';
-import type { FactorRouteOptions } from './options.ts';
+import type { FactorRouteOptions, KnowsBrowsers } from './options.ts';
 import type { FactorParts } from './parts.ts';
-import { passkeyRefused, passkeyUnknown, tooManyPasskeys } from './refusals.ts';
+import { passkeyRefused, passkeyUnknown } from './refusals.ts';
 
 /** The request by which a page or a program gets a challenge. */
 interface OptionsAction<F extends Fields> extends Pick<Action<F>, 'summary' | 'tag' | 'fields' | 'example'> {
@@ -54,7 +54,7 @@ export function addPasskeyOptions<const F extends Fields>(
 
 type PasskeyParts = {
   readonly [Name in 'passkeys' | 'logInByPasskey' | 'factors']: NonNullable<FactorParts[Name]>;
-};
+} & KnowsBrowsers;
 
 /** Adds the login by a passkey alone, and the challenge for a passkey as fresh proof. */
 export function addPasskeys(app: App, parts: () => PasskeyParts, { answerLogin, https }: FactorRouteOptions): void {
@@ -78,14 +78,18 @@ export function addPasskeys(app: App, parts: () => PasskeyParts, { answerLogin, 
       next: { description: 'For pages: the path to go to after the login' },
     },
     example: { credential: '{"id":"…","type":"public-key","response":{…}}', remember: 'on' },
-    config: { openedAt, refusals: [passkeyRefused, passkeyUnknown, tooManyPasskeys, ambiguousCredential] },
+    config: { openedAt, refusals: [passkeyRefused, passkeyUnknown, ambiguousCredential] },
     answer: sessionStarted,
     browser: 'To the home page or `next`, or back to the login page if refused',
     async handle(request, reply, { credential, remember, next }) {
-      const { presented, caller, headers } = request;
+      const { presented, caller, headers, language } = request;
+      const { logInByPasskey, knownBrowsers } = parts();
       const cookie = ceremonyCookie(https).read(headers.cookie);
-      const login = { credential, cookie, presented, remembered: remember === 'on' };
-      const admitted = await parts().logInByPasskey(login, caller);
+      const login = {
+        ...{ credential, cookie, presented, remembered: remember === 'on', language },
+        findKnownBrowser: (fingerprint: string) => knownBrowsers.find(fingerprint, headers.cookie),
+      };
+      const admitted = await logInByPasskey(login, caller);
       return reply.proceed(safeNext(next) ?? homePath, answerLogin(request, reply, admitted));
     },
   });

@@ -162,7 +162,10 @@ export function createPasskeys({ database, tokens, key, domain, origins, appName
 }
 
 /** How a user proved who they are. A key that may be copied counts as one in software (RFC 8176). */
-export const passkeyMethods = ({ syncable }: Passkey): AuthenticationMethod[] => [syncable ? 'swk' : 'hwk', 'user'];
+export const passkeyMethods = ({ syncable }: Pick<Passkey, 'syncable'>): AuthenticationMethod[] => [
+  syncable ? 'swk' : 'hwk',
+  'user',
+];
 
 /** The credential's own id may have 1,023 bytes, and no database has such long keys. */
 const idOf = (credentialId: string): string => hashSecret(credentialId);

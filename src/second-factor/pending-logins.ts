@@ -16,7 +16,7 @@ interface PendingLogin {
 
 const waitMilliseconds = 10 * 60 * 1000;
 
-/** Wrong codes after which a pending login ends (VM-37). */
+/** Tries after which a pending login ends (VM-37). */
 const mostFailures = 5;
 
 /** Pending logins, in a table of the SQL database. Every method throws `Unavailable` when it cannot be reached. */
@@ -44,9 +44,16 @@ export const createPendingLogins = (database: Database, now: () => number) => ({
     return { id, userId, stamp, methods: methods.split(' ') as AuthenticationMethod[], remembered: remembered === 1 };
   },
 
-  async countFailure(id: string): Promise<void> {
+  /** Counts a try before it is checked, because many may come at the same time. False if there were too many. */
+  async takeTry(id: string): Promise<boolean> {
+    const row = database.updateTable('janua_pending_logins').where('id', '=', id).where('failures', '<', mostFailures);
+    const { numUpdatedRows } = await row.set(({ eb }) => ({ failures: eb('failures', '+', 1) })).executeTakeFirst();
+    return numUpdatedRows > 0n;
+  },
+
+  async giveBackTry(id: string): Promise<void> {
     const row = database.updateTable('janua_pending_logins').where('id', '=', id);
-    await row.set(({ eb }) => ({ failures: eb('failures', '+', 1) })).execute();
+    await row.set(({ eb }) => ({ failures: eb('failures', '-', 1) })).execute();
   },
 
   /** Ends a pending login. Of several calls at the same time, one gets true. */

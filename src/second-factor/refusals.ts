@@ -33,11 +33,6 @@ export const tooManyCodes: Answer = {
   ...{ name: 'too-many-codes', status: 429, error: 'temporarily_unavailable', detail: 'Too many attempts' },
 };
 
-export const tooManyPasskeys: Answer = {
-  ...{ ...tooManyCodes, name: 'too-many-passkeys' },
-  loginPage: { message: loginMessages.throttled, next: 'sent', inPlace: true },
-};
-
 export const passkeyRefused: Answer = {
   ...{ name: 'passkey-refused', status: 400, error: 'invalid_grant', detail: 'This passkey cannot be used here' },
   loginPage: { message: loginMessages.passkeyRefused, next: 'sent' },

@@ -5,14 +5,12 @@ import { json, object } from '../web/openapi/responses.ts';
 import { sessionStarted } from '../web/token-answer.ts';
 import type { App, Request } from '../web/types.ts';
 import { codeField, credentialField } from './fields.ts';
-import type { FactorRouteOptions } from './options.ts';
+import type { FactorRouteOptions, KnowsBrowsers } from './options.ts';
 import type { FactorParts } from './parts.ts';
 import { addPasskeyOptions } from './passkey.routes.ts';
 import { invalidFactor, loginOver, tooManyCodes } from './refusals.ts';
 
-interface SecondFactorParts extends Pick<FactorParts, 'secondFactor' | 'factors'> {
-  readonly knownBrowsers: { find(fingerprint: string, header: string | undefined): string | undefined };
-}
+type SecondFactorParts = Pick<FactorParts, 'secondFactor' | 'factors'> & KnowsBrowsers;
 
 const tag = 'Sign in';
 const waiting = object('The login that waits', {

@@ -44,16 +44,16 @@ export function createSecondStep(
      * What `admit` asks of every proof: an account with a second factor gets no session from its password alone, but a pending login.
      * A browser that the user trusts stands for the second factor.
      */
-    async demand({ account, methods: proved }: Proof, admission: Admission): Promise<void> {
-      if (proved.some((method) => method !== 'pwd')) return;
+    async demand({ account, methods: proved }: Proof, admission: Admission) {
+      if (proved.some((method) => method !== 'pwd')) return undefined;
       const { remembered = false, trustedBrowser, notice, caller } = admission;
       const methods = await methodsOf(account);
       if (methods.length === 0) {
         if (policy === 'required') await enrolment.demand(account, notice?.language ?? 'en', caller);
-        return;
+        return undefined;
       }
       const [userId, stamp] = [account.user.id, stampOf(account)];
-      if (await trustedBrowsers.isTrusted(trustedBrowser, ownerOf(account), stamp)) return;
+      if (await trustedBrowsers.isTrusted(trustedBrowser, ownerOf(account), stamp)) return 'trusted-browser';
       const token = await pendingLogins.start({ userId, stamp, methods: proved, remembered });
       await audit.recordIfPossible({ kind: 'second-factor-asked', caller, userId });
       throw new Refusal(mfaRequired, undefined, { token, methods });
@@ -74,9 +74,13 @@ export function createSecondStep(
     async finish(secret: string, step: SentStep, caller: Caller) {
       const { pending, account } = await open(secret, caller);
       const { id, methods: proved, stamp, remembered, userId } = pending;
-      const checked = await checkFactor(account, step, `second-factor:${id}`, caller);
+      if (!(await pendingLogins.takeTry(id))) return refuse(caller, userId);
+      const checked = await checkFactor(account, step, `second-factor:${id}`, caller).catch(async (error: unknown) => {
+        // Nothing was checked.
+        await pendingLogins.giveBackTry(id);
+        throw error;
+      });
       if (!checked.succeeded) {
-        await pendingLogins.countFailure(id);
         await audit.recordIfPossible({ kind: 'second-factor-failed', reason: checked.reason, caller, userId });
         throw new RefusedField(invalidFactor, { field: 'code', code: checked.reason });
       }
@@ -86,11 +90,14 @@ export function createSecondStep(
       const proof = { account, methods, stillHolds: async () => false };
       const knownBrowser = step.findKnownBrowser(passwordFingerprint(account));
       const notice = { knownBrowser: knownBrowser !== undefined, language: step.language };
-      const admitted = await admit(proof, { presented: step.presented, caller, remembered, notice, event: {} });
+      const event = { reason: `password+${step.method.replace('_', '-')}` };
+      const admitted = await admit(proof, { presented: step.presented, caller, remembered, notice, event });
       if (admitted === undefined) return refuse(caller, userId);
       await clearPasswordFailures(account, knownBrowser, caller).catch(() => {});
-      const trust = () => trustedBrowsers.trust(ownerOf(account), stamp, caller.userAgent);
-      return { ...admitted, trustedBrowser: step.trustsBrowser ? await trust() : undefined };
+      if (!step.trustsBrowser) return { ...admitted, trustedBrowser: undefined };
+      const trustedBrowser = await trustedBrowsers.trust(ownerOf(account), stamp, caller.userAgent);
+      await audit.recordIfPossible({ kind: 'browser-trusted', caller, userId, sessionId: admitted.session.id });
+      return { ...admitted, trustedBrowser };
     },
   };
 }

@@ -42,7 +42,7 @@ export function createLogIn({ users, attemptPassword, admit }: LogInOptions): Lo
       throttled: { kind: 'login-throttled', answer: tooManyAttempts },
     });
     const notice = { knownBrowser: seen.knownBrowser, language };
-    const admission = { presented, caller, remembered, trustedBrowser, notice, event: seen };
+    const admission = { presented, caller, remembered, trustedBrowser, notice, event: { ...seen, reason: 'password' } };
     return (await admit(proof, admission)) ?? refuse();
   };
 }

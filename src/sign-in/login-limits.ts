@@ -90,13 +90,6 @@ export function limitsOf(attempt: PasswordAttempt): Limits<KeyKind> {
   return { keys: [browserKey], clears: [...ownKeys, pairKey], places, parties: [browsers] };
 }
 
-/** What an attempt without a name is counted by, such as one by passkey. @param sent the address of the client, if it is known */
-export function limitsOfAddress(sent: string | undefined): Limits<KeyKind> {
-  const [address, endSite] = [networkOf(sent, 64), networkOf(sent, 48)];
-  const key = address ?? unknownAddress;
-  return { keys: [keyOf('address', key, addressPolicy(key))], ...turnsOf({ address, endSite }) };
-}
-
 /**
  * Where the attempt takes room, and who shares the turns. Strangers share them by network, because an attacker can invent names but not
  * networks. Known browsers take room in the same places, because one user can have many browsers.
