@@ -91,5 +91,11 @@ const linkedValues = (fields: Fields, query: unknown): Typed => pickTexts(query,
 function pickTexts(sent: unknown, isWanted: (entry: [string, Field]) => boolean | undefined, fields: Fields): Typed {
   const texts = (sent ?? {}) as Readonly<Record<string, unknown>>;
   const wanted = Object.entries(fields).filter(isWanted);
-  return Object.fromEntries(wanted.flatMap(([name]) => (typeof texts[name] === 'string' ? [[name, texts[name]]] : [])));
+  return Object.fromEntries(
+    wanted.flatMap(([name]) => {
+      const text = texts[name];
+      // A lone surrogate cannot be put into a link.
+      return typeof text === 'string' ? [[name, text.toWellFormed()]] : [];
+    }),
+  );
 }
