@@ -123,6 +123,7 @@ test('a second factor that is added during the login of an account without a sta
   const missing = { name: 'missing', status: 403, detail: 'a second factor is missing' };
   const demand = async () => {
     if (hasFactor) throw new Refusal(missing);
+    return undefined;
   };
   const addFactor = (current: Account) => {
     hasFactor = true;
@@ -140,6 +141,7 @@ test('no session starts if it cannot be found out whether a second factor is mis
     const demand = async () => {
       asked += 1;
       if (asked === failing) throw new Error('gone');
+      return undefined;
     };
     const { logIn, store } = createRacing((current) => current, undefined, 0, demand);
     await assert.rejects(logIn(), /gone/);

@@ -1,10 +1,9 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import type { LightMyRequestResponse } from 'fastify';
+import { stampOf } from '../../src/users/account.ts';
 import { ann, password, startJanua, type TestJanua } from '../janua.ts';
-
 import { authenticatorApp } from '../second-factor/authenticator-app.ts';
-
 import type { StoreChoice } from '../stores.ts';
 import { form, isSignedIn, json, logIn, sessionCookie } from '../web/faces.ts';
 
@@ -158,6 +157,18 @@ export function testSecondFactor(stores: StoreChoice): void {
       }
     });
 
+    // Shows: VM-37 VM-38
+    test('that waits takes five of 20 codes that come at the same time', async () => {
+      const { username } = await addProtected();
+      const mfa_token = await tokenOf(username);
+      const tries = Array.from({ length: 20 }, () => post('/api/second-factor', { mfa_token, code: '000000' }));
+      for (const { statusCode } of await Promise.all(tries)) assert.equal(statusCode, 400);
+      const { id } = (await janua.services.users.findByUsername(username))?.user ?? assert.fail();
+      const found = await Array.fromAsync(janua.services.auditTrail.find({ order: 'oldest-first', userId: id }));
+      const judged = found.filter((event) => 'kind' in event && event.reason === 'wrong-code');
+      assert.equal(judged.length, 5);
+    });
+
     // Shows: VM-37 VM-73
     test('that waits ends after five wrong codes, after ten minutes, and when the password changes', async () => {
       const { username, next } = await addProtected();
@@ -181,12 +192,15 @@ export function testSecondFactor(stores: StoreChoice): void {
       const trusted = {
         cookie: done.cookies.filter(({ name }) => name === 'trusted').map(({ value }) => `trusted=${value}`)[0] ?? '',
       };
+      const known = await post('/api/second-factor', {
+        ...{ mfa_token: await tokenOf(username), method: 'totp', code: next() },
+      });
       const again = await post('/auth/token', { username, password }, trusted);
       assert.equal(again.headers.location, '/auth/home');
       const session = { cookie: `session=${sessionCookie(again)}` };
       const { trusted_browsers: browsers } = (await get('/api/account/security', session)).json();
       assert.equal(browsers.length, 1);
-      const ended = await post('/api/account/security/trusted-browsers/end', { id: browsers[0].id }, session);
+      const ended = await post('/api/account/security/trusted-browsers/end', { id: browsers[0].id }, bearerOf(known));
       assert.equal(ended.statusCode, 200, ended.body);
       assert.equal(
         (await post('/auth/token', { username, password }, trusted)).headers.location,
@@ -204,6 +218,46 @@ export function testSecondFactor(stores: StoreChoice): void {
       const { totp, recovery_codes_left: left, passkeys } = (await get('/api/account/security', bearer)).json();
       assert.deepEqual([totp, left, passkeys], [true, 10, []]);
       assert.match((await get('/account/security', bearer)).body, /Remove the authenticator app/);
+    });
+
+    // Shows: V7.5.1 VM-08
+    test('do not change for a session that has proved the password alone, in a trusted browser', async () => {
+      const { username, next } = await addProtected();
+      const mfa_token = await tokenOf(username);
+      const step = { mfa_token, method: 'totp', code: next(), trust_browser: 'on' };
+      const trusted = { cookie: cookiesOf(await post('/api/second-factor', step)) };
+      const login = await post('/api/login', { username, password }, trusted);
+      assert.equal(login.statusCode, 200, login.body);
+      for (const [path, fields] of Object.entries({
+        'security/totp/remove': {},
+        'security/totp/begin': {},
+        'security/recovery-codes': {},
+        'security/trusted-browsers/end': {},
+        password: { current_password: password, new_password: 'another password of mine' },
+        email: { current_password: password, email: 'elsewhere@example.com' },
+        delete: { current_password: password },
+      })) {
+        const answer = await post(`/api/account/${path}`, fields, bearerOf(login));
+        assert.equal(answer.statusCode, 401, `${path}: ${answer.body}`);
+        assert.equal(answer.json().error, 'insufficient_user_authentication', path);
+      }
+      assert.equal((await get('/api/account/export', bearerOf(login))).statusCode, 401);
+      const confirmed = await post('/api/confirm', { password, method: 'totp', code: next() }, bearerOf(login));
+      assert.equal((await post('/api/account/security/totp/begin', {}, bearerOf(confirmed))).statusCode, 200);
+    });
+
+    test('are deleted with the account', async () => {
+      const { username, next } = await addProtected();
+      const { id, ...user } = (await janua.services.users.findByUsername(username))?.user ?? assert.fail();
+      const step = { mfa_token: await tokenOf(username), method: 'totp', code: next(), trust_browser: 'on' };
+      assert.equal((await post('/api/second-factor', step)).statusCode, 200);
+      const stamp = stampOf((await janua.services.users.findById(id)) ?? assert.fail());
+      const list = () => janua.services.manageFactors.list({ id, ...user }, stamp);
+      const { totp, recoveryCodesLeft, trustedBrowsers } = await list();
+      assert.deepEqual([totp !== undefined, recoveryCodesLeft, trustedBrowsers.length], [true, 10, 1]);
+      await janua.people.remove(username);
+      const left = await list();
+      assert.deepEqual([left.totp, left.recoveryCodesLeft, left.trustedBrowsers], [undefined, 0, []]);
     });
 
     // Shows: V7.5.1

@@ -227,6 +227,26 @@ describe('the last factor', () => {
     return { account, passkey, authenticator };
   }
 
+  for (const store of stores.filter(({ users }) => users !== 'SQLite'))
+    test(`and an app, removed at the same time, leave one of them: ${JSON.stringify(store)}`, {
+      skip: missing(store.users, store.sessions),
+    }, async () => {
+      await using opened = await open(store);
+      const { services } = opened;
+      const { account, passkey } = await addPasskey(opened);
+      const { user } = account;
+      const owner = services.factors.ownerOf(account);
+      const { secret } = await services.factors.totp.begin(owner, user.username);
+      assert.ok(await services.factors.totp.enable(owner, opened.codeOf(secret)));
+      const proof = { userId: user.id, stamp: stampOf(account) };
+      const session = await services.sessions.start(proof, { methods: ['pwd', 'otp', 'mfa'] });
+      const by = { signedIn: { user, session }, language: 'en' as const, caller };
+      const removals = [services.manageFactors.removePasskey(by, passkey.id), services.manageFactors.removeTotp(by)];
+      const ended = (await Promise.allSettled(removals)).map(({ status }) => status);
+      assert.deepEqual(ended.toSorted(), ['fulfilled', 'rejected']);
+      assert.equal((await services.factors.list(owner)).hasAny, true);
+    });
+
   test('cannot be removed where a factor is required, and the last but one can', async () => {
     await using opened = await open();
     const { post, services } = opened;

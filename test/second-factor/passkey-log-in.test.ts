@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { RecordedEvent } from '../../src/audit/event.ts';
-import { ann, attempt, caller, startJanua, type TestOptions } from '../janua.ts';
+import { ann, caller, startJanua, type TestOptions } from '../janua.ts';
 import { missing } from '../servers/missing.ts';
 import type { StoreChoice } from '../stores.ts';
 import { bodyFaces, form, isSignedIn, json, sessionCookie } from '../web/faces.ts';
@@ -83,7 +83,7 @@ for (const store of stores) {
       );
       assert.deepEqual(
         await events(),
-        faces.flatMap(() => ['login-succeeded', 'passkey-refused: expired-challenge']),
+        faces.flatMap(() => ['login-succeeded: passkey', 'passkey-refused: expired-challenge']),
       );
     });
   });
@@ -140,7 +140,7 @@ const refused: Record<string, Case> = {
   'of a disabled user': { before: ({ janua }) => janua.people.disable(ann.username), reason: 'disabled-user' },
   'of a user who is gone': {
     before: async ({ services, owner }) => services.registry?.remove(owner.userId),
-    reason: 'void-passkey',
+    reason: 'unknown-passkey',
   },
 };
 
@@ -262,23 +262,19 @@ test('a user who only looks leaves nothing, and keeps the cookie for all tabs', 
   assert.deepEqual([page.statusCode, page.headers.location], [303, '/auth/login']);
 });
 
-// Shows: V6.3.1
-test('failed logins by passkey make their address wait, and a right one is not counted', async () => {
+// Shows: V6.1.1
+test('wrong passkeys, which cannot be guessed, do not make the owner at the same address wait', async () => {
   await using opened = await open({ settings: { THROTTLE: 'on' } });
-  const { services, begin, authenticator, events } = opened;
-  const { logInByPasskey } = services;
-  assert.ok(logInByPasskey);
+  const { services, begin, authenticator } = opened;
   const client = { ...caller, address: '192.0.2.1' };
   async function logIn(tricks?: Tricks) {
     const { options, cookie } = await begin();
     const login = { credential: authenticator.get(options, tricks), cookie: cookie.split('=')[1], presented: {} };
-    return logInByPasskey?.({ ...login, remembered: false }, client);
+    const how = { remembered: false, language: 'en', findKnownBrowser: () => undefined } as const;
+    return services.logInByPasskey?.({ ...login, ...how }, client);
   }
-  for (let count = 0; count < 25; count++) await logIn();
-  for (let count = 0; count < 20; count++) await assert.rejects(logIn({ isVerified: false }), /passkey-refused/);
-  await assert.rejects(logIn(), /too-many-passkeys/);
-  assert.equal((await events()).at(-1), 'passkey-throttled');
-  await assert.rejects(services.logIn(attempt(ann.username, 'wrong'), client), /too-many-attempts/);
+  for (let count = 0; count < 25; count++) await assert.rejects(logIn({ isVerified: false }), /passkey-refused/);
+  assert.ok((await logIn())?.session);
 });
 
 test('SECOND_FACTOR=off, or a host that is an address, leaves passkeys out', async () => {
