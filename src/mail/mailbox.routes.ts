@@ -6,13 +6,11 @@ import type { KeptMail } from './outbox.ts';
 /** Most mails that the page shows. */
 const mostMails = 100;
 
+const string = { type: 'string' };
 const mailSchema = object('A mail', {
-  id: { type: 'string' },
-  to: { type: 'string', description: 'The address of the recipient' },
-  subject: { type: 'string' },
-  text: { type: 'string', description: 'As plain text' },
-  html: { type: 'string', description: 'As HTML' },
-  created_at: { type: 'string', description: 'UTC, RFC 3339' },
+  ...{ id: string, to: { ...string, description: 'The address of the recipient' }, subject: string },
+  ...{ text: { ...string, description: 'As plain text' }, html: { ...string, description: 'As HTML' } },
+  created_at: { ...string, description: 'UTC, RFC 3339' },
 });
 
 const mailboxSchema = object('The mailbox', { mails: { type: 'array', items: mailSchema } });
@@ -39,11 +37,10 @@ export function addMailbox(app: App, findKeptMail: NonNullable<MailboxOptions['f
       ],
     }),
     browser: 'The page Mailbox',
-    // The link is for the page only. The schema leaves it out of the JSON.
-    handle: async () => ({
-      mails: (await findKeptMail(mostMails)).map((mail) => ({
-        ...{ ...mail, created_at: new Date(mail.createdAt).toISOString() },
-      })),
-    }),
+    async handle() {
+      const mails = await findKeptMail(mostMails);
+      // The link is for the page only. The schema leaves it out of the JSON.
+      return { mails: mails.map((mail) => ({ ...mail, created_at: new Date(mail.createdAt).toISOString() })) };
+    },
   });
 }

@@ -22,9 +22,8 @@ export interface NewMail {
   readonly details?: Readonly<Record<string, string>> | undefined;
 }
 
-/** A mail in the outbox. Times are milliseconds since 1970. */
+/** A mail in the outbox, with an id in order of time. Times are milliseconds since 1970. */
 export interface QueuedMail extends NewMail {
-  /** In order of time. */
   readonly id: string;
   readonly details: Readonly<Record<string, string>>;
   readonly createdAt: number;
@@ -56,11 +55,9 @@ export interface OutboxOptions {
   onAdded(): void;
 }
 
-const day = 24 * 60 * 60 * 1000;
-
-/** How long mails that were given up are listed, and how long the demo's mailbox keeps its mails, in milliseconds. */
-const givenUpMilliseconds = 7 * day;
-const keptMilliseconds = day;
+/** How long the demo's mailbox keeps its mails, and how long mails that were given up are listed, in milliseconds. */
+const keptMilliseconds = 24 * 60 * 60 * 1000;
+const givenUpMilliseconds = 7 * keptMilliseconds;
 
 /** Within this time a transaction should be committed, in milliseconds. Its mail would otherwise wait for the sender's next look. */
 const commitMilliseconds = 50;
@@ -83,21 +80,14 @@ export function createOutbox({ database, descriptions, now, onAdded }: OutboxOpt
      * Adds a mail.
      * @param within the transaction of what the mail is about
      */
-    async add({ purpose, details = {}, ...mail }: NewMail, within: Database = database): Promise<void> {
+    async add({ purpose, address, language, ...mail }: NewMail, within: Database = database): Promise<void> {
       const description = descriptions[purpose];
       if (description === undefined) throw new TypeError(`there is no mail ${purpose}`);
       const time = now();
       const row = {
-        id: createId(time),
-        purpose,
-        user_id: mail.userId ?? null,
-        address: mail.address,
-        language: mail.language,
-        request_id: mail.requestId ?? null,
-        details: JSON.stringify(details),
-        created_at: time,
-        due_at: time,
-        expires_at: time + description.keepSeconds * 1000,
+        ...{ id: createId(time), purpose, address, language, details: JSON.stringify(mail.details ?? {}) },
+        ...{ user_id: mail.userId ?? null, request_id: mail.requestId ?? null },
+        ...{ created_at: time, due_at: time, expires_at: time + description.keepSeconds * 1000 },
       };
       await within.insertInto('janua_mails').values(row).execute();
       if (within.isTransaction) setTimeout(onAdded, commitMilliseconds).unref();

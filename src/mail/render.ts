@@ -39,22 +39,11 @@ export async function loadRenderer(): Promise<RenderMail> {
       /** The parts of the plain text. The link has a line of its own, and the paragraph before leads to it. */
       blocks: [...shown.paragraphs.map(wrap), ...(link === undefined ? [] : [link]), ...shown.after.map(wrap)],
     };
-    return {
-      subject: model.subject,
-      text: eta.render('/mail.text.eta', model),
-      html: eta.render('/mail.html.eta', model),
-    };
+    const [text, html] = [eta.render('/mail.text.eta', model), eta.render('/mail.html.eta', model)];
+    return { subject: model.subject, text, html };
   };
 }
 
 /** Breaks a paragraph into lines. A longer word, such as an address, keeps its line. */
-function wrap(paragraph: string): string {
-  const lines = [''];
-  for (const word of paragraph.split(' ')) {
-    const line = lines.at(-1) ?? '';
-    if (line === '') lines[lines.length - 1] = word;
-    else if (line.length + 1 + word.length <= columns) lines[lines.length - 1] = `${line} ${word}`;
-    else lines.push(word);
-  }
-  return lines.join('\n');
-}
+const wrap = (paragraph: string): string =>
+  paragraph.replaceAll(new RegExp(`(.{1,${columns}}|\\S+)(?: |$)`, 'g'), '$1\n').trimEnd();

@@ -14,13 +14,7 @@ const perMinute: Policy = { free: 1, firstWaitSeconds: minute, longestWaitSecond
 const perHour: Policy = { free: 5, firstWaitSeconds: hour, longestWaitSeconds: hour, keepSeconds: hour };
 
 /** Whole offices share an address. */
-const perClient: Policy = {
-  free: 20,
-  firstWaitSeconds: minute,
-  longestWaitSeconds: hour,
-  forgiveSeconds: 3 * minute,
-  keepSeconds: hour,
-};
+const perClient: Policy = { ...perHour, free: 20, firstWaitSeconds: minute, forgiveSeconds: 3 * minute };
 
 type Limit = 'minute' | 'hour' | 'client';
 

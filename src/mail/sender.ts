@@ -91,15 +91,8 @@ export function createSender(options: SenderOptions) {
     deliver ??= createDeliver(options);
     const [send, mails] = await Promise.all([deliver, outbox.findDue(batchSize)]);
     const queue = mails.values();
-    let isBroken = false;
     async function sendInTurn(): Promise<void> {
-      for (const mail of queue) {
-        if (isBroken || !attempt.mayGoOn()) return;
-        await send(mail, attempt).catch((error: unknown) => {
-          isBroken = true;
-          throw error;
-        });
-      }
+      for (const mail of queue) if (attempt.mayGoOn()) await send(mail, attempt);
     }
     const ends = await Promise.allSettled(Array.from({ length: connections }, sendInTurn));
     for (const end of ends) if (end.status === 'rejected') throw end.reason;

@@ -33,11 +33,8 @@ export const connections = 5;
 
 /** Milliseconds that the server may take. nodemailer's own limits are minutes. */
 const timeouts = {
-  dnsTimeout: 5_000,
-  connectionTimeout: 5_000,
-  greetingTimeout: 5_000,
-  socketTimeout: 10_000,
-  socketCloseTimeout: 1_000,
+  ...{ dnsTimeout: 5_000, connectionTimeout: 5_000, greetingTimeout: 5_000 },
+  ...{ socketTimeout: 10_000, socketCloseTimeout: 1_000 },
 };
 
 const tls = {
@@ -74,18 +71,11 @@ export async function openTransport({ server, from }: MailRoute): Promise<Transp
   };
 }
 
-/** The fields of nodemailer's errors. */
-interface SmtpError {
-  readonly code?: string;
-  /** The SMTP command that failed. */
-  readonly command?: string;
-  readonly responseCode?: number;
-  readonly response?: string;
-}
+/** The fields of nodemailer's errors. `command` is the SMTP command that failed. */
+type SmtpError = { readonly [Field in 'code' | 'command' | 'response']?: string } & { readonly responseCode?: number };
 
 /** Reads an error of nodemailer. A refusal of the sender's own address or of the login concerns every mail. */
-function failureOf(error: Error & SmtpError): Failure {
-  const { code, command, message, responseCode: status, response } = error;
+function failureOf({ code, command, message, responseCode: status, response }: Error & SmtpError): Failure {
   const isAboutMail = code === 'EMESSAGE' || (code === 'EENVELOPE' && command !== 'MAIL FROM');
   // 421: the server closes the connection (RFC 5321 3.8).
   if (!isAboutMail || status === 421) return { kind: 'server', reason: withoutLinks(message) };
