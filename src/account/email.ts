@@ -9,8 +9,6 @@ export const emailPath = '/account/email';
 
 export const emailExpired = linkExpired(emailPath);
 
-export type ChangeEmail = ReturnType<typeof createChangeEmail>;
-
 /** Changes the address of an account, once its owner has proved the new one (VM-61). Sessions stay: the owner is the same. */
 export function createChangeEmail(options: MailingOptions & OwnOptions) {
   const { registry, tokens, requestMail, outbox, audit } = options;

@@ -25,8 +25,6 @@ export const tooManyExports: Answer = {
   detail: 'Too many exports. Please wait before trying again.',
 };
 
-export type ExportAccount = ReturnType<typeof createExportAccount>;
-
 /** Gives users what Janua stores about them, without secrets (GDPR 15 and 20). Throws {Refusal} `too-many-exports`. */
 export function createExportAccount(options: AccountOptions, ownSessions: OwnSessions) {
   const { registry, tokens, outbox, auditTrail, audit, throttle } = options;

@@ -9,8 +9,6 @@ export const forgotPasswordPath = '/auth/forgot-password';
 
 export const resetExpired = linkExpired(forgotPasswordPath);
 
-export type ResetPassword = ReturnType<typeof createResetPassword>;
-
 /** Lets the owner of an account's address set a new password (ASVS 6.4.3, OWASP Forgot Password CS). */
 export function createResetPassword(options: MailingOptions, setPassword: SetPassword) {
   const { requestMail, audit } = options;

@@ -21,8 +21,6 @@ export interface NewAccount {
   readonly password: string;
 }
 
-export type SignUp = ReturnType<typeof createSignUp>;
-
 /**
  * Creates accounts for owners of e-mail addresses. The account is created by the link in the mail, so that no account has an unproven
  * address (VM-62), and the request tells nothing about the address (ASVS 6.3.8, VM-23).
