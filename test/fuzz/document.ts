@@ -57,9 +57,16 @@ export const needsCredentials = ({ security = [] }: Operation) =>
   security.length > 0 && security.every((accepted) => Object.keys(accepted).length > 0);
 
 export async function readDocument(app: App): Promise<{ document: Document; operations: Operation[] }> {
-  const document: Document = (await app.inject('/openapi.json')).json();
+  const document: Document = parseDocument((await app.inject('/openapi.json')).body);
   const operations = Object.entries(document.paths).flatMap(([path, methods]) =>
     Object.entries(methods).map(([method, operation]) => ({ ...operation, path, method: method.toUpperCase() })),
   );
   return { document, operations };
+}
+
+/** Parses the document, with the schema itself in place of each reference to it. */
+export function parseDocument(json: string) {
+  const { schemas } = JSON.parse(json).components;
+  const nameOf = (reference: unknown) => String(reference).replace('#/components/schemas/', '');
+  return JSON.parse(json, (_key, value) => (value?.$ref === undefined ? value : schemas[nameOf(value.$ref)]));
 }

@@ -10,7 +10,7 @@ import { ambiguousCredential } from '../hooks/credentials.ts';
 import { crossSite } from '../hooks/cross-site.ts';
 import { formatHeader } from '../hooks/format.ts';
 import type { App } from '../types.ts';
-import { json, page, problems, redirect, settingCookies } from './responses.ts';
+import { json, page, problemSchema, problems, redirect, settingCookies } from './responses.ts';
 
 /**
  * Serves the OpenAPI 3.1 document at `/openapi.json`, made from the routes' own schemas, and Swagger UI at `/docs`.
@@ -41,6 +41,7 @@ export function addDocumentation(
         { name: 'Operation', description: 'For operators' },
       ],
       components: {
+        schemas: { Problem: problemSchema },
         securitySchemes: {
           password: {
             type: 'oauth2',
