@@ -3,9 +3,9 @@ import type { Caller } from '../src/audit/event.ts';
 import { type Composition, type Overrides, compose as ownCompose, type Services } from '../src/compose.ts';
 import { loadSettings } from '../src/config/load.ts';
 import type { Settings } from '../src/config/settings.ts';
-import { createHashingThreads } from '../src/passwords/hashing/threads.ts';
 import type { LoginAttempt } from '../src/sign-in/log-in.ts';
 import type { App } from '../src/web/types.ts';
+import { hashingThreads } from './cheap-hashes/threads.ts';
 import { createTeamProgram, type People, peopleBy } from './people.ts';
 import { openStores, type StoreChoice } from './stores.ts';
 
@@ -44,9 +44,6 @@ export interface TestOptions {
   /** SQLite in memory by default. */
   readonly stores?: StoreChoice;
 }
-
-/** The threads of all servers in this process, because starting a thread takes longer than a hash. */
-const hashingThreads = createHashingThreads(loadSettings({}, {}).HASHING_CONCURRENCY);
 
 export async function startJanua({
   settings = {},

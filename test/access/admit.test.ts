@@ -207,7 +207,7 @@ test('the server does not answer a throttled login before a tenth of the failure
 
 // Shows: S101 V11.4.2 V15.4.2
 test('a login replaces a weak stored hash, and logins at the same time all succeed', async () => {
-  await using janua = await startJanua();
+  await using janua = await startJanua({ settings: { HASHING_CONCURRENCY: 2 } });
   const { users, registry, access, logIn } = janua.services;
   const weak = '$argon2id$v=19$m=16,t=2,p=1$b2szcWQ4a0tlTkFydUdOaw$7LX7WCYbItEMEwvH3yUxPA';
   await registry?.add({ username: 'old@example.com', firstName: 'O', lastName: 'D', passwordHash: weak, demo: false });

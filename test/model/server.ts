@@ -9,6 +9,8 @@ import { loadSettings } from '../../src/config/load.ts';
 import type { Settings } from '../../src/config/settings.ts';
 import { currentCost } from '../../src/passwords/schemes/argon2.ts';
 import type { App } from '../../src/web/types.ts';
+import '../cheap-hashes/cost.ts';
+import { hashingThreads } from '../cheap-hashes/threads.ts';
 import { openTestDatabase } from '../database/open.ts';
 import { createTemporaryFolder } from '../servers/process-end.ts';
 import { type OpenStores, openStores, type StoreChoice } from '../stores.ts';
@@ -81,7 +83,11 @@ export async function startModelServer(stores: StoreChoice): Promise<ModelServer
   let app: App;
 
   async function start(): Promise<void> {
-    composition = await compose(settings, { failureFloor: 0, migrates: true, demoMailbox: true, now: () => time });
+    composition = await compose(settings, {
+      ...{ failureFloor: 0, migrates: true, demoMailbox: true },
+      hashingThreads,
+      now: () => time,
+    });
     services = await composition.prepare();
     app = await composition.createServer();
     await app.ready();

@@ -26,10 +26,13 @@ const tasksAhead = 2;
 export type HashingThreads = ReturnType<typeof createHashingThreads>;
 
 /** A `.ts` file in the sources, and a `.js` file in the published package. */
-const file = new URL(`./thread${extname(import.meta.url)}`, import.meta.url);
+const ownFile = new URL(`./thread${extname(import.meta.url)}`, import.meta.url);
 
-/** @param count most threads. Each takes 10 MB, so it starts only when there is a task for it. */
-export function createHashingThreads(count: number) {
+/**
+ * @param count most threads. Each takes 10 MB, so it starts only when there is a task for it.
+ * @param file the code of a thread. Most tests have cheaper hashes.
+ */
+export function createHashingThreads(count: number, file = ownFile) {
   const threads = new Set<Thread>();
   const limit = pLimit(count * tasksAhead);
 
