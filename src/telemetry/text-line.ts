@@ -1,4 +1,4 @@
-import { styleText } from 'node:util';
+import { inspect, styleText } from 'node:util';
 import pino from 'pino';
 import { printable } from '../text/printable.ts';
 
@@ -18,30 +18,18 @@ const omitted = new Set('level time pid hostname msg vocabulary throttle trace r
  * @param line as pino writes it
  */
 export function toText(line: string): string {
-  const entry = JSON.parse(line) as Record<string, unknown> & { readonly level: number; readonly time: number };
-  const level = pino.levels.labels[entry.level] ?? String(entry.level);
-  const time = new Date(entry.time).toTimeString().slice(0, 8);
-  const message = printable(String(entry.msg ?? ''));
-  const details = printable(partsOf(entry).join(' '));
-  return `${styleText('dim', time)} ${styleText(styles[level] ?? 'dim', level.padEnd(5))} ${message}  ${styleText('dim', details)}\n${stackOf(entry)}`;
+  const { level: number, time: at, msg = '', err } = JSON.parse(line);
+  const shown: object = JSON.parse(line, (key, value) => (omitted.has(key) ? undefined : value));
+  const level = pino.levels.labels[number] ?? String(number);
+  const time = styleText('dim', new Date(at).toTimeString().slice(0, 8));
+  // Without the braces around all of them.
+  const details = inspect(shown, { breakLength: Number.POSITIVE_INFINITY, depth: null }).slice(2, -2);
+  const named = styleText(styles[level] ?? 'dim', level.padEnd(5));
+  return `${time} ${named} ${printable(msg)}  ${styleText('dim', printable(details))}\n${stackOf(err)}`;
 }
 
-function partsOf(values: object): string[] {
-  return Object.entries(values)
-    .filter(([key]) => !omitted.has(key))
-    .map(([key, value]) => `${key}=${format(value)}`);
-}
-
-/** Shows plain words without quotes, and numbers to three decimal places. */
-function format(value: unknown): string {
-  if (typeof value === 'string') return /^[\w./:@-]+$/.test(value) ? value : JSON.stringify(value);
-  if (typeof value === 'number') return String(Math.round(value * 1000) / 1000);
-  if (Array.isArray(value)) return `[${value.map(format).join(' ')}]`;
-  return typeof value === 'object' && value !== null ? `(${partsOf(value).join(' ')})` : String(value);
-}
-
-function stackOf({ err }: Record<string, unknown>): string {
-  if (typeof err !== 'object' || err === null || !('stack' in err)) return '';
-  const lines = String(err.stack).split('\n').slice(1);
+/** One frame on each line. */
+function stackOf(error: { readonly stack?: string } | undefined): string {
+  const lines = error?.stack?.split('\n').slice(1) ?? [];
   return lines.map((line) => `    ${printable(line.trim())}\n`).join('');
 }
