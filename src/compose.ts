@@ -57,7 +57,7 @@ import { events, type SiteOptions } from './site.ts';
 import { createReadiness } from './stores/readiness.ts';
 import { refusedAccount } from './stores/store-faults.ts';
 import { openStores, type Stores } from './stores/stores.ts';
-import { cleaningInterval, removeInBatches } from './stores/upkeep.ts';
+import { cleaningInterval, removeInBatches, startCleaning } from './stores/upkeep.ts';
 import { createLog } from './telemetry/log.ts';
 import { type Measures, openMeasures } from './telemetry/measures.ts';
 import { createThrottle, unthrottled } from './throttle/throttle.ts';
@@ -117,6 +117,7 @@ export async function compose(settings: Settings, overrides: Overrides = {}) {
   const stores = await openStores(settings, { log, measures, mustExist: !overrides.migrates });
 
   let prepared: Services | undefined;
+  let cleaning: NodeJS.Timeout | undefined;
   /** Why `prepared` is not set yet. Requests get this error meanwhile. */
   let fault: unknown = new Unavailable(databasePart, 5);
   /** Whether other machines can reach the app although PUBLIC_URL is not set. */
@@ -201,6 +202,7 @@ export async function compose(settings: Settings, overrides: Overrides = {}) {
       try {
         const openings = { log, stores, mapping, measures, mailWorks, baseUrl, publicOrigins };
         prepared ??= await prepare(settings, overrides, openings);
+        if (overrides.takesLogins !== false) cleaning ??= startCleaning(prepared.clean, log);
         startMail();
         return prepared;
       } catch (error) {
@@ -232,6 +234,7 @@ export async function compose(settings: Settings, overrides: Overrides = {}) {
       return listener;
     },
     async close(): Promise<void> {
+      clearInterval(cleaning);
       await prepared?.mail?.close();
       await prepared?.audit.close();
       await Promise.all([stores.close(), measures.close()]);

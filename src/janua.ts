@@ -1,7 +1,7 @@
 import { compose } from './compose.ts';
 import { type GivenSettings, requireSafeExposure, takeSettings } from './config/load.ts';
 import { Misconfiguration } from './faults/misconfiguration.ts';
-import { prepareLater, prepareNow, startCleaning } from './stores/upkeep.ts';
+import { prepareLater, prepareNow } from './stores/upkeep.ts';
 import type { Administration } from './users/administration.ts';
 import type { JanuaPlugin } from './web/host-app.ts';
 
@@ -45,12 +45,10 @@ export async function createJanua(
   requireSafeExposure(taken, 'serve');
   const composition = await compose(taken, { migrates, caller: { route: 'createJanua' } });
   const ending = new AbortController();
-  const cleaning = startCleaning(composition);
   let figures: AsyncDisposable | undefined;
   let closed: Promise<void> | undefined;
   function close(): Promise<void> {
     ending.abort();
-    clearInterval(cleaning);
     closed ??= Promise.all([figures?.[Symbol.asyncDispose](), composition.close()]).then(() => {});
     return closed;
   }

@@ -3,7 +3,7 @@ import { setTimeout } from 'node:timers/promises';
 import type { Composition, Services } from '../compose.ts';
 import type { Settings } from '../config/settings.ts';
 import { listeningFault } from '../faults/listening-fault.ts';
-import { prepareLater, prepareNow, startCleaning } from '../stores/upkeep.ts';
+import { prepareLater, prepareNow } from '../stores/upkeep.ts';
 
 /** Milliseconds that requests under way may take after an order to end. */
 export const closingDeadline = 10_000;
@@ -69,10 +69,7 @@ export async function listen(
     const ready = services ?? (await prepareLater(composition, stop.signal));
     if (ready !== undefined) {
       await onReady({ url: PUBLIC_URL ?? `http://localhost:${port}`, port }, ready);
-      const cleaning = startCleaning(composition);
-      const order = await firstOrder;
-      clearInterval(cleaning);
-      if (order === 'stop') composition.readiness.stop();
+      if ((await firstOrder) === 'stop') composition.readiness.stop();
       // Node's cluster then routes new connections to the other workers. Closing the server would drop connections without a request yet.
       else server.server.maxConnections = 0;
       // A client with a keep-alive connection then opens a new one, and loses no request to a closed connection.

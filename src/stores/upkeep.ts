@@ -40,18 +40,10 @@ export async function prepareLater<Services>(
   return services;
 }
 
-interface Cleaned {
-  readonly log: Pick<Logger, 'warn'>;
-  requireServices(): { clean(): Promise<void> };
-}
-
 /** Removes expired records at intervals until the timer is cleared. The timer does not keep the process alive. */
-export function startCleaning({ log, requireServices }: Cleaned): NodeJS.Timeout {
-  return setInterval(() => {
-    Promise.try(() => requireServices().clean()).catch((error: unknown) =>
-      log.warn({ err: error }, 'expired records could not be removed'),
-    );
-  }, cleaningInterval).unref();
+export function startCleaning(clean: () => Promise<void>, log: Pick<Logger, 'warn'>): NodeJS.Timeout {
+  const warn = (error: unknown) => log.warn({ err: error }, 'expired records could not be removed');
+  return setInterval(() => clean().catch(warn), cleaningInterval).unref();
 }
 
 /** Between two batches, waiting requests have their turn. @param remove tells how many of at most `limit` there were */
