@@ -78,7 +78,7 @@ export function createPasswords(options: PasswordOptions) {
       return result;
     },
 
-    /** In milliseconds. The response time must not reveal the kind of the stored hash (ASVS 6.3.8). */
+    /** Milliseconds before which no failure should be answered: the time must not reveal the kind of the stored hash (ASVS 6.3.8). */
     failureFloor: () => durations.longest() * floorMargin,
 
     load: () => ({

@@ -27,7 +27,7 @@ export interface Revision extends PolicedKey {
 
 /** What failures mean is in `policy.ts`. Every method throws `Unavailable` when the store cannot be reached. */
 export interface FailureStore {
-  /** Unless a key has to wait. Concurrent calls cannot pass a limit together. @param now milliseconds since 1970 */
+  /** Counts a failure of each key, or of none if one has to wait, however many calls run at once. @param now milliseconds since 1970 */
   count<Key extends PolicedKey>(keys: readonly Key[], now: number): Promise<Counting<Key>>;
   /** Changes each key as a whole. A key without failures stays without. */
   revise(revisions: readonly Revision[]): Promise<void>;

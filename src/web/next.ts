@@ -14,7 +14,7 @@ const maxLength = 2048;
 /** Stands for our own origin. Its name does not matter, only whether a path leaves it. */
 const base = 'http://janua.invalid';
 
-/** What of `next` stays on this origin, parsed as browsers do; else undefined (ASVS 3.7.2, OWASP Redirects CS). */
+/** `next` as browsers parse it, if it stays on this origin; else undefined (ASVS 3.7.2, OWASP Unvalidated Redirects CS). */
 export function safeNext(next: unknown): string | undefined {
   if (typeof next !== 'string' || next.length > maxLength || !next.startsWith('/') || !URL.canParse(next, base)) {
     return undefined;

@@ -20,7 +20,7 @@ interface Thread {
   readonly tasks: PromiseWithResolvers<Computed>[];
 }
 
-/** The computed one and the next, to wait for no message. Logins got a fifth faster when every core was hashing. */
+/** A thread holds its task and the next one, so that it waits for no message. On busy cores, logins were a fifth faster. */
 const tasksAhead = 2;
 
 export type HashingThreads = ReturnType<typeof createHashingThreads>;

@@ -20,7 +20,7 @@ export interface DisabledRule {
 
 const keys: readonly string[] = ['id', 'username', 'password', 'first_name', 'last_name', 'disabled'];
 
-/** Reads such as `id=emp_no,username=email,password=hash,disabled=status:left|ill`. @throws {Misconfiguration} */
+/** Reads columns such as `id=emp_no,username=email,password=hash,disabled=status:left|ill`. @throws {Misconfiguration} with all faults */
 export function parseMapping(table: string | undefined, columns: string | undefined): UserMapping | undefined {
   if (table === undefined && columns === undefined) return undefined;
   if (table === undefined || columns === undefined)

@@ -12,7 +12,7 @@ interface KnownPath {
   openedAt?: string | undefined;
 }
 
-/** 404, or the allowed methods (RFC 9110 9.3.7, 15.5.6). Must be added before the routes. */
+/** Answers 404, or names the allowed methods (RFC 9110 9.3.7, 15.5.6). Must be added before the routes. */
 export function addMethodRules(app: App): void {
   // Fastify's own router again, but with paths only: it finds a path whatever the method.
   const paths = FindMyWay();
