@@ -27,12 +27,10 @@ export type RequireFresh = (
   request: ConfirmingRequest,
 ) => Promise<Account>;
 
-const secondFactorAcr = 'urn:janua:second-factor';
-
 export const secondFactorWanted: Answer = {
   ...insufficientUserAuthentication,
   detail: 'Prove a second factor first',
-  freshProof: { acrValues: secondFactorAcr },
+  freshProof: { acrValues: 'urn:janua:second-factor' },
 };
 
 export const noSecondFactor: Answer = {

@@ -1,12 +1,6 @@
 import { clockTolerance } from '../faults/clock.ts';
 import type { OpenRedis, RedisClient, ScriptedClient } from '../redis/redis.ts';
-import {
-  type AuthenticationMethod,
-  formerMethods,
-  type Renewal,
-  type SessionRecord,
-  type SessionStore,
-} from './store.ts';
+import type { AuthenticationMethod, Renewal, SessionRecord, SessionStore } from './store.ts';
 
 const sessionKey = (id: string) => `janua:session:${id}`;
 /** The ids of a user's sessions, ordered by expiry. */
@@ -155,7 +149,7 @@ function toRenewed(renewal: Renewal): Hash {
 
 function toRecord(id: string, hash: Readonly<Record<string, string | undefined>>): SessionRecord | undefined {
   const { user, fingerprint, cookie, token, created, seen, expires } = hash;
-  // A record of an older version has none of these.
+  // A record of an older version has none of these. All of those sessions were started by password.
   const { authenticated = created, methods, agent, address, remembered } = hash;
   if (user === undefined || fingerprint === undefined || cookie === undefined || token === undefined) return undefined;
   return {
@@ -168,7 +162,7 @@ function toRecord(id: string, hash: Readonly<Record<string, string | undefined>>
     lastSeenAt: Number(seen),
     expiresAt: Number(expires),
     authenticatedAt: Number(authenticated),
-    methods: methods ? (methods.split(' ') as AuthenticationMethod[]) : formerMethods,
+    methods: methods ? (methods.split(' ') as AuthenticationMethod[]) : ['pwd'],
     userAgent: agent || undefined,
     address: address || undefined,
     remembered: remembered === '1',

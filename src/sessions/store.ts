@@ -31,9 +31,6 @@ export type Renewal = Pick<
 /** How an owner proved their identity, by the names of RFC 8176. */
 export type AuthenticationMethod = 'pwd' | 'otp' | 'hwk' | 'swk' | 'user' | 'mfa';
 
-/** For sessions from a version that did not store the methods. All of them were started by password. */
-export const formerMethods: readonly AuthenticationMethod[] = ['pwd'];
-
 /** Checks no validity. Every method throws `Unavailable` when the store cannot be reached. */
 export interface SessionStore {
   /** Adds a record and removes those that it replaces. If it fails, the old records remain. */

@@ -3,7 +3,7 @@ import type { AuditEvent, KeyTrace } from '../audit/event.ts';
 import { Unavailable } from '../faults/unavailable.ts';
 import { announceMetrics } from './cluster-metrics.ts';
 import { createInstruments, type Instruments, type Loads } from './instruments.ts';
-import type { AbortedRequest, AnsweredRequest } from './requests.ts';
+import type { AnsweredRequest } from './requests.ts';
 import { watchCalls } from './watch-calls.ts';
 
 /** Figures about a running server, for Prometheus. No label holds a value chosen by a client, so the number of series is bounded. */
@@ -32,7 +32,7 @@ export function createMetrics(eventKinds: readonly string[]) {
       instruments.requestDuration.observe({ route, method }, milliseconds / 1000);
     },
 
-    observeAbort({ route = '(none)', method, format }: AbortedRequest): void {
+    observeAbort({ route = '(none)', method, format }: Omit<AnsweredRequest, 'status' | 'milliseconds'>): void {
       instruments.requests.inc({ route, method: methodOf(method), status: clientGone, format });
     },
 

@@ -7,10 +7,3 @@ export interface AnsweredRequest {
   readonly format: 'html' | 'json';
   readonly milliseconds: number;
 }
-
-export type AbortedRequest = Pick<AnsweredRequest, 'method' | 'route' | 'format'>;
-
-export interface TraceParent {
-  readonly traceparent: string;
-  readonly tracestate: string | undefined;
-}

@@ -22,7 +22,7 @@ import {
 import type { TraceSettings } from '../config/traces.ts';
 import { inTime } from '../faults/in-time.ts';
 import type { Log } from '../faults/log.ts';
-import type { AnsweredRequest, TraceParent } from './requests.ts';
+import type { AnsweredRequest } from './requests.ts';
 import { watchCalls } from './watch-calls.ts';
 
 /** How long sending the last steps may take when the server ends. */
@@ -49,7 +49,10 @@ export function createTraces(settings: TraceSettings, version: string, log: Log)
 
   return {
     /** Gives the id of the trace. @param parent the headers of a trusted sender; without them a new trace begins */
-    begin(request: object, parent: TraceParent | undefined): string {
+    begin(
+      request: object,
+      parent: { readonly traceparent: string; readonly tracestate: string | undefined } | undefined,
+    ): string {
       const before =
         parent === undefined ? ROOT_CONTEXT : propagator.extract(ROOT_CONTEXT, parent, defaultTextMapGetter);
       const span = tracer.startSpan('request', { kind: SpanKind.SERVER }, before);
