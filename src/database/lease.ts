@@ -17,11 +17,6 @@ export async function claimLease(database: Database, name: string, now: number, 
   return known === undefined && insertNew(database.insertInto('janua_leases').values({ name, expires_at: until }));
 }
 
-export interface HeldLease extends AsyncDisposable {
-  /** False once the lease has expired, as in a process that was stopped for a while. Another process may have it by then. */
-  isHeld(): boolean;
-}
-
 /** How long a lease lasts that is not renewed, and how often it is renewed, in milliseconds. */
 const heldMilliseconds = 10_000;
 const renewalInterval = 3_000;
@@ -31,7 +26,7 @@ const renewalInterval = 3_000;
  * seconds. Returns undefined if another process holds it.
  * @param now milliseconds since 1970
  */
-export async function holdLease(database: Database, name: string, now: () => number): Promise<HeldLease | undefined> {
+export async function holdLease(database: Database, name: string, now: () => number) {
   const claimed = now() + heldMilliseconds;
   if (!(await claimLease(database, name, now(), claimed))) return undefined;
   let until = claimed;
@@ -53,6 +48,7 @@ export async function holdLease(database: Database, name: string, now: () => num
     extending = extending.then(() => extend(now() + heldMilliseconds)).catch(() => {});
   }, renewalInterval).unref();
   return {
+    /** False once the lease has expired, as in a process that was stopped for a while. Another process may have it by then. */
     isHeld: () => now() < until,
     async [Symbol.asyncDispose]() {
       clearInterval(renewal);

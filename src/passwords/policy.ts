@@ -36,17 +36,15 @@ export interface PasswordPolicyOptions {
   readonly pwnedPasswordsUrl?: string;
 }
 
-export interface PasswordPolicy {
-  findFault(password: string, owner: PasswordOwner): Promise<PasswordFault | undefined>;
-}
+export type PasswordPolicy = ReturnType<typeof createPasswordPolicy>;
 
 /** The rules for new passwords, of NIST SP 800-63B-4 and ASVS 6.2. Kinds of characters do not matter (ASVS 6.2.5). */
-export function createPasswordPolicy(options: PasswordPolicyOptions): PasswordPolicy {
+export function createPasswordPolicy(options: PasswordPolicyOptions) {
   const { appName, breached, log, pwnedPasswordsUrl = 'https://api.pwnedpasswords.com' } = options;
   const isPwned = breached === 'hibp' ? createPwnedPasswords(pwnedPasswordsUrl, log) : undefined;
 
   return {
-    async findFault(password, owner) {
+    async findFault(password: string, owner: PasswordOwner): Promise<PasswordFault | undefined> {
       if (!password.isWellFormed()) return { code: 'malformed' };
       if (Buffer.byteLength(password) > maxPasswordBytes)
         return { code: 'password-too-long', values: { count: maxPasswordBytes } };
