@@ -76,7 +76,7 @@ export const settingSchemas = {
     'A change of password or address, the export and the deletion of the account ask for the password again if the last proof is older (ASVS 7.5.1).',
   ),
   SECOND_FACTOR: choice({ enum: ['optional', 'required', 'off'], default: 'optional' })(
-    'Whether users may add a second factor, or must. With `required`, a user without one enrols after the password and a link in a mail. `off` ignores the factors of all users.',
+    'Whether users may add a second factor, or must. With `required`, a user without one enrols after the password and a link in a mail. `off` ignores the factors of all users, and leaves out their pages and routes.',
   ),
   TRUSTED_BROWSER_DAYS: integer({ minimum: 0, maximum: 365, default: 30 })(
     'How long a browser that the user trusts is not asked for a second factor. 0 offers no trust.',
