@@ -29,7 +29,11 @@ const logins = (fields: Record<string, unknown>) =>
 const right = { username: ann.username, password };
 
 const decisions: readonly Decision[] = [
-  { name: 'a successful login', ways: logins(right), events: [{ kind: 'login-succeeded', reason: 'password', whose: 'user' }] },
+  {
+    name: 'a successful login',
+    ways: logins(right),
+    events: [{ kind: 'login-succeeded', reason: 'password', whose: 'user' }],
+  },
   {
     name: 'a wrong password',
     ways: logins({ ...right, password: secret }),

@@ -184,14 +184,19 @@ export function testSecondFactor(stores: StoreChoice): void {
       assert.equal((await post('/api/second-factor', { mfa_token: outdated, code: next() })).statusCode, 400);
     });
 
-    test('needs no second factor in a browser that the user trusts, until the factors change', async () => {
+    test('needs no second factor in a browser that the user trusts, until the trust is ended or the password changes', async () => {
       const { username, next } = await addProtected();
-      const first = await post('/auth/token', { username, password });
-      const step = { method: 'totp', code: next(), trust_browser: 'on' };
-      const done = await post('/auth/second-factor', step, { cookie: cookiesOf(first) });
-      const trusted = {
-        cookie: done.cookies.filter(({ name }) => name === 'trusted').map(({ value }) => `trusted=${value}`)[0] ?? '',
-      };
+      /** Finishes a login, and gives the cookie of the browser that is trusted from then on. */
+      async function trust(): Promise<Record<string, string>> {
+        const first = await post('/auth/token', { username, password });
+        const step = { method: 'totp', code: next(), trust_browser: 'on' };
+        const done = await post('/auth/second-factor', step, { cookie: cookiesOf(first) });
+        return { cookie: `trusted=${done.cookies.find(({ name }) => name === 'trusted')?.value}` };
+      }
+      const leadsTo = async (trusted: Record<string, string>, secret = password) =>
+        (await post('/auth/token', { username, password: secret }, trusted)).headers.location;
+
+      const trusted = await trust();
       const known = await post('/api/second-factor', {
         ...{ mfa_token: await tokenOf(username), method: 'totp', code: next() },
       });
@@ -202,10 +207,12 @@ export function testSecondFactor(stores: StoreChoice): void {
       assert.equal(browsers.length, 1);
       const ended = await post('/api/account/security/trusted-browsers/end', { id: browsers[0].id }, bearerOf(known));
       assert.equal(ended.statusCode, 200, ended.body);
-      assert.equal(
-        (await post('/auth/token', { username, password }, trusted)).headers.location,
-        '/auth/second-factor',
-      );
+      assert.equal(await leadsTo(trusted), '/auth/second-factor');
+
+      const later = await trust();
+      assert.equal(await leadsTo(later), '/auth/home');
+      await janua.people.setPassword(username, 'another password of mine');
+      assert.equal(await leadsTo(later, 'another password of mine'), '/auth/second-factor');
     });
   });
 

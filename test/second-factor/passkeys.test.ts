@@ -171,7 +171,7 @@ for (const algorithm of algorithms) {
   });
 }
 
-// Shows: VM-78
+// Shows: VM-78 V6.5.7
 describe('a use of a passkey proves nothing', () => {
   const wrong: Record<string, Tricks> = {
     'on another origin': { origin: 'https://auth.example.com.evil.example' },

@@ -78,7 +78,7 @@ const known: Readonly<Record<string, string>> = {
   ...{ token: 'x'.repeat(43), id: 'x', name: 'x', language: 'en', credential: '{}' },
 };
 
-// Shows: VM-70 VM-72 VM-75 V6.3.3
+// Shows: VM-70 VM-72 VM-75 V2.3.1 V6.3.3
 test('no route gives a session of an account with a second factor to somebody who knows the password', async () => {
   for (const { method, path, operation } of operations) {
     const fields = Object.values(operation.requestBody?.content ?? {}).flatMap(({ schema }) =>

@@ -80,7 +80,7 @@ const rules: Rule[] = [
     // A mail server on this machine may have any certificate.
     never: /(?<!'if-offered': \{ secure: false, tls: \{ )rejectUnauthorized:\s*false|NODE_TLS_REJECT_UNAUTHORIZED/,
   },
-  // Shows: V11.5.1 V11.5.2
+  // Shows: V6.5.3 V11.5.1 V11.5.2
   { name: 'random values never come from Math.random', never: /Math\.random\(/ },
   {
     // Shows: V11.3.1
