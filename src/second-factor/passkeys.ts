@@ -10,7 +10,7 @@ import { algorithmIds, type NewPasskey, readCredential, verifyNew, verifyUse } f
 import { type Binding, challengeLifetime, createChallenges } from './challenges.ts';
 import type { PasskeyFault } from './events.ts';
 import type { FactorOptions } from './options.ts';
-import { columnsOf, type FactorOwner, isSameOwner } from './owner.ts';
+import { columnsOf, type FactorOwner, isSameOwner, timesOf } from './owner.ts';
 import providers from './passkey-providers.json' with { type: 'json' };
 
 interface PasskeyOptions extends Pick<FactorOptions, 'database' | 'tokens' | 'appName' | 'now'> {
@@ -42,10 +42,8 @@ export type Passkey = ReturnType<typeof fromRow>;
  */
 export function createPasskeys({ database, tokens, key, domain, origins, appName, now }: PasskeyOptions) {
   const challenges = createChallenges(key, tokens, now);
-  const [expectedRPID, requireUserVerification] = [domain, true] as const;
-  const expected = (expectedChallenge: string) => ({
-    ...{ expectedChallenge, expectedOrigin: [...origins], expectedRPID, requireUserVerification },
-  });
+  const fixed = { expectedRPID: domain, requireUserVerification: true };
+  const expected = (expectedChallenge: string) => ({ expectedChallenge, expectedOrigin: [...origins], ...fixed });
 
   /** Never the address. The same for all passkeys of a user, so that a device keeps one of each user; also after a new `key`. */
   function userHandleOf({ userId, username }: FactorOwner, [first]: readonly Passkey[]): string {
@@ -170,14 +168,11 @@ export const passkeyMethods = ({ syncable }: Pick<Passkey, 'syncable'>): Authent
 /** The credential's own id may have 1,023 bytes, and no database has such long keys. */
 const idOf = (credentialId: string): string => hashSecret(credentialId);
 
-const fromRow = ({ user_id, username, created_at, last_used_at, ...row }: PasskeysTable) => ({
-  ...row,
-  owner: { userId: user_id, username },
+const fromRow = ({ user_id: userId, username, created_at, last_used_at, ...row }: PasskeysTable) => ({
+  ...{ ...row, owner: { userId, username }, ...timesOf({ created_at, last_used_at }) },
   counter: Number(row.counter),
   syncable: row.syncable === 1,
   synced: row.synced === 1,
-  createdAt: new Date(Number(created_at)),
-  lastUsedAt: last_used_at === null ? undefined : new Date(Number(last_used_at)),
 });
 
 const describe = ({ credential_id, transports }: Passkey) => ({

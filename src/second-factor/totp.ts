@@ -4,7 +4,7 @@ import { countDeleted } from '../database/deletions.ts';
 import { insertNew } from '../database/insert-new.ts';
 import { rfc4648, toBase32 } from './base32.ts';
 import type { FactorOptions } from './options.ts';
-import { columnsOf, type FactorOwner } from './owner.ts';
+import { columnsOf, type FactorOwner, timesOf } from './owner.ts';
 import { findStep, stepSeconds } from './totp-code.ts';
 
 /** Milliseconds that an enrolment waits for its code. */
@@ -103,12 +103,7 @@ export function createTotp(options: Pick<FactorOptions, 'database' | 'cipher' | 
     /** The authenticator app of a user. Undefined if it is not enabled. */
     async find(owner: FactorOwner, db = database) {
       const row = await findRow('active', owner, db);
-      return (
-        row && {
-          createdAt: new Date(Number(row.created_at)),
-          lastUsedAt: row.last_used_at === null ? undefined : new Date(Number(row.last_used_at)),
-        }
-      );
+      return row && timesOf(row);
     },
 
     /** Removes the secrets of a user id, also one that waits. */
