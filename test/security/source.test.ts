@@ -145,7 +145,6 @@ const isPlain = (text: string) => /^(?:undefined|null|true|false|\d.*|['"`].*)$|
 const openComparisons = new Map([
   ['.includes(current.passwordHash)', 'stored hashes'],
   ['signature !== own', 'compared only after a right password'],
-  ['token.stamp === stampOf(account)', 'both are stored'],
 ]);
 
 // Shows: V11.2.4
