@@ -7,14 +7,16 @@ import {
   createCommand,
   index,
   type ModelCommand,
+  ownerOf,
   passSeconds,
   person,
   pick,
   requestBy,
   senderOf,
   shown,
+  signedInSenderOf,
 } from './choices.ts';
-import { isAlive, type LinkPurpose, type Model, publicHalf } from './model.ts';
+import { type LinkPurpose, type Model, publicHalf } from './model.ts';
 import {
   type Asking,
   asking,
@@ -98,25 +100,12 @@ const link: fc.Arbitrary<ChosenLink> = fc
   )
   .map(([request, fields]) => ({ ...request, ...fields }));
 
-/** The user of the presented session, as far as the client can know. */
-function ownPassword(model: Model, { cookie, accessToken }: ReturnType<typeof senderOf>['presented']): string {
-  const session = model.sessions.find((each) =>
-    accessToken === undefined ? each.cookie === cookie : each.accessToken === accessToken,
-  );
-  return model.users.find(({ id }) => id === session?.userId)?.password ?? passwords[0];
-}
-
 const other = (password: string) => passwords.find((each) => each !== password) ?? password;
 
 function toChange(model: Model, how: ChosenChange): Operation {
   const { does, address } = how;
-  const signedIn = [...model.clients.keys()].filter((number) =>
-    model.sessions.some((session) => session.cookie === model.clients[number]?.cookie && isAlive(model, session)),
-  );
-  const asOwner = how.isSignedIn && signedIn.length > 0;
-  const owner = { client: asOwner ? pick(signedIn, how.client) : how.client, cookie: 'own', token: 'none' } as const;
-  const sender = senderOf(model, asOwner ? { ...how, ...owner } : how);
-  const password = ownPassword(model, sender.presented);
+  const sender = (how.isSignedIn ? signedInSenderOf : senderOf)(model, how);
+  const password = ownerOf(model, sender.presented)?.password ?? passwords[0];
   const current = { right: password, wrong: 'a wrong horse battery', none: undefined }[how.current];
   const own = { ...sender, current };
   const face = pick<BodyFace>(faces[does], how.face);

@@ -1,14 +1,15 @@
 import assert from 'node:assert/strict';
 import { isDeepStrictEqual } from 'node:util';
 import { listFailures } from '../../src/sign-in/login-limits.ts';
-import { passwordFingerprint } from '../../src/users/account.ts';
+import { type Account, passwordFingerprint, stampOf } from '../../src/users/account.ts';
 import { meFaces } from '../web/faces.ts';
 import { type Route, readAnswer, tell } from './answer.ts';
+import { fingerprintOf } from './browsers.ts';
+import { factorsOf } from './factors.ts';
 import {
   askWho,
   endOf,
   type Failures,
-  fingerprintOf,
   isAlive,
   type Model,
   type ModelClient,
@@ -146,7 +147,8 @@ async function stateOfServer(server: ModelServer): Promise<State> {
     fingerprints.add(passwordFingerprint(account));
     const userId = account.user.id;
     const { disabled, passwordHash = '' } = account;
-    users.push({ userId, username, disabled, ...(await server.readPassword(passwordHash)) });
+    const factors = await readFactors(server, account);
+    users.push({ userId, username, disabled, ...factors, ...(await server.readPassword(passwordHash)) });
     for (const { userAgent: _, address: __, ...session } of await services.sessions.listOf(userId))
       sessions.push({ ...session, userId });
   }
@@ -162,12 +164,27 @@ async function stateOfServer(server: ModelServer): Promise<State> {
   return { users: sorted(users), sessions: sorted(sessions), failures: sorted(failures) };
 }
 
+async function readFactors({ services: { factors } }: ModelServer, account: Account): Promise<object> {
+  const { ownerOf, totp, recoveryCodes, trustedBrowsers } = factors;
+  const owner = ownerOf(account);
+  return {
+    hasApp: (await totp.find(owner)) !== undefined,
+    recoveryCodes: await recoveryCodes.count(owner),
+    trustedBrowsers: (await trustedBrowsers.list(owner, stampOf(account))).length,
+  };
+}
+
 function stateOfModel(model: Model): State {
   const owners = new Map(model.users.map((user) => [user.id, user]));
   const fingerprints = new Map(model.users.map((user) => [user.id, fingerprintOf(user)]));
-  const users = model.users.map(({ id: userId, username, disabled, password, weak }) => ({
-    ...{ userId, username, disabled, password, weak },
-  }));
+  const users = model.users.map(({ id: userId, username, disabled, password, weak, stamp }) => {
+    const { app, recoveryCodes } = factorsOf(model, userId);
+    const trusted = model.trustedBrowsers.filter((each) => each.userId === userId && each.stamp === stamp);
+    return {
+      ...{ userId, username, disabled, password, weak, hasApp: app !== undefined },
+      ...{ recoveryCodes: recoveryCodes.length, trustedBrowsers: trusted.length },
+    };
+  });
   const sessions = model.sessions
     .filter((session) => isAlive(model, session) && owners.has(session.userId))
     .map((session) => ({
@@ -179,7 +196,7 @@ function stateOfModel(model: Model): State {
       userId: session.userId,
     }));
   const failures = [...model.failures.values()]
-    .filter(({ userId, fingerprint }) => userId === undefined || fingerprints.get(userId) === fingerprint)
+    .filter(({ userId = '', fingerprint }) => fingerprint === undefined || fingerprints.get(userId) === fingerprint)
     .map(shownFailures);
   return { users: sorted(users), sessions: sorted(sessions), failures: sorted(failures) };
 }

@@ -14,11 +14,12 @@ export interface Answer {
 
 const sessionCookieOf = ({ cookies }: LightMyRequestResponse) => cookies.find(({ name }) => name === 'session')?.value;
 
+const isJson = ({ headers }: LightMyRequestResponse) => String(headers['content-type']).startsWith('application/json');
+
 export function readAnswer(response: LightMyRequestResponse): Answer {
   const { statusCode: status, headers } = response;
   const cookie = sessionCookieOf(response);
-  const isJson = String(headers['content-type']).startsWith('application/json');
-  const says = isJson ? saidInJson(response.json()) : (headers.location ?? saidOnPage(response.body));
+  const says = isJson(response) ? saidInJson(response.json()) : (headers.location ?? saidOnPage(response.body));
   return {
     status,
     says,
@@ -32,14 +33,18 @@ export function readAnswer(response: LightMyRequestResponse): Answer {
 export function readCredentials(response: LightMyRequestResponse): Credentials | undefined {
   const cookie = sessionCookieOf(response);
   if (!cookie) return undefined;
-  return { cookie, accessToken: response.headers.location === undefined ? response.json().access_token : undefined };
+  return { cookie, accessToken: isJson(response) ? response.json().access_token : undefined };
 }
 
 function saidInJson(body: Record<string, unknown>): string {
   if (body.access_token !== undefined)
-    return `${body.token_type} for ${body.expires_in} seconds, ${body.detail ?? 'new'}`;
+    return `${body.token_type} for ${body.expires_in} seconds, ${body.detail ?? 'new'}${withCodes(body.recovery_codes)}`;
+  if (body.secret !== undefined) return 'a secret';
+  if (body.mfa_token !== undefined) return `${body.detail} (${[body.methods].flat().join(' ')})`;
   return body.first_name === undefined ? String(body.detail) : JSON.stringify(body);
 }
+
+const withCodes = (codes: unknown) => (Array.isArray(codes) ? ` with ${codes.length} recovery codes` : '');
 
 function saidOnPage(body: string): string {
   const [, title] = /<title>([^<]*)<\/title>/.exec(body) ?? [];
@@ -66,7 +71,13 @@ export interface Route {
     | 'finish'
     | 'email'
     | 'reset-password'
-    | 'confirm-email';
+    | 'confirm-email'
+    | 'second-factor'
+    | 'totp/begin'
+    | 'totp'
+    | 'totp/remove'
+    | 'recovery-codes'
+    | 'trusted-browsers/end';
   readonly format: Format;
   /** The path to return to after a login. */
   readonly next?: string;
@@ -85,7 +96,22 @@ const done: Readonly<Partial<Record<Route['is'], readonly [page: string, detail:
   email: ['/account?state=2', 'A link is on its way to the new address'],
   'reset-password': ['/auth/login?state=6', 'Password changed. Log in with the new one'],
   'confirm-email': ['/account?state=3', 'Address changed'],
+  totp: ['/account/security?state=1', 'Authenticator app added'],
+  'totp/remove': ['/account/security?state=2', 'Authenticator app removed'],
+  'recovery-codes': ['/account/security?state=7', 'The old recovery codes are void'],
+  'trusted-browsers/end': ['/account/security?state=6', 'Trust ended'],
 };
+
+/** Where the proof leads that a change asks for, if it is not the page of the change. */
+const provedFor: Readonly<Partial<Record<Route['is'], string>>> = {
+  totp: '/account/security/totp',
+  'totp/begin': '/account/security',
+  'totp/remove': '/account/security',
+  'recovery-codes': '/account/security',
+  'trusted-browsers/end': '/account/security',
+};
+
+const invalidFactor = 'This code or this login is not valid, or no longer';
 
 /** The titles of forms, which are shown again with the faults. */
 const titles: Readonly<Partial<Record<Route['is'], string>>> = {
@@ -95,6 +121,8 @@ const titles: Readonly<Partial<Record<Route['is'], string>>> = {
   email: 'Change your e-mail address',
   finish: 'Finish your account',
   'reset-password': 'New password',
+  totp: 'Set up an authenticator app',
+  'recovery-codes': 'Recovery codes',
 };
 
 /** The answer for an outcome in each format. The format may change nothing else about an action. */
@@ -131,12 +159,27 @@ export function tell({ is, format, next }: Route, outcome: Outcome, { cookie, ac
       );
     case 'renewed':
     case 'signed-up':
+      if (html && 'givesCodes' in outcome && outcome.givesCodes) return answer(200, `Janua ${titles[is]}`, 'set');
       if (html) return answer(303, page, 'set');
       return answer(
         outcome.is === 'renewed' ? 200 : 201,
-        `bearer for ${outcome.expiresInSeconds} seconds, ${detail}`,
+        `bearer for ${outcome.expiresInSeconds} seconds, ${detail}${'givesCodes' in outcome && outcome.givesCodes ? ' with 10 recovery codes' : ''}`,
         'set',
       );
+    case 'mfa-required': {
+      const detail = 'This account has a second factor. Log in on a page, or send the mfa_token to /api/second-factor';
+      return html ? answer(303, '/auth/second-factor') : answer(403, `${detail} (${outcome.methods})`);
+    }
+    case 'login-over':
+      return html ? answer(303, '/auth/login?state=2') : answer(400, invalidFactor);
+    case 'invalid-factor':
+      return html ? answer(422, 'Janua Second step') : answer(400, invalidFactor);
+    case 'too-many-codes':
+      return answer(429, html ? 'Janua Too Many Requests' : 'Too many attempts', 'kept', {
+        retryAfterSeconds: outcome.retryAfterSeconds,
+      });
+    case 'begun':
+      return html ? answer(200, 'Janua Set up an authenticator app') : answer(200, 'a secret');
     case 'asked':
       return html ? answer(303, page) : answer(202, detail);
     case 'link-refused':
@@ -144,7 +187,7 @@ export function tell({ is, format, next }: Route, outcome: Outcome, { cookie, ac
     case 'invalid':
       return answer(422, html ? `Janua ${titles[is]}` : 'Some fields cannot be accepted');
     case 'stale':
-      if (html) return answer(303, `/auth/confirm?next=${encodeURIComponent(`/account/${is}`)}`);
+      if (html) return answer(303, `/auth/confirm?next=${encodeURIComponent(provedFor[is] ?? `/account/${is}`)}`);
       return answer(401, 'Confirm your password first', 'kept', {
         challenge: 'Bearer realm="janua", error="insufficient_user_authentication", max_age=600',
       });

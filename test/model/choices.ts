@@ -1,5 +1,6 @@
 import fc from 'fast-check';
-import type { Model, ModelClient } from './model.ts';
+import { codeAt, type ModelFactors, type SentCode, stepOf } from './factors.ts';
+import { isAlive, type Model, type ModelClient, type ModelUser, type Presented } from './model.ts';
 import type { Sender } from './operations.ts';
 import { type ModelServer, usernames } from './server.ts';
 
@@ -13,7 +14,7 @@ type Chosen =
   | 'none'
   | 'own'
   | 'made-up'
-  | { readonly copied: number; readonly as: 'it is' | 'shortened' | 'changed' | 'the other' };
+  | { readonly copied: number; readonly as: 'it is' | 'shortened' | 'changed' | 'the other' | 'of a login that waits' };
 
 export interface ChosenRequest {
   readonly client: number;
@@ -30,7 +31,7 @@ const copied = fc.record({
   copied: index,
   as: fc.oneof(
     { weight: 6, arbitrary: fc.constant('it is' as const) },
-    { weight: 1, arbitrary: fc.constantFrom('shortened', 'changed', 'the other') },
+    { weight: 1, arbitrary: fc.constantFrom('shortened', 'changed', 'the other', 'of a login that waits') },
   ),
 });
 
@@ -71,8 +72,25 @@ export function senderOf(model: Model, { client, cookie, token }: ChosenRequest)
   };
 }
 
+/** The same with a client that is signed in, if there is one. */
+export function signedInSenderOf(model: Model, how: ChosenRequest): Sender {
+  const signedIn = [...model.clients.keys()].filter((number) =>
+    model.sessions.some((session) => session.cookie === model.clients[number]?.cookie && isAlive(model, session)),
+  );
+  if (signedIn.length === 0) return senderOf(model, how);
+  return senderOf(model, { ...how, client: pick(signedIn, how.client), cookie: 'own', token: 'none' });
+}
+
+/** The user of the presented session, as far as the client can know. */
+export function ownerOf(model: Model, { cookie, accessToken }: Presented): ModelUser | undefined {
+  const session = model.sessions.find((each) =>
+    accessToken === undefined ? each.cookie === cookie : each.accessToken === accessToken,
+  );
+  return model.users.find(({ id }) => id === session?.userId);
+}
+
 function credentialOf(
-  { given }: Model,
+  { given, pendingLogins }: Model,
   kept: ModelClient,
   kind: 'cookie' | 'accessToken',
   how: Chosen,
@@ -92,7 +110,33 @@ function credentialOf(
       return `${credential.slice(0, -1)}${credential.endsWith('A') ? 'B' : 'A'}`;
     case 'the other':
       return other;
+    case 'of a login that waits':
+      return pendingLogins.length === 0 ? madeUp : pick(pendingLogins, how.copied).secret;
   }
+}
+
+/** A code of a second factor. */
+export type ChosenCode = 'right' | 'early' | 'used' | 'wrong' | 'recovery' | 'spent';
+
+export const code = fc.constantFrom<ChosenCode[]>(
+  ...(['right', 'right', 'right', 'recovery', 'recovery', 'early', 'used', 'wrong', 'spent'] as const),
+);
+
+export function codeOf({ now }: Model, how: ChosenCode, factors: ModelFactors | undefined): SentCode {
+  const { app, recoveryCodes = [], spent = [] } = factors ?? {};
+  const step = stepOf(now);
+  if (how === 'recovery' || how === 'spent') {
+    const code = (how === 'spent' ? spent : recoveryCodes)[0] ?? '0000-0000-0000-0000-0000-0000';
+    return { method: 'recovery_code', code };
+  }
+  const { secret, lastStep } = app ?? { secret: 'A'.repeat(32), lastStep: 0 };
+  const steps = {
+    right: Math.min(step + 1, Math.max(step - 1, lastStep + 1)),
+    early: step + 1,
+    used: lastStep,
+    wrong: step + 9,
+  };
+  return { method: 'totp', code: codeAt(secret, steps[how]) };
 }
 
 export function pick<T>(items: readonly T[], number: number): T {

@@ -15,6 +15,7 @@ import {
   senderOf,
   shown,
 } from './choices.ts';
+import { factorCommands } from './factor-commands.ts';
 import { idleEndOf, lifetimeEndOf, type Model } from './model.ts';
 import { type Change, changes, changing, loggingIn, loggingOut, looking, type Operation } from './operations.ts';
 import { nobody, passwords } from './server.ts';
@@ -172,6 +173,7 @@ const kinds: readonly (readonly [weight: number, fc.Arbitrary<ModelCommand>])[] 
   [4, fc.tuple(requestBy(client), fc.constantFrom(1, 3)).map(([how, hours]) => goOn(how, hours))],
   [1, loginBy(client, person).map(guess)],
   ...accountCommands,
+  ...factorCommands,
   [1, fc.constant(restart)],
   [1, fc.constant(clean)],
 ];

@@ -1,3 +1,16 @@
+import { fingerprintOf } from './browsers.ts';
+import {
+  attemptCode,
+  hasFactor,
+  lacksFactor,
+  type ModelFactors,
+  type PendingLogin,
+  type SentCode,
+  startPending,
+  type TrustedBrowser,
+} from './factors.ts';
+import { clear, count, keysOf, liftFailures, strangersKeys, takeBack, waitOf } from './throttle.ts';
+
 /**
  * A model of the whole flow: which credential signs which user in, and which attempts have to wait. It is a few lists, and
  * actions that do only what is promised. It knows no format, path or store, so that all of them have to agree with it.
@@ -18,6 +31,11 @@ export interface Model {
   /** Requests for mails, because too many are not answered by one. */
   asked: AskedMail[];
   failures: Map<string, Failures>;
+  /** By the id of the user, also of one who was removed. */
+  factors: Map<string, ModelFactors>;
+  /** All logins that have ever waited for a second factor. */
+  pendingLogins: PendingLogin[];
+  trustedBrowsers: TrustedBrowser[];
 }
 
 export interface ModelUser {
@@ -74,6 +92,9 @@ export interface ModelClient {
   cookie: string | undefined;
   accessToken: string | undefined;
   browserCookie: string | undefined;
+  /** The cookies of the second factor. */
+  pending: string | undefined;
+  trusted: string | undefined;
   /** The accounts that know the browser, each with the password of its login, the latest first. */
   browserOf: readonly BrowserOwner[];
 }
@@ -83,24 +104,9 @@ export interface BrowserOwner {
   fingerprint: string;
 }
 
-/** Name and stored password. Known browsers and failures are for these only. */
-export const fingerprintOf = ({ username, hashVersion }: Pick<ModelUser, 'username' | 'hashVersion'>) =>
-  `${username}|${hashVersion}`;
-
-/** The most accounts that a browser remembers. Later ones replace the oldest. */
-const browserOwners = 4;
-
-export function rememberBrowser(client: ModelClient, browserCookie: string | undefined, owner: BrowserOwner): void {
-  const others = client.browserOf.filter((other) => !isSameOwner(other, owner));
-  Object.assign(client, { browserCookie, browserOf: [owner, ...others].slice(0, browserOwners) });
-}
-
-const isSameOwner = (one: BrowserOwner, other: BrowserOwner) =>
-  one.userId === other.userId && one.fingerprint === other.fingerprint;
-
 /** The failures of one key. */
 export interface Failures {
-  kind: 'account' | 'name' | 'pair' | 'address' | 'browser';
+  kind: 'account' | 'name' | 'pair' | 'address' | 'browser' | 'factor-account' | 'factor-pair' | 'factor-address';
   userId?: string;
   fingerprint?: string;
   username?: string;
@@ -118,8 +124,15 @@ export interface Presented {
 export type Outcome =
   | ({ is: 'logged-in'; again: boolean } & Admitted)
   | ({ is: 'signed-up' } & Admitted)
-  /** The session goes on with new credentials. */
-  | ({ is: 'renewed' } & Admitted)
+  /** The session goes on with new credentials. Some changes give recovery codes too. */
+  | ({ is: 'renewed'; givesCodes?: boolean } & Admitted)
+  /** The password was right, and one of the methods is missing. */
+  | { is: 'mfa-required'; methods: string }
+  | { is: 'invalid-factor' }
+  | { is: 'login-over' }
+  | { is: 'too-many-codes'; retryAfterSeconds: number }
+  /** The secret of a new authenticator app was shown. */
+  | { is: 'begun' }
   /** A mail was asked for. `linked` tells whether one with a link was sent, which the answer does not. */
   | { is: 'asked'; linked: boolean }
   | { is: 'link-refused' }
@@ -153,7 +166,7 @@ export const lifetimeSeconds = 3 * 60 * 60;
 export const rememberedIdleSeconds = 2 * 60 * 60;
 export const rememberedLifetimeSeconds = 5 * 60 * 60;
 
-const minute = 60_000;
+export const minute = 60_000;
 
 /** How long a proof of identity is fresh, in milliseconds. */
 const freshFor = 10 * minute;
@@ -181,13 +194,13 @@ function useSession(
   return session;
 }
 
-interface SignedIn {
+export interface SignedIn {
   user: ModelUser;
   session: ModelSession;
 }
 
 /** If there is an access token, it alone decides. */
-function findSignedIn(model: Model, { cookie, accessToken }: Presented): SignedIn | undefined {
+export function findSignedIn(model: Model, { cookie, accessToken }: Presented): SignedIn | undefined {
   const session =
     accessToken === undefined ? useSession(model, 'cookie', cookie) : useSession(model, 'accessToken', accessToken);
   if (session === undefined) return undefined;
@@ -197,13 +210,13 @@ function findSignedIn(model: Model, { cookie, accessToken }: Presented): SignedI
   return undefined;
 }
 
-const usePresented = (model: Model, { cookie, accessToken }: Presented) =>
+export const usePresented = (model: Model, { cookie, accessToken }: Presented) =>
   [useSession(model, 'cookie', cookie), useSession(model, 'accessToken', accessToken)].filter(
     (session) => session !== undefined,
   );
 
 /** Tells whether any of the sessions was still there. */
-function endSessions(model: Model, ended: readonly ModelSession[]): boolean {
+export function endSessions(model: Model, ended: readonly ModelSession[]): boolean {
   const left = model.sessions.filter((session) => ended.every(({ cookie }) => cookie !== session.cookie));
   const someEnded = left.length < model.sessions.length;
   model.sessions = left;
@@ -220,14 +233,21 @@ export interface LoginAttempt {
   remember: boolean;
 }
 
-/** @param given the credentials from the server, if the login passed */
-export function* logIn(model: Model, attempt: LoginAttempt, given: Credentials | undefined): Action {
+/** @param given the credentials from the server, if the login passed, or the secret of the login if it has to wait */
+export function* logIn(
+  model: Model,
+  attempt: LoginAttempt,
+  given: Credentials | undefined,
+  pending: string | undefined,
+): Action {
   const { client, username, password, presented, remember } = attempt;
   const found = findByName(model, username);
   const account = found && { ...found };
   yield;
   const refusal = yield* attemptPassword(model, account, username, password, client);
   if (refusal !== undefined || account === undefined) return refusal ?? { is: 'refused' };
+  yield;
+  if (lacksFactor(model, account, client)) return startPending(model, account, remember, pending);
   yield;
   const again = findSignedIn(model, presented) !== undefined;
   const replaced = usePresented(model, presented);
@@ -236,6 +256,7 @@ export function* logIn(model: Model, attempt: LoginAttempt, given: Credentials |
   endSessions(model, replaced);
   const current = findById(model, account.id);
   if (current === undefined || current.disabled || current.password !== password) return { is: 'refused' };
+  if (lacksFactor(model, current, client)) return startPending(model, current, remember, pending);
   return { is: 'logged-in', again, ...startSession(model, current, given, remember) };
 }
 
@@ -257,14 +278,17 @@ function* attemptPassword(
     const stored = findById(model, account.id);
     if (stored?.password !== password) return { is: 'refused' };
     if (stored.weak) Object.assign(stored, { weak: false, hashVersion: stored.hashVersion + 1 });
+    Object.assign(account, { stamp: stored.stamp });
   }
+  const isEnough = !hasFactor(model, account.id);
   yield;
-  forgetAfterSuccess(model, counted, strangersKeys(account, username, client));
+  takeBack(model, counted);
+  if (isEnough) clear(model, [...keys, ...strangersKeys(account, username, client)]);
   return undefined;
 }
 
 /** @param given the credentials from the server, if there are any */
-function startSession(
+export function startSession(
   model: Model,
   { id: userId, stamp, ...user }: ModelUser,
   given: Credentials = { cookie: '(none was given)', accessToken: undefined },
@@ -280,7 +304,8 @@ function startSession(
   };
 }
 
-export function* logOut(model: Model, presented: Presented): Action {
+export function* logOut(model: Model, presented: Presented, { pending }: ModelClient): Action {
+  for (const login of model.pendingLogins) if (login.secret === pending) login.isOver = true;
   const sessions = usePresented(model, presented);
   yield;
   return { is: endSessions(model, sessions) ? 'logged-out' : 'no-session' };
@@ -307,37 +332,49 @@ function* prove(model: Model, { user }: SignedIn, client: ModelClient, password:
   return refusal?.is === 'refused' ? ({ is: 'invalid' } as const) : refusal;
 }
 
+/** Proves a second factor, if the user has one. Gives the refusal, if it is one. */
+function* proveFactor(model: Model, { user }: SignedIn, client: ModelClient, code: SentCode | undefined) {
+  if (!hasFactor(model, user.id)) return undefined;
+  if (code === undefined) return { is: 'invalid' } as const;
+  const refusal = yield* attemptCode(model, user.id, client, code);
+  return refusal?.is === 'invalid-factor' ? ({ is: 'invalid' } as const) : refusal;
+}
+
 /** Finds who is signed in, and requires a proof that is fresh, or sent along. */
-function* requireFresh(
+export function* requireFresh(
   model: Model,
   { client, presented, current }: OwnChange,
 ): Generator<undefined, Outcome | { is: 'fresh'; signedIn: SignedIn }, undefined> {
   const signedIn = findSignedIn(model, presented);
   yield;
   if (signedIn === undefined) return { is: 'signed-out' };
-  if (current !== undefined)
-    return (yield* prove(model, signedIn, client, current)) ?? ({ is: 'fresh', signedIn } as const);
+  if (current !== undefined) {
+    const refusal = yield* prove(model, signedIn, client, current);
+    if (refusal !== undefined || !hasFactor(model, signedIn.user.id)) return refusal ?? { is: 'fresh', signedIn };
+  }
   return model.now - signedIn.session.authenticatedAt > freshFor ? { is: 'stale' } : { is: 'fresh', signedIn };
 }
 
-function renew(model: Model, { user, session }: SignedIn, given: Credentials | undefined): Outcome {
+export function renew(model: Model, { user, session }: SignedIn, given: Credentials | undefined) {
   const { id: userId, stamp } = user;
   Object.assign(session, { cookie: '(none was given)', accessToken: undefined }, given, { stamp });
   Object.assign(session, { lastSeenAt: model.now, authenticatedAt: model.now });
   const expiresInSeconds = Math.floor((lifetimeEndOf(session) - model.now) / 1000);
-  return { is: 'renewed', userId, fingerprint: fingerprintOf(user), expiresInSeconds };
+  return { is: 'renewed', userId, fingerprint: fingerprintOf(user), expiresInSeconds } as const;
 }
 
 /** @param given the new credentials from the server */
 export function* confirm(
   model: Model,
-  change: OwnChange & { current: string },
+  change: OwnChange & { current: string; code: SentCode | undefined },
   given: Credentials | undefined,
 ): Action {
   const signedIn = findSignedIn(model, change.presented);
   yield;
   if (signedIn === undefined) return { is: 'signed-out' };
-  const refusal = yield* prove(model, signedIn, change.client, change.current);
+  const { client, current, code } = change;
+  const refusal =
+    (yield* prove(model, signedIn, client, current)) ?? (yield* proveFactor(model, signedIn, client, code));
   return refusal ?? renew(model, signedIn, given);
 }
 
@@ -465,6 +502,8 @@ export function* askForAddress(model: Model, change: OwnChange, address: string,
 function openLink(model: Model, purpose: LinkPurpose, token: string) {
   const link = model.links.find((each) => each.token === token && each.purpose === purpose);
   if (link === undefined || link.expiresAt <= model.now) return undefined;
+  const owner = findByName(model, link.address);
+  if (owner !== undefined && owner.id !== link.userId) return undefined;
   const user = link.userId === undefined ? undefined : findById(model, link.userId);
   if (link.userId !== undefined && (user === undefined || user.disabled)) return undefined;
   return { link, user };
@@ -533,13 +572,8 @@ function giveNewPassword(model: Model, user: ModelUser, password: string): void 
   voidLinks(model, user.id);
 }
 
-function voidLinks(model: Model, userId: string): void {
+export function voidLinks(model: Model, userId: string): void {
   model.links = model.links.filter((link) => link.userId !== userId);
-}
-
-function liftFailures(model: Model, { id, username }: Pick<ModelUser, 'id' | 'username'>): void {
-  for (const [key, { userId, username: counted }] of model.failures)
-    if (userId === id || counted === username) model.failures.delete(key);
 }
 
 // Actions of an administrator: find the user, change the user, end the user's sessions
@@ -604,85 +638,11 @@ function* change(model: Model, username: string, apply: (user: ModelUser) => voi
   return { is: 'done' };
 }
 
-const findByName = (model: Model, username: string) => model.users.find((user) => user.username === username);
-const findById = (model: Model, userId: string) => model.users.find(({ id }) => id === userId);
+export const findByName = (model: Model, username: string) => model.users.find((user) => user.username === username);
+export const findById = (model: Model, userId: string) => model.users.find(({ id }) => id === userId);
 
-const endSessionsOf = (model: Model, userId: string) =>
+export const endSessionsOf = (model: Model, userId: string) =>
   endSessions(
     model,
     model.sessions.filter((session) => session.userId === userId),
   );
-
-// The throttle
-
-/** The number of failures without a wait. The stop after a hundred is left out, because no sequence reaches it. */
-const free = { account: 10, name: 10, browser: 10, pair: 8, address: 20 };
-
-const firstWaitSeconds = 10;
-const longestWaitSeconds = 15 * 60;
-
-/** The time after which an address is forgiven one failure, in milliseconds. */
-const forgivenIn = 3 * minute;
-
-type Key = Omit<Failures, 'count' | 'lastAt'> & { id?: string | undefined };
-
-/** A browser has its own key if the account has signed in with it before, with the current password. */
-function keysOf(account: ModelUser | undefined, username: string, client: ModelClient): Key[] {
-  const owner = account && { userId: account.id, fingerprint: fingerprintOf(account) };
-  if (owner === undefined || !client.browserOf.some((other) => isSameOwner(other, owner)))
-    return strangersKeys(account, username, client);
-  return [{ kind: 'browser', ...owner, id: client.browserCookie?.split('.')[0] }];
-}
-
-function strangersKeys(account: ModelUser | undefined, username: string, { address }: ModelClient): Key[] {
-  const keys: Key[] = [
-    { kind: 'name', username },
-    { kind: 'address', address },
-    { kind: 'pair', username, address },
-  ];
-  if (account === undefined) return keys;
-  return [{ kind: 'account', userId: account.id, fingerprint: fingerprintOf(account) }, ...keys];
-}
-
-function waitOf(model: Model, key: Key): number {
-  const failures = model.failures.get(nameOf(key));
-  if (failures === undefined || failures.count < free[key.kind]) return 0;
-  const wait = Math.min(longestWaitSeconds, firstWaitSeconds * 2 ** (failures.count - free[key.kind]));
-  return Math.max(0, Math.ceil(wait - (model.now - failures.lastAt) / 1000));
-}
-
-interface Counted {
-  before: Failures | undefined;
-  after: Failures;
-}
-
-/** Counts an attempt as failed until it succeeds. */
-function count(model: Model, key: Key): Counted {
-  const { id: _, ...whose } = key;
-  const before = model.failures.get(nameOf(key));
-  const after = { ...whose, count: (before?.count ?? 0) + 1, lastAt: model.now };
-  if (before !== undefined && key.kind === 'address') {
-    const forgiven = Math.floor((model.now - before.lastAt) / forgivenIn);
-    after.count = Math.max(0, before.count - forgiven) + 1;
-    // The rest of the time is kept as long as the address does not have to wait.
-    if (after.count > 1 && after.count < free.address) after.lastAt = before.lastAt + forgiven * forgivenIn;
-  }
-  model.failures.set(nameOf(key), after);
-  return { before, after: { ...after } };
-}
-
-/** A success clears all keys, even those of strangers. An address only gets back this attempt. */
-function forgetAfterSuccess(model: Model, counted: Map<Key, Counted>, strangers: Key[]): void {
-  for (const key of [...counted.keys(), ...strangers]) if (key.kind !== 'address') model.failures.delete(nameOf(key));
-  for (const [key, { before, after }] of counted) {
-    const current = model.failures.get(nameOf(key));
-    if (key.kind !== 'address' || current === undefined) continue;
-    const isLatest = current.count === after.count && current.lastAt === after.lastAt;
-    const left = isLatest ? before : { ...current, count: current.count - 1 };
-    if (left === undefined || left.count === 0) model.failures.delete(nameOf(key));
-    else model.failures.set(nameOf(key), left);
-  }
-}
-
-const nameOf = ({ kind, userId, fingerprint, username, address, id }: Key) =>
-  [kind, userId, fingerprint, username, address, id].join('|');

@@ -2,6 +2,8 @@ import type { InjectOptions, LightMyRequestResponse } from 'fastify';
 import { ChangeRefused } from '../../src/users/administration.ts';
 import type { BodyFace, Face } from '../web/faces.ts';
 import { type Answer, type Route, readAnswer, readCredentials, tell } from './answer.ts';
+import { rememberBrowser } from './browsers.ts';
+import type { SentCode } from './factors.ts';
 import {
   type Action,
   add,
@@ -25,7 +27,6 @@ import {
   type ModelClient,
   type Outcome,
   type Presented,
-  rememberBrowser,
   remove,
   resetPassword,
   setPassword,
@@ -47,7 +48,20 @@ export interface Done {
     readonly browserCookie?: string;
     readonly userId?: string | undefined;
     readonly token?: string | undefined;
+    readonly factor?: GivenFactor;
   };
+}
+
+/** What the server gives around second factors. */
+interface GivenFactor {
+  /** The secret of a login that waits, in its cookie or for a program. */
+  readonly pending: string | undefined;
+  /** The cookies as they were set. Empty if they were removed. */
+  readonly pendingCookie: string | undefined;
+  readonly trustedCookie: string | undefined;
+  /** The secret of a new app. */
+  readonly secret: string | undefined;
+  readonly recoveryCodes: readonly string[];
 }
 
 /** An operation on the server, and its counterpart in the model. */
@@ -77,7 +91,8 @@ export function loggingIn(
   return {
     ...requesting({ is: 'login', format: face.format }, face.request(sent), sender),
     name: `${face.name}, ${fields.username}`,
-    act: (model, { credentials }) => logIn(model, { ...fields, ...sender, remember }, credentials),
+    act: (model, { credentials, factor }) =>
+      logIn(model, { ...fields, ...sender, remember }, credentials, factor?.pending),
   };
 }
 
@@ -90,12 +105,13 @@ export interface OwnSender extends Sender {
 const fieldsOf = (fields: Readonly<Record<string, string | undefined>>) =>
   Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));
 
-export function confirming(face: BodyFace, sender: OwnSender): Operation {
+/** @param code of a second factor */
+export function confirming(face: BodyFace, sender: OwnSender, code?: SentCode): Operation {
   const { current = '' } = sender;
   return {
-    ...requesting({ is: 'confirm', format: face.format }, face.request({ password: current }), sender),
+    ...requesting({ is: 'confirm', format: face.format }, face.request({ password: current, ...code }), sender),
     name: face.name,
-    act: (model, { credentials }) => confirm(model, { ...sender, current }, credentials),
+    act: (model, { credentials }) => confirm(model, { ...sender, current, code }, credentials),
   };
 }
 
@@ -209,7 +225,7 @@ export function loggingOut(face: Face, sender: Sender): Operation {
   return {
     ...requesting({ is: 'logout', format: face.format }, face.request, sender),
     name: face.name,
-    act: (model) => logOut(model, sender.presented),
+    act: (model) => logOut(model, sender.presented, sender.client),
   };
 }
 
@@ -234,18 +250,35 @@ export function request(server: ModelServer, options: InjectOptions, sender: Sen
   return server.send({ ...options, headers, remoteAddress: sender.client.address });
 }
 
-function headersOf({ client: { browserCookie }, presented: { cookie, accessToken } }: Sender): Record<string, string> {
-  const cookies = [
-    ...(cookie === undefined ? [] : [`session=${cookie}`]),
-    ...(browserCookie === undefined ? [] : [`browser=${browserCookie}`]),
-  ];
+function headersOf({ client, presented: { cookie, accessToken } }: Sender): Record<string, string> {
+  const { browserCookie: browser, pending, trusted } = client;
+  const cookies = Object.entries(fieldsOf({ session: cookie, browser, pending, trusted })).map((pair) =>
+    pair.join('='),
+  );
   return {
     ...(cookies.length > 0 && { cookie: cookies.join('; ') }),
     ...(accessToken !== undefined && { authorization: `Bearer ${accessToken}` }),
   };
 }
 
-function requesting(route: Route, options: InjectOptions, sender: Sender): Pick<Operation, 'send' | 'expect' | 'keep'> {
+/** The secret and the codes are on a page, or in JSON. */
+function readFactor({ cookies, body }: LightMyRequestResponse): GivenFactor {
+  const cookieOf = (wanted: string) => cookies.find(({ name }) => name === wanted)?.value;
+  const pendingCookie = cookieOf('pending');
+  return {
+    pendingCookie,
+    pending: pendingCookie || /"mfa_token":"([^"]+)"/.exec(body)?.[1],
+    trustedCookie: cookieOf('trusted'),
+    secret: /[?]secret=([A-Z2-7]+)/.exec(body)?.[1],
+    recoveryCodes: [...new Set(body.match(/\b[0-9A-Z]{4}(-[0-9A-Z]{4}){5}\b/g))],
+  };
+}
+
+export function requesting(
+  route: Route,
+  options: InjectOptions,
+  sender: Sender,
+): Pick<Operation, 'send' | 'expect' | 'keep'> {
   return {
     async send(server) {
       const response = await request(server, options, sender);
@@ -253,14 +286,20 @@ function requesting(route: Route, options: InjectOptions, sender: Sender): Pick<
       const browserCookie = response.cookies.find(({ name }) => name === 'browser')?.value;
       return {
         answer: readAnswer(response),
-        given: { ...(credentials && { credentials }), ...(browserCookie !== undefined && { browserCookie }) },
+        given: {
+          ...(credentials && { credentials }),
+          ...(browserCookie !== undefined && { browserCookie }),
+          factor: readFactor(response),
+        },
       };
     },
     expect: (outcome) => ({ answer: tell(route, outcome, sender.presented) }),
-    keep(model, outcome, { answer, given: { credentials, browserCookie } }) {
+    keep(model, outcome, { answer, given: { credentials, browserCookie, factor } }) {
       const client = model.clients[sender.number];
       if (client === undefined) throw new TypeError('there is no such client');
       if (answer?.sessionCookie !== 'kept') client.cookie = credentials?.cookie;
+      if (factor?.pendingCookie !== undefined) client.pending = factor.pendingCookie || undefined;
+      if (factor?.trustedCookie !== undefined) client.trusted = factor.trustedCookie;
       if (!('fingerprint' in outcome) || credentials === undefined) return;
       client.accessToken = credentials.accessToken ?? client.accessToken;
       rememberBrowser(client, browserCookie, outcome);

@@ -8,15 +8,18 @@ import { type Composition, compose, type Services } from '../../src/compose.ts';
 import { loadSettings } from '../../src/config/load.ts';
 import type { Settings } from '../../src/config/settings.ts';
 import { currentCost } from '../../src/passwords/schemes/argon2.ts';
+import type { Account } from '../../src/users/account.ts';
 import type { App } from '../../src/web/types.ts';
 import '../cheap-hashes/cost.ts';
 import { hashingThreads } from '../cheap-hashes/threads.ts';
 import { openTestDatabase } from '../database/open.ts';
 import { createTemporaryFolder } from '../servers/process-end.ts';
 import { type OpenStores, openStores, type StoreChoice } from '../stores.ts';
+import { codeAt, type ModelFactors, stepOf } from './factors.ts';
 import {
   idleTimeoutSeconds,
   lifetimeSeconds,
+  type Model,
   type ModelUser,
   rememberedIdleSeconds,
   rememberedLifetimeSeconds,
@@ -27,11 +30,11 @@ export const passwords = ['correct horse battery', 'another horse battery'] as c
 /** Breaks a rule for new passwords. */
 export const weakPassword = 'too short';
 
-/** Some passwords have a weak hash, as from an older program. */
+/** Some passwords have a weak hash, as from an older program. Some users have an authenticator app. */
 const people = [
-  { username: 'ann@example.com', firstName: 'Ann', weak: false },
-  { username: 'bob@example.com', firstName: 'Bob', weak: true },
-  { username: 'cat@example.com', firstName: 'Cat', weak: true },
+  { username: 'ann@example.com', firstName: 'Ann', weak: false, hasApp: false },
+  { username: 'bob@example.com', firstName: 'Bob', weak: true, hasApp: false },
+  { username: 'cat@example.com', firstName: 'Cat', weak: true, hasApp: true },
 ] as const;
 
 /** The last one is free at the start. Users may change to it, and anyone may sign up with it. */
@@ -53,7 +56,7 @@ export interface ModelServer extends AsyncDisposable {
   pass(seconds: number): void;
   restart(): Promise<void>;
   /** Resets all state, and gives the users of the new state. */
-  begin(): Promise<ModelUser[]>;
+  begin(): Promise<Pick<Model, 'users' | 'factors'>>;
   /** Gives the password of a hash, and whether its parameters are weak. */
   readPassword(hash: string): Promise<Pick<ModelUser, 'password' | 'weak'>>;
   send(request: InjectOptions): Promise<LightMyRequestResponse>;
@@ -122,14 +125,16 @@ export async function startModelServer(stores: StoreChoice): Promise<ModelServer
         await sessions.endAllOf(id);
       }
       await throttle.lift(() => true);
-      const begun: ModelUser[] = [];
-      for (const { username, weak } of people) {
+      const begun: Awaited<ReturnType<ModelServer['begin']>> = { users: [], factors: new Map() };
+      for (const { username, weak, hasApp } of people) {
         const { firstName } = newUser(username);
         const passwordHash = weak ? hashes.weak : hashes.current;
         await registry.add({ username, firstName, lastName: 'Example', passwordHash, demo: false });
         const account = await users.findByUsername(username);
         if (account === undefined) throw new TypeError('the user is not there');
-        begun.push({ ...newUser(username), id: account.user.id, weak });
+        const { id } = account.user;
+        begun.users.push({ ...newUser(username), id, weak });
+        if (hasApp) begun.factors.set(id, await addApp(services, account, time));
       }
       return begun;
     },
@@ -157,6 +162,16 @@ export async function startModelServer(stores: StoreChoice): Promise<ModelServer
       await opened.drop();
     },
   };
+}
+
+async function addApp({ factors }: Services, account: Account, time: number): Promise<ModelFactors> {
+  const { ownerOf, totp, recoveryCodes } = factors;
+  const owner = ownerOf(account);
+  const { secret } = await totp.begin(owner, account.user.username);
+  const lastStep = stepOf(time);
+  if (!(await totp.enable(owner, codeAt(secret, lastStep)))) throw new TypeError('the app was not enabled');
+  const codes = await recoveryCodes.replace(owner);
+  return { app: { secret, lastStep }, begun: undefined, recoveryCodes: codes, spent: [] };
 }
 
 /** Puts SQLite into a file, so that it survives a restart, but in memory if possible, because each step writes often. */

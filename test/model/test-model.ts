@@ -94,13 +94,15 @@ const sequences = (replayPath?: string) =>
   });
 
 async function begin(server: ModelServer): Promise<{ model: Model; real: ModelServer }> {
-  const users = await server.begin();
+  const { users, factors } = await server.begin();
   const clients = Array.from({ length: clientCount }, (_, number) => ({
     address: `192.0.2.${number + 1}`,
     cookie: undefined,
     accessToken: undefined,
     browserCookie: undefined,
     browserOf: [],
+    pending: undefined,
+    trusted: undefined,
   }));
   const model: Model = {
     now: server.now(),
@@ -109,6 +111,9 @@ async function begin(server: ModelServer): Promise<{ model: Model; real: ModelSe
     clients,
     given: [],
     failures: new Map(),
+    factors,
+    pendingLogins: [],
+    trustedBrowsers: [],
     links: [],
     mailed: [],
     asked: [],
