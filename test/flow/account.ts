@@ -52,6 +52,12 @@ export function testAccount(stores: StoreChoice): void {
     return username;
   };
 
+  /** The stored sessions of a user. A request with one that is void removes it. */
+  async function countSessions(username: string): Promise<number> {
+    const account = await janua.services.users.findByUsername(username);
+    return (await janua.services.sessions.listOf(account?.user.id ?? '')).length;
+  }
+
   const errorsOf = (answer: LightMyRequestResponse) => {
     assert.equal(answer.statusCode, 422, answer.body);
     return answer.json<{ errors: { field: string }[] }>().errors.map(({ field }) => field);
@@ -87,11 +93,11 @@ export function testAccount(stores: StoreChoice): void {
       assert.equal((await mailsTo('unknown@example.com'))[0]?.subject, 'Finish your account');
     });
 
-    // Shows: VM-62
     for (const [page, finish] of [
       ['/auth/sign-up', '/auth/sign-up/finish'],
       ['/api/sign-up', '/api/sign-up/finish'],
-    ] as const)
+    ] as const) {
+      // Shows: VM-62
       test(`the link of ${page} makes the account once, and signs its owner in`, async () => {
         const email = `new-${page.slice(1, 5)}@example.com`;
         await post(page, { email: ` ${email.toUpperCase()} ` });
@@ -107,6 +113,7 @@ export function testAccount(stores: StoreChoice): void {
         assert.deepEqual(me.json(), { username: email, first_name: 'Zoë', last_name: 'Nguyễn' });
         await assertExpired('/auth/sign-up/finish', { token });
       });
+    }
 
     test('two links for one address make one account', async () => {
       const email = 'twice@example.com';
@@ -140,8 +147,8 @@ export function testAccount(stores: StoreChoice): void {
       assert.equal((await mailsTo('nobody@example.com')).length, 0);
     });
 
-    // Shows: VM-16 VM-54 VM-64 V6.4.3 V7.4.3 S117 V6.3.7
-    for (const reset of ['/auth/reset-password', '/api/reset-password'])
+    for (const reset of ['/auth/reset-password', '/api/reset-password']) {
+      // Shows: VM-16 VM-54 VM-64 V6.4.3 V7.4.3 S117 V6.3.7
       test(`a link works once at ${reset}, ends every session, and signs nobody in`, async () => {
         const username = await addPerson();
         const { cookie, bearer } = await logIn(janua.app, username);
@@ -155,6 +162,7 @@ export function testAccount(stores: StoreChoice): void {
         const answer = await post(reset, { token, password: newPassword });
         assert.equal(answer.statusCode, reset.startsWith('/api') ? 200 : 303, answer.body);
         assert.equal(sessionCookie(answer), undefined);
+        assert.equal(await countSessions(username), 0);
         assert.equal(await isSignedIn(janua.app, cookie), false);
         assert.equal(await isSignedIn(janua.app, bearer), false);
         await assertExpired(reset.replace('/api', '/auth'), { token });
@@ -162,6 +170,7 @@ export function testAccount(stores: StoreChoice): void {
         assert.equal((await post('/api/login', { username, password: newPassword })).statusCode, 200);
         assert.equal((await mailsTo(username))[0]?.subject, 'Your password was changed');
       });
+    }
 
     // Shows: VM-53 V2.3.4
     test('of 50 redemptions at the same time, one succeeds', async () => {
@@ -253,6 +262,7 @@ export function testAccount(stores: StoreChoice): void {
       const { cookie } = await logIn(janua.app, username);
       const answer = await post('/account/password', { current_password: password, new_password: newPassword }, cookie);
       assert.equal(answer.headers.location, '/account?state=1', answer.body);
+      assert.equal(await countSessions(username), 1);
       assert.equal(await isSignedIn(janua.app, other.cookie), false);
       assert.equal(await isSignedIn(janua.app, cookie), false);
       const renewed = cookieOf(answer);
@@ -329,6 +339,7 @@ export function testAccount(stores: StoreChoice): void {
     assert.equal((await post('/api/login', { username, password: 'set by its owner meanwhile' })).statusCode, 200);
   });
 
+  // Shows: V15.4.2
   test('of changes of a password at the same time, one is made and the session lives on', async () => {
     const username = await addPerson();
     const { bearer } = await logIn(janua.app, username);

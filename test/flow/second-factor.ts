@@ -142,6 +142,17 @@ export function testSecondFactor(stores: StoreChoice): void {
       assert.equal(left, 9);
     });
 
+    // Shows: VM-72 V15.4.2
+    test('that gets two right codes at the same time is finished by one', async () => {
+      const { username, codes } = await addProtected();
+      while (codes.length > 0) {
+        const mfa_token = await tokenOf(username);
+        const send = (code: string) => post('/api/second-factor', { mfa_token, method: 'recovery_code', code });
+        const answers = await Promise.all(codes.splice(0, 2).map(send));
+        assert.deepEqual(answers.map(({ statusCode }) => statusCode).toSorted(), [200, 400]);
+      }
+    });
+
     // Shows: VM-08
     test('that waits is ended by a logout, with its cookie', async () => {
       const { username, next } = await addProtected();
@@ -216,10 +227,28 @@ export function testSecondFactor(stores: StoreChoice): void {
     });
   });
 
+  describe('trust in a browser', () => {
+    // Shows: VM-72 V7.4.3
+    test('is for one user, and ends with the password', async () => {
+      const { username, next } = await addProtected();
+      const other = await addProtected();
+      const step = { mfa_token: await tokenOf(username), code: next(), trust_browser: 'on' };
+      const trusted = { cookie: cookiesOf(await post('/api/second-factor', step)) };
+      const statusOf = async (username: string, password: string) =>
+        (await post('/api/login', { username, password }, trusted)).statusCode;
+      assert.equal(await statusOf(username, password), 200);
+      assert.equal(await statusOf(other.username, password), 403);
+      await janua.people.setPassword(username, 'another password of mine');
+      assert.equal(await statusOf(username, 'another password of mine'), 403);
+    });
+  });
+
   describe('the factors of an account', () => {
     // Shows: VM-15
     test('end every other session when one is added, and this one goes on with new credentials', async () => {
-      const { first, bearer } = await addProtected();
+      const { username, first, bearer } = await addProtected();
+      const account = await janua.services.users.findByUsername(username);
+      assert.equal((await janua.services.sessions.listOf(account?.user.id ?? '')).length, 1);
       assert.equal(await isSignedIn(janua.app, first.bearer), false);
       assert.equal(await isSignedIn(janua.app, bearer), true);
       const { totp, recovery_codes_left: left, passkeys } = (await get('/api/account/security', bearer)).json();
