@@ -178,6 +178,8 @@ export function tell({ is, format, next }: Route, outcome: Outcome, { cookie, ac
       return answer(429, html ? 'Janua Too Many Requests' : 'Too many attempts', 'kept', {
         retryAfterSeconds: outcome.retryAfterSeconds,
       });
+    case 'no-such-factor':
+      return answer(404, html ? 'Janua Not Found' : 'There is nothing with that id');
     case 'begun':
       return html ? answer(200, 'Janua Set up an authenticator app') : answer(200, 'a secret');
     case 'asked':

@@ -112,6 +112,7 @@ export function* removeApp(model: Model, change: FactorChange, given: GivenByCha
   const proof = yield* requireProof(model, change);
   if (proof.is !== 'fresh') return proof;
   const factors = factorsOf(model, proof.signedIn.user.id);
+  if (factors.app === undefined) return { is: 'no-such-factor' };
   Object.assign(factors, { begun: undefined, app: undefined });
   return changed(model, proof.signedIn, factors, given);
 }
@@ -120,6 +121,7 @@ export function* renewCodes(model: Model, change: FactorChange, given: GivenByCh
   const proof = yield* requireProof(model, change);
   if (proof.is !== 'fresh') return proof;
   const factors = factorsOf(model, proof.signedIn.user.id);
+  if (factors.app === undefined) return { is: 'no-such-factor' };
   giveCodes(factors, []);
   return changed(model, proof.signedIn, factors, given);
 }

@@ -133,6 +133,7 @@ export type Outcome =
   | { is: 'too-many-codes'; retryAfterSeconds: number }
   /** The secret of a new authenticator app was shown. */
   | { is: 'begun' }
+  | { is: 'no-such-factor' }
   /** A mail was asked for. `linked` tells whether one with a link was sent, which the answer does not. */
   | { is: 'asked'; linked: boolean }
   | { is: 'link-refused' }
