@@ -16,7 +16,7 @@ const tag = 'Sign in';
 const waiting = object('The login that waits', {
   methods: { type: 'array', items: { type: 'string' }, description: 'The ways to go on, the best first' },
 });
-const tokenField = { maxLength: 100, description: 'The waiting login, for programs', inLink: true } as const;
+const tokenField = { maxLength: 100, description: 'The waiting login, for programs' } as const;
 const token = 'm9wTrqmiCb1pEU9oSIvH5g…';
 
 /** Adds the second step of a login. */
