@@ -59,8 +59,10 @@ const unreadableFields: Answer = {
 const invalidFields: Answer = { name: 'invalid-fields', status: 422, detail: 'Some fields cannot be accepted' };
 
 /** A form that a link fills in is refused only as a link. */
-const refusalsOf = (fields: Fields): Answer[] =>
-  Object.values(fields).every(({ inLink }) => inLink) ? [unreadableFields] : [unreadableFields, invalidFields];
+const refusalsOf = (fields: Fields, isForm: boolean): Answer[] =>
+  isForm && Object.values(fields).every(({ inLink }) => inLink)
+    ? [unreadableFields]
+    : [unreadableFields, invalidFields];
 
 /** Adds an action at the address of its page and at the address of its API, such as `/auth/logout` and `/api/logout`. */
 export function addAction<const F extends Fields>(
@@ -71,7 +73,10 @@ export function addAction<const F extends Fields>(
   const { method, summary, description, tag, fields, query, answer, status = 200, browser, route } = action;
   const readsFields = fields !== undefined && route === undefined;
   const config = readsFields
-    ? { ...action.config, refusals: [...refusalsOf(fields), ...(action.config.refusals ?? [])] }
+    ? {
+        ...action.config,
+        refusals: [...refusalsOf(fields, action.refuse !== undefined), ...(action.config.refusals ?? [])],
+      }
     : action.config;
   const withBody = fields && {
     consumes: [...acceptedBodyTypes],
