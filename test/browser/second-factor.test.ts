@@ -100,7 +100,12 @@ site.test('a trusted browser is not asked again, until the user removes it', asy
   await logOut(page);
   await signIn(page, username);
   await page.goto('/account/security');
-  await page.getByRole('button', { name: /^Remove: Chrom/ }).click();
+  const remove = page.getByRole('button', { name: /^Remove: Chrom/ });
+  await remove.click();
+  // Trust in the browser is no proof of the user.
+  await page.getByRole('heading', { name: 'Confirm that it is you' }).waitFor();
+  await submit(page, 'Confirm', { Password: password, Code: next() });
+  await remove.click();
   await page.getByText('You will be asked for a second factor there again').waitFor();
   await logOut(page);
   await beginLogin(page, username);
