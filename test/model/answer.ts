@@ -98,7 +98,7 @@ const done: Readonly<Partial<Record<Route['is'], readonly [page: string, detail:
   'confirm-email': ['/account?state=3', 'Address changed'],
   totp: ['/account/security?state=1', 'Authenticator app added'],
   'totp/remove': ['/account/security?state=2', 'Authenticator app removed'],
-  'recovery-codes': ['/account/security?state=7', 'The old recovery codes are void'],
+  'recovery-codes': ['', 'The old recovery codes are void'],
   'trusted-browsers/end': ['/account/security?state=6', 'Trust ended'],
 };
 
@@ -157,15 +157,15 @@ export function tell({ is, format, next }: Route, outcome: Outcome, { cookie, ac
         `bearer for ${outcome.expiresInSeconds} seconds, ${outcome.again ? 'Already logged in' : 'new'}`,
         'set',
       );
-    case 'renewed':
+    case 'renewed': {
+      const { givesCodes = false, expiresInSeconds } = outcome;
+      if (html) return givesCodes ? answer(200, `Janua ${titles[is]}`, 'set') : answer(303, page, 'set');
+      const codes = givesCodes ? ' with 10 recovery codes' : '';
+      return answer(200, `bearer for ${expiresInSeconds} seconds, ${detail}${codes}`, 'set');
+    }
     case 'signed-up':
-      if (html && 'givesCodes' in outcome && outcome.givesCodes) return answer(200, `Janua ${titles[is]}`, 'set');
       if (html) return answer(303, page, 'set');
-      return answer(
-        outcome.is === 'renewed' ? 200 : 201,
-        `bearer for ${outcome.expiresInSeconds} seconds, ${detail}${'givesCodes' in outcome && outcome.givesCodes ? ' with 10 recovery codes' : ''}`,
-        'set',
-      );
+      return answer(201, `bearer for ${outcome.expiresInSeconds} seconds, ${detail}`, 'set');
     case 'mfa-required': {
       const detail = 'This account has a second factor. Log in on a page, or send the mfa_token to /api/second-factor';
       return html ? answer(303, '/auth/second-factor') : answer(403, `${detail} (${outcome.methods})`);
