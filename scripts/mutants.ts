@@ -468,8 +468,8 @@ const mutants: readonly Mutant[] = [
   {
     breaks: 'a proof of identity stays fresh for ever',
     file: 'src/sign-in/confirm.ts',
-    text: '<= maxAgeSeconds * 1000) return account;',
-    by: '>= 0) return account;',
+    text: '<= maxAgeSeconds * 1000;',
+    by: '>= 0;',
     test: 'test/sign-in/confirm.test.ts',
     id: 'V7.5.1',
   },
@@ -833,8 +833,8 @@ const mutants: readonly Mutant[] = [
   {
     breaks: 'a password alone is a fresh proof of an account with a second factor',
     file: 'src/sign-in/confirm.ts',
-    text: 'if ((await methodsOf(account)).length === 0) return account;',
-    by: 'return account;',
+    text: 'if ((isRecent || currentPassword) && (await methodsOf(account)).length === 0) return',
+    by: 'if (isRecent || currentPassword) return',
     test: flow,
     only: 'the factors of an account',
     id: 'V7.5.1',
@@ -866,8 +866,8 @@ const mutants: readonly Mutant[] = [
   {
     breaks: 'a passkey without user verification is a whole login',
     file: 'src/second-factor/passkeys.ts',
-    text: '[domain, true] as const',
-    by: '[domain, false] as const',
+    text: 'requireUserVerification: true',
+    by: 'requireUserVerification: false',
     test: 'test/second-factor/passkeys.test.ts',
     id: 'VM-78',
   },

@@ -4,6 +4,7 @@ import {
   findPending,
   findStep,
   type ModelFactors,
+  mostTries,
   type SentCode,
   waitsFor,
 } from './factors.ts';
@@ -52,14 +53,17 @@ export function* finishLogin(model: Model, step: Step, { credentials, trusted }:
   yield;
   if (found === undefined) return { is: 'login-over' };
   const { login } = found;
+  // Many may be tried at the same time.
+  if (login.isOver || login.tries === mostTries) return { is: 'login-over' };
+  login.tries += 1;
   const refusal = yield* attemptCode(model, login.userId, client, code);
-  if (refusal?.is === 'invalid-factor') {
-    login.wrongCodes += 1;
-    yield;
-    return findPending(model, secret) === undefined ? { is: 'login-over' } : refusal;
-  }
-  if (refusal !== undefined) return refusal;
   yield;
+  if (refusal?.is === 'invalid-factor')
+    return findPending(model, secret) === undefined ? { is: 'login-over' } : refusal;
+  if (refusal !== undefined) {
+    login.tries -= 1;
+    return refusal;
+  }
   if (login.isOver) return { is: 'login-over' };
   login.isOver = true;
   yield;
@@ -69,7 +73,7 @@ export function* finishLogin(model: Model, step: Step, { credentials, trusted }:
   endSessions(model, replaced);
   const user = findById(model, login.userId);
   if (user === undefined || user.disabled || user.stamp !== login.stamp) return { is: 'login-over' };
-  const started = startSession(model, user, credentials, login.remembered);
+  const started = startSession(model, user, credentials, { remembered: login.remembered, byFactor: true });
   yield;
   clear(model, [...keysOf(user, user.username, client), ...strangersKeys(user, user.username, client)]);
   const { id: userId, stamp } = user;
@@ -105,7 +109,7 @@ export function* enableApp(model: Model, change: FactorChange, code: string, giv
   const lastStep = waits ? findStep(begun.secret, code, model.now) : undefined;
   if (begun === undefined || lastStep === undefined) return { is: 'invalid' };
   Object.assign(factors, { begun: undefined, app: { secret: begun.secret, lastStep } });
-  return changed(model, proof.signedIn, factors, given);
+  return changed(model, proof.signedIn, factors, given, { byFactor: true });
 }
 
 export function* removeApp(model: Model, change: FactorChange, given: GivenByChange): Action {
@@ -163,7 +167,13 @@ function voidAll(model: Model, user: ModelUser): void {
   endTrustOf(model, user.id);
 }
 
-function changed(model: Model, signedIn: SignedIn, factors: ModelFactors, given: GivenByChange): Outcome {
+function changed(
+  model: Model,
+  signedIn: SignedIn,
+  factors: ModelFactors,
+  given: GivenByChange,
+  proof?: { byFactor: true },
+): Outcome {
   const { user, session } = signedIn;
   voidAll(model, user);
   const givesCodes = factors.app !== undefined && factors.recoveryCodes.length === 0;
@@ -173,5 +183,5 @@ function changed(model: Model, signedIn: SignedIn, factors: ModelFactors, given:
     model,
     model.sessions.filter(({ userId, cookie }) => userId === user.id && cookie !== session.cookie),
   );
-  return { ...renew(model, signedIn, given.credentials), givesCodes };
+  return { ...renew(model, signedIn, given.credentials, proof), givesCodes };
 }

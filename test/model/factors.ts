@@ -24,7 +24,8 @@ export interface PendingLogin {
   userId: string;
   stamp: number;
   remembered: boolean;
-  wrongCodes: number;
+  /** Codes that were checked. */
+  tries: number;
   expiresAt: number;
   isOver: boolean;
 }
@@ -44,7 +45,7 @@ export interface SentCode {
 /** Milliseconds that a login and a new app wait. */
 export const waitsFor = 10 * 60_000;
 
-const mostWrongCodes = 5;
+export const mostTries = 5;
 
 export function factorsOf({ factors }: Model, userId: string): ModelFactors {
   const found = factors.get(userId) ?? { app: undefined, begun: undefined, recoveryCodes: [], spent: [] };
@@ -67,7 +68,7 @@ export function startPending(
   remembered: boolean,
   secret = '(none was given)',
 ): Outcome {
-  const times = { expiresAt: model.now + waitsFor, wrongCodes: 0, isOver: false };
+  const times = { expiresAt: model.now + waitsFor, tries: 0, isOver: false };
   model.pendingLogins.push({ secret, userId, stamp, remembered, ...times });
   const { recoveryCodes } = factorsOf(model, userId);
   return { is: 'mfa-required', methods: recoveryCodes.length > 0 ? 'totp recovery_code' : 'totp' };
@@ -78,7 +79,7 @@ export function findPending(model: Model, secret: string): { login: PendingLogin
   const login = model.pendingLogins.find((each) => each.secret === secret);
   const user = model.users.find(({ id }) => id === login?.userId);
   if (login === undefined || user === undefined || user.disabled || user.stamp !== login.stamp) return undefined;
-  const waits = !login.isOver && login.wrongCodes < mostWrongCodes && model.now < login.expiresAt;
+  const waits = !login.isOver && login.tries < mostTries && model.now < login.expiresAt;
   return waits ? { login, user } : undefined;
 }
 

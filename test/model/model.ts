@@ -64,8 +64,9 @@ export interface ModelSession extends Credentials {
   remembered: boolean;
   startedAt: number;
   lastSeenAt: number;
-  /** When the owner last proved who they are. */
+  /** When the owner last proved who they are, and whether by a second factor too. */
   authenticatedAt: number;
+  byFactor: boolean;
 }
 
 export type LinkPurpose = 'reset-password' | 'confirm-email' | 'sign-up';
@@ -258,7 +259,7 @@ export function* logIn(
   const current = findById(model, account.id);
   if (current === undefined || current.disabled || current.password !== password) return { is: 'refused' };
   if (lacksFactor(model, current, client)) return startPending(model, current, remember, pending);
-  return { is: 'logged-in', again, ...startSession(model, current, given, remember) };
+  return { is: 'logged-in', again, ...startSession(model, current, given, { remembered: remember }) };
 }
 
 /** Counts an attempt by all its keys, and checks the password. Gives the refusal, if it is one. */
@@ -293,10 +294,10 @@ export function startSession(
   model: Model,
   { id: userId, stamp, ...user }: ModelUser,
   given: Credentials = { cookie: '(none was given)', accessToken: undefined },
-  remembered = false,
+  { remembered = false, byFactor = false }: Partial<Pick<ModelSession, 'remembered' | 'byFactor'>> = {},
 ): Admitted {
   const times = { startedAt: model.now, lastSeenAt: model.now, authenticatedAt: model.now };
-  const session = { ...given, userId, stamp, remembered, ...times };
+  const session = { ...given, userId, stamp, remembered, byFactor, ...times };
   model.sessions.push(session);
   return {
     userId,
@@ -349,17 +350,24 @@ export function* requireFresh(
   const signedIn = findSignedIn(model, presented);
   yield;
   if (signedIn === undefined) return { is: 'signed-out' };
-  if (current !== undefined) {
-    const refusal = yield* prove(model, signedIn, client, current);
-    if (refusal !== undefined || !hasFactor(model, signedIn.user.id)) return refusal ?? { is: 'fresh', signedIn };
-  }
-  return model.now - signedIn.session.authenticatedAt > freshFor ? { is: 'stale' } : { is: 'fresh', signedIn };
+  const refusal = current === undefined ? undefined : yield* prove(model, signedIn, client, current);
+  if (refusal !== undefined) return refusal;
+  const { user, session } = signedIn;
+  const isRecent = model.now - session.authenticatedAt <= freshFor;
+  const isProved = hasFactor(model, user.id) ? isRecent && session.byFactor : isRecent || current !== undefined;
+  return isProved ? { is: 'fresh', signedIn } : { is: 'stale' };
 }
 
-export function renew(model: Model, { user, session }: SignedIn, given: Credentials | undefined) {
+/** @param proof what the owner has just proved, if anything */
+export function renew(
+  model: Model,
+  { user, session }: SignedIn,
+  given: Credentials | undefined,
+  proof?: Pick<ModelSession, 'byFactor'>,
+) {
   const { id: userId, stamp } = user;
   Object.assign(session, { cookie: '(none was given)', accessToken: undefined }, given, { stamp });
-  Object.assign(session, { lastSeenAt: model.now, authenticatedAt: model.now });
+  Object.assign(session, { lastSeenAt: model.now }, proof && { ...proof, authenticatedAt: model.now });
   const expiresInSeconds = Math.floor((lifetimeEndOf(session) - model.now) / 1000);
   return { is: 'renewed', userId, fingerprint: fingerprintOf(user), expiresInSeconds } as const;
 }
@@ -376,7 +384,7 @@ export function* confirm(
   const { client, current, code } = change;
   const refusal =
     (yield* prove(model, signedIn, client, current)) ?? (yield* proveFactor(model, signedIn, client, code));
-  return refusal ?? renew(model, signedIn, given);
+  return refusal ?? renew(model, signedIn, given, { byFactor: hasFactor(model, signedIn.user.id) });
 }
 
 /** @param password undefined for one that breaks a rule @param given the new credentials from the server */
