@@ -768,6 +768,15 @@ const mutants: readonly Mutant[] = [
     id: 'VM-37',
   },
   {
+    breaks: 'codes that come at the same time get any number of tries',
+    file: 'src/second-factor/second-step.ts',
+    text: 'if (!(await pendingLogins.takeTry(id))) return',
+    by: "if (!(await pendingLogins.takeTry(id)) && id === '') return",
+    test: 'test/flow/postgres-redis.test.ts',
+    only: 'takes five of 20 codes',
+    id: 'VM-37',
+  },
+  {
     breaks: 'a login waits for ever',
     file: 'src/second-factor/pending-logins.ts',
     text: ".where('expires_at', '>', now())",
@@ -837,6 +846,15 @@ const mutants: readonly Mutant[] = [
     by: 'if (isRecent || currentPassword) return',
     test: flow,
     only: 'the factors of an account',
+    id: 'V7.5.1',
+  },
+  {
+    breaks: 'a session of a trusted browser changes the factors',
+    file: 'src/sign-in/confirm.ts',
+    text: 'if (isRecent && hasSecondFactor(session)) return',
+    by: 'if (isRecent) return',
+    test: flow,
+    only: 'proved the password alone',
     id: 'V7.5.1',
   },
   {

@@ -31,7 +31,7 @@ export interface Model {
   /** Requests for mails, because too many are not answered by one. */
   asked: AskedMail[];
   failures: Map<string, Failures>;
-  /** By the id of the user, also of one who was removed. */
+  /** By the id of the user. */
   factors: Map<string, ModelFactors>;
   /** All logins that have ever waited for a second factor. */
   pendingLogins: PendingLogin[];
@@ -412,7 +412,7 @@ export function* deleteAccount(model: Model, change: OwnChange): Action {
   const proof = yield* requireFresh(model, change);
   if (proof.is !== 'fresh') return proof;
   const { user } = proof.signedIn;
-  model.users = model.users.filter((other) => other !== user);
+  removeUser(model, user);
   voidLinks(model, user.id);
   yield;
   endSessionsOf(model, user.id);
@@ -581,6 +581,11 @@ function giveNewPassword(model: Model, user: ModelUser, password: string): void 
   voidLinks(model, user.id);
 }
 
+function removeUser(model: Model, user: ModelUser): void {
+  model.users = model.users.filter((other) => other !== user);
+  model.factors.delete(user.id);
+}
+
 export function voidLinks(model: Model, userId: string): void {
   model.links = model.links.filter((link) => link.userId !== userId);
 }
@@ -602,9 +607,7 @@ export function* enable(model: Model, username: string): Action {
 }
 
 export const remove = (model: Model, username: string): Action =>
-  changeAndLift(model, username, (removed) => {
-    model.users = model.users.filter((user) => user !== removed);
-  });
+  changeAndLift(model, username, (removed) => removeUser(model, removed));
 
 export function* endAllOf(model: Model, username: string): Action {
   const found = findByName(model, username);
