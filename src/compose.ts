@@ -327,14 +327,10 @@ async function prepare(settings: Settings, overrides: Overrides, openings: Openi
     liftFailures(throttle, { userId: id, nameDigest: audit.digestName(username) });
   const route = findMailRoute(settings);
   const tokens = createTokens(database, now);
-  const passkeyDomain = findPasskeyDomain(settings);
-  const passkeys =
-    passkeyDomain === undefined
-      ? undefined
-      : createPasskeys({
-          ...{ database, tokens, key: await loadKey(database, 'ceremonies'), appName, now },
-          ...{ domain: passkeyDomain, origins: publicOrigins },
-        });
+  const passkeys = createPasskeys({
+    ...{ database, tokens, key: await loadKey(database, 'ceremonies'), appName, now },
+    ...{ domain: findPasskeyDomain(settings), origins: publicOrigins },
+  });
   const factorMails = createFactorMails({ users, tokens, now }, baseUrl);
   const descriptions: Readonly<Record<string, MailDescription>> = {
     ...createAccountMails({ users, tokens, baseUrl, now }),
@@ -361,10 +357,10 @@ async function prepare(settings: Settings, overrides: Overrides, openings: Openi
   });
   const { factors, secondFactor } = secondFactors;
   const admit: Admit = createAdmit({ access, sessions, users, audit, demand: secondFactor.demand, noticeSignIn });
-  const hasSecondFactor = async (account: Account) =>
+  const needsSecondFactor = async (account: Account) =>
     settings.SECOND_FACTOR === 'required' || (await factors.methodsOf(account)).length > 0;
   const attemptPassword = createAttemptPassword({
-    ...{ users, passwords, throttle, audit, log, failureFloor, hasSecondFactor },
+    ...{ users, passwords, throttle, audit, log, failureFloor, needsSecondFactor },
   });
   const mail =
     takesLogins && mailWorks

@@ -45,7 +45,7 @@ export function createAccess(lookUp: LookUp, sessions: Sessions, audit: Audit<ke
     if (found === undefined || session === undefined) return undefined;
     if (mayUse(found.account, session)) return { user: found.account.user, session };
     // The session ends for good: a user who is enabled again has to log in again. If it cannot be ended now, access is still refused.
-    await sessions.end([session]).catch(() => {});
+    if (!isBeingRenewed(found.account)) await sessions.end([session]).catch(() => {});
     return undefined;
   }
 
@@ -83,6 +83,9 @@ function decisiveClaim({ cookie, accessToken, derived }: Presented): Claim | und
 function mayUse(account: Account | undefined, session: Session): account is Account {
   return account !== undefined && !account.disabled && session.stamp === stampOf(account);
 }
+
+/** The session itself may have changed the stamp a moment ago, and is about to carry it. Otherwise it stays refused: no stamp comes back. */
+const isBeingRenewed = (account: Account | undefined): boolean => account?.stamp !== undefined && !account.disabled;
 
 export function whyNot({ cookie, accessToken, derived }: Presented, { trace }: Caller): string {
   if (accessToken !== undefined) return 'invalid-token';

@@ -25,15 +25,15 @@ export interface Admission {
   readonly remembered?: boolean;
   /** What the browser presents as proof that its user trusts it, verified or not. */
   readonly trustedBrowser?: string | undefined;
-  /** What decides whether the user is told about the login. Without it they are not, as at the end of a sign-up. */
-  readonly notice?: Pick<ProvenLogin, 'knownBrowser' | 'language'>;
+  readonly language: Language;
+  /** Whether the browser is new to the account, so that its user is told about the login. Not at the end of a sign-up. */
+  readonly newBrowser?: boolean;
   /** For the audit. `reason` says how the user proved who they are. */
   readonly event: Pick<AuditEvent, 'throttle' | 'knownBrowser'> & { readonly reason: string };
 }
 
 export interface ProvenLogin {
   readonly user: User;
-  readonly knownBrowser: boolean;
   readonly language: Language;
   readonly caller: Caller;
 }
@@ -108,10 +108,10 @@ export function createAdmit({ access, sessions, users, audit, demand, noticeSign
   }
 
   return async (proof, admission) => {
-    const { presented, caller, event, notice } = admission;
+    const { presented, caller, event, newBrowser, language } = admission;
     const stoodFor = await demand(proof, admission);
     const reason = [event.reason, stoodFor].filter(Boolean).join('+');
-    const tellUser = notice && (await noticeSignIn?.({ user: proof.account.user, ...notice, caller }));
+    const tellUser = newBrowser && (await noticeSignIn?.({ user: proof.account.user, language, caller }));
     const signedIn = await access.findSignedIn(presented);
     // Usually one credential is presented, and its session is found already. If both are, the other one may belong to another session.
     const bothPresented = presented.cookie !== undefined && presented.accessToken !== undefined;
@@ -125,7 +125,7 @@ export function createAdmit({ access, sessions, users, audit, demand, noticeSign
       ...replaced.map((former) => ({ reason: 'replaced', userId: former.userId, sessionId: former.id })),
       ...session.displaced.map((id) => ({ reason: 'too-many', userId, sessionId: id })),
     ];
-    await orEnd(session, tellUser?.());
+    await orEnd(session, tellUser ? tellUser() : undefined);
     for (const details of ended) await audit.recordIfPossible({ kind: 'session-ended', caller, ...details });
     return { ...started, wasSignedIn: signedIn !== undefined };
   };

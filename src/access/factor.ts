@@ -1,9 +1,41 @@
-import type { Caller } from '../audit/event.ts';
+import type { AuditEvent, Caller } from '../audit/event.ts';
 import type { AuthenticationMethod } from '../sessions/store.ts';
 import type { Account } from '../users/account.ts';
+import type { Answer } from './refusal.ts';
+
+/** What an account can prove besides its password. */
+export type FactorMethod = 'passkey' | 'totp' | 'recovery_code';
+
+/** Whether a second factor is among what was proved. A passkey is two by itself, because its user was verified. */
+export const includesSecondFactor = (methods: readonly AuthenticationMethod[]): boolean =>
+  methods.some((method) => method === 'mfa' || method === 'user');
+
+/** As in Auth0's password grant. A page leads to the second step. */
+export const mfaRequired: Answer = {
+  name: 'mfa-required',
+  status: 403,
+  error: 'mfa_required',
+  detail: 'This account has a second factor. Log in on a page, or send the mfa_token to /api/second-factor',
+};
+
+/** The password was right. A page says where the link is that adds a factor. */
+export const enrolmentRequired: Answer = {
+  name: 'enrolment-required',
+  status: 403,
+  error: 'enrolment_required',
+  detail: 'This account needs a second factor first. A link in a mail, or from an operator, adds one',
+  page: '/auth/enrol-factor?state=1',
+};
+
+export const tooManyCodes: Answer = {
+  name: 'too-many-codes',
+  status: 429,
+  error: 'temporarily_unavailable',
+  detail: 'Too many attempts',
+};
 
 export interface SentFactor {
-  /** `totp`, `recovery_code` or `passkey`. Others are wrong codes. */
+  /** A `FactorMethod`. Others are wrong codes. */
   readonly method: string;
   readonly code?: string | undefined;
   /** JSON of a passkey's answer. */
@@ -12,16 +44,52 @@ export interface SentFactor {
   readonly ceremony?: string | undefined;
 }
 
-/** @param binding what a passkey's challenge was made for @throws {Refusal} `too-many-codes` */
+/**
+ * Checks a second factor, and uses it up. `throttle` is what was known about the keys that codes are counted by.
+ * @param binding what a passkey's challenge was made for
+ * @throws {Refusal} `too-many-codes`
+ */
 export type CheckFactor = (
   account: Account,
   sent: SentFactor,
   binding: string,
   caller: Caller,
 ) => Promise<
-  | { readonly succeeded: true; readonly methods: readonly AuthenticationMethod[] }
-  | { readonly succeeded: false; readonly reason: keyof typeof factorReasons }
+  Pick<AuditEvent, 'throttle'> &
+    (
+      | { readonly succeeded: true; readonly methods: readonly AuthenticationMethod[] }
+      /** The code is for the client, the reason for the audit. */
+      | {
+          readonly succeeded: false;
+          readonly code: 'wrong-code' | 'wrong-passkey';
+          readonly reason: keyof typeof factorReasons;
+        }
+    )
 >;
+
+/** Why a passkey proved nothing. `unknown-passkey` is certain: the server has no such credential, whoever sends it. */
+export const passkeyReasons = {
+  malformed: {
+    words: 'the request had no response of a passkey, or parts of it were missing or too long',
+    advice: 'If the user sees it again, find what sends the request: the page of Janua, or a program.',
+  },
+  'unknown-passkey': {
+    words: 'the server has no such passkey; the user may have removed it here, but not from the device',
+    advice: 'Remove the passkey from the device, sign in another way, and add a new one.',
+  },
+  'foreign-passkey': { words: 'the passkey belongs to another account', advice: 'Use a passkey of the account.' },
+  'expired-challenge': { words: 'the request was late, a repetition, or of another browser', advice: 'Try again.' },
+  'invalid-response': {
+    words: 'the signature, the origin, the domain, or the user verification was not right',
+    advice: 'Compare the origin with PUBLIC_URL, and the domain with PASSKEY_DOMAIN. janua doctor shows both.',
+  },
+  'old-counter': {
+    words: 'the passkey has been used since, as if there were a copy of it',
+    advice: 'If the user did not sign in twice at that moment: remove the passkey from the account, and add a new one.',
+  },
+} as const;
+
+export type PasskeyFault = keyof typeof passkeyReasons;
 
 /** Why a second factor proved nothing, for `janua explain`. */
 export const factorReasons = {
@@ -30,8 +98,5 @@ export const factorReasons = {
     advice:
       'Compare the clock of the phone: codes are valid for 30 seconds. If the phone is lost: a recovery code, or janua users remove-factors EMAIL.',
   },
-  'wrong-passkey': {
-    words: 'the passkey could not be verified',
-    advice: 'Try again. If the passkey is lost: another factor, or janua users remove-factors EMAIL.',
-  },
+  ...passkeyReasons,
 } as const;

@@ -8,7 +8,7 @@ export const insufficientUserAuthentication: Answer = {
   name: 'insufficient-user-authentication',
   status: 401,
   error: 'insufficient_user_authentication',
-  detail: 'Confirm your password first',
+  detail: 'Confirm your identity first',
   freshProof: { maxAgeSeconds: 600 },
 };
 

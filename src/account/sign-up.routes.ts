@@ -56,10 +56,9 @@ export function addSignUp(
     browser: 'To the home page, or to the login page with message 11',
     show: async ({ caller }, { token = '' }) => ({ email: (await parts().signUp.open(token, caller)).address }),
     async submit(request, reply, entered) {
-      const { headers, presented, caller } = request;
-      const chosen = languageChoice.read(headers.cookie);
-      const language = isLanguage(chosen) ? chosen : undefined;
-      const admitted = await parts().signUp.finish(entered, language, presented, caller);
+      const typed = languageChoice.read(request.headers.cookie);
+      const chosen = isLanguage(typed) ? typed : undefined;
+      const admitted = await parts().signUp.finish(entered, chosen, request);
       if (admitted === undefined)
         return reply.proceed(loginPath(loginMessages.accountCreated), { detail: 'Account created. Please log in' });
       return reply.proceed(homePath, { detail: 'Account created', ...answerLogin(request, reply, admitted) });

@@ -1,5 +1,4 @@
-import type { Presented } from '../access/access.ts';
-import type { Admitted } from '../access/admit.ts';
+import type { Admission, Admitted } from '../access/admit.ts';
 import { InvalidFields } from '../access/refusal.ts';
 import type { Caller } from '../audit/event.ts';
 import { Unavailable } from '../faults/unavailable.ts';
@@ -31,11 +30,14 @@ export function createSignUp(options: MailingOptions & OwnOptions) {
   const domains = options.signUpDomains.map(canonicalDomain);
 
   /** Undefined if the owner cannot be signed in now. The account exists all the same. */
-  async function admitOwner(id: string, presented: Presented, caller: Caller): Promise<Admitted | undefined> {
+  async function admitOwner(
+    id: string,
+    { presented, language, caller }: Pick<Admission, 'presented' | 'language' | 'caller'>,
+  ): Promise<Admitted | undefined> {
     try {
       const account = await registry.findById(id);
       const proof = account && { account, methods: ['pwd'] as const, stillHolds: async () => false };
-      return proof && (await admit(proof, { presented, caller, event: { reason: 'sign-up' } }));
+      return proof && (await admit(proof, { presented, language, caller, event: { reason: 'sign-up' } }));
     } catch (error) {
       if (error instanceof Unavailable) return undefined;
       throw error;
@@ -58,28 +60,28 @@ export function createSignUp(options: MailingOptions & OwnOptions) {
 
     /**
      * Creates the account and signs its owner in. Undefined if the account was created, and its owner has to log in.
-     * @param language the one that the owner has chosen
+     * @param chosen the language that the owner has chosen
      * @throws {InvalidFields}; {Refusal} `link-expired`
      */
     async finish(
       entered: NewAccount,
-      language: Language | undefined,
-      presented: Presented,
-      caller: Caller,
+      chosen: Language | undefined,
+      admission: Pick<Admission, 'presented' | 'language' | 'caller'>,
     ): Promise<Admitted | undefined> {
+      const { caller } = admission;
       const { token: secret = '', password } = entered;
       const { address: username } = await links.open(secret, caller);
       const names = requireNames(entered);
       const fault = await policy.findFault(password, { username, ...names });
       if (fault !== undefined) throw new InvalidFields({ field: 'password', ...fault });
-      const user = { username, ...names, language, passwordHash: await passwords.hash(password), demo: false };
+      const user = { username, ...names, language: chosen, passwordHash: await passwords.hash(password), demo: false };
       let id = '';
       await links.use(secret, caller, async (db) => {
         id = (await registry.add(user, db)) ?? '';
         return id !== '';
       });
       await audit.recordIfPossible({ kind: 'signed-up', caller, userId: id });
-      return admitOwner(id, presented, caller);
+      return admitOwner(id, admission);
     },
   };
 }

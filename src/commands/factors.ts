@@ -40,12 +40,15 @@ export const listFactors = (username: string, { json }: { readonly json?: boolea
 
 export const removeFactors = (username: string) =>
   forUser('remove-factors', username, async ({ manageFactors }, { user }, caller) => {
+    const { passkeys, totp } = await manageFactors.list(user, '');
+    if (passkeys.length === 0 && totp === undefined) throw new ChangeRefused('The user has no second factor.');
     await manageFactors.removeAll(user, caller);
     return "The second factors are removed, and the user's sessions have ended.";
   });
 
 export const printEnrolmentLink = (username: string) =>
   forUser('enrolment-link', username, async ({ factors, createEnrolmentLink, audit }, account, caller) => {
+    if (account.disabled) throw new ChangeRefused('The user is disabled. Enable them first: janua users enable EMAIL');
     if ((await factors.list(factors.ownerOf(account))).hasAny)
       throw new ChangeRefused('The user has a second factor. To remove it, run: janua users remove-factors EMAIL');
     const link = await createEnrolmentLink(account);

@@ -78,7 +78,7 @@ export const rows = {
     credential_id: '',
     /** COSE, base64url. */
     public_key: '',
-    /** Random, the same for all passkeys of a user. */
+    /** Derived from a key of the server, the same for all passkeys of a user. */
     user_handle: '',
     counter: time,
     /** Whether the authenticator may copy the key to other devices. It never changes. */

@@ -17,9 +17,6 @@ export interface Frame {
   readonly link?: string | undefined;
 }
 
-/** Columns of the plain text (RFC 3676 4.2 recommends at most 78). */
-const columns = 72;
-
 /** Renders a mail in the frame of all mails. Every value is escaped in the HTML, and no value can break a line. */
 export type RenderMail = (words: MailWords, frame: Frame) => RenderedMail;
 
@@ -44,6 +41,6 @@ export async function loadRenderer(): Promise<RenderMail> {
   };
 }
 
-/** Breaks a paragraph into lines. A longer word, such as an address, keeps its line. */
+/** Breaks a paragraph into lines of at most 72 characters (RFC 3676 4.2 recommends up to 78). A longer word, such as an address, keeps its line. */
 const wrap = (paragraph: string): string =>
-  paragraph.replaceAll(new RegExp(`(.{1,${columns}}|\\S+)(?: |$)`, 'g'), '$1\n').trimEnd();
+  paragraph.replaceAll(/(.{1,72}|\S+)(?: |$)/g, '$1\n').trimEnd();

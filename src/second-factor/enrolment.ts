@@ -1,3 +1,4 @@
+import { enrolmentRequired } from '../access/factor.ts';
 import { InvalidFields, Refusal } from '../access/refusal.ts';
 import type { Caller } from '../audit/event.ts';
 import type { Language } from '../languages/languages.ts';
@@ -9,7 +10,7 @@ import { type Account, stampOf } from '../users/account.ts';
 import type { Factors } from './factors.ts';
 import type { ManageFactors } from './manage.ts';
 import type { FactorOptions } from './options.ts';
-import { enrolmentRequired, enrolmentExpired as expired } from './refusals.ts';
+import { enrolmentExpired } from './refusals.ts';
 
 export const enrolmentPath = '/auth/enrol-factor';
 
@@ -66,7 +67,7 @@ export function createEnrolment(
   { change }: Pick<ManageFactors, 'change'>,
 ) {
   const { outbox, throttle, sessions, audit } = options;
-  const links = createLinks(options, purpose, expired);
+  const links = createLinks(options, purpose, enrolmentExpired);
   // Without mail, an operator hands the link over.
   const requestMail = outbox && createRequestMail({ outbox, throttle, audit });
 
@@ -74,7 +75,10 @@ export function createEnrolment(
   async function open(secret: string, caller: Caller): Promise<Account> {
     const { account } = await links.openOwn(secret, caller);
     // An earlier link may have added a factor, which no link replaces.
-    if ((await list(ownerOf(account))).hasAny) throw new Refusal(expired);
+    if ((await list(ownerOf(account))).hasAny) {
+      await audit.recordIfPossible({ kind: 'link-refused', caller, userId: account.user.id });
+      throw new Refusal(enrolmentExpired);
+    }
     return account;
   }
 
@@ -104,7 +108,7 @@ export function createEnrolment(
       let codes: readonly string[] = [];
       await links.use(secret, caller, async (db) => {
         codes = await change(user, { language, caller }, db, async (owner) => {
-          if ((await list(owner, db)).hasAny) throw new Refusal(expired);
+          if ((await list(owner, db)).hasAny) throw new Refusal(enrolmentExpired);
           if (!(await totp.enable(owner, code, db))) throw new InvalidFields({ field: 'code', code: 'wrong-code' });
         });
         return true;

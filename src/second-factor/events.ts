@@ -1,29 +1,5 @@
-import { factorReasons } from '../access/factor.ts';
+import { factorReasons, passkeyReasons } from '../access/factor.ts';
 import type { Events } from '../audit/event.ts';
-
-/** Why a passkey proved nothing. `unknown-passkey` is certain: the server has no such credential, whoever sends it. */
-const passkeyReasons = {
-  malformed: {
-    words: 'the request had no response of a passkey, or parts of it were missing or too long',
-    advice: 'If the user sees it again, find what sends the request: the page of Janua, or a program.',
-  },
-  'unknown-passkey': {
-    words: 'the server has no such passkey; the user may have removed it here, but not from the device',
-    advice: 'Remove the passkey from the device, sign in another way, and add a new one.',
-  },
-  'foreign-passkey': { words: 'the passkey belongs to another account', advice: 'Use a passkey of the account.' },
-  'expired-challenge': { words: 'the request was late, a repetition, or of another browser', advice: 'Try again.' },
-  'invalid-response': {
-    words: 'the signature, the origin, the domain, or the user verification was not right',
-    advice: 'Compare the origin with PUBLIC_URL, and the domain with PASSKEY_DOMAIN. janua doctor shows both.',
-  },
-  'old-counter': {
-    words: 'the passkey has been used since, as if there were a copy of it',
-    advice: 'If the user did not sign in twice at that moment: remove the passkey from the account, and add a new one.',
-  },
-} as const;
-
-export type PasskeyFault = keyof typeof passkeyReasons;
 
 const refusedLogin = { vocabulary: 'authn_login_fail', by: 'anyone', level: 'warn', isLimitedByReason: true } as const;
 const throttled = { vocabulary: 'excess_rate_limit_exceeded', by: 'anyone', level: 'warn' } as const;
@@ -48,7 +24,7 @@ export const events = {
   },
   'second-factor-throttled': {
     ...throttled,
-    words: 'The second step of a login was refused without checking it, because too many codes were wrong',
+    words: 'A code was refused without checking it, because too many codes were wrong',
     advise: () => ['Wait, or janua throttle lift EMAIL.'],
   },
   'second-factor-stopped': {

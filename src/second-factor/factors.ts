@@ -1,4 +1,4 @@
-import type { CheckFactor, SentFactor } from '../access/factor.ts';
+import { type CheckFactor, type FactorMethod, type SentFactor, tooManyCodes } from '../access/factor.ts';
 import { Refusal } from '../access/refusal.ts';
 import type { Database } from '../database/database.ts';
 import type { Account } from '../users/account.ts';
@@ -7,12 +7,8 @@ import type { FactorOwner } from './owner.ts';
 import { passkeyMethods } from './passkeys.ts';
 import { createPendingLogins } from './pending-logins.ts';
 import { createRecoveryCodes } from './recovery-codes.ts';
-import { tooManyCodes } from './refusals.ts';
 import { createTotp } from './totp.ts';
 import { createTrustedBrowsers } from './trusted-browsers.ts';
-
-/** What an account can prove besides its password. */
-type FactorMethod = 'passkey' | 'totp' | 'recovery_code';
 
 export type Factors = ReturnType<typeof createFactors>;
 
@@ -29,7 +25,8 @@ export function createFactors(options: FactorOptions) {
 
   /** What a user has, also where factors are ignored. Recovery codes alone are no factor. `db` may be a transaction. */
   async function list(owner: FactorOwner, db?: Database) {
-    const [keys, app] = [(await passkeys?.list(owner, db)) ?? [], await totp.find(owner, db)];
+    const keys = await passkeys.list(owner, db);
+    const app = await totp.find(owner, db);
     return { passkeys: keys, totp: app, hasAny: keys.length > 0 || app !== undefined };
   }
 
@@ -40,17 +37,18 @@ export function createFactors(options: FactorOptions) {
   }
 
   async function checkPasskey(owner: FactorOwner, { credential, ceremony }: SentFactor, binding: string) {
-    const proven = await passkeys?.prove(credential, { purpose: binding, cookie: ceremony }, owner);
-    if (proven === undefined || typeof proven === 'string')
-      return { succeeded: false, reason: 'wrong-passkey' } as const;
+    const proven = await passkeys.prove(credential, { purpose: binding, cookie: ceremony }, owner);
+    if (typeof proven === 'string') return { succeeded: false, code: 'wrong-passkey', reason: proven } as const;
     return { succeeded: true, methods: passkeyMethods(proven) } as const;
   }
 
   async function checkCode(owner: FactorOwner, { method, code = '' }: SentFactor) {
-    const isRight = await (method === 'recovery_code' ? recoveryCodes.use(owner, code) : totp.check(owner, code));
+    const isRight =
+      (method === 'recovery_code' && (await recoveryCodes.use(owner, code))) ||
+      (method === 'totp' && (await totp.check(owner, code)));
     return isRight
       ? ({ succeeded: true, methods: ['otp'] } as const)
-      : ({ succeeded: false, reason: 'wrong-code' } as const);
+      : ({ succeeded: false, code: 'wrong-code', reason: 'wrong-code' } as const);
   }
 
   const checkFactor: CheckFactor = async (account, sent, binding, caller) => {
@@ -59,14 +57,15 @@ export function createFactors(options: FactorOptions) {
     if (sent.method === 'passkey') return checkPasskey(owner, sent, binding);
     const { userId } = owner;
     const attempted = await throttle.attempt(limitsOfFactor(userId, caller.address), () => checkCode(owner, sent));
-    const event = { caller, userId, throttle: attempted.trace };
+    const { trace } = attempted;
     if (!attempted.passed) {
-      await audit.recordIfPossible({ kind: 'second-factor-throttled', ...event });
+      await audit.recordIfPossible({ kind: 'second-factor-throttled', caller, userId, throttle: trace });
       throw new Refusal(tooManyCodes, attempted.retryAfterSeconds);
     }
     const { result, stops } = attempted;
-    if (stops && !result.succeeded) await audit.recordIfPossible({ kind: 'second-factor-stopped', ...event });
-    return result;
+    if (stops && !result.succeeded)
+      await audit.recordIfPossible({ kind: 'second-factor-stopped', caller, userId, throttle: trace });
+    return { ...result, throttle: trace };
   };
 
   return {

@@ -131,12 +131,12 @@ export function createManageFactors(
 
     /** @throws {InvalidFields} if the passkey cannot be verified, or is there already */
     async addPasskey(by: FactorChange, sent: unknown, binding: Binding, name: string | undefined) {
-      const made = await passkeys?.verifyNew(sent, binding);
+      const made = await passkeys.verifyNew(sent, binding);
       return changeOwn(
         by,
         { kind: 'factor-added', reason: 'passkey' },
         async (owner, db) => {
-          const added = made && (await passkeys?.add(owner, made, name, db));
+          const added = made && (await passkeys.add(owner, made, name, db));
           if (added === undefined) throw new InvalidFields({ field: 'credential', code: 'wrong-passkey' });
         },
         made && passkeyMethods(made),
@@ -146,12 +146,12 @@ export function createManageFactors(
     /** @throws {Refusal} `no-such-factor`, `last-factor` */
     removePasskey: (by: FactorChange, id: string) =>
       removeOwn(by, 'passkey', async (owner, db) => {
-        if (!(await passkeys?.remove(owner, id, db))) throw new Refusal(noSuchFactor);
+        if (!(await passkeys.remove(owner, id, db))) throw new Refusal(noSuchFactor);
       }),
 
     /** @throws {Refusal} `no-such-factor` */
     async renamePasskey({ signedIn }: FactorChange, id: string, name: string): Promise<undefined> {
-      if (!(await passkeys?.rename(ownerOf(signedIn), id, name))) throw new Refusal(noSuchFactor);
+      if (!(await passkeys.rename(ownerOf(signedIn), id, name))) throw new Refusal(noSuchFactor);
     },
 
     /** Gives ten new recovery codes, which make the old ones void. @throws {Refusal} `no-such-factor` if the user has no other factor */
@@ -173,7 +173,7 @@ export function createManageFactors(
       await inTransaction(database, (db) =>
         change(user, { language: 'en', caller }, db, async (owner) => {
           await totp.remove(owner, db);
-          await passkeys?.remove(owner, undefined, db);
+          await passkeys.remove(owner, undefined, db);
         }),
       );
       await audit.record({ kind: 'factors-removed', caller, userId: user.id });

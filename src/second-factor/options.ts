@@ -20,8 +20,7 @@ import type { Passkeys } from './passkeys.ts';
 export interface FactorOptions {
   readonly database: Database;
   readonly cipher: Cipher;
-  /** Undefined where the host cannot have passkeys. */
-  readonly passkeys: Passkeys | undefined;
+  readonly passkeys: Passkeys;
   readonly users: UserDirectory;
   /** The same directory, if this server may change it. */
   readonly registry: UserRegistry | undefined;
@@ -46,7 +45,7 @@ export interface FactorOptions {
   readonly now: () => number;
 }
 
-/** Tells browsers that an account has signed in with. Gives the identifier of the browser. */
+/** Finds the identifier of the browser, if the account of a fingerprint has signed in with it before. */
 export interface KnowsBrowsers {
   readonly knownBrowsers: { find(fingerprint: string, cookieHeader: string | undefined): string | undefined };
 }

@@ -17,9 +17,10 @@ export function createFactorParts(options: FactorOptions) {
   return {
     ...{ passkeys, factors, manageFactors, enrolment },
     secondFactor: createSecondStep(options, factors, enrolment),
-    logInByPasskey: passkeys && createLogInByPasskey(options, passkeys, factors),
+    logInByPasskey: createLogInByPasskey(options, passkeys, factors),
     /** Removes at most `limit` expired records of each kind, and returns how many there were of the most frequent one. */
     async removeExpired(time: number, limit: number): Promise<number> {
+      await factors.totp.removeExpired(time);
       const logins = await deleteExpiredRows(database, 'janua_pending_logins', 'id', time, limit);
       return Math.max(logins, await deleteExpiredRows(database, 'janua_trusted_browsers', 'id', time, limit));
     },

@@ -54,9 +54,8 @@ export function createLogInByPasskey(
     const { presented, remembered, language } = login;
     const proof = { account, methods: passkeyMethods(passkey), stillHolds };
     const knownBrowser = login.findKnownBrowser(passwordFingerprint(account)) !== undefined;
-    const notice = { knownBrowser, language };
     const event = { reason: 'passkey', knownBrowser };
-    const admitted = await admit(proof, { presented, caller, remembered, notice, event });
+    const admitted = await admit(proof, { presented, caller, remembered, language, newBrowser: !knownBrowser, event });
     return admitted ?? refuse('changed-meanwhile', account.user.id);
   };
 }

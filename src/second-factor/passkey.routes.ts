@@ -52,9 +52,7 @@ export function addPasskeyOptions<const F extends Fields>(
   });
 }
 
-type PasskeyParts = {
-  readonly [Name in 'passkeys' | 'logInByPasskey' | 'factors']: NonNullable<FactorParts[Name]>;
-} & KnowsBrowsers;
+type PasskeyParts = Pick<FactorParts, 'passkeys' | 'logInByPasskey' | 'factors'> & KnowsBrowsers;
 
 /** Adds the login by a passkey alone, and the challenge for a passkey as fresh proof. */
 export function addPasskeys(app: App, parts: () => PasskeyParts, { answerLogin, https }: FactorRouteOptions): void {

@@ -1,5 +1,6 @@
 import { hkdfSync } from 'node:crypto';
 import type { AuthenticatorTransport } from '@simplewebauthn/server';
+import type { PasskeyFault } from '../access/factor.ts';
 import { countDeleted } from '../database/deletions.ts';
 import { insertNew } from '../database/insert-new.ts';
 import type { PasskeysTable } from '../database/schema.ts';
@@ -8,7 +9,6 @@ import type { AuthenticationMethod } from '../sessions/store.ts';
 import type { User } from '../users/user.ts';
 import { algorithmIds, type NewPasskey, readCredential, verifyNew, verifyUse } from './ceremonies.ts';
 import { type Binding, challengeLifetime, createChallenges } from './challenges.ts';
-import type { PasskeyFault } from './events.ts';
 import type { FactorOptions } from './options.ts';
 import { columnsOf, type FactorOwner, isSameOwner, timesOf } from './owner.ts';
 import providers from './passkey-providers.json' with { type: 'json' };
@@ -16,8 +16,8 @@ import providers from './passkey-providers.json' with { type: 'json' };
 interface PasskeyOptions extends Pick<FactorOptions, 'database' | 'tokens' | 'appName' | 'now'> {
   /** Signs challenges. */
   readonly key: Buffer;
-  /** The domain that passkeys belong to. */
-  readonly domain: string;
+  /** The domain that passkeys belong to. Without it none can be made or used, but those that were made still count. */
+  readonly domain: string | undefined;
   /** A set that fills later, because a free port is known only when the app listens. */
   readonly origins: ReadonlySet<string>;
 }
@@ -40,7 +40,7 @@ export type Passkey = ReturnType<typeof fromRow>;
  * Passkeys (WebAuthn Level 3). Janua asks for user verification always, so that a passkey is two factors. Every method throws
  * `Unavailable` when the database cannot be reached. `db` may be the transaction of the change that belongs to it.
  */
-export function createPasskeys({ database, tokens, key, domain, origins, appName, now }: PasskeyOptions) {
+export function createPasskeys({ database, tokens, key, domain = '', origins, appName, now }: PasskeyOptions) {
   const challenges = createChallenges(key, tokens, now);
   const fixed = { expectedRPID: domain, requireUserVerification: true };
   const expected = (expectedChallenge: string) => ({ expectedChallenge, expectedOrigin: [...origins], ...fixed });

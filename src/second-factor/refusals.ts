@@ -1,19 +1,6 @@
 import { type Answer, loginMessages } from '../access/refusal.ts';
 import { linkExpired } from '../tokens/links.ts';
 
-/** As in Auth0's password grant. A page leads to the second step. */
-export const mfaRequired: Answer = {
-  ...{ name: 'mfa-required', status: 403, error: 'mfa_required' },
-  detail: 'This account has a second factor. Log in on a page, or send the mfa_token to /api/second-factor',
-};
-
-/** The password was right. A page says where the link is that adds a factor. */
-export const enrolmentRequired: Answer = {
-  ...{ name: 'enrolment-required', status: 403, error: 'enrolment_required' },
-  detail: 'This account needs a second factor first. A link in a mail, or from an operator, adds one',
-  page: '/auth/enrol-factor?state=1',
-};
-
 /** The login mails a new link. */
 export const enrolmentExpired = linkExpired('/auth/login');
 
@@ -27,10 +14,6 @@ export const invalidFactor: Answer = {
 export const loginOver: Answer = {
   ...{ ...invalidFactor, name: 'login-over' },
   loginPage: { message: loginMessages.notSignedIn, next: 'sent' },
-};
-
-export const tooManyCodes: Answer = {
-  ...{ name: 'too-many-codes', status: 429, error: 'temporarily_unavailable', detail: 'Too many attempts' },
 };
 
 export const passkeyRefused: Answer = {

@@ -1,3 +1,4 @@
+import { tooManyCodes } from '../access/factor.ts';
 import { ceremonyCookie, pendingCookie, trustedCookie } from '../web/cookies.ts';
 import { addForm } from '../web/form.ts';
 import { homePath, safeNext, secondFactorPath } from '../web/next.ts';
@@ -8,7 +9,7 @@ import { codeField, credentialField } from './fields.ts';
 import type { FactorRouteOptions, KnowsBrowsers } from './options.ts';
 import type { FactorParts } from './parts.ts';
 import { addPasskeyOptions } from './passkey.routes.ts';
-import { invalidFactor, loginOver, tooManyCodes } from './refusals.ts';
+import { invalidFactor, loginOver } from './refusals.ts';
 
 type SecondFactorParts = Pick<FactorParts, 'secondFactor' | 'factors'> & KnowsBrowsers;
 
@@ -75,7 +76,7 @@ export function addSecondFactor(app: App, parts: () => SecondFactorParts, option
     async find(request, bind, { mfa_token: token }) {
       const { secondFactor, factors } = parts();
       const { pending, account } = await secondFactor.open(secretOf(request, token), request.caller);
-      return factors.passkeys?.requestOptions(bind(`second-factor:${pending.id}`), factors.ownerOf(account));
+      return factors.passkeys.requestOptions(bind(`second-factor:${pending.id}`), factors.ownerOf(account));
     },
   });
 }

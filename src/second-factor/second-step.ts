@@ -1,6 +1,6 @@
 import type { Presented } from '../access/access.ts';
 import type { Admission, Proof } from '../access/admit.ts';
-import type { SentFactor } from '../access/factor.ts';
+import { includesSecondFactor, mfaRequired, type SentFactor } from '../access/factor.ts';
 import { Refusal, RefusedField } from '../access/refusal.ts';
 import type { Caller } from '../audit/event.ts';
 import type { Language } from '../languages/languages.ts';
@@ -8,7 +8,7 @@ import { passwordFingerprint, stampOf } from '../users/account.ts';
 import type { Enrolment } from './enrolment.ts';
 import type { Factors } from './factors.ts';
 import type { FactorOptions } from './options.ts';
-import { invalidFactor, loginOver, mfaRequired } from './refusals.ts';
+import { invalidFactor, loginOver } from './refusals.ts';
 
 /** What a client sends to finish a login. */
 interface SentStep extends SentFactor {
@@ -45,11 +45,11 @@ export function createSecondStep(
      * A browser that the user trusts stands for the second factor.
      */
     async demand({ account, methods: proved }: Proof, admission: Admission) {
-      if (proved.some((method) => method !== 'pwd')) return undefined;
-      const { remembered = false, trustedBrowser, notice, caller } = admission;
+      if (includesSecondFactor(proved)) return undefined;
+      const { remembered = false, trustedBrowser, language, caller } = admission;
       const methods = await methodsOf(account);
       if (methods.length === 0) {
-        if (policy === 'required') await enrolment.demand(account, notice?.language ?? 'en', caller);
+        if (policy === 'required') await enrolment.demand(account, language, caller);
         return undefined;
       }
       const [userId, stamp] = [account.user.id, stampOf(account)];
@@ -81,17 +81,23 @@ export function createSecondStep(
         throw error;
       });
       if (!checked.succeeded) {
-        await audit.recordIfPossible({ kind: 'second-factor-failed', reason: checked.reason, caller, userId });
-        throw new RefusedField(invalidFactor, { field: 'code', code: checked.reason });
+        const { reason, throttle } = checked;
+        await audit.recordIfPossible({ kind: 'second-factor-failed', reason, caller, userId, throttle });
+        throw new RefusedField(invalidFactor, { field: 'code', code: checked.code });
       }
       // Of several right answers at the same time, one finishes the login.
       if (!(await pendingLogins.end(id))) return refuse(caller, userId);
       const methods = [...new Set([...proved, ...checked.methods, 'mfa' as const])];
       const proof = { account, methods, stillHolds: async () => false };
       const knownBrowser = step.findKnownBrowser(passwordFingerprint(account));
-      const notice = { knownBrowser: knownBrowser !== undefined, language: step.language };
-      const event = { reason: `password+${step.method.replace('_', '-')}` };
-      const admitted = await admit(proof, { presented: step.presented, caller, remembered, notice, event });
+      const event = {
+        reason: `password+${step.method.replace('_', '-')}`,
+        throttle: checked.throttle,
+        knownBrowser: knownBrowser !== undefined,
+      };
+      const { presented, language } = step;
+      const newBrowser = knownBrowser === undefined;
+      const admitted = await admit(proof, { presented, caller, remembered, language, newBrowser, event });
       if (admitted === undefined) return refuse(caller, userId);
       await clearPasswordFailures(account, knownBrowser, caller).catch(() => {});
       if (!step.trustsBrowser) return { ...admitted, trustedBrowser: undefined };

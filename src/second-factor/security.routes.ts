@@ -185,7 +185,7 @@ export function addSecurity(app: App, parts: () => SecurityParts, options: Facto
     async find(request, bind) {
       const by = await requireChange(request);
       const { passkeys, ownerOf } = parts().factors;
-      return passkeys?.creationOptions(ownerOf(by.signedIn), by.signedIn.user, bind(purposeOf(by)));
+      return passkeys.creationOptions(ownerOf(by.signedIn), by.signedIn.user, bind(purposeOf(by)));
     },
   });
 

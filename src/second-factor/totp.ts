@@ -106,6 +106,12 @@ export function createTotp(options: Pick<FactorOptions, 'database' | 'cipher' | 
       return row && timesOf(row);
     },
 
+    /** Removes secrets that waited in vain. @param time milliseconds since 1970 */
+    async removeExpired(time: number): Promise<void> {
+      const waiting = database.deleteFrom('janua_totp').where('id', 'like', 'waiting:%');
+      await waiting.where('created_at', '<', time - enrolmentMilliseconds).execute();
+    },
+
     /** Removes the secrets of a user id, also one that waits. */
     async remove({ userId }: FactorOwner, db = database): Promise<void> {
       await db.deleteFrom('janua_totp').where('user_id', '=', userId).execute();

@@ -1,3 +1,4 @@
+import { tooManyCodes } from '../access/factor.ts';
 import { maxPasswordBytes } from '../passwords/passwords.ts';
 import { ceremonyCookie } from '../web/cookies.ts';
 import { addForm } from '../web/form.ts';
@@ -24,9 +25,9 @@ export function addConfirm(
   addForm(app, ['/auth/confirm', '/api/confirm'], {
     summary: 'Confirm your identity',
     description:
-      'Checks the password again. The session stays and gets new credentials; the old ones become invalid. Both responses set the session cookie.',
+      'Checks the user again: the password and, if the account has one, a second factor; or a passkey alone. The session stays and gets new credentials; the old ones become invalid. Both responses set the session cookie.',
     tag: 'Sign in',
-    config: { signedIn: true, refusals: [tooManyConfirmations] },
+    config: { signedIn: true, refusals: [tooManyConfirmations, tooManyCodes] },
     view: 'sign-in/confirm',
     fields: {
       password: {

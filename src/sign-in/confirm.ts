@@ -1,6 +1,6 @@
 import type { SignedIn } from '../access/access.ts';
 import { notAuthenticated } from '../access/access.ts';
-import type { CheckFactor, SentFactor } from '../access/factor.ts';
+import { type CheckFactor, includesSecondFactor, type SentFactor } from '../access/factor.ts';
 import {
   type ConfirmingRequest,
   insufficientUserAuthentication,
@@ -12,7 +12,7 @@ import {
 import { InvalidFields, Refusal } from '../access/refusal.ts';
 import type { Audit } from '../audit/audit.ts';
 import type { Caller } from '../audit/event.ts';
-import type { Session, Sessions } from '../sessions/sessions.ts';
+import type { Sessions } from '../sessions/sessions.ts';
 import { type Account, stampOf } from '../users/account.ts';
 import type { UserDirectory } from '../users/user-directory.ts';
 import type { events } from './events.ts';
@@ -36,9 +36,6 @@ export interface ConfirmOptions {
 export interface SentProof extends SentFactor {
   readonly password?: string | undefined;
 }
-
-const hasSecondFactor = ({ methods }: Pick<Session, 'methods'>): boolean =>
-  methods.some((method) => method === 'mfa' || method === 'user');
 
 export type Confirm = ReturnType<typeof createConfirm>['confirm'];
 
@@ -74,8 +71,9 @@ export function createConfirm(options: ConfirmOptions) {
     if (!isPasskey && !sent.code) throw new InvalidFields({ field: 'code', code: 'missing' });
     const checked = await checkFactor(account, sent, `confirm:${session.id}`, caller);
     if (checked.succeeded) return checked.methods;
-    await audit.recordIfPossible({ kind: 'confirm-failed', reason: checked.reason, caller, userId: account.user.id });
-    throw new InvalidFields({ field: isPasskey ? 'credential' : 'code', code: checked.reason });
+    const { reason, throttle } = checked;
+    await audit.recordIfPossible({ kind: 'confirm-failed', reason, caller, userId: account.user.id, throttle });
+    throw new InvalidFields({ field: isPasskey ? 'credential' : 'code', code: checked.code });
   }
 
   async function prove(signedIn: SignedIn, sent: SentProof, request: ConfirmingRequest) {
@@ -99,7 +97,7 @@ export function createConfirm(options: ConfirmOptions) {
         await audit.recordIfPossible({ kind: 'confirmed', caller, userId: user.id, sessionId: session.id });
       }
       const isRecent = now() - session.authenticatedAt <= maxAgeSeconds * 1000;
-      if (isRecent && hasSecondFactor(session)) return account;
+      if (isRecent && includesSecondFactor(session.methods)) return account;
       // A password alone is no proof of an account with a second factor. A session in a trusted browser was started by no more.
       if ((isRecent || currentPassword) && (await methodsOf(account)).length === 0) return account;
       await audit.recordIfPossible({ kind: 'confirm-required', caller, userId: user.id, sessionId: session.id });
@@ -108,7 +106,7 @@ export function createConfirm(options: ConfirmOptions) {
 
     async requireStepUp({ user, session }, { maxAgeSeconds: oldest, secondFactor }, { caller }) {
       const isOld = oldest !== undefined && now() - session.authenticatedAt > oldest * 1000;
-      const isMissing = secondFactor && !hasSecondFactor(session);
+      const isMissing = secondFactor && !includesSecondFactor(session.methods);
       if (!isOld && !isMissing) return;
       const canProve = !isMissing || (await methodsOf({ user })).length > 0;
       const about = { caller, userId: user.id, sessionId: session.id };

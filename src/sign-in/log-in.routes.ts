@@ -1,4 +1,5 @@
 import type { Access } from '../access/access.ts';
+import { enrolmentRequired, mfaRequired } from '../access/factor.ts';
 import { Refusal } from '../access/refusal.ts';
 import { maxPasswordBytes } from '../passwords/passwords.ts';
 import { maxUsernameLength } from '../users/user.ts';
@@ -104,7 +105,10 @@ export function addLogIn(app: App, parts: () => LogInParts, options: LogInRouteO
     example: { username: 'behai_nguyen@hotmail.com', password: 'password' },
     config: {
       openedAt: '/auth/login',
-      refusals: [invalidCredentials, incompleteLogin, unsupportedGrantType, tooManyAttempts, ambiguousCredential],
+      refusals: [
+        ...[invalidCredentials, incompleteLogin, unsupportedGrantType, tooManyAttempts, ambiguousCredential],
+        ...[mfaRequired, enrolmentRequired],
+      ],
     },
     answer: settingCookies(json('A session was started', tokenSchema, exampleTokens)),
     browser: 'Pages: to the home page or `next`, or back to the login page if refused',

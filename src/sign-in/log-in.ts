@@ -41,9 +41,9 @@ export function createLogIn({ users, attemptPassword, admit }: LogInOptions): Lo
       failed: { kind: 'login-failed', error: new Refusal(invalidCredentials) },
       throttled: { kind: 'login-throttled', answer: tooManyAttempts },
     });
-    const notice = { knownBrowser: seen.knownBrowser, language };
-    const admission = { presented, caller, remembered, trustedBrowser, notice, event: { ...seen, reason: 'password' } };
-    return (await admit(proof, admission)) ?? refuse();
+    const event = { ...seen, reason: 'password' };
+    const how = { remembered, trustedBrowser, language, newBrowser: !seen.knownBrowser };
+    return (await admit(proof, { presented, caller, ...how, event })) ?? refuse();
   };
 }
 

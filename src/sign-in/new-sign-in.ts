@@ -18,9 +18,9 @@ export interface NoticeOptions {
 
 /** Mails users about logins that may not be theirs (ASVS 6.3.5). A program sends no `browser` cookie: a session of its shows that it is known. */
 export function createNoticeSignIn({ sessions, requestMail, now }: NoticeOptions): NoticeSignIn {
-  return async ({ user, knownBrowser, language, caller }) => {
+  return async ({ user, language, caller }) => {
     const { id: userId, username: address } = user;
-    if (knownBrowser || !isMailAddress(address)) return undefined;
+    if (!isMailAddress(address)) return undefined;
     const own = await sessions.listOf(userId);
     if (own.some((session) => isSameClient(session, caller))) return undefined;
     const details = { userAgent: caller.userAgent ?? '', address: caller.address ?? '', at: String(now()) };

@@ -52,7 +52,7 @@ export interface AttemptOptions {
   readonly throttle: Throttle;
   readonly audit: Audit<keyof typeof events>;
   readonly log: Pick<Log, 'warn'>;
-  readonly hasSecondFactor: (account: Account) => Promise<boolean>;
+  readonly needsSecondFactor: (account: Account) => Promise<boolean>;
   /** No failed attempt is answered before this many milliseconds. The response time must not reveal the kind of failure (ASVS 6.3.8). */
   readonly failureFloor?: number | undefined;
 }
@@ -67,8 +67,8 @@ const randomDelaySteps = 2 ** 20;
 const throttledShare = 1 / 10;
 
 export function createAttemptPassword(options: AttemptOptions): AttemptPassword {
-  const { users, passwords, throttle, audit, log, hasSecondFactor, failureFloor = 250 } = options;
-  const provePassword = createProvePassword(users, passwords, log, hasSecondFactor);
+  const { users, passwords, throttle, audit, log, needsSecondFactor, failureFloor = 250 } = options;
+  const provePassword = createProvePassword(users, passwords, log, needsSecondFactor);
 
   /** Refuses no earlier than `floor` milliseconds after `start`, plus a small random delay. */
   async function refuse(error: Error, start: number, floor: number): Promise<never> {

@@ -26,7 +26,7 @@ export function createProvePassword(
   users: UserDirectory,
   passwords: Passwords,
   log: Pick<Log, 'warn'>,
-  hasSecondFactor: (account: Account) => Promise<boolean>,
+  needsSecondFactor: (account: Account) => Promise<boolean>,
 ): ProvePassword {
   const matches = async ({ passwordHash }: Account, password: string) =>
     (await passwords.check(passwordHash, password)).matches;
@@ -53,7 +53,7 @@ export function createProvePassword(
     const current = check.replacement === undefined ? account : await storeAnew(account, password, check.replacement);
     if (current === undefined) return { succeeded: false, reason: 'changed-meanwhile' };
     const stillHolds = (later: Account) => matches(later, password);
-    const clears = !(await hasSecondFactor(current));
+    const clears = !(await needsSecondFactor(current));
     return { succeeded: true, clears, proof: { account: current, methods: ['pwd'], stillHolds } };
   };
 }

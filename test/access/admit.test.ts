@@ -88,7 +88,7 @@ function createRacing(
     throttle: unthrottled,
     audit,
     log: { warn() {} },
-    hasSecondFactor: async () => false,
+    needsSecondFactor: async () => false,
     failureFloor: 0,
   });
   const admit = createAdmit({ access, sessions, users, audit, demand, noticeSignIn });

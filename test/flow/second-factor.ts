@@ -270,8 +270,10 @@ export function testSecondFactor(stores: StoreChoice): void {
         'security/recovery-codes': {},
         'security/trusted-browsers/end': {},
         password: { current_password: password, new_password: 'another password of mine' },
-        email: { current_password: password, email: 'elsewhere@example.com' },
-        delete: { current_password: password },
+        ...(!stores.ownTable && {
+          email: { current_password: password, email: 'elsewhere@example.com' },
+          delete: { current_password: password },
+        }),
       })) {
         const answer = await post(`/api/account/${path}`, fields, bearerOf(login));
         assert.equal(answer.statusCode, 401, `${path}: ${answer.body}`);
@@ -282,7 +284,9 @@ export function testSecondFactor(stores: StoreChoice): void {
       assert.equal((await post('/api/account/security/totp/begin', {}, bearerOf(confirmed))).statusCode, 200);
     });
 
-    test('are deleted with the account', async () => {
+    test('are deleted with the account', {
+      skip: stores.ownTable === true && 'Janua deletes no account of a team',
+    }, async () => {
       const { username, next } = await addProtected();
       const { id, ...user } = (await janua.services.users.findByUsername(username))?.user ?? assert.fail();
       const step = { mfa_token: await tokenOf(username), method: 'totp', code: next(), trust_browser: 'on' };

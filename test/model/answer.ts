@@ -190,7 +190,7 @@ export function tell({ is, format, next }: Route, outcome: Outcome, { cookie, ac
       return answer(422, html ? `Janua ${titles[is]}` : 'Some fields cannot be accepted');
     case 'stale':
       if (html) return answer(303, `/auth/confirm?next=${encodeURIComponent(provedFor[is] ?? `/account/${is}`)}`);
-      return answer(401, 'Confirm your password first', 'kept', {
+      return answer(401, 'Confirm your identity first', 'kept', {
         challenge: 'Bearer realm="janua", error="insufficient_user_authentication", max_age=600',
       });
     case 'no-such-session':
