@@ -42,5 +42,4 @@ export async function loadRenderer(): Promise<RenderMail> {
 }
 
 /** Breaks a paragraph into lines of at most 72 characters (RFC 3676 4.2 recommends up to 78). A longer word, such as an address, keeps its line. */
-const wrap = (paragraph: string): string =>
-  paragraph.replaceAll(/(.{1,72}|\S+)(?: |$)/g, '$1\n').trimEnd();
+const wrap = (paragraph: string): string => paragraph.replaceAll(/(.{1,72}|\S+)(?: |$)/g, '$1\n').trimEnd();

@@ -110,6 +110,9 @@ export function testSecondFactor(stores: StoreChoice): void {
       assert.equal(await use(code), 400);
       assert.equal(await use(authenticatorApp(secret).codeAt(time - 30_000)), 400);
       assert.equal(await use(next()), 200);
+      const mfa_token = await tokenOf(username);
+      const forged = await post('/api/second-factor', { mfa_token, method: 'trusted-browser', code: next() });
+      assert.equal(forged.statusCode, 400, 'the method is one that there is');
     });
 
     // Shows: VM-68 VM-69 VM-38

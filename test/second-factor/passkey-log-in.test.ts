@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { RecordedEvent } from '../../src/audit/event.ts';
-import { ann, caller, startJanua, type TestOptions } from '../janua.ts';
+import { ann, caller, password, startJanua, type TestOptions } from '../janua.ts';
 import { missing } from '../servers/missing.ts';
 import type { StoreChoice } from '../stores.ts';
 import { bodyFaces, form, isSignedIn, json, sessionCookie } from '../web/faces.ts';
@@ -289,4 +289,19 @@ test('SECOND_FACTOR=off, or a host that is an address, leaves passkeys out', asy
       assert.equal((await janua.app.inject({ method: 'POST', url })).statusCode, 404);
     assert.doesNotMatch((await janua.app.inject('/auth/login')).body, /passkey|webauthn/);
   }
+});
+
+// Shows: VM-08 V6.3.3
+test('a host that can have no passkeys still refuses the password alone to an account with one', async () => {
+  await using janua = await startJanua({ settings: { PUBLIC_URL: 'https://192.0.2.1' } });
+  const { app, services } = janua;
+  const account = await services.users.findByUsername(ann.username);
+  assert.ok(account);
+  const owner = services.factors.ownerOf(account);
+  const kind = { counter: 0, syncable: false, synced: false, transports: 'usb', aaguid: '' };
+  await services.passkeys.add(owner, { credential_id: 'made-elsewhere', public_key: '', ...kind });
+  const answer = await app.inject({ method: 'POST', url: '/api/login', ...json({ username: ann.username, password }) });
+  assert.deepEqual([answer.statusCode, answer.json().methods], [403, ['passkey']]);
+  await services.manageFactors.removeAll(account.user, caller);
+  assert.deepEqual((await services.factors.list(owner)).passkeys, []);
 });
