@@ -57,16 +57,16 @@ export function* finishLogin(model: Model, step: Step, { credentials, trusted }:
   if (login.isOver || login.tries === mostTries) return { is: 'login-over' };
   login.tries += 1;
   const refusal = yield* attemptCode(model, login.userId, client, code);
-  yield;
-  if (refusal?.is === 'invalid-factor')
+  if (refusal?.is === 'invalid-factor') {
+    yield;
     return findPending(model, secret) === undefined ? { is: 'login-over' } : refusal;
+  }
   if (refusal !== undefined) {
     login.tries -= 1;
     return refusal;
   }
   if (login.isOver) return { is: 'login-over' };
   login.isOver = true;
-  yield;
   findSignedIn(model, presented);
   const replaced = usePresented(model, presented);
   yield;
@@ -74,7 +74,6 @@ export function* finishLogin(model: Model, step: Step, { credentials, trusted }:
   const user = findById(model, login.userId);
   if (user === undefined || user.disabled || user.stamp !== login.stamp) return { is: 'login-over' };
   const started = startSession(model, user, credentials, { remembered: login.remembered, byFactor: true });
-  yield;
   clear(model, [...keysOf(user, user.username, client), ...strangersKeys(user, user.username, client)]);
   const { id: userId, stamp } = user;
   if (trusts) model.trustedBrowsers.push({ secret: trusted ?? '(none was given)', userId, stamp });

@@ -250,7 +250,6 @@ export function* logIn(
   if (refusal !== undefined || account === undefined) return refusal ?? { is: 'refused' };
   yield;
   if (lacksFactor(model, account, client)) return startPending(model, account, remember, pending);
-  yield;
   const again = findSignedIn(model, presented) !== undefined;
   const replaced = usePresented(model, presented);
   yield;
