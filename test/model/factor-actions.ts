@@ -65,6 +65,7 @@ export function* finishLogin(model: Model, step: Step, { credentials, trusted }:
     login.tries -= 1;
     return refusal;
   }
+  yield;
   if (login.isOver) return { is: 'login-over' };
   login.isOver = true;
   findSignedIn(model, presented);
