@@ -67,7 +67,7 @@ export type CheckFactor = (
     )
 >;
 
-/** Why a passkey proved nothing. `unknown-passkey` is certain: the server has no such credential, whoever sends it. */
+/** Why a passkey proved nothing. `unknown-passkey` is certain: the server has no such credential. */
 export const passkeyReasons = {
   malformed: {
     words: 'the request had no response of a passkey, or parts of it were missing or too long',

@@ -31,7 +31,7 @@ export const events = {
     ...{ vocabulary: 'authn_login_lock', by: 'account-holder', level: 'warn' },
     words: 'The account reached 100 wrong codes, and takes no more until an operator lifts it',
     advise: () => [
-      'The password is known to someone else: janua users set-password EMAIL, then janua throttle lift EMAIL.',
+      'An attacker may know the password: janua users set-password EMAIL, then janua throttle lift EMAIL.',
     ],
   },
   'passkey-refused': {

@@ -97,7 +97,7 @@ export function createPasskeys({ database, tokens, key, domain = '', origins, ap
     },
 
     /**
-     * Adds a passkey that was checked. Undefined if somebody has it already: a transaction must then be rolled back.
+     * Adds a passkey that was checked. Undefined if a user has it already: a transaction must then be rolled back.
      * @param name as `personName` reads it. Without it, the name of the provider.
      */
     async add(owner: FactorOwner, made: NewPasskey, name = '', db = database): Promise<Passkey | undefined> {

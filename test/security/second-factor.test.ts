@@ -70,7 +70,7 @@ async function assertNone(answer: LightMyRequestResponse, what: string): Promise
   assert.deepEqual(await janua.services.sessions.listOf(userId), [], what);
 }
 
-/** Every field that some route takes, as somebody has them who knows the password, and no more. */
+/** Every field that some route takes, as an attacker has them who knows only the password. */
 const known: Readonly<Record<string, string>> = {
   ...{ username: ann.username, email: ann.username, first_name: 'Ann', last_name: 'Archer' },
   ...{ password, current_password: password, new_password: 'another horse battery', grant_type: 'password' },
@@ -79,7 +79,7 @@ const known: Readonly<Record<string, string>> = {
 };
 
 // Shows: VM-70 VM-72 VM-75 V2.3.1 V6.3.3
-test('no route gives a session of an account with a second factor to somebody who knows the password', async () => {
+test('no route gives a session of an account with a second factor to an attacker who knows the password', async () => {
   for (const { method, path, operation } of operations) {
     const fields = Object.values(operation.requestBody?.content ?? {}).flatMap(({ schema }) =>
       Object.keys(schema.properties ?? {}),
