@@ -17,7 +17,8 @@ and reports only the first step that finds a fault:
 2. Settings that are unsafe together. Janua reports all faults.
 3. Variables for traces, \`USERS_TABLE\` with \`USERS_COLUMNS\`, and the addresses of stores. Janua reports the first that is wrong.
 
-\`npx janua doctor\` continues after a fault, so it shows more faults in one run.`;
+\`npx janua doctor\` continues after a fault, so it shows more faults in one run. \`npx janua config\` shows the settings that
+\`janua serve\` uses and where each comes from, without passwords.`;
 
 /** Escapes text for a table cell. */
 const inCell = (text: string) => text.replaceAll('|', '\\|').replaceAll('\n', ' ');

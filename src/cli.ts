@@ -45,6 +45,9 @@ function createProgram(): Command {
     .addHelpText('after', settingsHelp)
     .hook('postAction', endSoon)
     .action(from(() => import('./commands/doctor.ts'), 'doctor'));
+  add(program, 'config', 'show every setting as `serve` reads it, with its source and without passwords')
+    .option(...json)
+    .action(from(() => import('./commands/config.ts'), 'printConfiguration'));
   add(program, 'selftest', 'check a running server from outside, through its proxies; safe for a server in use')
     .requiredOption('--against <url>', 'the address that users open')
     .option('--user <email>', 'a test user; the password is asked for, or read from standard input')

@@ -26,6 +26,12 @@ export function loadSettings(defaults: Partial<Settings> = {}, environment: Node
 /** The account that ran `sudo`. It is a hint and no proof, because the operator can set the variable. */
 export const findSudoUser = () => process.env.SUDO_USER || undefined;
 
+/** Tells where `loadSettings` takes the value of a setting from. */
+export function sourceOf(name: string, schema: SettingSchema): 'environment' | 'file' | 'default' {
+  if (findFile(name, schema, process.env) !== undefined) return 'file';
+  return process.env[name]?.trim() ? 'environment' : 'default';
+}
+
 const hostSettings = ['HOST', 'PORT', 'WORKERS', 'DRAIN_SECONDS'] as const;
 
 /** Settings that a program may pass. `undefined` means the default. */

@@ -1,0 +1,43 @@
+import { loadSettings, requireSafeExposure, sourceOf } from '../config/load.ts';
+import { type SettingSchema, type Settings, settingSchemas } from '../config/settings.ts';
+import { shownUrl } from '../config/shown-url.ts';
+import { engineOf } from '../database/database.ts';
+import { faultsOf, Misconfiguration } from '../faults/misconfiguration.ts';
+import { parseRedisUrl } from '../redis/redis-url.ts';
+import { parseMapping } from '../users/mapped/mapping.ts';
+import { list } from './list.ts';
+
+/**
+ * Prints every setting as `janua serve` would read it, with its source. It opens no store, and shows no passwords.
+ * @throws {Misconfiguration} with every wrong value, else every unsafe setting, else every wrong address and mapping
+ */
+export async function printConfiguration({ json = false }: { json?: boolean }): Promise<void> {
+  const settings = loadSettings();
+  requireSafeExposure(settings, 'serve');
+  requireReadable(settings);
+  const lines = Object.entries<SettingSchema>(settingSchemas).map(([setting, schema]) => ({
+    setting,
+    value: shownValue(settings[setting as keyof Settings] ?? null, schema),
+    from: sourceOf(setting, schema),
+  }));
+  const table = await list(lines, {
+    json,
+    none: '',
+    heading: ['SETTING', 'VALUE', 'FROM'],
+    toRows: (shown) => shown.map(({ setting, value, from }) => [setting, [value ?? ''].flat().join(', '), from]),
+  });
+  if (!json) process.stdout.write(`${table}\n`);
+}
+
+const shownValue = (value: Settings[keyof Settings] | null, { format }: SettingSchema) =>
+  format === 'password' && value !== null ? shownUrl(String(value)) : value;
+
+/** Refuses invalid addresses and names, as `serve` does at its start. */
+function requireReadable({ DATABASE_URL, REDIS_URL, USERS_TABLE, USERS_COLUMNS }: Settings): void {
+  const faults = [
+    () => engineOf(DATABASE_URL),
+    () => REDIS_URL !== undefined && parseRedisUrl(REDIS_URL),
+    () => parseMapping(USERS_TABLE, USERS_COLUMNS),
+  ].flatMap(faultsOf);
+  if (faults.length > 0) throw new Misconfiguration(...faults);
+}
