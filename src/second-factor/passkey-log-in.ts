@@ -10,7 +10,7 @@ import { isSameOwner } from './owner.ts';
 import { type Passkeys, passkeyMethods } from './passkeys.ts';
 import { passkeyRefused, passkeyUnknown } from './refusals.ts';
 
-interface PasskeyLogin {
+export interface PasskeyLogin {
   /** As the browser sent it. */
   readonly credential: unknown;
   /** The `ceremony` cookie. */

@@ -4,7 +4,7 @@ import { createSecret, hashSecret } from '../sessions/credential.ts';
 import type { AuthenticationMethod } from '../sessions/store.ts';
 
 /** A login that waits for a second factor. It is no session: it opens nothing but the second step. */
-interface PendingLogin {
+export interface PendingLogin {
   readonly userId: string;
   /** The account's stamp. With another stamp the login has to begin again. */
   readonly stamp: string;

@@ -11,7 +11,7 @@ import type { FactorOptions } from './options.ts';
 import { invalidFactor, loginOver } from './refusals.ts';
 
 /** What a client sends to finish a login. */
-interface SentStep extends SentFactor {
+export interface SentStep extends SentFactor {
   readonly presented: Presented;
   readonly language: Language;
   /** The identifier of the browser, if the account of that fingerprint has signed in with it before. */
