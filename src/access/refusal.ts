@@ -49,7 +49,7 @@ export const loginMessages = {
 
 export type LoginMessage = (typeof loginMessages)[keyof typeof loginMessages];
 
-export interface PendingLogin {
+export interface PendingStep {
   /** A browser gets it as a cookie, a program as `mfa_token`. */
   readonly token: string;
   /** The ways to go on, the best first. */
@@ -62,9 +62,9 @@ export class Refusal extends Error {
   readonly answer: Answer;
   /** Seconds until another try can succeed, if known. */
   readonly retryAfterSeconds: number | undefined;
-  readonly pending: PendingLogin | undefined;
+  readonly pending: PendingStep | undefined;
 
-  constructor(answer: Answer, retryAfterSeconds?: number, pending?: PendingLogin) {
+  constructor(answer: Answer, retryAfterSeconds?: number, pending?: PendingStep) {
     super(answer.name);
     this.answer = answer;
     this.retryAfterSeconds = retryAfterSeconds;

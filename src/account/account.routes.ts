@@ -78,7 +78,12 @@ export function addAccount(app: App, parts: () => AccountParts): void {
     },
     answer: {
       ...json('What this server stores about the user', exportSchema, {
-        ...{ account: {}, second_factors: {}, sessions: [], links: [], mails: [], events: [] },
+        account: {},
+        second_factors: {},
+        sessions: [],
+        links: [],
+        mails: [],
+        events: [],
       }),
       headers: header('Content-Disposition', 'A name for the file'),
     },

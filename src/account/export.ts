@@ -59,21 +59,31 @@ export async function describeAccount(user: User, registry: AccountOptions['regi
 
 const describeFactors = ({ passkeys, totp, recoveryCodesLeft, trustedBrowsers }: OwnFactors) => ({
   passkeys: passkeys.map(({ name, createdAt, lastUsedAt }) => ({
-    ...{ name, created_at: createdAt.toISOString(), last_used_at: lastUsedAt?.toISOString() ?? null },
+    name,
+    created_at: createdAt.toISOString(),
+    last_used_at: lastUsedAt?.toISOString() ?? null,
   })),
   totp: totp !== undefined,
   recovery_codes_left: recoveryCodesLeft,
   trusted_browsers: trustedBrowsers.map(({ userAgent, trustedAt }) => ({
-    ...{ user_agent: userAgent, trusted_at: trustedAt.toISOString() },
+    user_agent: userAgent,
+    trusted_at: trustedAt.toISOString(),
   })),
 });
 
 const describeLink = ({ purpose, address, expiresAt }: OneTimeToken) => ({
-  ...{ purpose, address, expires_at: new Date(expiresAt).toISOString() },
+  purpose,
+  address,
+  expires_at: new Date(expiresAt).toISOString(),
 });
 
 const describeMail = ({ purpose, address, language, details, createdAt, failure }: QueuedMail) => ({
-  ...{ purpose, address, language, details, created_at: new Date(createdAt).toISOString(), failure: failure ?? null },
+  purpose,
+  address,
+  language,
+  details,
+  created_at: new Date(createdAt).toISOString(),
+  failure: failure ?? null,
 });
 
 /** Without what tells about the server and its operators. */

@@ -8,8 +8,11 @@ const mostMails = 100;
 
 const string = { type: 'string' };
 const mailSchema = object('A mail', {
-  ...{ id: string, to: { ...string, description: 'The address of the recipient' }, subject: string },
-  ...{ text: { ...string, description: 'As plain text' }, html: { ...string, description: 'As HTML' } },
+  id: string,
+  to: { ...string, description: 'The address of the recipient' },
+  subject: string,
+  text: { ...string, description: 'As plain text' },
+  html: { ...string, description: 'As HTML' },
   created_at: { ...string, description: 'UTC, RFC 3339' },
 });
 
@@ -31,8 +34,12 @@ export function addMailbox(app: App, findKeptMail: NonNullable<MailboxOptions['f
     answer: json('The mailbox', mailboxSchema, {
       mails: [
         {
-          ...{ id: '01a21549-b831-7000-…', to: 'ann@example.com', subject: 'Your new password' },
-          ...{ text: 'Hello…', html: '<!doctype html>…', created_at: '2026-11-26T08:00:00.000Z' },
+          id: '01a21549-b831-7000-…',
+          to: 'ann@example.com',
+          subject: 'Your new password',
+          text: 'Hello…',
+          html: '<!doctype html>…',
+          created_at: '2026-11-26T08:00:00.000Z',
         },
       ],
     }),

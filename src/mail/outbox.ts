@@ -85,9 +85,16 @@ export function createOutbox({ database, descriptions, now, onAdded }: OutboxOpt
       if (description === undefined) throw new TypeError(`there is no mail ${purpose}`);
       const time = now();
       const row = {
-        ...{ id: createId(time), purpose, address, language, details: JSON.stringify(mail.details ?? {}) },
-        ...{ user_id: mail.userId ?? null, request_id: mail.requestId ?? null },
-        ...{ created_at: time, due_at: time, expires_at: time + description.keepSeconds * 1000 },
+        id: createId(time),
+        purpose,
+        address,
+        language,
+        details: JSON.stringify(mail.details ?? {}),
+        user_id: mail.userId ?? null,
+        request_id: mail.requestId ?? null,
+        created_at: time,
+        due_at: time,
+        expires_at: time + description.keepSeconds * 1000,
       };
       await within.insertInto('janua_mails').values(row).execute();
       if (within.isTransaction) setTimeout(onAdded, commitMilliseconds).unref();
@@ -160,7 +167,9 @@ export function createOutbox({ database, descriptions, now, onAdded }: OutboxOpt
     async listKept(limit: number): Promise<KeptMail[]> {
       const kept = rows.selectAll().where('content', 'is not', null).orderBy('id', 'desc').limit(limit);
       return (await kept.execute()).map(({ id, created_at, content }) => ({
-        ...{ id, createdAt: Number(created_at), ...JSON.parse(content ?? '') },
+        id,
+        createdAt: Number(created_at),
+        ...JSON.parse(content ?? ''),
       }));
     },
 
@@ -185,7 +194,11 @@ export function createOutbox({ database, descriptions, now, onAdded }: OutboxOpt
 function fromRow(row: Selectable<MailsTable>): QueuedMail {
   const { id, purpose, address, language, attempts } = row;
   return {
-    ...{ id, purpose, address, language, attempts },
+    id,
+    purpose,
+    address,
+    language,
+    attempts,
     userId: row.user_id ?? undefined,
     requestId: row.request_id ?? undefined,
     details: JSON.parse(row.details),

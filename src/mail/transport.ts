@@ -33,8 +33,11 @@ export const connections = 5;
 
 /** Milliseconds that the server may take. nodemailer's own limits are minutes. */
 const timeouts = {
-  ...{ dnsTimeout: 5_000, connectionTimeout: 5_000, greetingTimeout: 5_000 },
-  ...{ socketTimeout: 10_000, socketCloseTimeout: 1_000 },
+  dnsTimeout: 5_000,
+  connectionTimeout: 5_000,
+  greetingTimeout: 5_000,
+  socketTimeout: 10_000,
+  socketCloseTimeout: 1_000,
 };
 
 const tls = {
@@ -50,8 +53,15 @@ export async function openTransport({ server, from }: MailRoute): Promise<Transp
   const { host, port, account } = server;
   const pool = createTransport({
     // It must not send a mail again by itself, because another process may have the lease by then.
-    ...{ pool: true, maxConnections: connections, maxRequeues: 0 },
-    ...{ host, port, ...tls[server.tls], ...timeouts, disableFileAccess: true, disableUrlAccess: true },
+    pool: true,
+    maxConnections: connections,
+    maxRequeues: 0,
+    host,
+    port,
+    ...tls[server.tls],
+    ...timeouts,
+    disableFileAccess: true,
+    disableUrlAccess: true,
     ...(account && { auth: { user: account.user, pass: account.password } }),
   });
   const domain = from.address.slice(from.address.indexOf('@') + 1);
@@ -62,7 +72,14 @@ export async function openTransport({ server, from }: MailRoute): Promise<Transp
     send: ({ id, to, subject, text, html, date }, signal) =>
       attempt(
         pool.sendMail({
-          ...{ from, to, subject, text, html, date, signal, messageId: `<${id}@${domain}>` },
+          from,
+          to,
+          subject,
+          text,
+          html,
+          date,
+          signal,
+          messageId: `<${id}@${domain}>`,
           headers: { 'Auto-Submitted': 'auto-generated' },
         }),
       ),

@@ -80,8 +80,12 @@ export async function verifyNew(read: ReadCredential, expected: Expected): Promi
   if (!isWhole(library.isoCBOR.decodeFirst(made.publicKey))) return undefined;
   const { transports } = read.response;
   return {
-    ...{ credential_id: made.id, public_key: Buffer.from(made.publicKey).toString('base64url'), counter: made.counter },
-    ...{ syncable: credentialDeviceType === 'multiDevice', synced, aaguid },
+    credential_id: made.id,
+    public_key: Buffer.from(made.publicKey).toString('base64url'),
+    counter: made.counter,
+    syncable: credentialDeviceType === 'multiDevice',
+    synced,
+    aaguid,
     transports: knownTransports.filter((one) => Array.isArray(transports) && transports.includes(one)).join(' '),
   };
 }

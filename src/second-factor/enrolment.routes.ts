@@ -33,7 +33,8 @@ export function addEnrolment(app: App, parts: () => Pick<FactorParts, 'enrolment
       email: 'ann@example.com',
     }),
     answer: json('The app was added', object(detail, { detail: { type: 'string' }, recovery_codes: codesSchema }), {
-      ...{ detail, recovery_codes: ['K7QD-…'] },
+      detail,
+      recovery_codes: ['K7QD-…'],
     }),
     browser: 'The page with the recovery codes, which leads to the login page',
     async show({ caller, query }, { token = '' }) {

@@ -8,7 +8,9 @@ const changed = { vocabulary: 'authn_password_change', by: 'account-holder', lev
 
 export const events = {
   'second-factor-asked': {
-    ...{ vocabulary: 'authn_login_success', by: 'account-holder', level: 'info' },
+    vocabulary: 'authn_login_success',
+    by: 'account-holder',
+    level: 'info',
     words: 'The password was right, and the account has a second factor: the login waits for it',
   },
   'second-factor-failed': {
@@ -28,7 +30,9 @@ export const events = {
     advise: () => ['Wait, or janua throttle lift EMAIL.'],
   },
   'second-factor-stopped': {
-    ...{ vocabulary: 'authn_login_lock', by: 'account-holder', level: 'warn' },
+    vocabulary: 'authn_login_lock',
+    by: 'account-holder',
+    level: 'warn',
     words: 'The account reached 100 wrong codes, and takes no more until an operator lifts it',
     advise: () => [
       'An attacker may know the password: janua users set-password EMAIL, then janua throttle lift EMAIL.',
@@ -55,21 +59,28 @@ export const events = {
     },
   },
   'enrolment-demanded': {
-    ...{ vocabulary: 'authn_login_fail', by: 'account-holder', level: 'info' },
+    vocabulary: 'authn_login_fail',
+    by: 'account-holder',
+    level: 'info',
     words: 'The password was right, and the account has no second factor: the user has to add one first',
     advise: () => ['The link in the mail adds one. Without mail: janua users enrolment-link EMAIL.'],
   },
   'enrolment-link-made': {
-    ...{ vocabulary: 'sensitive_create', by: 'operator', level: 'warn' },
+    vocabulary: 'sensitive_create',
+    by: 'operator',
+    level: 'warn',
     words: 'The operator made a link by which the user adds a second factor',
   },
   'factor-added': { ...changed, words: 'The user added a second factor, which ended all other sessions' },
   'factor-removed': {
-    ...{ ...changed, level: 'warn' },
+    ...changed,
+    level: 'warn',
     words: 'The user removed a second factor, which ended all other sessions',
   },
   'factors-removed': {
-    ...{ ...changed, by: 'operator', level: 'warn' },
+    ...changed,
+    by: 'operator',
+    level: 'warn',
     words: 'The operator removed the second factors of a user, which ended all sessions',
   },
   'recovery-codes-renewed': {

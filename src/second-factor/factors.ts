@@ -69,7 +69,13 @@ export function createFactors(options: FactorOptions) {
   };
 
   return {
-    ...{ totp, recoveryCodes, passkeys, ownerOf, list, lock, checkFactor },
+    totp,
+    recoveryCodes,
+    passkeys,
+    ownerOf,
+    list,
+    lock,
+    checkFactor,
     pendingLogins: createPendingLogins(database, now),
     trustedBrowsers: createTrustedBrowsers(database, trustedBrowserDays, now),
 

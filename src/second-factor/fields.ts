@@ -27,5 +27,8 @@ export const codesSchema = { type: 'array', items: { type: 'string' }, descripti
 
 /** The page with the secret of an app, and the form for its code. Programs get what `appSecret` names. */
 export const withQrCode = async (enrolment: { secret: string; uri: string }, values: Record<string, string> = {}) => ({
-  ...{ ...enrolment, qr: await drawQrCode(enrolment.uri), values, errors: {} },
+  ...enrolment,
+  qr: await drawQrCode(enrolment.uri),
+  values,
+  errors: {},
 });

@@ -15,7 +15,10 @@ export function createFactorParts(options: FactorOptions) {
   const manageFactors = createManageFactors(options, factors);
   const enrolment = createEnrolment(options, factors, manageFactors);
   return {
-    ...{ passkeys, factors, manageFactors, enrolment },
+    passkeys,
+    factors,
+    manageFactors,
+    enrolment,
     secondFactor: createSecondStep(options, factors, enrolment),
     logInByPasskey: createLogInByPasskey(options, passkeys, factors),
     /** Removes at most `limit` expired records of each kind, and returns how many there were of the most frequent one. */

@@ -59,7 +59,9 @@ export function addPasskeys(app: App, parts: () => PasskeyParts, { answerLogin, 
   const [tag, openedAt, takenBy] = ['Sign in', '/auth/login', 'parseRequestOptionsFromJSON'] as const;
 
   addPasskeyOptions(app, https, ['/auth/passkey/options', '/api/passkey/options'], {
-    ...{ summary: 'Begin a login by passkey', tag, takenBy },
+    summary: 'Begin a login by passkey',
+    tag,
+    takenBy,
     config: { openedAt },
     find: (_request, bind) => parts().passkeys.requestOptions(bind('sign-in')),
   });
@@ -84,7 +86,11 @@ export function addPasskeys(app: App, parts: () => PasskeyParts, { answerLogin, 
       const { logInByPasskey, knownBrowsers } = parts();
       const cookie = ceremonyCookie(https).read(headers.cookie);
       const login = {
-        ...{ credential, cookie, presented, remembered: remember === 'on', language },
+        credential,
+        cookie,
+        presented,
+        remembered: remember === 'on',
+        language,
         findKnownBrowser: (fingerprint: string) => knownBrowsers.find(fingerprint, headers.cookie),
       };
       const admitted = await logInByPasskey(login, caller);
@@ -93,7 +99,9 @@ export function addPasskeys(app: App, parts: () => PasskeyParts, { answerLogin, 
   });
 
   addPasskeyOptions(app, https, ['/auth/confirm/options', '/api/confirm/options'], {
-    ...{ summary: 'Ask for a passkey as a fresh proof', tag, takenBy },
+    summary: 'Ask for a passkey as a fresh proof',
+    tag,
+    takenBy,
     config: { signedIn: true, openedAt: '/auth/confirm' },
     find(request, bind) {
       const { user, session } = signedInOf(request);

@@ -102,11 +102,15 @@ export function createPasskeys({ database, tokens, key, domain = '', origins, ap
      */
     async add(owner: FactorOwner, made: NewPasskey, name = '', db = database): Promise<Passkey | undefined> {
       const row = {
-        ...{ ...made, id: idOf(made.credential_id), ...columnsOf(owner) },
-        ...{ syncable: Number(made.syncable), synced: Number(made.synced) },
+        ...made,
+        id: idOf(made.credential_id),
+        ...columnsOf(owner),
+        syncable: Number(made.syncable),
+        synced: Number(made.synced),
         user_handle: userHandleOf(owner, await list(owner, db)),
         name: name || providerNames[made.aaguid] || plainName,
-        ...{ created_at: now(), last_used_at: null },
+        created_at: now(),
+        last_used_at: null,
       };
       return (await insertNew(db.insertInto('janua_passkeys').values(row))) ? fromRow(row) : undefined;
     },
@@ -169,13 +173,16 @@ export const passkeyMethods = ({ syncable }: Pick<Passkey, 'syncable'>): Authent
 const idOf = (credentialId: string): string => hashSecret(credentialId);
 
 const fromRow = ({ user_id: userId, username, created_at, last_used_at, ...row }: PasskeysTable) => ({
-  ...{ ...row, owner: { userId, username }, ...timesOf({ created_at, last_used_at }) },
+  ...row,
+  owner: { userId, username },
+  ...timesOf({ created_at, last_used_at }),
   counter: Number(row.counter),
   syncable: row.syncable === 1,
   synced: row.synced === 1,
 });
 
 const describe = ({ credential_id, transports }: Passkey) => ({
-  ...{ id: credential_id, type: 'public-key' as const },
+  id: credential_id,
+  type: 'public-key' as const,
   transports: transports.split(' ').filter(Boolean) as AuthenticatorTransport[],
 });

@@ -56,7 +56,12 @@ export function addSecondFactor(app: App, parts: () => SecondFactorParts, option
       const { secondFactor, knownBrowsers } = parts();
       const ceremony = ceremonyCookie(https).read(headers.cookie);
       const step = {
-        ...{ method, code, credential, ceremony, presented, language },
+        method,
+        code,
+        credential,
+        ceremony,
+        presented,
+        language,
         trustsBrowser: trust === 'on' && trustedBrowserDays > 0,
         findKnownBrowser: (fingerprint: string) => knownBrowsers.find(fingerprint, headers.cookie),
       };
@@ -69,7 +74,9 @@ export function addSecondFactor(app: App, parts: () => SecondFactorParts, option
 
   if (features.passkeyDomain === undefined) return;
   addPasskeyOptions(app, https, [`${secondFactorPath}/options`, '/api/second-factor/options'], {
-    ...{ summary: 'Ask for a passkey as the second factor', tag, takenBy: 'parseRequestOptionsFromJSON' },
+    summary: 'Ask for a passkey as the second factor',
+    tag,
+    takenBy: 'parseRequestOptionsFromJSON',
     fields: { mfa_token: tokenField },
     example: { mfa_token: token },
     config: { openedAt: secondFactorPath, refusals: [loginOver] },

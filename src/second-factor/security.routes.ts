@@ -97,7 +97,10 @@ export function addSecurity(app: App, parts: () => SecurityParts, options: Facto
     tag,
     config: { signedIn: true, view: 'second-factor/security' },
     answer: json('The second factors', securitySchema, {
-      ...{ passkeys: [], totp: true, recovery_codes_left: 10, trusted_browsers: [] },
+      passkeys: [],
+      totp: true,
+      recovery_codes_left: 10,
+      trusted_browsers: [],
     }),
     browser: 'The page Security',
     async handle(request) {
@@ -105,14 +108,19 @@ export function addSecurity(app: App, parts: () => SecurityParts, options: Facto
       const { passkeys, totp, recoveryCodesLeft, trustedBrowsers } = await manage().list(user, session.stamp);
       return {
         passkeys: passkeys.map(({ id, name, synced, createdAt, lastUsedAt }) => ({
-          ...{ id, name, synced, created_at: createdAt.toISOString() },
+          id,
+          name,
+          synced,
+          created_at: createdAt.toISOString(),
           last_used_at: lastUsedAt?.toISOString() ?? null,
         })),
         totp: totp !== undefined,
         app: totp,
         recovery_codes_left: recoveryCodesLeft,
         trusted_browsers: trustedBrowsers.map(({ id, userAgent, trustedAt }) => ({
-          ...{ id, browser: speak('en').client(userAgent), user_agent: userAgent },
+          id,
+          browser: speak('en').client(userAgent),
+          user_agent: userAgent,
           trusted_at: trustedAt.toISOString(),
         })),
         state: (request.query as Readonly<Record<string, unknown>>).state,
@@ -180,7 +188,9 @@ export function addSecurity(app: App, parts: () => SecurityParts, options: Facto
   const purposeOf = ({ signedIn: { session } }: FactorChange) => `enrol:${session.id}`;
 
   addPasskeyOptions(app, https, addresses('/passkeys/options'), {
-    ...{ summary: 'Begin to add a passkey', tag, takenBy: 'parseCreationOptionsFromJSON' },
+    summary: 'Begin to add a passkey',
+    tag,
+    takenBy: 'parseCreationOptionsFromJSON',
     config: fresh,
     async find(request, bind) {
       const by = await requireChange(request);

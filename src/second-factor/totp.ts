@@ -44,8 +44,11 @@ export function createTotp(options: Pick<FactorOptions, 'database' | 'cipher' | 
   async function put(state: State, owner: FactorOwner, secret: Buffer, lastStep: number, db: Database): Promise<void> {
     const id = idOf(state, owner);
     const row = {
-      ...{ ...columnsOf(owner), secret: cipher.seal(secret, totpContext(id)), last_step: lastStep },
-      ...{ created_at: now(), last_used_at: null },
+      ...columnsOf(owner),
+      secret: cipher.seal(secret, totpContext(id)),
+      last_step: lastStep,
+      created_at: now(),
+      last_used_at: null,
     };
     const replace = () => db.updateTable('janua_totp').set(row).where('id', '=', id).executeTakeFirst();
     if ((await replace()).numUpdatedRows > 0n) return;

@@ -33,7 +33,9 @@ export function createTrustedBrowsers(database: Database, days: number, now: () 
     async list(owner: FactorOwner, stamp: string) {
       const rows = await rowsOf(owner, stamp).orderBy('trusted_at', 'desc').execute();
       return rows.map(({ id, user_agent: userAgent, trusted_at: at }) => ({
-        ...{ id, userAgent, trustedAt: new Date(Number(at)) },
+        id,
+        userAgent,
+        trustedAt: new Date(Number(at)),
       }));
     },
 

@@ -124,7 +124,12 @@ export function addLogIn(app: App, parts: () => LogInParts, options: LogInRouteO
       const remembered = remember === 'on';
       const admitted = await logIn(
         {
-          ...{ username, password, presented, remembered, language: request.language, findKnownBrowser },
+          username,
+          password,
+          presented,
+          remembered,
+          language: request.language,
+          findKnownBrowser,
           trustedBrowser: trusted.read(headers.cookie),
         },
         caller,

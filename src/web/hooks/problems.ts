@@ -64,7 +64,10 @@ export function createProblems(
           reply,
           loginView,
           loginPage.show({
-            ...{ message, next, failed, waitSeconds: refusal?.retryAfterSeconds },
+            message,
+            next,
+            failed,
+            waitSeconds: refusal?.retryAfterSeconds,
             credential: bodyField(request.body, 'credential'),
           }),
         );
