@@ -31,8 +31,8 @@ function splitOnce(text: string): [string, string] {
 
 const isSession = ({ name }: SetCookie) => /^(?:__Host-)?session$/.test(name);
 const isBrowser = ({ name }: SetCookie) => /^(?:__Host-)?browser$/.test(name);
-/** Carries the typed username to the login page after a failed login. */
-const isFailure = ({ name }: SetCookie) => /^(?:__Host-)?login-failure$/.test(name);
+/** Carries the typed username to the login page after a failed login, or binds a passkey's challenge to the browser. */
+const isBrief = ({ name }: SetCookie) => /^(?:__Host-)?(?:login-failure|ceremony)$/.test(name);
 
 /** The session cookie that an answer sets; undefined if it sets none or clears it. */
 export function sessionCookieOf(answer: Answer): SetCookie | undefined {
@@ -54,7 +54,7 @@ export async function* checkCookies({ answers, https, origin }: Client): Check {
     origin,
     (age) => age !== undefined && Number(age) > 0 && Number(age) <= longestAge,
   );
-  const other = cookies.find((cookie) => ![isSession, isBrowser, isFailure].some((isOurs) => isOurs(cookie)));
+  const other = cookies.find((cookie) => ![isSession, isBrowser, isBrief].some((isOurs) => isOurs(cookie)));
   if (other !== undefined)
     yield warning(
       `There is a cookie ${other.name}, which is not Janua's.`,

@@ -10,6 +10,7 @@ import { checkFormats } from './formats.ts';
 import { checkLinks } from './links.ts';
 import { checkPlainHttp } from './plain-http.ts';
 import { checkReach } from './reach.ts';
+import { checkSecondFactors } from './second-factors.ts';
 import { checkAccess, checkLogin, checkLogout, checkRenewal } from './session.ts';
 import { type Account, createSessions } from './sessions.ts';
 import { checkThrottle, leaveThrottle } from './throttle.ts';
@@ -64,6 +65,7 @@ async function lookAtAll(client: Client, options: SelftestOptions, look: Look, t
   await look('formats', checkFormats(client));
   await look('forged', checkForgedHeaders(client));
   await look('links', checkLinks(client));
+  await look('second-factors', checkSecondFactors(client));
   await look('exposure', checkExposure(client));
   await look('limits', checkLimits(client));
   if (account === undefined)

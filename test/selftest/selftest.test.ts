@@ -576,7 +576,11 @@ describe('janua selftest reports a server', () => {
     await withTarget(server.url, async () => {
       const { complaints } = await run();
       assert.match(complaints[0] ?? '', /^public-url wrong: .* PUBLIC_URL must be https:\/\/localhost:\d+; or use/);
-      assert.match(complaints[1] ?? '', /^login wrong: The login of ann@example\.com answers 403/);
+      assert.match(
+        complaints[1] ?? '',
+        /^second-factors wrong: Passkeys belong to auth\.example\.com, and browsers refuse/,
+      );
+      assert.match(complaints[2] ?? '', /^login wrong: The login of ann@example\.com answers 403/);
     });
     await server.stop();
   });
