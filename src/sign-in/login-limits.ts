@@ -95,7 +95,7 @@ export function limitsOf(attempt: PasswordAttempt): Limits<KeyKind> {
  * networks. Known browsers take room in the same places, because one user can have many browsers.
  * @param own the account, its known browsers, or the unknown name
  */
-function turnsOf({ address, endSite }: Pick<PasswordAttempt, 'address' | 'endSite'>, own?: string): Work {
+function turnsOf({ address, endSite }: Pick<PasswordAttempt, 'address' | 'endSite'>, own: string): Work {
   // An unknown address has none, and an IPv4 address is its own.
   const hasEndSite = endSite !== undefined && endSite !== address;
   const places = [
@@ -103,7 +103,7 @@ function turnsOf({ address, endSite }: Pick<PasswordAttempt, 'address' | 'endSit
     address === undefined
       ? { key: `address:${unknownAddress}`, atOnce: atOnce.unknownAddress }
       : { key: `address:${address}`, atOnce: atOnce.address },
-    ...(own === undefined ? [] : [{ key: own, atOnce: atOnce.account }]),
+    { key: own, atOnce: atOnce.account },
   ];
   return { places, parties: places.map(({ key }) => key) };
 }
@@ -119,7 +119,7 @@ const keyOf = (kind: KeyKind, of: string, policy: Policy = policies[kind]): Atte
 const addressPolicy = (address: string): Policy =>
   address === unknownAddress ? policies.unknownAddress : policies.address;
 
-/** Strangers do not get that far without the password, so they cannot slow the owner down. */
+/** Strangers do not get that far without the password. Only users of the same address can slow each other down, by its own key. */
 export function limitsOfFactor(userId: string, address: string | undefined): Limits<KeyKind> {
   const network = networkOf(address, 64) ?? unknownAddress;
   // An IPv6 address has colons, like the ids of some users.
