@@ -34,6 +34,12 @@ export const tooManyCodes: Answer = {
   detail: 'Too many attempts',
 };
 
+/** What a passkey's challenge was made for, besides a login by the passkey alone. It proves nothing elsewhere. */
+export const challengePurposes = {
+  confirm: (sessionId: string) => `confirm:${sessionId}`,
+  secondStep: (pendingId: string) => `second-factor:${pendingId}`,
+};
+
 export interface SentFactor {
   /** A `FactorMethod`. Others are wrong codes. */
   readonly method: string;
@@ -46,13 +52,13 @@ export interface SentFactor {
 
 /**
  * Checks a second factor, and uses it up. `throttle` is what was known about the keys that codes are counted by.
- * @param binding what a passkey's challenge was made for
+ * @param purpose one of `challengePurposes`, of which a passkey's challenge must be
  * @throws {Refusal} `too-many-codes`
  */
 export type CheckFactor = (
   account: Account,
   sent: SentFactor,
-  binding: string,
+  purpose: string,
   caller: Caller,
 ) => Promise<
   Pick<AuditEvent, 'throttle'> &

@@ -4,7 +4,7 @@ import type { Tokens } from '../tokens/tokens.ts';
 
 /** What a challenge belongs to. It proves nothing elsewhere. */
 export interface Binding {
-  /** `sign-in`, or a step and the record that it is for, such as `confirm:` and the id of the session. */
+  /** `sign-in`, or `enrol:` and the id of the session, or one of `challengePurposes`. */
   readonly purpose: string;
   /** The `ceremony` cookie of the browser. Without it nothing is proven. */
   readonly cookie: string | undefined;

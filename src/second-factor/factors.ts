@@ -36,8 +36,8 @@ export function createFactors(options: FactorOptions) {
       await db.updateTable(table).set({ user_id: userId }).where('user_id', '=', userId).execute();
   }
 
-  async function checkPasskey(owner: FactorOwner, { credential, ceremony }: SentFactor, binding: string) {
-    const proven = await passkeys.prove(credential, { purpose: binding, cookie: ceremony }, owner);
+  async function checkPasskey(owner: FactorOwner, { credential, ceremony }: SentFactor, purpose: string) {
+    const proven = await passkeys.prove(credential, { purpose, cookie: ceremony }, owner);
     if (typeof proven === 'string') return { succeeded: false, code: 'wrong-passkey', reason: proven } as const;
     return { succeeded: true, methods: passkeyMethods(proven) } as const;
   }
@@ -51,10 +51,10 @@ export function createFactors(options: FactorOptions) {
       : ({ succeeded: false, code: 'wrong-code', reason: 'wrong-code' } as const);
   }
 
-  const checkFactor: CheckFactor = async (account, sent, binding, caller) => {
+  const checkFactor: CheckFactor = async (account, sent, purpose, caller) => {
     const owner = ownerOf(account);
     // A passkey cannot be guessed.
-    if (sent.method === 'passkey') return checkPasskey(owner, sent, binding);
+    if (sent.method === 'passkey') return checkPasskey(owner, sent, purpose);
     const { userId } = owner;
     const attempted = await throttle.attempt(limitsOfFactor(userId, caller.address), () => checkCode(owner, sent));
     const { trace } = attempted;

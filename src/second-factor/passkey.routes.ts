@@ -1,3 +1,4 @@
+import { challengePurposes } from '../access/factor.ts';
 import { createSecret } from '../sessions/credential.ts';
 import { type Action, addAction, type Fields, type Input } from '../web/action.ts';
 import { ceremonyCookie } from '../web/cookies.ts';
@@ -106,7 +107,7 @@ export function addPasskeys(app: App, parts: () => PasskeyParts, { answerLogin, 
     find(request, bind) {
       const { user, session } = signedInOf(request);
       const { passkeys, factors } = parts();
-      return passkeys.requestOptions(bind(`confirm:${session.id}`), factors.ownerOf({ user }));
+      return passkeys.requestOptions(bind(challengePurposes.confirm(session.id)), factors.ownerOf({ user }));
     },
   });
 }

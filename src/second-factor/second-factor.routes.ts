@@ -1,4 +1,4 @@
-import { tooManyCodes } from '../access/factor.ts';
+import { challengePurposes, tooManyCodes } from '../access/factor.ts';
 import { ceremonyCookie, pendingCookie, trustedCookie } from '../web/cookies.ts';
 import { addForm } from '../web/form.ts';
 import { homePath, safeNext, secondFactorPath } from '../web/next.ts';
@@ -83,7 +83,7 @@ export function addSecondFactor(app: App, parts: () => SecondFactorParts, option
     async find(request, bind, { mfa_token: token }) {
       const { secondFactor, factors } = parts();
       const { pending, account } = await secondFactor.open(secretOf(request, token), request.caller);
-      return factors.passkeys.requestOptions(bind(`second-factor:${pending.id}`), factors.ownerOf(account));
+      return factors.passkeys.requestOptions(bind(challengePurposes.secondStep(pending.id)), factors.ownerOf(account));
     },
   });
 }

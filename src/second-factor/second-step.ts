@@ -1,6 +1,6 @@
 import type { Presented } from '../access/access.ts';
 import type { Admission, Proof } from '../access/admit.ts';
-import { includesSecondFactor, mfaRequired, type SentFactor } from '../access/factor.ts';
+import { challengePurposes, includesSecondFactor, mfaRequired, type SentFactor } from '../access/factor.ts';
 import { Refusal, RefusedField } from '../access/refusal.ts';
 import type { Caller } from '../audit/event.ts';
 import type { Language } from '../languages/languages.ts';
@@ -75,11 +75,13 @@ export function createSecondStep(
       const { pending, account } = await open(secret, caller);
       const { id, methods: proved, stamp, remembered, userId } = pending;
       if (!(await pendingLogins.takeTry(id))) return refuse(caller, userId);
-      const checked = await checkFactor(account, step, `second-factor:${id}`, caller).catch(async (error: unknown) => {
-        // Nothing was checked.
-        await pendingLogins.giveBackTry(id);
-        throw error;
-      });
+      const checked = await checkFactor(account, step, challengePurposes.secondStep(id), caller).catch(
+        async (error: unknown) => {
+          // Nothing was checked.
+          await pendingLogins.giveBackTry(id);
+          throw error;
+        },
+      );
       if (!checked.succeeded) {
         const { reason, throttle } = checked;
         await audit.recordIfPossible({ kind: 'second-factor-failed', reason, caller, userId, throttle });

@@ -1,6 +1,6 @@
 import type { SignedIn } from '../access/access.ts';
 import { notAuthenticated } from '../access/access.ts';
-import { type CheckFactor, includesSecondFactor, type SentFactor } from '../access/factor.ts';
+import { type CheckFactor, challengePurposes, includesSecondFactor, type SentFactor } from '../access/factor.ts';
 import {
   type ConfirmingRequest,
   insufficientUserAuthentication,
@@ -69,7 +69,7 @@ export function createConfirm(options: ConfirmOptions) {
   async function proveFactor(account: Account, { session }: SignedIn, sent: SentProof, caller: Caller) {
     const isPasskey = sent.method === 'passkey';
     if (!isPasskey && !sent.code) throw new InvalidFields({ field: 'code', code: 'missing' });
-    const checked = await checkFactor(account, sent, `confirm:${session.id}`, caller);
+    const checked = await checkFactor(account, sent, challengePurposes.confirm(session.id), caller);
     if (checked.succeeded) return checked.methods;
     const { reason, throttle } = checked;
     await audit.recordIfPossible({ kind: 'confirm-failed', reason, caller, userId: account.user.id, throttle });
