@@ -1,9 +1,10 @@
 import { addAction } from '../web/action.ts';
+import { codeField } from '../web/factor-fields.ts';
 import { addForm } from '../web/form.ts';
 import { json, object } from '../web/openapi/responses.ts';
 import type { App } from '../web/types.ts';
 import { enrolmentPath, linkMinutes } from './enrolment.ts';
-import { appSecret, codeField, codesSchema, withQrCode } from './fields.ts';
+import { appSecret, codesSchema, withQrCode } from './fields.ts';
 import type { FactorParts } from './parts.ts';
 import { enrolmentExpired } from './refusals.ts';
 

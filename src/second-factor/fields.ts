@@ -1,17 +1,5 @@
-import type { Field } from '../web/action.ts';
 import { json, object } from '../web/openapi/responses.ts';
 import { drawQrCode } from './qr.ts';
-
-export const codeField = {
-  maxLength: 100,
-  description: 'The code of the authenticator app, or a recovery code. Blanks and hyphens do not matter',
-} as const satisfies Field;
-
-export const credentialField = {
-  maxLength: 20_000,
-  description: 'What the browser got from the passkey, as JSON',
-  json: true,
-} as const satisfies Field;
 
 /** What an authenticator app is set up with. */
 export const appSecret = json(

@@ -1,11 +1,11 @@
 import { challengePurposes, tooManyCodes } from '../access/factor.ts';
 import { ceremonyCookie, pendingCookie, trustedCookie } from '../web/cookies.ts';
+import { codeField, credentialField, methodField } from '../web/factor-fields.ts';
 import { addForm } from '../web/form.ts';
 import { homePath, safeNext, secondFactorPath } from '../web/next.ts';
 import { json, object } from '../web/openapi/responses.ts';
 import { sessionStarted } from '../web/token-answer.ts';
 import type { App, Request } from '../web/types.ts';
-import { codeField, credentialField } from './fields.ts';
 import type { FactorRouteOptions, KnowsBrowsers } from './options.ts';
 import type { FactorParts } from './parts.ts';
 import { addPasskeyOptions } from './passkey.routes.ts';
@@ -36,7 +36,7 @@ export function addSecondFactor(app: App, parts: () => SecondFactorParts, option
     view: 'second-factor/second-factor',
     fields: {
       mfa_token: tokenField,
-      method: { description: '`totp`, `recovery_code` or `passkey`. Default: `totp`', inLink: true },
+      method: methodField,
       code: codeField,
       credential: credentialField,
       trust_browser: { description: '`on`, to be asked no more in this browser for some days' },

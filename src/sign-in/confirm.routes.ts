@@ -1,6 +1,7 @@
 import { tooManyCodes } from '../access/factor.ts';
 import { maxPasswordBytes } from '../passwords/passwords.ts';
 import { ceremonyCookie } from '../web/cookies.ts';
+import { codeField, credentialField, methodField } from '../web/factor-fields.ts';
 import { addForm } from '../web/form.ts';
 import { bodyLimit } from '../web/hooks/bodies.ts';
 import { signedInOf } from '../web/hooks/credentials.ts';
@@ -35,12 +36,11 @@ export function addConfirm(
         description: 'The password of the account',
         format: 'password',
       },
-      method: { description: '`totp`, `recovery_code` or `passkey`. Default: `totp`', inLink: true },
-      code: { maxLength: 100, description: 'The code of the second factor, if the account has one' },
+      method: methodField,
+      code: { ...codeField, description: 'The code of the second factor, if the account has one' },
       credential: {
-        maxLength: 20_000,
+        ...credentialField,
         description: 'What the browser got from a passkey, as JSON. It needs no password',
-        json: true,
       },
       next: {
         // An unsafe or too long one is ignored.

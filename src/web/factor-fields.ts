@@ -1,0 +1,19 @@
+import type { Field } from './action.ts';
+
+/* The fields by which a second factor is sent, to finish a login or as a fresh proof. */
+
+export const methodField = {
+  description: '`totp`, `recovery_code` or `passkey`. Default: `totp`',
+  inLink: true,
+} as const satisfies Field;
+
+export const codeField = {
+  maxLength: 100,
+  description: 'The code of the authenticator app, or a recovery code. Blanks and hyphens do not matter',
+} as const satisfies Field;
+
+export const credentialField = {
+  maxLength: 20_000,
+  description: 'What the browser got from the passkey, as JSON',
+  json: true,
+} as const satisfies Field;
