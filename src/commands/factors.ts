@@ -39,10 +39,10 @@ export const listFactors = (username: string, { json }: { readonly json?: boolea
   });
 
 export const removeFactors = (username: string) =>
-  forUser('remove-factors', username, async ({ manageFactors }, { user }, caller) => {
-    const { passkeys, totp } = await manageFactors.list(user, '');
-    if (passkeys.length === 0 && totp === undefined) throw new ChangeRefused('The user has no second factor.');
-    await manageFactors.removeAll(user, caller);
+  forUser('remove-factors', username, async ({ factors, manageFactors }, account, caller) => {
+    const { hasAny } = await factors.list(factors.ownerOf(account));
+    if (!hasAny) throw new ChangeRefused('The user has no second factor.');
+    await manageFactors.removeAll(account.user, caller);
     return "The second factors are removed, and the user's sessions have ended.";
   });
 

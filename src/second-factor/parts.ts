@@ -10,17 +10,16 @@ export type FactorParts = ReturnType<typeof createFactorParts>;
 
 /** What second factors are made of. */
 export function createFactorParts(options: FactorOptions) {
-  const { database, passkeys } = options;
+  const { database } = options;
   const factors = createFactors(options);
   const manageFactors = createManageFactors(options, factors);
   const enrolment = createEnrolment(options, factors, manageFactors);
   return {
-    passkeys,
     factors,
     manageFactors,
     enrolment,
     secondFactor: createSecondStep(options, factors, enrolment),
-    logInByPasskey: createLogInByPasskey(options, passkeys, factors),
+    logInByPasskey: createLogInByPasskey(options, factors),
     /** Removes at most `limit` expired records of each kind, and returns how many there were of the most frequent one. */
     async removeExpired(time: number, limit: number): Promise<number> {
       await factors.totp.removeExpired(time);

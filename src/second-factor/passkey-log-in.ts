@@ -7,7 +7,7 @@ import { type Account, passwordFingerprint } from '../users/account.ts';
 import type { Factors } from './factors.ts';
 import type { FactorOptions } from './options.ts';
 import { isSameOwner } from './owner.ts';
-import { type Passkeys, passkeyMethods } from './passkeys.ts';
+import { passkeyMethods } from './passkeys.ts';
 import { passkeyRefused, passkeyUnknown } from './refusals.ts';
 
 export interface PasskeyLogin {
@@ -24,11 +24,7 @@ export interface PasskeyLogin {
 }
 
 /** Logs in by a passkey, which names its user. */
-export function createLogInByPasskey(
-  { users, admit, audit }: FactorOptions,
-  passkeys: Passkeys,
-  { ownerOf }: Pick<Factors, 'ownerOf'>,
-) {
+export function createLogInByPasskey({ users, admit, audit }: FactorOptions, { passkeys, ownerOf }: Factors) {
   async function check({ credential, cookie }: PasskeyLogin) {
     const failed = (reason: string, userId?: string) => ({ succeeded: false, reason, userId }) as const;
     const passkey = await passkeys.prove(credential, { purpose: 'sign-in', cookie });

@@ -53,7 +53,7 @@ export function addPasskeyOptions<const F extends Fields>(
   });
 }
 
-type PasskeyParts = Pick<FactorParts, 'passkeys' | 'logInByPasskey' | 'factors'> & KnowsBrowsers;
+type PasskeyParts = Pick<FactorParts, 'logInByPasskey' | 'factors'> & KnowsBrowsers;
 
 /** Adds the login by a passkey alone, and the challenge for a passkey as fresh proof. */
 export function addPasskeys(app: App, parts: () => PasskeyParts, { answerLogin, https }: FactorRouteOptions): void {
@@ -64,7 +64,7 @@ export function addPasskeys(app: App, parts: () => PasskeyParts, { answerLogin, 
     tag,
     takenBy,
     config: { openedAt },
-    find: (_request, bind) => parts().passkeys.requestOptions(bind('sign-in')),
+    find: (_request, bind) => parts().factors.passkeys.requestOptions(bind('sign-in')),
   });
 
   addAction(app, ['/auth/passkey', '/api/passkey'], {
@@ -106,8 +106,8 @@ export function addPasskeys(app: App, parts: () => PasskeyParts, { answerLogin, 
     config: { signedIn: true, openedAt: '/auth/confirm' },
     find(request, bind) {
       const { user, session } = signedInOf(request);
-      const { passkeys, factors } = parts();
-      return passkeys.requestOptions(bind(challengePurposes.confirm(session.id)), factors.ownerOf({ user }));
+      const { passkeys, ownerOf } = parts().factors;
+      return passkeys.requestOptions(bind(challengePurposes.confirm(session.id)), ownerOf({ user }));
     },
   });
 }

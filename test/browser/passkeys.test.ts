@@ -11,8 +11,8 @@ const toBase64 = (text = '') => Buffer.from(text, 'base64url').toString('base64'
 async function findAnn() {
   const { services } = site.janua;
   const account = await services.users.findByUsername(ann.username);
-  assert.ok(account && services.passkeys);
-  return { passkeys: services.passkeys, user: account.user, owner: { userId: account.user.id, username: '' } };
+  assert.ok(account);
+  return { passkeys: services.factors.passkeys, user: account.user, owner: { userId: account.user.id, username: '' } };
 }
 
 /** An authenticator of the browser, which answers by itself. */

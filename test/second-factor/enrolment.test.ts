@@ -215,7 +215,7 @@ describe('the last factor', () => {
   async function addPasskey(opened: Awaited<ReturnType<typeof open>>) {
     const { services } = opened;
     const account = await services.users.findByUsername(ann.username);
-    const { passkeys } = services;
+    const { passkeys } = services.factors;
     assert.ok(account && passkeys);
     const authenticator = createAuthenticator();
     const owner = services.factors.ownerOf(account);

@@ -13,7 +13,7 @@ const asJson = { 'x-expected-format': 'application/json' };
 async function open(options: TestOptions = {}, device: AuthenticatorOptions = {}, ownName = ann.username) {
   const janua = await startJanua(options);
   const { app, services } = janua;
-  const { passkeys } = services;
+  const { passkeys } = services.factors;
   assert.ok(passkeys);
   const { user } = (await services.users.findByUsername(ann.username)) ?? {};
   assert.ok(user);
@@ -299,7 +299,7 @@ test('a host that can have no passkeys still refuses the password alone to an ac
   assert.ok(account);
   const owner = services.factors.ownerOf(account);
   const kind = { counter: 0, syncable: false, synced: false, transports: 'usb', aaguid: '' };
-  await services.passkeys.add(owner, { credential_id: 'made-elsewhere', public_key: '', ...kind });
+  await services.factors.passkeys.add(owner, { credential_id: 'made-elsewhere', public_key: '', ...kind });
   const answer = await app.inject({ method: 'POST', url: '/api/login', ...json({ username: ann.username, password }) });
   assert.deepEqual([answer.statusCode, answer.json().methods], [403, ['passkey']]);
   await services.manageFactors.removeAll(account.user, caller);
