@@ -34,6 +34,9 @@ export const tooManyCodes: Answer = {
   detail: 'Too many attempts',
 };
 
+/** How long a login waits for its second factor, in seconds. */
+export const pendingSeconds = 10 * 60;
+
 /** What a passkey's challenge was made for, besides a login by the passkey alone. It proves nothing elsewhere. */
 export const challengePurposes = {
   confirm: (sessionId: string) => `confirm:${sessionId}`,

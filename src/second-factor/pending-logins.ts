@@ -1,3 +1,4 @@
+import { pendingSeconds } from '../access/factor.ts';
 import type { Database } from '../database/database.ts';
 import { countDeleted } from '../database/deletions.ts';
 import { createSecret, hashSecret } from '../sessions/credential.ts';
@@ -14,8 +15,6 @@ export interface PendingLogin {
   readonly remembered: boolean;
 }
 
-const waitMilliseconds = 10 * 60 * 1000;
-
 /** Tries after which a pending login ends (VM-37). */
 const mostFailures = 5;
 
@@ -25,7 +24,7 @@ export const createPendingLogins = (database: Database, now: () => number) => ({
   async start({ userId, stamp, methods, remembered }: PendingLogin): Promise<string> {
     const secret = createSecret();
     const row = { id: hashSecret(secret), user_id: userId, stamp, methods: methods.join(' ') };
-    const values = { ...row, remembered: Number(remembered), expires_at: now() + waitMilliseconds };
+    const values = { ...row, remembered: Number(remembered), expires_at: now() + pendingSeconds * 1000 };
     await database.insertInto('janua_pending_logins').values(values).execute();
     return secret;
   },

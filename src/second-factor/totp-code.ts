@@ -25,5 +25,6 @@ export function codeAt(secret: Buffer, step: number): string {
 export function findStep(secret: Buffer, code: string, time: number): number | undefined {
   const typed = code.replaceAll(/\s/g, '');
   const current = Math.floor(time / 1000 / stepSeconds);
+  // Every step is compared, so that the time tells nothing.
   return [current + drift, current, current - drift].filter((step) => isSame(typed, codeAt(secret, step)))[0];
 }

@@ -1,3 +1,4 @@
+import { pendingSeconds } from '../access/factor.ts';
 import { withoutBlanks } from './field-value.ts';
 
 /** All our cookies are hidden from scripts, not sent with cross-site posts, and limited to this host (ASVS 3.3.1 to 3.3.4). */
@@ -11,9 +12,10 @@ export const sessionCookie = (secure: boolean, maxAgeSeconds?: number) =>
   createCookie('session', secure, maxAgeSeconds);
 export const browserCookie = (secure: boolean) => createCookie('browser', secure, yearSeconds);
 /** A login that waits for its second factor. */
-export const pendingCookie = (secure: boolean) => createCookie('pending', secure, 600);
+export const pendingCookie = (secure: boolean) => createCookie('pending', secure, pendingSeconds);
 export const ceremonyCookie = (secure: boolean) => createCookie('ceremony', secure, 600);
-export const trustedCookie = (secure: boolean, days = 30) => createCookie('trusted', secure, days * 86_400);
+/** @param days needed to set it, and not to read it */
+export const trustedCookie = (secure: boolean, days = 0) => createCookie('trusted', secure, days * 86_400);
 export const languageCookie = (secure: boolean) => createCookie('language', secure, yearSeconds);
 
 /**

@@ -171,7 +171,7 @@ describe('a login is refused with a passkey', () => {
       assert.match(shown.body, new RegExp(`<code>${page.headers['x-request-id']}</code>`));
     });
 
-  test('that belongs to somebody who had the id before, in a team’s own table', async () => {
+  test('that belongs to the person who had the id before, in a team’s own table', async () => {
     const stores = { users: 'SQLite', sessions: 'SQL', ownTable: true } as const;
     await using opened = await open({ stores }, {}, 'former@example.com');
     const { app, prove, events } = opened;
@@ -257,7 +257,7 @@ test('a user who only looks leaves nothing, and keeps the cookie for all tabs', 
     url: '/api/passkey/options',
     headers: { cookie: 'ceremony=known' },
   });
-  assert.notEqual(forced.cookies[0]?.value, 'known', 'nobody else chooses the value');
+  assert.notEqual(forced.cookies[0]?.value, 'known', 'no client chooses the value');
   const page = await app.inject({ method: 'POST', url: '/auth/passkey/options' });
   assert.deepEqual([page.statusCode, page.headers.location], [303, '/auth/login']);
 });
