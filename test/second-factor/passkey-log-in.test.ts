@@ -37,6 +37,8 @@ async function open(options: TestOptions = {}, device: AuthenticatorOptions = {}
     const { options, cookie } = await begin();
     return { credential: authenticator.get(options, tricks), cookie };
   }
+  const post = (url: string, sent: ReturnType<typeof json | typeof form>, cookie: string) =>
+    app.inject({ method: 'POST', url, ...sent, headers: { ...sent.headers, cookie } });
   async function events(): Promise<string[]> {
     const found = await Array.fromAsync(services.auditTrail.find({ order: 'oldest-first' }));
     return found
@@ -44,7 +46,7 @@ async function open(options: TestOptions = {}, device: AuthenticatorOptions = {}
       .map(({ kind, reason }) => (reason === undefined ? kind : `${kind}: ${reason}`));
   }
   return {
-    ...{ janua, app, services, passkeys, authenticator, owner, added, begin, prove, events },
+    ...{ janua, app, services, passkeys, authenticator, owner, added, begin, prove, post, events },
     [Symbol.asyncDispose]: () => janua[Symbol.asyncDispose](),
   };
 }
@@ -91,15 +93,10 @@ for (const store of stores) {
 
 test('a program may send the credential as an object', async () => {
   await using opened = await open();
-  const { app, prove } = opened;
+  const { post, prove } = opened;
   const { credential, cookie } = await prove();
   const sent = json({ credential });
-  const answer = await app.inject({
-    method: 'POST',
-    url: '/api/passkey',
-    ...sent,
-    headers: { ...sent.headers, cookie },
-  });
+  const answer = await post('/api/passkey', sent, cookie);
   assert.equal(answer.statusCode, 200);
   assert.deepEqual(Object.keys(answer.json()), ['access_token', 'token_type', 'expires_in']);
 });
@@ -107,15 +104,10 @@ test('a program may send the credential as an object', async () => {
 test('the session tells how its user signed in', async () => {
   for (const isSyncable of [false, true]) {
     await using opened = await open({}, { isSyncable });
-    const { app, prove, services } = opened;
+    const { post, prove, services } = opened;
     const { credential, cookie } = await prove();
     const sent = json({ credential });
-    const answer = await app.inject({
-      method: 'POST',
-      url: '/api/passkey',
-      ...sent,
-      headers: { ...sent.headers, cookie },
-    });
+    const answer = await post('/api/passkey', sent, cookie);
     const signedIn = await services.access.findSignedIn({ cookie: sessionCookie(answer) });
     assert.deepEqual(signedIn?.session.methods, [isSyncable ? 'swk' : 'hwk', 'user']);
   }
@@ -174,15 +166,10 @@ describe('a login is refused with a passkey', () => {
   test('that belongs to the person who had the id before, in a team’s own table', async () => {
     const stores = { users: 'SQLite', sessions: 'SQL', ownTable: true } as const;
     await using opened = await open({ stores }, {}, 'former@example.com');
-    const { app, prove, events } = opened;
+    const { post, prove, events } = opened;
     const { credential, cookie } = await prove();
     const sent = json({ credential });
-    const answer = await app.inject({
-      method: 'POST',
-      url: '/api/passkey',
-      ...sent,
-      headers: { ...sent.headers, cookie },
-    });
+    const answer = await post('/api/passkey', sent, cookie);
     assert.equal(answer.statusCode, 400);
     assert.deepEqual(await events(), ['passkey-refused: void-passkey']);
   });
@@ -213,16 +200,11 @@ describe('a login is refused with a passkey', () => {
 
 test('only the answer to an unknown passkey lets the browser forget it', async () => {
   await using opened = await open();
-  const { app, passkeys, owner, added, prove } = opened;
+  const { app, post, passkeys, owner, added, prove } = opened;
   const { credential, cookie } = await prove();
   await passkeys.remove(owner, added.id);
   const sent = form({ credential: JSON.stringify(credential) });
-  const page = await app.inject({
-    method: 'POST',
-    url: '/auth/passkey',
-    ...sent,
-    headers: { ...sent.headers, cookie },
-  });
+  const page = await post('/auth/passkey', sent, cookie);
   assert.equal(page.statusCode, 400);
   assert.match(page.body, /This passkey is not known here any more/);
   assert.ok(page.body.includes(`data-unknown="${JSON.stringify(credential).replaceAll('"', '&quot;')}"`));

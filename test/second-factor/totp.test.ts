@@ -5,23 +5,15 @@ import { createMemoryKeys } from '../../src/encryption/keys.ts';
 import { Unavailable } from '../../src/faults/unavailable.ts';
 import { rotateEncryptionKey } from '../../src/second-factor/rotate-encryption-key.ts';
 import { createTotp } from '../../src/second-factor/totp.ts';
-import { codeAt } from '../../src/second-factor/totp-code.ts';
 import { openMigrated, type TestDatabase } from '../database/open.ts';
 import { missing } from '../servers/missing.ts';
 import type { UserEngine } from '../stores.ts';
+import { codeOf, fromBase32 } from './authenticator-app.ts';
 
 const minute = 60_000;
 const start = Date.UTC(2026, 10, 26);
 const ann = { userId: 'ann', username: '' };
 const bob = { userId: 'bob', username: '' };
-
-/** Decodes base32 as an authenticator app does. */
-function fromBase32(text: string): Buffer {
-  const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567';
-  let bits = 0n;
-  for (const character of text) bits = bits * 32n + BigInt(alphabet.indexOf(character));
-  return Buffer.from(bits.toString(16).padStart((text.length * 5) / 4, '0'), 'hex');
-}
 
 for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] satisfies UserEngine[]) {
   describe(`authenticator apps in ${engine}`, { skip: missing(engine) }, () => {
@@ -42,7 +34,7 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] satisfies UserEngine[])
       const cipher = createCipher(keys, { error: (details) => void lines.push(JSON.stringify(details)) });
       const totp = createTotp({ database, cipher, appName: 'Example & Co: Login', now });
       /** What the app of a user shows a number of steps from now. */
-      const show = (secret: string, steps = 0) => codeAt(fromBase32(secret), Math.floor(clock.now / 30_000) + steps);
+      const show = (secret: string, steps = 0) => codeOf(secret, clock.now + steps * 30_000);
       async function enable(owner: typeof ann): Promise<string> {
         const { secret } = await totp.begin(owner, 'ann@example.com');
         assert.equal(await totp.enable(owner, show(secret)), true);
