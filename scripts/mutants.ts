@@ -851,7 +851,7 @@ const mutants: readonly Mutant[] = [
   {
     breaks: 'a session of a trusted browser changes the factors',
     file: 'src/sign-in/confirm.ts',
-    text: 'if (isRecent && hasSecondFactor(session)) return',
+    text: 'if (isRecent && includesSecondFactor(session.methods)) return',
     by: 'if (isRecent) return',
     test: flow,
     only: 'proved the password alone',
