@@ -4,7 +4,7 @@ import { hearLauncher } from './commands/launcher.ts';
 import { settingsHelp } from './config/describe.ts';
 import { Misconfiguration } from './faults/misconfiguration.ts';
 import { Unavailable } from './faults/unavailable.ts';
-import { ChangeRefused } from './users/administration.ts';
+import { ChangeRefused } from './users/change-refused.ts';
 
 function createProgram(): Command {
   const program = new Command('janua')
@@ -63,6 +63,7 @@ function createProgram(): Command {
   add(users, 'add <email>', 'add a user; the password is asked for, or read from standard input')
     .requiredOption('--first-name <name>')
     .requiredOption('--last-name <name>')
+    .option('--group <name>', 'a group that the user is added to; may be repeated', collect, [])
     .action(from(usersFile, 'addUser'));
   add(users, 'list', 'list all users')
     .option(...json)
@@ -72,6 +73,21 @@ function createProgram(): Command {
   add(users, 'disable <email>', 'keep a user out and end all sessions').action(from(usersFile, 'disableUser'));
   add(users, 'enable <email>', 'let a disabled user in again').action(from(usersFile, 'enableUser'));
   add(users, 'remove <email>', 'remove a user and end all sessions').action(from(usersFile, 'removeUser'));
+
+  const groupsFile = () => import('./commands/groups.ts');
+  add(users, 'groups <email>', 'show or change the groups of a user')
+    .option('--add <name>', 'add the user to a group; may be repeated', collect, [])
+    .option('--remove <name>', 'remove the user from a group; may be repeated', collect, [])
+    .action(from(groupsFile, 'changeGroups'));
+  const groups = add(program, 'groups', 'list, add and change groups, and what they grant');
+  add(groups, 'list', 'list all groups with their scopes')
+    .option(...json)
+    .action(from(groupsFile, 'listGroups'));
+  add(groups, 'add <name> [scopes...]', 'add a group that grants these scopes')
+    .option('--description <text>', 'who is in it', '')
+    .action(from(groupsFile, 'addGroup'));
+  add(groups, 'scopes <name> [scopes...]', 'set what a group grants').action(from(groupsFile, 'setScopes'));
+  add(groups, 'remove <name>', 'remove a group; its users lose what it grants').action(from(groupsFile, 'removeGroup'));
 
   const factorsFile = () => import('./commands/factors.ts');
   add(users, 'factors <email>', 'list the second factors of a user')
@@ -133,6 +149,8 @@ function createProgram(): Command {
 }
 
 const json = ['--json', 'one JSON object a line'] as const;
+
+const collect = (value: string, former: readonly string[]) => [...former, value];
 
 /** @param name of the command, followed by its arguments */
 const add = (parent: Command, name: string, description: string): Command =>

@@ -64,10 +64,11 @@ import { createThrottle, unthrottled } from './throttle/throttle.ts';
 import { createTokens } from './tokens/tokens.ts';
 import type { Account } from './users/account.ts';
 import { createAdministration } from './users/administration.ts';
+import { createGroups, requireOtherMember } from './users/groups.ts';
 import { openMappedDirectory, samplePasswordHashes } from './users/mapped/mapped-directory.ts';
 import { parseMapping, type UserMapping } from './users/mapped/mapping.ts';
 import { createSqlDirectory, type DirectoryOptions } from './users/sql-directory.ts';
-import type { User } from './users/user.ts';
+import { canonicalUsername, type User } from './users/user.ts';
 import type { UserDirectory, UserRegistry } from './users/user-directory.ts';
 import { createTrustedProxies } from './web/client-address.ts';
 import { rawPath } from './web/request-target.ts';
@@ -303,9 +304,11 @@ async function prepare(settings: Settings, overrides: Overrides, openings: Openi
   const { APP_NAME: appName, BREACHED_PASSWORDS: breached } = settings;
   const passwordPolicy = createPasswordPolicy({ appName, breached, log });
 
+  const administrators = new Set(settings.ADMINISTRATORS.map(canonicalUsername));
+  const directoryOptions = { demoUsers, administrators };
   async function openDirectory(): Promise<{ users: UserDirectory; registry: UserRegistry | undefined }> {
     if (mapping === undefined) {
-      const own = measures.watchStore('database', 'users', createSqlDirectory(opened, { demoUsers }));
+      const own = measures.watchStore('database', 'users', createSqlDirectory(opened, directoryOptions));
       return { users: own, registry: own };
     }
     const mapped = await openMappedDirectory(opened, mapping, { rehashes, log });
@@ -314,10 +317,16 @@ async function prepare(settings: Settings, overrides: Overrides, openings: Openi
     return { users: measures.watchStore('database', 'users', mapped.directory), registry: undefined };
   }
   const { users, registry } = await openDirectory();
+  const groups = createGroups(database, {
+    ownUsers: registry !== undefined,
+    applicationScopes: settings.SCOPES,
+    inColumn: mapping?.groups !== undefined,
+    requireOther: registry?.requireOtherAdministrator ?? requireOtherMember,
+  });
   // Redis and a team's own table need two look-ups.
   const isOneDatabase = mapping === undefined && settings.REDIS_URL === undefined;
   const lookUp = isOneDatabase
-    ? measures.watchStore('database', 'access', { lookUp: createSqlLookUp(opened, { demoUsers }) }).lookUp
+    ? measures.watchStore('database', 'access', { lookUp: createSqlLookUp(opened, directoryOptions) }).lookUp
     : lookUpTwice(stores.sessions, users);
   const access = createAccess(lookUp, sessions, audit);
   const { failureFloor } = overrides;
@@ -381,6 +390,7 @@ async function prepare(settings: Settings, overrides: Overrides, openings: Openi
   if (takesLogins && !mailWorks) log.info({ event: 'mail_off' }, 'MAIL_URL is not set: what needs mail is left out');
   return {
     users,
+    groups,
     /** The same directory, if this server may change it. */
     registry,
     sessions,
@@ -408,6 +418,7 @@ async function prepare(settings: Settings, overrides: Overrides, openings: Openi
     administration: createAdministration({
       users,
       registry,
+      groups,
       sessions,
       passwords,
       passwordPolicy,

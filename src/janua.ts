@@ -9,7 +9,7 @@ import type { JanuaPlugin } from './web/host-app.ts';
 export type { GivenSettings } from './config/load.ts';
 export { Unavailable } from './faults/unavailable.ts';
 export type { Administration } from './users/administration.ts';
-export { ChangeRefused } from './users/administration.ts';
+export { ChangeRefused } from './users/change-refused.ts';
 export type { JanuaPlugin } from './web/host-app.ts';
 export { Misconfiguration };
 

@@ -9,13 +9,13 @@ import { createPlugin } from '../src/plugin.ts';
 import type { Session } from '../src/sessions/sessions.ts';
 import { siteOptions } from './web/server.ts';
 
-const ann = { id: '1', username: 'ann@example.com', firstName: 'Ann', lastName: 'Archer' };
+const ann = { id: '1', username: 'ann@example.com', firstName: 'Ann', lastName: 'Archer', groups: [] };
 
 test("the plugin looks up the user once for a request, on our routes and on the app's", async () => {
   let asked = 0;
   const requireSignedIn = async () => {
     asked++;
-    return { user: ann, session: {} as Session };
+    return { user: ann, scopes: [], limited: false, session: {} as Session };
   };
   const app = Fastify();
   await app.register(createPlugin(siteOptions({ requireSignedIn }), async () => {}));

@@ -22,7 +22,7 @@ export function lookUpTwice(sessions: Pick<SessionStore, 'find'>, users: Pick<Us
 }
 
 /** One statement, for sessions and users in our own tables of one database. */
-export function createSqlLookUp({ database, prepareLookup }: OpenDatabase, { demoUsers }: DirectoryOptions): LookUp {
+export function createSqlLookUp({ database, prepareLookup }: OpenDatabase, options: DirectoryOptions): LookUp {
   const found = database
     .selectFrom('janua_sessions')
     .leftJoin('janua_users', 'janua_users.id', 'user_id')
@@ -32,7 +32,7 @@ export function createSqlLookUp({ database, prepareLookup }: OpenDatabase, { dem
   return async (sessionId) => {
     const [row] = await findRow(sessionId);
     if (row === undefined) return undefined;
-    const account = row.account_id === row.user_id ? toAccount(row.user_id, row as AccountRow, demoUsers) : undefined;
+    const account = row.account_id === row.user_id ? toAccount(row.user_id, row as AccountRow, options) : undefined;
     return { session: fromRow(row), account };
   };
 }

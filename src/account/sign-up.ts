@@ -75,9 +75,10 @@ export function createSignUp(options: MailingOptions & OwnOptions) {
       const fault = await policy.findFault(password, { username, ...names });
       if (fault !== undefined) throw new InvalidFields({ field: 'password', ...fault });
       const user = { username, ...names, language: chosen, passwordHash: await passwords.hash(password), demo: false };
+      const proof = { addressProof: 'mail' } as const;
       let id = '';
       await links.use(secret, caller, async (db) => {
-        id = (await registry.add(user, db)) ?? '';
+        id = (await registry.add({ ...user, ...proof }, db)) ?? '';
         return id !== '';
       });
       await audit.recordIfPossible({ kind: 'signed-up', caller, userId: id });

@@ -13,6 +13,10 @@ export interface AuditEvent<Kind extends string = string> {
   /** Whether this user has signed in with this browser before. Undefined if Janua did not check. */
   readonly knownBrowser?: boolean | undefined;
   readonly count?: number | undefined;
+  /** The administrator who did it, if another user. */
+  readonly actorId?: string | undefined;
+  /** What it is about: the groups that a user is in now, the group that was changed, or the scope that was missing. */
+  readonly about?: string | undefined;
 }
 
 export interface RecordedEvent extends AuditEvent {
@@ -123,6 +127,8 @@ export function readEvent(value: unknown, events: Events): AuditEvent | undefine
     throttle: readList(value.throttle, readKey),
     knownBrowser: typeof value.knownBrowser === 'boolean' ? value.knownBrowser : undefined,
     count: readCount(value.count),
+    actorId: readText(value.actorId, 255),
+    about: readText(value.about, 200),
   };
 }
 

@@ -8,3 +8,6 @@ export const demoUsers = [
   { username: 'behai_nguyen@hotmail.com', firstName: 'Be Hai', lastName: 'Doe' },
   { username: 'pranav.furedi.10198@gmail.com', firstName: 'Pranav', lastName: 'Furedi' },
 ] as const;
+
+/** In the demo, this user is in the group `admins`. */
+export const demoAdministrator = { username: 'admin@example.com', firstName: 'Ada', lastName: 'Admin' } as const;

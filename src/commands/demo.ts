@@ -3,7 +3,8 @@ import { loadSettings, requireSafeExposure } from '../config/load.ts';
 import type { Settings } from '../config/settings.ts';
 import { shownUrl } from '../config/shown-url.ts';
 import { findTraceSettings } from '../config/traces.ts';
-import { demoHash, demoPassword, demoUsers } from './demo-users.ts';
+import { admins } from '../users/scopes.ts';
+import { demoAdministrator, demoHash, demoPassword, demoUsers } from './demo-users.ts';
 import { hearOrders, listen } from './listen.ts';
 
 export async function demo(): Promise<void> {
@@ -11,8 +12,11 @@ export async function demo(): Promise<void> {
   requireSafeExposure(settings, 'demo');
   const traces = findTraceSettings();
   const composition = await compose(settings, { demoUsers: true, demoMailbox: true, migrates: true, traces });
-  await listen(composition, settings, hearOrders(), async ({ url }, { registry }) => {
-    for (const user of demoUsers) await registry?.add({ ...user, passwordHash: demoHash, demo: true });
+  await listen(composition, settings, hearOrders(), async ({ url }, { registry, groups }) => {
+    for (const user of [...demoUsers, demoAdministrator]) {
+      const id = await registry?.add({ ...user, passwordHash: demoHash, demo: true });
+      if (id !== undefined && user === demoAdministrator) await groups.setGroupsOf({ ...user, id }, () => [admins]);
+    }
     process.stdout.write(welcome(settings, url));
   });
 }
@@ -24,6 +28,7 @@ function welcome({ APP_NAME, DOCS, MAIL_URL, DATABASE_URL }: Settings, url: stri
     '',
     ...demoUsers.map(({ username }, index) => `  ${index === 0 ? 'Sign in as' : '        or'}  ${username}`),
     `    password  ${demoPassword}`,
+    `  Administrator, with the same password:  ${demoAdministrator.username}`,
     '',
     ...(DOCS === 'on' ? [`  Swagger UI  ${url}/docs`] : []),
     ...(MAIL_URL === undefined ? [`  Mailbox     ${url}/demo/mail`] : []),

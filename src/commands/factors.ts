@@ -1,7 +1,7 @@
 import type { Caller } from '../audit/event.ts';
 import type { Services } from '../compose.ts';
 import { type Account, stampOf } from '../users/account.ts';
-import { ChangeRefused } from '../users/administration.ts';
+import { ChangeRefused } from '../users/change-refused.ts';
 import { canonicalUsername } from '../users/user.ts';
 import { administer } from './administer.ts';
 import { list, minuteOf } from './list.ts';

@@ -6,7 +6,7 @@ import type { QueuedMail } from '../mail/outbox.ts';
 import { loadRenderer } from '../mail/render.ts';
 import { openTransport } from '../mail/transport.ts';
 import { isMailAddress } from '../text/mail-address.ts';
-import { ChangeRefused } from '../users/administration.ts';
+import { ChangeRefused } from '../users/change-refused.ts';
 import { administer } from './administer.ts';
 import { list, secondOf } from './list.ts';
 

@@ -4,9 +4,16 @@ import { administer } from './administer.ts';
 import { list } from './list.ts';
 import { readNewPassword } from './read-password.ts';
 
-export const addUser = (username: string, names: { firstName: string; lastName: string }) =>
+interface NewUser {
+  readonly firstName: string;
+  readonly lastName: string;
+  readonly group: readonly string[];
+}
+
+export const addUser = (username: string, { group: groups, ...names }: NewUser) =>
   administer('janua users add', async ({ administration }) => {
-    const user = await administration.add({ username, ...names, password: await readNewPassword(minPasswordLength) });
+    const password = await readNewPassword(minPasswordLength);
+    const user = await administration.add({ username, ...names, groups, password });
     return `Added ${user.username}.`;
   });
 

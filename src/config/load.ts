@@ -2,7 +2,7 @@ import { accessSync, constants, readFileSync, statSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { Ajv } from 'ajv';
 import { type Fault, Misconfiguration } from '../faults/misconfiguration.ts';
-import { canonicalDomain } from '../text/mail-address.ts';
+import { canonicalDomain, canonicalMailAddress } from '../text/mail-address.ts';
 import { parseNetwork, unixSockets } from '../text/networks.ts';
 import { parseListenAddress } from './listen-address.ts';
 import { parseMailFrom, parseMailUrl } from './mail-server.ts';
@@ -82,7 +82,7 @@ export function requireSafeExposure(settings: Settings, mode: 'demo' | 'serve'):
 
 function furtherFaults(settings: Partial<Settings>): string[] {
   const { PUBLIC_URL, TRUSTED_PROXIES, METRICS_LISTEN, THEME_FILE, FORWARD_AUTH_ORIGINS = [] } = settings;
-  const { MAIL_URL, MAIL_FROM, PASSKEY_DOMAIN, SIGN_UP_DOMAINS } = settings;
+  const { MAIL_URL, MAIL_FROM, PASSKEY_DOMAIN, SIGN_UP_DOMAINS, ADMINISTRATORS, SCOPES, USERS_TABLE } = settings;
   const faults: string[] = [];
   if (PUBLIC_URL !== undefined && originOf(PUBLIC_URL) === undefined)
     faults.push('PUBLIC_URL must be an http or https address without a path, such as https://auth.example.com.');
@@ -110,6 +110,12 @@ function furtherFaults(settings: Partial<Settings>): string[] {
     faults.push('MAIL_FROM must be an address, or a name and an address, such as Example <no-reply@example.com>.');
   if (SIGN_UP_DOMAINS?.some((domain) => canonicalDomain(domain) === undefined))
     faults.push('SIGN_UP_DOMAINS must be domains, separated by commas, such as example.com, example.org.');
+  if (ADMINISTRATORS?.some((address) => canonicalMailAddress(address.toLowerCase()) === undefined))
+    faults.push('ADMINISTRATORS must be addresses, separated by commas, such as ann@example.com.');
+  if (SCOPES?.some((scope) => !/^[a-z0-9][a-z0-9:._-]{0,62}$/.test(scope)))
+    faults.push('SCOPES must be names of small letters, digits and :._-, separated by commas, such as reports:read.');
+  if (ADMINISTRATORS?.length && USERS_TABLE !== undefined)
+    faults.push('ADMINISTRATORS does not work with USERS_TABLE: run janua users groups EMAIL --add admins instead.');
   if (METRICS_LISTEN !== undefined && parseListenAddress(METRICS_LISTEN) === undefined)
     faults.push('METRICS_LISTEN must be a host and a port, or a port alone, such as 127.0.0.1:9464.');
   if (THEME_FILE !== undefined && !isReadableFile(THEME_FILE)) faults.push('THEME_FILE: the file cannot be read.');

@@ -49,7 +49,7 @@ export const settingSchemas = {
   USERS_COLUMNS: text({
     examples: ['id=emp_no,username=email,password=password,first_name=first_name,last_name=last_name'],
   })(
-    'The columns of your table: `id=…,username=…,password=…`, and, if the table has them, `first_name=…,last_name=…,disabled=…`.',
+    'The columns of your table: `id=…,username=…,password=…`, and, if the table has them, `first_name=…,last_name=…,disabled=…,groups=…`.',
   ),
   PASSWORD_REHASH: onOff('on')(
     'Replaces a weaker password hash with argon2id when its user signs in. Set it to `off` if other programs read the same column. With `USERS_TABLE`, `off` also leaves out that users change and reset their passwords.',
@@ -68,6 +68,12 @@ export const settingSchemas = {
   ),
   SIGN_UP_DOMAINS: list({ examples: ['example.com, example.org'] })(
     'Domains of the addresses that may create an account, such as `example.com`, separated by commas. Without it: any.',
+  ),
+  ADMINISTRATORS: list({ examples: ['ann@example.com'] })(
+    'Addresses of users who are in the group `admins` for as long as they are listed here, separated by commas. A user counts who was added by a command, or who proved the address by a mailed link. Not with `USERS_TABLE`: there, use `janua users groups`.',
+  ),
+  SCOPES: list({ examples: ['reports:read, reports:write'] })(
+    "Scopes of your applications, which groups can grant besides Janua's own, separated by commas.",
   ),
   BREACHED_PASSWORDS: choice({ enum: ['list', 'hibp', 'off'], default: 'list' })(
     'Refuses new passwords that are common or known from breaches: by the `list` that comes with Janua, or also by asking the service Pwned Passwords (`hibp`), which gets the first five characters of a hash.',

@@ -19,11 +19,20 @@ export function createTableChanges(db: Kysely<unknown>, engine: Engine) {
     create,
 
     /** Creates the table with these indexes. Drops what an interrupted run has left. */
-    async recreate(table: string, indexed: readonly string[], columns: Columns): Promise<void> {
+    async recreate(table: string, indexed: readonly (string | readonly string[])[], columns: Columns): Promise<void> {
       await db.schema.dropTable(table).ifExists().execute();
       await create(table, columns);
-      for (const column of indexed)
-        await db.schema.createIndex(`${table}_${column}`).on(table).column(column).execute();
+      for (const names of indexed.map((index) => [index].flat()))
+        await db.schema
+          .createIndex([table, ...names].join('_'))
+          .on(table)
+          .columns(names)
+          .execute();
+    },
+
+    async insert(table: string, row: Readonly<Record<string, string>>): Promise<void> {
+      const [names, values] = [Object.keys(row).map((name) => sql.ref(name)), Object.values(row)];
+      await sql`insert into ${sql.table(table)} (${sql.join(names)}) values (${sql.join(values)})`.execute(db);
     },
 
     async addColumn(table: string, column: string, type: RawBuilder<unknown>): Promise<void> {

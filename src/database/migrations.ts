@@ -10,6 +10,7 @@ import { up as throttleAndAudit } from './migrations/0003-throttle-and-audit.ts'
 import { up as stampsAndMethods } from './migrations/2026-11-25-stamps-and-methods.ts';
 import { up as accountsAndMail } from './migrations/2026-11-26-accounts-and-mail.ts';
 import { up as secondFactors } from './migrations/2026-11-26-second-factors.ts';
+import { up as administration } from './migrations/2026-11-27-administration.ts';
 import { rows as sampleRows } from './schema.ts';
 
 const steps: Readonly<Record<string, MigrationStep>> = {
@@ -19,6 +20,7 @@ const steps: Readonly<Record<string, MigrationStep>> = {
   '2026-11-25-stamps-and-methods': stampsAndMethods,
   '2026-11-26-accounts-and-mail': accountsAndMail,
   '2026-11-26-second-factors': secondFactors,
+  '2026-11-27-administration': administration,
 };
 
 export function createMigrator({ database, engine }: OpenDatabase) {

@@ -25,6 +25,11 @@ export const rows = {
     stamp: generated(nullable('')),
     language: generated(nullable('')),
     password_changed_at: generated(nullable(time)),
+    /** The groups, and the scopes that they grant, separated by spaces. The same is in `janua_memberships` and `janua_groups`. */
+    group_names: generated(nullable('')),
+    scopes: generated(nullable('')),
+    /** Who proved that the address is the user's: NULL for an operator, by a command; `mail` for a mailed link. `none`: nobody yet. */
+    address_proof: generated(nullable('')),
   },
   janua_sessions: {
     id: '',
@@ -42,6 +47,8 @@ export const rows = {
     user_agent: generated(''),
     address: generated(''),
     remembered: flag,
+    /** What the access token may do, separated by spaces. NULL: all that the user may. */
+    token_scope: generated(nullable('')),
   },
   janua_keys: { name: '', value: '' },
   /** Work that only one of many processes does. The process that set `expires_at` does it until then. */
@@ -123,7 +130,10 @@ export const rows = {
     remembered: 0,
     failures: flag,
     expires_at: time,
+    token_scope: generated(nullable('')),
   },
+  janua_groups: { name: '', description: '', scopes: '' },
+  janua_memberships: { id: '', group_name: '', user_id: '', username: '' },
   janua_migrations: { name: '' },
 };
 
@@ -145,6 +155,9 @@ export const accountColumns = [
   'demo',
   'stamp',
   'language',
+  'group_names',
+  'scopes',
+  'address_proof',
 ] as const satisfies readonly (keyof UsersTable)[];
 
 /** What is deleted with a user. Sessions may be in Redis, and the audit keeps its events. */
@@ -155,6 +168,7 @@ export const tablesAboutUsers = [
   'janua_recovery_codes',
   'janua_trusted_browsers',
   'janua_pending_logins',
+  'janua_memberships',
 ] as const satisfies (keyof Tables)[];
 
 export const sessionColumns = Object.keys(rows.janua_sessions) as (keyof SessionsTable)[];

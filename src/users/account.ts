@@ -6,6 +6,8 @@ export interface Account {
   /** As stored; may be weak, foreign or broken. Undefined if the account has none. */
   readonly passwordHash: string | undefined;
   readonly disabled: boolean;
+  /** What the user may do, through groups (RFC 6749 3.3). */
+  readonly scopes: readonly string[];
   /** Whether it is a user of the demo, outside the demo. A sign-up with its address replaces it. */
   readonly isReplaceable?: boolean;
   /** Changes with everything that ends the account's sessions. Undefined if only the password can tell. */

@@ -5,16 +5,13 @@ import { minPasswordLength, type PasswordFault, type PasswordOwner, type Passwor
 import type { events as sessionEvents } from '../sessions/events.ts';
 import type { ListedSession, Sessions } from '../sessions/sessions.ts';
 import type { Account } from './account.ts';
+import { ChangeRefused } from './change-refused.ts';
 import type { events } from './events.ts';
+import type { Group, Groups } from './groups.ts';
 import { canonicalUsername, emailAddress, maxNameLength, maxUsernameLength, personName, type User } from './user.ts';
 import type { ListedUser, UserDirectory, UserRegistry } from './user-directory.ts';
 
 type EventKind = keyof typeof events | keyof typeof sessionEvents;
-
-/** A change that cannot be made. The message tells an administrator why. */
-export class ChangeRefused extends Error {
-  override readonly name = 'ChangeRefused';
-}
 
 const passwordFaults: Readonly<Record<PasswordFault['code'], string>> = {
   malformed: 'A password must be valid text.',
@@ -27,8 +24,15 @@ const passwordFaults: Readonly<Record<PasswordFault['code'], string>> = {
   'password-breached': 'This password is known from a data breach. Choose another one.',
 };
 
-export interface UserDetails extends Omit<User, 'id'> {
+export interface UserDetails extends Omit<User, 'id' | 'groups'> {
   readonly password: string;
+  /** Names of groups that the user is added to. */
+  readonly groups?: readonly string[];
+}
+
+export interface GroupChange {
+  readonly add?: readonly string[];
+  readonly remove?: readonly string[];
 }
 
 export type Administration = ReturnType<typeof createAdministration>;
@@ -40,6 +44,7 @@ export interface AdministrationOptions {
   readonly users: UserDirectory;
   /** The same directory if this server may change it; undefined for a team's own table. */
   readonly registry: UserRegistry | undefined;
+  readonly groups: Groups;
   readonly sessions: Sessions;
   readonly passwords: Passwords;
   readonly passwordPolicy: PasswordPolicy;
@@ -51,7 +56,8 @@ export interface AdministrationOptions {
 
 /** Ends sessions if the change requires it (ASVS 7.4.2). Every method throws `ChangeRefused` when it cannot. */
 export function createAdministration(options: AdministrationOptions) {
-  const { users, registry, sessions, passwords, passwordPolicy, voidLinks, liftFailures, audit, caller } = options;
+  const { users, registry, groups, sessions, passwords, passwordPolicy, voidLinks, liftFailures, audit, caller } =
+    options;
 
   const record = (kind: EventKind, event: Omit<AuditEvent, 'kind' | 'caller'>) =>
     audit.record({ kind, caller, ...event });
@@ -98,18 +104,50 @@ export function createAdministration(options: AdministrationOptions) {
     await sessions.endAllOf(userId);
   }
 
+  async function setGroups(user: User, choose: (present: readonly string[]) => readonly string[]) {
+    const names = await groups.setGroupsOf(user, choose);
+    await record('user-groups-changed', { userId: user.id, about: names.join(' ') });
+    return names;
+  }
+
   return {
-    async add({ username, firstName, lastName, password }: UserDetails): Promise<User> {
+    async add({ username, firstName, lastName, password, groups: chosen = [] }: UserDetails): Promise<User> {
       const registry = requireRegistry();
       const canonical = requireEmail(username);
       const names = { firstName: requireName(firstName), lastName: requireName(lastName) };
       const details = { username: canonical, ...names };
+      for (const name of chosen) await groups.require(name);
       const passwordHash = await hashNew(password, details);
       const added = await registry.add({ ...details, passwordHash, demo: false });
       if (!added) throw new ChangeRefused('There is already a user with that name.');
       const { user } = await find(canonical);
       await record('user-added', { userId: user.id });
+      if (chosen.length > 0) await setGroups(user, () => chosen);
       return user;
+    },
+
+    /** Changes the groups of a user, and gives their names. */
+    async changeGroups(username: string, { add = [], remove = [] }: GroupChange): Promise<readonly string[]> {
+      const { user } = await find(username);
+      if (add.length + remove.length === 0) return user.groups;
+      return setGroups(user, (present) => [...present, ...add].filter((name) => !remove.includes(name)));
+    },
+
+    listGroups: groups.list,
+
+    async addGroup(group: Group): Promise<void> {
+      await groups.add(group);
+      await record('group-added', { about: group.name });
+    },
+
+    async setScopes(name: string, scopes: readonly string[]): Promise<void> {
+      await groups.setScopes(name, scopes);
+      await record('group-changed', { about: [name, ...scopes].join(' ') });
+    },
+
+    async removeGroup(name: string): Promise<void> {
+      await groups.remove(name);
+      await record('group-removed', { about: name });
     },
 
     list: (): AsyncIterable<ListedUser> => users.list(),

@@ -21,4 +21,28 @@ export const events = {
     level: 'info',
     words: 'The operator removed a user, which ended their sessions',
   },
+  'user-groups-changed': {
+    vocabulary: 'privilege_permissions_changed',
+    by: 'operator',
+    level: 'info',
+    words: 'The groups of a user were changed',
+  },
+  'group-added': {
+    vocabulary: 'privilege_permissions_changed',
+    by: 'operator',
+    level: 'info',
+    words: 'A group was added',
+  },
+  'group-changed': {
+    vocabulary: 'privilege_permissions_changed',
+    by: 'operator',
+    level: 'info',
+    words: 'The scopes of a group were changed',
+  },
+  'group-removed': {
+    vocabulary: 'privilege_permissions_changed',
+    by: 'operator',
+    level: 'info',
+    words: 'A group was removed, and nobody is in it any more',
+  },
 } as const satisfies Events;

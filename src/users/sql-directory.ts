@@ -8,6 +8,9 @@ import { listPages } from '../database/list-pages.ts';
 import { accountColumns, tablesAboutUsers, type UsersTable } from '../database/schema.ts';
 import { inTransaction } from '../database/transaction.ts';
 import { type Account, passwordFingerprint } from './account.ts';
+import { LastAdministrator } from './change-refused.ts';
+import { lockGroups } from './groups.ts';
+import { admins, type Rights, rightsOf } from './scopes.ts';
 import type { User } from './user.ts';
 import type { UserRegistry } from './user-directory.ts';
 
@@ -16,26 +19,39 @@ export const usersPerPage = 1000;
 export interface DirectoryOptions {
   /** Whether the demo's users, whose passwords are public, may sign in. Otherwise they count as disabled. */
   readonly demoUsers: boolean;
+  /** Canonical names of users whom a setting makes administrators, if their address is proved. */
+  readonly administrators?: ReadonlySet<string>;
 }
 
-export function createSqlDirectory(
-  { database, prepareLookup }: OpenDatabase,
-  { demoUsers }: DirectoryOptions,
-): UserRegistry {
+export function createSqlDirectory({ database, prepareLookup }: OpenDatabase, options: DirectoryOptions): UserRegistry {
+  const { demoUsers } = options;
   const account = database.selectFrom('janua_users').select(['id', ...accountColumns]);
   const findRowById = prepareLookup((id) => account.where('id', '=', id), 'id');
   const findRowByUsername = prepareLookup((username) => account.where('username', '=', username), 'username');
   const update = (id: string, db: Database = database) => db.updateTable('janua_users').where('id', '=', id);
 
+  async function requireOther(userId: string, db: Database): Promise<void> {
+    await lockGroups(db);
+    const enabled = db.selectFrom('janua_users').select('janua_users.id').where('disabled', '=', 0).limit(2);
+    const real = demoUsers ? enabled : enabled.where('demo', '=', 0);
+    const members = real.innerJoin('janua_memberships', 'user_id', 'janua_users.id').where('group_name', '=', admins);
+    const listed = real
+      .where('janua_users.username', 'in', [...(options.administrators ?? [])])
+      .where(sql`coalesce(address_proof, '')`, '!=', 'none');
+    const rows = [...(await members.execute()), ...(options.administrators?.size ? await listed.execute() : [])];
+    const ids = new Set(rows.map(({ id }) => id));
+    if (ids.has(userId) && ids.size === 1) throw new LastAdministrator();
+  }
+
   return {
     async findByUsername(username) {
       const [row] = await findRowByUsername(username);
-      return row && toAccount(row.id, row, demoUsers);
+      return row && toAccount(row.id, row, options);
     },
 
     async findById(id) {
       const [row] = await findRowById(id);
-      return row && toAccount(id, row, demoUsers);
+      return row && toAccount(id, row, options);
     },
 
     async check() {
@@ -49,7 +65,7 @@ export function createSqlDirectory(
         .execute();
     },
 
-    async add({ username, firstName, lastName, passwordHash, demo, language }, db = database) {
+    async add({ username, firstName, lastName, passwordHash, demo, language, addressProof }, db = database) {
       const id = randomUUID();
       const row = {
         id,
@@ -61,6 +77,7 @@ export function createSqlDirectory(
         created_at: Date.now(),
         stamp: createStamp(),
         ...(language && { language }),
+        ...(addressProof && { address_proof: addressProof }),
       };
       if (!demoUsers)
         await db.deleteFrom('janua_users').where('username', '=', username).where('demo', '=', 1).execute();
@@ -75,8 +92,11 @@ export function createSqlDirectory(
       await update(id, db).set({ stamp: createStamp() }).execute();
     },
 
-    setUsername: (account, username, db) =>
-      insertNew(update(account.user.id, db).set({ username, stamp: keptStamp(account) })),
+    async setUsername(account, username, db = database) {
+      const { id } = account.user;
+      await db.updateTable('janua_memberships').set({ username }).where('user_id', '=', id).execute();
+      return insertNew(update(id, db).set({ username, stamp: keptStamp(account), address_proof: 'mail' }));
+    },
 
     async findDates(id) {
       const dates = database.selectFrom('janua_users').select(['created_at', 'password_changed_at']);
@@ -95,7 +115,12 @@ export function createSqlDirectory(
       );
       for await (const row of rows) {
         const { disabled, demo, created_at: createdAt } = row;
-        yield { ...toUser(row.id, row), disabled: disabled === 1, demo: demo === 1, createdAt: toTime(createdAt) };
+        yield {
+          ...toUser(row.id, row, rightsOfRow(row, options)),
+          disabled: disabled === 1,
+          demo: demo === 1,
+          createdAt: toTime(createdAt),
+        };
       }
     },
 
@@ -109,9 +134,11 @@ export function createSqlDirectory(
     },
 
     async setDisabled(id, disabled) {
-      await update(id)
-        .set({ disabled: disabled ? 1 : 0, ...(disabled && { stamp: createStamp() }) })
-        .execute();
+      await inTransaction(database, async (db) => {
+        if (disabled) await requireOther(id, db);
+        const changed = { disabled: disabled ? 1 : 0, ...(disabled && { stamp: createStamp() }) };
+        await update(id, db).set(changed).execute();
+      });
     },
 
     async setLanguage(id, language) {
@@ -120,22 +147,27 @@ export function createSqlDirectory(
 
     remove(id, db) {
       async function removeAll(transaction: Database): Promise<boolean> {
+        await requireOther(id, transaction);
         for (const table of tablesAboutUsers) await transaction.deleteFrom(table).where('user_id', '=', id).execute();
         return (await countDeleted(transaction.deleteFrom('janua_users').where('id', '=', id))) > 0;
       }
       return db === undefined ? inTransaction(database, removeAll) : removeAll(db);
     },
+
+    requireOtherAdministrator: requireOther,
   };
 }
 
 export type AccountRow = Pick<Selectable<UsersTable>, (typeof accountColumns)[number]>;
 
-export function toAccount(id: string, row: AccountRow, demoUsers: boolean): Account {
-  const isReplaceable = row.demo !== 0 && !demoUsers;
+export function toAccount(id: string, row: AccountRow, options: DirectoryOptions): Account {
+  const isReplaceable = row.demo !== 0 && !options.demoUsers;
   const disabled = row.disabled !== 0 || isReplaceable;
   const passwordHash = toText(row.password_hash);
+  const rights = rightsOfRow(row, options);
   return {
-    user: toUser(id, row),
+    user: toUser(id, row, rights),
+    scopes: rights.scopes,
     passwordHash,
     disabled,
     stamp: row.stamp ?? undefined,
@@ -155,9 +187,14 @@ function toTime(milliseconds: number | string | null): Date | undefined {
   return Number.isNaN(time.getTime()) ? undefined : time;
 }
 
-function toUser(id: string, { username, first_name, last_name, language }: AccountRow): User {
+function rightsOfRow(row: AccountRow, { administrators }: DirectoryOptions): Rights {
+  const isListed = administrators?.has(row.username) && row.address_proof !== 'none';
+  return rightsOf(row.group_names, row.scopes, isListed);
+}
+
+function toUser(id: string, { username, first_name, last_name, language }: AccountRow, { groups }: Rights): User {
   const names = { username: toText(username), firstName: toText(first_name), lastName: toText(last_name) };
-  return { id, ...names, ...(language && { language }) };
+  return { id, ...names, groups, ...(language && { language }) };
 }
 
 /** SQLite keeps values of any type that another program has stored. */

@@ -1,5 +1,6 @@
 import type { Database } from '../database/database.ts';
 import type { Account } from './account.ts';
+import type { RequireOtherAdministrator } from './groups.ts';
 import type { User } from './user.ts';
 
 export interface ListedUser extends User {
@@ -25,7 +26,9 @@ export interface UserDirectory {
   check(): Promise<void>;
 }
 
-export interface NewUser extends Omit<User, 'id'> {
+export interface NewUser extends Omit<User, 'id' | 'groups'> {
+  /** Who proved that the address is the user's. Default: the operator, by a command. */
+  readonly addressProof?: 'mail' | 'none';
   readonly passwordHash: string;
   /** A user of the demo, whose password is public, may sign in to the demo only. */
   readonly demo: boolean;
@@ -45,10 +48,13 @@ export interface UserRegistry extends UserDirectory {
   setName(id: string, name: Pick<User, 'firstName' | 'lastName'>): Promise<void>;
   /** Ends the sessions of a user, except those that are renewed with the new stamp. */
   renewStamp(id: string, db?: Database): Promise<void>;
-  /** False when the name is taken. A transaction must then be rolled back. Sessions stay. */
+  /** After a mailed link. False when the name is taken: a transaction must then be rolled back. Sessions stay. */
   setUsername(account: Account, username: string, db?: Database): Promise<boolean>;
   findDates(id: string): Promise<AccountDates>;
+  /** @throws {LastAdministrator} */
   setDisabled(id: string, disabled: boolean): Promise<void>;
   setLanguage(id: string, language: string): Promise<void>;
+  /** The first step of a transaction. @throws {LastAdministrator} */
   remove(id: string, db?: Database): Promise<boolean>;
+  requireOtherAdministrator: RequireOtherAdministrator;
 }

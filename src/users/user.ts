@@ -8,6 +8,8 @@ export interface User {
   readonly firstName: string;
   readonly lastName: string;
   readonly language?: string | undefined;
+  /** Names of the groups that the user is in. */
+  readonly groups: readonly string[];
 }
 
 /** Longest user name that is looked up, in characters (RFC 5321 4.5.3.1.3 leaves 254 for an address). */

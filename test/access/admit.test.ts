@@ -16,7 +16,8 @@ import type { UserDirectory } from '../../src/users/user-directory.ts';
 import { ann, attempt, caller, password, startJanua } from '../janua.ts';
 
 const account: Account = {
-  user: { id: '1', ...ann },
+  user: { id: '1', groups: [], ...ann },
+  scopes: [],
   passwordHash: 'hash of secret',
   disabled: false,
   stamp: undefined,

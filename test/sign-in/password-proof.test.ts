@@ -6,7 +6,8 @@ import type { UserDirectory } from '../../src/users/user-directory.ts';
 import { ann } from '../janua.ts';
 
 const weak: Account = {
-  user: { id: '1', ...ann },
+  user: { id: '1', groups: [], ...ann },
+  scopes: [],
   passwordHash: 'weak hash of secret',
   disabled: false,
   stamp: undefined,

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { ChangeRefused } from '../../src/users/administration.ts';
+import { ChangeRefused } from '../../src/users/change-refused.ts';
 import { ann, attempt, caller, password, startJanua, type TestJanua } from '../janua.ts';
 
 let janua: TestJanua;

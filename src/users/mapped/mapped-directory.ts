@@ -5,12 +5,13 @@ import { listPages } from '../../database/list-pages.ts';
 import type { Log } from '../../faults/log.ts';
 import { type Fault, Misconfiguration } from '../../faults/misconfiguration.ts';
 import type { Account } from '../account.ts';
+import { admins, readNames, rightsOf } from '../scopes.ts';
 import { usersPerPage } from '../sql-directory.ts';
 import { canonicalUsername } from '../user.ts';
 import type { UserDirectory } from '../user-directory.ts';
 import { describeTable } from './inspection/describe-table.ts';
 import type { ColumnKind } from './inspection/table-description.ts';
-import { isDisabled, type UserMapping } from './mapping.ts';
+import { isDisabled, readGroups, type UserMapping } from './mapping.ts';
 import { type Fitness, judgeTable, quoteName } from './requirements.ts';
 
 interface Row {
@@ -21,6 +22,10 @@ interface Row {
   readonly first_name: string | null;
   readonly last_name: string | null;
   readonly disabled: string | null;
+  readonly groups: string | null;
+  /** JSON: the names of groups with the name of the user, and every group with its scopes. NULL if there are none. */
+  readonly memberships: string | null;
+  readonly definitions: string | null;
 }
 
 interface MappedOptions {
@@ -173,24 +178,46 @@ const hasUsableId = ({ id }: Row) => id !== null && id.length <= longestId;
 const asText = (engine: Engine, value: RawBuilder<unknown>) =>
   sql`cast(${value} as ${engine === 'mysql' ? sql`char` : sql`text`})`;
 
+/** Makes a list of pairs from the rows of a group, as JSON. */
+const pairsOf: Readonly<Record<Engine, (one: RawBuilder<unknown>, other: RawBuilder<unknown>) => RawBuilder<unknown>>> =
+  {
+    sqlite: (one, other) => sql`json_group_array(json_array(${one}, ${other}))`,
+    postgres: (one, other) => sql`json_agg(json_build_array(${one}, ${other}))`,
+    mysql: (one, other) => sql`json_arrayagg(json_array(${one}, ${other}))`,
+  };
+
 /** Each column as text: a client library would round a large number, and SQLite returns values of any type. */
 function selectList(
   engine: Engine,
-  { id, username, password, firstName, lastName, disabled }: UserMapping,
+  { table, id, username, password, firstName, lastName, disabled, groups }: UserMapping,
   disabledKind: ColumnKind | undefined,
 ): RawBuilder<unknown> {
   const text = (column: string | undefined) => (column === undefined ? sql`null` : asText(engine, sql.ref(column)));
+  const pairs = (one: string, other: string) => asText(engine, pairsOf[engine](sql.ref(one), sql.ref(other)));
+  // In one statement, because each request reads them.
+  const memberships = sql`(select ${pairs('janua_memberships.group_name', 'janua_memberships.username')}
+    from janua_memberships where janua_memberships.user_id = ${asText(engine, sql.ref(`${table}.${id}`))})`;
+  const definitions = sql`(select ${pairs('janua_groups.name', 'janua_groups.scopes')} from janua_groups)`;
   const isBoolean = disabled !== undefined && engine === 'postgres' && disabledKind === 'boolean';
   return sql`${text(id)} as id, ${text(username)} as username, ${text(password)} as password,
     ${text(firstName)} as first_name, ${text(lastName)} as last_name,
-    ${isBoolean ? asText(engine, sql`${sql.ref(disabled.column)}::integer`) : text(disabled?.column)} as disabled`;
+    ${isBoolean ? asText(engine, sql`${sql.ref(disabled.column)}::integer`) : text(disabled?.column)} as disabled,
+    ${text(groups)} as ${sql.ref('groups')}, ${memberships} as memberships, ${definitions} as definitions`;
 }
 
-function toAccount(row: Row, { disabled }: UserMapping): Account {
+function toAccount(row: Row, { disabled, groups: column }: UserMapping): Account {
+  const username = canonicalUsername(row.username ?? '');
+  const kept: [group: string, username: string][] = JSON.parse(row.memberships ?? '[]');
+  const own = kept.filter(([group, name]) => name === username && (column === undefined || group === admins));
+  const names = [...own.map(([group]) => group), ...(column === undefined ? [] : readGroups(row.groups ?? ''))];
+  const granted = names.length === 0 ? [] : namesOfScopes(names, row.definitions);
+  const { groups, scopes } = rightsOf(names.sort().join(' '), granted.join(' '));
   return {
+    scopes,
     user: {
+      groups,
       id: row.id ?? '',
-      username: canonicalUsername(row.username ?? ''),
+      username,
       firstName: row.first_name ?? '',
       lastName: row.last_name ?? '',
     },
@@ -198,6 +225,11 @@ function toAccount(row: Row, { disabled }: UserMapping): Account {
     disabled: disabled !== undefined && isDisabled(disabled, row.disabled),
     stamp: undefined,
   };
+}
+
+function namesOfScopes(groups: readonly string[], definitions: string | null): string[] {
+  const all: [group: string, scopes: string][] = JSON.parse(definitions ?? '[]');
+  return [...new Set(all.flatMap(([group, scopes]) => (groups.includes(group) ? readNames(scopes) : [])))].sort();
 }
 
 export async function samplePasswordHashes(

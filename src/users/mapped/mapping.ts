@@ -1,4 +1,5 @@
 import { Misconfiguration } from '../../faults/misconfiguration.ts';
+import { admins, groupPattern } from '../scopes.ts';
 
 export interface UserMapping {
   readonly table: string;
@@ -8,6 +9,8 @@ export interface UserMapping {
   readonly firstName: string | undefined;
   readonly lastName: string | undefined;
   readonly disabled: DisabledRule | undefined;
+  /** The column with the groups. Without it, Janua keeps them. */
+  readonly groups: string | undefined;
 }
 
 /** Decides by one column whether a user is disabled. NULL equals no value. */
@@ -18,7 +21,7 @@ export interface DisabledRule {
   readonly values: readonly string[];
 }
 
-const keys: readonly string[] = ['id', 'username', 'password', 'first_name', 'last_name', 'disabled'];
+const keys: readonly string[] = ['id', 'username', 'password', 'first_name', 'last_name', 'disabled', 'groups'];
 
 /** Reads columns such as `id=emp_no,username=email,password=hash,disabled=status:left|ill`. @throws {Misconfiguration} with all faults */
 export function parseMapping(table: string | undefined, columns: string | undefined): UserMapping | undefined {
@@ -34,14 +37,29 @@ export function parseMapping(table: string | undefined, columns: string | undefi
     else if (named[key] !== undefined) faults.push(`USERS_COLUMNS: ${key} is given twice.`);
     else named[key] = value;
   }
-  const { id = '', username = '', password = '', first_name: firstName, last_name: lastName, disabled } = named;
+  const { id = '', username = '', password = '', first_name: firstName, last_name: lastName, disabled, groups } = named;
   for (const [key, column] of Object.entries({ id, username, password })) {
     if (column === '') faults.push(`USERS_COLUMNS: ${key}=… is missing.`);
   }
   if (!/^[^.\0]+(?:\.[^.\0]+)?$/.test(table)) faults.push('USERS_TABLE must be the name of a table, or SCHEMA.TABLE.');
   if (faults.length > 0) throw new Misconfiguration(...new Set(faults));
   const rule = disabled === undefined ? undefined : parseDisabled(disabled);
-  return { table, id, username, password, firstName, lastName, disabled: rule };
+  return { table, id, username, password, firstName, lastName, disabled: rule, groups };
+}
+
+/** Groups as a team stores them: `staff,editors` or `["staff","editors"]`. No column makes an administrator of Janua. */
+export function readGroups(stored: string): string[] {
+  const names = stored.trimStart().startsWith('[') ? parseList(stored) : stored.split(',').map((name) => name.trim());
+  return names.filter((name) => typeof name === 'string' && groupPattern.test(name) && name !== admins).sort();
+}
+
+function parseList(text: string): string[] {
+  try {
+    const value: unknown = JSON.parse(text);
+    return Array.isArray(value) ? value : [];
+  } catch {
+    return [];
+  }
 }
 
 /** `locked`, `left_on:*`, `status:left|ill`, `active:!1`. */

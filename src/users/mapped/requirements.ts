@@ -92,6 +92,8 @@ export function judgeTable(
   requireColumn('first_name', mapping.firstName, ['text', 'enum'], 'a first name must be a text');
   requireColumn('last_name', mapping.lastName, ['text', 'enum'], 'a last name must be a text');
 
+  requireColumn('groups', mapping.groups, ['text'], 'groups must be a text');
+
   const disabled = requireColumn('disabled', mapping.disabled?.column);
   if (disabled !== undefined && mapping.disabled !== undefined) {
     const { meaning, values } = mapping.disabled;

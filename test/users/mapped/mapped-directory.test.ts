@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { sql } from '../../../src/database/kysely.ts';
+import { migrate } from '../../../src/database/migrations.ts';
 import { Misconfiguration } from '../../../src/faults/misconfiguration.ts';
 import { openMappedDirectory, samplePasswordHashes } from '../../../src/users/mapped/mapped-directory.ts';
 import { parseMapping } from '../../../src/users/mapped/mapping.ts';
@@ -96,6 +97,7 @@ const tables: Readonly<Record<UserEngine, readonly Table[]>> = {
 async function openTable(engine: UserEngine, declaration: string, after?: string) {
   const { url, drop } = await openUserDatabase(engine);
   const opened = await openTestDatabase(url);
+  await migrate(opened);
   const execute = (text: string) => sql.raw(text).execute(opened.database);
   await execute(declaration);
   if (after !== undefined) await execute(after);

@@ -1,0 +1,39 @@
+import { administer } from './administer.ts';
+import { list } from './list.ts';
+
+export const listGroups = ({ json }: { readonly json?: boolean }) =>
+  administer('janua groups list', async ({ administration }) =>
+    list(await administration.listGroups(), {
+      json,
+      none: 'There are no groups.',
+      heading: ['GROUP', 'USERS', 'SCOPES', 'DESCRIPTION'],
+      toRows: (groups) =>
+        groups.map(({ name, members, scopes, description }) => [
+          ...[name, String(members), scopes.join(' '), description],
+        ]),
+    }),
+  );
+
+export const addGroup = (name: string, scopes: string[], { description }: { readonly description: string }) =>
+  administer('janua groups add', async ({ administration }) => {
+    await administration.addGroup({ name, description, scopes });
+    return `Added ${name}.`;
+  });
+
+export const setScopes = (name: string, scopes: string[]) =>
+  administer('janua groups scopes', async ({ administration }) => {
+    await administration.setScopes(name, scopes);
+    return `${name} grants: ${scopes.join(' ') || 'nothing'}.`;
+  });
+
+export const removeGroup = (name: string) =>
+  administer('janua groups remove', async ({ administration }) => {
+    await administration.removeGroup(name);
+    return 'The group is removed.';
+  });
+
+export const changeGroups = (username: string, change: { readonly add: string[]; readonly remove: string[] }) =>
+  administer('janua users groups', async ({ administration }) => {
+    const groups = await administration.changeGroups(username, change);
+    return groups.length === 0 ? 'The user is in no group.' : `The user is in: ${groups.join(', ')}.`;
+  });

@@ -1,0 +1,25 @@
+import { sql } from '../kysely.ts';
+import type { MigrationStep } from '../migration-step.ts';
+
+/** Groups, who is in them, and what tokens may do. Processes of the previous version still insert users and sessions. */
+export const up: MigrationStep = async ({ addColumn, recreate, insert }) => {
+  await recreate('janua_groups', [], {
+    name: sql`varchar(63) primary key`,
+    description: sql`varchar(200) not null`,
+    scopes: sql`text not null`,
+  });
+  await insert('janua_groups', { name: 'admins', description: 'Administrators of Janua', scopes: '' });
+
+  await recreate('janua_memberships', ['user_id', ['group_name', 'username']], {
+    id: sql`varchar(320) primary key`,
+    group_name: sql`varchar(63) not null`,
+    user_id: sql`varchar(255) not null`,
+    username: sql`varchar(254) not null`,
+  });
+
+  await addColumn('janua_users', 'group_names', sql`text`);
+  await addColumn('janua_users', 'scopes', sql`text`);
+  await addColumn('janua_users', 'address_proof', sql`varchar(8)`);
+  await addColumn('janua_sessions', 'token_scope', sql`text`);
+  await addColumn('janua_pending_logins', 'token_scope', sql`text`);
+};

@@ -1,0 +1,178 @@
+import type { Database } from '../database/database.ts';
+import { countDeleted } from '../database/deletions.ts';
+import { insertNew } from '../database/insert-new.ts';
+import { sql } from '../database/kysely.ts';
+import { inTransaction } from '../database/transaction.ts';
+import { ChangeRefused, LastAdministrator } from './change-refused.ts';
+import { admins, groupPattern, ownScopes, readNames } from './scopes.ts';
+import type { User } from './user.ts';
+
+export interface Group {
+  readonly name: string;
+  readonly description: string;
+  /** What it grants, besides Janua's own scopes in the case of `admins`. */
+  readonly scopes: readonly string[];
+}
+
+export interface ListedGroup extends Group {
+  readonly members: number;
+}
+
+export type Groups = ReturnType<typeof createGroups>;
+
+export interface GroupOptions {
+  /** Whether users are in Janua's own table. Their rows then hold their groups and scopes, so that a look-up reads no more. */
+  readonly ownUsers: boolean;
+  /** Scopes of applications that groups may grant, besides Janua's own. */
+  readonly applicationScopes: readonly string[];
+  /** Whether a column of a team's own table has the groups. Only `admins` is then kept here. */
+  readonly inColumn: boolean;
+  readonly requireOther: RequireOtherAdministrator;
+}
+
+/** @throws {LastAdministrator} if no other enabled user is an administrator. @param db a transaction that has called `lockGroups` */
+export type RequireOtherAdministrator = (userId: string, db: Database) => Promise<void>;
+
+/** All changes to groups and to who is an administrator wait for each other. The first step of a transaction. */
+export async function lockGroups(db: Database): Promise<void> {
+  await db.updateTable('janua_groups').set({ name: admins }).where('name', '=', admins).execute();
+}
+
+const idOf = (group: string, userId: string) => `${group} ${userId}`;
+
+/**
+ * Groups, and who is in them. A membership has the name of its user too. In a team's own table, an id may be given to another person: with
+ * another name the membership is void. Methods throw `ChangeRefused` when a change cannot be made.
+ */
+export function createGroups(database: Database, options: GroupOptions) {
+  const { ownUsers, applicationScopes, inColumn, requireOther } = options;
+  const knownScopes: readonly string[] = [...Object.keys(ownScopes), ...applicationScopes];
+
+  const change = (work: (db: Database) => Promise<void>) =>
+    inTransaction(database, async (db) => {
+      await lockGroups(db);
+      await work(db);
+    });
+
+  async function readAll(db: Database): Promise<Map<string, Group>> {
+    const rows = await db.selectFrom('janua_groups').selectAll().orderBy('name').execute();
+    return new Map(rows.map((row) => [row.name, { ...row, scopes: readNames(row.scopes) }]));
+  }
+
+  /** What the row of a user in these groups holds. A group that is gone counts no more. */
+  function columnsOf(names: readonly string[], groups: ReadonlyMap<string, Group>) {
+    const held = names.filter((name) => groups.has(name)).sort();
+    const scopes = new Set(held.flatMap((name) => groups.get(name)?.scopes ?? []));
+    return { group_names: held.join(' ') || null, scopes: [...scopes].sort().join(' ') || null };
+  }
+
+  /** After a change to a group. One statement for each combination of groups, because there are few of them and perhaps many users. */
+  async function rewriteMembers(name: string, db: Database): Promise<void> {
+    if (!ownUsers) return;
+    const groups = await readAll(db);
+    const members = db.selectFrom('janua_memberships').select('user_id').where('group_name', '=', name);
+    const combinations = await db
+      .selectFrom('janua_users')
+      .select('group_names')
+      .distinct()
+      .where('id', 'in', members)
+      .execute();
+    for (const { group_names: names } of combinations) {
+      const columns = columnsOf(readNames(names), groups);
+      await db.updateTable('janua_users').set(columns).where('group_names', '=', names).execute();
+    }
+  }
+
+  function requireScopes(scopes: readonly string[]): string {
+    const unknown = scopes.find((scope) => !knownScopes.includes(scope));
+    if (unknown === undefined) return [...new Set(scopes)].sort().join(' ');
+    throw new ChangeRefused(
+      `There is no scope ${unknown}. SCOPES names those of your applications. Janua's own are ${Object.keys(ownScopes).join(', ')}.`,
+    );
+  }
+
+  const noSuchGroup = (name: string) => new ChangeRefused(`There is no group ${name}.`);
+
+  return {
+    knownScopes,
+
+    async require(name: string): Promise<void> {
+      if (!(await readAll(database)).has(name)) throw noSuchGroup(name);
+    },
+
+    async list(): Promise<ListedGroup[]> {
+      const counts = await database
+        .selectFrom('janua_memberships')
+        .select(['group_name', sql<number | string>`count(*)`.as('members')])
+        .groupBy('group_name')
+        .execute();
+      const members = new Map(counts.map((row) => [row.group_name, Number(row.members)]));
+      return [...(await readAll(database)).values()].map((group) => ({
+        ...group,
+        members: members.get(group.name) ?? 0,
+      }));
+    },
+
+    async add({ name, description, scopes }: Group): Promise<void> {
+      if (!groupPattern.test(name))
+        throw new ChangeRefused('The name of a group has at most 63 small letters, digits and hyphens.');
+      const row = { name, description, scopes: requireScopes(scopes) };
+      if (!(await insertNew(database.insertInto('janua_groups').values(row))))
+        throw new ChangeRefused(`There is a group ${name} already.`);
+    },
+
+    setScopes: (name: string, scopes: readonly string[]) =>
+      change(async (db) => {
+        const row = db
+          .updateTable('janua_groups')
+          .set({ scopes: requireScopes(scopes) })
+          .where('name', '=', name);
+        if ((await row.executeTakeFirst()).numUpdatedRows === 0n) throw noSuchGroup(name);
+        await rewriteMembers(name, db);
+      }),
+
+    remove: (name: string) =>
+      change(async (db) => {
+        if (name === admins) throw new ChangeRefused('The group admins is built in.');
+        if ((await countDeleted(db.deleteFrom('janua_groups').where('name', '=', name))) === 0) throw noSuchGroup(name);
+        await rewriteMembers(name, db);
+        await db.deleteFrom('janua_memberships').where('group_name', '=', name).execute();
+      }),
+
+    /** Changes the groups of a user, and gives their names. @param choose gives the new ones, from those that the user is in */
+    async setGroupsOf(
+      { id: userId, username }: Pick<User, 'id' | 'username'>,
+      choose: (present: readonly string[]) => readonly string[],
+    ): Promise<readonly string[]> {
+      let names: readonly string[] = [];
+      await change(async (db) => {
+        const rows = db.selectFrom('janua_memberships').select('group_name').where('user_id', '=', userId);
+        const present = (await rows.where('username', '=', username).execute()).map((row) => row.group_name);
+        names = [...new Set(choose(present))].sort();
+        const groups = await readAll(db);
+        if (inColumn && names.some((name) => name !== admins))
+          throw new ChangeRefused(
+            'The groups are in a column of your table (USERS_COLUMNS). Only admins is kept by Janua.',
+          );
+        for (const name of names) if (!groups.has(name)) throw noSuchGroup(name);
+        if (present.includes(admins) && !names.includes(admins)) await requireOther(userId, db);
+        // Also those of a former user with this id.
+        await db.deleteFrom('janua_memberships').where('user_id', '=', userId).execute();
+        const added = names.map((name) => ({ id: idOf(name, userId), group_name: name, user_id: userId, username }));
+        if (added.length > 0) await db.insertInto('janua_memberships').values(added).execute();
+        const user = db.updateTable('janua_users').set(columnsOf(names, groups)).where('id', '=', userId);
+        // Another request may have removed the user.
+        if (ownUsers && (await user.executeTakeFirst()).numUpdatedRows === 0n)
+          throw new ChangeRefused('There is no user with that name.');
+      });
+      return names;
+    },
+  };
+}
+
+/** For a team's own table, whose users Janua neither disables nor removes. */
+export const requireOtherMember: RequireOtherAdministrator = async (userId, db) => {
+  const others = db.selectFrom('janua_memberships').select('id').where('group_name', '=', admins);
+  const other = await others.where('user_id', '!=', userId).limit(1).executeTakeFirst();
+  if (other === undefined) throw new LastAdministrator();
+};

@@ -1,0 +1,40 @@
+/** The group that is built in. It holds all of Janua's own scopes. */
+export const admins = 'admins';
+
+/** Janua's own scopes (RFC 6749 3.3), with their meaning for the OpenAPI document. */
+export const ownScopes = {
+  'users:read': 'See users and groups',
+  'users:write': 'Change users and groups',
+  'audit:read': 'See the overview and the audit',
+  'sessions:write': 'End sessions, and lift the waits of the throttle',
+  'clients:write': 'Change clients and resources',
+  'settings:read': 'See mail and settings',
+} as const;
+
+export type OwnScope = keyof typeof ownScopes;
+
+export const groupPattern = /^[a-z0-9][a-z0-9-]{0,62}$/;
+
+export interface Rights {
+  readonly groups: readonly string[];
+  /** What all of the groups grant together. */
+  readonly scopes: readonly string[];
+}
+
+/** Shared by all users without groups, who are most users. */
+const nothing: Rights = { groups: [], scopes: [] };
+
+/** A list as stored: separated by spaces. */
+export const readNames = (text: string | null | undefined): string[] => text?.split(' ').filter(Boolean) ?? [];
+
+/**
+ * The rights of a user, from the stored lists of groups and of what they grant. Janua's own scopes are not stored: a later version may have
+ * more of them.
+ * @param isListed whether a setting makes the user an administrator
+ */
+export function rightsOf(groupNames: string | null, granted: string | null, isListed = false): Rights {
+  if (!groupNames && !isListed) return nothing;
+  const groups = [...new Set([...readNames(groupNames), ...(isListed ? [admins] : [])])];
+  const scopes = readNames(granted);
+  return { groups, scopes: groups.includes(admins) ? [...new Set([...Object.keys(ownScopes), ...scopes])] : scopes };
+}

@@ -1,0 +1,236 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { sql } from '../../src/database/kysely.ts';
+import { ChangeRefused, LastAdministrator } from '../../src/users/change-refused.ts';
+import { createGroups, requireOtherMember } from '../../src/users/groups.ts';
+import { openMappedDirectory } from '../../src/users/mapped/mapped-directory.ts';
+import { parseMapping } from '../../src/users/mapped/mapping.ts';
+import { admins, ownScopes } from '../../src/users/scopes.ts';
+import { createSqlDirectory } from '../../src/users/sql-directory.ts';
+import { openMigrated } from '../database/open.ts';
+import { missing } from '../servers/missing.ts';
+import type { UserEngine } from '../stores.ts';
+
+const all = Object.keys(ownScopes);
+const staff = { name: 'staff', description: '', scopes: ['reports:read'] };
+
+async function openOwn(engine: UserEngine, listed: readonly string[] = []) {
+  const opened = await openMigrated(engine);
+  const users = createSqlDirectory(opened, { demoUsers: false, administrators: new Set(listed) });
+  const groups = createGroups(opened.database, {
+    ownUsers: true,
+    applicationScopes: ['reports:read', 'reports:write'],
+    inColumn: false,
+    requireOther: users.requireOtherAdministrator,
+  });
+  async function add(name: string, ...names: string[]) {
+    const username = `${name}@example.com`;
+    const id = await users.add({ username, firstName: name, lastName: 'A', passwordHash: 'hash', demo: false });
+    assert.ok(id);
+    await groups.setGroupsOf({ id, username }, () => names);
+    return { id, username };
+  }
+  const rightsOf = async (id: string) => {
+    const account = await users.findById(id);
+    return { groups: account?.user.groups, scopes: account?.scopes };
+  };
+  return { ...opened, users, groups, add, rightsOf, [Symbol.asyncDispose]: opened[Symbol.asyncDispose] };
+}
+
+for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] as const) {
+  describe(`groups in ${engine}`, { skip: missing(engine) }, () => {
+    test('grant their scopes at once, and every change counts at once', async () => {
+      await using opened = await openOwn(engine);
+      const { groups, add, rightsOf } = opened;
+      await groups.add(staff);
+      await groups.add({ ...staff, name: 'press', scopes: [] });
+      const ann = await add('ann', 'staff', 'press');
+      const bob = await add('bob', 'staff');
+      const cid = await add('cid');
+      assert.deepEqual(await rightsOf(ann.id), { groups: ['press', 'staff'], scopes: ['reports:read'] });
+      assert.deepEqual(await rightsOf(cid.id), { groups: [], scopes: [] });
+      await groups.setScopes('press', ['reports:write', 'users:read']);
+      assert.deepEqual((await rightsOf(ann.id)).scopes, ['reports:read', 'reports:write', 'users:read']);
+      assert.deepEqual((await rightsOf(bob.id)).scopes, ['reports:read']);
+      await groups.remove('staff');
+      assert.deepEqual(await rightsOf(ann.id), { groups: ['press'], scopes: ['reports:write', 'users:read'] });
+      assert.deepEqual(await rightsOf(bob.id), { groups: [], scopes: [] });
+      await groups.setGroupsOf(ann, () => []);
+      assert.deepEqual(await rightsOf(ann.id), { groups: [], scopes: [] });
+      assert.deepEqual(
+        (await groups.list()).map(({ name, members }) => [name, members]),
+        [
+          ['admins', 0],
+          ['press', 0],
+        ],
+      );
+    });
+
+    test('are refused with a name, a scope or a user that does not exist', async () => {
+      await using opened = await openOwn(engine);
+      const { groups, add } = opened;
+      await groups.add(staff);
+      const ann = await add('ann');
+      for (const name of ['', 'Staff', '-a', 'a b', 'ä', 'a'.repeat(64), 'a\n'])
+        await assert.rejects(groups.add({ ...staff, name }), ChangeRefused, name);
+      await assert.rejects(groups.add(staff), ChangeRefused);
+      await assert.rejects(groups.add({ ...staff, name: 'x', scopes: ['unknown'] }), ChangeRefused);
+      await assert.rejects(groups.setScopes('staff', ['unknown']), ChangeRefused);
+      await assert.rejects(groups.setScopes('x', []), ChangeRefused);
+      await assert.rejects(groups.remove('x'), ChangeRefused);
+      await assert.rejects(groups.remove(admins), ChangeRefused);
+      await assert.rejects(
+        groups.setGroupsOf(ann, () => ['staff', 'x']),
+        ChangeRefused,
+      );
+      await assert.rejects(
+        groups.setGroupsOf({ id: 'none', username: 'x@example.com' }, () => ['staff']),
+        ChangeRefused,
+      );
+      assert.deepEqual(
+        (await groups.list()).map(({ name, members }) => [name, members]),
+        [
+          ['admins', 0],
+          ['staff', 0],
+        ],
+      );
+    });
+
+    test('stay with a user whose address changes, and end with the account', async () => {
+      await using opened = await openOwn(engine);
+      const { groups, users, add, rightsOf } = opened;
+      await groups.add(staff);
+      const ann = await add('ann', 'staff');
+      const account = await users.findById(ann.id);
+      assert.ok(account);
+      await users.setUsername(account, 'anna@example.com');
+      await groups.setGroupsOf({ ...ann, username: 'anna@example.com' }, (present) => present);
+      assert.deepEqual((await rightsOf(ann.id)).groups, ['staff']);
+      await users.remove(ann.id);
+      assert.equal((await groups.list()).find(({ name }) => name === 'staff')?.members, 0);
+    });
+
+    test('a scope that is granted while users come and go reaches all of them', async () => {
+      await using opened = await openOwn(engine);
+      const { groups, add, rightsOf } = opened;
+      await groups.add(staff);
+      const people = await Promise.all(['a', 'b', 'c', 'd'].map((name) => add(name)));
+      await Promise.all([
+        ...people.map((one) => groups.setGroupsOf(one, () => ['staff'])),
+        groups.setScopes('staff', ['reports:write']),
+      ]);
+      for (const { id } of people) assert.deepEqual((await rightsOf(id)).scopes, ['reports:write']);
+    });
+
+    for (const [way, act] of [
+      ['disabled', (opened, { id }) => opened.users.setDisabled(id, true)],
+      ['removed', (opened, { id }) => opened.users.remove(id)],
+      ['taken out of the group', (opened, user) => opened.groups.setGroupsOf(user, () => [])],
+    ] as [
+      string,
+      (opened: Awaited<ReturnType<typeof openOwn>>, user: { id: string; username: string }) => Promise<unknown>,
+    ][]) {
+      test(`the last administrator cannot be ${way}, also if several are at the same time`, async () => {
+        await using opened = await openOwn(engine);
+        const { add, users } = opened;
+        const people = await Promise.all(['a', 'b', 'c', 'd'].map((name) => add(name, admins)));
+        const results = await Promise.allSettled(people.map((user) => act(opened, user)));
+        const refused = results.filter((result) => result.status === 'rejected');
+        assert.equal(refused.length, 1);
+        assert.ok(refused[0]?.reason instanceof LastAdministrator);
+        const left = await Array.fromAsync(users.list());
+        assert.equal(left.filter(({ disabled, groups }) => !disabled && groups.includes(admins)).length, 1);
+      });
+    }
+
+    test('a listed administrator counts, if the address is proved', async () => {
+      await using opened = await openOwn(engine, ['ann@example.com', 'eve@example.com', 'none@example.com']);
+      const { users, add, rightsOf } = opened;
+      const ann = await add('ann');
+      assert.deepEqual(await rightsOf(ann.id), { groups: [admins], scopes: all });
+      const eve = { username: 'eve@example.com', firstName: 'E', lastName: 'E', passwordHash: 'hash', demo: false };
+      const id = await users.add({ ...eve, addressProof: 'none' });
+      assert.deepEqual(await rightsOf(id ?? ''), { groups: [], scopes: [] });
+      await assert.rejects(users.setDisabled(ann.id, true), LastAdministrator);
+      const account = await users.findById(id ?? '');
+      assert.ok(account);
+      // A mailed link has proved the address.
+      await users.setUsername(account, 'none@example.com');
+      assert.deepEqual((await rightsOf(id ?? '')).groups, [admins]);
+      await users.setDisabled(ann.id, true);
+    });
+  });
+
+  describe(`groups of a team's own table in ${engine}`, { skip: missing(engine) }, () => {
+    const columns = 'id=no,username=email,password=secret';
+
+    async function openTeam(mapped = columns) {
+      const opened = await openMigrated(engine);
+      const execute = (text: string) => sql.raw(text).execute(opened.database);
+      // Columns that Janua's own tables have too.
+      await execute(
+        'create table people (no integer primary key, id varchar(9), name varchar(9), scopes varchar(9), user_id varchar(9), email varchar(254) unique, secret varchar(255), teams varchar(255))',
+      );
+      await execute(
+        "insert into people (no, email, secret, teams) values (1, 'ann@example.com', 'hash', null), (2, 'bob@example.com', 'hash', null)",
+      );
+      const mapping = parseMapping('people', mapped);
+      assert.ok(mapping);
+      const { directory } = await openMappedDirectory(opened, mapping, { rehashes: true, log: { warn() {} } });
+      const groups = createGroups(opened.database, {
+        ownUsers: false,
+        applicationScopes: ['reports:read'],
+        inColumn: mapping.groups !== undefined,
+        requireOther: requireOtherMember,
+      });
+      await groups.add(staff);
+      const rightsOf = async (id: string) => {
+        const account = await directory.findById(id);
+        return { groups: account?.user.groups, scopes: account?.scopes };
+      };
+      return { groups, execute, rightsOf, directory, [Symbol.asyncDispose]: opened[Symbol.asyncDispose] };
+    }
+    const ann = { id: '1', username: 'ann@example.com' };
+
+    test('are kept by Janua, and are void for another person who gets the id', async () => {
+      await using opened = await openTeam();
+      const { groups, execute, rightsOf, directory } = opened;
+      await groups.setGroupsOf(ann, () => ['staff']);
+      assert.deepEqual(await rightsOf('1'), { groups: ['staff'], scopes: ['reports:read'] });
+      assert.deepEqual(await rightsOf('2'), { groups: [], scopes: [] });
+      assert.deepEqual((await directory.findByUsername(ann.username))?.scopes, ['reports:read']);
+      await execute("update people set email = 'eve@example.com' where no = 1");
+      assert.deepEqual(await rightsOf('1'), { groups: [], scopes: [] });
+      await groups.setGroupsOf({ ...ann, username: 'eve@example.com' }, (present) => [...present, admins]);
+      assert.deepEqual(await rightsOf('1'), { groups: [admins], scopes: all });
+      await assert.rejects(
+        groups.setGroupsOf({ ...ann, username: 'eve@example.com' }, () => []),
+        LastAdministrator,
+      );
+    });
+
+    test('may come from a column, but never make an administrator', async () => {
+      await using opened = await openTeam(`${columns},groups=teams`);
+      const { groups, execute, rightsOf } = opened;
+      for (const [stored, expected] of [
+        ['staff', ['staff']],
+        [' staff , Press,press', ['press', 'staff']],
+        ['["staff", "admins", 7]', ['staff']],
+        ['admins,staff', ['staff']],
+        ['["staff"', []],
+        ['', []],
+      ] as const) {
+        await execute(`update people set teams = '${stored}' where no = 1`);
+        const rights = await rightsOf('1');
+        assert.deepEqual(rights.groups, expected, stored);
+        assert.deepEqual(rights.scopes, expected.includes('staff' as never) ? ['reports:read'] : [], stored);
+      }
+      await assert.rejects(
+        groups.setGroupsOf(ann, () => ['staff']),
+        ChangeRefused,
+      );
+      await groups.setGroupsOf(ann, () => [admins]);
+      assert.deepEqual(await rightsOf('1'), { groups: [admins], scopes: all });
+    });
+  });
+}
