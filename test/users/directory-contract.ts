@@ -42,7 +42,14 @@ export function testUserDirectory(
       await using opened = await openWithAnn();
       const { users, account } = opened;
       assert.deepEqual(account, {
-        user: { id: account.user.id, username: ann.username, firstName: ann.firstName, lastName: ann.lastName },
+        user: {
+          id: account.user.id,
+          username: ann.username,
+          firstName: ann.firstName,
+          lastName: ann.lastName,
+          groups: [],
+        },
+        scopes: [],
         passwordHash: 'hash',
         disabled: false,
         stamp: account.stamp,

@@ -77,6 +77,7 @@ export function testUserRegistry(name: string, open: () => Promise<OpenRegistry>
         'demo',
         'disabled',
         'firstName',
+        'groups',
         'id',
         'lastName',
         'username',

@@ -13,6 +13,7 @@ test('USERS_COLUMNS maps the columns of the example', () => {
     firstName: 'first_name',
     lastName: 'last_name',
     disabled: undefined,
+    groups: undefined,
   });
 });
 

@@ -1,0 +1,50 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { createMigratedWorkplace } from './janua-command.ts';
+
+const names = ['--first-name', 'Ann', '--last-name', 'Archer'];
+
+test('groups are added, listed, changed and removed, and users are put into them', async () => {
+  await using workplace = await createMigratedWorkplace();
+  const run = async (...args: string[]) => {
+    const { code, stdout, stderr } = await workplace.run(args, { env: { SCOPES: 'reports:read' }, input: 'correct horse battery\n' });
+    return { code, text: stdout + stderr };
+  };
+  assert.deepEqual(await run('groups', 'add', 'staff', 'reports:read', '--description', 'All'), {
+    code: 0,
+    text: 'Added staff.\n',
+  });
+  assert.equal((await run('users', 'add', 'ann@example.com', ...names, '--group', 'nobody')).code, 1);
+  assert.equal(
+    (await run('users', 'add', 'ann@example.com', ...names, '--group', 'admins', '--group', 'staff')).code,
+    0,
+  );
+  assert.match((await run('groups', 'list')).text, /^GROUP .*\nadmins +1 .*\nstaff +1 +reports:read +All\n$/);
+  assert.deepEqual(await run('users', 'groups', 'ann@example.com'), {
+    code: 0,
+    text: 'The user is in: admins, staff.\n',
+  });
+  const refused = await run('users', 'groups', 'ann@example.com', '--remove', 'admins');
+  assert.equal(refused.code, 1);
+  assert.match(refused.text, /^This is the last administrator/);
+  assert.match((await run('users', 'remove', 'ann@example.com')).text, /^This is the last administrator/);
+  assert.match((await run('users', 'disable', 'ann@example.com')).text, /^This is the last administrator/);
+  assert.equal((await run('groups', 'scopes', 'staff', 'users:read')).text, 'staff grants: users:read.\n');
+  assert.equal((await run('groups', 'scopes', 'staff', 'reports:write')).code, 1);
+  assert.equal((await run('groups', 'remove', 'staff')).code, 0);
+  assert.equal((await run('users', 'groups', 'ann@example.com')).text, 'The user is in: admins.\n');
+  const audit = (await run('audit', '--json')).text
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line));
+  assert.deepEqual(
+    audit.map(({ kind, about }) => `${kind} ${about ?? ''}`.trim()),
+    [
+      'group-added staff',
+      'user-added',
+      'user-groups-changed admins staff',
+      'group-changed staff users:read',
+      'group-removed staff',
+    ],
+  );
+});
