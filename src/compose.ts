@@ -188,6 +188,7 @@ export async function compose(settings: Settings, overrides: Overrides = {}) {
     },
     findKeptMail: mailbox ? (limit) => requireServices().outbox.listKept(limit) : undefined,
     docs: settings.DOCS === 'on',
+    applicationScopes: settings.SCOPES,
     themeFile: settings.THEME_FILE,
   });
 

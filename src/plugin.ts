@@ -43,7 +43,8 @@ function closeOutside(host: App): void {
   if (outermost === host) return;
   outermost.addHook('onRequest', (request, _reply, done) => {
     const isGuarded = Reflect.has(request, 'presented');
-    if (isGuarded || !request.routeOptions.config.signedIn) return done();
+    const { signedIn, scope } = request.routeOptions.config;
+    if (isGuarded || (!signedIn && scope === undefined)) return done();
     done(
       new Misconfiguration(
         'This route is `signedIn`, and outside of the plugin in which Janua was registered. Register Janua on the app itself.',

@@ -3,10 +3,12 @@ import type { Caller } from '../audit/event.ts';
 import { type Claim, claimOf } from '../sessions/credential.ts';
 import type { Session, Sessions } from '../sessions/sessions.ts';
 import { type Account, stampOf } from '../users/account.ts';
+import { readNames } from '../users/scopes.ts';
 import type { User } from '../users/user.ts';
 import type { events } from './events.ts';
 import type { LookUp } from './look-up.ts';
 import { type Answer, loginMessages, Refusal } from './refusal.ts';
+import { grantScope } from './scope.ts';
 
 /** The credentials that a request presents. If there is an access token, only the token counts (RFC 6750 3.1). */
 export interface Presented {
@@ -19,6 +21,10 @@ export interface Presented {
 export interface SignedIn {
   readonly user: User;
   readonly session: Session;
+  /** What this request may do: the scopes of the user's groups that its credential carries. */
+  readonly scopes: readonly string[];
+  /** Whether the credential carries only some scopes. It then changes no account. */
+  readonly limited: boolean;
 }
 
 export const notAuthenticated: Answer = {
@@ -43,7 +49,7 @@ export function createAccess(lookUp: LookUp, sessions: Sessions, audit: Audit<ke
     const found = await lookUp(claim.sessionId);
     const session = found && (await sessions.judge(claim, found.session));
     if (found === undefined || session === undefined) return undefined;
-    if (mayUse(found.account, session)) return { user: found.account.user, session };
+    if (mayUse(found.account, session)) return signedInAs(found.account, session, presented);
     // The session ends for good: a user who is enabled again has to log in again. If it cannot be ended now, access is still refused.
     if (!isBeingRenewed(found.account)) await sessions.end([session]).catch(() => {});
     return undefined;
@@ -77,6 +83,13 @@ export function createAccess(lookUp: LookUp, sessions: Sessions, audit: Audit<ke
 function decisiveClaim({ cookie, accessToken, derived }: Presented): Claim | undefined {
   if (accessToken !== undefined) return claimOf('token', accessToken);
   return cookie === undefined ? derived : claimOf('cookie', cookie);
+}
+
+/** A session's cookie carries all scopes of its user. Its token may have been limited at the login. */
+function signedInAs({ user, scopes }: Account, session: Session, { accessToken }: Presented): SignedIn {
+  const scope = accessToken === undefined ? undefined : session.tokenScope;
+  if (scope === undefined) return { user, session, scopes, limited: false };
+  return { user, session, scopes: readNames(grantScope(scope, scopes)), limited: true };
 }
 
 /** False if the account is gone or disabled, or its stamp has changed since the session was started. */

@@ -9,6 +9,7 @@ import type { User } from '../users/user.ts';
 import type { UserDirectory } from '../users/user-directory.ts';
 import type { Access, Presented } from './access.ts';
 import type { events } from './events.ts';
+import { grantScope } from './scope.ts';
 
 /** Proof that the caller owns an account. */
 export interface Proof {
@@ -23,6 +24,8 @@ export interface Admission {
   readonly presented: Presented;
   readonly caller: Caller;
   readonly remembered?: boolean;
+  /** What the access token is asked to carry, separated by spaces. Without it: all scopes of the user. */
+  readonly scope?: string | undefined;
   /** What the browser presents as proof that its user trusts it, verified or not. */
   readonly trustedBrowser?: string | undefined;
   readonly language: Language;
@@ -88,8 +91,9 @@ export function createAdmit({ access, sessions, users, audit, demand, noticeSign
   /** Reads the account again after the session is stored. A change made before that found no session to end. */
   async function start(proof: Proof, admission: Admission, replaced: readonly Session[]): Promise<Started | undefined> {
     const { account, methods } = proof;
-    const { caller, remembered = false } = admission;
-    const how = { methods, replaced, remembered, userAgent: caller.userAgent, address: caller.address };
+    const { caller, remembered = false, scope } = admission;
+    const tokenScope = grantScope(scope, account.scopes);
+    const how = { methods, replaced, tokenScope, remembered, userAgent: caller.userAgent, address: caller.address };
     const owner = { userId: account.user.id, stamp: stampOf(account) };
     const session = await sessions.start(owner, how);
     const current = await orEnd(session, users.findById(account.user.id));

@@ -41,4 +41,25 @@ export const events = {
     words: 'Access was refused, because no user was signed in',
     reasons: credentialReasons,
   },
+  'permission-refused': {
+    vocabulary: 'authz_fail',
+    by: 'account-holder',
+    level: 'info',
+    words: 'Access was refused, because a scope was missing',
+    reasons: {
+      'not-granted': {
+        words: 'no group of the user grants it',
+        advice:
+          'If the user should have it: janua groups list shows which group grants it. janua users groups EMAIL --add NAME.',
+      },
+      'not-in-token': {
+        words: 'the token was made for fewer scopes, or no group of the user grants it',
+        advice: 'Get a token for this scope. janua users groups EMAIL shows the groups of the user.',
+      },
+      'limited-token': {
+        words: 'the token is limited to some scopes, and changes no account',
+        advice: 'Sign in on the pages, or get a token without scope.',
+      },
+    },
+  },
 } as const satisfies Events;

@@ -10,6 +10,8 @@ export interface Answer {
   readonly detail: string;
   /** The error code of a token answer (RFC 6749 5.2): printable ASCII without quotes or backslashes. */
   readonly error?: string;
+  /** The scope that is missing, for the challenge and the page (RFC 6750 3). */
+  readonly scope?: string;
   /** A browser gets the login page with this message in place of an error page. */
   readonly loginPage?: {
     readonly message: LoginMessage;

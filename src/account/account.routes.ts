@@ -18,6 +18,8 @@ const accountSchema = object('The account', {
   password_changed_at: time,
   sessions: { type: 'integer', description: 'Where the user is signed in' },
   second_factor: { type: 'boolean', description: 'Whether there is a passkey or an authenticator app' },
+  groups: { type: 'array', items: { type: 'string' }, description: 'The groups of the user' },
+  scope: { type: 'string', description: 'What this request may do, separated by spaces' },
 });
 
 const anything = { type: 'object', additionalProperties: true };
@@ -48,6 +50,8 @@ export function addAccount(app: App, parts: () => AccountParts): void {
       password_changed_at: null,
       sessions: 2,
       second_factor: true,
+      groups: ['staff'],
+      scope: 'reports:read',
     }),
     browser: 'The page Account',
     async handle(request) {
@@ -58,6 +62,8 @@ export function addAccount(app: App, parts: () => AccountParts): void {
         ...(await describeAccount(signedIn.user, registry)),
         sessions: (await ownSessions.list(signedIn)).length,
         second_factor: passkeys.length > 0 || totp !== undefined,
+        groups: signedIn.user.groups,
+        scope: signedIn.scopes.join(' '),
         passkeys: passkeys.length,
         totp: totp !== undefined,
         state: (request.query as Readonly<Record<string, unknown>>).state,

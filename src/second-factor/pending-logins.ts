@@ -13,6 +13,8 @@ export interface PendingLogin {
   readonly methods: readonly AuthenticationMethod[];
   /** Whether the user chose to stay signed in. */
   readonly remembered: boolean;
+  /** What the access token is asked to carry. */
+  readonly scope: string | undefined;
 }
 
 /** Tries after which a pending login ends (VM-37). */
@@ -21,10 +23,11 @@ const mostFailures = 5;
 /** Pending logins, in a table of the SQL database. Every method throws `Unavailable` when it cannot be reached. */
 export const createPendingLogins = (database: Database, now: () => number) => ({
   /** Gives its secret, for the cookie or as `mfa_token`. It is known only at this moment. */
-  async start({ userId, stamp, methods, remembered }: PendingLogin): Promise<string> {
+  async start({ userId, stamp, methods, remembered, scope }: PendingLogin): Promise<string> {
     const secret = createSecret();
     const row = { id: hashSecret(secret), user_id: userId, stamp, methods: methods.join(' ') };
-    const values = { ...row, remembered: Number(remembered), expires_at: now() + pendingSeconds * 1000 };
+    const times = { remembered: Number(remembered), expires_at: now() + pendingSeconds * 1000 };
+    const values = { ...row, ...times, token_scope: scope ?? null };
     await database.insertInto('janua_pending_logins').values(values).execute();
     return secret;
   },
@@ -39,8 +42,9 @@ export const createPendingLogins = (database: Database, now: () => number) => ({
       .where('failures', '<', mostFailures)
       .executeTakeFirst();
     if (row === undefined) return undefined;
-    const { id, user_id: userId, stamp, methods, remembered } = row;
-    return { id, userId, stamp, methods: methods.split(' ') as AuthenticationMethod[], remembered: remembered === 1 };
+    const { id, user_id: userId, stamp, remembered } = row;
+    const methods = row.methods.split(' ') as AuthenticationMethod[];
+    return { id, userId, stamp, methods, remembered: remembered === 1, scope: row.token_scope ?? undefined };
   },
 
   /** Counts a try before it is checked, because many may come at the same time. False if there were too many. */

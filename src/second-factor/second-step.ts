@@ -46,7 +46,7 @@ export function createSecondStep(
      */
     async demand({ account, methods: proved }: Proof, admission: Admission) {
       if (includesSecondFactor(proved)) return undefined;
-      const { remembered = false, trustedBrowser, language, caller } = admission;
+      const { remembered = false, trustedBrowser, language, caller, scope } = admission;
       const methods = await methodsOf(account);
       if (methods.length === 0) {
         if (policy === 'required') await enrolment.demand(account, language, caller);
@@ -54,7 +54,7 @@ export function createSecondStep(
       }
       const [userId, stamp] = [account.user.id, stampOf(account)];
       if (await trustedBrowsers.isTrusted(trustedBrowser, ownerOf(account), stamp)) return 'trusted-browser';
-      const token = await pendingLogins.start({ userId, stamp, methods: proved, remembered });
+      const token = await pendingLogins.start({ userId, stamp, methods: proved, remembered, scope });
       await audit.recordIfPossible({ kind: 'second-factor-asked', caller, userId });
       throw new Refusal(mfaRequired, undefined, { token, methods });
     },
@@ -73,7 +73,7 @@ export function createSecondStep(
      */
     async finish(secret: string, step: SentStep, caller: Caller) {
       const { pending, account } = await open(secret, caller);
-      const { id, methods: proved, stamp, remembered, userId } = pending;
+      const { id, methods: proved, stamp, remembered, userId, scope } = pending;
       if (!(await pendingLogins.takeTry(id))) return refuse(caller, userId);
       const checked = await checkFactor(account, step, challengePurposes.secondStep(id), caller).catch(
         async (error: unknown) => {
@@ -99,7 +99,7 @@ export function createSecondStep(
       };
       const { presented, language } = step;
       const newBrowser = knownBrowser === undefined;
-      const admitted = await admit(proof, { presented, caller, remembered, language, newBrowser, event });
+      const admitted = await admit(proof, { presented, caller, remembered, scope, language, newBrowser, event });
       if (admitted === undefined) return refuse(caller, userId);
       await clearPasswordFailures(account, knownBrowser, caller).catch(() => {});
       if (!step.trustsBrowser) return { ...admitted, trustedBrowser: undefined };

@@ -132,6 +132,7 @@ function toHash(record: SessionRecord): Hash {
     agent: record.userAgent ?? '',
     address: record.address ?? '',
     remembered: record.remembered ? 1 : 0,
+    ...(record.tokenScope !== undefined && { scope: record.tokenScope }),
   };
 }
 
@@ -150,7 +151,7 @@ function toRenewed(renewal: Renewal): Hash {
 function toRecord(id: string, hash: Readonly<Record<string, string | undefined>>): SessionRecord | undefined {
   const { user, fingerprint, cookie, token, created, seen, expires } = hash;
   // A record of an older version has none of these. All of those sessions were started by password.
-  const { authenticated = created, methods, agent, address, remembered } = hash;
+  const { authenticated = created, methods, agent, address, remembered, scope } = hash;
   if (user === undefined || fingerprint === undefined || cookie === undefined || token === undefined) return undefined;
   return {
     id,
@@ -166,5 +167,6 @@ function toRecord(id: string, hash: Readonly<Record<string, string | undefined>>
     userAgent: agent || undefined,
     address: address || undefined,
     remembered: remembered === '1',
+    tokenScope: scope,
   };
 }

@@ -7,7 +7,7 @@ export type Session = SessionRecord;
 
 export type ListedSession = Awaited<ReturnType<Sessions['listOf']>>[number];
 
-export interface SessionStart extends Partial<Pick<Session, 'userAgent' | 'address' | 'remembered'>> {
+export interface SessionStart extends Partial<Pick<Session, 'userAgent' | 'address' | 'remembered' | 'tokenScope'>> {
   readonly methods: readonly AuthenticationMethod[];
   readonly replaced?: readonly Pick<Session, 'id'>[];
 }
@@ -113,7 +113,7 @@ export function createSessions(options: SessionOptions) {
   return {
     /** Starts a session and ends those that it replaces, both or neither (ASVS 7.2.4). */
     async start(owner: Pick<Session, 'userId' | 'stamp'>, start: SessionStart): Promise<StartedSession> {
-      const { methods, replaced = [], userAgent, address, remembered = false } = start;
+      const { methods, replaced = [], userAgent, address, remembered = false, tokenScope } = start;
       const time = now();
       const session = {
         id: createSessionId(),
@@ -122,6 +122,7 @@ export function createSessions(options: SessionOptions) {
         userAgent: keptUserAgent(userAgent),
         address,
         remembered,
+        tokenScope,
       };
       const { record, credentials } = withSecrets(
         session,

@@ -96,6 +96,7 @@ function toRow(record: SessionRecord) {
     user_agent: record.userAgent ?? '',
     address: record.address ?? '',
     remembered: record.remembered ? 1 : 0,
+    token_scope: record.tokenScope ?? null,
   };
 }
 
@@ -127,5 +128,6 @@ export function fromRow(row: Selectable<SessionsTable>): SessionRecord {
     userAgent: row.user_agent || undefined,
     address: row.address || undefined,
     remembered: row.remembered === 1,
+    tokenScope: row.token_scope ?? undefined,
   };
 }

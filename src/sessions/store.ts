@@ -21,6 +21,8 @@ export interface SessionRecord {
   readonly address: string | undefined;
   /** Whether the user chose to stay signed in. The session then has other limits. */
   readonly remembered: boolean;
+  /** The scopes that the access token carries, separated by spaces. Undefined: all that its user has. */
+  readonly tokenScope: string | undefined;
 }
 
 export type Renewal = Pick<

@@ -7,6 +7,9 @@ export function createAnswerLogin(knownBrowsers: () => KnownBrowsers): AnswerLog
   return ({ headers }, reply, { account, session }) => {
     reply.setSessionCookie(session);
     reply.header('set-cookie', knownBrowsers().cookie(passwordFingerprint(account), headers.cookie));
-    return { access_token: session.accessToken, token_type: 'bearer', expires_in: session.expiresInSeconds };
+    const { accessToken, expiresInSeconds, tokenScope } = session;
+    const scope = tokenScope ?? account.scopes.join(' ');
+    const token = { access_token: accessToken, token_type: 'bearer', expires_in: expiresInSeconds } as const;
+    return tokenScope === undefined && scope === '' ? token : { ...token, scope };
   };
 }

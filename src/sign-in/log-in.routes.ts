@@ -19,7 +19,7 @@ import { incompleteLogin, invalidCredentials, tooManyAttempts, unsupportedGrantT
 const tokenSchema = object(
   'A session was started',
   { ...tokenFields, detail: { type: 'string', description: '`Already logged in`, if the client was signed in' } },
-  ['detail'],
+  ['detail', 'scope'],
 );
 
 const fields = {
@@ -37,7 +37,10 @@ const fields = {
     format: 'password',
   },
   grant_type: { description: '`password`, or omitted' },
-  scope: { description: 'Accepted and ignored: Janua has no scopes' },
+  scope: {
+    description:
+      'Scopes that the access token should carry, separated by spaces. Default: all that the user has. The cookie carries all',
+  },
   remember: { description: '`on` to stay signed in for longer, and after the browser closes' },
   next: { description: 'For pages: the path to go to after the login' },
 } as const;
@@ -113,7 +116,7 @@ export function addLogIn(app: App, parts: () => LogInParts, options: LogInRouteO
     answer: settingCookies(json('A session was started', tokenSchema, exampleTokens)),
     browser: 'Pages: to the home page or `next`, or back to the login page if refused',
     route: { preValidation: async ({ body }) => dropOddFields(body) },
-    async handle(request, reply, { username, password, remember, next }) {
+    async handle(request, reply, { username, password, scope, remember, next }) {
       const { body, query, presented, caller, headers } = request;
       if (hasOtherGrantType(body)) throw new Refusal(unsupportedGrantType);
       // Parameters of a token request must not be in the query string (RFC 6749 3.2, ASVS 14.2.1).
@@ -128,6 +131,7 @@ export function addLogIn(app: App, parts: () => LogInParts, options: LogInRouteO
           password,
           presented,
           remembered,
+          scope,
           language: request.language,
           findKnownBrowser,
           trustedBrowser: trusted.read(headers.cookie),

@@ -13,6 +13,8 @@ export interface LoginAttempt extends Pick<SentPassword, 'password' | 'findKnown
   readonly username: string;
   readonly presented: Presented;
   readonly remembered?: boolean;
+  /** What the access token is asked to carry (RFC 6749 3.3). */
+  readonly scope?: string | undefined;
   /** The cookie by which the user trusts the browser, verified or not. */
   readonly trustedBrowser?: string | undefined;
   readonly language: Language;
@@ -32,7 +34,7 @@ export interface LogInOptions {
 export type LogIn = (login: LoginAttempt, caller: Caller) => Promise<Admitted>;
 
 export function createLogIn({ users, attemptPassword, admit }: LogInOptions): LogIn {
-  return async ({ username, presented, remembered = false, trustedBrowser, language, ...sent }, caller) => {
+  return async ({ username, presented, remembered = false, scope, trustedBrowser, language, ...sent }, caller) => {
     requireComplete(username, sent.password);
     const start = performance.now();
     const name = canonicalUsername(username);
@@ -42,7 +44,7 @@ export function createLogIn({ users, attemptPassword, admit }: LogInOptions): Lo
       throttled: { kind: 'login-throttled', answer: tooManyAttempts },
     });
     const event = { ...seen, reason: 'password' };
-    const how = { remembered, trustedBrowser, language, newBrowser: !seen.knownBrowser };
+    const how = { remembered, scope, trustedBrowser, language, newBrowser: !seen.knownBrowser };
     return (await admit(proof, { presented, caller, ...how, event })) ?? refuse();
   };
 }

@@ -72,12 +72,13 @@ export function addAction<const F extends Fields>(
 ) {
   const { method, summary, description, tag, fields, query, answer, status = 200, browser, route } = action;
   const readsFields = fields !== undefined && route === undefined;
-  const config = readsFields
-    ? {
-        ...action.config,
-        refusals: [...refusalsOf(fields, action.refuse !== undefined), ...(action.config.refusals ?? [])],
-      }
-    : action.config;
+  const refusals = readsFields ? refusalsOf(fields, action.refuse !== undefined) : [];
+  const config = {
+    ...action.config,
+    refusals: [...refusals, ...(action.config.refusals ?? [])],
+    // What wants no scope is about the account of the user who asks.
+    changesAccount: method === 'POST' && Boolean(action.config.signedIn) && action.config.scope === undefined,
+  };
   const withBody = fields && {
     consumes: [...acceptedBodyTypes],
     body: {

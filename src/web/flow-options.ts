@@ -14,7 +14,7 @@ export interface FlowOptions {
     readonly access: Access;
     readonly requireStepUp: RequireStepUp;
     /** Records refusals that no rule with more details has recorded. */
-    readonly audit: Audit<NonNullable<Answer['event']>['kind']>;
+    readonly audit: Audit<NonNullable<Answer['event']>['kind'] | 'permission-refused'>;
   };
   readonly findClient: FindClient;
   /** Whether the peer is one of our proxies. Janua trusts the forwarded addresses and request ids of those only. */
@@ -37,6 +37,8 @@ export interface FlowOptions {
   /** Called with the addresses once the app listens. A Unix socket is a path. */
   readonly onListen?: ((addresses: readonly (AddressInfo | string)[]) => void) | undefined;
   readonly docs: boolean;
+  /** Scopes of applications, besides Janua's own. */
+  readonly applicationScopes: readonly string[];
   readonly features: Features;
   readonly themeFile?: string | undefined;
 }

@@ -16,6 +16,8 @@ declare module 'fastify' {
   interface FastifyContextConfig {
     /** The user must be signed in, and is in `request.user`. Other requests are refused before the handler runs. */
     signedIn?: boolean | StepUp;
+    /** The scope that the user and the credential must have, such as `reports:read`. Such a route is `signedIn` in any case. */
+    scope?: string | undefined;
   }
 
   interface FastifyRequest {

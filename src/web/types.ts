@@ -18,6 +18,8 @@ declare module 'fastify' {
     /** The route answers with a page even if JSON was requested. Its refusals still follow the format. */
     pageOnly?: boolean;
     documented?: boolean;
+    /** Whether the route changes the account of the user who asks. A token that is limited to some scopes may not. */
+    changesAccount?: boolean;
     /** The redirect target for a browser that opens a form's address by GET, as by Enter in the address bar after submitting. Also where a proof of identity leads. */
     openedAt?: string | undefined;
     /** Only a browser that opens a page gets a page. Its requests for scripts and pictures get JSON. */

@@ -7,7 +7,10 @@ const names = ['--first-name', 'Ann', '--last-name', 'Archer'];
 test('groups are added, listed, changed and removed, and users are put into them', async () => {
   await using workplace = await createMigratedWorkplace();
   const run = async (...args: string[]) => {
-    const { code, stdout, stderr } = await workplace.run(args, { env: { SCOPES: 'reports:read' }, input: 'correct horse battery\n' });
+    const { code, stdout, stderr } = await workplace.run(args, {
+      env: { SCOPES: 'reports:read' },
+      input: 'correct horse battery\n',
+    });
     return { code, text: stdout + stderr };
   };
   assert.deepEqual(await run('groups', 'add', 'staff', 'reports:read', '--description', 'All'), {

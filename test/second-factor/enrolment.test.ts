@@ -240,7 +240,7 @@ describe('the last factor', () => {
       assert.ok(await services.factors.totp.enable(owner, opened.codeOf(secret)));
       const proof = { userId: user.id, stamp: stampOf(account) };
       const session = await services.sessions.start(proof, { methods: ['pwd', 'otp', 'mfa'] });
-      const by = { signedIn: { user, session }, language: 'en' as const, caller };
+      const by = { signedIn: { user, session, scopes: [], limited: false }, language: 'en' as const, caller };
       const removals = [services.manageFactors.removePasskey(by, passkey.id), services.manageFactors.removeTotp(by)];
       const ended = (await Promise.allSettled(removals)).map(({ status }) => status);
       assert.deepEqual(ended.toSorted(), ['fulfilled', 'rejected']);
@@ -279,7 +279,7 @@ describe('the last factor', () => {
     const { account, passkey } = await addPasskey(opened);
     const { user } = account;
     const session = await services.sessions.start({ userId: user.id, stamp: '' }, { methods: ['hwk', 'user'] });
-    const by = { signedIn: { user, session }, language: 'en' as const, caller };
+    const by = { signedIn: { user, session, scopes: [], limited: false }, language: 'en' as const, caller };
     const look = mock.method(services.users, 'findById', async () => ({ ...account, passwordHash: undefined }));
     await assert.rejects(services.manageFactors.removePasskey(by, passkey.id), /last-factor/);
     assert.deepEqual(await services.factors.methodsOf(account), ['passkey']);
@@ -300,7 +300,7 @@ test('of two renewals of the recovery codes at the same time, ten codes are left
   const account = await services.users.findByUsername(ann.username);
   assert.ok(account);
   const session = await services.sessions.start({ userId: account.user.id, stamp: '' }, { methods: ['pwd'] });
-  const by = { signedIn: { user: account.user, session }, language: 'en' as const, caller };
+  const by = { signedIn: { user: account.user, session, scopes: [], limited: false }, language: 'en' as const, caller };
   await Promise.all(Array.from({ length: 8 }, () => services.manageFactors.renewRecoveryCodes(by)));
   const { recoveryCodesLeft } = await services.manageFactors.list(account.user, '');
   assert.equal(recoveryCodesLeft, 10);

@@ -47,6 +47,7 @@ function createRecord(number: number): SessionRecord {
     userAgent: undefined,
     address: undefined,
     remembered: false,
+    tokenScope: undefined,
   };
 }
 

@@ -29,6 +29,7 @@ export function createRecord(changes: Partial<SessionRecord> = {}): SessionRecor
     userAgent: undefined,
     address: undefined,
     remembered: false,
+    tokenScope: undefined,
     ...changes,
   };
 }
@@ -62,6 +63,11 @@ export function testSessionStore(
       const remembered = createRecord({ remembered: true, userAgent: 'Firefox', address: '192.0.2.1' });
       await opened.store.insert(remembered, []);
       assert.deepEqual(await opened.store.find(remembered.id), remembered);
+      for (const tokenScope of ['', 'reports:read users:read']) {
+        const narrow = createRecord({ tokenScope });
+        await opened.store.insert(narrow, []);
+        assert.deepEqual(await opened.store.find(narrow.id), narrow);
+      }
       for (const id of ['unknown', '', record.id.toUpperCase(), `${record.id} `, "' or 1=1 --", '%', '__proto__']) {
         assert.equal(await opened.store.find(id), undefined);
       }

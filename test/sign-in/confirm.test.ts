@@ -20,7 +20,7 @@ async function open({ settings = {}, stores }: Pick<TestOptions, 'settings' | 's
   const janua = await startJanua({ settings, overrides, ...(stores && { stores }) });
   const { account, session } = await janua.services.logIn(attempt(ann.username, password), caller);
   const { requireFresh, auditTrail } = janua.services;
-  const signedIn = { user: account.user, session };
+  const signedIn = { user: account.user, session, scopes: [], limited: false };
   const kinds = async () =>
     (await Array.fromAsync(auditTrail.find({ order: 'oldest-first' })))
       .filter((event): event is RecordedEvent => 'kind' in event && event.kind.startsWith('confirm'))
@@ -105,7 +105,7 @@ for (const ownTable of [false, true]) {
     const owner = { userId: account.user.id, stamp: stampOf(account) };
     const session = await services.sessions.start(owner, { methods: ['pwd'] });
     const confirmed = await services.confirm.confirm(
-      { user: account.user, session },
+      { user: account.user, session, scopes: [], limited: false },
       { password: 'password', method: 'totp' },
       request,
     );

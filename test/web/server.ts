@@ -75,6 +75,7 @@ export function siteOptions({ logIn = unexpected, logOut = unexpected, ...access
     returns: createReturns(new Set(), () => undefined),
     nameApplication: () => undefined,
     docs: true,
+    applicationScopes: [],
     features: {
       mail: true,
       mailbox: false,

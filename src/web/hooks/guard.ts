@@ -1,5 +1,8 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { SignedIn } from '../../access/access.ts';
 import type { RequiredProof } from '../../access/fresh-proof.ts';
+import { Refusal } from '../../access/refusal.ts';
+import { findLack } from '../../access/scope.ts';
 import { Misconfiguration } from '../../faults/misconfiguration.ts';
 import type { FlowOptions } from '../flow-options.ts';
 import type { StepUp } from '../host-app.ts';
@@ -17,7 +20,8 @@ type Guard = (request: FastifyRequest, reply: FastifyReply) => Promise<unknown>;
 export function addGuard(app: App, guard: Guard): void {
   app.addHook('onRequest', (request, reply, done) => {
     // Already set: our own guard ran first. The app's hooks run for our routes too.
-    if (!request.routeOptions.config.signedIn || request.signedIn !== undefined) return done();
+    const { signedIn, scope } = request.routeOptions.config;
+    if ((!signedIn && scope === undefined) || request.signedIn !== undefined) return done();
     judge(request, reply, done);
   });
   // Again once the body is there: a client could hold it back, and act after its session has ended (VM-16).
@@ -35,10 +39,28 @@ export function addGuard(app: App, guard: Guard): void {
 }
 
 export function createGuard(parts: FlowOptions['parts']): Guard {
+  async function refuse(
+    { user, session }: SignedIn,
+    { answer, reason }: NonNullable<ReturnType<typeof findLack>>,
+    { caller }: FastifyRequest,
+  ): Promise<never> {
+    const event = {
+      kind: 'permission-refused',
+      reason,
+      about: answer.scope,
+      userId: user.id,
+      sessionId: session.id,
+    } as const;
+    await parts().audit.recordIfPossible({ ...event, caller });
+    throw new Refusal(answer);
+  }
+
   return async (request) => {
-    const { signedIn: asked } = request.routeOptions.config;
+    const { signedIn: asked, scope, changesAccount } = request.routeOptions.config;
     const stepUp = typeof asked === 'object' ? readStepUp(asked) : undefined;
     const signedIn = await parts().access.requireSignedIn(request.presented, request);
+    const lack = findLack(signedIn, { scope, changesAccount });
+    if (lack !== undefined) await refuse(signedIn, lack, request);
     if (stepUp !== undefined) await parts().requireStepUp(signedIn, stepUp, request);
     request.signedIn = signedIn;
   };

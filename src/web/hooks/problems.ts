@@ -1,5 +1,6 @@
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
 import { type Answer, type FieldFault, InvalidFields, Refusal, RefusedField } from '../../access/refusal.ts';
+import { insufficientScope } from '../../access/scope.ts';
 import { Unavailable } from '../../faults/unavailable.ts';
 import { fill } from '../../languages/languages.ts';
 import { words } from '../../languages/words.ts';
@@ -80,6 +81,7 @@ export function createProblems(
       status: problem.status,
       refusal: refusal?.answer.name,
       again: refusal?.answer.again,
+      scope: refusal?.answer.scope,
       request_id: requestId,
     });
   };
@@ -121,16 +123,18 @@ function addHeaders(error: FastifyError | Error, request: FastifyRequest, reply:
     reply.header('retry-after', String(error.retryAfterSeconds));
   }
   if (reply.statusCode === 415) reply.header('accept', acceptedBodyTypes.join(', '));
-  if (!(error instanceof Refusal && error.answer.status === 401)) return;
-  const { freshProof, error: code } = error.answer;
+  if (!(error instanceof Refusal)) return;
+  const { status, freshProof, error: code, scope } = error.answer;
+  const lacksScope = code === insufficientScope.error;
+  if (status !== 401 && !lacksScope) return;
   const { accessToken, cookie } = request.presented;
   if (request.format === 'json') {
     const { maxAgeSeconds: age, acrValues: acr } = freshProof ?? {};
-    const wanted = `${acr ? `, acr_values="${acr}"` : ''}${age === undefined ? '' : `, max_age=${age}`}`;
+    const wanted = `${acr ? `, acr_values="${acr}"` : ''}${age === undefined ? '' : `, max_age=${age}`}${scope ? `, scope="${scope}"` : ''}`;
     const invalid = accessToken === undefined ? '' : ', error="invalid_token"';
-    const reason = freshProof === undefined ? invalid : `, error="${code}"${wanted}`;
+    const reason = freshProof === undefined && !lacksScope ? invalid : `, error="${code}"${wanted}`;
     reply.header('www-authenticate', `Bearer realm="janua"${reason}`);
-  } else if (cookie !== undefined && accessToken === undefined && freshProof === undefined) {
+  } else if (status === 401 && cookie !== undefined && accessToken === undefined && freshProof === undefined) {
     // JSON responses never clear it: a late one could erase a cookie that was just set.
     reply.clearSessionCookie();
   }

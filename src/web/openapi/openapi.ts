@@ -3,6 +3,8 @@ import swagger from '@fastify/swagger';
 import type { FastifySchema, RouteOptions } from 'fastify';
 import { invalidToken, notAuthenticated } from '../../access/access.ts';
 import { insufficientUserAuthentication, noSecondFactor } from '../../access/fresh-proof.ts';
+import { insufficientScope, limitedToken } from '../../access/scope.ts';
+import { ownScopes } from '../../users/scopes.ts';
 import { assetPath, serveFiles } from '../assets.ts';
 import { sessionCookie } from '../cookies.ts';
 import type { FlowOptions } from '../flow-options.ts';
@@ -18,8 +20,17 @@ import { json, page, problemSchema, problems, redirect, settingCookies } from '.
  */
 export function addDocumentation(
   app: App,
-  { appName, version, https }: Pick<FlowOptions, 'appName' | 'version' | 'https'>,
+  {
+    appName,
+    version,
+    https,
+    applicationScopes,
+  }: Pick<FlowOptions, 'appName' | 'version' | 'https' | 'applicationScopes'>,
 ): void {
+  const scopes = {
+    ...ownScopes,
+    ...Object.fromEntries(applicationScopes.map((scope) => [scope, 'Of an application'])),
+  };
   app.register(swagger, {
     openapi: {
       openapi: '3.1.0',
@@ -46,7 +57,7 @@ export function addDocumentation(
           password: {
             type: 'oauth2',
             description: 'An access token, from a username and password',
-            flows: { password: { tokenUrl: '/api/login', scopes: {} } },
+            flows: { password: { tokenUrl: '/api/login', scopes } },
           },
           session: {
             type: 'apiKey',
@@ -133,6 +144,8 @@ function complete({ schema, url, method, config = {} }: RouteOptions): FastifySc
   const refusals = [
     ...(config.signedIn ? [notAuthenticated, invalidToken, ambiguousCredential] : []),
     ...(typeof config.signedIn === 'object' ? [insufficientUserAuthentication, noSecondFactor] : []),
+    ...(config.scope === undefined ? [] : [insufficientScope]),
+    ...(config.changesAccount ? [limitedToken] : []),
     ...(config.refusals ?? []),
     ...(method === 'POST' ? [crossSite] : []),
   ];
@@ -145,7 +158,10 @@ function complete({ schema, url, method, config = {} }: RouteOptions): FastifySc
     ...(schema?.response as object),
     ...problems(refusals, statuses, isPage),
   };
-  const credentials = config.signedIn || config.takesCredentials ? [{ session: [] }, { password: [] }] : [];
+  const credentials =
+    config.signedIn || config.takesCredentials
+      ? [{ session: [] }, { password: config.scope ? [config.scope] : [] }]
+      : [];
   return {
     // An empty list means that no credentials are required, and an empty member that they need not be sent. Without a list, the document
     // leaves it open.

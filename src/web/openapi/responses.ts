@@ -65,6 +65,7 @@ export const header = (name: string, description: string) => ({ [name]: { type: 
 
 const headers: Readonly<Record<string, Record<string, object>>> = {
   401: header('WWW-Authenticate', 'A Bearer challenge (RFC 6750 3)'),
+  403: header('WWW-Authenticate', 'A Bearer challenge with `insufficient_scope`, if a scope is missing (RFC 6750 3)'),
   415: header('Accept', 'The accepted types of bodies'),
   429: header('Retry-After', 'Seconds to wait'),
   503: header('Retry-After', 'Seconds to wait'),
