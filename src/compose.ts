@@ -9,6 +9,7 @@ import { createAccountParts } from './account/parts.ts';
 import { createAudit } from './audit/audit.ts';
 import type { Caller } from './audit/event.ts';
 import { createSqlAuditStore } from './audit/sql-store.ts';
+import { parseForwardRule } from './config/forward-rules.ts';
 import { parseListenAddress } from './config/listen-address.ts';
 import { findMailRoute } from './config/mail-server.ts';
 import {
@@ -31,6 +32,7 @@ import { faultsOf, lineOf } from './faults/misconfiguration.ts';
 import { Unavailable } from './faults/unavailable.ts';
 import { createHostCredentials } from './forward-auth/host-credentials.ts';
 import { createReturns } from './forward-auth/returns.ts';
+import { createFindBarrier } from './forward-auth/rules.ts';
 import { isLanguage } from './languages/languages.ts';
 import { speak } from './languages/speech.ts';
 import type { MailDescription } from './mail/description.ts';
@@ -164,6 +166,9 @@ export async function compose(settings: Settings, overrides: Overrides = {}) {
     corsOrigins: originsOf(settings.CORS_ORIGINS),
     forwardOrigins,
     returns,
+    findBarrier: createFindBarrier(
+      settings.FORWARD_AUTH_RULES.map(parseForwardRule).filter((rule) => rule !== undefined),
+    ),
     nameApplication: returns.nameApplication,
     onListen(addresses) {
       noteListening(addresses, log);

@@ -56,6 +56,10 @@ export const events = {
         words: 'the token was made for fewer scopes, or no group of the user grants it',
         advice: 'Get a token for this scope. janua users groups EMAIL shows the groups of the user.',
       },
+      'not-in-group': {
+        words: 'a rule of FORWARD_AUTH_RULES wants a group that the user is not in',
+        advice: 'If the user should pass: janua users groups EMAIL --add NAME.',
+      },
       'limited-token': {
         words: 'the token is limited to some scopes, and changes no account',
         advice: 'Sign in on the pages, or get a token without scope.',

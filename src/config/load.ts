@@ -4,9 +4,10 @@ import { Ajv } from 'ajv';
 import { type Fault, Misconfiguration } from '../faults/misconfiguration.ts';
 import { canonicalDomain, canonicalMailAddress } from '../text/mail-address.ts';
 import { parseNetwork, unixSockets } from '../text/networks.ts';
+import { parseForwardRule } from './forward-rules.ts';
 import { parseListenAddress } from './listen-address.ts';
 import { parseMailFrom, parseMailUrl } from './mail-server.ts';
-import { isLoopbackHost, isOwnDomain, originOf } from './origin.ts';
+import { isLoopbackHost, isOwnDomain, originOf, originsOf } from './origin.ts';
 import { type SettingSchema, type Settings, settingSchemas } from './settings.ts';
 
 // The compiler checks our schemas.
@@ -82,6 +83,7 @@ export function requireSafeExposure(settings: Settings, mode: 'demo' | 'serve'):
 
 function furtherFaults(settings: Partial<Settings>): string[] {
   const { PUBLIC_URL, TRUSTED_PROXIES, METRICS_LISTEN, THEME_FILE, FORWARD_AUTH_ORIGINS = [] } = settings;
+  const { FORWARD_AUTH_RULES = [] } = settings;
   const { MAIL_URL, MAIL_FROM, PASSKEY_DOMAIN, SIGN_UP_DOMAINS, ADMINISTRATORS, SCOPES, USERS_TABLE } = settings;
   const faults: string[] = [];
   if (PUBLIC_URL !== undefined && originOf(PUBLIC_URL) === undefined)
@@ -96,6 +98,13 @@ function furtherFaults(settings: Partial<Settings>): string[] {
     if (PUBLIC_URL === undefined) faults.push('PUBLIC_URL must be set when FORWARD_AUTH_ORIGINS is.');
     if (TRUSTED_PROXIES?.length === 0)
       faults.push('TRUSTED_PROXIES must name the proxy when FORWARD_AUTH_ORIGINS is set.');
+  }
+  for (const text of FORWARD_AUTH_RULES) {
+    const rule = parseForwardRule(text);
+    if (rule === undefined)
+      faults.push('FORWARD_AUTH_RULES must be such as https://app.example.com/admin=admins|ops, separated by commas.');
+    else if (!originsOf([...FORWARD_AUTH_ORIGINS, PUBLIC_URL ?? '']).has(rule.origin))
+      faults.push('FORWARD_AUTH_RULES must be about PUBLIC_URL, or origins that FORWARD_AUTH_ORIGINS lists.');
   }
   if (TRUSTED_PROXIES?.some((name) => name !== unixSockets && parseNetwork(name) === undefined))
     faults.push(

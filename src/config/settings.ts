@@ -130,6 +130,9 @@ export const settingSchemas = {
   FORWARD_AUTH_ORIGINS: list({ examples: ['https://app.example.com, https://wiki.example.com'] })(
     'Origins of the applications for which a proxy asks `/auth/verify`, such as `https://app.example.com`, separated by commas. Needs `PUBLIC_URL` and `TRUSTED_PROXIES`.',
   ),
+  FORWARD_AUTH_RULES: list({ examples: ['https://wiki.example.com=staff, https://app.example.com/admin=admins|ops'] })(
+    'Which groups may open an application, or a path of it: `ORIGIN=GROUP` or `ORIGIN/PATH=GROUP|GROUP`, separated by commas. The longest path decides. Without a rule, every user may.',
+  ),
   HASHING_CONCURRENCY: integer({ minimum: 1, maximum: 128 })(
     'Number of passwords that one process hashes at the same time. Each hash takes 19 MiB. Without it: one for each core, divided among `WORKERS`.',
   ),

@@ -1,6 +1,7 @@
 import type { FastifyReply } from 'fastify';
-import { type Access, invalidToken, notAuthenticated, type Presented } from '../access/access.ts';
-import { loginMessages, Refusal } from '../access/refusal.ts';
+import { type Access, invalidToken, notAuthenticated, type Presented, type SignedIn } from '../access/access.ts';
+import { type Answer, loginMessages, Refusal } from '../access/refusal.ts';
+import type { Audit } from '../audit/audit.ts';
 import { printable } from '../text/printable.ts';
 import type { User } from '../users/user.ts';
 import { ambiguousCredential } from '../web/hooks/credentials.ts';
@@ -10,15 +11,24 @@ import type { App, Request } from '../web/types.ts';
 import { createFindTarget, type ForwardedTarget, type TargetOptions } from './forwarded-target.ts';
 import type { HostCredentials } from './host-credentials.ts';
 import { type Returns, takeTicket } from './returns.ts';
+import type { FindBarrier } from './rules.ts';
 
 export interface ForwardAuthParts {
   readonly access: Access;
+  readonly audit: Audit<'permission-refused'>;
   readonly hosts: HostCredentials | undefined;
 }
 
 export interface ForwardAuthOptions extends TargetOptions {
+  readonly findBarrier: FindBarrier;
   readonly returns: Returns;
 }
+
+const groupMissing: Answer = {
+  name: 'group-missing',
+  status: 403,
+  detail: 'None of your groups may open this',
+};
 
 const letThrough = {
   description: 'A user is signed in',
@@ -26,6 +36,7 @@ const letThrough = {
   headers: {
     ...header('Remote-User', 'Username'),
     ...header('Remote-Name', 'First and last name, UTF-8'),
+    ...header('Remote-Groups', 'The groups of the user, separated by commas'),
     ...header('Remote-Email', 'The username if it is an address, otherwise empty'),
   },
 };
@@ -38,7 +49,7 @@ const namedOrigins = 100;
  * `ForwardAuth`. A browser without a session is redirected to the login page and back. A program gets 401.
  */
 export function addVerify(app: App, parts: () => ForwardAuthParts, options: ForwardAuthOptions): void {
-  const { returns, publicOrigins } = options;
+  const { returns, publicOrigins, findBarrier } = options;
   const findTarget = createFindTarget(options);
   const named = new Set<string>();
 
@@ -103,6 +114,17 @@ export function addVerify(app: App, parts: () => ForwardAuthParts, options: Forw
     return reply.header('set-cookie', login.cookie).redirect(own + login.path, 303);
   }
 
+  /** @throws {Refusal} `group-missing` */
+  async function requireGroup({ origin, sentUri }: ForwardedTarget, { user, session }: SignedIn, { caller }: Request) {
+    const [own = ''] = publicOrigins;
+    const barrier = findBarrier(origin || own, sentUri, user.groups);
+    if (barrier === undefined) return;
+    const about = `${barrier.origin}${barrier.path}=${barrier.groups.join('|')}`;
+    const event = { kind: 'permission-refused', reason: 'not-in-group', about, userId: user.id } as const;
+    await parts().audit.recordIfPossible({ ...event, sessionId: session.id, caller });
+    throw new Refusal(groupMissing);
+  }
+
   /** @param passes whether a signed-in user gets 200. `/auth/refused` redirects such a user back: they signed in after the proxy refused. */
   async function answer(request: Request, reply: FastifyReply, passes: boolean): Promise<FastifyReply> {
     const target = findTarget(request);
@@ -120,6 +142,7 @@ export function addVerify(app: App, parts: () => ForwardAuthParts, options: Forw
       return undefined;
     });
     if (signedIn === undefined) return sendToLogin(target, request, reply);
+    await requireGroup(target, signedIn, request);
     if (passes) return reply.headers(identityHeaders(signedIn.user)).removeHeader('content-type').send();
     if (request.format === 'json') throw new Refusal(notAuthenticated);
     return reply.redirect(target.origin + (isAboutUs(target) ? '/' : (target.uri ?? '/')), 303);
@@ -137,7 +160,7 @@ export function addVerify(app: App, parts: () => ForwardAuthParts, options: Forw
           view: 'forward-auth/ticket',
           pagesWhereOpened: true,
           takesCredentials: passes,
-          refusals: [notAuthenticated, invalidToken, ambiguousCredential],
+          refusals: [notAuthenticated, invalidToken, ambiguousCredential, groupMissing],
         },
         schema: {
           summary: passes ? 'The user of a request, for a proxy' : 'The response to a user whom a proxy has refused',
@@ -161,12 +184,13 @@ export function addVerify(app: App, parts: () => ForwardAuthParts, options: Forw
 /** A page of ours that no proxy asks about. A redirect back to it would loop. */
 const isAboutUs = ({ kind, uri }: ForwardedTarget) => kind === 'own' && uri !== undefined && /^\/auth\//.test(uri);
 
-/** Always sends all three, so they overwrite headers of these names that the client sent. */
-function identityHeaders({ username, firstName, lastName }: User): Record<string, string> {
+/** Always sends all four, so they overwrite headers of these names that the client sent. */
+function identityHeaders({ username, firstName, lastName, groups }: User): Record<string, string> {
   const name = unmistakable(username);
   return {
     'remote-user': headerText(name),
     'remote-name': headerText(printable(`${firstName} ${lastName}`).trim()),
+    'remote-groups': groups.join(','),
     'remote-email': headerText(name === username && /^[^@\s]+@[^@\s]+$/.test(username) ? username : ''),
   };
 }

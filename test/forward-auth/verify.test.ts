@@ -57,6 +57,7 @@ describe('the answer about a signed-in user', () => {
           assert.equal(answer.headers['remote-user'], ann.username);
           assert.equal(answer.headers['remote-name'], 'Ann Archer');
           assert.equal(answer.headers['remote-email'], ann.username);
+          assert.equal(answer.headers['remote-groups'], '');
           assert.equal(answer.headers['cache-control'], 'no-store');
           assert.equal(answer.headers['set-cookie'], undefined);
         }
@@ -681,4 +682,46 @@ test('the log names an unlisted origin once, a limited number of them, and nothi
   assert.equal(lines.filter((line) => line.includes('"https://new.example"')).length, 1);
   assert.equal(lines.length, 100, 'the number of logged origins is limited');
   assert.doesNotMatch(server.log.join(), /canary/);
+});
+
+describe('groups of a signed-in user', () => {
+  test('are named to the application, and decide who may open it', async () => {
+    const settings = { ...forwardSettings, SCOPES: [], FORWARD_AUTH_RULES: [`${appOrigin}/admin=staff|ops`] };
+    await using own = await startJanua({ settings });
+    const { services, app } = own;
+    for (const name of ['ops', 'press']) await services.administration.addGroup({ name, description: '', scopes: [] });
+    const login = await app.inject({
+      method: 'POST',
+      url: '/api/login',
+      ...json({ username: ann.username, password }),
+    });
+    const host = new URL(appOrigin).host;
+    const ask = (uri: string, more: object = {}) =>
+      app.inject({
+        url: '/auth/verify',
+        headers: {
+          authorization: `Bearer ${login.json().access_token}`,
+          'x-forwarded-proto': 'https',
+          'x-forwarded-host': host,
+          'x-forwarded-uri': uri,
+          'x-forwarded-method': 'GET',
+          ...more,
+        },
+      });
+    await services.administration.changeGroups(ann.username, { add: ['press'] });
+    assert.equal((await ask('/')).headers['remote-groups'], 'press');
+    const refused = await ask('/Admin/x');
+    assert.equal(refused.statusCode, 403);
+    assert.equal(refused.headers['remote-user'], undefined);
+    assert.match((await ask('/admin', navigating)).body, /None of your groups may open this/);
+    await services.administration.changeGroups(ann.username, { add: ['ops'] });
+    const passed = await ask('/admin');
+    assert.equal(passed.statusCode, 200);
+    assert.equal(passed.headers['remote-groups'], 'ops,press');
+    const [event] = await Array.fromAsync(
+      services.auditTrail.find({ order: 'newest-first', kind: 'permission-refused' }),
+    );
+    assert.ok(event && 'about' in event);
+    assert.equal(event.about, `${appOrigin}/admin=staff|ops`);
+  });
 });

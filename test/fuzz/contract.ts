@@ -30,9 +30,16 @@ const elsewhere: Operation['responses'] = Object.fromEntries(
     status,
     {
       headers: Object.fromEntries(
-        ['Accept', 'Allow', 'Set-Cookie', 'WWW-Authenticate', 'Remote-User', 'Remote-Name', 'Remote-Email'].map(
-          (name) => [name, {}],
-        ),
+        [
+          'Accept',
+          'Allow',
+          'Set-Cookie',
+          'WWW-Authenticate',
+          'Remote-User',
+          'Remote-Name',
+          'Remote-Email',
+          'Remote-Groups',
+        ].map((name) => [name, {}]),
       ),
       content: { 'text/html': { schema: {} }, 'application/json': { schema: {} } },
     },

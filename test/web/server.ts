@@ -73,6 +73,7 @@ export function siteOptions({ logIn = unexpected, logOut = unexpected, ...access
     corsOrigins: new Set(),
     forwardOrigins: new Set(),
     returns: createReturns(new Set(), () => undefined),
+    findBarrier: () => undefined,
     nameApplication: () => undefined,
     docs: true,
     applicationScopes: [],
