@@ -4,6 +4,7 @@ import manifest from '../package.json' with { type: 'json' };
 import { createAccess } from './access/access.ts';
 import { type Admit, createAdmit } from './access/admit.ts';
 import { createSqlLookUp, lookUpTwice } from './access/look-up.ts';
+import { createPersonalTokens } from './access/personal-tokens.ts';
 import { createAccountMails } from './account/mails.ts';
 import { createAccountParts } from './account/parts.ts';
 import { createAudit } from './audit/audit.ts';
@@ -334,7 +335,11 @@ async function prepare(settings: Settings, overrides: Overrides, openings: Openi
   const lookUp = isOneDatabase
     ? measures.watchStore('database', 'access', { lookUp: createSqlLookUp(opened, directoryOptions) }).lookUp
     : lookUpTwice(stores.sessions, users);
-  const access = createAccess(lookUp, sessions, audit);
+  const personalTokens = createPersonalTokens(opened, {
+    ...{ now, users },
+    own: mapping === undefined ? directoryOptions : undefined,
+  });
+  const access = createAccess(lookUp, sessions, personalTokens, audit);
   const { failureFloor } = overrides;
   const maxAgeSeconds = settings.REAUTHENTICATION_SECONDS;
   const knownBrowsers = createKnownBrowsers(isHttps(settings), await loadKey(database, 'browser-cookie'));
@@ -362,6 +367,7 @@ async function prepare(settings: Settings, overrides: Overrides, openings: Openi
       : undefined;
   const secondFactors = createFactorParts({
     ...{ database, passkeys, users, registry, sessions, throttle, limitsOfFactor, tokens, audit, now },
+    endPersonalTokens: personalTokens.endAllOf,
     ...{ appName, trustedBrowserDays: settings.TRUSTED_BROWSER_DAYS, policy: settings.SECOND_FACTOR },
     cipher: createCipher(encryptionKeys, log),
     outbox: mailWorks ? outbox : undefined,
@@ -413,12 +419,13 @@ async function prepare(settings: Settings, overrides: Overrides, openings: Openi
       ...{ methodsOf: factors.methodsOf, checkFactor: factors.checkFactor },
     }),
     knownBrowsers,
+    personalTokens,
     outbox,
     mail,
     passwordPolicy,
     ...createAccountParts({
       ...{ database, users, registry, sessions, passwords, policy: passwordPolicy, tokens, throttle, admit, audit },
-      ...{ auditTrail: auditStore, liftFailures: lift, signUpDomains: settings.SIGN_UP_DOMAINS },
+      ...{ auditTrail: auditStore, personalTokens, liftFailures: lift, signUpDomains: settings.SIGN_UP_DOMAINS },
       outbox: mailWorks ? outbox : undefined,
     }),
     administration: createAdministration({
@@ -428,7 +435,10 @@ async function prepare(settings: Settings, overrides: Overrides, openings: Openi
       sessions,
       passwords,
       passwordPolicy,
-      voidLinks: (userId) => tokens.voidOf(userId),
+      async voidLinks(userId) {
+        await tokens.voidOf(userId);
+        await personalTokens.endAllOf(userId);
+      },
       liftFailures: lift,
       audit,
       caller,
@@ -447,6 +457,7 @@ async function prepare(settings: Settings, overrides: Overrides, openings: Openi
       await removeInBatches((limit) => auditStore.removeBefore(retained, limit));
       await removeInBatches((limit) => outbox.removeExpired(now(), limit));
       await removeInBatches((limit) => tokens.removeExpired(now(), limit));
+      await removeInBatches((limit) => personalTokens.removeExpired(now(), limit));
       await removeInBatches((limit) => secondFactors.removeExpired(now(), limit));
     },
   };

@@ -62,6 +62,7 @@ async function addAccounts(
   if (mail && password) (await import('./account/reset-password.routes.ts')).addResetPassword(app, parts);
   (await import('./account/account.routes.ts')).addAccount(app, parts);
   (await import('./account/sessions.routes.ts')).addSessions(app, parts);
+  (await import('./account/tokens.routes.ts')).addTokens(app, parts);
   if (ownAccounts) (await import('./account/profile.routes.ts')).addProfile(app, parts);
   if (password) (await import('./account/password.routes.ts')).addChangePassword(app, parts, options);
   if (ownAccounts && mail) (await import('./account/email.routes.ts')).addChangeEmail(app, parts);

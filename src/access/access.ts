@@ -7,6 +7,7 @@ import { readNames } from '../users/scopes.ts';
 import type { User } from '../users/user.ts';
 import type { events } from './events.ts';
 import type { LookUp } from './look-up.ts';
+import { isPersonalToken, type PersonalTokens } from './personal-tokens.ts';
 import { type Answer, loginMessages, Refusal } from './refusal.ts';
 import { grantScope } from './scope.ts';
 
@@ -40,10 +41,23 @@ export const invalidToken: Answer = {
   detail: 'Invalid authentication credentials',
 };
 
+/** Its `caller` is computed when it is read. */
+type Request = { readonly caller: Caller };
+
 export type Access = ReturnType<typeof createAccess>;
 
-export function createAccess(lookUp: LookUp, sessions: Sessions, audit: Audit<keyof typeof events>) {
-  async function findSignedIn(presented: Presented): Promise<SignedIn | undefined> {
+export function createAccess(
+  lookUp: LookUp,
+  sessions: Sessions,
+  personalTokens: Pick<PersonalTokens, 'find'>,
+  audit: Audit<keyof typeof events>,
+) {
+  async function findSignedIn(presented: Presented, request?: Request): Promise<SignedIn | undefined> {
+    const { accessToken = '' } = presented;
+    if (isPersonalToken(accessToken)) {
+      const token = await personalTokens.find(accessToken, () => request?.caller.address);
+      return token && signedInAs(token.account, token.session, presented);
+    }
     const claim = decisiveClaim(presented);
     if (claim?.sessionId === undefined) return undefined;
     const found = await lookUp(claim.sessionId);
@@ -62,8 +76,8 @@ export function createAccess(lookUp: LookUp, sessions: Sessions, audit: Audit<ke
      * @param request its `caller` is read for a refusal only
      * @throws {Refusal} `not-authenticated`, or `invalid-token` if an access token was presented
      */
-    async requireSignedIn(presented: Presented, request: { readonly caller: Caller }): Promise<SignedIn> {
-      const signedIn = await findSignedIn(presented);
+    async requireSignedIn(presented: Presented, request: Request): Promise<SignedIn> {
+      const signedIn = await findSignedIn(presented, request);
       if (signedIn !== undefined) return signedIn;
       const { caller } = request;
       await audit.recordIfPossible({ kind: 'access-refused', reason: whyNot(presented, caller), caller });

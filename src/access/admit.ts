@@ -9,6 +9,7 @@ import type { User } from '../users/user.ts';
 import type { UserDirectory } from '../users/user-directory.ts';
 import type { Access, Presented } from './access.ts';
 import type { events } from './events.ts';
+import { isPersonalToken } from './personal-tokens.ts';
 import { grantScope } from './scope.ts';
 
 /** Proof that the caller owns an account. */
@@ -118,8 +119,9 @@ export function createAdmit({ access, sessions, users, audit, demand, noticeSign
     const tellUser = newBrowser && (await noticeSignIn?.({ user: proof.account.user, language, caller }));
     const signedIn = await access.findSignedIn(presented);
     // Usually one credential is presented, and its session is found already. If both are, the other one may belong to another session.
-    const bothPresented = presented.cookie !== undefined && presented.accessToken !== undefined;
-    const replaced = signedIn && !bothPresented ? [signedIn.session] : await access.findPresentedSessions(presented);
+    const { cookie, accessToken } = presented;
+    const isOneSession = !isPersonalToken(accessToken) && (cookie === undefined || accessToken === undefined);
+    const replaced = signedIn && isOneSession ? [signedIn.session] : await access.findPresentedSessions(presented);
     const started = await start(proof, admission, replaced);
     if (started === undefined) return undefined;
     const { session } = started;

@@ -61,7 +61,7 @@ export const events = {
         advice: 'If the user should pass: janua users groups EMAIL --add NAME.',
       },
       'limited-token': {
-        words: 'the token is limited to some scopes, and changes no account',
+        words: 'the token is limited to some scopes, or a personal one, and changes no account',
         advice: 'Sign in on the pages, or get a token without scope.',
       },
     },

@@ -3,6 +3,18 @@ import type { Events } from '../audit/event.ts';
 const mailAdvice = 'If no event of the mail follows, it still waits: janua mail list.';
 
 export const events = {
+  'token-made': {
+    vocabulary: 'authn_token_created',
+    by: 'account-holder',
+    level: 'info',
+    words: 'The user made a personal access token',
+  },
+  'token-ended': {
+    vocabulary: 'authn_token_revoked',
+    by: 'account-holder',
+    level: 'info',
+    words: 'The user ended a personal access token',
+  },
   'sign-up-requested': {
     vocabulary: 'user_created',
     by: 'anyone',

@@ -1,4 +1,5 @@
 import type { SignedIn } from '../access/access.ts';
+import type { PersonalToken } from '../access/personal-tokens.ts';
 import { type Answer, Refusal } from '../access/refusal.ts';
 import type { Caller, RecordedEvent } from '../audit/event.ts';
 import type { UnreadableEvent } from '../audit/sql-store.ts';
@@ -27,7 +28,7 @@ export const tooManyExports: Answer = {
 
 /** Gives users what Janua stores about them, without secrets (GDPR 15 and 20). Throws {Refusal} `too-many-exports`. */
 export function createExportAccount(options: AccountOptions, ownSessions: OwnSessions) {
-  const { registry, tokens, outbox, auditTrail, audit, throttle } = options;
+  const { registry, tokens, personalTokens, outbox, auditTrail, audit, throttle } = options;
 
   return async (signedIn: SignedIn, factors: OwnFactors, caller: Caller) => {
     const { user, session } = signedIn;
@@ -37,6 +38,7 @@ export function createExportAccount(options: AccountOptions, ownSessions: OwnSes
       account: { id: user.id, ...(await describeAccount(user, registry)) },
       second_factors: describeFactors(factors),
       sessions: (await ownSessions.list(signedIn)).map(describeSession),
+      tokens: (await personalTokens.list(user)).map(describeToken),
       links: (await tokens.listOf(user.id)).map(describeLink),
       mails: outbox === undefined ? [] : await Array.fromAsync(outbox.list(user), describeMail),
       events: await Array.fromAsync(auditTrail.find({ order: 'oldest-first', userId: user.id }), describeEvent),
@@ -51,6 +53,7 @@ export async function describeAccount(user: User, registry: AccountOptions['regi
     username: user.username,
     first_name: user.firstName,
     last_name: user.lastName,
+    groups: user.groups,
     language: user.language ?? null,
     created_at: createdAt?.toISOString() ?? null,
     password_changed_at: passwordChangedAt?.toISOString() ?? null,
@@ -94,3 +97,17 @@ function describeEvent(event: RecordedEvent | UnreadableEvent) {
   const { route, address = null, userAgent = null } = caller;
   return { id, at, kind, reason, route, session_id: sessionId, address, user_agent: userAgent };
 }
+
+/** A personal access token as its owner sees it. */
+export const describeToken = ({
+  id,
+  name,
+  scopes,
+  createdAt,
+  expiresAt,
+  lastUsedAt,
+  lastUsedAddress,
+}: PersonalToken) => ({
+  ...{ id, name, scope: scopes.join(' '), created_at: createdAt.toISOString(), expires_at: expiresAt.toISOString() },
+  ...{ last_used_at: lastUsedAt?.toISOString() ?? null, last_used_address: lastUsedAddress ?? null },
+});

@@ -1,6 +1,7 @@
 import type { Access } from '../access/access.ts';
 import type { Admit } from '../access/admit.ts';
 import type { RequireFresh } from '../access/fresh-proof.ts';
+import type { PersonalTokens } from '../access/personal-tokens.ts';
 import type { Audit } from '../audit/audit.ts';
 import type { AuditStore } from '../audit/sql-store.ts';
 import type { Database } from '../database/database.ts';
@@ -36,6 +37,7 @@ export interface AccountOptions {
     keyof typeof events | keyof typeof linkEvents | keyof typeof mailEvents | keyof typeof sessionEvents
   >;
   readonly auditTrail: AuditStore;
+  readonly personalTokens: PersonalTokens;
   /** Forgets the failed logins of a user. */
   readonly liftFailures: (user: User) => Promise<unknown>;
   /** Domains of the addresses that may sign up. None means any. */
@@ -66,7 +68,7 @@ export interface OwnFactors {
 }
 
 /** What the routes of accounts work with, besides the parts of `createAccountParts`. */
-export interface AccountRouteParts extends Pick<AccountOptions, 'registry' | 'audit'> {
+export interface AccountRouteParts extends Pick<AccountOptions, 'registry' | 'audit' | 'personalTokens'> {
   readonly access: Access;
   readonly requireFresh: RequireFresh;
   readonly manageFactors: { list(user: User, stamp: string): Promise<OwnFactors> };

@@ -15,6 +15,8 @@ const detail = 'Password changed';
 /** The session may have ended while the password was changed. There are no tokens then. */
 const schema = detailWithTokens(detail, Object.keys(tokenFields));
 
+const endTokensField = { description: '`on` to end the personal access tokens too' } as const;
+
 /** Adds the page on which a user changes the password. */
 export function addChangePassword(
   app: App,
@@ -28,16 +30,17 @@ export function addChangePassword(
     tag: 'Account',
     config: { signedIn: true, refusals: [insufficientUserAuthentication] },
     view: 'account/password',
-    fields: { current_password: currentPasswordField, new_password: newPasswordField },
+    fields: { current_password: currentPasswordField, new_password: newPasswordField, end_tokens: endTokensField },
     example: { current_password: 'password', new_password: 'a few words with spaces' },
     answer: settingCookies(json(detail, schema, { detail, ...exampleTokens })),
     browser: 'To the account page, with a message',
     show: ({ user }) => ({ username: user.username }),
-    async submit(request, reply, { current_password, new_password: password }) {
+    async submit(request, reply, { current_password, new_password: password, end_tokens }) {
       const { language, caller } = request;
       const signedIn = signedInOf(request);
       const account = await parts().requireFresh(signedIn, current_password, request);
-      const changed = await parts().changePassword(signedIn.session, { account, password, language, caller });
+      const change = { account, password, language, endsTokens: end_tokens === 'on', caller };
+      const changed = await parts().changePassword(signedIn.session, change);
       if (changed === undefined) return reply.proceed(loginPath(loginMessages.passwordChanged), { detail });
       return reply.proceed(`${accountPath}?state=1`, { detail, ...answerLogin(request, reply, changed) });
     },

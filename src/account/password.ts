@@ -13,6 +13,8 @@ export interface NewPassword {
   readonly account: Account;
   readonly password: string;
   readonly language: Language;
+  /** Whether the personal access tokens end too. */
+  readonly endsTokens: boolean;
   readonly caller: Caller;
 }
 
@@ -20,7 +22,7 @@ export type SetPassword = ReturnType<typeof createSetPassword>;
 
 /** The steps in which a password is changed or reset. */
 export function createSetPassword(options: AccountOptions) {
-  const { users, passwords, policy, tokens, outbox, sessions, liftFailures } = options;
+  const { users, passwords, policy, tokens, personalTokens, outbox, sessions, liftFailures } = options;
 
   return {
     /** @param field the field of the form. @throws {InvalidFields} when the password breaks a rule */
@@ -34,10 +36,15 @@ export function createSetPassword(options: AccountOptions) {
      * Stores the hash, voids the open links of the account, and queues a notice. False if the account has changed meanwhile.
      * @param db a transaction
      */
-    async store({ account, language, caller }: NewPassword, passwordHash: string, db: Database): Promise<boolean> {
+    async store(
+      { account, language, endsTokens, caller }: NewPassword,
+      passwordHash: string,
+      db: Database,
+    ): Promise<boolean> {
       const { id: userId, username: address } = account.user;
       if (!(await users.setPassword?.(account, passwordHash, db))) return false;
       await tokens.voidOf(userId, db);
+      if (endsTokens) await personalTokens.endAllOf(userId, db);
       await outbox?.add({ purpose: 'password-changed', address, userId, language, requestId: caller.requestId }, db);
       return true;
     },

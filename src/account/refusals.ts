@@ -6,3 +6,5 @@ export const noSuchSession: Answer = {
   status: 404,
   detail: 'You have no session with that id',
 };
+
+export const noSuchToken: Answer = { name: 'no-such-token', status: 404, detail: 'You have no token with that id' };

@@ -28,7 +28,7 @@ export function createResetPassword(options: MailingOptions, setPassword: SetPas
     /** Sets the password and ends every session of the account. @throws {InvalidFields}; {Refusal} `link-expired` */
     async reset(secret: string, password: string, language: Language, caller: Caller): Promise<void> {
       const { account } = await links.openOwn(secret, caller);
-      const change = { account, password, language, caller };
+      const change = { account, password, language, endsTokens: true, caller };
       const passwordHash = await setPassword.hash(change, 'password');
       await links.use(secret, caller, (db) => setPassword.store(change, passwordHash, db));
       await setPassword.endSessions(change);

@@ -134,6 +134,19 @@ export const rows = {
   },
   janua_groups: { name: '', description: '', scopes: '' },
   janua_memberships: { id: '', group_name: '', user_id: '', username: '' },
+  /** Personal access tokens. `owner` is the name of a user of a team's own table, else empty. */
+  janua_access_tokens: {
+    id: '',
+    user_id: '',
+    owner: '',
+    hash: '',
+    name: '',
+    scope: '',
+    created_at: time,
+    expires_at: time,
+    last_used_at: generated(nullable(time)),
+    last_used_address: generated(nullable('')),
+  },
   janua_migrations: { name: '' },
 };
 
@@ -144,6 +157,7 @@ export type FailuresTable = Tables['janua_failures'];
 export type AuditTable = Tables['janua_audit'];
 export type TokensTable = Tables['janua_tokens'];
 export type MailsTable = Tables['janua_mails'];
+export type AccessTokensTable = Tables['janua_access_tokens'];
 export type PasskeysTable = Tables['janua_passkeys'];
 
 export const accountColumns = [
@@ -169,6 +183,7 @@ export const tablesAboutUsers = [
   'janua_trusted_browsers',
   'janua_pending_logins',
   'janua_memberships',
+  'janua_access_tokens',
 ] as const satisfies (keyof Tables)[];
 
 export const sessionColumns = Object.keys(rows.janua_sessions) as (keyof SessionsTable)[];

@@ -39,7 +39,7 @@ export type ManageFactors = ReturnType<typeof createManageFactors>;
 
 /** Adds and removes the second factors of a user. Each change ends the user's other sessions, which were started with less (VM-15). */
 export function createManageFactors(
-  { database, users, registry, sessions, policy, outbox, audit }: FactorOptions,
+  { database, users, registry, sessions, policy, outbox, audit, endPersonalTokens }: FactorOptions,
   factors: Factors,
 ) {
   const { passkeys, totp, recoveryCodes, trustedBrowsers, pendingLogins, ownerOf } = factors;
@@ -174,6 +174,7 @@ export function createManageFactors(
         change(user, { language: 'en', caller }, db, async (owner) => {
           await totp.remove(owner, db);
           await passkeys.remove(owner, undefined, db);
+          await endPersonalTokens(user.id, db);
         }),
       );
       await audit.record({ kind: 'factors-removed', caller, userId: user.id });

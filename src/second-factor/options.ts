@@ -33,6 +33,7 @@ export interface FactorOptions {
   /** Undefined where no mail is sent. */
   readonly outbox: Outbox | undefined;
   readonly tokens: Tokens;
+  readonly endPersonalTokens: (userId: string, db: Database) => Promise<void>;
   readonly admit: Admit;
   readonly audit: Audit<keyof typeof events | keyof typeof linkEvents | keyof typeof mailEvents>;
   /** The name of the site in authenticator apps. */

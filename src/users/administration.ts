@@ -48,6 +48,7 @@ export interface AdministrationOptions {
   readonly sessions: Sessions;
   readonly passwords: Passwords;
   readonly passwordPolicy: PasswordPolicy;
+  /** Voids the links that were mailed, and the personal access tokens. */
   readonly voidLinks: (userId: string) => Promise<void>;
   readonly liftFailures: (user: User) => Promise<unknown>;
   readonly audit: Audit<EventKind>;

@@ -15,6 +15,10 @@ export interface Field {
   readonly examples?: readonly string[];
   /** Whether a JSON body may hold it as an object. The handler gets its text. */
   readonly json?: true;
+  /** Whether a JSON body may hold it as a whole number. The handler gets its text. */
+  readonly number?: true;
+  /** Whether it may come as a list, or several times in a form. The handler gets the texts, separated by spaces. */
+  readonly list?: true;
 }
 
 export type Fields = Readonly<Record<string, Field>>;
@@ -86,9 +90,9 @@ export function addAction<const F extends Fields>(
       description: 'As a form or as JSON',
       required: Object.keys(fields).filter((name) => fields[name]?.required),
       properties: Object.fromEntries(
-        Object.entries(fields).map(([name, { required: _, inLink: __, json, ...field }]) => [
+        Object.entries(fields).map(([name, { required: _, inLink: __, json, number, list, ...field }]) => [
           name,
-          { type: json ? ['string', 'object'] : 'string', ...field },
+          { type: typeOf({ json, number, list }), ...(list && { items: { type: 'string' } }), ...field },
         ]),
       ),
       ...(action.example && { examples: [action.example] }),
@@ -139,7 +143,7 @@ function readFields<F extends Fields>(fields: F, body: unknown): Input<F> {
   const faults: FieldFault[] = [];
   for (const [field, rule] of Object.entries(fields)) {
     const given = (sent as Record<string, unknown>)[field];
-    const value = rule.json && typeof given === 'object' ? JSON.stringify(given) : given;
+    const value = textOf(rule, given);
     if (value !== undefined && typeof value !== 'string') throw new Refusal(unreadableFields);
     const fault = findFault(rule, value);
     if (fault !== undefined) faults.push({ field, ...fault });
@@ -147,6 +151,18 @@ function readFields<F extends Fields>(fields: F, body: unknown): Input<F> {
   }
   if (faults.length > 0) throw new InvalidFields(...faults);
   return input as Input<F>;
+}
+
+/** Without the other types that it may come in. */
+function textOf({ json, number, list }: Field, given: unknown): unknown {
+  if (json && typeof given === 'object') return JSON.stringify(given);
+  if (number && Number.isSafeInteger(given)) return String(given);
+  return list && Array.isArray(given) && given.every((one) => typeof one === 'string') ? given.join(' ') : given;
+}
+
+function typeOf({ json, number, list }: { [Kind in 'json' | 'number' | 'list']: true | undefined }) {
+  const other = (json && 'object') ?? (number && 'integer') ?? (list && 'array');
+  return other === undefined ? 'string' : ['string', other];
 }
 
 function findFault({ required, maxLength = 254 }: Field, value = ''): Omit<FieldFault, 'field'> | undefined {

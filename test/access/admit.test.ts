@@ -73,7 +73,7 @@ function createRacing(
   };
   const sessions = createSessions({ store, ...limits, remembered: limits });
   const audit = { record: async () => {}, recordIfPossible: async () => {}, digestName: () => '' };
-  const access = createAccess(lookUpTwice(store, users), sessions, audit);
+  const access = createAccess(lookUpTwice(store, users), sessions, { find: async () => undefined }, audit);
   const attemptPassword = createAttemptPassword({
     users,
     passwords: {

@@ -17,6 +17,19 @@ export const up: MigrationStep = async ({ addColumn, recreate, insert }) => {
     username: sql`varchar(254) not null`,
   });
 
+  await recreate('janua_access_tokens', ['user_id', 'expires_at'], {
+    id: sql`varchar(22) primary key`,
+    user_id: sql`varchar(255) not null`,
+    owner: sql`varchar(254) not null`,
+    hash: sql`varchar(43) not null`,
+    name: sql`varchar(100) not null`,
+    scope: sql`text not null`,
+    created_at: sql`bigint not null`,
+    expires_at: sql`bigint not null`,
+    last_used_at: sql`bigint`,
+    last_used_address: sql`varchar(64)`,
+  });
+
   await addColumn('janua_users', 'group_names', sql`text`);
   await addColumn('janua_users', 'scopes', sql`text`);
   await addColumn('janua_users', 'address_proof', sql`varchar(8)`);

@@ -59,6 +59,7 @@ export function addDocumentation(
             description: 'An access token, from a username and password',
             flows: { password: { tokenUrl: '/api/login', scopes } },
           },
+          token: { type: 'http', scheme: 'bearer', description: 'A personal access token, from `/account/tokens`' },
           session: {
             type: 'apiKey',
             in: 'cookie',
@@ -160,7 +161,11 @@ function complete({ schema, url, method, config = {} }: RouteOptions): FastifySc
   };
   const credentials =
     config.signedIn || config.takesCredentials
-      ? [{ session: [] }, { password: config.scope ? [config.scope] : [] }]
+      ? [
+          { session: [] },
+          { password: config.scope ? [config.scope] : [] },
+          ...(config.changesAccount ? [] : [{ token: [] }]),
+        ]
       : [];
   return {
     // An empty list means that no credentials are required, and an empty member that they need not be sent. Without a list, the document

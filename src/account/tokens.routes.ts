@@ -1,0 +1,105 @@
+import { insufficientUserAuthentication } from '../access/fresh-proof.ts';
+import { InvalidFields, Refusal } from '../access/refusal.ts';
+import { grantScope } from '../access/scope.ts';
+import { readNames } from '../users/scopes.ts';
+import { addAction } from '../web/action.ts';
+import { addForm } from '../web/form.ts';
+import { signedInOf } from '../web/hooks/credentials.ts';
+import { json, object } from '../web/openapi/responses.ts';
+import type { App, Request } from '../web/types.ts';
+import { describeToken } from './export.ts';
+import { detailAnswer } from './fields.ts';
+import type { AccountParts } from './parts.ts';
+import { noSuchToken } from './refusals.ts';
+
+const tokensPath = '/account/tokens';
+const mostDays = 365;
+const time = { type: 'string', description: 'RFC 3339, UTC' };
+const maybe = { type: ['string', 'null'] };
+const scope = { type: 'string', description: 'What the token may do, separated by spaces' };
+const id = { type: 'string' };
+
+const tokenSchema = object('A token', {
+  ...{ id, name: { type: 'string' }, scope, created_at: time, expires_at: time },
+  ...{ last_used_at: { ...maybe, description: 'RFC 3339, UTC; to within a minute' }, last_used_address: maybe },
+});
+const listSchema = object('The tokens', { tokens: { type: 'array', items: tokenSchema } });
+const example = {
+  ...{ id: 'm9wTrqmiCb1pEU9oSIvH5g', name: 'Nightly report', scope: 'reports:read' },
+  ...{ created_at: '2026-11-26T08:00:00.000Z', expires_at: '2026-12-26T08:00:00.000Z' },
+  ...{ last_used_at: null, last_used_address: null },
+};
+const madeSchema = object('The token was made', {
+  ...{ id, token: { type: 'string', description: 'It is shown only now' }, expires_at: time, scope },
+});
+
+/** Adds the page on which users make tokens for their programs. */
+export function addTokens(app: App, parts: () => AccountParts): void {
+  const show = async (request: Request) => {
+    const { user, scopes } = signedInOf(request);
+    return { tokens: (await parts().personalTokens.list(user)).map(describeToken), scopes };
+  };
+
+  addForm(app, [tokensPath, '/api/account/tokens'], {
+    summary: 'Personal access tokens',
+    description: 'Makes a token for a program of the user. It is shown once. A page needs a fresh proof of identity.',
+    tag: 'Account',
+    config: { signedIn: true, refusals: [insufficientUserAuthentication] },
+    view: 'account/tokens',
+    fields: {
+      name: { required: true, maxLength: 100, description: 'What the token is for' },
+      scope: {
+        list: true,
+        maxLength: 2000,
+        description: 'What it may do: at most what the request may. Default: nothing',
+      },
+      expires_in_days: { required: true, number: true, maxLength: 3, description: `From 1 to ${mostDays}` },
+    },
+    example: { name: example.name, scope: example.scope, expires_in_days: 30 },
+    shown: json('The tokens', listSchema, { tokens: [example] }),
+    answer: json('The token was made', madeSchema, {
+      ...{ id: example.id, token: 'janua_pat_…', expires_at: example.expires_at, scope: example.scope },
+    }),
+    status: 201,
+    browser: 'The page with the token',
+    show,
+    async submit(request, _reply, { name, scope: asked, expires_in_days }) {
+      const signedIn = signedInOf(request);
+      const { requireFresh, personalTokens, audit } = parts();
+      await requireFresh(signedIn, undefined, request);
+      const days = /^\d+$/.test(expires_in_days) ? Number(expires_in_days) : 0;
+      if (days < 1 || days > mostDays)
+        throw new InvalidFields({
+          field: 'expires_in_days',
+          code: 'not-between',
+          values: { least: 1, most: mostDays },
+        });
+      const scopes = readNames(grantScope(asked, signedIn.scopes));
+      const made = await personalTokens.create(signedIn.user, { name: name.trim(), scopes, days });
+      const event = { kind: 'token-made', about: scopes.join(' '), userId: signedIn.user.id } as const;
+      await audit.recordIfPossible({ ...event, sessionId: signedIn.session.id, caller: request.caller });
+      const { id, token, expiresAt } = made;
+      const answer = { id, token, expires_at: expiresAt.toISOString(), scope: scopes.join(' ') };
+      return request.format === 'json' ? answer : { ...(await show(request)), ...answer, values: {}, errors: {} };
+    },
+  });
+
+  addAction(app, [`${tokensPath}/end`, '/api/account/tokens/end'], {
+    method: 'POST',
+    summary: 'End a token',
+    tag: 'Account',
+    config: { signedIn: true, openedAt: tokensPath, refusals: [noSuchToken] },
+    fields: { id: { required: true, minLength: 1, maxLength: 43, description: 'The id of the token' } },
+    example: { id: example.id },
+    answer: detailAnswer('Token ended'),
+    browser: 'To the page with the tokens',
+    async handle(request, reply, { id }) {
+      const { user, session } = signedInOf(request);
+      const { personalTokens, audit } = parts();
+      if (!(await personalTokens.end(user, id))) throw new Refusal(noSuchToken);
+      const event = { kind: 'token-ended', userId: user.id, sessionId: session.id } as const;
+      await audit.recordIfPossible({ ...event, caller: request.caller });
+      return reply.proceed(`${tokensPath}?state=1`, { detail: 'Token ended' });
+    },
+  });
+}
