@@ -1,0 +1,211 @@
+import assert from 'node:assert/strict';
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
+import { after, before, describe, test } from 'node:test';
+import type { InjectOptions, LightMyRequestResponse, RouteOptions } from 'fastify';
+import { stampOf } from '../../src/users/account.ts';
+import { admins, ownScopes } from '../../src/users/scopes.ts';
+import type { App } from '../../src/web/types.ts';
+import { startJanua, type TestJanua } from '../janua.ts';
+
+/** Everything that answers without a user. Whoever adds a route here says that strangers may call it. */
+const open = [
+  'GET /',
+  'GET /auth/login',
+  'POST /auth/token',
+  'POST /api/login',
+  'POST /auth/logout',
+  'POST /api/logout',
+  'POST /auth/language',
+  'POST /api/language',
+  'GET /auth/forgot-password',
+  'GET /api/forgot-password',
+  'POST /auth/forgot-password',
+  'POST /api/forgot-password',
+  'GET /auth/reset-password',
+  'GET /api/reset-password',
+  'POST /auth/reset-password',
+  'POST /api/reset-password',
+  'GET /auth/sign-up',
+  'GET /api/sign-up',
+  'POST /auth/sign-up',
+  'POST /api/sign-up',
+  'GET /auth/sign-up/finish',
+  'GET /api/sign-up/finish',
+  'POST /auth/sign-up/finish',
+  'POST /api/sign-up/finish',
+  'GET /auth/confirm-email',
+  'GET /api/confirm-email',
+  'POST /auth/confirm-email',
+  'POST /api/confirm-email',
+  'GET /auth/second-factor',
+  'GET /api/second-factor',
+  'POST /auth/second-factor',
+  'POST /api/second-factor',
+  'POST /auth/second-factor/options',
+  'POST /api/second-factor/options',
+  'GET /auth/enrol-factor',
+  'GET /api/enrol-factor',
+  'POST /auth/enrol-factor',
+  'POST /api/enrol-factor',
+  'POST /auth/passkey/options',
+  'POST /api/passkey/options',
+  'POST /auth/passkey',
+  'POST /api/passkey',
+  'GET /auth/verify',
+  'GET /auth/refused',
+  'GET /demo/mail',
+  'GET /api/demo/mail',
+  'GET /health/live',
+  'GET /health/ready',
+  'GET /openapi.json',
+  'GET /docs',
+  'GET /docs/',
+  'GET /favicon.ico',
+];
+const isFile = (route: string) => /^GET \/(?:assets|docs)\/[\w.-]+$/.test(route);
+
+interface Route extends Pick<RouteOptions, 'url'> {
+  readonly config: RouteOptions['config'] | undefined;
+  readonly method: string;
+  readonly name: string;
+}
+
+const routes: Route[] = [];
+let janua: TestJanua;
+
+function collect(message: unknown): void {
+  (message as { fastify: App }).fastify.addHook('onRoute', ({ method, url, config }) => {
+    for (const one of [method].flat()) {
+      // The app that contains Janua adds HEAD to each GET.
+      if (one !== 'HEAD') routes.push({ method: one, url, config, name: `${one} ${url}` });
+    }
+  });
+}
+
+before(async () => {
+  subscribe('fastify.initialization', collect);
+  janua = await startJanua({ settings: { SIGN_UP: 'on', PUBLIC_URL: 'http://localhost:5000' } });
+  unsubscribe('fastify.initialization', collect);
+  for (const scope of Object.keys(ownScopes))
+    await janua.services.groups.add({ name: groupOf(scope), description: '', scopes: [scope] });
+});
+after(() => janua[Symbol.asyncDispose]());
+
+const groupOf = (scope: string) => scope.replace(':', '-');
+
+/** Who asks: nobody, a user without groups, one with each scope, and an administrator. */
+const roles: Readonly<Record<string, readonly string[] | undefined>> = {
+  anonymous: undefined,
+  user: [],
+  ...Object.fromEntries(Object.keys(ownScopes).map((scope) => [scope, [groupOf(scope)]])),
+  administrator: [admins],
+};
+
+type Credential = 'cookie' | 'token' | 'narrowed token' | 'personal token';
+const credentials: readonly Credential[] = ['cookie', 'token', 'narrowed token', 'personal token'];
+
+let count = 0;
+
+/** A new user for each request, because some requests end the account or the session. */
+async function createCredential(groups: readonly string[], kind: Credential): Promise<Record<string, string>> {
+  const { users, registry, groups: store, sessions, personalTokens } = janua.services;
+  const username = `user-${++count}@example.com`;
+  const id = await registry?.add({ username, firstName: 'A', lastName: 'B', passwordHash: 'none', demo: false });
+  assert.ok(id);
+  await store.setGroupsOf({ id, username }, () => groups);
+  const account = await users.findById(id);
+  assert.ok(account);
+  if (kind === 'personal token') {
+    const { token } = await personalTokens.create(account.user, { name: 'x', scopes: account.scopes, days: 1 });
+    return { authorization: `Bearer ${token}` };
+  }
+  const session = await sessions.start(
+    { userId: id, stamp: stampOf(account) },
+    { methods: ['pwd'], ...(kind === 'narrowed token' && { tokenScope: '' }) },
+  );
+  return kind === 'cookie'
+    ? { cookie: `session=${session.cookie}` }
+    : { authorization: `Bearer ${session.accessToken}` };
+}
+
+function requestTo({ method, url }: Route, face: 'page' | 'json'): InjectOptions {
+  const headers = face === 'json' ? { 'x-expected-format': 'application/json' } : {};
+  return method === 'POST'
+    ? { method, url, headers: { ...headers, 'content-type': 'application/json' }, payload: '{}' }
+    : { method: method as 'GET', url, headers };
+}
+
+/** What the guard decided, from the answer. */
+function decisionOf({ statusCode, headers, body }: LightMyRequestResponse, isJson: boolean): string {
+  if (isJson) {
+    const { error, detail } = headers['content-type']?.toString().includes('json') ? JSON.parse(body) : {};
+    if (statusCode === 401 && /^(?:Not authenticated|Invalid authentication credentials)$/.test(detail))
+      return 'log in';
+    if (statusCode === 403 && error === 'insufficient_scope') return `403 ${headers['www-authenticate']}`;
+    return 'passes';
+  }
+  if (statusCode === 303 && /^\/auth\/login\?state=2/.test(String(headers.location))) return 'log in';
+  if (statusCode === 403) return `403 ${/permission ([\w:]+)/.exec(body)?.[1] ?? 'limited'}`;
+  return 'passes';
+}
+
+const challenge = (scope?: string) =>
+  `403 Bearer realm="janua", error="insufficient_scope"${scope === undefined ? '' : `, scope="${scope}"`}`;
+
+// Shows: VM-92
+describe('every route', () => {
+  test('that wants no user is on the list of those that strangers may call', () => {
+    const strangers = routes.filter(({ config }) => !config?.signedIn && config?.scope === undefined);
+    const unlisted = strangers.map(({ name }) => name).filter((name) => !open.includes(name) && !isFile(name));
+    assert.deepEqual(unlisted, []);
+    const names = new Set(routes.map(({ name }) => name));
+    const passkeys = /passkey|second-factor\/options/;
+    assert.deepEqual(
+      open.filter((name) => !names.has(name) && !passkeys.test(name)),
+      [],
+      'the list names no route that is gone',
+    );
+  });
+
+  test('under /admin wants a scope, but for the one that says who is signed in', () => {
+    const administrative = routes.filter(({ url }) => /^\/(?:api\/)?admin(?:\/|$)/.test(url) && url !== '/admin/me');
+    for (const { name, config } of administrative)
+      assert.ok(Object.hasOwn(ownScopes, config?.scope ?? ''), `${name} wants ${config?.scope}`);
+  });
+
+  test('gives each role, by each credential and in each format, the right answer', async () => {
+    const guarded = routes.filter(({ config }) => config?.signedIn || config?.scope !== undefined);
+    assert.ok(guarded.length > 30);
+    for (const route of guarded) {
+      const { scope } = route.config ?? {};
+      const changesAccount = route.method === 'POST' && scope === undefined;
+      for (const face of route.url.startsWith('/api/') ? (['json'] as const) : (['page', 'json'] as const)) {
+        for (const [role, groups] of Object.entries(roles)) {
+          for (const kind of groups === undefined ? [undefined] : credentials) {
+            const request = requestTo(route, face);
+            const headers = kind && groups ? await createCredential(groups, kind) : {};
+            const answer = await janua.app.inject({ ...request, headers: { ...request.headers, ...headers } });
+            const isJson = face === 'json';
+            const held = role === 'administrator' ? Object.keys(ownScopes) : [role];
+            const carries = kind === 'narrowed token' ? [] : held;
+            const isLimited = kind === 'narrowed token' || kind === 'personal token';
+            const expected =
+              groups === undefined
+                ? 'log in'
+                : scope !== undefined && !carries.includes(scope)
+                  ? isJson
+                    ? challenge(scope)
+                    : `403 ${scope}`
+                  : changesAccount && isLimited
+                    ? isJson
+                      ? challenge()
+                      : '403 limited'
+                    : 'passes';
+            assert.equal(decisionOf(answer, isJson), expected, `${route.name} as ${face} for ${role} by ${kind}`);
+            assert.notEqual(answer.statusCode, 500, `${route.name} as ${face} for ${role} by ${kind}`);
+          }
+        }
+      }
+    }
+  });
+});
