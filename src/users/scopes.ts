@@ -11,8 +11,6 @@ export const ownScopes = {
   'settings:read': 'See mail and settings',
 } as const;
 
-export type OwnScope = keyof typeof ownScopes;
-
 export const groupPattern = /^[a-z0-9][a-z0-9-]{0,62}$/;
 
 export interface Rights {

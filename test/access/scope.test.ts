@@ -91,6 +91,7 @@ for (const mounted of [false, true]) {
       assert.deepEqual(await statuses(), [403, 403], "admins holds Janua's scopes, not those of applications");
     });
 
+    // Shows: S30
     test('tells a program and a browser which scope is missing, and janua explain too', async () => {
       await using opened = await open({ mounted });
       const { ask, logIn, services } = opened;
@@ -135,6 +136,7 @@ for (const stores of [
   describe(`scope in the password grant, users in ${table}${stores.users}, sessions in ${stores.sessions}`, {
     skip: missing(stores.users, stores.sessions),
   }, () => {
+    // Shows: S23 V10.3.2
     test('narrows the access token, and not the cookie', async () => {
       await using opened = await open(stores);
       const { ask, logIn, add } = opened;
