@@ -18,6 +18,13 @@ export const limitedToken: Answer = {
   detail: 'This token may not change the account. Log in without scope',
 };
 
+/** A change that would leave no administrator (`users/change-refused.ts`). */
+export const lastAdministrator: Answer = {
+  name: 'last-administrator',
+  status: 409,
+  detail: 'This is the last administrator. Make another one first',
+};
+
 /** What of the asked-for scopes a user has (RFC 6749 3.3). Undefined if none was asked for: the token then carries all that the user has. */
 export function grantScope(asked: string | undefined, held: readonly string[]): string | undefined {
   const names = readNames(asked);

@@ -233,3 +233,20 @@ test('the OpenAPI document names the scopes, and Authorize offers them', async (
     ...['reports:read', 'reports:write'],
   ]);
 });
+
+test('the last administrator cannot delete the own account', async () => {
+  await using opened = await open();
+  const { app, logIn, services } = opened;
+  await services.administration.changeGroups(ann.username, { add: ['admins'] });
+  const { cookie } = await logIn();
+  const sent = form({ current_password: password });
+  const remove = (url: string) => app.inject({ method: 'POST', url, ...sent, headers: { ...sent.headers, ...cookie } });
+  assert.equal((await remove('/api/account/delete')).statusCode, 409);
+  assert.match((await remove('/account/delete')).body, /This is the last administrator/);
+  assert.ok(await services.users.findByUsername(ann.username));
+  await services.administration.add({
+    ...{ username: 'bob@example.com', firstName: 'B', lastName: 'B', password },
+    groups: ['admins'],
+  });
+  assert.equal((await remove('/api/account/delete')).statusCode, 200);
+});

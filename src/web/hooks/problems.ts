@@ -1,9 +1,10 @@
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
 import { type Answer, type FieldFault, InvalidFields, Refusal, RefusedField } from '../../access/refusal.ts';
-import { insufficientScope } from '../../access/scope.ts';
+import { insufficientScope, lastAdministrator } from '../../access/scope.ts';
 import { Unavailable } from '../../faults/unavailable.ts';
 import { fill } from '../../languages/languages.ts';
 import { words } from '../../languages/words.ts';
+import { LastAdministrator } from '../../users/change-refused.ts';
 import { bodyField } from '../body-field.ts';
 import { pendingCookie } from '../cookies.ts';
 import type { FlowOptions } from '../flow-options.ts';
@@ -32,7 +33,8 @@ export function createProblems(
       .send(render(view, model, request));
   }
 
-  return async (error, request, reply) => {
+  return async (thrown, request, reply) => {
+    const error = thrown instanceof LastAdministrator ? new Refusal(lastAdministrator) : thrown;
     const refusal = error instanceof Refusal ? error : undefined;
     const { event, loginPage: login, freshProof, page } = refusal?.answer ?? {};
     const pending = refusal?.pending;
