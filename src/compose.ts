@@ -336,7 +336,8 @@ async function prepare(settings: Settings, overrides: Overrides, openings: Openi
     ? measures.watchStore('database', 'access', { lookUp: createSqlLookUp(opened, directoryOptions) }).lookUp
     : lookUpTwice(stores.sessions, users);
   const personalTokens = createPersonalTokens(opened, {
-    ...{ now, users },
+    now,
+    users,
     own: mapping === undefined ? directoryOptions : undefined,
   });
   const access = createAccess(lookUp, sessions, personalTokens, audit);

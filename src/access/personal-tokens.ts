@@ -108,8 +108,14 @@ export function createPersonalTokens({ database, prepareLookup }: OpenDatabase, 
       await database
         .insertInto('janua_access_tokens')
         .values({
-          ...{ id, user_id: user.id, owner: ownerOf(user), hash: hashSecret(secret), name, scope: scopes.join(' ') },
-          ...{ created_at: time, expires_at: expiresAt },
+          id,
+          user_id: user.id,
+          owner: ownerOf(user),
+          hash: hashSecret(secret),
+          name,
+          scope: scopes.join(' '),
+          created_at: time,
+          expires_at: expiresAt,
         })
         .execute();
       const text = `${prefix}${id}.${secret}`;
@@ -141,9 +147,20 @@ type Row = Selectable<AccessTokensTable>;
 
 function sessionOf({ id, user_id, scope, created_at, expires_at }: Row, account: Account, time: number): Session {
   return {
-    ...{ id, userId: user_id, stamp: stampOf(account), cookieHash: '', tokenHash: '', tokenScope: scope },
-    ...{ createdAt: Number(created_at), lastSeenAt: time, expiresAt: Number(expires_at) },
-    ...{ authenticatedAt: 0, methods: [], userAgent: undefined, address: undefined, remembered: false },
+    id,
+    userId: user_id,
+    stamp: stampOf(account),
+    cookieHash: '',
+    tokenHash: '',
+    tokenScope: scope,
+    createdAt: Number(created_at),
+    lastSeenAt: time,
+    expiresAt: Number(expires_at),
+    authenticatedAt: 0,
+    methods: [],
+    userAgent: undefined,
+    address: undefined,
+    remembered: false,
   };
 }
 

@@ -108,6 +108,11 @@ export const describeToken = ({
   lastUsedAt,
   lastUsedAddress,
 }: PersonalToken) => ({
-  ...{ id, name, scope: scopes.join(' '), created_at: createdAt.toISOString(), expires_at: expiresAt.toISOString() },
-  ...{ last_used_at: lastUsedAt?.toISOString() ?? null, last_used_address: lastUsedAddress ?? null },
+  id,
+  name,
+  scope: scopes.join(' '),
+  created_at: createdAt.toISOString(),
+  expires_at: expiresAt.toISOString(),
+  last_used_at: lastUsedAt?.toISOString() ?? null,
+  last_used_address: lastUsedAddress ?? null,
 });

@@ -20,17 +20,29 @@ const scope = { type: 'string', description: 'What the token may do, separated b
 const id = { type: 'string' };
 
 const tokenSchema = object('A token', {
-  ...{ id, name: { type: 'string' }, scope, created_at: time, expires_at: time },
-  ...{ last_used_at: { ...maybe, description: 'RFC 3339, UTC; to within a minute' }, last_used_address: maybe },
+  id,
+  name: { type: 'string' },
+  scope,
+  created_at: time,
+  expires_at: time,
+  last_used_at: { ...maybe, description: 'RFC 3339, UTC; to within a minute' },
+  last_used_address: maybe,
 });
 const listSchema = object('The tokens', { tokens: { type: 'array', items: tokenSchema } });
 const example = {
-  ...{ id: 'm9wTrqmiCb1pEU9oSIvH5g', name: 'Nightly report', scope: 'reports:read' },
-  ...{ created_at: '2026-11-26T08:00:00.000Z', expires_at: '2026-12-26T08:00:00.000Z' },
-  ...{ last_used_at: null, last_used_address: null },
+  id: 'm9wTrqmiCb1pEU9oSIvH5g',
+  name: 'Nightly report',
+  scope: 'reports:read',
+  created_at: '2026-11-26T08:00:00.000Z',
+  expires_at: '2026-12-26T08:00:00.000Z',
+  last_used_at: null,
+  last_used_address: null,
 };
 const madeSchema = object('The token was made', {
-  ...{ id, token: { type: 'string', description: 'It is shown only now' }, expires_at: time, scope },
+  id,
+  token: { type: 'string', description: 'It is shown only now' },
+  expires_at: time,
+  scope,
 });
 
 /** Adds the page on which users make tokens for their programs. */
@@ -58,7 +70,10 @@ export function addTokens(app: App, parts: () => AccountParts): void {
     example: { name: example.name, scope: example.scope, expires_in_days: 30 },
     shown: json('The tokens', listSchema, { tokens: [example] }),
     answer: json('The token was made', madeSchema, {
-      ...{ id: example.id, token: 'janua_pat_…', expires_at: example.expires_at, scope: example.scope },
+      id: example.id,
+      token: 'janua_pat_…',
+      expires_at: example.expires_at,
+      scope: example.scope,
     }),
     status: 201,
     browser: 'The page with the token',
