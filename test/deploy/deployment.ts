@@ -70,7 +70,8 @@ export async function startFrontedDeployment(name: WebServerName): Promise<Front
   await using resources = new AsyncDisposableStack();
   const workplace = resources.use(await createMigratedWorkplace());
   const names = ['--first-name', 'Ann', '--last-name', 'Ärcher'];
-  await workplace.run(['users', 'add', ann.username, ...names], { input: password });
+  await workplace.run(['groups', 'add', 'staff']);
+  await workplace.run(['users', 'add', ann.username, ...names, '--group', 'staff'], { input: password });
   const certificate = await createCertificate(
     workplace.folder,
     'tls',

@@ -184,7 +184,12 @@ export function testFronted(name: WebServerName): void {
           .map(([header, value]) => `${header.toLowerCase().replaceAll(/[^a-z]/g, '-')}: ${value}`)
           .filter((header) => header.startsWith('remote'))
           .sort();
-      const asAnn = [`remote-email: ${ann.username}`, 'remote-name: Ann Ärcher', `remote-user: ${ann.username}`];
+      const asAnn = [
+        `remote-email: ${ann.username}`,
+        'remote-groups: staff',
+        'remote-name: Ann Ärcher',
+        `remote-user: ${ann.username}`,
+      ];
 
       const navigating = { 'sec-fetch-mode': 'navigate', accept: 'text/html' };
       /** The cookies that an answer sets, as the next request sends them. */
@@ -365,7 +370,7 @@ export function testFronted(name: WebServerName): void {
       test('gets its identity headers even if the client lists them in Connection', async () => {
         const { appOrigin, send } = deployed;
         const authorization = `Bearer ${await getToken()}`;
-        const names = 'close, Remote-User, Remote-Name, Remote-Email, X-Forwarded-Host, X-Forwarded-Uri';
+        const names = 'close, Remote-User, Remote-Name, Remote-Email, Remote-Groups, X-Forwarded-Host, X-Forwarded-Uri';
         for (const connection of [names, names.toLowerCase(), [names, 'close']]) {
           assert.equal((await send(`${appOrigin}/x`, { connection })).status, 401);
           const answer = await send(`${appOrigin}/x`, { connection, authorization });
