@@ -189,7 +189,7 @@ function toTime(milliseconds: number | string | null): Date | undefined {
 
 function rightsOfRow(row: AccountRow, { administrators }: DirectoryOptions): Rights {
   const isListed = administrators?.has(row.username) && row.address_proof !== 'none';
-  return rightsOf(row.group_names, row.scopes, isListed);
+  return rightsOf(toText(row.group_names), toText(row.scopes), isListed);
 }
 
 function toUser(id: string, { username, first_name, last_name, language }: AccountRow, { groups }: Rights): User {
