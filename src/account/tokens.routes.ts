@@ -2,6 +2,7 @@ import { insufficientUserAuthentication } from '../access/fresh-proof.ts';
 import { InvalidFields, Refusal } from '../access/refusal.ts';
 import { grantScope } from '../access/scope.ts';
 import { readNames } from '../users/scopes.ts';
+import { personName } from '../users/user.ts';
 import { addAction } from '../web/action.ts';
 import { addForm } from '../web/form.ts';
 import { signedInOf } from '../web/hooks/credentials.ts';
@@ -78,10 +79,12 @@ export function addTokens(app: App, parts: () => AccountParts): void {
     status: 201,
     browser: 'The page with the token',
     show,
-    async submit(request, _reply, { name, scope: asked, expires_in_days }) {
+    async submit(request, _reply, { name: typed, scope: asked, expires_in_days }) {
       const signedIn = signedInOf(request);
       const { requireFresh, personalTokens, audit } = parts();
       await requireFresh(signedIn, undefined, request);
+      const name = personName(typed);
+      if (name === undefined) throw new InvalidFields({ field: 'name', code: 'malformed' });
       const days = /^\d+$/.test(expires_in_days) ? Number(expires_in_days) : 0;
       if (days < 1 || days > mostDays)
         throw new InvalidFields({
@@ -90,7 +93,7 @@ export function addTokens(app: App, parts: () => AccountParts): void {
           values: { least: 1, most: mostDays },
         });
       const scopes = readNames(grantScope(asked, signedIn.scopes));
-      const made = await personalTokens.create(signedIn.user, { name: name.trim(), scopes, days });
+      const made = await personalTokens.create(signedIn.user, { name, scopes, days });
       const event = { kind: 'token-made', about: scopes.join(' '), userId: signedIn.user.id } as const;
       await audit.recordIfPossible({ ...event, sessionId: signedIn.session.id, caller: request.caller });
       const { id, token, expiresAt } = made;

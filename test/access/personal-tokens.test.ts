@@ -182,6 +182,7 @@ test('a token needs a name, and an end within a year', async () => {
     { name: 'x', expires_in_days: '1e1' },
     { name: 'x', expires_in_days: '' },
     { name: 'x'.repeat(101), expires_in_days: 1 },
+    { name: 'a\0b', expires_in_days: 1 },
   ])
     assert.equal((await post('/api/account/tokens', session, fields)).statusCode, 422, JSON.stringify(fields));
   for (const fields of [
