@@ -79,7 +79,7 @@ export function addTokens(app: App, parts: () => AccountParts): void {
     status: 201,
     browser: 'The page with the token',
     show,
-    async submit(request, _reply, { name: typed, scope: asked, expires_in_days }) {
+    async submit(request, reply, { name: typed, scope: asked, expires_in_days }) {
       const signedIn = signedInOf(request);
       const { requireFresh, personalTokens, audit } = parts();
       await requireFresh(signedIn, undefined, request);
@@ -98,7 +98,9 @@ export function addTokens(app: App, parts: () => AccountParts): void {
       await audit.recordIfPossible({ ...event, sessionId: signedIn.session.id, caller: request.caller });
       const { id, token, expiresAt } = made;
       const answer = { id, token, expires_at: expiresAt.toISOString(), scope: scopes.join(' ') };
-      return request.format === 'json' ? answer : { ...(await show(request)), ...answer, values: {}, errors: {} };
+      if (request.format === 'json') return answer;
+      reply.code(201);
+      return { ...(await show(request)), ...answer, values: {}, errors: {} };
     },
   });
 

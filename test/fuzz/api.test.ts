@@ -36,6 +36,10 @@ const growth = 64 * 1024 * 1024;
 const notByRequest = ['429', '500', '503'];
 const notByRequestOf: Readonly<Record<string, readonly string[]>> = {
   'GET /auth/forward': ['200'],
+  // No rule demands a group, and nobody is an administrator.
+  'GET /auth/verify': ['403'],
+  'GET /auth/refused': ['403'],
+  ...both('POST', '/account/delete', '/api/account/delete', ['409']),
   ...both('POST', '/auth/passkey', '/api/passkey', ['200']),
   ...both('GET', '/auth/second-factor', '/api/second-factor', ['200']),
   ...both('POST', '/auth/second-factor', '/api/second-factor', ['200', '422']),
