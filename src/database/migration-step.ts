@@ -15,6 +15,9 @@ export function createTableChanges(db: Kysely<unknown>, engine: Engine) {
     await sql`create table if not exists ${sql.table(table)} (${sql.join(list)}) ${end}`.execute(db);
   };
   return {
+    /** A text that is ordered by its bytes, so that an index finds a prefix. PostgreSQL orders other texts by a language. */
+    exact: (length: number) => sql`varchar(${sql.lit(length)})${engine === 'postgres' ? sql` collate "C"` : sql``}`,
+
     /** Creates the table unless it exists. Keys compare byte by byte. */
     create,
 
@@ -28,6 +31,12 @@ export function createTableChanges(db: Kysely<unknown>, engine: Engine) {
           .on(table)
           .columns(names)
           .execute();
+    },
+
+    /** Fills a table from another one. @param select the columns of both in order, such as `username` */
+    async fill(table: string, columns: readonly string[], select: RawBuilder<unknown>): Promise<void> {
+      const names = columns.map((name) => sql.ref(name));
+      await sql`insert into ${sql.table(table)} (${sql.join(names)}) ${select}`.execute(db);
     },
 
     async insert(table: string, row: Readonly<Record<string, string>>): Promise<void> {

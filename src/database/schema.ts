@@ -133,6 +133,8 @@ export const rows = {
     token_scope: generated(nullable('')),
   },
   janua_groups: { name: '', description: '', scopes: '' },
+  /** Prefixes by which an administrator finds a user: the address, the names, and the last name, in lower case. */
+  janua_search: { id: '', word: '', user_id: '' },
   janua_memberships: { id: '', group_name: '', user_id: '', username: '' },
   /** Personal access tokens. `owner` is the name of a user of a team's own table, else empty. */
   janua_access_tokens: {
@@ -183,6 +185,7 @@ export const tablesAboutUsers = [
   'janua_trusted_browsers',
   'janua_pending_logins',
   'janua_memberships',
+  'janua_search',
   'janua_access_tokens',
 ] as const satisfies (keyof Tables)[];
 

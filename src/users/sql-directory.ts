@@ -81,11 +81,14 @@ export function createSqlDirectory({ database, prepareLookup }: OpenDatabase, op
       };
       if (!demoUsers)
         await db.deleteFrom('janua_users').where('username', '=', username).where('demo', '=', 1).execute();
-      return (await insertNew(db.insertInto('janua_users').values(row))) ? id : undefined;
+      if (!(await insertNew(db.insertInto('janua_users').values(row)))) return undefined;
+      await indexWords(id, row, db);
+      return id;
     },
 
     async setName(id, { firstName, lastName }) {
       await update(id).set({ first_name: firstName, last_name: lastName }).execute();
+      await indexWords(id, { first_name: firstName, last_name: lastName }, database);
     },
 
     async renewStamp(id, db) {
@@ -95,6 +98,7 @@ export function createSqlDirectory({ database, prepareLookup }: OpenDatabase, op
     async setUsername(account, username, db = database) {
       const { id } = account.user;
       await db.updateTable('janua_memberships').set({ username }).where('user_id', '=', id).execute();
+      await indexWords(id, { username }, db);
       return insertNew(update(id, db).set({ username, stamp: keptStamp(account), address_proof: 'mail' }));
     },
 
@@ -156,6 +160,26 @@ export function createSqlDirectory({ database, prepareLookup }: OpenDatabase, op
 
     requireOtherAdministrator: requireOther,
   };
+}
+
+/** Makes a user findable by what has changed. A search that runs meanwhile may miss the user. */
+async function indexWords(id: string, changed: Partial<Searched>, db: Database): Promise<void> {
+  const words = wordsOf(changed).map((word, index) => ({ id: `${id} ${index}`, word, user_id: id }));
+  const given = words.filter(({ word }) => word !== undefined) as { id: string; word: string; user_id: string }[];
+  const ids = given.map((row) => row.id);
+  await db.deleteFrom('janua_search').where('id', 'in', ids).execute();
+  await db.insertInto('janua_search').values(given).execute();
+}
+
+export type Searched = Pick<Selectable<UsersTable>, 'username' | 'first_name' | 'last_name'>;
+
+/** Longest prefix that a search looks for, in characters. */
+export const longestWord = 203;
+
+/** What a user is found by: address, names, last name. Undefined for what is not given. */
+export function wordsOf({ username, first_name, last_name }: Partial<Searched>) {
+  const names = first_name === undefined || last_name === undefined ? undefined : `${first_name} ${last_name}`;
+  return [username, names, last_name].map((text) => text?.toLowerCase().trim().slice(0, longestWord));
 }
 
 export type AccountRow = Pick<Selectable<UsersTable>, (typeof accountColumns)[number]>;

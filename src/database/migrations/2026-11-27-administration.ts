@@ -2,7 +2,7 @@ import { sql } from '../kysely.ts';
 import type { MigrationStep } from '../migration-step.ts';
 
 /** Groups, who is in them, and what tokens may do. Processes of the previous version still insert users and sessions. */
-export const up: MigrationStep = async ({ addColumn, recreate, insert }) => {
+export const up: MigrationStep = async ({ addColumn, recreate, insert, exact, fill }) => {
   await recreate('janua_groups', [], {
     name: sql`varchar(63) primary key`,
     description: sql`varchar(200) not null`,
@@ -16,6 +16,19 @@ export const up: MigrationStep = async ({ addColumn, recreate, insert }) => {
     user_id: sql`varchar(255) not null`,
     username: sql`varchar(254) not null`,
   });
+
+  await recreate('janua_search', ['user_id', ['word', 'user_id']], {
+    id: sql`varchar(257) primary key`,
+    word: sql`${exact(203)} not null`,
+    user_id: sql`varchar(255) not null`,
+  });
+  const words = [sql`username`, sql`concat(first_name, concat(' ', last_name))`, sql`last_name`];
+  for (const [index, word] of words.entries())
+    await fill(
+      'janua_search',
+      ['id', 'word', 'user_id'],
+      sql`select concat(id, ${sql.lit(` ${index}`)}), substr(lower(${word}), 1, 203), id from janua_users`,
+    );
 
   await recreate('janua_access_tokens', ['user_id', 'expires_at'], {
     id: sql`varchar(22) primary key`,

@@ -1,0 +1,73 @@
+import { type Answer, Refusal } from '../access/refusal.ts';
+
+/** What an administrator asks of a list, from the address bar. */
+export interface ListQuery {
+  /** The beginning of what is searched for. */
+  readonly q: string;
+  readonly filters: Readonly<Record<string, string>>;
+  readonly descending: boolean;
+  readonly limit: number;
+  /** The key after which the page begins. */
+  readonly after: readonly string[] | undefined;
+}
+
+/** Most rows that one request looks at. With a filter that few rows pass, a page may be short and still have a next one. */
+export const mostCandidates = 2000;
+
+const mostRows = 200;
+const usualRows = 50;
+
+export const unreadableList: Answer = {
+  name: 'unreadable-list',
+  status: 400,
+  detail: 'The list cannot be shown with these filters',
+};
+
+/** Names the place after a row. It is data to compare with, and never a part of a statement (VM-92). */
+export const cursorOf = (key: readonly string[]): string => Buffer.from(JSON.stringify(key)).toString('base64url');
+
+function readCursor(text: string, length: number): readonly string[] | undefined {
+  try {
+    const key: unknown = JSON.parse(Buffer.from(text, 'base64url').toString());
+    const isText = (part: unknown) => typeof part === 'string' && part.length <= 320 && part.isWellFormed();
+    return Array.isArray(key) && key.length === length && key.every(isText) ? key : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * Reads the query of a list. An empty field counts as none, because forms send all of their fields.
+ * @param filters the names of the filters, with the values that they may have. Without values: any text
+ * @param keyLength how many parts a cursor has
+ * @throws {Refusal} `unreadable-list`
+ */
+export function readList(
+  query: unknown,
+  filters: Readonly<Record<string, readonly string[] | undefined>>,
+  keyLength: (q: string) => number,
+): ListQuery {
+  const sent = query as Readonly<Record<string, unknown>>;
+  const read = (name: string, most = 254): string => {
+    const value = sent[name] ?? '';
+    if (typeof value !== 'string' || value.length > most || !value.isWellFormed()) throw new Refusal(unreadableList);
+    return value.trim();
+  };
+  const chosen = Object.entries(filters).map(([name, values]) => {
+    const value = read(name);
+    if (value !== '' && values?.includes(value) === false) throw new Refusal(unreadableList);
+    return [name, value];
+  });
+  const [q, sort, limit, cursor] = [read('q'), read('sort'), read('limit', 3), read('cursor', 2000)];
+  const rows = limit === '' ? usualRows : /^\d+$/.test(limit) ? Number(limit) : 0;
+  const after = cursor === '' ? undefined : readCursor(cursor, keyLength(q));
+  if (rows < 1 || rows > mostRows || !['', 'username', '-username'].includes(sort) || (cursor !== '' && !after))
+    throw new Refusal(unreadableList);
+  return {
+    q: q.toLowerCase(),
+    filters: Object.fromEntries(chosen),
+    descending: sort.startsWith('-'),
+    limit: rows,
+    after,
+  };
+}
