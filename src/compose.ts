@@ -7,6 +7,7 @@ import { createSqlLookUp, lookUpTwice } from './access/look-up.ts';
 import { createPersonalTokens } from './access/personal-tokens.ts';
 import { createAccountMails } from './account/mails.ts';
 import { createAccountParts } from './account/parts.ts';
+import { createFindUsers } from './admin/find-users.ts';
 import { createAudit } from './audit/audit.ts';
 import type { Caller } from './audit/event.ts';
 import { createSqlAuditStore } from './audit/sql-store.ts';
@@ -421,6 +422,7 @@ async function prepare(settings: Settings, overrides: Overrides, openings: Openi
     }),
     knownBrowsers,
     personalTokens,
+    findUsers: createFindUsers(database, directoryOptions),
     outbox,
     mail,
     passwordPolicy,

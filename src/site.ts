@@ -36,6 +36,7 @@ export async function addSite(app: App, parts: () => Services, options: Capabili
   (await import('./account/me.routes.ts')).addMe(app);
   (await import('./account/language.routes.ts')).addLanguage(app, whole, options);
   await addAccounts(app, whole, { ...options, answerLogin });
+  if (options.features.ownAccounts) (await import('./admin/users.routes.ts')).addUsers(app, parts);
   (await import('./forward-auth/verify.routes.ts')).addVerify(app, parts, options);
   (await import('./forward-auth/forward.routes.ts')).addForward(app, parts, options);
   const { findKeptMail } = options;

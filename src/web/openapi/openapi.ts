@@ -46,6 +46,7 @@ export function addDocumentation(
         { name: 'Who am I', description: 'The signed-in user' },
         { name: 'Account', description: 'What users manage themselves' },
         { name: 'Second factors', description: 'Passkeys, authenticator apps and recovery codes' },
+        { name: 'Administration', description: 'For administrators' },
         { name: 'Pages', description: 'For browsers only' },
         { name: 'Forward authentication', description: 'For proxies in front of other applications' },
         { name: 'Demo', description: 'In the demo only' },
