@@ -3,12 +3,17 @@ import { sql } from '../database/kysely.ts';
 import { accountColumns } from '../database/schema.ts';
 import { type AccountRow, type DirectoryOptions, longestWord, toAccount, wordsOf } from '../users/sql-directory.ts';
 import type { User } from '../users/user.ts';
-import { cursorOf, type ListQuery, mostCandidates } from './list.ts';
+import { cursorOf, type ListQuery, type ListRules, mostCandidates } from './list.ts';
 
 /** After every text that begins with a prefix. */
 const last = '\u{10ffff}';
 
-export const userFilters = { group: undefined, state: ['enabled', 'disabled'], factor: ['yes', 'no'] };
+export const userRules: ListRules = {
+  filters: { group: undefined, state: ['enabled', 'disabled'], factor: ['yes', 'no'] },
+  sorts: ['username'],
+  // The user name; of a search the word that was found and the id.
+  keyLength: ({ q }) => (q === '' ? 1 : 2),
+};
 
 export interface FoundUser {
   readonly user: User;
@@ -16,9 +21,6 @@ export interface FoundUser {
   readonly hasFactor: boolean;
   readonly createdAt: Date;
 }
-
-/** The parts of a cursor: the word and the id of a search, else the user name. */
-export const userKeyLength = (q: string) => (q === '' ? 1 : 2);
 
 /**
  * Finds users in Janua's own table, in three statements. It reads rows in the order of an index: of the words that a search looks for, of the

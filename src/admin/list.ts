@@ -5,6 +5,8 @@ export interface ListQuery {
   /** The beginning of what is searched for. */
   readonly q: string;
   readonly filters: Readonly<Record<string, string>>;
+  /** The field that the list is sorted by. */
+  readonly sort: string;
   readonly descending: boolean;
   readonly limit: number;
   /** The key after which the page begins. */
@@ -36,17 +38,17 @@ function readCursor(text: string, length: number): readonly string[] | undefined
   }
 }
 
-/**
- * Reads the query of a list. An empty field counts as none, because forms send all of their fields.
- * @param filters the names of the filters, with the values that they may have. Without values: any text
- * @param keyLength how many parts a cursor has
- * @throws {Refusal} `unreadable-list`
- */
-export function readList(
-  query: unknown,
-  filters: Readonly<Record<string, readonly string[] | undefined>>,
-  keyLength: (q: string) => number,
-): ListQuery {
+export interface ListRules {
+  /** The names of the filters, with the values that they may have. Undefined: any text. */
+  readonly filters: Readonly<Record<string, readonly string[] | undefined>>;
+  /** Fields that the list may be sorted by. The first one is the default. With `-` before it: the other way round. */
+  readonly sorts: readonly string[];
+  /** How many texts a cursor has. */
+  readonly keyLength: (query: Pick<ListQuery, 'q' | 'sort'>) => number;
+}
+
+/** Reads the query of a list. An empty field counts as none, because forms send all of their fields. @throws {Refusal} `unreadable-list` */
+export function readList(query: unknown, { filters, sorts, keyLength }: ListRules): ListQuery {
   const sent = query as Readonly<Record<string, unknown>>;
   const read = (name: string, most = 254): string => {
     const value = sent[name] ?? '';
@@ -58,16 +60,17 @@ export function readList(
     if (value !== '' && values?.includes(value) === false) throw new Refusal(unreadableList);
     return [name, value];
   });
-  const [q, sort, limit, cursor] = [read('q'), read('sort'), read('limit', 3), read('cursor', 2000)];
+  const [q, order, limit, cursor] = [read('q').toLowerCase(), read('sort'), read('limit', 3), read('cursor', 2000)];
+  const sort = order.replace(/^-/, '') || sorts[0] || '';
   const rows = limit === '' ? usualRows : /^\d+$/.test(limit) ? Number(limit) : 0;
-  const after = cursor === '' ? undefined : readCursor(cursor, keyLength(q));
-  if (rows < 1 || rows > mostRows || !['', 'username', '-username'].includes(sort) || (cursor !== '' && !after))
+  const after = cursor === '' ? undefined : readCursor(cursor, keyLength({ q, sort }));
+  if (rows < 1 || rows > mostRows || !sorts.includes(sort) || (cursor !== '' && !after))
     throw new Refusal(unreadableList);
-  return {
-    q: q.toLowerCase(),
-    filters: Object.fromEntries(chosen),
-    descending: sort.startsWith('-'),
-    limit: rows,
-    after,
-  };
+  return { q, filters: Object.fromEntries(chosen), sort, descending: order.startsWith('-'), limit: rows, after };
 }
+
+/** The part of a list's query that all lists have, for the OpenAPI document. */
+export const listQuery = {
+  limit: { description: 'From 1 to 200. Default: 50', examples: ['50'] },
+  cursor: { description: 'The `next_cursor` of the page before' },
+};

@@ -1,8 +1,8 @@
 import { addAction } from '../web/action.ts';
 import { json, object } from '../web/openapi/responses.ts';
 import type { App } from '../web/types.ts';
-import { type createFindUsers, type FoundUser, userFilters, userKeyLength } from './find-users.ts';
-import { readList, unreadableList } from './list.ts';
+import { type createFindUsers, type FoundUser, userRules } from './find-users.ts';
+import { listQuery, readList, unreadableList } from './list.ts';
 
 const text = { type: 'string' };
 const userSchema = object('A user', {
@@ -36,8 +36,7 @@ const query = {
   state: { description: '`enabled` or `disabled`', examples: ['enabled'] },
   factor: { description: 'Whether there is a second factor: `yes` or `no`', examples: ['yes'] },
   sort: { description: '`username` or `-username`', examples: ['-username'] },
-  limit: { description: 'From 1 to 200. Default: 50', examples: ['50'] },
-  cursor: { description: 'The `next_cursor` of the page before' },
+  ...listQuery,
 };
 
 export interface AdminParts {
@@ -66,7 +65,7 @@ export function addUsers(app: App, parts: () => AdminParts): void {
     answer: json('Users', listSchema, { users: [example], next_cursor: null }),
     browser: 'The page with the users',
     async handle(request) {
-      const list = readList(request.query, userFilters, userKeyLength);
+      const list = readList(request.query, userRules);
       const { users, nextCursor } = await parts().findUsers(list);
       return { users: users.map(describeUser), next_cursor: nextCursor ?? null, query: request.query };
     },

@@ -2,6 +2,7 @@ import { fileURLToPath } from 'node:url';
 import { Eta } from 'eta';
 import { languageNames } from '../languages/languages.ts';
 import { speak } from '../languages/speech.ts';
+import { adminPagesFor } from './admin-pages.ts';
 import { bodyField } from './body-field.ts';
 import type { FlowOptions } from './flow-options.ts';
 import type { RenderPage } from './hooks/format.ts';
@@ -12,12 +13,19 @@ import type { Request } from './types.ts';
 /** Template names start here: `account/me` is `src/account/me.eta`. */
 const templates = fileURLToPath(new URL('..', import.meta.url));
 
-/** Besides the model, a template gets `words`, `say`, `plural`, `date`, `dateTime`, `language` and `languages`, `site`, and the `path` of the page unless the model has it. */
+/** Besides the model, a template gets `words`, `say`, `plural`, `date`, `dateTime`, `language` and `languages`, `site`, the `adminPages` that the user may open, and the `path` of the page unless the model has it. */
 export function createRender({ appName, features }: Pick<FlowOptions, 'appName' | 'features'>): RenderPage {
   const eta = new Eta({ views: templates, cache: true, autoTrim: false });
   const site = { name: appName, features };
   return (view, model, request) =>
-    eta.render(view, { path: pathOf(request), ...model, ...speak(request.language), languages: languageNames, site });
+    eta.render(view, {
+      path: pathOf(request),
+      ...model,
+      ...speak(request.language),
+      languages: languageNames,
+      adminPages: adminPagesFor(request.signedIn?.scopes ?? []),
+      site,
+    });
 }
 
 /** Fields without which a page cannot be shown again, from the query or the form. */

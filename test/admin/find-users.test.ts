@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { createFindUsers, userFilters, userKeyLength } from '../../src/admin/find-users.ts';
+import { createFindUsers, userRules } from '../../src/admin/find-users.ts';
 import { cursorOf, readList } from '../../src/admin/list.ts';
 import { createGroups } from '../../src/users/groups.ts';
 import { createSqlDirectory } from '../../src/users/sql-directory.ts';
@@ -34,7 +34,7 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] as const) {
         const pages: string[] = [];
         let cursor: string | undefined = '';
         while (cursor !== undefined) {
-          const page = await find(readList({ ...query, cursor }, userFilters, userKeyLength));
+          const page = await find(readList({ ...query, cursor }, userRules));
           pages.push(page.users.map(({ user }) => user.username[0]).join(''));
           cursor = page.nextCursor;
           assert.ok(pages.length < 9, 'the list ends');
@@ -107,5 +107,5 @@ test('a query that cannot be read is refused', () => {
     { cursor: Buffer.from('{"length":1}').toString('base64url') },
     { q: 'a', cursor: cursorOf(['a']) },
   ])
-    assert.throws(() => readList(query, userFilters, userKeyLength), /unreadable-list/, JSON.stringify(query));
+    assert.throws(() => readList(query, userRules), /unreadable-list/, JSON.stringify(query));
 });
