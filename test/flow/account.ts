@@ -220,6 +220,8 @@ export function testAccount(stores: StoreChoice): void {
         password_changed_at: null,
         sessions: 1,
         second_factor: false,
+        groups: [],
+        scope: '',
       });
       if (!stores.ownTable) assert.ok(Math.abs(Date.parse(created) - Date.now()) < 60_000);
       assert.match((await get('/account', cookie)).body, new RegExp(username));
