@@ -67,7 +67,7 @@ import { type Measures, openMeasures } from './telemetry/measures.ts';
 import { createThrottle, unthrottled } from './throttle/throttle.ts';
 import { createTokens } from './tokens/tokens.ts';
 import type { Account } from './users/account.ts';
-import { createAdministration } from './users/administration.ts';
+import { type Actor, type AdministrationOptions, createAdministration } from './users/administration.ts';
 import { createGroups, requireOtherMember } from './users/groups.ts';
 import { openMappedDirectory, samplePasswordHashes } from './users/mapped/mapped-directory.ts';
 import { parseMapping, type UserMapping } from './users/mapped/mapping.ts';
@@ -402,6 +402,15 @@ async function prepare(settings: Settings, overrides: Overrides, openings: Openi
     queuedMails: outbox.countQueued,
   });
   if (takesLogins && !mailWorks) log.info({ event: 'mail_off' }, 'MAIL_URL is not set: what needs mail is left out');
+  const administration: AdministrationOptions = {
+    ...{ users, registry, groups, sessions, passwords, passwordPolicy, audit },
+    async voidLinks(userId) {
+      await tokens.voidOf(userId);
+      await personalTokens.endAllOf(userId);
+    },
+    liftFailures: lift,
+  };
+  const administer = (actor: Actor) => createAdministration(administration, actor);
   return {
     users,
     groups,
@@ -431,21 +440,9 @@ async function prepare(settings: Settings, overrides: Overrides, openings: Openi
       ...{ auditTrail: auditStore, personalTokens, liftFailures: lift, signUpDomains: settings.SIGN_UP_DOMAINS },
       outbox: mailWorks ? outbox : undefined,
     }),
-    administration: createAdministration({
-      users,
-      registry,
-      groups,
-      sessions,
-      passwords,
-      passwordPolicy,
-      async voidLinks(userId) {
-        await tokens.voidOf(userId);
-        await personalTokens.endAllOf(userId);
-      },
-      liftFailures: lift,
-      audit,
-      caller,
-    }),
+    administer,
+    /** What the operator does, by a command or a program. */
+    administration: administer({ caller }),
     hostKey,
     hosts: hostKey && createHostCredentials(hostKey, now),
     /** Replaces a key with a new one. This process keeps the old one. */

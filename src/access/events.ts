@@ -60,6 +60,10 @@ export const events = {
         words: 'a rule of FORWARD_AUTH_RULES wants a group that the user is not in',
         advice: 'If the user should pass: janua users groups EMAIL --add NAME.',
       },
+      'beyond-own': {
+        words: 'the user or group that was to be changed has more scopes than the administrator, before or after',
+        advice: 'Let a member of admins make the change.',
+      },
       'limited-token': {
         words: 'the token is limited to some scopes, or a personal one, and changes no account',
         advice: 'Sign in on the pages, or get a token without scope.',

@@ -1,6 +1,7 @@
-import { readNames } from '../users/scopes.ts';
+import type { ChangeFault, ChangeRefused } from '../users/change-refused.ts';
+import { admins, readNames } from '../users/scopes.ts';
 import type { SignedIn } from './access.ts';
-import type { Answer } from './refusal.ts';
+import { type Answer, Refusal } from './refusal.ts';
 
 /** The route wants a scope that the request does not have (RFC 6750 3.1). */
 export const insufficientScope: Answer = {
@@ -18,17 +19,41 @@ export const limitedToken: Answer = {
   detail: 'This token may not change the account. Log in without scope',
 };
 
-/** A change that would leave no administrator (`users/change-refused.ts`). */
-export const lastAdministrator: Answer = {
-  name: 'last-administrator',
-  status: 409,
-  detail: 'This is the last administrator. Make another one first',
+/** Users or groups with more scopes than the administrator's own. */
+export const beyondOwn: Answer = {
+  name: 'beyond-own',
+  status: 403,
+  error: 'insufficient_scope',
+  detail: 'You may not change what grants more permissions than you have',
+  event: { kind: 'permission-refused', reason: 'beyond-own' },
 };
+
+/** The answers to changes that cannot be made (`users/change-refused.ts`). */
+export const changeRefusals = {
+  'change-refused': { name: 'change-refused', status: 409, detail: 'The change cannot be made' },
+  'last-administrator': {
+    name: 'last-administrator',
+    status: 409,
+    detail: 'This is the last administrator. Make another one first',
+  },
+  'own-table': {
+    name: 'own-table',
+    status: 409,
+    detail: 'The users are in a table of your own (USERS_TABLE). Change them in your application',
+  },
+  'no-such-user': { name: 'no-such-user', status: 404, detail: 'There is no such user' },
+  'no-such-group': { name: 'no-such-group', status: 404, detail: 'There is no such group' },
+} as const satisfies Readonly<Record<ChangeFault, Answer>>;
 
 /** What of the asked-for scopes a user has (RFC 6749 3.3). Undefined if none was asked for: the token then carries all that the user has. */
 export function grantScope(asked: string | undefined, held: readonly string[]): string | undefined {
   const names = readNames(asked);
   return names.length === 0 ? undefined : held.filter((scope) => names.includes(scope)).join(' ');
+}
+
+export function refusalOf({ code, message }: ChangeRefused): Refusal {
+  const answer = changeRefusals[code];
+  return new Refusal(code === 'change-refused' ? { ...answer, detail: message } : answer);
 }
 
 /** Why a route refuses a signed-in user. Undefined if it does not. @param wants the scope of the route, and whether it changes an account */
@@ -43,4 +68,17 @@ export function findLack(
       reason: limited ? 'not-in-token' : 'not-granted',
     } as const;
   return changesAccount && limited ? ({ answer: limitedToken, reason: 'limited-token' } as const) : undefined;
+}
+
+/**
+ * No one may change a user or group whose scopes, before or after, exceed their own.
+ * @param changed the scopes before, and those after
+ * @throws {Refusal} `beyond-own`
+ */
+export function requireMayChange(
+  { user, scopes, limited }: SignedIn,
+  ...changed: readonly (readonly string[])[]
+): void {
+  const isAdministrator = user.groups.includes(admins) && !limited;
+  if (!isAdministrator && !changed.flat().every((scope) => scopes.includes(scope))) throw new Refusal(beyondOwn);
 }

@@ -1,6 +1,6 @@
 import { insufficientUserAuthentication } from '../access/fresh-proof.ts';
 import { loginMessages } from '../access/refusal.ts';
-import { lastAdministrator } from '../access/scope.ts';
+import { changeRefusals } from '../access/scope.ts';
 import { addForm } from '../web/form.ts';
 import { signedInOf } from '../web/hooks/credentials.ts';
 import { loginPath } from '../web/login-page.ts';
@@ -16,7 +16,7 @@ export function addDeleteAccount(app: App, parts: () => AccountParts): void {
     summary: 'Delete the account',
     description: 'Deletes the account with its sessions and links. The audit keeps its events, by id.',
     tag: 'Account',
-    config: { signedIn: true, refusals: [insufficientUserAuthentication, lastAdministrator] },
+    config: { signedIn: true, refusals: [insufficientUserAuthentication, changeRefusals['last-administrator']] },
     view: 'account/delete',
     fields: { current_password: currentPasswordField },
     example: { current_password: 'password' },

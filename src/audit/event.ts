@@ -13,7 +13,7 @@ export interface AuditEvent<Kind extends string = string> {
   /** Whether this user has signed in with this browser before. Undefined if Janua did not check. */
   readonly knownBrowser?: boolean | undefined;
   readonly count?: number | undefined;
-  /** The administrator who did it, if another user. */
+  /** The administrator who did it on a page. */
   readonly actorId?: string | undefined;
   /** What it is about: the groups that a user is in now, the group that was changed, or the scope that was missing. */
   readonly about?: string | undefined;

@@ -37,8 +37,15 @@ export interface GroupChange {
 
 export type Administration = ReturnType<typeof createAdministration>;
 
-/** A user by name. A user who is gone from the directory is named by the id that their sessions carry. */
-export type UserReference = { readonly username: string } | { readonly userId: string };
+/** A user by name, or by id. Sessions name a user who is gone from the directory by id. */
+export type UserReference = string | { readonly username: string } | { readonly userId: string };
+
+/** Who acts: an operator by a command, or an administrator. */
+export interface Actor {
+  readonly caller: Caller;
+  /** The id of the administrator. */
+  readonly actorId?: string;
+}
 
 export interface AdministrationOptions {
   readonly users: UserDirectory;
@@ -52,43 +59,49 @@ export interface AdministrationOptions {
   readonly voidLinks: (userId: string) => Promise<void>;
   readonly liftFailures: (user: User) => Promise<unknown>;
   readonly audit: Audit<EventKind>;
-  readonly caller: Caller;
 }
 
-/** Ends sessions if the change requires it (ASVS 7.4.2). Every method throws `ChangeRefused` when it cannot. */
-export function createAdministration(options: AdministrationOptions) {
-  const { users, registry, groups, sessions, passwords, passwordPolicy, voidLinks, liftFailures, audit, caller } =
-    options;
+/**
+ * What administrators do, by command and on pages. Ends sessions if the change requires it (ASVS 7.4.2). Every method throws `ChangeRefused`
+ * when it cannot.
+ */
+export function createAdministration(options: AdministrationOptions, actor: Actor) {
+  const { users, registry, groups, sessions, passwords, passwordPolicy, voidLinks, liftFailures, audit } = options;
 
-  const record = (kind: EventKind, event: Omit<AuditEvent, 'kind' | 'caller'>) =>
-    audit.record({ kind, caller, ...event });
+  const record = (kind: EventKind, event: Omit<AuditEvent, 'kind' | keyof Actor>) =>
+    audit.record({ kind, ...actor, ...event });
 
   function requireRegistry(): UserRegistry {
     if (registry !== undefined) return registry;
     throw new ChangeRefused(
       'USERS_TABLE is a table of your own, so Janua does not change its users. Change them in your application. ' +
         'To end the sessions of a user, run: janua sessions revoke-all EMAIL',
+      'own-table',
     );
   }
 
-  async function idOf(reference: UserReference): Promise<string> {
-    return 'userId' in reference ? reference.userId : (await find(reference.username)).user.id;
-  }
+  const idOf = async (reference: UserReference): Promise<string> =>
+    typeof reference === 'object' && 'userId' in reference ? reference.userId : (await find(reference)).user.id;
 
-  async function find(username: string): Promise<Account> {
-    const account = await users.findByUsername(canonicalUsername(username));
-    if (account === undefined) throw new ChangeRefused('There is no user with that name.');
+  async function find(reference: UserReference): Promise<Account> {
+    if (typeof reference === 'string') return find({ username: reference });
+    const byId = 'userId' in reference;
+    const account = await (byId
+      ? users.findById(reference.userId)
+      : users.findByUsername(canonicalUsername(reference.username)));
+    if (account === undefined)
+      throw new ChangeRefused(`There is no user with that ${byId ? 'id' : 'name'}.`, 'no-such-user');
     return account;
   }
 
   /** Changes the user first, and ends the sessions afterwards. A login in between finds the user changed and ends its own session. */
   async function change(
     kind: EventKind,
-    username: string,
+    reference: UserReference,
     work: (registry: UserRegistry, account: Account) => Promise<void>,
   ): Promise<void> {
     const registry = requireRegistry();
-    const account = await find(username);
+    const account = await find(reference);
     await work(registry, account);
     await record(kind, { userId: account.user.id });
   }
@@ -128,8 +141,8 @@ export function createAdministration(options: AdministrationOptions) {
     },
 
     /** Changes the groups of a user, and gives their names. */
-    async changeGroups(username: string, { add = [], remove = [] }: GroupChange): Promise<readonly string[]> {
-      const { user } = await find(username);
+    async changeGroups(reference: UserReference, { add = [], remove = [] }: GroupChange): Promise<readonly string[]> {
+      const { user } = await find(reference);
       if (add.length + remove.length === 0) return user.groups;
       return setGroups(user, (present) => [...present, ...add].filter((name) => !remove.includes(name)));
     },
@@ -153,8 +166,8 @@ export function createAdministration(options: AdministrationOptions) {
 
     list: (): AsyncIterable<ListedUser> => users.list(),
 
-    setPassword: (username: string, password: string) =>
-      change('password-set', username, async (registry, account) => {
+    setPassword: (reference: UserReference, password: string) =>
+      change('password-set', reference, async (registry, account) => {
         const { user } = account;
         const isSet = await registry.setPassword(account, await hashNew(password, user));
         if (!isSet) throw new ChangeRefused('The user has changed meanwhile. Try again.');
@@ -162,17 +175,17 @@ export function createAdministration(options: AdministrationOptions) {
         await liftFailures(user);
       }),
 
-    disable: (username: string) =>
-      change('user-disabled', username, async (registry, { user }) => {
+    disable: (reference: UserReference) =>
+      change('user-disabled', reference, async (registry, { user }) => {
         await registry.setDisabled(user.id, true);
         await shut(user.id);
       }),
 
-    enable: (username: string) =>
-      change('user-enabled', username, (registry, { user }) => registry.setDisabled(user.id, false)),
+    enable: (reference: UserReference) =>
+      change('user-enabled', reference, (registry, { user }) => registry.setDisabled(user.id, false)),
 
-    remove: (username: string) =>
-      change('user-removed', username, async (registry, { user }) => {
+    remove: (reference: UserReference) =>
+      change('user-removed', reference, async (registry, { user }) => {
         await registry.remove(user.id);
         await shut(user.id);
         await liftFailures(user);

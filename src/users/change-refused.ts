@@ -1,6 +1,15 @@
+/** Why a change cannot be made, for pages. `change-refused`: only the message says it. */
+export type ChangeFault = 'change-refused' | 'last-administrator' | 'own-table' | 'no-such-user' | 'no-such-group';
+
 /** A change that cannot be made. The message tells an administrator why. */
 export class ChangeRefused extends Error {
   override readonly name: string = 'ChangeRefused';
+  readonly code: ChangeFault;
+
+  constructor(message: string, code: ChangeFault = 'change-refused') {
+    super(message);
+    this.code = code;
+  }
 }
 
 /** Without an administrator, only commands could make a new one. */
@@ -8,6 +17,6 @@ export class LastAdministrator extends ChangeRefused {
   override readonly name = 'LastAdministrator';
 
   constructor() {
-    super('This is the last administrator: add another user to the group admins first.');
+    super('This is the last administrator: add another user to the group admins first.', 'last-administrator');
   }
 }

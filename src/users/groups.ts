@@ -91,7 +91,7 @@ export function createGroups(database: Database, options: GroupOptions) {
     );
   }
 
-  const noSuchGroup = (name: string) => new ChangeRefused(`There is no group ${name}.`);
+  const noSuchGroup = (name: string) => new ChangeRefused(`There is no group ${name}.`, 'no-such-group');
 
   return {
     knownScopes,
@@ -163,7 +163,7 @@ export function createGroups(database: Database, options: GroupOptions) {
         const user = db.updateTable('janua_users').set(columnsOf(names, groups)).where('id', '=', userId);
         // Another request may have removed the user.
         if (ownUsers && (await user.executeTakeFirst()).numUpdatedRows === 0n)
-          throw new ChangeRefused('There is no user with that name.');
+          throw new ChangeRefused('There is no user with that name.', 'no-such-user');
       });
       return names;
     },

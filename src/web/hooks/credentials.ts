@@ -45,6 +45,12 @@ export function signedInOf({ signedIn }: Pick<FastifyRequest, 'signedIn'>): Sign
   return signedIn;
 }
 
+/** Who makes a change, for the audit. */
+export const actorOf = (request: FastifyRequest) => ({
+  caller: request.caller,
+  actorId: signedInOf(request).user.id,
+});
+
 /** Undefined for other schemes. Only spaces separate scheme and token (RFC 9110 11.4): a proxy may know no others. */
 export function readBearer(authorization: string | undefined): string | undefined {
   const bearer = /^bearer(?: +(.*))?$/i.exec(authorization ?? '');

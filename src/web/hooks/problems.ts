@@ -1,10 +1,10 @@
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
 import { type Answer, type FieldFault, InvalidFields, Refusal, RefusedField } from '../../access/refusal.ts';
-import { insufficientScope, lastAdministrator } from '../../access/scope.ts';
+import { insufficientScope, refusalOf } from '../../access/scope.ts';
 import { Unavailable } from '../../faults/unavailable.ts';
 import { fill } from '../../languages/languages.ts';
 import { words } from '../../languages/words.ts';
-import { LastAdministrator } from '../../users/change-refused.ts';
+import { ChangeRefused } from '../../users/change-refused.ts';
 import { bodyField } from '../body-field.ts';
 import { pendingCookie } from '../cookies.ts';
 import type { FlowOptions } from '../flow-options.ts';
@@ -34,13 +34,15 @@ export function createProblems(
   }
 
   return async (thrown, request, reply) => {
-    const error = thrown instanceof LastAdministrator ? new Refusal(lastAdministrator) : thrown;
+    const error = thrown instanceof ChangeRefused ? refusalOf(thrown) : thrown;
     const refusal = error instanceof Refusal ? error : undefined;
     const { event, loginPage: login, freshProof, page } = refusal?.answer ?? {};
     const pending = refusal?.pending;
     // `parts` throws until the stores are ready.
     if (event !== undefined)
-      await Promise.try(() => parts().audit.recordIfPossible({ ...event, caller: request.caller })).catch(() => {});
+      await Promise.try(() =>
+        parts().audit.recordIfPossible({ ...event, caller: request.caller, userId: request.signedIn?.user.id }),
+      ).catch(() => {});
     const problem = describe(error, request);
     reply.code(problem.status);
     addHeaders(error, request, reply);
