@@ -104,94 +104,65 @@ export interface EventDescription {
 
 export type Events = Readonly<Record<string, EventDescription>>;
 
-type Fields = Readonly<Record<string, unknown>>;
+/** What is kept of a value: of a text this number of characters, of a list the first ten items. */
+type Shape = number | 'count' | 'flag' | readonly [Shape] | { readonly [field: string]: Shape };
 
-const isFields = (value: unknown): value is Fields => typeof value === 'object' && value !== null;
+const throttleShape = { kind: 20, failures: 'count', waitSeconds: 'count', stopped: 'flag' } as const;
+const credentialsShape = { cookie: 10, accessToken: 10, browserCookie: 10 };
+const originShape = { expectedOrigins: [200], origin: 200, fetchSite: 40 } as const;
+const traceShape = { peer: 64, forwardedFor: 200, addressFrom: 20, ...credentialsShape, ...originShape };
+const callerShape = {
+  requestId: 64,
+  address: 64,
+  userAgent: 200,
+  route: 100,
+  format: 4,
+  operator: 100,
+  trace: traceShape,
+};
+
+const eventShape: Shape = {
+  kind: 40,
+  caller: callerShape,
+  reason: 100,
+  userId: 255,
+  nameDigest: 43,
+  sessionId: 43,
+  throttle: [throttleShape],
+  knownBrowser: 'flag',
+  count: 'count',
+  actorId: 255,
+  about: 200,
+};
+
+/** Gives what is kept of a value; undefined if it has another type. */
+function read(value: unknown, shape: Shape): unknown {
+  if (shape === 'flag') return typeof value === 'boolean' ? value : undefined;
+  if (shape === 'count') return typeof value === 'number' && value >= 0 ? wholeNumber(value) : undefined;
+  if (typeof shape === 'number') return typeof value === 'string' ? printable(value.slice(0, shape)) : undefined;
+  if (typeof value !== 'object' || value === null) return undefined;
+  if (isList(shape)) return Array.isArray(value) ? readList(value, shape[0]) : undefined;
+  const fields = Object.entries(shape).map(([name, kept]) => [name, read(Reflect.get(value, name), kept)]);
+  return Object.fromEntries(fields);
+}
+
+/** Rounds up, because a wait must not end early. */
+const wholeNumber = (value: number) => Math.min(Math.ceil(value), Number.MAX_SAFE_INTEGER);
+
+const isList = (shape: object): shape is readonly [Shape] => Array.isArray(shape);
+
+const readList = (items: readonly unknown[], shape: Shape) =>
+  items
+    .slice(0, 10)
+    .map((item) => read(item, shape))
+    .filter((item) => item !== undefined);
 
 /**
  * Reads a value as an event; undefined if it is none. Runs before an event is stored and after it is read. Takes only the fields of an
- * event, each of its type, cut to its length, and printable. Nothing else gets into the audit, each row fits its columns, and a row that was
- * edited by hand breaks no reader.
+ * event, each of its type, cut to its length, and printable. Nothing else gets into the audit, and each row fits its columns.
  */
 export function readEvent(value: unknown, events: Events): AuditEvent | undefined {
-  if (!isFields(value) || typeof value.kind !== 'string' || !Object.hasOwn(events, value.kind)) return undefined;
-  const caller = readCaller(value.caller);
-  if (caller === undefined) return undefined;
-  return {
-    kind: value.kind,
-    caller,
-    reason: readText(value.reason, 100),
-    userId: readText(value.userId, 255),
-    nameDigest: readText(value.nameDigest, 43),
-    sessionId: readText(value.sessionId, 43),
-    throttle: readList(value.throttle, readKey),
-    knownBrowser: typeof value.knownBrowser === 'boolean' ? value.knownBrowser : undefined,
-    count: readCount(value.count),
-    actorId: readText(value.actorId, 255),
-    about: readText(value.about, 200),
-  };
-}
-
-function readCaller(value: unknown): Caller | undefined {
-  if (!isFields(value)) return undefined;
-  const route = readText(value.route, 100);
-  if (route === undefined) return undefined;
-  return {
-    requestId: readText(value.requestId, 64),
-    address: readText(value.address, 64),
-    userAgent: readText(value.userAgent, 200),
-    route,
-    format: readOneOf(value.format, ['html', 'json']),
-    operator: readText(value.operator, 100),
-    trace: readTrace(value.trace),
-  };
-}
-
-function readTrace(value: unknown): CallerTrace | undefined {
-  if (!isFields(value)) return undefined;
-  return {
-    peer: readText(value.peer, 64),
-    forwardedFor: readText(value.forwardedFor, 200),
-    addressFrom: readOneOf(value.addressFrom, ['connection', 'trusted-proxy']) ?? 'unknown',
-    cookie: readOneOf(value.cookie, ['one', 'several']) ?? 'none',
-    accessToken: readOneOf(value.accessToken, ['sent']) ?? 'none',
-    browserCookie: readOneOf(value.browserCookie, ['sent']) ?? 'none',
-    expectedOrigins: readList(value.expectedOrigins, (origin) => readText(origin, 200)) ?? [],
-    origin: readText(value.origin, 200),
-    fetchSite: readText(value.fetchSite, 40),
-  };
-}
-
-function readKey(value: unknown): KeyTrace | undefined {
-  if (!isFields(value)) return undefined;
-  const kind = readOneOf(value.kind, Object.keys(throttleKeys) as (keyof typeof throttleKeys)[]);
-  if (kind === undefined) return undefined;
-  return {
-    kind,
-    failures: readCount(value.failures) ?? 0,
-    waitSeconds: readCount(value.waitSeconds) ?? 0,
-    stopped: value.stopped === true,
-  };
-}
-
-function readText(value: unknown, length: number): string | undefined {
-  return typeof value === 'string' ? printable(value.slice(0, length)) : undefined;
-}
-
-/** Rounds up to a whole number, because a wait must not end early. */
-function readCount(value: unknown): number | undefined {
-  if (typeof value !== 'number' || !(value >= 0)) return undefined;
-  return Math.min(Math.ceil(value), Number.MAX_SAFE_INTEGER);
-}
-
-function readOneOf<Choice extends string>(value: unknown, choices: readonly Choice[]): Choice | undefined {
-  return choices.find((choice) => choice === value);
-}
-
-function readList<Item>(value: unknown, read: (item: unknown) => Item | undefined): readonly Item[] | undefined {
-  if (!Array.isArray(value)) return undefined;
-  return value
-    .slice(0, 10)
-    .map(read)
-    .filter((item) => item !== undefined);
+  const event = read(value, eventShape) as Partial<AuditEvent> | undefined;
+  const isEvent = event?.kind !== undefined && Object.hasOwn(events, event.kind) && event.caller?.route !== undefined;
+  return isEvent ? (event as AuditEvent) : undefined;
 }

@@ -13,7 +13,7 @@ test('unknown fields of an event are dropped', () => {
   const more = { password: 'canary', cookie: 'canary', at: 'canary', id: 'canary' };
   const trace = { ...caller.trace, ...more, cookie: 'one', headers: { cookie: 'canary' } };
   const key = { kind: 'account', failures: 1, waitSeconds: 0, stopped: false, ...more };
-  const keys = [{ ...key, kind: 'canary' }, { ...key, kind: 'account' }, 'canary', null];
+  const keys = [key, 'canary', null];
   const read = readEvent({ ...more, ...event, throttle: keys, caller: { ...more, ...caller, trace } });
   assert.ok(read);
   assert.doesNotMatch(JSON.stringify(read), /canary/);
