@@ -6,34 +6,18 @@ import { parseScrypt } from './scrypt.ts';
 
 const parsers = [parseArgon2, parseBcrypt, parseScrypt, parsePbkdf2];
 
-/** Names for the log, by prefix. Most are fast hashes, which only a new password makes safe. */
-const foreign: Readonly<Record<string, string>> = {
-  $1$: 'md5crypt',
-  $apr1$: 'apr1',
-  $5$: 'sha256crypt',
-  $6$: 'sha512crypt',
-  $7$: 'scrypt-crypt',
-  $y$: 'yescrypt',
-  $gy$: 'gost-yescrypt',
-  $2x$: 'bcrypt-2x',
-  $2$: 'bcrypt-2',
-  $sha1$: 'sha1crypt',
-  $P$: 'phpass',
-  $H$: 'phpass',
-  $S$: 'drupal7',
-  '$bcrypt-sha256$': 'bcrypt-sha256',
-  bcrypt_sha256$: 'django-bcrypt-sha256',
-};
-
-/** Further hashes that are not computed. Their prefix holds the name. */
-const selfNamed = [
+/**
+ * How hashes begin that are not computed. Most are fast hashes, which only a new password makes safe. No other beginning is logged,
+ * because it may be a part of the hash.
+ */
+const beginnings = [
+  // crypt(5), passlib and phpass.
+  /^\$(?:1|2x?|5|6|7|y|gy|apr1|sha1|P|H|S|bcrypt-sha256|argon2\w{0,2}|scrypt|pbkdf2(?:-\w{1,8})?)\$/,
   // LDAP's userPassword (RFC 2307).
-  /^\{(SSHA|SSHA256|SSHA512|SHA|SHA256|SHA512|SMD5|MD5|CRYPT)\}/,
-  /^(crypt|md5|sha1|sha256|sha512)\$/,
-  // Known schemes in an unknown form.
-  /^(argon2|bcrypt)\$/,
-  /^\$(argon2|scrypt|pbkdf2)/,
-  /^(pbkdf2)[_:]/,
+  /^\{(?:S?SHA(?:256|512)?|S?MD5|CRYPT)\}/,
+  // Django and Werkzeug.
+  /^(?:crypt|md5|sha1|sha256|sha512|argon2|bcrypt|bcrypt_sha256)\$/,
+  /^(?:scrypt|pbkdf2)[_:]/,
 ];
 
 export function parseStoredPassword(stored: string): StoredPassword {
@@ -41,7 +25,6 @@ export function parseStoredPassword(stored: string): StoredPassword {
     const password = parse(stored);
     if (password !== undefined) return password;
   }
-  const prefix = Object.keys(foreign).find((beginning) => stored.startsWith(beginning));
-  const name = selfNamed.map((shape) => shape.exec(stored)?.[1]).find((found) => found !== undefined);
-  return broken(foreign[prefix ?? ''] ?? name?.toLowerCase() ?? 'unknown');
+  const found = beginnings.map((beginning) => beginning.exec(stored)?.[0]).find((text) => text !== undefined);
+  return broken(found ?? 'unknown');
 }
