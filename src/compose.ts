@@ -24,10 +24,12 @@ import {
 } from './config/origin.ts';
 import type { Settings } from './config/settings.ts';
 import type { TraceSettings } from './config/traces.ts';
+import { expiringTables, removeExpired, removeInBatches } from './database/deletions.ts';
 import { databasePart } from './database/errors.ts';
 import { type KeyName, loadKey, replaceKey } from './database/keys.ts';
 import { claimLease } from './database/lease.ts';
 import { migrate, requireCurrentSchema, requireTables } from './database/migrations.ts';
+import { tablesInRedis } from './database/schema.ts';
 import { createCipher } from './encryption/cipher.ts';
 import { openEncryptionKeys } from './encryption/key-file.ts';
 import { faultsOf, lineOf } from './faults/misconfiguration.ts';
@@ -61,7 +63,7 @@ import { events, type SiteOptions } from './site.ts';
 import { createReadiness } from './stores/readiness.ts';
 import { refusedAccount } from './stores/store-faults.ts';
 import { openStores, type Stores } from './stores/stores.ts';
-import { cleaningInterval, removeInBatches, startCleaning } from './stores/upkeep.ts';
+import { cleaningInterval, startCleaning } from './stores/upkeep.ts';
 import { createLog } from './telemetry/log.ts';
 import { type Measures, openMeasures } from './telemetry/measures.ts';
 import { createThrottle, unthrottled } from './throttle/throttle.ts';
@@ -452,13 +454,14 @@ async function prepare(settings: Settings, overrides: Overrides, openings: Openi
     async clean(): Promise<void> {
       if (!(await claimLease(database, 'cleaning', now(), now() + cleaningInterval * 0.9))) return;
       const retained = now() - settings.AUDIT_RETENTION_DAYS * millisecondsPerDay;
-      await removeInBatches((limit) => stores.sessions.removeExpired(now(), limit));
-      if (failures !== undefined) await removeInBatches((limit) => failures.removeExpired(now(), limit));
+      for (const table of expiringTables.filter(
+        (name) => settings.REDIS_URL === undefined || !tablesInRedis.has(name),
+      )) {
+        const count = await removeExpired(database, table, now());
+        if (table === 'janua_sessions') measures.metrics?.observeExpired(count);
+      }
+      await factors.totp.removeExpired(now());
       await removeInBatches((limit) => auditStore.removeBefore(retained, limit));
-      await removeInBatches((limit) => outbox.removeExpired(now(), limit));
-      await removeInBatches((limit) => tokens.removeExpired(now(), limit));
-      await removeInBatches((limit) => personalTokens.removeExpired(now(), limit));
-      await removeInBatches((limit) => secondFactors.removeExpired(now(), limit));
     },
   };
 }

@@ -1,6 +1,6 @@
 import type { Selectable } from 'kysely';
 import type { OpenDatabase } from '../database/database.ts';
-import { countDeleted, deleteExpiredRows } from '../database/deletions.ts';
+import { countDeleted } from '../database/deletions.ts';
 import { type AccessTokensTable, accountColumns } from '../database/schema.ts';
 import { createSecret, createSessionId, hashSecret, isSame } from '../sessions/credential.ts';
 import type { Session } from '../sessions/sessions.ts';
@@ -137,9 +137,6 @@ export function createPersonalTokens({ database, prepareLookup }: OpenDatabase, 
     async endAllOf(userId: string, db = database): Promise<void> {
       await db.deleteFrom('janua_access_tokens').where('user_id', '=', userId).execute();
     },
-
-    removeExpired: (time: number, limit: number) =>
-      deleteExpiredRows(database, 'janua_access_tokens', 'id', time, limit),
   };
 }
 

@@ -1,26 +1,57 @@
+import { setImmediate } from 'node:timers/promises';
 import type { DeleteResult } from 'kysely';
 import type { Database } from './database.ts';
 import { sql } from './kysely.ts';
 import type { Tables } from './schema.ts';
 
+/** The tables whose rows expire, with their keys. */
+const expiring = {
+  janua_sessions: 'id',
+  janua_failures: 'key',
+  janua_tokens: 'hash',
+  janua_mails: 'id',
+  janua_pending_logins: 'id',
+  janua_trusted_browsers: 'id',
+  janua_access_tokens: 'id',
+} as const satisfies { readonly [Table in keyof Tables]?: keyof Tables[Table] };
+
+type ExpiringTable = keyof typeof expiring;
+
+export const expiringTables = Object.keys(expiring) as ExpiringTable[];
+
+const removalBatch = 500;
+
 export async function countDeleted(deletion: { executeTakeFirst(): Promise<DeleteResult> }): Promise<number> {
   return Number((await deletion.executeTakeFirst()).numDeletedRows);
 }
 
-/** Deletes rows that expired before `time`, in milliseconds since 1970, and returns how many there were. */
-export async function deleteExpiredRows(
-  database: Database,
-  table: keyof Tables,
-  key: 'id' | 'key' | 'hash',
-  time: number,
-  limit: number,
-): Promise<number> {
-  const [from, name] = [sql.table(table), sql.ref(key)];
-  const expired = sql<{ name: string }>`select ${name} as name from ${from} where expires_at < ${time} limit ${limit}`;
-  const { rows } = await expired.execute(database);
-  if (rows.length === 0) return 0;
-  const names = sql.join(rows.map((row) => row.name));
-  // Checks the time again: a session may have been used since, and another failure may have been counted.
-  const deletion = sql`delete from ${from} where expires_at < ${time} and ${name} in (${names})`;
-  return Number((await deletion.execute(database)).numAffectedRows);
+/**
+ * Gives how many there were. Between two batches, waiting requests have their turn.
+ * @param remove tells how many of at most `limit` there were
+ */
+export async function removeInBatches(remove: (limit: number) => Promise<number>): Promise<number> {
+  let count = await remove(removalBatch);
+  for (let last = count; last === removalBatch; count += last) {
+    await setImmediate();
+    last = await remove(removalBatch);
+  }
+  return count;
+}
+
+/** Deletes the rows that expired before `time`, in milliseconds since 1970, and returns how many there were. */
+export function removeExpired(database: Database, table: ExpiringTable, time: number): Promise<number> {
+  const [from, key] = [sql.table(table), sql.ref(expiring[table])];
+  // A mail that is due is first given up.
+  const isOver = table === 'janua_mails' ? sql`due_at is null and expires_at < ${time}` : sql`expires_at < ${time}`;
+  return removeInBatches(async (limit) => {
+    const expired = sql<{
+      key: string;
+    }>`select ${key} as ${sql.ref('key')} from ${from} where ${isOver} limit ${limit}`;
+    const { rows } = await expired.execute(database);
+    if (rows.length === 0) return 0;
+    // Checks the time again: a session may have been used since, and another failure may have been counted.
+    const keys = sql.join(rows.map((row) => row.key));
+    const deletion = sql`delete from ${from} where ${isOver} and ${key} in (${keys})`;
+    return Number((await deletion.execute(database)).numAffectedRows);
+  });
 }

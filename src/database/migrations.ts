@@ -11,7 +11,7 @@ import { up as stampsAndMethods } from './migrations/2026-11-25-stamps-and-metho
 import { up as accountsAndMail } from './migrations/2026-11-26-accounts-and-mail.ts';
 import { up as secondFactors } from './migrations/2026-11-26-second-factors.ts';
 import { up as administration } from './migrations/2026-11-27-administration.ts';
-import { rows as sampleRows } from './schema.ts';
+import { rows as sampleRows, tablesInRedis } from './schema.ts';
 
 const steps: Readonly<Record<string, MigrationStep>> = {
   '0001-users-and-sessions': usersAndSessions,
@@ -90,11 +90,7 @@ async function appliedMigrations(database: Database): Promise<string[]> {
 
 /** @throws {Misconfiguration} when a table in use lacks a column, or the account may not read it */
 export async function requireTables(database: Database, used: { users: boolean; sessions: boolean }): Promise<void> {
-  const unused = new Set([
-    ...(used.users ? [] : ['janua_users']),
-    // The throttle keeps failures in the same store as the sessions.
-    ...(used.sessions ? [] : ['janua_sessions', 'janua_failures']),
-  ]);
+  const unused = new Set([...(used.users ? [] : ['janua_users']), ...(used.sessions ? [] : tablesInRedis)]);
   for (const [table, row] of Object.entries(sampleRows).filter(([name]) => !unused.has(name))) {
     try {
       const list = sql.join(Object.keys(row).map((column) => sql.ref(column)));

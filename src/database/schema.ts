@@ -189,4 +189,7 @@ export const tablesAboutUsers = [
   'janua_access_tokens',
 ] as const satisfies (keyof Tables)[];
 
+/** Unused with `REDIS_URL`. The throttle keeps failures in the same store as the sessions. */
+export const tablesInRedis: ReadonlySet<string> = new Set(['janua_sessions', 'janua_failures']);
+
 export const sessionColumns = Object.keys(rows.janua_sessions) as (keyof SessionsTable)[];

@@ -1,7 +1,6 @@
 import type { Selectable } from 'kysely';
 import { createEventIds } from '../audit/event-id.ts';
 import type { Database } from '../database/database.ts';
-import { countDeleted } from '../database/deletions.ts';
 import { listPages } from '../database/list-pages.ts';
 import type { MailsTable } from '../database/schema.ts';
 import type { User } from '../users/user.ts';
@@ -178,15 +177,6 @@ export function createOutbox({ database, descriptions, now, onAdded }: OutboxOpt
       const queued = rows.where('due_at', 'is not', null);
       const { count } = await queued.select(({ fn }) => fn.countAll().as('count')).executeTakeFirstOrThrow();
       return Number(count);
-    },
-
-    /** Removes at most `limit` mails that were given up, or are in the demo's mailbox, and are old. Returns how many it removed. */
-    async removeExpired(time: number, limit: number): Promise<number> {
-      const old = rows.select('id').where('expires_at', '<', time).where('due_at', 'is', null);
-      const ids = (await old.limit(limit).execute()).map(({ id }) => id);
-      if (ids.length === 0) return 0;
-      // Checks again: a mail may have been retried since.
-      return countDeleted(database.deleteFrom('janua_mails').where('id', 'in', ids).where('due_at', 'is', null));
     },
   };
 }

@@ -113,9 +113,6 @@ export function createRedisSessionStore(redis: OpenRedis): SessionStore {
         return oldest;
       }),
 
-    // Redis removes them.
-    removeExpired: async () => 0,
-
     async check() {
       await use((client) => client.set('janua:check', '1', 'PX', 10_000));
     },

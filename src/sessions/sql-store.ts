@@ -1,6 +1,6 @@
 import type { Selectable } from 'kysely';
 import type { Database, OpenDatabase } from '../database/database.ts';
-import { countDeleted, deleteExpiredRows } from '../database/deletions.ts';
+import { countDeleted } from '../database/deletions.ts';
 import { sql } from '../database/kysely.ts';
 import { type SessionsTable, sessionColumns } from '../database/schema.ts';
 import { inTransaction } from '../database/transaction.ts';
@@ -70,8 +70,6 @@ export function createSqlSessionStore({ database, prepareLookup }: OpenDatabase)
       if (ids.length > 0) await database.deleteFrom('janua_sessions').where('id', 'in', ids).execute();
       return ids;
     },
-
-    removeExpired: (time, limit) => deleteExpiredRows(database, 'janua_sessions', 'id', time, limit),
 
     async check() {
       // Does what a login and a logout do, with a session that has already expired and secrets that are thrown away.

@@ -33,7 +33,7 @@ export type Renewal = Pick<
 /** How an owner proved their identity, by the names of RFC 8176. */
 export type AuthenticationMethod = 'pwd' | 'otp' | 'hwk' | 'swk' | 'user' | 'mfa';
 
-/** Checks no validity. Every method throws `Unavailable` when the store cannot be reached. */
+/** Checks no validity. Expired records are removed by Redis, or with those of other tables. Every method throws `Unavailable` when the store cannot be reached. */
 export interface SessionStore {
   /** Adds a record and removes those that it replaces. If it fails, the old records remain. */
   insert(record: SessionRecord, replaced: readonly string[]): Promise<void>;
@@ -50,6 +50,5 @@ export interface SessionStore {
    * `clockTolerance` after `time` has ended: it counts as the oldest.
    */
   removeOldestOfUser(userId: string, time: number, kept: number): Promise<string[]>;
-  removeExpired(time: number, limit: number): Promise<number>;
   check(): Promise<void>;
 }

@@ -1,11 +1,9 @@
-import { setImmediate, setTimeout } from 'node:timers/promises';
+import { setTimeout } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { Unavailable } from '../faults/unavailable.ts';
 
 /** Milliseconds between two removals of expired records. */
 export const cleaningInterval = 10 * 60 * 1000;
-
-const removalBatch = 500;
 
 /** Milliseconds between two attempts to reach stores that were unreachable at the start. */
 const preparingInterval = 1000;
@@ -44,9 +42,4 @@ export async function prepareLater<Services>(
 export function startCleaning(clean: () => Promise<void>, log: Pick<Logger, 'warn'>): NodeJS.Timeout {
   const warn = (error: unknown) => log.warn({ err: error }, 'expired records could not be removed');
   return setInterval(() => clean().catch(warn), cleaningInterval).unref();
-}
-
-/** Between two batches, waiting requests have their turn. @param remove tells how many of at most `limit` there were */
-export async function removeInBatches(remove: (limit: number) => Promise<number>): Promise<void> {
-  while ((await remove(removalBatch)) === removalBatch) await setImmediate();
 }

@@ -48,6 +48,7 @@ export function createMetrics(eventKinds: readonly string[]) {
 
     watchLoads: (read: Partial<Loads>) => void Object.assign(loads, read),
     observeMailFailure: (why: string) => instruments.mailsFailed.inc({ why }),
+    observeExpired: (sessions: number) => instruments.sessionsEnded.inc({ why: 'expired' }, sessions),
     observeRefusal: () => instruments.hashingRefused.inc(),
     /** @param milliseconds how long a password waited for its hash */
     observeHashingWait: (milliseconds: number) => instruments.hashingWait.observe(milliseconds / 1000),
@@ -65,7 +66,6 @@ function timed(instruments: Instruments, store: string, operation: string, call:
   return result.then(
     (value: unknown) => {
       observe();
-      if (operation === 'sessions.removeExpired') instruments.sessionsEnded.inc({ why: 'expired' }, Number(value));
       return value;
     },
     (error: unknown) => {

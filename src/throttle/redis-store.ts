@@ -106,9 +106,6 @@ export function createRedisFailureStore(redis: OpenRedis): FailureStore {
         } while (cursor !== '0');
       }
     },
-
-    // Redis removes them.
-    removeExpired: async () => 0,
   };
 }
 

@@ -1,6 +1,6 @@
 import type { Selectable } from 'kysely';
 import type { Database, OpenDatabase } from '../database/database.ts';
-import { countDeleted, deleteExpiredRows } from '../database/deletions.ts';
+import { countDeleted } from '../database/deletions.ts';
 import { sql } from '../database/kysely.ts';
 import { listPages } from '../database/list-pages.ts';
 import type { FailuresTable } from '../database/schema.ts';
@@ -88,8 +88,6 @@ export function createSqlFailureStore({ database, engine }: Pick<OpenDatabase, '
       );
       for await (const row of rows) yield fromRow(row);
     },
-
-    removeExpired: (time, limit) => deleteExpiredRows(database, 'janua_failures', 'key', time, limit),
   };
 }
 

@@ -34,8 +34,6 @@ export interface FailureStore {
   forget(keys: readonly string[]): Promise<number>;
   /** All records in no order, read in batches. Expired records may be among them. */
   list(): AsyncIterable<FailureRecord>;
-  /** Gives how many it has removed. @param time removes what expired before it, in milliseconds since 1970 */
-  removeExpired(time: number, limit: number): Promise<number>;
 }
 
 /** The result of counting, given the records of the keys. Expired records do not count. */

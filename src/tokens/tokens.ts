@@ -1,6 +1,6 @@
 import type { Selectable } from 'kysely';
 import type { Database } from '../database/database.ts';
-import { countDeleted, deleteExpiredRows } from '../database/deletions.ts';
+import { countDeleted } from '../database/deletions.ts';
 import { insertNew } from '../database/insert-new.ts';
 import type { TokensTable } from '../database/schema.ts';
 import { createSecret, hashSecret } from '../sessions/credential.ts';
@@ -76,9 +76,6 @@ export function createTokens(database: Database, now: () => number = Date.now) {
     async voidOf(userId: string, db = database): Promise<void> {
       await db.deleteFrom('janua_tokens').where('user_id', '=', userId).execute();
     },
-
-    /** Removes at most `limit` tokens that expired before a time, and returns how many there were. */
-    removeExpired: (time: number, limit: number) => deleteExpiredRows(database, 'janua_tokens', 'hash', time, limit),
   };
 }
 

@@ -39,7 +39,6 @@ function createMapStore(): SessionStore & { records: Map<string, SessionRecord> 
     removeOfUser: async () => 0,
     removeOldestOfUser: async () => [],
     listOfUser: async () => [],
-    removeExpired: async () => 0,
     check: async () => {},
   };
 }

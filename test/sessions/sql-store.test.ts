@@ -1,3 +1,4 @@
+import { removeExpired } from '../../src/database/deletions.ts';
 import { createSqlSessionStore } from '../../src/sessions/sql-store.ts';
 import { openMigrated } from '../database/open.ts';
 import { missing } from '../servers/missing.ts';
@@ -8,7 +9,11 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] as const) {
     engine,
     async () => {
       const opened = await openMigrated(engine);
-      return { store: createSqlSessionStore(opened), [Symbol.asyncDispose]: opened[Symbol.asyncDispose] };
+      return {
+        store: createSqlSessionStore(opened),
+        clean: (time) => removeExpired(opened.database, 'janua_sessions', time),
+        [Symbol.asyncDispose]: opened[Symbol.asyncDispose],
+      };
     },
     { skip: missing(engine) },
   );

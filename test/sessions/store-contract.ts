@@ -5,6 +5,8 @@ import type { Renewal, SessionRecord, SessionStore } from '../../src/sessions/st
 
 export interface OpenStore extends AsyncDisposable {
   readonly store: SessionStore;
+  /** Removes what has expired before `time`, and gives how many there were. Undefined if the store does it by itself. */
+  clean?(time: number): Promise<number>;
 }
 
 let count = 0;
@@ -193,17 +195,13 @@ export function testSessionStore(
     });
 
     // Shows: S79 V14.2.7
-    test('removes only expired sessions, on its own or in batches', async () => {
+    test('removes only expired sessions, on its own or when it is cleaned', async () => {
       await using opened = await open();
       const { store } = opened;
       const old = [1, 2, 3].map(() => createRecord({ expiresAt: start - 1 }));
       const alive = createRecord({ expiresAt: start + minute });
       for (const record of [...old, alive]) await store.insert(record, []);
-      if (!forgetsByItself) {
-        assert.equal(await store.removeExpired(start, 2), 2);
-        assert.equal(await store.removeExpired(start, 2), 1);
-      }
-      assert.equal(await store.removeExpired(start, 2), 0);
+      assert.equal(await opened.clean?.(start), forgetsByItself ? undefined : 3);
       for (const { id } of old) assert.equal(await store.find(id), undefined);
       assert.deepEqual(await store.listOfUser('user-1'), [alive]);
     });

@@ -32,12 +32,5 @@ export function createMemoryFailureStore(): FailureStore {
     async *list() {
       for (const { policy: _, ...record } of [...records.values()]) yield record;
     },
-
-    async removeExpired(time, limit) {
-      const isExpired = ({ expiresAt }: FailureRecord) => expiresAt !== undefined && expiresAt < time;
-      const expired = [...records.values()].filter(isExpired).slice(0, limit);
-      for (const { key } of expired) records.delete(key);
-      return expired.length;
-    },
   };
 }

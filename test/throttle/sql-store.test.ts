@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
 import type { Database } from '../../src/database/database.ts';
+import { removeExpired } from '../../src/database/deletions.ts';
 import { sql } from '../../src/database/kysely.ts';
 import { migrate } from '../../src/database/migrations.ts';
 import { createSqlFailureStore } from '../../src/throttle/sql-store.ts';
@@ -28,6 +29,7 @@ async function openOwn({ url, drop }: OwnDatabase): Promise<OpenStore> {
   return {
     store: createSqlFailureStore(opened),
     reopen: () => openStore(url),
+    clean: (time) => removeExpired(opened.database, 'janua_failures', time),
     async [Symbol.asyncDispose]() {
       await opened.database.destroy();
       await drop();

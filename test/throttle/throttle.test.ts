@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { Unavailable } from '../../src/faults/unavailable.ts';
-import { removeInBatches } from '../../src/stores/upkeep.ts';
 import { type Policy, remainingWait, stopSeconds, waitAfter } from '../../src/throttle/policy.ts';
 import type { FailureStore } from '../../src/throttle/store.ts';
 import type { AttemptKey, Limits } from '../../src/throttle/throttle.ts';
@@ -251,21 +250,5 @@ describe('the throttle', () => {
       return { succeeded: true };
     });
     assert.equal(retryAfter(await again.fail(elsewhere(102))), stopSeconds);
-  });
-
-  test('removes all expired keys, and keeps a stopped one', async () => {
-    const store = createMemoryFailureStore();
-    const t = createTest({ store });
-    await t.failPatiently(100, () => ({ apart: 'x' }));
-    for (let index = 0; index < 700; index += 1) await t.fail({ own: `${index}`, ...elsewhere(index) });
-    t.pass(31 * day);
-    await removeInBatches((limit) => store.removeExpired(t.now(), limit));
-    t.pass(-31 * day);
-    const keys = Object.keys(await countsOf(t));
-    assert.deepEqual(
-      keys.filter((key) => !key.startsWith('own:')),
-      ['apart:x'],
-    );
-    assert.equal(keys.length, 701);
   });
 });
