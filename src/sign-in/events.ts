@@ -3,11 +3,14 @@ import { factorReasons } from '../access/factor.ts';
 import type { AuditEvent, Events } from '../audit/event.ts';
 import { describeSeconds } from '../audit/explanation.ts';
 
+const refused = { vocabulary: 'authn_login_fail', level: 'warn' } as const;
+const throttled = { vocabulary: 'excess_rate_limit_exceeded', level: 'warn', advise: adviseOnThrottle } as const;
+const byOwner = { by: 'account-holder', level: 'info' } as const;
+
 export const events = {
   'login-failed': {
-    vocabulary: 'authn_login_fail',
+    ...refused,
     by: 'anyone',
-    level: 'warn',
     words: 'The login was refused',
     isLimitedByReason: true,
     reasons: {
@@ -36,11 +39,9 @@ export const events = {
     },
   },
   'login-throttled': {
-    vocabulary: 'excess_rate_limit_exceeded',
+    ...throttled,
     by: 'anyone',
-    level: 'warn',
     words: 'The login was refused without checking the password, because too many logins had failed',
-    advise: adviseOnThrottle,
   },
   'login-incomplete': {
     vocabulary: 'input_validation_fail',
@@ -59,22 +60,19 @@ export const events = {
     },
   },
   'account-stopped': {
+    ...throttled,
     vocabulary: 'authn_login_lock',
     by: 'anyone',
-    level: 'warn',
     words: 'The account accepts no more logins, because too many had failed',
-    advise: adviseOnThrottle,
   },
   confirmed: {
+    ...byOwner,
     vocabulary: 'authn_login_success',
-    by: 'account-holder',
-    level: 'info',
     words: 'The user of a session proved their identity again',
   },
   'confirm-failed': {
-    vocabulary: 'authn_login_fail',
+    ...refused,
     by: 'account-holder',
-    level: 'warn',
     words: 'The user of a session did not prove their identity again',
     reasons: {
       ...factorReasons,
@@ -92,16 +90,13 @@ export const events = {
     },
   },
   'confirm-throttled': {
-    vocabulary: 'excess_rate_limit_exceeded',
+    ...throttled,
     by: 'account-holder',
-    level: 'warn',
     words: 'The proof of identity was refused without checking the password, because too many attempts had failed',
-    advise: adviseOnThrottle,
   },
   'confirm-required': {
+    ...byOwner,
     vocabulary: 'authz_fail',
-    by: 'account-holder',
-    level: 'info',
     words: 'The user has to prove their identity again first: the last proof was too long ago, or had no second factor',
     reasons: {
       'no-second-factor': {
@@ -111,9 +106,8 @@ export const events = {
     },
   },
   'logged-out': {
+    ...byOwner,
     vocabulary: 'session_expired',
-    by: 'account-holder',
-    level: 'info',
     words: 'The user logged out: the session ended, with its cookie and its access token',
   },
   'logout-refused': {
