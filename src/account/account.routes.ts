@@ -2,38 +2,31 @@ import { insufficientUserAuthentication } from '../access/fresh-proof.ts';
 import { addAction } from '../web/action.ts';
 import { signedInOf } from '../web/hooks/credentials.ts';
 import { accountPath } from '../web/next.ts';
-import { header, json, object } from '../web/openapi/responses.ts';
+import { header, json, listOf, object, orNull, text, time } from '../web/openapi/responses.ts';
 import type { App } from '../web/types.ts';
 import { describeAccount, tooManyExports } from './export.ts';
 import type { AccountParts } from './parts.ts';
 
-const time = { type: ['string', 'null'], description: 'RFC 3339, UTC' };
-
 const accountSchema = object('The account', {
-  username: { type: 'string' },
-  first_name: { type: 'string' },
-  last_name: { type: 'string' },
-  language: { type: ['string', 'null'], description: 'The language that the user has chosen' },
-  created_at: time,
-  password_changed_at: time,
-  sessions: { type: 'integer', description: 'Where the user is signed in' },
+  username: text('ann@example.com'),
+  first_name: text('Ann'),
+  last_name: text('Archer'),
+  language: orNull(text('en', 'The language that the user has chosen')),
+  created_at: orNull(time),
+  password_changed_at: orNull(time),
+  sessions: { type: 'integer', description: 'Where the user is signed in', examples: [2] },
   second_factor: { type: 'boolean', description: 'Whether there is a passkey or an authenticator app' },
-  groups: { type: 'array', items: { type: 'string' }, description: 'The groups of the user' },
-  scope: { type: 'string', description: 'What this request may do, separated by spaces' },
+  groups: listOf(text('staff'), 'The groups of the user'),
+  scope: text('reports:read', 'What this request may do, separated by spaces'),
 });
 
-const anything = { type: 'object', additionalProperties: true };
-const list = { type: 'array', items: anything };
-const exported = {
-  account: anything,
-  second_factors: anything,
-  sessions: list,
-  tokens: list,
-  links: list,
-  mails: list,
-  events: list,
-};
-const exportSchema = object('What this server stores about the user', exported);
+const part = { type: 'object', additionalProperties: true, examples: [{}] };
+const lists = ['sessions', 'tokens', 'links', 'mails', 'events'].map((name) => [name, listOf(part)] as const);
+const exportSchema = object('What this server stores about the user', {
+  account: part,
+  second_factors: part,
+  ...Object.fromEntries(lists),
+});
 
 /** Adds the page that shows an account and leads to its changes, and the export of what Janua stores. */
 export function addAccount(app: App, parts: () => AccountParts): void {
@@ -42,18 +35,7 @@ export function addAccount(app: App, parts: () => AccountParts): void {
     summary: 'Account',
     tag: 'Account',
     config: { signedIn: true, view: 'account/account' },
-    answer: json('The account', accountSchema, {
-      username: 'ann@example.com',
-      first_name: 'Ann',
-      last_name: 'Archer',
-      language: 'en',
-      created_at: '2026-11-26T08:00:00.000Z',
-      password_changed_at: null,
-      sessions: 2,
-      second_factor: true,
-      groups: ['staff'],
-      scope: 'reports:read',
-    }),
+    answer: json('The account', accountSchema),
     browser: 'The page Account',
     async handle(request) {
       const signedIn = signedInOf(request);
@@ -83,15 +65,7 @@ export function addAccount(app: App, parts: () => AccountParts): void {
       refusals: [insufficientUserAuthentication, tooManyExports],
     },
     answer: {
-      ...json('What this server stores about the user', exportSchema, {
-        account: {},
-        second_factors: {},
-        sessions: [],
-        tokens: [],
-        links: [],
-        mails: [],
-        events: [],
-      }),
+      ...json('What this server stores about the user', exportSchema),
       headers: header('Content-Disposition', 'A name for the file'),
     },
     browser: 'A file with the same JSON',

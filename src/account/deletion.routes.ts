@@ -19,7 +19,6 @@ export function addDeleteAccount(app: App, parts: () => AccountParts): void {
     config: { signedIn: true, refusals: [insufficientUserAuthentication, changeRefusals['last-administrator']] },
     view: 'account/delete',
     fields: { current_password: currentPasswordField },
-    example: { current_password: 'password' },
     answer: detailAnswer(detail),
     browser: 'To the login page, with message 7',
     show: ({ user }) => ({ username: user.username }),

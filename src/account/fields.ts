@@ -3,13 +3,14 @@ import { maxPasswordBytes } from '../passwords/passwords.ts';
 import { minPasswordLength } from '../passwords/policy.ts';
 import { emailAddress, maxNameLength, maxUsernameLength, personName } from '../users/user.ts';
 import type { Field } from '../web/action.ts';
-import { json, object } from '../web/openapi/responses.ts';
+import { json, object, text } from '../web/openapi/responses.ts';
 
 /** Fields that several forms of accounts have. */
 export const emailField = {
   required: true,
   maxLength: maxUsernameLength,
   description: 'An e-mail address; case does not matter',
+  examples: ['ann@example.com'],
 } as const satisfies Field;
 
 /** Not required: without it, the link counts as expired. */
@@ -25,6 +26,7 @@ export const newPasswordField = {
   maxLength: maxPasswordBytes,
   description: `At least ${minPasswordLength} characters, at most ${maxPasswordBytes} bytes of UTF-8`,
   format: 'password',
+  examples: ['a few words with spaces'],
 } as const satisfies Field;
 
 export const currentPasswordField = {
@@ -32,11 +34,17 @@ export const currentPasswordField = {
   description:
     'Proves the identity again. Not needed if that was done within the last minutes (`REAUTHENTICATION_SECONDS`)',
   format: 'password',
+  examples: ['password'],
 } as const satisfies Field;
 
+export const exampleId = 'm9wTrqmiCb1pEU9oSIvH5g';
+
+export const idField = (description: string) =>
+  ({ required: true, minLength: 1, maxLength: 43, description, examples: [exampleId] }) as const;
+
 export const nameFields = {
-  first_name: { required: true, maxLength: maxNameLength, description: 'First name' },
-  last_name: { required: true, maxLength: maxNameLength, description: 'Last name' },
+  first_name: { required: true, maxLength: maxNameLength, description: 'First name', examples: ['Ann'] },
+  last_name: { required: true, maxLength: maxNameLength, description: 'Last name', examples: ['Archer'] },
 } as const satisfies Record<string, Field>;
 
 /** The canonical form of the typed address. @throws {InvalidFields} */
@@ -60,5 +68,4 @@ const detailSchema = object('What happened', { detail: { type: 'string' } });
 export const detailAnswer = (detail: string) => json(detail, detailSchema, { detail });
 
 /** What a program learns about a link: the address that it was sent to. */
-export const linkAnswer = (email: string) =>
-  json('The link is valid', object('The link', { email: { type: 'string' } }), { email });
+export const linkAnswer = json('The link is valid', object('The link', { email: text('ann@example.com') }));

@@ -5,11 +5,12 @@ import { addAction } from '../web/action.ts';
 import { languageCookie } from '../web/cookies.ts';
 import { ambiguousCredential } from '../web/hooks/credentials.ts';
 import { homePath, safeNext } from '../web/next.ts';
-import { json, object, settingCookies } from '../web/openapi/responses.ts';
+import { settingCookies } from '../web/openapi/responses.ts';
 import type { App } from '../web/types.ts';
+import { detailAnswer } from './fields.ts';
 import type { AccountParts } from './parts.ts';
 
-const languageSchema = object('The language is kept', { detail: { type: 'string' } });
+const detail = 'Language set';
 
 export interface LanguageOptions {
   /** Whether browsers use HTTPS. */
@@ -25,12 +26,11 @@ export function addLanguage(app: App, parts: () => AccountParts, { https }: Lang
     description: 'For pages and mails. `detail` stays in English.',
     tag: 'Account',
     fields: {
-      language: { description: languages.map((language) => `\`${language}\``).join(', ') },
+      language: { description: languages.map((language) => `\`${language}\``).join(', '), examples: ['de'] },
       next: { description: 'For pages: the path to go to' },
     },
-    example: { language: 'de' },
     config: { openedAt: '/auth/login', takesCredentials: 'optional', refusals: [ambiguousCredential, invalidToken] },
-    answer: settingCookies(json('The language is kept', languageSchema, { detail: 'Language set' })),
+    answer: settingCookies(detailAnswer(detail)),
     browser: 'Pages: to `next`, or to the home page',
     async handle(request, reply, { language, next }) {
       const { presented, caller } = request;
@@ -50,9 +50,7 @@ export function addLanguage(app: App, parts: () => AccountParts, { https }: Lang
           await audit.recordIfPossible({ kind: 'language-changed', caller, userId: user.id, sessionId: session.id });
         }
       }
-      return reply
-        .header('set-cookie', cookie.header(language))
-        .proceed(safeNext(next) ?? homePath, { detail: 'Language set' });
+      return reply.header('set-cookie', cookie.header(language)).proceed(safeNext(next) ?? homePath, { detail });
     },
   });
 }

@@ -1,12 +1,12 @@
 import { addAction } from '../web/action.ts';
-import { json, object } from '../web/openapi/responses.ts';
+import { json, object, text } from '../web/openapi/responses.ts';
 import type { App } from '../web/types.ts';
 
 /** The response has only these fields, whatever the handler returns (ASVS 15.3.1). */
 const meSchema = object('The signed-in user', {
-  username: { type: 'string' },
-  first_name: { type: 'string' },
-  last_name: { type: 'string' },
+  username: text('behai_nguyen@hotmail.com'),
+  first_name: text('Be Hai'),
+  last_name: text('Doe'),
 });
 
 export function addMe(app: App): void {
@@ -15,11 +15,7 @@ export function addMe(app: App): void {
     summary: 'Who am I',
     tag: 'Who am I',
     config: { signedIn: true, view: 'account/me' },
-    answer: json('The signed-in user', meSchema, {
-      username: 'behai_nguyen@hotmail.com',
-      first_name: 'Be Hai',
-      last_name: 'Doe',
-    }),
+    answer: json('The signed-in user', meSchema),
     browser: 'The page My Info',
     handle: ({ user }) => ({ username: user.username, first_name: user.firstName, last_name: user.lastName }),
   });

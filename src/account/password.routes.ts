@@ -4,16 +4,12 @@ import { addForm } from '../web/form.ts';
 import { signedInOf } from '../web/hooks/credentials.ts';
 import { loginPath } from '../web/login-page.ts';
 import { accountPath } from '../web/next.ts';
-import { json, settingCookies } from '../web/openapi/responses.ts';
-import { type AnswerLogin, detailWithTokens, exampleTokens, tokenFields } from '../web/token-answer.ts';
+import { type AnswerLogin, detailWithTokens, tokenFields } from '../web/token-answer.ts';
 import type { App } from '../web/types.ts';
 import { currentPasswordField, newPasswordField } from './fields.ts';
 import type { AccountParts } from './parts.ts';
 
 const detail = 'Password changed';
-
-/** The session may have ended while the password was changed. There are no tokens then. */
-const schema = detailWithTokens(detail, Object.keys(tokenFields));
 
 const endTokensField = { description: '`on` to end the personal access tokens too' } as const;
 
@@ -31,8 +27,8 @@ export function addChangePassword(
     config: { signedIn: true, refusals: [insufficientUserAuthentication] },
     view: 'account/password',
     fields: { current_password: currentPasswordField, new_password: newPasswordField, end_tokens: endTokensField },
-    example: { current_password: 'password', new_password: 'a few words with spaces' },
-    answer: settingCookies(json(detail, schema, { detail, ...exampleTokens })),
+    // The session may have ended while the password was changed. There are no tokens then.
+    answer: detailWithTokens(detail, detail, Object.keys(tokenFields)),
     browser: 'To the account page, with a message',
     show: ({ user }) => ({ username: user.username }),
     async submit(request, reply, { current_password, new_password: password, end_tokens }) {

@@ -15,7 +15,6 @@ export function addProfile(app: App, parts: () => AccountParts): void {
     config: { signedIn: true },
     view: 'account/profile',
     fields: nameFields,
-    example: { first_name: 'Ann', last_name: 'Archer' },
     answer: detailAnswer(detail),
     browser: 'To the account page, with a message',
     show: ({ user }, typed) => ({ values: { first_name: user.firstName, last_name: user.lastName, ...typed } }),

@@ -2,38 +2,25 @@ import { loginMessages } from '../access/refusal.ts';
 import { addAction } from '../web/action.ts';
 import { signedInOf } from '../web/hooks/credentials.ts';
 import { loginPath } from '../web/login-page.ts';
-import { json, object, settingCookies } from '../web/openapi/responses.ts';
+import { json, listOf, object, orNull, settingCookies, text, time } from '../web/openapi/responses.ts';
 import type { App } from '../web/types.ts';
-import { detailAnswer } from './fields.ts';
+import { detailAnswer, exampleId, idField } from './fields.ts';
 import type { AccountParts } from './parts.ts';
 import { noSuchSession } from './refusals.ts';
 import { describeSession } from './sessions.ts';
 
-const time = { type: 'string', description: 'RFC 3339, UTC' };
-
 const sessionSchema = object('A session', {
-  id: { type: 'string' },
+  id: text(exampleId),
   current: { type: 'boolean', description: 'Whether it is the session that asks' },
-  browser: { type: 'string', description: 'Browser or program, and system, by the `User-Agent` of the login' },
-  address: { type: ['string', 'null'], description: 'Where the login came from' },
+  browser: text('Firefox on Windows', 'Browser or program, and system, by the `User-Agent` of the login'),
+  address: orNull(text('203.0.113.7', 'Where the login came from')),
   started_at: time,
   last_seen_at: { ...time, description: 'RFC 3339, UTC; to within a minute' },
   expires_at: { ...time, description: 'RFC 3339, UTC; when it ends if it is not used again' },
   remembered: { type: 'boolean', description: 'Whether the user chose to stay signed in' },
 });
 
-const sessionsSchema = object('The sessions', { sessions: { type: 'array', items: sessionSchema } });
-
-const example = {
-  id: 'm9wTrqmiCb1pEU9oSIvH5g',
-  current: true,
-  browser: 'Firefox on Windows',
-  address: '203.0.113.7',
-  started_at: '2026-11-26T08:00:00.000Z',
-  last_seen_at: '2026-11-26T09:30:00.000Z',
-  expires_at: '2026-11-27T09:30:00.000Z',
-  remembered: false,
-};
+const sessionsSchema = object('The sessions', { sessions: listOf(sessionSchema) });
 
 const sessionsPath = '/account/sessions';
 
@@ -45,7 +32,7 @@ export function addSessions(app: App, parts: () => AccountParts): void {
     description: 'The sessions of the signed-in user: first the one that asks, then the latest.',
     tag: 'Account',
     config: { signedIn: true, view: 'account/sessions' },
-    answer: json('The sessions', sessionsSchema, { sessions: [example] }),
+    answer: json('The sessions', sessionsSchema),
     browser: 'The page with the sessions',
     async handle(request) {
       const { state } = request.query as Readonly<Record<string, unknown>>;
@@ -59,8 +46,7 @@ export function addSessions(app: App, parts: () => AccountParts): void {
     description: 'Ends a session of the signed-in user. To end the one that asks is a logout.',
     tag: 'Account',
     config: { signedIn: true, openedAt: sessionsPath, refusals: [noSuchSession] },
-    fields: { id: { required: true, minLength: 1, maxLength: 43, description: 'The id of the session' } },
-    example: { id: example.id },
+    fields: { id: idField('The id of the session') },
     answer: settingCookies(detailAnswer('Session ended')),
     browser: 'To the page with the sessions',
     async handle(request, reply, { id }) {

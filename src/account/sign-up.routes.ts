@@ -4,8 +4,7 @@ import { languageCookie } from '../web/cookies.ts';
 import { addForm } from '../web/form.ts';
 import { loginPath } from '../web/login-page.ts';
 import { homePath } from '../web/next.ts';
-import { json, settingCookies } from '../web/openapi/responses.ts';
-import { type AnswerLogin, detailWithTokens, exampleTokens, tokenFields } from '../web/token-answer.ts';
+import { type AnswerLogin, detailWithTokens, tokenFields } from '../web/token-answer.ts';
 import type { App } from '../web/types.ts';
 import { detailAnswer, emailField, linkAnswer, nameFields, newPasswordField, tokenField } from './fields.ts';
 import type { AccountParts } from './parts.ts';
@@ -26,7 +25,6 @@ export function addSignUp(
     tag: 'Account',
     view: 'account/sign-up',
     fields: { email: emailField },
-    example: { email: 'ann@example.com' },
     answer: detailAnswer(sent),
     status: 202,
     browser: 'To the same page, which says that a mail is on its way',
@@ -44,14 +42,8 @@ export function addSignUp(
     config: { refusals: [signUpExpired] },
     view: 'account/finish-sign-up',
     fields: { token: tokenField, ...nameFields, password: newPasswordField },
-    example: { token: 'x'.repeat(43), first_name: 'Ann', last_name: 'Archer', password: 'a few words with spaces' },
-    shown: linkAnswer('ann@example.com'),
-    answer: settingCookies(
-      json('The account was created', detailWithTokens('The account was created', Object.keys(tokenFields)), {
-        detail: 'Account created',
-        ...exampleTokens,
-      }),
-    ),
+    shown: linkAnswer,
+    answer: detailWithTokens('The account was created', 'Account created', Object.keys(tokenFields)),
     status: 201,
     browser: 'To the home page, or to the login page with message 11',
     show: async ({ caller }, { token = '' }) => ({ email: (await parts().signUp.open(token, caller)).address }),

@@ -6,45 +6,28 @@ import { personName } from '../users/user.ts';
 import { addAction } from '../web/action.ts';
 import { addForm } from '../web/form.ts';
 import { signedInOf } from '../web/hooks/credentials.ts';
-import { json, object } from '../web/openapi/responses.ts';
+import { json, listOf, object, orNull, text, time } from '../web/openapi/responses.ts';
 import type { App, Request } from '../web/types.ts';
 import { describeToken } from './export.ts';
-import { detailAnswer } from './fields.ts';
+import { detailAnswer, exampleId, idField } from './fields.ts';
 import type { AccountParts } from './parts.ts';
 import { noSuchToken } from './refusals.ts';
 
 const tokensPath = '/account/tokens';
 const mostDays = 365;
-const time = { type: 'string', description: 'RFC 3339, UTC' };
-const maybe = { type: ['string', 'null'] };
-const scope = { type: 'string', description: 'What the token may do, separated by spaces' };
-const id = { type: 'string' };
-
+const [id, scope] = [text(exampleId), text('reports:read', 'What the token may do, separated by spaces')];
 const tokenSchema = object('A token', {
   id,
-  name: { type: 'string' },
+  name: text('Nightly report'),
   scope,
   created_at: time,
   expires_at: time,
-  last_used_at: { ...maybe, description: 'RFC 3339, UTC; to within a minute' },
-  last_used_address: maybe,
+  last_used_at: orNull({ ...time, description: 'RFC 3339, UTC; to within a minute' }),
+  last_used_address: orNull(text('203.0.113.7')),
 });
-const listSchema = object('The tokens', { tokens: { type: 'array', items: tokenSchema } });
-const example = {
-  id: 'm9wTrqmiCb1pEU9oSIvH5g',
-  name: 'Nightly report',
-  scope: 'reports:read',
-  created_at: '2026-11-26T08:00:00.000Z',
-  expires_at: '2026-12-26T08:00:00.000Z',
-  last_used_at: null,
-  last_used_address: null,
-};
-const madeSchema = object('The token was made', {
-  id,
-  token: { type: 'string', description: 'It is shown only now' },
-  expires_at: time,
-  scope,
-});
+const listSchema = object('The tokens', { tokens: listOf(tokenSchema) });
+const token = text('janua_pat_…', 'It is shown only now');
+const madeSchema = object('The token was made', { id, token, expires_at: time, scope });
 
 /** Adds the page on which users make tokens for their programs. */
 export function addTokens(app: App, parts: () => AccountParts): void {
@@ -60,22 +43,23 @@ export function addTokens(app: App, parts: () => AccountParts): void {
     config: { signedIn: true, refusals: [insufficientUserAuthentication] },
     view: 'account/tokens',
     fields: {
-      name: { required: true, maxLength: 100, description: 'What the token is for' },
+      name: { required: true, maxLength: 100, description: 'What the token is for', examples: ['Nightly report'] },
       scope: {
         list: true,
         maxLength: 2000,
         description: 'What it may do: at most what the request may. Default: nothing',
+        examples: ['reports:read'],
       },
-      expires_in_days: { required: true, number: true, maxLength: 3, description: `From 1 to ${mostDays}` },
+      expires_in_days: {
+        required: true,
+        number: true,
+        maxLength: 3,
+        description: `From 1 to ${mostDays}`,
+        examples: [30],
+      },
     },
-    example: { name: example.name, scope: example.scope, expires_in_days: 30 },
-    shown: json('The tokens', listSchema, { tokens: [example] }),
-    answer: json('The token was made', madeSchema, {
-      id: example.id,
-      token: 'janua_pat_…',
-      expires_at: example.expires_at,
-      scope: example.scope,
-    }),
+    shown: json('The tokens', listSchema),
+    answer: json('The token was made', madeSchema),
     status: 201,
     browser: 'The page with the token',
     show,
@@ -109,8 +93,7 @@ export function addTokens(app: App, parts: () => AccountParts): void {
     summary: 'End a token',
     tag: 'Account',
     config: { signedIn: true, openedAt: tokensPath, refusals: [noSuchToken] },
-    fields: { id: { required: true, minLength: 1, maxLength: 43, description: 'The id of the token' } },
-    example: { id: example.id },
+    fields: { id: idField('The id of the token') },
     answer: detailAnswer('Token ended'),
     browser: 'To the page with the tokens',
     async handle(request, reply, { id }) {

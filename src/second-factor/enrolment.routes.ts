@@ -1,17 +1,20 @@
 import { addAction } from '../web/action.ts';
 import { codeField } from '../web/factor-fields.ts';
 import { addForm } from '../web/form.ts';
-import { json, object } from '../web/openapi/responses.ts';
+import { json, object, text } from '../web/openapi/responses.ts';
 import type { App } from '../web/types.ts';
 import { enrolmentPath, linkMinutes } from './enrolment.ts';
 import { appSecret, codesSchema, withQrCode } from './fields.ts';
 import type { FactorParts } from './parts.ts';
 import { enrolmentExpired } from './refusals.ts';
 
-const token = 'x'.repeat(43);
-
 /** Without it, the link counts as expired. */
-const tokenField = { maxLength: 4096, description: 'The token of the link', inLink: true, examples: [token] } as const;
+const tokenField = {
+  maxLength: 4096,
+  description: 'The token of the link',
+  inLink: true,
+  examples: ['x'.repeat(43)],
+} as const;
 
 const view = 'second-factor/enrol-factor';
 const tag = 'Second factors';
@@ -29,14 +32,8 @@ export function addEnrolment(app: App, parts: () => Pick<FactorParts, 'enrolment
     config: { refusals: [enrolmentExpired] },
     view,
     fields: { token: tokenField, code: { ...codeField, required: true } },
-    example: { token, code: '123456' },
-    shown: json('The link is valid', object('The link', { email: { type: 'string' } }, ['email']), {
-      email: 'ann@example.com',
-    }),
-    answer: json('The app was added', object(detail, { detail: { type: 'string' }, recovery_codes: codesSchema }), {
-      detail,
-      recovery_codes: ['K7QD-…'],
-    }),
+    shown: json('The link is valid', object('The link', { email: text('ann@example.com') }, ['email'])),
+    answer: json('The app was added', object(detail, { detail: text(detail), recovery_codes: codesSchema })),
     browser: 'The page with the recovery codes, which leads to the login page',
     async show({ caller, query }, { token = '' }) {
       // Without a link, the page says that one was mailed.
@@ -55,7 +52,6 @@ export function addEnrolment(app: App, parts: () => Pick<FactorParts, 'enrolment
     summary: 'Begin to add the first factor by a link',
     tag,
     fields: { token: tokenField },
-    example: { token },
     config: { view, openedAt: '/auth/login', refusals: [enrolmentExpired] },
     answer: appSecret,
     browser: 'The page with the QR code',

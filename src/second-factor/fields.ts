@@ -1,17 +1,14 @@
-import { json, object } from '../web/openapi/responses.ts';
+import { json, listOf, object, text } from '../web/openapi/responses.ts';
 import { drawQrCode } from './qr.ts';
 
 /** What an authenticator app is set up with. */
+const [secret, uri] = [text('JBSWY3DPEHPK3PXP…', 'Base32'), text('otpauth://totp/…', 'For a QR code')];
 export const appSecret = json(
   'The secret for the app',
-  object('An enrolment that waits for its code', {
-    secret: { type: 'string', description: 'Base32' },
-    uri: { type: 'string', description: 'For a QR code' },
-  }),
-  { secret: 'JBSWY3DPEHPK3PXP…', uri: 'otpauth://totp/…' },
+  object('An enrolment that waits for its code', { secret, uri }),
 );
 
-export const codesSchema = { type: 'array', items: { type: 'string' }, description: 'Only where they are new' };
+export const codesSchema = listOf(text('K7QD-…'), 'Only where they are new');
 
 /** The page with the secret of an app, and the form for its code. Programs get what `appSecret` names. */
 export const withQrCode = async (enrolment: { secret: string; uri: string }, values: Record<string, string> = {}) => ({

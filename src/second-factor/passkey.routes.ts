@@ -14,7 +14,7 @@ import type { FactorParts } from './parts.ts';
 import { passkeyRefused, passkeyUnknown } from './refusals.ts';
 
 /** The request by which a page or a program gets a challenge. */
-interface OptionsAction<F extends Fields> extends Pick<Action<F>, 'summary' | 'tag' | 'fields' | 'example'> {
+interface OptionsAction<F extends Fields> extends Pick<Action<F>, 'summary' | 'tag' | 'fields'> {
   readonly config: Action['config'] & { readonly openedAt: string };
   /** The function of the browser that takes the options. */
   readonly takenBy: 'parseCreationOptionsFromJSON' | 'parseRequestOptionsFromJSON';
@@ -75,10 +75,9 @@ export function addPasskeys(app: App, parts: () => PasskeyParts, { answerLogin, 
     tag,
     fields: {
       credential: credentialField,
-      remember: { description: '`on` to stay signed in for longer, and after the browser closes' },
+      remember: { description: '`on` to stay signed in for longer, and after the browser closes', examples: ['on'] },
       next: { description: 'For pages: the path to go to after the login' },
     },
-    example: { credential: '{"id":"…","type":"public-key","response":{…}}', remember: 'on' },
     config: { openedAt, refusals: [passkeyRefused, passkeyUnknown, ambiguousCredential] },
     answer: sessionStarted,
     browser: 'To the home page or `next`, or back to the login page if refused',

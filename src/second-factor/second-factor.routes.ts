@@ -3,7 +3,7 @@ import { ceremonyCookie, pendingCookie, trustedCookie } from '../web/cookies.ts'
 import { codeField, credentialField, methodField } from '../web/factor-fields.ts';
 import { addForm } from '../web/form.ts';
 import { homePath, safeNext, secondFactorPath } from '../web/next.ts';
-import { json, object } from '../web/openapi/responses.ts';
+import { json, listOf, object, text } from '../web/openapi/responses.ts';
 import { sessionStarted } from '../web/token-answer.ts';
 import type { App, Request } from '../web/types.ts';
 import type { FactorRouteOptions, KnowsBrowsers } from './options.ts';
@@ -14,11 +14,12 @@ import { invalidFactor, loginOver } from './refusals.ts';
 type SecondFactorParts = Pick<FactorParts, 'secondFactor' | 'factors'> & KnowsBrowsers;
 
 const tag = 'Sign in';
-const waiting = object('The login that waits', {
-  methods: { type: 'array', items: { type: 'string' }, description: 'The ways to go on, the best first' },
-});
-const tokenField = { maxLength: 100, description: 'The waiting login, for programs' } as const;
-const token = 'm9wTrqmiCb1pEU9oSIvH5g…';
+const methods = listOf(text('totp'), 'The ways to go on, the best first');
+const tokenField = {
+  maxLength: 100,
+  description: 'The waiting login, for programs',
+  examples: ['m9wTrqmiCb1pEU9oSIvH5g…'],
+} as const;
 
 /** Adds the second step of a login. */
 export function addSecondFactor(app: App, parts: () => SecondFactorParts, options: FactorRouteOptions): void {
@@ -42,8 +43,7 @@ export function addSecondFactor(app: App, parts: () => SecondFactorParts, option
       trust_browser: { description: '`on`, to be asked no more in this browser for some days' },
       next: { maxLength: 65_536, description: 'For pages: the path to go to afterwards', inLink: true },
     },
-    example: { mfa_token: token, method: 'totp', code: '123456' },
-    shown: json('The login waits', waiting, { methods: ['totp', 'recovery_code'] }),
+    shown: json('The login waits', object('The login that waits', { methods })),
     answer: sessionStarted,
     browser: 'To the home page or `next`',
     async show(request, { mfa_token: token, method }) {
@@ -78,7 +78,6 @@ export function addSecondFactor(app: App, parts: () => SecondFactorParts, option
     tag,
     takenBy: 'parseRequestOptionsFromJSON',
     fields: { mfa_token: tokenField },
-    example: { mfa_token: token },
     config: { openedAt: secondFactorPath, refusals: [loginOver] },
     async find(request, bind, { mfa_token: token }) {
       const { secondFactor, factors } = parts();

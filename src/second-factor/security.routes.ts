@@ -7,8 +7,8 @@ import { ceremonyCookie } from '../web/cookies.ts';
 import { codeField, credentialField } from '../web/factor-fields.ts';
 import { addForm } from '../web/form.ts';
 import { signedInOf } from '../web/hooks/credentials.ts';
-import { json, object, settingCookies } from '../web/openapi/responses.ts';
-import { exampleTokens, tokenFields } from '../web/token-answer.ts';
+import { json, listOf, object, orNull, settingCookies, text, time } from '../web/openapi/responses.ts';
+import { tokenFields } from '../web/token-answer.ts';
 import type { App, Reply, Request } from '../web/types.ts';
 import { appSecret, codesSchema, withQrCode } from './fields.ts';
 import type { FactorChange, FactorsChanged } from './manage.ts';
@@ -26,29 +26,41 @@ const addresses = (path: string) => [`${securityPath}${path}`, `/api${securityPa
 
 const tag = 'Second factors';
 const fresh = { signedIn: true, openedAt: securityPath, refusals: [insufficientUserAuthentication] } as const;
-const idField = { required: true, minLength: 1, maxLength: 43, description: 'The id of the passkey' } as const;
-const nameField = { maxLength: maxNameLength, description: 'The name' } as const;
-const id = 'm9wTrqmiCb1pEU9oSIvH5g';
+const exampleId = 'm9wTrqmiCb1pEU9oSIvH5g';
+const idField = {
+  required: true,
+  minLength: 1,
+  maxLength: 43,
+  description: 'The id of the passkey',
+  examples: [exampleId],
+} as const;
+const nameField = { maxLength: maxNameLength, description: 'The name', examples: ['My phone'] } as const;
 
-const [text, time] = [{ type: 'string' }, { type: ['string', 'null'], description: 'RFC 3339, UTC' }];
+const id = text(exampleId);
 const synced = { type: 'boolean', description: 'Whether it is copied to other devices of its owner' };
-const passkeySchema = object('A passkey', { id: text, name: text, synced, created_at: time, last_used_at: time });
-const browserSchema = object('A browser', { id: text, browser: text, trusted_at: time });
+const passkeySchema = object('A passkey', {
+  id,
+  name: text('My phone'),
+  synced,
+  created_at: time,
+  last_used_at: orNull(time),
+});
+const browserSchema = object('A browser', { id, browser: text('Firefox on Windows'), trusted_at: time });
 const securitySchema = object('The second factors', {
-  passkeys: { type: 'array', items: passkeySchema },
+  passkeys: listOf(passkeySchema),
   totp: { type: 'boolean', description: 'Whether there is an authenticator app' },
-  recovery_codes_left: { type: 'integer' },
-  trusted_browsers: { type: 'array', items: browserSchema },
+  recovery_codes_left: { type: 'integer', examples: [10] },
+  trusted_browsers: listOf(browserSchema),
 });
 
 const changed = (detail: string) => {
-  const fields = { detail: text, recovery_codes: codesSchema, ...tokenFields };
+  const fields = { detail: { type: 'string' }, recovery_codes: codesSchema, ...tokenFields };
   const schema = object('What changed', fields, ['recovery_codes', ...Object.keys(tokenFields)]);
-  return settingCookies(json(detail, schema, { detail, recovery_codes: ['K7QD-…'], ...exampleTokens }));
+  return settingCookies(json(detail, schema, { detail }));
 };
 
 /** A change of the factors. */
-interface Change<F extends Fields> extends Pick<Action<F>, 'summary' | 'fields' | 'example'> {
+interface Change<F extends Fields> extends Pick<Action<F>, 'summary' | 'fields'> {
   readonly refusals?: Action['config']['refusals'];
   /** What programs are told, and the number of the message on the page Security. */
   readonly message: [detail: string, state: number];
@@ -97,12 +109,7 @@ export function addSecurity(app: App, parts: () => SecurityParts, options: Facto
     summary: 'Security',
     tag,
     config: { signedIn: true, view: 'second-factor/security' },
-    answer: json('The second factors', securitySchema, {
-      passkeys: [],
-      totp: true,
-      recovery_codes_left: 10,
-      trusted_browsers: [],
-    }),
+    answer: json('The second factors', securitySchema),
     browser: 'The page Security',
     async handle(request) {
       const { user, session } = signedInOf(request);
@@ -149,7 +156,6 @@ export function addSecurity(app: App, parts: () => SecurityParts, options: Facto
     config: { signedIn: true, refusals: fresh.refusals },
     view: 'second-factor/totp',
     fields: { code: { ...codeField, required: true } },
-    example: { code: '123456' },
     answer: changed('Authenticator app added'),
     browser: 'The page with the recovery codes, or the page Security',
     submit: async (request, reply, { code }) =>
@@ -178,8 +184,7 @@ export function addSecurity(app: App, parts: () => SecurityParts, options: Facto
 
   addChange('/trusted-browsers/end', {
     summary: 'End the trust in a browser',
-    fields: { id: { maxLength: 43, description: 'The id of the browser. Without it: all' } },
-    example: { id },
+    fields: { id: { maxLength: 43, description: 'The id of the browser. Without it: all', examples: [exampleId] } },
     refusals: [noSuchFactor],
     message: ['Trust ended', 6],
     change: (by, { id }) => manage().endTrust(by, id || undefined),
@@ -203,7 +208,6 @@ export function addSecurity(app: App, parts: () => SecurityParts, options: Facto
   addChange('/passkeys', {
     summary: 'Add a passkey',
     fields: { credential: credentialField, name: { ...nameField, description: 'Default: the provider' } },
-    example: { credential: '{"id":"…"}', name: 'My phone' },
     message: ['Passkey added', 3],
     change(by, { credential, name = '' }, { headers }) {
       const binding = { purpose: purposeOf(by), cookie: ceremonyCookie(https).read(headers.cookie) };
@@ -214,7 +218,6 @@ export function addSecurity(app: App, parts: () => SecurityParts, options: Facto
   addChange('/passkeys/rename', {
     summary: 'Rename a passkey',
     fields: { id: idField, name: { ...nameField, required: true, minLength: 1 } },
-    example: { id, name: 'My phone' },
     refusals: [noSuchFactor],
     message: ['Passkey renamed', 5],
     change(by, { id, name }) {
@@ -227,7 +230,6 @@ export function addSecurity(app: App, parts: () => SecurityParts, options: Facto
   addChange('/passkeys/remove', {
     summary: 'Remove a passkey',
     fields: { id: idField },
-    example: { id },
     refusals: [noSuchFactor, lastFactor],
     message: ['Passkey removed', 4],
     change: (by, { id }) => manage().removePasskey(by, id),

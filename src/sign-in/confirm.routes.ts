@@ -6,8 +6,7 @@ import { addForm } from '../web/form.ts';
 import { bodyLimit } from '../web/hooks/bodies.ts';
 import { signedInOf } from '../web/hooks/credentials.ts';
 import { accountPath, safeNext } from '../web/next.ts';
-import { json, settingCookies } from '../web/openapi/responses.ts';
-import { type AnswerLogin, detailWithTokens, exampleTokens } from '../web/token-answer.ts';
+import { type AnswerLogin, detailWithTokens } from '../web/token-answer.ts';
 import type { App, Request } from '../web/types.ts';
 import type { Confirm } from './confirm.ts';
 import { tooManyConfirmations } from './refusals.ts';
@@ -35,6 +34,7 @@ export function addConfirm(
         maxLength: maxPasswordBytes,
         description: 'The password of the account',
         format: 'password',
+        examples: ['password'],
       },
       method: methodField,
       code: { ...codeField, description: 'The code of the second factor, if the account has one' },
@@ -50,13 +50,7 @@ export function addConfirm(
         examples: ['/account'],
       },
     },
-    example: { password: 'password' },
-    answer: settingCookies(
-      json('The session has new credentials', detailWithTokens('The session has new credentials'), {
-        detail: 'Confirmed',
-        ...exampleTokens,
-      }),
-    ),
+    answer: detailWithTokens('The session has new credentials', 'Confirmed'),
     browser: 'To `next`, or to the account page',
     async show(request, { method }) {
       const { user } = request;

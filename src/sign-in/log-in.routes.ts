@@ -10,7 +10,7 @@ import { ambiguousCredential } from '../web/hooks/credentials.ts';
 import { findLoginMessage, isAboutLogin, type LoginPage, loginView } from '../web/login-page.ts';
 import { homePath, safeNext } from '../web/next.ts';
 import { json, object, page, redirect, settingCookies } from '../web/openapi/responses.ts';
-import { type AnswerLogin, exampleTokens, tokenFields } from '../web/token-answer.ts';
+import { type AnswerLogin, tokenFields } from '../web/token-answer.ts';
 import type { App } from '../web/types.ts';
 import type { KnownBrowsers } from './known-browsers.ts';
 import type { LogIn } from './log-in.ts';
@@ -28,6 +28,7 @@ const fields = {
     minLength: 1,
     maxLength: maxUsernameLength,
     description: 'An e-mail address; case does not matter',
+    examples: ['behai_nguyen@hotmail.com'],
   },
   password: {
     required: true,
@@ -35,6 +36,7 @@ const fields = {
     maxLength: maxPasswordBytes,
     description: 'At most 1024 bytes of UTF-8',
     format: 'password',
+    examples: ['password'],
   },
   grant_type: { description: '`password`, or omitted' },
   scope: {
@@ -105,7 +107,6 @@ export function addLogIn(app: App, parts: () => LogInParts, options: LogInRouteO
       'Checks the password, starts a new session, and ends every session that the client presented. Both responses set the session cookie.',
     tag: 'Sign in',
     fields,
-    example: { username: 'behai_nguyen@hotmail.com', password: 'password' },
     config: {
       openedAt: '/auth/login',
       refusals: [
@@ -113,7 +114,7 @@ export function addLogIn(app: App, parts: () => LogInParts, options: LogInRouteO
         ...[mfaRequired, enrolmentRequired],
       ],
     },
-    answer: settingCookies(json('A session was started', tokenSchema, exampleTokens)),
+    answer: settingCookies(json('A session was started', tokenSchema)),
     browser: 'Pages: to the home page or `next`, or back to the login page if refused',
     route: { preValidation: async ({ body }) => dropOddFields(body) },
     async handle(request, reply, { username, password, scope, remember, next }) {

@@ -1,7 +1,7 @@
 import type { FastifyContextConfig, FastifyReply, FastifyRequest, RouteOptions } from 'fastify';
 import { type Answer, type FieldFault, InvalidFields, Refusal } from '../access/refusal.ts';
 import { acceptedBodyTypes } from './hooks/bodies.ts';
-import { page, type Response, redirect, settingCookies } from './openapi/responses.ts';
+import { exampleOf, page, type Response, redirect, settingCookies } from './openapi/responses.ts';
 import type { App } from './types.ts';
 
 export interface Field {
@@ -12,7 +12,8 @@ export interface Field {
   readonly format?: 'password';
   /** Whether a link to the page may fill it in by its query. */
   readonly inLink?: true;
-  readonly examples?: readonly string[];
+  /** The first one is in the example of a body. */
+  readonly examples?: readonly (string | number)[];
   /** Whether a JSON body may hold it as an object. The handler gets its text. */
   readonly json?: true;
   /** Whether a JSON body may hold it as a whole number. The handler gets its text. */
@@ -39,7 +40,6 @@ export interface Action<F extends Fields = Fields> {
   readonly fields?: F;
   /** What a link to the page may carry, for the OpenAPI document. Any query is accepted. */
   readonly query?: Readonly<Record<string, Pick<Field, 'description' | 'examples'>>>;
-  readonly example?: object;
   readonly answer: Response;
   /** The status of that. Default: 200. */
   readonly status?: 201 | 202;
@@ -83,20 +83,16 @@ export function addAction<const F extends Fields>(
     // What wants no scope is about the account of the user who asks.
     changesAccount: method === 'POST' && Boolean(action.config.signedIn) && action.config.scope === undefined,
   };
-  const withBody = fields && {
-    consumes: [...acceptedBodyTypes],
-    body: {
-      type: 'object',
-      description: 'As a form or as JSON',
-      required: Object.keys(fields).filter((name) => fields[name]?.required),
-      properties: Object.fromEntries(
-        Object.entries(fields).map(([name, { required: _, inLink: __, json, number, list, ...field }]) => [
-          name,
-          { type: typeOf({ json, number, list }), ...(list && { items: { type: 'string' } }), ...field },
-        ]),
-      ),
-      ...(action.example && { examples: [action.example] }),
-    },
+  const body = fields && {
+    type: 'object',
+    description: 'As a form or as JSON',
+    required: Object.keys(fields).filter((name) => fields[name]?.required),
+    properties: Object.fromEntries(
+      Object.entries(fields).map(([name, { required: _, inLink: __, json, number, list, ...field }]) => [
+        name,
+        { type: typeOf({ json, number, list }), ...(list && { items: { type: 'string' } }), ...field },
+      ]),
+    ),
   };
   const [pageAddress] = addresses;
   const apiResponses = { [status]: answer };
@@ -118,7 +114,7 @@ export function addAction<const F extends Fields>(
         ...(description && { description }),
         tags: [tag],
         ...(query && { querystring: { type: 'object', properties: query } }),
-        ...withBody,
+        ...(body && { consumes: [...acceptedBodyTypes], body: { ...body, examples: [exampleOf(body)] } }),
         response: url === pageAddress ? pageResponses : apiResponses,
       },
       async handler(request, reply) {

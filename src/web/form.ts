@@ -1,7 +1,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { FieldFault } from '../access/refusal.ts';
 import { type Action, addAction, type Field, type Fields, type Input } from './action.ts';
-import { json, object, type Response } from './openapi/responses.ts';
+import { json, listOf, object, type Response, text } from './openapi/responses.ts';
 import type { App } from './types.ts';
 
 /** What was typed or linked to, without passwords. */
@@ -14,7 +14,6 @@ export interface Form<F extends Fields> extends Pick<Action<F>, 'summary' | 'tag
   /** The template of the page. It gets `values`, `errors`, the first `faulty` field and `state`, and what `show` returns. */
   readonly view: string;
   readonly fields: F;
-  readonly example?: object;
   readonly shown?: Response;
   /** What the page shows beside the typed values. May refuse. */
   show?(request: FastifyRequest, typed: Typed): object | Promise<object>;
@@ -22,14 +21,14 @@ export interface Form<F extends Fields> extends Pick<Action<F>, 'summary' | 'tag
   submit(request: FastifyRequest, reply: FastifyReply, input: Input<F>): unknown;
 }
 
-const fieldNames = object('The fields to send', { fields: { type: 'array', items: { type: 'string' } } });
+const fieldNames = object('The fields to send', { fields: listOf(text('email')) });
 
 export function addForm<const F extends Fields>(
   app: App,
   addresses: readonly [page: string, api: string],
   form: Form<F>,
 ) {
-  const { summary, description, tag, config = {}, view, fields, example, answer, status, browser } = form;
+  const { summary, description, tag, config = {}, view, fields, answer, status, browser } = form;
   const names = Object.keys(fields);
 
   async function show(request: FastifyRequest, typed: Typed, faults: readonly FieldFault[]): Promise<object> {
@@ -68,7 +67,6 @@ export function addForm<const F extends Fields>(
     tag,
     config: { ...config, view },
     fields,
-    ...(example && { example }),
     answer,
     ...(status && { status }),
     browser,

@@ -13,7 +13,7 @@ const ok = { status: 'ok' } as const;
 const schema = (summary: string, healthy: string): FastifySchema => ({
   summary,
   tags: ['Operation'],
-  response: { 200: json(healthy, okSchema, ok) },
+  response: { 200: json(healthy, okSchema) },
 });
 
 export function addHealthRoutes(app: App, findUnavailable: FindUnavailable): void {

@@ -1,5 +1,5 @@
 import type { Admitted } from '../access/admit.ts';
-import { json, object, settingCookies } from './openapi/responses.ts';
+import { json, object, settingCookies, text } from './openapi/responses.ts';
 import type { Reply, Request } from './types.ts';
 
 /** What a program gets with a session's new credentials (RFC 6749 5.1). */
@@ -12,27 +12,29 @@ export interface TokenAnswer {
 }
 
 export const tokenFields = {
-  access_token: { type: 'string', description: 'Opaque; send it as `Authorization: Bearer …`' },
+  access_token: text('janua_QxZ2…', 'Opaque; send it as `Authorization: Bearer …`'),
   token_type: { const: 'bearer' },
   expires_in: {
     type: 'integer',
     description: 'Seconds until the token expires at the latest. It expires earlier if it is not used for some time',
+    examples: [604_800],
   },
-  scope: { type: 'string', description: 'What the token may do, separated by spaces (RFC 6749 3.3)' },
-} as const;
-
-export const exampleTokens: TokenAnswer = { access_token: 'janua_QxZ2…', token_type: 'bearer', expires_in: 604_800 };
+  scope: text('reports:read', 'What the token may do, separated by spaces (RFC 6749 3.3)'),
+};
 
 export const sessionStarted = settingCookies(
-  json('A session was started', object('A session was started', tokenFields, ['scope']), exampleTokens),
+  json('A session was started', object('A session was started', tokenFields, ['scope'])),
 );
 
-/** The schema of an answer that has a `detail` beside the tokens. @param optional the fields that may be missing */
-export const detailWithTokens = (description: string, optional: readonly string[] = []) =>
-  object(description, { detail: { type: 'string', description: 'What happened' }, ...tokenFields }, [
-    'scope',
-    ...optional,
-  ]);
+/** An answer that has a `detail` beside the tokens, and sets the cookie. @param optional the fields that may be missing */
+export function detailWithTokens(description: string, detail: string, optional: readonly string[] = ['scope']) {
+  const schema = object(
+    description,
+    { detail: { type: 'string', description: 'What happened' }, ...tokenFields },
+    optional,
+  );
+  return settingCookies(json(description, schema, { detail }));
+}
 
 /** Gives the browser the new cookie of a session, and makes the account known in that browser. @returns what a program gets */
 export type AnswerLogin = (

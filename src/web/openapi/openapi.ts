@@ -53,7 +53,7 @@ export function addDocumentation(
         { name: 'Operation', description: 'For operators' },
       ],
       components: {
-        schemas: { Problem: problemSchema },
+        schemas: { Problem: problemSchema as { type: 'object' } },
         securitySchemes: {
           password: {
             type: 'oauth2',

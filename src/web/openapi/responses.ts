@@ -3,7 +3,32 @@ import { homePath } from '../next.ts';
 import { problem } from '../problem.ts';
 
 /** A JSON Schema, for the document. Its static type matters only to the routes. */
-export type Schema = Readonly<Record<string, unknown>>;
+export interface Schema {
+  readonly type?: string | readonly string[];
+  readonly description?: string;
+  readonly examples?: readonly unknown[];
+  readonly const?: unknown;
+  readonly items?: Schema;
+  readonly properties?: Readonly<Record<string, Schema>>;
+  readonly required?: readonly string[];
+  readonly additionalProperties?: boolean;
+}
+
+export const text = (example: string, description?: string): Schema => ({
+  type: 'string',
+  ...(description && { description }),
+  examples: [example],
+});
+
+export const time = text('2026-11-26T08:00:00.000Z', 'RFC 3339, UTC');
+
+export const orNull = (schema: Schema): Schema => ({ ...schema, type: [schema.type ?? [], 'null'].flat() });
+
+export const listOf = (items: Schema, description?: string): Schema => ({
+  type: 'array',
+  items,
+  ...(description && { description }),
+});
 
 /** @param optional the properties that may be missing */
 export function object(
@@ -49,8 +74,19 @@ export function page(description: string): Response {
   return { description, content: { 'text/html': { schema: { type: 'string' }, example: '<!doctype html>…' } } };
 }
 
-export function json(description: string, schema: Schema, example: unknown): Response {
-  return { description, content: { 'application/json': { schema, example } } };
+/** @param example what it has in place of the examples in the schema */
+export function json(description: string, schema: Schema, example: object = {}): Response {
+  const whole = { ...(exampleOf(schema) as object), ...example };
+  return { description, content: { 'application/json': { schema, example: whole } } };
+}
+
+/** From the examples of the parts. A part without one is left out. */
+export function exampleOf({ type, examples, const: constant, properties, items }: Schema): unknown {
+  if (examples !== undefined) return examples[0];
+  if (items !== undefined) return [exampleOf(items)];
+  if (properties === undefined) return type === 'boolean' ? true : constant;
+  const parts = Object.entries(properties).map(([name, part]) => [name, exampleOf(part)]);
+  return Object.fromEntries(parts.filter(([, part]) => part !== undefined));
 }
 
 export function redirect(description: string): Response {
