@@ -14,6 +14,12 @@ export function createTableChanges(db: Kysely<unknown>, engine: Engine) {
     const list = Object.entries(columns).map(([name, type]) => sql`${sql.ref(name)} ${type}`);
     await sql`create table if not exists ${sql.table(table)} (${sql.join(list)}) ${end}`.execute(db);
   };
+  const indexName = (table: string, columns: readonly string[]) => [table, ...columns].join('_');
+  const indexOn = (table: string, columns: readonly string[]) =>
+    db.schema
+      .createIndex(indexName(table, columns))
+      .on(table)
+      .columns([...columns]);
   return {
     /** A text that is ordered by its bytes, so that an index finds a prefix. PostgreSQL orders other texts by a language. */
     exact: (length: number) => sql`varchar(${sql.lit(length)})${engine === 'postgres' ? sql` collate "C"` : sql``}`,
@@ -25,12 +31,20 @@ export function createTableChanges(db: Kysely<unknown>, engine: Engine) {
     async recreate(table: string, indexed: readonly (string | readonly string[])[], columns: Columns): Promise<void> {
       await db.schema.dropTable(table).ifExists().execute();
       await create(table, columns);
-      for (const names of indexed.map((index) => [index].flat()))
-        await db.schema
-          .createIndex([table, ...names].join('_'))
-          .on(table)
-          .columns(names)
-          .execute();
+      for (const index of indexed) await indexOn(table, [index].flat()).execute();
+    },
+
+    /** Adds an index to a table of an earlier step. */
+    async addIndex(table: string, columns: readonly string[]): Promise<void> {
+      // MySQL has no `if not exists` for indexes.
+      const found =
+        engine === 'mysql'
+          ? await sql`select 1 from information_schema.statistics
+              where table_schema = database() and index_name = ${indexName(table, columns)}`.execute(db)
+          : undefined;
+      const index = indexOn(table, columns);
+      if (found === undefined) await index.ifNotExists().execute();
+      else if (found.rows.length === 0) await index.execute();
     },
 
     /** Fills a table from another one. @param select the columns of both in order, such as `username` */

