@@ -68,6 +68,13 @@ function createProgram(): Command {
   add(users, 'list', 'list all users')
     .option(...json)
     .action(from(usersFile, 'listUsers'));
+  add(users, 'import <file>', 'add users from CSV or JSON lines, with their password hashes; - reads standard input')
+    .option('--dry-run', 'only show which rows would be refused')
+    .action(from(() => import('./commands/import.ts'), 'importUsers'));
+  add(users, 'export', 'print all users as CSV, as `import` reads them')
+    .option(...json)
+    .option('--with-hashes', 'also the password hashes: keep the output secret')
+    .action(from(usersFile, 'exportUsers'));
   const setPassword = 'set a new password and end all sessions; it is asked for, or read from standard input';
   add(users, 'set-password <email>', setPassword).action(from(usersFile, 'setPassword'));
   add(users, 'disable <email>', 'keep a user out and end all sessions').action(from(usersFile, 'disableUser'));

@@ -71,6 +71,7 @@ import { createTokens } from './tokens/tokens.ts';
 import type { Account } from './users/account.ts';
 import { type Actor, type AdministrationOptions, createAdministration } from './users/administration.ts';
 import { createGroups, requireOtherMember } from './users/groups.ts';
+import { createImportUsers } from './users/import-users.ts';
 import { openMappedDirectory, samplePasswordHashes } from './users/mapped/mapped-directory.ts';
 import { parseMapping, type UserMapping } from './users/mapped/mapping.ts';
 import { createSqlDirectory, type DirectoryOptions } from './users/sql-directory.ts';
@@ -416,6 +417,7 @@ async function prepare(settings: Settings, overrides: Overrides, openings: Openi
   return {
     users,
     groups,
+    importUsers: registry && createImportUsers(database, registry, groups),
     /** The same directory, if this server may change it. */
     registry,
     sessions,

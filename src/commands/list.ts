@@ -14,14 +14,16 @@ export async function list<Item>(
   { json, none, heading, toRows }: Listing<Item>,
 ): Promise<string> {
   if (json) {
-    for await (const item of items) {
-      // Waits until the reader keeps up, because an export may be far larger than memory.
-      if (!process.stdout.write(jsonLine(item))) await once(process.stdout, 'drain');
-    }
+    for await (const item of items) await writeLine(jsonLine(item));
     return '';
   }
   const all = await Array.fromAsync(items);
   return all.length === 0 ? none : formatTable([heading, ...(await toRows(all))]);
+}
+
+/** Waits until the reader keeps up, because an export may be far larger than memory. */
+export async function writeLine(line: string): Promise<void> {
+  if (!process.stdout.write(line)) await once(process.stdout, 'drain');
 }
 
 /** A time as tables show it, in UTC, such as `2026-11-24 08:00`. */

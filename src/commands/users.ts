@@ -1,7 +1,11 @@
 import { minPasswordLength } from '../passwords/policy.ts';
+import { csvLine } from '../text/csv.ts';
+import { jsonLine } from '../text/printable.ts';
+import { ChangeRefused } from '../users/change-refused.ts';
+import { importColumns, toImportRow } from '../users/import-users.ts';
 import type { ListedUser } from '../users/user-directory.ts';
 import { administer } from './administer.ts';
-import { list } from './list.ts';
+import { list, writeLine } from './list.ts';
 import { readNewPassword } from './read-password.ts';
 
 interface NewUser {
@@ -42,6 +46,35 @@ export const listUsers = ({ json }: { json?: boolean }) =>
       toRows: (users) => users.map(toRow),
     }),
   );
+
+interface ExportOptions {
+  readonly json?: boolean;
+  readonly withHashes?: boolean;
+}
+
+export const exportUsers = ({ json, withHashes }: ExportOptions) =>
+  administer('janua users export', async ({ registry, audit }, caller) => {
+    const users = requireOwnUsers(registry).listWithHashes();
+    await audit.record({ kind: 'users-exported', caller, about: withHashes ? 'with password hashes' : undefined });
+    const columns = importColumns.filter((name) => withHashes || name !== 'password_hash');
+    if (!json) await writeLine(csvLine(columns));
+    for await (const user of users) {
+      // The passwords of the demo are public.
+      if (user.demo) continue;
+      const row = toImportRow(user);
+      const cells = columns.map((name) => (name === 'groups' ? row.groups.join(' ') : String(row[name])));
+      await writeLine(json ? jsonLine(Object.fromEntries(columns.map((name) => [name, row[name]]))) : csvLine(cells));
+    }
+    return '';
+  });
+
+/** @throws {ChangeRefused} without `part`, which is there only if users are in Janua's own table */
+export function requireOwnUsers<Part>(part: Part | undefined): Part {
+  if (part !== undefined) return part;
+  throw new ChangeRefused(
+    'USERS_TABLE is a table of your own. Import and export its users with the tools of its database.',
+  );
+}
 
 function toRow({ username, firstName, lastName, disabled, demo, createdAt }: ListedUser): string[] {
   const state = demo ? 'demo only' : 'enabled';

@@ -208,13 +208,13 @@ export function createAdministration(options: AdministrationOptions, actor: Acto
   };
 }
 
-function requireEmail(username: string): string {
+export function requireEmail(username: string): string {
   const address = emailAddress(username);
   if (address !== undefined) return address;
   throw new ChangeRefused(`A username must be one e-mail address of at most ${maxUsernameLength} characters.`);
 }
 
-function requireName(typed: string): string {
+export function requireName(typed: string): string {
   const name = personName(typed);
   if (name !== undefined) return name;
   throw new ChangeRefused(`A first or last name must be one line of at most ${maxNameLength} characters.`);

@@ -2,6 +2,18 @@ import type { Events } from '../audit/event.ts';
 
 export const events = {
   'user-added': { vocabulary: 'user_created', by: 'operator', level: 'info', words: 'The operator added a user' },
+  'users-imported': {
+    vocabulary: 'user_created',
+    by: 'operator',
+    level: 'info',
+    words: 'The operator imported users',
+  },
+  'users-exported': {
+    vocabulary: 'sensitive_read',
+    by: 'operator',
+    level: 'warn',
+    words: 'The operator exported the users',
+  },
   'password-set': {
     vocabulary: 'authn_password_change',
     by: 'operator',

@@ -1,6 +1,6 @@
 import type { Database } from '../database/database.ts';
 import { countDeleted } from '../database/deletions.ts';
-import { insertNew } from '../database/insert-new.ts';
+import { insertAll, insertNew } from '../database/insert-new.ts';
 import { sql } from '../database/kysely.ts';
 import { inTransaction } from '../database/transaction.ts';
 import { ChangeRefused, LastAdministrator } from './change-refused.ts';
@@ -16,6 +16,11 @@ export interface Group {
 
 export interface ListedGroup extends Group {
   readonly members: number;
+}
+
+/** A user, and the groups that the user is put into. */
+export interface Member extends Pick<User, 'id' | 'username'> {
+  readonly names: readonly string[];
 }
 
 export type Groups = ReturnType<typeof createGroups>;
@@ -83,6 +88,25 @@ export function createGroups(database: Database, options: GroupOptions) {
     }
   }
 
+  /** Stores memberships of users who have none. In Janua's own table, gives how many of the users there are. */
+  async function addMembers(members: readonly Member[], db: Database): Promise<bigint> {
+    const groups = await readAll(db);
+    const unknown = members.flatMap(({ names }) => names).find((name) => !groups.has(name));
+    if (unknown !== undefined) throw noSuchGroup(unknown);
+    const rows = members.flatMap(({ id, username, names }) =>
+      names.map((name) => ({ id: idOf(name, id), group_name: name, user_id: id, username })),
+    );
+    await insertAll(db, 'janua_memberships', rows);
+    let found = 0n;
+    for (const same of Map.groupBy(members, ({ names }) => names.join(' ')).values()) {
+      const columns = columnsOf(same[0]?.names ?? [], groups);
+      const ids = same.map(({ id }) => id);
+      const users = db.updateTable('janua_users').set(columns).where('id', 'in', ids);
+      if (ownUsers) found += (await users.executeTakeFirst()).numUpdatedRows;
+    }
+    return found;
+  }
+
   function requireScopes(scopes: readonly string[]): string {
     const unknown = scopes.find((scope) => !knownScopes.includes(scope));
     if (unknown === undefined) return [...new Set(scopes)].sort().join(' ');
@@ -95,6 +119,8 @@ export function createGroups(database: Database, options: GroupOptions) {
 
   return {
     knownScopes,
+
+    addMembers,
 
     async require(name: string): Promise<void> {
       if (!(await readAll(database)).has(name)) throw noSuchGroup(name);
@@ -149,21 +175,16 @@ export function createGroups(database: Database, options: GroupOptions) {
         const rows = db.selectFrom('janua_memberships').select('group_name').where('user_id', '=', userId);
         const present = (await rows.where('username', '=', username).execute()).map((row) => row.group_name);
         names = [...new Set(choose(present))].sort();
-        const groups = await readAll(db);
         if (inColumn && names.some((name) => name !== admins))
           throw new ChangeRefused(
             'The groups are in a column of your table (USERS_COLUMNS). Only admins is kept by Janua.',
           );
-        for (const name of names) if (!groups.has(name)) throw noSuchGroup(name);
         if (present.includes(admins) && !names.includes(admins)) await requireOther(userId, db);
         // Also those of a former user with this id.
         await db.deleteFrom('janua_memberships').where('user_id', '=', userId).execute();
-        const added = names.map((name) => ({ id: idOf(name, userId), group_name: name, user_id: userId, username }));
-        if (added.length > 0) await db.insertInto('janua_memberships').values(added).execute();
-        const user = db.updateTable('janua_users').set(columnsOf(names, groups)).where('id', '=', userId);
+        const found = await addMembers([{ id: userId, username, names }], db);
         // Another request may have removed the user.
-        if (ownUsers && (await user.executeTakeFirst()).numUpdatedRows === 0n)
-          throw new ChangeRefused('There is no user with that name.', 'no-such-user');
+        if (ownUsers && found === 0n) throw new ChangeRefused('There is no user with that name.', 'no-such-user');
       });
       return names;
     },

@@ -2,7 +2,7 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import type { Selectable } from 'kysely';
 import type { Database, OpenDatabase } from '../database/database.ts';
 import { countDeleted } from '../database/deletions.ts';
-import { insertNew } from '../database/insert-new.ts';
+import { insertAll, insertNew } from '../database/insert-new.ts';
 import { sql } from '../database/kysely.ts';
 import { listPages } from '../database/list-pages.ts';
 import { accountColumns, tablesAboutUsers, type UsersTable } from '../database/schema.ts';
@@ -12,7 +12,7 @@ import { LastAdministrator } from './change-refused.ts';
 import { lockGroups } from './groups.ts';
 import { admins, type Rights, rightsOf } from './scopes.ts';
 import type { User } from './user.ts';
-import type { UserRegistry } from './user-directory.ts';
+import type { ListedUser, NewUser, UserRegistry } from './user-directory.ts';
 
 export const usersPerPage = 1000;
 
@@ -43,6 +43,34 @@ export function createSqlDirectory({ database, prepareLookup }: OpenDatabase, op
     if (ids.has(userId) && ids.size === 1) throw new LastAdministrator();
   }
 
+  function listRows() {
+    const page = account.select('created_at').orderBy('username').limit(usersPerPage);
+    return listPages(
+      (after) => page.where('username', '>', after).execute(),
+      ({ username }) => username,
+    );
+  }
+
+  const toListed = (row: AccountRow & Pick<Selectable<UsersTable>, 'id' | 'created_at'>): ListedUser => ({
+    ...toUser(row.id, row, rightsOfRow(row, options)),
+    disabled: row.disabled === 1,
+    demo: row.demo === 1,
+    createdAt: toTime(row.created_at),
+  });
+
+  async function addAll(users: readonly NewUser[], db: Database): Promise<string[]> {
+    const rows = users.map(toRow);
+    const names = rows.map(({ username }) => username);
+    if (!demoUsers) await db.deleteFrom('janua_users').where('username', 'in', names).where('demo', '=', 1).execute();
+    await insertAll(db, 'janua_users', rows);
+    await insertAll(
+      db,
+      'janua_search',
+      rows.flatMap((row) => searchRows(row.id, row)),
+    );
+    return rows.map(({ id }) => id);
+  }
+
   return {
     async findByUsername(username) {
       const [row] = await findRowByUsername(username);
@@ -65,25 +93,22 @@ export function createSqlDirectory({ database, prepareLookup }: OpenDatabase, op
         .execute();
     },
 
-    async add({ username, firstName, lastName, passwordHash, demo, language, addressProof }, db = database) {
-      const id = randomUUID();
-      const row = {
-        id,
-        username,
-        password_hash: passwordHash,
-        first_name: firstName,
-        last_name: lastName,
-        demo: demo ? 1 : 0,
-        created_at: Date.now(),
-        stamp: createStamp(),
-        ...(language && { language }),
-        ...(addressProof && { address_proof: addressProof }),
-      };
-      if (!demoUsers)
-        await db.deleteFrom('janua_users').where('username', '=', username).where('demo', '=', 1).execute();
-      if (!(await insertNew(db.insertInto('janua_users').values(row)))) return undefined;
-      await indexWords(id, row, db);
-      return id;
+    async add(user, db = database) {
+      let id: string | undefined;
+      const isNew = await insertNew({
+        async execute() {
+          [id] = await addAll([user], db);
+        },
+      });
+      return isNew ? id : undefined;
+    },
+
+    addAll,
+
+    async findTaken(usernames, db) {
+      const rows = db.selectFrom('janua_users').select('username').where('username', 'in', usernames);
+      const taken = demoUsers ? rows : rows.where('demo', '=', 0);
+      return new Set((await taken.execute()).map(({ username }) => username));
     },
 
     async setName(id, { firstName, lastName }) {
@@ -112,20 +137,11 @@ export function createSqlDirectory({ database, prepareLookup }: OpenDatabase, op
     },
 
     async *list() {
-      const page = account.select('created_at').orderBy('username').limit(usersPerPage);
-      const rows = listPages(
-        (after) => page.where('username', '>', after).execute(),
-        ({ username }) => username,
-      );
-      for await (const row of rows) {
-        const { disabled, demo, created_at: createdAt } = row;
-        yield {
-          ...toUser(row.id, row, rightsOfRow(row, options)),
-          disabled: disabled === 1,
-          demo: demo === 1,
-          createdAt: toTime(createdAt),
-        };
-      }
+      for await (const row of listRows()) yield toListed(row);
+    },
+
+    async *listWithHashes() {
+      for await (const row of listRows()) yield { ...toListed(row), passwordHash: toText(row.password_hash) };
     },
 
     async setPassword({ user, stamp, passwordHash: former = '' }, passwordHash, db) {
@@ -162,14 +178,30 @@ export function createSqlDirectory({ database, prepareLookup }: OpenDatabase, op
   };
 }
 
+const toRow = ({ username, firstName, lastName, passwordHash, demo, disabled, language, addressProof }: NewUser) => ({
+  id: randomUUID(),
+  username,
+  password_hash: passwordHash,
+  first_name: firstName,
+  last_name: lastName,
+  demo: demo ? 1 : 0,
+  disabled: disabled ? 1 : 0,
+  created_at: Date.now(),
+  stamp: createStamp(),
+  language: language ?? null,
+  address_proof: addressProof ?? null,
+});
+
 /** Makes a user findable by what has changed. A search that runs meanwhile may miss the user. */
 async function indexWords(id: string, changed: Partial<Searched>, db: Database): Promise<void> {
-  const words = wordsOf(changed).map((word, index) => ({ id: `${id} ${index}`, word, user_id: id }));
-  const given = words.filter(({ word }) => word !== undefined) as { id: string; word: string; user_id: string }[];
-  const ids = given.map((row) => row.id);
+  const rows = searchRows(id, changed);
+  const ids = rows.map((row) => row.id);
   await db.deleteFrom('janua_search').where('id', 'in', ids).execute();
-  await db.insertInto('janua_search').values(given).execute();
+  await db.insertInto('janua_search').values(rows).execute();
 }
+
+const searchRows = (id: string, changed: Partial<Searched>) =>
+  wordsOf(changed).flatMap((word, index) => (word === undefined ? [] : [{ id: `${id} ${index}`, word, user_id: id }]));
 
 export type Searched = Pick<Selectable<UsersTable>, 'username' | 'first_name' | 'last_name'>;
 

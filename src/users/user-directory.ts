@@ -32,6 +32,8 @@ export interface NewUser extends Omit<User, 'id' | 'groups'> {
   readonly passwordHash: string;
   /** A user of the demo, whose password is public, may sign in to the demo only. */
   readonly demo: boolean;
+  /** Default: false. */
+  readonly disabled?: boolean;
 }
 
 export interface AccountDates {
@@ -43,6 +45,12 @@ export interface AccountDates {
 export interface UserRegistry extends UserDirectory {
   /** Undefined when the name is taken: a transaction must be rolled back. Outside the demo, replaces a user of the demo. */
   add(user: NewUser, db?: Database): Promise<string | undefined>;
+  /** Adds users in a transaction, and gives their ids. Fails when a name is taken. Outside the demo, replaces users of the demo. */
+  addAll(users: readonly NewUser[], db: Database): Promise<string[]>;
+  /** Which of these names are taken. */
+  findTaken(usernames: readonly string[], db: Database): Promise<ReadonlySet<string>>;
+  /** For an export. */
+  listWithHashes(): AsyncIterable<ListedUser & { readonly passwordHash: string }>;
   /** Also ends `demo`: the new password is not public. */
   setPassword(account: Account, passwordHash: string, db?: Database): Promise<boolean>;
   setName(id: string, name: Pick<User, 'firstName' | 'lastName'>): Promise<void>;

@@ -1,0 +1,103 @@
+import { open } from 'node:fs/promises';
+import { Misconfiguration } from '../faults/misconfiguration.ts';
+import { printable } from '../text/printable.ts';
+import { ChangeRefused } from '../users/change-refused.ts';
+import { type ImportedUser, readImportRow } from '../users/import-users.ts';
+import { administer } from './administer.ts';
+import { type NumberedRow, readRows } from './import-rows.ts';
+import { requireOwnUsers } from './users.ts';
+
+/** Users that are added in one transaction. */
+const batchUsers = 1000;
+
+/** A signal ends it after the batch. Run again, it goes on: users who are there already stay as they are. */
+export const importUsers = (path: string, { dryRun = false }: { readonly dryRun?: boolean }) =>
+  administer('janua users import', async ({ importUsers, groups, audit }, caller) => {
+    const addUsers = requireOwnUsers(importUsers);
+    const knownGroups = new Set((await groups.list()).map(({ name }) => name));
+    const { input, progress } = await openInput(path);
+    const terminal = createTerminal();
+    const lines = new Map<string, number>();
+    const counts = { rows: 0, added: 0, refused: 0 };
+    let isStopped = false;
+    for (const signal of ['SIGINT', 'SIGTERM'] as const)
+      process.once(signal, () => {
+        isStopped = true;
+      });
+
+    function readUser({ line, read }: NumberedRow): ImportedUser[] {
+      try {
+        const user = readImportRow(read(), knownGroups);
+        const first = lines.getOrInsert(user.username, line);
+        if (first !== line) throw new ChangeRefused(`The user is in line ${first} too.`);
+        return [user];
+      } catch (error) {
+        if (!(error instanceof ChangeRefused)) throw error;
+        counts.refused += 1;
+        terminal.print(`line ${line}: ${error.message}`);
+        return [];
+      }
+    }
+
+    let batch: ImportedUser[] = [];
+    async function addBatch(): Promise<void> {
+      if (batch.length > 0) counts.added += await addUsers(batch, dryRun);
+      batch = [];
+      terminal.showProgress(counts.rows, progress());
+    }
+
+    try {
+      for await (const row of readRows(input)) {
+        counts.rows += 1;
+        batch.push(...readUser(row));
+        if (batch.length === batchUsers) await addBatch();
+        if (isStopped) break;
+      }
+      await addBatch();
+    } finally {
+      terminal.clear();
+      // One event for all. An event for each user would hide every other event of the day.
+      if (counts.added > 0 && !dryRun) await audit.record({ kind: 'users-imported', caller, count: counts.added });
+    }
+    const { rows, added, refused } = counts;
+    const summary =
+      `${isStopped ? 'Stopped. Run it again to go on. ' : ''}${dryRun ? 'To be added' : 'Added'}: ${added}. ` +
+      `There already: ${rows - added - refused}. Refused: ${refused}.`;
+    if (refused > 0 || isStopped) throw new ChangeRefused(summary);
+    return summary;
+  });
+
+/** @param path `-` for standard input */
+async function openInput(path: string) {
+  if (path === '-') return { input: process.stdin.setEncoding('latin1'), progress: () => undefined };
+  try {
+    const file = await open(path);
+    const { size } = await file.stat();
+    const input = file.createReadStream({ encoding: 'latin1' });
+    return { input, progress: () => input.bytesRead / size };
+  } catch (error) {
+    throw new Misconfiguration(`The file cannot be read (${(error as NodeJS.ErrnoException).code}).`);
+  }
+}
+
+const barWidth = 30;
+
+/** Shows lines, and below them the progress if a user looks at it. */
+function createTerminal() {
+  const { stderr } = process;
+  const clear = () => stderr.isTTY && stderr.write('\r\u001b[K');
+  return {
+    clear,
+    print(text: string): void {
+      clear();
+      stderr.write(`${printable(text)}\n`);
+    },
+    /** @param share of the file, up to 1 */
+    showProgress(rows: number, share: number | undefined): void {
+      if (!stderr.isTTY) return;
+      const full = Math.round((share ?? 0) * barWidth);
+      const bar = share === undefined ? '' : `[${'#'.repeat(full)}${' '.repeat(barWidth - full)}] `;
+      stderr.write(`\r${bar}${rows.toLocaleString('en')} rows`);
+    },
+  };
+}

@@ -1,0 +1,130 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
+import { test } from 'node:test';
+import { demoHash } from '../../src/commands/demo-users.ts';
+import { createMigratedWorkplace } from './janua-command.ts';
+
+const row = (index: number) => `person${index}@example.com,Pia,Last${index},,,"${demoHash}"\n`;
+const header = 'username,first_name,last_name,groups,disabled,password_hash\n';
+
+test('imported users log in with the passwords that they had', async () => {
+  await using workplace = await createMigratedWorkplace();
+  await workplace.run(['groups', 'add', 'staff']);
+  const input = `\ufeff${header.replace('\n', '\r\n')}${row(0)}Ann@Example.com,"Änn ""A""","Archer, M.",staff admins,,"${demoHash}"\r\n`;
+  const rehearsed = await workplace.run(['users', 'import', '-', '--dry-run'], { input });
+  assert.deepEqual(rehearsed, { code: 0, stdout: 'To be added: 2. There already: 0. Refused: 0.\n', stderr: '' });
+  const imported = await workplace.run(['users', 'import', '-'], { input });
+  assert.deepEqual(imported, { code: 0, stdout: 'Added: 2. There already: 0. Refused: 0.\n', stderr: '' });
+  const [ann] = (await workplace.run(['users', 'list', '--json'])).stdout.split('\n');
+  const { username, firstName, lastName, groups } = JSON.parse(ann ?? '');
+  assert.deepEqual([username, firstName, lastName], ['ann@example.com', 'Änn "A"', 'Archer, M.']);
+  assert.deepEqual(groups, ['admins', 'staff']);
+  const { url, stop } = await workplace.start(['serve']);
+  const body = new URLSearchParams({ username, password: 'password' });
+  assert.equal((await fetch(`${url}/api/login`, { method: 'POST', body })).status, 200);
+  await stop();
+  const { stdout: audit } = await workplace.run(['audit', '--json', '--kind', 'users-imported']);
+  assert.equal(JSON.parse(audit).count, 2);
+});
+
+test('each refused row is named by its line, and spoils no other row', async () => {
+  await using workplace = await createMigratedWorkplace();
+  const path = join(workplace.folder, 'people.csv');
+  const lines = [
+    ...['ann@example.com,Ann,A,,,', 'ANN@example.com,Ann,A,,,', 'bob,B,B,,,', '', '"cid@example.com,C,C,,,'],
+    ...['dee@example.com,D', `eve@example.com,${'x'.repeat(10_000_000)},E,,,`, 'fay@example.com,F,F,nobody,,'],
+    ...['gus@example.com,G,G,,,$1$a$b', 'hal@example.com,H,\u0000,,,', 'ida@example.com,I,I,,true,'],
+  ];
+  await writeFile(
+    path,
+    Buffer.concat([Buffer.from(header + lines.join('\n')), Buffer.from('\njan@example.com,\xff,J,,,', 'latin1')]),
+  );
+  const { code, stdout, stderr } = await workplace.run(['users', 'import', path]);
+  assert.equal(code, 1);
+  assert.equal(stdout, '');
+  const told = stderr.trimEnd().split('\n');
+  assert.equal(told.pop(), 'Added: 2. There already: 0. Refused: 9.');
+  for (const [index, expected] of [
+    /^line 3: The user is in line 2 too/,
+    /^line 4: A username must be/,
+    /^line 6: The quotes do not fit/,
+    /^line 7: .*fields/,
+    /^line 8: The line has more than 65536 bytes/,
+    /^line 9: There is no group nobody/,
+    /^line 10: .*md5crypt/,
+    /^line 11: A first or last name/,
+    /^line 13: The line is not UTF-8/,
+  ].entries())
+    assert.match(told[index] ?? '', expected);
+  assert.equal(told.length, 9);
+});
+
+test('an export can be imported elsewhere, and has hashes only if they are asked for', async () => {
+  await using workplace = await createMigratedWorkplace();
+  const people = [
+    { username: '=cmd@example.com', first_name: '@SUM(1)', last_name: 'A "B", C', groups: ['admins'], disabled: false },
+    { username: 'ann@example.com', first_name: 'Änn', last_name: '', groups: [], disabled: true },
+  ].map((person) => ({ ...person, password_hash: demoHash }));
+  const input = people.map((person) => JSON.stringify(person)).join('\n');
+  assert.equal((await workplace.run(['users', 'import', '-'], { input })).stderr, '');
+  await using other = await createMigratedWorkplace();
+  const csv = (await workplace.run(['users', 'export', '--with-hashes'])).stdout;
+  assert.equal((await other.run(['users', 'import', '-'], { input: csv })).stderr, '');
+  const { stdout } = await other.run(['users', 'export', '--json', '--with-hashes']);
+  assert.deepEqual(
+    stdout
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line)),
+    people,
+  );
+  for (const json of [[], ['--json']])
+    assert.doesNotMatch((await workplace.run(['users', 'export', ...json])).stdout, /argon2|password_hash/);
+  assert.match((await workplace.run(['audit'])).stdout, /users exported.*\n.*users exported.*\n.*users exported/);
+});
+
+test('an import that was stopped goes on where it stopped', async () => {
+  await using workplace = await createMigratedWorkplace();
+  const child = workplace.launch(['users', 'import', '-'], {});
+  child.stdin.on('error', () => {});
+  child.stdin.write(`${header}nobody,,,,,\n`);
+  const [output, printed] = [text(child.stdout), once(child.stderr, 'data')];
+  await printed;
+  const closed = once(child, 'close');
+  child.kill('SIGINT');
+  let count = 0;
+  while (child.exitCode === null && count < 100_000) {
+    if (!child.stdin.write(row(count))) await Promise.race([once(child.stdin, 'drain'), closed]);
+    count += 1;
+  }
+  assert.equal((await closed)[0], 1);
+  assert.equal(await output, '');
+  const { stdout: audit } = await workplace.run(['audit', '--json', '--kind', 'users-imported']);
+  const { count: added } = JSON.parse(audit);
+  const { stdout: listed } = await workplace.run(['users', 'list', '--json']);
+  assert.equal(listed.trim().split('\n').length, added);
+  const input = `${header}${Array.from({ length: added + 5 }, (_, index) => row(index)).join('')}`;
+  const again = await workplace.run(['users', 'import', '-'], { input });
+  assert.deepEqual(again, { code: 0, stdout: `Added: 5. There already: ${added}. Refused: 0.\n`, stderr: '' });
+});
+
+test('a file that is none, and a header that names no column, are refused', async () => {
+  await using workplace = await createMigratedWorkplace();
+  const path = join(workplace.folder, 'people.csv');
+  for (const [content, code, expected] of [
+    [undefined, 2, /^The file cannot be read \(ENOENT\)\.\n$/],
+    ['name;mail\n', 1, /^The column name;mail is unknown or there twice\. There are: username, /],
+    ['username,username\n', 1, /unknown or there twice/],
+    ['first_name\nAnn\n', 1, /no column username/],
+    ['{"username":"ann@example.com","admin":true}', 1, /^line 1: The column admin is unknown/],
+  ] as const) {
+    if (content !== undefined) await writeFile(path, content);
+    const finished = await workplace.run(['users', 'import', path]);
+    assert.equal(finished.code, code);
+    assert.match(finished.stderr, expected);
+  }
+  assert.match((await workplace.run(['users', 'import', workplace.folder])).stderr, /EISDIR/);
+});
