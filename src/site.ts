@@ -2,6 +2,7 @@ import { events as accessEvents } from './access/events.ts';
 import { events as accountEvents } from './account/events.ts';
 import type { HomeOptions } from './account/home.routes.ts';
 import type { LanguageOptions } from './account/language.routes.ts';
+import { events as adminEvents } from './admin/events.ts';
 import { events as auditEvents } from './audit/audit.ts';
 import { events as commandEvents } from './commands/events.ts';
 import type { Services } from './compose.ts';
@@ -37,6 +38,7 @@ export async function addSite(app: App, parts: () => Services, options: Capabili
   (await import('./account/language.routes.ts')).addLanguage(app, whole, options);
   await addAccounts(app, whole, { ...options, answerLogin });
   if (options.features.ownAccounts) (await import('./admin/users.routes.ts')).addUsers(app, parts);
+  (await import('./admin/audit.routes.ts')).addAudit(app, parts, events);
   (await import('./forward-auth/verify.routes.ts')).addVerify(app, parts, options);
   (await import('./forward-auth/forward.routes.ts')).addForward(app, parts, options);
   const { findKeptMail } = options;
@@ -93,6 +95,7 @@ export const events = {
   ...linkEvents,
   ...mailEvents,
   ...commandEvents,
+  ...adminEvents,
   ...webEvents,
   ...auditEvents,
 };

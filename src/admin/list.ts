@@ -25,14 +25,23 @@ export const unreadableList: Answer = {
   detail: 'The list cannot be shown with these filters',
 };
 
+/** @throws {Refusal} `unreadable-list` */
+export function refuseList(): never {
+  throw new Refusal(unreadableList);
+}
+
+/** Texts that all databases can compare. PostgreSQL refuses a NUL. */
+const isReadable = (value: unknown, most: number): value is string =>
+  typeof value === 'string' && value.length <= most && value.isWellFormed() && !value.includes('\0');
+
 /** Names the place after a row. It is data to compare with, and never a part of a statement (VM-92). */
 export const cursorOf = (key: readonly string[]): string => Buffer.from(JSON.stringify(key)).toString('base64url');
 
 function readCursor(text: string, length: number): readonly string[] | undefined {
   try {
     const key: unknown = JSON.parse(Buffer.from(text, 'base64url').toString());
-    const isText = (part: unknown) => typeof part === 'string' && part.length <= 320 && part.isWellFormed();
-    return Array.isArray(key) && key.length === length && key.every(isText) ? key : undefined;
+    const isKey = Array.isArray(key) && key.length === length && key.every((part) => isReadable(part, 320));
+    return isKey ? key : undefined;
   } catch {
     return undefined;
   }
@@ -52,20 +61,18 @@ export function readList(query: unknown, { filters, sorts, keyLength }: ListRule
   const sent = query as Readonly<Record<string, unknown>>;
   const read = (name: string, most = 254): string => {
     const value = sent[name] ?? '';
-    if (typeof value !== 'string' || value.length > most || !value.isWellFormed()) throw new Refusal(unreadableList);
-    return value.trim();
+    return isReadable(value, most) ? value.trim() : refuseList();
   };
   const chosen = Object.entries(filters).map(([name, values]) => {
     const value = read(name);
-    if (value !== '' && values?.includes(value) === false) throw new Refusal(unreadableList);
+    if (value !== '' && values?.includes(value) === false) refuseList();
     return [name, value];
   });
   const [q, order, limit, cursor] = [read('q').toLowerCase(), read('sort'), read('limit', 3), read('cursor', 2000)];
   const sort = order.replace(/^-/, '') || sorts[0] || '';
   const rows = limit === '' ? usualRows : /^\d+$/.test(limit) ? Number(limit) : 0;
   const after = cursor === '' ? undefined : readCursor(cursor, keyLength({ q, sort }));
-  if (rows < 1 || rows > mostRows || !sorts.includes(sort) || (cursor !== '' && !after))
-    throw new Refusal(unreadableList);
+  if (rows < 1 || rows > mostRows || !sorts.includes(sort) || (cursor !== '' && !after)) refuseList();
   return { q, filters: Object.fromEntries(chosen), sort, descending: order.startsWith('-'), limit: rows, after };
 }
 

@@ -2,14 +2,20 @@ import { printable } from '../text/printable.ts';
 import type { AuditEvent, CallerTrace, Events, KeyTrace, Reason, RecordedEvent } from './event.ts';
 import { throttleKeys } from './event.ts';
 
+interface About {
+  readonly username?: string | undefined;
+  readonly actor?: string | undefined;
+  readonly ownTable?: boolean;
+}
+
 /**
  * Explains a decision in pairs of heading and text: what was asked, what was decided and why, on what basis, and what an operator can do.
- * @param about the name of the event's user, if the user still exists, and whether users are in a table of a team's own
+ * @param about the names of the event's user and of who did it, if they still exist, and whether users are in a table of a team's own
  */
 export function explain(
   event: RecordedEvent,
   events: Events,
-  { username, ownTable = false }: { readonly username?: string | undefined; readonly ownTable?: boolean } = {},
+  { username, actor, ownTable = false }: About = {},
 ): [heading: string, text: string][] {
   const name = username === undefined ? undefined : printable(username);
   const { trace, userAgent } = event.caller;
@@ -19,7 +25,7 @@ export function explain(
     ['Decided', describeDecision(event, events)],
     ['About', event.about],
     ['User', describeUser(event, name)],
-    ['By', event.actorId && `the user with the id ${event.actorId}`],
+    ['By', event.actorId && `${printable(actor ?? 'a former user')} (id ${event.actorId})`],
     ['Session', event.sessionId],
     ['Address', trace === undefined ? event.caller.address : describeAddress(event.caller.address, trace)],
     ...(event.throttle ?? []).map((key): [string, string] => ['Throttle', describeKey(key)]),
@@ -47,7 +53,7 @@ function describeAsked({ kind, caller: { route, format, operator } }: AuditEvent
   return `${route}, answered ${format === 'html' ? 'as to a browser' : 'in JSON'}`;
 }
 
-function describeDecision(event: AuditEvent, events: Events): string {
+export function describeDecision(event: AuditEvent, events: Events): string {
   const counted = event.count === undefined ? '' : ` (${event.count})`;
   const why = findReason(event, events)?.words ?? event.reason;
   return `${events[event.kind]?.words}${why === undefined ? '' : `: ${why}`}${counted}.`;

@@ -3,6 +3,7 @@ import type { AuditFilter, UnreadableEvent } from '../audit/sql-store.ts';
 import type { Services } from '../compose.ts';
 import { Misconfiguration } from '../faults/misconfiguration.ts';
 import { events } from '../site.ts';
+import { parseTime } from '../text/time.ts';
 import type { UserDirectory } from '../users/user-directory.ts';
 import { administer } from './administer.ts';
 import { createFindOnce, identify } from './find-users.ts';
@@ -61,16 +62,9 @@ function kindOf(kind: string | undefined): string | undefined {
   throw new Misconfiguration(`--kind must be one of: ${Object.keys(events).join(', ')}.`);
 }
 
-const units: Readonly<Record<string, number>> = { m: 60_000, h: 3_600_000, d: 86_400_000 };
-
 function timeOf(option: string, text: string | undefined, now: number): number | undefined {
-  if (text === undefined) return undefined;
-  const [, number, unit = ''] = /^(\d{1,6})([mhd])$/.exec(text) ?? [];
-  if (number !== undefined) return now - Number(number) * (units[unit] ?? 0);
-  const [, date, clock = 'T00:00', zone = 'Z'] =
-    /^(\d{4}-\d\d-\d\d)(?:(T\d\d:\d\d(?::\d\d(?:\.\d{1,3})?)?)(Z|[+-]\d\d:\d\d)?)?$/.exec(text) ?? [];
-  const time = Date.parse(`${date}${clock}${zone}`);
-  if (!Number.isNaN(time)) return time;
+  const time = text === undefined ? undefined : parseTime(text, now);
+  if (text === undefined || time !== undefined) return time;
   throw new Misconfiguration(`--${option} must be such as 30m, 24h, 7d, 2026-11-24 or 2026-11-24T08:00Z.`);
 }
 

@@ -82,6 +82,12 @@ export function createSqlDirectory({ database, prepareLookup }: OpenDatabase, op
       return row && toAccount(id, row, options);
     },
 
+    async findNames(ids) {
+      if (ids.length === 0) return new Map();
+      const rows = await database.selectFrom('janua_users').select(['id', 'username']).where('id', 'in', ids).execute();
+      return new Map(rows.map((row) => [row.id, row.username]));
+    },
+
     async check() {
       await account.where('id', '=', '').execute();
     },

@@ -15,6 +15,8 @@ export interface UserDirectory {
   /** @param username in its canonical form */
   findByUsername(username: string): Promise<Account | undefined>;
   findById(id: string): Promise<Account | undefined>;
+  /** The names of several users by their ids, in one statement. Those that are gone are missing. */
+  findNames(ids: readonly string[]): Promise<ReadonlyMap<string, string>>;
   /** Stores `replacement` for the account's hash, unless the hash has changed meanwhile. Sessions stay. */
   replacePasswordHash(account: Account, replacement: string): Promise<void>;
   /**

@@ -67,6 +67,9 @@ function createRacing(
       return current;
     },
     replacePasswordHash: async () => {},
+    async findNames() {
+      return new Map();
+    },
     async *list() {},
     async check() {},
   };

@@ -120,6 +120,8 @@ export function createContract(): Contract {
       if (type === 'application/json; charset=utf-8') {
         if (operation !== undefined) checkJson(documented, answer.body);
         else if (answer.status >= 400) assert.equal(typeof JSON.parse(answer.body).detail, 'string');
+      } else if (/^(?:text\/csv|application\/jsonl);/.test(type ?? '')) {
+        assert.ok(documented.content[type?.split(';')[0] ?? ''], 'a file is documented for this status');
       } else {
         assert.equal(type, 'text/html; charset=utf-8');
         assert.ok(documented.content['text/html'], 'a page is documented for this status');

@@ -19,6 +19,9 @@ async function logInWhile(stored: string): Promise<string | undefined> {
     findByUsername: async () => weak,
     findById: async () => ({ ...weak, passwordHash: stored }),
     replacePasswordHash: async () => {},
+    async findNames() {
+      return new Map();
+    },
     async *list() {},
     async check() {},
   };

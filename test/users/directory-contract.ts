@@ -62,7 +62,7 @@ export function testUserDirectory(
     test('finds no user by an unknown name or id', async () => {
       await using opened = await openWithAnn();
       const { id } = opened.account.user;
-      for (const text of [
+      const texts = [
         '',
         'ann',
         '%',
@@ -83,7 +83,11 @@ export function testUserDirectory(
         `${id}.0`,
         `0${id}`,
         `${id}x`,
-      ]) {
+      ];
+      const stored = texts.filter((text) => !text.includes('\0'));
+      assert.deepEqual([...(await opened.users.findNames([...stored, id]))], [[id, 'ann@example.com']]);
+      assert.deepEqual([...(await opened.users.findNames([]))], []);
+      for (const text of texts) {
         assert.equal(await opened.users.findByUsername(text), undefined, text);
         assert.equal(await opened.users.findById(text), undefined, text);
       }

@@ -149,6 +149,15 @@ function createMappedDirectory(
       return row && toAccount(row, mapping);
     },
 
+    async findNames(ids) {
+      // PostgreSQL refuses other texts.
+      const pattern = idKind === 'integer' ? /^-?\d{1,18}$/ : idKind === 'uuid' ? /^[\da-f-]{36}$/i : /^/;
+      const values = ids.filter((value) => pattern.test(value)).map(idValue);
+      if (values.length === 0) return new Map();
+      const found = await select(sql`${id} in (${sql.join(values)})`).execute(database);
+      return new Map(found.rows.map((row) => [row.id ?? '', canonicalUsername(row.username ?? '')]));
+    },
+
     async check() {
       await select(sql`1 = 0`).execute(database);
     },
