@@ -40,7 +40,7 @@ function createProgram(): Command {
     .argument('<name>', 'browser-cookie, audit-names, forward-auth, ceremonies or encryption')
     .action(from(() => import('./commands/keys.ts'), 'rotateKey'));
 
-  add(program, 'doctor', 'check whether settings, stores and machine suit `serve`; changes nothing')
+  add(program, 'doctor', 'check whether settings, stores and machine suit `serve`; changes no data')
     .option(...json)
     .addHelpText('after', settingsHelp)
     .hook('postAction', endSoon)

@@ -1,6 +1,5 @@
 import { type Check, needing } from '../../selftest/finding.ts';
 import { isHttps } from '../config/origin.ts';
-import { checkClock } from '../doctor/clock.ts';
 import { checkDatabase, checkSchema } from '../doctor/database.ts';
 import { checkEncryption } from '../doctor/encryption.ts';
 import { explain, type Stores } from '../doctor/fault-findings.ts';
@@ -75,13 +74,14 @@ async function lookAtAll({ settings, faulty }: ReadSettings, look: Look): Promis
 
     await look('users', checkUsers(settings, opened));
     const { REDIS_URL: redisUrl } = settings;
-    const sessionsHere = redisUrl === undefined;
     const encryptionCheck = needing(current, outdated, (database) => checkEncryption(database, settings));
     if (settings.SECOND_FACTOR !== 'off') await look('encryption', encryptionCheck);
 
-    const redis = sessionsHere ? undefined : await look('sessions', checkRedis(redisUrl, stepMilliseconds, closing));
-    if (sessionsHere) await look('sessions', needing(current, outdated, checkSqlSessions));
-    await look('clock', checkClock(opened, redis));
+    const sessionsCheck =
+      redisUrl === undefined
+        ? needing(current, outdated, checkSqlSessions)
+        : checkRedis(redisUrl, stepMilliseconds, closing);
+    await look('sessions', sessionsCheck);
     const mailSettings = faulty.has('MAIL_URL') || faulty.has('MAIL_FROM') ? undefined : settings;
     const mailCheck = needing(mailSettings, 'MAIL_URL or MAIL_FROM is wrong', (sound) =>
       checkMail(sound, stepMilliseconds),

@@ -8,7 +8,6 @@ import { Misconfiguration } from '../faults/misconfiguration.ts';
 import { unwatched } from '../faults/store-watch.ts';
 import { findingsOf } from './fault-findings.ts';
 import { medianTime } from './hashing.ts';
-import { refuseUnprepared } from './sqlite-file.ts';
 
 /** Milliseconds that a round trip should take at most. Each request makes one or two. */
 const farAway = 20;
@@ -18,14 +17,9 @@ export async function* checkDatabase(
   settings: Settings,
   timeoutMilliseconds: number,
   closing: AsyncDisposableStack,
-): Check<OpenDatabase | undefined> {
+): Check<OpenDatabase> {
   const { DATABASE_URL: url, DATABASE_CONNECTIONS: connections } = settings;
-  const unprepared = await refuseUnprepared(url);
-  if (unprepared !== undefined) {
-    yield unprepared;
-    return undefined;
-  }
-  const opened = await openDatabase(url, { connections, timeoutMilliseconds, watch: unwatched });
+  const opened = await openDatabase(url, { connections, timeoutMilliseconds, watch: unwatched, mustExist: true });
   closing.defer(() => opened.database.destroy());
   const roundTrip = () => sql`select 1`.execute(opened.database);
   // Connects first, which is not measured.

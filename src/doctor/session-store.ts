@@ -14,8 +14,8 @@ export async function* checkSqlSessions(opened: OpenDatabase): Check {
   yield ok('Sessions are in the database, and can be written.');
 }
 
-/** Opens Redis or Valkey and gives it if it answers. `closing` closes it. @param timeout milliseconds that a command may take */
-export async function* checkRedis(url: string, timeout: number, closing: AsyncDisposableStack): Check<OpenRedis> {
+/** Opens Redis or Valkey. `closing` closes it. @param timeout milliseconds that a command may take */
+export async function* checkRedis(url: string, timeout: number, closing: AsyncDisposableStack): Check {
   const { openRedis } = await import('../redis/redis.ts');
   const { createRedisSessionStore } = await import('../sessions/redis-store.ts');
   const redis = openRedis(url, timeout, unwatched);
@@ -34,10 +34,9 @@ export async function* checkRedis(url: string, timeout: number, closing: AsyncDi
     await createRedisSessionStore(redis).check();
     yield ok(`Sessions are in ${shownUrl(url)}, and can be written.`);
   }
-  return redis;
 }
 
-export const serversOf = (client: RedisClient) => ('nodes' in client ? client.nodes('master') : [client]);
+const serversOf = (client: RedisClient) => ('nodes' in client ? client.nodes('master') : [client]);
 
 /** If Redis lacks the database number in the URL, the client silently uses number 0. */
 async function requireNumber(redis: OpenRedis): Promise<void> {
