@@ -34,11 +34,6 @@ export function addGauge(
   });
 }
 
-export function addProcesses(registry: Registry, expected: number, answered: () => number): void {
-  addGauge(registry, 'janua_processes_expected', 'Processes that should serve.', () => expected);
-  addGauge(registry, 'janua_processes_answered', 'Processes whose figures are included.', answered);
-}
-
 export interface Loads {
   hashing(): { readonly underWay: number; readonly waiting: number };
   /** Number of mails that wait. All workers of a cluster share them. */
