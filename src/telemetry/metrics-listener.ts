@@ -21,21 +21,11 @@ export async function listenForMetrics(
   { host, port }: { readonly host: string; readonly port: number },
   readMetrics: () => Promise<string>,
 ) {
-  let reading: Promise<string> | undefined;
-  function readOnce(): Promise<string> {
-    reading ??= readMetrics().finally(() => {
-      reading = undefined;
-    });
-    return reading;
-  }
   const timeouts = { requestTimeout: clientMilliseconds, headersTimeout: clientMilliseconds };
   const server = createServer({ ...timeouts, connectionsCheckingInterval: 1000 }, (request, response) => {
-    answer(request, response, readOnce).catch(() => response.writeHead(500).end());
+    answer(request, response, readMetrics).catch(() => response.writeHead(500).end());
   });
   server.maxConnections = mostConnections;
-  server.maxRequestsPerSocket = 1;
-  // Without this listener, Node would answer each further request with 503.
-  server.on('dropRequest', (_request, socket) => socket.destroy());
   server.setTimeout(clientMilliseconds);
   server.listen({ host, port });
   try {
@@ -61,10 +51,8 @@ async function answer(
   response: ServerResponse,
   readMetrics: () => Promise<string>,
 ): Promise<void> {
-  if (url?.split('?', 1)[0] !== '/metrics') response.writeHead(404).end();
-  else if (method !== 'GET' && method !== 'HEAD') response.writeHead(405, { allow: 'GET, HEAD' }).end();
-  else {
-    const text = await readMetrics();
-    response.writeHead(200, { 'content-type': contentType, 'x-content-type-options': 'nosniff' }).end(text);
-  }
+  if (url?.split('?', 1)[0] !== '/metrics') return void response.writeHead(404).end();
+  if (method !== 'GET' && method !== 'HEAD') return void response.writeHead(405, { allow: 'GET, HEAD' }).end();
+  const text = await readMetrics();
+  response.writeHead(200, { 'content-type': contentType, 'x-content-type-options': 'nosniff' }).end(text);
 }

@@ -53,43 +53,6 @@ describe('the address for Prometheus', () => {
     assert.equal((await fetch(listener.url)).status, 200);
   });
 
-  test('answers only one request on a connection', async () => {
-    let read = 0;
-    await using listener = await listenForMetrics(anywhere, async () => {
-      read += 1;
-      return 'a 1\n';
-    });
-    const client = await open(listener);
-    client.resume().write(scrape.repeat(20_000));
-    await closeOf(client);
-    assert.ok(read <= 1, `${read} answers`);
-    assert.equal((await fetch(listener.url)).headers.get('connection'), 'close');
-  });
-
-  test('reads the metrics once for all requests at the same time', async () => {
-    let read = 0;
-    let requests = 0;
-    const figures = Promise.withResolvers<string>();
-    const all = Promise.withResolvers<void>();
-    function count(): void {
-      requests += 1;
-      if (requests === 8) all.resolve();
-    }
-    await using listener = await listenForMetrics(anywhere, () => {
-      read += 1;
-      return figures.promise;
-    });
-    subscribe('http.server.request.start', count);
-    const asked = Array.from({ length: 8 }, () => fetch(listener.url));
-    await all.promise;
-    unsubscribe('http.server.request.start', count);
-    figures.resolve('a 1\n');
-    for (const answer of asked) assert.equal(await (await answer).text(), 'a 1\n');
-    assert.equal(read, 1);
-    await fetch(listener.url);
-    assert.equal(read, 2);
-  });
-
   test('limits its connections, and closes those that send no request or do not read', async () => {
     // More than the system buffers for a client that does not read.
     const text = 'a 1\n'.repeat(5_000_000);
