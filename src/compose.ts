@@ -72,11 +72,12 @@ import type { Account } from './users/account.ts';
 import { type Actor, type AdministrationOptions, createAdministration } from './users/administration.ts';
 import { createGroups, requireOtherMember } from './users/groups.ts';
 import { createImportUsers } from './users/import-users.ts';
+import { createNoteLogin } from './users/last-logins.ts';
 import { openMappedDirectory, samplePasswordHashes } from './users/mapped/mapped-directory.ts';
 import { parseMapping, type UserMapping } from './users/mapped/mapping.ts';
 import { createSqlDirectory, type DirectoryOptions } from './users/sql-directory.ts';
 import { canonicalUsername, type User } from './users/user.ts';
-import type { UserDirectory, UserRegistry } from './users/user-directory.ts';
+import type { SearchableDirectory, UserRegistry } from './users/user-directory.ts';
 import { createTrustedProxies } from './web/client-address.ts';
 import { rawPath } from './web/request-target.ts';
 import type { Request } from './web/types.ts';
@@ -317,7 +318,7 @@ async function prepare(settings: Settings, overrides: Overrides, openings: Openi
 
   const administrators = new Set(settings.ADMINISTRATORS.map(canonicalUsername));
   const directoryOptions = { demoUsers, administrators };
-  async function openDirectory(): Promise<{ users: UserDirectory; registry: UserRegistry | undefined }> {
+  async function openDirectory(): Promise<{ users: SearchableDirectory; registry: UserRegistry | undefined }> {
     if (mapping === undefined) {
       const own = measures.watchStore('database', 'users', createSqlDirectory(opened, directoryOptions));
       return { users: own, registry: own };
@@ -328,10 +329,11 @@ async function prepare(settings: Settings, overrides: Overrides, openings: Openi
     return { users: measures.watchStore('database', 'users', mapped.directory), registry: undefined };
   }
   const { users, registry } = await openDirectory();
+  const groupsInColumn = mapping?.groups !== undefined;
   const groups = createGroups(database, {
     ownUsers: registry !== undefined,
     applicationScopes: settings.SCOPES,
-    inColumn: mapping?.groups !== undefined,
+    inColumn: groupsInColumn,
     requireOther: registry?.requireOtherAdministrator ?? requireOtherMember,
   });
   // Redis and a team's own table need two look-ups.
@@ -382,7 +384,10 @@ async function prepare(settings: Settings, overrides: Overrides, openings: Openi
       throttle.forgive(limitsOf(attemptOf(account.user.username, account, knownBrowser, caller, audit))),
   });
   const { factors, secondFactor } = secondFactors;
-  const admit: Admit = createAdmit({ access, sessions, users, audit, demand: secondFactor.demand, noticeSignIn });
+  const admit: Admit = createAdmit({
+    ...{ access, sessions, users, audit, demand: secondFactor.demand, noticeSignIn },
+    noteLogin: createNoteLogin(database, registry !== undefined, now),
+  });
   const needsSecondFactor = async (account: Account) =>
     settings.SECOND_FACTOR === 'required' || (await factors.methodsOf(account)).length > 0;
   const attemptPassword = createAttemptPassword({
@@ -435,7 +440,7 @@ async function prepare(settings: Settings, overrides: Overrides, openings: Openi
     }),
     knownBrowsers,
     personalTokens,
-    findUsers: createFindUsers(database, directoryOptions),
+    findUsers: createFindUsers(database, users, { ownUsers: registry !== undefined, groupsInColumn }),
     outbox,
     mail,
     passwordPolicy,

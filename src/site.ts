@@ -37,7 +37,7 @@ export async function addSite(app: App, parts: () => Services, options: Capabili
   (await import('./account/me.routes.ts')).addMe(app);
   (await import('./account/language.routes.ts')).addLanguage(app, whole, options);
   await addAccounts(app, whole, { ...options, answerLogin });
-  if (options.features.ownAccounts) (await import('./admin/users.routes.ts')).addUsers(app, parts);
+  (await import('./admin/users.routes.ts')).addUsers(app, parts, options);
   (await import('./admin/audit.routes.ts')).addAudit(app, parts, events);
   (await import('./forward-auth/verify.routes.ts')).addVerify(app, parts, options);
   (await import('./forward-auth/forward.routes.ts')).addForward(app, parts, options);

@@ -203,6 +203,9 @@ test("a database account that may only read a team's table is enough to sign use
     const changedFactors = 'janua_passkeys, janua_totp, janua_pending_logins';
     await execute(`grant select, insert, update, delete on ${changedFactors} to ${account}`);
     await execute(`grant select, insert, delete on janua_recovery_codes, janua_trusted_browsers to ${account}`);
+    const groups = 'janua_groups, janua_memberships, janua_access_tokens';
+    await execute(`grant select, insert, update, delete on ${groups} to ${account}`);
+    await execute(`grant select, insert, update on janua_logins to ${account}`);
     await prepare(async ({ access, logIn, users }) => {
       const before = (await users.findByUsername(ann.username))?.passwordHash;
       const { session } = await logIn(attempt(ann.username, password), caller);

@@ -5,6 +5,7 @@ import type { events as sessionEvents } from '../sessions/events.ts';
 import type { Session, Sessions, StartedSession } from '../sessions/sessions.ts';
 import type { AuthenticationMethod } from '../sessions/store.ts';
 import { type Account, stampOf } from '../users/account.ts';
+import type { NoteLogin } from '../users/last-logins.ts';
 import type { User } from '../users/user.ts';
 import type { UserDirectory } from '../users/user-directory.ts';
 import type { Access, Presented } from './access.ts';
@@ -78,10 +79,13 @@ export interface AdmitOptions {
   readonly audit: Audit<keyof typeof events | keyof typeof sessionEvents>;
   readonly demand: Demand;
   readonly noticeSignIn: NoticeSignIn | undefined;
+  readonly noteLogin: NoteLogin;
 }
 
 /** Nothing else calls `sessions.start`. */
-export function createAdmit({ access, sessions, users, audit, demand, noticeSignIn }: AdmitOptions): Admit {
+export function createAdmit(options: AdmitOptions): Admit {
+  const { access, sessions, users, audit, demand, noticeSignIn, noteLogin } = options;
+
   /** A login of which a step fails leaves no session. */
   const orEnd = <Result>(session: Session, step: Promise<Result> | undefined) =>
     step?.catch(async (error: unknown) => {
@@ -127,6 +131,8 @@ export function createAdmit({ access, sessions, users, audit, demand, noticeSign
     const { session } = started;
     const { id: sessionId, userId } = session;
     await orEnd(session, audit.record({ kind: 'login-succeeded', caller, userId, sessionId, ...event, reason }));
+    // The login counts even if this cannot be written down.
+    await noteLogin(started.account.user).catch(() => {});
     const ended = [
       ...replaced.map((former) => ({ reason: 'replaced', userId: former.userId, sessionId: former.id })),
       ...session.displaced.map((id) => ({ reason: 'too-many', userId, sessionId: id })),

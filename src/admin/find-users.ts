@@ -1,112 +1,160 @@
+import { Refusal } from '../access/refusal.ts';
 import type { Database } from '../database/database.ts';
+import { isUnrepresentable } from '../database/errors.ts';
 import { sql } from '../database/kysely.ts';
-import { accountColumns } from '../database/schema.ts';
-import { type AccountRow, type DirectoryOptions, longestWord, toAccount, wordsOf } from '../users/sql-directory.ts';
-import type { User } from '../users/user.ts';
-import { cursorOf, type ListQuery, type ListRules, mostCandidates } from './list.ts';
+import { inOrder } from '../users/search.ts';
+import { longestWord, wordsOf } from '../users/user.ts';
+import type { Candidate, ListedUser, SearchableDirectory, Walk } from '../users/user-directory.ts';
+import { cursorOf, type ListQuery, type ListRules, mostCandidates, unreadableList } from './list.ts';
 
-/** After every text that begins with a prefix. */
-const last = '\u{10ffff}';
-
-export const userRules: ListRules = {
+/** @param ownUsers whether users are in Janua's own table, which keeps when each was added */
+export const userRules = (ownUsers: boolean): ListRules => ({
   filters: { group: undefined, state: ['enabled', 'disabled'], factor: ['yes', 'no'] },
-  sorts: ['username'],
-  // The user name; of a search the word that was found and the id.
-  keyLength: ({ q }) => (q === '' ? 1 : 2),
-};
+  sorts: ownUsers ? ['username', 'created_at'] : ['username'],
+  // The value that sorts, and the id.
+  keyLength: () => 2,
+});
 
-export interface FoundUser {
-  readonly user: User;
-  readonly disabled: boolean;
-  readonly hasFactor: boolean;
-  readonly createdAt: Date;
+export interface FoundUser extends ListedUser {
+  readonly lastLoginAt: Date | undefined;
+  readonly factors: readonly string[];
+}
+
+type FilterQuery = Pick<ListQuery, 'q' | 'filters'>;
+
+interface FindUsersOptions {
+  readonly ownUsers: boolean;
+  /** Of a team's own table. */
+  readonly groupsInColumn: boolean;
 }
 
 /**
- * Finds users in Janua's own table, in three statements. It reads rows in the order of an index: of the words that a search looks for, of the
- * members of a group, or of the user names. The rest of the filters are applied to at most `mostCandidates` rows.
+ * Finds users, in four statements at most. If an index shows that few users pass one of the filters, all of those are read and sorted.
+ * Otherwise it reads users in their order, at most `mostCandidates`, because enough of them pass each filter.
  */
-export function createFindUsers(database: Database, options: DirectoryOptions) {
-  const columns = [
-    'janua_users.id as account_id',
-    'janua_users.created_at',
-    ...accountColumns.map((name) => `janua_users.${name}` as const),
-  ] as const;
+export function createFindUsers(
+  database: Database,
+  users: SearchableDirectory,
+  { ownUsers, groupsInColumn }: FindUsersOptions,
+) {
+  const { searched } = users;
 
-  async function readCandidates({ q, filters, descending, after, limit }: ListQuery) {
-    const [direction, than] = descending ? (['desc', '<'] as const) : (['asc', '>'] as const);
-    const beyond = descending ? sql`<` : sql`>`;
-    const isFiltered = filters.state !== '' || filters.factor !== '' || q !== '';
+  async function findWithFactor(): Promise<string[]> {
+    const apps = database.selectFrom('janua_totp').select('user_id').limit(mostCandidates);
+    const passkeys = database.selectFrom('janua_passkeys').select('user_id').limit(mostCandidates);
+    return [...(await apps.execute()), ...(await passkeys.execute())].map((row) => row.user_id);
+  }
+
+  async function walkMembers(group: string, part: Omit<Walk, 'sort'>): Promise<Candidate[]> {
+    const where = sql`group_name = ${group}`;
+    const { rows } = await sql<{ id: string; username: string }>`
+      select user_id as id, username from janua_memberships
+      ${inOrder(sql`username`, undefined, part, { where })}`.execute(database);
+    const found = new Map((await users.findAll(rows.map(({ id }) => id))).map((user) => [user.id, user]));
+    return rows.map(({ id, username }) => ({ key: [username, id], user: found.get(id) }));
+  }
+
+  async function findFew({ q, filters: { group, state, factor } }: FilterQuery): Promise<ListedUser[] | undefined> {
+    const searches = [
+      q && (() => users.findIds('prefix', q, mostCandidates)),
+      group && (() => users.findIds('group', group, mostCandidates)),
+      state === 'disabled' && (() => users.findIds('disabled', '', mostCandidates)),
+      factor === 'yes' && findWithFactor,
+    ];
+    for (const search of searches) {
+      const ids = search ? await search() : undefined;
+      if (ids !== undefined && ids.length < mostCandidates) return users.findAll([...new Set(ids)]);
+    }
+    return undefined;
+  }
+
+  /** When users logged in last, and which factors they have. */
+  async function findDetails(found: readonly ListedUser[]) {
+    const names = new Map(found.map((user) => [user.id, ownUsers ? '' : user.username]));
+    const logins = new Map<string, Date>();
+    const factors = new Map<string, Set<string>>();
+    if (names.size === 0) return { logins, factors };
+    const from = (
+      table: 'janua_logins' | 'janua_totp' | 'janua_passkeys',
+      kind: string,
+      at = sql<number | string>`0`,
+    ) =>
+      database
+        .selectFrom(table)
+        .select(['user_id', 'username', sql.lit(kind).as('kind'), at.as('at')])
+        .where('user_id', 'in', [...names.keys()]);
+    const rows = from('janua_logins', 'login', sql`at`)
+      .unionAll(from('janua_totp', 'app'))
+      .unionAll(from('janua_passkeys', 'passkey'));
+    for (const { user_id: id, username, kind, at } of await rows.execute()) {
+      if (names.get(id) !== username) continue;
+      if (kind === 'login') logins.set(id, new Date(Number(at)));
+      else factors.getOrInsertComputed(id, () => new Set()).add(kind);
+    }
+    return { logins, factors };
+  }
+
+  /** In the order of names, by the index of a filter. */
+  async function walk({ q, filters: { group = '', state }, ...part }: ListQuery): Promise<readonly Candidate[]> {
+    if (part.sort !== 'username') return users.walk({ ...part, state });
+    if (q !== '') return users.walkWords(q, part);
+    return group === '' || groupsInColumn ? users.walk({ ...part, state }) : walkMembers(group, part);
+  }
+
+  async function findPage(asked: ListQuery) {
+    const query = { ...asked, q: asked.q.slice(0, longestWord) };
+    const { q, filters, limit } = query;
+    const isFiltered = [q, ...Object.values(filters)].some((value) => value !== '');
     const most = isFiltered ? mostCandidates : limit + 1;
-    if (q !== '') {
-      const prefix = q.slice(0, longestWord);
-      let words = database
-        .selectFrom('janua_search')
-        .innerJoin('janua_users', 'janua_users.id', 'janua_search.user_id')
-        .select([...columns, 'word'])
-        .where('word', '>=', prefix)
-        .where('word', '<', prefix + last);
-      if (after !== undefined)
-        words = words.where(sql<boolean>`(word, janua_search.user_id) ${beyond} (${after[0]}, ${after[1]})`);
-      const ordered = words.orderBy('word', direction).orderBy('janua_search.user_id', direction).limit(most);
-      const rows = await ordered.execute();
-      return rows.map((row) => ({
-        row,
-        key: [row.word, row.account_id],
-        isSeen: isSeen(row, row.word, prefix, descending),
-      }));
-    }
-    const [name = ''] = after ?? [];
-    if (filters.group !== '') {
-      const members = database
-        .selectFrom('janua_memberships')
-        .innerJoin('janua_users', 'janua_users.id', 'janua_memberships.user_id')
-        .select(columns)
-        .where('group_name', '=', filters.group ?? '');
-      const from = after === undefined ? members : members.where('janua_memberships.username', than, name);
-      const rows = await from.orderBy('janua_memberships.username', direction).limit(most).execute();
-      return rows.map((row) => ({ row, key: [row.username], isSeen: false }));
-    }
-    const all = database.selectFrom('janua_users').select(columns);
-    const from = after === undefined ? all : all.where('janua_users.username', than, name);
-    const rows = await from.orderBy('janua_users.username', direction).limit(most).execute();
-    return rows.map((row) => ({ row, key: [row.username], isSeen: false }));
-  }
-
-  /** Which of these users have a second factor. */
-  async function findFactors(ids: readonly string[]): Promise<Set<string>> {
-    if (ids.length === 0) return new Set();
-    const passkeys = database.selectFrom('janua_passkeys').select('user_id').where('user_id', 'in', ids);
-    const apps = database.selectFrom('janua_totp').select('user_id').where('user_id', 'in', ids);
-    return new Set((await passkeys.union(apps).execute()).map((row) => row.user_id));
-  }
-
-  return async (query: ListQuery) => {
-    const { filters, limit } = query;
-    const candidates = await readCandidates(query);
-    const factors = await findFactors(candidates.map(({ row }) => row.account_id));
-    const users: FoundUser[] = [];
-    let end: readonly string[] | undefined;
-    for (const { row, key, isSeen } of candidates) {
-      if (users.length === limit) break;
-      end = key;
-      const { user, disabled } = toAccount(row.account_id, row as AccountRow, options);
-      const hasFactor = factors.has(user.id);
-      const passes =
-        !isSeen &&
+    const few = await findFew(query);
+    const candidates = few ? sortUsers(few, query) : await walk({ ...query, limit: most });
+    const isFound = (user: ListedUser) => {
+      const words = wordsOf(user);
+      return (
         (filters.group === '' || user.groups.includes(filters.group ?? '')) &&
-        (filters.state === '' || disabled === (filters.state === 'disabled')) &&
-        (filters.factor === '' || hasFactor === (filters.factor === 'yes'));
-      if (passes) users.push({ user, disabled, hasFactor, createdAt: new Date(Number(row.created_at)) });
-    }
-    const reachedEnd = candidates.length < (query.q || filters.state || filters.factor ? mostCandidates : limit + 1);
-    const isLast = reachedEnd && end === candidates.at(-1)?.key;
-    return { users, nextCursor: end === undefined || isLast ? undefined : cursorOf(end) };
-  };
+        (filters.state === '' || user.disabled === (filters.state === 'disabled')) &&
+        (q === '' || searched.some((field) => words[field]?.startsWith(q)))
+      );
+    };
+    const matching = candidates
+      .flatMap(({ key, user }) => (user && isFound(user) ? [{ key, user }] : []))
+      .slice(0, filters.factor === '' ? limit + 1 : undefined);
+    const { logins, factors } = await findDetails(matching.map(({ user }) => user));
+    const found = matching.filter(
+      ({ user }) => filters.factor === '' || factors.has(user.id) === (filters.factor === 'yes'),
+    );
+    const page = found.slice(0, limit);
+    const isCut = few === undefined && candidates.length === most;
+    const end = found.length > limit ? page.at(-1) : isCut ? candidates.at(-1) : undefined;
+    return {
+      users: page.map(({ user }) => ({
+        ...user,
+        lastLoginAt: logins.get(user.id),
+        factors: [...(factors.get(user.id) ?? [])],
+      })),
+      nextCursor: end && cursorOf(end.key),
+    };
+  }
+
+  /** @throws {Refusal} `unreadable-list` if no column can hold what the cursor says */
+  return (query: ListQuery) =>
+    findPage(query).catch((error: unknown) => {
+      throw isUnrepresentable(error) ? new Refusal(unreadableList) : error;
+    });
 }
 
-/** Whether an earlier word of the same user has shown the user already. */
-function isSeen(row: Parameters<typeof wordsOf>[0], word: string, prefix: string, descending: boolean): boolean {
-  const matching = wordsOf(row).filter((one) => one?.startsWith(prefix)) as string[];
-  return matching.some((one) => (descending ? one > word : one < word));
+/** The users after the cursor, sorted. */
+function sortUsers(users: readonly ListedUser[], { sort, descending, after }: ListQuery): Candidate[] {
+  const isTime = sort === 'created_at';
+  const compare = (one: readonly string[], other: readonly string[]) => {
+    const [[value = '', id = ''], [otherValue = '', otherId = '']] = [one, other];
+    const difference = isTime ? Number(value) - Number(otherValue) : compareTexts(value, otherValue);
+    return (difference || compareTexts(id, otherId)) * (descending ? -1 : 1);
+  };
+  return users
+    .map((user) => ({ user, key: [isTime ? String(user.createdAt?.getTime() ?? 0) : user.username, user.id] as const }))
+    .filter(({ key }) => after === undefined || compare(key, after) > 0)
+    .sort((one, other) => compare(one.key, other.key));
 }
+
+const compareTexts = (one: string, other: string) => (one < other ? -1 : Number(one > other));

@@ -1,73 +1,83 @@
+import type { Searchable } from '../users/user.ts';
+import type { SearchableDirectory } from '../users/user-directory.ts';
 import { addAction } from '../web/action.ts';
-import { json, object } from '../web/openapi/responses.ts';
+import type { FlowOptions } from '../web/flow-options.ts';
+import { json, listOf, object, orNull, text, time } from '../web/openapi/responses.ts';
 import type { App } from '../web/types.ts';
 import { type createFindUsers, type FoundUser, userRules } from './find-users.ts';
 import { listQuery, readList, unreadableList } from './list.ts';
 
-const text = { type: 'string' };
-const userSchema = object('A user', {
-  id: text,
-  username: text,
-  first_name: text,
-  last_name: text,
+export const userFields = {
+  id: text('9b2f1f3e-6a3c-4a52-8c57-1b0c4a526a3c'),
+  username: text('ann@example.com'),
+  first_name: text('Ann'),
+  last_name: text('Archer'),
   disabled: { type: 'boolean' },
-  groups: { type: 'array', items: text },
-  created_at: { ...text, description: 'RFC 3339, UTC' },
-  second_factor: { type: 'boolean', description: 'Whether there is a passkey or an authenticator app' },
-});
+  groups: listOf(text('staff')),
+  created_at: { ...orNull(time), description: 'RFC 3339, UTC. Null in a table of your own' },
+  last_login_at: { ...orNull(time), description: 'RFC 3339, UTC. Null if there was none yet' },
+  factors: listOf(text('app'), '`app` and `passkey`'),
+};
+
+/** The fields that a search finds, in the words of the API. */
+const fieldNames: Readonly<Record<Searchable, string>> = {
+  username: 'username',
+  firstName: 'first_name',
+  lastName: 'last_name',
+};
+
 const listSchema = object('Users', {
-  users: { type: 'array', items: userSchema },
+  users: listOf(object('A user', userFields)),
+  unsearched: listOf(text('first_name'), 'What `q` does not find, because no index in a table of your own finds it'),
   next_cursor: { type: ['string', 'null'], description: 'For the next page. A page may be short and still have one' },
 });
-const example = {
-  id: '9b2f1f3e-6a3c-4a52-8c57-1b0c4a526a3c',
-  username: 'ann@example.com',
-  first_name: 'Ann',
-  last_name: 'Archer',
-  disabled: false,
-  groups: ['staff'],
-  created_at: '2026-11-26T08:00:00.000Z',
-  second_factor: true,
-};
 
 const query = {
   q: { description: 'The beginning of an address, of a name or of a last name', examples: ['ann'] },
   group: { description: 'Users in this group', examples: ['staff'] },
   state: { description: '`enabled` or `disabled`', examples: ['enabled'] },
   factor: { description: 'Whether there is a second factor: `yes` or `no`', examples: ['yes'] },
-  sort: { description: '`username` or `-username`', examples: ['-username'] },
+  sort: { description: '`username` or `created_at`. With `-` before it: descending', examples: ['-created_at'] },
   ...listQuery,
 };
 
-export interface AdminParts {
+export interface UserListParts {
+  readonly users: SearchableDirectory;
   readonly findUsers: ReturnType<typeof createFindUsers>;
 }
 
-const describeUser = ({ user, disabled, hasFactor, createdAt }: FoundUser) => ({
-  id: user.id,
-  username: user.username,
-  first_name: user.firstName,
-  last_name: user.lastName,
-  disabled,
-  groups: user.groups,
-  created_at: createdAt.toISOString(),
-  second_factor: hasFactor,
+export const describeUser = ({ id, username, firstName, lastName, disabled, groups, ...user }: FoundUser) => ({
+  ...{ id, username, first_name: firstName, last_name: lastName, disabled, groups },
+  created_at: user.createdAt?.toISOString() ?? null,
+  last_login_at: user.lastLoginAt?.toISOString() ?? null,
+  factors: user.factors,
 });
 
 /** Adds the pages on which administrators find users. */
-export function addUsers(app: App, parts: () => AdminParts): void {
+export function addUsers(app: App, parts: () => UserListParts, { features }: Pick<FlowOptions, 'features'>): void {
+  const rules = userRules(features.ownAccounts);
   addAction(app, ['/admin/users', '/api/admin/users'], {
     method: 'GET',
     summary: 'Users',
+    description:
+      'Sorted by `username`, or by the word that was found if more than 2,000 are. A table of your own has no `created_at`.',
     tag: 'Administration',
     config: { signedIn: true, scope: 'users:read', view: 'admin/users', refusals: [unreadableList] },
     query,
-    answer: json('Users', listSchema, { users: [example], next_cursor: null }),
+    answer: json('Users', listSchema, { unsearched: [], next_cursor: null }),
     browser: 'The page with the users',
     async handle(request) {
-      const list = readList(request.query, userRules);
-      const { users, nextCursor } = await parts().findUsers(list);
-      return { users: users.map(describeUser), next_cursor: nextCursor ?? null, query: request.query };
+      const { findUsers, users: directory } = parts();
+      const { users, nextCursor } = await findUsers(readList(request.query, rules));
+      const unsearched = Object.entries(fieldNames).filter(
+        ([field]) => !directory.searched.includes(field as Searchable),
+      );
+      return {
+        users: users.map(describeUser),
+        unsearched: unsearched.map(([, name]) => name),
+        next_cursor: nextCursor ?? null,
+        query: request.query,
+      };
     },
   });
 }

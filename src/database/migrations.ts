@@ -90,7 +90,10 @@ async function appliedMigrations(database: Database): Promise<string[]> {
 
 /** @throws {Misconfiguration} when a table in use lacks a column, or the account may not read it */
 export async function requireTables(database: Database, used: { users: boolean; sessions: boolean }): Promise<void> {
-  const unused = new Set([...(used.users ? [] : ['janua_users']), ...(used.sessions ? [] : tablesInRedis)]);
+  const unused = new Set([
+    ...(used.users ? [] : ['janua_users', 'janua_search']),
+    ...(used.sessions ? [] : tablesInRedis),
+  ]);
   for (const [table, row] of Object.entries(sampleRows).filter(([name]) => !unused.has(name))) {
     try {
       const list = sql.join(Object.keys(row).map((column) => sql.ref(column)));

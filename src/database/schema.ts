@@ -133,8 +133,10 @@ export const rows = {
     token_scope: generated(nullable('')),
   },
   janua_groups: { name: '', description: '', scopes: '' },
-  /** Prefixes by which an administrator finds a user: the address, the names, and the last name, in lower case. */
-  janua_search: { id: '', word: '', user_id: '' },
+  /** Prefixes by which an administrator finds a user: the address, the names, and the last name, in lower case. `kind` tells which. */
+  janua_search: { id: '', kind: 0, word: '', user_id: '' },
+  /** When each user logged in last. `username` is the name of a user of a team's own table, else empty. */
+  janua_logins: { user_id: '', username: '', at: time },
   janua_memberships: { id: '', group_name: '', user_id: '', username: '' },
   /** Personal access tokens. `owner` is the name of a user of a team's own table, else empty. */
   janua_access_tokens: {
@@ -186,6 +188,7 @@ export const tablesAboutUsers = [
   'janua_pending_logins',
   'janua_memberships',
   'janua_search',
+  'janua_logins',
   'janua_access_tokens',
 ] as const satisfies (keyof Tables)[];
 

@@ -11,7 +11,8 @@ import { type Account, passwordFingerprint } from './account.ts';
 import { LastAdministrator } from './change-refused.ts';
 import { lockGroups } from './groups.ts';
 import { admins, type Rights, rightsOf } from './scopes.ts';
-import type { User } from './user.ts';
+import { createSearch, inOrder } from './search.ts';
+import { type Searchable, searchable, type User, wordsOf } from './user.ts';
 import type { ListedUser, NewUser, UserRegistry } from './user-directory.ts';
 
 export const usersPerPage = 1000;
@@ -29,6 +30,38 @@ export function createSqlDirectory({ database, prepareLookup }: OpenDatabase, op
   const findRowById = prepareLookup((id) => account.where('id', '=', id), 'id');
   const findRowByUsername = prepareLookup((username) => account.where('username', '=', username), 'username');
   const update = (id: string, db: Database = database) => db.updateTable('janua_users').where('id', '=', id);
+
+  const toListed = (row: ListedRow): ListedUser => ({
+    ...toUser(row.id, row, rightsOfRow(row, options)),
+    disabled: row.disabled === 1,
+    demo: row.demo === 1,
+    createdAt: toTime(row.created_at),
+  });
+
+  async function findAll(ids: readonly string[]): Promise<ListedUser[]> {
+    if (ids.length === 0) return [];
+    return (await account.select('created_at').where('id', 'in', ids).execute()).map(toListed);
+  }
+
+  const { findByPrefix, walkWords, searched } = createSearch(database, {
+    fields: searchable.map((name, kind) => ({
+      name,
+      table: sql`janua_search`,
+      where: sql`kind = ${sql.lit(kind)}`,
+      value: sql`word`,
+      id: sql`user_id`,
+    })),
+    findAll,
+  });
+
+  /** The ids of users whom a setting may make administrators. */
+  async function findListed(): Promise<string[]> {
+    const names = [...(options.administrators ?? [])];
+    if (names.length === 0) return [];
+    return (await database.selectFrom('janua_users').select('id').where('username', 'in', names).execute()).map(
+      ({ id }) => id,
+    );
+  }
 
   async function requireOther(userId: string, db: Database): Promise<void> {
     await lockGroups(db);
@@ -51,13 +84,6 @@ export function createSqlDirectory({ database, prepareLookup }: OpenDatabase, op
     );
   }
 
-  const toListed = (row: AccountRow & Pick<Selectable<UsersTable>, 'id' | 'created_at'>): ListedUser => ({
-    ...toUser(row.id, row, rightsOfRow(row, options)),
-    disabled: row.disabled === 1,
-    demo: row.demo === 1,
-    createdAt: toTime(row.created_at),
-  });
-
   async function addAll(users: readonly NewUser[], db: Database): Promise<string[]> {
     const rows = users.map(toRow);
     const names = rows.map(({ username }) => username);
@@ -66,7 +92,7 @@ export function createSqlDirectory({ database, prepareLookup }: OpenDatabase, op
     await insertAll(
       db,
       'janua_search',
-      rows.flatMap((row) => searchRows(row.id, row)),
+      users.flatMap((user, index) => searchRows(rows[index]?.id ?? '', user)),
     );
     return rows.map(({ id }) => id);
   }
@@ -119,7 +145,7 @@ export function createSqlDirectory({ database, prepareLookup }: OpenDatabase, op
 
     async setName(id, { firstName, lastName }) {
       await update(id).set({ first_name: firstName, last_name: lastName }).execute();
-      await indexWords(id, { first_name: firstName, last_name: lastName }, database);
+      await indexWords(id, { firstName, lastName }, database);
     },
 
     async renewStamp(id, db) {
@@ -149,6 +175,31 @@ export function createSqlDirectory({ database, prepareLookup }: OpenDatabase, op
     async *listWithHashes() {
       for await (const row of listRows()) yield { ...toListed(row), passwordHash: toText(row.password_hash) };
     },
+
+    async walk({ sort, state = '', ...part }) {
+      const columns = sql.join(['id', 'created_at', ...accountColumns].map((column) => sql.ref(column)));
+      const where = state === '' ? sql`1 = 1` : sql`disabled = ${sql.lit(state === 'disabled' ? 1 : 0)}`;
+      const end = inOrder(sql.ref(sort), sort === 'username' ? undefined : sql.ref('id'), part, { where });
+      const { rows } = await sql<ListedRow>`select ${columns} from janua_users ${end}`.execute(database);
+      return rows.map((row) => ({
+        key: [String(row[sort as 'username' | 'created_at']), row.id],
+        user: toListed(row),
+      }));
+    },
+
+    async findIds(by, value, limit) {
+      if (by === 'prefix') return findByPrefix(value, limit);
+      const found =
+        by === 'group'
+          ? sql`user_id as id from janua_memberships where group_name = ${value}`
+          : sql`id from janua_users where disabled = 1`;
+      const { rows } = await sql<{ id: string }>`select ${found} limit ${sql.lit(limit)}`.execute(database);
+      return [...rows.map(({ id }) => id), ...(by === 'group' && value === admins ? await findListed() : [])];
+    },
+
+    findAll,
+    walkWords,
+    searched,
 
     async setPassword({ user, stamp, passwordHash: former = '' }, passwordHash, db) {
       const changed = { password_hash: passwordHash, demo: 0, stamp: createStamp(), password_changed_at: Date.now() };
@@ -199,28 +250,22 @@ const toRow = ({ username, firstName, lastName, passwordHash, demo, disabled, la
 });
 
 /** Makes a user findable by what has changed. A search that runs meanwhile may miss the user. */
-async function indexWords(id: string, changed: Partial<Searched>, db: Database): Promise<void> {
+async function indexWords(id: string, changed: Partial<Pick<User, Searchable>>, db: Database): Promise<void> {
   const rows = searchRows(id, changed);
   const ids = rows.map((row) => row.id);
   await db.deleteFrom('janua_search').where('id', 'in', ids).execute();
   await db.insertInto('janua_search').values(rows).execute();
 }
 
-const searchRows = (id: string, changed: Partial<Searched>) =>
-  wordsOf(changed).flatMap((word, index) => (word === undefined ? [] : [{ id: `${id} ${index}`, word, user_id: id }]));
-
-export type Searched = Pick<Selectable<UsersTable>, 'username' | 'first_name' | 'last_name'>;
-
-/** Longest prefix that a search looks for, in characters. */
-export const longestWord = 203;
-
-/** What a user is found by: address, names, last name. Undefined for what is not given. */
-export function wordsOf({ username, first_name, last_name }: Partial<Searched>) {
-  const names = first_name === undefined || last_name === undefined ? undefined : `${first_name} ${last_name}`;
-  return [username, names, last_name].map((text) => text?.toLowerCase().trim().slice(0, longestWord));
+function searchRows(id: string, changed: Partial<Pick<User, Searchable>>) {
+  const words = wordsOf(changed);
+  const rows = searchable.map((name, kind) => ({ id: `${id} ${kind}`, kind, word: words[name], user_id: id }));
+  return rows.flatMap(({ word, ...row }) => (word === undefined ? [] : [{ ...row, word }]));
 }
 
 export type AccountRow = Pick<Selectable<UsersTable>, (typeof accountColumns)[number]>;
+
+type ListedRow = AccountRow & Pick<Selectable<UsersTable>, 'id' | 'created_at'>;
 
 export function toAccount(id: string, row: AccountRow, options: DirectoryOptions): Account {
   const isReplaceable = row.demo !== 0 && !options.demoUsers;

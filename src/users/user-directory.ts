@@ -1,13 +1,31 @@
 import type { Database } from '../database/database.ts';
 import type { Account } from './account.ts';
 import type { RequireOtherAdministrator } from './groups.ts';
-import type { User } from './user.ts';
+import type { Searchable, User } from './user.ts';
 
 export interface ListedUser extends User {
   readonly disabled: boolean;
   readonly demo: boolean;
   /** Undefined if the directory does not store it. */
   readonly createdAt: Date | undefined;
+}
+
+/** A part of all users, in the order of an index. */
+export interface Walk {
+  readonly sort: string;
+  /** Empty: both. */
+  readonly state?: string | undefined;
+  readonly descending: boolean;
+  /** The key after which it begins. */
+  readonly after: readonly string[] | undefined;
+  readonly limit: number;
+}
+
+export interface Candidate {
+  /** The value that sorts the user, and what tells users with the same value apart. */
+  readonly key: readonly [value: string, place: string];
+  /** Undefined if an earlier key has shown the user. */
+  readonly user: ListedUser | undefined;
 }
 
 /** Every method throws `Unavailable` when the directory cannot be reached. */
@@ -28,6 +46,18 @@ export interface UserDirectory {
   check(): Promise<void>;
 }
 
+/** In which administrators find users. */
+export interface SearchableDirectory extends UserDirectory {
+  walk(walk: Walk): Promise<Candidate[]>;
+  /** Users of whom an index finds a word that begins with a text in lower case, sorted by these words. */
+  walkWords(prefix: string, walk: Omit<Walk, 'sort'>): Promise<Candidate[]>;
+  /** The ids of at most `limit` users, by an index. Undefined if there is none. */
+  findIds(by: 'prefix' | 'group' | 'disabled', value: string, limit: number): Promise<readonly string[] | undefined>;
+  findAll(ids: readonly string[]): Promise<ListedUser[]>;
+  /** Where `findIds` finds a prefix. An own table needs an index for each. */
+  readonly searched: readonly Searchable[];
+}
+
 export interface NewUser extends Omit<User, 'id' | 'groups'> {
   /** Who proved that the address is the user's. Default: the operator, by a command. */
   readonly addressProof?: 'mail' | 'none';
@@ -44,7 +74,7 @@ export interface AccountDates {
   readonly passwordChangedAt: Date | undefined;
 }
 
-export interface UserRegistry extends UserDirectory {
+export interface UserRegistry extends SearchableDirectory {
   /** Undefined when the name is taken: a transaction must be rolled back. Outside the demo, replaces a user of the demo. */
   add(user: NewUser, db?: Database): Promise<string | undefined>;
   /** Adds users in a transaction, and gives their ids. Fails when a name is taken. Outside the demo, replaces users of the demo. */

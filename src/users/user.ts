@@ -12,6 +12,25 @@ export interface User {
   readonly groups: readonly string[];
 }
 
+/** What an administrator finds a user by: the beginning of the address, of the name, or of the last name. */
+export const searchable = ['username', 'firstName', 'lastName'] as const;
+
+export type Searchable = (typeof searchable)[number];
+
+/** Longest of the words below, in characters. */
+export const longestWord = 203;
+
+/** What a user is found by, in lower case. Undefined for what is not given. */
+export function wordsOf({
+  username,
+  firstName,
+  lastName,
+}: Partial<Pick<User, Searchable>>): Record<Searchable, string | undefined> {
+  const lower = (text: string | undefined) => text?.toLowerCase().trim().slice(0, longestWord);
+  const name = firstName === undefined ? undefined : `${firstName} ${lastName ?? ''}`;
+  return { username: lower(username), firstName: lower(name), lastName: lower(lastName) };
+}
+
 /** Longest user name that is looked up, in characters (RFC 5321 4.5.3.1.3 leaves 254 for an address). */
 export const maxUsernameLength = 254;
 

@@ -94,7 +94,7 @@ function createRacing(
     needsSecondFactor: async () => false,
     failureFloor: 0,
   });
-  const admit = createAdmit({ access, sessions, users, audit, demand, noticeSignIn });
+  const admit = createAdmit({ access, sessions, users, audit, demand, noticeSignIn, noteLogin: async () => {} });
   const logIn = createLogIn({ users, attemptPassword, admit });
   return { store, logIn: () => logIn(attempt(ann.username, 'secret'), caller) };
 }

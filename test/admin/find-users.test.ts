@@ -1,11 +1,20 @@
 import assert from 'node:assert/strict';
-import { describe, test } from 'node:test';
+import { StatementSync } from 'node:sqlite';
+import { describe, mock, test } from 'node:test';
 import { createFindUsers, userRules } from '../../src/admin/find-users.ts';
-import { cursorOf, readList } from '../../src/admin/list.ts';
-import { createGroups } from '../../src/users/groups.ts';
+import { cursorOf, mostCandidates, readList } from '../../src/admin/list.ts';
+import { sql } from '../../src/database/kysely.ts';
+import { createGroups, requireOtherMember } from '../../src/users/groups.ts';
+import { createNoteLogin } from '../../src/users/last-logins.ts';
+import { openMappedDirectory } from '../../src/users/mapped/mapped-directory.ts';
+import { parseMapping } from '../../src/users/mapped/mapping.ts';
 import { createSqlDirectory } from '../../src/users/sql-directory.ts';
-import { openMigrated } from '../database/open.ts';
+import type { SearchableDirectory } from '../../src/users/user-directory.ts';
+import { openMigrated, type TestDatabase } from '../database/open.ts';
 import { missing } from '../servers/missing.ts';
+import type { UserEngine } from '../stores.ts';
+
+const rules = userRules(true);
 
 const people = [
   ['ann@example.com', 'Ann', 'Archer'],
@@ -13,6 +22,51 @@ const people = [
   ['cid@example.com', 'Änne', 'Čermák'],
   ['dee_x@example.com', '100%', 'O_o'],
 ] as const;
+
+const settings = { ownUsers: true, groupsInColumn: false };
+
+/** All pages of a list. */
+async function readPages(find: ReturnType<typeof createFindUsers>, query: Record<string, string>, limit?: number) {
+  const pages: Awaited<ReturnType<typeof find>>['users'][] = [];
+  let cursor: string | undefined = '';
+  while (cursor !== undefined) {
+    const page = await find(readList({ ...query, ...(limit && { limit: String(limit) }), cursor }, rules));
+    pages.push(page.users);
+    cursor = page.nextCursor;
+    assert.ok(pages.length < 30, 'the list ends');
+  }
+  return pages;
+}
+
+/** The first letters of all pages, a page separated by a bar. */
+const lettersOf = async (...[find, query]: Parameters<typeof readPages>) =>
+  (await readPages(find, query)).map((page) => page.map(({ username }) => username[0]).join('')).join('|');
+
+/** A team's own table, in which the addresses and the last names have an index. */
+async function openOwnTable(opened: TestDatabase, engine: UserEngine): Promise<SearchableDirectory> {
+  const [id, folded] = {
+    SQLite: ['integer primary key', 'varchar(250) collate nocase'],
+    PostgreSQL: ['serial primary key', 'varchar(250)'],
+    MariaDB: ['int auto_increment primary key', 'varchar(250)'],
+  }[engine];
+  const execute = (text: string) => sql.raw(text).execute(opened.database);
+  await execute(
+    `create table people (no ${id}, email ${folded}, secret varchar(255), first varchar(100), last ${folded}, gone boolean)`,
+  );
+  const value = (column: string) => (engine === 'PostgreSQL' ? `lower(${column})` : column);
+  await execute(`create unique index by_email on people (${value('email')})`);
+  await execute(`create index by_last on people (${value('last')})`);
+  const columns = 'id=no,username=email,password=secret,first_name=first,last_name=last,disabled=gone';
+  const mapping = parseMapping('people', columns);
+  assert.ok(mapping);
+  const { directory } = await openMappedDirectory(opened, mapping, { rehashes: true, log: { warn() {} } });
+  return directory;
+}
+
+const insertPerson = ({ database }: TestDatabase, [email, first, last]: readonly [string, string, string]) =>
+  sql`insert into people (email, first, last, gone) values (${email}, ${first}, ${last}, ${sql.lit(false)})`.execute(
+    database,
+  );
 
 for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] as const) {
   describe(`the list of users in ${engine}`, { skip: missing(engine) }, () => {
@@ -22,26 +76,15 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] as const) {
       const ids: string[] = [];
       for (const [username, firstName, lastName] of people)
         ids.push((await users.add({ username, firstName, lastName, passwordHash: 'hash', demo: false })) ?? '');
-      const find = createFindUsers(opened.database, { demoUsers: false });
+      const find = createFindUsers(opened.database, users, settings);
       const groups = createGroups(opened.database, {
         ownUsers: true,
         applicationScopes: [],
         inColumn: false,
         requireOther: users.requireOtherAdministrator,
       });
-      /** The first letters of all pages, a page separated by a bar. */
-      async function listed(query: Record<string, string>): Promise<string> {
-        const pages: string[] = [];
-        let cursor: string | undefined = '';
-        while (cursor !== undefined) {
-          const page = await find(readList({ ...query, cursor }, userRules));
-          pages.push(page.users.map(({ user }) => user.username[0]).join(''));
-          cursor = page.nextCursor;
-          assert.ok(pages.length < 9, 'the list ends');
-        }
-        return pages.join('|');
-      }
-      return { users, groups, ids, listed, [Symbol.asyncDispose]: opened[Symbol.asyncDispose] };
+      const listed = (query: Record<string, string>) => lettersOf(find, query);
+      return { ...opened, users, groups, ids, find, listed };
     }
 
     test('finds by the beginning of address, names and last name, each user once', async () => {
@@ -61,8 +104,8 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] as const) {
         ['___', ''],
         ["' or 1=1 --", ''],
       ] as const)
-        assert.equal([...(await listed({ q }))].sort().join(''), expected, q);
-      assert.equal(await listed({ q: 'ann', limit: '1' }), 'b|a');
+        assert.equal(await listed({ q }), expected, q);
+      assert.equal(await listed({ q: 'ann', limit: '1' }), 'a|b');
       await users.setName(ids[0] ?? '', { firstName: 'Zoe', lastName: 'Zed' });
       assert.equal(await listed({ q: 'zed' }), 'a');
       assert.equal(await listed({ q: 'archer' }), '');
@@ -72,21 +115,165 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] as const) {
 
     test('filters, sorts and pages', async () => {
       await using opened = await open();
-      const { listed, users, groups, ids } = opened;
+      const { database, listed, users, groups, ids } = opened;
       await users.setDisabled(ids[1] ?? '', true);
       await groups.add({ name: 'staff', description: '', scopes: [] });
       for (const index of [0, 1, 3])
         await groups.setGroupsOf({ id: ids[index] ?? '', username: people[index]?.[0] ?? '' }, () => ['staff']);
+      // Two were added at the same time.
+      for (const [index, time] of [300, 100, 200, 200].entries())
+        await sql`update janua_users set created_at = ${time} where id = ${ids[index]}`.execute(database);
       assert.equal(await listed({ limit: '3' }), 'abc|d');
       assert.equal(await listed({ limit: '2', sort: '-username' }), 'dc|ba');
+      assert.match(await listed({ limit: '1', sort: 'created_at' }), /^b\|(c\|d|d\|c)\|a$/);
+      assert.match(await listed({ limit: '2', sort: '-created_at' }), /^a[cd]\|[cd]b$/);
       assert.equal(await listed({ group: 'staff', limit: '2' }), 'ab|d');
+      assert.equal(await listed({ group: 'staff', limit: '2', sort: '-created_at' }), 'ad|b');
       assert.equal(await listed({ group: 'staff', state: 'enabled' }), 'ad');
-      assert.equal(await listed({ group: 'staff', q: 'ann' }).then((text) => [...text].sort().join('')), 'ab');
+      assert.equal(await listed({ group: 'staff', q: 'ann' }), 'ab');
+      assert.equal(await listed({ group: 'nobody' }), '');
       assert.equal(await listed({ state: 'disabled' }), 'b');
       assert.equal(await listed({ factor: 'yes' }), '');
     });
+
+    test('shows the factors and the last login, and filters by a factor', async () => {
+      await using opened = await open();
+      const { database, find, listed, ids } = opened;
+      const times = [1000, 2000];
+      const noteLogin = createNoteLogin(database, true, () => times.shift() ?? 0);
+      const [id = ''] = ids;
+      for (let count = 0; count < 2; count += 1)
+        await noteLogin({ id, username: 'ann@example.com', firstName: '', lastName: '', groups: [] });
+      const totp = { id: 'x', user_id: id, username: '', secret: '', last_step: 0, created_at: 0 };
+      await database.insertInto('janua_totp').values(totp).execute();
+      const [ann, bob] = (await find(readList({}, rules))).users;
+      assert.deepEqual([ann?.lastLoginAt?.getTime(), ann?.factors], [2000, ['app']]);
+      assert.deepEqual([bob?.lastLoginAt, bob?.factors], [undefined, []]);
+      assert.equal(await listed({ factor: 'yes' }), 'a');
+      assert.equal(await listed({ factor: 'no', limit: '2' }), 'bc|d');
+    });
+
+    test('reads by an index what many users have in common', async () => {
+      await using opened = await openMigrated(engine);
+      const { database } = opened;
+      const users = createSqlDirectory(opened, { demoUsers: false });
+      const find = createFindUsers(database, users, settings);
+      const count = mostCandidates + 30;
+      const names = Array.from({ length: count }, (_, index) => String(index).padStart(4, '0'));
+      for (let from = 0; from < count; from += 500) {
+        const part = names.slice(from, from + 500);
+        const insert = <Row>(table: string, rows: Row[]) =>
+          database
+            .insertInto(table as 'janua_search')
+            .values(rows as [])
+            .execute();
+        const user = { password_hash: '', first_name: 'Many', demo: 0, disabled: 0, group_names: 'many' };
+        await insert(
+          'janua_users',
+          part.map((n) => ({ ...user, id: n, username: `user${n}`, last_name: 'User', created_at: Number(n) % 7 })),
+        );
+        for (const [kind, word] of ['user', 'many user', 'user'].entries())
+          await insert(
+            'janua_search',
+            part.map((n) => ({ id: `${n} ${kind}`, kind, word: kind === 0 ? word + n : word, user_id: n })),
+          );
+        const member = { group_name: 'many' };
+        await insert(
+          'janua_memberships',
+          part.map((n) => ({ ...member, id: `many ${n}`, user_id: n, username: `user${n}` })),
+        );
+      }
+      const expected = names.map((n) => `user${n}`);
+      for (const query of [
+        { q: 'user' },
+        { q: 'many u' },
+        { q: 'user', sort: '-username' },
+        { q: 'user', sort: 'created_at' },
+        { group: 'many' },
+        { group: 'many', sort: '-username' },
+        { group: 'many', sort: '-created_at' },
+        { state: 'enabled', factor: 'no' },
+      ] as Record<string, string>[]) {
+        const pages = await readPages(find, query, 200);
+        const found = pages.flat().map(({ username }) => username);
+        assert.deepEqual(found.toSorted(), expected, JSON.stringify(query));
+        assert.ok(
+          pages.slice(0, 5).every(({ length }) => length === 200),
+          JSON.stringify(query),
+        );
+        if (query.sort === '-username') assert.deepEqual(found, expected.toReversed());
+      }
+    });
+
+    test('finds users of an own table, by the columns that have an index', async () => {
+      await using opened = await openMigrated(engine);
+      const { database } = opened;
+      const users = await openOwnTable(opened, engine);
+      for (const person of people) await insertPerson(opened, person);
+      const find = createFindUsers(database, users, { ownUsers: false, groupsInColumn: false });
+      const listed = (query: Record<string, string>) => lettersOf(find, query);
+      assert.deepEqual(users.searched, ['username', 'lastName']);
+      for (const [q, expected] of [
+        ['', 'abcd'],
+        ['ann', 'ab'],
+        ['ANN@', 'a'],
+        ['archer', 'a'],
+        ['bob', 'b'],
+        ['100', ''],
+        ['dee_', 'd'],
+        ['%', ''],
+      ] as const)
+        assert.equal(await listed({ q }), expected, q);
+      assert.equal(await listed({ limit: '3', sort: '-username' }), 'dcb|a');
+      await sql`update people set gone = ${sql.lit(true)} where email = 'bob@example.com'`.execute(database);
+      assert.equal(await listed({ state: 'disabled' }), 'b');
+      const groups = createGroups(database, {
+        ownUsers: false,
+        applicationScopes: [],
+        inColumn: false,
+        requireOther: requireOtherMember,
+      });
+      await groups.add({ name: 'staff', description: '', scopes: [] });
+      for (const name of ['ann@example.com', 'dee_x@example.com']) {
+        const account = await users.findByUsername(name);
+        if (account) await groups.setGroupsOf(account.user, () => ['staff']);
+      }
+      assert.equal(await listed({ group: 'staff', limit: '1' }), 'a|d');
+      // An id that the column cannot hold, as after a change of the table.
+      await sql`update janua_memberships set user_id = 'x' where username = 'ann@example.com'`.execute(database);
+      assert.equal(await listed({ group: 'staff' }), 'd');
+      for (let index = 0; index < mostCandidates; index += 1)
+        if (index % 400 === 0)
+          await sql`insert into people (email, first, last, gone) values ${sql.join(
+            Array.from(
+              { length: 400 },
+              (_, one) => sql`(${`Many${index + one}@example.com`}, 'M', 'Many', ${sql.lit(false)})`,
+            ),
+          )}`.execute(database);
+      const pages = await readPages(find, { q: 'many' }, 200);
+      assert.equal(new Set(pages.flat().map(({ id }) => id)).size, mostCandidates);
+      assert.equal(pages.flat().length, mostCandidates);
+    });
   });
 }
+
+test('a list takes no more statements when it has more users', async () => {
+  await using opened = await openMigrated();
+  const users = createSqlDirectory(opened, { demoUsers: false });
+  const find = createFindUsers(opened.database, users, settings);
+  const names = { firstName: 'Ann', lastName: 'Archer', passwordHash: '', demo: false };
+  const counts: number[] = [];
+  for (const size of [3, 40]) {
+    for (let index = 0; index < size; index += 1)
+      await users.add({ ...names, username: `ann${size}-${index}@example.com` });
+    const all = mock.method(StatementSync.prototype, 'all');
+    const { users: found } = await find(readList({ q: 'ann', limit: '200' }, rules));
+    assert.equal(found.length, size === 3 ? 3 : 43);
+    counts.push(all.mock.callCount());
+    all.mock.restore();
+  }
+  assert.deepEqual(counts, [3, 3]);
+});
 
 // Shows: VM-92
 test('a query that cannot be read is refused', () => {
@@ -99,13 +286,15 @@ test('a query that cannot be read is refused', () => {
     { state: 'x' },
     { q: 'x'.repeat(255) },
     { q: '\ud800' },
+    { q: 'a\0b' },
     { cursor: 'x' },
     { cursor: cursorOf([]) },
-    { cursor: cursorOf(['a', 'b']) },
-    { cursor: cursorOf(['x'.repeat(321)]) },
-    { cursor: Buffer.from('[1]').toString('base64url') },
-    { cursor: Buffer.from('{"length":1}').toString('base64url') },
-    { q: 'a', cursor: cursorOf(['a']) },
+    { cursor: cursorOf(['a']) },
+    { cursor: cursorOf(['a', 'b', 'c']) },
+    { cursor: cursorOf(['x'.repeat(321), 'b']) },
+    { cursor: cursorOf(['a\0', 'b']) },
+    { cursor: Buffer.from('[1,2]').toString('base64url') },
+    { cursor: Buffer.from('{"length":2}').toString('base64url') },
   ])
-    assert.throws(() => readList(query, userRules), /unreadable-list/, JSON.stringify(query));
+    assert.throws(() => readList(query, rules), /unreadable-list/, JSON.stringify(query));
 });

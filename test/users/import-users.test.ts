@@ -34,14 +34,14 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] as const) {
       });
       await groups.add({ name: 'staff', description: '', scopes: ['reports:read'] });
       await groups.add({ name: 'night-shift', description: '', scopes: ['reports:write'] });
-      const find = createFindUsers(opened.database, { demoUsers: false });
+      const find = createFindUsers(opened.database, users, { ownUsers: true, groupsInColumn: false });
       return {
         database: opened.database,
         users,
         groups,
         add: createImportUsers(opened.database, users, groups),
         found: async (query: Record<string, string>) =>
-          (await find(readList(query, userRules))).users.map(({ user }) => user.username),
+          (await find(readList(query, userRules(true)))).users.map(({ username }) => username),
         [Symbol.asyncDispose]: opened[Symbol.asyncDispose],
       };
     }

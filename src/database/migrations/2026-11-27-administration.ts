@@ -17,18 +17,25 @@ export const up: MigrationStep = async ({ addColumn, addIndex, recreate, insert,
     username: sql`varchar(254) not null`,
   });
 
-  await recreate('janua_search', ['user_id', ['word', 'user_id']], {
+  await recreate('janua_search', ['user_id', ['kind', 'word', 'user_id']], {
     id: sql`varchar(257) primary key`,
+    kind: sql`smallint not null`,
     word: sql`${exact(203)} not null`,
     user_id: sql`varchar(255) not null`,
   });
   const words = [sql`username`, sql`concat(first_name, concat(' ', last_name))`, sql`last_name`];
-  for (const [index, word] of words.entries())
+  for (const [kind, word] of words.entries())
     await fill(
       'janua_search',
-      ['id', 'word', 'user_id'],
-      sql`select concat(id, ${sql.lit(` ${index}`)}), substr(lower(${word}), 1, 203), id from janua_users`,
+      ['id', 'kind', 'word', 'user_id'],
+      sql`select concat(id, ${sql.lit(` ${kind}`)}), ${sql.lit(kind)}, substr(lower(${word}), 1, 203), id from janua_users`,
     );
+
+  await recreate('janua_logins', [], {
+    user_id: sql`varchar(255) primary key`,
+    username: sql`varchar(254) not null`,
+    at: sql`bigint not null`,
+  });
 
   await recreate('janua_access_tokens', ['user_id', 'expires_at'], {
     id: sql`varchar(22) primary key`,
@@ -46,6 +53,8 @@ export const up: MigrationStep = async ({ addColumn, addIndex, recreate, insert,
   await addColumn('janua_users', 'group_names', sql`text`);
   await addColumn('janua_users', 'scopes', sql`text`);
   await addColumn('janua_users', 'address_proof', sql`varchar(8)`);
+  await addIndex('janua_users', ['created_at', 'id']);
+  await addIndex('janua_users', ['disabled', 'username']);
   await addColumn('janua_sessions', 'token_scope', sql`text`);
   await addColumn('janua_pending_logins', 'token_scope', sql`text`);
 

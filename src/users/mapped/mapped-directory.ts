@@ -6,13 +6,14 @@ import type { Log } from '../../faults/log.ts';
 import { type Fault, Misconfiguration } from '../../faults/misconfiguration.ts';
 import type { Account } from '../account.ts';
 import { admins, readNames, rightsOf } from '../scopes.ts';
+import { createSearch, inOrder } from '../search.ts';
 import { usersPerPage } from '../sql-directory.ts';
-import { canonicalUsername } from '../user.ts';
-import type { UserDirectory } from '../user-directory.ts';
+import { canonicalUsername, searchable } from '../user.ts';
+import type { ListedUser, SearchableDirectory } from '../user-directory.ts';
 import { describeTable } from './inspection/describe-table.ts';
 import type { ColumnKind } from './inspection/table-description.ts';
 import { isDisabled, readGroups, type UserMapping } from './mapping.ts';
-import { type Fitness, judgeTable, quoteName } from './requirements.ts';
+import { type Fitness, judgeTable, type NameMatch, quoteName } from './requirements.ts';
 
 interface Row {
   /** SQLite allows NULL in some keys. */
@@ -99,9 +100,9 @@ async function findMissing({ database }: OpenDatabase, mapping: UserMapping): Pr
 function createMappedDirectory(
   { database, engine, prepareLookup }: OpenDatabase,
   mapping: UserMapping,
-  { nameMatch, idKind, disabledKind }: Fitness,
+  { nameMatch, idKind, disabledKind, searches }: Fitness,
   { log, rehashes }: MappedOptions,
-): UserDirectory {
+): SearchableDirectory {
   const table = sql.table(mapping.table);
   const name = sql.ref(mapping.username);
   const id = sql.ref(mapping.id);
@@ -129,6 +130,37 @@ function createMappedDirectory(
       where ${id} = ${idValue(user.id)} and coalesce(${password}, '') = ${passwordHash}`.execute(db);
     return numAffectedRows > 0n;
   }
+
+  /** What an index of this form orders by. */
+  function ordered(column: string, form: NameMatch): RawBuilder<unknown> {
+    if (form === 'lower') return sql`lower(${sql.ref(column)})`;
+    return form === 'nocase' ? sql`${sql.ref(column)} collate nocase` : sql.ref(column);
+  }
+
+  function toListed(row: Row): ListedUser {
+    const { user, disabled } = toAccount(row, mapping);
+    return { ...user, disabled, demo: false, createdAt: undefined };
+  }
+
+  /** PostgreSQL refuses a statement with an id that the column cannot hold. */
+  const mayBeId = (text: string) =>
+    idType === undefined || (idKind === 'integer' ? /^-?\d{1,18}$/ : /^[0-9a-f-]{36}$/i).test(text);
+
+  async function findAll(ids: readonly string[]): Promise<ListedUser[]> {
+    const values = ids.filter(mayBeId).map(idValue);
+    if (values.length === 0) return [];
+    return (await select(sql`${id} in (${sql.join(values)})`).execute(database)).rows.map(toListed);
+  }
+
+  const { findByPrefix, walkWords, searched } = createSearch(database, {
+    fields: searchable.flatMap((name) => {
+      const [column, form] = [mapping[name], searches[name]];
+      return column && form ? [{ name, table, value: ordered(column, form), id }] : [];
+    }),
+    findAll,
+    asText: (value) => asText(engine, value),
+    toId: idValue,
+  });
 
   return {
     async findByUsername(username) {
@@ -174,11 +206,27 @@ function createMappedDirectory(
         return (await page.execute(database)).rows;
       };
       const rows = listPages(readPage, ({ username }) => username ?? '');
-      for await (const row of rows) {
-        const { user, disabled } = toAccount(row, mapping);
-        yield { ...user, disabled, demo: false, createdAt: undefined };
-      }
+      for await (const row of rows) yield toListed(row);
     },
+
+    async walk(part) {
+      const value = ordered(mapping.username, nameMatch);
+      const page = sql<Row & { value: string }>`
+        select ${columns}, ${asText(engine, value)} as value from ${table} ${inOrder(value, undefined, part)}`;
+      const { rows } = await page.execute(database);
+      return rows.map((row) => ({ key: [row.value, ''], user: hasUsableId(row) ? toListed(row) : undefined }));
+    },
+
+    async findIds(by, value, limit) {
+      if (by === 'prefix') return findByPrefix(value, limit);
+      if (by === 'disabled' || (mapping.groups !== undefined && value !== admins)) return undefined;
+      const members = database.selectFrom('janua_memberships').select('user_id').where('group_name', '=', value);
+      return (await members.limit(limit).execute()).map((row) => row.user_id);
+    },
+
+    findAll,
+    walkWords,
+    searched,
   };
 }
 

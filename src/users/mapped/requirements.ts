@@ -1,5 +1,6 @@
 import type { Engine } from '../../database/database.ts';
 import type { Fault } from '../../faults/misconfiguration.ts';
+import type { Searchable } from '../user.ts';
 import type {
   ColumnDescription,
   ColumnKind,
@@ -89,8 +90,8 @@ export function judgeTable(
       `Make it at least ${hashLength} characters long, or set PASSWORD_REHASH=off.`,
     );
 
-  requireColumn('first_name', mapping.firstName, ['text', 'enum'], 'a first name must be a text');
-  requireColumn('last_name', mapping.lastName, ['text', 'enum'], 'a last name must be a text');
+  const firstName = requireColumn('first_name', mapping.firstName, ['text', 'enum'], 'a first name must be a text');
+  const lastName = requireColumn('last_name', mapping.lastName, ['text', 'enum'], 'a last name must be a text');
 
   requireColumn('groups', mapping.groups, ['text'], 'groups must be a text');
 
@@ -110,10 +111,18 @@ export function judgeTable(
       );
   }
 
+  const formOf = (column: ColumnDescription | undefined) => column && bestForm(column, indexesOf(column.name));
+
   return {
     faults,
     warnings,
     nameMatch: form ?? 'equal-then-scan',
+    /** How an index finds a prefix of a name regardless of case, if one can. */
+    searches: {
+      username: form ?? 'equal',
+      firstName: formOf(firstName),
+      lastName: formOf(lastName),
+    } as const satisfies Record<Searchable, NameMatch | undefined>,
     /** Whether an index keeps names apart that differ only in case. */
     namesAreUnique: indexesOfName.some((index) => index.unique && (index.form !== 'plain' || username?.ignoresCase)),
     disabledKind: disabled?.kind,
