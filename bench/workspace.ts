@@ -55,7 +55,7 @@ export async function createWorkspace(users: number, stores: Settings = {}): Pro
   const [username = ''] = usernames;
   const account = await services.users.findByUsername(username);
   const { session } = await services.logIn(
-    { username, password, presented: {}, language: 'en', findKnownBrowser: () => undefined },
+    { username, password, presented: {}, language: 'en', headers: {} },
     { route: 'bench' },
   );
   await composition.close();

@@ -42,8 +42,8 @@ const mutants: readonly Mutant[] = [
   {
     breaks: 'the throttle counts a name with its case',
     file: 'src/sign-in/log-in.ts',
-    text: '{ ...sent, name, account, start }',
-    by: '{ ...sent, name: username, account, start }',
+    text: '{ name, account, password, headers',
+    by: '{ name: username, account, password, headers',
     ...throttle,
     id: 'VM-31',
   },
@@ -396,8 +396,8 @@ const mutants: readonly Mutant[] = [
   {
     breaks: 'the answer to a body of another type repeats the type',
     file: 'src/web/hooks/problems.ts',
-    text: 'isValidation ? error.message : undefined',
-    by: "isValidation ? error.message : request.headers['content-type']",
+    text: 'if (status >= 400 && status < 500) return problem(request.id, { status });',
+    by: "if (status >= 400 && status < 500) return problem(request.id, { status, detail: request.headers['content-type'] });",
     test: 'test/web/hooks/problems.test.ts',
     id: 'S106',
   },
@@ -500,8 +500,8 @@ const mutants: readonly Mutant[] = [
   {
     breaks: 'the length of a password is measured in characters',
     file: 'src/sign-in/log-in.ts',
-    text: 'Buffer.byteLength(password) <=',
-    by: 'password.length <=',
+    text: 'Buffer.byteLength(password) >',
+    by: 'password.length >',
     test: flow,
     id: 'VM-43',
   },

@@ -373,7 +373,8 @@ async function prepare(settings: Settings, overrides: Overrides, openings: Openi
       ? createNoticeSignIn({ sessions, requestMail: createRequestMail({ outbox, throttle, audit }), now })
       : undefined;
   const secondFactors = createFactorParts({
-    ...{ database, passkeys, users, registry, sessions, throttle, limitsOfFactor, tokens, audit, now },
+    ...{ database, passkeys, users, registry, sessions, throttle, limitsOfFactor, tokens, knownBrowsers, audit, now },
+    https: isHttps(settings),
     endPersonalTokens: personalTokens.endAllOf,
     ...{ appName, trustedBrowserDays: settings.TRUSTED_BROWSER_DAYS, policy: settings.SECOND_FACTOR },
     cipher: createCipher(encryptionKeys, log),
@@ -391,7 +392,7 @@ async function prepare(settings: Settings, overrides: Overrides, openings: Openi
   const needsSecondFactor = async (account: Account) =>
     settings.SECOND_FACTOR === 'required' || (await factors.methodsOf(account)).length > 0;
   const attemptPassword = createAttemptPassword({
-    ...{ users, passwords, throttle, audit, log, failureFloor, needsSecondFactor },
+    ...{ users, passwords, throttle, knownBrowsers, audit, log, failureFloor, needsSecondFactor },
   });
   const mail =
     takesLogins && mailWorks
@@ -435,7 +436,7 @@ async function prepare(settings: Settings, overrides: Overrides, openings: Openi
     createEnrolmentLink: factorMails.createEnrolmentLink,
     logOut: createLogOut(access, sessions, audit),
     ...createConfirm({
-      ...{ users, sessions, attemptPassword, knownBrowsers, audit, maxAgeSeconds, now },
+      ...{ users, sessions, attemptPassword, audit, maxAgeSeconds, now },
       ...{ methodsOf: factors.methodsOf, checkFactor: factors.checkFactor },
     }),
     knownBrowsers,

@@ -19,7 +19,7 @@ export const attempt = (username: string, password: string): LoginAttempt => ({
   password,
   presented: {},
   language: 'en',
-  findKnownBrowser: () => undefined,
+  headers: {},
 });
 
 /** Any caller, for tests that do not look at it. */

@@ -21,19 +21,21 @@ export interface Proof {
   stillHolds(current: Account): Promise<boolean>;
 }
 
-export interface Admission {
+/** What of its request a login needs. */
+export interface LoginRequest {
   /** A login ends every session that was presented with it. */
   readonly presented: Presented;
+  readonly language: Language;
+  /** Cookies tell whether the account has used the browser before, and whether its user trusts it. */
+  readonly headers: { readonly cookie?: string | undefined };
+}
+
+export interface Admission extends LoginRequest {
   readonly caller: Caller;
   readonly remembered?: boolean;
   /** What the access token is asked to carry, separated by spaces. Without it: all scopes of the user. */
   readonly scope?: string | undefined;
-  /** What the browser presents as proof that its user trusts it, verified or not. */
-  readonly trustedBrowser?: string | undefined;
-  readonly language: Language;
-  /** Whether the browser is new to the account, so that its user is told about the login. Not at the end of a sign-up. */
-  readonly newBrowser?: boolean;
-  /** For the audit. `reason` says how the user proved who they are. */
+  /** For the audit. `reason` says how the user proved who they are. The user is told about a login from a browser that is not known. */
   readonly event: Pick<AuditEvent, 'throttle' | 'knownBrowser'> & { readonly reason: string };
 }
 
@@ -117,10 +119,11 @@ export function createAdmit(options: AdmitOptions): Admit {
   }
 
   return async (proof, admission) => {
-    const { presented, caller, event, newBrowser, language } = admission;
+    const { presented, caller, event, language } = admission;
     const stoodFor = await demand(proof, admission);
     const reason = [event.reason, stoodFor].filter(Boolean).join('+');
-    const tellUser = newBrowser && (await noticeSignIn?.({ user: proof.account.user, language, caller }));
+    const tellUser =
+      event.knownBrowser === false && (await noticeSignIn?.({ user: proof.account.user, language, caller }));
     const signedIn = await access.findSignedIn(presented);
     // Usually one credential is presented, and its session is found already. If both are, the other one may belong to another session.
     const { cookie, accessToken } = presented;

@@ -49,8 +49,8 @@ export interface SentFactor {
   readonly code?: string | undefined;
   /** JSON of a passkey's answer. */
   readonly credential?: unknown;
-  /** The cookie that the passkey's challenge is bound to. */
-  readonly ceremony?: string | undefined;
+  /** With the cookie that the passkey's challenge is bound to. */
+  readonly headers: { readonly cookie?: string | undefined };
 }
 
 /**

@@ -1,4 +1,4 @@
-import type { Admission, Admitted } from '../access/admit.ts';
+import type { Admitted, LoginRequest } from '../access/admit.ts';
 import { InvalidFields } from '../access/refusal.ts';
 import type { Caller } from '../audit/event.ts';
 import { Unavailable } from '../faults/unavailable.ts';
@@ -11,6 +11,8 @@ import type { MailingOptions, OwnOptions } from './options.ts';
 export const signUpPath = '/auth/sign-up';
 
 export const signUpExpired = linkExpired(signUpPath);
+
+type OwnRequest = LoginRequest & { readonly caller: Caller };
 
 /** What the owner of an address enters to finish the sign-up. */
 export interface NewAccount {
@@ -32,12 +34,12 @@ export function createSignUp(options: MailingOptions & OwnOptions) {
   /** Undefined if the owner cannot be signed in now. The account exists all the same. */
   async function admitOwner(
     id: string,
-    { presented, language, caller }: Pick<Admission, 'presented' | 'language' | 'caller'>,
+    { presented, language, headers, caller }: OwnRequest,
   ): Promise<Admitted | undefined> {
     try {
       const account = await registry.findById(id);
       const proof = account && { account, methods: ['pwd'] as const, stillHolds: async () => false };
-      return proof && (await admit(proof, { presented, language, caller, event: { reason: 'sign-up' } }));
+      return proof && (await admit(proof, { presented, language, headers, caller, event: { reason: 'sign-up' } }));
     } catch (error) {
       if (error instanceof Unavailable) return undefined;
       throw error;
@@ -66,9 +68,9 @@ export function createSignUp(options: MailingOptions & OwnOptions) {
     async finish(
       entered: NewAccount,
       chosen: Language | undefined,
-      admission: Pick<Admission, 'presented' | 'language' | 'caller'>,
+      request: OwnRequest,
     ): Promise<Admitted | undefined> {
-      const { caller } = admission;
+      const { caller } = request;
       const { token: secret = '', password } = entered;
       const { address: username } = await links.open(secret, caller);
       const names = requireNames(entered);
@@ -82,7 +84,7 @@ export function createSignUp(options: MailingOptions & OwnOptions) {
         return id !== '';
       });
       await audit.recordIfPossible({ kind: 'signed-up', caller, userId: id });
-      return admitOwner(id, admission);
+      return admitOwner(id, request);
     },
   };
 }

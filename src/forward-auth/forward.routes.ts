@@ -13,7 +13,7 @@ const text = (description: string, example: string) => ({
   examples: [example],
 });
 
-const query = {
+const querySchema = {
   type: 'object',
   required: ['to', 'state', 'signature'],
   properties: {
@@ -31,7 +31,7 @@ const invalidReturn: Answer = {
 
 /** Redirects to another host with a ticket that signs the browser in there. A browser without a session goes to the login page first. */
 export function addForward(app: App, parts: () => ForwardAuthParts, { returns }: ForwardAuthOptions): void {
-  app.get<{ Querystring: ReturnQuery }>(
+  app.get(
     forwardPath,
     {
       config: { signedIn: true, view: 'forward-auth/forward', pageOnly: true, refusals: [invalidReturn] },
@@ -39,7 +39,7 @@ export function addForward(app: App, parts: () => ForwardAuthParts, { returns }:
         summary: 'Back to another application',
         description: '`/auth/verify` redirects a browser here to sign the user in on another host.',
         tags: ['Forward authentication'],
-        querystring: query,
+        querystring: querySchema,
         response: {
           200: {
             ...page('A page that leads to the application, after the login form'),
@@ -50,11 +50,12 @@ export function addForward(app: App, parts: () => ForwardAuthParts, { returns }:
       },
     },
     async (request, reply) => {
-      const destination = returns.find(request.query);
+      const query = request.query as ReturnQuery;
+      const destination = returns.find(query);
       if (destination === undefined) throw new Refusal(invalidReturn);
       const ticket = request.signedIn && parts().hosts?.createTicket(destination, request.signedIn.session);
       if (ticket === undefined) throw new Refusal(notAuthenticated);
-      const target = withTicket(request.query.to, ticket);
+      const target = withTicket(String(query.to), ticket);
       // `form-action` limits forms to our own pages, and their redirects too. After the login form, a page leads to the application.
       if (request.headers['sec-fetch-site'] !== 'same-origin') return reply.redirect(target, 303);
       reply.header('refresh', `0; url=${target}`);

@@ -21,7 +21,8 @@ const cookiesOver = (https: boolean) => ({
 const [overHttps, overHttp] = [cookiesOver(true), cookiesOver(false)];
 const cookiesAt = (origin: string) => (origin.startsWith('https:') ? overHttps : overHttp);
 
-export type ReturnQuery = Readonly<Record<'to' | 'state' | 'signature', string>>;
+/** As sent. */
+export type ReturnQuery = Readonly<Partial<Record<'to' | 'state' | 'signature', unknown>>>;
 
 export type Returns = ReturnType<typeof createReturns>;
 
@@ -44,6 +45,7 @@ export function createReturns(forwardOrigins: ReadonlySet<string>, key: () => Bu
 
   /** The return that this query was signed for. Undefined if we did not sign it, or its origin is no longer listed. */
   function find({ to, state, signature }: ReturnQuery): Return | undefined {
+    if (typeof to !== 'string' || typeof state !== 'string' || typeof signature !== 'string') return undefined;
     const origin = URL.canParse(to) ? new URL(to).origin : '';
     if (!forwardOrigins.has(origin) || !isSame(signature, sign(to, state))) return undefined;
     return { origin, state };
@@ -56,8 +58,7 @@ export function createReturns(forwardOrigins: ReadonlySet<string>, key: () => Bu
     nameApplication(path: string): string | undefined {
       const { pathname, searchParams } = new URL(path, 'http://janua.invalid');
       if (pathname !== forwardPath) return undefined;
-      const parameter = (name: string) => searchParams.get(name) ?? '';
-      const destination = find({ to: parameter('to'), state: parameter('state'), signature: parameter('signature') });
+      const destination = find(Object.fromEntries(searchParams));
       return destination && new URL(destination.origin).host;
     },
 

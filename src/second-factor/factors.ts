@@ -2,6 +2,8 @@ import { type CheckFactor, type FactorMethod, type SentFactor, tooManyCodes } fr
 import { Refusal } from '../access/refusal.ts';
 import type { Database } from '../database/database.ts';
 import type { Account } from '../users/account.ts';
+import { ceremonyCookie } from '../web/cookies.ts';
+import type { Binding } from './challenges.ts';
 import type { FactorOptions } from './options.ts';
 import type { FactorOwner } from './owner.ts';
 import { passkeyMethods } from './passkeys.ts';
@@ -17,6 +19,13 @@ export function createFactors(options: FactorOptions) {
   const { database, passkeys, registry, trustedBrowserDays, policy, throttle, limitsOfFactor, audit, now } = options;
   const totp = createTotp(options);
   const recoveryCodes = createRecoveryCodes(database);
+  const ceremony = ceremonyCookie(options.https);
+
+  /** What the challenge of a passkey was made for, and the browser that brings it back. */
+  const bindingOf = (purpose: string, { cookie }: SentFactor['headers']): Binding => ({
+    purpose,
+    cookie: ceremony.read(cookie),
+  });
 
   const ownerOf = ({ user }: Pick<Account, 'user'>): FactorOwner => ({
     userId: user.id,
@@ -36,8 +45,8 @@ export function createFactors(options: FactorOptions) {
       await db.updateTable(table).set({ user_id: userId }).where('user_id', '=', userId).execute();
   }
 
-  async function checkPasskey(owner: FactorOwner, { credential, ceremony }: SentFactor, purpose: string) {
-    const proven = await passkeys.prove(credential, { purpose, cookie: ceremony }, owner);
+  async function checkPasskey(owner: FactorOwner, { credential, headers }: SentFactor, purpose: string) {
+    const proven = await passkeys.prove(credential, bindingOf(purpose, headers), owner);
     if (typeof proven === 'string') return { succeeded: false, code: 'wrong-passkey', reason: proven } as const;
     return { succeeded: true, methods: passkeyMethods(proven) } as const;
   }
@@ -72,6 +81,7 @@ export function createFactors(options: FactorOptions) {
     totp,
     recoveryCodes,
     passkeys,
+    bindingOf,
     ownerOf,
     list,
     lock,

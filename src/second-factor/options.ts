@@ -38,6 +38,10 @@ export interface FactorOptions {
   readonly audit: Audit<keyof typeof events | keyof typeof linkEvents | keyof typeof mailEvents>;
   /** The name of the site in authenticator apps. */
   readonly appName: string;
+  /** Whether browsers use HTTPS. Decides the names of the cookies. */
+  readonly https: boolean;
+  /** Finds the identifier of the browser, if the account of a fingerprint has signed in with it before. */
+  readonly knownBrowsers: { find(fingerprint: string, cookieHeader: string | undefined): string | undefined };
   /** 0 offers no trust. */
   readonly trustedBrowserDays: number;
   /** `off` ignores the factors of all users. */
@@ -46,14 +50,8 @@ export interface FactorOptions {
   readonly now: () => number;
 }
 
-/** Finds the identifier of the browser, if the account of a fingerprint has signed in with it before. */
-export interface KnowsBrowsers {
-  readonly knownBrowsers: { find(fingerprint: string, cookieHeader: string | undefined): string | undefined };
-}
-
 /** What the routes know from the start. */
-export interface FactorRouteOptions extends Pick<FactorOptions, 'trustedBrowserDays'> {
-  readonly https: boolean;
+export interface FactorRouteOptions extends Pick<FactorOptions, 'trustedBrowserDays' | 'https'> {
   readonly answerLogin: AnswerLogin;
   readonly features: Features;
 }

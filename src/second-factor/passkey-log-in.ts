@@ -1,8 +1,6 @@
-import type { Presented } from '../access/access.ts';
-import type { Admitted } from '../access/admit.ts';
+import type { Admitted, LoginRequest } from '../access/admit.ts';
 import { Refusal } from '../access/refusal.ts';
 import type { Caller } from '../audit/event.ts';
-import type { Language } from '../languages/languages.ts';
 import { type Account, passwordFingerprint } from '../users/account.ts';
 import type { Factors } from './factors.ts';
 import type { FactorOptions } from './options.ts';
@@ -10,24 +8,21 @@ import { isSameOwner } from './owner.ts';
 import { passkeyMethods } from './passkeys.ts';
 import { passkeyRefused, passkeyUnknown } from './refusals.ts';
 
-export interface PasskeyLogin {
+interface PasskeyLogin extends LoginRequest {
   /** As the browser sent it. */
   readonly credential: unknown;
-  /** The `ceremony` cookie. */
-  readonly cookie: string | undefined;
-  readonly presented: Presented;
   /** Whether the user chose to stay signed in. */
   readonly remembered: boolean;
-  readonly language: Language;
-  /** The identifier of the browser, if the account of that fingerprint has signed in with it before. */
-  findKnownBrowser(fingerprint: string): string | undefined;
 }
 
 /** Logs in by a passkey, which names its user. */
-export function createLogInByPasskey({ users, admit, audit }: FactorOptions, { passkeys, ownerOf }: Factors) {
-  async function check({ credential, cookie }: PasskeyLogin) {
+export function createLogInByPasskey(
+  { users, admit, knownBrowsers, audit }: FactorOptions,
+  { passkeys, ownerOf, bindingOf }: Factors,
+) {
+  async function check({ credential, headers }: PasskeyLogin) {
     const failed = (reason: string, userId?: string) => ({ succeeded: false, reason, userId }) as const;
-    const passkey = await passkeys.prove(credential, { purpose: 'sign-in', cookie });
+    const passkey = await passkeys.prove(credential, bindingOf('sign-in', headers));
     if (typeof passkey === 'string') return failed(passkey);
     const { userId } = passkey.owner;
     const account = await users.findById(userId);
@@ -47,11 +42,9 @@ export function createLogInByPasskey({ users, admit, audit }: FactorOptions, { p
     /** Whether the passkey is still there, whatever else has changed. */
     const stillHolds = async (current: Account) =>
       (await passkeys.list(ownerOf(current))).some(({ id }) => id === passkey.id);
-    const { presented, remembered, language } = login;
     const proof = { account, methods: passkeyMethods(passkey), stillHolds };
-    const knownBrowser = login.findKnownBrowser(passwordFingerprint(account)) !== undefined;
-    const event = { reason: 'passkey', knownBrowser };
-    const admitted = await admit(proof, { presented, caller, remembered, language, newBrowser: !knownBrowser, event });
+    const knownBrowser = knownBrowsers.find(passwordFingerprint(account), login.headers.cookie) !== undefined;
+    const admitted = await admit(proof, { ...login, caller, event: { reason: 'passkey', knownBrowser } });
     return admitted ?? refuse('changed-meanwhile', account.user.id);
   };
 }

@@ -9,7 +9,7 @@ import { json, settingCookies } from '../web/openapi/responses.ts';
 import { sessionStarted } from '../web/token-answer.ts';
 import type { App, Request } from '../web/types.ts';
 import type { Binding } from './challenges.ts';
-import type { FactorRouteOptions, KnowsBrowsers } from './options.ts';
+import type { FactorRouteOptions } from './options.ts';
 import type { FactorParts } from './parts.ts';
 import { passkeyRefused, passkeyUnknown } from './refusals.ts';
 
@@ -53,7 +53,7 @@ export function addPasskeyOptions<const F extends Fields>(
   });
 }
 
-type PasskeyParts = Pick<FactorParts, 'logInByPasskey' | 'factors'> & KnowsBrowsers;
+type PasskeyParts = Pick<FactorParts, 'logInByPasskey' | 'factors'>;
 
 /** Adds the login by a passkey alone, and the challenge for a passkey as fresh proof. */
 export function addPasskeys(app: App, parts: () => PasskeyParts, { answerLogin, https }: FactorRouteOptions): void {
@@ -83,17 +83,8 @@ export function addPasskeys(app: App, parts: () => PasskeyParts, { answerLogin, 
     browser: 'To the home page or `next`, or back to the login page if refused',
     async handle(request, reply, { credential, remember, next }) {
       const { presented, caller, headers, language } = request;
-      const { logInByPasskey, knownBrowsers } = parts();
-      const cookie = ceremonyCookie(https).read(headers.cookie);
-      const login = {
-        credential,
-        cookie,
-        presented,
-        remembered: remember === 'on',
-        language,
-        findKnownBrowser: (fingerprint: string) => knownBrowsers.find(fingerprint, headers.cookie),
-      };
-      const admitted = await logInByPasskey(login, caller);
+      const login = { credential, remembered: remember === 'on', presented, language, headers };
+      const admitted = await parts().logInByPasskey(login, caller);
       return reply.proceed(safeNext(next) ?? homePath, answerLogin(request, reply, admitted));
     },
   });

@@ -1,17 +1,17 @@
 import { challengePurposes, tooManyCodes } from '../access/factor.ts';
-import { ceremonyCookie, pendingCookie, trustedCookie } from '../web/cookies.ts';
+import { pendingCookie, trustedCookie } from '../web/cookies.ts';
 import { codeField, credentialField, methodField } from '../web/factor-fields.ts';
 import { addForm } from '../web/form.ts';
 import { homePath, safeNext, secondFactorPath } from '../web/next.ts';
 import { json, listOf, object, text } from '../web/openapi/responses.ts';
 import { sessionStarted } from '../web/token-answer.ts';
 import type { App, Request } from '../web/types.ts';
-import type { FactorRouteOptions, KnowsBrowsers } from './options.ts';
+import type { FactorRouteOptions } from './options.ts';
 import type { FactorParts } from './parts.ts';
 import { addPasskeyOptions } from './passkey.routes.ts';
 import { invalidFactor, loginOver } from './refusals.ts';
 
-type SecondFactorParts = Pick<FactorParts, 'secondFactor' | 'factors'> & KnowsBrowsers;
+type SecondFactorParts = Pick<FactorParts, 'secondFactor' | 'factors'>;
 
 const tag = 'Sign in';
 const methods = listOf(text('totp'), 'The ways to go on, the best first');
@@ -53,19 +53,9 @@ export function addSecondFactor(app: App, parts: () => SecondFactorParts, option
     },
     async submit(request, reply, { mfa_token: token, method = 'totp', code, credential, trust_browser: trust, next }) {
       const { presented, caller, headers, language } = request;
-      const { secondFactor, knownBrowsers } = parts();
-      const ceremony = ceremonyCookie(https).read(headers.cookie);
-      const step = {
-        method,
-        code,
-        credential,
-        ceremony,
-        presented,
-        language,
-        trustsBrowser: trust === 'on' && trustedBrowserDays > 0,
-        findKnownBrowser: (fingerprint: string) => knownBrowsers.find(fingerprint, headers.cookie),
-      };
-      const finished = await secondFactor.finish(secretOf(request, token), step, caller);
+      const trustsBrowser = trust === 'on' && trustedBrowserDays > 0;
+      const step = { method, code, credential, trustsBrowser, presented, language, headers };
+      const finished = await parts().secondFactor.finish(secretOf(request, token), step, caller);
       reply.header('set-cookie', pending.removal);
       if (finished.trustedBrowser !== undefined) reply.header('set-cookie', trusted.header(finished.trustedBrowser));
       return reply.proceed(safeNext(next) ?? homePath, answerLogin(request, reply, finished));

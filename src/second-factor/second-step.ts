@@ -1,30 +1,28 @@
-import type { Presented } from '../access/access.ts';
-import type { Admission, Proof } from '../access/admit.ts';
+import type { Admission, LoginRequest, Proof } from '../access/admit.ts';
 import { challengePurposes, includesSecondFactor, mfaRequired, type SentFactor } from '../access/factor.ts';
 import { Refusal, RefusedField } from '../access/refusal.ts';
 import type { Caller } from '../audit/event.ts';
-import type { Language } from '../languages/languages.ts';
 import { passwordFingerprint, stampOf } from '../users/account.ts';
+import { trustedCookie } from '../web/cookies.ts';
 import type { Enrolment } from './enrolment.ts';
 import type { Factors } from './factors.ts';
 import type { FactorOptions } from './options.ts';
 import { invalidFactor, loginOver } from './refusals.ts';
 
 /** What a client sends to finish a login. */
-export interface SentStep extends SentFactor {
-  readonly presented: Presented;
-  readonly language: Language;
-  /** The identifier of the browser, if the account of that fingerprint has signed in with it before. */
-  findKnownBrowser(fingerprint: string): string | undefined;
+interface SentStep extends SentFactor, LoginRequest {
+  readonly headers: LoginRequest['headers'];
   readonly trustsBrowser: boolean;
 }
 
 /** The second step of a login. */
 export function createSecondStep(
-  { users, admit, clearPasswordFailures, policy, audit }: FactorOptions,
+  { users, admit, clearPasswordFailures, knownBrowsers, https, policy, audit }: FactorOptions,
   { pendingLogins, trustedBrowsers, ownerOf, methodsOf, checkFactor }: Factors,
   enrolment: Pick<Enrolment, 'demand'>,
 ) {
+  const trusted = trustedCookie(https);
+
   async function refuse(caller: Caller, userId?: string): Promise<never> {
     await audit.recordIfPossible({ kind: 'second-factor-failed', reason: 'login-over', caller, userId });
     throw new Refusal(loginOver);
@@ -46,14 +44,15 @@ export function createSecondStep(
      */
     async demand({ account, methods: proved }: Proof, admission: Admission) {
       if (includesSecondFactor(proved)) return undefined;
-      const { remembered = false, trustedBrowser, language, caller, scope } = admission;
+      const { remembered = false, headers, language, caller, scope } = admission;
       const methods = await methodsOf(account);
       if (methods.length === 0) {
         if (policy === 'required') await enrolment.demand(account, language, caller);
         return undefined;
       }
       const [userId, stamp] = [account.user.id, stampOf(account)];
-      if (await trustedBrowsers.isTrusted(trustedBrowser, ownerOf(account), stamp)) return 'trusted-browser';
+      if (await trustedBrowsers.isTrusted(trusted.read(headers.cookie), ownerOf(account), stamp))
+        return 'trusted-browser';
       const token = await pendingLogins.start({ userId, stamp, methods: proved, remembered, scope });
       await audit.recordIfPossible({ kind: 'second-factor-asked', caller, userId });
       throw new Refusal(mfaRequired, undefined, { token, methods });
@@ -91,15 +90,14 @@ export function createSecondStep(
       if (!(await pendingLogins.end(id))) return refuse(caller, userId);
       const methods = [...new Set([...proved, ...checked.methods, 'mfa' as const])];
       const proof = { account, methods, stillHolds: async () => false };
-      const knownBrowser = step.findKnownBrowser(passwordFingerprint(account));
+      const { presented, language, headers } = step;
+      const knownBrowser = knownBrowsers.find(passwordFingerprint(account), headers.cookie);
       const event = {
         reason: `password+${step.method.replace('_', '-')}`,
         throttle: checked.throttle,
         knownBrowser: knownBrowser !== undefined,
       };
-      const { presented, language } = step;
-      const newBrowser = knownBrowser === undefined;
-      const admitted = await admit(proof, { presented, caller, remembered, scope, language, newBrowser, event });
+      const admitted = await admit(proof, { presented, language, headers, caller, remembered, scope, event });
       if (admitted === undefined) return refuse(caller, userId);
       await clearPasswordFailures(account, knownBrowser, caller).catch(() => {});
       if (!step.trustsBrowser) return { ...admitted, trustedBrowser: undefined };

@@ -3,7 +3,6 @@ import { InvalidFields } from '../access/refusal.ts';
 import { speak } from '../languages/speech.ts';
 import { maxNameLength, personName } from '../users/user.ts';
 import { type Action, addAction, type Fields, type Input } from '../web/action.ts';
-import { ceremonyCookie } from '../web/cookies.ts';
 import { codeField, credentialField } from '../web/factor-fields.ts';
 import { addForm } from '../web/form.ts';
 import { signedInOf } from '../web/hooks/credentials.ts';
@@ -210,8 +209,7 @@ export function addSecurity(app: App, parts: () => SecurityParts, options: Facto
     fields: { credential: credentialField, name: { ...nameField, description: 'Default: the provider' } },
     message: ['Passkey added', 3],
     change(by, { credential, name = '' }, { headers }) {
-      const binding = { purpose: purposeOf(by), cookie: ceremonyCookie(https).read(headers.cookie) };
-      return manage().addPasskey(by, credential, binding, personName(name));
+      return manage().addPasskey(by, credential, parts().factors.bindingOf(purposeOf(by), headers), personName(name));
     },
   });
 

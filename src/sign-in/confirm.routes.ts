@@ -1,13 +1,12 @@
 import { tooManyCodes } from '../access/factor.ts';
 import { maxPasswordBytes } from '../passwords/passwords.ts';
-import { ceremonyCookie } from '../web/cookies.ts';
 import { codeField, credentialField, methodField } from '../web/factor-fields.ts';
 import { addForm } from '../web/form.ts';
 import { bodyLimit } from '../web/hooks/bodies.ts';
 import { signedInOf } from '../web/hooks/credentials.ts';
 import { accountPath, safeNext } from '../web/next.ts';
 import { type AnswerLogin, detailWithTokens } from '../web/token-answer.ts';
-import type { App, Request } from '../web/types.ts';
+import type { App } from '../web/types.ts';
 import type { Confirm } from './confirm.ts';
 import { tooManyConfirmations } from './refusals.ts';
 
@@ -18,10 +17,8 @@ export interface ConfirmParts {
 export function addConfirm(
   app: App,
   parts: () => ConfirmParts,
-  { answerLogin, https }: { readonly answerLogin: AnswerLogin; readonly https: boolean },
+  { answerLogin }: { readonly answerLogin: AnswerLogin },
 ): void {
-  const ceremony = ceremonyCookie(https);
-  const readCeremony = ({ headers }: Request) => ceremony.read(headers.cookie);
   addForm(app, ['/auth/confirm', '/api/confirm'], {
     summary: 'Confirm your identity',
     description:
@@ -60,7 +57,7 @@ export function addConfirm(
       return { username: user.username, methods, method: shown, others: codes.filter((one) => one !== shown) };
     },
     async submit(request, reply, { password, method = 'totp', code, credential, next }) {
-      const sent = { password, method, code, credential, ceremony: readCeremony(request) };
+      const sent = { password, method, code, credential };
       const confirmed = await parts().confirm.confirm(signedInOf(request), sent, request);
       const tokens = answerLogin(request, reply, confirmed);
       return reply.proceed(safeNext(next) ?? accountPath, { detail: 'Confirmed', ...tokens });

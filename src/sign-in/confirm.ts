@@ -11,12 +11,10 @@ import {
 } from '../access/fresh-proof.ts';
 import { InvalidFields, Refusal } from '../access/refusal.ts';
 import type { Audit } from '../audit/audit.ts';
-import type { Caller } from '../audit/event.ts';
 import type { Sessions } from '../sessions/sessions.ts';
 import { type Account, stampOf } from '../users/account.ts';
 import type { UserDirectory } from '../users/user-directory.ts';
 import type { events } from './events.ts';
-import type { KnownBrowsers } from './known-browsers.ts';
 import type { AttemptPassword } from './password-attempt.ts';
 import { tooManyConfirmations } from './refusals.ts';
 
@@ -24,7 +22,6 @@ export interface ConfirmOptions {
   readonly users: UserDirectory;
   readonly sessions: Sessions;
   readonly attemptPassword: AttemptPassword;
-  readonly knownBrowsers: KnownBrowsers;
   readonly methodsOf: (account: Pick<Account, 'user'>) => Promise<readonly string[]>;
   readonly checkFactor: CheckFactor;
   readonly audit: Audit<keyof typeof events>;
@@ -33,15 +30,14 @@ export interface ConfirmOptions {
   readonly now: () => number;
 }
 
-export interface SentProof extends SentFactor {
+export interface SentProof extends Omit<SentFactor, 'headers'> {
   readonly password?: string | undefined;
 }
 
 export type Confirm = ReturnType<typeof createConfirm>['confirm'];
 
 export function createConfirm(options: ConfirmOptions) {
-  const { users, sessions, attemptPassword, knownBrowsers, methodsOf, checkFactor, audit, maxAgeSeconds, now } =
-    options;
+  const { users, sessions, attemptPassword, methodsOf, checkFactor, audit, maxAgeSeconds, now } = options;
 
   /** The account of a session, unless it has changed since this request was let in. */
   async function requireAccount({ user, session }: SignedIn): Promise<Account> {
@@ -57,8 +53,7 @@ export function createConfirm(options: ConfirmOptions) {
     { caller, headers }: ConfirmingRequest,
   ) {
     const start = performance.now();
-    const findKnownBrowser = (fingerprint: string) => knownBrowsers.find(fingerprint, headers.cookie);
-    const sent = { name: account.user.username, account, password, findKnownBrowser, start };
+    const sent = { name: account.user.username, account, password, headers, start };
     const { proof } = await attemptPassword(sent, caller, {
       failed: { kind: 'confirm-failed', error: new InvalidFields({ field, code: 'wrong-password' }) },
       throttled: { kind: 'confirm-throttled', answer: tooManyConfirmations },
@@ -66,10 +61,11 @@ export function createConfirm(options: ConfirmOptions) {
     return proof;
   }
 
-  async function proveFactor(account: Account, { session }: SignedIn, sent: SentProof, caller: Caller) {
+  async function proveFactor(account: Account, { session }: SignedIn, sent: SentProof, request: ConfirmingRequest) {
+    const { caller, headers } = request;
     const isPasskey = sent.method === 'passkey';
     if (!isPasskey && !sent.code) throw new InvalidFields({ field: 'code', code: 'missing' });
-    const checked = await checkFactor(account, sent, challengePurposes.confirm(session.id), caller);
+    const checked = await checkFactor(account, { ...sent, headers }, challengePurposes.confirm(session.id), caller);
     if (checked.succeeded) return checked.methods;
     const { reason, throttle } = checked;
     await audit.recordIfPossible({ kind: 'confirm-failed', reason, caller, userId: account.user.id, throttle });
@@ -78,12 +74,11 @@ export function createConfirm(options: ConfirmOptions) {
 
   async function prove(signedIn: SignedIn, sent: SentProof, request: ConfirmingRequest) {
     const account = await requireAccount(signedIn);
-    if (sent.method === 'passkey')
-      return { account, methods: await proveFactor(account, signedIn, sent, request.caller) };
+    if (sent.method === 'passkey') return { account, methods: await proveFactor(account, signedIn, sent, request) };
     if (!sent.password) throw new InvalidFields({ field: 'password', code: 'missing' });
     const { account: proven, methods } = await provePassword(account, sent.password, 'password', request);
     if ((await methodsOf(proven)).length === 0) return { account: proven, methods };
-    const more = await proveFactor(proven, signedIn, sent, request.caller);
+    const more = await proveFactor(proven, signedIn, sent, request);
     return { account: proven, methods: [...new Set([...methods, ...more, 'mfa' as const])] };
   }
 

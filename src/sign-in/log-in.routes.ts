@@ -5,15 +5,13 @@ import { maxPasswordBytes } from '../passwords/passwords.ts';
 import { maxUsernameLength } from '../users/user.ts';
 import { addAction } from '../web/action.ts';
 import { bodyField } from '../web/body-field.ts';
-import { trustedCookie } from '../web/cookies.ts';
 import { ambiguousCredential } from '../web/hooks/credentials.ts';
 import { findLoginMessage, isAboutLogin, type LoginPage, loginView } from '../web/login-page.ts';
 import { homePath, safeNext } from '../web/next.ts';
 import { json, object, page, redirect, settingCookies } from '../web/openapi/responses.ts';
 import { type AnswerLogin, tokenFields } from '../web/token-answer.ts';
 import type { App } from '../web/types.ts';
-import type { KnownBrowsers } from './known-browsers.ts';
-import type { LogIn } from './log-in.ts';
+import { type LogIn, requireComplete } from './log-in.ts';
 import { incompleteLogin, invalidCredentials, tooManyAttempts, unsupportedGrantType } from './refusals.ts';
 
 const tokenSchema = object(
@@ -59,19 +57,16 @@ const loginPageQuery = {
 export interface LogInParts {
   readonly access: Access;
   readonly logIn: LogIn;
-  readonly knownBrowsers: KnownBrowsers;
 }
 
 export interface LogInRouteOptions {
   readonly answerLogin: AnswerLogin;
-  readonly https: boolean;
   readonly showsLoginAtRoot: boolean;
   readonly loginPage: LoginPage;
 }
 
 export function addLogIn(app: App, parts: () => LogInParts, options: LogInRouteOptions): void {
-  const { answerLogin, https, showsLoginAtRoot, loginPage } = options;
-  const trusted = trustedCookie(https);
+  const { answerLogin, showsLoginAtRoot, loginPage } = options;
 
   for (const url of [...(showsLoginAtRoot ? ['/'] : []), '/auth/login']) {
     app.get(
@@ -116,47 +111,26 @@ export function addLogIn(app: App, parts: () => LogInParts, options: LogInRouteO
     },
     answer: settingCookies(json('A session was started', tokenSchema)),
     browser: 'Pages: to the home page or `next`, or back to the login page if refused',
-    route: { preValidation: async ({ body }) => dropOddFields(body) },
-    async handle(request, reply, { username, password, scope, remember, next }) {
-      const { body, query, presented, caller, headers } = request;
-      if (hasOtherGrantType(body)) throw new Refusal(unsupportedGrantType);
-      // Parameters of a token request must not be in the query string (RFC 6749 3.2, ASVS 14.2.1).
+    readsBody: true,
+    async handle(request, reply) {
+      const { body, query, presented, language, headers, caller } = request;
+      const [grantType, scope] = [bodyField(body, 'grant_type'), bodyField(body, 'scope')];
+      // An empty value counts as none (RFC 6749 3.2). A repeated one is an invalid request, not another grant type.
+      if (!Array.isArray(grantType) && ![undefined, '', 'password'].includes(grantType as string))
+        throw new Refusal(unsupportedGrantType);
+      // Parameters of a token request must not be in the query string, nor repeated (RFC 6749 3.2, ASVS 14.2.1).
       const inQuery = Object.keys(fields).some((name) => name !== 'next' && name in (query as object));
-      if (request.validationError || inQuery) throw new Refusal(incompleteLogin);
-      const { logIn, knownBrowsers } = parts();
-      const findKnownBrowser = (fingerprint: string) => knownBrowsers.find(fingerprint, headers.cookie);
-      const remembered = remember === 'on';
-      const admitted = await logIn(
-        {
-          username,
-          password,
-          presented,
-          remembered,
-          scope,
-          language: request.language,
-          findKnownBrowser,
-          trustedBrowser: trusted.read(headers.cookie),
-        },
-        caller,
-      );
-      return reply.proceed(safeNext(next) ?? homePath, {
+      if (inQuery || Array.isArray(grantType) || Array.isArray(scope)) throw new Refusal(incompleteLogin);
+      const sent = {
+        ...requireComplete({ username: bodyField(body, 'username'), password: bodyField(body, 'password') }),
+        remembered: bodyField(body, 'remember') === 'on',
+        scope: typeof scope === 'string' ? scope : undefined,
+      };
+      const admitted = await parts().logIn({ ...sent, presented, language, headers }, caller);
+      return reply.proceed(safeNext(bodyField(body, 'next')) ?? homePath, {
         ...answerLogin(request, reply, admitted),
         ...(admitted.wasSignedIn ? { detail: 'Already logged in' } : {}),
       });
     },
   });
-}
-
-/** Drops a `next` or `scope` that is not text: it must not stop a login. A repeated `scope` is refused later (RFC 6749 3.2). */
-function dropOddFields(body: unknown): void {
-  if (typeof body !== 'object' || body === null) return;
-  const sent = body as Record<string, unknown>;
-  if (typeof sent.next !== 'string') delete sent.next;
-  if (typeof sent.scope !== 'string' && !Array.isArray(sent.scope)) delete sent.scope;
-}
-
-/** An empty value counts as none (RFC 6749 3.2). A repeated one is an invalid request, not another grant type. */
-function hasOtherGrantType(body: unknown): boolean {
-  const grantType = bodyField(body, 'grant_type');
-  return !Array.isArray(grantType) && grantType !== undefined && grantType !== '' && grantType !== 'password';
 }

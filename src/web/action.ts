@@ -1,4 +1,4 @@
-import type { FastifyContextConfig, FastifyReply, FastifyRequest, RouteOptions } from 'fastify';
+import type { FastifyContextConfig, FastifyReply, FastifyRequest } from 'fastify';
 import { type Answer, type FieldFault, InvalidFields, Refusal } from '../access/refusal.ts';
 import { acceptedBodyTypes } from './hooks/bodies.ts';
 import { exampleOf, page, type Response, redirect, settingCookies } from './openapi/responses.ts';
@@ -45,8 +45,8 @@ export interface Action<F extends Fields = Fields> {
   readonly status?: 201 | 202;
   /** What a browser gets, for the OpenAPI document: the content of the page, or the target of the redirect. */
   readonly browser: string;
-  /** For a handler that reads the fields itself. It must check `validationError` before it trusts its input. */
-  readonly route?: Pick<RouteOptions, 'preValidation'>;
+  /** Whether the handler reads the body itself. It may have any fields of any type. */
+  readonly readsBody?: true;
   /** Answers fields that cannot be accepted. Without it they are refused. */
   refuse?(error: InvalidFields, request: FastifyRequest, reply: FastifyReply): unknown;
   handle(request: FastifyRequest, reply: FastifyReply, input: Input<F>): unknown;
@@ -74,9 +74,9 @@ export function addAction<const F extends Fields>(
   addresses: readonly [page: string, api: string],
   action: Action<F>,
 ) {
-  const { method, summary, description, tag, fields, query, answer, status = 200, browser, route } = action;
-  const readsFields = fields !== undefined && route === undefined;
-  const refusals = readsFields ? refusalsOf(fields, action.refuse !== undefined) : [];
+  const { method, summary, description, tag, fields, query, answer, status = 200, browser, readsBody } = action;
+  const read = readsBody ? undefined : fields;
+  const refusals = read ? refusalsOf(read, action.refuse !== undefined) : [];
   const config = {
     ...action.config,
     refusals: [...refusals, ...(action.config.refusals ?? [])],
@@ -103,9 +103,6 @@ export function addAction<const F extends Fields>(
       : { [status]: withPage };
   for (const url of addresses) {
     app.route({
-      ...route,
-      // The messages of the validator are for programmers.
-      attachValidation: fields !== undefined,
       method,
       url,
       config,
@@ -120,8 +117,7 @@ export function addAction<const F extends Fields>(
       async handler(request, reply) {
         if (request.format === 'json') (reply as FastifyReply).code(status);
         try {
-          const input = readsFields ? readFields(fields, request.body) : ((request.body ?? {}) as Input<F>);
-          return await action.handle(request, reply, input);
+          return await action.handle(request, reply, read ? readFields(read, request.body) : ({} as Input<F>));
         } catch (error) {
           if (error instanceof InvalidFields && action.refuse) return action.refuse(error, request, reply);
           throw error;

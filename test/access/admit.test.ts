@@ -89,6 +89,7 @@ function createRacing(
       calibrate: async () => {},
     },
     throttle: unthrottled,
+    knownBrowsers: { find: () => undefined },
     audit,
     log: { warn() {} },
     needsSecondFactor: async () => false,

@@ -20,7 +20,7 @@ test('wrong codes are limited by pair, account and address, and 100 of them stop
   /** Sends a wrong code, or the right one. */
   async function send(address: string, isRight = false): Promise<boolean | 'throttled'> {
     const code = isRight ? codeOf(secret, time) : '000000';
-    const sent = factors.checkFactor(owned, { method: 'totp', code }, 'test', { ...caller, address });
+    const sent = factors.checkFactor(owned, { method: 'totp', code, headers: {} }, 'test', { ...caller, address });
     const outcome = await sent.catch((error: Error) => error);
     if (!(outcome instanceof Error)) return outcome.succeeded;
     assert.match(outcome.message, /too-many-codes/);

@@ -251,8 +251,8 @@ test('wrong passkeys, which cannot be guessed, do not make the owner at the same
   const client = { ...caller, address: '192.0.2.1' };
   async function logIn(tricks?: Tricks) {
     const { options, cookie } = await begin();
-    const login = { credential: authenticator.get(options, tricks), cookie: cookie.split('=')[1], presented: {} };
-    const how = { remembered: false, language: 'en', findKnownBrowser: () => undefined } as const;
+    const login = { credential: authenticator.get(options, tricks), headers: { cookie }, presented: {} };
+    const how = { remembered: false, language: 'en' } as const;
     return services.logInByPasskey?.({ ...login, ...how }, client);
   }
   for (let count = 0; count < 25; count++) await assert.rejects(logIn({ isVerified: false }), /passkey-refused/);

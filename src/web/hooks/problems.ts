@@ -109,11 +109,7 @@ function describe(error: FastifyError | Error, request: FastifyRequest): Problem
   if (error instanceof InvalidFields)
     return { ...problem(request.id, { status: 422 }), errors: error.faults.map(describeFault) };
   const status = 'statusCode' in error ? (error.statusCode ?? 500) : 500;
-  if (status >= 400 && status < 500) {
-    // A validation error names the field and the rule, never the value.
-    const isValidation = 'validation' in error && error.validation !== undefined;
-    return problem(request.id, { status, detail: isValidation ? error.message : undefined });
-  }
+  if (status >= 400 && status < 500) return problem(request.id, { status });
   request.log.error({ err: error }, 'unexpected error');
   return problem(request.id, { status: 500 });
 }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { createProvePassword } from '../../src/sign-in/password-proof.ts';
+import { createProvePassword } from '../../src/sign-in/password-attempt.ts';
 import type { Account } from '../../src/users/account.ts';
 import type { UserDirectory } from '../../src/users/user-directory.ts';
 import { ann } from '../janua.ts';
@@ -25,21 +25,17 @@ async function logInWhile(stored: string): Promise<string | undefined> {
     async *list() {},
     async check() {},
   };
-  const provePassword = createProvePassword(
+  const provePassword = createProvePassword({
     users,
-    {
+    passwords: {
       check: async (hash, secret) => ({
         matches: hash?.endsWith(`hash of ${secret}`) ?? false,
         replacement: hash?.startsWith('weak') ? `strong hash of ${secret}` : undefined,
       }),
-      hash: async (secret) => `strong hash of ${secret}`,
-      load: () => ({ underWay: 0, waiting: 0 }),
-      failureFloor: () => 0,
-      calibrate: async () => {},
     },
-    { warn() {} },
-    async () => false,
-  );
+    log: { warn() {} },
+    needsSecondFactor: async () => false,
+  });
   const result = await provePassword(weak, 'secret');
   return result.succeeded ? result.proof.account.passwordHash : undefined;
 }
