@@ -59,6 +59,7 @@ import { createLogOut } from './sign-in/log-out.ts';
 import { attemptOf, liftFailures, limitsOf, limitsOfFactor } from './sign-in/login-limits.ts';
 import { createNoticeSignIn, describeNewSignIn } from './sign-in/new-sign-in.ts';
 import { type AttemptOptions, createAttemptPassword } from './sign-in/password-attempt.ts';
+import { createThrottled } from './sign-in/throttled.ts';
 import { events, type SiteOptions } from './site.ts';
 import { createReadiness } from './stores/readiness.ts';
 import { refusedAccount } from './stores/store-faults.ts';
@@ -441,6 +442,7 @@ async function prepare(settings: Settings, overrides: Overrides, openings: Openi
     }),
     knownBrowsers,
     personalTokens,
+    throttled: createThrottled({ throttle, users, audit }),
     findUsers: createFindUsers(database, users, { ownUsers: registry !== undefined, groupsInColumn }),
     outbox,
     mail,

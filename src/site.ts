@@ -39,6 +39,7 @@ export async function addSite(app: App, parts: () => Services, options: Capabili
   await addAccounts(app, whole, { ...options, answerLogin });
   (await import('./admin/users.routes.ts')).addUsers(app, parts, options);
   (await import('./admin/audit.routes.ts')).addAudit(app, parts, events);
+  (await import('./admin/throttle.routes.ts')).addThrottle(app, parts);
   (await import('./forward-auth/verify.routes.ts')).addVerify(app, parts, options);
   (await import('./forward-auth/forward.routes.ts')).addForward(app, parts, options);
   const { findKeptMail } = options;

@@ -58,10 +58,10 @@ export async function listEvents(list: ListQuery, events: Events, parts: AuditPa
   const [after] = list.after ?? [];
   const { events: found, next } = await auditTrail.findPage(await filterOf(list, parts), list.limit, after);
   const ids = found.flatMap((event) => ('unreadable' in event ? [] : [event.userId, event.actorId]));
-  const names = await users.findNames([...new Set(ids.filter((id) => id !== undefined))]);
+  const accounts = await users.findAll([...new Set(ids.filter((id) => id !== undefined))]);
   const described = found.map((event) => {
     const { userId = '', actorId = '' } = 'unreadable' in event ? {} : event;
-    const [username, actor] = [names.get(userId), names.get(actorId)];
+    const [username, actor] = [accounts.get(userId)?.user.username, accounts.get(actorId)?.user.username];
     const about = { username, actor, ownTable: registry === undefined };
     const lines = 'unreadable' in event ? [] : explain(event, events, about);
     return {

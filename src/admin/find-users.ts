@@ -50,7 +50,7 @@ export function createFindUsers(
     const { rows } = await sql<{ id: string; username: string }>`
       select user_id as id, username from janua_memberships
       ${inOrder(sql`username`, undefined, part, { where })}`.execute(database);
-    const found = new Map((await users.findAll(rows.map(({ id }) => id))).map((user) => [user.id, user]));
+    const found = new Map((await users.listSome(rows.map(({ id }) => id))).map((user) => [user.id, user]));
     return rows.map(({ id, username }) => ({ key: [username, id], user: found.get(id) }));
   }
 
@@ -63,7 +63,7 @@ export function createFindUsers(
     ];
     for (const search of searches) {
       const ids = search ? await search() : undefined;
-      if (ids !== undefined && ids.length < mostCandidates) return users.findAll([...new Set(ids)]);
+      if (ids !== undefined && ids.length < mostCandidates) return users.listSome([...new Set(ids)]);
     }
     return undefined;
   }

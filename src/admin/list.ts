@@ -40,7 +40,7 @@ export const cursorOf = (key: readonly string[]): string => Buffer.from(JSON.str
 function readCursor(text: string, length: number): readonly string[] | undefined {
   try {
     const key: unknown = JSON.parse(Buffer.from(text, 'base64url').toString());
-    const isKey = Array.isArray(key) && key.length === length && key.every((part) => isReadable(part, 320));
+    const isKey = Array.isArray(key) && key.length === length && key.every((part) => isReadable(part, 400));
     return isKey ? key : undefined;
   } catch {
     return undefined;

@@ -14,8 +14,12 @@ export const explain = (requestId: string) =>
     const texts = found.map(async (event) => {
       if ('unreadable' in event) return `This version cannot read the event ${event.id} of that request.`;
       const { userId = '', actorId = '' } = event;
-      const names = await users.findNames([userId, actorId].filter(Boolean));
-      const about = { username: names.get(userId), actor: names.get(actorId), ownTable: registry === undefined };
+      const found = await users.findAll([userId, actorId].filter(Boolean));
+      const about = {
+        username: found.get(userId)?.user.username,
+        actor: found.get(actorId)?.user.username,
+        ownTable: registry === undefined,
+      };
       const lines = explainEvent(event, events, about);
       return lines.map(([heading, text]) => `${heading.padEnd(10)}${text}`).join('\n');
     });

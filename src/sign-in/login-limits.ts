@@ -141,8 +141,8 @@ interface ParsedKey {
 
 export type ListedKey = Omit<ParsedKey, 'policy'> & ListedFailures;
 
-/** Every key of password attempts with failures. @throws {Unavailable} when the store cannot be reached */
-export const listFailures = (throttle: Throttle): AsyncIterable<ListedKey> => throttle.list(parseKey);
+/** Keys of attempts with failures, part by part. @throws {Unavailable} when the store cannot be reached */
+export const listFailures = (throttle: Throttle, from?: string) => throttle.listPage(parseKey, from);
 
 export type Lifted =
   | {

@@ -13,6 +13,10 @@ const prefix = 'janua:failures:';
 
 const listingBatch = 500;
 
+/** Keys that one scan looks at, and most scans of a page. */
+const scannedAtOnce = 5_000;
+const mostScans = 10;
+
 /** Replaces a tally if it is still the one that was read, and gives 1 if it did. An empty string stands for none. */
 const replaceTally = `local found = redis.call('HMGET', KEYS[1], 'count', 'last')
   if (found[1] or '') ~= ARGV[1] or (found[2] or '') ~= ARGV[2] then return 0 end
@@ -90,23 +94,30 @@ export function createRedisFailureStore(redis: OpenRedis): FailureStore {
         return removed.reduce((sum, one) => sum + one, 0);
       }),
 
-    async *list() {
-      const nodes = await use(async (client) => ('nodes' in client ? client.nodes('master') : [client]));
-      // A scan may give a key twice.
-      const seen = new Set<string>();
-      for (const node of nodes) {
-        let cursor = '0';
-        do {
-          const [next, names] = await use(() => node.scan(cursor, 'MATCH', `${prefix}*`, 'COUNT', listingBatch));
+    listPage: (from = '0:0') =>
+      use(async (client) => {
+        const nodes = 'nodes' in client ? client.nodes('master') : [client];
+        let [index = 0, cursor = '0'] = /^\d{1,3}:\d{1,20}$/.test(from) ? readPlace(from) : [nodes.length];
+        const names = new Set<string>();
+        // Sessions are there too, so a scan may find few failures.
+        for (let scans = 0; scans < mostScans && names.size < listingBatch; scans += 1) {
+          const node = nodes[index];
+          if (node === undefined) break;
+          const [next, found] = await node.scan(cursor, 'MATCH', `${prefix}*`, 'COUNT', scannedAtOnce);
+          for (const name of found) names.add(name);
           cursor = next;
-          const unseen = new Set(names).difference(seen);
-          for (const name of unseen) seen.add(name);
-          const keys = [...unseen].map((name) => ({ key: name.slice(prefix.length) }));
-          yield* await use((client) => read(client, keys));
-        } while (cursor !== '0');
-      }
-    },
+          if (next === '0') index += 1;
+        }
+        const keys = [...names].map((name) => ({ key: name.slice(prefix.length) }));
+        return { records: await read(client, keys), next: index < nodes.length ? `${index}:${cursor}` : undefined };
+      }),
   };
+}
+
+/** The node and its cursor, where a page ends. */
+function readPlace(place: string): [index: number, cursor: string] {
+  const [index, cursor = ''] = place.split(':');
+  return [Number(index), cursor];
 }
 
 async function replace(client: Client, { key, policy }: PolicedKey, from: Tally | undefined, to: Tally | undefined) {

@@ -2,7 +2,6 @@ import type { Selectable } from 'kysely';
 import type { Database, OpenDatabase } from '../database/database.ts';
 import { countDeleted } from '../database/deletions.ts';
 import { sql } from '../database/kysely.ts';
-import { listPages } from '../database/list-pages.ts';
 import type { FailuresTable } from '../database/schema.ts';
 import { inTransaction } from '../database/transaction.ts';
 import { expiryOf, type Policy, type Tally } from './policy.ts';
@@ -80,13 +79,10 @@ export function createSqlFailureStore({ database, engine }: Pick<OpenDatabase, '
       return countDeleted(database.deleteFrom('janua_failures').where('key', 'in', keys));
     },
 
-    async *list() {
+    async listPage(from = '') {
       const all = database.selectFrom('janua_failures').selectAll().orderBy('key').limit(listingBatch);
-      const rows = listPages(
-        (after) => all.where('key', '>', after).execute(),
-        ({ key }) => key,
-      );
-      for await (const row of rows) yield fromRow(row);
+      const rows = await all.where('key', '>', from).execute();
+      return { records: rows.map(fromRow), next: rows.length < listingBatch ? undefined : rows.at(-1)?.key };
     },
   };
 }

@@ -6,6 +6,11 @@ export interface FailureRecord extends Tally {
   readonly expiresAt: number | undefined;
 }
 
+export interface FailurePage {
+  readonly records: readonly FailureRecord[];
+  readonly next: string | undefined;
+}
+
 export interface PolicedKey {
   /** At most 400 characters. */
   readonly key: string;
@@ -32,8 +37,11 @@ export interface FailureStore {
   /** Changes each key as a whole. A key without failures stays without. */
   revise(revisions: readonly Revision[]): Promise<void>;
   forget(keys: readonly string[]): Promise<number>;
-  /** All records in no order, read in batches. Expired records may be among them. */
-  list(): AsyncIterable<FailureRecord>;
+  /**
+   * A part of the records, in no order. It may be empty and still have a next one. A record may come twice, and expired ones are among them.
+   * @param from the `next` of the part before
+   */
+  listPage(from?: string): Promise<FailurePage>;
 }
 
 /** The result of counting, given the records of the keys. Expired records do not count. */

@@ -60,8 +60,6 @@ interface Undecided {
 /** How often an attempt is counted again because other attempts were being counted. Refused attempts must not wait for each other forever. */
 const countingTries = 3;
 
-const batch = 500;
-
 /**
  * The throttle (ASVS 6.3.1, 6.1.1; NIST SP 800-63B-4 3.2.2). Because an attempt counts as failed until it succeeds, many concurrent
  * attempts would refuse each other although all of them would succeed. Therefore only a few run at once, in each place and in all.
@@ -155,17 +153,22 @@ export function createThrottle({ store, now = Date.now, ...turnOptions }: Thrott
 
     waiting: turns.waiting,
 
-    /** @param parse gives the strictest policy that a key may have been counted with; undefined for others */
-    async *list<Key extends { readonly policy: Policy }>(
-      parse: (key: string) => Key | undefined,
-    ): AsyncGenerator<Omit<Key, 'policy'> & ListedFailures> {
+    /**
+     * A part of the keys with failures. It may be empty and still have a next one.
+     * @param parse gives the strictest policy that a key may have been counted with; undefined for others
+     * @param from the `next` of the part before
+     */
+    async listPage<Key extends { readonly policy: Policy }>(parse: (key: string) => Key | undefined, from?: string) {
       const time = now();
-      for await (const record of store.list()) {
+      const { records, next } = await store.listPage(from);
+      const keys: (Omit<Key, 'policy'> & ListedFailures)[] = [];
+      for (const record of records) {
         const parsed = parse(record.key);
         if (parsed === undefined || (record.expiresAt ?? time) < time) continue;
         const { policy, ...key } = parsed;
-        yield { ...key, ...toListed(record, policy, time) };
+        keys.push({ ...key, ...toListed(record, policy, time) });
       }
+      return { keys, next };
     },
 
     /** Forgets what a success forgets, after an attempt whose success did not `clears`. */
@@ -177,14 +180,13 @@ export function createThrottle({ store, now = Date.now, ...turnOptions }: Thrott
 
     async lift(isMeant: (key: string) => boolean): Promise<number> {
       let count = 0;
-      let keys: string[] = [];
-      for await (const { key } of store.list()) {
-        if (isMeant(key)) keys.push(key);
-        if (keys.length < batch) continue;
-        count += await store.forget(keys);
-        keys = [];
-      }
-      return count + (await store.forget(keys));
+      let from: string | undefined;
+      do {
+        const { records, next } = await store.listPage(from);
+        count += await store.forget(records.map(({ key }) => key).filter(isMeant));
+        from = next;
+      } while (from !== undefined);
+      return count;
     },
   };
 }
@@ -227,6 +229,6 @@ export const unthrottled: Throttle = {
   waiting: () => 0,
   forgive: async () => {},
   take: async () => true,
-  async *list() {},
+  listPage: async () => ({ keys: [], next: undefined }),
   lift: async () => 0,
 };

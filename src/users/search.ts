@@ -39,14 +39,14 @@ export interface IndexedField {
 
 interface SearchOptions {
   readonly fields: readonly IndexedField[];
-  readonly findAll: (ids: readonly string[]) => Promise<ListedUser[]>;
+  readonly listSome: (ids: readonly string[]) => Promise<ListedUser[]>;
   /** For columns of other types. */
   readonly asText?: (value: Expression) => Expression;
   readonly toId?: (text: string) => Expression;
 }
 
 /** Finds users by the beginning of what is known of them. */
-export function createSearch(database: Database, { fields, findAll, asText = (value) => value, toId }: SearchOptions) {
+export function createSearch(database: Database, { fields, listSome, asText = (value) => value, toId }: SearchOptions) {
   const hasPrefix = ({ where = sql`1 = 1`, value }: IndexedField, prefix: string) =>
     sql`${where} and ${value} >= ${prefix} and ${value} < ${prefix + last}`;
 
@@ -80,7 +80,7 @@ export function createSearch(database: Database, { fields, findAll, asText = (va
         );
         found.push(...rows.map((row) => ({ ...row, index })));
       }
-      const users = new Map((await findAll([...new Set(found.map((row) => row.id))])).map((user) => [user.id, user]));
+      const users = new Map((await listSome([...new Set(found.map((row) => row.id))])).map((user) => [user.id, user]));
       return found.map((row) => {
         const user = users.get(row.id);
         const words = user && wordsOf(user);

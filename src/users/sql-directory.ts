@@ -38,7 +38,7 @@ export function createSqlDirectory({ database, prepareLookup }: OpenDatabase, op
     createdAt: toTime(row.created_at),
   });
 
-  async function findAll(ids: readonly string[]): Promise<ListedUser[]> {
+  async function listSome(ids: readonly string[]): Promise<ListedUser[]> {
     if (ids.length === 0) return [];
     return (await account.select('created_at').where('id', 'in', ids).execute()).map(toListed);
   }
@@ -51,7 +51,7 @@ export function createSqlDirectory({ database, prepareLookup }: OpenDatabase, op
       value: sql`word`,
       id: sql`user_id`,
     })),
-    findAll,
+    listSome,
   });
 
   /** The ids of users whom a setting may make administrators. */
@@ -108,10 +108,9 @@ export function createSqlDirectory({ database, prepareLookup }: OpenDatabase, op
       return row && toAccount(id, row, options);
     },
 
-    async findNames(ids) {
-      if (ids.length === 0) return new Map();
-      const rows = await database.selectFrom('janua_users').select(['id', 'username']).where('id', 'in', ids).execute();
-      return new Map(rows.map((row) => [row.id, row.username]));
+    async findAll(ids) {
+      const rows = ids.length === 0 ? [] : await account.where('id', 'in', ids).execute();
+      return new Map(rows.map((row) => [row.id, toAccount(row.id, row, options)]));
     },
 
     async check() {
@@ -197,7 +196,7 @@ export function createSqlDirectory({ database, prepareLookup }: OpenDatabase, op
       return [...rows.map(({ id }) => id), ...(by === 'group' && value === admins ? await findListed() : [])];
     },
 
-    findAll,
+    listSome,
     walkWords,
     searched,
 

@@ -33,8 +33,8 @@ export interface UserDirectory {
   /** @param username in its canonical form */
   findByUsername(username: string): Promise<Account | undefined>;
   findById(id: string): Promise<Account | undefined>;
-  /** The names of several users by their ids, in one statement. Those that are gone are missing. */
-  findNames(ids: readonly string[]): Promise<ReadonlyMap<string, string>>;
+  /** Several accounts by their ids, in one statement. Those that are gone are missing. */
+  findAll(ids: readonly string[]): Promise<ReadonlyMap<string, Account>>;
   /** Stores `replacement` for the account's hash, unless the hash has changed meanwhile. Sessions stay. */
   replacePasswordHash(account: Account, replacement: string): Promise<void>;
   /**
@@ -53,7 +53,8 @@ export interface SearchableDirectory extends UserDirectory {
   walkWords(prefix: string, walk: Omit<Walk, 'sort'>): Promise<Candidate[]>;
   /** The ids of at most `limit` users, by an index. Undefined if there is none. */
   findIds(by: 'prefix' | 'group' | 'disabled', value: string, limit: number): Promise<readonly string[] | undefined>;
-  findAll(ids: readonly string[]): Promise<ListedUser[]>;
+  /** Like `findAll`, as a list shows them. */
+  listSome(ids: readonly string[]): Promise<ListedUser[]>;
   /** Where `findIds` finds a prefix. An own table needs an index for each. */
   readonly searched: readonly Searchable[];
 }

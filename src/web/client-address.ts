@@ -1,7 +1,7 @@
 import { type AddressInfo, isIP } from 'node:net';
 import ipaddr from 'ipaddr.js';
 import type { Log } from '../faults/log.ts';
-import { type Address, createNetworkCheck, unixSockets } from '../text/networks.ts';
+import { type Address, createNetworkCheck, networkOf, unixSockets } from '../text/networks.ts';
 import { withoutBlanks } from './field-value.ts';
 
 export interface Client {
@@ -81,4 +81,10 @@ export function parseAddress(text: string): Address | undefined {
   const address = (bare?.[1] ?? bare?.[2] ?? text).split('%', 1)[0] ?? '';
   // Stricter than the parser, which also takes octal and short forms.
   return isIP(address) === 0 ? undefined : ipaddr.process(address);
+}
+
+/** The network that the throttle counts: for IPv6, the /64. `unknown` stands for all clients without a known address. Undefined for no address. */
+export function countedNetwork(address: string): string | undefined {
+  const network = networkOf(parseAddress(address.replace(/\/64$/, ''))?.toString(), 64);
+  return network ?? (address === 'unknown' ? address : undefined);
 }

@@ -67,7 +67,7 @@ function createRacing(
       return current;
     },
     replacePasswordHash: async () => {},
-    async findNames() {
+    async findAll() {
       return new Map();
     },
     async *list() {},

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { isDeepStrictEqual } from 'node:util';
-import { listFailures } from '../../src/sign-in/login-limits.ts';
 import { type Account, passwordFingerprint, stampOf } from '../../src/users/account.ts';
+import { allFailures } from '../sign-in/all-failures.ts';
 import { meFaces } from '../web/faces.ts';
 import { type Route, readAnswer, tell } from './answer.ts';
 import { fingerprintOf } from './browsers.ts';
@@ -154,7 +154,7 @@ async function stateOfServer(server: ModelServer): Promise<State> {
   }
   const names = new Map(usernames.map((username) => [services.audit.digestName(username), username]));
   const failures: object[] = [];
-  for await (const { nameDigest, passwordFingerprint: of, waitsUntil: _, stopped: __, ...key } of listFailures(
+  for (const { nameDigest, passwordFingerprint: of, waitsUntil: _, stopped: __, ...key } of await allFailures(
     services.throttle,
   )) {
     // Failures for a former password no longer count.

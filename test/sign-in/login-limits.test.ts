@@ -1,16 +1,10 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import {
-  atOnce,
-  liftFailures,
-  limitsOf,
-  listFailures,
-  type PasswordAttempt,
-  policies,
-} from '../../src/sign-in/login-limits.ts';
+import { atOnce, liftFailures, limitsOf, type PasswordAttempt, policies } from '../../src/sign-in/login-limits.ts';
 import { type Policy, waitAfter } from '../../src/throttle/policy.ts';
 import type { Throttle } from '../../src/throttle/throttle.ts';
 import { createClockedThrottle, retryAfter } from '../throttle/clocked-throttle.ts';
+import { allFailures } from './all-failures.ts';
 
 const minute = 60;
 const day = 24 * 60 * minute;
@@ -47,7 +41,7 @@ const otherUser = (index: number): Partial<PasswordAttempt> => ({
 });
 
 async function listed(throttle: Throttle): Promise<Record<string, number>> {
-  const keys = await Array.fromAsync(listFailures(throttle));
+  const keys = await allFailures(throttle);
   return Object.fromEntries(keys.map(({ kind, failures }) => [kind, failures]));
 }
 
@@ -159,7 +153,7 @@ describe('password attempts', () => {
     assert.equal(retryAfter(await t.succeed(elsewhere(1))), day);
     const renewed = { account: { ...ann, fingerprint: fingerprint('second') } };
     assert.equal((await t.succeed({ ...elsewhere(1), ...renewed })).passed, true);
-    const keys = await Array.fromAsync(listFailures(t.throttle));
+    const keys = await allFailures(t.throttle);
     assert.deepEqual(
       keys.filter(({ stopped }) => stopped).map(({ kind, passwordFingerprint }) => [kind, passwordFingerprint]),
       [['account', fingerprint('first')]],
@@ -173,11 +167,7 @@ describe('password attempts', () => {
     for (let index = 0; index < 30; index += 1) await t.fail(otherUser(index));
     assert.equal((await t.succeed()).passed, false);
     assert.equal((await t.succeed({ knownBrowser: 'b' })).passed, true);
-    assert.deepEqual(
-      (await Array.fromAsync(listFailures(t.throttle))).filter(({ stopped }) => stopped).length,
-      1,
-      'still',
-    );
+    assert.deepEqual((await allFailures(t.throttle)).filter(({ stopped }) => stopped).length, 1, 'still');
     assert.equal((await t.succeed(elsewhere(1))).passed, false);
 
     await t.failPatiently(100, () => ({ knownBrowser: 'b' }));
@@ -203,9 +193,7 @@ describe('password attempts', () => {
     await t.succeed({ knownBrowser: 'b' });
     assert.equal((await t.fail()).passed, true);
     assert.deepEqual(
-      (await Array.fromAsync(listFailures(t.throttle)))
-        .filter(({ kind }) => kind === 'account')
-        .map(({ failures }) => failures),
+      (await allFailures(t.throttle)).filter(({ kind }) => kind === 'account').map(({ failures }) => failures),
       [1],
     );
   });
@@ -420,7 +408,7 @@ describe('password attempts', () => {
     await t.fail({ address: '2001:db8::/64' });
     await t.fail({ knownBrowser: 'b' });
     await t.fail({ address: undefined, ...otherUser(1) }, nobodys);
-    const keys = await Array.fromAsync(listFailures(t.throttle));
+    const keys = await allFailures(t.throttle);
     const lastFailureAt = new Date(t.now());
     const find = (wanted: object) =>
       keys.find((key) => Object.entries(wanted).every(([name, value]) => key[name as 'kind'] === value));
@@ -452,14 +440,14 @@ describe('password attempts', () => {
     });
     assert.deepEqual(find({ kind: 'address', address: 'unknown' }), { kind: 'address', address: 'unknown', ...once });
     t.pass(10);
-    assert.ok((await Array.fromAsync(listFailures(t.throttle))).every(({ waitsUntil }) => waitsUntil === undefined));
+    assert.ok((await allFailures(t.throttle)).every(({ waitsUntil }) => waitsUntil === undefined));
   });
 
   test('the list shows a stop for an account or an unknown name, but not for the name of an account', async () => {
     const t = createTest();
     await t.failPatiently(100, elsewhere);
     await t.failPatiently(100, elsewhere, nobodys);
-    const stopped = (await Array.fromAsync(listFailures(t.throttle))).filter((key) => key.stopped);
+    const stopped = (await allFailures(t.throttle)).filter((key) => key.stopped);
     assert.deepEqual(
       stopped.map(({ kind, userId, nameDigest, waitsUntil }) => ({ kind, whose: userId ?? nameDigest, waitsUntil })),
       [
@@ -479,7 +467,7 @@ describe('password attempts', () => {
       await t.fail(otherUser(1));
       await t.fail({}, nobodys);
     }
-    const left = async () => (await Array.fromAsync(listFailures(t.throttle))).length;
+    const left = async () => (await allFailures(t.throttle)).length;
     await prepare();
     assert.equal(await left(), 4 + 1 + 1 + 3 + 3);
     assert.equal(await liftFailures(t.throttle, { userId: ann.id, nameDigest: 'ann' }), 5);

@@ -19,7 +19,7 @@ async function logInWhile(stored: string): Promise<string | undefined> {
     findByUsername: async () => weak,
     findById: async () => ({ ...weak, passwordHash: stored }),
     replacePasswordHash: async () => {},
-    async findNames() {
+    async findAll() {
       return new Map();
     },
     async *list() {},

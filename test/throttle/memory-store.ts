@@ -29,8 +29,9 @@ export function createMemoryFailureStore(): FailureStore {
 
     forget: async (keys) => keys.filter((key) => records.delete(key)).length,
 
-    async *list() {
-      for (const { policy: _, ...record } of [...records.values()]) yield record;
-    },
+    listPage: async () => ({
+      records: [...records.values()].map(({ policy: _, ...record }) => record),
+      next: undefined,
+    }),
   };
 }

@@ -57,3 +57,11 @@ describe('a Redis Cluster', { skip: missing('Redis') }, () => {
 
   testFailureStore('Redis Cluster', async () => openStore(cluster.url, cluster.flush), { forgetsByItself: true });
 });
+
+test('a place that is none has no records', { skip: missing('Redis') }, async () => {
+  const { url, drop } = await createRedisDatabase();
+  await using opened = openStore(url, drop);
+  await opened.store.count([{ key: 'name:n', policy: policies.unknownName }], Date.now());
+  for (const place of ['x', '0:x', '9:0', ':', '0:0 '])
+    assert.deepEqual(await opened.store.listPage(place), { records: [], next: undefined }, place);
+});

@@ -12,7 +12,7 @@ import { missing } from '../servers/missing.ts';
 import { createTemporaryFolder } from '../servers/process-end.ts';
 import { createDatabase, type OwnDatabase } from '../servers/shared.ts';
 import { policies } from './policies.ts';
-import { type OpenStore, testFailureStore } from './store-contract.ts';
+import { type OpenStore, recordsOf, testFailureStore } from './store-contract.ts';
 
 /** The timeout of an operation, in milliseconds. It is long, because a hundred wait for one row here. */
 const timeout = 20_000;
@@ -77,7 +77,7 @@ test('a transaction that MariaDB aborts because of a deadlock is retried', {
     return { counted };
   });
   assert.equal((await counting.counted).counted, true);
-  const records = await Array.fromAsync(opened.store.list());
+  const records = await recordsOf(opened.store);
   assert.deepEqual(
     records.filter(({ key }) => /[ab]$/.test(key)).map(({ count, lastAt }) => [count, lastAt]),
     [

@@ -19,9 +19,16 @@ const month = 30 * 24 * 60 * minute;
 
 const named = (key: string, policy: Policy = policies.name): PolicedKey => ({ key, policy });
 
-async function recordsOf(store: FailureStore): Promise<FailureRecord[]> {
-  const records = await Array.fromAsync(store.list());
-  return records.toSorted((one, other) => (one.key < other.key ? -1 : 1));
+/** All records, page by page. A scan of Redis may give a key twice. */
+export async function recordsOf(store: FailureStore): Promise<FailureRecord[]> {
+  const found = new Map<string, FailureRecord>();
+  let from: string | undefined;
+  do {
+    const { records, next } = await store.listPage(from);
+    for (const record of records) found.set(record.key, record);
+    from = next;
+  } while (from !== undefined);
+  return [...found.values()].toSorted((one, other) => (one.key < other.key ? -1 : 1));
 }
 
 async function countsOf(store: FailureStore): Promise<Record<string, number>> {
@@ -192,6 +199,17 @@ export function testFailureStore(
       assert.deepEqual(await recordsOf(store), [
         { key: 'name:kept', count: 1, lastAt: start, expiresAt: start + month },
       ]);
+    });
+
+    test('gives every record, part by part', async () => {
+      await using opened = await open();
+      const names = Array.from({ length: 1001 }, (_, index) => `name:${index}`);
+      for (let from = 0; from < names.length; from += 50)
+        await Promise.all(names.slice(from, from + 50).map((key) => countAll(opened.store, [named(key)])));
+      assert.deepEqual(
+        (await recordsOf(opened.store)).map(({ key }) => key),
+        names.toSorted(),
+      );
     });
 
     test('returns the number of forgotten keys', async () => {

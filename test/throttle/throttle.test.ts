@@ -51,7 +51,7 @@ function parse(key: string) {
   return { policy, key };
 }
 
-const listed = (t: ReturnType<typeof createTest>) => Array.fromAsync(t.throttle.list(parse));
+const listed = async (t: ReturnType<typeof createTest>) => (await t.throttle.listPage(parse)).keys;
 
 async function countsOf(t: ReturnType<typeof createTest>): Promise<Record<string, number>> {
   return Object.fromEntries((await listed(t)).map(({ key, failures }) => [key, failures]));
@@ -99,9 +99,9 @@ describe('the throttle', () => {
   test('lists the known keys, and lifts the selected ones', async () => {
     const t = createTest();
     for (let index = 0; index < 600; index += 1) await t.fail({ own: `${index}`, ...elsewhere(index) });
-    const own = t.throttle.list((key) => (key.startsWith('own:') ? parse(key) : undefined));
+    const own = await t.throttle.listPage((key) => (key.startsWith('own:') ? parse(key) : undefined));
     const once = { failures: 1, lastFailureAt: new Date(t.now()), stopped: false };
-    const keys = await Array.fromAsync(own);
+    const { keys } = own;
     assert.equal(keys.length, 600);
     assert.deepEqual(keys[599], { key: 'own:599', ...once });
     assert.equal(await t.throttle.lift((key) => key.startsWith('own:')), 600);

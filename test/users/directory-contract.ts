@@ -85,8 +85,8 @@ export function testUserDirectory(
         `${id}x`,
       ];
       const stored = texts.filter((text) => !text.includes('\0'));
-      assert.deepEqual([...(await opened.users.findNames([...stored, id]))], [[id, 'ann@example.com']]);
-      assert.deepEqual([...(await opened.users.findNames([]))], []);
+      assert.deepEqual([...(await opened.users.findAll([...stored, id]))], [[id, opened.account]]);
+      assert.deepEqual([...(await opened.users.findAll([]))], []);
       for (const text of texts) {
         assert.equal(await opened.users.findByUsername(text), undefined, text);
         assert.equal(await opened.users.findById(text), undefined, text);

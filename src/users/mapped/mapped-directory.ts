@@ -146,18 +146,18 @@ function createMappedDirectory(
   const mayBeId = (text: string) =>
     idType === undefined || (idKind === 'integer' ? /^-?\d{1,18}$/ : /^[0-9a-f-]{36}$/i).test(text);
 
-  async function findAll(ids: readonly string[]): Promise<ListedUser[]> {
+  async function findRows(ids: readonly string[]): Promise<Row[]> {
     const values = ids.filter(mayBeId).map(idValue);
-    if (values.length === 0) return [];
-    return (await select(sql`${id} in (${sql.join(values)})`).execute(database)).rows.map(toListed);
+    return values.length === 0 ? [] : (await select(sql`${id} in (${sql.join(values)})`).execute(database)).rows;
   }
+  const listSome = async (ids: readonly string[]) => (await findRows(ids)).map(toListed);
 
   const { findByPrefix, walkWords, searched } = createSearch(database, {
     fields: searchable.flatMap((name) => {
       const [column, form] = [mapping[name], searches[name]];
       return column && form ? [{ name, table, value: ordered(column, form), id }] : [];
     }),
-    findAll,
+    listSome,
     asText: (value) => asText(engine, value),
     toId: idValue,
   });
@@ -181,13 +181,8 @@ function createMappedDirectory(
       return row && toAccount(row, mapping);
     },
 
-    async findNames(ids) {
-      // PostgreSQL refuses other texts.
-      const pattern = idKind === 'integer' ? /^-?\d{1,18}$/ : idKind === 'uuid' ? /^[\da-f-]{36}$/i : /^/;
-      const values = ids.filter((value) => pattern.test(value)).map(idValue);
-      if (values.length === 0) return new Map();
-      const found = await select(sql`${id} in (${sql.join(values)})`).execute(database);
-      return new Map(found.rows.map((row) => [row.id ?? '', canonicalUsername(row.username ?? '')]));
+    async findAll(ids) {
+      return new Map((await findRows(ids)).map((row) => [row.id ?? '', toAccount(row, mapping)]));
     },
 
     async check() {
@@ -224,7 +219,7 @@ function createMappedDirectory(
       return (await members.limit(limit).execute()).map((row) => row.user_id);
     },
 
-    findAll,
+    listSome,
     walkWords,
     searched,
   };
