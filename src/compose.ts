@@ -8,6 +8,7 @@ import { createPersonalTokens } from './access/personal-tokens.ts';
 import { createAccountMails } from './account/mails.ts';
 import { createAccountParts } from './account/parts.ts';
 import { createFindUsers } from './admin/find-users.ts';
+import { createOverview } from './admin/overview.ts';
 import { createAudit } from './audit/audit.ts';
 import type { Caller } from './audit/event.ts';
 import { createSqlAuditStore } from './audit/sql-store.ts';
@@ -30,6 +31,7 @@ import { type KeyName, loadKey, replaceKey } from './database/keys.ts';
 import { claimLease } from './database/lease.ts';
 import { migrate, requireCurrentSchema, requireTables } from './database/migrations.ts';
 import { tablesInRedis } from './database/schema.ts';
+import type { CheckUp } from './doctor/check-up.ts';
 import { createCipher } from './encryption/cipher.ts';
 import { openEncryptionKeys } from './encryption/key-file.ts';
 import { faultsOf, lineOf } from './faults/misconfiguration.ts';
@@ -80,6 +82,8 @@ import { createSqlDirectory, type DirectoryOptions } from './users/sql-directory
 import { canonicalUsername, type User } from './users/user.ts';
 import type { SearchableDirectory, UserRegistry } from './users/user-directory.ts';
 import { createTrustedProxies } from './web/client-address.ts';
+import { sessionCookie } from './web/cookies.ts';
+import { securityHeaders } from './web/hooks/security-headers.ts';
 import { rawPath } from './web/request-target.ts';
 import type { Request } from './web/types.ts';
 
@@ -421,6 +425,25 @@ async function prepare(settings: Settings, overrides: Overrides, openings: Openi
     liftFailures: lift,
   };
   const administer = (actor: Actor) => createAdministration(administration, actor);
+  const https = isHttps(settings);
+  let checkUp: CheckUp | undefined;
+  const overview = createOverview({
+    ...{ database, auditTrail: auditStore, countSessions: stores.sessions.count, now },
+    stores: [
+      ...new Map([
+        [databasePart, opened.check],
+        [stores.sessionsPart, stores.sessions.check],
+      ] as const),
+    ],
+    // Loaded only if needed.
+    checkUp: async () => {
+      checkUp ??= (await import('./doctor/check-up.ts')).createCheckUp(settings, {
+        ...{ opened, sessionCookie: sessionCookie(https).name },
+        hsts: securityHeaders({ https })['strict-transport-security'],
+      });
+      return checkUp();
+    },
+  });
   return {
     users,
     groups,
@@ -443,6 +466,7 @@ async function prepare(settings: Settings, overrides: Overrides, openings: Openi
     knownBrowsers,
     personalTokens,
     throttled: createThrottled({ throttle, users, audit }),
+    overview,
     findUsers: createFindUsers(database, users, { ownUsers: registry !== undefined, groupsInColumn }),
     outbox,
     mail,
@@ -472,6 +496,7 @@ async function prepare(settings: Settings, overrides: Overrides, openings: Openi
       }
       await factors.totp.removeExpired(now());
       await removeInBatches((limit) => auditStore.removeBefore(retained, limit));
+      await overview.count();
     },
   };
 }

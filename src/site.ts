@@ -37,6 +37,7 @@ export async function addSite(app: App, parts: () => Services, options: Capabili
   (await import('./account/me.routes.ts')).addMe(app);
   (await import('./account/language.routes.ts')).addLanguage(app, whole, options);
   await addAccounts(app, whole, { ...options, answerLogin });
+  (await import('./admin/overview.routes.ts')).addOverview(app, parts);
   (await import('./admin/users.routes.ts')).addUsers(app, parts, options);
   (await import('./admin/audit.routes.ts')).addAudit(app, parts, events);
   (await import('./admin/throttle.routes.ts')).addThrottle(app, parts);

@@ -137,6 +137,8 @@ export const rows = {
   janua_search: { id: '', kind: 0, word: '', user_id: '' },
   /** When each user logged in last. `username` is the name of a user of a team's own table, else empty. */
   janua_logins: { user_id: '', username: '', at: time },
+  /** What happened in an hour, which begins at `hour`: events by name, counted from the audit. */
+  janua_counts: { id: '', hour: time, name: '', count: time },
   janua_memberships: { id: '', group_name: '', user_id: '', username: '' },
   /** Personal access tokens. `owner` is the name of a user of a team's own table, else empty. */
   janua_access_tokens: {

@@ -3,7 +3,8 @@ import { shownUrl } from '../config/shown-url.ts';
 import type { OpenDatabase } from '../database/database.ts';
 import { unwatched } from '../faults/store-watch.ts';
 import { Unavailable } from '../faults/unavailable.ts';
-import type { OpenRedis, RedisClient } from '../redis/redis.ts';
+import type { OpenRedis } from '../redis/redis.ts';
+import { serversOf } from '../redis/servers.ts';
 import { createSqlSessionStore } from '../sessions/sql-store.ts';
 
 /** The oldest major version of Redis that we test. Valkey begins at 7. */
@@ -35,8 +36,6 @@ export async function* checkRedis(url: string, timeout: number, closing: AsyncDi
     yield ok(`Sessions are in ${shownUrl(url)}, and can be written.`);
   }
 }
-
-const serversOf = (client: RedisClient) => ('nodes' in client ? client.nodes('master') : [client]);
 
 /** If Redis lacks the database number in the URL, the client silently uses number 0. */
 async function requireNumber(redis: OpenRedis): Promise<void> {

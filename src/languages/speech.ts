@@ -23,10 +23,15 @@ export function speak(language: Language): Speech {
 const day = { year: 'numeric', month: 'long', day: 'numeric' } as const;
 const minute = { ...day, hour: 'numeric', minute: '2-digit', timeZoneName: 'short' } as const;
 
+const utc = { timeZone: 'UTC' } as const;
+
 function createSpeech(language: Language) {
   const plurals = onDemand(() => new Intl.PluralRules(language));
   const days = onDemand(() => new Intl.DateTimeFormat(language, day));
   const minutes = onDemand(() => new Intl.DateTimeFormat(language, minute));
+  const numbers = onDemand(() => new Intl.NumberFormat(language));
+  const shortDays = onDemand(() => new Intl.DateTimeFormat(language, { ...utc, month: 'short', day: 'numeric' }));
+  const hours = onDemand(() => new Intl.DateTimeFormat(language, { ...utc, hour: '2-digit', minute: '2-digit' }));
 
   return {
     language,
@@ -40,6 +45,11 @@ function createSpeech(language: Language) {
     date: (time: Date | number) => days().format(time),
     /** Day and time to the minute, in the time zone of the server, which it names. @param time as above */
     dateTime: (time: Date | number) => minutes().format(time),
+    number: (value: number) => numbers().format(value),
+    /** A day without its year, in UTC. */
+    shortDay: (time: Date | number) => shortDays().format(time),
+    /** An hour, in UTC. */
+    hour: (time: Date | number) => hours().format(time),
     /** Browser and system of a `User-Agent`. */
     client(userAgent: string | undefined): string {
       const { browser, system } = nameClient(userAgent);

@@ -1,5 +1,6 @@
 import { clockTolerance } from '../faults/clock.ts';
 import type { OpenRedis, RedisClient, ScriptedClient } from '../redis/redis.ts';
+import { type RedisServer, serversOf } from '../redis/servers.ts';
 import type { AuthenticationMethod, Renewal, SessionRecord, SessionStore } from './store.ts';
 
 const sessionKey = (id: string) => `janua:session:${id}`;
@@ -113,10 +114,32 @@ export function createRedisSessionStore(redis: OpenRedis): SessionStore {
         return oldest;
       }),
 
+    async count() {
+      const counts = await use((client) => Promise.all(serversOf(client).map(countOn)));
+      return counts.reduce((sum, count) => sum + count, 0);
+    },
+
     async check() {
       await use((client) => client.set('janua:check', '1', 'PX', 10_000));
     },
   };
+}
+
+/** Keys that an estimate looks at, on each server. SCAN gives them in the order of their hashes, so they are a fair sample. */
+const sampledKeys = 10_000;
+
+/** Counts the sessions of a server, or estimates them from the first keys. */
+async function countOn(server: RedisServer): Promise<number> {
+  let cursor = '0';
+  let seen = 0;
+  let sessions = 0;
+  do {
+    const [next, keys] = await server.scan(cursor, 'COUNT', 1000);
+    cursor = next;
+    seen += keys.length;
+    sessions += keys.filter((key) => key.startsWith(sessionKey(''))).length;
+  } while (cursor !== '0' && seen < sampledKeys);
+  return cursor === '0' ? sessions : Math.round((sessions / seen) * (await server.dbsize()));
 }
 
 type Hash = Readonly<Record<string, string | number>>;

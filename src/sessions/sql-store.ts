@@ -71,6 +71,12 @@ export function createSqlSessionStore({ database, prepareLookup }: OpenDatabase)
       return ids;
     },
 
+    async count(time) {
+      const living = database.selectFrom('janua_sessions').where('expires_at', '>', time);
+      const { count } = await living.select(({ fn }) => fn.countAll().as('count')).executeTakeFirstOrThrow();
+      return Number(count);
+    },
+
     async check() {
       // Does what a login and a logout do, with a session that has already expired and secrets that are thrown away.
       const id = createSessionId();

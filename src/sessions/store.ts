@@ -50,5 +50,7 @@ export interface SessionStore {
    * `clockTolerance` after `time` has ended: it counts as the oldest.
    */
   removeOldestOfUser(userId: string, time: number, kept: number): Promise<string[]>;
+  /** How many sessions there are. In Redis with many keys an estimate, from a sample. */
+  count(time: number): Promise<number>;
   check(): Promise<void>;
 }

@@ -39,6 +39,7 @@ function createMapStore(): SessionStore & { records: Map<string, SessionRecord> 
     removeOfUser: async () => 0,
     removeOldestOfUser: async () => [],
     listOfUser: async () => [],
+    count: async () => records.size,
     check: async () => {},
   };
 }

@@ -75,6 +75,13 @@ export function testSessionStore(
       }
     });
 
+    test('counts its sessions', async () => {
+      await using opened = await open();
+      assert.equal(await opened.store.count(start), 0);
+      for (const userId of ['user-1', 'user-1', 'user-2']) await opened.store.insert(createRecord({ userId }), []);
+      assert.equal(await opened.store.count(start), 3);
+    });
+
     test('removes replaced sessions with an insert', async () => {
       await using opened = await open();
       const [first, second, third] = [createRecord(), createRecord(), createRecord()];

@@ -50,6 +50,13 @@ export const up: MigrationStep = async ({ addColumn, addIndex, recreate, insert,
     last_used_address: sql`varchar(64)`,
   });
 
+  await recreate('janua_counts', [], {
+    id: sql`varchar(60) primary key`,
+    hour: sql`bigint not null`,
+    name: sql`varchar(40) not null`,
+    count: sql`bigint not null`,
+  });
+
   await addColumn('janua_users', 'group_names', sql`text`);
   await addColumn('janua_users', 'scopes', sql`text`);
   await addColumn('janua_users', 'address_proof', sql`varchar(8)`);
