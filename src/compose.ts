@@ -365,7 +365,7 @@ async function prepare(settings: Settings, overrides: Overrides, openings: Openi
   });
   const factorMails = createFactorMails({ users, tokens, now }, baseUrl);
   const descriptions: Readonly<Record<string, MailDescription>> = {
-    ...createAccountMails({ users, tokens, baseUrl, now }),
+    ...createAccountMails(users, tokens, baseUrl, now),
     'new-sign-in': describeNewSignIn(users, baseUrl),
     ...factorMails.descriptions,
   };
@@ -375,7 +375,7 @@ async function prepare(settings: Settings, overrides: Overrides, openings: Openi
   const outbox = createOutbox({ database, descriptions, now, onAdded: () => mail?.wake() });
   const noticeSignIn =
     mailWorks && settings.LOGIN_NOTICES === 'on'
-      ? createNoticeSignIn({ sessions, requestMail: createRequestMail({ outbox, throttle, audit }), now })
+      ? createNoticeSignIn(sessions, createRequestMail({ outbox, throttle, audit }), now)
       : undefined;
   const secondFactors = createFactorParts({
     ...{ database, passkeys, users, registry, sessions, throttle, limitsOfFactor, tokens, knownBrowsers, audit, now },

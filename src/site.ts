@@ -1,7 +1,5 @@
 import { events as accessEvents } from './access/events.ts';
 import { events as accountEvents } from './account/events.ts';
-import type { HomeOptions } from './account/home.routes.ts';
-import type { LanguageOptions } from './account/language.routes.ts';
 import { events as adminEvents } from './admin/events.ts';
 import { events as auditEvents } from './audit/audit.ts';
 import { events as commandEvents } from './commands/events.ts';
@@ -75,8 +73,6 @@ async function addAccounts(
 }
 
 export type CapabilityOptions = Omit<LogInRouteOptions, 'answerLogin'> &
-  HomeOptions &
-  LanguageOptions &
   Pick<FactorRouteOptions, 'trustedBrowserDays'> &
   ForwardAuthOptions &
   MailboxOptions &

@@ -39,17 +39,13 @@ export interface Admission extends LoginRequest {
   readonly event: Pick<AuditEvent, 'throttle' | 'knownBrowser'> & { readonly reason: string };
 }
 
-export interface ProvenLogin {
-  readonly user: User;
-  readonly language: Language;
-  readonly caller: Caller;
-}
-
 /**
  * Gives what tells the user about a login from a browser or program that the account has not used. Runs before the session starts, because
  * that may end the session which shows it.
  */
-export type NoticeSignIn = (login: ProvenLogin) => Promise<(() => Promise<void>) | undefined>;
+export type NoticeSignIn = (
+  login: Pick<Admission, 'language' | 'caller'> & { readonly user: User },
+) => Promise<(() => Promise<void>) | undefined>;
 
 /**
  * Decides what is still missing, from what was proved and what the account has. Gives what stood for a second factor, for the audit.

@@ -7,12 +7,9 @@ import { type AccountRow, type DirectoryOptions, toAccount } from '../users/sql-
 import type { UserDirectory } from '../users/user-directory.ts';
 
 /** Finds a session's record and its user's account by the session id. The caller checks whether they are valid. */
-export type LookUp = (sessionId: string) => Promise<FoundSession | undefined>;
-
-export interface FoundSession {
-  readonly session: SessionRecord;
-  readonly account: Account | undefined;
-}
+export type LookUp = (
+  sessionId: string,
+) => Promise<{ readonly session: SessionRecord; readonly account: Account | undefined } | undefined>;
 
 export function lookUpTwice(sessions: Pick<SessionStore, 'find'>, users: Pick<UserDirectory, 'findById'>): LookUp {
   return async (sessionId) => {

@@ -5,12 +5,8 @@ import type { Language } from '../languages/languages.ts';
 import type { OwnOptions } from './options.ts';
 
 /** Deletes the account of a user who has just proved who they are, with its sessions and links. The audit keeps its events by id. */
-export type DeleteAccount = (signedIn: SignedIn, language: Language, caller: Caller) => Promise<void>;
-
-export function createDeleteAccount(options: OwnOptions): DeleteAccount {
-  const { database, registry, outbox, sessions, audit } = options;
-
-  return async ({ user, session }, language, caller) => {
+export function createDeleteAccount({ database, registry, outbox, sessions, audit }: OwnOptions) {
+  return async ({ user, session }: SignedIn, language: Language, caller: Caller): Promise<void> => {
     const farewell = { purpose: 'account-deleted', address: user.username, requestId: caller.requestId };
     await inTransaction(database, async (db) => {
       // Another request may have deleted it.

@@ -2,12 +2,8 @@ import { homePath } from '../web/next.ts';
 import { page } from '../web/openapi/responses.ts';
 import type { App } from '../web/types.ts';
 
-export interface HomeOptions {
-  /** Origins of the applications that users reach with their account. */
-  readonly forwardOrigins: ReadonlySet<string>;
-}
-
-export function addHome(app: App, { forwardOrigins }: HomeOptions): void {
+/** @param forwardOrigins of the applications that users reach with their account */
+export function addHome(app: App, { forwardOrigins }: { readonly forwardOrigins: ReadonlySet<string> }): void {
   app.get(
     homePath,
     {

@@ -12,13 +12,8 @@ import type { AccountParts } from './parts.ts';
 
 const detail = 'Language set';
 
-export interface LanguageOptions {
-  /** Whether browsers use HTTPS. */
-  readonly https: boolean;
-}
-
 /** Keeps the language that a user chooses for pages and mails: in a cookie, and with the account of a signed-in user. */
-export function addLanguage(app: App, parts: () => AccountParts, { https }: LanguageOptions): void {
+export function addLanguage(app: App, parts: () => AccountParts, { https }: { readonly https: boolean }): void {
   const cookie = languageCookie(https);
   addAction(app, ['/auth/language', '/api/language'], {
     method: 'POST',

@@ -17,19 +17,17 @@ const links = {
   'confirm-email': { page: 'confirm-email', keepSeconds: day },
 };
 
-export interface AccountMailOptions {
-  readonly users: Pick<UserDirectory, 'findByUsername' | 'findById'>;
-  readonly tokens: Tokens;
-  /** The address of this server for browsers. It is configured, and never taken from a request (VM-55, VM-56). */
-  readonly baseUrl: () => string;
-  /** Milliseconds since 1970. */
-  readonly now: () => number;
-}
-
-/** The mails of accounts. */
-export function createAccountMails(options: AccountMailOptions): Readonly<Record<string, MailDescription>> {
-  const { users, tokens, baseUrl, now } = options;
-
+/**
+ * The mails of accounts.
+ * @param baseUrl the address of this server for browsers. It is configured, and never taken from a request (VM-55, VM-56).
+ * @param now milliseconds since 1970
+ */
+export function createAccountMails(
+  users: Pick<UserDirectory, 'findByUsername' | 'findById'>,
+  tokens: Tokens,
+  baseUrl: () => string,
+  now: () => number,
+): Readonly<Record<string, MailDescription>> {
   async function createLink(purpose: keyof typeof links, address: string, account?: Account): Promise<string> {
     const { page, keepSeconds } = links[purpose];
     const owner = { userId: account?.user.id, stamp: account && stampOf(account) };

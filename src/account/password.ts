@@ -4,7 +4,7 @@ import type { Caller } from '../audit/event.ts';
 import type { Database } from '../database/database.ts';
 import { inTransaction } from '../database/transaction.ts';
 import type { Language } from '../languages/languages.ts';
-import type { RenewedSession, Session } from '../sessions/sessions.ts';
+import type { Session } from '../sessions/sessions.ts';
 import { type Account, stampOf } from '../users/account.ts';
 import type { AccountOptions } from './options.ts';
 
@@ -60,21 +60,16 @@ export function createSetPassword(options: AccountOptions) {
   };
 }
 
-/**
- * Gives the account with its new password, and the session with new credentials. Undefined if the session has ended meanwhile.
- * @throws {InvalidFields} when the password breaks a rule
- * @throws {Refusal} `not-authenticated` if the account has changed since the proof
- */
-export type ChangePassword = (
-  session: Session,
-  change: NewPassword,
-) => Promise<{ account: Account; session: RenewedSession } | undefined>;
-
 /** Changes the password of a signed-in user, who has just proved their identity. The session goes on with new credentials. */
-export function createChangePassword(options: AccountOptions, setPassword: SetPassword): ChangePassword {
+export function createChangePassword(options: AccountOptions, setPassword: SetPassword) {
   const { users, sessions, database, audit } = options;
 
-  return async (session, change) => {
+  /**
+   * Gives the account with its new password, and the session with new credentials. Undefined if the session has ended meanwhile.
+   * @throws {InvalidFields} when the password breaks a rule
+   * @throws {Refusal} `not-authenticated` if the account has changed since the proof
+   */
+  return async (session: Session, change: NewPassword) => {
     const { user } = change.account;
     const passwordHash = await setPassword.hash(change, 'new_password');
     const isStored = await inTransaction(database, (db) => setPassword.store(change, passwordHash, db));

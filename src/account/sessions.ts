@@ -6,18 +6,12 @@ import type { ListedSession } from '../sessions/sessions.ts';
 import type { AccountOptions } from './options.ts';
 import { noSuchSession } from './refusals.ts';
 
-/** A session of the signed-in user. */
-export interface OwnSession extends ListedSession {
-  /** Whether it is the one that asks. */
-  readonly current: boolean;
-}
-
 export type OwnSessions = ReturnType<typeof createOwnSessions>;
 
 /** Shows users where they are signed in, and ends their own sessions only (ASVS 7.5.2). */
 export function createOwnSessions({ sessions, audit }: AccountOptions) {
   /** The session that asks comes first, then the latest. */
-  async function list({ user, session }: SignedIn): Promise<OwnSession[]> {
+  async function list({ user, session }: SignedIn) {
     const own = (await sessions.listOf(user.id)).map((one) => ({ ...one, current: one.id === session.id }));
     return own.sort((one, other) => Number(other.current) - Number(one.current));
   }
@@ -44,7 +38,14 @@ export function createOwnSessions({ sessions, audit }: AccountOptions) {
 }
 
 /** As programs get it. The page names the browser in its own language. The schema leaves the `User-Agent` out of the JSON. */
-export function describeSession({ id, current, userAgent, address, remembered, ...times }: OwnSession) {
+export function describeSession({
+  id,
+  current,
+  userAgent,
+  address,
+  remembered,
+  ...times
+}: ListedSession & { current: boolean }) {
   return {
     id,
     current,

@@ -7,16 +7,16 @@ import type { Sessions } from '../sessions/sessions.ts';
 import type { events } from './events.ts';
 import { noSession, sessionOver } from './refusals.ts';
 
-/**
- * Ends every session that is presented.
- * @param wasSignedIn whether the browser shows a page that it got while it was signed in. Default: false
- * @throws {Refusal} `no-session` if there was no session, `session-over` if it has already ended
- * @throws {Unavailable} when the session store cannot be reached
- */
-export type LogOut = (presented: Presented, caller: Caller, wasSignedIn?: boolean) => Promise<void>;
+export type LogOut = ReturnType<typeof createLogOut>;
 
-export function createLogOut(access: Access, sessions: Sessions, audit: Audit<keyof typeof events>): LogOut {
-  return async (presented, caller, wasSignedIn = false) => {
+export function createLogOut(access: Access, sessions: Sessions, audit: Audit<keyof typeof events>) {
+  /**
+   * Ends every session that is presented.
+   * @param wasSignedIn whether the browser shows a page that it got while it was signed in
+   * @throws {Refusal} `no-session` if there was no session, `session-over` if it has already ended
+   * @throws {Unavailable} when the session store cannot be reached
+   */
+  return async (presented: Presented, caller: Caller, wasSignedIn = false): Promise<void> => {
     const ended = await access.findPresentedSessions(presented);
     if (!(await sessions.end(ended))) {
       await audit.recordIfPossible({ kind: 'logout-refused', reason: whyNot(presented, caller), caller });

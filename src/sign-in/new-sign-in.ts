@@ -9,15 +9,12 @@ import { isMailAddress } from '../text/mail-address.ts';
 import { networkOf } from '../text/networks.ts';
 import type { UserDirectory } from '../users/user-directory.ts';
 
-export interface NoticeOptions {
-  readonly sessions: Pick<Sessions, 'listOf'>;
-  readonly requestMail: RequestMail;
-  /** Milliseconds since 1970. */
-  readonly now: () => number;
-}
-
 /** Mails users about logins that may not be theirs (ASVS 6.3.5). A program sends no `browser` cookie: a session of its shows that it is known. */
-export function createNoticeSignIn({ sessions, requestMail, now }: NoticeOptions): NoticeSignIn {
+export function createNoticeSignIn(
+  sessions: Pick<Sessions, 'listOf'>,
+  requestMail: RequestMail,
+  now: () => number,
+): NoticeSignIn {
   return async ({ user, language, caller }) => {
     const { id: userId, username: address } = user;
     if (!isMailAddress(address)) return undefined;
