@@ -28,6 +28,10 @@ export interface SignedIn {
   readonly limited: boolean;
 }
 
+/** Who did it, for the audit. */
+export const byOwner = ({ user, session }: SignedIn, caller: Caller) =>
+  ({ caller, userId: user.id, sessionId: session.id }) as const;
+
 export const notAuthenticated: Answer = {
   name: 'not-authenticated',
   status: 401,

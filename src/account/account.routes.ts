@@ -48,7 +48,6 @@ export function addAccount(app: App, parts: () => AccountParts): void {
         scope: signedIn.scopes.join(' '),
         passkeys: passkeys.length,
         totp: totp !== undefined,
-        state: (request.query as Readonly<Record<string, unknown>>).state,
       };
     },
   });

@@ -1,11 +1,12 @@
 import { insufficientUserAuthentication } from '../access/fresh-proof.ts';
 import { loginMessages } from '../access/refusal.ts';
 import { changeRefusals } from '../access/scope.ts';
+import { detailAnswer } from '../web/fields.ts';
 import { addForm } from '../web/form.ts';
 import { signedInOf } from '../web/hooks/credentials.ts';
 import { loginPath } from '../web/login-page.ts';
 import type { App } from '../web/types.ts';
-import { currentPasswordField, detailAnswer } from './fields.ts';
+import { currentPasswordField } from './fields.ts';
 import type { AccountParts } from './parts.ts';
 
 const detail = 'Account deleted';

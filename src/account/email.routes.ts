@@ -1,12 +1,13 @@
 import { insufficientUserAuthentication } from '../access/fresh-proof.ts';
 import { loginMessages } from '../access/refusal.ts';
+import { detailAnswer, linkAnswer, tokenField } from '../web/fields.ts';
 import { addForm } from '../web/form.ts';
 import { signedInOf } from '../web/hooks/credentials.ts';
 import { loginPath } from '../web/login-page.ts';
 import { accountPath } from '../web/next.ts';
 import type { App } from '../web/types.ts';
 import { emailExpired, emailPath } from './email.ts';
-import { currentPasswordField, detailAnswer, emailField, linkAnswer, tokenField } from './fields.ts';
+import { currentPasswordField, emailField } from './fields.ts';
 import type { AccountParts } from './parts.ts';
 
 const sent = 'A link is on its way to the new address';
@@ -39,7 +40,7 @@ export function addChangeEmail(app: App, parts: () => AccountParts): void {
     config: { refusals: [emailExpired] },
     view: 'account/confirm-email',
     fields: { token: tokenField },
-    shown: linkAnswer,
+    shown: linkAnswer(),
     answer: detailAnswer(confirmed),
     browser: 'To the account page with a message, or to the login page with message 10 if its user is not signed in',
     show: async ({ caller }, { token = '' }) => ({ email: (await parts().changeEmail.open(token, caller)).address }),

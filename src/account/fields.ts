@@ -3,7 +3,6 @@ import { maxPasswordBytes } from '../passwords/passwords.ts';
 import { minPasswordLength } from '../passwords/policy.ts';
 import { emailAddress, maxNameLength, maxUsernameLength, personName } from '../users/user.ts';
 import type { Field } from '../web/action.ts';
-import { json, object, text } from '../web/openapi/responses.ts';
 
 /** Fields that several forms of accounts have. */
 export const emailField = {
@@ -11,14 +10,6 @@ export const emailField = {
   maxLength: maxUsernameLength,
   description: 'An e-mail address; case does not matter',
   examples: ['ann@example.com'],
-} as const satisfies Field;
-
-/** Not required: without it, the link counts as expired. */
-export const tokenField = {
-  maxLength: 4096,
-  description: 'The token of the link in the mail',
-  inLink: true,
-  examples: ['x'.repeat(43)],
 } as const satisfies Field;
 
 export const newPasswordField = {
@@ -36,11 +27,6 @@ export const currentPasswordField = {
   format: 'password',
   examples: ['password'],
 } as const satisfies Field;
-
-export const exampleId = 'm9wTrqmiCb1pEU9oSIvH5g';
-
-export const idField = (description: string) =>
-  ({ required: true, minLength: 1, maxLength: 43, description, examples: [exampleId] }) as const;
 
 export const nameFields = {
   first_name: { required: true, maxLength: maxNameLength, description: 'First name', examples: ['Ann'] },
@@ -61,11 +47,3 @@ export function requireNames(entered: { readonly first_name: string; readonly la
   if (lastName === undefined) throw new InvalidFields({ field: 'last_name', code: 'malformed' });
   return { firstName, lastName };
 }
-
-const detailSchema = object('What happened', { detail: { type: 'string' } });
-
-/** The answer to a program that needs to know only what happened. */
-export const detailAnswer = (detail: string) => json(detail, detailSchema, { detail });
-
-/** What a program learns about a link: the address that it was sent to. */
-export const linkAnswer = json('The link is valid', object('The link', { email: text('ann@example.com') }));

@@ -3,11 +3,11 @@ import { InvalidFields } from '../access/refusal.ts';
 import { isLanguage, languages } from '../languages/languages.ts';
 import { addAction } from '../web/action.ts';
 import { languageCookie } from '../web/cookies.ts';
+import { detailAnswer } from '../web/fields.ts';
 import { ambiguousCredential } from '../web/hooks/credentials.ts';
 import { homePath, safeNext } from '../web/next.ts';
 import { settingCookies } from '../web/openapi/responses.ts';
 import type { App } from '../web/types.ts';
-import { detailAnswer } from './fields.ts';
 import type { AccountParts } from './parts.ts';
 
 const detail = 'Language set';

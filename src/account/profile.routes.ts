@@ -1,8 +1,10 @@
+import { byOwner } from '../access/access.ts';
+import { detailAnswer } from '../web/fields.ts';
 import { addForm } from '../web/form.ts';
 import { signedInOf } from '../web/hooks/credentials.ts';
 import { accountPath } from '../web/next.ts';
 import type { App } from '../web/types.ts';
-import { detailAnswer, nameFields, requireNames } from './fields.ts';
+import { nameFields, requireNames } from './fields.ts';
 import type { AccountParts } from './parts.ts';
 
 const detail = 'Name changed';
@@ -19,11 +21,9 @@ export function addProfile(app: App, parts: () => AccountParts): void {
     browser: 'To the account page, with a message',
     show: ({ user }, typed) => ({ values: { first_name: user.firstName, last_name: user.lastName, ...typed } }),
     async submit(request, reply, entered) {
-      const { user, session } = signedInOf(request);
       const { registry, audit } = parts();
-      await registry?.setName(user.id, requireNames(entered));
-      const event = { kind: 'profile-changed', userId: user.id, sessionId: session.id } as const;
-      await audit.recordIfPossible({ ...event, caller: request.caller });
+      await registry?.setName(request.user.id, requireNames(entered));
+      await audit.recordIfPossible({ kind: 'profile-changed', ...byOwner(signedInOf(request), request.caller) });
       return reply.proceed(`${accountPath}?state=4`, { detail });
     },
   });

@@ -1,8 +1,9 @@
 import { loginMessages } from '../access/refusal.ts';
+import { detailAnswer, linkAnswer, tokenField } from '../web/fields.ts';
 import { addForm } from '../web/form.ts';
 import { loginPath } from '../web/login-page.ts';
 import type { App } from '../web/types.ts';
-import { detailAnswer, emailField, linkAnswer, newPasswordField, tokenField } from './fields.ts';
+import { emailField, newPasswordField } from './fields.ts';
 import { resetMinutes } from './mails.ts';
 import type { AccountParts } from './parts.ts';
 import { forgotPasswordPath, resetExpired } from './reset-password.ts';
@@ -35,7 +36,7 @@ export function addResetPassword(app: App, parts: () => AccountParts): void {
     config: { refusals: [resetExpired] },
     view: 'account/reset-password',
     fields: { token: tokenField, password: newPasswordField },
-    shown: linkAnswer,
+    shown: linkAnswer(),
     answer: detailAnswer(done),
     browser: 'To the login page, with message 6',
     show: async ({ caller }, { token = '' }) => ({ email: (await parts().resetPassword.open(token, caller)).address }),

@@ -1,10 +1,10 @@
 import { loginMessages } from '../access/refusal.ts';
 import { addAction } from '../web/action.ts';
+import { detailAnswer, exampleId, idField } from '../web/fields.ts';
 import { signedInOf } from '../web/hooks/credentials.ts';
 import { loginPath } from '../web/login-page.ts';
 import { json, listOf, object, orNull, settingCookies, text, time } from '../web/openapi/responses.ts';
 import type { App } from '../web/types.ts';
-import { detailAnswer, exampleId, idField } from './fields.ts';
 import type { AccountParts } from './parts.ts';
 import { noSuchSession } from './refusals.ts';
 import { describeSession } from './sessions.ts';
@@ -34,10 +34,9 @@ export function addSessions(app: App, parts: () => AccountParts): void {
     config: { signedIn: true, view: 'account/sessions' },
     answer: json('The sessions', sessionsSchema),
     browser: 'The page with the sessions',
-    async handle(request) {
-      const { state } = request.query as Readonly<Record<string, unknown>>;
-      return { sessions: (await parts().ownSessions.list(signedInOf(request))).map(describeSession), state };
-    },
+    handle: async (request) => ({
+      sessions: (await parts().ownSessions.list(signedInOf(request))).map(describeSession),
+    }),
   });
 
   addAction(app, [`${sessionsPath}/end`, '/api/account/sessions/end'], {

@@ -1,12 +1,13 @@
 import { loginMessages } from '../access/refusal.ts';
 import { isLanguage } from '../languages/languages.ts';
 import { languageCookie } from '../web/cookies.ts';
+import { detailAnswer, linkAnswer, tokenField } from '../web/fields.ts';
 import { addForm } from '../web/form.ts';
 import { loginPath } from '../web/login-page.ts';
 import { homePath } from '../web/next.ts';
 import { type AnswerLogin, detailWithTokens, tokenFields } from '../web/token-answer.ts';
 import type { App } from '../web/types.ts';
-import { detailAnswer, emailField, linkAnswer, nameFields, newPasswordField, tokenField } from './fields.ts';
+import { emailField, nameFields, newPasswordField } from './fields.ts';
 import type { AccountParts } from './parts.ts';
 import { signUpExpired, signUpPath } from './sign-up.ts';
 
@@ -42,7 +43,7 @@ export function addSignUp(
     config: { refusals: [signUpExpired] },
     view: 'account/finish-sign-up',
     fields: { token: tokenField, ...nameFields, password: newPasswordField },
-    shown: linkAnswer,
+    shown: linkAnswer(),
     answer: detailWithTokens('The account was created', 'Account created', Object.keys(tokenFields)),
     status: 201,
     browser: 'To the home page, or to the login page with message 11',

@@ -1,15 +1,16 @@
+import { byOwner } from '../access/access.ts';
 import { insufficientUserAuthentication } from '../access/fresh-proof.ts';
 import { InvalidFields, Refusal } from '../access/refusal.ts';
 import { grantScope } from '../access/scope.ts';
 import { readNames } from '../users/scopes.ts';
 import { personName } from '../users/user.ts';
 import { addAction } from '../web/action.ts';
+import { detailAnswer, exampleId, idField } from '../web/fields.ts';
 import { addForm } from '../web/form.ts';
 import { signedInOf } from '../web/hooks/credentials.ts';
 import { json, listOf, object, orNull, text, time } from '../web/openapi/responses.ts';
 import type { App, Request } from '../web/types.ts';
 import { describeToken } from './export.ts';
-import { detailAnswer, exampleId, idField } from './fields.ts';
 import type { AccountParts } from './parts.ts';
 import { noSuchToken } from './refusals.ts';
 
@@ -78,8 +79,8 @@ export function addTokens(app: App, parts: () => AccountParts): void {
         });
       const scopes = readNames(grantScope(asked, signedIn.scopes));
       const made = await personalTokens.create(signedIn.user, { name, scopes, days });
-      const event = { kind: 'token-made', about: scopes.join(' '), userId: signedIn.user.id } as const;
-      await audit.recordIfPossible({ ...event, sessionId: signedIn.session.id, caller: request.caller });
+      const event = { kind: 'token-made', about: scopes.join(' ') } as const;
+      await audit.recordIfPossible({ ...event, ...byOwner(signedIn, request.caller) });
       const { id, token, expiresAt } = made;
       const answer = { id, token, expires_at: expiresAt.toISOString(), scope: scopes.join(' ') };
       if (request.format === 'json') return answer;
@@ -97,11 +98,10 @@ export function addTokens(app: App, parts: () => AccountParts): void {
     answer: detailAnswer('Token ended'),
     browser: 'To the page with the tokens',
     async handle(request, reply, { id }) {
-      const { user, session } = signedInOf(request);
+      const signedIn = signedInOf(request);
       const { personalTokens, audit } = parts();
-      if (!(await personalTokens.end(user, id))) throw new Refusal(noSuchToken);
-      const event = { kind: 'token-ended', userId: user.id, sessionId: session.id } as const;
-      await audit.recordIfPossible({ ...event, caller: request.caller });
+      if (!(await personalTokens.end(signedIn.user, id))) throw new Refusal(noSuchToken);
+      await audit.recordIfPossible({ kind: 'token-ended', ...byOwner(signedIn, request.caller) });
       return reply.proceed(`${tokensPath}?state=1`, { detail: 'Token ended' });
     },
   });

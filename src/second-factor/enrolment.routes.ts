@@ -1,5 +1,5 @@
 import { addAction } from '../web/action.ts';
-import { codeField } from '../web/factor-fields.ts';
+import { codeField, linkAnswer, tokenField } from '../web/fields.ts';
 import { addForm } from '../web/form.ts';
 import { json, object, text } from '../web/openapi/responses.ts';
 import type { App } from '../web/types.ts';
@@ -7,14 +7,6 @@ import { enrolmentPath, linkMinutes } from './enrolment.ts';
 import { appSecret, codesSchema, withQrCode } from './fields.ts';
 import type { FactorParts } from './parts.ts';
 import { enrolmentExpired } from './refusals.ts';
-
-/** Without it, the link counts as expired. */
-const tokenField = {
-  maxLength: 4096,
-  description: 'The token of the link',
-  inLink: true,
-  examples: ['x'.repeat(43)],
-} as const;
 
 const view = 'second-factor/enrol-factor';
 const tag = 'Second factors';
@@ -32,7 +24,7 @@ export function addEnrolment(app: App, parts: () => Pick<FactorParts, 'enrolment
     config: { refusals: [enrolmentExpired] },
     view,
     fields: { token: tokenField, code: { ...codeField, required: true } },
-    shown: json('The link is valid', object('The link', { email: text('ann@example.com') }, ['email'])),
+    shown: linkAnswer(['email']),
     answer: json('The app was added', object(detail, { detail: text(detail), recovery_codes: codesSchema })),
     browser: 'The page with the recovery codes, which leads to the login page',
     async show({ caller, query }, { token = '' }) {

@@ -2,7 +2,7 @@ import { challengePurposes } from '../access/factor.ts';
 import { createSecret } from '../sessions/credential.ts';
 import { type Action, addAction, type Fields, type Input } from '../web/action.ts';
 import { ceremonyCookie } from '../web/cookies.ts';
-import { credentialField } from '../web/factor-fields.ts';
+import { credentialField } from '../web/fields.ts';
 import { ambiguousCredential, signedInOf } from '../web/hooks/credentials.ts';
 import { homePath, safeNext } from '../web/next.ts';
 import { json, settingCookies } from '../web/openapi/responses.ts';

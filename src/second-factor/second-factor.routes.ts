@@ -1,6 +1,6 @@
 import { challengePurposes, tooManyCodes } from '../access/factor.ts';
 import { pendingCookie, trustedCookie } from '../web/cookies.ts';
-import { codeField, credentialField, methodField } from '../web/factor-fields.ts';
+import { codeField, credentialField, methodField } from '../web/fields.ts';
 import { addForm } from '../web/form.ts';
 import { homePath, safeNext, secondFactorPath } from '../web/next.ts';
 import { json, listOf, object, text } from '../web/openapi/responses.ts';

@@ -3,7 +3,7 @@ import { InvalidFields } from '../access/refusal.ts';
 import { speak } from '../languages/speech.ts';
 import { maxNameLength, personName } from '../users/user.ts';
 import { type Action, addAction, type Fields, type Input } from '../web/action.ts';
-import { codeField, credentialField } from '../web/factor-fields.ts';
+import { codeField, credentialField, exampleId, idField } from '../web/fields.ts';
 import { addForm } from '../web/form.ts';
 import { signedInOf } from '../web/hooks/credentials.ts';
 import { json, listOf, object, orNull, settingCookies, text, time } from '../web/openapi/responses.ts';
@@ -25,14 +25,6 @@ const addresses = (path: string) => [`${securityPath}${path}`, `/api${securityPa
 
 const tag = 'Second factors';
 const fresh = { signedIn: true, openedAt: securityPath, refusals: [insufficientUserAuthentication] } as const;
-const exampleId = 'm9wTrqmiCb1pEU9oSIvH5g';
-const idField = {
-  required: true,
-  minLength: 1,
-  maxLength: 43,
-  description: 'The id of the passkey',
-  examples: [exampleId],
-} as const;
 const nameField = { maxLength: maxNameLength, description: 'The name', examples: ['My phone'] } as const;
 
 const id = text(exampleId);
@@ -130,7 +122,6 @@ export function addSecurity(app: App, parts: () => SecurityParts, options: Facto
           user_agent: userAgent,
           trusted_at: trustedAt.toISOString(),
         })),
-        state: (request.query as Readonly<Record<string, unknown>>).state,
       };
     },
   });
@@ -215,7 +206,7 @@ export function addSecurity(app: App, parts: () => SecurityParts, options: Facto
 
   addChange('/passkeys/rename', {
     summary: 'Rename a passkey',
-    fields: { id: idField, name: { ...nameField, required: true, minLength: 1 } },
+    fields: { id: idField('The id of the passkey'), name: { ...nameField, required: true, minLength: 1 } },
     refusals: [noSuchFactor],
     message: ['Passkey renamed', 5],
     change(by, { id, name }) {
@@ -227,7 +218,7 @@ export function addSecurity(app: App, parts: () => SecurityParts, options: Facto
 
   addChange('/passkeys/remove', {
     summary: 'Remove a passkey',
-    fields: { id: idField },
+    fields: { id: idField('The id of the passkey') },
     refusals: [noSuchFactor, lastFactor],
     message: ['Passkey removed', 4],
     change: (by, { id }) => manage().removePasskey(by, id),

@@ -1,6 +1,6 @@
 import { tooManyCodes } from '../access/factor.ts';
 import { maxPasswordBytes } from '../passwords/passwords.ts';
-import { codeField, credentialField, methodField } from '../web/factor-fields.ts';
+import { codeField, credentialField, methodField } from '../web/fields.ts';
 import { addForm } from '../web/form.ts';
 import { bodyLimit } from '../web/hooks/bodies.ts';
 import { signedInOf } from '../web/hooks/credentials.ts';

@@ -1,5 +1,4 @@
-import type { SignedIn } from '../access/access.ts';
-import { notAuthenticated } from '../access/access.ts';
+import { byOwner, notAuthenticated, type SignedIn } from '../access/access.ts';
 import { type CheckFactor, challengePurposes, includesSecondFactor, type SentFactor } from '../access/factor.ts';
 import {
   type ConfirmingRequest,
@@ -84,32 +83,28 @@ export function createConfirm(options: ConfirmOptions) {
 
   const fresh: { requireFresh: RequireFresh; requireStepUp: RequireStepUp } = {
     async requireFresh(signedIn, currentPassword, request) {
-      const { user, session } = signedIn;
-      const { caller } = request;
+      const { session } = signedIn;
       let account = await requireAccount(signedIn);
       if (currentPassword) {
         ({ account } = await provePassword(account, currentPassword, 'current_password', request));
-        await audit.recordIfPossible({ kind: 'confirmed', caller, userId: user.id, sessionId: session.id });
+        await audit.recordIfPossible({ kind: 'confirmed', ...byOwner(signedIn, request.caller) });
       }
       const isRecent = now() - session.authenticatedAt <= maxAgeSeconds * 1000;
       if (isRecent && includesSecondFactor(session.methods)) return account;
       // A password alone is no proof of an account with a second factor. A session in a trusted browser was started by no more.
       if ((isRecent || currentPassword) && (await methodsOf(account)).length === 0) return account;
-      await audit.recordIfPossible({ kind: 'confirm-required', caller, userId: user.id, sessionId: session.id });
+      await audit.recordIfPossible({ kind: 'confirm-required', ...byOwner(signedIn, request.caller) });
       throw new Refusal({ ...insufficientUserAuthentication, freshProof: { maxAgeSeconds } });
     },
 
-    async requireStepUp({ user, session }, { maxAgeSeconds: oldest, secondFactor }, { caller }) {
+    async requireStepUp(signedIn, { maxAgeSeconds: oldest, secondFactor }, { caller }) {
+      const { session } = signedIn;
       const isOld = oldest !== undefined && now() - session.authenticatedAt > oldest * 1000;
       const isMissing = secondFactor && !includesSecondFactor(session.methods);
       if (!isOld && !isMissing) return;
-      const canProve = !isMissing || (await methodsOf({ user })).length > 0;
-      const about = { caller, userId: user.id, sessionId: session.id };
-      await audit.recordIfPossible({
-        kind: 'confirm-required',
-        reason: canProve ? undefined : 'no-second-factor',
-        ...about,
-      });
+      const canProve = !isMissing || (await methodsOf(signedIn)).length > 0;
+      const reason = canProve ? undefined : 'no-second-factor';
+      await audit.recordIfPossible({ kind: 'confirm-required', reason, ...byOwner(signedIn, caller) });
       if (!canProve) throw new Refusal(noSecondFactor);
       const answer = secondFactor ? secondFactorWanted : insufficientUserAuthentication;
       throw new Refusal({ ...answer, freshProof: { ...answer.freshProof, maxAgeSeconds: oldest } });
@@ -128,11 +123,9 @@ export function createConfirm(options: ConfirmOptions) {
        */
       async confirm(signedIn: SignedIn, sent: SentProof, request: ConfirmingRequest) {
         const { account, methods } = await prove(signedIn, sent, request);
-        const { user, session: former } = signedIn;
-        const { caller } = request;
-        await audit.recordIfPossible({ kind: 'confirmed', caller, userId: user.id, sessionId: former.id });
+        await audit.recordIfPossible({ kind: 'confirmed', ...byOwner(signedIn, request.caller) });
         // A weak hash may have been replaced, and with it the stamp of a team's own account.
-        const session = await sessions.renew(former, { stamp: stampOf(account), methods });
+        const session = await sessions.renew(signedIn.session, { stamp: stampOf(account), methods });
         if (session === undefined) throw new Refusal(notAuthenticated);
         return { account, session };
       },

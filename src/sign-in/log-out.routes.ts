@@ -2,14 +2,13 @@ import { loginMessages } from '../access/refusal.ts';
 import { addAction } from '../web/action.ts';
 import { bodyField } from '../web/body-field.ts';
 import { pendingCookie } from '../web/cookies.ts';
+import { detailAnswer } from '../web/fields.ts';
 import { ambiguousCredential } from '../web/hooks/credentials.ts';
 import { loginPath } from '../web/login-page.ts';
-import { json, object, settingCookies } from '../web/openapi/responses.ts';
+import { settingCookies } from '../web/openapi/responses.ts';
 import type { App } from '../web/types.ts';
 import type { LogOut } from './log-out.ts';
 import { noSession, sessionOver } from './refusals.ts';
-
-const logoutSchema = object('The session has ended', { detail: { type: 'string' } });
 
 export interface LogOutParts {
   readonly logOut: LogOut;
@@ -25,7 +24,7 @@ export function addLogOut(app: App, parts: () => LogOutParts, { https }: { reado
       'Ends every session that the client presents, and a login that waits for its second factor. All credentials become invalid at once.',
     tag: 'Sign in',
     config: { takesCredentials: true, refusals: [noSession, sessionOver, ambiguousCredential] },
-    answer: settingCookies(json('The session has ended', logoutSchema, { detail: 'Logged out' })),
+    answer: settingCookies(detailAnswer('Logged out')),
     browser: 'Pages: to the login page, with message 1 if there was no session, or 5 if it had already ended',
     async handle({ presented, caller, body, headers }, reply) {
       const waiting = pending.read(headers.cookie);

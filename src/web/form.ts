@@ -11,7 +11,7 @@ type Typed = Readonly<Record<string, string | undefined>>;
 export interface Form<F extends Fields> extends Pick<Action<F>, 'summary' | 'tag' | 'answer' | 'status' | 'browser'> {
   readonly description?: string;
   readonly config?: Pick<Action['config'], 'signedIn' | 'refusals'>;
-  /** The template of the page. It gets `values`, `errors`, the first `faulty` field and `state`, and what `show` returns. */
+  /** The template of the page. It gets `values`, `errors`, the first `faulty` field, and what `show` returns. */
   readonly view: string;
   readonly fields: F;
   readonly shown?: Response;
@@ -32,16 +32,9 @@ export function addForm<const F extends Fields>(
   const names = Object.keys(fields);
 
   async function show(request: FastifyRequest, typed: Typed, faults: readonly FieldFault[]): Promise<object> {
-    const { state } = request.query as Readonly<Record<string, unknown>>;
     const errors = Object.fromEntries(faults.toReversed().map((fault) => [fault.field, fault]));
-    return {
-      fields: names,
-      values: typed,
-      errors,
-      faulty: faults[0]?.field,
-      state,
-      ...(await form.show?.(request, typed)),
-    };
+    const faulty = faults[0]?.field;
+    return { fields: names, values: typed, errors, faulty, ...(await form.show?.(request, typed)) };
   }
 
   const linked = Object.entries(fields).filter(([, { inLink }]) => inLink);

@@ -13,13 +13,14 @@ import type { Request } from './types.ts';
 /** Template names start here: `account/me` is `src/account/me.eta`. */
 const templates = fileURLToPath(new URL('..', import.meta.url));
 
-/** Besides the model, a template gets `words`, `say`, `plural`, `date`, `dateTime`, `number`, `language` and `languages`, `site`, the `adminPages` that the user may open, and the `path` of the page unless the model has it. */
+/** Besides the model, a template gets `words`, `say`, `plural`, `date`, `dateTime`, `number`, `language` and `languages`, `site`, the `adminPages` that the user may open, the `state` in the address, which picks a message, and the `path` of the page unless the model has it. */
 export function createRender({ appName, features }: Pick<FlowOptions, 'appName' | 'features'>): RenderPage {
   const eta = new Eta({ views: templates, cache: true, autoTrim: false });
   const site = { name: appName, features };
   return (view, model, request) =>
     eta.render(view, {
       path: pathOf(request),
+      state: bodyField(request.query, 'state'),
       ...model,
       ...speak(request.language),
       languages: languageNames,

@@ -1,0 +1,45 @@
+import type { Field } from './action.ts';
+import { json, object, text } from './openapi/responses.ts';
+
+export const exampleId = 'm9wTrqmiCb1pEU9oSIvH5g';
+
+export const idField = (description: string) =>
+  ({ required: true, minLength: 1, maxLength: 43, description, examples: [exampleId] }) as const;
+
+/** Not required: without it, the link counts as expired. */
+export const tokenField = {
+  maxLength: 4096,
+  description: 'The token of the link in the mail',
+  inLink: true,
+  examples: ['x'.repeat(43)],
+} as const satisfies Field;
+
+/** What a program learns about a link: the address that it was sent to. */
+export const linkAnswer = (optional: readonly string[] = []) =>
+  json('The link is valid', object('The link', { email: text('ann@example.com') }, optional));
+
+const detailSchema = object('What happened', { detail: { type: 'string' } });
+
+/** The answer to a program that needs to know only what happened. */
+export const detailAnswer = (detail: string) => json(detail, detailSchema, { detail });
+
+/* The fields by which a second factor is sent, to finish a login or as a fresh proof. */
+
+export const methodField = {
+  description: '`totp`, `recovery_code` or `passkey`. Default: `totp`',
+  inLink: true,
+  examples: ['totp'],
+} as const satisfies Field;
+
+export const codeField = {
+  maxLength: 100,
+  description: 'The code of the authenticator app, or a recovery code. Blanks and hyphens do not matter',
+  examples: ['123456'],
+} as const satisfies Field;
+
+export const credentialField = {
+  maxLength: 20_000,
+  description: 'What the browser got from the passkey, as JSON',
+  examples: ['{"id":"…","type":"public-key","response":{…}}'],
+  json: true,
+} as const satisfies Field;
