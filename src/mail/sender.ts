@@ -4,7 +4,7 @@ import { inTime } from '../faults/in-time.ts';
 import type { Log } from '../faults/log.ts';
 import { createStoreWatch } from '../faults/store-watch.ts';
 import { Unavailable } from '../faults/unavailable.ts';
-import { type Attempt, createDeliver, type Deliver, type DeliverOptions } from './deliver.ts';
+import { createDeliver, type Deliver, type DeliverOptions } from './deliver.ts';
 import { connections, type Transport } from './transport.ts';
 
 export interface SenderOptions extends DeliverOptions {
@@ -16,9 +16,6 @@ export interface SenderOptions extends DeliverOptions {
 
 /** Milliseconds between two looks for mail that another process added, or that is due again. */
 const lookInterval = 2_000;
-
-/** Mails that are read at once. */
-const batchSize = 100;
 
 /** The pause after the mail server failed, in milliseconds. Each further one is twice as long, up to the longest. */
 const firstPause = 1_000;
@@ -80,23 +77,15 @@ export function createSender(options: SenderOptions) {
     const transport = await openTransport?.();
     closing.defer(() => transport?.close());
     const mayGoOn = () => !isClosing && pause === 0 && lease.isHeld();
-    while (mayGoOn()) {
-      const isDone = await sendBatch({ transport, signal: cutOff.signal, mayGoOn, reportServer });
-      if (isDone) return;
-    }
-  }
-
-  /** Returns whether no mail was due. */
-  async function sendBatch(attempt: Attempt): Promise<boolean> {
+    const attempt = { transport, signal: cutOff.signal, mayGoOn, reportServer };
     deliver ??= createDeliver(options);
-    const [send, mails] = await Promise.all([deliver, outbox.findDue(batchSize)]);
-    const queue = mails.values();
-    async function sendInTurn(): Promise<void> {
-      for (const mail of queue) if (attempt.mayGoOn()) await send(mail, attempt);
+    const send = await deliver;
+    while (mayGoOn()) {
+      const mails = await outbox.findDue(connections);
+      if (mails.length === 0) return;
+      const ends = await Promise.allSettled(mails.map((mail) => send(mail, attempt)));
+      for (const end of ends) if (end.status === 'rejected') throw end.reason;
     }
-    const ends = await Promise.allSettled(Array.from({ length: connections }, sendInTurn));
-    for (const end of ends) if (end.status === 'rejected') throw end.reason;
-    return mails.length === 0;
   }
 
   function reportServer(failure?: string): void {
