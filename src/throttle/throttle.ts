@@ -51,14 +51,8 @@ export interface ThrottleOptions extends TurnOptions {
   readonly now?: () => number;
 }
 
-interface Undecided {
-  readonly end: Promise<void>;
-  /** Whether the store has counted it. Before that, the store may have counted only some of its keys, and may still refuse it. */
-  readonly counted: boolean;
-}
-
-/** How often an attempt is counted again because other attempts were being counted. Refused attempts must not wait for each other forever. */
-const countingTries = 3;
+/** How often an attempt is counted again because undecided ones blocked it. More than may be under way at once with the same key. */
+const mostTries = 20;
 
 /**
  * The throttle (ASVS 6.3.1, 6.1.1; NIST SP 800-63B-4 3.2.2). Because an attempt counts as failed until it succeeds, many concurrent
@@ -67,74 +61,67 @@ const countingTries = 3;
  */
 export function createThrottle({ store, now = Date.now, ...turnOptions }: ThrottleOptions) {
   const turns = createTurns(turnOptions);
-  const undecided = new Map<string, Set<Undecided>>();
+  /** The ends of the attempts of this process that are being counted or checked, by their keys. */
+  const undecided = new Map<string, Set<Promise<void>>>();
 
-  const undecidedWith = (key: string): readonly Undecided[] => [...(undecided.get(key) ?? [])];
-
-  /** Counts the attempt. If only undecided attempts of this process block it, it waits for one of them and tries again. */
-  async function count<Key extends PolicedKey>(keys: readonly Key[]) {
-    for (let tries = 1; ; tries += 1) {
-      const time = now();
-      // Read before the store counts. One of them may block this attempt, and be decided before the store answers.
-      const earlier = new Map(keys.map(({ key }) => [key, undecidedWith(key)]));
-      const counting = await whileUndecided(keys, { counted: false }, () => store.count(keys, time));
-      if (counting.counted) return { counting, time };
-      const blocked = counting.keys.filter(({ policy, before }) => remainingWait(policy, before, time) > 0);
-      const blocking = blocked.map(({ key }) => {
-        const attempts = [...(earlier.get(key) ?? []), ...undecidedWith(key)];
-        return attempts.filter(({ counted }) => counted || tries <= countingTries);
-      });
-      // A key that is blocked without an undecided attempt has real failures.
-      if (blocking.some((attempts) => attempts.length === 0)) return { counting, time };
-      await Promise.race(blocking.flat().map(({ end }) => end));
-    }
-  }
-
-  /** Does a part of an attempt. Meanwhile the attempt is among the undecided ones of its keys. */
-  async function whileUndecided<T>(keys: readonly PolicedKey[], state: { counted: boolean }, work: () => Promise<T>) {
-    const { promise, resolve } = Promise.withResolvers<void>();
-    const attempt = { ...state, end: promise };
-    for (const { key } of keys) undecided.set(key, (undecided.get(key) ?? new Set()).add(attempt));
+  /** Does an attempt. Meanwhile it is among the undecided ones of its keys. */
+  async function whileUndecided<T>(keys: readonly PolicedKey[], work: () => Promise<T>): Promise<T> {
+    const { promise: end, resolve } = Promise.withResolvers<void>();
+    for (const { key } of keys) undecided.set(key, (undecided.get(key) ?? new Set()).add(end));
     try {
       return await work();
     } finally {
       for (const { key } of keys) {
-        const attempts = undecided.get(key);
-        attempts?.delete(attempt);
-        if (attempts?.size === 0) undecided.delete(key);
+        undecided.get(key)?.delete(end);
+        if (undecided.get(key)?.size === 0) undecided.delete(key);
       }
       resolve();
     }
   }
 
+  /** If only undecided attempts of this process block the attempt, it waits for one of them, and tries again. */
   async function attemptInTurn<Kind extends string, T extends Checked>(
-    { keys, clears = [] }: Limits<Kind>,
+    limits: Limits<Kind>,
     check: () => Promise<T>,
   ): Promise<Throttled<T, Kind>> {
-    const { counting, time } = await count(keys);
+    for (let tries = 1; ; tries += 1) {
+      // An attempt waits only for those that were there before it, so that two never wait for each other.
+      const earlier = new Map(limits.keys.map(({ key }) => [key, [...(undecided.get(key) ?? [])]]));
+      const { outcome, blocked } = await whileUndecided(limits.keys, () => attemptOnce(limits, check));
+      const blocking = blocked.map(({ key }) => earlier.get(key) ?? []);
+      // A key that is blocked without an undecided attempt has real failures.
+      if (blocking.some((ends) => ends.length === 0) || blocked.length === 0 || tries === mostTries) return outcome;
+      await Promise.race(blocking.flat());
+    }
+  }
+
+  async function attemptOnce<Kind extends string, T extends Checked>(
+    { keys, clears = [] }: Limits<Kind>,
+    check: () => Promise<T>,
+  ): Promise<{ outcome: Throttled<T, Kind>; blocked: readonly PolicedKey[] }> {
+    const time = now();
+    const counting = await store.count(keys, time);
     const trace = counting.keys.map((key) => traceOf(key, time));
     if (!counting.counted) {
       const retryAfterSeconds = Math.max(...trace.map(({ waitSeconds }) => waitSeconds));
-      return { passed: false, retryAfterSeconds, trace };
+      const blocked = counting.keys.filter(({ policy, before }) => remainingWait(policy, before, time) > 0);
+      return { outcome: { passed: false, retryAfterSeconds, trace }, blocked };
     }
     const counted = counting.keys;
-    const result = await whileUndecided(keys, { counted: true }, async () => {
-      let checked: T;
-      try {
-        checked = await check();
-      } catch (error) {
-        // The caller needs the error of the check. If the store is away too, the failure stays.
-        await store.revise(counted.map(takeBack)).catch(() => {});
-        throw error;
-      }
-      if (checked.succeeded)
-        await store.revise(
-          checked.clears === false ? counted.map(takeBack) : [...counted.map(afterSuccess), ...clears.map(clear)],
-        );
-      return checked;
-    });
+    let result: T;
+    try {
+      result = await check();
+    } catch (error) {
+      // The caller needs the error of the check. If the store is away too, the failure stays.
+      await store.revise(counted.map(takeBack)).catch(() => {});
+      throw error;
+    }
+    if (result.succeeded)
+      await store.revise(
+        result.clears === false ? counted.map(takeBack) : [...counted.map(afterSuccess), ...clears.map(clear)],
+      );
     const stops = !result.succeeded && counted.some(({ policy, after }) => isStopped(policy, after.count));
-    return { passed: true, result, trace, stops };
+    return { outcome: { passed: true, result, trace, stops }, blocked: [] };
   }
 
   return {
