@@ -36,20 +36,15 @@ export type WorkerProcess = ReturnType<typeof forkWorker>;
 
 export function forkWorker() {
   const worker = cluster.fork();
-  const listening = Promise.withResolvers<void>();
   const ready = Promise.withResolvers<ServerAddress>();
   const ended = Promise.withResolvers<End>();
-  let state: 'starting' | 'listening' | 'ready' = 'starting';
+  let isReady = false;
   let faults: readonly string[] = [];
 
-  worker.once('listening', () => {
-    state = 'listening';
-    listening.resolve();
-  });
   worker.on('message', (message: Report | null) => {
     if (message?.janua === 'faults') faults = message.faults;
     if (message?.janua !== 'ready') return;
-    state = 'ready';
+    isReady = true;
     ready.resolve({ url: message.url, port: message.port });
   });
   worker.once('exit', async (code, signal) => {
@@ -66,15 +61,14 @@ export function forkWorker() {
 
   return {
     pid: worker.process.pid,
-    listening: listening.promise,
     ready: ready.promise,
     ended: ended.promise,
-    isReady: () => state === 'ready',
+    isReady: () => isReady,
     kill,
     /** Orders the worker to end, and kills it after `deadline` milliseconds. @returns whether it ended by itself */
     async end(order: Order, deadline: number): Promise<boolean> {
-      // A worker that does not listen yet has nothing to finish.
-      if (state === 'starting') kill();
+      // A worker that is not ready has nothing to finish.
+      if (!isReady) kill();
       else worker.send({ janua: order } satisfies Instruction);
       try {
         await inTime(ended.promise, deadline);

@@ -4,11 +4,15 @@ import { inTime } from '../faults/in-time.ts';
 import type { Log } from '../faults/log.ts';
 import { Misconfiguration } from '../faults/misconfiguration.ts';
 import type { Order, ServerAddress } from './listen.ts';
-import { createReplacementPace } from './replacement-pace.ts';
 import { type End, forkWorker, prepareWorkers, type WorkerProcess } from './worker.ts';
 
-/** A new worker must be ready within this time. A worker that replaces an ended one must only listen by then. */
+/** A new worker must be ready within this time. */
 const readyMilliseconds = 30_000;
+
+/** The pause before an ended worker is replaced: none for the first in a calm minute, then 1, 2, 4, up to 30 seconds. */
+const calmAfter = 60_000;
+const firstPause = 1000;
+const longestPause = 30_000;
 
 /** @param endDeadline milliseconds that a worker may take to end before it is killed */
 export function createWorkers(count: number, log: Log, endDeadline: number) {
@@ -17,7 +21,8 @@ export function createWorkers(count: number, log: Log, endDeadline: number) {
   const living = new Set<WorkerProcess>();
   const complete = Promise.withResolvers<ServerAddress>();
   const stopping = new AbortController();
-  const nextPause = createReplacementPace();
+  let pause = 0;
+  let latestReplacement = Number.NEGATIVE_INFINITY;
   const reloads = pLimit(1);
   let wasReady = false;
   let isFilling = false;
@@ -43,8 +48,8 @@ export function createWorkers(count: number, log: Log, endDeadline: number) {
       wasReady = true;
       if (members.size >= count && [...members].every((member) => member.isReady())) complete.resolve(address);
     });
-    // After the first start, a worker that does not listen in time is killed and replaced.
-    if (wasReady) inTime(Promise.race([worker.listening, worker.ended]), readyMilliseconds).catch(worker.kill);
+    // After the first start, a worker that does not get ready in time is killed and replaced.
+    if (wasReady) inTime(Promise.race([worker.ready, worker.ended]), readyMilliseconds).catch(worker.kill);
     worker.ended.then((end) => {
       living.delete(worker);
       const endedByItself = members.delete(worker);
@@ -55,11 +60,13 @@ export function createWorkers(count: number, log: Log, endDeadline: number) {
     });
   }
 
+  /** Replaces workers that have ended. Those that end during the pause are replaced after it. */
   async function fillAtPace(): Promise<void> {
-    // Workers that end during the pause are replaced after it.
     if (isFilling || members.size >= count) return;
     isFilling = true;
-    const pause = nextPause();
+    const isCalm = Date.now() - latestReplacement > calmAfter;
+    pause = isCalm ? 0 : Math.min(Math.max(pause * 2, firstPause), longestPause);
+    latestReplacement = Date.now() + pause;
     if (pause > 0)
       log.warn({ event: 'worker_replacement', seconds: pause / 1000 }, 'the next worker starts after a pause');
     await setTimeout(pause, undefined, stopping).catch(() => {});
@@ -113,7 +120,7 @@ export function createWorkers(count: number, log: Log, endDeadline: number) {
     async start(): Promise<ServerAddress> {
       prepareWorkers();
       // The first worker starts alone, so that a fault common to all is reported once.
-      startWorker()?.listening.then(fill);
+      startWorker()?.ready.then(fill);
       return await complete.promise;
     },
 
