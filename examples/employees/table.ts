@@ -3,7 +3,7 @@ import type { Engine, OpenDatabase } from '../../src/database/database.ts';
 import { type Kysely, sql } from '../../src/database/kysely.ts';
 import type { Tables } from '../../src/database/schema.ts';
 import { Misconfiguration } from '../../src/faults/misconfiguration.ts';
-import { describeTable } from '../../src/users/mapped/inspection/describe-table.ts';
+import { describeTable } from '../../src/users/mapped/inspection.ts';
 import type { Employee } from './people.ts';
 
 type WithEmployees = Kysely<Tables & EmployeesTable>;

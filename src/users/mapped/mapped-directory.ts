@@ -10,8 +10,7 @@ import { createSearch, inOrder } from '../search.ts';
 import { usersPerPage } from '../sql-directory.ts';
 import { canonicalUsername, searchable } from '../user.ts';
 import type { ListedUser, SearchableDirectory } from '../user-directory.ts';
-import { describeTable } from './inspection/describe-table.ts';
-import type { ColumnKind } from './inspection/table-description.ts';
+import { type ColumnKind, describeTable } from './inspection.ts';
 import { isDisabled, readGroups, type UserMapping } from './mapping.ts';
 import { type Fitness, judgeTable, type NameMatch, quoteName } from './requirements.ts';
 

@@ -1,12 +1,7 @@
 import type { Engine } from '../../database/database.ts';
 import type { Fault } from '../../faults/misconfiguration.ts';
 import type { Searchable } from '../user.ts';
-import type {
-  ColumnDescription,
-  ColumnKind,
-  IndexDescription,
-  TableDescription,
-} from './inspection/table-description.ts';
+import type { ColumnDescription, ColumnKind, IndexDescription, TableDescription } from './inspection.ts';
 import type { UserMapping } from './mapping.ts';
 
 /** How a name is found regardless of case. If no index covers the folded name, `equal-then-scan` may read all rows. */
