@@ -28,7 +28,6 @@ const exportSchema = object('What this server stores about the user', {
   ...Object.fromEntries(lists),
 });
 
-/** Adds the page that shows an account and leads to its changes, and the export of what Janua stores. */
 export function addAccount(app: App, parts: () => AccountParts): void {
   addAction(app, [accountPath, '/api/account'], {
     method: 'GET',

@@ -11,7 +11,6 @@ import type { AccountParts } from './parts.ts';
 
 const detail = 'Account deleted';
 
-/** Adds the page on which users delete their accounts. */
 export function addDeleteAccount(app: App, parts: () => AccountParts): void {
   addForm(app, ['/account/delete', '/api/account/delete'], {
     summary: 'Delete the account',

@@ -13,7 +13,6 @@ import type { AccountParts } from './parts.ts';
 const sent = 'A link is on its way to the new address';
 const confirmed = 'Address changed';
 
-/** Adds the page on which a user asks for another address, and the page behind the link that proves it. */
 export function addChangeEmail(app: App, parts: () => AccountParts): void {
   addForm(app, [emailPath, '/api/account/email'], {
     summary: 'Change the address',

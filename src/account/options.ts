@@ -19,7 +19,6 @@ import type { User } from '../users/user.ts';
 import type { UserDirectory, UserRegistry } from '../users/user-directory.ts';
 import type { events } from './events.ts';
 
-/** What accounts need of the rest of Janua. */
 export interface AccountOptions {
   readonly database: Database;
   readonly users: UserDirectory;
@@ -44,18 +43,15 @@ export interface AccountOptions {
   readonly signUpDomains: readonly string[];
 }
 
-/** Where mail is sent. */
 export interface MailingOptions extends AccountOptions {
   readonly outbox: Outbox;
   readonly requestMail: RequestMail;
 }
 
-/** Where this server may change its users. */
 export interface OwnOptions extends AccountOptions {
   readonly registry: UserRegistry;
 }
 
-/** What a user has of second factors. */
 export interface OwnFactors {
   readonly passkeys: readonly {
     readonly name: string;

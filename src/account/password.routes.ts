@@ -13,7 +13,6 @@ const detail = 'Password changed';
 
 const endTokensField = { description: '`on` to end the personal access tokens too' } as const;
 
-/** Adds the page on which a user changes the password. */
 export function addChangePassword(
   app: App,
   parts: () => AccountParts,

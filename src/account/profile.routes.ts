@@ -9,7 +9,6 @@ import type { AccountParts } from './parts.ts';
 
 const detail = 'Name changed';
 
-/** Adds the page on which users change their names. */
 export function addProfile(app: App, parts: () => AccountParts): void {
   addForm(app, ['/account/profile', '/api/account/profile'], {
     summary: 'Change the name',

@@ -11,7 +11,6 @@ import { forgotPasswordPath, resetExpired } from './reset-password.ts';
 const sent = 'If the address belongs to an account, a mail is on its way';
 const done = 'Password changed. Log in with the new one';
 
-/** Adds the page that asks for the address of an account, and the page behind the link in the mail. */
 export function addResetPassword(app: App, parts: () => AccountParts): void {
   addForm(app, [forgotPasswordPath, '/api/forgot-password'], {
     summary: 'Forgot password',

@@ -24,7 +24,6 @@ const sessionsSchema = object('The sessions', { sessions: listOf(sessionSchema) 
 
 const sessionsPath = '/account/sessions';
 
-/** Adds the page that shows users where they are signed in, and ends those sessions. */
 export function addSessions(app: App, parts: () => AccountParts): void {
   addAction(app, [sessionsPath, '/api/account/sessions'], {
     method: 'GET',

@@ -13,7 +13,6 @@ import { signUpExpired, signUpPath } from './sign-up.ts';
 
 const sent = 'If the address can be used, a mail is on its way';
 
-/** Adds the page that asks for an address, and the page behind the link in the mail. */
 export function addSignUp(
   app: App,
   parts: () => AccountParts,

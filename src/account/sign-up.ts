@@ -14,7 +14,6 @@ export const signUpExpired = linkExpired(signUpPath);
 
 type OwnRequest = LoginRequest & { readonly caller: Caller };
 
-/** What the owner of an address enters to finish the sign-up. */
 export interface NewAccount {
   readonly token?: string | undefined;
   readonly first_name: string;

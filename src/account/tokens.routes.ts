@@ -30,7 +30,6 @@ const listSchema = object('The tokens', { tokens: listOf(tokenSchema) });
 const token = text('janua_pat_…', 'It is shown only now');
 const madeSchema = object('The token was made', { id, token, expires_at: time, scope });
 
-/** Adds the page on which users make tokens for their programs. */
 export function addTokens(app: App, parts: () => AccountParts): void {
   const show = async (request: Request) => {
     const { user, scopes } = signedInOf(request);

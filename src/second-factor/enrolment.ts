@@ -14,10 +14,8 @@ import { enrolmentExpired } from './refusals.ts';
 
 export const enrolmentPath = '/auth/enrol-factor';
 
-/** The purpose of the link and of its mail. */
 const purpose = 'enrol-factor';
 
-/** How long a link works, in minutes. */
 export const linkMinutes = 30;
 
 /**

@@ -3,7 +3,6 @@ import type { Events } from '../audit/event.ts';
 
 const refusedLogin = { vocabulary: 'authn_login_fail', by: 'anyone', level: 'warn', isLimitedByReason: true } as const;
 const throttled = { vocabulary: 'excess_rate_limit_exceeded', by: 'anyone', level: 'warn' } as const;
-/** Changes of factors. */
 const changed = { vocabulary: 'authn_password_change', by: 'account-holder', level: 'info' } as const;
 
 export const events = {

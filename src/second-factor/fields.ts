@@ -1,7 +1,6 @@
 import { json, listOf, object, text } from '../web/openapi/responses.ts';
 import { drawQrCode } from './qr.ts';
 
-/** What an authenticator app is set up with. */
 const [secret, uri] = [text('JBSWY3DPEHPK3PXP…', 'Base32'), text('otpauth://totp/…', 'For a QR code')];
 export const appSecret = json(
   'The secret for the app',

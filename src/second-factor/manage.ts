@@ -22,7 +22,6 @@ export interface FactorChange {
   readonly caller: Caller;
 }
 
-/** What became of a change. */
 export interface FactorsChanged {
   /** New recovery codes, if there are any. They are known only now. */
   readonly recoveryCodes: readonly string[];

@@ -16,7 +16,6 @@ import type { AnswerLogin } from '../web/token-answer.ts';
 import type { events } from './events.ts';
 import type { Passkeys } from './passkeys.ts';
 
-/** What second factors need of the rest of Janua. */
 export interface FactorOptions {
   readonly database: Database;
   readonly cipher: Cipher;
@@ -36,9 +35,7 @@ export interface FactorOptions {
   readonly endPersonalTokens: (userId: string, db: Database) => Promise<void>;
   readonly admit: Admit;
   readonly audit: Audit<keyof typeof events | keyof typeof linkEvents | keyof typeof mailEvents>;
-  /** The name of the site in authenticator apps. */
   readonly appName: string;
-  /** Whether browsers use HTTPS. Decides the names of the cookies. */
   readonly https: boolean;
   /** Finds the identifier of the browser, if the account of a fingerprint has signed in with it before. */
   readonly knownBrowsers: { find(fingerprint: string, cookieHeader: string | undefined): string | undefined };

@@ -9,13 +9,11 @@ export interface FactorOwner {
   readonly username: string;
 }
 
-/** The columns that every table of factors has. */
 export const columnsOf = ({ userId, username }: FactorOwner) => ({ user_id: userId, username });
 
 export const isSameOwner = (one: FactorOwner, other: FactorOwner): boolean =>
   one.userId === other.userId && one.username === other.username;
 
-/** When a factor was added, and when it was last used. */
 export const timesOf = (row: Pick<PasskeysTable, 'created_at' | 'last_used_at'>) => ({
   createdAt: new Date(Number(row.created_at)),
   lastUsedAt: row.last_used_at === null ? undefined : new Date(Number(row.last_used_at)),

@@ -7,7 +7,6 @@ import { createSecondStep } from './second-step.ts';
 
 export type FactorParts = ReturnType<typeof createFactorParts>;
 
-/** What second factors are made of. */
 export function createFactorParts(options: FactorOptions) {
   const factors = createFactors(options);
   const manageFactors = createManageFactors(options, factors);

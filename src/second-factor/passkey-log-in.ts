@@ -9,9 +9,7 @@ import { passkeyMethods } from './passkeys.ts';
 import { passkeyRefused, passkeyUnknown } from './refusals.ts';
 
 interface PasskeyLogin extends LoginRequest {
-  /** As the browser sent it. */
   readonly credential: unknown;
-  /** Whether the user chose to stay signed in. */
   readonly remembered: boolean;
 }
 

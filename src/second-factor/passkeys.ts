@@ -33,7 +33,6 @@ const plainName = 'Passkey';
 
 export type Passkeys = ReturnType<typeof createPasskeys>;
 
-/** A stored passkey: its row, and whose it is. */
 export type Passkey = ReturnType<typeof fromRow>;
 
 /**

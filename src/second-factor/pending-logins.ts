@@ -9,11 +9,8 @@ export interface PendingLogin {
   readonly userId: string;
   /** The account's stamp. With another stamp the login has to begin again. */
   readonly stamp: string;
-  /** What was proved already. */
   readonly methods: readonly AuthenticationMethod[];
-  /** Whether the user chose to stay signed in. */
   readonly remembered: boolean;
-  /** What the access token is asked to carry. */
   readonly scope: string | undefined;
 }
 

@@ -47,7 +47,6 @@ export function createRecoveryCodes(database: Database) {
       return (await countDeleted(used)) > 0;
     },
 
-    /** How many codes a user has left. */
     async count(owner: FactorOwner, db = database): Promise<number> {
       const own = db.selectFrom('janua_recovery_codes').where((eb) => eb.and(columnsOf(owner)));
       const { count } = await own.select((row) => row.fn.countAll().as('count')).executeTakeFirstOrThrow();

@@ -21,7 +21,6 @@ const tokenField = {
   examples: ['m9wTrqmiCb1pEU9oSIvH5g…'],
 } as const;
 
-/** Adds the second step of a login. */
 export function addSecondFactor(app: App, parts: () => SecondFactorParts, options: FactorRouteOptions): void {
   const { https, answerLogin, trustedBrowserDays, features } = options;
   const [pending, trusted] = [pendingCookie(https), trustedCookie(https, trustedBrowserDays)];

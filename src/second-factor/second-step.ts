@@ -9,13 +9,11 @@ import type { Factors } from './factors.ts';
 import type { FactorOptions } from './options.ts';
 import { invalidFactor, loginOver } from './refusals.ts';
 
-/** What a client sends to finish a login. */
 interface SentStep extends SentFactor, LoginRequest {
   readonly headers: LoginRequest['headers'];
   readonly trustsBrowser: boolean;
 }
 
-/** The second step of a login. */
 export function createSecondStep(
   { users, admit, clearPasswordFailures, knownBrowsers, https, policy, audit }: FactorOptions,
   { pendingLogins, trustedBrowsers, ownerOf, methodsOf, checkFactor }: Factors,
@@ -60,7 +58,6 @@ export function createSecondStep(
 
     open,
 
-    /** Ends a login that waits, if the secret is of one. */
     async abandon(secret: string): Promise<void> {
       const pending = await pendingLogins.find(secret);
       if (pending !== undefined) await pendingLogins.end(pending.id);

@@ -50,7 +50,6 @@ const changed = (detail: string) => {
   return settingCookies(json(detail, schema, { detail }));
 };
 
-/** A change of the factors. */
 interface Change<F extends Fields> extends Pick<Action<F>, 'summary' | 'fields'> {
   readonly refusals?: Action['config']['refusals'];
   /** What programs are told, and the number of the message on the page Security. */
@@ -58,12 +57,10 @@ interface Change<F extends Fields> extends Pick<Action<F>, 'summary' | 'fields'>
   change(by: FactorChange, input: Input<F>, request: Request): Promise<FactorsChanged | undefined>;
 }
 
-/** Adds the page on which users manage their second factors. */
 export function addSecurity(app: App, parts: () => SecurityParts, options: FactorRouteOptions): void {
   const { https, answerLogin, features } = options;
   const manage = () => parts().manageFactors;
 
-  /** A user who has just proved who they are. */
   async function requireChange(request: Request): Promise<FactorChange> {
     const { language, caller } = request;
     const signedIn = signedInOf(request);

@@ -40,7 +40,6 @@ export function createTotp(options: Pick<FactorOptions, 'database' | 'cipher' | 
     return row && secret && step !== undefined ? { row, secret, step } : undefined;
   }
 
-  /** Puts a secret into the row of that state, in place of an earlier one. */
   async function put(state: State, owner: FactorOwner, secret: Buffer, lastStep: number, db: Database): Promise<void> {
     const id = idOf(state, owner);
     const row = {
@@ -103,7 +102,6 @@ export function createTotp(options: Pick<FactorOptions, 'database' | 'cipher' | 
       return (await update.executeTakeFirst()).numUpdatedRows > 0n;
     },
 
-    /** The authenticator app of a user. Undefined if it is not enabled. */
     async find(owner: FactorOwner, db = database) {
       const row = await findRow('active', owner, db);
       return row && timesOf(row);
