@@ -355,8 +355,8 @@ async function prepare(settings: Settings, overrides: Overrides, openings: Openi
   const { failureFloor } = overrides;
   const maxAgeSeconds = settings.REAUTHENTICATION_SECONDS;
   const knownBrowsers = createKnownBrowsers(isHttps(settings), await loadKey(database, 'browser-cookie'));
-  const lift = ({ id, username }: User) =>
-    liftFailures(throttle, { userId: id, nameDigest: audit.digestName(username) });
+  const lift = ({ id, username }: User, codes = false) =>
+    liftFailures(throttle, { userId: id, nameDigest: audit.digestName(username), codes });
   const route = findMailRoute(settings);
   const tokens = createTokens(database, now);
   const passkeys = createPasskeys({
@@ -364,8 +364,9 @@ async function prepare(settings: Settings, overrides: Overrides, openings: Openi
     ...{ domain: findPasskeyDomain(settings), origins: publicOrigins },
   });
   const factorMails = createFactorMails({ users, tokens, now }, baseUrl);
+  const accountMails = createAccountMails(users, tokens, baseUrl, now);
   const descriptions: Readonly<Record<string, MailDescription>> = {
-    ...createAccountMails(users, tokens, baseUrl, now),
+    ...accountMails.descriptions,
     'new-sign-in': describeNewSignIn(users, baseUrl),
     ...factorMails.descriptions,
   };
@@ -423,6 +424,18 @@ async function prepare(settings: Settings, overrides: Overrides, openings: Openi
       await personalTokens.endAllOf(userId);
     },
     liftFailures: lift,
+    async invite(account, byMail, { caller: { requestId } }) {
+      const { id: userId, username: address } = account.user;
+      if (!byMail) return accountMails.createInvitationLink(account);
+      await outbox.add({ purpose: 'invitation', address, userId, language: settings.LANGUAGE, requestId });
+      return undefined;
+    },
+    sendReset:
+      mailWorks && (registry !== undefined || rehashes)
+        ? ({ username: address, language = settings.LANGUAGE }, { caller: { requestId } }) =>
+            outbox.add({ purpose: 'reset-password', address, language, requestId })
+        : undefined,
+    removeFactors: secondFactors.manageFactors.removeAll,
   };
   const administer = (actor: Actor) => createAdministration(administration, actor);
   const https = isHttps(settings);

@@ -37,6 +37,7 @@ export async function addSite(app: App, parts: () => Services, options: Capabili
   await addAccounts(app, whole, { ...options, answerLogin });
   (await import('./admin/overview.routes.ts')).addOverview(app, parts);
   (await import('./admin/users.routes.ts')).addUsers(app, parts, options);
+  (await import('./admin/user.routes.ts')).addUser(app, parts, { ...options, events });
   (await import('./admin/audit.routes.ts')).addAudit(app, parts, events);
   (await import('./admin/throttle.routes.ts')).addThrottle(app, parts);
   (await import('./forward-auth/verify.routes.ts')).addVerify(app, parts, options);
@@ -61,7 +62,9 @@ async function addAccounts(
   options: Pick<FlowOptions, 'features' | 'https'> & { readonly answerLogin: AnswerLogin },
 ): Promise<void> {
   const { mail, signUp, password, ownAccounts } = options.features;
-  if (signUp) (await import('./account/sign-up.routes.ts')).addSignUp(app, parts, options);
+  const signUpRoutes = await import('./account/sign-up.routes.ts');
+  if (signUp) signUpRoutes.addSignUp(app, parts);
+  if (ownAccounts) signUpRoutes.addFinishSignUp(app, parts, options);
   if (mail && password) (await import('./account/reset-password.routes.ts')).addResetPassword(app, parts);
   (await import('./account/account.routes.ts')).addAccount(app, parts);
   (await import('./account/sessions.routes.ts')).addSessions(app, parts);

@@ -42,6 +42,8 @@ export const changeRefusals = {
     detail: 'The users are in a table of your own (USERS_TABLE). Change them in your application',
   },
   'no-such-user': { name: 'no-such-user', status: 404, detail: 'There is no such user' },
+  'user-exists': { name: 'user-exists', status: 409, detail: 'There is a user with this address already' },
+  'no-mail': { name: 'no-mail', status: 409, detail: 'No mail can be sent here, or no password can be set' },
   'no-such-group': { name: 'no-such-group', status: 404, detail: 'There is no such group' },
 } as const satisfies Readonly<Record<ChangeFault, Answer>>;
 

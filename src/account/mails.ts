@@ -13,9 +13,17 @@ export const resetMinutes = 30;
 /** The pages that links lead to, and how long the links work, in seconds. */
 const links = {
   'sign-up': { page: 'sign-up/finish', keepSeconds: day },
+  invitation: { page: 'sign-up/finish', keepSeconds: 7 * day, purpose: 'sign-up' },
   'reset-password': { page: 'reset-password', keepSeconds: resetMinutes * minute },
   'confirm-email': { page: 'confirm-email', keepSeconds: day },
 };
+
+interface Link {
+  readonly page: string;
+  readonly keepSeconds: number;
+  /** If not the name of the mail. */
+  readonly purpose?: string;
+}
 
 /**
  * The mails of accounts.
@@ -27,9 +35,9 @@ export function createAccountMails(
   tokens: Tokens,
   baseUrl: () => string,
   now: () => number,
-): Readonly<Record<string, MailDescription>> {
-  async function createLink(purpose: keyof typeof links, address: string, account?: Account): Promise<string> {
-    const { page, keepSeconds } = links[purpose];
+) {
+  async function createLink(mail: keyof typeof links, address: string, account?: Account): Promise<string> {
+    const { page, keepSeconds, purpose = mail }: Link = links[mail];
     const owner = { userId: account?.user.id, stamp: account && stampOf(account) };
     const secret = await tokens.issue({ purpose, address, expiresAt: now() + keepSeconds * 1000, ...owner });
     return `${baseUrl()}/auth/${page}?token=${secret}`;
@@ -37,7 +45,7 @@ export function createAccountMails(
 
   const notice = createNotice(users, baseUrl);
 
-  return {
+  const descriptions: Readonly<Record<string, MailDescription>> = {
     'sign-up': {
       keepSeconds: links['sign-up'].keepSeconds,
       async prepare({ address: to, language }) {
@@ -47,6 +55,16 @@ export function createAccountMails(
         const { id: userId, language: chosen = language } = account.user;
         const values = { reset: `${baseUrl()}/auth/forgot-password` };
         return { wordsOf: 'sign-up-known', to, language: chosen, values, link: `${baseUrl()}/auth/login`, userId };
+      },
+    },
+    invitation: {
+      keepSeconds: links.invitation.keepSeconds,
+      async prepare({ address: to, userId = '', language }) {
+        const account = await users.findById(userId);
+        if (account === undefined || account.disabled || account.user.username !== to)
+          return { dropped: 'outdated', userId };
+        const { firstName: name } = account.user;
+        return { to, name, language, values: {}, link: await createLink('invitation', to, account), userId };
       },
     },
     'reset-password': {
@@ -75,5 +93,11 @@ export function createAccountMails(
     'email-changed': notice(),
     'password-changed': notice('/auth/forgot-password'),
     'account-deleted': notice(),
+  };
+
+  return {
+    descriptions,
+    /** Makes a link by which an invited user chooses a password. It is a secret. */
+    createInvitationLink: (account: Account) => createLink('invitation', account.user.username, account),
   };
 }

@@ -6,7 +6,7 @@ import type { AccountOptions, AccountRouteParts } from './options.ts';
 import { createChangePassword, createSetPassword } from './password.ts';
 import { createResetPassword } from './reset-password.ts';
 import { createOwnSessions } from './sessions.ts';
-import { createSignUp } from './sign-up.ts';
+import { createFinishSignUp, createSignUp } from './sign-up.ts';
 
 /** What users manage themselves. Parts that need mail or our own table of users are undefined without. */
 export function createAccountParts(options: AccountOptions) {
@@ -21,7 +21,8 @@ export function createAccountParts(options: AccountOptions) {
     exportAccount: createExportAccount(options, ownSessions),
     deleteAccount: own && createDeleteAccount(own),
     resetPassword: mailing && createResetPassword(mailing, setPassword),
-    signUp: own && mailing && createSignUp({ ...own, ...mailing, registry: own.registry }),
+    signUp: own && mailing && createSignUp(mailing),
+    finishSignUp: own && createFinishSignUp(own),
     changeEmail: own && mailing && createChangeEmail({ ...own, ...mailing, registry: own.registry }),
   };
 }

@@ -13,12 +13,7 @@ import { signUpExpired, signUpPath } from './sign-up.ts';
 
 const sent = 'If the address can be used, a mail is on its way';
 
-export function addSignUp(
-  app: App,
-  parts: () => AccountParts,
-  { answerLogin, https }: { readonly answerLogin: AnswerLogin; readonly https: boolean },
-): void {
-  const languageChoice = languageCookie(https);
+export function addSignUp(app: App, parts: () => AccountParts): void {
   addForm(app, [signUpPath, '/api/sign-up'], {
     summary: 'Sign up',
     description: 'Mails a link to the address. The response is the same for every address.',
@@ -33,7 +28,15 @@ export function addSignUp(
       return reply.proceed(`${signUpPath}?state=1`, { detail: sent });
     },
   });
+}
 
+/** Adds the page behind the link of a sign-up or an invitation. */
+export function addFinishSignUp(
+  app: App,
+  parts: () => AccountParts,
+  { answerLogin, https }: { readonly answerLogin: AnswerLogin; readonly https: boolean },
+): void {
+  const languageChoice = languageCookie(https);
   addForm(app, [`${signUpPath}/finish`, '/api/sign-up/finish'], {
     summary: 'Finish the sign-up',
     description:
@@ -46,11 +49,15 @@ export function addSignUp(
     answer: detailWithTokens('The account was created', 'Account created', Object.keys(tokenFields)),
     status: 201,
     browser: 'To the home page, or to the login page with message 11',
-    show: async ({ caller }, { token = '' }) => ({ email: (await parts().signUp.open(token, caller)).address }),
+    async show({ caller }, typed) {
+      const { address, account } = await parts().finishSignUp.open(typed.token ?? '', caller);
+      const names = account && { first_name: account.user.firstName, last_name: account.user.lastName };
+      return { email: address, values: { ...names, ...typed } };
+    },
     async submit(request, reply, entered) {
       const typed = languageChoice.read(request.headers.cookie);
       const chosen = isLanguage(typed) ? typed : undefined;
-      const admitted = await parts().signUp.finish(entered, chosen, request);
+      const admitted = await parts().finishSignUp.finish(entered, chosen, request);
       if (admitted === undefined)
         return reply.proceed(loginPath(loginMessages.accountCreated), { detail: 'Account created. Please log in' });
       return reply.proceed(homePath, { detail: 'Account created', ...answerLogin(request, reply, admitted) });

@@ -10,7 +10,8 @@ import type { MailingOptions, OwnOptions } from './options.ts';
 
 export const signUpPath = '/auth/sign-up';
 
-export const signUpExpired = linkExpired(signUpPath);
+/** The login page leads to the sign-up, where there is one. */
+export const signUpExpired = linkExpired('/auth/login');
 
 type OwnRequest = LoginRequest & { readonly caller: Caller };
 
@@ -25,10 +26,26 @@ export interface NewAccount {
  * Creates accounts for owners of e-mail addresses. The account is created by the link in the mail, so that no account has an unproven
  * address (VM-62), and the request tells nothing about the address (ASVS 6.3.8, VM-23).
  */
-export function createSignUp(options: MailingOptions & OwnOptions) {
-  const { registry, requestMail, passwords, policy, admit, audit } = options;
+export function createSignUp({ requestMail, audit, signUpDomains }: MailingOptions) {
+  const domains = signUpDomains.map(canonicalDomain);
+
+  return {
+    /** Mails a link, or a note that there is an account already. @throws {InvalidFields} */
+    async request(email: string, language: Language, caller: Caller): Promise<void> {
+      const address = requireAddress(email);
+      const domain = address.slice(address.indexOf('@') + 1);
+      if (domains.length > 0 && !domains.includes(domain))
+        throw new InvalidFields({ field: 'email', code: 'wrong-domain', values: { domains: domains.join(', ') } });
+      await audit.recordIfPossible({ kind: 'sign-up-requested', caller, nameDigest: audit.digestName(address) });
+      await requestMail({ purpose: 'sign-up', address, language }, caller);
+    },
+  };
+}
+
+/** The end of a sign-up, or of an invitation. An invited user has an account already, without a password. */
+export function createFinishSignUp(options: OwnOptions) {
+  const { registry, passwords, policy, admit, audit } = options;
   const links = createLinks(options, 'sign-up', signUpExpired);
-  const domains = options.signUpDomains.map(canonicalDomain);
 
   /** Undefined if the owner cannot be signed in now. The account exists all the same. */
   async function admitOwner(
@@ -46,17 +63,7 @@ export function createSignUp(options: MailingOptions & OwnOptions) {
   }
 
   return {
-    /** Mails a link, or a note that there is an account already. @throws {InvalidFields} */
-    async request(email: string, language: Language, caller: Caller): Promise<void> {
-      const address = requireAddress(email);
-      const domain = address.slice(address.indexOf('@') + 1);
-      if (domains.length > 0 && !domains.includes(domain))
-        throw new InvalidFields({ field: 'email', code: 'wrong-domain', values: { domains: domains.join(', ') } });
-      await audit.recordIfPossible({ kind: 'sign-up-requested', caller, nameDigest: audit.digestName(address) });
-      await requestMail({ purpose: 'sign-up', address, language }, caller);
-    },
-
-    /** Gives the address that the link was sent to. @throws {Refusal} `link-expired` */
+    /** Gives the address that the link was made for, and the account of an invited user. @throws {Refusal} `link-expired` */
     open: links.open,
 
     /**
@@ -71,19 +78,21 @@ export function createSignUp(options: MailingOptions & OwnOptions) {
     ): Promise<Admitted | undefined> {
       const { caller } = request;
       const { token: secret = '', password } = entered;
-      const { address: username } = await links.open(secret, caller);
+      const { address: username, account: invited } = await links.open(secret, caller);
       const names = requireNames(entered);
       const fault = await policy.findFault(password, { username, ...names });
       if (fault !== undefined) throw new InvalidFields({ field: 'password', ...fault });
-      const user = { username, ...names, language: chosen, passwordHash: await passwords.hash(password), demo: false };
-      const proof = { addressProof: 'mail' } as const;
-      let id = '';
+      const passwordHash = await passwords.hash(password);
+      const user = { username, ...names, language: chosen, passwordHash, demo: false, addressProof: 'mail' } as const;
+      let id = invited?.user.id;
       await links.use(secret, caller, async (db) => {
-        id = (await registry.add({ ...user, ...proof }, db)) ?? '';
-        return id !== '';
+        if (invited === undefined) id = await registry.add(user, db);
+        else await registry.setName(invited.user.id, names, db);
+        return invited === undefined ? id !== undefined : registry.setPassword(invited, passwordHash, db);
       });
+      if (invited !== undefined && chosen !== undefined) await registry.setLanguage(invited.user.id, chosen);
       await audit.recordIfPossible({ kind: 'signed-up', caller, userId: id });
-      return admitOwner(id, request);
+      return admitOwner(id ?? '', request);
     },
   };
 }

@@ -69,7 +69,7 @@ export function createFindUsers(
   }
 
   /** When users logged in last, and which factors they have. */
-  async function findDetails(found: readonly ListedUser[]) {
+  async function findDetails(found: readonly ListedUser[]): Promise<Details> {
     const names = new Map(found.map((user) => [user.id, ownUsers ? '' : user.username]));
     const logins = new Map<string, Date>();
     const factors = new Map<string, Set<string>>();
@@ -119,29 +119,45 @@ export function createFindUsers(
     const matching = candidates
       .flatMap(({ key, user }) => (user && isFound(user) ? [{ key, user }] : []))
       .slice(0, filters.factor === '' ? limit + 1 : undefined);
-    const { logins, factors } = await findDetails(matching.map(({ user }) => user));
+    const details = await findDetails(matching.map(({ user }) => user));
     const found = matching.filter(
-      ({ user }) => filters.factor === '' || factors.has(user.id) === (filters.factor === 'yes'),
+      ({ user }) => filters.factor === '' || details.factors.has(user.id) === (filters.factor === 'yes'),
     );
     const page = found.slice(0, limit);
     const isCut = few === undefined && candidates.length === most;
     const end = found.length > limit ? page.at(-1) : isCut ? candidates.at(-1) : undefined;
     return {
-      users: page.map(({ user }) => ({
-        ...user,
-        lastLoginAt: logins.get(user.id),
-        factors: [...(factors.get(user.id) ?? [])],
-      })),
+      users: page.map(({ user }) => complete(user, details)),
       nextCursor: end && cursorOf(end.key),
     };
   }
 
-  /** @throws {Refusal} `unreadable-list` if no column can hold what the cursor says */
-  return (query: ListQuery) =>
-    findPage(query).catch((error: unknown) => {
-      throw isUnrepresentable(error) ? new Refusal(unreadableList) : error;
-    });
+  return {
+    /** @throws {Refusal} `unreadable-list` if no column can hold what the cursor says */
+    list: (query: ListQuery) =>
+      findPage(query).catch((error: unknown) => {
+        throw isUnrepresentable(error) ? new Refusal(unreadableList) : error;
+      }),
+
+    /** One user, with the time of the last login and the factors. */
+    async find(id: string): Promise<FoundUser | undefined> {
+      const found = (await users.listSome([id])).filter((user) => user.id === id);
+      const details = await findDetails(found);
+      return found.map((user) => complete(user, details))[0];
+    },
+  };
 }
+
+interface Details {
+  readonly logins: ReadonlyMap<string, Date>;
+  readonly factors: ReadonlyMap<string, ReadonlySet<string>>;
+}
+
+const complete = (user: ListedUser, { logins, factors }: Details): FoundUser => ({
+  ...user,
+  lastLoginAt: logins.get(user.id),
+  factors: [...(factors.get(user.id) ?? [])],
+});
 
 /** The users after the cursor, sorted. */
 function sortUsers(users: readonly ListedUser[], { sort, descending, after }: ListQuery): Candidate[] {

@@ -2,6 +2,7 @@ import type { Searchable } from '../users/user.ts';
 import type { SearchableDirectory } from '../users/user-directory.ts';
 import { addAction } from '../web/action.ts';
 import type { FlowOptions } from '../web/flow-options.ts';
+import { signedInOf } from '../web/hooks/credentials.ts';
 import { json, listOf, object, orNull, text, time } from '../web/openapi/responses.ts';
 import type { App } from '../web/types.ts';
 import { type createFindUsers, type FoundUser, userRules } from './find-users.ts';
@@ -68,16 +69,18 @@ export function addUsers(app: App, parts: () => UserListParts, { features }: Pic
     browser: 'The page with the users',
     async handle(request) {
       const { findUsers, users: directory } = parts();
-      const { users, nextCursor } = await findUsers(readList(request.query, rules));
+      const { users, nextCursor } = await findUsers.list(readList(request.query, rules));
       const unsearched = Object.entries(fieldNames).filter(
         ([field]) => !directory.searched.includes(field as Searchable),
       );
-      return {
+      const page = {
         users: users.map(describeUser),
         unsearched: unsearched.map(([, name]) => name),
         next_cursor: nextCursor ?? null,
-        query: request.query,
       };
+      if (request.format === 'json') return page;
+      const mayAdd = features.ownAccounts && signedInOf(request).scopes.includes('users:write');
+      return { ...page, query: request.query, mayAdd };
     },
   });
 }

@@ -42,7 +42,7 @@ export const removeFactors = (username: string) =>
   forUser('remove-factors', username, async ({ factors, manageFactors }, account, caller) => {
     const { hasAny } = await factors.list(factors.ownerOf(account));
     if (!hasAny) throw new ChangeRefused('The user has no second factor.');
-    await manageFactors.removeAll(account.user, caller);
+    await manageFactors.removeAll(account.user, { caller });
     return "The second factors are removed, and the user's sessions have ended.";
   });
 

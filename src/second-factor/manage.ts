@@ -168,15 +168,15 @@ export function createManageFactors(
     },
 
     /** Removes all factors of a user who has lost them, by an operator. Ends all sessions. */
-    async removeAll(user: User, caller: Caller): Promise<void> {
+    async removeAll(user: User, actor: { readonly caller: Caller; readonly actorId?: string }): Promise<void> {
       await inTransaction(database, (db) =>
-        change(user, { language: 'en', caller }, db, async (owner) => {
+        change(user, { language: 'en', caller: actor.caller }, db, async (owner) => {
           await totp.remove(owner, db);
           await passkeys.remove(owner, undefined, db);
           await endPersonalTokens(user.id, db);
         }),
       );
-      await audit.record({ kind: 'factors-removed', caller, userId: user.id });
+      await audit.record({ kind: 'factors-removed', ...actor, userId: user.id });
       await sessions.endAllOf(user.id);
     },
   };

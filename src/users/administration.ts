@@ -9,9 +9,9 @@ import { ChangeRefused } from './change-refused.ts';
 import type { events } from './events.ts';
 import type { Group, Groups } from './groups.ts';
 import { canonicalUsername, emailAddress, maxNameLength, maxUsernameLength, personName, type User } from './user.ts';
-import type { ListedUser, UserDirectory, UserRegistry } from './user-directory.ts';
+import type { ListedUser, NewUser, UserDirectory, UserRegistry } from './user-directory.ts';
 
-type EventKind = keyof typeof events | keyof typeof sessionEvents;
+type EventKind = keyof typeof events | keyof typeof sessionEvents | 'throttle-lifted';
 
 const passwordFaults: Readonly<Record<PasswordFault['code'], string>> = {
   malformed: 'A password must be valid text.',
@@ -57,7 +57,13 @@ export interface AdministrationOptions {
   readonly passwordPolicy: PasswordPolicy;
   /** Voids the links that were mailed, and the personal access tokens. */
   readonly voidLinks: (userId: string) => Promise<void>;
-  readonly liftFailures: (user: User) => Promise<unknown>;
+  /** @param codes whether the failures of second factors too */
+  readonly liftFailures: (user: User, codes: boolean) => Promise<number>;
+  /** Mails the link by which an invited user begins, or gives it to be handed over. */
+  readonly invite: (user: Account, byMail: boolean, actor: Actor) => Promise<string | undefined>;
+  /** Undefined where no mail is sent, or no password can be set. */
+  readonly sendReset: ((user: User, actor: Actor) => Promise<void>) | undefined;
+  readonly removeFactors: (user: User, actor: Actor) => Promise<void>;
   readonly audit: Audit<EventKind>;
 }
 
@@ -124,20 +130,33 @@ export function createAdministration(options: AdministrationOptions, actor: Acto
     return names;
   }
 
+  async function addUser(
+    kind: 'user-added' | 'user-invited',
+    { username, firstName, lastName, groups: chosen = [] }: Omit<UserDetails, 'password'>,
+    complete: (owner: PasswordOwner) => Promise<Pick<NewUser, 'passwordHash' | 'addressProof'>>,
+  ): Promise<Account> {
+    const registry = requireRegistry();
+    const canonical = requireEmail(username);
+    const details = { username: canonical, firstName: requireName(firstName), lastName: requireName(lastName) };
+    for (const name of chosen) await groups.require(name);
+    const added = await registry.add({ ...details, ...(await complete(details)), demo: false });
+    if (!added) throw new ChangeRefused('There is already a user with that name.', 'user-exists');
+    const account = await find(canonical);
+    await record(kind, { userId: account.user.id });
+    if (chosen.length > 0) await setGroups(account.user, () => chosen);
+    return account;
+  }
+
   return {
-    async add({ username, firstName, lastName, password, groups: chosen = [] }: UserDetails): Promise<User> {
-      const registry = requireRegistry();
-      const canonical = requireEmail(username);
-      const names = { firstName: requireName(firstName), lastName: requireName(lastName) };
-      const details = { username: canonical, ...names };
-      for (const name of chosen) await groups.require(name);
-      const passwordHash = await hashNew(password, details);
-      const added = await registry.add({ ...details, passwordHash, demo: false });
-      if (!added) throw new ChangeRefused('There is already a user with that name.');
-      const { user } = await find(canonical);
-      await record('user-added', { userId: user.id });
-      if (chosen.length > 0) await setGroups(user, () => chosen);
-      return user;
+    add: async ({ password, ...details }: UserDetails): Promise<User> =>
+      (await addUser('user-added', details, async (owner) => ({ passwordHash: await hashNew(password, owner) }))).user,
+
+    /** Adds a user who chooses a password by a link. Gives the link, unless it is mailed. */
+    async invite(details: Omit<UserDetails, 'password'>, byMail: boolean) {
+      // No login passes without a password. Until the link is opened, nothing but a mail leads into the account.
+      const addressProof = byMail ? 'mail' : 'none';
+      const account = await addUser('user-invited', details, async () => ({ passwordHash: '', addressProof }));
+      return { id: account.user.id, link: await options.invite(account, byMail, actor) };
     },
 
     /** Changes the groups of a user, and gives their names. */
@@ -145,6 +164,11 @@ export function createAdministration(options: AdministrationOptions, actor: Acto
       const { user } = await find(reference);
       if (add.length + remove.length === 0) return user.groups;
       return setGroups(user, (present) => [...present, ...add].filter((name) => !remove.includes(name)));
+    },
+
+    /** Puts a user into these groups only. */
+    async setGroups(reference: UserReference, names: readonly string[]): Promise<readonly string[]> {
+      return setGroups((await find(reference)).user, () => names);
     },
 
     listGroups: groups.list,
@@ -172,7 +196,7 @@ export function createAdministration(options: AdministrationOptions, actor: Acto
         const isSet = await registry.setPassword(account, await hashNew(password, user));
         if (!isSet) throw new ChangeRefused('The user has changed meanwhile. Try again.');
         await shut(user.id);
-        await liftFailures(user);
+        await liftFailures(user, false);
       }),
 
     disable: (reference: UserReference) =>
@@ -188,8 +212,29 @@ export function createAdministration(options: AdministrationOptions, actor: Acto
       change('user-removed', reference, async (registry, { user }) => {
         await registry.remove(user.id);
         await shut(user.id);
-        await liftFailures(user);
+        await liftFailures(user, false);
       }),
+
+    /** Mails the user a link that sets a new password. */
+    async sendReset(reference: UserReference): Promise<void> {
+      const { user, disabled } = await find(reference);
+      if (options.sendReset === undefined)
+        throw new ChangeRefused('Set MAIL_URL first, and let Janua write passwords.', 'no-mail');
+      if (disabled) throw new ChangeRefused('The user is disabled. Enable them first.');
+      await options.sendReset(user, actor);
+      await record('reset-sent', { userId: user.id });
+    },
+
+    removeFactors: async (reference: UserReference): Promise<void> =>
+      options.removeFactors((await find(reference)).user, actor),
+
+    /** Forgets the failures of a user. */
+    async lift(reference: UserReference): Promise<number> {
+      const { user } = await find(reference);
+      const count = await liftFailures(user, true);
+      await record('throttle-lifted', { userId: user.id });
+      return count;
+    },
 
     /** The living sessions of a user, the latest first. */
     listSessions: async (reference: UserReference): Promise<ListedSession[]> => sessions.listOf(await idOf(reference)),

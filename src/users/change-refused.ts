@@ -1,5 +1,12 @@
 /** Why a change cannot be made, for pages. `change-refused`: only the message says it. */
-export type ChangeFault = 'change-refused' | 'last-administrator' | 'own-table' | 'no-such-user' | 'no-such-group';
+export type ChangeFault =
+  | 'change-refused'
+  | 'last-administrator'
+  | 'own-table'
+  | 'no-such-user'
+  | 'user-exists'
+  | 'no-such-group'
+  | 'no-mail';
 
 /** A change that cannot be made. The message tells an administrator why. */
 export class ChangeRefused extends Error {

@@ -2,6 +2,18 @@ import type { Events } from '../audit/event.ts';
 
 export const events = {
   'user-added': { vocabulary: 'user_created', by: 'operator', level: 'info', words: 'The operator added a user' },
+  'user-invited': {
+    vocabulary: 'user_created',
+    by: 'operator',
+    level: 'info',
+    words: 'An administrator added a user, who chooses a password by a link',
+  },
+  'reset-sent': {
+    vocabulary: 'authn_password_change',
+    by: 'operator',
+    level: 'info',
+    words: 'An administrator had a link mailed to a user, which sets a new password',
+  },
   'users-imported': {
     vocabulary: 'user_created',
     by: 'operator',

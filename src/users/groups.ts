@@ -4,7 +4,7 @@ import { insertAll, insertNew } from '../database/insert-new.ts';
 import { sql } from '../database/kysely.ts';
 import { inTransaction } from '../database/transaction.ts';
 import { ChangeRefused, LastAdministrator } from './change-refused.ts';
-import { admins, groupPattern, ownScopes, readNames } from './scopes.ts';
+import { admins, groupPattern, ownScopes, readNames, rightsOf } from './scopes.ts';
 import type { User } from './user.ts';
 
 export interface Group {
@@ -124,6 +124,14 @@ export function createGroups(database: Database, options: GroupOptions) {
 
     async require(name: string): Promise<void> {
       if (!(await readAll(database)).has(name)) throw noSuchGroup(name);
+    },
+
+    /** What groups grant together. */
+    async scopesOf(names: readonly string[]): Promise<readonly string[]> {
+      const groups = await readAll(database);
+      for (const name of names) if (!groups.has(name)) throw noSuchGroup(name);
+      const { group_names, scopes } = columnsOf(names, groups);
+      return rightsOf(group_names ?? '', scopes ?? '').scopes;
     },
 
     async list(): Promise<ListedGroup[]> {

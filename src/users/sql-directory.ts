@@ -142,9 +142,9 @@ export function createSqlDirectory({ database, prepareLookup }: OpenDatabase, op
       return new Set((await taken.execute()).map(({ username }) => username));
     },
 
-    async setName(id, { firstName, lastName }) {
-      await update(id).set({ first_name: firstName, last_name: lastName }).execute();
-      await indexWords(id, { firstName, lastName }, database);
+    async setName(id, { firstName, lastName }, db = database) {
+      await update(id, db).set({ first_name: firstName, last_name: lastName }).execute();
+      await indexWords(id, { firstName, lastName }, db);
     },
 
     async renewStamp(id, db) {
@@ -269,7 +269,8 @@ type ListedRow = AccountRow & Pick<Selectable<UsersTable>, 'id' | 'created_at'>;
 export function toAccount(id: string, row: AccountRow, options: DirectoryOptions): Account {
   const isReplaceable = row.demo !== 0 && !options.demoUsers;
   const disabled = row.disabled !== 0 || isReplaceable;
-  const passwordHash = toText(row.password_hash);
+  // An invited user has none yet.
+  const passwordHash = toText(row.password_hash) || undefined;
   const rights = rightsOfRow(row, options);
   return {
     user: toUser(id, row, rights),

@@ -86,7 +86,7 @@ export interface UserRegistry extends SearchableDirectory {
   listWithHashes(): AsyncIterable<ListedUser & { readonly passwordHash: string }>;
   /** Also ends `demo`: the new password is not public. */
   setPassword(account: Account, passwordHash: string, db?: Database): Promise<boolean>;
-  setName(id: string, name: Pick<User, 'firstName' | 'lastName'>): Promise<void>;
+  setName(id: string, name: Pick<User, 'firstName' | 'lastName'>, db?: Database): Promise<void>;
   /** Ends the sessions of a user, except those that are renewed with the new stamp. */
   renewStamp(id: string, db?: Database): Promise<void>;
   /** After a mailed link. False when the name is taken: a transaction must then be rolled back. Sessions stay. */

@@ -18,6 +18,8 @@ export interface Field {
   readonly json?: true;
   /** Whether a JSON body may hold it as a whole number. The handler gets its text. */
   readonly number?: true;
+  /** Whether a JSON body may hold it as a boolean. The handler gets `true` or `false`. */
+  readonly boolean?: true;
   /** Whether it may come as a list, or several times in a form. The handler gets the texts, separated by spaces. */
   readonly list?: true;
 }
@@ -38,6 +40,8 @@ export interface Action<F extends Fields = Fields> {
   /** GET shows the handler's result in the `view`. POST redirects the browser with `reply.proceed`, or shows what is shown once. */
   readonly config: FastifyContextConfig;
   readonly fields?: F;
+  /** The parts of the address that vary, such as `:id`. */
+  readonly params?: Readonly<Record<string, Pick<Field, 'description' | 'examples'>>>;
   /** What a link to the page may carry, for the OpenAPI document. Any query is accepted. */
   readonly query?: Readonly<Record<string, Pick<Field, 'description' | 'examples'>>>;
   readonly answer: Response;
@@ -74,7 +78,7 @@ export function addAction<const F extends Fields>(
   addresses: readonly [page: string, api: string],
   action: Action<F>,
 ) {
-  const { method, summary, description, tag, fields, query, answer, status = 200, browser, readsBody } = action;
+  const { method, summary, description, tag, fields, params, query, answer, status = 200, browser, readsBody } = action;
   const read = readsBody ? undefined : fields;
   const refusals = read ? refusalsOf(read, action.refuse !== undefined) : [];
   const config = {
@@ -88,9 +92,9 @@ export function addAction<const F extends Fields>(
     description: 'As a form or as JSON',
     required: Object.keys(fields).filter((name) => fields[name]?.required),
     properties: Object.fromEntries(
-      Object.entries(fields).map(([name, { required: _, inLink: __, json, number, list, ...field }]) => [
+      Object.entries(fields).map(([name, { required: _, inLink: __, json, number, boolean, list, ...field }]) => [
         name,
-        { type: typeOf({ json, number, list }), ...(list && { items: { type: 'string' } }), ...field },
+        { type: typeOf({ json, number, boolean, list }), ...(list && { items: { type: 'string' } }), ...field },
       ]),
     ),
   };
@@ -110,6 +114,7 @@ export function addAction<const F extends Fields>(
         summary,
         ...(description && { description }),
         tags: [tag],
+        ...(params && { params: { type: 'object', properties: params } }),
         ...(query && { querystring: { type: 'object', properties: query } }),
         ...(body && { consumes: [...acceptedBodyTypes], body: { ...body, examples: [exampleOf(body)] } }),
         response: url === pageAddress ? pageResponses : apiResponses,
@@ -146,14 +151,19 @@ function readFields<F extends Fields>(fields: F, body: unknown): Input<F> {
 }
 
 /** Without the other types that it may come in. */
-function textOf({ json, number, list }: Field, given: unknown): unknown {
+function textOf({ json, number, boolean, list }: Field, given: unknown): unknown {
   if (json && typeof given === 'object') return JSON.stringify(given);
-  if (number && Number.isSafeInteger(given)) return String(given);
+  if ((number && Number.isSafeInteger(given)) || (boolean && typeof given === 'boolean')) return String(given);
   return list && Array.isArray(given) && given.every((one) => typeof one === 'string') ? given.join(' ') : given;
 }
 
-function typeOf({ json, number, list }: { [Kind in 'json' | 'number' | 'list']: true | undefined }) {
-  const other = (json && 'object') ?? (number && 'integer') ?? (list && 'array');
+function typeOf({
+  json,
+  number,
+  boolean,
+  list,
+}: { [Kind in 'json' | 'number' | 'boolean' | 'list']: true | undefined }) {
+  const other = (json && 'object') ?? (number && 'integer') ?? (boolean && 'boolean') ?? (list && 'array');
   return other === undefined ? 'string' : ['string', other];
 }
 

@@ -8,9 +8,10 @@ import type { App } from './types.ts';
 type Typed = Readonly<Record<string, string | undefined>>;
 
 /** GET shows the form, POST acts. A form that is refused is shown again with each fault beside its field (422). */
-export interface Form<F extends Fields> extends Pick<Action<F>, 'summary' | 'tag' | 'answer' | 'status' | 'browser'> {
+export interface Form<F extends Fields>
+  extends Pick<Action<F>, 'summary' | 'tag' | 'params' | 'answer' | 'status' | 'browser'> {
   readonly description?: string;
-  readonly config?: Pick<Action['config'], 'signedIn' | 'refusals'>;
+  readonly config?: Pick<Action['config'], 'signedIn' | 'scope' | 'refusals'>;
   /** The template of the page. It gets `values`, `errors`, the first `faulty` field, and what `show` returns. */
   readonly view: string;
   readonly fields: F;
@@ -28,7 +29,7 @@ export function addForm<const F extends Fields>(
   addresses: readonly [page: string, api: string],
   form: Form<F>,
 ) {
-  const { summary, description, tag, config = {}, view, fields, answer, status, browser } = form;
+  const { summary, description, tag, params, config = {}, view, fields, answer, status, browser } = form;
   const names = Object.keys(fields);
 
   async function show(request: FastifyRequest, typed: Typed, faults: readonly FieldFault[]): Promise<object> {
@@ -42,6 +43,7 @@ export function addForm<const F extends Fields>(
     method: 'GET',
     summary: `${summary}: the form`,
     tag,
+    ...(params && { params }),
     config: { ...config, view },
     ...(linked.length > 0 && {
       query: Object.fromEntries(
@@ -58,6 +60,7 @@ export function addForm<const F extends Fields>(
     summary,
     ...(description && { description }),
     tag,
+    ...(params && { params }),
     config: { ...config, view },
     fields,
     answer,

@@ -100,7 +100,7 @@ for (const stores of [
       const account = await services.users.findByUsername(ann.username);
       assert.ok(account);
       const first = await make();
-      await services.manageFactors.removeAll(account.user, { route: 'a test' });
+      await services.manageFactors.removeAll(account.user, { caller: { route: 'a test' } });
       assert.equal(await statusOf(first.bearer), 401);
       const second = await make();
       await people.disable(ann.username);

@@ -26,7 +26,11 @@ const people = [
 const settings = { ownUsers: true, groupsInColumn: false };
 
 /** All pages of a list. */
-async function readPages(find: ReturnType<typeof createFindUsers>, query: Record<string, string>, limit?: number) {
+async function readPages(
+  find: ReturnType<typeof createFindUsers>['list'],
+  query: Record<string, string>,
+  limit?: number,
+) {
   const pages: Awaited<ReturnType<typeof find>>['users'][] = [];
   let cursor: string | undefined = '';
   while (cursor !== undefined) {
@@ -76,7 +80,7 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] as const) {
       const ids: string[] = [];
       for (const [username, firstName, lastName] of people)
         ids.push((await users.add({ username, firstName, lastName, passwordHash: 'hash', demo: false })) ?? '');
-      const find = createFindUsers(opened.database, users, settings);
+      const find = createFindUsers(opened.database, users, settings).list;
       const groups = createGroups(opened.database, {
         ownUsers: true,
         applicationScopes: [],
@@ -157,7 +161,7 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] as const) {
       await using opened = await openMigrated(engine);
       const { database } = opened;
       const users = createSqlDirectory(opened, { demoUsers: false });
-      const find = createFindUsers(database, users, settings);
+      const find = createFindUsers(database, users, settings).list;
       const count = mostCandidates + 30;
       const names = Array.from({ length: count }, (_, index) => String(index).padStart(4, '0'));
       for (let from = 0; from < count; from += 500) {
@@ -210,7 +214,7 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] as const) {
       const { database } = opened;
       const users = await openOwnTable(opened, engine);
       for (const person of people) await insertPerson(opened, person);
-      const find = createFindUsers(database, users, { ownUsers: false, groupsInColumn: false });
+      const find = createFindUsers(database, users, { ownUsers: false, groupsInColumn: false }).list;
       const listed = (query: Record<string, string>) => lettersOf(find, query);
       assert.deepEqual(users.searched, ['username', 'lastName']);
       for (const [q, expected] of [
@@ -260,7 +264,7 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] as const) {
 test('a list takes no more statements when it has more users', async () => {
   await using opened = await openMigrated();
   const users = createSqlDirectory(opened, { demoUsers: false });
-  const find = createFindUsers(opened.database, users, settings);
+  const find = createFindUsers(opened.database, users, settings).list;
   const names = { firstName: 'Ann', lastName: 'Archer', passwordHash: '', demo: false };
   const counts: number[] = [];
   for (const size of [3, 40]) {

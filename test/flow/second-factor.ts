@@ -342,7 +342,7 @@ export function testSecondFactor(stores: StoreChoice): void {
       const { username, bearer } = await addProtected();
       const account = await janua.services.users.findByUsername(username);
       assert.ok(account);
-      await janua.services.manageFactors.removeAll(account.user, { route: 'a test' });
+      await janua.services.manageFactors.removeAll(account.user, { caller: { route: 'a test' } });
       assert.equal(await isSignedIn(janua.app, bearer), false);
       assert.equal((await post('/api/login', { username, password })).statusCode, 200);
     });

@@ -52,7 +52,7 @@ export const removingFactors = (username: string): Operation => ({
   async send({ services }): Promise<Done> {
     const account = await services.users.findByUsername(username);
     if (account === undefined) return { changeRefused: true, given: {} };
-    await services.manageFactors.removeAll(account.user, caller);
+    await services.manageFactors.removeAll(account.user, { caller });
     return { changeRefused: false, given: {} };
   },
   act: (model) => removeFactors(model, username),

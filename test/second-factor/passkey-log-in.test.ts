@@ -284,6 +284,6 @@ test('a host that can have no passkeys still refuses the password alone to an ac
   await services.factors.passkeys.add(owner, { credential_id: 'made-elsewhere', public_key: '', ...kind });
   const answer = await app.inject({ method: 'POST', url: '/api/login', ...json({ username: ann.username, password }) });
   assert.deepEqual([answer.statusCode, answer.json().methods], [403, ['passkey']]);
-  await services.manageFactors.removeAll(account.user, caller);
+  await services.manageFactors.removeAll(account.user, { caller });
   assert.deepEqual((await services.factors.list(owner)).passkeys, []);
 });

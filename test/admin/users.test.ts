@@ -1,0 +1,309 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { admins, ownScopes } from '../../src/users/scopes.ts';
+import { ann, password, startJanua } from '../janua.ts';
+import { codeAt, stepOf } from '../model/factors.ts';
+import { missing } from '../servers/missing.ts';
+import { form, json, logIn, sessionCookie } from '../web/faces.ts';
+import { signInWith } from './administrator.ts';
+
+type Scope = keyof typeof ownScopes;
+
+const everything: Scope[] = ['users:read', 'users:write', 'sessions:write', 'audit:read'];
+
+async function open(scopes: Scope[] = everything) {
+  const settings = { PUBLIC_URL: 'http://localhost:5000', SIGN_UP: 'off' } as const;
+  const janua = await startJanua({ settings });
+  const { app, services } = janua;
+  const headers = await signInWith(janua, ...scopes);
+  const idOf = async (username: string) => (await services.users.findByUsername(username))?.user.id ?? '';
+  return {
+    ...janua,
+    headers,
+    idOf,
+    annId: await idOf(ann.username),
+    get: (url: string) => app.inject({ url, headers }),
+    post(url: string, body: Record<string, unknown> = {}) {
+      const sent = url.startsWith('/api/') ? json(body) : form(body);
+      return app.inject({ method: 'POST', url, ...sent, headers: { ...sent.headers, ...headers } });
+    },
+    eventsOf: (kind: string) => Array.fromAsync(services.auditTrail.find({ order: 'newest-first', kind })),
+  };
+}
+
+describe('the page of a user', () => {
+  test('shows the user, the sessions and the last events, and what can be done', async () => {
+    await using janua = await open();
+    const { app, get, annId } = janua;
+    await logIn(app);
+    const user = (await get(`/api/admin/users/${annId}`)).json();
+    assert.deepEqual(
+      [user.username, user.first_name, user.last_name, user.disabled, user.groups, user.factors],
+      [ann.username, ann.firstName, ann.lastName, false, [], []],
+    );
+    assert.ok(Date.now() - Date.parse(user.last_login_at) < 60_000);
+    assert.equal(user.sessions.length, 1);
+    assert.equal(user.events[0].kind, 'login-succeeded');
+    assert.match(user.events[0].decision, /The user logged in/);
+    assert.deepEqual(user.actions, ['disable', 'end-sessions', 'lift', 'send-reset', 'groups', 'delete']);
+    const page = (await get(`/admin/users/${annId}`)).body;
+    assert.match(page, /Ann Archer/);
+    assert.match(page, new RegExp(`action="/admin/users/${annId}/end-sessions"`));
+    assert.match(page, new RegExp(`href="/admin/users/${annId}/delete"`));
+    assert.match((await get('/admin/users?q=ann')).body, new RegExp(`href="/admin/users/${annId}"`));
+  });
+
+  test('offers what the scopes of the administrator allow', async () => {
+    await using janua = await open(['users:read']);
+    const user = (await janua.get(`/api/admin/users/${janua.annId}`)).json();
+    assert.deepEqual([user.actions, user.events], [[], []]);
+    assert.equal((await janua.post(`/api/admin/users/${janua.annId}/lift`)).statusCode, 403);
+  });
+
+  test('is missing for an id that no user has', async () => {
+    await using janua = await open();
+    for (const id of ['x', '%00', '..', 'x'.repeat(90)])
+      for (const path of ['', '/disable', '/delete'])
+        assert.equal((await janua.get(`/api/admin/users/${id}${path}`)).statusCode, 404, id + path);
+    assert.equal((await janua.post('/api/admin/users/x/disable')).statusCode, 404);
+  });
+});
+
+describe('an administrator', () => {
+  // Shows: VM-42
+  test('disables a user, which ends the sessions, and enables the user again', async () => {
+    await using janua = await open();
+    const { app, post, get, annId, eventsOf, headers } = janua;
+    const { cookie } = await logIn(app);
+    assert.deepEqual((await post(`/api/admin/users/${annId}/disable`)).json(), { detail: 'User disabled' });
+    assert.equal((await app.inject({ url: '/api/me', headers: cookie })).statusCode, 401);
+    assert.deepEqual((await get(`/api/admin/users/${annId}`)).json().disabled, true);
+    assert.equal((await post(`/api/admin/users/${annId}/send-reset`)).statusCode, 409);
+    const answer = await post(`/admin/users/${annId}/enable`);
+    assert.equal(answer.headers.location, `/admin/users/${annId}?state=enable`);
+    assert.match((await get(String(answer.headers.location))).body, /The user is enabled\./);
+    await logIn(app);
+    const actor = (await app.inject({ url: '/api/account', headers })).json().username;
+    const [event] = await eventsOf('user-disabled');
+    assert.ok(event && !('unreadable' in event));
+    assert.deepEqual([event.userId, event.actorId], [annId, await janua.idOf(actor)]);
+  });
+
+  test('ends sessions, lifts waits, and has a link mailed', async () => {
+    await using janua = await open();
+    const { app, post, annId, services, eventsOf } = janua;
+    const { cookie } = await logIn(app);
+    assert.equal((await post(`/api/admin/users/${annId}/end-sessions`)).statusCode, 200);
+    assert.equal((await app.inject({ url: '/api/me', headers: cookie })).statusCode, 401);
+    assert.equal((await post(`/api/admin/users/${annId}/lift`)).statusCode, 200);
+    assert.equal((await post(`/api/admin/users/${annId}/send-reset`)).statusCode, 200);
+    await services.mail?.settled();
+    const [mail] = await services.outbox.listKept(1);
+    assert.match(String(mail?.link), /\/auth\/reset-password\?token=/);
+    for (const kind of ['sessions-ended', 'throttle-lifted', 'reset-sent'])
+      assert.equal((await eventsOf(kind)).length, 1, kind);
+  });
+
+  test('deletes a user and changes groups only after a fresh proof', async () => {
+    await using janua = await open();
+    const { app, post, get, annId, services } = janua;
+    await services.groups.add({ name: 'staff', description: '', scopes: [] });
+    assert.match((await get(`/admin/users/${annId}/groups`)).body, /name="groups" value="staff"/);
+    assert.equal((await post(`/api/admin/users/${annId}/groups`)).statusCode, 422);
+    assert.equal((await post(`/api/admin/users/${annId}/groups`, { groups: ['nothing'] })).statusCode, 404);
+    assert.equal((await post(`/api/admin/users/${annId}/groups`, { groups: ['staff'] })).statusCode, 200);
+    assert.deepEqual((await services.users.findById(annId))?.user.groups, ['staff']);
+    // A token that was given away never counts as a fresh proof.
+    const account = await services.users.findByUsername('group-1@example.com');
+    assert.ok(account);
+    const made = { name: 'x', scopes: account.scopes, days: 1 };
+    const { token } = await services.personalTokens.create(account.user, made);
+    for (const action of ['groups', 'delete', 'remove-factors']) {
+      const sent = json({ groups: [] });
+      const stale = { ...sent.headers, authorization: `Bearer ${token}` };
+      const url = `/api/admin/users/${annId}/${action}`;
+      const refused = await app.inject({ method: 'POST', url, payload: sent.payload ?? '', headers: stale });
+      assert.deepEqual([refused.statusCode, refused.json().error], [401, 'insufficient_user_authentication'], action);
+    }
+    assert.equal((await post(`/admin/users/${annId}/groups`)).statusCode, 303);
+    assert.deepEqual((await services.users.findById(annId))?.user.groups, []);
+    assert.equal((await post(`/admin/users/${annId}/delete`)).headers.location, '/admin/users');
+    assert.equal(await services.users.findById(annId), undefined);
+  });
+
+  // Shows: VM-47
+  test('changes no user who may do more, and lets no one do more', async () => {
+    await using janua = await open(['users:read', 'users:write']);
+    const { post, annId, services, eventsOf } = janua;
+    await services.groups.add({ name: 'clients', description: '', scopes: ['clients:write'] });
+    for (const groups of [['clients'], [admins]]) {
+      const refused = await post(`/api/admin/users/${annId}/groups`, { groups });
+      assert.deepEqual([refused.statusCode, refused.json().error], [403, 'insufficient_scope']);
+      const added = await post('/api/admin/users', { email: 'eve@example.com', groups, invite: false });
+      assert.equal(added.statusCode, 403);
+    }
+    await services.administration.changeGroups(ann.username, { add: [admins] });
+    for (const action of ['disable', 'delete', 'send-reset', 'remove-factors'])
+      assert.equal((await post(`/api/admin/users/${annId}/${action}`)).statusCode, 403, action);
+    const [event] = await eventsOf('permission-refused');
+    assert.ok(event && !('unreadable' in event));
+    assert.deepEqual([event.reason, event.userId], ['beyond-own', await janua.idOf('group-1@example.com')]);
+  });
+
+  test('removes the second factors of a user', async () => {
+    await using janua = await open();
+    const { post, get, annId, services, eventsOf } = janua;
+    const account = await services.users.findById(annId);
+    assert.ok(account);
+    const { ownerOf, totp } = services.factors;
+    const { secret } = await totp.begin(ownerOf(account), ann.username);
+    assert.ok(await totp.enable(ownerOf(account), codeAt(secret, stepOf(Date.now()))));
+    assert.deepEqual((await get(`/api/admin/users/${annId}`)).json().factors, ['app']);
+    assert.equal((await post(`/api/admin/users/${annId}/remove-factors`)).statusCode, 200);
+    assert.equal((await eventsOf('factors-removed')).length, 1);
+    assert.ok(!(await get(`/api/admin/users/${annId}`)).json().actions.includes('remove-factors'));
+  });
+});
+
+describe('a user who is added', () => {
+  const eve = { email: 'Eve@example.com', first_name: 'Eve', last_name: 'Evans' };
+
+  test('by an invitation chooses a password by the mailed link, where SIGN_UP is off too', async () => {
+    await using janua = await open();
+    const { app, post, get, services } = janua;
+    await services.groups.add({ name: 'staff', description: '', scopes: [] });
+    const added = await post('/api/admin/users', { ...eve, groups: ['staff'], invite: true });
+    assert.equal(added.statusCode, 201, added.body);
+    assert.deepEqual(Object.keys(added.json()), ['id']);
+    const early = json({ username: 'eve@example.com', password: '' });
+    assert.notEqual((await app.inject({ method: 'POST', url: '/api/login', ...early })).statusCode, 200);
+    await services.mail?.settled();
+    const [mail] = await services.outbox.listKept(1);
+    assert.match(String(mail?.text), /added an account for you/);
+    const link = new URL(String(mail?.link));
+    const page = await app.inject(link.pathname + link.search);
+    assert.match(page.body, /value="Eve"/);
+    const token = link.searchParams.get('token');
+    const entered = { token, first_name: 'Eva', last_name: 'Evans', password: 'a few words with spaces' };
+    const finished = await app.inject({ method: 'POST', url: link.pathname, ...form(entered) });
+    assert.equal(finished.headers.location, '/auth/home', finished.body);
+    assert.ok(sessionCookie(finished));
+    const user = (await get(`/api/admin/users/${added.json().id}`)).json();
+    assert.deepEqual([user.first_name, user.groups, user.username], ['Eva', ['staff'], 'eve@example.com']);
+    const again = await app.inject({ method: 'POST', url: link.pathname, ...form(entered) });
+    assert.equal(again.statusCode, 410);
+  });
+
+  test('gets a link to be handed over, which proves no address', async () => {
+    await using janua = await startJanua({
+      settings: { PUBLIC_URL: 'http://localhost:5000', SIGN_UP: 'off', ADMINISTRATORS: ['eve@example.com'] },
+    });
+    const headers = await signInWith(janua, ...everything);
+    const { app, services } = janua;
+    const sent = form(eve);
+    const page = await app.inject({
+      method: 'POST',
+      url: '/admin/users',
+      ...sent,
+      headers: { ...sent.headers, ...headers },
+    });
+    assert.equal(page.statusCode, 201);
+    const token = /token=([\w-]{43})/.exec(page.body)?.[1];
+    await services.mail?.settled();
+    assert.deepEqual(await services.outbox.listKept(9), []);
+    const entered = { token, first_name: 'Eve', last_name: 'Evans', password: 'a few words with spaces' };
+    const finished = await app.inject({ method: 'POST', url: '/api/sign-up/finish', ...json(entered) });
+    assert.equal(finished.statusCode, 201, finished.body);
+    assert.deepEqual((await services.users.findByUsername('eve@example.com'))?.user.groups, []);
+  });
+
+  test('is refused with a word for each field, and the link dies with the account', async () => {
+    await using janua = await open();
+    const { app, post } = janua;
+    for (const [body, field] of [
+      [{ ...eve, email: ann.username }, 'email'],
+      [{ ...eve, email: 'eve' }, 'email'],
+      [{}, 'email'],
+      [{ ...eve, first_name: 'a\nb' }, 'first_name'],
+    ] as const) {
+      const refused = await post('/api/admin/users', body);
+      assert.deepEqual([refused.statusCode, refused.json().errors[0].field], [422, field]);
+      const page = await post('/admin/users', body);
+      assert.equal(page.statusCode, 422);
+      assert.match(page.body, new RegExp(`id="${field}-error"`));
+    }
+    const { id, link } = (await post('/api/admin/users', { ...eve, invite: false })).json();
+    await post(`/api/admin/users/${id}/disable`);
+    const { pathname, search } = new URL(link);
+    assert.equal((await app.inject(pathname + search)).statusCode, 410);
+  });
+});
+
+// Shows: VM-27
+for (const users of ['SQLite', 'PostgreSQL', 'MariaDB'] as const)
+  test(`of two administrators in ${users} who go at once, one remains`, { skip: missing(users) }, async () => {
+    await using janua = await startJanua({ stores: { users, sessions: 'SQL' } });
+    const { app, services } = janua;
+    const { administration, registry } = services;
+    // Has as many scopes, and is no administrator.
+    const headers = await signInWith(janua, ...Object.keys(ownScopes));
+    const bob = { username: 'bob@example.com', firstName: 'B', lastName: 'B', passwordHash: 'x', demo: false };
+    for (const ways of [
+      ['disable', 'disable'],
+      ['groups', 'groups'],
+      ['disable', 'groups'],
+      ['delete', 'disable'],
+      ['delete', 'delete'],
+    ] as const) {
+      for (const name of [ann.username, bob.username]) {
+        await registry?.add({ ...bob, username: name });
+        await administration.enable(name);
+        await administration.changeGroups(name, { add: [admins] });
+      }
+      const ids = (await Array.fromAsync(services.users.list())).filter(({ groups }) => groups.includes(admins));
+      const answers = await Promise.all(
+        ways.map((action, index) => {
+          const sent = json(action === 'groups' ? { groups: [] } : {});
+          const url = `/api/admin/users/${ids[index]?.id}/${action}`;
+          return app.inject({ method: 'POST', url, ...sent, headers: { ...sent.headers, ...headers } });
+        }),
+      );
+      const left = (await Array.fromAsync(services.users.list())).filter(
+        ({ disabled, groups }) => !disabled && groups.includes(admins),
+      );
+      const statuses = answers.map(({ statusCode }) => statusCode).sort();
+      assert.deepEqual([left.length, statuses], [1, [200, 409]], ways.join(' and '));
+    }
+  });
+
+test('a user of an own table is changed as far as Janua can', async () => {
+  const stores = { users: 'SQLite', sessions: 'SQL', ownTable: true } as const;
+  await using janua = await startJanua({ stores, settings: { PUBLIC_URL: 'http://localhost:5000' } });
+  const { app, services, people } = janua;
+  await services.groups.add({ name: 'helpers', description: '', scopes: everything });
+  await people.add({ ...ann, username: 'ada@example.com', password });
+  const [ada, id] = await Promise.all(
+    ['ada@example.com', ann.username].map(async (name) => (await services.users.findByUsername(name))?.user),
+  );
+  assert.ok(ada && id);
+  await services.groups.setGroupsOf(ada, () => ['helpers']);
+  const { cookie } = await logIn(app, ada.username);
+  const url = `/api/admin/users/${id.id}`;
+  const user = (await app.inject({ url, headers: cookie })).json();
+  assert.deepEqual([user.username, user.created_at], [ann.username, null]);
+  assert.deepEqual(user.actions, ['end-sessions', 'lift', 'send-reset', 'groups']);
+  const post = (path: string, body: Record<string, unknown> = {}) => {
+    const sent = json(body);
+    return app.inject({ method: 'POST', url: path, ...sent, headers: { ...sent.headers, ...cookie } });
+  };
+  for (const action of ['disable', 'enable', 'delete']) {
+    const refused = await post(`${url}/${action}`);
+    assert.equal(refused.statusCode, 409);
+    assert.match(refused.json().detail, /USERS_TABLE.*Change them in your application/);
+  }
+  assert.equal((await post('/api/admin/users', { email: 'eve@example.com' })).statusCode, 409);
+  assert.equal((await post(`${url}/groups`, { groups: ['helpers'] })).statusCode, 200);
+  const page = await app.inject({ url: '/admin/users?q=ann', headers: cookie });
+  assert.match(page.body, /ann@example\.com/);
+  assert.match(page.body, /The search leaves out first_name, last_name/);
+});
