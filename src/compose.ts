@@ -24,6 +24,7 @@ import {
   publicOriginsOf,
 } from './config/origin.ts';
 import type { Settings } from './config/settings.ts';
+import { showSettings } from './config/shown-settings.ts';
 import type { TraceSettings } from './config/traces.ts';
 import { expiringTables, removeExpired, removeInBatches } from './database/deletions.ts';
 import { databasePart } from './database/errors.ts';
@@ -102,6 +103,8 @@ export interface Overrides extends Partial<DirectoryOptions>, Pick<AttemptOption
   /** Whether a mailbox keeps the mail, to be shown at `/demo/mail`, if no mail server is set. */
   readonly demoMailbox?: boolean;
   readonly caller?: Caller;
+  /** The names of the settings that a program has passed. Without it they are from the environment. */
+  readonly given?: ReadonlySet<string>;
   readonly hashingThreads?: HashingThreads | undefined;
   readonly traces?: TraceSettings | undefined;
   /** The clock, in milliseconds since 1970. */
@@ -478,6 +481,7 @@ async function prepare(settings: Settings, overrides: Overrides, openings: Openi
     }),
     knownBrowsers,
     personalTokens,
+    shownSettings: showSettings(settings, overrides.given),
     throttled: createThrottled({ throttle, users, audit }),
     overview,
     findUsers: createFindUsers(database, users, { ownUsers: registry !== undefined, groupsInColumn }),

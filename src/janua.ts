@@ -43,7 +43,11 @@ export async function createJanua(
     throw new Misconfiguration(`Janua needs Node 26 or newer, and is tested on 26 alone. This is ${process.version}.`);
   const taken = takeSettings(settings);
   requireSafeExposure(taken, 'serve');
-  const composition = await compose(taken, { migrates, caller: { route: 'createJanua' } });
+  const composition = await compose(taken, {
+    migrates,
+    caller: { route: 'createJanua' },
+    given: new Set(Object.keys(settings)),
+  });
   const ending = new AbortController();
   let figures: AsyncDisposable | undefined;
   let closed: Promise<void> | undefined;

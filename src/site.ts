@@ -40,6 +40,8 @@ export async function addSite(app: App, parts: () => Services, options: Capabili
   (await import('./admin/user.routes.ts')).addUser(app, parts, { ...options, events });
   (await import('./admin/audit.routes.ts')).addAudit(app, parts, events);
   (await import('./admin/throttle.routes.ts')).addThrottle(app, parts);
+  (await import('./admin/mail.routes.ts')).addMail(app, parts, options.features);
+  (await import('./admin/settings.routes.ts')).addSettings(app, parts);
   (await import('./forward-auth/verify.routes.ts')).addVerify(app, parts, options);
   (await import('./forward-auth/forward.routes.ts')).addForward(app, parts, options);
   const { findKeptMail } = options;

@@ -2,7 +2,7 @@ import { InvalidFields } from '../access/refusal.ts';
 import { addAction } from '../web/action.ts';
 import { countedNetwork } from '../web/client-address.ts';
 import { actorOf } from '../web/hooks/credentials.ts';
-import { json, object } from '../web/openapi/responses.ts';
+import { json, listOf, object, orNull, text, time } from '../web/openapi/responses.ts';
 import type { App } from '../web/types.ts';
 import { cursorOf, listQuery, readList, unreadableList } from './list.ts';
 
@@ -29,31 +29,20 @@ export interface ThrottleParts {
   };
 }
 
-const maybe = { type: ['string', 'null'] };
 const keySchema = object('Who has to wait', {
-  kind: { type: 'string', description: 'What the failures are counted by, such as `account` or `address`' },
-  username: maybe,
-  user_id: maybe,
-  name_digest: { ...maybe, description: 'In place of a name that no user has' },
-  address: { ...maybe, description: 'An IPv4 address, or an IPv6 /64' },
-  failures: { type: 'integer' },
-  last_failure_at: { type: 'string', description: 'RFC 3339, UTC' },
-  waits_until: { ...maybe, description: 'RFC 3339, UTC. Null if only a lift ends the wait' },
+  kind: text('account', 'What the failures are counted by, such as `account` or `address`'),
+  username: orNull(text('ann@example.com')),
+  user_id: orNull(text('9b2f1f3e-6a3c-4a52-8c57-1b0c4a526a3c')),
+  name_digest: { type: ['string', 'null'], description: 'In place of a name that no user has', examples: [null] },
+  address: { type: ['string', 'null'], description: 'An IPv4 address, or an IPv6 /64', examples: [null] },
+  failures: { type: 'integer', examples: [12] },
+  last_failure_at: time,
+  waits_until: { ...orNull(time), description: 'RFC 3339, UTC. Null if only a lift ends the wait' },
 });
 const listSchema = object('Who has to wait', {
-  waits: { type: 'array', items: keySchema },
-  next_cursor: { ...maybe, description: 'For the next page. A page may be short and still have one' },
+  waits: listOf(keySchema),
+  next_cursor: { type: ['string', 'null'], description: 'For the next page. A page may be short and still have one' },
 });
-const example = {
-  kind: 'account',
-  username: 'ann@example.com',
-  user_id: '9b2f1f3e-6a3c-4a52-8c57-1b0c4a526a3c',
-  name_digest: null,
-  address: null,
-  failures: 12,
-  last_failure_at: '2026-11-26T08:00:00.000Z',
-  waits_until: '2026-11-26T08:00:40.000Z',
-};
 
 /** Without the ids of browsers. */
 const describeWait = ({ kind, username, userId, nameDigest, address, failures, ...key }: ThrottledKey) => ({
@@ -81,7 +70,7 @@ export function addThrottle(app: App, parts: () => ThrottleParts): void {
     tag: 'Administration',
     config: { ...config, view: 'admin/throttle', refusals: [unreadableList] },
     query: { cursor: listQuery.cursor },
-    answer: json('Who has to wait', listSchema, { waits: [example], next_cursor: null }),
+    answer: json('Who has to wait', listSchema, { next_cursor: null }),
     browser: 'The page with who has to wait',
     async handle({ query }) {
       const [from] = readList(query, { filters: {}, sorts: [''], keyLength: () => 1 }).after ?? [];
@@ -99,11 +88,11 @@ export function addThrottle(app: App, parts: () => ThrottleParts): void {
     tag: 'Administration',
     config: { ...config, openedAt: page },
     fields: {
-      user_id: { description: 'A user', maxLength: 255, examples: [example.user_id] },
+      user_id: { description: 'A user', maxLength: 255, examples: ['9b2f1f3e-6a3c-4a52-8c57-1b0c4a526a3c'] },
       name_digest: { description: 'A name that no user has' },
       address: { description: 'An address, or `unknown` for all clients without a known one' },
     },
-    answer: json('The failures are forgotten', object('How many keys', { count: { type: 'integer' } }), { count: 3 }),
+    answer: json('The failures are forgotten', object('How many keys', { count: { type: 'integer', examples: [3] } })),
     browser: 'To the page with who has to wait',
     async handle(request, reply, { user_id: userId, name_digest: nameDigest, address }) {
       const target = userId ? { userId } : nameDigest ? { nameDigest } : { address: countedNetwork(address ?? '') };

@@ -1,6 +1,6 @@
-import { loadSettings, requireSafeExposure, sourceOf } from '../config/load.ts';
-import { type SettingSchema, type Settings, settingSchemas } from '../config/settings.ts';
-import { shownUrl } from '../config/shown-url.ts';
+import { loadSettings, requireSafeExposure } from '../config/load.ts';
+import type { Settings } from '../config/settings.ts';
+import { showSettings } from '../config/shown-settings.ts';
 import { engineOf } from '../database/database.ts';
 import { faultsOf, Misconfiguration } from '../faults/misconfiguration.ts';
 import { parseRedisUrl } from '../redis/redis-url.ts';
@@ -15,12 +15,7 @@ export async function printConfiguration({ json = false }: { json?: boolean }): 
   const settings = loadSettings();
   requireSafeExposure(settings, 'serve');
   requireReadable(settings);
-  const lines = Object.entries<SettingSchema>(settingSchemas).map(([setting, schema]) => ({
-    setting,
-    value: shownValue(settings[setting as keyof Settings] ?? null, schema),
-    from: sourceOf(setting, schema),
-  }));
-  const table = await list(lines, {
+  const table = await list(showSettings(settings), {
     json,
     none: '',
     heading: ['SETTING', 'VALUE', 'FROM'],
@@ -28,9 +23,6 @@ export async function printConfiguration({ json = false }: { json?: boolean }): 
   });
   if (!json) process.stdout.write(`${table}\n`);
 }
-
-const shownValue = (value: Settings[keyof Settings] | null, { format }: SettingSchema) =>
-  format === 'password' && value !== null ? shownUrl(String(value)) : value;
 
 /** Refuses invalid addresses and names, as `serve` does at its start. */
 function requireReadable({ DATABASE_URL, REDIS_URL, USERS_TABLE, USERS_COLUMNS }: Settings): void {

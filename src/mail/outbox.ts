@@ -162,6 +162,12 @@ export function createOutbox({ database, descriptions, now, onAdded }: OutboxOpt
         ({ id }) => id,
       ),
 
+    /** A page of the mails that wait or were given up, the newest first. @param before the id of the last mail of the page before */
+    async findPage(limit: number, before: string | undefined): Promise<QueuedMail[]> {
+      const all = rows.selectAll().where('content', 'is', null).orderBy('id', 'desc').limit(limit);
+      return (await (before === undefined ? all : all.where('id', '<', before)).execute()).map(fromRow);
+    },
+
     /** Lists the demo's mailbox, newest first. */
     async listKept(limit: number): Promise<KeptMail[]> {
       const kept = rows.selectAll().where('content', 'is not', null).orderBy('id', 'desc').limit(limit);

@@ -20,8 +20,6 @@ export type LiftTarget =
   | { readonly address: string }
   | 'all';
 
-export type Throttled = ReturnType<typeof createThrottled>;
-
 interface ThrottledOptions {
   readonly throttle: Throttle;
   readonly users: UserDirectory;
