@@ -15,12 +15,12 @@ export interface Effort {
   readonly stormSeconds: number;
   /** Duration of one rush: 200 clients that log in. */
   readonly rushSeconds: number;
-  /** The larger size of `--scale`. */
-  readonly large: Size;
+  /** The larger size of `--scale`, and the size of `--admin`. */
+  readonly large: Required<Size>;
 }
 
 /** The tables that an option selects instead of the main table. */
-const tables = ['hashing', 'scale', 'timing', 'load', 'soak', 'workers'] as const;
+const tables = ['hashing', 'scale', 'timing', 'load', 'soak', 'workers', 'admin'] as const;
 
 export interface Options {
   readonly help: boolean;
@@ -51,6 +51,8 @@ It starts Redis and PostgreSQL itself if they are installed.
   --timing        another table: whether refused logins take the same time; a round takes eight minutes
   --load          another table: how 200 concurrent logins affect other requests; a round takes half a minute
   --soak MINUTES  another table: whether memory stays constant under a mixed load, 4 to 600
+  --admin         another table: the pages of administrators with many users, sessions and events, on each store; needs the
+                  same as --scale
   --workers       another table: WORKERS=1, 2 and one for each core; Linux only
 
 Servers run on free ports of 127.0.0.1, with databases in a temporary folder. TMPDIR chooses the disk.
@@ -64,7 +66,7 @@ const quickEffort: Omit<Effort, 'rounds'> = {
   seconds: 1,
   stormSeconds: 1,
   rushSeconds: 3,
-  large: { users: 30_000, sessions: 100_000 },
+  large: { users: 30_000, sessions: 100_000, events: 100_000 },
 };
 
 /** As many users as MySQL's sample database has employees. */
@@ -76,7 +78,7 @@ const fullEffort: Omit<Effort, 'rounds'> = {
   seconds: 4,
   stormSeconds: 3,
   rushSeconds: 8,
-  large: { users: 300_024, sessions: 1_000_000 },
+  large: { users: 300_024, sessions: 1_000_000, events: 1_000_000 },
 };
 
 /** @throws {TypeError} for an unknown option or an invalid number */
@@ -90,6 +92,7 @@ export function readOptions(args: string[]): Options {
       scale: { type: 'boolean', default: false },
       timing: { type: 'boolean', default: false },
       load: { type: 'boolean', default: false },
+      admin: { type: 'boolean', default: false },
       workers: { type: 'boolean', default: false },
       soak: { type: 'string' },
       'without-peers': { type: 'boolean', default: false },

@@ -8,6 +8,7 @@ import { compare } from './comparison/measure.ts';
 import { writePage } from './comparison/page.ts';
 import { installPeers } from './comparison/peers.ts';
 import { describeMeasured } from './comparison/tables.ts';
+import { measureAdmin } from './measures/admin.ts';
 import { measureHashing } from './measures/hashing.ts';
 import { measureLoad } from './measures/load.ts';
 import { measureScale } from './measures/scale.ts';
@@ -58,6 +59,7 @@ const prints: Readonly<Record<Options['table'], (options: Options) => Promise<vo
   load: ({ effort }) => printLoad(effort),
   soak: ({ soakMinutes }) => printSoak(soakMinutes),
   workers: ({ effort }) => printWorkers(effort),
+  admin: ({ effort }) => printAdmin(effort),
 };
 
 async function printMain({ effort, withoutPeers, writes }: Options): Promise<void> {
@@ -107,6 +109,11 @@ async function printLoad(effort: Effort): Promise<void> {
 async function printWorkers(effort: Effort): Promise<void> {
   console.log(`GET /api/me by cookie: medians of ${effort.rounds} rounds\n`);
   console.log(formatTable(await measureWorkers(effort)));
+}
+
+async function printAdmin(effort: Effort): Promise<void> {
+  console.log(`Milliseconds of the server's CPU for a page: medians of ${effort.rounds} rounds\n`);
+  console.log(formatTable(await measureAdmin(effort)));
 }
 
 async function printSoak(minutes: number): Promise<void> {

@@ -47,7 +47,7 @@ interface Choice {
   readonly inRedis: boolean;
 }
 
-const choices: readonly Choice[] = (['SQLite', 'PostgreSQL', 'MariaDB'] as const).flatMap((users) => [
+export const choices: readonly Choice[] = (['SQLite', 'PostgreSQL', 'MariaDB'] as const).flatMap((users) => [
   { users, inRedis: false },
   { users, inRedis: true },
 ]);
@@ -61,7 +61,8 @@ export interface Scale {
 
 export async function measureScale(effort: Effort): Promise<Scale> {
   await using stack = new AsyncDisposableStack();
-  const sizes = [await fill(stack, small), await fill(stack, effort.large)] as const;
+  const { users, sessions } = effort.large;
+  const sizes = [await fill(stack, small), await fill(stack, { users, sessions })] as const;
   const senderFor = await startSenders(stack);
   const subject = (storeServers: number, file: string, requests: readonly string[], settings?: Settings) => {
     const server = stack.use(startChild<ServerTasks>(file, settings));
@@ -110,10 +111,10 @@ export async function measureScale(effort: Effort): Promise<Scale> {
   };
 }
 
-const countServers = ({ users, inRedis }: Choice) => (users === 'SQLite' ? 0 : 1) + (inRedis ? 1 : 0);
+export const countServers = ({ users, inRedis }: Choice) => (users === 'SQLite' ? 0 : 1) + (inRedis ? 1 : 0);
 
 /** Starts the store servers for one size, then fills a SQLite file and the servers, one after the other. */
-async function fill(stack: AsyncDisposableStack, size: Size): Promise<Filled> {
+export async function fill(stack: AsyncDisposableStack, size: Size): Promise<Filled> {
   const folder = createFolder();
   // The database servers may run as other accounts, and have to read the files.
   chmodSync(folder, 0o755);
@@ -144,7 +145,7 @@ async function fill(stack: AsyncDisposableStack, size: Size): Promise<Filled> {
   return { size, cookies, urls, took };
 }
 
-function settingsFor({ users, inRedis }: Choice, urls: Filled['urls']): Settings {
+export function settingsFor({ users, inRedis }: Choice, urls: Filled['urls']): Settings {
   const common = { DATABASE_URL: urls[users], LOG_LEVEL: 'warn', PORT: '0' };
   return inRedis ? { ...common, REDIS_URL: urls.Redis } : common;
 }

@@ -14,13 +14,13 @@ const patience = 5 * 60 * 1000;
 const sqliteCache = 1024 * 1024;
 
 /** Creates Janua's tables in an empty database and fills them. */
-export async function fillDatabase(url: string, { users, sessions }: Population): Promise<void> {
+export async function fillDatabase(url: string, { users, sessions, others }: Population): Promise<void> {
   const settings = loadSettings({}, { DATABASE_URL: url, LOG_LEVEL: 'warn' });
   const composition = await compose(settings, { migrates: true });
   await composition.prepare();
   await composition.close();
-  if (url.startsWith('sqlite:')) await fillFile(url.slice('sqlite:'.length), [users, sessions]);
-  else await fillServer(url, [users, sessions]);
+  if (url.startsWith('sqlite:')) await fillFile(url.slice('sqlite:'.length), [users, sessions, ...others]);
+  else await fillServer(url, [users, sessions, ...others]);
 }
 
 async function fillFile(path: string, files: readonly TableFile[]): Promise<void> {

@@ -121,8 +121,17 @@ export function createOverview({ database, auditTrail, countSessions, stores, ch
     });
   }
 
+  let counting: Promise<void> | undefined;
+
   /** Brings the counts up to date, and removes those that no chart shows. */
-  async function count(): Promise<void> {
+  function count(): Promise<void> {
+    counting ??= countAll().finally(() => {
+      counting = undefined;
+    });
+    return counting;
+  }
+
+  async function countAll(): Promise<void> {
     const until = now() - latest;
     let from = (await readPosition()) ?? (await begin(until));
     while (from < until) {
