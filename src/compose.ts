@@ -83,8 +83,6 @@ import { createSqlDirectory, type DirectoryOptions } from './users/sql-directory
 import { canonicalUsername, type User } from './users/user.ts';
 import type { SearchableDirectory, UserRegistry } from './users/user-directory.ts';
 import { createTrustedProxies } from './web/client-address.ts';
-import { sessionCookie } from './web/cookies.ts';
-import { securityHeaders } from './web/hooks/security-headers.ts';
 import { rawPath } from './web/request-target.ts';
 import type { Request } from './web/types.ts';
 
@@ -441,7 +439,6 @@ async function prepare(settings: Settings, overrides: Overrides, openings: Openi
     removeFactors: secondFactors.manageFactors.removeAll,
   };
   const administer = (actor: Actor) => createAdministration(administration, actor);
-  const https = isHttps(settings);
   let checkUp: CheckUp | undefined;
   const overview = createOverview({
     ...{ database, auditTrail: auditStore, countSessions: stores.sessions.count, now },
@@ -453,10 +450,7 @@ async function prepare(settings: Settings, overrides: Overrides, openings: Openi
     ],
     // Loaded only if needed.
     checkUp: async () => {
-      checkUp ??= (await import('./doctor/check-up.ts')).createCheckUp(settings, {
-        ...{ opened, sessionCookie: sessionCookie(https).name },
-        hsts: securityHeaders({ https })['strict-transport-security'],
-      });
+      checkUp ??= (await import('./doctor/check-up.ts')).createCheckUp(settings, opened);
       return checkUp();
     },
   });

@@ -1,5 +1,4 @@
 import { type Check, needing } from '../../selftest/finding.ts';
-import { isHttps } from '../config/origin.ts';
 import { checkDatabase, checkSchema } from '../doctor/database.ts';
 import { checkEncryption } from '../doctor/encryption.ts';
 import { explain, type Stores } from '../doctor/fault-findings.ts';
@@ -11,8 +10,6 @@ import { checkSettings, type ReadSettings } from '../doctor/settings.ts';
 import { checkSqliteFile, sqlitePath } from '../doctor/sqlite-file.ts';
 import { checkUsers } from '../doctor/users-table.ts';
 import { inTime } from '../faults/in-time.ts';
-import { sessionCookie } from '../web/cookies.ts';
-import { securityHeaders } from '../web/hooks/security-headers.ts';
 import { createFindingsPrinter, type FindingsPrinter } from './findings.ts';
 
 /** The share of a check's time that one step of a store may take. A late step then fails first, and its error names the store. */
@@ -56,12 +53,7 @@ async function lookAtAll({ settings, faulty }: ReadSettings, look: Look): Promis
   const closing = new AsyncDisposableStack();
   try {
     const publicUrl = faulty.has('PUBLIC_URL') ? undefined : settings;
-    const https = isHttps(settings);
-    const hsts = securityHeaders({ https })['strict-transport-security'];
-    const urlCheck = needing(publicUrl, 'PUBLIC_URL is wrong', () =>
-      checkPublicUrl(settings, sessionCookie(https).name, hsts),
-    );
-    await look('public-url', urlCheck);
+    await look('public-url', needing(publicUrl, 'PUBLIC_URL is wrong', checkPublicUrl));
     await look('hashing', checkHashing(settings));
 
     const opened = await look('database', checkDatabase(settings, stepMilliseconds, closing));

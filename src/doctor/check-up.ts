@@ -9,22 +9,16 @@ import { checkSqliteFile, sqlitePath } from './sqlite-file.ts';
 /** Milliseconds for which the findings are kept. */
 const freshness = 60_000;
 
-export interface CheckUpOptions {
-  readonly opened: OpenDatabase;
-  readonly sessionCookie: string;
-  readonly hsts: string | undefined;
-}
-
 export type CheckUp = ReturnType<typeof createCheckUp>;
 
 /** What `janua doctor` says, as far as it costs a running server next to nothing. */
-export function createCheckUp(settings: Settings, { opened, sessionCookie, hsts }: CheckUpOptions) {
+export function createCheckUp(settings: Settings, opened: OpenDatabase) {
   let latest: Promise<readonly (Finding & { readonly check: string })[]> | undefined;
 
   async function look() {
     const path = sqlitePath(settings.DATABASE_URL);
     const checks: Readonly<Record<string, Check<unknown>>> = {
-      'public-url': checkPublicUrl(settings, sessionCookie, hsts),
+      'public-url': checkPublicUrl(settings),
       schema: checkSchema(opened, settings),
       ...(path && path !== ':memory:' && { file: checkSqliteFile(path) }),
     };
