@@ -10,14 +10,12 @@ import type { MailboxOptions } from './mail/mailbox.routes.ts';
 import { events as factorEvents } from './second-factor/events.ts';
 import type { FactorRouteOptions } from './second-factor/options.ts';
 import { events as sessionEvents } from './sessions/events.ts';
-import { createAnswerLogin } from './sign-in/answer-login.ts';
 import { events as signInEvents } from './sign-in/events.ts';
 import type { LogInRouteOptions } from './sign-in/log-in.routes.ts';
 import { events as linkEvents } from './tokens/events.ts';
 import { events as userEvents } from './users/events.ts';
 import { events as webEvents } from './web/events.ts';
 import type { FlowOptions } from './web/flow-options.ts';
-import type { AnswerLogin } from './web/token-answer.ts';
 import type { App } from './web/types.ts';
 
 /** The services, where the features say that all of them are there. */
@@ -26,15 +24,14 @@ type Whole = { readonly [Name in keyof Services]-?: NonNullable<Services[Name]> 
 /** Adds all capabilities, in a good order for reading. */
 export async function addSite(app: App, parts: () => Services, options: CapabilityOptions): Promise<void> {
   const whole = parts as () => Whole;
-  const answerLogin = createAnswerLogin(() => parts().knownBrowsers);
-  (await import('./sign-in/log-in.routes.ts')).addLogIn(app, parts, { ...options, answerLogin });
+  (await import('./sign-in/log-in.routes.ts')).addLogIn(app, parts, options);
   (await import('./sign-in/log-out.routes.ts')).addLogOut(app, parts, options);
-  (await import('./sign-in/confirm.routes.ts')).addConfirm(app, parts, { ...options, answerLogin });
-  if (options.features.secondFactor) await addSecondFactors(app, whole, { ...options, answerLogin });
+  (await import('./sign-in/confirm.routes.ts')).addConfirm(app, parts);
+  if (options.features.secondFactor) await addSecondFactors(app, whole, options);
   (await import('./account/home.routes.ts')).addHome(app, options);
   (await import('./account/me.routes.ts')).addMe(app);
   (await import('./account/language.routes.ts')).addLanguage(app, whole, options);
-  await addAccounts(app, whole, { ...options, answerLogin });
+  await addAccounts(app, whole, options);
   (await import('./admin/overview.routes.ts')).addOverview(app, parts);
   (await import('./admin/users.routes.ts')).addUsers(app, parts, options);
   (await import('./admin/user.routes.ts')).addUser(app, parts, { ...options, events });
@@ -61,7 +58,7 @@ async function addSecondFactors(app: App, parts: () => Whole, options: FactorRou
 async function addAccounts(
   app: App,
   parts: () => Whole,
-  options: Pick<FlowOptions, 'features' | 'https'> & { readonly answerLogin: AnswerLogin },
+  options: Pick<FlowOptions, 'features' | 'https'>,
 ): Promise<void> {
   const { mail, signUp, password, ownAccounts } = options.features;
   const signUpRoutes = await import('./account/sign-up.routes.ts');
@@ -72,12 +69,12 @@ async function addAccounts(
   (await import('./account/sessions.routes.ts')).addSessions(app, parts);
   (await import('./account/tokens.routes.ts')).addTokens(app, parts);
   if (ownAccounts) (await import('./account/profile.routes.ts')).addProfile(app, parts);
-  if (password) (await import('./account/password.routes.ts')).addChangePassword(app, parts, options);
+  if (password) (await import('./account/password.routes.ts')).addChangePassword(app, parts);
   if (ownAccounts && mail) (await import('./account/email.routes.ts')).addChangeEmail(app, parts);
   if (ownAccounts) (await import('./account/deletion.routes.ts')).addDeleteAccount(app, parts);
 }
 
-export type CapabilityOptions = Omit<LogInRouteOptions, 'answerLogin'> &
+export type CapabilityOptions = LogInRouteOptions &
   Pick<FactorRouteOptions, 'trustedBrowserDays'> &
   ForwardAuthOptions &
   MailboxOptions &

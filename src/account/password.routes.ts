@@ -4,7 +4,7 @@ import { addForm } from '../web/form.ts';
 import { signedInOf } from '../web/hooks/credentials.ts';
 import { loginPath } from '../web/login-page.ts';
 import { accountPath } from '../web/next.ts';
-import { type AnswerLogin, detailWithTokens, tokenFields } from '../web/token-answer.ts';
+import { detailWithTokens, tokenFields } from '../web/token-answer.ts';
 import type { App } from '../web/types.ts';
 import { currentPasswordField, newPasswordField } from './fields.ts';
 import type { AccountParts } from './parts.ts';
@@ -13,11 +13,7 @@ const detail = 'Password changed';
 
 const endTokensField = { description: '`on` to end the personal access tokens too' } as const;
 
-export function addChangePassword(
-  app: App,
-  parts: () => AccountParts,
-  { answerLogin }: { readonly answerLogin: AnswerLogin },
-): void {
+export function addChangePassword(app: App, parts: () => AccountParts): void {
   addForm(app, ['/account/password', '/api/account/password'], {
     summary: 'Change the password',
     description:
@@ -37,7 +33,7 @@ export function addChangePassword(
       const change = { account, password, language, endsTokens: end_tokens === 'on', caller };
       const changed = await parts().changePassword(signedIn.session, change);
       if (changed === undefined) return reply.proceed(loginPath(loginMessages.passwordChanged), { detail });
-      return reply.proceed(`${accountPath}?state=1`, { detail, ...answerLogin(request, reply, changed) });
+      return reply.proceed(`${accountPath}?state=1`, { detail, ...reply.answerLogin(changed) });
     },
   });
 }

@@ -5,7 +5,7 @@ import { detailAnswer, linkAnswer, tokenField } from '../web/fields.ts';
 import { addForm } from '../web/form.ts';
 import { loginPath } from '../web/login-page.ts';
 import { homePath } from '../web/next.ts';
-import { type AnswerLogin, detailWithTokens, tokenFields } from '../web/token-answer.ts';
+import { detailWithTokens, tokenFields } from '../web/token-answer.ts';
 import type { App } from '../web/types.ts';
 import { emailField, nameFields, newPasswordField } from './fields.ts';
 import type { AccountParts } from './parts.ts';
@@ -31,11 +31,7 @@ export function addSignUp(app: App, parts: () => AccountParts): void {
 }
 
 /** Adds the page behind the link of a sign-up or an invitation. */
-export function addFinishSignUp(
-  app: App,
-  parts: () => AccountParts,
-  { answerLogin, https }: { readonly answerLogin: AnswerLogin; readonly https: boolean },
-): void {
+export function addFinishSignUp(app: App, parts: () => AccountParts, { https }: { readonly https: boolean }): void {
   const languageChoice = languageCookie(https);
   addForm(app, [`${signUpPath}/finish`, '/api/sign-up/finish'], {
     summary: 'Finish the sign-up',
@@ -60,7 +56,7 @@ export function addFinishSignUp(
       const admitted = await parts().finishSignUp.finish(entered, chosen, request);
       if (admitted === undefined)
         return reply.proceed(loginPath(loginMessages.accountCreated), { detail: 'Account created. Please log in' });
-      return reply.proceed(homePath, { detail: 'Account created', ...answerLogin(request, reply, admitted) });
+      return reply.proceed(homePath, { detail: 'Account created', ...reply.answerLogin(admitted) });
     },
   });
 }

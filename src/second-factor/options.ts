@@ -12,7 +12,6 @@ import type { Tokens } from '../tokens/tokens.ts';
 import type { Account } from '../users/account.ts';
 import type { UserDirectory, UserRegistry } from '../users/user-directory.ts';
 import type { Features } from '../web/flow-options.ts';
-import type { AnswerLogin } from '../web/token-answer.ts';
 import type { events } from './events.ts';
 import type { Passkeys } from './passkeys.ts';
 
@@ -49,6 +48,5 @@ export interface FactorOptions {
 
 /** What the routes know from the start. */
 export interface FactorRouteOptions extends Pick<FactorOptions, 'trustedBrowserDays' | 'https'> {
-  readonly answerLogin: AnswerLogin;
   readonly features: Features;
 }

@@ -56,7 +56,7 @@ export function addPasskeyOptions<const F extends Fields>(
 type PasskeyParts = Pick<FactorParts, 'logInByPasskey' | 'factors'>;
 
 /** Adds the login by a passkey alone, and the challenge for a passkey as fresh proof. */
-export function addPasskeys(app: App, parts: () => PasskeyParts, { answerLogin, https }: FactorRouteOptions): void {
+export function addPasskeys(app: App, parts: () => PasskeyParts, { https }: FactorRouteOptions): void {
   const [tag, openedAt, takenBy] = ['Sign in', '/auth/login', 'parseRequestOptionsFromJSON'] as const;
 
   addPasskeyOptions(app, https, ['/auth/passkey/options', '/api/passkey/options'], {
@@ -85,7 +85,7 @@ export function addPasskeys(app: App, parts: () => PasskeyParts, { answerLogin, 
       const { presented, caller, headers, language } = request;
       const login = { credential, remembered: remember === 'on', presented, language, headers };
       const admitted = await parts().logInByPasskey(login, caller);
-      return reply.proceed(safeNext(next) ?? homePath, answerLogin(request, reply, admitted));
+      return reply.proceed(safeNext(next) ?? homePath, reply.answerLogin(admitted));
     },
   });
 

@@ -22,7 +22,7 @@ const tokenField = {
 } as const;
 
 export function addSecondFactor(app: App, parts: () => SecondFactorParts, options: FactorRouteOptions): void {
-  const { https, answerLogin, trustedBrowserDays, features } = options;
+  const { https, trustedBrowserDays, features } = options;
   const [pending, trusted] = [pendingCookie(https), trustedCookie(https, trustedBrowserDays)];
 
   /** The secret of the login that waits: the `mfa_token` of a program, or the cookie of a page. */
@@ -57,7 +57,7 @@ export function addSecondFactor(app: App, parts: () => SecondFactorParts, option
       const finished = await parts().secondFactor.finish(secretOf(request, token), step, caller);
       reply.header('set-cookie', pending.removal);
       if (finished.trustedBrowser !== undefined) reply.header('set-cookie', trusted.header(finished.trustedBrowser));
-      return reply.proceed(safeNext(next) ?? homePath, answerLogin(request, reply, finished));
+      return reply.proceed(safeNext(next) ?? homePath, reply.answerLogin(finished));
     },
   });
 

@@ -58,7 +58,7 @@ interface Change<F extends Fields> extends Pick<Action<F>, 'summary' | 'fields'>
 }
 
 export function addSecurity(app: App, parts: () => SecurityParts, options: FactorRouteOptions): void {
-  const { https, answerLogin, features } = options;
+  const { https, features } = options;
   const manage = () => parts().manageFactors;
 
   async function requireChange(request: Request): Promise<FactorChange> {
@@ -69,10 +69,10 @@ export function addSecurity(app: App, parts: () => SecurityParts, options: Facto
   }
 
   /** New recovery codes are shown once, on the page that answers. */
-  function answer(request: Request, reply: Reply, message: [string, number], made: Partial<FactorsChanged> = {}) {
+  function answer(reply: Reply, message: [string, number], made: Partial<FactorsChanged> = {}) {
     const { recoveryCodes = [], renewed } = made;
     const [detail, state] = message;
-    const model = { detail, ...(renewed && answerLogin(request, reply, renewed)) };
+    const model = { detail, ...(renewed && reply.answerLogin(renewed)) };
     if (recoveryCodes.length > 0) return reply.send({ ...model, recovery_codes: recoveryCodes });
     return reply.proceed(`${securityPath}?state=${state}`, model);
   }
@@ -87,7 +87,7 @@ export function addSecurity(app: App, parts: () => SecurityParts, options: Facto
       answer: changed(message[0]),
       browser: 'To the page Security, or the page with new recovery codes',
       async handle(request, reply, input) {
-        return answer(request, reply, message, await change(await requireChange(request), input, request));
+        return answer(reply, message, await change(await requireChange(request), input, request));
       },
     });
   }
@@ -146,12 +146,7 @@ export function addSecurity(app: App, parts: () => SecurityParts, options: Facto
     answer: changed('Authenticator app added'),
     browser: 'The page with the recovery codes, or the page Security',
     submit: async (request, reply, { code }) =>
-      answer(
-        request,
-        reply,
-        ['Authenticator app added', 1],
-        await manage().enableTotp(await requireChange(request), code),
-      ),
+      answer(reply, ['Authenticator app added', 1], await manage().enableTotp(await requireChange(request), code)),
   });
 
   addChange('/totp/remove', {

@@ -5,7 +5,7 @@ import { addForm } from '../web/form.ts';
 import { bodyLimit } from '../web/hooks/bodies.ts';
 import { signedInOf } from '../web/hooks/credentials.ts';
 import { accountPath, safeNext } from '../web/next.ts';
-import { type AnswerLogin, detailWithTokens } from '../web/token-answer.ts';
+import { detailWithTokens } from '../web/token-answer.ts';
 import type { App } from '../web/types.ts';
 import type { Confirm } from './confirm.ts';
 import { tooManyConfirmations } from './refusals.ts';
@@ -14,11 +14,7 @@ export interface ConfirmParts {
   readonly confirm: Confirm;
 }
 
-export function addConfirm(
-  app: App,
-  parts: () => ConfirmParts,
-  { answerLogin }: { readonly answerLogin: AnswerLogin },
-): void {
+export function addConfirm(app: App, parts: () => ConfirmParts): void {
   addForm(app, ['/auth/confirm', '/api/confirm'], {
     summary: 'Confirm your identity',
     description:
@@ -59,7 +55,7 @@ export function addConfirm(
     async submit(request, reply, { password, method = 'totp', code, credential, next }) {
       const sent = { password, method, code, credential };
       const confirmed = await parts().confirm.confirm(signedInOf(request), sent, request);
-      const tokens = answerLogin(request, reply, confirmed);
+      const tokens = reply.answerLogin(confirmed);
       return reply.proceed(safeNext(next) ?? accountPath, { detail: 'Confirmed', ...tokens });
     },
   });

@@ -9,7 +9,7 @@ import { ambiguousCredential } from '../web/hooks/credentials.ts';
 import { findLoginMessage, isAboutLogin, type LoginPage, loginView } from '../web/login-page.ts';
 import { homePath, safeNext } from '../web/next.ts';
 import { json, object, page, redirect, settingCookies } from '../web/openapi/responses.ts';
-import { type AnswerLogin, tokenFields } from '../web/token-answer.ts';
+import { tokenFields } from '../web/token-answer.ts';
 import type { App } from '../web/types.ts';
 import { type LogIn, requireComplete } from './log-in.ts';
 import { incompleteLogin, invalidCredentials, tooManyAttempts, unsupportedGrantType } from './refusals.ts';
@@ -60,13 +60,12 @@ export interface LogInParts {
 }
 
 export interface LogInRouteOptions {
-  readonly answerLogin: AnswerLogin;
   readonly showsLoginAtRoot: boolean;
   readonly loginPage: LoginPage;
 }
 
 export function addLogIn(app: App, parts: () => LogInParts, options: LogInRouteOptions): void {
-  const { answerLogin, showsLoginAtRoot, loginPage } = options;
+  const { showsLoginAtRoot, loginPage } = options;
 
   for (const url of [...(showsLoginAtRoot ? ['/'] : []), '/auth/login']) {
     app.get(
@@ -128,7 +127,7 @@ export function addLogIn(app: App, parts: () => LogInParts, options: LogInRouteO
       };
       const admitted = await parts().logIn({ ...sent, presented, language, headers }, caller);
       return reply.proceed(safeNext(bodyField(body, 'next')) ?? homePath, {
-        ...answerLogin(request, reply, admitted),
+        ...reply.answerLogin(admitted),
         ...(admitted.wasSignedIn ? { detail: 'Already logged in' } : {}),
       });
     },

@@ -13,6 +13,8 @@ export interface FlowOptions {
   readonly parts: () => {
     readonly access: Access;
     readonly requireStepUp: RequireStepUp;
+    /** Gives the cookie by which an account is known in a browser. */
+    readonly knownBrowsers: { cookie(fingerprint: string, cookieHeader: string | undefined): string };
     /** Records refusals that no rule with more details has recorded. */
     readonly audit: Audit<NonNullable<Answer['event']>['kind'] | 'permission-refused'>;
   };

@@ -1,6 +1,4 @@
-import type { Admitted } from '../access/admit.ts';
 import { json, object, settingCookies, text } from './openapi/responses.ts';
-import type { Reply, Request } from './types.ts';
 
 /** What a program gets with a session's new credentials (RFC 6749 5.1). */
 export interface TokenAnswer {
@@ -35,15 +33,3 @@ export function detailWithTokens(description: string, detail: string, optional: 
   );
   return settingCookies(json(description, schema, { detail }));
 }
-
-/** Gives the browser the new cookie of a session, and makes the account known in that browser. @returns what a program gets */
-export type AnswerLogin = (
-  request: Request,
-  reply: Reply,
-  admitted: Pick<Admitted, 'account'> & {
-    readonly session: Pick<
-      Admitted['session'],
-      'cookie' | 'accessToken' | 'expiresInSeconds' | 'remembered' | 'tokenScope'
-    >;
-  },
-) => TokenAnswer;

@@ -5,6 +5,7 @@ import type { Answer } from '../access/refusal.ts';
 import type { Caller } from '../audit/event.ts';
 import type { Language } from '../languages/languages.ts';
 import type {} from './host-app.ts';
+import type { TokenAnswer } from './token-answer.ts';
 
 /** The format of a response: a page for a user, JSON for a program. */
 export type Format = 'html' | 'json';
@@ -45,8 +46,10 @@ declare module 'fastify' {
   interface FastifyReply {
     /** Completes an action: redirects a browser to a page (303), and sends a program the model. */
     proceed(to: string, model: unknown): FastifyReply;
-    /** Sets a cookie that ends when the browser closes. That of a remembered session ends with the session. */
-    setSessionCookie(session: Pick<Admitted['session'], 'cookie' | 'remembered' | 'expiresInSeconds'>): FastifyReply;
+    /** Gives the browser the new cookie of a session, and makes the account known in that browser. @returns what a program gets */
+    answerLogin(
+      login: Pick<Admitted, 'account'> & { readonly session: Omit<Admitted['session'], 'displaced'> },
+    ): TokenAnswer;
     clearSessionCookie(): FastifyReply;
   }
 }

@@ -1,6 +1,7 @@
 import type { FastifyRequest } from 'fastify';
 import type { SignedIn } from '../../access/access.ts';
 import { type Answer, Refusal } from '../../access/refusal.ts';
+import { passwordFingerprint } from '../../users/account.ts';
 import { sessionCookie } from '../cookies.ts';
 import type { FlowOptions } from '../flow-options.ts';
 import type { App } from '../types.ts';
@@ -13,7 +14,7 @@ export const ambiguousCredential: Answer = {
   event: { kind: 'access-refused', reason: 'several-authorization-headers' },
 };
 
-export function decorateCredentials(app: App, { https }: Pick<FlowOptions, 'https'>): void {
+export function decorateCredentials(app: App, { https, parts }: Pick<FlowOptions, 'https' | 'parts'>): void {
   const cookie = sessionCookie(https);
   // Tokens in a query or a form are ignored (RFC 9700 4.3.2), and so are other schemes (RFC 9110 11.1).
   app.decorateRequest('presented', {
@@ -30,10 +31,16 @@ export function decorateCredentials(app: App, { https }: Pick<FlowOptions, 'http
       return signedInOf(this).user;
     },
   });
-  // The server enforces the real limits.
-  app.decorateReply('setSessionCookie', function ({ cookie: value, remembered, expiresInSeconds }) {
-    const set = remembered ? sessionCookie(https, expiresInSeconds) : cookie;
-    return this.header('set-cookie', set.header(value));
+  app.decorateReply('answerLogin', function ({ account, session }) {
+    const { remembered, expiresInSeconds, accessToken, tokenScope } = session;
+    // The cookie of a remembered session ends with the session, any other when the browser closes. The server enforces the real limits.
+    const own = remembered ? sessionCookie(https, expiresInSeconds) : cookie;
+    this.header('set-cookie', own.header(session.cookie));
+    const known = parts().knownBrowsers.cookie(passwordFingerprint(account), this.request.headers.cookie);
+    this.header('set-cookie', known);
+    const scope = tokenScope ?? account.scopes.join(' ');
+    const token = { access_token: accessToken, token_type: 'bearer', expires_in: expiresInSeconds } as const;
+    return tokenScope === undefined && scope === '' ? token : { ...token, scope };
   });
   app.decorateReply('clearSessionCookie', function () {
     return this.header('set-cookie', cookie.removal);
