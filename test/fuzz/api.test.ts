@@ -13,6 +13,7 @@ import { runInNewContext } from 'node:vm';
 import fc, { type Arbitrary } from 'fast-check';
 import { demoHash, demoUsers } from '../../src/commands/demo-users.ts';
 import { stampOf } from '../../src/users/account.ts';
+import { admins } from '../../src/users/scopes.ts';
 import { ann, startJanua } from '../janua.ts';
 import { logIn } from '../web/faces.ts';
 import { type Attempt, anyAttempt, anyElsewhere, everyAttempt } from './attempt.ts';
@@ -118,23 +119,32 @@ after(() => janua[Symbol.asyncDispose]());
 
 let people = 0;
 
+const exampleUser = '9b2f1f3e-6a3c-4a52-8c57-1b0c4a526a3c';
+
+/** Users who may be changed, by id. */
+const users: string[] = [];
+
 /** Signs in a new user, whose password is the one in the examples of the document. */
 async function signIn() {
-  const { registry, sessions } = janua.services;
+  const { registry, sessions, groups } = janua.services;
   const username = `user-${people++}@example.com`;
   const user = { username, firstName: 'Fuzz', lastName, passwordHash: demoHash, demo: false };
   const account = await registry?.findById((await registry.add(user)) ?? '');
   assert.ok(account);
+  users.push(account.user.id);
+  // Some are administrators, so that every route lets some in.
+  if (people % 2 === 0) await groups.setGroupsOf(account.user, () => [admins]);
   return {
     username,
     session: await sessions.start({ userId: account.user.id, stamp: stampOf(account) }, { methods: ['pwd'] }),
   };
 }
 
-/** Puts the id of the presented session in the place of the document's example. */
+/** Puts the id of the presented session, and of a user, in the place of the document's examples. */
 function withOwnSession(request: Request): Request {
+  const target = request.target.replace(exampleUser, () => users.shift() ?? exampleUser);
   const [, id = 'none'] = /(?:session=|janua_)([\w-]{22})\./.exec(JSON.stringify(request.headers)) ?? [];
-  return { ...request, body: request.body?.replace('m9wTrqmiCb1pEU9oSIvH5g', id) };
+  return { ...request, target, body: request.body?.replace('m9wTrqmiCb1pEU9oSIvH5g', id) };
 }
 
 /** The server closes the connection without reading a body that it does not want. A long answer is then cut off. */

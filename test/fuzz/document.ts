@@ -59,10 +59,18 @@ export const needsCredentials = ({ security = [] }: Operation) =>
 export async function readDocument(app: App): Promise<{ document: Document; operations: Operation[] }> {
   const document: Document = parseDocument((await app.inject('/openapi.json')).body);
   const operations = Object.entries(document.paths).flatMap(([path, methods]) =>
-    Object.entries(methods).map(([method, operation]) => ({ ...operation, path, method: method.toUpperCase() })),
+    Object.entries(methods).map(([method, operation]) => ({
+      ...operation,
+      path: withExamples(path, operation),
+      method: method.toUpperCase(),
+    })),
   );
   return { document, operations };
 }
+
+/** With examples in place of the parts that vary, such as `{id}`. */
+const withExamples = (path: string, { parameters = [] }: DescribedOperation) =>
+  path.replace(/\{(\w+)\}/g, (_, part) => String(parameters.find(({ name }) => name === part)?.example));
 
 /** Parses the document, with the schema itself in place of each reference to it. */
 export function parseDocument(json: string) {
