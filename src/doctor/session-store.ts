@@ -21,7 +21,6 @@ export async function* checkRedis(url: string, timeout: number, closing: AsyncDi
   const { createRedisSessionStore } = await import('../sessions/redis-store.ts');
   const redis = openRedis(url, timeout, unwatched);
   closing.defer(() => redis.close());
-  await requireNumber(redis);
   const replies = await readInformation(redis);
   if (replies === undefined)
     yield warning(
@@ -35,13 +34,6 @@ export async function* checkRedis(url: string, timeout: number, closing: AsyncDi
     await createRedisSessionStore(redis).check();
     yield ok(`Sessions are in ${shownUrl(url)}, and can be written.`);
   }
-}
-
-/** If Redis lacks the database number in the URL, the client silently uses number 0. */
-async function requireNumber(redis: OpenRedis): Promise<void> {
-  await redis.use(async (client) => {
-    if (!('nodes' in client) && client.options.db) await client.select(client.options.db);
-  });
 }
 
 /** Undefined if the account may not use INFO. */

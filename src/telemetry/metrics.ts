@@ -62,18 +62,13 @@ function timed(instruments: Instruments, store: string, operation: string, call:
   const result = call();
   // Only commands read lists, piece by piece.
   if (!(result instanceof Promise)) return result;
-  const observe = () => instruments.storeDuration.observe({ store, operation }, (performance.now() - start) / 1000);
-  return result.then(
-    (value: unknown) => {
-      observe();
-      return value;
-    },
-    (error: unknown) => {
-      observe();
-      const kind = error instanceof Unavailable ? 'unavailable' : 'unexpected';
-      instruments.storeErrors.inc({ store, operation, error: kind });
-      throw error;
-    },
+  const counted = result.catch((error: unknown) => {
+    const kind = error instanceof Unavailable ? 'unavailable' : 'unexpected';
+    instruments.storeErrors.inc({ store, operation, error: kind });
+    throw error;
+  });
+  return counted.finally(() =>
+    instruments.storeDuration.observe({ store, operation }, (performance.now() - start) / 1000),
   );
 }
 

@@ -1,4 +1,5 @@
 import type { OpenRedis, RedisClient, ScriptedClient } from '../redis/redis.ts';
+import { serversOf } from '../redis/servers.ts';
 import { expiryOf, type Tally, withoutFailure } from './policy.ts';
 import {
   type CountedKey,
@@ -96,7 +97,7 @@ export function createRedisFailureStore(redis: OpenRedis): FailureStore {
 
     listPage: (from = '0:0') =>
       use(async (client) => {
-        const nodes = 'nodes' in client ? client.nodes('master') : [client];
+        const nodes = serversOf(client);
         let [index = 0, cursor = '0'] = /^\d{1,3}:\d{1,20}$/.test(from) ? readPlace(from) : [nodes.length];
         const names = new Set<string>();
         // Sessions are there too, so a scan may find few failures.
