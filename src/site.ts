@@ -39,6 +39,7 @@ export async function addSite(app: App, parts: () => Services, options: Capabili
   (await import('./admin/throttle.routes.ts')).addThrottle(app, parts);
   (await import('./admin/mail.routes.ts')).addMail(app, parts, options.features);
   (await import('./admin/settings.routes.ts')).addSettings(app, parts);
+  (await import('./admin/groups.routes.ts')).addGroups(app, parts);
   (await import('./forward-auth/verify.routes.ts')).addVerify(app, parts, options);
   (await import('./forward-auth/forward.routes.ts')).addForward(app, parts, options);
   const { findKeptMail } = options;

@@ -83,6 +83,7 @@ export function addMail(app: App, parts: () => MailParts, { mail: sends }: Pick<
     answer: json('The mails are due', object('How many', { count: { type: 'integer', examples: [1] } })),
     browser: 'To the page with the mails',
     async handle(request, reply, { id }) {
+      if (id && !/^[\da-f-]{36}$/.test(id)) throw new Refusal(noSuchMail);
       const count = await parts().outbox.retry(id || undefined);
       if (count === 0 && id) throw new Refusal(noSuchMail);
       if (count > 0) await parts().audit.record({ kind: 'mail-retried', ...actorOf(request), count });

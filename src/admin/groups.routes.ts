@@ -1,0 +1,144 @@
+import { insufficientUserAuthentication, type RequireFresh } from '../access/fresh-proof.ts';
+import { InvalidFields, Refusal } from '../access/refusal.ts';
+import { beyondOwn, changeRefusals, requireMayChange } from '../access/scope.ts';
+import type { Actor, Administration } from '../users/administration.ts';
+import type { Groups, ListedGroup } from '../users/groups.ts';
+import { groupPattern, ownScopes, readNames, rightsOf } from '../users/scopes.ts';
+import { addAction, type Field } from '../web/action.ts';
+import { detailAnswer } from '../web/fields.ts';
+import { actorOf, signedInOf } from '../web/hooks/credentials.ts';
+import { json, listOf, object, text } from '../web/openapi/responses.ts';
+import type { App, Request } from '../web/types.ts';
+
+export interface GroupParts {
+  readonly administer: (actor: Actor) => Administration;
+  readonly groups: Pick<Groups, 'list' | 'knownScopes'>;
+  readonly requireFresh: RequireFresh;
+}
+
+const fields = {
+  name: {
+    required: true,
+    maxLength: 63,
+    description: 'Small letters, digits and hyphens',
+    examples: ['staff'],
+  },
+  scopes: { list: true, maxLength: 4000, description: 'What the group grants', examples: ['users:read'] },
+  description: { maxLength: 200, description: 'What the group is for', examples: ['All employees'] },
+} as const satisfies Record<string, Field>;
+
+const { name, scopes } = fields;
+
+const listSchema = object('Groups', {
+  groups: listOf(
+    object('A group', {
+      name: text('staff'),
+      description: text('All employees'),
+      scopes: listOf(text('users:read'), 'What the group grants'),
+      members: { type: 'integer', description: 'How many users are in it', examples: [12] },
+    }),
+  ),
+  scopes: listOf(text('users:read'), 'All scopes that a group can grant'),
+});
+
+const page = '/admin/groups';
+const tag = 'Administration';
+const refusals = [
+  ...[insufficientUserAuthentication, beyondOwn, changeRefusals['change-refused']],
+  changeRefusals['no-such-group'],
+];
+const config = { signedIn: true, scope: 'users:write', openedAt: page, refusals };
+
+/** With Janua's own scopes, which are not stored for `admins`. */
+const describeGroup = ({ name, description, scopes, members }: ListedGroup) => ({
+  name,
+  description,
+  scopes: rightsOf(name, scopes.join(' ')).scopes,
+  members,
+});
+
+/** Adds the page with the groups, on which they are made, changed and removed. */
+export function addGroups(app: App, parts: () => GroupParts): void {
+  const list = async () => (await parts().groups.list()).map(describeGroup);
+
+  async function requireGroup(name: string) {
+    const group = (await list()).find((one) => one.name === name);
+    if (group === undefined) throw new Refusal(changeRefusals['no-such-group']);
+    return group;
+  }
+
+  /** No one changes what grants more than they have, before or after. @throws {Refusal} */
+  async function requireChange(request: Request, ...changed: readonly (readonly string[])[]): Promise<Administration> {
+    requireMayChange(signedInOf(request), ...changed);
+    await parts().requireFresh(signedInOf(request), undefined, request);
+    return parts().administer(actorOf(request));
+  }
+
+  addAction(app, [page, '/api/admin/groups'], {
+    method: 'GET',
+    summary: 'Groups',
+    tag,
+    config: { signedIn: true, scope: 'users:read', view: 'admin/groups' },
+    answer: json('The groups', listSchema),
+    browser: 'The page with the groups',
+    handle: async (request) => ({
+      groups: await list(),
+      scopes: parts().groups.knownScopes,
+      ownScopes: Object.keys(ownScopes),
+      mayChange: signedInOf(request).scopes.includes('users:write'),
+    }),
+  });
+
+  addAction(app, [page, '/api/admin/groups'], {
+    method: 'POST',
+    summary: 'Add a group',
+    tag,
+    config,
+    fields,
+    answer: json('The group was added', object('The group', { name: text('staff') })),
+    status: 201,
+    browser: 'To the page with the groups',
+    async handle(request, reply, { name, scopes, description = '' }) {
+      if (!groupPattern.test(name)) throw new InvalidFields({ field: 'name', code: 'malformed' });
+      if (/\p{Cc}/u.test(description)) throw new InvalidFields({ field: 'description', code: 'malformed' });
+      const names = readNames(scopes);
+      const administration = await requireChange(request, names);
+      await administration.addGroup({ name, description: description.trim(), scopes: names });
+      return reply.proceed(`${page}?state=1`, { name });
+    },
+  });
+
+  addAction(app, [`${page}/scopes`, '/api/admin/groups/scopes'], {
+    method: 'POST',
+    summary: 'Change what a group grants',
+    tag,
+    config,
+    fields: { name, scopes: { ...scopes, description: 'All scopes that the group grants from now on' } },
+    answer: detailAnswer('Scopes changed'),
+    browser: 'To the page with the groups',
+    async handle(request, reply, { name, scopes }) {
+      // A form sends no box that is not ticked.
+      if (scopes === undefined && request.format === 'json')
+        throw new InvalidFields({ field: 'scopes', code: 'missing' });
+      const names = readNames(scopes);
+      const group = await requireGroup(name);
+      await (await requireChange(request, group.scopes, names)).setScopes(name, names);
+      return reply.proceed(`${page}?state=2`, { detail: 'Scopes changed' });
+    },
+  });
+
+  addAction(app, [`${page}/remove`, '/api/admin/groups/remove'], {
+    method: 'POST',
+    summary: 'Remove a group',
+    tag,
+    config,
+    fields: { name },
+    answer: detailAnswer('Group removed'),
+    browser: 'To the page with the groups',
+    async handle(request, reply, { name }) {
+      const group = await requireGroup(name);
+      await (await requireChange(request, group.scopes)).removeGroup(name);
+      return reply.proceed(`${page}?state=3`, { detail: 'Group removed' });
+    },
+  });
+}
