@@ -163,6 +163,6 @@ test('the page and the API tell the same, and name what is wrong', async () => {
   assert.equal(page.body.match(/<svg/g)?.length, series.length);
   assert.equal(page.body.match(/<rect/g)?.length, 7 * series.length);
   assert.match(page.body, /Over plain http, passwords/);
-  for (const range of ['', '1h', '__proto__', 'toString', '7d&range=24h'])
+  for (const range of ['1h', '__proto__', 'toString', '7d&range=24h'])
     assert.equal((await ask(`/api/admin?range=${range}`)).statusCode, 400, range);
 });

@@ -22,7 +22,7 @@ const everywhere: Readonly<Record<string, RegExp>> = {
 };
 
 /** Headers that describe the body, or whose value the format decides. */
-const described = ['content-type', 'content-length', 'content-language', 'vary'];
+const described = ['content-type', 'content-length', 'transfer-encoding', 'content-language', 'vary'];
 
 /** Answers to requests that match no operation, or an operation in another spelling. */
 const elsewhere: Operation['responses'] = Object.fromEntries(
