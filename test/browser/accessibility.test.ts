@@ -153,12 +153,22 @@ async function* secondFactors(page: Page, { newcomer: username }: Person): Async
   yield 'everything that can be changed';
 }
 
+/** The pages of administrators, with something on them. */
+async function* administration(page: Page, { username }: Person): AsyncGenerator<string> {
+  await site.janua.services.administration.changeGroups(username, { add: ['admins'] });
+  await signIn(page, username);
+  yield* openEach(page, ['/admin?range=30d', '/admin/users', '/admin/audit', '/admin/throttle', '/admin']);
+  await page.getByText('As a table').first().click();
+  yield 'the table of a chart';
+}
+
 const groups = Object.entries<Pages>({
   'the login page and pages about errors': loginAndErrors,
   'the pages of sign-up and reset': signUpAndReset,
   'home and the pages of an account': homeAndAccount,
   'the pages of second factors': secondFactors,
   'the pages of a link to the first factor': enrolment,
+  'the pages of administrators': administration,
 });
 
 const expected = /status of (403|404|410|422|500)/;
