@@ -1,7 +1,7 @@
 import type { AuditEvent, Caller } from '../audit/event.ts';
 import type { AuthenticationMethod } from '../sessions/store.ts';
 import type { Account } from '../users/account.ts';
-import type { Answer } from './refusal.ts';
+import { type Answer, tooMany } from './refusal.ts';
 
 /** What an account can prove besides its password. */
 export type FactorMethod = 'passkey' | 'totp' | 'recovery_code';
@@ -27,12 +27,7 @@ export const enrolmentRequired: Answer = {
   page: '/auth/enrol-factor?state=1',
 };
 
-export const tooManyCodes: Answer = {
-  name: 'too-many-codes',
-  status: 429,
-  error: 'temporarily_unavailable',
-  detail: 'Too many attempts',
-};
+export const tooManyCodes: Answer = { ...tooMany, name: 'too-many-codes' };
 
 /** How long a login waits for its second factor, in seconds. */
 export const pendingSeconds = 10 * 60;

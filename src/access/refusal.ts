@@ -33,6 +33,9 @@ export interface Answer {
   };
 }
 
+/** Without a page of its own: a user who is signed in gets an error page. */
+export const tooMany = { status: 429, error: 'temporarily_unavailable', detail: 'Too many attempts' } as const;
+
 /** The fixed messages of the login page. Its address names a message by `state`. The catalogues have the words, by `key`. */
 export const loginMessages = {
   loggedOut: { state: 0, key: 'loggedOut' },

@@ -1,6 +1,6 @@
 import type { SignedIn } from '../access/access.ts';
 import type { PersonalToken } from '../access/personal-tokens.ts';
-import { type Answer, Refusal } from '../access/refusal.ts';
+import { type Answer, Refusal, tooMany } from '../access/refusal.ts';
 import type { Caller, RecordedEvent } from '../audit/event.ts';
 import type { UnreadableEvent } from '../audit/sql-store.ts';
 import type { QueuedMail } from '../mail/outbox.ts';
@@ -20,9 +20,8 @@ const limit: Policy = {
 };
 
 export const tooManyExports: Answer = {
+  ...tooMany,
   name: 'too-many-exports',
-  status: 429,
-  error: 'temporarily_unavailable',
   detail: 'Too many exports. Please wait before trying again.',
 };
 

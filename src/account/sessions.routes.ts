@@ -6,8 +6,7 @@ import { loginPath } from '../web/login-page.ts';
 import { json, listOf, object, orNull, settingCookies, text, time } from '../web/openapi/responses.ts';
 import type { App } from '../web/types.ts';
 import type { AccountParts } from './parts.ts';
-import { noSuchSession } from './refusals.ts';
-import { describeSession } from './sessions.ts';
+import { describeSession, noSuchSession } from './sessions.ts';
 
 const sessionSchema = object('A session', {
   id: text(exampleId),

@@ -1,10 +1,16 @@
 import type { SignedIn } from '../access/access.ts';
-import { Refusal } from '../access/refusal.ts';
+import { type Answer, Refusal } from '../access/refusal.ts';
 import type { Caller } from '../audit/event.ts';
 import { speak } from '../languages/speech.ts';
 import type { ListedSession } from '../sessions/sessions.ts';
 import type { AccountOptions } from './options.ts';
-import { noSuchSession } from './refusals.ts';
+
+/** The same for a session of another user, one that has ended, and one that never existed. */
+export const noSuchSession: Answer = {
+  name: 'no-such-session',
+  status: 404,
+  detail: 'You have no session with that id',
+};
 
 export type OwnSessions = ReturnType<typeof createOwnSessions>;
 

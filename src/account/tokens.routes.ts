@@ -1,6 +1,6 @@
 import { byOwner } from '../access/access.ts';
 import { insufficientUserAuthentication } from '../access/fresh-proof.ts';
-import { InvalidFields, Refusal } from '../access/refusal.ts';
+import { type Answer, InvalidFields, Refusal } from '../access/refusal.ts';
 import { grantScope } from '../access/scope.ts';
 import { readNames } from '../users/scopes.ts';
 import { personName } from '../users/user.ts';
@@ -12,7 +12,8 @@ import { json, listOf, object, orNull, text, time } from '../web/openapi/respons
 import type { App, Request } from '../web/types.ts';
 import { describeToken } from './export.ts';
 import type { AccountParts } from './parts.ts';
-import { noSuchToken } from './refusals.ts';
+
+const noSuchToken: Answer = { name: 'no-such-token', status: 404, detail: 'You have no token with that id' };
 
 const tokensPath = '/account/tokens';
 const mostDays = 365;

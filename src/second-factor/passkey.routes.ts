@@ -16,8 +16,8 @@ import { passkeyRefused, passkeyUnknown } from './refusals.ts';
 /** The request by which a page or a program gets a challenge. */
 interface OptionsAction<F extends Fields> extends Pick<Action<F>, 'summary' | 'tag' | 'fields'> {
   readonly config: Action['config'] & { readonly openedAt: string };
-  /** The function of the browser that takes the options. */
-  readonly takenBy: 'parseCreationOptionsFromJSON' | 'parseRequestOptionsFromJSON';
+  /** The function of the browser that takes the options. Default: `parseRequestOptionsFromJSON` */
+  readonly takenBy?: 'parseCreationOptionsFromJSON';
   /** @param bind gives the binding of the challenge, and the browser its cookie */
   find(request: Request, bind: (purpose: string) => Binding, input: Input<F>): Promise<object | undefined>;
 }
@@ -33,7 +33,11 @@ export function addPasskeyOptions<const F extends Fields>(
   { find, takenBy, ...action }: OptionsAction<F>,
 ): void {
   const cookie = ceremonyCookie(https);
-  const schema = { type: 'object', description: `For \`PublicKeyCredential.${takenBy}\``, additionalProperties: true };
+  const schema = {
+    type: 'object',
+    description: `For \`PublicKeyCredential.${takenBy ?? 'parseRequestOptionsFromJSON'}\``,
+    additionalProperties: true,
+  };
   addAction<F>(app, addresses, {
     ...action,
     method: 'POST',
@@ -57,12 +61,11 @@ type PasskeyParts = Pick<FactorParts, 'logInByPasskey' | 'factors'>;
 
 /** Adds the login by a passkey alone, and the challenge for a passkey as fresh proof. */
 export function addPasskeys(app: App, parts: () => PasskeyParts, { https }: FactorRouteOptions): void {
-  const [tag, openedAt, takenBy] = ['Sign in', '/auth/login', 'parseRequestOptionsFromJSON'] as const;
+  const [tag, openedAt] = ['Sign in', '/auth/login'] as const;
 
   addPasskeyOptions(app, https, ['/auth/passkey/options', '/api/passkey/options'], {
     summary: 'Begin a login by passkey',
     tag,
-    takenBy,
     config: { openedAt },
     find: (_request, bind) => parts().factors.passkeys.requestOptions(bind('sign-in')),
   });
@@ -92,7 +95,6 @@ export function addPasskeys(app: App, parts: () => PasskeyParts, { https }: Fact
   addPasskeyOptions(app, https, ['/auth/confirm/options', '/api/confirm/options'], {
     summary: 'Ask for a passkey as a fresh proof',
     tag,
-    takenBy,
     config: { signedIn: true, openedAt: '/auth/confirm' },
     find(request, bind) {
       const { user, session } = signedInOf(request);

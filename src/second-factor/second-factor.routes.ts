@@ -65,7 +65,6 @@ export function addSecondFactor(app: App, parts: () => SecondFactorParts, option
   addPasskeyOptions(app, https, [`${secondFactorPath}/options`, '/api/second-factor/options'], {
     summary: 'Ask for a passkey as the second factor',
     tag,
-    takenBy: 'parseRequestOptionsFromJSON',
     fields: { mfa_token: tokenField },
     config: { openedAt: secondFactorPath, refusals: [loginOver] },
     async find(request, bind, { mfa_token: token }) {

@@ -1,4 +1,4 @@
-import { type Answer, loginMessages } from '../access/refusal.ts';
+import { type Answer, loginMessages, tooMany } from '../access/refusal.ts';
 
 export const invalidCredentials: Answer = {
   name: 'invalid-credentials',
@@ -26,16 +26,10 @@ export const unsupportedGrantType: Answer = {
   event: { kind: 'login-incomplete', reason: 'unsupported-grant-type' },
 };
 
-/** A user who is signed in gets an error page. */
-export const tooManyConfirmations: Answer = {
-  name: 'too-many-confirmations',
-  status: 429,
-  error: 'temporarily_unavailable',
-  detail: 'Too many attempts',
-};
+export const tooManyConfirmations: Answer = { ...tooMany, name: 'too-many-confirmations' };
 
 export const tooManyAttempts: Answer = {
-  ...tooManyConfirmations,
+  ...tooMany,
   name: 'too-many-attempts',
   loginPage: { message: loginMessages.throttled, next: 'sent', inPlace: true },
 };

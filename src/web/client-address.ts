@@ -4,17 +4,13 @@ import type { Log } from '../faults/log.ts';
 import { type Address, createNetworkCheck, networkOf, unixSockets } from '../text/networks.ts';
 import { withoutBlanks } from './field-value.ts';
 
-export interface Client {
+interface Client {
   /** Undefined if unknown. An IPv6 address that stands for an IPv4 address becomes that IPv4 address. */
   readonly address: string | undefined;
   readonly from: 'connection' | 'trusted-proxy' | 'unknown';
 }
 
-/** @param forwardedFor all lines of the header `X-Forwarded-For` */
-export type FindClient = (peer: string | undefined, forwardedFor: string | undefined) => Client;
-
-/** Whether a connection comes from one of our proxies. Janua trusts the headers of those only. */
-export type PeerCheck = (peer: string | undefined) => boolean;
+export type TrustedProxies = ReturnType<typeof createTrustedProxies>;
 
 const unknown: Client = { address: undefined, from: 'unknown' };
 
@@ -28,14 +24,16 @@ export function createTrustedProxies(names: readonly string[]) {
   const isProxy = (peer: string | undefined, connection: Address | undefined) =>
     connection === undefined ? peer === undefined && namesSockets && onSocketsAlone : isTrusted(connection);
 
-  const isTrustedPeer: PeerCheck = (peer) => isProxy(peer, parseAddress(peer ?? ''));
+  /** Whether a connection comes from one of our proxies. */
+  const isTrustedPeer = (peer: string | undefined) => isProxy(peer, parseAddress(peer ?? ''));
 
   /**
    * Finds the address of the client (ASVS 4.1.3, 15.3.4). `X-Forwarded-For` counts only if the connection comes from a trusted
    * proxy. It is read from the right, because each proxy appends what it saw, and an attacker can send the part before.
    * The first address that is not a trusted proxy's belongs to the client.
+   * @param forwardedFor all lines of the header
    */
-  const findClient: FindClient = (peer, forwardedFor) => {
+  function findClient(peer: string | undefined, forwardedFor: string | undefined): Client {
     const connection = parseAddress(peer ?? '');
     if (!isProxy(peer, connection))
       return connection === undefined ? unknown : { address: connection.toString(), from: 'connection' };
@@ -46,7 +44,7 @@ export function createTrustedProxies(names: readonly string[]) {
       if (!isTrusted(client)) break;
     }
     return client === undefined ? unknown : { address: client.toString(), from: 'trusted-proxy' };
-  };
+  }
 
   /**
    * To be called once the app listens. Peers on a Unix socket have no address, so the operator has to say whether they are proxies.

@@ -5,10 +5,11 @@ import type { Answer } from '../access/refusal.ts';
 import type { Audit } from '../audit/audit.ts';
 import type { Language } from '../languages/languages.ts';
 import type { Measures } from '../telemetry/measures.ts';
-import type { FindClient, PeerCheck } from './client-address.ts';
+import type { TrustedProxies } from './client-address.ts';
 import type { FindUnavailable } from './health.routes.ts';
 
-export interface FlowOptions {
+/** `isTrustedPeer` tells whether the peer is one of our proxies. Janua trusts the forwarded addresses and request ids of those only. */
+export interface FlowOptions extends Pick<TrustedProxies, 'findClient' | 'isTrustedPeer'> {
   /** Throws {Unavailable} until the stores are ready. */
   readonly parts: () => {
     readonly access: Access;
@@ -18,9 +19,6 @@ export interface FlowOptions {
     /** Records refusals that no rule with more details has recorded. */
     readonly audit: Audit<NonNullable<Answer['event']>['kind'] | 'permission-refused'>;
   };
-  readonly findClient: FindClient;
-  /** Whether the peer is one of our proxies. Janua trusts the forwarded addresses and request ids of those only. */
-  readonly isTrustedPeer: PeerCheck;
   readonly findUnavailable: FindUnavailable;
   /** Where requests are measured. Without both, no hook is added. */
   readonly measures: Partial<Pick<Measures, 'metrics' | 'traces'>>;

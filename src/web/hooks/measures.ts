@@ -2,7 +2,6 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { FastifyChildLoggerFactory } from 'fastify/types/logger.js';
 import type { Measures } from '../../telemetry/measures.ts';
 import type { AnsweredRequest } from '../../telemetry/requests.ts';
-import type { PeerCheck } from '../client-address.ts';
 import type { FlowOptions } from '../flow-options.ts';
 import type { App } from '../types.ts';
 
@@ -38,7 +37,7 @@ export function measureAnswer(
  */
 export function createTracedLoggers(
   traces: NonNullable<Measures['traces']>,
-  isTrustedPeer: PeerCheck,
+  isTrustedPeer: FlowOptions['isTrustedPeer'],
 ): FastifyChildLoggerFactory {
   return (logger, bindings, options, request) => {
     const { traceparent, tracestate } = request.headers;

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
-import type { PeerCheck } from '../client-address.ts';
+import type { FlowOptions } from '../flow-options.ts';
 import type { App } from '../types.ts';
 
 /** Every response carries the request id in this header. The log and the audit hold the same id. */
@@ -12,7 +12,7 @@ const acceptable = /^[\w.:-]{1,64}$/;
 export const isRequestId = (value: unknown): value is string => typeof value === 'string' && acceptable.test(value);
 
 /** An id from a trusted proxy is kept, so that both logs show it. Other clients could reuse the id of a request. */
-export function addRequestIds(app: App, isTrustedPeer: PeerCheck): void {
+export function addRequestIds(app: App, isTrustedPeer: FlowOptions['isTrustedPeer']): void {
   function createId({ headers, socket }: IncomingMessage): string {
     const sent = headers[requestIdHeader];
     // Node joins two headers with a comma, which is not acceptable in an id.
