@@ -638,8 +638,8 @@ const mutants: readonly Mutant[] = [
   {
     breaks: 'a sign-up is for the address that the form sends',
     file: 'src/account/sign-up.ts',
-    text: 'const { address: username } = await links.open(secret, caller);',
-    by: 'const { address } = await links.open(secret, caller);\n      const username = (entered as { email?: string }).email ?? address;',
+    text: 'const { address: username, account: invited } = await links.open(secret, caller);',
+    by: 'const { address, account: invited } = await links.open(secret, caller);\n      const username = (entered as { email?: string }).email ?? address;',
     test: 'test/security/accounts.test.ts',
     id: 'VM-62',
   },
