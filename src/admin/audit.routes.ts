@@ -2,61 +2,45 @@ import { Readable } from 'node:stream';
 import type { Events } from '../audit/event.ts';
 import { addAction } from '../web/action.ts';
 import { signedInOf } from '../web/hooks/credentials.ts';
-import { header, json, object } from '../web/openapi/responses.ts';
+import { header, json, listOf, object, orNull, type Schema, text, time } from '../web/openapi/responses.ts';
 import type { App } from '../web/types.ts';
 import { type AuditParts, auditRules, exportEvents, listEvents } from './audit.ts';
 import { listQuery, readList, refuseList, unreadableList } from './list.ts';
 
-const text = { type: 'string' };
-const maybe = { type: ['string', 'null'] };
-const line = object('A line', { heading: text, text });
+const nothing = (description?: string): Schema => ({
+  type: ['string', 'null'],
+  ...(description && { description }),
+  examples: [null],
+});
 
 const eventSchema = object('An event', {
-  id: text,
-  time: { ...text, description: 'RFC 3339, UTC' },
-  kind: { ...maybe, description: 'Null if this version cannot read the event' },
-  decision: { ...maybe, description: 'What was decided, and why, in words' },
-  reason: maybe,
-  about: { ...maybe, description: 'What it is about, such as a group or a scope' },
-  count: { type: ['integer', 'null'] },
-  user_id: maybe,
-  actor_id: { ...maybe, description: 'The administrator who did it' },
-  name_digest: { ...maybe, description: 'In place of a name that no user has' },
-  session_id: maybe,
-  address: { ...maybe, description: 'Where the request came from' },
-  user_agent: maybe,
-  route: maybe,
-  operator: { ...maybe, description: 'The account that ran a command' },
-  request_id: maybe,
-  username: { ...maybe, description: 'Null if the user is gone' },
-  actor: { ...maybe, description: 'The name of the administrator' },
-  explanation: { type: 'array', items: line, description: 'The same as `janua explain`' },
+  id: text('019ab8f0-0000-7000-8000-000000000000'),
+  time,
+  kind: orNull(text('login-failed', 'Null if this version cannot read the event')),
+  decision: orNull(text('The login was refused: the user exists, and the password was wrong.', 'In words')),
+  reason: orNull(text('wrong-password')),
+  about: nothing('What it is about, such as a group or a scope'),
+  count: { type: ['integer', 'null'], examples: [null] },
+  user_id: orNull(text('9b2f1f3e-6a3c-4a52-8c57-1b0c4a526a3c')),
+  actor_id: nothing('The administrator who did it'),
+  name_digest: nothing('In place of a name that no user has'),
+  session_id: nothing(),
+  address: orNull(text('203.0.113.7', 'Where the request came from')),
+  user_agent: nothing(),
+  route: orNull(text('POST /api/login')),
+  operator: nothing('The account that ran a command'),
+  request_id: orNull(text('6d8ff52d-6ff9-48ec-bc09-bfd526b00817')),
+  username: orNull(text('ann@example.com', 'Null if the user is gone')),
+  actor: nothing('The name of the administrator'),
+  explanation: listOf(
+    object('A line', { heading: text('When'), text: text('2026-11-26 08:00:00.000 UTC') }),
+    'The same as `janua explain`',
+  ),
 });
 const listSchema = object('Events', {
-  events: { type: 'array', items: eventSchema },
-  next_cursor: { ...maybe, description: 'For the next page. A page may be short and still have one' },
+  events: listOf(eventSchema),
+  next_cursor: nothing('For the next page. A page may be short and still have one'),
 });
-const example = {
-  id: '019ab8f0-0000-7000-8000-000000000000',
-  time: '2026-11-26T08:00:00.000Z',
-  kind: 'login-failed',
-  decision: 'The login was refused: the user exists, and the password was wrong.',
-  reason: 'wrong-password',
-  about: null,
-  count: null,
-  user_id: '9b2f1f3e-6a3c-4a52-8c57-1b0c4a526a3c',
-  actor_id: null,
-  name_digest: null,
-  session_id: null,
-  address: '203.0.113.7',
-  user_agent: null,
-  route: 'POST /api/login',
-  operator: null,
-  request_id: '6d8ff52d-6ff9-48ec-bc09-bfd526b00817',
-  username: 'ann@example.com',
-  actor: null,
-  explanation: [{ heading: 'When', text: '2026-11-26 08:00:00.000 UTC' }],
-};
 
 const filters = {
   kind: { description: 'Events of this kind', examples: ['login-failed'] },
@@ -82,7 +66,7 @@ export function addAudit(app: App, parts: () => AuditParts, events: Events): voi
     tag: 'Administration',
     config: { ...config, view: 'admin/audit' },
     query: { ...filters, ...listQuery },
-    answer: json('Events', listSchema, { events: [example], next_cursor: null }),
+    answer: json('Events', listSchema),
     browser: 'The page with the events',
     async handle(request) {
       const page = await listEvents(readList(request.query, rules), events, parts());
@@ -107,7 +91,9 @@ export function addAudit(app: App, parts: () => AuditParts, events: Events): voi
           200: {
             description: 'A file',
             headers: header('Content-Disposition', 'A name for the file'),
-            content: Object.fromEntries(Object.values(files).map((type) => [type, { schema: text, example: '…' }])),
+            content: Object.fromEntries(
+              Object.values(files).map((type) => [type, { schema: { type: 'string' }, example: '…' }]),
+            ),
           },
         },
       },
