@@ -48,7 +48,7 @@ describe('the page of a user', () => {
     assert.deepEqual(user.actions, ['disable', 'end-sessions', 'lift', 'send-reset', 'groups', 'delete']);
     const page = (await get(`/admin/users/${annId}`)).body;
     assert.match(page, /Ann Archer/);
-    assert.match(page, new RegExp(`action="/admin/users/${annId}/end-sessions"`));
+    assert.match(page, new RegExp(`href="/admin/users/${annId}/end-sessions"`));
     assert.match(page, new RegExp(`href="/admin/users/${annId}/delete"`));
     assert.match((await get('/admin/users?q=ann')).body, new RegExp(`href="/admin/users/${annId}"`));
   });
