@@ -1,4 +1,5 @@
 import type { SignedIn } from '../access/access.ts';
+import { describeSession } from '../access/describe-session.ts';
 import type { PersonalToken } from '../access/personal-tokens.ts';
 import { type Answer, Refusal, tooMany } from '../access/refusal.ts';
 import type { Caller, RecordedEvent } from '../audit/event.ts';
@@ -8,7 +9,7 @@ import type { Policy } from '../throttle/policy.ts';
 import type { OneTimeToken } from '../tokens/tokens.ts';
 import type { User } from '../users/user.ts';
 import type { AccountOptions, OwnFactors } from './options.ts';
-import { describeSession, type OwnSessions } from './sessions.ts';
+import type { OwnSessions } from './sessions.ts';
 
 /** An export reads the whole audit. */
 const limit: Policy = {
@@ -36,7 +37,7 @@ export function createExportAccount(options: AccountOptions, ownSessions: OwnSes
     return {
       account: { id: user.id, ...(await describeAccount(user, registry)) },
       second_factors: describeFactors(factors),
-      sessions: (await ownSessions.list(signedIn)).map(describeSession),
+      sessions: (await ownSessions.list(signedIn)).map((own) => ({ ...describeSession(own), current: own.current })),
       tokens: (await personalTokens.list(user)).map(describeToken),
       links: (await tokens.listOf(user.id)).map(describeLink),
       mails: outbox === undefined ? [] : await Array.fromAsync(outbox.list(user), describeMail),

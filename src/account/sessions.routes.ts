@@ -1,3 +1,4 @@
+import { describeSession } from '../access/describe-session.ts';
 import { loginMessages } from '../access/refusal.ts';
 import { addAction } from '../web/action.ts';
 import { detailAnswer, exampleId, idField } from '../web/fields.ts';
@@ -6,7 +7,7 @@ import { loginPath } from '../web/login-page.ts';
 import { json, listOf, object, orNull, settingCookies, text, time } from '../web/openapi/responses.ts';
 import type { App } from '../web/types.ts';
 import type { AccountParts } from './parts.ts';
-import { describeSession, noSuchSession } from './sessions.ts';
+import { noSuchSession } from './sessions.ts';
 
 const sessionSchema = object('A session', {
   id: text(exampleId),
@@ -33,7 +34,10 @@ export function addSessions(app: App, parts: () => AccountParts): void {
     answer: json('The sessions', sessionsSchema),
     browser: 'The page with the sessions',
     handle: async (request) => ({
-      sessions: (await parts().ownSessions.list(signedInOf(request))).map(describeSession),
+      sessions: (await parts().ownSessions.list(signedInOf(request))).map((own) => ({
+        ...describeSession(own),
+        current: own.current,
+      })),
     }),
   });
 

@@ -1,8 +1,6 @@
 import type { SignedIn } from '../access/access.ts';
 import { type Answer, Refusal } from '../access/refusal.ts';
 import type { Caller } from '../audit/event.ts';
-import { speak } from '../languages/speech.ts';
-import type { ListedSession } from '../sessions/sessions.ts';
 import type { AccountOptions } from './options.ts';
 
 /** The same for a session of another user, one that has ended, and one that never existed. */
@@ -40,27 +38,5 @@ export function createOwnSessions({ sessions, audit }: AccountOptions) {
       const count = await sessions.endOthersOf(user.id, session.id);
       await audit.recordIfPossible({ kind: 'other-sessions-ended', caller, userId: user.id, count });
     },
-  };
-}
-
-/** As programs get it. The page names the browser in its own language. The schema leaves the `User-Agent` out of the JSON. */
-export function describeSession({
-  id,
-  current,
-  userAgent,
-  address,
-  remembered,
-  ...times
-}: ListedSession & { current: boolean }) {
-  return {
-    id,
-    current,
-    browser: speak('en').client(userAgent),
-    user_agent: userAgent ?? null,
-    address: address ?? null,
-    started_at: times.startedAt.toISOString(),
-    last_seen_at: times.lastSeenAt.toISOString(),
-    expires_at: times.expiresAt.toISOString(),
-    remembered,
   };
 }

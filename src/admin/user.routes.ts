@@ -1,3 +1,4 @@
+import { describeSession } from '../access/describe-session.ts';
 import { insufficientUserAuthentication, type RequireFresh } from '../access/fresh-proof.ts';
 import type { PersonalTokens } from '../access/personal-tokens.ts';
 import { InvalidFields } from '../access/refusal.ts';
@@ -5,7 +6,6 @@ import { beyondOwn, changeRefusals, requireMayChange } from '../access/scope.ts'
 import type { Events } from '../audit/event.ts';
 import { describeDecision } from '../audit/explanation.ts';
 import type { AuditStore } from '../audit/sql-store.ts';
-import { speak } from '../languages/speech.ts';
 import type { Sessions } from '../sessions/sessions.ts';
 import type { Account } from '../users/account.ts';
 import type { Actor, Administration } from '../users/administration.ts';
@@ -114,14 +114,7 @@ export function addUser(
       : undefined;
     return {
       ...describeUser(user),
-      sessions: (await sessions.listOf(user.id)).map((session) => ({
-        id: session.id,
-        browser: speak('en').client(session.userAgent),
-        user_agent: session.userAgent ?? null,
-        address: session.address ?? null,
-        started_at: session.startedAt.toISOString(),
-        last_seen_at: session.lastSeenAt.toISOString(),
-      })),
+      sessions: (await sessions.listOf(user.id)).map(describeSession),
       tokens: (await personalTokens.list(account.user)).map((token) => ({
         id: token.id,
         name: token.name,

@@ -9,8 +9,7 @@ type Typed = Readonly<Record<string, string | undefined>>;
 
 /** GET shows the form, POST acts. A form that is refused is shown again with each fault beside its field (422). */
 export interface Form<F extends Fields>
-  extends Pick<Action<F>, 'summary' | 'tag' | 'params' | 'answer' | 'status' | 'browser'> {
-  readonly description?: string;
+  extends Pick<Action<F>, 'summary' | 'description' | 'tag' | 'params' | 'answer' | 'status' | 'browser'> {
   readonly config?: Pick<Action['config'], 'signedIn' | 'scope' | 'refusals'>;
   /** The template of the page. It gets `values`, `errors`, the first `faulty` field, and what `show` returns. */
   readonly view: string;
@@ -29,7 +28,8 @@ export function addForm<const F extends Fields>(
   addresses: readonly [page: string, api: string],
   form: Form<F>,
 ) {
-  const { summary, description, tag, params, config = {}, view, fields, answer, status, browser } = form;
+  const { config: given, view, fields, show: _, shown, submit, ...action } = form;
+  const config = { ...given, view };
   const names = Object.keys(fields);
 
   async function show(request: FastifyRequest, typed: Typed, faults: readonly FieldFault[]): Promise<object> {
@@ -41,32 +41,26 @@ export function addForm<const F extends Fields>(
   const linked = Object.entries(fields).filter(([, { inLink }]) => inLink);
   addAction(app, addresses, {
     method: 'GET',
-    summary: `${summary}: the form`,
-    tag,
-    ...(params && { params }),
-    config: { ...config, view },
+    summary: `${form.summary}: the form`,
+    tag: form.tag,
+    ...(form.params && { params: form.params }),
+    config,
     ...(linked.length > 0 && {
       query: Object.fromEntries(
         linked.map(([name, { description, examples }]) => [name, { description, ...(examples && { examples }) }]),
       ),
     }),
-    answer: form.shown ?? json('The fields to send', fieldNames, { fields: names }),
+    answer: shown ?? json('The fields to send', fieldNames, { fields: names }),
     browser: 'The page with the form',
     handle: (request) => show(request, linkedValues(fields, request.query), []),
   });
 
   addAction(app, addresses, {
+    ...action,
     method: 'POST',
-    summary,
-    ...(description && { description }),
-    tag,
-    ...(params && { params }),
-    config: { ...config, view },
+    config,
     fields,
-    answer,
-    ...(status && { status }),
-    browser,
-    handle: form.submit,
+    handle: submit,
     async refuse(error, request, reply) {
       // A link that has expired is refused first, whatever the fields, and for programs too.
       const model = await show(request, typedValues(fields, request.body), error.faults);
