@@ -177,7 +177,7 @@ export function createSqlDirectory({ database, prepareLookup }: OpenDatabase, op
 
     async walk({ sort, state = '', ...part }) {
       const columns = sql.join(['id', 'created_at', ...accountColumns].map((column) => sql.ref(column)));
-      const where = state === '' ? sql`1 = 1` : sql`disabled = ${sql.lit(state === 'disabled' ? 1 : 0)}`;
+      const where = state === '' ? sql`1 = 1` : state === 'disabled' ? sql`disabled = 1` : sql`disabled = 0`;
       const end = inOrder(sql.ref(sort), sort === 'username' ? undefined : sql.ref('id'), part, { where });
       const { rows } = await sql<ListedRow>`select ${columns} from janua_users ${end}`.execute(database);
       return rows.map((row) => ({

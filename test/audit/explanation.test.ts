@@ -253,11 +253,11 @@ test("the advice never proposes a command that changes a team's own table", () =
     explainBy(recorded(0, event), events, { username: user, ownTable: true })
       .filter(([heading]) => heading === 'To do')
       .map(([, text]) => text);
-  // Factors are in Janua's own tables.
+  // Factors and groups are in Janua's own tables.
   for (const { kind, reason } of reasonCases)
     assert.doesNotMatch(
       adviceOn({ kind, reason }).join(),
-      /janua users (?!remove-factors|enrolment-link)/,
+      /janua users (?!remove-factors|enrolment-link|groups)/,
       `${kind}, ${reason}`,
     );
   const stopped = { kind: 'account', failures: 100, waitSeconds: 0, stopped: true } as const;

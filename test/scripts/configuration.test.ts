@@ -23,6 +23,7 @@ test('every example of a setting is valid, and differs from the default', () => 
   const others = {
     PUBLIC_URL: 'https://auth.example.com',
     TRUSTED_PROXIES: '127.0.0.1',
+    FORWARD_AUTH_ORIGINS: 'https://app.example.com, https://wiki.example.com',
     MAIL_URL: 'smtps://mail.example.com',
     MAIL_FROM: 'no-reply@example.com',
   };

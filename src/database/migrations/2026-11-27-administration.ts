@@ -28,7 +28,7 @@ export const up: MigrationStep = async ({ addColumn, addIndex, recreate, insert,
     await fill(
       'janua_search',
       ['id', 'kind', 'word', 'user_id'],
-      sql`select concat(id, ${sql.lit(` ${kind}`)}), ${sql.lit(kind)}, substr(lower(${word}), 1, 203), id from janua_users`,
+      sql`select concat(id, concat(' ', ${sql.lit(kind)})), ${sql.lit(kind)}, substr(lower(${word}), 1, 203), id from janua_users`,
     );
 
   await recreate('janua_logins', [], {

@@ -85,7 +85,7 @@ test('the page about a request that cannot be answered has its request id, unles
 for (const url of [
   '/nothing',
   '/admin/me/x.css',
-  '/admin',
+  '/admin/',
   '/auth',
   '/ADMIN/ME',
   '/admin/me/',
