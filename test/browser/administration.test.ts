@@ -2,17 +2,20 @@ import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import type { Page } from 'playwright-core';
 import { admins } from '../../src/users/scopes.ts';
-import { ann } from '../janua.ts';
-import { openSite, signIn, submit } from './browser.ts';
+import { ann, password } from '../janua.ts';
+import { openSite, sendLogin, signIn, submit } from './browser.ts';
 
-const site = openSite({ settings: { SIGN_UP: 'off' } });
+const site = openSite({ settings: { SIGN_UP: 'off', THROTTLE: 'on' } });
 
 const axe = await readFile(new URL(import.meta.resolve('axe-core/axe.min.js')), 'utf8');
 
 /** Neither a violation of WCAG 2.2 AA nor a page wider than its screen, on both screens. */
-async function check(page: Page, name: string): Promise<void> {
+async function check(page: Page, name: string, hasScript = true): Promise<void> {
   for (const width of [375, 1280]) {
     await page.setViewportSize({ width, height: 720 });
+    assert.ok(((await page.evaluate('document.documentElement.scrollWidth')) as number) <= width, `${name}, ${width}`);
+    // Axe is a script of the page.
+    if (!hasScript) continue;
     await page.evaluate(axe);
     const found = await page.evaluate("axe.run({ runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa'] })");
     const { violations } = found as { violations: { id: string; nodes: { html: string }[] }[] };
@@ -21,7 +24,6 @@ async function check(page: Page, name: string): Promise<void> {
       [],
       `${name}, ${width}`,
     );
-    assert.ok(((await page.evaluate('document.documentElement.scrollWidth')) as number) <= width, `${name}, ${width}`);
   }
 }
 
@@ -61,3 +63,49 @@ site.test('an administrator invites, finds, disables and deletes a user', async 
   await page.getByRole('heading', { name: 'Users' }).waitFor();
   assert.equal(await page.getByText('eve@example.com').count(), 0);
 });
+
+site.test(
+  'an administrator finds a refusal by the id that the user quotes, ends a wait, and exports the audit, without script',
+  async ({ page, context }) => {
+    const { administration } = site.janua.services;
+    await administration.changeGroups(ann.username, { add: [admins] });
+    const bob = await administration.add({ username: 'bob@example.com', firstName: 'Bob', lastName: 'B', password });
+    await signIn(page, bob.username);
+    await page.goto('/admin/users');
+    await page.getByText('users:read').waitFor();
+    const id = (await page.locator('.request-id code').textContent()) ?? '';
+    await context.clearCookies();
+
+    for (let tries = 0; tries < 10; tries += 1) {
+      await page.goto('/auth/login');
+      await sendLogin(page, { username: bob.username, password: 'wrong' });
+      await page.getByRole('heading', { name: 'Log in' }).waitFor();
+    }
+    await signIn(page, ann.username);
+    await page.goto('/admin/audit');
+    await page.getByLabel('Request ID').fill(id);
+    await page.getByRole('button', { name: 'Find' }).click();
+    await page.getByRole('strong').filter({ hasText: 'permission refused' }).waitFor();
+    await page.getByText('Explain').first().click();
+    await page.getByText('no group of the user grants it').waitFor();
+    await check(page, 'audit', false);
+
+    await page.goto('/admin/throttle');
+    await check(page, 'throttle', false);
+    await page.getByRole('button', { name: `Lift: ${bob.username}` }).first().click();
+    await page.getByText('The failures are forgotten.').waitFor();
+    assert.equal(await page.getByRole('button', { name: `Lift: ${bob.username}` }).count(), 0);
+
+    await page.goto('/admin/audit?kind=login-failed');
+    const [download] = await Promise.all([
+      page.waitForEvent('download'),
+      page.getByRole('link', { name: 'Export as CSV' }).click(),
+    ]);
+    assert.match(await readFile(await download.path(), 'utf8'), /login-failed.*wrong-password/);
+    for (const path of ['/admin', '/admin/groups', '/admin/mail', '/admin/settings']) {
+      await page.goto(path);
+      await check(page, path, false);
+    }
+  },
+  { javaScriptEnabled: false, colorScheme: 'dark', expected: /403|401|429/ },
+);
