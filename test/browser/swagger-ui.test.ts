@@ -19,6 +19,8 @@ async function authorize(page: Page): Promise<void> {
 /** Executes an operation with Try it out. */
 async function tryOut(page: Page, path: string): Promise<{ status: string | undefined; body: unknown; curl: string }> {
   const operation = page.locator('.opblock', { has: page.locator(`[data-path="${path}"]`) });
+  // Of a long list, Swagger UI shows only what is on the screen.
+  while ((await operation.count()) === 0) await page.mouse.wheel(0, 500);
   await operation.locator('.opblock-summary-control').click();
   await operation.getByRole('button', { name: 'Try it out' }).click();
   await operation.getByRole('button', { name: 'Execute' }).click();
