@@ -85,7 +85,7 @@ describe('the template', () => {
 
     test(`${name} uses words that exist`, () => {
       const sections = new Map(Object.keys(english).map((section) => [`it.words.${section}`, section]));
-      const [, names = ''] = /const \{([^}]*)\} = it\.words\b/.exec(template) ?? [];
+      const [, names = ''] = /const \{([^}]*)\} = it\.words\b(?!\.)/.exec(template) ?? [];
       for (const [, section = '', alias] of names.matchAll(/(\w+)(?:: (\w+))?/g))
         sections.set(alias ?? section, section);
       for (const [reference, section] of sections) {
