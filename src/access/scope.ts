@@ -72,15 +72,11 @@ export function findLack(
   return changesAccount && limited ? ({ answer: limitedToken, reason: 'limited-token' } as const) : undefined;
 }
 
-/**
- * No one may change a user or group whose scopes, before or after, exceed their own.
- * @param changed the scopes before, and those after
- * @throws {Refusal} `beyond-own`
- */
-export function requireMayChange(
-  { user, scopes, limited }: SignedIn,
-  ...changed: readonly (readonly string[])[]
-): void {
-  const isAdministrator = user.groups.includes(admins) && !limited;
-  if (!isAdministrator && !changed.flat().every((scope) => scopes.includes(scope))) throw new Refusal(beyondOwn);
+/** No one may change a user or group whose scopes, before or after, exceed their own. @param changed the scopes before, and those after */
+export const mayChange = ({ user, scopes, limited }: SignedIn, ...changed: readonly (readonly string[])[]): boolean =>
+  (user.groups.includes(admins) && !limited) || changed.flat().every((scope) => scopes.includes(scope));
+
+/** @throws {Refusal} `beyond-own` */
+export function requireMayChange(signedIn: SignedIn, ...changed: readonly (readonly string[])[]): void {
+  if (!mayChange(signedIn, ...changed)) throw new Refusal(beyondOwn);
 }

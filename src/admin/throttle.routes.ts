@@ -1,7 +1,9 @@
 import { InvalidFields } from '../access/refusal.ts';
+import { beyondOwn, requireMayChange } from '../access/scope.ts';
+import type { UserDirectory } from '../users/user-directory.ts';
 import { addAction } from '../web/action.ts';
 import { countedNetwork } from '../web/client-address.ts';
-import { actorOf } from '../web/hooks/credentials.ts';
+import { actorOf, signedInOf } from '../web/hooks/credentials.ts';
 import { json, listOf, object, orNull, text, time } from '../web/openapi/responses.ts';
 import type { App } from '../web/types.ts';
 import { cursorOf, listQuery, readList, unreadableList } from './list.ts';
@@ -23,6 +25,7 @@ interface ThrottledKey {
 type LiftTarget = { readonly userId: string } | { readonly nameDigest: string } | { readonly address: string };
 
 export interface ThrottleParts {
+  readonly users: Pick<UserDirectory, 'findById'>;
   readonly throttled: {
     listPage(from?: string): Promise<{ readonly keys: readonly ThrottledKey[]; readonly next: string | undefined }>;
     lift(target: LiftTarget, actor: ReturnType<typeof actorOf>): Promise<number>;
@@ -86,7 +89,7 @@ export function addThrottle(app: App, parts: () => ThrottleParts): void {
     description:
       'Forgets all failures of a user, of a name that no user has, or of an address. Send one of the fields.',
     tag: 'Administration',
-    config: { ...config, openedAt: page },
+    config: { ...config, openedAt: page, refusals: [beyondOwn] },
     fields: {
       user_id: { description: 'A user', maxLength: 255, examples: ['9b2f1f3e-6a3c-4a52-8c57-1b0c4a526a3c'] },
       name_digest: { description: 'A name that no user has' },
@@ -98,6 +101,8 @@ export function addThrottle(app: App, parts: () => ThrottleParts): void {
       const target = userId ? { userId } : nameDigest ? { nameDigest } : { address: countedNetwork(address ?? '') };
       if ('address' in target && target.address === undefined)
         throw new InvalidFields({ field: 'address', code: address ? 'malformed' : 'missing' });
+      const account = userId ? await parts().users.findById(userId) : undefined;
+      requireMayChange(signedInOf(request), account?.scopes ?? []);
       const count = await parts().throttled.lift(target as LiftTarget, actorOf(request));
       return reply.proceed(`${page}?state=1`, { count });
     },

@@ -2,7 +2,7 @@ import { describeSession } from '../access/describe-session.ts';
 import { insufficientUserAuthentication, type RequireFresh } from '../access/fresh-proof.ts';
 import type { PersonalTokens } from '../access/personal-tokens.ts';
 import { InvalidFields } from '../access/refusal.ts';
-import { beyondOwn, changeRefusals, requireMayChange } from '../access/scope.ts';
+import { beyondOwn, changeRefusals, mayChange, requireMayChange } from '../access/scope.ts';
 import type { Events } from '../audit/event.ts';
 import { describeDecision } from '../audit/explanation.ts';
 import type { AuditStore } from '../audit/sql-store.ts';
@@ -108,6 +108,7 @@ export function addUser(
   async function describe(request: Request) {
     const { user, account } = await requireUser(request);
     const { scopes } = signedInOf(request);
+    const mayAct = mayChange(signedInOf(request), account.scopes);
     const { sessions, personalTokens, auditTrail } = parts();
     const trail = scopes.includes('audit:read')
       ? await auditTrail.findPage({ userId: user.id }, lastEvents, undefined)
@@ -126,7 +127,7 @@ export function addUser(
         'unreadable' in event ? [] : [{ time: event.at, kind: event.kind, decision: describeDecision(event, events) }],
       ),
       actions: userActionList
-        .filter(([, { scope, isOffered }]) => scopes.includes(scope) && isOffered(user, features))
+        .filter(([, { scope, isOffered }]) => mayAct && scopes.includes(scope) && isOffered(user, features))
         .map(([name]) => name),
     };
   }
@@ -161,7 +162,8 @@ export function addUser(
         const { user } = await requireUser(request);
         if (action.fresh) await parts().requireFresh(signedInOf(request), undefined, request);
         const all = name === 'groups' ? await parts().groups.list() : [];
-        return { name, user: describeUser(user), groups: all.map((group) => group.name) };
+        const chosen = name === 'groups' ? await parts().groups.namesOf(user) : [];
+        return { name, user: describeUser(user), groups: all.map((group) => group.name), chosen };
       },
       async submit(request, reply, input) {
         const { account } = await requireUser(request);

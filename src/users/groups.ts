@@ -59,6 +59,12 @@ export function createGroups(database: Database, options: GroupOptions) {
       await work(db);
     });
 
+  /** The groups that a user was put into. A setting may make the user an administrator besides. */
+  async function namesOf({ id, username }: Pick<User, 'id' | 'username'>, db = database): Promise<string[]> {
+    const rows = db.selectFrom('janua_memberships').select('group_name').where('user_id', '=', id);
+    return (await rows.where('username', '=', username).execute()).map((row) => row.group_name);
+  }
+
   async function readAll(db: Database): Promise<Map<string, Group>> {
     const rows = await db.selectFrom('janua_groups').selectAll().orderBy('name').execute();
     return new Map(rows.map((row) => [row.name, { ...row, scopes: readNames(row.scopes) }]));
@@ -173,6 +179,8 @@ export function createGroups(database: Database, options: GroupOptions) {
         await db.deleteFrom('janua_memberships').where('group_name', '=', name).execute();
       }),
 
+    namesOf,
+
     /** Changes the groups of a user, and gives their names. @param choose gives the new ones, from those that the user is in */
     async setGroupsOf(
       { id: userId, username }: Pick<User, 'id' | 'username'>,
@@ -180,8 +188,7 @@ export function createGroups(database: Database, options: GroupOptions) {
     ): Promise<readonly string[]> {
       let names: readonly string[] = [];
       await change(async (db) => {
-        const rows = db.selectFrom('janua_memberships').select('group_name').where('user_id', '=', userId);
-        const present = (await rows.where('username', '=', username).execute()).map((row) => row.group_name);
+        const present = await namesOf({ id: userId, username }, db);
         names = [...new Set(choose(present))].sort();
         if (inColumn && names.some((name) => name !== admins))
           throw new ChangeRefused(

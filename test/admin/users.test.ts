@@ -53,6 +53,30 @@ describe('the page of a user', () => {
     assert.match((await get('/admin/users?q=ann')).body, new RegExp(`href="/admin/users/${annId}"`));
   });
 
+  test('offers nothing for a user who may do more, on no page', async () => {
+    await using janua = await open(['users:read', 'users:write', 'sessions:write']);
+    await janua.services.administration.changeGroups(ann.username, { add: [admins] });
+    assert.deepEqual((await janua.get(`/api/admin/users/${janua.annId}`)).json().actions, []);
+    for (const [url, body] of [
+      [`/api/admin/users/${janua.annId}/lift`, {}],
+      ['/api/admin/throttle/lift', { user_id: janua.annId }],
+    ] as const)
+      assert.equal((await janua.post(url, body)).statusCode, 403, url);
+  });
+
+  test('ticks the groups that the user was put into, and not those by a setting', async () => {
+    await using janua = await startJanua({ settings: { ADMINISTRATORS: [ann.username] } });
+    const { app, services } = janua;
+    const account = await services.users.findByUsername(ann.username);
+    assert.deepEqual(account?.user.groups, [admins]);
+    await services.groups.add({ name: 'staff', description: '', scopes: [] });
+    const { cookie } = await logIn(app);
+    await services.administration.changeGroups(ann.username, { add: ['staff'] });
+    const { body } = await app.inject({ url: `/admin/users/${account?.user.id}/groups`, headers: cookie });
+    assert.match(body, /value="staff" checked/);
+    assert.match(body, /value="admins">/);
+  });
+
   test('offers what the scopes of the administrator allow', async () => {
     await using janua = await open(['users:read']);
     const user = (await janua.get(`/api/admin/users/${janua.annId}`)).json();
