@@ -163,6 +163,7 @@ export async function compose(settings: Settings, overrides: Overrides = {}) {
   }
   const forwardOrigins = originsOf(settings.FORWARD_AUTH_ORIGINS);
   const returns = createReturns(forwardOrigins, () => requireServices().hostKey);
+  const rules = settings.FORWARD_AUTH_RULES.map(parseForwardRule).filter((rule) => rule !== undefined);
   const siteOptions = (): SiteOptions => ({
     parts: requireServices,
     findClient,
@@ -178,9 +179,8 @@ export async function compose(settings: Settings, overrides: Overrides = {}) {
     corsOrigins: originsOf(settings.CORS_ORIGINS),
     forwardOrigins,
     returns,
-    findBarrier: createFindBarrier(
-      settings.FORWARD_AUTH_RULES.map(parseForwardRule).filter((rule) => rule !== undefined),
-    ),
+    findBarrier: createFindBarrier(rules),
+    guardedGroups: [...new Set(rules.flatMap(({ groups }) => groups))],
     nameApplication: returns.nameApplication,
     onListen(addresses) {
       noteListening(addresses, log);

@@ -1,6 +1,7 @@
 import { events as accessEvents } from './access/events.ts';
 import { events as accountEvents } from './account/events.ts';
 import { events as adminEvents } from './admin/events.ts';
+import type { UserOptions } from './admin/user.routes.ts';
 import { events as auditEvents } from './audit/audit.ts';
 import { events as commandEvents } from './commands/events.ts';
 import type { Services } from './compose.ts';
@@ -79,6 +80,7 @@ export type CapabilityOptions = LogInRouteOptions &
   Pick<FactorRouteOptions, 'trustedBrowserDays'> &
   ForwardAuthOptions &
   MailboxOptions &
+  Pick<UserOptions, 'guardedGroups'> &
   Pick<FlowOptions, 'features' | 'https'>;
 
 /** Options of an app with these capabilities: our own server, or another team's app. */

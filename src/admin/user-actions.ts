@@ -65,7 +65,7 @@ export const userActions = {
     fresh: true,
     summary: 'Remove the second factors of a user, and end the sessions',
     detail: 'Second factors removed',
-    isOffered: ({ factors }) => factors.length > 0,
+    isOffered: ({ factors }, { secondFactor }) => secondFactor && factors.length > 0,
     run: (administration, user) => administration.removeFactors(user),
   },
   delete: {

@@ -91,15 +91,18 @@ const newUserFields = {
 
 const refusals = [insufficientUserAuthentication, beyondOwn, ...Object.values(changeRefusals)];
 
+export interface UserOptions extends Pick<FlowOptions, 'features'> {
+  readonly events: Events;
+  /** Groups that rules of forward authentication ask for. */
+  readonly guardedGroups: readonly string[];
+}
+
 /** Adds the page of a user, what administrators do there, and the page that adds a user. */
-export function addUser(
-  app: App,
-  parts: () => UserParts,
-  { features, events }: Pick<FlowOptions, 'features'> & { readonly events: Events },
-): void {
+export function addUser(app: App, parts: () => UserParts, { features, events, guardedGroups }: UserOptions): void {
   async function requireUser(request: Request) {
     const { id } = request.params as { readonly id: string };
-    const user = await parts().findUsers.find(id);
+    // Not every database compares U+0000.
+    const user = id.includes('\0') ? undefined : await parts().findUsers.find(id);
     const account = user && (await parts().users.findById(id));
     if (user === undefined || account === undefined) throw noSuchUser();
     return { user, account };
@@ -127,6 +130,7 @@ export function addUser(
         'unreadable' in event ? [] : [{ time: event.at, kind: event.kind, decision: describeDecision(event, events) }],
       ),
       actions: userActionList
+
         .filter(([, { scope, isOffered }]) => mayAct && scopes.includes(scope) && isOffered(user, features))
         .map(([name]) => name),
     };
@@ -143,12 +147,18 @@ export function addUser(
     handle: describe,
   });
 
-  /** No one changes a user who may do more than they, or lets one do more. */
-  async function requireChange(request: Request, { scopes }: Pick<Account, 'scopes'>, groups?: readonly string[]) {
-    requireMayChange(signedInOf(request), scopes, groups === undefined ? [] : await parts().groups.scopesOf(groups));
+  /**
+   * No one changes a user who may do more than they, or lets one do more. A group that opens an application by a rule is as good as a scope:
+   * members of `admins` alone change who is in it.
+   */
+  async function requireChange(request: Request, { scopes, user }: ChangedAccount, groups?: readonly string[]) {
+    const isMoved = (group: string) => groups?.includes(group) !== user.groups.includes(group);
+    const granted =
+      groups === undefined ? [] : [...(await parts().groups.scopesOf(groups)), ...guardedGroups.filter(isMoved)];
+    requireMayChange(signedInOf(request), scopes, granted);
   }
 
-  for (const [name, action] of userActionList)
+  for (const [name, action] of userActionList.filter(([name]) => features.secondFactor || name !== 'remove-factors'))
     addForm(app, [`/admin/users/:id/${name}`, `/api/admin/users/:id/${name}`], {
       summary: action.summary,
       tag,
@@ -162,8 +172,10 @@ export function addUser(
         const { user } = await requireUser(request);
         if (action.fresh) await parts().requireFresh(signedInOf(request), undefined, request);
         const all = name === 'groups' ? await parts().groups.list() : [];
-        const chosen = name === 'groups' ? await parts().groups.namesOf(user) : [];
-        return { name, user: describeUser(user), groups: all.map((group) => group.name), chosen };
+        const stored = name === 'groups' ? await parts().groups.namesOf(user) : [];
+        // A setting, or a column of a team's own table.
+        const fixed = user.groups.filter((group) => !stored.includes(group));
+        return { name, user: describeUser(user), groups: all.map((group) => group.name), fixed };
       },
       async submit(request, reply, input) {
         const { account } = await requireUser(request);
@@ -183,7 +195,11 @@ export function addUser(
   addNewUser(app, parts, features, requireChange);
 }
 
-type RequireChange = (request: Request, account: Pick<Account, 'scopes'>, groups: readonly string[]) => Promise<void>;
+interface ChangedAccount extends Pick<Account, 'scopes'> {
+  readonly user: Pick<Account['user'], 'groups'>;
+}
+
+type RequireChange = (request: Request, account: ChangedAccount, groups: readonly string[]) => Promise<void>;
 
 function addNewUser(
   app: App,
@@ -239,7 +255,7 @@ function addNewUser(
       if (firstName === undefined) throw new InvalidFields({ field: 'first_name', code: 'malformed' });
       if (lastName === undefined) throw new InvalidFields({ field: 'last_name', code: 'malformed' });
       const names = readNames(groups);
-      await requireChange(request, { scopes: [] }, names);
+      await requireChange(request, { scopes: [], user: { groups: [] } }, names);
       if (names.length > 0) await parts().requireFresh(signedInOf(request), undefined, request);
       const administration = parts().administer(actorOf(request));
       const byMail = mail && invite === 'true';

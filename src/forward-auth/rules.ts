@@ -26,7 +26,8 @@ export function createFindBarrier(rules: readonly Rule[]): FindBarrier {
 }
 
 /** Spellings that an application could resolve to another path. The files in `deploy/` refuse the same for public paths. */
-const ambiguous = /\/\.{1,2}(?:\/|$)|\/\/|[\\;\s\p{Cc}]|%(?:2e|2f|5c|3b|25|[01]|7f|c[01]|[ef]0%8)/iu;
+const ambiguous =
+  /\/\.{1,2}(?:\/|$)|\/\/|[\\;\s\p{Cc}]|%(?:2[35ef]|3[bf]|5c|[01]|7f|c[01]|[ef]0%8)|(?:\.|\+|%20)(?:\/|$)/iu;
 
 /** The path in lower case, if every application reads it in the same way. */
 function plainPath(uri: string | undefined): string | undefined {

@@ -8,7 +8,7 @@ import { isSameOwner } from './owner.ts';
 import { passkeyMethods } from './passkeys.ts';
 import { passkeyRefused, passkeyUnknown } from './refusals.ts';
 
-interface PasskeyLogin extends LoginRequest {
+export interface PasskeyLogin extends LoginRequest {
   readonly credential: unknown;
   readonly remembered: boolean;
 }

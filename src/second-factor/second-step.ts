@@ -9,7 +9,7 @@ import type { Factors } from './factors.ts';
 import type { FactorOptions } from './options.ts';
 import { invalidFactor, loginOver } from './refusals.ts';
 
-interface SentStep extends SentFactor, LoginRequest {
+export interface SentStep extends SentFactor, LoginRequest {
   readonly headers: LoginRequest['headers'];
   readonly trustsBrowser: boolean;
 }

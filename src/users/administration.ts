@@ -125,7 +125,16 @@ export function createAdministration(options: AdministrationOptions, actor: Acto
   }
 
   async function setGroups(user: User, choose: (present: readonly string[]) => readonly string[]) {
-    const names = await groups.setGroupsOf(user, choose);
+    const names = await groups.setGroupsOf(user, (present) => {
+      const fixed = user.groups.filter((name) => !present.includes(name));
+      const chosen = choose(user.groups);
+      const taken = fixed.find((name) => !chosen.includes(name));
+      if (taken !== undefined)
+        throw new ChangeRefused(
+          `The user is in ${taken} by ADMINISTRATORS, or by a column of your table. Change it there.`,
+        );
+      return chosen.filter((name) => !fixed.includes(name));
+    });
     await record('user-groups-changed', { userId: user.id, about: names.join(' ') });
     return names;
   }

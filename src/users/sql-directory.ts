@@ -66,11 +66,14 @@ export function createSqlDirectory({ database, prepareLookup }: OpenDatabase, op
   async function requireOther(userId: string, db: Database): Promise<void> {
     await lockGroups(db);
     const enabled = db.selectFrom('janua_users').select('janua_users.id').where('disabled', '=', 0).limit(2);
-    const real = demoUsers ? enabled : enabled.where('demo', '=', 0);
+    // An invited user who has not chosen a password yet cannot sign in.
+    const passkeys = db.selectFrom('janua_passkeys').select('user_id');
+    const able = enabled.where((eb) => eb.or([eb('password_hash', '!=', ''), eb('janua_users.id', 'in', passkeys)]));
+    const real = demoUsers ? able : able.where('demo', '=', 0);
     const members = real.innerJoin('janua_memberships', 'user_id', 'janua_users.id').where('group_name', '=', admins);
     const listed = real
       .where('janua_users.username', 'in', [...(options.administrators ?? [])])
-      .where(sql`coalesce(address_proof, '')`, '!=', 'none');
+      .where(sql`coalesce(address_proof, 'mail')`, '=', 'mail');
     const rows = [...(await members.execute()), ...(options.administrators?.size ? await listed.execute() : [])];
     const ids = new Set(rows.map(({ id }) => id));
     if (ids.has(userId) && ids.size === 1) throw new LastAdministrator();
@@ -155,7 +158,7 @@ export function createSqlDirectory({ database, prepareLookup }: OpenDatabase, op
       const { id } = account.user;
       await db.updateTable('janua_memberships').set({ username }).where('user_id', '=', id).execute();
       await indexWords(id, { username }, db);
-      return insertNew(update(id, db).set({ username, stamp: keptStamp(account), address_proof: 'mail' }));
+      return insertNew(update(id, db).set({ username, stamp: keptStamp(account), address_proof: 'changed' }));
     },
 
     async findDates(id) {
@@ -295,7 +298,7 @@ function toTime(milliseconds: number | string | null): Date | undefined {
 }
 
 function rightsOfRow(row: AccountRow, { administrators }: DirectoryOptions): Rights {
-  const isListed = administrators?.has(row.username) && row.address_proof !== 'none';
+  const isListed = administrators?.has(row.username) && ['mail', null].includes(row.address_proof);
   return rightsOf(toText(row.group_names), toText(row.scopes), isListed);
 }
 

@@ -167,9 +167,15 @@ function typeOf({
   return other === undefined ? 'string' : ['string', other];
 }
 
-function findFault({ required, maxLength = 254 }: Field, value = ''): Omit<FieldFault, 'field'> | undefined {
+function findFault(
+  { required, maxLength = 254, format, boolean }: Field,
+  value = '',
+): Omit<FieldFault, 'field'> | undefined {
   if (required && value.trim() === '') return { code: 'missing' };
   // In code points, like `maxLength` in JSON Schema.
   if ([...value].length > maxLength) return { code: 'too-long', values: { count: maxLength } };
-  return value.isWellFormed() ? undefined : { code: 'malformed' };
+  // Not every database stores U+0000. A password is stored as its hash.
+  const isPlain = format === 'password' || !value.includes('\0');
+  if (boolean && !['', 'true', 'false'].includes(value)) return { code: 'malformed' };
+  return isPlain && value.isWellFormed() ? undefined : { code: 'malformed' };
 }

@@ -64,7 +64,33 @@ describe('the page of a user', () => {
       assert.equal((await janua.post(url, body)).statusCode, 403, url);
   });
 
-  test('ticks the groups that the user was put into, and not those by a setting', async () => {
+  test('lets only members of admins change who is in a group that opens an application', async () => {
+    const origin = 'https://app.example.com';
+    await using janua = await startJanua({
+      settings: {
+        PUBLIC_URL: 'http://localhost:5000',
+        TRUSTED_PROXIES: ['127.0.0.1'],
+        FORWARD_AUTH_ORIGINS: [origin],
+        FORWARD_AUTH_RULES: [`${origin}=ops`],
+      },
+    });
+    const { app, services } = janua;
+    for (const name of ['ops', 'staff']) await services.groups.add({ name, description: '', scopes: [] });
+    const headers = await signInWith(janua, 'users:read', 'users:write');
+    const id = (await services.users.findByUsername(ann.username))?.user.id;
+    const put = async (groups: string[]) => {
+      const sent = json({ groups });
+      const url = `/api/admin/users/${id}/groups`;
+      return (await app.inject({ method: 'POST', url, ...sent, headers: { ...sent.headers, ...headers } })).json();
+    };
+    assert.equal((await put(['ops', 'staff'])).status, 403);
+    assert.equal((await put(['staff'])).detail, 'Groups changed');
+    await services.administration.changeGroups(ann.username, { add: ['ops'] });
+    assert.equal((await put(['staff'])).status, 403);
+    assert.equal((await put(['ops'])).detail, 'Groups changed');
+  });
+
+  test('cannot take a user out of a group by a setting, nor put one in for good', async () => {
     await using janua = await startJanua({ settings: { ADMINISTRATORS: [ann.username] } });
     const { app, services } = janua;
     const account = await services.users.findByUsername(ann.username);
@@ -74,7 +100,13 @@ describe('the page of a user', () => {
     await services.administration.changeGroups(ann.username, { add: ['staff'] });
     const { body } = await app.inject({ url: `/admin/users/${account?.user.id}/groups`, headers: cookie });
     assert.match(body, /value="staff" checked/);
-    assert.match(body, /value="admins">/);
+    assert.match(body, /value="admins" checked disabled>/);
+    const url = `/api/admin/users/${account?.user.id}/groups`;
+    const change = (groups: string[]) =>
+      app.inject({ method: 'POST', url, ...json({ groups }), headers: { ...json({}).headers, ...cookie } });
+    assert.equal((await change([])).statusCode, 409);
+    assert.equal((await change(['staff', admins])).statusCode, 200);
+    assert.deepEqual(await services.groups.namesOf(account?.user ?? assert.fail()), ['staff']);
   });
 
   test('offers what the scopes of the administrator allow', async () => {

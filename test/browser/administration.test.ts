@@ -92,7 +92,10 @@ site.test(
 
     await page.goto('/admin/throttle');
     await check(page, 'throttle', false);
-    await page.getByRole('button', { name: `Lift: ${bob.username}` }).first().click();
+    await page
+      .getByRole('button', { name: `Lift: ${bob.username}` })
+      .first()
+      .click();
     await page.getByText('The failures are forgotten.').waitFor();
     assert.equal(await page.getByRole('button', { name: `Lift: ${bob.username}` }).count(), 0);
 

@@ -198,9 +198,11 @@ function typedTexts({ body = '' }: Request, operation: Operation | undefined): s
 /** Expects that no sent value became markup, a header or a result, and that the answer reveals no internals. @param shown may be in it */
 function checkRevealsNothing({ headers, body }: Answer, shown: string): void {
   const lower = body.toLowerCase();
-  for (const mark of [marks.markup, marks.product, marks.secret]) {
+  // JSON may hold any text that was stored before.
+  const isPage = headers.some(([name, value]) => name === 'content-type' && value.startsWith('text/html'));
+  for (const mark of [...(isPage ? [marks.markup] : []), marks.product, marks.secret]) {
     assert.ok(!lower.includes(mark) || (mark === marks.secret && shown.includes(mark)), `the body shows ${mark}`);
   }
   assert.ok(!headers.some(([name]) => name === marks.header), 'the response has no header that the client sent');
-  assert.doesNotMatch(body, /\$argon2|node_modules|\.ts:\d|SQLITE|\bat \w+ \(|password_?hash/i);
+  assert.doesNotMatch(body, /\$argon2|node_modules|\.ts:\d|SQLITE_|\bat \w+ \(|password_?hash/i);
 }

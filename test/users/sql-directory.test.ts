@@ -50,7 +50,7 @@ test('a row of SQLite with values of wrong types affects only its own user', asy
     listed.map(({ createdAt }) => createdAt === undefined),
     [true, false],
   );
-  assert.equal((await users.findByUsername(names[0] ?? ''))?.passwordHash, '');
+  assert.equal((await users.findByUsername(names[0] ?? ''))?.passwordHash, undefined);
 });
 
 test('a name of a wrong type in SQLite is read as empty, and the list still ends', async () => {

@@ -74,6 +74,7 @@ export function siteOptions({ logIn = unexpected, logOut = unexpected, ...access
     forwardOrigins: new Set(),
     returns: createReturns(new Set(), () => undefined),
     findBarrier: () => undefined,
+    guardedGroups: [],
     nameApplication: () => undefined,
     docs: true,
     applicationScopes: [],
