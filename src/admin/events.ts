@@ -3,7 +3,7 @@ import type { Events } from '../audit/event.ts';
 export const events = {
   'audit-exported': {
     vocabulary: 'sensitive_read',
-    by: 'account-holder',
+    by: 'operator',
     level: 'info',
     words: 'An administrator exported the events of the audit that match the filters',
   },

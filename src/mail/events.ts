@@ -51,7 +51,7 @@ export const events = {
     vocabulary: 'sensitive_update',
     by: 'operator',
     level: 'info',
-    words: 'The operator had mails sent again that waited or were given up',
+    words: 'Mails that waited or were given up were sent again',
   },
   'mail-tested': {
     vocabulary: 'sensitive_create',

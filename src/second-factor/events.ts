@@ -80,7 +80,7 @@ export const events = {
     ...changed,
     by: 'operator',
     level: 'warn',
-    words: 'The operator removed the second factors of a user, which ended all sessions',
+    words: 'The second factors of a user were removed, which ended all sessions',
   },
   'recovery-codes-renewed': {
     ...changed,

@@ -1,18 +1,18 @@
 import type { Events } from '../audit/event.ts';
 
 export const events = {
-  'user-added': { vocabulary: 'user_created', by: 'operator', level: 'info', words: 'The operator added a user' },
+  'user-added': { vocabulary: 'user_created', by: 'operator', level: 'info', words: 'A user was added' },
   'user-invited': {
     vocabulary: 'user_created',
     by: 'operator',
     level: 'info',
-    words: 'An administrator added a user, who chooses a password by a link',
+    words: 'A user was added, who chooses a password by a link',
   },
   'reset-sent': {
     vocabulary: 'authn_password_change',
     by: 'operator',
     level: 'info',
-    words: 'An administrator had a link mailed to a user, which sets a new password',
+    words: 'A mail with a link that sets a new password was queued for a user',
   },
   'users-imported': {
     vocabulary: 'user_created',
@@ -30,20 +30,20 @@ export const events = {
     vocabulary: 'authn_password_change',
     by: 'operator',
     level: 'info',
-    words: 'The operator set a password, which ended the sessions of the user',
+    words: 'A password was set, which ended the sessions of the user',
   },
   'user-disabled': {
     vocabulary: 'user_archived',
     by: 'operator',
     level: 'info',
-    words: 'The operator disabled a user, which ended their sessions',
+    words: 'A user was disabled, which ended their sessions',
   },
-  'user-enabled': { vocabulary: 'user_updated', by: 'operator', level: 'info', words: 'The operator enabled a user' },
+  'user-enabled': { vocabulary: 'user_updated', by: 'operator', level: 'info', words: 'A user was enabled' },
   'user-removed': {
     vocabulary: 'user_deleted',
     by: 'operator',
     level: 'info',
-    words: 'The operator removed a user, which ended their sessions',
+    words: 'A user was removed, which ended their sessions',
   },
   'user-groups-changed': {
     vocabulary: 'privilege_permissions_changed',
@@ -67,6 +67,6 @@ export const events = {
     vocabulary: 'privilege_permissions_changed',
     by: 'operator',
     level: 'info',
-    words: 'A group was removed, and nobody is in it any more',
+    words: 'A group was removed, with its memberships',
   },
 } as const satisfies Events;
