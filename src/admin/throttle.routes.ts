@@ -85,7 +85,7 @@ export function addThrottle(app: App, parts: () => ThrottleParts): void {
 
   addAction(app, [`${page}/lift`, '/api/admin/throttle/lift'], {
     method: 'POST',
-    summary: 'Lift a wait',
+    summary: 'Remove a wait',
     description:
       'Forgets all failures of a user, of a name that no user has, or of an address. Send one of the fields.',
     tag: 'Administration',

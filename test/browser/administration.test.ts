@@ -93,11 +93,11 @@ site.test(
     await page.goto('/admin/throttle');
     await check(page, 'throttle', false);
     await page
-      .getByRole('button', { name: `Lift: ${bob.username}` })
+      .getByRole('button', { name: `Remove the wait: ${bob.username}` })
       .first()
       .click();
     await page.getByText('The failures are forgotten.').waitFor();
-    assert.equal(await page.getByRole('button', { name: `Lift: ${bob.username}` }).count(), 0);
+    assert.equal(await page.getByRole('button', { name: `Remove the wait: ${bob.username}` }).count(), 0);
 
     await page.goto('/admin/audit?kind=login-failed');
     const [download] = await Promise.all([
