@@ -154,9 +154,15 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] as const) {
       await assert.rejects(users.setDisabled(ann.id, true), LastAdministrator);
       const account = await users.findById(id ?? '');
       assert.ok(account);
-      // A mailed link has proved the address.
+      // The owner of a listed address may open a link that another user has asked for.
       await users.setUsername(account, 'none@example.com');
-      assert.deepEqual((await rightsOf(id ?? '')).groups, [admins]);
+      assert.deepEqual((await rightsOf(id ?? '')).groups, []);
+      await assert.rejects(users.setDisabled(ann.id, true), LastAdministrator);
+      // An invited user cannot sign in before they have chosen a password.
+      const invited = await users.add({ ...eve, username: 'zoe@example.com', passwordHash: '', addressProof: 'mail' });
+      await opened.groups.setGroupsOf({ id: invited ?? '', username: 'zoe@example.com' }, () => [admins]);
+      await assert.rejects(users.setDisabled(ann.id, true), LastAdministrator);
+      await add('bob', admins);
       await users.setDisabled(ann.id, true);
     });
   });
