@@ -1,4 +1,3 @@
-import type { ChangeFault, ChangeRefused } from '../users/change-refused.ts';
 import { admins, readNames } from '../users/scopes.ts';
 import type { SignedIn } from './access.ts';
 import { type Answer, Refusal } from './refusal.ts';
@@ -28,34 +27,10 @@ export const beyondOwn: Answer = {
   event: { kind: 'permission-refused', reason: 'beyond-own' },
 };
 
-/** The answers to changes that cannot be made (`users/change-refused.ts`). */
-export const changeRefusals = {
-  'change-refused': { name: 'change-refused', status: 409, detail: 'The change cannot be made' },
-  'last-administrator': {
-    name: 'last-administrator',
-    status: 409,
-    detail: 'This is the last administrator. Make another one first',
-  },
-  'own-table': {
-    name: 'own-table',
-    status: 409,
-    detail: 'The users are in a table of your own (USERS_TABLE). Change them in your application',
-  },
-  'no-such-user': { name: 'no-such-user', status: 404, detail: 'There is no such user' },
-  'user-exists': { name: 'user-exists', status: 409, detail: 'There is a user with this address already' },
-  'no-mail': { name: 'no-mail', status: 409, detail: 'No mail can be sent here, or no password can be set' },
-  'no-such-group': { name: 'no-such-group', status: 404, detail: 'There is no such group' },
-} as const satisfies Readonly<Record<ChangeFault, Answer>>;
-
 /** What of the asked-for scopes a user has (RFC 6749 3.3). Undefined if none was asked for: the token then carries all that the user has. */
 export function grantScope(asked: string | undefined, held: readonly string[]): string | undefined {
   const names = readNames(asked);
   return names.length === 0 ? undefined : held.filter((scope) => names.includes(scope)).join(' ');
-}
-
-export function refusalOf({ code, message }: ChangeRefused): Refusal {
-  const answer = changeRefusals[code];
-  return new Refusal(code === 'change-refused' ? { ...answer, detail: message } : answer);
 }
 
 /** Why a route refuses a signed-in user. Undefined if it does not. @param wants the scope of the route, and whether it changes an account */

@@ -1,6 +1,6 @@
+import { changeRefusals } from '../access/change-refusals.ts';
 import { insufficientUserAuthentication } from '../access/fresh-proof.ts';
 import { loginMessages } from '../access/refusal.ts';
-import { changeRefusals } from '../access/scope.ts';
 import { detailAnswer } from '../web/fields.ts';
 import { addForm } from '../web/form.ts';
 import { signedInOf } from '../web/hooks/credentials.ts';

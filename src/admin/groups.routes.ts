@@ -1,6 +1,7 @@
+import { changeRefusals } from '../access/change-refusals.ts';
 import { insufficientUserAuthentication, type RequireFresh } from '../access/fresh-proof.ts';
 import { InvalidFields, Refusal } from '../access/refusal.ts';
-import { beyondOwn, changeRefusals, requireMayChange } from '../access/scope.ts';
+import { beyondOwn, requireMayChange } from '../access/scope.ts';
 import type { Actor, Administration } from '../users/administration.ts';
 import type { Groups, ListedGroup } from '../users/groups.ts';
 import { groupPattern, ownScopes, readNames, rightsOf } from '../users/scopes.ts';
@@ -53,7 +54,7 @@ const config = { signedIn: true, scope: 'users:write', openedAt: page, refusals 
 const describeGroup = ({ name, description, scopes, members }: ListedGroup) => ({
   name,
   description,
-  scopes: rightsOf(name, scopes.join(' ')).scopes,
+  scopes: rightsOf([name], scopes).scopes,
   members,
 });
 

@@ -1,5 +1,5 @@
+import { changeRefusals } from '../access/change-refusals.ts';
 import { Refusal } from '../access/refusal.ts';
-import { changeRefusals } from '../access/scope.ts';
 import type { Administration } from '../users/administration.ts';
 import type { Features } from '../web/flow-options.ts';
 import type { FoundUser } from './find-users.ts';

@@ -1,8 +1,9 @@
+import { changeRefusals } from '../access/change-refusals.ts';
 import { describeSession } from '../access/describe-session.ts';
 import { insufficientUserAuthentication, type RequireFresh } from '../access/fresh-proof.ts';
 import type { PersonalTokens } from '../access/personal-tokens.ts';
 import { InvalidFields } from '../access/refusal.ts';
-import { beyondOwn, changeRefusals, mayChange, requireMayChange } from '../access/scope.ts';
+import { beyondOwn, mayChange, requireMayChange } from '../access/scope.ts';
 import type { Events } from '../audit/event.ts';
 import { describeDecision } from '../audit/explanation.ts';
 import type { AuditStore } from '../audit/sql-store.ts';

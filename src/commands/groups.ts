@@ -10,7 +10,7 @@ export const listGroups = ({ json }: { readonly json?: boolean }) =>
       heading: ['GROUP', 'USERS', 'SCOPES', 'DESCRIPTION'],
       toRows: (groups) =>
         groups.map(({ name, members, scopes, description }) => [
-          ...[name, String(members), rightsOf(name, scopes.join(' ')).scopes.join(' '), description],
+          ...[name, String(members), rightsOf([name], scopes).scopes.join(' '), description],
         ]),
     }),
   );
@@ -24,7 +24,7 @@ export const addGroup = (name: string, scopes: string[], { description }: { read
 export const setScopes = (name: string, scopes: string[]) =>
   administer('janua groups scopes', async ({ administration }) => {
     await administration.setScopes(name, scopes);
-    return `${name} grants: ${rightsOf(name, scopes.join(' ')).scopes.join(' ') || 'nothing'}.`;
+    return `${name} grants: ${rightsOf([name], scopes).scopes.join(' ') || 'nothing'}.`;
   });
 
 export const removeGroup = (name: string) =>

@@ -147,7 +147,7 @@ export function createAdministration(options: AdministrationOptions, actor: Acto
     const registry = requireRegistry();
     const canonical = requireEmail(username);
     const details = { username: canonical, firstName: requireName(firstName), lastName: requireName(lastName) };
-    for (const name of chosen) await groups.require(name);
+    if (chosen.length > 0) await groups.scopesOf(chosen);
     const added = await registry.add({ ...details, ...(await complete(details)), demo: false });
     if (!added) throw new ChangeRefused('There is already a user with that name.', 'user-exists');
     const account = await find(canonical);

@@ -10,7 +10,7 @@ export type ChangeFault =
 
 /** A change that cannot be made. The message tells an administrator why. */
 export class ChangeRefused extends Error {
-  override readonly name: string = 'ChangeRefused';
+  override readonly name = 'ChangeRefused';
   readonly code: ChangeFault;
 
   constructor(message: string, code: ChangeFault = 'change-refused') {
@@ -20,10 +20,8 @@ export class ChangeRefused extends Error {
 }
 
 /** Without an administrator, only commands could make a new one. */
-export class LastAdministrator extends ChangeRefused {
-  override readonly name = 'LastAdministrator';
-
-  constructor() {
-    super('This is the last administrator: add another user to the group admins first.', 'last-administrator');
-  }
-}
+export const lastAdministrator = () =>
+  new ChangeRefused(
+    'This is the last administrator: add another user to the group admins first.',
+    'last-administrator',
+  );

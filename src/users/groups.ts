@@ -3,7 +3,7 @@ import { countDeleted } from '../database/deletions.ts';
 import { insertAll, insertNew } from '../database/insert-new.ts';
 import { sql } from '../database/kysely.ts';
 import { inTransaction } from '../database/transaction.ts';
-import { ChangeRefused, LastAdministrator } from './change-refused.ts';
+import { ChangeRefused, lastAdministrator } from './change-refused.ts';
 import { admins, groupPattern, ownScopes, readNames, rightsOf } from './scopes.ts';
 import type { User } from './user.ts';
 
@@ -35,7 +35,7 @@ export interface GroupOptions {
   readonly requireOther: RequireOtherAdministrator;
 }
 
-/** @throws {LastAdministrator} if no other enabled user is an administrator. @param db a transaction that has called `lockGroups` */
+/** @throws {ChangeRefused} `last-administrator` if no other enabled user is an administrator. @param db a transaction that has called `lockGroups` */
 export type RequireOtherAdministrator = (userId: string, db: Database) => Promise<void>;
 
 /** All changes to groups and to who is an administrator wait for each other. The first step of a transaction. */
@@ -128,16 +128,12 @@ export function createGroups(database: Database, options: GroupOptions) {
 
     addMembers,
 
-    async require(name: string): Promise<void> {
-      if (!(await readAll(database)).has(name)) throw noSuchGroup(name);
-    },
-
-    /** What groups grant together. */
+    /** What groups grant together. @throws {ChangeRefused} `no-such-group` */
     async scopesOf(names: readonly string[]): Promise<readonly string[]> {
       const groups = await readAll(database);
       for (const name of names) if (!groups.has(name)) throw noSuchGroup(name);
       const { group_names, scopes } = columnsOf(names, groups);
-      return rightsOf(group_names ?? '', scopes ?? '').scopes;
+      return rightsOf(readNames(group_names), readNames(scopes)).scopes;
     },
 
     async list(): Promise<ListedGroup[]> {
@@ -210,5 +206,5 @@ export function createGroups(database: Database, options: GroupOptions) {
 export const requireOtherMember: RequireOtherAdministrator = async (userId, db) => {
   const others = db.selectFrom('janua_memberships').select('id').where('group_name', '=', admins);
   const other = await others.where('user_id', '!=', userId).limit(1).executeTakeFirst();
-  if (other === undefined) throw new LastAdministrator();
+  if (other === undefined) throw lastAdministrator();
 };

@@ -30,9 +30,8 @@ export const readNames = (text: string | null | undefined): string[] => text?.sp
  * more of them.
  * @param isListed whether a setting makes the user an administrator
  */
-export function rightsOf(groupNames: string, granted: string, isListed = false): Rights {
-  if (groupNames === '' && !isListed) return nothing;
-  const groups = [...new Set([...readNames(groupNames), ...(isListed ? [admins] : [])])];
-  const scopes = readNames(granted);
-  return { groups, scopes: groups.includes(admins) ? [...new Set([...Object.keys(ownScopes), ...scopes])] : scopes };
+export function rightsOf(names: readonly string[], granted: readonly string[], isListed = false): Rights {
+  if (names.length === 0 && !isListed) return nothing;
+  const groups = [...new Set([...names, ...(isListed ? [admins] : [])])];
+  return { groups, scopes: groups.includes(admins) ? [...new Set([...Object.keys(ownScopes), ...granted])] : granted };
 }

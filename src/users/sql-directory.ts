@@ -8,9 +8,9 @@ import { listPages } from '../database/list-pages.ts';
 import { accountColumns, tablesAboutUsers, type UsersTable } from '../database/schema.ts';
 import { inTransaction } from '../database/transaction.ts';
 import { type Account, passwordFingerprint } from './account.ts';
-import { LastAdministrator } from './change-refused.ts';
+import { lastAdministrator } from './change-refused.ts';
 import { lockGroups } from './groups.ts';
-import { admins, type Rights, rightsOf } from './scopes.ts';
+import { admins, type Rights, readNames, rightsOf } from './scopes.ts';
 import { createSearch, inOrder } from './search.ts';
 import { type Searchable, searchable, type User, wordsOf } from './user.ts';
 import type { ListedUser, NewUser, UserRegistry } from './user-directory.ts';
@@ -76,7 +76,7 @@ export function createSqlDirectory({ database, prepareLookup }: OpenDatabase, op
       .where(sql`coalesce(address_proof, 'mail')`, '=', 'mail');
     const rows = [...(await members.execute()), ...(options.administrators?.size ? await listed.execute() : [])];
     const ids = new Set(rows.map(({ id }) => id));
-    if (ids.has(userId) && ids.size === 1) throw new LastAdministrator();
+    if (ids.has(userId) && ids.size === 1) throw lastAdministrator();
   }
 
   function listRows() {
@@ -299,7 +299,7 @@ function toTime(milliseconds: number | string | null): Date | undefined {
 
 function rightsOfRow(row: AccountRow, { administrators }: DirectoryOptions): Rights {
   const isListed = administrators?.has(row.username) && ['mail', null].includes(row.address_proof);
-  return rightsOf(toText(row.group_names), toText(row.scopes), isListed);
+  return rightsOf(readNames(toText(row.group_names)), readNames(toText(row.scopes)), isListed);
 }
 
 function toUser(id: string, { username, first_name, last_name, language }: AccountRow, { groups }: Rights): User {

@@ -92,10 +92,10 @@ export interface UserRegistry extends SearchableDirectory {
   /** After a mailed link. False when the name is taken: a transaction must then be rolled back. Sessions stay. */
   setUsername(account: Account, username: string, db?: Database): Promise<boolean>;
   findDates(id: string): Promise<AccountDates>;
-  /** @throws {LastAdministrator} */
+  /** @throws {ChangeRefused} `last-administrator` */
   setDisabled(id: string, disabled: boolean): Promise<void>;
   setLanguage(id: string, language: string): Promise<void>;
-  /** The first step of a transaction. @throws {LastAdministrator} */
+  /** The first step of a transaction. @throws {ChangeRefused} `last-administrator` */
   remove(id: string, db?: Database): Promise<boolean>;
   requireOtherAdministrator: RequireOtherAdministrator;
 }

@@ -262,7 +262,7 @@ function toAccount(row: Row, { disabled, groups: column }: UserMapping): Account
   const own = kept.filter(([group, name]) => name === username && (column === undefined || group === admins));
   const names = [...own.map(([group]) => group), ...(column === undefined ? [] : readGroups(row.groups ?? ''))];
   const granted = names.length === 0 ? [] : namesOfScopes(names, row.definitions);
-  const { groups, scopes } = rightsOf(names.sort().join(' '), granted.join(' '));
+  const { groups, scopes } = rightsOf(names.sort(), granted);
   return {
     scopes,
     user: {

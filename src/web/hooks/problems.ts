@@ -1,6 +1,7 @@
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
+import { refusalOf } from '../../access/change-refusals.ts';
 import { type Answer, type FieldFault, InvalidFields, Refusal, RefusedField } from '../../access/refusal.ts';
-import { insufficientScope, refusalOf } from '../../access/scope.ts';
+import { insufficientScope } from '../../access/scope.ts';
 import { Unavailable } from '../../faults/unavailable.ts';
 import { fill } from '../../languages/languages.ts';
 import { words } from '../../languages/words.ts';

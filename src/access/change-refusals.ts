@@ -1,0 +1,27 @@
+import type { ChangeFault, ChangeRefused } from '../users/change-refused.ts';
+import { type Answer, Refusal } from './refusal.ts';
+
+/** The answers to changes that cannot be made (`users/change-refused.ts`). */
+export const changeRefusals = {
+  'change-refused': { name: 'change-refused', status: 409, detail: 'The change cannot be made' },
+  'last-administrator': {
+    name: 'last-administrator',
+    status: 409,
+    detail: 'This is the last administrator. Make another one first',
+  },
+  'own-table': {
+    name: 'own-table',
+    status: 409,
+    detail: 'The users are in a table of your own (USERS_TABLE). Change them in your application',
+  },
+  'no-such-user': { name: 'no-such-user', status: 404, detail: 'There is no such user' },
+  'user-exists': { name: 'user-exists', status: 409, detail: 'There is a user with this address already' },
+  'no-mail': { name: 'no-mail', status: 409, detail: 'No mail can be sent here, or no password can be set' },
+  'no-such-group': { name: 'no-such-group', status: 404, detail: 'There is no such group' },
+} as const satisfies Readonly<Record<ChangeFault, Answer>>;
+
+/** The message of a fault without an answer of its own is the answer. */
+export function refusalOf({ code, message }: ChangeRefused): Refusal {
+  const answer = changeRefusals[code];
+  return new Refusal(code === 'change-refused' ? { ...answer, detail: message } : answer);
+}
