@@ -32,7 +32,8 @@ async function open(scopes: Scope[] = everything) {
 }
 
 describe('the page of a user', () => {
-  test('shows the user, the sessions and the last events, and what can be done', async () => {
+  // Shows: VM-47
+  test('shows the user, the sessions and the last events, and what can be done, and no hash', async () => {
     await using janua = await open();
     const { app, get, annId } = janua;
     await logIn(app);
@@ -51,6 +52,10 @@ describe('the page of a user', () => {
     assert.match(page, new RegExp(`href="/admin/users/${annId}/end-sessions"`));
     assert.match(page, new RegExp(`href="/admin/users/${annId}/delete"`));
     assert.match((await get('/admin/users?q=ann')).body, new RegExp(`href="/admin/users/${annId}"`));
+    const account = await janua.services.users.findById(annId);
+    const hash = account?.passwordHash ?? assert.fail();
+    for (const url of ['/api/admin/users', '/admin/users', `/api/admin/users/${annId}`, `/admin/users/${annId}`])
+      assert.ok(!(await get(url)).body.includes(hash.slice(-20)), url);
   });
 
   test('offers nothing for a user who may do more, on no page', async () => {
@@ -126,7 +131,6 @@ describe('the page of a user', () => {
 });
 
 describe('an administrator', () => {
-  // Shows: VM-42
   test('disables a user, which ends the sessions, and enables the user again', async () => {
     await using janua = await open();
     const { app, post, get, annId, eventsOf, headers } = janua;
@@ -187,7 +191,7 @@ describe('an administrator', () => {
     assert.equal(await services.users.findById(annId), undefined);
   });
 
-  // Shows: VM-47
+  // Shows: VM-92
   test('changes no user who may do more, and lets no one do more', async () => {
     await using janua = await open(['users:read', 'users:write']);
     const { post, annId, services, eventsOf } = janua;
@@ -224,11 +228,16 @@ describe('an administrator', () => {
 describe('a user who is added', () => {
   const eve = { email: 'Eve@example.com', first_name: 'Eve', last_name: 'Evans' };
 
+  // Shows: VM-62
   test('by an invitation chooses a password by the mailed link, where SIGN_UP is off too', async () => {
     await using janua = await open();
     const { app, post, get, services } = janua;
     await services.groups.add({ name: 'staff', description: '', scopes: [] });
-    const added = await post('/api/admin/users', { ...eve, groups: ['staff'], invite: true });
+    const added = await post('/api/admin/users', {
+      ...{ ...eve, groups: ['staff'], invite: true },
+      // No field of a request proves an address, or sets a password.
+      ...{ address_proof: 'mail', verified: true, password_hash: 'x', disabled: true, scopes: ['users:write'] },
+    });
     assert.equal(added.statusCode, 201, added.body);
     assert.deepEqual(Object.keys(added.json()), ['id']);
     const early = json({ username: 'eve@example.com', password: '' });
@@ -246,6 +255,7 @@ describe('a user who is added', () => {
     assert.ok(sessionCookie(finished));
     const user = (await get(`/api/admin/users/${added.json().id}`)).json();
     assert.deepEqual([user.first_name, user.groups, user.username], ['Eva', ['staff'], 'eve@example.com']);
+    assert.deepEqual((await services.users.findById(user.id))?.scopes, []);
     const again = await app.inject({ method: 'POST', url: link.pathname, ...form(entered) });
     assert.equal(again.statusCode, 410);
   });
@@ -295,7 +305,7 @@ describe('a user who is added', () => {
   });
 });
 
-// Shows: VM-27
+// Shows: V8.3.1
 for (const users of ['SQLite', 'PostgreSQL', 'MariaDB'] as const)
   test(`of two administrators in ${users} who go at once, one remains`, { skip: missing(users) }, async () => {
     await using janua = await startJanua({ stores: { users, sessions: 'SQL' } });
