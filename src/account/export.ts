@@ -1,6 +1,6 @@
 import type { SignedIn } from '../access/access.ts';
 import { describeSession } from '../access/describe-session.ts';
-import type { PersonalToken } from '../access/personal-tokens.ts';
+import { describeToken } from '../access/describe-token.ts';
 import { type Answer, Refusal, tooMany } from '../access/refusal.ts';
 import type { Caller, RecordedEvent } from '../audit/event.ts';
 import type { UnreadableEvent } from '../audit/sql-store.ts';
@@ -97,22 +97,3 @@ function describeEvent(event: RecordedEvent | UnreadableEvent) {
   const { route, address = null, userAgent = null } = caller;
   return { id, at, kind, reason, route, session_id: sessionId, address, user_agent: userAgent };
 }
-
-/** A personal access token as its owner sees it. */
-export const describeToken = ({
-  id,
-  name,
-  scopes,
-  createdAt,
-  expiresAt,
-  lastUsedAt,
-  lastUsedAddress,
-}: PersonalToken) => ({
-  id,
-  name,
-  scope: scopes.join(' '),
-  created_at: createdAt.toISOString(),
-  expires_at: expiresAt.toISOString(),
-  last_used_at: lastUsedAt?.toISOString() ?? null,
-  last_used_address: lastUsedAddress ?? null,
-});

@@ -1,4 +1,5 @@
 import { byOwner } from '../access/access.ts';
+import { describeToken } from '../access/describe-token.ts';
 import { insufficientUserAuthentication } from '../access/fresh-proof.ts';
 import { type Answer, InvalidFields, Refusal } from '../access/refusal.ts';
 import { grantScope } from '../access/scope.ts';
@@ -10,7 +11,6 @@ import { addForm } from '../web/form.ts';
 import { signedInOf } from '../web/hooks/credentials.ts';
 import { json, listOf, object, orNull, text, time } from '../web/openapi/responses.ts';
 import type { App, Request } from '../web/types.ts';
-import { describeToken } from './export.ts';
 import type { AccountParts } from './parts.ts';
 
 const noSuchToken: Answer = { name: 'no-such-token', status: 404, detail: 'You have no token with that id' };

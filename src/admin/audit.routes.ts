@@ -5,7 +5,7 @@ import { signedInOf } from '../web/hooks/credentials.ts';
 import { header, json, listOf, object, orNull, type Schema, text, time } from '../web/openapi/responses.ts';
 import type { App } from '../web/types.ts';
 import { type AuditParts, auditRules, exportEvents, listEvents } from './audit.ts';
-import { listQuery, readList, refuseList, unreadableList } from './list.ts';
+import { listQuery, nextCursor, readList, refuseList, tag, unreadableList } from './list.ts';
 
 const nothing = (description?: string): Schema => ({
   type: ['string', 'null'],
@@ -39,7 +39,7 @@ const eventSchema = object('An event', {
 });
 const listSchema = object('Events', {
   events: listOf(eventSchema),
-  next_cursor: nothing('For the next page. A page may be short and still have one'),
+  next_cursor: nextCursor,
 });
 
 const filters = {
@@ -63,7 +63,7 @@ export function addAudit(app: App, parts: () => AuditParts, events: Events): voi
     method: 'GET',
     summary: 'Audit',
     description: 'Events, the newest first.',
-    tag: 'Administration',
+    tag,
     config: { ...config, view: 'admin/audit' },
     query: { ...filters, ...listQuery },
     answer: json('Events', listSchema),
@@ -82,7 +82,7 @@ export function addAudit(app: App, parts: () => AuditParts, events: Events): voi
       schema: {
         summary: 'Export of the audit',
         description: 'Every event that matches the filters, the newest first.',
-        tags: ['Administration'],
+        tags: [tag],
         querystring: {
           type: 'object',
           properties: { format: { description: '`csv` or `jsonl`', examples: ['csv'] }, ...filters },

@@ -28,9 +28,7 @@ export const auditRules = (events: Events): ListRules => ({
     from: undefined,
     to: undefined,
   },
-  // Only the newest first.
-  sorts: [''],
-  keyLength: () => 1,
+  keyLength: 1,
 });
 
 /** @throws {Refusal} `unreadable-list` for a time that cannot be read */

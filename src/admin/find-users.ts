@@ -12,7 +12,7 @@ export const userRules = (ownUsers: boolean): ListRules => ({
   filters: { group: undefined, state: ['enabled', 'disabled'], factor: ['yes', 'no'] },
   sorts: ownUsers ? ['username', 'created_at'] : ['username'],
   // The value that sorts, and the id.
-  keyLength: () => 2,
+  keyLength: 2,
 });
 
 export interface FoundUser extends ListedUser {
@@ -29,7 +29,7 @@ interface FindUsersOptions {
 }
 
 /**
- * Finds users, in four statements at most. If an index shows that few users pass one of the filters, all of those are read and sorted.
+ * Finds users, in 11 statements at most: six to find by each filter, four to read users in the order of words, and one for their details. If an index shows that few users pass one of the filters, all of those are read and sorted.
  * Otherwise it reads users in their order, at most `mostCandidates`, because enough of them pass each filter.
  */
 export function createFindUsers(

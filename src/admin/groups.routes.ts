@@ -10,6 +10,7 @@ import { detailAnswer } from '../web/fields.ts';
 import { actorOf, signedInOf } from '../web/hooks/credentials.ts';
 import { json, listOf, object, text } from '../web/openapi/responses.ts';
 import type { App, Request } from '../web/types.ts';
+import { tag } from './list.ts';
 
 export interface GroupParts {
   readonly administer: (actor: Actor) => Administration;
@@ -43,7 +44,6 @@ const listSchema = object('Groups', {
 });
 
 const page = '/admin/groups';
-const tag = 'Administration';
 const refusals = [
   ...[insufficientUserAuthentication, beyondOwn, changeRefusals['change-refused']],
   changeRefusals['no-such-group'],
@@ -105,7 +105,7 @@ export function addGroups(app: App, parts: () => GroupParts): void {
       const names = readNames(scopes);
       const administration = await requireChange(request, names);
       await administration.addGroup({ name, description: description.trim(), scopes: names });
-      return reply.proceed(`${page}?state=1`, { name });
+      return reply.proceed(`${page}?state=added`, { name });
     },
   });
 
@@ -124,7 +124,7 @@ export function addGroups(app: App, parts: () => GroupParts): void {
       const names = readNames(scopes);
       const group = await requireGroup(name);
       await (await requireChange(request, group.scopes, names)).setScopes(name, names);
-      return reply.proceed(`${page}?state=2`, { detail: 'Scopes changed' });
+      return reply.proceed(`${page}?state=changed`, { detail: 'Scopes changed' });
     },
   });
 
@@ -139,7 +139,7 @@ export function addGroups(app: App, parts: () => GroupParts): void {
     async handle(request, reply, { name }) {
       const group = await requireGroup(name);
       await (await requireChange(request, group.scopes)).removeGroup(name);
-      return reply.proceed(`${page}?state=3`, { detail: 'Group removed' });
+      return reply.proceed(`${page}?state=removed`, { detail: 'Group removed' });
     },
   });
 }

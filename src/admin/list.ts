@@ -1,4 +1,5 @@
 import { type Answer, Refusal } from '../access/refusal.ts';
+import type { Schema } from '../web/openapi/responses.ts';
 
 /** What an administrator asks of a list, from the address bar. */
 export interface ListQuery {
@@ -48,16 +49,16 @@ function readCursor(text: string, length: number): readonly string[] | undefined
 }
 
 export interface ListRules {
-  /** The names of the filters, with the values that they may have. Undefined: any text. */
-  readonly filters: Readonly<Record<string, readonly string[] | undefined>>;
-  /** Fields that the list may be sorted by. The first one is the default. With `-` before it: the other way round. */
-  readonly sorts: readonly string[];
+  /** The names of the filters, with the values that they may have. Undefined: any text. Default: no filters. */
+  readonly filters?: Readonly<Record<string, readonly string[] | undefined>>;
+  /** Fields that the list may be sorted by. The first one is the default. With `-` before it: the other way round. Default: one order. */
+  readonly sorts?: readonly string[];
   /** How many texts a cursor has. */
-  readonly keyLength: (query: Pick<ListQuery, 'q' | 'sort'>) => number;
+  readonly keyLength: number;
 }
 
 /** Reads the query of a list. An empty field counts as none, because forms send all of their fields. @throws {Refusal} `unreadable-list` */
-export function readList(query: unknown, { filters, sorts, keyLength }: ListRules): ListQuery {
+export function readList(query: unknown, { filters = {}, sorts = [''], keyLength }: ListRules): ListQuery {
   const sent = query as Readonly<Record<string, unknown>>;
   const read = (name: string, most = 254): string => {
     const value = sent[name] ?? '';
@@ -71,7 +72,7 @@ export function readList(query: unknown, { filters, sorts, keyLength }: ListRule
   const [q, order, limit, cursor] = [read('q').toLowerCase(), read('sort'), read('limit', 3), read('cursor', 2000)];
   const sort = order.replace(/^-/, '') || sorts[0] || '';
   const rows = limit === '' ? usualRows : /^\d+$/.test(limit) ? Number(limit) : 0;
-  const after = cursor === '' ? undefined : readCursor(cursor, keyLength({ q, sort }));
+  const after = cursor === '' ? undefined : readCursor(cursor, keyLength);
   if (rows < 1 || rows > mostRows || !sorts.includes(sort) || (cursor !== '' && !after)) refuseList();
   return { q, filters: Object.fromEntries(chosen), sort, descending: order.startsWith('-'), limit: rows, after };
 }
@@ -81,3 +82,12 @@ export const listQuery = {
   limit: { description: 'From 1 to 200. Default: 50', examples: ['50'] },
   cursor: { description: 'The `next_cursor` of the page before' },
 };
+
+export const nextCursor: Schema = {
+  type: ['string', 'null'],
+  description: 'For the next page. A page may be short and still have one',
+  examples: [null],
+};
+
+/** Of all pages of administrators, in the OpenAPI document. */
+export const tag = 'Administration';

@@ -6,7 +6,7 @@ import type { Features } from '../web/flow-options.ts';
 import { actorOf } from '../web/hooks/credentials.ts';
 import { json, listOf, object, orNull, text, time } from '../web/openapi/responses.ts';
 import type { App } from '../web/types.ts';
-import { cursorOf, listQuery, readList, unreadableList } from './list.ts';
+import { cursorOf, listQuery, nextCursor, readList, tag, unreadableList } from './list.ts';
 
 export interface MailParts {
   readonly outbox: Outbox;
@@ -27,7 +27,7 @@ const mailSchema = object('A mail', {
 const listSchema = object('The mails that wait or were given up', {
   sends: { type: 'boolean', description: 'Whether there is a mail server: `MAIL_URL`' },
   mails: listOf(mailSchema),
-  next_cursor: { type: ['string', 'null'], description: 'For the next page' },
+  next_cursor: nextCursor,
 });
 
 const noSuchMail: Answer = { name: 'no-such-mail', status: 404, detail: 'There is no mail with that id' };
@@ -54,13 +54,13 @@ export function addMail(app: App, parts: () => MailParts, { mail: sends }: Pick<
     method: 'GET',
     summary: 'Mail',
     description: 'The mails that wait or were given up, the newest first.',
-    tag: 'Administration',
+    tag,
     config: { ...config, view: 'admin/mail', refusals: [unreadableList] },
     query: listQuery,
     answer: json('The mails', listSchema, { next_cursor: null }),
     browser: 'The page with the mails',
     async handle({ query }) {
-      const { limit, after } = readList(query, { filters: {}, sorts: [''], keyLength: () => 1 });
+      const { limit, after } = readList(query, { keyLength: 1 });
       const found = await parts().outbox.findPage(limit + 1, after?.[0]);
       const mails = found.slice(0, limit).map(describeMail);
       const last = found.length > limit ? mails.at(-1) : undefined;
@@ -71,7 +71,7 @@ export function addMail(app: App, parts: () => MailParts, { mail: sends }: Pick<
   addAction(app, [`${page}/retry`, '/api/admin/mail/retry'], {
     method: 'POST',
     summary: 'Send mail again',
-    tag: 'Administration',
+    tag,
     config: { ...config, openedAt: page, refusals: [noSuchMail] },
     fields: {
       id: {
@@ -87,7 +87,7 @@ export function addMail(app: App, parts: () => MailParts, { mail: sends }: Pick<
       const count = await parts().outbox.retry(id || undefined);
       if (count === 0 && id) throw new Refusal(noSuchMail);
       if (count > 0) await parts().audit.record({ kind: 'mail-retried', ...actorOf(request), count });
-      return reply.proceed(`${page}?state=1`, { count });
+      return reply.proceed(`${page}?state=retried`, { count });
     },
   });
 }

@@ -1,7 +1,7 @@
 import { addAction } from '../web/action.ts';
 import { json, listOf, object, text, time } from '../web/openapi/responses.ts';
 import type { App } from '../web/types.ts';
-import { refuseList, unreadableList } from './list.ts';
+import { refuseList, tag, unreadableList } from './list.ts';
 import { type createOverview, type Range, ranges } from './overview.ts';
 
 const count = { type: 'integer', examples: [57] };
@@ -44,7 +44,7 @@ export function addOverview(app: App, parts: () => { readonly overview: ReturnTy
   addAction(app, ['/admin', '/api/admin'], {
     method: 'GET',
     summary: 'Overview',
-    tag: 'Administration',
+    tag,
     config: { signedIn: true, scope: 'audit:read', view: 'admin/overview', refusals: [unreadableList] },
     query: { range: { description: 'What the charts show: `24h`, `7d` or `30d`', examples: ['7d'] } },
     answer: json('The overview', schema),

@@ -24,7 +24,7 @@ export type Range = keyof typeof ranges;
 /** The events that each chart counts. */
 const kinds = {
   sign_ins: ['login-succeeded'],
-  failures: ['login-failed', 'second-factor-failed', 'passkey-refused'],
+  failures: ['login-failed', 'second-factor-failed', 'passkey-refused', 'confirm-failed'],
   throttled: ['login-throttled', 'second-factor-throttled', 'confirm-throttled'],
   new_accounts: ['signed-up', 'user-added', 'users-imported'],
   mails: ['mail-sent'],
@@ -161,9 +161,10 @@ export function createOverview({ database, auditTrail, countSessions, stores, ch
     const rows = database.selectFrom('janua_counts').select(['hour', 'name', 'count']);
     for (const row of await rows.where('id', '!=', position).execute())
       add(row.name, Number(row.hour), Number(row.count));
-    for (let end = from; end <= now(); from = end) {
-      end = startOf(hour, from) + hour;
-      for (const [name, count] of await countEvents(from, end)) add(name, startOf(hour, from), count);
+    while (from <= now()) {
+      const start = startOf(hour, from);
+      for (const [name, count] of await countEvents(from, start + hour)) add(name, start, count);
+      from = start + hour;
     }
     return hours;
   }

@@ -1,6 +1,7 @@
 import { addAction } from '../web/action.ts';
 import { json, listOf, object, text } from '../web/openapi/responses.ts';
 import type { App } from '../web/types.ts';
+import { tag } from './list.ts';
 
 export interface SettingParts {
   /** Without passwords. */
@@ -24,7 +25,7 @@ export function addSettings(app: App, parts: () => SettingParts): void {
     method: 'GET',
     summary: 'Settings',
     description: 'The settings in effect, and where they are from.',
-    tag: 'Administration',
+    tag,
     config: { signedIn: true, scope: 'settings:read', view: 'admin/settings' },
     answer: json('The settings', object('Settings', { settings: listOf(settingSchema) })),
     browser: 'The page with the settings',

@@ -6,7 +6,7 @@ import { countedNetwork } from '../web/client-address.ts';
 import { actorOf, signedInOf } from '../web/hooks/credentials.ts';
 import { json, listOf, object, orNull, text, time } from '../web/openapi/responses.ts';
 import type { App } from '../web/types.ts';
-import { cursorOf, listQuery, readList, unreadableList } from './list.ts';
+import { cursorOf, listQuery, nextCursor, readList, tag, unreadableList } from './list.ts';
 
 /** A key of the throttle with failures. */
 interface ThrottledKey {
@@ -44,7 +44,7 @@ const keySchema = object('Who has to wait', {
 });
 const listSchema = object('Who has to wait', {
   waits: listOf(keySchema),
-  next_cursor: { type: ['string', 'null'], description: 'For the next page. A page may be short and still have one' },
+  next_cursor: nextCursor,
 });
 
 /** Without the ids of browsers. */
@@ -70,13 +70,13 @@ export function addThrottle(app: App, parts: () => ThrottleParts): void {
   addAction(app, [page, '/api/admin/throttle'], {
     method: 'GET',
     summary: 'Who has to wait',
-    tag: 'Administration',
+    tag,
     config: { ...config, view: 'admin/throttle', refusals: [unreadableList] },
     query: { cursor: listQuery.cursor },
     answer: json('Who has to wait', listSchema, { next_cursor: null }),
     browser: 'The page with who has to wait',
     async handle({ query }) {
-      const [from] = readList(query, { filters: {}, sorts: [''], keyLength: () => 1 }).after ?? [];
+      const [from] = readList(query, { keyLength: 1 }).after ?? [];
       const { keys, next } = await parts().throttled.listPage(from);
       const waits = keys.filter(mustWait).map(describeWait);
       return { waits, next_cursor: next === undefined ? null : cursorOf([next]), query };
@@ -88,7 +88,7 @@ export function addThrottle(app: App, parts: () => ThrottleParts): void {
     summary: 'Remove a wait',
     description:
       'Forgets all failures of a user, of a name that no user has, or of an address. Send one of the fields.',
-    tag: 'Administration',
+    tag,
     config: { ...config, openedAt: page, refusals: [beyondOwn] },
     fields: {
       user_id: { description: 'A user', maxLength: 255, examples: ['9b2f1f3e-6a3c-4a52-8c57-1b0c4a526a3c'] },
@@ -104,7 +104,7 @@ export function addThrottle(app: App, parts: () => ThrottleParts): void {
       const account = userId ? await parts().users.findById(userId) : undefined;
       requireMayChange(signedInOf(request), account?.scopes ?? []);
       const count = await parts().throttled.lift(target as LiftTarget, actorOf(request));
-      return reply.proceed(`${page}?state=1`, { count });
+      return reply.proceed(`${page}?state=lifted`, { count });
     },
   });
 }

@@ -12,11 +12,11 @@ interface UserAction {
   /** What programs are told. */
   readonly detail: string;
   isOffered(user: FoundUser, features: Features): boolean;
-  run(administration: Administration, by: { readonly userId: string }, groups: readonly string[]): Promise<unknown>;
+  run(administration: Administration, user: { readonly userId: string }, groups: readonly string[]): Promise<unknown>;
 }
 
 /** What an administrator does with a user, by the last part of its address. */
-export const userActions = {
+const userActions = {
   disable: {
     scope: 'users:write',
     summary: 'Disable a user',

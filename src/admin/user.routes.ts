@@ -1,5 +1,6 @@
 import { changeRefusals } from '../access/change-refusals.ts';
 import { describeSession } from '../access/describe-session.ts';
+import { describeToken } from '../access/describe-token.ts';
 import { insufficientUserAuthentication, type RequireFresh } from '../access/fresh-proof.ts';
 import type { PersonalTokens } from '../access/personal-tokens.ts';
 import { InvalidFields } from '../access/refusal.ts';
@@ -21,6 +22,7 @@ import { addForm } from '../web/form.ts';
 import { actorOf, signedInOf } from '../web/hooks/credentials.ts';
 import { json, listOf, object, orNull, text, time } from '../web/openapi/responses.ts';
 import type { App, Request } from '../web/types.ts';
+import { tag } from './list.ts';
 import { noSuchUser, userActionList } from './user-actions.ts';
 import { describeUser, type UserListParts, userFields } from './users.routes.ts';
 
@@ -33,7 +35,6 @@ export interface UserParts extends UserListParts {
   readonly auditTrail: Pick<AuditStore, 'findPage'>;
 }
 
-const tag = 'Administration';
 const params = { id: { description: 'The id of the user', examples: ['9b2f1f3e-6a3c-4a52-8c57-1b0c4a526a3c'] } };
 const lastEvents = 10;
 
@@ -53,8 +54,10 @@ const userSchema = object('A user', {
       id: text('m9wTrqmiCb1pEU9oSIvH5g'),
       name: text('Nightly report'),
       scope: text('reports:read'),
+      created_at: time,
       expires_at: time,
       last_used_at: orNull(time),
+      last_used_address: orNull(text('203.0.113.7')),
     }),
   ),
   events: listOf(
@@ -120,13 +123,7 @@ export function addUser(app: App, parts: () => UserParts, { features, events, gu
     return {
       ...describeUser(user),
       sessions: (await sessions.listOf(user.id)).map(describeSession),
-      tokens: (await personalTokens.list(account.user)).map((token) => ({
-        id: token.id,
-        name: token.name,
-        scope: token.scopes.join(' '),
-        expires_at: token.expiresAt.toISOString(),
-        last_used_at: token.lastUsedAt?.toISOString() ?? null,
-      })),
+      tokens: (await personalTokens.list(account.user)).map(describeToken),
       events: (trail?.events ?? []).flatMap((event) =>
         'unreadable' in event ? [] : [{ time: event.at, kind: event.kind, decision: describeDecision(event, events) }],
       ),

@@ -6,7 +6,7 @@ import { signedInOf } from '../web/hooks/credentials.ts';
 import { json, listOf, object, orNull, text, time } from '../web/openapi/responses.ts';
 import type { App } from '../web/types.ts';
 import { type createFindUsers, type FoundUser, userRules } from './find-users.ts';
-import { listQuery, readList, unreadableList } from './list.ts';
+import { listQuery, nextCursor as nextCursorSchema, readList, tag, unreadableList } from './list.ts';
 
 export const userFields = {
   id: text('9b2f1f3e-6a3c-4a52-8c57-1b0c4a526a3c'),
@@ -30,7 +30,7 @@ const fieldNames: Readonly<Record<Searchable, string>> = {
 const listSchema = object('Users', {
   users: listOf(object('A user', userFields)),
   unsearched: listOf(text('first_name'), 'What `q` does not find, because no index in a table of your own finds it'),
-  next_cursor: { type: ['string', 'null'], description: 'For the next page. A page may be short and still have one' },
+  next_cursor: nextCursorSchema,
 });
 
 const query = {
@@ -62,7 +62,7 @@ export function addUsers(app: App, parts: () => UserListParts, { features }: Pic
     summary: 'Users',
     description:
       'Sorted by `username`, or by the word that was found if more than 2,000 are. A table of your own has no `created_at`.',
-    tag: 'Administration',
+    tag,
     config: { signedIn: true, scope: 'users:read', view: 'admin/users', refusals: [unreadableList] },
     query,
     answer: json('Users', listSchema, { unsearched: [], next_cursor: null }),
