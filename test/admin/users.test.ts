@@ -305,8 +305,8 @@ describe('a user who is added', () => {
   });
 });
 
-// Shows: V8.3.1
-for (const users of ['SQLite', 'PostgreSQL', 'MariaDB'] as const)
+for (const users of ['SQLite', 'PostgreSQL', 'MariaDB'] as const) {
+  // Shows: V8.3.1
   test(`of two administrators in ${users} who go at once, one remains`, { skip: missing(users) }, async () => {
     await using janua = await startJanua({ stores: { users, sessions: 'SQL' } });
     const { app, services } = janua;
@@ -341,6 +341,7 @@ for (const users of ['SQLite', 'PostgreSQL', 'MariaDB'] as const)
       assert.deepEqual([left.length, statuses], [1, [200, 409]], ways.join(' and '));
     }
   });
+}
 
 test('a user of an own table is changed as far as Janua can', async () => {
   const stores = { users: 'SQLite', sessions: 'SQL', ownTable: true } as const;
