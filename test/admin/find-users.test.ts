@@ -8,6 +8,7 @@ import { createGroups, requireOtherMember } from '../../src/users/groups.ts';
 import { createNoteLogin } from '../../src/users/last-logins.ts';
 import { openMappedDirectory } from '../../src/users/mapped/mapped-directory.ts';
 import { parseMapping } from '../../src/users/mapped/mapping.ts';
+import { admins } from '../../src/users/scopes.ts';
 import { createSqlDirectory } from '../../src/users/sql-directory.ts';
 import type { SearchableDirectory } from '../../src/users/user-directory.ts';
 import { openMigrated, type TestDatabase } from '../database/open.ts';
@@ -277,6 +278,36 @@ test('a list takes no more statements when it has more users', async () => {
     all.mock.restore();
   }
   assert.deepEqual(counts, [3, 3]);
+});
+
+test('a list takes 11 statements at most, when no filter leaves few users', async () => {
+  await using opened = await openMigrated();
+  const { database } = opened;
+  const users = createSqlDirectory(opened, { demoUsers: false, administrators: new Set(['ann@example.com']) });
+  const find = createFindUsers(database, users, settings).list;
+  const ids = sql`with recursive ids (id) as (select 1 union all select id + 1 from ids where id < ${mostCandidates + 1})`;
+  const fill = (table: string, columns: string, values: string) =>
+    sql`insert into ${sql.table(table)} (${sql.raw(columns)}) ${ids} select ${sql.raw(values)} from ids`.execute(
+      database,
+    );
+  await fill(
+    'janua_users',
+    'id, username, password_hash, first_name, last_name, disabled, demo, created_at, group_names',
+    "id, 'ann' || id, '', 'Ann', 'Ann', 1, 0, 0, 'admins'",
+  );
+  await fill('janua_search', 'id, kind, word, user_id', "id || ' 0', 0, 'ann' || id, id");
+  await fill('janua_memberships', 'id, group_name, user_id, username', "'admins ' || id, 'admins', id, 'ann' || id");
+  await fill('janua_totp', 'id, user_id, username, secret, last_step, created_at', "id, id, '', '', 0, 0");
+  // The other two fields find one user each.
+  await sql`update janua_search set kind = 1 where id = '1 0'`.execute(database);
+  await sql`update janua_search set kind = 2 where id = '2 0'`.execute(database);
+  await sql`delete from janua_search where id = '3 0'`.execute(database);
+  const all = mock.method(StatementSync.prototype, 'all');
+  const query = { q: 'ann', group: admins, state: 'disabled', factor: 'yes' };
+  const { users: found } = await find(readList(query, rules));
+  assert.equal(found.length, 50);
+  assert.equal(all.mock.callCount(), 11);
+  all.mock.restore();
 });
 
 // Shows: VM-92
