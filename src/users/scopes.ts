@@ -23,7 +23,7 @@ export interface Rights {
 const nothing: Rights = { groups: [], scopes: [] };
 
 /** A list as stored: separated by spaces. */
-export const readNames = (text: string | null | undefined): string[] => text?.split(' ').filter(Boolean) ?? [];
+export const readNames = (text: string | null | undefined): string[] => (text ? text.split(' ').filter(Boolean) : []);
 
 /**
  * The rights of a user, from the stored lists of groups and of what they grant. Janua's own scopes are not stored: a later version may have
