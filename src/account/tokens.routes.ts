@@ -6,10 +6,10 @@ import { grantScope } from '../access/scope.ts';
 import { readNames } from '../users/scopes.ts';
 import { personName } from '../users/user.ts';
 import { addAction } from '../web/action.ts';
-import { detailAnswer, exampleId, idField } from '../web/fields.ts';
+import { detailAnswer, exampleId, idField, tokenSchema } from '../web/fields.ts';
 import { addForm } from '../web/form.ts';
 import { signedInOf } from '../web/hooks/credentials.ts';
-import { json, listOf, object, orNull, text, time } from '../web/openapi/responses.ts';
+import { json, listOf, object, text, time } from '../web/openapi/responses.ts';
 import type { App, Request } from '../web/types.ts';
 import type { AccountParts } from './parts.ts';
 
@@ -18,15 +18,6 @@ const noSuchToken: Answer = { name: 'no-such-token', status: 404, detail: 'You h
 const tokensPath = '/account/tokens';
 const mostDays = 365;
 const [id, scope] = [text(exampleId), text('reports:read', 'What the token may do, separated by spaces')];
-const tokenSchema = object('A token', {
-  id,
-  name: text('Nightly report'),
-  scope,
-  created_at: time,
-  expires_at: time,
-  last_used_at: orNull({ ...time, description: 'RFC 3339, UTC; to within a minute' }),
-  last_used_address: orNull(text('203.0.113.7')),
-});
 const listSchema = object('The tokens', { tokens: listOf(tokenSchema) });
 const token = text('janua_pat_…', 'It is shown only now');
 const madeSchema = object('The token was made', { id, token, expires_at: time, scope });

@@ -16,7 +16,7 @@ import type { Groups } from '../users/groups.ts';
 import { readNames } from '../users/scopes.ts';
 import { emailAddress, maxNameLength, maxUsernameLength, personName } from '../users/user.ts';
 import { addAction, type Fields } from '../web/action.ts';
-import { detailAnswer } from '../web/fields.ts';
+import { detailAnswer, exampleId, tokenSchema } from '../web/fields.ts';
 import type { FlowOptions } from '../web/flow-options.ts';
 import { addForm } from '../web/form.ts';
 import { actorOf, signedInOf } from '../web/hooks/credentials.ts';
@@ -42,24 +42,14 @@ const userSchema = object('A user', {
   ...userFields,
   sessions: listOf(
     object('A session', {
-      id: text('m9wTrqmiCb1pEU9oSIvH5g'),
+      id: text(exampleId),
       browser: text('Firefox on Windows'),
       address: orNull(text('203.0.113.7')),
       started_at: time,
       last_seen_at: time,
     }),
   ),
-  tokens: listOf(
-    object('A personal access token', {
-      id: text('m9wTrqmiCb1pEU9oSIvH5g'),
-      name: text('Nightly report'),
-      scope: text('reports:read'),
-      created_at: time,
-      expires_at: time,
-      last_used_at: orNull(time),
-      last_used_address: orNull(text('203.0.113.7')),
-    }),
-  ),
+  tokens: listOf(tokenSchema),
   events: listOf(
     object('An event', {
       time,
@@ -169,11 +159,11 @@ export function addUser(app: App, parts: () => UserParts, { features, events, gu
       async show(request) {
         const { user } = await requireUser(request);
         if (action.fresh) await parts().requireFresh(signedInOf(request), undefined, request);
-        const all = name === 'groups' ? await parts().groups.list() : [];
+        const groups = name === 'groups' ? await parts().groups.names() : [];
         const stored = name === 'groups' ? await parts().groups.namesOf(user) : [];
         // A setting, or a column of a team's own table.
         const fixed = user.groups.filter((group) => !stored.includes(group));
-        return { name, user: describeUser(user), groups: all.map((group) => group.name), fixed };
+        return { name, user: describeUser(user), groups, fixed };
       },
       async submit(request, reply, input) {
         const { account } = await requireUser(request);
@@ -208,7 +198,7 @@ function addNewUser(
   const config = { signedIn: true, scope: 'users:write', view: 'admin/add-user' } as const;
   const show = async () => ({
     fields: Object.keys(newUserFields),
-    groups: (await parts().groups.list()).map((group) => group.name),
+    groups: await parts().groups.names(),
     values: {},
     errors: {},
   });

@@ -14,7 +14,7 @@ const batchUsers = 1000;
 export const importUsers = (path: string, { dryRun = false }: { readonly dryRun?: boolean }) =>
   administer('janua users import', async ({ importUsers, groups, audit }, caller) => {
     const addUsers = requireOwnUsers(importUsers);
-    const knownGroups = new Set((await groups.list()).map(({ name }) => name));
+    const knownGroups = new Set(await groups.names());
     const { input, progress } = await openInput(path);
     const terminal = createTerminal();
     const lines = new Map<string, number>();

@@ -28,7 +28,7 @@ export const rows = {
     /** The groups, and the scopes that they grant, separated by spaces. The same is in `janua_memberships` and `janua_groups`. */
     group_names: generated(nullable('')),
     scopes: generated(nullable('')),
-    /** Who proved that the address is the user's: NULL for an operator, by a command; `mail` for a mailed link. `changed` for one by which the user changed the address; `none`: nobody yet. */
+    /** Who proved that the address is the user's: NULL for an operator, by a command; `mail` for a mailed link. `changed` for one by which the user changed the address; `none`: it is not proved. */
     address_proof: generated(nullable('')),
   },
   janua_sessions: {

@@ -1,5 +1,5 @@
 import type { Field } from './action.ts';
-import { json, object, text } from './openapi/responses.ts';
+import { json, object, orNull, text, time } from './openapi/responses.ts';
 
 export const exampleId = 'm9wTrqmiCb1pEU9oSIvH5g';
 
@@ -43,3 +43,14 @@ export const credentialField = {
   examples: ['{"id":"…","type":"public-key","response":{…}}'],
   json: true,
 } as const satisfies Field;
+
+/** A personal access token, as its owner and administrators see it. */
+export const tokenSchema = object('A personal access token', {
+  id: text(exampleId),
+  name: text('Nightly report'),
+  scope: text('reports:read', 'What the token may do, separated by spaces'),
+  created_at: time,
+  expires_at: time,
+  last_used_at: orNull({ ...time, description: 'RFC 3339, UTC; to within a minute' }),
+  last_used_address: orNull(text('203.0.113.7')),
+});

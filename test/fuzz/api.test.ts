@@ -37,7 +37,7 @@ const growth = 64 * 1024 * 1024;
 const notByRequest = ['429', '500', '503'];
 const notByRequestOf: Readonly<Record<string, readonly string[]>> = {
   'GET /auth/forward': ['200'],
-  // No rule demands a group, and nobody is an administrator.
+  // No rule demands a group.
   'GET /auth/verify': ['403'],
   'GET /auth/refused': ['403'],
   ...both('GET', '/account/delete', '/api/account/delete', ['409']),

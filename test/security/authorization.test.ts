@@ -36,7 +36,7 @@ after(() => janua[Symbol.asyncDispose]());
 
 const groupOf = (scope: string) => scope.replace(':', '-');
 
-/** Who asks: nobody, a user without groups, one with each scope, and an administrator. */
+/** Who asks: a client without a credential, a user without groups, one with each scope, and an administrator. */
 const roles: Readonly<Record<string, readonly string[] | undefined>> = {
   anonymous: undefined,
   user: [],
