@@ -356,8 +356,9 @@ async function prepare(settings: Settings, overrides: Overrides, openings: Openi
   const { failureFloor } = overrides;
   const maxAgeSeconds = settings.REAUTHENTICATION_SECONDS;
   const knownBrowsers = createKnownBrowsers(isHttps(settings), await loadKey(database, 'browser-cookie'));
-  const lift = ({ id, username }: User, codes = false) =>
-    liftFailures(throttle, { userId: id, nameDigest: audit.digestName(username), codes });
+  const lift = ({ id, username }: User) =>
+    liftFailures(throttle, { userId: id, nameDigest: audit.digestName(username) });
+  const throttled = createThrottled({ throttle, users, audit });
   const route = findMailRoute(settings);
   const tokens = createTokens(database, now);
   const passkeys = createPasskeys({
@@ -425,6 +426,7 @@ async function prepare(settings: Settings, overrides: Overrides, openings: Openi
       await personalTokens.endAllOf(userId);
     },
     liftFailures: lift,
+    lift: throttled.lift,
     async invite(account, byMail, { caller: { requestId } }) {
       const { id: userId, username: address } = account.user;
       if (!byMail) return accountMails.createInvitationLink(account);
@@ -476,7 +478,7 @@ async function prepare(settings: Settings, overrides: Overrides, openings: Openi
     knownBrowsers,
     personalTokens,
     shownSettings: showSettings(settings, overrides.given),
-    throttled: createThrottled({ throttle, users, audit }),
+    throttled,
     overview,
     findUsers: createFindUsers(database, users, { ownUsers: registry !== undefined, groupsInColumn }),
     outbox,

@@ -11,7 +11,7 @@ import type { Group, Groups } from './groups.ts';
 import { canonicalUsername, emailAddress, maxNameLength, maxUsernameLength, personName, type User } from './user.ts';
 import type { ListedUser, NewUser, UserDirectory, UserRegistry } from './user-directory.ts';
 
-type EventKind = keyof typeof events | keyof typeof sessionEvents | 'throttle-lifted';
+type EventKind = keyof typeof events | keyof typeof sessionEvents;
 
 const passwordFaults: Readonly<Record<PasswordFault['code'], string>> = {
   malformed: 'A password must be valid text.',
@@ -58,7 +58,9 @@ export interface AdministrationOptions {
   /** Voids the links that were mailed, and the personal access tokens. */
   readonly voidLinks: (userId: string) => Promise<void>;
   /** @param codes whether the failures of second factors too */
-  readonly liftFailures: (user: User, codes: boolean) => Promise<number>;
+  readonly liftFailures: (user: User) => Promise<unknown>;
+  /** Ends the waits of a user, and records it. */
+  readonly lift: (target: { readonly userId: string }, actor: Actor) => Promise<number>;
   /** Mails the link by which an invited user begins, or gives it to be handed over. */
   readonly invite: (user: Account, byMail: boolean, actor: Actor) => Promise<string | undefined>;
   /** Undefined where no mail is sent, or no password can be set. */
@@ -205,7 +207,7 @@ export function createAdministration(options: AdministrationOptions, actor: Acto
         const isSet = await registry.setPassword(account, await hashNew(password, user));
         if (!isSet) throw new ChangeRefused('The user has changed meanwhile. Try again.');
         await shut(user.id);
-        await liftFailures(user, false);
+        await liftFailures(user);
       }),
 
     disable: (reference: UserReference) =>
@@ -221,7 +223,7 @@ export function createAdministration(options: AdministrationOptions, actor: Acto
       change('user-removed', reference, async (registry, { user }) => {
         await registry.remove(user.id);
         await shut(user.id);
-        await liftFailures(user, false);
+        await liftFailures(user);
       }),
 
     /** Mails the user a link that sets a new password. */
@@ -239,10 +241,7 @@ export function createAdministration(options: AdministrationOptions, actor: Acto
 
     /** Forgets the failures of a user. */
     async lift(reference: UserReference): Promise<number> {
-      const { user } = await find(reference);
-      const count = await liftFailures(user, true);
-      await record('throttle-lifted', { userId: user.id });
-      return count;
+      return options.lift({ userId: (await find(reference)).user.id }, actor);
     },
 
     /** The living sessions of a user, the latest first. */
