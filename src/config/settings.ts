@@ -133,6 +133,12 @@ export const settingSchemas = {
   FORWARD_AUTH_RULES: list({ examples: ['https://wiki.example.com=staff, https://app.example.com/admin=admins|ops'] })(
     'Which groups may open an application, or a path of it: `ORIGIN=GROUP` or `ORIGIN/PATH=GROUP|GROUP`, separated by commas. The longest path decides. Without a rule, every user may.',
   ),
+  CLIENT_ID_METADATA: list({ examples: ['claude.ai, vscode.dev', 'any'] })(
+    'Which applications may introduce themselves by a document at the address that is their `client_id`, as those of MCP do: hosts of such addresses, separated by commas, or `any`. Without it: none.',
+  ),
+  OIDC_PRIVATE_HOSTS: list({ examples: ['grafana.example.internal'] })(
+    "Hosts in your own network that Janua may call for an application: to tell it about a logout, and to get its document or keys. Without it, Janua calls public addresses alone.",
+  ),
   HASHING_CONCURRENCY: integer({ minimum: 1, maximum: 128 })(
     'Number of passwords that one process hashes at the same time. Each hash takes 19 MiB. Without it: one for each core, divided among `WORKERS`.',
   ),
@@ -167,6 +173,7 @@ export const settingGroups: Partial<Record<keyof Settings, string>> = {
   LANGUAGE: 'Pages',
   SESSION_IDLE_SECONDS: 'Sessions',
   CORS_ORIGINS: 'Other origins',
+  CLIENT_ID_METADATA: 'OpenID Connect',
   HASHING_CONCURRENCY: 'Hashing',
   WORKERS: 'Running',
 };

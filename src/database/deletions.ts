@@ -13,6 +13,8 @@ const expiring = {
   janua_pending_logins: 'id',
   janua_trusted_browsers: 'id',
   janua_access_tokens: 'id',
+  janua_oidc_records: 'id',
+  janua_logout_notices: 'id',
 } as const satisfies { readonly [Table in keyof Tables]?: keyof Tables[Table] };
 
 type ExpiringTable = keyof typeof expiring;

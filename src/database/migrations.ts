@@ -11,6 +11,7 @@ import { up as stampsAndMethods } from './migrations/2026-11-25-stamps-and-metho
 import { up as accountsAndMail } from './migrations/2026-11-26-accounts-and-mail.ts';
 import { up as secondFactors } from './migrations/2026-11-26-second-factors.ts';
 import { up as administration } from './migrations/2026-11-27-administration.ts';
+import { up as openid } from './migrations/2026-11-28-openid.ts';
 import { rows as sampleRows, tablesInRedis } from './schema.ts';
 
 const steps: Readonly<Record<string, MigrationStep>> = {
@@ -21,6 +22,7 @@ const steps: Readonly<Record<string, MigrationStep>> = {
   '2026-11-26-accounts-and-mail': accountsAndMail,
   '2026-11-26-second-factors': secondFactors,
   '2026-11-27-administration': administration,
+  '2026-11-28-openid': openid,
 };
 
 export function createMigrator({ database, engine }: OpenDatabase) {

@@ -153,6 +153,60 @@ export const rows = {
     last_used_at: generated(nullable(time)),
     last_used_address: generated(nullable('')),
   },
+  /** Applications that sign their users in here. */
+  janua_clients: {
+    id: '',
+    name: '',
+    /** SHA-256, base64url. NULL for a public client. */
+    secret_hash: nullable(''),
+    /** JSON: redirect addresses, groups, and what else is set. */
+    settings: '',
+    created_at: time,
+  },
+  /** Servers that accept our access tokens (RFC 8707). */
+  janua_resources: { uri: '', scopes: '', token_format: '', created_at: time },
+  /** What users let applications have. `owner` is the name of a user of a team's own table, else empty. */
+  janua_consents: {
+    id: '',
+    user_id: '',
+    owner: '',
+    client_id: '',
+    scope: '',
+    /** Of the application, as the user saw it. */
+    version: '',
+    given_at: time,
+  },
+  /** What applications know users by. The key is a hash of the id and the owner. */
+  janua_subjects: { id: '', subject: '', user_id: '', owner: '' },
+  /** What the provider keeps: codes, tokens, grants. The key is a hash of the secret, and so are `grant_id` and `lookup`. */
+  janua_oidc_records: {
+    id: '',
+    model: '',
+    payload: '',
+    grant_id: nullable(''),
+    lookup: nullable(''),
+    user_id: nullable(''),
+    client_id: nullable(''),
+    /** The session of Janua without which it is worth nothing. */
+    session_id: nullable(''),
+    stamp: nullable(''),
+    consumed_at: nullable(time),
+    successor: nullable(''),
+    expires_at: time,
+  },
+  /** Private keys as JWK, encrypted. */
+  janua_signing_keys: { id: '', algorithm: '', private_key: '', created_at: time, retired_at: nullable(time) },
+  /** Applications that want to know when a session ends. `due_at` is set once it has. */
+  janua_logout_notices: {
+    id: '',
+    session_id: '',
+    client_id: '',
+    subject: '',
+    sid: '',
+    due_at: nullable(time),
+    attempts: 0,
+    expires_at: time,
+  },
   janua_migrations: { name: '' },
 };
 
@@ -192,6 +246,9 @@ export const tablesAboutUsers = [
   'janua_search',
   'janua_logins',
   'janua_access_tokens',
+  'janua_consents',
+  'janua_subjects',
+  'janua_oidc_records',
 ] as const satisfies (keyof Tables)[];
 
 /** Unused with `REDIS_URL`. The throttle keeps failures in the same store as the sessions. */
