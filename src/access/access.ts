@@ -76,6 +76,14 @@ export function createAccess(
   return {
     findSignedIn,
 
+    /** The living session with this id and its account. For what was derived from a session, and proves nothing by itself. */
+    async findLiving(sessionId: string) {
+      const found = await lookUp(sessionId);
+      if (found === undefined || !sessions.isAlive(found.session) || !mayUse(found.account, found.session))
+        return undefined;
+      return { session: found.session, account: found.account };
+    },
+
     /**
      * @param request its `caller` is read for a refusal only
      * @throws {Refusal} `not-authenticated`, or `invalid-token` if an access token was presented

@@ -187,11 +187,12 @@ export const rows = {
     lookup: nullable(''),
     user_id: nullable(''),
     client_id: nullable(''),
-    /** The session of Janua without which it is worth nothing. */
     session_id: nullable(''),
+    /** Of the account, when the user let the application act without the session. */
     stamp: nullable(''),
     consumed_at: nullable(time),
-    successor: nullable(''),
+    polled_at: nullable(time),
+    created_at: time,
     expires_at: time,
   },
   /** Private keys as JWK, encrypted. */

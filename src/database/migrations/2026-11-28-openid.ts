@@ -46,7 +46,8 @@ export const up: MigrationStep = async ({ recreate }) => {
     session_id: sql`varchar(22)`,
     stamp: sql`varchar(64)`,
     consumed_at: sql`bigint`,
-    successor: sql`text`,
+    polled_at: sql`bigint`,
+    created_at: sql`bigint not null`,
     expires_at: sql`bigint not null`,
   });
 

@@ -1,0 +1,229 @@
+import { createHmac, hash } from 'node:crypto';
+import type { Insertable, Selectable } from 'kysely';
+import type { OpenDatabase } from '../database/database.ts';
+import { insertNew } from '../database/insert-new.ts';
+import type { Tables } from '../database/schema.ts';
+import { type Account, stampOf } from '../users/account.ts';
+
+type Row = Selectable<Tables['janua_oidc_records']>;
+
+/** What the provider keeps: a code, a token, a grant, or a request that waits for its user. */
+export type Payload = Record<string, unknown>;
+
+/** It was used already. All that came from it has been revoked. */
+export class Spent extends Error {
+  override readonly name = 'Spent';
+}
+
+/** The device asks more often than every five seconds (RFC 8628 3.5). */
+export class TooFast extends Error {
+  override readonly name = 'TooFast';
+}
+
+/** How long a refresh token that was used gives its successor again, in milliseconds. Several processes of a client may share one. */
+const graceMilliseconds = 10_000;
+
+/** How long a grant lasts that nothing uses, in milliseconds, if the user let the application act without the session. */
+const unusedMilliseconds = 30 * 86_400_000;
+
+const pollMilliseconds = 5000;
+
+/** They are written once. */
+const written: ReadonlySet<string> = new Set(['AccessToken', 'AuthorizationCode', 'RefreshToken']);
+
+const keyOf = (model: string, id: string): string => hash('sha256', `${model} ${id}`, 'base64url');
+
+export interface RecordOptions {
+  /** Milliseconds since 1970. */
+  readonly now: () => number;
+  /** From which the successor of a refresh token is derived. */
+  readonly key: Buffer;
+  /** The user whom applications know by this subject. */
+  readonly userIdOf: (subject: string) => Promise<string | undefined>;
+  readonly findAccount: (userId: string) => Promise<Account | undefined>;
+  readonly isAlive: (sessionId: string) => Promise<boolean>;
+}
+
+export type Records = ReturnType<typeof createRecords>;
+
+/**
+ * Keeps hashes only: a thief of the database can use none of it. What may be used once is taken by a conditional update, so that one of
+ * several requests at a time gets it, and the others revoke the grant (RFC 9700 4.5, 4.14.2).
+ */
+export function createRecords({ database, prepareLookup }: OpenDatabase, options: RecordOptions) {
+  const { now, key, userIdOf, findAccount, isAlive } = options;
+  const table = 'janua_oidc_records';
+  const rows = database.selectFrom(table);
+  const findRow = prepareLookup((id) => rows.selectAll().where('id', '=', id), 'id');
+  const findByLookup = prepareLookup((lookup) => rows.selectAll().where('lookup', '=', lookup), 'lookup');
+
+  /** The token that follows a refresh token. Only with the token and the key of this server can it be computed. */
+  const successorOf = (token: string): string => createHmac('sha256', key).update(token).digest('base64url');
+
+  async function isInGrace(id: string, consumedAt: number): Promise<boolean> {
+    if (now() - consumedAt >= graceMilliseconds) return false;
+    const [successor] = await findRow(keyOf('RefreshToken', successorOf(id)));
+    return successor === undefined || successor.consumed_at === null;
+  }
+
+  async function revoke(grantKey: string): Promise<void> {
+    await database
+      .deleteFrom(table)
+      .where((or) => or.or([or('grant_id', '=', grantKey), or('id', '=', grantKey)]))
+      .execute();
+  }
+
+  /** A password that was changed, or an account that was disabled, ends what acts without a session. */
+  async function holds({ stamp, user_id }: Row): Promise<boolean> {
+    if (stamp === null) return true;
+    const account = await findAccount(user_id ?? '');
+    return account !== undefined && !account.disabled && stampOf(account) === stamp;
+  }
+
+  /** One request in five seconds. */
+  async function takePoll({ id }: Row): Promise<void> {
+    const { numUpdatedRows } = await database
+      .updateTable(table)
+      .set({ polled_at: now() })
+      .where('id', '=', id)
+      .where((or) => or.or([or('polled_at', 'is', null), or('polled_at', '<=', now() - pollMilliseconds)]))
+      .executeTakeFirst();
+    if (numUpdatedRows === 0n) throw new TooFast();
+  }
+
+  const toPayload = (row: Row, id: string): Payload => ({
+    ...JSON.parse(row.payload),
+    jti: id,
+    exp: Math.floor(Number(row.expires_at) / 1000),
+  });
+
+  /** The records of one kind, as the provider wants them. */
+  const of = (model: string) => ({
+    /** @param sessionId of the session in which a grant is given @throws {Spent} if its grant was revoked meanwhile */
+    async upsert(id: string, payload: Payload, seconds: number, sessionId?: string): Promise<void> {
+      const { jti: _, userCode, grantId, accountId, clientId, ...rest } = payload;
+      const grantKey = typeof grantId === 'string' && model !== 'Interaction' ? keyOf('Grant', grantId) : null;
+      const isGrant = model === 'Grant';
+      const changed = {
+        payload: JSON.stringify({ ...rest, grantId, accountId, clientId }),
+        expires_at: now() + seconds * 1000,
+      };
+      if (!written.has(model)) {
+        const update = database.updateTable(table).set(changed).where('id', '=', keyOf(model, id));
+        if ((await update.executeTakeFirst()).numUpdatedRows > 0n) return;
+      }
+      const row: Insertable<Tables[typeof table]> = {
+        id: keyOf(model, id),
+        model,
+        ...changed,
+        grant_id: grantKey,
+        lookup: typeof userCode === 'string' ? keyOf('user code', userCode) : null,
+        user_id: isGrant ? ((await userIdOf(String(accountId))) ?? null) : null,
+        client_id: typeof clientId === 'string' ? clientId : null,
+        session_id: isGrant ? (sessionId ?? null) : null,
+        stamp: null,
+        consumed_at: null,
+        polled_at: null,
+        created_at: now(),
+      };
+      await insertNew(database.insertInto(table).values(row));
+      if (grantKey === null || !written.has(model)) return;
+      const [grant] = await findRow(grantKey);
+      if (grant === undefined) {
+        await database.deleteFrom(table).where('id', '=', row.id).execute();
+        throw new Spent();
+      }
+      if (model !== 'RefreshToken' || grant.stamp === null) return;
+      const until = { expires_at: now() + unusedMilliseconds };
+      await database.updateTable(table).set(until).where('id', '=', grantKey).execute();
+    },
+
+    /** @param polls whether it is a device that asks for its tokens @throws {TooFast} */
+    async find(id: string, polls = false): Promise<Payload | undefined> {
+      const [row] = await findRow(keyOf(model, id));
+      if (row === undefined || !(await holds(row))) return undefined;
+      if (polls) await takePoll(row);
+      const payload = toPayload(row, id);
+      if (row.consumed_at === null) return payload;
+      if (model === 'RefreshToken' && (await isInGrace(id, Number(row.consumed_at)))) return payload;
+      return { ...payload, consumed: Math.floor(Number(row.consumed_at) / 1000) };
+    },
+
+    /** A device code. Its own text is not known. */
+    async findByUserCode(userCode: string): Promise<Payload | undefined> {
+      const [row] = await findByLookup(keyOf('user code', userCode));
+      return row && { ...toPayload(row, ''), userCode, consumed: row.consumed_at ?? undefined };
+    },
+
+    /** Uses it up. @throws {Spent} if it was used before: its grant is then revoked */
+    async consume(id: string): Promise<void> {
+      const one = database.updateTable(table).set({ consumed_at: now() }).where('id', '=', keyOf(model, id));
+      if ((await one.where('consumed_at', 'is', null).executeTakeFirst()).numUpdatedRows > 0n) return;
+      const [row] = await findRow(keyOf(model, id));
+      const consumedAt = Number(row?.consumed_at ?? 0);
+      if (row !== undefined && model === 'RefreshToken' && (await isInGrace(id, consumedAt))) return;
+      if (row?.grant_id) await revoke(row.grant_id);
+      throw new Spent();
+    },
+
+    async destroy(id: string): Promise<void> {
+      await database.deleteFrom(table).where('id', '=', keyOf(model, id)).execute();
+    },
+
+    async revokeByGrantId(grantId: string): Promise<void> {
+      const all = database.deleteFrom(table).where('grant_id', '=', keyOf('Grant', grantId));
+      await all.where('model', '=', model).execute();
+    },
+  });
+
+  const grantsOf = (userId: string) =>
+    rows.selectAll().where('user_id', '=', userId).where('model', '=', 'Grant').where('expires_at', '>', now());
+
+  return {
+    of,
+    successorOf,
+
+    /** Lets a grant last without the session, until the stamp of the account changes or nothing has used it for 30 days. */
+    async keep(grantId: string, account: Account): Promise<void> {
+      const kept = { stamp: stampOf(account), session_id: null, expires_at: now() + unusedMilliseconds };
+      await database.updateTable(table).set(kept).where('id', '=', keyOf('Grant', grantId)).execute();
+    },
+
+    /** Answers a device: it gets its tokens when it asks next. False if it was answered already, or has expired. */
+    async answerDevice(userCode: string, answer: Payload): Promise<boolean> {
+      const [row] = await findByLookup(keyOf('user code', userCode));
+      if (row === undefined || Number(row.expires_at) <= now()) return false;
+      const { grantId } = answer;
+      const { numUpdatedRows } = await database
+        .updateTable(table)
+        .set({
+          payload: JSON.stringify({ ...JSON.parse(row.payload), ...answer }),
+          grant_id: typeof grantId === 'string' ? keyOf('Grant', grantId) : null,
+          lookup: null,
+        })
+        .where('id', '=', row.id)
+        .where('lookup', '=', row.lookup)
+        .executeTakeFirst();
+      return numUpdatedRows > 0n;
+    },
+
+    async revokeOf(userId: string, clientId: string): Promise<void> {
+      for (const { id } of await grantsOf(userId).where('client_id', '=', clientId).execute()) await revoke(id);
+    },
+
+    async revokeClient(clientId: string): Promise<void> {
+      await database.deleteFrom(table).where('client_id', '=', clientId).execute();
+    },
+
+    /** The applications that hold something of a user, with the time since which they do. */
+    async clientsOf(userId: string): Promise<{ readonly clientId: string; readonly since: Date }[]> {
+      const found = new Map<string, Date>();
+      for (const row of await grantsOf(userId).orderBy('created_at').execute()) {
+        const lives = row.session_id === null ? await holds(row) : await isAlive(row.session_id);
+        const clientId = row.client_id ?? '';
+        if (lives && !found.has(clientId)) found.set(clientId, new Date(Number(row.created_at)));
+      }
+      return [...found].map(([clientId, since]) => ({ clientId, since }));
+    },
+  };
+}
