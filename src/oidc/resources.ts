@@ -1,0 +1,54 @@
+import type { Selectable } from 'kysely';
+import type { Database } from '../database/database.ts';
+import { countDeleted } from '../database/deletions.ts';
+import { insertNew } from '../database/insert-new.ts';
+import type { Tables } from '../database/schema.ts';
+import { readNames } from '../users/scopes.ts';
+import { isResourceUri } from './addresses.ts';
+
+/** A server that accepts access tokens of the provider (RFC 8707). */
+export interface Resource {
+  /** Its resource indicator, which is the audience of its tokens. */
+  readonly uri: string;
+  readonly scopes: readonly string[];
+  /** Whether its tokens are opaque or signed (`at+jwt`, RFC 9068). */
+  readonly tokenFormat: 'opaque' | 'jwt';
+}
+
+/** Every method throws `Unavailable` when the database cannot be reached. */
+export type Resources = ReturnType<typeof createResources>;
+
+/** @param now milliseconds since 1970 */
+export function createResources(database: Database, now: () => number) {
+  const rows = database.selectFrom('janua_resources').selectAll();
+
+  return {
+    async find(uri: string): Promise<Resource | undefined> {
+      // What cannot be stored is not looked up: not every database compares U+0000.
+      const row = isResourceUri(uri) ? await rows.where('uri', '=', uri).executeTakeFirst() : undefined;
+      return row?.uri === uri ? fromRow(row) : undefined;
+    },
+
+    list: async (): Promise<Resource[]> => (await rows.orderBy('uri').execute()).map(fromRow),
+
+    exist: async (): Promise<boolean> => (await rows.limit(1).executeTakeFirst()) !== undefined,
+
+    /** False if there is one with that URI already. */
+    add: ({ uri, scopes, tokenFormat }: Resource): Promise<boolean> =>
+      insertNew(
+        database
+          .insertInto('janua_resources')
+          .values({ uri, scopes: scopes.join(' '), token_format: tokenFormat, created_at: now() }),
+      ),
+
+    /** False if there is none with that URI. */
+    remove: async (uri: string): Promise<boolean> =>
+      isResourceUri(uri) && (await countDeleted(database.deleteFrom('janua_resources').where('uri', '=', uri))) > 0,
+  };
+}
+
+const fromRow = ({ uri, scopes, token_format }: Selectable<Tables['janua_resources']>): Resource => ({
+  uri,
+  scopes: readNames(scopes),
+  tokenFormat: token_format === 'jwt' ? 'jwt' : 'opaque',
+});

@@ -1,0 +1,154 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { isNative } from '../../src/oidc/addresses.ts';
+import { createClients, type NewClient } from '../../src/oidc/clients.ts';
+import { createConsents } from '../../src/oidc/consents.ts';
+import { createResources } from '../../src/oidc/resources.ts';
+import { hashSecret } from '../../src/sessions/credential.ts';
+import { openMigrated } from '../database/open.ts';
+import { missing } from '../servers/missing.ts';
+import type { UserEngine } from '../stores.ts';
+
+const start = Date.UTC(2026, 10, 28);
+const wiki: NewClient = {
+  name: 'Wiki',
+  redirectUris: ['https://wiki.example.com/callback', 'https://wiki.example.com/other?x=1'],
+  postLogoutRedirectUris: ['https://wiki.example.com/'],
+  backchannelLogoutUri: 'https://wiki.example.com/logout',
+  own: true,
+  device: false,
+  secondFactor: true,
+  groups: ['staff'],
+  isPublic: false,
+};
+const ann = { id: '7', username: 'ann@example.com', firstName: 'Ann', lastName: 'Archer', groups: [] };
+
+for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] satisfies UserEngine[]) {
+  describe(`clients, resources and consents in ${engine}`, { skip: missing(engine) }, () => {
+    async function open() {
+      const opened = await openMigrated(engine);
+      const clock = { now: start };
+      const now = () => clock.now;
+      return {
+        ...opened,
+        clock,
+        clients: createClients(opened.database, now),
+        resources: createResources(opened.database, now),
+        consents: createConsents(opened.database, ({ username }) => username, now),
+      };
+    }
+
+    test('a client is found as it was added, and only the hash of its secret is stored', async () => {
+      await using opened = await open();
+      const { clients, database } = opened;
+      assert.equal(await clients.exist(), false);
+      const { client, secret = '' } = await clients.add(wiki);
+      const { isPublic: _, ...settings } = wiki;
+      const whole = { id: client.id, ...settings, secretHash: hashSecret(secret), createdAt: new Date(start) };
+      assert.deepEqual(client, whole);
+      assert.deepEqual(await clients.find(client.id), whole);
+      assert.deepEqual(await clients.list(), [whole]);
+      assert.equal(await clients.exist(), true);
+      const rows = JSON.stringify(await database.selectFrom('janua_clients').selectAll().execute());
+      assert.equal(rows.includes(secret), false);
+    });
+
+    test('no other spelling of an id finds a client, nor a text that cannot be stored', async () => {
+      await using opened = await open();
+      const { clients } = opened;
+      const { client } = await clients.add(wiki);
+      for (const id of ['', '\0', `${client.id} `, ` ${client.id}`, `${client.id}\0`, '\ud800', 'é'.repeat(22)])
+        assert.equal(await clients.find(id), undefined, id);
+    });
+
+    test('a client is changed, gets a new secret, and is removed', async () => {
+      await using opened = await open();
+      const { clients } = opened;
+      const { client, secret } = await clients.add(wiki);
+      const changed = await clients.change(client.id, { name: 'Notes', backchannelLogoutUri: undefined, groups: [] });
+      assert.deepEqual(changed, { ...client, name: 'Notes', backchannelLogoutUri: undefined, groups: [] });
+      assert.deepEqual(await clients.find(client.id), changed);
+      const rotated = await clients.rotateSecret(client.id);
+      assert.ok(rotated);
+      assert.notEqual(rotated, secret);
+      assert.equal((await clients.find(client.id))?.secretHash, hashSecret(rotated));
+      assert.equal(await clients.remove(client.id), true);
+      assert.equal(await clients.remove(client.id), false);
+      assert.equal(await clients.change(client.id, { name: 'x' }), undefined);
+      assert.equal(await clients.rotateSecret(client.id), undefined);
+    });
+
+    test('a public client has no secret, and gets none', async () => {
+      await using opened = await open();
+      const { clients } = opened;
+      const { client, secret } = await clients.add({ ...wiki, isPublic: true });
+      assert.deepEqual([secret, client.secretHash], [undefined, undefined]);
+      assert.equal(await clients.rotateSecret(client.id), undefined);
+      assert.equal((await clients.find(client.id))?.secretHash, undefined);
+    });
+
+    test('a resource is added once, found by its exact address, and removed', async () => {
+      await using opened = await open();
+      const { resources } = opened;
+      const mcp = {
+        uri: 'https://mcp.example.com/a',
+        scopes: ['files:read', 'files:write'],
+        tokenFormat: 'jwt',
+      } as const;
+      assert.equal(await resources.exist(), false);
+      assert.equal(await resources.add(mcp), true);
+      assert.equal(await resources.add({ ...mcp, scopes: [] }), false);
+      assert.deepEqual(await resources.find(mcp.uri), mcp);
+      for (const uri of ['https://mcp.example.com/A', `${mcp.uri}/`, `${mcp.uri} `, `${mcp.uri}\0`, ''])
+        assert.equal(await resources.find(uri), undefined, uri);
+      assert.deepEqual(await resources.list(), [mcp]);
+      assert.equal(await resources.exist(), true);
+      assert.equal(await resources.remove(mcp.uri), true);
+      assert.equal(await resources.remove(mcp.uri), false);
+    });
+
+    test('a consent is of one user and one client, is replaced and revoked', async () => {
+      await using opened = await open();
+      const { consents, clock } = opened;
+      const first = { scope: ['openid', 'email'], version: 'one' };
+      await consents.give(ann, 'wiki', first);
+      assert.deepEqual(await consents.find(ann, 'wiki'), first);
+      clock.now += 1000;
+      const second = { scope: ['openid'], version: 'two' };
+      await Promise.all(Array.from({ length: 5 }, () => consents.give(ann, 'wiki', second)));
+      assert.deepEqual(await consents.find(ann, 'wiki'), second);
+      const listed = { clientId: 'wiki', scope: ['openid'], givenAt: new Date(clock.now) };
+      assert.deepEqual(await consents.list(ann), [listed]);
+      // In a team's own table, another person may have got the id.
+      const successor = { ...ann, username: 'eve@example.com' };
+      assert.equal(await consents.find(successor, 'wiki'), undefined);
+      assert.deepEqual(await consents.list(successor), []);
+      assert.equal(await consents.revoke(successor, 'wiki'), false);
+      assert.equal(await consents.find(ann, 'other'), undefined);
+      assert.equal(await consents.revoke(ann, 'wiki'), true);
+      assert.equal(await consents.revoke(ann, 'wiki'), false);
+    });
+
+    test('the consents to a client that is removed are forgotten', async () => {
+      await using opened = await open();
+      const { consents } = opened;
+      for (const id of ['wiki', 'https://claude.ai/client']) await consents.give(ann, id, { scope: [], version: '' });
+      await consents.forgetClient('wiki');
+      assert.deepEqual(
+        (await consents.list(ann)).map(({ clientId }) => clientId),
+        ['https://claude.ai/client'],
+      );
+    });
+  });
+}
+
+test('a client is native if only a program on the machine of the user gets its answers', () => {
+  for (const [redirectUris, native] of [
+    [['http://127.0.0.1/cb', 'http://localhost:8080/cb'], true],
+    [['com.example.app:/cb', 'http://[::1]/cb'], true],
+    [['http://localhost/cb', 'https://example.com/cb'], false],
+    [['https://localhost/cb'], false],
+    [[], false],
+  ] as const)
+    assert.equal(isNative({ redirectUris }), native, redirectUris.join(' '));
+});
