@@ -137,7 +137,7 @@ export const settingSchemas = {
     'Which applications may introduce themselves by a document at the address that is their `client_id`, as those of MCP do: hosts of such addresses, separated by commas, or `any`. Without it: none.',
   ),
   OIDC_PRIVATE_HOSTS: list({ examples: ['grafana.example.internal'] })(
-    "Hosts in your own network that Janua may call for an application: to tell it about a logout, and to get its document or keys. Without it, Janua calls public addresses alone.",
+    'Hosts in your own network that Janua may call for an application: to tell it about a logout, and to get its document or keys. Without it, Janua calls public addresses alone.',
   ),
   HASHING_CONCURRENCY: integer({ minimum: 1, maximum: 128 })(
     'Number of passwords that one process hashes at the same time. Each hash takes 19 MiB. Without it: one for each core, divided among `WORKERS`.',

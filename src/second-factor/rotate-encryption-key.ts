@@ -1,11 +1,11 @@
 import type { Database } from '../database/database.ts';
+import { type EncryptedTable, encryptedColumns, encryptedTables, encryptionContext } from '../database/encrypted.ts';
 import { sql } from '../database/kysely.ts';
 import { holdLease } from '../database/lease.ts';
 import { listPages } from '../database/list-pages.ts';
 import { decrypt, encrypt, keyPrefix, keyPrefixSize } from '../encryption/cipher.ts';
 import type { EncryptionKeys } from '../encryption/keys.ts';
 import { Misconfiguration } from '../faults/misconfiguration.ts';
-import { totpContext } from './totp.ts';
 
 /** Secrets that one step of a rotation reads. */
 const secretsPerPage = 500;
@@ -27,28 +27,33 @@ export async function rotateEncryptionKey(database: Database, keys: EncryptionKe
 
 /** Encrypts with the first key what is not. */
 async function encryptAnew(database: Database, keys: EncryptionKeys) {
-  const all = keys.read();
-  const [first] = all;
-  const older = database
-    .selectFrom('janua_totp')
-    .select(['id', 'secret'])
-    .where(sql`substr(secret, 1, ${sql.lit(keyPrefixSize)})`, '<>', first === undefined ? '' : keyPrefix(first))
-    .orderBy('id')
-    .limit(secretsPerPage);
+  const counts = { encrypted: 0, unreadable: 0 };
+  for (const table of encryptedTables) {
+    for await (const outcome of encryptTable(database, table, keys.read())) counts[outcome] += 1;
+  }
+  return counts;
+}
+
+async function* encryptTable(database: Database, table: EncryptedTable, keys: readonly Buffer[]) {
+  const [first] = keys;
+  const [from, column] = [sql.table(table), sql.ref(encryptedColumns[table])];
+  const prefix = first === undefined ? '' : keyPrefix(first);
+  const isOlder = sql`substr(${column}, 1, ${sql.lit(keyPrefixSize)}) <> ${prefix}`;
   const rows = listPages(
-    (after) => older.where('id', '>', after).execute(),
+    async (after) => {
+      const page = sql<{ id: string; secret: string }>`
+        select id, ${column} as secret from ${from} where ${isOlder} and id > ${after} order by id limit ${secretsPerPage}`;
+      return (await page.execute(database)).rows;
+    },
     ({ id }) => id,
   );
-  let [encrypted, unreadable] = [0, 0];
   for await (const { id, secret } of rows) {
-    const sealed = first && reseal(first, all, secret, totpContext(id));
-    if (sealed === undefined) unreadable += 1;
-    else encrypted += 1;
-    // The user may have replaced it meanwhile.
-    const update = database.updateTable('janua_totp').where('id', '=', id).where('secret', '=', secret);
-    if (sealed !== undefined) await update.set({ secret: sealed }).execute();
+    const sealed = first && reseal(first, keys, secret, encryptionContext(table, id));
+    // The row may have been replaced meanwhile.
+    if (sealed !== undefined)
+      await sql`update ${from} set ${column} = ${sealed} where id = ${id} and ${column} = ${secret}`.execute(database);
+    yield sealed === undefined ? 'unreadable' : 'encrypted';
   }
-  return { encrypted, unreadable };
 }
 
 /** Encrypts a secret with another key. Undefined if none of the keys decrypts it. */

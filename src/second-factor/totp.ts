@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type { Database } from '../database/database.ts';
 import { countDeleted } from '../database/deletions.ts';
+import { encryptionContext, hasEncrypted } from '../database/encrypted.ts';
 import { insertNew } from '../database/insert-new.ts';
 import { rfc4648, toBase32 } from './base32.ts';
 import type { FactorOptions } from './options.ts';
@@ -15,8 +16,7 @@ type State = 'active' | 'waiting';
 /** A user has at most one row of each state. Both have a prefix, because a team's ids may be any text. */
 const idOf = (state: State, { userId }: FactorOwner) => `${state}:${userId}`;
 
-/** What a secret is encrypted for. In another row it is worthless. */
-export const totpContext = (id: string) => `janua_totp ${id}`;
+const contextOf = (id: string) => encryptionContext('janua_totp', id);
 
 /**
  * Codes of authenticator apps (RFC 6238). Their secrets are encrypted.
@@ -35,7 +35,7 @@ export function createTotp(options: Pick<FactorOptions, 'database' | 'cipher' | 
   /** The secret of a user, if the code is right, and the step of the code. */
   async function findByCode(state: State, owner: FactorOwner, code: string, db: Database) {
     const row = await findRow(state, owner, db);
-    const secret = row && cipher.open(row.secret, totpContext(row.id));
+    const secret = row && cipher.open(row.secret, contextOf(row.id));
     const step = secret && findStep(secret, code, now());
     return row && secret && step !== undefined ? { row, secret, step } : undefined;
   }
@@ -44,7 +44,7 @@ export function createTotp(options: Pick<FactorOptions, 'database' | 'cipher' | 
     const id = idOf(state, owner);
     const row = {
       ...columnsOf(owner),
-      secret: cipher.seal(secret, totpContext(id)),
+      secret: cipher.seal(secret, contextOf(id)),
       last_step: lastStep,
       created_at: now(),
       last_used_at: null,
@@ -56,11 +56,6 @@ export function createTotp(options: Pick<FactorOptions, 'database' | 'cipher' | 
     if (!added) await replace();
   }
 
-  async function isFirst(): Promise<boolean> {
-    const active = database.selectFrom('janua_totp').select('id').where('id', 'like', 'active:%').limit(1);
-    return (await active.executeTakeFirst()) === undefined;
-  }
-
   return {
     /**
      * Makes a secret. It counts once `enable` has seen a code of it within 10 minutes. The latest secret replaces an earlier one that waits.
@@ -68,7 +63,7 @@ export function createTotp(options: Pick<FactorOptions, 'database' | 'cipher' | 
      * @throws {Unavailable} if the secret cannot be encrypted
      */
     async begin(owner: FactorOwner, account: string): Promise<{ secret: string; uri: string }> {
-      await cipher.prepare(isFirst);
+      await cipher.prepare(async () => !(await hasEncrypted(database)));
       // RFC 4226 4, R6.
       const secret = randomBytes(20);
       await put('waiting', owner, secret, 0, database);

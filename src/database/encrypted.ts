@@ -1,0 +1,21 @@
+import type { Database } from './database.ts';
+import { sql } from './kysely.ts';
+
+/** The tables with encrypted texts, and the column of each. The rows have an `id`. */
+export const encryptedColumns = { janua_totp: 'secret', janua_signing_keys: 'private_key' } as const;
+
+export type EncryptedTable = keyof typeof encryptedColumns;
+
+export const encryptedTables = Object.keys(encryptedColumns) as EncryptedTable[];
+
+/** What the text of a row is encrypted for. In another row it is worthless. */
+export const encryptionContext = (table: EncryptedTable, id: string) => `${table} ${id}`;
+
+/** Tells whether the encryption key would be missed. A secret of an authenticator app that waits for its first code is not missed. */
+export async function hasEncrypted(database: Database): Promise<boolean> {
+  for (const table of encryptedTables) {
+    const one = sql`select id from ${sql.table(table)} where id not like 'waiting:%' limit 1`;
+    if ((await one.execute(database)).rows.length > 0) return true;
+  }
+  return false;
+}
