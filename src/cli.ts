@@ -96,6 +96,42 @@ function createProgram(): Command {
   add(groups, 'scopes <name> [scopes...]', 'set what a group grants').action(from(groupsFile, 'setScopes'));
   add(groups, 'remove <name>', 'remove a group; its users lose what it grants').action(from(groupsFile, 'removeGroup'));
 
+  const clientsFile = () => import('./commands/clients.ts');
+  const clients = add(program, 'clients', 'add, list and change the applications that sign their users in here');
+  addClientSettings(add(clients, 'add', 'add a client; prints its id and, once, its secret'))
+    .option('--public', 'an application that can keep no secret, such as one in a browser or on a phone')
+    .option(...json)
+    .action(from(clientsFile, 'addClient'));
+  add(clients, 'list', 'list all clients')
+    .option(...json)
+    .action(from(clientsFile, 'listClients'));
+  add(clients, 'show <client>', 'show the settings of a client')
+    .option(...json)
+    .action(from(clientsFile, 'showClient'));
+  addClientSettings(add(clients, 'set <client>', "change what is named; '' stands for none"))
+    .option('--no-own', 'ask users for their consent')
+    .option('--no-device', 'no device flow')
+    .option('--no-second-factor', 'demand no second factor')
+    .action(from(clientsFile, 'setClient'));
+  add(clients, 'rotate-secret <client>', 'make a new secret and print it once; the old one stops working')
+    .option(...json)
+    .action(from(clientsFile, 'rotateSecret'));
+  add(clients, 'remove <client>', 'remove a client and end all that it holds').action(
+    from(clientsFile, 'removeClient'),
+  );
+  const resourcesFile = () => import('./commands/resources.ts');
+  const resources = add(program, 'resources', 'add, list and remove servers that accept access tokens');
+  add(resources, 'add <uri>', 'add a server; clients then ask for tokens for it')
+    .requiredOption('--scopes <names...>', 'what a token for it may allow')
+    .option('--jwt', 'signed tokens that last 5 minutes, in place of opaque ones')
+    .action(from(resourcesFile, 'addResource'));
+  add(resources, 'list', 'list all resources')
+    .option(...json)
+    .action(from(resourcesFile, 'listResources'));
+  add(resources, 'remove <uri>', 'remove a server; clients get no more tokens for it').action(
+    from(resourcesFile, 'removeResource'),
+  );
+
   const factorsFile = () => import('./commands/factors.ts');
   add(users, 'factors <email>', 'list the second factors of a user')
     .option(...json)
@@ -155,9 +191,20 @@ function createProgram(): Command {
   return program;
 }
 
+const addClientSettings = (command: Command): Command =>
+  command
+    .option('--name <name>', 'as users see it')
+    .option('--redirect-uri <url>', 'where users return to after signing in; may be repeated', collect)
+    .option('--post-logout-redirect-uri <url>', 'where they may return to after logging out; may be repeated', collect)
+    .option('--backchannel-logout-uri <url>', 'where the server tells the application that a session has ended')
+    .option('--own', "your own application: users aren't asked for their consent")
+    .option('--device', 'may sign users in on devices without a browser (RFC 8628)')
+    .option('--second-factor', 'demand a second factor of every sign-in')
+    .option('--group <name>', 'only members may use it; may be repeated', collect);
+
 const json = ['--json', 'one JSON object a line'] as const;
 
-const collect = (value: string, former: readonly string[]) => [...former, value];
+const collect = (value: string, former: readonly string[] = []) => [...former, value];
 
 /** @param name of the command, followed by its arguments */
 const add = (parent: Command, name: string, description: string): Command =>

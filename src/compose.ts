@@ -47,6 +47,7 @@ import { createOutbox } from './mail/outbox.ts';
 import { createRequestMail } from './mail/request-mail.ts';
 import { createSender } from './mail/sender.ts';
 import { openTransport } from './mail/transport.ts';
+import { createClientParts } from './oidc/client-parts.ts';
 import type { HashingThreads } from './passwords/hashing/threads.ts';
 import { createPasswords } from './passwords/passwords.ts';
 import { createPasswordPolicy } from './passwords/policy.ts';
@@ -441,6 +442,14 @@ async function prepare(settings: Settings, overrides: Overrides, openings: Openi
     removeFactors: secondFactors.manageFactors.removeAll,
   };
   const administer = (actor: Actor) => createAdministration(administration, actor);
+  const clientParts = createClientParts({
+    ...{ database, audit, now, privateHosts: settings.OIDC_PRIVATE_HOSTS },
+    ownerOf: mapping === undefined ? () => '' : ({ username }) => username,
+    groupNames: async () => (groupsInColumn ? undefined : groups.names()),
+    endGrantsOf: async () => {},
+    clientsOf: async () => [],
+    revokeGrants: async () => {},
+  });
   let checkUp: CheckUp | undefined;
   const overview = createOverview({
     ...{ database, auditTrail: auditStore, countSessions: stores.sessions.count, now },
@@ -492,6 +501,8 @@ async function prepare(settings: Settings, overrides: Overrides, openings: Openi
     administer,
     /** What the operator does, by a command or a program. */
     administration: administer({ caller }),
+    ...clientParts,
+    clientAdministration: clientParts.administerClients({ caller }),
     hostKey,
     hosts: hostKey && createHostCredentials(hostKey, now),
     /** Replaces a key with a new one. This process keeps the old one. */

@@ -1,7 +1,11 @@
 import { userInfo } from 'node:os';
+import { InvalidFields } from '../access/refusal.ts';
 import type { Caller } from '../audit/event.ts';
 import { compose, type Services } from '../compose.ts';
 import { findSudoUser, loadSettings } from '../config/load.ts';
+import { fill } from '../languages/languages.ts';
+import { words } from '../languages/words.ts';
+import { ChangeRefused } from '../users/change-refused.ts';
 
 /** Runs one administrative task on the configured stores and prints its result. @param command as the operator typed it, for the audit */
 export async function administer(
@@ -14,10 +18,15 @@ export async function administer(
   try {
     const text = await task(await composition.prepare(), caller);
     if (text !== '') process.stdout.write(`${text}\n`);
+  } catch (error) {
+    throw error instanceof InvalidFields ? new ChangeRefused(describe(error)) : error;
   } finally {
     await composition.close();
   }
 }
+
+const describe = ({ faults }: InvalidFields) =>
+  faults.map(({ field, code, values }) => `${field}: ${fill(words.fields[code], values)}.`).join('\n');
 
 function operator(): string {
   const sudoUser = findSudoUser();

@@ -1,0 +1,95 @@
+import type { ClientSettings } from '../oidc/clients.ts';
+import { describeClient } from '../oidc/describe-client.ts';
+import { jsonLine } from '../text/printable.ts';
+import { administer } from './administer.ts';
+import { list } from './list.ts';
+
+interface Json {
+  readonly json?: boolean;
+}
+
+/** As typed. Lists are replaced as a whole; an empty text stands for none. */
+interface TypedSettings {
+  readonly name?: string;
+  readonly redirectUri?: readonly string[];
+  readonly postLogoutRedirectUri?: readonly string[];
+  readonly backchannelLogoutUri?: string;
+  readonly own?: boolean;
+  readonly device?: boolean;
+  readonly secondFactor?: boolean;
+  readonly group?: readonly string[];
+}
+
+export const addClient = ({ json, public: isPublic = false, ...typed }: TypedSettings & Json & { public?: boolean }) =>
+  administer('janua clients add', async ({ clientAdministration }) => {
+    const { client, secret } = await clientAdministration.addClient({ ...nothingSet, ...read(typed), isPublic });
+    if (json) return jsonLine({ ...describeClient(client), client_secret: secret ?? null }).trimEnd();
+    return [`Added ${client.name}.`, `client_id: ${client.id}`, ...secretLines(secret)].join('\n');
+  });
+
+export const listClients = ({ json }: Json) =>
+  administer('janua clients list', async ({ clientAdministration }) =>
+    list((await clientAdministration.listClients()).map(describeClient), {
+      json,
+      none: 'There are no clients.',
+      heading: ['CLIENT', 'NAME', 'MAY BE USED BY', 'REDIRECT ADDRESSES'],
+      toRows: (clients) =>
+        clients.map(({ client_id, name, groups, redirect_uris }) => [
+          ...[client_id, name, groups.join(' ') || 'all users', redirect_uris.join(' ')],
+        ]),
+    }),
+  );
+
+export const showClient = (id: string, { json }: Json) =>
+  administer('janua clients show', async ({ clientAdministration }) => {
+    const client = describeClient(await clientAdministration.requireClient(id));
+    if (json) return jsonLine(client).trimEnd();
+    return Object.entries(client)
+      .map(([name, value]) => `${name}: ${[value].flat().join(' ')}`.trimEnd())
+      .join('\n');
+  });
+
+export const setClient = (id: string, typed: TypedSettings) =>
+  administer('janua clients set', async ({ clientAdministration }) => {
+    const { name } = await clientAdministration.changeClient(id, read(typed));
+    return `Changed ${name}.`;
+  });
+
+export const rotateSecret = (id: string, { json }: Json) =>
+  administer('janua clients rotate-secret', async ({ clientAdministration }) => {
+    const secret = await clientAdministration.rotateSecret(id);
+    if (json) return jsonLine({ client_id: id, client_secret: secret }).trimEnd();
+    return secretLines(secret).join('\n');
+  });
+
+export const removeClient = (id: string) =>
+  administer('janua clients remove', async ({ clientAdministration }) => {
+    await clientAdministration.removeClient(id);
+    return 'The client is removed.';
+  });
+
+const nothingSet: ClientSettings = {
+  name: '',
+  redirectUris: [],
+  postLogoutRedirectUris: [],
+  backchannelLogoutUri: undefined,
+  own: false,
+  device: false,
+  secondFactor: false,
+  groups: [],
+};
+
+const secretLines = (secret: string | undefined) =>
+  secret === undefined ? [] : [`client_secret: ${secret}`, 'The secret is shown only now.'];
+
+/** Only what was typed. */
+function read({ redirectUri, postLogoutRedirectUri, backchannelLogoutUri, group, ...typed }: TypedSettings) {
+  const settings: Partial<ClientSettings> = {
+    ...typed,
+    ...(redirectUri && { redirectUris: redirectUri.filter(Boolean) }),
+    ...(postLogoutRedirectUri && { postLogoutRedirectUris: postLogoutRedirectUri.filter(Boolean) }),
+    ...(backchannelLogoutUri !== undefined && { backchannelLogoutUri: backchannelLogoutUri || undefined }),
+    ...(group && { groups: group.filter(Boolean) }),
+  };
+  return settings;
+}

@@ -1,0 +1,107 @@
+import { type FieldFault, InvalidFields } from '../access/refusal.ts';
+import type { Audit } from '../audit/audit.ts';
+import type { Actor } from '../users/administration.ts';
+import { ChangeRefused } from '../users/change-refused.ts';
+import type { events } from './client-events.ts';
+import { type ClientRules, findClientFaults, findResourceFaults } from './client-rules.ts';
+import type { Client, ClientSettings, Clients, NewClient } from './clients.ts';
+import type { Consents } from './consents.ts';
+import type { Resource, Resources } from './resources.ts';
+
+export interface ClientAdministrationOptions {
+  readonly clients: Clients;
+  readonly resources: Resources;
+  readonly consents: Pick<Consents, 'forgetClient'>;
+  /** Undefined if a column of a team's own table has them. */
+  readonly groupNames: () => Promise<readonly string[] | undefined>;
+  readonly privateHosts: ClientRules['privateHosts'];
+  /** Ends all codes, tokens and grants that a client holds. */
+  readonly endGrantsOf: (clientId: string) => Promise<void>;
+  readonly audit: Audit<keyof typeof events>;
+}
+
+export type ClientAdministration = ReturnType<typeof createClientAdministration>;
+
+/**
+ * What administrators do with clients and resources, by command and on pages. Methods throw `InvalidFields`, with the names of the API, for
+ * what cannot be accepted, and `ChangeRefused` for what is not there.
+ */
+export function createClientAdministration(options: ClientAdministrationOptions, actor: Actor) {
+  const { clients, resources, consents, groupNames, privateHosts, endGrantsOf, audit } = options;
+
+  const record = (kind: keyof typeof events, about: string) => audit.record({ kind, ...actor, about });
+
+  async function requireGood(client: NewClient): Promise<void> {
+    refuse(findClientFaults(client, { groups: await groupNames(), privateHosts }));
+  }
+
+  async function requireClient(id: string): Promise<Client> {
+    const client = await clients.find(id);
+    if (client === undefined) throw noSuchClient();
+    return client;
+  }
+
+  return {
+    requireClient,
+
+    listClients: clients.list,
+
+    listResources: resources.list,
+
+    /** Gives the client with its secret, which is known only now. */
+    async addClient(client: NewClient) {
+      const normalized = { ...client, name: client.name.trim() };
+      await requireGood(normalized);
+      const added = await clients.add(normalized);
+      await record('client-added', added.client.id);
+      return added;
+    },
+
+    async changeClient(id: string, changes: Partial<ClientSettings>): Promise<Client> {
+      const client = await requireClient(id);
+      const whole = { ...client, ...changes, isPublic: client.secretHash === undefined };
+      await requireGood({ ...whole, name: whole.name.trim() });
+      const changed = await clients.change(id, { ...changes, name: whole.name.trim() });
+      if (changed === undefined) throw noSuchClient();
+      await record('client-changed', id);
+      return changed;
+    },
+
+    /** Gives the new secret, which is known only now. The old one stops working at once. */
+    async rotateSecret(id: string): Promise<string> {
+      await requireClient(id);
+      const secret = await clients.rotateSecret(id);
+      if (secret === undefined) throw new ChangeRefused('A public client has no secret.');
+      await record('client-secret-rotated', id);
+      return secret;
+    },
+
+    /** Also ends everything that the client holds. */
+    async removeClient(id: string): Promise<void> {
+      if (!(await clients.remove(id))) throw noSuchClient();
+      await endGrantsOf(id);
+      await consents.forgetClient(id);
+      await record('client-removed', id);
+    },
+
+    async addResource(resource: Resource): Promise<void> {
+      refuse(findResourceFaults(resource));
+      const scopes = [...new Set(resource.scopes)];
+      if (!(await resources.add({ ...resource, scopes }))) refuse([{ field: 'uri', code: 'resource-exists' }]);
+      await record('resource-added', resource.uri);
+    },
+
+    /** Tokens that were issued for it stay valid until they expire. */
+    async removeResource(uri: string): Promise<void> {
+      if (!(await resources.remove(uri))) throw new ChangeRefused('There is no resource with that address.');
+      await record('resource-removed', uri);
+    },
+  };
+}
+
+/** @throws {InvalidFields} */
+function refuse(faults: readonly FieldFault[]): void {
+  if (faults.length > 0) throw new InvalidFields(...faults);
+}
+
+const noSuchClient = () => new ChangeRefused('There is no client with that id.');

@@ -1,0 +1,59 @@
+import type { FieldFault } from '../access/refusal.ts';
+import { ownScopes } from '../users/scopes.ts';
+import { isBackchannelUri, isRedirectUri, isResourceUri } from './addresses.ts';
+import type { NewClient } from './clients.ts';
+import type { Resource } from './resources.ts';
+
+export const maxNameLength = 100;
+const mostAddresses = 50;
+
+/** Scopes that the provider gives a meaning of its own (OpenID Connect Core 5.4, 11). */
+export const providerScopes = ['openid', 'profile', 'email', 'groups', 'offline_access'] as const;
+
+/** RFC 6749 3.3. */
+const scopeToken = /^[!#-[\]-~]{1,100}$/;
+
+export interface ClientRules {
+  /** Groups that there are. Undefined if they are in a column of a team's own table. */
+  readonly groups: readonly string[] | undefined;
+  /** Hosts that may be called without TLS. */
+  readonly privateHosts: readonly string[];
+}
+
+/** What is wrong with a client, field by field. */
+export function findClientFaults(client: NewClient, { groups, privateHosts }: ClientRules): FieldFault[] {
+  const { name, redirectUris, postLogoutRedirectUris, backchannelLogoutUri, device } = client;
+  const isRedirect = (uri: string) => isRedirectUri(uri, client);
+  const checks: readonly (FieldFault | false)[] = [
+    name === '' && { field: 'name', code: 'missing' },
+    [...name].length > maxNameLength && { field: 'name', code: 'too-long', values: { count: maxNameLength } },
+    /[\p{Cc}\p{Zl}\p{Zp}]/u.test(name) && { field: 'name', code: 'malformed' },
+    redirectUris.length === 0 && !device && { field: 'redirect_uris', code: 'missing' },
+    !areGood(redirectUris, isRedirect) && { field: 'redirect_uris', code: 'not-a-redirect' },
+    !areGood(postLogoutRedirectUris, isRedirect) && { field: 'post_logout_redirect_uris', code: 'not-a-redirect' },
+    backchannelLogoutUri !== undefined &&
+      !isBackchannelUri(backchannelLogoutUri, privateHosts) && {
+        field: 'backchannel_logout_uri',
+        code: 'not-a-backchannel',
+      },
+    client.groups.some((group) => groups?.includes(group) === false) && { field: 'groups', code: 'unknown-group' },
+  ];
+  return checks.filter((fault) => fault !== false);
+}
+
+const areGood = (addresses: readonly string[], isGood: (address: string) => boolean) =>
+  addresses.length <= mostAddresses && addresses.every(isGood);
+
+/** What is wrong with a resource, field by field. */
+export function findResourceFaults({ uri, scopes }: Resource): FieldFault[] {
+  const taken: readonly string[] = [...Object.keys(ownScopes), ...providerScopes];
+  const checks: readonly (FieldFault | false)[] = [
+    !isResourceUri(uri) && { field: 'uri', code: 'not-a-resource' },
+    scopes.length === 0 && { field: 'scopes', code: 'missing' },
+    scopes.some((scope) => !scopeToken.test(scope) || taken.includes(scope)) && {
+      field: 'scopes',
+      code: 'not-a-scope',
+    },
+  ];
+  return checks.filter((fault) => fault !== false);
+}

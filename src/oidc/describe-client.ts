@@ -1,0 +1,23 @@
+import type { Client } from './clients.ts';
+import type { Resource } from './resources.ts';
+
+/** A client as administrators see it, on pages, by the API and by commands. */
+export const describeClient = ({ id, name, secretHash, createdAt, ...client }: Client) => ({
+  client_id: id,
+  name,
+  public: secretHash === undefined,
+  redirect_uris: client.redirectUris,
+  post_logout_redirect_uris: client.postLogoutRedirectUris,
+  backchannel_logout_uri: client.backchannelLogoutUri ?? null,
+  own: client.own,
+  device: client.device,
+  second_factor: client.secondFactor,
+  groups: client.groups,
+  created_at: createdAt.toISOString(),
+});
+
+export const describeResource = ({ uri, scopes, tokenFormat }: Resource) => ({
+  uri,
+  scopes,
+  token_format: tokenFormat,
+});

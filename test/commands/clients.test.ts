@@ -1,0 +1,109 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { createMigratedWorkplace } from './janua-command.ts';
+
+const redirect = ['--redirect-uri', 'https://wiki.example.com/callback'];
+
+async function open() {
+  const workplace = await createMigratedWorkplace();
+  const run = async (...args: string[]) => {
+    const { code, stdout, stderr } = await workplace.run(args);
+    return { code, text: stdout + stderr };
+  };
+  return {
+    run,
+    runJson: async (...args: string[]) => JSON.parse((await run(...args, '--json')).text),
+    events: async () => {
+      const lines = (await run('audit', '--json')).text.trim().split('\n');
+      return lines.map((line) => JSON.parse(line)).map(({ kind, about }) => `${kind} ${about}`);
+    },
+    [Symbol.asyncDispose]: () => workplace[Symbol.asyncDispose](),
+  };
+}
+
+test('a client is added, shown, changed, gets a new secret, and is removed', async () => {
+  await using opened = await open();
+  const { run, runJson, events } = opened;
+  const added = await run('clients', 'add', '--name', 'Wiki', ...redirect, '--own', '--group', 'admins');
+  assert.equal(added.code, 0, added.text);
+  const [, id = '', secret = ''] =
+    /^Added Wiki\.\nclient_id: ([\w-]{22})\nclient_secret: ([\w-]{43})\nThe secret is shown only now\.\n$/.exec(
+      added.text,
+    ) ?? [];
+  assert.ok(id && secret);
+  const { created_at, ...shown } = await runJson('clients', 'show', id);
+  assert.ok(created_at);
+  assert.deepEqual(shown, {
+    client_id: id,
+    name: 'Wiki',
+    public: false,
+    redirect_uris: [redirect[1]],
+    post_logout_redirect_uris: [],
+    backchannel_logout_uri: null,
+    own: true,
+    device: false,
+    second_factor: false,
+    groups: ['admins'],
+  });
+  assert.match((await run('clients', 'list')).text, new RegExp(`^CLIENT .*\n${id}  Wiki  admins  +https://wiki`));
+  assert.match((await run('clients', 'show', id)).text, /^client_id: .*\nname: Wiki\npublic: false\n/);
+
+  const changes = ['--name', 'Notes', '--no-own', '--group', '', '--device', '--backchannel-logout-uri'];
+  assert.deepEqual(await run('clients', 'set', id, ...changes, 'https://wiki.example.com/logout'), {
+    code: 0,
+    text: 'Changed Notes.\n',
+  });
+  const changed = await runJson('clients', 'show', id);
+  assert.deepEqual(
+    [changed.own, changed.device, changed.groups, changed.backchannel_logout_uri, changed.redirect_uris],
+    [false, true, [], 'https://wiki.example.com/logout', [redirect[1]]],
+  );
+
+  const rotated = await runJson('clients', 'rotate-secret', id);
+  assert.match(rotated.client_secret, /^[\w-]{43}$/);
+  assert.notEqual(rotated.client_secret, secret);
+  assert.equal((await run('clients', 'remove', id)).text, 'The client is removed.\n');
+  assert.deepEqual(await run('clients', 'show', id), { code: 1, text: 'There is no client with that id.\n' });
+  assert.deepEqual(
+    await events(),
+    ['added', 'changed', 'secret-rotated', 'removed'].map((what) => `client-${what} ${id}`),
+  );
+});
+
+test('a public client gets no secret', async () => {
+  await using opened = await open();
+  const app = ['--name', 'App', '--redirect-uri', 'com.example.app:/callback', '--public'];
+  const { client_id, client_secret } = await opened.runJson('clients', 'add', ...app);
+  assert.equal(client_secret, null);
+  assert.deepEqual(await opened.run('clients', 'rotate-secret', client_id), {
+    code: 1,
+    text: 'A public client has no secret.\n',
+  });
+});
+
+test('what cannot be accepted is said by field', async () => {
+  await using opened = await open();
+  assert.deepEqual(await opened.run('clients', 'add', '--group', 'nobody'), {
+    code: 1,
+    text: 'name: Required.\nredirect_uris: Required.\ngroups: There is no such group.\n',
+  });
+  const refused = await opened.run('resources', 'add', 'mcp', '--scopes', 'openid');
+  assert.equal(refused.code, 1);
+  assert.match(refused.text, /^uri: An https address.*\nscopes: Names.*\n$/);
+});
+
+test('resources are added, listed and removed', async () => {
+  await using opened = await open();
+  const { run, events } = opened;
+  const uri = 'https://mcp.example.com/';
+  const add = ['resources', 'add', uri, '--scopes', 'files:read', 'files:write', '--jwt'];
+  assert.deepEqual(await run(...add), { code: 0, text: `Added ${uri}.\n` });
+  assert.deepEqual(await run(...add), { code: 1, text: 'uri: There is a server with this address already.\n' });
+  assert.equal(
+    (await run('resources', 'list')).text,
+    `RESOURCE                  TOKENS  SCOPES\n${uri}  jwt     files:read files:write\n`,
+  );
+  assert.equal((await run('resources', 'remove', uri)).text, 'The resource is removed.\n');
+  assert.equal((await run('resources', 'remove', uri)).code, 1);
+  assert.deepEqual(await events(), [`resource-added ${uri}`, `resource-removed ${uri}`]);
+});
