@@ -42,6 +42,9 @@ export async function addSite(app: App, parts: () => Services, options: Capabili
   (await import('./admin/mail.routes.ts')).addMail(app, parts, options.features);
   (await import('./admin/settings.routes.ts')).addSettings(app, parts);
   (await import('./admin/groups.routes.ts')).addGroups(app, parts);
+  (await import('./oidc/clients.routes.ts')).addClients(app, parts, options);
+  (await import('./oidc/resources.routes.ts')).addResources(app, parts);
+  (await import('./oidc/applications.routes.ts')).addApplications(app, parts);
   (await import('./forward-auth/verify.routes.ts')).addVerify(app, parts, options);
   (await import('./forward-auth/forward.routes.ts')).addForward(app, parts, options);
   const { findKeptMail } = options;
@@ -82,7 +85,7 @@ export type CapabilityOptions = LogInRouteOptions &
   ForwardAuthOptions &
   MailboxOptions &
   Pick<UserOptions, 'guardedGroups'> &
-  Pick<FlowOptions, 'features' | 'https'>;
+  Pick<FlowOptions, 'features' | 'https' | 'publicOrigins'>;
 
 /** Options of an app with these capabilities: our own server, or another team's app. */
 export interface SiteOptions extends FlowOptions, Omit<CapabilityOptions, 'showsLoginAtRoot' | 'loginPage'> {

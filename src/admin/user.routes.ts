@@ -14,7 +14,7 @@ import type { Actor, Administration } from '../users/administration.ts';
 import { ChangeRefused } from '../users/change-refused.ts';
 import type { Groups } from '../users/groups.ts';
 import { readNames } from '../users/scopes.ts';
-import { emailAddress, maxNameLength, maxUsernameLength, personName } from '../users/user.ts';
+import { emailAddress, maxNameLength, maxUsernameLength, personName, type User } from '../users/user.ts';
 import { addAction, type Fields } from '../web/action.ts';
 import { detailAnswer, exampleId, tokenSchema } from '../web/fields.ts';
 import type { FlowOptions } from '../web/flow-options.ts';
@@ -33,6 +33,10 @@ export interface UserParts extends UserListParts {
   readonly sessions: Pick<Sessions, 'listOf'>;
   readonly personalTokens: Pick<PersonalTokens, 'list'>;
   readonly auditTrail: Pick<AuditStore, 'findPage'>;
+  /** Applications that the user let in. */
+  readonly applications: {
+    list(user: User): Promise<readonly { readonly clientId: string; readonly name: string; readonly since: Date }[]>;
+  };
 }
 
 const params = { id: { description: 'The id of the user', examples: ['9b2f1f3e-6a3c-4a52-8c57-1b0c4a526a3c'] } };
@@ -50,6 +54,9 @@ const userSchema = object('A user', {
     }),
   ),
   tokens: listOf(tokenSchema),
+  applications: listOf(
+    object('An application that the user let in', { client_id: text(exampleId), name: text('Wiki'), since: time }),
+  ),
   events: listOf(
     object('An event', {
       time,
@@ -106,7 +113,7 @@ export function addUser(app: App, parts: () => UserParts, { features, events, gu
     const { user, account } = await requireUser(request);
     const { scopes } = signedInOf(request);
     const mayAct = mayChange(signedInOf(request), account.scopes);
-    const { sessions, personalTokens, auditTrail } = parts();
+    const { sessions, personalTokens, applications, auditTrail } = parts();
     const trail = scopes.includes('audit:read')
       ? await auditTrail.findPage({ userId: user.id }, lastEvents, undefined)
       : undefined;
@@ -114,6 +121,11 @@ export function addUser(app: App, parts: () => UserParts, { features, events, gu
       ...describeUser(user),
       sessions: (await sessions.listOf(user.id)).map(describeSession),
       tokens: (await personalTokens.list(account.user)).map(describeToken),
+      applications: (await applications.list(account.user)).map(({ clientId, name, since }) => ({
+        client_id: clientId,
+        name,
+        since: since.toISOString(),
+      })),
       events: (trail?.events ?? []).flatMap((event) =>
         'unreadable' in event ? [] : [{ time: event.at, kind: event.kind, decision: describeDecision(event, events) }],
       ),

@@ -151,7 +151,7 @@ function readFields<F extends Fields>(fields: F, body: unknown): Input<F> {
 }
 
 /** Without the other types that it may come in. */
-function textOf({ json, number, boolean, list }: Field, given: unknown): unknown {
+export function textOf({ json, number, boolean, list }: Field, given: unknown): unknown {
   if (json && typeof given === 'object') return JSON.stringify(given);
   if ((number && Number.isSafeInteger(given)) || (boolean && typeof given === 'boolean')) return String(given);
   return list && Array.isArray(given) && given.every((one) => typeof one === 'string') ? given.join(' ') : given;

@@ -5,6 +5,7 @@ const adminPages = [
   ['/admin', 'overview', 'audit:read'],
   ['/admin/users', 'users', 'users:read'],
   ['/admin/groups', 'groups', 'users:read'],
+  ['/admin/clients', 'clients', 'clients:write'],
   ['/admin/audit', 'audit', 'audit:read'],
   ['/admin/throttle', 'throttle', 'sessions:write'],
   ['/admin/mail', 'mail', 'settings:read'],

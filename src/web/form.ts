@@ -1,6 +1,6 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { FieldFault } from '../access/refusal.ts';
-import { type Action, addAction, type Field, type Fields, type Input } from './action.ts';
+import { type Action, addAction, type Field, type Fields, type Input, textOf } from './action.ts';
 import { json, listOf, object, type Response, text } from './openapi/responses.ts';
 import type { App } from './types.ts';
 
@@ -80,8 +80,8 @@ function pickTexts(sent: unknown, isWanted: (entry: [string, Field]) => boolean 
   const texts = (sent ?? {}) as Readonly<Record<string, unknown>>;
   const wanted = Object.entries(fields).filter(isWanted);
   return Object.fromEntries(
-    wanted.flatMap(([name]) => {
-      const text = texts[name];
+    wanted.flatMap(([name, field]) => {
+      const text = textOf(field, texts[name]);
       // A lone surrogate cannot be put into a link.
       return typeof text === 'string' ? [[name, text.toWellFormed()]] : [];
     }),

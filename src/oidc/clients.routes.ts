@@ -1,0 +1,265 @@
+import { changeRefusals } from '../access/change-refusals.ts';
+import { insufficientUserAuthentication, type RequireFresh } from '../access/fresh-proof.ts';
+import { type Answer, Refusal } from '../access/refusal.ts';
+import type { Actor } from '../users/administration.ts';
+import type { Groups } from '../users/groups.ts';
+import { readNames } from '../users/scopes.ts';
+import { addAction, type Field, type Fields, type Input } from '../web/action.ts';
+import { detailAnswer, exampleId } from '../web/fields.ts';
+import type { FlowOptions } from '../web/flow-options.ts';
+import { addForm } from '../web/form.ts';
+import { actorOf, signedInOf } from '../web/hooks/credentials.ts';
+import { json, listOf, object, orNull, text, time } from '../web/openapi/responses.ts';
+import type { App, Request } from '../web/types.ts';
+import type { ClientAdministration } from './client-administration.ts';
+import { maxNameLength } from './client-rules.ts';
+import type { Client, ClientSettings, Clients } from './clients.ts';
+import { describeClient } from './describe-client.ts';
+
+export interface ClientRouteParts {
+  readonly clients: Pick<Clients, 'find' | 'list'>;
+  readonly administerClients: (actor: Actor) => ClientAdministration;
+  readonly groups: Pick<Groups, 'names'>;
+  readonly requireFresh: RequireFresh;
+}
+
+export const tag = 'Applications';
+
+const noSuchClient: Answer = { name: 'no-such-client', status: 404, detail: 'There is no client with that id' };
+
+const page = '/admin/clients';
+const params = { id: { description: 'The `client_id`', examples: [exampleId] } };
+const config = { signedIn: true, scope: 'clients:write' } as const;
+const freshly = {
+  ...config,
+  refusals: [noSuchClient, insufficientUserAuthentication, changeRefusals['change-refused']],
+};
+
+const addresses = { list: true, maxLength: 13_000, description: '' } as const satisfies Field;
+const flag = { boolean: true, maxLength: 5, description: '' } as const satisfies Field;
+
+const fields = {
+  name: { maxLength: maxNameLength, description: 'As users see it', examples: ['Wiki'] },
+  redirect_uris: {
+    ...addresses,
+    description: 'Where users return to after signing in',
+    examples: ['https://wiki.example.com/callback'],
+  },
+  post_logout_redirect_uris: { ...addresses, description: 'Where users may return to after logging out' },
+  backchannel_logout_uri: { description: 'Where the server tells the application that a session has ended' },
+  own: { ...flag, description: "Whether it is the operator's own: users are not asked for their consent" },
+  device: { ...flag, description: 'Whether it may use the device flow (RFC 8628)' },
+  second_factor: { ...flag, description: 'Whether every sign-in needs a second factor' },
+  groups: {
+    list: true,
+    maxLength: 6400,
+    description: 'Groups whose members may use it. None: every user may',
+    examples: ['staff'],
+  },
+} as const satisfies Fields;
+
+const newFields = {
+  ...fields,
+  public: { ...flag, description: 'Whether it can keep no secret, such as an application in a browser or on a phone' },
+} as const satisfies Fields;
+
+const clientFields = {
+  client_id: text(exampleId),
+  name: text('Wiki'),
+  public: { type: 'boolean', description: newFields.public.description },
+  redirect_uris: listOf(text('https://wiki.example.com/callback')),
+  post_logout_redirect_uris: listOf(text('https://wiki.example.com/')),
+  backchannel_logout_uri: orNull(text('https://wiki.example.com/logout')),
+  own: { type: 'boolean', description: fields.own.description },
+  device: { type: 'boolean', description: fields.device.description },
+  second_factor: { type: 'boolean', description: fields.second_factor.description },
+  groups: listOf(text('staff'), fields.groups.description),
+  created_at: time,
+};
+const serverFields = {
+  issuer: text('https://login.example.com'),
+  discovery: text('https://login.example.com/.well-known/openid-configuration'),
+};
+const secret = { client_secret: orNull(text('x'.repeat(43), 'It is shown only now. Null for a public client')) };
+
+/** The fields that were sent. A form sends no box that is not ticked, and all others: what is missing there is empty. */
+function readSettings(input: Input<typeof fields>, request: Request): Partial<ClientSettings> {
+  const isForm = request.format === 'html';
+  const sent = Object.entries({
+    name: input.name,
+    redirectUris: input.redirect_uris?.split(/\s+/).filter(Boolean) ?? (isForm ? [] : undefined),
+    postLogoutRedirectUris: input.post_logout_redirect_uris?.split(/\s+/).filter(Boolean) ?? (isForm ? [] : undefined),
+    own: readFlag(input.own, isForm),
+    device: readFlag(input.device, isForm),
+    secondFactor: readFlag(input.second_factor, isForm),
+    groups: input.groups === undefined && !isForm ? undefined : readNames(input.groups),
+  });
+  const backchannel = input.backchannel_logout_uri?.trim();
+  return {
+    ...Object.fromEntries(sent.filter(([, value]) => value !== undefined)),
+    ...(backchannel !== undefined && { backchannelLogoutUri: backchannel || undefined }),
+  };
+}
+
+const readFlag = (value: string | undefined, isForm: boolean) =>
+  value === undefined && !isForm ? undefined : value === 'true';
+
+const nothingSet: ClientSettings = {
+  ...{ name: '', redirectUris: [], postLogoutRedirectUris: [], backchannelLogoutUri: undefined },
+  ...{ own: false, device: false, secondFactor: false, groups: [] },
+};
+
+/** Fills the form with what is set. */
+const valuesOf = ({ name, redirectUris, postLogoutRedirectUris, ...client }: Client) => ({
+  name,
+  redirect_uris: redirectUris.join('\n'),
+  post_logout_redirect_uris: postLogoutRedirectUris.join('\n'),
+  backchannel_logout_uri: client.backchannelLogoutUri ?? '',
+  own: String(client.own),
+  device: String(client.device),
+  second_factor: String(client.secondFactor),
+  groups: client.groups.join(' '),
+});
+
+/** Adds the pages on which administrators add, change and remove the applications that sign their users in here. */
+export function addClients(
+  app: App,
+  parts: () => ClientRouteParts,
+  { publicOrigins }: Pick<FlowOptions, 'publicOrigins'>,
+): void {
+  const administrationOf = (request: Request) => parts().administerClients(actorOf(request));
+
+  /** What an application needs to know of this server. */
+  function describeServer() {
+    const [issuer = ''] = publicOrigins;
+    return { issuer, discovery: `${issuer}/.well-known/openid-configuration` };
+  }
+
+  async function requireClient(request: Request): Promise<Client> {
+    const client = await parts().clients.find((request.params as { readonly id: string }).id);
+    if (client === undefined) throw new Refusal(noSuchClient);
+    return client;
+  }
+
+  const requireFresh = (request: Request) => parts().requireFresh(signedInOf(request), undefined, request);
+
+  addAction(app, [page, '/api/admin/clients'], {
+    method: 'GET',
+    summary: 'Clients',
+    tag,
+    config: { ...config, view: 'oidc/clients' },
+    answer: json(
+      'The clients',
+      object('Clients', { ...serverFields, clients: listOf(object('A client', clientFields)) }),
+    ),
+    browser: 'The page with the clients',
+    handle: async () => ({ ...describeServer(), clients: (await parts().clients.list()).map(describeClient) }),
+  });
+
+  addForm(app, [`${page}/add`, '/api/admin/clients/add'], {
+    summary: 'Add a client',
+    description: 'Its secret is shown once.',
+    tag,
+    config,
+    view: 'oidc/add-client',
+    fields: newFields,
+    answer: json('The client was added', object('The client', { ...clientFields, ...secret })),
+    status: 201,
+    browser: 'The page with the id and the secret',
+    show: async () => ({ groups: await parts().groups.names() }),
+    async submit(request, reply, input) {
+      const settings = { ...nothingSet, ...readSettings(input, request), isPublic: input.public === 'true' };
+      const added = await administrationOf(request).addClient(settings);
+      const answer = { ...describeClient(added.client), client_secret: added.secret ?? null };
+      if (request.format === 'json') return answer;
+      reply.code(201);
+      return { ...answer, ...describeServer() };
+    },
+  });
+
+  addAction(app, [`${page}/:id`, '/api/admin/clients/:id'], {
+    method: 'GET',
+    summary: 'A client',
+    tag,
+    params,
+    config: { ...config, view: 'oidc/client', refusals: [noSuchClient] },
+    answer: json('The client', object('The client', { ...clientFields, ...serverFields })),
+    browser: 'The page of the client',
+    handle: async (request) => ({ ...describeClient(await requireClient(request)), ...describeServer() }),
+  });
+
+  addForm(app, [`${page}/:id/change`, '/api/admin/clients/:id/change'], {
+    summary: 'Change a client',
+    description: 'In JSON, what is not sent stays as it is.',
+    tag,
+    params,
+    config: freshly,
+    view: 'oidc/change-client',
+    fields,
+    answer: detailAnswer('Client changed'),
+    browser: 'To the page of the client',
+    async show(request, typed) {
+      const client = await requireClient(request);
+      await requireFresh(request);
+      const values = request.method === 'POST' ? typed : valuesOf(client);
+      // A group that is gone stays until it is unticked.
+      const groups = [...new Set([...(await parts().groups.names()), ...client.groups])];
+      return { client: describeClient(client), values, groups };
+    },
+    async submit(request, reply, input) {
+      const { id } = await requireClient(request);
+      await requireFresh(request);
+      await administrationOf(request).changeClient(id, readSettings(input, request));
+      return reply.proceed(`${page}/${id}?state=changed`, { detail: 'Client changed' });
+    },
+  });
+
+  addForm(app, [`${page}/:id/rotate-secret`, '/api/admin/clients/:id/rotate-secret'], {
+    summary: 'Give a client a new secret',
+    description: 'The old one stops working at once. The new one is shown once.',
+    tag,
+    params,
+    config: freshly,
+    view: 'oidc/rotate-secret',
+    fields: {} as Fields,
+    answer: json(
+      'The new secret',
+      object('The secret', { client_id: clientFields.client_id, client_secret: text('x'.repeat(43)) }),
+    ),
+    browser: 'The page with the secret',
+    async show(request) {
+      const client = await requireClient(request);
+      await requireFresh(request);
+      return { client: describeClient(client) };
+    },
+    async submit(request) {
+      const client = await requireClient(request);
+      await requireFresh(request);
+      const answer = { client_id: client.id, client_secret: await administrationOf(request).rotateSecret(client.id) };
+      return request.format === 'json' ? answer : { ...answer, client: describeClient(client) };
+    },
+  });
+
+  addForm(app, [`${page}/:id/remove`, '/api/admin/clients/:id/remove'], {
+    summary: 'Remove a client',
+    description: 'Everything that it holds ends.',
+    tag,
+    params,
+    config: freshly,
+    view: 'oidc/remove-client',
+    fields: {} as Fields,
+    answer: detailAnswer('Client removed'),
+    browser: 'To the page with the clients',
+    async show(request) {
+      const client = await requireClient(request);
+      await requireFresh(request);
+      return { client: describeClient(client) };
+    },
+    async submit(request, reply) {
+      const { id } = await requireClient(request);
+      await requireFresh(request);
+      await administrationOf(request).removeClient(id);
+      return reply.proceed(`${page}?state=removed`, { detail: 'Client removed' });
+    },
+  });
+}
