@@ -99,8 +99,8 @@ export function createRecords({ database, prepareLookup }: OpenDatabase, options
 
   /** The records of one kind, as the provider wants them. */
   const of = (model: string) => ({
-    /** @param sessionId of the session in which a grant is given @throws {Spent} if its grant was revoked meanwhile */
-    async upsert(id: string, payload: Payload, seconds: number, sessionId?: string): Promise<void> {
+    /** @throws {Spent} if its grant was revoked meanwhile */
+    async upsert(id: string, payload: Payload, seconds: number): Promise<void> {
       const { jti: _, userCode, grantId, accountId, clientId, ...rest } = payload;
       const grantKey = typeof grantId === 'string' && model !== 'Interaction' ? keyOf('Grant', grantId) : null;
       const isGrant = model === 'Grant';
@@ -120,7 +120,7 @@ export function createRecords({ database, prepareLookup }: OpenDatabase, options
         lookup: typeof userCode === 'string' ? keyOf('user code', userCode) : null,
         user_id: isGrant ? ((await userIdOf(String(accountId))) ?? null) : null,
         client_id: typeof clientId === 'string' ? clientId : null,
-        session_id: isGrant ? (sessionId ?? null) : null,
+        session_id: null,
         stamp: null,
         consumed_at: null,
         polled_at: null,
@@ -182,6 +182,16 @@ export function createRecords({ database, prepareLookup }: OpenDatabase, options
   return {
     of,
     successorOf,
+
+    /** When it was stored, in milliseconds since 1970. */
+    startOf: async (model: string, id: string): Promise<number> =>
+      Number((await findRow(keyOf(model, id)))[0]?.created_at ?? Number.POSITIVE_INFINITY),
+
+    /** Says in which session a grant was given. */
+    async bind(grantId: string, sessionId: string): Promise<void> {
+      const one = database.updateTable(table).where('id', '=', keyOf('Grant', grantId));
+      await one.set({ session_id: sessionId }).execute();
+    },
 
     /** Lets a grant last without the session, until the stamp of the account changes or nothing has used it for 30 days. */
     async keep(grantId: string, account: Account): Promise<void> {

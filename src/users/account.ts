@@ -8,6 +8,8 @@ export interface Account {
   readonly disabled: boolean;
   /** What the user may do, through groups (RFC 6749 3.3). */
   readonly scopes: readonly string[];
+  /** Whether a mailed link has proved that the address is the user's. */
+  readonly isAddressProved?: boolean;
   /** Whether it is a user of the demo, outside the demo. A sign-up with its address replaces it. */
   readonly isReplaceable?: boolean;
   /** Changes with everything that ends the account's sessions. Undefined if only the password can tell. */

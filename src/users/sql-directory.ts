@@ -281,6 +281,7 @@ export function toAccount(id: string, row: AccountRow, options: DirectoryOptions
     passwordHash,
     disabled,
     stamp: row.stamp ?? undefined,
+    isAddressProved: ['mail', 'changed'].includes(row.address_proof ?? ''),
     ...(isReplaceable && { isReplaceable }),
   };
 }

@@ -1,0 +1,72 @@
+import type { Events } from '../audit/event.ts';
+
+/** Why a request of an application was refused, for `janua explain`. */
+const refusalReasons = {
+  'redirect-address': {
+    words: 'the redirect address is not one of those that the client has; the whole address is compared',
+    advice:
+      'Compare the two, character by character: janua clients show ID. Then: janua clients set ID --redirect-uri URL.',
+  },
+  'unknown-client': {
+    words: 'there is no client with that id',
+    advice: 'Compare the client_id in the settings of the application with janua clients list.',
+  },
+  'client-secret': {
+    words: 'the client proved itself with a wrong secret, or not in the way it was added for',
+    advice:
+      'Compare the secret, or make a new one: janua clients rotate-secret ID. A client added with --public has none.',
+  },
+  document: {
+    words: 'the document at the address of the client could not be used, or its host is not allowed',
+    advice: 'Set CLIENT_ID_METADATA to the host. The log says at `debug` what was wrong with the document.',
+  },
+  'unknown-resource': {
+    words: 'the resource is not registered',
+    advice:
+      'Compare it with janua resources list, character by character, or add it: janua resources add URI --scopes …',
+  },
+  pkce: {
+    words: 'the request had no code_challenge with S256, or the code_verifier did not fit it',
+    advice: 'Switch PKCE with S256 on in the application.',
+  },
+  grant: {
+    words: 'the code or refresh token has expired, was used already, or its session has ended or was revoked',
+    advice: 'Sign in again from the application. If it happens often: two programs may share one refresh token.',
+  },
+  denied: {
+    words: 'the user said no, or may not use the application',
+    advice: 'janua clients show ID tells which groups may.',
+  },
+  'not-in-group': {
+    words: 'the client is for members of groups that the user is not in',
+    advice: 'If the user should use it: janua users groups EMAIL --add NAME.',
+  },
+  request: {
+    words: 'the request was not as the protocol wants it',
+    advice: 'Compare the settings of the application with the guide for it in docs/openid.',
+  },
+} as const;
+
+export type RefusalReason = keyof typeof refusalReasons;
+
+export const events = {
+  'application-signed-in': {
+    vocabulary: 'authn_login_success',
+    by: 'account-holder',
+    level: 'info',
+    words: 'The user signed in to an application',
+  },
+  'application-refused': {
+    vocabulary: 'authz_fail',
+    by: 'anyone',
+    level: 'info',
+    words: 'A request of an application was refused',
+    reasons: refusalReasons,
+  },
+  'consent-given': {
+    vocabulary: 'authz_change',
+    by: 'account-holder',
+    level: 'info',
+    words: 'The user let an application have data of the account',
+  },
+} as const satisfies Events;

@@ -1,0 +1,1 @@
+export type GuardedFetch = (url: string | URL, init?: RequestInit) => Promise<Response>;

@@ -1,0 +1,35 @@
+import type { Answer } from '../access/refusal.ts';
+
+/** There is nothing to sign in to: no client was added. */
+export const noProvider: Answer = {
+  name: 'no-provider',
+  status: 404,
+  detail: 'No application signs its users in here yet. Add one: npx janua clients add',
+};
+
+/** The protocol's error, for a person: the application must not get it, because its address is not certain. */
+export const applicationRefused: Answer = {
+  name: 'application-refused',
+  status: 400,
+  detail: 'The request of the application cannot be answered. janua explain shows its operator why',
+};
+
+/** It has ended, or began in another browser or session. */
+export const interactionOver: Answer = {
+  name: 'interaction-over',
+  status: 400,
+  detail: 'This sign-in has ended. Please open the application again',
+};
+
+export const notInGroup: Answer = {
+  name: 'not-in-group',
+  status: 403,
+  error: 'access_denied',
+  detail: 'You may not use this application',
+};
+
+export const unknownDevice: Answer = {
+  name: 'unknown-device',
+  status: 404,
+  detail: 'There is no device that waits with this code. It may have expired',
+};
