@@ -1,1 +1,97 @@
-export type GuardedFetch = (url: string | URL, init?: RequestInit) => Promise<Response>;
+import { lookup as resolve } from 'node:dns';
+import { once } from 'node:events';
+import { type IncomingMessage, request as requestHttp } from 'node:http';
+import { request as requestHttps } from 'node:https';
+import { isIP, type LookupFunction } from 'node:net';
+import { isPublicAddress } from '../text/networks.ts';
+
+export interface GuardedFetchOptions {
+  /** Hosts in the operator's own network that may be called: names, or addresses. Plain http is allowed there too. */
+  readonly privateHosts: readonly string[];
+  /** Bytes of the longest body that is read. */
+  readonly mostBytes?: number;
+  readonly lookup?: LookupFunction;
+}
+
+export type GuardedFetch = ReturnType<typeof createGuardedFetch>;
+
+/** Milliseconds until the whole response must be there. */
+const patience = 3_000;
+
+const longestBody = 64 * 1024;
+
+/** Statuses without a body (Fetch 2.2.6). */
+const bodiless = new Set([204, 205, 304]);
+
+class AddressRefused extends Error {
+  override readonly name = 'AddressRefused';
+}
+
+const plainHost = (host: string) => host.toLowerCase().replace(/^\[|\]$/g, '');
+
+/**
+ * `fetch` for addresses that strangers choose: documents and keys of clients, and notices of logouts (ASVS 1.3.6). It calls no address of a
+ * private network, follows no redirect, and waits 3 seconds. The address is judged where the connection is made: a name that resolves to
+ * another address a moment later (DNS rebinding) gains nothing.
+ */
+export function createGuardedFetch({ privateHosts, mostBytes = longestBody, lookup = resolve }: GuardedFetchOptions) {
+  const named = new Set(privateHosts.map(plainHost));
+
+  const lookupPublic: LookupFunction = (host, options, done) =>
+    lookup(host, { ...options, all: true }, (error, found) => {
+      const addresses = Array.isArray(found) ? found.filter(({ address }) => isPublicAddress(address)) : [];
+      const [first] = addresses;
+      if (error !== null) done(error, '');
+      else if (first === undefined) done(new AddressRefused(`${host} has no public address`), '');
+      else if (options.all) done(null, addresses);
+      else done(null, first.address, first.family);
+    });
+
+  /** Judges what is not looked up. @returns whether the host is one of the operator's */
+  function judge({ protocol, hostname }: URL): boolean {
+    const host = plainHost(hostname);
+    const isNamed = named.has(host);
+    if (protocol !== 'https:' && !(protocol === 'http:' && isNamed))
+      throw new AddressRefused(`${host} is not at https:`);
+    if (!isNamed && isIP(host) !== 0 && !isPublicAddress(host))
+      throw new AddressRefused(`${host} is no public address`);
+    return isNamed;
+  }
+
+  /** @throws {Error} without a complete response, or when the address is refused */
+  return async (input: string | URL, init?: RequestInit): Promise<Response> => {
+    const url = new URL(input);
+    const isNamed = judge(url);
+    const request = new Request(url, init);
+    const body = Buffer.from(await request.arrayBuffer());
+    const sent = (url.protocol === 'https:' ? requestHttps : requestHttp)(url, {
+      method: request.method,
+      headers: { ...Object.fromEntries(request.headers), 'user-agent': 'Janua', 'accept-encoding': 'identity' },
+      lookup: isNamed ? lookup : lookupPublic,
+      // No connection that another part has opened.
+      agent: false,
+      signal: AbortSignal.any([request.signal, AbortSignal.timeout(patience)]),
+    });
+    // An end in the middle of the body is an error of the response too.
+    sent.on('error', () => {});
+    sent.end(body);
+    const [response] = (await once(sent, 'response')) as [IncomingMessage];
+    return toResponse(response, mostBytes);
+  };
+}
+
+async function toResponse(response: IncomingMessage, mostBytes: number): Promise<Response> {
+  const { statusCode: status = 0, headersDistinct } = response;
+  const headers = Object.entries(headersDistinct).flatMap(([name, values = []]) =>
+    values.map((value): [string, string] => [name, value]),
+  );
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of response) {
+    size += chunk.length;
+    // Leaving the loop closes the connection.
+    if (size > mostBytes) throw new Error(`the response has more than ${mostBytes} bytes`);
+    chunks.push(chunk);
+  }
+  return new Response(bodiless.has(status) ? null : Buffer.concat(chunks), { status, headers });
+}

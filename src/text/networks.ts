@@ -40,3 +40,16 @@ export function networkOf(text: string | undefined, ipv6Bits: 48 | 64): string |
   const parts = address.parts.map((part, index) => (index < ipv6Bits / 16 ? part : 0));
   return `${new ipaddr.IPv6(parts.flatMap((part) => [part >> 8, part & 255])).toString()}/${ipv6Bits}`;
 }
+
+/** The addresses of the internet (IANA). An IPv6 address outside of them is for special uses. */
+const globalUnicast = ipaddr.IPv6.parseCIDR('2000::/3');
+
+/** Tells whether an address is one of the internet: neither in a private network, nor of this machine, nor for any special use (RFC 6890). */
+export function isPublicAddress(text: string): boolean {
+  if (!ipaddr.isValid(text)) return false;
+  const address = ipaddr.process(text);
+  if (address instanceof ipaddr.IPv4) return address.range() === 'unicast';
+  // NAT64 reaches the IPv4 address in the last 32 bits.
+  if (address.range() === 'rfc6052') return isPublicAddress(address.toByteArray().slice(12).join('.'));
+  return address.range() === 'unicast' && address.match(globalUnicast);
+}
