@@ -21,6 +21,9 @@ type ExpiringTable = keyof typeof expiring;
 
 export const expiringTables = Object.keys(expiring) as ExpiringTable[];
 
+/** Their senders first give up what is due. */
+const queues: ReadonlySet<ExpiringTable> = new Set(['janua_mails', 'janua_logout_notices']);
+
 const removalBatch = 500;
 
 export async function countDeleted(deletion: { executeTakeFirst(): Promise<DeleteResult> }): Promise<number> {
@@ -43,8 +46,7 @@ export async function removeInBatches(remove: (limit: number) => Promise<number>
 /** Deletes the rows that expired before `time`, in milliseconds since 1970, and returns how many there were. */
 export function removeExpired(database: Database, table: ExpiringTable, time: number): Promise<number> {
   const [from, key] = [sql.table(table), sql.ref(expiring[table])];
-  // A mail that is due is first given up.
-  const isOver = table === 'janua_mails' ? sql`due_at is null and expires_at < ${time}` : sql`expires_at < ${time}`;
+  const isOver = queues.has(table) ? sql`due_at is null and expires_at < ${time}` : sql`expires_at < ${time}`;
   return removeInBatches(async (limit) => {
     const expired = sql<{
       key: string;

@@ -59,7 +59,7 @@ export const up: MigrationStep = async ({ recreate }) => {
     retired_at: sql`bigint`,
   });
 
-  await recreate('janua_logout_notices', ['session_id', 'due_at', 'expires_at'], {
+  await recreate('janua_logout_notices', ['session_id', 'subject', 'due_at', 'expires_at'], {
     id: sql`varchar(43) primary key`,
     session_id: sql`varchar(22) not null`,
     client_id: sql`varchar(255) not null`,
