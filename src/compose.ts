@@ -10,7 +10,7 @@ import { createAccountParts } from './account/parts.ts';
 import { createFindUsers } from './admin/find-users.ts';
 import { createOverview } from './admin/overview.ts';
 import { createAudit } from './audit/audit.ts';
-import type { Caller } from './audit/event.ts';
+import type { AuditEvent, Caller } from './audit/event.ts';
 import { createSqlAuditStore } from './audit/sql-store.ts';
 import { parseForwardRule } from './config/forward-rules.ts';
 import { parseListenAddress } from './config/listen-address.ts';
@@ -47,7 +47,7 @@ import { createOutbox } from './mail/outbox.ts';
 import { createRequestMail } from './mail/request-mail.ts';
 import { createSender } from './mail/sender.ts';
 import { openTransport } from './mail/transport.ts';
-import { createClientParts } from './oidc/client-parts.ts';
+import { createOidcParts } from './oidc/parts.ts';
 import type { HashingThreads } from './passwords/hashing/threads.ts';
 import { createPasswords } from './passwords/passwords.ts';
 import { createPasswordPolicy } from './passwords/policy.ts';
@@ -136,6 +136,7 @@ export async function compose(settings: Settings, overrides: Overrides = {}) {
   let cleaning: NodeJS.Timeout | undefined;
   /** Why `prepared` is not set yet. Requests get this error meanwhile. */
   let fault: unknown = new Unavailable(databasePart, 5);
+  let isListening = false;
   /** Whether other machines can reach the app although PUBLIC_URL is not set. */
   let exposed = false;
   function requireServices(): Services {
@@ -159,8 +160,14 @@ export async function compose(settings: Settings, overrides: Overrides = {}) {
     return origin;
   }
   /** With a free port, the address is known once the server listens. */
-  function startMail(): void {
-    if (publicOrigins.size > 0) prepared?.mail?.start();
+  function startSending(): void {
+    if (publicOrigins.size === 0 || overrides.takesLogins === false) return;
+    prepared?.mail?.start();
+    // Only then, because loading it takes longer than the rest of the start. Requests get the fault if there is one.
+    if (isListening)
+      prepared
+        ?.startProvider()
+        .catch((error: unknown) => log.warn({ err: error }, 'the provider could not be started'));
   }
   const forwardOrigins = originsOf(settings.FORWARD_AUTH_ORIGINS);
   const returns = createReturns(forwardOrigins, () => requireServices().hostKey);
@@ -185,11 +192,12 @@ export async function compose(settings: Settings, overrides: Overrides = {}) {
     nameApplication: returns.nameApplication,
     onListen(addresses) {
       noteListening(addresses, log);
-      if (settings.PUBLIC_URL !== undefined) return;
+      isListening = true;
+      if (settings.PUBLIC_URL !== undefined) return startSending();
       const ports = addresses.filter((address) => typeof address === 'object');
       // With a free port, or in another app, our origin is known only now.
       for (const { port } of ports) addLoopbackOrigins(publicOrigins, port);
-      startMail();
+      startSending();
       if (ports.every(({ address }) => isLoopbackHost(address))) return;
       // Only in another app: `janua serve` refuses such settings at start.
       exposed = true;
@@ -223,7 +231,7 @@ export async function compose(settings: Settings, overrides: Overrides = {}) {
         const openings = { log, stores, mapping, measures, mailWorks, baseUrl, publicOrigins };
         prepared ??= await prepare(settings, overrides, openings);
         if (overrides.takesLogins !== false) cleaning ??= startCleaning(prepared.clean, log);
-        startMail();
+        startSending();
         return prepared;
       } catch (error) {
         fault = error;
@@ -255,7 +263,7 @@ export async function compose(settings: Settings, overrides: Overrides = {}) {
     },
     async close(): Promise<void> {
       clearInterval(cleaning);
-      await prepared?.mail?.close();
+      await Promise.all([prepared?.mail?.close(), prepared?.logoutNotices.close()]);
       await prepared?.audit.close();
       await Promise.all([stores.close(), measures.close()]);
     },
@@ -285,7 +293,11 @@ async function prepare(settings: Settings, overrides: Overrides, openings: Openi
   const log = measures.traces?.namedIn(wholeLog) ?? wholeLog;
   const auditStore = measures.watchStore('database', 'audit', createSqlAuditStore(opened, events));
   const nameKey = await loadKey(database, 'audit-names');
-  const onEvent = measures.metrics?.observeEvent;
+  let noteEnding: ((event: AuditEvent) => void) | undefined;
+  function onEvent(event: AuditEvent, isRecorded: boolean): void {
+    measures.metrics?.observeEvent(event, isRecorded);
+    if (takesLogins) noteEnding?.(event);
+  }
   const audit = createAudit({ events, store: auditStore, log, nameKey, now, processes: settings.WORKERS, onEvent });
   const { HASHING_QUEUE: waiting, HASHING_CONCURRENCY: hashing } = settings;
   // Enough logins to keep the hashing threads busy while others wait for the store. The rest wait for a turn, shared fairly.
@@ -376,6 +388,7 @@ async function prepare(settings: Settings, overrides: Overrides, openings: Openi
   const encryptionKeys = openEncryptionKeys(settings);
   if (takesLogins && settings.SECOND_FACTOR !== 'off')
     for (const fault of faultsOf(encryptionKeys.read)) log.info({ event: 'encryption_unavailable' }, lineOf(fault));
+  const cipher = createCipher(encryptionKeys, log);
   const outbox = createOutbox({ database, descriptions, now, onAdded: () => mail?.wake() });
   const noticeSignIn =
     mailWorks && settings.LOGIN_NOTICES === 'on'
@@ -386,7 +399,7 @@ async function prepare(settings: Settings, overrides: Overrides, openings: Openi
     https: isHttps(settings),
     endPersonalTokens: personalTokens.endAllOf,
     ...{ appName, trustedBrowserDays: settings.TRUSTED_BROWSER_DAYS, policy: settings.SECOND_FACTOR },
-    cipher: createCipher(encryptionKeys, log),
+    cipher,
     outbox: mailWorks ? outbox : undefined,
     // `admit` needs them too.
     admit: (proof, admission) => admit(proof, admission),
@@ -402,6 +415,10 @@ async function prepare(settings: Settings, overrides: Overrides, openings: Openi
     settings.SECOND_FACTOR === 'required' || (await factors.methodsOf(account)).length > 0;
   const attemptPassword = createAttemptPassword({
     ...{ users, passwords, throttle, knownBrowsers, audit, log, failureFloor, needsSecondFactor },
+  });
+  const confirm = createConfirm({
+    ...{ users, sessions, attemptPassword, audit, maxAgeSeconds, now },
+    ...{ methodsOf: factors.methodsOf, checkFactor: factors.checkFactor },
   });
   const mail =
     takesLogins && mailWorks
@@ -442,14 +459,17 @@ async function prepare(settings: Settings, overrides: Overrides, openings: Openi
     removeFactors: secondFactors.manageFactors.removeAll,
   };
   const administer = (actor: Actor) => createAdministration(administration, actor);
-  const clientParts = createClientParts({
-    ...{ database, audit, now, privateHosts: settings.OIDC_PRIVATE_HOSTS },
+  const oidc = createOidcParts({
+    ...{ opened, cipher, audit, log, baseUrl, now, findAccount: users.findById, findLiving: access.findLiving },
+    key: await loadKey(database, 'applications'),
     ownerOf: mapping === undefined ? () => '' : ({ username }) => username,
     groupNames: async () => (groupsInColumn ? undefined : groups.names()),
-    endGrantsOf: async () => {},
-    clientsOf: async () => [],
-    revokeGrants: async () => {},
+    requireStepUp: confirm.requireStepUp,
+    sessionSeconds: Math.max(settings.SESSION_LIFETIME_SECONDS, settings.REMEMBER_LIFETIME_SECONDS),
+    documentHosts: settings.CLIENT_ID_METADATA,
+    privateHosts: settings.OIDC_PRIVATE_HOSTS,
   });
+  noteEnding = oidc.noteEnding;
   let checkUp: CheckUp | undefined;
   const overview = createOverview({
     ...{ database, auditTrail: auditStore, countSessions: stores.sessions.count, now },
@@ -480,10 +500,7 @@ async function prepare(settings: Settings, overrides: Overrides, openings: Openi
     ...secondFactors,
     createEnrolmentLink: factorMails.createEnrolmentLink,
     logOut: createLogOut(access, sessions, audit),
-    ...createConfirm({
-      ...{ users, sessions, attemptPassword, audit, maxAgeSeconds, now },
-      ...{ methodsOf: factors.methodsOf, checkFactor: factors.checkFactor },
-    }),
+    ...confirm,
     knownBrowsers,
     personalTokens,
     shownSettings: showSettings(settings, overrides.given),
@@ -501,8 +518,8 @@ async function prepare(settings: Settings, overrides: Overrides, openings: Openi
     administer,
     /** What the operator does, by a command or a program. */
     administration: administer({ caller }),
-    ...clientParts,
-    clientAdministration: clientParts.administerClients({ caller }),
+    ...oidc,
+    clientAdministration: oidc.administerClients({ caller }),
     hostKey,
     hosts: hostKey && createHostCredentials(hostKey, now),
     /** Replaces a key with a new one. This process keeps the old one. */

@@ -9,6 +9,8 @@ import type { ForwardAuthOptions } from './forward-auth/verify.routes.ts';
 import { events as mailEvents } from './mail/events.ts';
 import type { MailboxOptions } from './mail/mailbox.routes.ts';
 import { events as clientEvents } from './oidc/client-events.ts';
+import { events as providerEvents } from './oidc/events.ts';
+import { events as noticeEvents } from './oidc/logout-notice-sender.ts';
 import { events as factorEvents } from './second-factor/events.ts';
 import type { FactorRouteOptions } from './second-factor/options.ts';
 import { events as sessionEvents } from './sessions/events.ts';
@@ -42,6 +44,9 @@ export async function addSite(app: App, parts: () => Services, options: Capabili
   (await import('./admin/mail.routes.ts')).addMail(app, parts, options.features);
   (await import('./admin/settings.routes.ts')).addSettings(app, parts);
   (await import('./admin/groups.routes.ts')).addGroups(app, parts);
+  (await import('./oidc/provider.routes.ts')).addProvider(app, parts);
+  (await import('./oidc/interaction.routes.ts')).addInteractions(app, parts);
+  (await import('./oidc/logout.routes.ts')).addApplicationLogOut(app, parts);
   (await import('./oidc/clients.routes.ts')).addClients(app, parts, options);
   (await import('./oidc/resources.routes.ts')).addResources(app, parts);
   (await import('./oidc/applications.routes.ts')).addApplications(app, parts);
@@ -104,6 +109,8 @@ export const events = {
   ...commandEvents,
   ...adminEvents,
   ...clientEvents,
+  ...providerEvents,
+  ...noticeEvents,
   ...webEvents,
   ...auditEvents,
 };

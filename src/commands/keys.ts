@@ -8,6 +8,7 @@ const endings: Readonly<Record<KeyName, string>> = {
   'browser-cookie': 'every browser counts as new to the throttle',
   'audit-names': 'unknown names are not found in older events, and their older failures do not count',
   'forward-auth': 'every other host asks Janua once more which user is signed in; users need not sign in again',
+  applications: 'users are signed in to their applications anew; what lasts without a session stays',
   ceremonies: 'users who are just using a passkey have to try again; passkeys stay',
 };
 

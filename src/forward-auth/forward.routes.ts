@@ -1,7 +1,7 @@
 import { notAuthenticated } from '../access/access.ts';
 import { type Answer, Refusal } from '../access/refusal.ts';
+import { leave, leaveView } from '../web/leave.ts';
 import { header, page, redirect, settingCookies } from '../web/openapi/responses.ts';
-import { originForm } from '../web/request-target.ts';
 import type { App } from '../web/types.ts';
 import { forwardPath, type ReturnQuery, withTicket } from './returns.ts';
 import type { ForwardAuthOptions, ForwardAuthParts } from './verify.routes.ts';
@@ -34,7 +34,7 @@ export function addForward(app: App, parts: () => ForwardAuthParts, { returns }:
   app.get(
     forwardPath,
     {
-      config: { signedIn: true, view: 'forward-auth/forward', pageOnly: true, refusals: [invalidReturn] },
+      config: { signedIn: true, view: leaveView, pageOnly: true, refusals: [invalidReturn] },
       schema: {
         summary: 'Back to another application',
         description: '`/auth/verify` redirects a browser here to sign the user in on another host.',
@@ -56,10 +56,7 @@ export function addForward(app: App, parts: () => ForwardAuthParts, { returns }:
       const ticket = request.signedIn && parts().hosts?.createTicket(destination, request.signedIn.session);
       if (ticket === undefined) throw new Refusal(notAuthenticated);
       const target = withTicket(String(query.to), ticket);
-      // `form-action` limits forms to our own pages, and their redirects too. After the login form, a page leads to the application.
-      if (request.headers['sec-fetch-site'] !== 'same-origin') return reply.redirect(target, 303);
-      reply.header('refresh', `0; url=${target}`);
-      return { target, origin: destination.origin, path: originForm(request.url) };
+      return leave(request, reply, target);
     },
   );
 }

@@ -4,7 +4,7 @@ import type { Account } from '../users/account.ts';
 
 /** What an application gets of a user, by the scope that it asks for (OpenID Connect Core 5.4). */
 export const claimsOfScopes = {
-  openid: ['sub'],
+  openid: ['sub', 'acr', 'amr', 'auth_time'],
   profile: ['name', 'given_name', 'family_name', 'preferred_username', 'locale'],
   email: ['email', 'email_verified'],
   groups: ['groups'],

@@ -8,19 +8,11 @@ import type { Audit } from '../audit/audit.ts';
 import type { Caller } from '../audit/event.ts';
 import { type Account, stampOf } from '../users/account.ts';
 import type { User } from '../users/user.ts';
+import { type Asked, requestedOf } from './asked.ts';
 import type { Consents } from './consents.ts';
 import type { events } from './events.ts';
-import {
-  type Asked,
-  isDocument,
-  isNativeAddress,
-  lasts,
-  mayUse,
-  type OpenIdProvider,
-  type ProviderClient,
-  requestedOf,
-  type WaitingRequest,
-} from './provider.ts';
+import type { OpenIdProvider, WaitingRequest } from './provider.ts';
+import { isDocument, isNativeAddress, lasts, mayUse, type ProviderClient } from './provider-client.ts';
 import type { Records } from './records.ts';
 import { interactionOver, notInGroup, unknownDevice } from './refusals.ts';
 

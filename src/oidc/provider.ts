@@ -15,9 +15,19 @@ import { createSecret, hashSecret, isSame } from '../sessions/credential.ts';
 import type { Session } from '../sessions/sessions.ts';
 import type { Account } from '../users/account.ts';
 import type { User } from '../users/user.ts';
+import { type Asked, requestedOf, scopeOfClaim, scopesOfResources } from './asked.ts';
 import { acrOf, acrValues, claimsOf, claimsOfScopes } from './claims.ts';
 import type { Client } from './clients.ts';
 import type { GuardedFetch } from './guarded-fetch.ts';
+import {
+  codeGrant,
+  deviceGrant,
+  isNative,
+  lasts,
+  mayUse,
+  type ProviderClient,
+  refreshGrant,
+} from './provider-client.ts';
 import { type Payload, type Records, Spent, TooFast } from './records.ts';
 import type { Resource } from './resources.ts';
 import type { SigningKey } from './signing-keys.ts';
@@ -88,43 +98,7 @@ export interface RefusedRequest {
   readonly detail: string;
 }
 
-/** A client as the provider knows it: one of ours, or one that introduced itself by a document. */
-export interface ProviderClient {
-  readonly clientId: string;
-  readonly clientName?: string | undefined;
-  readonly redirectUris?: readonly string[] | undefined;
-  readonly own?: unknown;
-  readonly groups?: unknown;
-  readonly secondFactor?: unknown;
-  readonly applicationType?: string | undefined;
-  readonly backchannelLogoutUri?: string | undefined;
-}
-
 export type OpenIdProvider = ReturnType<typeof createProvider>;
-
-export const codeGrant = 'authorization_code';
-export const refreshGrant = 'refresh_token';
-export const deviceGrant = 'urn:ietf:params:oauth:grant-type:device_code';
-
-/** Whether a program on the user's machine can get what is sent to the address (RFC 8252 8.6). */
-export function isNativeAddress(address: string): boolean {
-  const { protocol, hostname } = new URL(address);
-  return !['http:', 'https:'].includes(protocol) || ['localhost', '127.0.0.1', '[::1]'].includes(hostname);
-}
-
-/** Whether any program on a machine can act as the application. */
-export const isNative = ({ redirectUris = [] }: Pick<ProviderClient, 'redirectUris'>): boolean =>
-  redirectUris.some(isNativeAddress);
-
-/** Whether an application introduced itself by a document: its id is the address of the document. */
-export const isDocument = (clientId: string): boolean => clientId.startsWith('https://');
-
-/** Whether the application keeps what it got when the session ends. The user then let it on a page. */
-export const lasts = (client: ProviderClient, scopes: ReadonlySet<string>): boolean =>
-  scopes.has('offline_access') || (!client.own && (isNative(client) || isDocument(client.clientId)));
-
-export const mayUse = ({ groups }: ProviderClient, user: User): boolean =>
-  !Array.isArray(groups) || groups.length === 0 || groups.some((group) => user.groups.includes(group));
 
 /** A client in the terms of RFC 7591. Unlike the library, we keep a hash of the secret. */
 const metadataOf = (client: Client): ClientMetadata => ({
@@ -171,7 +145,7 @@ export function createProvider(options: ProviderOptions) {
     adapter: (model: string) => adapterOf(model, options),
     jwks: { keys: [...options.keys] },
     acrValues: Object.values(acrValues),
-    claims: { ...claimsOfScopes, acr: null, amr: null, auth_time: null, iss: null, sid: null },
+    claims: { ...claimsOfScopes, iss: null, sid: null },
     scopes: ['openid', 'offline_access'],
     // Many applications read the ID token alone.
     conformIdTokenClaims: false,
@@ -317,12 +291,12 @@ export function createProvider(options: ProviderOptions) {
   }
 
   const { Session, RefreshToken, Client: LibraryClient } = provider;
+  // Without a payload it stands for a browser in which no user is signed in.
+  const MadeSession = Session as unknown as new (payload?: object) => InstanceType<typeof Session>;
 
-  // Without a payload, the library stores no session.
-  const Anonymous = Session as unknown as new () => InstanceType<typeof Session>;
   Session.get = async (ctx) => {
     const signedIn = signedInOf(ctx);
-    const session = signedIn === undefined ? new Anonymous() : await sessionOf(signedIn.session, signedIn.user);
+    const session = signedIn === undefined ? new MadeSession() : await sessionOf(signedIn.session, signedIn.user);
     (ctx as unknown as Context).oidc.entity('Session', session);
     return session;
   };
@@ -355,7 +329,7 @@ export function createProvider(options: ProviderOptions) {
   });
 
   async function sessionOf(session: Session, user: User) {
-    return new Session({
+    return new MadeSession({
       jti: session.id,
       uid: session.id,
       accountId: await subjectOf(user),
@@ -564,34 +538,6 @@ function audienceOf(token: string): string {
 }
 
 type Grant = InstanceType<Provider['Grant']>;
-
-/** What a request asks for: scopes of OpenID Connect, single claims, and scopes of resources. */
-export interface Asked {
-  readonly requestParamOIDCScopes: ReadonlySet<string>;
-  readonly requestParamClaims: ReadonlySet<string>;
-  readonly requestParamScopes: ReadonlySet<string>;
-  readonly resourceServers?: Readonly<Record<string, { readonly scopes: ReadonlySet<string> }>> | undefined;
-}
-
-/** Scopes of a resource are kept with its address, because another one may have a scope of the same name. */
-export const resourceScope = (scope: string, resource: string): string => `${scope}@${resource}`;
-
-const scopesOfResources = ({ requestParamScopes, resourceServers = {} }: Asked) =>
-  Object.entries(resourceServers).flatMap(([resource, { scopes }]) =>
-    [...requestParamScopes].filter((scope) => scopes.has(scope)).map((scope) => ({ resource, scope })),
-  );
-
-/** As consents keep it. A claim belongs to its scope. */
-export const requestedOf = (asked: Asked): string[] => [
-  ...new Set([
-    ...asked.requestParamOIDCScopes,
-    ...[...asked.requestParamClaims].flatMap((claim) => scopeOfClaim(claim) ?? []),
-    ...scopesOfResources(asked).map(({ scope, resource }) => resourceScope(scope, resource)),
-  ]),
-];
-
-const scopeOfClaim = (claim: string): string | undefined =>
-  Object.entries(claimsOfScopes).find(([, claims]) => (claims as readonly string[]).includes(claim))?.[0];
 
 /** False if the grant has all of it already. */
 function addAsked(grant: Grant, asked: Asked): boolean {

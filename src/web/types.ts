@@ -19,6 +19,8 @@ declare module 'fastify' {
     /** The route answers with a page even if JSON was requested. Its refusals still follow the format. */
     pageOnly?: boolean;
     documented?: boolean;
+    /** Whether requests of other sites are carried out, because the route reads no cookie. */
+    anySite?: boolean;
     /** Whether the route changes the account of the user who asks. A token that is limited to some scopes may not. */
     changesAccount?: boolean;
     /** The redirect target for a browser that opens a form's address by GET, as by Enter in the address bar after submitting. Also where a proof of identity leads. */

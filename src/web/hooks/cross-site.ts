@@ -22,6 +22,7 @@ export type CrossSiteOptions = Pick<FlowOptions, 'publicOrigins' | 'corsOrigins'
  */
 export function addCrossSiteRules(app: App, { publicOrigins, corsOrigins }: CrossSiteOptions): void {
   app.addHook('onRequest', (request, reply, done) => {
+    if (request.routeOptions.config.anySite) return done();
     const { origin } = request.headers;
     const listed = origin !== undefined && corsOrigins.has(origin);
     if (corsOrigins.size > 0) reply.header('vary', [reply.getHeader('vary'), 'Origin'].filter(Boolean).join(', '));

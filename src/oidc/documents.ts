@@ -1,0 +1,66 @@
+import { printable } from '../text/printable.ts';
+import type { GuardedFetch } from './guarded-fetch.ts';
+import { codeGrant, deviceGrant, isDocument, isNative, refreshGrant } from './provider-client.ts';
+
+/** Bytes of the longest document of a client (draft-ietf-oauth-client-id-metadata-document 6.6). */
+const longestDocument = 5 * 1024;
+
+const longestName = 100;
+
+/** What counts of a document. What is for other servers is left out, because the library refuses what it does not know. */
+const kept = ['client_id', 'redirect_uris', 'jwks', 'jwks_uri', 'token_endpoint_auth_signing_alg'];
+
+const ourGrants: ReadonlySet<unknown> = new Set([codeGrant, refreshGrant, deviceGrant]);
+
+type Document = Readonly<Record<string, unknown>>;
+
+const listOf = (value: unknown): unknown[] => (Array.isArray(value) ? value : []);
+
+/** Claude's document names a grant type that we do not have, and Claude Code's says of no address that it is one of the machine itself. */
+function adjust(document: Document): Document {
+  const redirectUris = listOf(document.redirect_uris).filter((address) => typeof address === 'string');
+  const grants = listOf(document.grant_types).filter((type) => ourGrants.has(type));
+  const name = typeof document.client_name === 'string' ? printable(document.client_name.slice(0, longestName)) : '';
+  const areAddresses = redirectUris.every((address) => URL.canParse(address));
+  return {
+    ...Object.fromEntries(kept.flatMap((field) => (field in document ? [[field, document[field]]] : []))),
+    client_name: name || undefined,
+    grant_types: grants.length > 0 ? grants : [codeGrant],
+    response_types: ['code'],
+    response_modes: ['query'],
+    application_type: areAddresses && isNative({ redirectUris }) ? 'native' : 'web',
+    token_endpoint_auth_method: findAuthentication(document),
+  };
+}
+
+/** ChatGPT's document may list several methods, of which the server chooses one (RP Metadata Choices). */
+function findAuthentication(document: Document): unknown {
+  const { token_endpoint_auth_method: one, token_endpoint_auth_methods_supported: several } = document;
+  return one ?? ['none', 'private_key_jwt'].find((method) => listOf(several).includes(method)) ?? 'none';
+}
+
+/** Reads the documents by which applications introduce themselves, and leaves other answers as they are. */
+export function createDocumentFetch(fetch: GuardedFetch): GuardedFetch {
+  return async (address, init) => {
+    const response = await fetch(address, init);
+    if ((init?.method ?? 'GET') !== 'GET' || response.status !== 200) return response;
+    const text = await response.text();
+    const headers = new Headers(response.headers);
+    headers.delete('content-length');
+    const document = readDocument(text);
+    if (document === undefined) return new Response(text, { headers });
+    if (Buffer.byteLength(text) > longestDocument)
+      throw new Error(`the document has more than ${longestDocument} bytes`);
+    return new Response(JSON.stringify(adjust(document)), { headers });
+  };
+}
+
+function readDocument(text: string): Document | undefined {
+  try {
+    const document: unknown = JSON.parse(text);
+    const isObject = typeof document === 'object' && document !== null;
+    return isObject && 'client_id' in document && isDocument(String(document.client_id)) ? { ...document } : undefined;
+  } catch {
+    return undefined;
+  }
+}

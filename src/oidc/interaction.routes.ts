@@ -1,0 +1,113 @@
+import { insufficientUserAuthentication, noSecondFactor } from '../access/fresh-proof.ts';
+import { type Answer, Refusal } from '../access/refusal.ts';
+import { addAction } from '../web/action.ts';
+import { bodyField } from '../web/body-field.ts';
+import { signedInOf } from '../web/hooks/credentials.ts';
+import { json, listOf, object, page, redirect, text } from '../web/openapi/responses.ts';
+import type { App, Reply, Request } from '../web/types.ts';
+import type { OidcParts } from './parts.ts';
+import { type ProviderParts, requireProvider, tag } from './provider.routes.ts';
+import { interactionOver, noProvider, notInGroup, unknownDevice } from './refusals.ts';
+
+export type InteractionParts = Pick<OidcParts, 'interactions'> & Pick<ProviderParts, 'openProvider'>;
+
+const refusals: readonly Answer[] = [
+  ...[noProvider, interactionOver, notInGroup, noSecondFactor, insufficientUserAuthentication],
+];
+
+const applicationSchema = object('What the application wants', {
+  name: text('Grafana'),
+  scopes: listOf(text('email')),
+});
+
+/** Adds the pages between an application and its answer: consent, and devices. */
+export function addInteractions(app: App, parts: () => InteractionParts): void {
+  const of = (request: Request, reply: Reply) => ({
+    ...{ req: request.raw, res: reply.raw },
+    ...{ signedIn: signedInOf(request), caller: request.caller },
+  });
+
+  const url = '/oidc/interaction/:uid';
+  app.get(
+    url,
+    {
+      config: { signedIn: true, view: 'oidc/consent', pageOnly: true, refusals },
+      schema: {
+        summary: 'Let an application in: the page',
+        description: 'A browser that need not decide anything is led on.',
+        tags: [tag],
+        response: { 200: page('What the application wants'), 303: redirect('On') },
+      },
+    },
+    async (request, reply) => {
+      const step = await parts().interactions.goOn(await requireProvider(parts()), of(request, reply));
+      return step.to === undefined ? step : reply.redirect(pathOf(step.to), 303);
+    },
+  );
+
+  app.post(
+    url,
+    {
+      config: { signedIn: true, changesAccount: true, refusals },
+      schema: {
+        summary: 'Let an application in',
+        tags: [tag],
+        response: { 303: redirect('On') },
+      },
+    },
+    async (request, reply) => {
+      const isAllowed = bodyField(request.body, 'decision') === 'allow';
+      const to = await parts().interactions.decide(await requireProvider(parts()), isAllowed, of(request, reply));
+      return reply.redirect(pathOf(to), 303);
+    },
+  );
+
+  const device = ['/oidc/device', '/api/oidc/device'] as const;
+  const userCode = { description: 'The code that the device shows', examples: ['BCDF-GHJK'] } as const;
+  addAction(app, device, {
+    method: 'GET',
+    summary: 'Sign in on a device: the page',
+    tag,
+    config: { signedIn: true, view: 'oidc/device', refusals: [noProvider, notInGroup] },
+    query: { user_code: userCode },
+    answer: json('The device', object('The device', { application: applicationSchema }, ['application'])),
+    browser: 'The page on which the user types the code, or decides',
+    async handle(request) {
+      const typed = bodyField(request.query, 'user_code');
+      const provider = await requireProvider(parts());
+      if (typeof typed !== 'string' || typed === '') return {};
+      try {
+        const { application } = await parts().interactions.showDevice(
+          ...([provider, typed.slice(0, 20), signedInOf(request), request.caller] as const),
+        );
+        return { userCode: typed.slice(0, 20), application };
+      } catch (error) {
+        if (request.format === 'json' || !(error instanceof Refusal) || error.answer !== unknownDevice) throw error;
+        return { isUnknown: true };
+      }
+    },
+  });
+
+  addAction(app, device, {
+    method: 'POST',
+    summary: 'Sign in on a device',
+    tag,
+    config: { signedIn: true, openedAt: '/oidc/device', refusals: [...refusals, unknownDevice] },
+    fields: {
+      user_code: { required: true, maxLength: 20, ...userCode },
+      decision: { required: true, description: '`allow`, or `deny`', examples: ['allow'] },
+    },
+    answer: json('The device is answered', object('The device', { application: applicationSchema })),
+    browser: 'To the page of the device, which says so',
+    async handle(request, reply, { user_code: typed, decision }) {
+      const isAllowed = decision === 'allow';
+      const asked = { signedIn: signedInOf(request), caller: request.caller };
+      const provider = await requireProvider(parts());
+      const application = await parts().interactions.decideDevice(provider, typed, isAllowed, asked);
+      return reply.proceed(`/oidc/device?state=${isAllowed ? 'allowed' : 'denied'}`, { application });
+    },
+  });
+}
+
+/** Ours, so that the browser stays on the origin it is on. */
+const pathOf = (address: string): string => new URL(address).pathname;

@@ -1,0 +1,157 @@
+import type { RequireStepUp } from '../access/fresh-proof.ts';
+import type { Audit } from '../audit/audit.ts';
+import type { AuditEvent } from '../audit/event.ts';
+import type { OpenDatabase } from '../database/database.ts';
+import type { Cipher } from '../encryption/cipher.ts';
+import type { Log } from '../faults/log.ts';
+import type { Session } from '../sessions/sessions.ts';
+import type { Account } from '../users/account.ts';
+import type { User } from '../users/user.ts';
+import type { ClientAdministrationOptions } from './client-administration.ts';
+import type { events as clientEvents } from './client-events.ts';
+import { createClientParts } from './client-parts.ts';
+import { createDocumentFetch } from './documents.ts';
+import type { events } from './events.ts';
+import { createGuardedFetch } from './guarded-fetch.ts';
+import { createInteractions, hasConsent } from './interactions.ts';
+import type { events as noticeEvents } from './logout-notice-sender.ts';
+import { createLogoutNotices } from './logout-notices.ts';
+import type { OpenIdProvider, SignedInApplication } from './provider.ts';
+import { createRecords } from './records.ts';
+import { createRecordRefusal } from './refused-requests.ts';
+import { createSigningKeys } from './signing-keys.ts';
+import { createSubjects } from './subjects.ts';
+
+export interface OidcOptions extends Pick<ClientAdministrationOptions, 'groupNames' | 'privateHosts'> {
+  readonly opened: OpenDatabase;
+  /** 32 bytes. What belongs to a session is derived from them. */
+  readonly key: Buffer;
+  readonly cipher: Cipher;
+  /** See `createConsents`. */
+  readonly ownerOf: (user: User) => string;
+  readonly findAccount: (userId: string) => Promise<Account | undefined>;
+  readonly findLiving: (sessionId: string) => Promise<{ session: Session; account: Account } | undefined>;
+  readonly requireStepUp: RequireStepUp;
+  readonly audit: Audit<keyof typeof events | keyof typeof clientEvents | keyof typeof noticeEvents>;
+  readonly log: Log;
+  /** Our address. It may be known only once the server listens. */
+  readonly baseUrl: () => string;
+  /** The longest that a session may last. */
+  readonly sessionSeconds: number;
+  /** `CLIENT_ID_METADATA`. */
+  readonly documentHosts: readonly string[];
+  /** Milliseconds since 1970. */
+  readonly now: () => number;
+}
+
+/** Milliseconds after which the provider looks whether its keys were rotated. */
+const lookMilliseconds = 60_000;
+
+/** Events that may have ended several sessions of their user. */
+const endings: ReadonlySet<string> = new Set([
+  ...['sessions-ended', 'other-sessions-ended', 'user-disabled', 'account-deleted', 'user-removed'],
+  ...['password-changed', 'password-reset', 'password-set', 'factor-added', 'factor-removed', 'factors-removed'],
+]);
+
+export type OidcParts = ReturnType<typeof createOidcParts>;
+
+/** The provider, and all that it needs. The library is loaded only where there is a client. */
+export function createOidcParts(options: OidcOptions) {
+  const { opened, key, cipher, ownerOf, findAccount, findLiving, requireStepUp, audit, log, baseUrl, now } = options;
+  const { groupNames, privateHosts, documentHosts, sessionSeconds } = options;
+  const { database } = opened;
+  const subjects = createSubjects(database, ownerOf);
+  const signingKeys = createSigningKeys(database, cipher, now);
+  const isAlive = async (sessionId: string) => (await findLiving(sessionId)) !== undefined;
+
+  /** Undefined if the account is gone, is disabled, or has another owner now. */
+  async function findBySubject(subject: string): Promise<Account | undefined> {
+    const known = await subjects.findUser(subject);
+    const account = known && (await findAccount(known.userId));
+    return account && !account.disabled && ownerOf(account.user) === known?.owner ? account : undefined;
+  }
+
+  const records = createRecords(opened, {
+    ...{ now, key, findAccount, isAlive },
+    userIdOf: async (subject) => (await subjects.findUser(subject))?.userId,
+  });
+  const clientParts = createClientParts({
+    ...{ database, ownerOf, now, groupNames, privateHosts, audit },
+    endGrantsOf: records.revokeClient,
+    clientsOf: records.clientsOf,
+    revokeGrants: records.revokeOf,
+  });
+  const { clients, resources, consents } = clientParts;
+  const fetch = createGuardedFetch({ privateHosts });
+  const notices = createLogoutNotices({
+    ...{ database, isAlive, audit, log, now },
+    send: async (notice) => (await open())?.tellLogOut(notice),
+  });
+
+  async function noteSignIn({ client, signedIn, caller, subject, sid }: SignedInApplication): Promise<void> {
+    const { clientId, backchannelLogoutUri } = client;
+    const { session, user } = signedIn;
+    if (backchannelLogoutUri !== undefined) await notices.expect({ sessionId: session.id, clientId, subject, sid });
+    const event = { kind: 'application-signed-in', about: clientId, userId: user.id, sessionId: session.id } as const;
+    await audit.recordIfPossible({ ...event, caller });
+  }
+
+  const recordRefusal = createRecordRefusal(audit);
+  let opening: Promise<OpenIdProvider | undefined> | undefined;
+  let lookedAt = Number.NEGATIVE_INFINITY;
+  let version = '';
+
+  async function load(current: OpenIdProvider | undefined): Promise<OpenIdProvider | undefined> {
+    if (documentHosts.length === 0 && current === undefined && !(await clients.exist())) return undefined;
+    const keys = await signingKeys.load();
+    lookedAt = now();
+    if (keys.version === version && current !== undefined) return current;
+    version = keys.version;
+    const { createProvider } = await import('./provider.ts');
+    return createProvider({
+      ...{ issuer: baseUrl(), keys: keys.keys, key, records, findLiving, sessionSeconds },
+      ...{ findClient: clients.find, findResource: resources.find, subjectOf: subjects.subjectOf },
+      findAccount: findBySubject,
+      hasConsent: (user, client, scopes) => hasConsent(consents, user, client, scopes),
+      allowsDocument:
+        documentHosts.length === 0
+          ? undefined
+          : (address) => documentHosts.includes('any') || documentHosts.includes(new URL(address).host),
+      fetch: createDocumentFetch(fetch),
+      onSignedIn: noteSignIn,
+      onRefused: (refused) => void recordRefusal(refused),
+      onFault: (error) => log.error({ event: 'provider_failed', err: error }, 'unexpected error'),
+    });
+  }
+
+  /**
+   * The provider. Undefined as long as there is no client, and no application may introduce itself.
+   * @throws {Unavailable} when a store cannot be reached
+   */
+  async function open(): Promise<OpenIdProvider | undefined> {
+    const current = await opening;
+    if (current !== undefined && Math.abs(now() - lookedAt) < lookMilliseconds) return current;
+    // Requests at the same time wait for one look.
+    const next = load(current);
+    opening = next.catch(() => current);
+    return next;
+  }
+
+  return {
+    ...clientParts,
+    openProvider: open,
+    interactions: createInteractions({ records, consents, findAccount, requireStepUp, audit }),
+    rotateSigningKeys: signingKeys.rotate,
+    logoutNotices: notices,
+    /** Looks whether an event has ended a session that applications are told about. */
+    noteEnding({ kind, sessionId, userId }: AuditEvent): void {
+      if (kind === 'session-ended' || kind === 'logged-out') notices.wake({ sessionId });
+      else if (endings.has(kind)) notices.wake({ userId });
+    },
+    /** Loads the provider where it will be needed, so that the first request need not wait. */
+    async startProvider(): Promise<void> {
+      await open();
+      notices.start();
+    },
+  };
+}

@@ -1,0 +1,37 @@
+import type { User } from '../users/user.ts';
+
+/** A client as the provider knows it: one of ours, or one that introduced itself by a document. */
+export interface ProviderClient {
+  readonly clientId: string;
+  readonly clientName?: string | undefined;
+  readonly redirectUris?: readonly string[] | undefined;
+  readonly own?: unknown;
+  readonly groups?: unknown;
+  readonly secondFactor?: unknown;
+  readonly applicationType?: string | undefined;
+  readonly backchannelLogoutUri?: string | undefined;
+}
+
+export const codeGrant = 'authorization_code';
+export const refreshGrant = 'refresh_token';
+export const deviceGrant = 'urn:ietf:params:oauth:grant-type:device_code';
+
+/** Whether a program on the user's machine can get what is sent to the address (RFC 8252 8.6). */
+export function isNativeAddress(address: string): boolean {
+  const { protocol, hostname } = new URL(address);
+  return !['http:', 'https:'].includes(protocol) || ['localhost', '127.0.0.1', '[::1]'].includes(hostname);
+}
+
+/** Whether any program on a machine can act as the application. */
+export const isNative = ({ redirectUris = [] }: Pick<ProviderClient, 'redirectUris'>): boolean =>
+  redirectUris.some(isNativeAddress);
+
+/** Whether an application introduced itself by a document: its id is the address of the document. */
+export const isDocument = (clientId: string): boolean => clientId.startsWith('https://');
+
+/** Whether the application keeps what it got when the session ends. The user then let it on a page. */
+export const lasts = (client: ProviderClient, scopes: ReadonlySet<string>): boolean =>
+  scopes.has('offline_access') || (!client.own && (isNative(client) || isDocument(client.clientId)));
+
+export const mayUse = ({ groups }: ProviderClient, user: User): boolean =>
+  !Array.isArray(groups) || groups.length === 0 || groups.some((group) => user.groups.includes(group));

@@ -1,0 +1,130 @@
+import type { Access } from '../access/access.ts';
+import { Refusal } from '../access/refusal.ts';
+import { Unavailable } from '../faults/unavailable.ts';
+import { bodyField } from '../web/body-field.ts';
+import { leave, leaveView } from '../web/leave.ts';
+import { json, object, page, redirect, text } from '../web/openapi/responses.ts';
+import type { App, Reply, Request } from '../web/types.ts';
+import type { OidcParts } from './parts.ts';
+import type { OpenIdProvider, ProviderAnswer } from './provider.ts';
+import { applicationRefused, interactionOver, noProvider } from './refusals.ts';
+
+export type ProviderParts = Pick<OidcParts, 'openProvider'> & { readonly access: Access };
+
+export const tag = 'OpenID Connect';
+
+export const authorizationPath = '/oidc/auth';
+
+/** What programs call. They send no cookie, and may be on any site. */
+const endpoints = [
+  ['POST', '/oidc/token', 'Tokens (RFC 6749 3.2)'],
+  ['GET', '/oidc/userinfo', 'Claims about a user (OpenID Connect Core 5.3)'],
+  ['POST', '/oidc/userinfo', 'Claims about a user (OpenID Connect Core 5.3)'],
+  ['POST', '/oidc/introspection', 'Whether a token counts (RFC 7662)'],
+  ['POST', '/oidc/revocation', 'Revoke a token (RFC 7009)'],
+  ['POST', '/oidc/device-authorization', 'Begin on a device (RFC 8628 3.1)'],
+  ['GET', '/oidc/jwks', 'The keys that signatures are verified with (RFC 7517)'],
+  ['GET', '/.well-known/openid-configuration', 'What the provider can do (OpenID Connect Discovery)'],
+  ['GET', '/.well-known/oauth-authorization-server', 'What the provider can do (RFC 8414)'],
+] as const;
+
+/** @throws {Refusal} `no-provider` */
+export async function requireProvider({ openProvider }: Pick<OidcParts, 'openProvider'>): Promise<OpenIdProvider> {
+  const provider = await openProvider();
+  if (provider === undefined) throw new Refusal(noProvider);
+  return provider;
+}
+
+/** Adds the addresses of the protocol. The library answers there. */
+export function addProvider(app: App, parts: () => ProviderParts): void {
+  async function answer(request: Request, reply: Reply, takesSession: boolean): Promise<ProviderAnswer> {
+    const provider = await requireProvider(parts());
+    const { cookie } = request.presented;
+    const signedIn = takesSession ? await parts().access.findSignedIn({ cookie }) : undefined;
+    return provider.answer(request.raw, reply.raw, { signedIn, caller: request.caller });
+  }
+
+  app.register(async (scope: App) => {
+    // The library reads bodies itself.
+    scope.removeAllContentTypeParsers();
+    scope.addContentTypeParser('*', (_request, _payload, done) => done(null));
+    const answers = json(
+      'What the protocol says',
+      object('An object of the protocol', { error: text('invalid_grant') }, ['error']),
+    );
+    for (const [method, url, summary] of endpoints) {
+      scope.route({
+        method,
+        url,
+        config: { anySite: true, refusals: [noProvider] },
+        schema: { summary, tags: [tag], response: { 200: answers } },
+        handler: async (request, reply) => sendJson(reply, await answer(request, reply, false)),
+      });
+    }
+    for (const url of new Set(endpoints.map(([, address]) => address)))
+      scope.options(url, { config: { anySite: true }, schema: { hide: true } }, async (request, reply) =>
+        sendJson(reply, await answer(request, reply, false)),
+      );
+  });
+
+  for (const url of [authorizationPath, `${authorizationPath}/:uid`]) {
+    app.get(
+      url,
+      {
+        config: { view: leaveView, pageOnly: true, refusals: [noProvider, applicationRefused, interactionOver] },
+        schema: {
+          summary: url === authorizationPath ? 'Sign in to an application' : 'Go on with a sign-in to an application',
+          description: 'The authorization endpoint (RFC 6749 3.1). PKCE with S256 is required.',
+          tags: [tag],
+          response: {
+            200: page('A page that leads to the application'),
+            303: redirect('To the application, or to our pages'),
+          },
+        },
+      },
+      async (request, reply) => {
+        const { location, fault, status } = await answer(request, reply, true);
+        if (location !== undefined && status < 400) return goOn(request, reply, location);
+        if (fault?.error === 'temporarily_unavailable') throw new Unavailable('Signing in', 5);
+        throw new Refusal(url === authorizationPath ? applicationRefused : interactionOver);
+      },
+    );
+  }
+
+  app.post(
+    authorizationPath,
+    {
+      config: { anySite: true, view: leaveView, pageOnly: true, refusals: [noProvider] },
+      schema: {
+        summary: 'Sign in to an application, by a form',
+        description: 'Leads to the same by GET, because browsers send no cookie with a form of another site.',
+        tags: [tag],
+        response: { 200: page('A page that leads on') },
+      },
+    },
+    (request, reply) => repeat(request, reply, authorizationPath),
+  );
+}
+
+/** A form of another site comes without our cookie. A page of ours repeats it by GET. */
+export function repeat(request: Request, reply: Reply, path: string): unknown {
+  const fields = Object.keys(request.body ?? {}).flatMap((name) => {
+    const value = bodyField(request.body, name);
+    return typeof value === 'string' && value.isWellFormed() ? [[name, value]] : [];
+  });
+  const target = `${path}?${new URLSearchParams(fields)}`;
+  reply.header('refresh', `0; url=${target}`);
+  return { target, origin: request.headers.host ?? '', path };
+}
+
+/** @param location of ours, or of the application */
+function goOn(request: Request, reply: Reply, location: string): unknown {
+  return location.startsWith('/') ? reply.redirect(location, 303) : leave(request, reply, location);
+}
+
+function sendJson(reply: Reply, { status, body, type }: ProviderAnswer): unknown {
+  reply.code(status);
+  if (body === undefined || body === null) return reply.send();
+  if (typeof body === 'string') return reply.type(type).serializer(String).send(body);
+  return reply.type('application/json; charset=utf-8').serializer(JSON.stringify).send(body);
+}

@@ -1,0 +1,15 @@
+import { originForm } from './request-target.ts';
+import type { Reply, Request } from './types.ts';
+
+export const leaveView = 'web/leave';
+
+/**
+ * Leads a browser to another site. `form-action` limits forms to our own pages, and their redirects too: after a form of ours, a page leads on.
+ * The route must have `leaveView`.
+ */
+export function leave(request: Request, reply: Reply, target: string): unknown {
+  if (request.headers['sec-fetch-site'] !== 'same-origin') return reply.redirect(target, 303);
+  reply.header('refresh', `0; url=${target}`);
+  const { host, protocol } = new URL(target);
+  return { target, origin: host === '' ? protocol : new URL(target).origin, path: originForm(request.url) };
+}

@@ -1,0 +1,97 @@
+/** Where a browser has come: a page of the server, or the address of another site that it was sent to. */
+export interface Place {
+  readonly url: URL;
+  readonly status: number;
+  readonly text: string;
+  readonly headers: Headers;
+  /** Whether it is on another site. */
+  readonly isElsewhere: boolean;
+}
+
+interface Cookie {
+  readonly value: string;
+  readonly path: string;
+}
+
+/** A browser without a screen: keeps cookies with their paths, follows redirects and refreshes, and says where a request comes from. */
+export class Browser {
+  readonly origin: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly cookies = new Map<string, Cookie>();
+
+  constructor(origin: string, headers: Readonly<Record<string, string>> = {}) {
+    this.origin = origin;
+    this.headers = headers;
+  }
+
+  /** Opens an address, as from a link of another site. */
+  open(address: string | URL): Promise<Place> {
+    return this.#go(new URL(address, this.origin), { site: 'cross-site' });
+  }
+
+  /** Sends a form of a page of the server. */
+  submit(address: string | URL, fields: Readonly<Record<string, string>>): Promise<Place> {
+    return this.#go(new URL(address, this.origin), { site: 'same-origin', fields });
+  }
+
+  /** Sends a form of another site. It comes without cookies that are `SameSite=Lax`. */
+  submitFromElsewhere(address: string | URL, fields: Readonly<Record<string, string>>): Promise<Place> {
+    return this.#go(new URL(address, this.origin), { site: 'cross-site', fields });
+  }
+
+  async logIn(username: string, password: string): Promise<Place> {
+    return this.submit('/auth/token', { username, password });
+  }
+
+  async #go(url: URL, how: { site: string; fields?: Readonly<Record<string, string>> }): Promise<Place> {
+    let [target, fields, site] = [url, how.fields, how.site];
+    for (let hops = 0; hops < 20; hops += 1) {
+      if (target.origin !== this.origin)
+        return { url: target, status: 0, text: '', headers: new Headers(), isElsewhere: true };
+      const answer = await this.#send(target, site, fields);
+      const text = await answer.text();
+      const next = answer.headers.get('location') ?? /url=(.*)$/.exec(answer.headers.get('refresh') ?? '')?.[1];
+      if (next === undefined || next === null)
+        return { url: target, status: answer.status, text, headers: answer.headers, isElsewhere: false };
+      if (answer.headers.has('refresh')) site = 'same-origin';
+      target = new URL(next, target);
+      fields = undefined;
+    }
+    throw new Error(`too many redirects at ${target.href}`);
+  }
+
+  async #send(target: URL, site: string, fields: Readonly<Record<string, string>> | undefined): Promise<Response> {
+    const isForeignForm = site === 'cross-site' && fields !== undefined;
+    const cookies = [...this.cookies].filter(([, { path }]) => isUnder(target.pathname, path));
+    const answer = await fetch(target, {
+      redirect: 'manual',
+      method: fields === undefined ? 'GET' : 'POST',
+      ...(fields && { body: new URLSearchParams(fields) }),
+      headers: {
+        accept: 'text/html',
+        'sec-fetch-site': site,
+        'sec-fetch-mode': 'navigate',
+        ...(cookies.length > 0 &&
+          !isForeignForm && { cookie: cookies.map(([name, { value }]) => `${name}=${value}`).join('; ') }),
+        ...this.headers,
+      },
+    });
+    for (const line of answer.headers.getSetCookie()) this.#keep(line);
+    return answer;
+  }
+
+  #keep(line: string): void {
+    const [pair = '', ...attributes] = line.split(';').map((part) => part.trim());
+    const name = pair.slice(0, pair.indexOf('='));
+    const value = pair.slice(pair.indexOf('=') + 1);
+    const find = (attribute: string) =>
+      attributes.find((one) => one.toLowerCase().startsWith(`${attribute}=`))?.slice(attribute.length + 1);
+    const isOver =
+      find('max-age') === '0' || (find('expires') !== undefined && Date.parse(find('expires') ?? '') < Date.now());
+    if (isOver) this.cookies.delete(name);
+    else this.cookies.set(name, { value, path: find('path') ?? '/' });
+  }
+}
+
+const isUnder = (path: string, cookiePath: string): boolean =>
+  path === cookiePath || path.startsWith(cookiePath.endsWith('/') ? cookiePath : `${cookiePath}/`);
