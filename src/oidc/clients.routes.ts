@@ -23,7 +23,7 @@ export interface ClientRouteParts {
   readonly requireFresh: RequireFresh;
 }
 
-export const tag = 'Applications';
+export const tag = 'Administration';
 
 const noSuchClient: Answer = { name: 'no-such-client', status: 404, detail: 'There is no client with that id' };
 
@@ -45,8 +45,15 @@ const fields = {
     description: 'Where users return to after signing in',
     examples: ['https://wiki.example.com/callback'],
   },
-  post_logout_redirect_uris: { ...addresses, description: 'Where users may return to after logging out' },
-  backchannel_logout_uri: { description: 'Where the server tells the application that a session has ended' },
+  post_logout_redirect_uris: {
+    ...addresses,
+    description: 'Where users may return to after logging out',
+    examples: ['https://wiki.example.com/'],
+  },
+  backchannel_logout_uri: {
+    description: 'Where the server tells the application that a session has ended',
+    examples: ['https://wiki.example.com/logout'],
+  },
   own: { ...flag, description: "Whether it is the operator's own: users are not asked for their consent" },
   device: { ...flag, description: 'Whether it may use the device flow (RFC 8628)' },
   second_factor: { ...flag, description: 'Whether every sign-in needs a second factor' },

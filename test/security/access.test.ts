@@ -231,6 +231,7 @@ test('every field of a body has a type and a description, and every required tex
     }
   }
   assert.deepEqual([...new Set(required)].sort(), [
+    'client_id',
     'code',
     'email',
     'first_name',
@@ -239,6 +240,7 @@ test('every field of a body has a type and a description, and every required tex
     'name',
     'new_password',
     'password',
+    'uri',
     'username',
   ]);
 });
