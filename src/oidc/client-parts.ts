@@ -18,8 +18,6 @@ interface ClientPartsOptions extends Given {
   readonly now: () => number;
 }
 
-export type ClientParts = ReturnType<typeof createClientParts>;
-
 /** Clients, resources, and what users let clients have. */
 export function createClientParts({ database, ownerOf, now, ...given }: ClientPartsOptions) {
   const [clients, resources] = [createClients(database, now), createResources(database, now)];

@@ -86,6 +86,7 @@ async function* homeAndAccount(page: Page, { username, newcomer }: Person): Asyn
   await page.getByRole('region', { name: 'My Info as JSON' }).waitFor();
   yield 'the open panel';
   yield* openEach(page, ['/admin/me', '/account', '/account?state=1', '/account/profile', '/account/password']);
+  yield* openEach(page, ['/account/applications?state=revoked']);
   yield* openEach(page, ['/account/sessions?state=1', '/account/delete', '/auth/confirm', '/account/email']);
   await submit(page, 'Send link', { 'New e-mail address': newcomer, 'Current password': 'wrong' });
   await page.getByText('Incorrect password').waitFor();
@@ -153,6 +154,25 @@ async function* secondFactors(page: Page, { newcomer: username }: Person): Async
   yield 'everything that can be changed';
 }
 
+/** The pages of clients and resources. */
+async function* clients(page: Page, { username }: Person): AsyncGenerator<string> {
+  const { administration, clientAdministration } = site.janua.services;
+  await administration.changeGroups(username, { add: ['admins'] });
+  const uri = `https://${username.replace(/\W/g, '-')}.example.com`;
+  await clientAdministration.addResource({ uri, scopes: ['files:read'], tokenFormat: 'jwt' });
+  await signIn(page, username);
+  await page.goto('/admin/clients/add');
+  await submit(page, 'Add', { 'Name, as users see it': 'Wiki', 'Redirect addresses': 'ftp://wiki.example.com' });
+  await page.getByText('Each address begins with').waitFor();
+  yield 'a client that is refused';
+  await submit(page, 'Add', { 'Redirect addresses': 'https://wiki.example.com/callback' });
+  await page.getByText('Wiki was added.').waitFor();
+  yield 'a client that was added';
+  const here = await page.getByRole('link', { name: 'Show the client' }).getAttribute('href');
+  const pages = ['?state=changed', '/change', '/rotate-secret', '/remove'].map((end) => `${here}${end}`);
+  yield* openEach(page, [...pages, '/admin/clients?state=removed', '/admin/resources?state=added']);
+}
+
 /** The pages of administrators, with something on them. */
 async function* administration(page: Page, { username }: Person): AsyncGenerator<string> {
   await site.janua.services.administration.changeGroups(username, { add: ['admins'] });
@@ -169,6 +189,7 @@ const groups = Object.entries<Pages>({
   'the pages of second factors': secondFactors,
   'the pages of a link to the first factor': enrolment,
   'the pages of administrators': administration,
+  'the pages of clients': clients,
 });
 
 const expected = /status of (403|404|410|422|500)/;
