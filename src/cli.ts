@@ -37,7 +37,7 @@ function createProgram(): Command {
     .action(from(() => import('./commands/backup.ts'), 'backup'));
   const keys = add(program, 'keys', 'replace a key that Janua generated');
   add(keys, 'rotate', 'generate a new key; what was signed with the old one becomes invalid, what was encrypted stays')
-    .argument('<name>', 'browser-cookie, audit-names, forward-auth, ceremonies or encryption')
+    .argument('<name>', 'browser-cookie, audit-names, forward-auth, ceremonies, encryption or signing')
     .action(from(() => import('./commands/keys.ts'), 'rotateKey'));
 
   add(program, 'doctor', 'check whether settings, stores and machine suit `serve`; changes no data')

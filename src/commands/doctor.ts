@@ -7,6 +7,7 @@ import { checkMail } from '../doctor/mail.ts';
 import { checkPublicUrl } from '../doctor/public-url.ts';
 import { checkRedis, checkSqlSessions } from '../doctor/session-store.ts';
 import { checkSettings, type ReadSettings } from '../doctor/settings.ts';
+import { checkSigningKeys } from '../doctor/signing-keys.ts';
 import { checkSqliteFile, sqlitePath } from '../doctor/sqlite-file.ts';
 import { checkUsers } from '../doctor/users-table.ts';
 import { inTime } from '../faults/in-time.ts';
@@ -67,7 +68,8 @@ async function lookAtAll({ settings, faulty }: ReadSettings, look: Look): Promis
     await look('users', checkUsers(settings, opened));
     const { REDIS_URL: redisUrl } = settings;
     const encryptionCheck = needing(current, outdated, (database) => checkEncryption(database, settings));
-    if (settings.SECOND_FACTOR !== 'off') await look('encryption', encryptionCheck);
+    await look('encryption', encryptionCheck);
+    if (current !== undefined) await look('signing-keys', checkSigningKeys(current));
 
     const sessionsCheck =
       redisUrl === undefined

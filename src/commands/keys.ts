@@ -12,15 +12,22 @@ const endings: Readonly<Record<KeyName, string>> = {
   ceremonies: 'users who are just using a passkey have to try again; passkeys stay',
 };
 
-const encryption = 'encryption';
+/** Keys that running processes replace by themselves. */
+const others: ReadonlyMap<string, (services: Services) => Promise<string>> = new Map([
+  ['encryption', rotateEncryption],
+  ['signing', rotateSigning],
+]);
 
-/** Replaces a key. Each process uses the old key until its restart; but every process on this machine at once for `encryption`. */
+/** Replaces a key. Each process uses the old key until its restart, but not for the last two names. */
 export async function rotateKey(name: string): Promise<void> {
   const key = keyNames.find((known) => known === name);
-  if (key === undefined && name !== encryption)
-    throw new Misconfiguration(`There is no key ${JSON.stringify(name)}: ${[...keyNames, encryption].join(', ')}.`);
+  const replace = key === undefined ? others.get(name) : (services: Services) => rotate(services, key);
+  if (replace === undefined) {
+    const names = [...keyNames, ...others.keys()].join(', ');
+    throw new Misconfiguration(`There is no key ${JSON.stringify(name)}: ${names}.`);
+  }
   await administer('janua keys rotate', async (services, caller) => {
-    const done = key === undefined ? await rotateEncryption(services) : await rotate(services, key);
+    const done = await replace(services);
     await services.audit.record({ kind: 'key-replaced', reason: name, caller });
     return done;
   });
@@ -35,5 +42,10 @@ async function rotateEncryption({ rotateEncryptionKey }: Services): Promise<stri
   const { encrypted, unreadable } = await rotateEncryptionKey();
   const done = `There is a new key. Secrets that are encrypted with it: ${encrypted}.`;
   if (unreadable === 0) return done;
-  return `${done}\nSecrets that cannot be decrypted, because their key is not in the file: ${unreadable}. Their users need another factor.`;
+  return `${done}\nSecrets that cannot be decrypted, because their key is not in the file: ${unreadable}. Their users need another factor. If applications sign their users in here, run: npx janua keys rotate signing`;
+}
+
+async function rotateSigning({ signingKeys }: Services): Promise<string> {
+  await signingKeys.rotate();
+  return 'There are new keys. Every running server signs with them within a minute. What the old ones have signed stays valid for a day.';
 }

@@ -4,6 +4,7 @@ import type { OpenDatabase } from '../database/database.ts';
 import { checkSchema } from './database.ts';
 import { explain } from './fault-findings.ts';
 import { checkPublicUrl } from './public-url.ts';
+import { checkSigningKeys } from './signing-keys.ts';
 import { checkSqliteFile, sqlitePath } from './sqlite-file.ts';
 
 /** Milliseconds for which the findings are kept. */
@@ -20,6 +21,7 @@ export function createCheckUp(settings: Settings, opened: OpenDatabase) {
     const checks: Readonly<Record<string, Check<unknown>>> = {
       'public-url': checkPublicUrl(settings),
       schema: checkSchema(opened, settings),
+      'signing-keys': checkSigningKeys(opened),
       ...(path && path !== ':memory:' && { file: checkSqliteFile(path) }),
     };
     const found: (Finding & { readonly check: string })[] = [];

@@ -28,7 +28,8 @@ export function openEncryptionKeys(settings: Pick<Settings, 'ENCRYPTION_KEY_FILE
 
 function refuseUnset(): never {
   throw new Misconfiguration({
-    message: 'ENCRYPTION_KEY_FILE must be set, because the secrets of authenticator apps are encrypted.',
+    message:
+      'ENCRYPTION_KEY_FILE must be set, because the secrets of authenticator apps and the signing keys are encrypted.',
     fix: 'Name a file outside of all backups of the database. Janua makes it when it is first needed.',
   });
 }

@@ -454,6 +454,22 @@ describe('janua doctor', { concurrency: 2 }, () => {
       assert.equal((await stat(path)).isFile(), true);
     });
 
+    test('whose signing keys are old, if there are applications', async () => {
+      await using workplace = await createMigratedWorkplace();
+      assert.equal((await examine(workplace)).praise('signing-keys'), '');
+      change(workplace, `insert into janua_clients values ('a', 'A', null, '{}', 0)`);
+      assert.match((await examine(workplace)).praise('signing-keys'), /^Janua makes the signing keys when/);
+      const insert = (days: number) =>
+        `insert into janua_signing_keys values ('${days}', 'ES256', '', ${Date.now() - days * 86_400_000}, null)`;
+      change(workplace, insert(400));
+      assert.equal((await examine(workplace)).praise('signing-keys'), 'The age of the signing keys is 400 days.');
+      change(workplace, insert(402));
+      const old = /^warning: The signing keys are 402 days old\. .*janua keys rotate signing$/;
+      const { complaints } = await examine(workplace, { SECOND_FACTOR: 'off' });
+      assertOnly(complaints('signing-keys'), old);
+      assertOnly(complaints('encryption'), /^wrong: Secrets .*: 2\./);
+    });
+
     test('whose encryption key is missing, foreign or open to others', async () => {
       await using workplace = await createMigratedWorkplace();
       assert.match((await examine(workplace)).praise('encryption'), /^No secret is encrypted yet/);
@@ -469,7 +485,7 @@ describe('janua doctor', { concurrency: 2 }, () => {
       await write(key);
       assert.equal(
         (await examine(workplace)).praise('encryption'),
-        'The encryption key decrypts all secrets of authenticator apps.',
+        'The encryption key decrypts all secrets in the database.',
       );
       await chmod(file, 0o644);
       assertOnly(

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
-import { chmodSync, existsSync, readFileSync } from 'node:fs';
+import { chmodSync, existsSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { test } from 'node:test';
@@ -34,7 +34,7 @@ test('janua keys rotate replaces one key and says what ends with it', async () =
   assert.equal(code, 2);
   assert.equal(
     stderr,
-    'There is no key "session": browser-cookie, audit-names, forward-auth, ceremonies, encryption.\n',
+    'There is no key "session": browser-cookie, audit-names, forward-auth, ceremonies, encryption, signing.\n',
   );
 });
 
@@ -64,7 +64,8 @@ test('janua keys rotate encryption replaces the key in its file, beside the data
   assert.equal(
     again.stdout,
     'There is a new key. Secrets that are encrypted with it: 1.\n' +
-      'Secrets that cannot be decrypted, because their key is not in the file: 1. Their users need another factor.\n',
+      'Secrets that cannot be decrypted, because their key is not in the file: 1. Their users need another factor. ' +
+      'If applications sign their users in here, run: npx janua keys rotate signing\n',
   );
   const [second = '', before] = readFileSync(file, 'utf8').split('\n');
   assert.equal(before, first);
@@ -80,4 +81,26 @@ test('janua keys rotate encryption replaces the key in its file, beside the data
     refused.stderr,
     'Other accounts of this machine may use the file with the encryption key. Run chmod 600 on it.\n',
   );
+});
+
+test('janua keys rotate signing makes new keys, and keeps the old ones for a day', async () => {
+  await using workplace = await createMigratedWorkplace();
+  const rotate = () => workplace.run(['keys', 'rotate', 'signing']);
+  const { code, stdout } = await rotate();
+  assert.equal(code, 0);
+  assert.match(
+    stdout,
+    /^There are new keys\. Every running server signs with them within a minute\. .* for a day\.\n$/,
+  );
+  await rotate();
+  const database = new DatabaseSync(join(workplace.folder, 'data', 'janua.db'), { readOnly: true });
+  const all = database.prepare('select id, retired_at from janua_signing_keys').all();
+  database.close();
+  assert.deepEqual([all.length, all.filter(({ retired_at }) => retired_at === null).length], [4, 2]);
+  const { stdout: events } = await workplace.run(['audit', '--kind', 'key-replaced', '--json']);
+  assert.equal(events.match(/"reason":"signing"/g)?.length, 2);
+  rmSync(join(workplace.folder, 'data', 'janua.encryption-key'));
+  const refused = await rotate();
+  assert.equal(refused.code, 1);
+  assert.match(refused.stderr, /^Encryption is unavailable: The encryption key is missing/);
 });

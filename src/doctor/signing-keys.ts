@@ -1,0 +1,21 @@
+import { type Check, ok, warning } from '../../selftest/finding.ts';
+import type { Database, OpenDatabase } from '../database/database.ts';
+
+const dayMilliseconds = 86_400_000;
+
+/** The age at which the signing keys should be replaced, in days. */
+const oldDays = 400;
+
+export const haveClients = async (database: Database): Promise<boolean> =>
+  (await database.selectFrom('janua_clients').select('id').limit(1).executeTakeFirst()) !== undefined;
+
+/** Finds nothing without applications that sign their users in here. */
+export async function* checkSigningKeys({ database }: Pick<OpenDatabase, 'database'>, now = Date.now()): Check {
+  if (!(await haveClients(database))) return;
+  const used = database.selectFrom('janua_signing_keys').where('retired_at', 'is', null);
+  const oldest = await used.select(({ fn }) => fn.min('created_at').as('at')).executeTakeFirst();
+  if (!oldest?.at) return yield ok('Janua makes the signing keys when an application first needs them.');
+  const days = Math.floor((now - Number(oldest.at)) / dayMilliseconds);
+  if (days > oldDays) yield warning(`The signing keys are ${days} days old.`, 'Run: npx janua keys rotate signing');
+  else yield ok(`The age of the signing keys is ${days} days.`);
+}
