@@ -91,7 +91,7 @@ export const settingSchemas = {
     'The domain that passkeys belong to: the host of `PUBLIC_URL`, or a parent domain of it. If it changes, every passkey is lost. Without it: the host of `PUBLIC_URL`.',
   ),
   ENCRYPTION_KEY_FILE: text({ examples: ['/var/lib/janua/encryption.key'] })(
-    'The file with the key that encrypts secrets of authenticator apps. Janua makes it when it is first needed. Without it, with SQLite: a file beside the database. Keep it apart from backups of the database.',
+    'The file with the key that encrypts secrets of authenticator apps, and the keys that sign for applications. Janua makes it when it is first needed. Without it, with SQLite: a file beside the database. Keep it apart from backups of the database.',
   ),
   LOGIN_NOTICES: onOff('on')('Mails users about a login from a browser that they have not used before.'),
   MAIL_URL: text({ format: 'password', examples: ['smtp://janua:PASSWORD@mail.example.com:587'] })(

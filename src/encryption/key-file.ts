@@ -35,7 +35,7 @@ function refuseUnset(): never {
 }
 
 /**
- * Keys in a file of mode 0600. Nothing is cached: the file is needed only when users use an authenticator app, and after a rotation every
+ * Keys in a file of mode 0600. Nothing is cached: the file is needed only for authenticator apps and signing keys, and after a rotation every
  * process uses the new key at once. No message has the path, because an operator may have typed the key in its place.
  */
 export const createKeyFile = (path: string): EncryptionKeys =>

@@ -1,4 +1,3 @@
-import type { Selectable } from 'kysely';
 import type { Audit } from '../audit/audit.ts';
 import type { Events } from '../audit/event.ts';
 import type { Database } from '../database/database.ts';
@@ -51,7 +50,7 @@ const noticesAtOnce = 4;
 /** How long `close` waits for the notices under way, in milliseconds. */
 const closingMilliseconds = 5_000;
 
-type Row = Selectable<Tables['janua_logout_notices']>;
+type Row = Tables['janua_logout_notices'];
 
 /**
  * Sends the notices that are due. Only one of all processes sends at a time. If that process crashes, another one goes on within 15 seconds.

@@ -50,7 +50,7 @@ const rules: Rule[] = [
   },
   {
     // Shows: V13.2.4 V13.2.5
-    name: 'the server connects only to its stores, a mail server, Pwned Passwords and a trace collector, and the selftest only to its target',
+    name: 'the server connects only to its stores, a mail server, Pwned Passwords, a trace collector and, guarded, to applications, and the selftest only to its target',
     // Finds Node's functions that connect, and the clients of the stores, of a mail server and of a collector.
     never:
       /\bfetch\(|\bWebSocket\(|https?\.(?:get|request)\(|\b(?:net|tls|http2)\.(?:connect|createConnection)\(|node:(?:https|dgram|dns)|undici|\{[^}]*\b(?:request|get|connect|createConnection)\b[^}]*\} (?:from|=)[^;\n]*'node:(?:http2?|net|tls)'|(?:from |import\()'(?:pg|mysql2|ioredis|nodemailer)'|exporter-/,
@@ -58,6 +58,7 @@ const rules: Rule[] = [
       'src/database/postgres.ts',
       'src/database/mysql.ts',
       'src/mail/transport.ts',
+      'src/oidc/guarded-fetch.ts',
       'src/passwords/pwned-passwords.ts',
       'src/redis/redis.ts',
       'src/redis/tls-connector.ts',
