@@ -45,7 +45,7 @@ async function rotateEncryption({ rotateEncryptionKey }: Services): Promise<stri
   return `${done}\nSecrets that cannot be decrypted, because their key is not in the file: ${unreadable}. Their users need another factor. If applications sign their users in here, run: npx janua keys rotate signing`;
 }
 
-async function rotateSigning({ signingKeys }: Services): Promise<string> {
-  await signingKeys.rotate();
+async function rotateSigning({ rotateSigningKeys }: Services): Promise<string> {
+  await rotateSigningKeys();
   return 'There are new keys. Every running server signs with them within a minute. What the old ones have signed stays valid for a day.';
 }

@@ -5,14 +5,14 @@ import { type EncryptedTable, encryptedColumns, encryptedTables } from '../datab
 import { sql } from '../database/kysely.ts';
 import { keyPrefix, keyPrefixSize } from '../encryption/cipher.ts';
 import { openEncryptionKeys } from '../encryption/key-file.ts';
-import { haveClients } from './signing-keys.ts';
+import { hasApplications } from './signing-keys.ts';
 
 export async function* checkEncryption({ database, engine }: OpenDatabase, settings: Settings): Check {
-  const hasClients = await haveClients(database);
-  if (settings.SECOND_FACTOR === 'off' && !hasClients) return;
+  const isProvider = await hasApplications(database);
+  if (settings.SECOND_FACTOR === 'off' && !isProvider) return;
   if (settings.ENCRYPTION_KEY_FILE === undefined && engine !== 'sqlite') {
     const fix = 'Name a file outside of all backups of the database. Janua makes it when it is first needed.';
-    if (hasClients) yield wrong('Applications cannot sign users in, because ENCRYPTION_KEY_FILE is not set.', fix);
+    if (isProvider) yield wrong('Applications cannot sign users in, because ENCRYPTION_KEY_FILE is not set.', fix);
     else yield warning('Users cannot use authenticator apps, because ENCRYPTION_KEY_FILE is not set.', fix);
     return;
   }

@@ -6,12 +6,16 @@ const dayMilliseconds = 86_400_000;
 /** The age at which the signing keys should be replaced, in days. */
 const oldDays = 400;
 
-export const haveClients = async (database: Database): Promise<boolean> =>
-  (await database.selectFrom('janua_clients').select('id').limit(1).executeTakeFirst()) !== undefined;
+/** Whether applications sign their users in here. Those that introduce themselves by a document are known only by the keys. */
+export async function hasApplications(database: Database): Promise<boolean> {
+  for (const table of ['janua_clients', 'janua_signing_keys'] as const)
+    if ((await database.selectFrom(table).select('id').limit(1).executeTakeFirst()) !== undefined) return true;
+  return false;
+}
 
 /** Finds nothing without applications that sign their users in here. */
 export async function* checkSigningKeys({ database }: Pick<OpenDatabase, 'database'>, now = Date.now()): Check {
-  if (!(await haveClients(database))) return;
+  if (!(await hasApplications(database))) return;
   const used = database.selectFrom('janua_signing_keys').where('retired_at', 'is', null);
   const oldest = await used.select(({ fn }) => fn.min('created_at').as('at')).executeTakeFirst();
   if (!oldest?.at) return yield ok('Janua makes the signing keys when an application first needs them.');
