@@ -47,6 +47,17 @@ export interface OidcOptions extends Pick<ClientAdministrationOptions, 'groupNam
 /** Milliseconds after which the provider looks whether its keys were rotated. */
 const lookMilliseconds = 60_000;
 
+/** Without the library's notice that it is not tested on Node 26: our tests do that. */
+async function loadLibrary() {
+  const { warn } = console;
+  console.warn = () => {};
+  try {
+    return await import('./provider.ts');
+  } finally {
+    console.warn = warn;
+  }
+}
+
 /** Events that may have ended several sessions of their user. */
 const endings: ReadonlySet<string> = new Set([
   ...['sessions-ended', 'other-sessions-ended', 'user-disabled', 'account-deleted', 'user-removed'],
@@ -107,7 +118,7 @@ export function createOidcParts(options: OidcOptions) {
     lookedAt = now();
     if (keys.version === version && current !== undefined) return current;
     version = keys.version;
-    const { createProvider } = await import('./provider.ts');
+    const { createProvider } = await loadLibrary();
     return createProvider({
       ...{ issuer: baseUrl(), keys: keys.keys, key, records, findLiving, sessionSeconds },
       ...{ findClient: clients.find, findResource: resources.find, subjectOf: subjects.subjectOf },
