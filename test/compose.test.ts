@@ -205,8 +205,9 @@ test("a database account that may only read a team's table is enough to sign use
     const changedFactors = 'janua_passkeys, janua_totp, janua_pending_logins';
     await execute(`grant select, insert, update, delete on ${changedFactors} to ${account}`);
     await execute(`grant select, insert, delete on janua_recovery_codes, janua_trusted_browsers to ${account}`);
-    const groups = 'janua_groups, janua_memberships, janua_access_tokens';
-    await execute(`grant select, insert, update, delete on ${groups} to ${account}`);
+    const applications = 'janua_clients, janua_resources, janua_consents, janua_subjects';
+    const given = 'janua_oidc_records, janua_signing_keys, janua_logout_notices';
+    await execute(`grant select, insert, update, delete on ${applications}, ${given} to ${account}`);
     await execute(`grant select, insert, update on janua_logins to ${account}`);
     await prepare(async ({ access, logIn, users }) => {
       const before = (await users.findByUsername(ann.username))?.passwordHash;

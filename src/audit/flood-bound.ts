@@ -20,7 +20,7 @@ export interface Bound {
 
 /** By who can cause the event. docs/audit.md gives the totals per day. */
 export const bounds: Readonly<Record<'anyone' | 'account-holder', Bound>> = {
-  anyone: { endSite: { burst: 120, perMinute: 2 }, all: { burst: 600, perMinute: 4 } },
+  anyone: { endSite: { burst: 120, perMinute: 2 }, all: { burst: 500, perMinute: 3 } },
   'account-holder': {
     account: { burst: 60, perMinute: 1 },
     endSite: { burst: 3000, perMinute: 20 },

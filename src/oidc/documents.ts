@@ -23,7 +23,7 @@ function adjust(document: Document): Document {
   const name = typeof document.client_name === 'string' ? printable(document.client_name.slice(0, longestName)) : '';
   const areAddresses = redirectUris.every((address) => URL.canParse(address));
   return {
-    ...Object.fromEntries(kept.flatMap((field) => (field in document ? [[field, document[field]]] : []))),
+    ...Object.fromEntries(Object.entries(document).filter(([field]) => kept.includes(field))),
     client_name: name || undefined,
     grant_types: grants.length > 0 ? grants : [codeGrant],
     response_types: ['code'],

@@ -6,7 +6,7 @@ import { signedInOf } from '../web/hooks/credentials.ts';
 import { json, listOf, object, page, redirect, text } from '../web/openapi/responses.ts';
 import type { App, Reply, Request } from '../web/types.ts';
 import type { OidcParts } from './parts.ts';
-import { type ProviderParts, requireProvider, tag } from './provider.routes.ts';
+import { type ProviderParts, requireProvider, tag, uidParameter } from './provider.routes.ts';
 import { interactionOver, noProvider, notInGroup, unknownDevice } from './refusals.ts';
 
 export type InteractionParts = Pick<OidcParts, 'interactions'> & Pick<ProviderParts, 'openProvider'>;
@@ -28,6 +28,7 @@ export function addInteractions(app: App, parts: () => InteractionParts): void {
   });
 
   const url = '/oidc/interaction/:uid';
+  const params = uidParameter;
   app.get(
     url,
     {
@@ -36,6 +37,7 @@ export function addInteractions(app: App, parts: () => InteractionParts): void {
         summary: 'Let an application in: the page',
         description: 'A browser that need not decide anything is led on.',
         tags: [tag],
+        params,
         response: { 200: page('What the application wants'), 303: redirect('On') },
       },
     },
@@ -52,6 +54,7 @@ export function addInteractions(app: App, parts: () => InteractionParts): void {
       schema: {
         summary: 'Let an application in',
         tags: [tag],
+        params,
         response: { 303: redirect('On') },
       },
     },
@@ -62,12 +65,13 @@ export function addInteractions(app: App, parts: () => InteractionParts): void {
     },
   );
 
+  const onDevice = 'Sign in';
   const device = ['/oidc/device', '/api/oidc/device'] as const;
   const userCode = { description: 'The code that the device shows', examples: ['BCDF-GHJK'] } as const;
   addAction(app, device, {
     method: 'GET',
     summary: 'Sign in on a device: the page',
-    tag,
+    tag: onDevice,
     config: { signedIn: true, view: 'oidc/device', refusals: [noProvider, notInGroup] },
     query: { user_code: userCode },
     answer: json('The device', object('The device', { application: applicationSchema }, ['application'])),
@@ -91,11 +95,11 @@ export function addInteractions(app: App, parts: () => InteractionParts): void {
   addAction(app, device, {
     method: 'POST',
     summary: 'Sign in on a device',
-    tag,
+    tag: onDevice,
     config: { signedIn: true, openedAt: '/oidc/device', refusals: [...refusals, unknownDevice] },
     fields: {
       user_code: { required: true, maxLength: 20, ...userCode },
-      decision: { required: true, description: '`allow`, or `deny`', examples: ['allow'] },
+      decision: { required: true, maxLength: 5, description: '`allow`, or `deny`', examples: ['allow'] },
     },
     answer: json('The device is answered', object('The device', { application: applicationSchema })),
     browser: 'To the page of the device, which says so',

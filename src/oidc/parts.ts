@@ -119,6 +119,7 @@ export function createOidcParts(options: OidcOptions) {
     if (keys.version === version && current !== undefined) return current;
     version = keys.version;
     const { createProvider } = await loadLibrary();
+    notices.start();
     return createProvider({
       ...{ issuer: baseUrl(), keys: keys.keys, key, records, findLiving, sessionSeconds },
       ...{ findClient: clients.find, findResource: resources.find, subjectOf: subjects.subjectOf },
@@ -156,13 +157,14 @@ export function createOidcParts(options: OidcOptions) {
     logoutNotices: notices,
     /** Looks whether an event has ended a session that applications are told about. */
     noteEnding({ kind, sessionId, userId }: AuditEvent): void {
+      // Without clients, no application is.
+      if (version === '') return;
       if (kind === 'session-ended' || kind === 'logged-out') notices.wake({ sessionId });
       else if (endings.has(kind)) notices.wake({ userId });
     },
     /** Loads the provider where it will be needed, so that the first request need not wait. */
     async startProvider(): Promise<void> {
       await open();
-      notices.start();
     },
   };
 }

@@ -13,6 +13,11 @@ export type ProviderParts = Pick<OidcParts, 'openProvider'> & { readonly access:
 
 export const tag = 'OpenID Connect';
 
+export const uidParameter = {
+  type: 'object',
+  properties: { uid: { type: 'string', description: 'The request that waits', examples: ['f3LrL0q2…'] } },
+};
+
 export const authorizationPath = '/oidc/auth';
 
 /** What programs call. They send no cookie, and may be on any site. */
@@ -76,6 +81,7 @@ export function addProvider(app: App, parts: () => ProviderParts): void {
           summary: url === authorizationPath ? 'Sign in to an application' : 'Go on with a sign-in to an application',
           description: 'The authorization endpoint (RFC 6749 3.1). PKCE with S256 is required.',
           tags: [tag],
+          ...(url !== authorizationPath && { params: uidParameter }),
           response: {
             200: page('A page that leads to the application'),
             303: redirect('To the application, or to our pages'),

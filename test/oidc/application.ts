@@ -5,7 +5,8 @@ import { Browser, type Place } from './browser.ts';
 
 const redirectUri = 'https://app.example.com/callback';
 
-const usualClient: NewClient = {
+/** A client that tests change. */
+export const wiki: NewClient = {
   name: 'Wiki',
   redirectUris: [redirectUri],
   postLogoutRedirectUris: [],
@@ -71,7 +72,7 @@ export async function openProvider(options: TestOptions = {}): Promise<ProviderU
       return browser;
     },
     async addApplication(settings = {}) {
-      const { client, secret } = await janua.services.clientAdministration.addClient({ ...usualClient, ...settings });
+      const { client, secret } = await janua.services.clientAdministration.addClient({ ...wiki, ...settings });
       const authentication = secret === undefined ? openid.None() : openid.ClientSecretBasic(secret);
       return createApplication({
         origin,

@@ -2,11 +2,13 @@ import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { after, before, describe, test } from 'node:test';
 import { ann, password, startJanua, type TestJanua } from '../janua.ts';
+import { wiki } from '../oidc/application.ts';
 import { logIn } from '../web/faces.ts';
 
 let janua: TestJanua;
 before(async () => {
   janua = await startJanua({ settings: { SIGN_UP: 'on' } });
+  await janua.services.clientAdministration.addClient(wiki);
 });
 after(() => janua[Symbol.asyncDispose]());
 
@@ -24,6 +26,8 @@ const routes: Record<
   | 'asks for a mail'
   | 'ends sessions'
   | 'keeps a choice'
+  | 'takes a client'
+  | 'a preflight'
 > = {
   'GET /': 'anyone',
   'GET /auth/login': 'anyone',
@@ -139,6 +143,35 @@ const routes: Record<
   'POST /api/enrol-factor/begin': 'takes the token of a link',
   'POST /auth/language': 'keeps a choice',
   'POST /api/language': 'keeps a choice',
+  'GET /oidc/auth': 'takes a client',
+  'GET /oidc/auth/:uid': 'takes a client',
+  'POST /oidc/auth': 'takes a client',
+  'POST /oidc/token': 'takes a client',
+  'POST /oidc/introspection': 'takes a client',
+  'POST /oidc/revocation': 'takes a client',
+  'POST /oidc/device-authorization': 'takes a client',
+  'GET /oidc/userinfo': 'takes a client',
+  'POST /oidc/userinfo': 'takes a client',
+  'GET /oidc/interaction/:uid': 'signed in',
+  'POST /oidc/interaction/:uid': 'signed in',
+  'GET /oidc/device': 'signed in',
+  'GET /api/oidc/device': 'signed in',
+  'POST /oidc/device': 'signed in',
+  'POST /api/oidc/device': 'signed in',
+  'GET /oidc/logout': 'anyone',
+  'POST /oidc/logout': 'anyone',
+  'POST /oidc/logout/confirm': 'ends sessions',
+  'GET /oidc/jwks': 'anyone',
+  'GET /.well-known/openid-configuration': 'anyone',
+  'GET /.well-known/oauth-authorization-server': 'anyone',
+  'OPTIONS /oidc/token': 'a preflight',
+  'OPTIONS /oidc/introspection': 'a preflight',
+  'OPTIONS /oidc/revocation': 'a preflight',
+  'OPTIONS /oidc/device-authorization': 'a preflight',
+  'OPTIONS /oidc/userinfo': 'a preflight',
+  'OPTIONS /oidc/jwks': 'a preflight',
+  'OPTIONS /.well-known/openid-configuration': 'a preflight',
+  'OPTIONS /.well-known/oauth-authorization-server': 'a preflight',
   'GET /demo/mail': 'anyone',
   'GET /api/demo/mail': 'anyone',
   'GET /docs': 'anyone',
@@ -184,11 +217,13 @@ test('the access to every route is defined, and the threat model lists every rou
   const documented = Object.entries<object>(document.paths).flatMap(([path, methods]) =>
     Object.keys(methods).map((method) => `${method.toUpperCase()} ${path}`),
   );
-  const shown = Object.keys(routes).filter((route) => routes[route] !== 'anyone, a file');
+  const shown = Object.entries(routes)
+    .filter(([, who]) => who !== 'anyone, a file' && who !== 'a preflight')
+    .map(([route]) => route.replace(':uid', '{uid}'));
   assert.deepEqual(documented.filter((route) => !administration.test(route)).sort(), shown.sort());
   const model = await readFile(new URL('../../docs/security/threat-model.md', import.meta.url), 'utf8');
   for (const [route, who] of Object.entries(routes))
-    if (!who.startsWith('anyone')) assert.ok(model.includes(`\`${route}\``), route);
+    if (!who.startsWith('a')) assert.ok(model.includes(`\`${route}\``), route);
 });
 
 interface Input {
@@ -233,6 +268,7 @@ test('every field of a body has a type and a description, and every required tex
   assert.deepEqual([...new Set(required)].sort(), [
     'client_id',
     'code',
+    'decision',
     'email',
     'first_name',
     'id',
@@ -241,6 +277,7 @@ test('every field of a body has a type and a description, and every required tex
     'new_password',
     'password',
     'uri',
+    'user_code',
     'username',
   ]);
 });
@@ -290,7 +327,7 @@ for (const [route, who] of Object.entries(routes).filter(([, allowed]) => allowe
         await janua.people.add({ ...ann, username, password });
         const { statusCode, headers: sent } = await ask(path, (await logIn(janua.app, username))[kind]);
         // Without a body, an action has something else to refuse.
-        if (method === 'GET') assert.equal(statusCode, 200);
+        if (method === 'GET') assert.equal(statusCode, path.includes(':') ? 400 : 200);
         assert.ok(statusCode !== 401 && !sent.location?.startsWith('/auth/login?state=2'), String(statusCode));
       }
     });

@@ -48,6 +48,7 @@ export function addDocumentation(
         { name: 'Second factors', description: 'Passkeys, authenticator apps and recovery codes' },
         { name: 'Administration', description: 'For administrators' },
         { name: 'Pages', description: 'For browsers only' },
+        { name: 'OpenID Connect', description: 'For applications that sign their users in here' },
         { name: 'Forward authentication', description: 'For proxies in front of other applications' },
         { name: 'Demo', description: 'In the demo only' },
         { name: 'Operation', description: 'For operators' },
@@ -149,10 +150,10 @@ function complete({ schema, url, method, config = {} }: RouteOptions): FastifySc
     ...(config.scope === undefined ? [] : [insufficientScope]),
     ...(config.changesAccount ? [limitedToken] : []),
     ...(config.refusals ?? []),
-    ...(method === 'POST' ? [crossSite] : []),
+    ...(method === 'POST' && !config.anySite ? [crossSite] : []),
   ];
   const isPage = !url.startsWith('/api/');
-  const both = isPage && schema?.tags?.includes('Operation') === false;
+  const both = isPage && !schema?.tags?.some((tag) => ['Operation', 'OpenID Connect'].includes(tag));
   // Every route can refuse broken HTTP, and a body that is too large or of another kind.
   const statuses = [400, ...(method === 'POST' ? [413, 415] : []), ...(config.problems ?? [500, 503])];
   const response = {

@@ -36,6 +36,8 @@ test('the document lists every route, in OpenAPI 3.1, with relative addresses on
   assert.match(document.openapi, /^3\.1\./);
   assert.deepEqual(operations.map(({ path, method }) => `${method.toUpperCase()} ${path}`).sort(), [
     'GET /',
+    'GET /.well-known/oauth-authorization-server',
+    'GET /.well-known/openid-configuration',
     'GET /account',
     'GET /account/applications',
     'GET /account/delete',
@@ -114,6 +116,7 @@ test('the document lists every route, in OpenAPI 3.1, with relative addresses on
     'GET /api/enrol-factor',
     'GET /api/forgot-password',
     'GET /api/me',
+    'GET /api/oidc/device',
     'GET /api/reset-password',
     'GET /api/second-factor',
     'GET /api/sign-up',
@@ -135,6 +138,13 @@ test('the document lists every route, in OpenAPI 3.1, with relative addresses on
     'GET /docs',
     'GET /health/live',
     'GET /health/ready',
+    'GET /oidc/auth',
+    'GET /oidc/auth/{uid}',
+    'GET /oidc/device',
+    'GET /oidc/interaction/{uid}',
+    'GET /oidc/jwks',
+    'GET /oidc/logout',
+    'GET /oidc/userinfo',
     'GET /openapi.json',
     'POST /account/applications/revoke',
     'POST /account/delete',
@@ -221,6 +231,7 @@ test('the document lists every route, in OpenAPI 3.1, with relative addresses on
     'POST /api/language',
     'POST /api/login',
     'POST /api/logout',
+    'POST /api/oidc/device',
     'POST /api/passkey',
     'POST /api/passkey/options',
     'POST /api/reset-password',
@@ -244,6 +255,16 @@ test('the document lists every route, in OpenAPI 3.1, with relative addresses on
     'POST /auth/sign-up',
     'POST /auth/sign-up/finish',
     'POST /auth/token',
+    'POST /oidc/auth',
+    'POST /oidc/device',
+    'POST /oidc/device-authorization',
+    'POST /oidc/interaction/{uid}',
+    'POST /oidc/introspection',
+    'POST /oidc/logout',
+    'POST /oidc/logout/confirm',
+    'POST /oidc/revocation',
+    'POST /oidc/token',
+    'POST /oidc/userinfo',
   ]);
   assert.equal(document.servers, undefined, 'without `servers`, the document is about its own server');
   assert.equal(document.components.securitySchemes.password.flows.password.tokenUrl, '/api/login');
@@ -280,7 +301,7 @@ test('x-expected-format is a parameter of exactly the routes with two formats', 
   for (const { path, operation } of operations) {
     const has =
       operation.parameters?.some(({ name, in: place }) => name === 'x-expected-format' && place === 'header') ?? false;
-    assert.equal(has, /^\/(auth|account|admin|demo)(\/|$)|^\/$/.test(path), path);
+    assert.equal(has, /^\/(auth|account|admin|demo|oidc\/device)(\/|$)|^\/$/.test(path), path);
   }
   await janua[Symbol.asyncDispose]();
 });
