@@ -33,6 +33,9 @@ const written: ReadonlySet<string> = new Set(['AccessToken', 'AuthorizationCode'
 
 const keyOf = (model: string, id: string): string => hash('sha256', `${model} ${id}`, 'base64url');
 
+/** Stands in a payload for its own id. In JSON no text contains it, because control characters are escaped. */
+const ownId = '\u0001';
+
 export interface RecordOptions {
   /** Milliseconds since 1970. */
   readonly now: () => number;
@@ -92,7 +95,7 @@ export function createRecords({ database, prepareLookup }: OpenDatabase, options
   }
 
   const toPayload = (row: Row, id: string): Payload => ({
-    ...JSON.parse(row.payload),
+    ...JSON.parse(row.payload.replaceAll(ownId, id)),
     jti: id,
     exp: Math.floor(Number(row.expires_at) / 1000),
   });
@@ -105,7 +108,7 @@ export function createRecords({ database, prepareLookup }: OpenDatabase, options
       const grantKey = typeof grantId === 'string' && model !== 'Interaction' ? keyOf('Grant', grantId) : null;
       const isGrant = model === 'Grant';
       const changed = {
-        payload: JSON.stringify({ ...rest, grantId, accountId, clientId }),
+        payload: JSON.stringify({ ...rest, grantId, accountId, clientId }).replaceAll(id, ownId),
         expires_at: now() + seconds * 1000,
       };
       if (!written.has(model)) {
