@@ -30,6 +30,7 @@ export interface TestJanua extends AsyncDisposable {
   readonly app: App;
   readonly services: Services;
   readonly people: People;
+  readonly databaseUrl: string;
   /** The text that Prometheus reads, if `METRICS_LISTEN` is set. */
   readMetrics(): Promise<string>;
   /** Closes the stores under the running server. */
@@ -80,6 +81,7 @@ export async function startJanua({
     app,
     services,
     people,
+    databaseUrl: effective.DATABASE_URL,
     async readMetrics() {
       await using listener = await composition.listenForMetrics();
       return (await fetch(listener?.url ?? '')).text();

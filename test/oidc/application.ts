@@ -1,5 +1,7 @@
 import * as openid from 'openid-client';
+import type { Tables } from '../../src/database/schema.ts';
 import type { NewClient } from '../../src/oidc/clients.ts';
+import { openTestDatabase } from '../database/open.ts';
 import { ann, password, startJanua, type TestJanua, type TestOptions } from '../janua.ts';
 import { Browser, type Place } from './browser.ts';
 
@@ -144,4 +146,16 @@ export async function createApplication(given: {
 export function requireAnswer({ isElsewhere, url, status, text }: Place): URL {
   if (!isElsewhere) throw new Error(`${status} at ${url.href}: ${text.replaceAll(/<[^>]*>|\s+/g, ' ').slice(0, 500)}`);
   return url;
+}
+
+/** What the provider says of a token. A client without a secret must not ask, and gets an error. */
+export async function introspect({ config }: Application, token: string | undefined) {
+  return openid.tokenIntrospection(config, token ?? '');
+}
+
+/** All rows of tables, as a thief of the database would read them. It must not be in memory. */
+export async function rowsOf({ janua }: ProviderUnderTest, ...tables: (keyof Tables)[]): Promise<object[]> {
+  await using opened = await openTestDatabase(janua.databaseUrl);
+  const read = tables.map((table) => opened.database.selectFrom(table).selectAll().execute());
+  return (await Promise.all(read)).flat();
 }
