@@ -100,7 +100,7 @@ export function createInteractions(options: InteractionOptions) {
     const { prompt, client, uid } = waiting;
     const wants = (...reasons: readonly string[]) => reasons.some((reason) => prompt.reasons.includes(reason));
     const { session } = signedIn;
-    if (wants('login_prompt', 'max_age') && session.authenticatedAt < (await records.startOf('Interaction', uid)))
+    if (wants('login_prompt', 'max_age') && session.authenticatedAt < (await records.startOf(uid)))
       throw new Refusal(insufficientUserAuthentication);
     if (!wants('second_factor', 'essential_acr', 'essential_acrs') || includesSecondFactor(session.methods)) return;
     try {

@@ -4,6 +4,7 @@ import type { AuditEvent } from '../audit/event.ts';
 import type { OpenDatabase } from '../database/database.ts';
 import type { Cipher } from '../encryption/cipher.ts';
 import type { Log } from '../faults/log.ts';
+import type { OpenRedis } from '../redis/redis.ts';
 import type { Session } from '../sessions/sessions.ts';
 import type { Account } from '../users/account.ts';
 import type { User } from '../users/user.ts';
@@ -18,12 +19,14 @@ import type { events as noticeEvents } from './logout-notice-sender.ts';
 import { createLogoutNotices } from './logout-notices.ts';
 import type { OpenIdProvider, SignedInApplication } from './provider.ts';
 import { createRecords } from './records.ts';
+import { createRedisRequests } from './redis-requests.ts';
 import { createRecordRefusal } from './refused-requests.ts';
 import { createSigningKeys } from './signing-keys.ts';
 import { createSubjects } from './subjects.ts';
 
 export interface OidcOptions extends Pick<ClientAdministrationOptions, 'groupNames' | 'privateHosts'> {
   readonly opened: OpenDatabase;
+  readonly redis: OpenRedis | undefined;
   /** 32 bytes. What belongs to a session is derived from them. */
   readonly key: Buffer;
   readonly cipher: Cipher;
@@ -68,7 +71,8 @@ export type OidcParts = ReturnType<typeof createOidcParts>;
 
 /** The provider, and all that it needs. The library is loaded only where there is a client. */
 export function createOidcParts(options: OidcOptions) {
-  const { opened, key, cipher, ownerOf, findAccount, findLiving, requireStepUp, audit, log, baseUrl, now } = options;
+  const { opened, redis, key, cipher, ownerOf, findAccount, findLiving, requireStepUp, audit, log, baseUrl, now } =
+    options;
   const { groupNames, privateHosts, documentHosts, sessionSeconds } = options;
   const { database } = opened;
   const subjects = createSubjects(database, ownerOf);
@@ -84,6 +88,7 @@ export function createOidcParts(options: OidcOptions) {
 
   const records = createRecords(opened, {
     ...{ now, key, findAccount, isAlive },
+    brief: redis && createRedisRequests(redis),
     userIdOf: async (subject) => (await subjects.findUser(subject))?.userId,
   });
   const clientParts = createClientParts({

@@ -4,6 +4,7 @@ import type { OpenDatabase } from '../database/database.ts';
 import { insertNew } from '../database/insert-new.ts';
 import type { Tables } from '../database/schema.ts';
 import { type Account, stampOf } from '../users/account.ts';
+import type { BriefRecords } from './redis-requests.ts';
 
 type Row = Selectable<Tables['janua_oidc_records']>;
 
@@ -28,6 +29,9 @@ const unusedMilliseconds = 30 * 86_400_000;
 
 const pollMilliseconds = 5000;
 
+/** They wait for their user, or are remembered only for a while. */
+const waits: ReadonlySet<string> = new Set(['Interaction', 'ReplayDetection']);
+
 /** They are written once. */
 const written: ReadonlySet<string> = new Set(['AccessToken', 'AuthorizationCode', 'RefreshToken']);
 
@@ -45,6 +49,8 @@ export interface RecordOptions {
   readonly userIdOf: (subject: string) => Promise<string | undefined>;
   readonly findAccount: (userId: string) => Promise<Account | undefined>;
   readonly isAlive: (sessionId: string) => Promise<boolean>;
+  /** In Redis, where there is one. */
+  readonly brief?: BriefRecords | undefined;
 }
 
 export type Records = ReturnType<typeof createRecords>;
@@ -54,7 +60,7 @@ export type Records = ReturnType<typeof createRecords>;
  * several requests at a time gets it, and the others revoke the grant (RFC 9700 4.5, 4.14.2).
  */
 export function createRecords({ database, prepareLookup }: OpenDatabase, options: RecordOptions) {
-  const { now, key, userIdOf, findAccount, isAlive } = options;
+  const { now, key, userIdOf, findAccount, isAlive, brief } = options;
   const table = 'janua_oidc_records';
   const rows = database.selectFrom(table);
   const findRow = prepareLookup((id) => rows.selectAll().where('id', '=', id), 'id');
@@ -100,8 +106,28 @@ export function createRecords({ database, prepareLookup }: OpenDatabase, options
     exp: Math.floor(Number(row.expires_at) / 1000),
   });
 
+  /** Those that wait for a user, where they are in Redis. */
+  function briefOf(model: string, { put, get, remove }: BriefRecords): ReturnType<typeof sqlOf> {
+    const none = async () => undefined;
+    return {
+      async upsert(id, payload, seconds) {
+        const { jti: _, ...rest } = payload;
+        const text = JSON.stringify({ ...rest, createdAt: now() }).replaceAll(id, ownId);
+        await put(keyOf(model, id), text, now() + seconds * 1000);
+      },
+      async find(id) {
+        const text = await get(keyOf(model, id));
+        return text === null ? undefined : { ...JSON.parse(text.replaceAll(ownId, id)), jti: id };
+      },
+      destroy: (id) => remove(keyOf(model, id)),
+      ...{ findByUserCode: none, consume: none, revokeByGrantId: none },
+    };
+  }
+
+  const of = (model: string) => (brief !== undefined && waits.has(model) ? briefOf(model, brief) : sqlOf(model));
+
   /** The records of one kind, as the provider wants them. */
-  const of = (model: string) => ({
+  const sqlOf = (model: string) => ({
     /** @throws {Spent} if its grant was revoked meanwhile */
     async upsert(id: string, payload: Payload, seconds: number): Promise<void> {
       const { jti: _, userCode, grantId, accountId, clientId, ...rest } = payload;
@@ -186,9 +212,11 @@ export function createRecords({ database, prepareLookup }: OpenDatabase, options
     of,
     successorOf,
 
-    /** When it was stored, in milliseconds since 1970. */
-    startOf: async (model: string, id: string): Promise<number> =>
-      Number((await findRow(keyOf(model, id)))[0]?.created_at ?? Number.POSITIVE_INFINITY),
+    /** When a request that waits came, in milliseconds since 1970. */
+    async startOf(uid: string): Promise<number> {
+      if (brief !== undefined) return Number((await of('Interaction').find(uid))?.createdAt);
+      return Number((await findRow(keyOf('Interaction', uid)))[0]?.created_at);
+    },
 
     /** Says in which session a grant was given. */
     async bind(grantId: string, sessionId: string): Promise<void> {

@@ -35,6 +35,7 @@ export async function openStores(settings: Settings, { log, measures, mustExist 
     opened,
     sessions: measures.watchStore(place, 'sessions', sessions),
     failures: settings.THROTTLE === 'off' ? undefined : measures.watchStore(place, 'failures', createFailures()),
+    redis,
     sessionsPart: redis === undefined ? databasePart : 'Redis',
     async close(): Promise<void> {
       await Promise.all([opened.database.destroy(), redis?.close()]);
