@@ -1,9 +1,16 @@
+import { findApache } from './apache.ts';
 import { findMariadb } from './mariadb.ts';
 import { findOpenSmtpd } from './opensmtpd.ts';
 import { findPostgres } from './postgres.ts';
 import { findRedis } from './redis.ts';
 
-const programs = { PostgreSQL: findPostgres, MariaDB: findMariadb, Redis: () => findRedis(), OpenSMTPD: findOpenSmtpd };
+const programs = {
+  PostgreSQL: findPostgres,
+  MariaDB: findMariadb,
+  Redis: () => findRedis(),
+  OpenSMTPD: findOpenSmtpd,
+  Apache: findApache,
+};
 
 /** Set for runs that must not start servers, even if the programs are installed. */
 export const noServersVariable = 'JANUA_TEST_NO_SERVERS';

@@ -1,8 +1,8 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { Client } from 'pg';
 import { findProgram } from './find-program.ts';
-import { type Account, runAs, type ServerOptions, startServer, type ThrowAwayServer } from './throw-away-server.ts';
+import { findAccount, runAs, type ServerOptions, startServer, type ThrowAwayServer } from './throw-away-server.ts';
 
 /** Debian's folder for the programs of each version, which are not on the path. */
 const versions = '/usr/lib/postgresql';
@@ -23,7 +23,7 @@ export function findPostgres(): string | undefined {
 export async function startPostgres(options: ServerOptions = {}): Promise<ThrowAwayServer> {
   const program = findPostgres();
   if (program === undefined) throw new Error('PostgreSQL is not installed');
-  const account = findAccount();
+  const account = findAccount('postgres', 'nobody');
   return startServer(
     {
       name: 'postgres',
@@ -64,14 +64,4 @@ export async function startPostgres(options: ServerOptions = {}): Promise<ThrowA
     },
     options,
   );
-}
-
-/** PostgreSQL does not run as root, but as the account `postgres` or `nobody`. */
-function findAccount(): Account | undefined {
-  if (process.getuid?.() !== 0) return undefined;
-  const accounts = readFileSync('/etc/passwd', 'utf8')
-    .split('\n')
-    .map((line) => line.split(':'));
-  const [, , uid, gid] = ['postgres', 'nobody'].flatMap((name) => accounts.find((fields) => fields[0] === name) ?? []);
-  return { uid: Number(uid), gid: Number(gid) };
 }

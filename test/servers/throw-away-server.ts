@@ -1,6 +1,6 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { closeSync, openSync } from 'node:fs';
+import { closeSync, openSync, readFileSync } from 'node:fs';
 import { chmod, chown, mkdir, mkdtemp, readFile, rename, rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
@@ -246,6 +246,16 @@ export async function findFreePort(): Promise<number> {
 
 async function giveTo(account: Account | undefined, path: string): Promise<void> {
   if (account !== undefined) await chown(path, account.uid, account.gid);
+}
+
+/** The first of these accounts that the system has, for a server that does not run as root. Undefined if this process does not run as root. */
+export function findAccount(...names: readonly string[]): Account | undefined {
+  if (process.getuid?.() !== 0) return undefined;
+  const accounts = readFileSync('/etc/passwd', 'utf8')
+    .split('\n')
+    .map((line) => line.split(':'));
+  const [, , uid, gid] = names.flatMap((name) => accounts.find((fields) => fields[0] === name) ?? []);
+  return { uid: Number(uid), gid: Number(gid) };
 }
 
 /** Runs a program of the server to its end, as the account of the server. */
