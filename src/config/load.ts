@@ -9,6 +9,7 @@ import { parseListenAddress } from './listen-address.ts';
 import { parseMailFrom, parseMailUrl } from './mail-server.ts';
 import { isLoopbackHost, isOwnDomain, originOf, originsOf } from './origin.ts';
 import { type SettingSchema, type Settings, settingSchemas } from './settings.ts';
+import { findUpstreamFaults } from './upstreams-file.ts';
 
 // The compiler checks our schemas.
 const ajv = new Ajv({ meta: false, validateSchema: false, formats: { password: true } });
@@ -128,6 +129,7 @@ function furtherFaults(settings: Partial<Settings>): string[] {
   if (METRICS_LISTEN !== undefined && parseListenAddress(METRICS_LISTEN) === undefined)
     faults.push('METRICS_LISTEN must be a host and a port, or a port alone, such as 127.0.0.1:9464.');
   if (THEME_FILE !== undefined && !isReadableFile(THEME_FILE)) faults.push('THEME_FILE: the file cannot be read.');
+  faults.push(...findUpstreamFaults(settings.UPSTREAMS_FILE));
   return faults;
 }
 

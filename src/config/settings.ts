@@ -139,6 +139,9 @@ export const settingSchemas = {
   OIDC_PRIVATE_HOSTS: list({ examples: ['grafana.example.internal'] })(
     'Hosts in your own network that Janua may call for an application: to tell it about a logout, and to get its document or keys. Without it, Janua calls public addresses alone.',
   ),
+  UPSTREAMS_FILE: text({ examples: ['/etc/janua/upstreams.json'] })(
+    'A JSON file with the providers that users can sign in with, such as Google or another OpenID provider, in the order of their buttons (docs/upstream.md).',
+  ),
   HASHING_CONCURRENCY: integer({ minimum: 1, maximum: 128 })(
     'Number of passwords that one process hashes at the same time. Each hash takes 19 MiB. Without it: one for each core, divided among `WORKERS`.',
   ),

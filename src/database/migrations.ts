@@ -12,6 +12,7 @@ import { up as accountsAndMail } from './migrations/2026-11-26-accounts-and-mail
 import { up as secondFactors } from './migrations/2026-11-26-second-factors.ts';
 import { up as administration } from './migrations/2026-11-27-administration.ts';
 import { up as openid } from './migrations/2026-11-28-openid.ts';
+import { up as upstream } from './migrations/2026-11-28-upstream.ts';
 import { rows as sampleRows, tablesInRedis } from './schema.ts';
 
 const steps: Readonly<Record<string, MigrationStep>> = {
@@ -23,6 +24,7 @@ const steps: Readonly<Record<string, MigrationStep>> = {
   '2026-11-26-second-factors': secondFactors,
   '2026-11-27-administration': administration,
   '2026-11-28-openid': openid,
+  '2026-11-28-upstream': upstream,
 };
 
 export function createMigrator({ database, engine }: OpenDatabase) {

@@ -28,7 +28,7 @@ export const rows = {
     /** The groups, and the scopes that they grant, separated by spaces. The same is in `janua_memberships` and `janua_groups`. */
     group_names: generated(nullable('')),
     scopes: generated(nullable('')),
-    /** Who proved that the address is the user's: NULL for an operator, by a command; `mail` for a mailed link. `changed` for one by which the user changed the address; `none`: it is not proved. */
+    /** Who proved that the address is the user's: NULL for an operator, by a command; `mail` for a mailed link. `changed` for one by which the user changed the address; `upstream` for a provider that the operator trusts; `none`: it is not proved. */
     address_proof: generated(nullable('')),
   },
   janua_sessions: {
@@ -208,6 +208,20 @@ export const rows = {
     attempts: 0,
     expires_at: time,
   },
+  /** Users of other providers, by a hash of issuer and subject. `username` is the name of a user of a team's own table, else empty. */
+  janua_identities: {
+    id: '',
+    /** The id of the provider in the settings. */
+    upstream: '',
+    issuer: '',
+    subject: '',
+    user_id: '',
+    username: '',
+    /** What the user is called there, as the user saw it at the linking. */
+    name: '',
+    linked_at: time,
+    last_used_at: nullable(time),
+  },
   janua_migrations: { name: '' },
 };
 
@@ -250,6 +264,7 @@ export const tablesAboutUsers = [
   'janua_consents',
   'janua_subjects',
   'janua_oidc_records',
+  'janua_identities',
 ] as const satisfies (keyof Tables)[];
 
 /** Unused with `REDIS_URL`. The throttle keeps failures in the same store as the sessions. */

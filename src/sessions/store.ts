@@ -30,8 +30,11 @@ export type Renewal = Pick<
   'stamp' | 'cookieHash' | 'tokenHash' | 'lastSeenAt' | 'expiresAt' | 'authenticatedAt' | 'methods'
 >;
 
-/** How an owner proved their identity, by the names of RFC 8176. */
-export type AuthenticationMethod = 'pwd' | 'otp' | 'hwk' | 'swk' | 'user' | 'mfa';
+/**
+ * How an owner proved their identity, by the names of RFC 8176. `fed` is not among them: another provider signed the user in. Microsoft
+ * Entra calls it so too.
+ */
+export type AuthenticationMethod = 'pwd' | 'otp' | 'hwk' | 'swk' | 'user' | 'mfa' | 'fed';
 
 /** Checks no validity. Expired records are removed by Redis, or with those of other tables. Every method throws `Unavailable` when the store cannot be reached. */
 export interface SessionStore {

@@ -61,7 +61,8 @@ export interface SearchableDirectory extends UserDirectory {
 
 export interface NewUser extends Omit<User, 'id' | 'groups'> {
   /** Who proved that the address is the user's. Default: the operator, by a command. */
-  readonly addressProof?: 'mail' | 'none';
+  readonly addressProof?: 'mail' | 'upstream' | 'none';
+  /** Empty: the user has no password. */
   readonly passwordHash: string;
   /** A user of the demo, whose password is public, may sign in to the demo only. */
   readonly demo: boolean;
