@@ -26,6 +26,7 @@ import {
 import type { Settings } from './config/settings.ts';
 import { showSettings } from './config/shown-settings.ts';
 import type { TraceSettings } from './config/traces.ts';
+import { readUpstreams } from './config/upstreams-file.ts';
 import { expiringTables, removeExpired, removeInBatches } from './database/deletions.ts';
 import { databasePart } from './database/errors.ts';
 import { type KeyName, loadKey, replaceKey } from './database/keys.ts';
@@ -73,6 +74,10 @@ import { createLog } from './telemetry/log.ts';
 import { type Measures, openMeasures } from './telemetry/measures.ts';
 import { createThrottle, unthrottled } from './throttle/throttle.ts';
 import { createTokens } from './tokens/tokens.ts';
+import { createIdentities } from './upstream/identities.ts';
+import { describeMethodsChanged } from './upstream/linking.ts';
+import type { UpstreamOptions } from './upstream/options.ts';
+import { createUpstreamParts } from './upstream/parts.ts';
 import type { Account } from './users/account.ts';
 import { type Actor, type AdministrationOptions, createAdministration } from './users/administration.ts';
 import { createGroups, requireOtherMember } from './users/groups.ts';
@@ -106,6 +111,8 @@ export interface Overrides extends Partial<DirectoryOptions>, Pick<AttemptOption
   readonly given?: ReadonlySet<string>;
   readonly hashingThreads?: HashingThreads | undefined;
   readonly traces?: TraceSettings | undefined;
+  /** By which other providers are called. */
+  readonly fetch?: UpstreamOptions['fetch'];
   /** The clock, in milliseconds since 1970. */
   readonly now?: () => number;
 }
@@ -130,6 +137,7 @@ export async function compose(settings: Settings, overrides: Overrides = {}) {
     log,
   });
   const mapping = parseMapping(settings.USERS_TABLE, settings.USERS_COLUMNS);
+  const upstreams = readUpstreams(settings.UPSTREAMS_FILE);
   const stores = await openStores(settings, { log, measures, mustExist: !overrides.migrates });
 
   let prepared: Services | undefined;
@@ -211,6 +219,7 @@ export async function compose(settings: Settings, overrides: Overrides = {}) {
       ownAccounts: mapping === undefined,
       secondFactor: settings.SECOND_FACTOR !== 'off',
       passkeyDomain: findPasskeyDomain(settings),
+      upstreams: upstreams.map(({ id, name }) => ({ id, name })),
     },
     findKeptMail: mailbox ? (limit) => requireServices().outbox.listKept(limit) : undefined,
     docs: settings.DOCS === 'on',
@@ -228,7 +237,7 @@ export async function compose(settings: Settings, overrides: Overrides = {}) {
      */
     async prepare(): Promise<Services> {
       try {
-        const openings = { log, stores, mapping, measures, mailWorks, baseUrl, publicOrigins };
+        const openings = { log, stores, mapping, measures, mailWorks, baseUrl, publicOrigins, upstreams };
         prepared ??= await prepare(settings, overrides, openings);
         if (overrides.takesLogins !== false) cleaning ??= startCleaning(prepared.clean, log);
         startSending();
@@ -278,10 +287,11 @@ interface Openings {
   readonly mailWorks: boolean;
   readonly baseUrl: () => string;
   readonly publicOrigins: ReadonlySet<string>;
+  readonly upstreams: UpstreamOptions['upstreams'];
 }
 
 async function prepare(settings: Settings, overrides: Overrides, openings: Openings) {
-  const { log: wholeLog, stores, mapping, measures, mailWorks, baseUrl, publicOrigins } = openings;
+  const { log: wholeLog, stores, mapping, measures, mailWorks, baseUrl, publicOrigins, upstreams } = openings;
   const { opened, failures } = stores;
   const { database } = opened;
   if (overrides.migrates) await migrate(opened);
@@ -384,6 +394,7 @@ async function prepare(settings: Settings, overrides: Overrides, openings: Openi
     ...accountMails.descriptions,
     'new-sign-in': describeNewSignIn(users, baseUrl),
     ...factorMails.descriptions,
+    'sign-in-methods-changed': describeMethodsChanged(users, baseUrl),
   };
   const encryptionKeys = openEncryptionKeys(settings);
   if (takesLogins && settings.SECOND_FACTOR !== 'off')
@@ -401,6 +412,7 @@ async function prepare(settings: Settings, overrides: Overrides, openings: Openi
     ...{ appName, trustedBrowserDays: settings.TRUSTED_BROWSER_DAYS, policy: settings.SECOND_FACTOR },
     cipher,
     outbox: mailWorks ? outbox : undefined,
+    isLinked: (user, db) => upstreamParts.linking.isLinked(user, db),
     // `admit` needs them too.
     admit: (proof, admission) => admit(proof, admission),
     clearPasswordFailures: (account, knownBrowser, caller) =>
@@ -419,6 +431,19 @@ async function prepare(settings: Settings, overrides: Overrides, openings: Openi
   const confirm = createConfirm({
     ...{ users, sessions, attemptPassword, audit, maxAgeSeconds, now },
     ...{ methodsOf: factors.methodsOf, checkFactor: factors.checkFactor },
+  });
+  const upstreamParts = createUpstreamParts({
+    ...{ upstreams, database, users, registry, sessions, tokens, admit, knownBrowsers, audit, log, baseUrl, now },
+    identities: createIdentities(database, now),
+    key: await loadKey(database, 'ceremonies'),
+    https: isHttps(settings),
+    fetch: overrides.fetch,
+    requireFresh: confirm.requireFresh,
+    hasPasskey: async (user, db) =>
+      findPasskeyDomain(settings) !== undefined && (await passkeys.list(factors.ownerOf({ user }), db)).length > 0,
+    signUp: settings.SIGN_UP === 'on',
+    signUpDomains: settings.SIGN_UP_DOMAINS,
+    outbox: mailWorks ? outbox : undefined,
   });
   const mail =
     takesLogins && mailWorks
@@ -511,6 +536,7 @@ async function prepare(settings: Settings, overrides: Overrides, openings: Openi
     createEnrolmentLink: factorMails.createEnrolmentLink,
     logOut: createLogOut(access, sessions, audit),
     ...confirm,
+    ...upstreamParts,
     knownBrowsers,
     personalTokens,
     shownSettings: showSettings(settings, overrides.given),

@@ -17,6 +17,7 @@ import { events as sessionEvents } from './sessions/events.ts';
 import { events as signInEvents } from './sign-in/events.ts';
 import type { LogInRouteOptions } from './sign-in/log-in.routes.ts';
 import { events as linkEvents } from './tokens/events.ts';
+import { events as upstreamEvents } from './upstream/events.ts';
 import { events as userEvents } from './users/events.ts';
 import { events as webEvents } from './web/events.ts';
 import type { FlowOptions } from './web/flow-options.ts';
@@ -32,6 +33,10 @@ export async function addSite(app: App, parts: () => Services, options: Capabili
   (await import('./sign-in/log-out.routes.ts')).addLogOut(app, parts, options);
   (await import('./sign-in/confirm.routes.ts')).addConfirm(app, parts);
   if (options.features.secondFactor) await addSecondFactors(app, whole, options);
+  if (options.features.upstreams.length > 0) {
+    (await import('./upstream/upstream.routes.ts')).addUpstream(app, parts);
+    (await import('./upstream/sign-in-methods.routes.ts')).addSignInMethods(app, parts);
+  }
   (await import('./account/home.routes.ts')).addHome(app, options);
   (await import('./account/me.routes.ts')).addMe(app);
   (await import('./account/language.routes.ts')).addLanguage(app, whole, options);
@@ -42,6 +47,7 @@ export async function addSite(app: App, parts: () => Services, options: Capabili
   (await import('./admin/audit.routes.ts')).addAudit(app, parts, events);
   (await import('./admin/throttle.routes.ts')).addThrottle(app, parts);
   (await import('./admin/mail.routes.ts')).addMail(app, parts, options.features);
+  (await import('./upstream/providers.routes.ts')).addProviders(app, parts);
   (await import('./admin/settings.routes.ts')).addSettings(app, parts);
   (await import('./admin/groups.routes.ts')).addGroups(app, parts);
   (await import('./oidc/provider.routes.ts')).addProvider(app, parts);
@@ -101,6 +107,7 @@ export const events = {
   ...accessEvents,
   ...signInEvents,
   ...factorEvents,
+  ...upstreamEvents,
   ...accountEvents,
   ...sessionEvents,
   ...userEvents,

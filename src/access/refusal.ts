@@ -59,6 +59,8 @@ export interface PendingStep {
   readonly token: string;
   /** The ways to go on, the best first. */
   readonly methods: readonly string[];
+  /** Where a browser goes afterwards, if no form says so. */
+  readonly next?: string | undefined;
 }
 
 /** A refusal that the server expects. It is not a fault. */

@@ -3,7 +3,7 @@ import type { Database } from './database.ts';
 import { insertNew } from './insert-new.ts';
 import { inTransaction } from './transaction.ts';
 
-/** The server has one key for each purpose: the `browser` cookie, digests of names in the audit, credentials for other hosts, passkeys, and what applications get. */
+/** The server has one key for each purpose: the `browser` cookie, digests of names in the audit, credentials for other hosts, passkeys and sign-ins with other providers, and what applications get. */
 export const keyNames = ['browser-cookie', 'audit-names', 'forward-auth', 'ceremonies', 'applications'] as const;
 
 export type KeyName = (typeof keyNames)[number];

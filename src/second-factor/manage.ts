@@ -38,7 +38,7 @@ export type ManageFactors = ReturnType<typeof createManageFactors>;
 
 /** Adds and removes the second factors of a user. Each change ends the user's other sessions, which were started with less (VM-15). */
 export function createManageFactors(
-  { database, users, registry, sessions, policy, outbox, audit, endPersonalTokens }: FactorOptions,
+  { database, users, registry, sessions, policy, outbox, audit, endPersonalTokens, isLinked }: FactorOptions,
   factors: Factors,
 ) {
   const { passkeys, totp, recoveryCodes, trustedBrowsers, pendingLogins, ownerOf } = factors;
@@ -86,13 +86,13 @@ export function createManageFactors(
     return { recoveryCodes: codes, renewed: account && renewed && { account, session: renewed } };
   }
 
-  /** @throws {Refusal} `last-factor` if an account without a password has no passkey left, or one that must have a factor has none */
+  /** @throws {Refusal} `last-factor` if an account without a password has no passkey and no other provider left, or one that must have a factor has none */
   async function removeOwn(by: FactorChange, reason: 'totp' | 'passkey', work: Work): Promise<FactorsChanged> {
     const hasPassword = (await users.findById(by.signedIn.user.id))?.passwordHash !== undefined;
     return changeOwn(by, { kind: 'factor-removed', reason }, async (owner, db) => {
       await work(owner, db);
       const { passkeys, hasAny } = await factors.list(owner, db);
-      const canLogIn = hasPassword || passkeys.length > 0;
+      const canLogIn = hasPassword || passkeys.length > 0 || (await isLinked(by.signedIn.user, db));
       if (!canLogIn || (policy === 'required' && !hasAny)) throw new Refusal(lastFactor);
     });
   }

@@ -10,6 +10,7 @@ import type { Limits, Throttle } from '../throttle/throttle.ts';
 import type { events as linkEvents } from '../tokens/events.ts';
 import type { Tokens } from '../tokens/tokens.ts';
 import type { Account } from '../users/account.ts';
+import type { User } from '../users/user.ts';
 import type { UserDirectory, UserRegistry } from '../users/user-directory.ts';
 import type { Features } from '../web/flow-options.ts';
 import type { events } from './events.ts';
@@ -33,6 +34,8 @@ export interface FactorOptions {
   readonly tokens: Tokens;
   readonly endPersonalTokens: (userId: string, db: Database) => Promise<void>;
   readonly admit: Admit;
+  /** Whether the user can log in with another provider. */
+  readonly isLinked: (user: User, db: Database) => Promise<boolean>;
   readonly audit: Audit<keyof typeof events | keyof typeof linkEvents | keyof typeof mailEvents>;
   readonly appName: string;
   readonly https: boolean;

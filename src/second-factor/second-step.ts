@@ -90,13 +90,13 @@ export function createSecondStep(
       const { presented, language, headers } = step;
       const knownBrowser = knownBrowsers.find(passwordFingerprint(account), headers.cookie);
       const event = {
-        reason: `password+${step.method.replace('_', '-')}`,
+        reason: `${proved.includes('fed') ? 'upstream' : 'password'}+${step.method.replace('_', '-')}`,
         throttle: checked.throttle,
         knownBrowser: knownBrowser !== undefined,
       };
       const admitted = await admit(proof, { presented, language, headers, caller, remembered, scope, event });
       if (admitted === undefined) return refuse(caller, userId);
-      await clearPasswordFailures(account, knownBrowser, caller).catch(() => {});
+      if (proved.includes('pwd')) await clearPasswordFailures(account, knownBrowser, caller).catch(() => {});
       if (!step.trustsBrowser) return { ...admitted, trustedBrowser: undefined };
       const trustedBrowser = await trustedBrowsers.trust(ownerOf(account), stamp, caller.userAgent);
       await audit.recordIfPossible({ kind: 'browser-trusted', caller, userId, sessionId: admitted.session.id });

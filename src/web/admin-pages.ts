@@ -9,6 +9,7 @@ const adminPages = [
   ['/admin/audit', 'audit', 'audit:read'],
   ['/admin/throttle', 'throttle', 'sessions:write'],
   ['/admin/mail', 'mail', 'settings:read'],
+  ['/admin/upstreams', 'upstreams', 'settings:read'],
   ['/admin/settings', 'settings', 'settings:read'],
 ] as const satisfies readonly (readonly [string, string, keyof typeof ownScopes])[];
 

@@ -54,4 +54,6 @@ export interface Features {
   readonly secondFactor: boolean;
   /** The domain that passkeys belong to. Without it there are none. */
   readonly passkeyDomain: string | undefined;
+  /** Other providers that users can sign in with, in the order of their buttons. */
+  readonly upstreams: readonly { readonly id: string; readonly name: string }[];
 }

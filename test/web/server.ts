@@ -86,6 +86,7 @@ export function siteOptions({ logIn = unexpected, logOut = unexpected, ...access
       ownAccounts: true,
       secondFactor: true,
       passkeyDomain: undefined,
+      upstreams: [],
     },
   };
 }

@@ -28,6 +28,12 @@ for (const input of document.querySelectorAll('input[type=password]')) {
   }
 }
 
+// A form can send the state of a checkbox of another form.
+addEventListener('formdata', ({ target, formData }) => {
+  for (const { name, dataset } of target.querySelectorAll('[data-checkbox]'))
+    formData.set(name, document.getElementById(dataset.checkbox).checked ? 'on' : '');
+});
+
 // Only a script can print.
 for (const button of document.querySelectorAll('[data-print]')) {
   button.hidden = false;

@@ -2,7 +2,6 @@
 //
 // data-passkey    the address that gives the options, by POST: to use a passkey or to make one
 // data-autofill   offers passkeys in the field of the user name
-// data-checkbox   of a hidden field: the id of a checkbox, whose state the field sends
 // data-unknown    the answer of a passkey that the server does not have
 //
 // A form may be hidden: it is shown where passkeys work.
@@ -62,8 +61,6 @@ async function ask(form, mediation) {
           mediation,
         });
   form.elements.credential.value = JSON.stringify(credential);
-  for (const field of form.querySelectorAll('[data-checkbox]'))
-    field.value = document.getElementById(field.dataset.checkbox).checked ? 'on' : '';
   form.submit();
 }
 

@@ -54,7 +54,7 @@ export function createProblems(
         .send(pending ? { ...problem, mfa_token: pending.token, methods: pending.methods } : problem);
     if (pending !== undefined) {
       reply.header('set-cookie', pendingLogin.header(pending.token));
-      return reply.redirect(pathWithNext(secondFactorPath, bodyField(request.body, 'next')), 303);
+      return reply.redirect(pathWithNext(secondFactorPath, pending.next ?? bodyField(request.body, 'next')), 303);
     }
     // A form has the address of its page. A file has none: a browser that saves it would go on showing the proof.
     const { openedAt = originForm(request.url) } = request.routeOptions.config;

@@ -1,0 +1,25 @@
+import type { Claims } from './upstream.ts';
+
+/**
+ * Reads the user of an access token under the names of OpenID Connect. GitHub has no ID tokens. The number of an account never changes,
+ * while its login may be given to another person.
+ */
+export async function readGitHubUser(read: (url: string) => Promise<Response>): Promise<Claims> {
+  const { id, login, name } = (await readJson(read, 'https://api.github.com/user')) as Claims;
+  if (!Number.isSafeInteger(id)) throw new Error('GitHub names no user');
+  const emails = await readJson(read, 'https://api.github.com/user/emails');
+  const primary = (Array.isArray(emails) ? (emails as Claims[]) : []).find((one) => one.primary === true);
+  return {
+    sub: String(id),
+    preferred_username: login,
+    name: name ?? login,
+    email: primary?.email,
+    email_verified: primary?.verified,
+  };
+}
+
+async function readJson(read: (url: string) => Promise<Response>, url: string): Promise<unknown> {
+  const response = await read(url);
+  if (!response.ok) throw new Error('GitHub answers with an error', { cause: response });
+  return response.json();
+}

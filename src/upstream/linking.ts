@@ -1,0 +1,113 @@
+import { byOwner, type SignedIn } from '../access/access.ts';
+import type { ConfirmingRequest } from '../access/fresh-proof.ts';
+import { Refusal } from '../access/refusal.ts';
+import type { Database } from '../database/database.ts';
+import { inTransaction } from '../database/transaction.ts';
+import type { Language } from '../languages/languages.ts';
+import { createNotice } from '../mail/notice.ts';
+import type { RenewedSession } from '../sessions/sessions.ts';
+import { type Account, stampOf } from '../users/account.ts';
+import { type Identity, identityId } from './identities.ts';
+import type { UpstreamOptions } from './options.ts';
+import { lastWayIn, linkedElsewhere, noSuchIdentity, signInOver } from './refusals.ts';
+import type { Flow, SignIn } from './sign-in.ts';
+import type { Profile } from './upstream.ts';
+
+export const methodsPath = '/account/sign-in-methods';
+
+/** What the user has seen, and confirms by a button. */
+type Offer = Identity & { readonly sessionId: string };
+
+/** A signed-in user who changes how they sign in. */
+export interface WayChange extends ConfirmingRequest {
+  readonly signedIn: SignedIn;
+  readonly language: Language;
+}
+
+export type Linking = ReturnType<typeof createLinking>;
+
+/** Links and unlinks users of other providers. Each change wants a fresh proof, and ends the user's other sessions. */
+export function createLinking(options: UpstreamOptions, signIn: SignIn) {
+  const { upstreams, identities, users, registry, database, sessions, outbox, audit, requireFresh } = options;
+  const { sealed, ownerOf, refuse, findAccount } = signIn;
+
+  /** Those whose provider is still set up: with others, no one can log in. */
+  const usable = async (user: SignedIn['user'], db?: Database) =>
+    (await identities.list(ownerOf({ user }), db)).filter((one) => upstreams.some(({ id }) => id === one.upstream));
+
+  /** Makes a change and renews the session of its user, which it would end. Undefined if it has ended meanwhile. */
+  async function change(
+    { signedIn, language, caller }: WayChange,
+    work: (db: Database) => Promise<void>,
+  ): Promise<{ account: Account; session: RenewedSession } | undefined> {
+    const { user, session } = signedIn;
+    const [userId, address, requestId] = [user.id, user.username, caller.requestId];
+    await inTransaction(database, async (db) => {
+      // First, because other changes of the user then wait for this one. A team's own table has no stamp.
+      await (registry === undefined ? identities.lock(userId, db) : registry.renewStamp(userId, db));
+      await work(db);
+      await outbox?.add({ purpose: 'sign-in-methods-changed', address, userId, language, requestId }, db);
+    });
+    await sessions.endOthersOf(userId, session.id);
+    const account = await users.findById(userId);
+    const renewed = account && (await sessions.renew(session, { stamp: stampOf(account) }));
+    return account && renewed && { account, session: renewed };
+  }
+
+  return {
+    list: (user: SignedIn['user']) => identities.list(ownerOf({ user })),
+
+    /** Whether an account could log in without a password and a passkey. */
+    isLinked: async (user: SignedIn['user'], db: Database) => (await usable(user, db)).length > 0,
+
+    /**
+     * What the page with the button sends, once the provider has named its user. Undefined if the user has linked it already.
+     * @throws {Refusal} `sign-in-over` for another session, `linked-elsewhere`
+     */
+    async offer(flow: Flow, profile: Profile, signedIn: SignedIn | undefined, { caller }: ConfirmingRequest) {
+      if (signedIn === undefined || signedIn.session.id !== flow.sessionId) return refuse('over', caller, signInOver);
+      const { issuer, subject, name } = profile;
+      const account = await findAccount(profile);
+      if (account?.user.id === signedIn.user.id) return undefined;
+      if (account !== undefined) return refuse('linked-elsewhere', caller, linkedElsewhere, signedIn.user.id);
+      const offer: Offer = { issuer, subject, name, upstream: flow.upstream, sessionId: signedIn.session.id };
+      return sealed.seal('link', offer);
+    },
+
+    /** @throws {Refusal} `sign-in-over`, `linked-elsewhere`, `insufficient-user-authentication` */
+    async link(sent: string, by: WayChange) {
+      const { signedIn, caller } = by;
+      await requireFresh(signedIn, undefined, by);
+      const offer = sealed.open<Offer>('link', sent);
+      if (offer?.sessionId !== signedIn.session.id) return refuse('over', caller, signInOver, signedIn.user.id);
+      const former = await identities.find(offer);
+      if (former !== undefined && (await findAccount(offer)) !== undefined) throw new Refusal(linkedElsewhere);
+      const renewed = await change(by, async (db) => {
+        // The user whom it was linked with is gone.
+        if (former !== undefined) await identities.remove(former, identityId(offer), db);
+        if (!(await identities.add(offer, ownerOf(signedIn), db))) throw new Refusal(linkedElsewhere);
+      });
+      const event = { kind: 'identity-linked', reason: 'by-owner', about: offer.upstream } as const;
+      await audit.recordIfPossible({ ...event, ...byOwner(signedIn, caller) });
+      return renewed;
+    },
+
+    /** @throws {Refusal} `no-such-identity`, `last-way-in`, `insufficient-user-authentication` */
+    async unlink(id: string, by: WayChange) {
+      const { signedIn, caller } = by;
+      const { user } = signedIn;
+      const { passwordHash } = await requireFresh(signedIn, undefined, by);
+      const renewed = await change(by, async (db) => {
+        if (!(await identities.remove(ownerOf({ user }), id, db))) throw new Refusal(noSuchIdentity);
+        const hasOther = passwordHash !== undefined || (await usable(user, db)).length > 0;
+        if (!hasOther && !(await options.hasPasskey(user, db))) throw new Refusal(lastWayIn);
+      });
+      await audit.recordIfPossible({ kind: 'identity-unlinked', ...byOwner(signedIn, caller) });
+      return renewed;
+    },
+  };
+}
+
+/** The mail about such a change. */
+export const describeMethodsChanged = (users: UpstreamOptions['users'], baseUrl: () => string) =>
+  createNotice(users, baseUrl)(methodsPath);

@@ -1,0 +1,152 @@
+import type { Configuration, CustomFetch } from 'openid-client';
+import type { Log } from '../faults/log.ts';
+import { readGitHubUser } from './github.ts';
+import { readProfile } from './profile.ts';
+import type { Claims, Profile, Upstream } from './upstream.ts';
+
+/** How long what a provider says about itself is believed, and how long it is left in peace after it could not be reached. */
+const [freshMilliseconds, retryMilliseconds] = [60 * 60 * 1000, 60 * 1000];
+
+const timeoutSeconds = 5;
+
+/** Loaded at the first sign-in, because most servers need no more than passwords. */
+const load = () => import('openid-client');
+
+export interface ProviderOptions {
+  /** Default: Node's. */
+  readonly fetch: CustomFetch | undefined;
+  readonly log: Pick<Log, 'warn'>;
+  /** Milliseconds since 1970. */
+  readonly now: () => number;
+}
+
+/** What one sign-in is bound to. */
+export interface Checks {
+  readonly state: string;
+  readonly nonce: string;
+  readonly verifier: string;
+}
+
+/** `unreachable` is nothing that the user or the answer is to blame for. */
+export class UpstreamFault extends Error {
+  override readonly name = 'UpstreamFault';
+  readonly reason: 'unreachable' | 'denied' | 'invalid-response';
+
+  constructor(reason: UpstreamFault['reason'], cause?: unknown) {
+    super(reason, { cause });
+    this.reason = reason;
+  }
+}
+
+export type Provider = ReturnType<typeof createProvider>;
+
+/** Talks to one provider: OpenID Connect, or OAuth with GitHub. Every method throws `UpstreamFault`. */
+export function createProvider(upstream: Upstream, { fetch, log, now }: ProviderOptions) {
+  const { id, kind, issuer, clientId, clientSecret } = upstream;
+  const isGitHub = kind === 'github';
+  const scope = (upstream.scopes ?? (isGitHub ? ['read:user', 'user:email'] : ['openid', 'email', 'profile'])).join(
+    ' ',
+  );
+  let known: { readonly configuration: Configuration; readonly until: number } | undefined;
+
+  function fail(error: unknown, reason = reasonOf(error)): never {
+    const { code, message } = error as { code?: string; message?: string };
+    log.warn(
+      { event: 'upstream_failed', upstream: id, reason, code, detail: message },
+      'a sign-in with a provider failed',
+    );
+    throw new UpstreamFault(reason, error);
+  }
+
+  async function discover(): Promise<Configuration> {
+    const client = await load();
+    const [post, basic] = [client.ClientSecretPost(clientSecret), client.ClientSecretBasic(clientSecret)];
+    // Without a list, servers take Basic alone (OpenID Connect Discovery 1.0, 3).
+    const authenticate: typeof post = (server, ...rest) =>
+      (server.token_endpoint_auth_methods_supported?.includes('client_secret_post') ? post : basic)(server, ...rest);
+    const execute = [
+      client.enableNonRepudiationChecks,
+      ...(issuer.startsWith('http:') ? [client.allowInsecureRequests] : []),
+    ];
+    const options = { execute, timeout: timeoutSeconds, ...(fetch && { [client.customFetch]: fetch }) };
+    if (!isGitHub) return client.discovery(new URL(issuer), clientId, {}, authenticate, options);
+    const endpoints = {
+      issuer,
+      authorization_endpoint: `${issuer}/login/oauth/authorize`,
+      token_endpoint: `${issuer}/login/oauth/access_token`,
+    };
+    const configuration = new client.Configuration(endpoints, clientId, {}, post);
+    configuration.timeout = timeoutSeconds;
+    if (fetch) configuration[client.customFetch] = fetch;
+    return configuration;
+  }
+
+  async function open(): Promise<Configuration> {
+    if (known !== undefined && now() < known.until) return known.configuration;
+    try {
+      known = { configuration: await discover(), until: now() + freshMilliseconds };
+    } catch (error) {
+      if (known === undefined) return fail(error, 'unreachable');
+      known = { ...known, until: now() + retryMilliseconds };
+    }
+    return known.configuration;
+  }
+
+  async function redeem(address: URL, { state, nonce, verifier }: Checks): Promise<Claims> {
+    const client = await load();
+    const configuration = await open();
+    const checks = { expectedState: state, pkceCodeVerifier: verifier, ...(!isGitHub && { expectedNonce: nonce }) };
+    const tokens = await client.authorizationCodeGrant(configuration, address, checks);
+    if (isGitHub) {
+      const read = (url: string) =>
+        client.fetchProtectedResource(configuration, tokens.access_token, new URL(url), 'GET', null);
+      return { iss: issuer, ...(await readGitHubUser(read)) };
+    }
+    const claims: Claims = { ...tokens.claims() };
+    const { userinfo_endpoint: userinfo } = configuration.serverMetadata();
+    if (claims.email !== undefined || userinfo === undefined) return claims;
+    return { ...(await client.fetchUserInfo(configuration, tokens.access_token, String(claims.sub))), ...claims };
+  }
+
+  return {
+    ...{ id, kind, name: upstream.name, issuer },
+
+    /** Asks the provider again what it says about itself. */
+    async check(): Promise<void> {
+      await discover().catch((error) => fail(error, 'unreachable'));
+    },
+
+    /** Gives the address where the user signs in. */
+    async authorizationUrl(redirectUri: string, { state, nonce, verifier }: Checks): Promise<string> {
+      const configuration = await open();
+      const client = await load();
+      const challenge = await client.calculatePKCECodeChallenge(verifier);
+      const url = client.buildAuthorizationUrl(configuration, {
+        ...{ redirect_uri: redirectUri, scope, state, code_challenge: challenge, code_challenge_method: 'S256' },
+        ...(!isGitHub && { nonce }),
+      });
+      return url.href;
+    },
+
+    /** Checks the answer of the provider, and redeems its code. Its tokens are not kept. @param address where the browser came back to */
+    async findProfile(address: URL, checks: Checks): Promise<Profile> {
+      const claims = await redeem(address, checks).catch((error) =>
+        error instanceof UpstreamFault ? Promise.reject(error) : fail(error),
+      );
+      return readProfile(upstream, claims) ?? fail(new Error('the claims name no user'), 'invalid-response');
+    },
+  };
+}
+
+/** Network errors, time limits and answers of 500 or more are the provider's. */
+function reasonOf(error: unknown): UpstreamFault['reason'] {
+  const { code = '', error: answer = '', status = 0, cause } = error as Readonly<Record<string, unknown>>;
+  if (answer === 'access_denied') return 'denied';
+  const isAway =
+    ['OAUTH_TIMEOUT', 'OAUTH_ABORT'].includes(String(code)) ||
+    ['server_error', 'temporarily_unavailable'].includes(String(answer)) ||
+    Math.max(Number(status), cause instanceof Response ? cause.status : 0) >= 500 ||
+    (error instanceof TypeError && code === '') ||
+    cause instanceof TypeError;
+  return isAway ? 'unreachable' : 'invalid-response';
+}

@@ -1,0 +1,185 @@
+import { randomBytes } from 'node:crypto';
+import type { Admitted, LoginRequest } from '../access/admit.ts';
+import { Refusal } from '../access/refusal.ts';
+import type { Caller } from '../audit/event.ts';
+import { inTransaction } from '../database/transaction.ts';
+import { type Account, passwordFingerprint } from '../users/account.ts';
+import { createCookie } from '../web/cookies.ts';
+import type { events } from './events.ts';
+import type { IdentityOwner } from './identities.ts';
+import type { UpstreamOptions } from './options.ts';
+import { createProvider, type Provider, UpstreamFault } from './provider.ts';
+import { noSuchUpstream, notLinked, signInOver, upstreamRefused, upstreamUnreachable } from './refusals.ts';
+import { createSealed, flowSeconds } from './sealed.ts';
+import type { Profile } from './upstream.ts';
+
+type Reason = keyof (typeof events)['upstream-refused']['reasons'];
+
+/** A sign-in that has begun. The browser keeps it, sealed, until the provider sends it back. */
+export interface Flow {
+  readonly upstream: string;
+  readonly state: string;
+  /** The id of the session whose user wants to link an account. Without it, the user logs in. */
+  readonly sessionId?: string | undefined;
+  readonly remembered?: boolean | undefined;
+  /** Where a login leads. */
+  readonly next?: string | undefined;
+}
+
+/** What of its request a sign-in needs. */
+export interface SignInRequest extends LoginRequest {
+  readonly caller: Caller;
+}
+
+export type SignIn = ReturnType<typeof createSignIn>;
+
+/** Leads a browser to another provider, and takes it back. */
+export function createSignIn(options: UpstreamOptions) {
+  const { upstreams, identities, users, registry, database, audit, tokens, admit, knownBrowsers, now } = options;
+  const providers = new Map(upstreams.map((upstream) => [upstream.id, createProvider(upstream, options)]));
+  const sealed = createSealed(options.key, now);
+  const cookie = createCookie('upstream', options.https, flowSeconds);
+
+  const redirectUri = (id: string) => `${options.baseUrl()}/auth/upstream/${id}/callback`;
+
+  const ownerOf = ({ user }: Pick<Account, 'user'>): IdentityOwner => ({
+    userId: user.id,
+    username: registry === undefined ? user.username : '',
+  });
+
+  /** Only this server knows nonce and verifier. The state alone is in an address. */
+  const checksOf = (state: string) => ({
+    state,
+    nonce: sealed.derive('nonce', state),
+    verifier: sealed.derive('verifier', state),
+  });
+
+  async function refuse(reason: Reason, caller: Caller, answer = upstreamRefused, userId?: string): Promise<never> {
+    await audit.recordIfPossible({ kind: 'upstream-refused', reason, caller, userId });
+    throw new Refusal(answer);
+  }
+
+  /** @throws {Refusal} `no-such-upstream` */
+  function requireProvider(id: string): Provider {
+    const provider = providers.get(id);
+    if (provider === undefined) throw new Refusal(noSuchUpstream);
+    return provider;
+  }
+
+  /** Gives what `work` gives. @throws {Refusal} `upstream-unreachable`, `upstream-refused` */
+  async function ask<Result>(caller: Caller, work: Promise<Result>): Promise<Result> {
+    try {
+      return await work;
+    } catch (error) {
+      if (!(error instanceof UpstreamFault)) throw error;
+      return refuse(error.reason, caller, error.reason === 'unreachable' ? upstreamUnreachable : upstreamRefused);
+    }
+  }
+
+  /** The account that an identity is linked with. Undefined if there is none, or no longer. */
+  async function findAccount(identity: Pick<Profile, 'issuer' | 'subject'>): Promise<Account | undefined> {
+    const owner = await identities.find(identity);
+    const account = owner && (await users.findById(owner.userId));
+    return account && ownerOf(account).username === owner?.username ? account : undefined;
+  }
+
+  /** Creates an account without a password. Of several first logins at the same time, one does. */
+  async function signUp(upstream: string, profile: Profile, { caller }: SignInRequest): Promise<Account> {
+    const { trustedAddress: username, firstName, lastName } = profile;
+    const refuseNew = (reason: Reason) => refuse(reason, caller, notLinked);
+    if (registry === undefined || !options.signUp) return refuseNew('not-linked');
+    if (username === undefined) return refuseNew('untrusted-address');
+    const { signUpDomains: domains } = options;
+    if (domains.length > 0 && !domains.includes(username.slice(username.indexOf('@') + 1)))
+      return refuseNew('other-domain');
+    const user = { username, firstName: firstName || username, lastName, passwordHash: '', demo: false } as const;
+    let id: string | undefined;
+    const isTaken = new Error('the address or the identity is taken');
+    try {
+      await inTransaction(database, async (db) => {
+        id = await registry.add({ ...user, addressProof: 'upstream' }, db);
+        if (id === undefined) throw isTaken;
+        if (!(await identities.add({ ...profile, upstream }, { userId: id, username: '' }, db))) throw isTaken;
+      });
+    } catch (error) {
+      if (error !== isTaken) throw error;
+      return (await findAccount(profile)) ?? refuseNew('taken-address');
+    }
+    await audit.recordIfPossible({
+      kind: 'identity-linked',
+      reason: 'new-account',
+      caller,
+      userId: id,
+      about: upstream,
+    });
+    return (await findAccount(profile)) ?? refuseNew('void-identity');
+  }
+
+  async function findOrSignUp(upstream: string, profile: Profile, request: SignInRequest): Promise<Account> {
+    const account = await findAccount(profile);
+    if (account !== undefined) return account;
+    // Of a team's own table, the user may be gone or have another name.
+    if ((await identities.find(profile)) !== undefined) return refuse('void-identity', request.caller, notLinked);
+    return signUp(upstream, profile, request);
+  }
+
+  return {
+    sealed,
+    ownerOf,
+    refuse,
+    findAccount,
+
+    /** The providers in the order of the settings, each with the address to register there. */
+    list: () => Array.from(providers.values(), (provider) => ({ provider, redirectUri: redirectUri(provider.id) })),
+
+    /**
+     * Begins a sign-in. Gives the address that the browser opens, and the cookie that it brings back.
+     * @throws {Refusal} `no-such-upstream`, `upstream-unreachable`
+     */
+    async begin({ upstream, ...flow }: Omit<Flow, 'state'>, caller: Caller) {
+      const provider = requireProvider(upstream);
+      const state = randomBytes(32).toString('base64url');
+      const url = await ask(caller, provider.authorizationUrl(redirectUri(upstream), checksOf(state)));
+      return { url, name: provider.name, cookie: cookie.header(sealed.seal('flow', { ...flow, upstream, state })) };
+    },
+
+    /**
+     * Takes a browser back, once, and asks the provider who the user is.
+     * @param query of the address, as sent
+     * @throws {Refusal} `no-such-upstream`, `sign-in-over`, `upstream-refused`, `upstream-unreachable`
+     */
+    async takeBack(upstream: string, query: string, { headers, caller }: Pick<SignInRequest, 'headers' | 'caller'>) {
+      const provider = requireProvider(upstream);
+      const flow = sealed.open<Flow>('flow', cookie.read(headers.cookie) ?? '');
+      const [state, ...more] = new URLSearchParams(query).getAll('state');
+      const isOurs = flow?.upstream === upstream && flow.state === state && more.length === 0;
+      if (!isOurs || !(await tokens.burn('upstream', flow.state, flow.expiresAt)))
+        return refuse('over', caller, signInOver);
+      const address = new URL(`${redirectUri(upstream)}?${query}`);
+      return { flow, provider, profile: await ask(caller, provider.findProfile(address, checksOf(flow.state))) };
+    },
+
+    cookieRemoval: cookie.removal,
+
+    /**
+     * Signs the user of an identity in. A new one gets an account, if the settings allow it.
+     * @throws {Refusal} `not-linked`, `upstream-refused`, `mfa-required`
+     */
+    async logIn({ upstream, remembered = false }: Flow, profile: Profile, request: SignInRequest): Promise<Admitted> {
+      const { caller, headers } = request;
+      const account = await findOrSignUp(upstream, profile, request);
+      const userId = account.user.id;
+      if (account.disabled) return refuse('disabled-user', caller, upstreamRefused, userId);
+      const stillHolds = async (current: Account) => (await findAccount(profile))?.user.id === current.user.id;
+      const methods = profile.isSecondFactor ? (['fed', 'mfa'] as const) : (['fed'] as const);
+      const knownBrowser = knownBrowsers.find(passwordFingerprint(account), headers.cookie) !== undefined;
+      const event = { reason: 'upstream', about: upstream, knownBrowser };
+      const { presented, language } = request;
+      const admission = { presented, language, headers, caller, remembered, event };
+      const admitted = await admit({ account, methods, stillHolds }, admission);
+      if (admitted === undefined) return refuse('changed-meanwhile', caller, upstreamRefused, userId);
+      await identities.noteUse(profile, upstream).catch(() => {});
+      return admitted;
+    },
+  };
+}
