@@ -1,0 +1,178 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { createGoogle, googleUser, type Tricks } from './fakes.ts';
+import { google, open, refusalOf } from './opened.ts';
+
+const second = { ...google, id: 'second' };
+const past = Math.floor(Date.now() / 1000) - 3600;
+
+const tampered: Record<string, Tricks> = {
+  'of another issuer': { claims: { iss: 'https://evil.example' } },
+  'for another client': { claims: { aud: 'another' } },
+  'for several clients, of which another one was authorized': { claims: { aud: ['janua', 'another'], azp: 'another' } },
+  'with another nonce': { claims: { nonce: 'x'.repeat(43) } },
+  'without a nonce': { claims: { nonce: undefined } },
+  'that has expired': { claims: { exp: past } },
+  'from the future': { claims: { nbf: past + 7200 } },
+  'without a subject': { claims: { sub: undefined } },
+  'with a subject that is no text': { claims: { sub: 7 } },
+  'with a subject of 256 characters': { claims: { sub: 'x'.repeat(256) } },
+  'with the algorithm none': { header: { alg: 'none' }, signature: 'none' },
+  'with an algorithm of secrets': { header: { alg: 'HS256' } },
+  'signed by another key': { signature: 'foreign' },
+  'signed by a key that is not listed': { header: { kid: 'k2' }, signature: 'foreign' },
+  'that is missing': { omitsIdToken: true },
+};
+
+describe('a sign-in is refused with an ID token', () => {
+  for (const [name, tricks] of Object.entries(tampered))
+    test(name, async () => {
+      const fake = createGoogle();
+      await using opened = await open({ fetch: fake.fetch });
+      const browser = opened.createBrowser();
+      const back = fake.authorize(await browser.begin(), googleUser());
+      fake.tricks = tricks;
+      assert.equal((await browser.back(back)).statusCode, 403);
+      assert.equal(browser.jar.session, undefined);
+      assert.deepEqual(await opened.events(), ['upstream-refused: invalid-response']);
+    });
+
+  test('whose user is another one than that of userinfo', async () => {
+    const fake = createGoogle();
+    await using opened = await open({ fetch: fake.fetch });
+    const browser = opened.createBrowser();
+    // Without an address in the ID token, userinfo is asked.
+    const user = googleUser({ email: undefined });
+    const back = fake.authorize(await browser.begin(), user);
+    fake.tricks = { userinfo: { sub: 'another', email: 'ann@gmail.com', email_verified: true } };
+    assert.equal((await browser.back(back)).statusCode, 403);
+    fake.tricks = { userinfo: { email: 'gail@gmail.com', email_verified: true } };
+    const again = fake.authorize(await browser.begin(), user);
+    assert.equal((await browser.back(again)).statusCode, 303);
+    assert.equal(await browser.whoAmI(), 'gail@gmail.com');
+  });
+});
+
+const over = [400, 'This sign-in has expired, was used already, or began in another browser. Please begin again'];
+
+describe('a browser is not taken back', () => {
+  type Opened = Awaited<ReturnType<typeof open>>;
+  type Attempt = (address: URL, opened: Opened) => Promise<Awaited<ReturnType<Opened['app']['inject']>>>;
+  let browser: ReturnType<Opened['createBrowser']>;
+
+  const attempts: Record<string, Attempt> = {
+    'in another browser': (address, { createBrowser }) => createBrowser().back(address.href),
+    'in another browser with a sign-in of its own': async (address, { createBrowser }) => {
+      const other = createBrowser();
+      await other.begin();
+      return other.back(address.href);
+    },
+    'at the address of another provider': (address) => browser.back(address.href.replace('/google/', '/second/')),
+    'with another state': (address) => {
+      address.searchParams.set('state', 'x'.repeat(43));
+      return browser.back(address.href);
+    },
+    'with two states': (address) => browser.back(`${address.href}&state=x`),
+    'without a state': (address) => {
+      address.searchParams.delete('state');
+      return browser.back(address.href);
+    },
+    'with a cookie that was changed': (address) => {
+      const [text = '', signature] = browser.jar.upstream?.split('.') ?? [];
+      const content = JSON.parse(Buffer.from(text, 'base64url').toString());
+      const changed = Buffer.from(JSON.stringify({ ...content, next: '/admin' })).toString('base64url');
+      browser.jar.upstream = `${changed}.${signature}`;
+      return browser.back(address.href);
+    },
+    'with something else in the cookie': (address) => {
+      browser.jar.upstream = 'x';
+      return browser.back(address.href);
+    },
+    twice: async (address) => {
+      const cookie = browser.jar.upstream;
+      assert.equal((await browser.back(address.href)).statusCode, 303);
+      browser.jar.upstream = cookie ?? '';
+      delete browser.jar.session;
+      return browser.back(address.href);
+    },
+  };
+  for (const [name, attempt] of Object.entries(attempts))
+    test(name, async () => {
+      const fake = createGoogle();
+      await using opened = await open({ entries: [google, second], fetch: fake.fetch });
+      browser = opened.createBrowser();
+      const answer = await attempt(new URL(fake.authorize(await browser.begin(), googleUser())), opened);
+      assert.deepEqual(refusalOf(answer), over);
+      assert.equal(
+        answer.cookies.find((cookie) => cookie.name === 'session'),
+        undefined,
+      );
+    });
+
+  test('after ten minutes', async () => {
+    const fake = createGoogle();
+    let time = Date.now();
+    await using opened = await open({ fetch: fake.fetch, overrides: { now: () => time } });
+    const browser = opened.createBrowser();
+    const back = fake.authorize(await browser.begin(), googleUser());
+    time += 10 * 60 * 1000;
+    assert.deepEqual(refusalOf(await browser.back(back)), over);
+  });
+});
+
+describe('a sign-in is refused', () => {
+  for (const [name, change, reason] of [
+    [
+      'with another issuer in the answer (RFC 9207)',
+      (query) => query.set('iss', 'https://evil.example'),
+      'invalid-response',
+    ],
+    ['without an issuer in the answer of a provider that sends it', (query) => query.delete('iss'), 'invalid-response'],
+    ['with a code of another sign-in', (query) => query.set('code', 'injected'), 'invalid-response'],
+    ['without a code', (query) => query.delete('code'), 'invalid-response'],
+    ['with two codes', (query) => query.append('code', 'x'), 'invalid-response'],
+    ['that its user has cancelled', (query) => query.set('error', 'access_denied'), 'denied'],
+  ] as [string, (query: URLSearchParams) => void, string][])
+    test(name, async () => {
+      const fake = createGoogle();
+      await using opened = await open({ fetch: fake.fetch });
+      const browser = opened.createBrowser();
+      const back = new URL(fake.authorize(await browser.begin(), googleUser()));
+      change(back.searchParams);
+      assert.equal((await browser.back(back.href)).statusCode, 403);
+      assert.deepEqual(await opened.events(), [`upstream-refused: ${reason}`]);
+    });
+
+  test('with a code that a user got in another browser', async () => {
+    const fake = createGoogle();
+    await using opened = await open({ fetch: fake.fetch });
+    const [victim, attacker] = [opened.createBrowser(), opened.createBrowser()];
+    const stolen = new URL(fake.authorize(await victim.begin(), googleUser()));
+    const own = new URL(fake.authorize(await attacker.begin(), googleUser({ sub: '2' })));
+    // PKCE and the nonce bind the code to the browser that began.
+    own.searchParams.set('code', stolen.searchParams.get('code') ?? '');
+    assert.equal((await attacker.back(own.href)).statusCode, 403);
+    assert.equal(attacker.jar.session, undefined);
+  });
+});
+
+test('a form of another site begins nothing, and an unknown provider is not there', async () => {
+  const fake = createGoogle();
+  await using opened = await open({ fetch: fake.fetch });
+  const headers = { 'sec-fetch-site': 'cross-site', origin: 'https://evil.example' };
+  const answer = await opened.app.inject({ method: 'POST', url: '/auth/upstream/google', headers });
+  assert.equal(answer.statusCode, 403);
+  assert.equal(fake.calls.length, 0);
+  assert.equal((await opened.app.inject({ method: 'POST', url: '/auth/upstream/other' })).statusCode, 404);
+  assert.equal((await opened.app.inject('/auth/upstream/other/callback?state=x&code=y')).statusCode, 404);
+});
+
+test('a login leads to no other site', async () => {
+  const fake = createGoogle();
+  await using opened = await open({ fetch: fake.fetch });
+  for (const next of ['https://evil.example/', '//evil.example', '/\\evil.example']) {
+    const browser = opened.createBrowser();
+    const answer = await browser.back(fake.authorize(await browser.begin('google', { next }), googleUser()));
+    assert.equal(answer.headers.location, '/auth/home');
+  }
+});
