@@ -65,6 +65,7 @@ async function loadLibrary() {
 const endings: ReadonlySet<string> = new Set([
   ...['sessions-ended', 'other-sessions-ended', 'user-disabled', 'account-deleted', 'user-removed'],
   ...['password-changed', 'password-reset', 'password-set', 'factor-added', 'factor-removed', 'factors-removed'],
+  ...['identity-linked', 'identity-unlinked'],
 ]);
 
 export type OidcParts = ReturnType<typeof createOidcParts>;
