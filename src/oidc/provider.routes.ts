@@ -61,7 +61,7 @@ export function addProvider(app: App, parts: () => ProviderParts): void {
       scope.route({
         method,
         url,
-        config: { anySite: true, refusals: [noProvider] },
+        config: { anySite: true, pagesWhereOpened: true, refusals: [noProvider] },
         schema: { summary, tags: [tag], response: { 200: answers } },
         handler: async (request, reply) => sendJson(reply, await answer(request, reply, false)),
       });
