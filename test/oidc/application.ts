@@ -24,6 +24,7 @@ export const wiki: NewClient = {
 export interface Application {
   readonly clientId: string;
   readonly secret: string | undefined;
+  readonly redirectUri: string;
   readonly config: openid.Configuration;
   /** The address that begins a sign-in, and what the answer is checked with. */
   begin(parameters?: Readonly<Record<string, string>>): Promise<Begun>;
@@ -132,6 +133,7 @@ export async function createApplication(given: {
   return {
     clientId,
     secret,
+    redirectUri: usualRedirect,
     config,
     begin,
     finish,

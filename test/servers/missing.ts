@@ -1,4 +1,5 @@
 import { findApache } from './apache.ts';
+import { findAuthlib } from './authlib.ts';
 import { findMariadb } from './mariadb.ts';
 import { findOpenSmtpd } from './opensmtpd.ts';
 import { findPostgres } from './postgres.ts';
@@ -10,6 +11,7 @@ const programs = {
   Redis: () => findRedis(),
   OpenSMTPD: findOpenSmtpd,
   Apache: findApache,
+  Authlib: findAuthlib,
 };
 
 /** Set for runs that must not start servers, even if the programs are installed. */
