@@ -94,7 +94,7 @@ export function createTraces(settings: TraceSettings, version: string, log: Log)
         const traceId = parent && trace.getSpanContext(parent)?.traceId;
         log[level](traceId === undefined ? details : { ...details, trace_id: traceId }, message);
       };
-      return { info: write('info'), warn: write('warn'), error: write('error') };
+      return { debug: write('debug'), info: write('info'), warn: write('warn'), error: write('error') };
     },
 
     async close(): Promise<void> {

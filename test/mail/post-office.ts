@@ -63,7 +63,7 @@ export async function openOffice({ engine, opened: given, mailUrl, others }: Off
   let shift = 0;
   const now = () => Date.now() + shift;
   const write = (level: string) => (details: object) => void lines.push({ level, ...details });
-  const log: Log = { info: write('info'), warn: write('warn'), error: write('error') };
+  const log: Log = { debug: write('debug'), info: write('info'), warn: write('warn'), error: write('error') };
   const all = { ...descriptions, ...others };
   const server = mailUrl === undefined ? undefined : parseMailUrl(mailUrl);
   const outbox = createOutbox({ database, descriptions: all, now, onAdded: () => sender.wake() });

@@ -42,7 +42,7 @@ test('parts are not wrapped if metrics and traces are off', async () => {
     eventKinds: [],
     traces: undefined,
     version: '0',
-    log: { info() {}, warn() {}, error() {} },
+    log: { debug() {}, info() {}, warn() {}, error() {} },
   });
   assert.equal(measures.watchStore('database', 'x', part), part);
   assert.equal(measures.metrics, undefined);
