@@ -241,7 +241,7 @@ export function createProvider(options: ProviderOptions) {
       }),
     },
     interactions: {
-      policy: createPolicy(signedInOf),
+      policy: createPolicy(signedInOf, needsConsent),
       url: async (_ctx, { uid }) => `/oidc/interaction/${uid}`,
     },
     clientBasedCORS: (_ctx, origin, { redirectUris = [] }) =>
@@ -261,10 +261,7 @@ export function createProvider(options: ProviderOptions) {
         return undefined;
       const { clientId } = client;
       const given = await provider.Grant.find(String(result?.consent?.grantId ?? session.grantIdFor(clientId)));
-      if (result?.consent) return given;
-      const isAsked =
-        !client.own && (isNative(client) || !(await options.hasConsent(user, client, requestedOf(ctx.oidc))));
-      return isAsked
+      return result?.consent || (await needsConsent(ctx))
         ? given
         : giveGrant({ accountId: account.accountId, clientId, sessionId: session.uid }, ctx.oidc, given);
     },
@@ -273,6 +270,15 @@ export function createProvider(options: ProviderOptions) {
       ctx.body = fault;
     },
   });
+
+  /** Whether the user has to decide on a page, which was not shown yet. */
+  async function needsConsent(ctx: Context): Promise<boolean> {
+    const { client, result } = ctx.oidc;
+    const user = signedInOf(ctx)?.user;
+    if (client === undefined || user === undefined || client.own || result?.consent) return false;
+    // Any program of a machine could act as the application.
+    return isNative(client) || !(await options.hasConsent(user, client, requestedOf(ctx.oidc)));
+  }
 
   /** Gives an application what it asks for, in a session. */
   async function giveGrant(
@@ -561,7 +567,10 @@ const usual: ReadonlySet<string> = new Set([
   ...['authorization_pending', 'slow_down', 'login_required', 'consent_required', 'interaction_required'],
 ]);
 
-function createPolicy(signedInOf: (ctx: Context) => SignedIn | undefined) {
+function createPolicy(
+  signedInOf: (ctx: Context) => SignedIn | undefined,
+  needsConsent: (ctx: Context) => Promise<boolean>,
+) {
   const policy = interactionPolicy.base();
   const [login, consent] = [policy.get('login'), policy.get('consent')];
   login?.checks.add(
@@ -587,12 +596,7 @@ function createPolicy(signedInOf: (ctx: Context) => SignedIn | undefined) {
   );
   consent?.checks.remove('native_client_prompt');
   consent?.checks.add(
-    new Check(
-      'native',
-      'Any program of the machine could act as this application',
-      'interaction_required',
-      ({ oidc }) => Boolean(oidc.client && !oidc.client.own && isNative(oidc.client) && !oidc.result?.consent),
-    ),
+    new Check('consent', 'The user has not let the application in', 'consent_required', needsConsent),
   );
   return policy;
 }
