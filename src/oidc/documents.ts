@@ -1,4 +1,5 @@
 import { printable } from '../text/printable.ts';
+import { isRedirectUri } from './addresses.ts';
 import type { GuardedFetch } from './guarded-fetch.ts';
 import { codeGrant, deviceGrant, isDocument, isNative, refreshGrant } from './provider-client.ts';
 
@@ -7,36 +8,45 @@ const longestDocument = 5 * 1024;
 
 const longestName = 100;
 
-/** What counts of a document. What is for other servers is left out, because the library refuses what it does not know. */
-const kept = ['client_id', 'redirect_uris', 'jwks', 'jwks_uri', 'token_endpoint_auth_signing_alg'];
+/** What counts of a document. What is for other servers is left out, because the library refuses what it does not know, and secrets. */
+const kept = [
+  ...['client_id', 'client_secret', 'client_secret_expires_at'],
+  ...['jwks', 'jwks_uri', 'token_endpoint_auth_signing_alg'],
+];
 
 const ourGrants: ReadonlySet<unknown> = new Set([codeGrant, refreshGrant, deviceGrant]);
 
 type Document = Readonly<Record<string, unknown>>;
 
+const isRedirect = (address: unknown): address is string =>
+  typeof address === 'string' && isRedirectUri(address, { isPublic: true });
+
 const listOf = (value: unknown): unknown[] => (Array.isArray(value) ? value : []);
 
 /** Claude's document names a grant type that we do not have, and Claude Code's says of no address that it is one of the machine itself. */
 function adjust(document: Document): Document {
-  const redirectUris = listOf(document.redirect_uris).filter((address) => typeof address === 'string');
+  const redirectUris = listOf(document.redirect_uris).filter(isRedirect);
   const grants = listOf(document.grant_types).filter((type) => ourGrants.has(type));
   const name = typeof document.client_name === 'string' ? printable(document.client_name.slice(0, longestName)) : '';
-  const areAddresses = redirectUris.every((address) => URL.canParse(address));
   return {
     ...Object.fromEntries(Object.entries(document).filter(([field]) => kept.includes(field))),
     client_name: name || undefined,
+    redirect_uris: redirectUris,
     grant_types: grants.length > 0 ? grants : [codeGrant],
     response_types: ['code'],
     response_modes: ['query'],
-    application_type: areAddresses && isNative({ redirectUris }) ? 'native' : 'web',
+    application_type: isNative({ redirectUris }) ? 'native' : 'web',
     token_endpoint_auth_method: findAuthentication(document),
   };
 }
 
-/** ChatGPT's document may list several methods, of which the server chooses one (RP Metadata Choices). */
+/**
+ * A document may list several methods, of which the server chooses one (OpenID Connect RP Metadata Choices). ChatGPT's lists `none` too,
+ * and then signs all the same.
+ */
 function findAuthentication(document: Document): unknown {
   const { token_endpoint_auth_method: one, token_endpoint_auth_methods_supported: several } = document;
-  return one ?? ['none', 'private_key_jwt'].find((method) => listOf(several).includes(method)) ?? 'none';
+  return one ?? ['private_key_jwt', 'none'].find((method) => listOf(several).includes(method)) ?? 'none';
 }
 
 /** Reads the documents by which applications introduce themselves, and leaves other answers as they are. */

@@ -16,9 +16,18 @@ const refusalReasons = {
     advice:
       'Compare the secret, or make a new one: janua clients rotate-secret ID. A client added with --public has none.',
   },
+  'document-host': {
+    words: 'the client wanted to introduce itself by a document, and the host of the document is not allowed',
+    advice: 'If the application may be used: add the host to CLIENT_ID_METADATA.',
+  },
+  'document-fetch': {
+    words: 'the document at the address of the client could not be fetched',
+    advice:
+      'The address must answer in three seconds with JSON of at most 5 KB, without a redirect, from a public address or a host in OIDC_PRIVATE_HOSTS. The log says at `debug` what happened.',
+  },
   document: {
-    words: 'the document at the address of the client could not be used, or its host is not allowed',
-    advice: 'Set CLIENT_ID_METADATA to the host. The log says at `debug` what was wrong with the document.',
+    words: 'the document at the address of the client does not describe a client that may be used',
+    advice: 'Tell the maker of the application. The log says at `debug` what is wrong with the document.',
   },
   'unknown-resource': {
     words: 'the resource is not registered',

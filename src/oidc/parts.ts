@@ -17,7 +17,8 @@ import { createGuardedFetch } from './guarded-fetch.ts';
 import { createInteractions, hasConsent } from './interactions.ts';
 import type { events as noticeEvents } from './logout-notice-sender.ts';
 import { createLogoutNotices } from './logout-notices.ts';
-import type { OpenIdProvider, SignedInApplication } from './provider.ts';
+import type { OpenIdProvider, RefusedRequest, SignedInApplication } from './provider.ts';
+import { isDocument } from './provider-client.ts';
 import { createRecords } from './records.ts';
 import { createRedisRequests } from './redis-requests.ts';
 import { createRecordRefusal } from './refused-requests.ts';
@@ -114,6 +115,15 @@ export function createOidcParts(options: OidcOptions) {
   }
 
   const recordRefusal = createRecordRefusal(audit);
+
+  /** The log says what was wrong with a document, in the words of the library. */
+  function noteRefusal(refused: RefusedRequest): void {
+    const { clientId, error, detail, request } = refused;
+    const details = { event: 'application_refused', clientId, error, detail, requestId: request?.caller.requestId };
+    log.debug(details, 'a request of an application was refused');
+    void recordRefusal(refused);
+  }
+
   let opening: Promise<OpenIdProvider | undefined> | undefined;
   let lookedAt = Number.NEGATIVE_INFINITY;
   let version = '';
@@ -134,10 +144,11 @@ export function createOidcParts(options: OidcOptions) {
       allowsDocument:
         documentHosts.length === 0
           ? undefined
-          : (address) => documentHosts.includes('any') || documentHosts.includes(new URL(address).host),
+          : (address) =>
+              isDocument(address) && (documentHosts.includes('any') || documentHosts.includes(new URL(address).host)),
       fetch: createDocumentFetch(fetch),
       onSignedIn: noteSignIn,
-      onRefused: (refused) => void recordRefusal(refused),
+      onRefused: noteRefusal,
       onFault: (error) => log.error({ event: 'provider_failed', err: error }, 'unexpected error'),
     });
   }

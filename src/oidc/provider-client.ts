@@ -26,8 +26,12 @@ export function isNativeAddress(address: string): boolean {
 export const isNative = ({ redirectUris = [] }: Pick<ProviderClient, 'redirectUris'>): boolean =>
   redirectUris.some(isNativeAddress);
 
+/** Longest id of a client that is kept. */
+const longestId = 200;
+
 /** Whether an application introduced itself by a document: its id is the address of the document. */
-export const isDocument = (clientId: string): boolean => clientId.startsWith('https://');
+export const isDocument = (clientId: string): boolean =>
+  clientId.startsWith('https://') && clientId.length <= longestId;
 
 /** Whether the application keeps what it got when the session ends. The user then let it on a page. */
 export const lasts = (client: ProviderClient, scopes: ReadonlySet<string>): boolean =>

@@ -6,7 +6,6 @@ import { isDocument } from './provider-client.ts';
 const reasonsOfErrors: Readonly<Record<string, RefusalReason>> = {
   invalid_redirect_uri: 'redirect-address',
   invalid_client: 'client-secret',
-  invalid_client_metadata: 'document',
   invalid_target: 'unknown-resource',
   invalid_grant: 'grant',
   access_denied: 'denied',
@@ -14,21 +13,22 @@ const reasonsOfErrors: Readonly<Record<string, RefusalReason>> = {
 
 /** Why the library refused a request, in our words. */
 function reasonOf({ error, detail, clientId = '' }: RefusedRequest): RefusalReason {
-  if (isDocument(clientId) && error.startsWith('invalid_client')) return 'document';
+  if (isDocument(clientId)) {
+    if (/not allowed|client not found|client is invalid/.test(detail)) return 'document-host';
+    if (detail.includes('document fetch failed')) return 'document-fetch';
+    if (error === 'invalid_client_metadata' || detail.startsWith('redirect_uris')) return 'document';
+  }
   if (detail.includes('client not found') || detail.includes('client is invalid')) return 'unknown-client';
   if (/pkce|code_challenge|code_verifier/i.test(detail)) return 'pkce';
   return reasonsOfErrors[error] ?? 'request';
 }
-
-/** Longest id of a client that is kept. */
-const longestId = 200;
 
 /** Records it for `janua explain`. An id that is neither ours nor the address of a document could be anything, even a password. */
 export function createRecordRefusal(audit: Audit<keyof typeof events>) {
   return (refused: RefusedRequest): Promise<void> => {
     const { request, clientId = '' } = refused;
     if (request === undefined) return Promise.resolve();
-    const isKept = clientId.length <= longestId && (/^[\w-]{22}$/.test(clientId) || isDocument(clientId));
+    const isKept = /^[\w-]{22}$/.test(clientId) || isDocument(clientId);
     const { caller, signedIn } = request;
     const about = isKept ? clientId : undefined;
     const reason = reasonOf(refused);

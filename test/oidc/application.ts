@@ -106,13 +106,14 @@ export async function createApplication(given: {
 
   async function begin(parameters: Readonly<Record<string, string>> = {}): Promise<Begun> {
     const [verifier, state, nonce] = [openid.randomPKCECodeVerifier(), openid.randomState(), openid.randomNonce()];
+    const scope = parameters.scope ?? 'openid profile email groups';
     const address = openid.buildAuthorizationUrl(config, {
       redirect_uri: usualRedirect,
-      scope: 'openid profile email groups',
+      scope,
       code_challenge: await openid.calculatePKCECodeChallenge(verifier),
       code_challenge_method: 'S256',
       state,
-      nonce,
+      ...(scope.split(' ').includes('openid') && { nonce }),
       ...parameters,
     });
     return { address, verifier, state, nonce };
