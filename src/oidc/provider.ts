@@ -13,6 +13,7 @@ import type { Caller } from '../audit/event.ts';
 import { Unavailable } from '../faults/unavailable.ts';
 import { createSecret, hashSecret, isSame } from '../sessions/credential.ts';
 import type { Session } from '../sessions/sessions.ts';
+import { pageWithHints } from '../text/page-hints.ts';
 import type { Account } from '../users/account.ts';
 import type { User } from '../users/user.ts';
 import { type Asked, requestedOf, scopeOfClaim, scopesOfResources } from './asked.ts';
@@ -242,7 +243,7 @@ export function createProvider(options: ProviderOptions) {
     },
     interactions: {
       policy: createPolicy(signedInOf, needsConsent),
-      url: async (_ctx, { uid }) => `/oidc/interaction/${uid}`,
+      url: async (_ctx, { uid, params }) => pageWithHints(`/oidc/interaction/${uid}`, params),
     },
     clientBasedCORS: (_ctx, origin, { redirectUris = [] }) =>
       redirectUris.some((address) => URL.parse(address)?.origin === origin && origin !== 'null'),

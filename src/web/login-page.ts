@@ -1,4 +1,5 @@
 import { type LoginMessage, loginMessages } from '../access/refusal.ts';
+import { hintOf } from '../text/page-hints.ts';
 import { maxUsernameLength } from '../users/user.ts';
 import { bodyField } from './body-field.ts';
 import { createCookie } from './cookies.ts';
@@ -40,7 +41,7 @@ export function createLoginPage({ https, nameApplication }: Pick<FlowOptions, 'h
         path: loginPath(message, next),
         /** The host of the application that the login leads to; undefined if it leads to this site. */
         application: next === undefined ? undefined : nameApplication(next),
-        username: failed?.username ?? '',
+        username: failed?.username ?? hintOf(next ?? '', 'login_hint') ?? '',
         remember: failed?.remember ?? false,
         /** The user can quote it when asking for help. `janua explain` shows the rest. */
         request_id: failed?.requestId,

@@ -1,17 +1,22 @@
 import type { FastifyRequest } from 'fastify';
 import { isLanguage, type Language, preferredLanguage } from '../../languages/languages.ts';
+import { hintOf } from '../../text/page-hints.ts';
 import { languageCookie } from '../cookies.ts';
 import type { FlowOptions } from '../flow-options.ts';
 import type { App } from '../types.ts';
 
-type FindLanguage = (request: Pick<FastifyRequest, 'headers' | 'signedIn'>) => Language;
+type FindLanguage = (request: Pick<FastifyRequest, 'headers' | 'signedIn' | 'url'>) => Language;
 
-/** The language of a page: the one of the account, else of the browser's cookie, else of `Accept-Language`, else of the site. */
+/**
+ * The language of a page: the one of the account, else of the browser's cookie, else of the application that waits for the login, else of
+ * `Accept-Language`, else of the site.
+ */
 export function createFindLanguage({ https, language: usual }: Pick<FlowOptions, 'https' | 'language'>): FindLanguage {
   const cookie = languageCookie(https);
-  return ({ headers, signedIn }) => {
+  return ({ headers, signedIn, url }) => {
     const chosen = [signedIn?.user.language, cookie.read(headers.cookie)].find(isLanguage);
-    return chosen ?? preferredLanguage(headers['accept-language']) ?? usual;
+    const asked = preferredLanguage(hintOf(url, 'ui_locales')?.replaceAll(' ', ','));
+    return chosen ?? asked ?? preferredLanguage(headers['accept-language']) ?? usual;
   };
 }
 

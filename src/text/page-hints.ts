@@ -1,0 +1,24 @@
+/**
+ * What an application says about its user before the login: the address to fill in, and the languages of the pages, in order and separated
+ * by blanks (OpenID Connect Core 3.1.2.1). They stand in the address of the page that waits for the login.
+ */
+const hints = ['login_hint', 'ui_locales'] as const;
+
+/** Longest hint that is kept, in characters: that of a mail address. */
+const longest = 254;
+
+export function pageWithHints(path: string, params: Readonly<Record<string, unknown>>): string {
+  const query = new URLSearchParams(
+    hints.flatMap((name) => {
+      const value = params[name];
+      return typeof value === 'string' && value.length <= longest ? [[name, value]] : [];
+    }),
+  );
+  return query.size === 0 ? path : `${path}?${query}`;
+}
+
+/** @param path of a page, or of one that leads to it by `next` */
+export function hintOf(path: string, name: (typeof hints)[number]): string | undefined {
+  const query = new URLSearchParams(path.split('?', 2)[1]);
+  return query.get(name) ?? new URLSearchParams(query.get('next')?.split('?', 2)[1]).get(name) ?? undefined;
+}
