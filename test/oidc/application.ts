@@ -1,3 +1,5 @@
+import assert from 'node:assert/strict';
+import { createPublicKey, type JsonWebKeyInput, verify } from 'node:crypto';
 import * as openid from 'openid-client';
 import type { Tables } from '../../src/database/schema.ts';
 import type { NewClient } from '../../src/oidc/clients.ts';
@@ -161,4 +163,41 @@ export async function rowsOf({ janua }: ProviderUnderTest, ...tables: (keyof Tab
   await using opened = await openTestDatabase(janua.databaseUrl);
   const read = tables.map((table) => opened.database.selectFrom(table).selectAll().execute());
   return (await Promise.all(read)).flat();
+}
+
+/** Posts a form as a program does. */
+export const post = (
+  { origin }: Pick<ProviderUnderTest, 'origin'>,
+  path: string,
+  fields: Readonly<Record<string, string>>,
+  headers: Readonly<Record<string, string>> = {},
+): Promise<Response> =>
+  fetch(new URL(path, origin), { method: 'POST', body: new URLSearchParams(fields), headers, redirect: 'manual' });
+
+export const basic = ({ clientId, secret }: Pick<Application, 'clientId' | 'secret'>) => ({
+  authorization: `Basic ${btoa(`${clientId}:${secret}`)}`,
+});
+
+/** What a code is exchanged with, as a program sends it. */
+export const codeFields = ({ verifier, address }: Begun, answer: URL) => ({
+  grant_type: 'authorization_code',
+  code: answer.searchParams.get('code') ?? '',
+  code_verifier: verifier,
+  redirect_uri: address.searchParams.get('redirect_uri') ?? '',
+});
+
+const parse = (part: string | undefined) => JSON.parse(Buffer.from(part ?? '', 'base64url').toString());
+
+/** A signed token, verified with the keys that the server publishes. */
+export async function readToken({ origin }: Pick<ProviderUnderTest, 'origin'>, token: string) {
+  const [head, body, signature = ''] = token.split('.');
+  const { kid, alg, typ } = parse(head);
+  const { keys } = (await (await fetch(`${origin}/oidc/jwks`)).json()) as {
+    keys: (JsonWebKeyInput['key'] & { kid: string })[];
+  };
+  const key = keys.find((one) => one.kid === kid);
+  assert.ok(key, `no key ${kid} among ${keys.map((one) => one.kid)}`);
+  const verifier = { key: createPublicKey({ key, format: 'jwk' }), dsaEncoding: 'ieee-p1363' } as const;
+  assert.ok(verify('sha256', Buffer.from(`${head}.${body}`), verifier, Buffer.from(signature, 'base64url')));
+  return { kid, alg, typ, claims: parse(body) };
 }
