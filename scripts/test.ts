@@ -7,9 +7,12 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { findChromium } from '../test/browser/chromium.ts';
 import { findWebServer } from '../test/deploy/web-server.ts';
+import { findApache } from '../test/servers/apache.ts';
+import { findAuthlib } from '../test/servers/authlib.ts';
 import { findProgram } from '../test/servers/find-program.ts';
 import { findMariadb, startMariadb } from '../test/servers/mariadb.ts';
 import { noServersVariable } from '../test/servers/missing.ts';
+import { findOidcAgent } from '../test/servers/oidc-agent.ts';
 import { findOpenSmtpd } from '../test/servers/opensmtpd.ts';
 import { findPostgres, startPostgres } from '../test/servers/postgres.ts';
 import { findRedis, startRedis } from '../test/servers/redis.ts';
@@ -69,6 +72,11 @@ const programs = {
   caddy: () => findWebServer('caddy'),
   systemd: () => findProgram('systemd-analyze'),
   opensmtpd: findOpenSmtpd,
+  // It brings the program of Apache, but not the package that starts one on port 80.
+  'libapache2-mod-auth-openidc': findApache,
+  'python3-authlib': findAuthlib,
+  'python3-requests': findAuthlib,
+  'oidc-agent-cli': findOidcAgent,
   'valkey-server': () => findRedis('valkey-server'),
 };
 

@@ -1,6 +1,7 @@
 import { findApache } from './apache.ts';
 import { findAuthlib } from './authlib.ts';
 import { findMariadb } from './mariadb.ts';
+import { findOidcAgent } from './oidc-agent.ts';
 import { findOpenSmtpd } from './opensmtpd.ts';
 import { findPostgres } from './postgres.ts';
 import { findRedis } from './redis.ts';
@@ -12,6 +13,7 @@ const programs = {
   OpenSMTPD: findOpenSmtpd,
   Apache: findApache,
   Authlib: findAuthlib,
+  'oidc-agent': findOidcAgent,
 };
 
 /** Set for runs that must not start servers, even if the programs are installed. */
