@@ -23,6 +23,7 @@ import type { GuardedFetch } from './guarded-fetch.ts';
 import {
   codeGrant,
   deviceGrant,
+  isDocument,
   isNative,
   lasts,
   mayUse,
@@ -210,6 +211,7 @@ export function createProvider(options: ProviderOptions) {
         // A server that accepts tokens asks about those that were made for a resource; an application about its own.
         allowedPolicy: async (_ctx, client, token) =>
           client.clientAuthMethod !== 'none' &&
+          !isDocument(client.clientId) &&
           (token.clientId === client.clientId || ('aud' in token && token.aud !== undefined)),
       },
       deviceFlow: { enabled: true, charset: 'base-20', mask: '****-****' },
@@ -223,7 +225,7 @@ export function createProvider(options: ProviderOptions) {
           const isSigned = resource.tokenFormat === 'jwt';
           return {
             scope: resource.scopes.join(' '),
-            audience: uri,
+            audience: resource.uri,
             accessTokenFormat: resource.tokenFormat,
             accessTokenTTL: isSigned ? 300 : 3600,
             ...(isSigned && { jwt: { sign: { alg: 'ES256' as const } } }),
@@ -510,7 +512,7 @@ export function createProvider(options: ProviderOptions) {
       requestParamOIDCScopes: new Set([...scopes].filter((scope) => known.has(scope))),
       requestParamClaims: new Set(claimsIn(params.claims)),
       resourceServers: Object.fromEntries(
-        found.flatMap((resource) => (resource ? [[resource.uri, { scopes: new Set(resource.scopes) }]] : [])),
+        found.flatMap((resource, at) => (resource ? [[resources[at], { scopes: new Set(resource.scopes) }]] : [])),
       ),
     };
   }

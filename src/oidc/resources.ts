@@ -23,10 +23,14 @@ export function createResources(database: Database, now: () => number) {
   const rows = database.selectFrom('janua_resources').selectAll();
 
   return {
+    /** A host without a path is found with and without a slash at the end (RFC 3986 6.2.3). */
     async find(uri: string): Promise<Resource | undefined> {
       // What cannot be stored is not looked up: not every database compares U+0000.
-      const row = isResourceUri(uri) ? await rows.where('uri', '=', uri).executeTakeFirst() : undefined;
-      return row?.uri === uri ? fromRow(row) : undefined;
+      if (!isResourceUri(uri)) return undefined;
+      const spellings = new URL(uri).pathname === '/' ? [uri, uri.endsWith('/') ? uri.slice(0, -1) : `${uri}/`] : [uri];
+      const found = await rows.where('uri', 'in', spellings).execute();
+      const row = spellings.flatMap((spelling) => found.find((one) => one.uri === spelling) ?? [])[0];
+      return row && fromRow(row);
     },
 
     list: async (): Promise<Resource[]> => (await rows.orderBy('uri').execute()).map(fromRow),

@@ -107,6 +107,18 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] satisfies UserEngine[])
       assert.equal(await resources.remove(mcp.uri), false);
     });
 
+    test('a resource without a path is found with and without a slash at the end', async () => {
+      await using opened = await open();
+      const { resources } = opened;
+      const [plain, slash] = ['https://mcp.example.com', 'https://mcp.example.com/'];
+      const described = { scopes: ['files:read'], tokenFormat: 'jwt' } as const;
+      await resources.add({ uri: plain, ...described });
+      assert.equal((await resources.find(slash))?.uri, plain);
+      await resources.add({ uri: slash, ...described });
+      assert.equal((await resources.find(slash))?.uri, slash);
+      assert.equal((await resources.find(plain))?.uri, plain);
+    });
+
     test('a consent is of one user and one client, is replaced and revoked', async () => {
       await using opened = await open();
       const { consents, clock } = opened;
