@@ -13,6 +13,8 @@ export interface DocumentServer extends AsyncDisposable {
   readonly host: string;
   /** The paths that were asked for. */
   readonly asked: string[];
+  /** A file with the certificate, for other processes. */
+  readonly certificate: string;
   /** Publishes a document. @returns its address, which is the `client_id` that the document gets unless it has one */
   publish(path: string, document: object): string;
   /** Answers at a path. @returns its address */
@@ -21,7 +23,7 @@ export interface DocumentServer extends AsyncDisposable {
 
 /** This process trusts its certificate from now on. */
 export async function startDocumentServer(): Promise<DocumentServer> {
-  using folder = createDisposableFolder();
+  const folder = createTemporaryFolder('documents');
   const files = await createCertificate(folder.path, 'documents');
   const [cert, key] = [readFileSync(files.certificate, 'utf8'), readFileSync(files.key, 'utf8')];
   setDefaultCACertificates([...getCACertificates('default'), cert]);
@@ -48,6 +50,7 @@ export async function startDocumentServer(): Promise<DocumentServer> {
     origin,
     host,
     asked,
+    certificate: files.certificate,
     answer,
     publish: (path, document) =>
       answer(path, (_request, response) => {
@@ -58,11 +61,7 @@ export async function startDocumentServer(): Promise<DocumentServer> {
       server.closeAllConnections();
       server.close();
       await once(server, 'close');
+      folder.remove();
     },
   };
-}
-
-function createDisposableFolder() {
-  const { path, remove } = createTemporaryFolder('documents');
-  return { path, [Symbol.dispose]: remove };
 }
