@@ -9,6 +9,7 @@ import { writePage } from './comparison/page.ts';
 import { installPeers } from './comparison/peers.ts';
 import { describeMeasured } from './comparison/tables.ts';
 import { measureAdmin } from './measures/admin.ts';
+import { measureApplications } from './measures/applications.ts';
 import { measureHashing } from './measures/hashing.ts';
 import { measureLoad } from './measures/load.ts';
 import { measureScale } from './measures/scale.ts';
@@ -60,6 +61,7 @@ const prints: Readonly<Record<Options['table'], (options: Options) => Promise<vo
   soak: ({ soakMinutes }) => printSoak(soakMinutes),
   workers: ({ effort }) => printWorkers(effort),
   admin: ({ effort }) => printAdmin(effort),
+  applications: ({ effort }) => printApplications(effort),
 };
 
 async function printMain({ effort, withoutPeers, writes }: Options): Promise<void> {
@@ -114,6 +116,11 @@ async function printWorkers(effort: Effort): Promise<void> {
 async function printAdmin(effort: Effort): Promise<void> {
   console.log(`Milliseconds of the server's CPU for a page: medians of ${effort.rounds} rounds\n`);
   console.log(formatTable(await measureAdmin(effort)));
+}
+
+async function printApplications(effort: Effort): Promise<void> {
+  console.log(`CPU time per request: medians of ${effort.rounds} rounds\n`);
+  console.log(formatTable(await measureApplications(effort)));
 }
 
 async function printSoak(minutes: number): Promise<void> {
