@@ -1,4 +1,4 @@
-import type { Database } from '../database/database.ts';
+import type { OpenDatabase } from '../database/database.ts';
 import type { Actor } from '../users/administration.ts';
 import type { User } from '../users/user.ts';
 import { type ApplicationOptions, createApplications } from './applications.ts';
@@ -11,7 +11,7 @@ type Given = Pick<ClientAdministrationOptions, 'groupNames' | 'privateHosts' | '
   Pick<ApplicationOptions, 'clientsOf' | 'revokeGrants'>;
 
 interface ClientPartsOptions extends Given {
-  readonly database: Database;
+  readonly opened: OpenDatabase;
   /** See `createConsents`. */
   readonly ownerOf: (user: User) => string;
   /** Milliseconds since 1970. */
@@ -19,9 +19,9 @@ interface ClientPartsOptions extends Given {
 }
 
 /** Clients, resources, and what users let clients have. */
-export function createClientParts({ database, ownerOf, now, ...given }: ClientPartsOptions) {
-  const [clients, resources] = [createClients(database, now), createResources(database, now)];
-  const consents = createConsents(database, ownerOf, now);
+export function createClientParts({ opened, ownerOf, now, ...given }: ClientPartsOptions) {
+  const [clients, resources] = [createClients(opened, now), createResources(opened.database, now)];
+  const consents = createConsents(opened.database, ownerOf, now);
   const stores = { clients, resources, consents };
   return {
     ...stores,

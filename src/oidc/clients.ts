@@ -1,5 +1,5 @@
 import type { Selectable } from 'kysely';
-import type { Database } from '../database/database.ts';
+import type { OpenDatabase } from '../database/database.ts';
 import { countDeleted } from '../database/deletions.ts';
 import type { Tables } from '../database/schema.ts';
 import { createSecret, createSessionId, hashSecret } from '../sessions/credential.ts';
@@ -40,12 +40,13 @@ export type Clients = ReturnType<typeof createClients>;
 const idShape = /^[\w-]{22}$/;
 
 /** Clients by id. Of a secret only the hash is stored. @param now milliseconds since 1970 */
-export function createClients(database: Database, now: () => number) {
+export function createClients({ database, prepareLookup }: OpenDatabase, now: () => number) {
   const rows = database.selectFrom('janua_clients').selectAll();
+  const findRow = prepareLookup((id) => rows.where('id', '=', id), 'id');
 
   async function find(id: string): Promise<Client | undefined> {
     if (!idShape.test(id)) return undefined;
-    const row = await rows.where('id', '=', id).executeTakeFirst();
+    const [row] = await findRow(id);
     return row && fromRow(row);
   }
 

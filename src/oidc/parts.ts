@@ -77,7 +77,7 @@ export function createOidcParts(options: OidcOptions) {
     options;
   const { groupNames, privateHosts, documentHosts, sessionSeconds } = options;
   const { database } = opened;
-  const subjects = createSubjects(database, ownerOf);
+  const subjects = createSubjects(opened, ownerOf);
   const signingKeys = createSigningKeys(database, cipher, now);
   const isAlive = async (sessionId: string) => (await findLiving(sessionId)) !== undefined;
 
@@ -94,7 +94,7 @@ export function createOidcParts(options: OidcOptions) {
     userIdOf: async (subject) => (await subjects.findUser(subject))?.userId,
   });
   const clientParts = createClientParts({
-    ...{ database, ownerOf, now, groupNames, privateHosts, audit },
+    ...{ opened, ownerOf, now, groupNames, privateHosts, audit },
     endGrantsOf: records.revokeClient,
     clientsOf: records.clientsOf,
     revokeGrants: records.revokeOf,

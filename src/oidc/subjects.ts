@@ -1,5 +1,5 @@
 import { hash, randomUUID } from 'node:crypto';
-import type { Database } from '../database/database.ts';
+import type { OpenDatabase } from '../database/database.ts';
 import { insertNew } from '../database/insert-new.ts';
 import type { User } from '../users/user.ts';
 
@@ -13,27 +13,28 @@ const keyOf = (userId: string, owner: string) => hash('sha256', JSON.stringify([
  * neither the address nor the id. Every method throws `Unavailable` when the database cannot be reached.
  * @param ownerOf empty for Janua's own table, and the name of a user of a team's own table: an id may be given to another person there
  */
-export function createSubjects(database: Database, ownerOf: (user: User) => string) {
-  const rows = database.selectFrom('janua_subjects');
+export function createSubjects({ database, prepareLookup }: OpenDatabase, ownerOf: (user: User) => string) {
+  const rows = database.selectFrom('janua_subjects').selectAll();
+  const findRow = prepareLookup((id) => rows.where('id', '=', id), 'id');
+  const findBySubject = prepareLookup((subject) => rows.where('subject', '=', subject), 'subject');
 
   return {
     /** The `sub` of a user. It is made when it is first needed. */
     async subjectOf(user: User): Promise<string> {
       const owner = ownerOf(user);
       const id = keyOf(user.id, owner);
-      const find = rows.select('subject').where('id', '=', id);
-      const known = await find.executeTakeFirst();
+      const [known] = await findRow(id);
       if (known !== undefined) return known.subject;
       const row = { id, subject: randomUUID(), user_id: user.id, owner };
       await insertNew(database.insertInto('janua_subjects').values(row));
-      return (await find.executeTakeFirstOrThrow()).subject;
+      const stored = rows.where('id', '=', id);
+      return (await stored.executeTakeFirstOrThrow()).subject;
     },
 
     /** Whom a `sub` stands for. The user may be gone by now. */
     async findUser(subject: string): Promise<{ userId: string; owner: string } | undefined> {
-      const row = await rows.selectAll().where('subject', '=', subject).executeTakeFirst();
-      // MySQL ignores case and trailing spaces.
-      return row?.subject === subject ? { userId: row.user_id, owner: row.owner } : undefined;
+      const [row] = await findBySubject(subject);
+      return row && { userId: row.user_id, owner: row.owner };
     },
   };
 }

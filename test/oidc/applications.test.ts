@@ -64,7 +64,7 @@ test('the list joins consents with what applications hold, and names those that 
   await using opened = await openMigrated();
   const { database } = opened;
   const user = { id: '1', username: ann.username, firstName: 'Ann', lastName: 'Archer', groups: [] };
-  const clients = createClients(database, () => 5000);
+  const clients = createClients(opened, () => 5000);
   const consents = createConsents(
     database,
     () => '',

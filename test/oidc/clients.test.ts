@@ -32,7 +32,7 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] satisfies UserEngine[])
       return {
         ...opened,
         clock,
-        clients: createClients(opened.database, now),
+        clients: createClients(opened, now),
         resources: createResources(opened.database, now),
         consents: createConsents(opened.database, ({ username }) => username, now),
       };

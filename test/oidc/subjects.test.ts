@@ -20,7 +20,7 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] satisfies UserEngine[])
     after(() => opened[Symbol.asyncDispose]());
 
     test('are random, differ from user to user, and stay', async () => {
-      const { subjectOf, findUser } = createSubjects(opened.database, () => '');
+      const { subjectOf, findUser } = createSubjects(opened, () => '');
       const ann = await subjectOf(person('ann'));
       assert.match(ann, /^[\da-f]{8}-[\da-f]{4}-4[\da-f]{3}-[89ab][\da-f]{3}-[\da-f]{12}$/);
       assert.notEqual(await subjectOf(person('bob')), ann);
@@ -30,13 +30,13 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] satisfies UserEngine[])
     });
 
     test('are made once by 20 first requests at a time', async () => {
-      const { subjectOf } = createSubjects(opened.database, () => '');
+      const { subjectOf } = createSubjects(opened, () => '');
       const made = await Promise.all(Array.from({ length: 20 }, () => subjectOf(person('eve'))));
       assert.equal(new Set(made).size, 1);
     });
 
     test('do not pass to another person who gets the id in a table of a team', async () => {
-      const { subjectOf, findUser } = createSubjects(opened.database, ({ username }) => username);
+      const { subjectOf, findUser } = createSubjects(opened, ({ username }) => username);
       const former = await subjectOf(person('7'));
       const latter = await subjectOf(person('7', 'eve@example.com'));
       assert.notEqual(latter, former);
