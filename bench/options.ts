@@ -20,7 +20,17 @@ export interface Effort {
 }
 
 /** The tables that an option selects instead of the main table. */
-const tables = ['hashing', 'scale', 'timing', 'load', 'soak', 'workers', 'admin', 'applications'] as const;
+const tables = [
+  'hashing',
+  'scale',
+  'timing',
+  'load',
+  'soak',
+  'workers',
+  'admin',
+  'applications',
+  'authorizations',
+] as const;
 
 export interface Options {
   readonly help: boolean;
@@ -54,6 +64,7 @@ It starts Redis and PostgreSQL itself if they are installed.
   --admin         another table: the pages of administrators with many users, sessions and events, on each store; needs the
                   same as --scale
   --applications  another table: what a sign-in to an application costs, beside the library alone
+  --authorizations  other tables: 200 sign-ins to an application a second for a minute, and 100,000 that are abandoned
   --workers       another table: WORKERS=1, 2 and one for each core; Linux only
 
 Servers run on free ports of 127.0.0.1, with databases in a temporary folder. TMPDIR chooses the disk.
@@ -95,6 +106,7 @@ export function readOptions(args: string[]): Options {
       load: { type: 'boolean', default: false },
       admin: { type: 'boolean', default: false },
       applications: { type: 'boolean', default: false },
+      authorizations: { type: 'boolean', default: false },
       workers: { type: 'boolean', default: false },
       soak: { type: 'string' },
       'without-peers': { type: 'boolean', default: false },

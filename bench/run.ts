@@ -10,6 +10,7 @@ import { installPeers } from './comparison/peers.ts';
 import { describeMeasured } from './comparison/tables.ts';
 import { measureAdmin } from './measures/admin.ts';
 import { measureApplications } from './measures/applications.ts';
+import { measureAuthorizations } from './measures/authorizations.ts';
 import { measureHashing } from './measures/hashing.ts';
 import { measureLoad } from './measures/load.ts';
 import { measureScale } from './measures/scale.ts';
@@ -62,6 +63,7 @@ const prints: Readonly<Record<Options['table'], (options: Options) => Promise<vo
   workers: ({ effort }) => printWorkers(effort),
   admin: ({ effort }) => printAdmin(effort),
   applications: ({ effort }) => printApplications(effort),
+  authorizations: () => printAuthorizations(),
 };
 
 async function printMain({ effort, withoutPeers, writes }: Options): Promise<void> {
@@ -121,6 +123,11 @@ async function printAdmin(effort: Effort): Promise<void> {
 async function printApplications(effort: Effort): Promise<void> {
   console.log(`CPU time per request: medians of ${effort.rounds} rounds\n`);
   console.log(formatTable(await measureApplications(effort)));
+}
+
+async function printAuthorizations(): Promise<void> {
+  const { memory, abandoned } = await measureAuthorizations(60);
+  console.log(`${formatTable(memory)}\n\n${formatTable(abandoned)}`);
 }
 
 async function printSoak(minutes: number): Promise<void> {

@@ -4,6 +4,7 @@ import { checkEncryption } from '../doctor/encryption.ts';
 import { explain, type Stores } from '../doctor/fault-findings.ts';
 import { checkHashing } from '../doctor/hashing.ts';
 import { checkMail } from '../doctor/mail.ts';
+import { checkOpenId } from '../doctor/openid.ts';
 import { checkPublicUrl } from '../doctor/public-url.ts';
 import { checkRedis, checkSqlSessions } from '../doctor/session-store.ts';
 import { checkSettings, type ReadSettings } from '../doctor/settings.ts';
@@ -69,7 +70,10 @@ async function lookAtAll({ settings, faulty }: ReadSettings, look: Look): Promis
     const { REDIS_URL: redisUrl } = settings;
     const encryptionCheck = needing(current, outdated, (database) => checkEncryption(database, settings));
     await look('encryption', encryptionCheck);
-    if (current !== undefined) await look('signing-keys', checkSigningKeys(current));
+    if (current !== undefined) {
+      await look('signing-keys', checkSigningKeys(current));
+      if (!faulty.has('PUBLIC_URL')) await look('openid', checkOpenId(current, settings));
+    }
 
     const sessionsCheck =
       redisUrl === undefined

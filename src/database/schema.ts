@@ -1,4 +1,4 @@
-import type { Generated } from 'kysely';
+import type { Generated, Insertable, Selectable } from 'kysely';
 
 const generated = <Value>(value: Value) => value as unknown as Generated<Value>;
 
@@ -226,6 +226,8 @@ export const rows = {
 };
 
 export type Tables = typeof rows;
+export type Row<Name extends keyof Tables> = Selectable<Tables[Name]>;
+export type NewRow<Name extends keyof Tables> = Insertable<Tables[Name]>;
 export type UsersTable = Tables['janua_users'];
 export type SessionsTable = Tables['janua_sessions'];
 export type FailuresTable = Tables['janua_failures'];

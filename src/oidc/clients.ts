@@ -1,7 +1,6 @@
-import type { Selectable } from 'kysely';
 import type { OpenDatabase } from '../database/database.ts';
 import { countDeleted } from '../database/deletions.ts';
-import type { Tables } from '../database/schema.ts';
+import type { Row } from '../database/schema.ts';
 import { createSecret, createSessionId, hashSecret } from '../sessions/credential.ts';
 
 /** What the operator sets of a client. */
@@ -103,7 +102,7 @@ function toColumns({ name, ...client }: ClientSettings) {
   return { name, settings: JSON.stringify(settings) };
 }
 
-function fromRow(row: Selectable<Tables['janua_clients']>): Client {
+function fromRow(row: Row<'janua_clients'>): Client {
   const settings: Omit<ClientSettings, 'name' | 'backchannelLogoutUri'> & { readonly backchannelLogoutUri?: string } =
     JSON.parse(row.settings);
   return {

@@ -1,12 +1,9 @@
 import { createHmac, hash } from 'node:crypto';
-import type { Insertable, Selectable } from 'kysely';
 import type { OpenDatabase } from '../database/database.ts';
 import { insertNew } from '../database/insert-new.ts';
-import type { Tables } from '../database/schema.ts';
+import type { NewRow, Row } from '../database/schema.ts';
 import { type Account, stampOf } from '../users/account.ts';
 import type { BriefRecords } from './redis-requests.ts';
-
-type Row = Selectable<Tables['janua_oidc_records']>;
 
 /** What the provider keeps: a code, a token, a grant, or a request that waits for its user. */
 export type Payload = Record<string, unknown>;
@@ -83,14 +80,14 @@ export function createRecords({ database, prepareLookup }: OpenDatabase, options
   }
 
   /** A password that was changed, or an account that was disabled, ends what acts without a session. */
-  async function holds({ stamp, user_id }: Row): Promise<boolean> {
+  async function holds({ stamp, user_id }: Row<typeof table>): Promise<boolean> {
     if (stamp === null) return true;
     const account = await findAccount(user_id ?? '');
     return account !== undefined && !account.disabled && stampOf(account) === stamp;
   }
 
   /** One request in five seconds. */
-  async function takePoll({ id }: Row): Promise<void> {
+  async function takePoll({ id }: Row<typeof table>): Promise<void> {
     const { numUpdatedRows } = await database
       .updateTable(table)
       .set({ polled_at: now() })
@@ -100,7 +97,7 @@ export function createRecords({ database, prepareLookup }: OpenDatabase, options
     if (numUpdatedRows === 0n) throw new TooFast();
   }
 
-  const toPayload = (row: Row, id: string): Payload => ({
+  const toPayload = (row: Row<typeof table>, id: string): Payload => ({
     ...JSON.parse(row.payload.replaceAll(ownId, id)),
     jti: id,
     exp: Math.floor(Number(row.expires_at) / 1000),
@@ -141,7 +138,7 @@ export function createRecords({ database, prepareLookup }: OpenDatabase, options
         const update = database.updateTable(table).set(changed).where('id', '=', keyOf(model, id));
         if ((await update.executeTakeFirst()).numUpdatedRows > 0n) return;
       }
-      const row: Insertable<Tables[typeof table]> = {
+      const row: NewRow<typeof table> = {
         id: keyOf(model, id),
         model,
         ...changed,

@@ -1,8 +1,7 @@
-import type { Selectable } from 'kysely';
 import type { Database } from '../database/database.ts';
 import { countDeleted } from '../database/deletions.ts';
 import { insertNew } from '../database/insert-new.ts';
-import type { Tables } from '../database/schema.ts';
+import type { Row } from '../database/schema.ts';
 import { readNames } from '../users/scopes.ts';
 import { isResourceUri } from './addresses.ts';
 
@@ -51,7 +50,7 @@ export function createResources(database: Database, now: () => number) {
   };
 }
 
-const fromRow = ({ uri, scopes, token_format }: Selectable<Tables['janua_resources']>): Resource => ({
+const fromRow = ({ uri, scopes, token_format }: Row<'janua_resources'>): Resource => ({
   uri,
   scopes: readNames(scopes),
   tokenFormat: token_format === 'jwt' ? 'jwt' : 'opaque',

@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
 import { chmod, readdir, stat, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { describe, test } from 'node:test';
@@ -457,7 +460,7 @@ describe('janua doctor', { concurrency: 2 }, () => {
     test('whose signing keys are old, if there are applications', async () => {
       await using workplace = await createMigratedWorkplace();
       assert.equal((await examine(workplace)).praise('signing-keys'), '');
-      change(workplace, `insert into janua_clients values ('a', 'A', null, '{}', 0)`);
+      change(workplace, `insert into janua_clients values ('a', 'A', null, '{"redirectUris":[]}', 0)`);
       assert.match((await examine(workplace)).praise('signing-keys'), /^Janua makes the signing keys when/);
       const insert = (days: number) =>
         `insert into janua_signing_keys values ('${days}', 'ES256', '', ${Date.now() - days * 86_400_000}, null)`;
@@ -468,6 +471,36 @@ describe('janua doctor', { concurrency: 2 }, () => {
       const { complaints } = await examine(workplace, { SECOND_FACTOR: 'off' });
       assertOnly(complaints('signing-keys'), old);
       assertOnly(complaints('encryption'), /^wrong: Secrets .*: 2\./);
+    });
+
+    test('whose applications do not find it, or have addresses that are not safe or not known', async () => {
+      await using workplace = await createMigratedWorkplace();
+      assert.equal((await examine(workplace)).praise('openid'), '');
+      const redirects = ['http://localhost:3000/', 'http://192.0.2.1/', 'https://no-such-host.invalid/', 'app:/back'];
+      const client = `insert into janua_clients values ('a', 'Wiki', null, '${JSON.stringify({ redirectUris: redirects })}', 0)`;
+      change(workplace, client);
+      const [noUrl, plain, unknown, ...more] = (await examine(workplace)).complaints('openid');
+      assert.match(noUrl ?? '', /^wrong: .* PUBLIC_URL is not set/);
+      assert.match(plain ?? '', /^warning: Wiki gets its codes over plain http, at 192\.0\.2\.1\. .* clients set a /);
+      assert.match(unknown ?? '', /^warning: No host no-such-host\.invalid is known here/);
+      assert.deepEqual(more, []);
+
+      let issuer = '';
+      const server = createServer((_, response) => response.end(JSON.stringify({ issuer }))).listen(0);
+      await once(server, 'listening');
+      const PUBLIC_URL = `http://localhost:${(server.address() as AddressInfo).port}`;
+      issuer = PUBLIC_URL;
+      assert.match(
+        (await examine(workplace, { PUBLIC_URL })).praise('openid'),
+        /^Applications find http:\/\/localhost/,
+      );
+      issuer = 'https://elsewhere.example.com';
+      const other = (await examine(workplace, { PUBLIC_URL })).complaints('openid');
+      assert.match(other[0] ?? '', /^wrong: Another program, or Janua with another PUBLIC_URL, answers/);
+      server.close();
+      await once(server, 'close');
+      const gone = (await examine(workplace, { PUBLIC_URL })).complaints('openid');
+      assert.match(gone[0] ?? '', /^warning: From this machine, http:\/\/localhost:\d+ cannot be reached/);
     });
 
     test('whose encryption key is missing, foreign or open to others', async () => {

@@ -1,0 +1,73 @@
+import { lookup } from 'node:dns/promises';
+import { type Check, type Finding, ok, warning, wrong } from '../../selftest/finding.ts';
+import { isDomain, isLoopbackHost } from '../config/origin.ts';
+import type { Settings } from '../config/settings.ts';
+import type { OpenDatabase } from '../database/database.ts';
+import { inTime } from '../faults/in-time.ts';
+import { type Client, createClients } from '../oidc/clients.ts';
+import { hasApplications } from './signing-keys.ts';
+
+/** The longest that a host may take, in milliseconds. */
+const patience = 3000;
+
+/** Reports what keeps applications from signing their users in here. Finds nothing if there are none. */
+export async function* checkOpenId(opened: OpenDatabase, { PUBLIC_URL }: Settings): Check {
+  if (!(await hasApplications(opened.database))) return;
+  yield PUBLIC_URL === undefined
+    ? wrong(
+        'Applications know this server as localhost, because PUBLIC_URL is not set.',
+        'Set PUBLIC_URL to the address that browsers and applications use.',
+      )
+    : await findIssuer(PUBLIC_URL);
+  yield* checkAddresses(await createClients(opened, Date.now).list());
+}
+
+async function findIssuer(url: string): Promise<Finding> {
+  const issuer = new URL(url).origin;
+  try {
+    const signal = AbortSignal.timeout(patience);
+    const answer = await fetch(`${issuer}/.well-known/openid-configuration`, { redirect: 'error', signal });
+    const document: unknown = answer.status === 200 ? await answer.json() : undefined;
+    const found = typeof document === 'object' && document !== null && 'issuer' in document ? document.issuer : '';
+    if (found === issuer) return ok(`Applications find ${issuer} as their issuer.`);
+    return wrong(
+      `Another program, or Janua with another PUBLIC_URL, answers at ${issuer} (${answer.status}).`,
+      'Let the proxy pass /.well-known and /oidc on to this server. Restart it after PUBLIC_URL has changed.',
+    );
+  } catch {
+    return warning(
+      `From this machine, ${issuer} cannot be reached.`,
+      'Start the server. If applications run on this machine too, let its name and certificate work here.',
+    );
+  }
+}
+
+/** Addresses to which browsers carry codes. */
+async function* checkAddresses(clients: readonly Client[]): Check {
+  const addresses = clients.flatMap(({ id, name, redirectUris }) =>
+    redirectUris.flatMap((address) => {
+      const { protocol, hostname } = new URL(address);
+      return /^https?:$/.test(protocol) && !isLoopbackHost(hostname) ? [{ id, name, protocol, hostname }] : [];
+    }),
+  );
+  const known = new Map(
+    await Promise.all(
+      [...new Set(addresses.map(({ hostname }) => hostname))].map(async (host) => [host, await isKnown(host)] as const),
+    ),
+  );
+  for (const { id, name, protocol, hostname } of addresses) {
+    const fix = `Correct it: npx janua clients set ${id} --redirect-uri URL`;
+    if (protocol === 'http:') yield warning(`${name} gets its codes over plain http, at ${hostname}.`, fix);
+    if (known.get(hostname) === false)
+      yield warning(`No host ${hostname} is known here, to which ${name} sends its users back.`, fix);
+  }
+}
+
+/** @param host a name, or an address, which needs no look-up */
+async function isKnown(host: string): Promise<boolean> {
+  if (!isDomain(host)) return true;
+  return inTime(
+    lookup(host).then(() => true),
+    patience,
+  ).catch(() => false);
+}
