@@ -2,7 +2,6 @@ import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { createInterface } from 'node:readline';
 import { after, before, describe, test } from 'node:test';
 import type { OAuthClientProvider } from '@modelcontextprotocol/sdk/client/auth.js';
@@ -14,6 +13,7 @@ import * as openid from 'openid-client';
 import { createMigratedWorkplace } from '../commands/janua-command.ts';
 import { ann, password } from '../janua.ts';
 import { blocksOf, root } from '../page-examples.ts';
+import { findFreePort } from '../servers/throw-away-server.ts';
 import { createApplication, requireAnswer } from './application.ts';
 import { Browser } from './browser.ts';
 import { type DocumentServer, startDocumentServer } from './document-server.ts';
@@ -26,15 +26,6 @@ const findLine = (...parts: readonly string[]) =>
 /** As a shell reads a command. */
 const wordsOf = (line: string) =>
   [...line.matchAll(/'([^']*)'|(\S+)/g)].map(([, quoted, plain]) => quoted ?? plain ?? '');
-
-async function findFreePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as { port: number };
-  server.close();
-  await once(server, 'close');
-  return port;
-}
 
 let documents: DocumentServer;
 before(async () => {
