@@ -67,9 +67,15 @@ export function addProvider(app: App, parts: () => ProviderParts): void {
       });
     }
     for (const url of new Set(endpoints.map(([, address]) => address)))
-      scope.options(url, { config: { anySite: true }, schema: { hide: true } }, async (request, reply) =>
-        sendJson(reply, await answer(request, reply, false)),
-      );
+      scope.options(url, { config: { anySite: true }, schema: { hide: true } }, async (request, reply) => {
+        // The library knows the questions of browsers alone.
+        await answer(request, reply, false);
+        const methods = endpoints.flatMap(([method, address]) => (address === url ? [method] : []));
+        return reply
+          .code(204)
+          .header('allow', [...methods, 'OPTIONS'].join(', '))
+          .send();
+      });
   });
 
   for (const url of [authorizationPath, `${authorizationPath}/:uid`]) {
