@@ -416,8 +416,11 @@ export function createProvider(options: ProviderOptions) {
       res.removeHeader('set-cookie');
       if (kept.length > 0) res.setHeader('set-cookie', kept);
       const location = res.getHeader('location')?.toString();
+      const { status } = ctx;
+      // The route sets it again, or sends a page in place of a redirect.
+      res.statusCode = 200;
       for (const name of ['location', 'content-type', 'content-length']) res.removeHeader(name);
-      return { status: ctx.status, body: ctx.body, type: ctx.type, location, fault: ctx.state.fault };
+      return { status, body: ctx.body, type: ctx.type, location, fault: ctx.state.fault };
     },
 
     /** A request that waits for its user. Undefined if it has ended, or belongs to another browser. */

@@ -1,6 +1,7 @@
 /** Where a browser has come: a page of the server, or the address of another site that it was sent to. */
 export interface Place {
   readonly url: URL;
+  /** Of the last answer of the server. */
   readonly status: number;
   readonly text: string;
   readonly headers: Headers;
@@ -44,15 +45,16 @@ export class Browser {
   }
 
   async #go(url: URL, how: { site: string; fields?: Readonly<Record<string, string>> }): Promise<Place> {
-    let [target, fields, site] = [url, how.fields, how.site];
+    let [target, fields, site, status] = [url, how.fields, how.site, 0];
     for (let hops = 0; hops < 20; hops += 1) {
       if (target.origin !== this.origin)
-        return { url: target, status: 0, text: '', headers: new Headers(), isElsewhere: true };
+        return { url: target, status, text: '', headers: new Headers(), isElsewhere: true };
       const answer = await this.#send(target, site, fields);
+      status = answer.status;
       const text = await answer.text();
       const next = answer.headers.get('location') ?? /url=(.*)$/.exec(answer.headers.get('refresh') ?? '')?.[1];
       if (next === undefined || next === null)
-        return { url: target, status: answer.status, text, headers: answer.headers, isElsewhere: false };
+        return { url: target, status, text, headers: answer.headers, isElsewhere: false };
       if (answer.headers.has('refresh')) site = 'same-origin';
       target = new URL(next, target);
       fields = undefined;

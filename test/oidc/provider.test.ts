@@ -105,6 +105,8 @@ for (const stores of [
       assert.match(page.url.pathname, /^\/auth\/login/);
       const next = page.url.searchParams.get('next') ?? '';
       const answer = await browser.submit('/auth/token', { username: ann.username, password, next });
+      // After a form, a page leads on.
+      assert.equal(answer.status, 200);
       const tokens = await app.finish(begun, requireAnswer(answer));
       const claims = tokens.claims();
       assert.equal(claims?.email, ann.username);
