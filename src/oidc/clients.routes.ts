@@ -211,7 +211,7 @@ export function addClients(
       const values = request.method === 'POST' ? typed : valuesOf(client);
       // A group that is gone stays until it is unticked.
       const groups = [...new Set([...(await parts().groups.names()), ...client.groups])];
-      return { client: describeClient(client), values, groups };
+      return { ...describeClient(client), values, groups };
     },
     async submit(request, reply, input) {
       const { id } = await requireClient(request);
@@ -237,13 +237,13 @@ export function addClients(
     async show(request) {
       const client = await requireClient(request);
       await requireFresh(request);
-      return { client: describeClient(client) };
+      return describeClient(client);
     },
     async submit(request) {
       const client = await requireClient(request);
       await requireFresh(request);
       const answer = { client_id: client.id, client_secret: await administrationOf(request).rotateSecret(client.id) };
-      return request.format === 'json' ? answer : { ...answer, client: describeClient(client) };
+      return request.format === 'json' ? answer : { ...answer, ...describeClient(client) };
     },
   });
 
@@ -260,7 +260,7 @@ export function addClients(
     async show(request) {
       const client = await requireClient(request);
       await requireFresh(request);
-      return { client: describeClient(client) };
+      return describeClient(client);
     },
     async submit(request, reply) {
       const { id } = await requireClient(request);

@@ -87,6 +87,18 @@ describe('the clients', () => {
       assert.ok(body.includes(`name="${box}" checked`), box);
   });
 
+  test('have forms that lead to their own addresses, under their names', async () => {
+    await using janua = await open();
+    const { add, get } = janua;
+    const { client_id } = await add();
+    for (const name of ['change', 'rotate-secret', 'remove']) {
+      const address = `/admin/clients/${client_id}/${name}`;
+      const { body } = await get(address);
+      assert.ok(body.includes(`<form method="post" action="${address}">`), body);
+      assert.match(body, /Wiki/);
+    }
+  });
+
   test('lose what is no longer ticked in a form', async () => {
     await using janua = await open();
     const { add, get, send } = janua;
