@@ -5,6 +5,7 @@ import { accountPath } from '../web/next.ts';
 import { header, json, listOf, object, orNull, text, time } from '../web/openapi/responses.ts';
 import type { App } from '../web/types.ts';
 import { describeAccount, tooManyExports } from './export.ts';
+import { ownPassword } from './options.ts';
 import type { AccountParts } from './parts.ts';
 
 const accountSchema = object('The account', {
@@ -21,7 +22,9 @@ const accountSchema = object('The account', {
 });
 
 const part = { type: 'object', additionalProperties: true, examples: [{}] };
-const lists = ['sessions', 'tokens', 'links', 'mails', 'events'].map((name) => [name, listOf(part)] as const);
+const lists = ['identities', 'sessions', 'tokens', 'links', 'mails', 'events'].map(
+  (name) => [name, listOf(part)] as const,
+);
 const exportSchema = object('What this server stores about the user', {
   account: part,
   second_factors: part,
@@ -47,6 +50,7 @@ export function addAccount(app: App, parts: () => AccountParts): void {
         scope: signedIn.scopes.join(' '),
         passkeys: passkeys.length,
         totp: totp !== undefined,
+        ...(await ownPassword(parts(), signedIn.user)),
       };
     },
   });

@@ -7,6 +7,7 @@ import { signedInOf } from '../web/hooks/credentials.ts';
 import { loginPath } from '../web/login-page.ts';
 import type { App } from '../web/types.ts';
 import { currentPasswordField } from './fields.ts';
+import { ownPassword } from './options.ts';
 import type { AccountParts } from './parts.ts';
 
 const detail = 'Account deleted';
@@ -21,7 +22,7 @@ export function addDeleteAccount(app: App, parts: () => AccountParts): void {
     fields: { current_password: currentPasswordField },
     answer: detailAnswer(detail),
     browser: 'To the login page, with message 7',
-    show: ({ user }) => ({ username: user.username }),
+    show: async ({ user }) => ({ username: user.username, ...(await ownPassword(parts(), user)) }),
     async submit(request, reply, { current_password }) {
       const signedIn = signedInOf(request);
       await parts().requireFresh(signedIn, current_password, request);

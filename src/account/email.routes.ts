@@ -8,6 +8,7 @@ import { accountPath } from '../web/next.ts';
 import type { App } from '../web/types.ts';
 import { emailExpired, emailPath } from './email.ts';
 import { currentPasswordField, emailField } from './fields.ts';
+import { ownPassword } from './options.ts';
 import type { AccountParts } from './parts.ts';
 
 const sent = 'A link is on its way to the new address';
@@ -24,7 +25,7 @@ export function addChangeEmail(app: App, parts: () => AccountParts): void {
     answer: detailAnswer(sent),
     status: 202,
     browser: 'To the account page, with a message',
-    show: ({ user }) => ({ username: user.username }),
+    show: async ({ user }) => ({ username: user.username, ...(await ownPassword(parts(), user)) }),
     async submit(request, reply, { current_password, email }) {
       const signedIn = signedInOf(request);
       await parts().requireFresh(signedIn, current_password, request);

@@ -37,10 +37,19 @@ export interface AccountOptions {
   >;
   readonly auditTrail: AuditStore;
   readonly personalTokens: PersonalTokens;
+  /** The accounts of other providers that sign the user in. */
+  readonly listIdentities: (user: User) => Promise<readonly LinkedIdentity[]>;
   /** Forgets the failed logins of a user. */
   readonly liftFailures: (user: User) => Promise<unknown>;
   /** Domains of the addresses that may sign up. None means any. */
   readonly signUpDomains: readonly string[];
+}
+
+export interface LinkedIdentity {
+  readonly upstream: string;
+  readonly name: string;
+  readonly linkedAt: Date;
+  readonly lastUsedAt: Date | undefined;
 }
 
 export interface MailingOptions extends AccountOptions {
@@ -62,6 +71,11 @@ export interface OwnFactors {
   readonly recoveryCodesLeft: number;
   readonly trustedBrowsers: readonly { readonly userAgent: string; readonly trustedAt: Date }[];
 }
+
+/** Whether the forms ask for the present password. An account that another provider or a passkey signs in may have none. */
+export const ownPassword = async ({ registry }: Pick<AccountOptions, 'registry'>, { id }: Pick<User, 'id'>) => ({
+  hasPassword: registry === undefined || (await registry.findById(id))?.passwordHash !== undefined,
+});
 
 /** What the routes of accounts work with, besides the parts of `createAccountParts`. */
 export interface AccountRouteParts extends Pick<AccountOptions, 'registry' | 'audit' | 'personalTokens'> {

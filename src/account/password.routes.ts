@@ -7,6 +7,7 @@ import { accountPath } from '../web/next.ts';
 import { detailWithTokens, tokenFields } from '../web/token-answer.ts';
 import type { App } from '../web/types.ts';
 import { currentPasswordField, newPasswordField } from './fields.ts';
+import { ownPassword } from './options.ts';
 import type { AccountParts } from './parts.ts';
 
 const detail = 'Password changed';
@@ -25,7 +26,7 @@ export function addChangePassword(app: App, parts: () => AccountParts): void {
     // The session may have ended while the password was changed. There are no tokens then.
     answer: detailWithTokens(detail, detail, Object.keys(tokenFields)),
     browser: 'To the account page, with a message',
-    show: ({ user }) => ({ username: user.username }),
+    show: async ({ user }) => ({ username: user.username, ...(await ownPassword(parts(), user)) }),
     async submit(request, reply, { current_password, new_password: password, end_tokens }) {
       const { language, caller } = request;
       const signedIn = signedInOf(request);

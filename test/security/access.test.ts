@@ -7,7 +7,7 @@ import { logIn } from '../web/faces.ts';
 
 let janua: TestJanua;
 before(async () => {
-  janua = await startJanua({ settings: { SIGN_UP: 'on' } });
+  janua = await startJanua({ settings: { SIGN_UP: 'on', UPSTREAMS_FILE: 'test/upstream/upstreams.json' } });
   await janua.services.clientAdministration.addClient(wiki);
 });
 after(() => janua[Symbol.asyncDispose]());
@@ -22,6 +22,7 @@ const routes: Record<
   | 'takes a password'
   | 'takes a passkey'
   | 'takes a waiting login'
+  | 'takes the word of a provider'
   | 'takes the token of a link'
   | 'asks for a mail'
   | 'ends sessions'
@@ -49,6 +50,9 @@ const routes: Record<
   'POST /api/second-factor': 'takes a waiting login',
   'POST /auth/second-factor/options': 'takes a waiting login',
   'POST /api/second-factor/options': 'takes a waiting login',
+  'POST /auth/upstream/:id': 'anyone',
+  'POST /api/upstream/:id': 'anyone',
+  'GET /auth/upstream/:id/callback': 'takes the word of a provider',
   'POST /auth/logout': 'ends sessions',
   'POST /api/logout': 'ends sessions',
   'GET /auth/confirm': 'signed in',
@@ -67,6 +71,14 @@ const routes: Record<
   'POST /api/account/tokens': 'signed in',
   'POST /account/tokens/end': 'signed in',
   'POST /api/account/tokens/end': 'signed in',
+  'GET /account/sign-in-methods': 'signed in',
+  'GET /api/account/sign-in-methods': 'signed in',
+  'POST /account/sign-in-methods/begin': 'signed in',
+  'POST /api/account/sign-in-methods/begin': 'signed in',
+  'POST /account/sign-in-methods/link': 'signed in',
+  'POST /api/account/sign-in-methods/link': 'signed in',
+  'POST /account/sign-in-methods/unlink': 'signed in',
+  'POST /api/account/sign-in-methods/unlink': 'signed in',
   'POST /account/sessions/end': 'signed in',
   'POST /api/account/sessions/end': 'signed in',
   'POST /account/sessions/end-others': 'signed in',

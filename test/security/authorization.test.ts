@@ -27,7 +27,9 @@ function collect(message: unknown): void {
 
 before(async () => {
   subscribe('fastify.initialization', collect);
-  janua = await startJanua({ settings: { SIGN_UP: 'on', PUBLIC_URL: 'http://localhost:5000' } });
+  janua = await startJanua({
+    settings: { SIGN_UP: 'on', PUBLIC_URL: 'http://localhost:5000', UPSTREAMS_FILE: 'test/upstream/upstreams.json' },
+  });
   unsubscribe('fastify.initialization', collect);
   for (const scope of Object.keys(ownScopes))
     await janua.services.groups.add({ name: groupOf(scope), description: '', scopes: [scope] });

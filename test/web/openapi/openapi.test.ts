@@ -22,7 +22,7 @@ interface Media {
 }
 
 async function withDocument() {
-  const janua = await startJanua({ settings: { SIGN_UP: 'on' } });
+  const janua = await startJanua({ settings: { SIGN_UP: 'on', UPSTREAMS_FILE: 'test/upstream/upstreams.json' } });
   const document = parseDocument((await janua.app.inject('/openapi.json')).body);
   const operations = Object.entries<Record<string, Operation>>(document.paths).flatMap(([path, methods]) =>
     Object.entries(methods).map(([method, operation]) => ({ path, method, operation })),
@@ -48,6 +48,7 @@ test('the document lists every route, in OpenAPI 3.1, with relative addresses on
     'GET /account/security',
     'GET /account/security/totp',
     'GET /account/sessions',
+    'GET /account/sign-in-methods',
     'GET /account/tokens',
     'GET /admin',
     'GET /admin/audit',
@@ -64,6 +65,7 @@ test('the document lists every route, in OpenAPI 3.1, with relative addresses on
     'GET /admin/resources',
     'GET /admin/settings',
     'GET /admin/throttle',
+    'GET /admin/upstreams',
     'GET /admin/users',
     'GET /admin/users/add',
     'GET /admin/users/{id}',
@@ -85,6 +87,7 @@ test('the document lists every route, in OpenAPI 3.1, with relative addresses on
     'GET /api/account/security',
     'GET /api/account/security/totp',
     'GET /api/account/sessions',
+    'GET /api/account/sign-in-methods',
     'GET /api/account/tokens',
     'GET /api/admin',
     'GET /api/admin/audit',
@@ -99,6 +102,7 @@ test('the document lists every route, in OpenAPI 3.1, with relative addresses on
     'GET /api/admin/resources',
     'GET /api/admin/settings',
     'GET /api/admin/throttle',
+    'GET /api/admin/upstreams',
     'GET /api/admin/users',
     'GET /api/admin/users/add',
     'GET /api/admin/users/{id}',
@@ -133,6 +137,7 @@ test('the document lists every route, in OpenAPI 3.1, with relative addresses on
     'GET /auth/second-factor',
     'GET /auth/sign-up',
     'GET /auth/sign-up/finish',
+    'GET /auth/upstream/{id}/callback',
     'GET /auth/verify',
     'GET /demo/mail',
     'GET /docs',
@@ -162,6 +167,9 @@ test('the document lists every route, in OpenAPI 3.1, with relative addresses on
     'POST /account/security/trusted-browsers/end',
     'POST /account/sessions/end',
     'POST /account/sessions/end-others',
+    'POST /account/sign-in-methods/begin',
+    'POST /account/sign-in-methods/link',
+    'POST /account/sign-in-methods/unlink',
     'POST /account/tokens',
     'POST /account/tokens/end',
     'POST /admin/clients/add',
@@ -200,6 +208,9 @@ test('the document lists every route, in OpenAPI 3.1, with relative addresses on
     'POST /api/account/security/trusted-browsers/end',
     'POST /api/account/sessions/end',
     'POST /api/account/sessions/end-others',
+    'POST /api/account/sign-in-methods/begin',
+    'POST /api/account/sign-in-methods/link',
+    'POST /api/account/sign-in-methods/unlink',
     'POST /api/account/tokens',
     'POST /api/account/tokens/end',
     'POST /api/admin/clients/add',
@@ -239,6 +250,7 @@ test('the document lists every route, in OpenAPI 3.1, with relative addresses on
     'POST /api/second-factor/options',
     'POST /api/sign-up',
     'POST /api/sign-up/finish',
+    'POST /api/upstream/{id}',
     'POST /auth/confirm',
     'POST /auth/confirm-email',
     'POST /auth/confirm/options',
@@ -255,6 +267,7 @@ test('the document lists every route, in OpenAPI 3.1, with relative addresses on
     'POST /auth/sign-up',
     'POST /auth/sign-up/finish',
     'POST /auth/token',
+    'POST /auth/upstream/{id}',
     'POST /oidc/auth',
     'POST /oidc/device',
     'POST /oidc/device-authorization',
@@ -373,7 +386,7 @@ const rules = {
 } as const;
 
 test('the document passes all rules of a linter but those named here', async () => {
-  await using janua = await startJanua({ settings: { SIGN_UP: 'on' } });
+  await using janua = await startJanua({ settings: { SIGN_UP: 'on', UPSTREAMS_FILE: 'test/upstream/upstreams.json' } });
   const { body } = await janua.app.inject('/openapi.json');
   const lint = async (source: string) => {
     const config = await createConfig({ extends: ['all'], rules });
