@@ -10,6 +10,7 @@ import { checkRedis, checkSqlSessions } from '../doctor/session-store.ts';
 import { checkSettings, type ReadSettings } from '../doctor/settings.ts';
 import { checkSigningKeys } from '../doctor/signing-keys.ts';
 import { checkSqliteFile, sqlitePath } from '../doctor/sqlite-file.ts';
+import { checkUpstreams } from '../doctor/upstreams.ts';
 import { checkUsers } from '../doctor/users-table.ts';
 import { inTime } from '../faults/in-time.ts';
 import { createFindingsPrinter, type FindingsPrinter } from './findings.ts';
@@ -85,6 +86,7 @@ async function lookAtAll({ settings, faulty }: ReadSettings, look: Look): Promis
       checkMail(sound, stepMilliseconds),
     );
     await look('mail', mailCheck);
+    if (settings.UPSTREAMS_FILE !== undefined) await look('upstreams', checkUpstreams(settings, stepMilliseconds));
   } finally {
     // If a store does not close in time, the end of the process closes it.
     await inTime(closing.disposeAsync(), seconds * 1000).catch(() => {});
