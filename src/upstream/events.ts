@@ -8,7 +8,6 @@ export const events = {
     by: 'anyone',
     level: 'warn',
     words: 'A sign-in with another provider was refused',
-    isLimitedByReason: true,
     reasons: {
       over: {
         words: 'it has expired, was used already, began in another browser, or belongs to another provider or session',

@@ -24,8 +24,6 @@ export interface WayChange extends ConfirmingRequest {
   readonly language: Language;
 }
 
-export type Linking = ReturnType<typeof createLinking>;
-
 /** Links and unlinks users of other providers. Each change wants a fresh proof, and ends the user's other sessions. */
 export function createLinking(options: UpstreamOptions, signIn: SignIn) {
   const { upstreams, identities, users, registry, database, sessions, outbox, audit, requireFresh } = options;

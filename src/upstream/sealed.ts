@@ -4,8 +4,6 @@ import { isSame } from '../sessions/credential.ts';
 /** How long a user has for a sign-in with another provider, and for the button that links it, in seconds. */
 export const flowSeconds = 600;
 
-export type Sealed = ReturnType<typeof createSealed>;
-
 /**
  * Texts that only this server can make, which a browser keeps for it. So a sign-in that is begun and left fills no table.
  * @param key 32 bytes or more

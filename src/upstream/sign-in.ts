@@ -3,6 +3,7 @@ import type { Admitted, LoginRequest } from '../access/admit.ts';
 import { Refusal } from '../access/refusal.ts';
 import type { Caller } from '../audit/event.ts';
 import { inTransaction } from '../database/transaction.ts';
+import { canonicalDomain } from '../text/mail-address.ts';
 import { type Account, passwordFingerprint } from '../users/account.ts';
 import { createCookie } from '../web/cookies.ts';
 import type { events } from './events.ts';
@@ -38,6 +39,7 @@ export function createSignIn(options: UpstreamOptions) {
   const { upstreams, identities, users, registry, database, audit, tokens, admit, knownBrowsers, now } = options;
   const providers = new Map(upstreams.map((upstream) => [upstream.id, createProvider(upstream, options)]));
   const sealed = createSealed(options.key, now);
+  const domains = options.signUpDomains.map(canonicalDomain);
   const cookie = createCookie('upstream', options.https, flowSeconds);
 
   const redirectUri = (id: string) => `${options.baseUrl()}/auth/upstream/${id}/callback`;
@@ -89,7 +91,6 @@ export function createSignIn(options: UpstreamOptions) {
     const refuseNew = (reason: Reason) => refuse(reason, caller, notLinked);
     if (registry === undefined || !options.signUp) return refuseNew('not-linked');
     if (username === undefined) return refuseNew('untrusted-address');
-    const { signUpDomains: domains } = options;
     if (domains.length > 0 && !domains.includes(username.slice(username.indexOf('@') + 1)))
       return refuseNew('other-domain');
     const user = { username, firstName: firstName || username, lastName, passwordHash: '', demo: false } as const;

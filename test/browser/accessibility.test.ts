@@ -8,7 +8,11 @@ import { codeOf } from '../second-factor/authenticator-app.ts';
 import { addAuthenticator, address, openMail, openSite, sendLogin, signIn, submit } from './browser.ts';
 
 const site = openSite({
-  settings: { SIGN_UP: 'on', FORWARD_AUTH_ORIGINS: ['https://wiki.example.com', 'https://photos.example.com'] },
+  settings: {
+    SIGN_UP: 'on',
+    FORWARD_AUTH_ORIGINS: ['https://wiki.example.com', 'https://photos.example.com'],
+    UPSTREAMS_FILE: 'test/upstream/upstreams.json',
+  },
 });
 const wcag22aa = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa'];
 
@@ -87,7 +91,13 @@ async function* homeAndAccount(page: Page, { username, newcomer }: Person): Asyn
   yield 'the open panel';
   yield* openEach(page, ['/admin/me', '/account', '/account?state=1', '/account/profile', '/account/password']);
   yield* openEach(page, ['/account/applications?state=revoked']);
-  yield* openEach(page, ['/account/sessions?state=1', '/account/delete', '/auth/confirm', '/account/email']);
+  yield* openEach(page, [
+    '/account/sessions?state=1',
+    '/account/sign-in-methods?state=linked',
+    '/account/delete',
+    '/auth/confirm',
+    '/account/email',
+  ]);
   await submit(page, 'Send link', { 'New e-mail address': newcomer, 'Current password': 'wrong' });
   await page.getByText('Incorrect password').waitFor();
   yield 'the new address, with an error';

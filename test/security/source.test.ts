@@ -50,10 +50,10 @@ const rules: Rule[] = [
   },
   {
     // Shows: V13.2.4 V13.2.5
-    name: 'the server connects only to its stores, a mail server, Pwned Passwords, a trace collector and, guarded, to applications, and the selftest only to its target',
+    name: 'the server connects only to its stores, a mail server, Pwned Passwords, a trace collector, the providers of the settings and, guarded, applications, and the selftest only to its target',
     // Finds Node's functions that connect, and the clients of the stores, of a mail server and of a collector.
     never:
-      /\bfetch\(|\bWebSocket\(|https?\.(?:get|request)\(|\b(?:net|tls|http2)\.(?:connect|createConnection)\(|node:(?:https|dgram|dns)|undici|\{[^}]*\b(?:request|get|connect|createConnection)\b[^}]*\} (?:from|=)[^;\n]*'node:(?:http2?|net|tls)'|(?:from |import\()'(?:pg|mysql2|ioredis|nodemailer)'|exporter-/,
+      /\bfetch\(|\bWebSocket\(|https?\.(?:get|request)\(|\b(?:net|tls|http2)\.(?:connect|createConnection)\(|node:(?:https|dgram|dns)|undici|\{[^}]*\b(?:request|get|connect|createConnection)\b[^}]*\} (?:from|=)[^;\n]*'node:(?:http2?|net|tls)'|(?:from |import\()'(?:pg|mysql2|ioredis|nodemailer|openid-client)'|exporter-/,
     except: [
       'src/database/postgres.ts',
       'src/database/mysql.ts',
@@ -66,6 +66,8 @@ const rules: Rule[] = [
       'src/redis/redis.ts',
       'src/redis/tls-connector.ts',
       'src/telemetry/traces.ts',
+      'src/doctor/upstreams.ts',
+      'src/upstream/provider.ts',
       // They run in the browser, and request only our own server.
       'src/web/assets/pages.js',
       'src/web/assets/passkeys.js',
