@@ -36,7 +36,7 @@ export interface Admission extends LoginRequest {
   /** What the access token is asked to carry, separated by spaces. Without it: all scopes of the user. */
   readonly scope?: string | undefined;
   /** For the audit. `reason` says how the user proved who they are. The user is told about a login from a browser that is not known. */
-  readonly event: Pick<AuditEvent, 'throttle' | 'knownBrowser'> & { readonly reason: string };
+  readonly event: Pick<AuditEvent, 'throttle' | 'knownBrowser' | 'about'> & { readonly reason: string };
 }
 
 /**

@@ -15,7 +15,7 @@ export interface AuditEvent<Kind extends string = string> {
   readonly count?: number | undefined;
   /** The administrator who did it on a page. */
   readonly actorId?: string | undefined;
-  /** What it is about: the groups that a user is in now, the group that was changed, or the scope that was missing. */
+  /** What it is about: the groups that a user is in now, the group that was changed, the provider of a sign-in, or the scope that was missing. */
   readonly about?: string | undefined;
 }
 

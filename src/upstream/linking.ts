@@ -29,7 +29,7 @@ export function createLinking(options: UpstreamOptions, signIn: SignIn) {
   const { upstreams, identities, users, registry, database, sessions, outbox, audit, requireFresh } = options;
   const { sealed, ownerOf, refuse, findAccount } = signIn;
 
-  /** Those whose provider is still set up: with others, no one can log in. */
+  /** Those whose provider is still set up: with others, no user can log in. */
   const usable = async (user: SignedIn['user'], db?: Database) =>
     (await identities.list(ownerOf({ user }), db)).filter((one) => upstreams.some(({ id }) => id === one.upstream));
 

@@ -4,7 +4,8 @@ import type { Claims, Profile, Upstream } from './upstream.ts';
 /** The tenant of all personal accounts. */
 const personalTenant = '9188040d-6c67-4c5b-b112-36a304b66dad';
 
-const longestSubject = 255;
+/** OpenID Connect Core 1.0, 2. */
+const subjectShape = /^[\x21-\x7e]{1,255}$/;
 
 const textOf = (value: unknown): string => (typeof value === 'string' ? value : '');
 
@@ -12,7 +13,7 @@ const textOf = (value: unknown): string => (typeof value === 'string' ? value : 
 export function readProfile(upstream: Upstream, claims: Claims): Profile | undefined {
   const subject = subjectOf(upstream, claims);
   const issuer = textOf(claims.iss);
-  if (subject === '' || subject.length > longestSubject || issuer.length > longestSubject) return undefined;
+  if (!subjectShape.test(subject) || !subjectShape.test(issuer)) return undefined;
   const name = ['email', 'preferred_username', 'name'].map((claim) => textOf(claims[claim])).find(Boolean) ?? subject;
   const address = emailAddress(textOf(claims.email));
   const isTrusted = address !== undefined && isVerified(upstream, claims) && isTrustedFor(upstream, address, claims);

@@ -49,10 +49,12 @@ export function createProvider(upstream: Upstream, { fetch, log, now }: Provider
   );
   let known: { readonly configuration: Configuration; readonly until: number } | undefined;
 
+  let opening: Promise<Configuration> | undefined;
+
   function fail(error: unknown, reason = reasonOf(error)): never {
-    const { code, message } = error as { code?: string; message?: string };
+    const { code, message, error: answer } = error as Readonly<Record<string, unknown>>;
     log.warn(
-      { event: 'upstream_failed', upstream: id, reason, code, detail: message },
+      { event: 'upstream_failed', upstream: id, reason, code, answer, detail: message },
       'a sign-in with a provider failed',
     );
     throw new UpstreamFault(reason, error);
@@ -81,8 +83,16 @@ export function createProvider(upstream: Upstream, { fetch, log, now }: Provider
     return configuration;
   }
 
+  /** At most once at a time, however many users wait for it. */
   async function open(): Promise<Configuration> {
     if (known !== undefined && now() < known.until) return known.configuration;
+    opening ??= refresh().finally(() => {
+      opening = undefined;
+    });
+    return opening;
+  }
+
+  async function refresh(): Promise<Configuration> {
     try {
       known = { configuration: await discover(), until: now() + freshMilliseconds };
     } catch (error) {

@@ -5,6 +5,7 @@ import type { Caller } from '../audit/event.ts';
 import { inTransaction } from '../database/transaction.ts';
 import { canonicalDomain } from '../text/mail-address.ts';
 import { type Account, passwordFingerprint } from '../users/account.ts';
+import { maxNameLength } from '../users/user.ts';
 import { createCookie } from '../web/cookies.ts';
 import type { events } from './events.ts';
 import type { IdentityOwner } from './identities.ts';
@@ -78,11 +79,16 @@ export function createSignIn(options: UpstreamOptions) {
     }
   }
 
+  /** Undefined if the user is gone, or has another name in a team's own table. */
+  async function accountOf({ userId, username }: IdentityOwner): Promise<Account | undefined> {
+    const account = await users.findById(userId);
+    return account && ownerOf(account).username === username ? account : undefined;
+  }
+
   /** The account that an identity is linked with. Undefined if there is none, or no longer. */
   async function findAccount(identity: Pick<Profile, 'issuer' | 'subject'>): Promise<Account | undefined> {
     const owner = await identities.find(identity);
-    const account = owner && (await users.findById(owner.userId));
-    return account && ownerOf(account).username === owner?.username ? account : undefined;
+    return owner && accountOf(owner);
   }
 
   /** Creates an account without a password. Of several first logins at the same time, one does. */
@@ -93,7 +99,14 @@ export function createSignIn(options: UpstreamOptions) {
     if (username === undefined) return refuseNew('untrusted-address');
     if (domains.length > 0 && !domains.includes(username.slice(username.indexOf('@') + 1)))
       return refuseNew('other-domain');
-    const user = { username, firstName: firstName || username, lastName, passwordHash: '', demo: false } as const;
+    const [local = ''] = username.split('@');
+    const user = {
+      username,
+      firstName: firstName || local.slice(0, maxNameLength),
+      lastName,
+      passwordHash: '',
+      demo: false,
+    } as const;
     let id: string | undefined;
     const isTaken = new Error('the address or the identity is taken');
     try {
@@ -117,11 +130,9 @@ export function createSignIn(options: UpstreamOptions) {
   }
 
   async function findOrSignUp(upstream: string, profile: Profile, request: SignInRequest): Promise<Account> {
-    const account = await findAccount(profile);
-    if (account !== undefined) return account;
-    // Of a team's own table, the user may be gone or have another name.
-    if ((await identities.find(profile)) !== undefined) return refuse('void-identity', request.caller, notLinked);
-    return signUp(upstream, profile, request);
+    const owner = await identities.find(profile);
+    if (owner === undefined) return signUp(upstream, profile, request);
+    return (await accountOf(owner)) ?? refuse('void-identity', request.caller, notLinked);
   }
 
   return {

@@ -35,7 +35,7 @@ site.test(
 site.test(
   'a user links an account, and an administrator sees the provider',
   async ({ page }) => {
-    // The provider signs everyone in as Rose.
+    // The provider signs every user in as Rose.
     await site.janua.people.remove('rose@example.com');
     await signIn(page);
     await page.goto('/account/security');

@@ -16,6 +16,7 @@ const tampered: Record<string, Tricks> = {
   'from the future': { claims: { nbf: past + 7200 } },
   'without a subject': { claims: { sub: undefined } },
   'with a subject that is no text': { claims: { sub: 7 } },
+  'with a subject of several lines': { claims: { sub: 'a\nb' } },
   'with a subject of 256 characters': { claims: { sub: 'x'.repeat(256) } },
   'with the algorithm none': { header: { alg: 'none' }, signature: 'none' },
   'with an algorithm of secrets': { header: { alg: 'HS256' } },
