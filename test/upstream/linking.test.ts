@@ -297,3 +297,30 @@ test('a program begins too, and gets the address as JSON', async () => {
   await browser.back(fake.authorize(answer.json().url, googleUser()));
   assert.equal(await browser.whoAmI(), 'gail@gmail.com');
 });
+
+test('an account without a password is not asked for it, and can set one', async () => {
+  const fake = createGoogle();
+  await using opened = await open({ fetch: fake.fetch });
+  const browser = opened.createBrowser();
+  await browser.back(fake.authorize(await browser.begin(), googleUser()));
+  for (const path of ['/account/password', '/account/email', '/account/delete'])
+    assert.doesNotMatch((await browser.send('GET', path)).body, /current_password/, path);
+  const answer = await browser.send('POST', '/account/password', { new_password: 'staple of many batteries' });
+  assert.equal(answer.headers.location, '/account?state=1');
+  assert.match((await browser.send('GET', '/account/password')).body, /current_password/);
+  const removed = await browser.send('POST', `${page}/unlink`, { id: await idOf(browser) });
+  assert.equal(removed.headers.location, `${page}?state=unlinked`);
+});
+
+test('the export has the linked accounts', async () => {
+  const fake = createGoogle();
+  await using opened = await open({ fetch: fake.fetch });
+  const browser = opened.createBrowser();
+  await browser.logIn();
+  await link(browser, fake);
+  const { identities } = (await browser.send('GET', '/api/account/export')).json();
+  assert.deepEqual(
+    identities.map(({ upstream, name }: Record<string, string>) => [upstream, name]),
+    [['google', 'gail@gmail.com']],
+  );
+});
