@@ -356,7 +356,8 @@ export function createProvider(options: ProviderOptions) {
     ctx.respond = false;
     // Addresses never follow the Host header (ASVS 4.1.3).
     const { protocol, host } = new URL(issuer);
-    const href = new URL(ctx.originalUrl, `${issuer}/`).href;
+    // A target may itself contain a host (RFC 9112 3.2.2).
+    const href = `${issuer}${ctx.path}${ctx.search}`;
     for (const [name, value] of Object.entries({ protocol: protocol.slice(0, -1), host, href }))
       Object.defineProperty(ctx.request, name, { value });
     try {
