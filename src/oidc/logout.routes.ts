@@ -1,6 +1,7 @@
 import type { Access, Presented } from '../access/access.ts';
 import { Refusal } from '../access/refusal.ts';
 import type { Caller } from '../audit/event.ts';
+import { Unavailable } from '../faults/unavailable.ts';
 import { bodyField } from '../web/body-field.ts';
 import { leave, leaveView } from '../web/leave.ts';
 import { page, redirect } from '../web/openapi/responses.ts';
@@ -30,8 +31,8 @@ export function addApplicationLogOut(app: App, parts: () => LogOutParts): void {
     );
     const { id_token_hint: idTokenHint, client_id: clientId, post_logout_redirect_uri: address, state } = given;
     const provider = await requireProvider(parts());
-    const found = await provider.findLogOut({ idTokenHint, clientId, address }).catch(() => {
-      throw new Refusal(applicationRefused);
+    const found = await provider.findLogOut({ idTokenHint, clientId, address }).catch((error: unknown) => {
+      throw error instanceof Unavailable ? error : new Refusal(applicationRefused);
     });
     const target = found.address === undefined ? undefined : new URL(found.address);
     if (state !== undefined) target?.searchParams.set('state', state);
