@@ -1,4 +1,5 @@
 // Makes the pictures of the README: `node bin/node.mjs scripts/screenshots.ts`
+import { hash } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
 import { admins } from '../src/users/scopes.ts';
 import { launchBrowser, sendLogin } from '../test/browser/browser.ts';
@@ -30,6 +31,20 @@ await page.screenshot({ path: picture('home'), animations: 'disabled' });
 await page.getByRole('link', { name: 'Your account' }).click();
 await page.getByRole('heading', { name: 'Your account' }).waitFor();
 await page.screenshot({ path: picture('account'), animations: 'disabled' });
+
+const grafana = 'https://grafana.example.com/login/generic_oauth';
+const { client } = await janua.services.clientAdministration.addClient({
+  ...{ name: 'Grafana', redirectUris: [grafana], postLogoutRedirectUris: [], backchannelLogoutUri: undefined },
+  ...{ own: false, device: false, secondFactor: false, groups: [], isPublic: false },
+});
+const asked = new URLSearchParams({
+  ...{ client_id: client.id, redirect_uri: grafana, response_type: 'code', scope: 'openid profile email groups' },
+  ...{ code_challenge: hash('sha256', 'x'.repeat(43), 'base64url'), code_challenge_method: 'S256' },
+});
+await page.setViewportSize({ width: 720, height: 560 });
+await page.goto(`/oidc/auth?${asked}`);
+await page.getByRole('button', { name: 'Allow' }).waitFor();
+await page.screenshot({ path: picture('consent'), animations: 'disabled' });
 
 // A month of a small team, with less on weekends.
 const { administration, audit, clean } = janua.services;
