@@ -46,13 +46,18 @@ export async function* checkCrossSite(client: Client): Check {
     : wrong(`The server accepts a login sent by ${taken.join('; by ')}.`, proxyFix);
 }
 
+/** What the provider publishes for applications in browsers. */
+const published = /^GET \/(?:\.well-known\/|oidc\/jwks)/;
+
 /** Checks that scripts of other sites cannot read answers (ASVS 3.4.2): in every answer so far, and in a preflight request. */
 export async function* checkCors(client: Client): Check {
   await client.ask('GET /api/me', { headers: { origin: foreignOrigin } });
   await client.ask('OPTIONS /api/login', {
     headers: { origin: foreignOrigin, 'access-control-request-method': 'POST' },
   });
-  const open = client.answers.find((answer) => answer.header('access-control-allow-origin') !== undefined);
+  const open = client.answers.find(
+    ({ route, header }) => header('access-control-allow-origin') !== undefined && !published.test(route),
+  );
   yield open === undefined
     ? ok('Scripts of other sites cannot read responses.')
     : wrong(

@@ -8,6 +8,7 @@ import { type Check, type Finding, needing, warning, wrong } from './finding.ts'
 import { checkForgedHeaders } from './forged-headers.ts';
 import { checkFormats } from './formats.ts';
 import { checkLinks } from './links.ts';
+import { checkOpenId } from './openid.ts';
 import { checkPlainHttp } from './plain-http.ts';
 import { checkReach } from './reach.ts';
 import { checkSecondFactors } from './second-factors.ts';
@@ -66,6 +67,7 @@ async function lookAtAll(client: Client, options: SelftestOptions, look: Look, t
   await look('forged', checkForgedHeaders(client));
   await look('links', checkLinks(client));
   await look('second-factors', checkSecondFactors(client));
+  await look('openid', checkOpenId(client));
   await look('exposure', checkExposure(client));
   await look('limits', checkLimits(client));
   if (account === undefined)

@@ -7,7 +7,7 @@ export const account = { username: 'ann@example.com', password: 'a few words tha
 /** Milliseconds within which the test file has to end. */
 const lifetime = 10 * 60 * 1000;
 
-/** `janua serve` behind a proxy with TLS, as in production, with one user. */
+/** `janua serve` behind a proxy with TLS, as in production, with one user and one client. */
 export interface Deployment extends AsyncDisposable {
   readonly workplace: Workplace;
   readonly proxy: TlsProxy;
@@ -24,6 +24,7 @@ export async function startDeployment(): Promise<Deployment> {
   const workplace = resources.use(await createMigratedWorkplace());
   const { username, password } = account;
   await workplace.run(['users', 'add', username, '--first-name', 'Ann', '--last-name', 'Archer'], { input: password });
+  await workplace.run(['clients', 'add', '--name', 'Wiki', '--redirect-uri', 'https://wiki.example.com/callback']);
   const certificate = await createCertificate(workplace.folder, 'proxy');
   const proxy = resources.use(await startTlsProxy(certificate));
 

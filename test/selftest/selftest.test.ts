@@ -382,6 +382,37 @@ describe('janua selftest reports a proxy', () => {
       [/^hsts wrong: HSTS of a year is missing/],
     ],
     [
+      'that answers for another issuer, with methods of its own',
+      answerItself('/.well-known/openid-configuration', {
+        headers: { 'content-type': 'application/json' },
+        body: '{"issuer":"https://elsewhere.example.com"}',
+      }),
+      [/^openid wrong: .* names the issuer https:\/\/elsewhere\.example\.com/, /^headers/, /^hsts/],
+    ],
+    [
+      'that offers plain PKCE, and shows private keys',
+      {
+        answer(given, { path }) {
+          if (path === '/.well-known/openid-configuration') given.body = given.body.replace('["S256"]', '["none"]');
+          if (path === '/oidc/jwks') given.body = given.body.replaceAll('"use"', '"d"  ');
+        },
+      },
+      [
+        /^openid wrong: .* offers PKCE with other methods than S256\./,
+        /^openid wrong: .* private part.*rotate signing/,
+      ],
+    ],
+    [
+      'that sends a stranger back',
+      {
+        request: ({ path }) =>
+          path.startsWith('/oidc/auth')
+            ? { status: 302, headers: { location: 'https://janua-selftest.invalid/?code=x' }, body: '' }
+            : undefined,
+      },
+      [/^openid wrong: A made-up client gets 302 to https:/, /^headers/, /^headers/, /^hsts/],
+    ],
+    [
       'that allows scripts in pages',
       add('content-security-policy', "default-src 'self' 'unsafe-inline'; base-uri 'none'; frame-ancestors 'none'"),
       [/^headers wrong: content-security-policy is wrong on (\d+) of \1 responses.*'unsafe-inline'/],
@@ -580,7 +611,8 @@ describe('janua selftest reports a server', () => {
         complaints[1] ?? '',
         /^second-factors wrong: Passkeys belong to auth\.example\.com, and browsers refuse/,
       );
-      assert.match(complaints[2] ?? '', /^login wrong: The login of ann@example\.com answers 403/);
+      assert.match(complaints[2] ?? '', /^openid wrong: .* names the issuer https:\/\/auth\.example\.com/);
+      assert.match(complaints[3] ?? '', /^login wrong: The login of ann@example\.com answers 403/);
     });
     await server.stop();
   });
