@@ -83,7 +83,7 @@ describe('a redirect address', () => {
     '',
   ];
 
-  // Shows: VM-78
+  // Shows: VM-78 V10.4.1
   test('is compared as a whole: nothing that only looks alike gets an answer', async () => {
     const [app, browser] = [await server.addApplication(), await server.browser()];
     for (const redirect_uri of near) {
@@ -204,6 +204,14 @@ describe('a code', () => {
     begun.address.searchParams.delete('code_challenge_method');
     assert.equal(requireAnswer(await browser.open(begun.address)).searchParams.get('error'), 'invalid_request');
   });
+});
+
+// Shows: V10.4.3
+test('a code is worth nothing after a minute', async (t) => {
+  const [app, browser] = [await server.addApplication(), await server.browser()];
+  const { begun, answer } = await answered(app, browser);
+  t.mock.timers.enable({ apis: ['Date'], now: Date.now() + 61_000 });
+  assert.equal((await redeem(app, begun, answer)).error, 'invalid_grant');
 });
 
 describe('a refresh token', () => {

@@ -118,9 +118,11 @@ const basicPlan: Readonly<Record<string, Run>> = {
       assert.equal(got[0]?.sub, got[1]?.sub);
     }
   },
-  'scopes of OpenID Connect need openid beside them': async (app, browser) => {
-    const { answer } = await ask(app, browser, { scope: 'profile' });
-    assert.equal(answer.searchParams.get('error'), 'invalid_request');
+  'a request without the scope openid gets no ID token, and no claims': async (app, browser) => {
+    const tokens = await app.signIn(browser, { scope: 'profile' });
+    assert.equal(tokens.id_token, undefined);
+    await assert.rejects(userInfo(app, tokens));
+    assert.equal(await errorOf(app, browser, { scope: 'profile', nonce: 'x' }), 'invalid_request');
   },
   'display changes nothing': async (app, browser) => {
     for (const display of ['page', 'popup']) assert.ok((await app.signIn(browser, { display })).id_token);
@@ -252,9 +254,11 @@ const basicPlan: Readonly<Record<string, Run>> = {
 };
 
 describe('the checks of the plan for basic providers', () => {
+  // Shows: V10.4.6 V10.4.10 V10.4.12 V10.6.1
   for (const [name, run] of Object.entries(basicPlan))
     test(name, async () => run(await server.addApplication(), await server.browser()));
 
+  // Shows: V7.6.1
   test('max_age=1 wants a new proof after two seconds', async (t) => {
     t.mock.timers.enable({ apis: ['Date'], now: Date.now() });
     await using own = await openProvider();
@@ -315,6 +319,7 @@ describe('the documents of the provider', () => {
     });
   }
 
+  // Shows: V11.6.1
   test('the keys have no private parts', async () => {
     await server.addApplication();
     const { keys } = (await (await fetch(`${server.origin}/oidc/jwks`)).json()) as { keys: Record<string, string>[] };

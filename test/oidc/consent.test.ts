@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import * as openid from 'openid-client';
-import { ann } from '../janua.ts';
+import { ann, password } from '../janua.ts';
 import { type Application, openProvider, type ProviderUnderTest, requireAnswer } from './application.ts';
 import type { Browser } from './browser.ts';
 
@@ -31,6 +31,7 @@ describe('consent', () => {
     assert.ok((await (await server.addApplication()).signIn(await server.browser())).id_token);
   });
 
+  // Shows: V10.7.1 V10.7.2
   test('is asked once, and again for more', async () => {
     const [app, browser] = [await server.addApplication({ own: false }), await server.browser()];
     const silent = await app.begin({ prompt: 'none' });
@@ -82,6 +83,31 @@ describe('consent', () => {
       const { address } = await app.begin({ prompt: 'none' });
       assert.match(requireAnswer(await browser.open(address)).searchParams.get('error') ?? '', /_required$/);
     });
+  }
+
+  const proofs: Readonly<Record<string, Sent>> = {
+    'acr_values that the user cannot reach': { acr_values: 'urn:janua:2fa' },
+    'prompt=login': { prompt: 'login' },
+    'prompt=login consent': { prompt: 'login consent' },
+  };
+  for (const [name, parameters] of Object.entries(proofs)) {
+    for (const redirect of ['https://app.example.com/callback', 'http://127.0.0.1/callback']) {
+      test(`is asked once beside ${name}, for an application at ${redirect}`, async () => {
+        const app = await server.addApplication({ own: false, redirectUris: [redirect] });
+        const browser = await server.browser();
+        server.clock.time += 1_000;
+        const begun = await app.begin(parameters);
+        let page = await browser.open(begun.address);
+        if (parameters.prompt !== undefined) {
+          const next = page.url.searchParams.get('next') ?? '';
+          assert.match(page.url.pathname, /^\/auth\/confirm/);
+          page = await browser.submit('/auth/confirm', { password, next });
+        }
+        assert.match(page.url.pathname, /^\/oidc\/interaction\//);
+        const answer = requireAnswer(await browser.submit(page.url, { decision: 'allow' }));
+        assert.equal((await app.finish(begun, answer)).claims()?.acr, 'urn:janua:1fa');
+      });
+    }
   }
 
   test('is denied: the application gets to know, and nothing else', async () => {

@@ -115,6 +115,7 @@ describe('a logout that an application begins', () => {
     assert.match((await browser.open(sent)).text, /Wiki/);
   });
 
+  // Shows: V10.6.2
   test('by a form of another site leads to the page that asks', async () => {
     const { browser, hint } = await open();
     const sent = { id_token_hint: hint, post_logout_redirect_uri: back };

@@ -140,7 +140,7 @@ for (const stores of [
       'an account that is removed': ({ janua }) => janua.people.remove(ann.username),
     };
     for (const [name, end] of Object.entries(endings)) {
-      // Shows: VM-39 VM-90
+      // Shows: VM-39 VM-90 V7.6.1
       test(`${name} ends what applications hold of the session at the next request`, async () => {
         await using server = await open();
         const [app, browser] = [await server.addApplication(), await server.browser()];
@@ -155,6 +155,7 @@ for (const stores of [
     }
 
     for (const [name, signIn] of Object.entries(lasting)) {
+      // Shows: V10.4.9 V10.7.3
       test(`what ${name} gets outlives the logout and ends by a revocation, a new password or disabling`, async () => {
         await using server = await open();
         const { people } = server.janua;
@@ -213,7 +214,7 @@ for (const stores of [
       await app.signIn(browser);
     });
 
-    // Shows: VM-89
+    // Shows: VM-89 V10.4.2
     test('a code that is used again after 30 seconds revokes the tokens', async () => {
       await using server = await open();
       const [app, browser] = [await server.addApplication(), await server.browser()];
@@ -228,7 +229,7 @@ for (const stores of [
       }
     });
 
-    // Shows: VM-89
+    // Shows: VM-89 V10.4.5
     test('eight refreshes with one token at a time are answered with the same successor', async () => {
       await using server = await open();
       const [app, browser] = [await server.addApplication(), await server.browser()];

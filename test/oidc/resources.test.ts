@@ -31,6 +31,7 @@ describe('an access token', () => {
     assert.ok(!('username' in told) && !('email' in told));
   });
 
+  // Shows: V9.2.4
   test('is signed, and lasts five minutes, for a resource that wants it (RFC 9068)', async () => {
     const [app, browser] = [await server.addApplication(), await server.browser()];
     const tokens = await app.signIn(browser, { resource: signed.uri, scope: 'openid files:read' });

@@ -144,6 +144,7 @@ describe('a sign-in is refused', () => {
       assert.deepEqual(await opened.events(), [`upstream-refused: ${reason}`]);
     });
 
+  // Shows: VM-91
   test('with a code that a user got in another browser', async () => {
     const fake = createGoogle();
     await using opened = await open({ fetch: fake.fetch });

@@ -92,6 +92,7 @@ for (const store of stores) {
       assert.equal(events.filter((event) => event === 'identity-linked: new-account').length, 1);
     });
 
+    // Shows: VM-91
     test('of several uses of one state at the same time, one is taken', async () => {
       const fake = createGoogle();
       await using opened = await open({ fetch: fake.fetch, stores: store, settings: { SIGN_UP: 'off' } });
