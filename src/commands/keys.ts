@@ -47,5 +47,5 @@ async function rotateEncryption({ rotateEncryptionKey }: Services): Promise<stri
 
 async function rotateSigning({ rotateSigningKeys }: Services): Promise<string> {
   await rotateSigningKeys();
-  return 'There are new keys. Every running server signs with them within a minute. What the old ones have signed stays valid for a day.';
+  return 'There are new keys. Every running server signs with them within three minutes. What the old ones have signed stays valid for a day.';
 }

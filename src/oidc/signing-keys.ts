@@ -22,6 +22,9 @@ const names = Object.keys(algorithms) as Algorithm[];
 /** Milliseconds for which a retired key is published: longer than anything that it has signed is valid. */
 const overlapMilliseconds = 24 * 60 * 60 * 1000;
 
+/** Milliseconds for which a new key is published before it signs: until then, another process may not know it yet. */
+const announcedMilliseconds = 2 * 60 * 1000;
+
 /** Seconds until another try makes sense, once the operator has corrected the fault. */
 const retryAfter = 60;
 
@@ -35,7 +38,7 @@ export interface SigningKey extends webcrypto.JsonWebKey {
 export interface LoadedKeys {
   /** Changes with the keys. */
   readonly version: string;
-  /** The newest first. */
+  /** The newest first. Those that do not sign yet are last. */
   readonly keys: SigningKey[];
 }
 
@@ -83,14 +86,16 @@ export function createSigningKeys(database: Database, cipher: Cipher, now: () =>
     });
   }
 
-  /** The rows that count: those in use, and then the others, the latest first. Deletes those that were retired long ago. */
+  /** The rows that count: those in use, then the retired, the latest first, then those announced. Deletes those that were retired long ago. */
   async function readRows() {
     const all = await rows(database).selectAll().orderBy('algorithm').execute();
     const over = now() - overlapMilliseconds;
     const isOver = ({ retired_at }: (typeof all)[number]) => retired_at !== null && Number(retired_at) <= over;
     if (all.some(isOver)) await database.deleteFrom('janua_signing_keys').where('retired_at', '<=', over).execute();
     const endOf = ({ retired_at }: (typeof all)[number]) => Number(retired_at ?? Number.MAX_SAFE_INTEGER);
-    return all.filter((row) => !isOver(row)).sort((one, other) => endOf(other) - endOf(one));
+    const isAnnounced = ({ created_at }: (typeof all)[number]) => Number(created_at) > now() - announcedMilliseconds;
+    const latest = all.filter((row) => !isOver(row)).sort((one, other) => endOf(other) - endOf(one));
+    return [...latest.filter((row) => !isAnnounced(row)), ...latest.filter(isAnnounced)];
   }
 
   function open({ id, algorithm, private_key, retired_at }: Awaited<ReturnType<typeof readRows>>[number]) {
@@ -115,7 +120,7 @@ export function createSigningKeys(database: Database, cipher: Cipher, now: () =>
       return { version: hash('sha256', keys.map(({ kid }) => kid).join(), 'base64url'), keys };
     },
 
-    /** Retires the present keys, and makes new ones. Running servers use them within a minute. */
+    /** Retires the present keys, and makes new ones. Running servers publish them within a minute, and sign with them two minutes later at most. */
     rotate: (): Promise<void> => makeMissing(true),
   };
 }

@@ -34,7 +34,7 @@ test('janua keys rotate replaces one key and says what ends with it', async () =
   assert.equal(code, 2);
   assert.equal(
     stderr,
-    'There is no key "session": browser-cookie, audit-names, forward-auth, ceremonies, encryption, signing.\n',
+    'There is no key "session": browser-cookie, audit-names, forward-auth, ceremonies, applications, encryption, signing.\n',
   );
 });
 
@@ -90,7 +90,7 @@ test('janua keys rotate signing makes new keys, and keeps the old ones for a day
   assert.equal(code, 0);
   assert.match(
     stdout,
-    /^There are new keys\. Every running server signs with them within a minute\. .* for a day\.\n$/,
+    /^There are new keys\. Every running server signs with them within three minutes\. .* for a day\.\n$/,
   );
   await rotate();
   const database = new DatabaseSync(join(workplace.folder, 'data', 'janua.db'), { readOnly: true });

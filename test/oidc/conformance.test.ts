@@ -334,13 +334,19 @@ describe('the documents of the provider', () => {
     }
   });
 
-  test('a new key signs at once, and the old one is still known for a day', async () => {
+  test('a new key is published before it signs, and the old one stays for a day', async () => {
     await using own = await openProvider();
     const [app, browser] = [await own.addApplication(), await own.browser()];
     const { id_token: old = '' } = await app.signIn(browser);
     const before = await readToken(own, old);
+    own.clock.time += 200_000;
     await own.janua.services.rotateSigningKeys();
     own.clock.time += 61_000;
+    // Another process may not know the new key yet.
+    assert.equal((await readToken(own, (await app.signIn(browser)).id_token ?? '')).kid, before.kid);
+    const { keys } = (await (await fetch(`${own.origin}/oidc/jwks`)).json()) as { keys: object[] };
+    assert.equal(keys.length, 4);
+    own.clock.time += 121_000;
     const { id_token: young = '' } = await app.signIn(browser, { id_token_hint: old });
     assert.notEqual((await readToken(own, young)).kid, before.kid);
     assert.equal((await readToken(own, old)).kid, before.kid);

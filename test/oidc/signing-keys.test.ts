@@ -99,6 +99,22 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] satisfies UserEngine[])
       assert.equal((await rows()).length, 2);
     });
 
+    test('are published for two minutes before they sign', async () => {
+      const { signing, clock, kids } = await open();
+      const [old] = await kids();
+      clock.now += day;
+      await signing.rotate();
+      const { version, keys } = await signing.load();
+      assert.equal(keys[0]?.kid, old);
+      clock.now += 2 * 60_000;
+      const later = await signing.load();
+      assert.notEqual(later.version, version);
+      assert.deepEqual(
+        later.keys.map(({ kid }) => kid),
+        [...keys.slice(2), ...keys.slice(0, 2)].map(({ kid }) => kid),
+      );
+    });
+
     test('are replaced once each by rotations at a time', async () => {
       const { database, cipher, now, signing } = await open();
       const old = await signing.load();
