@@ -183,6 +183,46 @@ async function* clients(page: Page, { username }: Person): AsyncGenerator<string
   yield* openEach(page, [...pages, '/admin/clients?state=removed', '/admin/resources?state=added']);
 }
 
+/** The pages between an application, or a device, and what it gets. */
+async function* provider(page: Page, { username }: Person): AsyncGenerator<string> {
+  const redirectUri = 'http://127.0.0.1:8000/callback';
+  const { client, secret } = await site.janua.services.clientAdministration.addClient({
+    ...{ name: 'W'.repeat(100), redirectUris: [redirectUri], postLogoutRedirectUris: [], isPublic: false },
+    ...{ own: false, device: true, secondFactor: false, groups: [], backchannelLogoutUri: undefined },
+  });
+  const scope = 'openid profile email groups offline_access';
+  const challenge = 'x'.repeat(43);
+  const asked = new URLSearchParams({
+    ...{ client_id: client.id, redirect_uri: redirectUri, response_type: 'code', scope },
+    ...{ code_challenge: challenge, code_challenge_method: 'S256' },
+  });
+  await signIn(page, username);
+  yield* openEach(page, [`/oidc/auth?${asked}`, '/oidc/device', '/oidc/device?user_code=AAAA-BBBB']);
+  const begun = await fetch(`${site.origin}/oidc/device-authorization`, {
+    method: 'POST',
+    headers: { authorization: `Basic ${btoa(`${client.id}:${secret}`)}` },
+    body: new URLSearchParams({ scope }),
+  });
+  const { user_code: code }: { user_code: string } = JSON.parse(await begun.text());
+  yield* openEach(page, [`/oidc/device?user_code=${code}`]);
+  await page.getByRole('button', { name: 'Allow' }).click();
+  await page.getByText('The device is signed in.').waitFor();
+  yield 'the device that is signed in';
+  yield* openEach(page, ['/account/applications', `/oidc/logout?client_id=${client.id}`, '/oidc/auth']);
+
+  // The page leads on at once. Here it stays.
+  await page.route('/oidc/auth', async (route) => {
+    const response = await route.fetch();
+    const { refresh, ...headers } = response.headers();
+    await route.fulfill({ response, headers });
+  });
+  await page.goto('about:blank');
+  await page.setContent(`<form method="post" action="${site.origin}/oidc/auth"><button>Send</button></form>`);
+  await page.getByRole('button').click();
+  await page.getByRole('heading', { name: 'Continue to' }).waitFor();
+  yield 'the page that leads on';
+}
+
 /** The pages of administrators, with something on them. */
 async function* administration(page: Page, { username }: Person): AsyncGenerator<string> {
   await site.janua.services.administration.changeGroups(username, { add: ['admins'] });
@@ -200,9 +240,10 @@ const groups = Object.entries<Pages>({
   'the pages of a link to the first factor': enrolment,
   'the pages of administrators': administration,
   'the pages of clients': clients,
+  'the pages of the provider': provider,
 });
 
-const expected = /status of (403|404|410|422|500)/;
+const expected = /status of (400|403|404|410|422|500)/;
 
 /** The rules that depend on the colors. The stylesheet changes only colors for the dark scheme. */
 const colorRules = ['color-contrast', 'link-in-text-block'];
