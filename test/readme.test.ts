@@ -4,7 +4,7 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { test } from 'node:test';
 import { promisify } from 'node:util';
 import { settingSchemas } from '../src/config/settings.ts';
-import { createWorkplace } from './commands/janua-command.ts';
+import { createMigratedWorkplace, createWorkplace } from './commands/janua-command.ts';
 import { startJanua } from './janua.ts';
 import { blocksOf, copyOurs, root } from './page-examples.ts';
 import { form } from './web/faces.ts';
@@ -64,6 +64,15 @@ test('the protected page of the README follows the flow in both formats', async 
   const stranger = await janua.app.inject({ url: '/reports', headers: asJson });
   assert.equal(stranger.statusCode, 401);
   assert.equal(stranger.headers['www-authenticate'], 'Bearer realm="janua"');
+});
+
+test('the command of the README adds an application, and prints what it shows', async () => {
+  await using workplace = await createMigratedWorkplace();
+  const example = blocks('sh').find((code) => code.includes('clients add')) ?? '';
+  const [command = '', ...shown] = example.trimEnd().split('\n');
+  const { stdout } = await workplace.run(command.replace('npx janua ', '').split(' '));
+  const expected = shown.map((line) => line.slice(2).replace('…', '[\\w-]+')).join('\n');
+  assert.match(stdout, new RegExp(`^${expected}\n$`));
 });
 
 test('the README has the same example of the library as docs/library.md', async () => {

@@ -2,6 +2,7 @@ import { type ChildProcessWithoutNullStreams, execFile, spawn } from 'node:child
 import { once } from 'node:events';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
+import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { findProgram } from './find-program.ts';
 import { createTemporaryFolder } from './process-end.ts';
@@ -42,9 +43,10 @@ export async function startOidcAgent(): Promise<OidcAgent> {
     {},
   );
   return {
-    generate: (...args) => spawn('oidc-gen', [`--pw-file=${password}`, '--prompt=none', ...args], { env }),
+    generate: (...args) =>
+      spawn(join(program, '../oidc-gen'), [`--pw-file=${password}`, '--prompt=none', ...args], { env }),
     async token(...args) {
-      const { stdout } = await promisify(execFile)('oidc-token', [...args], { env });
+      const { stdout } = await promisify(execFile)(join(program, '../oidc-token'), [...args], { env });
       return stdout.trim();
     },
     async [Symbol.asyncDispose]() {
