@@ -131,7 +131,7 @@ export async function compose(settings: Settings, overrides: Overrides = {}) {
   }));
   const measures = await openMeasures({
     metrics: settings.METRICS_LISTEN !== undefined && (overrides.takesLogins ?? true),
-    eventKinds: Object.keys(events),
+    kinds: { events: Object.keys(events), refusals: Object.keys(events['application-refused'].reasons) },
     traces: overrides.traces,
     version: manifest.version,
     log,
@@ -502,6 +502,7 @@ async function prepare(settings: Settings, overrides: Overrides, openings: Openi
     requireStepUp: confirm.requireStepUp,
     sessionSeconds: Math.max(settings.SESSION_LIFETIME_SECONDS, settings.REMEMBER_LIFETIME_SECONDS),
     documentHosts: settings.CLIENT_ID_METADATA,
+    onTokens: measures.metrics?.observeTokens,
     privateHosts: settings.OIDC_PRIVATE_HOSTS,
   });
   noteEnding = oidc.noteEnding;

@@ -44,6 +44,8 @@ export interface OidcOptions extends Pick<ClientAdministrationOptions, 'groupNam
   readonly sessionSeconds: number;
   /** `CLIENT_ID_METADATA`. */
   readonly documentHosts: readonly string[];
+  /** Called with the grant type. */
+  readonly onTokens?: ((grantType: string) => void) | undefined;
   /** Milliseconds since 1970. */
   readonly now: () => number;
 }
@@ -149,6 +151,7 @@ export function createOidcParts(options: OidcOptions) {
       fetch: createDocumentFetch(fetch),
       onSignedIn: noteSignIn,
       onRefused: noteRefusal,
+      onTokens: options.onTokens,
       onFault: (error) => log.error({ event: 'provider_failed', err: error }, 'unexpected error'),
     });
   }

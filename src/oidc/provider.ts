@@ -82,6 +82,8 @@ export interface ProviderOptions {
   /** A browser was sent back to an application. */
   readonly onSignedIn: (signIn: SignedInApplication) => Promise<void>;
   readonly onRefused: (refusal: RefusedRequest) => void;
+  /** An application got tokens. Called with the grant type. */
+  readonly onTokens: ((grantType: string) => void) | undefined;
   readonly onFault: (error: Error) => void;
 }
 
@@ -374,6 +376,7 @@ export function createProvider(options: ProviderOptions) {
   provider.on('authorization.success', (ctx) => {
     ctx.state.accepted = true;
   });
+  provider.on('grant.success', ({ oidc }) => options.onTokens?.(String(oidc.params?.grant_type)));
   provider.on('server_error', (ctx, error) => {
     if (error instanceof Unavailable) ctx.state.thrown = error;
     else options.onFault(error);

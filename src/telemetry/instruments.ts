@@ -40,8 +40,16 @@ export interface Loads {
   queuedMails(): Promise<number>;
 }
 
-/** `docs/observability.md` lists them. @param eventKinds every kind of decision that the audit records */
-export function createInstruments(registry: Registry, eventKinds: readonly string[], loads: Loads) {
+/** What can be counted. Every series is there from the start. */
+export interface Kinds {
+  /** Every kind of decision that the audit records. */
+  readonly events: readonly string[];
+  /** Why requests of applications are refused. */
+  readonly refusals: readonly string[];
+}
+
+/** `docs/observability.md` lists them. */
+export function createInstruments(registry: Registry, kinds: Kinds, loads: Loads) {
   const registers = [registry];
   const counter = <Label extends string = never>(name: string, help: string, ...labelNames: Label[]) =>
     new Counter({ name, help, labelNames, registers });
@@ -97,7 +105,19 @@ export function createInstruments(registry: Registry, eventKinds: readonly strin
       'janua_audit_events_total',
       'Decisions by the kind of event, including events that were left out.',
       'kind',
-      eventKinds,
+      kinds.events,
+    ),
+    applicationTokens: counterFromZero(
+      'janua_application_tokens_total',
+      'Requests of applications that got tokens, by grant type.',
+      'grant',
+      ['authorization_code', 'refresh_token', 'urn:ietf:params:oauth:grant-type:device_code'],
+    ),
+    applicationsRefused: counterFromZero(
+      'janua_applications_refused_total',
+      'Requests of applications that were refused, by the reason that the audit has.',
+      'reason',
+      kinds.refusals,
     ),
     hashingWait: histogram('janua_hashing_wait_seconds', 'Time that a password waited for its hash.', waitBuckets),
     hashingRefused: counter('janua_hashing_refused_total', 'Passwords refused because too many were waiting.'),

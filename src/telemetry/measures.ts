@@ -1,9 +1,10 @@
 import type { TraceSettings } from '../config/traces.ts';
 import type { Log } from '../faults/log.ts';
+import type { Kinds } from './instruments.ts';
 
 export interface MeasureOptions {
   readonly metrics: boolean;
-  readonly eventKinds: readonly string[];
+  readonly kinds: Kinds;
   readonly traces: TraceSettings | undefined;
   readonly version: string;
   readonly log: Log;
@@ -13,7 +14,7 @@ export type Measures = Awaited<ReturnType<typeof openMeasures>>;
 
 /** If metrics and traces are off, their libraries are not loaded and the parts stay unchanged. */
 export async function openMeasures(options: MeasureOptions) {
-  const metrics = options.metrics ? (await import('./metrics.ts')).createMetrics(options.eventKinds) : undefined;
+  const metrics = options.metrics ? (await import('./metrics.ts')).createMetrics(options.kinds) : undefined;
   const traces =
     options.traces && (await import('./traces.ts')).createTraces(options.traces, options.version, options.log);
   return {

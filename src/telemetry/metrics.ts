@@ -2,7 +2,7 @@ import { collectDefaultMetrics, Registry } from '@prometheus-io/client';
 import type { AuditEvent, KeyTrace } from '../audit/event.ts';
 import { Unavailable } from '../faults/unavailable.ts';
 import { announceMetrics } from './cluster-metrics.ts';
-import { createInstruments, type Instruments, type Loads } from './instruments.ts';
+import { createInstruments, type Instruments, type Kinds, type Loads } from './instruments.ts';
 import type { AnsweredRequest } from './requests.ts';
 import { watchCalls } from './watch-calls.ts';
 
@@ -17,12 +17,12 @@ const methodOf = (sent: string) => (knownMethods.has(sent) ? sent : '(other)');
 /** nginx's status for a client that closed the connection before the response. */
 const clientGone = '499';
 
-export function createMetrics(eventKinds: readonly string[]) {
+export function createMetrics(kinds: Kinds) {
   const registry = new Registry();
   // Figures of the process and its event loop. Utilization is sampled only once a second, so that an idle server rarely wakes.
   collectDefaultMetrics({ register: registry, eventLoopUtilizationTimeout: 1000 });
   const loads: Loads = { hashing: () => ({ underWay: 0, waiting: 0 }), queuedMails: async () => 0 };
-  const instruments = createInstruments(registry, eventKinds, loads);
+  const instruments = createInstruments(registry, kinds, loads);
   const handOver = announceMetrics(registry);
 
   return {
@@ -48,6 +48,7 @@ export function createMetrics(eventKinds: readonly string[]) {
 
     watchLoads: (read: Partial<Loads>) => void Object.assign(loads, read),
     observeMailFailure: (why: string) => instruments.mailsFailed.inc({ why }),
+    observeTokens: (grant: string) => instruments.applicationTokens.inc({ grant }),
     observeExpired: (sessions: number) => instruments.sessionsEnded.inc({ why: 'expired' }, sessions),
     observeRefusal: () => instruments.hashingRefused.inc(),
     /** @param milliseconds how long a password waited for its hash */
@@ -79,7 +80,7 @@ const passed: ReadonlySet<string> = new Set(['login-succeeded', 'login-failed', 
  * could try a name and learn whether it is a user (ASVS 6.3.8). The audit has both.
  */
 function count(instruments: Instruments, event: AuditEvent): void {
-  const { logins, throttle, sessionsStarted, sessionsEnded, mailsSent, events } = instruments;
+  const { logins, throttle, sessionsStarted, sessionsEnded, mailsSent, applicationsRefused, events } = instruments;
   const { kind } = event;
   events.inc({ kind });
   if (kind.startsWith('login-')) logins.inc({ outcome: kind.slice('login-'.length) });
@@ -88,6 +89,7 @@ function count(instruments: Instruments, event: AuditEvent): void {
   if (kind === 'login-throttled' || kind === 'confirm-throttled')
     throttle.inc({ decision: 'refused', key: longestWait(event.throttle) });
   if (kind === 'mail-sent') mailsSent.inc();
+  if (kind === 'application-refused') applicationsRefused.inc({ reason: event.reason ?? 'request' });
   if (kind === 'logged-out') sessionsEnded.inc({ why: 'logout' });
   if (kind === 'session-ended') sessionsEnded.inc({ why: event.reason === 'replaced' ? 'replaced' : 'revoked' });
   if (kind === 'sessions-ended' || kind === 'other-sessions-ended')

@@ -22,7 +22,7 @@ test('the primary of a cluster adds up its workers, and keeps the counts of an e
     texts.map((figures) => sumOf(figures, 'janua_processes_answered')),
     [2, 1],
   );
-  const alone = createMetrics([]);
+  const alone = createMetrics({ events: [], refusals: [] });
   const names = (text: string) => new Set(text.match(/^# TYPE \w+/gm));
   assert.deepEqual(names(both).difference(names(await alone.read())), new Set());
   assert.deepEqual(

@@ -24,7 +24,7 @@ if (cluster.isPrimary) {
   workers[1]?.send('end');
   process.stdout.write(JSON.stringify({ both, one }));
 } else {
-  const metrics = createMetrics([]);
+  const metrics = createMetrics({ events: [], refusals: [] });
   for (let times = 0; times < (cluster.worker?.id ?? 0) * 10; times += 1) metrics.observeRequest(request);
   process.on('message', async (message) => {
     if (message !== 'end') return;

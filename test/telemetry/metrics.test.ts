@@ -5,10 +5,12 @@ import { METHODS, request } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { describe, test } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
+import { refreshTokenGrant } from 'openid-client';
 import type { KeyTrace } from '../../src/audit/event.ts';
 import { createMetrics } from '../../src/telemetry/metrics.ts';
 import { ann, password, startJanua, type TestJanua } from '../janua.ts';
 import { startScriptedSmtp } from '../mail/scripted-smtp.ts';
+import { openProvider } from '../oidc/application.ts';
 import { form, logIn } from '../web/faces.ts';
 import { type Figure, readFigures, sumOf } from './figures.ts';
 
@@ -20,6 +22,19 @@ const tryLogin = (janua: TestJanua, fields: Record<string, unknown>) =>
   janua.app.inject({ method: 'POST', url: '/api/login', ...form(fields) });
 
 describe('the metrics count', () => {
+  test('tokens that applications get, and why others are refused', async () => {
+    await using server = await openProvider({ settings: measured });
+    const app = await server.addApplication();
+    const { refresh_token = '' } = await app.signIn(await server.browser());
+    await refreshTokenGrant(app.config, refresh_token);
+    await assert.rejects(refreshTokenGrant(app.config, 'made-up'));
+    const figures = await read(server.janua);
+    const given = (grant: string) => sumOf(figures, 'janua_application_tokens_total', { grant });
+    assert.deepEqual([given('authorization_code'), given('refresh_token')], [1, 1]);
+    assert.equal(sumOf(figures, 'janua_applications_refused_total', { reason: 'grant' }), 1);
+    assert.equal(sumOf(figures, 'janua_applications_refused_total', { reason: 'pkce' }), 0);
+  });
+
   test('requests by route, method, status and format, with their durations', async () => {
     await using janua = await startJanua({ settings: measured });
     await janua.app.inject('/api/me');
@@ -136,7 +151,7 @@ describe('the metrics count', () => {
 
   // Shows: V6.3.8
   test('a throttled login by its longest wait, in the same way for an account and an unknown name', async () => {
-    const metrics = createMetrics([]);
+    const metrics = createMetrics({ events: [], refusals: [] });
     const waiting = (kind: KeyTrace['kind'], waitSeconds: number) => ({
       kind,
       waitSeconds,

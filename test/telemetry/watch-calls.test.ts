@@ -39,7 +39,7 @@ test('a watched part behaves as it did before', async () => {
 test('parts are not wrapped if metrics and traces are off', async () => {
   const measures = await openMeasures({
     metrics: false,
-    eventKinds: [],
+    kinds: { events: [], refusals: [] },
     traces: undefined,
     version: '0',
     log: { debug() {}, info() {}, warn() {}, error() {} },
@@ -50,7 +50,7 @@ test('parts are not wrapped if metrics and traces are off', async () => {
 });
 
 test('calls are timed, and failures are counted by kind', async () => {
-  const metrics = createMetrics([]);
+  const metrics = createMetrics({ events: [], refusals: [] });
   const watched = metrics.watchStore('redis', 'sessions', part);
   await watched.double(1);
   await watched.fail().catch(() => {});
