@@ -29,7 +29,8 @@ export async function launchBrowser(): Promise<Browser> {
   return chromium.launch({ executablePath, args: ['--no-sandbox', '--no-first-run', features, ...off] });
 }
 
-const skip =
+/** For `skip`: the reason to skip a test that needs a browser, or false. CI skips none. */
+export const noBrowser =
   findChromium() === undefined && process.env.CI !== 'true' && 'no Chromium was found; CHROMIUM_PATH names one';
 
 export interface VisitOptions extends BrowserContextOptions {
@@ -64,7 +65,7 @@ export function openSite(options: TestOptions = {}): Site {
   let browser: Browser;
 
   before(async () => {
-    if (skip) return;
+    if (noBrowser) return;
     // A link in a mail leads to the origin that the settings name: this machine, at the port where the app listens.
     janua = resources.use(await startJanua({ ...options, settings: { PORT: 0, ...options.settings } }));
     const { port } = new URL(await janua.app.listen({ host: '127.0.0.1', port: 0 }));
@@ -81,7 +82,7 @@ export function openSite(options: TestOptions = {}): Site {
       return origin;
     },
     test(name, visit, { expected, otherOrigins = () => [], ...options } = {}) {
-      test(name, { skip, timeout: 120_000 }, async () => {
+      test(name, { skip: noBrowser, timeout: 120_000 }, async () => {
         const context = await browser.newContext({ baseURL: origin, ...options });
         context.setDefaultTimeout(30_000);
         const complaints = await watch(context, [origin, ...otherOrigins()]);

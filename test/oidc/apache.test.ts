@@ -4,7 +4,7 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe } from 'node:test';
 import type { Page } from 'playwright-core';
-import { openSite, sendLogin, signIn } from '../browser/browser.ts';
+import { noBrowser, openSite, sendLogin, signIn } from '../browser/browser.ts';
 import { ann, password } from '../janua.ts';
 import { blocksOf, root } from '../page-examples.ts';
 import { type Apache, startApache } from '../servers/apache.ts';
@@ -16,7 +16,7 @@ const carol = { username: 'carol@example.com', firstName: 'Carol', lastName: 'Co
 const document = `<!doctype html><html lang="en"><title>Intranet</title><link rel="icon" href="data:,">
 <h1>Intranet</h1><p><!--#echo var="REMOTE_USER" --></p><p><!--#echo var="OIDC_CLAIM_groups" --></p>`;
 
-const skip = missing('Apache');
+const skip = missing('Apache') || noBrowser;
 
 describe('Apache with mod_auth_openidc, by the lines of its recipe', { skip }, () => {
   const site = openSite({ settings: { OIDC_PRIVATE_HOSTS: ['127.0.0.1'] } });
