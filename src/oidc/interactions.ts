@@ -6,6 +6,7 @@ import { insufficientUserAuthentication, noSecondFactor, type RequireStepUp } fr
 import { Refusal } from '../access/refusal.ts';
 import type { Audit } from '../audit/audit.ts';
 import type { Caller } from '../audit/event.ts';
+import type { Session } from '../sessions/sessions.ts';
 import { type Account, stampOf } from '../users/account.ts';
 import type { User } from '../users/user.ts';
 import { type Asked, requestedOf } from './asked.ts';
@@ -52,6 +53,14 @@ export type Interactions = ReturnType<typeof createInteractions>;
 export const versionOf = ({ clientName, redirectUris = [] }: ProviderClient): string =>
   hash('sha256', JSON.stringify([clientName, [...redirectUris].sort()]), 'base64url');
 
+/** The protocol's error, if the application asks for another user, or for an `acr` that there is not. */
+function findUnmet(reasons: readonly string[], { methods }: Session): string | undefined {
+  const includes = (...names: readonly string[]) => names.some((name) => reasons.includes(name));
+  if (includes('claims_id_token_sub_value')) return 'login_required';
+  const isMissing = includes('essential_acr', 'essential_acrs') && includesSecondFactor(methods);
+  return isMissing ? 'unmet_authentication_requirements' : undefined;
+}
+
 /** What happens on pages before an application gets its answer: fresh proof, consent, the answer to a device. */
 export function createInteractions(options: InteractionOptions) {
   const { records, consents, findAccount, requireStepUp, audit } = options;
@@ -95,14 +104,13 @@ export function createInteractions(options: InteractionOptions) {
     return grantId;
   }
 
-  /** Whether a user proved their identity after the request came. @throws {Refusal} so that they do */
-  async function requireProof(waiting: WaitingRequest, { signedIn, caller }: InteractionRequest): Promise<void> {
-    const { prompt, client, uid } = waiting;
+  /** @param isProved whether the user proved their identity after the request came. @throws {Refusal} so that they do */
+  async function requireProof(waiting: WaitingRequest, { signedIn, caller }: InteractionRequest, isProved: boolean) {
+    const { prompt, client } = waiting;
     const wants = (...reasons: readonly string[]) => reasons.some((reason) => prompt.reasons.includes(reason));
-    const { session } = signedIn;
-    if (wants('login_prompt', 'max_age') && session.authenticatedAt < (await records.startOf(uid)))
-      throw new Refusal(insufficientUserAuthentication);
-    if (!wants('second_factor', 'essential_acr', 'essential_acrs') || includesSecondFactor(session.methods)) return;
+    if (wants('login_prompt', 'max_age') && !isProved) throw new Refusal(insufficientUserAuthentication);
+    const isStrong = includesSecondFactor(signedIn.session.methods);
+    if (!wants('second_factor', 'essential_acr', 'essential_acrs') || isStrong) return;
     try {
       await requireStepUp(signedIn, { maxAgeSeconds: undefined, secondFactor: true }, { caller });
     } catch (error) {
@@ -125,14 +133,16 @@ export function createInteractions(options: InteractionOptions) {
      */
     async goOn(provider: OpenIdProvider, request: InteractionRequest) {
       const waiting = await open(provider, request);
-      const { prompt, client, asked, params } = waiting;
+      const { prompt, client, asked, params, subject, uid } = waiting;
+      const { session } = request.signedIn;
       if (!mayUse(client, request.signedIn.user)) return refuseGroup(request.signedIn, request.caller, client);
       if (prompt.name === 'consent') return { application: show(client, asked, params.redirect_uri) };
-      const otherUser = ['id_token_hint', 'claims_id_token_sub_value'].some((name) => prompt.reasons.includes(name));
-      if (otherUser)
-        return { to: await provider.finishInteraction(request.req, request.res, { error: 'login_required' }) };
-      await requireProof(waiting, request);
+      const isProved = session.authenticatedAt >= (await records.startOf(uid));
       const { accountId, ...login } = await provider.loginOf(request.signedIn);
+      const isOther = subject !== undefined && subject !== accountId;
+      const error = isOther ? 'login_required' : isProved ? undefined : findUnmet(prompt.reasons, session);
+      if (error !== undefined) return { to: await provider.finishInteraction(request.req, request.res, { error }) };
+      await requireProof(waiting, request, isProved);
       return { to: await provider.finishInteraction(request.req, request.res, { login: { accountId, ...login } }) };
     },
 

@@ -433,7 +433,9 @@ export function createProvider(options: ProviderOptions) {
         const { uid, prompt, params } = await provider.interactionDetails(req, res);
         const client = await provider.Client.find(String(params.client_id));
         if (client === undefined) return undefined;
-        return { uid, prompt, client, params, asked: await askedOf(params) };
+        const { id_token_hint: hint } = params;
+        const subject = typeof hint === 'string' ? payloadOf(hint).sub : undefined;
+        return { uid, prompt, client, params, subject, asked: await askedOf(params) };
       } catch (error) {
         if (error instanceof errors.OIDCProviderError) return undefined;
         throw error;
@@ -537,6 +539,8 @@ export interface WaitingRequest {
   readonly client: ProviderClient;
   readonly params: Readonly<Record<string, unknown>>;
   readonly asked: Asked;
+  /** The user whom the application asks for by an ID token, which was verified when the request came. */
+  readonly subject: unknown;
 }
 
 export type WaitingDevice = Pick<WaitingRequest, 'client' | 'params' | 'asked'>;
@@ -549,9 +553,11 @@ function claimsIn(sent: unknown): string[] {
 
 /** Read before the token is verified, to find by whose settings it is. */
 function audienceOf(token: string): string {
-  const { aud }: { aud?: unknown } = JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString());
-  return String(aud);
+  return String(payloadOf(token).aud);
 }
+
+const payloadOf = (token: string): { readonly aud?: unknown; readonly sub?: unknown } =>
+  JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString());
 
 type Grant = InstanceType<Provider['Grant']>;
 

@@ -306,6 +306,22 @@ describe('what an application holds', () => {
     }
   });
 
+  test('ends with the application, and its old secret with a new one', async () => {
+    const { clientAdministration } = server.janua.services;
+    const [app, other] = [await server.addApplication(), await server.addApplication()];
+    const browser = await server.browser();
+    const tokens = await app.signIn(browser);
+    await clientAdministration.rotateSecret(app.clientId);
+    const fields = { grant_type: 'refresh_token', refresh_token: tokens.refresh_token ?? '' };
+    assert.equal((await post(server, '/oidc/token', fields, basic(app))).status, 401);
+    await clientAdministration.removeClient(app.clientId);
+    const headers = { authorization: `Bearer ${tokens.access_token}` };
+    assert.equal((await fetch(`${server.origin}/oidc/userinfo`, { headers })).status, 401);
+    const page = await browser.open((await app.begin()).address);
+    assert.deepEqual([page.isElsewhere, page.status], [false, 400]);
+    assert.ok((await other.signIn(browser)).id_token);
+  });
+
   test('says nothing to another application at introspection or revocation', async () => {
     const [app, other, browser] = [
       await server.addApplication(),

@@ -149,6 +149,17 @@ describe('how surely it is the user', () => {
     });
   }
 
+  test('is told to be missing where an essential claim asks for what there is not', async () => {
+    const app = await server.addApplication();
+    const { username, nextCode } = await addUser({ hasApp: true });
+    const browser = await startWithPassword(username);
+    const values = ['urn:other:3fa'];
+    const begun = await app.begin({ claims: JSON.stringify({ id_token: { acr: { essential: true, values } } }) });
+    const next = (await browser.open(begun.address)).url.searchParams.get('next') ?? '';
+    const answer = requireAnswer(await browser.submit('/auth/confirm', { password, code: nextCode(), next }));
+    assert.equal(answer.searchParams.get('error'), 'unmet_authentication_requirements');
+  });
+
   test('is only a wish in acr_values: a user without a second factor gets in, and the application gets to know', async () => {
     const app = await server.addApplication();
     const { username } = await addUser();

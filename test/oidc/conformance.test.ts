@@ -159,6 +159,21 @@ const basicPlan: Readonly<Record<string, Run>> = {
     const { id_token = '' } = await app.signIn(browser);
     assert.ok((await app.signIn(browser, { prompt: 'none', id_token_hint: id_token })).id_token);
   },
+  'id_token_hint of the user lets a login pass, and no login of another user': async (app, browser) => {
+    const first = await app.signIn(browser);
+    await server.janua.people.add({ username: 'bob@example.com', firstName: 'Bob', lastName: 'Baker', password });
+    for (const [username, error] of [
+      [ann.username, null],
+      ['bob@example.com', 'login_required'],
+    ] as const) {
+      const other = await server.browser(false);
+      const begun = await app.begin({ id_token_hint: first.id_token ?? '' });
+      const next = (await other.open(begun.address)).url.searchParams.get('next') ?? '';
+      const answer = requireAnswer(await other.submit('/auth/token', { username, password, next }));
+      assert.equal(answer.searchParams.get('error'), error);
+      if (error === null) assert.equal((await app.finish(begun, answer)).claims()?.sub, first.claims()?.sub);
+    }
+  },
   'login_hint is filled in on the login page': async (app) => {
     const browser = await server.browser(false);
     const { address } = await app.begin({ login_hint: 'ann"@example.com' });
@@ -217,10 +232,9 @@ const basicPlan: Readonly<Record<string, Run>> = {
     ] as const) {
       const { begun, answer } = await ask(app, browser);
       const answered = await post(server, '/oidc/token', { ...codeFields(begun, answer), ...fields }, headers);
-      assert.deepEqual(
-        [answered.status >= 400, ((await answered.json()) as { error: string }).error],
-        [true, 'invalid_client'],
-      );
+      const { error } = (await answered.json()) as { error: string };
+      assert.deepEqual([answered.status, error], [401, 'invalid_client']);
+      if ('authorization' in headers) assert.match(answered.headers.get('www-authenticate') ?? '', /^Basic /);
     }
   },
   'request objects are refused properly': async (app, browser) => {
