@@ -18,8 +18,8 @@ export async function* checkOpenId(client: Client): Check {
     yield ok('No application signs its users in here.');
     return;
   }
-  const document = answer.members();
-  const { issuer } = document;
+  const metadata = answer.members();
+  const { issuer } = metadata;
   if (issuer !== client.origin) {
     yield wrong(
       `The discovery document (${answer.status}) names the issuer ${issuer}, and clients that look at ${client.origin} refuse it.`,
@@ -28,7 +28,7 @@ export async function* checkOpenId(client: Client): Check {
     return;
   }
   yield judgeDocument(answer, client.origin);
-  const pathOf = (member: string) => URL.parse(String(document[member]), client.origin)?.pathname ?? '/';
+  const pathOf = (member: string) => URL.parse(String(metadata[member]), client.origin)?.pathname ?? '/';
   yield judgeKeys(await client.ask(`GET ${pathOf('jwks_uri')}`));
   yield await tryMadeUpClient(client, pathOf('authorization_endpoint'));
   const forged = await client.ask(discovery, { headers: { host: foreignHost }, mayBeTheProxys: true });
@@ -38,12 +38,12 @@ export async function* checkOpenId(client: Client): Check {
 }
 
 function judgeDocument({ members }: Answer, origin: string): Finding {
-  const document = members();
-  const isOnly = (member: string, value: string) => JSON.stringify(document[member]) === JSON.stringify([value]);
+  const metadata = members();
+  const isOnly = (member: string, value: string) => JSON.stringify(metadata[member]) === JSON.stringify([value]);
   const faults = [
     !isOnly('code_challenge_methods_supported', 'S256') && 'PKCE with other methods than S256',
     !isOnly('response_types_supported', 'code') && 'other flows than that with a code',
-    document.authorization_response_iss_parameter_supported !== true && 'answers without iss (RFC 9207)',
+    metadata.authorization_response_iss_parameter_supported !== true && 'answers without iss (RFC 9207)',
   ].filter((fault) => fault !== false);
   return faults.length === 0
     ? ok(`Applications find ${origin} as their issuer, with codes, S256 and iss alone.`)

@@ -47,8 +47,6 @@ export interface ShownApplication {
   readonly lasts: boolean;
 }
 
-export type Interactions = ReturnType<typeof createInteractions>;
-
 /** A hash of what the user saw of an application. With another one, the user is asked again. */
 export const versionOf = ({ clientName, redirectUris = [] }: ProviderClient): string =>
   hash('sha256', JSON.stringify([clientName, [...redirectUris].sort()]), 'base64url');

@@ -36,8 +36,6 @@ const sweepInterval = 30_000;
 const sessionsPerSweep = 5_000;
 const sessionsPerPage = 500;
 
-export type LogoutNotices = ReturnType<typeof createLogoutNotices>;
-
 /**
  * Tells applications that a session has ended (OpenID Connect Back-Channel Logout). A row waits for the end from the moment in which the
  * application learns of the session, so that no crash loses a notice. `wake` finds the end at once in the process that ended the session.

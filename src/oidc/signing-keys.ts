@@ -42,8 +42,6 @@ export interface LoadedKeys {
   readonly keys: SigningKey[];
 }
 
-export type SigningKeys = ReturnType<typeof createSigningKeys>;
-
 /** RFC 7638: the members in the order of their names. */
 function thumbprintOf({ crv, e, kty, n, x, y }: webcrypto.JsonWebKey): string {
   return hash('sha256', JSON.stringify(kty === 'RSA' ? { e, kty, n } : { crv, kty, x, y }), 'base64url');

@@ -3,8 +3,6 @@ import type { OpenDatabase } from '../database/database.ts';
 import { insertNew } from '../database/insert-new.ts';
 import type { User } from '../users/user.ts';
 
-export type Subjects = ReturnType<typeof createSubjects>;
-
 /** Of many first requests at a time, one inserts the row. */
 const keyOf = (userId: string, owner: string) => hash('sha256', JSON.stringify([userId, owner]), 'base64url');
 
