@@ -193,6 +193,7 @@ describe('a code', () => {
     assert.ok((await app.finish(begun, answer)).id_token);
   });
 
+  // Shows: V10.4.6
   test('cannot be had without a challenge, and no verifier is taken for a missing one', async () => {
     const [app, browser] = [await server.addApplication(), await server.browser()];
     for (const method of ['plain', 's256', 'none']) {

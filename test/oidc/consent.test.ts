@@ -69,6 +69,7 @@ describe('consent', () => {
     localhost: 'http://localhost/callback',
     'a scheme of its own': 'com.example.app:/callback',
   })) {
+    // Shows: V10.7.1
     test(`is asked every time for an application at ${name}`, async () => {
       const app = await server.addApplication({ own: false, isPublic: true, redirectUris: [redirect] });
       const browser = await server.browser();

@@ -247,6 +247,7 @@ for (const stores of [
       await assertRevoked(app, again);
     });
 
+    // Shows: VM-89 V10.4.5
     test('a refresh token is refused as soon as its successor was used, and the family ends', async () => {
       await using server = await open();
       const [app, browser] = [await server.addApplication(), await server.browser()];
@@ -278,6 +279,7 @@ for (const stores of [
       assert.equal(new Set(all.map((tokens) => tokens.claims()?.sub)).size, 1);
     });
 
+    // Shows: S69
     test('the database has hashes only of what was given out', async (t) => {
       const folder = createTemporaryFolder('rows');
       t.after(() => folder.remove());
