@@ -959,9 +959,8 @@ const mutants: readonly Mutant[] = [
     file: 'src/oidc/records.ts',
     text: "if ((await one.where('consumed_at', 'is', null).executeTakeFirst()).numUpdatedRows > 0n) return;",
     by: 'if ((await one.executeTakeFirst()).numUpdatedRows > 0n) return;',
-    test: 'test/oidc/provider.test.ts',
+    test: 'test/oidc/records.test.ts',
     id: 'VM-89',
-    only: 'users in PostgreSQL, sessions in Redis of eight redemptions',
   },
   {
     breaks: 'a refresh token that several processes share is refused at once',

@@ -210,3 +210,33 @@ test('the log holds no password, cookie, token or query string', async () => {
     assert.ok(!log.includes(text), text);
   for (const line of log.trim().split('\n')) JSON.parse(line);
 });
+
+test('with a client, the first authorization comes soon after the start, and memory stays small', async () => {
+  await using workplace = await createMigratedWorkplace();
+  const redirectUri = 'https://wiki.example.com/callback';
+  const added = await workplace.run(['clients', 'add', '--name', 'Wiki', '--redirect-uri', redirectUri, '--json']);
+  const { client_id = '' } = JSON.parse(added.stdout.trim().split('\n').at(-1) ?? '{}');
+  // The first start makes the keys.
+  await (await workplace.start(['serve'])).stop();
+  const server = await workplace.start(['serve']);
+  const start = performance.now();
+  const query = new URLSearchParams({
+    client_id,
+    redirect_uri: redirectUri,
+    response_type: 'code',
+    scope: 'openid',
+    code_challenge: 'x'.repeat(43),
+    code_challenge_method: 'S256',
+  });
+  const answer = await fetch(`${server.url}/oidc/auth?${query}`, { redirect: 'manual' });
+  const took = performance.now() - start;
+  assert.match(answer.headers.get('location') ?? '', /^\/oidc\/interaction\//);
+  // The budgets are 300 ms and 120 MB (docs/performance.md). A busy machine takes longer, and memory differs between machines.
+  assert.ok(took < 3000, `${took} ms`);
+  if (process.platform === 'linux') {
+    const status = await readFile(`/proc/${server.process.pid}/status`, 'utf8');
+    const resident = Number(/^VmRSS:\s*(\d+) kB$/m.exec(status)?.[1]) / 1000;
+    assert.ok(resident < 200, `${resident} MB`);
+  }
+  await server.stop();
+});
