@@ -128,6 +128,8 @@ function countInSqlite(): Counter {
 async function countCommands(url: string): Promise<Counter> {
   const own = new URL(url).pathname.slice(1);
   const redis = connectOnce(url);
+  // The client fails if a command is reported together with the start of the reports.
+  await redis.ping();
   const monitor = await redis.monitor();
   let commands = 0;
   let marks = 0;
