@@ -6,15 +6,11 @@ export const isLoopbackAddress = ({ protocol, hostname }: URL) => protocol === '
 /** A private-use scheme is a domain name in reverse order, so it has a dot (RFC 8252 7.1). No browser runs such a scheme as a script. */
 export const isPrivateUse = ({ protocol }: URL) => protocol.includes('.');
 
-/** Whether only a program on the user's own machine receives the answer. Any other program there could receive it too. */
+/** Whether a program on the user's machine can get what is sent to the address (RFC 8252 8.6). */
 export function isNativeAddress(address: string): boolean {
-  const url = new URL(address);
-  return isLoopbackAddress(url) || isPrivateUse(url);
+  const { protocol, hostname } = new URL(address);
+  return !['http:', 'https:'].includes(protocol) || loopbackHosts.has(hostname);
 }
-
-/** Whether all redirect addresses are of a program on the user's own machine. */
-export const isNative = ({ redirectUris }: { readonly redirectUris: readonly string[] }): boolean =>
-  redirectUris.length > 0 && redirectUris.every(isNativeAddress);
 
 /** @param kind where a browser is led, or where this server sends a request */
 export function isRedirectUri(text: string, { isPublic }: { readonly isPublic: boolean }): boolean {

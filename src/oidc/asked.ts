@@ -1,4 +1,9 @@
+import { readNames } from '../users/scopes.ts';
 import { claimsOfScopes } from './claims.ts';
+import type { Resource } from './resources.ts';
+
+/** All scopes of OpenID Connect that there are. */
+export const providerScopes: readonly string[] = [...Object.keys(claimsOfScopes), 'offline_access'];
 
 /** What a request asks for: scopes of OpenID Connect, single claims, and scopes of resources. */
 export interface Asked {
@@ -27,3 +32,47 @@ export const requestedOf = (asked: Asked): string[] => [
 
 export const scopeOfClaim = (claim: string): string | undefined =>
   Object.entries(claimsOfScopes).find(([, claims]) => (claims as readonly string[]).includes(claim))?.[0];
+
+/** The claims that a request names one by one (OpenID Connect Core 5.5), of those that there are. */
+function claimsIn(sent: unknown): string[] {
+  const { userinfo, id_token }: Record<string, object | undefined> = JSON.parse(String(sent ?? '{}'));
+  return [userinfo, id_token].flatMap((part) => Object.keys(part ?? {})).filter((claim) => scopeOfClaim(claim));
+}
+
+type FindResource = (uri: string) => Promise<Resource | undefined>;
+
+/** What the parameters of a request ask for. */
+export async function readAsked(
+  parameters: Readonly<Record<string, unknown>>,
+  findResource: FindResource,
+): Promise<Asked> {
+  const { scope, resource, claims } = await withScopes(parameters, findResource);
+  const scopes = readNames(typeof scope === 'string' ? scope : '');
+  const found = await findResources(resource, findResource);
+  return {
+    requestParamScopes: new Set(scopes),
+    requestParamOIDCScopes: new Set(scopes.filter((name) => providerScopes.includes(name))),
+    requestParamClaims: new Set(claimsIn(claims)),
+    resourceServers: Object.fromEntries(found.map(([uri, names]) => [uri, { scopes: new Set(names) }])),
+  };
+}
+
+/** A client of MCP names a resource, and often no scope of it: it then gets all of them. */
+export async function withScopes<Parameters extends Readonly<Record<string, unknown>>>(
+  parameters: Parameters,
+  findResource: FindResource,
+): Promise<Parameters> {
+  const { resource, scope = '' } = parameters;
+  if (typeof scope !== 'string') return parameters;
+  const scopes = (await findResources(resource, findResource)).flatMap(([, names]) => names);
+  const asked = readNames(scope);
+  if (scopes.length === 0 || asked.some((name) => scopes.includes(name))) return parameters;
+  return { ...parameters, scope: [...asked, ...scopes].join(' ') };
+}
+
+/** Each with the address as it was asked for. */
+async function findResources(sent: unknown, findResource: FindResource) {
+  const uris = [sent ?? []].flat().map(String);
+  const found = await Promise.all(uris.map(async (uri) => [uri, (await findResource(uri))?.scopes] as const));
+  return found.flatMap(([uri, scopes]) => (scopes === undefined ? [] : [[uri, scopes] as const]));
+}

@@ -1,14 +1,12 @@
 import type { FieldFault } from '../access/refusal.ts';
 import { ownScopes } from '../users/scopes.ts';
 import { isBackchannelUri, isRedirectUri, isResourceUri } from './addresses.ts';
+import { providerScopes } from './asked.ts';
 import type { NewClient } from './clients.ts';
 import type { Resource } from './resources.ts';
 
 export const maxNameLength = 100;
 const mostAddresses = 50;
-
-/** Scopes that the provider gives a meaning of its own (OpenID Connect Core 5.4, 11). */
-export const providerScopes = ['openid', 'profile', 'email', 'groups', 'offline_access'] as const;
 
 /** RFC 6749 3.3. */
 const scopeToken = /^[!#-[\]-~]{1,100}$/;

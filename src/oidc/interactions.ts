@@ -9,11 +9,12 @@ import type { Caller } from '../audit/event.ts';
 import type { Session } from '../sessions/sessions.ts';
 import { type Account, stampOf } from '../users/account.ts';
 import type { User } from '../users/user.ts';
+import { isNativeAddress } from './addresses.ts';
 import { type Asked, requestedOf } from './asked.ts';
 import type { Consents } from './consents.ts';
 import type { events } from './events.ts';
 import type { OpenIdProvider, WaitingRequest } from './provider.ts';
-import { isDocument, isNativeAddress, lasts, mayUse, type ProviderClient } from './provider-client.ts';
+import { isDocument, lasts, mayUse, type ProviderClient } from './provider-client.ts';
 import type { Records } from './records.ts';
 import { interactionOver, notInGroup, unknownDevice } from './refusals.ts';
 

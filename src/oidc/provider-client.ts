@@ -1,4 +1,5 @@
 import type { User } from '../users/user.ts';
+import { isNativeAddress } from './addresses.ts';
 
 /** A client as the provider knows it: one of ours, or one that introduced itself by a document. */
 export interface ProviderClient {
@@ -15,12 +16,6 @@ export interface ProviderClient {
 export const codeGrant = 'authorization_code';
 export const refreshGrant = 'refresh_token';
 export const deviceGrant = 'urn:ietf:params:oauth:grant-type:device_code';
-
-/** Whether a program on the user's machine can get what is sent to the address (RFC 8252 8.6). */
-export function isNativeAddress(address: string): boolean {
-  const { protocol, hostname } = new URL(address);
-  return !['http:', 'https:'].includes(protocol) || ['localhost', '127.0.0.1', '[::1]'].includes(hostname);
-}
 
 /** Whether any program on a machine can act as the application. */
 export const isNative = ({ redirectUris = [] }: Pick<ProviderClient, 'redirectUris'>): boolean =>

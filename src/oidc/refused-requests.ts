@@ -1,7 +1,7 @@
 import type { Audit } from '../audit/audit.ts';
 import type { events, RefusalReason } from './events.ts';
-import type { RefusedRequest } from './provider.ts';
 import { isDocument } from './provider-client.ts';
+import type { RefusedRequest } from './provider-options.ts';
 
 const reasonsOfErrors: Readonly<Record<string, RefusalReason>> = {
   invalid_redirect_uri: 'redirect-address',

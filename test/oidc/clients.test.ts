@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { isNative } from '../../src/oidc/addresses.ts';
+
 import { createClients, type NewClient } from '../../src/oidc/clients.ts';
 import { createConsents } from '../../src/oidc/consents.ts';
+import { isNative } from '../../src/oidc/provider-client.ts';
 import { createResources } from '../../src/oidc/resources.ts';
 import { hashSecret } from '../../src/sessions/credential.ts';
 import { openMigrated } from '../database/open.ts';
@@ -154,12 +155,13 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] satisfies UserEngine[])
   });
 }
 
-test('a client is native if only a program on the machine of the user gets its answers', () => {
+test('a client is native if a program on the machine of the user may get its answers', () => {
   for (const [redirectUris, native] of [
     [['http://127.0.0.1/cb', 'http://localhost:8080/cb'], true],
     [['com.example.app:/cb', 'http://[::1]/cb'], true],
-    [['http://localhost/cb', 'https://example.com/cb'], false],
-    [['https://localhost/cb'], false],
+    [['http://localhost/cb', 'https://example.com/cb'], true],
+    [['https://localhost/cb'], true],
+    [['https://example.com/cb'], false],
     [[], false],
   ] as const)
     assert.equal(isNative({ redirectUris }), native, redirectUris.join(' '));

@@ -1,0 +1,66 @@
+import { type ClientMetadata, errors, Provider } from 'oidc-provider';
+import type { Client } from './clients.ts';
+import { codeGrant, deviceGrant, isNative, refreshGrant } from './provider-client.ts';
+import { type Payload, type Records, Spent, TooFast } from './records.ts';
+
+export interface AdapterOptions {
+  readonly records: Records;
+  readonly findClient: (id: string) => Promise<Client | undefined>;
+}
+
+/** A client in the terms of RFC 7591. Unlike the library, we keep a hash of the secret. */
+const metadataOf = (client: Client): ClientMetadata => ({
+  client_id: client.id,
+  client_name: client.name,
+  redirect_uris: [...client.redirectUris],
+  post_logout_redirect_uris: [...client.postLogoutRedirectUris],
+  response_types: client.redirectUris.length > 0 ? ['code'] : [],
+  response_modes: ['query'],
+  grant_types: [
+    ...(client.redirectUris.length > 0 ? [codeGrant] : []),
+    refreshGrant,
+    ...(client.device ? [deviceGrant] : []),
+  ],
+  application_type: isNative(client) ? 'native' : 'web',
+  token_endpoint_auth_method: client.secretHash === undefined ? 'none' : 'client_secret_basic',
+  ...(client.secretHash !== undefined && { client_secret: client.secretHash }),
+  ...(client.backchannelLogoutUri !== undefined && {
+    backchannel_logout_uri: client.backchannelLogoutUri,
+    backchannel_logout_session_required: true,
+  }),
+  own: client.own,
+  groups: client.groups,
+  secondFactor: client.secondFactor,
+});
+
+/** Where the library finds and stores what it keeps. */
+export function adapterOf(model: string, { records, findClient }: AdapterOptions) {
+  const { upsert, find, findByUserCode, consume, destroy, revokeByGrantId } = records.of(model);
+  const isClient = model === 'Client';
+
+  async function refuse<Result>(step: Promise<Result>): Promise<Result> {
+    try {
+      return await step;
+    } catch (error) {
+      if (error instanceof Spent) throw new errors.InvalidGrant('it was used already');
+      if (error instanceof TooFast) throw new errors.SlowDown('wait five seconds before the next request');
+      throw error;
+    }
+  }
+
+  return {
+    // Neither clients nor sessions are the library's to store.
+    upsert: async (id: string, payload: object, seconds: number) =>
+      isClient || model === 'Session' ? undefined : refuse(upsert(id, payload as Payload, seconds)),
+    async find(id: string) {
+      if (!isClient) return refuse(find(id, model === 'DeviceCode' && Provider.ctx?.oidc.route === 'token'));
+      const client = await findClient(id);
+      return client && metadataOf(client);
+    },
+    findByUserCode,
+    findByUid: async () => undefined,
+    consume: (id: string) => refuse(consume(id)),
+    destroy,
+    revokeByGrantId,
+  };
+}

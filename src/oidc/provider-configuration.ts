@@ -1,0 +1,141 @@
+import { type Configuration, errors, type KoaContextWithOIDC, type Provider } from 'oidc-provider';
+import type { SignedIn } from '../access/access.ts';
+import { pageWithHints } from '../text/page-hints.ts';
+import { acrValues, claimsOf, claimsOfScopes } from './claims.ts';
+import { adapterOf } from './provider-adapter.ts';
+import { codeGrant, isDocument, lasts, mayUse, refreshGrant } from './provider-client.ts';
+import type { ProviderOptions } from './provider-options.ts';
+import { createPolicy } from './provider-policy.ts';
+
+/** What the configuration needs of the provider that is made of it. */
+interface Own {
+  /** @param parts of the session and the client */
+  readonly derive: (purpose: string, ...parts: readonly string[]) => string;
+  readonly signedInOf: (ctx: KoaContextWithOIDC) => SignedIn | undefined;
+  readonly needsConsent: (ctx: KoaContextWithOIDC) => Promise<boolean>;
+  readonly loadGrant: (ctx: KoaContextWithOIDC) => Promise<InstanceType<Provider['Grant']> | undefined>;
+}
+
+/** What we offer and how long it lasts. What is not offered is off: less is safer. */
+export function configure(options: ProviderOptions, own: Own): Configuration {
+  return {
+    adapter: (model: string) => adapterOf(model, options),
+    jwks: { keys: [...options.keys] },
+    acrValues: Object.values(acrValues),
+    claims: { ...claimsOfScopes, iss: null, sid: null },
+    scopes: ['openid', 'offline_access'],
+    // Many applications read the ID token alone.
+    conformIdTokenClaims: false,
+    responseTypes: ['code'],
+    clientAuthMethods: [
+      'client_secret_basic',
+      'client_secret_post',
+      'none',
+      ...(options.allowsDocument ? (['private_key_jwt'] as const) : []),
+    ],
+    clientDefaults: { grant_types: [codeGrant], response_types: ['code'], id_token_signed_response_alg: 'RS256' },
+    extraClientMetadata: { properties: ['own', 'groups', 'secondFactor'] },
+    enabledJWA: {
+      idTokenSigningAlgValues: ['RS256', 'ES256'],
+      clientAuthSigningAlgValues: ['RS256', 'PS256', 'ES256'],
+    },
+    discovery: { service_documentation: undefined },
+    pkce: { required: () => true },
+    allowOmittingSingleRegisteredRedirectUri: false,
+    enableHttpPostMethods: false,
+    fetch: (address, init) => options.fetch(address instanceof Request ? address.url : address, init),
+    cookies: {
+      keys: [own.derive('cookies')],
+      names: { session: 'oidc-session', interaction: 'oidc-interaction', resume: 'oidc-resume' },
+      short: { httpOnly: true, sameSite: 'lax', secure: options.issuer.startsWith('https:') },
+    },
+    routes: {
+      authorization: '/oidc/auth',
+      token: '/oidc/token',
+      userinfo: '/oidc/userinfo',
+      jwks: '/oidc/jwks',
+      introspection: '/oidc/introspection',
+      revocation: '/oidc/revocation',
+      end_session: '/oidc/logout',
+      device_authorization: '/oidc/device-authorization',
+      code_verification: '/oidc/device',
+    },
+    ttl: {
+      AccessToken: (_ctx, token) => token.resourceServer?.accessTokenTTL ?? 3600,
+      AuthorizationCode: 60,
+      DeviceCode: 600,
+      Grant: options.sessionSeconds,
+      IdToken: 3600,
+      Interaction: 3600,
+      RefreshToken: 30 * 86_400,
+      Session: options.sessionSeconds,
+    },
+    features: {
+      devInteractions: { enabled: false },
+      dPoP: { enabled: false },
+      pushedAuthorizationRequests: { enabled: false },
+      claimsParameter: { enabled: true },
+      backchannelLogout: { enabled: true },
+      rpInitiatedLogout: { enabled: true },
+      revocation: {
+        enabled: true,
+        allowedPolicy: async (_ctx, client, token) => token.clientId === client.clientId,
+      },
+      introspection: {
+        enabled: true,
+        // A server that accepts tokens asks about those that were made for a resource; an application about its own.
+        allowedPolicy: async (_ctx, client, token) =>
+          client.clientAuthMethod !== 'none' &&
+          !isDocument(client.clientId) &&
+          (token.clientId === client.clientId || ('aud' in token && token.aud !== undefined)),
+      },
+      deviceFlow: { enabled: true, charset: 'base-20', mask: '****-****' },
+      resourceIndicators: {
+        enabled: true,
+        defaultResource: async (_ctx, _client, oneOf) => oneOf ?? [],
+        useGrantedResource: async (_ctx, source) => !source.scopes.has('openid'),
+        async getResourceServerInfo(_ctx, uri) {
+          const resource = await options.findResource(uri);
+          if (resource === undefined) throw new errors.InvalidTarget('unknown resource');
+          const isSigned = resource.tokenFormat === 'jwt';
+          return {
+            scope: resource.scopes.join(' '),
+            audience: resource.uri,
+            accessTokenFormat: resource.tokenFormat,
+            accessTokenTTL: isSigned ? 300 : 3600,
+            ...(isSigned && { jwt: { sign: { alg: 'ES256' as const } } }),
+          };
+        },
+      },
+      ...(options.allowsDocument && {
+        rpMetadataChoices: { enabled: true },
+        clientIdMetadataDocument: {
+          enabled: true,
+          ack: 'draft-02',
+          allowFetch: async (_ctx: KoaContextWithOIDC, address: string) => options.allowsDocument?.(address) ?? false,
+          allowClient: async (_ctx: KoaContextWithOIDC, { clientId }: { clientId: string }) =>
+            options.allowsDocument?.(clientId) ?? false,
+        },
+      }),
+    },
+    interactions: {
+      policy: createPolicy(own.signedInOf, own.needsConsent),
+      url: async (_ctx, { uid, params }) => pageWithHints(`/oidc/interaction/${uid}`, params),
+    },
+    clientBasedCORS: (_ctx, origin, { redirectUris = [] }) =>
+      redirectUris.some((address) => URL.parse(address)?.origin === origin && origin !== 'null'),
+    expiresWithSession: async ({ oidc }, source) => !lasts(oidc.client ?? { clientId: '' }, source.scopes),
+    issueRefreshToken: async (_ctx, client) => client.grantTypeAllowed(refreshGrant),
+    rotateRefreshToken: true,
+    async findAccount({ oidc }, subject) {
+      const account = await options.findAccount(subject);
+      if (account === undefined || (oidc.client !== undefined && !mayUse(oidc.client, account.user))) return undefined;
+      return { accountId: subject, claims: async () => claimsOf(subject, account) };
+    },
+    loadExistingGrant: own.loadGrant,
+    renderError(ctx, fault) {
+      ctx.state.fault = fault;
+      ctx.body = fault;
+    },
+  };
+}

@@ -1,0 +1,56 @@
+import type { SignedIn } from '../access/access.ts';
+import type { Caller } from '../audit/event.ts';
+import type { Session } from '../sessions/sessions.ts';
+import type { Account } from '../users/account.ts';
+import type { User } from '../users/user.ts';
+import type { GuardedFetch } from './guarded-fetch.ts';
+import type { AdapterOptions } from './provider-adapter.ts';
+import type { ProviderClient } from './provider-client.ts';
+import type { Resource } from './resources.ts';
+import type { SigningKey } from './signing-keys.ts';
+
+export interface ProviderOptions extends AdapterOptions {
+  /** The address of this server, without a slash at the end. */
+  readonly issuer: string;
+  readonly keys: readonly SigningKey[];
+  /** From which ids of grants are derived. */
+  readonly key: Buffer;
+  readonly findResource: (uri: string) => Promise<Resource | undefined>;
+  readonly findLiving: (sessionId: string) => Promise<{ session: Session; account: Account } | undefined>;
+  readonly subjectOf: (user: User) => Promise<string>;
+  readonly findAccount: (subject: string) => Promise<Account | undefined>;
+  /** Whether the user let the application have all of this before, and it has not changed. */
+  readonly hasConsent: (user: User, client: ProviderClient, scopes: readonly string[]) => Promise<boolean>;
+  /** Whether an application may introduce itself by the document at this address. Undefined: none may. */
+  readonly allowsDocument: ((address: string) => boolean) | undefined;
+  readonly fetch: GuardedFetch;
+  /** Seconds that a session may last at most. */
+  readonly sessionSeconds: number;
+  /** A browser was sent back to an application. */
+  readonly onSignedIn: (signIn: SignedInApplication) => Promise<void>;
+  readonly onRefused: (refusal: RefusedRequest) => void;
+  /** An application got tokens. Called with the grant type. */
+  readonly onTokens: ((grantType: string) => void) | undefined;
+  readonly onFault: (error: Error) => void;
+}
+
+export interface SignedInApplication {
+  readonly signedIn: SignedIn;
+  readonly caller: Caller;
+  readonly client: ProviderClient;
+  readonly subject: string;
+  readonly sid: string;
+}
+
+export interface RefusedRequest {
+  readonly request: ProviderRequest | undefined;
+  readonly clientId: string | undefined;
+  readonly error: string;
+  readonly detail: string;
+}
+
+/** The request that the provider answers. */
+export interface ProviderRequest {
+  readonly signedIn: SignedIn | undefined;
+  readonly caller: Caller;
+}

@@ -1,0 +1,41 @@
+import { interactionPolicy, type KoaContextWithOIDC } from 'oidc-provider';
+import type { SignedIn } from '../access/access.ts';
+import { acrValues } from './claims.ts';
+import { mayUse } from './provider-client.ts';
+
+const { Check, Prompt } = interactionPolicy;
+
+/** When the user has to do something on a page before the application gets its answer. */
+export function createPolicy(
+  signedInOf: (ctx: KoaContextWithOIDC) => SignedIn | undefined,
+  needsConsent: (ctx: KoaContextWithOIDC) => Promise<boolean>,
+) {
+  const policy = interactionPolicy.base();
+  const [login, consent] = [policy.get('login'), policy.get('consent')];
+  login?.checks.add(
+    new Check('second_factor', 'A second factor is required', ({ oidc }) => {
+      if (oidc.acr === acrValues.two) return false;
+      // An application that only asks for it gets to know that it is missing.
+      const asks =
+        String(oidc.params?.acr_values ?? '')
+          .split(' ')
+          .includes(acrValues.two) && !oidc.result?.login;
+      return Boolean(oidc.client?.secondFactor) || asks;
+    }),
+  );
+  policy.add(
+    new Prompt(
+      { name: 'access' },
+      new Check('not_in_group', 'The user may not use this application', 'access_denied', (ctx) => {
+        const user = signedInOf(ctx)?.user;
+        return user !== undefined && ctx.oidc.client !== undefined && !mayUse(ctx.oidc.client, user);
+      }),
+    ),
+    1,
+  );
+  consent?.checks.remove('native_client_prompt');
+  consent?.checks.add(
+    new Check('consent', 'The user has not let the application in', 'consent_required', needsConsent),
+  );
+  return policy;
+}
