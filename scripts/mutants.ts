@@ -991,7 +991,7 @@ const mutants: readonly Mutant[] = [
   },
   {
     breaks: 'tokens outlive their session',
-    file: 'src/oidc/provider.ts',
+    file: 'src/oidc/provider-configuration.ts',
     text: "expiresWithSession: async ({ oidc }, source) => !lasts(oidc.client ?? { clientId: '' }, source.scopes),",
     by: "expiresWithSession: async ({ oidc }, source) => lasts(oidc.client ?? { clientId: '' }, source.scopes),",
     test: 'test/oidc/provider.test.ts',
@@ -1000,7 +1000,7 @@ const mutants: readonly Mutant[] = [
   },
   {
     breaks: 'an application keeps a user who left its groups',
-    file: 'src/oidc/provider.ts',
+    file: 'src/oidc/provider-configuration.ts',
     text: 'if (account === undefined || (oidc.client !== undefined && !mayUse(oidc.client, account.user))) return undefined;',
     by: 'if (account === undefined) return undefined;',
     test: 'test/oidc/consent.test.ts',
@@ -1009,7 +1009,7 @@ const mutants: readonly Mutant[] = [
   },
   {
     breaks: 'PKCE is not demanded',
-    file: 'src/oidc/provider.ts',
+    file: 'src/oidc/provider-configuration.ts',
     text: 'pkce: { required: () => true },',
     by: 'pkce: { required: () => false },',
     test: 'test/oidc/attacks.test.ts',

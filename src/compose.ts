@@ -173,9 +173,7 @@ export async function compose(settings: Settings, overrides: Overrides = {}) {
     prepared?.mail?.start();
     // Only then, because loading it takes longer than the rest of the start. Requests get the fault if there is one.
     if (isListening)
-      prepared
-        ?.startProvider()
-        .catch((error: unknown) => log.warn({ err: error }, 'the provider could not be started'));
+      prepared?.openProvider().catch((error: unknown) => log.warn({ err: error }, 'the provider could not be started'));
   }
   const forwardOrigins = originsOf(settings.FORWARD_AUTH_ORIGINS);
   const returns = createReturns(forwardOrigins, () => requireServices().hostKey);

@@ -8,9 +8,7 @@ import type { Services } from './compose.ts';
 import type { ForwardAuthOptions } from './forward-auth/verify.routes.ts';
 import { events as mailEvents } from './mail/events.ts';
 import type { MailboxOptions } from './mail/mailbox.routes.ts';
-import { events as clientEvents } from './oidc/client-events.ts';
 import { events as providerEvents } from './oidc/events.ts';
-import { events as noticeEvents } from './oidc/logout-notice-sender.ts';
 import { events as factorEvents } from './second-factor/events.ts';
 import type { FactorRouteOptions } from './second-factor/options.ts';
 import { events as sessionEvents } from './sessions/events.ts';
@@ -115,9 +113,7 @@ export const events = {
   ...mailEvents,
   ...commandEvents,
   ...adminEvents,
-  ...clientEvents,
   ...providerEvents,
-  ...noticeEvents,
   ...webEvents,
   ...auditEvents,
 };

@@ -30,7 +30,7 @@ export type RequireFresh = (
 export const secondFactorWanted: Answer = {
   ...insufficientUserAuthentication,
   detail: 'Prove a second factor first',
-  freshProof: { acrValues: 'urn:janua:second-factor' },
+  freshProof: { acrValues: 'urn:janua:2fa' },
 };
 
 export const noSecondFactor: Answer = {

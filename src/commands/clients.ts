@@ -1,4 +1,4 @@
-import type { ClientSettings } from '../oidc/clients.ts';
+import { type ClientSettings, nothingSet } from '../oidc/clients.ts';
 import { describeClient } from '../oidc/describe-client.ts';
 import { jsonLine } from '../text/printable.ts';
 import { administer } from './administer.ts';
@@ -67,17 +67,6 @@ export const removeClient = (id: string) =>
     await clientAdministration.removeClient(id);
     return 'The client is removed.';
   });
-
-const nothingSet: ClientSettings = {
-  name: '',
-  redirectUris: [],
-  postLogoutRedirectUris: [],
-  backchannelLogoutUri: undefined,
-  own: false,
-  device: false,
-  secondFactor: false,
-  groups: [],
-};
 
 const secretLines = (secret: string | undefined) =>
   secret === undefined ? [] : [`client_secret: ${secret}`, 'The secret is shown only now.'];

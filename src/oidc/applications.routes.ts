@@ -7,7 +7,7 @@ import { signedInOf } from '../web/hooks/credentials.ts';
 import { json, listOf, object, text, time } from '../web/openapi/responses.ts';
 import type { App } from '../web/types.ts';
 import type { Application, Applications } from './applications.ts';
-import type { events } from './client-events.ts';
+import type { events } from './events.ts';
 
 export interface ApplicationRouteParts {
   readonly applications: Applications;

@@ -2,10 +2,10 @@ import { type FieldFault, InvalidFields } from '../access/refusal.ts';
 import type { Audit } from '../audit/audit.ts';
 import type { Actor } from '../users/administration.ts';
 import { ChangeRefused } from '../users/change-refused.ts';
-import type { events } from './client-events.ts';
 import { type ClientRules, findClientFaults, findResourceFaults } from './client-rules.ts';
 import type { Client, ClientSettings, Clients, NewClient } from './clients.ts';
 import type { Consents } from './consents.ts';
+import type { events } from './events.ts';
 import type { Resource, Resources } from './resources.ts';
 
 export interface ClientAdministrationOptions {

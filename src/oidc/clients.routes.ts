@@ -13,7 +13,7 @@ import { json, listOf, object, orNull, text, time } from '../web/openapi/respons
 import type { App, Request } from '../web/types.ts';
 import type { ClientAdministration } from './client-administration.ts';
 import { maxNameLength } from './client-rules.ts';
-import type { Client, ClientSettings, Clients } from './clients.ts';
+import { type Client, type ClientSettings, type Clients, nothingSet } from './clients.ts';
 import { describeClient } from './describe-client.ts';
 
 export interface ClientRouteParts {
@@ -110,11 +110,6 @@ function readSettings(input: Input<typeof fields>, request: Request): Partial<Cl
 
 const readFlag = (value: string | undefined, isForm: boolean) =>
   value === undefined && !isForm ? undefined : value === 'true';
-
-const nothingSet: ClientSettings = {
-  ...{ name: '', redirectUris: [], postLogoutRedirectUris: [], backchannelLogoutUri: undefined },
-  ...{ own: false, device: false, secondFactor: false, groups: [] },
-};
 
 /** Fills the form with what is set. */
 const valuesOf = ({ name, redirectUris, postLogoutRedirectUris, ...client }: Client) => ({

@@ -19,6 +19,18 @@ export interface ClientSettings {
   readonly groups: readonly string[];
 }
 
+/** What a new client has unless the operator says otherwise. */
+export const nothingSet: ClientSettings = {
+  name: '',
+  redirectUris: [],
+  postLogoutRedirectUris: [],
+  backchannelLogoutUri: undefined,
+  own: false,
+  device: false,
+  secondFactor: false,
+  groups: [],
+};
+
 /** An application that signs its users in here. */
 export interface Client extends ClientSettings {
   /** The random `client_id`. */

@@ -44,6 +44,8 @@ export interface ShownApplication {
   /** Whether the operator did not add it: it describes itself. */
   readonly isUnknown: boolean;
   readonly scopes: readonly string[];
+  /** Other servers that it may use for the user, and for what. */
+  readonly resources: readonly { readonly address: string; readonly scopes: readonly string[] }[];
   /** Whether it keeps what it gets when the session ends. */
   readonly lasts: boolean;
 }
@@ -69,7 +71,11 @@ export function createInteractions(options: InteractionOptions) {
     host: typeof address === 'string' ? new URL(address).host || new URL(address).protocol : undefined,
     isNative: typeof address === 'string' && isNativeAddress(address),
     isUnknown: isDocument(client.clientId),
-    scopes: requestedOf(asked),
+    scopes: requestedOf({ ...asked, resourceServers: {} }),
+    resources: Object.entries(asked.resourceServers ?? {}).map(([address, { scopes }]) => ({
+      address: address.replace(/^https?:\/\//, ''),
+      scopes: [...asked.requestParamScopes].filter((scope) => scopes.has(scope)),
+    })),
     lasts: address === undefined || lasts(client, asked.requestParamScopes),
   });
 
@@ -137,12 +143,12 @@ export function createInteractions(options: InteractionOptions) {
       if (!mayUse(client, request.signedIn.user)) return refuseGroup(request.signedIn, request.caller, client);
       if (prompt.name === 'consent') return { application: show(client, asked, params.redirect_uri) };
       const isProved = session.authenticatedAt >= (await records.startOf(uid));
-      const { accountId, ...login } = await provider.loginOf(request.signedIn);
-      const isOther = subject !== undefined && subject !== accountId;
+      const login = await provider.loginOf(request.signedIn);
+      const isOther = subject !== undefined && subject !== login.accountId;
       const error = isOther ? 'login_required' : isProved ? undefined : findUnmet(prompt.reasons, session);
       if (error !== undefined) return { to: await provider.finishInteraction(request.req, request.res, { error }) };
       await requireProof(waiting, request, isProved);
-      return { to: await provider.finishInteraction(request.req, request.res, { login: { accountId, ...login } }) };
+      return { to: await provider.finishInteraction(request.req, request.res, { login }) };
     },
 
     /** The user lets the application in, or does not. @returns where the browser goes on */

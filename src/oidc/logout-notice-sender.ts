@@ -1,21 +1,11 @@
 import type { Audit } from '../audit/audit.ts';
-import type { Events } from '../audit/event.ts';
 import type { Database } from '../database/database.ts';
 import { holdLease } from '../database/lease.ts';
 import type { Tables } from '../database/schema.ts';
 import { inTime } from '../faults/in-time.ts';
 import type { Log } from '../faults/log.ts';
 import { Unavailable } from '../faults/unavailable.ts';
-
-export const events = {
-  'logout-notice-failed': {
-    vocabulary: 'session_expired',
-    by: 'operator',
-    level: 'warn',
-    words: 'An application was not told that a session has ended: it took no notice for a day',
-    advise: () => ['Check the back-channel logout address of the application, and whether Janua can reach it.'],
-  },
-} as const satisfies Events;
+import type { events } from './events.ts';
 
 /** What an application is told. */
 export interface LogoutNotice {

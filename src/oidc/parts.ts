@@ -7,15 +7,16 @@ import type { Log } from '../faults/log.ts';
 import type { OpenRedis } from '../redis/redis.ts';
 import type { Session } from '../sessions/sessions.ts';
 import type { Account } from '../users/account.ts';
+import type { Actor } from '../users/administration.ts';
 import type { User } from '../users/user.ts';
-import type { ClientAdministrationOptions } from './client-administration.ts';
-import type { events as clientEvents } from './client-events.ts';
-import { createClientParts } from './client-parts.ts';
+import { createApplications } from './applications.ts';
+import { type ClientAdministrationOptions, createClientAdministration } from './client-administration.ts';
+import { createClients } from './clients.ts';
+import { createConsents } from './consents.ts';
 import { createDocumentFetch } from './documents.ts';
 import type { events } from './events.ts';
 import { createGuardedFetch } from './guarded-fetch.ts';
 import { createInteractions, hasConsent } from './interactions.ts';
-import type { events as noticeEvents } from './logout-notice-sender.ts';
 import { createLogoutNotices } from './logout-notices.ts';
 import type { OpenIdProvider } from './provider.ts';
 import { isDocument } from './provider-client.ts';
@@ -23,6 +24,7 @@ import type { RefusedRequest, SignedInApplication } from './provider-options.ts'
 import { createRecords } from './records.ts';
 import { createRedisRequests } from './redis-requests.ts';
 import { createRecordRefusal } from './refused-requests.ts';
+import { createResources } from './resources.ts';
 import { createSigningKeys } from './signing-keys.ts';
 import { createSubjects } from './subjects.ts';
 
@@ -37,7 +39,7 @@ export interface OidcOptions extends Pick<ClientAdministrationOptions, 'groupNam
   readonly findAccount: (userId: string) => Promise<Account | undefined>;
   readonly findLiving: (sessionId: string) => Promise<{ session: Session; account: Account } | undefined>;
   readonly requireStepUp: RequireStepUp;
-  readonly audit: Audit<keyof typeof events | keyof typeof clientEvents | keyof typeof noticeEvents>;
+  readonly audit: Audit<keyof typeof events>;
   readonly log: Log;
   /** Our address. It may be known only once the server listens. */
   readonly baseUrl: () => string;
@@ -96,13 +98,11 @@ export function createOidcParts(options: OidcOptions) {
     brief: redis && createRedisRequests(redis),
     userIdOf: async (subject) => (await subjects.findUser(subject))?.userId,
   });
-  const clientParts = createClientParts({
-    ...{ opened, ownerOf, now, groupNames, privateHosts, audit },
-    endGrantsOf: records.revokeClient,
-    clientsOf: records.clientsOf,
-    revokeGrants: records.revokeOf,
-  });
-  const { clients, resources, consents } = clientParts;
+  const clients = createClients(opened, now);
+  const resources = createResources(database, now);
+  const consents = createConsents(database, ownerOf, now);
+  const { clientsOf, revokeOf: revokeGrants, revokeClient: endGrantsOf } = records;
+  const administration = { clients, resources, consents, groupNames, privateHosts, endGrantsOf, audit };
   const fetch = createGuardedFetch({ privateHosts });
   const notices = createLogoutNotices({
     ...{ database, isAlive, audit, log, now },
@@ -120,23 +120,23 @@ export function createOidcParts(options: OidcOptions) {
   const recordRefusal = createRecordRefusal(audit);
 
   /** The log says what was wrong with a document, in the words of the library. */
-  function noteRefusal(refused: RefusedRequest): void {
+  function noteRefusal(refused: RefusedRequest): Promise<void> {
     const { clientId, error, detail, request } = refused;
     const details = { event: 'application_refused', clientId, error, detail, requestId: request?.caller.requestId };
     log.debug(details, 'a request of an application was refused');
-    void recordRefusal(refused);
+    return recordRefusal(refused);
   }
 
   let opening: Promise<OpenIdProvider | undefined> | undefined;
   let lookedAt = Number.NEGATIVE_INFINITY;
-  let version = '';
+  let keysVersion: string | undefined;
 
   async function load(current: OpenIdProvider | undefined): Promise<OpenIdProvider | undefined> {
     if (documentHosts.length === 0 && current === undefined && !(await clients.exist())) return undefined;
     const keys = await signingKeys.load();
     lookedAt = now();
-    if (keys.version === version && current !== undefined) return current;
-    version = keys.version;
+    if (keys.version === keysVersion && current !== undefined) return current;
+    keysVersion = keys.version;
     const { createProvider } = await loadLibrary();
     notices.start();
     return createProvider({
@@ -164,28 +164,27 @@ export function createOidcParts(options: OidcOptions) {
   async function open(): Promise<OpenIdProvider | undefined> {
     const current = await opening;
     if (current !== undefined && Math.abs(now() - lookedAt) < lookMilliseconds) return current;
-    // Requests at the same time wait for one look.
+    // One request looks. Others at the same time wait for it.
+    if (current !== undefined) lookedAt = now();
     const next = load(current);
     opening = next.catch(() => current);
     return next;
   }
 
   return {
-    ...clientParts,
+    ...{ clients, resources, consents },
+    applications: createApplications({ clients, consents, clientsOf, revokeGrants }),
+    administerClients: (actor: Actor) => createClientAdministration(administration, actor),
     openProvider: open,
     interactions: createInteractions({ records, consents, findAccount, requireStepUp, audit }),
     rotateSigningKeys: signingKeys.rotate,
     logoutNotices: notices,
     /** Looks whether an event has ended a session that applications are told about. */
     noteEnding({ kind, sessionId, userId }: AuditEvent): void {
-      // Without clients, no application is.
-      if (version === '') return;
+      // Not loaded: no application knows of any session.
+      if (keysVersion === undefined) return;
       if (kind === 'session-ended' || kind === 'logged-out') notices.wake({ sessionId });
       else if (endings.has(kind)) notices.wake({ userId });
-    },
-    /** Loads the provider where it will be needed, so that the first request need not wait. */
-    async startProvider(): Promise<void> {
-      await open();
     },
   };
 }

@@ -28,7 +28,8 @@ export interface ProviderOptions extends AdapterOptions {
   readonly sessionSeconds: number;
   /** A browser was sent back to an application. */
   readonly onSignedIn: (signIn: SignedInApplication) => Promise<void>;
-  readonly onRefused: (refusal: RefusedRequest) => void;
+  /** Never fails. */
+  readonly onRefused: (refusal: RefusedRequest) => Promise<void>;
   /** An application got tokens. Called with the grant type. */
   readonly onTokens: ((grantType: string) => void) | undefined;
   readonly onFault: (error: Error) => void;

@@ -151,6 +151,8 @@ export function createProvider(options: ProviderOptions) {
     try {
       if (ctx.path === '/oidc/auth') ctx.query = await withScopes(ctx.query, options.findResource);
       await next();
+      // A refused user may ask at once why.
+      await ctx.state.refusal;
       if (ctx.state.accepted) await noteSignIn(ctx);
     } catch (error) {
       ctx.state.thrown = error;
@@ -168,10 +170,10 @@ export function createProvider(options: ProviderOptions) {
     else options.onFault(error);
   });
   for (const event of errorEvents)
-    provider.on(event as 'authorization.error', ({ oidc, req }, error) => {
+    provider.on(event as 'authorization.error', ({ oidc, req, state }, error) => {
       if (expectedErrors.has(error.error)) return;
       const clientId = oidc.client?.clientId ?? oidc.params?.client_id;
-      options.onRefused({
+      state.refusal = options.onRefused({
         request: requests.get(req),
         clientId: typeof clientId === 'string' ? clientId : undefined,
         error: error.error,

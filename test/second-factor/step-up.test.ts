@@ -103,8 +103,8 @@ for (const mounted of [false, true]) {
       opened.pass(11 * minute);
       for (const [url, challenge] of [
         ['/recent', 'max_age=600'],
-        ['/strong', 'acr_values="urn:janua:second-factor"'],
-        ['/both', 'acr_values="urn:janua:second-factor", max_age=90'],
+        ['/strong', 'acr_values="urn:janua:2fa"'],
+        ['/both', 'acr_values="urn:janua:2fa", max_age=90'],
       ] as const) {
         const page = await opened.app.inject({ url: `${url}?a=b`, headers: bearer });
         assert.equal(page.statusCode, 303);

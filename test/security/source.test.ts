@@ -61,7 +61,7 @@ const rules: Rule[] = [
       // It calls only what it is given.
       'src/oidc/documents.ts',
       'src/oidc/guarded-fetch.ts',
-      'src/oidc/provider.ts',
+      'src/oidc/provider-configuration.ts',
       // It asks the server itself.
       'src/doctor/openid.ts',
       'src/passwords/pwned-passwords.ts',
