@@ -17,9 +17,12 @@ export function createFindingsPrinter(json: boolean) {
   };
 }
 
+/** Columns of the state and of the check. The longest name is `second-factors`. */
+const [stateWidth, checkWidth] = [9, 15];
+
 function formatLine(check: string, { state, message, fix }: Finding): string {
-  const indent = ' '.repeat(9 + 12);
-  return `${state.padEnd(9)}${check.padEnd(12)}${message}\n${fix === undefined ? '' : `${indent}Fix: ${fix}\n`}`;
+  const indent = ' '.repeat(stateWidth + checkWidth);
+  return `${state.padEnd(stateWidth)}${check.padEnd(checkWidth)}${message}\n${fix === undefined ? '' : `${indent}Fix: ${fix}\n`}`;
 }
 
 function summary({ warning, wrong }: { warning: number; wrong: number }): string {
