@@ -56,7 +56,7 @@ async function* checkAddresses(clients: readonly Client[]): Check {
     ),
   );
   for (const { id, name, protocol, hostname } of addresses) {
-    const fix = `Correct it: npx janua clients set ${id} --redirect-uri URL`;
+    const fix = `Correct it: npx janua clients set ${id} --redirect-uri URL. Repeat --redirect-uri for every address, because the list is replaced.`;
     if (protocol === 'http:') yield warning(`${name} gets its codes over plain http, at ${hostname}.`, fix);
     if (known.get(hostname) === false)
       yield warning(`No host ${hostname} is known here, to which ${name} sends its users back.`, fix);

@@ -5,7 +5,7 @@ const refusalReasons = {
   'redirect-address': {
     words: 'the redirect address is not one of those that the client has; the whole address is compared',
     advice:
-      'Compare the two, character by character: janua clients show ID. Then: janua clients set ID --redirect-uri URL.',
+      'Compare the two, character by character: janua clients show ID. Then: janua clients set ID --redirect-uri URL. Repeat --redirect-uri for every address, because the list is replaced.',
   },
   'unknown-client': {
     words: 'there is no client with that id',
