@@ -1,6 +1,6 @@
 import type { Events } from '../audit/event.ts';
 
-const byOwner = { by: 'account-holder', vocabulary: 'authn_login_success', level: 'info' } as const;
+const byOwner = { by: 'account-holder', vocabulary: 'authn_password_change', level: 'info' } as const;
 
 export const events = {
   'upstream-refused': {
