@@ -295,7 +295,7 @@ describe('janua doctor', { concurrency: 2 }, () => {
       assertOnly([...checks].flatMap(complaints), /^warning: Plain http .*PUBLIC_URL=https/);
       const { stdout } = await workplace.run(['doctor']);
       assert.match(stdout, /^ok {7}settings {4}.* accepts all settings\.\n/);
-      assert.match(stdout, /\nwarning {2}public-url {2}Plain http .*\n {21}Fix: PUBLIC_URL=/);
+      assert.match(stdout, /\nwarning {2}public-url {5}Plain http .*\n {24}Fix: PUBLIC_URL=/);
       assert.match(stdout, /\n\nNothing is wrong; [12] warnings?\.\n$/);
     });
 
