@@ -42,7 +42,7 @@ describe('Apache with mod_auth_openidc, by the lines of its recipe', { skip }, (
     const passphrase = join(apache.documents, '../passphrase');
     await writeFile(passphrase, randomBytes(32).toString('hex'));
     const recipe = (await readFile(`${root}docs/openid/apache.md`, 'utf8'))
-      .replaceAll('https://login.example.com', site.origin)
+      .replaceAll('https://auth.example.com', site.origin)
       .replaceAll('https://intranet.example.com', apache.url)
       .replace('/etc/apache2/openid-passphrase"', `${passphrase}"`);
     const [command = ''] = blocksOf(recipe, 'sh');
