@@ -548,6 +548,7 @@ async function prepare(settings: Settings, overrides: Overrides, openings: Openi
     ...createAccountParts({
       ...{ database, users, registry, sessions, passwords, policy: passwordPolicy, tokens, throttle, admit, audit },
       listIdentities: (user) => upstreamParts.linking.list(user),
+      listApplications: oidc.applications.list,
       ...{ auditTrail: auditStore, personalTokens, liftFailures: lift, signUpDomains: settings.SIGN_UP_DOMAINS },
       outbox: mailWorks ? outbox : undefined,
     }),

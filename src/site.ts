@@ -48,9 +48,9 @@ export async function addSite(app: App, parts: () => Services, options: Capabili
   (await import('./upstream/providers.routes.ts')).addProviders(app, parts);
   (await import('./admin/settings.routes.ts')).addSettings(app, parts);
   (await import('./admin/groups.routes.ts')).addGroups(app, parts);
-  (await import('./oidc/provider.routes.ts')).addProvider(app, parts);
+  (await import('./oidc/provider.routes.ts')).addProvider(app, parts, options);
   (await import('./oidc/interaction.routes.ts')).addInteractions(app, parts);
-  (await import('./oidc/logout.routes.ts')).addApplicationLogOut(app, parts);
+  (await import('./oidc/logout.routes.ts')).addApplicationLogOut(app, parts, options);
   (await import('./oidc/clients.routes.ts')).addClients(app, parts, options);
   (await import('./oidc/resources.routes.ts')).addResources(app, parts);
   (await import('./oidc/applications.routes.ts')).addApplications(app, parts);

@@ -22,7 +22,7 @@ const accountSchema = object('The account', {
 });
 
 const part = { type: 'object', additionalProperties: true, examples: [{}] };
-const lists = ['identities', 'sessions', 'tokens', 'links', 'mails', 'events'].map(
+const lists = ['identities', 'applications', 'sessions', 'tokens', 'links', 'mails', 'events'].map(
   (name) => [name, listOf(part)] as const,
 );
 const exportSchema = object('What this server stores about the user', {

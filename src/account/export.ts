@@ -8,7 +8,7 @@ import type { QueuedMail } from '../mail/outbox.ts';
 import type { Policy } from '../throttle/policy.ts';
 import type { OneTimeToken } from '../tokens/tokens.ts';
 import type { User } from '../users/user.ts';
-import type { AccountOptions, LinkedIdentity, OwnFactors } from './options.ts';
+import type { AccountOptions, ConnectedApplication, LinkedIdentity, OwnFactors } from './options.ts';
 import type { OwnSessions } from './sessions.ts';
 
 /** An export reads the whole audit. */
@@ -28,7 +28,8 @@ export const tooManyExports: Answer = {
 
 /** Gives users what Janua stores about them, without secrets (GDPR 15 and 20). Throws {Refusal} `too-many-exports`. */
 export function createExportAccount(options: AccountOptions, ownSessions: OwnSessions) {
-  const { registry, tokens, personalTokens, listIdentities, outbox, auditTrail, audit, throttle } = options;
+  const { registry, tokens, personalTokens, listIdentities, listApplications, outbox, auditTrail, audit, throttle } =
+    options;
 
   return async (signedIn: SignedIn, factors: OwnFactors, caller: Caller) => {
     const { user, session } = signedIn;
@@ -38,6 +39,7 @@ export function createExportAccount(options: AccountOptions, ownSessions: OwnSes
       account: { id: user.id, ...(await describeAccount(user, registry)) },
       second_factors: describeFactors(factors),
       identities: (await listIdentities(user)).map(describeIdentity),
+      applications: (await listApplications(user)).map(describeApplication),
       sessions: (await ownSessions.list(signedIn)).map((own) => ({ ...describeSession(own), current: own.current })),
       tokens: (await personalTokens.list(user)).map(describeToken),
       links: (await tokens.listOf(user.id)).map(describeLink),
@@ -80,6 +82,13 @@ const describeIdentity = ({ upstream, name, linkedAt, lastUsedAt }: LinkedIdenti
   name,
   linked_at: linkedAt.toISOString(),
   last_used_at: lastUsedAt?.toISOString() ?? null,
+});
+
+const describeApplication = ({ clientId, name, scopes, since }: ConnectedApplication) => ({
+  client_id: clientId,
+  name,
+  scopes,
+  since: since.toISOString(),
 });
 
 const describeLink = ({ purpose, address, expiresAt }: OneTimeToken) => ({

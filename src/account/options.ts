@@ -39,10 +39,19 @@ export interface AccountOptions {
   readonly personalTokens: PersonalTokens;
   /** The accounts of other providers that sign the user in. */
   readonly listIdentities: (user: User) => Promise<readonly LinkedIdentity[]>;
+  /** What applications hold of the user. */
+  readonly listApplications: (user: User) => Promise<readonly ConnectedApplication[]>;
   /** Forgets the failed logins of a user. */
   readonly liftFailures: (user: User) => Promise<unknown>;
   /** Domains of the addresses that may sign up. None means any. */
   readonly signUpDomains: readonly string[];
+}
+
+export interface ConnectedApplication {
+  readonly clientId: string;
+  readonly name: string;
+  readonly scopes: readonly string[];
+  readonly since: Date;
 }
 
 export interface LinkedIdentity {

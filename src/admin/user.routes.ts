@@ -238,7 +238,7 @@ function addNewUser(
     fields: newUserFields,
     answer: json(
       'The user was added',
-      object('The user', { id: userFields.id, link: text('https://login.example.com/auth/sign-up/finish?token=…') }, [
+      object('The user', { id: userFields.id, link: text('https://auth.example.com/auth/sign-up/finish?token=…') }, [
         'link',
       ]),
     ),

@@ -21,8 +21,7 @@ export function isRedirectUri(text: string, { isPublic }: { readonly isPublic: b
 /** @param privateHosts hosts that the operator lists, which may be asked without TLS */
 export function isBackchannelUri(text: string, privateHosts: readonly string[]): boolean {
   const url = parseAddress(text);
-  const isListed = url?.protocol === 'http:' && privateHosts.includes(url.hostname);
-  return url !== undefined && (isWebAddress(url) || isListed);
+  return url?.protocol === 'https:' || (url?.protocol === 'http:' && privateHosts.includes(url.hostname));
 }
 
 /** RFC 8707 2: absolute and without a fragment. The standard advises against a query. */

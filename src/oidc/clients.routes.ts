@@ -84,8 +84,8 @@ const clientFields = {
   created_at: time,
 };
 const serverFields = {
-  issuer: text('https://login.example.com'),
-  discovery: text('https://login.example.com/.well-known/openid-configuration'),
+  issuer: text('https://auth.example.com'),
+  discovery: text('https://auth.example.com/.well-known/openid-configuration'),
 };
 const secret = { client_secret: orNull(text('x'.repeat(43), 'It is shown only now. Null for a public client')) };
 

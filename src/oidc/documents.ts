@@ -27,7 +27,8 @@ const listOf = (value: unknown): unknown[] => (Array.isArray(value) ? value : []
 function adjust(document: Document): Document {
   const redirectUris = listOf(document.redirect_uris).filter(isRedirect);
   const grants = listOf(document.grant_types).filter((type) => ourGrants.has(type));
-  const name = typeof document.client_name === 'string' ? printable(document.client_name.slice(0, longestName)) : '';
+  const name =
+    typeof document.client_name === 'string' ? printable(document.client_name.trim().slice(0, longestName)) : '';
   return {
     ...Object.fromEntries(Object.entries(document).filter(([field]) => kept.includes(field))),
     client_name: name || undefined,
@@ -49,11 +50,17 @@ function findAuthentication(document: Document): unknown {
   return one ?? ['private_key_jwt', 'none'].find((method) => listOf(several).includes(method)) ?? 'none';
 }
 
+/** How long an address is left alone after it had no document, in milliseconds, and how many are remembered. */
+const pause = 30_000;
+const mostRemembered = 1000;
+
 /** Reads the documents by which applications introduce themselves, and leaves other answers as they are. */
-export function createDocumentFetch(fetch: GuardedFetch): GuardedFetch {
-  return async (address, init) => {
+export function createDocumentFetch(fetch: GuardedFetch, now: () => number): GuardedFetch {
+  const failed = new Map<string, { readonly until: number; readonly error: unknown }>();
+
+  async function get(address: string, init: RequestInit | undefined): Promise<Response> {
     const response = await fetch(address, init);
-    if ((init?.method ?? 'GET') !== 'GET' || response.status !== 200) return response;
+    if (response.status !== 200) throw new Error(`the answer is ${response.status}`);
     const text = await response.text();
     const headers = new Headers(response.headers);
     headers.delete('content-length');
@@ -62,6 +69,21 @@ export function createDocumentFetch(fetch: GuardedFetch): GuardedFetch {
     if (Buffer.byteLength(text) > longestDocument)
       throw new Error(`the document has more than ${longestDocument} bytes`);
     return new Response(JSON.stringify(adjust(document)), { headers });
+  }
+
+  return async (address, init) => {
+    if ((init?.method ?? 'GET') !== 'GET') return fetch(address, init);
+    const key = String(address);
+    const known = failed.get(key);
+    if (known !== undefined && now() < known.until) throw known.error;
+    try {
+      return await get(key, init);
+    } catch (error) {
+      const [oldest = ''] = failed.keys();
+      if (failed.size >= mostRemembered) failed.delete(oldest);
+      failed.set(key, { until: now() + pause, error });
+      throw error;
+    }
   };
 }
 

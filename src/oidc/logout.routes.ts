@@ -3,6 +3,7 @@ import { Refusal } from '../access/refusal.ts';
 import type { Caller } from '../audit/event.ts';
 import { Unavailable } from '../faults/unavailable.ts';
 import { bodyField } from '../web/body-field.ts';
+import type { FlowOptions } from '../web/flow-options.ts';
 import { leave, leaveView } from '../web/leave.ts';
 import { page, redirect } from '../web/openapi/responses.ts';
 import type { App, Reply, Request } from '../web/types.ts';
@@ -20,7 +21,11 @@ const fields = ['id_token_hint', 'client_id', 'post_logout_redirect_uri', 'state
 const refusals = [noProvider, applicationRefused];
 
 /** Adds the logout that an application begins (OpenID Connect RP-Initiated Logout 1.0). A page of ours always asks. */
-export function addApplicationLogOut(app: App, parts: () => LogOutParts): void {
+export function addApplicationLogOut(
+  app: App,
+  parts: () => LogOutParts,
+  options: Pick<FlowOptions, 'publicOrigins'>,
+): void {
   /** What the application wants. @param sent a query or a form @throws {Refusal} `application-refused` */
   async function read(sent: unknown) {
     const given = Object.fromEntries(
@@ -72,7 +77,7 @@ export function addApplicationLogOut(app: App, parts: () => LogOutParts): void {
         response: { 200: page('A page that leads on') },
       },
     },
-    (request, reply) => repeat(request, reply, path),
+    (request, reply) => repeat(request, reply, path, options),
   );
 
   app.post(

@@ -149,7 +149,7 @@ export function createOidcParts(options: OidcOptions) {
           ? undefined
           : (address) =>
               isDocument(address) && (documentHosts.includes('any') || documentHosts.includes(new URL(address).host)),
-      fetch: createDocumentFetch(fetch),
+      fetch: createDocumentFetch(fetch, now),
       onSignedIn: noteSignIn,
       onRefused: noteRefusal,
       onTokens: options.onTokens,

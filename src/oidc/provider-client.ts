@@ -9,7 +9,7 @@ export interface ProviderClient {
   readonly own?: unknown;
   readonly groups?: unknown;
   readonly secondFactor?: unknown;
-  readonly applicationType?: string | undefined;
+  readonly tokenEndpointAuthMethod?: string | undefined;
   readonly backchannelLogoutUri?: string | undefined;
 }
 
@@ -17,7 +17,7 @@ export const codeGrant = 'authorization_code';
 export const refreshGrant = 'refresh_token';
 export const deviceGrant = 'urn:ietf:params:oauth:grant-type:device_code';
 
-/** Whether any program on a machine can act as the application. */
+/** Whether programs on machines of users may act as the application. */
 export const isNative = ({ redirectUris = [] }: Pick<ProviderClient, 'redirectUris'>): boolean =>
   redirectUris.some(isNativeAddress);
 
@@ -28,9 +28,12 @@ const longestId = 200;
 export const isDocument = (clientId: string): boolean =>
   clientId.startsWith('https://') && clientId.length <= longestId;
 
+/** It runs on machines of users, and so has no secret. */
+const isProgram = (client: ProviderClient): boolean => isNative(client) && client.tokenEndpointAuthMethod === 'none';
+
 /** Whether the application keeps what it got when the session ends. The user then let it on a page. */
 export const lasts = (client: ProviderClient, scopes: ReadonlySet<string>): boolean =>
-  scopes.has('offline_access') || (!client.own && (isNative(client) || isDocument(client.clientId)));
+  scopes.has('offline_access') || (!client.own && (isProgram(client) || isDocument(client.clientId)));
 
 export const mayUse = ({ groups }: ProviderClient, user: User): boolean =>
   !Array.isArray(groups) || groups.length === 0 || groups.some((group) => user.groups.includes(group));

@@ -3,9 +3,13 @@ import type { SignedIn } from '../access/access.ts';
 import { pageWithHints } from '../text/page-hints.ts';
 import { acrValues, claimsOf, claimsOfScopes } from './claims.ts';
 import { adapterOf } from './provider-adapter.ts';
-import { codeGrant, isDocument, lasts, mayUse, refreshGrant } from './provider-client.ts';
+import { codeGrant, isDocument, lasts, mayUse, type ProviderClient, refreshGrant } from './provider-client.ts';
 import type { ProviderOptions } from './provider-options.ts';
 import { createPolicy } from './provider-policy.ts';
+
+/** Whether a client has an address on the origin of a resource. */
+const isOfOrigin = ({ redirectUris = [] }: ProviderClient, resource: unknown): boolean =>
+  redirectUris.some((address) => URL.parse(address)?.origin === URL.parse(String(resource))?.origin);
 
 /** What the configuration needs of the provider that is made of it. */
 interface Own {
@@ -66,7 +70,8 @@ export function configure(options: ProviderOptions, own: Own): Configuration {
       DeviceCode: 600,
       Grant: options.sessionSeconds,
       IdToken: 3600,
-      Interaction: 3600,
+      // Longer than a login takes. Anyone can begin one, and each is a row.
+      Interaction: 900,
       RefreshToken: 30 * 86_400,
       Session: options.sessionSeconds,
     },
@@ -83,18 +88,20 @@ export function configure(options: ProviderOptions, own: Own): Configuration {
       },
       introspection: {
         enabled: true,
-        // A server that accepts tokens asks about those that were made for a resource; an application about its own.
+        // An application asks about its own tokens, and a server that accepts tokens about those that were made for its origin.
         allowedPolicy: async (_ctx, client, token) =>
           client.clientAuthMethod !== 'none' &&
           !isDocument(client.clientId) &&
-          (token.clientId === client.clientId || ('aud' in token && token.aud !== undefined)),
+          (token.clientId === client.clientId || ('aud' in token && isOfOrigin(client, token.aud))),
       },
       deviceFlow: { enabled: true, charset: 'base-20', mask: '****-****' },
       resourceIndicators: {
         enabled: true,
         defaultResource: async (_ctx, _client, oneOf) => oneOf ?? [],
         useGrantedResource: async (_ctx, source) => !source.scopes.has('openid'),
-        async getResourceServerInfo(_ctx, uri) {
+        async getResourceServerInfo({ oidc }, uri) {
+          // A token is for one, and the user sees one.
+          if ([oidc.params?.resource ?? []].flat().length > 1) throw new errors.InvalidTarget('name one resource');
           const resource = await options.findResource(uri);
           if (resource === undefined) throw new errors.InvalidTarget('unknown resource');
           const isSigned = resource.tokenFormat === 'jwt';

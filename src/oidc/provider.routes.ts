@@ -1,7 +1,7 @@
 import type { Access } from '../access/access.ts';
 import { Refusal } from '../access/refusal.ts';
 import { Unavailable } from '../faults/unavailable.ts';
-import { bodyField } from '../web/body-field.ts';
+import type { FlowOptions } from '../web/flow-options.ts';
 import { leave, leaveView } from '../web/leave.ts';
 import { json, object, page, redirect, text } from '../web/openapi/responses.ts';
 import type { App, Reply, Request } from '../web/types.ts';
@@ -19,6 +19,9 @@ export const uidParameter = {
 };
 
 export const authorizationPath = '/oidc/auth';
+
+/** Characters of the address that begins a sign-in. */
+const longestRequest = 8192;
 
 /** What programs call. They send no cookie, and may be on any site. */
 const endpoints = [
@@ -41,7 +44,7 @@ export async function requireProvider({ openProvider }: Pick<OidcParts, 'openPro
 }
 
 /** Adds the addresses of the protocol. The library answers there. */
-export function addProvider(app: App, parts: () => ProviderParts): void {
+export function addProvider(app: App, parts: () => ProviderParts, options: Pick<FlowOptions, 'publicOrigins'>): void {
   async function answer(request: Request, reply: Reply, takesSession: boolean): Promise<ProviderAnswer> {
     const provider = await requireProvider(parts());
     const { cookie } = request.presented;
@@ -95,9 +98,13 @@ export function addProvider(app: App, parts: () => ProviderParts): void {
         },
       },
       async (request, reply) => {
+        // Each request that waits for its user is kept.
+        if (request.url.length > longestRequest) throw new Refusal(applicationRefused);
         const { location, fault, status } = await answer(request, reply, true);
         if (location !== undefined && status < 400) return goOn(request, reply, location);
         if (fault?.error === 'temporarily_unavailable') throw new Unavailable('Signing in', 5);
+        // The log says what it was.
+        if (fault?.error === 'server_error') throw new Error('the provider failed');
         throw new Refusal(url === authorizationPath ? applicationRefused : interactionOver);
       },
     );
@@ -114,19 +121,23 @@ export function addProvider(app: App, parts: () => ProviderParts): void {
         response: { 200: page('A page that leads on') },
       },
     },
-    (request, reply) => repeat(request, reply, authorizationPath),
+    (request, reply) => repeat(request, reply, authorizationPath, options),
   );
 }
 
 /** A form of another site comes without our cookie. A page of ours repeats it by GET. */
-export function repeat(request: Request, reply: Reply, path: string): unknown {
-  const fields = Object.keys(request.body ?? {}).flatMap((name) => {
-    const value = bodyField(request.body, name);
-    return typeof value === 'string' && value.isWellFormed() ? [[name, value]] : [];
-  });
+export function repeat(
+  request: Request,
+  reply: Reply,
+  path: string,
+  { publicOrigins }: Pick<FlowOptions, 'publicOrigins'>,
+) {
+  const fields = Object.entries(request.body ?? {}).flatMap(([name, sent]) =>
+    [sent].flat().flatMap((value) => (typeof value === 'string' && value.isWellFormed() ? [[name, value]] : [])),
+  );
   const target = `${path}?${new URLSearchParams(fields)}`;
   reply.header('refresh', `0; url=${target}`);
-  return { target, origin: request.headers.host ?? '', path };
+  return { target, origin: [...publicOrigins][0], path };
 }
 
 /** @param location of ours, or of the application */
@@ -138,5 +149,7 @@ function sendJson(reply: Reply, { status, body, type }: ProviderAnswer): unknown
   reply.code(status);
   if (body === undefined || body === null) return reply.send();
   if (typeof body === 'string') return reply.type(type).serializer(String).send(body);
-  return reply.type('application/json; charset=utf-8').serializer(JSON.stringify).send(body);
+  const isFault = typeof body === 'object' && 'error' in body && body.error === 'server_error';
+  const answer = isFault ? { ...body, error_description: 'The server failed. Its log says why' } : body;
+  return reply.type('application/json; charset=utf-8').serializer(JSON.stringify).send(answer);
 }

@@ -7,9 +7,10 @@ import { createSecret, hashSecret, isSame } from '../sessions/credential.ts';
 import type { Session } from '../sessions/sessions.ts';
 import type { Account } from '../users/account.ts';
 import type { User } from '../users/user.ts';
+import { isNativeAddress } from './addresses.ts';
 import { type Asked, readAsked, requestedOf, scopesOfResources, withScopes } from './asked.ts';
 import { acrOf } from './claims.ts';
-import { isNative, type ProviderClient } from './provider-client.ts';
+import type { ProviderClient } from './provider-client.ts';
 import { configure } from './provider-configuration.ts';
 import type { ProviderOptions, ProviderRequest } from './provider-options.ts';
 import type { Payload } from './records.ts';
@@ -56,7 +57,10 @@ export function createProvider(options: ProviderOptions) {
     const user = signedInOf(ctx)?.user;
     if (client === undefined || user === undefined || client.own || result?.consent) return false;
     // Any program of a machine could act as the application.
-    return isNative(client) || !(await options.hasConsent(user, client, requestedOf(ctx.oidc)));
+    return (
+      isNativeAddress(String(ctx.oidc.params?.redirect_uri)) ||
+      !(await options.hasConsent(user, client, requestedOf(ctx.oidc)))
+    );
   }
 
   /** What the application was given already, or gets without a question. */
@@ -255,10 +259,11 @@ export function createProvider(options: ProviderOptions) {
      */
     async grant(client: ProviderClient, asked: Asked, { session, user }: SignedIn, account: Account | undefined) {
       const to = { accountId: await subjectOf(user), clientId: client.clientId, sessionId: session.id };
-      const isSeparate = account !== undefined && !asked.requestParamOIDCScopes.has('offline_access');
-      const given = isSeparate ? undefined : await provider.Grant.find(derive('grant', session.id, client.clientId));
-      const { jti } = await giveGrant(to, asked, given, isSeparate);
-      if (account !== undefined) await records.keep(jti, account);
+      // What lasts has a grant of its own: it ends by itself, and a plain sign-in in the same browser goes on.
+      const lasts = account !== undefined;
+      const given = lasts ? undefined : await provider.Grant.find(derive('grant', session.id, client.clientId));
+      const { jti } = await giveGrant(to, asked, given, lasts);
+      if (lasts) await records.keep(jti, account);
       return jti;
     },
 

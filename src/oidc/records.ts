@@ -167,7 +167,12 @@ export function createRecords({ database, prepareLookup }: OpenDatabase, options
     /** @param polls whether it is a device that asks for its tokens @throws {TooFast} */
     async find(id: string, polls = false): Promise<Payload | undefined> {
       const [row] = await findRow(keyOf(model, id));
-      if (row === undefined || !(await holds(row))) return undefined;
+      if (row === undefined) return undefined;
+      if (!(await holds(row))) {
+        // It ends for good: a user who is enabled again has to let the application in again.
+        await revoke(row.id);
+        return undefined;
+      }
       if (polls) await takePoll(row);
       const payload = toPayload(row, id);
       if (row.consumed_at === null) return payload;
