@@ -1,4 +1,5 @@
 import { type ClientMetadata, errors, Provider } from 'oidc-provider';
+import { repeated } from '../database/transaction.ts';
 import type { Client } from './clients.ts';
 import { codeGrant, deviceGrant, isNative, refreshGrant } from './provider-client.ts';
 import { type Payload, type Records, Spent, TooFast } from './records.ts';
@@ -38,9 +39,9 @@ export function adapterOf(model: string, { records, findClient }: AdapterOptions
   const { upsert, find, findByUserCode, consume, destroy, revokeByGrantId } = records.of(model);
   const isClient = model === 'Client';
 
-  async function refuse<Result>(step: Promise<Result>): Promise<Result> {
+  async function run<Result>(step: () => Promise<Result>): Promise<Result> {
     try {
-      return await step;
+      return await repeated(step);
     } catch (error) {
       if (error instanceof Spent) throw new errors.InvalidGrant('it was used already');
       if (error instanceof TooFast) throw new errors.SlowDown('wait five seconds before the next request');
@@ -51,16 +52,17 @@ export function adapterOf(model: string, { records, findClient }: AdapterOptions
   return {
     // Neither clients nor sessions are the library's to store.
     upsert: async (id: string, payload: object, seconds: number) =>
-      isClient || model === 'Session' ? undefined : refuse(upsert(id, payload as Payload, seconds)),
+      isClient || model === 'Session' ? undefined : run(() => upsert(id, payload as Payload, seconds)),
     async find(id: string) {
-      if (!isClient) return refuse(find(id, model === 'DeviceCode' && Provider.ctx?.oidc.route === 'token'));
+      const polls = model === 'DeviceCode' && Provider.ctx?.oidc.route === 'token';
+      if (!isClient) return run(() => find(id, polls));
       const client = await findClient(id);
       return client && metadataOf(client);
     },
     findByUserCode,
     findByUid: async () => undefined,
-    consume: (id: string) => refuse(consume(id)),
-    destroy,
-    revokeByGrantId,
+    consume: (id: string) => run(() => consume(id)),
+    destroy: (id: string) => run(() => destroy(id)),
+    revokeByGrantId: (grantId: string) => run(() => revokeByGrantId(grantId)),
   };
 }

@@ -2,6 +2,7 @@ import { createHmac, hash } from 'node:crypto';
 import type { OpenDatabase } from '../database/database.ts';
 import { insertNew } from '../database/insert-new.ts';
 import type { NewRow, Row } from '../database/schema.ts';
+import { repeated } from '../database/transaction.ts';
 import { type Account, stampOf } from '../users/account.ts';
 import type { BriefRecords } from './redis-requests.ts';
 
@@ -73,10 +74,10 @@ export function createRecords({ database, prepareLookup }: OpenDatabase, options
   }
 
   async function revoke(grantKey: string): Promise<void> {
-    await database
+    const all = database
       .deleteFrom(table)
-      .where((or) => or.or([or('grant_id', '=', grantKey), or('id', '=', grantKey)]))
-      .execute();
+      .where((or) => or.or([or('grant_id', '=', grantKey), or('id', '=', grantKey)]));
+    await repeated(() => all.execute());
   }
 
   /** A password that was changed, or an account that was disabled, ends what acts without a session. */
