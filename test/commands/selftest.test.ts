@@ -27,7 +27,7 @@ test('janua selftest prints the checks that hold, and a fix for each that does n
   const well = await workplace.run(usual(), { input: `${account.password}\n` });
   assert.equal(well.stderr, '');
   assert.equal(well.code, 0, well.stdout);
-  assert.match(well.stdout, /^ok {7}reach {7}https:\/\/localhost:\d+ gives the login page\.\n/);
+  assert.match(well.stdout, /^ok {7}reach {10}https:\/\/localhost:\d+ gives the login page\.\n/);
   assert.match(well.stdout, /\n\nNothing is wrong; 1 warning\.\nIt took \d\d requests\.\n$/);
   assert.equal(await deployment.countSessions(), 0);
 
@@ -137,7 +137,7 @@ describe('janua selftest does not start', () => {
     assert.equal(code, 1);
     assert.match(
       stdout,
-      /^wrong {4}reach {7}GET \/auth\/login gets no response: no program listens there\.\n +Fix: Start /,
+      /^wrong {4}reach {10}GET \/auth\/login gets no response: no program listens there\.\n +Fix: Start /,
     );
   });
 });
