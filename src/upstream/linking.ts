@@ -16,7 +16,7 @@ import type { Profile } from './upstream.ts';
 export const methodsPath = '/account/sign-in-methods';
 
 /** What the user has seen, and confirms by a button. */
-type Offer = Identity & { readonly sessionId: string };
+type Offer = Identity & Pick<Flow, 'state'> & { readonly sessionId: string };
 
 /** A signed-in user who changes how they sign in. */
 export interface WayChange extends ConfirmingRequest {
@@ -26,7 +26,7 @@ export interface WayChange extends ConfirmingRequest {
 
 /** Links and unlinks users of other providers. Each change wants a fresh proof, and ends the user's other sessions. */
 export function createLinking(options: UpstreamOptions, signIn: SignIn) {
-  const { upstreams, identities, users, registry, database, sessions, outbox, audit, requireFresh } = options;
+  const { upstreams, identities, users, registry, database, sessions, tokens, outbox, audit, requireFresh } = options;
   const { sealed, ownerOf, refuse, findAccount } = signIn;
 
   /** Those whose provider is still set up: with others, no user can log in. */
@@ -68,7 +68,14 @@ export function createLinking(options: UpstreamOptions, signIn: SignIn) {
       const account = await findAccount(profile);
       if (account?.user.id === signedIn.user.id) return undefined;
       if (account !== undefined) return refuse('linked-elsewhere', caller, linkedElsewhere, signedIn.user.id);
-      const offer: Offer = { issuer, subject, name, upstream: flow.upstream, sessionId: signedIn.session.id };
+      const offer: Offer = {
+        issuer,
+        subject,
+        name,
+        upstream: flow.upstream,
+        state: flow.state,
+        sessionId: signedIn.session.id,
+      };
       return sealed.seal('link', offer);
     },
 
@@ -80,6 +87,8 @@ export function createLinking(options: UpstreamOptions, signIn: SignIn) {
       if (offer?.sessionId !== signedIn.session.id) return refuse('over', caller, signInOver, signedIn.user.id);
       const former = await identities.find(offer);
       if (former !== undefined && (await findAccount(offer)) !== undefined) throw new Refusal(linkedElsewhere);
+      if (!(await tokens.burn('upstream', `link:${offer.state}`, offer.expiresAt)))
+        return refuse('over', caller, signInOver, signedIn.user.id);
       const renewed = await change(by, async (db) => {
         // The user whom it was linked with is gone.
         if (former !== undefined) await identities.remove(former, identityId(offer), db);

@@ -189,6 +189,19 @@ describe('linking is refused', () => {
     assert.equal((await victim.send('POST', `${page}/link`, { link: 'x' })).statusCode, 400);
   });
 
+  test('by a button that was pressed before', async () => {
+    const fake = createGoogle();
+    await using opened = await open({ fetch: fake.fetch });
+    const browser = opened.createBrowser();
+    await browser.logIn();
+    const sent = { link: await offer(browser, fake) };
+    assert.equal((await browser.send('POST', `${page}/link`, sent)).statusCode, 303);
+    await browser.send('POST', `${page}/unlink`, { id: await idOf(browser) });
+    const again = await browser.send('POST', `${page}/link`, sent);
+    assert.equal(again.statusCode, 400);
+    assert.match(again.body, /href="\/auth\/login">Log in</);
+  });
+
   test('of an account that another one has', async () => {
     const fake = createGoogle();
     await using opened = await open({ fetch: fake.fetch });
