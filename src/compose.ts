@@ -78,6 +78,7 @@ import { createIdentities } from './upstream/identities.ts';
 import { describeMethodsChanged } from './upstream/linking.ts';
 import type { UpstreamOptions } from './upstream/options.ts';
 import { createUpstreamParts } from './upstream/parts.ts';
+import { provesAnew } from './upstream/upstream.ts';
 import type { Account } from './users/account.ts';
 import { type Actor, type AdministrationOptions, createAdministration } from './users/administration.ts';
 import { createGroups, requireOtherMember } from './users/groups.ts';
@@ -217,7 +218,7 @@ export async function compose(settings: Settings, overrides: Overrides = {}) {
       ownAccounts: mapping === undefined,
       secondFactor: settings.SECOND_FACTOR !== 'off',
       passkeyDomain: findPasskeyDomain(settings),
-      upstreams: upstreams.map(({ id, name }) => ({ id, name })),
+      upstreams: upstreams.map((one) => ({ id: one.id, name: one.name, provesAnew: provesAnew(one) })),
     },
     findKeptMail: mailbox ? (limit) => requireServices().outbox.listKept(limit) : undefined,
     docs: settings.DOCS === 'on',
@@ -429,6 +430,7 @@ async function prepare(settings: Settings, overrides: Overrides, openings: Openi
   const confirm = createConfirm({
     ...{ users, sessions, attemptPassword, audit, maxAgeSeconds, now },
     ...{ methodsOf: factors.methodsOf, checkFactor: factors.checkFactor },
+    isProved: (signedIn, headers) => upstreamParts.confirming.isProved(signedIn, headers),
   });
   const upstreamParts = createUpstreamParts({
     ...{ upstreams, database, users, registry, sessions, tokens, admit, knownBrowsers, audit, log, baseUrl, now },
@@ -436,7 +438,7 @@ async function prepare(settings: Settings, overrides: Overrides, openings: Openi
     key: await loadKey(database, 'ceremonies'),
     https: isHttps(settings),
     fetch: overrides.fetch,
-    requireFresh: confirm.requireFresh,
+    ...{ requireFresh: confirm.requireFresh, confirmBy: confirm.confirmBy },
     hasPasskey: async (user, db) =>
       findPasskeyDomain(settings) !== undefined && (await passkeys.list(factors.ownerOf({ user }), db)).length > 0,
     signUp: settings.SIGN_UP === 'on',

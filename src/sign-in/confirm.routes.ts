@@ -47,10 +47,12 @@ export function addConfirm(app: App, parts: () => ConfirmParts): void {
     browser: 'To `next`, or to the account page',
     async show(request, { method }) {
       const { user } = request;
-      const methods = await parts().confirm.methodsOf(signedInOf(request));
+      const { confirm } = parts();
+      const methods = await confirm.methodsOf(signedInOf(request));
+      const proved = confirm.isProved(signedInOf(request), request.headers);
       const codes = methods.filter((one) => one !== 'passkey');
       const shown = codes.find((one) => one === method) ?? codes[0];
-      return { username: user.username, methods, method: shown, others: codes.filter((one) => one !== shown) };
+      return { username: user.username, methods, proved, method: shown, others: codes.filter((one) => one !== shown) };
     },
     async submit(request, reply, { password, method = 'totp', code, credential, next }) {
       const sent = { password, method, code, credential };

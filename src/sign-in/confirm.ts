@@ -11,6 +11,7 @@ import {
 import { InvalidFields, Refusal } from '../access/refusal.ts';
 import type { Audit } from '../audit/audit.ts';
 import type { Sessions } from '../sessions/sessions.ts';
+import type { AuthenticationMethod } from '../sessions/store.ts';
 import { type Account, stampOf } from '../users/account.ts';
 import type { UserDirectory } from '../users/user-directory.ts';
 import type { events } from './events.ts';
@@ -23,6 +24,8 @@ export interface ConfirmOptions {
   readonly attemptPassword: AttemptPassword;
   readonly methodsOf: (account: Pick<Account, 'user'>) => Promise<readonly string[]>;
   readonly checkFactor: CheckFactor;
+  /** Whether the user has just proved their identity to another provider, which stands for the password. */
+  readonly isProved: (signedIn: SignedIn, headers: ConfirmingRequest['headers']) => boolean;
   readonly audit: Audit<keyof typeof events>;
   readonly maxAgeSeconds: number;
   /** Milliseconds since 1970. */
@@ -36,7 +39,7 @@ export interface SentProof extends Omit<SentFactor, 'headers'> {
 export type Confirm = ReturnType<typeof createConfirm>['confirm'];
 
 export function createConfirm(options: ConfirmOptions) {
-  const { users, sessions, attemptPassword, methodsOf, checkFactor, audit, maxAgeSeconds, now } = options;
+  const { users, sessions, attemptPassword, methodsOf, checkFactor, isProved, audit, maxAgeSeconds, now } = options;
 
   /** The account of a session, unless it has changed since this request was let in. */
   async function requireAccount({ user, session }: SignedIn): Promise<Account> {
@@ -71,14 +74,33 @@ export function createConfirm(options: ConfirmOptions) {
     throw new InvalidFields({ field: isPasskey ? 'credential' : 'code', code: checked.code });
   }
 
+  async function requirePassword(account: Account, password: string | undefined, request: ConfirmingRequest) {
+    if (!password) throw new InvalidFields({ field: 'password', code: 'missing' });
+    return provePassword(account, password, 'password', request);
+  }
+
   async function prove(signedIn: SignedIn, sent: SentProof, request: ConfirmingRequest) {
     const account = await requireAccount(signedIn);
     if (sent.method === 'passkey') return { account, methods: await proveFactor(account, signedIn, sent, request) };
-    if (!sent.password) throw new InvalidFields({ field: 'password', code: 'missing' });
-    const { account: proven, methods } = await provePassword(account, sent.password, 'password', request);
+    const { account: proven, methods } = isProved(signedIn, request.headers)
+      ? { account, methods: ['fed'] as const }
+      : await requirePassword(account, sent.password, request);
     if ((await methodsOf(proven)).length === 0) return { account: proven, methods };
     const more = await proveFactor(proven, signedIn, sent, request);
     return { account: proven, methods: [...new Set([...methods, ...more, 'mfa' as const])] };
+  }
+
+  async function renew(
+    signedIn: SignedIn,
+    account: Account,
+    methods: readonly AuthenticationMethod[],
+    caller: ConfirmingRequest['caller'],
+  ) {
+    await audit.recordIfPossible({ kind: 'confirmed', ...byOwner(signedIn, caller) });
+    // A weak hash may have been replaced, and with it the stamp of a team's own account.
+    const session = await sessions.renew(signedIn.session, { stamp: stampOf(account), methods });
+    if (session === undefined) throw new Refusal(notAuthenticated);
+    return { account, session };
   }
 
   const fresh: { requireFresh: RequireFresh; requireStepUp: RequireStepUp } = {
@@ -112,22 +134,28 @@ export function createConfirm(options: ConfirmOptions) {
   };
   return {
     ...fresh,
+
+    /** Confirms by methods that were proved to another provider. Undefined if the account has a second factor that is not among them. */
+    async confirmBy(signedIn: SignedIn, methods: readonly AuthenticationMethod[], { caller }: ConfirmingRequest) {
+      const account = await requireAccount(signedIn);
+      if (!includesSecondFactor(methods) && (await methodsOf(account)).length > 0) return undefined;
+      return renew(signedIn, account, methods, caller);
+    },
+
     confirm: {
+      isProved,
+
       methodsOf: async (signedIn: SignedIn) => methodsOf(await requireAccount(signedIn)),
 
       /**
        * Proves that the owner of a session is there, and renews the credentials of the session: by a passkey alone, else by the password
-       * and, if the account has one, a second factor. A browser that the user trusts does not count.
+       * or another provider and, if the account has one, a second factor. A browser that the user trusts does not count.
        * @throws {InvalidFields} a field is wrong
        * @throws {Refusal} `too-many-confirmations`; `not-authenticated` if the session has ended meanwhile
        */
       async confirm(signedIn: SignedIn, sent: SentProof, request: ConfirmingRequest) {
         const { account, methods } = await prove(signedIn, sent, request);
-        await audit.recordIfPossible({ kind: 'confirmed', ...byOwner(signedIn, request.caller) });
-        // A weak hash may have been replaced, and with it the stamp of a team's own account.
-        const session = await sessions.renew(signedIn.session, { stamp: stampOf(account), methods });
-        if (session === undefined) throw new Refusal(notAuthenticated);
-        return { account, session };
+        return renew(signedIn, account, methods, request.caller);
       },
     },
   };

@@ -43,6 +43,10 @@ export const events = {
         words: 'the user wanted to link it, and it is linked with another account',
         advice: 'The user signs in with the provider, unlinks it at /account/sign-in-methods, and links it again.',
       },
+      'not-own': {
+        words: 'the user wanted to confirm that it is them, and it is not linked with the account',
+        advice: 'The user confirms in another way, or chooses the linked account at the provider.',
+      },
       'void-identity': {
         words: 'the account that it was linked with is gone',
         advice: 'The user logs in another way and links it at /account/sign-in-methods.',

@@ -1,10 +1,13 @@
+import type { SignedIn } from '../access/access.ts';
 import type { Admit } from '../access/admit.ts';
-import type { RequireFresh } from '../access/fresh-proof.ts';
+import type { ConfirmingRequest, RequireFresh } from '../access/fresh-proof.ts';
 import type { Audit } from '../audit/audit.ts';
 import type { Database } from '../database/database.ts';
 import type { Outbox } from '../mail/outbox.ts';
-import type { Sessions } from '../sessions/sessions.ts';
+import type { RenewedSession, Sessions } from '../sessions/sessions.ts';
+import type { AuthenticationMethod } from '../sessions/store.ts';
 import type { Tokens } from '../tokens/tokens.ts';
+import type { Account } from '../users/account.ts';
 import type { User } from '../users/user.ts';
 import type { UserDirectory, UserRegistry } from '../users/user-directory.ts';
 import type { events } from './events.ts';
@@ -31,6 +34,12 @@ export interface UpstreamOptions extends ProviderOptions {
   readonly outbox: Outbox | undefined;
   readonly admit: Admit;
   readonly requireFresh: RequireFresh;
+  /** Renews a session whose user has signed in anew. Undefined if the account needs a second factor besides these methods. */
+  readonly confirmBy: (
+    signedIn: SignedIn,
+    methods: readonly AuthenticationMethod[],
+    request: ConfirmingRequest,
+  ) => Promise<{ readonly account: Account; readonly session: RenewedSession } | undefined>;
   /** Whether the user has a passkey that is enough for a login. */
   readonly hasPasskey: (user: User, db: Database) => Promise<boolean>;
   /** Finds the identifier of the browser, if the account of a fingerprint has signed in with it before. */

@@ -25,6 +25,8 @@ export interface Checks {
   readonly state: string;
   readonly nonce: string;
   readonly verifier: string;
+  /** The user must sign in at the provider after this moment, in milliseconds since 1970. Without it, a session there is enough. */
+  readonly since: number | undefined;
 }
 
 /** `unreachable` is nothing that the user or the answer is to blame for. */
@@ -102,10 +104,14 @@ export function createProvider(upstream: Upstream, { fetch, log, now }: Provider
     return known.configuration;
   }
 
-  async function redeem(address: URL, { state, nonce, verifier }: Checks): Promise<Claims> {
+  async function redeem(address: URL, { state, nonce, verifier, since }: Checks): Promise<Claims> {
     const client = await load();
     const configuration = await open();
-    const checks = { expectedState: state, pkceCodeVerifier: verifier, ...(!isGitHub && { expectedNonce: nonce }) };
+    const checks = {
+      ...{ expectedState: state, pkceCodeVerifier: verifier, ...(!isGitHub && { expectedNonce: nonce }) },
+      // `auth_time` is then required (OpenID Connect Core 1.0, 3.1.2.1).
+      ...(since !== undefined && { maxAge: Math.ceil((now() - since) / 1000) }),
+    };
     const tokens = await client.authorizationCodeGrant(configuration, address, checks);
     if (isGitHub) {
       const read = (url: string) =>
@@ -127,13 +133,14 @@ export function createProvider(upstream: Upstream, { fetch, log, now }: Provider
     },
 
     /** Gives the address where the user signs in. */
-    async authorizationUrl(redirectUri: string, { state, nonce, verifier }: Checks): Promise<string> {
+    async authorizationUrl(redirectUri: string, { state, nonce, verifier, since }: Checks): Promise<string> {
       const configuration = await open();
       const client = await load();
       const challenge = await client.calculatePKCECodeChallenge(verifier);
       const url = client.buildAuthorizationUrl(configuration, {
         ...{ redirect_uri: redirectUri, scope, state, code_challenge: challenge, code_challenge_method: 'S256' },
         ...(!isGitHub && { nonce }),
+        ...(since !== undefined && { prompt: 'login', max_age: '0' }),
       });
       return url.href;
     },

@@ -26,6 +26,14 @@ export const upstreamRefused: Answer = {
   again,
 };
 
+/** The same whatever the provider answered, and for an identity of another user. @param next where the confirmation was to lead */
+export const notConfirmed = (next?: string): Answer => ({
+  ...upstreamRefused,
+  name: 'not-confirmed',
+  detail: 'That provider did not confirm that it is you',
+  page: `/auth/confirm?${new URLSearchParams({ state: 'refused', ...(next && { next }) })}`,
+});
+
 export const upstreamUnreachable: Answer = {
   name: 'upstream-unreachable',
   status: 503,

@@ -11,9 +11,16 @@ import type { events } from './events.ts';
 import type { IdentityOwner } from './identities.ts';
 import type { UpstreamOptions } from './options.ts';
 import { createProvider, type Provider, UpstreamFault } from './provider.ts';
-import { noSuchUpstream, notLinked, signInOver, upstreamRefused, upstreamUnreachable } from './refusals.ts';
+import {
+  noSuchUpstream,
+  notConfirmed,
+  notLinked,
+  signInOver,
+  upstreamRefused,
+  upstreamUnreachable,
+} from './refusals.ts';
 import { createSealed, flowSeconds } from './sealed.ts';
-import type { Profile } from './upstream.ts';
+import { type Profile, provesAnew } from './upstream.ts';
 
 type Reason = keyof (typeof events)['upstream-refused']['reasons'];
 
@@ -21,10 +28,11 @@ type Reason = keyof (typeof events)['upstream-refused']['reasons'];
 export interface Flow {
   readonly upstream: string;
   readonly state: string;
-  /** The id of the session whose user wants to link an account. Without it, the user logs in. */
+  /** The id of the session whose user wants to link an account, or to confirm that it is them. Without it, the user logs in. */
   readonly sessionId?: string | undefined;
   readonly remembered?: boolean | undefined;
-  /** Where a login leads. */
+  readonly confirms?: boolean | undefined;
+  /** Where a login or a confirmation leads. */
   readonly next?: string | undefined;
 }
 
@@ -32,6 +40,10 @@ export interface Flow {
 export interface SignInRequest extends LoginRequest {
   readonly caller: Caller;
 }
+
+/** RFC 8176 has no value for another provider. */
+export const methodsOf = ({ isSecondFactor }: Profile) =>
+  isSecondFactor ? (['fed', 'mfa'] as const) : (['fed'] as const);
 
 export type SignIn = ReturnType<typeof createSignIn>;
 
@@ -51,8 +63,8 @@ export function createSignIn(options: UpstreamOptions) {
   });
 
   /** Only this server knows nonce and verifier. The state alone is in an address. */
-  const checksOf = (state: string) => ({
-    state,
+  const checksOf = (state: string, since?: number) => ({
+    ...{ state, since },
     nonce: sealed.derive('nonce', state),
     verifier: sealed.derive('verifier', state),
   });
@@ -69,13 +81,13 @@ export function createSignIn(options: UpstreamOptions) {
     return provider;
   }
 
-  /** Gives what `work` gives. @throws {Refusal} `upstream-unreachable`, `upstream-refused` */
-  async function ask<Result>(caller: Caller, work: Promise<Result>): Promise<Result> {
+  /** Gives what `work` gives. @throws {Refusal} `upstream-unreachable`, or `refused` */
+  async function ask<Result>(caller: Caller, work: Promise<Result>, refused = upstreamRefused): Promise<Result> {
     try {
       return await work;
     } catch (error) {
       if (!(error instanceof UpstreamFault)) throw error;
-      return refuse(error.reason, caller, error.reason === 'unreachable' ? upstreamUnreachable : upstreamRefused);
+      return refuse(error.reason, caller, error.reason === 'unreachable' ? upstreamUnreachable : refused);
     }
   }
 
@@ -136,7 +148,7 @@ export function createSignIn(options: UpstreamOptions) {
   }
 
   return {
-    sealed,
+    ...{ sealed, cookie },
     ownerOf,
     refuse,
     findAccount,
@@ -150,15 +162,17 @@ export function createSignIn(options: UpstreamOptions) {
      */
     async begin({ upstream, ...flow }: Omit<Flow, 'state'>, caller: Caller) {
       const provider = requireProvider(upstream);
+      if (flow.confirms && !provesAnew(provider)) throw new Refusal(noSuchUpstream);
       const state = randomBytes(32).toString('base64url');
-      const url = await ask(caller, provider.authorizationUrl(redirectUri(upstream), checksOf(state)));
+      const checks = checksOf(state, flow.confirms ? now() : undefined);
+      const url = await ask(caller, provider.authorizationUrl(redirectUri(upstream), checks));
       return { url, name: provider.name, cookie: cookie.header(sealed.seal('flow', { ...flow, upstream, state })) };
     },
 
     /**
      * Takes a browser back, once, and asks the provider who the user is.
      * @param query of the address, as sent
-     * @throws {Refusal} `no-such-upstream`, `sign-in-over`, `upstream-refused`, `upstream-unreachable`
+     * @throws {Refusal} `no-such-upstream`, `sign-in-over`, `upstream-refused`, `not-confirmed`, `upstream-unreachable`
      */
     async takeBack(upstream: string, query: string, { headers, caller }: Pick<SignInRequest, 'headers' | 'caller'>) {
       const provider = requireProvider(upstream);
@@ -168,10 +182,10 @@ export function createSignIn(options: UpstreamOptions) {
       if (!isOurs || !(await tokens.burn('upstream', flow.state, flow.expiresAt)))
         return refuse('over', caller, signInOver);
       const address = new URL(`${redirectUri(upstream)}?${query}`);
-      return { flow, provider, profile: await ask(caller, provider.findProfile(address, checksOf(flow.state))) };
+      const checks = checksOf(flow.state, flow.confirms ? flow.expiresAt - flowSeconds * 1000 : undefined);
+      const refused = flow.confirms ? notConfirmed(flow.next) : upstreamRefused;
+      return { flow, provider, profile: await ask(caller, provider.findProfile(address, checks), refused) };
     },
-
-    cookieRemoval: cookie.removal,
 
     /**
      * Signs the user of an identity in. A new one gets an account, if the settings allow it.
@@ -183,12 +197,11 @@ export function createSignIn(options: UpstreamOptions) {
       const userId = account.user.id;
       if (account.disabled) return refuse('disabled-user', caller, upstreamRefused, userId);
       const stillHolds = async (current: Account) => (await findAccount(profile))?.user.id === current.user.id;
-      const methods = profile.isSecondFactor ? (['fed', 'mfa'] as const) : (['fed'] as const);
       const knownBrowser = knownBrowsers.find(passwordFingerprint(account), headers.cookie) !== undefined;
       const event = { reason: 'upstream', about: upstream, knownBrowser };
       const { presented, language } = request;
       const admission = { presented, language, headers, caller, remembered, event };
-      const admitted = await admit({ account, methods, stillHolds }, admission);
+      const admitted = await admit({ account, methods: methodsOf(profile), stillHolds }, admission);
       if (admitted === undefined) return refuse('changed-meanwhile', caller, upstreamRefused, userId);
       await identities.noteUse(profile, upstream).catch(() => {});
       return admitted;

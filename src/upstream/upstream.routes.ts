@@ -1,7 +1,7 @@
 import { Refusal } from '../access/refusal.ts';
 import { addAction } from '../web/action.ts';
-import { ambiguousCredential } from '../web/hooks/credentials.ts';
-import { homePath, safeNext } from '../web/next.ts';
+import { ambiguousCredential, signedInOf } from '../web/hooks/credentials.ts';
+import { accountPath, homePath, pathWithNext, safeNext } from '../web/next.ts';
 import { header, json, object, page, redirect, settingCookies, text } from '../web/openapi/responses.ts';
 import type { App, Reply, Request } from '../web/types.ts';
 import { methodsPath } from './linking.ts';
@@ -9,6 +9,7 @@ import type { UpstreamParts } from './parts.ts';
 import {
   linkedElsewhere,
   noSuchUpstream,
+  notConfirmed,
   notLinked,
   signInOver,
   upstreamRefused,
@@ -32,6 +33,7 @@ export async function leadAway(parts: UpstreamParts, flow: Omit<Flow, 'state'>, 
 }
 
 const params = { id: { description: 'The id of the provider', examples: ['google'] } };
+const next = { maxLength: 65_536, description: 'The path to go to afterwards' };
 const idOf = (request: Request) => (request.params as { readonly id: string }).id;
 
 export function addUpstream(app: App, parts: () => UpstreamParts): void {
@@ -43,7 +45,7 @@ export function addUpstream(app: App, parts: () => UpstreamParts): void {
     params,
     fields: {
       remember: { description: '`on` to stay signed in for longer, and after the browser closes', examples: ['on'] },
-      next: { maxLength: 65_536, description: 'The path to go to after the login' },
+      next,
     },
     config: { openedAt: '/auth/login', view: 'upstream/lead', refusals: [noSuchUpstream, upstreamUnreachable] },
     answer: leadsAway,
@@ -57,6 +59,34 @@ export function addUpstream(app: App, parts: () => UpstreamParts): void {
       ),
   });
 
+  addAction(app, ['/auth/confirm/upstream/:id', '/api/confirm/upstream/:id'], {
+    method: 'POST',
+    summary: 'Confirm your identity with another provider',
+    description:
+      'Gives the address of the provider, where the user signs in anew. If the account has a second factor, the browser comes back to `/auth/confirm`, which asks for it.',
+    tag: 'Sign in',
+    params,
+    fields: { next },
+    config: {
+      signedIn: true,
+      openedAt: '/auth/confirm',
+      view: 'upstream/lead',
+      refusals: [noSuchUpstream, upstreamUnreachable],
+    },
+    answer: leadsAway,
+    browser: 'A page that leads to the provider',
+    handle: (request, reply, { next }) =>
+      leadAway(
+        parts(),
+        {
+          ...{ upstream: idOf(request), sessionId: signedInOf(request).session.id, confirms: true },
+          next: safeNext(next),
+        },
+        request,
+        reply,
+      ),
+  });
+
   app.get(
     '/auth/upstream/:id/callback',
     {
@@ -65,7 +95,7 @@ export function addUpstream(app: App, parts: () => UpstreamParts): void {
         pageOnly: true,
         refusals: [
           ...[noSuchUpstream, signInOver, upstreamRefused, upstreamUnreachable, notLinked, linkedElsewhere],
-          ambiguousCredential,
+          ...[ambiguousCredential, notConfirmed()],
         ],
       },
       schema: {
@@ -87,16 +117,24 @@ export function addUpstream(app: App, parts: () => UpstreamParts): void {
       },
     },
     async (request, reply) => {
-      const { upstreamSignIn, linking } = parts();
+      const { upstreamSignIn, linking, confirming } = parts();
       const [, ...query] = request.url.split('?');
       const { flow, profile, provider } = await upstreamSignIn.takeBack(idOf(request), query.join('?'), request);
-      reply.header('set-cookie', upstreamSignIn.cookieRemoval);
+      reply.header('set-cookie', upstreamSignIn.cookie.removal);
       if (flow.sessionId === undefined) {
         const admitted = await upstreamSignIn.logIn(flow, profile, request).catch((error) => goingOn(error, flow.next));
         reply.answerLogin(admitted);
         return reply.redirect(flow.next ?? homePath, 303);
       }
       const signedIn = await parts().access.findSignedIn(request.presented, request);
+      if (flow.confirms) {
+        const { confirmed, cookie } = await confirming.confirm(flow, profile, signedIn, request);
+        // The browser keeps the last cookie of a name.
+        reply.header('set-cookie', cookie);
+        if (confirmed === undefined) return reply.redirect(pathWithNext('/auth/confirm', flow.next), 303);
+        reply.answerLogin(confirmed);
+        return reply.redirect(flow.next ?? accountPath, 303);
+      }
       const offer = await linking.offer(flow, profile, signedIn, request);
       if (offer === undefined) return reply.redirect(`${methodsPath}?state=known`, 303);
       return {

@@ -16,6 +16,9 @@ export interface Upstream {
   readonly countsAsSecondFactor: readonly string[];
 }
 
+/** Whether a provider can tell when its user has signed in there: only OpenID Connect has `auth_time`. */
+export const provesAnew = ({ kind }: Pick<Upstream, 'kind'>): boolean => kind !== 'github';
+
 /** A user of another provider, as it has just described them. Issuer and subject are the identity, and never the address. */
 export interface Profile {
   readonly issuer: string;

@@ -59,6 +59,8 @@ const routes: Record<
   'GET /api/confirm': 'signed in',
   'POST /auth/confirm': 'signed in',
   'POST /api/confirm': 'signed in',
+  'POST /auth/confirm/upstream/:id': 'signed in',
+  'POST /api/confirm/upstream/:id': 'signed in',
   'POST /auth/confirm/options': 'signed in',
   'POST /api/confirm/options': 'signed in',
   'GET /account': 'signed in',

@@ -4,17 +4,20 @@ import { ann } from '../janua.ts';
 import { createGoogle } from './fakes.ts';
 import { gitHub, google, open } from './opened.ts';
 
-test('the buttons are on the pages where users log in, sign up or confirm, in the order of the file', async () => {
+test('the buttons are on the pages where users log in or sign up, in the order of the file, and where they confirm', async () => {
   const fake = createGoogle();
   await using opened = await open({ entries: [gitHub, { ...google, name: 'Search & Co' }], fetch: fake.fetch });
   const browser = opened.createBrowser();
   const buttons = async (path: string) => {
     const { body } = await browser.send('GET', path);
-    return Array.from(body.matchAll(/action="(\/auth\/upstream\/\w+)">(.*?)<\/form>/gs), ([, action, form = '']) => [
-      action,
-      /<button[^>]*>([^<]*)</.exec(form)?.[1],
-      /name="next" value="([^"]*)"/.exec(form)?.[1],
-    ]);
+    return Array.from(
+      body.matchAll(/action="(\/auth\/(?:confirm\/)?upstream\/\w+)">(.*?)<\/form>/gs),
+      ([, action, form = '']) => [
+        action,
+        /<button[^>]*>([^<]*)</.exec(form)?.[1],
+        /name="next" value="([^"]*)"/.exec(form)?.[1],
+      ],
+    );
   };
   const listed = (next?: string) => [
     ['/auth/upstream/github', 'Continue with GitHub', next],
@@ -23,7 +26,10 @@ test('the buttons are on the pages where users log in, sign up or confirm, in th
   assert.deepEqual(await buttons('/auth/login?next=/account'), listed('/account'));
   assert.deepEqual(await buttons('/auth/sign-up'), listed());
   await browser.logIn();
-  assert.deepEqual(await buttons('/auth/confirm?next=/account'), listed('/account'));
+  assert.deepEqual(await buttons('/auth/confirm?next=/account'), [
+    ['/auth/confirm/upstream/google', 'Continue with Search &amp; Co', '/account'],
+  ]);
+  assert.equal((await browser.send('POST', '/auth/confirm/upstream/github')).statusCode, 404);
   assert.match((await browser.send('GET', '/account')).body, /href="\/account\/sign-in-methods"/);
   assert.match((await browser.send('GET', '/account/security')).body, /href="\/account\/sign-in-methods"/);
 });
