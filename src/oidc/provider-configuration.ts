@@ -134,8 +134,11 @@ export function configure(options: ProviderOptions, own: Own): Configuration {
     expiresWithSession: async ({ oidc }, source) => !lasts(oidc.client ?? { clientId: '' }, source.scopes),
     issueRefreshToken: async (_ctx, client) => client.grantTypeAllowed(refreshGrant),
     rotateRefreshToken: true,
-    async findAccount({ oidc }, subject) {
+    async findAccount({ oidc }, subject, token) {
       const account = await options.findAccount(subject);
+      // What lasts then ends for good: to look for the grant ends it.
+      if (account === undefined && token && 'grantId' in token)
+        await options.records.of('Grant').find(String(token.grantId));
       if (account === undefined || (oidc.client !== undefined && !mayUse(oidc.client, account.user))) return undefined;
       return { accountId: subject, claims: async () => claimsOf(subject, account) };
     },
