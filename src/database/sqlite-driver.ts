@@ -2,7 +2,6 @@ import type { DatabaseSync, SQLInputValue } from 'node:sqlite';
 import { setTimeout } from 'node:timers/promises';
 import type { CompiledQuery, QueryResult } from 'kysely';
 import type { AccessKind, StoreWatch } from '../faults/store-watch.ts';
-import { Unavailable } from '../faults/unavailable.ts';
 import { accessOf, type EngineDriver, reportFailure, type StepTimeout, streamQuery } from './driver.ts';
 import { isBusy } from './errors.ts';
 
@@ -13,13 +12,6 @@ interface Access {
   readonly kind: AccessKind;
   /** What its success proves to work, if not its kind. */
   readonly proves?: AccessKind;
-}
-
-interface Write {
-  readonly sql: string;
-  readonly parameters: readonly unknown[];
-  readonly resolve: (result: QueryResult<never>) => void;
-  readonly reject: (error: unknown) => void;
 }
 
 /** Waiting for another process's write does not block the thread, and has a time limit. */
@@ -60,56 +52,6 @@ export function createSqliteDriver(database: DatabaseSync, timeout: StepTimeout,
     });
   }
 
-  const waiting: Write[] = [];
-
-  /** Writes that come in one turn of the event loop share a commit, because the disk takes longer for it than for all else. */
-  function write(sql: string, parameters: readonly unknown[]): Promise<QueryResult<never>> {
-    const { promise, resolve, reject } = Promise.withResolvers<QueryResult<never>>();
-    waiting.push({ sql, parameters, resolve, reject });
-    if (waiting.length === 1) setImmediate(writeTogether);
-    return promise;
-  }
-
-  async function writeTogether(): Promise<void> {
-    const earlier = lastWriter;
-    const { promise, resolve: stopOwning } = Promise.withResolvers<void>();
-    lastWriter = promise;
-    await earlier;
-    const writes = waiting.splice(0);
-    const runAll = (some: readonly Write[]) =>
-      carryOut({ kind: 'write' }, () => {
-        // The next read must see these writes.
-        snapshot.end();
-        return together(some.length > 1, () => some.map(({ sql, parameters }) => run(sql, parameters)));
-      });
-    const settle = async (some: readonly Write[]) => {
-      const results = await runAll(some);
-      for (const [index, { resolve }] of some.entries()) resolve(results[index] ?? { rows: [] });
-    };
-    try {
-      await settle(writes);
-    } catch (error) {
-      // A write that is at fault by itself must not fail the others.
-      const isAlone = writes.length === 1 || error instanceof Unavailable;
-      for (const one of writes) await (isAlone ? Promise.reject(error) : settle([one])).catch(one.reject);
-    } finally {
-      stopOwning();
-    }
-  }
-
-  function together<Result>(several: boolean, work: () => Result): Result {
-    if (!several) return work();
-    run('begin immediate', []);
-    try {
-      const result = work();
-      run('commit', []);
-      return result;
-    } catch (error) {
-      if (database.isTransaction) run('rollback', []);
-      throw error;
-    }
-  }
-
   /** A connection for Kysely. From its first write until its release, no other connection writes. */
   function createConnection() {
     let stopOwning: (() => void) | undefined;
@@ -134,7 +76,6 @@ export function createSqliteDriver(database: DatabaseSync, timeout: StepTimeout,
 
     async function query(sql: string, parameters: readonly unknown[]): Promise<QueryResult<never>> {
       if (stopOwning === undefined && sql.startsWith('select')) return read(() => run(sql, parameters));
-      if (stopOwning === undefined && accessOf(sql) === 'write') return write(sql, parameters);
       return runAsOwner(sql, parameters, { kind: accessOf(sql) });
     }
 

@@ -126,23 +126,6 @@ test('while another process writes, a write waits without blocking reads and tim
   other.close();
 });
 
-test('of writes at the same time, which share a commit, one at fault fails alone', async () => {
-  await using opened = await openTestDatabase(`sqlite:${join(folder, 'together.db')}`);
-  await migrate(opened);
-  const insert = (name: string) =>
-    opened.database.insertInto('janua_leases').values({ name, expires_at: 1 }).executeTakeFirst();
-  const outcomes = await Promise.allSettled(['a', 'b', 'a', 'c'].map(insert));
-  assert.deepEqual(
-    outcomes.map(({ status }) => status),
-    ['fulfilled', 'fulfilled', 'rejected', 'fulfilled'],
-  );
-  const stored = await opened.database.selectFrom('janua_leases').select('name').orderBy('name').execute();
-  assert.deepEqual(
-    stored.map(({ name }) => name),
-    ['a', 'b', 'c'],
-  );
-});
-
 test('a SQLite URI is refused, because mode 0600 would apply to another file', async () => {
   for (const url of ['sqlite:file:x.db', 'sqlite:file:///tmp/x.db?mode=rwc', 'sqlite:file::memory:'])
     await assert.rejects(
