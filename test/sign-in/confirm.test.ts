@@ -126,7 +126,7 @@ describe('a wrong confirmation', () => {
       await assert.rejects(tryToLogIn(attempt(ann.username, 'wrong'), client));
       await assert.rejects(requireFresh('wrong'), wrongPassword);
     }
-    for (const stopped of [requireFresh(password), tryToLogIn(attempt(ann.username, password), client)])
+    for (const stopped of [() => requireFresh(password), () => tryToLogIn(attempt(ann.username, password), client)])
       await assert.rejects(stopped, (error) => error instanceof Refusal && (error.retryAfterSeconds ?? 0) > 0);
     assert.equal((await kinds()).at(-1), 'confirm-throttled');
   });

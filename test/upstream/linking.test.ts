@@ -81,12 +81,13 @@ for (const store of stores) {
       const fake = createGoogle();
       await using opened = await open({ fetch: fake.fetch, stores: store });
       const browsers = Array.from({ length: 6 }, () => opened.createBrowser());
-      const backs: (() => Promise<unknown>)[] = [];
+      const backs: (() => ReturnType<Browser['back']>)[] = [];
       for (const browser of browsers) {
         const back = fake.authorize(await browser.begin(), googleUser());
         backs.push(() => browser.back(back));
       }
-      await Promise.all(backs.map((back) => back()));
+      for (const answer of await Promise.all(backs.map((back) => back())))
+        assert.equal(answer.statusCode, 303, `${answer.body}\n${(await opened.events()).join('\n')}`);
       for (const browser of browsers) assert.equal(await browser.whoAmI(), 'gail@gmail.com');
       const events = await opened.events();
       assert.equal(events.filter((event) => event === 'identity-linked: new-account').length, 1);
