@@ -21,7 +21,7 @@ async function openBoth() {
   return { first, second, [Symbol.asyncDispose]: () => kept.disposeAsync() };
 }
 
-test('a user of one Janua links that account at another one, and signs in there with it', async () => {
+test('a user of one Janua links that account at another one, gives a fresh proof and signs in there with it', async () => {
   await using both = await openBoth();
   const { first, second } = both;
   const there = await first.browser();
@@ -33,6 +33,13 @@ test('a user of one Janua links that account at another one, and signs in there 
   const [, link = ''] = /name="link" value="([^"]+)"/.exec(page.text) ?? [];
   const linked = await here.submit('/account/sign-in-methods/link', { link });
   assert.match(linked.text, /ann@example\.com/);
+
+  const proof = requireAnswer(await here.submit('/auth/confirm/upstream/first', { next: '/account/profile' }));
+  const asked = await there.open(proof);
+  assert.equal(asked.url.pathname, '/auth/confirm');
+  const given = await there.submit('/auth/confirm', { password, next: asked.url.searchParams.get('next') ?? '' });
+  const confirmed = await here.open(requireAnswer(given));
+  assert.equal(confirmed.url.pathname, '/account/profile');
 
   const anew = await second.browser(false);
   const login = requireAnswer(await anew.submit('/auth/upstream/first', { next: '/account' }));
