@@ -717,8 +717,8 @@ const mutants: readonly Mutant[] = [
   {
     breaks: 'the secret of an app works in the row of another user',
     file: 'src/second-factor/totp.ts',
-    text: 'totpContext = (id: string)',
-    by: "totpContext = (id: string, _none = (id = ''))",
+    text: "const contextOf = (id: string) => encryptionContext('janua_totp', id);",
+    by: "const contextOf = (_id: string) => encryptionContext('janua_totp', '');",
     test: 'test/second-factor/totp.test.ts',
     only: 'in SQLite',
     id: 'V11.3.2',
@@ -1019,7 +1019,7 @@ const mutants: readonly Mutant[] = [
   {
     breaks: 'a program of the machine gets in without a page',
     file: 'src/oidc/provider.ts',
-    text: 'return isNative(client) || !(await',
+    text: 'return isNativeAddress(String(ctx.oidc.params?.redirect_uri)) || !(await',
     by: 'return !(await',
     test: 'test/oidc/consent.test.ts',
     id: 'V10.7.1',
