@@ -301,7 +301,7 @@ describe('several workers', { concurrency: 3 }, () => {
   });
 
   test('two reloads under load replace all workers, stay ready and lose no request', async () => {
-    await using cluster = await openCluster({ DRAIN_SECONDS: '1' });
+    await using cluster = await openCluster({ DRAIN_SECONDS: '3' });
     using clients = startLoad(cluster.url);
     const readiness: number[] = [];
     let isOver = false;
