@@ -1,7 +1,7 @@
 import { notAuthenticated } from '../access/access.ts';
 import { type Answer, Refusal } from '../access/refusal.ts';
-import { leave, leaveView } from '../web/leave.ts';
-import { header, page, redirect, settingCookies } from '../web/openapi/responses.ts';
+import { leave, leavePage, leaveView } from '../web/leave.ts';
+import { redirect, settingCookies } from '../web/openapi/responses.ts';
 import type { App } from '../web/types.ts';
 import { forwardPath, type ReturnQuery, withTicket } from './returns.ts';
 import type { ForwardAuthOptions, ForwardAuthParts } from './verify.routes.ts';
@@ -41,10 +41,7 @@ export function addForward(app: App, parts: () => ForwardAuthParts, { returns }:
         tags: ['Forward authentication'],
         querystring: querySchema,
         response: {
-          200: {
-            ...page('A page that leads to the application, after the login form'),
-            headers: header('Refresh', 'At once, to the application'),
-          },
+          200: leavePage('A page that leads to the application, after the login form'),
           303: settingCookies(redirect('To the application, or to the login page if the user is not signed in')),
         },
       },

@@ -3,7 +3,7 @@ import { type Answer, Refusal } from '../access/refusal.ts';
 import { addAction } from '../web/action.ts';
 import { bodyField } from '../web/body-field.ts';
 import { signedInOf } from '../web/hooks/credentials.ts';
-import { json, listOf, object, page, redirect, text } from '../web/openapi/responses.ts';
+import { json, listOf, object, page, redirect, settingCookies, text } from '../web/openapi/responses.ts';
 import type { App, Reply, Request } from '../web/types.ts';
 import type { OidcParts } from './parts.ts';
 import { type ProviderParts, requireProvider, tag, uidParameter } from './provider.routes.ts';
@@ -38,7 +38,7 @@ export function addInteractions(app: App, parts: () => InteractionParts): void {
         description: 'A browser that need not decide anything is led on.',
         tags: [tag],
         params,
-        response: { 200: page('What the application wants'), 303: redirect('On') },
+        response: { 200: page('What the application wants'), 303: settingCookies(redirect('On')) },
       },
     },
     async (request, reply) => {
@@ -55,7 +55,7 @@ export function addInteractions(app: App, parts: () => InteractionParts): void {
         summary: 'Let an application in',
         tags: [tag],
         params,
-        response: { 303: redirect('On') },
+        response: { 303: settingCookies(redirect('On')) },
       },
     },
     async (request, reply) => {

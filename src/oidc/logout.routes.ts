@@ -4,8 +4,8 @@ import type { Caller } from '../audit/event.ts';
 import { Unavailable } from '../faults/unavailable.ts';
 import { bodyField } from '../web/body-field.ts';
 import type { FlowOptions } from '../web/flow-options.ts';
-import { leave, leaveView } from '../web/leave.ts';
-import { page, redirect } from '../web/openapi/responses.ts';
+import { leave, leavePage, leaveView } from '../web/leave.ts';
+import { page, redirect, settingCookies } from '../web/openapi/responses.ts';
 import type { App, Reply, Request } from '../web/types.ts';
 import { type ProviderParts, repeat, requireProvider, tag } from './provider.routes.ts';
 import { applicationRefused, noProvider } from './refusals.ts';
@@ -74,7 +74,7 @@ export function addApplicationLogOut(
         summary: 'Log out, from an application, by a form',
         description: 'Leads to the same by GET, because browsers send no cookie with a form of another site.',
         tags: [tag],
-        response: { 200: page('A page that leads on') },
+        response: { 200: leavePage('A page that leads on') },
       },
     },
     (request, reply) => repeat(request, reply, path, options),
@@ -87,7 +87,10 @@ export function addApplicationLogOut(
       schema: {
         summary: 'Log out, from an application',
         tags: [tag],
-        response: { 200: page('A page that leads back to the application'), 303: redirect('To the login page') },
+        response: {
+          200: settingCookies(leavePage('A page that leads back to the application')),
+          303: settingCookies(redirect('To the login page')),
+        },
       },
     },
     async (request, reply) => {

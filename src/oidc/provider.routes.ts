@@ -2,8 +2,8 @@ import type { Access } from '../access/access.ts';
 import { Refusal } from '../access/refusal.ts';
 import { Unavailable } from '../faults/unavailable.ts';
 import type { FlowOptions } from '../web/flow-options.ts';
-import { leave, leaveView } from '../web/leave.ts';
-import { json, object, page, redirect, text } from '../web/openapi/responses.ts';
+import { leave, leavePage, leaveView } from '../web/leave.ts';
+import { json, object, redirect, settingCookies, text } from '../web/openapi/responses.ts';
 import type { App, Reply, Request } from '../web/types.ts';
 import type { OidcParts } from './parts.ts';
 import type { OpenIdProvider, ProviderAnswer } from './provider.ts';
@@ -60,12 +60,20 @@ export function addProvider(app: App, parts: () => ProviderParts, options: Pick<
       'What the protocol says',
       object('An object of the protocol', { error: text('invalid_grant') }, ['error']),
     );
+    const refused = json(
+      'The client or the token does not count',
+      object('An error of the protocol', {
+        error: text('invalid_client'),
+        error_description: text('client authentication failed'),
+      }),
+    );
+    const description = 'Errors have `error` and `error_description` alone, as the protocol says (RFC 6749 5.2).';
     for (const [method, url, summary] of endpoints) {
       scope.route({
         method,
         url,
         config: { anySite: true, pagesWhereOpened: true, refusals: [noProvider] },
-        schema: { summary, tags: [tag], response: { 200: answers } },
+        schema: { summary, description, tags: [tag], response: { 200: answers, 401: refused } },
         handler: async (request, reply) => sendJson(reply, await answer(request, reply, false)),
       });
     }
@@ -92,8 +100,8 @@ export function addProvider(app: App, parts: () => ProviderParts, options: Pick<
           tags: [tag],
           ...(url !== authorizationPath && { params: uidParameter }),
           response: {
-            200: page('A page that leads to the application'),
-            303: redirect('To the application, or to our pages'),
+            200: leavePage('A page that leads to the application'),
+            303: settingCookies(redirect('To the application, or to our pages')),
           },
         },
       },
@@ -118,7 +126,7 @@ export function addProvider(app: App, parts: () => ProviderParts, options: Pick<
         summary: 'Sign in to an application, by a form',
         description: 'Leads to the same by GET, because browsers send no cookie with a form of another site.',
         tags: [tag],
-        response: { 200: page('A page that leads on') },
+        response: { 200: leavePage('A page that leads on') },
       },
     },
     (request, reply) => repeat(request, reply, authorizationPath, options),

@@ -1,7 +1,14 @@
+import { header, page, type Response } from './openapi/responses.ts';
 import { originForm } from './request-target.ts';
 import type { Reply, Request } from './types.ts';
 
 export const leaveView = 'web/leave';
+
+/** The page of `leave`, for the document. */
+export const leavePage = (description: string): Response => ({
+  ...page(description),
+  headers: header('Refresh', 'At once, to where the page leads'),
+});
 
 /**
  * Leads a browser to another site. `form-action` limits forms to our own pages, and their redirects too: after a form of ours, a page leads on.
