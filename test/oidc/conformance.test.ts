@@ -268,9 +268,10 @@ const basicPlan: Readonly<Record<string, Run>> = {
 };
 
 describe('the checks of the plan for basic providers', () => {
-  // Shows: V10.4.6 V10.4.10 V10.4.12 V10.6.1
-  for (const [name, run] of Object.entries(basicPlan))
+  for (const [name, run] of Object.entries(basicPlan)) {
+    // Shows: V10.4.6 V10.4.10 V10.4.12 V10.6.1
     test(name, async () => run(await server.addApplication(), await server.browser()));
+  }
 
   // Shows: V7.6.1
   test('max_age=1 wants a new proof after two seconds', async (t) => {
