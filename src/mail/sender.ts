@@ -1,6 +1,5 @@
 import type { Database } from '../database/database.ts';
-import { holdLease } from '../database/lease.ts';
-import { inTime } from '../faults/in-time.ts';
+import { createLeasedWork } from '../database/leased-work.ts';
 import type { Log } from '../faults/log.ts';
 import { createStoreWatch } from '../faults/store-watch.ts';
 import { Unavailable } from '../faults/unavailable.ts';
@@ -35,48 +34,19 @@ export function createSender(options: SenderOptions) {
   const watch = createStoreWatch(mailServer, log);
   const cutOff = new AbortController();
   let deliver: Promise<Deliver> | undefined;
-  let timer: NodeJS.Timeout | undefined;
-  let working: Promise<void> | undefined;
-  /** Whether to look again after the present work. */
-  let isAsked = false;
-  let isStarted = false;
-  let isClosing = false;
   /** Failures of the mail server since it last took a mail. */
   let outages = 0;
-  /** Set while the mail server is not asked, in milliseconds. */
-  let pause = 0;
 
-  function look(): void {
-    if (working !== undefined) isAsked = true;
-    else if (isStarted && !isClosing && pause === 0) working = work();
-  }
-
-  async function work(): Promise<void> {
-    clearTimeout(timer);
-    do {
-      isAsked = false;
-      await sendAll().catch((error: unknown) => {
-        // Otherwise the watch of the store has logged it.
-        if (!(error instanceof Unavailable)) log.error({ event: 'mail_failed', err: error }, 'mail could not be sent');
-      });
-    } while (isAsked && !isClosing && pause === 0);
-    working = undefined;
-    if (isClosing) return;
-    timer = setTimeout(() => {
-      pause = 0;
-      look();
-    }, pause || lookInterval).unref();
-  }
+  const sending = createLeasedWork({
+    ...{ database, name: 'mail', lookInterval, hasDue: outbox.hasDue, work: sendAll, now },
+    onFault: (error) => log.error({ event: 'mail_failed', err: error }, 'mail could not be sent'),
+  });
 
   /** Sends until no mail is due. */
-  async function sendAll(): Promise<void> {
-    if (!(await outbox.hasDue())) return;
-    await using lease = await holdLease(database, 'mail', now);
-    if (lease === undefined) return;
+  async function sendAll(mayGoOn: () => boolean): Promise<void> {
     await using closing = new AsyncDisposableStack();
     const transport = await openTransport?.();
     closing.defer(() => transport?.close());
-    const mayGoOn = () => !isClosing && pause === 0 && lease.isHeld();
     const attempt = { transport, signal: cutOff.signal, mayGoOn, reportServer };
     deliver ??= createDeliver(options);
     const send = await deliver;
@@ -92,8 +62,9 @@ export function createSender(options: SenderOptions) {
     if (failure === undefined) {
       outages = 0;
       watch.succeeded('write');
-    } else if (pause === 0) {
-      pause = Math.min(firstPause * 2 ** outages, longestPause);
+    } else if (!sending.isPaused()) {
+      const pause = Math.min(firstPause * 2 ** outages, longestPause);
+      sending.pauseFor(pause);
       outages += 1;
       watch.failed('write', new Unavailable(mailServer, pause / 1000, new Error(failure)));
     }
@@ -101,23 +72,16 @@ export function createSender(options: SenderOptions) {
 
   return {
     /** Begins to send. Earlier calls of `wake` do nothing, because the address in the links may not be known yet. */
-    start(): void {
-      isStarted = true;
-      look();
-    },
+    start: sending.start,
     /** Looks for mail at once. */
-    wake: look,
+    wake: sending.look,
     /** Resolves when no mail is due, or the mail server takes none, or another process sends. */
-    async settled(): Promise<void> {
-      look();
-      while (working !== undefined) await working;
-    },
+    settled: sending.settled,
     /** Lets the mails under way finish, and then cuts them off. The other mails stay in the outbox. */
-    async close(): Promise<void> {
-      isClosing = true;
-      clearTimeout(timer);
-      await inTime(Promise.resolve(working), closingMilliseconds).catch(() => cutOff.abort());
-      await working;
-    },
+    close: (): Promise<void> =>
+      sending.close(closingMilliseconds, (end) => {
+        cutOff.abort();
+        return end;
+      }),
   };
 }

@@ -1,8 +1,7 @@
 import type { Audit } from '../audit/audit.ts';
 import type { Database } from '../database/database.ts';
-import { holdLease } from '../database/lease.ts';
+import { createLeasedWork } from '../database/leased-work.ts';
 import type { Tables } from '../database/schema.ts';
-import { inTime } from '../faults/in-time.ts';
 import type { Log } from '../faults/log.ts';
 import { Unavailable } from '../faults/unavailable.ts';
 import type { events } from './events.ts';
@@ -49,42 +48,23 @@ type Row = Tables['janua_logout_notices'];
 export function createNoticeSender({ database, send, audit, log, now }: NoticeSenderOptions) {
   const busy = new Map<string, Promise<void>>();
   let woken = Promise.withResolvers<void>();
-  let timer: NodeJS.Timeout | undefined;
-  let working: Promise<void> | undefined;
-  /** Whether to look again after the present work. */
-  let isAsked = false;
-  let isStarted = false;
-  let isClosing = false;
 
   const due = () => database.selectFrom('janua_logout_notices').where('due_at', '<=', now());
   const hasDue = async () => (await due().select('id').limit(1).executeTakeFirst()) !== undefined;
 
-  function look(): void {
-    isAsked = true;
-    woken.resolve();
-    if (working === undefined && isStarted && !isClosing) working = work();
-  }
+  const sending = createLeasedWork({
+    ...{ database, name: 'logout-notices', lookInterval, hasDue, work: sendAll, now },
+    onFault: (error) =>
+      log.error({ event: 'logout_notices_failed', err: error }, 'notices of logouts could not be sent'),
+  });
 
-  async function work(): Promise<void> {
-    clearTimeout(timer);
-    do {
-      isAsked = false;
-      await sendAll().catch((error: unknown) => {
-        // Otherwise the watch of the store has logged it.
-        if (!(error instanceof Unavailable))
-          log.error({ event: 'logout_notices_failed', err: error }, 'notices of logouts could not be sent');
-      });
-    } while (isAsked && !isClosing);
-    working = undefined;
-    if (!isClosing) timer = setTimeout(look, lookInterval).unref();
+  function look(): void {
+    woken.resolve();
+    sending.look();
   }
 
   /** Sends until no notice is due. */
-  async function sendAll(): Promise<void> {
-    if (!(await hasDue())) return;
-    await using lease = await holdLease(database, 'logout-notices', now);
-    if (lease === undefined) return;
-    const mayGoOn = () => !isClosing && lease.isHeld();
+  async function sendAll(mayGoOn: () => boolean): Promise<void> {
     try {
       do {
         woken = Promise.withResolvers();
@@ -158,22 +138,15 @@ export function createNoticeSender({ database, send, audit, log, now }: NoticeSe
 
   return {
     /** Begins to send. */
-    start(): void {
-      isStarted = true;
-      look();
-    },
+    start: sending.start,
     /** Looks for due notices at once. */
     look,
     /** Resolves when no notice is due, or another process sends. */
     async settled(): Promise<void> {
       look();
-      while (working !== undefined) await working;
+      await sending.settled();
     },
     /** Lets the notices under way finish. */
-    async close(): Promise<void> {
-      isClosing = true;
-      clearTimeout(timer);
-      await inTime(Promise.resolve(working), closingMilliseconds).catch(() => {});
-    },
+    close: (): Promise<void> => sending.close(closingMilliseconds),
   };
 }
