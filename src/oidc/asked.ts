@@ -46,9 +46,10 @@ export async function readAsked(
   parameters: Readonly<Record<string, unknown>>,
   findResource: FindResource,
 ): Promise<Asked> {
-  const { scope, resource, claims } = await withScopes(parameters, findResource);
-  const scopes = readNames(typeof scope === 'string' ? scope : '');
+  const { resource, claims } = parameters;
+  const scope = typeof parameters.scope === 'string' ? parameters.scope : '';
   const found = await findResources(resource, findResource);
+  const scopes = [...readNames(scope), ...findUnnamed(found, scope)];
   return {
     requestParamScopes: new Set(scopes),
     requestParamOIDCScopes: new Set(scopes.filter((name) => providerScopes.includes(name))),
@@ -57,21 +58,27 @@ export async function readAsked(
   };
 }
 
-/** A client of MCP names a resource, and often no scope of it: it then gets all of them. */
+/** Adds the scopes that `findUnnamed` finds. */
 export async function withScopes<Parameters extends Readonly<Record<string, unknown>>>(
   parameters: Parameters,
   findResource: FindResource,
 ): Promise<Parameters> {
   const { resource, scope = '' } = parameters;
   if (typeof scope !== 'string') return parameters;
-  const scopes = (await findResources(resource, findResource)).flatMap(([, names]) => names);
-  const asked = readNames(scope);
-  if (scopes.length === 0 || asked.some((name) => scopes.includes(name))) return parameters;
-  return { ...parameters, scope: [...asked, ...scopes].join(' ') };
+  const unnamed = findUnnamed(await findResources(resource, findResource), scope);
+  return unnamed.length === 0 ? parameters : { ...parameters, scope: [...readNames(scope), ...unnamed].join(' ') };
 }
 
-/** Each with the address as it was asked for. */
-async function findResources(sent: unknown, findResource: FindResource) {
+/** A client of MCP names a resource, and often no scope of it: it then gets all of them. */
+function findUnnamed(found: readonly FoundResource[], scope: string): readonly string[] {
+  const names = found.flatMap(([, scopes]) => scopes);
+  return readNames(scope).some((name) => names.includes(name)) ? [] : names;
+}
+
+/** The address as it was asked for, and the scopes. */
+type FoundResource = readonly [string, readonly string[]];
+
+async function findResources(sent: unknown, findResource: FindResource): Promise<FoundResource[]> {
   const uris = [sent ?? []].flat().map(String);
   const found = await Promise.all(uris.map(async (uri) => [uri, (await findResource(uri))?.scopes] as const));
   return found.flatMap(([uri, scopes]) => (scopes === undefined ? [] : [[uri, scopes] as const]));
