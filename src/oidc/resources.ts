@@ -34,8 +34,6 @@ export function createResources(database: Database, now: () => number) {
 
     list: async (): Promise<Resource[]> => (await rows.orderBy('uri').execute()).map(fromRow),
 
-    exist: async (): Promise<boolean> => (await rows.limit(1).executeTakeFirst()) !== undefined,
-
     /** False if there is one with that URI already. */
     add: ({ uri, scopes, tokenFormat }: Resource): Promise<boolean> =>
       insertNew(

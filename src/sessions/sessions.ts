@@ -161,9 +161,6 @@ export function createSessions(options: SessionOptions) {
 
     isAlive: (session: Session): boolean => isAlive(session, now()),
 
-    /** Milliseconds since 1970. */
-    latestEndOf,
-
     /** Ends sessions and every credential bound to them. False if none was left to end. */
     async end(sessions: readonly Pick<Session, 'id'>[]): Promise<boolean> {
       if (sessions.length === 0) return false;

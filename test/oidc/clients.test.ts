@@ -96,14 +96,13 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] satisfies UserEngine[])
         scopes: ['files:read', 'files:write'],
         tokenFormat: 'jwt',
       } as const;
-      assert.equal(await resources.exist(), false);
+      assert.deepEqual(await resources.list(), []);
       assert.equal(await resources.add(mcp), true);
       assert.equal(await resources.add({ ...mcp, scopes: [] }), false);
       assert.deepEqual(await resources.find(mcp.uri), mcp);
       for (const uri of ['https://mcp.example.com/A', `${mcp.uri}/`, `${mcp.uri} `, `${mcp.uri}\0`, ''])
         assert.equal(await resources.find(uri), undefined, uri);
       assert.deepEqual(await resources.list(), [mcp]);
-      assert.equal(await resources.exist(), true);
       assert.equal(await resources.remove(mcp.uri), true);
       assert.equal(await resources.remove(mcp.uri), false);
     });
