@@ -48,7 +48,8 @@ export interface NewClient extends ClientSettings {
 /** Every method throws `Unavailable` when the database cannot be reached. @param now milliseconds since 1970 */
 export type Clients = ReturnType<typeof createClients>;
 
-const idShape = /^[\w-]{22}$/;
+/** Whether a text has the shape of the ids that `add` makes. */
+export const isClientId = (text: string): boolean => /^[\w-]{22}$/.test(text);
 
 /** Clients by id. Of a secret only the hash is stored. @param now milliseconds since 1970 */
 export function createClients({ database, prepareLookup }: OpenDatabase, now: () => number) {
@@ -56,7 +57,7 @@ export function createClients({ database, prepareLookup }: OpenDatabase, now: ()
   const findRow = prepareLookup((id) => rows.where('id', '=', id), 'id');
 
   async function find(id: string): Promise<Client | undefined> {
-    if (!idShape.test(id)) return undefined;
+    if (!isClientId(id)) return undefined;
     const [row] = await findRow(id);
     return row && fromRow(row);
   }

@@ -1,12 +1,11 @@
 import { printable } from '../text/printable.ts';
 import { isRedirectUri } from './addresses.ts';
+import { maxNameLength } from './client-rules.ts';
 import type { GuardedFetch } from './guarded-fetch.ts';
 import { codeGrant, deviceGrant, isDocument, isNative, refreshGrant } from './provider-client.ts';
 
 /** Bytes of the longest document of a client (draft-ietf-oauth-client-id-metadata-document 6.6). */
 const longestDocument = 5 * 1024;
-
-const longestName = 100;
 
 /** What counts of a document. What is for other servers is left out, because the library refuses what it does not know, and secrets. */
 const kept = [
@@ -28,7 +27,7 @@ function adjust(document: Document): Document {
   const redirectUris = listOf(document.redirect_uris).filter(isRedirect);
   const grants = listOf(document.grant_types).filter((type) => ourGrants.has(type));
   const name =
-    typeof document.client_name === 'string' ? printable(document.client_name.trim().slice(0, longestName)) : '';
+    typeof document.client_name === 'string' ? printable(document.client_name.trim().slice(0, maxNameLength)) : '';
   return {
     ...Object.fromEntries(Object.entries(document).filter(([field]) => kept.includes(field))),
     client_name: name || undefined,

@@ -1,4 +1,5 @@
 import type { Audit } from '../audit/audit.ts';
+import { isClientId } from './clients.ts';
 import type { events, RefusalReason } from './events.ts';
 import { isDocument } from './provider-client.ts';
 import type { RefusedRequest } from './provider-options.ts';
@@ -28,7 +29,7 @@ export function createRecordRefusal(audit: Audit<keyof typeof events>) {
   return (refused: RefusedRequest): Promise<void> => {
     const { request, clientId = '' } = refused;
     if (request === undefined) return Promise.resolve();
-    const isKept = /^[\w-]{22}$/.test(clientId) || isDocument(clientId);
+    const isKept = isClientId(clientId) || isDocument(clientId);
     const { caller, signedIn } = request;
     const about = isKept ? clientId : undefined;
     const reason = reasonOf(refused);
