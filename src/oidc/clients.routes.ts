@@ -94,8 +94,8 @@ function readSettings(input: Input<typeof fields>, request: Request): Partial<Cl
   const isForm = request.format === 'html';
   const sent = Object.entries({
     name: input.name,
-    redirectUris: input.redirect_uris?.split(/\s+/).filter(Boolean) ?? (isForm ? [] : undefined),
-    postLogoutRedirectUris: input.post_logout_redirect_uris?.split(/\s+/).filter(Boolean) ?? (isForm ? [] : undefined),
+    redirectUris: readAddresses(input.redirect_uris, isForm),
+    postLogoutRedirectUris: readAddresses(input.post_logout_redirect_uris, isForm),
     own: readFlag(input.own, isForm),
     device: readFlag(input.device, isForm),
     secondFactor: readFlag(input.second_factor, isForm),
@@ -107,6 +107,9 @@ function readSettings(input: Input<typeof fields>, request: Request): Partial<Cl
     ...(backchannel !== undefined && { backchannelLogoutUri: backchannel || undefined }),
   };
 }
+
+const readAddresses = (text: string | undefined, isForm: boolean) =>
+  text?.split(/\s+/).filter(Boolean) ?? (isForm ? [] : undefined);
 
 const readFlag = (value: string | undefined, isForm: boolean) =>
   value === undefined && !isForm ? undefined : value === 'true';
@@ -143,7 +146,12 @@ export function addClients(
     return client;
   }
 
-  const requireFresh = (request: Request) => parts().requireFresh(signedInOf(request), undefined, request);
+  /** The client that a user with a fresh proof may change. */
+  async function requireFreshly(request: Request): Promise<Client> {
+    const client = await requireClient(request);
+    await parts().requireFresh(signedInOf(request), undefined, request);
+    return client;
+  }
 
   addAction(app, [page, '/api/admin/clients'], {
     method: 'GET',
@@ -201,16 +209,14 @@ export function addClients(
     answer: detailAnswer('Client changed'),
     browser: 'To the page of the client',
     async show(request, typed) {
-      const client = await requireClient(request);
-      await requireFresh(request);
+      const client = await requireFreshly(request);
       const values = request.method === 'POST' ? typed : valuesOf(client);
       // A group that is gone stays until it is unticked.
       const groups = [...new Set([...(await parts().groups.names()), ...client.groups])];
       return { ...describeClient(client), values, groups };
     },
     async submit(request, reply, input) {
-      const { id } = await requireClient(request);
-      await requireFresh(request);
+      const { id } = await requireFreshly(request);
       await administrationOf(request).changeClient(id, readSettings(input, request));
       return reply.proceed(`${page}/${id}?state=changed`, { detail: 'Client changed' });
     },
@@ -229,14 +235,9 @@ export function addClients(
       object('The secret', { client_id: clientFields.client_id, client_secret: text('x'.repeat(43)) }),
     ),
     browser: 'The page with the secret',
-    async show(request) {
-      const client = await requireClient(request);
-      await requireFresh(request);
-      return describeClient(client);
-    },
+    show: async (request) => describeClient(await requireFreshly(request)),
     async submit(request) {
-      const client = await requireClient(request);
-      await requireFresh(request);
+      const client = await requireFreshly(request);
       const answer = { client_id: client.id, client_secret: await administrationOf(request).rotateSecret(client.id) };
       return request.format === 'json' ? answer : { ...answer, ...describeClient(client) };
     },
@@ -252,14 +253,9 @@ export function addClients(
     fields: {} as Fields,
     answer: detailAnswer('Client removed'),
     browser: 'To the page with the clients',
-    async show(request) {
-      const client = await requireClient(request);
-      await requireFresh(request);
-      return describeClient(client);
-    },
+    show: async (request) => describeClient(await requireFreshly(request)),
     async submit(request, reply) {
-      const { id } = await requireClient(request);
-      await requireFresh(request);
+      const { id } = await requireFreshly(request);
       await administrationOf(request).removeClient(id);
       return reply.proceed(`${page}?state=removed`, { detail: 'Client removed' });
     },
