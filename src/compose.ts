@@ -485,17 +485,10 @@ async function prepare(settings: Settings, overrides: Overrides, openings: Openi
   };
   const administer = (actor: Actor) => createAdministration(administration, actor);
   const oidc = createOidcParts({
-    ...{
-      opened,
-      redis: stores.redis,
-      cipher,
-      audit,
-      log,
-      baseUrl,
-      now,
-      findAccount: users.findById,
-      findLiving: access.findLiving,
-    },
+    ...{ opened, cipher, audit, log, baseUrl, now },
+    redis: stores.redis,
+    findAccount: users.findById,
+    findLiving: access.findLiving,
     key: await loadKey(database, 'applications'),
     ownerOf: mapping === undefined ? () => '' : ({ username }) => username,
     groupNames: async () => (groupsInColumn ? undefined : groups.names()),
