@@ -10,6 +10,12 @@ import { createServerDriver, type ServerConnection } from './server-driver.ts';
 /** `?ssl=on` asks for TLS with a verified certificate, `?socket=PATH` for a local socket. @throws {Misconfiguration} for others */
 export function openMysql(url: string, connections: number, timeout: StepTimeout, watch: StoreWatch): EngineDriver {
   const pool = createPool({ ...readUrl(url), connectionLimit: connections, connectTimeout: timeout.milliseconds });
+  // As on PostgreSQL: what is read after a lock is the newest.
+  pool.on('connection', (connection) =>
+    connection.query('set session transaction isolation level read committed', (error) => {
+      if (error) connection.destroy();
+    }),
+  );
   const getConnection = promisify(pool.getConnection).bind(pool);
   const connect = async () => adapt(await getConnection());
   return createServerDriver({ connect, end: promisify(pool.end).bind(pool) }, timeout, watch);
