@@ -12,6 +12,8 @@ import { createOverview } from './admin/overview.ts';
 import { createAudit } from './audit/audit.ts';
 import type { AuditEvent, Caller } from './audit/event.ts';
 import { createSqlAuditStore } from './audit/sql-store.ts';
+import { type Actor, type AdministrationOptions, createAdministration } from './changes/administration.ts';
+import { createChanges } from './changes/change.ts';
 import { parseForwardRule } from './config/forward-rules.ts';
 import { parseListenAddress } from './config/listen-address.ts';
 import { findMailRoute } from './config/mail-server.ts';
@@ -80,8 +82,8 @@ import type { UpstreamOptions } from './upstream/options.ts';
 import { createUpstreamParts } from './upstream/parts.ts';
 import { provesAnew } from './upstream/upstream.ts';
 import type { Account } from './users/account.ts';
-import { type Actor, type AdministrationOptions, createAdministration } from './users/administration.ts';
 import { createGroups, requireOtherMember } from './users/groups.ts';
+import { createHold, provedBy } from './users/held.ts';
 import { createImportUsers } from './users/import-users.ts';
 import { createNoteLogin } from './users/last-logins.ts';
 import { openMappedDirectory, samplePasswordHashes } from './users/mapped/mapped-directory.ts';
@@ -357,6 +359,7 @@ async function prepare(settings: Settings, overrides: Overrides, openings: Openi
     return { users: measures.watchStore('database', 'users', mapped.directory), registry: undefined };
   }
   const { users, registry } = await openDirectory();
+  const { hold, holdAny, holdNew } = createHold(database, users, registry);
   const groupsInColumn = mapping?.groups !== undefined;
   const groups = createGroups(database, {
     ownUsers: registry !== undefined,
@@ -387,8 +390,8 @@ async function prepare(settings: Settings, overrides: Overrides, openings: Openi
     ...{ database, tokens, key: await loadKey(database, 'ceremonies'), appName, now },
     ...{ domain: findPasskeyDomain(settings), origins: publicOrigins },
   });
-  const factorMails = createFactorMails({ users, tokens, now }, baseUrl);
-  const accountMails = createAccountMails(users, tokens, baseUrl, now);
+  const factorMails = createFactorMails({ users, tokens, hold, now }, baseUrl);
+  const accountMails = createAccountMails(users, tokens, hold, baseUrl, now);
   const descriptions: Readonly<Record<string, MailDescription>> = {
     ...accountMails.descriptions,
     'new-sign-in': describeNewSignIn(users, baseUrl),
@@ -400,17 +403,21 @@ async function prepare(settings: Settings, overrides: Overrides, openings: Openi
     for (const fault of faultsOf(encryptionKeys.read)) log.info({ event: 'encryption_unavailable' }, lineOf(fault));
   const cipher = createCipher(encryptionKeys, log);
   const outbox = createOutbox({ database, descriptions, now, onAdded: () => mail?.wake() });
+  const sentOutbox = mailWorks ? outbox : undefined;
+  const { change, changeAny } = createChanges({
+    ...{ hold, holdAny, users, sessions, outbox: sentOutbox, liftFailures: lift, audit, log },
+  });
   const noticeSignIn =
     mailWorks && settings.LOGIN_NOTICES === 'on'
       ? createNoticeSignIn(sessions, createRequestMail({ outbox, throttle, audit }), now)
       : undefined;
   const secondFactors = createFactorParts({
-    ...{ database, passkeys, users, registry, sessions, throttle, limitsOfFactor, tokens, knownBrowsers, audit, now },
+    ...{ database, passkeys, users, registry, throttle, limitsOfFactor, tokens, knownBrowsers, audit, now },
+    ...{ hold, change, changeAny },
     https: isHttps(settings),
-    endPersonalTokens: personalTokens.endAllOf,
     ...{ appName, trustedBrowserDays: settings.TRUSTED_BROWSER_DAYS, policy: settings.SECOND_FACTOR },
     cipher,
-    outbox: mailWorks ? outbox : undefined,
+    outbox: sentOutbox,
     isLinked: (user, db) => upstreamParts.linking.isLinked(user, db),
     // `admit` needs them too.
     admit: (proof, admission) => admit(proof, admission),
@@ -420,6 +427,7 @@ async function prepare(settings: Settings, overrides: Overrides, openings: Openi
   const { factors, secondFactor } = secondFactors;
   const admit: Admit = createAdmit({
     ...{ access, sessions, users, audit, demand: secondFactor.demand, noticeSignIn },
+    meet: (userId) => holdAny(userId, async () => {}),
     noteLogin: createNoteLogin(database, registry !== undefined, now),
   });
   const needsSecondFactor = async (account: Account) =>
@@ -433,7 +441,7 @@ async function prepare(settings: Settings, overrides: Overrides, openings: Openi
     isProved: (signedIn, headers) => upstreamParts.confirming.isProved(signedIn, headers),
   });
   const upstreamParts = createUpstreamParts({
-    ...{ upstreams, database, users, registry, sessions, tokens, admit, knownBrowsers, audit, log, baseUrl, now },
+    ...{ upstreams, users, registry, holdNew, change, tokens, admit, knownBrowsers, audit, log, baseUrl, now },
     identities: createIdentities(database, now),
     key: await loadKey(database, 'ceremonies'),
     https: isHttps(settings),
@@ -443,7 +451,6 @@ async function prepare(settings: Settings, overrides: Overrides, openings: Openi
       findPasskeyDomain(settings) !== undefined && (await passkeys.list(factors.ownerOf({ user }), db)).length > 0,
     signUp: settings.SIGN_UP === 'on',
     signUpDomains: settings.SIGN_UP_DOMAINS,
-    outbox: mailWorks ? outbox : undefined,
   });
   const mail =
     takesLogins && mailWorks
@@ -463,17 +470,13 @@ async function prepare(settings: Settings, overrides: Overrides, openings: Openi
   });
   if (takesLogins && !mailWorks) log.info({ event: 'mail_off' }, 'MAIL_URL is not set: what needs mail is left out');
   const administration: AdministrationOptions = {
-    ...{ users, registry, groups, sessions, passwords, passwordPolicy, audit },
-    async voidLinks(userId) {
-      await tokens.voidOf(userId);
-      await personalTokens.endAllOf(userId);
-    },
-    liftFailures: lift,
+    ...{ users, registry, holdNew, changeAny, groups, sessions, passwords, passwordPolicy, audit },
     lift: throttled.lift,
     async invite(account, byMail, { caller: { requestId } }) {
       const { id: userId, username: address } = account.user;
       if (!byMail) return accountMails.createInvitationLink(account);
-      await outbox.add({ purpose: 'invitation', address, userId, language: settings.LANGUAGE, requestId });
+      const { stamp } = provedBy(account);
+      await outbox.add({ purpose: 'invitation', address, userId, stamp, language: settings.LANGUAGE, requestId });
       return undefined;
     },
     sendReset:
@@ -541,12 +544,14 @@ async function prepare(settings: Settings, overrides: Overrides, openings: Openi
     mail,
     passwordPolicy,
     ...createAccountParts({
-      ...{ database, users, registry, sessions, passwords, policy: passwordPolicy, tokens, throttle, admit, audit },
+      ...{ users, registry, sessions, passwords, policy: passwordPolicy, tokens, throttle, admit, audit },
+      ...{ hold, holdNew, change },
       listIdentities: (user) => upstreamParts.linking.list(user),
       listApplications: oidc.applications.list,
-      ...{ auditTrail: auditStore, personalTokens, liftFailures: lift, signUpDomains: settings.SIGN_UP_DOMAINS },
-      outbox: mailWorks ? outbox : undefined,
+      ...{ auditTrail: auditStore, personalTokens, signUpDomains: settings.SIGN_UP_DOMAINS },
+      outbox: sentOutbox,
     }),
+    ...{ hold, holdNew, change },
     administer,
     /** What the operator does, by a command or a program. */
     administration: administer({ caller }),

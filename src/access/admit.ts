@@ -6,7 +6,6 @@ import type { Session, Sessions, StartedSession } from '../sessions/sessions.ts'
 import type { AuthenticationMethod } from '../sessions/store.ts';
 import { type Account, stampOf } from '../users/account.ts';
 import type { NoteLogin } from '../users/last-logins.ts';
-import type { User } from '../users/user.ts';
 import type { UserDirectory } from '../users/user-directory.ts';
 import type { Access, Presented } from './access.ts';
 import type { events } from './events.ts';
@@ -44,7 +43,7 @@ export interface Admission extends LoginRequest {
  * that may end the session which shows it.
  */
 export type NoticeSignIn = (
-  login: Pick<Admission, 'language' | 'caller'> & { readonly user: User },
+  login: Pick<Admission, 'language' | 'caller'> & { readonly account: Account },
 ) => Promise<(() => Promise<void>) | undefined>;
 
 /**
@@ -77,12 +76,14 @@ export interface AdmitOptions {
   readonly audit: Audit<keyof typeof events | keyof typeof sessionEvents>;
   readonly demand: Demand;
   readonly noticeSignIn: NoticeSignIn | undefined;
+  /** In a team's own table: notes that an id has a new user, and clears what belonged to the former one. */
+  readonly meet: (userId: string) => Promise<unknown>;
   readonly noteLogin: NoteLogin;
 }
 
 /** Nothing else calls `sessions.start`. */
 export function createAdmit(options: AdmitOptions): Admit {
-  const { access, sessions, users, audit, demand, noticeSignIn, noteLogin } = options;
+  const { access, sessions, users, audit, demand, noticeSignIn, meet, noteLogin } = options;
 
   /** A login of which a step fails leaves no session. */
   const orEnd = <Result>(session: Session, step: Promise<Result> | undefined) =>
@@ -101,11 +102,7 @@ export function createAdmit(options: AdmitOptions): Admit {
     const session = await sessions.start(owner, how);
     const current = await orEnd(session, users.findById(account.user.id));
     const isEnabled = current !== undefined && !current.disabled;
-    if (isEnabled && stampOf(current) === session.stamp) {
-      // A fingerprint of the password does not tell that a second factor was added meanwhile.
-      if (current.stamp === undefined) await orEnd(session, demand({ ...proof, account: current }, admission));
-      return { account: current, session };
-    }
+    if (isEnabled && stampOf(current) === session.stamp) return { account: current, session };
     await sessions.end([session]);
     // The session must carry the current stamp.
     if (!isEnabled || !(await proof.stillHolds(current))) return undefined;
@@ -116,10 +113,11 @@ export function createAdmit(options: AdmitOptions): Admit {
 
   return async (proof, admission) => {
     const { presented, caller, event, language } = admission;
+    if (proof.account.isNewcomer) await meet(proof.account.user.id);
     const stoodFor = await demand(proof, admission);
     const reason = [event.reason, stoodFor].filter(Boolean).join('+');
     const tellUser =
-      event.knownBrowser === false && (await noticeSignIn?.({ user: proof.account.user, language, caller }));
+      event.knownBrowser === false && (await noticeSignIn?.({ account: proof.account, language, caller }));
     const signedIn = await access.findSignedIn(presented);
     // Usually one credential is presented, and its session is found already. If both are, the other one may belong to another session.
     const { cookie, accessToken } = presented;

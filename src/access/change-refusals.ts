@@ -1,4 +1,6 @@
-import type { ChangeFault, ChangeRefused } from '../users/change-refused.ts';
+import { type ChangeFault, ChangeRefused } from '../users/change-refused.ts';
+import { AccountChanged } from '../users/held.ts';
+import { notAuthenticated } from './access.ts';
 import { type Answer, Refusal } from './refusal.ts';
 
 /** The answers to changes that cannot be made (`users/change-refused.ts`). */
@@ -20,8 +22,10 @@ export const changeRefusals = {
   'no-such-group': { name: 'no-such-group', status: 404, detail: 'There is no such group' },
 } as const satisfies Readonly<Record<ChangeFault, Answer>>;
 
-/** The message of a fault without an answer of its own is the answer. */
-export function refusalOf({ code, message }: ChangeRefused): Refusal {
-  const answer = changeRefusals[code];
-  return new Refusal(code === 'change-refused' ? { ...answer, detail: message } : answer);
+/** The answer to what the doors of changes throw. The message of a fault without an answer of its own is the answer. */
+export function refusalOf(error: unknown): Refusal | undefined {
+  if (error instanceof AccountChanged) return new Refusal(notAuthenticated);
+  if (!(error instanceof ChangeRefused)) return undefined;
+  const answer = changeRefusals[error.code];
+  return new Refusal(error.code === 'change-refused' ? { ...answer, detail: error.message } : answer);
 }

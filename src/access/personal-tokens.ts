@@ -5,6 +5,7 @@ import { type AccessTokensTable, accountColumns } from '../database/schema.ts';
 import { createSecret, createSessionId, hashSecret, isSame } from '../sessions/credential.ts';
 import type { Session } from '../sessions/sessions.ts';
 import { type Account, stampOf } from '../users/account.ts';
+import type { Held } from '../users/held.ts';
 import { readNames } from '../users/scopes.ts';
 import { type AccountRow, type DirectoryOptions, toAccount } from '../users/sql-directory.ts';
 import type { User } from '../users/user.ts';
@@ -102,15 +103,18 @@ export function createPersonalTokens({ database, prepareLookup }: OpenDatabase, 
     },
 
     /** @param scopes that the credential which asks has too @returns the token. It is known only now */
-    async create(user: User, { name, scopes, days }: { name: string; scopes: readonly string[]; days: number }) {
+    async create(
+      { owner, db }: Held,
+      { name, scopes, days }: { name: string; scopes: readonly string[]; days: number },
+    ) {
       const [id, secret, time] = [createSessionId(), createSecret(), now()];
       const expiresAt = time + days * dayMilliseconds;
-      await database
+      await db
         .insertInto('janua_access_tokens')
         .values({
           id,
-          user_id: user.id,
-          owner: ownerOf(user),
+          user_id: owner.userId,
+          owner: owner.username,
           hash: hashSecret(secret),
           name,
           scope: scopes.join(' '),
@@ -134,8 +138,8 @@ export function createPersonalTokens({ database, prepareLookup }: OpenDatabase, 
       return (await countDeleted(one.where('owner', '=', ownerOf(user)))) > 0;
     },
 
-    async endAllOf(userId: string, db = database): Promise<void> {
-      await db.deleteFrom('janua_access_tokens').where('user_id', '=', userId).execute();
+    async endAllOf({ user, db }: Held): Promise<void> {
+      await db.deleteFrom('janua_access_tokens').where('user_id', '=', user.id).execute();
     },
   };
 }

@@ -25,8 +25,8 @@ export function addDeleteAccount(app: App, parts: () => AccountParts): void {
     show: async ({ user }) => ({ username: user.username, ...(await ownPassword(parts(), user)) }),
     async submit(request, reply, { current_password }) {
       const signedIn = signedInOf(request);
-      await parts().requireFresh(signedIn, current_password, request);
-      await parts().deleteAccount(signedIn, request.language, request.caller);
+      const account = await parts().requireFresh(signedIn, current_password, request);
+      await parts().deleteAccount(signedIn, account, request.language, request.caller);
       if (request.format === 'html') reply.clearSessionCookie();
       return reply.proceed(loginPath(loginMessages.accountDeleted), { detail });
     },

@@ -28,8 +28,8 @@ export function addChangeEmail(app: App, parts: () => AccountParts): void {
     show: async ({ user }) => ({ username: user.username, ...(await ownPassword(parts(), user)) }),
     async submit(request, reply, { current_password, email }) {
       const signedIn = signedInOf(request);
-      await parts().requireFresh(signedIn, current_password, request);
-      await parts().changeEmail.request(signedIn, email, request.language, request.caller);
+      const account = await parts().requireFresh(signedIn, current_password, request);
+      await parts().changeEmail.request(signedIn, account, email, request.language, request.caller);
       return reply.proceed(`${accountPath}?state=2`, { detail: sent });
     },
   });

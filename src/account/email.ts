@@ -1,7 +1,9 @@
-import type { SignedIn } from '../access/access.ts';
+import { byOwner, type SignedIn } from '../access/access.ts';
 import type { Caller } from '../audit/event.ts';
 import type { Language } from '../languages/languages.ts';
 import { createLinks, linkExpired } from '../tokens/links.ts';
+import type { Account } from '../users/account.ts';
+import { AccountChanged, provedBy } from '../users/held.ts';
 import { requireAddress } from './fields.ts';
 import type { MailingOptions, OwnOptions } from './options.ts';
 
@@ -11,19 +13,30 @@ export const emailExpired = linkExpired(emailPath);
 
 /** Changes the address of an account, once its owner has proved the new one (VM-61). Sessions stay: the owner is the same. */
 export function createChangeEmail(options: MailingOptions & OwnOptions) {
-  const { registry, tokens, requestMail, outbox, audit } = options;
+  const { registry, requestMail, outbox, change, audit } = options;
   const links = createLinks(options, 'confirm-email', emailExpired);
 
   return {
-    /** Mails a link to the new address and a notice to the old one, whether or not the new one is taken (VM-22). @throws {InvalidFields} */
-    async request({ user, session }: SignedIn, email: string, language: Language, caller: Caller): Promise<void> {
+    /**
+     * Mails a link to the new address and a notice to the old one, whether or not the new one is taken (VM-22).
+     * @param account as it was when its owner proved their identity. After a change of it, the mail is not sent
+     * @throws {InvalidFields}
+     */
+    async request(
+      signedIn: SignedIn,
+      account: Account,
+      email: string,
+      language: Language,
+      caller: Caller,
+    ): Promise<void> {
+      const { user } = signedIn;
       const address = requireAddress(email);
       const mail = { userId: user.id, language, details: { email: address, former: user.username } };
       const notice = { ...mail, purpose: 'email-change-requested', address: user.username };
-      const event = { kind: 'email-change-requested', caller, userId: user.id, sessionId: session.id } as const;
-      await audit.recordIfPossible(event);
+      await audit.recordIfPossible({ kind: 'email-change-requested', ...byOwner(signedIn, caller) });
+      const { stamp } = provedBy(account);
       // A thief of the session must not be able to use up the limits of the notice.
-      if (await requestMail({ ...mail, purpose: 'confirm-email', address }, caller))
+      if (await requestMail({ ...mail, purpose: 'confirm-email', address, stamp }, caller))
         await outbox.add({ ...notice, requestId: caller.requestId });
     },
 
@@ -38,13 +51,14 @@ export function createChangeEmail(options: MailingOptions & OwnOptions) {
       const { account, address: email } = await links.openOwn(secret, caller);
       const { id: userId, username: former } = account.user;
       const notice = { purpose: 'email-changed', userId, language, requestId: caller.requestId };
-      await links.use(secret, caller, async (db) => {
-        if (!(await registry.setUsername(account, email, db))) return false;
-        await tokens.voidOf(userId, db);
-        for (const address of [email, former]) await outbox.add({ ...notice, details: { email, former }, address }, db);
-        return true;
-      });
-      await audit.recordIfPossible({ kind: 'email-changed', caller, userId });
+      await links.use(secret, caller, (spend) =>
+        change({ kind: 'email-changed' }, provedBy(account), { caller, language }, async (held) => {
+          await spend(held.db);
+          if (!(await registry.setUsername(held, email))) throw new AccountChanged();
+          for (const address of [email, former])
+            await outbox.add({ ...notice, details: { email, former }, address }, held.db);
+        }),
+      );
       return userId;
     },
   };

@@ -28,13 +28,15 @@ export const tooManyExports: Answer = {
 
 /** Gives users what Janua stores about them, without secrets (GDPR 15 and 20). Throws {Refusal} `too-many-exports`. */
 export function createExportAccount(options: AccountOptions, ownSessions: OwnSessions) {
-  const { registry, tokens, personalTokens, listIdentities, listApplications, outbox, auditTrail, audit, throttle } =
-    options;
+  const { users, registry, tokens, personalTokens, auditTrail, audit, throttle } = options;
+  const { listIdentities, listApplications, outbox } = options;
 
   return async (signedIn: SignedIn, factors: OwnFactors, caller: Caller) => {
     const { user, session } = signedIn;
     if (!(await throttle.take([{ key: `export:${user.id}`, policy: limit }]))) throw new Refusal(tooManyExports, 60);
     await audit.recordIfPossible({ kind: 'account-exported', caller, userId: user.id, sessionId: session.id });
+    const since = await users.findSince(user.id);
+    const events = auditTrail.find({ order: 'oldest-first', userId: user.id, since });
     return {
       account: { id: user.id, ...(await describeAccount(user, registry)) },
       second_factors: describeFactors(factors),
@@ -44,7 +46,7 @@ export function createExportAccount(options: AccountOptions, ownSessions: OwnSes
       tokens: (await personalTokens.list(user)).map(describeToken),
       links: (await tokens.listOf(user.id)).map(describeLink),
       mails: outbox === undefined ? [] : await Array.fromAsync(outbox.list(user), describeMail),
-      events: await Array.fromAsync(auditTrail.find({ order: 'oldest-first', userId: user.id }), describeEvent),
+      events: await Array.fromAsync(events, describeEvent),
     };
   };
 }

@@ -1,7 +1,10 @@
+import type { Database } from '../database/database.ts';
 import type { DroppedMail, MailDescription, PreparedMail } from '../mail/description.ts';
 import { createNotice } from '../mail/notice.ts';
+import type { QueuedMail } from '../mail/outbox.ts';
 import type { Tokens } from '../tokens/tokens.ts';
-import { type Account, stampOf } from '../users/account.ts';
+import type { Account } from '../users/account.ts';
+import { AccountChanged, type Hold, type Proved, provedBy } from '../users/held.ts';
 import type { UserDirectory } from '../users/user-directory.ts';
 
 const minute = 60;
@@ -33,15 +36,32 @@ interface Link {
 export function createAccountMails(
   users: Pick<UserDirectory, 'findByUsername' | 'findById'>,
   tokens: Tokens,
+  hold: Hold,
   baseUrl: () => string,
   now: () => number,
 ) {
-  async function createLink(mail: keyof typeof links, address: string, account?: Account): Promise<string> {
+  /** @param proved the account that the link is for, if there is one. With another stamp the link does not work */
+  async function createLink(
+    mail: keyof typeof links,
+    address: string,
+    proved?: Proved,
+    db?: Database,
+  ): Promise<string> {
     const { page, keepSeconds, purpose = mail }: Link = links[mail];
-    const owner = { userId: account?.user.id, stamp: account && stampOf(account) };
-    const secret = await tokens.issue({ purpose, address, expiresAt: now() + keepSeconds * 1000, ...owner });
-    return `${baseUrl()}/auth/${page}?token=${secret}`;
+    const token = { userId: undefined, ...proved, purpose, address, expiresAt: now() + keepSeconds * 1000 };
+    return `${baseUrl()}/auth/${page}?token=${await tokens.issue(token, db)}`;
   }
+
+  /**
+   * Makes the link of a mail about an account, under the stamp that was proved when the mail was asked for: the mail may have waited.
+   * @param name that the account must still have
+   * @throws {AccountChanged}
+   */
+  const createOwnLink = (mail: keyof typeof links, { userId = '', stamp = '', address }: QueuedMail, name: string) =>
+    hold({ userId, stamp }, ({ user, db }) => {
+      if (user.username !== name) throw new AccountChanged();
+      return createLink(mail, address, { userId, stamp }, db);
+    });
 
   const notice = createNotice(users, baseUrl);
 
@@ -59,12 +79,10 @@ export function createAccountMails(
     },
     invitation: {
       keepSeconds: links.invitation.keepSeconds,
-      async prepare({ address: to, userId = '', language }) {
-        const account = await users.findById(userId);
-        if (account === undefined || account.disabled || account.user.username !== to)
-          return { dropped: 'outdated', userId };
-        const { firstName: name } = account.user;
-        return { to, name, language, values: {}, link: await createLink('invitation', to, account), userId };
+      async prepare(mail) {
+        const { address: to, userId = '', language } = mail;
+        const name = (await users.findById(userId))?.user.firstName;
+        return { to, name, language, values: {}, link: await createOwnLink('invitation', mail, to), userId };
       },
     },
     'reset-password': {
@@ -74,19 +92,17 @@ export function createAccountMails(
         if (account === undefined) return { dropped: 'no-account' };
         const { id: userId, firstName: name, language: chosen = language } = account.user;
         if (account.disabled) return { dropped: 'disabled', userId };
-        const link = await createLink('reset-password', to, account);
+        const link = await createLink('reset-password', to, provedBy(account));
         return { to, name, language: chosen, values: { minutes: String(resetMinutes) }, link, userId };
       },
     },
     'confirm-email': {
       keepSeconds: links['confirm-email'].keepSeconds,
-      async prepare({ address: to, userId = '', language, details: values }) {
-        const account = await users.findById(userId);
-        if (account === undefined || account.disabled || account.user.username !== values.former)
-          return { dropped: 'outdated', userId };
+      async prepare(mail) {
+        const { address: to, userId = '', details: values } = mail;
         // The address may be a stranger's, by a typing error. So the mail names neither the user nor the former address.
-        const { language: chosen = language } = account.user;
-        return { to, language: chosen, values, link: await createLink('confirm-email', to, account) };
+        const language = (await users.findById(userId))?.user.language ?? mail.language;
+        return { to, language, values, link: await createOwnLink('confirm-email', mail, values.former ?? '') };
       },
     },
     'email-change-requested': notice('/account'),
@@ -98,6 +114,6 @@ export function createAccountMails(
   return {
     descriptions,
     /** Makes a link by which an invited user chooses a password. It is a secret. */
-    createInvitationLink: (account: Account) => createLink('invitation', account.user.username, account),
+    createInvitationLink: (account: Account) => createLink('invitation', account.user.username, provedBy(account)),
   };
 }

@@ -4,7 +4,7 @@ import type { RequireFresh } from '../access/fresh-proof.ts';
 import type { PersonalTokens } from '../access/personal-tokens.ts';
 import type { Audit } from '../audit/audit.ts';
 import type { AuditStore } from '../audit/sql-store.ts';
-import type { Database } from '../database/database.ts';
+import type { Changes } from '../changes/change.ts';
 import type { events as mailEvents } from '../mail/events.ts';
 import type { Outbox } from '../mail/outbox.ts';
 import type { RequestMail } from '../mail/request-mail.ts';
@@ -15,12 +15,14 @@ import type { Sessions } from '../sessions/sessions.ts';
 import type { Throttle } from '../throttle/throttle.ts';
 import type { events as linkEvents } from '../tokens/events.ts';
 import type { Tokens } from '../tokens/tokens.ts';
+import type { Hold, HoldNew } from '../users/held.ts';
 import type { User } from '../users/user.ts';
 import type { UserDirectory, UserRegistry } from '../users/user-directory.ts';
 import type { events } from './events.ts';
 
-export interface AccountOptions {
-  readonly database: Database;
+export interface AccountOptions extends Pick<Changes, 'change'> {
+  readonly hold: Hold;
+  readonly holdNew: HoldNew | undefined;
   readonly users: UserDirectory;
   /** The same directory, if this server may change it. */
   readonly registry: UserRegistry | undefined;
@@ -41,8 +43,6 @@ export interface AccountOptions {
   readonly listIdentities: (user: User) => Promise<readonly LinkedIdentity[]>;
   /** What applications hold of the user. */
   readonly listApplications: (user: User) => Promise<readonly ConnectedApplication[]>;
-  /** Forgets the failed logins of a user. */
-  readonly liftFailures: (user: User) => Promise<unknown>;
   /** Domains of the addresses that may sign up. None means any. */
   readonly signUpDomains: readonly string[];
 }
@@ -68,6 +68,7 @@ export interface MailingOptions extends AccountOptions {
 
 export interface OwnOptions extends AccountOptions {
   readonly registry: UserRegistry;
+  readonly holdNew: HoldNew;
 }
 
 export interface OwnFactors {
@@ -87,7 +88,8 @@ export const ownPassword = async ({ registry }: Pick<AccountOptions, 'registry'>
 });
 
 /** What the routes of accounts work with, besides the parts of `createAccountParts`. */
-export interface AccountRouteParts extends Pick<AccountOptions, 'registry' | 'audit' | 'personalTokens'> {
+export interface AccountRouteParts
+  extends Pick<AccountOptions, 'registry' | 'audit' | 'personalTokens' | 'change' | 'hold'> {
   readonly access: Access;
   readonly requireFresh: RequireFresh;
   readonly manageFactors: { list(user: User, stamp: string): Promise<OwnFactors> };

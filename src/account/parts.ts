@@ -10,10 +10,10 @@ import { createFinishSignUp, createSignUp } from './sign-up.ts';
 
 /** What users manage themselves. Parts that need mail or our own table of users are undefined without. */
 export function createAccountParts(options: AccountOptions) {
-  const { registry, outbox, throttle, audit } = options;
+  const { registry, holdNew, outbox, throttle, audit } = options;
   const setPassword = createSetPassword(options);
   const ownSessions = createOwnSessions(options);
-  const own = registry && { ...options, registry };
+  const own = registry && holdNew && { ...options, registry, holdNew };
   const mailing = outbox && { ...options, outbox, requestMail: createRequestMail({ outbox, throttle, audit }) };
   return {
     ownSessions,
@@ -23,7 +23,8 @@ export function createAccountParts(options: AccountOptions) {
     resetPassword: mailing && createResetPassword(mailing, setPassword),
     signUp: own && mailing && createSignUp(mailing),
     finishSignUp: own && createFinishSignUp(own),
-    changeEmail: own && mailing && createChangeEmail({ ...own, ...mailing, registry: own.registry }),
+    changeEmail:
+      own && mailing && createChangeEmail({ ...own, outbox: mailing.outbox, requestMail: mailing.requestMail }),
   };
 }
 

@@ -1,11 +1,11 @@
-import { notAuthenticated } from '../access/access.ts';
-import { InvalidFields, Refusal } from '../access/refusal.ts';
+import { InvalidFields } from '../access/refusal.ts';
 import type { Caller } from '../audit/event.ts';
-import type { Database } from '../database/database.ts';
-import { inTransaction } from '../database/transaction.ts';
+import type { Renewed } from '../changes/change.ts';
 import type { Language } from '../languages/languages.ts';
 import type { Session } from '../sessions/sessions.ts';
-import { type Account, stampOf } from '../users/account.ts';
+import type { Account } from '../users/account.ts';
+import { AccountChanged, type Held, provedBy } from '../users/held.ts';
+import type { User } from '../users/user.ts';
 import type { AccountOptions } from './options.ts';
 
 export interface NewPassword {
@@ -21,64 +21,33 @@ export interface NewPassword {
 export type SetPassword = ReturnType<typeof createSetPassword>;
 
 /** The steps in which a password is changed or reset. */
-export function createSetPassword(options: AccountOptions) {
-  const { users, passwords, policy, tokens, personalTokens, outbox, sessions, liftFailures } = options;
+export const createSetPassword = ({ users, passwords, policy }: AccountOptions) => ({
+  /** @param field the field of the form. @throws {InvalidFields} when the password breaks a rule */
+  async hash(user: User, password: string, field: string): Promise<string> {
+    const fault = await policy.findFault(password, user);
+    if (fault !== undefined) throw new InvalidFields({ field, ...fault });
+    return passwords.hash(password);
+  },
 
-  return {
-    /** @param field the field of the form. @throws {InvalidFields} when the password breaks a rule */
-    async hash({ account, password }: NewPassword, field: string): Promise<string> {
-      const fault = await policy.findFault(password, account.user);
-      if (fault !== undefined) throw new InvalidFields({ field, ...fault });
-      return passwords.hash(password);
-    },
-
-    /**
-     * Stores the hash, voids the open links of the account, and queues a notice. False if the account has changed meanwhile.
-     * @param db a transaction
-     */
-    async store(
-      { account, language, endsTokens, caller }: NewPassword,
-      passwordHash: string,
-      db: Database,
-    ): Promise<boolean> {
-      const { id: userId, username: address } = account.user;
-      if (!(await users.setPassword?.(account, passwordHash, db))) return false;
-      await tokens.voidOf(userId, db);
-      if (endsTokens) await personalTokens.endAllOf(userId, db);
-      await outbox?.add({ purpose: 'password-changed', address, userId, language, requestId: caller.requestId }, db);
-      return true;
-    },
-
-    /**
-     * Ends the sessions (ASVS 7.4.3, VM-16). The new stamp has ended them already: if their store is away, their records expire.
-     * @param kept goes on
-     */
-    async endSessions({ account: { user } }: NewPassword, kept?: Session): Promise<void> {
-      const ended = kept === undefined ? sessions.endAllOf(user.id) : sessions.endOthersOf(user.id, kept.id);
-      await Promise.allSettled([ended, liftFailures(user)]);
-    },
-  };
-}
+  /** @throws {AccountChanged} if another program has changed the password meanwhile */
+  async store(held: Held, passwordHash: string): Promise<void> {
+    if (!(await users.setPassword?.(held, passwordHash))) throw new AccountChanged();
+  },
+});
 
 /** Changes the password of a signed-in user, who has just proved their identity. The session goes on with new credentials. */
-export function createChangePassword(options: AccountOptions, setPassword: SetPassword) {
-  const { users, sessions, database, audit } = options;
-
+export function createChangePassword({ change, personalTokens }: AccountOptions, setPassword: SetPassword) {
   /**
    * Gives the account with its new password, and the session with new credentials. Undefined if the session has ended meanwhile.
    * @throws {InvalidFields} when the password breaks a rule
-   * @throws {Refusal} `not-authenticated` if the account has changed since the proof
+   * @throws {AccountChanged} if the account has changed since the proof
    */
-  return async (session: Session, change: NewPassword) => {
-    const { user } = change.account;
-    const passwordHash = await setPassword.hash(change, 'new_password');
-    const isStored = await inTransaction(database, (db) => setPassword.store(change, passwordHash, db));
-    if (!isStored) throw new Refusal(notAuthenticated);
-    await setPassword.endSessions(change, session);
-    const { caller } = change;
-    await audit.recordIfPossible({ kind: 'password-changed', caller, userId: user.id, sessionId: session.id });
-    const changed = await users.findById(user.id);
-    const renewed = changed && (await sessions.renew(session, { stamp: stampOf(changed) }));
-    return changed && renewed && { account: changed, session: renewed };
+  return async (session: Session, { account, password, ...by }: NewPassword): Promise<Renewed | undefined> => {
+    const passwordHash = await setPassword.hash(account.user, password, 'new_password');
+    const changed = await change({ kind: 'password-changed' }, provedBy(account), { ...by, session }, async (held) => {
+      await setPassword.store(held, passwordHash);
+      if (by.endsTokens) await personalTokens.endAllOf(held);
+    });
+    return changed.renewed;
   };
 }

@@ -1,4 +1,3 @@
-import { byOwner } from '../access/access.ts';
 import { detailAnswer } from '../web/fields.ts';
 import { addForm } from '../web/form.ts';
 import { signedInOf } from '../web/hooks/credentials.ts';
@@ -20,9 +19,13 @@ export function addProfile(app: App, parts: () => AccountParts): void {
     browser: 'To the account page, with a message',
     show: ({ user }, typed) => ({ values: { first_name: user.firstName, last_name: user.lastName, ...typed } }),
     async submit(request, reply, entered) {
-      const { registry, audit } = parts();
-      await registry?.setName(request.user.id, requireNames(entered));
-      await audit.recordIfPossible({ kind: 'profile-changed', ...byOwner(signedInOf(request), request.caller) });
+      const { registry, change } = parts();
+      const names = requireNames(entered);
+      const { user, session } = signedInOf(request);
+      const by = { caller: request.caller, session };
+      await change({ kind: 'profile-changed' }, { userId: user.id, stamp: session.stamp }, by, async (held) =>
+        registry?.setName(held, names),
+      );
       return reply.proceed(`${accountPath}?state=4`, { detail });
     },
   });

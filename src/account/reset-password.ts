@@ -1,6 +1,7 @@
 import type { Caller } from '../audit/event.ts';
 import type { Language } from '../languages/languages.ts';
 import { createLinks, linkExpired } from '../tokens/links.ts';
+import { provedBy } from '../users/held.ts';
 import { requireAddress } from './fields.ts';
 import type { MailingOptions } from './options.ts';
 import type { SetPassword } from './password.ts';
@@ -11,7 +12,7 @@ export const resetExpired = linkExpired(forgotPasswordPath);
 
 /** Lets the owner of an account's address set a new password (ASVS 6.4.3, OWASP Forgot Password CS). */
 export function createResetPassword(options: MailingOptions, setPassword: SetPassword) {
-  const { requestMail, audit } = options;
+  const { requestMail, change, audit } = options;
   const links = createLinks(options, 'reset-password', resetExpired);
 
   return {
@@ -28,11 +29,13 @@ export function createResetPassword(options: MailingOptions, setPassword: SetPas
     /** Sets the password and ends every session of the account. @throws {InvalidFields}; {Refusal} `link-expired` */
     async reset(secret: string, password: string, language: Language, caller: Caller): Promise<void> {
       const { account } = await links.openOwn(secret, caller);
-      const change = { account, password, language, endsTokens: true, caller };
-      const passwordHash = await setPassword.hash(change, 'password');
-      await links.use(secret, caller, (db) => setPassword.store(change, passwordHash, db));
-      await setPassword.endSessions(change);
-      await audit.recordIfPossible({ kind: 'password-reset', caller, userId: account.user.id });
+      const passwordHash = await setPassword.hash(account.user, password, 'password');
+      await links.use(secret, caller, (spend) =>
+        change({ kind: 'password-reset' }, provedBy(account), { caller, language }, async (held) => {
+          await spend(held.db);
+          await setPassword.store(held, passwordHash);
+        }),
+      );
     },
   };
 }

@@ -16,7 +16,10 @@ export type OwnSessions = ReturnType<typeof createOwnSessions>;
 export function createOwnSessions({ sessions, audit }: AccountOptions) {
   /** The session that asks comes first, then the latest. */
   async function list({ user, session }: SignedIn) {
-    const own = (await sessions.listOf(user.id)).map((one) => ({ ...one, current: one.id === session.id }));
+    const own = (await sessions.listOf(user.id, session.stamp)).map((one) => ({
+      ...one,
+      current: one.id === session.id,
+    }));
     return own.sort((one, other) => Number(other.current) - Number(one.current));
   }
 

@@ -5,6 +5,7 @@ import { Unavailable } from '../faults/unavailable.ts';
 import type { Language } from '../languages/languages.ts';
 import { canonicalDomain } from '../text/mail-address.ts';
 import { createLinks, linkExpired } from '../tokens/links.ts';
+import { AccountChanged, provedBy } from '../users/held.ts';
 import { requireAddress, requireNames } from './fields.ts';
 import type { MailingOptions, OwnOptions } from './options.ts';
 
@@ -44,7 +45,7 @@ export function createSignUp({ requestMail, audit, signUpDomains }: MailingOptio
 
 /** The end of a sign-up, or of an invitation. An invited user has an account already, without a password. */
 export function createFinishSignUp(options: OwnOptions) {
-  const { registry, passwords, policy, admit, audit } = options;
+  const { registry, passwords, policy, admit, change, holdNew, audit } = options;
   const links = createLinks(options, 'sign-up', signUpExpired);
 
   /** Undefined if the owner cannot be signed in now. The account exists all the same. */
@@ -84,15 +85,25 @@ export function createFinishSignUp(options: OwnOptions) {
       if (fault !== undefined) throw new InvalidFields({ field: 'password', ...fault });
       const passwordHash = await passwords.hash(password);
       const user = { username, ...names, language: chosen, passwordHash, demo: false, addressProof: 'mail' } as const;
-      let id = invited?.user.id;
-      await links.use(secret, caller, async (db) => {
-        if (invited === undefined) id = await registry.add(user, db);
-        else await registry.setName(invited.user.id, names, db);
-        return invited === undefined ? id !== undefined : registry.setPassword(invited, passwordHash, db);
-      });
-      if (invited !== undefined && chosen !== undefined) await registry.setLanguage(invited.user.id, chosen);
-      await audit.recordIfPossible({ kind: 'signed-up', caller, userId: id });
-      return admitOwner(id ?? '', request);
+      if (invited === undefined) {
+        const id = await links.use(secret, caller, (spend) =>
+          holdNew(user, async (held) => {
+            await spend(held.db);
+            return held.user.id;
+          }),
+        );
+        await audit.recordIfPossible({ kind: 'signed-up', caller, userId: id });
+        return admitOwner(id, request);
+      }
+      await links.use(secret, caller, (spend) =>
+        change({ kind: 'signed-up' }, provedBy(invited), { caller }, async (held) => {
+          await spend(held.db);
+          await registry.setName(held, names);
+          if (chosen !== undefined) await registry.setLanguage(held.user.id, chosen, held.db);
+          if (!(await registry.setPassword(held, passwordHash))) throw new AccountChanged();
+        }),
+      );
+      return admitOwner(invited.user.id, request);
     },
   };
 }

@@ -3,6 +3,7 @@ import { describeToken } from '../access/describe-token.ts';
 import { insufficientUserAuthentication } from '../access/fresh-proof.ts';
 import { type Answer, InvalidFields, Refusal } from '../access/refusal.ts';
 import { grantScope } from '../access/scope.ts';
+import { provedBy } from '../users/held.ts';
 import { readNames } from '../users/scopes.ts';
 import { personName } from '../users/user.ts';
 import { addAction } from '../web/action.ts';
@@ -57,8 +58,8 @@ export function addTokens(app: App, parts: () => AccountParts): void {
     show,
     async submit(request, reply, { name: typed, scope: asked, expires_in_days }) {
       const signedIn = signedInOf(request);
-      const { requireFresh, personalTokens, audit } = parts();
-      await requireFresh(signedIn, undefined, request);
+      const { requireFresh, personalTokens, hold, audit } = parts();
+      const proved = provedBy(await requireFresh(signedIn, undefined, request));
       const name = personName(typed);
       if (name === undefined) throw new InvalidFields({ field: 'name', code: 'malformed' });
       const days = /^\d+$/.test(expires_in_days) ? Number(expires_in_days) : 0;
@@ -69,7 +70,7 @@ export function addTokens(app: App, parts: () => AccountParts): void {
           values: { least: 1, most: mostDays },
         });
       const scopes = readNames(grantScope(asked, signedIn.scopes));
-      const made = await personalTokens.create(signedIn.user, { name, scopes, days });
+      const made = await hold(proved, (held) => personalTokens.create(held, { name, scopes, days }));
       const event = { kind: 'token-made', about: scopes.join(' ') } as const;
       await audit.recordIfPossible({ ...event, ...byOwner(signedIn, request.caller) });
       const { id, token, expiresAt } = made;

@@ -2,7 +2,7 @@ import { changeRefusals } from '../access/change-refusals.ts';
 import { insufficientUserAuthentication, type RequireFresh } from '../access/fresh-proof.ts';
 import { InvalidFields, Refusal } from '../access/refusal.ts';
 import { beyondOwn, requireMayChange } from '../access/scope.ts';
-import type { Actor, Administration } from '../users/administration.ts';
+import type { Actor, Administration } from '../changes/administration.ts';
 import type { Groups, ListedGroup } from '../users/groups.ts';
 import { groupPattern, ownScopes, readNames, rightsOf } from '../users/scopes.ts';
 import { addAction, type Field } from '../web/action.ts';

@@ -8,9 +8,9 @@ import { beyondOwn, mayChange, requireMayChange } from '../access/scope.ts';
 import type { Events } from '../audit/event.ts';
 import { describeDecision } from '../audit/explanation.ts';
 import type { AuditStore } from '../audit/sql-store.ts';
+import type { Actor, Administration } from '../changes/administration.ts';
 import type { Sessions } from '../sessions/sessions.ts';
-import type { Account } from '../users/account.ts';
-import type { Actor, Administration } from '../users/administration.ts';
+import { type Account, stampOf } from '../users/account.ts';
 import { ChangeRefused } from '../users/change-refused.ts';
 import type { Groups } from '../users/groups.ts';
 import { readNames } from '../users/scopes.ts';
@@ -113,13 +113,13 @@ export function addUser(app: App, parts: () => UserParts, { features, events, gu
     const { user, account } = await requireUser(request);
     const { scopes } = signedInOf(request);
     const mayAct = mayChange(signedInOf(request), account.scopes);
-    const { sessions, personalTokens, applications, auditTrail } = parts();
+    const { users, sessions, personalTokens, applications, auditTrail } = parts();
     const trail = scopes.includes('audit:read')
-      ? await auditTrail.findPage({ userId: user.id }, lastEvents, undefined)
+      ? await auditTrail.findPage({ userId: user.id, since: await users.findSince(user.id) }, lastEvents, undefined)
       : undefined;
     return {
       ...describeUser(user),
-      sessions: (await sessions.listOf(user.id)).map(describeSession),
+      sessions: (await sessions.listOf(user.id, stampOf(account))).map(describeSession),
       tokens: (await personalTokens.list(account.user)).map(describeToken),
       applications: (await applications.list(account.user)).map(({ clientId, name, since }) => ({
         client_id: clientId,

@@ -3,6 +3,7 @@ import { loadSettings, requireSafeExposure } from '../config/load.ts';
 import type { Settings } from '../config/settings.ts';
 import { shownUrl } from '../config/shown-url.ts';
 import { findTraceSettings } from '../config/traces.ts';
+import type { Held } from '../users/held.ts';
 import { admins } from '../users/scopes.ts';
 import { demoAdministrator, demoHash, demoPassword, demoUsers } from './demo-users.ts';
 import { hearOrders, listen } from './listen.ts';
@@ -12,11 +13,11 @@ export async function demo(): Promise<void> {
   requireSafeExposure(settings, 'demo');
   const traces = findTraceSettings();
   const composition = await compose(settings, { demoUsers: true, demoMailbox: true, migrates: true, traces });
-  await listen(composition, settings, hearOrders(), async ({ url }, { registry, groups }) => {
-    for (const user of [...demoUsers, demoAdministrator]) {
-      const id = await registry?.add({ ...user, passwordHash: demoHash, demo: true });
-      if (id !== undefined && user === demoAdministrator) await groups.setGroupsOf({ ...user, id }, () => [admins]);
-    }
+  await listen(composition, settings, hearOrders(), async ({ url }, { holdNew, groups }) => {
+    const demoUser = { passwordHash: demoHash, demo: true };
+    for (const user of demoUsers) await holdNew?.({ ...user, ...demoUser }, async () => {});
+    const makeAdministrator = async (held: Held) => groups.setGroupsOf(held, () => [admins]);
+    await holdNew?.({ ...demoAdministrator, ...demoUser }, makeAdministrator, { groups: true });
     process.stdout.write(welcome(settings, url));
   });
 }

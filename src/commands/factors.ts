@@ -2,6 +2,7 @@ import type { Caller } from '../audit/event.ts';
 import type { Services } from '../compose.ts';
 import { type Account, stampOf } from '../users/account.ts';
 import { ChangeRefused } from '../users/change-refused.ts';
+import { provedBy } from '../users/held.ts';
 import { canonicalUsername } from '../users/user.ts';
 import { administer } from './administer.ts';
 import { list, minuteOf } from './list.ts';
@@ -51,7 +52,7 @@ export const printEnrolmentLink = (username: string) =>
     if (account.disabled) throw new ChangeRefused('The user is disabled. Enable them first: janua users enable EMAIL');
     if ((await factors.list(factors.ownerOf(account))).hasAny)
       throw new ChangeRefused('The user has a second factor. To remove it, run: janua users remove-factors EMAIL');
-    const link = await createEnrolmentLink(account);
+    const link = await createEnrolmentLink(provedBy(account));
     await audit.record({ kind: 'enrolment-link-made', caller, userId: account.user.id });
     return link;
   });

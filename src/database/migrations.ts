@@ -13,6 +13,7 @@ import { up as secondFactors } from './migrations/2026-11-26-second-factors.ts';
 import { up as administration } from './migrations/2026-11-27-administration.ts';
 import { up as openid } from './migrations/2026-11-28-openid.ts';
 import { up as upstream } from './migrations/2026-11-28-upstream.ts';
+import { up as people } from './migrations/2026-11-29-people.ts';
 import { rows as sampleRows, tablesInRedis } from './schema.ts';
 
 const steps: Readonly<Record<string, MigrationStep>> = {
@@ -25,6 +26,7 @@ const steps: Readonly<Record<string, MigrationStep>> = {
   '2026-11-27-administration': administration,
   '2026-11-28-openid': openid,
   '2026-11-28-upstream': upstream,
+  '2026-11-29-people': people,
 };
 
 export function createMigrator({ database, engine }: OpenDatabase) {
@@ -95,7 +97,7 @@ async function appliedMigrations(database: Database): Promise<string[]> {
 /** @throws {Misconfiguration} when a table in use lacks a column, or the account may not read it */
 export async function requireTables(database: Database, used: { users: boolean; sessions: boolean }): Promise<void> {
   const unused = new Set([
-    ...(used.users ? [] : ['janua_users', 'janua_search']),
+    ...(used.users ? ['janua_people'] : ['janua_users', 'janua_search']),
     ...(used.sessions ? [] : tablesInRedis),
   ]);
   for (const [table, row] of Object.entries(sampleRows).filter(([name]) => !unused.has(name))) {

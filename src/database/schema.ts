@@ -30,6 +30,19 @@ export const rows = {
     scopes: generated(nullable('')),
     /** Who proved that the address is the user's: NULL for an operator, by a command; `mail` for a mailed link. `changed` for one by which the user changed the address; `upstream` for a provider that the operator trusts; `none`: it is not proved. */
     address_proof: generated(nullable('')),
+    /** Counts the changes that locked the row (`users/held.ts`). */
+    changes: generated(time),
+  },
+  /** Users of a team's own table whom Janua has seen, by their id. */
+  janua_people: {
+    user_id: '',
+    /** Canonical. With another name the id belongs to another person. */
+    username: '',
+    /** Since when, in milliseconds since 1970. 0 if the row is the first about the id. */
+    since: time,
+    /** NULL as long as the stored password alone tells whether the account has changed. */
+    stamp: nullable(''),
+    changes: time,
   },
   janua_sessions: {
     id: '',
@@ -64,6 +77,8 @@ export const rows = {
     id: '',
     purpose: '',
     user_id: nullable(''),
+    /** Of the account, when the mail was asked for. A link in the mail counts only under this stamp. */
+    stamp: generated(nullable('')),
     address: '',
     /** Used unless the user has chosen one. */
     language: '',
@@ -268,6 +283,9 @@ export const tablesAboutUsers = [
   'janua_oidc_records',
   'janua_identities',
 ] as const satisfies (keyof Tables)[];
+
+/** What carries the stamp of its account, and counts under no other. */
+export const stampedTables = ['janua_tokens', 'janua_trusted_browsers', 'janua_pending_logins'] as const;
 
 /** Unused with `REDIS_URL`. The throttle keeps failures in the same store as the sessions. */
 export const tablesInRedis: ReadonlySet<string> = new Set(['janua_sessions', 'janua_failures']);

@@ -3,6 +3,7 @@ import type { Log } from '../faults/log.ts';
 import { Unavailable } from '../faults/unavailable.ts';
 import { isMailAddress } from '../text/mail-address.ts';
 import { printable } from '../text/printable.ts';
+import { AccountChanged } from '../users/held.ts';
 import type { DroppedMail, FindMailWords, MailDescription, PreparedMail } from './description.ts';
 import type { events } from './events.ts';
 import type { Outbox, QueuedMail } from './outbox.ts';
@@ -80,7 +81,10 @@ export async function createDeliver(options: DeliverOptions): Promise<Deliver> {
     const description = descriptions[purpose];
     // The row is from a newer version, or from an older one.
     if (description === undefined) throw new TypeError(`this version knows no mail ${purpose}`);
-    const prepared = await description.prepare(mail);
+    const prepared = await description.prepare(mail).catch((error: unknown): DroppedMail => {
+      if (error instanceof AccountChanged) return { dropped: 'outdated', userId: mail.userId };
+      throw error;
+    });
     if ('dropped' in prepared) return prepared;
     const { wordsOf = purpose, to, language, values, link, userId } = prepared;
     if (!isMailAddress(to)) return { dropped: 'not-one-address', userId };

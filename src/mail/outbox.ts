@@ -15,6 +15,8 @@ export interface NewMail {
   /** Used unless the user has chosen one. */
   readonly language: string;
   readonly userId?: string | undefined;
+  /** The stamp of the account when its owner asked for the mail. A link in it counts only under this stamp. */
+  readonly stamp?: string | undefined;
   /** The request that caused it, for `janua explain`. */
   readonly requestId?: string | undefined;
   /** What the mail tells. */
@@ -93,6 +95,7 @@ export function createOutbox({ database, descriptions, now, onAdded }: OutboxOpt
         language,
         details: JSON.stringify(mail.details ?? {}),
         user_id: mail.userId ?? null,
+        stamp: mail.stamp ?? null,
         request_id: mail.requestId ?? null,
         created_at: time,
         due_at: time,
@@ -198,6 +201,7 @@ function fromRow(row: Selectable<MailsTable>): QueuedMail {
     language,
     attempts,
     userId: row.user_id ?? undefined,
+    stamp: row.stamp ?? undefined,
     requestId: row.request_id ?? undefined,
     details: JSON.parse(row.details),
     createdAt: Number(row.created_at),

@@ -1,6 +1,6 @@
 import { type FieldFault, InvalidFields } from '../access/refusal.ts';
 import type { Audit } from '../audit/audit.ts';
-import type { Actor } from '../users/administration.ts';
+import type { Actor } from '../changes/administration.ts';
 import { ChangeRefused } from '../users/change-refused.ts';
 import { type ClientRules, findClientFaults, findResourceFaults } from './client-rules.ts';
 import type { Client, ClientSettings, Clients, NewClient } from './clients.ts';

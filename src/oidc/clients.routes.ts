@@ -1,7 +1,7 @@
 import { changeRefusals } from '../access/change-refusals.ts';
 import { insufficientUserAuthentication, type RequireFresh } from '../access/fresh-proof.ts';
 import { type Answer, Refusal } from '../access/refusal.ts';
-import type { Actor } from '../users/administration.ts';
+import type { Actor } from '../changes/administration.ts';
 import type { Groups } from '../users/groups.ts';
 import { readNames } from '../users/scopes.ts';
 import { addAction, type Field, type Fields, type Input } from '../web/action.ts';

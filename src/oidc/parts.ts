@@ -1,13 +1,13 @@
 import type { RequireStepUp } from '../access/fresh-proof.ts';
 import type { Audit } from '../audit/audit.ts';
 import type { AuditEvent } from '../audit/event.ts';
+import type { Actor } from '../changes/administration.ts';
 import type { OpenDatabase } from '../database/database.ts';
 import type { Cipher } from '../encryption/cipher.ts';
 import type { Log } from '../faults/log.ts';
 import type { OpenRedis } from '../redis/redis.ts';
 import type { Session } from '../sessions/sessions.ts';
 import type { Account } from '../users/account.ts';
-import type { Actor } from '../users/administration.ts';
 import type { User } from '../users/user.ts';
 import { createApplications } from './applications.ts';
 import { type ClientAdministrationOptions, createClientAdministration } from './client-administration.ts';

@@ -1,5 +1,5 @@
 import { type Answer, InvalidFields, Refusal } from '../access/refusal.ts';
-import type { Actor } from '../users/administration.ts';
+import type { Actor } from '../changes/administration.ts';
 import { addAction } from '../web/action.ts';
 import { detailAnswer } from '../web/fields.ts';
 import { addForm } from '../web/form.ts';

@@ -6,7 +6,8 @@ import type { MailDescription } from '../mail/description.ts';
 import { createNotice } from '../mail/notice.ts';
 import { createRequestMail } from '../mail/request-mail.ts';
 import { createLinks } from '../tokens/links.ts';
-import { type Account, stampOf } from '../users/account.ts';
+import type { Account } from '../users/account.ts';
+import { AccountChanged, type Proved, provedBy } from '../users/held.ts';
 import type { Factors } from './factors.ts';
 import type { ManageFactors } from './manage.ts';
 import type { FactorOptions } from './options.ts';
@@ -23,26 +24,28 @@ export const linkMinutes = 30;
  * @param baseUrl the address of this server for browsers. It is configured, and never taken from a request (VM-55, VM-56).
  */
 export function createFactorMails(
-  { users, tokens, now }: Pick<FactorOptions, 'users' | 'tokens' | 'now'>,
+  { users, tokens, hold, now }: Pick<FactorOptions, 'users' | 'tokens' | 'hold' | 'now'>,
   baseUrl: () => string,
 ) {
-  /** Makes a link by which the user adds the first factor. It is a secret. */
-  async function createEnrolmentLink(account: Account): Promise<string> {
-    const { id: userId, username: address } = account.user;
-    const about = { purpose, userId, address, stamp: stampOf(account) };
-    const secret = await tokens.issue({ ...about, expiresAt: now() + linkMinutes * 60_000 });
+  /** Makes a link by which the user adds the first factor. It is a secret. @throws {AccountChanged} */
+  async function createEnrolmentLink(proved: Proved): Promise<string> {
+    const expiresAt = now() + linkMinutes * 60_000;
+    const secret = await hold(proved, ({ user, db }) =>
+      tokens.issue({ ...proved, purpose, address: user.username, expiresAt }, db),
+    );
     return `${baseUrl()}${enrolmentPath}?token=${secret}`;
   }
 
   const enrolment: MailDescription = {
     keepSeconds: linkMinutes * 60,
-    async prepare({ address, userId = '', language }) {
+    async prepare({ address, userId = '', stamp = '', language }) {
       const account = await users.findById(userId);
       if (account === undefined || account.user.username !== address) return { dropped: 'outdated', userId };
       if (account.disabled) return { dropped: 'disabled', userId };
       const { firstName: name, language: chosen = language } = account.user;
       const values = { minutes: String(linkMinutes) };
-      return { to: address, name, language: chosen, values, link: await createEnrolmentLink(account), userId };
+      const link = await createEnrolmentLink({ userId, stamp });
+      return { to: address, name, language: chosen, values, link, userId };
     },
   };
   const notice = createNotice(users, baseUrl);
@@ -62,9 +65,9 @@ export type Enrolment = ReturnType<typeof createEnrolment>;
 export function createEnrolment(
   options: FactorOptions,
   { totp, ownerOf, list }: Factors,
-  { change }: Pick<ManageFactors, 'change'>,
+  { withCodes }: Pick<ManageFactors, 'withCodes'>,
 ) {
-  const { outbox, throttle, sessions, audit } = options;
+  const { outbox, throttle, change, audit } = options;
   const links = createLinks(options, purpose, enrolmentExpired);
   // Without mail, an operator hands the link over.
   const requestMail = outbox && createRequestMail({ outbox, throttle, audit });
@@ -84,8 +87,9 @@ export function createEnrolment(
     open,
 
     /** Refuses the login of an account without a factor, and mails the link. @throws {Refusal} `enrolment-required` */
-    async demand({ user }: Account, language: Language, caller: Caller): Promise<never> {
-      const mail = { purpose, address: user.username, userId: user.id, language };
+    async demand(account: Account, language: Language, caller: Caller): Promise<never> {
+      const { user } = account;
+      const mail = { purpose, address: user.username, ...provedBy(account), language };
       await requestMail?.(mail, caller, ['minute', 'hour']);
       await audit.recordIfPossible({ kind: 'enrolment-demanded', caller, userId: user.id });
       throw new Refusal(enrolmentRequired);
@@ -102,18 +106,17 @@ export function createEnrolment(
      * @throws {InvalidFields} if the code is wrong; {Refusal} `link-expired`
      */
     async finish(secret: string, code: string, language: Language, caller: Caller): Promise<readonly string[]> {
-      const { user } = await open(secret, caller);
-      let codes: readonly string[] = [];
-      await links.use(secret, caller, async (db) => {
-        codes = await change(user, { language, caller }, db, async (owner) => {
-          if ((await list(owner, db)).hasAny) throw new Refusal(enrolmentExpired);
-          if (!(await totp.enable(owner, code, db))) throw new InvalidFields({ field: 'code', code: 'wrong-code' });
+      const proved = provedBy(await open(secret, caller));
+      const event = { kind: 'factor-added', reason: 'totp' } as const;
+      const changed = await links.use(secret, caller, (spend) => {
+        const enable = withCodes(async (held) => {
+          await spend(held.db);
+          if ((await list(held.owner, held.db)).hasAny) throw new AccountChanged();
+          if (!(await totp.enable(held, code))) throw new InvalidFields({ field: 'code', code: 'wrong-code' });
         });
-        return true;
+        return change(event, proved, { caller, language }, enable);
       });
-      await audit.recordIfPossible({ kind: 'factor-added', reason: 'totp', caller, userId: user.id });
-      await sessions.endAllOf(user.id);
-      return codes;
+      return changed.made;
     },
   };
 }

@@ -39,12 +39,6 @@ export function createFactors(options: FactorOptions) {
     return { passkeys: keys, totp: app, hasAny: keys.length > 0 || app !== undefined };
   }
 
-  /** Makes other changes of the user's factors wait for the end of a transaction. */
-  async function lock({ userId }: FactorOwner, db: Database): Promise<void> {
-    for (const table of ['janua_totp', 'janua_passkeys'] as const)
-      await db.updateTable(table).set({ user_id: userId }).where('user_id', '=', userId).execute();
-  }
-
   async function checkPasskey(owner: FactorOwner, { credential, headers }: SentFactor, purpose: string) {
     const proven = await passkeys.prove(credential, bindingOf(purpose, headers), owner);
     if (typeof proven === 'string') return { succeeded: false, code: 'wrong-passkey', reason: proven } as const;
@@ -84,7 +78,6 @@ export function createFactors(options: FactorOptions) {
     bindingOf,
     ownerOf,
     list,
-    lock,
     checkFactor,
     pendingLogins: createPendingLogins(database, now),
     trustedBrowsers: createTrustedBrowsers(database, trustedBrowserDays, now),

@@ -1,23 +1,23 @@
 import type { SignedIn } from '../access/access.ts';
 import { InvalidFields, Refusal } from '../access/refusal.ts';
 import type { Caller } from '../audit/event.ts';
-import type { Database } from '../database/database.ts';
-import { inTransaction } from '../database/transaction.ts';
+import type { Renewed } from '../changes/change.ts';
 import type { Language } from '../languages/languages.ts';
-import type { RenewedSession } from '../sessions/sessions.ts';
 import type { AuthenticationMethod } from '../sessions/store.ts';
-import { type Account, stampOf } from '../users/account.ts';
+import type { Account } from '../users/account.ts';
+import { type Held, provedBy } from '../users/held.ts';
 import type { User } from '../users/user.ts';
 import type { Binding } from './challenges.ts';
 import type { Factors } from './factors.ts';
 import type { FactorOptions } from './options.ts';
-import type { FactorOwner } from './owner.ts';
 import { passkeyMethods } from './passkeys.ts';
 import { lastFactor, noSuchFactor } from './refusals.ts';
 
 /** A signed-in user who changes their factors, after a fresh proof. */
 export interface FactorChange {
   readonly signedIn: SignedIn;
+  /** As it was at the proof. */
+  readonly account: Account;
   readonly language: Language;
   readonly caller: Caller;
 }
@@ -25,80 +25,57 @@ export interface FactorChange {
 export interface FactorsChanged {
   /** New recovery codes, if there are any. They are known only now. */
   readonly recoveryCodes: readonly string[];
-  /** The session with new credentials, and its account. Undefined if it has ended meanwhile. */
-  readonly renewed: { readonly account: Account; readonly session: RenewedSession } | undefined;
+  /** Undefined if the session has ended meanwhile. */
+  readonly renewed: Renewed | undefined;
 }
 
-/** What a change does to the factors. `db` is a transaction. */
-type Work = (owner: FactorOwner, db: Database) => Promise<void>;
+/** What a change does to the factors. */
+type Work = (held: Held) => Promise<void>;
 
 type OwnEvent = { kind: 'factor-added' | 'factor-removed' | 'recovery-codes-renewed'; reason?: 'totp' | 'passkey' };
 
 export type ManageFactors = ReturnType<typeof createManageFactors>;
 
 /** Adds and removes the second factors of a user. Each change ends the user's other sessions, which were started with less (VM-15). */
-export function createManageFactors(
-  { database, users, registry, sessions, policy, outbox, audit, endPersonalTokens, isLinked }: FactorOptions,
-  factors: Factors,
-) {
-  const { passkeys, totp, recoveryCodes, trustedBrowsers, pendingLogins, ownerOf } = factors;
+export function createManageFactors({ change, changeAny, policy, audit, isLinked }: FactorOptions, factors: Factors) {
+  const { passkeys, totp, recoveryCodes, trustedBrowsers, ownerOf } = factors;
 
-  /**
-   * Makes a change, and all that belongs to it, but for its event and the sessions that it ends. Throws what `work` throws.
-   * @param db a transaction
-   * @returns the recovery codes, if they are new
-   */
-  async function change(
-    user: User,
-    { language, caller: { requestId } }: Omit<FactorChange, 'signedIn'>,
-    db: Database,
-    work: Work,
-  ): Promise<readonly string[]> {
-    const [owner, userId] = [ownerOf({ user }), user.id];
-    // First, because other changes of the user then wait for this one. A team's own table has no stamp.
-    await (registry === undefined ? factors.lock(owner, db) : registry.renewStamp(userId, db));
-    await work(owner, db);
-    await trustedBrowsers.end(owner, undefined, db);
-    await pendingLogins.endAllOf(userId, db);
-    await outbox?.add({ purpose: 'factors-changed', address: user.username, userId, language, requestId }, db);
-    if ((await factors.list(owner, db)).hasAny)
-      return (await recoveryCodes.count(owner, db)) > 0 ? [] : recoveryCodes.replace(owner, db);
-    await recoveryCodes.remove(owner, db);
-    return [];
-  }
+  /** Makes a change, and gives the recovery codes if they are new. */
+  const withCodes =
+    (work: Work) =>
+    async (held: Held): Promise<readonly string[]> => {
+      const { owner, db } = held;
+      await work(held);
+      if ((await factors.list(owner, db)).hasAny)
+        return (await recoveryCodes.count(owner, db)) > 0 ? [] : recoveryCodes.replace(held);
+      await recoveryCodes.remove(owner, db);
+      return [];
+    };
 
   /** A change by the user, whose session goes on. @param proved by the change itself, besides what the session was started with */
   async function changeOwn(
-    by: FactorChange,
+    { signedIn: { session }, account, language, caller }: FactorChange,
     event: OwnEvent,
     work: Work,
     proved: readonly AuthenticationMethod[] = [],
   ): Promise<FactorsChanged> {
-    const { user, session } = by.signedIn;
-    const codes = await inTransaction(database, (db) => change(user, by, db, work));
-    await audit.recordIfPossible({ ...event, caller: by.caller, userId: user.id, sessionId: session.id });
-    // The new stamp has ended the sessions of our own accounts already.
-    await sessions.endOthersOf(user.id, session.id);
-    const account = await users.findById(user.id);
-    const methods = [...new Set([...session.methods, ...proved, 'mfa' as const])];
-    const changes = account && { stamp: stampOf(account), ...(proved.length > 0 && { methods }) };
-    const renewed = changes && (await sessions.renew(session, changes));
-    return { recoveryCodes: codes, renewed: account && renewed && { account, session: renewed } };
+    const by = { caller, language, session, proved };
+    const { made, renewed } = await change(event, provedBy(account), by, withCodes(work));
+    return { recoveryCodes: made, renewed };
   }
 
   /** @throws {Refusal} `last-factor` if an account without a password has no passkey and no other provider left, or one that must have a factor has none */
-  async function removeOwn(by: FactorChange, reason: 'totp' | 'passkey', work: Work): Promise<FactorsChanged> {
-    const hasPassword = (await users.findById(by.signedIn.user.id))?.passwordHash !== undefined;
-    return changeOwn(by, { kind: 'factor-removed', reason }, async (owner, db) => {
-      await work(owner, db);
+  const removeOwn = (by: FactorChange, reason: 'totp' | 'passkey', work: Work): Promise<FactorsChanged> =>
+    changeOwn(by, { kind: 'factor-removed', reason }, async (held) => {
+      const { account, user, owner, db } = held;
+      await work(held);
       const { passkeys, hasAny } = await factors.list(owner, db);
-      const canLogIn = hasPassword || passkeys.length > 0 || (await isLinked(by.signedIn.user, db));
+      const canLogIn = account.passwordHash !== undefined || passkeys.length > 0 || (await isLinked(user, db));
       if (!canLogIn || (policy === 'required' && !hasAny)) throw new Refusal(lastFactor);
     });
-  }
 
   return {
-    change,
+    withCodes,
 
     /** What a user has. @param stamp of the account or session: what is bound to another one is void */
     async list(user: User, stamp: string) {
@@ -115,15 +92,15 @@ export function createManageFactors(
       changeOwn(
         by,
         { kind: 'factor-added', reason: 'totp' },
-        async (owner, db) => {
-          if (!(await totp.enable(owner, code, db))) throw new InvalidFields({ field: 'code', code: 'wrong-code' });
+        async (held) => {
+          if (!(await totp.enable(held, code))) throw new InvalidFields({ field: 'code', code: 'wrong-code' });
         },
         ['otp'],
       ),
 
     /** @throws {Refusal} `no-such-factor`, `last-factor` */
     removeTotp: (by: FactorChange) =>
-      removeOwn(by, 'totp', async (owner, db) => {
+      removeOwn(by, 'totp', async ({ owner, db }) => {
         if ((await totp.find(owner, db)) === undefined) throw new Refusal(noSuchFactor);
         await totp.remove(owner, db);
       }),
@@ -134,8 +111,8 @@ export function createManageFactors(
       return changeOwn(
         by,
         { kind: 'factor-added', reason: 'passkey' },
-        async (owner, db) => {
-          const added = made && (await passkeys.add(owner, made, name, db));
+        async (held) => {
+          const added = made && (await passkeys.add(held, made, name));
           if (added === undefined) throw new InvalidFields({ field: 'credential', code: 'wrong-passkey' });
         },
         made && passkeyMethods(made),
@@ -144,7 +121,7 @@ export function createManageFactors(
 
     /** @throws {Refusal} `no-such-factor`, `last-factor` */
     removePasskey: (by: FactorChange, id: string) =>
-      removeOwn(by, 'passkey', async (owner, db) => {
+      removeOwn(by, 'passkey', async ({ owner, db }) => {
         if (!(await passkeys.remove(owner, id, db))) throw new Refusal(noSuchFactor);
       }),
 
@@ -155,7 +132,7 @@ export function createManageFactors(
 
     /** Gives ten new recovery codes, which make the old ones void. @throws {Refusal} `no-such-factor` if the user has no other factor */
     renewRecoveryCodes: (by: FactorChange) =>
-      changeOwn(by, { kind: 'recovery-codes-renewed' }, async (owner, db) => {
+      changeOwn(by, { kind: 'recovery-codes-renewed' }, async ({ owner, db }) => {
         if (!(await factors.list(owner, db)).hasAny) throw new Refusal(noSuchFactor);
         await recoveryCodes.remove(owner, db);
       }),
@@ -169,15 +146,11 @@ export function createManageFactors(
 
     /** Removes all factors of a user who has lost them, by an operator. Ends all sessions. */
     async removeAll(user: User, actor: { readonly caller: Caller; readonly actorId?: string }): Promise<void> {
-      await inTransaction(database, (db) =>
-        change(user, { language: 'en', caller: actor.caller }, db, async (owner) => {
-          await totp.remove(owner, db);
-          await passkeys.remove(owner, undefined, db);
-          await endPersonalTokens(user.id, db);
-        }),
-      );
-      await audit.record({ kind: 'factors-removed', ...actor, userId: user.id });
-      await sessions.endAllOf(user.id);
+      const removed = withCodes(async ({ owner, db }) => {
+        await totp.remove(owner, db);
+        await passkeys.remove(owner, undefined, db);
+      });
+      await changeAny({ kind: 'factors-removed' }, user.id, actor, removed);
     },
   };
 }

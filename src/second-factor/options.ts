@@ -1,29 +1,30 @@
 import type { Admit } from '../access/admit.ts';
 import type { Audit } from '../audit/audit.ts';
 import type { Caller, KeyTrace } from '../audit/event.ts';
+import type { Changes } from '../changes/change.ts';
 import type { Database } from '../database/database.ts';
 import type { Cipher } from '../encryption/cipher.ts';
 import type { events as mailEvents } from '../mail/events.ts';
 import type { Outbox } from '../mail/outbox.ts';
-import type { Sessions } from '../sessions/sessions.ts';
 import type { Limits, Throttle } from '../throttle/throttle.ts';
 import type { events as linkEvents } from '../tokens/events.ts';
 import type { Tokens } from '../tokens/tokens.ts';
 import type { Account } from '../users/account.ts';
+import type { Hold } from '../users/held.ts';
 import type { User } from '../users/user.ts';
 import type { UserDirectory, UserRegistry } from '../users/user-directory.ts';
 import type { Features } from '../web/flow-options.ts';
 import type { events } from './events.ts';
 import type { Passkeys } from './passkeys.ts';
 
-export interface FactorOptions {
+export interface FactorOptions extends Pick<Changes, 'change' | 'changeAny'> {
+  readonly hold: Hold;
   readonly database: Database;
   readonly cipher: Cipher;
   readonly passkeys: Passkeys;
   readonly users: UserDirectory;
   /** The same directory, if this server may change it. */
   readonly registry: UserRegistry | undefined;
-  readonly sessions: Sessions;
   readonly throttle: Throttle;
   /** What wrong factors of a user and from an address are counted by. */
   readonly limitsOfFactor: (userId: string, address: string | undefined) => Limits<KeyTrace['kind']>;
@@ -32,7 +33,6 @@ export interface FactorOptions {
   /** Undefined where no mail is sent. */
   readonly outbox: Outbox | undefined;
   readonly tokens: Tokens;
-  readonly endPersonalTokens: (userId: string, db: Database) => Promise<void>;
   readonly admit: Admit;
   /** Whether the user can log in with another provider. */
   readonly isLinked: (user: User, db: Database) => Promise<boolean>;

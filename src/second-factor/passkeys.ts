@@ -6,6 +6,7 @@ import { insertNew } from '../database/insert-new.ts';
 import type { PasskeysTable } from '../database/schema.ts';
 import { hashSecret } from '../sessions/credential.ts';
 import type { AuthenticationMethod } from '../sessions/store.ts';
+import type { Held } from '../users/held.ts';
 import type { User } from '../users/user.ts';
 import { algorithmIds, type NewPasskey, readCredential, verifyNew, verifyUse } from './ceremonies.ts';
 import { type Binding, challengeLifetime, createChallenges } from './challenges.ts';
@@ -99,7 +100,7 @@ export function createPasskeys({ database, tokens, key, domain = '', origins, ap
      * Adds a passkey that was checked. Undefined if a user has it already: a transaction must then be rolled back.
      * @param name as `personName` reads it. Without it, the name of the provider.
      */
-    async add(owner: FactorOwner, made: NewPasskey, name = '', db = database): Promise<Passkey | undefined> {
+    async add({ owner, db }: Held, made: NewPasskey, name = ''): Promise<Passkey | undefined> {
       const row = {
         ...made,
         id: idOf(made.credential_id),

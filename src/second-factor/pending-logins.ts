@@ -59,8 +59,4 @@ export const createPendingLogins = (database: Database, now: () => number) => ({
   /** Ends a pending login. Of several calls at the same time, one gets true. */
   end: async (id: string): Promise<boolean> =>
     (await countDeleted(database.deleteFrom('janua_pending_logins').where('id', '=', id))) > 0,
-
-  async endAllOf(userId: string, db = database): Promise<void> {
-    await db.deleteFrom('janua_pending_logins').where('user_id', '=', userId).execute();
-  },
 });

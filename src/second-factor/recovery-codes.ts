@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import type { Database } from '../database/database.ts';
 import { countDeleted } from '../database/deletions.ts';
 import { hashSecret } from '../sessions/credential.ts';
+import type { Held } from '../users/held.ts';
 import { crockford, toBase32 } from './base32.ts';
 import { columnsOf, type FactorOwner } from './owner.ts';
 
@@ -32,7 +33,7 @@ export function createRecoveryCodes(database: Database) {
     remove,
 
     /** Makes new codes, and voids the old ones. They are known only at this moment. */
-    async replace(owner: FactorOwner, db = database): Promise<string[]> {
+    async replace({ owner, db }: Held): Promise<string[]> {
       const codes = Array.from({ length: codesPerUser }, createCode);
       const rows = codes.map((code) => ({ hash: hashCode(code), ...columnsOf(owner) }));
       await remove(owner, db);

@@ -64,8 +64,8 @@ export function addSecurity(app: App, parts: () => SecurityParts, options: Facto
   async function requireChange(request: Request): Promise<FactorChange> {
     const { language, caller } = request;
     const signedIn = signedInOf(request);
-    await parts().requireFresh(signedIn, undefined, request);
-    return { signedIn, language, caller };
+    const account = await parts().requireFresh(signedIn, undefined, request);
+    return { signedIn, account, language, caller };
   }
 
   /** New recovery codes are shown once, on the page that answers. */

@@ -3,6 +3,7 @@ import type { Database } from '../database/database.ts';
 import { countDeleted } from '../database/deletions.ts';
 import { encryptionContext, hasEncrypted } from '../database/encrypted.ts';
 import { insertNew } from '../database/insert-new.ts';
+import type { Held } from '../users/held.ts';
 import { rfc4648, toBase32 } from './base32.ts';
 import type { FactorOptions } from './options.ts';
 import { columnsOf, type FactorOwner, timesOf } from './owner.ts';
@@ -72,7 +73,7 @@ export function createTotp(options: Pick<FactorOptions, 'database' | 'cipher' | 
     },
 
     /** Enables the secret that waits, if the code is right, and uses the code up. Of many calls at the same time, one succeeds. */
-    async enable(owner: FactorOwner, code: string, db = database): Promise<boolean> {
+    async enable({ owner, db }: Held, code: string): Promise<boolean> {
       const found = await findByCode('waiting', owner, code, db);
       if (found === undefined) return false;
       const { row, secret, step } = found;

@@ -40,8 +40,8 @@ export function createTrustedBrowsers(database: Database, days: number, now: () 
     },
 
     /** Ends one, or all without an `id`. Returns how many there were. */
-    async end({ userId }: FactorOwner, id?: string, db = database): Promise<number> {
-      const own = db.deleteFrom('janua_trusted_browsers').where('user_id', '=', userId);
+    async end({ userId }: FactorOwner, id?: string): Promise<number> {
+      const own = database.deleteFrom('janua_trusted_browsers').where('user_id', '=', userId);
       return countDeleted(id === undefined ? own : own.where('id', '=', id));
     },
   };

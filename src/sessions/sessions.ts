@@ -56,8 +56,8 @@ export const keptUserAgent = (userAgent: string | undefined): string | undefined
  * - at a login that presents it, and at once if its own login fails after it has started (`access/admit.ts`);
  * - at its next use after its account was removed or disabled, or has got another stamp (`access/access.ts`);
  * - when its user ends it (`account/sessions.ts`);
- * - when its user ends it, changes or resets the password, or deletes the account (`account/`);
- * - when an administrator ends it, sets the password of its user, or disables or removes the user (`users/administration.ts`).
+ * - when its account changes: `changes/change-rules.ts` lists what each change ends;
+ * - when an administrator ends it (`changes/administration.ts`).
  */
 export function createSessions(options: SessionOptions) {
   const { store, mostPerUser = 100, now = Date.now } = options;
@@ -174,10 +174,14 @@ export function createSessions(options: SessionOptions) {
       return ids.length === 0 ? 0 : store.remove(ids);
     },
 
-    /** The living sessions of a user, the latest first. */
-    async listOf(userId: string) {
+    /**
+     * The living sessions of a user, the latest first.
+     * @param stamp of the account: sessions with another one have ended, or belong to a former user of the id. Undefined if the account is gone
+     */
+    async listOf(userId: string, stamp: string | undefined) {
       const time = now();
-      const alive = (await store.listOfUser(userId)).filter((record) => isAlive(record, time));
+      const own = (await store.listOfUser(userId)).filter((record) => stamp === undefined || record.stamp === stamp);
+      const alive = own.filter((record) => isAlive(record, time));
       return alive
         .sort((one, other) => other.createdAt - one.createdAt)
         .map((record) => ({

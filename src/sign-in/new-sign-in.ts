@@ -7,6 +7,7 @@ import type { RequestMail } from '../mail/request-mail.ts';
 import { keptUserAgent, type Session, type Sessions } from '../sessions/sessions.ts';
 import { isMailAddress } from '../text/mail-address.ts';
 import { networkOf } from '../text/networks.ts';
+import { stampOf } from '../users/account.ts';
 import type { UserDirectory } from '../users/user-directory.ts';
 
 /** Mails users about logins that may not be theirs (ASVS 6.3.5). A program sends no `browser` cookie: a session of its shows that it is known. */
@@ -15,10 +16,10 @@ export function createNoticeSignIn(
   requestMail: RequestMail,
   now: () => number,
 ): NoticeSignIn {
-  return async ({ user, language, caller }) => {
-    const { id: userId, username: address } = user;
+  return async ({ account, language, caller }) => {
+    const { id: userId, username: address } = account.user;
     if (!isMailAddress(address)) return undefined;
-    const own = await sessions.listOf(userId);
+    const own = await sessions.listOf(userId, stampOf(account));
     if (own.some((session) => isSameClient(session, caller))) return undefined;
     const details = { userAgent: caller.userAgent ?? '', address: caller.address ?? '', at: String(now()) };
     const mail = { purpose: 'new-sign-in', address, userId, language, details };

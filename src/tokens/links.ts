@@ -2,8 +2,8 @@ import { type Answer, Refusal } from '../access/refusal.ts';
 import type { Audit } from '../audit/audit.ts';
 import type { Caller } from '../audit/event.ts';
 import type { Database } from '../database/database.ts';
-import { inTransaction } from '../database/transaction.ts';
 import { type Account, stampOf } from '../users/account.ts';
+import { AccountChanged } from '../users/held.ts';
 import type { UserDirectory } from '../users/user-directory.ts';
 import type { events } from './events.ts';
 import type { Tokens } from './tokens.ts';
@@ -17,7 +17,6 @@ export const linkExpired = (again: string): Answer => ({
 });
 
 export interface LinkOptions {
-  readonly database: Database;
   readonly tokens: Tokens;
   readonly users: Pick<UserDirectory, 'findById' | 'findByUsername'>;
   readonly audit: Audit<keyof typeof events>;
@@ -28,7 +27,7 @@ export interface LinkOptions {
  * @param purpose of all these links
  * @param expired refuses a link that cannot be used
  */
-export function createLinks({ database, tokens, users, audit }: LinkOptions, purpose: string, expired: Answer) {
+export function createLinks({ tokens, users, audit }: LinkOptions, purpose: string, expired: Answer) {
   async function refuse(caller: Caller, userId?: string): Promise<never> {
     await audit.recordIfPossible({ kind: 'link-refused', caller, userId });
     throw new Refusal(expired);
@@ -61,18 +60,24 @@ export function createLinks({ database, tokens, users, audit }: LinkOptions, pur
     },
 
     /**
-     * Consumes the token and makes the change, both or neither.
-     * @param change false if it cannot be made: the link then counts as expired
+     * Makes a change by a link, both or neither.
+     * @param change in a transaction, after it has locked the account, calls `spend`. Undefined if the change cannot be made: the link
+     * then counts as expired
      * @throws {Refusal} `expired`
      */
-    async use(secret: string, caller: Caller, change: (db: Database) => Promise<boolean>): Promise<void> {
-      const transaction = inTransaction(database, async (db) => {
-        if (!(await tokens.consume(purpose, secret, db)) || !(await change(db))) throw new Refusal(expired);
-      });
-      await transaction.catch((error: unknown) => {
-        if (error instanceof Refusal) return refuse(caller);
+    async use<Result>(
+      secret: string,
+      caller: Caller,
+      change: (spend: (db: Database) => Promise<void>) => Promise<Result | undefined>,
+    ): Promise<Result> {
+      const spent = new Error('the link is spent');
+      const made = await change(async (db) => {
+        if (!(await tokens.consume(purpose, secret, db))) throw spent;
+      }).catch((error: unknown) => {
+        if (error === spent || error instanceof AccountChanged) return undefined;
         throw error;
       });
+      return made ?? refuse(caller);
     },
   };
 }

@@ -2,16 +2,11 @@ import { hash } from 'node:crypto';
 import type { Database } from '../database/database.ts';
 import { countDeleted } from '../database/deletions.ts';
 import { insertNew } from '../database/insert-new.ts';
+import type { Held, RowOwner } from '../users/held.ts';
 import type { Profile } from './upstream.ts';
 
-/**
- * The user that an identity belongs to. In a team's own table an id may be given to another person, so an identity counts only with the
- * name that it was linked under. Janua's own accounts have an empty name here.
- */
-export interface IdentityOwner {
-  readonly userId: string;
-  readonly username: string;
-}
+/** The user that an identity belongs to. In a team's own table an identity counts only with the name that it was linked under. */
+export type IdentityOwner = RowOwner;
 
 export type Identity = Pick<Profile, 'issuer' | 'subject' | 'name'> & { readonly upstream: string };
 
@@ -43,11 +38,7 @@ export const createIdentities = (database: Database, now: () => number) => ({
   },
 
   /** False if the identity belongs to an account already: a transaction must then be rolled back. */
-  add(
-    { upstream, issuer, subject, name }: Identity,
-    { userId, username }: IdentityOwner,
-    db = database,
-  ): Promise<boolean> {
+  add({ upstream, issuer, subject, name }: Identity, { owner: { userId, username }, db }: Held): Promise<boolean> {
     const row = { id: identityId({ issuer, subject }), upstream, issuer, subject, user_id: userId, username, name };
     return insertNew(db.insertInto('janua_identities').values({ ...row, linked_at: now(), last_used_at: null }));
   },
@@ -67,10 +58,5 @@ export const createIdentities = (database: Database, now: () => number) => ({
   async remove({ userId, username }: IdentityOwner, id: string, db = database): Promise<boolean> {
     const one = db.deleteFrom('janua_identities').where('id', '=', id).where('user_id', '=', userId);
     return (await countDeleted(one.where('username', '=', username))) > 0;
-  },
-
-  /** Makes other changes of the user's identities wait for the end of a transaction. */
-  async lock(userId: string, db: Database): Promise<void> {
-    await db.updateTable('janua_identities').set({ user_id: userId }).where('user_id', '=', userId).execute();
   },
 });

@@ -1,12 +1,10 @@
-import { byOwner, type SignedIn } from '../access/access.ts';
+import type { SignedIn } from '../access/access.ts';
 import type { ConfirmingRequest } from '../access/fresh-proof.ts';
 import { Refusal } from '../access/refusal.ts';
 import type { Database } from '../database/database.ts';
-import { inTransaction } from '../database/transaction.ts';
 import type { Language } from '../languages/languages.ts';
 import { createNotice } from '../mail/notice.ts';
-import type { RenewedSession } from '../sessions/sessions.ts';
-import { type Account, stampOf } from '../users/account.ts';
+import { provedBy } from '../users/held.ts';
 import { type Identity, identityId } from './identities.ts';
 import type { UpstreamOptions } from './options.ts';
 import { lastWayIn, linkedElsewhere, noSuchIdentity, signInOver } from './refusals.ts';
@@ -24,33 +22,16 @@ export interface WayChange extends ConfirmingRequest {
   readonly language: Language;
 }
 
+const changeBy = ({ signedIn: { session }, language, caller }: WayChange) => ({ session, language, caller });
+
 /** Links and unlinks users of other providers. Each change wants a fresh proof, and ends the user's other sessions. */
 export function createLinking(options: UpstreamOptions, signIn: SignIn) {
-  const { upstreams, identities, users, registry, database, sessions, tokens, outbox, audit, requireFresh } = options;
+  const { upstreams, identities, tokens, change, requireFresh } = options;
   const { sealed, ownerOf, refuse, findAccount } = signIn;
 
   /** Those whose provider is still set up: with others, no user can log in. */
   const usable = async (user: SignedIn['user'], db?: Database) =>
     (await identities.list(ownerOf({ user }), db)).filter((one) => upstreams.some(({ id }) => id === one.upstream));
-
-  /** Makes a change and renews the session of its user, which it would end. Undefined if it has ended meanwhile. */
-  async function change(
-    { signedIn, language, caller }: WayChange,
-    work: (db: Database) => Promise<void>,
-  ): Promise<{ account: Account; session: RenewedSession } | undefined> {
-    const { user, session } = signedIn;
-    const [userId, address, requestId] = [user.id, user.username, caller.requestId];
-    await inTransaction(database, async (db) => {
-      // First, because other changes of the user then wait for this one. A team's own table has no stamp.
-      await (registry === undefined ? identities.lock(userId, db) : registry.renewStamp(userId, db));
-      await work(db);
-      await outbox?.add({ purpose: 'sign-in-methods-changed', address, userId, language, requestId }, db);
-    });
-    await sessions.endOthersOf(userId, session.id);
-    const account = await users.findById(userId);
-    const renewed = account && (await sessions.renew(session, { stamp: stampOf(account) }));
-    return account && renewed && { account, session: renewed };
-  }
 
   return {
     list: (user: SignedIn['user']) => identities.list(ownerOf({ user })),
@@ -82,35 +63,32 @@ export function createLinking(options: UpstreamOptions, signIn: SignIn) {
     /** @throws {Refusal} `sign-in-over`, `linked-elsewhere`, `insufficient-user-authentication` */
     async link(sent: string, by: WayChange) {
       const { signedIn, caller } = by;
-      await requireFresh(signedIn, undefined, by);
+      const account = await requireFresh(signedIn, undefined, by);
       const offer = sealed.open<Offer>('link', sent);
       if (offer?.sessionId !== signedIn.session.id) return refuse('over', caller, signInOver, signedIn.user.id);
       const former = await identities.find(offer);
       if (former !== undefined && (await findAccount(offer)) !== undefined) throw new Refusal(linkedElsewhere);
       if (!(await tokens.burn('upstream', `link:${offer.state}`, offer.expiresAt)))
         return refuse('over', caller, signInOver, signedIn.user.id);
-      const renewed = await change(by, async (db) => {
-        // The user whom it was linked with is gone.
-        if (former !== undefined) await identities.remove(former, identityId(offer), db);
-        if (!(await identities.add(offer, ownerOf(signedIn), db))) throw new Refusal(linkedElsewhere);
-      });
       const event = { kind: 'identity-linked', reason: 'by-owner', about: offer.upstream } as const;
-      await audit.recordIfPossible({ ...event, ...byOwner(signedIn, caller) });
-      return renewed;
+      const changed = await change(event, provedBy(account), changeBy(by), async (held) => {
+        // The user whom it was linked with is gone.
+        if (former !== undefined) await identities.remove(former, identityId(offer), held.db);
+        if (!(await identities.add(offer, held))) throw new Refusal(linkedElsewhere);
+      });
+      return changed.renewed;
     },
 
     /** @throws {Refusal} `no-such-identity`, `last-way-in`, `insufficient-user-authentication` */
     async unlink(id: string, by: WayChange) {
-      const { signedIn, caller } = by;
-      const { user } = signedIn;
-      const { passwordHash } = await requireFresh(signedIn, undefined, by);
-      const renewed = await change(by, async (db) => {
-        if (!(await identities.remove(ownerOf({ user }), id, db))) throw new Refusal(noSuchIdentity);
-        const hasOther = passwordHash !== undefined || (await usable(user, db)).length > 0;
+      const account = await requireFresh(by.signedIn, undefined, by);
+      const changed = await change({ kind: 'identity-unlinked' }, provedBy(account), changeBy(by), async (held) => {
+        const { user, owner, db } = held;
+        if (!(await identities.remove(owner, id, db))) throw new Refusal(noSuchIdentity);
+        const hasOther = held.account.passwordHash !== undefined || (await usable(user, db)).length > 0;
         if (!hasOther && !(await options.hasPasskey(user, db))) throw new Refusal(lastWayIn);
       });
-      await audit.recordIfPossible({ kind: 'identity-unlinked', ...byOwner(signedIn, caller) });
-      return renewed;
+      return changed.renewed;
     },
   };
 }

@@ -2,12 +2,13 @@ import type { SignedIn } from '../access/access.ts';
 import type { Admit } from '../access/admit.ts';
 import type { ConfirmingRequest, RequireFresh } from '../access/fresh-proof.ts';
 import type { Audit } from '../audit/audit.ts';
+import type { Changes } from '../changes/change.ts';
 import type { Database } from '../database/database.ts';
-import type { Outbox } from '../mail/outbox.ts';
-import type { RenewedSession, Sessions } from '../sessions/sessions.ts';
+import type { RenewedSession } from '../sessions/sessions.ts';
 import type { AuthenticationMethod } from '../sessions/store.ts';
 import type { Tokens } from '../tokens/tokens.ts';
 import type { Account } from '../users/account.ts';
+import type { HoldNew } from '../users/held.ts';
 import type { User } from '../users/user.ts';
 import type { UserDirectory, UserRegistry } from '../users/user-directory.ts';
 import type { events } from './events.ts';
@@ -15,23 +16,20 @@ import type { Identities } from './identities.ts';
 import type { ProviderOptions } from './provider.ts';
 import type { Upstream } from './upstream.ts';
 
-export interface UpstreamOptions extends ProviderOptions {
+export interface UpstreamOptions extends ProviderOptions, Pick<Changes, 'change'> {
   readonly upstreams: readonly Upstream[];
-  readonly database: Database;
   readonly identities: Identities;
   /** 32 bytes or more. */
   readonly key: Buffer;
   readonly users: UserDirectory;
   /** The same directory, if this server may change it. */
   readonly registry: UserRegistry | undefined;
+  readonly holdNew: HoldNew | undefined;
   /** Whether a new user of a provider may create an account. */
   readonly signUp: boolean;
   /** Domains of the addresses that may. None means any. */
   readonly signUpDomains: readonly string[];
-  readonly sessions: Sessions;
   readonly tokens: Pick<Tokens, 'burn'>;
-  /** Undefined where no mail is sent. */
-  readonly outbox: Outbox | undefined;
   readonly admit: Admit;
   readonly requireFresh: RequireFresh;
   /** Renews a session whose user has signed in anew. Undefined if the account needs a second factor besides these methods. */

@@ -2,7 +2,6 @@ import { randomBytes } from 'node:crypto';
 import type { Admitted, LoginRequest } from '../access/admit.ts';
 import { Refusal } from '../access/refusal.ts';
 import type { Caller } from '../audit/event.ts';
-import { inTransaction } from '../database/transaction.ts';
 import { canonicalDomain } from '../text/mail-address.ts';
 import { type Account, passwordFingerprint } from '../users/account.ts';
 import { maxNameLength } from '../users/user.ts';
@@ -49,7 +48,7 @@ export type SignIn = ReturnType<typeof createSignIn>;
 
 /** Leads a browser to another provider, and takes it back. */
 export function createSignIn(options: UpstreamOptions) {
-  const { upstreams, identities, users, registry, database, audit, tokens, admit, knownBrowsers, now } = options;
+  const { upstreams, identities, users, registry, holdNew, audit, tokens, admit, knownBrowsers, now } = options;
   const providers = new Map(upstreams.map((upstream) => [upstream.id, createProvider(upstream, options)]));
   const sealed = createSealed(options.key, now);
   const domains = options.signUpDomains.map(canonicalDomain);
@@ -107,7 +106,7 @@ export function createSignIn(options: UpstreamOptions) {
   async function signUp(upstream: string, profile: Profile, { caller }: SignInRequest): Promise<Account> {
     const { trustedAddress: username, firstName, lastName } = profile;
     const refuseNew = (reason: Reason) => refuse(reason, caller, notLinked);
-    if (registry === undefined || !options.signUp) return refuseNew('not-linked');
+    if (holdNew === undefined || !options.signUp) return refuseNew('not-linked');
     if (username === undefined) return refuseNew('untrusted-address');
     if (domains.length > 0 && !domains.includes(username.slice(username.indexOf('@') + 1)))
       return refuseNew('other-domain');
@@ -118,19 +117,17 @@ export function createSignIn(options: UpstreamOptions) {
       lastName,
       passwordHash: '',
       demo: false,
+      addressProof: 'upstream',
     } as const;
-    let id: string | undefined;
-    const isTaken = new Error('the address or the identity is taken');
-    try {
-      await inTransaction(database, async (db) => {
-        id = await registry.add({ ...user, addressProof: 'upstream' }, db);
-        if (id === undefined) throw isTaken;
-        if (!(await identities.add({ ...profile, upstream }, { userId: id, username: '' }, db))) throw isTaken;
-      });
-    } catch (error) {
-      if (error !== isTaken) throw error;
-      return (await findAccount(profile)) ?? refuseNew('taken-address');
-    }
+    const isLinked = new Error('the identity is linked already');
+    const id = await holdNew(user, async (held) => {
+      if (!(await identities.add({ ...profile, upstream }, held))) throw isLinked;
+      return held.user.id;
+    }).catch((error: unknown) => {
+      if (error !== isLinked) throw error;
+      return undefined;
+    });
+    if (id === undefined) return (await findAccount(profile)) ?? refuseNew('taken-address');
     await audit.recordIfPossible({
       kind: 'identity-linked',
       reason: 'new-account',

@@ -14,6 +14,8 @@ export interface Account {
   readonly isReplaceable?: boolean;
   /** Changes with everything that ends the account's sessions. Undefined if only the password can tell. */
   readonly stamp: string | undefined;
+  /** In a team's own table: whether Janua has seen another person, or none, under the id. A login notes the new one. */
+  readonly isNewcomer?: boolean;
 }
 
 /**
@@ -21,6 +23,10 @@ export interface Account {
  * without a stamp, as in a team's own table, uses a fingerprint of its user name and stored password.
  */
 export const stampOf = (account: Account): string => account.stamp ?? passwordFingerprint(account);
+
+/** The stamp of a user of a team's own table, whose password another program may change: it covers both. */
+export const joinedStamp = (stamp: string, owner: PasswordOwner): string =>
+  hash('sha256', `${stamp}\0${passwordFingerprint(owner)}`, 'base64url');
 
 type PasswordOwner = Pick<Account, 'passwordHash'> & { readonly user: Pick<User, 'username'> };
 

@@ -4,6 +4,7 @@ import { insertAll, insertNew } from '../database/insert-new.ts';
 import { sql } from '../database/kysely.ts';
 import { inTransaction } from '../database/transaction.ts';
 import { ChangeRefused, lastAdministrator } from './change-refused.ts';
+import type { Held } from './held.ts';
 import { admins, groupPattern, ownScopes, readNames, rightsOf } from './scopes.ts';
 import type { User } from './user.ts';
 
@@ -180,26 +181,23 @@ export function createGroups(database: Database, options: GroupOptions) {
 
     namesOf,
 
-    /** Changes the groups of a user, and gives their names. @param choose gives the new ones, from those that the user is in */
+    /**
+     * Changes the groups of a user, and gives their names. The transaction has called `lockGroups`.
+     * @param choose gives the new ones, from those that the user is in
+     */
     async setGroupsOf(
-      { id: userId, username }: Pick<User, 'id' | 'username'>,
+      { user: { id: userId, username }, db }: Held,
       choose: (present: readonly string[]) => readonly string[],
     ): Promise<readonly string[]> {
-      let names: readonly string[] = [];
-      await change(async (db) => {
-        const present = await namesOf({ id: userId, username }, db);
-        names = [...new Set(choose(present))].sort();
-        if (inColumn && names.some((name) => name !== admins))
-          throw new ChangeRefused(
-            'The groups are in a column of your table (USERS_COLUMNS). Only admins is kept by Janua.',
-          );
-        if (present.includes(admins) && !names.includes(admins)) await requireOther(userId, db);
-        // Also those of a former user with this id.
-        await db.deleteFrom('janua_memberships').where('user_id', '=', userId).execute();
-        const found = await addMembers([{ id: userId, username, names }], db);
-        // Another request may have removed the user.
-        if (ownUsers && found === 0n) throw new ChangeRefused('There is no user with that name.', 'no-such-user');
-      });
+      const present = await namesOf({ id: userId, username }, db);
+      const names = [...new Set(choose(present))].sort();
+      if (inColumn && names.some((name) => name !== admins))
+        throw new ChangeRefused(
+          'The groups are in a column of your table (USERS_COLUMNS). Only admins is kept by Janua.',
+        );
+      if (present.includes(admins) && !names.includes(admins)) await requireOther(userId, db);
+      await db.deleteFrom('janua_memberships').where('user_id', '=', userId).execute();
+      await addMembers([{ id: userId, username, names }], db);
       return names;
     },
   };

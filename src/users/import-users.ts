@@ -2,9 +2,9 @@ import type { Database } from '../database/database.ts';
 import { isDuplicate } from '../database/errors.ts';
 import { inTransaction } from '../database/transaction.ts';
 import { parseStoredPassword } from '../passwords/schemes/stored-password.ts';
-import { requireEmail, requireName } from './administration.ts';
 import { ChangeRefused } from './change-refused.ts';
 import { type Groups, lockGroups } from './groups.ts';
+import { requireEmail, requireName } from './require-details.ts';
 import { readNames } from './scopes.ts';
 import type { ListedUser, NewUser, UserRegistry } from './user-directory.ts';
 

@@ -1,15 +1,12 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import type { Selectable } from 'kysely';
 import type { Database, OpenDatabase } from '../database/database.ts';
-import { countDeleted } from '../database/deletions.ts';
 import { insertAll, insertNew } from '../database/insert-new.ts';
 import { sql } from '../database/kysely.ts';
 import { listPages } from '../database/list-pages.ts';
 import { accountColumns, tablesAboutUsers, type UsersTable } from '../database/schema.ts';
-import { inTransaction } from '../database/transaction.ts';
 import { type Account, passwordFingerprint } from './account.ts';
 import { lastAdministrator } from './change-refused.ts';
-import { lockGroups } from './groups.ts';
 import { admins, type Rights, readNames, rightsOf } from './scopes.ts';
 import { createSearch, inOrder } from './search.ts';
 import { type Searchable, searchable, type User, wordsOf } from './user.ts';
@@ -64,7 +61,6 @@ export function createSqlDirectory({ database, prepareLookup }: OpenDatabase, op
   }
 
   async function requireOther(userId: string, db: Database): Promise<void> {
-    await lockGroups(db);
     const enabled = db.selectFrom('janua_users').select('janua_users.id').where('disabled', '=', 0).limit(2);
     // An invited user who has not chosen a password yet cannot sign in.
     const passkeys = db.selectFrom('janua_passkeys').select('user_id');
@@ -145,17 +141,30 @@ export function createSqlDirectory({ database, prepareLookup }: OpenDatabase, op
       return new Set((await taken.execute()).map(({ username }) => username));
     },
 
-    async setName(id, { firstName, lastName }, db = database) {
+    async lock(id, db) {
+      const { numUpdatedRows } = await update(id, db).set(countChange).executeTakeFirst();
+      if (numUpdatedRows === 0n) return undefined;
+      const own = db
+        .selectFrom('janua_users')
+        .select(['id', ...accountColumns])
+        .where('id', '=', id);
+      const row = await own.executeTakeFirst();
+      return row?.id === id ? toAccount(id, row, options) : undefined;
+    },
+
+    // No id is given to another person.
+    findSince: async () => 0,
+
+    async setName({ user: { id }, db }, { firstName, lastName }) {
       await update(id, db).set({ first_name: firstName, last_name: lastName }).execute();
       await indexWords(id, { firstName, lastName }, db);
     },
 
-    async renewStamp(id, db) {
+    async renewStamp({ user: { id }, db }) {
       await update(id, db).set({ stamp: createStamp() }).execute();
     },
 
-    async setUsername(account, username, db = database) {
-      const { id } = account.user;
+    async setUsername({ account, user: { id }, db }, username) {
       await db.updateTable('janua_memberships').set({ username }).where('user_id', '=', id).execute();
       await indexWords(id, { username }, db);
       return insertNew(update(id, db).set({ username, stamp: keptStamp(account), address_proof: 'changed' }));
@@ -203,34 +212,27 @@ export function createSqlDirectory({ database, prepareLookup }: OpenDatabase, op
     walkWords,
     searched,
 
-    async setPassword({ user, stamp, passwordHash: former = '' }, passwordHash, db) {
-      const changed = { password_hash: passwordHash, demo: 0, stamp: createStamp(), password_changed_at: Date.now() };
-      const { numUpdatedRows } = await update(user.id, db)
-        .set(changed)
-        .where(sql`coalesce(stamp, password_hash, '')`, '=', stamp ?? former)
-        .executeTakeFirst();
-      return numUpdatedRows > 0n;
+    async setPassword({ user, db }, passwordHash) {
+      const changed = { password_hash: passwordHash, demo: 0, password_changed_at: Date.now() };
+      await update(user.id, db).set(changed).execute();
+      return true;
     },
 
-    async setDisabled(id, disabled) {
-      await inTransaction(database, async (db) => {
-        if (disabled) await requireOther(id, db);
-        const changed = { disabled: disabled ? 1 : 0, ...(disabled && { stamp: createStamp() }) };
-        await update(id, db).set(changed).execute();
-      });
+    async setDisabled({ user: { id }, db }, disabled) {
+      if (disabled) await requireOther(id, db);
+      await update(id, db)
+        .set({ disabled: disabled ? 1 : 0 })
+        .execute();
     },
 
-    async setLanguage(id, language) {
-      await update(id).set({ language }).execute();
+    async setLanguage(id, language, db) {
+      await update(id, db).set({ language }).execute();
     },
 
-    remove(id, db) {
-      async function removeAll(transaction: Database): Promise<boolean> {
-        await requireOther(id, transaction);
-        for (const table of tablesAboutUsers) await transaction.deleteFrom(table).where('user_id', '=', id).execute();
-        return (await countDeleted(transaction.deleteFrom('janua_users').where('id', '=', id))) > 0;
-      }
-      return db === undefined ? inTransaction(database, removeAll) : removeAll(db);
+    async remove({ user: { id }, db }) {
+      await requireOther(id, db);
+      for (const table of tablesAboutUsers) await db.deleteFrom(table).where('user_id', '=', id).execute();
+      await db.deleteFrom('janua_users').where('id', '=', id).execute();
     },
 
     requireOtherAdministrator: requireOther,
@@ -287,7 +289,10 @@ export function toAccount(id: string, row: AccountRow, options: DirectoryOptions
 }
 
 /** 128 random bits, base64url. */
-const createStamp = () => randomBytes(16).toString('base64url');
+export const createStamp = () => randomBytes(16).toString('base64url');
+
+/** Changes a row of an account, which locks it. */
+export const countChange = { changes: sql<number>`changes + 1` };
 
 /** Without a stamp, sessions carry a fingerprint of name and stored hash. It becomes the stamp before either changes, so sessions stay. */
 const keptStamp = (account: Account) => sql<string>`coalesce(stamp, ${passwordFingerprint(account)})`;

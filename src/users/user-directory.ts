@@ -1,6 +1,7 @@
 import type { Database } from '../database/database.ts';
 import type { Account } from './account.ts';
 import type { RequireOtherAdministrator } from './groups.ts';
+import type { Held } from './held.ts';
 import type { Searchable, User } from './user.ts';
 
 export interface ListedUser extends User {
@@ -37,11 +38,14 @@ export interface UserDirectory {
   findAll(ids: readonly string[]): Promise<ReadonlyMap<string, Account>>;
   /** Stores `replacement` for the account's hash, unless the hash has changed meanwhile. Sessions stay. */
   replacePasswordHash(account: Account, replacement: string): Promise<void>;
-  /**
-   * Stores a new password, which ends the sessions. Undefined if this server may not write passwords. False if the user is gone, or has
-   * got another password since `account` was read. Here and below, `db` may be the transaction of a larger change.
-   */
-  setPassword?(account: Account, passwordHash: string, db?: Database): Promise<boolean>;
+  /** Locks the row of an account until the end of a transaction, and reads it. For `createHold` alone. */
+  lock(id: string, db: Database): Promise<Account | undefined>;
+  /** Since when the id belongs to its user, in milliseconds since 1970. */
+  findSince(id: string): Promise<number>;
+  /** Ends all that carries the stamp: sessions, links, trust in browsers, logins that wait. */
+  renewStamp(held: Held): Promise<void>;
+  /** Undefined if this server may not write passwords. False if another program has changed it meanwhile. */
+  setPassword?(held: Held, passwordHash: string): Promise<boolean>;
   list(): AsyncIterable<ListedUser>;
   check(): Promise<void>;
 }
@@ -86,17 +90,15 @@ export interface UserRegistry extends SearchableDirectory {
   /** For an export. */
   listWithHashes(): AsyncIterable<ListedUser & { readonly passwordHash: string }>;
   /** Also ends `demo`: the new password is not public. */
-  setPassword(account: Account, passwordHash: string, db?: Database): Promise<boolean>;
-  setName(id: string, name: Pick<User, 'firstName' | 'lastName'>, db?: Database): Promise<void>;
-  /** Ends the sessions of a user, except those that are renewed with the new stamp. */
-  renewStamp(id: string, db?: Database): Promise<void>;
-  /** After a mailed link. False when the name is taken: a transaction must then be rolled back. Sessions stay. */
-  setUsername(account: Account, username: string, db?: Database): Promise<boolean>;
+  setPassword(held: Held, passwordHash: string): Promise<boolean>;
+  setName(held: Held, name: Pick<User, 'firstName' | 'lastName'>): Promise<void>;
+  /** After a mailed link. False when the name is taken: the transaction must then be rolled back. Sessions stay. */
+  setUsername(held: Held, username: string): Promise<boolean>;
   findDates(id: string): Promise<AccountDates>;
-  /** @throws {ChangeRefused} `last-administrator` */
-  setDisabled(id: string, disabled: boolean): Promise<void>;
-  setLanguage(id: string, language: string): Promise<void>;
-  /** The first step of a transaction. @throws {ChangeRefused} `last-administrator` */
-  remove(id: string, db?: Database): Promise<boolean>;
+  /** The transaction has called `lockGroups`. @throws {ChangeRefused} `last-administrator` */
+  setDisabled(held: Held, disabled: boolean): Promise<void>;
+  setLanguage(id: string, language: string, db?: Database): Promise<void>;
+  /** The transaction has called `lockGroups`. @throws {ChangeRefused} `last-administrator` */
+  remove(held: Held): Promise<void>;
   requireOtherAdministrator: RequireOtherAdministrator;
 }

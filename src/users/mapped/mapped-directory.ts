@@ -4,14 +4,15 @@ import { sql } from '../../database/kysely.ts';
 import { listPages } from '../../database/list-pages.ts';
 import type { Log } from '../../faults/log.ts';
 import { type Fault, Misconfiguration } from '../../faults/misconfiguration.ts';
-import type { Account } from '../account.ts';
+import { type Account, joinedStamp } from '../account.ts';
 import { admins, readNames, rightsOf } from '../scopes.ts';
 import { createSearch, inOrder } from '../search.ts';
-import { usersPerPage } from '../sql-directory.ts';
+import { createStamp, usersPerPage } from '../sql-directory.ts';
 import { canonicalUsername, searchable } from '../user.ts';
 import type { ListedUser, SearchableDirectory } from '../user-directory.ts';
 import { type ColumnKind, describeTable } from './inspection.ts';
 import { isDisabled, readGroups, type UserMapping } from './mapping.ts';
+import { createPeople } from './people.ts';
 import { type Fitness, judgeTable, type NameMatch, quoteName } from './requirements.ts';
 
 interface Row {
@@ -26,6 +27,8 @@ interface Row {
   /** JSON: the names of groups with the name of the user, and every group with its scopes. NULL if there are none. */
   readonly memberships: string | null;
   readonly definitions: string | null;
+  /** JSON: the name under which Janua has seen the id, and the stamp. NULL if there is none. */
+  readonly person: string | null;
 }
 
 interface MappedOptions {
@@ -123,6 +126,8 @@ function createMappedDirectory(
     return rows.length > 0 || nameMatch === 'equal' ? rows : findFolded(username);
   }
 
+  const people = createPeople(engine);
+
   async function replaceHash({ user, passwordHash = '' }: Account, replacement: string, db: Database = database) {
     const password = sql.ref(mapping.password);
     const { numAffectedRows = 0n } = await sql`update ${table} set ${password} = ${replacement}
@@ -192,7 +197,19 @@ function createMappedDirectory(
       await replaceHash(account, replacement);
     },
 
-    ...(rehashes && { setPassword: replaceHash }),
+    lock: (value, db) =>
+      people.lock(value, db, async () => {
+        const [row] = (await select(sql`${id} = ${idValue(value)}`).execute(db)).rows;
+        return row && toAccount(row, mapping);
+      }),
+
+    findSince: (value) => people.findSince(value, database),
+
+    renewStamp: ({ user, db }) => people.renewStamp(user.id, createStamp(), db),
+
+    ...(rehashes && {
+      setPassword: ({ account, db }, passwordHash) => replaceHash(account, passwordHash, db),
+    }),
 
     async *list() {
       const readPage = async (after: string) => {
@@ -229,13 +246,21 @@ const hasUsableId = ({ id }: Row) => id !== null && id.length <= longestId;
 const asText = (engine: Engine, value: RawBuilder<unknown>) =>
   sql`cast(${value} as ${engine === 'mysql' ? sql`char` : sql`text`})`;
 
+type Pairing = (one: RawBuilder<unknown>, other: RawBuilder<unknown>) => RawBuilder<unknown>;
+
+/** Makes a pair of two values, as JSON. */
+const pairOf: Readonly<Record<Engine, Pairing>> = {
+  sqlite: (one, other) => sql`json_array(${one}, ${other})`,
+  postgres: (one, other) => sql`json_build_array(${one}, ${other})`,
+  mysql: (one, other) => sql`json_array(${one}, ${other})`,
+};
+
 /** Makes a list of pairs from the rows of a group, as JSON. */
-const pairsOf: Readonly<Record<Engine, (one: RawBuilder<unknown>, other: RawBuilder<unknown>) => RawBuilder<unknown>>> =
-  {
-    sqlite: (one, other) => sql`json_group_array(json_array(${one}, ${other}))`,
-    postgres: (one, other) => sql`json_agg(json_build_array(${one}, ${other}))`,
-    mysql: (one, other) => sql`json_arrayagg(json_array(${one}, ${other}))`,
-  };
+const pairsOf: Readonly<Record<Engine, Pairing>> = {
+  sqlite: (one, other) => sql`json_group_array(${pairOf.sqlite(one, other)})`,
+  postgres: (one, other) => sql`json_agg(${pairOf.postgres(one, other)})`,
+  mysql: (one, other) => sql`json_arrayagg(${pairOf.mysql(one, other)})`,
+};
 
 /** Each column as text: a client library would round a large number, and SQLite returns values of any type. */
 function selectList(
@@ -246,14 +271,18 @@ function selectList(
   const text = (column: string | undefined) => (column === undefined ? sql`null` : asText(engine, sql.ref(column)));
   const pairs = (one: string, other: string) => asText(engine, pairsOf[engine](sql.ref(one), sql.ref(other)));
   // In one statement, because each request reads them.
+  const ownId = asText(engine, sql.ref(`${table}.${id}`));
   const memberships = sql`(select ${pairs('janua_memberships.group_name', 'janua_memberships.username')}
-    from janua_memberships where janua_memberships.user_id = ${asText(engine, sql.ref(`${table}.${id}`))})`;
+    from janua_memberships where janua_memberships.user_id = ${ownId})`;
+  const pair = pairOf[engine](sql.ref('janua_people.username'), sql.ref('janua_people.stamp'));
+  const person = sql`(select ${asText(engine, pair)} from janua_people where janua_people.user_id = ${ownId})`;
   const definitions = sql`(select ${pairs('janua_groups.name', 'janua_groups.scopes')} from janua_groups)`;
   const isBoolean = disabled !== undefined && engine === 'postgres' && disabledKind === 'boolean';
   return sql`${text(id)} as id, ${text(username)} as username, ${text(password)} as password,
     ${text(firstName)} as first_name, ${text(lastName)} as last_name,
     ${isBoolean ? asText(engine, sql`${sql.ref(disabled.column)}::integer`) : text(disabled?.column)} as disabled,
-    ${text(groups)} as ${sql.ref('groups')}, ${memberships} as memberships, ${definitions} as definitions`;
+    ${text(groups)} as ${sql.ref('groups')}, ${memberships} as memberships, ${definitions} as definitions,
+    ${person} as person`;
 }
 
 function toAccount(row: Row, { disabled, groups: column }: UserMapping): Account {
@@ -263,18 +292,23 @@ function toAccount(row: Row, { disabled, groups: column }: UserMapping): Account
   const names = [...own.map(([group]) => group), ...(column === undefined ? [] : readGroups(row.groups ?? ''))];
   const granted = names.length === 0 ? [] : namesOfScopes(names, row.definitions);
   const { groups, scopes } = rightsOf(names.sort(), granted);
+  const user = {
+    groups,
+    id: row.id ?? '',
+    username,
+    firstName: row.first_name ?? '',
+    lastName: row.last_name ?? '',
+  };
+  const passwordHash = row.password ?? undefined;
+  const [seenName, stamp]: [name?: string, stamp?: string | null] = JSON.parse(row.person ?? '[]');
+  const isNewcomer = seenName !== username;
   return {
     scopes,
-    user: {
-      groups,
-      id: row.id ?? '',
-      username,
-      firstName: row.first_name ?? '',
-      lastName: row.last_name ?? '',
-    },
-    passwordHash: row.password ?? undefined,
+    user,
+    passwordHash,
     disabled: disabled !== undefined && isDisabled(disabled, row.disabled),
-    stamp: undefined,
+    stamp: isNewcomer || !stamp ? undefined : joinedStamp(stamp, { user, passwordHash }),
+    isNewcomer,
   };
 }
 

@@ -5,7 +5,6 @@ import { insufficientScope } from '../../access/scope.ts';
 import { Unavailable } from '../../faults/unavailable.ts';
 import { fill } from '../../languages/languages.ts';
 import { words } from '../../languages/words.ts';
-import { ChangeRefused } from '../../users/change-refused.ts';
 import { bodyField } from '../body-field.ts';
 import { pendingCookie } from '../cookies.ts';
 import type { FlowOptions } from '../flow-options.ts';
@@ -35,7 +34,7 @@ export function createProblems(
   }
 
   return async (thrown, request, reply) => {
-    const error = thrown instanceof ChangeRefused ? refusalOf(thrown) : thrown;
+    const error = refusalOf(thrown) ?? thrown;
     const refusal = error instanceof Refusal ? error : undefined;
     const { event, loginPage: login, freshProof, page } = refusal?.answer ?? {};
     const pending = refusal?.pending;

@@ -4,12 +4,16 @@ import { maxPasswordBytes, type Passwords } from '../passwords/passwords.ts';
 import { minPasswordLength, type PasswordFault, type PasswordOwner, type PasswordPolicy } from '../passwords/policy.ts';
 import type { events as sessionEvents } from '../sessions/events.ts';
 import type { ListedSession, Sessions } from '../sessions/sessions.ts';
-import type { Account } from './account.ts';
-import { ChangeRefused } from './change-refused.ts';
-import type { events } from './events.ts';
-import type { Group, Groups } from './groups.ts';
-import { canonicalUsername, emailAddress, maxNameLength, maxUsernameLength, personName, type User } from './user.ts';
-import type { ListedUser, NewUser, UserDirectory, UserRegistry } from './user-directory.ts';
+import { type Account, stampOf } from '../users/account.ts';
+import { ChangeRefused } from '../users/change-refused.ts';
+import type { events } from '../users/events.ts';
+import type { Group, Groups } from '../users/groups.ts';
+import type { Held, HoldNew } from '../users/held.ts';
+import { requireEmail, requireName } from '../users/require-details.ts';
+import { canonicalUsername, type User } from '../users/user.ts';
+import type { ListedUser, NewUser, UserDirectory, UserRegistry } from '../users/user-directory.ts';
+import type { Changes } from './change.ts';
+import type { ChangeKind } from './change-rules.ts';
 
 type EventKind = keyof typeof events | keyof typeof sessionEvents;
 
@@ -47,7 +51,8 @@ export interface Actor {
   readonly actorId?: string;
 }
 
-export interface AdministrationOptions {
+export interface AdministrationOptions extends Pick<Changes, 'changeAny'> {
+  readonly holdNew: HoldNew | undefined;
   readonly users: UserDirectory;
   /** The same directory if this server may change it; undefined for a team's own table. */
   readonly registry: UserRegistry | undefined;
@@ -55,10 +60,6 @@ export interface AdministrationOptions {
   readonly sessions: Sessions;
   readonly passwords: Passwords;
   readonly passwordPolicy: PasswordPolicy;
-  /** Voids the links that were mailed, and the personal access tokens. */
-  readonly voidLinks: (userId: string) => Promise<void>;
-  /** @param codes whether the failures of second factors too */
-  readonly liftFailures: (user: User) => Promise<unknown>;
   /** Ends the waits of a user, and records it. */
   readonly lift: (target: { readonly userId: string }, actor: Actor) => Promise<number>;
   /** Mails the link by which an invited user begins, or gives it to be handed over. */
@@ -74,7 +75,7 @@ export interface AdministrationOptions {
  * when it cannot.
  */
 export function createAdministration(options: AdministrationOptions, actor: Actor) {
-  const { users, registry, groups, sessions, passwords, passwordPolicy, voidLinks, liftFailures, audit } = options;
+  const { users, registry, groups, sessions, passwords, passwordPolicy, changeAny, audit } = options;
 
   const record = (kind: EventKind, event: Omit<AuditEvent, 'kind' | keyof Actor>) =>
     audit.record({ kind, ...actor, ...event });
@@ -102,16 +103,14 @@ export function createAdministration(options: AdministrationOptions, actor: Acto
     return account;
   }
 
-  /** Changes the user first, and ends the sessions afterwards. A login in between finds the user changed and ends its own session. */
   async function change(
-    kind: EventKind,
+    kind: ChangeKind,
     reference: UserReference,
-    work: (registry: UserRegistry, account: Account) => Promise<void>,
+    work: (registry: UserRegistry, held: Held) => Promise<void>,
   ): Promise<void> {
     const registry = requireRegistry();
-    const account = await find(reference);
-    await work(registry, account);
-    await record(kind, { userId: account.user.id });
+    const userId = (await find(reference)).user.id;
+    await changeAny({ kind }, userId, actor, (held) => work(registry, held));
   }
 
   async function hashNew(password: string, owner: PasswordOwner): Promise<string> {
@@ -120,14 +119,10 @@ export function createAdministration(options: AdministrationOptions, actor: Acto
     return passwords.hash(password);
   }
 
-  /** Ends every way into the account that the user has opened so far. */
-  async function shut(userId: string): Promise<void> {
-    await voidLinks(userId);
-    await sessions.endAllOf(userId);
-  }
-
-  async function setGroups(user: User, choose: (present: readonly string[]) => readonly string[]) {
-    const names = await groups.setGroupsOf(user, (present) => {
+  /** Changes the groups of a user. `choose` gives the new ones, from those that the user is in. */
+  function setGroupsOf(held: Held, choose: (present: readonly string[]) => readonly string[]) {
+    const { user } = held;
+    return groups.setGroupsOf(held, (present) => {
       const fixed = user.groups.filter((name) => !present.includes(name));
       const chosen = choose(user.groups);
       const taken = fixed.find((name) => !chosen.includes(name));
@@ -137,8 +132,15 @@ export function createAdministration(options: AdministrationOptions, actor: Acto
         );
       return chosen.filter((name) => !fixed.includes(name));
     });
-    await record('user-groups-changed', { userId: user.id, about: names.join(' ') });
-    return names;
+  }
+
+  async function setGroups(reference: UserReference, choose: (present: readonly string[]) => readonly string[]) {
+    const about = (names: readonly string[]) => names.join(' ');
+    const userId = (await find(reference)).user.id;
+    const changed = await changeAny({ kind: 'user-groups-changed', about }, userId, actor, (held) =>
+      setGroupsOf(held, choose),
+    );
+    return changed.made;
   }
 
   async function addUser(
@@ -146,15 +148,20 @@ export function createAdministration(options: AdministrationOptions, actor: Acto
     { username, firstName, lastName, groups: chosen = [] }: Omit<UserDetails, 'password'>,
     complete: (owner: PasswordOwner) => Promise<Pick<NewUser, 'passwordHash' | 'addressProof'>>,
   ): Promise<Account> {
-    const registry = requireRegistry();
+    requireRegistry();
     const canonical = requireEmail(username);
     const details = { username: canonical, firstName: requireName(firstName), lastName: requireName(lastName) };
     if (chosen.length > 0) await groups.scopesOf(chosen);
-    const added = await registry.add({ ...details, ...(await complete(details)), demo: false });
-    if (!added) throw new ChangeRefused('There is already a user with that name.', 'user-exists');
-    const account = await find(canonical);
-    await record(kind, { userId: account.user.id });
-    if (chosen.length > 0) await setGroups(account.user, () => chosen);
+    const user = { ...details, ...(await complete(details)), demo: false };
+    const setChosen = async (held: Held) => {
+      if (chosen.length > 0) await setGroupsOf(held, () => chosen);
+      return held.account;
+    };
+    const account = await options.holdNew?.(user, setChosen, { groups: chosen.length > 0 });
+    if (account === undefined) throw new ChangeRefused('There is already a user with that name.', 'user-exists');
+    const userId = account.user.id;
+    await record(kind, { userId });
+    if (chosen.length > 0) await record('user-groups-changed', { userId, about: [...chosen].sort().join(' ') });
     return account;
   }
 
@@ -172,14 +179,13 @@ export function createAdministration(options: AdministrationOptions, actor: Acto
 
     /** Changes the groups of a user, and gives their names. */
     async changeGroups(reference: UserReference, { add = [], remove = [] }: GroupChange): Promise<readonly string[]> {
-      const { user } = await find(reference);
-      if (add.length + remove.length === 0) return user.groups;
-      return setGroups(user, (present) => [...present, ...add].filter((name) => !remove.includes(name)));
+      if (add.length + remove.length === 0) return (await find(reference)).user.groups;
+      return setGroups(reference, (present) => [...present, ...add].filter((name) => !remove.includes(name)));
     },
 
     /** Puts a user into these groups only. */
     async setGroups(reference: UserReference, names: readonly string[]): Promise<readonly string[]> {
-      return setGroups((await find(reference)).user, () => names);
+      return setGroups(reference, () => names);
     },
 
     listGroups: groups.list,
@@ -201,30 +207,22 @@ export function createAdministration(options: AdministrationOptions, actor: Acto
 
     list: (): AsyncIterable<ListedUser> => users.list(),
 
-    setPassword: (reference: UserReference, password: string) =>
-      change('password-set', reference, async (registry, account) => {
-        const { user } = account;
-        const isSet = await registry.setPassword(account, await hashNew(password, user));
-        if (!isSet) throw new ChangeRefused('The user has changed meanwhile. Try again.');
-        await shut(user.id);
-        await liftFailures(user);
-      }),
+    async setPassword(reference: UserReference, password: string): Promise<void> {
+      requireRegistry();
+      const { user } = await find(reference);
+      const passwordHash = await hashNew(password, user);
+      await change('password-set', { userId: user.id }, async (registry, held) => {
+        await registry.setPassword(held, passwordHash);
+      });
+    },
 
     disable: (reference: UserReference) =>
-      change('user-disabled', reference, async (registry, { user }) => {
-        await registry.setDisabled(user.id, true);
-        await shut(user.id);
-      }),
+      change('user-disabled', reference, (registry, held) => registry.setDisabled(held, true)),
 
     enable: (reference: UserReference) =>
-      change('user-enabled', reference, (registry, { user }) => registry.setDisabled(user.id, false)),
+      change('user-enabled', reference, (registry, held) => registry.setDisabled(held, false)),
 
-    remove: (reference: UserReference) =>
-      change('user-removed', reference, async (registry, { user }) => {
-        await registry.remove(user.id);
-        await shut(user.id);
-        await liftFailures(user);
-      }),
+    remove: (reference: UserReference) => change('user-removed', reference, (registry, held) => registry.remove(held)),
 
     /** Mails the user a link that sets a new password. */
     async sendReset(reference: UserReference): Promise<void> {
@@ -245,7 +243,11 @@ export function createAdministration(options: AdministrationOptions, actor: Acto
     },
 
     /** The living sessions of a user, the latest first. */
-    listSessions: async (reference: UserReference): Promise<ListedSession[]> => sessions.listOf(await idOf(reference)),
+    async listSessions(reference: UserReference): Promise<ListedSession[]> {
+      const userId = await idOf(reference);
+      const account = await users.findById(userId);
+      return sessions.listOf(userId, account && stampOf(account));
+    },
 
     async endSession(id: string): Promise<void> {
       if (!(await sessions.end([{ id }]))) throw new ChangeRefused('There is no session with that id.');
@@ -259,16 +261,4 @@ export function createAdministration(options: AdministrationOptions, actor: Acto
       return count;
     },
   };
-}
-
-export function requireEmail(username: string): string {
-  const address = emailAddress(username);
-  if (address !== undefined) return address;
-  throw new ChangeRefused(`A username must be one e-mail address of at most ${maxUsernameLength} characters.`);
-}
-
-export function requireName(typed: string): string {
-  const name = personName(typed);
-  if (name !== undefined) return name;
-  throw new ChangeRefused(`A first or last name must be one line of at most ${maxNameLength} characters.`);
 }

@@ -1,0 +1,49 @@
+/** What a kind of change brings about, besides the change itself. */
+interface ChangeRule {
+  /** The account gets a new stamp. What carries the old one ends: sessions, links, trust in browsers, logins that wait. */
+  readonly newStamp?: true;
+  /** Open links end although the stamp stays. */
+  readonly endsLinks?: true;
+  /** Personal access tokens end, which carry no stamp. */
+  readonly endsTokens?: true;
+  /** The records of sessions are removed, except the one that makes the change. Without a new stamp, that ends them. */
+  readonly endsSessions?: true;
+  /** The failed logins of the account are forgotten. */
+  readonly liftsFailures?: true;
+  /** Changes groups, or who is an administrator. */
+  readonly locksGroups?: true;
+  /** The purpose of the mail that tells the user. */
+  readonly notice?: string;
+}
+
+const ends = { newStamp: true, endsSessions: true } as const;
+const newPassword = { ...ends, liftsFailures: true } as const;
+const gone = { endsSessions: true, liftsFailures: true, locksGroups: true } as const;
+
+/**
+ * Every change to an account, by its event (ASVS 7.4.2, 7.4.3). A new way to sign in, or one fewer, ends what was opened with the former
+ * ones. The address, the names, the groups and enabling leave the owner the same, so sessions stay.
+ */
+const rules = {
+  'password-changed': { ...newPassword, notice: 'password-changed' },
+  'password-reset': { ...newPassword, endsTokens: true, notice: 'password-changed' },
+  'password-set': { ...newPassword, endsTokens: true },
+  'signed-up': { newStamp: true },
+  'factor-added': { ...ends, notice: 'factors-changed' },
+  'factor-removed': { ...ends, notice: 'factors-changed' },
+  'recovery-codes-renewed': { ...ends, notice: 'factors-changed' },
+  'factors-removed': { ...ends, endsTokens: true, notice: 'factors-changed' },
+  'identity-linked': { ...ends, notice: 'sign-in-methods-changed' },
+  'identity-unlinked': { ...ends, notice: 'sign-in-methods-changed' },
+  'email-changed': { endsLinks: true },
+  'profile-changed': {},
+  'user-groups-changed': { locksGroups: true },
+  'user-enabled': {},
+  'user-disabled': { ...ends, endsTokens: true, locksGroups: true },
+  'user-removed': gone,
+  'account-deleted': { ...gone, notice: 'account-deleted' },
+} as const satisfies Readonly<Record<string, ChangeRule>>;
+
+export type ChangeKind = keyof typeof rules;
+
+export const changeRules: Readonly<Record<ChangeKind, ChangeRule>> = rules;

@@ -1,0 +1,16 @@
+import { ChangeRefused } from './change-refused.ts';
+import { emailAddress, maxNameLength, maxUsernameLength, personName } from './user.ts';
+
+/** The canonical form of the address of a new user. @throws {ChangeRefused} */
+export function requireEmail(username: string): string {
+  const address = emailAddress(username);
+  if (address !== undefined) return address;
+  throw new ChangeRefused(`A username must be one e-mail address of at most ${maxUsernameLength} characters.`);
+}
+
+/** @throws {ChangeRefused} */
+export function requireName(typed: string): string {
+  const name = personName(typed);
+  if (name !== undefined) return name;
+  throw new ChangeRefused(`A first or last name must be one line of at most ${maxNameLength} characters.`);
+}
