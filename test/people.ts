@@ -1,7 +1,7 @@
 import { hash } from '@node-rs/bcrypt';
+import type { Administration, UserDetails } from '../src/changes/administration.ts';
 import type { Settings } from '../src/config/settings.ts';
 import { sql } from '../src/database/kysely.ts';
-import type { Administration, UserDetails } from '../src/users/administration.ts';
 import { openTestDatabase } from './database/open.ts';
 import type { StoreChoice } from './stores.ts';
 
