@@ -112,6 +112,7 @@ const own: typeof lasting = {
 
 /** Every change of an account comes before or after another one, whatever it is, on any stores. */
 export function testDoors(stores: StoreChoice): void {
+  // Shows: S120
   describe('a change between the proof and what it was for', () => {
     for (const [what, begin] of Object.entries({ ...lasting, ...(stores.ownTable ? {} : own) })) {
       test(`leaves the account without ${what}`, async () => {
@@ -136,6 +137,7 @@ export function testDoors(stores: StoreChoice): void {
     }
   });
 
+  // Shows: S120
   test('no token that is asked for beside a reset signs in afterwards', async () => {
     await using opened = await open(stores);
     const { app, post, tokenTo, sendAll } = opened;
@@ -184,6 +186,7 @@ export function testDoors(stores: StoreChoice): void {
     }
   });
 
+  // Shows: S123
   test('what fails after a change hides nothing of it', async () => {
     await using opened = await open(stores);
     const { services, post, account } = opened;
@@ -240,6 +243,7 @@ const endings: Readonly<Record<string, (opened: Opened, username: string) => Pro
 };
 
 function testOwnAccounts(stores: StoreChoice): void {
+  // Shows: S121 VM-61
   describe('a mail that waited at the mail server brings no link, once', () => {
     for (const [mail, { to, ask }] of Object.entries(mails))
       for (const [ending, make] of Object.entries(endings)) {
@@ -297,6 +301,7 @@ function testOwnAccounts(stores: StoreChoice): void {
 }
 
 function testOwnTable(stores: StoreChoice): void {
+  // Shows: S122
   test('the new owner of an id inherits nothing, and sees nothing of the former one', async () => {
     await using opened = await open(stores);
     const { janua, services, post, get, account, app, smtp } = opened;
