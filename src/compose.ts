@@ -81,7 +81,7 @@ import { describeMethodsChanged } from './upstream/linking.ts';
 import type { UpstreamOptions } from './upstream/options.ts';
 import { createUpstreamParts } from './upstream/parts.ts';
 import { provesAnew } from './upstream/upstream.ts';
-import type { Account } from './users/account.ts';
+import { type Account, stampOf } from './users/account.ts';
 import { createGroups, requireOtherMember } from './users/groups.ts';
 import { createHold, provedBy } from './users/held.ts';
 import { createImportUsers } from './users/import-users.ts';
@@ -391,7 +391,17 @@ async function prepare(settings: Settings, overrides: Overrides, openings: Openi
     ...{ domain: findPasskeyDomain(settings), origins: publicOrigins },
   });
   const factorMails = createFactorMails({ users, tokens, hold, now }, baseUrl);
-  const accountMails = createAccountMails(users, tokens, hold, baseUrl, now);
+  /** Its parts are made later. A mail is made when it is sent. */
+  async function listWaysIn(account: Account, language: string): Promise<string[]> {
+    const { words } = speak(isLanguage(language) ? language : settings.LANGUAGE);
+    const { passkeys, totp } = await secondFactors.manageFactors.list(account.user, stampOf(account));
+    const factors = [...passkeys.map(({ name }) => name), ...(totp === undefined ? [] : [words.security.app])];
+    const identities = (await upstreamParts.linking.list(account.user)).flatMap(({ upstream, name }) =>
+      upstreams.filter(({ id }) => id === upstream).map((provider) => `${provider.name} (${name})`),
+    );
+    return [...(settings.SECOND_FACTOR === 'off' ? [] : factors), ...identities];
+  }
+  const accountMails = createAccountMails(users, tokens, hold, listWaysIn, baseUrl, now);
   const descriptions: Readonly<Record<string, MailDescription>> = {
     ...accountMails.descriptions,
     'new-sign-in': describeNewSignIn(users, baseUrl),

@@ -79,7 +79,7 @@ async function addAccounts(
   const signUpRoutes = await import('./account/sign-up.routes.ts');
   if (signUp) signUpRoutes.addSignUp(app, parts);
   if (ownAccounts) signUpRoutes.addFinishSignUp(app, parts, options);
-  if (mail && password) (await import('./account/reset-password.routes.ts')).addResetPassword(app, parts);
+  if (mail && password) (await import('./account/reset-password.routes.ts')).addResetPassword(app, parts, options);
   (await import('./account/account.routes.ts')).addAccount(app, parts);
   (await import('./account/sessions.routes.ts')).addSessions(app, parts);
   (await import('./account/tokens.routes.ts')).addTokens(app, parts);

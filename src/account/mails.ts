@@ -30,6 +30,7 @@ interface Link {
 
 /**
  * The mails of accounts.
+ * @param listWaysIn names what signs in to an account besides its password
  * @param baseUrl the address of this server for browsers. It is configured, and never taken from a request (VM-55, VM-56).
  * @param now milliseconds since 1970
  */
@@ -37,6 +38,7 @@ export function createAccountMails(
   users: Pick<UserDirectory, 'findByUsername' | 'findById'>,
   tokens: Tokens,
   hold: Hold,
+  listWaysIn: (account: Account, language: string) => Promise<readonly string[]>,
   baseUrl: () => string,
   now: () => number,
 ) {
@@ -108,6 +110,24 @@ export function createAccountMails(
     'email-change-requested': notice('/account'),
     'email-changed': notice(),
     'password-changed': notice('/auth/forgot-password'),
+    'password-reset': {
+      ...notice(),
+      async prepare({ address: to, userId = '', language: asked }) {
+        const account = await users.findById(userId);
+        const { firstName: name, language = asked } = account?.user ?? {};
+        const left = account === undefined ? [] : await listWaysIn(account, language);
+        if (left.length === 0)
+          return {
+            wordsOf: 'password-changed',
+            to,
+            name,
+            language,
+            values: {},
+            link: `${baseUrl()}/auth/forgot-password`,
+          };
+        return { to, name, language, values: { left: left.join(', ') }, link: `${baseUrl()}/account/security` };
+      },
+    },
     'account-deleted': notice(),
   };
 

@@ -26,7 +26,7 @@ const gone = { endsSessions: true, liftsFailures: true, locksGroups: true } as c
  */
 const rules = {
   'password-changed': { ...newPassword, notice: 'password-changed' },
-  'password-reset': { ...newPassword, endsTokens: true, notice: 'password-changed' },
+  'password-reset': { ...newPassword, endsTokens: true, notice: 'password-reset' },
   'password-set': { ...newPassword, endsTokens: true },
   'signed-up': { newStamp: true },
   'factor-added': { ...ends, notice: 'factors-changed' },

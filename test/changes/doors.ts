@@ -8,7 +8,7 @@ import { startScriptedSmtp } from '../mail/scripted-smtp.ts';
 import { createAuthenticator } from '../second-factor/authenticator.ts';
 import { codeOf } from '../second-factor/authenticator-app.ts';
 import type { StoreChoice } from '../stores.ts';
-import { isSignedIn, json, logIn } from '../web/faces.ts';
+import { form, isSignedIn, json, logIn } from '../web/faces.ts';
 
 const newPassword = 'a much better password than before';
 const origin = 'http://localhost:5000';
@@ -51,9 +51,10 @@ async function open(stores: StoreChoice, options: TestOptions = {}, deferred?: s
     },
     /** The token of the link in the newest mail to an address. */
     tokenTo(address: string): string {
-      const mail = smtp.received.findLast(({ to }) => to.includes(address));
-      const text = mail?.data.replaceAll('=\n', '').replaceAll('=3D', '=') ?? '';
-      return /token=([\w-]{43})/.exec(text)?.[1] ?? assert.fail(`no link to ${address}`);
+      const mails = smtp.received.filter(({ to }) => to.includes(address));
+      const texts = mails.map(({ data }) => data.replaceAll('=\n', '').replaceAll('=3D', '='));
+      const tokens = texts.map((text) => /token=([\w-]{43})/.exec(text)?.[1]).filter((token) => token !== undefined);
+      return tokens.at(-1) ?? assert.fail(`no link to ${address}`);
     },
     /** Lets something happen each time after a fresh proof was found good, and before what it is for is done. */
     afterProof(happen: () => Promise<unknown>) {
@@ -162,6 +163,26 @@ export function testDoors(stores: StoreChoice): void {
       const login = await post('/api/login', { username: ann.username, password: current }, {});
       bearer = { authorization: `Bearer ${login.json().access_token}` };
     }
+  });
+
+  // Shows: S117
+  test('the mail after a reset names what still signs in, and the next login shows it', async () => {
+    await using opened = await open(stores);
+    const { app, post, tokenTo, sendAll, smtp } = opened;
+    const { secret } = (await post('/api/account/security/totp/begin')).json();
+    const added = await post('/api/account/security/totp', { code: codeOf(secret, Date.now()) });
+    assert.equal(added.statusCode, 200, added.body);
+    await post('/api/forgot-password', { email: ann.username }, {});
+    await sendAll();
+    const fields = form({ token: tokenTo(ann.username), password: newPassword });
+    const reset = await app.inject({ method: 'POST', url: '/auth/reset-password', ...fields });
+    assert.equal(reset.headers.location, '/auth/login?state=6&next=%2Faccount%2Fsecurity%3Fstate%3D8');
+    await sendAll();
+    const notices = smtp.received.filter(({ data }) => data.includes('Your password was reset'));
+    assert.equal(notices.length, 1);
+    const text = notices[0]?.data.replaceAll(/=?\n/g, ' ') ?? '';
+    assert.match(text, /still sign in to your account: Authenticator app\./);
+    assert.match(text, /\/account\/security/);
   });
 
   test('two links of one account that are used at once do not wait for each other', async () => {
