@@ -14,6 +14,7 @@ import { unthrottled } from '../../src/throttle/throttle.ts';
 import type { Account } from '../../src/users/account.ts';
 import type { UserDirectory } from '../../src/users/user-directory.ts';
 import { ann, attempt, caller, password, startJanua } from '../janua.ts';
+import { directoryOf } from '../users/one-account.ts';
 
 const account: Account = {
   user: { id: '1', groups: [], ...ann },
@@ -62,17 +63,11 @@ function createRacing(
     await insert(record, replaced);
   };
   const users: UserDirectory = {
-    findByUsername: async () => current,
+    ...directoryOf(() => current),
     async findById() {
       if (fault !== undefined) throw fault;
       return current;
     },
-    replacePasswordHash: async () => {},
-    async findAll() {
-      return new Map();
-    },
-    async *list() {},
-    async check() {},
   };
   const sessions = createSessions({ store, ...limits, remembered: limits });
   const audit = { record: async () => {}, recordIfPossible: async () => {}, digestName: () => '' };
@@ -96,7 +91,11 @@ function createRacing(
     needsSecondFactor: async () => false,
     failureFloor: 0,
   });
-  const admit = createAdmit({ access, sessions, users, audit, demand, noticeSignIn, noteLogin: async () => {} });
+  const admit = createAdmit({
+    ...{ access, sessions, users, audit, demand, noticeSignIn },
+    meet: async () => {},
+    noteLogin: async () => {},
+  });
   const logIn = createLogIn({ users, attemptPassword, admit });
   return { store, logIn: () => logIn(attempt(ann.username, 'secret'), caller) };
 }

@@ -6,11 +6,13 @@ import type { SessionRecord, SessionStore } from '../../src/sessions/store.ts';
 import { stampOf } from '../../src/users/account.ts';
 import type { UserRegistry } from '../../src/users/user-directory.ts';
 import { createRecord } from '../sessions/store-contract.ts';
+import type { holdIn } from '../users/held.ts';
 
 export interface OpenLookUp extends AsyncDisposable {
   readonly lookUp: LookUp;
   readonly sessions: SessionStore;
   readonly users: UserRegistry;
+  readonly hold: ReturnType<typeof holdIn>;
   /** The same sessions, as another process opens them. */
   readonly sessionsElsewhere: SessionStore;
   /** Adds a session as an older version did, without the time and the methods of the login. */
@@ -51,7 +53,8 @@ export function testLookUp(
 
     test('finds a session without an account once its user is removed', async () => {
       await using opened = await openSignedIn();
-      await opened.users.remove(opened.account.user.id);
+      const { users, hold, account } = opened;
+      await hold(account.user.id, users.remove, { groups: true });
       assert.deepEqual(await opened.lookUp(opened.record.id), { session: opened.record, account: undefined });
     });
 
@@ -67,13 +70,14 @@ export function testLookUp(
 
     test('sees at once that an account is disabled or has another stamp', async () => {
       await using opened = await openSignedIn();
-      const { lookUp, users, account, record } = opened;
-      await users.setPassword(account, 'another hash');
+      const { lookUp, users, hold, account, record } = opened;
+      const { id } = account.user;
+      await hold(id, users.renewStamp);
       const changed = await lookUp(record.id);
       assert.ok(changed?.account);
       assert.notEqual(stampOf(changed.account), record.stamp);
       assert.equal(changed.account.disabled, false);
-      await users.setDisabled(account.user.id, true);
+      await hold(id, (held) => users.setDisabled(held, true), { groups: true });
       assert.equal((await lookUp(record.id))?.account?.disabled, true);
     });
 

@@ -12,6 +12,7 @@ import { createTemporaryFolder } from '../servers/process-end.ts';
 import { connectOnce } from '../servers/redis.ts';
 import { createRedisDatabase } from '../servers/shared.ts';
 import { openUserDatabase } from '../stores.ts';
+import { holdIn } from '../users/held.ts';
 import { testLookUp } from './look-up-contract.ts';
 
 for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] as const)
@@ -33,10 +34,12 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] as const)
       const opened = stack.use(await openTestDatabase(url));
       await migrate(opened);
       const closing = stack.move();
+      const users = createSqlDirectory(opened, options);
       return {
         lookUp: createSqlLookUp(opened, options),
         sessions: createSqlSessionStore(opened),
-        users: createSqlDirectory(opened, options),
+        users,
+        hold: holdIn(opened.database, users, users),
         sessionsElsewhere: createSqlSessionStore(closing.use(await openTestDatabase(url))),
         async insertFormer({ id, userId, stamp, cookieHash, tokenHash, createdAt, lastSeenAt, expiresAt }) {
           const owner = { id, user_id: userId, password_fingerprint: stamp };
@@ -60,13 +63,15 @@ testLookUp(
     stack.defer(drop);
     const redis = [openRedis(url, 3000, unwatched), openRedis(url, 3000, unwatched)] as const;
     for (const each of redis) stack.defer(() => each.close());
-    const users = createSqlDirectory(stack.use(await openMigrated()), options);
+    const opened = stack.use(await openMigrated());
+    const users = createSqlDirectory(opened, options);
     const sessions = createRedisSessionStore(redis[0]);
     const closing = stack.move();
     return {
       lookUp: lookUpTwice(sessions, users),
       sessions,
       users,
+      hold: holdIn(opened.database, users, users),
       sessionsElsewhere: createRedisSessionStore(redis[1]),
       async insertFormer({ id, userId, stamp, cookieHash, tokenHash, createdAt, lastSeenAt, expiresAt }) {
         const client = connectOnce(url);

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { provedBy } from '../../src/users/held.ts';
 import { ann, password, startJanua } from '../janua.ts';
 import { codeOf } from '../second-factor/authenticator-app.ts';
 import { missing } from '../servers/missing.ts';
@@ -211,7 +212,7 @@ test('the scope outlives the second factor', async () => {
   await add();
   const account = await services.users.findByUsername(ann.username);
   assert.ok(account);
-  const link = (await services.createEnrolmentLink(account)).split('=')[1] ?? '';
+  const link = (await services.createEnrolmentLink(provedBy(account))).split('=')[1] ?? '';
   const { secret } = await services.enrolment.begin(link, { route: 'a test' });
   await services.enrolment.finish(link, codeOf(secret, Date.now()), 'en', { route: 'a test' });
   const sent = form({ username: ann.username, password, scope: 'users:read' });

@@ -14,6 +14,7 @@ import type { SearchableDirectory } from '../../src/users/user-directory.ts';
 import { openMigrated, type TestDatabase } from '../database/open.ts';
 import { missing } from '../servers/missing.ts';
 import type { UserEngine } from '../stores.ts';
+import { holdIn } from '../users/held.ts';
 
 const rules = userRules(true);
 
@@ -89,12 +90,13 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] as const) {
         requireOther: users.requireOtherAdministrator,
       });
       const listed = (query: Record<string, string>) => lettersOf(find, query);
-      return { ...opened, users, groups, ids, find, listed };
+      const hold = holdIn(opened.database, users, users);
+      return { ...opened, users, hold, groups, ids, find, listed };
     }
 
     test('finds by the beginning of address, names and last name, each user once', async () => {
       await using opened = await open();
-      const { listed, users, ids } = opened;
+      const { listed, users, hold, ids } = opened;
       for (const [q, expected] of [
         ['', 'abcd'],
         ['ann', 'ab'],
@@ -111,20 +113,20 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] as const) {
       ] as const)
         assert.equal(await listed({ q }), expected, q);
       assert.equal(await listed({ q: 'ann', limit: '1' }), 'a|b');
-      await users.setName(ids[0] ?? '', { firstName: 'Zoe', lastName: 'Zed' });
+      await hold(ids[0] ?? '', (held) => users.setName(held, { firstName: 'Zoe', lastName: 'Zed' }));
       assert.equal(await listed({ q: 'zed' }), 'a');
       assert.equal(await listed({ q: 'archer' }), '');
-      await users.remove(ids[0] ?? '');
+      await hold(ids[0] ?? '', users.remove, { groups: true });
       assert.equal(await listed({ q: 'zed' }), '');
     });
 
     test('filters, sorts and pages', async () => {
       await using opened = await open();
-      const { database, listed, users, groups, ids } = opened;
-      await users.setDisabled(ids[1] ?? '', true);
+      const { database, listed, users, hold, groups, ids } = opened;
+      await hold(ids[1] ?? '', (held) => users.setDisabled(held, true), { groups: true });
       await groups.add({ name: 'staff', description: '', scopes: [] });
       for (const index of [0, 1, 3])
-        await groups.setGroupsOf({ id: ids[index] ?? '', username: people[index]?.[0] ?? '' }, () => ['staff']);
+        await hold(ids[index] ?? '', (held) => groups.setGroupsOf(held, () => ['staff']), { groups: true });
       // Two were added at the same time.
       for (const [index, time] of [300, 100, 200, 200].entries())
         await sql`update janua_users set created_at = ${time} where id = ${ids[index]}`.execute(database);
@@ -239,9 +241,10 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] as const) {
         requireOther: requireOtherMember,
       });
       await groups.add({ name: 'staff', description: '', scopes: [] });
+      const hold = holdIn(database, users);
       for (const name of ['ann@example.com', 'dee_x@example.com']) {
         const account = await users.findByUsername(name);
-        if (account) await groups.setGroupsOf(account.user, () => ['staff']);
+        if (account) await hold(account.user.id, (held) => groups.setGroupsOf(held, () => ['staff']), { groups: true });
       }
       assert.equal(await listed({ group: 'staff', limit: '1' }), 'a|d');
       // An id that the column cannot hold, as after a change of the table.

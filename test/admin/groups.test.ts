@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { provedBy } from '../../src/users/held.ts';
 import { admins, ownScopes } from '../../src/users/scopes.ts';
 import { ann, startJanua } from '../janua.ts';
 import { signInWith } from './administrator.ts';
@@ -90,11 +91,9 @@ describe('the groups', () => {
     await using janua = await open(...everything);
     const account = await janua.services.users.findByUsername('group-1@example.com');
     assert.ok(account);
-    const { token } = await janua.services.personalTokens.create(account.user, {
-      name: 'x',
-      scopes: everything,
-      days: 1,
-    });
+    const { token } = await janua.services.hold(provedBy(account), (held) =>
+      janua.services.personalTokens.create(held, { name: 'x', scopes: everything, days: 1 }),
+    );
     await janua.services.groups.add({ name: 'old', description: '', scopes: [] });
     for (const path of ['', '/scopes', '/remove']) {
       const answer = await janua.app.inject({

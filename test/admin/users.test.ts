@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { provedBy } from '../../src/users/held.ts';
 import { admins, ownScopes } from '../../src/users/scopes.ts';
 import { ann, password, startJanua } from '../janua.ts';
 import { codeAt, stepOf } from '../model/factors.ts';
@@ -177,7 +178,7 @@ describe('an administrator', () => {
     const account = await services.users.findByUsername('group-1@example.com');
     assert.ok(account);
     const made = { name: 'x', scopes: account.scopes, days: 1 };
-    const { token } = await services.personalTokens.create(account.user, made);
+    const { token } = await services.hold(provedBy(account), (held) => services.personalTokens.create(held, made));
     for (const action of ['groups', 'delete', 'remove-factors']) {
       const sent = json({ groups: [] });
       const stale = { ...sent.headers, authorization: `Bearer ${token}` };
@@ -217,7 +218,8 @@ describe('an administrator', () => {
     assert.ok(account);
     const { ownerOf, totp } = services.factors;
     const { secret } = await totp.begin(ownerOf(account), ann.username);
-    assert.ok(await totp.enable(ownerOf(account), codeAt(secret, stepOf(Date.now()))));
+    const code = codeAt(secret, stepOf(Date.now()));
+    assert.ok(await services.hold(provedBy(account), (held) => totp.enable(held, code)));
     assert.deepEqual((await get(`/api/admin/users/${annId}`)).json().factors, ['app']);
     assert.equal((await post(`/api/admin/users/${annId}/remove-factors`)).statusCode, 200);
     assert.equal((await eventsOf('factors-removed')).length, 1);
@@ -353,7 +355,7 @@ test('a user of an own table is changed as far as Janua can', async () => {
     ['ada@example.com', ann.username].map(async (name) => (await services.users.findByUsername(name))?.user),
   );
   assert.ok(ada && id);
-  await services.groups.setGroupsOf(ada, () => ['helpers']);
+  await services.administration.setGroups(ada.username, ['helpers']);
   const { cookie } = await logIn(app, ada.username);
   const url = `/api/admin/users/${id.id}`;
   const user = (await app.inject({ url, headers: cookie })).json();

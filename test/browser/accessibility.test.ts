@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { mock } from 'node:test';
 import type { Result as Violation } from 'axe-core';
 import type { Page } from 'playwright-core';
+import { provedBy } from '../../src/users/held.ts';
 import { ann, password } from '../janua.ts';
 import { codeOf } from '../second-factor/authenticator-app.ts';
 import { addAuthenticator, address, openMail, openSite, sendLogin, signIn, submit } from './browser.ts';
@@ -114,7 +115,7 @@ async function* enrolment(page: Page, { newcomer: username }: Person): AsyncGene
   const account = await site.janua.services.users.findByUsername(username);
   assert.ok(account);
   yield* openEach(page, ['/auth/enrol-factor?state=1']);
-  yield* openEach(page, [await site.janua.services.createEnrolmentLink(account)]);
+  yield* openEach(page, [await site.janua.services.createEnrolmentLink(provedBy(account))]);
   await page.getByRole('button', { name: 'Set up an authenticator app' }).click();
   const secret = (await page.locator('code').textContent()) ?? '';
   yield 'the QR code of the link';

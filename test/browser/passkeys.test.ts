@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import type { NewPasskey } from '../../src/second-factor/ceremonies.ts';
+import { provedBy } from '../../src/users/held.ts';
 import { ann } from '../janua.ts';
 import { createAuthenticator } from '../second-factor/authenticator.ts';
 import { openSite, type Visit } from './browser.ts';
@@ -12,7 +14,9 @@ async function findAnn() {
   const { services } = site.janua;
   const account = await services.users.findByUsername(ann.username);
   assert.ok(account);
-  return { passkeys: services.factors.passkeys, user: account.user, owner: { userId: account.user.id, username: '' } };
+  const { passkeys } = services.factors;
+  const add = (made: NewPasskey) => services.hold(provedBy(account), (held) => passkeys.add(held, made));
+  return { passkeys, add, user: account.user, owner: { userId: account.user.id, username: '' } };
 }
 
 /** An authenticator of the browser, which answers by itself. */
@@ -30,11 +34,11 @@ async function addDevice({ context, page }: Visit, options: object = {}) {
 
 /** Gives Ann a passkey, and puts it into an authenticator of the browser. */
 async function addPasskey(visit: Visit, options: object = {}) {
-  const { passkeys, user, owner } = await findAnn();
+  const { passkeys, add, user, owner } = await findAnn();
   const device = createAuthenticator({ origin: site.origin });
   const sent = device.create(await passkeys.creationOptions(owner, user, enrolment));
   const made = await passkeys.verifyNew(sent, enrolment);
-  const added = made && (await passkeys.add(owner, made));
+  const added = made && (await add(made));
   assert.ok(added);
   const { cdp, authenticatorId } = await addDevice(visit, options);
   await cdp.send('WebAuthn.addCredential', {
@@ -137,7 +141,7 @@ site.test(
 
 site.test('an authenticator makes a passkey once for each account', async (visit) => {
   const { page } = visit;
-  const { passkeys, user, owner } = await findAnn();
+  const { passkeys, add, user, owner } = await findAnn();
   for (const { id } of await passkeys.list(owner)) await passkeys.remove(owner, id);
   await addDevice(visit, { defaultBackupEligibility: true, defaultBackupState: true });
   // The page that will have this form is not there yet.
@@ -149,7 +153,7 @@ site.test('an authenticator makes a passkey once for each account', async (visit
     }
     const credential = new URLSearchParams(route.request().postData() ?? '').get('credential');
     const made = await passkeys.verifyNew(credential, enrolment);
-    const added = made && (await passkeys.add(owner, made));
+    const added = made && (await add(made));
     return route.fulfill({ contentType: 'text/html', body: `${added?.name} ${added?.syncable} ${added?.synced}` });
   });
   await page.route('**/enrol/options', async (route) =>

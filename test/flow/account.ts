@@ -55,7 +55,7 @@ export function testAccount(stores: StoreChoice): void {
   /** The stored sessions of a user. A request with one that is void removes it. */
   async function countSessions(username: string): Promise<number> {
     const account = await janua.services.users.findByUsername(username);
-    return (await janua.services.sessions.listOf(account?.user.id ?? '')).length;
+    return (await janua.services.sessions.listOf(account?.user.id ?? '', undefined)).length;
   }
 
   const errorsOf = (answer: LightMyRequestResponse) => {

@@ -254,7 +254,7 @@ test('a login that cannot be recorded gets 503 and no session', async () => {
     const answer = await janua.app.inject(face.request(right));
     assert.equal(answer.statusCode, 503);
     assert.equal(answer.headers['set-cookie'], undefined);
-    assert.deepEqual(await sessions.listOf(userId), []);
+    assert.deepEqual(await sessions.listOf(userId, undefined), []);
     // Refusals and logouts still work.
     assert.notEqual((await janua.app.inject(face.request({ ...right, password: secret }))).statusCode, 503);
     assert.equal((await janua.app.inject({ url: '/api/me' })).statusCode, 401);

@@ -13,6 +13,7 @@ import { runInNewContext } from 'node:vm';
 import fc, { type Arbitrary } from 'fast-check';
 import { demoHash, demoUsers } from '../../src/commands/demo-users.ts';
 import { stampOf } from '../../src/users/account.ts';
+import { provedBy } from '../../src/users/held.ts';
 import { admins } from '../../src/users/scopes.ts';
 import { ann, startJanua } from '../janua.ts';
 import { wiki } from '../oidc/application.ts';
@@ -136,14 +137,14 @@ const users: string[] = [];
 
 /** Signs in a new user, whose password is the one in the examples of the document. */
 async function signIn() {
-  const { registry, sessions, groups } = janua.services;
+  const { registry, sessions, groups, hold } = janua.services;
   const username = `user-${people++}@example.com`;
   const user = { username, firstName: 'Fuzz', lastName, passwordHash: demoHash, demo: false };
   const account = await registry?.findById((await registry.add(user)) ?? '');
   assert.ok(account);
   users.push(account.user.id);
   // Every route lets administrators in.
-  await groups.setGroupsOf(account.user, () => [admins]);
+  await hold(provedBy(account), (held) => groups.setGroupsOf(held, () => [admins]), { groups: true });
   return {
     username,
     session: await sessions.start({ userId: account.user.id, stamp: stampOf(account) }, { methods: ['pwd'] }),

@@ -163,7 +163,7 @@ async function effectOn({ account, session, newAddress }: Person): Promise<objec
     isRenamed: now?.user.username !== username,
     names: [now?.user.firstName, now?.user.lastName, now?.user.language],
     isPasswordNew: now?.passwordHash !== account.passwordHash,
-    sessions: (await services.sessions.listOf(id)).map((each) => each.id === session.id),
+    sessions: (await services.sessions.listOf(id, undefined)).map((each) => each.id === session.id),
     newcomer: newcomer && newcomer.user.id !== id && [newcomer.user.firstName, newcomer.user.lastName],
     mails: [await subjects(username), await subjects(newAddress)],
   };

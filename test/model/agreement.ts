@@ -149,7 +149,7 @@ async function stateOfServer(server: ModelServer): Promise<State> {
     const { disabled, passwordHash = '' } = account;
     const factors = await readFactors(server, account);
     users.push({ userId, username, disabled, ...factors, ...(await server.readPassword(passwordHash)) });
-    for (const { userAgent: _, address: __, ...session } of await services.sessions.listOf(userId))
+    for (const { userAgent: _, address: __, ...session } of await services.sessions.listOf(userId, undefined))
       sessions.push({ ...session, userId });
   }
   const names = new Map(usernames.map((username) => [services.audit.digestName(username), username]));

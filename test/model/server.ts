@@ -9,6 +9,7 @@ import { loadSettings } from '../../src/config/load.ts';
 import type { Settings } from '../../src/config/settings.ts';
 import { currentCost } from '../../src/passwords/schemes/argon2.ts';
 import type { Account } from '../../src/users/account.ts';
+import { provedBy } from '../../src/users/held.ts';
 import type { App } from '../../src/web/types.ts';
 import '../cheap-hashes/cost.ts';
 import { hashingThreads } from '../cheap-hashes/threads.ts';
@@ -118,12 +119,9 @@ export async function startModelServer(stores: StoreChoice): Promise<ModelServer
       await start();
     },
     async begin() {
-      const { registry, users, throttle, sessions } = services;
+      const { administration, registry, users, throttle } = services;
       if (registry === undefined) throw new TypeError('these users cannot be changed');
-      for await (const { id } of users.list()) {
-        await registry.remove(id);
-        await sessions.endAllOf(id);
-      }
+      for await (const { id: userId } of users.list()) await administration.remove({ userId });
       await throttle.lift(() => true);
       const begun: Awaited<ReturnType<ModelServer['begin']>> = { users: [], factors: new Map() };
       for (const { username, weak, hasApp } of people) {
@@ -164,13 +162,14 @@ export async function startModelServer(stores: StoreChoice): Promise<ModelServer
   };
 }
 
-async function addApp({ factors }: Services, account: Account, time: number): Promise<ModelFactors> {
+async function addApp({ factors, hold }: Services, account: Account, time: number): Promise<ModelFactors> {
   const { ownerOf, totp, recoveryCodes } = factors;
-  const owner = ownerOf(account);
-  const { secret } = await totp.begin(owner, account.user.username);
+  const { secret } = await totp.begin(ownerOf(account), account.user.username);
   const lastStep = stepOf(time);
-  if (!(await totp.enable(owner, codeAt(secret, lastStep)))) throw new TypeError('the app was not enabled');
-  const codes = await recoveryCodes.replace(owner);
+  const codes = await hold(provedBy(account), async (held) => {
+    if (!(await totp.enable(held, codeAt(secret, lastStep)))) throw new TypeError('the app was not enabled');
+    return recoveryCodes.replace(held);
+  });
   return { app: { secret, lastStep }, begun: undefined, recoveryCodes: codes, spent: [] };
 }
 

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import * as openid from 'openid-client';
 import { stampOf } from '../../src/users/account.ts';
+import { provedBy } from '../../src/users/held.ts';
 import { ann, caller, password } from '../janua.ts';
 import { codeOf } from '../second-factor/authenticator-app.ts';
 import { openProvider, type ProviderUnderTest, requireAnswer } from './application.ts';
@@ -30,7 +31,7 @@ async function addUser({ hasApp = false } = {}) {
   await server.janua.people.add({ username, firstName: 'Uma', lastName: 'User', password });
   const { createEnrolmentLink, enrolment } = server.janua.services;
   if (!hasApp) return { username, nextCode: () => '' };
-  const token = (await createEnrolmentLink(await requireAccount(username))).split('=')[1] ?? '';
+  const token = (await createEnrolmentLink(provedBy(await requireAccount(username)))).split('=')[1] ?? '';
   const { secret } = await enrolment.begin(token, caller);
   await enrolment.finish(token, codeOf(secret, now()), 'en', caller);
   return {

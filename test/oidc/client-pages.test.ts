@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { provedBy } from '../../src/users/held.ts';
 import { signInWith } from '../admin/administrator.ts';
 import { startJanua } from '../janua.ts';
 
@@ -162,9 +163,9 @@ describe('the clients', () => {
     const { app, services, add } = janua;
     const account = await services.users.findByUsername('group-1@example.com');
     assert.ok(account);
-    const token = await services.personalTokens.create(account.user, {
-      ...{ name: 'x', days: 1, scopes: ['clients:write'] },
-    });
+    const token = await services.hold(provedBy(account), (held) =>
+      services.personalTokens.create(held, { name: 'x', days: 1, scopes: ['clients:write'] }),
+    );
     const headers = { authorization: `Bearer ${token.token}` };
     const { client_id } = await add();
     for (const action of ['change', 'rotate-secret', 'remove'] as const)

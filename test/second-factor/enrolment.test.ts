@@ -4,6 +4,7 @@ import type { LightMyRequestResponse } from 'fastify';
 import type { RecordedEvent } from '../../src/audit/event.ts';
 import type { Settings } from '../../src/config/settings.ts';
 import { stampOf } from '../../src/users/account.ts';
+import { type Held, provedBy } from '../../src/users/held.ts';
 import { ann, caller, password, startJanua } from '../janua.ts';
 import { missing } from '../servers/missing.ts';
 import type { StoreChoice } from '../stores.ts';
@@ -46,7 +47,7 @@ async function open(stores: StoreChoice = { users: 'SQLite', sessions: 'SQL' }, 
     async makeToken() {
       const account = await services.users.findByUsername(ann.username);
       assert.ok(account);
-      return tokenIn(await services.createEnrolmentLink(account));
+      return tokenIn(await services.createEnrolmentLink(provedBy(account)));
     },
     login: () => post('/api/login', { username: ann.username, password }),
     events: async () =>
@@ -222,7 +223,7 @@ describe('the last factor', () => {
     const binding = { purpose: 'enrol:1', cookie: 'a' };
     const sent = authenticator.create(await passkeys.creationOptions(owner, account.user, binding));
     const made = await passkeys.verifyNew(sent, binding);
-    const passkey = made && (await passkeys.add(owner, made));
+    const passkey = made && (await services.hold(provedBy(account), (held) => passkeys.add(held, made)));
     assert.ok(passkey);
     return { account, passkey, authenticator };
   }
@@ -237,10 +238,11 @@ describe('the last factor', () => {
       const { user } = account;
       const owner = services.factors.ownerOf(account);
       const { secret } = await services.factors.totp.begin(owner, user.username);
-      assert.ok(await services.factors.totp.enable(owner, opened.codeOf(secret)));
+      const enable = (held: Held) => services.factors.totp.enable(held, opened.codeOf(secret));
+      assert.ok(await services.hold(provedBy(account), enable));
       const proof = { userId: user.id, stamp: stampOf(account) };
       const session = await services.sessions.start(proof, { methods: ['pwd', 'otp', 'mfa'] });
-      const by = { signedIn: { user, session, scopes: [], limited: false }, language: 'en' as const, caller };
+      const by = { signedIn: { user, session, scopes: [], limited: false }, account, language: 'en' as const, caller };
       const removals = [services.manageFactors.removePasskey(by, passkey.id), services.manageFactors.removeTotp(by)];
       const ended = (await Promise.allSettled(removals)).map(({ status }) => status);
       assert.deepEqual(ended.toSorted(), ['fulfilled', 'rejected']);
@@ -279,7 +281,7 @@ describe('the last factor', () => {
     const { account, passkey } = await addPasskey(opened);
     const { user } = account;
     const session = await services.sessions.start({ userId: user.id, stamp: '' }, { methods: ['hwk', 'user'] });
-    const by = { signedIn: { user, session, scopes: [], limited: false }, language: 'en' as const, caller };
+    const by = { signedIn: { user, session, scopes: [], limited: false }, account, language: 'en' as const, caller };
     const look = mock.method(services.users, 'findById', async () => ({ ...account, passwordHash: undefined }));
     await assert.rejects(services.manageFactors.removePasskey(by, passkey.id), /last-factor/);
     assert.deepEqual(await services.factors.methodsOf(account), ['passkey']);
@@ -300,7 +302,8 @@ test('of two renewals of the recovery codes at the same time, ten codes are left
   const account = await services.users.findByUsername(ann.username);
   assert.ok(account);
   const session = await services.sessions.start({ userId: account.user.id, stamp: '' }, { methods: ['pwd'] });
-  const by = { signedIn: { user: account.user, session, scopes: [], limited: false }, language: 'en' as const, caller };
+  const signedIn = { user: account.user, session, scopes: [], limited: false };
+  const by = { signedIn, account, language: 'en' as const, caller };
   await Promise.all(Array.from({ length: 8 }, () => services.manageFactors.renewRecoveryCodes(by)));
   const { recoveryCodesLeft } = await services.manageFactors.list(account.user, '');
   assert.equal(recoveryCodesLeft, 10);

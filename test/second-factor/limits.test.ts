@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { liftFailures } from '../../src/sign-in/login-limits.ts';
+import { provedBy } from '../../src/users/held.ts';
 import { ann, caller, startJanua } from '../janua.ts';
 import { codeOf } from './authenticator-app.ts';
 
@@ -10,13 +11,13 @@ const minute = 60_000;
 test('wrong codes are limited by pair, account and address, and 100 of them stop the account until an operator lifts that', async () => {
   let time = Date.now();
   await using janua = await startJanua({ settings: { THROTTLE: 'on' }, overrides: { now: () => time } });
-  const { factors, users, administration, throttle, audit } = janua.services;
+  const { factors, users, hold, administration, throttle, audit } = janua.services;
   const account = await users.findByUsername(ann.username);
   assert.ok(account);
   const owned = account;
   const owner = factors.ownerOf(account);
   const { secret } = await factors.totp.begin(owner, ann.username);
-  assert.ok(await factors.totp.enable(owner, codeOf(secret, time)));
+  assert.ok(await hold(provedBy(account), (held) => factors.totp.enable(held, codeOf(secret, time))));
   /** Sends a wrong code, or the right one. */
   async function send(address: string, isRight = false): Promise<boolean | 'throttled'> {
     const code = isRight ? codeOf(secret, time) : '000000';

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { provedBy } from '../../src/users/held.ts';
 import { ann, startJanua } from '../janua.ts';
 import { json, logIn } from '../web/faces.ts';
 import { codeOf } from './authenticator-app.ts';
@@ -11,7 +12,8 @@ test('SECOND_FACTOR=off leaves out every route, link and demand of second factor
   assert.ok(account);
   const { totp, ownerOf } = services.factors;
   const { secret } = await totp.begin(ownerOf(account), ann.username);
-  assert.ok(await totp.enable(ownerOf(account), codeOf(secret, Date.now())));
+  const code = codeOf(secret, Date.now());
+  assert.ok(await services.hold(provedBy(account), (held) => totp.enable(held, code)));
 
   const { paths } = (await app.inject('/openapi.json')).json<{ paths: object }>();
   assert.deepEqual(

@@ -5,6 +5,7 @@ import { createTokens } from '../../src/tokens/tokens.ts';
 import { openMigrated } from '../database/open.ts';
 import { missing } from '../servers/missing.ts';
 import type { UserEngine } from '../stores.ts';
+import { unlocked } from '../users/held.ts';
 import { type AuthenticatorOptions, algorithms, createAuthenticator, type Tricks } from './authenticator.ts';
 
 const origin = 'https://auth.example.com';
@@ -38,7 +39,7 @@ async function open(engine: UserEngine = 'SQLite') {
       enrolment,
     );
     assert.ok(made);
-    const added = await passkeys.add(owner, made, name);
+    const added = await passkeys.add(unlocked(database, owner), made, name);
     assert.ok(added);
     return { device, added };
   }
@@ -110,7 +111,7 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] satisfies UserEngine[])
 
     test('a credential belongs to one account', async () => {
       await using opened = await open(engine);
-      const { passkeys } = opened;
+      const { passkeys, database } = opened;
       const device = createAuthenticator({ origin, domain });
       const made = async () => {
         const sent = device.create(await passkeys.creationOptions(ann, user, enrolment));
@@ -118,8 +119,8 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] satisfies UserEngine[])
       };
       const [first, second] = [await made(), await made()];
       assert.ok(first && second);
-      assert.ok(await passkeys.add(ann, first));
-      assert.equal(await passkeys.add(bob, second), undefined);
+      assert.ok(await passkeys.add(unlocked(database, ann), first));
+      assert.equal(await passkeys.add(unlocked(database, bob), second), undefined);
       assert.equal((await passkeys.list(bob)).length, 0);
     });
   });

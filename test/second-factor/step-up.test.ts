@@ -5,6 +5,7 @@ import { compose } from '../../src/compose.ts';
 import { loadSettings } from '../../src/config/load.ts';
 import type { AuthenticationMethod } from '../../src/sessions/store.ts';
 import { stampOf } from '../../src/users/account.ts';
+import { provedBy } from '../../src/users/held.ts';
 import type { StepUp } from '../../src/web/host-app.ts';
 import type { App } from '../../src/web/types.ts';
 import { ann, caller, password } from '../janua.ts';
@@ -50,7 +51,7 @@ async function open({ mounted = false, more = {} }: { mounted?: boolean; more?: 
     async addApp(): Promise<string> {
       const current = await services.users.findById(user.id);
       assert.ok(current);
-      const token = (await services.createEnrolmentLink(current)).split('=')[1] ?? '';
+      const token = (await services.createEnrolmentLink(provedBy(current))).split('=')[1] ?? '';
       const { secret } = await services.enrolment.begin(token, caller);
       await services.enrolment.finish(token, codeOf(secret, time), 'en', caller);
       time += minute;

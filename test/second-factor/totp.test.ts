@@ -5,9 +5,11 @@ import { createMemoryKeys } from '../../src/encryption/keys.ts';
 import { Unavailable } from '../../src/faults/unavailable.ts';
 import { rotateEncryptionKey } from '../../src/second-factor/rotate-encryption-key.ts';
 import { createTotp } from '../../src/second-factor/totp.ts';
+import type { RowOwner } from '../../src/users/held.ts';
 import { openMigrated, type TestDatabase } from '../database/open.ts';
 import { missing } from '../servers/missing.ts';
 import type { UserEngine } from '../stores.ts';
+import { unlocked } from '../users/held.ts';
 import { codeOf, fromBase32 } from './authenticator-app.ts';
 
 const minute = 60_000;
@@ -22,6 +24,7 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] satisfies UserEngine[])
       opened = await openMigrated(engine);
     });
     after(() => opened[Symbol.asyncDispose]());
+    const heldBy = (owner: RowOwner) => unlocked(opened.database, owner);
 
     /** Empty tables, and a new key. */
     async function open() {
@@ -37,7 +40,7 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] satisfies UserEngine[])
       const show = (secret: string, steps = 0) => codeOf(secret, clock.now + steps * 30_000);
       async function enable(owner: typeof ann): Promise<string> {
         const { secret } = await totp.begin(owner, 'ann@example.com');
-        assert.equal(await totp.enable(owner, show(secret)), true);
+        assert.equal(await totp.enable(heldBy(owner), show(secret)), true);
         clock.now += minute;
         return secret;
       }
@@ -55,11 +58,11 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] satisfies UserEngine[])
       assert.equal(search, `?secret=${secret}&issuer=Example%20%26%20Co%3A%20Login&algorithm=SHA1&digits=6&period=30`);
       assert.equal(await totp.find(ann), undefined);
       assert.equal(await totp.check(ann, show(secret)), false);
-      assert.equal(await totp.enable(ann, '000000'), false);
-      assert.equal(await totp.enable(bob, show(secret)), false);
-      assert.equal(await totp.enable(ann, show(secret)), true);
+      assert.equal(await totp.enable(heldBy(ann), '000000'), false);
+      assert.equal(await totp.enable(heldBy(bob), show(secret)), false);
+      assert.equal(await totp.enable(heldBy(ann), show(secret)), true);
       assert.deepEqual(await totp.find(ann), { createdAt: new Date(start), lastUsedAt: undefined });
-      assert.equal(await totp.enable(ann, show(secret, 1)), false, 'nothing waits any more');
+      assert.equal(await totp.enable(heldBy(ann), show(secret, 1)), false, 'nothing waits any more');
       clock.now += minute;
       assert.equal(await totp.check(ann, show(secret)), true);
       assert.deepEqual(await totp.find(ann), { createdAt: new Date(start), lastUsedAt: new Date(start + minute) });
@@ -70,7 +73,7 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] satisfies UserEngine[])
     test('no code of the last accepted step or an earlier one is accepted again', async () => {
       const { totp, show, clock } = await open();
       const { secret } = await totp.begin(ann, 'ann');
-      assert.equal(await totp.enable(ann, show(secret)), true);
+      assert.equal(await totp.enable(heldBy(ann), show(secret)), true);
       for (const steps of [0, -1]) assert.equal(await totp.check(ann, show(secret, steps)), false, 'used to enable');
       clock.now += 5 * minute;
       assert.equal(await totp.check(ann, show(secret)), true);
@@ -96,8 +99,8 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] satisfies UserEngine[])
       const { secret } = await totp.begin(ann, 'ann');
       const attempts = Array.from({ length: 50 }, (_, index) =>
         index % 2 === 0
-          ? totp.enable(ann, show(secret))
-          : database.transaction().execute((db) => totp.enable(ann, show(secret), db)),
+          ? totp.enable(heldBy(ann), show(secret))
+          : database.transaction().execute((db) => totp.enable(unlocked(db, ann), show(secret))),
       );
       const results = await Promise.allSettled(attempts);
       assert.equal(results.filter((result) => result.status === 'fulfilled' && result.value).length, 1);
@@ -111,13 +114,13 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] satisfies UserEngine[])
       const second = await totp.begin(ann, 'ann');
       assert.notEqual(first.secret, second.secret);
       assert.equal((await rows()).length, 1);
-      assert.equal(await totp.enable(ann, show(first.secret)), false);
+      assert.equal(await totp.enable(heldBy(ann), show(first.secret)), false);
       clock.now += 10 * minute;
-      assert.equal(await totp.enable(ann, show(second.secret)), false);
+      assert.equal(await totp.enable(heldBy(ann), show(second.secret)), false);
       clock.now -= 1;
-      assert.equal(await totp.enable(ann, show(second.secret)), true);
+      assert.equal(await totp.enable(heldBy(ann), show(second.secret)), true);
       const many = await Promise.all(Array.from({ length: 20 }, () => totp.begin(bob, 'bob')));
-      const enabled = await Promise.all(many.map(({ secret }) => totp.enable(bob, show(secret))));
+      const enabled = await Promise.all(many.map(({ secret }) => totp.enable(heldBy(bob), show(secret))));
       assert.equal(enabled.filter(Boolean).length, 1);
     });
 
@@ -127,7 +130,7 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] satisfies UserEngine[])
       const { secret } = await totp.begin(ann, 'ann');
       assert.equal(await totp.check(ann, show(secret)), false);
       assert.equal(await totp.check(ann, show(old)), true);
-      assert.equal(await totp.enable(ann, show(secret, -1)), true, 'the steps of the old secret do not count');
+      assert.equal(await totp.enable(heldBy(ann), show(secret, -1)), true, 'the steps of the old secret do not count');
       clock.now += minute;
       assert.equal(await totp.check(ann, show(old)), false);
       assert.equal(await totp.check(ann, show(secret)), true);
@@ -153,7 +156,7 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] satisfies UserEngine[])
       const waiting = await totp.begin(old, 'ann');
       assert.equal(await totp.find(heir), undefined);
       assert.equal(await totp.check(heir, show(secret)), false);
-      assert.equal(await totp.enable(heir, show(waiting.secret)), false);
+      assert.equal(await totp.enable(heldBy(heir), show(waiting.secret)), false);
       const own = await enable(heir);
       assert.equal(await totp.check(heir, show(own)), true);
       assert.equal(await totp.check(old, show(secret)), false);
@@ -169,7 +172,7 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] satisfies UserEngine[])
       const { secret } = await totp.begin(ann, 'ann');
       await totp.remove(ann);
       assert.equal(await totp.check(ann, show(own)), false);
-      assert.equal(await totp.enable(ann, show(secret)), false);
+      assert.equal(await totp.enable(heldBy(ann), show(secret)), false);
       assert.equal(await totp.check(bob, show(others)), true);
     });
 
@@ -213,7 +216,7 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] satisfies UserEngine[])
       assert.deepEqual(await rotateEncryptionKey(database, keys, now), { encrypted: 0, unreadable: 1 });
       assert.equal(await copy.check(ann, show(secret)), false);
       const { secret: another } = await copy.begin(ann, 'ann');
-      assert.equal(await copy.enable(ann, show(another)), true);
+      assert.equal(await copy.enable(heldBy(ann), show(another)), true);
     });
 
     describe('a rotation of the encryption key', () => {
@@ -227,7 +230,7 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] satisfies UserEngine[])
         for (const [index, row] of (await rows()).entries()) assert.notEqual(row.secret, before[index]?.secret);
         assert.deepEqual(await rotateEncryptionKey(database, keys, now), { encrypted: 2, unreadable: 0 });
         assert.equal(await totp.check(ann, show(secret)), true);
-        assert.equal(await totp.enable(bob, show(waiting)), true);
+        assert.equal(await totp.enable(heldBy(bob), show(waiting)), true);
       });
 
       test('that was interrupted is finished by the next one', async () => {
@@ -259,7 +262,7 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] satisfies UserEngine[])
           Promise.all(
             users.map(async (user) => {
               const { secret } = await totp.begin(user, 'user');
-              assert.equal(await totp.enable(user, show(secret)), true);
+              assert.equal(await totp.enable(heldBy(user), show(secret)), true);
               return secret;
             }),
           ),

@@ -3,6 +3,7 @@ import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { after, before, describe, test } from 'node:test';
 import type { InjectOptions, LightMyRequestResponse, RouteOptions } from 'fastify';
 import { stampOf } from '../../src/users/account.ts';
+import { provedBy } from '../../src/users/held.ts';
 import { admins, ownScopes } from '../../src/users/scopes.ts';
 import type { App } from '../../src/web/types.ts';
 import { startJanua, type TestJanua } from '../janua.ts';
@@ -53,15 +54,18 @@ let count = 0;
 
 /** A new user for each request, because some requests end the account or the session. */
 async function createCredential(groups: readonly string[], kind: Credential): Promise<Record<string, string>> {
-  const { users, registry, groups: store, sessions, personalTokens } = janua.services;
+  const { users, registry, hold, groups: store, sessions, personalTokens } = janua.services;
   const username = `user-${++count}@example.com`;
   const id = await registry?.add({ username, firstName: 'A', lastName: 'B', passwordHash: 'none', demo: false });
   assert.ok(id);
-  await store.setGroupsOf({ id, username }, () => groups);
+  const added = await users.findById(id);
+  assert.ok(added);
+  await hold(provedBy(added), (held) => store.setGroupsOf(held, () => groups), { groups: true });
   const account = await users.findById(id);
   assert.ok(account);
   if (kind === 'personal token') {
-    const { token } = await personalTokens.create(account.user, { name: 'x', scopes: account.scopes, days: 1 });
+    const made = { name: 'x', scopes: account.scopes, days: 1 };
+    const { token } = await hold(provedBy(account), (held) => personalTokens.create(held, made));
     return { authorization: `Bearer ${token}` };
   }
   const session = await sessions.start(

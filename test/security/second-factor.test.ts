@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import type { InjectOptions, LightMyRequestResponse } from 'fastify';
+import { provedBy } from '../../src/users/held.ts';
 import { ann, caller, password, startJanua, type TestJanua } from '../janua.ts';
 import { createAuthenticator } from '../second-factor/authenticator.ts';
 import { codeOf } from '../second-factor/authenticator-app.ts';
@@ -29,7 +30,7 @@ before(async () => {
   const account = await services.users.findByUsername(ann.username);
   assert.ok(account);
   userId = account.user.id;
-  const token = (await services.createEnrolmentLink(account)).split('=')[1] ?? '';
+  const token = (await services.createEnrolmentLink(provedBy(account))).split('=')[1] ?? '';
   secret = (await services.enrolment.begin(token, caller)).secret;
   await services.enrolment.finish(token, codeOf(secret, time), 'en', caller);
   const { paths } = (await app.inject('/openapi.json')).json<{ paths: Record<string, Record<string, Operation>> }>();
@@ -67,7 +68,7 @@ const givesSession = (answer: LightMyRequestResponse) =>
 
 async function assertNone(answer: LightMyRequestResponse, what: string): Promise<void> {
   assert.equal(givesSession(answer), false, what);
-  assert.deepEqual(await janua.services.sessions.listOf(userId), [], what);
+  assert.deepEqual(await janua.services.sessions.listOf(userId, undefined), [], what);
 }
 
 /** Every field that some route takes, as an attacker has them who knows only the password. */

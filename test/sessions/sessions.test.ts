@@ -98,7 +98,7 @@ describe('a session ends', () => {
       assert.ok(await sessions.find(claimOf('cookie', cookie)), String(passed));
     }
     assert.equal(await sessions.find(claimOf('cookie', idle.cookie)), undefined);
-    const [listed] = await sessions.listOf(owner.userId);
+    const [listed] = await sessions.listOf(owner.userId, undefined);
     assert.equal(listed?.remembered, true);
     assert.equal(listed.expiresAt.getTime(), 1_000_000 + 200 * minute);
     clock.time += 2;
@@ -114,7 +114,7 @@ describe('a session ends', () => {
     const { cookie } = await sessions.start(owner, { methods });
     clock.time -= day;
     assert.equal(await sessions.find(claimOf('cookie', cookie)), undefined);
-    assert.equal((await sessions.listOf(owner.userId)).length, 1);
+    assert.equal((await sessions.listOf(owner.userId, undefined)).length, 1);
     assert.ok(await sessions.find(claimOf('cookie', before.cookie)));
     clock.time -= minute;
     assert.ok(

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createProvePassword } from '../../src/sign-in/password-attempt.ts';
 import type { Account } from '../../src/users/account.ts';
-import type { UserDirectory } from '../../src/users/user-directory.ts';
 import { ann } from '../janua.ts';
+import { directoryOf } from '../users/one-account.ts';
 
 const weak: Account = {
   user: { id: '1', groups: [], ...ann },
@@ -15,16 +15,7 @@ const weak: Account = {
 
 /** Logs in a user with a weak hash. The stored hash changes before the login can replace it. */
 async function logInWhile(stored: string): Promise<string | undefined> {
-  const users: UserDirectory = {
-    findByUsername: async () => weak,
-    findById: async () => ({ ...weak, passwordHash: stored }),
-    replacePasswordHash: async () => {},
-    async findAll() {
-      return new Map();
-    },
-    async *list() {},
-    async check() {},
-  };
+  const users = directoryOf(() => ({ ...weak, passwordHash: stored }));
   const provePassword = createProvePassword({
     users,
     passwords: {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { provedBy } from '../../src/users/held.ts';
 import { openProvider, readToken, requireAnswer } from '../oidc/application.ts';
 import { codeOf as codeAt } from '../second-factor/authenticator-app.ts';
 import { createGoogle, googleUser } from './fakes.ts';
@@ -91,7 +92,7 @@ describe('an account with a second factor', () => {
     assert.ok(account);
     const { secret } = await totp.begin(ownerOf(account), account.user.username);
     const codeOf = () => codeAt(secret, Date.now() + user.clock.time);
-    assert.ok(await totp.enable(ownerOf(account), codeOf()));
+    assert.ok(await user.opened.services.hold(provedBy(account), (held) => totp.enable(held, codeOf())));
     return { ...user, codeOf };
   }
 

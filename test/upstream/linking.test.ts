@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { provedBy } from '../../src/users/held.ts';
 import { ann } from '../janua.ts';
 import { createAuthenticator } from '../second-factor/authenticator.ts';
 import { missing } from '../servers/missing.ts';
@@ -129,7 +130,8 @@ test('an account without a password keeps its last way in', async () => {
   const binding = { purpose: 'enrol:1', cookie: 'a' };
   const created = authenticator.create(await factors.passkeys.creationOptions(owner, account.user, binding));
   const made = await factors.passkeys.verifyNew(created, binding);
-  const added = made && (await factors.passkeys.add(owner, made));
+  const { hold } = opened.services;
+  const added = made && (await hold(provedBy(account), (held) => factors.passkeys.add(held, made)));
   assert.ok(added);
   // The session needs the passkey as fresh proof from now on.
   const signedIn = await opened.services.access.findSignedIn({ cookie: browser.jar.session });
@@ -140,7 +142,9 @@ test('an account without a password keeps its last way in', async () => {
   assert.equal((await unlink()).headers.location, `${page}?state=unlinked`);
   const now = await opened.services.access.findSignedIn({ cookie: browser.jar.session });
   assert.ok(now);
-  const change = { signedIn: now, language: 'en', caller: { route: 'a test' } } as const;
+  const current = await users.findById(account.user.id);
+  assert.ok(current);
+  const change = { signedIn: now, account: current, language: 'en', caller: { route: 'a test' } } as const;
   await assert.rejects(manageFactors.removePasskey(change, added.id), { message: 'last-factor' });
 });
 
@@ -259,14 +263,14 @@ describe('the second factor of the account', () => {
     const browser = opened.createBrowser();
     await browser.logIn();
     await link(browser, fake);
-    const { factors, users } = opened.services;
+    const { factors, users, hold } = opened.services;
     const account = await users.findByUsername(ann.username);
     assert.ok(account);
     const authenticator = createAuthenticator();
     const binding = { purpose: 'enrol:1', cookie: 'a' };
     const options = await factors.passkeys.creationOptions(factors.ownerOf(account), account.user, binding);
     const made = await factors.passkeys.verifyNew(authenticator.create(options), binding);
-    assert.ok(made && (await factors.passkeys.add(factors.ownerOf(account), made)));
+    assert.ok(made && (await hold(provedBy(account), (held) => factors.passkeys.add(held, made))));
     return { fake, opened };
   }
 

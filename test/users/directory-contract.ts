@@ -1,6 +1,10 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import type { Database } from '../../src/database/database.ts';
+import { inTransaction } from '../../src/database/transaction.ts';
+import { stampOf } from '../../src/users/account.ts';
 import type { UserDirectory } from '../../src/users/user-directory.ts';
+import { holdIn } from './held.ts';
 
 /** A user that a test inserts into a directory. */
 export interface Person {
@@ -12,6 +16,9 @@ export interface Person {
 
 export interface OpenDirectory extends AsyncDisposable {
   readonly users: UserDirectory;
+  readonly database: Database;
+  /** Where the rows are that a change locks. */
+  readonly table: 'janua_users' | 'janua_people';
   /** Inserts a user directly, as the owner of the table would. */
   insert(person: Person): Promise<void>;
 }
@@ -30,11 +37,17 @@ export function testUserDirectory(
   skip: string | false = false,
 ): void {
   async function openWithAnn() {
-    const { users, insert, ...opened } = await open();
+    const opened = await open();
+    const { users, insert, database, table } = opened;
     await insert(ann);
     const account = await users.findByUsername(ann.username);
     assert.ok(account !== undefined);
-    return { users, insert, account, [Symbol.asyncDispose]: opened[Symbol.asyncDispose] };
+    const lock = (id: string) => inTransaction(database, (db) => users.lock(id, db));
+    const hold = holdIn(database, users);
+    /** How many changes have locked each row. */
+    const changes = async () =>
+      (await database.selectFrom(table).select('changes').execute()).map((row) => Number(row.changes));
+    return { ...opened, account, lock, hold, changes, [Symbol.asyncDispose]: opened[Symbol.asyncDispose] };
   }
 
   describe(`${name} as a directory of users`, { skip }, () => {
@@ -42,7 +55,7 @@ export function testUserDirectory(
       await using opened = await openWithAnn();
       const { users, account: found } = opened;
       // A table of one's own may not say it.
-      const { isAddressProved = false, ...account } = found;
+      const { isAddressProved = false, isNewcomer: _, ...account } = found;
       assert.equal(isAddressProved, false);
       assert.deepEqual(account, {
         user: {
@@ -90,6 +103,8 @@ export function testUserDirectory(
       const stored = texts.filter((text) => !text.includes('\0'));
       assert.deepEqual([...(await opened.users.findAll([...stored, id]))], [[id, opened.account]]);
       assert.deepEqual([...(await opened.users.findAll([]))], []);
+      for (const text of stored) assert.equal(await opened.lock(text), undefined, text);
+      assert.equal((await opened.changes()).length, opened.table === 'janua_users' ? 1 : 0);
       for (const text of texts) {
         assert.equal(await opened.users.findByUsername(text), undefined, text);
         assert.equal(await opened.users.findById(text), undefined, text);
@@ -105,6 +120,53 @@ export function testUserDirectory(
       assert.equal(await stored(), 'hash');
       await users.replacePasswordHash(account, 'new');
       assert.equal(await stored(), 'new');
+    });
+
+    test('locks a user, which reads the account and counts', async () => {
+      await using opened = await openWithAnn();
+      const { users, lock, changes } = opened;
+      const { id } = opened.account.user;
+      const locked = await lock(id);
+      const before = await changes();
+      assert.deepEqual(locked, await users.findById(id));
+      assert.equal(stampOf(locked ?? opened.account), stampOf(opened.account), 'sessions stay');
+      await lock(id);
+      assert.deepEqual(await changes(), [Number(before[0]) + 1]);
+      assert.equal(await users.findSince(id), 0);
+    });
+
+    // Shows: V15.4.2
+    test('makes other changes of a user wait for the end of a transaction, and they then see it', async () => {
+      await using opened = await openWithAnn();
+      const { users, hold, account } = opened;
+      let inside = 0;
+      let stamp = stampOf(account);
+      const renewals = Array.from({ length: 8 }, () =>
+        hold(account.user.id, async (held) => {
+          inside += 1;
+          try {
+            assert.equal(inside, 1);
+            assert.equal(stampOf(held.account), stamp);
+            await users.renewStamp(held);
+            const renewed = await users.lock(account.user.id, held.db);
+            assert.ok(renewed);
+            assert.notEqual(stampOf(renewed), stamp);
+            stamp = stampOf(renewed);
+          } finally {
+            inside -= 1;
+          }
+        }),
+      );
+      await Promise.all(renewals);
+      const last = await users.findById(account.user.id);
+      assert.equal(last && stampOf(last), stamp);
+      assert.deepEqual([last?.passwordHash, last?.disabled], [account.passwordHash, false]);
+      const undone = hold(account.user.id, async (held) => {
+        await users.renewStamp(held);
+        throw new Error('the change failed');
+      });
+      await assert.rejects(undone, /the change failed/);
+      assert.deepEqual(await users.findById(account.user.id), last);
     });
 
     // Shows: VM-47

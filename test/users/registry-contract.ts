@@ -1,10 +1,13 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import type { Database } from '../../src/database/database.ts';
 import type { NewUser, UserRegistry } from '../../src/users/user-directory.ts';
 import { ann as person } from './directory-contract.ts';
+import { holdIn } from './held.ts';
 
 export interface OpenRegistry extends AsyncDisposable {
   readonly users: UserRegistry;
+  readonly database: Database;
 }
 
 const ann: NewUser = { ...person, demo: false };
@@ -16,7 +19,8 @@ export function testUserRegistry(name: string, open: () => Promise<OpenRegistry>
     assert.ok(await opened.users.add(ann));
     const account = await opened.users.findByUsername(ann.username);
     assert.ok(account !== undefined);
-    return { users: opened.users, account, [Symbol.asyncDispose]: () => opened[Symbol.asyncDispose]() };
+    const hold = holdIn(opened.database, opened.users, opened.users);
+    return { users: opened.users, hold, account, [Symbol.asyncDispose]: () => opened[Symbol.asyncDispose]() };
   }
 
   describe(`${name} as a registry of users`, { skip }, () => {
@@ -33,36 +37,39 @@ export function testUserRegistry(name: string, open: () => Promise<OpenRegistry>
 
     test('changes and removes users', async () => {
       await using opened = await openWithAnn();
-      const { users, account } = opened;
+      const { users, hold, account } = opened;
       const { id } = account.user;
-      await users.setDisabled(id, true);
+      const disable = (disabled: boolean) => hold(id, (held) => users.setDisabled(held, disabled), { groups: true });
+      await disable(true);
       assert.equal((await users.findById(id))?.disabled, true);
       assert.equal((await Array.fromAsync(users.list()))[0]?.disabled, true);
-      await users.setDisabled(id, false);
+      await disable(false);
       assert.equal((await users.findByUsername(ann.username))?.disabled, false);
-      assert.equal(await users.setPassword(account, 'set'), false, 'disabling has changed the stamp');
-      const enabled = await users.findById(id);
-      assert.ok(enabled);
-      assert.equal(await users.setPassword(enabled, 'set'), true);
-      assert.equal(await users.setPassword(enabled, 'set by a slower request'), false);
+      const setPassword = () => hold(id, (held) => users.setPassword(held, 'set'));
+      assert.equal(await setPassword(), true);
       assert.equal((await users.findById(id))?.passwordHash, 'set');
       const { passwordChangedAt } = await users.findDates(id);
       assert.ok(Math.abs(Number(passwordChangedAt) - Date.now()) < 60_000);
-      await users.setName(id, { firstName: 'Anna', lastName: 'Baker' });
+      await hold(id, (held) => users.setName(held, { firstName: 'Anna', lastName: 'Baker' }));
       assert.equal((await users.findById(id))?.user.lastName, 'Baker');
-      assert.equal(await users.remove(id), true);
-      assert.equal(await users.remove(id), false);
-      assert.equal(await users.setPassword(account, 'set'), false);
+      assert.equal((await users.findById(id))?.stamp, account.stamp, 'the door of changes renews it (changes/)');
+      const remove = () => hold(id, users.remove, { groups: true });
+      await remove();
+      for (const again of [remove, setPassword]) await assert.rejects(again(), { code: 'no-such-user' });
       assert.equal(await users.findById(id), undefined);
       assert.deepEqual(await Array.fromAsync(users.list()), []);
     });
 
     test('changes a name and keeps the stamp, unless the name is taken', async () => {
       await using opened = await openWithAnn();
-      const { users, account } = opened;
+      const { users, hold, account } = opened;
       await users.add({ ...ann, username: 'bob@example.com' });
-      assert.equal(await users.setUsername(account, 'bob@example.com'), false);
-      assert.equal(await users.setUsername(account, 'anna@example.com'), true);
+      const setUsername = (name: string) =>
+        hold(account.user.id, async (held) => {
+          if (!(await users.setUsername(held, name))) throw new Error('taken');
+        });
+      await assert.rejects(setUsername('bob@example.com'), /taken/);
+      await setUsername('anna@example.com');
       const renamed = await users.findByUsername('anna@example.com');
       assert.equal(renamed?.user.id, account.user.id);
       assert.equal(renamed?.stamp, account.stamp);

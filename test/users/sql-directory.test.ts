@@ -5,6 +5,7 @@ import { createSqlDirectory } from '../../src/users/sql-directory.ts';
 import { openMigrated } from '../database/open.ts';
 import { missing } from '../servers/missing.ts';
 import { type Person, testUserDirectory } from './directory-contract.ts';
+import { holdIn } from './held.ts';
 import { testUserRegistry } from './registry-contract.ts';
 
 for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] as const) {
@@ -13,6 +14,8 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] as const) {
     const users = createSqlDirectory(opened, { demoUsers: false });
     return {
       users,
+      database: opened.database,
+      table: 'janua_users' as const,
       async insert(person: Person) {
         assert.ok(await users.add({ ...person, demo: false }));
       },
@@ -32,7 +35,11 @@ test('demo users can sign in to the demo only', async () => {
   assert.equal((await inDemo.findByUsername(demo.username))?.disabled, false);
   const account = await inProduction.findByUsername(demo.username);
   assert.ok(account?.disabled);
-  await inProduction.setPassword(account, 'set by hand');
+  await holdIn(
+    opened.database,
+    inProduction,
+    inProduction,
+  )(account.user.id, (held) => inProduction.setPassword(held, 'set by hand'));
   assert.equal((await inProduction.findByUsername(demo.username))?.disabled, false);
 });
 

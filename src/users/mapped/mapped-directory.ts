@@ -1,5 +1,6 @@
 import type { RawBuilder } from 'kysely';
 import type { Database, Engine, OpenDatabase } from '../../database/database.ts';
+import { isUnrepresentable } from '../../database/errors.ts';
 import { sql } from '../../database/kysely.ts';
 import { listPages } from '../../database/list-pages.ts';
 import type { Log } from '../../faults/log.ts';
@@ -150,6 +151,16 @@ function createMappedDirectory(
   const mayBeId = (text: string) =>
     idType === undefined || (idKind === 'integer' ? /^-?\d{1,18}$/ : /^[0-9a-f-]{36}$/i).test(text);
 
+  /** In a transaction, which ends without a change if the column cannot hold the id. */
+  const findIn = async (db: Database, value: string): Promise<readonly Row[]> => {
+    try {
+      return (await select(sql`${id} = ${idValue(value)}`).execute(db)).rows;
+    } catch (error) {
+      if (isUnrepresentable(error)) return [];
+      throw error;
+    }
+  };
+
   async function findRows(ids: readonly string[]): Promise<Row[]> {
     const values = ids.filter(mayBeId).map(idValue);
     return values.length === 0 ? [] : (await select(sql`${id} in (${sql.join(values)})`).execute(database)).rows;
@@ -199,7 +210,9 @@ function createMappedDirectory(
 
     lock: (value, db) =>
       people.lock(value, db, async () => {
-        const [row] = (await select(sql`${id} = ${idValue(value)}`).execute(db)).rows;
+        const rows = await findIn(db, value);
+        // A comparison of the database may be less exact, such as one that ignores case.
+        const row = rows.find((one) => one.id === value);
         return row && toAccount(row, mapping);
       }),
 

@@ -132,6 +132,8 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] as const) {
       const { directory, warnings } = await openMappedDirectory(opened, mapping, quiet);
       return {
         users: directory,
+        database: opened.database,
+        table: 'janua_people' as const,
         warnings,
         execute,
         async insert({ username: email, passwordHash, firstName, lastName }: Person) {

@@ -1,0 +1,172 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { sql } from '../../../src/database/kysely.ts';
+import { rows } from '../../../src/database/schema.ts';
+import { inTransaction } from '../../../src/database/transaction.ts';
+import { stampOf } from '../../../src/users/account.ts';
+import { openMappedDirectory } from '../../../src/users/mapped/mapped-directory.ts';
+import { parseMapping } from '../../../src/users/mapped/mapping.ts';
+import { openMigrated } from '../../database/open.ts';
+import { missing } from '../../servers/missing.ts';
+import type { UserEngine } from '../../stores.ts';
+import { holdIn } from '../held.ts';
+
+const [ann, eve] = ['ann@example.com', 'eve@example.com'];
+
+/** A table of a team, in which the id 7 is Ann's, and an id 8 that is not in it. */
+async function open(engine: UserEngine) {
+  const opened = await openMigrated(engine);
+  const { database } = opened;
+  const execute = (text: string) => sql.raw(text).execute(database);
+  await execute('create table people (no integer primary key, email varchar(254) unique, secret varchar(255))');
+  if (engine === 'PostgreSQL') await execute('create unique index by_email on people (lower(email))');
+  await execute(`insert into people values (7, '${ann}', 'hash')`);
+  const mapping = parseMapping('people', 'id=no,username=email,password=secret');
+  assert.ok(mapping);
+  const { directory: users } = await openMappedDirectory(opened, mapping, { rehashes: true, log: { warn() {} } });
+  const read = async () => {
+    const account = await users.findById('7');
+    assert.ok(account);
+    return account;
+  };
+  return {
+    ...{ database, users, read },
+    lock: () => inTransaction(database, (db) => users.lock('7', db)),
+    renewStamp: () => holdIn(database, users)('7', users.renewStamp),
+    setName: (name: string) => execute(`update people set email = '${name}' where no = 7`),
+    setHash: (hash: string) => execute(`update people set secret = '${hash}' where no = 7`),
+    row: () => database.selectFrom('janua_people').select(['username', 'since', 'stamp']).executeTakeFirst(),
+    [Symbol.asyncDispose]: opened[Symbol.asyncDispose],
+  };
+}
+
+/** Tables about users whose rows outlive a change of the name. */
+const kept = new Set([
+  'janua_people',
+  // Only for users of Janua's own.
+  'janua_search',
+  // They carry the stamp, and may be in Redis.
+  'janua_sessions',
+  // It keeps events by id, and `findSince` tells the former user's from the present one's.
+  'janua_audit',
+  // The next login writes over it, and it counts with its name only.
+  'janua_logins',
+  'janua_mails',
+]);
+
+for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] satisfies UserEngine[])
+  describe(`an id of a team's own table in ${engine}`, { skip: missing(engine) }, () => {
+    type Opened = Awaited<ReturnType<typeof open>>;
+
+    /** Stores a row in each table: of the former user of the id, of its present one, and of another id. */
+    async function store({ database, read }: Opened) {
+      const present = stampOf(await read());
+      for (const [table, sample] of Object.entries(rows).filter(([, row]) => 'user_id' in row)) {
+        if (table === 'janua_people') continue;
+        const [key = ''] = Object.keys(sample);
+        const columns = Object.keys(sample);
+        for (const [whose, id, name, stamp] of [
+          ['former', '7', ann, 'former'],
+          ['present', '7', eve, present],
+          ['other', '8', ann, 'former'],
+        ] as const) {
+          if (table === 'janua_logins') continue;
+          const named = ['username', 'owner', 'address'].filter((column) => columns.includes(column));
+          const row = {
+            ...sample,
+            ...(columns.includes('subject') && { subject: whose }),
+            ...(columns.includes('stamp') && { stamp }),
+            ...Object.fromEntries(named.map((column) => [column, name])),
+            ...{ user_id: id, [key]: whose },
+          };
+          const names = Object.keys(row).map((column) => sql.ref(column));
+          await sql`insert into ${sql.table(table)} (${sql.join(names)}) values (${sql.join(Object.values(row))})`.execute(
+            database,
+          );
+        }
+      }
+    }
+
+    /** Whose rows are left in each table that is cleared. */
+    async function left({ database }: Opened) {
+      const cleared = Object.entries(rows).filter(([table, row]) => 'user_id' in row && !kept.has(table));
+      const found = cleared.map(async ([table, sample]) => {
+        const key = sql.ref(Object.keys(sample)[0] ?? '');
+        const { rows } = await sql<{ whose: string }>`select ${key} as whose from ${sql.table(table)}`.execute(
+          database,
+        );
+        return [table, rows.map(({ whose }) => whose).sort()] as const;
+      });
+      return Object.fromEntries(await Promise.all(found));
+    }
+
+    // Shows: V15.4.2
+    test('that gets another name loses what belonged to the former one, also if two requests see it first', async () => {
+      for (const atOnce of [1, 2, 8]) {
+        await using opened = await open(engine);
+        const { users, read, lock, renewStamp, setName, row, database } = opened;
+        await renewStamp();
+        const former = await read();
+        assert.notEqual(former.stamp, undefined);
+        await setName(eve);
+        await store(opened);
+        const before = Date.now();
+        const locked = await Promise.all(Array.from({ length: atOnce }, lock));
+        const account = await read();
+        for (const one of locked) assert.deepEqual(one, account);
+        assert.deepEqual([account.user.username, account.isNewcomer, account.stamp], [eve, false, undefined]);
+        const since = await users.findSince('7');
+        assert.ok(since >= before && since <= Date.now());
+        assert.deepEqual({ ...(await row()), since }, { username: eve, since, stamp: null });
+        for (const [table, whose] of Object.entries(await left(opened)))
+          assert.deepEqual(whose, table === 'janua_oidc_records' ? ['other'] : ['other', 'present'], table);
+        const mails = await database.selectFrom('janua_mails').select(['id', 'user_id']).orderBy('id').execute();
+        assert.deepEqual(
+          mails.map(({ id, user_id }) => [id, user_id]),
+          [
+            ['former', null],
+            ['other', '8'],
+            ['present', '7'],
+          ],
+          'mails still go out',
+        );
+        await lock();
+        assert.equal(await users.findSince('7'), since, 'only once');
+      }
+    });
+
+    test('whose last login was of another name is noticed without a row', async () => {
+      await using opened = await open(engine);
+      const { users, lock, database, setName } = opened;
+      await setName(eve);
+      await store(opened);
+      await database.insertInto('janua_logins').values({ user_id: '7', username: ann, at: 1 }).execute();
+      await lock();
+      assert.ok((await users.findSince('7')) > 0);
+      assert.deepEqual((await left(opened)).janua_memberships, ['other', 'present']);
+    });
+
+    test('has a row from the first change on, which several may make at once', async () => {
+      await using opened = await open(engine);
+      const { read, lock, row } = opened;
+      const stranger = await read();
+      assert.equal(stranger.isNewcomer, true);
+      const locked = await Promise.all(Array.from({ length: 8 }, lock));
+      assert.ok(locked.every((account) => account?.isNewcomer === false));
+      const since = Number((await row())?.since);
+      assert.deepEqual({ ...(await row()), since }, { username: ann, since: 0, stamp: null });
+      assert.equal(stampOf(await read()), stampOf(stranger));
+    });
+
+    test('has a stamp that its user loses with the name, and with a password that the team changes', async () => {
+      await using opened = await open(engine);
+      const { read, renewStamp, setName, setHash } = opened;
+      const stamps = [stampOf(await read())];
+      const changes = [renewStamp, renewStamp, () => setHash('another'), renewStamp, () => setName(eve)];
+      for (const change of changes) {
+        await change();
+        stamps.push(stampOf(await read()));
+      }
+      assert.equal(new Set(stamps).size, changes.length + 1);
+    });
+  });
