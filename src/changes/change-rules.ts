@@ -6,7 +6,7 @@ interface ChangeRule {
   readonly endsLinks?: true;
   /** Personal access tokens end, which carry no stamp. */
   readonly endsTokens?: true;
-  /** The records of sessions are removed, except the one that makes the change. Without a new stamp, that ends them. */
+  /** The records of sessions are removed. With a new stamp, the one that makes the change stays. */
   readonly endsSessions?: true;
   /** The failed logins of the account are forgotten. */
   readonly liftsFailures?: true;

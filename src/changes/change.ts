@@ -102,9 +102,10 @@ export function createChanges(options: ChangeOptions) {
         );
         return undefined;
       });
-    const ended = session === undefined ? sessions.endAllOf : (id: string) => sessions.endOthersOf(id, session.id);
+    const kept = newStamp && session;
+    const ended = kept ? (id: string) => sessions.endOthersOf(id, kept.id) : sessions.endAllOf;
     await Promise.all([endsSessions && orLog(ended(user.id)), liftsFailures && orLog(liftFailures(user))]);
-    return newStamp && session ? orLog(renew(user.id, session, proved)) : undefined;
+    return kept && orLog(renew(user.id, kept, proved));
   }
 
   async function make<Result>(

@@ -12,8 +12,10 @@ import { createAttemptPassword } from '../../src/sign-in/password-attempt.ts';
 import { invalidCredentials, tooManyAttempts } from '../../src/sign-in/refusals.ts';
 import { unthrottled } from '../../src/throttle/throttle.ts';
 import type { Account } from '../../src/users/account.ts';
+import { provedBy } from '../../src/users/held.ts';
 import type { UserDirectory } from '../../src/users/user-directory.ts';
 import { ann, attempt, caller, password, startJanua } from '../janua.ts';
+import { codeOf } from '../second-factor/authenticator-app.ts';
 import { directoryOf } from '../users/one-account.ts';
 
 const account: Account = {
@@ -122,32 +124,45 @@ describe('a user logs in while the account changes', () => {
 });
 
 // Shows: VM-75
-test('a second factor that is added during the login of an account without a stamp is asked for', async () => {
-  let hasFactor = false;
-  const missing = { name: 'missing', status: 403, detail: 'a second factor is missing' };
-  const demand = async () => {
-    if (hasFactor) throw new Refusal(missing);
-    return undefined;
-  };
-  const addFactor = (current: Account) => {
-    hasFactor = true;
-    return current;
-  };
-  const { logIn, store } = createRacing(addFactor, undefined, 0, demand);
-  await assert.rejects(logIn(), (error) => error instanceof Refusal && error.answer === missing);
-  assert.equal(store.records.size, 0, 'no session is left');
+test('a second factor that is added during the login is asked for, also without a column for a stamp', async ({
+  mock,
+}) => {
+  for (const ownTable of [false, true]) {
+    await using janua = await startJanua({ stores: { users: 'SQLite', sessions: 'SQL', ownTable } });
+    const { users, sessions, enrolment, createEnrolmentLink, logIn } = janua.services;
+    const before = await users.findByUsername(ann.username);
+    assert.ok(before);
+    assert.equal(before.stamp === undefined, ownTable);
+    const link = (await createEnrolmentLink(provedBy(before))).split('=')[1] ?? '';
+    const { secret } = await enrolment.begin(link, caller);
+    const start = sessions.start;
+    mock.method(sessions, 'start', async (...given: Parameters<typeof start>) => {
+      const session = await start(...given);
+      await enrolment.finish(link, codeOf(secret, Date.now()), 'en', caller);
+      return session;
+    });
+    const wanted = (error: unknown) => error instanceof Refusal && error.answer.error === 'mfa_required';
+    await assert.rejects(logIn(attempt(ann.username, password), caller), wanted);
+    assert.deepEqual(await sessions.listOf(before.user.id, undefined), [], 'no session is left');
+    const after = await users.findById(before.user.id);
+    assert.notEqual(after?.stamp, before.stamp);
+  }
 });
 
 // Shows: VM-75
 test('no session starts if it cannot be found out whether a second factor is missing', async () => {
-  for (const failing of [1, 2]) {
+  for (const [failing, passwordHash] of [
+    [1, 'hash of secret'],
+    // The login begins anew.
+    [2, 'stronger hash of secret'],
+  ] as const) {
     let asked = 0;
     const demand = async () => {
       asked += 1;
       if (asked === failing) throw new Error('gone');
       return undefined;
     };
-    const { logIn, store } = createRacing((current) => current, undefined, 0, demand);
+    const { logIn, store } = createRacing((current) => ({ ...current, passwordHash }), undefined, 0, demand);
     await assert.rejects(logIn(), /gone/);
     assert.equal(store.records.size, 0);
   }

@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { sql } from '../../../src/database/kysely.ts';
-import { rows } from '../../../src/database/schema.ts';
+import { rows, type Tables } from '../../../src/database/schema.ts';
 import { inTransaction } from '../../../src/database/transaction.ts';
 import { stampOf } from '../../../src/users/account.ts';
 import { openMappedDirectory } from '../../../src/users/mapped/mapped-directory.ts';
 import { parseMapping } from '../../../src/users/mapped/mapping.ts';
 import { openMigrated } from '../../database/open.ts';
+import { insertSample, keyOf } from '../../database/sample-rows.ts';
 import { missing } from '../../servers/missing.ts';
 import type { UserEngine } from '../../stores.ts';
 import { holdIn } from '../held.ts';
@@ -40,8 +41,8 @@ async function open(engine: UserEngine) {
   };
 }
 
-/** Tables about users whose rows outlive a change of the name. */
-const kept = new Set([
+/** What the former user of an id leaves behind in these tables is not cleared. */
+const kept: readonly string[] = [
   'janua_people',
   // Only for users of Janua's own.
   'janua_search',
@@ -52,7 +53,11 @@ const kept = new Set([
   // The next login writes over it, and it counts with its name only.
   'janua_logins',
   'janua_mails',
-]);
+];
+
+const cleared = (Object.keys(rows) as (keyof Tables)[]).filter(
+  (table) => 'user_id' in rows[table] && !kept.includes(table),
+);
 
 for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] satisfies UserEngine[])
   describe(`an id of a team's own table in ${engine}`, { skip: missing(engine) }, () => {
@@ -61,43 +66,21 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] satisfies UserEngine[])
     /** Stores a row in each table: of the former user of the id, of its present one, and of another id. */
     async function store({ database, read }: Opened) {
       const present = stampOf(await read());
-      for (const [table, sample] of Object.entries(rows).filter(([, row]) => 'user_id' in row)) {
-        if (table === 'janua_people') continue;
-        const [key = ''] = Object.keys(sample);
-        const columns = Object.keys(sample);
-        for (const [whose, id, name, stamp] of [
+      for (const table of [...cleared, 'janua_mails'] as const)
+        for (const [whose, user_id, name, stamp] of [
           ['former', '7', ann, 'former'],
           ['present', '7', eve, present],
           ['other', '8', ann, 'former'],
         ] as const) {
-          if (table === 'janua_logins') continue;
-          const named = ['username', 'owner', 'address'].filter((column) => columns.includes(column));
-          const row = {
-            ...sample,
-            ...(columns.includes('subject') && { subject: whose }),
-            ...(columns.includes('stamp') && { stamp }),
-            ...Object.fromEntries(named.map((column) => [column, name])),
-            ...{ user_id: id, [key]: whose },
-          };
-          const names = Object.keys(row).map((column) => sql.ref(column));
-          await sql`insert into ${sql.table(table)} (${sql.join(names)}) values (${sql.join(Object.values(row))})`.execute(
-            database,
-          );
+          const names = { username: name, owner: name, address: name, subject: whose };
+          await insertSample(database, table, { ...names, stamp, user_id, [keyOf(table)]: whose });
         }
-      }
     }
 
-    /** Whose rows are left in each table that is cleared. */
-    async function left({ database }: Opened) {
-      const cleared = Object.entries(rows).filter(([table, row]) => 'user_id' in row && !kept.has(table));
-      const found = cleared.map(async ([table, sample]) => {
-        const key = sql.ref(Object.keys(sample)[0] ?? '');
-        const { rows } = await sql<{ whose: string }>`select ${key} as whose from ${sql.table(table)}`.execute(
-          database,
-        );
-        return [table, rows.map(({ whose }) => whose).sort()] as const;
-      });
-      return Object.fromEntries(await Promise.all(found));
+    /** Whose rows are left in a table. */
+    async function leftIn(table: keyof Tables, { database }: Opened) {
+      const query = sql<{ whose: string }>`select ${sql.ref(keyOf(table))} as whose from ${sql.table(table)}`;
+      return (await query.execute(database)).rows.map(({ whose }) => whose).sort();
     }
 
     // Shows: V15.4.2
@@ -118,8 +101,10 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] satisfies UserEngine[])
         const since = await users.findSince('7');
         assert.ok(since >= before && since <= Date.now());
         assert.deepEqual({ ...(await row()), since }, { username: eve, since, stamp: null });
-        for (const [table, whose] of Object.entries(await left(opened)))
-          assert.deepEqual(whose, table === 'janua_oidc_records' ? ['other'] : ['other', 'present'], table);
+        for (const table of cleared) {
+          const expected = table === 'janua_oidc_records' ? ['other'] : ['other', 'present'];
+          assert.deepEqual(await leftIn(table, opened), expected, table);
+        }
         const mails = await database.selectFrom('janua_mails').select(['id', 'user_id']).orderBy('id').execute();
         assert.deepEqual(
           mails.map(({ id, user_id }) => [id, user_id]),
@@ -143,7 +128,7 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] satisfies UserEngine[])
       await database.insertInto('janua_logins').values({ user_id: '7', username: ann, at: 1 }).execute();
       await lock();
       assert.ok((await users.findSince('7')) > 0);
-      assert.deepEqual((await left(opened)).janua_memberships, ['other', 'present']);
+      assert.deepEqual(await leftIn('janua_memberships', opened), ['other', 'present']);
     });
 
     test('has a row from the first change on, which several may make at once', async () => {
