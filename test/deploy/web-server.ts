@@ -54,7 +54,7 @@ async function nginxConfiguration(place: Place, folder: string): Promise<string>
     ['proxy_read_timeout 15s;', `proxy_read_timeout ${patienceWithJanua}s;`],
     [/^ +listen \[::\].*\n/gm, ''],
     ['listen 80;', `listen 127.0.0.1:${place.plainPort};`],
-    ['listen 443 ssl;', `listen 127.0.0.1:${place.tlsPort} ssl;`],
+    ['listen 443 ssl http2;', `listen 127.0.0.1:${place.tlsPort} ssl http2;`],
     ['https://auth.example.com', `https://${place.authHost}:${place.tlsPort}`],
     ['https://app.example.com$', `https://${place.appHost}:${place.tlsPort}$`],
     [/ssl_certificate \S+;/g, `ssl_certificate ${place.certificate};`],
