@@ -35,6 +35,8 @@ export interface IndexedField {
   readonly where?: Expression;
   readonly value: Expression;
   readonly id: Expression;
+  /** Whether the value begins with a prefix, if comparing it with the texts around the prefix does not tell. */
+  readonly beginsWith?: (prefix: string) => Expression;
 }
 
 interface SearchOptions {
@@ -47,8 +49,8 @@ interface SearchOptions {
 
 /** Finds users by the beginning of what is known of them. */
 export function createSearch(database: Database, { fields, listSome, asText = (value) => value, toId }: SearchOptions) {
-  const hasPrefix = ({ where = sql`1 = 1`, value }: IndexedField, prefix: string) =>
-    sql`${where} and ${value} >= ${prefix} and ${value} < ${prefix + last}`;
+  const hasPrefix = ({ where = sql`1 = 1`, value, beginsWith }: IndexedField, prefix: string) =>
+    sql`${where} and ${beginsWith?.(prefix) ?? sql`${value} >= ${prefix} and ${value} < ${prefix + last}`}`;
 
   return {
     searched: fields.map(({ name }) => name),

@@ -21,6 +21,9 @@ interface ColumnRow {
   readonly base: string;
   /** Whether `=` ignores case, or the column holds lower case only. */
   readonly ignorescase: boolean | number | null;
+  /** The character set and the collation of a text. Only MariaDB and MySQL have them for each column. */
+  readonly charset?: string | null;
+  readonly collation?: string | null;
 }
 
 /** An index over the whole table, as far as it helps to find one row by one column. */
@@ -48,6 +51,7 @@ export async function describeTable({ database, engine }: OpenDatabase, table: s
       type: row.type,
       kind: kinds.find(([, pattern]) => pattern.test(row.base))?.[0] ?? ('other' as const),
       ignoresCase: Boolean(row.ignorescase),
+      letters: row.charset && row.collation ? { charset: row.charset, collation: row.collation } : undefined,
     })),
     indexes,
   };
@@ -142,7 +146,8 @@ async function inspectMysql(database: Database, name: string, schema: string | u
   const isTable = sql`table_schema = ${schema ?? sql`database()`} and table_name = ${name}`;
   const { rows } = await sql<ColumnRow>`
     select table_type as tabletype, column_name as name, column_type as type, data_type as base,
-      collation_name rlike '_ci$' or generation_expression rlike '^l(ower|case)[(]' as ignorescase
+      collation_name rlike '_ci$' or generation_expression rlike '^l(ower|case)[(]' as ignorescase,
+      character_set_name as charset, collation_name as collation
     from information_schema.columns join information_schema.tables using (table_schema, table_name)
     where ${isTable} order by ordinal_position`.execute(database);
   const statistics = await sql<StatisticsRow>`

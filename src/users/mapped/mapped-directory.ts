@@ -11,7 +11,7 @@ import { createSearch, inOrder } from '../search.ts';
 import { createStamp, usersPerPage } from '../sql-directory.ts';
 import { canonicalUsername, searchable } from '../user.ts';
 import type { ListedUser, SearchableDirectory } from '../user-directory.ts';
-import { type ColumnKind, describeTable } from './inspection.ts';
+import { type ColumnDescription, type ColumnKind, describeTable } from './inspection.ts';
 import { isDisabled, readGroups, type UserMapping } from './mapping.ts';
 import { createPeople } from './people.ts';
 import { type Fitness, judgeTable, type NameMatch, quoteName } from './requirements.ts';
@@ -103,7 +103,7 @@ async function findMissing({ database }: OpenDatabase, mapping: UserMapping): Pr
 function createMappedDirectory(
   { database, engine, prepareLookup }: OpenDatabase,
   mapping: UserMapping,
-  { nameMatch, idKind, disabledKind, searches }: Fitness,
+  { nameMatch, idKind, disabledKind, searches, letters }: Fitness,
   { log, rehashes }: MappedOptions,
 ): SearchableDirectory {
   const table = sql.table(mapping.table);
@@ -169,8 +169,10 @@ function createMappedDirectory(
 
   const { findByPrefix, walkWords, searched } = createSearch(database, {
     fields: searchable.flatMap((name) => {
-      const [column, form] = [mapping[name], searches[name]];
-      return column && form ? [{ name, table, value: ordered(column, form), id }] : [];
+      const [column, form, known] = [mapping[name], searches[name], letters[name]];
+      if (column === undefined || form === undefined) return [];
+      const value = ordered(column, form);
+      return [{ name, table, value, id, ...(known && { beginsWith: beginsWithIn(known, value) }) }];
     }),
     listSome,
     asText: (value) => asText(engine, value),
@@ -258,6 +260,17 @@ const hasUsableId = ({ id }: Row) => id !== null && id.length <= longestId;
 
 const asText = (engine: Engine, value: RawBuilder<unknown>) =>
   sql`cast(${value} as ${engine === 'mysql' ? sql`char` : sql`text`})`;
+
+/**
+ * Whether a value begins with a prefix, in the column's own character set. MariaDB and MySQL refuse to compare a column with a
+ * letter that it cannot hold. Converted, that letter becomes a question mark.
+ */
+const beginsWithIn =
+  ({ charset, collation }: NonNullable<ColumnDescription['letters']>, value: RawBuilder<unknown>) =>
+  (prefix: string) => {
+    const pattern = `${prefix.replaceAll(/[|%_]/g, '|$&')}%`;
+    return sql`${value} like convert(${pattern} using ${sql.id(charset)}) collate ${sql.id(collation)} escape '|'`;
+  };
 
 type Pairing = (one: RawBuilder<unknown>, other: RawBuilder<unknown>) => RawBuilder<unknown>;
 

@@ -118,6 +118,12 @@ export function judgeTable(
       firstName: formOf(firstName),
       lastName: formOf(lastName),
     } as const satisfies Record<Searchable, NameMatch | undefined>,
+    /** The character sets of the searched columns. */
+    letters: {
+      username: username?.letters,
+      firstName: firstName?.letters,
+      lastName: lastName?.letters,
+    } as const satisfies Record<Searchable, ColumnDescription['letters']>,
     /** Whether an index keeps names apart that differ only in case. */
     namesAreUnique: indexesOfName.some((index) => index.unique && (index.form !== 'plain' || username?.ignoresCase)),
     disabledKind: disabled?.kind,
