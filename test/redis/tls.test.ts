@@ -32,16 +32,16 @@ let clusterPort: number | undefined;
 before(async () => {
   if (skip) return;
   folder = await mkdtemp(join(tmpdir(), 'janua-certificates-'));
-  [right, other, elsewhere, workplace, server, cluster] = await Promise.all([
-    createCertificate(folder, 'right'),
+  right = await createCertificate(folder, 'right');
+  [other, elsewhere, workplace, server, cluster] = await Promise.all([
     createCertificate(folder, 'other'),
     createCertificate(folder, 'elsewhere', 'DNS:elsewhere.example'),
     createMigratedWorkplace(),
     startRedis(),
-    startRedisCluster(),
+    startRedisCluster(right),
   ]);
   tlsPort = await takeTls(server, right);
-  for (const master of cluster.masters) clusterPort = await takeTls(master, right);
+  [clusterPort] = cluster.tlsPorts;
 });
 after(async () => {
   if (skip) return;

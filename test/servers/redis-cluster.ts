@@ -1,19 +1,23 @@
 import { setTimeout } from 'node:timers/promises';
+import type { Certificate } from './certificate.ts';
 import { ask, startRedis } from './redis.ts';
-import type { ThrowAwayServer } from './throw-away-server.ts';
+import { findFreePort, type ThrowAwayServer } from './throw-away-server.ts';
 
 /** Masters that share all slots. None has a replica, so that the keys of a lost master are unavailable. */
 export interface RedisCluster extends AsyncDisposable {
   /** For REDIS_URL. Names every master. */
   readonly url: string;
   readonly masters: readonly ThrowAwayServer[];
+  /** The port for TLS of each master, if the cluster has a certificate. */
+  readonly tlsPorts: readonly number[];
   /** Waits until every master reports the cluster as working, or as failed. */
   reach(state: 'ok' | 'fail'): Promise<void>;
   /** Removes all keys from all masters. */
   flush(): Promise<void>;
 }
 
-/** The number of slots of a cluster. */
+/** The number of masters, and of slots. */
+const size = 3;
 const slotCount = 16_384;
 
 /** Milliseconds without an answer after which the cluster takes a master as lost. */
@@ -26,9 +30,17 @@ const pollInterval = 25;
 /** Milliseconds without an answer after which a test takes a master as frozen. */
 const answerPatience = 500;
 
-export async function startRedisCluster(size = 3): Promise<RedisCluster> {
-  const args = ['--cluster-enabled', 'yes', '--cluster-node-timeout', String(nodeTimeout)];
-  const starting = Array.from({ length: size }, () => startRedis({ durable: true, args }));
+/** @param certificate to take TLS as well */
+export async function startRedisCluster(certificate?: Certificate): Promise<RedisCluster> {
+  const tlsPorts = certificate ? await Promise.all(Array.from({ length: size }, findFreePort)) : [];
+  const starting = Array.from({ length: size }, (_, index) => {
+    const tlsPort = tlsPorts[index];
+    const args = [
+      ...['--cluster-enabled', 'yes', '--cluster-node-timeout', String(nodeTimeout)],
+      ...(certificate && tlsPort ? tlsArgs(certificate, tlsPort) : []),
+    ];
+    return startRedis({ durable: true, args });
+  });
   const closing = new AsyncDisposableStack();
   try {
     const masters: ThrowAwayServer[] = [];
@@ -39,13 +51,14 @@ export async function startRedisCluster(size = 3): Promise<RedisCluster> {
       await ask(master, 'cluster', 'addslotsrange', String(first), String(last));
       // Two masters with the same epoch would first have to agree on the owner of each slot.
       await ask(master, 'cluster', 'set-config-epoch', String(index + 1));
-      if (index > 0) await ask(master, 'cluster', 'meet', '127.0.0.1', String(masters[0]?.port));
+      if (index > 0) await ask(master, 'cluster', 'meet', '127.0.0.1', String(tlsPorts[0] ?? masters[0]?.port));
     }
     const cluster: RedisCluster = {
       url: `redis+cluster://${masters.map(({ port }) => `127.0.0.1:${port}`).join(',')}`,
       masters,
+      tlsPorts,
       async reach(state) {
-        await Promise.all(masters.map((master) => untilInformed(master, state, size)));
+        await Promise.all(masters.map((master) => untilInformed(master, state)));
       },
       async flush() {
         await Promise.all(masters.map((master) => ask(master, 'flushall')));
@@ -60,7 +73,13 @@ export async function startRedisCluster(size = 3): Promise<RedisCluster> {
   }
 }
 
-async function untilInformed(master: ThrowAwayServer, state: string, size: number): Promise<void> {
+/** Before Redis 7.2, a cluster tells its clients the ports for TLS only if the masters use TLS among themselves. */
+const tlsArgs = ({ certificate, key }: Certificate, port: number) => [
+  ...['--tls-port', String(port), '--tls-cluster', 'yes', '--tls-auth-clients', 'no'],
+  ...['--tls-cert-file', certificate, '--tls-key-file', key, '--tls-ca-cert-file', certificate],
+];
+
+async function untilInformed(master: ThrowAwayServer, state: string): Promise<void> {
   const expected = [`cluster_state:${state}`, ...(state === 'ok' ? [`cluster_known_nodes:${size}`] : [])];
   const deadline = performance.now() + patience;
   let said: string | undefined;
