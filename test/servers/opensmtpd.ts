@@ -1,4 +1,4 @@
-import { execFile } from 'node:child_process';
+import { execFile, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { chmod, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
@@ -21,6 +21,13 @@ export interface MailServer extends ThrowAwayServer {
 /** The account of `url`. */
 const account = { user: 'janua', password: 'correct horse' };
 
+/** How it listens. */
+const listening = {
+  smtps: 'smtps pki test auth <accounts>',
+  starttls: 'tls-require pki test auth <accounts>',
+  none: '',
+};
+
 /** The account of the operating system that the mails belong to. */
 const owner = 'nobody';
 
@@ -29,14 +36,20 @@ export function findOpenSmtpd(): string | undefined {
   return findProgram('smtpd');
 }
 
+/** Whether the OpenSMTPD of this machine can take mail with TLS. Version 6 cannot with OpenSSL 3, as in Debian 12 and Ubuntu 22.04. */
+export function servesTls(): boolean {
+  const { stderr } = spawnSync(findOpenSmtpd() ?? 'smtpd', ['-h'], { encoding: 'utf8', timeout: 10_000 });
+  return !/OpenSMTPD 6\./.test(stderr);
+}
+
 /** OpenSMTPD keeps its mails and its socket at fixed paths. In a mount namespace of its own, these paths are folders of the test. */
 const launch = 'mount --bind "$1" /var/spool && mount --bind "$2" /run && shift 2 && exec "$@"';
 
 /**
- * Starts OpenSMTPD, which takes mail with TLS and a password only.
- * @param tls from the start, or by STARTTLS
+ * Starts OpenSMTPD.
+ * @param tls from the start, or by STARTTLS: it then takes mail with TLS and a password only. `none` needs neither
  */
-export async function startOpenSmtpd(tls: 'smtps' | 'starttls'): Promise<MailServer> {
+export async function startOpenSmtpd(tls: 'smtps' | 'starttls' | 'none'): Promise<MailServer> {
   const program = findOpenSmtpd();
   const tool = findProgram('smtpctl');
   if (program === undefined || tool === undefined) throw new Error('OpenSMTPD is not installed');
@@ -55,12 +68,13 @@ export async function startOpenSmtpd(tls: 'smtps' | 'starttls'): Promise<MailSer
     `pki test key "${key}"`,
     `table accounts file:${join(home.path, 'accounts')}`,
     `table recipients { "@" = "${owner}" }`,
-    `listen on 127.0.0.1 port $port ${tls === 'smtps' ? 'smtps' : 'tls-require'} pki test auth <accounts>`,
+    `listen on 127.0.0.1 port $port ${listening[tls]}`,
     `action "keep" maildir "${join(mails, 'kept')}" virtual <recipients>`,
-    'match auth from any for any action "keep"',
+    `match ${tls === 'none' ? '' : 'auth '}from any for any action "keep"`,
   ];
   await writeFile(config, `${lines.join('\n')}\n`);
   const scheme = tls === 'smtps' ? 'smtps' : 'smtp';
+  const credentials = tls === 'none' ? '' : `${account.user}:${encodeURIComponent(account.password)}@`;
   const server = await startServer(
     {
       name: 'opensmtpd',
@@ -69,7 +83,7 @@ export async function startOpenSmtpd(tls: 'smtps' | 'starttls'): Promise<MailSer
         ...['--mount', 'sh', '-c', `mkdir -p "$1/smtpd" && chmod 711 "$1" "$1/smtpd" && ${launch}`, 'sh', data, run],
         ...[program, '-d', '-f', config, '-D', `port=${port}`],
       ],
-      url: (port) => `${scheme}://${account.user}:${encodeURIComponent(account.password)}@localhost:${port}`,
+      url: (port) => `${scheme}://${credentials}localhost:${port}`,
       answers: (_url, { port }) => (tls === 'smtps' ? takesConnections(port) : greets(port)),
       stopSignal: 'SIGTERM',
       endSignal: 'SIGKILL',
