@@ -482,17 +482,19 @@ async function prepare(settings: Settings, overrides: Overrides, openings: Openi
   const administration: AdministrationOptions = {
     ...{ users, registry, holdNew, changeAny, groups, sessions, passwords, passwordPolicy, audit },
     lift: throttled.lift,
-    async invite(account, byMail, { caller: { requestId } }) {
-      const { id: userId, username: address } = account.user;
+    async invite(account, byMail, { caller: { requestId }, actorId = 'operator' }) {
+      const { username: address } = account.user;
       if (!byMail) return accountMails.createInvitationLink(account);
-      const { stamp } = provedBy(account);
-      await outbox.add({ purpose: 'invitation', address, userId, stamp, language: settings.LANGUAGE, requestId });
+      const cause = { ...provedBy(account), requestId, causedBy: { userId: actorId } };
+      await outbox.add({ purpose: 'invitation', address, language: settings.LANGUAGE, ...cause });
       return undefined;
     },
     sendReset:
       mailWorks && (registry !== undefined || rehashes)
-        ? ({ username: address, language = settings.LANGUAGE }, { caller: { requestId } }) =>
-            outbox.add({ purpose: 'reset-password', address, language, requestId })
+        ? (
+            { username: address, language = settings.LANGUAGE },
+            { caller: { requestId }, actorId: userId = 'operator' },
+          ) => outbox.add({ purpose: 'reset-password', address, language, requestId, causedBy: { userId } })
         : undefined,
     removeFactors: secondFactors.manageFactors.removeAll,
   };

@@ -13,6 +13,7 @@ import { up as secondFactors } from './migrations/2026-11-26-second-factors.ts';
 import { up as administration } from './migrations/2026-11-27-administration.ts';
 import { up as openid } from './migrations/2026-11-28-openid.ts';
 import { up as upstream } from './migrations/2026-11-28-upstream.ts';
+import { up as mailTurns } from './migrations/2026-11-29-mail-turns.ts';
 import { up as people } from './migrations/2026-11-29-people.ts';
 import { rows as sampleRows, tablesInRedis } from './schema.ts';
 
@@ -26,6 +27,7 @@ const steps: Readonly<Record<string, MigrationStep>> = {
   '2026-11-27-administration': administration,
   '2026-11-28-openid': openid,
   '2026-11-28-upstream': upstream,
+  '2026-11-29-mail-turns': mailTurns,
   '2026-11-29-people': people,
 };
 

@@ -91,6 +91,12 @@ export const rows = {
     failure: generated(nullable('')),
     /** The sent mail as JSON, in the demo only. */
     content: generated(nullable('')),
+    /** 0 if a user who had proved their identity, an operator or the server caused it. */
+    stranger: flag,
+    /** The user or the network that caused it. NULL if a process of an older version inserted the row. */
+    party: generated(nullable('')),
+    /** Orders the mails that are due: milliseconds since 1970. NULL while it is not due, and until the sender has seen that it is. */
+    turn_at: generated(nullable(time)),
   },
   /** Passkeys by a hash of the credential's id. */
   janua_passkeys: {

@@ -70,7 +70,7 @@ export async function createDeliver(options: DeliverOptions): Promise<Deliver> {
     onFailed('put_off');
   }
 
-  /** The mail goes behind the others, so that a mail which breaks the connection does not hold them up. */
+  /** The mail takes the next turn of its party, so that a mail which breaks the connection does not hold up the others. */
   async function requeue(mail: QueuedMail, failure: string): Promise<void> {
     await outbox.putOff(mail, 0, mail.attempts, failure);
     onFailed('server');

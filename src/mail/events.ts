@@ -25,7 +25,8 @@ export const events = {
         adviceForOwnTable: 'To let the user in: enable the user in your own table of users.',
       },
       'too-many': {
-        words: 'there were too many requests for mail to that address, or from that client; the response did not tell',
+        words:
+          'there were too many requests for mail to that address, or from that client or network; the response did not tell',
         advice:
           'Wait an hour. If it was the same client each time, block it: janua audit --kind mail-not-sent shows it.',
       },

@@ -1,6 +1,7 @@
 import type { Selectable } from 'kysely';
 import { createEventIds } from '../audit/event-id.ts';
 import type { Database } from '../database/database.ts';
+import { sql } from '../database/kysely.ts';
 import { listPages } from '../database/list-pages.ts';
 import type { MailsTable } from '../database/schema.ts';
 import type { User } from '../users/user.ts';
@@ -21,11 +22,18 @@ export interface NewMail {
   readonly requestId?: string | undefined;
   /** What the mail tells. */
   readonly details?: Readonly<Record<string, string>> | undefined;
+  /** Default: its user. */
+  readonly causedBy?: Cause | undefined;
 }
 
+/** A user who has proved their identity, or `operator`; or a stranger's network (`endSiteOf`). It takes turns with others of its kind. */
+export type Cause = { readonly userId: string } | { readonly network: string };
+
 /** A mail in the outbox, with an id in order of time. Times are milliseconds since 1970. */
-export interface QueuedMail extends NewMail {
+export interface QueuedMail extends Omit<NewMail, 'causedBy'> {
   readonly id: string;
+  /** Who caused it: `user:` and an id or address, or a stranger's network. Undefined if an older version added the mail. */
+  readonly party: string | undefined;
   readonly details: Readonly<Record<string, string>>;
   readonly createdAt: number;
   /** When to try next. Undefined once the mail is given up, or is in the demo's mailbox. */
@@ -66,18 +74,73 @@ const givenUpMilliseconds = 7 * keptMilliseconds;
  */
 const addedMilliseconds = 50;
 
+/**
+ * Milliseconds between two turns of one party. Turns only order the mails that are due: when no others wait, a party waits for nothing.
+ * While mails wait for a mail server that is away, a party gains one turn on later mails of others in this time.
+ */
+const turnSpacing = 10 * 60 * 1000;
+
+/** Mails that get their turns in one step, and expired mails that are found at once. */
+const arrivedRows = 500;
+const expiredRows = 50;
+
 /** Mails that one step of a list reads. */
 const pageRows = 500;
 
 export type Outbox = ReturnType<typeof createOutbox>;
 
-/** Mail to send, in a table of the SQL database. Every method throws `Unavailable` when the database cannot be reached. */
+/**
+ * Mail to send, in a table of the SQL database. When a mail becomes due, it gets a turn: at once if no mail of its party waits, otherwise
+ * some time after the last of them. So one party cannot hold up the others, however many mails it causes. Every method throws `Unavailable` when the database cannot be
+ * reached.
+ */
 export function createOutbox({ database, descriptions, now, onAdded }: OutboxOptions) {
   const createId = createEventIds();
   const rows = database.selectFrom('janua_mails');
   const due = () => rows.selectAll().where('due_at', '<=', now());
-  const change = (id: string, values: Partial<Selectable<MailsTable>>) =>
-    database.updateTable('janua_mails').set(values).where('id', '=', id).execute();
+  const inTurn = (stranger: 0 | 1, limit: number) =>
+    due().where('stranger', '=', stranger).where('turn_at', '>=', 0).orderBy('turn_at').orderBy('id').limit(limit);
+  const changing = (id: string) => database.updateTable('janua_mails').where('id', '=', id);
+  const change = (id: string, values: Partial<Selectable<MailsTable>>) => changing(id).set(values).execute();
+
+  /** Gives turns to the mails that have become due. The sender does it and not the request, which therefore costs the same for all. */
+  async function giveTurns(): Promise<void> {
+    const arrived = await database
+      .selectFrom('janua_mails as mail')
+      .select(({ selectFrom }) => [
+        ...(['id', 'party', 'due_at'] as const),
+        selectFrom('janua_mails as other')
+          .select('turn_at')
+          .whereRef('other.party', '=', 'mail.party')
+          .where('turn_at', '>=', 0)
+          .orderBy('turn_at', 'desc')
+          .limit(1)
+          .as('latest'),
+      ])
+      .where('turn_at', 'is', null)
+      .where('due_at', '<=', now())
+      .orderBy('due_at')
+      .orderBy('id')
+      .limit(arrivedRows)
+      .execute();
+    if (arrived.length === 0) return;
+    const latest = new Map<string, number>();
+    const turns = arrived.map(({ id, party, ...row }) => {
+      const before = latest.get(party ?? '') ?? (row.latest === null ? 0 : Number(row.latest));
+      const turn = Math.max(Number(row.due_at), before + turnSpacing);
+      if (party !== null) latest.set(party, turn);
+      return sql`when ${id} then ${sql.lit(turn)}`;
+    });
+    const ids = arrived.map(({ id }) => id);
+    await database
+      .updateTable('janua_mails')
+      .set({ turn_at: sql<number>`case id ${sql.join(turns, sql` `)} end` })
+      .where('id', 'in', ids)
+      // An operator may have retried it meanwhile.
+      .where('turn_at', 'is', null)
+      .execute();
+    if (arrived.length === arrivedRows) await giveTurns();
+  }
 
   return {
     /**
@@ -88,6 +151,8 @@ export function createOutbox({ database, descriptions, now, onAdded }: OutboxOpt
       const description = descriptions[purpose];
       if (description === undefined) throw new TypeError(`there is no mail ${purpose}`);
       const time = now();
+      const { userId = address, causedBy = { userId } } = mail;
+      const isStranger = 'network' in causedBy;
       const row = {
         id: createId(time),
         purpose,
@@ -100,22 +165,30 @@ export function createOutbox({ database, descriptions, now, onAdded }: OutboxOpt
         created_at: time,
         due_at: time,
         expires_at: time + description.keepSeconds * 1000,
+        stranger: isStranger ? 1 : 0,
+        party: isStranger ? causedBy.network : `user:${causedBy.userId}`,
       };
       await within.insertInto('janua_mails').values(row).execute();
       setTimeout(onAdded, addedMilliseconds).unref();
     },
 
-    hasDue: async (): Promise<boolean> => (await due().limit(1).executeTakeFirst()) !== undefined,
+    hasDue: async (): Promise<boolean> => (await due().orderBy('due_at').limit(1).executeTakeFirst()) !== undefined,
 
     /**
-     * Finds mails that are due: those that have expired, or else those that have been due for longest. So expired mails are given up
-     * even if the mail server takes none.
+     * Finds mails that are due, whose turn is first. At least half are mails that strangers have not caused, if so many are due. Some
+     * mails that have expired come on top, so that they are given up even if the mail server takes none.
      */
     async findDue(limit: number): Promise<QueuedMail[]> {
-      const some = due().limit(limit);
-      const expired = await some.where('expires_at', '<=', now()).execute();
-      const found = expired.length > 0 ? expired : await some.orderBy('due_at').orderBy('id').execute();
-      return found.map(fromRow);
+      await giveTurns();
+      const expired = rows.selectAll().where('expires_at', '<=', now()).where('due_at', 'is not', null);
+      const [known, strangers] = [await inTurn(0, limit).execute(), await inTurn(1, limit).execute()];
+      const first = known.slice(0, Math.max(Math.ceil(limit / 2), limit - strangers.length));
+      const found = [
+        ...(await expired.orderBy('expires_at').limit(expiredRows).execute()),
+        ...first,
+        ...strangers.slice(0, limit - first.length),
+      ];
+      return [...new Map(found.map((row) => [row.id, row])).values()].map(fromRow);
     },
 
     /** Removes a mail that was sent, or has become needless. */
@@ -126,16 +199,21 @@ export function createOutbox({ database, descriptions, now, onAdded }: OutboxOpt
     /** Keeps a mail in the demo's mailbox. */
     async keep({ id, ...content }: Omit<KeptMail, 'createdAt'>): Promise<void> {
       const expires_at = now() + keptMilliseconds;
-      await change(id, { due_at: null, expires_at, content: JSON.stringify(content) });
+      await change(id, { due_at: null, turn_at: null, expires_at, content: JSON.stringify(content) });
     },
 
-    /** Tries a mail again after a pause. `attempts` counts the refusals so far. */
+    /**
+     * Tries a mail again after a pause, when it takes a turn like a new mail. Without a pause, it takes the next turn of its party.
+     * `attempts` counts the refusals so far.
+     */
     async putOff({ id, expiresAt }: QueuedMail, pause: number, attempts: number, failure: string): Promise<void> {
-      await change(id, { due_at: Math.min(now() + pause, expiresAt), attempts, failure });
+      const turn_at = pause > 0 ? null : sql<number>`turn_at + ${sql.lit(turnSpacing)}`;
+      const due_at = Math.min(now() + pause, expiresAt);
+      await changing(id).set({ due_at, turn_at, attempts, failure }).execute();
     },
 
     async giveUp(id: string, failure: string): Promise<void> {
-      await change(id, { due_at: null, expires_at: now() + givenUpMilliseconds, failure });
+      await change(id, { due_at: null, turn_at: null, expires_at: now() + givenUpMilliseconds, failure });
     },
 
     /**
@@ -145,7 +223,7 @@ export function createOutbox({ database, descriptions, now, onAdded }: OutboxOpt
     async retry(id?: string): Promise<number> {
       let count = 0n;
       for (const [purpose, { keepSeconds }] of Object.entries(descriptions)) {
-        const retried = { due_at: now(), expires_at: now() + keepSeconds * 1000, attempts: 0 };
+        const retried = { due_at: now(), turn_at: null, expires_at: now() + keepSeconds * 1000, attempts: 0 };
         const update = database.updateTable('janua_mails').set(retried).where('purpose', '=', purpose);
         const ofMails = update.where('content', 'is', null);
         const chosen = id === undefined ? ofMails : ofMails.where('id', '=', id);
@@ -208,5 +286,6 @@ function fromRow(row: Selectable<MailsTable>): QueuedMail {
     dueAt: row.due_at === null ? undefined : Number(row.due_at),
     expiresAt: Number(row.expires_at),
     failure: row.failure ?? undefined,
+    party: row.party ?? undefined,
   };
 }

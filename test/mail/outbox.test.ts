@@ -1,10 +1,41 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { removeExpired } from '../../src/database/deletions.ts';
+import { sql } from '../../src/database/kysely.ts';
 import { missing } from '../servers/missing.ts';
 import { greeting, openOffice } from './post-office.ts';
 
 const day = 24 * 60 * 60;
+
+type Office = Awaited<ReturnType<typeof openOffice>>;
+
+/** Adds a mail that is caused by a user (small letter), or by a stranger in a network (capital letter). */
+const addNamed = ({ outbox }: Office, name: string) =>
+  outbox.add(
+    greeting(`${name}@example.com`, { causedBy: name < 'a' ? { network: `${name}::/48` } : { userId: name } }),
+  );
+
+/** Removes all mails that are due. Gives the names of each look. */
+async function drain({ outbox }: Office, limit: number): Promise<string[]> {
+  const looks: string[] = [];
+  for (;;) {
+    const mails = await outbox.findDue(limit);
+    if (mails.length === 0) return looks;
+    looks.push(mails.map(({ address }) => address[0]).join(''));
+    for (const { id } of mails) await outbox.remove(id);
+  }
+}
+
+const orders: readonly [claim: string, limit: number, added: readonly string[], expected: readonly string[]][] = [
+  ['mails go out in order of time', 2, [...'abcd'], ['ab', 'cd']],
+  ['a network does not hold up other networks', 2, [...'XXXXYXZ'], ['XY', 'ZX', 'XX', 'X']],
+  ['a user does not hold up other users', 2, [...'aaaabac'], ['ab', 'ca', 'aa', 'a']],
+  ['strangers do not hold up users', 4, [...'UVWXYZab'], ['abUV', 'WXYZ']],
+  ['users leave strangers half of the places', 4, [...'abcdefXYZ'], ['abXY', 'cdeZ', 'f']],
+  ['one user alone leaves strangers half of the places', 4, [...'aaaaXYZ'], ['aaXY', 'aaZ']],
+  ['strangers alone have all places', 3, [...'XXXX'], ['XXX', 'X']],
+  ['users alone have all places', 3, [...'aaaa'], ['aaa', 'a']],
+];
 
 for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] as const) {
   describe(`the outbox on ${engine}`, { skip: missing(engine) }, () => {
@@ -29,7 +60,7 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] as const) {
           userId: 'user-1',
           requestId: 'request-1',
         },
-        ...{ details, attempts: 0, failure: undefined },
+        ...{ details, attempts: 0, failure: undefined, party: 'user:user-1' },
       });
       assert.deepEqual([dueAt, expiresAt], [createdAt, createdAt + 1800_000]);
       await outbox.remove(id);
@@ -66,17 +97,70 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] as const) {
       );
     });
 
-    test('gives the mails that have been due for longest first', async () => {
+    for (const [claim, limit, added, expected] of orders) {
+      test(claim, async () => {
+        await using office = await openOffice({ engine });
+        for (const name of added) {
+          office.pass(1);
+          await addNamed(office, name);
+        }
+        assert.deepEqual(await drain(office, limit), expected);
+      });
+    }
+
+    test('expired mails are found beside the others, fifty at a time', async () => {
       await using office = await openOffice({ engine });
-      const { outbox } = office;
-      for (const name of ['a', 'b', 'c']) await outbox.add(greeting(`${name}@example.com`));
-      const order = async () => (await outbox.findDue(2)).map(({ address }) => address.slice(0, 1)).join('');
-      assert.equal(await order(), 'ab');
-      const [first] = await outbox.findDue(1);
+      for (let number = 0; number < 60; number += 1) await addNamed(office, 'X');
+      office.pass(1800);
+      await addNamed(office, 'Y');
+      await addNamed(office, 'a');
+      const found = (await office.outbox.findDue(6)).map(({ address }) => address[0]);
+      assert.equal(found.sort().join(''), `${'X'.repeat(50)}Ya`);
+    });
+
+    test('a mail that breaks the connection takes the next turn of its party', async () => {
+      await using office = await openOffice({ engine });
+      for (const name of ['X', 'Y', 'Z', 'Y', 'Y']) await addNamed(office, name);
+      const [first] = await office.outbox.findDue(1);
       assert.ok(first);
-      office.pass(1);
-      await outbox.putOff(first, 0, 0, 'the connection broke');
-      assert.equal(await order(), 'bc', 'a mail that is put off goes behind the others');
+      await office.outbox.putOff(first, 0, 0, 'the connection broke');
+      assert.deepEqual(await drain(office, 1), ['Y', 'Z', 'X', 'Y', 'Y']);
+    });
+
+    test('mails that are put off take turns again when they are due', async () => {
+      await using office = await openOffice({ engine });
+      for (const name of ['X', 'X', 'X', 'X']) await addNamed(office, name);
+      for (const mail of await office.outbox.findDue(4)) await office.outbox.putOff(mail, 5_000, 1, '450 later');
+      await addNamed(office, 'Z');
+      assert.deepEqual(await drain(office, 2), ['Z'], 'before they are due');
+      office.pass(5);
+      await addNamed(office, 'Y');
+      assert.deepEqual(await drain(office, 2), ['XY', 'XX', 'X']);
+    });
+
+    test('mails that were given up are retried in turn', async () => {
+      await using office = await openOffice({ engine });
+      for (const name of ['X', 'X', 'X', 'Y']) await addNamed(office, name);
+      for (const { id } of await office.outbox.findDue(4)) await office.outbox.giveUp(id, '550 never');
+      assert.deepEqual(await drain(office, 2), []);
+      assert.equal(await office.outbox.retry(), 4);
+      assert.deepEqual(await drain(office, 2), ['XY', 'XX']);
+    });
+
+    test('mails of an older version go out among those of strangers', async () => {
+      await using office = await openOffice({ engine });
+      const { database } = office;
+      const insert = (id: string, due: number | null) =>
+        sql`insert into janua_mails (id, purpose, address, language, details, created_at, due_at, expires_at)
+          values (${id}, 'greeting', ${`O${id}@example.com`}, 'en', '{}', 1, ${due}, ${office.now() + 1800_000})`.execute(
+          database,
+        );
+      await insert('1', office.now() - 5000);
+      await insert('2', office.now() - 5000);
+      await insert('given-up', null);
+      for (const name of ['X', 'a', 'b']) await addNamed(office, name);
+      assert.deepEqual(await drain(office, 4), ['abOO', 'X']);
+      assert.equal((await office.listed()).length, 1);
     });
 
     test('holds back a mail that is put off, but not beyond its expiry', async () => {
