@@ -80,9 +80,8 @@ const addedMilliseconds = 50;
  */
 const turnSpacing = 10 * 60 * 1000;
 
-/** Mails that get their turns in one step, and expired mails that are found at once. */
+/** Mails that get their turns in one step. */
 const arrivedRows = 500;
-const expiredRows = 50;
 
 /** Mails that one step of a list reads. */
 const pageRows = 500;
@@ -175,20 +174,20 @@ export function createOutbox({ database, descriptions, now, onAdded }: OutboxOpt
     hasDue: async (): Promise<boolean> => (await due().orderBy('due_at').limit(1).executeTakeFirst()) !== undefined,
 
     /**
-     * Finds mails that are due, whose turn is first. At least half are mails that strangers have not caused, if so many are due. Some
-     * mails that have expired come on top, so that they are given up even if the mail server takes none.
+     * Finds the mails that are due whose turn is first. At least half of the places are for mails that strangers have not caused, and
+     * the rest is for those of strangers. Either takes the places that the other one does not need.
      */
     async findDue(limit: number): Promise<QueuedMail[]> {
       await giveTurns();
-      const expired = rows.selectAll().where('expires_at', '<=', now()).where('due_at', 'is not', null);
       const [known, strangers] = [await inTurn(0, limit).execute(), await inTurn(1, limit).execute()];
       const first = known.slice(0, Math.max(Math.ceil(limit / 2), limit - strangers.length));
-      const found = [
-        ...(await expired.orderBy('expires_at').limit(expiredRows).execute()),
-        ...first,
-        ...strangers.slice(0, limit - first.length),
-      ];
-      return [...new Map(found.map((row) => [row.id, row])).values()].map(fromRow);
+      return [...first, ...strangers.slice(0, limit - first.length)].map(fromRow);
+    },
+
+    /** Finds mails that wait and have expired. */
+    async findExpired(limit: number): Promise<QueuedMail[]> {
+      const expired = rows.selectAll().where('expires_at', '<=', now()).where('due_at', 'is not', null);
+      return (await expired.orderBy('expires_at').limit(limit).execute()).map(fromRow);
     },
 
     /** Removes a mail that was sent, or has become needless. */

@@ -4,6 +4,7 @@ import type { Log } from '../faults/log.ts';
 import { createStoreWatch } from '../faults/store-watch.ts';
 import { Unavailable } from '../faults/unavailable.ts';
 import { createDeliver, type Deliver, type DeliverOptions } from './deliver.ts';
+import type { QueuedMail } from './outbox.ts';
 import { connections, type Transport } from './transport.ts';
 
 export interface SenderOptions extends DeliverOptions {
@@ -19,6 +20,9 @@ const lookInterval = 2_000;
 /** The pause after the mail server failed, in milliseconds. Each further one is twice as long, up to the longest. */
 const firstPause = 1_000;
 const longestPause = 60_000;
+
+/** Expired mails that are given up at the same time. */
+const expiredAtOnce = 50;
 
 /** How long `close` waits for the mails under way, in milliseconds. */
 const closingMilliseconds = 5_000;
@@ -50,12 +54,17 @@ export function createSender(options: SenderOptions) {
     const attempt = { transport, signal: cutOff.signal, mayGoOn, reportServer };
     deliver ??= createDeliver(options);
     const send = await deliver;
-    while (mayGoOn()) {
-      const mails = await outbox.findDue(connections);
-      if (mails.length === 0) return;
-      const ends = await Promise.allSettled(mails.map((mail) => send(mail, attempt)));
-      for (const end of ends) if (end.status === 'rejected') throw end.reason;
-    }
+    const sendFound = async (find: () => Promise<readonly QueuedMail[]>) => {
+      while (mayGoOn()) {
+        const mails = await find();
+        if (mails.length === 0) return;
+        const ends = await Promise.allSettled(mails.map((mail) => send(mail, attempt)));
+        for (const end of ends) if (end.status === 'rejected') throw end.reason;
+      }
+    };
+    // First, so that expired mails are given up even if the mail server takes none.
+    await sendFound(() => outbox.findExpired(expiredAtOnce));
+    await sendFound(() => outbox.findDue(connections));
   }
 
   function reportServer(failure?: string): void {

@@ -43,7 +43,8 @@ describe('janua mail', () => {
     assert.match(rows[1] ?? '', / bob@example\.com +[\d-]+ [\d:]+ +given up +0 +550 no such user$/);
     const lines = (await run('mail', 'list', '--json')).stdout.trimEnd().split('\n');
     const { createdAt, dueAt, expiresAt, ...first } = JSON.parse(lines[0] ?? '');
-    assert.deepEqual(first, { id: ids[0], purpose: 'account-deleted', address: 'ann@example.com', attempts: 0 });
+    const mail = { id: ids[0], purpose: 'account-deleted', address: 'ann@example.com', attempts: 0 };
+    assert.deepEqual(first, { ...mail, party: 'user:ann@example.com' });
     assert.deepEqual([dueAt, Date.parse(expiresAt) - Date.parse(createdAt)], [createdAt, 60_000]);
     assert.equal('dueAt' in JSON.parse(lines[1] ?? ''), false);
 

@@ -49,6 +49,7 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] as const) {
         await outbox.hasDue();
         const found = await outbox.findDue(5);
         assert.ok(found.length <= 5);
+        await outbox.findExpired(50);
         const selects = recorded.filter(({ kind }) => kind === 'SelectQueryNode');
         assert.equal(selects.length, 5);
         // It needs the last turn of its party.
