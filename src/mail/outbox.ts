@@ -26,7 +26,7 @@ export interface NewMail {
   readonly causedBy?: Cause | undefined;
 }
 
-/** A user who has proved their identity, or `operator`; or a stranger's network (`endSiteOf`). It takes turns with others of its kind. */
+/** A user who has proved their identity, or `operator` for a command; or the network of a stranger, as `endSiteOf` gives it. */
 export type Cause = { readonly userId: string } | { readonly network: string };
 
 /** A mail in the outbox, with an id in order of time. Times are milliseconds since 1970. */
@@ -76,7 +76,7 @@ const addedMilliseconds = 50;
 
 /**
  * Milliseconds between two turns of one party. Turns only order the mails that are due: when no others wait, a party waits for nothing.
- * While mails wait for a mail server that is away, a party gains one turn on later mails of others in this time.
+ * A new mail goes behind the turns that lie in the past: after an outage of an hour, behind at most seven mails of each party.
  */
 const turnSpacing = 10 * 60 * 1000;
 
@@ -89,9 +89,9 @@ const pageRows = 500;
 export type Outbox = ReturnType<typeof createOutbox>;
 
 /**
- * Mail to send, in a table of the SQL database. When a mail becomes due, it gets a turn: at once if no mail of its party waits, otherwise
- * some time after the last of them. So one party cannot hold up the others, however many mails it causes. Every method throws `Unavailable` when the database cannot be
- * reached.
+ * Mail to send, in a table of the SQL database. When a mail becomes due, it gets a turn: at once if no mail of its party waits,
+ * otherwise some time after the last of them. So one party cannot hold up the others, however many mails it causes. Every method throws
+ * `Unavailable` when the database cannot be reached.
  */
 export function createOutbox({ database, descriptions, now, onAdded }: OutboxOptions) {
   const createId = createEventIds();
@@ -134,9 +134,8 @@ export function createOutbox({ database, descriptions, now, onAdded }: OutboxOpt
     await database
       .updateTable('janua_mails')
       .set({ turn_at: sql<number>`case id ${sql.join(turns, sql` `)} end` })
+      // By ids alone: another condition could lock the place in an index where requests add their mails.
       .where('id', 'in', ids)
-      // An operator may have retried it meanwhile.
-      .where('turn_at', 'is', null)
       .execute();
     if (arrived.length === arrivedRows) await giveTurns();
   }
