@@ -88,6 +88,7 @@ import { createImportUsers } from './users/import-users.ts';
 import { createNoteLogin } from './users/last-logins.ts';
 import { openMappedDirectory, samplePasswordHashes } from './users/mapped/mapped-directory.ts';
 import { parseMapping, type UserMapping } from './users/mapped/mapping.ts';
+import type { RequireRights } from './users/scopes.ts';
 import { createSqlDirectory, type DirectoryOptions } from './users/sql-directory.ts';
 import { canonicalUsername, type User } from './users/user.ts';
 import type { SearchableDirectory, UserRegistry } from './users/user-directory.ts';
@@ -197,7 +198,7 @@ export async function compose(settings: Settings, overrides: Overrides = {}) {
     forwardOrigins,
     returns,
     findBarrier: createFindBarrier(rules),
-    guardedGroups: [...new Set(rules.flatMap(({ groups }) => groups))],
+    forwardRules: rules,
     nameApplication: returns.nameApplication,
     onListen(addresses) {
       noteListening(addresses, log);
@@ -498,7 +499,8 @@ async function prepare(settings: Settings, overrides: Overrides, openings: Openi
         : undefined,
     removeFactors: secondFactors.manageFactors.removeAll,
   };
-  const administer = (actor: Actor) => createAdministration(administration, actor);
+  const administer = (actor: Actor, requireRights?: RequireRights) =>
+    createAdministration(administration, actor, requireRights);
   const oidc = createOidcParts({
     ...{ opened, cipher, audit, log, baseUrl, now },
     redis: stores.redis,

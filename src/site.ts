@@ -47,7 +47,7 @@ export async function addSite(app: App, parts: () => Services, options: Capabili
   (await import('./admin/mail.routes.ts')).addMail(app, parts, options.features);
   (await import('./upstream/providers.routes.ts')).addProviders(app, parts);
   (await import('./admin/settings.routes.ts')).addSettings(app, parts);
-  (await import('./admin/groups.routes.ts')).addGroups(app, parts);
+  (await import('./admin/groups.routes.ts')).addGroups(app, parts, options);
   (await import('./oidc/provider.routes.ts')).addProvider(app, parts, options);
   (await import('./oidc/interaction.routes.ts')).addInteractions(app, parts);
   (await import('./oidc/logout.routes.ts')).addApplicationLogOut(app, parts, options);
@@ -93,7 +93,7 @@ export type CapabilityOptions = LogInRouteOptions &
   Pick<FactorRouteOptions, 'trustedBrowserDays'> &
   ForwardAuthOptions &
   MailboxOptions &
-  Pick<UserOptions, 'guardedGroups'> &
+  Pick<UserOptions, 'forwardRules'> &
   Pick<FlowOptions, 'features' | 'https' | 'publicOrigins'>;
 
 /** Options of an app with these capabilities: our own server, or another team's app. */

@@ -24,8 +24,10 @@ export interface SignedIn {
   readonly session: Session;
   /** What this request may do: the scopes of the user's groups that its credential carries. */
   readonly scopes: readonly string[];
-  /** Whether the credential carries only some scopes. It then changes no account. */
+  /** Whether the credential carries only some scopes. It then changes no account, and exports none. */
   readonly limited: boolean;
+  /** As in `Account`. */
+  readonly isAddressVouched?: boolean;
 }
 
 /** Who did it, for the audit. */
@@ -112,10 +114,14 @@ function decisiveClaim({ cookie, accessToken, derived }: Presented): Claim | und
 }
 
 /** A session's cookie carries all scopes of its user. Its token may have been limited at the login. */
-function signedInAs({ user, scopes }: Account, session: Session, { accessToken }: Presented): SignedIn {
+function signedInAs(
+  { user, scopes, isAddressVouched = false }: Account,
+  session: Session,
+  { accessToken }: Presented,
+): SignedIn {
   const scope = accessToken === undefined ? undefined : session.tokenScope;
-  if (scope === undefined) return { user, session, scopes, limited: false };
-  return { user, session, scopes: readNames(grantScope(scope, scopes)), limited: true };
+  if (scope === undefined) return { user, session, scopes, limited: false, isAddressVouched };
+  return { user, session, scopes: readNames(grantScope(scope, scopes)), limited: true, isAddressVouched };
 }
 
 /** False if the account is gone or disabled, or its stamp has changed since the session was started. */

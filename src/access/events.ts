@@ -61,12 +61,23 @@ export const events = {
         advice: 'If the user should pass: janua users groups EMAIL --add NAME.',
       },
       'beyond-own': {
-        words: 'the user or group that was to be changed has more scopes than the administrator, before or after',
-        advice: 'Let a member of admins make the change.',
+        words:
+          'the user, group or client that was to be changed has a group or scope that the administrator lacks, before or after the change',
+        advice:
+          'Let a member of admins make the change. Or if the administrator should have that group: janua users groups EMAIL --add NAME.',
+      },
+      'link-not-shown': {
+        words: 'only members of admins may hand over the link of a new user',
+        advice:
+          'Have the link mailed, which needs MAIL_URL. Or let a member of admins add the user, or run: janua users add.',
       },
       'limited-token': {
-        words: 'the token is limited to some scopes, or a personal one, and changes no account',
+        words: 'the token is limited to some scopes, or a personal one, and neither changes nor exports the account',
         advice: 'Sign in on the pages, or get a token without scope.',
+      },
+      'personal-token': {
+        words: 'the route takes no personal access tokens',
+        advice: 'Sign in, or get a token by a login.',
       },
     },
   },

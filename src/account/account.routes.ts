@@ -63,6 +63,7 @@ export function addAccount(app: App, parts: () => AccountParts): void {
     tag: 'Account',
     config: {
       signedIn: true,
+      refusesLimited: true,
       openedAt: `${accountPath}?state=5`,
       refusals: [insufficientUserAuthentication, tooManyExports],
     },

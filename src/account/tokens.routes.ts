@@ -2,7 +2,6 @@ import { byOwner } from '../access/access.ts';
 import { describeToken } from '../access/describe-token.ts';
 import { insufficientUserAuthentication } from '../access/fresh-proof.ts';
 import { type Answer, InvalidFields, Refusal } from '../access/refusal.ts';
-import { grantScope } from '../access/scope.ts';
 import { provedBy } from '../users/held.ts';
 import { readNames } from '../users/scopes.ts';
 import { personName } from '../users/user.ts';
@@ -69,7 +68,10 @@ export function addTokens(app: App, parts: () => AccountParts): void {
           code: 'not-between',
           values: { least: 1, most: mostDays },
         });
-      const scopes = readNames(grantScope(asked, signedIn.scopes));
+      const scopes = [...new Set(readNames(asked))];
+      const lacking = scopes.filter((scope) => !signedIn.scopes.includes(scope));
+      if (lacking.length > 0)
+        throw new InvalidFields({ field: 'scope', code: 'scope-lacking', values: { scopes: lacking.join(', ') } });
       const made = await hold(proved, (held) => personalTokens.create(held, { name, scopes, days }));
       const event = { kind: 'token-made', about: scopes.join(' ') } as const;
       await audit.recordIfPossible({ ...event, ...byOwner(signedIn, request.caller) });

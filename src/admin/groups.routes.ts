@@ -1,20 +1,22 @@
 import { changeRefusals } from '../access/change-refusals.ts';
 import { insufficientUserAuthentication, type RequireFresh } from '../access/fresh-proof.ts';
 import { InvalidFields, Refusal } from '../access/refusal.ts';
-import { beyondOwn, requireMayChange } from '../access/scope.ts';
+import { beyondOwn, holds, requireRightsOf } from '../access/rights.ts';
 import type { Actor, Administration } from '../changes/administration.ts';
-import type { Groups, ListedGroup } from '../users/groups.ts';
-import { groupPattern, ownScopes, readNames, rightsOf } from '../users/scopes.ts';
+import type { Groups } from '../users/groups.ts';
+import { groupPattern, ownScopes, type RequireRights, readNames } from '../users/scopes.ts';
 import { addAction, type Field } from '../web/action.ts';
 import { detailAnswer } from '../web/fields.ts';
 import { actorOf, signedInOf } from '../web/hooks/credentials.ts';
 import { json, listOf, object, text } from '../web/openapi/responses.ts';
 import type { App, Request } from '../web/types.ts';
+import { describeGroup, type Guarded, groupFields } from './describe-groups.ts';
 import { tag } from './list.ts';
 
 export interface GroupParts {
-  readonly administer: (actor: Actor) => Administration;
+  readonly administer: (actor: Actor, requireRights: RequireRights) => Administration;
   readonly groups: Pick<Groups, 'list' | 'knownScopes'>;
+  readonly clients: { list(): Promise<Guarded['clients']> };
   readonly requireFresh: RequireFresh;
 }
 
@@ -34,9 +36,7 @@ const { name, scopes } = fields;
 const listSchema = object('Groups', {
   groups: listOf(
     object('A group', {
-      name: text('staff'),
-      description: text('All employees'),
-      scopes: listOf(text('users:read'), 'What the group grants'),
+      ...groupFields,
       members: { type: 'integer', description: 'How many users are in it', examples: [12] },
     }),
   ),
@@ -50,29 +50,30 @@ const refusals = [
 ];
 const config = { signedIn: true, scope: 'users:write', openedAt: page, refusals };
 
-/** With Janua's own scopes, which are not stored for `admins`. */
-const describeGroup = ({ name, description, scopes, members }: ListedGroup) => ({
-  name,
-  description,
-  scopes: rightsOf([name], scopes).scopes,
-  members,
-});
-
 /** Adds the page with the groups, on which they are made, changed and removed. */
-export function addGroups(app: App, parts: () => GroupParts): void {
-  const list = async () => (await parts().groups.list()).map(describeGroup);
-
-  async function requireGroup(name: string) {
-    const group = (await list()).find((one) => one.name === name);
-    if (group === undefined) throw new Refusal(changeRefusals['no-such-group']);
-    return group;
+export function addGroups(
+  app: App,
+  parts: () => GroupParts,
+  { forwardRules }: { readonly forwardRules: Guarded['forwardRules'] },
+): void {
+  async function list(request: Request) {
+    const guarded = { forwardRules, clients: await parts().clients.list() };
+    const groups = await parts().groups.list();
+    return groups.map((group) => ({
+      ...describeGroup(signedInOf(request), group, guarded),
+      members: group.members,
+    }));
   }
 
-  /** No one changes what grants more than they have, before or after. @throws {Refusal} */
-  async function requireChange(request: Request, ...changed: readonly (readonly string[])[]): Promise<Administration> {
-    requireMayChange(signedInOf(request), ...changed);
-    await parts().requireFresh(signedInOf(request), undefined, request);
-    return parts().administer(actorOf(request));
+  async function requireGroup(name: string): Promise<void> {
+    const groups = await parts().groups.list();
+    if (!groups.some((one) => one.name === name)) throw new Refusal(changeRefusals['no-such-group']);
+  }
+
+  async function requireFreshly(request: Request): Promise<Administration> {
+    const signedIn = signedInOf(request);
+    await parts().requireFresh(signedIn, undefined, request);
+    return parts().administer(actorOf(request), requireRightsOf(signedIn));
   }
 
   addAction(app, [page, '/api/admin/groups'], {
@@ -82,12 +83,17 @@ export function addGroups(app: App, parts: () => GroupParts): void {
     config: { signedIn: true, scope: 'users:read', view: 'admin/groups' },
     answer: json('The groups', listSchema),
     browser: 'The page with the groups',
-    handle: async (request) => ({
-      groups: await list(),
-      scopes: parts().groups.knownScopes,
-      ownScopes: Object.keys(ownScopes),
-      mayChange: signedInOf(request).scopes.includes('users:write'),
-    }),
+    async handle(request) {
+      const signedIn = signedInOf(request);
+      const { knownScopes } = parts().groups;
+      return {
+        groups: await list(request),
+        scopes: knownScopes,
+        ownScopes: Object.keys(ownScopes),
+        heldScopes: knownScopes.filter((scope) => holds(signedIn, { groups: [], scopes: [scope] })),
+        mayChange: signedIn.scopes.includes('users:write'),
+      };
+    },
   });
 
   addAction(app, [page, '/api/admin/groups'], {
@@ -103,7 +109,7 @@ export function addGroups(app: App, parts: () => GroupParts): void {
       if (!groupPattern.test(name)) throw new InvalidFields({ field: 'name', code: 'malformed' });
       if (/\p{Cc}/u.test(description)) throw new InvalidFields({ field: 'description', code: 'malformed' });
       const names = readNames(scopes);
-      const administration = await requireChange(request, names);
+      const administration = await requireFreshly(request);
       await administration.addGroup({ name, description: description.trim(), scopes: names });
       return reply.proceed(`${page}?state=added`, { name });
     },
@@ -122,8 +128,8 @@ export function addGroups(app: App, parts: () => GroupParts): void {
       if (scopes === undefined && request.format === 'json')
         throw new InvalidFields({ field: 'scopes', code: 'missing' });
       const names = readNames(scopes);
-      const group = await requireGroup(name);
-      await (await requireChange(request, group.scopes, names)).setScopes(name, names);
+      await requireGroup(name);
+      await (await requireFreshly(request)).setScopes(name, names);
       return reply.proceed(`${page}?state=changed`, { detail: 'Scopes changed' });
     },
   });
@@ -137,8 +143,8 @@ export function addGroups(app: App, parts: () => GroupParts): void {
     answer: detailAnswer('Group removed'),
     browser: 'To the page with the groups',
     async handle(request, reply, { name }) {
-      const group = await requireGroup(name);
-      await (await requireChange(request, group.scopes)).removeGroup(name);
+      await requireGroup(name);
+      await (await requireFreshly(request)).removeGroup(name);
       return reply.proceed(`${page}?state=removed`, { detail: 'Group removed' });
     },
   });

@@ -1,5 +1,6 @@
 import { InvalidFields } from '../access/refusal.ts';
-import { beyondOwn, requireMayChange } from '../access/scope.ts';
+import { beyondOwn, requireRightsOf } from '../access/rights.ts';
+import { rightsOfAccount } from '../users/account.ts';
 import type { UserDirectory } from '../users/user-directory.ts';
 import { addAction } from '../web/action.ts';
 import { countedNetwork } from '../web/client-address.ts';
@@ -102,7 +103,7 @@ export function addThrottle(app: App, parts: () => ThrottleParts): void {
       if ('address' in target && target.address === undefined)
         throw new InvalidFields({ field: 'address', code: address ? 'malformed' : 'missing' });
       const account = userId ? await parts().users.findById(userId) : undefined;
-      requireMayChange(signedInOf(request), account?.scopes ?? []);
+      if (account !== undefined) requireRightsOf(signedInOf(request))(rightsOfAccount(account));
       const count = await parts().throttled.lift(target as LiftTarget, actorOf(request));
       return reply.proceed(`${page}?state=lifted`, { count });
     },

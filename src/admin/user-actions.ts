@@ -26,6 +26,7 @@ const userActions = {
   },
   enable: {
     scope: 'users:write',
+    fresh: true,
     summary: 'Enable a user',
     detail: 'User enabled',
     isOffered: ({ disabled }, { ownAccounts }) => ownAccounts && disabled,
@@ -47,6 +48,7 @@ const userActions = {
   },
   'send-reset': {
     scope: 'users:write',
+    fresh: true,
     summary: 'Mail a user a link that sets a new password',
     detail: 'Mail on its way',
     isOffered: ({ disabled }, { mail, password }) => mail && password && !disabled,

@@ -3,17 +3,17 @@ import { describeSession } from '../access/describe-session.ts';
 import { describeToken } from '../access/describe-token.ts';
 import { insufficientUserAuthentication, type RequireFresh } from '../access/fresh-proof.ts';
 import type { PersonalTokens } from '../access/personal-tokens.ts';
-import { InvalidFields } from '../access/refusal.ts';
-import { beyondOwn, mayChange, requireMayChange } from '../access/scope.ts';
+import { type Answer, InvalidFields, Refusal } from '../access/refusal.ts';
+import { beyondOwn, holds, holdsAll, requireRightsOf } from '../access/rights.ts';
 import type { Events } from '../audit/event.ts';
 import { describeDecision } from '../audit/explanation.ts';
 import type { AuditStore } from '../audit/sql-store.ts';
 import type { Actor, Administration } from '../changes/administration.ts';
 import type { Sessions } from '../sessions/sessions.ts';
-import { type Account, stampOf } from '../users/account.ts';
+import { rightsOfAccount, stampOf } from '../users/account.ts';
 import { ChangeRefused } from '../users/change-refused.ts';
 import type { Groups } from '../users/groups.ts';
-import { readNames } from '../users/scopes.ts';
+import { type RequireRights, readNames } from '../users/scopes.ts';
 import { emailAddress, maxNameLength, maxUsernameLength, personName, type User } from '../users/user.ts';
 import { addAction, type Fields } from '../web/action.ts';
 import { detailAnswer, exampleId, tokenSchema } from '../web/fields.ts';
@@ -22,14 +22,16 @@ import { addForm } from '../web/form.ts';
 import { actorOf, signedInOf } from '../web/hooks/credentials.ts';
 import { json, listOf, object, orNull, text, time } from '../web/openapi/responses.ts';
 import type { App, Request } from '../web/types.ts';
+import { describeGroup, type Guarded } from './describe-groups.ts';
 import { tag } from './list.ts';
 import { noSuchUser, userActionList } from './user-actions.ts';
 import { describeUser, type UserListParts, userFields } from './users.routes.ts';
 
 export interface UserParts extends UserListParts {
-  readonly administer: (actor: Actor) => Administration;
+  readonly administer: (actor: Actor, requireRights: RequireRights) => Administration;
   readonly requireFresh: RequireFresh;
-  readonly groups: Groups;
+  readonly groups: Pick<Groups, 'findAll' | 'namesOf'>;
+  readonly clients: { list(): Promise<Guarded['clients']> };
   readonly sessions: Pick<Sessions, 'listOf'>;
   readonly personalTokens: Pick<PersonalTokens, 'list'>;
   readonly auditTrail: Pick<AuditStore, 'findPage'>;
@@ -85,21 +87,33 @@ const newUserFields = {
   invite: {
     boolean: true,
     maxLength: 5,
-    description: 'Whether to mail the link. Otherwise it is in the answer',
+    description: 'Whether to mail the link. Otherwise it is in the answer, for members of `admins` alone',
     examples: ['true'],
   },
 } as const satisfies Fields;
 
+/** Who has the link of a new user can enter the account, and applications then take them for the owner of the address. */
+const linkNotShown: Answer = {
+  name: 'link-not-shown',
+  status: 403,
+  error: 'insufficient_scope',
+  detail: 'Only members of admins may hand over a link. Have it mailed (invite), for which MAIL_URL must be set',
+  event: { kind: 'permission-refused', reason: 'link-not-shown' },
+};
+
 const refusals = [insufficientUserAuthentication, beyondOwn, ...Object.values(changeRefusals)];
 
-export interface UserOptions extends Pick<FlowOptions, 'features'> {
+export interface UserOptions extends Pick<FlowOptions, 'features'>, Pick<Guarded, 'forwardRules'> {
   readonly events: Events;
-  /** Groups that rules of forward authentication ask for. */
-  readonly guardedGroups: readonly string[];
 }
 
 /** Adds the page of a user, what administrators do there, and the page that adds a user. */
-export function addUser(app: App, parts: () => UserParts, { features, events, guardedGroups }: UserOptions): void {
+export function addUser(app: App, parts: () => UserParts, options: UserOptions): void {
+  const { features, events } = options;
+  const describeGroups = createDescribeGroups(parts, options);
+  const administrationOf = (request: Request) =>
+    parts().administer(actorOf(request), requireRightsOf(signedInOf(request)));
+
   async function requireUser(request: Request) {
     const { id } = request.params as { readonly id: string };
     // Not every database compares U+0000.
@@ -112,7 +126,7 @@ export function addUser(app: App, parts: () => UserParts, { features, events, gu
   async function describe(request: Request) {
     const { user, account } = await requireUser(request);
     const { scopes } = signedInOf(request);
-    const mayAct = mayChange(signedInOf(request), account.scopes);
+    const mayAct = holds(signedInOf(request), rightsOfAccount(account));
     const { users, sessions, personalTokens, applications, auditTrail } = parts();
     const trail = scopes.includes('audit:read')
       ? await auditTrail.findPage({ userId: user.id, since: await users.findSince(user.id) }, lastEvents, undefined)
@@ -130,7 +144,6 @@ export function addUser(app: App, parts: () => UserParts, { features, events, gu
         'unreadable' in event ? [] : [{ time: event.at, kind: event.kind, decision: describeDecision(event, events) }],
       ),
       actions: userActionList
-
         .filter(([, { scope, isOffered }]) => mayAct && scopes.includes(scope) && isOffered(user, features))
         .map(([name]) => name),
     };
@@ -147,17 +160,6 @@ export function addUser(app: App, parts: () => UserParts, { features, events, gu
     handle: describe,
   });
 
-  /**
-   * No one changes a user who may do more than they, or lets one do more. A group that opens an application by a rule is as good as a scope:
-   * members of `admins` alone change who is in it.
-   */
-  async function requireChange(request: Request, { scopes, user }: ChangedAccount, groups?: readonly string[]) {
-    const isMoved = (group: string) => groups?.includes(group) !== user.groups.includes(group);
-    const granted =
-      groups === undefined ? [] : [...(await parts().groups.scopesOf(groups)), ...guardedGroups.filter(isMoved)];
-    requireMayChange(signedInOf(request), scopes, granted);
-  }
-
   for (const [name, action] of userActionList.filter(([name]) => features.secondFactor || name !== 'remove-factors'))
     addForm(app, [`/admin/users/:id/${name}`, `/api/admin/users/:id/${name}`], {
       summary: action.summary,
@@ -171,11 +173,11 @@ export function addUser(app: App, parts: () => UserParts, { features, events, gu
       async show(request) {
         const { user } = await requireUser(request);
         if (action.fresh) await parts().requireFresh(signedInOf(request), undefined, request);
-        const groups = name === 'groups' ? await parts().groups.names() : [];
+        const choices = name === 'groups' ? await describeGroups(request) : [];
         const stored = name === 'groups' ? await parts().groups.namesOf(user) : [];
         // A setting, or a column of a team's own table.
         const fixed = user.groups.filter((group) => !stored.includes(group));
-        return { name, user: describeUser(user), groups, fixed };
+        return { name, user: describeUser(user), choices, chosen: user.groups, fixed };
       },
       async submit(request, reply, input) {
         const { account } = await requireUser(request);
@@ -183,37 +185,59 @@ export function addUser(app: App, parts: () => UserParts, { features, events, gu
         if (name === 'groups' && groups === undefined && request.format === 'json')
           throw new InvalidFields({ field: 'groups', code: 'missing' });
         const names = readNames(groups);
-        await requireChange(request, account, name === 'groups' ? names : undefined);
         if (action.fresh) await parts().requireFresh(signedInOf(request), undefined, request);
         const { id: userId } = account.user;
-        await action.run(parts().administer(actorOf(request)), { userId }, names);
+        await action.run(administrationOf(request), { userId }, names);
         const to = name === 'delete' ? '/admin/users' : `/admin/users/${encodeURIComponent(userId)}?state=${name}`;
         return reply.proceed(to, { detail: action.detail });
       },
     });
 
-  addNewUser(app, parts, features, requireChange);
+  addNewUser(app, parts, { mail: features.mail, describeGroups, administrationOf });
 }
 
-interface ChangedAccount extends Pick<Account, 'scopes'> {
-  readonly user: Pick<Account['user'], 'groups'>;
-}
-
-type RequireChange = (request: Request, account: ChangedAccount, groups: readonly string[]) => Promise<void>;
+/** Gives all groups, as pages show them where groups are chosen. */
+const createDescribeGroups =
+  (parts: () => UserParts, { forwardRules }: Pick<Guarded, 'forwardRules'>) =>
+  async (request: Request) => {
+    const guarded = { forwardRules, clients: await parts().clients.list() };
+    return (await parts().groups.findAll()).map((group) => describeGroup(signedInOf(request), group, guarded));
+  };
 
 function addNewUser(
   app: App,
   parts: () => UserParts,
-  { mail }: FlowOptions['features'],
-  requireChange: RequireChange,
+  {
+    mail,
+    describeGroups,
+    administrationOf,
+  }: {
+    readonly mail: boolean;
+    readonly describeGroups: ReturnType<typeof createDescribeGroups>;
+    readonly administrationOf: (request: Request) => Administration;
+  },
 ): void {
-  const config = { signedIn: true, scope: 'users:write', view: 'admin/add-user' } as const;
-  const show = async () => ({
-    fields: Object.keys(newUserFields),
-    groups: await parts().groups.names(),
-    values: {},
-    errors: {},
-  });
+  const added = [...refusals, linkNotShown];
+  const config = { signedIn: true, scope: 'users:write', view: 'admin/add-user', refusals: added } as const;
+
+  /** @throws {Refusal} `link-not-shown`, or what `requireFresh` throws */
+  async function requireMayAdd(request: Request, byMail: boolean): Promise<void> {
+    if (!byMail && !holdsAll(signedInOf(request))) throw new Refusal(linkNotShown);
+    await parts().requireFresh(signedInOf(request), undefined, request);
+  }
+
+  async function show(request: Request) {
+    await requireMayAdd(request, mail);
+    const choices = await describeGroups(request);
+    return {
+      fields: Object.keys(newUserFields),
+      groups: choices.map(({ name }) => name),
+      choices,
+      mustInvite: !holdsAll(signedInOf(request)),
+      values: {},
+      errors: {},
+    };
+  }
 
   addAction(app, ['/admin/users/add', '/api/admin/users/add'], {
     method: 'GET',
@@ -234,7 +258,7 @@ function addNewUser(
     description:
       'The user chooses a password by a link, which works for 7 days. It is mailed, or in the answer to be handed over.',
     tag,
-    config: { ...config, openedAt: '/admin/users/add', refusals },
+    config: { ...config, openedAt: '/admin/users/add' },
     fields: newUserFields,
     answer: json(
       'The user was added',
@@ -247,7 +271,9 @@ function addNewUser(
     async refuse({ faults }, request, reply) {
       if (request.format === 'json') throw new InvalidFields(...faults);
       const errors = Object.fromEntries(faults.map((fault) => [fault.field, fault]));
-      return reply.code(422).send({ ...(await show()), values: request.body ?? {}, errors, faulty: faults[0]?.field });
+      return reply
+        .code(422)
+        .send({ ...(await show(request)), values: request.body ?? {}, errors, faulty: faults[0]?.field });
     },
     async handle(request, reply, { email, first_name = '', last_name = '', groups, invite }) {
       const [username, firstName, lastName] = [emailAddress(email), personName(first_name), personName(last_name)];
@@ -255,17 +281,15 @@ function addNewUser(
       if (firstName === undefined) throw new InvalidFields({ field: 'first_name', code: 'malformed' });
       if (lastName === undefined) throw new InvalidFields({ field: 'last_name', code: 'malformed' });
       const names = readNames(groups);
-      await requireChange(request, { scopes: [], user: { groups: [] } }, names);
-      if (names.length > 0) await parts().requireFresh(signedInOf(request), undefined, request);
-      const administration = parts().administer(actorOf(request));
       const byMail = mail && invite === 'true';
-      const added = await administration
+      await requireMayAdd(request, byMail);
+      const added = await administrationOf(request)
         .invite({ username, firstName, lastName, groups: names }, byMail)
         .catch(refuseTaken);
       if (added.link === undefined) return reply.proceed(`/admin/users/${added.id}?state=invited`, { id: added.id });
       if (request.format === 'json') return added;
       reply.code(201);
-      return { ...(await show()), ...added };
+      return added;
     },
   });
 }

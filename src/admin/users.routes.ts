@@ -1,3 +1,4 @@
+import { holdsAll } from '../access/rights.ts';
 import type { Searchable } from '../users/user.ts';
 import type { SearchableDirectory } from '../users/user-directory.ts';
 import { addAction } from '../web/action.ts';
@@ -79,7 +80,10 @@ export function addUsers(app: App, parts: () => UserListParts, { features }: Pic
         next_cursor: nextCursor ?? null,
       };
       if (request.format === 'json') return page;
-      const mayAdd = features.ownAccounts && signedInOf(request).scopes.includes('users:write');
+      const signedIn = signedInOf(request);
+      // Only members of `admins` get a link that is not mailed.
+      const mayAdd =
+        features.ownAccounts && signedIn.scopes.includes('users:write') && (features.mail || holdsAll(signedIn));
       return { ...page, query: request.query, mayAdd };
     },
   });

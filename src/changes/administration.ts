@@ -4,12 +4,13 @@ import { maxPasswordBytes, type Passwords } from '../passwords/passwords.ts';
 import { minPasswordLength, type PasswordFault, type PasswordOwner, type PasswordPolicy } from '../passwords/policy.ts';
 import type { events as sessionEvents } from '../sessions/events.ts';
 import type { ListedSession, Sessions } from '../sessions/sessions.ts';
-import { type Account, stampOf } from '../users/account.ts';
+import { type Account, rightsOfAccount, stampOf } from '../users/account.ts';
 import { ChangeRefused } from '../users/change-refused.ts';
 import type { events } from '../users/events.ts';
 import type { Group, Groups } from '../users/groups.ts';
 import type { Held, HoldNew } from '../users/held.ts';
 import { requireEmail, requireName } from '../users/require-details.ts';
+import type { RequireRights } from '../users/scopes.ts';
 import { canonicalUsername, type User } from '../users/user.ts';
 import type { ListedUser, NewUser, UserDirectory, UserRegistry } from '../users/user-directory.ts';
 import type { Changes } from './change.ts';
@@ -66,15 +67,21 @@ export interface AdministrationOptions extends Pick<Changes, 'changeAny'> {
   readonly invite: (user: Account, byMail: boolean, actor: Actor) => Promise<string | undefined>;
   /** Undefined where no mail is sent, or no password can be set. */
   readonly sendReset: ((user: User, actor: Actor) => Promise<void>) | undefined;
-  readonly removeFactors: (user: User, actor: Actor) => Promise<void>;
+  /** @param judge is called with the locked account */
+  readonly removeFactors: (user: User, actor: Actor, judge: (account: Account) => void) => Promise<void>;
   readonly audit: Audit<EventKind>;
 }
 
 /**
  * What administrators do, by command and on pages. Ends sessions if the change requires it (ASVS 7.4.2). Every method throws `ChangeRefused`
  * when it cannot.
+ * @param requireRights judges what a change concerns, before and after, in the transaction of the change. A command may change everything
  */
-export function createAdministration(options: AdministrationOptions, actor: Actor) {
+export function createAdministration(
+  options: AdministrationOptions,
+  actor: Actor,
+  requireRights: RequireRights = () => {},
+) {
   const { users, registry, groups, sessions, passwords, passwordPolicy, changeAny, audit } = options;
 
   const record = (kind: EventKind, event: Omit<AuditEvent, 'kind' | keyof Actor>) =>
@@ -103,6 +110,15 @@ export function createAdministration(options: AdministrationOptions, actor: Acto
     return account;
   }
 
+  const judge = (account: Account): void => requireRights(rightsOfAccount(account));
+
+  /** The account of a user whom the actor may change. */
+  async function requireAccount(reference: UserReference): Promise<Account> {
+    const account = await find(reference);
+    judge(account);
+    return account;
+  }
+
   async function change(
     kind: ChangeKind,
     reference: UserReference,
@@ -110,7 +126,10 @@ export function createAdministration(options: AdministrationOptions, actor: Acto
   ): Promise<void> {
     const registry = requireRegistry();
     const userId = (await find(reference)).user.id;
-    await changeAny({ kind }, userId, actor, (held) => work(registry, held));
+    await changeAny({ kind }, userId, actor, (held) => {
+      judge(held.account);
+      return work(registry, held);
+    });
   }
 
   async function hashNew(password: string, owner: PasswordOwner): Promise<string> {
@@ -122,9 +141,11 @@ export function createAdministration(options: AdministrationOptions, actor: Acto
   /** Changes the groups of a user. `choose` gives the new ones, from those that the user is in. */
   function setGroupsOf(held: Held, choose: (present: readonly string[]) => readonly string[]) {
     const { user } = held;
-    return groups.setGroupsOf(held, (present) => {
+    return groups.setGroupsOf(held, (present, rightsIn) => {
       const fixed = user.groups.filter((name) => !present.includes(name));
-      const chosen = choose(user.groups);
+      const before = [...fixed, ...present];
+      const chosen = choose(before);
+      requireRights(rightsIn(before), rightsIn(chosen));
       const taken = fixed.find((name) => !chosen.includes(name));
       if (taken !== undefined)
         throw new ChangeRefused(
@@ -151,7 +172,7 @@ export function createAdministration(options: AdministrationOptions, actor: Acto
     requireRegistry();
     const canonical = requireEmail(username);
     const details = { username: canonical, firstName: requireName(firstName), lastName: requireName(lastName) };
-    if (chosen.length > 0) await groups.scopesOf(chosen);
+    if (chosen.length > 0) requireRights(await groups.rightsIn(chosen));
     const user = { ...details, ...(await complete(details)), demo: false };
     const setChosen = async (held: Held) => {
       if (chosen.length > 0) await setGroupsOf(held, () => chosen);
@@ -172,7 +193,7 @@ export function createAdministration(options: AdministrationOptions, actor: Acto
     /** Adds a user who chooses a password by a link. Gives the link, unless it is mailed. */
     async invite(details: Omit<UserDetails, 'password'>, byMail: boolean) {
       // No login passes without a password. Until the link is opened, nothing but a mail leads into the account.
-      const addressProof = byMail ? 'mail' : 'none';
+      const addressProof = byMail ? 'mail' : 'admin';
       const account = await addUser('user-invited', details, async () => ({ passwordHash: '', addressProof }));
       return { id: account.user.id, link: await options.invite(account, byMail, actor) };
     },
@@ -191,17 +212,18 @@ export function createAdministration(options: AdministrationOptions, actor: Acto
     listGroups: groups.list,
 
     async addGroup(group: Group): Promise<void> {
+      requireRights({ groups: [], scopes: group.scopes });
       await groups.add(group);
       await record('group-added', { about: group.name });
     },
 
     async setScopes(name: string, scopes: readonly string[]): Promise<void> {
-      await groups.setScopes(name, scopes);
+      await groups.setScopes(name, scopes, requireRights);
       await record('group-changed', { about: [name, ...scopes].join(' ') });
     },
 
     async removeGroup(name: string): Promise<void> {
-      await groups.remove(name);
+      await groups.remove(name, requireRights);
       await record('group-removed', { about: name });
     },
 
@@ -226,7 +248,7 @@ export function createAdministration(options: AdministrationOptions, actor: Acto
 
     /** Mails the user a link that sets a new password. */
     async sendReset(reference: UserReference): Promise<void> {
-      const { user, disabled } = await find(reference);
+      const { user, disabled } = await requireAccount(reference);
       if (options.sendReset === undefined)
         throw new ChangeRefused('Set MAIL_URL first, and let Janua write passwords.', 'no-mail');
       if (disabled) throw new ChangeRefused('The user is disabled. Enable them first.');
@@ -235,11 +257,11 @@ export function createAdministration(options: AdministrationOptions, actor: Acto
     },
 
     removeFactors: async (reference: UserReference): Promise<void> =>
-      options.removeFactors((await find(reference)).user, actor),
+      options.removeFactors((await requireAccount(reference)).user, actor, judge),
 
     /** Forgets the failures of a user. */
     async lift(reference: UserReference): Promise<number> {
-      return options.lift({ userId: (await find(reference)).user.id }, actor);
+      return options.lift({ userId: (await requireAccount(reference)).user.id }, actor);
     },
 
     /** The living sessions of a user, the latest first. */
@@ -256,6 +278,9 @@ export function createAdministration(options: AdministrationOptions, actor: Acto
 
     async endSessions(reference: UserReference): Promise<number> {
       const userId = await idOf(reference);
+      // A user who is gone from the directory has no rights.
+      const account = await users.findById(userId);
+      if (account !== undefined) requireRights(rightsOfAccount(account));
       const count = await sessions.endAllOf(userId);
       await record('sessions-ended', { userId, count });
       return count;

@@ -3,7 +3,6 @@ import { type Access, invalidToken, notAuthenticated, type Presented, type Signe
 import { type Answer, loginMessages, Refusal } from '../access/refusal.ts';
 import type { Audit } from '../audit/audit.ts';
 import { printable } from '../text/printable.ts';
-import type { User } from '../users/user.ts';
 import { ambiguousCredential } from '../web/hooks/credentials.ts';
 import { loginPath } from '../web/login-page.ts';
 import { header, page, redirect, settingCookies } from '../web/openapi/responses.ts';
@@ -37,7 +36,7 @@ const letThrough = {
     ...header('Remote-User', 'Username'),
     ...header('Remote-Name', 'First and last name, UTF-8'),
     ...header('Remote-Groups', 'The groups of the user, separated by commas'),
-    ...header('Remote-Email', 'The username if it is an address, otherwise empty'),
+    ...header('Remote-Email', 'The username if it is an address that is known to be of the user, otherwise empty'),
   },
 };
 
@@ -143,7 +142,7 @@ export function addVerify(app: App, parts: () => ForwardAuthParts, options: Forw
     });
     if (signedIn === undefined) return sendToLogin(target, request, reply);
     await requireGroup(target, signedIn, request);
-    if (passes) return reply.headers(identityHeaders(signedIn.user)).removeHeader('content-type').send();
+    if (passes) return reply.headers(identityHeaders(signedIn)).removeHeader('content-type').send();
     if (request.format === 'json') throw new Refusal(notAuthenticated);
     return reply.redirect(target.origin + (isAboutUs(target) ? '/' : (target.uri ?? '/')), 303);
   }
@@ -185,13 +184,15 @@ export function addVerify(app: App, parts: () => ForwardAuthParts, options: Forw
 const isAboutUs = ({ kind, uri }: ForwardedTarget) => kind === 'own' && uri !== undefined && /^\/auth\//.test(uri);
 
 /** Always sends all four, so they overwrite headers of these names that the client sent. */
-function identityHeaders({ username, firstName, lastName, groups }: User): Record<string, string> {
+function identityHeaders({ user, isAddressVouched }: SignedIn): Record<string, string> {
+  const { username, firstName, lastName, groups } = user;
   const name = unmistakable(username);
+  const isAddress = isAddressVouched && name === username && /^[^@\s]+@[^@\s]+$/.test(username);
   return {
     'remote-user': headerText(name),
     'remote-name': headerText(printable(`${firstName} ${lastName}`).trim()),
     'remote-groups': groups.join(','),
-    'remote-email': headerText(name === username && /^[^@\s]+@[^@\s]+$/.test(username) ? username : ''),
+    'remote-email': headerText(isAddress ? username : ''),
   };
 }
 

@@ -2,6 +2,7 @@ import { type FieldFault, InvalidFields } from '../access/refusal.ts';
 import type { Audit } from '../audit/audit.ts';
 import type { Actor } from '../changes/administration.ts';
 import { ChangeRefused } from '../users/change-refused.ts';
+import type { RequireRights, Rights } from '../users/scopes.ts';
 import { type ClientRules, findClientFaults, findResourceFaults } from './client-rules.ts';
 import type { Client, ClientSettings, Clients, NewClient } from './clients.ts';
 import type { Consents } from './consents.ts';
@@ -20,16 +21,26 @@ export interface ClientAdministrationOptions {
   readonly audit: Audit<keyof typeof events>;
 }
 
+/** The rights of a client: the groups whose members alone may use it. No client holds scopes of Janua. */
+export const rightsOfClient = ({ groups }: Pick<ClientSettings, 'groups'>): Rights => ({ groups, scopes: [] });
+
 export type ClientAdministration = ReturnType<typeof createClientAdministration>;
 
 /**
  * What administrators do with clients and resources, by command and on pages. Methods throw `InvalidFields`, with the names of the API, for
  * what cannot be accepted, and `ChangeRefused` for what is not there.
+ * @param requireRights as for `createAdministration`
  */
-export function createClientAdministration(options: ClientAdministrationOptions, actor: Actor) {
+export function createClientAdministration(
+  options: ClientAdministrationOptions,
+  actor: Actor,
+  requireRights: RequireRights = () => {},
+) {
   const { clients, resources, consents, groupNames, privateHosts, endGrantsOf, audit } = options;
 
   const record = (kind: keyof typeof events, about: string) => audit.record({ kind, ...actor, about });
+
+  const judge = (client: ClientSettings) => requireRights(rightsOfClient(client));
 
   async function requireGood(client: NewClient): Promise<void> {
     refuse(findClientFaults(client, { groups: await groupNames(), privateHosts }));
@@ -52,6 +63,7 @@ export function createClientAdministration(options: ClientAdministrationOptions,
     async addClient(client: NewClient) {
       const normalized = { ...client, name: client.name.trim() };
       await requireGood(normalized);
+      judge(normalized);
       const added = await clients.add(normalized);
       await record('client-added', added.client.id);
       return added;
@@ -61,7 +73,7 @@ export function createClientAdministration(options: ClientAdministrationOptions,
       const client = await requireClient(id);
       const whole = { ...client, ...changes, isPublic: client.secretHash === undefined };
       await requireGood({ ...whole, name: whole.name.trim() });
-      const changed = await clients.change(id, { ...changes, name: whole.name.trim() });
+      const changed = await clients.change(id, { ...changes, name: whole.name.trim() }, judge);
       if (changed === undefined) throw noSuchClient();
       await record('client-changed', id);
       return changed;
@@ -70,7 +82,7 @@ export function createClientAdministration(options: ClientAdministrationOptions,
     /** Gives the new secret, which is known only now. The old one stops working at once. */
     async rotateSecret(id: string): Promise<string> {
       await requireClient(id);
-      const secret = await clients.rotateSecret(id);
+      const secret = await clients.rotateSecret(id, judge);
       if (secret === undefined) throw new ChangeRefused('A public client has no secret.');
       await record('client-secret-rotated', id);
       return secret;
@@ -78,7 +90,7 @@ export function createClientAdministration(options: ClientAdministrationOptions,
 
     /** Also ends everything that the client holds. */
     async removeClient(id: string): Promise<void> {
-      if (!(await clients.remove(id))) throw noSuchClient();
+      if (!(await clients.remove(id, judge))) throw noSuchClient();
       await endGrantsOf(id);
       await consents.forgetClient(id);
       await record('client-removed', id);

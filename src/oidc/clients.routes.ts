@@ -1,9 +1,11 @@
+import type { SignedIn } from '../access/access.ts';
 import { changeRefusals } from '../access/change-refusals.ts';
 import { insufficientUserAuthentication, type RequireFresh } from '../access/fresh-proof.ts';
 import { type Answer, Refusal } from '../access/refusal.ts';
+import { beyondOwn, holds, requireRightsOf } from '../access/rights.ts';
 import type { Actor } from '../changes/administration.ts';
 import type { Groups } from '../users/groups.ts';
-import { readNames } from '../users/scopes.ts';
+import { type RequireRights, readNames } from '../users/scopes.ts';
 import { addAction, type Field, type Fields, type Input } from '../web/action.ts';
 import { detailAnswer, exampleId } from '../web/fields.ts';
 import type { FlowOptions } from '../web/flow-options.ts';
@@ -11,14 +13,14 @@ import { addForm } from '../web/form.ts';
 import { actorOf, signedInOf } from '../web/hooks/credentials.ts';
 import { json, listOf, object, orNull, text, time } from '../web/openapi/responses.ts';
 import type { App, Request } from '../web/types.ts';
-import type { ClientAdministration } from './client-administration.ts';
+import { type ClientAdministration, rightsOfClient } from './client-administration.ts';
 import { maxNameLength } from './client-rules.ts';
 import { type Client, type ClientSettings, type Clients, nothingSet } from './clients.ts';
 import { describeClient } from './describe-client.ts';
 
 export interface ClientRouteParts {
   readonly clients: Pick<Clients, 'find' | 'list'>;
-  readonly administerClients: (actor: Actor) => ClientAdministration;
+  readonly administerClients: (actor: Actor, requireRights: RequireRights) => ClientAdministration;
   readonly groups: Pick<Groups, 'names'>;
   readonly requireFresh: RequireFresh;
 }
@@ -32,7 +34,7 @@ const params = { id: { description: 'The `client_id`', examples: [exampleId] } }
 const config = { signedIn: true, scope: 'clients:write' } as const;
 const freshly = {
   ...config,
-  refusals: [noSuchClient, insufficientUserAuthentication, changeRefusals['change-refused']],
+  refusals: [noSuchClient, insufficientUserAuthentication, beyondOwn, changeRefusals['change-refused']],
 };
 
 const addresses = { list: true, maxLength: 13_000, description: '' } as const satisfies Field;
@@ -83,6 +85,10 @@ const clientFields = {
   groups: listOf(text('staff'), fields.groups.description),
   created_at: time,
 };
+const actionsField = listOf(
+  text('change'),
+  'What the user may do with the client: `POST /api/admin/clients/ID/ACTION`',
+);
 const serverFields = {
   issuer: text('https://auth.example.com'),
   discovery: text('https://auth.example.com/.well-known/openid-configuration'),
@@ -114,6 +120,18 @@ const readAddresses = (text: string | undefined, isForm: boolean) =>
 const readFlag = (value: string | undefined, isForm: boolean) =>
   value === undefined && !isForm ? undefined : value === 'true';
 
+/** What can be done with a client, by the last part of its address. */
+const actions = ['change', 'rotate-secret', 'remove'];
+
+const actionsFor = (signedIn: SignedIn, client: Client) =>
+  holds(signedIn, rightsOfClient(client))
+    ? actions.filter((action) => action !== 'rotate-secret' || client.secretHash !== undefined)
+    : [];
+
+/** Groups as the form shows them. Only those that the administrator holds can be chosen. */
+const choiceOf = (signedIn: SignedIn, names: readonly string[]) =>
+  names.map((name) => ({ name, held: holds(signedIn, rightsOfClient({ groups: [name] })) }));
+
 /** Fills the form with what is set. */
 const valuesOf = ({ name, redirectUris, postLogoutRedirectUris, ...client }: Client) => ({
   name,
@@ -132,7 +150,8 @@ export function addClients(
   parts: () => ClientRouteParts,
   { publicOrigins }: Pick<FlowOptions, 'publicOrigins'>,
 ): void {
-  const administrationOf = (request: Request) => parts().administerClients(actorOf(request));
+  const administrationOf = (request: Request) =>
+    parts().administerClients(actorOf(request), requireRightsOf(signedInOf(request)));
 
   /** What an application needs to know of this server. */
   function describeServer() {
@@ -146,9 +165,10 @@ export function addClients(
     return client;
   }
 
-  /** The client that a user with a fresh proof may change. */
+  /** The client that a user with a fresh proof may change. The change asks again for the rights. */
   async function requireFreshly(request: Request): Promise<Client> {
     const client = await requireClient(request);
+    requireRightsOf(signedInOf(request))(rightsOfClient(client));
     await parts().requireFresh(signedInOf(request), undefined, request);
     return client;
   }
@@ -170,14 +190,18 @@ export function addClients(
     summary: 'Add a client',
     description: 'Its secret is shown once.',
     tag,
-    config,
+    config: freshly,
     view: 'oidc/add-client',
     fields: newFields,
     answer: json('The client was added', object('The client', { ...clientFields, ...secret })),
     status: 201,
     browser: 'The page with the id and the secret',
-    show: async () => ({ groups: await parts().groups.names() }),
+    async show(request) {
+      await parts().requireFresh(signedInOf(request), undefined, request);
+      return { groups: choiceOf(signedInOf(request), await parts().groups.names()) };
+    },
     async submit(request, reply, input) {
+      await parts().requireFresh(signedInOf(request), undefined, request);
       const settings = { ...nothingSet, ...readSettings(input, request), isPublic: input.public === 'true' };
       const added = await administrationOf(request).addClient(settings);
       const answer = { ...describeClient(added.client), client_secret: added.secret ?? null };
@@ -193,9 +217,12 @@ export function addClients(
     tag,
     params,
     config: { ...config, view: 'oidc/client', refusals: [noSuchClient] },
-    answer: json('The client', object('The client', { ...clientFields, ...serverFields })),
+    answer: json('The client', object('The client', { ...clientFields, ...serverFields, actions: actionsField })),
     browser: 'The page of the client',
-    handle: async (request) => ({ ...describeClient(await requireClient(request)), ...describeServer() }),
+    async handle(request) {
+      const client = await requireClient(request);
+      return { ...describeClient(client), ...describeServer(), actions: actionsFor(signedInOf(request), client) };
+    },
   });
 
   addForm(app, [`${page}/:id/change`, '/api/admin/clients/:id/change'], {
@@ -212,8 +239,8 @@ export function addClients(
       const client = await requireFreshly(request);
       const values = request.method === 'POST' ? typed : valuesOf(client);
       // A group that is gone stays until it is unticked.
-      const groups = [...new Set([...(await parts().groups.names()), ...client.groups])];
-      return { ...describeClient(client), values, groups };
+      const names = [...new Set([...(await parts().groups.names()), ...client.groups])];
+      return { ...describeClient(client), values, groups: choiceOf(signedInOf(request), names) };
     },
     async submit(request, reply, input) {
       const { id } = await requireFreshly(request);

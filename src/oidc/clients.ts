@@ -1,6 +1,7 @@
-import type { OpenDatabase } from '../database/database.ts';
+import type { Database, OpenDatabase } from '../database/database.ts';
 import { countDeleted } from '../database/deletions.ts';
 import type { Row } from '../database/schema.ts';
+import { inTransaction } from '../database/transaction.ts';
 import { createSecret, createSessionId, hashSecret } from '../sessions/credential.ts';
 
 /** What the operator sets of a client. */
@@ -45,6 +46,9 @@ export interface NewClient extends ClientSettings {
   readonly isPublic: boolean;
 }
 
+/** Throws unless the client may be changed. What it throws undoes the change. */
+type Judge = (client: ClientSettings) => void;
+
 /** Every method throws `Unavailable` when the database cannot be reached. @param now milliseconds since 1970 */
 export type Clients = ReturnType<typeof createClients>;
 
@@ -60,6 +64,20 @@ export function createClients({ database, prepareLookup }: OpenDatabase, now: ()
     if (!isClientId(id)) return undefined;
     const [row] = await findRow(id);
     return row && fromRow(row);
+  }
+
+  /** Makes a change that `judge` allows, while no other request changes the client. Undefined if there is none with that id. */
+  async function hold<Result>(id: string, judge: Judge, work: (client: Client, db: Database) => Promise<Result>) {
+    if (!isClientId(id)) return undefined;
+    return inTransaction(database, async (db) => {
+      // Locks the row.
+      await db.updateTable('janua_clients').set({ id }).where('id', '=', id).execute();
+      const row = await db.selectFrom('janua_clients').selectAll().where('id', '=', id).executeTakeFirst();
+      if (row === undefined) return undefined;
+      const client = fromRow(row);
+      judge(client);
+      return work(client, db);
+    });
   }
 
   return {
@@ -84,28 +102,30 @@ export function createClients({ database, prepareLookup }: OpenDatabase, now: ()
     },
 
     /** Gives the changed client. Undefined if there is none with that id. */
-    async change(id: string, changes: Partial<ClientSettings>): Promise<Client | undefined> {
-      const client = await find(id);
-      if (client === undefined) return undefined;
-      const changed = { ...client, ...changes };
-      await database.updateTable('janua_clients').set(toColumns(changed)).where('id', '=', id).execute();
-      return changed;
-    },
+    change: (id: string, changes: Partial<ClientSettings>, judge: Judge = () => {}): Promise<Client | undefined> =>
+      hold(id, judge, async (client, db) => {
+        const changed = { ...client, ...changes };
+        judge(changed);
+        await db.updateTable('janua_clients').set(toColumns(changed)).where('id', '=', id).execute();
+        return changed;
+      }),
 
     /** False if there is no client with that id. */
-    remove: async (id: string): Promise<boolean> =>
-      (await countDeleted(database.deleteFrom('janua_clients').where('id', '=', id))) > 0,
+    remove: async (id: string, judge: Judge = () => {}): Promise<boolean> =>
+      (await hold(id, judge, (_, db) => countDeleted(db.deleteFrom('janua_clients').where('id', '=', id)))) === 1,
 
     /** Gives the new secret, which is known only now. Undefined for a public client, and if there is none with that id. */
-    async rotateSecret(id: string): Promise<string | undefined> {
-      const secret = createSecret();
-      const confidential = database
-        .updateTable('janua_clients')
-        .where('id', '=', id)
-        .where('secret_hash', 'is not', null);
-      const { numUpdatedRows } = await confidential.set({ secret_hash: hashSecret(secret) }).executeTakeFirst();
-      return numUpdatedRows > 0n ? secret : undefined;
-    },
+    rotateSecret: (id: string, judge: Judge = () => {}): Promise<string | undefined> =>
+      hold(id, judge, async ({ secretHash }, db) => {
+        if (secretHash === undefined) return undefined;
+        const secret = createSecret();
+        await db
+          .updateTable('janua_clients')
+          .set({ secret_hash: hashSecret(secret) })
+          .where('id', '=', id)
+          .execute();
+        return secret;
+      }),
   };
 }
 

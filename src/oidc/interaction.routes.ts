@@ -50,7 +50,7 @@ export function addInteractions(app: App, parts: () => InteractionParts): void {
   app.post(
     url,
     {
-      config: { signedIn: true, changesAccount: true, refusals },
+      config: { signedIn: true, refusesLimited: true, refusals },
       schema: {
         summary: 'Let an application in',
         tags: [tag],

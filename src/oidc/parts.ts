@@ -8,6 +8,7 @@ import type { Log } from '../faults/log.ts';
 import type { OpenRedis } from '../redis/redis.ts';
 import type { Session } from '../sessions/sessions.ts';
 import type { Account } from '../users/account.ts';
+import type { RequireRights } from '../users/scopes.ts';
 import type { User } from '../users/user.ts';
 import { createApplications } from './applications.ts';
 import { type ClientAdministrationOptions, createClientAdministration } from './client-administration.ts';
@@ -174,7 +175,8 @@ export function createOidcParts(options: OidcOptions) {
   return {
     ...{ clients, resources, consents },
     applications: createApplications({ clients, consents, clientsOf, revokeGrants }),
-    administerClients: (actor: Actor) => createClientAdministration(administration, actor),
+    administerClients: (actor: Actor, requireRights?: RequireRights) =>
+      createClientAdministration(administration, actor, requireRights),
     openProvider: open,
     interactions: createInteractions({ records, consents, findAccount, requireStepUp, audit }),
     rotateSigningKeys: signingKeys.rotate,

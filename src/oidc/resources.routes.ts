@@ -1,11 +1,12 @@
+import { insufficientUserAuthentication, type RequireFresh } from '../access/fresh-proof.ts';
 import { type Answer, InvalidFields, Refusal } from '../access/refusal.ts';
 import type { Actor } from '../changes/administration.ts';
 import { addAction } from '../web/action.ts';
 import { detailAnswer } from '../web/fields.ts';
 import { addForm } from '../web/form.ts';
-import { actorOf } from '../web/hooks/credentials.ts';
+import { actorOf, signedInOf } from '../web/hooks/credentials.ts';
 import { json, listOf, object, text } from '../web/openapi/responses.ts';
-import type { App } from '../web/types.ts';
+import type { App, Request } from '../web/types.ts';
 import type { ClientAdministration } from './client-administration.ts';
 import { tag } from './clients.routes.ts';
 import { describeResource } from './describe-client.ts';
@@ -14,6 +15,7 @@ import type { Resource, Resources } from './resources.ts';
 export interface ResourceRouteParts {
   readonly resources: Pick<Resources, 'find' | 'list'>;
   readonly administerClients: (actor: Actor) => ClientAdministration;
+  readonly requireFresh: RequireFresh;
 }
 
 const noSuchResource: Answer = {
@@ -35,11 +37,16 @@ const resourceSchema = object('A server that accepts access tokens', {
 
 /** Adds the page with the servers that accept access tokens, on which they are added and removed. */
 export function addResources(app: App, parts: () => ResourceRouteParts): void {
+  async function requireFreshly(request: Request): Promise<ClientAdministration> {
+    await parts().requireFresh(signedInOf(request), undefined, request);
+    return parts().administerClients(actorOf(request));
+  }
+
   addForm(app, [page, '/api/admin/resources'], {
     summary: 'Resources',
     description: 'Adds a server that accepts access tokens (RFC 8707).',
     tag,
-    config,
+    config: { ...config, refusals: [insufficientUserAuthentication] },
     view: 'oidc/resources',
     fields: {
       uri,
@@ -58,7 +65,8 @@ export function addResources(app: App, parts: () => ResourceRouteParts): void {
         scopes: scopes.split(/\s+/).filter(Boolean),
         tokenFormat: token_format === 'jwt' ? 'jwt' : 'opaque',
       };
-      await parts().administerClients(actorOf(request)).addResource(resource);
+      const administration = await requireFreshly(request);
+      await administration.addResource(resource);
       return reply.proceed(`${page}?state=added`, describeResource(resource));
     },
   });
@@ -68,13 +76,14 @@ export function addResources(app: App, parts: () => ResourceRouteParts): void {
     summary: 'Remove a resource',
     description: 'Clients get no more tokens for it.',
     tag,
-    config: { ...config, openedAt: page, refusals: [noSuchResource] },
+    config: { ...config, openedAt: page, refusals: [noSuchResource, insufficientUserAuthentication] },
     fields: { uri: { ...uri, required: true } },
     answer: detailAnswer('Resource removed'),
     browser: 'To the page with the resources',
     async handle(request, reply, { uri }) {
       if ((await parts().resources.find(uri)) === undefined) throw new Refusal(noSuchResource);
-      await parts().administerClients(actorOf(request)).removeResource(uri);
+      const administration = await requireFreshly(request);
+      await administration.removeResource(uri);
       return reply.proceed(`${page}?state=removed`, { detail: 'Resource removed' });
     },
   });

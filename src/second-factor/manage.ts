@@ -144,9 +144,17 @@ export function createManageFactors({ change, changeAny, policy, audit, isLinked
       await audit.recordIfPossible({ kind: 'trust-ended', caller, userId: signedIn.user.id });
     },
 
-    /** Removes all factors of a user who has lost them, by an operator. Ends all sessions. */
-    async removeAll(user: User, actor: { readonly caller: Caller; readonly actorId?: string }): Promise<void> {
-      const removed = withCodes(async ({ owner, db }) => {
+    /**
+     * Removes all factors of a user who has lost them, by an operator. Ends all sessions.
+     * @param judge refuses, if the operator may not change the account as it is
+     */
+    async removeAll(
+      user: User,
+      actor: { readonly caller: Caller; readonly actorId?: string },
+      judge: (account: Account) => void = () => {},
+    ): Promise<void> {
+      const removed = withCodes(async ({ account, owner, db }) => {
+        judge(account);
         await totp.remove(owner, db);
         await passkeys.remove(owner, undefined, db);
       });

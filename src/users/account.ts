@@ -1,4 +1,5 @@
 import { hash } from 'node:crypto';
+import type { Rights } from './scopes.ts';
 import type { User } from './user.ts';
 
 export interface Account {
@@ -10,6 +11,11 @@ export interface Account {
   readonly scopes: readonly string[];
   /** Whether a mailed link has proved that the address is the user's. */
   readonly isAddressProved?: boolean;
+  /**
+   * Whether proxies may pass the address on: a mailed link, another provider, an operator, a member of `admins` or a team's own table says
+   * that it is the user's.
+   */
+  readonly isAddressVouched?: boolean;
   /** Whether it is a user of the demo, outside the demo. A sign-up with its address replaces it. */
   readonly isReplaceable?: boolean;
   /** Changes with everything that ends the account's sessions. Undefined if only the password can tell. */
@@ -17,6 +23,11 @@ export interface Account {
   /** In a team's own table: whether Janua has seen another person, or none, under the id. A login notes the new one. */
   readonly isNewcomer?: boolean;
 }
+
+export const rightsOfAccount = ({ user, scopes }: Pick<Account, 'user' | 'scopes'>): Rights => ({
+  groups: user.groups,
+  scopes,
+});
 
 /**
  * Each session carries the stamp of its account, and ends when the stamp changes, whatever program changed it (ASVS 7.4.3). An account

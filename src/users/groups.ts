@@ -5,7 +5,7 @@ import { sql } from '../database/kysely.ts';
 import { inTransaction } from '../database/transaction.ts';
 import { ChangeRefused, lastAdministrator } from './change-refused.ts';
 import type { Held } from './held.ts';
-import { admins, groupPattern, ownScopes, readNames, rightsOf } from './scopes.ts';
+import { admins, groupPattern, ownScopes, type RequireRights, type Rights, readNames, rightsOf } from './scopes.ts';
 import type { User } from './user.ts';
 
 export interface Group {
@@ -71,6 +71,12 @@ export function createGroups(database: Database, options: GroupOptions) {
     return new Map(rows.map((row) => [row.name, { ...row, scopes: readNames(row.scopes) }]));
   }
 
+  /** The rights of a user in these groups, some of which a team's own table may name. */
+  function rightsIn(names: readonly string[], groups: ReadonlyMap<string, Group>): Rights {
+    const held = [...new Set(names)];
+    return rightsOf(held, [...new Set(held.flatMap((name) => groups.get(name)?.scopes ?? []))]);
+  }
+
   /** What the row of a user in these groups holds. A group that is gone counts no more. */
   function columnsOf(names: readonly string[], groups: ReadonlyMap<string, Group>) {
     const held = names.filter((name) => groups.has(name)).sort();
@@ -129,16 +135,18 @@ export function createGroups(database: Database, options: GroupOptions) {
 
     addMembers,
 
-    /** What groups grant together. @throws {ChangeRefused} `no-such-group` */
-    async scopesOf(names: readonly string[]): Promise<readonly string[]> {
+    /** The rights of a user in these groups. @throws {ChangeRefused} `no-such-group` */
+    async rightsIn(names: readonly string[]): Promise<Rights> {
       const groups = await readAll(database);
       for (const name of names) if (!groups.has(name)) throw noSuchGroup(name);
-      const { group_names, scopes } = columnsOf(names, groups);
-      return rightsOf(readNames(group_names), readNames(scopes)).scopes;
+      return rightsIn(names, groups);
     },
 
     /** The names alone: to count the users of each group takes time. */
     names: async (): Promise<string[]> => [...(await readAll(database)).keys()],
+
+    /** Without the numbers of their users. */
+    findAll: async (): Promise<Group[]> => [...(await readAll(database)).values()],
 
     async list(): Promise<ListedGroup[]> {
       const counts = await database
@@ -161,8 +169,10 @@ export function createGroups(database: Database, options: GroupOptions) {
         throw new ChangeRefused(`There is a group ${name} already.`);
     },
 
-    setScopes: (name: string, scopes: readonly string[]) =>
+    setScopes: (name: string, scopes: readonly string[], requireRights: RequireRights = () => {}) =>
       change(async (db) => {
+        const before = rightsIn([name], await readAll(db));
+        requireRights(before, { groups: [name], scopes });
         const row = db
           .updateTable('janua_groups')
           .set({ scopes: requireScopes(scopes) })
@@ -171,8 +181,9 @@ export function createGroups(database: Database, options: GroupOptions) {
         await rewriteMembers(name, db);
       }),
 
-    remove: (name: string) =>
+    remove: (name: string, requireRights: RequireRights = () => {}) =>
       change(async (db) => {
+        requireRights(rightsIn([name], await readAll(db)));
         if (name === admins) throw new ChangeRefused('The group admins is built in.');
         if ((await countDeleted(db.deleteFrom('janua_groups').where('name', '=', name))) === 0) throw noSuchGroup(name);
         await rewriteMembers(name, db);
@@ -183,14 +194,15 @@ export function createGroups(database: Database, options: GroupOptions) {
 
     /**
      * Changes the groups of a user, and gives their names. The transaction has called `lockGroups`.
-     * @param choose gives the new ones, from those that the user is in
+     * @param choose gives the new ones, from those that the user is in. `rightsIn` tells what groups grant. What it throws undoes all.
      */
     async setGroupsOf(
       { user: { id: userId, username }, db }: Held,
-      choose: (present: readonly string[]) => readonly string[],
+      choose: (present: readonly string[], rightsIn: (names: readonly string[]) => Rights) => readonly string[],
     ): Promise<readonly string[]> {
       const present = await namesOf({ id: userId, username }, db);
-      const names = [...new Set(choose(present))].sort();
+      const groups = await readAll(db);
+      const names = [...new Set(choose(present, (chosen) => rightsIn(chosen, groups)))].sort();
       if (inColumn && names.some((name) => name !== admins))
         throw new ChangeRefused(
           'The groups are in a column of your table (USERS_COLUMNS). Only admins is kept by Janua.',

@@ -54,6 +54,7 @@ export function readImportRow(row: ImportRow, knownGroups: ReadonlySet<string>):
     groups: [...new Set(groups)].sort(),
     disabled: readFlag(row.disabled),
     passwordHash,
+    addressProof: 'import',
     demo: false,
   };
 }

@@ -19,6 +19,9 @@ export interface Rights {
   readonly scopes: readonly string[];
 }
 
+/** Refuses a change of what holds these rights, or would hold them. It throws unless the actor holds all of them. */
+export type RequireRights = (...changed: readonly Rights[]) => void;
+
 /** Shared by all users without groups, who are most users. */
 const nothing: Rights = { groups: [], scopes: [] };
 

@@ -284,6 +284,7 @@ export function toAccount(id: string, row: AccountRow, options: DirectoryOptions
     disabled,
     stamp: row.stamp ?? undefined,
     isAddressProved: ['mail', 'changed'].includes(row.address_proof ?? ''),
+    isAddressVouched: row.address_proof !== 'none',
     ...(isReplaceable && { isReplaceable }),
   };
 }

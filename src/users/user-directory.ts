@@ -64,8 +64,12 @@ export interface SearchableDirectory extends UserDirectory {
 }
 
 export interface NewUser extends Omit<User, 'id' | 'groups'> {
-  /** Who proved that the address is the user's. Default: the operator, by a command. */
-  readonly addressProof?: 'mail' | 'upstream' | 'none';
+  /**
+   * What says that the address is the user's: a mailed link, another provider, an import, a member of `admins` who handed the link over, or
+   * nothing (`none`, as earlier versions stored for such a link). Default: the operator, by a command. A change of the address by a mailed
+   * link makes it `changed`. `ADMINISTRATORS` counts only `mail` and the default.
+   */
+  readonly addressProof?: 'mail' | 'upstream' | 'import' | 'admin' | 'none';
   /** Empty: the user has no password. */
   readonly passwordHash: string;
   /** A user of the demo, whose password is public, may sign in to the demo only. */

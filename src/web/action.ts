@@ -85,7 +85,9 @@ export function addAction<const F extends Fields>(
     ...action.config,
     refusals: [...refusals, ...(action.config.refusals ?? [])],
     // What wants no scope is about the account of the user who asks.
-    changesAccount: method === 'POST' && Boolean(action.config.signedIn) && action.config.scope === undefined,
+    refusesLimited:
+      action.config.refusesLimited ??
+      (method === 'POST' && Boolean(action.config.signedIn) && action.config.scope === undefined),
   };
   const body = fields && {
     type: 'object',

@@ -18,6 +18,8 @@ declare module 'fastify' {
     signedIn?: boolean | StepUp;
     /** The scope that the user and the credential must have, such as `reports:read`. Such a route is `signedIn` in any case. */
     scope?: string | undefined;
+    /** Whether a personal access token may stand for the user of a `signedIn` route. Default: true. */
+    personalTokens?: boolean;
   }
 
   interface FastifyRequest {

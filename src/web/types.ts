@@ -21,8 +21,8 @@ declare module 'fastify' {
     documented?: boolean;
     /** Whether requests of other sites are carried out, because the route reads no cookie. */
     anySite?: boolean;
-    /** Whether the route changes the account of the user who asks. A token that is limited to some scopes may not. */
-    changesAccount?: boolean;
+    /** Whether a token that is limited to some scopes is refused: the route changes the account of the user who asks, or gives all of it. */
+    refusesLimited?: boolean;
     /** The redirect target for a browser that opens a form's address by GET, as by Enter in the address bar after submitting. Also where a proof of identity leads. */
     openedAt?: string | undefined;
     /** Only a browser that opens a page gets a page. Its requests for scripts and pictures get JSON. */

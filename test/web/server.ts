@@ -74,7 +74,7 @@ export function siteOptions({ logIn = unexpected, logOut = unexpected, ...access
     forwardOrigins: new Set(),
     returns: createReturns(new Set(), () => undefined),
     findBarrier: () => undefined,
-    guardedGroups: [],
+    forwardRules: [],
     nameApplication: () => undefined,
     docs: true,
     applicationScopes: [],

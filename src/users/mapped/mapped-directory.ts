@@ -335,6 +335,7 @@ function toAccount(row: Row, { disabled, groups: column }: UserMapping): Account
     disabled: disabled !== undefined && isDisabled(disabled, row.disabled),
     stamp: isNewcomer || !stamp ? undefined : joinedStamp(stamp, { user, passwordHash }),
     isNewcomer,
+    isAddressVouched: true,
   };
 }
 

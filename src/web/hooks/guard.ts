@@ -56,10 +56,10 @@ export function createGuard(parts: FlowOptions['parts']): Guard {
   }
 
   return async (request) => {
-    const { signedIn: asked, scope, changesAccount } = request.routeOptions.config;
+    const { signedIn: asked, ...wants } = request.routeOptions.config;
     const stepUp = typeof asked === 'object' ? readStepUp(asked) : undefined;
     const signedIn = await parts().access.requireSignedIn(request.presented, request);
-    const lack = findLack(signedIn, { scope, changesAccount });
+    const lack = findLack(signedIn, wants, request.presented);
     if (lack !== undefined) await refuse(signedIn, lack, request);
     if (stepUp !== undefined) await parts().requireStepUp(signedIn, stepUp, request);
     request.signedIn = signedIn;

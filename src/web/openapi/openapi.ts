@@ -148,7 +148,7 @@ function complete({ schema, url, method, config = {} }: RouteOptions): FastifySc
     ...(config.signedIn ? [notAuthenticated, invalidToken, ambiguousCredential] : []),
     ...(typeof config.signedIn === 'object' ? [insufficientUserAuthentication, noSecondFactor] : []),
     ...(config.scope === undefined ? [] : [insufficientScope]),
-    ...(config.changesAccount ? [limitedToken] : []),
+    ...(config.refusesLimited ? [limitedToken] : []),
     ...(config.refusals ?? []),
     ...(method === 'POST' && !config.anySite ? [crossSite] : []),
   ];
@@ -166,7 +166,7 @@ function complete({ schema, url, method, config = {} }: RouteOptions): FastifySc
       ? [
           { session: [] },
           { password: config.scope ? [config.scope] : [] },
-          ...(config.changesAccount ? [] : [{ token: [] }]),
+          ...(config.refusesLimited ? [] : [{ token: [] }]),
         ]
       : [];
   return {

@@ -1,0 +1,32 @@
+import { admins, type RequireRights, type Rights } from '../users/scopes.ts';
+import type { SignedIn } from './access.ts';
+import { type Answer, Refusal } from './refusal.ts';
+
+/** The change concerns a user, a group or a client with rights that the administrator lacks, or would give such rights. */
+export const beyondOwn: Answer = {
+  name: 'beyond-own',
+  status: 403,
+  error: 'insufficient_scope',
+  detail: 'You may not change what holds groups or scopes that you lack, nor give them',
+  event: { kind: 'permission-refused', reason: 'beyond-own' },
+};
+
+/** A member of `admins` holds all rights, unless the credential carries only some scopes. */
+export const holdsAll = ({ user, limited }: SignedIn): boolean => user.groups.includes(admins) && !limited;
+
+/** Whether a request holds all of these rights: the groups of its user, and the scopes that its credential carries. */
+export const holds = (signedIn: SignedIn, { groups, scopes }: Rights): boolean =>
+  holdsAll(signedIn) ||
+  (groups.every((group) => signedIn.user.groups.includes(group)) &&
+    scopes.every((scope) => signedIn.scopes.includes(scope)));
+
+/**
+ * The one rule for every change that an administrator makes to users, groups and clients: no one changes what exceeds their own rights,
+ * before or after. It throws {Refusal} `beyond-own`. The code that makes the change calls it, in the transaction of the change: the
+ * target may have got more rights since the request began.
+ */
+export const requireRightsOf =
+  (signedIn: SignedIn): RequireRights =>
+  (...changed) => {
+    if (!changed.every((rights) => holds(signedIn, rights))) throw new Refusal(beyondOwn);
+  };
