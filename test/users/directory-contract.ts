@@ -69,6 +69,7 @@ export function testUserDirectory(
         passwordHash: 'hash',
         disabled: false,
         stamp: account.stamp,
+        isAddressVouched: true,
       });
       assert.equal(typeof account.user.id, 'string');
       assert.deepEqual(await users.findById(account.user.id), found);
