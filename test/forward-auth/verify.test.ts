@@ -94,6 +94,29 @@ describe('the answer about a signed-in user', () => {
     }
   });
 
+  // Shows: VM-62
+  for (const [addressProof, email] of [
+    [undefined, 'ceo@corp.example'],
+    ['mail', 'ceo@corp.example'],
+    ['upstream', 'ceo@corp.example'],
+    ['import', 'ceo@corp.example'],
+    ['admin', 'ceo@corp.example'],
+    ['none', ''],
+  ] as const)
+    test(`has ${email ? 'an' : 'no'} address that is proved by ${addressProof ?? 'the operator'}`, async () => {
+      await using other = await startJanua();
+      const { registry, users, sessions } = other.services;
+      const person = { username: 'ceo@corp.example', firstName: 'C', lastName: 'O', passwordHash: 'x', demo: false };
+      await registry?.add({ ...person, ...(addressProof && { addressProof }) });
+      const account = await users.findByUsername(person.username);
+      assert.ok(account);
+      const owner = { userId: account.user.id, stamp: stampOf(account) };
+      const { accessToken } = await sessions.start(owner, { methods: ['pwd'] });
+      const headers = { authorization: `Bearer ${accessToken}` };
+      const answer = await other.app.inject({ url: '/auth/verify', headers });
+      assert.deepEqual([answer.headers['remote-user'], answer.headers['remote-email']], [person.username, email]);
+    });
+
   test('accepts an access token on our own and on listed origins, and the token decides over a cookie', async () => {
     const browser = await signIn();
     const { cookie } = { cookie: `__Host-janua=${browser.cookies.get(appOrigin)?.get('__Host-janua')}` };

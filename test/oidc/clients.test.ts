@@ -79,6 +79,20 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] satisfies UserEngine[])
       assert.equal(await clients.rotateSecret(client.id), undefined);
     });
 
+    test('two changes at once of one client are both kept', async () => {
+      await using opened = await open();
+      const { clients } = opened;
+      for (let round = 0; round < 20; round += 1) {
+        const { client } = await clients.add({ ...wiki, groups: [] });
+        await Promise.all([
+          clients.change(client.id, { groups: ['finance'] }),
+          clients.change(client.id, { own: false }),
+        ]);
+        const { groups, own } = (await clients.find(client.id)) ?? {};
+        assert.deepEqual([groups, own], [['finance'], false]);
+      }
+    });
+
     test('a public client has no secret, and gets none', async () => {
       await using opened = await open();
       const { clients } = opened;

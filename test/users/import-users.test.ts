@@ -36,15 +36,24 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] as const) {
       await groups.add({ name: 'night-shift', description: '', scopes: ['reports:write'] });
       const find = createFindUsers(opened.database, users, { ownUsers: true, groupsInColumn: false }).list;
       return {
-        database: opened.database,
+        ...opened,
         users,
         groups,
         add: createImportUsers(opened.database, users, groups),
         found: async (query: Record<string, string>) =>
           (await find(readList(query, userRules(true)))).users.map(({ username }) => username),
-        [Symbol.asyncDispose]: opened[Symbol.asyncDispose],
       };
     }
+
+    test('makes no administrator of an address in ADMINISTRATORS', async () => {
+      await using opened = await open();
+      const user = person(0, '');
+      await opened.add([user]);
+      const listed = createSqlDirectory(opened, { demoUsers: false, administrators: new Set([user.username]) });
+      const account = await listed.findByUsername(user.username);
+      assert.deepEqual([account?.user.groups, account?.isAddressProved], [[], false]);
+      assert.equal(account?.isAddressVouched, true);
+    });
 
     test('adds users who are found by words and groups, and have the scopes', async () => {
       await using opened = await open();
