@@ -319,6 +319,7 @@ test('a refusal is in the audit, and the pages offer only what one may do', asyn
   assert.ok(events.some((event) => 'reason' in event && event.reason === 'beyond-own' && event.userId === helper));
 });
 
+// Shows: VM-62
 describe('the link of a new user', () => {
   const ceo = { email: 'ceo@corp.example', first_name: 'C', last_name: 'O' };
 

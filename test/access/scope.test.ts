@@ -19,11 +19,13 @@ async function open({ mounted = false, ...stores }: Partial<StoreChoice> = {}) {
       const composition = await compose(settings, overrides);
       const { createServer, createPlugin } = composition;
       const config = { signedIn: true, scope: 'reports:read' };
+      const alone = { signedIn: true, personalTokens: false };
       const reports = async () => ({ reports: [] });
       return {
         ...composition,
         async createServer() {
           const app = await createServer();
+          app.get('/salaries', { config: alone }, reports);
           app.get('/reports', { config }, reports);
           app.get('/scope-alone', { config: { scope: 'reports:read' } }, reports);
           return app;
@@ -32,6 +34,7 @@ async function open({ mounted = false, ...stores }: Partial<StoreChoice> = {}) {
           const plugin = await createPlugin(onClose);
           return Object.assign(
             async (host: Parameters<typeof plugin>[0], options: Parameters<typeof plugin>[1]) => {
+              host.get('/salaries', { config: alone }, reports);
               host.get('/reports', { config }, reports);
               host.get('/scope-alone', { config: { scope: 'reports:read' } }, reports);
               await plugin(host, options);
@@ -90,6 +93,33 @@ for (const mounted of [false, true]) {
       assert.deepEqual(await statuses(), [403, 403]);
       await services.administration.changeGroups(ann.username, { add: ['admins'] });
       assert.deepEqual(await statuses(), [403, 403], "admins holds Janua's scopes, not those of applications");
+    });
+
+    // Shows: VM-92
+    test('takes a personal access token, unless it says otherwise', async () => {
+      await using opened = await open({ mounted });
+      const { ask, logIn, add, services } = opened;
+      await add();
+      const account = await services.users.findByUsername(ann.username);
+      assert.ok(account);
+      const made = { name: 'x', scopes: ['reports:read'], days: 1 };
+      const { token } = await services.personalTokens.create(account.user, made);
+      const personal = { authorization: `Bearer ${token}` };
+      assert.equal((await ask('/reports', personal)).statusCode, 200);
+      const refused = await ask('/salaries', { ...personal, ...asJson });
+      assert.deepEqual(
+        [refused.statusCode, refused.json().detail],
+        [403, 'This takes no personal access token. Log in'],
+      );
+      assert.match((await ask('/salaries', personal)).body, /This takes no personal access token/);
+      const { cookie, bearer } = await logIn();
+      for (const credential of [cookie, bearer, (await logIn('reports:read')).bearer])
+        assert.equal((await ask('/salaries', credential)).statusCode, 200);
+      const [event] = await Array.fromAsync(
+        services.auditTrail.find({ order: 'newest-first', kind: 'permission-refused' }),
+      );
+      assert.ok(event && 'reason' in event);
+      assert.equal(event.reason, 'personal-token');
     });
 
     // Shows: S30

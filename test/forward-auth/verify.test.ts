@@ -94,7 +94,6 @@ describe('the answer about a signed-in user', () => {
     }
   });
 
-  // Shows: VM-62
   for (const [addressProof, email] of [
     [undefined, 'ceo@corp.example'],
     ['mail', 'ceo@corp.example'],
@@ -102,7 +101,8 @@ describe('the answer about a signed-in user', () => {
     ['import', 'ceo@corp.example'],
     ['admin', 'ceo@corp.example'],
     ['none', ''],
-  ] as const)
+  ] as const) {
+    // Shows: VM-62
     test(`has ${email ? 'an' : 'no'} address that is proved by ${addressProof ?? 'the operator'}`, async () => {
       await using other = await startJanua();
       const { registry, users, sessions } = other.services;
@@ -116,6 +116,7 @@ describe('the answer about a signed-in user', () => {
       const answer = await other.app.inject({ url: '/auth/verify', headers });
       assert.deepEqual([answer.headers['remote-user'], answer.headers['remote-email']], [person.username, email]);
     });
+  }
 
   test('accepts an access token on our own and on listed origins, and the token decides over a cookie', async () => {
     const browser = await signIn();
