@@ -70,7 +70,7 @@ export const settingSchemas = {
     'Domains of the addresses that may create an account, such as `example.com`, separated by commas. Without it: any.',
   ),
   ADMINISTRATORS: list({ examples: ['ann@example.com'] })(
-    'Addresses of users who are in the group `admins` for as long as they are listed here, separated by commas. A user counts who was added by a command, or whose account began with a link that was mailed to the address. Not with `USERS_TABLE`: there, use `janua users groups`.',
+    'Addresses of users who are in the group `admins` for as long as they are listed here, separated by commas. A user counts who was added by `janua users add`, or whose account began with a link that was mailed to the address. Not with `USERS_TABLE`: there, use `janua users groups`.',
   ),
   SCOPES: list({ examples: ['reports:read, reports:write'] })(
     "Scopes of your applications, which groups can grant besides Janua's own, separated by commas.",
