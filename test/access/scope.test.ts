@@ -103,7 +103,7 @@ for (const mounted of [false, true]) {
       const account = await services.users.findByUsername(ann.username);
       assert.ok(account);
       const made = { name: 'x', scopes: ['reports:read'], days: 1 };
-      const { token } = await services.personalTokens.create(account.user, made);
+      const { token } = await services.hold(provedBy(account), (held) => services.personalTokens.create(held, made));
       const personal = { authorization: `Bearer ${token}` };
       assert.equal((await ask('/reports', personal)).statusCode, 200);
       const refused = await ask('/salaries', { ...personal, ...asJson });
