@@ -1,8 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { requireRightsOf } from '../../src/access/rights.ts';
-import { type AdministrationOptions, createAdministration } from '../../src/changes/administration.ts';
-import { createClientAdministration } from '../../src/oidc/client-administration.ts';
 import { nothingSet } from '../../src/oidc/clients.ts';
 import { stampOf } from '../../src/users/account.ts';
 import { provedBy } from '../../src/users/held.ts';
@@ -246,41 +244,37 @@ for (const stores of [
       const signedIn = await services.access.findSignedIn({ cookie: session.cookie?.slice('session='.length) });
       assert.ok(signedIn);
       const rule = requireRightsOf(signedIn);
+      const refused = { name: 'Refusal', message: 'beyond-own' };
       // Another administrator is faster: between the look-up and the change.
-      const users = {
-        ...services.users,
+      const { findById } = services.users;
+      Object.assign(services.users, {
         async findById(id: string) {
-          const account = await services.users.findById(id);
+          const account = await findById(id);
+          Object.assign(services.users, { findById });
           await services.administration.changeGroups({ userId: id }, { add: [group] });
           return account;
         },
-      };
-      const options = { ...services, users } as unknown as AdministrationOptions;
-      const refused = { name: 'Refusal', message: 'beyond-own' };
-      await assert.rejects(createAdministration(options, { caller }, rule).setGroups({ userId: plain }, []), refused);
+      });
+      await assert.rejects(services.administer({ caller }, rule).setGroups({ userId: plain }, []), refused);
       assert.deepEqual((await services.users.findById(plain))?.user.groups, [group]);
-      const clients = {
-        ...services.clients,
-        async find(id: string) {
-          const client = await services.clients.find(id);
-          await services.clients.change(id, { groups: [group] });
-          return client;
-        },
-      };
-      const administration = createClientAdministration(
-        {
-          ...{ clients, resources: services.resources, consents: services.consents, audit: services.audit },
-          ...{ groupNames: services.groups.names, privateHosts: [], endGrantsOf: async () => {} },
-        },
-        { caller },
-        rule,
-      );
+      const administration = services.administerClients({ caller }, rule);
+      const { find } = services.clients;
       for (const change of [
         () => administration.changeClient(open, { name: 'Mine' }),
         () => administration.rotateSecret(open),
-        () => administration.removeClient(open),
-      ])
+      ]) {
+        await services.clients.change(open, { groups: [] });
+        Object.assign(services.clients, {
+          async find(id: string) {
+            const client = await find(id);
+            Object.assign(services.clients, { find });
+            await services.clients.change(id, { groups: [group] });
+            return client;
+          },
+        });
         await assert.rejects(change(), refused);
+      }
+      await assert.rejects(administration.removeClient(open), refused);
       const { name, groups } = (await services.clients.find(open)) ?? {};
       assert.deepEqual([name, groups], ['Books', [group]]);
     });
