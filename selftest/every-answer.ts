@@ -11,8 +11,8 @@ interface Rule {
 const rules: readonly Rule[] = [
   { name: 'content-security-policy', allows: isStrictPolicy },
   { name: 'x-content-type-options', allows: (value) => value.toLowerCase() === 'nosniff' },
-  // Not `no-referrer`: browsers would send `Origin: null` with our own forms.
-  { name: 'referrer-policy', allows: (value) => /^(?:strict-origin-when-cross-origin|same-origin)$/i.test(value) },
+  // `no-referrer` would make browsers send `Origin: null` with our own forms. Others send tokens of links to the logs of proxies.
+  { name: 'referrer-policy', allows: (value) => value.toLowerCase() === 'strict-origin' },
   { name: 'cross-origin-opener-policy', allows: (value) => value === 'same-origin' },
   { name: 'cross-origin-resource-policy', allows: (value) => value === 'same-origin' },
   { name: 'x-request-id', allows: (value) => value !== '' },

@@ -43,7 +43,7 @@ export interface FrontedDeployment extends AsyncDisposable {
   /** The origin of another application. Janua lists it, but this web server does not know it. */
   readonly wikiOrigin: string;
   /** Starts a second web server for `wikiOrigin`, before the same application. It takes `januaPort` for Janua. */
-  startWikiServer(januaPort: number): Promise<AsyncDisposable>;
+  startWikiServer(januaPort: number): Promise<WebServer>;
   readonly plainPort: number;
   readonly certificate: Certificate;
   /** The requests that have reached the application so far. */

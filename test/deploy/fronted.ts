@@ -3,11 +3,14 @@ import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import { get, type IncomingMessage } from 'node:http';
 import { after, before, describe, test } from 'node:test';
+import { setTimeout } from 'node:timers/promises';
 import { connect } from 'node:tls';
-import type { Browser, BrowserContext } from 'playwright-core';
+import type { Browser, BrowserContext, Request } from 'playwright-core';
 import { launchBrowser, sendLogin } from '../browser/browser.ts';
 import { findChromium } from '../browser/chromium.ts';
 import { ann, password } from '../janua.ts';
+import { codeOf } from '../second-factor/authenticator-app.ts';
+import { findFreePort } from '../servers/throw-away-server.ts';
 import {
   clientAddress,
   type FrontedDeployment,
@@ -108,6 +111,52 @@ export function testFronted(name: WebServerName): void {
       const id = String(headers['x-request-id']);
       assert.match(id, name === 'nginx' ? /^[\da-f]{32}$/ : /^[\da-f-]{36}$/);
       assert.ok((await readEvents()).some(({ caller }) => caller.requestId === id));
+    });
+
+    // Shows: V14.2.1 V16.2.5
+    test('no log and no Referer gets the token of a link that is opened, used, or not answered', {
+      skip: skipPages,
+    }, async () => {
+      const { workplace, authOrigin, appOrigin, wikiOrigin, plainPort, webServer, send, startWikiServer } = deployed;
+      const user = 'bob@example.com';
+      await workplace.run(['users', 'add', user, '--first-name', 'Bob', '--last-name', 'Baker'], { input: password });
+      const env = { PUBLIC_URL: authOrigin };
+      const { stdout } = await workplace.run(['users', 'enrolment-link', user], { env });
+      const link = stdout.trim();
+      const [path = '', token = ''] = link.slice(authOrigin.length).split('?token=');
+      assert.match(token, /^[\w-]{43}$/);
+      await inBrowser(async (context) => {
+        const page = await context.newPage();
+        const requests: Request[] = [];
+        page.on('request', (request) => requests.push(request));
+        await page.goto(link.replace(authOrigin, `http://localhost:${plainPort}`));
+        await page.getByRole('button', { name: 'Set up an authenticator app' }).click();
+        const secret = (await page.locator('code').textContent()) ?? '';
+        await page.getByLabel('Code').fill(codeOf(secret, Date.now()));
+        await page.getByRole('button', { name: 'Confirm' }).click();
+        await page.getByRole('heading', { name: 'Recovery codes' }).waitFor();
+        const referers = await Promise.all(requests.map((request) => request.headerValue('referer')));
+        assert.deepEqual([...new Set(referers)].sort(), [`${authOrigin}/`, null]);
+      });
+      const headers = { referer: link };
+      await send(link, headers);
+      await send(`${appOrigin}${path}?token=${token}`, headers);
+      assert.equal((await send(link, headers, ' '.repeat(65_537))).status, 413);
+      await using alone = await startWikiServer(await findFreePort());
+      const unanswered = link.replace(new URL(authOrigin).host, `localhost:${new URL(wikiOrigin).port}`);
+      assert.equal((await send(unanswered, headers)).status, 502);
+      for (const [{ readOutput }, last] of [
+        [webServer, '413'],
+        [alone, '502'],
+      ] as const) {
+        let log = '';
+        // The web server answers first.
+        while (!log.split('\n').some((line) => line.includes(path) && line.includes(last))) {
+          await setTimeout(20);
+          log = await readOutput();
+        }
+        assert.ok(!log.includes(token), log);
+      }
     });
 
     // Shows: S66 VM-03

@@ -9,7 +9,7 @@ import type { Answer } from './wire.ts';
 const everywhere: Readonly<Record<string, RegExp>> = {
   'content-security-policy': /^default-src 'none'; script-src 'self';(?!.*unsafe).* frame-ancestors 'none'$/,
   'x-content-type-options': /^nosniff$/,
-  'referrer-policy': /^same-origin$/,
+  'referrer-policy': /^strict-origin$/,
   'cross-origin-opener-policy': /^same-origin$/,
   'cross-origin-resource-policy': /^same-origin$/,
   'permissions-policy': /./,

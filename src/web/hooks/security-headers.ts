@@ -22,7 +22,8 @@ export function securityHeaders(options: { readonly https: boolean }): Record<st
       .join('; '),
     'x-content-type-options': 'nosniff',
     // Not `no-referrer`: browsers would send `Origin: null` with our own forms (ASVS 3.4.5).
-    'referrer-policy': 'same-origin',
+    // An address may hold the token of a link, or what an application asks for. The origin alone goes into the logs of proxies.
+    'referrer-policy': 'strict-origin',
     'cross-origin-opener-policy': 'same-origin',
     'cross-origin-resource-policy': 'same-origin',
     'permissions-policy': 'camera=(), microphone=(), geolocation=(), payment=(), usb=()',

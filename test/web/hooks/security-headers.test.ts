@@ -60,7 +60,7 @@ for (const https of [false, true]) {
         if (String(headers['content-type']).startsWith('text/html'))
           assert.doesNotMatch(body, /http-equiv|name="referrer"|referrerpolicy/i);
         assert.equal(headers['x-content-type-options'], 'nosniff');
-        assert.equal(headers['referrer-policy'], 'same-origin');
+        assert.equal(headers['referrer-policy'], 'strict-origin');
         assert.equal(headers['cross-origin-opener-policy'], 'same-origin');
         assert.equal(headers['cross-origin-resource-policy'], 'same-origin');
         assert.equal(headers['strict-transport-security'], https ? 'max-age=31536000; includeSubDomains' : undefined);
