@@ -1,7 +1,7 @@
 import { InvalidFields } from '../access/refusal.ts';
 import { maxPasswordBytes } from '../passwords/passwords.ts';
 import { minPasswordLength } from '../passwords/policy.ts';
-import { emailAddress, maxNameLength, maxUsernameLength, personName } from '../users/user.ts';
+import { type emailAddress, maxNameLength, maxUsernameLength, newEmailAddress, personName } from '../users/user.ts';
 import type { Field } from '../web/action.ts';
 
 /** Fields that several forms of accounts have. */
@@ -33,9 +33,9 @@ export const nameFields = {
   last_name: { required: true, maxLength: maxNameLength, description: 'Last name', examples: ['Archer'] },
 } as const satisfies Record<string, Field>;
 
-/** The canonical form of the typed address. @throws {InvalidFields} */
-export function requireAddress(email: string): string {
-  const address = emailAddress(email);
+/** The canonical form of the typed address, such as a new one. @throws {InvalidFields} */
+export function requireAddress(email: string, read: typeof emailAddress = newEmailAddress): string {
+  const address = read(email);
   if (address === undefined) throw new InvalidFields({ field: 'email', code: 'not-an-address' });
   return address;
 }

@@ -2,6 +2,7 @@ import type { Caller } from '../audit/event.ts';
 import type { Language } from '../languages/languages.ts';
 import { createLinks, linkExpired } from '../tokens/links.ts';
 import { provedBy } from '../users/held.ts';
+import { emailAddress } from '../users/user.ts';
 import { requireAddress } from './fields.ts';
 import type { MailingOptions } from './options.ts';
 import type { SetPassword } from './password.ts';
@@ -18,7 +19,7 @@ export function createResetPassword(options: MailingOptions, setPassword: SetPas
   return {
     /** Mails a link if the address belongs to an account. Does the same work for every address. @throws {InvalidFields} */
     async request(email: string, language: Language, caller: Caller): Promise<void> {
-      const address = requireAddress(email);
+      const address = requireAddress(email, emailAddress);
       await audit.recordIfPossible({ kind: 'reset-requested', caller, nameDigest: audit.digestName(address) });
       await requestMail({ purpose: 'reset-password', address, language }, caller);
     },

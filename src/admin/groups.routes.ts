@@ -3,6 +3,7 @@ import { insufficientUserAuthentication, type RequireFresh } from '../access/fre
 import { InvalidFields, Refusal } from '../access/refusal.ts';
 import { beyondOwn, holds, requireRightsOf } from '../access/rights.ts';
 import type { Actor, Administration } from '../changes/administration.ts';
+import { isPlainLine } from '../text/printable.ts';
 import type { Groups } from '../users/groups.ts';
 import { groupPattern, ownScopes, type RequireRights, readNames } from '../users/scopes.ts';
 import { addAction, type Field } from '../web/action.ts';
@@ -107,7 +108,7 @@ export function addGroups(
     browser: 'To the page with the groups',
     async handle(request, reply, { name, scopes, description = '' }) {
       if (!groupPattern.test(name)) throw new InvalidFields({ field: 'name', code: 'malformed' });
-      if (/\p{Cc}/u.test(description)) throw new InvalidFields({ field: 'description', code: 'malformed' });
+      if (!isPlainLine(description.trim())) throw new InvalidFields({ field: 'description', code: 'malformed' });
       const names = readNames(scopes);
       const administration = await requireFreshly(request);
       await administration.addGroup({ name, description: description.trim(), scopes: names });

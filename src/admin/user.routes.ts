@@ -14,7 +14,7 @@ import { rightsOfAccount, stampOf } from '../users/account.ts';
 import { ChangeRefused } from '../users/change-refused.ts';
 import type { Groups } from '../users/groups.ts';
 import { type RequireRights, readNames } from '../users/scopes.ts';
-import { emailAddress, maxNameLength, maxUsernameLength, personName, type User } from '../users/user.ts';
+import { maxNameLength, maxUsernameLength, newEmailAddress, personName, type User } from '../users/user.ts';
 import { addAction, type Fields } from '../web/action.ts';
 import { detailAnswer, exampleId, tokenSchema } from '../web/fields.ts';
 import type { FlowOptions } from '../web/flow-options.ts';
@@ -276,7 +276,7 @@ function addNewUser(
         .send({ ...(await show(request)), values: request.body ?? {}, errors, faulty: faults[0]?.field });
     },
     async handle(request, reply, { email, first_name = '', last_name = '', groups, invite }) {
-      const [username, firstName, lastName] = [emailAddress(email), personName(first_name), personName(last_name)];
+      const [username, firstName, lastName] = [newEmailAddress(email), personName(first_name), personName(last_name)];
       if (username === undefined) throw new InvalidFields({ field: 'email', code: 'not-an-address' });
       if (firstName === undefined) throw new InvalidFields({ field: 'first_name', code: 'malformed' });
       if (lastName === undefined) throw new InvalidFields({ field: 'last_name', code: 'malformed' });

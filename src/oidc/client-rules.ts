@@ -1,4 +1,5 @@
 import type { FieldFault } from '../access/refusal.ts';
+import { isPlainLine } from '../text/printable.ts';
 import { ownScopes } from '../users/scopes.ts';
 import { isBackchannelUri, isRedirectUri, isResourceUri } from './addresses.ts';
 import { providerScopes } from './asked.ts';
@@ -25,7 +26,7 @@ export function findClientFaults(client: NewClient, { groups, privateHosts }: Cl
   const checks: readonly (FieldFault | false)[] = [
     name === '' && { field: 'name', code: 'missing' },
     [...name].length > maxNameLength && { field: 'name', code: 'too-long', values: { count: maxNameLength } },
-    /[\p{Cc}\p{Zl}\p{Zp}]/u.test(name) && { field: 'name', code: 'malformed' },
+    !isPlainLine(name) && { field: 'name', code: 'malformed' },
     redirectUris.length === 0 && !device && { field: 'redirect_uris', code: 'missing' },
     !areGood(redirectUris, isRedirect) && { field: 'redirect_uris', code: 'not-a-redirect' },
     !areGood(postLogoutRedirectUris, isRedirect) && { field: 'post_logout_redirect_uris', code: 'not-a-redirect' },

@@ -6,6 +6,13 @@ export const printable = (text: string) => text.toWellFormed().replaceAll(unprin
 
 const unprintable = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu;
 
+/**
+ * Tells whether a text is shown as one line, as it is: no control characters, no line separators, nothing that is invisible or turns the
+ * text around it (Unicode TR 36, 2.2). Persian, the languages of India and emoji need the two joiners.
+ */
+export const isPlainLine = (text: string) =>
+  text.replaceAll(/[\u200c\u200d]/g, '').search(unprintable) < 0 && text.isWellFormed();
+
 /** Gives a value as one line of JSON. Such characters are escaped, so a terminal shows exactly what a program reads. */
 export const jsonLine = (value: unknown) =>
   `${JSON.stringify(value).replaceAll(unprintable, (character) => character.split('').map(escapeUnit).join(''))}\n`;

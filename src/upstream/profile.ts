@@ -1,4 +1,4 @@
-import { emailAddress, maxUsernameLength, personName } from '../users/user.ts';
+import { maxUsernameLength, newEmailAddress, personName } from '../users/user.ts';
 import type { Claims, Profile, Upstream } from './upstream.ts';
 
 /** The tenant of all personal accounts. */
@@ -15,7 +15,7 @@ export function readProfile(upstream: Upstream, claims: Claims): Profile | undef
   const issuer = textOf(claims.iss);
   if (!subjectShape.test(subject) || !subjectShape.test(issuer)) return undefined;
   const name = ['email', 'preferred_username', 'name'].map((claim) => textOf(claims[claim])).find(Boolean) ?? subject;
-  const address = emailAddress(textOf(claims.email));
+  const address = newEmailAddress(textOf(claims.email));
   const isTrusted = address !== undefined && isVerified(upstream, claims) && isTrustedFor(upstream, address, claims);
   const factors = [claims.acr, claims.amr].flat();
   return {

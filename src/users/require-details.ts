@@ -1,9 +1,9 @@
 import { ChangeRefused } from './change-refused.ts';
-import { emailAddress, maxNameLength, maxUsernameLength, personName } from './user.ts';
+import { maxNameLength, maxUsernameLength, newEmailAddress, personName } from './user.ts';
 
 /** The canonical form of the address of a new user. @throws {ChangeRefused} */
 export function requireEmail(username: string): string {
-  const address = emailAddress(username);
+  const address = newEmailAddress(username);
   if (address !== undefined) return address;
   throw new ChangeRefused(`A username must be one e-mail address of at most ${maxUsernameLength} characters.`);
 }

@@ -1,4 +1,5 @@
 import { canonicalMailAddress } from '../text/mail-address.ts';
+import { isPlainLine } from '../text/printable.ts';
 
 /** A user as the rest of the program may see them: never with a password, hashed or not. */
 export interface User {
@@ -48,8 +49,14 @@ export const maxNameLength = 100;
 /** The canonical form of an e-mail address as typed. Undefined for any other text, such as a list of addresses (VM-57, VM-58). */
 export const emailAddress = (typed: string): string | undefined => canonicalMailAddress(canonicalUsername(typed));
 
-/** A first or last name as typed, without blanks around it. Undefined if it is not one line, or too long. */
+/** The same for a new account. Undefined also for an address that mail programs and people may take for another one, such as in fullwidth letters. */
+export function newEmailAddress(typed: string): string | undefined {
+  const address = emailAddress(typed);
+  return address === address?.normalize('NFKC') ? address : undefined;
+}
+
+/** A first or last name as typed, without blanks around it. Undefined if it is not one plain line, or too long. */
 export function personName(typed: string): string | undefined {
   const name = typed.trim();
-  return [...name].length <= maxNameLength && !/\p{Cc}/u.test(name) && name.isWellFormed() ? name : undefined;
+  return [...name].length <= maxNameLength && isPlainLine(name) ? name : undefined;
 }

@@ -1,0 +1,114 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { ChangeRefused } from '../../src/users/change-refused.ts';
+import { readImportRow } from '../../src/users/import-users.ts';
+import { signInWith } from '../admin/administrator.ts';
+import { ann, password, startJanua } from '../janua.ts';
+import { json, logIn } from '../web/faces.ts';
+
+async function open() {
+  const janua = await startJanua({ settings: { SIGN_UP: 'on', PUBLIC_URL: 'http://localhost:5000' } });
+  const admin = await signInWith(janua, 'users:read', 'users:write', 'clients:write');
+  const user = (await logIn(janua.app)).bearer;
+  return {
+    ...janua,
+    /** The fields that are refused. */
+    async faultsOf(url: string, fields: Record<string, unknown>): Promise<string[]> {
+      const sent = json(fields);
+      const headers = { ...sent.headers, ...(url.startsWith('/api/admin') ? admin : user) };
+      const answer = await janua.app.inject({ method: 'POST', url, ...sent, headers });
+      if (answer.statusCode !== 422) return [];
+      return answer.json<{ errors: { field: string }[] }>().errors.map(({ field }) => field);
+    },
+    async tokenTo(email: string): Promise<string> {
+      await janua.services.mail?.settled();
+      const { mails } = (await janua.app.inject('/api/demo/mail')).json();
+      const [mail] = mails.filter(({ to }: { to: string }) => to === email);
+      return /token=([\w-]{43})/.exec(mail?.text ?? '')?.[1] ?? assert.fail(`no link to ${email}`);
+    },
+    [Symbol.asyncDispose]: janua[Symbol.asyncDispose],
+  };
+}
+
+/** U+202E shows what follows backwards, so that `‮moc.elpmaxe` looks like `example.com`. */
+const deceptive = [
+  '\u202e',
+  '\u2066',
+  '\u200f',
+  '\u061c',
+  '\u2028',
+  '\u2029',
+  '\u200b',
+  '\ufeff',
+  '\u00ad',
+  '\u{e0041}',
+  '\u0007',
+];
+/** Persian, Hindi, and an emoji of several: they need joiners. */
+const honest = ['می\u200cخواهم', 'क्\u200dष', '👩\u200d💻', 'Zoë O’Neil'];
+
+test('no name can hold characters that hide or turn text around', async () => {
+  await using janua = await open();
+  const { app, faultsOf, tokenTo } = janua;
+  await app.inject({ method: 'POST', url: '/api/sign-up', ...json({ email: 'new@example.com' }) });
+  const token = await tokenTo('new@example.com');
+  const client = { redirect_uris: ['https://wiki.example.com/callback'] };
+  for (const [url, field, others] of [
+    ['/api/account/profile', 'first_name', { last_name: 'A' }],
+    ['/api/account/profile', 'last_name', { first_name: 'A' }],
+    ['/api/account/tokens', 'name', { expires_in_days: '1' }],
+    ['/api/account/security/passkeys/rename', 'name', { id: 'x' }],
+    ['/api/admin/users', 'first_name', { email: 'bob@example.com' }],
+    ['/api/admin/groups', 'description', { name: 'Not a name!' }],
+    ['/api/admin/clients/add', 'name', client],
+    ['/api/sign-up/finish', 'first_name', { token, last_name: 'A', password: 'too short' }],
+  ] as const) {
+    for (const odd of deceptive) {
+      const fields = { ...others, [field]: `Ann${odd}Archer` };
+      // The group is refused for its name first.
+      if (url === '/api/admin/groups') fields.name = 'staff';
+      assert.deepEqual(await faultsOf(url, fields), [field], `${url} ${JSON.stringify(odd)}`);
+    }
+    for (const good of honest)
+      assert.ok(!(await faultsOf(url, { ...others, [field]: good })).includes(field), `${url} ${good}`);
+  }
+});
+
+/** Texts that mail programs and people may take for `ann@example.com`. */
+const lookAlikes = [
+  'ａnn@example.com',
+  'ａｎｎ@example.com',
+  'ann\ufe00\u2024a@example.com',
+  'ⓐnn@example.com',
+  'ªnn@example.com',
+];
+
+// Shows: VM-57
+test('no new account and no new address looks like that of another user', async () => {
+  await using janua = await open();
+  const { app, services, faultsOf } = janua;
+  for (const email of lookAlikes) {
+    for (const url of ['/api/sign-up', '/api/account/email'])
+      assert.deepEqual(await faultsOf(url, { email, current_password: password }), ['email'], `${url} ${email}`);
+    assert.deepEqual(await faultsOf('/api/admin/users', { email, first_name: 'A' }), ['email'], email);
+    await assert.rejects(services.administration.add({ ...ann, username: email, password }), ChangeRefused, email);
+    assert.throws(() => readImportRow({ username: email }, new Set()), ChangeRefused, email);
+  }
+  // A composed letter is no look-alike.
+  for (const email of ['zoe\u0308@example.com', 'zoë2@example.com', 'bob@ｅxample.com'])
+    assert.deepEqual(await faultsOf('/api/sign-up', { email }), [], email);
+
+  // An account from before still signs in, and can reset its password.
+  const [username = ''] = lookAlikes;
+  const passwordHash = (await services.users.findByUsername(ann.username))?.passwordHash ?? '';
+  await services.registry?.add({ ...ann, username, passwordHash, demo: false });
+  assert.equal(
+    (await app.inject({ url: '/api/me', headers: (await logIn(app, username)).bearer })).json().username,
+    username,
+  );
+  assert.equal(
+    (await app.inject({ method: 'POST', url: '/api/forgot-password', ...json({ email: username }) })).statusCode,
+    202,
+  );
+  await janua.tokenTo(username);
+});
