@@ -1,14 +1,20 @@
-/** What a spreadsheet takes for a formula, after any number of apostrophes. */
-const formula = /^'*[=+\-@\t\r]/;
+/**
+ * Where a spreadsheet would begin a formula: at the start of a field, of a line in it, and after what is a separator on other machines,
+ * such as `;`. Quotes in between do not count.
+ */
+const place = String.raw`(?<=^|[;,\t\r\n])`;
+const formula = String.raw`(?=["']*[=+\-@\t\r])`;
+const start = new RegExp(place + formula, 'g');
+const escapedStart = new RegExp(`${place}'${formula}`, 'g');
 
 /**
- * Gives fields as a line of CSV (RFC 4180). A text that a spreadsheet would run as a formula gets an apostrophe before it: a stranger may
- * have chosen it. `readCsvLine` takes the apostrophe away.
+ * Gives fields as a line of CSV (RFC 4180). What a spreadsheet would run as a formula gets an apostrophe before it: a stranger may have
+ * chosen it. `readCsvLine` takes the apostrophe away.
  */
 export const csvLine = (fields: readonly string[]) => `${fields.map(toField).join(',')}\r\n`;
 
 function toField(text: string): string {
-  const safe = formula.test(text) ? `'${text}` : text;
+  const safe = text.replaceAll(start, "'");
   return /[",\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
 }
 
@@ -19,8 +25,7 @@ export function readCsvLine(line: string): string[] | undefined {
   for (;;) {
     const [, quoted, plain = '', end] = field.exec(line) ?? [];
     if (end === undefined) return undefined;
-    const text = quoted?.replaceAll('""', '"') ?? plain;
-    fields.push(text.startsWith("'") && formula.test(text) ? text.slice(1) : text);
+    fields.push((quoted?.replaceAll('""', '"') ?? plain).replaceAll(escapedStart, ''));
     if (end === '') return fields;
   }
 }

@@ -19,6 +19,11 @@ test('a line of CSV is read as it was written', () => {
     '+x@example.com',
     ' a ',
     '\t',
+    '\t=1',
+    ';=1',
+    ';"=1',
+    `;'"=1`,
+    ',\t@x',
   );
   fc.assert(
     fc.property(fc.array(fc.oneof(oneLine, odd), { minLength: 1 }), (fields) => {
@@ -30,8 +35,17 @@ test('a line of CSV is read as it was written', () => {
 });
 
 test('no spreadsheet runs a text of a line as a formula', () => {
-  const commas = csvLine(['=1', '+1', '-1', '@sum', '\tx', '"=1', 'a=1']);
-  assert.equal(commas, `'=1,'+1,'-1,'@sum,'\tx,"""=1",a=1\r\n`);
+  for (const separator of [',', ';', '\t', '\n'])
+    for (const text of ['=1', '+1', '-1', '@sum', '\tx', '\r=1', '"=1"', `"'=1`])
+      for (const field of [text, `a${separator}${text}`, `a${separator}${separator}${text}${separator}${text}`]) {
+        // As a spreadsheet reads it that splits at this separator, and at lines in fields that it does not know as quoted.
+        const cells = csvLine(['a', field])
+          .trimEnd()
+          .split(new RegExp(`[\r\n${separator}]`));
+        for (const cell of cells)
+          assert.doesNotMatch(cell, /^["']*[=+\-@\t\r](?<!'.*)/, JSON.stringify([field, cells]));
+      }
+  assert.equal(csvLine(['a=1', 'a; =1', 'a-b', "O'Neil"]), "a=1,a; =1,a-b,O'Neil\r\n");
 });
 
 test('a line whose quotes do not fit is refused', () => {
