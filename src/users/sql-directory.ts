@@ -63,8 +63,12 @@ export function createSqlDirectory({ database, prepareLookup }: OpenDatabase, op
   async function requireOther(userId: string, db: Database): Promise<void> {
     const enabled = db.selectFrom('janua_users').select('janua_users.id').where('disabled', '=', 0).limit(2);
     // An invited user who has not chosen a password yet cannot sign in.
-    const passkeys = db.selectFrom('janua_passkeys').select('user_id');
-    const able = enabled.where((eb) => eb.or([eb('password_hash', '!=', ''), eb('janua_users.id', 'in', passkeys)]));
+    const other = (['janua_passkeys', 'janua_identities'] as const).map((table) =>
+      db.selectFrom(table).select('user_id'),
+    );
+    const able = enabled.where((eb) =>
+      eb.or([eb('password_hash', '!=', ''), ...other.map((ids) => eb('janua_users.id', 'in', ids))]),
+    );
     const real = demoUsers ? able : able.where('demo', '=', 0);
     const members = real.innerJoin('janua_memberships', 'user_id', 'janua_users.id').where('group_name', '=', admins);
     const listed = real
