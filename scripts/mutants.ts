@@ -601,7 +601,7 @@ const mutants: readonly Mutant[] = [
   {
     breaks: 'a reset leaves the wait after wrong passwords',
     file: 'src/changes/change.ts',
-    text: 'liftsFailures && orLog(liftFailures(user))',
+    text: 'liftsFailures && orLog(liftFailures(user, liftsFailures === 'all'))',
     by: 'liftsFailures',
     test: 'test/security/accounts.test.ts',
     id: 'S117',

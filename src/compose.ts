@@ -382,8 +382,8 @@ async function prepare(settings: Settings, overrides: Overrides, openings: Openi
   const { failureFloor } = overrides;
   const maxAgeSeconds = settings.REAUTHENTICATION_SECONDS;
   const knownBrowsers = createKnownBrowsers(isHttps(settings), await loadKey(database, 'browser-cookie'));
-  const lift = ({ id, username }: User) =>
-    liftFailures(throttle, { userId: id, nameDigest: audit.digestName(username) });
+  const lift = ({ id, username }: User, codes?: boolean) =>
+    liftFailures(throttle, { userId: id, nameDigest: audit.digestName(username), codes });
   const throttled = createThrottled({ throttle, users, audit });
   const route = findMailRoute(settings);
   const tokens = createTokens(database, now);

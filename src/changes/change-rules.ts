@@ -8,8 +8,8 @@ interface ChangeRule {
   readonly endsTokens?: true;
   /** The records of sessions are removed. With a new stamp, the one that makes the change stays. */
   readonly endsSessions?: true;
-  /** The failed logins of the account are forgotten. */
-  readonly liftsFailures?: true;
+  /** The failed logins of the account are forgotten. `all`: the wrong codes too */
+  readonly liftsFailures?: 'passwords' | 'all';
   /** Changes groups, or who is an administrator. */
   readonly locksGroups?: true;
   /** The purpose of the mail that tells the user. */
@@ -17,8 +17,8 @@ interface ChangeRule {
 }
 
 const ends = { newStamp: true, endsSessions: true } as const;
-const newPassword = { ...ends, liftsFailures: true } as const;
-const gone = { endsSessions: true, liftsFailures: true, locksGroups: true } as const;
+const newPassword = { ...ends, liftsFailures: 'passwords' } as const;
+const gone = { endsSessions: true, liftsFailures: 'all', locksGroups: true } as const;
 
 /**
  * Every change to an account, by its event (ASVS 7.4.2, 7.4.3). A new way to sign in, or one fewer, ends what was opened with the former

@@ -48,8 +48,8 @@ export interface ChangeOptions {
   readonly sessions: Sessions;
   /** Undefined where no mail is sent. */
   readonly outbox: Outbox | undefined;
-  /** Forgets the failed logins of a user. */
-  readonly liftFailures: (user: User) => Promise<unknown>;
+  /** Forgets the failed logins of a user. @param codes whether the failures of second factors too */
+  readonly liftFailures: (user: User, codes: boolean) => Promise<unknown>;
   readonly audit: Audit<ChangeKind>;
   readonly log: Pick<Log, 'error'>;
 }
@@ -104,7 +104,7 @@ export function createChanges(options: ChangeOptions) {
       });
     const kept = newStamp && session;
     const ended = kept ? (id: string) => sessions.endOthersOf(id, kept.id) : sessions.endAllOf;
-    await Promise.all([endsSessions && orLog(ended(user.id)), liftsFailures && orLog(liftFailures(user))]);
+    await Promise.all([endsSessions && orLog(ended(user.id)), liftsFailures && orLog(liftFailures(user, liftsFailures === 'all'))]);
     return kept && orLog(renew(user.id, kept, proved));
   }
 

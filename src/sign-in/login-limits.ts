@@ -149,7 +149,7 @@ export type Lifted =
       readonly userId: string | undefined;
       readonly nameDigest: string;
       /** Whether the codes of second factors are meant too. */
-      readonly codes?: boolean;
+      readonly codes?: boolean | undefined;
     }
   | { readonly address: string }
   | 'all';

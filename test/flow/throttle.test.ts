@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { LightMyRequestResponse } from 'fastify';
 import type { Settings } from '../../src/config/settings.ts';
-import { liftFailures } from '../../src/sign-in/login-limits.ts';
+import { liftFailures, limitsOfFactor, listFailures } from '../../src/sign-in/login-limits.ts';
 import { ann, password, startJanua, type TestJanua } from '../janua.ts';
 import { missing } from '../servers/missing.ts';
 import type { StoreChoice } from '../stores.ts';
@@ -17,10 +17,10 @@ const firstWait = 10;
 /** The flow for clients that guess passwords. */
 function testThrottle(stores: StoreChoice): void {
   /** A server whose clock moves only when a test moves it. */
-  async function start(settings: Partial<Settings> = {}) {
+  async function start(settings: Partial<Settings> = {}, chosen = stores) {
     let time = Date.now();
     const janua = await startJanua({
-      stores,
+      stores: chosen,
       settings: { THROTTLE: 'on', ...settings },
       overrides: { now: () => time },
     });
@@ -136,6 +136,38 @@ function testThrottle(stores: StoreChoice): void {
       }
     }
   });
+
+  // A team manages its own table.
+  for (const [way, url] of [
+    ['by its owner', '/api/account/delete'],
+    ['by an administrator', ''],
+  ] as const)
+    test(`an account that is deleted ${way} leaves no failures behind`, async () => {
+      await using janua = await start({}, { ...stores, ownTable: false });
+      const { throttle, users, administration } = janua.services;
+      const userId = (await users.findByUsername(ann.username))?.user.id ?? '';
+      const { access_token: token } = (await send(janua, loginFaces[5] as BodyFace, { password })).json();
+      for (const face of faces(5)) await send(janua, face, {});
+      await throttle.attempt(limitsOfFactor(userId, '192.0.2.1'), async () => ({ succeeded: false }));
+      const left = async () => {
+        const kinds: string[] = [];
+        let from: string | undefined;
+        do {
+          const { keys, next } = await listFailures(throttle, from);
+          kinds.push(...keys.filter((key) => key.userId === userId).map(({ kind }) => kind));
+          from = next;
+        } while (from !== undefined);
+        return kinds.sort();
+      };
+      assert.deepEqual(await left(), ['account', 'factor-account', 'factor-pair']);
+      if (url === '') await administration.remove(ann.username);
+      else {
+        const headers = { authorization: `Bearer ${token}` };
+        assert.equal((await janua.app.inject({ method: 'POST', url, headers, payload: {} })).statusCode, 200);
+      }
+      assert.equal(await users.findById(userId), undefined);
+      assert.deepEqual(await left(), []);
+    });
 
   // Shows: S51 V6.1.1 VM-40
   test('strangers cannot lock the owner out of a browser that the owner has used before', async () => {

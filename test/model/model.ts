@@ -415,6 +415,7 @@ export function* deleteAccount(model: Model, change: OwnChange): Action {
   voidLinks(model, user.id);
   yield;
   endSessionsOf(model, user.id);
+  liftFailures(model, user, true);
   return { is: 'done' };
 }
 
@@ -606,7 +607,7 @@ export function* enable(model: Model, username: string): Action {
 }
 
 export const remove = (model: Model, username: string): Action =>
-  changeAndLift(model, username, (removed) => removeUser(model, removed));
+  changeAndLift(model, username, (removed) => removeUser(model, removed), true);
 
 export function* endAllOf(model: Model, username: string): Action {
   const found = findByName(model, username);
@@ -620,11 +621,11 @@ export const setPassword = (model: Model, username: string, password: string): A
   changeAndLift(model, username, (user) => giveNewPassword(model, user, password));
 
 /** A change that clears all failures of the account. */
-function* changeAndLift(model: Model, username: string, apply: (user: ModelUser) => void): Action {
+function* changeAndLift(model: Model, username: string, apply: (user: ModelUser) => void, codes = false): Action {
   const { id = '' } = findByName(model, username) ?? {};
   const outcome = yield* change(model, username, apply);
   yield;
-  if (outcome.is === 'done') liftFailures(model, { id, username });
+  if (outcome.is === 'done') liftFailures(model, { id, username }, codes);
   return outcome;
 }
 

@@ -86,10 +86,10 @@ export function takeBack(model: Model, counted: Map<Key, Counted>): void {
   }
 }
 
-/** Forgets wrong passwords. Those of codes stay. */
-export function liftFailures(model: Model, { id, username }: Pick<ModelUser, 'id' | 'username'>): void {
+/** Forgets wrong passwords. @param codes whether wrong codes too */
+export function liftFailures(model: Model, { id, username }: Pick<ModelUser, 'id' | 'username'>, codes = false): void {
   for (const [key, { kind, userId, username: counted }] of model.failures)
-    if (!kind.startsWith('factor-') && (userId === id || counted === username)) model.failures.delete(key);
+    if ((codes || !kind.startsWith('factor-')) && (userId === id || counted === username)) model.failures.delete(key);
 }
 
 const nameOf = ({ kind, userId, fingerprint, username, address, id }: Key) =>

@@ -64,7 +64,7 @@ test('no name can hold characters that hide or turn text around', async () => {
     ['/api/sign-up/finish', 'first_name', { token, last_name: 'A', password: 'too short' }],
   ] as const) {
     for (const odd of deceptive) {
-      const fields = { ...others, [field]: `Ann${odd}Archer` };
+      const fields: Record<string, unknown> = { ...others, [field]: `Ann${odd}Archer` };
       // The group is refused for its name first.
       if (url === '/api/admin/groups') fields.name = 'staff';
       assert.deepEqual(await faultsOf(url, fields), [field], `${url} ${JSON.stringify(odd)}`);
