@@ -192,6 +192,8 @@ export async function compose(settings: Settings, overrides: Overrides = {}) {
     language: settings.LANGUAGE,
     version: manifest.version,
     publicOrigins,
+    // The mailbox of the demo is open to all who reach it.
+    isOwnHost: overrides.demoUsers ? isLoopbackHost : undefined,
     https: isHttps(settings),
     trustedBrowserDays: settings.TRUSTED_BROWSER_DAYS,
     corsOrigins: originsOf(settings.CORS_ORIGINS),

@@ -28,6 +28,8 @@ export interface FlowOptions extends Pick<TrustedProxies, 'findClient' | 'isTrus
   readonly version: string;
   /** Our own origins. A set that fills later, because a free port is known only when the app listens. */
   readonly publicOrigins: ReadonlySet<string>;
+  /** Which hosts the server answers for, in the demo. Otherwise all, because a proxy may have a name of its own for the server. */
+  readonly isOwnHost?: ((host: string) => boolean) | undefined;
   /** Whether browsers use HTTPS. Decides the cookies and HSTS. */
   readonly https: boolean;
   /** Other origins whose scripts may call us, cookies included. */

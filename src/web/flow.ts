@@ -11,6 +11,7 @@ import { addFramingRules } from './hooks/framing.ts';
 import { addGuard, createGuard, createHostGuard } from './hooks/guard.ts';
 import { createFindLanguage, decorateLanguage } from './hooks/language.ts';
 import { addMeasures } from './hooks/measures.ts';
+import { addOwnHost } from './hooks/own-host.ts';
 import { type AnswerProblem, createProblems } from './hooks/problems.ts';
 import { addRequestIds, requestIdHeader } from './hooks/request-id.ts';
 import { addSchemas } from './hooks/schemas.ts';
@@ -49,6 +50,7 @@ export function createFlow(options: FlowOptions) {
       addRequestIds(app, options.isTrustedPeer);
       addFormats(app, render);
       addFramingRules(app);
+      addOwnHost(app, options.isOwnHost);
       addCrossSiteRules(app, options);
       addGuard(app, guard);
       addBodies(app);

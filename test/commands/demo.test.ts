@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { stat } from 'node:fs/promises';
+import { get, type IncomingMessage } from 'node:http';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { createWorkplace } from './janua-command.ts';
@@ -28,6 +30,32 @@ test('the demo prints its address and its users, they can sign in, and data stay
   }
   assert.equal((await logIn(server.url, demoUsers[0] ?? '')).status, 200);
   assert.equal(await server.stop('SIGINT'), 0);
+});
+
+// Shows: S99
+test('the demo answers for this machine alone, so that no name of another site leads to its mailbox', async () => {
+  await using workplace = await createWorkplace();
+  const server = await workplace.start(['demo']);
+  const port = new URL(server.url).port;
+  const statusFor = async (host: string) => {
+    const [answer] = (await once(
+      get(`${server.url}/api/demo/mail`, { headers: { host }, agent: false }),
+      'response',
+    )) as [IncomingMessage];
+    answer.resume();
+    return answer.statusCode;
+  };
+  for (const host of [`localhost:${port}`, `127.0.0.1:${port}`, `[::1]:${port}`, 'LOCALHOST', '127.0.0.1'])
+    assert.equal(await statusFor(host), 200, host);
+  for (const host of [
+    `evil.example:${port}`,
+    'evil.example',
+    'localhost.evil.example',
+    '127.0.0.1.evil.example',
+    '0.0.0.0',
+  ])
+    assert.equal(await statusFor(host), 421, host);
+  await server.stop();
 });
 
 // Shows: S69 V13.3.2
