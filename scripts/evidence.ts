@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { glob, readFile, stat, writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import type { Evidence } from './evidence-reporter.ts';
+import { mutants } from './mutants.ts';
 
 /**
  * `npm run evidence` writes `docs/security/evidence.md` and `security/evidence.tsv`. They list which rules hold, and which tests show it.
@@ -107,7 +108,7 @@ function formatData(rows: readonly Row[], evidence: readonly Evidence[]): string
   return `${['id\tshown by', ...lines].join('\n')}\n`;
 }
 
-function formatPage(rowsOf: readonly Row[][], mutants: number): string {
+function formatPage(rowsOf: readonly Row[][], mutantCount: number): string {
   const rows = rowsOf.flat();
   const withState = (state: State, among: readonly Row[] = rows) => among.filter((row) => row.state === state);
   const summary = lists.map(([data, name], index) => {
@@ -131,7 +132,7 @@ ${table(['list', 'entries', ...states], summary)}
 No ASVS level is claimed for the whole. The lists say how far an entry holds, and why it does not apply.
 [evidence.tsv](../../security/evidence.tsv) names the tests and sections of each entry. To find a test, search its file for the id.
 
-**Mutants.** \`npm run mutants\` breaks a copy of the code in ${mutants} places, one after the other. For each
+**Mutants.** \`npm run mutants\` breaks a copy of the code in ${mutantCount} places, one after the other. For each
 break, a test that shows the entry fails: [mutants.tsv](../../security/mutants.tsv).
 
 \`npm run evidence\` writes this page and \`evidence.tsv\` from the last whole run of the tests. Do not edit them.
@@ -160,9 +161,8 @@ export async function makeFiles(evidence: readonly Evidence[]): Promise<Map<stri
   const rows = await Promise.all(lists.map(([data]) => readRows(data)));
   const faults = await findFaults(rows.flat(), evidence);
   if (faults.length > 0) throw new EvidenceFault([...new Set(faults)].sort().join('\n  '));
-  const mutants = await readFile(new URL('security/mutants.tsv', root), 'utf8');
   return new Map([
-    ['docs/security/evidence.md', formatPage(rows, mutants.trim().split('\n').length - 1)],
+    ['docs/security/evidence.md', formatPage(rows, mutants.length)],
     ['security/evidence.tsv', formatData(rows.flat(), evidence)],
   ]);
 }

@@ -8,13 +8,13 @@ import type { Evidence } from './evidence-reporter.ts';
 
 /**
  * `npm run mutants` breaks a copy of the code in one place after the other, and checks that the expected test fails.
- * It writes `security/mutants.tsv`, and fails if a test missed its mutant. With ids or files as arguments, it breaks only those and
- * writes nothing: `npm run mutants -- S46 src/web/cookies.ts`.
+ * It writes `security/mutants.tsv`, and fails if a test missed its mutant. With ids or files as arguments, it breaks only those, and keeps
+ * the other lines: `npm run mutants -- S46 src/web/cookies.ts`. `--new` stands for all that have no line yet.
  */
 const root = fileURLToPath(new URL('..', import.meta.url));
 const list = join(root, 'security/mutants.tsv');
 
-interface Mutant {
+export interface Mutant {
   /** Describes the broken behaviour. */
   readonly breaks: string;
   readonly file: string;
@@ -30,7 +30,7 @@ interface Mutant {
 const throttle = { test: 'test/flow/throttle.test.ts', only: 'SQLite' };
 const flow = 'test/flow/sqlite-sql.test.ts';
 
-const mutants: readonly Mutant[] = [
+export const mutants: readonly Mutant[] = [
   {
     breaks: 'an attempt passes although a key has to wait',
     file: 'src/throttle/throttle.ts',
@@ -601,7 +601,7 @@ const mutants: readonly Mutant[] = [
   {
     breaks: 'a reset leaves the wait after wrong passwords',
     file: 'src/changes/change.ts',
-    text: 'liftsFailures && orLog(liftFailures(user, liftsFailures === 'all'))',
+    text: "liftsFailures && orLog(liftFailures(user, liftsFailures === 'all'))",
     by: 'liftsFailures',
     test: 'test/security/accounts.test.ts',
     id: 'S117',
@@ -1181,6 +1181,92 @@ const mutants: readonly Mutant[] = [
     id: 'S69',
     only: 'users in SQLite, sessions in SQL the database has hashes',
   },
+  {
+    breaks: 'an export has the hash of the password',
+    file: 'src/account/export.ts',
+    text: '...(await describeAccount(user, registry)) },',
+    by: '...(await describeAccount(user, registry)), hash: (await options.users.findById(user.id))?.passwordHash },',
+    test: 'test/security/every-answer.test.ts',
+    id: 'VM-47',
+  },
+  {
+    breaks: 'the page with the access tokens cannot log out',
+    file: 'src/account/tokens.eta',
+    text: 'signedIn: true',
+    by: 'signedIn: false',
+    test: 'test/security/every-answer.test.ts',
+    id: 'V7.4.4',
+  },
+  {
+    breaks: 'an authenticator app that cannot be looked up counts as none',
+    file: 'src/second-factor/factors.ts',
+    text: 'const app = await totp.find(owner, db);',
+    by: 'const app = await totp.find(owner, db).catch(() => undefined);',
+    test: 'test/security/second-factor.test.ts',
+    id: 'VM-75',
+    only: 'in SQLite',
+  },
+  {
+    breaks: 'factors that cannot be looked up count as none',
+    file: 'src/second-factor/factors.ts',
+    text: 'const { passkeys, totp, hasAny } = await list(owner);',
+    by: 'const { passkeys, totp, hasAny } = await list(owner).catch(() => ({ passkeys: [], totp: undefined, hasAny: false }));',
+    test: 'test/security/second-factor.test.ts',
+    id: 'VM-75',
+    only: 'in SQLite',
+  },
+  {
+    breaks: 'a sign-up takes the own name as password',
+    file: 'src/account/sign-up.ts',
+    text: 'policy.findFault(password, { username, ...names })',
+    by: "policy.findFault(password, { username, firstName: '', lastName: '' })",
+    test: flow,
+    id: 'V6.2.11',
+    only: 'no way to set a password',
+  },
+  {
+    breaks: 'a blank token finds any link',
+    file: 'src/tokens/tokens.ts',
+    text: ".selectAll().where('hash', '=', hash).executeTakeFirst()",
+    by: ".selectAll().where('hash', secret === '' ? '!=' : '=', hash).where('purpose', '=', purpose).executeTakeFirst()",
+    test: flow,
+    id: 'VM-51',
+    only: 'a request without a token',
+  },
+  {
+    breaks: 'a Referer has the query of the page',
+    file: 'src/web/hooks/security-headers.ts',
+    text: "'referrer-policy': 'strict-origin'",
+    by: "'referrer-policy': 'same-origin'",
+    test: 'test/web/hooks/security-headers.test.ts',
+    id: 'S94',
+  },
+  {
+    breaks: 'the log of Caddy has query strings',
+    file: 'deploy/Caddyfile',
+    text: 'request>uri regexp [?].* ""',
+    by: 'request>uri regexp [?]$ ""',
+    test: 'test/deploy/caddy.test.ts',
+    id: 'V16.2.5',
+    only: 'no log and no Referer',
+  },
+  {
+    breaks: 'an address in fullwidth letters makes an account',
+    file: 'src/users/user.ts',
+    text: "return address === address?.normalize('NFKC') ? address : undefined;",
+    by: 'return address;',
+    test: 'test/security/look-alikes.test.ts',
+    id: 'VM-57',
+  },
+  {
+    breaks: 'the demo answers for any host',
+    file: 'src/web/hooks/own-host.ts',
+    text: 'if (isOwnHost === undefined) return;',
+    by: 'if (isOwnHost !== undefined || isOwnHost === undefined) return;',
+    test: 'test/commands/demo.test.ts',
+    id: 'S99',
+    only: 'for this machine alone',
+  },
 ];
 
 /** The files that a run needs besides the packages. */
@@ -1194,6 +1280,7 @@ const parts = [
   'security',
   'docs',
   'bin',
+  'deploy',
   'package.json',
   'package-lock.json',
   'README.md',
@@ -1223,31 +1310,44 @@ async function findCatcher(folder: string, { test, id, only }: Mutant): Promise<
   return found.find((item) => item.id === id && item.outcome === 'failed')?.title;
 }
 
-const wanted = process.argv.slice(2);
-const chosen = mutants.filter(
-  ({ id, file, test }) => wanted.length === 0 || wanted.some((name) => [id, file, test].includes(name)),
-);
-if (chosen.length === 0) throw new Error(`no mutant has the id or file ${wanted.join(', ')}`);
-const folder = await copyTree();
-const rows = ['what is broken\twhere\tid\ttest\tits title'];
-try {
-  for (const mutant of chosen) {
-    const path = join(folder, mutant.file);
-    const original = await readFile(path, 'utf8');
-    if (original.split(mutant.text).length !== 2)
-      throw new Error(`${mutant.file} must contain exactly once: ${mutant.text}`);
-    await writeFile(
-      path,
-      original.replace(mutant.text, () => mutant.by),
-    );
-    const catcher = await findCatcher(folder, mutant);
-    await writeFile(path, original);
-    process.stdout.write(`${catcher === undefined ? '✖' : '✔'} ${mutant.breaks}\n`);
-    if (catcher === undefined) process.exitCode = 1;
-    else rows.push([mutant.breaks, mutant.file, mutant.id, mutant.test, catcher].join('\t'));
+/** The line of a mutant in the list, without the title of the test that noticed it. */
+export const lineOf = ({ breaks, file, id, test }: Mutant) => [breaks, file, id, test].join('\t');
+
+/** Breaks the code, and writes the list. Gives the number of mutants that no test noticed. */
+async function run(wanted: readonly string[]): Promise<number> {
+  const [head = '', ...former] = (await readFile(list, 'utf8')).trimEnd().split('\n');
+  const lines = new Map(former.map((line) => [line.slice(0, line.lastIndexOf('\t')), line]));
+  const isWanted = (mutant: Mutant) =>
+    wanted.length === 0 ||
+    [mutant.id, mutant.file, mutant.test].some((name) => wanted.includes(name)) ||
+    (wanted.includes('--new') && !lines.has(lineOf(mutant)));
+  const chosen = mutants.filter(isWanted);
+  if (chosen.length === 0) throw new Error(`no mutant has the id or file ${wanted.join(', ')}`);
+  const folder = await copyTree();
+  let missed = 0;
+  try {
+    for (const mutant of chosen) {
+      const path = join(folder, mutant.file);
+      const original = await readFile(path, 'utf8');
+      await writeFile(
+        path,
+        original.replace(mutant.text, () => mutant.by),
+      );
+      const catcher = await findCatcher(folder, mutant);
+      await writeFile(path, original);
+      process.stdout.write(`${catcher === undefined ? '✖' : '✔'} ${mutant.breaks}\n`);
+      const line = lineOf(mutant);
+      if (catcher === undefined) {
+        missed += 1;
+        lines.delete(line);
+      } else lines.set(line, `${line}\t${catcher}`);
+      const known = mutants.flatMap((one) => lines.get(lineOf(one)) ?? []);
+      await writeFile(list, `${[head, ...known].join('\n')}\n`);
+    }
+  } finally {
+    await rm(folder, { recursive: true, force: true });
   }
-} finally {
-  await rm(folder, { recursive: true, force: true });
+  return missed;
 }
 
-if (process.exitCode === undefined && wanted.length === 0) await writeFile(list, `${rows.join('\n')}\n`);
+if (import.meta.main && (await run(process.argv.slice(2))) > 0) process.exitCode = 1;

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { PassThrough } from 'node:stream';
 import { after, before, describe, test } from 'node:test';
 import type { LightMyRequestResponse } from 'fastify';
+import { ChangeRefused } from '../../src/users/change-refused.ts';
 import { ann, password, startJanua, type TestJanua } from '../janua.ts';
 import type { StoreChoice } from '../stores.ts';
 import { form, isSignedIn, json, logIn, sessionCookie } from '../web/faces.ts';
@@ -187,6 +188,43 @@ export function testAccount(stores: StoreChoice): void {
       );
     });
 
+    // Shows: VM-51
+    test('a request without a token gets nothing of the links that are open', async () => {
+      const username = await addPerson();
+      const bearer = ownOnly.skip ? undefined : (await logIn(janua.app, username)).bearer;
+      await post('/auth/forgot-password', { email: username });
+      if (bearer !== undefined) {
+        await post('/auth/sign-up', { email: `open-${username}` });
+        await post('/api/account/email', { email: `next-${username}`, current_password: password }, bearer);
+      }
+      await janua.services.mail?.settled();
+      time += 61_000;
+      const paths = ['reset-password', 'sign-up/finish', 'confirm-email', 'enrol-factor', 'enrol-factor/begin'];
+      const fields = { password: newPassword, first_name: 'A', last_name: 'B', code: '123456' };
+      for (const url of paths.flatMap((path) => [`/auth/${path}`, `/api/${path}`])) {
+        for (const query of [
+          '',
+          '?token=',
+          '?token=%00',
+          '?token[]=',
+          '?token=null',
+          '?token=undefined',
+          '?token=%25',
+        ]) {
+          const answer = await get(url + query);
+          assert.ok(answer.statusCode >= 300, `${url}${query} ${answer.statusCode}`);
+          assert.ok(!answer.body.includes(username), `${url}${query}`);
+        }
+        for (const token of [undefined, '', null, 'null', [], [''], {}, 0, false]) {
+          const sent = { ...fields, ...(token !== undefined && { token }) };
+          const answer = await janua.app.inject({ method: 'POST', url, ...json(sent) });
+          assert.ok(answer.statusCode >= 400, `${url} ${JSON.stringify(token)} ${answer.statusCode}`);
+          assert.ok(!answer.body.includes(username), `${url} ${JSON.stringify(token)}`);
+        }
+      }
+      assert.ok(await logIn(janua.app, username), 'the password has not changed');
+    });
+
     // Shows: VM-51 V6.4.1
     test('a blank, foreign, truncated or expired token gets the same page', async () => {
       const username = await addPerson();
@@ -313,6 +351,46 @@ export function testAccount(stores: StoreChoice): void {
         assert.doesNotMatch(page.body, /type="password" value="[^"]/);
         assert.ok(!page.body.includes(password));
       }
+    });
+
+    // Shows: V6.2.11
+    test('no way to set a password takes the name that its owner has, or enters beside it', ownOnly, async () => {
+      const names = { first_name: 'Maximiliane', last_name: 'Montgomery' };
+      const personal = ['maximiliane 2026', 'MONTGOMERY-montgomery', 'maximilianemontgomery'];
+      const known = await addPerson();
+      const { bearer } = await logIn(janua.app, known);
+      await post('/api/account/profile', names, bearer);
+      await post('/auth/forgot-password', { email: known });
+      const reset = await tokenTo(known);
+      await post('/auth/sign-up', { email: 'named@example.com' });
+      const signUp = await tokenTo('named@example.com');
+      const invited = { username: 'invited@example.com', firstName: '', lastName: '' };
+      await janua.services.administration.invite(invited, true);
+      const invitation = await tokenTo(invited.username);
+      for (const secret of personal) {
+        for (const [url, field, fields] of [
+          ['/api/sign-up/finish', 'password', { ...names, token: signUp }],
+          ['/api/sign-up/finish', 'password', { ...names, token: invitation }],
+          ['/api/reset-password', 'password', { token: reset }],
+          ['/api/account/password', 'new_password', { current_password: password }],
+        ] as const)
+          assert.deepEqual(
+            errorsOf(await post(url, { ...fields, [field]: secret }, bearer)),
+            [field],
+            `${url} ${secret}`,
+          );
+        await assert.rejects(janua.services.administration.setPassword(known, secret), ChangeRefused);
+      }
+      // The links are good.
+      assert.equal(
+        (await post('/api/sign-up/finish', { ...names, token: signUp, password: newPassword })).statusCode,
+        201,
+      );
+      assert.equal(
+        (await post('/api/sign-up/finish', { ...names, token: invitation, password: newPassword })).statusCode,
+        201,
+      );
+      assert.equal((await post('/api/reset-password', { token: reset, password: newPassword })).statusCode, 200);
     });
 
     // Shows: S117

@@ -1,37 +1,22 @@
 import assert from 'node:assert/strict';
-import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { after, before, describe, test } from 'node:test';
-import type { InjectOptions, LightMyRequestResponse, RouteOptions } from 'fastify';
+import type { InjectOptions, LightMyRequestResponse } from 'fastify';
 import { stampOf } from '../../src/users/account.ts';
 import { provedBy } from '../../src/users/held.ts';
 import { admins, ownScopes } from '../../src/users/scopes.ts';
-import type { App } from '../../src/web/types.ts';
-import { startJanua, type TestJanua } from '../janua.ts';
+import type { TestJanua } from '../janua.ts';
+import { type Route, startWithRoutes } from './routes.ts';
 
-interface Route extends Pick<RouteOptions, 'url'> {
-  readonly config: RouteOptions['config'] | undefined;
-  readonly method: string;
-  readonly name: string;
-}
-
-const routes: Route[] = [];
+let routes: Route[];
 let janua: TestJanua;
 
-function collect(message: unknown): void {
-  (message as { fastify: App }).fastify.addHook('onRoute', ({ method, url, config }) => {
-    for (const one of [method].flat()) {
-      // The app that contains Janua adds HEAD to each GET.
-      if (one !== 'HEAD') routes.push({ method: one, url, config, name: `${one} ${url}` });
-    }
-  });
-}
-
 before(async () => {
-  subscribe('fastify.initialization', collect);
-  janua = await startJanua({
-    settings: { SIGN_UP: 'on', PUBLIC_URL: 'http://localhost:5000', UPSTREAMS_FILE: 'test/upstream/upstreams.json' },
-  });
-  unsubscribe('fastify.initialization', collect);
+  const settings = {
+    SIGN_UP: 'on',
+    PUBLIC_URL: 'http://localhost:5000',
+    UPSTREAMS_FILE: 'test/upstream/upstreams.json',
+  } as const;
+  ({ janua, routes } = await startWithRoutes({ settings }));
   for (const scope of Object.keys(ownScopes))
     await janua.services.groups.add({ name: groupOf(scope), description: '', scopes: [scope] });
 });

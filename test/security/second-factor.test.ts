@@ -1,10 +1,14 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import type { InjectOptions, LightMyRequestResponse } from 'fastify';
+import { sql } from '../../src/database/kysely.ts';
+import { openTestDatabase } from '../database/open.ts';
 import { provedBy } from '../../src/users/held.ts';
 import { ann, caller, password, startJanua, type TestJanua } from '../janua.ts';
 import { createAuthenticator } from '../second-factor/authenticator.ts';
 import { codeOf } from '../second-factor/authenticator-app.ts';
+import { missing } from '../servers/missing.ts';
+import { createTemporaryFolder } from '../servers/process-end.ts';
 import { type BodyFace, bodyFaces, form, json, sessionCookie } from '../web/faces.ts';
 
 interface Operation {
@@ -187,4 +191,38 @@ describe('a route that can start a session', () => {
     assert.equal(login.json().error, 'mfa_required');
     await assertNone(login, 'login');
   });
+});
+
+// Shows: VM-75
+describe('while a table of factors cannot be read, a password starts no session', () => {
+  for (const users of ['SQLite', 'PostgreSQL', 'MariaDB'] as const)
+    test(`in ${users}`, { skip: missing(users) }, async () => {
+      const folder = createTemporaryFolder('factors');
+      const settings = users === 'SQLite' ? { DATABASE_URL: `sqlite:${folder.path}/janua.db` } : {};
+      await using other = await startJanua({ stores: { users, sessions: 'SQL' }, settings });
+      await using opened = await openTestDatabase(other.databaseUrl);
+      const { services, app } = other;
+      const account = await services.users.findByUsername(ann.username);
+      assert.ok(account);
+      const owner = services.factors.ownerOf(account);
+      const begun = await services.factors.totp.begin(owner, ann.username);
+      assert.ok(await services.factors.totp.enable(owner, codeOf(begun.secret, Date.now())));
+      const logIn = async () => {
+        const answers: LightMyRequestResponse[] = [];
+        for (const { request } of bodyFaces('/auth/token', '/api/login'))
+          answers.push(await app.inject(request({ username: ann.username, password })));
+        return answers;
+      };
+      for (const table of ['janua_passkeys', 'janua_totp', 'janua_recovery_codes']) {
+        await sql.raw(`alter table ${table} rename to elsewhere`).execute(opened.database);
+        for (const answer of await logIn()) {
+          assert.ok(answer.statusCode >= 500, `${table} ${answer.statusCode}`);
+          assert.equal(givesSession(answer), false, table);
+        }
+        assert.deepEqual(await services.sessions.listOf(account.user.id), [], table);
+        await sql.raw(`alter table elsewhere rename to ${table}`).execute(opened.database);
+      }
+      for (const answer of await logIn()) assert.ok([303, 403].includes(answer.statusCode), 'the login waits again');
+      folder.remove();
+    });
 });

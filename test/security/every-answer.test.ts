@@ -1,0 +1,136 @@
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import type { InjectOptions, LightMyRequestResponse } from 'fastify';
+import { sql } from '../../src/database/kysely.ts';
+import { rows } from '../../src/database/schema.ts';
+import { stampOf } from '../../src/users/account.ts';
+import { admins } from '../../src/users/scopes.ts';
+import { openTestDatabase } from '../database/open.ts';
+import { ann, caller, type TestJanua } from '../janua.ts';
+import { codeOf } from '../second-factor/authenticator-app.ts';
+import { createTemporaryFolder } from '../servers/process-end.ts';
+import { form, isSignedIn, json } from '../web/faces.ts';
+import { type Route, startWithRoutes } from './routes.ts';
+
+const folder = createTemporaryFolder('every-answer');
+const databaseUrl = `sqlite:${folder.path}/janua.db`;
+let janua: TestJanua;
+let routes: Route[];
+/** What stands in an address for `:id`. */
+let ids: Readonly<Record<string, string>>;
+let signedIn: { readonly cookie: string };
+let answers: Awaited<ReturnType<typeof ask>>;
+/** The values of columns that no answer may show, with the names of the columns. */
+const secrets = new Map<string, Set<string>>();
+
+/** Signs in anew, as an administrator: some of the requests below end the session. */
+async function signIn() {
+  const { users, sessions } = janua.services;
+  const account = await users.findByUsername(ann.username);
+  assert.ok(account);
+  const session = await sessions.start(
+    { userId: account.user.id, stamp: stampOf(account) },
+    { methods: ['pwd', 'otp', 'mfa'] },
+  );
+  return { cookie: `session=${session.cookie}` };
+}
+
+/** Hashes, and what they are compared with. */
+const secretColumn = /hash|fingerprint|stamp|secret|^value$/;
+
+async function readSecrets(): Promise<void> {
+  await using opened = await openTestDatabase(databaseUrl);
+  for (const [table, columns] of Object.entries(rows))
+    for (const column of Object.keys(columns).filter((name) => secretColumn.test(name))) {
+      const query = sql<{ value: unknown }>`select ${sql.ref(column)} as value from ${sql.table(table)}`;
+      for (const { value } of (await query.execute(opened.database)).rows) {
+        const text = String(value ?? '');
+        if (text.length >= 16) secrets.set(text, (secrets.get(text) ?? new Set()).add(`${table}.${column}`));
+      }
+    }
+}
+
+/** The answers to an administrator who has just logged in. The changes want fields, so that nearly all of them change nothing. */
+async function ask() {
+  const answers: { name: string; route: Route; answer: LightMyRequestResponse }[] = [];
+  for (const route of routes.toSorted((one, other) => placeOf(one) - placeOf(other))) {
+    const url = route.url.replace(/([^/]+)\/:id/, (_, kind) => `${kind}/${ids[kind] ?? 'x'}`).replace('*', '');
+    for (const face of [{}, { 'x-expected-format': 'application/json' }]) {
+      const sent = route.method === 'GET' ? {} : form({});
+      const request = { method: route.method, url, ...sent, headers: { ...sent.headers, ...face, ...signedIn } };
+      const answer = await janua.app.inject(request as InjectOptions);
+      answers.push({ name: `${route.name} ${answer.statusCode}`, route, answer });
+      if (!(await isSignedIn(janua.app, signedIn))) signedIn = await signIn();
+    }
+  }
+  return answers;
+}
+
+/** Pages come first, and the end of the account last. */
+const placeOf = ({ method, url }: Route) => (method === 'GET' ? 0 : url.endsWith('/account/delete') ? 2 : 1);
+
+before(async () => {
+  const settings = {
+    SIGN_UP: 'on',
+    PUBLIC_URL: 'http://localhost:5000',
+    DATABASE_URL: databaseUrl,
+    UPSTREAMS_FILE: 'test/upstream/upstreams.json',
+  } as const;
+  ({ janua, routes } = await startWithRoutes({ settings }));
+  const { services, app } = janua;
+  const { administration, users, personalTokens } = services;
+  // Something of each kind that is secret.
+  const account = await users.findByUsername(ann.username);
+  assert.ok(account);
+  const { client } = await services.clientAdministration.addClient({
+    ...{ name: 'Wiki', redirectUris: ['https://wiki.example.com/callback'], postLogoutRedirectUris: [], groups: [] },
+    ...{ backchannelLogoutUri: undefined, own: false, device: false, secondFactor: false, isPublic: false },
+  });
+  await personalTokens.create(account.user, { name: 'Report', scopes: [], days: 1 });
+  await app.inject({ method: 'POST', url: '/api/forgot-password', ...json({ email: ann.username }) });
+  await services.mail?.settled();
+  const token = (await services.createEnrolmentLink(account)).split('=')[1] ?? '';
+  const { secret } = await services.enrolment.begin(token, caller);
+  await services.enrolment.finish(token, codeOf(secret, Date.now()), 'en', caller);
+  await administration.changeGroups(ann.username, { add: [admins] });
+  const [event] = await Array.fromAsync(services.auditTrail.find({ order: 'newest-first' }));
+  ids = { users: account.user.id, clients: client.id, audit: event?.id ?? '' };
+  signedIn = await signIn();
+  await readSecrets();
+  answers = await ask();
+  assert.ok(answers.length > 200);
+});
+after(async () => {
+  await janua[Symbol.asyncDispose]();
+  folder.remove();
+});
+
+// Shows: VM-47
+test('no answer shows a hash, a stamp or a key', () => {
+  const columns = new Set([...secrets.values()].flatMap((names) => [...names]));
+  for (const name of [
+    'janua_users.password_hash',
+    'janua_users.stamp',
+    'janua_clients.secret_hash',
+    'janua_tokens.hash',
+  ])
+    assert.ok(columns.has(name), name);
+  for (const { name, answer } of answers) {
+    const sent = answer.body + JSON.stringify(answer.headers);
+    for (const [secret, columns] of secrets) assert.ok(!sent.includes(secret), `${name} shows ${[...columns]}`);
+  }
+});
+
+// Shows: V7.4.4
+test('every page for signed-in users can log out', () => {
+  const pages: string[] = [];
+  for (const { name, route, answer } of answers) {
+    if (!route.config?.signedIn && route.config?.scope === undefined) continue;
+    if (!String(answer.headers['content-type']).startsWith('text/html') || answer.body === '') continue;
+    // An error page leads to the home page.
+    if (answer.body.includes('<p class="status">')) continue;
+    pages.push(name);
+    assert.match(answer.body, /<form method="post" action="\/auth\/logout"><button/, name);
+  }
+  assert.ok(pages.length > 50, pages.join('\n'));
+});
