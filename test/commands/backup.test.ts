@@ -5,9 +5,16 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { test } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
+import { rows } from '../../src/database/schema.ts';
 import { createMigratedWorkplace, createWorkplace } from './janua-command.ts';
 
 const password = 'a few words that nobody guesses';
+
+/** What a client can show, or an application uses, to act for a user. */
+const tablesOfCredentials = [
+  ...(['janua_sessions', 'janua_pending_logins', 'janua_trusted_browsers', 'janua_tokens'] as const),
+  ...(['janua_access_tokens', 'janua_oidc_records', 'janua_consents'] as const),
+];
 
 test('a backup under load has every user and session that was acknowledged before, and a server starts on it', async () => {
   await using workplace = await createMigratedWorkplace();
@@ -18,17 +25,25 @@ test('a backup under load has every user and session that was acknowledged befor
 
   const tokens: string[] = [];
   let over = false;
-  async function logInAgainAndAgain(): Promise<void> {
+  async function logIn(): Promise<void> {
     const body = new URLSearchParams({ username: 'ann@example.com', password });
-    while (!over) {
-      const answer = await fetch(`${running.url}/api/login`, { method: 'POST', body });
-      assert.equal(answer.status, 200);
-      tokens.push(((await answer.json()) as { access_token: string }).access_token);
-    }
+    const answer = await fetch(`${running.url}/api/login`, { method: 'POST', body });
+    assert.equal(answer.status, 200);
+    tokens.push(((await answer.json()) as { access_token: string }).access_token);
+  }
+  async function logInAgainAndAgain(): Promise<void> {
+    while (!over) await logIn();
   }
   async function untilLoggedIn(times: number): Promise<void> {
     while (tokens.length < times) await setTimeout(5);
   }
+  await logIn();
+  const made = await fetch(`${running.url}/api/account/tokens`, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${tokens[0]}` },
+    body: new URLSearchParams({ name: 'Report', expires_in_days: '1' }),
+  });
+  const { token: personalToken } = (await made.json()) as { token: string };
   const load = Promise.all(Array.from({ length: 4 }, logInAgainAndAgain));
   const copies: { file: string; acknowledged: string[] }[] = [];
   for (let number = 1; number <= 3; number++) {
@@ -59,24 +74,37 @@ test('a backup under load has every user and session that was acknowledged befor
   restored.process.stdout.resume();
   const statusOf = async (token: string) =>
     (await fetch(`${restored.url}/api/me`, { headers: { authorization: `Bearer ${token}` } })).status;
-  for (const token of acknowledged) assert.equal(await statusOf(token), 200);
+  for (const token of [personalToken, ...acknowledged]) assert.equal(await statusOf(token), 200);
   const body = new URLSearchParams({ username: 'ann@example.com', password });
   assert.equal((await fetch(`${restored.url}/api/login`, { method: 'POST', body })).status, 200);
   await restored.stop();
 
-  // As in docs/deployment.md: a user who logged out after the backup must not be signed in again.
+  // As in docs/deployment.md: what has ended after the backup must not live again.
   await using another = await createWorkplace();
   await mkdir(join(another.folder, 'data'));
   await copyFile(file, join(another.folder, 'data', 'janua.db'));
   const guide = await readFile(new URL('../../docs/deployment.md', import.meta.url), 'utf8');
   const [, statements = ''] = /sqlite3 \/var\/lib\/janua\/janua\.db '([^']+)'/.exec(guide) ?? [];
   const restoredFile = new DatabaseSync(join(another.folder, 'data', 'janua.db'));
+  for (const table of tablesOfCredentials) {
+    const columns = Object.entries(rows[table]);
+    const values = columns.map(([, value]) => (typeof value === 'number' ? Number.MAX_SAFE_INTEGER : "'x'"));
+    restoredFile.exec(`insert into ${table} (${columns.map(([name]) => name)}) values (${values})`);
+  }
   restoredFile.exec(statements);
+  for (const table of tablesOfCredentials)
+    assert.deepEqual(restoredFile.prepare(`select * from ${table}`).all(), [], table);
   restoredFile.close();
   // The guide runs `janua doctor` first. The next command would switch the file to WAL mode on its own.
   const { code, stdout } = await another.run(['doctor']);
   assert.equal(code, 0, stdout);
   assert.equal((await another.run(['sessions', 'list', 'ann@example.com'])).stdout, 'There are no sessions.\n');
+  const again = await another.start(['serve']);
+  again.process.stdout.resume();
+  for (const secret of [personalToken, ...acknowledged]) {
+    const answer = await fetch(`${again.url}/api/me`, { headers: { authorization: `Bearer ${secret}` } });
+    assert.equal(answer.status, 401);
+  }
 });
 
 test('a backup replaces no file, and names the obstacle', async () => {
