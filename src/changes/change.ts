@@ -104,7 +104,10 @@ export function createChanges(options: ChangeOptions) {
       });
     const kept = newStamp && session;
     const ended = kept ? (id: string) => sessions.endOthersOf(id, kept.id) : sessions.endAllOf;
-    await Promise.all([endsSessions && orLog(ended(user.id)), liftsFailures && orLog(liftFailures(user, liftsFailures === 'all'))]);
+    await Promise.all([
+      endsSessions && orLog(ended(user.id)),
+      liftsFailures && orLog(liftFailures(user, liftsFailures === 'all')),
+    ]);
     return kept && orLog(renew(user.id, kept, proved));
   }
 

@@ -4,6 +4,7 @@ import type { InjectOptions, LightMyRequestResponse } from 'fastify';
 import { sql } from '../../src/database/kysely.ts';
 import { rows } from '../../src/database/schema.ts';
 import { stampOf } from '../../src/users/account.ts';
+import { provedBy } from '../../src/users/held.ts';
 import { admins } from '../../src/users/scopes.ts';
 import { openTestDatabase } from '../database/open.ts';
 import { ann, caller, type TestJanua } from '../janua.ts';
@@ -86,10 +87,11 @@ before(async () => {
     ...{ name: 'Wiki', redirectUris: ['https://wiki.example.com/callback'], postLogoutRedirectUris: [], groups: [] },
     ...{ backchannelLogoutUri: undefined, own: false, device: false, secondFactor: false, isPublic: false },
   });
-  await personalTokens.create(account.user, { name: 'Report', scopes: [], days: 1 });
+  const made = { name: 'Report', scopes: [], days: 1 };
+  await services.hold(provedBy(account), (held) => personalTokens.create(held, made));
   await app.inject({ method: 'POST', url: '/api/forgot-password', ...json({ email: ann.username }) });
   await services.mail?.settled();
-  const token = (await services.createEnrolmentLink(account)).split('=')[1] ?? '';
+  const token = (await services.createEnrolmentLink(provedBy(account))).split('=')[1] ?? '';
   const { secret } = await services.enrolment.begin(token, caller);
   await services.enrolment.finish(token, codeOf(secret, Date.now()), 'en', caller);
   await administration.changeGroups(ann.username, { add: [admins] });
