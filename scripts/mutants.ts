@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Evidence } from './evidence-reporter.ts';
+import { limitFiles } from './file-limit.ts';
 
 /**
  * `npm run mutants` breaks a copy of the code in one place after the other, and checks that the expected test fails.
@@ -1305,7 +1306,9 @@ async function findCatcher(folder: string, { test, id, only }: Mutant): Promise<
     `--test-reporter-destination=${evidence}`,
     test,
   ];
-  await once(spawn(process.execPath, args, { cwd: folder, stdio: 'ignore' }), 'exit');
+  const runner = spawn(process.execPath, args, { cwd: folder, stdio: 'ignore' });
+  limitFiles(runner);
+  await once(runner, 'exit');
   const found: Evidence[] = JSON.parse(await readFile(evidence, 'utf8'));
   return found.find((item) => item.id === id && item.outcome === 'failed')?.title;
 }

@@ -20,6 +20,7 @@ import { sharedServerVariables } from '../test/servers/shared.ts';
 import { templateFolder } from '../test/servers/throw-away-server.ts';
 import { readAdvisories } from './dependencies.ts';
 import { checkFiles, evidenceFile } from './evidence.ts';
+import { limitFiles } from './file-limit.ts';
 import { filesAtOnce, formatTime } from './progress-reporter.ts';
 
 /**
@@ -200,7 +201,7 @@ async function testFiles(): Promise<boolean> {
     ...(showsAll() ? [['./scripts/evidence-reporter.ts', fileURLToPath(evidenceFile)] satisfies [string, string]] : []),
   ];
   const files = options.quick ? ['test/web/**/*.test.ts'] : ['test/**/*.test.ts'];
-  return run(
+  const succeeded = run(
     process.execPath,
     [
       ...['--test', '--test-timeout=120000', `--test-concurrency=${filesAtOnce}`],
@@ -209,6 +210,8 @@ async function testFiles(): Promise<boolean> {
     ],
     forTests,
   );
+  if (current) limitFiles(current);
+  return succeeded;
 }
 
 /** Tells whether this run covers all tests that the pages in `docs/security/` need. */

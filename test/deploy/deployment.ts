@@ -12,6 +12,7 @@ import {
 import { request } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
+import { fileLimit } from '../../scripts/file-limit.ts';
 import { createMigratedWorkplace, type Running, type Workplace } from '../commands/janua-command.ts';
 import { ann, password } from '../janua.ts';
 import { type Certificate, createCertificate } from '../servers/certificate.ts';
@@ -56,9 +57,6 @@ export interface FrontedDeployment extends AsyncDisposable {
   sendTarget(address: string, target: string, headers?: Record<string, string | string[]>): Promise<Told>;
 }
 
-/** Milliseconds: as long as a test file may take. */
-const lifetime = 10 * 60 * 1000;
-
 /** Source address of the tests' requests: on this machine, but not the address of a proxy. */
 export const clientAddress = '127.0.0.2';
 
@@ -88,7 +86,7 @@ export async function startFrontedDeployment(name: WebServerName): Promise<Front
   const janua = await workplace.start(
     ['serve'],
     { PUBLIC_URL: authOrigin, TRUSTED_PROXIES: '127.0.0.1', FORWARD_AUTH_ORIGINS: `${appOrigin},${wikiOrigin}` },
-    lifetime,
+    fileLimit,
   );
   janua.process.stdout.resume();
   const place = { authHost, appPort: app.port, ...certificate };

@@ -23,10 +23,16 @@ export function signal(pid: number, name: NodeJS.Signals): void {
  */
 export function signalTree(root: number, name: NodeJS.Signals): readonly number[] {
   signal(root, 'SIGSTOP');
+  const tree = readTree(root);
+  for (const pid of tree.toReversed()) signal(pid, name);
+  return tree;
+}
+
+/** The ids of a process and all its descendants. */
+export function readTree(root: number): readonly number[] {
   const entries = readProcesses();
   const tree = [root];
   for (const pid of tree) tree.push(...entries.filter(({ parent }) => parent === pid).map((entry) => entry.pid));
-  for (const pid of tree.toReversed()) signal(pid, name);
   return tree;
 }
 
