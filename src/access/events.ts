@@ -68,8 +68,7 @@ export const events = {
       },
       'link-not-shown': {
         words: 'only members of admins may hand over the link of a new user',
-        advice:
-          'Have the link mailed, which needs MAIL_URL. Or let a member of admins add the user, or run: janua users add.',
+        advice: 'Have the link mailed, which needs MAIL_URL. Or let a member of admins add the user.',
       },
       'limited-token': {
         words: 'the token is limited to some scopes, or a personal one, and neither changes nor exports the account',

@@ -450,7 +450,7 @@ describe('a page of the provider', () => {
     const made = await post(
       server,
       '/api/account/tokens',
-      { name: 'Script', scope: 'profile:read', expires_in_days: '7', current_password: password },
+      { name: 'Script', expires_in_days: '7', current_password: password },
       { authorization: `Bearer ${session}` },
     );
     const { token: personal } = (await made.json()) as { token: string };
