@@ -12,10 +12,36 @@ export function isNativeAddress(address: string): boolean {
   return !['http:', 'https:'].includes(protocol) || loopbackHosts.has(hostname);
 }
 
-/** @param kind where a browser is led, or where this server sends a request */
-export function isRedirectUri(text: string, { isPublic }: { readonly isPublic: boolean }): boolean {
+export type RedirectFault = 'not-a-redirect' | 'redirect-without-tls' | 'redirect-of-program';
+
+/**
+ * Why users cannot be led to an address. Undefined if they can. Addresses of all kinds may stand beside each other on one client.
+ * @param isPublic whether the client can keep no secret: only a program has a scheme of its own (RFC 8252 7.1)
+ */
+export function findRedirectFault(
+  text: string,
+  { isPublic }: { readonly isPublic: boolean },
+): RedirectFault | undefined {
   const url = parseAddress(text);
-  return url !== undefined && (isWebAddress(url) || (isPublic && isPrivateUse(url)));
+  if (url === undefined) return 'not-a-redirect';
+  if (isWebAddress(url)) return undefined;
+  if (url.protocol === 'http:') return 'redirect-without-tls';
+  if (!isPrivateUse(url)) return 'not-a-redirect';
+  return isPublic ? undefined : 'redirect-of-program';
+}
+
+/** Whether a redirect address is one of those of a client. A program listens on any port of its machine (RFC 8252 7.3). All else must be the same. */
+export function isRegistered(address: string, registered: readonly string[]): boolean {
+  if (registered.includes(address)) return true;
+  const portless = withoutPort(address);
+  return portless !== undefined && registered.some((one) => withoutPort(one) === portless);
+}
+
+/** An address at http on loopback, without its port. Undefined for any other one. */
+function withoutPort(address: string): string | undefined {
+  const [whole = '', origin] =
+    /^(http:\/\/(?:127\.0\.0\.1|\[::1\]|localhost))(?::\d{1,5})?(?=[/?]|$)/i.exec(address) ?? [];
+  return origin !== undefined && URL.canParse(address) ? origin + address.slice(whole.length) : undefined;
 }
 
 /** @param privateHosts hosts that the operator lists, which may be asked without TLS */

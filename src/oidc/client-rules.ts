@@ -1,7 +1,7 @@
 import type { FieldFault } from '../access/refusal.ts';
-import { isPlainLine } from '../text/printable.ts';
+import { isPlainLine, printable } from '../text/printable.ts';
 import { ownScopes } from '../users/scopes.ts';
-import { isBackchannelUri, isRedirectUri, isResourceUri } from './addresses.ts';
+import { findRedirectFault, isBackchannelUri, isResourceUri } from './addresses.ts';
 import { providerScopes } from './asked.ts';
 import type { NewClient } from './clients.ts';
 import type { Resource } from './resources.ts';
@@ -22,14 +22,21 @@ export interface ClientRules {
 /** What is wrong with a client, field by field. */
 export function findClientFaults(client: NewClient, { groups, privateHosts }: ClientRules): FieldFault[] {
   const { name, redirectUris, postLogoutRedirectUris, backchannelLogoutUri, device } = client;
-  const isRedirect = (uri: string) => isRedirectUri(uri, client);
+  const judge = (field: string, uris: readonly string[]): FieldFault | false => {
+    if (uris.length > mostAddresses) return { field, code: 'too-many', values: { count: mostAddresses } };
+    const [fault] = uris.flatMap((uri) => {
+      const code = findRedirectFault(uri, client);
+      return code === undefined ? [] : [{ field, code, values: { address: printable(uri.slice(0, 255)) } }];
+    });
+    return fault ?? false;
+  };
   const checks: readonly (FieldFault | false)[] = [
     name === '' && { field: 'name', code: 'missing' },
     [...name].length > maxNameLength && { field: 'name', code: 'too-long', values: { count: maxNameLength } },
     !isPlainLine(name) && { field: 'name', code: 'malformed' },
     redirectUris.length === 0 && !device && { field: 'redirect_uris', code: 'missing' },
-    !areGood(redirectUris, isRedirect) && { field: 'redirect_uris', code: 'not-a-redirect' },
-    !areGood(postLogoutRedirectUris, isRedirect) && { field: 'post_logout_redirect_uris', code: 'not-a-redirect' },
+    judge('redirect_uris', redirectUris),
+    judge('post_logout_redirect_uris', postLogoutRedirectUris),
     backchannelLogoutUri !== undefined &&
       !isBackchannelUri(backchannelLogoutUri, privateHosts) && {
         field: 'backchannel_logout_uri',
@@ -39,9 +46,6 @@ export function findClientFaults(client: NewClient, { groups, privateHosts }: Cl
   ];
   return checks.filter((fault) => fault !== false);
 }
-
-const areGood = (addresses: readonly string[], isGood: (address: string) => boolean) =>
-  addresses.length <= mostAddresses && addresses.every(isGood);
 
 /** What is wrong with a resource, field by field. */
 export function findResourceFaults({ uri, scopes }: Resource): FieldFault[] {

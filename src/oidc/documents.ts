@@ -1,8 +1,8 @@
 import { printable } from '../text/printable.ts';
-import { isRedirectUri } from './addresses.ts';
+import { findRedirectFault } from './addresses.ts';
 import { maxNameLength } from './client-rules.ts';
 import type { GuardedFetch } from './guarded-fetch.ts';
-import { codeGrant, deviceGrant, isDocument, isNative, refreshGrant } from './provider-client.ts';
+import { codeGrant, isDocument, refreshGrant } from './provider-client.ts';
 
 /** Bytes of the longest document of a client (draft-ietf-oauth-client-id-metadata-document 6.6). */
 const longestDocument = 5 * 1024;
@@ -13,16 +13,17 @@ const kept = [
   ...['jwks', 'jwks_uri', 'token_endpoint_auth_signing_alg'],
 ];
 
-const ourGrants: ReadonlySet<unknown> = new Set([codeGrant, refreshGrant, deviceGrant]);
+/** No device flow: a user who types a code sees no address that the answer goes to. */
+const ourGrants: ReadonlySet<unknown> = new Set([codeGrant, refreshGrant]);
 
 type Document = Readonly<Record<string, unknown>>;
 
 const isRedirect = (address: unknown): address is string =>
-  typeof address === 'string' && isRedirectUri(address, { isPublic: true });
+  typeof address === 'string' && findRedirectFault(address, { isPublic: true }) === undefined;
 
 const listOf = (value: unknown): unknown[] => (Array.isArray(value) ? value : []);
 
-/** Claude's document names a grant type that we do not have, and Claude Code's says of no address that it is one of the machine itself. */
+/** Claude's document names a grant type that we do not have, and others name members that the library refuses. */
 function adjust(document: Document): Document {
   const redirectUris = listOf(document.redirect_uris).filter(isRedirect);
   const grants = listOf(document.grant_types).filter((type) => ourGrants.has(type));
@@ -35,7 +36,6 @@ function adjust(document: Document): Document {
     grant_types: grants.length > 0 ? grants : [codeGrant],
     response_types: ['code'],
     response_modes: ['query'],
-    application_type: isNative({ redirectUris }) ? 'native' : 'web',
     token_endpoint_auth_method: findAuthentication(document),
   };
 }

@@ -1,7 +1,7 @@
 import { type ClientMetadata, errors, Provider } from 'oidc-provider';
 import { repeated } from '../database/transaction.ts';
 import type { Client } from './clients.ts';
-import { codeGrant, deviceGrant, isNative, refreshGrant } from './provider-client.ts';
+import { codeGrant, deviceGrant, refreshGrant } from './provider-client.ts';
 import { type Payload, type Records, Spent, TooFast } from './records.ts';
 
 export interface AdapterOptions {
@@ -22,7 +22,6 @@ const metadataOf = (client: Client): ClientMetadata => ({
     refreshGrant,
     ...(client.device ? [deviceGrant] : []),
   ],
-  application_type: isNative(client) ? 'native' : 'web',
   token_endpoint_auth_method: client.secretHash === undefined ? 'none' : 'client_secret_basic',
   ...(client.secretHash !== undefined && { client_secret: client.secretHash }),
   ...(client.backchannelLogoutUri !== undefined && {

@@ -1,5 +1,5 @@
 import type { User } from '../users/user.ts';
-import { isNativeAddress } from './addresses.ts';
+import { isNativeAddress, isPrivateUse } from './addresses.ts';
 
 /** A client as the provider knows it: one of ours, or one that introduced itself by a document. */
 export interface ProviderClient {
@@ -17,10 +17,6 @@ export const codeGrant = 'authorization_code';
 export const refreshGrant = 'refresh_token';
 export const deviceGrant = 'urn:ietf:params:oauth:grant-type:device_code';
 
-/** Whether programs on machines of users may act as the application. */
-export const isNative = ({ redirectUris = [] }: Pick<ProviderClient, 'redirectUris'>): boolean =>
-  redirectUris.some(isNativeAddress);
-
 /** Longest id of a client that is kept. */
 const longestId = 200;
 
@@ -28,8 +24,14 @@ const longestId = 200;
 export const isDocument = (clientId: string): boolean =>
   clientId.startsWith('https://') && clientId.length <= longestId;
 
-/** It runs on machines of users, and so has no secret. */
-const isProgram = (client: ProviderClient): boolean => isNative(client) && client.tokenEndpointAuthMethod === 'none';
+/**
+ * Whether it runs on machines of users, by all of its addresses: one has a scheme of its own, or all are on loopback. A website whose
+ * developers use a loopback address too is no program. What it gets ends with the session.
+ */
+const isProgram = ({ redirectUris = [], tokenEndpointAuthMethod }: ProviderClient): boolean =>
+  tokenEndpointAuthMethod === 'none' &&
+  redirectUris.length > 0 &&
+  (redirectUris.some((address) => isPrivateUse(new URL(address))) || redirectUris.every(isNativeAddress));
 
 /** Whether the application keeps what it got when the session ends. The user then let it on a page. */
 export const lasts = (client: ProviderClient, scopes: ReadonlySet<string>): boolean =>

@@ -7,7 +7,7 @@ import { createSecret, hashSecret, isSame } from '../sessions/credential.ts';
 import type { Session } from '../sessions/sessions.ts';
 import type { Account } from '../users/account.ts';
 import type { User } from '../users/user.ts';
-import { isNativeAddress } from './addresses.ts';
+import { isNativeAddress, isRegistered } from './addresses.ts';
 import { type Asked, readAsked, requestedOf, scopesOfResources, withScopes } from './asked.ts';
 import { acrOf } from './claims.ts';
 import type { ProviderClient } from './provider-client.ts';
@@ -127,6 +127,18 @@ export function createProvider(options: ProviderOptions) {
     compareClientSecret(this: { clientSecret: string }, sent: string) {
       return isSame(hashSecret(sent), this.clientSecret);
     },
+    redirectUriAllowed(this: { redirectUris: readonly string[] }, address: string) {
+      return isRegistered(address, this.redirectUris);
+    },
+    postLogoutRedirectUriAllowed(this: { postLogoutRedirectUris?: readonly string[] }, address: string) {
+      return isRegistered(address, this.postLogoutRedirectUris ?? []);
+    },
+  });
+
+  // The library knows web clients and native ones, and a single address of the other kind would make a whole client void. Ours have
+  // addresses of both kinds: `findRedirectFault` has judged each of them.
+  Object.assign((LibraryClient as unknown as { Schema: { prototype: object } }).Schema.prototype, {
+    redirectUris() {},
   });
 
   async function sessionOf(session: Session, user: User) {

@@ -150,6 +150,14 @@ describe('the clients', () => {
   for (const [why, fields] of [
     ['a private scheme', { ...wiki, redirect_uris: ['com.example.app:/cb'], public: true }],
     ['loopback addresses', { ...wiki, redirect_uris: ['http://127.0.0.1/', 'http://[::1]/cb', 'http://localhost:1/'] }],
+    [
+      'addresses of all kinds',
+      {
+        ...wiki,
+        redirect_uris: [redirect, 'https://localhost:3000/', 'http://[::1]/', 'com.example.app:/cb'],
+        public: true,
+      },
+    ],
     ['the device flow alone', { name: 'TV', device: true, public: true }],
     ['a query in the address', { ...wiki, redirect_uris: [`${redirect}?a=b`] }],
   ] as const)

@@ -3,7 +3,7 @@ import { describe, test } from 'node:test';
 
 import { createClients, type NewClient } from '../../src/oidc/clients.ts';
 import { createConsents } from '../../src/oidc/consents.ts';
-import { isNative } from '../../src/oidc/provider-client.ts';
+import { lasts } from '../../src/oidc/provider-client.ts';
 import { createResources } from '../../src/oidc/resources.ts';
 import { hashSecret } from '../../src/sessions/credential.ts';
 import { openMigrated } from '../database/open.ts';
@@ -168,14 +168,19 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] satisfies UserEngine[])
   });
 }
 
-test('a client is native if a program on the machine of the user may get its answers', () => {
-  for (const [redirectUris, native] of [
+test('what a client gets lasts without the session if all of its addresses say that it runs on machines of users', () => {
+  for (const [redirectUris, isLasting] of [
     [['http://127.0.0.1/cb', 'http://localhost:8080/cb'], true],
     [['com.example.app:/cb', 'http://[::1]/cb'], true],
-    [['http://localhost/cb', 'https://example.com/cb'], true],
-    [['https://localhost/cb'], true],
+    [['com.example.app:/cb', 'https://app.example.com/cb'], true],
+    [['http://localhost/cb', 'https://example.com/cb'], false],
+    [['https://localhost/cb', 'https://example.com/cb'], false],
     [['https://example.com/cb'], false],
     [[], false],
-  ] as const)
-    assert.equal(isNative({ redirectUris }), native, redirectUris.join(' '));
+  ] as const) {
+    const client = { clientId: 'x', redirectUris };
+    const lastsWith = (tokenEndpointAuthMethod: string) => lasts({ ...client, tokenEndpointAuthMethod }, new Set());
+    assert.equal(lastsWith('none'), isLasting, redirectUris.join(' '));
+    assert.equal(lastsWith('client_secret_basic'), false, redirectUris.join(' '));
+  }
 });
