@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import type { ClientRequest, IncomingMessage } from 'node:http';
 import { isIP, type LookupFunction } from 'node:net';
 import { isPublicAddress } from '../text/networks.ts';
+import { readBody } from '../text/read-body.ts';
 
 export interface GuardedFetchOptions {
   /** Hosts in the operator's own network that may be called: names, or addresses. Plain http is allowed there too. */
@@ -63,6 +64,7 @@ export function createGuardedFetch({ privateHosts, mostBytes = longestBody, look
     const isNamed = judge(url);
     const request = new Request(url, init);
     const body = Buffer.from(await request.arrayBuffer());
+    const signal = AbortSignal.any([request.signal, AbortSignal.timeout(patience)]);
     // Loaded only when there is something to fetch: TLS takes 9 MB.
     const { request: send } = await import(url.protocol === 'https:' ? 'node:https' : 'node:http');
     const sent: ClientRequest = send(url, {
@@ -71,28 +73,26 @@ export function createGuardedFetch({ privateHosts, mostBytes = longestBody, look
       lookup: isNamed ? lookup : lookupPublic,
       // No connection that another part has opened.
       agent: false,
-      signal: AbortSignal.any([request.signal, AbortSignal.timeout(patience)]),
+      signal,
     });
     // An end in the middle of the body is an error of the response too.
     sent.on('error', () => {});
     sent.end(body);
     const [response] = (await once(sent, 'response')) as [IncomingMessage];
-    return toResponse(response, mostBytes);
+    return toResponse(response, mostBytes, signal);
   };
 }
 
-async function toResponse(response: IncomingMessage, mostBytes: number): Promise<Response> {
+async function toResponse(response: IncomingMessage, mostBytes: number, signal: AbortSignal): Promise<Response> {
   const { statusCode: status = 0, headersDistinct } = response;
   const headers = Object.entries(headersDistinct).flatMap(([name, values = []]) =>
     values.map((value): [string, string] => [name, value]),
   );
-  const chunks: Buffer[] = [];
-  let size = 0;
-  for await (const chunk of response) {
-    size += chunk.length;
-    // Leaving the loop closes the connection.
-    if (size > mostBytes) throw new Error(`the response has more than ${mostBytes} bytes`);
-    chunks.push(chunk);
-  }
-  return new Response(bodiless.has(status) ? null : Buffer.concat(chunks), { status, headers });
+  const { socket } = response;
+  const hasLength = 'content-length' in headersDistinct || 'transfer-encoding' in headersDistinct;
+  const body = await readBody(response, mostBytes);
+  // Without a length, a body ends with its connection (RFC 9112 6.3). Node then gives what has come, also if the connection broke.
+  signal.throwIfAborted();
+  if (!hasLength && socket.errored) throw socket.errored;
+  return new Response(bodiless.has(status) ? null : body, { status, headers });
 }

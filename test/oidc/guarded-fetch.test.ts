@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { createServer, type RequestListener } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
-import type { AddressInfo, LookupFunction } from 'node:net';
+import { type AddressInfo, createServer as createTcpServer, type LookupFunction, type Socket } from 'node:net';
 import { after, before, describe, test } from 'node:test';
 import { getCACertificates, setDefaultCACertificates } from 'node:tls';
 import { createGuardedFetch } from '../../src/oidc/guarded-fetch.ts';
@@ -41,6 +41,15 @@ async function listen(answer: RequestListener, tls?: { key: string; cert: string
       server.close();
       await once(server, 'close');
     },
+  };
+}
+
+/** A server on loopback that answers by bytes. */
+function listenRaw(answer: (socket: Socket) => void) {
+  const server = createTcpServer(answer).listen(0, '127.0.0.1');
+  return {
+    port: once(server, 'listening').then(() => (server.address() as AddressInfo).port),
+    [Symbol.dispose]: () => void server.close(),
   };
 }
 
@@ -172,6 +181,32 @@ describe('the guarded fetch', () => {
     const reading = (mostBytes: number) => createGuardedFetch({ privateHosts: ['127.0.0.1'], mostBytes })(url);
     assert.equal((await (await reading(1001)).text()).length, 1001);
     await assert.rejects(reading(1000), /more than 1000 bytes/);
+  });
+
+  for (const [end, breaks] of Object.entries<(socket: Socket) => void>({
+    'the time limit': () => {},
+    'a broken connection': (socket) => socket.resetAndDestroy(),
+  }))
+    test(`takes no body for whole that ${end} has cut`, async () => {
+      using server = listenRaw((socket) => {
+        socket.on('error', () => {}).resume();
+        // Its end is the end of the connection.
+        socket.write('HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n{"a":1}', () => setImmediate(breaks, socket));
+      });
+      const fetch = createGuardedFetch({ privateHosts: ['127.0.0.1'] });
+      await assert.rejects(fetch(`http://127.0.0.1:${await server.port}/`));
+    });
+
+  test('takes a body for whole that ends with its connection', async () => {
+    await using server = await listen((_request, response) => {
+      response.useChunkedEncodingByDefault = false;
+      response.shouldKeepAlive = false;
+      response.write('{"a":');
+      response.end('1}');
+    });
+    const fetch = createGuardedFetch({ privateHosts: ['127.0.0.1'] });
+    const answer = await fetch(`http://127.0.0.1:${server.port}/`);
+    assert.deepEqual([answer.headers.get('content-length'), await answer.json()], [null, { a: 1 }]);
   });
 
   test('gives up after three seconds, however slowly the response comes', async () => {
