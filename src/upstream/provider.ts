@@ -1,5 +1,6 @@
 import type { Configuration, CustomFetch } from 'openid-client';
 import type { Log } from '../faults/log.ts';
+import { readBody } from '../text/read-body.ts';
 import { readGitHubUser } from './github.ts';
 import { readProfile } from './profile.ts';
 import type { Claims, Profile, Upstream } from './upstream.ts';
@@ -8,6 +9,9 @@ import type { Claims, Profile, Upstream } from './upstream.ts';
 const [freshMilliseconds, retryMilliseconds] = [60 * 60 * 1000, 60 * 1000];
 
 const timeoutSeconds = 5;
+
+/** Bytes of the longest answer of a provider. Some put pictures into userinfo. */
+const longestAnswer = 1024 * 1024;
 
 /** Loaded at the first sign-in, because most servers need no more than passwords. */
 const load = () => import('openid-client');
@@ -49,6 +53,12 @@ export function createProvider(upstream: Upstream, { fetch, log, now }: Provider
   const scope = (upstream.scopes ?? (isGitHub ? ['read:user', 'user:email'] : ['openid', 'email', 'profile'])).join(
     ' ',
   );
+  const boundedFetch: CustomFetch = async (address, init) => {
+    const response = await (fetch ?? (globalThis.fetch as CustomFetch))(address, init);
+    const { status, headers } = response;
+    return new Response(response.body && (await readBody(response.body, longestAnswer)), { status, headers });
+  };
+
   let known: { readonly configuration: Configuration; readonly until: number } | undefined;
 
   let opening: Promise<Configuration> | undefined;
@@ -72,8 +82,12 @@ export function createProvider(upstream: Upstream, { fetch, log, now }: Provider
       client.enableNonRepudiationChecks,
       ...(issuer.startsWith('http:') ? [client.allowInsecureRequests] : []),
     ];
-    const options = { execute, timeout: timeoutSeconds, ...(fetch && { [client.customFetch]: fetch }) };
-    if (!isGitHub) return client.discovery(new URL(issuer), clientId, {}, authenticate, options);
+    const options = { execute, timeout: timeoutSeconds, [client.customFetch]: boundedFetch };
+    if (!isGitHub) {
+      const discovered = await client.discovery(new URL(issuer), clientId, {}, authenticate, options);
+      requireEndpoints(discovered, new URL(issuer));
+      return discovered;
+    }
     const endpoints = {
       issuer,
       authorization_endpoint: `${issuer}/login/oauth/authorize`,
@@ -81,7 +95,7 @@ export function createProvider(upstream: Upstream, { fetch, log, now }: Provider
     };
     const configuration = new client.Configuration(endpoints, clientId, {}, post);
     configuration.timeout = timeoutSeconds;
-    if (fetch) configuration[client.customFetch] = fetch;
+    configuration[client.customFetch] = boundedFetch;
     return configuration;
   }
 
@@ -153,6 +167,16 @@ export function createProvider(upstream: Upstream, { fetch, log, now }: Provider
       return readProfile(upstream, claims) ?? fail(new Error('the claims name no user'), 'invalid-response');
     },
   };
+}
+
+/** The browser is led to one of them, and our secret goes to the other. @throws {Error} if one is no address, or has no TLS although the issuer has it */
+function requireEndpoints(configuration: Configuration, issuer: URL): void {
+  const { authorization_endpoint, token_endpoint } = configuration.serverMetadata();
+  for (const [name, endpoint] of Object.entries({ authorization_endpoint, token_endpoint })) {
+    const protocol = URL.parse(String(endpoint))?.protocol;
+    if (protocol !== 'https:' && !(protocol === 'http:' && issuer.protocol === 'http:'))
+      throw new Error(`the ${name} of ${issuer.href} is no address of the web`);
+  }
 }
 
 /** Network errors, time limits and answers of 500 or more are the provider's. */

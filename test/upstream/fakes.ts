@@ -10,6 +10,8 @@ export interface Tricks {
   readonly claims?: Claims;
   readonly header?: Claims;
   readonly signature?: 'none' | 'foreign';
+  /** Changes what it says about itself. */
+  readonly discovery?: Claims;
   /** What userinfo says in place of the claims. */
   readonly userinfo?: Claims;
   readonly omitsIdToken?: boolean;
@@ -169,6 +171,7 @@ export const createGoogle = () =>
               authorization_response_iss_parameter_supported: true,
               code_challenge_methods_supported: ['plain', 'S256'],
             },
+            ...fake.tricks.discovery,
           }),
         [keys]: () => jwks,
         [userinfo]: (grant) => grant && { ...grant.claims, ...fake.tricks.userinfo },

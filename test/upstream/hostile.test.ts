@@ -158,6 +158,58 @@ describe('a sign-in is refused', () => {
   });
 });
 
+describe('a provider that says wrong things about itself is refused', () => {
+  const unreachable = [503, 'That provider cannot be reached at the moment. Try again later, or log in another way'];
+  const huge = 'x'.repeat(1024 * 1024);
+
+  for (const [name, discovery] of Object.entries<Record<string, unknown>>({
+    'no authorization endpoint': { authorization_endpoint: undefined },
+    'a relative authorization endpoint': { authorization_endpoint: '/authorize' },
+    'a script as authorization endpoint': { authorization_endpoint: 'javascript:alert(1)' },
+    'an authorization endpoint without TLS': { authorization_endpoint: 'http://accounts.google.com/authorize' },
+    'a number as authorization endpoint': { authorization_endpoint: 7 },
+    'no token endpoint': { token_endpoint: undefined },
+    'a token endpoint without TLS': { token_endpoint: 'http://accounts.google.com/token' },
+    'a token endpoint that is no address': { token_endpoint: '::' },
+    'more than a megabyte': { policy: huge },
+  }))
+    test(`with ${name}, before the browser is led there`, async () => {
+      const fake = createGoogle();
+      fake.tricks = { discovery };
+      await using opened = await open({ fetch: fake.fetch });
+      assert.deepEqual(refusalOf(await opened.createBrowser().send('POST', '/auth/upstream/google')), unreachable);
+      assert.deepEqual(await opened.events(), ['upstream-refused: unreachable']);
+    });
+
+  for (const [name, tricks] of Object.entries<Tricks>({
+    'no address of the keys': { discovery: { jwks_uri: undefined } },
+    'keys that are no address': { discovery: { jwks_uri: '::' } },
+    'a number as userinfo endpoint': { discovery: { userinfo_endpoint: 7 } },
+    'userinfo that is no address': { discovery: { userinfo_endpoint: '::' } },
+    'a megabyte of userinfo': { userinfo: { sub: String(googleUser().sub), email: 'gail@gmail.com', picture: huge } },
+  }))
+    test(`with ${name}, when the browser comes back`, async () => {
+      const fake = createGoogle();
+      fake.tricks = tricks;
+      await using opened = await open({ fetch: fake.fetch });
+      const browser = opened.createBrowser();
+      const back = fake.authorize(await browser.begin(), googleUser({ email: undefined }));
+      assert.ok([403, 503].includes((await browser.back(back)).statusCode));
+      assert.match((await opened.events()).join(), /^upstream-refused: (invalid-response|unreachable)$/);
+    });
+});
+
+test('what a provider said about itself before stays while it says wrong things', async () => {
+  const fake = createGoogle();
+  let time = Date.now();
+  await using opened = await open({ fetch: fake.fetch, overrides: { now: () => time } });
+  const browser = opened.createBrowser();
+  await browser.begin();
+  time += 61 * 60 * 1000;
+  fake.tricks = { discovery: { authorization_endpoint: 'javascript:alert(1)' } };
+  assert.match(await browser.begin(), /^https:\/\/accounts\.google\.com\/o\/oauth2\/v2\/auth\?/);
+});
+
 test('a form of another site begins nothing, and an unknown provider is not there', async () => {
   const fake = createGoogle();
   await using opened = await open({ fetch: fake.fetch });
