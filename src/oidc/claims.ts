@@ -1,5 +1,6 @@
 import { includesSecondFactor } from '../access/factor.ts';
 import type { AuthenticationMethod } from '../sessions/store.ts';
+import { isMailAddress } from '../text/mail-address.ts';
 import type { Account } from '../users/account.ts';
 
 /** What an application gets of a user, by the scope that it asks for (OpenID Connect Core 5.4). */
@@ -24,7 +25,7 @@ export const claimsOf = (subject: string, { user, isAddressProved = false }: Acc
   family_name: user.lastName || undefined,
   preferred_username: user.username,
   locale: user.language,
-  email: user.username,
-  email_verified: isAddressProved,
+  // A user name of a team's own table may be any text.
+  ...(isMailAddress(user.username) && { email: user.username, email_verified: isAddressProved }),
   groups: user.groups,
 });

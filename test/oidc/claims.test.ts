@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import * as openid from 'openid-client';
+import { claimsOf } from '../../src/oidc/claims.ts';
 import { stampOf } from '../../src/users/account.ts';
 import { provedBy } from '../../src/users/held.ts';
 import { ann, caller, password } from '../janua.ts';
@@ -83,6 +84,32 @@ describe('what an application gets to know', () => {
     await registry?.add({ ...mailed, addressProof: 'mail' });
     const proved = (await app.signIn(await logInWithPassword(mailed.username))).claims();
     assert.equal(proved?.email_verified, true);
+  });
+
+  test('is the user name as an address only where it is one', () => {
+    const user = { id: '7', firstName: 'Ann', lastName: 'Archer', groups: [] };
+    for (const [username, isAddress] of [
+      ['ann@example.com', true],
+      ['jörg@bücher.example', true],
+      ['ann', false],
+      ['EMP-0007', false],
+      ['ann@', false],
+      ['ann@[127.0.0.1]', false],
+      ['ann@example.com,eve@example.com', false],
+    ] as const) {
+      const account = {
+        user: { ...user, username },
+        isAddressProved: true,
+        passwordHash: '',
+        disabled: false,
+        scopes: [],
+        stamp: '',
+      };
+      const claims = claimsOf('subject', account);
+      assert.equal(claims.preferred_username, username);
+      const { email, email_verified } = { email: undefined, email_verified: undefined, ...claims };
+      assert.deepEqual([email, email_verified], isAddress ? [username, true] : [undefined, undefined], username);
+    }
   });
 
   test('are the groups, as they are now, and the language that the user chose', async () => {
