@@ -22,6 +22,14 @@ interface Own {
 
 /** What we offer and how long it lasts. What is not offered is off: less is safer. */
 export function configure(options: ProviderOptions, own: Own): Configuration {
+  /** Whether the user of a token may still use the application that has it. */
+  async function isLetIn(token: object): Promise<boolean> {
+    const { accountId, clientId = '' } = token as { readonly accountId?: string; readonly clientId?: string };
+    const account = accountId === undefined ? undefined : await options.findAccount(accountId);
+    const groups = (await options.findClient(clientId))?.groups;
+    return account !== undefined && mayUse({ clientId, groups }, account.user);
+  }
+
   return {
     adapter: (model: string) => adapterOf(model, options),
     jwks: { keys: [...options.keys] },
@@ -92,7 +100,8 @@ export function configure(options: ProviderOptions, own: Own): Configuration {
         allowedPolicy: async (_ctx, client, token) =>
           client.clientAuthMethod !== 'none' &&
           !isDocument(client.clientId) &&
-          (token.clientId === client.clientId || ('aud' in token && isOfOrigin(client, token.aud))),
+          (token.clientId === client.clientId || ('aud' in token && isOfOrigin(client, token.aud))) &&
+          (await isLetIn(token)),
       },
       deviceFlow: { enabled: true, charset: 'base-20', mask: '****-****' },
       resourceIndicators: {

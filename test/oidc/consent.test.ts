@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
+import { randomUUID } from 'node:crypto';
 import { after, before, describe, test } from 'node:test';
 import * as openid from 'openid-client';
 import { ann, password } from '../janua.ts';
-import { type Application, openProvider, type ProviderUnderTest, requireAnswer } from './application.ts';
+import { type Application, introspect, openProvider, type ProviderUnderTest, requireAnswer } from './application.ts';
 import type { Browser } from './browser.ts';
 
 let server: ProviderUnderTest;
@@ -162,4 +163,49 @@ describe('an application for members of groups', () => {
     await assert.rejects(openid.refreshTokenGrant(app.config, next.refresh_token ?? ''), { error: 'invalid_grant' });
     await assert.rejects(openid.fetchUserInfo(app.config, next.access_token, openid.skipSubjectCheck));
   });
+
+  before(async () => {
+    for (const name of ['wikis', 'others'])
+      await server.janua.services.groups.add({ name, description: '', scopes: [] });
+  });
+
+  const leavings: Readonly<Record<string, (leaving: { id: string; isIn: boolean }) => Promise<unknown>>> = {
+    'leaves the group': ({ isIn }) =>
+      server.janua.services.administration.changeGroups(
+        ann.username,
+        isIn ? { add: ['wikis'] } : { remove: ['wikis'] },
+      ),
+    'finds the application open to another group alone': ({ id, isIn }) =>
+      server.janua.services.clientAdministration.changeClient(id, { groups: [isIn ? 'wikis' : 'others'] }),
+  };
+  for (const [leaves, change] of Object.entries(leavings))
+    test(`gets nothing more of a user who ${leaves}, at the very next request`, async () => {
+      const { administration, clientAdministration } = server.janua.services;
+      await administration.changeGroups(ann.username, { add: ['wikis'] });
+      const uri = `https://${randomUUID()}.example.com`;
+      await clientAdministration.addResource({ uri, scopes: ['read'], tokenFormat: 'opaque' });
+      const app = await server.addApplication({ groups: ['wikis'] });
+      const resource = await server.addApplication({ redirectUris: [`${uri}/unused`] });
+      const browser = await server.browser();
+      const [own, foreign] = [await app.signIn(browser), await app.signIn(browser, { scope: 'read', resource: uri })];
+      const uses: Readonly<Record<string, () => Promise<boolean>>> = {
+        'introspection of its access token': async () => (await introspect(app, own.access_token)).active,
+        'introspection of its refresh token': async () => (await introspect(app, own.refresh_token)).active,
+        'introspection by the resource': async () => (await introspect(resource, foreign.access_token)).active,
+        userinfo: () =>
+          openid.fetchUserInfo(app.config, own.access_token, openid.skipSubjectCheck).then(
+            () => true,
+            () => false,
+          ),
+        refresh: () =>
+          openid.refreshTokenGrant(app.config, own.refresh_token ?? '').then(
+            () => true,
+            () => false,
+          ),
+      };
+      for (const isIn of [false, true]) {
+        await change({ id: app.clientId, isIn });
+        for (const [use, works] of Object.entries(uses)) assert.equal(await works(), isIn, use);
+      }
+    });
 });
