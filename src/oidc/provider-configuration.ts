@@ -7,6 +7,12 @@ import { codeGrant, isDocument, lasts, mayUse, type ProviderClient, refreshGrant
 import type { ProviderOptions } from './provider-options.ts';
 import { createPolicy } from './provider-policy.ts';
 
+/** Seconds that an assertion of a client may still last. Until then, Janua remembers that it was used. */
+const longestAssertion = 300;
+
+/** Seconds by which the clock of a client may be wrong. */
+const clockTolerance = 15;
+
 /** Whether a client has an address on the origin of a resource. */
 const isOfOrigin = ({ redirectUris = [] }: ProviderClient, resource: unknown): boolean =>
   redirectUris.some((address) => URL.parse(address)?.origin === URL.parse(String(resource))?.origin);
@@ -51,6 +57,13 @@ export function configure(options: ProviderOptions, own: Own): Configuration {
       idTokenSigningAlgValues: ['RS256', 'ES256'],
       clientAuthSigningAlgValues: ['RS256', 'PS256', 'ES256'],
     },
+    assertJwtClientAuthClaimsAndHeader({ oidc }, { aud, exp }) {
+      // With a list, or the address of an endpoint, another server could use the assertion here (draft-ietf-oauth-rfc7523bis).
+      if (aud !== oidc.issuer) throw new errors.InvalidClientAuth('the audience is not the issuer alone');
+      const last = Date.now() / 1000 + longestAssertion + clockTolerance;
+      if (Number(exp) > last) throw new errors.InvalidClientAuth('it lasts too long');
+    },
+    clockTolerance,
     discovery: { service_documentation: undefined },
     pkce: { required: () => true },
     allowOmittingSingleRegisteredRedirectUri: false,

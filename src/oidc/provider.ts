@@ -91,7 +91,7 @@ export function createProvider(options: ProviderOptions) {
     return grant;
   }
 
-  const { Session, RefreshToken, Client: LibraryClient } = provider;
+  const { Session, RefreshToken, ReplayDetection, Client: LibraryClient } = provider;
   // Without a payload it stands for a browser in which no user is signed in.
   const MadeSession = Session as unknown as new (payload?: object) => InstanceType<typeof Session>;
 
@@ -139,6 +139,11 @@ export function createProvider(options: ProviderOptions) {
   // addresses of both kinds: `findRedirectFault` has judged each of them.
   Object.assign((LibraryClient as unknown as { Schema: { prototype: object } }).Schema.prototype, {
     redirectUris() {},
+  });
+
+  // The library finds, then saves: an assertion that is sent several times at once would count each time.
+  Object.assign(ReplayDetection, {
+    unique: (issuer: string, jti: string, end: number) => records.useAssertion(issuer, jti, end * 1000),
   });
 
   async function sessionOf(session: Session, user: User) {

@@ -27,11 +27,16 @@ const unusedMilliseconds = 30 * 86_400_000;
 
 const pollMilliseconds = 5000;
 
-/** They wait for their user, or are remembered only for a while. */
-const waits: ReadonlySet<string> = new Set(['Interaction', 'ReplayDetection']);
+/** They wait for their user. */
+const waits: ReadonlySet<string> = new Set(['Interaction']);
 
 /** They are written once. */
 const written: ReadonlySet<string> = new Set(['AccessToken', 'AuthorizationCode', 'RefreshToken']);
+
+const emptyRow = {
+  ...{ payload: '{}', grant_id: null, lookup: null, user_id: null, client_id: null },
+  ...{ session_id: null, stamp: null, consumed_at: null, polled_at: null },
+};
 
 const keyOf = (model: string, id: string): string => hash('sha256', `${model} ${id}`, 'base64url');
 
@@ -140,6 +145,7 @@ export function createRecords({ database, prepareLookup }: OpenDatabase, options
         if ((await update.executeTakeFirst()).numUpdatedRows > 0n) return;
       }
       const row: NewRow<typeof table> = {
+        ...emptyRow,
         id: keyOf(model, id),
         model,
         ...changed,
@@ -147,10 +153,6 @@ export function createRecords({ database, prepareLookup }: OpenDatabase, options
         lookup: typeof userCode === 'string' ? keyOf('user code', userCode) : null,
         user_id: isGrant ? ((await userIdOf(String(accountId))) ?? null) : null,
         client_id: typeof clientId === 'string' ? clientId : null,
-        session_id: null,
-        stamp: null,
-        consumed_at: null,
-        polled_at: null,
         created_at: now(),
       };
       await insertNew(database.insertInto(table).values(row));
@@ -214,6 +216,18 @@ export function createRecords({ database, prepareLookup }: OpenDatabase, options
   return {
     of,
     successorOf,
+
+    /**
+     * Uses an assertion of a client. False if it was used before: of several requests at a time, one gets true.
+     * @param end when the assertion ends, in milliseconds since 1970
+     */
+    async useAssertion(issuer: string, jti: string, end: number): Promise<boolean> {
+      const model = 'Assertion';
+      const id = keyOf(model, JSON.stringify([issuer, jti]));
+      if (brief !== undefined) return brief.putNew(id, end);
+      const row = { ...emptyRow, id, model, created_at: now(), expires_at: end };
+      return insertNew(database.insertInto(table).values(row));
+    },
 
     /** When a request that waits came, in milliseconds since 1970. */
     async startOf(uid: string): Promise<number> {
