@@ -26,6 +26,7 @@ import { createRecords } from './records.ts';
 import { createRedisRequests } from './redis-requests.ts';
 import { createRecordRefusal } from './refused-requests.ts';
 import { createResources } from './resources.ts';
+import { createRetiredKeys } from './retired-keys.ts';
 import { createSigningKeys } from './signing-keys.ts';
 import { createSubjects } from './subjects.ts';
 
@@ -84,7 +85,6 @@ export function createOidcParts(options: OidcOptions) {
   const { groupNames, privateHosts, documentHosts, sessionSeconds } = options;
   const { database } = opened;
   const subjects = createSubjects(opened, ownerOf);
-  const signingKeys = createSigningKeys(database, cipher, now);
   const isAlive = async (sessionId: string) => (await findLiving(sessionId)) !== undefined;
 
   /** Undefined if the account is gone, is disabled, or has another owner now. */
@@ -99,6 +99,8 @@ export function createOidcParts(options: OidcOptions) {
     brief: redis && createRedisRequests(redis),
     userIdOf: async (subject) => (await subjects.findUser(subject))?.userId,
   });
+  const retiredKeys = createRetiredKeys(records, sessionSeconds, now);
+  const signingKeys = createSigningKeys(database, cipher, retiredKeys.keep, now);
   const clients = createClients(opened, now);
   const resources = createResources(database, now);
   const consents = createConsents(database, ownerOf, now);
@@ -144,6 +146,7 @@ export function createOidcParts(options: OidcOptions) {
       ...{ issuer: baseUrl(), keys: keys.keys, key, records, findLiving, sessionSeconds },
       ...{ findClient: clients.find, findResource: resources.find, subjectOf: subjects.subjectOf },
       findAccount: findBySubject,
+      findRetiredKey: retiredKeys.find,
       hasConsent: (user, client, scopes) => hasConsent(consents, user, client, scopes),
       allowsDocument:
         documentHosts.length === 0

@@ -7,12 +7,15 @@ import type { GuardedFetch } from './guarded-fetch.ts';
 import type { AdapterOptions } from './provider-adapter.ts';
 import type { ProviderClient } from './provider-client.ts';
 import type { Resource } from './resources.ts';
+import type { RetiredKeys } from './retired-keys.ts';
 import type { SigningKey } from './signing-keys.ts';
 
 export interface ProviderOptions extends AdapterOptions {
   /** The address of this server, without a slash at the end. */
   readonly issuer: string;
   readonly keys: readonly SigningKey[];
+  /** The public half of a key that is no longer in `keys`, and may have signed an ID token of a session that goes on. */
+  readonly findRetiredKey: RetiredKeys['find'];
   /** From which ids of grants are derived. */
   readonly key: Buffer;
   readonly findResource: (uri: string) => Promise<Resource | undefined>;

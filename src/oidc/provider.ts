@@ -14,6 +14,7 @@ import type { ProviderClient } from './provider-client.ts';
 import { configure } from './provider-configuration.ts';
 import type { ProviderOptions, ProviderRequest } from './provider-options.ts';
 import type { Payload } from './records.ts';
+import { readRetiredHint } from './retired-keys.ts';
 
 /** What the provider answers, for the route to send. */
 export interface ProviderAnswer {
@@ -91,7 +92,7 @@ export function createProvider(options: ProviderOptions) {
     return grant;
   }
 
-  const { Session, RefreshToken, ReplayDetection, Client: LibraryClient } = provider;
+  const { Session, RefreshToken, IdToken, ReplayDetection, Client: LibraryClient } = provider;
   // Without a payload it stands for a browser in which no user is signed in.
   const MadeSession = Session as unknown as new (payload?: object) => InstanceType<typeof Session>;
 
@@ -144,6 +145,18 @@ export function createProvider(options: ProviderOptions) {
   // The library finds, then saves: an assertion that is sent several times at once would count each time.
   Object.assign(ReplayDetection, {
     unique: (issuer: string, jti: string, end: number) => records.useAssertion(issuer, jti, end * 1000),
+  });
+  const { validate } = IdToken;
+  Object.assign(IdToken, {
+    validate: (token: string, client: ProviderClient) =>
+      validate.call(IdToken, token, client as InstanceType<typeof LibraryClient>).catch(async (error: unknown) => {
+        const hint = await readRetiredHint(token, {
+          issuer,
+          clientId: client.clientId,
+          findKey: options.findRetiredKey,
+        });
+        return hint ?? Promise.reject(error);
+      }),
   });
 
   async function sessionOf(session: Session, user: User) {

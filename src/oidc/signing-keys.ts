@@ -3,9 +3,11 @@ import { promisify } from 'node:util';
 import type { Database } from '../database/database.ts';
 import { encryptionContext, hasEncrypted } from '../database/encrypted.ts';
 import { insertAll, insertNew } from '../database/insert-new.ts';
+import type { Row } from '../database/schema.ts';
 import { inTransaction } from '../database/transaction.ts';
 import type { Cipher } from '../encryption/cipher.ts';
 import { Unavailable } from '../faults/unavailable.ts';
+import type { RetiredKeys } from './retired-keys.ts';
 
 const generate = promisify(generateKeyPair);
 
@@ -52,9 +54,15 @@ const contextOf = (kid: string) => encryptionContext('janua_signing_keys', kid);
 /**
  * The keys that sign ID tokens and access tokens. The private keys are encrypted in the database (ASVS 13.3.1), and shared by all processes.
  * Every method throws `Unavailable` when the database cannot be reached, or the encryption key is missing.
+ * @param keepRetired called with each key before it is deleted that has signed ID tokens
  * @param now milliseconds since 1970
  */
-export function createSigningKeys(database: Database, cipher: Cipher, now: () => number) {
+export function createSigningKeys(
+  database: Database,
+  cipher: Cipher,
+  keepRetired: RetiredKeys['keep'],
+  now: () => number,
+) {
   const rows = (db: Database) => db.selectFrom('janua_signing_keys');
 
   async function make(algorithm: Algorithm) {
@@ -89,6 +97,11 @@ export function createSigningKeys(database: Database, cipher: Cipher, now: () =>
     const all = await rows(database).selectAll().orderBy('algorithm').execute();
     const over = now() - overlapMilliseconds;
     const isOver = ({ retired_at }: (typeof all)[number]) => retired_at !== null && Number(retired_at) <= over;
+    // ID tokens are signed by RS256 alone.
+    for (const row of all.filter((one) => isOver(one) && one.algorithm === 'RS256')) {
+      const key = open(row);
+      if (key !== undefined) await keepRetired(key, Number(row.retired_at) + overlapMilliseconds);
+    }
     if (all.some(isOver)) await database.deleteFrom('janua_signing_keys').where('retired_at', '<=', over).execute();
     const endOf = ({ retired_at }: (typeof all)[number]) => Number(retired_at ?? Number.MAX_SAFE_INTEGER);
     const isAnnounced = ({ created_at }: (typeof all)[number]) => Number(created_at) > now() - announcedMilliseconds;
@@ -96,7 +109,7 @@ export function createSigningKeys(database: Database, cipher: Cipher, now: () =>
     return [...latest.filter((row) => !isAnnounced(row)), ...latest.filter(isAnnounced)];
   }
 
-  function open({ id, algorithm, private_key, retired_at }: Awaited<ReturnType<typeof readRows>>[number]) {
+  function open({ id, algorithm, private_key, retired_at }: Row<'janua_signing_keys'>) {
     const opened = cipher.open(private_key, contextOf(id));
     if (opened !== undefined)
       return { ...JSON.parse(opened.toString()), kid: id, alg: algorithm, use: 'sig' } as SigningKey;

@@ -3,7 +3,14 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { after, before, describe, test } from 'node:test';
-import { type Application, openProvider, type ProviderUnderTest, readToken, requireAnswer } from './application.ts';
+import {
+  type Application,
+  openProvider,
+  type ProviderUnderTest,
+  readToken,
+  requireAnswer,
+  rowsOf,
+} from './application.ts';
 import type { Browser, Place } from './browser.ts';
 
 let server: ProviderUnderTest;
@@ -113,6 +120,55 @@ describe('a logout that an application begins', () => {
     const sent = address({ id_token_hint: hint, post_logout_redirect_uri: back });
     assert.equal((await stranger.open(sent)).url.href, back);
     assert.match((await browser.open(sent)).text, /Wiki/);
+  });
+
+  test('accepts an ID token whose key was retired, as long as a session can last', async () => {
+    await using own = await openProvider({
+      stores: { users: 'SQLite', sessions: 'SQL', ownTable: true },
+      settings: { REMEMBER_LIFETIME_SECONDS: 40 * 86_400 },
+    });
+    const [app, other] = [
+      await own.addApplication({ postLogoutRedirectUris: [back] }),
+      await own.addApplication({ postLogoutRedirectUris: [back] }),
+    ];
+    const { id_token: hint = '' } = await app.signIn(await own.browser());
+    const { kid } = await readToken(own, hint);
+    const hour = 3_600_000;
+    /** Lets time pass, until which the server looks for its keys twice. */
+    const pass = async (milliseconds: number) => {
+      for (const part of [milliseconds - hour, hour]) {
+        own.clock.time += part;
+        await fetch(`${own.origin}/oidc/jwks`);
+        await own.janua.services.clean();
+      }
+    };
+    const stranger = await own.browser(false);
+    const leave = async (sent: Sent) => {
+      const { url, status } = await stranger.open(address({ post_logout_redirect_uri: back, ...sent }));
+      return url.href === back ? 'back' : status;
+    };
+    await own.janua.services.rotateSigningKeys();
+    await pass(25 * hour);
+    const { keys } = (await (await fetch(`${own.origin}/oidc/jwks`)).json()) as { keys: { kid: string }[] };
+    assert.ok(keys.length === 2 && keys.every((key) => key.kid !== kid), 'it is not published');
+
+    assert.equal(await leave({ id_token_hint: hint }), 'back');
+    assert.equal(await leave({ id_token_hint: hint, client_id: other.clientId }), 400);
+    assert.equal(await leave({ id_token_hint: changed(hint) }), 400);
+    const [head, body, signature] = hint.split('.');
+    const encode = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url');
+    assert.equal(await leave({ id_token_hint: `${encode({ alg: 'none', kid })}.${body}.` }), 400);
+    const forOther = { iss: own.origin, aud: other.clientId, sub: 'x' };
+    assert.equal(await leave({ id_token_hint: `${head}.${encode(forOther)}.${signature}` }), 400);
+    const silent = await app.begin({ prompt: 'none', id_token_hint: hint });
+    const answer = requireAnswer(await (await own.browser()).open(silent.address));
+    assert.ok(answer.searchParams.get('code'), answer.href);
+
+    await pass(38 * 24 * hour);
+    assert.equal(await leave({ id_token_hint: hint }), 'back');
+    await pass(3 * 24 * hour);
+    assert.equal(await leave({ id_token_hint: hint }), 400);
+    assert.ok(!JSON.stringify(await rowsOf(own, 'janua_oidc_records')).includes('"kty"'), 'it is removed');
   });
 
   // Shows: V10.6.2

@@ -33,10 +33,13 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] satisfies UserEngine[])
       const lines: string[] = [];
       const log = { error: (details: object) => void lines.push(JSON.stringify(details)) };
       const cipher = createCipher(keys, log);
-      const signing = createSigningKeys(database, cipher, now);
+      const kept: [string, number][] = [];
+      const keepRetired = async ({ kid }: { readonly kid: string }, unpublishedAt: number) =>
+        void kept.push([kid, unpublishedAt]);
+      const signing = createSigningKeys(database, cipher, keepRetired, now);
       const kids = async () => (await signing.load()).keys.map(({ kid }) => kid);
       const rows = () => database.selectFrom('janua_signing_keys').selectAll().execute();
-      return { database, clock, now, keys, lines, log, cipher, signing, kids, rows };
+      return { database, clock, now, keys, lines, log, cipher, keepRetired, kept, signing, kids, rows };
     }
 
     test('are made when they are first needed, sign, and stay', async () => {
@@ -67,15 +70,15 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] satisfies UserEngine[])
     });
 
     test('are made once by several processes at a time', async () => {
-      const { database, cipher, now, rows } = await open();
-      const loads = Array.from({ length: 4 }, () => createSigningKeys(database, cipher, now).load());
+      const { database, cipher, keepRetired, now, rows } = await open();
+      const loads = Array.from({ length: 4 }, () => createSigningKeys(database, cipher, keepRetired, now).load());
       const versions = (await Promise.all(loads)).map(({ version }) => version);
       assert.equal(new Set(versions).size, 1);
       assert.equal((await rows()).length, 2);
     });
 
     test('stay for a day after they were retired, behind the new ones', async () => {
-      const { signing, clock, kids, rows } = await open();
+      const { signing, clock, kids, rows, kept } = await open();
       const old = await signing.load();
       await signing.rotate();
       const { version, keys } = await signing.load();
@@ -97,6 +100,12 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] satisfies UserEngine[])
       clock.now += 1;
       assert.deepEqual(await kids(), three.slice(0, 2));
       assert.equal((await rows()).length, 2);
+      // Only ID tokens are sent back as hints, and RS256 signs them.
+      const rsa = [...old.keys, ...keys].filter(({ alg }) => alg === 'RS256').map(({ kid }) => kid);
+      assert.deepEqual(kept, [
+        [rsa[0], start + day],
+        [rsa[1], start + day + 1],
+      ]);
     });
 
     test('are published for two minutes before they sign', async () => {
@@ -116,9 +125,9 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] satisfies UserEngine[])
     });
 
     test('are replaced once each by rotations at a time', async () => {
-      const { database, cipher, now, signing } = await open();
+      const { database, cipher, keepRetired, now, signing } = await open();
       const old = await signing.load();
-      const rotations = Array.from({ length: 3 }, () => createSigningKeys(database, cipher, now).rotate());
+      const rotations = Array.from({ length: 3 }, () => createSigningKeys(database, cipher, keepRetired, now).rotate());
       await Promise.all(rotations);
       const living = database.selectFrom('janua_signing_keys').select('id').where('retired_at', 'is', null);
       assert.equal((await living.execute()).length, 2);
@@ -144,10 +153,10 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] satisfies UserEngine[])
     });
 
     test('are not made anew when the encryption key is missing, but by the operator', async () => {
-      const { database, now, signing, rows, log, lines } = await open();
+      const { database, keepRetired, now, signing, rows, log, lines } = await open();
       const { keys: lost } = await signing.load();
       const empty = createMemoryKeys();
-      const copy = createSigningKeys(database, createCipher(empty, log), now);
+      const copy = createSigningKeys(database, createCipher(empty, log), keepRetired, now);
       await assert.rejects(copy.load(), Unavailable);
       await assert.rejects(copy.rotate(), Unavailable);
       assert.match(lines.join('\n'), /secret_unreadable.*\n.*encryption_unavailable.* missing/);

@@ -1,0 +1,55 @@
+import { createPublicKey, verify, type webcrypto } from 'node:crypto';
+import type { Records } from './records.ts';
+
+export type RetiredKeys = ReturnType<typeof createRetiredKeys>;
+
+/** A public RSA key (RFC 7518 6.3.1). */
+type RetiredKey = Pick<webcrypto.JsonWebKey, 'kty' | 'n' | 'e'>;
+
+/**
+ * The public halves of keys that sign no more, for as long as a session can last in which they signed. They are not published. Applications
+ * send an old ID token as a hint (`id_token_hint`) when their user logs out; a hint opens nothing, and a page asks the user.
+ * @param sessionSeconds that a session may last at most
+ * @param now milliseconds since 1970
+ */
+export function createRetiredKeys(records: Pick<Records, 'of'>, sessionSeconds: number, now: () => number) {
+  const { upsert, find } = records.of('RetiredKey');
+
+  return {
+    /** May be called again. @param key private or public @param unpublishedAt milliseconds since 1970 */
+    async keep({ kid, kty, n, e }: RetiredKey & { readonly kid: string }, unpublishedAt: number): Promise<void> {
+      const seconds = sessionSeconds - Math.floor((now() - unpublishedAt) / 1000);
+      if (seconds > 0) await upsert(kid, { key: { kty, n, e } }, seconds);
+    },
+
+    async find(kid: string): Promise<RetiredKey | undefined> {
+      const found = await find(kid);
+      return found !== undefined && Number(found.exp) * 1000 > now() ? (found.key as RetiredKey) : undefined;
+    },
+  };
+}
+
+/** What a hint says that a retired key has signed. Undefined for any other text, or an ID token of another client. */
+export async function readRetiredHint(
+  token: string,
+  of: { readonly issuer: string; readonly clientId: string; readonly findKey: RetiredKeys['find'] },
+) {
+  const [head = '', body = '', signature = ''] = token.split('.');
+  const [header, payload] = [read(head), read(body)];
+  if (header?.alg !== 'RS256' || typeof header.kid !== 'string') return undefined;
+  const key = await of.findKey(header.kid);
+  if (key === undefined) return undefined;
+  const signed = Buffer.from(`${head}.${body}`);
+  if (!verify('sha256', signed, createPublicKey({ key, format: 'jwk' }), Buffer.from(signature, 'base64url')))
+    return undefined;
+  const isOurs = payload?.iss === of.issuer && payload.aud === of.clientId && typeof payload.sub === 'string';
+  return isOurs ? { header, payload } : undefined;
+}
+
+function read(part: string): Readonly<Record<string, unknown>> | undefined {
+  try {
+    return JSON.parse(Buffer.from(part, 'base64url').toString());
+  } catch {
+    return undefined;
+  }
+}
