@@ -54,7 +54,7 @@ export function configure(options: ProviderOptions, own: Own): Configuration {
     clientDefaults: { grant_types: [codeGrant], response_types: ['code'], id_token_signed_response_alg: 'RS256' },
     extraClientMetadata: { properties: ['own', 'groups', 'secondFactor'] },
     enabledJWA: {
-      idTokenSigningAlgValues: ['RS256', 'ES256'],
+      idTokenSigningAlgValues: ['RS256'],
       clientAuthSigningAlgValues: ['RS256', 'PS256', 'ES256'],
     },
     assertJwtClientAuthClaimsAndHeader({ oidc }, { aud, exp }) {

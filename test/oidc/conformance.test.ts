@@ -314,7 +314,8 @@ describe('the documents of the provider', () => {
         ...['authorization_code', 'refresh_token', 'urn:ietf:params:oauth:grant-type:device_code'],
       ]);
       assert.deepEqual(of('subject_types_supported'), ['public']);
-      assert.deepEqual(of('id_token_signing_alg_values_supported'), ['ES256', 'RS256']);
+      // No client can have another one.
+      assert.deepEqual(of('id_token_signing_alg_values_supported'), ['RS256']);
       assert.deepEqual(of('acr_values_supported'), ['urn:janua:1fa', 'urn:janua:2fa']);
       assert.deepEqual(of('scopes_supported'), ['email', 'groups', 'offline_access', 'openid', 'profile']);
       assert.deepEqual(of('token_endpoint_auth_methods_supported'), [
