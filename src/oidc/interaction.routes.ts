@@ -3,8 +3,9 @@ import { type Answer, Refusal } from '../access/refusal.ts';
 import { addAction } from '../web/action.ts';
 import { bodyField } from '../web/body-field.ts';
 import { signedInOf } from '../web/hooks/credentials.ts';
-import { json, listOf, object, page, redirect, settingCookies, text } from '../web/openapi/responses.ts';
+import { json, listOf, object, orNull, page, redirect, settingCookies, text, time } from '../web/openapi/responses.ts';
 import type { App, Reply, Request } from '../web/types.ts';
+import type { ShownApplication } from './interactions.ts';
 import type { OidcParts } from './parts.ts';
 import { type ProviderParts, requireProvider, tag, uidParameter } from './provider.routes.ts';
 import { interactionOver, noProvider, notInGroup, unknownDevice } from './refusals.ts';
@@ -16,8 +17,16 @@ const refusals: readonly Answer[] = [
 ];
 
 const applicationSchema = object('What the application wants', {
-  name: text('Grafana'),
+  document_host: orNull(text('claude.ai', 'Where it introduces itself by a document. Null if the operator added it')),
+  name: text('Grafana', 'As the operator has written it, or the application itself in its document'),
+  mixes_scripts: { type: 'boolean', description: 'Whether its name or a host may be made to look like another one' },
   scopes: listOf(text('email')),
+});
+
+const describe = (application: ShownApplication) => ({
+  ...application,
+  document_host: application.documentHost ?? null,
+  mixes_scripts: application.isMixed,
 });
 
 /** Adds the pages between an application and its answer: consent, and devices. */
@@ -74,17 +83,33 @@ export function addInteractions(app: App, parts: () => InteractionParts): void {
     tag: onDevice,
     config: { signedIn: true, view: 'oidc/device', refusals: [noProvider, notInGroup] },
     query: { user_code: userCode },
-    answer: json('The device', object('The device', { application: applicationSchema }, ['application'])),
+    answer: json(
+      'The device',
+      object(
+        'The device',
+        {
+          application: applicationSchema,
+          asked_at: time,
+          asked_from: orNull(text('203.0.113.7', 'The address from which the device asked')),
+        },
+        ['application', 'asked_at', 'asked_from'],
+      ),
+    ),
     browser: 'The page on which the user types the code, or decides',
     async handle(request) {
       const typed = bodyField(request.query, 'user_code');
       const provider = await requireProvider(parts());
       if (typeof typed !== 'string' || typed === '') return {};
       try {
-        const { application } = await parts().interactions.showDevice(
+        const { application, askedAt, askedFrom } = await parts().interactions.showDevice(
           ...([provider, typed.slice(0, 20), signedInOf(request), request.caller] as const),
         );
-        return { userCode: typed.slice(0, 20), application };
+        return {
+          userCode: typed.slice(0, 20),
+          application: describe(application),
+          asked_at: askedAt.toISOString(),
+          asked_from: typeof askedFrom === 'string' ? askedFrom : null,
+        };
       } catch (error) {
         if (request.format === 'json' || !(error instanceof Refusal) || error.answer !== unknownDevice) throw error;
         return { isUnknown: true };
@@ -108,7 +133,9 @@ export function addInteractions(app: App, parts: () => InteractionParts): void {
       const asked = { signedIn: signedInOf(request), caller: request.caller };
       const provider = await requireProvider(parts());
       const application = await parts().interactions.decideDevice(provider, typed, isAllowed, asked);
-      return reply.proceed(`/oidc/device?state=${isAllowed ? 'allowed' : 'denied'}`, { application });
+      return reply.proceed(`/oidc/device?state=${isAllowed ? 'allowed' : 'denied'}`, {
+        application: describe(application),
+      });
     },
   });
 }

@@ -1,5 +1,6 @@
 import { hash } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { domainToUnicode } from 'node:url';
 import { byOwner, notAuthenticated, type SignedIn } from '../access/access.ts';
 import { includesSecondFactor } from '../access/factor.ts';
 import { insufficientUserAuthentication, noSecondFactor, type RequireStepUp } from '../access/fresh-proof.ts';
@@ -7,6 +8,7 @@ import { Refusal } from '../access/refusal.ts';
 import type { Audit } from '../audit/audit.ts';
 import type { Caller } from '../audit/event.ts';
 import type { Session } from '../sessions/sessions.ts';
+import { mixesScripts } from '../text/scripts.ts';
 import { type Account, stampOf } from '../users/account.ts';
 import type { User } from '../users/user.ts';
 import { isNativeAddress } from './addresses.ts';
@@ -36,13 +38,16 @@ export interface InteractionRequest {
 
 /** What the user sees of an application before letting it in. */
 export interface ShownApplication {
+  /** As the operator, or the application itself in its document, has written it. */
   readonly name: string;
+  /** The host of the document by which it introduces itself, in ASCII. Undefined if the operator added it. */
+  readonly documentHost: string | undefined;
+  /** Whether its name, or one of its hosts, mixes letters of several scripts. */
+  readonly isMixed: boolean;
   /** Where the answer goes. Undefined for a device. */
   readonly host: string | undefined;
   /** Whether any program of the user's machine could pretend to be it. */
   readonly isNative: boolean;
-  /** Whether the operator did not add it: it describes itself. */
-  readonly isUnknown: boolean;
   readonly scopes: readonly string[];
   /** Other servers that it may use for the user, and for what. */
   readonly resources: readonly { readonly address: string; readonly scopes: readonly string[] }[];
@@ -53,6 +58,8 @@ export interface ShownApplication {
 /** A hash of what the user saw of an application. With another one, the user is asked again. */
 export const versionOf = ({ clientName, redirectUris = [] }: ProviderClient): string =>
   hash('sha256', JSON.stringify([clientName, [...redirectUris].sort()]), 'base64url');
+
+const unicodeHostOf = (address: unknown): string => domainToUnicode(URL.parse(String(address))?.hostname ?? '');
 
 /** The protocol's error, if the application asks for another user, or for an `acr` that there is not. */
 function findUnmet(reasons: readonly string[], { methods }: Session): string | undefined {
@@ -68,9 +75,10 @@ export function createInteractions(options: InteractionOptions) {
 
   const show = (client: ProviderClient, asked: Asked, address: unknown): ShownApplication => ({
     name: client.clientName ?? new URL(client.clientId).host,
+    documentHost: isDocument(client.clientId) ? new URL(client.clientId).host : undefined,
+    isMixed: mixesScripts([client.clientName, unicodeHostOf(client.clientId), unicodeHostOf(address)].join(' ')),
     host: typeof address === 'string' ? new URL(address).host || new URL(address).protocol : undefined,
     isNative: typeof address === 'string' && isNativeAddress(address),
-    isUnknown: isDocument(client.clientId),
     scopes: requestedOf({ ...asked, resourceServers: {} }),
     resources: Object.entries(asked.resourceServers ?? {}).map(([address, { scopes }]) => ({
       address: address.replace(/^https?:\/\//, ''),

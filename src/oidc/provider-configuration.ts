@@ -4,7 +4,7 @@ import { pageWithHints } from '../text/page-hints.ts';
 import { acrValues, claimsOf, claimsOfScopes } from './claims.ts';
 import { adapterOf } from './provider-adapter.ts';
 import { codeGrant, isDocument, lasts, mayUse, type ProviderClient, refreshGrant } from './provider-client.ts';
-import type { ProviderOptions } from './provider-options.ts';
+import type { ProviderOptions, ProviderRequest } from './provider-options.ts';
 import { createPolicy } from './provider-policy.ts';
 
 /** Seconds that an assertion of a client may still last. Until then, Janua remembers that it was used. */
@@ -21,6 +21,7 @@ const isOfOrigin = ({ redirectUris = [] }: ProviderClient, resource: unknown): b
 interface Own {
   /** @param parts of the session and the client */
   readonly derive: (purpose: string, ...parts: readonly string[]) => string;
+  readonly requestOf: (ctx: KoaContextWithOIDC) => ProviderRequest | undefined;
   readonly signedInOf: (ctx: KoaContextWithOIDC) => SignedIn | undefined;
   readonly needsConsent: (ctx: KoaContextWithOIDC) => Promise<boolean>;
   readonly loadGrant: (ctx: KoaContextWithOIDC) => Promise<InstanceType<Provider['Grant']> | undefined>;
@@ -116,7 +117,12 @@ export function configure(options: ProviderOptions, own: Own): Configuration {
           (token.clientId === client.clientId || ('aud' in token && isOfOrigin(client, token.aud))) &&
           (await isLetIn(token)),
       },
-      deviceFlow: { enabled: true, charset: 'base-20', mask: '****-****' },
+      deviceFlow: {
+        enabled: true,
+        charset: 'base-20',
+        mask: '****-****',
+        deviceInfo: (ctx) => ({ address: own.requestOf(ctx)?.caller.address }),
+      },
       resourceIndicators: {
         enabled: true,
         defaultResource: async (_ctx, _client, oneOf) => oneOf ?? [],

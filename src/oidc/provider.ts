@@ -50,7 +50,10 @@ export function createProvider(options: ProviderOptions) {
       .update(JSON.stringify([purpose, ...parts]))
       .digest('base64url');
 
-  const provider: Provider = new Provider(issuer, configure(options, { derive, signedInOf, needsConsent, loadGrant }));
+  const provider: Provider = new Provider(
+    issuer,
+    configure(options, { derive, requestOf, signedInOf, needsConsent, loadGrant }),
+  );
 
   /** Whether the user has to decide on a page, which was not shown yet. */
   async function needsConsent(ctx: KoaContextWithOIDC): Promise<boolean> {
@@ -301,7 +304,9 @@ export function createProvider(options: ProviderOptions) {
       const code = await provider.DeviceCode.findByUserCode(userCode);
       const client = code?.clientId === undefined ? undefined : await provider.Client.find(code.clientId);
       if (code === undefined || client === undefined || code.accountId || code.error) return undefined;
-      return { client, params: code.params ?? {}, asked: await readAsked(code.params ?? {}, options.findResource) };
+      const { params = {}, iat, deviceInfo } = code;
+      const [askedAt, askedFrom] = [new Date(Number(iat) * 1000), deviceInfo?.address];
+      return { client, params, asked: await readAsked(params, options.findResource), askedAt, askedFrom };
     },
 
     /** Where an application may send the browser after a logout. @throws {Error} if the request is not right */
@@ -347,7 +352,11 @@ export interface WaitingRequest {
   readonly subject: unknown;
 }
 
-export type WaitingDevice = Pick<WaitingRequest, 'client' | 'params' | 'asked'>;
+export interface WaitingDevice extends Pick<WaitingRequest, 'client' | 'params' | 'asked'> {
+  readonly askedAt: Date;
+  /** The address of the device. Undefined if it has none, as over a Unix socket. */
+  readonly askedFrom: unknown;
+}
 
 /** Read before the token is verified, to find by whose settings it is. */
 function audienceOf(token: string): string {

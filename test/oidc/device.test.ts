@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import * as openid from 'openid-client';
+import { speak } from '../../src/languages/speech.ts';
 import { ann } from '../janua.ts';
 import { type Application, openProvider, type ProviderUnderTest, post } from './application.ts';
 
@@ -46,6 +47,37 @@ describe('a device', () => {
     assert.equal(tokens.claims()?.acr, 'urn:janua:1fa');
     passPause();
     assert.equal((await poll(app, device)).error, 'invalid_grant');
+  });
+
+  test('is shown with who asks first, and when and from which address it asked', async () => {
+    const [app, browser] = [await addDevice(), await server.browser()];
+    const before = Math.floor(Date.now() / 1000) * 1000;
+    const { user_code } = await begin(app);
+    const after = Date.now();
+    const headers = { cookie: `session=${browser.cookies.get('session')?.value}`, 'sec-fetch-site': 'same-origin' };
+    const answer = await fetch(`${server.origin}/api/oidc/device?user_code=${user_code}`, { headers });
+    const { application, asked_at, asked_from } = (await answer.json()) as {
+      readonly application: Readonly<Record<string, unknown>>;
+      readonly asked_at: string;
+      readonly asked_from: string;
+    };
+    const { name, document_host, mixes_scripts } = application;
+    assert.deepEqual([name, document_host, mixes_scripts], ['Television', null, false]);
+    assert.equal(asked_from, '127.0.0.1');
+    const time = Date.parse(asked_at);
+    assert.ok(time >= before && time <= after, asked_at);
+    const { text } = await browser.open(`/oidc/device?user_code=${user_code}`);
+    const words = text.replaceAll(/<[^>]*>|\s+/g, ' ').replaceAll(/ +/g, ' ');
+    const asked = `Asked at ${speak('en').dateTime(time)} Asked from the address 127.0.0.1 `.replaceAll(/\s+/g, ' ');
+    const who = 'Who asks An application that the operator of this site added Name Television';
+    assert.ok(words.includes(`Sign in on a device ${who} ${asked}`), words);
+  });
+
+  test('of a forged name is marked', async () => {
+    const app = await server.addApplication({ isPublic: true, device: true, redirectUris: [], name: 'Теlevision' });
+    const { user_code } = await begin(app);
+    const page = await (await server.browser()).open(`/oidc/device?user_code=${user_code}`);
+    assert.match(page.text, /letters of several alphabets/);
   });
 
   test('leads a user to the login and back to its code', async () => {

@@ -50,7 +50,7 @@ async function findReason({ janua }: ProviderUnderTest): Promise<string | undefi
 
 const readJson = async (address: string) => (await fetch(address)).json() as Promise<Record<string, unknown>>;
 
-const textOf = ({ text }: Place) => text.replaceAll(/<[^>]*>|\s+/g, ' ');
+const textOf = ({ text }: Place) => text.replaceAll(/<[^>]*>|\s+/g, ' ').replaceAll(/ +/g, ' ');
 
 const keys = await generateKeyPair('RS256', { extractable: true });
 const signed = openid.PrivateKeyJwt({ key: keys.privateKey, kid: 'one' });
@@ -221,7 +221,34 @@ describe('applications that introduce themselves by a document', () => {
     const { now } = Date;
     t.mock.method(Date, 'now', () => now() + 31_000);
     const again = await browser.open((await app.begin(parameters)).address);
-    assert.match(textOf(again), /Let Your Bank in\?/);
+    assert.match(textOf(again), /It calls itself Your Bank /);
+  });
+
+  for (const [about, client_name, isMixed] of [
+    ['the name of another one', 'Claude Code', false],
+    ['words of the page', 'Claude Who asks An application that the operator of this site added', false],
+    ['a name with a Cyrillic letter', 'Сlaude Code', true],
+    ['no name', undefined, false],
+  ] as const)
+    test(`are shown first with the host of the document, whatever they call themselves: ${about}`, async () => {
+      await using server = await open();
+      const redirectUri = 'https://app.example.com/callback';
+      const clientId = documents.publish('/named.json', { client_name, redirect_uris: [redirectUri], ...usual });
+      const app = await createDocumentApplication(server, clientId, redirectUri);
+      const page = await (await server.browser()).open((await app.begin()).address);
+      const { host } = documents;
+      const article = textOf(page).slice(textOf(page).indexOf(`Let ${host} in?`));
+      const name = client_name ?? host;
+      assert.ok(article.startsWith(`Let ${host} in? Who asks ${host} It calls itself ${name} `), textOf(page));
+      assert.equal(textOf(page).includes('letters of several alphabets'), isMixed);
+    });
+
+  test('get nothing by the device flow, even if their document asks for it', async () => {
+    await using server = await open();
+    const clientId = documents.publish('/device.json', visualStudioCode);
+    const app = await createDocumentApplication(server, clientId, 'https://vscode.dev/redirect');
+    const begun = openid.initiateDeviceAuthorization(app.config, { scope: 'openid' });
+    await assert.rejects(begun, { error: 'invalid_request' });
   });
 
   test('have a name that is text only, of a bounded length', async () => {
@@ -367,7 +394,7 @@ describe('applications that introduce themselves by a document', () => {
     await using every = await open({ CLIENT_ID_METADATA: ['any'] });
     const allowed = await createDocumentApplication(every, clientId, redirectUri);
     const page = await (await every.browser()).open((await allowed.begin()).address);
-    assert.match(textOf(page), /Let App in\?/);
+    assert.match(textOf(page), /It calls itself App /);
 
     await using none = await open({ CLIENT_ID_METADATA: [] });
     await none.addApplication();

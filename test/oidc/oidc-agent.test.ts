@@ -29,7 +29,7 @@ test('oidc-agent signs in as a device does, until its user revokes it', { skip: 
   }
   assert.ok(code, said.join('\n'));
   const page = await browser.open(`/oidc/device?user_code=${code}`);
-  assert.match(page.text, /Build server wants to sign in on a device/);
+  assert.match(page.text, /Name<\/dt><dd>Build server/);
   const done = await browser.submit('/oidc/device', { user_code: code, decision: 'allow' });
   assert.match(done.text, /The device is signed in/);
   assert.deepEqual(await ended, [0, null], said.join('\n'));
