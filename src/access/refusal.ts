@@ -15,8 +15,8 @@ export interface Answer {
   /** A browser gets the login page with this message in place of an error page. */
   readonly loginPage?: {
     readonly message: LoginMessage;
-    /** Where the login leads: to the requested page, or to the `next` that the form sent. */
-    readonly next?: 'asked-for' | 'sent';
+    /** Where the login leads: to the requested page, to the `next` that the form sent, or to a path. */
+    readonly next?: string;
     /** Whether the response is the login page itself, with the status of the answer, in place of a redirect to it. */
     readonly inPlace?: true;
   };

@@ -4,8 +4,9 @@ import { isLanguage, languages } from '../languages/languages.ts';
 import { addAction } from '../web/action.ts';
 import { languageCookie } from '../web/cookies.ts';
 import { detailAnswer } from '../web/fields.ts';
+import { bodyLimit } from '../web/hooks/bodies.ts';
 import { ambiguousCredential } from '../web/hooks/credentials.ts';
-import { homePath, safeNext } from '../web/next.ts';
+import { homePath, longestPage, safeNext } from '../web/next.ts';
 import { settingCookies } from '../web/openapi/responses.ts';
 import type { App } from '../web/types.ts';
 import type { AccountParts } from './parts.ts';
@@ -22,7 +23,7 @@ export function addLanguage(app: App, parts: () => AccountParts, { https }: { re
     tag: 'Account',
     fields: {
       language: { description: languages.map((language) => `\`${language}\``).join(', '), examples: ['de'] },
-      next: { description: 'For pages: the path to go to' },
+      next: { maxLength: bodyLimit, description: 'For pages: the path to go to' },
     },
     config: { openedAt: '/auth/login', takesCredentials: 'optional', refusals: [ambiguousCredential, invalidToken] },
     answer: settingCookies(detailAnswer(detail)),
@@ -45,7 +46,9 @@ export function addLanguage(app: App, parts: () => AccountParts, { https }: { re
           await audit.recordIfPossible({ kind: 'language-changed', caller, userId: user.id, sessionId: session.id });
         }
       }
-      return reply.header('set-cookie', cookie.header(language)).proceed(safeNext(next) ?? homePath, { detail });
+      return reply
+        .header('set-cookie', cookie.header(language))
+        .proceed(safeNext(next, longestPage) ?? homePath, { detail });
     },
   });
 }

@@ -15,6 +15,7 @@ import { up as openid } from './migrations/2026-11-28-openid.ts';
 import { up as upstream } from './migrations/2026-11-28-upstream.ts';
 import { up as mailTurns } from './migrations/2026-11-29-mail-turns.ts';
 import { up as people } from './migrations/2026-11-29-people.ts';
+import { up as waiting } from './migrations/2026-11-29-waiting.ts';
 import { rows as sampleRows, tablesInRedis } from './schema.ts';
 
 const steps: Readonly<Record<string, MigrationStep>> = {
@@ -29,6 +30,7 @@ const steps: Readonly<Record<string, MigrationStep>> = {
   '2026-11-28-upstream': upstream,
   '2026-11-29-mail-turns': mailTurns,
   '2026-11-29-people': people,
+  '2026-11-29-waiting': waiting,
 };
 
 export function createMigrator({ database, engine }: OpenDatabase) {

@@ -213,6 +213,8 @@ export const rows = {
     stamp: nullable(''),
     consumed_at: nullable(time),
     polled_at: nullable(time),
+    /** Whose it is as long as it waits for its user: the network that a device asked from, or the user of a sign-in. */
+    party: generated(nullable('')),
     created_at: time,
     expires_at: time,
   },

@@ -80,8 +80,8 @@ export function createReturns(forwardOrigins: ReadonlySet<string>, key: () => Bu
       const state = stateOf(nonce);
       const query = new URLSearchParams({ to, state, signature: sign(to, state) });
       const path = `${forwardPath}?${query}`;
-      // The login would drop it as its `next`.
-      if (safeNext(path) === undefined) return undefined;
+      // A proxy passes it on in a header of its answer, of which many keep no more than 4 KiB.
+      if (safeNext(path, 2048) === undefined) return undefined;
       return { path, cookie: cookiesAt(origin).nonce.header(nonce) };
     },
   };

@@ -64,7 +64,8 @@ export async function withScopes<Parameters extends Readonly<Record<string, unkn
   findResource: FindResource,
 ): Promise<Parameters> {
   const { resource, scope = '' } = parameters;
-  if (typeof scope !== 'string') return parameters;
+  // A request names one resource. With more, the library refuses it.
+  if (typeof scope !== 'string' || Array.isArray(resource)) return parameters;
   const unnamed = findUnnamed(await findResources(resource, findResource), scope);
   return unnamed.length === 0 ? parameters : { ...parameters, scope: [...readNames(scope), ...unnamed].join(' ') };
 }

@@ -50,6 +50,11 @@ const refusalReasons = {
     words: 'the client is for members of groups that the user is not in',
     advice: 'If the user should use it: janua users groups EMAIL --add NAME.',
   },
+  'too-long': {
+    words: 'the request was longer than one may be that waits for its user',
+    advice:
+      'Each parameter may have 2,048 characters, and all of them 2,700 as a query. Shorten state or claims in the settings of the application.',
+  },
   request: {
     words: 'the request was not as the protocol wants it',
     advice: 'Compare the settings of the application with the guide for it in docs/openid.',

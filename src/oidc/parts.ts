@@ -158,6 +158,7 @@ export function createOidcParts(options: OidcOptions) {
       onRefused: noteRefusal,
       onTokens: options.onTokens,
       onFault: (error) => log.error({ event: 'provider_failed', err: error }, 'unexpected error'),
+      now,
     });
   }
 

@@ -3,6 +3,7 @@ import { repeated } from '../database/transaction.ts';
 import type { Client } from './clients.ts';
 import { codeGrant, deviceGrant, refreshGrant } from './provider-client.ts';
 import { type Payload, type Records, Spent, TooFast } from './records.ts';
+import { findExcess } from './waiting.ts';
 
 export interface AdapterOptions {
   readonly records: Records;
@@ -37,6 +38,7 @@ const metadataOf = (client: Client): ClientMetadata => ({
 export function adapterOf(model: string, { records, findClient }: AdapterOptions) {
   const { upsert, find, findByUserCode, consume, destroy, revokeByGrantId } = records.of(model);
   const isClient = model === 'Client';
+  const waits = model === 'Interaction' || model === 'DeviceCode';
 
   async function run<Result>(step: () => Promise<Result>): Promise<Result> {
     try {
@@ -49,9 +51,15 @@ export function adapterOf(model: string, { records, findClient }: AdapterOptions
   }
 
   return {
-    // Neither clients nor sessions are the library's to store.
-    upsert: async (id: string, payload: object, seconds: number) =>
-      isClient || model === 'Session' ? undefined : run(() => upsert(id, payload as Payload, seconds)),
+    async upsert(id: string, payload: Payload, seconds: number): Promise<void> {
+      // Neither clients nor sessions are the library's to store.
+      if (isClient || model === 'Session') return;
+      const excess = waits ? findExcess((payload.params ?? {}) as Payload) : undefined;
+      if (excess !== undefined) throw new errors.InvalidRequest(excess);
+      // A browser without a session keeps its request itself.
+      if (model === 'Interaction' && payload.session === undefined) return;
+      await run(() => upsert(id, payload, seconds));
+    },
     async find(id: string) {
       const polls = model === 'DeviceCode' && Provider.ctx?.oidc.route === 'token';
       if (!isClient) return run(() => find(id, polls));

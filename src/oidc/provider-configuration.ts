@@ -6,6 +6,7 @@ import { adapterOf } from './provider-adapter.ts';
 import { codeGrant, isDocument, lasts, mayUse, type ProviderClient, refreshGrant } from './provider-client.ts';
 import type { ProviderOptions, ProviderRequest } from './provider-options.ts';
 import { createPolicy } from './provider-policy.ts';
+import { authorizationPath, waitingSeconds } from './waiting.ts';
 
 /** Seconds that an assertion of a client may still last. Until then, Janua remembers that it was used. */
 const longestAssertion = 300;
@@ -23,6 +24,8 @@ interface Own {
   readonly derive: (purpose: string, ...parts: readonly string[]) => string;
   readonly requestOf: (ctx: KoaContextWithOIDC) => ProviderRequest | undefined;
   readonly signedInOf: (ctx: KoaContextWithOIDC) => SignedIn | undefined;
+  /** Where a browser without a session asks again, once its user has logged in. */
+  readonly returnAddress: (parameters: Readonly<Record<string, unknown>>) => string;
   readonly needsConsent: (ctx: KoaContextWithOIDC) => Promise<boolean>;
   readonly loadGrant: (ctx: KoaContextWithOIDC) => Promise<InstanceType<Provider['Grant']> | undefined>;
 }
@@ -76,7 +79,7 @@ export function configure(options: ProviderOptions, own: Own): Configuration {
       short: { httpOnly: true, sameSite: 'lax', secure: options.issuer.startsWith('https:') },
     },
     routes: {
-      authorization: '/oidc/auth',
+      authorization: authorizationPath,
       token: '/oidc/token',
       userinfo: '/oidc/userinfo',
       jwks: '/oidc/jwks',
@@ -92,8 +95,7 @@ export function configure(options: ProviderOptions, own: Own): Configuration {
       DeviceCode: 600,
       Grant: options.sessionSeconds,
       IdToken: 3600,
-      // Longer than a login takes. Anyone can begin one, and each is a row.
-      Interaction: 900,
+      Interaction: waitingSeconds,
       RefreshToken: 30 * 86_400,
       Session: options.sessionSeconds,
     },
@@ -121,6 +123,7 @@ export function configure(options: ProviderOptions, own: Own): Configuration {
         enabled: true,
         charset: 'base-20',
         mask: '****-****',
+        // Without `User-Agent`, whose length a stranger chooses.
         deviceInfo: (ctx) => ({ address: own.requestOf(ctx)?.caller.address }),
       },
       resourceIndicators: {
@@ -155,7 +158,10 @@ export function configure(options: ProviderOptions, own: Own): Configuration {
     },
     interactions: {
       policy: createPolicy(own.signedInOf, own.needsConsent),
-      url: async (_ctx, { uid, params }) => pageWithHints(`/oidc/interaction/${uid}`, params),
+      url: async (ctx, { uid, params }) =>
+        own.signedInOf(ctx) === undefined
+          ? own.returnAddress(params)
+          : pageWithHints(`/oidc/interaction/${uid}`, params),
     },
     clientBasedCORS: (_ctx, origin, { redirectUris = [] }) =>
       redirectUris.some((address) => URL.parse(address)?.origin === origin && origin !== 'null'),

@@ -36,6 +36,8 @@ export interface ProviderOptions extends AdapterOptions {
   /** An application got tokens. Called with the grant type. */
   readonly onTokens: ((grantType: string) => void) | undefined;
   readonly onFault: (error: Error) => void;
+  /** Milliseconds since 1970. */
+  readonly now: () => number;
 }
 
 export interface SignedInApplication {

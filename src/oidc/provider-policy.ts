@@ -12,6 +12,17 @@ export function createPolicy(
 ) {
   const policy = interactionPolicy.base();
   const [login, consent] = [policy.get('login'), policy.get('consent')];
+  // The library's own check knows no proof that was given before the request came.
+  login?.checks.remove('login_prompt');
+  login?.checks.add(
+    new Check(
+      'login_prompt',
+      'A new proof is required',
+      'login_required',
+      ({ oidc }) => oidc.prompts.has('login') && !oidc.result?.login,
+    ),
+    0,
+  );
   login?.checks.add(
     new Check('second_factor', 'A second factor is required', ({ oidc }) => {
       if (oidc.acr === acrValues.two) return false;
@@ -19,7 +30,7 @@ export function createPolicy(
       const asks =
         String(oidc.params?.acr_values ?? '')
           .split(' ')
-          .includes(acrValues.two) && !oidc.result?.login;
+          .includes(acrValues.two) && !(oidc.route === 'resume' && oidc.result?.login);
       return Boolean(oidc.client?.secondFactor) || asks;
     }),
   );

@@ -1,4 +1,4 @@
-import type { Access } from '../access/access.ts';
+import { type Access, notAuthenticated } from '../access/access.ts';
 import { Refusal } from '../access/refusal.ts';
 import { Unavailable } from '../faults/unavailable.ts';
 import type { FlowOptions } from '../web/flow-options.ts';
@@ -7,7 +7,8 @@ import { json, object, redirect, settingCookies, text } from '../web/openapi/res
 import type { App, Reply, Request } from '../web/types.ts';
 import type { OidcParts } from './parts.ts';
 import type { OpenIdProvider, ProviderAnswer } from './provider.ts';
-import { applicationRefused, interactionOver, noProvider } from './refusals.ts';
+import { applicationRefused, interactionOver, noProvider, requestTooLong } from './refusals.ts';
+import { authorizationPath } from './waiting.ts';
 
 export type ProviderParts = Pick<OidcParts, 'openProvider'> & { readonly access: Access };
 
@@ -18,9 +19,7 @@ export const uidParameter = {
   properties: { uid: { type: 'string', description: 'The request that waits', examples: ['f3LrL0q2…'] } },
 };
 
-export const authorizationPath = '/oidc/auth';
-
-/** Characters of the address that begins a sign-in. */
+/** Characters of the address that begins a sign-in. Proxies read no more of a line. */
 const longestRequest = 8192;
 
 /** What programs call. They send no cookie, and may be on any site. */
@@ -50,6 +49,18 @@ export function addProvider(app: App, parts: () => ProviderParts, options: Pick<
     const { cookie } = request.presented;
     const signedIn = takesSession ? await parts().access.findSignedIn({ cookie }) : undefined;
     return provider.answer(request.raw, reply.raw, { signedIn, caller: request.caller });
+  }
+
+  /** @throws {Refusal} `not-authenticated`: a browser logs in first, and then asks again at `next` */
+  async function requireLogin(request: Request, next: string): Promise<never> {
+    const { cookie } = request.presented;
+    const { loginPage } = notAuthenticated;
+    await parts()
+      .access.requireSignedIn({ cookie }, request)
+      .catch((error) => {
+        if (!(error instanceof Refusal)) throw error;
+      });
+    throw new Refusal({ ...notAuthenticated, ...(loginPage && { loginPage: { ...loginPage, next } }) });
   }
 
   app.register(async (scope: App) => {
@@ -93,7 +104,10 @@ export function addProvider(app: App, parts: () => ProviderParts, options: Pick<
     app.get(
       url,
       {
-        config: { view: leaveView, pageOnly: true, refusals: [noProvider, applicationRefused, interactionOver] },
+        config: {
+          ...{ view: leaveView, pageOnly: true },
+          refusals: [noProvider, applicationRefused, interactionOver, requestTooLong, notAuthenticated],
+        },
         schema: {
           summary: url === authorizationPath ? 'Sign in to an application' : 'Go on with a sign-in to an application',
           description: 'The authorization endpoint (RFC 6749 3.1). PKCE with S256 is required.',
@@ -106,9 +120,9 @@ export function addProvider(app: App, parts: () => ProviderParts, options: Pick<
         },
       },
       async (request, reply) => {
-        // Each request that waits for its user is kept.
-        if (request.url.length > longestRequest) throw new Refusal(applicationRefused);
-        const { location, fault, status } = await answer(request, reply, true);
+        requireShort(request.url);
+        const { location, loginNext, fault, status } = await answer(request, reply, true);
+        if (loginNext !== undefined) return requireLogin(request, loginNext);
         if (location !== undefined && status < 400) return goOn(request, reply, location);
         if (fault?.error === 'temporarily_unavailable') throw new Unavailable('Signing in', 5);
         // The log says what it was.
@@ -121,7 +135,7 @@ export function addProvider(app: App, parts: () => ProviderParts, options: Pick<
   app.post(
     authorizationPath,
     {
-      config: { anySite: true, view: leaveView, pageOnly: true, refusals: [noProvider] },
+      config: { anySite: true, view: leaveView, pageOnly: true, refusals: [noProvider, requestTooLong] },
       schema: {
         summary: 'Sign in to an application, by a form',
         description: 'Leads to the same by GET, because browsers send no cookie with a form of another site.',
@@ -144,8 +158,14 @@ export function repeat(
     [sent].flat().flatMap((value) => (typeof value === 'string' && value.isWellFormed() ? [[name, value]] : [])),
   );
   const target = `${path}?${new URLSearchParams(fields)}`;
+  requireShort(target);
   reply.header('refresh', `0; url=${target}`);
   return { target, origin: [...publicOrigins][0], path };
+}
+
+/** @throws {Refusal} `request-too-long` */
+function requireShort(address: string): void {
+  if (address.length > longestRequest) throw new Refusal(requestTooLong);
 }
 
 /** @param location of ours, or of the application */

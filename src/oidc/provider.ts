@@ -15,6 +15,7 @@ import { configure } from './provider-configuration.ts';
 import type { ProviderOptions, ProviderRequest } from './provider-options.ts';
 import type { Payload } from './records.ts';
 import { readRetiredHint } from './retired-keys.ts';
+import { authorizationPath, createReturnAddress } from './waiting.ts';
 
 /** What the provider answers, for the route to send. */
 export interface ProviderAnswer {
@@ -22,6 +23,8 @@ export interface ProviderAnswer {
   readonly body: unknown;
   readonly type: string;
   readonly location: string | undefined;
+  /** Where a login has to lead to, if no user is signed in. */
+  readonly loginNext: string | undefined;
   /** The protocol's error, if a person has to see it because it cannot go to the application. */
   readonly fault: ProtocolFault | undefined;
 }
@@ -50,9 +53,14 @@ export function createProvider(options: ProviderOptions) {
       .update(JSON.stringify([purpose, ...parts]))
       .digest('base64url');
 
+  const returnAddress = createReturnAddress(derive, options.now);
+
   const provider: Provider = new Provider(
     issuer,
-    configure(options, { derive, requestOf, signedInOf, needsConsent, loadGrant }),
+    configure(options, {
+      ...{ derive, requestOf, signedInOf, needsConsent, loadGrant },
+      returnAddress: returnAddress.make,
+    }),
   );
 
   /** Whether the user has to decide on a page, which was not shown yet. */
@@ -102,7 +110,11 @@ export function createProvider(options: ProviderOptions) {
   Session.get = async (ctx) => {
     const signedIn = signedInOf(ctx);
     const session = signedIn === undefined ? new MadeSession() : await sessionOf(signedIn.session, signedIn.user);
-    (ctx as unknown as KoaContextWithOIDC).oidc.entity('Session', session);
+    const { oidc, state } = ctx as unknown as KoaContextWithOIDC;
+    oidc.entity('Session', session);
+    // The user has logged in since the application asked, and is not asked again.
+    if (signedIn !== undefined && signedIn.session.authenticatedAt >= state.askedAt)
+      Object.assign(oidc, { result: { login: await loginOf(signedIn) } });
     return session;
   };
   Session.findByUid = async (uid) => {
@@ -173,6 +185,12 @@ export function createProvider(options: ProviderOptions) {
     });
   }
 
+  /** The proof of a session, in the terms of the protocol. */
+  async function loginOf({ session, user }: SignedIn) {
+    const { accountId = '', loginTs, amr, acr } = await sessionOf(session, user);
+    return { accountId, ...(loginTs !== undefined && { ts: loginTs }), ...(amr && { amr }), ...(acr && { acr }) };
+  }
+
   const contexts = new WeakMap<IncomingMessage, KoaContextWithOIDC>();
   provider.use(async (koaContext, next) => {
     const ctx = koaContext as unknown as KoaContextWithOIDC;
@@ -186,7 +204,10 @@ export function createProvider(options: ProviderOptions) {
     for (const [name, value] of Object.entries({ protocol: protocol.slice(0, -1), host, href }))
       Object.defineProperty(ctx.request, name, { value });
     try {
-      if (ctx.path === '/oidc/auth') ctx.query = await withScopes(ctx.query, options.findResource);
+      if (ctx.path === authorizationPath) {
+        ctx.state.askedAt = returnAddress.readTime(ctx.querystring);
+        ctx.query = await withScopes(ctx.query, options.findResource);
+      }
       await next();
       // A refused user may ask at once why.
       await ctx.state.refusal;
@@ -240,16 +261,17 @@ export function createProvider(options: ProviderOptions) {
       const ctx = contexts.get(req);
       if (ctx === undefined || ctx.state.thrown !== undefined) throw ctx?.state.thrown ?? new Error('no answer');
       const cookies = [res.getHeader('set-cookie') ?? []].flat().map(String);
-      // The session of the library is made anew for each request.
-      const kept = cookies.filter((cookie) => !cookie.startsWith(sessionCookie));
+      // The session of the library is made anew for each request. Without a session nothing waits that a cookie could belong to.
+      const kept = request.signedIn && cookies.filter((cookie) => !cookie.startsWith(sessionCookie));
       res.removeHeader('set-cookie');
-      if (kept.length > 0) res.setHeader('set-cookie', kept);
+      if (kept !== undefined && kept.length > 0) res.setHeader('set-cookie', kept);
       const location = res.getHeader('location')?.toString();
       const { status } = ctx;
       // The route sets it again, or sends a page in place of a redirect.
       res.statusCode = 200;
       for (const name of ['location', 'content-type', 'content-length']) res.removeHeader(name);
-      return { status, body: ctx.body, type: ctx.type, location, fault: ctx.state.fault };
+      const loginNext = request.signedIn === undefined && location?.startsWith('/') ? location : undefined;
+      return { status, body: ctx.body, type: ctx.type, location, loginNext, fault: ctx.state.fault };
     },
 
     /** A request that waits for its user. Undefined if it has ended, or belongs to another browser. */
@@ -267,11 +289,7 @@ export function createProvider(options: ProviderOptions) {
       }
     },
 
-    /** The proof of a session, in the terms of the protocol. */
-    async loginOf({ session, user }: SignedIn) {
-      const { accountId = '', loginTs, amr, acr } = await sessionOf(session, user);
-      return { accountId, ...(loginTs !== undefined && { ts: loginTs }), ...(amr && { amr }), ...(acr && { acr }) };
-    },
+    loginOf,
 
     /** What a device gets. It lasts without the session. */
     async deviceAnswer({ asked }: WaitingDevice, { session, user }: SignedIn, grantId: string): Promise<Payload> {

@@ -3,6 +3,7 @@ import type { OpenDatabase } from '../database/database.ts';
 import { insertNew } from '../database/insert-new.ts';
 import type { NewRow, Row } from '../database/schema.ts';
 import { repeated } from '../database/transaction.ts';
+import { endSiteOf } from '../text/networks.ts';
 import { type Account, stampOf } from '../users/account.ts';
 import type { BriefRecords } from './redis-requests.ts';
 
@@ -30,15 +31,24 @@ const pollMilliseconds = 5000;
 /** They wait for their user. */
 const waits: ReadonlySet<string> = new Set(['Interaction']);
 
+/** Requests that wait at a time: of one user, and of all devices, which anyone may begin. */
+export const mostWaiting = { ofUser: 20, ofDevices: 1000 };
+
 /** They are written once. */
 const written: ReadonlySet<string> = new Set(['AccessToken', 'AuthorizationCode', 'RefreshToken']);
 
 const emptyRow = {
   ...{ payload: '{}', grant_id: null, lookup: null, user_id: null, client_id: null },
-  ...{ session_id: null, stamp: null, consumed_at: null, polled_at: null },
+  ...{ session_id: null, stamp: null, consumed_at: null, polled_at: null, party: null },
 };
 
 const keyOf = (model: string, id: string): string => hash('sha256', `${model} ${id}`, 'base64url');
+
+/** Whose a request is that waits: the user of a sign-in, or the network that a device asked from. */
+function partyOf(model: string, { session, deviceInfo }: Payload): string | undefined {
+  if (model === 'Interaction') return (session as { accountId?: string } | undefined)?.accountId;
+  return model === 'DeviceCode' ? endSiteOf((deviceInfo as { address?: string } | undefined)?.address) : undefined;
+}
 
 /** Stands in a payload for its own id. In JSON no text contains it, because control characters are escaped. */
 const ownId = '\u0001';
@@ -103,6 +113,32 @@ export function createRecords({ database, prepareLookup }: OpenDatabase, options
     if (numUpdatedRows === 0n) throw new TooFast();
   }
 
+  /** Once too many requests wait, the oldest of the party that holds most go. */
+  async function makeRoom(model: string, party: string): Promise<void> {
+    const waiting = database.selectFrom(table).where('model', '=', model);
+    const isUser = model === 'Interaction';
+    const counts = await (isUser ? waiting.where('party', '=', party) : waiting.where('party', 'is not', null))
+      .select(({ fn }) => ['party', fn.countAll().as('count')])
+      .groupBy('party')
+      .execute();
+    const held = counts.map((row) => ({ party: row.party, count: Number(row.count), over: 0 }));
+    // Of equals, the party that has just asked.
+    const isLarger = (one: (typeof held)[0], other: (typeof held)[0]) =>
+      one.count > other.count || (one.count === other.count && one.party === party);
+    const most = isUser ? mostWaiting.ofUser : mostWaiting.ofDevices;
+    let excess = held.reduce((sum, { count }) => sum + count, 0) - most;
+    for (; excess > 0; excess -= 1) {
+      const largest = held.reduce((best, one) => (isLarger(one, best) ? one : best));
+      largest.count -= 1;
+      largest.over += 1;
+    }
+    for (const { party: of, over } of held.filter((one) => one.over > 0)) {
+      const oldest = waiting.select('id').where('party', '=', of).orderBy('created_at').orderBy('id').limit(over);
+      const ids = (await oldest.execute()).map(({ id }) => id);
+      if (ids.length > 0) await database.deleteFrom(table).where('id', 'in', ids).execute();
+    }
+  }
+
   const toPayload = (row: Row<typeof table>, id: string): Payload => ({
     ...JSON.parse(row.payload.replaceAll(ownId, id)),
     jti: id,
@@ -112,17 +148,22 @@ export function createRecords({ database, prepareLookup }: OpenDatabase, options
   /** Those that wait for a user, where they are in Redis. */
   function briefOf(model: string, { put, get, remove }: BriefRecords): ReturnType<typeof sqlOf> {
     const none = async () => undefined;
+    async function find(id: string): Promise<Payload | undefined> {
+      const text = await get(keyOf(model, id));
+      return text === null ? undefined : { ...JSON.parse(text.replaceAll(ownId, id)), jti: id };
+    }
     return {
       async upsert(id, payload, seconds) {
         const { jti: _, ...rest } = payload;
         const text = JSON.stringify({ ...rest, createdAt: now() }).replaceAll(id, ownId);
-        await put(keyOf(model, id), text, now() + seconds * 1000);
+        const party = partyOf(model, payload);
+        const waiting = party === undefined ? undefined : { party, most: mostWaiting.ofUser, now: now() };
+        await put(keyOf(model, id), text, now() + seconds * 1000, waiting);
       },
-      async find(id) {
-        const text = await get(keyOf(model, id));
-        return text === null ? undefined : { ...JSON.parse(text.replaceAll(ownId, id)), jti: id };
+      find,
+      async destroy(id) {
+        await remove(keyOf(model, id), partyOf(model, (await find(id)) ?? {}));
       },
-      destroy: (id) => remove(keyOf(model, id)),
       ...{ findByUserCode: none, consume: none, revokeByGrantId: none },
     };
   }
@@ -153,9 +194,11 @@ export function createRecords({ database, prepareLookup }: OpenDatabase, options
         lookup: typeof userCode === 'string' ? keyOf('user code', userCode) : null,
         user_id: isGrant ? ((await userIdOf(String(accountId))) ?? null) : null,
         client_id: typeof clientId === 'string' ? clientId : null,
+        party: partyOf(model, payload) ?? null,
         created_at: now(),
       };
       await insertNew(database.insertInto(table).values(row));
+      if (row.party) await makeRoom(model, row.party);
       if (grantKey === null || !written.has(model)) return;
       const [grant] = await findRow(grantKey);
       if (grant === undefined) {
@@ -258,6 +301,7 @@ export function createRecords({ database, prepareLookup }: OpenDatabase, options
           payload: JSON.stringify({ ...JSON.parse(row.payload), ...answer }),
           grant_id: typeof grantId === 'string' ? keyOf('Grant', grantId) : null,
           lookup: null,
+          party: null,
         })
         .where('id', '=', row.id)
         .where('lookup', '=', row.lookup)

@@ -14,6 +14,13 @@ export const applicationRefused: Answer = {
   detail: 'The request of the application cannot be answered. janua explain shows its operator why',
 };
 
+/** Longer than an answer to the application could repeat. */
+export const requestTooLong: Answer = {
+  name: 'request-too-long',
+  status: 414,
+  detail: 'The request of the application has more than 8,192 characters. Its maker has to shorten it',
+};
+
 /** It has ended, or began in another browser or session. */
 export const interactionOver: Answer = {
   name: 'interaction-over',

@@ -20,6 +20,7 @@ function reasonOf({ error, detail, clientId = '' }: RefusedRequest): RefusalReas
     if (error === 'invalid_client_metadata' || detail.startsWith('redirect_uris')) return 'document';
   }
   if (detail.includes('client not found') || detail.includes('client is invalid')) return 'unknown-client';
+  if (/more than \d+ characters/.test(detail)) return 'too-long';
   if (/pkce|code_challenge|code_verifier/i.test(detail)) return 'pkce';
   return reasonsOfErrors[error] ?? 'request';
 }

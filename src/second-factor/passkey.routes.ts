@@ -3,6 +3,7 @@ import { createSecret } from '../sessions/credential.ts';
 import { type Action, addAction, type Fields, type Input } from '../web/action.ts';
 import { ceremonyCookie } from '../web/cookies.ts';
 import { credentialField } from '../web/fields.ts';
+import { bodyLimit } from '../web/hooks/bodies.ts';
 import { ambiguousCredential, signedInOf } from '../web/hooks/credentials.ts';
 import { homePath, safeNext } from '../web/next.ts';
 import { json, settingCookies } from '../web/openapi/responses.ts';
@@ -79,7 +80,7 @@ export function addPasskeys(app: App, parts: () => PasskeyParts, { https }: Fact
     fields: {
       credential: credentialField,
       remember: { description: '`on` to stay signed in for longer, and after the browser closes', examples: ['on'] },
-      next: { description: 'For pages: the path to go to after the login' },
+      next: { maxLength: bodyLimit, description: 'For pages: the path to go to after the login' },
     },
     config: { openedAt, refusals: [passkeyRefused, passkeyUnknown, ambiguousCredential] },
     answer: sessionStarted,

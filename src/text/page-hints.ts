@@ -4,7 +4,7 @@
  */
 const hints = ['login_hint', 'ui_locales'] as const;
 
-/** Longest hint that is kept, in characters: that of a mail address. */
+/** Longest hint that counts, in characters: that of a mail address. */
 const longest = 254;
 
 export function pageWithHints(path: string, params: Readonly<Record<string, unknown>>): string {
@@ -20,5 +20,6 @@ export function pageWithHints(path: string, params: Readonly<Record<string, unkn
 /** @param path of a page, or of one that leads to it by `next` */
 export function hintOf(path: string, name: (typeof hints)[number]): string | undefined {
   const query = new URLSearchParams(path.split('?', 2)[1]);
-  return query.get(name) ?? new URLSearchParams(query.get('next')?.split('?', 2)[1]).get(name) ?? undefined;
+  const hint = query.get(name) ?? new URLSearchParams(query.get('next')?.split('?', 2)[1]).get(name) ?? '';
+  return hint === '' || hint.length > longest ? undefined : hint;
 }

@@ -8,22 +8,28 @@ export const confirmPath = (next: string) => `/auth/confirm?next=${encodeURIComp
 
 export const secondFactorPath = '/auth/second-factor';
 
-/** Longest accepted `next`, in characters. A longer one is dropped, and login still works. */
-const maxLength = 2048;
+/**
+ * Longest accepted `next`, in characters. A longer one is dropped, and login still works. A cookie holds it during a sign-in with another
+ * provider, and browsers keep 4,096 bytes of a cookie.
+ */
+const maxLength = 2800;
+
+/** Longest path of a login page that has the longest `next` in its query, where each character may be escaped. */
+export const longestPage = 8192;
 
 /** Stands for our own origin. Its name does not matter, only whether a path leaves it. */
 const base = 'http://janua.invalid';
 
 /** `next` as browsers parse it, if it stays on this origin; else undefined (ASVS 3.7.2, OWASP Unvalidated Redirects CS). */
-export function safeNext(next: unknown): string | undefined {
-  if (typeof next !== 'string' || next.length > maxLength || !next.startsWith('/') || !URL.canParse(next, base)) {
+export function safeNext(next: unknown, longest = maxLength): string | undefined {
+  if (typeof next !== 'string' || next.length > longest || !next.startsWith('/') || !URL.canParse(next, base)) {
     return undefined;
   }
   const url = new URL(next, base);
   if (url.origin !== base || startsOddly(url.pathname)) return undefined;
   const path = url.pathname + url.search + url.hash;
   // Checked again, because escaping non-ASCII characters makes the path longer.
-  return path.length > maxLength ? undefined : path;
+  return path.length > longest ? undefined : path;
 }
 
 /** Each proxy may decode a path once more. */

@@ -93,8 +93,9 @@ export function createProblems(
 
 function nextOf({ next }: NonNullable<Answer['loginPage']>, { body, method, url }: FastifyRequest): unknown {
   if (next === 'sent') return bodyField(body, 'next');
+  if (next !== 'asked-for') return next;
   // Only GET and HEAD can be repeated by following a link. The home page is the default target anyway.
-  const mayBeAskedAgain = next === 'asked-for' && (method === 'GET' || method === 'HEAD');
+  const mayBeAskedAgain = method === 'GET' || method === 'HEAD';
   return mayBeAskedAgain && decodedPath(url) !== homePath ? originForm(url) : undefined;
 }
 
