@@ -64,7 +64,7 @@ async function openLibrary(stack: AsyncDisposableStack): Promise<Contender> {
       ...{ code_challenge: 'x'.repeat(43), code_challenge_method: 'S256' },
     })}`,
   );
-  const cookie = [...browser.cookies].map(([name, { value }]) => `${name}=${value}`).join('; ');
+  const cookie = browser.cookieHeader('/oidc/auth');
   await client.ask('use', { port, clientId, secret, cookie }, connections);
   return { server: server as Child<ServerTasks>, client };
 }

@@ -11,7 +11,7 @@ const perSecond = 200;
 /** Milliseconds between two looks at the memory. */
 const lookInterval = 10_000;
 
-/** Sign-ins that users begin and leave. Each is kept for an hour. */
+/** Sign-ins that strangers begin and leave. None is kept. */
 const abandoned = 100_000;
 
 /** Asked for at a time, so that no task takes too long. */

@@ -105,6 +105,12 @@ export function testFronted(name: WebServerName): void {
       assert.ok(!JSON.stringify(events.map(({ caller }) => caller.address)).includes('203.0.113'));
     });
 
+    test('a browser is redirected to the login with the longest path that the login leads back to', async () => {
+      const path = `/account?${'a=&'.repeat(927)}`;
+      const { status, headers } = await deployed.send(deployed.authOrigin + path, { accept: 'text/html' });
+      assert.deepEqual([status, headers.location], [303, `/auth/login?state=2&next=${encodeURIComponent(path)}`]);
+    });
+
     test('a request id comes from the web server, never from the client', async () => {
       const { authOrigin, send } = deployed;
       const { headers } = await send(`${authOrigin}/api/me`, { 'x-request-id': 'made-up-by-a-client' });

@@ -87,21 +87,18 @@ describe('a request', () => {
     assert.equal(answer.searchParams.get('code'), null);
   });
 
-  test('has at most 8 KiB, and waits for its user for a quarter of an hour', async () => {
-    const [app, browser] = [await server.addApplication(), await server.browser(false)];
-    assert.equal((await browser.open((await app.begin({ state: 'x'.repeat(9000) })).address)).status, 400);
+  test('waits for the decision of its user for a quarter of an hour', async () => {
+    const [app, browser] = [await server.addApplication({ own: false }), await server.browser()];
     const waiting = await browser.open((await app.begin()).address);
     server.clock.time += 16 * 60_000;
     await server.janua.services.clean();
-    const next = waiting.url.searchParams.get('next') ?? '';
-    const late = await browser.submit('/auth/token', { username: ann.username, password, next });
-    assert.equal(late.status, 400);
+    assert.equal((await browser.submit(waiting.url, { decision: 'allow' })).status, 400);
     server.clock.time = 0;
   });
 
   test('that the store cannot answer is a fault of the server, and not of the application', async () => {
     await using broken = await openProvider({ stores: { users: 'SQLite', sessions: 'SQL', ownTable: true } });
-    const [app, browser] = [await broken.addApplication(), await broken.browser(false)];
+    const [app, browser] = [await broken.addApplication({ own: false }), await broken.browser()];
     await using opened = await openTestDatabase(broken.janua.databaseUrl);
     await sql`alter table janua_oidc_records rename to gone`.execute(opened.database);
     assert.equal((await browser.open((await app.begin()).address)).status, 500);

@@ -44,6 +44,12 @@ export class Browser {
     return this.submit('/auth/token', { username, password });
   }
 
+  /** The cookies that a request for a path has. */
+  cookieHeader(path: string): string {
+    const sent = [...this.cookies].filter(([, cookie]) => isUnder(path, cookie.path));
+    return sent.map(([key, { value }]) => `${key.split(';', 1)}=${value}`).join('; ');
+  }
+
   async #go(url: URL, how: { site: string; fields?: Readonly<Record<string, string>> }): Promise<Place> {
     let [target, fields, site, status] = [url, how.fields, how.site, 0];
     for (let hops = 0; hops < 20; hops += 1) {
@@ -64,7 +70,7 @@ export class Browser {
 
   async #send(target: URL, site: string, fields: Readonly<Record<string, string>> | undefined): Promise<Response> {
     const isForeignForm = site === 'cross-site' && fields !== undefined;
-    const cookies = [...this.cookies].filter(([, { path }]) => isUnder(target.pathname, path));
+    const cookie = this.cookieHeader(target.pathname);
     const answer = await fetch(target, {
       redirect: 'manual',
       method: fields === undefined ? 'GET' : 'POST',
@@ -73,8 +79,7 @@ export class Browser {
         accept: 'text/html',
         'sec-fetch-site': site,
         'sec-fetch-mode': 'navigate',
-        ...(cookies.length > 0 &&
-          !isForeignForm && { cookie: cookies.map(([name, { value }]) => `${name}=${value}`).join('; ') }),
+        ...(cookie !== '' && !isForeignForm && { cookie }),
         ...this.headers,
       },
     });
@@ -90,8 +95,11 @@ export class Browser {
       attributes.find((one) => one.toLowerCase().startsWith(`${attribute}=`))?.slice(attribute.length + 1);
     const isOver =
       find('max-age') === '0' || (find('expires') !== undefined && Date.parse(find('expires') ?? '') < Date.now());
-    if (isOver) this.cookies.delete(name);
-    else this.cookies.set(name, { value, path: find('path') ?? '/' });
+    const path = find('path') ?? '/';
+    // One name may have a cookie for each path.
+    const key = path === '/' ? name : `${name}; ${path}`;
+    if (isOver) this.cookies.delete(key);
+    else this.cookies.set(key, { value, path });
   }
 }
 

@@ -63,6 +63,12 @@ const cases: readonly Case[] = [
     advice: /janua resources add/,
   },
   {
+    about: 'a request that is too long',
+    send: (server, app) => openAddress(server, app, { prompt: 'login', login_hint: 'x'.repeat(3000) }),
+    decided: /longer than one may be that waits/,
+    advice: /Shorten state or claims/,
+  },
+  {
     about: 'a request without PKCE',
     async send(server, app) {
       const { address } = await app.begin();
