@@ -108,6 +108,7 @@ for (const stores of [
   describe(`what waits, users in ${stores.users}, requests in ${stores.sessions}`, {
     skip: missing(stores.users, stores.sessions),
   }, () => {
+    // Shows: VM-10
     test('strangers at the authorization endpoint store nothing', async () => {
       await using flooded = await openFlooded(stores);
       const { server, waiting } = flooded;
@@ -117,6 +118,7 @@ for (const stores of [
       assert.deepEqual(await waiting(), []);
     });
 
+    // Shows: VM-10
     test('a flood of device requests takes the place of its own party, and of no other', async () => {
       await using flooded = await openFlooded(stores);
       const { server, waiting } = flooded;

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, type TestContext, test } from 'node:test';
+import { provedBy } from '../../src/users/held.ts';
 import { ann, caller, password } from '../janua.ts';
 import { codeOf } from '../second-factor/authenticator-app.ts';
 import { createGoogle, googleUser } from '../upstream/fakes.ts';
@@ -122,7 +123,7 @@ const ways: Readonly<Record<string, (browser: Browser, login: Place) => Promise<
     await people.add({ username, firstName: 'Fay', lastName: 'Factor', password });
     const account = await services.users.findByUsername(username);
     assert.ok(account);
-    const token = (await services.createEnrolmentLink(account)).split('=')[1] ?? '';
+    const token = (await services.createEnrolmentLink(provedBy(account))).split('=')[1] ?? '';
     const { secret } = await services.enrolment.begin(token, caller);
     const now = () => Date.now() + server.clock.time;
     await services.enrolment.finish(token, codeOf(secret, now()), 'en', caller);
@@ -238,14 +239,15 @@ async function logInLater(t: TestContext, parameters: Sent) {
 type Later = Awaited<ReturnType<typeof logInLater>>;
 
 describe('a login after the request', () => {
-  // Shows: V7.6.1
-  for (const parameters of [{ prompt: 'login' }, { max_age: '0' }, { max_age: '1' }])
+  for (const parameters of [{ prompt: 'login' }, { max_age: '0' }, { max_age: '1' }]) {
+    // Shows: V7.6.1
     test(`is the proof that ${JSON.stringify(parameters)} asks for`, async (t) => {
       const { app, browser, begun, next } = await logInLater(t, parameters);
       assert.ok((await app.finish(begun, requireAnswer(await browser.open(next)))).claims()?.auth_time);
       // Another request asks again.
       assert.equal((await browser.open((await app.begin(parameters)).address)).url.pathname, '/auth/confirm');
     });
+  }
 
   test('is not asked for again after a consent', async () => {
     const [app, browser] = [await server.addApplication({ own: false }), await server.browser(false)];
@@ -269,12 +271,14 @@ describe('a login after the request', () => {
       return next;
     },
   };
-  for (const [name, forge] of Object.entries(forgeries))
+  for (const [name, forge] of Object.entries(forgeries)) {
+    // Shows: V7.6.1
     test(`is no proof for a request ${name}`, async (t) => {
       const later = await logInLater(t, { prompt: 'login' });
       const place = await later.browser.open(await forge(later));
       assert.equal(place.url.pathname, '/auth/confirm');
     });
+  }
 
   test('has to be later: a session that was there before is asked', async () => {
     const [app, stranger] = [await server.addApplication(), await server.browser(false)];
