@@ -45,7 +45,7 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] as const) {
       assert.equal(await outbox.hasDue(), false);
       const details = { name: 'Zoë 🦉 "x"\n' };
       await outbox.add(
-        greeting('ann@example.com', { userId: 'user-1', requestId: 'request-1', language: 'vi', details }),
+        greeting('ann@example.com', { userId: 'user-1', stamp: 's', requestId: 'request-1', language: 'vi', details }),
       );
       assert.equal(await outbox.hasDue(), true);
       const [mail, ...others] = await outbox.findDue(10);
@@ -58,6 +58,7 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] as const) {
           address: 'ann@example.com',
           language: 'vi',
           userId: 'user-1',
+          stamp: 's',
           requestId: 'request-1',
         },
         ...{ details, attempts: 0, failure: undefined, party: 'user:user-1' },
