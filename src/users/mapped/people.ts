@@ -57,16 +57,16 @@ export function createPeople(engine: Engine) {
   return {
     /** Locks the row of an account, and makes it the row of its present user. @param read gives the account as it is now */
     async lock(id: string, db: Database, read: () => Promise<Account | undefined>): Promise<Account | undefined> {
-      const isThere = await lock(id, db);
+      if (!(await lock(id, db))) {
+        const stranger = await read();
+        if (stranger === undefined) return undefined;
+        await add(id, stranger.user.username, db);
+      }
       const account = await read();
       if (account?.isNewcomer !== true) return account;
+      await clear(account, db);
       const { username } = account.user;
-      if (!isThere) await add(id, username, db);
-      const row = await db.selectFrom('janua_people').select('username').where('user_id', '=', id).executeTakeFirst();
-      if (row?.username !== username) {
-        await clear(account, db);
-        await rowOf(id, db).set({ username, since: Date.now(), stamp: null }).execute();
-      }
+      await rowOf(id, db).set({ username, since: Date.now(), stamp: null }).execute();
       return read();
     },
 

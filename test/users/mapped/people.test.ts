@@ -6,6 +6,7 @@ import { inTransaction } from '../../../src/database/transaction.ts';
 import { stampOf } from '../../../src/users/account.ts';
 import { openMappedDirectory } from '../../../src/users/mapped/mapped-directory.ts';
 import { parseMapping } from '../../../src/users/mapped/mapping.ts';
+import { createPeople } from '../../../src/users/mapped/people.ts';
 import { openMigrated } from '../../database/open.ts';
 import { insertSample, keyOf } from '../../database/sample-rows.ts';
 import { missing } from '../../servers/missing.ts';
@@ -141,6 +142,25 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] satisfies UserEngine[])
       const since = Number((await row())?.since);
       assert.deepEqual({ ...(await row()), since }, { username: ann, since: 0, stamp: null });
       assert.equal(stampOf(await read()), stampOf(stranger));
+    });
+
+    // On SQLite no other transaction can.
+    test('is locked, although another transaction adds the row at the same time', {
+      skip: engine === 'SQLite',
+    }, async () => {
+      await using opened = await open(engine);
+      const { database, read, lock } = opened;
+      const people = createPeople(engine === 'MariaDB' ? 'mysql' : 'postgres');
+      let reads = 0;
+      await inTransaction(database, async (db) => {
+        await people.lock('7', db, async () => {
+          reads += 1;
+          if (reads === 1) await lock();
+          return read();
+        });
+        const row = await db.selectFrom('janua_people').select('changes').executeTakeFirst();
+        assert.equal(Number(row?.changes), 2);
+      });
     });
 
     test('has a stamp that its user loses with the name, and with a password that the team changes', async () => {
