@@ -1267,6 +1267,8 @@ export const mutants: readonly Mutant[] = [
     test: 'test/commands/demo.test.ts',
     id: 'S99',
     only: 'for this machine alone',
+  },
+  {
     breaks: 'the time in a request counts without its signature',
     file: 'src/oidc/waiting.ts',
     text: "const isOurs = isSame(signature, derive('asked', time, asked));",
