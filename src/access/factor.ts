@@ -24,7 +24,7 @@ export const enrolmentRequired: Answer = {
   status: 403,
   error: 'enrolment_required',
   detail: 'This account needs a second factor first. A link in a mail, or from an operator, adds one',
-  page: '/auth/enrol-factor?state=1',
+  page: { path: '/auth/enrol-factor?state=1', next: 'sent' },
 };
 
 export const tooManyCodes: Answer = { ...tooMany, name: 'too-many-codes' };

@@ -38,7 +38,7 @@ export const noSecondFactor: Answer = {
   status: 403,
   error: 'second_factor_missing',
   detail: 'This needs a second factor. Add one at /account/security',
-  page: '/account/security?state=7',
+  page: { path: '/account/security?state=7', next: 'asked-for' },
 };
 
 export interface RequiredProof {

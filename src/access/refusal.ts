@@ -22,8 +22,8 @@ export interface Answer {
   };
   /** A browser is led to the page that asks for a proof of identity, and back. The challenge tells programs what the proof must be (RFC 9470). */
   readonly freshProof?: { readonly maxAgeSeconds?: number | undefined; readonly acrValues?: string | undefined };
-  /** A browser is led to this page, which says what to do. */
-  readonly page?: string;
+  /** A browser is led to this page, which says what to do, and then leads on as a login does. */
+  readonly page?: { readonly path: string; readonly next?: 'asked-for' | 'sent' };
   /** A path where the user can begin again. The error page links to it in place of the home page. */
   readonly again?: string;
   /** The event to record, unless the code that refuses has already recorded one. */
@@ -59,8 +59,6 @@ export interface PendingStep {
   readonly token: string;
   /** The ways to go on, the best first. */
   readonly methods: readonly string[];
-  /** Where a browser goes afterwards, if no form says so. */
-  readonly next?: string | undefined;
 }
 
 /** A refusal that the server expects. It is not a fault. */
@@ -70,12 +68,15 @@ export class Refusal extends Error {
   /** Seconds until another try can succeed, if known. */
   readonly retryAfterSeconds: number | undefined;
   readonly pending: PendingStep | undefined;
+  /** Where a browser goes afterwards, if no form says so. */
+  readonly next: string | undefined;
 
-  constructor(answer: Answer, retryAfterSeconds?: number, pending?: PendingStep) {
+  constructor(answer: Answer, retryAfterSeconds?: number, pending?: PendingStep, next?: string) {
     super(answer.name);
     this.answer = answer;
     this.retryAfterSeconds = retryAfterSeconds;
     this.pending = pending;
+    this.next = next;
   }
 }
 

@@ -1,6 +1,7 @@
 import { addAction } from '../web/action.ts';
-import { codeField, linkAnswer, tokenField } from '../web/fields.ts';
+import { codeField, linkAnswer, nextField, tokenField } from '../web/fields.ts';
 import { addForm } from '../web/form.ts';
+import { safeNext } from '../web/next.ts';
 import { json, object, text } from '../web/openapi/responses.ts';
 import type { App } from '../web/types.ts';
 import { enrolmentPath, linkMinutes } from './enrolment.ts';
@@ -23,13 +24,14 @@ export function addEnrolment(app: App, parts: () => Pick<FactorParts, 'enrolment
     tag,
     config: { refusals: [enrolmentExpired] },
     view,
-    fields: { token: tokenField, code: { ...codeField, required: true } },
+    fields: { token: tokenField, code: { ...codeField, required: true }, next: nextField },
     shown: linkAnswer(['email']),
     answer: json('The app was added', object(detail, { detail: text(detail), recovery_codes: codesSchema })),
     browser: 'The page with the recovery codes, which leads to the login page',
-    async show({ caller, query }, { token = '' }) {
+    async show({ caller, query }, { token = '', next }) {
       // Without a link, the page says that one was mailed.
-      if (token === '' && (query as Readonly<Record<string, unknown>>).state === '1') return { minutes: linkMinutes };
+      if (token === '' && (query as Readonly<Record<string, unknown>>).state === '1')
+        return { minutes: linkMinutes, next: safeNext(next) };
       const { user } = await parts().enrolment.open(token, caller);
       return { email: user.username };
     },

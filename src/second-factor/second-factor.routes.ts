@@ -1,6 +1,6 @@
 import { challengePurposes, tooManyCodes } from '../access/factor.ts';
 import { pendingCookie, trustedCookie } from '../web/cookies.ts';
-import { codeField, credentialField, methodField } from '../web/fields.ts';
+import { codeField, credentialField, methodField, nextField } from '../web/fields.ts';
 import { addForm } from '../web/form.ts';
 import { homePath, safeNext, secondFactorPath } from '../web/next.ts';
 import { json, listOf, object, text } from '../web/openapi/responses.ts';
@@ -40,7 +40,7 @@ export function addSecondFactor(app: App, parts: () => SecondFactorParts, option
       code: codeField,
       credential: credentialField,
       trust_browser: { description: '`on`, to be asked no more in this browser for some days' },
-      next: { maxLength: 65_536, description: 'For pages: the path to go to afterwards', inLink: true },
+      next: nextField,
     },
     shown: json('The login waits', object('The login that waits', { methods })),
     answer: sessionStarted,

@@ -3,9 +3,10 @@ import { InvalidFields } from '../access/refusal.ts';
 import { speak } from '../languages/speech.ts';
 import { maxNameLength, personName } from '../users/user.ts';
 import { type Action, addAction, type Fields, type Input } from '../web/action.ts';
-import { codeField, credentialField, exampleId, idField } from '../web/fields.ts';
+import { codeField, credentialField, exampleId, idField, nextField } from '../web/fields.ts';
 import { addForm } from '../web/form.ts';
 import { signedInOf } from '../web/hooks/credentials.ts';
+import { safeNext } from '../web/next.ts';
 import { json, listOf, object, orNull, settingCookies, text, time } from '../web/openapi/responses.ts';
 import { tokenFields } from '../web/token-answer.ts';
 import type { App, Reply, Request } from '../web/types.ts';
@@ -68,13 +69,14 @@ export function addSecurity(app: App, parts: () => SecurityParts, options: Facto
     return { signedIn, account, language, caller };
   }
 
-  /** New recovery codes are shown once, on the page that answers. */
-  function answer(reply: Reply, message: [string, number], made: Partial<FactorsChanged> = {}) {
+  /** New recovery codes are shown once, on the page that answers. @param next where the user wanted to go who had to add a factor first */
+  function answer(reply: Reply, message: [string, number], made: Partial<FactorsChanged> = {}, next?: string) {
     const { recoveryCodes = [], renewed } = made;
     const [detail, state] = message;
     const model = { detail, ...(renewed && reply.answerLogin(renewed)) };
-    if (recoveryCodes.length > 0) return reply.send({ ...model, recovery_codes: recoveryCodes });
-    return reply.proceed(`${securityPath}?state=${state}`, model);
+    const place = safeNext(next);
+    if (recoveryCodes.length > 0) return reply.send({ ...model, recovery_codes: recoveryCodes, next: place });
+    return reply.proceed(place ?? `${securityPath}?state=${state}`, model);
   }
 
   function addChange<const F extends Fields>(path: string, definition: Change<F>): void {
@@ -87,7 +89,8 @@ export function addSecurity(app: App, parts: () => SecurityParts, options: Facto
       answer: changed(message[0]),
       browser: 'To the page Security, or the page with new recovery codes',
       async handle(request, reply, input) {
-        return answer(reply, message, await change(await requireChange(request), input, request));
+        const { next } = input as { readonly next?: string };
+        return answer(reply, message, await change(await requireChange(request), input, request), next);
       },
     });
   }
@@ -97,12 +100,14 @@ export function addSecurity(app: App, parts: () => SecurityParts, options: Facto
     summary: 'Security',
     tag,
     config: { signedIn: true, view: 'second-factor/security' },
+    query: { next: { description: nextField.description } },
     answer: json('The second factors', securitySchema),
     browser: 'The page Security',
     async handle(request) {
       const { user, session } = signedInOf(request);
       const { passkeys, totp, recoveryCodesLeft, trustedBrowsers } = await manage().list(user, session.stamp);
       return {
+        next: safeNext((request.query as Readonly<Record<string, unknown>>).next),
         passkeys: passkeys.map(({ id, name, synced, createdAt, lastUsedAt }) => ({
           id,
           name,
@@ -127,13 +132,14 @@ export function addSecurity(app: App, parts: () => SecurityParts, options: Facto
     method: 'POST',
     summary: 'Begin to add an authenticator app',
     tag,
+    fields: { next: nextField },
     config: { ...fresh, view: 'second-factor/totp' },
     answer: appSecret,
     browser: 'The page with the QR code',
-    async handle(request) {
+    async handle(request, _reply, { next }) {
       const { signedIn } = await requireChange(request);
       const { totp, ownerOf } = parts().factors;
-      return withQrCode(await totp.begin(ownerOf(signedIn), signedIn.user.username));
+      return withQrCode(await totp.begin(ownerOf(signedIn), signedIn.user.username), { ...(next && { next }) });
     },
   });
 
@@ -142,11 +148,16 @@ export function addSecurity(app: App, parts: () => SecurityParts, options: Facto
     tag,
     config: { signedIn: true, refusals: fresh.refusals },
     view: 'second-factor/totp',
-    fields: { code: { ...codeField, required: true } },
+    fields: { code: { ...codeField, required: true }, next: nextField },
     answer: changed('Authenticator app added'),
     browser: 'The page with the recovery codes, or the page Security',
-    submit: async (request, reply, { code }) =>
-      answer(reply, ['Authenticator app added', 1], await manage().enableTotp(await requireChange(request), code)),
+    submit: async (request, reply, { code, next }) =>
+      answer(
+        reply,
+        ['Authenticator app added', 1],
+        await manage().enableTotp(await requireChange(request), code),
+        next,
+      ),
   });
 
   addChange('/totp/remove', {
@@ -189,7 +200,11 @@ export function addSecurity(app: App, parts: () => SecurityParts, options: Facto
 
   addChange('/passkeys', {
     summary: 'Add a passkey',
-    fields: { credential: credentialField, name: { ...nameField, description: 'Default: the provider' } },
+    fields: {
+      credential: credentialField,
+      name: { ...nameField, description: 'Default: the provider' },
+      next: nextField,
+    },
     message: ['Passkey added', 3],
     change(by, { credential, name = '' }, { headers }) {
       return manage().addPasskey(by, credential, parts().factors.bindingOf(purposeOf(by), headers), personName(name));

@@ -1,8 +1,7 @@
 import { tooManyCodes } from '../access/factor.ts';
 import { maxPasswordBytes } from '../passwords/passwords.ts';
-import { codeField, credentialField, methodField } from '../web/fields.ts';
+import { codeField, credentialField, methodField, nextField } from '../web/fields.ts';
 import { addForm } from '../web/form.ts';
-import { bodyLimit } from '../web/hooks/bodies.ts';
 import { signedInOf } from '../web/hooks/credentials.ts';
 import { accountPath, safeNext } from '../web/next.ts';
 import { detailWithTokens } from '../web/token-answer.ts';
@@ -35,13 +34,7 @@ export function addConfirm(app: App, parts: () => ConfirmParts): void {
         ...credentialField,
         description: 'What the browser got from a passkey, as JSON. It needs no password',
       },
-      next: {
-        // An unsafe or too long one is ignored.
-        maxLength: bodyLimit,
-        description: 'For pages: the path to go to afterwards',
-        inLink: true,
-        examples: ['/account'],
-      },
+      next: nextField,
     },
     answer: detailWithTokens('The session has new credentials', 'Confirmed'),
     browser: 'To `next`, or to the account page',

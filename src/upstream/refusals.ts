@@ -31,7 +31,7 @@ export const notConfirmed = (next?: string): Answer => ({
   ...upstreamRefused,
   name: 'not-confirmed',
   detail: 'That provider did not confirm that it is you',
-  page: `/auth/confirm?${new URLSearchParams({ state: 'refused', ...(next && { next }) })}`,
+  page: { path: `/auth/confirm?${new URLSearchParams({ state: 'refused', ...(next && { next }) })}` },
 });
 
 export const upstreamUnreachable: Answer = {

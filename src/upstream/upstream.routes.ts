@@ -148,8 +148,8 @@ export function addUpstream(app: App, parts: () => UpstreamParts): void {
   );
 }
 
-/** A login that waits for its second factor leads on as a login does. */
+/** A login that waits for its second factor, or for the first one to be added, leads on as a login does. */
 function goingOn(error: unknown, next: string | undefined): never {
-  if (!(error instanceof Refusal) || error.pending === undefined) throw error;
-  throw new Refusal(error.answer, error.retryAfterSeconds, { ...error.pending, next });
+  if (!(error instanceof Refusal)) throw error;
+  throw new Refusal(error.answer, error.retryAfterSeconds, error.pending, next);
 }

@@ -1,4 +1,5 @@
 import type { Field } from './action.ts';
+import { bodyLimit } from './hooks/bodies.ts';
 import { json, object, orNull, text, time } from './openapi/responses.ts';
 
 export const exampleId = 'm9wTrqmiCb1pEU9oSIvH5g';
@@ -22,6 +23,14 @@ const detailSchema = object('What happened', { detail: { type: 'string' } });
 
 /** The answer to a program that needs to know only what happened. */
 export const detailAnswer = (detail: string) => json(detail, detailSchema, { detail });
+
+/** An unsafe or too long one is ignored. */
+export const nextField = {
+  maxLength: bodyLimit,
+  description: 'For pages: the path to go to afterwards',
+  inLink: true,
+  examples: ['/account'],
+} as const satisfies Field;
 
 /* The fields by which a second factor is sent, to finish a login or as a fresh proof. */
 

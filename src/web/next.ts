@@ -52,5 +52,5 @@ function startsOddly(path: string): boolean {
 
 export function pathWithNext(path: string, next: unknown): string {
   const safe = safeNext(next);
-  return safe === undefined ? path : `${path}?next=${encodeURIComponent(safe)}`;
+  return safe === undefined ? path : `${path}${path.includes('?') ? '&' : '?'}next=${encodeURIComponent(safe)}`;
 }

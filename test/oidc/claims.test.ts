@@ -200,8 +200,33 @@ describe('how surely it is the user', () => {
     const app = await server.addApplication({ secondFactor: true });
     const { username } = await addUser();
     const browser = await logInWithPassword(username);
-    const place = await browser.open((await app.begin()).address);
+    const begun = await app.begin();
+    const place = await browser.open(begun.address);
     assert.ok(!place.isElsewhere);
-    assert.match(place.url.href, /\/account\/security\?state=7|\/auth\/confirm/);
+    assert.equal(place.url.pathname, '/account/security');
+    assert.equal(place.url.searchParams.get('state'), '7');
+
+    // The pages keep where the user wanted to go, to the end.
+    const hidden = (text: string) => /name="next" value="([^"]+)"/.exec(text)?.[1]?.replaceAll('&amp;', '&') ?? '';
+    const page = await browser.submit('/account/security/totp/begin', { next: hidden(place.text) });
+    const secret = /secret=([A-Z2-7]{32})/.exec(page.text)?.[1] ?? '';
+    const wrong = await browser.submit('/account/security/totp', { code: '000000', next: hidden(page.text) });
+    const right = { code: codeOf(secret, now()), next: hidden(wrong.text) };
+    const codes = await browser.submit('/account/security/totp', right);
+    const link = /<a class="button" href="(\/oidc\/[^"]+)">/.exec(codes.text)?.[1] ?? assert.fail(codes.text);
+    const tokens = await app.finish(begun, requireAnswer(await browser.open(link)));
+    assert.equal(tokens.claims()?.acr, 'urn:janua:2fa');
+  });
+
+  test('leads nowhere else when a factor is added, whatever the form sends', async () => {
+    const { username } = await addUser();
+    const browser = await logInWithPassword(username);
+    const place = await browser.open('/account/security?next=//evil.example');
+    assert.doesNotMatch(place.text, /value="\/\/evil/);
+    const page = await browser.submit('/account/security/totp/begin', {});
+    const secret = /secret=([A-Z2-7]{32})/.exec(page.text)?.[1] ?? '';
+    const sent = { code: codeOf(secret, now()), next: 'https://evil.example/' };
+    const codes = await browser.submit('/account/security/totp', sent);
+    assert.match(codes.text, /<a class="button" href="\/account\/security">/);
   });
 });

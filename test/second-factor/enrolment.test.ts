@@ -8,7 +8,7 @@ import { AccountChanged, type Held, provedBy } from '../../src/users/held.ts';
 import { ann, caller, password, startJanua } from '../janua.ts';
 import { missing } from '../servers/missing.ts';
 import type { StoreChoice } from '../stores.ts';
-import { bodyFaces, form, isSignedIn, json, logIn, loginFaces, sessionCookie } from '../web/faces.ts';
+import { type BodyFace, bodyFaces, form, isSignedIn, json, logIn, loginFaces, sessionCookie } from '../web/faces.ts';
 import { createAuthenticator } from './authenticator.ts';
 import { codeOf } from './authenticator-app.ts';
 
@@ -82,6 +82,22 @@ for (const store of stores) {
       assert.ok((await opened.events()).includes('enrolment-demanded'));
       const wrong = await opened.post('/api/login', { username: ann.username, password: 'wrong' });
       assert.equal(wrong.json().error, 'invalid_grant', 'a wrong password does not tell that a factor is missing');
+    });
+
+    test('the page that asks for a factor leads back to where the login was to lead', async () => {
+      await using opened = await open(store);
+      const [{ request }] = loginFaces as readonly [BodyFace];
+      const next = '/oidc/auth?client_id=x&scope=openid';
+      for (const [sent, kept] of [
+        [next, `next=${encodeURIComponent(next)}`],
+        ['//evil.example', undefined],
+      ] as const) {
+        const answer = await opened.app.inject(request({ username: ann.username, password, next: sent }));
+        const location = String(answer.headers.location);
+        assert.equal(location, ['/auth/enrol-factor?state=1', kept].filter(Boolean).join('&'));
+        const page = (await opened.app.inject(location)).body;
+        assert.ok(page.includes(`href="${['/auth/login', kept].filter(Boolean).join('?')}"`), page);
+      }
     });
 
     test('the link adds a factor and starts no session, and the login then asks for it', async () => {

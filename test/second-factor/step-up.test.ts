@@ -147,7 +147,8 @@ for (const mounted of [false, true]) {
       const bearer = await opened.startWith('pwd');
       for (const url of ['/strong', '/both']) {
         const page = await opened.app.inject({ url, headers: bearer });
-        assert.deepEqual([page.statusCode, page.headers.location], [303, '/account/security?state=7']);
+        const place = `/account/security?state=7&next=${encodeURIComponent(url)}`;
+        assert.deepEqual([page.statusCode, page.headers.location], [303, place]);
         const program = await opened.app.inject({ url, headers: { ...asJson, ...bearer } });
         assert.deepEqual([program.statusCode, program.json().error], [403, 'second_factor_missing']);
       }

@@ -53,15 +53,16 @@ export function createProblems(
         .send(pending ? { ...problem, mfa_token: pending.token, methods: pending.methods } : problem);
     if (pending !== undefined) {
       reply.header('set-cookie', pendingLogin.header(pending.token));
-      return reply.redirect(pathWithNext(secondFactorPath, pending.next ?? bodyField(request.body, 'next')), 303);
+      return reply.redirect(pathWithNext(secondFactorPath, nextOf({ next: 'sent' }, request, refusal)), 303);
     }
     // A form has the address of its page. A file has none: a browser that saves it would go on showing the proof.
     const { openedAt = originForm(request.url) } = request.routeOptions.config;
-    if (page !== undefined) return reply.redirect(page, 303);
-    if (freshProof !== undefined) return reply.redirect(confirmPath(openedAt), 303);
+    if (page !== undefined) return reply.redirect(pathWithNext(page.path, nextOf(page, request, refusal)), 303);
+    if (freshProof !== undefined)
+      return reply.redirect(confirmPath(pathWithNext(openedAt, bodyField(request.body, 'next'))), 303);
     if (login !== undefined) {
       const { message } = login;
-      const next = nextOf(login, request);
+      const next = nextOf(login, request, refusal);
       const failed = failedLoginOf(request);
       if (login.inPlace)
         return sendPage(
@@ -91,8 +92,12 @@ export function createProblems(
   };
 }
 
-function nextOf({ next }: NonNullable<Answer['loginPage']>, { body, method, url }: FastifyRequest): unknown {
-  if (next === 'sent') return bodyField(body, 'next');
+function nextOf(
+  { next }: Pick<NonNullable<Answer['loginPage']>, 'next'>,
+  { body, method, url }: FastifyRequest,
+  refusal: Refusal | undefined,
+): unknown {
+  if (next === 'sent') return refusal?.next ?? bodyField(body, 'next');
   if (next !== 'asked-for') return next;
   // Only GET and HEAD can be repeated by following a link. The home page is the default target anyway.
   const mayBeAskedAgain = method === 'GET' || method === 'HEAD';
