@@ -674,9 +674,10 @@ export const mutants: readonly Mutant[] = [
     breaks: 'a sign-up is for the address that the form sends',
     file: 'src/account/sign-up.ts',
     text: 'const { address: username, account: invited } = await links.open(secret, caller);',
-    by: 'const { address, account: invited } = await links.open(secret, caller);\n      const username = (entered as { email?: string }).email ?? address;',
-    test: 'test/security/accounts.test.ts',
+    by: 'const { address, account: invited } = await links.open(secret, caller);\n      const username = (request as { body?: { email?: string } }).body?.email ?? address;',
+    test: flow,
     id: 'VM-62',
+    only: 'makes the account once',
   },
   {
     breaks: 'a new password need not follow the rules',
