@@ -531,7 +531,7 @@ export const mutants: readonly Mutant[] = [
   {
     breaks: 'the address of a redirect has no maximum length',
     file: 'src/forward-auth/returns.ts',
-    text: 'if (safeNext(path) === undefined) return undefined;',
+    text: 'if (safeNext(path, 2048) === undefined) return undefined;',
     by: '',
     test: 'test/forward-auth/returns.test.ts',
     id: 'V4.2.5',
@@ -1007,9 +1007,9 @@ export const mutants: readonly Mutant[] = [
   },
   {
     breaks: 'the right to change a user is not judged in the transaction of the change',
-    file: 'src/users/administration.ts',
+    file: 'src/changes/administration.ts',
     text: 'requireRights(rightsIn(before), rightsIn(chosen));',
-    by: 'requireRights(rightsIn(user.groups), rightsIn(chosen));',
+    by: 'requireRights(rightsIn(chosen));',
     test: 'test/access/rights.test.ts',
     only: 'SQLite',
     id: 'VM-92',
